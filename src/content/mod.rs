@@ -1,0 +1,282 @@
+//! What a protocol carries, and the fields in it that point to a person.
+//!
+//! A content is a file or folder plus one line in [`FORMATS`]. It gets its bytes in pieces of any
+//! size, undoes one layer (a coding, an archive, a document format), and either opens what is
+//! inside as a further content or pushes [`Field`]s to the [`FieldSink`]. Which tags, fields,
+//! paths and key names matter is said by [`crate::rules`], never here. Nothing is collected that
+//! is not wanted, and what a content holds is capped by a named constant.
+
+pub mod contents;
+
+pub mod dicom;
+pub mod form;
+pub mod hl7v2;
+pub mod json;
+
+pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
+pub use contents::{Contents, Env, MAX_DEPTH};
+
+use crate::phi::Phi;
+use crate::rules::{FieldRule, Kind, RuleSet};
+
+/// Every format phitap reads, in the order in which they are asked.
+pub static FORMATS: &[&dyn Format] =
+    &[&dicom::DataSet, &dicom::Part10, &hl7v2::Er7, &form::Form, &form::Target, &json::Json];
+
+/// A format: how to recognise it and how to start reading it.
+pub trait Format: Sync {
+    /// The layer's name in `phi.carrier`, and a metric label: `dicom`, `hl7v2`, `json`, `gzip`.
+    fn name(&self) -> &'static str;
+
+    /// Whether a content declared as `media` that starts with `head` is in this format.
+    /// `head` is at least [`PROBE_BYTES`] long unless the content is shorter (`whole`).
+    fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool;
+
+    /// A reader for one content.
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document>;
+}
+
+/// How many bytes a probe sees, where the content has them.
+pub const PROBE_BYTES: usize = 512;
+
+/// Reads one content.
+pub trait Document: Send {
+    /// The next bytes. All of them are taken; what must wait for more is copied, within a cap.
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want;
+
+    /// `len` bytes are missing here. The default gives the rest up.
+    fn gap(&mut self, len: u64, scope: &mut Scope<'_>) -> Want {
+        let _ = (len, scope);
+        Want::NOTHING
+    }
+
+    /// The end; `complete` says that nothing is missing behind what was given.
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>);
+
+    /// Bytes of heap held, roughly.
+    fn memory(&self) -> usize;
+}
+
+/// A named value in a content that points to a person.
+#[derive(Clone, Copy)]
+pub struct Field<'a> {
+    /// What it identifies by.
+    pub kind: Kind,
+    /// The value as text.
+    pub value: Phi<'a>,
+    /// Where it stood, in the content's own notation: `(0010,0010)`, `PID-5`, `Patient.birthDate`.
+    /// Comes from a rule, never from the wire.
+    pub name: &'a str,
+    /// The rule's id.
+    pub rule: &'a str,
+    /// Assigning authority, `system` or OID of an id; empty if none is given.
+    pub issuer: &'a str,
+    /// 0 to 1.
+    pub confidence: f32,
+    /// What makes it an identifier.
+    pub evidence: Evidence,
+}
+
+impl<'a> Field<'a> {
+    /// `value` stood in the field that `rule` names.
+    pub fn declared(rule: &'a FieldRule, value: &'a str) -> Self {
+        Self {
+            kind: rule.kind,
+            value: Phi::new(value),
+            name: &rule.field,
+            rule: &rule.id,
+            issuer: "",
+            confidence: rule.confidence,
+            evidence: Evidence::Declared,
+        }
+    }
+    /// The same under another kind (HL7 CX-5 and FHIR `system` say what an id is).
+    pub fn with_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+    /// The same with its issuer.
+    pub fn with_issuer(mut self, issuer: &'a str) -> Self {
+        self.issuer = issuer;
+        self
+    }
+}
+
+/// What makes a value an identifier, in the order of its weight.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Evidence {
+    /// A standard says what the field holds.
+    Declared,
+    /// A key name, a heading or a label says so.
+    Labelled,
+    /// Its shape and its check digits say so, with words near by.
+    Recognised,
+}
+
+impl Evidence {
+    /// For events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Declared => "declared field",
+            Self::Labelled => "label",
+            Self::Recognised => "pattern and check digit",
+        }
+    }
+}
+
+/// What a record is beside its fields.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Mark {
+    /// The source says it was de-identified ((0012,0062) YES).
+    Deidentified,
+    /// Test data (MSH-11 T or D, a phantom, a known test patient).
+    Test,
+    /// A question for a patient, not a record of one (C-FIND request, search form).
+    Query,
+    /// Words or structure around it say that this is about patients.
+    PatientContext,
+    /// A diagnosis stands beside it.
+    Diagnosis,
+    /// An observation or result stands beside it.
+    Result,
+    /// A medication stands beside it.
+    Medication,
+    /// The picture itself shows identifiers ((0028,0301) YES).
+    BurnedIn,
+}
+
+/// How a record came to be.
+#[derive(Clone, Copy)]
+pub struct RecordHead<'a> {
+    /// The format that found it: `dicom`, `hl7v2`, `fhir`, `json`, `form`...
+    pub content: &'static str,
+    /// A structured medical record (data set, message, resource), which stands on its own; a loose
+    /// one (form, CSV, text) needs evidence together.
+    pub structured: bool,
+    /// Which way it travelled.
+    pub direction: Direction,
+    /// `C-FIND`, `ADT^A01`, `GET`...
+    pub operation: &'a str,
+    /// The layers outside in, `["http", "gzip", "json"]`.
+    pub carrier: &'a [&'static str],
+}
+
+/// Takes the fields of records. `at` tells apart contents that are open at the same time; records
+/// of one content nest like brackets.
+pub trait FieldSink {
+    /// A record starts: its fields belong to one person.
+    fn begin(&mut self, at: ContentId, head: RecordHead<'_>);
+    /// A field of the innermost open record of `at`; without one it is passed over.
+    fn field(&mut self, at: ContentId, field: Field<'_>);
+    /// Something about the innermost open record of `at`.
+    fn mark(&mut self, at: ContentId, mark: Mark);
+    /// The innermost open record of `at` is complete.
+    fn end(&mut self, at: ContentId);
+}
+
+/// What a [`Document`] works with while it reads.
+pub struct Scope<'a> {
+    pub(in crate::content) id: ContentId,
+    pub(in crate::content) direction: Direction,
+    pub(in crate::content) operation: &'a mut String,
+    /// Layers outside in; the document's own is the last.
+    pub(in crate::content) layers: &'a mut Vec<&'static str>,
+    pub(in crate::content) rules: &'a RuleSet,
+    pub(in crate::content) sink: &'a mut dyn FieldSink,
+    pub(in crate::content) facts: &'a mut ServiceFacts,
+    pub(in crate::content) tally: &'a mut Tally,
+}
+
+/// What contents count; the pipeline adds it to the metrics.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Records and units read, by format.
+    pub records: Vec<(&'static str, u64)>,
+    /// Contents that were given up, by reason.
+    pub given_up: Vec<(Reason, u64)>,
+    /// Bytes that were passed over unread (pixel data, images).
+    pub skipped_bytes: u64,
+}
+
+impl Tally {
+    /// One more record of `format`.
+    pub fn record(&mut self, format: &'static str) {
+        bump(&mut self.records, format);
+    }
+    /// One more content given up.
+    pub fn give_up(&mut self, reason: Reason) {
+        bump(&mut self.given_up, reason);
+    }
+}
+
+fn bump<K: PartialEq>(list: &mut Vec<(K, u64)>, key: K) {
+    match list.iter_mut().find(|(k, _)| *k == key) {
+        Some((_, n)) => *n += 1,
+        None => list.push((key, 1)),
+    }
+}
+
+impl Scope<'_> {
+    /// The rules in force for this flow.
+    pub fn rules(&self) -> &RuleSet {
+        self.rules
+    }
+    /// Which way the content travels.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+    /// `phi.operation` so far.
+    pub fn operation(&self) -> &str {
+        self.operation
+    }
+    /// Names the operation (an HL7 message type).
+    pub fn set_operation(&mut self, operation: &str) {
+        self.operation.clear();
+        self.operation.push_str(operation);
+    }
+    /// Facts of the service, for contents that know some (MSH-3, MSH-4).
+    pub fn facts(&mut self) -> &mut ServiceFacts {
+        self.facts
+    }
+    /// Starts a record of a structured format.
+    pub fn begin(&mut self, content: &'static str) {
+        self.begin_as(content, true);
+    }
+    /// Starts a record that needs evidence together.
+    pub fn begin_loose(&mut self, content: &'static str) {
+        self.begin_as(content, false);
+    }
+    fn begin_as(&mut self, content: &'static str, structured: bool) {
+        self.tally.record(content);
+        let head = RecordHead {
+            content,
+            structured,
+            direction: self.direction,
+            operation: self.operation,
+            carrier: self.layers,
+        };
+        self.sink.begin(self.id, head);
+    }
+    /// A field of the open record.
+    pub fn field(&mut self, field: Field<'_>) {
+        if !field.value.is_blank() {
+            self.sink.field(self.id, field);
+        }
+    }
+    /// Something about the open record.
+    pub fn mark(&mut self, mark: Mark) {
+        self.sink.mark(self.id, mark);
+    }
+    /// The open record is complete.
+    pub fn end(&mut self) {
+        self.sink.end(self.id);
+    }
+    /// `bytes` passed over unread.
+    pub fn skipped(&mut self, bytes: u64) {
+        self.tally.skipped_bytes = self.tally.skipped_bytes.saturating_add(bytes);
+    }
+    /// The content, or part of it, was given up.
+    pub fn give_up(&mut self, reason: Reason) {
+        self.tally.give_up(reason);
+    }
+}

@@ -1,0 +1,67 @@
+//! Who is speaking.
+
+/// One end of a flow, in the canonical order of its key. It says nothing about who opened the flow.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Side {
+    /// The endpoint that sorts first (address, then port).
+    Low,
+    /// The endpoint that sorts last.
+    High,
+}
+
+impl Side {
+    /// The other end.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Low => Self::High,
+            Self::High => Self::Low,
+        }
+    }
+    /// 0 for `Low`, 1 for `High`.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Which way bytes travel, once it is known who opened the flow.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Direction {
+    /// From the end that opened the flow.
+    ClientToServer,
+    /// From the end that answered.
+    ServerToClient,
+}
+
+impl Direction {
+    /// The opposite way.
+    pub const fn reverse(self) -> Self {
+        match self {
+            Self::ClientToServer => Self::ServerToClient,
+            Self::ServerToClient => Self::ClientToServer,
+        }
+    }
+    /// 0 for client to server, 1 for the answer.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+    /// As `phi.direction` writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientToServer => "client_to_server",
+            Self::ServerToClient => "server_to_client",
+        }
+    }
+}
+
+/// How one direction of a flow ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum End {
+    /// FIN, everything before it delivered.
+    Fin,
+    /// RST.
+    Reset,
+    /// Nothing seen for longer than the time-out.
+    Timeout,
+    /// The capture ended, or the flow was evicted.
+    Cut,
+}

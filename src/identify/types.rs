@@ -1,0 +1,111 @@
+//! What identify hands on: owned, small, without raw values.
+
+use crate::content::{Evidence, Mark};
+use crate::flow::Direction;
+use crate::rules::Kind;
+use crate::time::Timestamp;
+use std::fmt;
+use std::sync::Arc;
+
+/// A keyed pseudonym: the first 96 bits of BLAKE3, keyed per deployment, over the kind, the issuer
+/// and the normalised value. Without the key nothing can be looked up.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub(in crate::identify) [u8; 12]);
+
+impl Token {
+    /// The pseudonym's bytes.
+    pub const fn bytes(&self) -> &[u8; 12] {
+        &self.0
+    }
+}
+
+/// Base32 (RFC 4648 alphabet in lower case), 20 characters; the prefix (`p_`, `i_`) is the writer's.
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        let (mut bits, mut held) = (0u32, 0u32);
+        for &byte in &self.0 {
+            bits = (bits << 8) | u32::from(byte);
+            held += 8;
+            while held >= 5 {
+                held -= 5;
+                write!(f, "{}", ALPHABET[(bits >> held) as usize & 31] as char)?;
+            }
+        }
+        if held > 0 {
+            write!(f, "{}", ALPHABET[(bits << (5 - held)) as usize & 31] as char)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({self})")
+    }
+}
+
+/// What may be shown of a value. Made only by `identify`, which knows whether `--reveal` was given.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Shown {
+    pub(in crate::identify) text: Box<str>,
+    pub(in crate::identify) masked: bool,
+}
+
+impl Shown {
+    /// The text for outputs: masked, or the value itself under `--reveal`.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+    /// Whether the text is masked.
+    pub const fn masked(&self) -> bool {
+        self.masked
+    }
+}
+
+/// One identifier of a patient.
+#[derive(Clone)]
+pub struct Identifier {
+    /// What it identifies by.
+    pub kind: Kind,
+    /// What may be shown of it.
+    pub shown: Shown,
+    /// Its pseudonym.
+    pub token: Token,
+    /// Where it stood.
+    pub field: Arc<str>,
+    /// The rule that named it.
+    pub rule: Arc<str>,
+    /// 0 to 1.
+    pub confidence: f32,
+    /// What makes it an identifier.
+    pub evidence: Evidence,
+}
+
+/// All that is known so far of one patient in one flow. Handed on when the patient's first record
+/// is complete, and again whenever a later record adds identifiers.
+#[derive(Clone)]
+pub struct Finding {
+    /// Index of the patient within the flow, from 0, in the order of appearance.
+    pub ordinal: u32,
+    /// False the first time.
+    pub update: bool,
+    /// Packet time of the record that caused it.
+    pub time: Timestamp,
+    /// The patient's pseudonym.
+    pub patient: Token,
+    /// Every identifier so far, in the order of appearance.
+    pub identifiers: Vec<Identifier>,
+    /// Records of this patient in this flow so far.
+    pub records: u32,
+    /// The rule that makes it an alert (`rules/policy.toml`).
+    pub alert: Arc<crate::rules::AlertRule>,
+    /// Which way the record travelled.
+    pub direction: Direction,
+    /// `C-FIND`, `ADT^A01`, `GET`...
+    pub operation: Box<str>,
+    /// Layers outside in.
+    pub carrier: Vec<&'static str>,
+    /// Marks of the patient's records.
+    pub marks: Vec<Mark>,
+}

@@ -1,0 +1,46 @@
+//! phitap finds patient data (PHI) that crosses a network in cleartext.
+//!
+//! Data flows one way, and the modules stand in the order in which it passes them:
+//!
+//! ```text
+//! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> output
+//!    |________ pipeline: threads, batches, sharding, shutdown (wiring only) ________|
+//! ```
+//!
+//! * [`capture`] reads packets from files and interfaces, in batches that share one block of bytes.
+//! * [`decode`] takes off link layers, tags and IP, and leaves a [`decode::Segment`].
+//! * [`flow`] rebuilds conversations: flow table, TCP reassembly, time-outs on packet time.
+//! * [`protocol`] recognises what a stream speaks and takes its framing apart.
+//! * [`content`] reads what a protocol carries and names the fields that point to a person.
+//! * [`identify`] turns fields into identifiers, records and patients; the last stage that sees a
+//!   raw value.
+//! * [`exposure`] groups disclosures by client and service and grades them.
+//! * [`output`] writes events, metrics and the summary.
+//!
+//! No stage imports a later one: each defines, as a trait, what it hands on, and the next stage
+//! implements it. Only [`pipeline`] knows them all. [`phi`], [`rules`] and [`config`] are vocabulary
+//! that every stage may use.
+//!
+//! # Panics
+//!
+//! Nothing here panics on input. A panic in a parser is a defect; the pipeline confines it to the
+//! flow that caused it and counts it.
+
+pub mod config;
+pub mod phi;
+pub mod rules;
+pub mod time;
+
+pub mod capture;
+pub mod decode;
+pub mod flow;
+pub mod protocol;
+
+pub mod content;
+pub mod identify;
+
+pub mod exposure;
+pub mod output;
+
+pub mod cli;
+pub mod pipeline;

@@ -1,0 +1,3 @@
+//! Arguments to configuration to run to exit status, nothing else.
+
+fn main() {}

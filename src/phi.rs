@@ -1,0 +1,53 @@
+//! Raw identifier values, in types that cannot be printed, logged or serialised by accident.
+//!
+//! [`Phi`] borrows a value from the wire, [`PhiBuf`] owns one for as long as a record is open and
+//! overwrites it when dropped. Neither has `Debug`, `Display` or `Serialize`; whoever needs the text
+//! says so with `expose`, and only `identify` (masking, tokens, `--reveal`) has reason to.
+
+use zeroize::Zeroizing;
+
+/// A borrowed raw value: text in UTF-8, decoded from the wire's charset, otherwise unchanged.
+#[derive(Clone, Copy)]
+pub struct Phi<'a>(&'a str);
+
+impl<'a> Phi<'a> {
+    /// Marks `text` as a raw value.
+    pub const fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+    /// The text itself. Never hand it to a formatter, a log or an error.
+    pub const fn expose(self) -> &'a str {
+        self.0
+    }
+    /// Whether nothing but white space is there.
+    pub fn is_blank(self) -> bool {
+        self.0.trim().is_empty()
+    }
+    /// A copy that wipes itself.
+    pub fn to_buf(self) -> PhiBuf {
+        PhiBuf(Zeroizing::new(self.0.to_owned()))
+    }
+}
+
+/// An owned raw value; zeroed when dropped.
+#[derive(Clone)]
+pub struct PhiBuf(Zeroizing<String>);
+
+impl PhiBuf {
+    /// Takes over `text`.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+    /// Borrows the value.
+    pub fn as_phi(&self) -> Phi<'_> {
+        Phi(&self.0)
+    }
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+    /// Whether it is empty.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

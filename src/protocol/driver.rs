@@ -1,0 +1,1 @@
+//! Recognition, buffering, skipping and errors of one flow: what all protocols share.

@@ -1,0 +1,301 @@
+//! What a stream speaks. Recognised by content in both directions, never by port alone.
+//!
+//! A protocol is a folder plus one line in [`PROTOCOLS`]. It gets in-order bytes (`data`), holes
+//! (`gap`) and the end (`close`) of each direction, takes the framing apart, and hands what it
+//! carries to a [`Host`]. It knows nothing of what the contents mean.
+
+mod service;
+
+pub mod dicom;
+pub mod http;
+pub mod mllp;
+
+pub use crate::flow::{Direction, End};
+pub use service::{Authentication, ServiceFacts};
+
+use crate::time::Timestamp;
+
+/// Every protocol phitap speaks, in the order in which they are asked.
+pub static PROTOCOLS: &[&dyn Protocol] = &[&dicom::Dicom, &mllp::Mllp, &http::Http];
+
+/// A protocol: how to recognise it and how to start reading it.
+pub trait Protocol: Sync {
+    /// As in `network.protocol` and metric labels: `dicom`, `hl7`, `http`.
+    fn name(&self) -> &'static str;
+
+    /// Whether `data`, the first readable bytes of one direction, speak this protocol.
+    /// `at_start` says that nothing came before them; otherwise the capture began, or lost
+    /// something, in the middle.
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe;
+
+    /// A parser for one flow.
+    fn open(&self) -> Box<dyn Parser>;
+}
+
+/// What a protocol says of the first bytes of a direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Probe {
+    /// It is this protocol.
+    Yes {
+        /// Which end speaks like this, where the bytes tell.
+        speaker: Speaker,
+        /// Bytes to pass over before the first that the parser understands (mid-stream only).
+        offset: usize,
+    },
+    /// It cannot be this protocol.
+    No,
+    /// Not enough bytes to tell.
+    More,
+}
+
+impl Probe {
+    /// `Yes`, from the first byte.
+    pub const fn yes(speaker: Speaker) -> Self {
+        Self::Yes { speaker, offset: 0 }
+    }
+}
+
+/// Which end of a conversation would say this.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Speaker {
+    /// Only the end that opened the flow.
+    Client,
+    /// Only the end that answered.
+    Server,
+    /// Either.
+    Any,
+}
+
+/// Reads one flow. Owned by that flow; both directions go to the same parser.
+pub trait Parser: Send {
+    /// Reads `data`, the unread bytes of `direction`, and says how far it came.
+    ///
+    /// The driver calls again with the rest and what follows. Bytes not consumed are copied and
+    /// kept, so consume as much as possible. Never called with less than was last asked for,
+    /// except that a gap or the end may come first.
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        host: &mut dyn Host,
+    ) -> Result<Progress, ParseError>;
+
+    /// `len` bytes of `direction` are missing at this point (outside any skip). What was not
+    /// consumed before the gap is gone too. The parser either finds its next boundary in the bytes
+    /// to come ([`Resync::Search`], by [`Parser::resync`]) or knows where it is ([`Resync::Known`]).
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync;
+
+    /// Looks in `data` for the next boundary after a gap; the offset of its first byte.
+    fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize>;
+
+    /// The direction has ended. `rest` are the bytes that were never consumed.
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host);
+
+    /// Bytes of heap this parser holds, roughly.
+    fn memory(&self) -> usize;
+}
+
+/// How far a parser came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Progress {
+    /// Bytes read from the front of `data`.
+    pub consumed: usize,
+    /// How many bytes, counted from the first not consumed, must be there before the next call
+    /// makes sense. 0: any.
+    pub need: usize,
+    /// How many bytes after the consumed ones are of no interest. They are neither buffered nor
+    /// touched, and a gap inside them costs nothing. [`Progress::REST`]: the rest of the direction.
+    pub skip: u64,
+    /// The rest of the flow speaks another protocol (CONNECT, STARTTLS): recognise afresh.
+    pub switch: bool,
+}
+
+impl Progress {
+    /// As `skip`: everything that may still come.
+    pub const REST: u64 = u64::MAX;
+
+    /// `consumed` bytes read; any number of further bytes is welcome.
+    pub const fn consumed(consumed: usize) -> Self {
+        Self { consumed, need: 0, skip: 0, switch: false }
+    }
+    /// `consumed` bytes read; `need` more must be there for the next step.
+    pub const fn need(consumed: usize, need: usize) -> Self {
+        Self { consumed, need, skip: 0, switch: false }
+    }
+    /// `consumed` bytes read; the next `skip` are of no interest.
+    pub const fn skip(consumed: usize, skip: u64) -> Self {
+        Self { consumed, need: 0, skip, switch: false }
+    }
+}
+
+/// How a parser goes on after a gap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resync {
+    /// It must find a boundary first.
+    Search,
+    /// It knows where it stands: the gap lay inside something whose length it knows.
+    Known {
+        /// Further bytes, after the gap, of no interest.
+        skip: u64,
+    },
+    /// It cannot go on in this direction.
+    Lost,
+}
+
+/// Why a direction became opaque. A kind and an offset, never payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{reason} at byte {offset} of the unread data")]
+pub struct ParseError {
+    /// A member of a closed set: it is a metric label.
+    pub reason: Reason,
+    /// Offset into the `data` of the failing call.
+    pub offset: usize,
+}
+
+impl ParseError {
+    /// An error of kind `reason` at `offset`.
+    pub const fn new(reason: Reason, offset: usize) -> Self {
+        Self { reason, offset }
+    }
+}
+
+/// The closed set of reasons for which a stream is opaque (`phitap_streams_opaque_total`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// TLS, SSH, DTLS, QUIC, encrypted SMB...
+    Encrypted,
+    /// No protocol recognised it.
+    Unrecognised,
+    /// The bytes break the protocol's own rules.
+    Malformed,
+    /// A length, depth or count beyond the parser's named limit.
+    Limit,
+    /// A gap after which no boundary was found.
+    Gap,
+    /// A version or feature that is not read.
+    Unsupported,
+    /// A parser panicked: a defect, confined to the flow.
+    Panic,
+    /// Given up for the memory ceiling.
+    Memory,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: &'static [Self] = &[
+        Self::Encrypted,
+        Self::Unrecognised,
+        Self::Malformed,
+        Self::Limit,
+        Self::Gap,
+        Self::Unsupported,
+        Self::Panic,
+        Self::Memory,
+    ];
+    /// The metric label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Encrypted => "encrypted",
+            Self::Unrecognised => "unrecognised",
+            Self::Malformed => "malformed",
+            Self::Limit => "limit",
+            Self::Gap => "gap",
+            Self::Unsupported => "unsupported",
+            Self::Panic => "panic",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a parser hands its contents to. The pipeline implements it with [`crate::content`];
+/// tests with a recorder.
+pub trait Host {
+    /// Opens a content. Its bytes follow by [`Host::data`] until [`Host::close`].
+    fn open(&mut self, hint: &Hint<'_>) -> ContentId;
+
+    /// The next bytes of a content, without the protocol's framing.
+    fn data(&mut self, id: ContentId, bytes: &[u8]) -> Want;
+
+    /// `len` bytes of a content were lost.
+    fn gap(&mut self, id: ContentId, len: u64) -> Want;
+
+    /// The content has ended; `complete` says that its end was really seen.
+    fn close(&mut self, id: ContentId, complete: bool);
+
+    /// What is known of the service; a protocol adds to it as it learns.
+    fn facts(&mut self) -> &mut ServiceFacts;
+
+    /// A protocol-level unit was read (message, object, response): counted per protocol and kind.
+    /// `kind` comes from a closed set, it becomes a metric label (`dimse`, `message`, `request`).
+    fn unit(&mut self, kind: &'static str);
+
+    /// Something odd that did not stop the parser (a bad length, an unknown context): counted.
+    fn anomaly(&mut self, reason: Reason);
+
+    /// Packet time of the bytes being read.
+    fn now(&self) -> Timestamp;
+}
+
+/// A content that is open in a flow.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ContentId(pub u32);
+
+/// What a content wants of the bytes to come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Want {
+    /// The next `skip` bytes of this content need not be delivered ([`Want::NOTHING`]: none of the
+    /// rest). The protocol still closes the content at its end.
+    pub skip: u64,
+}
+
+impl Want {
+    /// Everything.
+    pub const ALL: Self = Self { skip: 0 };
+    /// Nothing of the rest of this content.
+    pub const NOTHING: Self = Self { skip: u64::MAX };
+}
+
+/// What a protocol knows of a content it opens.
+#[derive(Clone, Debug)]
+pub struct Hint<'a> {
+    /// Which way it travels.
+    pub direction: Direction,
+    /// What it is, as far as the protocol says.
+    pub media: Media<'a>,
+    /// `phi.operation`: `C-FIND`, `ADT^A01`, `GET`... Empty: the content names it (HL7 does).
+    pub operation: &'a str,
+    /// Content codings in the order they were applied (`gzip`, `br`); to be undone from the last.
+    pub codings: &'a [&'a str],
+    /// The protocol's own layer name for `phi.carrier`: `http`, `dicom`, `mllp`.
+    pub layer: &'static str,
+}
+
+/// What kind of content it is, as the protocol declares it. Contents still look at the bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Media<'a> {
+    /// A DICOM data set without file meta information.
+    DicomDataSet {
+        /// Transfer syntax UID.
+        transfer_syntax: &'a str,
+    },
+    /// HL7 v2 in ER7 (pipes), one or more messages.
+    Hl7v2,
+    /// A media type as in RFC 9110 `Content-Type`, with its parameters; may be empty.
+    Type {
+        /// The header's value, e.g. `application/fhir+json; charset=utf-8`.
+        content_type: &'a str,
+        /// A file name from `Content-Disposition` or the last path segment; may be empty.
+        name: &'a str,
+    },
+    /// The target of an HTTP request: path and query.
+    Target,
+    /// Nothing is known.
+    Unknown,
+}

@@ -1,0 +1,127 @@
+//! What a protocol learns of the service behind a flow: the facts of `phi.service`.
+
+/// Facts about a service. Plain configuration data, never identifiers of patients and never
+/// credentials. Strings are as on the wire, cut to [`ServiceFacts::MAX_TEXT`] bytes by
+/// [`ServiceFacts::set`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceFacts {
+    /// Whether the payload is encrypted.
+    pub encrypted: bool,
+    /// How the client proved who it is.
+    pub authentication: Authentication,
+    /// A secret crossed the wire in clear. The secret itself is never kept.
+    pub credentials_in_clear: bool,
+    /// DICOM calling application entity title.
+    pub calling_aet: Option<String>,
+    /// DICOM called application entity title.
+    pub called_aet: Option<String>,
+    /// DICOM implementation class UID of the requestor, then of the acceptor.
+    pub implementation_class: [Option<String>; 2],
+    /// DICOM implementation version name of the requestor, then of the acceptor.
+    pub implementation_version: [Option<String>; 2],
+    /// SOP class UIDs that were used.
+    pub sop_classes: Vec<String>,
+    /// Transfer syntax UIDs that were used.
+    pub transfer_syntaxes: Vec<String>,
+    /// HL7 MSH-3.
+    pub sending_application: Option<String>,
+    /// HL7 MSH-4.
+    pub sending_facility: Option<String>,
+    /// HL7 MSH-5.
+    pub receiving_application: Option<String>,
+    /// HL7 MSH-6.
+    pub receiving_facility: Option<String>,
+    /// HL7 MSH-12.
+    pub version: Option<String>,
+    /// HL7 MSH-11: `P`, `T` or `D`.
+    pub processing_id: Option<String>,
+    /// HL7 message types seen, `ADT^A01`.
+    pub message_types: Vec<String>,
+    /// Whether messages were acknowledged.
+    pub acknowledged: Option<bool>,
+    /// HTTP method of the last request.
+    pub method: Option<String>,
+    /// HTTP host.
+    pub host: Option<String>,
+    /// Path with anything that may identify a person masked.
+    pub path: Option<String>,
+    /// HTTP status of the last response.
+    pub status: Option<u16>,
+    /// Server software, as it names itself.
+    pub software: Option<String>,
+    /// `http/1.1`, `http/2`, `websocket`...: `network.application`.
+    pub application: Option<String>,
+    /// Refused association, with the source and reason (PS3.8 9.3.4).
+    pub rejected: Option<String>,
+    /// Aborted, with the source and reason (PS3.8 9.3.8).
+    pub aborted: Option<String>,
+}
+
+impl ServiceFacts {
+    /// Longest text kept, bytes.
+    pub const MAX_TEXT: usize = 256;
+    /// Longest list kept.
+    pub const MAX_LIST: usize = 16;
+
+    /// Sets `slot` to `text`, trimmed and cut; blank text leaves it as it was.
+    pub fn set(slot: &mut Option<String>, text: &str) {
+        let text = cut(text.trim_matches([' ', '\0']));
+        if !text.is_empty() && slot.as_deref() != Some(text) {
+            *slot = Some(text.to_owned());
+        }
+    }
+
+    /// Adds `text` to `list` if it is new and there is room.
+    pub fn add(list: &mut Vec<String>, text: &str) {
+        let text = cut(text.trim_matches([' ', '\0']));
+        if !text.is_empty() && list.len() < Self::MAX_LIST && !list.iter().any(|t| t == text) {
+            list.push(text.to_owned());
+        }
+    }
+}
+
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(ServiceFacts::MAX_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// How a client proved who it is (`phi.service.authentication`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Authentication {
+    /// Nothing was asked or shown.
+    #[default]
+    None,
+    /// HTTP Basic (RFC 7617): in clear.
+    Basic,
+    /// HTTP Bearer (RFC 6750): replayable in clear.
+    Bearer,
+    /// A session cookie.
+    Cookie,
+    /// HTTP Digest (RFC 7616).
+    Digest,
+    /// DICOM user identity (PS3.7 D.3.3.7).
+    UserIdentity,
+    /// A client certificate.
+    ClientCertificate,
+    /// Not visible (mid-stream, one direction).
+    Unknown,
+}
+
+impl Authentication {
+    /// As `phi.service.authentication` writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic => "basic",
+            Self::Bearer => "bearer",
+            Self::Cookie => "cookie",
+            Self::Digest => "digest",
+            Self::UserIdentity => "user-identity",
+            Self::ClientCertificate => "client-certificate",
+            Self::Unknown => "unknown",
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `[[hl7v2]]`: fields that identify a patient; `[[hl7_identifier_type]]`: what a CX-5 code (table
+//! 0203) says of an id.
+
+use super::load::{Common, Compiled, LoadError, RuleInfo, SectionEntry, faulty, field_rule, info};
+use super::{FieldRule, Kind};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// An entry as written.
+#[derive(Deserialize)]
+pub(in crate::rules) struct Entry {
+    #[serde(flatten)]
+    common: Common,
+    /// `PID-5`.
+    field: String,
+    /// HL7 v2 data type, which says how the value is put together.
+    datatype: Hl7Type,
+    kind: Kind,
+    confidence: Option<f32>,
+}
+
+impl SectionEntry for Entry {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// A code of table 0203.
+#[derive(Deserialize)]
+pub(in crate::rules) struct IdentifierType {
+    #[serde(flatten)]
+    common: Common,
+    code: String,
+    kind: Kind,
+}
+
+impl SectionEntry for IdentifierType {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// HL7 v2 data types of identifying fields (chapter 2A).
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hl7Type {
+    /// Extended composite id with check digit.
+    CX,
+    /// Extended person name.
+    XPN,
+    /// Extended address.
+    XAD,
+    /// Extended telecommunication number.
+    XTN,
+    /// Time stamp or date.
+    TS,
+    /// Driver's licence number.
+    DLN,
+    /// Coded or plain string: the first component.
+    ST,
+    /// Extended organisation name: the first component.
+    XON,
+}
+
+/// A field with the shape of its value.
+#[derive(Debug)]
+pub struct Hl7Field {
+    /// What it means.
+    pub rule: Arc<FieldRule>,
+    /// How it is put together.
+    pub datatype: Hl7Type,
+}
+
+/// Fields by segment and number, identifier types by code.
+#[derive(Debug, Default)]
+pub struct Hl7v2Rules {
+    segments: HashMap<[u8; 3], Vec<(u16, Hl7Field)>, foldhash::fast::FixedState>,
+    types: HashMap<String, Kind>,
+}
+
+impl Hl7v2Rules {
+    /// The identifying fields of a segment, in order of number; empty for others.
+    pub fn segment(&self, name: [u8; 3]) -> &[(u16, Hl7Field)] {
+        self.segments.get(&name).map_or(&[], Vec::as_slice)
+    }
+    /// What an identifier type code (CX-5) stands for.
+    pub fn identifier_type(&self, code: &str) -> Option<Kind> {
+        self.types.get(code).copied()
+    }
+}
+
+pub(in crate::rules) fn compile(
+    fields: Compiled<Entry>,
+    types: Compiled<IdentifierType>,
+    list: &mut Vec<RuleInfo>,
+) -> Result<Hl7v2Rules, LoadError> {
+    let mut rules = Hl7v2Rules::default();
+    for (_, (entry, source)) in fields {
+        let (segment, number) = parse_field(&entry.field)
+            .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
+        list.push(info("hl7v2", &entry.common, Some(entry.kind), entry.field.clone(), &source));
+        let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence);
+        let field = Hl7Field { rule, datatype: entry.datatype };
+        rules.segments.entry(segment).or_default().push((number, field));
+    }
+    for fields in rules.segments.values_mut() {
+        fields.sort_by_key(|(number, _)| *number);
+    }
+    for (_, (entry, source)) in types {
+        list.push(info(
+            "hl7_identifier_type",
+            &entry.common,
+            Some(entry.kind),
+            entry.code.clone(),
+            &source,
+        ));
+        rules.types.insert(entry.code, entry.kind);
+    }
+    Ok(rules)
+}
+
+fn parse_field(text: &str) -> Option<([u8; 3], u16)> {
+    let (segment, number) = text.split_once('-')?;
+    let segment: [u8; 3] = segment.as_bytes().try_into().ok()?;
+    let named = segment.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    Some((segment, number.parse().ok().filter(|n| named && *n > 0)?))
+}

@@ -1,0 +1,148 @@
+//! `[[key]]`: key names of JSON objects, form fields, CSV and HTML headings, in several languages;
+//! `[[key_context]]`: names that say a record is about a patient, or certainly not.
+
+use super::load::{Common, Compiled, LoadError, RuleInfo, SectionEntry, field_rule, info};
+use super::{FieldRule, Kind};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::sync::Arc;
+use unicode_normalization::UnicodeNormalization;
+
+/// An entry as written.
+#[derive(Deserialize)]
+pub(in crate::rules) struct Entry {
+    #[serde(flatten)]
+    common: Common,
+    /// Key names; compared after [`fold`].
+    names: Vec<String>,
+    kind: Kind,
+    #[serde(default)]
+    part: NamePart,
+    /// The name itself says that it is about a patient (`patientName`).
+    #[serde(default)]
+    patient: bool,
+    confidence: Option<f32>,
+}
+
+impl SectionEntry for Entry {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// Names beside the identifying ones that turn the scale.
+#[derive(Deserialize)]
+pub(in crate::rules) struct Context {
+    #[serde(flatten)]
+    common: Common,
+    names: Vec<String>,
+    about: About,
+}
+
+impl SectionEntry for Context {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// What part of a person's name or address a key holds.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum NamePart {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Family name.
+    Family,
+    /// Given name.
+    Given,
+}
+
+/// What a context name says of the record it stands in.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "lowercase")]
+pub enum About {
+    /// A patient (`ward`, `diagnosis`).
+    Patient,
+    /// A diagnosis stands there.
+    Diagnosis,
+    /// A result stands there.
+    Result,
+    /// A medication stands there.
+    Medication,
+    /// Something else altogether (`sku`, `order_total`).
+    Other,
+}
+
+/// A key with its meaning.
+#[derive(Debug)]
+pub struct Key {
+    /// What it means.
+    pub rule: Arc<FieldRule>,
+    /// Whole, family or given name.
+    pub part: NamePart,
+    /// The name itself says that it is about a patient.
+    pub patient: bool,
+}
+
+/// Keys and context names by folded name.
+#[derive(Debug, Default)]
+pub struct KeyRules {
+    keys: HashMap<String, Key, foldhash::fast::FixedState>,
+    contexts: HashMap<String, About, foldhash::fast::FixedState>,
+}
+
+impl KeyRules {
+    /// The meaning of a key name as it stands on the wire.
+    pub fn get(&self, name: &str) -> Option<&Key> {
+        self.keys.get(&fold(name))
+    }
+    /// What a key name says of the record it stands in.
+    pub fn context(&self, name: &str) -> Option<About> {
+        self.contexts.get(&fold(name)).copied()
+    }
+}
+
+/// Longest key name that is looked up, bytes.
+pub const MAX_NAME: usize = 64;
+
+/// Folds a key name for comparison: letters and digits only, lower case, without diacritics.
+/// `Patient_Name`, `patientName` and `PATIENT NAME` are the same. Names longer than [`MAX_NAME`]
+/// fold to nothing.
+pub fn fold(name: &str) -> String {
+    if name.len() > MAX_NAME {
+        return String::new();
+    }
+    if name.is_ascii() {
+        return name
+            .bytes()
+            .filter(u8::is_ascii_alphanumeric)
+            .map(|b| b.to_ascii_lowercase() as char)
+            .collect();
+    }
+    name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+pub(in crate::rules) fn compile(
+    keys: Compiled<Entry>,
+    contexts: Compiled<Context>,
+    list: &mut Vec<RuleInfo>,
+) -> Result<KeyRules, LoadError> {
+    let mut rules = KeyRules::default();
+    for (_, (entry, source)) in keys {
+        let subject = entry.names.join(", ");
+        list.push(info("key", &entry.common, Some(entry.kind), subject, &source));
+        for name in &entry.names {
+            let rule = field_rule(&entry.common, entry.kind, name, entry.confidence);
+            let key = Key { rule, part: entry.part, patient: entry.patient };
+            rules.keys.insert(fold(name), key);
+        }
+    }
+    for (_, (entry, source)) in contexts {
+        list.push(info("key_context", &entry.common, None, entry.names.join(", "), &source));
+        for name in &entry.names {
+            rules.contexts.insert(fold(name), entry.about);
+        }
+    }
+    Ok(rules)
+}

@@ -1,0 +1,292 @@
+//! Reading rule files.
+
+use super::{Kind, RuleSet, dicom, fhir, hl7v2, keys, policy};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The rule files that ship with the binary.
+pub const SHIPPED: &[(&str, &str)] = &[
+    ("dicom.toml", include_str!("../../rules/dicom.toml")),
+    ("hl7v2.toml", include_str!("../../rules/hl7v2.toml")),
+    ("fhir.toml", include_str!("../../rules/fhir.toml")),
+    ("keys.toml", include_str!("../../rules/keys.toml")),
+    ("policy.toml", include_str!("../../rules/policy.toml")),
+];
+
+/// Largest rule file read, bytes.
+const MAX_FILE: u64 = 4 << 20;
+
+/// Why a rule file was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It could not be read.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not what a rule file must be.
+    #[error("{file}:{line}: {reason}")]
+    Faulty {
+        /// The file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+}
+
+/// What every entry has, for lists and sample tests.
+#[derive(Clone, Debug)]
+pub struct RuleInfo {
+    /// Unique id.
+    pub id: String,
+    /// For people.
+    pub title: String,
+    /// Section of the file: `dicom`, `hl7v2`, `fhir`, `key`, `alert`...
+    pub section: &'static str,
+    /// What it identifies by, where it names a kind.
+    pub kind: Option<Kind>,
+    /// Where it looks: a tag, a field, a path, key names.
+    pub subject: String,
+    /// The standard it comes from.
+    pub reference: String,
+    /// Samples that it must take.
+    pub matches: Vec<String>,
+    /// Samples that it must not take.
+    pub no_matches: Vec<String>,
+    /// File and line, for messages.
+    pub source: (String, usize),
+}
+
+/// A rule file as it is written. Every section may stand in any file.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    dicom: Vec<toml::Spanned<dicom::Entry>>,
+    #[serde(default)]
+    hl7v2: Vec<toml::Spanned<hl7v2::Entry>>,
+    #[serde(default)]
+    hl7_identifier_type: Vec<toml::Spanned<hl7v2::IdentifierType>>,
+    #[serde(default)]
+    fhir: Vec<toml::Spanned<fhir::Entry>>,
+    #[serde(default)]
+    identifier_system: Vec<toml::Spanned<fhir::IdentifierSystem>>,
+    #[serde(default)]
+    key: Vec<toml::Spanned<keys::Entry>>,
+    #[serde(default)]
+    key_context: Vec<toml::Spanned<keys::Context>>,
+    #[serde(default)]
+    alert: Vec<toml::Spanned<policy::Entry>>,
+    severity: Option<policy::SeverityEntry>,
+}
+
+/// Fields that every entry shares. Sections flatten it.
+#[derive(Deserialize, Clone, Debug)]
+pub(in crate::rules) struct Common {
+    pub id: String,
+    pub title: String,
+    #[serde(default)]
+    pub reference: String,
+    #[serde(default, rename = "match")]
+    pub matches: Vec<String>,
+    #[serde(default, rename = "no_match")]
+    pub no_matches: Vec<String>,
+}
+
+/// Entries of one section by id, so that a later file overrides an earlier one; in order of id.
+type Section<T> = BTreeMap<String, (T, (String, usize))>;
+
+/// An entry of a section.
+pub(in crate::rules) trait SectionEntry {
+    /// What it shares with all entries.
+    fn common(&self) -> &Common;
+}
+
+/// Everything read so far, not yet compiled.
+#[derive(Default)]
+struct Sources {
+    dicom: Section<dicom::Entry>,
+    hl7v2: Section<hl7v2::Entry>,
+    hl7_identifier_type: Section<hl7v2::IdentifierType>,
+    fhir: Section<fhir::Entry>,
+    identifier_system: Section<fhir::IdentifierSystem>,
+    key: Section<keys::Entry>,
+    key_context: Section<keys::Context>,
+    alert: Section<policy::Entry>,
+    severity: Option<policy::SeverityEntry>,
+}
+
+impl RuleSet {
+    /// The shipped rules.
+    ///
+    /// # Errors
+    /// Only if a shipped file is faulty, which a test rules out.
+    pub fn shipped() -> Result<Self, LoadError> {
+        Self::load(None)
+    }
+
+    /// The shipped rules, extended and overridden by the `*.toml` files of `dir` in order of name.
+    ///
+    /// # Errors
+    /// The first file that cannot be read or is faulty, with line and reason.
+    pub fn load(dir: Option<&Path>) -> Result<Self, LoadError> {
+        let mut sources = Sources::default();
+        for (name, text) in SHIPPED {
+            sources.add(name, text)?;
+        }
+        if let Some(dir) = dir {
+            for path in toml_files(dir)? {
+                let io = |source| LoadError::Io { path: path.clone(), source };
+                let size = std::fs::metadata(&path).map_err(io)?.len();
+                if size > MAX_FILE {
+                    return Err(LoadError::Faulty {
+                        file: path.display().to_string(),
+                        line: 1,
+                        reason: format!("{size} bytes; a rule file has at most {MAX_FILE}"),
+                    });
+                }
+                let text = std::fs::read_to_string(&path).map_err(io)?;
+                sources.add(&path.display().to_string(), &text)?;
+            }
+        }
+        sources.compile()
+    }
+}
+
+fn toml_files(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let io = |source| LoadError::Io { path: dir.to_path_buf(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+impl Sources {
+    fn add(&mut self, file: &str, text: &str) -> Result<(), LoadError> {
+        let parsed: File = toml::from_str(text).map_err(|e| LoadError::Faulty {
+            file: file.to_owned(),
+            line: e.span().map_or(1, |s| line_of(text, s.start)),
+            reason: e.message().to_owned(),
+        })?;
+        let at = Place { file, text };
+        at.merge(&mut self.dicom, parsed.dicom)?;
+        at.merge(&mut self.hl7v2, parsed.hl7v2)?;
+        at.merge(&mut self.hl7_identifier_type, parsed.hl7_identifier_type)?;
+        at.merge(&mut self.fhir, parsed.fhir)?;
+        at.merge(&mut self.identifier_system, parsed.identifier_system)?;
+        at.merge(&mut self.key, parsed.key)?;
+        at.merge(&mut self.key_context, parsed.key_context)?;
+        at.merge(&mut self.alert, parsed.alert)?;
+        if parsed.severity.is_some() {
+            self.severity = parsed.severity;
+        }
+        Ok(())
+    }
+
+    fn compile(self) -> Result<RuleSet, LoadError> {
+        let mut entries = Vec::new();
+        let severity = self.severity.unwrap_or_default();
+        Ok(RuleSet {
+            dicom: dicom::compile(self.dicom, &mut entries)?,
+            hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
+            fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
+            keys: keys::compile(self.key, self.key_context, &mut entries)?,
+            policy: policy::compile(self.alert, severity, &mut entries)?,
+            entries,
+        })
+    }
+}
+
+/// A file being read, for messages.
+struct Place<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl Place<'_> {
+    fn merge<T: SectionEntry>(
+        &self,
+        section: &mut Section<T>,
+        entries: Vec<toml::Spanned<T>>,
+    ) -> Result<(), LoadError> {
+        for entry in entries {
+            let line = line_of(self.text, entry.span().start);
+            let entry = entry.into_inner();
+            let id = entry.common().id.clone();
+            let faulty =
+                |reason| Err(LoadError::Faulty { file: self.file.to_owned(), line, reason });
+            if id.is_empty()
+                || !id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            {
+                return faulty(format!("id {id:?}: use lower-case letters, digits and dashes"));
+            }
+            if let Some((_, (file, _))) = section.get(&id)
+                && file == self.file
+            {
+                return faulty(format!("id {id:?} stands twice in this file"));
+            }
+            section.insert(id, (entry, (self.file.to_owned(), line)));
+        }
+        Ok(())
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|&&b| b == b'\n').count()
+}
+
+/// A fault in a compiled entry.
+pub(in crate::rules) fn faulty(source: &(String, usize), reason: impl Into<String>) -> LoadError {
+    LoadError::Faulty { file: source.0.clone(), line: source.1, reason: reason.into() }
+}
+
+/// The list entry of a rule.
+pub(in crate::rules) fn info(
+    section: &'static str,
+    common: &Common,
+    kind: Option<Kind>,
+    subject: String,
+    source: &(String, usize),
+) -> RuleInfo {
+    RuleInfo {
+        id: common.id.clone(),
+        title: common.title.clone(),
+        section,
+        kind,
+        subject,
+        reference: common.reference.clone(),
+        matches: common.matches.clone(),
+        no_matches: common.no_matches.clone(),
+        source: source.clone(),
+    }
+}
+
+/// Compiles the field of an entry.
+pub(in crate::rules) fn field_rule(
+    common: &Common,
+    kind: Kind,
+    field: &str,
+    confidence: Option<f32>,
+) -> std::sync::Arc<super::FieldRule> {
+    std::sync::Arc::new(super::FieldRule {
+        id: common.id.as_str().into(),
+        title: common.title.clone(),
+        reference: common.reference.clone(),
+        kind,
+        field: field.into(),
+        confidence: confidence.unwrap_or(1.0).clamp(0.0, 1.0),
+    })
+}
+
+pub(in crate::rules) type Compiled<T> = BTreeMap<String, (T, (String, usize))>;

@@ -1,0 +1,59 @@
+//! What identifies a person, as data: the compiled form of `rules/*.toml`.
+//!
+//! The shipped files are embedded; `--rules DIR` adds files whose entries extend them, or override
+//! those with the same id. A faulty file is refused whole, with line and reason.
+//!
+//! Each section of the files has a module here that says what an entry holds and compiles it into
+//! what its content looks up.
+
+mod dicom;
+mod fhir;
+mod hl7v2;
+mod keys;
+mod kind;
+mod load;
+mod policy;
+
+pub use dicom::DicomRules;
+pub use fhir::{FhirElement, FhirRules, FhirType};
+pub use hl7v2::{Hl7Field, Hl7Type, Hl7v2Rules};
+pub use keys::{About, Key, KeyRules, NamePart, fold};
+pub use kind::Kind;
+pub use load::{LoadError, RuleInfo, SHIPPED};
+pub use policy::{AlertRule, Policy, SeverityEntry};
+
+use std::sync::Arc;
+
+/// A field that identifies a person, whatever the content.
+#[derive(Debug)]
+pub struct FieldRule {
+    /// Unique over all sections, `dicom-patient-name`.
+    pub id: Arc<str>,
+    /// For people.
+    pub title: String,
+    /// The standard and clause it comes from.
+    pub reference: String,
+    /// What it identifies by.
+    pub kind: Kind,
+    /// The field in the content's own notation, as events show it.
+    pub field: Arc<str>,
+    /// 0 to 1.
+    pub confidence: f32,
+}
+
+/// All rules in force. Immutable; a reload makes a new one.
+#[derive(Debug)]
+pub struct RuleSet {
+    /// DICOM attributes.
+    pub dicom: DicomRules,
+    /// HL7 v2 fields and identifier types.
+    pub hl7v2: Hl7v2Rules,
+    /// FHIR elements and identifier systems.
+    pub fhir: FhirRules,
+    /// Key names of JSON, forms, CSV and HTML.
+    pub keys: KeyRules,
+    /// What is enough evidence for an alert, and how severe it is.
+    pub policy: Policy,
+    /// Every entry, for `phitap rules list` and `test`.
+    pub entries: Vec<RuleInfo>,
+}

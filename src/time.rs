@@ -1,0 +1,81 @@
+//! Packet time. No stage below the pipeline knows any other clock.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+
+/// A moment, in nanoseconds since 1970-01-01T00:00:00Z. Negative before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Timestamp(pub i64);
+
+/// A span of packet time, in nanoseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Span(pub i64);
+
+impl Span {
+    /// A span of whole seconds.
+    pub const fn seconds(s: i64) -> Self {
+        Self(s * 1_000_000_000)
+    }
+    /// A span of whole milliseconds.
+    pub const fn millis(ms: i64) -> Self {
+        Self(ms * 1_000_000)
+    }
+    /// The span in seconds.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+}
+
+impl Timestamp {
+    /// From whole seconds and nanoseconds since the epoch; saturates.
+    pub fn new(secs: i64, nanos: u32) -> Self {
+        Self(secs.saturating_mul(1_000_000_000).saturating_add(i64::from(nanos)))
+    }
+    /// Milliseconds since the epoch, 0 for moments before it.
+    pub fn unix_millis(self) -> u64 {
+        u64::try_from(self.0 / 1_000_000).unwrap_or(0)
+    }
+}
+
+impl Add<Span> for Timestamp {
+    type Output = Timestamp;
+    fn add(self, s: Span) -> Self {
+        Self(self.0.saturating_add(s.0))
+    }
+}
+
+impl Sub for Timestamp {
+    type Output = Span;
+    fn sub(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// RFC 3339 in UTC with microseconds, as ECS `@timestamp` wants it.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = time::macros::format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z"
+        );
+        // i64 nanoseconds span 1677 to 2262: always inside the range of `OffsetDateTime`.
+        let text = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0))
+            .ok()
+            .and_then(|t| t.format(&format).ok())
+            .unwrap_or_default();
+        f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renders_rfc_3339_with_microseconds() {
+        assert_eq!(
+            Timestamp::new(1_772_360_102, 123_456_789).to_string(),
+            "2026-03-01T10:15:02.123456Z"
+        );
+        assert_eq!(Timestamp(-1_000).to_string(), "1969-12-31T23:59:59.999999Z");
+    }
+}
