@@ -1,43 +1,29 @@
 //! `[[hl7v2]]`: fields that identify a patient; `[[hl7_identifier_type]]`: what a CX-5 code (table
 //! 0203) says of an id.
 
-use super::load::{Common, Compiled, LoadError, RuleInfo, SectionEntry, faulty, field_rule, info};
+use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, field_rule, info, section_entry};
 use super::{FieldRule, Kind};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// An entry as written.
-#[derive(Deserialize)]
-pub(in crate::rules) struct Entry {
-    #[serde(flatten)]
-    common: Common,
-    /// `PID-5`.
-    field: String,
-    /// HL7 v2 data type, which says how the value is put together.
-    datatype: Hl7Type,
-    kind: Kind,
-    confidence: Option<f32>,
-}
-
-impl SectionEntry for Entry {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// An entry as written.
+    pub(in crate::rules) struct Entry {
+        /// `PID-5`.
+        field: String,
+        /// HL7 v2 data type, which says how the value is put together.
+        datatype: Hl7Type,
+        kind: Kind,
+        confidence: Option<f32>,
     }
 }
 
-/// A code of table 0203.
-#[derive(Deserialize)]
-pub(in crate::rules) struct IdentifierType {
-    #[serde(flatten)]
-    common: Common,
-    code: String,
-    kind: Kind,
-}
-
-impl SectionEntry for IdentifierType {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// A code of table 0203.
+    pub(in crate::rules) struct IdentifierType {
+        code: String,
+        kind: Kind,
     }
 }
 
@@ -95,11 +81,17 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<Hl7v2Rules, LoadError> {
     let mut rules = Hl7v2Rules::default();
+    let mut taken = Taken::default();
     for (_, (entry, source)) in fields {
         let (segment, number) = parse_field(&entry.field)
             .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
         list.push(info("hl7v2", &entry.common, Some(entry.kind), entry.field.clone(), &source));
-        let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence);
+        taken.take(
+            format!("{}-{number}", String::from_utf8_lossy(&segment)),
+            &entry.common.id,
+            &source,
+        )?;
+        let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence, &source)?;
         let field = Hl7Field { rule, datatype: entry.datatype };
         rules.segments.entry(segment).or_default().push((number, field));
     }
@@ -114,6 +106,7 @@ pub(in crate::rules) fn compile(
             entry.code.clone(),
             &source,
         ));
+        taken.take(format!("code {}", entry.code), &entry.common.id, &source)?;
         rules.types.insert(entry.code, entry.kind);
     }
     Ok(rules)
