@@ -15,9 +15,9 @@
 
 use super::mask::show;
 use super::record::{Identity, Marks, Record, Strong};
-use super::tally::{Loss, Tally};
-use super::{Finding, Identifier, Key, Settings, Token};
-use crate::rules::{AlertRule, Kind};
+use super::tally::Loss;
+use super::{Collector, Finding, Identifier, Key, Settings, Tally, Token};
+use crate::rules::{AlertRule, Kind, RuleSet};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
@@ -70,6 +70,18 @@ impl Patients {
     pub fn memory(&self) -> usize {
         let open: usize = self.open.iter().map(Record::memory).sum();
         open + self.bytes + self.names.len() * 48
+    }
+
+    /// The flow has ended: [`Collector::finish`].
+    pub fn finish(
+        &mut self,
+        settings: &Settings,
+        rules: &RuleSet,
+        now: Timestamp,
+        out: &mut Vec<Finding>,
+        tally: &mut Tally,
+    ) {
+        Collector { settings, rules, now, patients: self, out, tally }.finish();
     }
 
     /// Patients told apart so far.
@@ -284,8 +296,11 @@ impl Patients {
     fn remember(&mut self, clue: Clue, index: u32) {
         let before = self.clues.len();
         let candidates = self.clues.entry(clue).or_default();
-        if candidates.len() < MAX_CANDIDATES && !candidates.contains(&index) {
-            candidates.push(index);
+        // In order of appearance, which is not always the order in which they got this clue.
+        if let Err(place) = candidates.binary_search(&index)
+            && candidates.len() < MAX_CANDIDATES
+        {
+            candidates.insert(place, index);
         }
         if self.clues.len() > before {
             self.bytes += 2 * size_of::<(Clue, SmallVec<[u32; 4]>)>();
