@@ -7,6 +7,7 @@
 //!    plan) counts only if nothing contradicts.
 //! 2. Name and birth date are equal, and no id of the same kind and issuer differs.
 //! 3. The name is equal, and no birth date and no id of the same kind differs, whoever issued it.
+//!    A single word is no name: then all that the record has must be known.
 //! 4. The record has neither name nor such an id, and another number (accession, visit, account,
 //!    e-mail...) is equal, and the birth date does not differ.
 //!
@@ -167,7 +168,7 @@ impl Patients {
         }
         for &name in patient.identity.names.iter().take(MAX_COMBINED) {
             for &birth in patient.identity.births.iter().take(MAX_COMBINED) {
-                clues.push(Clue::Person(name, birth));
+                clues.push(Clue::Person(name.token, birth));
             }
         }
         let finding = Finding {
@@ -220,7 +221,8 @@ impl Patients {
             .filter_map(|kind| identity.strong.iter().find(|s| s.kind == *kind))
             .map(|s| s.token)
             .next();
-        let name = identity.names.first();
+        let whole = identity.names.iter().find(|n| n.whole);
+        let name = whole.or(identity.names.first()).map(|n| &n.token);
         let birth = identity.births.first();
         let token = match (name, birth, strong) {
             (Some(name), Some(birth), _) => key.patient(&[name.bytes(), birth.bytes()]),
@@ -262,15 +264,17 @@ impl Patients {
             names
                 .flat_map(|n| theirs.births.iter().take(MAX_COMBINED).map(move |b| (*n, *b)))
                 .find_map(|(name, birth)| {
-                    self.candidate(Clue::Person(name, birth), |ours| {
+                    self.candidate(Clue::Person(name.token, birth), |ours| {
                         !ours.strong_differs(theirs, false)
                     })
                 })
         };
         let by_name = || {
             theirs.names.iter().find_map(|name| {
-                self.candidate(Clue::Value(*name), |ours| {
-                    !ours.strong_differs(theirs, true) && !ours.births_differ(theirs)
+                self.candidate(Clue::Value(name.token), |ours| {
+                    ours.is_named(*name, theirs)
+                        && !ours.strong_differs(theirs, true)
+                        && !ours.births_differ(theirs)
                 })
             })
         };

@@ -184,6 +184,24 @@ fn whose_record_is_it() {
             true,
         ),
         (
+            "given name alone",
+            &[(Name, "Ash", ""), (Name, "Eve", "")],
+            &[(Name, "Oak", ""), (Name, "Eve", "")],
+            false,
+        ),
+        (
+            "family and given name apart",
+            &[(Name, "Ash", ""), (Name, "Eve", "")],
+            &[(Name, "Ash", ""), (Name, "Eve", "")],
+            true,
+        ),
+        (
+            "family name alone, same id",
+            &[(Name, "Ash", ""), (PatientId, "17", "")],
+            &[(Name, "Ash^Eve", ""), (PatientId, "17", "")],
+            true,
+        ),
+        (
             "one of several ids",
             &[(PatientId, "17", ""), (PatientId, "18", "")],
             &[(PatientId, "18", ""), (PatientId, "19", "")],

@@ -122,7 +122,7 @@ fn ids_are_one_namespace() {
     refused(&format!("{DICOM}\n{}", DICOM.replace("0010)", "0011)")), 7, &["\"a\"", "line 1"]);
     let key = "[[key]]\nid = \"a\"\ntitle = \"A\"\nnames = [\"qqq\"]\nkind = \"name\"\n";
     refused(&format!("{DICOM}\n{key}"), 7, &["\"a\"", "line 1"]);
-    let error = load(&[("1.toml", DICOM), ("2.toml", key)]).err().expect("refused").to_string();
+    let error = load(&[("1.toml", DICOM), ("2.toml", key)]).expect_err("refused").to_string();
     assert!(error.contains("2.toml:1: ") && error.contains("[[dicom]]"), "{error}");
 }
 
@@ -154,14 +154,14 @@ fn a_later_file_extends_and_overrides() {
 
 #[test]
 fn folders_and_files_that_cannot_be_read() {
-    let error = RuleSet::load(Some(Path::new("/nonexistent"))).err().expect("refused");
+    let error = RuleSet::load(Some(Path::new("/nonexistent"))).expect_err("refused");
     assert!(error.to_string().starts_with("/nonexistent: "), "{error}");
     let big = "#".repeat(5 << 20);
-    let error = load(&[("big.toml", &big)]).err().expect("refused").to_string();
+    let error = load(&[("big.toml", &big)]).expect_err("refused").to_string();
     assert!(error.contains("big.toml:1: ") && error.contains("bytes"), "{error}");
     let dir = tempfile::tempdir().expect("temporary folder");
     std::fs::write(dir.path().join("latin.toml"), b"# M\xFCller\n").expect("write");
-    let error = RuleSet::load(Some(dir.path())).err().expect("refused").to_string();
+    let error = RuleSet::load(Some(dir.path())).expect_err("refused").to_string();
     assert!(error.contains("latin.toml"), "{error}");
 }
 
