@@ -4,6 +4,10 @@
 //! (`gap`) and the end (`close`) of each direction, takes the framing apart, and hands what it
 //! carries to a [`Host`]. It knows nothing of what the contents mean.
 
+pub mod driver;
+pub mod encrypted;
+#[cfg(test)]
+pub mod recorder;
 mod service;
 
 pub mod dicom;
@@ -11,6 +15,7 @@ pub mod http;
 pub mod mllp;
 
 pub use crate::flow::{Direction, End};
+pub use driver::{Driver, DriverLimits, News, Orientation};
 pub use service::{Authentication, ServiceFacts};
 
 use crate::time::Timestamp;
