@@ -5,7 +5,7 @@ use super::encrypted;
 use super::{
     Host, PROTOCOLS, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync, Speaker,
 };
-use crate::flow::{Direction, End, Side};
+use crate::flow::{Direction, End, Orientation, Side};
 
 /// Bytes searched for the next boundary after a gap before most of them are let go.
 const SEARCH_BUFFER: usize = 16 << 10;
@@ -13,15 +13,6 @@ const SEARCH_BUFFER: usize = 16 << 10;
 const SEARCH_TAIL: usize = 2 << 10;
 /// Below this many unread bytes each arrival is probed; above, only growth by a quarter.
 const PROBE_EAGER: usize = 256;
-
-/// Which end opened the flow, as far as the transport tells.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Orientation {
-    /// The client.
-    pub client: Side,
-    /// A handshake proved it; otherwise it is a guess that recognition may correct.
-    pub sure: bool,
-}
 
 /// Limits of a driver, bytes.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,7 @@ pub mod http;
 pub mod mllp;
 
 pub use crate::flow::{Direction, End};
-pub use driver::{Driver, DriverLimits, News, Orientation};
+pub use driver::{Driver, DriverLimits, News};
 pub use service::{Authentication, ServiceFacts};
 
 use crate::time::Timestamp;

@@ -1,9 +1,9 @@
 //! A [`Host`] for tests that records what a parser hands on, and a way to feed a parser through the
 //! real driver in pieces of any size.
 
-use super::driver::{Driver, DriverLimits, News, Orientation};
+use super::driver::{Driver, DriverLimits, News};
 use super::{ContentId, Direction, End, Hint, Host, Media, Reason, ServiceFacts, Want};
-use crate::flow::Side;
+use crate::flow::{Orientation, Side};
 use crate::time::Timestamp;
 
 /// A content as it was handed on.
