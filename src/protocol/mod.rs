@@ -287,8 +287,11 @@ pub struct Hint<'a> {
 pub enum Media<'a> {
     /// A DICOM data set without file meta information.
     DicomDataSet {
-        /// Transfer syntax UID.
+        /// Transfer syntax UID; empty where the negotiation was not seen.
         transfer_syntax: &'a str,
+        /// The keys of a question (the identifier of a C-FIND, C-MOVE or C-GET request), not a
+        /// record of somebody.
+        query: bool,
     },
     /// HL7 v2 in ER7 (pipes), one or more messages.
     Hl7v2,

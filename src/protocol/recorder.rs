@@ -34,7 +34,12 @@ pub struct Recorder {
 impl Host for Recorder {
     fn open(&mut self, hint: &Hint<'_>) -> ContentId {
         let media = match hint.media {
-            Media::DicomDataSet { transfer_syntax } => format!("dicom {transfer_syntax}"),
+            Media::DicomDataSet { transfer_syntax, query: false } => {
+                format!("dicom {transfer_syntax}")
+            }
+            Media::DicomDataSet { transfer_syntax, query: true } => {
+                format!("dicom {transfer_syntax} query")
+            }
             Media::Hl7v2 => "hl7v2".to_owned(),
             Media::Type { content_type, .. } => content_type.to_owned(),
             Media::Target => "target".to_owned(),
