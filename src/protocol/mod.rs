@@ -4,6 +4,10 @@
 //! (`gap`) and the end (`close`) of each direction, takes the framing apart, and hands what it
 //! carries to a [`Host`]. It knows nothing of what the contents mean.
 
+pub mod driver;
+pub mod encrypted;
+#[cfg(test)]
+pub mod recorder;
 mod service;
 
 pub mod dicom;
@@ -11,6 +15,7 @@ pub mod http;
 pub mod mllp;
 
 pub use crate::flow::{Direction, End};
+pub use driver::{Driver, DriverLimits, News};
 pub use service::{Authentication, ServiceFacts};
 
 use crate::time::Timestamp;
@@ -283,8 +288,11 @@ pub struct Hint<'a> {
 pub enum Media<'a> {
     /// A DICOM data set without file meta information.
     DicomDataSet {
-        /// Transfer syntax UID.
+        /// Transfer syntax UID; empty where the negotiation was not seen.
         transfer_syntax: &'a str,
+        /// The keys of a question (the identifier of a C-FIND, C-MOVE or C-GET request), not a
+        /// record of somebody.
+        query: bool,
     },
     /// HL7 v2 in ER7 (pipes), one or more messages.
     Hl7v2,

@@ -18,6 +18,15 @@ pub(in crate::rules) struct Entry {
     datatype: Hl7Type,
     kind: Kind,
     confidence: Option<f32>,
+    /// Whose data it is, where it may be another person's.
+    #[serde(default)]
+    subject: Hl7Subject,
+    /// The identifier type code (CX-5) does not change the kind.
+    #[serde(default)]
+    fixed: bool,
+    /// Only where the segment's first field starts with one of these codes (QPD-1).
+    #[serde(default)]
+    first: Vec<String>,
 }
 
 impl SectionEntry for Entry {
@@ -31,6 +40,7 @@ impl SectionEntry for Entry {
 pub(in crate::rules) struct IdentifierType {
     #[serde(flatten)]
     common: Common,
+    /// As in CX-5; ends in `*` for all codes that start so.
     code: String,
     kind: Kind,
 }
@@ -60,6 +70,23 @@ pub enum Hl7Type {
     ST,
     /// Extended organisation name: the first component.
     XON,
+    /// Extended composite id and name: the id, or the name, as the entry's kind asks.
+    XCN,
+}
+
+/// Whose data a field holds.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Hl7Subject {
+    /// The patient's.
+    #[default]
+    Patient,
+    /// The contact's (NK1); NK1-3 says how they are related.
+    Contact,
+    /// The guarantor's (GT1); GT1-11 says how they are related.
+    Guarantor,
+    /// The insured person's (IN1, IN2); IN1-17 says how they are related.
+    Insured,
 }
 
 /// A field with the shape of its value.
@@ -69,6 +96,18 @@ pub struct Hl7Field {
     pub rule: Arc<FieldRule>,
     /// How it is put together.
     pub datatype: Hl7Type,
+    /// Whose it is.
+    pub subject: Hl7Subject,
+    /// The identifier type code (CX-5) does not change the kind.
+    pub fixed: bool,
+    first: Vec<String>,
+}
+
+impl Hl7Field {
+    /// Whether it means this in a segment whose first field is `first`.
+    pub fn applies(&self, first: &str) -> bool {
+        self.first.is_empty() || self.first.iter().any(|f| first.starts_with(f.as_str()))
+    }
 }
 
 /// Fields by segment and number, identifier types by code.
@@ -76,6 +115,7 @@ pub struct Hl7Field {
 pub struct Hl7v2Rules {
     segments: HashMap<[u8; 3], Vec<(u16, Hl7Field)>, foldhash::fast::FixedState>,
     types: HashMap<String, Kind>,
+    type_prefixes: Vec<(String, Kind)>,
 }
 
 impl Hl7v2Rules {
@@ -85,7 +125,9 @@ impl Hl7v2Rules {
     }
     /// What an identifier type code (CX-5) stands for.
     pub fn identifier_type(&self, code: &str) -> Option<Kind> {
-        self.types.get(code).copied()
+        self.types.get(code).copied().or_else(|| {
+            self.type_prefixes.iter().find(|(p, _)| code.starts_with(p.as_str())).map(|(_, k)| *k)
+        })
     }
 }
 
@@ -100,7 +142,13 @@ pub(in crate::rules) fn compile(
             .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
         list.push(info("hl7v2", &entry.common, Some(entry.kind), entry.field.clone(), &source));
         let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence);
-        let field = Hl7Field { rule, datatype: entry.datatype };
+        let field = Hl7Field {
+            rule,
+            datatype: entry.datatype,
+            subject: entry.subject,
+            fixed: entry.fixed,
+            first: entry.first,
+        };
         rules.segments.entry(segment).or_default().push((number, field));
     }
     for fields in rules.segments.values_mut() {
@@ -114,7 +162,12 @@ pub(in crate::rules) fn compile(
             entry.code.clone(),
             &source,
         ));
-        rules.types.insert(entry.code, entry.kind);
+        match entry.code.strip_suffix('*') {
+            Some(prefix) => rules.type_prefixes.push((prefix.to_owned(), entry.kind)),
+            None => {
+                rules.types.insert(entry.code, entry.kind);
+            }
+        }
     }
     Ok(rules)
 }
