@@ -1,6 +1,62 @@
 //! Validated settings and every limit, each with its unit.
 
+mod nets;
+
+pub use nets::{Cidr, CidrError, HomeNets};
+
+use crate::exposure::Severity;
 use crate::time::Span;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Where packets come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Files, folders (recursively), or `-` for standard input.
+    Files(Vec<PathBuf>),
+    /// Live interfaces.
+    Interfaces(Vec<String>),
+}
+
+/// Everything a run needs to know, checked. [`crate::cli`] makes it from arguments and file.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where packets come from.
+    pub source: Source,
+    /// Name of an entry of `output::FORMATS`.
+    pub format: &'static str,
+    /// Where events go; standard output if none.
+    pub output: Option<PathBuf>,
+    /// Where `/metrics`, `/healthz` and the web page are served.
+    pub metrics: Option<SocketAddr>,
+    /// Where metrics are written at the end, in Prometheus text.
+    pub metrics_file: Option<PathBuf>,
+    /// Whether outputs show values instead of masks.
+    pub reveal: bool,
+    /// The key of pseudonyms and event ids; a random key for this run if none.
+    pub key_file: Option<PathBuf>,
+    /// Folder of further rules.
+    pub rules: Option<PathBuf>,
+    /// A BPF expression; packets it does not match are not looked at.
+    pub filter: Option<String>,
+    /// The networks that count as one's own.
+    pub home: HomeNets,
+    /// Worker threads; one per core if none.
+    pub workers: Option<NonZeroUsize>,
+    /// Caps of state.
+    pub limits: Limits,
+    /// An exposure of at least this severity makes exit status 10.
+    pub fail_on: Option<Severity>,
+    /// `observer.name` of events.
+    pub sensor: Option<String>,
+    /// Whether a progress bar is wanted (it still needs a terminal).
+    pub progress: bool,
+    /// How many `-v` were given.
+    pub verbose: u8,
+    /// No messages but errors.
+    pub quiet: bool,
+}
 
 /// Limits of state that input can fill. Each bounds memory or work; each loss behind one is counted.
 #[derive(Clone, Debug)]
@@ -23,6 +79,8 @@ pub struct Limits {
     pub patients_per_flow: usize,
     /// Identifiers kept of one patient in one flow.
     pub identifiers_per_patient: usize,
+    /// An exposure without disclosures for this long is closed.
+    pub exposure_idle: Span,
 }
 
 impl Default for Limits {
@@ -37,6 +95,7 @@ impl Default for Limits {
             udp_idle: Span::seconds(60),
             patients_per_flow: 65_536,
             identifiers_per_patient: 64,
+            exposure_idle: Span::seconds(900),
         }
     }
 }

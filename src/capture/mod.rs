@@ -1,1 +1,118 @@
-//! Stage `capture`.
+//! Where packets come from.
+//!
+//! A [`Source`] fills batches of packets that share reference-counted blocks of bytes: a mapped
+//! file, a read buffer, a block of copied live packets. Replay copies no packet. `unsafe` is
+//! allowed only here, each block with its reason.
+
+mod block;
+mod fault;
+mod file;
+mod guard;
+mod inputs;
+mod live;
+mod pcap;
+mod timeline;
+
+pub use crate::decode::LinkType;
+pub use block::Block;
+pub use fault::{Fault, FaultKind};
+pub use inputs::expand;
+pub use timeline::Timeline;
+
+use crate::time::Timestamp;
+
+/// Packets of one batch at most.
+pub const BATCH_PACKETS: usize = 256;
+
+/// Largest packet record believed, bytes. libpcap's own limit for most link types is 256 KiB.
+pub const MAX_RECORD: u32 = 1 << 20;
+
+/// One captured packet: where its bytes stand, and what the capture says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet {
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Offset in its block, bytes.
+    pub offset: usize,
+    /// Captured length, bytes.
+    pub caplen: u32,
+    /// Length on the wire, bytes.
+    pub len: u32,
+    /// Index in [`Batch::blocks`].
+    pub block: u16,
+    /// Input or interface, in the order of the run.
+    pub interface: u16,
+    /// Link type.
+    pub link: LinkType,
+}
+
+/// Some packets and the blocks they stand in.
+#[derive(Default)]
+pub struct Batch {
+    /// Each packet stands in one of these.
+    pub blocks: Vec<Block>,
+    /// In the order of the timeline.
+    pub packets: Vec<Packet>,
+}
+
+impl Batch {
+    /// Lets go of everything.
+    pub fn clear(&mut self) {
+        self.blocks.clear();
+        self.packets.clear();
+    }
+    /// The index of `block`, added if it is not the last one.
+    pub fn block(&mut self, block: &Block) -> u16 {
+        if !self.blocks.last().is_some_and(|b| b.same(block)) {
+            self.blocks.push(block.clone());
+        }
+        // At most one block a packet, and at most BATCH_PACKETS packets.
+        (self.blocks.len() - 1) as u16
+    }
+    /// The bytes of a packet.
+    pub fn bytes(&self, packet: &Packet) -> &[u8] {
+        self.blocks
+            .get(usize::from(packet.block))
+            .and_then(|b| b.bytes().get(packet.offset..packet.offset + packet.caplen as usize))
+            .unwrap_or(&[])
+    }
+}
+
+/// Whether more is to come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// The batch was filled, wholly or partly.
+    More,
+    /// Nothing now; later perhaps (live).
+    Idle,
+    /// That was all.
+    End,
+}
+
+/// A source of packets.
+pub trait Source {
+    /// Adds packets to an empty batch.
+    fn fill(&mut self, batch: &mut Batch) -> Status;
+
+    /// What could not be read so far; taken once.
+    fn take_faults(&mut self) -> Vec<Fault>;
+
+    /// Bytes of input behind what was read so far.
+    fn position(&self) -> u64;
+
+    /// What each input gave so far.
+    fn inputs(&self) -> Vec<Input>;
+}
+
+/// What one input gave.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    /// A file name or an interface name.
+    pub name: String,
+    /// Packets read.
+    pub packets: u64,
+    /// Bytes of captured packets.
+    pub bytes: u64,
+    /// What ended it early, in words.
+    pub fault: Option<String>,
+}

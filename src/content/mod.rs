@@ -8,6 +8,11 @@
 
 pub mod contents;
 
+mod nested;
+#[cfg(test)]
+mod testing;
+
+pub mod coding;
 pub mod dicom;
 pub mod form;
 pub mod hl7v2;
@@ -15,13 +20,22 @@ pub mod json;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
+pub use nested::Nested;
 
 use crate::phi::Phi;
 use crate::rules::{FieldRule, Kind, RuleSet};
 
 /// Every format phitap reads, in the order in which they are asked.
-pub static FORMATS: &[&dyn Format] =
-    &[&dicom::DataSet, &dicom::Part10, &hl7v2::Er7, &form::Form, &form::Target, &json::Json];
+pub static FORMATS: &[&dyn Format] = &[
+    &dicom::DataSet,
+    &dicom::Part10,
+    &hl7v2::Er7,
+    &coding::GzipFile,
+    &coding::ZstdFile,
+    &form::Target,
+    &form::Form,
+    &json::Json,
+];
 
 /// A format: how to recognise it and how to start reading it.
 pub trait Format: Sync {
@@ -42,6 +56,8 @@ pub const PROBE_BYTES: usize = 512;
 /// Reads one content.
 pub trait Document: Send {
     /// The next bytes. All of them are taken; what must wait for more is copied, within a cap.
+    /// What a [`Want`] skips is not delivered later: the next bytes are those behind it. After
+    /// [`Want::NOTHING`] only [`Document::end`] follows, at once.
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want;
 
     /// `len` bytes are missing here. The default gives the rest up.

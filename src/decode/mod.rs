@@ -1,1 +1,168 @@
-//! Stage `decode`.
+//! From a captured frame to a transport segment: link layers, tags, tunnels, IP.
+//!
+//! Decoding walks from header to header. Each step either names the next layer or the reason why
+//! the packet is passed over; nothing a packet says can do more than skip that packet. Lengths come
+//! from the headers, bounded by what was captured: a frame cut short by the snap length keeps its
+//! transport header, and what is missing is a gap of known length.
+
+mod defrag;
+mod ether;
+mod ip;
+mod key;
+mod link;
+mod skip;
+mod tunnel;
+mod walk;
+mod wifi;
+
+pub use defrag::{Defragmenter, MAX_DATAGRAM};
+pub use key::{Endpoint, FlowKey, Side, Transport};
+pub use link::LinkType;
+pub use skip::Skip;
+
+use crate::time::Timestamp;
+use walk::{Layer, Walk};
+
+/// How many headers may stand above the transport header, tunnels included.
+pub const MAX_LAYERS: u8 = 24;
+
+/// TCP flags (RFC 9293 3.1).
+pub mod tcp_flags {
+    /// No more data from sender.
+    pub const FIN: u8 = 0x01;
+    /// Synchronize sequence numbers.
+    pub const SYN: u8 = 0x02;
+    /// Reset the connection.
+    pub const RST: u8 = 0x04;
+    /// Acknowledgment field is significant.
+    pub const ACK: u8 = 0x10;
+}
+
+/// What a packet carries above IP. `Copy`, without bytes: the payload stays in the packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Decoded {
+    /// The flow.
+    pub key: FlowKey,
+    /// Which side sent it.
+    pub from: Side,
+    /// TCP sequence number; 0 for UDP.
+    pub seq: u32,
+    /// TCP acknowledgment number; 0 for UDP.
+    pub ack: u32,
+    /// TCP flags; 0 for UDP.
+    pub flags: u8,
+    /// Outermost VLAN identifier, 0 for none.
+    pub vlan: u16,
+    /// Offset of the payload in the packet, bytes.
+    pub offset: u32,
+    /// Captured length of the payload, bytes.
+    pub len: u32,
+    /// Bytes of the payload that were on the wire behind the captured ones.
+    pub missing: u32,
+}
+
+/// What came of a packet.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A segment of the packet itself.
+    Segment(Decoded),
+    /// The last fragment of a datagram: a segment of the bytes put together.
+    Whole(Decoded, Vec<u8>),
+    /// A fragment that waits for others.
+    Held,
+    /// Passed over.
+    Skipped(Skip),
+}
+
+/// Whether checksums must be right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Checksums {
+    /// Any will do: on the sending host they are often filled in by the interface, after capture.
+    #[default]
+    Accept,
+    /// A packet with a wrong IP, TCP or UDP checksum is passed over.
+    Strict,
+}
+
+/// Decodes packets; keeps the fragments of datagrams that are not yet whole.
+#[derive(Default)]
+pub struct Decoder {
+    checksums: Checksums,
+    defragmenter: Defragmenter,
+    retries: wifi::Retries,
+}
+
+impl Decoder {
+    /// A decoder.
+    pub fn new(checksums: Checksums) -> Self {
+        Self { checksums, ..Self::default() }
+    }
+
+    /// Decodes one captured packet. `wire_len` is its length on the wire.
+    pub fn decode(
+        &mut self,
+        time: Timestamp,
+        link: LinkType,
+        bytes: &[u8],
+        wire_len: u32,
+    ) -> Outcome {
+        let cut = (wire_len as usize).saturating_sub(bytes.len());
+        let mut walk = Walk::new(bytes, cut, self.checksums);
+        let layer = link.first_layer();
+        match self.run(&mut walk, layer) {
+            Ok(Layer::Done(decoded)) => Outcome::Segment(decoded),
+            Ok(Layer::Fragment(fragment)) => match self.defragmenter.add(time, &walk, fragment) {
+                Some(datagram) => self.whole(datagram),
+                None => Outcome::Held,
+            },
+            Ok(_) => Outcome::Skipped(Skip::NotIp),
+            Err(skip) => Outcome::Skipped(skip),
+        }
+    }
+
+    /// Fragments that were given up since the last call.
+    pub fn take_lost_fragments(&mut self) -> u64 {
+        self.defragmenter.take_lost()
+    }
+
+    /// Fragments that ended in a whole datagram since the last call (the last one not counted: its
+    /// packet was the outcome).
+    pub fn take_joined_fragments(&mut self) -> u64 {
+        self.defragmenter.take_joined()
+    }
+
+    /// The run has ended: every fragment still held is lost.
+    pub fn finish(&mut self) {
+        self.defragmenter.clear();
+    }
+
+    fn run<'a>(&mut self, walk: &mut Walk<'a>, mut layer: Layer) -> Result<Layer, Skip> {
+        loop {
+            walk.step()?;
+            layer = match layer {
+                Layer::Link(link) => link::decode(walk, link)?,
+                Layer::Wifi => wifi::decode(walk, &mut self.retries)?,
+                Layer::Ethernet => ether::ethernet(walk)?,
+                Layer::EtherType(ether_type) => ether::ether_type(walk, ether_type)?,
+                Layer::Llc => ether::llc(walk)?,
+                Layer::Mpls => ether::mpls(walk)?,
+                Layer::Ppp => ether::ppp(walk)?,
+                Layer::Ip => ip::ip(walk)?,
+                Layer::Protocol(number) => ip::protocol(walk, number)?,
+                done @ (Layer::Done(_) | Layer::Fragment(_)) => return Ok(done),
+            };
+        }
+    }
+
+    /// A datagram put together is decoded from its transport header on.
+    fn whole(&mut self, datagram: defrag::Datagram) -> Outcome {
+        let mut walk = Walk::new(&datagram.payload, 0, self.checksums);
+        walk.addresses(datagram.source, datagram.destination);
+        walk.vlan = datagram.vlan;
+        match self.run(&mut walk, Layer::Protocol(datagram.protocol)) {
+            Ok(Layer::Done(decoded)) => Outcome::Whole(decoded, datagram.payload),
+            Ok(_) => Outcome::Skipped(Skip::NestedFragments),
+            Err(skip) => Outcome::Skipped(skip),
+        }
+    }
+}

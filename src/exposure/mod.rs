@@ -1,8 +1,24 @@
 //! Disclosures grouped by client and service, and graded.
+//!
+//! [`Exposures`] takes disclosures in the order of packet time and hands on [`Event`]s. It is the
+//! only state here; [`severity`] is a sum of points from `rules/policy.toml`, [`Distinct`] counts
+//! patients without keeping more than their pseudonyms, and hosts get a [`Role`].
 
+mod distinct;
+mod severity;
+mod sightings;
+mod tracker;
 mod types;
 
+pub use distinct::Distinct;
+pub use severity::severity;
+pub use tracker::{Exposures, Losses, Settings};
 pub use types::{
-    Asset, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection, PatientKey,
-    Severity,
+    Asset, Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection,
+    PatientKey, Role, Service, Severity, Sighting,
 };
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;

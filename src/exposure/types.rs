@@ -1,17 +1,71 @@
 //! What exposure takes and what it hands on.
 
-use crate::flow::FlowInfo;
+use crate::content::Mark;
+use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
 use crate::protocol::ServiceFacts;
+use crate::rules::Kind;
 use crate::time::Timestamp;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// A ULID: 48 bits of packet time in milliseconds, 80 bits of a keyed hash. The same flow and
 /// patient give the same id under the same key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EventId(pub u128);
+
+impl EventId {
+    /// The id of what `parts` describe, at `time`. `domain` keeps kinds of events apart.
+    pub fn derive(key: &[u8; 32], domain: &str, time: Timestamp, parts: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new_keyed(key);
+        hasher.update(domain.as_bytes());
+        hasher.update(&time.0.to_be_bytes());
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        let mut low = [0; 16];
+        // 80 bits behind the time.
+        for (to, &from) in low[6..].iter_mut().zip(hasher.finalize().as_bytes()) {
+            *to = from;
+        }
+        let millis = time.unix_millis() & ((1 << 48) - 1);
+        Self(u128::from(millis) << 80 | u128::from_be_bytes(low))
+    }
+
+    /// The id of a disclosure: the same for the same patient in the same flow.
+    pub fn of_disclosure(key: &[u8; 32], flow: &FlowInfo, patient: &Token) -> Self {
+        Self::derive(
+            key,
+            "disclosure",
+            flow.started,
+            &[
+                &socket(flow.client),
+                &socket(flow.server),
+                &[flow.transport.number()],
+                &flow.vlan.to_be_bytes(),
+                patient.bytes(),
+            ],
+        )
+    }
+}
+
+/// Address (IPv4 as IPv4-mapped IPv6) and port as bytes.
+pub(in crate::exposure) fn socket(address: SocketAddr) -> [u8; 18] {
+    let mut bytes = [0; 18];
+    bytes[..16].copy_from_slice(&ip(address.ip()));
+    bytes[16..].copy_from_slice(&address.port().to_be_bytes());
+    bytes
+}
+
+/// An address as bytes.
+pub(in crate::exposure) fn ip(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
 
 /// Crockford base32, 26 characters.
 impl fmt::Display for EventId {
@@ -123,6 +177,15 @@ impl ExposureState {
     }
 }
 
+/// A number of distinct things.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Count {
+    /// How many.
+    pub value: u64,
+    /// Whether that is an estimate: there were too many to hold each.
+    pub estimate: bool,
+}
+
 /// All disclosures between one client and one service so far.
 #[derive(Clone)]
 pub struct Exposure {
@@ -137,11 +200,11 @@ pub struct Exposure {
     /// Last disclosure.
     pub last: Timestamp,
     /// The client's address; its ports differ by flow.
-    pub client: std::net::IpAddr,
+    pub client: IpAddr,
     /// Address and port of the service.
     pub server: SocketAddr,
     /// `tcp` or `udp`.
-    pub transport: crate::flow::Transport,
+    pub transport: Transport,
     /// `dicom`, `hl7`, `http`.
     pub protocol: &'static str,
     /// Seen from the home networks.
@@ -153,11 +216,13 @@ pub struct Exposure {
     /// Records.
     pub records: u64,
     /// Distinct patients.
-    pub patients: u64,
+    pub patients: Count,
     /// Identifier kinds seen, with how many patients by flow showed each.
-    pub kinds: Vec<(crate::rules::Kind, u64)>,
-    /// Operations seen.
-    pub operations: Vec<String>,
+    pub kinds: Vec<(Kind, u64)>,
+    /// Operations seen, in the order of appearance, to a cap.
+    pub operations: Vec<Box<str>>,
+    /// Marks of any of the records.
+    pub marks: Vec<Mark>,
     /// The latest facts of the service.
     pub facts: Arc<ServiceFacts>,
     /// 0 to 100, the highest so far.
@@ -182,11 +247,28 @@ pub enum Event {
     Exposure(Box<Exposure>),
     /// A host with a role that traffic proves.
     Asset(Box<Asset>),
+    /// A server port that was seen to speak a protocol.
+    Service(Box<Service>),
+}
+
+/// A host with a role that traffic proves.
+#[derive(Clone)]
+pub struct Asset {
+    /// The same for every sighting of this host in this role.
+    pub id: EventId,
+    /// When it was first seen.
+    pub time: Timestamp,
+    /// The host.
+    pub address: IpAddr,
+    /// What proves it: `dicom`, `hl7`, `http`.
+    pub protocol: &'static str,
+    /// What it is.
+    pub role: Role,
 }
 
 /// A service that was seen to speak a protocol.
 #[derive(Clone)]
-pub struct Asset {
+pub struct Service {
     /// The same for every sighting of this service.
     pub id: EventId,
     /// When it was first seen.
@@ -194,13 +276,90 @@ pub struct Asset {
     /// Where it listens.
     pub server: SocketAddr,
     /// `tcp` or `udp`.
-    pub transport: crate::flow::Transport,
+    pub transport: Transport,
     /// `dicom`, `hl7`, `http`.
     pub protocol: &'static str,
-    /// `pacs`, `hl7-interface`, `fhir-server`, `web-server`.
-    pub role: &'static str,
     /// What is known of it.
     pub facts: Arc<ServiceFacts>,
+}
+
+/// A flow whose protocol was recognised, with or without disclosures.
+#[derive(Clone, Copy)]
+pub struct Sighting<'a> {
+    /// Packet time.
+    pub time: Timestamp,
+    /// The flow.
+    pub flow: &'a FlowInfo,
+    /// `dicom`, `hl7`, `http`.
+    pub protocol: &'static str,
+    /// The innermost content read so far (`fhir`, `dicom`); empty if none.
+    pub content: &'static str,
+    /// What is known of the service.
+    pub facts: &'a Arc<ServiceFacts>,
+}
+
+/// What traffic proves a host to be (`phi.asset.role`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Role {
+    /// Accepts or gives out DICOM objects.
+    Pacs,
+    /// Answers modality worklist queries.
+    Worklist,
+    /// Prints DICOM films.
+    DicomPrinter,
+    /// Another DICOM acceptor.
+    DicomServer,
+    /// Sends DICOM objects, as modalities do.
+    Modality,
+    /// Another DICOM requestor: a workstation, a router.
+    DicomClient,
+    /// Accepts HL7 messages.
+    Hl7Interface,
+    /// Sends HL7 messages.
+    Hl7Sender,
+    /// Serves FHIR.
+    FhirServer,
+    /// Serves DICOM over HTTP.
+    DicomwebServer,
+    /// Another HTTP server.
+    WebServer,
+    /// Any other server.
+    Server,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 12] = [
+        Self::Pacs,
+        Self::Worklist,
+        Self::DicomPrinter,
+        Self::DicomServer,
+        Self::Modality,
+        Self::DicomClient,
+        Self::Hl7Interface,
+        Self::Hl7Sender,
+        Self::FhirServer,
+        Self::DicomwebServer,
+        Self::WebServer,
+        Self::Server,
+    ];
+    /// As `phi.asset.role` writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pacs => "pacs",
+            Self::Worklist => "worklist-server",
+            Self::DicomPrinter => "dicom-printer",
+            Self::DicomServer => "dicom-server",
+            Self::Modality => "modality",
+            Self::DicomClient => "dicom-client",
+            Self::Hl7Interface => "hl7-interface",
+            Self::Hl7Sender => "hl7-sender",
+            Self::FhirServer => "fhir-server",
+            Self::DicomwebServer => "dicomweb-server",
+            Self::WebServer => "web-server",
+            Self::Server => "server",
+        }
+    }
 }
 
 /// A patient, wherever seen: the pseudonyms of one record that stand for one person.

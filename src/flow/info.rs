@@ -1,33 +1,8 @@
 //! What is known of a flow as a whole.
 
+use crate::decode::Transport;
 use crate::time::Timestamp;
 use std::net::SocketAddr;
-
-/// Transport of a flow.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Transport {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-}
-
-impl Transport {
-    /// As `network.transport` writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
-    }
-    /// IANA protocol number.
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Tcp => 6,
-            Self::Udp => 17,
-        }
-    }
-}
 
 /// One flow: ends, transport, start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

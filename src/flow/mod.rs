@@ -1,7 +1,13 @@
 //! Conversations: flow table, TCP reassembly, time-outs on packet time.
 
+mod conversation;
+mod half;
 mod info;
 mod side;
+mod table;
 
-pub use info::{FlowInfo, Transport};
-pub use side::{Direction, End, Side};
+pub use crate::decode::{Side, Transport};
+pub use conversation::{Conversation, ConversationStats, StreamSink, TcpSegment};
+pub use info::FlowInfo;
+pub use side::{Direction, End, Orientation};
+pub use table::{Arrival, FlowHead, Handler, Table, TableLimits, TableStats};

@@ -1,27 +1,6 @@
-//! Who is speaking.
+//! Which way bytes travel, and how a direction ends.
 
-/// One end of a flow, in the canonical order of its key. It says nothing about who opened the flow.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Side {
-    /// The endpoint that sorts first (address, then port).
-    Low,
-    /// The endpoint that sorts last.
-    High,
-}
-
-impl Side {
-    /// The other end.
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Low => Self::High,
-            Self::High => Self::Low,
-        }
-    }
-    /// 0 for `Low`, 1 for `High`.
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-}
+use crate::decode::Side;
 
 /// Which way bytes travel, once it is known who opened the flow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -51,6 +30,15 @@ impl Direction {
             Self::ServerToClient => "server_to_client",
         }
     }
+}
+
+/// Which end opened the flow, as far as the transport tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Orientation {
+    /// The client.
+    pub client: Side,
+    /// A handshake proved it; otherwise it is a guess that recognition may correct.
+    pub sure: bool,
 }
 
 /// How one direction of a flow ended.

@@ -109,3 +109,19 @@ pub struct Finding {
     /// Marks of the patient's records.
     pub marks: Vec<Mark>,
 }
+
+#[cfg(test)]
+impl Token {
+    /// For tests of later stages.
+    pub(crate) const fn of(bytes: [u8; 12]) -> Self {
+        Self(bytes)
+    }
+}
+
+#[cfg(test)]
+impl Shown {
+    /// For tests of later stages.
+    pub(crate) fn of(text: &str, masked: bool) -> Self {
+        Self { text: text.into(), masked }
+    }
+}

@@ -1,1 +1,101 @@
-//! Stage `output`.
+//! Events, metrics and the summary, for people and machines.
+//!
+//! An output is a file plus one line in [`FORMATS`]. It takes [`Event`]s in order and, last, the
+//! [`RunSummary`]. Nothing here knows a raw value: what an identifier shows was decided in
+//! `identify`.
+
+mod community_id;
+mod ecs;
+mod progress;
+mod run;
+mod summary;
+mod text;
+mod writer;
+
+pub mod board;
+pub mod metrics;
+pub mod serve;
+
+pub use community_id::community_id;
+pub use progress::Progress;
+pub use run::{InputReport, RunSummary};
+pub use writer::{Sink, WriteError, write_atomically};
+
+use crate::exposure::Event;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// Where events go.
+pub trait Output: Send {
+    /// Takes the next event.
+    ///
+    /// # Errors
+    /// What the writer below said; the output cannot be used further.
+    fn event(&mut self, event: &Event) -> io::Result<()>;
+
+    /// Takes the end of the run.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn finish(&mut self, summary: &RunSummary) -> io::Result<()>;
+
+    /// Writes out what is buffered: after each batch, so that a reader sees whole lines soon.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn flush(&mut self) -> io::Result<()>;
+}
+
+/// What an output must know of the run before it starts.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// `observer.name`.
+    pub sensor: Option<Arc<str>>,
+    /// Names of capture interfaces by `FlowInfo::interface`; none for files.
+    pub interfaces: Vec<Arc<str>>,
+    /// Which key made tokens and ids; says nothing of the key itself.
+    pub key_id: Arc<str>,
+    /// Whether colour is wanted: the caller looks at the terminal.
+    pub colour: bool,
+    /// Whether to show exposures as they open, for people who watch a live run.
+    pub follow: bool,
+}
+
+/// A format that `--format` takes.
+pub struct Format {
+    /// As `--format` takes it.
+    pub name: &'static str,
+    /// Other names for it.
+    pub aliases: &'static [&'static str],
+    /// One line of help.
+    pub about: &'static str,
+    /// Starts it.
+    pub open: fn(Box<dyn Write + Send>, Context) -> Box<dyn Output>,
+}
+
+/// Every format, the default first.
+pub static FORMATS: &[Format] = &[summary::FORMAT, ecs::FORMAT];
+
+/// The format with this name or alias.
+pub fn format(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|f| f.name == name || f.aliases.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_aliases_of_formats_are_unique() {
+        let mut names: Vec<&str> = FORMATS
+            .iter()
+            .flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()))
+            .collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        assert_eq!(format("json").map(|f| f.name), Some("ecs"));
+        assert!(format("xml").is_none());
+    }
+}

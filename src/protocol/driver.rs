@@ -1,1 +1,551 @@
-//! Recognition, buffering, skipping and errors of one flow: what all protocols share.
+//! What all protocols share: recognition, buffering of unread bytes, skipping, resynchronising
+//! after gaps, and errors that end one direction of one flow.
+
+use super::encrypted;
+use super::{
+    Host, PROTOCOLS, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync, Speaker,
+};
+use crate::flow::{Direction, End, Orientation, Side};
+
+/// Bytes searched for the next boundary after a gap before most of them are let go.
+const SEARCH_BUFFER: usize = 16 << 10;
+/// Bytes kept of a search without result: a boundary may have begun in them.
+const SEARCH_TAIL: usize = 2 << 10;
+/// Below this many unread bytes each arrival is probed; above, only growth by a quarter.
+const PROBE_EAGER: usize = 256;
+
+/// Limits of a driver, bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct DriverLimits {
+    /// Unread bytes a parser may leave in one direction.
+    pub buffer: usize,
+    /// Bytes of one direction looked at before it counts as unrecognised.
+    pub recognise: usize,
+}
+
+/// Something that is counted once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum News {
+    /// The flow speaks this protocol.
+    Recognised(&'static str),
+    /// A direction can no longer be read: protocol (or `unknown`) and reason.
+    Opaque(&'static str, Reason),
+}
+
+/// Drives the protocol of one flow.
+pub struct Driver {
+    limits: DriverLimits,
+    protocol: Option<&'static dyn Protocol>,
+    parser: Option<Box<dyn Parser>>,
+    orientation: Orientation,
+    sides: [Stream; 2],
+    news: Vec<News>,
+}
+
+struct Stream {
+    state: State,
+    /// Bytes that were delivered but not consumed.
+    unread: Vec<u8>,
+    /// Do not ask the parser again before this many unread bytes.
+    need: usize,
+    /// Nothing is missing before the unread bytes.
+    whole: bool,
+    /// Bytes looked at in vain, for the recognition limit.
+    looked: usize,
+    closed: Option<End>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No protocol yet.
+    Undecided,
+    /// Past the recognition limit, waiting for the other direction to be recognised.
+    Waiting,
+    /// The parser reads it.
+    Reading,
+    /// The parser looks for its next boundary.
+    Searching,
+    /// Nothing more is read.
+    Opaque,
+}
+
+impl Stream {
+    const fn new() -> Self {
+        Self {
+            state: State::Undecided,
+            unread: Vec::new(),
+            need: 0,
+            whole: true,
+            looked: 0,
+            closed: None,
+        }
+    }
+}
+
+impl Driver {
+    /// A driver for a new flow.
+    pub const fn new(limits: DriverLimits, orientation: Orientation) -> Self {
+        Self {
+            limits,
+            protocol: None,
+            parser: None,
+            orientation,
+            sides: [Stream::new(), Stream::new()],
+            news: Vec::new(),
+        }
+    }
+
+    /// The protocol, once recognised.
+    pub fn protocol(&self) -> Option<&'static str> {
+        self.protocol.map(Protocol::name)
+    }
+
+    /// The client's side, as well as it is known by now.
+    pub const fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+
+    /// The transport learned better who the client is. Without effect once a protocol reads.
+    pub fn orient(&mut self, orientation: Orientation) {
+        if self.parser.is_none() && (orientation.sure || !self.orientation.sure) {
+            self.orientation = orientation;
+        }
+    }
+
+    /// What is to be counted since the last call.
+    pub fn news(&mut self) -> impl Iterator<Item = News> + '_ {
+        self.news.drain(..)
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.sides.iter().map(|s| s.unread.capacity()).sum::<usize>()
+            + self.parser.as_ref().map_or(0, |p| p.memory())
+    }
+
+    /// Whether nothing that may still come is of interest.
+    pub fn is_opaque(&self) -> bool {
+        self.sides.iter().all(|s| s.state == State::Opaque)
+    }
+
+    /// In-order bytes of one side. Returns how many further bytes of it are of no interest.
+    pub fn data(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+        match self.sides[side.index()].state {
+            State::Opaque => Progress::REST,
+            State::Reading => self.read(side, bytes, host),
+            State::Searching => self.search(side, bytes, host),
+            State::Undecided => self.recognise(side, bytes, host),
+            State::Waiting => self.glance(side, bytes, host),
+        }
+    }
+
+    /// `len` bytes of one side are missing. Returns how many further bytes are of no interest.
+    pub fn gap(&mut self, side: Side, len: u64, host: &mut dyn Host) -> u64 {
+        let direction = self.direction(side);
+        let stream = &mut self.sides[side.index()];
+        match (stream.state, self.parser.as_mut()) {
+            (State::Opaque, _) => Progress::REST,
+            (State::Reading | State::Searching, Some(parser)) => {
+                stream.unread.clear();
+                stream.need = 0;
+                match parser.gap(direction, len, host) {
+                    Resync::Known { skip } => {
+                        stream.state = State::Reading;
+                        skip
+                    }
+                    Resync::Search => {
+                        stream.state = State::Searching;
+                        stream.whole = false;
+                        0
+                    }
+                    Resync::Lost => self.opaque(side, Reason::Gap),
+                }
+            }
+            _ => {
+                // What stood before the gap was not recognised, so it is of no use after it.
+                stream.unread.clear();
+                stream.need = 0;
+                stream.whole = false;
+                0
+            }
+        }
+    }
+
+    /// One side has ended.
+    pub fn close(&mut self, side: Side, end: End, host: &mut dyn Host) {
+        if self.sides[side.index()].closed.is_some() {
+            return;
+        }
+        self.sides[side.index()].closed = Some(end);
+        match self.sides[side.index()].state {
+            State::Undecided | State::Waiting => {
+                self.attempt(side, true, host);
+                // Still nothing: the other side may decide later, and reads this one then.
+            }
+            State::Searching => {
+                self.try_resync(side, host);
+            }
+            State::Reading | State::Opaque => {}
+        }
+        self.close_reading(side, host);
+    }
+
+    /// Both sides have ended and no more calls will come.
+    pub fn finish(&mut self, end: End, host: &mut dyn Host) {
+        for side in [Side::Low, Side::High] {
+            self.close(side, end, host);
+        }
+        for side in [Side::Low, Side::High] {
+            let stream = &self.sides[side.index()];
+            let seen = stream.looked > 0 || !stream.unread.is_empty();
+            if matches!(stream.state, State::Undecided | State::Waiting) && seen {
+                self.opaque(side, Reason::Unrecognised);
+            }
+        }
+    }
+
+    fn close_reading(&mut self, side: Side, host: &mut dyn Host) {
+        let direction = self.direction(side);
+        let stream = &mut self.sides[side.index()];
+        if let (Some(end), State::Reading | State::Searching, Some(parser)) =
+            (stream.closed, stream.state, self.parser.as_mut())
+        {
+            let rest = std::mem::take(&mut stream.unread);
+            let rest = if stream.state == State::Reading { rest.as_slice() } else { &[] };
+            parser.close(direction, rest, end, host);
+            stream.state = State::Opaque;
+        }
+    }
+
+    fn direction(&self, side: Side) -> Direction {
+        if side == self.orientation.client {
+            Direction::ClientToServer
+        } else {
+            Direction::ServerToClient
+        }
+    }
+
+    fn opaque(&mut self, side: Side, reason: Reason) -> u64 {
+        let stream = &mut self.sides[side.index()];
+        stream.state = State::Opaque;
+        stream.unread = Vec::new();
+        self.news.push(News::Opaque(self.protocol.map_or("unknown", Protocol::name), reason));
+        Progress::REST
+    }
+
+    // --- recognition -------------------------------------------------------------------------
+
+    fn recognise(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+        let limit = self.limits.recognise;
+        let stream = &mut self.sides[side.index()];
+        if stream.unread.is_empty() && stream.need == 0 {
+            // The usual case: the first segment decides, and nothing is copied.
+            match ask(bytes, stream.whole) {
+                Answer::Protocol(protocol, speaker, offset) => {
+                    self.adopt(protocol, side, speaker);
+                    let skip = self.read(side, bytes.get(offset..).unwrap_or(&[]), host);
+                    self.other_side(side.other(), host);
+                    return skip;
+                }
+                Answer::Encrypted => return self.encrypted(),
+                Answer::None if stream.whole => {
+                    stream.looked = bytes.len().max(1);
+                    stream.state = State::Waiting;
+                    return self.give_up_both(side);
+                }
+                Answer::None | Answer::More => {}
+            }
+        }
+        let stream = &mut self.sides[side.index()];
+        stream.unread.extend_from_slice(bytes);
+        if stream.unread.len() >= stream.need {
+            return self.attempt(side, false, host);
+        }
+        if stream.unread.len() > limit {
+            return self.attempt(side, true, host);
+        }
+        0
+    }
+
+    /// Asks again over all unread bytes. `last`: no more will come before the limit.
+    fn attempt(&mut self, side: Side, last: bool, host: &mut dyn Host) -> u64 {
+        let limit = self.limits.recognise;
+        let stream = &mut self.sides[side.index()];
+        if stream.unread.is_empty() {
+            return 0;
+        }
+        match ask(&stream.unread, stream.whole) {
+            Answer::Protocol(protocol, speaker, offset) => {
+                let mut unread = std::mem::take(&mut stream.unread);
+                unread.drain(..offset.min(unread.len()));
+                self.adopt(protocol, side, speaker);
+                let skip = self.read(side, &unread, host);
+                self.other_side(side.other(), host);
+                return skip;
+            }
+            Answer::Encrypted => return self.encrypted(),
+            Answer::None | Answer::More => {}
+        }
+        let len = stream.unread.len();
+        let hopeless = stream.whole && matches!(ask(&stream.unread, true), Answer::None);
+        if hopeless || last || len > limit {
+            stream.looked += len.max(1);
+            stream.state = State::Waiting;
+            // Kept for the case that the other direction is recognised.
+            return self.give_up_both(side);
+        }
+        stream.need = if len < PROBE_EAGER { len + 1 } else { len + len / 4 };
+        0
+    }
+
+    /// Past the limit: only the first bytes of what arrives are looked at.
+    fn glance(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+        let stream = &mut self.sides[side.index()];
+        stream.looked = stream.looked.saturating_add(bytes.len());
+        if stream.unread.len() + bytes.len() <= self.limits.recognise && stream.whole {
+            stream.unread.extend_from_slice(bytes);
+        } else {
+            stream.unread = Vec::new();
+            stream.whole = false;
+        }
+        if let Answer::Protocol(protocol, speaker, 0) = ask(bytes, true) {
+            self.sides[side.index()].unread = Vec::new();
+            self.adopt(protocol, side, speaker);
+            let skip = self.read(side, bytes, host);
+            self.other_side(side.other(), host);
+            return skip;
+        }
+        self.give_up_both(side)
+    }
+
+    /// Once both directions have been looked at in vain, or one has for long, the flow is opaque.
+    fn give_up_both(&mut self, side: Side) -> u64 {
+        let hopeless = |s: &Stream| s.state == State::Waiting && s.looked >= 1;
+        let (this, other) = (&self.sides[side.index()], &self.sides[side.other().index()]);
+        let both = hopeless(this) && hopeless(other) && this.whole && other.whole;
+        if both || this.looked > 16 * self.limits.recognise {
+            if other.state != State::Opaque {
+                self.opaque(side.other(), Reason::Unrecognised);
+            }
+            return self.opaque(side, Reason::Unrecognised);
+        }
+        0
+    }
+
+    fn encrypted(&mut self) -> u64 {
+        self.opaque(Side::Low, Reason::Encrypted);
+        self.opaque(Side::High, Reason::Encrypted)
+    }
+
+    fn adopt(&mut self, protocol: &'static dyn Protocol, side: Side, speaker: Speaker) {
+        if !self.orientation.sure {
+            match speaker {
+                Speaker::Client => self.orientation.client = side,
+                Speaker::Server => self.orientation.client = side.other(),
+                Speaker::Any => {}
+            }
+        }
+        self.protocol = Some(protocol);
+        self.parser = Some(protocol.open());
+        let stream = &mut self.sides[side.index()];
+        stream.state = State::Reading;
+        stream.need = 0;
+        self.news.push(News::Recognised(protocol.name()));
+    }
+
+    /// The other direction was recognised: what this one has kept can be read now.
+    fn other_side(&mut self, side: Side, host: &mut dyn Host) {
+        let stream = &mut self.sides[side.index()];
+        if !matches!(stream.state, State::Undecided | State::Waiting) || self.parser.is_none() {
+            return;
+        }
+        let unread = std::mem::take(&mut stream.unread);
+        stream.need = 0;
+        if stream.whole {
+            stream.state = State::Reading;
+            self.read(side, &unread, host);
+        } else {
+            stream.state = State::Searching;
+            self.search(side, &unread, host);
+        }
+        self.close_reading(side, host);
+    }
+
+    // --- after a gap -------------------------------------------------------------------------
+
+    fn search(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+        let stream = &mut self.sides[side.index()];
+        stream.unread.extend_from_slice(bytes);
+        if stream.unread.len() < stream.need {
+            return 0;
+        }
+        self.try_resync(side, host)
+    }
+
+    fn try_resync(&mut self, side: Side, host: &mut dyn Host) -> u64 {
+        let direction = self.direction(side);
+        let (stream, Some(parser)) = (&mut self.sides[side.index()], self.parser.as_mut()) else {
+            return 0;
+        };
+        if let Some(offset) = parser.resync(direction, &stream.unread) {
+            let mut unread = std::mem::take(&mut stream.unread);
+            unread.drain(..offset.min(unread.len()));
+            stream.state = State::Reading;
+            stream.need = 0;
+            return self.read(side, &unread, host);
+        }
+        let len = stream.unread.len();
+        if len > SEARCH_BUFFER {
+            stream.unread.drain(..len - SEARCH_TAIL);
+        }
+        let len = stream.unread.len();
+        stream.need = if len < PROBE_EAGER { len + 1 } else { len + len / 4 };
+        0
+    }
+
+    // --- reading -----------------------------------------------------------------------------
+
+    fn read(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+        let stream = &mut self.sides[side.index()];
+        if stream.unread.is_empty() {
+            return match self.step(side, bytes, host) {
+                Ok(Step { used, need, skip: 0, switch: false }) => {
+                    self.keep(side, bytes.get(used..).unwrap_or(&[]), need)
+                }
+                Ok(step) => self.after(side, step, bytes, host),
+                Err(error) => self.opaque(side, error.reason),
+            };
+        }
+        stream.unread.extend_from_slice(bytes);
+        if stream.unread.len() < stream.need {
+            return if stream.unread.len() > self.limits.buffer {
+                self.opaque(side, Reason::Limit)
+            } else {
+                0
+            };
+        }
+        let mut unread = std::mem::take(&mut stream.unread);
+        match self.step(side, &unread, host) {
+            Ok(Step { used, need, skip: 0, switch: false }) => {
+                if used == unread.len() {
+                    unread.clear();
+                } else {
+                    unread.drain(..used);
+                }
+                let over = unread.len() > self.limits.buffer || need > self.limits.buffer;
+                let stream = &mut self.sides[side.index()];
+                stream.unread = unread;
+                stream.need = need;
+                if over { self.opaque(side, Reason::Limit) } else { 0 }
+            }
+            Ok(step) => self.after(side, step, &unread, host),
+            Err(error) => self.opaque(side, error.reason),
+        }
+    }
+
+    /// Lets the parser read as far as it can.
+    fn step(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> Result<Step, ParseError> {
+        let direction = self.direction(side);
+        let Some(parser) = self.parser.as_mut() else {
+            return Err(ParseError::new(Reason::Malformed, 0));
+        };
+        let mut used = 0;
+        while used < bytes.len() {
+            let rest = &bytes[used..];
+            let progress = parser.data(direction, rest, host)?;
+            let consumed = progress.consumed.min(rest.len());
+            used += consumed;
+            if progress.switch {
+                return Ok(Step { used, need: 0, skip: 0, switch: true });
+            }
+            if progress.skip > 0 {
+                let have = (bytes.len() - used) as u64;
+                if progress.skip > have {
+                    let skip = if progress.skip == Progress::REST {
+                        Progress::REST
+                    } else {
+                        progress.skip - have
+                    };
+                    return Ok(Step { used: bytes.len(), need: 0, skip, switch: false });
+                }
+                used += progress.skip as usize;
+                continue;
+            }
+            let left = bytes.len() - used;
+            if left > 0 && (consumed == 0 || progress.need > left) {
+                return Ok(Step {
+                    used,
+                    need: progress.need.max(left + 1),
+                    skip: 0,
+                    switch: false,
+                });
+            }
+        }
+        Ok(Step { used, need: 0, skip: 0, switch: false })
+    }
+
+    fn after(&mut self, side: Side, step: Step, bytes: &[u8], host: &mut dyn Host) -> u64 {
+        if !step.switch {
+            return step.skip;
+        }
+        // Whatever follows, in both directions, is another protocol.
+        self.parser = None;
+        self.protocol = None;
+        for stream in &mut self.sides {
+            if stream.state == State::Reading {
+                stream.state = State::Undecided;
+                stream.need = 0;
+                stream.looked = 0;
+                stream.whole = true;
+            }
+        }
+        match bytes.get(step.used..) {
+            Some(rest) if !rest.is_empty() => self.recognise(side, rest, host),
+            _ => 0,
+        }
+    }
+
+    fn keep(&mut self, side: Side, rest: &[u8], need: usize) -> u64 {
+        if rest.len() > self.limits.buffer || need > self.limits.buffer {
+            return self.opaque(side, Reason::Limit);
+        }
+        let stream = &mut self.sides[side.index()];
+        stream.need = need;
+        if !rest.is_empty() {
+            stream.unread.extend_from_slice(rest);
+        }
+        0
+    }
+}
+
+/// How far the parser came over a piece.
+struct Step {
+    used: usize,
+    need: usize,
+    skip: u64,
+    switch: bool,
+}
+
+enum Answer {
+    Protocol(&'static dyn Protocol, Speaker, usize),
+    Encrypted,
+    More,
+    None,
+}
+
+fn ask(bytes: &[u8], at_start: bool) -> Answer {
+    let mut more = false;
+    match encrypted::probe(bytes, at_start) {
+        Probe::Yes { .. } => return Answer::Encrypted,
+        Probe::More => more = true,
+        Probe::No => {}
+    }
+    for &protocol in PROTOCOLS {
+        match protocol.probe(bytes, at_start) {
+            Probe::Yes { speaker, offset } => return Answer::Protocol(protocol, speaker, offset),
+            Probe::More => more = true,
+            Probe::No => {}
+        }
+    }
+    if more { Answer::More } else { Answer::None }
+}

@@ -4,6 +4,10 @@
 //! (`gap`) and the end (`close`) of each direction, takes the framing apart, and hands what it
 //! carries to a [`Host`]. It knows nothing of what the contents mean.
 
+pub mod driver;
+pub mod encrypted;
+#[cfg(test)]
+pub mod recorder;
 mod service;
 
 pub mod dicom;
@@ -11,6 +15,7 @@ pub mod http;
 pub mod mllp;
 
 pub use crate::flow::{Direction, End};
+pub use driver::{Driver, DriverLimits, News};
 pub use service::{Authentication, ServiceFacts};
 
 use crate::time::Timestamp;
@@ -160,7 +165,7 @@ impl ParseError {
 }
 
 /// The closed set of reasons for which a stream is opaque (`phitap_streams_opaque_total`).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Reason {
     /// TLS, SSH, DTLS, QUIC, encrypted SMB...
@@ -250,8 +255,9 @@ pub struct ContentId(pub u32);
 /// What a content wants of the bytes to come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Want {
-    /// The next `skip` bytes of this content need not be delivered ([`Want::NOTHING`]: none of the
-    /// rest). The protocol still closes the content at its end.
+    /// The next `skip` bytes of this content are not delivered: what is delivered next is what
+    /// comes behind them ([`Want::NOTHING`]: none of the rest). The protocol still closes the
+    /// content at its end.
     pub skip: u64,
 }
 
@@ -282,8 +288,11 @@ pub struct Hint<'a> {
 pub enum Media<'a> {
     /// A DICOM data set without file meta information.
     DicomDataSet {
-        /// Transfer syntax UID.
+        /// Transfer syntax UID; empty where the negotiation was not seen.
         transfer_syntax: &'a str,
+        /// The keys of a question (the identifier of a C-FIND, C-MOVE or C-GET request), not a
+        /// record of somebody.
+        query: bool,
     },
     /// HL7 v2 in ER7 (pipes), one or more messages.
     Hl7v2,
@@ -291,7 +300,8 @@ pub enum Media<'a> {
     Type {
         /// The header's value, e.g. `application/fhir+json; charset=utf-8`.
         content_type: &'a str,
-        /// A file name from `Content-Disposition` or the last path segment; may be empty.
+        /// A file name from `Content-Disposition`, or the path it was asked for by, without the
+        /// query; may be empty.
         name: &'a str,
     },
     /// The target of an HTTP request: path and query.

@@ -23,6 +23,14 @@ pub struct ServiceFacts {
     pub sop_classes: Vec<String>,
     /// Transfer syntax UIDs that were used.
     pub transfer_syntaxes: Vec<String>,
+    /// DIMSE operations seen (`C-STORE`, `C-ECHO`), PS3.7.
+    pub dimse: Vec<String>,
+    /// DICOM modalities of the instances sent, (0008,0060).
+    pub modalities: Vec<String>,
+    /// DICOM station that made an instance, (0008,1010).
+    pub station: Option<String>,
+    /// DICOM institution an instance comes from, (0008,0080).
+    pub institution: Option<String>,
     /// HL7 MSH-3.
     pub sending_application: Option<String>,
     /// HL7 MSH-4.

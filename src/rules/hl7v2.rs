@@ -16,12 +16,22 @@ section_entry! {
         datatype: Hl7Type,
         kind: Kind,
         confidence: Option<f32>,
+        /// Whose data it is, where it may be another person's.
+        #[serde(default)]
+        subject: Hl7Subject,
+        /// The identifier type code (CX-5) does not change the kind.
+        #[serde(default)]
+        fixed: bool,
+        /// Only where the segment's first field starts with one of these codes (QPD-1).
+        #[serde(default)]
+        first: Vec<String>,
     }
 }
 
 section_entry! {
     /// A code of table 0203.
     pub(in crate::rules) struct IdentifierType {
+        /// As in CX-5; ends in `*` for all codes that start so.
         code: String,
         kind: Kind,
     }
@@ -46,6 +56,23 @@ pub enum Hl7Type {
     ST,
     /// Extended organisation name: the first component.
     XON,
+    /// Extended composite id and name: the id, or the name, as the entry's kind asks.
+    XCN,
+}
+
+/// Whose data a field holds.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Hl7Subject {
+    /// The patient's.
+    #[default]
+    Patient,
+    /// The contact's (NK1); NK1-3 says how they are related.
+    Contact,
+    /// The guarantor's (GT1); GT1-11 says how they are related.
+    Guarantor,
+    /// The insured person's (IN1, IN2); IN1-17 says how they are related.
+    Insured,
 }
 
 /// A field with the shape of its value.
@@ -55,6 +82,18 @@ pub struct Hl7Field {
     pub rule: Arc<FieldRule>,
     /// How it is put together.
     pub datatype: Hl7Type,
+    /// Whose it is.
+    pub subject: Hl7Subject,
+    /// The identifier type code (CX-5) does not change the kind.
+    pub fixed: bool,
+    first: Vec<String>,
+}
+
+impl Hl7Field {
+    /// Whether it means this in a segment whose first field is `first`.
+    pub fn applies(&self, first: &str) -> bool {
+        self.first.is_empty() || self.first.iter().any(|f| first.starts_with(f.as_str()))
+    }
 }
 
 /// Fields by segment and number, identifier types by code.
@@ -62,6 +101,7 @@ pub struct Hl7Field {
 pub struct Hl7v2Rules {
     segments: HashMap<[u8; 3], Vec<(u16, Hl7Field)>, foldhash::fast::FixedState>,
     types: HashMap<String, Kind>,
+    type_prefixes: Vec<(String, Kind)>,
 }
 
 impl Hl7v2Rules {
@@ -71,7 +111,9 @@ impl Hl7v2Rules {
     }
     /// What an identifier type code (CX-5) stands for.
     pub fn identifier_type(&self, code: &str) -> Option<Kind> {
-        self.types.get(code).copied()
+        self.types.get(code).copied().or_else(|| {
+            self.type_prefixes.iter().find(|(p, _)| code.starts_with(p.as_str())).map(|(_, k)| *k)
+        })
     }
 }
 
@@ -87,12 +129,18 @@ pub(in crate::rules) fn compile(
             .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
         list.push(info("hl7v2", &entry.common, Some(entry.kind), entry.field.clone(), &source));
         taken.take(
-            format!("{}-{number}", String::from_utf8_lossy(&segment)),
+            format!("{} {}", entry.field, entry.first.join(",")),
             &entry.common.id,
             &source,
         )?;
         let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence, &source)?;
-        let field = Hl7Field { rule, datatype: entry.datatype };
+        let field = Hl7Field {
+            rule,
+            datatype: entry.datatype,
+            subject: entry.subject,
+            fixed: entry.fixed,
+            first: entry.first,
+        };
         rules.segments.entry(segment).or_default().push((number, field));
     }
     for fields in rules.segments.values_mut() {
@@ -107,7 +155,12 @@ pub(in crate::rules) fn compile(
             &source,
         ));
         taken.take(format!("code {}", entry.code), &entry.common.id, &source)?;
-        rules.types.insert(entry.code, entry.kind);
+        match entry.code.strip_suffix('*') {
+            Some(prefix) => rules.type_prefixes.push((prefix.to_owned(), entry.kind)),
+            None => {
+                rules.types.insert(entry.code, entry.kind);
+            }
+        }
     }
     Ok(rules)
 }

@@ -1,6 +1,27 @@
-//! HL7 minimal lower layer protocol.
+//! HL7 minimal lower layer protocol (MLLP): 0x0B, the message, 0x1C 0x0D.
+//!
+//! Real senders leave parts of it out: the end block, its CR, or all framing. Messages are passed
+//! on as their bytes come and never collected.
 
-use super::{Parser, Probe, Protocol};
+pub mod start;
+
+#[cfg(test)]
+mod tests;
+
+use super::{
+    ContentId, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol,
+    Resync, Speaker, Want,
+};
+use memchr::{memchr_iter, memchr2, memchr3};
+use start::{Header, Opening, Start};
+
+/// `<SB>`, vertical tab.
+pub const START_BLOCK: u8 = 0x0B;
+/// `<EB>`, file separator. It may not occur within a message, so it ends one even without its CR.
+pub const END_BLOCK: u8 = 0x1C;
+
+/// Bytes of keep-alive that may come before the first message.
+const MAX_KEEP_ALIVE: usize = 256;
 
 /// HL7 minimal lower layer protocol.
 pub struct Mllp;
@@ -9,10 +30,282 @@ impl Protocol for Mllp {
     fn name(&self) -> &'static str {
         "hl7"
     }
-    fn probe(&self, _data: &[u8], _at_start: bool) -> Probe {
-        Probe::No
+
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        if at_start { probe_start(data) } else { probe_middle(data) }
     }
+
     fn open(&self) -> Box<dyn Parser> {
-        unreachable!("never recognised yet")
+        Box::<MllpParser>::default()
+    }
+}
+
+fn probe_start(data: &[u8]) -> Probe {
+    let alive = data.iter().take_while(|b| is_keep_alive(**b)).count();
+    if alive > MAX_KEEP_ALIVE {
+        return Probe::No;
+    }
+    let rest = data.get(alive..).unwrap_or(&[]);
+    match rest.first() {
+        None => Probe::More,
+        Some(&START_BLOCK) => match start::block(rest) {
+            Start::Yes { filler, opening } => answer(rest.get(filler..).unwrap_or(&[]), opening, 0),
+            Start::More => Probe::More,
+            Start::No if is_commit_acknowledgment(rest) => Probe::yes(Speaker::Server),
+            Start::No => Probe::No,
+        },
+        Some(_) => match start::header(rest, true) {
+            Header::Yes(opening) => answer(rest, opening, 0),
+            Header::More => Probe::More,
+            Header::No => Probe::No,
+        },
+    }
+}
+
+/// Looks for the next message after a beginning that was not seen.
+fn probe_middle(data: &[u8]) -> Probe {
+    match find_start(data) {
+        Some((offset, filler, opening)) => {
+            answer(data.get(offset + filler..).unwrap_or(&[]), opening, offset)
+        }
+        None => Probe::No,
+    }
+}
+
+/// An acknowledgment comes from the end that was called; other messages come from either.
+fn answer(message: &[u8], opening: Opening, offset: usize) -> Probe {
+    let speaker = match opening {
+        Opening::Message => match start::is_acknowledgment(message) {
+            Some(true) => Speaker::Server,
+            Some(false) => Speaker::Any,
+            None => return Probe::More,
+        },
+        Opening::Batch | Opening::Other => Speaker::Any,
+    };
+    Probe::Yes { speaker, offset }
+}
+
+/// Bytes that senders write to keep a connection open, and line ends left over.
+const fn is_keep_alive(byte: u8) -> bool {
+    matches!(byte, 0 | b'\r' | b'\n' | b' ' | b'\t')
+}
+
+/// MLLP release 2: a block that holds ACK or NAK only.
+fn is_commit_acknowledgment(data: &[u8]) -> bool {
+    matches!(data, [START_BLOCK, 0x06 | 0x15, END_BLOCK, ..])
+}
+
+/// The first place in `data` where a message surely begins: offset, framing bytes, opening.
+fn find_start(data: &[u8]) -> Option<(usize, usize, Opening)> {
+    let framed =
+        memchr_iter(START_BLOCK, data).find_map(|at| match start::block(data.get(at..)?) {
+            Start::Yes { filler, opening } => Some((at, filler, opening)),
+            _ => None,
+        });
+    let bare = memchr::memmem::find_iter(data, b"MSH").find_map(|at| {
+        let at_line = match at.checked_sub(1) {
+            Some(before) => matches!(data.get(before), Some(b'\r' | b'\n')),
+            None => true,
+        };
+        match start::header(data.get(at..)?, true) {
+            Header::Yes(opening) if at_line => Some((at, 0, opening)),
+            _ => None,
+        }
+    });
+    match (framed, bare) {
+        (Some(f), Some(b)) => Some(if f.0 <= b.0 { f } else { b }),
+        (f, b) => f.or(b),
+    }
+}
+
+/// One flow. Either end may send messages; each direction is read on its own.
+#[derive(Default)]
+struct MllpParser {
+    sides: [State; 2],
+}
+
+/// Where one direction stands.
+enum State {
+    /// Between blocks.
+    Idle {
+        /// At the beginning, after an end block, or after a line end: a message without framing
+        /// may begin here.
+        line_start: bool,
+    },
+    /// In a block.
+    Block {
+        content: ContentId,
+        /// Bytes to come that the content does not want.
+        unwanted: u64,
+    },
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Idle { line_start: true }
+    }
+}
+
+/// What to do with the bytes at hand.
+enum Step {
+    /// Nothing here: pass over so many.
+    Pass(usize),
+    /// A message begins after so many bytes.
+    Open(usize, Opening),
+    /// Too few bytes to tell.
+    Need,
+}
+
+/// Between blocks: finds where the next message begins.
+fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
+    if rest.first() == Some(&START_BLOCK) {
+        return match start::block(rest) {
+            Start::Yes { filler, opening } => Step::Open(filler, opening),
+            Start::More => Step::Need,
+            Start::No => {
+                *line_start = true;
+                Step::Pass(1)
+            }
+        };
+    }
+    if *line_start {
+        let alive = rest.iter().take_while(|b| is_keep_alive(**b) || **b == END_BLOCK).count();
+        if alive > 0 {
+            return Step::Pass(alive);
+        }
+        match start::header(rest, true) {
+            Header::Yes(opening) => return Step::Open(0, opening),
+            Header::More => return Step::Need,
+            Header::No => *line_start = false,
+        }
+    }
+    match memchr3(START_BLOCK, b'\r', b'\n', rest) {
+        Some(at) if rest.get(at) == Some(&START_BLOCK) => Step::Pass(at),
+        Some(at) => {
+            *line_start = true;
+            Step::Pass(at + 1)
+        }
+        None => Step::Pass(rest.len()),
+    }
+}
+
+fn open(direction: Direction, opening: Opening, host: &mut dyn Host) -> State {
+    let (media, unit) = match opening {
+        Opening::Message => (Media::Hl7v2, "message"),
+        Opening::Batch => (Media::Hl7v2, "batch"),
+        Opening::Other => (Media::Unknown, "other"),
+    };
+    let content = host.open(&Hint { direction, media, operation: "", codings: &[], layer: "mllp" });
+    host.unit(unit);
+    State::Block { content, unwanted: 0 }
+}
+
+/// Hands `bytes` to a content, less what it does not want.
+fn deliver(content: ContentId, unwanted: &mut u64, bytes: &[u8], host: &mut dyn Host) {
+    let hidden = usize::try_from(*unwanted).unwrap_or(usize::MAX).min(bytes.len());
+    if *unwanted != Want::NOTHING.skip {
+        *unwanted -= hidden as u64;
+    }
+    if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
+        *unwanted = host.data(content, wanted).skip;
+    }
+}
+
+impl Parser for MllpParser {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        host: &mut dyn Host,
+    ) -> Result<Progress, ParseError> {
+        let [client, server] = &mut self.sides;
+        let state = if direction.index() == 0 { client } else { server };
+        let mut at = 0;
+        while let Some(rest @ [_, ..]) = data.get(at..) {
+            match state {
+                State::Idle { line_start } => match idle(line_start, rest) {
+                    Step::Pass(n) => at += n.max(1),
+                    Step::Open(n, opening) => {
+                        *state = open(direction, opening, host);
+                        at += n;
+                    }
+                    Step::Need => return Ok(Progress::need(at, rest.len() + 1)),
+                },
+                State::Block { content, unwanted } => {
+                    let Some(end) = memchr2(START_BLOCK, END_BLOCK, rest) else {
+                        deliver(*content, unwanted, rest, host);
+                        return Ok(Progress::consumed(data.len()));
+                    };
+                    let (message, tail) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+                    if tail.first() == Some(&END_BLOCK) {
+                        deliver(*content, unwanted, message, host);
+                        host.close(*content, true);
+                        *state = State::default();
+                        at += end + 1;
+                        continue;
+                    }
+                    // A start block within a message: the end block was left out, or it is text.
+                    match start::block(tail) {
+                        Start::Yes { filler, opening } => {
+                            deliver(*content, unwanted, message, host);
+                            host.close(*content, true);
+                            *state = open(direction, opening, host);
+                            at += end + filler;
+                        }
+                        Start::No => {
+                            let text = rest.get(..=end).unwrap_or(rest);
+                            deliver(*content, unwanted, text, host);
+                            at += end + 1;
+                        }
+                        Start::More => {
+                            deliver(*content, unwanted, message, host);
+                            return Ok(Progress::need(at + end, tail.len() + 1));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Progress::consumed(at))
+    }
+
+    /// The hole may hide the end of this message and the start of others. The content decides what
+    /// it still trusts; the next start block is found either way.
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+        if let Some(state) = self.sides.get_mut(direction.index()) {
+            match state {
+                State::Idle { line_start } => *line_start = true,
+                State::Block { content, unwanted } => {
+                    let hidden = len.min(*unwanted);
+                    if *unwanted != Want::NOTHING.skip {
+                        *unwanted -= hidden;
+                    }
+                    if len > hidden {
+                        *unwanted = host.gap(*content, len - hidden).skip;
+                    }
+                }
+            }
+        }
+        Resync::Known { skip: 0 }
+    }
+
+    fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
+        let (offset, ..) = find_start(data)?;
+        if let Some(state) = self.sides.get_mut(direction.index()) {
+            *state = State::default();
+        }
+        Some(offset)
+    }
+
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
+        let Some(state) = self.sides.get_mut(direction.index()) else { return };
+        if let State::Block { content, unwanted } = state {
+            deliver(*content, unwanted, rest, host);
+            host.close(*content, end == End::Fin);
+        }
+        *state = State::default();
+    }
+
+    fn memory(&self) -> usize {
+        0
     }
 }

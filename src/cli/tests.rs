@@ -1,0 +1,236 @@
+//! Arguments and file.
+
+use super::load::parse;
+use super::*;
+use crate::config::{Config, HomeNets, Source};
+use clap::{CommandFactory as _, Parser as _};
+use std::io::Write as _;
+
+fn run(arguments: &[&str]) -> Result<Config, String> {
+    let cli = Cli::try_parse_from(arguments).map_err(|e| e.to_string())?;
+    match Task::try_from(cli).map_err(|e| e.to_string())? {
+        Task::Run(config) => Ok(*config),
+        _ => Err("not a run".into()),
+    }
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().expect("file");
+    file.write_all(text.as_bytes()).expect("write");
+    file
+}
+
+#[test]
+fn clap_structs_are_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn defaults() {
+    let c = run(&["phitap", "replay", "a.pcap", "-"]).expect("good");
+    assert_eq!(c.source, Source::Files(vec!["a.pcap".into(), "-".into()]));
+    assert_eq!((c.format, c.limits.memory), ("summary", 2 << 30));
+    assert_eq!(c.home, HomeNets::default());
+    assert!(c.progress && !c.reveal && !c.quiet && c.verbose == 0);
+    assert!(c.output.is_none() && c.metrics.is_none() && c.fail_on.is_none() && c.sensor.is_none());
+}
+
+#[test]
+fn every_option_is_read() {
+    let c = run(&[
+        "phitap",
+        "replay",
+        "--format",
+        "json",
+        "--output",
+        "o",
+        "--metrics",
+        ":9187",
+        "--metrics-file",
+        "m",
+        "--reveal",
+        "--key-file",
+        "k",
+        "--rules",
+        "r",
+        "--filter",
+        "tcp",
+        "--home-net",
+        "192.0.2.0/24",
+        "--home-net",
+        "2001:db8::/32",
+        "--workers",
+        "3",
+        "--memory",
+        "512MiB",
+        "-vv",
+        "--no-progress",
+        "--fail-on",
+        "high",
+        "--sensor",
+        "s1",
+        "x",
+    ])
+    .expect("good");
+    assert_eq!(c.format, "ecs");
+    assert_eq!(c.metrics, Some("127.0.0.1:9187".parse().expect("address")));
+    assert_eq!((c.limits.memory, c.verbose), (512 << 20, 2));
+    assert_eq!(c.workers.map(|n| n.get()), Some(3));
+    assert_eq!(c.fail_on, Some(Severity::High));
+    assert!(c.home.contains("192.0.2.1".parse().expect("address")));
+    assert!(!c.home.contains("10.0.0.1".parse().expect("address")));
+    assert!(c.reveal && !c.progress);
+    assert_eq!(c.filter.as_deref(), Some("tcp"));
+}
+
+#[test]
+fn wrong_usage_is_refused_with_the_remedy() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["phitap", "replay"], "<PATH>"),
+        (&["phitap", "replay", "--format", "xml", "x"], "summary, ecs"),
+        (&["phitap", "replay", "--memory", "2 apples", "x"], "512MiB"),
+        (&["phitap", "replay", "--memory", "1MiB", "x"], "at least 16MiB"),
+        (&["phitap", "replay", "--home-net", "10.1.2.3/8", "x"], "10.0.0.0/8"),
+        (&["phitap", "replay", "--workers", "0", "x"], "workers"),
+        (&["phitap", "replay", "--workers", "1000", "x"], "at most 256"),
+        (&["phitap", "replay", "--fail-on", "bad", "x"], "low, medium, high, critical"),
+        (&["phitap", "replay", "--metrics", "nowhere", "x"], "127.0.0.1:9187"),
+        (&["phitap", "replay", "-v", "-q", "x"], "--quiet"),
+        (&["phitap", "replay", "-", "-"], "only once"),
+        (&["phitap", "replay", "--output", "a", "--metrics-file", "a", "x"], "same file"),
+        (&["phitap", "live"], "-i IFACE"),
+        (&["phitap", "live", "-i", "eth0", "-i", "eth0"], "twice"),
+        (&["phitap", "report", "x"], "unrecognized subcommand"),
+    ];
+    for (arguments, expected) in cases {
+        let error = run(arguments).expect_err("refused");
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn an_input_is_never_overwritten() {
+    let input = file("not empty");
+    let path = input.path().to_str().expect("path");
+    for option in ["--output", "--metrics-file"] {
+        let error = run(&["phitap", "replay", option, path, path]).expect_err("refused");
+        assert!(error.contains("would be overwritten"), "{error}");
+    }
+    assert_eq!(std::fs::read_to_string(path).expect("read"), "not empty");
+    run(&["phitap", "replay", "--output", "/dev/null", "/dev/null"]).expect("no file");
+}
+
+#[test]
+fn the_file_gives_what_the_command_line_does_not() {
+    let f = file(
+        "format = \"ecs\"\nmemory = \"1GiB\"\nhome-net = [\"198.51.100.0/24\"]\nworkers = 4\n\
+         reveal = true\nfail-on = \"low\"\nmetrics = 9187\nquiet = true\ninterface = [\"eth7\"]\n",
+    );
+    let path = f.path().to_str().expect("path");
+    let c = run(&["phitap", "live", "--config", path, "--workers", "2"]).expect("good");
+    assert_eq!(c.source, Source::Interfaces(vec!["eth7".into()]));
+    assert_eq!((c.format, c.limits.memory), ("ecs", 1 << 30));
+    assert_eq!(c.workers.map(|n| n.get()), Some(2));
+    assert!(c.reveal && c.quiet && !c.progress);
+    assert_eq!(c.fail_on, Some(Severity::Low));
+    assert_eq!(c.metrics.map(|a| a.port()), Some(9187));
+    let c = run(&["phitap", "live", "-v", "-i", "eth1", "--config", path]).expect("good");
+    assert_eq!(c.source, Source::Interfaces(vec!["eth1".into()]));
+    assert!(!c.quiet && c.verbose == 1, "-v on the command line wins");
+}
+
+#[test]
+fn a_faulty_file_is_refused_with_its_line() {
+    for (text, line, part) in [
+        ("quiet = true\nspeed = 3\n", 2, "unknown field `speed`"),
+        ("\n\nmemory = \"lots\"\n", 3, "512MiB"),
+        ("format = \"xml\"", 1, "summary, ecs"),
+        ("fail-on = \"awful\"", 1, "choose low"),
+        ("\nhome-net = [\"10.1.2.3/8\"]", 2, "10.0.0.0/8"),
+        ("workers = 0", 1, "nonzero"),
+        ("quiet = ", 1, ""),
+        ("config = \"other.toml\"", 1, "unknown field"),
+    ] {
+        let (at, reason) = parse(text).expect_err("refused");
+        assert_eq!(at, line, "{text:?}: {reason}");
+        assert!(reason.contains(part), "{text:?}: {reason}");
+    }
+    let f = file("x = 1");
+    let path = f.path().to_str().expect("path");
+    let error = run(&["phitap", "replay", "--config", path, "x"]).expect_err("refused");
+    assert!(error.starts_with(&format!("{path}:1: ")), "{error}");
+    let missing = Cli::try_parse_from(["phitap", "replay", "--config", "/none", "x"]);
+    let error = Task::try_from(missing.expect("parses")).expect_err("refused");
+    assert_eq!(error.exit_status(), exit::FAILED);
+}
+
+/// Walks the parser's own list, so that an option without a key cannot be added.
+#[test]
+fn every_option_has_a_key() {
+    let command = Cli::command();
+    for name in ["replay", "live"] {
+        let sub = command.find_subcommand(name).expect("command");
+        for argument in sub.get_arguments() {
+            let Some(long) = argument.get_long() else { continue };
+            if ["config", "help", "version"].contains(&long) {
+                continue;
+            }
+            // A value of no type at all: the key is known if this is not "unknown field".
+            let (_, reason) = parse(&format!("{long} = {{}}")).expect_err("not a table");
+            assert!(!reason.contains("unknown field"), "{long}: {reason}");
+        }
+    }
+}
+
+#[test]
+fn sizes() {
+    for (text, bytes) in [
+        ("2GiB", 2 << 30),
+        ("512 MiB", 512 << 20),
+        ("1.5GiB", 3 << 29),
+        ("2g", 2 << 30),
+        ("3MB", 3_000_000),
+        ("1073741824", 1 << 30),
+        ("64k", 64 << 10),
+    ] {
+        assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
+    }
+    for text in ["", "GiB", "-1", "1e9", "99999999999TiB", "1.2.3MB", "2GiBs", "."] {
+        assert!(text.parse::<Size>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn rules_and_the_rest() {
+    let task = |arguments: &[&str]| {
+        Task::try_from(Cli::try_parse_from(arguments).expect("good")).expect("good")
+    };
+    let Task::Rules { action, rules } = task(&["phitap", "rules", "test", "--rules", "d"]) else {
+        panic!("not rules")
+    };
+    assert_eq!((action, rules), (RulesAction::Test, Some("d".into())));
+    assert!(matches!(task(&["phitap", "man"]), Task::Man));
+    assert!(matches!(task(&["phitap", "completions", "zsh"]), Task::Completions(_)));
+}
+
+#[test]
+fn completions_and_manual_know_every_option() {
+    let mut script = Vec::new();
+    completions(clap_complete::Shell::Bash, &mut script).expect("memory");
+    let script = String::from_utf8(script).expect("text");
+    let mut page = Vec::new();
+    man(&mut page).expect("memory");
+    let page = String::from_utf8(page).expect("text").replace("\\-", "-");
+    let command = Cli::command();
+    for name in ["replay", "live"] {
+        for argument in command.find_subcommand(name).expect("command").get_arguments() {
+            if let Some(long) = argument.get_long() {
+                assert!(script.contains(&format!("--{long}")), "{long}");
+                assert!(page.contains(&format!("--{long}")), "{long}");
+            }
+        }
+    }
+    assert!(
+        page.starts_with(".ie") && page.contains("PHITAP LIVE") && page.contains("Exit status")
+    );
+}

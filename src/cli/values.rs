@@ -1,0 +1,129 @@
+//! Values of options, read alike from arguments and from the file.
+
+use crate::config::Cidr;
+use crate::exposure::Severity;
+use crate::output::{self, FORMATS};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use serde::de::{Deserialize, Deserializer, Error as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+
+/// The name of an output format.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FormatName(pub &'static str);
+
+impl FromStr for FormatName {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        output::format(text).map(|f| Self(f.name)).ok_or_else(|| {
+            let names: Vec<&str> = FORMATS.iter().map(|f| f.name).collect();
+            format!("there is no format {text:?}; choose one of {}", names.join(", "))
+        })
+    }
+}
+
+pub(super) fn format_parser() -> impl TypedValueParser<Value = FormatName> {
+    let value = |f: &output::Format| {
+        PossibleValue::new(f.name).aliases(f.aliases.iter().copied()).help(f.about)
+    };
+    PossibleValuesParser::new(FORMATS.iter().map(value)).try_map(|text| text.parse())
+}
+
+/// Where to listen: `127.0.0.1:9187`, `[::1]:9187`, `localhost:9187`, `:9187` or `9187`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listen(pub SocketAddr);
+
+impl FromStr for Listen {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self(address));
+        }
+        // No name but this one: nothing is looked up before there is a run.
+        let port = text.strip_prefix("localhost").unwrap_or(text);
+        match port.strip_prefix(':').unwrap_or(port).parse() {
+            Ok(port) => Ok(Self(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))),
+            Err(_) => {
+                Err(format!("{text:?} is no address to listen at; write it like 127.0.0.1:9187"))
+            }
+        }
+    }
+}
+
+/// A size in bytes: `512MiB`, `2GiB`, `1.5GB`, `1073741824`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Size(pub u64);
+
+impl FromStr for Size {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fault = || format!("{text:?} is no size; write it like 512MiB or 2GiB");
+        let text = text.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let unit: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "kb" => 1_000,
+            "mb" => 1_000_000,
+            "gb" => 1_000_000_000,
+            "tb" => 1_000_000_000_000,
+            "k" | "kib" => 1 << 10,
+            "m" | "mib" => 1 << 20,
+            "g" | "gib" => 1 << 30,
+            "t" | "tib" => 1 << 40,
+            _ => return Err(fault()),
+        };
+        if let Ok(whole) = number.parse::<u64>() {
+            return whole.checked_mul(unit).map(Self).ok_or_else(fault);
+        }
+        let bytes = number.parse::<f64>().map_err(|_| fault())? * unit as f64;
+        if bytes < u64::MAX as f64 { Ok(Self(bytes as u64)) } else { Err(fault()) }
+    }
+}
+
+fn parse_severity(text: &str) -> Result<Severity, String> {
+    let found = Severity::ALL.into_iter().find(|s| s.as_str() == text);
+    found.ok_or_else(|| format!("{text:?} is no severity; choose low, medium, high or critical"))
+}
+
+pub(super) fn severity_parser() -> impl TypedValueParser<Value = Severity> {
+    let values = Severity::ALL.iter().map(|s| PossibleValue::new(s.as_str()));
+    PossibleValuesParser::new(values).try_map(|text| parse_severity(&text))
+}
+
+pub(super) fn severity<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Severity>, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_severity(&text).map(Some).map_err(D::Error::custom)
+}
+
+pub(super) fn cidrs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Cidr>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let parse = |text: &String| {
+        text.parse().map_err(|fault| D::Error::custom(format!("{text:?}: {fault}")))
+    };
+    texts.iter().map(parse).collect()
+}
+
+/// A value that may be written as text or as a whole number.
+#[derive(serde::Deserialize)]
+#[serde(untagged, expecting = "expected text or a whole number")]
+enum Scalar {
+    Number(u64),
+    Text(String),
+}
+
+macro_rules! from_text {
+    ($($type:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = match Scalar::deserialize(from)? {
+                    Scalar::Number(number) => number.to_string(),
+                    Scalar::Text(text) => text,
+                };
+                text.parse().map_err(D::Error::custom)
+            }
+        }
+    )*};
+}
+
+from_text!(FormatName, Listen, Size);

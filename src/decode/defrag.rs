@@ -1,0 +1,189 @@
+//! IP datagrams put together from fragments (RFC 791 3.2, RFC 8200 4.5).
+//!
+//! Fragments may come in any order. Where they overlap, the bytes that came first stay. Everything
+//! is capped: datagrams, bytes of each, bytes in all, and age in packet time.
+
+use super::key::Endpoint;
+use super::walk::{Fragment, Walk};
+use crate::time::{Span, Timestamp};
+use std::collections::{HashMap, VecDeque};
+
+/// Largest datagram, bytes (RFC 791: total length is 16 bits).
+pub const MAX_DATAGRAM: usize = 65_535;
+/// Datagrams held at a time.
+const MAX_DATAGRAMS: usize = 4096;
+/// Fragments of one datagram.
+const MAX_FRAGMENTS: usize = 1024;
+/// A datagram that is not whole by then is given up (RFC 8200 4.5: 60 seconds; half of that is what
+/// Linux allows).
+const TIMEOUT: Span = Span::seconds(30);
+
+/// Tells datagrams apart (RFC 791 3.2, with the VLAN).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    source: [u8; 16],
+    destination: [u8; 16],
+    id: u32,
+    protocol: u8,
+    vlan: u16,
+}
+
+struct Partial {
+    started: Timestamp,
+    bytes: Vec<u8>,
+    /// Filled ranges, sorted, disjoint, not touching.
+    filled: Vec<(u32, u32)>,
+    /// Length of the whole, once the last fragment was seen.
+    total: Option<u32>,
+    fragments: u64,
+}
+
+/// A datagram put together.
+pub(super) struct Datagram {
+    pub source: Endpoint,
+    pub destination: Endpoint,
+    pub vlan: u16,
+    pub protocol: u8,
+    pub payload: Vec<u8>,
+}
+
+/// Holds the fragments of datagrams that are not yet whole.
+#[derive(Default)]
+pub struct Defragmenter {
+    partial: HashMap<Key, Partial, foldhash::fast::RandomState>,
+    /// In order of start, for time-outs and the cap.
+    order: VecDeque<(Timestamp, Key)>,
+    lost: u64,
+    joined: u64,
+}
+
+impl Defragmenter {
+    /// Adds the fragment at the walk's position; the datagram, if it is whole now.
+    pub(super) fn add(
+        &mut self,
+        now: Timestamp,
+        walk: &Walk<'_>,
+        fragment: Fragment,
+    ) -> Option<Datagram> {
+        self.expire(now);
+        let key = Key {
+            source: walk.source.address,
+            destination: walk.destination.address,
+            id: fragment.id,
+            protocol: fragment.protocol,
+            vlan: walk.vlan,
+        };
+        let bytes = walk.rest();
+        let start = fragment.offset as usize;
+        let end = start + bytes.len();
+        if end > MAX_DATAGRAM || (bytes.is_empty() && fragment.more) || walk.is_cut() {
+            self.lost += 1;
+            return None;
+        }
+        if !self.partial.contains_key(&key) {
+            while self.partial.len() >= MAX_DATAGRAMS {
+                self.drop_oldest();
+            }
+            self.order.push_back((now, key));
+        }
+        let partial = self.partial.entry(key).or_insert_with(|| Partial {
+            started: now,
+            bytes: Vec::new(),
+            filled: Vec::new(),
+            total: None,
+            fragments: 0,
+        });
+        partial.fragments += 1;
+        if partial.filled.len() < MAX_FRAGMENTS {
+            partial.fill(start as u32, bytes);
+        }
+        if !fragment.more {
+            partial.total.get_or_insert(end as u32);
+        }
+        let total = partial.total?;
+        if partial.filled.first() != Some(&(0, total)) {
+            return None;
+        }
+        let mut whole = self.partial.remove(&key)?;
+        self.joined += whole.fragments - 1;
+        whole.bytes.truncate(total as usize);
+        Some(Datagram {
+            source: walk.source,
+            destination: walk.destination,
+            vlan: walk.vlan,
+            protocol: fragment.protocol,
+            payload: whole.bytes,
+        })
+    }
+
+    fn expire(&mut self, now: Timestamp) {
+        while let Some((started, _)) = self.order.front() {
+            if now - *started < TIMEOUT {
+                break;
+            }
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((started, key)) = self.order.pop_front()
+            && self.partial.get(&key).is_some_and(|p| p.started == started)
+            && let Some(partial) = self.partial.remove(&key)
+        {
+            self.lost += partial.fragments;
+        }
+    }
+
+    /// Gives up everything.
+    pub(super) fn clear(&mut self) {
+        while !self.order.is_empty() {
+            self.drop_oldest();
+        }
+    }
+
+    pub(super) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
+    pub(super) fn take_joined(&mut self) -> u64 {
+        std::mem::take(&mut self.joined)
+    }
+}
+
+impl Partial {
+    /// Copies `bytes` to where nothing stands yet.
+    fn fill(&mut self, start: u32, bytes: &[u8]) {
+        let end = start + bytes.len() as u32;
+        if self.bytes.len() < end as usize {
+            self.bytes.resize(end as usize, 0);
+        }
+        let mut at = start;
+        for &(from, to) in &self.filled {
+            if to <= at {
+                continue;
+            }
+            if from >= end {
+                break;
+            }
+            if at < from {
+                copy(&mut self.bytes, start, bytes, at, from);
+            }
+            at = at.max(to);
+        }
+        if at < end {
+            copy(&mut self.bytes, start, bytes, at, end);
+        }
+        let first = self.filled.partition_point(|&(_, to)| to < start);
+        let last = self.filled.partition_point(|&(from, _)| from <= end);
+        let mut merged = (start, end);
+        for &(from, to) in &self.filled[first..last] {
+            merged = (merged.0.min(from), merged.1.max(to));
+        }
+        self.filled.splice(first..last, [merged]);
+    }
+}
+
+fn copy(into: &mut [u8], start: u32, bytes: &[u8], from: u32, to: u32) {
+    into[from as usize..to as usize]
+        .copy_from_slice(&bytes[(from - start) as usize..(to - start) as usize]);
+}

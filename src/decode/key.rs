@@ -1,0 +1,111 @@
+//! The key of a flow, the same for both directions.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// Transport of a flow.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Transport {
+    /// As `network.transport` writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+    /// IANA protocol number.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
+}
+
+/// One end of a flow, in the canonical order of its key. It says nothing about who opened the flow.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Side {
+    /// The endpoint that sorts first (address, then port).
+    Low,
+    /// The endpoint that sorts last.
+    High,
+}
+
+impl Side {
+    /// The other end.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Low => Self::High,
+            Self::High => Self::Low,
+        }
+    }
+    /// 0 for `Low`, 1 for `High`.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// An address and a port. IPv4 addresses stand in their IPv4-mapped form (RFC 4291 2.5.5.2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Endpoint {
+    /// 16 bytes, network order.
+    pub address: [u8; 16],
+    /// Port.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// An IPv4 end.
+    pub fn v4(address: [u8; 4], port: u16) -> Self {
+        Self { address: Ipv4Addr::from(address).to_ipv6_mapped().octets(), port }
+    }
+    /// An IPv6 end.
+    pub const fn v6(address: [u8; 16], port: u16) -> Self {
+        Self { address, port }
+    }
+    /// As the standard library has it.
+    pub fn to_socket_addr(self) -> SocketAddr {
+        let ip = Ipv6Addr::from(self.address);
+        let ip = ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4);
+        SocketAddr::new(ip, self.port)
+    }
+}
+
+/// Key of a flow: both ends in canonical order and the transport.
+///
+/// The VLAN is not part of the key: the two directions of a mirrored or asymmetrically tagged
+/// conversation carry different tags. The flow table tells apart conversations of the same
+/// addresses in different VLANs by their sequence numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct FlowKey {
+    /// The end that sorts first.
+    pub low: Endpoint,
+    /// The end that sorts last.
+    pub high: Endpoint,
+    /// TCP or UDP.
+    pub transport: Transport,
+}
+
+impl FlowKey {
+    /// The key of a packet, and which side sent it.
+    pub fn new(source: Endpoint, destination: Endpoint, transport: Transport) -> (Self, Side) {
+        if source <= destination {
+            (Self { low: source, high: destination, transport }, Side::Low)
+        } else {
+            (Self { low: destination, high: source, transport }, Side::High)
+        }
+    }
+    /// One end.
+    pub const fn end(&self, side: Side) -> Endpoint {
+        match side {
+            Side::Low => self.low,
+            Side::High => self.high,
+        }
+    }
+}

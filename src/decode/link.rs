@@ -1,0 +1,128 @@
+//! Link types of captures and their headers (the LINKTYPE_ registry of tcpdump.org).
+
+use super::walk::{Layer, Walk};
+use super::{Skip, ether};
+
+/// A link type as the capture declares it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct LinkType(pub u16);
+
+macro_rules! links {
+    ($($name:ident = $value:literal, $text:literal;)*) => {
+        impl LinkType {
+            $(#[doc = concat!("LINKTYPE_", stringify!($name), ".")] pub const $name: Self = Self($value);)*
+
+            /// The name of a link type that is read.
+            pub const fn name(self) -> Option<&'static str> {
+                match self { $(Self::$name => Some($text),)* _ => None }
+            }
+        }
+    };
+}
+
+links! {
+    NULL = 0, "BSD loopback";
+    ETHERNET = 1, "Ethernet";
+    PPP = 9, "PPP";
+    RAW_BSD = 12, "raw IP";
+    RAW_OPENBSD = 14, "raw IP";
+    PPP_HDLC = 50, "PPP in HDLC";
+    PPP_ETHER = 51, "PPPoE";
+    RAW = 101, "raw IP";
+    C_HDLC = 104, "Cisco HDLC";
+    IEEE802_11 = 105, "IEEE 802.11";
+    LOOP = 108, "OpenBSD loopback";
+    LINUX_SLL = 113, "Linux cooked v1";
+    PRISM = 119, "802.11 with Prism header";
+    IEEE802_11_RADIOTAP = 127, "802.11 with radiotap";
+    IEEE802_11_AVS = 163, "802.11 with AVS header";
+    PPI = 192, "per-packet information";
+    IPV4 = 228, "raw IPv4";
+    IPV6 = 229, "raw IPv6";
+    LINUX_SLL2 = 276, "Linux cooked v2";
+}
+
+impl LinkType {
+    pub(super) const fn first_layer(self) -> Layer {
+        match self {
+            Self::ETHERNET => Layer::Ethernet,
+            Self::IEEE802_11 => Layer::Wifi,
+            Self::RAW | Self::RAW_BSD | Self::RAW_OPENBSD | Self::IPV4 | Self::IPV6 => Layer::Ip,
+            other => Layer::Link(other),
+        }
+    }
+}
+
+/// ARPHRD_ types of cooked captures that do not hold an EtherType.
+const ARPHRD_IEEE80211_RADIOTAP: u16 = 803;
+const ARPHRD_IPGRE: u16 = 778;
+const ARPHRD_NETLINK: u16 = 824;
+
+pub(super) fn decode(walk: &mut Walk<'_>, link: LinkType) -> Result<Layer, Skip> {
+    const SHORT: Skip = Skip::TruncatedLink;
+    match link {
+        LinkType::NULL | LinkType::LOOP => {
+            let family = *walk.take::<4>(SHORT)?;
+            // The host's byte order, which may not be ours; AF_INET6 differs by system.
+            let family = u32::from_be_bytes(family);
+            let family = if family > 0xffff { family.swap_bytes() } else { family };
+            match family {
+                2 | 10 | 24 | 28 | 30 => Ok(Layer::Ip),
+                _ => Err(Skip::NotIp),
+            }
+        }
+        LinkType::LINUX_SLL => {
+            let head = walk.take::<16>(SHORT)?;
+            cooked(u16::from_be_bytes([head[2], head[3]]), u16::from_be_bytes([head[14], head[15]]))
+        }
+        LinkType::LINUX_SLL2 => {
+            let head = walk.take::<20>(SHORT)?;
+            cooked(u16::from_be_bytes([head[8], head[9]]), u16::from_be_bytes([head[0], head[1]]))
+        }
+        LinkType::PPP | LinkType::PPP_HDLC => {
+            // RFC 1662 address and control field, often left out
+            if walk.peek::<2>() == Some(&[0xff, 0x03]) {
+                walk.pass(2, SHORT)?;
+            }
+            Ok(Layer::Ppp)
+        }
+        LinkType::PPP_ETHER => ether::pppoe(walk),
+        LinkType::C_HDLC => {
+            let head = walk.take::<4>(SHORT)?;
+            Ok(Layer::EtherType(u16::from_be_bytes([head[2], head[3]])))
+        }
+        LinkType::IEEE802_11_RADIOTAP => super::wifi::radiotap(walk),
+        LinkType::PRISM => {
+            walk.pass(144, SHORT)?;
+            Ok(Layer::Wifi)
+        }
+        LinkType::IEEE802_11_AVS => {
+            let head = walk.peek::<8>().ok_or(SHORT)?;
+            let len = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
+            walk.pass(usize::try_from(len).map_err(|_| SHORT)?.max(8), SHORT)?;
+            Ok(Layer::Wifi)
+        }
+        LinkType::PPI => {
+            let head = walk.peek::<8>().ok_or(SHORT)?;
+            let len = usize::from(u16::from_le_bytes([head[2], head[3]]));
+            let inner = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+            walk.pass(len.max(8), SHORT)?;
+            match u16::try_from(inner).map(LinkType) {
+                Ok(LinkType::PPI) | Err(_) => Err(Skip::UnsupportedLink),
+                Ok(inner) => Ok(inner.first_layer()),
+            }
+        }
+        _ => Err(Skip::UnsupportedLink),
+    }
+}
+
+fn cooked(hardware: u16, protocol: u16) -> Result<Layer, Skip> {
+    match (hardware, protocol) {
+        (ARPHRD_NETLINK, _) => Err(Skip::NotIp),
+        (ARPHRD_IPGRE, _) => Ok(Layer::Protocol(47)),
+        (ARPHRD_IEEE80211_RADIOTAP, _) => Ok(Layer::Link(LinkType::IEEE802_11_RADIOTAP)),
+        // LINUX_SLL_P_802_2: an LLC header follows
+        (_, 4) => Ok(Layer::Llc),
+        (_, protocol) => Ok(Layer::EtherType(protocol)),
+    }
+}

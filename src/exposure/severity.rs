@@ -1,0 +1,71 @@
+//! The severity score: points of `[severity]` in `rules/policy.toml`, added up, 1 to 100.
+//!
+//! ```text
+//!   base
+//! + external               one end is not in the home networks
+//! + no_authentication      the service is known not to ask who is there
+//! + credentials_in_clear   a secret crossed the wire too
+//! + fraud_id               SSN, national id, insurance number, driver's licence, passport
+//! + health                 a diagnosis, result or medication stands beside the identifiers
+//! - test                   the source says it is test data
+//! - deidentified           the source says it was de-identified
+//! ```
+//!
+//! An exposure has the highest score of its disclosures, plus `patients_10` or `patients_500`.
+
+use super::types::{Count, Disclosure, NetworkDirection};
+use crate::content::Mark;
+use crate::protocol::Authentication;
+use crate::rules::{Kind, SeverityEntry};
+
+/// The score of one disclosure.
+pub fn severity(
+    points: &SeverityEntry,
+    disclosure: &Disclosure,
+    direction: NetworkDirection,
+) -> u8 {
+    let marks = &disclosure.finding.marks;
+    let marked = |wanted: &[Mark]| marks.iter().any(|m| wanted.contains(m));
+    let fraud = disclosure.finding.identifiers.iter().any(|i| is_fraud_id(i.kind));
+    let facts = &disclosure.facts;
+    let mut score = i32::from(points.base);
+    let mut add = |applies: bool, points: u8, sign: i32| {
+        if applies {
+            score += sign * i32::from(points);
+        }
+    };
+    add(direction != NetworkDirection::Internal, points.external, 1);
+    add(facts.authentication == Authentication::None, points.no_authentication, 1);
+    add(facts.credentials_in_clear, points.credentials_in_clear, 1);
+    add(fraud, points.fraud_id, 1);
+    add(marked(&[Mark::Diagnosis, Mark::Result, Mark::Medication]), points.health, 1);
+    add(marked(&[Mark::Test]), points.test, -1);
+    add(marked(&[Mark::Deidentified]), points.deidentified, -1);
+    within(score)
+}
+
+/// The score of an exposure whose worst disclosure has `worst`.
+pub(in crate::exposure) fn of_exposure(points: &SeverityEntry, worst: u8, patients: Count) -> u8 {
+    let more = match patients.value {
+        0..=9 => 0,
+        10..=499 => points.patients_10,
+        _ => points.patients_500,
+    };
+    within(i32::from(worst) + i32::from(more))
+}
+
+fn within(score: i32) -> u8 {
+    u8::try_from(score.clamp(1, 100)).unwrap_or(100)
+}
+
+/// Numbers that open accounts.
+const fn is_fraud_id(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Ssn
+            | Kind::NationalId
+            | Kind::InsuranceNumber
+            | Kind::DriversLicence
+            | Kind::PassportNumber
+    )
+}

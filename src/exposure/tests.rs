@@ -1,0 +1,222 @@
+//! What disclosures become.
+
+use super::samples::{KEY, Sample, T0, at, hl7, http};
+use super::*;
+use crate::config::HomeNets;
+use crate::content::Mark;
+use crate::protocol::{Authentication, ServiceFacts};
+use crate::rules::{Kind, SeverityEntry};
+use crate::time::{Span, Timestamp};
+
+fn tracker() -> Exposures {
+    Exposures::new(Settings {
+        home: HomeNets::default(),
+        idle: Span::seconds(600),
+        key: KEY,
+        severity: SeverityEntry::default(),
+    })
+}
+
+/// One word an event.
+fn words(events: &[Event]) -> Vec<String> {
+    let word = |event: &Event| match event {
+        Event::Disclosure { .. } => "disclosure".to_owned(),
+        Event::Exposure(e) => format!("{} {}", e.state.as_str(), (e.time - T0).0 / 1_000_000_000),
+        Event::Asset(a) => a.role.as_str().to_owned(),
+        Event::Service(s) => format!("service {}", s.protocol),
+    };
+    events.iter().map(word).collect()
+}
+
+fn exposures(events: &[Event]) -> Vec<&Exposure> {
+    events
+        .iter()
+        .filter_map(|e| if let Event::Exposure(x) = e { Some(&**x) } else { None })
+        .collect()
+}
+
+#[test]
+fn first_disclosure_shows_service_hosts_itself_and_opens_an_exposure() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    x.disclosure(Sample::default().build(), &mut out);
+    assert_eq!(
+        words(&out),
+        ["service dicom", "dicom-server", "dicom-client", "disclosure", "open 0"]
+    );
+    let Event::Disclosure { exposure, direction, .. } = &out[3] else { panic!("no disclosure") };
+    assert_eq!(*exposure, exposures(&out)[0].id);
+    assert_eq!(*direction, NetworkDirection::Internal);
+    out.clear();
+    x.disclosure(Sample { patient: 2, time: at(1), ..Sample::default() }.build(), &mut out);
+    assert_eq!(words(&out), ["disclosure"]);
+}
+
+#[test]
+fn updates_come_once_a_minute_and_only_with_news_and_idle_closes() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for second in 0..150 {
+        let s = Sample { patient: second, time: at(second as i64), ..Sample::default() };
+        x.disclosure(s.build(), &mut out);
+    }
+    x.tick(at(100_000), &mut out);
+    let states: Vec<String> = words(&out).into_iter().filter(|w| w != "disclosure").collect();
+    assert_eq!(states[3..], ["open 0", "update 60", "update 120", "update 180", "closed 749"]);
+    let seen = exposures(&out);
+    assert!(seen.iter().all(|e| e.id == seen[0].id));
+    assert_eq!(seen[1].patients.value, 60);
+    let last = seen[4];
+    assert_eq!(
+        (last.disclosures, last.patients.value, last.flows, last.records),
+        (150, 150, 1, 150)
+    );
+    assert_eq!((last.first, last.last), (at(0), at(149)));
+    out.clear();
+    x.finish(at(100_001), &mut out);
+    assert!(out.is_empty(), "closed once");
+}
+
+#[test]
+fn how_often_tick_is_called_changes_nothing() {
+    let samples = || {
+        (0..40u64).map(|n| {
+            let time = at((n * n) as i64);
+            match n % 3 {
+                0 => Sample { patient: n % 7, time, ..Sample::default() },
+                1 => Sample { time, ..hl7(n) },
+                _ => Sample { time, ..http(n) },
+            }
+        })
+    };
+    let run = |ticks: bool| {
+        let (mut x, mut out) = (tracker(), Vec::new());
+        let mut now = T0;
+        for sample in samples() {
+            while ticks && now < sample.time {
+                x.tick(now, &mut out);
+                now = now + Span::millis(700);
+            }
+            x.disclosure(sample.build(), &mut out);
+        }
+        x.finish(at(1600), &mut out);
+        words(&out)
+    };
+    let plain = run(false);
+    assert_eq!(plain, run(true));
+    assert!(plain.iter().any(|w| w.starts_with("update")), "{plain:?}");
+    assert_eq!(plain.iter().filter(|w| w.starts_with("closed")).count(), 3, "{plain:?}");
+}
+
+#[test]
+fn a_revision_adds_only_what_is_new() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    x.disclosure(Sample::default().build(), &mut out);
+    let mut more = Sample { time: at(5), update: true, records: 4, ..Sample::default() };
+    more.kinds.push((Kind::Phone, "*****12"));
+    x.disclosure(more.build(), &mut out);
+    x.finish(at(6), &mut out);
+    let last = *exposures(&out).last().expect("closed");
+    assert_eq!((last.disclosures, last.records, last.patients.value), (1, 4, 1));
+    let kinds = [(Kind::Name, 1), (Kind::PatientId, 1), (Kind::BirthDate, 1), (Kind::Phone, 1)];
+    assert_eq!(last.kinds, kinds);
+    assert_eq!(x.disclosures(), 1);
+    assert_eq!(x.losses(), Losses::default());
+}
+
+#[test]
+fn pairs_are_kept_apart_and_closed_in_the_order_of_opening() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    x.disclosure(http(1).build(), &mut out);
+    x.disclosure(hl7(1).build(), &mut out);
+    x.disclosure(Sample::default().build(), &mut out);
+    // http 45+30+10 high, hl7 capped at 100, dicom 53.
+    assert_eq!(x.active(), [0, 1, 1, 1]);
+    out.clear();
+    x.finish(at(1), &mut out);
+    let closed: Vec<_> = exposures(&out).iter().map(|e| e.protocol).collect();
+    assert_eq!(closed, ["http", "hl7", "dicom"]);
+    assert_eq!(x.active(), [0; 4]);
+    assert_eq!(x.patients(), Count { value: 1, estimate: false }, "one person, three ways");
+    assert_eq!(x.opened(), 3);
+}
+
+#[test]
+fn a_wild_clock_neither_loops_nor_floods() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for time in [at(0), Timestamp(i64::MAX), at(1), Timestamp(i64::MIN), at(2)] {
+        x.disclosure(Sample { time, ..Sample::default() }.build(), &mut out);
+        x.tick(time, &mut out);
+    }
+    x.finish(Timestamp(i64::MAX), &mut out);
+    assert!(exposures(&out).len() < 20, "{}", exposures(&out).len());
+    assert_eq!(exposures(&out).last().map(|e| e.state), Some(ExposureState::Closed));
+}
+
+#[test]
+fn severity_adds_the_points_that_apply() {
+    let points = SeverityEntry::default();
+    let grade = |sample: Sample, direction| severity(&points, &sample.build(), direction);
+    let internal = NetworkDirection::Internal;
+    let plain = grade(Sample::default(), internal);
+    assert_eq!(plain, points.base + points.no_authentication);
+    let outside = grade(Sample::default(), NetworkDirection::Outbound);
+    assert_eq!(outside, plain + points.external);
+    let asked = ServiceFacts { authentication: Authentication::Cookie, ..Default::default() };
+    assert_eq!(grade(Sample { facts: asked, ..Default::default() }, internal), points.base);
+    assert_eq!(grade(http(1), internal), points.base + points.credentials_in_clear);
+    assert_eq!(grade(hl7(1), internal), plain + points.fraud_id + points.health);
+    let test = grade(Sample { marks: vec![Mark::Test], ..Default::default() }, internal);
+    assert_eq!(test, plain - points.test);
+    let nothing = Sample { marks: vec![Mark::Test, Mark::Deidentified], ..Default::default() };
+    assert_eq!(grade(nothing, internal), 1, "never 0: it was disclosed");
+    assert_eq!(grade(hl7(1), NetworkDirection::External), 100);
+}
+
+#[test]
+fn many_patients_make_an_exposure_worse_but_never_better() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for patient in 0..10 {
+        x.disclosure(Sample { patient, ..Sample::default() }.build(), &mut out);
+    }
+    x.finish(at(1), &mut out);
+    let scores: Vec<u8> = exposures(&out).iter().map(|e| e.severity).collect();
+    assert_eq!(scores, [53, 58]);
+}
+
+#[test]
+fn sightings_are_reported_once_and_by_what_they_prove() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    let mut d = http(1).build();
+    let mut see = |d: &Disclosure, content, out: &mut Vec<Event>| {
+        let facts = &d.facts;
+        let s = Sighting { time: T0, flow: &d.flow, protocol: d.protocol, content, facts };
+        x.service(s, out);
+    };
+    see(&d, "", &mut out);
+    see(&d, "json", &mut out);
+    see(&d, "fhir", &mut out);
+    assert_eq!(words(&out), ["service http", "web-server", "fhir-server"]);
+    out.clear();
+    d = Sample {
+        facts: ServiceFacts {
+            sop_classes: vec!["1.2.840.10008.5.1.4.1.1.2".into()],
+            ..ServiceFacts::default()
+        },
+        ..Sample::default()
+    }
+    .build();
+    see(&d, "dicom", &mut out);
+    assert_eq!(words(&out), ["service dicom", "pacs", "modality"]);
+}
+
+#[test]
+fn ids_are_ulids_that_repeat_and_need_the_key() {
+    let d = Sample::default().build();
+    let again = Sample::default().build();
+    assert_eq!(d.id, again.id);
+    let other = EventId::of_disclosure(&[8; 32], &d.flow, &d.finding.patient);
+    assert_ne!(d.id, other);
+    assert_eq!(d.id.0 >> 80, u128::from(T0.unix_millis()));
+    let text = d.id.to_string();
+    assert_eq!(text.len(), 26);
+    assert!(text.starts_with("01K"), "{text}: time first, so ids sort by it");
+}

@@ -1,0 +1,426 @@
+//! The table of open exposures.
+//!
+//! Events depend on the disclosures and their order alone: what falls due before a disclosure is
+//! written before it and carries the time at which it fell due, however often [`Exposures::tick`]
+//! was called in between, and nothing is ever taken in the order of a hash map.
+
+use super::distinct::Distinct;
+use super::severity;
+use super::sightings::Sightings;
+use super::types::{
+    Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection, Severity,
+    Sighting, ip, socket,
+};
+use crate::config::HomeNets;
+use crate::flow::{FlowInfo, Transport};
+use crate::rules::{Kind, SeverityEntry};
+use crate::time::{Span, Timestamp};
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, HashSet};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Open exposures. Beyond it the one that falls due first is closed; its next disclosure opens a
+/// new one.
+pub const MAX_OPEN: usize = 16_384;
+/// Disclosures of open exposures remembered, so that a revision adds only what is new. Beyond it
+/// revisions add nothing, and are counted as lost.
+pub const MAX_REMEMBERED: usize = 1 << 20;
+/// Patient tokens of open exposures together; beyond it new counts become estimates.
+pub const MAX_TOKENS: usize = 1 << 20;
+/// Operations listed of an exposure.
+pub const MAX_OPERATIONS: usize = 32;
+/// An exposure is updated at most this often.
+pub const UPDATE_EVERY: Span = Span::seconds(60);
+
+/// What [`Exposures`] must know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The networks that count as one's own.
+    pub home: HomeNets,
+    /// An exposure without disclosures for this long is closed.
+    pub idle: Span,
+    /// Keys event ids.
+    pub key: [u8; 32],
+    /// Points of the severity score.
+    pub severity: SeverityEntry,
+}
+
+/// What was lost to a cap.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Losses {
+    /// Exposures closed early because too many were open.
+    pub exposures_closed_early: u64,
+    /// Revisions of disclosures that are not in the counts of their exposure.
+    pub revisions_uncounted: u64,
+    /// Services and assets that were not reported.
+    pub sightings_unreported: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Pair {
+    client: IpAddr,
+    server: SocketAddr,
+    transport: Transport,
+    protocol: &'static str,
+}
+
+/// Groups disclosures into exposures.
+pub struct Exposures {
+    settings: Settings,
+    open: HashMap<Pair, Open, RandomState>,
+    /// When each open exposure must next be looked at; the number is that of its opening.
+    due: BTreeMap<(Timestamp, u64), Pair>,
+    opened: u64,
+    remembered: usize,
+    tokens: usize,
+    patients: Distinct,
+    disclosures: u64,
+    active: [u64; Severity::ALL.len()],
+    sightings: Sightings,
+    losses: Losses,
+}
+
+/// One open exposure.
+struct Open {
+    /// Number of its opening: the order of what falls due at the same time, and at the end.
+    number: u64,
+    /// Its key in `due`.
+    due: Timestamp,
+    /// Whether something is in it that no event told yet.
+    dirty: bool,
+    /// Highest score of a disclosure.
+    worst: u8,
+    patients: Distinct,
+    flows: HashSet<FlowKey, RandomState>,
+    seen: HashMap<EventId, Seen, RandomState>,
+    kinds: [u64; Kind::ALL.len()],
+    told: Exposure,
+}
+
+/// Tells apart the flows of one pair.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct FlowKey {
+    started: Timestamp,
+    port: u16,
+    vlan: u16,
+}
+
+/// What of a disclosure is already counted.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    records: u32,
+    kinds: u64,
+}
+
+const _: () = assert!(Kind::ALL.len() <= u64::BITS as usize, "Seen::kinds has a bit for each kind");
+
+impl Exposures {
+    /// None open.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            open: HashMap::default(),
+            due: BTreeMap::new(),
+            opened: 0,
+            remembered: 0,
+            tokens: 0,
+            patients: Distinct::default(),
+            disclosures: 0,
+            active: [0; Severity::ALL.len()],
+            sightings: Sightings::default(),
+            losses: Losses::default(),
+        }
+    }
+
+    /// Takes a disclosure, first or revised. Writes what fell due before it, what it shows of hosts
+    /// for the first time, itself, and its exposure if it opens one.
+    pub fn disclosure(&mut self, disclosure: Disclosure, out: &mut Vec<Event>) {
+        let now = disclosure.finding.time;
+        self.tick(now, out);
+        let content = disclosure.finding.carrier.last().copied().unwrap_or_default();
+        let sighting = Sighting {
+            time: now,
+            flow: &disclosure.flow,
+            protocol: disclosure.protocol,
+            content,
+            facts: &disclosure.facts,
+        };
+        self.sightings.see(&self.settings.key, &sighting, out);
+
+        let patient = disclosure.finding.patient;
+        self.patients.insert(patient, true);
+        self.disclosures += u64::from(!disclosure.finding.update);
+        let direction = direction(&self.settings.home, &disclosure.flow);
+        let score = severity::severity(&self.settings.severity, &disclosure, direction);
+
+        let pair = Pair {
+            client: disclosure.flow.client.ip(),
+            server: disclosure.flow.server,
+            transport: disclosure.flow.transport,
+            protocol: disclosure.protocol,
+        };
+        let opens = !self.open.contains_key(&pair);
+        if opens {
+            if self.open.len() >= MAX_OPEN
+                && let Some((_, first)) = self.due.pop_first()
+            {
+                self.losses.exposures_closed_early += 1;
+                self.close(first, now, out);
+            }
+            let open = Open::new(&self.settings.key, self.opened, pair, direction, &disclosure);
+            self.opened += 1;
+            self.open.insert(pair, open);
+        }
+        let Some(open) = self.open.get_mut(&pair) else { return };
+        let room = self.remembered < MAX_REMEMBERED;
+        let before = open.held();
+        if !open.count(&disclosure, room) {
+            self.losses.revisions_uncounted += 1;
+        }
+        self.remembered = (self.remembered + open.held()).saturating_sub(before);
+        let before = open.patients.held();
+        open.patients.insert(patient, self.tokens < MAX_TOKENS);
+        self.tokens = (self.tokens + open.patients.held()).saturating_sub(before);
+        if !opens {
+            self.active[band(open)] = self.active[band(open)].saturating_sub(1);
+        }
+        open.grade(&self.settings.severity, score);
+        self.active[band(open)] += 1;
+        let exposure = open.told.id;
+        let state = if opens {
+            // The next update is due a minute from now; whether one is needed shows then.
+            open.due = now + UPDATE_EVERY;
+            self.due.insert((open.due, open.number), pair);
+            Some(open.tell(ExposureState::Open, now))
+        } else {
+            open.dirty = true;
+            None
+        };
+        let disclosure = Box::new(disclosure);
+        out.push(Event::Disclosure { disclosure, severity: score, direction, exposure });
+        out.extend(state);
+    }
+
+    /// Takes a flow whose protocol was recognised.
+    pub fn service(&mut self, sighting: Sighting<'_>, out: &mut Vec<Event>) {
+        self.tick(sighting.time, out);
+        self.sightings.see(&self.settings.key, &sighting, out);
+    }
+
+    /// Writes the updates and closings that fell due by `now`.
+    pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+        // Every round takes one entry out and puts at most one in, later than `now`.
+        while let Some(entry) = self.due.first_entry() {
+            let (at, number) = *entry.key();
+            if at > now {
+                break;
+            }
+            let pair = entry.remove();
+            let Some(open) = self.open.get_mut(&pair) else { continue };
+            let ends = open.told.last + self.settings.idle;
+            if open.dirty && at < ends {
+                out.push(open.tell(ExposureState::Update, at));
+                open.due = at + UPDATE_EVERY;
+            } else if at >= ends {
+                self.close(pair, at, out);
+                continue;
+            } else {
+                // Nothing new: look again when it would be idle, or in a minute at the latest.
+                open.due = ends.min(at + UPDATE_EVERY);
+            }
+            self.due.insert((open.due, number), pair);
+        }
+    }
+
+    /// Closes everything, in the order of opening.
+    pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+        self.tick(now, out);
+        let mut left: Vec<(u64, Pair)> = self.open.iter().map(|(p, o)| (o.number, *p)).collect();
+        left.sort_unstable_by_key(|(number, _)| *number);
+        for (_, pair) in left {
+            self.close(pair, now, out);
+        }
+        self.due.clear();
+    }
+
+    /// Distinct patients of the whole run.
+    pub fn patients(&self) -> Count {
+        self.patients.count()
+    }
+
+    /// Disclosures so far, revisions not counted.
+    pub fn disclosures(&self) -> u64 {
+        self.disclosures
+    }
+
+    /// Exposures opened so far.
+    pub fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// Open exposures by severity, in the order of [`Severity::ALL`].
+    pub fn active(&self) -> [u64; Severity::ALL.len()] {
+        self.active
+    }
+
+    /// What was lost to a cap.
+    pub fn losses(&self) -> Losses {
+        Losses { sightings_unreported: self.sightings.unreported, ..self.losses }
+    }
+
+    fn close(&mut self, pair: Pair, at: Timestamp, out: &mut Vec<Event>) {
+        if let Some(mut open) = self.open.remove(&pair) {
+            self.remembered = self.remembered.saturating_sub(open.held());
+            self.tokens = self.tokens.saturating_sub(open.patients.held());
+            self.active[band(&open)] = self.active[band(&open)].saturating_sub(1);
+            // A last disclosure may be younger than what the caller calls now.
+            let at = at.max(open.told.last);
+            out.push(open.tell(ExposureState::Closed, at));
+        }
+    }
+}
+
+impl Open {
+    fn new(
+        key: &[u8; 32],
+        number: u64,
+        pair: Pair,
+        direction: NetworkDirection,
+        disclosure: &Disclosure,
+    ) -> Self {
+        let now = disclosure.finding.time;
+        let parts: [&[u8]; 4] = [
+            &ip(pair.client),
+            &socket(pair.server),
+            &[pair.transport.number()],
+            pair.protocol.as_bytes(),
+        ];
+        Self {
+            number,
+            due: now,
+            dirty: false,
+            worst: 0,
+            patients: Distinct::default(),
+            flows: HashSet::default(),
+            seen: HashMap::default(),
+            kinds: [0; Kind::ALL.len()],
+            told: Exposure {
+                id: EventId::derive(key, "exposure", now, &parts),
+                state: ExposureState::Open,
+                time: now,
+                first: now,
+                last: now,
+                client: pair.client,
+                server: pair.server,
+                transport: pair.transport,
+                protocol: pair.protocol,
+                direction,
+                flows: 0,
+                disclosures: 0,
+                records: 0,
+                patients: Count::default(),
+                kinds: Vec::new(),
+                operations: Vec::new(),
+                marks: Vec::new(),
+                facts: Arc::clone(&disclosure.facts),
+                severity: 0,
+            },
+        }
+    }
+
+    /// Entries of `flows` and `seen` together.
+    fn held(&self) -> usize {
+        self.flows.len() + self.seen.len()
+    }
+
+    /// Adds what is new in `disclosure`. False if it is a revision of one that was not remembered.
+    fn count(&mut self, disclosure: &Disclosure, room: bool) -> bool {
+        let finding = &disclosure.finding;
+        let told = &mut self.told;
+        told.first = told.first.min(finding.time);
+        told.last = told.last.max(finding.time);
+        told.facts = Arc::clone(&disclosure.facts);
+        for mark in &finding.marks {
+            if !told.marks.contains(mark) {
+                told.marks.push(*mark);
+            }
+        }
+        let operation = &finding.operation;
+        if !operation.is_empty()
+            && told.operations.len() < MAX_OPERATIONS
+            && !told.operations.contains(operation)
+        {
+            told.operations.push(operation.clone());
+        }
+
+        let mut kinds = 0u64;
+        for identifier in &finding.identifiers {
+            kinds |= 1 << identifier.kind as u32;
+        }
+        let now = Seen { records: finding.records, kinds };
+        let before = match self.seen.get_mut(&disclosure.id) {
+            Some(seen) => std::mem::replace(seen, now),
+            None if finding.update => return false,
+            None => {
+                if room {
+                    self.seen.insert(disclosure.id, now);
+                }
+                told.disclosures += 1;
+                Seen::default()
+            }
+        };
+        told.records += u64::from(now.records.saturating_sub(before.records));
+        let new = now.kinds & !before.kinds;
+        for (bit, count) in self.kinds.iter_mut().enumerate() {
+            *count += (new >> bit) & 1;
+        }
+        let flow = FlowKey {
+            started: disclosure.flow.started,
+            port: disclosure.flow.client.port(),
+            vlan: disclosure.flow.vlan,
+        };
+        if room {
+            told.flows += u64::from(self.flows.insert(flow));
+        } else if !self.flows.contains(&flow) {
+            // Not remembered: the first patient of a flow stands for it.
+            told.flows += u64::from(finding.ordinal == 0 && !finding.update);
+        }
+        true
+    }
+
+    fn grade(&mut self, points: &SeverityEntry, score: u8) {
+        self.worst = self.worst.max(score);
+        self.told.patients = self.patients.count();
+        let score = severity::of_exposure(points, self.worst, self.told.patients);
+        self.told.severity = self.told.severity.max(score);
+    }
+
+    fn tell(&mut self, state: ExposureState, at: Timestamp) -> Event {
+        self.dirty = false;
+        self.told.state = state;
+        self.told.time = at;
+        self.told.kinds = Kind::ALL
+            .iter()
+            .zip(&self.kinds)
+            .filter(|(_, n)| **n > 0)
+            .map(|(kind, n)| (*kind, *n))
+            .collect();
+        Event::Exposure(Box::new(self.told.clone()))
+    }
+}
+
+/// Index into [`Severity::ALL`].
+const fn band(open: &Open) -> usize {
+    Severity::of(open.told.severity) as usize
+}
+
+fn direction(home: &HomeNets, flow: &FlowInfo) -> NetworkDirection {
+    match (home.contains(flow.client.ip()), home.contains(flow.server.ip())) {
+        (true, true) => NetworkDirection::Internal,
+        (true, false) => NetworkDirection::Outbound,
+        (false, true) => NetworkDirection::Inbound,
+        (false, false) => NetworkDirection::External,
+    }
+}

@@ -1,0 +1,277 @@
+//! One direction of a TCP conversation: interval bookkeeping, no I/O, no clock.
+//!
+//! Sequence numbers are unrolled to 64-bit offsets from the first byte of the stream, so that a wrap
+//! (RFC 9293 3.4) needs no thought behind this file. Invariant: `held` is sorted by offset, its
+//! segments are disjoint and all lie at or behind `next`.
+
+use crate::time::Timestamp;
+use std::collections::VecDeque;
+
+/// Offset of the first byte of a stream. Not zero, so that data before a mid-stream start has a place.
+const ORIGIN: u64 = 1 << 40;
+/// Segments held for one direction at most.
+const MAX_HELD: usize = 8192;
+
+/// A segment that came before its turn.
+struct Held {
+    at: u64,
+    bytes: Vec<u8>,
+    /// Bytes behind `bytes` that were on the wire but not captured.
+    missing: u64,
+    /// Offset in the other direction that must be delivered first.
+    after: u64,
+}
+
+impl Held {
+    fn new(at: u64, bytes: &[u8], missing: u64, after: u64) -> Self {
+        Self { at, bytes: bytes.to_vec(), missing, after }
+    }
+    fn end(&self) -> u64 {
+        self.at + self.bytes.len() as u64
+    }
+}
+
+/// A segment's payload, in offsets.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub at: u64,
+    pub bytes: &'a [u8],
+    /// Bytes behind `bytes` that were on the wire but not captured.
+    pub missing: u64,
+    /// Offset in the other direction that must be delivered first.
+    pub after: u64,
+}
+
+impl Piece<'_> {
+    /// Where the piece ends on the wire.
+    pub fn end(&self) -> u64 {
+        self.at + self.bytes.len() as u64 + self.missing
+    }
+}
+
+/// What can be handed on now.
+pub(super) enum Ready {
+    /// Bytes in order.
+    Data(Vec<u8>),
+    /// Bytes that were never captured.
+    Missing(u64),
+}
+
+/// Counters of one direction.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct HalfStats {
+    /// Bytes that contradicted a copy seen before.
+    pub conflicts: u64,
+    /// Segments not held because a cap was reached.
+    pub refused: u64,
+}
+
+/// The bytes one side sends.
+pub(super) struct Half {
+    /// Sequence number at `ORIGIN`.
+    isn: u32,
+    /// `isn` is set, so that offsets mean something.
+    referred: bool,
+    /// The start of the stream is known.
+    pub known: bool,
+    /// Anything was seen from this side.
+    pub seen: bool,
+    /// This side will not be seen: do not wait for it.
+    pub absent: bool,
+    /// The next byte to deliver.
+    pub next: u64,
+    /// The end of the highest segment seen. Skipping moves `next` ahead of it.
+    pub top: u64,
+    /// The highest offset that the other side acknowledged.
+    pub acked: u64,
+    held: VecDeque<Held>,
+    held_bytes: usize,
+    /// Offset of the FIN.
+    pub fin: Option<u64>,
+    /// Nothing of the rest is of interest.
+    pub ignored: bool,
+    /// The end was reported.
+    pub ended: bool,
+    /// Since when it cannot move on though it should: packets of the flow, packet time.
+    pub stuck: Option<(u32, Timestamp)>,
+    /// Segments in a row that were too far away to be believed.
+    pub far: u8,
+    pub stats: HalfStats,
+}
+
+impl Half {
+    pub const fn new() -> Self {
+        Self {
+            isn: 0,
+            referred: false,
+            known: false,
+            seen: false,
+            absent: false,
+            next: ORIGIN,
+            top: ORIGIN,
+            acked: 0,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            fin: None,
+            ignored: false,
+            ended: false,
+            stuck: None,
+            far: 0,
+            stats: HalfStats { conflicts: 0, refused: 0 },
+        }
+    }
+
+    /// The stream starts at `seq`.
+    pub fn start(&mut self, seq: u32) {
+        if self.known {
+            return;
+        }
+        self.known = true;
+        match self.held.front().map(|h| h.at) {
+            // Offsets so far were relative to the first segment seen.
+            Some(first) => self.next = self.offset(seq).min(first),
+            None => {
+                self.isn = seq;
+                self.referred = true;
+                self.next = ORIGIN;
+                self.top = ORIGIN;
+            }
+        }
+    }
+
+    /// The stream starts with the first byte that was captured.
+    pub fn start_at_first(&mut self) {
+        if let (false, Some(first)) = (self.known, self.held.front()) {
+            self.next = first.at;
+            self.known = true;
+        }
+    }
+
+    /// A segment with this sequence number was seen: the reference for offsets, if it is the first.
+    pub fn see(&mut self, seq: u32) {
+        self.seen = true;
+        if !self.referred {
+            self.referred = true;
+            self.isn = seq;
+        }
+    }
+
+    /// The offset of a sequence number, near the highest seen.
+    #[inline]
+    pub fn offset(&self, seq: u32) -> u64 {
+        let reference = self.isn.wrapping_add(self.top.wrapping_sub(ORIGIN) as u32);
+        self.top.wrapping_add_signed(i64::from(seq.wrapping_sub(reference) as i32))
+    }
+
+    /// How far an offset is from the stream as it was seen, bytes.
+    pub const fn away(&self, at: u64) -> u64 {
+        at.abs_diff(self.top)
+    }
+
+    /// Whether `seq` is the first byte's number, as in a repeated SYN.
+    pub fn is_first(&self, seq: u32) -> bool {
+        self.known && seq == self.isn
+    }
+
+    pub fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    pub const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Where the first held segment starts.
+    pub fn held_from(&self) -> Option<u64> {
+        self.held.front().map(|h| h.at)
+    }
+
+    /// It cannot move on, though there is something to deliver or to report.
+    pub fn is_stuck(&self) -> bool {
+        !self.ignored
+            && !self.ended
+            && (self.holds() || (self.known && self.seen && self.acked_data() > self.next))
+    }
+
+    /// How far the other side acknowledged data, without the FIN.
+    pub fn acked_data(&self) -> u64 {
+        self.fin.map_or(self.acked, |fin| self.acked.min(fin))
+    }
+
+    /// Keeps a piece for later. What is held already stays; contradicting bytes are counted. False if
+    /// a cap refused it.
+    pub fn hold(&mut self, piece: &Piece<'_>, window: usize) -> bool {
+        let (mut at, mut bytes) = (piece.at, piece.bytes);
+        if self.known && at < self.next {
+            let old = (self.next - at).min(bytes.len() as u64) as usize;
+            bytes = &bytes[old..];
+            at += old as u64;
+        }
+        let end = at + bytes.len() as u64;
+        let mut index = self.held.partition_point(|h| h.end() <= at);
+        while let Some(h) = self.held.get(index).filter(|h| h.at < end) {
+            let (from, to) = (at.max(h.at), end.min(h.end()));
+            let theirs = &h.bytes[(from - h.at) as usize..(to - h.at) as usize];
+            let ours = &bytes[(from - at) as usize..(to - at) as usize];
+            self.stats.conflicts += theirs.iter().zip(ours).filter(|(a, b)| a != b).count() as u64;
+            if at < from {
+                let head = &bytes[..(from - at) as usize];
+                if !self.insert(index, Held::new(at, head, 0, piece.after), window) {
+                    return false;
+                }
+                index += 1;
+            }
+            bytes = &bytes[(to - at) as usize..];
+            at = to;
+            index += 1;
+        }
+        if bytes.is_empty() && piece.missing == 0 {
+            return true;
+        }
+        self.insert(index, Held::new(at, bytes, piece.missing, piece.after), window)
+    }
+
+    fn insert(&mut self, index: usize, held: Held, window: usize) -> bool {
+        if self.held_bytes + held.bytes.len() > window || self.held.len() >= MAX_HELD {
+            self.stats.refused += 1;
+            return false;
+        }
+        self.held_bytes += held.bytes.len();
+        self.held.insert(index, held);
+        true
+    }
+
+    /// Takes what is in order now, given how far the other direction was delivered.
+    pub fn ready(&mut self, other_next: u64) -> Option<Ready> {
+        loop {
+            let first = self.held.front_mut()?;
+            if first.at > self.next || first.after > other_next {
+                return None;
+            }
+            let (end, missing) = (first.end(), first.missing);
+            let mut bytes = std::mem::take(&mut first.bytes);
+            self.held_bytes -= bytes.len();
+            if missing > 0 && end > self.next && !bytes.is_empty() {
+                // The hole behind the bytes comes next.
+                first.at = end;
+            } else {
+                self.held.pop_front();
+            }
+            if end > self.next && !bytes.is_empty() {
+                let old = bytes.len() - (end - self.next) as usize;
+                bytes.drain(..old);
+                return Some(Ready::Data(bytes));
+            }
+            let lost = (end + missing).saturating_sub(self.next);
+            if lost > 0 {
+                return Some(Ready::Missing(lost));
+            }
+        }
+    }
+
+    /// Lets go of everything held.
+    pub fn clear(&mut self) {
+        self.held = VecDeque::new();
+        self.held_bytes = 0;
+    }
+}

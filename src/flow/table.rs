@@ -1,0 +1,480 @@
+//! The flow table of one worker: who belongs to whom, and when a flow is over.
+//!
+//! Time is packet time, the latest seen. Nothing is shared between workers; both directions of a
+//! flow come to the same one.
+
+use super::conversation::{Conversation, ConversationStats, StreamSink, TcpSegment};
+use super::{End, FlowInfo, Orientation, Side, Transport};
+use crate::decode::{Decoded, FlowKey, tcp_flags};
+use crate::time::{Span, Timestamp};
+use hashbrown::HashTable;
+use std::collections::VecDeque;
+
+/// An ended TCP flow is remembered this long, so that late copies of its packets start no new one.
+const LINGER: Span = Span::seconds(30);
+/// Packets of a flow between two looks at its memory.
+const WEIGH_EVERY: u32 = 16;
+/// Ports from here on are ephemeral on most systems (Linux: 32768, IANA: 49152).
+const EPHEMERAL: u16 = 32_768;
+
+/// Limits of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct TableLimits {
+    /// Flows at a time.
+    pub flows: usize,
+    /// Bytes of state.
+    pub memory: usize,
+    /// Bytes held out of order for one direction.
+    pub window: usize,
+    /// A TCP flow silent for longer is over.
+    pub tcp_idle: Span,
+    /// A UDP flow silent for longer is over.
+    pub udp_idle: Span,
+}
+
+/// What a table knows of a flow; its state is kept beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowHead {
+    /// The key.
+    pub key: FlowKey,
+    /// Who opened it.
+    pub orientation: Orientation,
+    /// Outermost VLAN identifier of its first packet.
+    pub vlan: u16,
+    /// Interface of its first packet.
+    pub interface: u16,
+    /// Number of its first packet in the run; unique.
+    pub first_packet: u64,
+    /// Time of its first packet.
+    pub started: Timestamp,
+    /// Payload bytes so far, as on the wire, copies included.
+    pub bytes: u64,
+}
+
+impl FlowHead {
+    /// The flow as events describe it, given who is the client.
+    pub fn info(&self, client: Side) -> FlowInfo {
+        FlowInfo {
+            client: self.key.end(client).to_socket_addr(),
+            server: self.key.end(client.other()).to_socket_addr(),
+            transport: self.key.transport,
+            vlan: self.vlan,
+            started: self.started,
+            interface: self.interface,
+        }
+    }
+}
+
+/// What happens to a flow. The pipeline implements it; `S` is its state of a flow.
+pub trait Handler<S> {
+    /// A new flow.
+    fn open(&mut self, flow: &FlowHead) -> S;
+    /// In-order bytes; how many further bytes of this side are of no interest.
+    fn data(&mut self, flow: &FlowHead, state: &mut S, side: Side, bytes: &[u8]) -> u64;
+    /// Lost bytes; likewise.
+    fn gap(&mut self, flow: &FlowHead, state: &mut S, side: Side, len: u64) -> u64;
+    /// One side has ended.
+    fn end(&mut self, flow: &FlowHead, state: &mut S, side: Side, end: End);
+    /// A UDP datagram; false if no further one is of interest.
+    fn datagram(&mut self, flow: &FlowHead, state: &mut S, side: Side, bytes: &[u8]) -> bool;
+    /// The flow is over; nothing more will come.
+    fn close(&mut self, flow: &FlowHead, state: S, end: End);
+    /// Bytes of heap that the state holds, roughly.
+    fn memory(&self, state: &S) -> usize;
+}
+
+/// What a table counts.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct TableStats {
+    /// Flows opened.
+    pub opened: u64,
+    /// Flows given up at a limit.
+    pub evicted: u64,
+    /// Packets of flows that have ended.
+    pub late_packets: u64,
+    /// Reassembly.
+    pub tcp: ConversationStats,
+}
+
+struct Entry<S> {
+    head: FlowHead,
+    hash: u64,
+    last: Timestamp,
+    packets: u32,
+    generation: u32,
+    weight: usize,
+    queued: Class,
+    on_watch: bool,
+    tcp: Conversation,
+    /// None once the flow is over.
+    state: Option<S>,
+    /// UDP: no further datagram is of interest.
+    ignored: bool,
+}
+
+/// Flows with the same time-out share a queue, which so stays in order of time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Class {
+    Tcp = 0,
+    Udp = 1,
+    Over = 2,
+}
+
+/// A flow in a queue: when it was put there, and which it is.
+type Queued = (Timestamp, u32, u32);
+
+/// Flows of one worker.
+pub struct Table<S> {
+    limits: TableLimits,
+    entries: Vec<Entry<S>>,
+    free: Vec<u32>,
+    index: HashTable<u32>,
+    queues: [VecDeque<Queued>; 3],
+    /// Flows in which something waits for time to pass.
+    watch: Vec<(u32, u32)>,
+    now: Timestamp,
+    memory: usize,
+    stats: TableStats,
+}
+
+/// Ties a handler, a flow and its state together for the reassembler.
+struct Sink<'a, S, H> {
+    handler: &'a mut H,
+    head: &'a FlowHead,
+    state: &'a mut S,
+}
+
+impl<S, H: Handler<S>> StreamSink for Sink<'_, S, H> {
+    fn data(&mut self, side: Side, bytes: &[u8]) -> u64 {
+        self.handler.data(self.head, self.state, side, bytes)
+    }
+    fn gap(&mut self, side: Side, len: u64) -> u64 {
+        self.handler.gap(self.head, self.state, side, len)
+    }
+    fn end(&mut self, side: Side, end: End) {
+        self.handler.end(self.head, self.state, side, end);
+    }
+}
+
+/// A packet for the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// Its number in the run.
+    pub number: u64,
+    /// Packet time that never runs backwards: the latest of the run so far.
+    pub clock: Timestamp,
+    /// Hash of its key, the same for both directions.
+    pub hash: u64,
+    /// Interface it was seen on.
+    pub interface: u16,
+    /// Its headers.
+    pub segment: &'a Decoded,
+    /// Its captured payload.
+    pub payload: &'a [u8],
+}
+
+impl<S> Table<S> {
+    /// An empty table.
+    pub fn new(limits: TableLimits) -> Self {
+        Self {
+            limits,
+            entries: Vec::new(),
+            free: Vec::new(),
+            index: HashTable::new(),
+            queues: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
+            watch: Vec::new(),
+            now: Timestamp(i64::MIN),
+            memory: 0,
+            stats: TableStats::default(),
+        }
+    }
+
+    /// Flows that are not over.
+    pub fn active(&self) -> usize {
+        self.index.len().saturating_sub(self.queues[Class::Over as usize].len())
+    }
+
+    /// Bytes of state, roughly.
+    pub const fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// What was counted since the last call.
+    pub fn take_stats(&mut self) -> TableStats {
+        std::mem::take(&mut self.stats)
+    }
+
+    /// Takes a packet to its flow.
+    #[inline]
+    pub fn packet(&mut self, arrival: &Arrival<'_>, handler: &mut impl Handler<S>) {
+        self.now = self.now.max(arrival.clock);
+        let segment = arrival.segment;
+        let tcp = tcp_segment(segment);
+        let Some(slot) = self.slot(arrival, &tcp, handler) else { return };
+        let entry = &mut self.entries[slot as usize];
+        entry.last = self.now;
+        entry.packets = entry.packets.wrapping_add(1);
+        entry.head.bytes += u64::from(segment.len) + u64::from(segment.missing);
+        let Some(state) = entry.state.as_mut() else {
+            self.stats.late_packets += 1;
+            return;
+        };
+        if segment.key.transport == Transport::Udp {
+            if !entry.ignored {
+                entry.ignored =
+                    !handler.datagram(&entry.head, state, segment.from, arrival.payload);
+            }
+        } else {
+            orient(&mut entry.head, segment);
+            let mut sink = Sink { handler, head: &entry.head, state };
+            entry.tcp.segment(self.now, &tcp, arrival.payload, self.limits.window, &mut sink);
+            if entry.tcp.is_ended() {
+                self.over(slot, End::Fin, handler);
+                return;
+            }
+            if entry.tcp.waits() && !entry.on_watch {
+                entry.on_watch = true;
+                self.watch.push((slot, entry.generation));
+            }
+        }
+        let entry = &mut self.entries[slot as usize];
+        if entry.packets % WEIGH_EVERY == 1 || entry.tcp.waits() {
+            self.weigh(slot, handler);
+            while self.memory > self.limits.memory && self.evict(handler) {}
+        }
+    }
+
+    /// The slot of a packet's flow; a new one for the first packet of a flow.
+    #[inline]
+    fn slot(
+        &mut self,
+        arrival: &Arrival<'_>,
+        tcp: &TcpSegment,
+        handler: &mut impl Handler<S>,
+    ) -> Option<u32> {
+        let segment = arrival.segment;
+        let entries = &self.entries;
+        let found = self.index.find(arrival.hash, |&slot| {
+            let entry = &entries[slot as usize];
+            entry.head.key == segment.key
+                && (entry.head.vlan == segment.vlan
+                    || segment.key.transport == Transport::Udp
+                    || entry.tcp.fits(tcp))
+        });
+        if let Some(&slot) = found {
+            let is_tcp = segment.key.transport == Transport::Tcp;
+            if !is_tcp || !self.entries[slot as usize].tcp.is_another(tcp) {
+                return Some(slot);
+            }
+            self.remove(slot, End::Cut, handler);
+        }
+        // A bare acknowledgment or reset of an unknown flow has nothing to say.
+        let syn = segment.flags & tcp_flags::SYN != 0;
+        let says_something = syn || segment.len > 0 || segment.missing > 0;
+        if !says_something {
+            return None;
+        }
+        while self.index.len() >= self.limits.flows && self.evict(handler) {}
+        Some(self.insert(arrival, handler))
+    }
+
+    fn insert(&mut self, arrival: &Arrival<'_>, handler: &mut impl Handler<S>) -> u32 {
+        let segment = arrival.segment;
+        let head = FlowHead {
+            key: segment.key,
+            orientation: guess(segment),
+            vlan: segment.vlan,
+            interface: arrival.interface,
+            first_packet: arrival.number,
+            started: arrival.clock,
+            bytes: 0,
+        };
+        let class = if segment.key.transport == Transport::Tcp { Class::Tcp } else { Class::Udp };
+        let entry = Entry {
+            head,
+            hash: arrival.hash,
+            last: self.now,
+            packets: 0,
+            generation: 0,
+            weight: std::mem::size_of::<Entry<S>>(),
+            queued: class,
+            on_watch: false,
+            tcp: Conversation::default(),
+            state: Some(handler.open(&head)),
+            ignored: false,
+        };
+        self.stats.opened += 1;
+        self.memory += entry.weight;
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                let generation = self.entries[slot as usize].generation;
+                self.entries[slot as usize] = Entry { generation, ..entry };
+                slot
+            }
+            None => {
+                self.entries.push(entry);
+                // At most `limits.flows` entries, far below 2^32.
+                (self.entries.len() - 1) as u32
+            }
+        };
+        let entries = &self.entries;
+        self.index.insert_unique(arrival.hash, slot, |&s| entries[s as usize].hash);
+        let generation = self.entries[slot as usize].generation;
+        self.queues[class as usize].push_back((self.now, slot, generation));
+        slot
+    }
+
+    fn weigh(&mut self, slot: u32, handler: &impl Handler<S>) {
+        let entry = &mut self.entries[slot as usize];
+        let weight = std::mem::size_of::<Entry<S>>()
+            + entry.tcp.memory()
+            + entry.state.as_ref().map_or(0, |s| handler.memory(s));
+        self.memory = self.memory + weight - entry.weight;
+        entry.weight = weight;
+    }
+
+    /// The flow is over: its state goes, its key lingers.
+    fn over(&mut self, slot: u32, end: End, handler: &mut impl Handler<S>) {
+        let entry = &mut self.entries[slot as usize];
+        if let Some(state) = entry.state.take() {
+            handler.close(&entry.head, state, end);
+        }
+        self.stats.tcp += entry.tcp.take_stats();
+        entry.queued = Class::Over;
+        let generation = entry.generation;
+        self.queues[Class::Over as usize].push_back((self.now, slot, generation));
+        self.weigh(slot, handler);
+    }
+
+    /// Forgets a flow altogether.
+    fn remove(&mut self, slot: u32, end: End, handler: &mut impl Handler<S>) {
+        let entry = &mut self.entries[slot as usize];
+        if let Some(mut state) = entry.state.take() {
+            if entry.head.key.transport == Transport::Tcp {
+                let mut sink = Sink { handler, head: &entry.head, state: &mut state };
+                entry.tcp.finish(end, &mut sink);
+            }
+            handler.close(&entry.head, state, end);
+        }
+        self.stats.tcp += entry.tcp.take_stats();
+        entry.generation = entry.generation.wrapping_add(1);
+        entry.tcp = Conversation::default();
+        self.memory -= std::mem::take(&mut entry.weight);
+        if let Ok(found) = self.index.find_entry(entry.hash, |&s| s == slot) {
+            found.remove();
+        }
+        self.free.push(slot);
+    }
+
+    /// Gives up the least valuable flow: one that is over, else the one idle for longest.
+    fn evict(&mut self, handler: &mut impl Handler<S>) -> bool {
+        for class in [Class::Over, Class::Udp, Class::Tcp] {
+            while let Some((_, slot, generation)) = self.queues[class as usize].pop_front() {
+                let entry = &self.entries[slot as usize];
+                if entry.generation == generation && entry.queued == class {
+                    self.stats.evicted += u64::from(entry.state.is_some());
+                    self.remove(slot, End::Cut, handler);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Packet time has come to `now`: what waited long enough goes on, what was idle is over.
+    pub fn tick(&mut self, now: Timestamp, handler: &mut impl Handler<S>) {
+        self.now = self.now.max(now);
+        let mut watch = std::mem::take(&mut self.watch);
+        watch.retain(|&(slot, generation)| {
+            let entry = &mut self.entries[slot as usize];
+            if entry.generation != generation {
+                return false;
+            }
+            let Some(state) = entry.state.as_mut() else { return false };
+            let mut sink = Sink { handler, head: &entry.head, state };
+            entry.tcp.tick(self.now, &mut sink);
+            entry.on_watch = entry.tcp.waits();
+            if entry.tcp.is_ended() {
+                entry.on_watch = false;
+                self.over(slot, End::Reset, handler);
+                return false;
+            }
+            self.entries[slot as usize].on_watch
+        });
+        self.watch.append(&mut watch);
+        let idle = [self.limits.tcp_idle, self.limits.udp_idle, LINGER];
+        for class in [Class::Tcp, Class::Udp, Class::Over] {
+            let idle = idle[class as usize];
+            while let Some(&(since, slot, generation)) = self.queues[class as usize].front() {
+                if self.now - since < idle {
+                    break;
+                }
+                self.queues[class as usize].pop_front();
+                let entry = &self.entries[slot as usize];
+                if entry.generation != generation || entry.queued != class {
+                    continue;
+                }
+                if self.now - entry.last < idle && class != Class::Over {
+                    self.queues[class as usize].push_back((self.now, slot, generation));
+                    continue;
+                }
+                self.remove(slot, End::Timeout, handler);
+            }
+        }
+    }
+
+    /// The run has ended: every flow is over, the oldest first.
+    pub fn finish(&mut self, handler: &mut impl Handler<S>) {
+        let mut slots: Vec<u32> = self.index.iter().copied().collect();
+        slots.sort_by_key(|&slot| self.entries[slot as usize].head.first_packet);
+        for slot in slots {
+            self.remove(slot, End::Cut, handler);
+        }
+    }
+}
+
+fn tcp_segment(segment: &Decoded) -> TcpSegment {
+    TcpSegment {
+        from: segment.from,
+        seq: segment.seq,
+        ack: segment.ack,
+        flags: segment.flags,
+        missing: segment.missing,
+    }
+}
+
+/// Who opened a flow, from its first packet.
+fn guess(segment: &Decoded) -> Orientation {
+    let from = segment.from;
+    let port = |side| segment.key.end(side).port;
+    let (ours, theirs) = (port(from), port(from.other()));
+    let client = match (ours >= EPHEMERAL, theirs >= EPHEMERAL) {
+        (false, true) => from.other(),
+        (true, false) => from,
+        // Both well known or both ephemeral: a system port serves, else whoever spoke first asked.
+        _ if ours < 1024 && theirs >= 1024 => from.other(),
+        _ => from,
+    };
+    let mut head = Orientation { client, sure: false };
+    if let Some(known) = handshake(segment) {
+        head = known;
+    }
+    head
+}
+
+fn handshake(segment: &Decoded) -> Option<Orientation> {
+    let answer = segment.flags & tcp_flags::ACK != 0;
+    (segment.flags & tcp_flags::SYN != 0).then(|| Orientation {
+        client: if answer { segment.from.other() } else { segment.from },
+        sure: true,
+    })
+}
+
+/// A handshake seen late still tells who opened the flow.
+fn orient(head: &mut FlowHead, segment: &Decoded) {
+    if !head.orientation.sure
+        && let Some(orientation) = handshake(segment)
+    {
+        head.orientation = orientation;
+    }
+}

@@ -1,0 +1,361 @@
+//! From what exposure hands on to the shape of events.
+
+use super::model::*;
+use crate::content::Mark;
+use crate::exposure as x;
+use crate::output::{Context, RunSummary, community_id};
+use crate::protocol::ServiceFacts;
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// Faulty inputs listed in the run summary.
+const MAX_FAULTS: usize = 1_000;
+
+pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> {
+    match event {
+        x::Event::Disclosure { disclosure, severity, direction, exposure } => {
+            self::disclosure(disclosure, *severity, *direction, *exposure, context)
+        }
+        x::Event::Exposure(exposure) => self::exposure(exposure, context),
+        x::Event::Asset(asset) => self::asset(asset, context),
+        x::Event::Service(service) => self::service(service, context),
+    }
+}
+
+fn disclosure<'a>(
+    d: &'a x::Disclosure,
+    severity: u8,
+    direction: x::NetworkDirection,
+    exposure: x::EventId,
+    context: &'a Context,
+) -> Event<'a> {
+    let finding = &d.finding;
+    let ends = Ends::of(end(d.flow.client), end(d.flow.server));
+    Event {
+        timestamp: finding.time,
+        event: Meta {
+            severity: Some(severity),
+            start: Some(Text(d.flow.started)),
+            ..meta(ALERT, "phi-disclosure", "phitap.disclosure", Some(d.id))
+        },
+        observer: observer(context, Some(d.flow.interface)),
+        host: None,
+        client: ends.client,
+        server: ends.server,
+        source: ends.client,
+        destination: ends.server,
+        network: Some(Network {
+            transport: Some(d.flow.transport.as_str()),
+            protocol: d.protocol,
+            application: d.facts.application.as_deref(),
+            community_id: Some(community_id(&d.flow)),
+            direction: Some(direction.as_str()),
+            vlan: (d.flow.vlan != 0).then_some(Vlan { id: Text(d.flow.vlan) }),
+        }),
+        rule: Some(Rule { id: &finding.alert.id, name: &finding.alert.name }),
+        phi: Phi {
+            operation: filled(&finding.operation),
+            carrier: Some(&finding.carrier),
+            direction: Some(finding.direction.as_str()),
+            records: Some(finding.records.into()),
+            patient: Some(Patient {
+                token: Prefixed("p_", finding.patient),
+                identifiers: finding.identifiers.iter().map(identifier).collect(),
+            }),
+            marks: marks(&finding.marks),
+            service: Some(facts(&d.facts)),
+            exposure: Some(Exposure { id: Text(exposure), detail: None }),
+            key_id: &context.key_id,
+            ..Phi::default()
+        },
+    }
+}
+
+fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
+    let ends = Ends::of(End { ip: e.client, port: None }, end(e.server));
+    Event {
+        timestamp: e.time,
+        event: Meta {
+            severity: Some(e.severity),
+            start: Some(Text(e.first)),
+            end: Some(Text(e.last)),
+            ..meta(ALERT, "phi-exposure", "phitap.exposure", Some(e.id))
+        },
+        observer: observer(context, None),
+        host: None,
+        client: ends.client,
+        server: ends.server,
+        source: ends.client,
+        destination: ends.server,
+        network: Some(Network {
+            transport: Some(e.transport.as_str()),
+            protocol: e.protocol,
+            application: e.facts.application.as_deref(),
+            community_id: None,
+            direction: Some(e.direction.as_str()),
+            vlan: None,
+        }),
+        rule: None,
+        phi: Phi {
+            marks: marks(&e.marks),
+            service: Some(facts(&e.facts)),
+            exposure: Some(Exposure {
+                id: Text(e.id),
+                detail: Some(ExposureDetail {
+                    state: e.state.as_str(),
+                    severity: x::Severity::of(e.severity).as_str(),
+                    patients: e.patients.value,
+                    patients_estimated: e.patients.estimate,
+                    disclosures: e.disclosures,
+                    records: e.records,
+                    flows: e.flows,
+                    operations: &e.operations,
+                    identifiers: e.kinds.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
+                }),
+            }),
+            key_id: &context.key_id,
+            ..Phi::default()
+        },
+    }
+}
+
+fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
+    Event {
+        timestamp: a.time,
+        event: meta(ASSET, "asset-seen", "phitap.asset", Some(a.id)),
+        observer: observer(context, None),
+        host: Some(Host { ip: [a.address] }),
+        client: None,
+        server: None,
+        source: None,
+        destination: None,
+        network: Some(Network {
+            transport: None,
+            protocol: a.protocol,
+            application: None,
+            community_id: None,
+            direction: None,
+            vlan: None,
+        }),
+        rule: None,
+        phi: Phi { asset: Some(Asset { role: a.role.as_str() }), ..Phi::default() },
+    }
+}
+
+fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
+    Event {
+        timestamp: s.time,
+        event: meta(ASSET, "service-seen", "phitap.service", Some(s.id)),
+        observer: observer(context, None),
+        host: None,
+        client: None,
+        server: Some(end(s.server)),
+        source: None,
+        destination: None,
+        network: Some(Network {
+            transport: Some(s.transport.as_str()),
+            protocol: s.protocol,
+            application: s.facts.application.as_deref(),
+            community_id: None,
+            direction: None,
+            vlan: None,
+        }),
+        rule: None,
+        phi: Phi { service: Some(facts(&s.facts)), ..Phi::default() },
+    }
+}
+
+pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
+    let faulty = r.inputs.iter().filter_map(|i| {
+        let fault = i.fault.as_deref()?;
+        Some(FaultyInput { name: &i.name, fault })
+    });
+    let mut opaque: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for ((protocol, reason), n) in &r.opaque {
+        opaque.entry(*protocol).or_default().insert(reason.as_str(), *n);
+    }
+    let mut records: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for ((protocol, content), n) in &r.records {
+        records.entry(*protocol).or_default().insert(*content, *n);
+    }
+    Event {
+        // A run without packets has no packet time.
+        timestamp: r.ended.or(r.started).unwrap_or(Timestamp(0)),
+        event: meta(METRIC, "run-summary", "phitap.run", None),
+        observer: observer(context, None),
+        host: None,
+        client: None,
+        server: None,
+        source: None,
+        destination: None,
+        network: None,
+        rule: None,
+        phi: Phi {
+            run: Some(Box::new(Run {
+                started: r.started.map(Text),
+                ended: r.ended.map(Text),
+                packets: Packets {
+                    read: r.packets_read,
+                    decoded: r.packets_decoded,
+                    skipped: &r.skipped,
+                    dropped: &r.dropped,
+                },
+                bytes: r.bytes_read,
+                flows: Flows {
+                    total: r.flows,
+                    unrecognised: r.unrecognised_flows,
+                    encrypted: r.encrypted_flows,
+                    encrypted_bytes: r.encrypted_bytes,
+                },
+                streams: Streams {
+                    recognised: &r.streams,
+                    opaque,
+                    gap_bytes: r.gap_bytes,
+                    overlap_conflicts: r.overlap_conflicts,
+                },
+                records,
+                identifiers: r.identifiers.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
+                disclosures: r.disclosures,
+                exposures: r.exposures,
+                patients: r.patients.value,
+                patients_estimated: r.patients.estimate,
+                inputs: Inputs { total: r.inputs.len(), faulty: faulty.take(MAX_FAULTS).collect() },
+                losses: Losses {
+                    exposures_closed_early: r.losses.exposures_closed_early,
+                    revisions_uncounted: r.losses.revisions_uncounted,
+                    sightings_unreported: r.losses.sightings_unreported,
+                },
+                reveal: r.reveal,
+            })),
+            key_id: &r.key_id,
+            ..Phi::default()
+        },
+    }
+}
+
+/// `event.kind`, `event.type`.
+const ALERT: (&str, &str) = ("alert", "info");
+const ASSET: (&str, &str) = ("asset", "info");
+const METRIC: (&str, &str) = ("metric", "info");
+
+fn meta(
+    (kind, of): (&'static str, &'static str),
+    action: &'static str,
+    dataset: &'static str,
+    id: Option<x::EventId>,
+) -> Meta {
+    Meta {
+        kind,
+        category: ["network"],
+        types: [of],
+        action,
+        dataset,
+        id: id.map(Text),
+        severity: None,
+        start: None,
+        end: None,
+    }
+}
+
+fn observer(context: &Context, interface: Option<u16>) -> Observer<'_> {
+    let name = interface.and_then(|i| context.interfaces.get(usize::from(i)));
+    Observer {
+        product: "phitap",
+        version: env!("CARGO_PKG_VERSION"),
+        name: context.sensor.as_deref(),
+        ingress: name.map(|name| Ingress { interface: Interface { name } }),
+    }
+}
+
+struct Ends {
+    client: Option<End>,
+    server: Option<End>,
+}
+
+impl Ends {
+    fn of(client: End, server: End) -> Self {
+        Self { client: Some(client), server: Some(server) }
+    }
+}
+
+fn end(address: SocketAddr) -> End {
+    End { ip: address.ip(), port: Some(address.port()) }
+}
+
+fn identifier(i: &crate::identify::Identifier) -> Identifier<'_> {
+    let letter = i.kind.safe_harbor();
+    Identifier {
+        kind: i.kind,
+        value: i.shown.text(),
+        masked: i.shown.masked(),
+        token: Prefixed("i_", i.token),
+        field: &i.field,
+        rule: &i.rule,
+        // A NaN would become null.
+        confidence: if i.confidence.is_nan() { 0.0 } else { i.confidence.clamp(0.0, 1.0) },
+        evidence: i.evidence.as_str(),
+        safe_harbor: (letter != '-').then_some(letter),
+    }
+}
+
+fn facts(f: &ServiceFacts) -> Service<'_> {
+    let [client_class, server_class] = &f.implementation_class;
+    let [client_version, server_version] = &f.implementation_version;
+    Service {
+        encrypted: f.encrypted,
+        authentication: f.authentication.as_str(),
+        credentials_in_clear: f.credentials_in_clear,
+        calling_aet: f.calling_aet.as_deref(),
+        called_aet: f.called_aet.as_deref(),
+        client_implementation: implementation(client_class, client_version),
+        server_implementation: implementation(server_class, server_version),
+        sop_classes: &f.sop_classes,
+        transfer_syntaxes: &f.transfer_syntaxes,
+        sending_application: f.sending_application.as_deref(),
+        sending_facility: f.sending_facility.as_deref(),
+        receiving_application: f.receiving_application.as_deref(),
+        receiving_facility: f.receiving_facility.as_deref(),
+        version: f.version.as_deref(),
+        processing_id: f.processing_id.as_deref(),
+        message_types: &f.message_types,
+        acknowledged: f.acknowledged,
+        method: f.method.as_deref(),
+        host: f.host.as_deref(),
+        path: f.path.as_deref(),
+        status: f.status,
+        software: f.software.as_deref(),
+        rejected: f.rejected.as_deref(),
+        aborted: f.aborted.as_deref(),
+    }
+}
+
+fn implementation<'a>(
+    class_uid: &'a Option<String>,
+    version: &'a Option<String>,
+) -> Option<Implementation<'a>> {
+    let known = class_uid.is_some() || version.is_some();
+    let (class_uid, version) = (class_uid.as_deref(), version.as_deref());
+    known.then_some(Implementation { class_uid, version })
+}
+
+fn marks(marks: &[Mark]) -> Vec<&'static str> {
+    marks.iter().map(|m| mark(*m)).collect()
+}
+
+const fn mark(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Deidentified => "deidentified",
+        Mark::Test => "test",
+        Mark::Query => "query",
+        Mark::PatientContext => "patient_context",
+        Mark::Diagnosis => "diagnosis",
+        Mark::Result => "result",
+        Mark::Medication => "medication",
+        Mark::BurnedIn => "burned_in",
+    }
+}
+
+fn filled(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,340 @@
+//! Prometheus metrics. Labels come from closed sets only, never from traffic.
+
+use crate::exposure::Severity;
+use crate::protocol::Reason;
+use crate::rules::Kind;
+use prometheus::{
+    Encoder as _, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+/// Every metric, in a registry of its own. Cheap to share behind an `Arc`; workers add what they
+/// counted in a batch, not packet by packet. Label values are `&'static str`, so that nothing from
+/// the wire can become one.
+pub struct Metrics {
+    registry: Registry,
+    packets: IntCounter,
+    bytes: IntCounter,
+    packets_skipped: IntCounterVec,
+    packets_dropped: IntCounterVec,
+    flows_active: IntGauge,
+    flows: IntCounter,
+    gap_bytes: IntCounter,
+    streams: IntCounterVec,
+    streams_opaque: IntCounterVec,
+    records: IntCounterVec,
+    disclosures: IntCounterVec,
+    identifiers: IntCounterVec,
+    exposures_active: IntGaugeVec,
+    patients_distinct: IntGauge,
+    memory: IntGaugeVec,
+    worker_busy: GaugeVec,
+    events_written: IntCounterVec,
+    events_dropped: IntCounterVec,
+}
+
+/// Workers that get a label of their own; further ones share the last.
+pub const MAX_WORKERS: usize = 256;
+
+impl Metrics {
+    /// All at zero.
+    ///
+    /// # Errors
+    /// Only if two metrics had the same name, which a test rules out.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let r = &registry;
+        let metrics = Self {
+            packets: counter(r, "phitap_packets_total", "Packets read.")?,
+            bytes: counter(r, "phitap_bytes_total", "Bytes of packets read, as captured.")?,
+            packets_skipped: counters(
+                r,
+                "phitap_packets_skipped_total",
+                "Packets that were read and passed over.",
+                &["reason"],
+            )?,
+            packets_dropped: counters(
+                r,
+                "phitap_packets_dropped_total",
+                "Packets lost, by the stage that lost them.",
+                &["stage"],
+            )?,
+            flows_active: gauge(r, "phitap_flows_active", "Flows in the flow tables.")?,
+            flows: counter(r, "phitap_flows_total", "Flows seen.")?,
+            gap_bytes: counter(r, "phitap_stream_gap_bytes_total", "Bytes missing in streams.")?,
+            streams: counters(
+                r,
+                "phitap_streams_total",
+                "Directions of flows whose protocol was recognised.",
+                &["protocol"],
+            )?,
+            streams_opaque: counters(
+                r,
+                "phitap_streams_opaque_total",
+                "Directions of flows that were given up.",
+                &["protocol", "reason"],
+            )?,
+            records: counters(
+                r,
+                "phitap_records_total",
+                "Records read.",
+                &["protocol", "content"],
+            )?,
+            disclosures: counters(
+                r,
+                "phitap_disclosures_total",
+                "Patients seen in a flow, revisions not counted.",
+                &["protocol", "severity"],
+            )?,
+            identifiers: counters(r, "phitap_identifiers_total", "Identifiers found.", &["kind"])?,
+            exposures_active: gauges(
+                r,
+                "phitap_exposures_active",
+                "Open exposures.",
+                &["severity"],
+            )?,
+            patients_distinct: gauge(
+                r,
+                "phitap_patients_distinct",
+                "Distinct patients seen; an estimate beyond 100000.",
+            )?,
+            memory: gauges(r, "phitap_memory_bytes", "Memory held, by part.", &["part"])?,
+            worker_busy: {
+                let opts = Opts::new(
+                    "phitap_worker_busy_ratio",
+                    "Share of the last interval in which a worker was busy, 0 to 1.",
+                );
+                let metric = GaugeVec::new(opts, &["worker"])?;
+                r.register(Box::new(metric.clone()))?;
+                metric
+            },
+            events_written: counters(
+                r,
+                "phitap_events_written_total",
+                "Events written.",
+                &["output"],
+            )?,
+            events_dropped: counters(
+                r,
+                "phitap_events_dropped_total",
+                "Events that could not be written.",
+                &["output", "reason"],
+            )?,
+            registry,
+        };
+        let info = Opts::new("phitap_build_info", "Always 1; the label tells the version.")
+            .const_label("version", env!("CARGO_PKG_VERSION"));
+        let info = Gauge::with_opts(info)?;
+        info.set(1.0);
+        metrics.registry.register(Box::new(info))?;
+        metrics.start_at_zero();
+        Ok(metrics)
+    }
+
+    /// Label values known beforehand are there from the start: a rate needs a first value.
+    fn start_at_zero(&self) {
+        for severity in Severity::ALL {
+            self.exposures_active.with_label_values(&[severity.as_str()]);
+        }
+        for kind in Kind::ALL {
+            self.identifiers.with_label_values(&[kind.as_str()]);
+        }
+        for protocol in crate::protocol::PROTOCOLS {
+            self.streams.with_label_values(&[protocol.name()]);
+            for severity in Severity::ALL {
+                self.disclosures.with_label_values(&[protocol.name(), severity.as_str()]);
+            }
+        }
+    }
+
+    /// Packets read, and their bytes.
+    pub fn packets(&self, packets: u64, bytes: u64) {
+        self.packets.inc_by(packets);
+        self.bytes.inc_by(bytes);
+    }
+    /// Packets passed over.
+    pub fn skipped(&self, reason: &'static str, packets: u64) {
+        self.packets_skipped.with_label_values(&[reason]).inc_by(packets);
+    }
+    /// Packets lost.
+    pub fn dropped(&self, stage: &'static str, packets: u64) {
+        self.packets_dropped.with_label_values(&[stage]).inc_by(packets);
+    }
+    /// New flows.
+    pub fn flows(&self, flows: u64) {
+        self.flows.inc_by(flows);
+    }
+    /// The change of the number of flows in one flow table.
+    pub fn flows_active(&self, change: i64) {
+        self.flows_active.add(change);
+    }
+    /// Bytes missing in streams.
+    pub fn gap_bytes(&self, bytes: u64) {
+        self.gap_bytes.inc_by(bytes);
+    }
+    /// Directions recognised.
+    pub fn streams(&self, protocol: &'static str, streams: u64) {
+        self.streams.with_label_values(&[protocol]).inc_by(streams);
+    }
+    /// Directions given up.
+    pub fn opaque(&self, protocol: &'static str, reason: Reason, streams: u64) {
+        self.streams_opaque.with_label_values(&[protocol, reason.as_str()]).inc_by(streams);
+    }
+    /// Records read.
+    pub fn records(&self, protocol: &'static str, content: &'static str, records: u64) {
+        self.records.with_label_values(&[protocol, content]).inc_by(records);
+    }
+    /// A disclosure, the first time.
+    pub fn disclosure(&self, protocol: &'static str, severity: Severity) {
+        self.disclosures.with_label_values(&[protocol, severity.as_str()]).inc();
+    }
+    /// Identifiers found.
+    pub fn identifiers(&self, kind: Kind, identifiers: u64) {
+        self.identifiers.with_label_values(&[kind.as_str()]).inc_by(identifiers);
+    }
+    /// Open exposures of one severity.
+    pub fn exposures_active(&self, severity: Severity, exposures: u64) {
+        let exposures = i64::try_from(exposures).unwrap_or(i64::MAX);
+        self.exposures_active.with_label_values(&[severity.as_str()]).set(exposures);
+    }
+    /// Distinct patients so far.
+    pub fn patients_distinct(&self, patients: u64) {
+        self.patients_distinct.set(i64::try_from(patients).unwrap_or(i64::MAX));
+    }
+    /// The change of the memory held by one part (`flows`, `parsers`, `identify`, ...).
+    pub fn memory(&self, part: &'static str, change: i64) {
+        self.memory.with_label_values(&[part]).add(change);
+    }
+    /// How busy a worker was.
+    pub fn worker_busy(&self, worker: usize, ratio: f64) {
+        let worker = worker.min(MAX_WORKERS - 1).to_string();
+        self.worker_busy.with_label_values(&[worker.as_str()]).set(ratio.clamp(0.0, 1.0));
+    }
+    /// Events written to an output.
+    pub fn events_written(&self, output: &'static str, events: u64) {
+        self.events_written.with_label_values(&[output]).inc_by(events);
+    }
+    /// Events that an output lost.
+    pub fn events_dropped(&self, output: &'static str, reason: &'static str, events: u64) {
+        self.events_dropped.with_label_values(&[output, reason]).inc_by(events);
+    }
+
+    /// Packets and bytes read so far.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.packets.get(), self.bytes.get())
+    }
+
+    /// Everything in the Prometheus text format 0.0.4.
+    pub fn render(&self) -> String {
+        let mut text = Vec::new();
+        // Writing to memory cannot fail, and names are checked when they are registered.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+fn counter(to: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    let metric = IntCounter::new(name, help)?;
+    to.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counters(
+    to: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+    to.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauge(to: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    let metric = IntGauge::new(name, help)?;
+    to.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauges(
+    to: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
+    let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
+    to.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled() -> Metrics {
+        let m = Metrics::new().expect("unique names");
+        m.packets(10, 1000);
+        m.skipped("arp", 1);
+        m.dropped("ring", 2);
+        m.flows(3);
+        m.flows_active(3);
+        m.flows_active(-1);
+        m.gap_bytes(5);
+        m.streams("dicom", 2);
+        m.opaque("unknown", Reason::Encrypted, 1);
+        m.records("http", "fhir", 4);
+        m.disclosure("dicom", Severity::High);
+        m.identifiers(Kind::Name, 6);
+        m.exposures_active(Severity::High, 1);
+        m.patients_distinct(7);
+        m.memory("flows", 100);
+        m.worker_busy(0, 0.5);
+        m.worker_busy(100_000, 7.0);
+        m.events_written("ecs", 8);
+        m.events_dropped("ecs", "write", 1);
+        m
+    }
+
+    #[test]
+    fn every_name_of_the_contract_is_there_with_its_labels() {
+        let text = filled().render();
+        for line in [
+            "phitap_packets_total 10",
+            "phitap_bytes_total 1000",
+            "phitap_packets_skipped_total{reason=\"arp\"} 1",
+            "phitap_packets_dropped_total{stage=\"ring\"} 2",
+            "phitap_flows_active 2",
+            "phitap_flows_total 3",
+            "phitap_stream_gap_bytes_total 5",
+            "phitap_streams_total{protocol=\"dicom\"} 2",
+            "phitap_streams_opaque_total{protocol=\"unknown\",reason=\"encrypted\"} 1",
+            "phitap_records_total{content=\"fhir\",protocol=\"http\"} 4",
+            "phitap_disclosures_total{protocol=\"dicom\",severity=\"high\"} 1",
+            "phitap_identifiers_total{kind=\"name\"} 6",
+            "phitap_exposures_active{severity=\"high\"} 1",
+            "phitap_patients_distinct 7",
+            "phitap_memory_bytes{part=\"flows\"} 100",
+            "phitap_worker_busy_ratio{worker=\"0\"} 0.5",
+            "phitap_worker_busy_ratio{worker=\"255\"} 1",
+            "phitap_events_written_total{output=\"ecs\"} 8",
+            "phitap_events_dropped_total{output=\"ecs\",reason=\"write\"} 1",
+            concat!("phitap_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn closed_sets_start_at_zero_and_all_have_help_and_type() {
+        let text = Metrics::new().expect("unique names").render();
+        assert!(text.contains("phitap_identifiers_total{kind=\"ssn\"} 0"));
+        assert!(
+            text.contains("phitap_disclosures_total{protocol=\"hl7\",severity=\"critical\"} 0")
+        );
+        for line in text.lines().filter(|l| !l.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().expect("name");
+            assert!(text.contains(&format!("# HELP {name} ")), "{name}");
+            assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What is to be said of a whole run.
+
+use crate::exposure::{Count, Losses};
+use crate::protocol::Reason;
+use crate::rules::Kind;
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// One input: a file, standard input or an interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InputReport {
+    /// Its path or name.
+    pub name: String,
+    /// Packets read of it.
+    pub packets: u64,
+    /// Bytes read of it.
+    pub bytes: u64,
+    /// What made it unreadable from some point on: a kind and an offset.
+    pub fault: Option<String>,
+}
+
+/// The figures of a run. The pipeline fills it in; keys are from closed sets.
+#[derive(Clone, Debug, Default)]
+pub struct RunSummary {
+    /// Packet time of the first packet.
+    pub started: Option<Timestamp>,
+    /// Packet time of the last packet.
+    pub ended: Option<Timestamp>,
+    /// How long the run took, seconds. Only for people: events must repeat.
+    pub wall_seconds: f64,
+    /// Every input in the order of the run.
+    pub inputs: Vec<InputReport>,
+    /// Packets read = decoded + skipped + dropped.
+    pub packets_read: u64,
+    /// Bytes of packets read, as captured.
+    pub bytes_read: u64,
+    /// Packets that became segments.
+    pub packets_decoded: u64,
+    /// Packets passed over, by reason.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// Packets lost, by stage.
+    pub dropped: BTreeMap<&'static str, u64>,
+    /// Flows seen.
+    pub flows: u64,
+    /// Directions recognised, by protocol.
+    pub streams: BTreeMap<&'static str, u64>,
+    /// Directions given up, by protocol (`unknown` where none was recognised) and reason.
+    pub opaque: BTreeMap<(&'static str, Reason), u64>,
+    /// Bytes missing in streams.
+    pub gap_bytes: u64,
+    /// Segments that say something else than what was there before at the same place.
+    pub overlap_conflicts: u64,
+    /// Records read, by protocol and content.
+    pub records: BTreeMap<(&'static str, &'static str), u64>,
+    /// Identifiers found, by kind.
+    pub identifiers: BTreeMap<Kind, u64>,
+    /// Flows that no protocol recognised.
+    pub unrecognised_flows: u64,
+    /// Flows that are encrypted.
+    pub encrypted_flows: u64,
+    /// Bytes of flows that are encrypted.
+    pub encrypted_bytes: u64,
+    /// Distinct patients.
+    pub patients: Count,
+    /// Disclosures, revisions not counted.
+    pub disclosures: u64,
+    /// Exposures opened.
+    pub exposures: u64,
+    /// What exposure could not count or report.
+    pub losses: Losses,
+    /// Which key made tokens and ids.
+    pub key_id: String,
+    /// Whether values were shown.
+    pub reveal: bool,
+}
+
+impl RunSummary {
+    /// Whether part of the input could not be read: exit status 3.
+    pub fn is_partial(&self) -> bool {
+        self.inputs.iter().any(|i| i.fault.is_some())
+    }
+}

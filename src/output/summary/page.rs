@@ -1,0 +1,339 @@
+//! The page, at most [`WIDTH`] columns wide.
+
+use super::text::{bytes, count, foreign, number, span};
+use super::{Context, RunSummary};
+use crate::content::Mark;
+use crate::exposure::{Count, Exposure, NetworkDirection, Severity};
+use crate::protocol::{Authentication, ServiceFacts};
+use crate::time::Timestamp;
+use std::fmt::Write as _;
+
+/// Columns.
+const WIDTH: usize = 100;
+/// Where the text of a block starts.
+const INDENT: usize = 15;
+/// Where what belongs to a label starts.
+const COLUMN: usize = 27;
+/// Exposures shown in full.
+const MAX_SHOWN: usize = 100;
+/// Faulty inputs listed.
+const MAX_FAULTS: usize = 20;
+/// Characters of a name from the wire.
+const MAX_NAME: usize = 40;
+
+pub(super) fn page(
+    worst: &[&Exposure],
+    left_out: u64,
+    run: &RunSummary,
+    context: &Context,
+) -> String {
+    let mut out = String::new();
+    header(&mut out, run);
+    out.push('\n');
+    if worst.is_empty() {
+        heading(&mut out, "No patient data seen in cleartext.", context);
+    } else {
+        let patients = patients(run.patients);
+        let exposures = count(worst.len() as u64 + left_out, "exposure");
+        let title = format!("PATIENT DATA IN CLEARTEXT: {patients} in {exposures}");
+        heading(&mut out, &title, context);
+        for exposure in worst.iter().take(MAX_SHOWN) {
+            out.push('\n');
+            block(&mut out, exposure, context);
+        }
+        let more = left_out + worst.len().saturating_sub(MAX_SHOWN) as u64;
+        if more > 0 {
+            let more = number(more);
+            let _ = writeln!(out, "\n... and {more} less severe; --format ecs lists them all.");
+        }
+    }
+    out.push('\n');
+    unread(&mut out, run, context);
+    out.push('\n');
+    totals(&mut out, run, context);
+    out
+}
+
+fn header(out: &mut String, run: &RunSummary) {
+    let inputs = match run.inputs.as_slice() {
+        [one] => foreign(&one.name, 60),
+        many => count(many.len() as u64, "input"),
+    };
+    let _ = writeln!(out, "phitap {}  {inputs}", env!("CARGO_PKG_VERSION"));
+    if let (Some(first), Some(last)) = (run.started, run.ended) {
+        let whole = span((last - first).as_secs_f64());
+        let _ = writeln!(out, "{} to {} UTC ({whole})", moment(first), until(first, last));
+    }
+    let rate = if run.wall_seconds > 0.0 {
+        let per_second = (run.bytes_read as f64 / run.wall_seconds) as u64;
+        format!(", read in {} ({}/s)", span(run.wall_seconds), bytes(per_second))
+    } else {
+        String::new()
+    };
+    let _ = writeln!(out, "{}, {}{rate}", count(run.packets_read, "packet"), bytes(run.bytes_read));
+}
+
+fn block(out: &mut String, e: &Exposure, context: &Context) {
+    let severity = severity(Severity::of(e.severity), e.severity, context.colour);
+    let (client, server) = (e.client, e.server);
+    let _ = writeln!(
+        out,
+        "{severity}  {client} -> {server}  {} over {}",
+        e.protocol,
+        e.transport.as_str()
+    );
+    let times = format!("{} to {}", time_of_day(e.first), until(e.first, e.last));
+    let who = [patients(e.patients), count(e.records, "record"), count(e.flows, "flow"), times];
+    item(out, "Who", &who, ", ");
+    let mut over: Vec<String> = e.operations.iter().map(|o| foreign(o, MAX_NAME)).collect();
+    over.extend(ends(&e.facts));
+    item(out, "Over", &over, ", ");
+    let kinds: Vec<String> = e
+        .kinds
+        .iter()
+        .map(|(kind, n)| format!("{} {}", kind.as_str().replace('_', " "), number(*n)))
+        .collect();
+    item(out, "Shows", &kinds, ", ");
+    item(out, "How exposed", &exposed(e), "; ");
+}
+
+/// Who talks to whom, in the service's own names.
+fn ends(f: &ServiceFacts) -> Vec<String> {
+    let name = |text: &Option<String>| text.as_deref().map(|t| foreign(t, MAX_NAME));
+    let pair = |what: &str, from: Option<String>, to: Option<String>| match (from, to) {
+        (Some(from), Some(to)) => Some(format!("{what} {from} to {to}")),
+        (Some(from), None) => Some(format!("{what} {from}")),
+        (None, Some(to)) => Some(format!("{what} to {to}")),
+        (None, None) => None,
+    };
+    let [_, software] = &f.implementation_version;
+    [
+        pair("AE", name(&f.calling_aet), name(&f.called_aet)),
+        pair("application", name(&f.sending_application), name(&f.receiving_application)),
+        name(&f.version).map(|v| format!("version {v}")),
+        name(&f.host).map(|h| format!("host {h}")),
+        name(&f.path).map(|p| format!("path {p}")),
+        name(&f.software).or_else(|| name(software)).map(|s| format!("software {s}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn exposed(e: &Exposure) -> Vec<String> {
+    let mut all = Vec::new();
+    all.push(
+        match e.direction {
+            NetworkDirection::Internal => "inside the home networks",
+            NetworkDirection::Inbound => "CLIENT OUTSIDE the home networks",
+            NetworkDirection::Outbound => "SERVER OUTSIDE the home networks",
+            NetworkDirection::External => "BOTH ENDS OUTSIDE the home networks",
+        }
+        .to_owned(),
+    );
+    all.push(match e.facts.authentication {
+        Authentication::None => "no authentication".to_owned(),
+        Authentication::Unknown => "authentication not visible".to_owned(),
+        other => format!("authentication {}", other.as_str()),
+    });
+    if e.facts.credentials_in_clear {
+        all.push("CREDENTIALS IN CLEAR".to_owned());
+    }
+    let marked = |wanted: &[Mark]| e.marks.iter().any(|m| wanted.contains(m));
+    if marked(&[Mark::Diagnosis, Mark::Result, Mark::Medication]) {
+        all.push("with health data".to_owned());
+    }
+    if marked(&[Mark::BurnedIn]) {
+        all.push("identifiers in the picture".to_owned());
+    }
+    if marked(&[Mark::Test]) {
+        all.push("some marked as test data".to_owned());
+    }
+    if marked(&[Mark::Deidentified]) {
+        all.push("some marked as de-identified".to_owned());
+    }
+    all
+}
+
+fn unread(out: &mut String, run: &RunSummary, context: &Context) {
+    let mut body = String::new();
+    if run.encrypted_flows > 0 {
+        let flows = count(run.encrypted_flows, "flow");
+        item(&mut body, "Encrypted", &[flows, bytes(run.encrypted_bytes)], ", ");
+    }
+    if run.unrecognised_flows > 0 {
+        item(&mut body, "Unrecognised", &[count(run.unrecognised_flows, "flow")], ", ");
+    }
+    // The two above say it of flows already.
+    let opaque: Vec<String> = run
+        .opaque
+        .iter()
+        .filter(|((_, reason), n)| {
+            let told = matches!(reason.as_str(), "encrypted" | "unrecognised");
+            !told && **n > 0
+        })
+        .map(|((protocol, reason), n)| format!("{protocol} {reason} {}", number(*n)))
+        .collect();
+    item(&mut body, "Given up", &opaque, ", ");
+    if run.gap_bytes > 0 {
+        item(&mut body, "Gaps", &[format!("{} missing in streams", bytes(run.gap_bytes))], "");
+    }
+    if run.overlap_conflicts > 0 {
+        let n = count(run.overlap_conflicts, "segment");
+        item(&mut body, "Contradictions", &[format!("{n} that say two things")], "");
+    }
+    item(&mut body, "Skipped", &figures(&run.skipped, "packet"), ", ");
+    item(&mut body, "Dropped", &figures(&run.dropped, "packet"), ", ");
+    let mut faults = run.inputs.iter().filter_map(|i| Some((&i.name, i.fault.as_ref()?)));
+    for (name, fault) in faults.by_ref().take(MAX_FAULTS) {
+        item(&mut body, "Faulty input", &[foreign(name, 200), foreign(fault, 200)], ": ");
+    }
+    let more = faults.count();
+    if more > 0 {
+        item(&mut body, "", &[format!("and {}", count(more as u64, "more input"))], "");
+    }
+    let lost = [
+        (run.losses.exposures_closed_early, "exposure closed early"),
+        (run.losses.revisions_uncounted, "revision uncounted"),
+        (run.losses.sightings_unreported, "sighting unreported"),
+    ];
+    let lost: Vec<String> = lost
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{} {what}", number(*n)))
+        .collect();
+    item(&mut body, "Caps reached", &lost, ", ");
+    if body.is_empty() {
+        heading(out, "Everything was read.", context);
+    } else {
+        heading(out, "WHAT COULD NOT BE READ", context);
+        out.push_str(&body);
+    }
+}
+
+fn totals(out: &mut String, run: &RunSummary, context: &Context) {
+    heading(out, "TOTALS", context);
+    let packets =
+        [count(run.packets_read, "packet"), format!("{} decoded", number(run.packets_decoded))];
+    item(out, "Packets", &packets, ", ");
+    item(out, "Flows", &[count(run.flows, "flow")], "");
+    let streams: Vec<String> =
+        run.streams.iter().map(|(p, n)| format!("{p} {}", number(*n))).collect();
+    item(out, "Streams", &streams, ", ");
+    let records: Vec<String> = run
+        .records
+        .iter()
+        .map(|((protocol, content), n)| {
+            let over =
+                if protocol == content { String::new() } else { format!(" over {protocol}") };
+            format!("{content}{over} {}", number(*n))
+        })
+        .collect();
+    item(out, "Records", &records, ", ");
+    let kinds: Vec<String> = run
+        .identifiers
+        .iter()
+        .map(|(kind, n)| format!("{} {}", kind.as_str().replace('_', " "), number(*n)))
+        .collect();
+    item(out, "Identifiers", &kinds, ", ");
+    let found = [
+        patients(run.patients),
+        count(run.disclosures, "disclosure"),
+        count(run.exposures, "exposure"),
+    ];
+    item(out, "Found", &found, ", ");
+    if !run.key_id.is_empty() {
+        item(out, "Key", &[format!("pseudonyms made with key {}", run.key_id)], "");
+    }
+    if run.reveal {
+        item(out, "Reveal", &["values are shown in events".to_owned()], "");
+    }
+}
+
+fn figures(map: &std::collections::BTreeMap<&'static str, u64>, unit: &str) -> Vec<String> {
+    let all = map.iter().filter(|(_, n)| **n > 0);
+    all.map(|(what, n)| format!("{} {}", count(*n, unit), what.replace('_', " "))).collect()
+}
+
+fn patients(n: Count) -> String {
+    let about = if n.estimate { "about " } else { "" };
+    format!("{about}{}", count(n.value, "patient"))
+}
+
+/// A label and its items, wrapped between items.
+fn item(out: &mut String, label: &str, items: &[String], separator: &str) {
+    if items.is_empty() {
+        return;
+    }
+    let mut line = format!("{:INDENT$}{label:<gap$}", "", gap = COLUMN - INDENT);
+    let mut used = COLUMN;
+    for (i, text) in items.iter().enumerate() {
+        let last = i + 1 == items.len();
+        let text = if last { text.clone() } else { format!("{text}{}", separator.trim_end()) };
+        let width = text.chars().count();
+        if i > 0 {
+            if used + 1 + width > WIDTH {
+                out.push_str(line.trim_end());
+                out.push('\n');
+                line = " ".repeat(COLUMN);
+                used = COLUMN;
+            } else {
+                line.push(' ');
+                used += 1;
+            }
+        }
+        for c in text.chars() {
+            if used == WIDTH {
+                out.push_str(&line);
+                out.push('\n');
+                line = " ".repeat(COLUMN);
+                used = COLUMN;
+            }
+            line.push(c);
+            used += 1;
+        }
+    }
+    out.push_str(line.trim_end());
+    out.push('\n');
+}
+
+fn heading(out: &mut String, text: &str, context: &Context) {
+    let _ = if context.colour {
+        writeln!(out, "\x1b[1m{text}\x1b[0m")
+    } else {
+        writeln!(out, "{text}")
+    };
+}
+
+/// `CRITICAL 100`, 13 columns wide.
+pub(super) fn severity(severity: Severity, score: u8, colour: bool) -> String {
+    let word = severity.as_str().to_uppercase();
+    let text = format!("{word:<8} {score:>3} ");
+    if !colour {
+        return text;
+    }
+    let code = match severity {
+        Severity::Critical => "1;31",
+        Severity::High => "31",
+        Severity::Medium => "33",
+        Severity::Low => "36",
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
+}
+
+/// `2026-03-01 10:15:02`.
+fn moment(at: Timestamp) -> String {
+    let text = at.to_string();
+    format!("{} {}", text.get(..10).unwrap_or_default(), text.get(11..19).unwrap_or_default())
+}
+
+/// `10:15:02`.
+pub(super) fn time_of_day(at: Timestamp) -> String {
+    at.to_string().get(11..19).unwrap_or_default().to_owned()
+}
+
+/// The end of a span that starts at `first`: the day only where it differs.
+fn until(first: Timestamp, last: Timestamp) -> String {
+    let (a, b) = (moment(first), moment(last));
+    if a.get(..10) == b.get(..10) { time_of_day(last) } else { b }
+}

@@ -1,0 +1,184 @@
+//! Where outputs write: a file or standard output, with errors that name it.
+//!
+//! A reader that goes away (`phitap ... | head`) ends the run quietly, with exit status 0, as it does
+//! for other filters; [`WriteError::is_closed_pipe`] tells. Any other failure is an error with
+//! exit status 1.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// Bytes held before they are written.
+const BUFFER: usize = 256 << 10;
+/// Mode of new files: they name hosts, and with `--reveal` people.
+const MODE: u32 = 0o600;
+
+/// A write that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {name}: {source}{}", remedy(.source))]
+pub struct WriteError {
+    /// The file, or `standard output`.
+    pub name: String,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl WriteError {
+    /// `source` happened at `name`.
+    pub fn new(name: impl Into<String>, source: io::Error) -> Self {
+        Self { name: name.into(), source }
+    }
+    /// Whether nobody reads any more, which is no error of ours.
+    pub fn is_closed_pipe(&self) -> bool {
+        self.source.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "; free some space, or choose another place with --output",
+        io::ErrorKind::QuotaExceeded => "; raise the quota, or choose another place with --output",
+        io::ErrorKind::PermissionDenied => "; check who may write there",
+        io::ErrorKind::NotFound => "; create the folder first",
+        _ => "",
+    }
+}
+
+/// Where an output writes.
+pub struct Sink {
+    name: String,
+    writer: BufWriter<Box<dyn Write + Send>>,
+}
+
+impl Sink {
+    /// The file at `path`, emptied, readable by its owner only if new; standard output if `None`.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn open(path: Option<&Path>) -> Result<Self, WriteError> {
+        let Some(path) = path else {
+            return Ok(Self::new("standard output", Box::new(io::stdout())));
+        };
+        let name = path.display().to_string();
+        match create(path) {
+            Ok(file) => Ok(Self::new(name, Box::new(file))),
+            Err(source) => Err(WriteError { name, source }),
+        }
+    }
+
+    /// Writes to `writer`, which messages call `name`.
+    pub fn new(name: impl Into<String>, writer: Box<dyn Write + Send>) -> Self {
+        Self { name: name.into(), writer: BufWriter::with_capacity(BUFFER, writer) }
+    }
+
+    /// What messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(path)
+}
+
+/// Replaces the file at `path` by `content`: whoever reads it sees the old or the new, never a part.
+///
+/// # Errors
+/// If it cannot be written; then the old file is as it was.
+pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), WriteError> {
+    let name = || path.display().to_string();
+    let fail = |source| WriteError { name: name(), source };
+    let Some(file_name) = path.file_name() else {
+        return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a file name")));
+    };
+    let mut temporary = std::ffi::OsString::from(".");
+    temporary.push(file_name);
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    // Metrics are for a collector that runs as someone else (node_exporter's textfile folder).
+    let write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|e| {
+        if e.kind() != io::ErrorKind::AlreadyExists {
+            let _ = std::fs::remove_file(&temporary);
+        }
+        fail(e)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn new_files_are_for_their_owner_only_and_old_ones_are_emptied() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("events.json");
+        for text in ["a longer first text\n", "short\n"] {
+            let mut sink = Sink::open(Some(&path)).expect("open");
+            sink.write_all(text.as_bytes()).and_then(|()| sink.flush()).expect("write");
+            assert_eq!(std::fs::read_to_string(&path).expect("read"), text);
+        }
+        let mode = std::fs::metadata(&path).expect("meta").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn errors_name_the_file_and_the_remedy() {
+        let missing = Path::new("/nonexistent/folder/events.json");
+        let error = Sink::open(Some(missing)).err().expect("cannot open").to_string();
+        assert!(error.contains("/nonexistent/folder/events.json"), "{error}");
+        assert!(error.contains("create the folder"), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_a_closed_pipe_is_told_apart() {
+        let mut sink = Sink::open(Some(Path::new("/dev/full"))).expect("open");
+        let source = sink.write_all(b"x").and_then(|()| sink.flush()).expect_err("full");
+        let error = WriteError::new(sink.name(), source);
+        assert!(!error.is_closed_pipe());
+        assert!(error.to_string().contains("/dev/full"), "{error}");
+        assert!(error.to_string().contains("free some space"), "{error}");
+
+        let (reader, writer) = io::pipe().expect("pipe");
+        drop(reader);
+        let mut sink = Sink::new("standard output", Box::new(writer));
+        let source = sink.write_all(b"x").and_then(|()| sink.flush()).expect_err("closed");
+        assert!(WriteError::new(sink.name(), source).is_closed_pipe());
+    }
+
+    #[test]
+    fn replacing_leaves_no_temporary_file_behind() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("metrics.prom");
+        write_atomically(&path, b"one\n").expect("write");
+        write_atomically(&path, b"two\n").expect("write");
+        assert_eq!(std::fs::read(&path).expect("read"), b"two\n");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
+        let nowhere = dir.path().join("none").join("metrics.prom");
+        assert!(write_atomically(&nowhere, b"x").is_err());
+    }
+}

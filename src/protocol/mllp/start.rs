@@ -1,0 +1,149 @@
+//! Where messages begin: start blocks and the header segments of ER7.
+
+use super::START_BLOCK;
+
+/// Bytes that may stand between the start block and the header: line ends, spaces, a byte order
+/// mark, the header of the hybrid lower layer protocol (`D23` CR).
+pub const MAX_FILLER: usize = 12;
+/// Longest MSH-2 that is taken for encoding characters. The standard has four, five from 2.7 on;
+/// some senders escape one of them for XML.
+pub const MAX_ENCODING: usize = 8;
+
+/// What stands at a place where a message may begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// A message, after `filler` bytes of framing.
+    Yes {
+        /// Bytes to pass over.
+        filler: usize,
+        /// What it starts with.
+        opening: Opening,
+    },
+    /// Something else.
+    No,
+    /// Not enough bytes to tell.
+    More,
+}
+
+/// How what is framed starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Opening {
+    /// `MSH`.
+    Message,
+    /// `FHS` or `BHS`.
+    Batch,
+    /// X12 or XML in the same framing.
+    Other,
+}
+
+/// What begins at `data`, whose first byte is a start block.
+pub fn block(data: &[u8]) -> Start {
+    if data.first() != Some(&START_BLOCK) {
+        return if data.is_empty() { Start::More } else { Start::No };
+    }
+    let mut filler = 1;
+    // Hybrid lower layer protocol: `D`, version, CR before the message.
+    match data.get(1..5) {
+        Some([b'D', a, b, b'\r']) if a.is_ascii_digit() && b.is_ascii_digit() => filler = 5,
+        Some(_) => {}
+        None if data.get(1) == Some(&b'D') => return Start::More,
+        None => {}
+    }
+    while let Some(&byte) = data.get(filler) {
+        if !matches!(byte, b'\r' | b'\n' | b' ' | 0xEF | 0xBB | 0xBF) {
+            break;
+        }
+        filler += 1;
+        if filler > MAX_FILLER {
+            return Start::No;
+        }
+    }
+    let rest = data.get(filler..).unwrap_or(&[]);
+    match header(rest, false) {
+        Header::Yes(opening) => Start::Yes { filler, opening },
+        Header::More => Start::More,
+        Header::No => match other(rest) {
+            Header::Yes(opening) => Start::Yes { filler, opening },
+            Header::More => Start::More,
+            Header::No => Start::No,
+        },
+    }
+}
+
+/// X12 and XML also travel in this framing.
+fn other(data: &[u8]) -> Header {
+    for lead in [&b"ISA"[..], b"<?xml", b"<ClinicalDocument"] {
+        if data.starts_with(lead) {
+            return Header::Yes(Opening::Other);
+        }
+        if lead.starts_with(data) {
+            return Header::More;
+        }
+    }
+    Header::No
+}
+
+/// Whether a header segment of ER7 stands somewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Header {
+    /// It does.
+    Yes(Opening),
+    /// It does not.
+    No,
+    /// Not enough bytes to tell.
+    More,
+}
+
+/// Whether `data` starts with a header segment (HL7 v2 chapter 2.14.9): a name and a field
+/// separator; with `strict` also encoding characters between two separators, all of them different,
+/// as is asked where no framing stands before.
+pub fn header(data: &[u8], strict: bool) -> Header {
+    let name = data.get(..3).unwrap_or(data);
+    let opening = match [&b"MSH"[..], b"FHS", b"BHS"].iter().position(|n| n.starts_with(name)) {
+        Some(0) => Opening::Message,
+        Some(_) => Opening::Batch,
+        None => return Header::No,
+    };
+    let Some(&field) = data.get(3) else {
+        return Header::More;
+    };
+    if !is_delimiter(field) {
+        return Header::No;
+    }
+    if !strict {
+        return Header::Yes(opening);
+    }
+    let encoding = data.get(4..).unwrap_or(&[]);
+    for (i, &byte) in encoding.iter().enumerate().take(MAX_ENCODING + 1) {
+        let ends = byte == field || (opening == Opening::Batch && matches!(byte, b'\r' | b'\n'));
+        if ends {
+            return if i > 0 { Header::Yes(opening) } else { Header::No };
+        }
+        if !is_delimiter(byte) || encoding.get(..i).is_some_and(|before| before.contains(&byte)) {
+            return Header::No;
+        }
+    }
+    if encoding.len() > MAX_ENCODING { Header::No } else { Header::More }
+}
+
+/// Whether a byte may serve as a delimiter: a printable ASCII character that is neither a letter
+/// nor a digit.
+pub const fn is_delimiter(byte: u8) -> bool {
+    byte.is_ascii_punctuation()
+}
+
+/// Whether a message is an answer, by MSH-9. `None`: its header has not come that far yet.
+pub fn is_acknowledgment(message: &[u8]) -> Option<bool> {
+    /// Bytes of a header segment that are looked at.
+    const MAX_HEADER: usize = 512;
+    let field = *message.get(3)?;
+    let cut = message.get(..MAX_HEADER).unwrap_or(message);
+    let end = cut.iter().position(|b| matches!(b, b'\r' | b'\n' | 0x1C));
+    let header = end.and_then(|e| cut.get(..e)).unwrap_or(cut);
+    // The separator itself is MSH-1, so MSH-9 is the ninth piece.
+    match header.split(|&b| b == field).nth(8) {
+        Some(kind) if kind.len() >= 4 || end.is_some() => Some(kind.starts_with(b"ACK")),
+        _ if end.is_some() || message.len() >= MAX_HEADER => Some(false),
+        _ => None,
+    }
+}

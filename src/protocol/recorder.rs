@@ -1,0 +1,146 @@
+//! A [`Host`] for tests that records what a parser hands on, and a way to feed a parser through the
+//! real driver in pieces of any size.
+
+use super::driver::{Driver, DriverLimits, News};
+use super::{ContentId, Direction, End, Hint, Host, Media, Reason, ServiceFacts, Want};
+use crate::flow::{Orientation, Side};
+use crate::time::Timestamp;
+
+/// A content as it was handed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    pub direction: Direction,
+    pub media: String,
+    pub operation: String,
+    pub codings: Vec<String>,
+    pub layer: &'static str,
+    pub bytes: Vec<u8>,
+    pub gaps: u64,
+    /// None while open.
+    pub complete: Option<bool>,
+}
+
+/// Records everything.
+#[derive(Default)]
+pub struct Recorder {
+    pub contents: Vec<Recorded>,
+    pub facts: ServiceFacts,
+    pub units: Vec<&'static str>,
+    pub anomalies: Vec<Reason>,
+    /// What to answer to data: how many bytes to skip, by what was received of the content so far.
+    pub want: Option<fn(&Recorded) -> Want>,
+}
+
+impl Host for Recorder {
+    fn open(&mut self, hint: &Hint<'_>) -> ContentId {
+        let media = match hint.media {
+            Media::DicomDataSet { transfer_syntax, query: false } => {
+                format!("dicom {transfer_syntax}")
+            }
+            Media::DicomDataSet { transfer_syntax, query: true } => {
+                format!("dicom {transfer_syntax} query")
+            }
+            Media::Hl7v2 => "hl7v2".to_owned(),
+            Media::Type { content_type, .. } => content_type.to_owned(),
+            Media::Target => "target".to_owned(),
+            Media::Unknown => String::new(),
+        };
+        self.contents.push(Recorded {
+            direction: hint.direction,
+            media,
+            operation: hint.operation.to_owned(),
+            codings: hint.codings.iter().map(|&c| c.to_owned()).collect(),
+            layer: hint.layer,
+            bytes: Vec::new(),
+            gaps: 0,
+            complete: None,
+        });
+        ContentId(self.contents.len() as u32 - 1)
+    }
+    fn data(&mut self, id: ContentId, bytes: &[u8]) -> Want {
+        let content = &mut self.contents[id.0 as usize];
+        assert!(content.complete.is_none(), "data after close");
+        content.bytes.extend_from_slice(bytes);
+        self.want.map_or(Want::ALL, |f| f(content))
+    }
+    fn gap(&mut self, id: ContentId, len: u64) -> Want {
+        let content = &mut self.contents[id.0 as usize];
+        assert!(content.complete.is_none(), "gap after close");
+        content.gaps += len;
+        Want::ALL
+    }
+    fn close(&mut self, id: ContentId, complete: bool) {
+        let content = &mut self.contents[id.0 as usize];
+        assert!(content.complete.is_none(), "closed twice");
+        content.complete = Some(complete);
+    }
+    fn facts(&mut self) -> &mut ServiceFacts {
+        &mut self.facts
+    }
+    fn unit(&mut self, kind: &'static str) {
+        self.units.push(kind);
+    }
+    fn anomaly(&mut self, reason: Reason) {
+        self.anomalies.push(reason);
+    }
+    fn now(&self) -> Timestamp {
+        Timestamp(0)
+    }
+}
+
+/// A piece of a conversation.
+#[derive(Clone, Copy, Debug)]
+pub enum Piece<'a> {
+    /// Bytes from the client.
+    Client(&'a [u8]),
+    /// Bytes from the server.
+    Server(&'a [u8]),
+    /// Bytes lost from the client.
+    ClientGap(u64),
+    /// Bytes lost from the server.
+    ServerGap(u64),
+}
+
+/// Plays a conversation through the driver, cut into segments of at most `size` bytes, and closes
+/// both directions by FIN. Skips are honoured as the flow stage would. Returns what was recorded
+/// and what was counted.
+pub fn play(pieces: &[Piece<'_>], size: usize) -> (Recorder, Vec<News>) {
+    play_with(pieces, size, Recorder::default())
+}
+
+/// As [`play`], with a prepared recorder.
+pub fn play_with(pieces: &[Piece<'_>], size: usize, mut host: Recorder) -> (Recorder, Vec<News>) {
+    let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
+    let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure: true });
+    let mut skip = [0u64; 2];
+    for piece in pieces {
+        let (side, bytes, gap) = match *piece {
+            Piece::Client(b) => (Side::Low, b, 0),
+            Piece::Server(b) => (Side::High, b, 0),
+            Piece::ClientGap(n) => (Side::Low, &[][..], n),
+            Piece::ServerGap(n) => (Side::High, &[][..], n),
+        };
+        let skip = &mut skip[side.index()];
+        if gap > 0 {
+            let hidden = gap.min(*skip);
+            *skip -= hidden;
+            if gap > hidden {
+                *skip = driver.gap(side, gap - hidden, &mut host);
+            }
+        }
+        for chunk in bytes.chunks(size.max(1)) {
+            let hidden = (chunk.len() as u64).min(*skip) as usize;
+            if *skip != u64::MAX {
+                *skip -= hidden as u64;
+            }
+            if hidden < chunk.len() {
+                *skip = driver.data(side, &chunk[hidden..], &mut host);
+            }
+        }
+    }
+    driver.close(Side::Low, End::Fin, &mut host);
+    driver.close(Side::High, End::Fin, &mut host);
+    driver.finish(End::Fin, &mut host);
+    let news = driver.news().collect();
+    (host, news)
+}
