@@ -47,6 +47,8 @@ pub struct FlowHead {
     pub first_packet: u64,
     /// Time of its first packet.
     pub started: Timestamp,
+    /// Payload bytes so far, as on the wire, copies included.
+    pub bytes: u64,
 }
 
 impl FlowHead {
@@ -212,6 +214,7 @@ impl<S> Table<S> {
         let entry = &mut self.entries[slot as usize];
         entry.last = self.now;
         entry.packets = entry.packets.wrapping_add(1);
+        entry.head.bytes += u64::from(segment.len) + u64::from(segment.missing);
         let Some(state) = entry.state.as_mut() else {
             self.stats.late_packets += 1;
             return;
@@ -284,6 +287,7 @@ impl<S> Table<S> {
             interface: arrival.interface,
             first_packet: arrival.number,
             started: arrival.clock,
+            bytes: 0,
         };
         let class = if segment.key.transport == Transport::Tcp { Class::Tcp } else { Class::Udp };
         let entry = Entry {

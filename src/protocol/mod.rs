@@ -165,7 +165,7 @@ impl ParseError {
 }
 
 /// The closed set of reasons for which a stream is opaque (`phitap_streams_opaque_total`).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Reason {
     /// TLS, SSH, DTLS, QUIC, encrypted SMB...

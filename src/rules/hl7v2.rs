@@ -1,53 +1,39 @@
 //! `[[hl7v2]]`: fields that identify a patient; `[[hl7_identifier_type]]`: what a CX-5 code (table
 //! 0203) says of an id.
 
-use super::load::{Common, Compiled, LoadError, RuleInfo, SectionEntry, faulty, field_rule, info};
+use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, field_rule, info, section_entry};
 use super::{FieldRule, Kind};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// An entry as written.
-#[derive(Deserialize)]
-pub(in crate::rules) struct Entry {
-    #[serde(flatten)]
-    common: Common,
-    /// `PID-5`.
-    field: String,
-    /// HL7 v2 data type, which says how the value is put together.
-    datatype: Hl7Type,
-    kind: Kind,
-    confidence: Option<f32>,
-    /// Whose data it is, where it may be another person's.
-    #[serde(default)]
-    subject: Hl7Subject,
-    /// The identifier type code (CX-5) does not change the kind.
-    #[serde(default)]
-    fixed: bool,
-    /// Only where the segment's first field starts with one of these codes (QPD-1).
-    #[serde(default)]
-    first: Vec<String>,
-}
-
-impl SectionEntry for Entry {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// An entry as written.
+    pub(in crate::rules) struct Entry {
+        /// `PID-5`.
+        field: String,
+        /// HL7 v2 data type, which says how the value is put together.
+        datatype: Hl7Type,
+        kind: Kind,
+        confidence: Option<f32>,
+        /// Whose data it is, where it may be another person's.
+        #[serde(default)]
+        subject: Hl7Subject,
+        /// The identifier type code (CX-5) does not change the kind.
+        #[serde(default)]
+        fixed: bool,
+        /// Only where the segment's first field starts with one of these codes (QPD-1).
+        #[serde(default)]
+        first: Vec<String>,
     }
 }
 
-/// A code of table 0203.
-#[derive(Deserialize)]
-pub(in crate::rules) struct IdentifierType {
-    #[serde(flatten)]
-    common: Common,
-    /// As in CX-5; ends in `*` for all codes that start so.
-    code: String,
-    kind: Kind,
-}
-
-impl SectionEntry for IdentifierType {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// A code of table 0203.
+    pub(in crate::rules) struct IdentifierType {
+        /// As in CX-5; ends in `*` for all codes that start so.
+        code: String,
+        kind: Kind,
     }
 }
 
@@ -137,11 +123,17 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<Hl7v2Rules, LoadError> {
     let mut rules = Hl7v2Rules::default();
+    let mut taken = Taken::default();
     for (_, (entry, source)) in fields {
         let (segment, number) = parse_field(&entry.field)
             .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
         list.push(info("hl7v2", &entry.common, Some(entry.kind), entry.field.clone(), &source));
-        let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence);
+        taken.take(
+            format!("{} {}", entry.field, entry.first.join(",")),
+            &entry.common.id,
+            &source,
+        )?;
+        let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence, &source)?;
         let field = Hl7Field {
             rule,
             datatype: entry.datatype,
@@ -162,6 +154,7 @@ pub(in crate::rules) fn compile(
             entry.code.clone(),
             &source,
         ));
+        taken.take(format!("code {}", entry.code), &entry.common.id, &source)?;
         match entry.code.strip_suffix('*') {
             Some(prefix) => rules.type_prefixes.push((prefix.to_owned(), entry.kind)),
             None => {

@@ -1,0 +1,203 @@
+//! The collecting side: what workers found, put in the order of the capture, graded, written.
+
+use super::stats::Stats;
+use super::worker::{Item, Order, Report};
+use crate::exposure::{Event, Exposures, Severity, Sighting};
+use crate::output::metrics::Metrics;
+use crate::output::{Output, RunSummary};
+use std::collections::BinaryHeap;
+use std::io;
+use std::sync::Arc;
+
+/// Collects the reports of all workers.
+pub struct Collector {
+    exposures: Exposures,
+    output: Box<dyn Output>,
+    format: &'static str,
+    metrics: Arc<Metrics>,
+    upto: Vec<u64>,
+    waiting: BinaryHeap<Waiting>,
+    stats: Stats,
+    events: Vec<Event>,
+    worst: Option<Severity>,
+    observer: Option<Box<dyn FnMut(&Event) + Send>>,
+    failed: Option<io::Error>,
+}
+
+/// An item until every worker has come as far.
+struct Waiting(Order, Item);
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl Eq for Waiting {}
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Waiting {
+    /// The heap gives the greatest first: the earliest must be it.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        other.0.cmp(&self.0)
+    }
+}
+
+impl Collector {
+    /// Collects from `workers` workers.
+    pub fn new(
+        exposures: Exposures,
+        output: Box<dyn Output>,
+        format: &'static str,
+        metrics: Arc<Metrics>,
+        workers: usize,
+    ) -> Self {
+        Self {
+            exposures,
+            output,
+            format,
+            metrics,
+            upto: vec![0; workers],
+            waiting: BinaryHeap::new(),
+            stats: Stats::default(),
+            events: Vec::new(),
+            worst: None,
+            observer: None,
+            failed: None,
+        }
+    }
+
+    /// Also shows each event to `observer` (the web page).
+    pub fn observe(&mut self, observer: Box<dyn FnMut(&Event) + Send>) {
+        self.observer = Some(observer);
+    }
+
+    /// Takes a report.
+    ///
+    /// # Errors
+    /// What the output said when it was written to; nothing is written after that.
+    pub fn report(&mut self, worker: usize, report: Report) -> io::Result<()> {
+        self.count(&report.stats);
+        self.upto[worker] = if report.last { u64::MAX } else { report.upto };
+        self.waiting.extend(report.items.into_iter().map(|(order, item)| Waiting(order, item)));
+        let upto = self.upto.iter().copied().min().unwrap_or(u64::MAX);
+        while self.waiting.peek().is_some_and(|w| w.0.packet <= upto) {
+            let Some(Waiting(_, item)) = self.waiting.pop() else { break };
+            self.take(item);
+        }
+        self.write()
+    }
+
+    fn take(&mut self, item: Item) {
+        match item {
+            Item::Disclosure(disclosure) => self.exposures.disclosure(*disclosure, &mut self.events),
+            Item::Service(service) => self.exposures.service(
+                Sighting {
+                    time: service.time,
+                    flow: &service.flow,
+                    protocol: service.protocol,
+                    content: service.content,
+                    facts: &service.facts,
+                },
+                &mut self.events,
+            ),
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        let events = std::mem::take(&mut self.events);
+        for event in &events {
+            if let Some(observer) = self.observer.as_mut() {
+                observer(event);
+            }
+            match event {
+                Event::Disclosure { disclosure, severity, .. } => {
+                    let severity = Severity::of(*severity);
+                    if !disclosure.finding.update {
+                        self.metrics.disclosure(disclosure.protocol, severity);
+                    }
+                }
+                Event::Exposure(exposure) => {
+                    self.worst = self.worst.max(Some(Severity::of(exposure.severity)));
+                }
+                _ => {}
+            }
+            if self.failed.is_none()
+                && let Err(error) = self.output.event(event)
+            {
+                self.failed = Some(error);
+            }
+            if self.failed.is_some() {
+                self.metrics.events_dropped(self.format, "write_error", 1);
+            } else {
+                self.metrics.events_written(self.format, 1);
+            }
+        }
+        self.metrics.patients_distinct(self.exposures.patients().value);
+        if self.failed.is_none() {
+            self.failed = self.output.flush().err();
+        }
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// The run has ended: closes exposures, and writes the summary that `fill` completes.
+    ///
+    /// # Errors
+    /// As [`Collector::report`].
+    pub fn finish(
+        mut self,
+        now: crate::time::Timestamp,
+        mut summary: RunSummary,
+    ) -> io::Result<(RunSummary, Option<Severity>)> {
+        self.exposures.finish(now, &mut self.events);
+        self.write()?;
+        let stats = self.stats;
+        summary.flows = stats.flows;
+        summary.streams = stats.streams;
+        summary.opaque = stats.opaque;
+        summary.gap_bytes = stats.gap_bytes;
+        summary.overlap_conflicts = stats.conflicts;
+        summary.records = stats.records;
+        summary.identifiers = stats.identifiers;
+        summary.unrecognised_flows = stats.unrecognised_flows;
+        summary.encrypted_flows = stats.encrypted_flows;
+        summary.encrypted_bytes = stats.encrypted_bytes;
+        summary.patients = self.exposures.patients();
+        summary.disclosures = self.exposures.disclosures();
+        summary.exposures = self.exposures.opened();
+        summary.losses = self.exposures.losses();
+        self.output.finish(&summary)?;
+        self.output.flush()?;
+        Ok((summary, self.worst))
+    }
+
+    fn count(&mut self, stats: &Stats) {
+        self.stats.add(stats);
+        let m = &self.metrics;
+        if stats.flows > 0 {
+            m.flows(stats.flows);
+        }
+        m.flows_active(stats.active);
+        m.memory("flows", stats.memory);
+        if stats.gap_bytes > 0 {
+            m.gap_bytes(stats.gap_bytes);
+        }
+        for (&protocol, &n) in &stats.streams {
+            m.streams(protocol, n);
+        }
+        for (&(protocol, reason), &n) in &stats.opaque {
+            m.opaque(protocol, reason, n);
+        }
+        for (&(protocol, content), &n) in &stats.records {
+            m.records(protocol, content, n);
+        }
+        for (&kind, &n) in &stats.identifiers {
+            m.identifiers(kind, n);
+        }
+    }
+}

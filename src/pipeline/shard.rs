@@ -1,0 +1,245 @@
+//! The reading side: packets become segments, and each goes to the worker of its flow.
+
+use super::work::{BATCH_WORK, Segment, Work, WorkBatch};
+use crate::capture::Batch;
+use crate::decode::{Checksums, Decoded, Decoder, Outcome, Skip};
+use crate::output::metrics::Metrics;
+use crate::time::{Span, Timestamp};
+use foldhash::fast::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+
+/// Packet time between two ticks.
+const TICK: Span = Span::seconds(1);
+/// Captured batches after which half-filled ones are sent on: bounds how long an event waits.
+const FLUSH_EVERY: u32 = 16;
+
+/// Takes full batches.
+pub trait Route {
+    /// How many workers there are.
+    fn workers(&self) -> usize;
+    /// Hands a batch to a worker. False if it was dropped.
+    fn send(&mut self, worker: usize, batch: WorkBatch) -> bool;
+}
+
+/// Packets by what became of them.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// Packets read.
+    pub packets: u64,
+    /// Captured bytes.
+    pub bytes: u64,
+    /// Packets passed over, by [`Skip::index`].
+    pub skipped: Vec<u64>,
+    /// Fragments of datagrams that never became whole.
+    pub lost_fragments: u64,
+    /// Packets in batches that a full channel refused (live only).
+    pub queue_full: u64,
+    /// Time of the first packet.
+    pub first: Option<Timestamp>,
+    /// Time of the last packet.
+    pub last: Option<Timestamp>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            packets: 0,
+            bytes: 0,
+            skipped: vec![0; Skip::ALL.len()],
+            lost_fragments: 0,
+            queue_full: 0,
+            first: None,
+            last: None,
+        }
+    }
+}
+
+/// Decodes packets and deals them out.
+pub struct Shards<R> {
+    route: R,
+    decoder: Decoder,
+    hasher: RandomState,
+    filling: Vec<WorkBatch>,
+    clock: Timestamp,
+    ticked: Timestamp,
+    batches: u32,
+    counts: Counts,
+    published: Counts,
+    metrics: Arc<Metrics>,
+}
+
+impl<R: Route> Shards<R> {
+    /// Deals out to `route`.
+    pub fn new(route: R, checksums: Checksums, metrics: Arc<Metrics>) -> Self {
+        let filling = (0..route.workers()).map(|_| WorkBatch::default()).collect();
+        Self {
+            route,
+            decoder: Decoder::new(checksums),
+            hasher: RandomState::default(),
+            filling,
+            clock: Timestamp(i64::MIN),
+            ticked: Timestamp(i64::MIN),
+            batches: 0,
+            counts: Counts::default(),
+            published: Counts::default(),
+            metrics,
+        }
+    }
+
+    /// Takes a captured batch.
+    pub fn batch(&mut self, batch: &Batch) {
+        for packet in &batch.packets {
+            let bytes = batch.bytes(packet);
+            self.counts.packets += 1;
+            self.counts.bytes += u64::from(packet.caplen);
+            self.counts.first.get_or_insert(packet.time);
+            self.counts.last = self.counts.last.max(Some(packet.time));
+            self.advance(packet.time);
+            let segment = Segment {
+                number: self.counts.packets,
+                time: packet.time,
+                clock: self.clock,
+                hash: 0,
+                base: packet.offset,
+                block: packet.block,
+                interface: packet.interface,
+                decoded: EMPTY,
+            };
+            match self.decoder.decode(packet.time, packet.link, bytes, packet.len) {
+                Outcome::Segment(decoded) => {
+                    let block = &batch.blocks[usize::from(packet.block)];
+                    self.deal(Segment { decoded, ..segment }, block);
+                }
+                Outcome::Whole(decoded, payload) => {
+                    let block = crate::capture::Block::owned(payload);
+                    self.deal(Segment { decoded, base: 0, ..segment }, &block);
+                }
+                Outcome::Held => {}
+                Outcome::Skipped(skip) => self.counts.skipped[skip.index()] += 1,
+            }
+        }
+        self.batches += 1;
+        if self.batches >= FLUSH_EVERY {
+            self.flush();
+        }
+        self.publish();
+    }
+
+    /// A packet that `--filter` excludes.
+    pub fn filtered(&mut self, packets: u64, bytes: u64) {
+        self.counts.packets += packets;
+        self.counts.bytes += bytes;
+        self.counts.skipped[Skip::Filtered.index()] += packets;
+    }
+
+    /// Packet time has come to `time`; without packets, only the pipeline of a live capture knows.
+    pub fn advance(&mut self, time: Timestamp) {
+        self.clock = self.clock.max(time);
+        if self.ticked.0 == i64::MIN {
+            self.ticked = self.clock;
+        }
+        if self.clock - self.ticked >= TICK {
+            self.ticked = self.clock;
+            let tick = Work::Tick { number: self.counts.packets, clock: self.clock };
+            for worker in 0..self.filling.len() {
+                self.push(worker, tick);
+            }
+        }
+    }
+
+    #[inline]
+    fn deal(&mut self, mut segment: Segment, block: &crate::capture::Block) {
+        segment.hash = self.hasher.hash_one(segment.decoded.key);
+        // The upper half: the table uses the lower one.
+        let worker = ((segment.hash >> 32) as usize * self.filling.len()) >> 32;
+        segment.block = self.filling[worker].block(block);
+        self.push(worker, Work::Segment(segment));
+    }
+
+    #[inline]
+    fn push(&mut self, worker: usize, work: Work) {
+        let filling = &mut self.filling[worker];
+        filling.work.push(work);
+        if filling.work.len() >= BATCH_WORK {
+            self.send(worker, false);
+        }
+    }
+
+    fn send(&mut self, worker: usize, last: bool) {
+        let next = WorkBatch { work: Vec::with_capacity(BATCH_WORK), ..WorkBatch::default() };
+        let mut batch = std::mem::replace(&mut self.filling[worker], next);
+        batch.upto = self.counts.packets.saturating_sub(1);
+        batch.last = last;
+        if last {
+            batch.upto = self.counts.packets;
+        }
+        let packets =
+            batch.work.iter().filter(|w| matches!(w, Work::Segment(_))).count() as u64;
+        if !self.route.send(worker, batch) {
+            self.counts.queue_full += packets;
+        }
+    }
+
+    /// Sends on what is half filled.
+    pub fn flush(&mut self) {
+        self.batches = 0;
+        for worker in 0..self.filling.len() {
+            self.send(worker, false);
+        }
+    }
+
+    /// The input has ended.
+    pub fn finish(mut self) -> (R, Counts) {
+        self.decoder.finish();
+        self.publish();
+        for worker in 0..self.filling.len() {
+            self.send(worker, true);
+        }
+        (self.route, self.counts)
+    }
+
+    /// Adds what was counted since the last call to the metrics.
+    fn publish(&mut self) {
+        self.counts.lost_fragments += self.decoder.take_lost_fragments();
+        let (now, before) = (&self.counts, &self.published);
+        self.metrics.packets(now.packets - before.packets, now.bytes - before.bytes);
+        for skip in Skip::ALL {
+            let n = now.skipped[skip.index()] - before.skipped[skip.index()];
+            if n > 0 {
+                self.metrics.skipped(skip.as_str(), n);
+            }
+        }
+        for (stage, n) in [
+            ("defragment", now.lost_fragments - before.lost_fragments),
+            ("queue", now.queue_full - before.queue_full),
+        ] {
+            if n > 0 {
+                self.metrics.dropped(stage, n);
+            }
+        }
+        self.published.clone_from(&self.counts);
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
+
+/// Stands in until a packet is decoded.
+const EMPTY: Decoded = Decoded {
+    key: crate::decode::FlowKey {
+        low: crate::decode::Endpoint { address: [0; 16], port: 0 },
+        high: crate::decode::Endpoint { address: [0; 16], port: 0 },
+        transport: crate::decode::Transport::Udp,
+    },
+    from: crate::decode::Side::Low,
+    seq: 0,
+    ack: 0,
+    flags: 0,
+    vlan: 0,
+    offset: 0,
+    len: 0,
+    missing: 0,
+};

@@ -1,0 +1,70 @@
+//! What workers count, in deltas that the collector adds up.
+
+use crate::protocol::Reason;
+use crate::rules::Kind;
+use std::collections::BTreeMap;
+
+/// Counters of one worker since its last report.
+#[derive(Default, Clone, Debug)]
+pub struct Stats {
+    /// Flows opened.
+    pub flows: u64,
+    /// Change of the number of active flows.
+    pub active: i64,
+    /// Directions recognised, by protocol.
+    pub streams: BTreeMap<&'static str, u64>,
+    /// Directions given up.
+    pub opaque: BTreeMap<(&'static str, Reason), u64>,
+    /// Bytes missing in streams.
+    pub gap_bytes: u64,
+    /// Bytes that contradicted a copy seen before.
+    pub conflicts: u64,
+    /// Segments that found no room in a reassembly window.
+    pub refused: u64,
+    /// Flows given up at a limit.
+    pub evicted: u64,
+    /// Oddities that parsers passed over.
+    pub anomalies: BTreeMap<(&'static str, Reason), u64>,
+    /// Records by protocol and content.
+    pub records: BTreeMap<(&'static str, &'static str), u64>,
+    /// Identifiers by kind.
+    pub identifiers: BTreeMap<Kind, u64>,
+    /// Flows that no protocol recognised.
+    pub unrecognised_flows: u64,
+    /// Flows that are encrypted.
+    pub encrypted_flows: u64,
+    /// Payload bytes of encrypted flows.
+    pub encrypted_bytes: u64,
+    /// Bytes of contents passed over unread (pixel data, images).
+    pub skipped_bytes: u64,
+    /// Change of memory held by flows, bytes.
+    pub memory: i64,
+}
+
+impl Stats {
+    /// Adds a delta.
+    pub fn add(&mut self, other: &Self) {
+        self.flows += other.flows;
+        self.active += other.active;
+        self.gap_bytes += other.gap_bytes;
+        self.conflicts += other.conflicts;
+        self.refused += other.refused;
+        self.evicted += other.evicted;
+        self.unrecognised_flows += other.unrecognised_flows;
+        self.encrypted_flows += other.encrypted_flows;
+        self.encrypted_bytes += other.encrypted_bytes;
+        self.skipped_bytes += other.skipped_bytes;
+        self.memory += other.memory;
+        merge(&mut self.streams, &other.streams);
+        merge(&mut self.opaque, &other.opaque);
+        merge(&mut self.anomalies, &other.anomalies);
+        merge(&mut self.records, &other.records);
+        merge(&mut self.identifiers, &other.identifiers);
+    }
+}
+
+fn merge<K: Ord + Copy>(into: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {
+    for (&key, &n) in from {
+        *into.entry(key).or_default() += n;
+    }
+}

@@ -1,0 +1,77 @@
+//! What travels from the reader to the workers.
+
+use crate::capture::Block;
+use crate::decode::Decoded;
+use crate::time::Timestamp;
+
+/// Entries of one batch at most.
+pub const BATCH_WORK: usize = 256;
+
+/// A decoded packet, by value; its payload stays in a block of the batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// Number of the packet in the run, from 1.
+    pub number: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// The latest time of the run so far: what time-outs go by.
+    pub clock: Timestamp,
+    /// Hash of the flow key, the same in both directions.
+    pub hash: u64,
+    /// Offset of the packet in its block, bytes.
+    pub base: usize,
+    /// Index in [`WorkBatch::blocks`].
+    pub block: u16,
+    /// Input or interface.
+    pub interface: u16,
+    /// Its headers.
+    pub decoded: Decoded,
+}
+
+/// One step of a worker.
+#[derive(Clone, Copy, Debug)]
+pub enum Work {
+    /// A packet.
+    Segment(Segment),
+    /// Packet time has come to `clock`; the same for all workers, so that time-outs do not depend on
+    /// how many there are.
+    Tick {
+        /// Number of the packet that brought it.
+        number: u64,
+        /// The time.
+        clock: Timestamp,
+    },
+}
+
+/// Steps in order, and the blocks they refer to.
+#[derive(Default)]
+pub struct WorkBatch {
+    /// Payloads stand in these.
+    pub blocks: Vec<Block>,
+    /// In the order of the capture.
+    pub work: Vec<Work>,
+    /// The reader has come this far: this worker gets nothing with a lower number any more.
+    pub upto: u64,
+    /// That was the last batch.
+    pub last: bool,
+}
+
+impl WorkBatch {
+    /// The index of `block`, added if it is not the last one.
+    pub fn block(&mut self, block: &Block) -> u16 {
+        if !self.blocks.last().is_some_and(|b| b.same(block)) {
+            self.blocks.push(block.clone());
+        }
+        // At most one a packet, and at most `BATCH_WORK` packets.
+        (self.blocks.len() - 1) as u16
+    }
+
+    /// The payload of a segment.
+    pub fn payload(&self, segment: &Segment) -> &[u8] {
+        let start = segment.base + segment.decoded.offset as usize;
+        self.blocks
+            .get(usize::from(segment.block))
+            .and_then(|b| b.bytes().get(start..start + segment.decoded.len as usize))
+            .unwrap_or(&[])
+    }
+}

@@ -1,0 +1,372 @@
+//! A worker: its own flow table, and the state of each flow. Nothing is shared between workers but
+//! what never changes.
+
+use super::host::{FlowHost, Shared, Tallies};
+use super::stats::Stats;
+use super::work::{Work, WorkBatch};
+use crate::content::Contents;
+use crate::exposure::{Disclosure, EventId};
+use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
+use crate::identify::{Finding, Patients};
+use crate::protocol::{Driver, DriverLimits, News, Reason, ServiceFacts, encrypted};
+use crate::time::Timestamp;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Datagrams of a UDP flow that are looked at.
+const UDP_LOOKS: u8 = 4;
+
+/// Where an item stands in the order of the run, whatever worker it came from: by the packet that
+/// brought it about, then by the first packet of its flow, then by its place in the flow.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Order {
+    /// Number of the packet.
+    pub packet: u64,
+    /// Number of the flow's first packet.
+    pub flow: u64,
+    /// Counts up within both.
+    pub n: u32,
+}
+
+/// What a worker hands to the collector.
+pub enum Item {
+    /// A patient in a flow.
+    Disclosure(Box<Disclosure>),
+    /// A flow that spoke a known protocol has ended.
+    Service(Box<Service>),
+}
+
+/// A service that a flow proved.
+pub struct Service {
+    /// Packet time.
+    pub time: Timestamp,
+    /// The flow.
+    pub flow: FlowInfo,
+    /// Its protocol.
+    pub protocol: &'static str,
+    /// The last content read.
+    pub content: &'static str,
+    /// What is known of the service.
+    pub facts: Arc<ServiceFacts>,
+}
+
+/// What came of a batch.
+#[derive(Default)]
+pub struct Report {
+    /// Everything up to this packet has been worked through.
+    pub upto: u64,
+    /// In order.
+    pub items: Vec<(Order, Item)>,
+    /// What was counted.
+    pub stats: Stats,
+    /// That was the last one.
+    pub last: bool,
+}
+
+/// The state of one flow.
+enum State {
+    /// TCP that is read.
+    Reading(Box<Analysis>),
+    /// UDP: how often it was looked at, and whether it is encrypted.
+    Datagrams { looks: u8, encrypted: bool },
+    /// Given up after a panic.
+    Broken,
+}
+
+struct Analysis {
+    driver: Driver,
+    contents: Contents,
+    patients: Patients,
+    facts: ServiceFacts,
+    snapshot: Arc<ServiceFacts>,
+    encrypted: bool,
+    content: &'static str,
+}
+
+/// One worker.
+pub struct Worker {
+    table: Table<State>,
+    context: Context,
+    reported: Reported,
+}
+
+/// What was already reported of gauges.
+#[derive(Default)]
+struct Reported {
+    active: i64,
+    memory: i64,
+}
+
+/// What a worker's flows work with.
+struct Context {
+    shared: Arc<Shared>,
+    limits: DriverLimits,
+    now: Timestamp,
+    packet: u64,
+    n: u32,
+    findings: Vec<Finding>,
+    tallies: Tallies,
+    report: Report,
+}
+
+impl Worker {
+    /// A worker without flows.
+    pub fn new(shared: Arc<Shared>, table: TableLimits, driver: DriverLimits) -> Self {
+        Self {
+            table: Table::new(table),
+            context: Context {
+                shared,
+                limits: driver,
+                now: Timestamp::default(),
+                packet: 0,
+                n: 0,
+                findings: Vec::new(),
+                tallies: Tallies::default(),
+                report: Report::default(),
+            },
+            reported: Reported::default(),
+        }
+    }
+
+    /// Works through a batch.
+    pub fn run(&mut self, batch: &WorkBatch) -> Report {
+        for work in &batch.work {
+            match work {
+                Work::Segment(segment) => {
+                    self.context.step(segment.number, segment.time);
+                    let arrival = Arrival {
+                        number: segment.number,
+                        clock: segment.clock,
+                        hash: segment.hash,
+                        interface: segment.interface,
+                        segment: &segment.decoded,
+                        payload: batch.payload(segment),
+                    };
+                    self.table.packet(&arrival, &mut self.context);
+                }
+                Work::Tick { number, clock } => {
+                    self.context.step(*number, *clock);
+                    self.table.tick(*clock, &mut self.context);
+                }
+            }
+        }
+        if batch.last {
+            self.context.step(batch.upto + 1, self.context.now);
+            self.table.finish(&mut self.context);
+        }
+        self.report(batch)
+    }
+
+    fn report(&mut self, batch: &WorkBatch) -> Report {
+        let stats = &mut self.context.report.stats;
+        let table = self.table.take_stats();
+        stats.flows += table.opened;
+        stats.evicted += table.evicted;
+        stats.gap_bytes += table.tcp.gap_bytes;
+        stats.conflicts += table.tcp.conflicts;
+        stats.refused += table.tcp.refused;
+        let (active, memory) = (self.table.active() as i64, self.table.memory() as i64);
+        stats.active = active - self.reported.active;
+        stats.memory = memory - self.reported.memory;
+        self.reported = Reported { active, memory };
+        for (kind, n) in self.context.tallies.identify.identifiers() {
+            *stats.identifiers.entry(kind).or_default() += n;
+        }
+        self.context.tallies.identify = Default::default();
+        stats.skipped_bytes += std::mem::take(&mut self.context.tallies.content.skipped_bytes);
+        let mut report = std::mem::take(&mut self.context.report);
+        report.upto = batch.upto;
+        report.last = batch.last;
+        // Time-outs and the end of the run close flows in the order of this worker's table.
+        report.items.sort_by_key(|(order, _)| *order);
+        report
+    }
+}
+
+impl Context {
+    fn step(&mut self, packet: u64, time: Timestamp) {
+        if self.packet != packet {
+            self.n = 0;
+        }
+        self.packet = packet;
+        self.now = time;
+    }
+
+    fn order(&mut self, flow: &FlowHead) -> Order {
+        self.n += 1;
+        Order { packet: self.packet, flow: flow.first_packet, n: self.n }
+    }
+
+    /// Runs one step of a flow's analysis; a panic in it ends that flow only.
+    fn analyse<R: Default>(
+        &mut self,
+        flow: &FlowHead,
+        state: &mut State,
+        run: impl FnOnce(&mut Driver, &mut FlowHost<'_>) -> R,
+    ) -> Option<R> {
+        let State::Reading(analysis) = state else { return None };
+        analysis.driver.orient(flow.orientation);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let mut host = FlowHost {
+                shared: &self.shared,
+                contents: &mut analysis.contents,
+                patients: &mut analysis.patients,
+                facts: &mut analysis.facts,
+                findings: &mut self.findings,
+                tallies: &mut self.tallies,
+                now: self.now,
+            };
+            run(&mut analysis.driver, &mut host)
+        }));
+        match result {
+            Ok(result) => {
+                self.settle(flow, analysis);
+                Some(result)
+            }
+            Err(_) => {
+                let protocol = analysis.driver.protocol().unwrap_or("unknown");
+                self.settle(flow, analysis);
+                *self.report.stats.opaque.entry((protocol, Reason::Panic)).or_default() += 2;
+                *state = State::Broken;
+                None
+            }
+        }
+    }
+
+    /// Passes on what a step brought about.
+    fn settle(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
+        let stats = &mut self.report.stats;
+        for news in analysis.driver.news() {
+            match news {
+                News::Recognised(protocol) => {
+                    *stats.streams.entry(protocol).or_default() += 1;
+                }
+                News::Opaque(protocol, reason) => {
+                    analysis.encrypted |= reason == Reason::Encrypted;
+                    *stats.opaque.entry((protocol, reason)).or_default() += 1;
+                }
+            }
+        }
+        if self.tallies.content.records.is_empty()
+            && self.tallies.content.given_up.is_empty()
+            && self.tallies.anomalies.is_empty()
+            && self.findings.is_empty()
+        {
+            return;
+        }
+        let protocol = analysis.driver.protocol().unwrap_or("unknown");
+        for (content, n) in self.tallies.content.records.drain(..) {
+            analysis.content = content;
+            *stats.records.entry((protocol, content)).or_default() += n;
+        }
+        for (reason, n) in self.tallies.content.given_up.drain(..) {
+            *stats.opaque.entry((protocol, reason)).or_default() += n;
+        }
+        for reason in self.tallies.anomalies.drain(..) {
+            *stats.anomalies.entry((protocol, reason)).or_default() += 1;
+        }
+        if self.findings.is_empty() {
+            return;
+        }
+        if *analysis.snapshot != analysis.facts {
+            analysis.snapshot = Arc::new(analysis.facts.clone());
+        }
+        let info = flow.info(analysis.driver.orientation().client);
+        let mut findings = std::mem::take(&mut self.findings);
+        for finding in findings.drain(..) {
+            let order = self.order(flow);
+            let disclosure = Disclosure {
+                id: EventId::of_disclosure(&self.shared.event_key, &info, &finding.patient),
+                flow: info,
+                protocol,
+                facts: Arc::clone(&analysis.snapshot),
+                finding,
+            };
+            self.report.items.push((order, Item::Disclosure(Box::new(disclosure))));
+        }
+        self.findings = findings;
+    }
+}
+
+impl Handler<State> for Context {
+    fn open(&mut self, flow: &FlowHead) -> State {
+        if flow.key.transport == crate::flow::Transport::Udp {
+            return State::Datagrams { looks: 0, encrypted: false };
+        }
+        State::Reading(Box::new(Analysis {
+            driver: Driver::new(self.limits, flow.orientation),
+            contents: Contents::default(),
+            patients: Patients::default(),
+            facts: ServiceFacts::default(),
+            snapshot: Arc::default(),
+            encrypted: false,
+            content: "",
+        }))
+    }
+
+    fn data(&mut self, flow: &FlowHead, state: &mut State, side: Side, bytes: &[u8]) -> u64 {
+        self.analyse(flow, state, |driver, host| driver.data(side, bytes, host)).unwrap_or(u64::MAX)
+    }
+
+    fn gap(&mut self, flow: &FlowHead, state: &mut State, side: Side, len: u64) -> u64 {
+        self.analyse(flow, state, |driver, host| driver.gap(side, len, host)).unwrap_or(u64::MAX)
+    }
+
+    fn end(&mut self, flow: &FlowHead, state: &mut State, side: Side, end: End) {
+        self.analyse(flow, state, |driver, host| driver.close(side, end, host));
+    }
+
+    fn datagram(&mut self, _flow: &FlowHead, state: &mut State, _side: Side, bytes: &[u8]) -> bool {
+        let State::Datagrams { looks, encrypted: known } = state else { return false };
+        *looks += 1;
+        *known |= encrypted::probe_datagram(bytes);
+        !*known && *looks < UDP_LOOKS
+    }
+
+    fn close(&mut self, flow: &FlowHead, mut state: State, end: End) {
+        self.analyse(flow, &mut state, |driver, host| {
+            driver.finish(end, host);
+            host.finish();
+        });
+        match state {
+            State::Reading(mut analysis) => {
+                let stats = &mut self.report.stats;
+                if analysis.encrypted {
+                    stats.encrypted_flows += 1;
+                    stats.encrypted_bytes += flow.bytes;
+                }
+                let Some(protocol) = analysis.driver.protocol() else {
+                    stats.unrecognised_flows += u64::from(!analysis.encrypted && flow.bytes > 0);
+                    return;
+                };
+                let service = Service {
+                    time: self.now,
+                    flow: flow.info(analysis.driver.orientation().client),
+                    protocol,
+                    content: analysis.content,
+                    facts: Arc::new(std::mem::take(&mut analysis.facts)),
+                };
+                let order = self.order(flow);
+                self.report.items.push((order, Item::Service(Box::new(service))));
+            }
+            State::Datagrams { encrypted: true, .. } => {
+                self.report.stats.encrypted_flows += 1;
+                self.report.stats.encrypted_bytes += flow.bytes;
+            }
+            State::Datagrams { .. } => self.report.stats.unrecognised_flows += 1,
+            State::Broken => {}
+        }
+    }
+
+    fn memory(&self, state: &State) -> usize {
+        match state {
+            State::Reading(a) => {
+                std::mem::size_of::<Analysis>()
+                    + a.driver.memory()
+                    + a.contents.memory()
+                    + a.patients.memory()
+            }
+            State::Datagrams { .. } | State::Broken => 0,
+        }
+    }
+}
