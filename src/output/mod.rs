@@ -82,6 +82,9 @@ pub fn format(name: &str) -> Option<&'static Format> {
 }
 
 #[cfg(test)]
+mod samples;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
