@@ -6,6 +6,7 @@
 
 mod community_id;
 mod ecs;
+mod outputs;
 mod progress;
 mod run;
 mod summary;
@@ -17,6 +18,7 @@ pub mod metrics;
 pub mod serve;
 
 pub use community_id::community_id;
+pub use outputs::Outputs;
 pub use progress::Progress;
 pub use run::{InputReport, RunSummary};
 pub use writer::{Sink, WriteError, write_atomically};
