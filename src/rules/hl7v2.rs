@@ -128,9 +128,11 @@ pub(in crate::rules) fn compile(
         let (segment, number) = parse_field(&entry.field)
             .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
         list.push(info("hl7v2", &entry.common, Some(entry.kind), entry.field.clone(), &source));
-        // A composite of id and name has an entry for each.
-        let subject = format!("{} {} {}", entry.field, entry.kind.as_str(), entry.first.join(","));
-        taken.take(subject.trim_end().to_owned(), &entry.common.id, &source)?;
+        taken.take(
+            format!("{} as {} {}", entry.field, entry.kind.as_str(), entry.first.join(",")),
+            &entry.common.id,
+            &source,
+        )?;
         let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence, &source)?;
         let field = Hl7Field {
             rule,
