@@ -1,6 +1,6 @@
 use super::*;
-use crate::flow::Side;
 use crate::flow::Orientation;
+use crate::flow::Side;
 use crate::protocol::driver::{Driver, DriverLimits, News};
 use crate::protocol::recorder::{Piece, Recorder, play, play_with};
 
