@@ -196,6 +196,30 @@ fn whose_record_is_it() {
             true,
         ),
         (
+            "a search by parts of the name and the birth date",
+            &[(Name, "Ash", ""), (Name, "Eve", ""), (BirthDate, "19590102", "")],
+            &[(Name, "Ash^Eve^M", ""), (BirthDate, "1959-01-02", ""), (PatientId, "17", "")],
+            true,
+        ),
+        (
+            "a search by family name and birth date",
+            &[(Name, "Ash", ""), (BirthDate, "19590102", "")],
+            &[(Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
+            true,
+        ),
+        (
+            "given name and birth date alone",
+            &[(Name, "Ash", ""), (Name, "Eve", ""), (BirthDate, "19590102", "")],
+            &[(Name, "Oak^Eve", ""), (BirthDate, "19590102", "")],
+            false,
+        ),
+        (
+            "twins",
+            &[(Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
+            &[(Name, "Ash^Tom", ""), (BirthDate, "19590102", "")],
+            false,
+        ),
+        (
             "family name alone, same id",
             &[(Name, "Ash", ""), (PatientId, "17", "")],
             &[(Name, "Ash^Eve", ""), (PatientId, "17", "")],
