@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Records open at the same time in one flow, over all contents and depths.
-const MAX_OPEN: usize = 256;
+const MAX_OPEN: usize = 512;
 
 /// Longest value that is held, bytes; what is longer is held up to here.
 const MAX_VALUE: usize = 1024;
@@ -161,7 +161,7 @@ impl Collector<'_> {
             return self.complete(record);
         }
         if !around.identity.is_empty() {
-            if around.identity.contradicts(&record.identity) {
+            if around.identity.contradicts(&record.identity) || around.exposed_by(&record) {
                 return self.complete(record);
             }
             return around.join(record, cap, self.tally);
@@ -182,8 +182,11 @@ impl Collector<'_> {
     }
 
     /// A record that stands on its own: is it enough, and whose is it?
-    fn complete(&mut self, record: Record) {
+    fn complete(&mut self, mut record: Record) {
         self.tally.records += 1;
+        if record.marks.has(Mark::Query) {
+            record.drop_patterns();
+        }
         if record.held.is_empty() {
             return;
         }

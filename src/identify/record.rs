@@ -298,6 +298,25 @@ impl Record {
         }
     }
 
+    /// Whether a nested record names somebody although this one says that it was de-identified: a
+    /// report inside a cleaned image is what cleaning overlooks.
+    pub fn exposed_by(&self, nested: &Self) -> bool {
+        let known = |s: &Strong| self.identity.strong.iter().any(|o| o.equals(s));
+        self.marks.has(Mark::Deidentified)
+            && !nested.marks.has(Mark::Deidentified)
+            && !(nested.identity.strong.iter().all(known)
+                && self.identity.covers_names(&nested.identity))
+    }
+
+    /// Leaves out what asks for many at once (`HART*`, PS3.4 C.2.2.2.4): it is nobody's.
+    pub fn drop_patterns(&mut self) {
+        self.held.retain(|h| !h.value.as_phi().expose().contains(['*', '?']));
+        self.identity = Identity::default();
+        for held in &self.held {
+            self.identity.add(held);
+        }
+    }
+
     /// Different kinds, each once.
     pub fn kinds(&self) -> SmallVec<[Kind; 16]> {
         let mut kinds: SmallVec<[Kind; 16]> = self.held.iter().map(|h| h.kind).collect();

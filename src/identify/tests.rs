@@ -368,6 +368,23 @@ fn deidentified_records_make_an_alert_only_for_what_was_left_behind() {
 }
 
 #[test]
+fn a_question_for_many_names_nobody() {
+    for (values, found) in [
+        (["HART*", "19590102"], 0),
+        (["Hart?an^J", "19590102"], 0),
+        (["Hartman^Jason", "19590102"], 1),
+    ] {
+        let mut flow = Flow::new();
+        flow.begin(AT, "dicom", true);
+        flow.field(AT, (Name, values[0], ""));
+        flow.field(AT, (BirthDate, values[1], ""));
+        flow.sink().mark(AT, Mark::Query);
+        flow.end(AT);
+        assert_eq!(flow.out.len(), found, "{values:?}");
+    }
+}
+
+#[test]
 fn marks_that_weaken_hold_only_if_every_record_has_them() {
     let mut flow = Flow::new();
     let record = |flow: &mut Flow, marks: &[Mark], phone| {
