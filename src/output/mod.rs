@@ -16,9 +16,11 @@ pub mod board;
 pub mod metrics;
 pub mod serve;
 
+pub use board::Board;
 pub use community_id::community_id;
 pub use progress::Progress;
 pub use run::{InputReport, RunSummary};
+pub use serve::{ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::exposure::Event;
