@@ -156,6 +156,19 @@ impl Reader {
         }
     }
 
+    /// Decides by what is there, as the next bytes will not come.
+    fn decide(&mut self, scope: &mut Scope<'_>) {
+        if let Phase::Opening(head) = &mut self.phase {
+            let head = std::mem::take(head);
+            self.start(&head, scope);
+        }
+        // Behind file meta information there may be few bytes as well.
+        if let Phase::Opening(head) = &mut self.phase {
+            let head = std::mem::take(head);
+            self.start_body(&head, scope);
+        }
+    }
+
     fn ended(&mut self, walk: Walk, scope: &mut Scope<'_>) -> Want {
         if let Walk::Failed(reason) = walk {
             return self.fail(reason, scope);
@@ -182,6 +195,7 @@ impl Document for Reader {
     }
 
     fn gap(&mut self, len: u64, scope: &mut Scope<'_>) -> Want {
+        self.decide(scope);
         let known = match &mut self.phase {
             Phase::Body(walker) => walker.gap(len),
             Phase::Done => return Want::NOTHING,
@@ -195,15 +209,7 @@ impl Document for Reader {
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
-        if let Phase::Opening(head) = &mut self.phase {
-            let head = std::mem::take(head);
-            self.start(&head, scope);
-        }
-        // A file that ends within its first bytes behind the file meta information.
-        if let Phase::Opening(head) = &mut self.phase {
-            let head = std::mem::take(head);
-            self.start_body(&head, scope);
-        }
+        self.decide(scope);
         self.record.finish(scope);
         self.phase = Phase::Done;
     }

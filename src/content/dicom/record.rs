@@ -228,10 +228,8 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
             SPECIFIC_CHARACTER_SET if element.depth == 0 => {
                 self.record.charset = Charset::declared(bytes);
             }
-            SPECIFIC_CHARACTER_SET => {
-                if self.record.inner.len() < MAX_CHARSETS {
-                    self.record.inner.push((element.depth, Charset::declared(bytes)));
-                }
+            SPECIFIC_CHARACTER_SET if self.record.inner.len() < MAX_CHARSETS => {
+                self.record.inner.push((element.depth, Charset::declared(bytes)));
             }
             PATIENT_IDENTITY_REMOVED if yes() => self.scope.mark(Mark::Deidentified),
             BURNED_IN_ANNOTATION if yes() => self.scope.mark(Mark::BurnedIn),

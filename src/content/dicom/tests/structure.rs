@@ -253,6 +253,16 @@ fn a_gap_costs_what_it_hits() {
     let address = data.len() - 16 - 200;
     let log = with_gap(address, 50, 100);
     assert_eq!(log.records, [["(0010,0010) name Doe^Jane", "(0010,2154) phone 555 0141"]]);
+    // Before it was decided what this is.
+    let short = Build::new(Syntax::ExplicitLe)
+        .text(0x0008_0060, "CS", "CT")
+        .text(0x0010_0010, "PN", "Doe^Jane")
+        .bytes(0x0010_1040, "LO", &[b'x'; 40])
+        .text(0x0010_2154, "SH", "555 0141")
+        .bytes;
+    let parts = [Part::Data(&short[..50]), Part::Gap(8), Part::Data(&short[58..])];
+    let log = read_parts(&DataSet, media, &parts, usize::MAX);
+    assert_eq!(log.records, [["(0010,0010) name Doe^Jane", "(0010,2154) phone 555 0141"]]);
     // Across headers: what came before stays.
     let log = with_gap(address, 210, 100);
     assert_eq!(log.records, [["(0010,0010) name Doe^Jane"]]);
