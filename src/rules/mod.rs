@@ -16,6 +16,9 @@ mod placeholder;
 mod policy;
 mod show;
 
+#[cfg(test)]
+mod tests;
+
 pub use dicom::DicomRules;
 pub use fhir::{FhirElement, FhirRules, FhirType};
 pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
