@@ -262,7 +262,7 @@ impl Association {
                     },
                     operation: command.operation(),
                     codings: &[],
-                    layer: "dicom",
+                    layer: "",
                 });
                 Stage::Data { content, skip: 0 }
             }
@@ -274,7 +274,7 @@ impl Association {
                     media: Media::DicomDataSet { transfer_syntax: "", query: false },
                     operation: "",
                     codings: &[],
-                    layer: "dicom",
+                    layer: "",
                 });
                 Stage::Data { content, skip: 0 }
             }

@@ -30,7 +30,6 @@ fn a_data_set_survives_any_fragmentation_and_segmentation() {
             assert_eq!(content.complete, Some(true));
             assert_eq!(content.operation, "C-STORE");
             assert_eq!(content.direction, Direction::ClientToServer);
-            assert_eq!(content.layer, "dicom");
             assert_eq!(seen.units.iter().filter(|u| **u == "dimse").count(), 2);
             assert!(seen.anomalies.is_empty());
         }
