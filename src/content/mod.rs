@@ -8,6 +8,7 @@
 
 pub mod contents;
 
+pub mod astm;
 pub mod dicom;
 pub mod form;
 pub mod hl7v2;
@@ -20,8 +21,15 @@ use crate::phi::Phi;
 use crate::rules::{FieldRule, Kind, RuleSet};
 
 /// Every format phitap reads, in the order in which they are asked.
-pub static FORMATS: &[&dyn Format] =
-    &[&dicom::DataSet, &dicom::Part10, &hl7v2::Er7, &form::Form, &form::Target, &json::Json];
+pub static FORMATS: &[&dyn Format] = &[
+    &dicom::DataSet,
+    &dicom::Part10,
+    &hl7v2::Er7,
+    &astm::Records,
+    &form::Form,
+    &form::Target,
+    &json::Json,
+];
 
 /// A format: how to recognise it and how to start reading it.
 pub trait Format: Sync {

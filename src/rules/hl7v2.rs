@@ -7,16 +7,16 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// An entry as written.
+/// An entry as written. ASTM and LIS2 records are put together from the same data types.
 #[derive(Deserialize)]
 pub(in crate::rules) struct Entry {
     #[serde(flatten)]
-    common: Common,
+    pub(in crate::rules) common: Common,
     /// `PID-5`.
-    field: String,
+    pub(in crate::rules) field: String,
     /// HL7 v2 data type, which says how the value is put together.
     datatype: Hl7Type,
-    kind: Kind,
+    pub(in crate::rules) kind: Kind,
     confidence: Option<f32>,
     /// Whose data it is, where it may be another person's.
     #[serde(default)]
@@ -32,6 +32,18 @@ pub(in crate::rules) struct Entry {
 impl SectionEntry for Entry {
     fn common(&self) -> &Common {
         &self.common
+    }
+}
+
+impl Entry {
+    pub(in crate::rules) fn into_field(self) -> Hl7Field {
+        Hl7Field {
+            rule: field_rule(&self.common, self.kind, &self.field, self.confidence),
+            datatype: self.datatype,
+            subject: self.subject,
+            fixed: self.fixed,
+            first: self.first,
+        }
     }
 }
 
@@ -141,14 +153,7 @@ pub(in crate::rules) fn compile(
         let (segment, number) = parse_field(&entry.field)
             .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
         list.push(info("hl7v2", &entry.common, Some(entry.kind), entry.field.clone(), &source));
-        let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence);
-        let field = Hl7Field {
-            rule,
-            datatype: entry.datatype,
-            subject: entry.subject,
-            fixed: entry.fixed,
-            first: entry.first,
-        };
+        let field = entry.into_field();
         rules.segments.entry(segment).or_default().push((number, field));
     }
     for fields in rules.segments.values_mut() {

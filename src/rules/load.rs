@@ -1,6 +1,6 @@
 //! Reading rule files.
 
-use super::{Kind, RuleSet, dicom, fhir, hl7v2, keys, policy};
+use super::{Kind, RuleSet, astm, dicom, fhir, hl7v2, keys, policy, x12};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 pub const SHIPPED: &[(&str, &str)] = &[
     ("dicom.toml", include_str!("../../rules/dicom.toml")),
     ("hl7v2.toml", include_str!("../../rules/hl7v2.toml")),
+    ("astm.toml", include_str!("../../rules/astm.toml")),
+    ("x12.toml", include_str!("../../rules/x12.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
@@ -74,6 +76,12 @@ struct File {
     #[serde(default)]
     hl7_identifier_type: Vec<toml::Spanned<hl7v2::IdentifierType>>,
     #[serde(default)]
+    astm: Vec<toml::Spanned<hl7v2::Entry>>,
+    #[serde(default)]
+    x12: Vec<toml::Spanned<x12::Entry>>,
+    #[serde(default)]
+    x12_entity: Vec<toml::Spanned<x12::Entity>>,
+    #[serde(default)]
     fhir: Vec<toml::Spanned<fhir::Entry>>,
     #[serde(default)]
     identifier_system: Vec<toml::Spanned<fhir::IdentifierSystem>>,
@@ -114,6 +122,9 @@ struct Sources {
     dicom: Section<dicom::Entry>,
     hl7v2: Section<hl7v2::Entry>,
     hl7_identifier_type: Section<hl7v2::IdentifierType>,
+    astm: Section<hl7v2::Entry>,
+    x12: Section<x12::Entry>,
+    x12_entity: Section<x12::Entity>,
     fhir: Section<fhir::Entry>,
     identifier_system: Section<fhir::IdentifierSystem>,
     key: Section<keys::Entry>,
@@ -183,6 +194,9 @@ impl Sources {
         at.merge(&mut self.dicom, parsed.dicom)?;
         at.merge(&mut self.hl7v2, parsed.hl7v2)?;
         at.merge(&mut self.hl7_identifier_type, parsed.hl7_identifier_type)?;
+        at.merge(&mut self.astm, parsed.astm)?;
+        at.merge(&mut self.x12, parsed.x12)?;
+        at.merge(&mut self.x12_entity, parsed.x12_entity)?;
         at.merge(&mut self.fhir, parsed.fhir)?;
         at.merge(&mut self.identifier_system, parsed.identifier_system)?;
         at.merge(&mut self.key, parsed.key)?;
@@ -200,6 +214,8 @@ impl Sources {
         Ok(RuleSet {
             dicom: dicom::compile(self.dicom, &mut entries)?,
             hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
+            astm: astm::compile(self.astm, &mut entries)?,
+            x12: x12::compile(self.x12, self.x12_entity, &mut entries)?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
             policy: policy::compile(self.alert, severity, &mut entries)?,

@@ -6,6 +6,7 @@
 //! Each section of the files has a module here that says what an entry holds and compiles it into
 //! what its content looks up.
 
+mod astm;
 mod dicom;
 mod fhir;
 mod hl7v2;
@@ -13,7 +14,9 @@ mod keys;
 mod kind;
 mod load;
 mod policy;
+mod x12;
 
+pub use astm::AstmRules;
 pub use dicom::DicomRules;
 pub use fhir::{FhirElement, FhirRules, FhirType};
 pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
@@ -21,6 +24,7 @@ pub use keys::{About, Key, KeyRules, NamePart, fold};
 pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use policy::{AlertRule, Policy, SeverityEntry};
+pub use x12::{X12Element, X12Rules};
 
 use std::sync::Arc;
 
@@ -48,6 +52,10 @@ pub struct RuleSet {
     pub dicom: DicomRules,
     /// HL7 v2 fields and identifier types.
     pub hl7v2: Hl7v2Rules,
+    /// ASTM E1394 fields.
+    pub astm: AstmRules,
+    /// X12 elements and entities.
+    pub x12: X12Rules,
     /// FHIR elements and identifier systems.
     pub fhir: FhirRules,
     /// Key names of JSON, forms, CSV and HTML.

@@ -4,9 +4,9 @@
 //! within a cap, and read when they are complete; of all others no byte behind the name is touched
 //! but to find the next line end.
 
-mod charset;
+pub(in crate::content) mod charset;
 mod message;
-mod value;
+pub(in crate::content) mod value;
 
 #[cfg(test)]
 mod tests;
