@@ -8,14 +8,21 @@
 
 pub mod contents;
 
+mod nested;
+#[cfg(test)]
+mod testing;
+
 pub mod astm;
+pub mod coding;
 pub mod dicom;
 pub mod form;
 pub mod hl7v2;
 pub mod json;
+pub mod x12;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
+pub use nested::Nested;
 
 use crate::phi::Phi;
 use crate::rules::{FieldRule, Kind, RuleSet};
@@ -26,8 +33,11 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::Part10,
     &hl7v2::Er7,
     &astm::Records,
-    &form::Form,
+    &x12::Interchange,
+    &coding::GzipFile,
+    &coding::ZstdFile,
     &form::Target,
+    &form::Form,
     &json::Json,
 ];
 
@@ -50,6 +60,8 @@ pub const PROBE_BYTES: usize = 512;
 /// Reads one content.
 pub trait Document: Send {
     /// The next bytes. All of them are taken; what must wait for more is copied, within a cap.
+    /// What a [`Want`] skips is not delivered later: the next bytes are those behind it. After
+    /// [`Want::NOTHING`] only [`Document::end`] follows, at once.
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want;
 
     /// `len` bytes are missing here. The default gives the rest up.

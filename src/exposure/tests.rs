@@ -128,10 +128,13 @@ fn pairs_are_kept_apart_and_closed_in_the_order_of_opening() {
     x.disclosure(http(1).build(), &mut out);
     x.disclosure(hl7(1).build(), &mut out);
     x.disclosure(Sample::default().build(), &mut out);
+    // http 45+30+10 high, hl7 capped at 100, dicom 53.
+    assert_eq!(x.active(), [0, 1, 1, 1]);
     out.clear();
     x.finish(at(1), &mut out);
     let closed: Vec<_> = exposures(&out).iter().map(|e| e.protocol).collect();
     assert_eq!(closed, ["http", "hl7", "dicom"]);
+    assert_eq!(x.active(), [0; 4]);
     assert_eq!(x.patients(), Count { value: 1, estimate: false }, "one person, three ways");
     assert_eq!(x.opened(), 3);
 }

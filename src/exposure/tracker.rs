@@ -8,8 +8,8 @@ use super::distinct::Distinct;
 use super::severity;
 use super::sightings::Sightings;
 use super::types::{
-    Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection, Sighting, ip,
-    socket,
+    Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection, Severity,
+    Sighting, ip, socket,
 };
 use crate::config::HomeNets;
 use crate::flow::{FlowInfo, Transport};
@@ -77,6 +77,7 @@ pub struct Exposures {
     tokens: usize,
     patients: Distinct,
     disclosures: u64,
+    active: [u64; Severity::ALL.len()],
     sightings: Sightings,
     losses: Losses,
 }
@@ -127,6 +128,7 @@ impl Exposures {
             tokens: 0,
             patients: Distinct::default(),
             disclosures: 0,
+            active: [0; Severity::ALL.len()],
             sightings: Sightings::default(),
             losses: Losses::default(),
         }
@@ -181,7 +183,11 @@ impl Exposures {
         let before = open.patients.held();
         open.patients.insert(patient, self.tokens < MAX_TOKENS);
         self.tokens = (self.tokens + open.patients.held()).saturating_sub(before);
+        if !opens {
+            self.active[band(open)] = self.active[band(open)].saturating_sub(1);
+        }
         open.grade(&self.settings.severity, score);
+        self.active[band(open)] += 1;
         let exposure = open.told.id;
         let state = if opens {
             // The next update is due a minute from now; whether one is needed shows then.
@@ -254,6 +260,11 @@ impl Exposures {
         self.opened
     }
 
+    /// Open exposures by severity, in the order of [`Severity::ALL`].
+    pub fn active(&self) -> [u64; Severity::ALL.len()] {
+        self.active
+    }
+
     /// What was lost to a cap.
     pub fn losses(&self) -> Losses {
         Losses { sightings_unreported: self.sightings.unreported, ..self.losses }
@@ -263,6 +274,7 @@ impl Exposures {
         if let Some(mut open) = self.open.remove(&pair) {
             self.remembered = self.remembered.saturating_sub(open.held());
             self.tokens = self.tokens.saturating_sub(open.patients.held());
+            self.active[band(&open)] = self.active[band(&open)].saturating_sub(1);
             // A last disclosure may be younger than what the caller calls now.
             let at = at.max(open.told.last);
             out.push(open.tell(ExposureState::Closed, at));
@@ -397,6 +409,11 @@ impl Open {
             .collect();
         Event::Exposure(Box::new(self.told.clone()))
     }
+}
+
+/// Index into [`Severity::ALL`].
+const fn band(open: &Open) -> usize {
+    Severity::of(open.told.severity) as usize
 }
 
 fn direction(home: &HomeNets, flow: &FlowInfo) -> NetworkDirection {

@@ -1,6 +1,44 @@
 //! Fields become identifiers, records and patients. The last stage that sees a raw value: what
 //! leaves it is masked, or keyed pseudonyms, unless `--reveal` was given.
+//!
+//! A field passes, in this order:
+//!
+//! 1. [`plausible()`]: is it a value at all, or a placeholder, a template, an impossible date?
+//! 2. `normalise`: the form in which two spellings of one value are equal;
+//! 3. [`Key`]: the keyed pseudonym of that form, by which everything behind this point compares;
+//! 4. the open record, which holds the raw value until it ends;
+//! 5. the policy (`rules/policy.toml`): is the record enough for an alert?
+//! 6. [`Patients`]: whose record is it, and what does it add to what is known?
+//! 7. `mask`: what may be shown of a value that was added.
 
+mod collector;
+mod date;
+mod key;
+mod mask;
+mod normalise;
+mod patients;
+mod plausible;
+mod record;
+mod samples;
+mod tally;
 mod types;
 
+pub use collector::Collector;
+pub use key::{Key, KeyError};
+pub use patients::Patients;
+pub use plausible::plausible;
+pub use samples::{SampleFailure, samples_text, test_samples};
+pub use tally::{Loss, Tally};
 pub use types::{Finding, Identifier, Shown, Token};
+
+/// What all workers share.
+pub struct Settings {
+    /// The secret of this deployment.
+    pub key: Key,
+    /// Show values as they are (`--reveal`).
+    pub reveal: bool,
+    /// Patients told apart within one flow; records of further ones are counted as lost.
+    pub patients_per_flow: usize,
+    /// Identifiers kept of one patient in one flow, and of one record.
+    pub identifiers_per_patient: usize,
+}

@@ -12,7 +12,9 @@ mod summary;
 mod text;
 mod writer;
 
+pub mod board;
 pub mod metrics;
+pub mod serve;
 
 pub use community_id::community_id;
 pub use progress::Progress;

@@ -166,7 +166,7 @@ impl ParseError {
 }
 
 /// The closed set of reasons for which a stream is opaque (`phitap_streams_opaque_total`).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Reason {
     /// TLS, SSH, DTLS, QUIC, encrypted SMB...
@@ -256,8 +256,9 @@ pub struct ContentId(pub u32);
 /// What a content wants of the bytes to come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Want {
-    /// The next `skip` bytes of this content need not be delivered ([`Want::NOTHING`]: none of the
-    /// rest). The protocol still closes the content at its end.
+    /// The next `skip` bytes of this content are not delivered: what is delivered next is what
+    /// comes behind them ([`Want::NOTHING`]: none of the rest). The protocol still closes the
+    /// content at its end.
     pub skip: u64,
 }
 
@@ -300,7 +301,8 @@ pub enum Media<'a> {
     Type {
         /// The header's value, e.g. `application/fhir+json; charset=utf-8`.
         content_type: &'a str,
-        /// A file name from `Content-Disposition` or the last path segment; may be empty.
+        /// A file name from `Content-Disposition`, or the path it was asked for by, without the
+        /// query; may be empty.
         name: &'a str,
     },
     /// The target of an HTTP request: path and query.

@@ -2,7 +2,7 @@
 //! of HL7 v2.
 
 use super::hl7v2::{Entry, Hl7Field};
-use super::load::{Compiled, LoadError, RuleInfo, faulty, info};
+use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, info};
 
 /// Fields by record type and number.
 #[derive(Debug, Default)]
@@ -22,11 +22,14 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<AstmRules, LoadError> {
     let mut rules = AstmRules::default();
+    let mut taken = Taken::default();
     for (_, (entry, source)) in fields {
-        let (record, number) = parse_field(&entry.field)
-            .ok_or_else(|| faulty(&source, format!("field {:?}: write P-n", entry.field)))?;
-        list.push(info("astm", &entry.common, Some(entry.kind), entry.field.clone(), &source));
-        rules.fields.push((record, number, entry.into_field()));
+        let subject = entry.field().to_owned();
+        let (record, number) = parse_field(&subject)
+            .ok_or_else(|| faulty(&source, format!("field {subject:?}: write P-n")))?;
+        taken.take(subject.clone(), &entry.common.id, &source)?;
+        list.push(info("astm", &entry.common, Some(entry.kind()), subject, &source));
+        rules.fields.push((record, number, entry.into_field(&source)?));
     }
     rules.fields.sort_by_key(|(_, number, _)| *number);
     Ok(rules)

@@ -1,25 +1,17 @@
 //! `[[dicom]]`: DICOM attributes that identify a patient (PS3.15 table E.1-1).
 
-use super::load::{Common, Compiled, LoadError, RuleInfo, SectionEntry, faulty, field_rule, info};
+use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, field_rule, info, section_entry};
 use super::{FieldRule, Kind};
-use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// An entry as written.
-#[derive(Deserialize)]
-pub(in crate::rules) struct Entry {
-    #[serde(flatten)]
-    common: Common,
-    /// `(gggg,eeee)` in hexadecimal.
-    tag: String,
-    kind: Kind,
-    confidence: Option<f32>,
-}
-
-impl SectionEntry for Entry {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// An entry as written.
+    pub(in crate::rules) struct Entry {
+        /// `(gggg,eeee)` in hexadecimal.
+        tag: String,
+        kind: Kind,
+        confidence: Option<f32>,
     }
 }
 
@@ -46,15 +38,20 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<DicomRules, LoadError> {
     let mut rules = DicomRules::default();
+    let mut taken = Taken::default();
     for (_, (entry, source)) in section {
         let tag = parse_tag(&entry.tag).ok_or_else(|| {
             faulty(&source, format!("tag {:?}: write (gggg,eeee) in hexadecimal", entry.tag))
         })?;
         list.push(info("dicom", &entry.common, Some(entry.kind), entry.tag.clone(), &source));
+        taken.take(
+            format!("({:04X},{:04X})", tag >> 16, tag & 0xFFFF),
+            &entry.common.id,
+            &source,
+        )?;
         rules.last = rules.last.max(tag);
-        rules
-            .by_tag
-            .insert(tag, field_rule(&entry.common, entry.kind, &entry.tag, entry.confidence));
+        let rule = field_rule(&entry.common, entry.kind, &entry.tag, entry.confidence, &source)?;
+        rules.by_tag.insert(tag, rule);
     }
     Ok(rules)
 }

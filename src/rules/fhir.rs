@@ -1,43 +1,29 @@
 //! `[[fhir]]`: elements of FHIR resources that identify a patient; `[[identifier_system]]`: what the
 //! `system` (or OID) of an identifier says of it.
 
-use super::load::{Common, Compiled, LoadError, RuleInfo, SectionEntry, faulty, field_rule, info};
+use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, field_rule, info, section_entry};
 use super::{FieldRule, Kind};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// An entry as written.
-#[derive(Deserialize)]
-pub(in crate::rules) struct Entry {
-    #[serde(flatten)]
-    common: Common,
-    /// `Patient.birthDate`.
-    path: String,
-    datatype: FhirType,
-    kind: Kind,
-    confidence: Option<f32>,
-}
-
-impl SectionEntry for Entry {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// An entry as written.
+    pub(in crate::rules) struct Entry {
+        /// `Patient.birthDate`.
+        path: String,
+        datatype: FhirType,
+        kind: Kind,
+        confidence: Option<f32>,
     }
 }
 
-/// A naming system.
-#[derive(Deserialize)]
-pub(in crate::rules) struct IdentifierSystem {
-    #[serde(flatten)]
-    common: Common,
-    /// URL or `urn:oid:...`, whole or ending in `*`.
-    system: String,
-    kind: Kind,
-}
-
-impl SectionEntry for IdentifierSystem {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// A naming system.
+    pub(in crate::rules) struct IdentifierSystem {
+        /// URL or `urn:oid:...`, whole or ending in `*`.
+        system: String,
+        kind: Kind,
     }
 }
 
@@ -98,12 +84,14 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<FhirRules, LoadError> {
     let mut rules = FhirRules::default();
+    let mut taken = Taken::default();
     for (_, (entry, source)) in elements {
         let (resource, path) = entry.path.split_once('.').ok_or_else(|| {
             faulty(&source, format!("path {:?}: write Resource.element", entry.path))
         })?;
         list.push(info("fhir", &entry.common, Some(entry.kind), entry.path.clone(), &source));
-        let rule = field_rule(&entry.common, entry.kind, &entry.path, entry.confidence);
+        taken.take(entry.path.clone(), &entry.common.id, &source)?;
+        let rule = field_rule(&entry.common, entry.kind, &entry.path, entry.confidence, &source)?;
         rules
             .elements
             .entry(resource.to_owned())
@@ -118,6 +106,7 @@ pub(in crate::rules) fn compile(
             entry.system.clone(),
             &source,
         ));
+        taken.take(entry.system.clone(), &entry.common.id, &source)?;
         match entry.system.strip_suffix('*') {
             Some(prefix) => rules.prefixes.push((prefix.to_owned(), entry.kind)),
             None => {

@@ -1,65 +1,59 @@
 //! `[[hl7v2]]`: fields that identify a patient; `[[hl7_identifier_type]]`: what a CX-5 code (table
 //! 0203) says of an id.
 
-use super::load::{Common, Compiled, LoadError, RuleInfo, SectionEntry, faulty, field_rule, info};
+use super::load::{
+    Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
+};
 use super::{FieldRule, Kind};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// An entry as written. ASTM and LIS2 records are put together from the same data types.
-#[derive(Deserialize)]
-pub(in crate::rules) struct Entry {
-    #[serde(flatten)]
-    pub(in crate::rules) common: Common,
-    /// `PID-5`.
-    pub(in crate::rules) field: String,
-    /// HL7 v2 data type, which says how the value is put together.
-    datatype: Hl7Type,
-    pub(in crate::rules) kind: Kind,
-    confidence: Option<f32>,
-    /// Whose data it is, where it may be another person's.
-    #[serde(default)]
-    subject: Hl7Subject,
-    /// The identifier type code (CX-5) does not change the kind.
-    #[serde(default)]
-    fixed: bool,
-    /// Only where the segment's first field starts with one of these codes (QPD-1).
-    #[serde(default)]
-    first: Vec<String>,
-}
-
-impl SectionEntry for Entry {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// An entry as written. ASTM records are put together from the same data types.
+    pub(in crate::rules) struct Entry {
+        /// `PID-5`.
+        field: String,
+        /// HL7 v2 data type, which says how the value is put together.
+        datatype: Hl7Type,
+        kind: Kind,
+        confidence: Option<f32>,
+        /// Whose data it is, where it may be another person's.
+        #[serde(default)]
+        subject: Hl7Subject,
+        /// The identifier type code (CX-5) does not change the kind.
+        #[serde(default)]
+        fixed: bool,
+        /// Only where the segment's first field starts with one of these codes (QPD-1).
+        #[serde(default)]
+        first: Vec<String>,
     }
 }
 
 impl Entry {
-    pub(in crate::rules) fn into_field(self) -> Hl7Field {
-        Hl7Field {
-            rule: field_rule(&self.common, self.kind, &self.field, self.confidence),
+    pub(in crate::rules) fn field(&self) -> &str {
+        &self.field
+    }
+    pub(in crate::rules) const fn kind(&self) -> Kind {
+        self.kind
+    }
+    pub(in crate::rules) fn into_field(self, source: &Source) -> Result<Hl7Field, LoadError> {
+        Ok(Hl7Field {
+            rule: field_rule(&self.common, self.kind, &self.field, self.confidence, source)?,
             datatype: self.datatype,
             subject: self.subject,
             fixed: self.fixed,
             first: self.first,
-        }
+        })
     }
 }
 
-/// A code of table 0203.
-#[derive(Deserialize)]
-pub(in crate::rules) struct IdentifierType {
-    #[serde(flatten)]
-    common: Common,
-    /// As in CX-5; ends in `*` for all codes that start so.
-    code: String,
-    kind: Kind,
-}
-
-impl SectionEntry for IdentifierType {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// A code of table 0203.
+    pub(in crate::rules) struct IdentifierType {
+        /// As in CX-5; ends in `*` for all codes that start so.
+        code: String,
+        kind: Kind,
     }
 }
 
@@ -149,11 +143,17 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<Hl7v2Rules, LoadError> {
     let mut rules = Hl7v2Rules::default();
+    let mut taken = Taken::default();
     for (_, (entry, source)) in fields {
         let (segment, number) = parse_field(&entry.field)
             .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
         list.push(info("hl7v2", &entry.common, Some(entry.kind), entry.field.clone(), &source));
-        let field = entry.into_field();
+        taken.take(
+            format!("{} {} {}", entry.field, entry.first.join(","), entry.kind.as_str()),
+            &entry.common.id,
+            &source,
+        )?;
+        let field = entry.into_field(&source)?;
         rules.segments.entry(segment).or_default().push((number, field));
     }
     for fields in rules.segments.values_mut() {
@@ -167,6 +167,7 @@ pub(in crate::rules) fn compile(
             entry.code.clone(),
             &source,
         ));
+        taken.take(format!("code {}", entry.code), &entry.common.id, &source)?;
         match entry.code.strip_suffix('*') {
             Some(prefix) => rules.type_prefixes.push((prefix.to_owned(), entry.kind)),
             None => {

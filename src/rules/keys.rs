@@ -1,47 +1,35 @@
 //! `[[key]]`: key names of JSON objects, form fields, CSV and HTML headings, in several languages;
 //! `[[key_context]]`: names that say a record is about a patient, or certainly not.
 
-use super::load::{Common, Compiled, LoadError, RuleInfo, SectionEntry, field_rule, info};
+use super::load::{
+    Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
+};
 use super::{FieldRule, Kind};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization;
 
-/// An entry as written.
-#[derive(Deserialize)]
-pub(in crate::rules) struct Entry {
-    #[serde(flatten)]
-    common: Common,
-    /// Key names; compared after [`fold`].
-    names: Vec<String>,
-    kind: Kind,
-    #[serde(default)]
-    part: NamePart,
-    /// The name itself says that it is about a patient (`patientName`).
-    #[serde(default)]
-    patient: bool,
-    confidence: Option<f32>,
-}
-
-impl SectionEntry for Entry {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// An entry as written.
+    pub(in crate::rules) struct Entry {
+        /// Key names; compared after [`fold`].
+        names: Vec<String>,
+        kind: Kind,
+        #[serde(default)]
+        part: NamePart,
+        /// The name itself says that it is about a patient (`patientName`).
+        #[serde(default)]
+        patient: bool,
+        confidence: Option<f32>,
     }
 }
 
-/// Names beside the identifying ones that turn the scale.
-#[derive(Deserialize)]
-pub(in crate::rules) struct Context {
-    #[serde(flatten)]
-    common: Common,
-    names: Vec<String>,
-    about: About,
-}
-
-impl SectionEntry for Context {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// Names beside the identifying ones that turn the scale.
+    pub(in crate::rules) struct Context {
+        names: Vec<String>,
+        about: About,
     }
 }
 
@@ -123,25 +111,40 @@ pub fn fold(name: &str) -> String {
     name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// Folds a name of a rule file, where one that folds to nothing would never be found.
+fn folded(name: &str, source: &Source) -> Result<String, LoadError> {
+    let folded = fold(name);
+    if folded.is_empty() {
+        let reason = format!("name {name:?}: write letters or digits, at most {MAX_NAME} bytes");
+        return Err(faulty(source, reason));
+    }
+    Ok(folded)
+}
+
 pub(in crate::rules) fn compile(
     keys: Compiled<Entry>,
     contexts: Compiled<Context>,
     list: &mut Vec<RuleInfo>,
 ) -> Result<KeyRules, LoadError> {
     let mut rules = KeyRules::default();
+    let (mut taken, mut taken_contexts) = (Taken::default(), Taken::default());
     for (_, (entry, source)) in keys {
         let subject = entry.names.join(", ");
         list.push(info("key", &entry.common, Some(entry.kind), subject, &source));
         for name in &entry.names {
-            let rule = field_rule(&entry.common, entry.kind, name, entry.confidence);
+            let folded = folded(name, &source)?;
+            taken.take(folded.clone(), &entry.common.id, &source)?;
+            let rule = field_rule(&entry.common, entry.kind, name, entry.confidence, &source)?;
             let key = Key { rule, part: entry.part, patient: entry.patient };
-            rules.keys.insert(fold(name), key);
+            rules.keys.insert(folded, key);
         }
     }
     for (_, (entry, source)) in contexts {
         list.push(info("key_context", &entry.common, None, entry.names.join(", "), &source));
         for name in &entry.names {
-            rules.contexts.insert(fold(name), entry.about);
+            let folded = folded(name, &source)?;
+            taken_contexts.take(folded.clone(), &entry.common.id, &source)?;
+            rules.contexts.insert(folded, entry.about);
         }
     }
     Ok(rules)

@@ -1,8 +1,8 @@
 //! Reading rule files.
 
-use super::{Kind, RuleSet, astm, dicom, fhir, hl7v2, keys, policy, x12};
+use super::{Kind, RuleSet, astm, dicom, fhir, hl7v2, keys, placeholder, policy, x12};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// The rule files that ship with the binary.
@@ -90,25 +90,80 @@ struct File {
     #[serde(default)]
     key_context: Vec<toml::Spanned<keys::Context>>,
     #[serde(default)]
+    placeholder: Vec<toml::Spanned<placeholder::Entry>>,
+    #[serde(default)]
+    name_affix: Vec<toml::Spanned<placeholder::Affix>>,
+    #[serde(default)]
     alert: Vec<toml::Spanned<policy::Entry>>,
+    deidentified: Option<policy::DeidentifiedEntry>,
     severity: Option<policy::SeverityEntry>,
 }
 
-/// Fields that every entry shares. Sections flatten it.
-#[derive(Deserialize, Clone, Debug)]
+/// What every entry shares.
+#[derive(Clone, Debug)]
 pub(in crate::rules) struct Common {
     pub id: String,
     pub title: String,
-    #[serde(default)]
     pub reference: String,
-    #[serde(default, rename = "match")]
     pub matches: Vec<String>,
-    #[serde(default, rename = "no_match")]
     pub no_matches: Vec<String>,
 }
 
+/// Defines an entry of a section: the given fields beside the [`Common`] ones, and no others.
+/// (`serde(flatten)` would do it, but then unknown keys can no longer be refused.)
+macro_rules! section_entry {
+    ($(#[doc = $doc:literal])* $vis:vis struct $name:ident {
+        $($(#[$meta:meta])* $field:ident: $type:ty,)*
+    }) => {
+        $(#[doc = $doc])*
+        $vis struct $name {
+            pub(in crate::rules) common: $crate::rules::load::Common,
+            $($field: $type,)*
+        }
+
+        impl $crate::rules::load::SectionEntry for $name {
+            fn common(&self) -> &$crate::rules::load::Common {
+                &self.common
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                #[derive(serde::Deserialize)]
+                #[serde(deny_unknown_fields)]
+                struct Written {
+                    id: String,
+                    title: String,
+                    #[serde(default)]
+                    reference: String,
+                    #[serde(default, rename = "match")]
+                    matches: Vec<String>,
+                    #[serde(default, rename = "no_match")]
+                    no_matches: Vec<String>,
+                    $($(#[$meta])* $field: $type,)*
+                }
+                let written = Written::deserialize(from)?;
+                Ok(Self {
+                    common: $crate::rules::load::Common {
+                        id: written.id,
+                        title: written.title,
+                        reference: written.reference,
+                        matches: written.matches,
+                        no_matches: written.no_matches,
+                    },
+                    $($field: written.$field,)*
+                })
+            }
+        }
+    };
+}
+pub(in crate::rules) use section_entry;
+
+/// File and line of an entry.
+pub(in crate::rules) type Source = (String, usize);
+
 /// Entries of one section by id, so that a later file overrides an earlier one; in order of id.
-type Section<T> = BTreeMap<String, (T, (String, usize))>;
+type Section<T> = BTreeMap<String, (T, Source)>;
 
 /// An entry of a section.
 pub(in crate::rules) trait SectionEntry {
@@ -129,7 +184,12 @@ struct Sources {
     identifier_system: Section<fhir::IdentifierSystem>,
     key: Section<keys::Entry>,
     key_context: Section<keys::Context>,
+    placeholder: Section<placeholder::Entry>,
+    name_affix: Section<placeholder::Affix>,
     alert: Section<policy::Entry>,
+    deidentified: Option<policy::DeidentifiedEntry>,
+    /// Section and place of every id: one namespace over all sections.
+    ids: HashMap<String, (&'static str, Source)>,
     severity: Option<policy::SeverityEntry>,
 }
 
@@ -190,18 +250,23 @@ impl Sources {
             line: e.span().map_or(1, |s| line_of(text, s.start)),
             reason: e.message().to_owned(),
         })?;
-        let at = Place { file, text };
-        at.merge(&mut self.dicom, parsed.dicom)?;
-        at.merge(&mut self.hl7v2, parsed.hl7v2)?;
-        at.merge(&mut self.hl7_identifier_type, parsed.hl7_identifier_type)?;
-        at.merge(&mut self.astm, parsed.astm)?;
-        at.merge(&mut self.x12, parsed.x12)?;
-        at.merge(&mut self.x12_entity, parsed.x12_entity)?;
-        at.merge(&mut self.fhir, parsed.fhir)?;
-        at.merge(&mut self.identifier_system, parsed.identifier_system)?;
-        at.merge(&mut self.key, parsed.key)?;
-        at.merge(&mut self.key_context, parsed.key_context)?;
-        at.merge(&mut self.alert, parsed.alert)?;
+        let mut at = Place { file, text, ids: &mut self.ids };
+        at.merge("dicom", &mut self.dicom, parsed.dicom)?;
+        at.merge("hl7v2", &mut self.hl7v2, parsed.hl7v2)?;
+        at.merge("hl7_identifier_type", &mut self.hl7_identifier_type, parsed.hl7_identifier_type)?;
+        at.merge("astm", &mut self.astm, parsed.astm)?;
+        at.merge("x12", &mut self.x12, parsed.x12)?;
+        at.merge("x12_entity", &mut self.x12_entity, parsed.x12_entity)?;
+        at.merge("fhir", &mut self.fhir, parsed.fhir)?;
+        at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
+        at.merge("key", &mut self.key, parsed.key)?;
+        at.merge("key_context", &mut self.key_context, parsed.key_context)?;
+        at.merge("placeholder", &mut self.placeholder, parsed.placeholder)?;
+        at.merge("name_affix", &mut self.name_affix, parsed.name_affix)?;
+        at.merge("alert", &mut self.alert, parsed.alert)?;
+        if parsed.deidentified.is_some() {
+            self.deidentified = parsed.deidentified;
+        }
         if parsed.severity.is_some() {
             self.severity = parsed.severity;
         }
@@ -211,6 +276,7 @@ impl Sources {
     fn compile(self) -> Result<RuleSet, LoadError> {
         let mut entries = Vec::new();
         let severity = self.severity.unwrap_or_default();
+        let deidentified = self.deidentified.unwrap_or_default();
         Ok(RuleSet {
             dicom: dicom::compile(self.dicom, &mut entries)?,
             hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
@@ -218,7 +284,8 @@ impl Sources {
             x12: x12::compile(self.x12, self.x12_entity, &mut entries)?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
-            policy: policy::compile(self.alert, severity, &mut entries)?,
+            placeholders: placeholder::compile(self.placeholder, self.name_affix, &mut entries)?,
+            policy: policy::compile(self.alert, deidentified, severity, &mut entries)?,
             entries,
         })
     }
@@ -228,11 +295,13 @@ impl Sources {
 struct Place<'a> {
     file: &'a str,
     text: &'a str,
+    ids: &'a mut HashMap<String, (&'static str, Source)>,
 }
 
 impl Place<'_> {
     fn merge<T: SectionEntry>(
-        &self,
+        &mut self,
+        name: &'static str,
         section: &mut Section<T>,
         entries: Vec<toml::Spanned<T>>,
     ) -> Result<(), LoadError> {
@@ -247,12 +316,23 @@ impl Place<'_> {
             {
                 return faulty(format!("id {id:?}: use lower-case letters, digits and dashes"));
             }
-            if let Some((_, (file, _))) = section.get(&id)
-                && file == self.file
-            {
-                return faulty(format!("id {id:?} stands twice in this file"));
+            if entry.common().title.trim().is_empty() {
+                return faulty(format!("{id:?} has an empty title: say what it finds"));
             }
-            section.insert(id, (entry, (self.file.to_owned(), line)));
+            if let Some((section, (file, at))) = self.ids.get(&id) {
+                if file == self.file {
+                    return faulty(format!("id {id:?} is already used in line {at}"));
+                }
+                if *section != name {
+                    return faulty(format!(
+                        "id {id:?} is already used in [[{section}]] ({file}:{at}); only an entry \
+                         of the same section can override it"
+                    ));
+                }
+            }
+            let source = (self.file.to_owned(), line);
+            self.ids.insert(id.clone(), (name, source.clone()));
+            section.insert(id, (entry, source));
         }
         Ok(())
     }
@@ -263,7 +343,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 /// A fault in a compiled entry.
-pub(in crate::rules) fn faulty(source: &(String, usize), reason: impl Into<String>) -> LoadError {
+pub(in crate::rules) fn faulty(source: &Source, reason: impl Into<String>) -> LoadError {
     LoadError::Faulty { file: source.0.clone(), line: source.1, reason: reason.into() }
 }
 
@@ -273,7 +353,7 @@ pub(in crate::rules) fn info(
     common: &Common,
     kind: Option<Kind>,
     subject: String,
-    source: &(String, usize),
+    source: &Source,
 ) -> RuleInfo {
     RuleInfo {
         id: common.id.clone(),
@@ -294,15 +374,44 @@ pub(in crate::rules) fn field_rule(
     kind: Kind,
     field: &str,
     confidence: Option<f32>,
-) -> std::sync::Arc<super::FieldRule> {
-    std::sync::Arc::new(super::FieldRule {
+    source: &Source,
+) -> Result<std::sync::Arc<super::FieldRule>, LoadError> {
+    let confidence = confidence.unwrap_or(1.0);
+    if !(0.0..=1.0).contains(&confidence) {
+        return Err(faulty(source, format!("confidence {confidence}: write a number from 0 to 1")));
+    }
+    Ok(std::sync::Arc::new(super::FieldRule {
         id: common.id.as_str().into(),
         title: common.title.clone(),
         reference: common.reference.clone(),
         kind,
         field: field.into(),
-        confidence: confidence.unwrap_or(1.0).clamp(0.0, 1.0),
-    })
+        confidence,
+    }))
 }
 
-pub(in crate::rules) type Compiled<T> = BTreeMap<String, (T, (String, usize))>;
+pub(in crate::rules) type Compiled<T> = BTreeMap<String, (T, Source)>;
+
+/// Who has taken which subject (a tag, a field, a key name): two entries for one subject would
+/// leave it to chance which of them holds.
+#[derive(Default)]
+pub(in crate::rules) struct Taken(HashMap<String, (String, Source)>);
+
+impl Taken {
+    /// Takes `subject` for the entry `id`.
+    pub fn take(&mut self, subject: String, id: &str, source: &Source) -> Result<(), LoadError> {
+        if let Some((other, (file, line))) = self.0.get(&subject)
+            && other != id
+        {
+            return Err(faulty(
+                source,
+                format!(
+                    "{subject:?} is already taken by {other:?} ({file}:{line}); to override that \
+                     entry give this one the same id"
+                ),
+            ));
+        }
+        self.0.insert(subject, (id.to_owned(), source.clone()));
+        Ok(())
+    }
+}

@@ -13,7 +13,9 @@ mod hl7v2;
 mod keys;
 mod kind;
 mod load;
+mod placeholder;
 mod policy;
+mod show;
 mod x12;
 
 pub use astm::AstmRules;
@@ -23,7 +25,9 @@ pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
 pub use keys::{About, Key, KeyRules, NamePart, fold};
 pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
-pub use policy::{AlertRule, Policy, SeverityEntry};
+pub use placeholder::Placeholders;
+pub use policy::{AlertRule, Policy, RecordEvidence, SeverityEntry};
+pub use show::{check_text, list_table};
 pub use x12::{X12Element, X12Rules};
 
 use std::sync::Arc;
@@ -60,6 +64,8 @@ pub struct RuleSet {
     pub fhir: FhirRules,
     /// Key names of JSON, forms, CSV and HTML.
     pub keys: KeyRules,
+    /// Values that name nobody.
+    pub placeholders: Placeholders,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
     /// Every entry, for `phitap rules list` and `test`.

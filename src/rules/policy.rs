@@ -1,28 +1,33 @@
 //! `[[alert]]`: which evidence in which contents makes an alert; `[severity]`: how bad it is.
 
 use super::Kind;
-use super::load::{Common, Compiled, LoadError, RuleInfo, SectionEntry, faulty, info};
+use super::load::{Compiled, LoadError, RuleInfo, faulty, info, section_entry};
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// An entry as written.
-#[derive(Deserialize)]
-pub(in crate::rules) struct Entry {
-    #[serde(flatten)]
-    common: Common,
-    /// Formats it applies to (`dicom`, `fhir`, ...), `*` for all.
-    content: Vec<String>,
-    /// At least one of these kinds must be there.
-    any_of: Vec<Kind>,
-    /// How many different kinds must be there, sex not counted.
-    #[serde(default = "one")]
-    kinds: u8,
-    /// Words or structure must say that it is about a patient.
-    #[serde(default)]
-    patient_context: bool,
-    /// Whether it also applies to questions (C-FIND keys, search forms).
-    #[serde(default = "yes")]
-    query: bool,
+section_entry! {
+    /// An entry as written.
+    pub(in crate::rules) struct Entry {
+        /// Formats it applies to (`dicom`, `fhir`, ...), `*` for all.
+        content: Vec<String>,
+        /// At least one of these kinds must be there.
+        any_of: Vec<Kind>,
+        /// All of these kinds must be there too.
+        #[serde(default)]
+        all_of: Vec<Kind>,
+        /// How many different kinds must be there, sex not counted.
+        #[serde(default = "one")]
+        kinds: u8,
+        /// Only structured medical records (data sets, messages, resources).
+        #[serde(default)]
+        structured: bool,
+        /// Words or structure must say that it is about a patient.
+        #[serde(default)]
+        patient_context: bool,
+        /// Whether it also applies to questions (C-FIND keys, search forms).
+        #[serde(default = "yes")]
+        query: bool,
+    }
 }
 
 const fn one() -> u8 {
@@ -33,10 +38,12 @@ const fn yes() -> bool {
     true
 }
 
-impl SectionEntry for Entry {
-    fn common(&self) -> &Common {
-        &self.common
-    }
+/// `[deidentified]`: what a record may hold whose source says that it was de-identified.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields)]
+pub(in crate::rules) struct DeidentifiedEntry {
+    /// Kinds whose values are pseudonyms there.
+    pseudonymous: Vec<Kind>,
 }
 
 /// Points of a severity score, added up and capped at 100.
@@ -82,6 +89,21 @@ impl Default for SeverityEntry {
     }
 }
 
+/// What a record has to show for itself.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordEvidence<'a> {
+    /// The format that found it.
+    pub content: &'a str,
+    /// Whether that format is a structured medical record.
+    pub structured: bool,
+    /// Kinds of its identifiers, each once.
+    pub kinds: &'a [Kind],
+    /// Words or structure say that it is about a patient. A structured record always is.
+    pub patient_context: bool,
+    /// It is a question for a patient.
+    pub query: bool,
+}
+
 /// What makes an alert.
 #[derive(Debug)]
 pub struct AlertRule {
@@ -91,28 +113,24 @@ pub struct AlertRule {
     pub name: String,
     content: Vec<String>,
     any_of: Vec<Kind>,
+    all_of: Vec<Kind>,
     kinds: u8,
+    structured: bool,
     patient_context: bool,
     query: bool,
 }
 
 impl AlertRule {
-    /// Whether a record of `content` with these kinds is enough.
-    pub fn applies(
-        &self,
-        content: &str,
-        kinds: &[Kind],
-        patient_context: bool,
-        query: bool,
-    ) -> bool {
-        let mut distinct: Vec<Kind> = kinds.iter().copied().filter(|k| *k != Kind::Sex).collect();
-        distinct.sort_unstable();
-        distinct.dedup();
-        self.content.iter().any(|c| c == content || c == "*")
-            && distinct.iter().any(|k| self.any_of.contains(k))
-            && distinct.len() >= usize::from(self.kinds)
-            && (patient_context || !self.patient_context)
-            && (!query || self.query)
+    /// Whether a record is enough.
+    pub fn applies(&self, record: &RecordEvidence<'_>) -> bool {
+        let counted = record.kinds.iter().filter(|k| **k != Kind::Sex).count();
+        self.content.iter().any(|c| c == "*" || c == record.content)
+            && (record.structured || !self.structured)
+            && (record.structured || record.patient_context || !self.patient_context)
+            && (self.query || !record.query)
+            && counted >= usize::from(self.kinds)
+            && self.any_of.iter().any(|k| record.kinds.contains(k))
+            && self.all_of.iter().all(|k| record.kinds.contains(k))
     }
 }
 
@@ -123,30 +141,37 @@ pub struct Policy {
     pub alerts: Vec<Arc<AlertRule>>,
     /// Points of the severity score.
     pub severity: SeverityEntry,
+    pseudonymous: Vec<Kind>,
 }
 
 impl Policy {
     /// The alert that a record makes, if it makes one.
-    pub fn alert(
-        &self,
-        content: &str,
-        kinds: &[Kind],
-        patient_context: bool,
-        query: bool,
-    ) -> Option<&Arc<AlertRule>> {
-        self.alerts.iter().find(|a| a.applies(content, kinds, patient_context, query))
+    pub fn alert(&self, record: &RecordEvidence<'_>) -> Option<&Arc<AlertRule>> {
+        self.alerts.iter().find(|a| a.applies(record))
+    }
+    /// Whether values of this kind are pseudonyms in a record that was de-identified.
+    pub fn is_pseudonymous(&self, kind: Kind) -> bool {
+        self.pseudonymous.contains(&kind)
     }
 }
 
 pub(in crate::rules) fn compile(
     alerts: Compiled<Entry>,
+    deidentified: DeidentifiedEntry,
     severity: SeverityEntry,
     list: &mut Vec<RuleInfo>,
 ) -> Result<Policy, LoadError> {
-    let mut policy = Policy { alerts: Vec::new(), severity };
+    let mut policy =
+        Policy { alerts: Vec::new(), severity, pseudonymous: deidentified.pseudonymous };
     for (_, (entry, source)) in alerts {
+        if entry.content.is_empty() {
+            return Err(faulty(&source, "content is empty: name formats, or \"*\" for all"));
+        }
         if entry.any_of.is_empty() {
             return Err(faulty(&source, "any_of is empty: this alert could never be made"));
+        }
+        if entry.kinds == 0 {
+            return Err(faulty(&source, "kinds is 0: at least one kind must be there"));
         }
         list.push(info("alert", &entry.common, None, entry.content.join(", "), &source));
         policy.alerts.push(Arc::new(AlertRule {
@@ -154,7 +179,9 @@ pub(in crate::rules) fn compile(
             name: entry.common.title,
             content: entry.content,
             any_of: entry.any_of,
+            all_of: entry.all_of,
             kinds: entry.kinds,
+            structured: entry.structured,
             patient_context: entry.patient_context,
             query: entry.query,
         }));

@@ -1,44 +1,29 @@
 //! `[[x12]]`: elements of X12 (HIPAA 5010) segments that identify a patient; `[[x12_entity]]`: which
 //! entities (NM101) are patients or insured persons.
 
-use super::load::{Common, Compiled, LoadError, RuleInfo, SectionEntry, faulty, field_rule, info};
+use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, field_rule, info, section_entry};
 use super::{FieldRule, Kind};
-use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// An entry as written.
-#[derive(Deserialize)]
-pub(in crate::rules) struct Entry {
-    #[serde(flatten)]
-    common: Common,
-    /// `NM1-09`.
-    element: String,
-    /// Only where the element before it is one of these qualifiers.
-    #[serde(default)]
-    qualifier: Vec<String>,
-    kind: Kind,
-    confidence: Option<f32>,
-}
-
-impl SectionEntry for Entry {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// An entry as written.
+    pub(in crate::rules) struct Entry {
+        /// `NM1-09`.
+        element: String,
+        /// Only where the element before it is one of these qualifiers.
+        #[serde(default)]
+        qualifier: Vec<String>,
+        kind: Kind,
+        confidence: Option<f32>,
     }
 }
 
-/// An entity identifier code.
-#[derive(Deserialize)]
-pub(in crate::rules) struct Entity {
-    #[serde(flatten)]
-    common: Common,
-    /// As in NM101.
-    code: String,
-}
-
-impl SectionEntry for Entity {
-    fn common(&self) -> &Common {
-        &self.common
+section_entry! {
+    /// An entity identifier code.
+    pub(in crate::rules) struct Entity {
+        /// As in NM101.
+        code: String,
     }
 }
 
@@ -81,11 +66,18 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<X12Rules, LoadError> {
     let mut rules = X12Rules::default();
+    let mut taken = Taken::default();
     for (_, (entry, source)) in elements {
         let (segment, number) = parse_element(&entry.element)
             .ok_or_else(|| faulty(&source, format!("element {:?}: write SEG-nn", entry.element)))?;
         list.push(info("x12", &entry.common, Some(entry.kind), entry.element.clone(), &source));
-        let rule = field_rule(&entry.common, entry.kind, &entry.element, entry.confidence);
+        let qualifiers: &[String] =
+            if entry.qualifier.is_empty() { &[String::new()] } else { &entry.qualifier };
+        for qualifier in qualifiers {
+            taken.take(format!("{} {qualifier}", entry.element), &entry.common.id, &source)?;
+        }
+        let rule =
+            field_rule(&entry.common, entry.kind, &entry.element, entry.confidence, &source)?;
         let element = X12Element { rule, qualifier: entry.qualifier };
         rules.segments.entry(segment.to_owned()).or_default().push((number, element));
     }
@@ -94,6 +86,7 @@ pub(in crate::rules) fn compile(
     }
     for (_, (entity, source)) in entities {
         list.push(info("x12_entity", &entity.common, None, entity.code.clone(), &source));
+        taken.take(format!("entity {}", entity.code), &entity.common.id, &source)?;
         rules.entities.insert(entity.code);
     }
     Ok(rules)

@@ -114,10 +114,18 @@ fn queries() {
 #[test]
 fn holes_and_junk() {
     let (lines, _) =
-        read(&[b"H|\\^&\rP|1|1||||A^B\rP|2|2||", b"cut^off\rP|3|3\rPlain text | with bars|x\r"], 5);
+        read(&[b"H|\\^&\rP|1|1|||A^B\rP|2|2||", b"cut^off\rP|3|3\rPlain text | with bars|x\r"], 5);
     assert_eq!(
         lines,
-        ["record astm", "P-3 patient_id 1", "end", "record astm", "P-3 patient_id 3", "end"]
+        [
+            "record astm",
+            "P-3 patient_id 1",
+            "P-6 name A^B",
+            "end",
+            "record astm",
+            "P-3 patient_id 3",
+            "end"
+        ]
     );
     let endless = [b"P|1|".as_slice(), &vec![b'x'; 1 << 20]].concat();
     read(&[&endless], 1000);

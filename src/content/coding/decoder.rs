@@ -1,0 +1,269 @@
+//! One interface over the decoders of the libraries: pieces in, pieces out, bounded memory.
+
+use super::Coding;
+use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
+use flate2::{Decompress, FlushDecompress, Status};
+use ruzstd::decoding::FrameDecoder;
+
+type Brotli = BrotliState<
+    brotli::HeapAlloc<u8>,
+    brotli::HeapAlloc<u32>,
+    brotli::HeapAlloc<brotli::HuffmanCode>,
+>;
+
+/// Largest zstd window (RFC 9659: a decoder for HTTP need not take more than 8 MiB).
+const MAX_WINDOW: u64 = 8 << 20;
+
+/// The largest zstd block with its header, a frame header and a checksum (RFC 8878 3.1.1.2.3).
+const ZSTD_UNIT: usize = (128 << 10) + 3 + 18 + 4;
+
+/// What came of one step.
+pub(super) enum Step {
+    /// So many bytes were decoded; there may be more.
+    Output(usize),
+    /// More input is needed.
+    Starved,
+    /// The coded data has ended; what follows is not part of it.
+    Done,
+    /// It breaks the rules of its coding.
+    Malformed,
+}
+
+/// A decoder with its state.
+pub(super) enum Decoder {
+    /// Zlib or bare deflate: the first two bytes tell.
+    Undecided(Vec<u8>),
+    Inflate {
+        state: Box<Decompress>,
+        gzip: bool,
+        ended: bool,
+    },
+    Brotli {
+        state: Box<Brotli>,
+        ended: bool,
+    },
+    Zstd(Box<Zstd>),
+}
+
+/// The library wants whole blocks: `input` holds what is not yet one.
+pub(super) struct Zstd {
+    frame: FrameDecoder,
+    input: Vec<u8>,
+    started: bool,
+    /// The last block was decoded; only a checksum follows.
+    last: bool,
+}
+
+impl Decoder {
+    pub(super) fn new(coding: Coding) -> Self {
+        match coding {
+            Coding::Gzip => Self::inflate(Decompress::new_gzip(15), true),
+            Coding::Deflate => Self::Undecided(Vec::new()),
+            Coding::Brotli => Self::Brotli {
+                state: Box::new(BrotliState::new(
+                    brotli::HeapAlloc::new(0),
+                    brotli::HeapAlloc::new(0),
+                    brotli::HeapAlloc::new(brotli::HuffmanCode::default()),
+                )),
+                ended: false,
+            },
+            Coding::Zstd => {
+                let mut frame = FrameDecoder::new();
+                frame.set_max_window_size(MAX_WINDOW);
+                Self::Zstd(Box::new(Zstd { frame, input: Vec::new(), started: false, last: false }))
+            }
+        }
+    }
+
+    fn inflate(state: Decompress, gzip: bool) -> Self {
+        Self::Inflate { state: Box::new(state), gzip, ended: false }
+    }
+
+    /// Decodes from `input` into `output`; how much of `input` was used, and what came of it.
+    pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> (usize, Step) {
+        match self {
+            Self::Undecided(first) => {
+                let want = 2 - first.len().min(2);
+                let (taken, _) = input.split_at(want.min(input.len()));
+                first.extend_from_slice(taken);
+                let used = taken.len();
+                let &[cmf, flg, ..] = first.as_slice() else {
+                    return (used, Step::Starved);
+                };
+                // RFC 1950 2.2: method 8, window at most 32 KiB, a multiple of 31.
+                let zlib = cmf & 0x0f == 8
+                    && cmf >> 4 <= 7
+                    && (u16::from(cmf) << 8 | u16::from(flg)).is_multiple_of(31);
+                let first = [cmf, flg];
+                *self = Self::inflate(Decompress::new(zlib), false);
+                // Two bytes of input never fill `output`.
+                match self.step(&first, output) {
+                    (_, Step::Starved) => (used, Step::Output(0)),
+                    (_, step) => (used, step),
+                }
+            }
+            Self::Inflate { state, gzip, ended } => inflate(state, *gzip, ended, input, output),
+            Self::Brotli { state, ended } => unbrotli(state, ended, input, output),
+            Self::Zstd(zstd) => zstd.step(input, output),
+        }
+    }
+
+    /// Whether the end of the coded data was reached.
+    pub(super) fn at_end(&self) -> bool {
+        match self {
+            Self::Undecided(_) => false,
+            Self::Inflate { ended, .. } | Self::Brotli { ended, .. } => *ended,
+            Self::Zstd(zstd) => zstd.last,
+        }
+    }
+
+    /// Bytes of heap held, roughly: windows grow to what the data asks for, which is not visible
+    /// from outside, so the usual sizes are taken.
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Self::Undecided(first) => first.capacity(),
+            Self::Inflate { .. } => 48 << 10,
+            Self::Brotli { .. } => 512 << 10,
+            Self::Zstd(zstd) => (512 << 10) + zstd.input.capacity(),
+        }
+    }
+}
+
+fn inflate(
+    state: &mut Decompress,
+    gzip: bool,
+    ended: &mut bool,
+    input: &[u8],
+    output: &mut [u8],
+) -> (usize, Step) {
+    if *ended {
+        // RFC 1952 2.2: a gzip file is one or more members; padding with zeros is common.
+        match input.first() {
+            None => return (0, Step::Starved),
+            Some(0x1f) if gzip => {
+                state.reset(true);
+                *ended = false;
+            }
+            Some(0) if gzip => {
+                return (input.iter().take_while(|b| **b == 0).count(), Step::Output(0));
+            }
+            Some(_) => return (0, Step::Done),
+        }
+    }
+    let (before_in, before_out) = (state.total_in(), state.total_out());
+    let status = state.decompress(input, output, FlushDecompress::None);
+    let used = (state.total_in() - before_in) as usize;
+    let made = (state.total_out() - before_out) as usize;
+    match status {
+        Err(_) => (used, Step::Malformed),
+        Ok(Status::StreamEnd) => {
+            *ended = true;
+            (used, Step::Output(made))
+        }
+        Ok(Status::Ok | Status::BufError) if used == 0 && made == 0 => (0, Step::Starved),
+        Ok(Status::Ok | Status::BufError) => (used, Step::Output(made)),
+    }
+}
+
+fn unbrotli(
+    state: &mut Brotli,
+    ended: &mut bool,
+    input: &[u8],
+    output: &mut [u8],
+) -> (usize, Step) {
+    if *ended {
+        return (0, Step::Done);
+    }
+    let (mut left, mut used) = (input.len(), 0);
+    let (mut room, mut made, mut total) = (output.len(), 0, 0);
+    let result = BrotliDecompressStream(
+        &mut left, &mut used, input, &mut room, &mut made, output, &mut total, state,
+    );
+    match result {
+        BrotliResult::ResultFailure => (used, Step::Malformed),
+        BrotliResult::ResultSuccess => {
+            *ended = true;
+            (used, Step::Output(made))
+        }
+        BrotliResult::NeedsMoreInput if made == 0 => (used, Step::Starved),
+        BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => (used, Step::Output(made)),
+    }
+}
+
+impl Zstd {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> (usize, Step) {
+        let free = ZSTD_UNIT.saturating_sub(self.input.len());
+        let (taken, _) = input.split_at(input.len().min(free));
+        self.input.extend_from_slice(taken);
+        let used = taken.len();
+        // The library decodes every block it is given before it hands out anything; one block at a
+        // time keeps a row of four-byte blocks of 128 KiB from filling the memory.
+        let unit = if !self.started {
+            header_len(&self.input)
+        } else if self.frame.can_collect() > 0 {
+            Some(0)
+        } else if self.last {
+            // A further frame is rare in HTTP and is not read.
+            return (used, Step::Done);
+        } else {
+            block_len(&self.input)
+        };
+        let Some(unit) = unit else {
+            return (used, Step::Malformed);
+        };
+        if unit > self.input.len() {
+            return (used, if used == 0 { Step::Starved } else { Step::Output(0) });
+        }
+        let mut source: Vec<u8> = self.input.drain(..unit).collect();
+        if !self.started {
+            self.started = true;
+        } else if source.first().is_some_and(|b| b & 1 == 1) {
+            self.last = true;
+            // The library hands out the end only with a checksum behind it, where the header
+            // announces one, but does not compare it: a cut stream gets one.
+            source.extend_from_slice(&[0; 4]);
+        }
+        match self.frame.decode_from_to(&source, output) {
+            Err(_) => (used, Step::Malformed),
+            // Promised output that does not come must not make an endless loop.
+            Ok((_, 0)) if unit == 0 => (used, Step::Malformed),
+            Ok((_, made)) => (used, Step::Output(made)),
+        }
+    }
+}
+
+/// Length of a zstd block with its header (RFC 8878 3.1.1.2); `None` if it breaks the rules, more
+/// than there is if it is not complete.
+fn block_len(data: &[u8]) -> Option<usize> {
+    let &[a, b, c, ..] = data else {
+        return Some(3);
+    };
+    let header = u32::from_le_bytes([a, b, c, 0]);
+    let size = (header >> 3) as usize;
+    match header >> 1 & 3 {
+        1 => Some(4),
+        3 => None,
+        _ => Some(3 + size).filter(|n| *n <= ZSTD_UNIT),
+    }
+}
+
+/// Length of a zstd frame header (RFC 8878 3.1.1.1); `None` if it is none, more than there is if it
+/// is not complete. The library would take a short header for an error.
+fn header_len(data: &[u8]) -> Option<usize> {
+    const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+    if !MAGIC.starts_with(data.get(..4).unwrap_or(data)) {
+        return None;
+    }
+    let Some(descriptor) = data.get(4) else {
+        return Some(5);
+    };
+    let single = descriptor >> 5 & 1;
+    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let size = match descriptor >> 6 {
+        0 => usize::from(single),
+        1 => 2,
+        2 => 4,
+        _ => 8,
+    };
+    Some(5 + usize::from(1 - single) + dictionary + size)
+}

@@ -1,0 +1,127 @@
+//! What the tests of contents share: a sink that writes records down, and a document that keeps
+//! the bytes it gets.
+
+use super::{
+    ContentId, Contents, Direction, Document, Env, Field, FieldSink, Mark, Media, RecordHead,
+    Scope, ServiceFacts, Tally, Want,
+};
+use crate::protocol::Hint;
+use crate::rules::RuleSet;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// The shipped rules, loaded once.
+pub fn rules() -> &'static RuleSet {
+    static RULES: OnceLock<RuleSet> = OnceLock::new();
+    RULES.get_or_init(|| RuleSet::shipped().expect("shipped rules are sound"))
+}
+
+/// Writes records down, one line each: `json name=... birth_date=... [PatientContext]`.
+#[derive(Default)]
+pub struct Lines {
+    open: Vec<String>,
+    /// Complete records.
+    pub lines: Vec<String>,
+}
+
+impl FieldSink for Lines {
+    fn begin(&mut self, _at: ContentId, head: RecordHead<'_>) {
+        let kind = if head.structured { "" } else { "~" };
+        self.open.push(format!("{}:{kind}{}", head.carrier.join(">"), head.content));
+    }
+    fn field(&mut self, _at: ContentId, field: Field<'_>) {
+        let line = self.open.last_mut().expect("a field stands in a record");
+        line.push_str(&format!(" {}={}", field.kind.as_str(), field.value.expose()));
+    }
+    fn mark(&mut self, _at: ContentId, mark: Mark) {
+        let line = self.open.last_mut().expect("a mark stands in a record");
+        line.push_str(&format!(" [{mark:?}]"));
+    }
+    fn end(&mut self, _at: ContentId) {
+        let line = self.open.pop().expect("a record was open");
+        self.lines.push(line);
+    }
+}
+
+/// Reads `bytes`, declared as `media` under `codings`, in pieces of `piece` bytes; the records.
+pub fn records_of(media: Media<'_>, codings: &[&str], bytes: &[u8], piece: usize) -> Vec<String> {
+    let (mut contents, mut sink) = (Contents::default(), Lines::default());
+    let (mut facts, mut tally) = (ServiceFacts::default(), Tally::default());
+    let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
+    let id = contents.open(&Hint {
+        direction: Direction::ServerToClient,
+        media,
+        operation: "GET",
+        codings,
+        layer: "http",
+    });
+    let mut at = 0;
+    while at < bytes.len() {
+        let end = bytes.len().min(at + piece.max(1));
+        let want = contents.data(id, &bytes[at..end], &mut env);
+        at = usize::try_from(want.skip).unwrap_or(usize::MAX).saturating_add(end);
+    }
+    contents.close(id, true, &mut env);
+    assert!(sink.open.is_empty(), "every record is complete");
+    sink.lines
+}
+
+/// The records of a content of this media type; checks that its split into pieces does not matter.
+pub fn records(content_type: &str, bytes: &[u8]) -> Vec<String> {
+    let media = Media::Type { content_type, name: "" };
+    let whole = records_of(media, &[], bytes, bytes.len());
+    for piece in [1, 2, 3, 5, 17, 64, 511, 513] {
+        assert_eq!(records_of(media, &[], bytes, piece), whole, "in pieces of {piece}");
+    }
+    whole
+}
+
+/// Keeps what its document gets.
+#[derive(Clone, Default)]
+pub struct Probe(Arc<Mutex<(Vec<u8>, Option<bool>)>>);
+
+impl Probe {
+    /// A document that writes here.
+    pub fn document(&self) -> impl Document + use<> {
+        self.clone()
+    }
+    /// The bytes, and whether the end came and was complete.
+    pub fn result(&self) -> (Vec<u8>, Option<bool>) {
+        self.0.lock().expect("one thread").clone()
+    }
+}
+
+impl Document for Probe {
+    fn data(&mut self, bytes: &[u8], _scope: &mut Scope<'_>) -> Want {
+        self.0.lock().expect("one thread").0.extend_from_slice(bytes);
+        Want::ALL
+    }
+    fn end(&mut self, complete: bool, _scope: &mut Scope<'_>) {
+        self.0.lock().expect("one thread").1.get_or_insert(complete);
+    }
+    fn memory(&self) -> usize {
+        0
+    }
+}
+
+/// Feeds `pieces` to `document` and ends it.
+pub fn read<'a>(document: &mut dyn Document, pieces: impl Iterator<Item = &'a [u8]>) {
+    let (mut sink, mut facts, mut tally) =
+        (Lines::default(), ServiceFacts::default(), Tally::default());
+    let (mut operation, mut layers) = (String::new(), vec!["test"]);
+    let mut scope = Scope {
+        id: ContentId(0),
+        direction: Direction::ServerToClient,
+        operation: &mut operation,
+        layers: &mut layers,
+        rules: rules(),
+        sink: &mut sink,
+        facts: &mut facts,
+        tally: &mut tally,
+    };
+    for piece in pieces {
+        if document.data(piece, &mut scope) == Want::NOTHING {
+            break;
+        }
+    }
+    document.end(true, &mut scope);
+}

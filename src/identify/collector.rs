@@ -1,0 +1,222 @@
+//! Takes the fields of contents and makes findings of them.
+
+use super::date::Date;
+use super::normalise::normalise;
+use super::plausible::{actual_kind, plausible};
+use super::record::{Held, Issuer, Record};
+use super::tally::Loss;
+use super::{Finding, Patients, Settings, Tally};
+use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, RecordHead};
+use crate::phi::PhiBuf;
+use crate::rules::{Kind, RecordEvidence, RuleSet};
+use crate::time::Timestamp;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Records open at the same time in one flow, over all contents and depths.
+const MAX_OPEN: usize = 256;
+
+/// Longest value that is held, bytes; what is longer is held up to here.
+const MAX_VALUE: usize = 1024;
+
+/// The sink of one flow's fields, borrowed anew for each packet.
+pub struct Collector<'a> {
+    /// What all workers share.
+    pub settings: &'a Settings,
+    /// The rules in force.
+    pub rules: &'a RuleSet,
+    /// Packet time.
+    pub now: Timestamp,
+    /// The flow's patients.
+    pub patients: &'a mut Patients,
+    /// Takes the findings.
+    pub out: &'a mut Vec<Finding>,
+    /// What is counted.
+    pub tally: &'a mut Tally,
+}
+
+impl FieldSink for Collector<'_> {
+    fn begin(&mut self, at: ContentId, head: RecordHead<'_>) {
+        if self.patients.open.len() < MAX_OPEN {
+            self.patients.open.push(Record::new(at, &head));
+            return;
+        }
+        self.tally.lose(Loss::OpenRecords);
+        // Its fields and its end must not be taken for those of the record around it. Without one
+        // around it, fields and end find nothing and are passed over.
+        if let Some(record) = self.innermost(at) {
+            record.shadows = record.shadows.saturating_add(1);
+        }
+    }
+
+    fn field(&mut self, at: ContentId, field: Field<'_>) {
+        let Some(index) = self.innermost_index(at) else { return };
+        let value = cut(field.value.expose());
+        let kind = match field.evidence {
+            Evidence::Declared => actual_kind(field.kind, value),
+            Evidence::Labelled | Evidence::Recognised => field.kind,
+        };
+        if !plausible(kind, value, self.rules, self.now) {
+            self.tally.implausible += 1;
+            return;
+        }
+        let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
+        normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
+        let token = self.settings.key.token(kind, &normal);
+        normal.zeroize();
+        let held = Held {
+            kind,
+            value: PhiBuf::new(value.to_owned()),
+            token,
+            issuer: Issuer::new(field.issuer),
+            full_date: kind == Kind::BirthDate
+                && Date::parse(value, self.now).is_some_and(Date::is_full),
+            field: self.patients.name(field.name),
+            rule: self.patients.name(field.rule),
+            confidence: field.confidence,
+            evidence: field.evidence,
+        };
+        let cap = self.settings.identifiers_per_patient;
+        if let Some(record) = self.patients.open.get_mut(index) {
+            record.add(held, cap, self.tally);
+        }
+    }
+
+    fn mark(&mut self, at: ContentId, mark: Mark) {
+        if let Some(index) = self.innermost_index(at)
+            && let Some(record) = self.patients.open.get_mut(index)
+        {
+            record.marks.set(mark);
+        }
+    }
+
+    fn end(&mut self, at: ContentId) {
+        if let Some(record) = self.innermost(at)
+            && record.shadows > 0
+        {
+            record.shadows -= 1;
+            return;
+        }
+        let position = self.patients.open.iter().rposition(|r| r.at == at);
+        if let Some(position) = position {
+            let record = self.patients.open.remove(position);
+            self.close(record);
+        }
+    }
+}
+
+impl Collector<'_> {
+    /// The flow has ended. Records still open are complete as far as they go: what they hold was on
+    /// the wire, and that their end was not seen makes it no less disclosed.
+    pub fn finish(&mut self) {
+        while let Some(record) = self.patients.open.pop() {
+            self.close(record);
+        }
+    }
+
+    /// The innermost record of a content, whether or not it takes fields.
+    fn innermost(&mut self, at: ContentId) -> Option<&mut Record> {
+        self.patients.open.iter_mut().rfind(|r| r.at == at)
+    }
+
+    /// The innermost record of a content that takes fields.
+    fn innermost_index(&self, at: ContentId) -> Option<usize> {
+        let open = &self.patients.open;
+        let index = open.iter().rposition(|r| r.at == at)?;
+        open.get(index).filter(|r| r.shadows == 0).map(|_| index)
+    }
+
+    /// A record has ended: it joins the one around it, or stands on its own.
+    fn close(&mut self, mut record: Record) {
+        let cap = self.settings.identifiers_per_patient;
+        if let Some(waiting) = record.waiting.take() {
+            if record.identity.contradicts(&waiting.identity) {
+                self.close_nested(*waiting, None);
+            } else {
+                record.join(*waiting, cap, self.tally);
+            }
+        }
+        let outer = self.patients.open.iter().rposition(|r| r.at == record.at);
+        self.close_nested(record, outer);
+    }
+
+    /// Whose is a record inside another one?
+    ///
+    /// If the outer one has said whose it is, the inner one joins it unless it contradicts. If not,
+    /// the inner one waits: a second inner record of another person shows that the outer one only
+    /// wraps them (a list of patients), and from then on each stands on its own.
+    fn close_nested(&mut self, record: Record, outer: Option<usize>) {
+        let cap = self.settings.identifiers_per_patient;
+        let Some(around) = outer.and_then(|index| self.patients.open.get_mut(index)) else {
+            return self.complete(record);
+        };
+        if around.container {
+            return self.complete(record);
+        }
+        if !around.identity.is_empty() {
+            if around.identity.contradicts(&record.identity) {
+                return self.complete(record);
+            }
+            return around.join(record, cap, self.tally);
+        }
+        match around.waiting.as_mut() {
+            None => around.waiting = Some(Box::new(record)),
+            Some(waiting) if !waiting.identity.contradicts(&record.identity) => {
+                waiting.join(record, cap, self.tally);
+            }
+            Some(_) => {
+                around.container = true;
+                if let Some(first) = around.waiting.take() {
+                    self.complete(*first);
+                }
+                self.complete(record);
+            }
+        }
+    }
+
+    /// A record that stands on its own: is it enough, and whose is it?
+    fn complete(&mut self, record: Record) {
+        self.tally.records += 1;
+        if record.held.is_empty() {
+            return;
+        }
+        if record.marks.has(Mark::Deidentified) && self.only_pseudonyms(&record) {
+            self.tally.deidentified += 1;
+            return;
+        }
+        let kinds = record.kinds();
+        let evidence = RecordEvidence {
+            content: record.content,
+            structured: record.structured,
+            kinds: &kinds,
+            patient_context: record.structured || record.marks.has(Mark::PatientContext),
+            query: record.marks.has(Mark::Query),
+        };
+        let Some(alert) = self.rules.policy.alert(&evidence) else {
+            self.tally.below_policy += 1;
+            return;
+        };
+        let finding = self.patients.file(record, alert, self.settings, self.now, self.tally);
+        self.out.extend(finding);
+    }
+
+    /// Whether a record whose source says that it was de-identified holds nothing else than what
+    /// such objects hold: pseudonyms (`[deidentified]` in the rules) and the year of birth, which is
+    /// often written as the first of January (PS3.15 E.1, action Z).
+    fn only_pseudonyms(&self, record: &Record) -> bool {
+        let year_only =
+            |value: &str| Date::parse(value, self.now).is_none_or(|d| d.month <= 1 && d.day <= 1);
+        record.held.iter().all(|held| {
+            self.rules.policy.is_pseudonymous(held.kind)
+                || (held.kind == Kind::BirthDate && year_only(held.value.as_phi().expose()))
+        })
+    }
+}
+
+/// At most [`MAX_VALUE`] bytes of `value`, whole characters.
+fn cut(value: &str) -> &str {
+    let mut end = value.len().min(MAX_VALUE);
+    while !value.is_char_boundary(end) {
+        end -= 1;
+    }
+    value.get(..end).unwrap_or_default()
+}

@@ -1,0 +1,329 @@
+//! Dates as they are written: DICOM DA, HL7 TS, ISO 8601, and what people type.
+
+use crate::time::Timestamp;
+
+/// Longest text that is read as a date, bytes.
+const MAX_DATE: usize = 48;
+
+/// First year in which somebody who is treated today, or was on record when records became
+/// electronic, can have been born.
+const FIRST_YEAR: u16 = 1850;
+
+/// Packet times before this (1990-01-01) come from a clock that was never set.
+const CLOCK_SET: Timestamp = Timestamp(631_152_000 * 1_000_000_000);
+
+/// Time zones reach 14 hours ahead of UTC: a child born there today has tomorrow's date.
+const ZONE_SLACK: i64 = 14 * 3600;
+
+/// A date of the Gregorian calendar. The month, and with it the day, may be missing (0).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Date {
+    pub year: u16,
+    pub month: u8,
+    pub day: u8,
+}
+
+impl Date {
+    /// The date of a moment (UTC), if its clock can be believed.
+    pub fn of(now: Timestamp) -> Option<Self> {
+        if now < CLOCK_SET {
+            return None;
+        }
+        let at = time::OffsetDateTime::from_unix_timestamp(now.0 / 1_000_000_000 + ZONE_SLACK);
+        let (year, month, day) = at.ok()?.to_calendar_date();
+        Some(Self { year: u16::try_from(year).ok()?, month: month.into(), day })
+    }
+
+    /// Whether somebody whose record passed at `now` can have been born, or died, on it.
+    pub fn is_past(self, now: Timestamp) -> bool {
+        let limit = Self::of(now).unwrap_or(Self { year: 2100, month: 12, day: 31 });
+        self.year >= FIRST_YEAR && self <= limit
+    }
+
+    /// Whole years from it to `now`; none where the clock cannot be believed.
+    pub fn age(self, now: Timestamp) -> Option<u16> {
+        let today = Self::of(now)?;
+        let before = (today.month, today.day) < (self.month, self.day);
+        Some(today.year.saturating_sub(self.year).saturating_sub(u16::from(before)))
+    }
+
+    /// Whether it names a day.
+    pub const fn is_full(self) -> bool {
+        self.month > 0 && self.day > 0
+    }
+
+    fn checked(year: u16, month: u8, day: u8) -> Option<Self> {
+        let date = Self { year, month, day };
+        match (month, day) {
+            (0, 0) => Some(date),
+            (1..=12, 0) => Some(date),
+            _ => {
+                let month = time::Month::try_from(month).ok()?;
+                time::Date::from_calendar_date(i32::from(year), month, day).ok().map(|_| date)
+            }
+        }
+    }
+
+    /// Reads a date. A time behind it is passed over; a range is none.
+    ///
+    /// Year first is beyond doubt. Where day and month could change places (`03/04/1959`), a slash
+    /// means the month comes first, as in the US; a dot or a dash means the day comes first, as
+    /// almost everywhere else. A two-digit year is of the last hundred years before `now`.
+    pub fn parse(text: &str, now: Timestamp) -> Option<Self> {
+        let text = text.trim();
+        if text.len() > MAX_DATE || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            return None;
+        }
+        let run = digits(text.as_bytes());
+        match run {
+            0 | 1..=3 => written(text, now),
+            4 if text.len() > 4 => written(text, now),
+            4 => Self::checked(number(text, 0, 4)?, 0, 0),
+            6 if text.len() == 6 => Self::checked(number(text, 0, 4)?, number(text, 4, 6)?, 0)
+                .filter(|d| d.month > 0 && d.year >= FIRST_YEAR),
+            8 | 10 | 12 | 14 | 16..=20 => compact(text, run),
+            _ => None,
+        }
+    }
+}
+
+/// Length of the run of digits at the front.
+fn digits(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|b| b.is_ascii_digit()).count()
+}
+
+fn number<T: std::str::FromStr>(text: &str, from: usize, to: usize) -> Option<T> {
+    text.get(from..to)?.parse().ok()
+}
+
+/// `YYYYMMDD[HHMM[SS[.f]]][+ZZZZ]` (DICOM DA, HL7 TS), or eight digits with the year last (xDT).
+fn compact(text: &str, run: usize) -> Option<Date> {
+    let rest = text.get(run..)?;
+    let zone = rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
+    // A range (PS3.4 C.2.2.2.5) looks like a zone with too many digits, or with none.
+    if zone.strip_prefix(['-', '+']).is_some_and(|z| !(2..=4).contains(&digits(z.as_bytes()))) {
+        return None;
+    }
+    let year_first = Date::checked(number(text, 0, 4)?, number(text, 4, 6)?, number(text, 6, 8)?)
+        .filter(|d| d.is_full() && d.year >= FIRST_YEAR);
+    if year_first.is_some() || run > 8 {
+        return year_first;
+    }
+    let (a, b, year) = (number(text, 0, 2)?, number(text, 2, 4)?, number(text, 4, 8)?);
+    Date::checked(year, b, a).or_else(|| Date::checked(year, a, b)).filter(|d| d.is_full())
+}
+
+/// Three parts with something between them, the month perhaps as a word.
+fn written(text: &str, now: Timestamp) -> Option<Date> {
+    let mut parts: [&str; 3] = [""; 3];
+    let mut count = 0;
+    let mut separator = None;
+    let mut rest = text;
+    while count < 3 {
+        let start = rest.find(char::is_alphanumeric)?;
+        separator = separator.or_else(|| rest[..start].chars().next().filter(|_| count > 0));
+        rest = &rest[start..];
+        let digit = rest.starts_with(|c: char| c.is_ascii_digit());
+        let end = rest
+            .find(|c: char| c.is_ascii_digit() != digit || !c.is_alphanumeric())
+            .unwrap_or(rest.len());
+        // `2nd of`, `2 de noviembre de`: small words between day and month.
+        let part = &rest[..end];
+        rest = &rest[end..];
+        let filler = !digit && matches!(part, "st" | "nd" | "rd" | "th" | "of" | "de" | "del");
+        if !filler {
+            parts[count] = part;
+            count += 1;
+        }
+        if rest.is_empty() {
+            break;
+        }
+    }
+    // Nothing but a time or the end of a phrase may follow.
+    if !(rest.is_empty() || rest == "." || rest.starts_with(['T', ' ', ',', 'Z', '+', ')'])) {
+        return None;
+    }
+    let [a, b, c] = parts;
+    let value = |s: &str| s.parse::<u8>().ok().filter(|_| s.len() <= 2);
+    let year = |s: &str| match s.len() {
+        4 => s.parse::<u16>().ok(),
+        2 => Some(century(s.parse().ok()?, now)),
+        _ => None,
+    };
+    match count {
+        2 if a.len() == 4 => Date::checked(year(a)?, value(b).filter(|m| *m > 0)?, 0),
+        2 if b.len() == 4 => Date::checked(year(b)?, value(a).filter(|m| *m > 0)?, 0),
+        3 if a.len() == 4 && value(b).is_some() => Date::checked(year(a)?, value(b)?, value(c)?),
+        3 if a.len() == 4 => Date::checked(year(a)?, month(b)?, value(c)?),
+        3 => match (value(a), value(b)) {
+            (Some(day), None) => Date::checked(year(c)?, month(b)?, day),
+            (None, Some(day)) => Date::checked(year(c)?, month(a)?, day),
+            (Some(a), Some(b)) => {
+                let month_first = (separator == Some('/') && a <= 12) || b > 12;
+                let (day, month) = if month_first { (b, a) } else { (a, b) };
+                Date::checked(year(c)?, month, day)
+            }
+            (None, None) => None,
+        },
+        _ => None,
+    }
+    .filter(|d| count == 2 || d.is_full())
+}
+
+/// The full year of a two-digit one.
+fn century(two: u16, now: Timestamp) -> u16 {
+    let this_year = Date::of(now).map_or(2099, |d| d.year);
+    let year = this_year - this_year % 100 + two;
+    if year > this_year { year - 100 } else { year }
+}
+
+/// The month of a name, by the letters that tell it apart in several languages.
+fn month(word: &str) -> Option<u8> {
+    const STARTS: &[(&str, u8)] = &[
+        ("jan", 1),
+        ("ene", 1),
+        ("gen", 1),
+        ("feb", 2),
+        ("fev", 2),
+        ("fév", 2),
+        ("mar", 3),
+        ("mär", 3),
+        ("mrz", 3),
+        ("maa", 3),
+        ("mrt", 3),
+        ("apr", 4),
+        ("abr", 4),
+        ("avr", 4),
+        ("may", 5),
+        ("mai", 5),
+        ("mei", 5),
+        ("mag", 5),
+        ("jun", 6),
+        ("juin", 6),
+        ("giu", 6),
+        ("jul", 7),
+        ("juil", 7),
+        ("lug", 7),
+        ("aug", 8),
+        ("ago", 8),
+        ("aou", 8),
+        ("aoû", 8),
+        ("sep", 9),
+        ("set", 9),
+        ("oct", 10),
+        ("okt", 10),
+        ("out", 10),
+        ("ott", 10),
+        ("nov", 11),
+        ("dec", 12),
+        ("dez", 12),
+        ("dic", 12),
+        ("déc", 12),
+        ("des", 12),
+    ];
+    let word = word.to_lowercase();
+    STARTS.iter().find(|(start, _)| word.starts_with(start)).map(|(_, n)| *n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_772_360_102_000_000_000); // 2026-03-01
+
+    fn iso(text: &str) -> Option<String> {
+        Date::parse(text, NOW).map(|d| format!("{:04}-{:02}-{:02}", d.year, d.month, d.day))
+    }
+
+    #[test]
+    fn one_day_in_many_spellings() {
+        for text in [
+            "19591102",
+            "1959-11-02",
+            "1959-11-02T08:15:00Z",
+            "1959-11-02 00:00:00",
+            "1959.11.02",
+            "1959/11/02",
+            "195911020815",
+            "19591102081500.123+0100",
+            "1959110208",
+            "02.11.1959",
+            "2.11.1959",
+            "11/02/1959",
+            "02-11-1959",
+            "02-Nov-1959",
+            "2 Nov 1959",
+            "Nov 2, 1959",
+            "November 2, 1959",
+            "2. November 1959",
+            "02/11/59x".trim_end_matches('x'),
+            "02.11.59",
+            "2 de noviembre de 1959",
+            "2nd of November 1959",
+            "02111959",
+            " 1959-11-02 ",
+        ] {
+            // With a slash the month comes first: this one is another day.
+            let day = if text == "02/11/59" { "1959-02-11" } else { "1959-11-02" };
+            assert_eq!(iso(text).as_deref(), Some(day), "{text}");
+        }
+    }
+
+    #[test]
+    fn doubtful_order_follows_the_separator() {
+        assert_eq!(iso("03/04/1959").as_deref(), Some("1959-03-04"));
+        assert_eq!(iso("03.04.1959").as_deref(), Some("1959-04-03"));
+        assert_eq!(iso("25/12/1959").as_deref(), Some("1959-12-25"));
+        assert_eq!(iso("12-25-1959").as_deref(), Some("1959-12-25"));
+        assert_eq!(iso("01.02.27").as_deref(), Some("1927-02-01"));
+        assert_eq!(iso("01.02.26").as_deref(), Some("2026-02-01"));
+    }
+
+    #[test]
+    fn parts_of_dates() {
+        assert_eq!(iso("1959").as_deref(), Some("1959-00-00"));
+        assert_eq!(iso("1959-11").as_deref(), Some("1959-11-00"));
+        assert_eq!(iso("195911").as_deref(), Some("1959-11-00"));
+    }
+
+    #[test]
+    fn what_is_no_date() {
+        for text in [
+            "",
+            "19591302",
+            "1959-02-30",
+            "31.04.1959",
+            "00000000",
+            "19590101-19601231",
+            "-19601231",
+            "19590101-",
+            "hello",
+            "1234567",
+            "123456789",
+            "99999999",
+            "*",
+            "0000-00-00",
+            "12",
+            "1959-11-02-03x",
+            "ééééé",
+            "1é59-11-02",
+            "TT",
+        ] {
+            let full = Date::parse(text, NOW).filter(|d| d.is_past(NOW));
+            assert_eq!(full, None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_future_and_ages_follow_packet_time() {
+        let date = |t| Date::parse(t, NOW).expect("a date");
+        assert!(date("20260301").is_past(NOW));
+        assert!(!date("20260401").is_past(NOW));
+        assert!(!date("1849-12-31").is_past(NOW));
+        assert_eq!(date("19360301").age(NOW), Some(90));
+        assert_eq!(date("19360303").age(NOW), Some(89));
+        // A capture whose clock was never set cannot tell.
+        assert!(date("20260401").is_past(Timestamp(0)));
+        assert_eq!(date("19360301").age(Timestamp(0)), None);
+    }
+}

@@ -1,0 +1,269 @@
+//! What may be shown of a value. [`Shown`] is made here and nowhere else.
+//!
+//! | kind | shown |
+//! |---|---|
+//! | names | the first letter of each word of two letters or more, and the structure: `D**^J***` |
+//! | birth and death date | the year; `90+` for those over 89 (45 CFR 164.514(b)(2)(i)(C)) |
+//! | numbers and codes | length and separators; the last two digits where there are six or more |
+//! | phone, fax | the same |
+//! | e-mail | first letter and top-level domain |
+//! | sex, picture, biometric | nothing, not even the length |
+//! | address, employer, url, ip | length and structure |
+
+use super::Shown;
+use super::date::Date;
+use crate::phi::Phi;
+use crate::rules::Kind;
+use crate::time::Timestamp;
+
+/// Longest masked text, characters.
+const MAX_MASKED: usize = 96;
+
+/// Fewest digits of a number whose last two may be shown.
+const LONG_NUMBER: usize = 6;
+
+/// What outputs may show of `value`, seen at `now`: all of it with `reveal`.
+pub(super) fn show(kind: Kind, value: Phi<'_>, now: Timestamp, reveal: bool) -> Shown {
+    if reveal {
+        return Shown { text: value.expose().into(), masked: false };
+    }
+    Shown { text: mask(kind, value.expose(), now).into(), masked: true }
+}
+
+fn mask(kind: Kind, value: &str, now: Timestamp) -> String {
+    let value = cut(value);
+    match kind {
+        Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => name(value),
+        Kind::BirthDate => match Date::parse(value, now) {
+            Some(date) if date.month > 0 => match date.age(now) {
+                Some(0..=89) => year(value, date.year),
+                Some(_) => "90+".to_owned(),
+                // The clock of the capture cannot be believed, and so no age.
+                None => structure(value),
+            },
+            _ => structure(value),
+        },
+        Kind::DeathDate => match Date::parse(value, now) {
+            Some(date) if date.month > 0 => year(value, date.year),
+            _ => structure(value),
+        },
+        Kind::Sex | Kind::Photo | Kind::Biometric => "*".to_owned(),
+        Kind::Email => email(value),
+        Kind::Address | Kind::Employer | Kind::Url | Kind::Ip => structure(value),
+        Kind::Phone
+        | Kind::NextOfKinPhone
+        | Kind::Fax
+        | Kind::PatientId
+        | Kind::Ssn
+        | Kind::NationalId
+        | Kind::InsuranceNumber
+        | Kind::AccountNumber
+        | Kind::EncounterId
+        | Kind::AccessionNumber
+        | Kind::DriversLicence
+        | Kind::PassportNumber
+        | Kind::DeviceId
+        | Kind::OtherId => number(value),
+    }
+}
+
+/// At most [`MAX_MASKED`] characters of `value`.
+fn cut(value: &str) -> &str {
+    value.char_indices().nth(MAX_MASKED).map_or(value, |(end, _)| &value[..end])
+}
+
+/// Characters that show how a value is put together and nothing of what it says.
+const fn is_structure(c: char) -> bool {
+    matches!(
+        c,
+        '^' | ','
+            | ' '
+            | '='
+            | '-'
+            | '.'
+            | '/'
+            | ':'
+            | '('
+            | ')'
+            | '&'
+            | '~'
+            | '@'
+            | ';'
+            | '+'
+            | '#'
+    )
+}
+
+const fn star(c: char) -> char {
+    if is_structure(c) { c } else { '*' }
+}
+
+fn structure(value: &str) -> String {
+    value.chars().map(star).collect()
+}
+
+/// First letters of words. A word of one letter would be shown whole, and a word in ideographs or
+/// syllables nearly so: these show nothing.
+fn name(value: &str) -> String {
+    let separates = |c: char| matches!(c, '^' | ',' | ' ' | '=');
+    let mut masked = String::with_capacity(value.len());
+    let mut start = true;
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        if separates(c) {
+            masked.push(c);
+            start = true;
+            continue;
+        }
+        let second = || chars.clone().take_while(|c| !separates(*c)).any(char::is_alphabetic);
+        let shown = start && second() && c.is_alphabetic() && c < '\u{1100}';
+        masked.push(if shown { c } else { '*' });
+        start = false;
+    }
+    masked
+}
+
+/// The year where it stands in the text as such, everything else masked.
+fn year(value: &str, year: u16) -> String {
+    let digits = year.to_string();
+    match value.split_once(digits.as_str()) {
+        Some((before, after)) => structure(before) + &digits + &structure(after),
+        None => structure(value),
+    }
+}
+
+/// The last two digits of six or more.
+fn number(value: &str) -> String {
+    let digits = value.chars().filter(|c| c.is_numeric()).count();
+    let hidden = if digits >= LONG_NUMBER { digits - 2 } else { digits };
+    let mut seen = 0;
+    let mask = |c: char| {
+        seen += usize::from(c.is_numeric());
+        if c.is_numeric() && seen > hidden { c } else { star(c) }
+    };
+    value.chars().map(mask).collect()
+}
+
+/// The first letter of the mailbox and the top-level domain, where there is more to either side.
+fn email(value: &str) -> String {
+    let Some((local, domain)) = value.split_once('@') else { return structure(value) };
+    let (name, tld) = match domain.rsplit_once('.') {
+        Some((name, tld)) if tld.chars().all(|c| c.is_ascii_alphabetic()) => (name, tld),
+        _ => (domain, ""),
+    };
+    if !local.contains(char::is_alphanumeric) || !name.contains(char::is_alphanumeric) {
+        return structure(value);
+    }
+    let mut masked = String::with_capacity(value.len());
+    for (i, c) in local.chars().enumerate() {
+        let shown = i == 0 && c.is_alphanumeric() && local.chars().nth(1).is_some();
+        masked.push(if shown { c } else { star(c) });
+    }
+    masked.push('@');
+    masked.extend(name.chars().map(star));
+    if !tld.is_empty() {
+        masked.push('.');
+        masked.push_str(tld);
+    }
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp(1_772_360_102_000_000_000); // 2026-03-01
+
+    #[test]
+    fn by_kind() {
+        for (kind, value, masked) in [
+            (Kind::Name, "Doe^Jane", "D**^J***"),
+            (Kind::Name, "Hartman, Jason Q", "H******, J**** *"),
+            (Kind::Name, "Le Gall^Célina", "L* G***^C*****"),
+            (Kind::Name, "Éva Ö", "É** *"),
+            (Kind::Name, "Yamada^Tarou=山田^太郎=やまだ^たろう", "Y*****^T****=**^**=***^***"),
+            (Kind::Name, "E\u{301}va", "E***"),
+            (Kind::Name, "O'Brien^Mary", "O******^M***"),
+            (Kind::BirthDate, "19591102", "1959****"),
+            (Kind::BirthDate, "1959-11-02", "1959-**-**"),
+            (Kind::BirthDate, "02.11.1959", "**.**.1959"),
+            (Kind::BirthDate, "19591102081500+0100", "1959**********+****"),
+            (Kind::BirthDate, "02.11.59", "**.**.**"),
+            (Kind::BirthDate, "19340120", "90+"),
+            (Kind::BirthDate, "Nov 2, 1959", "*** *, 1959"),
+            (Kind::BirthDate, "garbage 1959 x", "******* **** *"),
+            (Kind::DeathDate, "20200105", "2020****"),
+            (Kind::Ssn, "029-29-0854", "***-**-**54"),
+            (Kind::PatientId, "H0709380", "******80"),
+            (Kind::PatientId, "12345", "*****"),
+            (Kind::PatientId, "743285-7", "*****5-7"),
+            (Kind::DriversLicence, "54362315K", "******15*"),
+            (Kind::Phone, "(475) 555-0132", "(***) ***-**32"),
+            (Kind::Phone, "55501", "*****"),
+            (Kind::Email, "wendy.decker@example.org", "w****.******@*******.org"),
+            (Kind::Email, "w@x.org", "*@*.org"),
+            (Kind::Address, "12 Main St^^Springfield", "** **** **^^***********"),
+            (Kind::Sex, "Female", "*"),
+            (Kind::Photo, "iVBORw0KGgo", "*"),
+        ] {
+            assert_eq!(mask(kind, value, NOW), masked, "{kind:?} {value}");
+        }
+    }
+
+    #[test]
+    fn an_unset_clock_shows_no_year() {
+        assert_eq!(mask(Kind::BirthDate, "19591102", Timestamp(0)), "********");
+    }
+
+    #[test]
+    fn reveal_shows_the_value_as_it_is() {
+        let shown = show(Kind::Name, Phi::new("Doe^Jane"), NOW, true);
+        assert_eq!((shown.text(), shown.masked()), ("Doe^Jane", false));
+        assert!(show(Kind::Name, Phi::new("Doe^Jane"), NOW, false).masked());
+    }
+
+    /// Letters and digits that are shown, as runs.
+    fn runs(masked: &str) -> Vec<&str> {
+        masked.split(|c: char| !c.is_alphanumeric()).filter(|r| !r.is_empty()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_value_never_shows(value in "\\PC{1,60}", which in 0..Kind::ALL.len()) {
+            prop_assume!(value.chars().any(|c| c.is_alphanumeric()));
+            let kind = Kind::ALL[which];
+            let masked = mask(kind, &value, NOW);
+            prop_assert!(!masked.contains(value.trim()), "{kind:?}");
+        }
+
+        #[test]
+        fn names_show_single_letters(value in "[A-Za-zÀ-ÿ山田太郎'^,= -]{1,60}") {
+            prop_assert!(runs(&mask(Kind::Name, &value, NOW)).iter().all(|r| r.chars().count() == 1));
+        }
+
+        #[test]
+        fn numbers_show_two_digits_at_most(value in "[A-Z]{0,3}[0-9-]{1,30}[A-Z]{0,2}") {
+            for kind in [Kind::PatientId, Kind::Ssn, Kind::Phone, Kind::AccountNumber] {
+                let masked = mask(kind, &value, NOW);
+                let shown = masked.chars().filter(|c| c.is_alphanumeric()).count();
+                let digits = value.chars().filter(|c| c.is_numeric()).count();
+                let allowed = if digits >= 6 { 2 } else { 0 };
+                prop_assert!(shown <= allowed);
+            }
+        }
+
+        #[test]
+        fn dates_show_the_year_at_most(year in 1937u16..2026, month in 1u8..=12, day in 1u8..=28) {
+            for value in [
+                format!("{year}{month:02}{day:02}"),
+                format!("{year}-{month:02}-{day:02}"),
+                format!("{day:02}.{month:02}.{year}"),
+                format!("{month:02}/{day:02}/{year}"),
+            ] {
+                let masked = mask(Kind::BirthDate, &value, NOW);
+                prop_assert_eq!(runs(&masked), vec![year.to_string()]);
+            }
+        }
+    }
+}

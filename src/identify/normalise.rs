@@ -1,0 +1,421 @@
+//! The form in which two spellings of one value are equal. Tokens are made of it.
+//!
+//! | kind | form |
+//! |---|---|
+//! | names | last word of the family name and first given name, folded, in alphabetical order: equal for `Hartman^Jason^Q`, `HARTMAN, Jason` and `Jason Hartman` |
+//! | dates | `YYYYMMDD` |
+//! | numbers and codes | letters and digits, folded; leading zeros dropped where the number has no fixed length |
+//! | phone, fax | the last nine digits, which a country code or a trunk zero does not change |
+//! | e-mail, url | lower case |
+//! | sex | `M`, `F`, `O`, `U` |
+//! | others | words, folded |
+
+use super::date::Date;
+use crate::rules::{Kind, Placeholders};
+use crate::time::Timestamp;
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
+
+/// Digits of a phone number that tell it apart, from the end.
+const PHONE_DIGITS: usize = 9;
+
+/// Words of a name that are looked at.
+const MAX_WORDS: usize = 16;
+
+/// Writes the normal form of a plausible value to `out`, which was empty.
+pub(super) fn normalise(
+    kind: Kind,
+    value: &str,
+    affixes: &Placeholders,
+    now: Timestamp,
+    out: &mut String,
+) {
+    match kind {
+        Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => name(value, affixes, out),
+        Kind::BirthDate | Kind::DeathDate => date(value, now, out),
+        Kind::Sex => out.push_str(sex(value).unwrap_or("U")),
+        Kind::Phone | Kind::NextOfKinPhone | Kind::Fax => phone(value, out),
+        Kind::Email | Kind::Url => {
+            let value = value.trim();
+            let value = value.strip_prefix("mailto:").unwrap_or(value);
+            out.extend(value.chars().flat_map(char::to_lowercase));
+        }
+        Kind::PatientId
+        | Kind::AccountNumber
+        | Kind::EncounterId
+        | Kind::AccessionNumber
+        | Kind::OtherId => id(value, true, out),
+        Kind::Ssn
+        | Kind::NationalId
+        | Kind::InsuranceNumber
+        | Kind::DriversLicence
+        | Kind::PassportNumber
+        | Kind::DeviceId
+        | Kind::Ip => id(value, false, out),
+        Kind::Address | Kind::Photo | Kind::Biometric | Kind::Employer => words(value, out),
+    }
+}
+
+/// The code of a sex, by word or code (HL7 table 0001, DICOM (0010,0040), FHIR, ISO 5218).
+pub(super) fn sex(value: &str) -> Option<&'static str> {
+    const MALE: &[&str] = &[
+        "m",
+        "male",
+        "man",
+        "boy",
+        "1",
+        "männlich",
+        "mann",
+        "herr",
+        "masculin",
+        "masculino",
+        "homme",
+        "hombre",
+        "maschio",
+        "maschile",
+        "mannelijk",
+        "mies",
+        "mand",
+        "мужской",
+        "м",
+        "男",
+        "男性",
+    ];
+    const FEMALE: &[&str] = &[
+        "f",
+        "female",
+        "woman",
+        "girl",
+        "2",
+        "w",
+        "v",
+        "k",
+        "weiblich",
+        "frau",
+        "féminin",
+        "feminin",
+        "femenino",
+        "feminino",
+        "femme",
+        "mujer",
+        "femmina",
+        "femminile",
+        "vrouwelijk",
+        "vrouw",
+        "kvinna",
+        "kvinne",
+        "kvinde",
+        "kobieta",
+        "nainen",
+        "женский",
+        "ж",
+        "女",
+        "女性",
+    ];
+    const OTHER: &[&str] =
+        &["o", "other", "9", "d", "divers", "x", "a", "ambiguous", "n", "nonbinary"];
+    let folded = value.trim().to_lowercase();
+    // HL7 2.7 made PID-8 a coded element: the code is the first component.
+    let word = folded.split('^').next().unwrap_or_default();
+    [("M", MALE), ("F", FEMALE), ("O", OTHER)]
+        .into_iter()
+        .find(|(_, words)| words.contains(&word))
+        .map(|(code, _)| code)
+}
+
+fn date(value: &str, now: Timestamp, out: &mut String) {
+    match Date::parse(value, now) {
+        Some(d) => {
+            let digits = [
+                (d.year / 1000) as u8,
+                (d.year / 100 % 10) as u8,
+                (d.year / 10 % 10) as u8,
+                (d.year % 10) as u8,
+                d.month / 10,
+                d.month % 10,
+                d.day / 10,
+                d.day % 10,
+            ];
+            out.extend(digits.iter().map(|n| char::from(b'0' + n)));
+        }
+        None => words(value, out),
+    }
+}
+
+/// Letters and digits of an id; of a composite (HL7 CX) only the id.
+fn id(value: &str, drop_zeros: bool, out: &mut String) {
+    let first = value.split('^').find(|part| !part.trim().is_empty()).unwrap_or_default();
+    fold(first, |c| out.push(c));
+    if drop_zeros && out.bytes().all(|b| b.is_ascii_digit()) {
+        let zeros = out.bytes().take_while(|b| *b == b'0').count();
+        out.drain(..zeros);
+    }
+}
+
+/// Digits of the number itself: an extension (`x12`, `ext. 12`) and further components are left off.
+pub(super) fn phone_digits(value: &str) -> impl Iterator<Item = char> {
+    let first = value.split('^').find(|part| part.contains(|c: char| c.is_numeric()));
+    let value = first.unwrap_or_default().trim();
+    let value = value.strip_prefix("tel:").unwrap_or(value);
+    let end = value.find(|c: char| c.is_alphabetic()).unwrap_or(value.len());
+    value[..end].chars().filter_map(|c| c.to_digit(10)).filter_map(|d| char::from_digit(d, 10))
+}
+
+fn phone(value: &str, out: &mut String) {
+    out.extend(phone_digits(value));
+    let surplus = out.len().saturating_sub(PHONE_DIGITS);
+    out.drain(..surplus);
+}
+
+fn words(value: &str, out: &mut String) {
+    for word in value.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()) {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        fold(word, |c| out.push(c));
+    }
+}
+
+/// A name, see the table above. The order of family and given name is often unknown, so the normal
+/// form has none; middle names and initials come and go, so it leaves them out; a family name of
+/// several words is sometimes split at another place, so only its last word counts.
+fn name(value: &str, affixes: &Placeholders, out: &mut String) {
+    // DICOM PN (PS3.5 6.2.1): alphabetic=ideographic=phonetic. HL7 v2 has no `=` there.
+    let group = value.split('=').find(|g| g.contains(char::is_alphabetic)).unwrap_or(value);
+    let parts = if let Some((family, rest)) = group.split_once('^') {
+        // HL7 FN: the first subcomponent holds the whole surname.
+        let family = family.split('&').find(|s| !s.trim().is_empty()).unwrap_or_default();
+        let mut given = rest.split('^');
+        let first = given.next().unwrap_or_default();
+        // `^^Jason`: rather the middle name than none.
+        let first = if first.trim().is_empty() { given.next().unwrap_or_default() } else { first };
+        Some((family, first))
+    } else {
+        group.split_once(',')
+    };
+    let structured =
+        parts.map(|(family, given)| (name_words(family, affixes), name_words(given, affixes)));
+    let (one, other) = match &structured {
+        Some((family, given)) if !family.is_empty() && !given.is_empty() => {
+            (family.last(), given.first())
+        }
+        _ => {
+            let all = name_words(group, affixes);
+            let mut long = all.iter().filter(|w| w.chars().nth(1).is_some());
+            let (first, last) = match (long.next(), long.next_back()) {
+                (Some(first), Some(last)) => (Some(first), Some(last)),
+                _ => (all.first(), all.get(1..).and_then(<[_]>::last)),
+            };
+            return pair(first, last, out);
+        }
+    };
+    pair(one, other, out);
+}
+
+/// Two words in alphabetical order.
+fn pair(a: Option<&Zeroizing<String>>, b: Option<&Zeroizing<String>>, out: &mut String) {
+    let mut both = [a, b].map(|w| w.map_or("", |w| w.as_str()));
+    both.sort_unstable();
+    out.push_str(both[0]);
+    if !both[0].is_empty() {
+        out.push(' ');
+    }
+    out.push_str(both[1]);
+}
+
+/// The folded words of a name, without titles, degrees and generations, unless nothing else is there.
+fn name_words(text: &str, affixes: &Placeholders) -> Vec<Zeroizing<String>> {
+    let apostrophe = |c: char| matches!(c, '\'' | '’' | '`' | '´' | 'ʼ');
+    let mut words: Vec<Zeroizing<String>> = Vec::new();
+    for word in text.split(|c: char| !c.is_alphanumeric() && !apostrophe(c) && !is_mark(c)) {
+        let mut folded = Zeroizing::new(String::with_capacity(word.len() + 8));
+        fold(word, |c| folded.push(c));
+        umlauts(&mut folded);
+        if !folded.is_empty() {
+            words.push(folded);
+        }
+        if words.len() == MAX_WORDS {
+            break;
+        }
+    }
+    if words.iter().any(|w| !affixes.is_affix(w)) {
+        words.retain(|w| !affixes.is_affix(w));
+    }
+    words
+}
+
+/// `ae`, `oe` and `ue` are how systems without umlauts write them; folding has made the umlauts
+/// themselves plain vowels.
+fn umlauts(word: &mut Zeroizing<String>) {
+    if ["ae", "oe", "ue"].iter().any(|pair| word.contains(pair)) {
+        let plain = word.replace("ae", "a").replace("oe", "o");
+        let plain = Zeroizing::new(plain);
+        *word = Zeroizing::new(plain.replace("ue", "u"));
+    }
+}
+
+/// A combining diacritical mark.
+const fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36F}')
+}
+
+/// Letters and digits of `text`, in lower case, without diacritics.
+fn fold(text: &str, mut push: impl FnMut(char)) {
+    if text.is_ascii() {
+        text.bytes()
+            .filter(u8::is_ascii_alphanumeric)
+            .for_each(|b| push(char::from(b.to_ascii_lowercase())));
+        return;
+    }
+    let letters = text.nfkd().flat_map(char::to_lowercase).nfkd();
+    for c in letters.filter(|c| c.is_alphanumeric() || (!c.is_ascii() && !is_mark(*c))) {
+        match c {
+            // Letters with a stroke or a ligature, which NFKD leaves whole.
+            'ø' => push('o'),
+            'ł' => push('l'),
+            'đ' | 'ð' => push('d'),
+            'ı' => push('i'),
+            'þ' => "th".chars().for_each(&mut push),
+            'æ' => "ae".chars().for_each(&mut push),
+            'œ' => "oe".chars().for_each(&mut push),
+            'ß' => "ss".chars().for_each(&mut push),
+            c if c.is_alphanumeric() || is_vowel_sign(c) => push(c),
+            _ => {}
+        }
+    }
+}
+
+/// Marks that spell a sound, not an accent: kana voicing and signs of Indic and other scripts.
+const fn is_vowel_sign(c: char) -> bool {
+    matches!(c, '\u{3099}' | '\u{309A}' | '\u{0591}'..='\u{0EFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::RuleSet;
+
+    const NOW: Timestamp = Timestamp(1_772_360_102_000_000_000); // 2026-03-01
+
+    fn normal(kind: Kind, value: &str) -> String {
+        let rules = RuleSet::shipped().expect("shipped rules");
+        let mut out = String::new();
+        normalise(kind, value, &rules.placeholders, NOW, &mut out);
+        out
+    }
+
+    #[track_caller]
+    fn same(kind: Kind, values: &[&str]) {
+        for value in values {
+            assert_eq!(normal(kind, value), normal(kind, values[0]), "{value}");
+            assert!(!normal(kind, value).is_empty(), "{value}");
+        }
+    }
+
+    #[test]
+    fn one_person_in_many_spellings() {
+        same(
+            Kind::Name,
+            &[
+                "Hartman^Jason",
+                "Hartman^Jason^Q",
+                "HARTMAN^JASON^^Mr",
+                "Jason Hartman",
+                "Jason Q Hartman",
+                "Jason Q. Hartman",
+                "Hartman, Jason",
+                "Hartman, Jason Q.",
+                "HARTMAN JASON",
+                "Hartman^Jason=x^y=z",
+                "Hartman&von&Hartman^Jason^^^^^L",
+                "Mr. Jason Hartman",
+                "Hartman^Jason^^^^^L^A",
+            ],
+        );
+        same(
+            Kind::Name,
+            &["Müller^Hans", "MUELLER^HANS", "Hans Müller", "Mu\u{308}ller^Hans", "muller, hans"],
+        );
+        same(Kind::Name, &["O'Brien^Mary", "O’Brien^Mary", "OBRIEN^MARY", "Mary O'Brien"]);
+        same(Kind::Name, &["Mariño^Juan Pablo", "Juan Pablo Mariño", "MARINO^JUAN^PABLO"]);
+        same(Kind::Name, &["Le Gall^Célina", "Célina Le Gall", "LE GALL, Celina"]);
+        same(Kind::Name, &["Müller^Heide-Marie", "Heide Marie Müller", "Mueller^Heide"]);
+        same(Kind::Name, &["山田^太郎", "山田^太郎^"]);
+        same(Kind::Name, &["Weiß^Jörg", "WEISS^JOERG"]);
+    }
+
+    #[test]
+    fn different_persons_stay_different() {
+        let names = [
+            "Hartman^Jason",
+            "Hartman^Janet",
+            "Hartmann^Jason",
+            "Hartman",
+            "Li^Na",
+            "山田^太郎",
+            "山田^次郎",
+            "がくや",
+            "かくや",
+            "Петров^Иван",
+            "Петрова^Анна",
+        ];
+        for (i, a) in names.iter().enumerate() {
+            for b in &names[..i] {
+                assert_ne!(normal(Kind::Name, a), normal(Kind::Name, b), "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_and_codes() {
+        same(Kind::PatientId, &["00762994", "762994", "762-994", " 762 994 ", "762994^^^HOSP^MR"]);
+        same(Kind::PatientId, &["MRN0152033", "mrn-0152033"]);
+        assert_ne!(normal(Kind::PatientId, "A0123"), normal(Kind::PatientId, "A123"));
+        same(Kind::Ssn, &["029-29-0854", "029290854", "029 29 0854"]);
+        assert_ne!(normal(Kind::Ssn, "029290854"), "29290854");
+        same(
+            Kind::Phone,
+            &[
+                "(475) 555-0132",
+                "+1 475 555 0132",
+                "4755550132",
+                "(475)555-0132^PRN^PH",
+                "475.555.0132 x12",
+                "tel:+1-475-555-0132",
+            ],
+        );
+        same(Kind::Phone, &["+49 30 1234567", "030 1234567", "0049 30/1234567"]);
+        same(Kind::Email, &["Wendy.Decker@Example.org", "mailto:wendy.decker@example.org"]);
+        same(
+            Kind::BirthDate,
+            &["19591102", "1959-11-02", "02.11.1959", "195911020000", "11/02/1959"],
+        );
+        assert_eq!(normal(Kind::BirthDate, "02.11.1959"), "19591102");
+        same(Kind::Address, &["12 Rue de l'Église^^Paris", "12, rue de l eglise, PARIS"]);
+    }
+
+    #[test]
+    fn sexes() {
+        for (value, code) in [
+            ("M", "M"),
+            ("male", "M"),
+            ("Weiblich", "F"),
+            ("F^Female^HL70001", "F"),
+            ("女", "F"),
+            ("other", "O"),
+            ("", "U"),
+            ("U", "U"),
+            ("unknown", "U"),
+        ] {
+            assert_eq!(normal(Kind::Sex, value), code, "{value}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_taken(value in "\\PC{0,40}", which in 0..Kind::ALL.len()) {
+            let mut out = String::new();
+            normalise(Kind::ALL[which], &value, &Placeholders::default(), NOW, &mut out);
+        }
+    }
+}

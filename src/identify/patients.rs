@@ -1,0 +1,308 @@
+//! The patients of one flow: whose record is it?
+//!
+//! A record belongs to the first patient of the flow for whom one of these holds, in this order:
+//!
+//! 1. An id that one person has (`Kind::is_strong_id`) is equal, of the same issuer as far as both
+//!    name one, and name and birth date do not both differ. A number that families share (health
+//!    plan) counts only if nothing contradicts.
+//! 2. Name and birth date are equal, and no id of the same kind and issuer differs.
+//! 3. The name is equal, and no birth date and no id of the same kind differs, whoever issued it.
+//! 4. The record has neither name nor such an id, and another number (accession, visit, account,
+//!    e-mail...) is equal, and the birth date does not differ.
+//!
+//! Patients once told apart stay apart, even if a later record shows that they are one: their
+//! events are out.
+
+use super::mask::show;
+use super::record::{Identity, Marks, Record, Strong};
+use super::tally::{Loss, Tally};
+use super::{Finding, Identifier, Key, Settings, Token};
+use crate::rules::{AlertRule, Kind};
+use crate::time::Timestamp;
+use smallvec::SmallVec;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Patients looked at for one value: thousands who share a name must not be gone through for each
+/// record.
+const MAX_CANDIDATES: usize = 8;
+
+/// Names and birth dates of one patient that are combined.
+const MAX_COMBINED: usize = 4;
+
+/// Different field names and rule ids kept of one flow.
+const MAX_NAMES: usize = 1024;
+
+/// What a patient is found by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Clue {
+    /// A strong id, a name, or another number.
+    Value(Token),
+    /// Name and birth date.
+    Person(Token, Token),
+    /// A patient's own pseudonym.
+    Patient(Token),
+}
+
+/// A patient of the flow.
+struct Patient {
+    token: Token,
+    identity: Identity,
+    identifiers: Vec<Identifier>,
+    records: u32,
+    marks: Marks,
+    alert: Arc<AlertRule>,
+}
+
+/// The patients of one flow and the records still open.
+#[derive(Default)]
+pub struct Patients {
+    pub(super) open: Vec<Record>,
+    known: Vec<Patient>,
+    clues: HashMap<Clue, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
+    names: HashSet<Arc<str>, foldhash::fast::FixedState>,
+    /// Bytes of heap behind `known` and `clues`, roughly.
+    bytes: usize,
+}
+
+impl Patients {
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        let open: usize = self.open.iter().map(Record::memory).sum();
+        open + self.bytes + self.names.len() * 48
+    }
+
+    /// Patients told apart so far.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether no patient was found so far.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// A shared copy of a field name or a rule id.
+    pub(super) fn name(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return known.clone();
+        }
+        let shared: Arc<str> = name.into();
+        if self.names.len() < MAX_NAMES {
+            self.names.insert(shared.clone());
+        }
+        shared
+    }
+
+    /// Files a complete record under its patient. A finding, if it brought anything new.
+    pub(super) fn file(
+        &mut self,
+        record: Record,
+        alert: &Arc<AlertRule>,
+        settings: &Settings,
+        now: Timestamp,
+        tally: &mut Tally,
+    ) -> Option<Finding> {
+        let (index, update) = match self.find(&record) {
+            Some(index) => (index, true),
+            None if self.known.len() >= settings.patients_per_flow => {
+                tally.lose(Loss::Patients);
+                return None;
+            }
+            None => (self.add(&record, alert, &settings.key)?, false),
+        };
+        let patient = self.known.get_mut(index as usize)?;
+        patient.records = patient.records.saturating_add(1);
+        patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
+
+        let mut clues: SmallVec<[Clue; 16]> = SmallVec::new();
+        let before = patient.identifiers.len();
+        for held in &record.held {
+            if let Some(known) =
+                patient.identifiers.iter().find(|i| i.token == held.token && i.kind == held.kind)
+            {
+                // The same number, this time with its issuer: from now on that counts.
+                patient.identity.learn_issuer(&Strong {
+                    kind: known.kind,
+                    token: known.token,
+                    issuer: held.issuer,
+                });
+                continue;
+            }
+            if patient.identifiers.len() >= settings.identifiers_per_patient {
+                tally.lose(Loss::PatientIdentifiers);
+                continue;
+            }
+            let shown = show(held.kind, held.value.as_phi(), now, settings.reveal);
+            tally.identifier(held.kind);
+            self.bytes += size_of::<Identifier>() + shown.text.len();
+            patient.identity.add(held);
+            patient.identifiers.push(Identifier {
+                kind: held.kind,
+                shown,
+                token: held.token,
+                field: held.field.clone(),
+                rule: held.rule.clone(),
+                confidence: held.confidence,
+                evidence: held.evidence,
+            });
+            if is_clue(held.kind) {
+                clues.push(Clue::Value(held.token));
+            }
+        }
+        if update && patient.identifiers.len() == before {
+            return None;
+        }
+        for &name in patient.identity.names.iter().take(MAX_COMBINED) {
+            for &birth in patient.identity.births.iter().take(MAX_COMBINED) {
+                clues.push(Clue::Person(name, birth));
+            }
+        }
+        let finding = Finding {
+            ordinal: index,
+            update,
+            time: now,
+            patient: patient.token,
+            identifiers: patient.identifiers.clone(),
+            records: patient.records,
+            alert: patient.alert.clone(),
+            direction: record.direction,
+            operation: record.operation,
+            carrier: record.carrier,
+            marks: patient.marks.to_vec(),
+        };
+        for clue in clues {
+            self.remember(clue, index);
+        }
+        Some(finding)
+    }
+
+    /// A new patient.
+    fn add(&mut self, record: &Record, alert: &Arc<AlertRule>, key: &Key) -> Option<u32> {
+        let index = u32::try_from(self.known.len()).ok()?;
+        let token = self.pseudonym(record, index, key);
+        self.remember(Clue::Patient(token), index);
+        self.bytes += size_of::<Patient>();
+        self.known.push(Patient {
+            token,
+            identity: Identity::default(),
+            identifiers: Vec::with_capacity(record.held.len()),
+            records: 0,
+            marks: Marks::default(),
+            alert: alert.clone(),
+        });
+        Some(index)
+    }
+
+    /// The patient's pseudonym, made of what the first record says and never changed, so that a
+    /// patient counts once.
+    ///
+    /// Name and birth date come first: every protocol carries them, and their normal form is the
+    /// same everywhere, so one person gives one pseudonym across flows and protocols. Ids come next,
+    /// without their issuers, which each protocol writes in another way. Where two patients of a
+    /// flow would get one pseudonym, ids and then the order of appearance tell them apart.
+    fn pseudonym(&self, record: &Record, index: u32, key: &Key) -> Token {
+        let identity = &record.identity;
+        let strong = Kind::ALL
+            .iter()
+            .filter_map(|kind| identity.strong.iter().find(|s| s.kind == *kind))
+            .map(|s| s.token)
+            .next();
+        let name = identity.names.first();
+        let birth = identity.births.first();
+        let token = match (name, birth, strong) {
+            (Some(name), Some(birth), _) => key.patient(&[name.bytes(), birth.bytes()]),
+            (_, _, Some(id)) => key.patient(&[id.bytes()]),
+            (Some(name), None, None) => key.patient(&[name.bytes()]),
+            (None, _, None) => match record.held.first() {
+                Some(held) => key.patient(&[held.token.bytes()]),
+                None => key.patient(&[]),
+            },
+        };
+        let taken = |token: &Token| self.clues.contains_key(&Clue::Patient(*token));
+        if !taken(&token) {
+            return token;
+        }
+        let with_id = strong.map(|id| key.patient(&[token.bytes(), id.bytes()]));
+        match with_id.filter(|t| !taken(t)) {
+            Some(token) => token,
+            None => key.patient(&[token.bytes(), &index.to_le_bytes()]),
+        }
+    }
+
+    /// The patient whose record it is.
+    fn find(&self, record: &Record) -> Option<u32> {
+        let theirs = &record.identity;
+        let by_id = theirs.strong.iter().find_map(|id| {
+            self.candidate(Clue::Value(id.token), |ours| {
+                ours.strong.iter().any(|s| s.equals(id))
+                    && if id.is_shared() {
+                        !ours.names_differ(theirs)
+                            && !ours.births_differ(theirs)
+                            && !ours.unshared_differs(theirs)
+                    } else {
+                        !(ours.names_differ(theirs) && ours.births_differ(theirs))
+                    }
+            })
+        });
+        let by_person = || {
+            let names = theirs.names.iter().take(MAX_COMBINED);
+            names
+                .flat_map(|n| theirs.births.iter().take(MAX_COMBINED).map(move |b| (*n, *b)))
+                .find_map(|(name, birth)| {
+                    self.candidate(Clue::Person(name, birth), |ours| {
+                        !ours.strong_differs(theirs, false)
+                    })
+                })
+        };
+        let by_name = || {
+            theirs.names.iter().find_map(|name| {
+                self.candidate(Clue::Value(*name), |ours| {
+                    !ours.strong_differs(theirs, true) && !ours.births_differ(theirs)
+                })
+            })
+        };
+        let by_number = || {
+            if !theirs.names.is_empty() || !theirs.strong.is_empty() {
+                return None;
+            }
+            record.held.iter().filter(|h| is_clue(h.kind)).find_map(|held| {
+                self.candidate(Clue::Value(held.token), |ours| !ours.births_differ(theirs))
+            })
+        };
+        by_id.or_else(by_person).or_else(by_name).or_else(by_number)
+    }
+
+    fn candidate(&self, clue: Clue, fits: impl Fn(&Identity) -> bool) -> Option<u32> {
+        let candidates = self.clues.get(&clue)?;
+        candidates
+            .iter()
+            .copied()
+            .find(|index| self.known.get(*index as usize).is_some_and(|p| fits(&p.identity)))
+    }
+
+    fn remember(&mut self, clue: Clue, index: u32) {
+        let before = self.clues.len();
+        let candidates = self.clues.entry(clue).or_default();
+        if candidates.len() < MAX_CANDIDATES && !candidates.contains(&index) {
+            candidates.push(index);
+        }
+        if self.clues.len() > before {
+            self.bytes += 2 * size_of::<(Clue, SmallVec<[u32; 4]>)>();
+        }
+    }
+}
+
+/// Kinds whose values lead to a patient.
+const fn is_clue(kind: Kind) -> bool {
+    kind.is_strong_id()
+        || matches!(
+            kind,
+            Kind::Name
+                | Kind::AccountNumber
+                | Kind::EncounterId
+                | Kind::AccessionNumber
+                | Kind::OtherId
+                | Kind::Email
+        )
+}

@@ -1,0 +1,280 @@
+//! A record while it is open: its identifiers with their raw values, and whose they seem to be.
+
+use super::Token;
+use super::tally::{Loss, Tally};
+use crate::content::{ContentId, Evidence, Mark, RecordHead};
+use crate::flow::Direction;
+use crate::phi::PhiBuf;
+use crate::rules::Kind;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// An identifier of an open record.
+pub(super) struct Held {
+    pub kind: Kind,
+    pub value: PhiBuf,
+    pub token: Token,
+    pub issuer: Issuer,
+    /// A birth date with its day: only these tell people apart.
+    pub full_date: bool,
+    pub field: Arc<str>,
+    pub rule: Arc<str>,
+    pub confidence: f32,
+    pub evidence: Evidence,
+}
+
+/// Who gave an id out; 0 where nobody says. A hash of the folded name: it is only compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Issuer(u64);
+
+impl Issuer {
+    /// From its name in any spelling.
+    pub fn new(name: &str) -> Self {
+        use std::hash::{BuildHasher, Hasher};
+        let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+        let mut any = false;
+        for c in name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase) {
+            hasher.write_u32(u32::from(c));
+            any = true;
+        }
+        Self(if any { hasher.finish().max(1) } else { 0 })
+    }
+    /// Both are known and they are not the same.
+    fn excludes(self, other: Self) -> bool {
+        self.0 != 0 && other.0 != 0 && self != other
+    }
+}
+
+/// An id that stands for one person.
+#[derive(Clone, Copy)]
+pub(super) struct Strong {
+    pub kind: Kind,
+    pub token: Token,
+    pub issuer: Issuer,
+}
+
+impl Strong {
+    /// The same number of the same issuer, as far as both say.
+    pub fn equals(&self, other: &Self) -> bool {
+        self.token == other.token && self.kind == other.kind && !self.issuer.excludes(other.issuer)
+    }
+    /// Whole families share it (the policy holder's number), so it proves nothing alone.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.kind, Kind::InsuranceNumber)
+    }
+}
+
+/// What tells people apart.
+#[derive(Clone, Default)]
+pub(super) struct Identity {
+    pub strong: SmallVec<[Strong; 2]>,
+    pub names: SmallVec<[Token; 2]>,
+    pub births: SmallVec<[Token; 1]>,
+}
+
+impl Identity {
+    /// Adds what an identifier says of it.
+    pub fn add(&mut self, held: &Held) {
+        match held.kind {
+            Kind::Name => self.names.push(held.token),
+            Kind::BirthDate if held.full_date => self.births.push(held.token),
+            kind if kind.is_strong_id() => {
+                self.strong.push(Strong { kind, token: held.token, issuer: held.issuer });
+            }
+            _ => {}
+        }
+    }
+    /// Nothing in it tells people apart.
+    pub fn is_empty(&self) -> bool {
+        self.strong.is_empty() && self.names.is_empty() && self.births.is_empty()
+    }
+    /// Both have names and none is the same.
+    pub fn names_differ(&self, other: &Self) -> bool {
+        disjoint(&self.names, &other.names)
+    }
+    /// Both have birth dates and none is the same.
+    pub fn births_differ(&self, other: &Self) -> bool {
+        disjoint(&self.births, &other.births)
+    }
+    /// An id that one person has is equal in both.
+    pub fn shares_strong(&self, other: &Self) -> bool {
+        self.pairs(other).any(|(a, b)| !a.is_shared() && a.equals(b))
+    }
+    /// Ids of one kind are in both and none is equal. An id of another issuer differs only if
+    /// `whatever_issuer`: a person has one number with each.
+    pub fn strong_differs(&self, other: &Self, whatever_issuer: bool) -> bool {
+        let comparable = |a: &Strong, b: &Strong| {
+            a.kind == b.kind && (whatever_issuer || a.kind == Kind::Ssn || a.issuer == b.issuer)
+        };
+        self.pairs(other).any(|(a, b)| comparable(a, b) && a.token != b.token)
+            && !self.shares_strong(other)
+    }
+    /// The same without the numbers that families share.
+    pub fn unshared_differs(&self, other: &Self) -> bool {
+        let differ =
+            |(a, b): (&Strong, &Strong)| a.kind == b.kind && !a.is_shared() && !a.equals(b);
+        self.pairs(other).any(differ) && !self.shares_strong(other)
+    }
+    /// Notes who issued an id that was known without.
+    pub fn learn_issuer(&mut self, id: &Strong) {
+        let known = |s: &&mut Strong| s.token == id.token && s.kind == id.kind;
+        if let Some(known) = self.strong.iter_mut().find(known)
+            && known.issuer == Issuer::default()
+        {
+            known.issuer = id.issuer;
+        }
+    }
+    /// They cannot be the same person.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        if self.shares_strong(other) {
+            return self.names_differ(other) && self.births_differ(other);
+        }
+        self.strong_differs(other, false) || self.names_differ(other) || self.births_differ(other)
+    }
+    fn pairs<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a Strong, &'a Strong)> {
+        self.strong.iter().flat_map(|a| other.strong.iter().map(move |b| (a, b)))
+    }
+}
+
+fn disjoint(a: &[Token], b: &[Token]) -> bool {
+    !a.is_empty() && !b.is_empty() && !a.iter().any(|t| b.contains(t))
+}
+
+/// A set of [`Mark`]s.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Marks(u8);
+
+impl Marks {
+    const ALL: [Mark; 8] = [
+        Mark::Deidentified,
+        Mark::Test,
+        Mark::Query,
+        Mark::PatientContext,
+        Mark::Diagnosis,
+        Mark::Result,
+        Mark::Medication,
+        Mark::BurnedIn,
+    ];
+    /// Marks that make a record less than others: they hold for a patient only if they hold for
+    /// every one of the records.
+    const WEAKENING: u8 = 0b111;
+
+    const fn bit(mark: Mark) -> u8 {
+        1 << match mark {
+            Mark::Deidentified => 0,
+            Mark::Test => 1,
+            Mark::Query => 2,
+            Mark::PatientContext => 3,
+            Mark::Diagnosis => 4,
+            Mark::Result => 5,
+            Mark::Medication => 6,
+            Mark::BurnedIn => 7,
+        }
+    }
+    pub fn set(&mut self, mark: Mark) {
+        self.0 |= Self::bit(mark);
+    }
+    pub const fn has(self, mark: Mark) -> bool {
+        self.0 & Self::bit(mark) != 0
+    }
+    /// All marks of parts of one record.
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+    /// The marks of a patient with a further record.
+    pub const fn with_record(self, other: Self) -> Self {
+        let weakening = self.0 & other.0 & Self::WEAKENING;
+        Self((self.0 | other.0) & !Self::WEAKENING | weakening)
+    }
+    pub fn to_vec(self) -> Vec<Mark> {
+        Self::ALL.into_iter().filter(|m| self.has(*m)).collect()
+    }
+}
+
+/// An open record.
+pub(super) struct Record {
+    pub at: ContentId,
+    pub content: &'static str,
+    pub structured: bool,
+    pub direction: Direction,
+    pub operation: Box<str>,
+    pub carrier: Vec<&'static str>,
+    pub held: Vec<Held>,
+    pub identity: Identity,
+    pub marks: Marks,
+    /// A nested record that came before this one said whose it is.
+    pub waiting: Option<Box<Record>>,
+    /// Nested records of different people have been seen: this one only wraps them.
+    pub container: bool,
+    /// Records opened inside this one beyond the cap, whose ends are still to come.
+    pub shadows: u32,
+}
+
+impl Record {
+    pub fn new(at: ContentId, head: &RecordHead<'_>) -> Self {
+        Self {
+            at,
+            content: head.content,
+            structured: head.structured,
+            direction: head.direction,
+            operation: head.operation.into(),
+            carrier: head.carrier.to_vec(),
+            held: Vec::new(),
+            identity: Identity::default(),
+            marks: Marks::default(),
+            waiting: None,
+            container: false,
+            shadows: 0,
+        }
+    }
+
+    /// Adds an identifier, each value once.
+    pub fn add(&mut self, held: Held, cap: usize, tally: &mut Tally) {
+        if let Some(known) =
+            self.held.iter_mut().find(|h| h.token == held.token && h.kind == held.kind)
+        {
+            // The better evidence stays.
+            if held.evidence < known.evidence {
+                known.evidence = held.evidence;
+                known.confidence = held.confidence;
+            }
+        } else if self.held.len() < cap {
+            self.identity.add(&held);
+            self.held.push(held);
+        } else {
+            tally.lose(Loss::RecordIdentifiers);
+        }
+    }
+
+    /// Takes over all that a nested record of the same person holds.
+    pub fn join(&mut self, nested: Self, cap: usize, tally: &mut Tally) {
+        // A structured record inside a loose one (HL7 in a JSON string) says what it really is.
+        if nested.structured && !self.structured {
+            self.content = nested.content;
+            self.structured = true;
+            self.operation = nested.operation;
+            self.carrier = nested.carrier;
+        }
+        self.marks = self.marks.union(nested.marks);
+        for held in nested.held {
+            self.add(held, cap, tally);
+        }
+    }
+
+    /// Different kinds, each once.
+    pub fn kinds(&self) -> SmallVec<[Kind; 16]> {
+        let mut kinds: SmallVec<[Kind; 16]> = self.held.iter().map(|h| h.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
+    /// Bytes of heap, roughly.
+    pub fn memory(&self) -> usize {
+        let values: usize = self.held.iter().map(|h| h.value.len()).sum();
+        size_of::<Self>()
+            + values
+            + self.held.capacity() * size_of::<Held>()
+            + self.waiting.as_ref().map_or(0, |r| r.memory())
+    }
+}

@@ -1,0 +1,116 @@
+//! What identify counts; the pipeline adds it to the metrics.
+
+use crate::rules::Kind;
+
+/// Why something was not kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Loss {
+    /// A record had more identifiers than are kept of one.
+    RecordIdentifiers,
+    /// A patient had more identifiers in one flow than are kept of one.
+    PatientIdentifiers,
+    /// A flow showed more patients than are told apart.
+    Patients,
+    /// Too many records were open at the same time, or nested too deep.
+    OpenRecords,
+}
+
+impl Loss {
+    /// Every reason.
+    pub const ALL: &'static [Self] =
+        &[Self::RecordIdentifiers, Self::PatientIdentifiers, Self::Patients, Self::OpenRecords];
+
+    /// The metric label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RecordIdentifiers => "record_identifiers",
+            Self::PatientIdentifiers => "patient_identifiers",
+            Self::Patients => "patients",
+            Self::OpenRecords => "open_records",
+        }
+    }
+}
+
+/// Counters of identify.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    identifiers: [u64; Kind::ALL.len()],
+    lost: [u64; Loss::ALL.len()],
+    /// Records that ended, nested ones that joined another not counted.
+    pub records: u64,
+    /// Of these, records with identifiers but not enough for an alert.
+    pub below_policy: u64,
+    /// Of these, records that hold nothing but pseudonyms.
+    pub deidentified: u64,
+    /// Values that name nobody (placeholders, impossible dates).
+    pub implausible: u64,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            identifiers: [0; Kind::ALL.len()],
+            lost: [0; Loss::ALL.len()],
+            records: 0,
+            below_policy: 0,
+            deidentified: 0,
+            implausible: 0,
+        }
+    }
+}
+
+impl Tally {
+    /// Identifiers of disclosed patients, by kind: each once per patient and flow.
+    pub fn identifiers(&self) -> impl Iterator<Item = (Kind, u64)> + '_ {
+        Kind::ALL.iter().copied().zip(self.identifiers.iter().copied())
+    }
+    /// What was lost to caps, by reason.
+    pub fn lost(&self) -> impl Iterator<Item = (Loss, u64)> + '_ {
+        Loss::ALL.iter().copied().zip(self.lost.iter().copied())
+    }
+    /// Adds what another one counted.
+    pub fn add(&mut self, other: &Self) {
+        let sums = self.identifiers.iter_mut().zip(&other.identifiers);
+        for (sum, n) in sums.chain(self.lost.iter_mut().zip(&other.lost)) {
+            *sum += n;
+        }
+        self.records += other.records;
+        self.below_policy += other.below_policy;
+        self.deidentified += other.deidentified;
+        self.implausible += other.implausible;
+    }
+    pub(in crate::identify) fn identifier(&mut self, kind: Kind) {
+        if let Some(n) = self.identifiers.get_mut(kind as usize) {
+            *n += 1;
+        }
+    }
+    pub(in crate::identify) fn lose(&mut self, reason: Loss) {
+        if let Some(n) = self.lost.get_mut(reason as usize) {
+            *n += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_and_reason_has_its_own_counter() {
+        let mut tally = Tally::default();
+        for (i, &kind) in Kind::ALL.iter().enumerate() {
+            (0..=i).for_each(|_| tally.identifier(kind));
+        }
+        for (i, &reason) in Loss::ALL.iter().enumerate() {
+            (0..=i).for_each(|_| tally.lose(reason));
+        }
+        let mut sum = tally.clone();
+        sum.add(&tally);
+        for (i, (kind, n)) in sum.identifiers().enumerate() {
+            assert_eq!((kind, n), (Kind::ALL[i], 2 * (i as u64 + 1)));
+        }
+        for (i, (reason, n)) in sum.lost().enumerate() {
+            assert_eq!((reason, n), (Loss::ALL[i], 2 * (i as u64 + 1)));
+        }
+    }
+}

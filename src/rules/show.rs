@@ -1,0 +1,71 @@
+//! Rules as text, for `phitap rules list` and `check`.
+
+use super::{RuleInfo, RuleSet};
+use std::fmt::Write;
+
+/// Widest cell of a column that is not the last, in characters.
+const MAX_CELL: usize = 48;
+
+/// Every rule, in aligned columns: id, section, kind, where it looks, title, reference.
+pub fn list_table(rules: &RuleSet) -> String {
+    let mut entries: Vec<&RuleInfo> = rules.entries.iter().collect();
+    entries.sort_by(|a, b| (a.section, &a.id).cmp(&(b.section, &b.id)));
+    let mut rows =
+        vec![["ID", "SECTION", "KIND", "WHERE", "TITLE", "REFERENCE"].map(str::to_owned)];
+    rows.extend(entries.iter().map(|rule| {
+        [
+            rule.id.clone(),
+            rule.section.to_owned(),
+            rule.kind.map_or("-", |k| k.as_str()).to_owned(),
+            shorten(&rule.subject),
+            shorten(&rule.title),
+            rule.reference.clone(),
+        ]
+    }));
+    align(&rows)
+}
+
+/// What was loaded, one line a section.
+pub fn check_text(rules: &RuleSet) -> String {
+    let mut sections: Vec<(&str, usize)> = Vec::new();
+    for rule in &rules.entries {
+        match sections.iter_mut().find(|(name, _)| *name == rule.section) {
+            Some((_, n)) => *n += 1,
+            None => sections.push((rule.section, 1)),
+        }
+    }
+    let mut text = format!("{} rules, no faults\n", rules.entries.len());
+    for (section, n) in sections {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{n:>6} [[{section}]]");
+    }
+    text
+}
+
+/// At most [`MAX_CELL`] characters of a cell.
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(MAX_CELL) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(MAX_CELL - 1).chain(['…']).collect(),
+    }
+}
+
+/// Columns as wide as their widest cell, two spaces apart, nothing behind the last.
+fn align<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(cell);
+            let gap = width.saturating_sub(cell.chars().count()) + 2;
+            line.extend(std::iter::repeat_n(' ', gap));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
