@@ -188,7 +188,7 @@ const MAX_WHOLE_HEAD: usize = 64 << 10;
 
 /// [`Media`] that outlives the protocol's buffer.
 enum MediaBuf {
-    DicomDataSet(String, bool),
+    DicomDataSet { transfer_syntax: String, query: bool },
     Hl7v2,
     Type { content_type: String, name: String },
     Target,
@@ -198,7 +198,9 @@ enum MediaBuf {
 impl MediaBuf {
     fn new(media: &Media<'_>) -> Self {
         match *media {
-            Media::DicomDataSet { transfer_syntax, query } => Self::DicomDataSet(cut(transfer_syntax), query),
+            Media::DicomDataSet { transfer_syntax, query } => {
+                Self::DicomDataSet { transfer_syntax: cut(transfer_syntax), query }
+            }
             Media::Hl7v2 => Self::Hl7v2,
             Media::Type { content_type, name } => {
                 Self::Type { content_type: cut(content_type), name: cut(name) }
@@ -210,7 +212,9 @@ impl MediaBuf {
 
     fn borrow(&self) -> Media<'_> {
         match self {
-            Self::DicomDataSet(transfer_syntax, query) => Media::DicomDataSet { transfer_syntax, query: *query },
+            Self::DicomDataSet { transfer_syntax, query } => {
+                Media::DicomDataSet { transfer_syntax, query: *query }
+            }
             Self::Hl7v2 => Media::Hl7v2,
             Self::Type { content_type, name } => Media::Type { content_type, name },
             Self::Target => Media::Target,
@@ -220,7 +224,7 @@ impl MediaBuf {
 
     fn len(&self) -> usize {
         match self {
-            Self::DicomDataSet(text, _) => text.capacity(),
+            Self::DicomDataSet { transfer_syntax, .. } => transfer_syntax.capacity(),
             Self::Type { content_type, name } => content_type.capacity() + name.capacity(),
             Self::Hl7v2 | Self::Target | Self::Unknown => 0,
         }

@@ -186,6 +186,7 @@ fn many_patients_make_an_exposure_worse_but_never_better() {
 fn sightings_are_reported_once_and_by_what_they_prove() {
     let (mut x, mut out) = (tracker(), Vec::new());
     let mut d = http(1).build();
+    d.flow.server = "10.1.2.15:8080".parse().expect("address");
     let mut see = |d: &Disclosure, content, out: &mut Vec<Event>| {
         let facts = &d.facts;
         let s = Sighting { time: T0, flow: &d.flow, protocol: d.protocol, content, facts };
@@ -206,6 +207,12 @@ fn sightings_are_reported_once_and_by_what_they_prove() {
     .build();
     see(&d, "dicom", &mut out);
     assert_eq!(words(&out), ["service dicom", "pacs", "modality"]);
+    out.clear();
+    d = http(1).build();
+    see(&d, "", &mut out);
+    assert!(out.is_empty(), "a foreign web server, nothing disclosed");
+    x.disclosure(d, &mut out);
+    assert_eq!(words(&out), ["service http", "web-server", "disclosure", "open 0"]);
 }
 
 #[test]
@@ -219,4 +226,35 @@ fn ids_are_ulids_that_repeat_and_need_the_key() {
     let text = d.id.to_string();
     assert_eq!(text.len(), 26);
     assert!(text.starts_with("01K"), "{text}: time first, so ids sort by it");
+}
+
+#[test]
+fn a_revision_after_its_exposure_was_closed_opens_a_whole_one() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    x.disclosure(Sample::default().build(), &mut out);
+    let late = Sample { time: at(5000), update: true, records: 2, ..Sample::default() };
+    x.disclosure(late.build(), &mut out);
+    x.finish(at(5001), &mut out);
+    let seen = exposures(&out);
+    let states: Vec<&str> = seen.iter().map(|e| e.state.as_str()).collect();
+    assert_eq!(states, ["open", "closed", "open", "closed"]);
+    assert_ne!(seen[0].id, seen[3].id);
+    assert_eq!((seen[3].disclosures, seen[3].records, seen[3].kinds.len()), (1, 2, 3));
+    assert_eq!(x.losses(), Losses::default());
+}
+
+#[test]
+fn beyond_the_cap_exposures_close_early_and_are_counted() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for n in 0..tracker::MAX_OPEN + 3 {
+        let mut d = Sample { time: at(n as i64 / 1000), ..Sample::default() }.build();
+        d.flow.server = format!("10.{}.{}.1:104", n / 250, n % 250).parse().expect("address");
+        x.disclosure(d, &mut out);
+    }
+    assert_eq!(x.losses().exposures_closed_early, 3);
+    assert_eq!(x.active().iter().sum::<u64>(), tracker::MAX_OPEN as u64);
+    x.finish(at(100), &mut out);
+    let opened = exposures(&out).iter().filter(|e| e.state == ExposureState::Open).count();
+    let closed = exposures(&out).iter().filter(|e| e.state == ExposureState::Closed).count();
+    assert_eq!((opened, closed), (tracker::MAX_OPEN + 3, tracker::MAX_OPEN + 3));
 }

@@ -90,6 +90,8 @@ struct Open {
     due: Timestamp,
     /// Whether something is in it that no event told yet.
     dirty: bool,
+    /// Whether some disclosure could not be remembered: then a revision may be one of those.
+    forgetful: bool,
     /// Highest score of a disclosure.
     worst: u8,
     patients: Distinct,
@@ -204,8 +206,14 @@ impl Exposures {
     }
 
     /// Takes a flow whose protocol was recognised.
+    ///
+    /// Foreign web servers are no finding as long as nothing is disclosed to them: anyone who browses
+    /// meets thousands.
     pub fn service(&mut self, sighting: Sighting<'_>, out: &mut Vec<Event>) {
         self.tick(sighting.time, out);
+        if sighting.protocol == "http" && !self.settings.home.contains(sighting.flow.server.ip()) {
+            return;
+        }
         self.sightings.see(&self.settings.key, &sighting, out);
     }
 
@@ -301,6 +309,7 @@ impl Open {
             number,
             due: now,
             dirty: false,
+            forgetful: false,
             worst: 0,
             patients: Distinct::default(),
             flows: HashSet::default(),
@@ -362,10 +371,14 @@ impl Open {
         let now = Seen { records: finding.records, kinds };
         let before = match self.seen.get_mut(&disclosure.id) {
             Some(seen) => std::mem::replace(seen, now),
-            None if finding.update => return false,
+            None if finding.update && self.forgetful => return false,
+            // A revision that is not known here was told in an exposure that has been closed since:
+            // for this one it is the first.
             None => {
                 if room {
                     self.seen.insert(disclosure.id, now);
+                } else {
+                    self.forgetful = true;
                 }
                 told.disclosures += 1;
                 Seen::default()

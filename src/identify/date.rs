@@ -76,7 +76,7 @@ impl Date {
         }
         let run = digits(text.as_bytes());
         match run {
-            0 | 1..=3 => written(text, now),
+            0..=3 => written(text, now),
             4 if text.len() > 4 => written(text, now),
             4 => Self::checked(number(text, 0, 4)?, 0, 0),
             6 if text.len() == 6 => Self::checked(number(text, 0, 4)?, number(text, 4, 6)?, 0)

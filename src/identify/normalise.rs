@@ -183,8 +183,7 @@ fn name(value: &str, affixes: &Placeholders, out: &mut String) {
     // DICOM PN (PS3.5 6.2.1): alphabetic=ideographic=phonetic. HL7 v2 has no `=` there.
     let group = value.split('=').find(|g| g.contains(char::is_alphabetic)).unwrap_or(value);
     let parts = if let Some((family, rest)) = group.split_once('^') {
-        // HL7 FN: the first subcomponent holds the whole surname.
-        let family = family.split('&').find(|s| !s.trim().is_empty()).unwrap_or_default();
+        let family = surname(family);
         let mut given = rest.split('^');
         let first = given.next().unwrap_or_default();
         // `^^Jason`: rather the middle name than none.
@@ -210,6 +209,15 @@ fn name(value: &str, affixes: &Placeholders, out: &mut String) {
         }
     };
     pair(one, other, out);
+}
+
+/// The whole surname of an HL7 FN, which holds it first and repeats its parts behind
+/// (`van Dyck&van&Dyck`). Elsewhere an `&` is a letter like others.
+fn surname(family: &str) -> &str {
+    match family.split_once('&') {
+        Some((whole, parts)) if parts.split('&').all(|part| whole.contains(part.trim())) => whole,
+        _ => family,
+    }
 }
 
 /// Two words in alphabetical order.
@@ -327,7 +335,7 @@ mod tests {
                 "Hartman, Jason Q.",
                 "HARTMAN JASON",
                 "Hartman^Jason=x^y=z",
-                "Hartman&von&Hartman^Jason^^^^^L",
+                "von Hartman&von&Hartman^Jason^^^^^L",
                 "Mr. Jason Hartman",
                 "Hartman^Jason^^^^^L^A",
             ],
@@ -342,6 +350,7 @@ mod tests {
         same(Kind::Name, &["Müller^Heide-Marie", "Heide Marie Müller", "Mueller^Heide"]);
         same(Kind::Name, &["山田^太郎", "山田^太郎^"]);
         same(Kind::Name, &["Weiß^Jörg", "WEISS^JOERG"]);
+        same(Kind::Name, &["Smith&Sons^René", "René Smith&Sons"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod community_id;
 mod ecs;
+mod outputs;
 mod progress;
 mod run;
 mod summary;
@@ -16,9 +17,12 @@ pub mod board;
 pub mod metrics;
 pub mod serve;
 
+pub use board::Board;
 pub use community_id::community_id;
+pub use outputs::Outputs;
 pub use progress::Progress;
 pub use run::{InputReport, RunSummary};
+pub use serve::{ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::exposure::Event;
@@ -80,6 +84,9 @@ pub static FORMATS: &[Format] = &[summary::FORMAT, ecs::FORMAT];
 pub fn format(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|f| f.name == name || f.aliases.contains(&name))
 }
+
+#[cfg(test)]
+mod samples;
 
 #[cfg(test)]
 mod tests {

@@ -149,7 +149,7 @@ pub(in crate::rules) fn compile(
             .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
         list.push(info("hl7v2", &entry.common, Some(entry.kind), entry.field.clone(), &source));
         taken.take(
-            format!("{} {} {}", entry.field, entry.first.join(","), entry.kind.as_str()),
+            format!("{} as {} {}", entry.field, entry.kind.as_str(), entry.first.join(",")),
             &entry.common.id,
             &source,
         )?;

@@ -18,6 +18,9 @@ mod policy;
 mod show;
 mod x12;
 
+#[cfg(test)]
+mod tests;
+
 pub use astm::AstmRules;
 pub use dicom::DicomRules;
 pub use fhir::{FhirElement, FhirRules, FhirType};

@@ -1,6 +1,29 @@
-//! HTTP/1.x (RFC 9112).
+//! HTTP/1.x (RFC 9112): heads, framing of bodies, which response belongs to which request.
+//!
+//! Each direction is read on its own, so that one of them alone is enough; what a response needs to
+//! know of its request (HEAD, CONNECT) waits in a queue. Bodies go on as they come; what the content
+//! does not want is skipped unread.
 
-use super::{Parser, Probe, Protocol};
+mod exchange;
+mod half;
+pub mod head;
+mod path;
+mod start;
+
+#[cfg(test)]
+mod tests;
+
+use super::{Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync};
+use exchange::Exchange;
+use half::{Half, State, Turn};
+use head::{MAX_HEAD, StartLine};
+use start::Begin;
+
+/// Bytes that fit no message before a direction is given up.
+const MAX_GARBAGE: u64 = 1 << 20;
+
+/// Kept of a search without result: a start line may have begun in it.
+const SEARCH_TAIL: usize = 2 << 10;
 
 /// HTTP/1.x (RFC 9112).
 pub struct Http;
@@ -9,10 +32,141 @@ impl Protocol for Http {
     fn name(&self) -> &'static str {
         "http"
     }
-    fn probe(&self, _data: &[u8], _at_start: bool) -> Probe {
-        Probe::No
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        start::probe(data, at_start)
     }
     fn open(&self) -> Box<dyn Parser> {
-        unreachable!("never recognised yet")
+        Box::<HttpParser>::default()
+    }
+}
+
+/// One connection.
+#[derive(Default)]
+struct HttpParser {
+    halves: [Half; 2],
+    exchange: Exchange,
+}
+
+impl Parser for HttpParser {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        host: &mut dyn Host,
+    ) -> Result<Progress, ParseError> {
+        let mut at = 0;
+        loop {
+            let rest = data.get(at..).unwrap_or_default();
+            if self.exchange.upgraded {
+                return Err(ParseError::new(Reason::Unsupported, at));
+            }
+            let half = &mut self.halves[direction.index()];
+            let turn = match half.state {
+                State::Head { .. } => self.head(direction, rest, host),
+                State::Search { .. } => self.search(direction, rest),
+                _ => half.body(direction, rest, host),
+            };
+            match turn {
+                Turn::Used(n) => at += n,
+                Turn::Need(n) => return Ok(Progress::need(at, n)),
+                Turn::Skip(used, skip) => return Ok(Progress::skip(at + used, skip)),
+                Turn::Switch(used) => {
+                    return Ok(Progress { switch: true, ..Progress::consumed(at + used) });
+                }
+                Turn::Broken => {
+                    host.anomaly(Reason::Malformed);
+                    self.halves[direction.index()].lose(host);
+                }
+                Turn::Fail(reason) => return Err(ParseError::new(reason, at)),
+            }
+            if at >= data.len() {
+                return Ok(Progress::consumed(at));
+            }
+        }
+    }
+
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+        let resync = self.halves[direction.index()].gap(len, host);
+        if resync == Resync::Search {
+            // Nobody knows how many messages went missing.
+            self.exchange.forget();
+        }
+        resync
+    }
+
+    fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
+        let found = start::find(direction, data)?;
+        self.halves[direction.index()].state = State::Head { scanned: 0 };
+        Some(found)
+    }
+
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
+        self.halves[direction.index()].close(rest, end, host);
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<Self>() + self.exchange.memory()
+    }
+}
+
+impl HttpParser {
+    /// Reads a head as soon as all of it is there.
+    fn head(&mut self, direction: Direction, data: &[u8], host: &mut dyn Host) -> Turn {
+        let half = &mut self.halves[direction.index()];
+        let State::Head { scanned } = &mut half.state else {
+            return Turn::Broken;
+        };
+        let blank = data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        if blank > 0 {
+            return Turn::Used(blank);
+        }
+        let Some(end) = head::find_end(data, *scanned) else {
+            if data.len() > MAX_HEAD {
+                return Turn::Fail(Reason::Limit);
+            }
+            if start::begins(direction, data) == Begin::No {
+                return Turn::Broken;
+            }
+            *scanned = data.len();
+            return Turn::Need(data.len() + 1);
+        };
+        *scanned = 0;
+        let Some((start, found)) = data.get(..end).and_then(head::parse) else {
+            return Turn::Broken;
+        };
+        match (direction, start) {
+            (Direction::ClientToServer, StartLine::Request { method, target, minor }) => {
+                self.exchange.request(half, method, target, minor, &found, host);
+                Turn::Used(end)
+            }
+            (Direction::ServerToClient, StartLine::Status { minor, status }) => {
+                if self.exchange.response(half, status, minor, &found, host) {
+                    Turn::Switch(end)
+                } else {
+                    Turn::Used(end)
+                }
+            }
+            _ => Turn::Broken,
+        }
+    }
+
+    /// Looks for the next message after bytes that fit nothing.
+    fn search(&mut self, direction: Direction, data: &[u8]) -> Turn {
+        let State::Search { garbage, fresh } = &mut self.halves[direction.index()].state else {
+            return Turn::Broken;
+        };
+        // In a head, the first byte is the one that did not fit.
+        let passed = usize::from(!*fresh);
+        if let Some(found) = start::find(direction, data.get(passed..).unwrap_or_default()) {
+            self.halves[direction.index()].state = State::Head { scanned: 0 };
+            self.exchange.forget();
+            return Turn::Used(passed + found);
+        }
+        let passed = data.len().saturating_sub(SEARCH_TAIL);
+        *garbage += passed as u64;
+        if *garbage > MAX_GARBAGE {
+            return Turn::Fail(Reason::Malformed);
+        }
+        if passed > 0 { Turn::Used(passed) } else { Turn::Need(data.len() + 1) }
     }
 }

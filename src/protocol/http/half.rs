@@ -1,0 +1,298 @@
+//! One direction of a connection: where it stands, and the body that is being read.
+
+use super::head::Framing;
+use super::start::{self, Begin};
+use crate::protocol::{ContentId, Direction, End, Host, Progress, Reason, Resync, Want};
+use memchr::memchr;
+
+/// Longest line of a chunk's size with its extensions, bytes.
+const MAX_CHUNK_LINE: usize = 4 << 10;
+
+/// All trailers of a message, bytes.
+const MAX_TRAILERS: usize = 64 << 10;
+
+/// Where a direction stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    /// At or in a head; `scanned` bytes of it are known not to hold its end.
+    Head { scanned: usize },
+    /// In a body with so many bytes to come.
+    Body { left: u64 },
+    /// In a body that ends with the connection.
+    UntilClose,
+    /// Before a chunk's size; after chunk data an empty line comes first.
+    ChunkSize { after_data: bool },
+    /// In the data of a chunk.
+    Chunk { left: u64 },
+    /// After the last chunk.
+    Trailers { seen: usize },
+    /// Looking for the next start line; `fresh`: it may stand at the very next byte.
+    Search { garbage: u64, fresh: bool },
+}
+
+/// What came of reading on.
+pub(super) enum Turn {
+    /// So many bytes were read; go on.
+    Used(usize),
+    /// So many bytes must be there before it can go on.
+    Need(usize),
+    /// So many were read, and so many of what follows are of no interest.
+    Skip(usize, u64),
+    /// So many were read; what follows is another protocol.
+    Switch(usize),
+    /// This fits nothing: look for the next message.
+    Broken,
+    /// The direction cannot be read on.
+    Fail(Reason),
+}
+
+/// One direction.
+pub(super) struct Half {
+    pub(super) state: State,
+    content: Option<ContentId>,
+    /// How many bytes the content does not want.
+    skip: u64,
+    /// The body may be missing after all: an unasked response may answer HEAD, and a client that
+    /// expects 100 may be told not to send.
+    unsure: bool,
+}
+
+impl Default for Half {
+    fn default() -> Self {
+        Self { state: State::Head { scanned: 0 }, content: None, skip: 0, unsure: false }
+    }
+}
+
+impl Half {
+    /// Whether a body follows a head with this framing; `response`: where nothing tells its length,
+    /// the body of a response ends with the connection (RFC 9112 6.3).
+    pub(super) fn frame(&mut self, framing: Framing, response: bool, unsure: bool) -> bool {
+        self.unsure = unsure;
+        self.state = match framing {
+            Framing { chunked: true, .. } => State::ChunkSize { after_data: false },
+            Framing { transfer_coded: true, .. } => State::UntilClose,
+            Framing { length: Some(0), .. } => State::Head { scanned: 0 },
+            Framing { length: Some(left), .. } => State::Body { left },
+            _ if response => State::UntilClose,
+            _ => State::Head { scanned: 0 },
+        };
+        !matches!(self.state, State::Head { .. })
+    }
+
+    /// The content that takes the body.
+    pub(super) fn carry(&mut self, content: ContentId) {
+        self.content = Some(content);
+        self.skip = 0;
+    }
+
+    /// Reads on in a body.
+    pub(super) fn body(&mut self, direction: Direction, data: &[u8], host: &mut dyn Host) -> Turn {
+        if self.unsure {
+            let left = match self.state {
+                State::Body { left } => left,
+                _ => u64::MAX,
+            };
+            let first = data.get(..left.min(data.len() as u64) as usize).unwrap_or(data);
+            match start::begins(direction, first) {
+                Begin::Yes => {
+                    self.unsure = false;
+                    self.finish(false, host);
+                    return Turn::Used(0);
+                }
+                Begin::More if (first.len() as u64) < left => return Turn::Need(first.len() + 1),
+                Begin::More | Begin::No => self.unsure = false,
+            }
+        }
+        match self.state {
+            State::Body { left } => {
+                let (used, left) = self.take(data, left, host);
+                let skip = self.ahead(left);
+                self.state = State::Body { left: left - skip };
+                if left == skip {
+                    self.finish(true, host);
+                }
+                if skip > 0 { Turn::Skip(used, skip) } else { Turn::Used(used) }
+            }
+            State::Chunk { left } => {
+                let (used, left) = self.take(data, left, host);
+                let skip = self.ahead(left);
+                self.state = if left == skip {
+                    State::ChunkSize { after_data: true }
+                } else {
+                    State::Chunk { left: left - skip }
+                };
+                if skip > 0 { Turn::Skip(used, skip) } else { Turn::Used(used) }
+            }
+            State::UntilClose => {
+                self.deliver(data, host);
+                match self.ahead(u64::MAX) {
+                    0 => Turn::Used(data.len()),
+                    skip => Turn::Skip(data.len(), skip),
+                }
+            }
+            State::ChunkSize { after_data } => self.chunk_size(data, after_data),
+            State::Trailers { seen } => self.trailers(data, seen, host),
+            State::Head { .. } | State::Search { .. } => Turn::Broken,
+        }
+    }
+
+    /// Hands on what of `data` belongs to the `left` bytes; what was used and what is left.
+    fn take(&mut self, data: &[u8], left: u64, host: &mut dyn Host) -> (usize, u64) {
+        let used = left.min(data.len() as u64) as usize;
+        self.deliver(data.get(..used).unwrap_or_default(), host);
+        (used, left - used as u64)
+    }
+
+    fn deliver(&mut self, bytes: &[u8], host: &mut dyn Host) {
+        let Some(id) = self.content else { return };
+        let skip = self.skip.min(bytes.len() as u64);
+        self.skip -= skip;
+        let bytes = bytes.get(skip as usize..).unwrap_or_default();
+        if !bytes.is_empty() {
+            let want = host.data(id, bytes);
+            self.wants(id, want, host);
+        }
+    }
+
+    fn wants(&mut self, id: ContentId, want: Want, host: &mut dyn Host) {
+        self.skip = want.skip;
+        if want == Want::NOTHING {
+            host.close(id, true);
+            self.content = None;
+        }
+    }
+
+    /// How many of the next `left` bytes nobody wants; they count as read.
+    fn ahead(&mut self, left: u64) -> u64 {
+        if self.content.is_none() {
+            return left;
+        }
+        let skip = self.skip.min(left);
+        self.skip -= skip;
+        skip
+    }
+
+    /// RFC 9112 7.1: the size in hexadecimal digits, and extensions that nobody needs.
+    fn chunk_size(&mut self, data: &[u8], after_data: bool) -> Turn {
+        let Some(lf) = memchr(b'\n', data.get(..MAX_CHUNK_LINE).unwrap_or(data)) else {
+            return if data.len() >= MAX_CHUNK_LINE {
+                Turn::Broken
+            } else {
+                Turn::Need(data.len() + 1)
+            };
+        };
+        let line = data.get(..lf).unwrap_or_default().trim_ascii();
+        if line.is_empty() && after_data {
+            self.state = State::ChunkSize { after_data: false };
+            return Turn::Used(lf + 1);
+        }
+        let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+        let ended = line.get(digits).is_none_or(|b| matches!(b, b';' | b' ' | b'\t'));
+        let size = std::str::from_utf8(line.get(..digits).unwrap_or_default())
+            .ok()
+            .and_then(|text| u64::from_str_radix(text, 16).ok());
+        match size.filter(|_| ended && !after_data) {
+            None => Turn::Broken,
+            Some(0) => {
+                self.state = State::Trailers { seen: 0 };
+                Turn::Used(lf + 1)
+            }
+            Some(left) => {
+                self.state = State::Chunk { left };
+                Turn::Used(lf + 1)
+            }
+        }
+    }
+
+    fn trailers(&mut self, data: &[u8], seen: usize, host: &mut dyn Host) -> Turn {
+        let Some(lf) = memchr(b'\n', data) else {
+            return if seen + data.len() > MAX_TRAILERS {
+                Turn::Broken
+            } else {
+                Turn::Need(data.len() + 1)
+            };
+        };
+        if data.get(..lf).is_some_and(|line| line.trim_ascii().is_empty()) {
+            self.finish(true, host);
+        } else if seen + lf > MAX_TRAILERS {
+            return Turn::Broken;
+        } else {
+            self.state = State::Trailers { seen: seen + lf + 1 };
+        }
+        Turn::Used(lf + 1)
+    }
+
+    /// The message has ended.
+    fn finish(&mut self, complete: bool, host: &mut dyn Host) {
+        if let Some(id) = self.content.take() {
+            host.close(id, complete);
+        }
+        self.state = State::Head { scanned: 0 };
+    }
+
+    /// What follows fits nothing.
+    pub(super) fn lose(&mut self, host: &mut dyn Host) {
+        let fresh = !matches!(self.state, State::Head { .. });
+        self.finish(false, host);
+        self.state = State::Search { garbage: 0, fresh };
+    }
+
+    /// `len` bytes are missing here.
+    pub(super) fn gap(&mut self, len: u64, host: &mut dyn Host) -> Resync {
+        self.unsure = false;
+        let left = match self.state {
+            State::Body { left } | State::Chunk { left } => left,
+            State::UntilClose => u64::MAX,
+            _ => 0,
+        };
+        if len > left || left == 0 {
+            self.lose(host);
+            return Resync::Search;
+        }
+        if let Some(id) = self.content {
+            let hidden = self.skip.min(len);
+            self.skip -= hidden;
+            if len > hidden {
+                let want = host.gap(id, len - hidden);
+                self.wants(id, want, host);
+            }
+        }
+        match self.state {
+            State::UntilClose => Resync::Known { skip: self.ahead(u64::MAX) },
+            State::Chunk { .. } => {
+                let skip = self.ahead(left - len);
+                let left = left - len - skip;
+                self.state = match left {
+                    0 => State::ChunkSize { after_data: true },
+                    _ => State::Chunk { left },
+                };
+                Resync::Known { skip }
+            }
+            _ => {
+                let skip = self.ahead(left - len);
+                let left = left - len - skip;
+                self.state = State::Body { left };
+                if left == 0 {
+                    self.finish(true, host);
+                }
+                Resync::Known { skip }
+            }
+        }
+    }
+
+    /// The direction has ended.
+    pub(super) fn close(&mut self, rest: &[u8], end: End, host: &mut dyn Host) {
+        match self.state {
+            State::Body { left } => {
+                self.take(rest, left, host);
+            }
+            State::UntilClose => self.deliver(rest, host),
+            _ => {}
+        }
+        let complete = self.state == State::UntilClose && end == End::Fin;
+        self.finish(complete, host);
+    }
+}
+
+// `ahead(u64::MAX)` of a content that wants nothing is the rest of the direction.
+const _: () = assert!(Progress::REST == u64::MAX);

@@ -1,0 +1,125 @@
+//! Recognising HTTP/1.x, at the start of a stream and in the middle of one.
+
+use super::head::{MAX_METHOD, StartLine, is_method, start_line};
+use crate::protocol::{Direction, Probe, Speaker};
+use memchr::memchr;
+use memchr::memmem::{Finder, FinderRev};
+use std::sync::LazyLock;
+
+/// Longest request line that is waited for, bytes. Queries of several KiB are met.
+const MAX_LINE: usize = 32 << 10;
+
+/// Empty lines before a message (RFC 9112 2.2 asks servers to pass over at least one).
+const MAX_BLANK: usize = 8;
+
+static VERSION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(" HTTP/1."));
+static STATUS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("HTTP/1."));
+
+/// Whether the first readable bytes of a direction are HTTP/1.x.
+pub fn probe(data: &[u8], at_start: bool) -> Probe {
+    if !at_start {
+        let status = find(Direction::ServerToClient, data).map(|at| (at, Speaker::Server));
+        let request = find(Direction::ClientToServer, data).map(|at| (at, Speaker::Client));
+        return match (status, request) {
+            (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
+            (a, b) => a.or(b),
+        }
+        .map_or(Probe::More, |(offset, speaker)| Probe::Yes { speaker, offset });
+    }
+    let blank = data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    if blank > MAX_BLANK {
+        return Probe::No;
+    }
+    let data = data.get(blank..).unwrap_or_default();
+    match begins(Direction::ServerToClient, data) {
+        Begin::Yes => return Probe::yes(Speaker::Server),
+        Begin::More if !data.is_empty() => return Probe::More,
+        _ => {}
+    }
+    match begins(Direction::ClientToServer, data) {
+        Begin::Yes => Probe::yes(Speaker::Client),
+        Begin::More => Probe::More,
+        Begin::No => Probe::No,
+    }
+}
+
+/// Whether a message begins here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Begin {
+    /// Its start line is complete and right.
+    Yes,
+    /// It cannot be one.
+    No,
+    /// Not enough bytes to tell.
+    More,
+}
+
+/// Whether `data` starts with a start line of this direction.
+pub fn begins(direction: Direction, data: &[u8]) -> Begin {
+    match direction {
+        Direction::ServerToClient => {
+            // A reason phrase may be missing, and the line end with it in the first segment.
+            const SHAPE: &[u8; 12] = b"HTTP/1.0 000";
+            for (byte, shape) in data.iter().zip(SHAPE) {
+                let fits = if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+                if !fits {
+                    return Begin::No;
+                }
+            }
+            match data.get(SHAPE.len()) {
+                Some(b' ' | b'\r' | b'\n') => Begin::Yes,
+                Some(_) => Begin::No,
+                None => Begin::More,
+            }
+        }
+        Direction::ClientToServer => {
+            let head = data.get(..MAX_METHOD + 1).unwrap_or(data);
+            let Some(space) = memchr(b' ', head) else {
+                let fits = head.len() <= MAX_METHOD && (head.len() < 2 || is_method(head));
+                let letter = head.first().is_none_or(u8::is_ascii_uppercase);
+                return if fits && letter { Begin::More } else { Begin::No };
+            };
+            if !is_method(data.get(..space).unwrap_or_default()) {
+                return Begin::No;
+            }
+            match memchr(b'\n', data) {
+                Some(lf) => match start_line(trim(data.get(..lf).unwrap_or_default())) {
+                    Some(StartLine::Request { .. }) => Begin::Yes,
+                    _ => Begin::No,
+                },
+                None if data.len() > MAX_LINE => Begin::No,
+                None => Begin::More,
+            }
+        }
+    }
+}
+
+/// The offset of the first start line of this direction in `data`.
+pub fn find(direction: Direction, data: &[u8]) -> Option<usize> {
+    match direction {
+        Direction::ServerToClient => STATUS
+            .find_iter(data)
+            .find(|at| begins(direction, data.get(*at..).unwrap_or_default()) == Begin::Yes),
+        Direction::ClientToServer => VERSION.find_iter(data).find_map(|at| request_at(data, at)),
+    }
+}
+
+/// The start of the request line whose version stands at `version`.
+fn request_at(data: &[u8], version: usize) -> Option<usize> {
+    let before = data.get(version.saturating_sub(MAX_LINE)..version)?;
+    let line = before.iter().rposition(|b| *b == b'\n').map_or(0, |lf| lf + 1);
+    let offset = version - before.len() + line;
+    let end = version + memchr(b'\n', data.get(version..)?)?;
+    let whole = data.get(offset..end)?;
+    if matches!(start_line(trim(whole)), Some(StartLine::Request { .. })) {
+        return Some(offset);
+    }
+    // The end of a body may stand on the same line, before the method.
+    const METHODS: [&str; 7] =
+        ["GET /", "POST /", "PUT /", "HEAD /", "DELETE /", "PATCH /", "OPTIONS /"];
+    METHODS.iter().find_map(|m| FinderRev::new(m).rfind(whole)).map(|at| offset + at)
+}
+
+fn trim(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
