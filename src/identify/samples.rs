@@ -181,7 +181,8 @@ no_match = ["qqq: ssn", "qqq structured: ssn"]
 "#;
         std::fs::write(dir.path().join("site.toml"), text).expect("write");
         let rules = RuleSet::load(Some(dir.path())).expect("good rules");
-        let failures = test_samples(&rules);
+        let mut failures = test_samples(&rules);
+        failures.retain(|f| f.source.0.ends_with("site.toml"));
         let mut found: Vec<(&str, &str, bool)> =
             failures.iter().map(|f| (f.rule.as_str(), f.sample.as_str(), f.expected)).collect();
         found.sort_unstable();
