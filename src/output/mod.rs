@@ -8,7 +8,6 @@ mod cef;
 mod community_id;
 mod ecs;
 mod ocsf;
-mod outputs;
 mod progress;
 mod run;
 mod summary;
@@ -20,7 +19,6 @@ pub mod metrics;
 pub mod serve;
 
 pub use community_id::community_id;
-pub use outputs::Outputs;
 pub use progress::Progress;
 pub use run::{InputReport, RunSummary};
 pub use writer::{Sink, WriteError, write_atomically};
