@@ -107,7 +107,7 @@ fn times(e: &Exposure, run: &RunSummary) -> String {
         .all(|at| moment(*at).get(..10) == moment(e.first).get(..10));
     let first = if one_day { time_of_day(e.first) } else { moment(e.first) };
     let last = until(e.first, e.last);
-    if e.first == e.last || first == last {
+    if moment(e.first) == moment(e.last) {
         format!("at {first}")
     } else {
         format!("{first} to {last}")

@@ -140,4 +140,16 @@ fn long_items_break_between_words_and_times_get_their_day_where_there_is_more_th
     assert!(page.contains(expected), "{page}");
     assert!(page.contains("1 record in 1 flow, at 2026-03-01 10:15:02\n"), "{page}");
     assert!(page.contains("in 1 flow, 2026-03-01 10:15:04 to 10:15:15\n"), "{page}");
+
+    // Two moments within a second look like one.
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for (patient, nanos) in [(1, 0), (2, 400_000_000)] {
+        let time = at(0) + crate::time::Span(nanos);
+        x.disclosure(Sample { patient, time, ..Sample::default() }.build(), &mut out);
+    }
+    x.finish(at(1), &mut out);
+    for ended in [600, 90_000] {
+        let page = self::page(&out, &RunSummary { ended: Some(at(ended)), ..run() });
+        assert!(page.contains("in 1 flow, at ") && !page.contains(" to 10:15:02\n"), "{page}");
+    }
 }
