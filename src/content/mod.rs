@@ -14,9 +14,12 @@ mod testing;
 
 pub mod coding;
 pub mod dicom;
+pub mod fhir;
 pub mod form;
 pub mod hl7v2;
 pub mod json;
+pub mod loose;
+pub mod media;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
