@@ -43,4 +43,5 @@ pub mod exposure;
 pub mod output;
 
 pub mod cli;
+pub mod guard;
 pub mod pipeline;

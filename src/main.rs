@@ -1,3 +1,83 @@
 //! Arguments to configuration to run to exit status, nothing else.
 
-fn main() {}
+use clap::Parser as _;
+use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
+use phitap::config::Config;
+use phitap::pipeline::{self, RunError};
+use phitap::{identify, rules};
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    phitap::guard::install();
+    let status = match Task::try_from(Cli::parse()) {
+        Ok(task) => perform(task),
+        Err(error) => {
+            complain(&error);
+            error.exit_status()
+        }
+    };
+    ExitCode::from(status)
+}
+
+fn perform(task: Task) -> u8 {
+    match task {
+        Task::Run(config) => run(&config),
+        Task::Rules { action, rules } => {
+            show_rules(action, rules.as_deref()).unwrap_or_else(|error| {
+                complain(&error);
+                exit::FAILED
+            })
+        }
+        Task::Completions(shell) => print(|out| completions(shell, out)),
+        Task::Man => print(man),
+    }
+}
+
+fn run(config: &Config) -> u8 {
+    match pipeline::run(config) {
+        Ok(outcome) if outcome.closed_pipe => exit::DONE,
+        Ok(outcome) if config.fail_on.is_some_and(|least| outcome.worst >= Some(least)) => {
+            exit::FOUND
+        }
+        Ok(outcome) if outcome.summary.is_partial() => exit::PARTIAL,
+        Ok(_) => exit::DONE,
+        // Each input was named already.
+        Err(RunError::NoInput) => exit::FAILED,
+        Err(error) => {
+            complain(&error);
+            exit::FAILED
+        }
+    }
+}
+
+fn show_rules(action: RulesAction, dir: Option<&std::path::Path>) -> Result<u8, rules::LoadError> {
+    let rules = rules::RuleSet::load(dir)?;
+    Ok(match action {
+        RulesAction::List => print(|out| out.write_all(rules::list_table(&rules).as_bytes())),
+        RulesAction::Check => print(|out| out.write_all(rules::check_text(&rules).as_bytes())),
+        RulesAction::Test => {
+            let failures = identify::test_samples(&rules);
+            let text = identify::samples_text(&rules, &failures);
+            let printed = print(|out| out.write_all(text.as_bytes()));
+            if failures.is_empty() { printed } else { exit::FAILED }
+        }
+    })
+}
+
+fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {
+    let mut out = io::stdout().lock();
+    match write(&mut out).and_then(|()| out.flush()) {
+        Ok(()) => exit::DONE,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
+        Err(error) => {
+            complain(&error);
+            exit::FAILED
+        }
+    }
+}
+
+fn complain(error: &dyn std::fmt::Display) {
+    // If standard error is gone there is nobody to tell.
+    let _ = writeln!(io::stderr(), "phitap: {error}");
+}

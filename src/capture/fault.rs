@@ -33,6 +33,8 @@ pub enum FaultKind {
     UnknownLink(u16),
     /// A folder without captures.
     NoCaptures,
+    /// An interface that cannot be opened or read.
+    Interface(String),
     /// A version of the format that is not read.
     UnknownVersion(u16, u16),
 }
@@ -78,6 +80,10 @@ impl Fault {
             FaultKind::NoCaptures => {
                 "is a folder without captures; give a folder with pcap files".into()
             }
+            FaultKind::Interface(reason) => format!(
+                "cannot capture: {reason}; check the name with `ip link`, and run as root or grant \
+                 cap_net_raw"
+            ),
             FaultKind::UnknownVersion(major, minor) => {
                 format!("has pcap version {major}.{minor} {at}; convert it with editcap -F pcap")
             }

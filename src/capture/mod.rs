@@ -7,6 +7,7 @@
 mod block;
 mod fault;
 mod file;
+mod filter;
 mod guard;
 mod inputs;
 mod live;
@@ -16,7 +17,9 @@ mod timeline;
 pub use crate::decode::LinkType;
 pub use block::Block;
 pub use fault::{Fault, FaultKind};
+pub use filter::{Filter, FilterError};
 pub use inputs::expand;
+pub use live::{Live, LiveCounters, LiveOptions};
 pub use timeline::Timeline;
 
 use crate::time::Timestamp;

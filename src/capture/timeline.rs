@@ -38,6 +38,11 @@ impl Timeline {
         self.readers.len()
     }
 
+    /// Bytes of all files that could be opened.
+    pub fn size(&self) -> u64 {
+        self.readers.iter().map(|r| r.block().bytes().len() as u64).sum()
+    }
+
     /// The reader of the earliest packet, and the time until which it stays the earliest.
     fn earliest(&self) -> Option<(usize, Option<crate::time::Timestamp>)> {
         let (mut first, mut second): (Option<(crate::time::Timestamp, usize)>, _) = (None, None);

@@ -29,6 +29,13 @@ impl From<&Key> for Meaning {
     }
 }
 
+impl Meaning {
+    /// The whole value of a field that a rule names.
+    pub fn whole(rule: &Arc<FieldRule>) -> Self {
+        Self { rule: Arc::clone(rule), part: NamePart::Whole, patient: false }
+    }
+}
+
 /// What is said around a record.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Marks(u8);

@@ -12,6 +12,7 @@ mod nested;
 #[cfg(test)]
 mod testing;
 
+pub mod astm;
 pub mod coding;
 pub mod dicom;
 pub mod fhir;
@@ -20,6 +21,7 @@ pub mod hl7v2;
 pub mod json;
 pub mod loose;
 pub mod media;
+pub mod x12;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
@@ -33,6 +35,8 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::DataSet,
     &dicom::Part10,
     &hl7v2::Er7,
+    &astm::Records,
+    &x12::Interchange,
     &coding::GzipFile,
     &coding::ZstdFile,
     &form::Target,

@@ -78,6 +78,7 @@ pub struct Exposures {
     patients: Distinct,
     disclosures: u64,
     active: [u64; Severity::ALL.len()],
+    worst: Option<Severity>,
     sightings: Sightings,
     losses: Losses,
 }
@@ -90,6 +91,8 @@ struct Open {
     due: Timestamp,
     /// Whether something is in it that no event told yet.
     dirty: bool,
+    /// Whether some disclosure could not be remembered: then a revision may be one of those.
+    forgetful: bool,
     /// Highest score of a disclosure.
     worst: u8,
     patients: Distinct,
@@ -129,6 +132,7 @@ impl Exposures {
             patients: Distinct::default(),
             disclosures: 0,
             active: [0; Severity::ALL.len()],
+            worst: None,
             sightings: Sightings::default(),
             losses: Losses::default(),
         }
@@ -188,6 +192,7 @@ impl Exposures {
         }
         open.grade(&self.settings.severity, score);
         self.active[band(open)] += 1;
+        self.worst = self.worst.max(Some(Severity::of(open.told.severity)));
         let exposure = open.told.id;
         let state = if opens {
             // The next update is due a minute from now; whether one is needed shows then.
@@ -204,8 +209,14 @@ impl Exposures {
     }
 
     /// Takes a flow whose protocol was recognised.
+    ///
+    /// Foreign web servers are no finding as long as nothing is disclosed to them: anyone who browses
+    /// meets thousands.
     pub fn service(&mut self, sighting: Sighting<'_>, out: &mut Vec<Event>) {
         self.tick(sighting.time, out);
+        if sighting.protocol == "http" && !self.settings.home.contains(sighting.flow.server.ip()) {
+            return;
+        }
         self.sightings.see(&self.settings.key, &sighting, out);
     }
 
@@ -260,6 +271,11 @@ impl Exposures {
         self.opened
     }
 
+    /// The worst exposure so far.
+    pub fn worst(&self) -> Option<Severity> {
+        self.worst
+    }
+
     /// Open exposures by severity, in the order of [`Severity::ALL`].
     pub fn active(&self) -> [u64; Severity::ALL.len()] {
         self.active
@@ -301,6 +317,7 @@ impl Open {
             number,
             due: now,
             dirty: false,
+            forgetful: false,
             worst: 0,
             patients: Distinct::default(),
             flows: HashSet::default(),
@@ -362,10 +379,14 @@ impl Open {
         let now = Seen { records: finding.records, kinds };
         let before = match self.seen.get_mut(&disclosure.id) {
             Some(seen) => std::mem::replace(seen, now),
-            None if finding.update => return false,
+            None if finding.update && self.forgetful => return false,
+            // A revision that is not known here was told in an exposure that has been closed since:
+            // for this one it is the first.
             None => {
                 if room {
                     self.seen.insert(disclosure.id, now);
+                } else {
+                    self.forgetful = true;
                 }
                 told.disclosures += 1;
                 Seen::default()
@@ -422,5 +443,16 @@ fn direction(home: &HomeNets, flow: &FlowInfo) -> NetworkDirection {
         (true, false) => NetworkDirection::Outbound,
         (false, true) => NetworkDirection::Inbound,
         (false, false) => NetworkDirection::External,
+    }
+}
+
+#[cfg(test)]
+impl Exposures {
+    /// Whether nothing is held and all counts of what is held are back at zero.
+    pub(in crate::exposure) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+            && self.due.is_empty()
+            && (self.remembered, self.tokens) == (0, 0)
+            && self.active == [0; Severity::ALL.len()]
     }
 }

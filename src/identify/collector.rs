@@ -62,14 +62,18 @@ impl FieldSink for Collector<'_> {
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
         let token = self.settings.key.token(kind, &normal);
+        let whole = match kind {
+            Kind::Name => normal.contains(' '),
+            Kind::BirthDate => Date::parse(value, self.now).is_some_and(Date::is_full),
+            _ => true,
+        };
         normal.zeroize();
         let held = Held {
             kind,
             value: PhiBuf::new(value.to_owned()),
             token,
             issuer: Issuer::new(field.issuer),
-            full_date: kind == Kind::BirthDate
-                && Date::parse(value, self.now).is_some_and(Date::is_full),
+            whole,
             field: self.patients.name(field.name),
             rule: self.patients.name(field.rule),
             confidence: field.confidence,

@@ -23,6 +23,9 @@ mod samples;
 mod tally;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 pub use collector::Collector;
 pub use key::{Key, KeyError};
 pub use patients::Patients;

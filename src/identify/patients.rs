@@ -7,6 +7,7 @@
 //!    plan) counts only if nothing contradicts.
 //! 2. Name and birth date are equal, and no id of the same kind and issuer differs.
 //! 3. The name is equal, and no birth date and no id of the same kind differs, whoever issued it.
+//!    A single word is no name: then all that the record has must be known.
 //! 4. The record has neither name nor such an id, and another number (accession, visit, account,
 //!    e-mail...) is equal, and the birth date does not differ.
 //!
@@ -15,9 +16,9 @@
 
 use super::mask::show;
 use super::record::{Identity, Marks, Record, Strong};
-use super::tally::{Loss, Tally};
-use super::{Finding, Identifier, Key, Settings, Token};
-use crate::rules::{AlertRule, Kind};
+use super::tally::Loss;
+use super::{Collector, Finding, Identifier, Key, Settings, Tally, Token};
+use crate::rules::{AlertRule, Kind, RuleSet};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
@@ -28,7 +29,7 @@ use std::sync::Arc;
 const MAX_CANDIDATES: usize = 8;
 
 /// Names and birth dates of one patient that are combined.
-const MAX_COMBINED: usize = 4;
+const MAX_COMBINED: usize = 8;
 
 /// Different field names and rule ids kept of one flow.
 const MAX_NAMES: usize = 1024;
@@ -70,6 +71,18 @@ impl Patients {
     pub fn memory(&self) -> usize {
         let open: usize = self.open.iter().map(Record::memory).sum();
         open + self.bytes + self.names.len() * 48
+    }
+
+    /// The flow has ended: [`Collector::finish`].
+    pub fn finish(
+        &mut self,
+        settings: &Settings,
+        rules: &RuleSet,
+        now: Timestamp,
+        out: &mut Vec<Finding>,
+        tally: &mut Tally,
+    ) {
+        Collector { settings, rules, now, patients: self, out, tally }.finish();
     }
 
     /// Patients told apart so far.
@@ -155,7 +168,7 @@ impl Patients {
         }
         for &name in patient.identity.names.iter().take(MAX_COMBINED) {
             for &birth in patient.identity.births.iter().take(MAX_COMBINED) {
-                clues.push(Clue::Person(name, birth));
+                clues.push(Clue::Person(name.token, birth));
             }
         }
         let finding = Finding {
@@ -208,7 +221,8 @@ impl Patients {
             .filter_map(|kind| identity.strong.iter().find(|s| s.kind == *kind))
             .map(|s| s.token)
             .next();
-        let name = identity.names.first();
+        let whole = identity.names.iter().find(|n| n.whole);
+        let name = whole.or(identity.names.first()).map(|n| &n.token);
         let birth = identity.births.first();
         let token = match (name, birth, strong) {
             (Some(name), Some(birth), _) => key.patient(&[name.bytes(), birth.bytes()]),
@@ -250,15 +264,17 @@ impl Patients {
             names
                 .flat_map(|n| theirs.births.iter().take(MAX_COMBINED).map(move |b| (*n, *b)))
                 .find_map(|(name, birth)| {
-                    self.candidate(Clue::Person(name, birth), |ours| {
+                    self.candidate(Clue::Person(name.token, birth), |ours| {
                         !ours.strong_differs(theirs, false)
                     })
                 })
         };
         let by_name = || {
             theirs.names.iter().find_map(|name| {
-                self.candidate(Clue::Value(*name), |ours| {
-                    !ours.strong_differs(theirs, true) && !ours.births_differ(theirs)
+                self.candidate(Clue::Value(name.token), |ours| {
+                    ours.is_named(*name, theirs)
+                        && !ours.strong_differs(theirs, true)
+                        && !ours.births_differ(theirs)
                 })
             })
         };
@@ -284,12 +300,23 @@ impl Patients {
     fn remember(&mut self, clue: Clue, index: u32) {
         let before = self.clues.len();
         let candidates = self.clues.entry(clue).or_default();
-        if candidates.len() < MAX_CANDIDATES && !candidates.contains(&index) {
-            candidates.push(index);
+        // In order of appearance, which is not always the order in which they got this clue.
+        if let Err(place) = candidates.binary_search(&index)
+            && candidates.len() < MAX_CANDIDATES
+        {
+            candidates.insert(place, index);
         }
         if self.clues.len() > before {
             self.bytes += 2 * size_of::<(Clue, SmallVec<[u32; 4]>)>();
         }
+    }
+}
+
+#[cfg(test)]
+impl Patients {
+    /// The longest list of candidates for one clue.
+    pub(super) fn most_candidates(&self) -> usize {
+        self.clues.values().map(SmallVec::len).max().unwrap_or(0)
     }
 }
 

@@ -15,8 +15,8 @@ pub(super) struct Held {
     pub value: PhiBuf,
     pub token: Token,
     pub issuer: Issuer,
-    /// A birth date with its day: only these tell people apart.
-    pub full_date: bool,
+    /// A birth date with its day, a name of two words: less than that is shared by many.
+    pub whole: bool,
     pub field: Arc<str>,
     pub rule: Arc<str>,
     pub confidence: f32,
@@ -64,11 +64,19 @@ impl Strong {
     }
 }
 
+/// A name.
+#[derive(Clone, Copy)]
+pub(super) struct Named {
+    pub token: Token,
+    /// At least two words: a family name or a given name alone is shared by many.
+    pub whole: bool,
+}
+
 /// What tells people apart.
 #[derive(Clone, Default)]
 pub(super) struct Identity {
     pub strong: SmallVec<[Strong; 2]>,
-    pub names: SmallVec<[Token; 2]>,
+    pub names: SmallVec<[Named; 2]>,
     pub births: SmallVec<[Token; 1]>,
 }
 
@@ -76,8 +84,8 @@ impl Identity {
     /// Adds what an identifier says of it.
     pub fn add(&mut self, held: &Held) {
         match held.kind {
-            Kind::Name => self.names.push(held.token),
-            Kind::BirthDate if held.full_date => self.births.push(held.token),
+            Kind::Name => self.names.push(Named { token: held.token, whole: held.whole }),
+            Kind::BirthDate if held.whole => self.births.push(held.token),
             kind if kind.is_strong_id() => {
                 self.strong.push(Strong { kind, token: held.token, issuer: held.issuer });
             }
@@ -88,9 +96,26 @@ impl Identity {
     pub fn is_empty(&self) -> bool {
         self.strong.is_empty() && self.names.is_empty() && self.births.is_empty()
     }
-    /// Both have names and none is the same.
+    /// Both have names and none is the same. A part of a name differs from another part, but
+    /// says nothing against a whole one.
     pub fn names_differ(&self, other: &Self) -> bool {
-        disjoint(&self.names, &other.names)
+        let both_whole = self.has_whole_name() && other.has_whole_name();
+        if self.has_whole_name() != other.has_whole_name() {
+            return false;
+        }
+        let known = |n: &Named| other.names.iter().any(|o| o.token == n.token);
+        !self.names.is_empty()
+            && !other.names.is_empty()
+            && !self.names.iter().any(|n| n.whole == both_whole && known(n))
+    }
+    /// Whether there is a name of two words.
+    pub fn has_whole_name(&self) -> bool {
+        self.names.iter().any(|n| n.whole)
+    }
+    /// Whether `name` alone leads to the same person: it is a whole one, or all parts that the
+    /// other has are known here.
+    pub fn is_named(&self, name: Named, other: &Self) -> bool {
+        name.whole || other.names.iter().all(|o| self.names.iter().any(|n| n.token == o.token))
     }
     /// Both have birth dates and none is the same.
     pub fn births_differ(&self, other: &Self) -> bool {

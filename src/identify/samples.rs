@@ -1,6 +1,8 @@
 //! Runs the `match` and `no_match` samples of rules, for `phitap rules test`.
 
 use super::plausible;
+use super::plausible::actual_kind;
+use crate::content::hl7v2;
 use crate::rules::{Kind, RecordEvidence, RuleInfo, RuleSet};
 use crate::time::Timestamp;
 use std::fmt::Write;
@@ -23,7 +25,8 @@ pub struct SampleFailure {
 
 /// Every sample that fails.
 ///
-/// What a sample is depends on the section: a value (`dicom`, `hl7v2`, `fhir`, `placeholder`), a
+/// What a sample is depends on the section: a value (`dicom`, `fhir`, `placeholder`), a field as it
+/// stands on the wire (`hl7v2`), a
 /// name (`key`, `key_context`, `name_affix`), a code or system (`hl7_identifier_type`,
 /// `identifier_system`), or a record (`alert`): `dicom structured: name, birth_date`, with any of
 /// `structured`, `context` and `query` behind the format.
@@ -87,6 +90,17 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
                 query: flags.contains(&"query"),
             })
         }
+        ("hl7v2", _) => {
+            let (segment, number) = rule.subject.split_once('-')?;
+            let number: u16 = number.parse().ok()?;
+            let fields = rules.hl7v2.segment(segment.as_bytes().try_into().ok()?);
+            let (_, field) = fields.iter().find(|(n, f)| *n == number && *f.rule.id == *rule.id)?;
+            let mut taken = false;
+            hl7v2::read_field(field, sample, &mut |kind, text| {
+                taken |= plausible(actual_kind(kind, text), text, rules, SAMPLE_TIME);
+            });
+            taken
+        }
         (_, Some(kind)) => plausible(kind, sample, rules, SAMPLE_TIME),
         (_, None) => return None,
     })
@@ -109,4 +123,86 @@ pub fn samples_text(rules: &RuleSet, failures: &[SampleFailure]) -> String {
         failures.len()
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_samples_hold() {
+        let rules = RuleSet::shipped().expect("shipped rules");
+        let failures = test_samples(&rules);
+        assert!(failures.is_empty(), "{}", samples_text(&rules, &failures));
+    }
+
+    #[test]
+    fn samples_that_do_not_hold_are_named_with_their_place() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let text = r#"
+[[dicom]]
+id = "a-tag"
+title = "A"
+tag = "(0011,0010)"
+kind = "birth_date"
+match = ["19590102", "no date"]
+no_match = ["00000000", "19590103"]
+
+[[key]]
+id = "a-key"
+title = "A"
+names = ["qqq_name"]
+kind = "name"
+match = ["qqqName", "other_qqq"]
+no_match = ["QQQ NAME"]
+
+[[hl7_identifier_type]]
+id = "a-code"
+title = "A"
+code = "QQQ"
+kind = "ssn"
+match = ["QQQ", "RRR"]
+
+[[identifier_system]]
+id = "a-system"
+title = "A"
+system = "urn:qqq:*"
+kind = "ssn"
+match = ["urn:qqq:1", "urn:rrr:1"]
+
+[[alert]]
+id = "zz-alert"
+title = "A"
+content = ["qqq"]
+any_of = ["ssn"]
+patient_context = true
+match = ["qqq context: ssn", "qqq: ssn", "qqq oddly: ssn", "qqq context: snn"]
+no_match = ["qqq: ssn", "qqq structured: ssn"]
+"#;
+        std::fs::write(dir.path().join("site.toml"), text).expect("write");
+        let rules = RuleSet::load(Some(dir.path())).expect("good rules");
+        let failures = test_samples(&rules);
+        let mut found: Vec<(&str, &str, bool)> =
+            failures.iter().map(|f| (f.rule.as_str(), f.sample.as_str(), f.expected)).collect();
+        found.sort_unstable();
+        assert_eq!(
+            found,
+            [
+                ("a-code", "RRR", true),
+                ("a-key", "QQQ NAME", false),
+                ("a-key", "other_qqq", true),
+                ("a-system", "urn:rrr:1", true),
+                ("a-tag", "19590103", false),
+                ("a-tag", "no date", true),
+                ("zz-alert", "qqq context: snn", true),
+                ("zz-alert", "qqq oddly: ssn", true),
+                ("zz-alert", "qqq structured: ssn", false),
+                ("zz-alert", "qqq: ssn", true),
+            ]
+        );
+        let shown = samples_text(&rules, &failures);
+        assert!(shown.contains("site.toml:2: a-tag does not take \"no date\""), "{shown}");
+        assert!(shown.contains("site.toml:10: a-key takes \"QQQ NAME\""), "{shown}");
+        assert!(shown.trim_end().ends_with("10 failed"), "{shown}");
+    }
 }

@@ -4,8 +4,11 @@
 //! [`RunSummary`]. Nothing here knows a raw value: what an identifier shows was decided in
 //! `identify`.
 
+mod cef;
 mod community_id;
 mod ecs;
+mod ocsf;
+mod outputs;
 mod progress;
 mod run;
 mod summary;
@@ -16,9 +19,12 @@ pub mod board;
 pub mod metrics;
 pub mod serve;
 
+pub use board::Board;
 pub use community_id::community_id;
+pub use outputs::Outputs;
 pub use progress::Progress;
 pub use run::{InputReport, RunSummary};
+pub use serve::{ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::exposure::Event;
@@ -74,12 +80,15 @@ pub struct Format {
 }
 
 /// Every format, the default first.
-pub static FORMATS: &[Format] = &[summary::FORMAT, ecs::FORMAT];
+pub static FORMATS: &[Format] = &[summary::FORMAT, ecs::FORMAT, ocsf::FORMAT, cef::FORMAT];
 
 /// The format with this name or alias.
 pub fn format(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|f| f.name == name || f.aliases.contains(&name))
 }
+
+#[cfg(test)]
+mod samples;
 
 #[cfg(test)]
 mod tests {

@@ -40,6 +40,10 @@ pub struct RunSummary {
     pub skipped: BTreeMap<&'static str, u64>,
     /// Packets lost, by stage.
     pub dropped: BTreeMap<&'static str, u64>,
+    /// Packets that the kernel lost before they could be read (live only).
+    pub lost_by_kernel: u64,
+    /// Packets that an interface lost before they could be read (live only).
+    pub lost_by_interface: u64,
     /// Flows seen.
     pub flows: u64,
     /// Directions recognised, by protocol.

@@ -12,16 +12,13 @@ use std::sync::Arc;
 /// Collects the reports of all workers.
 pub struct Collector {
     exposures: Exposures,
-    output: Box<dyn Output>,
-    format: &'static str,
+    outputs: Vec<(&'static str, Box<dyn Output>)>,
     metrics: Arc<Metrics>,
     upto: Vec<u64>,
     waiting: BinaryHeap<Waiting>,
     stats: Stats,
     events: Vec<Event>,
     worst: Option<Severity>,
-    observer: Option<Box<dyn FnMut(&Event) + Send>>,
-    failed: Option<io::Error>,
 }
 
 /// An item until every worker has come as far.
@@ -49,29 +46,20 @@ impl Collector {
     /// Collects from `workers` workers.
     pub fn new(
         exposures: Exposures,
-        output: Box<dyn Output>,
-        format: &'static str,
+        outputs: Vec<(&'static str, Box<dyn Output>)>,
         metrics: Arc<Metrics>,
         workers: usize,
     ) -> Self {
         Self {
             exposures,
-            output,
-            format,
+            outputs,
             metrics,
             upto: vec![0; workers],
             waiting: BinaryHeap::new(),
             stats: Stats::default(),
             events: Vec::new(),
             worst: None,
-            observer: None,
-            failed: None,
         }
-    }
-
-    /// Also shows each event to `observer` (the web page).
-    pub fn observe(&mut self, observer: Box<dyn FnMut(&Event) + Send>) {
-        self.observer = Some(observer);
     }
 
     /// Takes a report.
@@ -92,7 +80,9 @@ impl Collector {
 
     fn take(&mut self, item: Item) {
         match item {
-            Item::Disclosure(disclosure) => self.exposures.disclosure(*disclosure, &mut self.events),
+            Item::Disclosure(disclosure) => {
+                self.exposures.disclosure(*disclosure, &mut self.events)
+            }
             Item::Service(service) => self.exposures.service(
                 Sighting {
                     time: service.time,
@@ -112,37 +102,29 @@ impl Collector {
         }
         let events = std::mem::take(&mut self.events);
         for event in &events {
-            if let Some(observer) = self.observer.as_mut() {
-                observer(event);
-            }
             match event {
-                Event::Disclosure { disclosure, severity, .. } => {
-                    let severity = Severity::of(*severity);
-                    if !disclosure.finding.update {
-                        self.metrics.disclosure(disclosure.protocol, severity);
-                    }
+                Event::Disclosure { disclosure, severity, .. } if !disclosure.finding.update => {
+                    self.metrics.disclosure(disclosure.protocol, Severity::of(*severity));
                 }
                 Event::Exposure(exposure) => {
                     self.worst = self.worst.max(Some(Severity::of(exposure.severity)));
                 }
                 _ => {}
             }
-            if self.failed.is_none()
-                && let Err(error) = self.output.event(event)
-            {
-                self.failed = Some(error);
-            }
-            if self.failed.is_some() {
-                self.metrics.events_dropped(self.format, "write_error", 1);
-            } else {
-                self.metrics.events_written(self.format, 1);
-            }
         }
         self.metrics.patients_distinct(self.exposures.patients().value);
-        if self.failed.is_none() {
-            self.failed = self.output.flush().err();
+        for (name, output) in &mut self.outputs {
+            for (written, event) in events.iter().enumerate() {
+                if let Err(error) = output.event(event) {
+                    let left = (events.len() - written) as u64;
+                    self.metrics.events_dropped(name, "write_error", left);
+                    return Err(error);
+                }
+            }
+            self.metrics.events_written(name, events.len() as u64);
+            output.flush()?;
         }
-        self.failed.take().map_or(Ok(()), Err)
+        Ok(())
     }
 
     /// The run has ended: closes exposures, and writes the summary that `fill` completes.
@@ -171,8 +153,10 @@ impl Collector {
         summary.disclosures = self.exposures.disclosures();
         summary.exposures = self.exposures.opened();
         summary.losses = self.exposures.losses();
-        self.output.finish(&summary)?;
-        self.output.flush()?;
+        for (_, output) in &mut self.outputs {
+            output.finish(&summary)?;
+            output.flush()?;
+        }
         Ok((summary, self.worst))
     }
 

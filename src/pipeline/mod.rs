@@ -1,1 +1,23 @@
-//! Stage `pipeline`.
+//! Wiring only: threads, batches, sharding, shutdown. The one module that knows all stages, and the
+//! only one below the command line that knows a clock.
+//!
+//! ```text
+//! source -> decode -> shard -+-> worker 0 -+-> collector -> exposures -> outputs
+//!          (reader thread)   +-> worker 1 -+   (its thread)
+//! ```
+//!
+//! With one worker there are no threads and no channels: the reader runs it for each batch. With
+//! more, batches travel over bounded channels; replay waits where one is full, a live capture drops
+//! the batch and counts it. Events do not depend on how many workers there are.
+
+mod collector;
+mod host;
+mod route;
+mod run;
+mod setup;
+mod shard;
+mod stats;
+mod work;
+mod worker;
+
+pub use run::{Outcome, RunError, run};

@@ -20,6 +20,8 @@ pub trait Route {
     fn workers(&self) -> usize;
     /// Hands a batch to a worker. False if it was dropped.
     fn send(&mut self, worker: usize, batch: WorkBatch) -> bool;
+    /// Whether nothing more can be written.
+    fn failed(&self) -> bool;
 }
 
 /// Packets by what became of them.
@@ -174,8 +176,7 @@ impl<R: Route> Shards<R> {
         if last {
             batch.upto = self.counts.packets;
         }
-        let packets =
-            batch.work.iter().filter(|w| matches!(w, Work::Segment(_))).count() as u64;
+        let packets = batch.work.iter().filter(|w| matches!(w, Work::Segment(_))).count() as u64;
         if !self.route.send(worker, batch) {
             self.counts.queue_full += packets;
         }
@@ -221,9 +222,9 @@ impl<R: Route> Shards<R> {
         self.published.clone_from(&self.counts);
     }
 
-    /// What was counted so far.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
+    /// Where batches go.
+    pub const fn route(&self) -> &R {
+        &self.route
     }
 }
 

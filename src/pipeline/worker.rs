@@ -169,7 +169,8 @@ impl Worker {
         stats.active = active - self.reported.active;
         stats.memory = memory - self.reported.memory;
         self.reported = Reported { active, memory };
-        for (kind, n) in self.context.tallies.identify.identifiers() {
+        let found = self.context.tallies.identify.identifiers().filter(|(_, n)| *n > 0);
+        for (kind, n) in found {
             *stats.identifiers.entry(kind).or_default() += n;
         }
         self.context.tallies.identify = Default::default();

@@ -12,7 +12,7 @@ fn fhir_patient_whatever_the_order_of_keys() {
         "telecom":[{"system":"phone","value":"(298) 555-0177"},{"system":"email","value":"j@example.org"}],
         "gender":"male","birthDate":"1992-04-28","address":[{"line":["7 Crest"],"city":"G","postalCode":"87229"}],
         "contact":[{"name":{"family":"King","given":["Ann"]},"telecom":[{"system":"phone","value":"5550178"}]}]"#;
-    let fields = "http>json:fhir patient_id=H-17 ssn=609-01-6296 name=King^John Q. \
+    let fields = "http>json:fhir [PatientContext] patient_id=H-17 ssn=609-01-6296 name=King^John Q. \
         phone=(298) 555-0177 email=j@example.org sex=male birth_date=1992-04-28 \
         address=7 Crest, G, 87229 next_of_kin_name=King^Ann next_of_kin_phone=5550178";
     let late = format!("{patient},\"resourceType\":\"Patient\"}}");
@@ -63,7 +63,7 @@ fn wrappers_and_lists() {
     assert_eq!(
         got,
         [
-            "http>json:~json [PatientContext] name=A B",
+            "http>json:~json [PatientContext] name=A B patient_id=1",
             "http>json:~json [PatientContext] name=D^C birth_date=1970-01-01",
         ]
     );

@@ -194,6 +194,14 @@ pub struct Service<'a> {
     pub sop_classes: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub transfer_syntaxes: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub dimse: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub modalities: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub station: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub institution: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sending_application: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

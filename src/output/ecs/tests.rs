@@ -1,1 +1,309 @@
-//! Events against the schema.
+//! Events against the contract and the schema.
+
+use super::FORMAT;
+use crate::content::Mark;
+use crate::exposure::samples::{Sample, T0, identifier, token};
+use crate::exposure::{Event, Role, Severity};
+use crate::identify::Shown;
+use crate::output::samples::{context, events, run, tracker, written};
+use crate::output::{Context, RunSummary};
+use crate::protocol::{Authentication, Reason, ServiceFacts};
+use crate::rules::Kind;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+const SCHEMA: &str = include_str!("../../../schema/event.schema.json");
+
+fn schema() -> Value {
+    serde_json::from_str(SCHEMA).expect("schema is JSON")
+}
+
+fn validator() -> jsonschema::Validator {
+    jsonschema::draft202012::new(&schema()).expect("schema is a schema")
+}
+
+fn lines(events: &[Event], run: &RunSummary) -> Vec<Value> {
+    let text = written(&FORMAT, context(), events, run);
+    text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
+}
+
+/// Every field of every kind of event is filled at least once in these.
+fn samples() -> Vec<Value> {
+    let mut all = lines(&events(), &run());
+    let full = |n: &str| Some(n.to_owned());
+    let facts = ServiceFacts {
+        encrypted: false,
+        authentication: Authentication::UserIdentity,
+        credentials_in_clear: true,
+        calling_aet: full("A"),
+        called_aet: full("B"),
+        implementation_class: [full("1.2"), full("1.3")],
+        implementation_version: [full("V1"), full("V2")],
+        sop_classes: vec!["1.2.840.10008.5.1.4.31".into()],
+        transfer_syntaxes: vec!["1.2.840.10008.1.2".into()],
+        dimse: vec!["C-STORE".into()],
+        modalities: vec!["CT".into()],
+        station: full("S"),
+        institution: full("I"),
+        sending_application: full("C"),
+        sending_facility: full("D"),
+        receiving_application: full("E"),
+        receiving_facility: full("F"),
+        version: full("2.5"),
+        processing_id: full("P"),
+        message_types: vec!["ADT^A01".into()],
+        acknowledged: Some(false),
+        method: full("GET"),
+        host: full("h"),
+        path: full("/p"),
+        status: Some(200),
+        software: full("s"),
+        application: full("http/1.1"),
+        rejected: full("1 2"),
+        aborted: full("0 1"),
+    };
+    let marks = vec![
+        Mark::Deidentified,
+        Mark::Test,
+        Mark::Query,
+        Mark::PatientContext,
+        Mark::Diagnosis,
+        Mark::Result,
+        Mark::Medication,
+        Mark::BurnedIn,
+    ];
+    let kinds = Kind::ALL.iter().map(|k| (*k, "**")).collect();
+    let mut disclosure = Sample { facts, marks, kinds, ..Sample::default() }.build();
+    disclosure.flow.vlan = 12;
+    let (mut x, mut out) = (tracker(), Vec::new());
+    x.disclosure(disclosure, &mut out);
+    let mut run = run();
+    run.opaque = Reason::ALL.iter().map(|r| (("unknown", *r), 1)).collect();
+    run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
+    all.extend(lines(&out, &run));
+    all
+}
+
+#[test]
+fn every_event_is_what_the_schema_says() {
+    let validator = validator();
+    let samples = samples();
+    let mut actions = BTreeSet::new();
+    for event in samples.iter().chain(&lines(&[], &RunSummary::default())) {
+        let faults: Vec<String> = validator.iter_errors(event).map(|e| e.to_string()).collect();
+        assert!(faults.is_empty(), "{event:#}\n{faults:#?}");
+        actions.insert(event["event"]["action"].as_str().expect("action").to_owned());
+    }
+    let all = ["asset-seen", "phi-disclosure", "phi-exposure", "run-summary", "service-seen"];
+    assert_eq!(actions.iter().map(String::as_str).collect::<Vec<_>>(), all);
+}
+
+/// Calls `change` on a copy for every object inside `value`, at any depth.
+fn in_every_object(
+    value: &Value,
+    change: &dyn Fn(&mut Map<String, Value>),
+    check: &mut dyn FnMut(&str, Value),
+) {
+    fn paths(value: &Value, at: String, out: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => {
+                out.push(at.clone());
+                for (key, inner) in map {
+                    paths(
+                        inner,
+                        format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")),
+                        out,
+                    );
+                }
+            }
+            Value::Array(list) => {
+                for (i, inner) in list.iter().enumerate() {
+                    paths(inner, format!("{at}/{i}"), out);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut all = Vec::new();
+    paths(value, String::new(), &mut all);
+    for path in all {
+        let mut copy = value.clone();
+        let inner = copy.pointer_mut(&path).and_then(Value::as_object_mut).expect("object");
+        change(inner);
+        check(&path, copy);
+    }
+}
+
+#[test]
+fn an_unknown_field_is_refused_at_every_depth() {
+    let validator = validator();
+    let mut objects = 0;
+    for event in samples() {
+        in_every_object(
+            &event,
+            &|map| {
+                map.insert("Not a field".into(), json!(1));
+            },
+            &mut |path, changed| {
+                objects += 1;
+                assert!(!validator.is_valid(&changed), "{path} of {event:#}");
+            },
+        );
+    }
+    assert!(objects > 200, "{objects}");
+}
+
+#[test]
+fn the_schema_describes_no_field_that_is_never_written() {
+    fn fields(value: &Value, at: &str, out: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) => {
+                for (key, inner) in map {
+                    let path = format!("{at}.{key}");
+                    fields(inner, &path, out);
+                    out.insert(path);
+                }
+            }
+            Value::Array(list) => list.iter().for_each(|inner| fields(inner, at, out)),
+            _ => {}
+        }
+    }
+    fn described(root: &Value, node: &Value, at: &str, out: &mut BTreeSet<String>) {
+        let node = match node["$ref"].as_str() {
+            Some(to) => root.pointer(&to[1..]).expect("reference"),
+            None => node,
+        };
+        if !node["items"].is_null() {
+            described(root, &node["items"], at, out);
+        }
+        for (key, inner) in node["properties"].as_object().into_iter().flatten() {
+            let path = format!("{at}.{key}");
+            described(root, inner, &path, out);
+            out.insert(path);
+        }
+    }
+    let schema = schema();
+    let mut written = BTreeSet::new();
+    for event in samples() {
+        let action = event["event"]["action"].as_str().expect("action").to_owned();
+        fields(&event, &action, &mut written);
+    }
+    let mut known = BTreeSet::new();
+    for variant in schema["oneOf"].as_array().expect("variants") {
+        let action = variant["$ref"].as_str().and_then(|r| r.rsplit('/').next()).expect("name");
+        described(&schema, variant, action, &mut known);
+    }
+    // The capture interface is only known per flow.
+    let missing: Vec<_> = known
+        .difference(&written)
+        .filter(|f| !f.contains(".observer.ingress") || f.starts_with("phi-disclosure"))
+        .collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn closed_sets_of_schema_and_code_are_the_same() {
+    let schema = schema();
+    let listed = |pointer: &str| -> BTreeSet<String> {
+        let list = schema.pointer(pointer).and_then(Value::as_array).expect("enum");
+        list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let set = |names: &mut dyn Iterator<Item = &'static str>| -> BTreeSet<String> {
+        names.map(str::to_owned).collect()
+    };
+    assert_eq!(listed("/$defs/kind/enum"), set(&mut Kind::ALL.iter().map(|k| k.as_str())));
+    assert_eq!(listed("/$defs/reason/enum"), set(&mut Reason::ALL.iter().map(|r| r.as_str())));
+    assert_eq!(
+        listed("/$defs/asset-seen/properties/phi/properties/asset/properties/role/enum"),
+        set(&mut Role::ALL.iter().map(|r| r.as_str()))
+    );
+    assert_eq!(
+        listed("/$defs/phi-exposure/properties/phi/properties/exposure/properties/severity/enum"),
+        set(&mut Severity::ALL.iter().map(|s| s.as_str()))
+    );
+}
+
+#[test]
+fn a_disclosure_looks_like_the_contract() {
+    let mut d = Sample { records: 3, ..Sample::default() }.build();
+    d.flow.client = "203.0.113.9:50112".parse().expect("address");
+    d.finding.identifiers.truncate(1);
+    d.finding.identifiers[0].token = token(9);
+    let (mut x, mut out) = (tracker(), Vec::new());
+    x.disclosure(d.clone(), &mut out);
+    let all = lines(&out, &RunSummary::default());
+    let mut event =
+        all.into_iter().find(|e| e["event"]["action"] == "phi-disclosure").expect("event");
+    let exposure = event["phi"]["exposure"]["id"].take();
+    assert_eq!(exposure.as_str().map(str::len), Some(26));
+    let expected = json!({
+        "@timestamp": "2026-03-01T10:15:02.000000Z",
+        "event": {"kind": "alert", "category": ["network"], "type": ["info"],
+            "action": "phi-disclosure", "dataset": "phitap.disclosure", "id": d.id.to_string(),
+            "severity": 83, "start": "2026-03-01T10:15:02.000000Z"},
+        "observer": {"product": "phitap", "version": env!("CARGO_PKG_VERSION"),
+            "name": "sensor-1", "ingress": {"interface": {"name": "eth1"}}},
+        "client": {"ip": "203.0.113.9", "port": 50112},
+        "server": {"ip": "10.1.2.3", "port": 11112},
+        "source": {"ip": "203.0.113.9", "port": 50112},
+        "destination": {"ip": "10.1.2.3", "port": 11112},
+        "network": {"transport": "tcp", "protocol": "dicom", "direction": "inbound",
+            "community_id": "1:pTvBCM42OKZQGQiwlxgMILnV3dI="},
+        "rule": {"id": "a-sample", "name": "Patient identifiers in a cleartext DICOM data set"},
+        "phi": {"operation": "C-FIND", "carrier": ["dicom"], "direction": "server_to_client",
+            "records": 3,
+            "patient": {"token": format!("p_{}", token(1)), "identifiers": [
+                {"kind": "name", "value": "D**^J***", "masked": true,
+                 "token": format!("i_{}", token(9)), "field": "(0010,0010)",
+                 "rule": "dicom-patient-name", "confidence": 0.9, "evidence": "declared field",
+                 "safe_harbor": "A"}]},
+            "service": {"encrypted": false, "authentication": "none",
+                "credentials_in_clear": false, "calling_aet": "WS9", "called_aet": "ORTHANC"},
+            "exposure": {"id": null}, "key_id": "k_ab12"}
+    });
+    let community = event["network"]["community_id"].take();
+    assert!(community.as_str().is_some_and(|c| c.starts_with("1:")), "{community}");
+    let mut expected = expected;
+    expected["network"]["community_id"].take();
+    // As text, so that 0.9 is 0.9 and not what an f32 makes of it.
+    assert_eq!(event.to_string(), expected.to_string());
+}
+
+#[test]
+fn a_revealed_value_stands_as_it_is_on_one_line() {
+    let mut d = Sample::default().build();
+    let mut name = identifier(Kind::Name, "", "PID-5");
+    name.shown = Shown::of("M\u{fc}ller^\"J\u{f6}rg\"\r\n\u{2028}\u{1f600}", false);
+    d.finding.identifiers = vec![name];
+    let (mut x, mut out) = (tracker(), Vec::new());
+    x.disclosure(d, &mut out);
+    let text = written(&FORMAT, Context::default(), &out, &RunSummary::default());
+    assert_eq!(text.lines().count(), out.len() + 1, "one line an event");
+    let event: Value = text
+        .lines()
+        .filter_map(|l| serde_json::from_str(l).ok())
+        .find(|e: &Value| e["event"]["action"] == "phi-disclosure")
+        .expect("event");
+    let shown = &event["phi"]["patient"]["identifiers"][0];
+    assert_eq!(shown["value"], "M\u{fc}ller^\"J\u{f6}rg\"\r\n\u{2028}\u{1f600}");
+    assert_eq!(shown["masked"], false);
+    // Nothing is known of sensor, interface and key: nothing is said.
+    assert!(event["observer"].get("name").is_none() && event["observer"].get("ingress").is_none());
+    assert!(event["phi"].get("key_id").is_none());
+}
+
+#[test]
+fn the_run_summary_is_the_last_line_and_repeats() {
+    let mut run = run();
+    let first = written(&FORMAT, context(), &events(), &run);
+    run.wall_seconds = 99.0;
+    assert_eq!(first, written(&FORMAT, context(), &events(), &run), "no clock in events");
+    let last: Value = serde_json::from_str(first.lines().last().expect("line")).expect("JSON");
+    assert_eq!(last["event"]["action"], "run-summary");
+    let figures = &last["phi"]["run"];
+    assert_eq!(figures["packets"]["skipped"], json!({"arp": 40, "cut_short": 3}));
+    assert_eq!(figures["streams"]["opaque"]["dicom"]["malformed"], 1);
+    assert_eq!(figures["inputs"]["faulty"][0]["name"], "captures/cut.pcapng");
+    assert_eq!((&figures["patients"], &figures["reveal"]), (&json!(14), &json!(false)));
+    let _ = T0;
+}

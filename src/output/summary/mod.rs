@@ -15,9 +15,7 @@ pub(in crate::output) const FORMAT: Format = Format {
     name: "summary",
     aliases: &[],
     about: "a page for people at the end",
-    open: |writer, context| {
-        Box::new(Summary { writer, context, exposures: BTreeMap::new(), left_out: 0 })
-    },
+    open: |writer, context| Box::new(Summary { writer, context, exposures: BTreeMap::new() }),
 };
 
 /// Exposures held for the page; twice as many are, between two prunings.
@@ -27,7 +25,6 @@ struct Summary {
     writer: Box<dyn Write + Send>,
     context: Context,
     exposures: BTreeMap<EventId, Exposure>,
-    left_out: u64,
 }
 
 impl Summary {
@@ -37,7 +34,6 @@ impl Summary {
         order.sort_unstable();
         for (_, id) in order.drain(MAX_HELD.min(order.len())..) {
             self.exposures.remove(&id);
-            self.left_out += 1;
         }
     }
 
@@ -78,7 +74,7 @@ impl Output for Summary {
         self.prune();
         let mut worst: Vec<&Exposure> = self.exposures.values().collect();
         worst.sort_by_key(|e| (rank(e), e.id));
-        let page = page::page(&worst, self.left_out, run, &self.context);
+        let page = page::page(&worst, run, &self.context);
         self.writer.write_all(page.as_bytes())?;
         self.writer.flush()
     }

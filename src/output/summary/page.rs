@@ -6,14 +6,15 @@ use crate::content::Mark;
 use crate::exposure::{Count, Exposure, NetworkDirection, Severity};
 use crate::protocol::{Authentication, ServiceFacts};
 use crate::time::Timestamp;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Columns.
 const WIDTH: usize = 100;
-/// Where the text of a block starts.
-const INDENT: usize = 15;
-/// Where what belongs to a label starts.
-const COLUMN: usize = 27;
+/// Columns of the label and of what belongs to it, in the block of an exposure.
+const BLOCK: (usize, usize) = (15, 28);
+/// The same in the sections below.
+const SECTION: (usize, usize) = (2, 18);
 /// Exposures shown in full.
 const MAX_SHOWN: usize = 100;
 /// Faulty inputs listed.
@@ -21,12 +22,7 @@ const MAX_FAULTS: usize = 20;
 /// Characters of a name from the wire.
 const MAX_NAME: usize = 40;
 
-pub(super) fn page(
-    worst: &[&Exposure],
-    left_out: u64,
-    run: &RunSummary,
-    context: &Context,
-) -> String {
+pub(super) fn page(worst: &[&Exposure], run: &RunSummary, context: &Context) -> String {
     let mut out = String::new();
     header(&mut out, run);
     out.push('\n');
@@ -34,14 +30,15 @@ pub(super) fn page(
         heading(&mut out, "No patient data seen in cleartext.", context);
     } else {
         let patients = patients(run.patients);
-        let exposures = count(worst.len() as u64 + left_out, "exposure");
+        let all = run.exposures.max(worst.len() as u64);
+        let exposures = count(all, "exposure");
         let title = format!("PATIENT DATA IN CLEARTEXT: {patients} in {exposures}");
         heading(&mut out, &title, context);
         for exposure in worst.iter().take(MAX_SHOWN) {
             out.push('\n');
             block(&mut out, exposure, context);
         }
-        let more = left_out + worst.len().saturating_sub(MAX_SHOWN) as u64;
+        let more = all.saturating_sub(worst.len().min(MAX_SHOWN) as u64);
         if more > 0 {
             let more = number(more);
             let _ = writeln!(out, "\n... and {more} less severe; --format ecs lists them all.");
@@ -55,8 +52,10 @@ pub(super) fn page(
 }
 
 fn header(out: &mut String, run: &RunSummary) {
+    let faulty = run.inputs.iter().filter(|i| i.fault.is_some()).count();
     let inputs = match run.inputs.as_slice() {
         [one] => foreign(&one.name, 60),
+        many if faulty > 0 => format!("{}, {faulty} faulty", count(many.len() as u64, "input")),
         many => count(many.len() as u64, "input"),
     };
     let _ = writeln!(out, "phitap {}  {inputs}", env!("CARGO_PKG_VERSION"));
@@ -75,26 +74,34 @@ fn header(out: &mut String, run: &RunSummary) {
 
 fn block(out: &mut String, e: &Exposure, context: &Context) {
     let severity = severity(Severity::of(e.severity), e.severity, context.colour);
-    let (client, server) = (e.client, e.server);
-    let _ = writeln!(
-        out,
-        "{severity}  {client} -> {server}  {} over {}",
-        e.protocol,
-        e.transport.as_str()
-    );
-    let times = format!("{} to {}", time_of_day(e.first), until(e.first, e.last));
-    let who = [patients(e.patients), count(e.records, "record"), count(e.flows, "flow"), times];
-    item(out, "Who", &who, ", ");
+    let to = format!("-> {}  {} over {}", e.server, e.protocol, e.transport.as_str());
+    let client = e.client.to_string();
+    // Two long IPv6 addresses need two lines.
+    let gap = if BLOCK.0 + client.len() + 1 + to.len() <= WIDTH {
+        " ".to_owned()
+    } else {
+        format!("\n{:indent$}", "", indent = BLOCK.0)
+    };
+    let _ = writeln!(out, "{severity}  {client}{gap}{to}");
+    let records = format!("{} in {}", count(e.records, "record"), count(e.flows, "flow"));
+    let seen = [patients(e.patients), records, times(e)];
+    item(out, BLOCK, "Seen", &seen, ", ");
     let mut over: Vec<String> = e.operations.iter().map(|o| foreign(o, MAX_NAME)).collect();
     over.extend(ends(&e.facts));
-    item(out, "Over", &over, ", ");
+    item(out, BLOCK, "Over", &over, ", ");
     let kinds: Vec<String> = e
         .kinds
         .iter()
         .map(|(kind, n)| format!("{} {}", kind.as_str().replace('_', " "), number(*n)))
         .collect();
-    item(out, "Shows", &kinds, ", ");
-    item(out, "How exposed", &exposed(e), "; ");
+    item(out, BLOCK, "Shows", &kinds, ", ");
+    item(out, BLOCK, "How exposed", &exposed(e), "; ");
+}
+
+/// `at 10:15:02`, `10:15:02 to 10:16:00`.
+fn times(e: &Exposure) -> String {
+    let (first, last) = (time_of_day(e.first), until(e.first, e.last));
+    if first == last { format!("at {first}") } else { format!("{first} to {last}") }
 }
 
 /// Who talks to whom, in the service's own names.
@@ -159,10 +166,10 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
     let mut body = String::new();
     if run.encrypted_flows > 0 {
         let flows = count(run.encrypted_flows, "flow");
-        item(&mut body, "Encrypted", &[flows, bytes(run.encrypted_bytes)], ", ");
+        item(&mut body, SECTION, "Encrypted", &[flows, bytes(run.encrypted_bytes)], ", ");
     }
     if run.unrecognised_flows > 0 {
-        item(&mut body, "Unrecognised", &[count(run.unrecognised_flows, "flow")], ", ");
+        item(&mut body, SECTION, "Unrecognised", &[count(run.unrecognised_flows, "flow")], ", ");
     }
     // The two above say it of flows already.
     let opaque: Vec<String> = run
@@ -174,23 +181,29 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         })
         .map(|((protocol, reason), n)| format!("{protocol} {reason} {}", number(*n)))
         .collect();
-    item(&mut body, "Given up", &opaque, ", ");
+    item(&mut body, SECTION, "Given up", &opaque, ", ");
     if run.gap_bytes > 0 {
-        item(&mut body, "Gaps", &[format!("{} missing in streams", bytes(run.gap_bytes))], "");
+        item(
+            &mut body,
+            SECTION,
+            "Gaps",
+            &[format!("{} missing in streams", bytes(run.gap_bytes))],
+            "",
+        );
     }
     if run.overlap_conflicts > 0 {
-        let n = count(run.overlap_conflicts, "segment");
-        item(&mut body, "Contradictions", &[format!("{n} that say two things")], "");
+        let n = format!("{} against what was seen before", count(run.overlap_conflicts, "segment"));
+        item(&mut body, SECTION, "Contradictions", &[n], "");
     }
-    item(&mut body, "Skipped", &figures(&run.skipped, "packet"), ", ");
-    item(&mut body, "Dropped", &figures(&run.dropped, "packet"), ", ");
+    item(&mut body, SECTION, "Skipped", &figures(&run.skipped), ", ");
+    item(&mut body, SECTION, "Dropped", &figures(&run.dropped), ", ");
     let mut faults = run.inputs.iter().filter_map(|i| Some((&i.name, i.fault.as_ref()?)));
     for (name, fault) in faults.by_ref().take(MAX_FAULTS) {
-        item(&mut body, "Faulty input", &[foreign(name, 200), foreign(fault, 200)], ": ");
+        item(&mut body, SECTION, "Faulty input", &[foreign(name, 200), foreign(fault, 200)], ": ");
     }
     let more = faults.count();
     if more > 0 {
-        item(&mut body, "", &[format!("and {}", count(more as u64, "more input"))], "");
+        item(&mut body, SECTION, "", &[format!("and {}", count(more as u64, "more input"))], "");
     }
     let lost = [
         (run.losses.exposures_closed_early, "exposure closed early"),
@@ -202,7 +215,7 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         .filter(|(n, _)| *n > 0)
         .map(|(n, what)| format!("{} {what}", number(*n)))
         .collect();
-    item(&mut body, "Caps reached", &lost, ", ");
+    item(&mut body, SECTION, "Caps reached", &lost, ", ");
     if body.is_empty() {
         heading(out, "Everything was read.", context);
     } else {
@@ -213,13 +226,20 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
 
 fn totals(out: &mut String, run: &RunSummary, context: &Context) {
     heading(out, "TOTALS", context);
-    let packets =
-        [count(run.packets_read, "packet"), format!("{} decoded", number(run.packets_decoded))];
-    item(out, "Packets", &packets, ", ");
-    item(out, "Flows", &[count(run.flows, "flow")], "");
+    let mut packets = vec![
+        format!("{} read", number(run.packets_read)),
+        format!("{} decoded", number(run.packets_decoded)),
+    ];
+    for (n, what) in [(sum(&run.skipped), "skipped"), (sum(&run.dropped), "dropped")] {
+        if n > 0 {
+            packets.push(format!("{} {what}", number(n)));
+        }
+    }
+    item(out, SECTION, "Packets", &packets, ", ");
+    item(out, SECTION, "Flows", &[number(run.flows)], "");
     let streams: Vec<String> =
         run.streams.iter().map(|(p, n)| format!("{p} {}", number(*n))).collect();
-    item(out, "Streams", &streams, ", ");
+    item(out, SECTION, "Streams", &streams, ", ");
     let records: Vec<String> = run
         .records
         .iter()
@@ -229,30 +249,42 @@ fn totals(out: &mut String, run: &RunSummary, context: &Context) {
             format!("{content}{over} {}", number(*n))
         })
         .collect();
-    item(out, "Records", &records, ", ");
+    item(out, SECTION, "Records", &records, ", ");
     let kinds: Vec<String> = run
         .identifiers
         .iter()
         .map(|(kind, n)| format!("{} {}", kind.as_str().replace('_', " "), number(*n)))
         .collect();
-    item(out, "Identifiers", &kinds, ", ");
+    item(out, SECTION, "Identifiers", &kinds, ", ");
     let found = [
         patients(run.patients),
         count(run.disclosures, "disclosure"),
         count(run.exposures, "exposure"),
     ];
-    item(out, "Found", &found, ", ");
+    item(out, SECTION, "Found", &found, ", ");
     if !run.key_id.is_empty() {
-        item(out, "Key", &[format!("pseudonyms made with key {}", run.key_id)], "");
+        item(out, SECTION, "Key", &[format!("pseudonyms made with key {}", run.key_id)], "");
     }
     if run.reveal {
-        item(out, "Reveal", &["values are shown in events".to_owned()], "");
+        item(out, SECTION, "Reveal", &["values are shown in events".to_owned()], "");
     }
 }
 
-fn figures(map: &std::collections::BTreeMap<&'static str, u64>, unit: &str) -> Vec<String> {
-    let all = map.iter().filter(|(_, n)| **n > 0);
-    all.map(|(what, n)| format!("{} {}", count(*n, unit), what.replace('_', " "))).collect()
+/// `43 packets: arp 40, cut short 3`.
+fn figures(map: &BTreeMap<&'static str, u64>) -> Vec<String> {
+    let mut all: Vec<String> = map
+        .iter()
+        .filter(|(_, n)| **n > 0)
+        .map(|(what, n)| format!("{} {}", what.replace('_', " "), number(*n)))
+        .collect();
+    if let Some(first) = all.first_mut() {
+        *first = format!("{}: {first}", count(sum(map), "packet"));
+    }
+    all
+}
+
+fn sum(map: &BTreeMap<&'static str, u64>) -> u64 {
+    map.values().fold(0, |a, n| a.saturating_add(*n))
 }
 
 fn patients(n: Count) -> String {
@@ -261,12 +293,18 @@ fn patients(n: Count) -> String {
 }
 
 /// A label and its items, wrapped between items.
-fn item(out: &mut String, label: &str, items: &[String], separator: &str) {
+fn item(
+    out: &mut String,
+    (indent, column): (usize, usize),
+    label: &str,
+    items: &[String],
+    separator: &str,
+) {
     if items.is_empty() {
         return;
     }
-    let mut line = format!("{:INDENT$}{label:<gap$}", "", gap = COLUMN - INDENT);
-    let mut used = COLUMN;
+    let mut line = format!("{:indent$}{label:<gap$}", "", gap = column - indent);
+    let mut used = column;
     for (i, text) in items.iter().enumerate() {
         let last = i + 1 == items.len();
         let text = if last { text.clone() } else { format!("{text}{}", separator.trim_end()) };
@@ -275,8 +313,8 @@ fn item(out: &mut String, label: &str, items: &[String], separator: &str) {
             if used + 1 + width > WIDTH {
                 out.push_str(line.trim_end());
                 out.push('\n');
-                line = " ".repeat(COLUMN);
-                used = COLUMN;
+                line = " ".repeat(column);
+                used = column;
             } else {
                 line.push(' ');
                 used += 1;
@@ -286,8 +324,8 @@ fn item(out: &mut String, label: &str, items: &[String], separator: &str) {
             if used == WIDTH {
                 out.push_str(&line);
                 out.push('\n');
-                line = " ".repeat(COLUMN);
-                used = COLUMN;
+                line = " ".repeat(column);
+                used = column;
             }
             line.push(c);
             used += 1;

@@ -1,3 +1,123 @@
 //! The page as people see it.
 
 use super::*;
+use crate::content::Mark;
+use crate::exposure::samples::{Sample, at};
+use crate::output::InputReport;
+use crate::output::samples::{context, events, run, tracker, written};
+use crate::protocol::ServiceFacts;
+
+const WIDTH: usize = 100;
+
+fn page(events: &[Event], run: &RunSummary) -> String {
+    written(&FORMAT, context(), events, run)
+}
+
+#[test]
+fn the_page() {
+    let page = page(&events(), &run());
+    let golden = include_str!("golden.txt").replace("VERSION", env!("CARGO_PKG_VERSION"));
+    assert_eq!(page, golden, "\n{page}");
+}
+
+#[test]
+fn nothing_found_and_nothing_missed_is_said_in_words() {
+    let run = RunSummary { packets_read: 1, packets_decoded: 1, ..RunSummary::default() };
+    let page = page(&[], &run);
+    assert!(page.contains("\nNo patient data seen in cleartext.\n"), "{page}");
+    assert!(page.contains("\nEverything was read.\n"), "{page}");
+}
+
+#[test]
+fn foreign_names_neither_steer_the_terminal_nor_break_the_width() {
+    let long = |c: char| Some(String::from(c).repeat(250));
+    let facts = ServiceFacts {
+        calling_aet: Some("\x1b[2J\u{202e}\r\nX".into()),
+        called_aet: long('\u{7}'),
+        host: long('h'),
+        path: long('/'),
+        software: long('s'),
+        sending_application: long('a'),
+        ..ServiceFacts::default()
+    };
+    let marks = vec![Mark::Result, Mark::Test, Mark::Deidentified, Mark::BurnedIn];
+    let (mut x, mut out) = (tracker(), Vec::new());
+    let sample = Sample {
+        facts,
+        marks,
+        client: "[2001:db8:1111:2222:3333:4444:5555:6666]:1",
+        server: "[2001:db8:1111:2222:3333:4444:5555:7777]:65535",
+        ..Sample::default()
+    };
+    x.disclosure(sample.build(), &mut out);
+    let fault = Some("\x1b]0;title\x07 at byte 9".into());
+    let inputs = vec![InputReport { name: "n".repeat(300), fault, ..InputReport::default() }];
+    let page = page(&out, &RunSummary { inputs, ..run() });
+    for line in page.lines() {
+        assert!(line.chars().count() <= WIDTH, "{} columns: {line}", line.chars().count());
+        assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'), "{line:?}");
+    }
+    assert!(page.contains("AE \\u{1b}[2J\\u{202e}\\u{d}\\u{a}X to"), "{page}");
+}
+
+#[test]
+fn no_value_and_no_pseudonym_is_shown_even_when_events_reveal_them() {
+    let mut d = Sample::default().build();
+    for identifier in &mut d.finding.identifiers {
+        identifier.shown = crate::identify::Shown::of("Canary^Revealed", false);
+    }
+    let token = d.finding.patient.to_string();
+    let (mut x, mut out) = (tracker(), Vec::new());
+    x.disclosure(d, &mut out);
+    let page = page(&out, &RunSummary { reveal: true, ..run() });
+    assert!(!page.contains("Canary") && !page.contains(&token), "{page}");
+    assert!(page.contains("values are shown in events"), "{page}");
+}
+
+#[test]
+fn colour_only_where_it_is_wanted() {
+    let plain = page(&events(), &run());
+    assert!(!plain.contains('\x1b'));
+    let colour = Context { colour: true, ..context() };
+    let coloured = written(&FORMAT, colour, &events(), &run());
+    assert!(coloured.contains("\x1b[1;31mCRITICAL 100"), "{coloured}");
+    let mut stripped = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((before, after)) = rest.split_once('\x1b') {
+        stripped.push_str(before);
+        rest = after.split_once('m').expect("end of sequence").1;
+    }
+    assert_eq!(stripped + rest, plain, "nothing else differs");
+}
+
+#[test]
+fn who_watches_sees_exposures_open() {
+    let follow = Context { follow: true, ..context() };
+    let text = written(&FORMAT, follow, &events(), &run());
+    let first = text.lines().next().expect("line");
+    assert_eq!(first, "10:15:02  CRITICAL 100   203.0.113.9 -> 10.1.2.9:2575  hl7");
+    assert_eq!(text.lines().take_while(|l| l.contains(" -> ")).count(), 3);
+}
+
+#[test]
+fn of_too_many_exposures_the_worst_are_shown_and_the_rest_counted() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for n in 0..(2 * MAX_HELD + 50) {
+        let mut d = Sample { time: at(1), ..Sample::default() }.build();
+        let worst = n == MAX_HELD / 2;
+        let server = if worst {
+            "203.0.113.1:104".into()
+        } else {
+            format!("10.{}.{}.1:104", n / 250, n % 250)
+        };
+        d.flow.server = server.parse().expect("address");
+        x.disclosure(d, &mut out);
+    }
+    x.finish(at(2), &mut out);
+    let page = page(&out, &RunSummary { exposures: x.opened(), ..run() });
+    let blocks = page.lines().filter(|l| l.contains(" -> ")).collect::<Vec<_>>();
+    assert_eq!(blocks.len(), 100);
+    assert!(blocks[0].contains("203.0.113.1:104"), "{}", blocks[0]);
+    assert!(page.contains("in 4 146 exposures"), "{}", &page[..400]);
+    assert!(page.contains("... and 4 046 less severe"));
+}

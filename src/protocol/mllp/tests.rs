@@ -1,6 +1,7 @@
 use super::*;
+use crate::flow::Orientation;
 use crate::flow::Side;
-use crate::protocol::driver::{Driver, DriverLimits, News, Orientation};
+use crate::protocol::driver::{Driver, DriverLimits, News};
 use crate::protocol::recorder::{Piece, Recorder, play, play_with};
 
 const MESSAGE: &[u8] =

@@ -1,0 +1,429 @@
+//! Records, patients and findings, end to end.
+
+use super::*;
+use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, RecordHead};
+use crate::flow::Direction;
+use crate::phi::Phi;
+use crate::rules::{Kind, RuleSet};
+use crate::time::Timestamp;
+use std::sync::LazyLock;
+
+mod model;
+mod nested;
+
+pub(super) const NOW: Timestamp = Timestamp(1_772_360_102_000_000_000); // 2026-03-01
+const AT: ContentId = ContentId(1);
+
+static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
+
+/// A flow, as the pipeline holds one.
+struct Flow {
+    settings: Settings,
+    patients: Patients,
+    out: Vec<Finding>,
+    tally: Tally,
+}
+
+impl Flow {
+    fn new() -> Self {
+        Self::with(Key::fixed(7), 1000, 64)
+    }
+    fn with(key: Key, patients_per_flow: usize, identifiers_per_patient: usize) -> Self {
+        Self {
+            settings: Settings { key, reveal: true, patients_per_flow, identifiers_per_patient },
+            patients: Patients::default(),
+            out: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+    fn sink(&mut self) -> Collector<'_> {
+        Collector {
+            settings: &self.settings,
+            rules: &RULES,
+            now: NOW,
+            patients: &mut self.patients,
+            out: &mut self.out,
+            tally: &mut self.tally,
+        }
+    }
+    fn begin(&mut self, at: ContentId, content: &'static str, structured: bool) {
+        self.sink().begin(
+            at,
+            RecordHead {
+                content,
+                structured,
+                direction: Direction::ServerToClient,
+                operation: "GET",
+                carrier: &["http", content],
+            },
+        );
+    }
+    fn field(&mut self, at: ContentId, (kind, value, issuer): (Kind, &str, &str)) {
+        self.sink().field(
+            at,
+            Field {
+                kind,
+                value: Phi::new(value),
+                name: "F-1",
+                rule: "rule",
+                issuer,
+                confidence: 1.0,
+                evidence: Evidence::Declared,
+            },
+        );
+    }
+    fn end(&mut self, at: ContentId) {
+        self.sink().end(at);
+    }
+    /// A whole structured record.
+    fn record(&mut self, fields: &[(Kind, &str)]) {
+        let fields: Vec<_> = fields.iter().map(|(k, v)| (*k, *v, "")).collect();
+        self.issued(&fields);
+    }
+    fn issued(&mut self, fields: &[(Kind, &str, &str)]) {
+        self.begin(AT, "hl7v2", true);
+        fields.iter().for_each(|f| self.field(AT, *f));
+        self.end(AT);
+    }
+    /// Ordinal and update of every finding.
+    fn findings(&self) -> Vec<(u32, bool)> {
+        self.out.iter().map(|f| (f.ordinal, f.update)).collect()
+    }
+    fn lost(&self, reason: Loss) -> u64 {
+        self.tally.lost().find(|(r, _)| *r == reason).map_or(0, |(_, n)| n)
+    }
+}
+
+use Kind::{
+    AccessionNumber, Address, BirthDate, InsuranceNumber, Name, PatientId, Phone, Sex, Ssn,
+};
+
+#[test]
+fn whose_record_is_it() {
+    type Record<'a> = &'a [(Kind, &'a str, &'a str)];
+    let cases: &[(&str, Record<'_>, Record<'_>, bool)] = &[
+        ("same id", &[(PatientId, "17", "")], &[(PatientId, "0017", ""), (Name, "A^B", "")], true),
+        ("same id, other issuer", &[(PatientId, "17", "X")], &[(PatientId, "17", "Y")], false),
+        (
+            "same id, issuer in another case",
+            &[(PatientId, "17", "Hosp A")],
+            &[(PatientId, "17", "HOSP-A")],
+            true,
+        ),
+        ("same id, one issuer", &[(PatientId, "17", "X")], &[(PatientId, "17", "")], true),
+        (
+            "same id, married",
+            &[(PatientId, "17", ""), (Name, "Ash^Eve", ""), (BirthDate, "19590101", "")],
+            &[(PatientId, "17", ""), (Name, "Oak^Eve", ""), (BirthDate, "19590101", "")],
+            true,
+        ),
+        (
+            "same id, all else other",
+            &[(PatientId, "17", ""), (Name, "Ash^Eve", ""), (BirthDate, "19590101", "")],
+            &[(PatientId, "17", ""), (Name, "Oak^Tom", ""), (BirthDate, "19770101", "")],
+            false,
+        ),
+        (
+            "other id, same ssn",
+            &[(PatientId, "17", ""), (Ssn, "536-90-4399", "")],
+            &[(PatientId, "18", ""), (Ssn, "536904399", "")],
+            true,
+        ),
+        (
+            "other id, same name and birth date",
+            &[(PatientId, "17", ""), (Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
+            &[(PatientId, "18", ""), (Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
+            false,
+        ),
+        (
+            "other id of another issuer, same name and birth date",
+            &[(PatientId, "17", "X"), (Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
+            &[(PatientId, "18", "Y"), (Name, "ASH^EVE^M", ""), (BirthDate, "1959-01-02", "")],
+            true,
+        ),
+        (
+            "other id of another issuer, same name only",
+            &[(PatientId, "17", "X"), (Name, "Ash^Eve", "")],
+            &[(PatientId, "18", "Y"), (Name, "Ash^Eve", "")],
+            false,
+        ),
+        (
+            "same name",
+            &[(Name, "Ash^Eve", "")],
+            &[(Name, "Eve Ash", ""), (PatientId, "17", "")],
+            true,
+        ),
+        (
+            "same name, other birth date",
+            &[(Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
+            &[(Name, "Ash^Eve", ""), (BirthDate, "19600102", "")],
+            false,
+        ),
+        (
+            "other name, same birth date",
+            &[(Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
+            &[(Name, "Oak^Eve", ""), (BirthDate, "19590102", "")],
+            false,
+        ),
+        (
+            "family's number, other name",
+            &[(InsuranceNumber, "P4711", ""), (Name, "Ash^Eve", "")],
+            &[(InsuranceNumber, "P4711", ""), (Name, "Ash^Tom", "")],
+            false,
+        ),
+        (
+            "family's number, other id",
+            &[(InsuranceNumber, "P4711", ""), (PatientId, "17", "")],
+            &[(InsuranceNumber, "P4711", ""), (PatientId, "18", "")],
+            false,
+        ),
+        (
+            "family's number, same name",
+            &[(InsuranceNumber, "P4711", ""), (Name, "Ash^Eve", "")],
+            &[(InsuranceNumber, "P4711", ""), (Name, "Ash^Eve", "")],
+            true,
+        ),
+        (
+            "given name alone",
+            &[(Name, "Ash", ""), (Name, "Eve", "")],
+            &[(Name, "Oak", ""), (Name, "Eve", "")],
+            false,
+        ),
+        (
+            "family and given name apart",
+            &[(Name, "Ash", ""), (Name, "Eve", "")],
+            &[(Name, "Ash", ""), (Name, "Eve", "")],
+            true,
+        ),
+        (
+            "family name alone, same id",
+            &[(Name, "Ash", ""), (PatientId, "17", "")],
+            &[(Name, "Ash^Eve", ""), (PatientId, "17", "")],
+            true,
+        ),
+        (
+            "one of several ids",
+            &[(PatientId, "17", ""), (PatientId, "18", "")],
+            &[(PatientId, "18", ""), (PatientId, "19", "")],
+            true,
+        ),
+    ];
+    for (case, a, b, same) in cases {
+        for (first, second) in [(a, b), (b, a)] {
+            let mut flow = Flow::new();
+            flow.issued(first);
+            flow.issued(second);
+            assert_eq!(flow.patients.len(), if *same { 1 } else { 2 }, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_record_of_numbers_alone_joins_by_number() {
+    let mut flow = Flow::new();
+    flow.record(&[(Name, "Ash^Eve"), (AccessionNumber, "ACC9")]);
+    flow.record(&[(Address, "1 Elm Street"), (AccessionNumber, "acc-9")]);
+    assert_eq!(flow.findings(), [(0, false), (0, true)]);
+    flow.record(&[(Name, "Oak^Tom"), (AccessionNumber, "ACC9")]);
+    assert_eq!(flow.patients.len(), 2);
+}
+
+#[test]
+fn a_finding_comes_again_only_with_something_new() {
+    let mut flow = Flow::new();
+    flow.record(&[(PatientId, "H0709380"), (Name, "Decker^Wendy")]);
+    flow.record(&[(PatientId, "H-0709380"), (Name, "DECKER^WENDY^K")]);
+    assert_eq!(flow.findings(), [(0, false)]);
+    flow.record(&[(PatientId, "H0709380"), (Phone, "(475) 555-0132"), (Sex, "F")]);
+    assert_eq!(flow.findings(), [(0, false), (0, true)]);
+    flow.record(&[(PatientId, "H0709381"), (Name, "Ash^Eve")]);
+    assert_eq!(flow.findings(), [(0, false), (0, true), (1, false)]);
+
+    let last = &flow.out[1];
+    let shown: Vec<_> = last.identifiers.iter().map(|i| (i.kind, i.shown.text())).collect();
+    assert_eq!(
+        shown,
+        [(PatientId, "H0709380"), (Name, "Decker^Wendy"), (Phone, "(475) 555-0132"), (Sex, "F")]
+    );
+    assert_eq!((last.records, last.patient), (3, flow.out[0].patient));
+    assert_eq!((last.alert.id.as_str(), &*last.operation), ("hl7-patient", "GET"));
+    assert_eq!(last.carrier, ["http", "hl7v2"]);
+    assert_eq!(flow.tally.records, 4);
+    let counted: u64 = flow.tally.identifiers().map(|(_, n)| n).sum();
+    assert_eq!(counted, 6);
+}
+
+#[test]
+fn nothing_is_shown_unmasked_without_reveal() {
+    let mut flow = Flow::new();
+    flow.settings.reveal = false;
+    flow.record(&[(Name, "Decker^Wendy"), (BirthDate, "19770615")]);
+    let shown: Vec<_> =
+        flow.out[0].identifiers.iter().map(|i| (i.shown.text(), i.shown.masked())).collect();
+    assert_eq!(shown, [("D*****^W****", true), ("1977****", true)]);
+}
+
+#[test]
+fn one_person_has_one_pseudonym_across_flows_and_not_across_keys() {
+    let token = |key, fields: &[(Kind, &str)]| {
+        let mut flow = Flow::with(Key::fixed(key), 10, 10);
+        flow.record(fields);
+        flow.out[0].patient
+    };
+    let dicom = token(1, &[(Name, "Hartman^Jason"), (BirthDate, "19591102"), (PatientId, "0042")]);
+    let fhir = token(1, &[(BirthDate, "1959-11-02"), (Name, "Jason Hartman"), (Phone, "5550132")]);
+    assert_eq!(dicom, fhir);
+    assert_eq!(token(1, &[(PatientId, "0042")]), token(1, &[(PatientId, "42")]));
+    assert_ne!(dicom, token(2, &[(Name, "Hartman^Jason"), (BirthDate, "19591102")]));
+    assert_ne!(dicom, token(1, &[(Name, "Hartman^Jason"), (BirthDate, "19591103")]));
+}
+
+#[test]
+fn two_patients_of_a_flow_never_share_a_pseudonym() {
+    let mut flow = Flow::new();
+    for id in ["1", "2", "3"] {
+        flow.issued(&[(Name, "Ash^Eve", ""), (BirthDate, "19590102", ""), (PatientId, id, "X")]);
+    }
+    for issuer in ["A", "B", "C"] {
+        flow.issued(&[(PatientId, "99", issuer)]);
+    }
+    let mut tokens: Vec<Token> = flow.out.iter().map(|f| f.patient).collect();
+    assert_eq!(tokens.len(), 6);
+    tokens.sort_unstable();
+    tokens.dedup();
+    assert_eq!(tokens.len(), 6);
+}
+
+#[test]
+fn not_enough_evidence_makes_no_finding() {
+    let mut flow = Flow::new();
+    flow.record(&[(Sex, "F")]);
+    flow.record(&[(BirthDate, "19590102")]);
+    flow.record(&[]);
+    flow.record(&[(Name, "UNKNOWN"), (PatientId, "0000")]);
+    // A name and a birth date in a form that nothing says is about a patient.
+    flow.begin(AT, "form", false);
+    flow.field(AT, (Name, "Ash^Eve", ""));
+    flow.field(AT, (BirthDate, "19590102", ""));
+    flow.end(AT);
+    assert_eq!(flow.findings(), []);
+    assert_eq!((flow.tally.records, flow.tally.below_policy), (5, 3));
+    assert_eq!(flow.tally.implausible, 2);
+    assert_eq!(flow.lost(Loss::Patients), 0);
+
+    flow.begin(AT, "form", false);
+    flow.field(AT, (Name, "Ash^Eve", ""));
+    flow.sink().mark(AT, Mark::PatientContext);
+    flow.field(AT, (BirthDate, "19590102", ""));
+    flow.end(AT);
+    assert_eq!(flow.findings(), [(0, false)]);
+    assert_eq!(flow.out[0].alert.id, "loose-patient-record");
+}
+
+#[test]
+fn deidentified_records_make_an_alert_only_for_what_was_left_behind() {
+    let silent: &[&[(Kind, &str)]] = &[
+        &[(Name, "TRIAL01-7539"), (PatientId, "TRIAL01-7539"), (Sex, "M")],
+        &[(Name, "TRIAL01-7539"), (BirthDate, "19590101"), (AccessionNumber, "77")],
+    ];
+    let loud: &[&[(Kind, &str)]] = &[
+        &[(Name, "TRIAL01-7539"), (BirthDate, "19590614")],
+        &[(Name, "TRIAL01-7539"), (Address, "1 Elm Street")],
+        &[(PatientId, "TRIAL01-7539"), (Ssn, "536-90-4399")],
+    ];
+    for (records, alerts) in [(silent, 0), (loud, 1)] {
+        for record in records {
+            let mut flow = Flow::new();
+            flow.begin(AT, "dicom", true);
+            flow.sink().mark(AT, Mark::Deidentified);
+            record.iter().for_each(|(k, v)| flow.field(AT, (*k, v, "")));
+            flow.end(AT);
+            assert_eq!((flow.out.len(), flow.tally.deidentified), (alerts, 1 - alerts as u64));
+        }
+    }
+}
+
+#[test]
+fn marks_that_weaken_hold_only_if_every_record_has_them() {
+    let mut flow = Flow::new();
+    let record = |flow: &mut Flow, marks: &[Mark], phone| {
+        flow.begin(AT, "hl7v2", true);
+        marks.iter().for_each(|m| flow.sink().mark(AT, *m));
+        flow.field(AT, (PatientId, "17", ""));
+        flow.field(AT, (Phone, phone, ""));
+        flow.end(AT);
+    };
+    record(&mut flow, &[Mark::Query, Mark::Test], "5550131");
+    record(&mut flow, &[Mark::Test, Mark::Result], "5550132");
+    record(&mut flow, &[Mark::Diagnosis], "5550133");
+    let marks: Vec<_> = flow.out.iter().map(|f| f.marks.clone()).collect();
+    assert_eq!(
+        marks,
+        [
+            vec![Mark::Test, Mark::Query],
+            vec![Mark::Test, Mark::Result],
+            vec![Mark::Diagnosis, Mark::Result]
+        ]
+    );
+}
+
+#[test]
+fn every_cap_counts_what_it_costs() {
+    let mut flow = Flow::with(Key::fixed(1), 2, 3);
+    for id in ["1", "2", "3", "4"] {
+        flow.record(&[(PatientId, id)]);
+    }
+    assert_eq!((flow.patients.len(), flow.lost(Loss::Patients)), (2, 2));
+    flow.record(&[(PatientId, "1"), (Phone, "55501"), (Phone, "55502"), (Phone, "55503")]);
+    assert_eq!(flow.lost(Loss::RecordIdentifiers), 1);
+    flow.record(&[(PatientId, "1"), (Phone, "55504"), (Phone, "55501")]);
+    assert_eq!(flow.lost(Loss::PatientIdentifiers), 1);
+    assert_eq!(flow.findings(), [(0, false), (1, false), (0, true)]);
+    assert!(flow.out.iter().all(|f| f.identifiers.len() <= 3));
+}
+
+#[test]
+fn a_value_of_any_length_is_held_up_to_a_cap() {
+    let mut flow = Flow::new();
+    flow.record(&[(Name, &"é".repeat(5000)), (Name, "Ash^Eve")]);
+    assert!(flow.out[0].identifiers.iter().all(|i| i.shown.text().len() <= 1024));
+    flow.begin(AT, "hl7v2", true);
+    flow.field(AT, (Address, &"street ".repeat(5000), ""));
+    assert!(flow.patients.memory() < 64 << 10);
+}
+
+#[test]
+fn records_still_open_when_the_flow_ends_count() {
+    let mut flow = Flow::new();
+    flow.begin(AT, "hl7v2", true);
+    flow.field(AT, (Name, "Ash^Eve", ""));
+    assert!(flow.out.is_empty());
+    let Flow { settings, patients, out, tally } = &mut flow;
+    patients.finish(settings, &RULES, NOW, out, tally);
+    assert_eq!(flow.findings(), [(0, false)]);
+}
+
+#[test]
+fn patients_of_one_name_are_not_gone_through_one_by_one() {
+    let mut flow = Flow::with(Key::fixed(1), 100_000, 8);
+    for id in 1..=500 {
+        let id = format!("MRN{id:06}");
+        flow.record(&[(PatientId, &id), (Name, "Smith^John"), (InsuranceNumber, "GROUP-1")]);
+    }
+    assert_eq!((flow.patients.len(), flow.out.len()), (500, 500));
+    assert!(flow.patients.most_candidates() <= 8);
+    // Each of them is still found by what is his own.
+    flow.record(&[(PatientId, "MRN000499"), (Phone, "5550132")]);
+    assert_eq!(flow.out.last().map(|f| (f.ordinal, f.update)), Some((498, true)));
+}
+
+#[test]
+fn memory_follows_what_is_held() {
+    let mut flow = Flow::new();
+    let empty = flow.patients.memory();
+    flow.record(&[(PatientId, "17"), (Name, "Ash^Eve")]);
+    let one = flow.patients.memory();
+    flow.record(&[(PatientId, "18"), (Name, "Oak^Tom")]);
+    let two = flow.patients.memory();
+    assert!(empty < one && one < two && two < 16 << 10, "{empty} {one} {two}");
+}

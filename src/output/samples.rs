@@ -1,0 +1,110 @@
+//! A run for the tests of outputs.
+
+use super::{Context, Format, InputReport, RunSummary};
+use crate::exposure::samples::{KEY, Sample, T0, at, hl7, http};
+use crate::exposure::{Event, Exposures, Settings};
+use crate::protocol::Reason;
+use crate::rules::Kind;
+use crate::time::Span;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+/// Events of every kind.
+pub(in crate::output) fn events() -> Vec<Event> {
+    let (mut exposures, mut out) = (tracker(), Vec::new());
+    exposures.disclosure(hl7(1).build(), &mut out);
+    for patient in 2..14 {
+        let time = at(patient as i64);
+        exposures.disclosure(Sample { patient, time, ..Sample::default() }.build(), &mut out);
+    }
+    exposures.disclosure(Sample { time: at(70), ..http(14) }.build(), &mut out);
+    exposures.finish(at(80), &mut out);
+    out
+}
+
+pub(in crate::output) fn tracker() -> Exposures {
+    Exposures::new(Settings {
+        home: Default::default(),
+        idle: Span::seconds(600),
+        key: KEY,
+        severity: Default::default(),
+    })
+}
+
+/// What the run comes to.
+pub(in crate::output) fn run() -> RunSummary {
+    let input = |name: &str, fault: Option<&str>| InputReport {
+        name: name.into(),
+        packets: 600,
+        bytes: 400_000,
+        fault: fault.map(str::to_owned),
+    };
+    RunSummary {
+        started: Some(T0),
+        ended: Some(at(600)),
+        wall_seconds: 0.5,
+        inputs: vec![
+            input("captures/ward.pcap", None),
+            input("captures/cut.pcapng", Some("cut short in the middle of a block at byte 123456")),
+        ],
+        packets_read: 12_345,
+        bytes_read: 4_500_000,
+        packets_decoded: 12_300,
+        skipped: [("arp", 40), ("cut_short", 3)].into(),
+        dropped: [("ring", 2)].into(),
+        flows: 31,
+        streams: [("dicom", 4), ("hl7", 2), ("http", 20)].into(),
+        opaque: [(("dicom", Reason::Malformed), 1), (("unknown", Reason::Encrypted), 12)].into(),
+        gap_bytes: 2_900,
+        overlap_conflicts: 1,
+        records: [(("dicom", "dicom"), 12), (("hl7", "hl7v2"), 1), (("http", "json"), 1)].into(),
+        identifiers: [(Kind::Name, 14), (Kind::PatientId, 12), (Kind::Ssn, 1)].into(),
+        unrecognised_flows: 3,
+        encrypted_flows: 6,
+        encrypted_bytes: 1_200_000,
+        patients: crate::exposure::Count { value: 14, estimate: false },
+        disclosures: 14,
+        exposures: 3,
+        key_id: "k_ab12".into(),
+        ..RunSummary::default()
+    }
+}
+
+pub(in crate::output) fn context() -> Context {
+    Context {
+        sensor: Some("sensor-1".into()),
+        interfaces: vec!["eth1".into()],
+        key_id: "k_ab12".into(),
+        ..Context::default()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What `format` writes of these events and the run.
+pub(in crate::output) fn written(
+    format: &Format,
+    context: Context,
+    events: &[Event],
+    run: &RunSummary,
+) -> String {
+    let to = Shared::default();
+    let mut output = (format.open)(Box::new(to.clone()), context);
+    for event in events {
+        output.event(event).expect("memory");
+    }
+    output.flush().expect("memory");
+    output.finish(run).expect("memory");
+    let bytes = to.0.lock().expect("no panic").clone();
+    String::from_utf8(bytes).expect("UTF-8")
+}

@@ -1,0 +1,128 @@
+//! From the reader to the workers and on to the collector: directly, or over threads and channels.
+
+use super::collector::Collector;
+use super::shard::Route;
+use super::work::WorkBatch;
+use super::worker::{Report, Worker};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use std::io;
+use std::thread::JoinHandle;
+
+/// Batches that wait for a worker at most: some 256 packets each.
+const WORK_QUEUE: usize = 64;
+/// Reports that wait for the collector at most.
+const REPORT_QUEUE: usize = 256;
+
+/// Runs its one worker and the collector in the thread of the reader.
+pub struct Inline {
+    worker: Worker,
+    collector: Collector,
+    failed: Option<io::Error>,
+}
+
+impl Inline {
+    /// Of one worker.
+    pub const fn new(worker: Worker, collector: Collector) -> Self {
+        Self { worker, collector, failed: None }
+    }
+    /// After the last batch.
+    pub fn finish(self) -> (Collector, Option<io::Error>) {
+        (self.collector, self.failed)
+    }
+}
+
+impl Route for Inline {
+    fn workers(&self) -> usize {
+        1
+    }
+    fn send(&mut self, _worker: usize, batch: WorkBatch) -> bool {
+        let report = self.worker.run(&batch);
+        if self.failed.is_none() {
+            self.failed = self.collector.report(0, report).err();
+        }
+        true
+    }
+    fn failed(&self) -> bool {
+        self.failed.is_some()
+    }
+}
+
+/// Workers in threads of their own, and a collector in another.
+pub struct Threads {
+    work: Vec<Sender<WorkBatch>>,
+    workers: Vec<JoinHandle<()>>,
+    collector: JoinHandle<(Collector, Option<io::Error>)>,
+    /// A full channel drops the batch instead of waiting.
+    live: bool,
+}
+
+impl Threads {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(workers: Vec<Worker>, collector: Collector, live: bool) -> io::Result<Self> {
+        let (reports, inbox) = bounded::<(usize, Report)>(REPORT_QUEUE);
+        let mut threads = Vec::new();
+        let mut work = Vec::new();
+        for (index, mut worker) in workers.into_iter().enumerate() {
+            let (sender, queue) = bounded::<WorkBatch>(WORK_QUEUE);
+            let reports = reports.clone();
+            let run = move || {
+                for batch in queue {
+                    if reports.send((index, worker.run(&batch))).is_err() {
+                        break;
+                    }
+                }
+            };
+            threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
+            work.push(sender);
+        }
+        let collect = move || collect(collector, &inbox);
+        let collector = std::thread::Builder::new().name("collector".into()).spawn(collect)?;
+        Ok(Self { work, workers: threads, collector, live })
+    }
+
+    /// After the last batch: waits for everybody.
+    ///
+    /// # Errors
+    /// If the collector broke down.
+    pub fn finish(self) -> io::Result<(Collector, Option<io::Error>)> {
+        drop(self.work);
+        for worker in self.workers {
+            worker.join().map_err(|_| io::Error::other("a worker thread broke down"))?;
+        }
+        self.collector.join().map_err(|_| io::Error::other("the collector thread broke down"))
+    }
+}
+
+fn collect(
+    mut collector: Collector,
+    inbox: &Receiver<(usize, Report)>,
+) -> (Collector, Option<io::Error>) {
+    for (worker, report) in inbox {
+        if let Err(error) = collector.report(worker, report) {
+            return (collector, Some(error));
+        }
+    }
+    (collector, None)
+}
+
+impl Route for Threads {
+    fn workers(&self) -> usize {
+        self.work.len()
+    }
+    fn send(&mut self, worker: usize, batch: WorkBatch) -> bool {
+        let Some(sender) = self.work.get(worker) else { return false };
+        if !self.live || batch.last {
+            return sender.send(batch).is_ok();
+        }
+        match sender.try_send(batch) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+        }
+    }
+    fn failed(&self) -> bool {
+        self.collector.is_finished()
+    }
+}

@@ -1,0 +1,397 @@
+//! A run from the first packet to the summary.
+
+use super::collector::Collector;
+use super::route::{Inline, Threads};
+use super::setup::Parts;
+use super::shard::{Counts, Route, Shards};
+use crate::capture::{
+    Batch, Fault, Filter, FilterError, Live, LiveOptions, Source as _, Status, Timeline, expand,
+};
+use crate::config::{Config, Source};
+use crate::decode::{Checksums, Skip};
+use crate::exposure::Severity;
+use crate::identify::KeyError;
+use crate::output::{
+    InputReport, Progress, RunSummary, ServeError, Server, WriteError, write_atomically,
+};
+use crate::rules::LoadError;
+use crate::time::Timestamp;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long a live capture without packets sleeps before it asks again.
+const IDLE: Duration = Duration::from_millis(20);
+/// How often the kernel's drop counters are read.
+const COUNTERS_EVERY: Duration = Duration::from_secs(1);
+
+/// Why a run could not be made or ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A rule file is faulty.
+    #[error(transparent)]
+    Rules(#[from] LoadError),
+    /// The key file is unusable.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// An output cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The metrics address cannot be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The filter is no BPF expression.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// An interface cannot be opened.
+    #[error("{0}")]
+    Interface(Fault),
+    /// No input could be read; each was said on standard error.
+    #[error("nothing could be read")]
+    NoInput,
+    /// The system refused something.
+    #[error("{0}")]
+    System(#[from] io::Error),
+    /// A defect.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its figures.
+    pub summary: RunSummary,
+    /// The worst exposure.
+    pub worst: Option<Severity>,
+    /// Whoever read the output went away before the end.
+    pub closed_pipe: bool,
+}
+
+/// Runs a replay or a live capture to its end.
+///
+/// # Errors
+/// What kept it from being done; faults of single inputs are in the summary instead.
+pub fn run(config: &Config) -> Result<Outcome, RunError> {
+    let parts = Parts::new(config)?;
+    let server = match config.metrics {
+        Some(address) => Some(Server::start(address, Arc::clone(&parts.board))?),
+        None => None,
+    };
+    if let Some(server) = &server {
+        say(config, &format!("serving metrics at http://{}/", server.address()));
+    }
+    let stop = stop_flag()?;
+    let outcome = match &config.source {
+        Source::Files(paths) => replay(config, &parts, paths, &stop),
+        Source::Interfaces(names) => live(config, &parts, names, &stop),
+    };
+    if let Some(server) = server {
+        parts.board.stopping();
+        server.stop();
+    }
+    if let Some(path) = &config.metrics_file {
+        write_atomically(path, parts.board.metrics().render().as_bytes())?;
+    }
+    outcome
+}
+
+/// Set by SIGINT and SIGTERM: the run ends in order. A second signal ends it at once.
+fn stop_flag() -> io::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+fn say(config: &Config, text: &str) {
+    if !config.quiet {
+        complain(text);
+    }
+}
+
+fn complain(text: &str) {
+    // If standard error is gone there is nobody to tell.
+    let _ = writeln!(io::stderr(), "phitap: {text}");
+}
+
+fn replay(
+    config: &Config,
+    parts: &Parts,
+    paths: &[PathBuf],
+    stop: &AtomicBool,
+) -> Result<Outcome, RunError> {
+    let started = Instant::now();
+    let (files, folders) = expand(paths);
+    let mut source = Timeline::open(&files);
+    let mut inputs: Vec<InputReport> = Vec::new();
+    for fault in folders {
+        complain(&fault.to_string());
+        inputs.push(InputReport {
+            fault: Some(fault.describe()),
+            name: fault.name,
+            ..Default::default()
+        });
+    }
+    for fault in source.take_faults() {
+        complain(&fault.to_string());
+    }
+    if source.readable() == 0 {
+        return Err(RunError::NoInput);
+    }
+    let mut filter = config.filter.as_deref().map(Filter::new).transpose()?;
+    let show = config.progress && io::stderr().is_terminal();
+    let progress = Progress::new(Some(source.size()), show);
+    let mut flow = Flow::start(config, parts, Vec::new())?;
+    let mut batch = Batch::default();
+    let mut position = 0;
+    while !stop.load(Ordering::Relaxed) && !flow.failed() {
+        batch.clear();
+        if source.fill(&mut batch) == Status::End {
+            break;
+        }
+        if let Some(filter) = &mut filter {
+            exclude(&mut batch, filter, &mut flow);
+        }
+        flow.batch(&batch);
+        parts.board.packets_seen();
+        progress.add(source.position() - position);
+        position = source.position();
+        for fault in source.take_faults() {
+            progress.aside(|| complain(&fault.to_string()));
+        }
+    }
+    for fault in source.take_faults() {
+        progress.aside(|| complain(&fault.to_string()));
+    }
+    progress.finish();
+    inputs.extend(source.inputs().into_iter().map(report_of));
+    flow.finish(config, parts, inputs, started)
+}
+
+fn report_of(input: crate::capture::Input) -> InputReport {
+    InputReport { name: input.name, packets: input.packets, bytes: input.bytes, fault: input.fault }
+}
+
+/// Takes out what `--filter` excludes; it stays counted.
+fn exclude(batch: &mut Batch, filter: &mut Filter, flow: &mut Flow) {
+    let packets = std::mem::take(&mut batch.packets);
+    let (mut excluded, mut bytes) = (0, 0);
+    let kept = packets.into_iter().filter(|packet| {
+        let takes = filter.takes(packet.link, batch.bytes(packet));
+        if !takes {
+            excluded += 1;
+            bytes += u64::from(packet.caplen);
+        }
+        takes
+    });
+    let kept = kept.collect();
+    batch.packets = kept;
+    flow.filtered(excluded, bytes);
+}
+
+fn live(
+    config: &Config,
+    parts: &Parts,
+    names: &[String],
+    stop: &AtomicBool,
+) -> Result<Outcome, RunError> {
+    let started = Instant::now();
+    let options = LiveOptions {
+        interfaces: names.to_vec(),
+        filter: config.filter.clone(),
+        ..LiveOptions::default()
+    };
+    let mut source = Live::open(&options).map_err(RunError::Interface)?;
+    let names = source.names().map(Into::into).collect();
+    let mut flow = Flow::start(config, parts, names)?;
+    say(config, &format!("watching {}; stop with Ctrl-C", options.interfaces.join(", ")));
+    let mut batch = Batch::default();
+    let mut lost = crate::capture::LiveCounters::default();
+    let mut counted = started;
+    while !stop.load(Ordering::Relaxed) && !flow.failed() {
+        batch.clear();
+        match source.fill(&mut batch) {
+            Status::More => {
+                flow.batch(&batch);
+                parts.board.packets_seen();
+            }
+            Status::Idle | Status::End => {
+                // Nothing comes: time goes on all the same, so that idle flows end.
+                flow.idle(wall_clock());
+                std::thread::sleep(IDLE);
+            }
+        }
+        for fault in source.take_faults() {
+            complain(&fault.to_string());
+        }
+        if counted.elapsed() >= COUNTERS_EVERY {
+            counted = Instant::now();
+            let now = source.counters();
+            parts.metrics.dropped("kernel", now.kernel.saturating_sub(lost.kernel));
+            parts.metrics.dropped("interface", now.interface.saturating_sub(lost.interface));
+            lost = now;
+        }
+    }
+    let now = source.counters();
+    parts.metrics.dropped("kernel", now.kernel.saturating_sub(lost.kernel));
+    parts.metrics.dropped("interface", now.interface.saturating_sub(lost.interface));
+    flow.lost_before(now);
+    let inputs = source.inputs().into_iter().map(report_of).collect();
+    flow.finish(config, parts, inputs, started)
+}
+
+fn wall_clock() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Everything behind the source, with or without threads.
+enum Flow {
+    Inline(Box<Shards<Inline>>, crate::capture::LiveCounters),
+    Threads(Box<Shards<Threads>>, crate::capture::LiveCounters),
+}
+
+/// Calls the same method on either.
+macro_rules! either {
+    ($self:ident, $shards:ident => $call:expr) => {
+        match $self {
+            Flow::Inline($shards, _) => $call,
+            Flow::Threads($shards, _) => $call,
+        }
+    };
+}
+
+impl Flow {
+    fn start(config: &Config, parts: &Parts, interfaces: Vec<Arc<str>>) -> Result<Self, RunError> {
+        let collector = parts.collector(config, interfaces)?;
+        let metrics = Arc::clone(&parts.metrics);
+        let live = matches!(config.source, Source::Interfaces(_));
+        let lost = crate::capture::LiveCounters::default();
+        // A live capture must not wait for a worker, so it always has a thread of its own.
+        if parts.workers == 1 && !live {
+            let route = Inline::new(parts.worker(config), collector);
+            return Ok(Self::Inline(
+                Box::new(Shards::new(route, Checksums::Accept, metrics)),
+                lost,
+            ));
+        }
+        let workers = (0..parts.workers).map(|_| parts.worker(config)).collect();
+        let route = Threads::start(workers, collector, live)?;
+        Ok(Self::Threads(Box::new(Shards::new(route, Checksums::Accept, metrics)), lost))
+    }
+
+    fn batch(&mut self, batch: &Batch) {
+        either!(self, shards => shards.batch(batch));
+    }
+
+    fn filtered(&mut self, packets: u64, bytes: u64) {
+        either!(self, shards => shards.filtered(packets, bytes));
+    }
+
+    fn idle(&mut self, now: Timestamp) {
+        either!(self, shards => {
+            shards.advance(now);
+            shards.flush();
+        });
+    }
+
+    fn failed(&self) -> bool {
+        either!(self, shards => shards.route().failed())
+    }
+
+    fn lost_before(&mut self, counters: crate::capture::LiveCounters) {
+        match self {
+            Self::Inline(_, lost) | Self::Threads(_, lost) => *lost = counters,
+        }
+    }
+
+    fn finish(
+        self,
+        config: &Config,
+        parts: &Parts,
+        inputs: Vec<InputReport>,
+        started: Instant,
+    ) -> Result<Outcome, RunError> {
+        let (collector, failed, counts, lost) = match self {
+            Self::Inline(shards, lost) => {
+                let (route, counts) = shards.finish();
+                let (collector, failed) = route.finish();
+                (collector, failed, counts, lost)
+            }
+            Self::Threads(shards, lost) => {
+                let (route, counts) = shards.finish();
+                let (collector, failed) = route.finish()?;
+                (collector, failed, counts, lost)
+            }
+        };
+        let mut summary = RunSummary { inputs, ..summary(&counts, lost) };
+        summary.key_id.clone_from(&parts.key_id);
+        summary.reveal = config.reveal;
+        summary.wall_seconds = started.elapsed().as_secs_f64();
+        close(config, collector, failed, counts.last.unwrap_or_default(), summary)
+    }
+}
+
+fn close(
+    config: &Config,
+    collector: Collector,
+    failed: Option<io::Error>,
+    now: Timestamp,
+    summary: RunSummary,
+) -> Result<Outcome, RunError> {
+    let name = config
+        .output
+        .as_ref()
+        .map_or_else(|| "standard output".to_owned(), |p| p.display().to_string());
+    let result = match failed {
+        Some(error) => Err(error),
+        None => collector.finish(now, summary),
+    };
+    match result {
+        Ok((summary, worst)) => Ok(Outcome { summary, worst, closed_pipe: false }),
+        Err(source) => {
+            let error = WriteError { name, source };
+            if error.is_closed_pipe() {
+                return Ok(Outcome {
+                    summary: RunSummary::default(),
+                    worst: None,
+                    closed_pipe: true,
+                });
+            }
+            Err(error.into())
+        }
+    }
+}
+
+fn summary(counts: &Counts, lost: crate::capture::LiveCounters) -> RunSummary {
+    let skipped: std::collections::BTreeMap<&'static str, u64> = Skip::ALL
+        .iter()
+        .map(|skip| (skip.as_str(), counts.skipped[skip.index()]))
+        .filter(|(_, n)| *n > 0)
+        .collect();
+    // What the kernel or the interface lost was never read: it stands beside, not in, the balance.
+    let dropped: std::collections::BTreeMap<&'static str, u64> =
+        [("defragment", counts.lost_fragments), ("queue", counts.queue_full)]
+            .into_iter()
+            .filter(|(_, n)| *n > 0)
+            .collect();
+    let passed = skipped.values().sum::<u64>() + dropped.values().sum::<u64>();
+    RunSummary {
+        started: counts.first,
+        ended: counts.last,
+        packets_read: counts.packets,
+        bytes_read: counts.bytes,
+        packets_decoded: counts.packets.saturating_sub(passed),
+        skipped,
+        dropped,
+        lost_by_kernel: lost.kernel,
+        lost_by_interface: lost.interface,
+        ..RunSummary::default()
+    }
+}

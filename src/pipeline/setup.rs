@@ -1,0 +1,107 @@
+//! From the configuration to the parts of a run.
+
+use super::collector::Collector;
+use super::host::Shared;
+use super::run::RunError;
+use super::worker::Worker;
+use crate::config::{Config, Source};
+use crate::exposure::{self, Exposures};
+use crate::flow::TableLimits;
+use crate::identify::{Key, Settings};
+use crate::output::metrics::Metrics;
+use crate::output::{self, Board, Context, Output, Sink};
+use crate::protocol::DriverLimits;
+use crate::rules::RuleSet;
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+/// What a run is made of before it starts.
+pub struct Parts {
+    /// Shared by all workers.
+    pub shared: Arc<Shared>,
+    /// Metrics of the run.
+    pub metrics: Arc<Metrics>,
+    /// What the web page shows.
+    pub board: Arc<Board>,
+    /// Where the secret's id is shown.
+    pub key_id: String,
+    /// How many workers.
+    pub workers: usize,
+}
+
+impl Parts {
+    /// Loads rules and key.
+    pub fn new(config: &Config) -> Result<Self, RunError> {
+        let rules = RuleSet::load(config.rules.as_deref())?;
+        let key = match &config.key_file {
+            Some(path) => Key::from_file(path)?,
+            None => Key::generate()?,
+        };
+        let metrics = Arc::new(Metrics::new().map_err(|e| RunError::Internal(e.to_string()))?);
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Ok(Self {
+            board: Arc::new(Board::new(Arc::clone(&metrics))),
+            metrics,
+            key_id: key.id(),
+            workers: config.workers.map_or(cores, std::num::NonZero::get),
+            shared: Arc::new(Shared {
+                event_key: key.derive("phitap event id", &[]),
+                identify: Settings {
+                    key,
+                    reveal: config.reveal,
+                    patients_per_flow: config.limits.patients_per_flow,
+                    identifiers_per_patient: config.limits.identifiers_per_patient,
+                },
+                rules,
+            }),
+        })
+    }
+
+    /// A worker with its share of the limits.
+    pub fn worker(&self, config: &Config) -> Worker {
+        let limits = &config.limits;
+        let memory = limits.memory / self.workers.max(1) as u64;
+        let table = TableLimits {
+            flows: limits.flows,
+            memory: usize::try_from(memory).unwrap_or(usize::MAX),
+            window: limits.window,
+            tcp_idle: limits.tcp_idle,
+            udp_idle: limits.udp_idle,
+        };
+        let driver = DriverLimits { buffer: limits.parser_buffer, recognise: limits.recognise };
+        Worker::new(Arc::clone(&self.shared), table, driver)
+    }
+
+    /// The collector, with its output opened.
+    pub fn collector(
+        &self,
+        config: &Config,
+        interfaces: Vec<Arc<str>>,
+    ) -> Result<Collector, RunError> {
+        let format = output::format(config.format)
+            .ok_or_else(|| RunError::Internal(format!("no output format {}", config.format)))?;
+        let sink = Sink::open(config.output.as_deref())?;
+        let context = Context {
+            sensor: config.sensor.as_deref().map(Into::into),
+            interfaces,
+            key_id: self.key_id.as_str().into(),
+            colour: config.output.is_none() && std::io::stdout().is_terminal(),
+            follow: matches!(config.source, Source::Interfaces(_)),
+        };
+        let exposures = Exposures::new(exposure::Settings {
+            home: config.home.clone(),
+            idle: config.limits.exposure_idle,
+            key: self.shared.event_key,
+            severity: self.shared.rules.policy.severity.clone(),
+        });
+        let output = (format.open)(Box::new(sink), context);
+        let board: Box<dyn Output> = Box::new(Arc::clone(&self.board));
+        let metrics = Arc::clone(&self.metrics);
+        Ok(Collector::new(
+            exposures,
+            vec![(format.name, output), ("page", board)],
+            metrics,
+            self.workers,
+        ))
+    }
+}
