@@ -15,6 +15,7 @@ mod load;
 mod placeholder;
 mod policy;
 mod show;
+mod text;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use placeholder::Placeholders;
 pub use policy::{AlertRule, Policy, RecordEvidence, SeverityEntry};
 pub use show::{check_text, list_table};
+pub use text::{Recogniser, TextRules};
 
 use std::sync::Arc;
 
@@ -61,6 +63,8 @@ pub struct RuleSet {
     pub keys: KeyRules,
     /// Values that name nobody.
     pub placeholders: Placeholders,
+    /// What identifiers look like in free text.
+    pub text: TextRules,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
     /// Every entry, for `phitap rules list` and `test`.
