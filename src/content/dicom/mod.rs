@@ -5,6 +5,7 @@
 //! * `walker`: the elements of a data set that comes in pieces;
 //! * `charset`: (0008,0005);
 //! * `record`: the attributes that point to a person;
+//! * `text`: identifiers in comments, reports and private attributes;
 //! * `reader`: preamble, file meta information, deflated data sets.
 
 mod charset;
@@ -12,6 +13,7 @@ mod element;
 mod reader;
 mod record;
 mod syntax;
+mod text;
 mod walker;
 
 #[cfg(test)]
