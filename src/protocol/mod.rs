@@ -10,6 +10,7 @@ pub mod encrypted;
 pub mod recorder;
 mod service;
 
+pub mod astm;
 pub mod dicom;
 pub mod http;
 pub mod mllp;
@@ -21,7 +22,7 @@ pub use service::{Authentication, ServiceFacts};
 use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&dicom::Dicom, &mllp::Mllp, &http::Http];
+pub static PROTOCOLS: &[&dyn Protocol] = &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &http::Http];
 
 /// A protocol: how to recognise it and how to start reading it.
 pub trait Protocol: Sync {

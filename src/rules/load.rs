@@ -1,6 +1,6 @@
 //! Reading rule files.
 
-use super::{Kind, RuleSet, dicom, fhir, hl7v2, keys, placeholder, policy, text};
+use super::{Kind, RuleSet, astm, dicom, fhir, hl7v2, keys, placeholder, policy, text, x12};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,8 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("dicom.toml", include_str!("../../rules/dicom.toml")),
     ("text.toml", include_str!("../../rules/text.toml")),
     ("hl7v2.toml", include_str!("../../rules/hl7v2.toml")),
+    ("astm.toml", include_str!("../../rules/astm.toml")),
+    ("x12.toml", include_str!("../../rules/x12.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
@@ -78,6 +80,12 @@ struct File {
     hl7v2: Vec<toml::Spanned<hl7v2::Entry>>,
     #[serde(default)]
     hl7_identifier_type: Vec<toml::Spanned<hl7v2::IdentifierType>>,
+    #[serde(default)]
+    astm: Vec<toml::Spanned<hl7v2::Entry>>,
+    #[serde(default)]
+    x12: Vec<toml::Spanned<x12::Entry>>,
+    #[serde(default)]
+    x12_entity: Vec<toml::Spanned<x12::Entity>>,
     #[serde(default)]
     fhir: Vec<toml::Spanned<fhir::Entry>>,
     #[serde(default)]
@@ -176,6 +184,9 @@ struct Sources {
     recogniser: Section<text::Entry>,
     hl7v2: Section<hl7v2::Entry>,
     hl7_identifier_type: Section<hl7v2::IdentifierType>,
+    astm: Section<hl7v2::Entry>,
+    x12: Section<x12::Entry>,
+    x12_entity: Section<x12::Entity>,
     fhir: Section<fhir::Entry>,
     identifier_system: Section<fhir::IdentifierSystem>,
     key: Section<keys::Entry>,
@@ -252,6 +263,9 @@ impl Sources {
         at.merge("recogniser", &mut self.recogniser, parsed.recogniser)?;
         at.merge("hl7v2", &mut self.hl7v2, parsed.hl7v2)?;
         at.merge("hl7_identifier_type", &mut self.hl7_identifier_type, parsed.hl7_identifier_type)?;
+        at.merge("astm", &mut self.astm, parsed.astm)?;
+        at.merge("x12", &mut self.x12, parsed.x12)?;
+        at.merge("x12_entity", &mut self.x12_entity, parsed.x12_entity)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
         at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
         at.merge("key", &mut self.key, parsed.key)?;
@@ -276,6 +290,8 @@ impl Sources {
             dicom: dicom::compile(self.dicom, self.dicom_text, &mut entries)?,
             text: text::compile(self.recogniser, &mut entries)?,
             hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
+            astm: astm::compile(self.astm, &mut entries)?,
+            x12: x12::compile(self.x12, self.x12_entity, &mut entries)?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
             placeholders: placeholder::compile(self.placeholder, self.name_affix, &mut entries)?,
