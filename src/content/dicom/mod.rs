@@ -53,8 +53,8 @@ impl Format for Part10 {
     }
     fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
         reader::has_preamble(head)
-            || [[2u8, 0], [8, 0]].iter().any(|group| head.starts_with(group))
-                && [Syntax::ExplicitLe, Syntax::ImplicitLe]
+            || [[2u8, 0], [8, 0], [0, 8]].iter().any(|group| head.starts_with(group))
+                && [Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe]
                     .iter()
                     .any(|&syntax| head.len() >= 32 && syntax::fits(syntax, head, true))
     }
