@@ -98,7 +98,7 @@ fn more_messages_at_once_than_anybody_needs() {
     }
     let (seen, _) = play(&[Piece::Client(&client)], 1460);
     assert!(seen.anomalies.iter().all(|r| *r == Reason::Limit));
-    assert_eq!(seen.anomalies.len(), 256 - 16);
+    assert_eq!(seen.anomalies.len(), 256 - 8);
 }
 
 proptest! {
