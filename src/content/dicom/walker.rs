@@ -19,8 +19,8 @@ pub(super) const MAX_DEPTH: usize = 64;
 const ITEM_TAG: usize = 4;
 /// Bytes of an item's header.
 const ITEM_HEADER: u32 = 8;
-/// A hold of at most this many bytes is kept for the next header or value.
-const SMALL_HOLD: usize = 1 << 10;
+/// A hold of at most this many bytes is kept for the next header or value, and wiped only once.
+const SMALL_HOLD: usize = 16 << 10;
 
 /// An element, and where it stands.
 #[derive(Clone, Copy)]
