@@ -20,7 +20,7 @@ mod walker;
 mod tests;
 
 use super::{Document, Format, Media};
-use syntax::{Syntax, Transfer};
+use syntax::{Known, Syntax, Transfer};
 
 /// A data set without file meta information, as DIMSE carries it.
 pub struct DataSet;
@@ -39,7 +39,7 @@ impl Format for DataSet {
             }
             _ => (None, false),
         };
-        Box::new(reader::Reader::new(declared, query))
+        Box::new(reader::Reader::data_set(declared, query))
     }
 }
 
@@ -56,9 +56,9 @@ impl Format for Part10 {
             || [[2u8, 0], [8, 0], [0, 8]].iter().any(|group| head.starts_with(group))
                 && [Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe]
                     .iter()
-                    .any(|&syntax| head.len() >= 32 && syntax::fits(syntax, head, true))
+                    .any(|&syntax| head.len() >= 32 && syntax::fits(syntax, head, Known::Nothing))
     }
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
-        Box::new(reader::Reader::new(None, false))
+        Box::new(reader::Reader::file(false))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::element::UNDEFINED;
 use super::record::{Record, Recording};
-use super::syntax::{Syntax, Transfer, fits, infer};
+use super::syntax::{Known, Syntax, Transfer, fits, infer};
 use super::walker::{Element, Interest, Visitor, Walk, Walker};
 use crate::content::{Document, Reason, Scope, ServiceFacts, Want};
 use flate2::{Decompress, FlushDecompress, Status};
@@ -25,6 +25,7 @@ pub(super) fn has_preamble(head: &[u8]) -> bool {
 /// Reads one data set.
 pub(super) struct Reader {
     declared: Option<Transfer>,
+    before: Known,
     record: Record,
     phase: Phase,
 }
@@ -43,9 +44,16 @@ enum Phase {
 }
 
 impl Reader {
-    pub fn new(declared: Option<Transfer>, query: bool) -> Self {
+    /// For a data set, in `declared` as far as that is known.
+    pub fn data_set(declared: Option<Transfer>, query: bool) -> Self {
+        Self { declared, before: Known::Begins, ..Self::file(query) }
+    }
+
+    /// For what may be a file, or a data set.
+    pub fn file(query: bool) -> Self {
         Self {
-            declared,
+            declared: None,
+            before: Known::Nothing,
             record: Record::new(query),
             phase: Phase::Opening(Zeroizing::new(Vec::new())),
         }
@@ -57,7 +65,7 @@ impl Reader {
             self.phase = Phase::Meta(Box::new(Walker::meta()), Meta::default());
             return self.read(&head[PREAMBLE + 4..], scope);
         }
-        if head.starts_with(&[2, 0]) && fits(Syntax::ExplicitLe, head, true) {
+        if head.starts_with(&[2, 0]) && fits(Syntax::ExplicitLe, head, Known::Nothing) {
             self.phase = Phase::Meta(Box::new(Walker::meta()), Meta::default());
             return self.read(head, scope);
         }
@@ -68,12 +76,12 @@ impl Reader {
         let declared = self.declared;
         let plain = declared.filter(|d| !d.deflated).map(|d| d.syntax);
         if declared.is_none_or(|d| !d.deflated)
-            && let Some(syntax) = infer(plain, head)
+            && let Some(syntax) = infer(plain, head, self.before)
         {
             self.phase = Phase::Body(Box::new(Walker::new(syntax)));
         } else if let Some(syntax) = Inflater::looks_deflated(head) {
             self.phase = Phase::Deflated(Box::new(Walker::new(syntax)), Box::default());
-        } else if let Some(syntax) = infer(None, head) {
+        } else if let Some(syntax) = infer(None, head, self.before) {
             // Declared deflated, sent plain.
             self.phase = Phase::Body(Box::new(Walker::new(syntax)));
         } else {
@@ -96,6 +104,7 @@ impl Reader {
                 Walk::On => Want::ALL,
                 Walk::Body(offset) => {
                     let mut head = walker.take_held();
+                    self.before = Known::Begins;
                     if let Some(transfer) = Transfer::of_uid(&meta.transfer_syntax) {
                         ServiceFacts::add(
                             &mut scope.facts().transfer_syntaxes,
@@ -275,7 +284,7 @@ impl Inflater {
         // An error behind good bytes is not this function's concern.
         let _ = state.decompress(head, &mut out[..], FlushDecompress::None);
         let got = usize::try_from(state.total_out()).unwrap_or(0).min(HEAD);
-        infer(None, out.get(..got).filter(|o| !o.is_empty())?)
+        infer(None, out.get(..got).filter(|o| !o.is_empty())?, Known::Nothing)
     }
 
     fn feed<V: Visitor>(&mut self, bytes: &[u8], walker: &mut Walker, visitor: &mut V) -> Walk {

@@ -62,7 +62,16 @@ fn the_middle_of_a_data_set_is_passed_over() {
     for at in [1, 4, 9, 700, 2000] {
         let log = read("", false, &data[at..], usize::MAX);
         assert!(log.records.is_empty(), "from {at}: {:?}", log.records);
+        let media = Media::Type { content_type: "application/dicom", name: "" };
+        assert!(!Part10.probe(&media, &data[at..], true), "from {at}");
     }
+    // The identifier of a service may begin with any group, once it is known to begin.
+    let step = Build::new(Syntax::ImplicitLe)
+        .text(0x0040_0252, "", "COMPLETED")
+        .text(0x0040_0254, "", "CHEST ROUTINE")
+        .sequence(0x0040_0270, true, &[&|b| b.text(0x0010_0020, "", "77-1")])
+        .bytes;
+    assert_eq!(read_all("", &step).records, [["(0010,0020) patient_id 77-1"]]);
 }
 
 #[test]
