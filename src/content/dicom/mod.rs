@@ -6,12 +6,14 @@
 //! * `charset`: (0008,0005);
 //! * `record`: the attributes that point to a person;
 //! * `text`: identifiers in comments, reports and private attributes;
+//! * `seek`: the next element after a loss;
 //! * `reader`: preamble, file meta information, deflated data sets.
 
 mod charset;
 mod element;
 mod reader;
 mod record;
+mod seek;
 mod syntax;
 mod text;
 mod walker;

@@ -2,6 +2,7 @@
 
 use super::element::UNDEFINED;
 use super::record::{Record, Recording};
+use super::seek::{Seek, Sought};
 use super::syntax::{Known, Syntax, Transfer, fits, infer};
 use super::walker::{Element, Interest, Visitor, Walk, Walker};
 use crate::content::{Document, Reason, Scope, ServiceFacts, Want};
@@ -39,6 +40,8 @@ enum Phase {
     Body(Box<Walker>),
     /// The data set, deflated.
     Deflated(Box<Walker>, Box<Inflater>),
+    /// The data set behind a loss that took headers with it.
+    Seeking(Box<Seek>),
     /// Nothing more is of interest.
     Done,
 }
@@ -125,6 +128,14 @@ impl Reader {
                     end => self.ended(end, scope),
                 }
             }
+            Phase::Seeking(seek) => match seek.feed(bytes, false) {
+                Sought::More => Want::ALL,
+                Sought::Lost => self.fail(Reason::Gap, scope),
+                Sought::Found(rest) => {
+                    self.phase = Phase::Body(Box::new(Walker::new(seek.syntax())));
+                    self.read(&rest, scope)
+                }
+            },
             Phase::Deflated(walker, inflater) => {
                 let mut recording = Recording::new(&mut self.record, scope);
                 match inflater.feed(bytes, walker, &mut recording) {
@@ -205,20 +216,39 @@ impl Document for Reader {
 
     fn gap(&mut self, len: u64, scope: &mut Scope<'_>) -> Want {
         self.decide(scope);
-        let known = match &mut self.phase {
-            Phase::Body(walker) => walker.gap(len),
-            Phase::Done => return Want::NOTHING,
+        match &mut self.phase {
+            Phase::Done => Want::NOTHING,
+            Phase::Body(walker) => {
+                if walker.gap(len) {
+                    return self.read(&[], scope);
+                }
+                let seek = Seek::new(walker.syntax(), walker.last_tag());
+                self.record.torn(scope);
+                self.phase = Phase::Seeking(Box::new(seek));
+                Want::ALL
+            }
+            Phase::Seeking(seek) => {
+                seek.gap();
+                Want::ALL
+            }
             // The start is lost, or the deflated stream is broken.
-            Phase::Opening(_) | Phase::Meta(..) | Phase::Deflated(..) => false,
-        };
-        if !known {
-            return self.fail(Reason::Gap, scope);
+            Phase::Opening(_) | Phase::Meta(..) | Phase::Deflated(..) => {
+                self.fail(Reason::Gap, scope)
+            }
         }
-        self.read(&[], scope)
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
         self.decide(scope);
+        if let Phase::Seeking(seek) = &mut self.phase {
+            match seek.feed(&[], true) {
+                Sought::Found(rest) => {
+                    self.phase = Phase::Body(Box::new(Walker::new(seek.syntax())));
+                    self.read(&rest, scope);
+                }
+                Sought::More | Sought::Lost => scope.give_up(Reason::Gap),
+            }
+        }
         self.record.finish(scope);
         self.phase = Phase::Done;
     }
@@ -234,6 +264,7 @@ impl Document for Reader {
                 Phase::Deflated(walker, _) => {
                     size_of::<Walker>() + walker.memory() + Inflater::MEMORY
                 }
+                Phase::Seeking(seek) => size_of::<Seek>() + seek.memory(),
                 Phase::Done => 0,
             }
     }

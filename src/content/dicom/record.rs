@@ -117,6 +117,12 @@ impl Record {
         }
     }
 
+    /// Elements are missing here: what was around them is over.
+    pub fn torn(&mut self, scope: &mut Scope<'_>) {
+        self.flush(scope);
+        self.inner.clear();
+    }
+
     fn charset(&self) -> &Charset {
         self.inner.last().map_or(&self.charset, |(_, c)| c)
     }

@@ -279,6 +279,36 @@ fn a_gap_costs_what_it_hits() {
 }
 
 #[test]
+fn elements_are_found_again_after_a_loss() {
+    for (syntax, uid) in encodings() {
+        let data =
+            Build::new(syntax).patient().text(0x0018_0015, "CS", "CHEST").pixels(300_000).bytes;
+        let media = Media::DicomDataSet { transfer_syntax: uid, query: false };
+        for (from, len) in [(60, 40), (30, 70), (90, 60)] {
+            for size in [1, 13, 1460, usize::MAX] {
+                let parts = [
+                    Part::Data(&data[..from]),
+                    Part::Gap(len as u64),
+                    Part::Data(&data[from + len..]),
+                ];
+                let log = read_parts(&DataSet, media, &parts, size);
+                let last = log.records[0].last().map(String::as_str);
+                assert_eq!(last, Some("(0010,0040) sex M"), "{uid} without {len} from {from}");
+                assert!(log.given_up.is_empty());
+                // Never anything that is not there.
+                assert!(log.records[0].iter().all(|f| PATIENT.iter().any(|p| p.starts_with(f))));
+            }
+        }
+        // In the pixels nothing is found, and the search has an end.
+        let from = data.len() - 300_010;
+        let parts = [Part::Data(&data[..from]), Part::Gap(60), Part::Data(&data[from + 60..])];
+        let log = read_parts(&DataSet, media, &parts, 1460);
+        assert_eq!(log.records, [PATIENT]);
+        assert_eq!(log.given_up, [Reason::Gap]);
+    }
+}
+
+#[test]
 fn free_text_adds_to_somebody() {
     let text = "Patient seen; born 1970-06-06, MRN 00773500, reachable at (800) 555-0141.";
     let with = |name: &str| {
