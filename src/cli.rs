@@ -32,6 +32,19 @@ pub mod exit {
     pub const PARTIAL: u8 = 3;
     /// Done, and an exposure of at least the severity of `--fail-on` was found.
     pub const FOUND: u8 = 10;
+
+    use crate::exposure::Severity;
+
+    /// The status of a run that came to its end. What was asked for with `--fail-on` comes first.
+    pub fn of_run(fail_on: Option<Severity>, worst: Option<Severity>, partial: bool) -> u8 {
+        if fail_on.is_some_and(|least| worst.is_some_and(|worst| worst >= least)) {
+            FOUND
+        } else if partial {
+            PARTIAL
+        } else {
+            DONE
+        }
+    }
 }
 
 const AFTER_HELP: &str = "\
@@ -127,7 +140,7 @@ pub enum RulesAction {
 #[derive(Args, Deserialize, Debug, Default, Clone)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Options {
-    /// Format of the output
+    /// Format of the output [default: summary]
     #[arg(long, value_name = "FORMAT", value_parser = values::format_parser(), help_heading = "Output")]
     pub format: Option<FormatName>,
     /// Write to a file instead of standard output
@@ -145,7 +158,8 @@ pub struct Options {
     pub metrics_file: Option<PathBuf>,
     /// Show identifier values instead of masks
     ///
-    /// The output is then itself patient data: protect it.
+    /// The output is then itself patient data: protect it. Only ecs carries values; the other
+    /// formats have no place for them.
     #[arg(long, help_heading = "Output")]
     pub reveal: bool,
     /// Exit with status 10 if an exposure of at least this severity was found

@@ -234,3 +234,13 @@ fn completions_and_manual_know_every_option() {
         page.starts_with(".ie") && page.contains("PHITAP LIVE") && page.contains("Exit status")
     );
 }
+
+#[test]
+fn exit_status_of_a_run() {
+    use Severity::{High, Low, Medium};
+    assert_eq!(exit::of_run(None, Some(High), false), exit::DONE);
+    assert_eq!(exit::of_run(None, None, true), exit::PARTIAL);
+    assert_eq!(exit::of_run(Some(Medium), Some(Low), true), exit::PARTIAL);
+    assert_eq!(exit::of_run(Some(Medium), Some(Medium), true), exit::FOUND);
+    assert_eq!(exit::of_run(Some(Low), None, false), exit::DONE);
+}

@@ -12,11 +12,13 @@ mod nested;
 #[cfg(test)]
 mod testing;
 
+pub mod astm;
 pub mod coding;
 pub mod dicom;
 pub mod form;
 pub mod hl7v2;
 pub mod json;
+pub mod x12;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
@@ -30,6 +32,8 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::DataSet,
     &dicom::Part10,
     &hl7v2::Er7,
+    &astm::Records,
+    &x12::Interchange,
     &coding::GzipFile,
     &coding::ZstdFile,
     &form::Target,

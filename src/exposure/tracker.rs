@@ -78,6 +78,7 @@ pub struct Exposures {
     patients: Distinct,
     disclosures: u64,
     active: [u64; Severity::ALL.len()],
+    worst: Option<Severity>,
     sightings: Sightings,
     losses: Losses,
 }
@@ -131,6 +132,7 @@ impl Exposures {
             patients: Distinct::default(),
             disclosures: 0,
             active: [0; Severity::ALL.len()],
+            worst: None,
             sightings: Sightings::default(),
             losses: Losses::default(),
         }
@@ -190,6 +192,7 @@ impl Exposures {
         }
         open.grade(&self.settings.severity, score);
         self.active[band(open)] += 1;
+        self.worst = self.worst.max(Some(Severity::of(open.told.severity)));
         let exposure = open.told.id;
         let state = if opens {
             // The next update is due a minute from now; whether one is needed shows then.
@@ -266,6 +269,11 @@ impl Exposures {
     /// Exposures opened so far.
     pub fn opened(&self) -> u64 {
         self.opened
+    }
+
+    /// The worst exposure so far.
+    pub fn worst(&self) -> Option<Severity> {
+        self.worst
     }
 
     /// Open exposures by severity, in the order of [`Severity::ALL`].
@@ -435,5 +443,16 @@ fn direction(home: &HomeNets, flow: &FlowInfo) -> NetworkDirection {
         (true, false) => NetworkDirection::Outbound,
         (false, true) => NetworkDirection::Inbound,
         (false, false) => NetworkDirection::External,
+    }
+}
+
+#[cfg(test)]
+impl Exposures {
+    /// Whether nothing is held and all counts of what is held are back at zero.
+    pub(in crate::exposure) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+            && self.due.is_empty()
+            && (self.remembered, self.tokens) == (0, 0)
+            && self.active == [0; Severity::ALL.len()]
     }
 }

@@ -302,11 +302,14 @@ const fn is_vowel_sign(c: char) -> bool {
 mod tests {
     use super::*;
     use crate::rules::RuleSet;
+    use std::sync::LazyLock;
+
+    static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
 
     const NOW: Timestamp = Timestamp(1_772_360_102_000_000_000); // 2026-03-01
 
     fn normal(kind: Kind, value: &str) -> String {
-        let rules = RuleSet::shipped().expect("shipped rules");
+        let rules = &*RULES;
         let mut out = String::new();
         normalise(kind, value, &rules.placeholders, NOW, &mut out);
         out

@@ -29,7 +29,7 @@ use std::sync::Arc;
 const MAX_CANDIDATES: usize = 8;
 
 /// Names and birth dates of one patient that are combined.
-const MAX_COMBINED: usize = 4;
+const MAX_COMBINED: usize = 8;
 
 /// Different field names and rule ids kept of one flow.
 const MAX_NAMES: usize = 1024;
@@ -309,6 +309,14 @@ impl Patients {
         if self.clues.len() > before {
             self.bytes += 2 * size_of::<(Clue, SmallVec<[u32; 4]>)>();
         }
+    }
+}
+
+#[cfg(test)]
+impl Patients {
+    /// The longest list of candidates for one clue.
+    pub(super) fn most_candidates(&self) -> usize {
+        self.clues.values().map(SmallVec::len).max().unwrap_or(0)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Runs the `match` and `no_match` samples of rules, for `phitap rules test`.
 
 use super::plausible;
+use super::plausible::actual_kind;
+use crate::content::hl7v2;
 use crate::rules::{Kind, RecordEvidence, RuleInfo, RuleSet};
 use crate::time::Timestamp;
 use std::fmt::Write;
@@ -23,7 +25,8 @@ pub struct SampleFailure {
 
 /// Every sample that fails.
 ///
-/// What a sample is depends on the section: a value (`dicom`, `hl7v2`, `fhir`, `placeholder`), a
+/// What a sample is depends on the section: a value (`dicom`, `fhir`, `placeholder`), a field as it
+/// stands on the wire (`hl7v2`), a
 /// name (`key`, `key_context`, `name_affix`), a code or system (`hl7_identifier_type`,
 /// `identifier_system`), or a record (`alert`): `dicom structured: name, birth_date`, with any of
 /// `structured`, `context` and `query` behind the format.
@@ -86,6 +89,17 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
                 patient_context: flags.contains(&"context"),
                 query: flags.contains(&"query"),
             })
+        }
+        ("hl7v2", _) => {
+            let (segment, number) = rule.subject.split_once('-')?;
+            let number: u16 = number.parse().ok()?;
+            let fields = rules.hl7v2.segment(segment.as_bytes().try_into().ok()?);
+            let (_, field) = fields.iter().find(|(n, f)| *n == number && *f.rule.id == *rule.id)?;
+            let mut taken = false;
+            hl7v2::read_field(field, sample, &mut |kind, text| {
+                taken |= plausible(actual_kind(kind, text), text, rules, SAMPLE_TIME);
+            });
+            taken
         }
         (_, Some(kind)) => plausible(kind, sample, rules, SAMPLE_TIME),
         (_, None) => return None,

@@ -4,8 +4,10 @@
 //! [`RunSummary`]. Nothing here knows a raw value: what an identifier shows was decided in
 //! `identify`.
 
+mod cef;
 mod community_id;
 mod ecs;
+mod ocsf;
 mod outputs;
 mod progress;
 mod run;
@@ -78,7 +80,7 @@ pub struct Format {
 }
 
 /// Every format, the default first.
-pub static FORMATS: &[Format] = &[summary::FORMAT, ecs::FORMAT];
+pub static FORMATS: &[Format] = &[summary::FORMAT, ecs::FORMAT, ocsf::FORMAT, cef::FORMAT];
 
 /// The format with this name or alias.
 pub fn format(name: &str) -> Option<&'static Format> {

@@ -10,6 +10,7 @@ pub mod encrypted;
 pub mod recorder;
 mod service;
 
+pub mod astm;
 pub mod dicom;
 pub mod http;
 pub mod mllp;
@@ -21,7 +22,7 @@ pub use service::{Authentication, ServiceFacts};
 use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&dicom::Dicom, &mllp::Mllp, &http::Http];
+pub static PROTOCOLS: &[&dyn Protocol] = &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &http::Http];
 
 /// A protocol: how to recognise it and how to start reading it.
 pub trait Protocol: Sync {
@@ -279,7 +280,8 @@ pub struct Hint<'a> {
     pub operation: &'a str,
     /// Content codings in the order they were applied (`gzip`, `br`); to be undone from the last.
     pub codings: &'a [&'a str],
-    /// The protocol's own layer name for `phi.carrier`: `http`, `dicom`, `mllp`.
+    /// The protocol's own layer name for `phi.carrier`: `http`, `mllp`. Empty where the content's
+    /// own name says it all (a DICOM data set).
     pub layer: &'static str,
 }
 

@@ -1,14 +1,16 @@
 //! `[[hl7v2]]`: fields that identify a patient; `[[hl7_identifier_type]]`: what a CX-5 code (table
 //! 0203) says of an id.
 
-use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, field_rule, info, section_entry};
+use super::load::{
+    Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
+};
 use super::{FieldRule, Kind};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written. ASTM records are put together from the same data types.
     pub(in crate::rules) struct Entry {
         /// `PID-5`.
         field: String,
@@ -25,6 +27,24 @@ section_entry! {
         /// Only where the segment's first field starts with one of these codes (QPD-1).
         #[serde(default)]
         first: Vec<String>,
+    }
+}
+
+impl Entry {
+    pub(in crate::rules) fn field(&self) -> &str {
+        &self.field
+    }
+    pub(in crate::rules) const fn kind(&self) -> Kind {
+        self.kind
+    }
+    pub(in crate::rules) fn into_field(self, source: &Source) -> Result<Hl7Field, LoadError> {
+        Ok(Hl7Field {
+            rule: field_rule(&self.common, self.kind, &self.field, self.confidence, source)?,
+            datatype: self.datatype,
+            subject: self.subject,
+            fixed: self.fixed,
+            first: self.first,
+        })
     }
 }
 
@@ -133,14 +153,7 @@ pub(in crate::rules) fn compile(
             &entry.common.id,
             &source,
         )?;
-        let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence, &source)?;
-        let field = Hl7Field {
-            rule,
-            datatype: entry.datatype,
-            subject: entry.subject,
-            fixed: entry.fixed,
-            first: entry.first,
-        };
+        let field = entry.into_field(&source)?;
         rules.segments.entry(segment).or_default().push((number, field));
     }
     for fields in rules.segments.values_mut() {

@@ -1,6 +1,6 @@
 //! Reading rule files.
 
-use super::{Kind, RuleSet, dicom, fhir, hl7v2, keys, placeholder, policy};
+use super::{Kind, RuleSet, astm, dicom, fhir, hl7v2, keys, placeholder, policy, x12};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 pub const SHIPPED: &[(&str, &str)] = &[
     ("dicom.toml", include_str!("../../rules/dicom.toml")),
     ("hl7v2.toml", include_str!("../../rules/hl7v2.toml")),
+    ("astm.toml", include_str!("../../rules/astm.toml")),
+    ("x12.toml", include_str!("../../rules/x12.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
@@ -73,6 +75,12 @@ struct File {
     hl7v2: Vec<toml::Spanned<hl7v2::Entry>>,
     #[serde(default)]
     hl7_identifier_type: Vec<toml::Spanned<hl7v2::IdentifierType>>,
+    #[serde(default)]
+    astm: Vec<toml::Spanned<hl7v2::Entry>>,
+    #[serde(default)]
+    x12: Vec<toml::Spanned<x12::Entry>>,
+    #[serde(default)]
+    x12_entity: Vec<toml::Spanned<x12::Entity>>,
     #[serde(default)]
     fhir: Vec<toml::Spanned<fhir::Entry>>,
     #[serde(default)]
@@ -169,6 +177,9 @@ struct Sources {
     dicom: Section<dicom::Entry>,
     hl7v2: Section<hl7v2::Entry>,
     hl7_identifier_type: Section<hl7v2::IdentifierType>,
+    astm: Section<hl7v2::Entry>,
+    x12: Section<x12::Entry>,
+    x12_entity: Section<x12::Entity>,
     fhir: Section<fhir::Entry>,
     identifier_system: Section<fhir::IdentifierSystem>,
     key: Section<keys::Entry>,
@@ -243,6 +254,9 @@ impl Sources {
         at.merge("dicom", &mut self.dicom, parsed.dicom)?;
         at.merge("hl7v2", &mut self.hl7v2, parsed.hl7v2)?;
         at.merge("hl7_identifier_type", &mut self.hl7_identifier_type, parsed.hl7_identifier_type)?;
+        at.merge("astm", &mut self.astm, parsed.astm)?;
+        at.merge("x12", &mut self.x12, parsed.x12)?;
+        at.merge("x12_entity", &mut self.x12_entity, parsed.x12_entity)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
         at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
         at.merge("key", &mut self.key, parsed.key)?;
@@ -266,6 +280,8 @@ impl Sources {
         Ok(RuleSet {
             dicom: dicom::compile(self.dicom, &mut entries)?,
             hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
+            astm: astm::compile(self.astm, &mut entries)?,
+            x12: x12::compile(self.x12, self.x12_entity, &mut entries)?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
             placeholders: placeholder::compile(self.placeholder, self.name_affix, &mut entries)?,

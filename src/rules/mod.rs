@@ -6,6 +6,7 @@
 //! Each section of the files has a module here that says what an entry holds and compiles it into
 //! what its content looks up.
 
+mod astm;
 mod dicom;
 mod fhir;
 mod hl7v2;
@@ -15,10 +16,12 @@ mod load;
 mod placeholder;
 mod policy;
 mod show;
+mod x12;
 
 #[cfg(test)]
 mod tests;
 
+pub use astm::AstmRules;
 pub use dicom::DicomRules;
 pub use fhir::{FhirElement, FhirRules, FhirType};
 pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
@@ -28,6 +31,7 @@ pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use placeholder::Placeholders;
 pub use policy::{AlertRule, Policy, RecordEvidence, SeverityEntry};
 pub use show::{check_text, list_table};
+pub use x12::{X12Element, X12Rules};
 
 use std::sync::Arc;
 
@@ -55,6 +59,10 @@ pub struct RuleSet {
     pub dicom: DicomRules,
     /// HL7 v2 fields and identifier types.
     pub hl7v2: Hl7v2Rules,
+    /// ASTM E1394 fields.
+    pub astm: AstmRules,
+    /// X12 elements and entities.
+    pub x12: X12Rules,
     /// FHIR elements and identifier systems.
     pub fhir: FhirRules,
     /// Key names of JSON, forms, CSV and HTML.

@@ -174,7 +174,8 @@ impl Message {
 
     // --- fields ------------------------------------------------------------------------------
 
-    fn syntax(&self) -> Syntax {
+    /// What is needed to read values of this message.
+    pub const fn syntax(&self) -> Syntax {
         Syntax { delimiters: self.delimiters, charset: self.charset }
     }
 

@@ -4,15 +4,18 @@
 //! within a cap, and read when they are complete; of all others no byte behind the name is touched
 //! but to find the next line end.
 
-mod charset;
+pub(in crate::content) mod charset;
+mod embedded;
 mod message;
-mod value;
+pub(in crate::content) mod value;
 
 #[cfg(test)]
 mod tests;
 
 use super::{Document, Format, Media, Reason, Scope, Want};
 use crate::protocol::mllp::start::{Header, header, is_delimiter};
+use crate::rules::{Hl7Field, Kind};
+use embedded::Embedded;
 use memchr::memchr2;
 use message::Message;
 use zeroize::Zeroizing;
@@ -22,6 +25,16 @@ pub const MAX_SEGMENT: usize = 64 << 10;
 
 /// The format.
 pub struct Er7;
+
+/// Reads one repetition of a field on its own, with the recommended delimiters: what its rule's
+/// samples are tested with.
+pub fn read_field(field: &Hl7Field, raw: &str, each: &mut dyn FnMut(Kind, &str)) {
+    let syntax = value::Syntax {
+        delimiters: value::Delimiters::default(),
+        charset: charset::Charset::Undeclared,
+    };
+    syntax.read(field.datatype, field.rule.kind, raw, &mut |v| each(v.kind, v.text));
+}
 
 impl Format for Er7 {
     fn name(&self) -> &'static str {
@@ -67,6 +80,8 @@ struct Er7Document {
     keep: bool,
     /// The current segment was cut at the cap.
     cut: bool,
+    /// The current segment may hold a document.
+    embedded: Option<Embedded>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -84,7 +99,7 @@ impl Document for Er7Document {
         while !rest.is_empty() {
             rest = match self.state {
                 State::Head => self.head(rest, scope),
-                State::Body => self.body(rest),
+                State::Body => self.body(rest, scope),
             };
         }
         Want::ALL
@@ -95,6 +110,7 @@ impl Document for Er7Document {
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.segment.clear();
         (self.keep, self.head_len) = (false, 0);
+        self.close_embedded(false, scope);
         self.message.end(scope);
         self.state = State::Body;
         Want::ALL
@@ -109,7 +125,7 @@ impl Document for Er7Document {
     }
 
     fn memory(&self) -> usize {
-        self.segment.capacity()
+        self.segment.capacity() + self.embedded.as_ref().map_or(0, Embedded::memory)
     }
 }
 
@@ -159,10 +175,12 @@ impl Er7Document {
             _ => false,
         };
         if !(named && len >= 3 && separated) {
+            let head = head.get(..len).unwrap_or(&[]);
             if self.keep {
                 self.collect(b" ");
-                self.collect(head.get(..len).unwrap_or(&[]));
+                self.collect(head);
             }
+            self.embed(head, scope);
             return;
         }
         self.finish(scope);
@@ -171,23 +189,43 @@ impl Er7Document {
             self.message.set_field_separator(separator);
         }
         self.keep = self.message.wants(name, scope.rules);
+        if &name == b"OBX" {
+            self.embedded = Some(Embedded::new());
+        }
         if self.keep {
             self.collect(head.get(..len).unwrap_or(&[]));
         }
     }
 
     /// Passes over a line, or collects it.
-    fn body<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+    fn body<'b>(&mut self, bytes: &'b [u8], scope: &mut Scope<'_>) -> &'b [u8] {
         let end = memchr2(b'\r', b'\n', bytes);
         let (line, rest) =
             bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or((bytes, &[]));
         if self.keep {
             self.collect(line);
         }
+        self.embed(line, scope);
         if end.is_some() {
             self.state = State::Head;
         }
         rest
+    }
+
+    /// Reads a document in the current segment.
+    fn embed(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
+        if let Some(embedded) = &mut self.embedded {
+            embedded.data(bytes, &self.message.syntax(), scope);
+            if embedded.is_done() {
+                self.embedded = None;
+            }
+        }
+    }
+
+    fn close_embedded(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        if let Some(mut embedded) = self.embedded.take() {
+            embedded.end(complete, &self.message.syntax(), scope);
+        }
     }
 
     fn collect(&mut self, bytes: &[u8]) {
@@ -198,6 +236,7 @@ impl Er7Document {
 
     /// The segment that was collected is complete.
     fn finish(&mut self, scope: &mut Scope<'_>) {
+        self.close_embedded(true, scope);
         if std::mem::take(&mut self.keep) {
             let segment = std::mem::take(&mut self.segment);
             self.message.segment(&segment, scope);

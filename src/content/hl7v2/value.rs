@@ -192,10 +192,21 @@ impl Syntax {
         }
     }
 
+    /// A value without escape sequences and control characters.
+    fn unescape<'r>(&self, raw: &'r str) -> Cow<'r, str> {
+        let text = self.undo(raw);
+        if text.contains(char::is_control) {
+            return Cow::Owned(
+                text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            );
+        }
+        text
+    }
+
     /// Undoes escape sequences; what is none stays as it is.
-    pub fn unescape<'r>(&self, raw: &'r str) -> Cow<'r, str> {
+    pub fn undo<'r>(&self, raw: &'r str) -> Cow<'r, str> {
         let escape = self.delimiters.escape;
-        if !raw.contains(escape) && !raw.contains(char::is_control) {
+        if !raw.contains(escape) {
             return Cow::Borrowed(raw);
         }
         let mut out = String::with_capacity(raw.len());
@@ -233,9 +244,6 @@ impl Syntax {
         }
         self.flush(&mut bytes, &mut out);
         out.push_str(rest);
-        if out.contains(char::is_control) {
-            out = out.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        }
         Cow::Owned(out)
     }
 

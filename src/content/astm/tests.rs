@@ -1,0 +1,150 @@
+use super::*;
+use crate::content::{ContentId, Direction, FieldSink, RecordHead, Tally};
+use crate::rules::RuleSet;
+use std::sync::LazyLock;
+
+static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
+
+#[derive(Default)]
+struct Log(Vec<String>);
+
+impl FieldSink for Log {
+    fn begin(&mut self, _: ContentId, head: RecordHead<'_>) {
+        self.0.push(format!("record {}", head.content));
+    }
+    fn field(&mut self, _: ContentId, field: Field<'_>) {
+        self.0.push(format!("{} {} {}", field.name, field.kind.as_str(), field.value.expose()));
+    }
+    fn mark(&mut self, _: ContentId, mark: Mark) {
+        self.0.push(format!("mark {mark:?}"));
+    }
+    fn end(&mut self, _: ContentId) {
+        self.0.push("end".to_owned());
+    }
+}
+
+/// Reads `parts` with a hole between each two, in pieces of `size` bytes.
+fn read(parts: &[&[u8]], size: usize) -> (Vec<String>, ServiceFacts) {
+    let (mut log, mut facts, mut tally) =
+        (Log::default(), ServiceFacts::default(), Tally::default());
+    let (mut operation, mut layers) = (String::new(), vec!["astm"]);
+    let mut document = Records.open(&Media::Unknown);
+    let mut scope = Scope {
+        id: ContentId(0),
+        direction: Direction::ClientToServer,
+        operation: &mut operation,
+        layers: &mut layers,
+        rules: &RULES,
+        sink: &mut log,
+        facts: &mut facts,
+        tally: &mut tally,
+    };
+    for (i, part) in parts.iter().enumerate() {
+        if i > 0 {
+            document.gap(10, &mut scope);
+        }
+        for piece in part.chunks(size) {
+            document.data(piece, &mut scope);
+            assert!(document.memory() <= 2 * MAX_RECORD);
+        }
+    }
+    document.end(true, &mut scope);
+    (log.0, facts)
+}
+
+const MESSAGE: &[u8] = b"H|\\^&|||ANALYZER^1.0|||||HOST||P|LIS2-A2|20250101120000\r\
+P|1|MRN0861256|L77||Example^Anna^B||20010726|F||12 Main St^Springfield^IL^62701||(555) 555-0101\\555-0102\r\
+O|1|S0||^^^GLU|R\rR|1|^^^GLU|5.4|mmol/L||N||F\rR|2|^^^NA|140\r\
+P|2||78||Sample&S&x^Otto|Maiden|19380323|M\rL|1|N\r";
+
+const MESSAGE_READ: &[&str] = &[
+    "record astm",
+    "P-3 patient_id MRN0861256",
+    "P-4 patient_id L77",
+    "P-6 name Example^Anna^B",
+    "P-8 birth_date 20010726",
+    "P-9 sex F",
+    "P-11 address 12 Main St^Springfield^IL^62701",
+    "P-13 phone (555) 555-0101",
+    "P-13 phone 555-0102",
+    "mark Result",
+    "end",
+    "record astm",
+    "P-4 patient_id 78",
+    "P-6 name Sample^x^Otto",
+    "P-7 mothers_maiden_name Maiden",
+    "P-8 birth_date 19380323",
+    "P-9 sex M",
+    "end",
+];
+
+#[test]
+fn patients_of_a_message() {
+    let (lines, facts) = read(&[MESSAGE], usize::MAX);
+    assert_eq!(lines, MESSAGE_READ);
+    assert_eq!(facts.sending_application.as_deref(), Some("ANALYZER"));
+    assert_eq!(facts.receiving_application.as_deref(), Some("HOST"));
+    assert_eq!(facts.version.as_deref(), Some("LIS2-A2"));
+}
+
+#[test]
+fn any_split_and_line_end_reads_the_same() {
+    let lf: Vec<u8> = MESSAGE.iter().map(|b| if *b == b'\r' { b'\n' } else { *b }).collect();
+    for size in 1..MESSAGE.len() {
+        assert_eq!(read(&[MESSAGE], size).0, MESSAGE_READ);
+        assert_eq!(read(&[&lf], size).0, MESSAGE_READ);
+    }
+}
+
+#[test]
+fn other_delimiters() {
+    let (lines, _) = read(&[b"H!~%$!!!A\rP!1!77~78!!!Example%An$F$na\r"], 3);
+    assert_eq!(
+        lines,
+        ["record astm", "P-3 patient_id 77", "P-3 patient_id 78", "P-6 name Example^An!na", "end"]
+    );
+}
+
+#[test]
+fn queries() {
+    let (lines, _) = read(&[b"H|\\^&\rQ|1|77^S1||^^^ALL\rQ|2|ALL\rQ|3|^S2\rL|1\r"], 4);
+    assert_eq!(lines, ["record astm", "mark Query", "Q-3 patient_id 77", "end"]);
+}
+
+#[test]
+fn holes_and_junk() {
+    let (lines, _) =
+        read(&[b"H|\\^&\rP|1|1|||A^B\rP|2|2||", b"cut^off\rP|3|3\rPlain text | with bars|x\r"], 5);
+    assert_eq!(
+        lines,
+        [
+            "record astm",
+            "P-3 patient_id 1",
+            "P-6 name A^B",
+            "end",
+            "record astm",
+            "P-3 patient_id 3",
+            "end"
+        ]
+    );
+    let endless = [b"P|1|".as_slice(), &vec![b'x'; 1 << 20]].concat();
+    read(&[&endless], 1000);
+}
+
+#[test]
+fn the_shipped_samples_hold() {
+    for entry in RULES.entries.iter().filter(|e| e.section == "astm") {
+        let (record, number) = entry.subject.split_once('-').expect("P-n");
+        let bars = "|".repeat(number.parse::<usize>().expect("number") - 1);
+        let found = |sample: &str| {
+            let text = format!("{record}{bars}{sample}\r");
+            read(&[text.as_bytes()], 100).0.iter().filter(|l| l.starts_with(&entry.subject)).count()
+        };
+        for sample in &entry.matches {
+            assert_eq!(found(sample), 1, "{} {sample}", entry.id);
+        }
+        for sample in &entry.no_matches {
+            assert_eq!(found(sample), 0, "{} {sample}", entry.id);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+use super::*;
+use crate::content::{ContentId, Direction, FieldSink, RecordHead, Tally};
+use crate::rules::RuleSet;
+use std::sync::LazyLock;
+
+static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
+
+#[derive(Default)]
+struct Log(Vec<String>);
+
+impl FieldSink for Log {
+    fn begin(&mut self, _: ContentId, head: RecordHead<'_>) {
+        self.0.push(format!("record {} {}", head.content, head.operation));
+    }
+    fn field(&mut self, _: ContentId, field: Field<'_>) {
+        self.0.push(format!("{} {} {}", field.name, field.kind.as_str(), field.value.expose()));
+    }
+    fn mark(&mut self, _: ContentId, mark: Mark) {
+        self.0.push(format!("mark {mark:?}"));
+    }
+    fn end(&mut self, _: ContentId) {
+        self.0.push("end".to_owned());
+    }
+}
+
+/// Reads `parts` with a hole between each two, in pieces of `size` bytes.
+fn read(parts: &[&[u8]], size: usize) -> Vec<String> {
+    let (mut log, mut facts, mut tally) =
+        (Log::default(), ServiceFacts::default(), Tally::default());
+    let (mut operation, mut layers) = ("PUT".to_owned(), vec!["http"]);
+    let mut document = Interchange.open(&Media::Unknown);
+    let mut scope = Scope {
+        id: ContentId(0),
+        direction: Direction::ClientToServer,
+        operation: &mut operation,
+        layers: &mut layers,
+        rules: &RULES,
+        sink: &mut log,
+        facts: &mut facts,
+        tally: &mut tally,
+    };
+    'parts: for (i, part) in parts.iter().enumerate() {
+        if i > 0 {
+            document.gap(10, &mut scope);
+        }
+        for piece in part.chunks(size) {
+            if document.data(piece, &mut scope) == Want::NOTHING {
+                break 'parts;
+            }
+            assert!(document.memory() <= 2 * MAX_SEGMENT);
+        }
+    }
+    document.end(true, &mut scope);
+    log.0
+}
+
+const ISA: &str = "ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *250301*1200*^*00501*000000001*0*P*:~";
+
+fn interchange(body: &str) -> String {
+    format!(
+        "{ISA}GS*HC*S*R*20250301*1200*1*X*005010X222A1~{body}SE*20*0001~GE*1*1~IEA*1*000000001~"
+    )
+}
+
+const CLAIMS: &str = "ST*837*0001*005010X222A1~NM1*41*2*BILLING*****46*12345~PER*IC*CLERK*TE*5550000~\
+HL*1**20*1~NM1*85*2*CLINIC*****XX*1234567893~N3*1 CLINIC RD~N4*TOWN*CA*90000~REF*EI*123456789~\
+HL*2*1*22*0~SBR*P*18*******CI~NM1*IL*1*EXAMPLE*ANNA*B*DR*JR*MI*W100200300~N3*12 MAIN ST*APT 2~N4*SPRINGFIELD*CA*72199~\
+DMG*D8*19720914*F~REF*SY*078051120~NM1*PR*2*PAYER*****PI*54321~N3*1 PAYER RD~REF*2U*777~\
+CLM*ACC100*125***11:B:1*Y*A*Y*Y~REF*EA*MRN1~HI*ABK:E119~HI*ABF:I10~NM1*82*1*DOCTOR*HARRIET****XX*1~LX*1~\
+HL*3*1*22*1~NM1*IL*1*SAMPLE*OTTO****MI*W2~HL*4*3*23*0~PAT*19~NM1*QC*1*SAMPLE*EVA~DMG*D8*20150102*F~CLM*ACC200*1~";
+
+const CLAIMS_READ: &[&str] = &[
+    "record x12 837",
+    "NM1-03 name EXAMPLE^ANNA^B^JR^DR",
+    "NM1-09 insurance_number W100200300",
+    "N3-01 address 12 MAIN ST^APT 2^SPRINGFIELD^CA^72199",
+    "DMG-02 birth_date 19720914",
+    "DMG-03 sex F",
+    "REF-02 ssn 078051120",
+    "CLM-01 account_number ACC100",
+    "REF-02 patient_id MRN1",
+    "mark Diagnosis",
+    "end",
+    "record x12 837",
+    "NM1-03 name SAMPLE^OTTO",
+    "NM1-09 insurance_number W2",
+    "end",
+    "record x12 837",
+    "NM1-03 name SAMPLE^EVA",
+    "DMG-02 birth_date 20150102",
+    "DMG-03 sex F",
+    "CLM-01 account_number ACC200",
+    "end",
+];
+
+#[test]
+fn claims() {
+    assert_eq!(read(&[interchange(CLAIMS).as_bytes()], usize::MAX), CLAIMS_READ);
+}
+
+#[test]
+fn any_split_and_delimiters_read_the_same() {
+    let plain = interchange(CLAIMS);
+    let lines = plain.replace('~', "~\r\n");
+    let other = plain.replace('*', "|").replace('~', "\n");
+    for text in [&plain, &lines, &other] {
+        for size in (1..200).chain([1000]) {
+            assert_eq!(read(&[text.as_bytes()], size), CLAIMS_READ, "{size}");
+        }
+    }
+    // Elements of ISA that were not filled up.
+    let short = plain.replace(ISA, "ISA*00**00**ZZ*S*ZZ*R*250301*1200*^*00501*1*0*P*:~");
+    assert_eq!(read(&[short.as_bytes()], 7), CLAIMS_READ);
+    // Several interchanges, each with its own delimiters.
+    let both = read(&[[&plain[..], "\r\n", &other].concat().as_bytes()], 50);
+    assert_eq!(both, [CLAIMS_READ, CLAIMS_READ].concat());
+}
+
+#[test]
+fn enrolment_payment_and_eligibility() {
+    let enrolment = interchange(
+        "ST*834*1~N1*P5*SPONSOR~INS*Y*18*021~REF*0F*W1~REF*1L*GROUP~NM1*IL*1*EXAMPLE*ANNA****34*078051120~PER*IP**HP*5550101*EM*anna@example.org~N3*1 RD~DMG*D8*19720914*F~INS*N*19~REF*0F*W1~NM1*IL*1*EXAMPLE*EVA~",
+    );
+    assert_eq!(
+        read(&[enrolment.as_bytes()], 99),
+        [
+            "record x12 834",
+            "REF-02 insurance_number W1",
+            "NM1-03 name EXAMPLE^ANNA",
+            "NM1-09 ssn 078051120",
+            "PER-04 phone 5550101",
+            "PER-04 email anna@example.org",
+            "N3-01 address 1 RD",
+            "DMG-02 birth_date 19720914",
+            "DMG-03 sex F",
+            "end",
+            "record x12 834",
+            "REF-02 insurance_number W1",
+            "NM1-03 name EXAMPLE^EVA",
+            "end"
+        ]
+    );
+    let payment = interchange(
+        "ST*835*1~N1*PR*PAYER~N3*1 PAYER RD~LX*1~CLP*ACC1*1*100*80~NM1*QC*1*EXAMPLE*EVA****MI*W1~NM1*IL*1*EXAMPLE*OTTO~NM1*82*1*DOCTOR*H~CLP*ACC2*1*1*1~",
+    );
+    assert_eq!(
+        read(&[payment.as_bytes()], 13),
+        [
+            "record x12 835",
+            "CLP-01 account_number ACC1",
+            "NM1-03 name EXAMPLE^EVA",
+            "NM1-09 insurance_number W1",
+            "end",
+            "record x12 835",
+            "NM1-03 name EXAMPLE^OTTO",
+            "end",
+            "record x12 835",
+            "CLP-01 account_number ACC2",
+            "end"
+        ]
+    );
+    let status =
+        interchange("ST*276*1~HL*4*3*22*0~DMG*D8*19301210*M~NM1*QC*1*EXAMPLE*FRED****MI*W3~");
+    assert_eq!(
+        read(&[status.as_bytes()], 9)[1..4],
+        ["DMG-02 birth_date 19301210", "DMG-03 sex M", "NM1-03 name EXAMPLE^FRED"]
+    );
+}
+
+#[test]
+fn holes_and_limits() {
+    let text = interchange(CLAIMS);
+    let at = text.find("ANNA").expect("there");
+    let (before, behind) = text.split_at(at);
+    let lines = read(&[before.as_bytes(), behind.as_bytes()], 20);
+    assert_eq!(lines, CLAIMS_READ[11..]);
+    assert_eq!(read(&[b"ISA*00*", b"*1~"], 3), Vec::<String>::new());
+    let endless = [ISA.as_bytes(), &vec![b'x'; 1 << 20]].concat();
+    read(&[&endless], 1000);
+    read(&[&[b"ISA".as_slice(), &[b'*'; 4000]].concat()], 10);
+}
+
+#[test]
+fn garbage_does_not_panic() {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for _ in 0..300 {
+        let mut bytes = interchange(CLAIMS).into_bytes();
+        for _ in 0..10 {
+            let at = (next() % bytes.len() as u64) as usize;
+            bytes[at] = [b'*', b'~', b'\n', next() as u8][(next() % 4) as usize];
+        }
+        assert_eq!(read(&[&bytes], 5), read(&[&bytes], usize::MAX));
+    }
+}
+
+#[test]
+fn recognises_the_format() {
+    let probe = |head: &[u8]| Interchange.probe(&Media::Unknown, head, true);
+    assert!(probe(ISA.as_bytes()));
+    assert!(probe(b"\x0b\r\nISA|00|"));
+    assert!(!probe(b"ISA is short for"));
+    assert!(!probe(b"ISABELLA"));
+    assert!(!probe(b"ISA*0"));
+}

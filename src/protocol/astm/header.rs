@@ -1,0 +1,34 @@
+//! The header record of ASTM E1394: `H` and the four delimiters.
+
+/// Whether a header record stands somewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Header {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// Not enough bytes to tell.
+    More,
+}
+
+/// Whether `data` starts with a header record: `H`, the field, repeat, component and escape
+/// delimiters, all different, and the field delimiter again or the end of the record.
+pub fn header(data: &[u8]) -> Header {
+    match data {
+        [b'H', delimiters @ ..] => {
+            for (i, &byte) in delimiters.iter().enumerate().take(5) {
+                let before = delimiters.get(..i).unwrap_or(&[]);
+                let fits = match i {
+                    4 => byte == b'\r' || before.first() == Some(&byte),
+                    _ => byte.is_ascii_punctuation() && !before.contains(&byte),
+                };
+                if !fits {
+                    return Header::No;
+                }
+            }
+            if delimiters.len() < 5 { Header::More } else { Header::Yes }
+        }
+        [] => Header::More,
+        _ => Header::No,
+    }
+}

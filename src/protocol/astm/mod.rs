@@ -1,0 +1,330 @@
+//! ASTM E1381 (CLSI LIS1-A): laboratory analysers. ENQ, then frames `STX n text ETX checksum CR LF`,
+//! then EOT; the receiver answers each frame with ACK or NAK. Some senders leave all framing out.
+//!
+//! A record may go on in the next frame (ETB instead of ETX). What is passed on are the records of
+//! one session, without frame numbers and checksums.
+
+pub mod header;
+
+#[cfg(test)]
+mod tests;
+
+use super::{
+    ContentId, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol,
+    Reason, Resync, Speaker, Want,
+};
+use header::{Header, header};
+use memchr::memchr_iter;
+
+const STX: u8 = 0x02;
+const ETX: u8 = 0x03;
+const EOT: u8 = 0x04;
+const ENQ: u8 = 0x05;
+const ACK: u8 = 0x06;
+const NAK: u8 = 0x15;
+const ETB: u8 = 0x17;
+
+/// Control bytes that may come before the first frame.
+const MAX_PRELUDE: usize = 64;
+
+/// ASTM E1381.
+pub struct Astm;
+
+impl Protocol for Astm {
+    fn name(&self) -> &'static str {
+        "astm"
+    }
+
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        if at_start {
+            return probe_start(data);
+        }
+        let mut frames = memchr_iter(STX, data)
+            .filter(|at| data.get(*at..).is_some_and(|d| frame(d) == Header::Yes));
+        match frames.next() {
+            Some(offset) => Probe::Yes { speaker: Speaker::Any, offset },
+            None => Probe::No,
+        }
+    }
+
+    fn open(&self) -> Box<dyn Parser> {
+        Box::<AstmParser>::default()
+    }
+}
+
+fn probe_start(data: &[u8]) -> Probe {
+    // ENQ is answered before anything else comes; a sender without an answer repeats it.
+    let prelude = data.iter().take_while(|b| is_line_control(**b)).count();
+    if prelude > MAX_PRELUDE {
+        return Probe::No;
+    }
+    let rest = data.get(prelude..).unwrap_or(&[]);
+    let answer = match rest.first() {
+        None if data.iter().any(|b| matches!(*b, ENQ | ACK)) || data.is_empty() => Header::More,
+        None => Header::No,
+        Some(&STX) => frame(rest),
+        Some(_) => header(rest),
+    };
+    match answer {
+        Header::Yes => Probe::yes(Speaker::Any),
+        Header::More => Probe::More,
+        Header::No => Probe::No,
+    }
+}
+
+/// Whether a frame begins at `data`: STX, the frame number, and a record. The first record of a
+/// session is a header, which is surely one; others are known by their letter and separator.
+fn frame(data: &[u8]) -> Header {
+    const RECORDS: &[u8] = b"HPORCQLMS";
+    let record = match data {
+        [STX] => return Header::More,
+        [STX, b'0'..=b'7', record @ ..] | [STX, record @ ..] => record,
+        _ => return Header::No,
+    };
+    match record {
+        [] => Header::More,
+        [b'H', ..] => header(record),
+        [letter] if RECORDS.contains(letter) => Header::More,
+        [letter, b'|', ..] if RECORDS.contains(letter) => Header::Yes,
+        _ => Header::No,
+    }
+}
+
+/// Bytes between frames that carry no text.
+const fn is_line_control(byte: u8) -> bool {
+    matches!(byte, ENQ | ACK | NAK | EOT | b'\r' | b'\n' | 0)
+}
+
+/// One flow. Either end may send; usually the analyser does.
+#[derive(Default)]
+struct AstmParser {
+    sides: [Side; 2],
+}
+
+/// One direction.
+#[derive(Default)]
+struct Side {
+    state: State,
+    content: Option<Open>,
+    /// Number of the last frame, its text in full passed on.
+    last: Option<u8>,
+    /// What the other end answered to it.
+    answer: Answer,
+}
+
+/// The records of a session.
+struct Open {
+    id: ContentId,
+    /// Bytes to come that the content does not want.
+    unwanted: u64,
+    /// The last byte was a line end.
+    ended: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Answer {
+    #[default]
+    Unseen,
+    Taken,
+    Refused,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Between frames: checksums, line ends, ENQ, EOT.
+    Between {
+        /// A header without framing may begin here.
+        line_start: bool,
+    },
+    /// Behind STX: the frame number comes.
+    Number,
+    /// In the text of a frame.
+    Text {
+        /// The frame was sent before: its text is not passed on again.
+        again: bool,
+    },
+    /// Records without framing.
+    Bare,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Between { line_start: true }
+    }
+}
+
+impl Side {
+    fn open(&mut self, direction: Direction, host: &mut dyn Host) {
+        if self.content.is_none() {
+            let media = Media::Type { content_type: MEDIA_TYPE, name: "" };
+            let id =
+                host.open(&Hint { direction, media, operation: "", codings: &[], layer: "astm" });
+            host.unit("message");
+            self.content = Some(Open { id, unwanted: 0, ended: true });
+        }
+    }
+
+    fn close(&mut self, complete: bool, host: &mut dyn Host) {
+        if let Some(open) = self.content.take() {
+            host.close(open.id, complete);
+        }
+        self.last = None;
+    }
+
+    fn deliver(&mut self, bytes: &[u8], host: &mut dyn Host) {
+        let (Some(open), Some(last)) = (self.content.as_mut(), bytes.last()) else { return };
+        open.ended = matches!(last, b'\r' | b'\n');
+        let hidden = usize::try_from(open.unwanted).unwrap_or(usize::MAX).min(bytes.len());
+        if open.unwanted != Want::NOTHING.skip {
+            open.unwanted -= hidden as u64;
+        }
+        if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
+            open.unwanted = host.data(open.id, wanted).skip;
+        }
+    }
+
+    /// A control byte between frames, or one that ends the text of a frame.
+    fn control(&mut self, byte: u8, host: &mut dyn Host) {
+        let was_text = matches!(self.state, State::Text { .. } | State::Bare);
+        self.state = match byte {
+            STX => State::Number,
+            b'\r' | b'\n' if !was_text => State::Between { line_start: true },
+            _ => State::Between { line_start: matches!(byte, ENQ | EOT) },
+        };
+        // An end of text ends its record, whether or not the sender wrote the CR.
+        if was_text && byte == ETX && self.content.as_ref().is_some_and(|c| !c.ended) {
+            self.deliver(b"\r", host);
+        }
+        match byte {
+            EOT => self.close(true, host),
+            // A new session; the one before was given up.
+            ENQ => self.close(false, host),
+            _ => {}
+        }
+    }
+
+    /// The byte behind STX. A frame that bears the number of the one before, which was not
+    /// accepted, is that one again (E1381 6.5.1.2).
+    fn number(&mut self, byte: u8) -> bool {
+        let number = matches!(byte, b'0'..=b'7').then_some(byte);
+        let again = number.is_some() && number == self.last && self.answer == Answer::Refused;
+        self.last = number;
+        self.answer = Answer::Unseen;
+        self.state = State::Text { again };
+        number.is_some()
+    }
+}
+
+/// How the records are handed on.
+const MEDIA_TYPE: &str = "application/x-astm-e1394";
+
+const fn ends_text(byte: u8) -> bool {
+    matches!(byte, STX | ETX | EOT | ENQ | ETB)
+}
+
+impl Parser for AstmParser {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        host: &mut dyn Host,
+    ) -> Result<Progress, ParseError> {
+        let [client, server] = &mut self.sides;
+        let (side, other) =
+            if direction.index() == 0 { (client, server) } else { (server, client) };
+        let mut at = 0;
+        while let Some(rest @ [first, ..]) = data.get(at..) {
+            match side.state {
+                State::Between { line_start } => {
+                    match *first {
+                        ACK => {
+                            other.answer = Answer::Taken;
+                            host.facts().acknowledged = Some(true);
+                        }
+                        NAK => other.answer = Answer::Refused,
+                        b'H' if line_start => match header(rest) {
+                            Header::Yes => {
+                                side.close(true, host);
+                                side.open(direction, host);
+                                side.state = State::Bare;
+                                continue;
+                            }
+                            Header::More => return Ok(Progress::need(at, rest.len() + 1)),
+                            Header::No => side.state = State::Between { line_start: false },
+                        },
+                        byte => side.control(byte, host),
+                    }
+                    at += 1;
+                }
+                State::Number => {
+                    side.open(direction, host);
+                    at += usize::from(side.number(*first));
+                }
+                State::Text { again } => {
+                    let end = rest.iter().position(|b| ends_text(*b));
+                    let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
+                    if again {
+                        host.anomaly(Reason::Malformed);
+                    } else {
+                        side.deliver(text, host);
+                    }
+                    at += text.len();
+                    if let Some(&byte) = rest.get(text.len()) {
+                        if again {
+                            side.state = State::Between { line_start: false };
+                        }
+                        side.control(byte, host);
+                        at += 1;
+                    }
+                }
+                State::Bare => {
+                    let end = rest.iter().position(|b| ends_text(*b));
+                    let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
+                    side.deliver(text, host);
+                    at += text.len();
+                    if let Some(&byte) = rest.get(text.len()) {
+                        side.control(byte, host);
+                        at += 1;
+                    }
+                }
+            }
+        }
+        Ok(Progress::consumed(at))
+    }
+
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+        if let Some(side) = self.sides.get_mut(direction.index()) {
+            if let Some(open) = side.content.as_mut() {
+                open.unwanted = host.gap(open.id, len).skip;
+                open.ended = true;
+            }
+            if side.state != State::Bare {
+                side.state = State::Between { line_start: false };
+            }
+            side.last = None;
+        }
+        Resync::Known { skip: 0 }
+    }
+
+    fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
+        let offset = memchr::memchr2(STX, ENQ, data)?;
+        if let Some(side) = self.sides.get_mut(direction.index()) {
+            side.state = State::default();
+        }
+        Some(offset)
+    }
+
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
+        if let Some(side) = self.sides.get_mut(direction.index()) {
+            if matches!(side.state, State::Text { again: false } | State::Bare) {
+                side.deliver(rest, host);
+            }
+            side.close(end == End::Fin, host);
+            side.state = State::default();
+        }
+    }
+
+    fn memory(&self) -> usize {
+        0
+    }
+}
