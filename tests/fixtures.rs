@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{Case, Key, PHITAP, ROOT, cases, events, hospital, is, list, on_all, phitap, string};
+use common::{
+    Case, Key, PHITAP, ROOT, cases, events, hospital, is, list, on_all, phitap, plan, string,
+};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -201,14 +203,6 @@ fn workers_and_repetition_change_nothing() {
         assert_eq!(first, replay(case, &key, "1"), "{}: another run", case.name);
         assert_eq!(first, replay(case, &key, "4"), "{}: four workers", case.name);
     });
-}
-
-/// Captures that make up `hospital.pcap`, as the script lists them.
-fn plan() -> Vec<String> {
-    let script = std::fs::read_to_string(Path::new(ROOT).join("fixtures/make.py")).expect("script");
-    let (_, after) = script.split_once("\nPLAN = [\n").expect("PLAN");
-    let (plan, _) = after.split_once("\n]\n").expect("end of PLAN");
-    plan.lines().filter_map(|line| Some(line.split('"').nth(1)?.to_owned())).collect()
 }
 
 #[test]

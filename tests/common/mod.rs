@@ -45,6 +45,14 @@ pub fn hospital() -> PathBuf {
     Path::new(ROOT).join("fixtures/hospital.pcap")
 }
 
+/// Captures that make up `hospital.pcap`, as the script lists them.
+pub fn plan() -> Vec<String> {
+    let script = std::fs::read_to_string(Path::new(ROOT).join("fixtures/make.py")).expect("script");
+    let (_, after) = script.split_once("\nPLAN = [\n").expect("PLAN");
+    let (plan, _) = after.split_once("\n]\n").expect("end of PLAN");
+    plan.lines().filter_map(|line| Some(line.split('"').nth(1)?.to_owned())).collect()
+}
+
 /// The string in `value`.
 pub fn string(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no string: {value}"))
