@@ -91,6 +91,10 @@ fn without_framing() {
     for size in [1, 3, 1000] {
         assert_eq!(texts(&play(&[Piece::Client(text.as_bytes())], size).0), [text.as_str()]);
     }
+    let framed = [b"\x0b", text.as_bytes(), b"\x1c\r\x0b", text.as_bytes(), b"\x1c\r"].concat();
+    for size in [1, 6, 1000] {
+        assert_eq!(texts(&play(&[Piece::Client(&framed)], size).0), [text.as_str(), &text]);
+    }
     let numberless = [b"\x02", text.as_bytes(), b"\x03\r\n\x04"].concat();
     assert_eq!(texts(&play(&[Piece::Client(&numberless)], 4).0), [text.as_str()]);
 }
