@@ -127,7 +127,7 @@ pub enum RulesAction {
 #[derive(Args, Deserialize, Debug, Default, Clone)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Options {
-    /// Format of the output
+    /// Format of the output [default: summary]
     #[arg(long, value_name = "FORMAT", value_parser = values::format_parser(), help_heading = "Output")]
     pub format: Option<FormatName>,
     /// Write to a file instead of standard output
@@ -145,7 +145,8 @@ pub struct Options {
     pub metrics_file: Option<PathBuf>,
     /// Show identifier values instead of masks
     ///
-    /// The output is then itself patient data: protect it.
+    /// The output is then itself patient data: protect it. Only ecs carries values; the other
+    /// formats have no place for them.
     #[arg(long, help_heading = "Output")]
     pub reveal: bool,
     /// Exit with status 10 if an exposure of at least this severity was found
@@ -179,6 +180,9 @@ pub struct Options {
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
     pub memory: Option<Size>,
     /// Read options from a TOML file
+    ///
+    /// Each option is a key with the same name: format = "ecs", home-net = ["10.0.0.0/8"]. The
+    /// interfaces of live are the list interface. The command line wins.
     #[arg(long, value_name = "FILE", help_heading = "Running")]
     #[serde(skip)]
     pub config: Option<PathBuf>,

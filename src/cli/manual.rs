@@ -41,6 +41,7 @@ pub fn man(to: &mut dyn Write) -> io::Result<()> {
         Man::new(sub.clone()).render_options_section(&mut options)?;
         // One heading per command is enough.
         let options = String::from_utf8_lossy(&options).replacen(".SH OPTIONS\n", "", 1);
+        let options = options.replace(".SH ", ".SS ");
         to.write_all(options.as_bytes())?;
     }
     page.render_extra_section(to)?;

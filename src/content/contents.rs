@@ -69,7 +69,9 @@ impl Contents {
         slot.operation.clear();
         slot.operation.push_str(hint.operation);
         slot.layers.clear();
-        slot.layers.push(hint.layer);
+        if !hint.layer.is_empty() {
+            slot.layers.push(hint.layer);
+        }
         slot.nested = Some(coding::undo(hint.codings, &hint.media));
         ContentId(index)
     }

@@ -15,9 +15,12 @@ mod testing;
 pub mod astm;
 pub mod coding;
 pub mod dicom;
+pub mod fhir;
 pub mod form;
 pub mod hl7v2;
 pub mod json;
+pub mod loose;
+pub mod media;
 pub mod x12;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};

@@ -21,11 +21,19 @@ pub struct Distinct(Form);
 #[derive(Clone)]
 enum Form {
     Exact(HashSet<PatientKey, RandomState>),
-    Sketch {
-        registers: Box<[u8; REGISTERS]>,
-        /// What was certain when it became a sketch.
-        floor: u64,
-    },
+    Sketch(Box<Sketch>),
+}
+
+/// Registers with the two sums that the estimate needs, so that asking for it costs nothing.
+#[derive(Clone)]
+struct Sketch {
+    registers: [u8; REGISTERS],
+    /// Sum of 2^-register, in units of 2^-64: exact, whatever the order.
+    sum: u128,
+    /// Registers still at 0.
+    empty: u32,
+    /// What was certain when it became a sketch.
+    floor: u64,
 }
 
 impl Default for Distinct {
@@ -47,8 +55,8 @@ impl Distinct {
             }
             self.become_sketch();
         }
-        if let Form::Sketch { registers, .. } = &mut self.0 {
-            register(registers, patient);
+        if let Form::Sketch(sketch) = &mut self.0 {
+            sketch.insert(patient);
         }
         false
     }
@@ -57,7 +65,7 @@ impl Distinct {
     pub fn held(&self) -> usize {
         match &self.0 {
             Form::Exact(set) => set.len(),
-            Form::Sketch { .. } => 0,
+            Form::Sketch(_) => 0,
         }
     }
 
@@ -65,43 +73,52 @@ impl Distinct {
     pub fn count(&self) -> Count {
         match &self.0 {
             Form::Exact(set) => Count { value: set.len() as u64, estimate: false },
-            Form::Sketch { registers, floor } => {
-                Count { value: estimate(registers).max(*floor), estimate: true }
-            }
+            Form::Sketch(sketch) => Count { value: sketch.estimate(), estimate: true },
         }
     }
 
     fn become_sketch(&mut self) {
         if let Form::Exact(set) = &self.0 {
-            let mut registers = Box::new([0; REGISTERS]);
+            let mut sketch = Box::new(Sketch {
+                registers: [0; REGISTERS],
+                sum: (REGISTERS as u128) << 64,
+                empty: REGISTERS as u32,
+                floor: set.len() as u64,
+            });
             for &token in set {
-                register(&mut registers, token);
+                sketch.insert(token);
             }
-            self.0 = Form::Sketch { registers, floor: set.len() as u64 };
+            self.0 = Form::Sketch(sketch);
         }
     }
 }
 
-fn register(registers: &mut [u8; REGISTERS], token: PatientKey) {
-    let [a, b, c, d, e, f, g, h, ..] = *token.bytes();
-    let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    let index = (hash >> (64 - PRECISION)) as usize;
-    // The guard bit bounds the rank where all remaining bits are zero.
-    let rank = ((hash << PRECISION) | 1 << (PRECISION - 1)).leading_zeros() as u8 + 1;
-    if let Some(register) = registers.get_mut(index) {
-        *register = (*register).max(rank);
+impl Sketch {
+    fn insert(&mut self, token: PatientKey) {
+        let [a, b, c, d, e, f, g, h, ..] = *token.bytes();
+        let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let index = (hash >> (64 - PRECISION)) as usize;
+        // The guard bit bounds the rank (53) where all remaining bits are zero.
+        let rank = ((hash << PRECISION) | 1 << (PRECISION - 1)).leading_zeros() as u8 + 1;
+        if let Some(register) = self.registers.get_mut(index)
+            && *register < rank
+        {
+            self.empty -= u32::from(*register == 0);
+            self.sum -= (1 << (64 - *register)) - (1 << (64 - rank));
+            *register = rank;
+        }
     }
-}
 
-/// Flajolet et al., "HyperLogLog" (2007), with its small-range correction; 64-bit hashes need none
-/// for large ranges.
-fn estimate(registers: &[u8; REGISTERS]) -> u64 {
-    let m = REGISTERS as f64;
-    let sum: f64 = registers.iter().map(|&r| 2f64.powi(-i32::from(r))).sum();
-    let raw = 0.7213 / (1.0 + 1.079 / m) * m * m / sum;
-    let empty = registers.iter().filter(|&&r| r == 0).count();
-    let value = if raw <= 2.5 * m && empty > 0 { m * (m / empty as f64).ln() } else { raw };
-    value.round() as u64
+    /// Flajolet et al., "HyperLogLog" (2007), with its small-range correction; 64-bit hashes need
+    /// none for large ranges.
+    fn estimate(&self) -> u64 {
+        let m = REGISTERS as f64;
+        let sum = self.sum as f64 / 2f64.powi(64);
+        let raw = 0.7213 / (1.0 + 1.079 / m) * m * m / sum;
+        let linear = raw <= 2.5 * m && self.empty > 0;
+        let value = if linear { m * (m / f64::from(self.empty)).ln() } else { raw };
+        (value.round() as u64).max(self.floor)
+    }
 }
 
 #[cfg(test)]

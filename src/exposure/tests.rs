@@ -258,3 +258,72 @@ fn beyond_the_cap_exposures_close_early_and_are_counted() {
     let closed = exposures(&out).iter().filter(|e| e.state == ExposureState::Closed).count();
     assert_eq!((opened, closed), (tracker::MAX_OPEN + 3, tracker::MAX_OPEN + 3));
 }
+
+/// Every exposure opens first, closes last and once, never loses count, and nothing is left behind.
+fn check_life(events: &[Event], x: &Exposures) {
+    use std::collections::BTreeMap;
+    let mut lives: BTreeMap<EventId, Vec<&Exposure>> = BTreeMap::new();
+    let mut disclosed = 0;
+    for event in events {
+        match event {
+            Event::Exposure(e) => lives.entry(e.id).or_default().push(e),
+            Event::Disclosure { exposure, disclosure, .. } => {
+                disclosed += u64::from(!disclosure.finding.update);
+                let life = lives.get(exposure);
+                let open = life.is_none_or(|l| l[l.len() - 1].state != ExposureState::Closed);
+                assert!(open, "disclosure in a closed exposure");
+            }
+            Event::Asset(_) | Event::Service(_) => {}
+        }
+    }
+    assert_eq!(lives.len() as u64, x.opened());
+    assert_eq!(disclosed, x.disclosures());
+    for life in lives.values() {
+        let states: Vec<ExposureState> = life.iter().map(|e| e.state).collect();
+        assert_eq!(states.first(), Some(&ExposureState::Open));
+        assert_eq!(states.last(), Some(&ExposureState::Closed));
+        let middle = &states[1..states.len() - 1];
+        assert!(middle.iter().all(|s| *s == ExposureState::Update), "{states:?}");
+        for pair in life.windows(2) {
+            let ([a, b], grows) = ([pair[0], pair[1]], |a: u64, b: u64| assert!(a <= b));
+            grows(a.disclosures, b.disclosures);
+            grows(a.records, b.records);
+            grows(a.flows, b.flows);
+            grows(a.patients.value, b.patients.value);
+            assert!(a.severity <= b.severity && a.last <= b.last && b.first <= a.first);
+        }
+        let last = life[life.len() - 1];
+        assert!(last.patients.value <= last.disclosures && last.flows <= last.disclosures);
+        assert!(last.kinds.iter().all(|(_, n)| (1..=last.disclosures).contains(n)));
+    }
+    assert!(x.is_empty());
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_order_of_times_revisions_and_ticks_keeps_the_books(
+        steps in proptest::collection::vec((0u8..4, 0u64..6, -2000i64..4000, 1u32..5, proptest::bool::ANY), 0..120)
+    ) {
+        let (mut x, mut out) = (tracker(), Vec::new());
+        let mut known = std::collections::BTreeSet::new();
+        for (n, (what, patient, second, records, update)) in steps.into_iter().enumerate() {
+            // No moment twice: an exposure that opens at the same moment again has the same id.
+            let time = at(second) + Span(n as i64);
+            if what == 3 {
+                x.tick(time, &mut out);
+                continue;
+            }
+            // A revision has something to revise.
+            let update = update && known.contains(&(what, patient));
+            known.insert((what, patient));
+            let base = match what {
+                0 => Sample { patient, ..Sample::default() },
+                1 => hl7(patient),
+                _ => http(patient),
+            };
+            x.disclosure(Sample { time, update, records, ..base }.build(), &mut out);
+        }
+        x.finish(at(5000), &mut out);
+        check_life(&out, &x);
+    }
+}

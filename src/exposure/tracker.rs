@@ -437,3 +437,14 @@ fn direction(home: &HomeNets, flow: &FlowInfo) -> NetworkDirection {
         (false, false) => NetworkDirection::External,
     }
 }
+
+#[cfg(test)]
+impl Exposures {
+    /// Whether nothing is held and all counts of what is held are back at zero.
+    pub(in crate::exposure) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+            && self.due.is_empty()
+            && (self.remembered, self.tokens) == (0, 0)
+            && self.active == [0; Severity::ALL.len()]
+    }
+}

@@ -186,7 +186,8 @@ impl Conversation {
         }
         let len = payload.len() as u64 + u64::from(segment.missing);
         let half = &mut self.halves[side.index()];
-        half.see(seq);
+        half.seen = true;
+        half.refer(seq);
         let at = half.offset(seq);
         if half.known && half.away(at) > MAX_SEQ_AWAY && flags & SYN == 0 {
             // Too far to be believed at once; but after a long outage the stream goes on far away.
@@ -223,20 +224,21 @@ impl Conversation {
     /// Notes what `side` acknowledged; the offset in the other direction that must come first.
     fn acknowledge(&mut self, side: Side, ack: u32) -> u64 {
         let partner = &mut self.halves[side.other().index()];
-        if !partner.known || partner.absent || partner.ignored {
+        if partner.absent || partner.ignored {
             return 0;
         }
+        partner.refer(ack);
         let acked = partner.offset(ack);
-        if acked > partner.top + MAX_ACK_AHEAD {
+        if acked > partner.top.saturating_add(MAX_ACK_AHEAD) {
             return 0;
         }
-        partner.acked = partner.acked.max(acked);
+        partner.acknowledge(acked);
         partner.fin.map_or(acked, |fin| acked.min(fin))
     }
 
     /// Delivers a segment that is in turn, holds any other.
     fn accept(&mut self, side: Side, piece: Piece<'_>, window: usize, sink: &mut impl StreamSink) {
-        let other_next = self.reach(side.other());
+        let other_next = self.halves[side.other().index()].reach();
         let half = &mut self.halves[side.index()];
         if half.ended || half.ignored || half.fin.is_some_and(|fin| piece.at >= fin) {
             return;
@@ -263,12 +265,6 @@ impl Conversation {
                 half.hold(&piece, window);
             }
         }
-    }
-
-    /// How far a side was delivered, for those who wait for it.
-    fn reach(&self, side: Side) -> u64 {
-        let half = &self.halves[side.index()];
-        if half.known && !half.absent && !half.ignored { half.next } else { u64::MAX }
     }
 
     fn deliver(&mut self, side: Side, bytes: &[u8], sink: &mut impl StreamSink) {
@@ -304,7 +300,7 @@ impl Conversation {
         loop {
             let mut moved = false;
             for side in SIDES {
-                let other_next = self.reach(side.other());
+                let other_next = self.halves[side.other().index()].reach();
                 while self.halves[side.index()].known {
                     match self.halves[side.index()].ready(other_next) {
                         Some(Ready::Data(bytes)) => self.deliver(side, &bytes, sink),
@@ -371,9 +367,7 @@ impl Conversation {
                 // In turn, but the other side never came
                 Some(from) if from <= half.next => {
                     let other = &mut self.halves[side.other().index()];
-                    if !other.seen || overdue {
-                        other.absent = true;
-                    }
+                    other.absent |= !other.seen || !other.known || overdue;
                     0
                 }
                 _ => half.acked_data(),

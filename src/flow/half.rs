@@ -68,10 +68,13 @@ pub(super) struct HalfStats {
 
 /// The bytes one side sends.
 pub(super) struct Half {
-    /// Sequence number at `ORIGIN`.
-    isn: u32,
-    /// `isn` is set, so that offsets mean something.
-    referred: bool,
+    /// Sequence number at `ORIGIN`: the first that was heard of.
+    reference: Option<u32>,
+    /// Sequence number of the first byte, where a handshake told it.
+    first: Option<u32>,
+    /// The lowest offset that the other side acknowledged before the start was known: nothing in
+    /// front of it is needed to understand the other side.
+    floor: u64,
     /// The start of the stream is known.
     pub known: bool,
     /// Anything was seen from this side.
@@ -102,8 +105,9 @@ pub(super) struct Half {
 impl Half {
     pub const fn new() -> Self {
         Self {
-            isn: 0,
-            referred: false,
+            reference: None,
+            first: None,
+            floor: u64::MAX,
             known: false,
             seen: false,
             absent: false,
@@ -127,16 +131,9 @@ impl Half {
             return;
         }
         self.known = true;
-        match self.held.front().map(|h| h.at) {
-            // Offsets so far were relative to the first segment seen.
-            Some(first) => self.next = self.offset(seq).min(first),
-            None => {
-                self.isn = seq;
-                self.referred = true;
-                self.next = ORIGIN;
-                self.top = ORIGIN;
-            }
-        }
+        self.first = Some(seq);
+        self.refer(seq);
+        self.next = self.offset(seq).min(self.held.front().map_or(u64::MAX, |h| h.at));
     }
 
     /// The stream starts with the first byte that was captured.
@@ -147,20 +144,34 @@ impl Half {
         }
     }
 
-    /// A segment with this sequence number was seen: the reference for offsets, if it is the first.
-    pub fn see(&mut self, seq: u32) {
-        self.seen = true;
-        if !self.referred {
-            self.referred = true;
-            self.isn = seq;
-        }
+    /// Makes `seq` the reference for offsets, if it is the first that is heard of.
+    pub fn refer(&mut self, seq: u32) {
+        self.reference.get_or_insert(seq);
     }
 
     /// The offset of a sequence number, near the highest seen.
     #[inline]
     pub fn offset(&self, seq: u32) -> u64 {
-        let reference = self.isn.wrapping_add(self.top.wrapping_sub(ORIGIN) as u32);
+        let origin = self.reference.unwrap_or(seq);
+        let reference = origin.wrapping_add(self.top.wrapping_sub(ORIGIN) as u32);
         self.top.wrapping_add_signed(i64::from(seq.wrapping_sub(reference) as i32))
+    }
+
+    /// The other side acknowledged up to here.
+    pub fn acknowledge(&mut self, at: u64) {
+        self.acked = self.acked.max(at);
+        if !self.known {
+            self.floor = self.floor.min(at);
+        }
+    }
+
+    /// How far it was delivered, for those who wait for it.
+    pub fn reach(&self) -> u64 {
+        match (self.absent || self.ignored, self.known) {
+            (true, _) => u64::MAX,
+            (false, true) => self.next,
+            (false, false) => self.floor.min(self.held.front().map_or(u64::MAX, |h| h.at)),
+        }
     }
 
     /// How far an offset is from the stream as it was seen, bytes.
@@ -170,7 +181,7 @@ impl Half {
 
     /// Whether `seq` is the first byte's number, as in a repeated SYN.
     pub fn is_first(&self, seq: u32) -> bool {
-        self.known && seq == self.isn
+        self.first == Some(seq)
     }
 
     pub fn holds(&self) -> bool {

@@ -5,6 +5,8 @@ mod half;
 mod info;
 mod side;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use crate::decode::{Side, Transport};
 pub use conversation::{Conversation, ConversationStats, StreamSink, TcpSegment};

@@ -71,9 +71,37 @@ impl Date {
     /// almost everywhere else. A two-digit year is of the last hundred years before `now`.
     pub fn parse(text: &str, now: Timestamp) -> Option<Self> {
         let text = text.trim();
-        if text.len() > MAX_DATE || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        if text.len() > MAX_DATE || !text.starts_with(char::is_alphanumeric) {
             return None;
         }
+        let date = match era(text) {
+            Some((before, rest)) => Self::in_era(before, rest),
+            None => Self::gregorian(text, now),
+        }?;
+        // The Buddhist calendar of Thailand, 543 years ahead.
+        let year = if date.year >= 2400 { date.year - 543 } else { date.year };
+        Some(Self { year, ..date })
+    }
+
+    /// `S340615`, `S34.06.15`, `R0040501`, `34年6月15日`, in the era that began after year `before`.
+    fn in_era(before: u16, text: &str) -> Option<Self> {
+        let run = digits(text.as_bytes());
+        let (year, month, day) = match run {
+            6 | 7 if run == text.len() => {
+                let year = number::<u16>(text, 0, run - 4)?;
+                (year, number(text, run - 4, run - 2)?, number(text, run - 2, run)?)
+            }
+            _ => {
+                let mut parts = text.split(|c: char| !c.is_ascii_digit()).filter(|p| !p.is_empty());
+                let year = parts.next()?.parse::<u16>().ok()?;
+                (year, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?)
+            }
+        };
+        let year = before.checked_add(year).filter(|_| (1..100).contains(&year))?;
+        Self::checked(year, month, day).filter(|d| d.is_full())
+    }
+
+    fn gregorian(text: &str, now: Timestamp) -> Option<Self> {
         let run = digits(text.as_bytes());
         match run {
             0..=3 => written(text, now),
@@ -85,6 +113,21 @@ impl Date {
             _ => None,
         }
     }
+}
+
+/// A Japanese era (JIS X 0301) in front of a date: the year before it began, and the rest.
+fn era(text: &str) -> Option<(u16, &str)> {
+    const ERAS: [(&str, &str, u16); 5] = [
+        ("M", "明治", 1867),
+        ("T", "大正", 1911),
+        ("S", "昭和", 1925),
+        ("H", "平成", 1988),
+        ("R", "令和", 2018),
+    ];
+    ERAS.iter().find_map(|(letter, name, before)| {
+        let rest = text.strip_prefix(letter).or_else(|| text.strip_prefix(name))?;
+        rest.starts_with(|c: char| c.is_ascii_digit()).then_some((*before, rest))
+    })
 }
 
 /// Length of the run of digits at the front.
@@ -130,7 +173,22 @@ fn written(text: &str, now: Timestamp) -> Option<Date> {
         // `2nd of`, `2 de noviembre de`: small words between day and month.
         let part = &rest[..end];
         rest = &rest[end..];
-        let filler = !digit && matches!(part, "st" | "nd" | "rd" | "th" | "of" | "de" | "del");
+        let filler = !digit
+            && matches!(
+                part,
+                "st" | "nd"
+                    | "rd"
+                    | "th"
+                    | "of"
+                    | "de"
+                    | "del"
+                    | "年"
+                    | "月"
+                    | "日"
+                    | "년"
+                    | "월"
+                    | "일"
+            );
         if !filler {
             parts[count] = part;
             count += 1;
@@ -140,7 +198,10 @@ fn written(text: &str, now: Timestamp) -> Option<Date> {
         }
     }
     // Nothing but a time or the end of a phrase may follow.
-    if !(rest.is_empty() || rest == "." || rest.starts_with(['T', ' ', ',', 'Z', '+', ')'])) {
+    if !(rest.is_empty()
+        || rest == "."
+        || rest.starts_with(['T', ' ', ',', 'Z', '+', ')', '日', '일']))
+    {
         return None;
     }
     let [a, b, c] = parts;
@@ -261,6 +322,14 @@ mod tests {
             "2 de noviembre de 1959",
             "2nd of November 1959",
             "02111959",
+            "1959年11月2日",
+            "1959년 11월 2일",
+            "S341102",
+            "S34.11.02",
+            "S0341102",
+            "昭和34年11月2日",
+            "2502-11-02",
+            "25021102",
             " 1959-11-02 ",
         ] {
             // With a slash the month comes first: this one is another day.
@@ -306,6 +375,12 @@ mod tests {
             "12",
             "1959-11-02-03x",
             "ééééé",
+            "S",
+            "S1",
+            "S99999999",
+            "M000000",
+            "T12",
+            "昭和",
             "1é59-11-02",
             "TT",
         ] {

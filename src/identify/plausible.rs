@@ -31,6 +31,7 @@ pub fn plausible(kind: Kind, value: &str, rules: &RuleSet, now: Timestamp) -> bo
         Kind::BirthDate | Kind::DeathDate => {
             // A year alone identifies nobody (45 CFR 164.514(b)(2)(i)(C)).
             Date::parse(value, now).is_some_and(|d| d.month > 0 && d.is_past(now))
+                || other_calendar(value)
         }
         Kind::Sex => sex(value).is_some(),
         Kind::Ssn => ssn(value),
@@ -74,6 +75,20 @@ fn name(value: &str) -> bool {
     let first = letters.next();
     let ideograph = first.is_some_and(|c| c >= '\u{2E80}');
     first.is_some() && (ideograph || letters.any(|c| Some(c) != first))
+}
+
+/// A letter for the calendar and a date of eight digits (DICOM (0010,0033), (0010,0034)): what the
+/// calendar allows is not known, so only month and day are looked at.
+fn other_calendar(value: &str) -> bool {
+    let mut chars = value.chars();
+    let named = chars.next().is_some_and(|c| c.is_ascii_uppercase());
+    let digits = chars.as_str();
+    let part = |from: usize, to: usize| digits.get(from..to).and_then(|d| d.parse::<u8>().ok());
+    named
+        && digits.len() == 8
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && part(4, 6).is_some_and(|month| (1..=13).contains(&month))
+        && part(6, 8).is_some_and(|day| (1..=32).contains(&day))
 }
 
 /// Enough letters and digits, not all zeros and no digit repeated throughout.
@@ -130,14 +145,17 @@ fn email(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::LazyLock;
+
+    static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
 
     const NOW: Timestamp = Timestamp(1_772_360_102_000_000_000); // 2026-03-01
 
     #[track_caller]
     fn check(kind: Kind, yes: &[&str], no: &[&str]) {
-        let rules = RuleSet::shipped().expect("shipped rules");
+        let rules = &*RULES;
         for value in yes {
-            assert!(plausible(kind, value, &rules, NOW), "{kind:?} {value}");
+            assert!(plausible(kind, value, rules, NOW), "{kind:?} {value}");
         }
         let nothing = [
             "",
@@ -161,7 +179,7 @@ mod tests {
             "***-**-****",
         ];
         for value in no.iter().chain(&nothing) {
-            assert!(!plausible(kind, value, &rules, NOW), "{kind:?} {value}");
+            assert!(!plausible(kind, value, rules, NOW), "{kind:?} {value}");
         }
     }
 
@@ -211,7 +229,15 @@ mod tests {
     fn dates() {
         check(
             Kind::BirthDate,
-            &["19591102", "1959-11-02", "1959-11", "02/11/1959", "20260301"],
+            &[
+                "19591102",
+                "1959-11-02",
+                "1959-11",
+                "02/11/1959",
+                "20260301",
+                "S341102",
+                "H13790502",
+            ],
             &[
                 "1959",
                 "00000000",

@@ -4,9 +4,10 @@
 //! [`RunSummary`]. Nothing here knows a raw value: what an identifier shows was decided in
 //! `identify`.
 
+mod cef;
 mod community_id;
 mod ecs;
-mod outputs;
+mod ocsf;
 mod progress;
 mod run;
 mod summary;
@@ -19,7 +20,6 @@ pub mod serve;
 
 pub use board::Board;
 pub use community_id::community_id;
-pub use outputs::Outputs;
 pub use progress::Progress;
 pub use run::{InputReport, RunSummary};
 pub use serve::{ServeError, Server};
@@ -78,7 +78,7 @@ pub struct Format {
 }
 
 /// Every format, the default first.
-pub static FORMATS: &[Format] = &[summary::FORMAT, ecs::FORMAT];
+pub static FORMATS: &[Format] = &[summary::FORMAT, ecs::FORMAT, ocsf::FORMAT, cef::FORMAT];
 
 /// The format with this name or alias.
 pub fn format(name: &str) -> Option<&'static Format> {

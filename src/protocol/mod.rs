@@ -280,7 +280,8 @@ pub struct Hint<'a> {
     pub operation: &'a str,
     /// Content codings in the order they were applied (`gzip`, `br`); to be undone from the last.
     pub codings: &'a [&'a str],
-    /// The protocol's own layer name for `phi.carrier`: `http`, `dicom`, `mllp`.
+    /// The protocol's own layer name for `phi.carrier`: `http`, `mllp`. Empty where the content's
+    /// own name says it all (a DICOM data set).
     pub layer: &'static str,
 }
 

@@ -1,33 +1,64 @@
 //! DICOM data sets and Part 10 files (PS3.5, PS3.10).
+//!
+//! * `syntax`: transfer syntaxes, declared or told from the bytes;
+//! * `element`: element headers;
+//! * `walker`: the elements of a data set that comes in pieces;
+//! * `charset`: (0008,0005);
+//! * `record`: the attributes that point to a person;
+//! * `text`: identifiers in comments, reports and private attributes;
+//! * `reader`: preamble, file meta information, deflated data sets.
+
+mod charset;
+mod element;
+mod reader;
+mod record;
+mod syntax;
+mod text;
+mod walker;
+
+#[cfg(test)]
+mod tests;
 
 use super::{Document, Format, Media};
+use syntax::{Syntax, Transfer};
 
-/// The format.
+/// A data set without file meta information, as DIMSE carries it.
 pub struct DataSet;
 
 impl Format for DataSet {
     fn name(&self) -> &'static str {
         "dicom"
     }
-    fn probe(&self, _media: &Media<'_>, _head: &[u8], _whole: bool) -> bool {
-        false
+    fn probe(&self, media: &Media<'_>, _head: &[u8], _whole: bool) -> bool {
+        matches!(media, Media::DicomDataSet { .. })
     }
-    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
-        unreachable!("never recognised yet")
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        let (declared, query) = match media {
+            Media::DicomDataSet { transfer_syntax, query } => {
+                (Transfer::of_uid(transfer_syntax), *query)
+            }
+            _ => (None, false),
+        };
+        Box::new(reader::Reader::new(declared, query))
     }
 }
 
-/// The format.
+/// A Part 10 file, wherever it travels; also one that lost its preamble or its file meta
+/// information.
 pub struct Part10;
 
 impl Format for Part10 {
     fn name(&self) -> &'static str {
         "dicom"
     }
-    fn probe(&self, _media: &Media<'_>, _head: &[u8], _whole: bool) -> bool {
-        false
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        reader::has_preamble(head)
+            || [[2u8, 0], [8, 0], [0, 8]].iter().any(|group| head.starts_with(group))
+                && [Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe]
+                    .iter()
+                    .any(|&syntax| head.len() >= 32 && syntax::fits(syntax, head, true))
     }
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
-        unreachable!("never recognised yet")
+        Box::new(reader::Reader::new(None, false))
     }
 }

@@ -14,6 +14,7 @@ mod tests;
 
 use super::{Document, Format, Media, Reason, Scope, Want};
 use crate::protocol::mllp::start::{Header, header, is_delimiter};
+use crate::rules::{Hl7Field, Kind};
 use embedded::Embedded;
 use memchr::memchr2;
 use message::Message;
@@ -24,6 +25,16 @@ pub const MAX_SEGMENT: usize = 64 << 10;
 
 /// The format.
 pub struct Er7;
+
+/// Reads one repetition of a field on its own, with the recommended delimiters: what its rule's
+/// samples are tested with.
+pub fn read_field(field: &Hl7Field, raw: &str, each: &mut dyn FnMut(Kind, &str)) {
+    let syntax = value::Syntax {
+        delimiters: value::Delimiters::default(),
+        charset: charset::Charset::Undeclared,
+    };
+    syntax.read(field.datatype, field.rule.kind, raw, &mut |v| each(v.kind, v.text));
+}
 
 impl Format for Er7 {
     fn name(&self) -> &'static str {

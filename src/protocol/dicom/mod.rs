@@ -1,4 +1,23 @@
 //! DICOM upper layer and DIMSE (PS3.8, PS3.7).
+//!
+//! * `pdu`: PDU headers, and where one may begin in the middle of a stream;
+//! * `associate`: what the A-ASSOCIATE, A-ABORT and A-ASSOCIATE-RJ PDUs say;
+//! * `dimse`: command sets;
+//! * `message`: the messages whose fragments are under way in one direction;
+//! * `association`: the parser that puts them together.
+//!
+//! Data sets are streamed to the host as their fragments come, never collected. What the host does
+//! not want is skipped to the end of each fragment (PDV), so that of an image only the PDV headers
+//! are touched.
+
+mod associate;
+mod association;
+mod dimse;
+mod message;
+mod pdu;
+
+#[cfg(test)]
+mod tests;
 
 use super::{Parser, Probe, Protocol};
 
@@ -9,10 +28,10 @@ impl Protocol for Dicom {
     fn name(&self) -> &'static str {
         "dicom"
     }
-    fn probe(&self, _data: &[u8], _at_start: bool) -> Probe {
-        Probe::No
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        if at_start { pdu::probe_start(data) } else { pdu::probe_middle(data) }
     }
     fn open(&self) -> Box<dyn Parser> {
-        unreachable!("never recognised yet")
+        Box::new(association::Association::default())
     }
 }

@@ -1,0 +1,405 @@
+//! The attributes of a data set that point to a person: what the walker comes by becomes fields.
+
+use super::charset::Charset;
+use super::element::{UNDEFINED, is_multi_valued, is_text, uses_charset};
+use super::text::Findings;
+use super::walker::{Element, Interest, Visitor};
+use crate::content::{Field, Mark, Media, Reason, Scope, ServiceFacts};
+use crate::phi::PhiBuf;
+use crate::rules::{FieldRule, Kind, RuleSet};
+use dicom_core::VR;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Bytes kept of an attribute that a rule names (PS3.5 table 6.2-1: LT, the longest but UT, has
+/// 10,240 characters).
+const MAX_VALUE: usize = 10 << 10;
+/// Shorter texts are not searched, bytes.
+const MIN_TEXT: u32 = 6;
+/// Bytes kept of attributes that the structure needs.
+const MAX_STRUCTURAL: usize = 256;
+/// Values read of one attribute.
+const MAX_VALUES: usize = 64;
+/// Character sets that items have of their own, inside one another.
+const MAX_CHARSETS: usize = 8;
+/// No rule names a tag behind this one, and images and functional groups begin there: (5200,9229).
+const LAST_SMALL_GROUP: u32 = 0x51FF_FFFF;
+
+/// Largest encapsulated document that is read, bytes.
+const MAX_DOCUMENT: usize = 2 << 20;
+
+const SPECIFIC_CHARACTER_SET: u32 = 0x0008_0005;
+const SOP_CLASS_UID: u32 = 0x0008_0016;
+const MODALITY: u32 = 0x0008_0060;
+const INSTITUTION_NAME: u32 = 0x0008_0080;
+const STATION_NAME: u32 = 0x0008_1010;
+const PATIENT_IDENTITY_REMOVED: u32 = 0x0012_0062;
+const BURNED_IN_ANNOTATION: u32 = 0x0028_0301;
+const DIRECTORY_RECORD_SEQUENCE: u32 = 0x0004_1220;
+const DIRECTORY_RECORD_TYPE: u32 = 0x0004_1430;
+const ENCAPSULATED_DOCUMENT: u32 = 0x0042_0011;
+const LOCAL_NAMESPACE: u32 = 0x0040_0031;
+const UNIVERSAL_ENTITY_ID: u32 = 0x0040_0032;
+
+/// An id, the name of its issuer, and the sequence that qualifies the issuer: they follow one
+/// another in this order (PS3.3 tables 10-18 and C.3-2).
+struct Issued {
+    id: u32,
+    issuer: u32,
+    qualifiers: u32,
+}
+
+const ISSUED: [Issued; 3] = [
+    Issued { id: 0x0010_0020, issuer: 0x0010_0021, qualifiers: 0x0010_0024 },
+    Issued { id: 0x0008_0050, issuer: 0, qualifiers: 0x0008_0051 },
+    Issued { id: 0x0038_0010, issuer: 0x0038_0011, qualifiers: 0x0038_0014 },
+];
+
+/// An id that waits for its issuer.
+struct Pending {
+    rule: Arc<FieldRule>,
+    values: Vec<PhiBuf>,
+    issued: &'static Issued,
+    depth: usize,
+    issuer: String,
+    /// Universal entity id of the issuer, most often an OID.
+    authority: String,
+}
+
+/// What is known of the record under way.
+pub(super) struct Record {
+    query: bool,
+    open: bool,
+    charset: Charset,
+    /// Character sets of items, with the number of items around them.
+    inner: Vec<(usize, Charset)>,
+    pending: Option<Pending>,
+    /// A patient of a media directory has begun.
+    directory: bool,
+    /// A name or number of the patient was found.
+    identified: bool,
+    texts: Findings,
+}
+
+impl Record {
+    pub fn new(query: bool) -> Self {
+        Self {
+            query,
+            open: false,
+            charset: Charset::default(),
+            inner: Vec::new(),
+            pending: None,
+            directory: false,
+            identified: false,
+            texts: Findings::default(),
+        }
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.texts.memory()
+    }
+
+    pub fn begin(&mut self, scope: &mut Scope<'_>) {
+        scope.begin("dicom");
+        if self.query {
+            scope.mark(Mark::Query);
+        }
+        self.open = true;
+    }
+
+    pub fn finish(&mut self, scope: &mut Scope<'_>) {
+        self.flush(scope);
+        if std::mem::take(&mut self.open) {
+            let identified = std::mem::take(&mut self.identified);
+            self.texts.hand_on(identified, scope);
+            scope.end();
+        }
+    }
+
+    fn charset(&self) -> &Charset {
+        self.inner.last().map_or(&self.charset, |(_, c)| c)
+    }
+
+    /// The id that waits is complete.
+    fn flush(&mut self, scope: &mut Scope<'_>) {
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        let issuer = if pending.issuer.is_empty() { &pending.authority } else { &pending.issuer };
+        let kind = [&pending.authority, &pending.issuer]
+            .into_iter()
+            .find_map(|name| kind_of_issuer(scope.rules(), name))
+            .unwrap_or(pending.rule.kind);
+        self.identified |= kind.is_strong_id() && !pending.values.is_empty();
+        for value in &pending.values {
+            let field = Field::declared(&pending.rule, value.as_phi().expose());
+            scope.field(field.with_kind(kind).with_issuer(issuer));
+        }
+    }
+}
+
+/// What ids of an issuer are, where the issuer says it (a social security administration, a
+/// national health service).
+fn kind_of_issuer(rules: &RuleSet, issuer: &str) -> Option<Kind> {
+    if issuer.is_empty() {
+        return None;
+    }
+    let oid = issuer.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    rules
+        .fhir
+        .system(issuer)
+        .or_else(|| oid.then(|| rules.fhir.system(&format!("urn:oid:{issuer}"))).flatten())
+}
+
+/// A record with what it writes to.
+pub(super) struct Recording<'r, 's, 'e> {
+    record: &'r mut Record,
+    scope: &'s mut Scope<'e>,
+}
+
+impl<'r, 's, 'e> Recording<'r, 's, 'e> {
+    pub fn new(record: &'r mut Record, scope: &'s mut Scope<'e>) -> Self {
+        Self { record, scope }
+    }
+
+    /// The rule for an element. Ids inside a sequence of ids mean what the sequence means.
+    fn rule(&self, element: &Element) -> Option<&Arc<FieldRule>> {
+        let rules = &self.scope.rules().dicom;
+        let of_sequence = || {
+            ISSUED
+                .iter()
+                .any(|i| i.id == element.tag)
+                .then(|| rules.get(element.sequence))
+                .flatten()
+        };
+        of_sequence().or_else(|| rules.get(element.tag))
+    }
+
+    /// Hands the id that waits on once `element` cannot belong to it any more.
+    fn settle(&mut self, element: &Element) {
+        if self.record.pending.as_ref().is_some_and(|p| {
+            element.depth < p.depth || element.depth == p.depth && element.tag > p.issued.qualifiers
+        }) {
+            self.record.flush(self.scope);
+        }
+    }
+
+    fn text(&self, element: &Element, bytes: &[u8]) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(bytes.len()));
+        if uses_charset(element.vr) {
+            self.record.charset().decode(bytes, &mut text);
+        } else {
+            Charset::default().decode(bytes, &mut text);
+        }
+        text
+    }
+
+    fn identifying(&mut self, rule: &Arc<FieldRule>, element: &Element, bytes: &[u8]) {
+        let text = self.text(element, bytes);
+        let query = self.record.query;
+        let values = split(&text, element.vr).filter(|v| says_something(v, query, rule.kind));
+        let Some(issued) = ISSUED.iter().find(|i| i.id == element.tag) else {
+            for value in values {
+                self.record.identified |= matches!(rule.kind, Kind::Name | Kind::OtherId);
+                let reachable_by_mail = rule.kind == Kind::Phone && value.contains('@');
+                let kind = if reachable_by_mail { Kind::Email } else { rule.kind };
+                self.scope.field(Field::declared(rule, value).with_kind(kind));
+            }
+            return;
+        };
+        let values: Vec<PhiBuf> = values.map(|v| PhiBuf::new(v.to_owned())).collect();
+        self.record.flush(self.scope);
+        self.record.pending = Some(Pending {
+            rule: Arc::clone(rule),
+            values,
+            issued,
+            depth: element.depth,
+            issuer: String::new(),
+            authority: String::new(),
+        });
+    }
+
+    /// Whether the element names the issuer of the id that waits.
+    fn names_issuer(&self, element: &Element) -> bool {
+        self.record.pending.as_ref().is_some_and(|p| {
+            element.depth == p.depth && element.tag == p.issued.issuer
+                || element.depth == p.depth + 1
+                    && element.sequence == p.issued.qualifiers
+                    && matches!(element.tag, LOCAL_NAMESPACE | UNIVERSAL_ENTITY_ID)
+        })
+    }
+
+    fn issuer(&mut self, element: &Element, bytes: &[u8]) {
+        let text = self.text(element, bytes);
+        let Some(pending) = &mut self.record.pending else {
+            return;
+        };
+        let slot = if element.tag == UNIVERSAL_ENTITY_ID {
+            &mut pending.authority
+        } else {
+            &mut pending.issuer
+        };
+        if slot.is_empty() {
+            slot.push_str(text.trim_matches(PADDING));
+        }
+    }
+
+    fn structural(&mut self, element: &Element, bytes: &[u8]) {
+        let yes = || bytes.trim_ascii().eq_ignore_ascii_case(b"YES");
+        match element.tag {
+            SPECIFIC_CHARACTER_SET if element.depth == 0 => {
+                self.record.charset = Charset::declared(bytes);
+            }
+            SPECIFIC_CHARACTER_SET if self.record.inner.len() < MAX_CHARSETS => {
+                self.record.inner.push((element.depth, Charset::declared(bytes)));
+            }
+            PATIENT_IDENTITY_REMOVED if yes() => self.scope.mark(Mark::Deidentified),
+            BURNED_IN_ANNOTATION if yes() => self.scope.mark(Mark::BurnedIn),
+            DIRECTORY_RECORD_TYPE if bytes.trim_ascii() == b"PATIENT" => self.next_patient(),
+            SOP_CLASS_UID | MODALITY | STATION_NAME | INSTITUTION_NAME => {
+                let text = self.text(element, bytes);
+                let facts = self.scope.facts();
+                match element.tag {
+                    SOP_CLASS_UID => ServiceFacts::add(&mut facts.sop_classes, &text),
+                    MODALITY => ServiceFacts::add(&mut facts.modalities, &text),
+                    STATION_NAME => ServiceFacts::set(&mut facts.station, &text),
+                    _ => ServiceFacts::set(&mut facts.institution, &text),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// An encapsulated document (PS3.3 C.24.2). Its media type, (0042,0012), comes behind it, so its
+    /// first bytes must do.
+    fn document(&mut self, bytes: &[u8]) {
+        let content_type = match bytes.trim_ascii_start() {
+            [b'%', b'P', b'D', b'F', ..] => "application/pdf",
+            [b'<', ..] | [0xEF, 0xBB, 0xBF, b'<', ..] => "application/xml",
+            _ => return,
+        };
+        self.record.flush(self.scope);
+        self.scope.whole(&Media::Type { content_type, name: "" }, bytes);
+    }
+
+    /// A media directory (PS3.3 F.3) lists patients one after the other.
+    fn next_patient(&mut self) {
+        if std::mem::replace(&mut self.record.directory, true) {
+            self.record.finish(self.scope);
+            self.record.begin(self.scope);
+        }
+    }
+}
+
+impl Visitor for Recording<'_, '_, '_> {
+    fn element(&mut self, element: &Element) -> Interest {
+        self.settle(element);
+        let interest = self.interest(element);
+        if !matches!(interest, Interest::Keep(_))
+            && element.vr != Some(VR::SQ)
+            && element.len != UNDEFINED
+        {
+            self.scope.skipped(u64::from(element.len));
+        }
+        interest
+    }
+
+    fn value(&mut self, element: &Element, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if element.tag == ENCAPSULATED_DOCUMENT {
+            self.document(bytes);
+        } else if let Some(rule) = self.rule(element).cloned() {
+            self.identifying(&rule, element, bytes);
+        } else if self.names_issuer(element) {
+            self.issuer(element, bytes);
+        } else if let Some(field) = self.scope.rules().dicom.text(element.tag).cloned() {
+            if element.vr.is_some_and(|vr| vr != VR::UN) || is_printable(bytes) {
+                let text = self.text(element, bytes);
+                self.record.texts.search(self.scope.rules(), &field, &text);
+            }
+        } else {
+            self.structural(element, bytes);
+        }
+    }
+
+    fn item_end(&mut self, depth: usize) {
+        while self.record.inner.last().is_some_and(|(d, _)| *d > depth) {
+            self.record.inner.pop();
+        }
+        if self.record.pending.as_ref().is_some_and(|p| p.depth > depth) {
+            self.record.flush(self.scope);
+        }
+    }
+
+    fn limit(&mut self) {
+        self.scope.give_up(Reason::Limit);
+    }
+}
+
+impl Recording<'_, '_, '_> {
+    fn interest(&self, element: &Element) -> Interest {
+        let last = self.scope.rules().dicom.last_tag().max(LAST_SMALL_GROUP);
+        if element.depth == 0 && element.tag > last {
+            return Interest::Stop;
+        }
+        if element.tag == ENCAPSULATED_DOCUMENT && element.depth == 0 {
+            return if element.len as usize <= MAX_DOCUMENT {
+                Interest::Keep(MAX_DOCUMENT)
+            } else {
+                Interest::Pass
+            };
+        }
+        if element.vr == Some(VR::SQ) || !is_text(element.vr) {
+            return Interest::Pass;
+        }
+        if self.rule(element).is_some() {
+            return Interest::Keep(MAX_VALUE);
+        }
+        if !self.record.query
+            && element.len >= MIN_TEXT
+            && uses_charset(element.vr)
+            && element.vr != Some(VR::PN)
+            && self.scope.rules().dicom.text(element.tag).is_some()
+        {
+            return Interest::Keep(MAX_VALUE);
+        }
+        let structural = match element.tag {
+            SPECIFIC_CHARACTER_SET => true,
+            SOP_CLASS_UID | MODALITY | STATION_NAME | INSTITUTION_NAME => {
+                element.depth == 0 && !self.record.query
+            }
+            PATIENT_IDENTITY_REMOVED | BURNED_IN_ANNOTATION => element.depth == 0,
+            DIRECTORY_RECORD_TYPE => element.sequence == DIRECTORY_RECORD_SEQUENCE,
+            _ => self.names_issuer(element),
+        };
+        if structural { Interest::Keep(MAX_STRUCTURAL) } else { Interest::Pass }
+    }
+}
+
+/// Whether bytes of unknown meaning may be text.
+fn is_printable(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_end();
+    let text = text.strip_suffix(&[0]).unwrap_or(text);
+    !text.iter().any(|b| *b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n' | 0x0C | 0x1B))
+}
+
+/// Padding of values (PS3.5 6.2).
+const PADDING: [char; 5] = [' ', '\0', '\t', '\r', '\n'];
+
+/// The values of an attribute, without padding.
+fn split(text: &str, vr: Option<VR>) -> impl Iterator<Item = &str> {
+    let separator = is_multi_valued(vr).then_some('\\');
+    text.split(move |c| Some(c) == separator).take(MAX_VALUES).map(|v| v.trim_matches(PADDING))
+}
+
+/// Whether a value is one: not only delimiters, and in a question not only wild cards or a range
+/// (PS3.4 C.2.2.2).
+fn says_something(value: &str, query: bool, kind: Kind) -> bool {
+    if !value.chars().any(char::is_alphanumeric) {
+        return false;
+    }
+    !(query && matches!(kind, Kind::BirthDate | Kind::DeathDate) && value.contains('-'))
+}

@@ -1,0 +1,109 @@
+//! Transfer syntaxes (PS3.5 section 10, annex A), declared or told from the bytes.
+
+use super::element::{Decoded, UNDEFINED, decode};
+use dicom_core::VR;
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use dicom_core::header::Tag;
+use dicom_dictionary_std::StandardDataDictionary;
+
+/// How elements are encoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Syntax {
+    ImplicitLe,
+    ExplicitLe,
+    /// Retired, still spoken.
+    ExplicitBe,
+}
+
+/// A transfer syntax as far as the elements go: every encapsulated one is explicit little endian
+/// (PS3.5 A.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Transfer {
+    pub syntax: Syntax,
+    /// The data set is deflated as a whole (PS3.5 A.5).
+    pub deflated: bool,
+}
+
+impl Transfer {
+    pub const fn plain(syntax: Syntax) -> Self {
+        Self { syntax, deflated: false }
+    }
+
+    /// What a UID stands for; None if it is empty.
+    pub fn of_uid(uid: &str) -> Option<Self> {
+        let uid = uid.trim_matches([' ', '\0']);
+        Some(match uid {
+            "" => return None,
+            // Implicit; the second is a private one of GE, whose pixels alone are big endian.
+            "1.2.840.10008.1.2" | "1.2.840.113619.5.2" | "1.2.840.10008.1.20" => {
+                Self::plain(Syntax::ImplicitLe)
+            }
+            "1.2.840.10008.1.2.2" => Self::plain(Syntax::ExplicitBe),
+            // Deflated explicit, and the JPIP referenced ones that deflate the data set as well.
+            "1.2.840.10008.1.2.1.99" | "1.2.840.10008.1.2.4.95" | "1.2.840.10008.1.2.4.205" => {
+                Self { syntax: Syntax::ExplicitLe, deflated: true }
+            }
+            _ => Self::plain(Syntax::ExplicitLe),
+        })
+    }
+}
+
+/// The value representation that the dictionary gives a tag.
+pub(super) fn dictionary_vr(tag: u32) -> Option<VR> {
+    StandardDataDictionary
+        .by_tag(Tag((tag >> 16) as u16, tag as u16))
+        .map(|entry| entry.vr().relaxed())
+}
+
+/// Elements looked at to tell how a data set is encoded.
+const MAX_CHAIN: usize = 4;
+/// Longest value believed in while telling, bytes: data sets begin with short ones.
+const MAX_FIRST: u32 = 64 << 10;
+
+/// Whether `head` reads like the beginning of a data set in `syntax`. `strict` where nobody said
+/// that a data set begins here.
+pub(super) fn fits(syntax: Syntax, head: &[u8], strict: bool) -> bool {
+    let (mut at, mut last) = (0usize, None);
+    for n in 0..if strict { MAX_CHAIN } else { 1 } {
+        let Decoded::Header(header) = decode(head.get(at..).unwrap_or(&[]), syntax) else {
+            // Cut off: what was seen decides.
+            return n > 0 && at + 12 > head.len();
+        };
+        let known = dictionary_vr(header.tag);
+        let explicit = syntax != Syntax::ImplicitLe;
+        let named = match (explicit, header.vr, known) {
+            (true, Some(have), Some(want)) => !strict || have == want || have == VR::UN || n > 0,
+            (true, Some(_), None) => header.tag >> 16 & 1 == 1 || !strict,
+            (true, None, _) => false,
+            (false, _, known) => known.is_some() || header.tag >> 16 & 1 == 1,
+        };
+        let ascending = last.is_none_or(|last| header.tag > last);
+        let first = !strict || n > 0 || matches!(header.tag >> 16, 0x0002 | 0x0008);
+        if !named || !ascending || !first {
+            return false;
+        }
+        if header.len == UNDEFINED {
+            return known == Some(VR::SQ) || header.vr == Some(VR::SQ) || known.is_none();
+        }
+        if header.len > MAX_FIRST {
+            // Only once something convincing stood before it.
+            return n > 0;
+        }
+        last = Some(header.tag);
+        at += header.size + header.len as usize;
+        if at >= head.len() {
+            return true;
+        }
+    }
+    true
+}
+
+/// The syntax of a data set that begins with `head`: the declared one unless the bytes clearly say
+/// otherwise.
+pub(super) fn infer(declared: Option<Syntax>, head: &[u8]) -> Option<Syntax> {
+    declared
+        .into_iter()
+        .chain([Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe])
+        .find(|&syntax| fits(syntax, head, true))
+        .or(declared.filter(|&syntax| fits(syntax, head, false)))
+}

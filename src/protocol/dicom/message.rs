@@ -1,0 +1,141 @@
+//! The messages whose fragments are under way in one direction, by presentation context.
+
+use super::dimse::Command;
+use crate::protocol::{ContentId, Host, Reason, Want};
+use smallvec::SmallVec;
+
+/// Messages under way at once in one direction. Applications interleave contexts rarely, and only
+/// a few.
+const MAX_MESSAGES: usize = 16;
+/// Largest command set that is read, bytes. The longest real ones (lists of attributes) have a few
+/// hundred.
+const MAX_COMMAND: usize = 8 << 10;
+
+/// Messages under way.
+#[derive(Default)]
+pub(super) struct Messages {
+    list: SmallVec<[Message; 1]>,
+}
+
+/// One message.
+pub(super) struct Message {
+    context: u8,
+    pub stage: Stage,
+}
+
+/// How far it came.
+pub(super) enum Stage {
+    /// Fragments of the command set so far.
+    Command(Vec<u8>),
+    /// A command set that was too long or lost bytes: what follows is passed over.
+    Broken,
+    /// The command set is read; the data set has not begun.
+    Announced(Command),
+    /// The data set is being handed on.
+    Data {
+        content: ContentId,
+        /// Bytes of it that need not be handed on.
+        skip: u64,
+    },
+}
+
+impl Messages {
+    /// The message under way in `context`.
+    pub fn get(&mut self, context: u8) -> Option<&mut Message> {
+        self.list.iter_mut().find(|m| m.context == context)
+    }
+
+    /// Starts a message; one that was still under way in this context will never be complete.
+    pub fn start(&mut self, context: u8, stage: Stage, host: &mut dyn Host) {
+        self.remove(context, false, host);
+        if self.list.len() >= MAX_MESSAGES {
+            host.anomaly(Reason::Limit);
+            self.list.remove(0).close(false, host);
+        }
+        self.list.push(Message { context, stage });
+    }
+
+    /// The message in `context` is over.
+    pub fn remove(&mut self, context: u8, complete: bool, host: &mut dyn Host) {
+        if let Some(at) = self.list.iter().position(|m| m.context == context) {
+            self.list.remove(at).close(complete, host);
+        }
+    }
+
+    /// Nothing that is under way will be complete.
+    pub fn clear(&mut self, host: &mut dyn Host) {
+        for message in self.list.drain(..) {
+            message.close(false, host);
+        }
+    }
+
+    /// Bytes of heap held.
+    pub fn memory(&self) -> usize {
+        let commands = self.list.iter().map(|m| match &m.stage {
+            Stage::Command(bytes) => bytes.capacity(),
+            _ => 0,
+        });
+        commands.sum::<usize>() + self.list.capacity() * size_of::<Message>()
+    }
+}
+
+impl Message {
+    fn close(self, complete: bool, host: &mut dyn Host) {
+        if let Stage::Data { content, .. } = self.stage {
+            host.close(content, complete);
+        }
+    }
+
+    /// The next bytes of the fragment under way. Returns how many bytes of this data set need not
+    /// be handed on.
+    pub fn feed(&mut self, bytes: &[u8], host: &mut dyn Host) -> u64 {
+        match &mut self.stage {
+            Stage::Command(held) if held.len() + bytes.len() <= MAX_COMMAND => {
+                held.extend_from_slice(bytes);
+                0
+            }
+            Stage::Command(_) => {
+                host.anomaly(Reason::Limit);
+                self.stage = Stage::Broken;
+                u64::MAX
+            }
+            Stage::Broken | Stage::Announced(_) => u64::MAX,
+            Stage::Data { content, skip } => {
+                *skip = host.data(*content, bytes).skip;
+                *skip
+            }
+        }
+    }
+
+    /// `len` bytes of the fragment under way are missing.
+    pub fn gap(&mut self, len: u64, host: &mut dyn Host) -> u64 {
+        match &mut self.stage {
+            Stage::Command(_) | Stage::Broken | Stage::Announced(_) => {
+                self.stage = Stage::Broken;
+                u64::MAX
+            }
+            Stage::Data { content, skip } => {
+                *skip = host.gap(*content, len).skip;
+                *skip
+            }
+        }
+    }
+
+    /// Bytes that need not be handed on of what comes next.
+    pub const fn skip(&self) -> u64 {
+        match self.stage {
+            Stage::Command(_) => 0,
+            Stage::Broken | Stage::Announced(_) => u64::MAX,
+            Stage::Data { skip, .. } => skip,
+        }
+    }
+
+    /// `len` bytes are skipped.
+    pub fn skipped(&mut self, len: u64) {
+        if let Stage::Data { skip, .. } = &mut self.stage
+            && *skip != Want::NOTHING.skip
+        {
+            *skip -= len.min(*skip);
+        }
+    }
+}
