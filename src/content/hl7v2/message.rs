@@ -25,6 +25,8 @@ pub struct Message {
     test: bool,
     /// MSH-9 has no trigger event: EVN-1 has it (before v2.3).
     eventless: bool,
+    /// An answer, which repeats the question.
+    answer: bool,
     /// The last segment name looked up, and whether rules name it: they come in runs.
     known: ([u8; 3], bool),
     record: Option<Record>,
@@ -34,6 +36,7 @@ pub struct Message {
 #[derive(Default)]
 struct Record {
     marks: [bool; 3],
+    query: bool,
     fields: u32,
     insured_is_patient: bool,
 }
@@ -54,7 +57,7 @@ impl Message {
         match &name {
             b"MSH" | b"PID" => true,
             b"EVN" => self.eventless,
-            b"QPD" | b"QRD" | b"QRF" => !rules.hl7v2.segment(name).is_empty(),
+            b"QPD" | b"QRD" | b"QRF" => !self.answer && !rules.hl7v2.segment(name).is_empty(),
             _ if self.record.is_none() => false,
             _ => {
                 if self.known.0 != name {
@@ -70,7 +73,10 @@ impl Message {
         match &name {
             // A header, the next patient, the end of a batch.
             b"MSH" | b"FHS" | b"BHS" | b"BTS" | b"FTS" | b"PID" | b"QPD" => self.end(scope),
-            b"MSA" => scope.facts().acknowledged = Some(true),
+            b"MSA" => {
+                self.answer = true;
+                scope.facts().acknowledged = Some(true);
+            }
             b"DG1" | b"PRB" | b"AL1" | b"IAM" => self.mark(0, Mark::Diagnosis, scope),
             b"OBX" => self.mark(1, Mark::Result, scope),
             b"RXA" | b"RXE" | b"RXO" | b"RXD" | b"RXG" => self.mark(2, Mark::Medication, scope),
@@ -140,6 +146,7 @@ impl Message {
         let version = first(12);
 
         let processing = get(11).split(self.delimiters.component).next().unwrap_or("").trim();
+        self.answer = false;
         self.test = matches!(processing, "T" | "D");
         let mut kind = get(9).split(self.delimiters.component);
         let code = kind.next().map(str::trim).filter(|c| is_code(c, 3)).unwrap_or("");
@@ -239,6 +246,10 @@ impl Message {
         let Some(record) = &mut self.record else { return };
         syntax.read(field.datatype, field.rule.kind, raw, &mut |value| {
             let Some(kind) = kind_of(&value, field, own, rules) else { return };
+            // A pattern (`SMI*`) is nobody's name.
+            if record.query && value.text.contains(['*', '%']) {
+                return;
+            }
             if record.fields < MAX_RECORD_FIELDS {
                 record.fields += 1;
                 let found = Field::declared(&field.rule, value.text);
@@ -274,6 +285,9 @@ impl Message {
     fn ask(&mut self, scope: &mut Scope<'_>) {
         if self.record.is_none() {
             self.begin(scope);
+            if let Some(record) = &mut self.record {
+                record.query = true;
+            }
             scope.mark(Mark::Query);
         }
     }
