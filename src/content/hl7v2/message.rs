@@ -1,7 +1,7 @@
 //! Messages and the patients in them.
 
 use super::charset::Charset;
-use super::value::{Delimiters, MAX_REPETITIONS, Syntax, Value};
+use super::value::{Delimiters, MAX_REPETITIONS, Syntax, Value, pieces};
 use crate::content::{Direction, Field, Mark, Scope, ServiceFacts};
 use crate::protocol::mllp::start::is_delimiter;
 use crate::rules::{Hl7Field, Hl7Subject, Hl7Type, Kind, RuleSet};
@@ -52,12 +52,15 @@ impl Message {
         self.delimiters.field = char::from(byte);
     }
 
-    /// Whether a segment has to be read.
+    /// Whether a segment has to be read. (Names as arrays of bytes: compared without a call, as this
+    /// is done for every segment.)
     pub fn wants(&mut self, name: [u8; 3], rules: &RuleSet) -> bool {
-        match &name {
-            b"MSH" | b"PID" => true,
-            b"EVN" => self.eventless,
-            b"QPD" | b"QRD" | b"QRF" => !self.answer && !rules.hl7v2.segment(name).is_empty(),
+        match name {
+            [b'M', b'S', b'H'] | [b'P', b'I', b'D'] => true,
+            [b'E', b'V', b'N'] => self.eventless,
+            [b'Q', b'P', b'D'] | [b'Q', b'R', b'D'] | [b'Q', b'R', b'F'] => {
+                !self.answer && !rules.hl7v2.segment(name).is_empty()
+            }
             _ if self.record.is_none() => false,
             _ => {
                 if self.known.0 != name {
@@ -70,16 +73,28 @@ impl Message {
 
     /// A segment begins: what its name alone says. It is not read yet.
     pub fn begins(&mut self, name: [u8; 3], scope: &mut Scope<'_>) {
-        match &name {
+        match name {
             // A header, the next patient, the end of a batch.
-            b"MSH" | b"FHS" | b"BHS" | b"BTS" | b"FTS" | b"PID" | b"QPD" => self.end(scope),
-            b"MSA" => {
+            [b'M', b'S', b'H']
+            | [b'F', b'H', b'S']
+            | [b'B', b'H', b'S']
+            | [b'B', b'T', b'S']
+            | [b'F', b'T', b'S']
+            | [b'P', b'I', b'D']
+            | [b'Q', b'P', b'D'] => self.end(scope),
+            [b'M', b'S', b'A'] => {
                 self.answer = true;
                 scope.facts().acknowledged = Some(true);
             }
-            b"DG1" | b"PRB" | b"AL1" | b"IAM" => self.mark(0, Mark::Diagnosis, scope),
-            b"OBX" => self.mark(1, Mark::Result, scope),
-            b"RXA" | b"RXE" | b"RXO" | b"RXD" | b"RXG" => self.mark(2, Mark::Medication, scope),
+            [b'D', b'G', b'1'] | [b'P', b'R', b'B'] | [b'A', b'L', b'1'] | [b'I', b'A', b'M'] => {
+                self.mark(0, Mark::Diagnosis, scope)
+            }
+            [b'O', b'B', b'X'] => self.mark(1, Mark::Result, scope),
+            [b'R', b'X', b'A']
+            | [b'R', b'X', b'E']
+            | [b'R', b'X', b'O']
+            | [b'R', b'X', b'D']
+            | [b'R', b'X', b'G'] => self.mark(2, Mark::Medication, scope),
             _ => {}
         }
     }
@@ -99,7 +114,7 @@ impl Message {
             return self.header(raw, scope);
         }
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
-        let fields: Fields<'_> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
+        let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
         match &name {
             b"EVN" => self.event(fields.get(1).copied().unwrap_or(""), scope),
             b"PID" => {
@@ -131,14 +146,14 @@ impl Message {
     /// MSH (chapter 2.14.9).
     fn header(&mut self, raw: &[u8], scope: &mut Scope<'_>) {
         let Some(&field) = raw.get(3).filter(|b| is_delimiter(**b)) else { return };
-        let mut pieces = raw.split(|b| *b == field);
-        let encoding = pieces.nth(1).unwrap_or(&[]);
+        let mut undecoded = raw.split(|b| *b == field);
+        let encoding = undecoded.nth(1).unwrap_or(&[]);
         self.delimiters = Delimiters::declared(field, encoding);
         // The declaration itself is ASCII; what stands before it may not be.
-        let declared = pieces.nth(15).and_then(|p| std::str::from_utf8(p).ok()).unwrap_or("");
+        let declared = undecoded.nth(15).and_then(|p| std::str::from_utf8(p).ok()).unwrap_or("");
         self.charset = Charset::declared(declared.split(self.delimiters.repetition));
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
-        let fields: Fields<'_> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
+        let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
         // MSH-1 is the separator itself: MSH-n is the piece before n.
         let get = |n: usize| fields.get(n - 1).copied().unwrap_or("");
         let first = |n: usize| self.namespace(get(n));
@@ -226,7 +241,7 @@ impl Message {
                 continue;
             };
             if field.applies(first) {
-                for raw in raw.split(syntax.delimiters.repetition).take(MAX_REPETITIONS) {
+                for raw in pieces(raw, syntax.delimiters.repetition).take(MAX_REPETITIONS) {
                     self.emit(&syntax, field, own, raw, rules, scope);
                 }
             }
