@@ -161,7 +161,7 @@ impl Side {
         if self.content.is_none() {
             let media = Media::Type { content_type: MEDIA_TYPE, name: "" };
             let id =
-                host.open(&Hint { direction, media, operation: "", codings: &[], layer: "astm" });
+                host.open(&Hint { direction, media, operation: "", codings: &[], layer: "e1381" });
             host.unit("message");
             self.content = Some(Open { id, unwanted: 0, ended: true });
         }

@@ -39,7 +39,7 @@ fn one_record_a_frame_with_answers() {
         assert_eq!(news[0], News::Recognised("astm"), "{size}");
         assert_eq!(texts(&host), [all()], "{size}");
         assert_eq!(host.contents[0].complete, Some(true));
-        assert_eq!(host.contents[0].layer, "astm");
+        assert_eq!(host.contents[0].layer, "e1381");
         assert_eq!((host.facts.acknowledged, host.units), (Some(true), vec!["message"]));
     }
 }
