@@ -4,10 +4,10 @@ mod pairs;
 
 use super::loose::{Loose, Marks, Meaning};
 use super::{Document, Format, Media, Scope, Want, media};
+use crate::rules::Kind;
 use pairs::{MAX_FORM, pairs};
 
-/// Names of FHIR search parameters with `:exact` and its like, and where they apply
-/// (<https://hl7.org/fhir/R4/patient.html#search>).
+/// Before `exact`, `contains`... in the name of a FHIR search parameter.
 const MODIFIER: char = ':';
 
 /// `application/x-www-form-urlencoded`.
@@ -108,6 +108,7 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
             rules.keys.get(inner)
         });
         if let Some(key) = known {
+            let value = if key.rule.kind == Kind::BirthDate { bare_date(&value) } else { &value };
             record.add(&Meaning::from(key), 0, value.trim_end_matches('*'));
         } else if person
             && let Some(element) =
@@ -115,11 +116,23 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
         {
             // A token may bring its system: `system|value`.
             let value = value.rsplit('|').next().unwrap_or("");
-            let value = value.trim_start_matches(|c: char| c.is_ascii_lowercase());
-            record.add(&Meaning::whole(&element.rule), 0, value);
+            record.add(&Meaning::whole(&element.rule), 0, bare_date(value));
         }
     }
     record.emit(if query { "target" } else { "form" }, scope);
+}
+
+/// A date without what FHIR puts before it to compare: `ge1970-02-23`.
+fn bare_date(value: &str) -> &str {
+    match value.split_at_checked(2) {
+        Some((word, date))
+            if word.bytes().all(|b| b.is_ascii_lowercase())
+                && date.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
+            date
+        }
+        _ => value,
+    }
 }
 
 /// The element that a FHIR search parameter of a person looks at, where its name is not that of a
@@ -127,7 +140,6 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
 fn search_parameter(name: &str) -> Option<&'static str> {
     Some(match name {
         "identifier" => "identifier",
-        "birthdate" => "birthDate",
         "death-date" => "deceasedDateTime",
         "address-city" | "address-postalcode" | "address-state" => "address",
         _ => return None,

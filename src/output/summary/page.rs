@@ -207,6 +207,7 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
     }
     item(&mut body, SECTION, "Skipped", &figures(&run.skipped), ", ");
     item(&mut body, SECTION, "Dropped", &figures(&run.dropped), ", ");
+    item(&mut body, SECTION, "Never seen", &figures(&run.lost), ", ");
     let mut faults = run.inputs.iter().filter_map(|i| Some((&i.name, i.fault.as_ref()?)));
     for (name, fault) in faults.by_ref().take(MAX_FAULTS) {
         item(&mut body, SECTION, "Faulty input", &[foreign(name, 200), foreign(fault, 200)], ": ");
