@@ -21,9 +21,12 @@ pub mod form;
 pub mod hl7v2;
 pub mod json;
 pub mod loose;
+pub mod markup;
 pub mod media;
 pub mod multipart;
+pub mod tree;
 pub mod x12;
+pub mod xml;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
@@ -45,6 +48,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &form::Target,
     &form::Form,
     &json::Json,
+    &xml::Xml,
     &csv::Csv,
 ];
 
