@@ -8,6 +8,7 @@ pub(in crate::content) mod charset;
 mod embedded;
 mod message;
 pub(in crate::content) mod value;
+mod xml;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::rules::{Hl7Field, Kind};
 use embedded::Embedded;
 use memchr::memchr2;
 use message::Message;
+pub use xml::Xml;
 use zeroize::Zeroizing;
 
 /// Longest segment that is read whole, bytes. What stands beyond is passed over and counted.
