@@ -128,6 +128,18 @@ impl Loose {
         self.marks = self.marks.and(marks);
     }
 
+    /// Whether `value` is another than the one there, of a kind of which a person has one.
+    pub fn contradicts(&self, meaning: &Meaning, value: &str) -> bool {
+        let kind = meaning.rule.kind;
+        let single = matches!(kind, Kind::Name | Kind::PatientId | Kind::BirthDate | Kind::Ssn);
+        single
+            && self.fields.iter().any(|f| {
+                f.meaning.rule.kind == kind
+                    && f.meaning.part == meaning.part
+                    && *f.value != value.trim()
+            })
+    }
+
     /// Whether there is no field.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
