@@ -128,12 +128,13 @@ impl Turn<'_, '_> {
         }
         if table.headed && table.columns.iter().any(Option::is_some) {
             let mut record = Loose::default();
-            record.mark(table.marks.and(self.page.labels.around()));
+            record.mark(table.marks);
             for (meaning, (cell, _)) in table.columns.iter().zip(&row) {
                 if let Some(meaning) = meaning {
                     record.add(meaning, 0, cell);
                 }
             }
+            record.mark_from_afar(self.page.labels.around());
             record.emit("html", self.scope);
             return;
         }

@@ -3,13 +3,19 @@
 
 use super::Scope;
 use super::loose::{Loose, Marks, Meaning};
-use crate::rules::{About, RuleSet};
+use crate::rules::{About, Kind, RuleSet};
 
 /// Most words of a label (`Date of birth`, `Numéro de sécurité sociale`).
 const MAX_LABEL_WORDS: usize = 5;
 
 /// Longest value of a label, bytes.
 const MAX_VALUE: usize = 200;
+
+/// Most words of a name with its titles.
+const MAX_NAME_WORDS: usize = 6;
+
+/// Most words of any other value (`(827) 555 01 22 ext 5`).
+const MAX_VALUE_WORDS: usize = 8;
 
 /// Longest line read, bytes.
 const MAX_LINE: usize = 8 << 10;
@@ -157,7 +163,7 @@ impl Labels {
         // Columns are apart by more than one blank.
         let value = value.split("  ").next().unwrap_or("").split('\t').next().unwrap_or("");
         let value = value.trim_matches(is_padding);
-        if value.is_empty() || value.len() > MAX_VALUE {
+        if value.is_empty() || value.len() > MAX_VALUE || !can_be(meaning, value) {
             return;
         }
         // Another value of what a person has once: another person.
@@ -171,7 +177,7 @@ impl Labels {
     pub fn emit(&mut self, scope: &mut Scope<'_>) {
         self.waiting = None;
         self.group = self.group.wrapping_add(1);
-        self.record.mark(self.around);
+        self.record.mark_from_afar(self.around);
         self.record.emit(self.content, scope);
     }
 
@@ -221,6 +227,19 @@ fn heading(text: &str, rules: &RuleSet) -> Marks {
     let said = words.map(about).fold(about(text), Marks::and);
     // Headings of shops and pages about software say nothing of a person's data further down.
     if said.has(Marks::PATIENT) { Marks::PATIENT } else { Marks::default() }
+}
+
+/// Whether what stands behind a label can be its value: prose has colons, too.
+fn can_be(meaning: &Meaning, value: &str) -> bool {
+    match meaning.rule.kind {
+        Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => {
+            value.split_whitespace().count() <= MAX_NAME_WORDS
+                && !value
+                    .contains(['?', '!', '<', '>', '{', '}', '[', ']', '=', '@', '/', '\\', '_'])
+        }
+        Kind::Address => true,
+        _ => value.split_whitespace().count() <= MAX_VALUE_WORDS,
+    }
 }
 
 fn is_padding(c: char) -> bool {
