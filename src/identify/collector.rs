@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Records open at the same time in one flow, over all contents and depths.
-const MAX_OPEN: usize = 256;
+const MAX_OPEN: usize = 512;
 
 /// Longest value that is held, bytes; what is longer is held up to here.
 const MAX_VALUE: usize = 1024;
@@ -62,18 +62,22 @@ impl FieldSink for Collector<'_> {
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
         let token = self.settings.key.token(kind, &normal);
-        let whole = match kind {
-            Kind::Name => normal.contains(' '),
-            Kind::BirthDate => Date::parse(value, self.now).is_some_and(Date::is_full),
-            _ => true,
+        let words = match (kind, normal.split_once(' ')) {
+            (Kind::Name, Some((one, other))) => {
+                Some([one, other].map(|word| self.settings.key.token(kind, word)))
+            }
+            _ => None,
         };
+        let full_date =
+            kind == Kind::BirthDate && Date::parse(value, self.now).is_some_and(Date::is_full);
         normal.zeroize();
         let held = Held {
             kind,
             value: PhiBuf::new(value.to_owned()),
             token,
             issuer: Issuer::new(field.issuer),
-            whole,
+            full_date,
+            words,
             field: self.patients.name(field.name),
             rule: self.patients.name(field.rule),
             confidence: field.confidence,
@@ -157,7 +161,7 @@ impl Collector<'_> {
             return self.complete(record);
         }
         if !around.identity.is_empty() {
-            if around.identity.contradicts(&record.identity) {
+            if around.identity.contradicts(&record.identity) || around.exposed_by(&record) {
                 return self.complete(record);
             }
             return around.join(record, cap, self.tally);
@@ -178,8 +182,11 @@ impl Collector<'_> {
     }
 
     /// A record that stands on its own: is it enough, and whose is it?
-    fn complete(&mut self, record: Record) {
+    fn complete(&mut self, mut record: Record) {
         self.tally.records += 1;
+        if record.marks.has(Mark::Query) {
+            record.drop_patterns();
+        }
         if record.held.is_empty() {
             return;
         }

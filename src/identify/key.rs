@@ -2,6 +2,7 @@
 
 use super::Token;
 use crate::rules::Kind;
+use smallvec::SmallVec;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -37,7 +38,7 @@ impl Drop for Secret {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file could not be read.
-    #[error("key file {path}: {source}", path = .path.display())]
+    #[error("key file {path}: {source}; check the path, and that you may read it", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -154,12 +155,15 @@ impl Key {
 
 /// Keyed hash over parts with their lengths, so that no two lists of parts look alike.
 fn framed(key: &[u8; KEY_BYTES], purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_keyed(key);
+    // One block at once is much cheaper than a hasher that could take any number.
+    let mut input: SmallVec<[u8; 128]> = SmallVec::new();
     for part in std::iter::once(&purpose).chain(parts) {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
+        input.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        input.extend_from_slice(part);
     }
-    *hasher.finalize().as_bytes()
+    let hash = *blake3::keyed_hash(key, &input).as_bytes();
+    input.as_mut_slice().zeroize();
+    hash
 }
 
 fn raw(content: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {

@@ -255,11 +255,15 @@ fn name_words(text: &str, affixes: &Placeholders) -> Vec<Zeroizing<String>> {
 /// `ae`, `oe` and `ue` are how systems without umlauts write them; folding has made the umlauts
 /// themselves plain vowels.
 fn umlauts(word: &mut Zeroizing<String>) {
-    if ["ae", "oe", "ue"].iter().any(|pair| word.contains(pair)) {
-        let plain = word.replace("ae", "a").replace("oe", "o");
-        let plain = Zeroizing::new(plain);
-        *word = Zeroizing::new(plain.replace("ue", "u"));
+    let mut before = ' ';
+    let mut plain = Zeroizing::new(String::with_capacity(word.len()));
+    for c in word.chars() {
+        if !(c == 'e' && matches!(before, 'a' | 'o' | 'u')) {
+            plain.push(c);
+        }
+        before = c;
     }
+    *word = plain;
 }
 
 /// A combining diacritical mark.

@@ -5,7 +5,8 @@
 //! 1. An id that one person has (`Kind::is_strong_id`) is equal, of the same issuer as far as both
 //!    name one, and name and birth date do not both differ. A number that families share (health
 //!    plan) counts only if nothing contradicts.
-//! 2. Name and birth date are equal, and no id of the same kind and issuer differs.
+//! 2. Name and birth date are equal, and no id of the same kind and issuer differs. Where one has
+//!    the name in parts, or only a part of it (a search), the other must have all of these.
 //! 3. The name is equal, and no birth date and no id of the same kind differs, whoever issued it.
 //!    A single word is no name: then all that the record has must be known.
 //! 4. The record has neither name nor such an id, and another number (accession, visit, account,
@@ -169,6 +170,8 @@ impl Patients {
         for &name in patient.identity.names.iter().take(MAX_COMBINED) {
             for &birth in patient.identity.births.iter().take(MAX_COMBINED) {
                 clues.push(Clue::Person(name.token, birth));
+                let words = name.words.iter().flatten();
+                clues.extend(words.map(|word| Clue::Person(*word, birth)));
             }
         }
         let finding = Finding {
@@ -221,7 +224,7 @@ impl Patients {
             .filter_map(|kind| identity.strong.iter().find(|s| s.kind == *kind))
             .map(|s| s.token)
             .next();
-        let whole = identity.names.iter().find(|n| n.whole);
+        let whole = identity.names.iter().find(|n| n.is_whole());
         let name = whole.or(identity.names.first()).map(|n| &n.token);
         let birth = identity.births.first();
         let token = match (name, birth, strong) {
@@ -260,19 +263,33 @@ impl Patients {
             })
         });
         let by_person = || {
-            let names = theirs.names.iter().take(MAX_COMBINED);
-            names
-                .flat_map(|n| theirs.births.iter().take(MAX_COMBINED).map(move |b| (*n, *b)))
-                .find_map(|(name, birth)| {
-                    self.candidate(Clue::Person(name.token, birth), |ours| {
-                        !ours.strong_differs(theirs, false)
+            let pairs = || {
+                let names = theirs.names.iter().take(MAX_COMBINED);
+                names.flat_map(|n| theirs.births.iter().take(MAX_COMBINED).map(move |b| (*n, *b)))
+            };
+            let equal = pairs().find_map(|(name, birth)| {
+                self.candidate(Clue::Person(name.token, birth), |ours| {
+                    (name.is_whole() || ours.covers_names(theirs))
+                        && !ours.strong_differs(theirs, false)
+                })
+            });
+            let in_parts = || {
+                pairs().find_map(|(name, birth)| {
+                    name.words.iter().flatten().find_map(|word| {
+                        self.candidate(Clue::Person(*word, birth), |ours| {
+                            !ours.has_whole_name()
+                                && theirs.covers_names(ours)
+                                && !ours.strong_differs(theirs, false)
+                        })
                     })
                 })
+            };
+            equal.or_else(in_parts)
         };
         let by_name = || {
             theirs.names.iter().find_map(|name| {
                 self.candidate(Clue::Value(name.token), |ours| {
-                    ours.is_named(*name, theirs)
+                    (name.is_whole() || ours.covers_names(theirs))
                         && !ours.strong_differs(theirs, true)
                         && !ours.births_differ(theirs)
                 })

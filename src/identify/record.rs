@@ -15,8 +15,10 @@ pub(super) struct Held {
     pub value: PhiBuf,
     pub token: Token,
     pub issuer: Issuer,
-    /// A birth date with its day, a name of two words: less than that is shared by many.
-    pub whole: bool,
+    /// A birth date with its day: less than that is shared by many.
+    pub full_date: bool,
+    /// The two words of a name, where it has them.
+    pub words: Option<[Token; 2]>,
     pub field: Arc<str>,
     pub rule: Arc<str>,
     pub confidence: f32,
@@ -68,8 +70,19 @@ impl Strong {
 #[derive(Clone, Copy)]
 pub(super) struct Named {
     pub token: Token,
-    /// At least two words: a family name or a given name alone is shared by many.
-    pub whole: bool,
+    /// Its two words; none if it is a family name or a given name alone, which many share.
+    pub words: Option<[Token; 2]>,
+}
+
+impl Named {
+    /// Two words.
+    pub const fn is_whole(&self) -> bool {
+        self.words.is_some()
+    }
+    /// It is, or contains, this name.
+    fn covers(&self, token: Token) -> bool {
+        self.token == token || self.words.is_some_and(|w| w.contains(&token))
+    }
 }
 
 /// What tells people apart.
@@ -84,8 +97,8 @@ impl Identity {
     /// Adds what an identifier says of it.
     pub fn add(&mut self, held: &Held) {
         match held.kind {
-            Kind::Name => self.names.push(Named { token: held.token, whole: held.whole }),
-            Kind::BirthDate if held.whole => self.births.push(held.token),
+            Kind::Name => self.names.push(Named { token: held.token, words: held.words }),
+            Kind::BirthDate if held.full_date => self.births.push(held.token),
             kind if kind.is_strong_id() => {
                 self.strong.push(Strong { kind, token: held.token, issuer: held.issuer });
             }
@@ -106,16 +119,15 @@ impl Identity {
         let known = |n: &Named| other.names.iter().any(|o| o.token == n.token);
         !self.names.is_empty()
             && !other.names.is_empty()
-            && !self.names.iter().any(|n| n.whole == both_whole && known(n))
+            && !self.names.iter().any(|n| n.is_whole() == both_whole && known(n))
     }
     /// Whether there is a name of two words.
     pub fn has_whole_name(&self) -> bool {
-        self.names.iter().any(|n| n.whole)
+        self.names.iter().any(Named::is_whole)
     }
-    /// Whether `name` alone leads to the same person: it is a whole one, or all parts that the
-    /// other has are known here.
-    pub fn is_named(&self, name: Named, other: &Self) -> bool {
-        name.whole || other.names.iter().all(|o| self.names.iter().any(|n| n.token == o.token))
+    /// Whether every name of `other` is known here, at least as a part of one.
+    pub fn covers_names(&self, other: &Self) -> bool {
+        other.names.iter().all(|o| self.names.iter().any(|n| n.covers(o.token)))
     }
     /// Both have birth dates and none is the same.
     pub fn births_differ(&self, other: &Self) -> bool {
@@ -283,6 +295,25 @@ impl Record {
         self.marks = self.marks.union(nested.marks);
         for held in nested.held {
             self.add(held, cap, tally);
+        }
+    }
+
+    /// Whether a nested record names somebody although this one says that it was de-identified: a
+    /// report inside a cleaned image is what cleaning overlooks.
+    pub fn exposed_by(&self, nested: &Self) -> bool {
+        let known = |s: &Strong| self.identity.strong.iter().any(|o| o.equals(s));
+        self.marks.has(Mark::Deidentified)
+            && !nested.marks.has(Mark::Deidentified)
+            && !(nested.identity.strong.iter().all(known)
+                && self.identity.covers_names(&nested.identity))
+    }
+
+    /// Leaves out what asks for many at once (`HART*`, PS3.4 C.2.2.2.4): it is nobody's.
+    pub fn drop_patterns(&mut self) {
+        self.held.retain(|h| !h.value.as_phi().expose().contains(['*', '?']));
+        self.identity = Identity::default();
+        for held in &self.held {
+            self.identity.add(held);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::rules::{Kind, RuleSet};
 use crate::time::Timestamp;
 use std::sync::LazyLock;
 
+mod hostile;
 mod model;
 mod nested;
 
@@ -196,6 +197,30 @@ fn whose_record_is_it() {
             true,
         ),
         (
+            "a search by parts of the name and the birth date",
+            &[(Name, "Ash", ""), (Name, "Eve", ""), (BirthDate, "19590102", "")],
+            &[(Name, "Ash^Eve^M", ""), (BirthDate, "1959-01-02", ""), (PatientId, "17", "")],
+            true,
+        ),
+        (
+            "a search by family name and birth date",
+            &[(Name, "Ash", ""), (BirthDate, "19590102", "")],
+            &[(Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
+            true,
+        ),
+        (
+            "given name and birth date alone",
+            &[(Name, "Ash", ""), (Name, "Eve", ""), (BirthDate, "19590102", "")],
+            &[(Name, "Oak^Eve", ""), (BirthDate, "19590102", "")],
+            false,
+        ),
+        (
+            "twins",
+            &[(Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
+            &[(Name, "Ash^Tom", ""), (BirthDate, "19590102", "")],
+            false,
+        ),
+        (
             "family name alone, same id",
             &[(Name, "Ash", ""), (PatientId, "17", "")],
             &[(Name, "Ash^Eve", ""), (PatientId, "17", "")],
@@ -340,6 +365,23 @@ fn deidentified_records_make_an_alert_only_for_what_was_left_behind() {
             flow.end(AT);
             assert_eq!((flow.out.len(), flow.tally.deidentified), (alerts, 1 - alerts as u64));
         }
+    }
+}
+
+#[test]
+fn a_question_for_many_names_nobody() {
+    for (values, found) in [
+        (["HART*", "19590102"], 0),
+        (["Hart?an^J", "19590102"], 0),
+        (["Hartman^Jason", "19590102"], 1),
+    ] {
+        let mut flow = Flow::new();
+        flow.begin(AT, "dicom", true);
+        flow.field(AT, (Name, values[0], ""));
+        flow.field(AT, (BirthDate, values[1], ""));
+        flow.sink().mark(AT, Mark::Query);
+        flow.end(AT);
+        assert_eq!(flow.out.len(), found, "{values:?}");
     }
 }
 

@@ -126,7 +126,7 @@ fn replay(
     paths: &[PathBuf],
     stop: &AtomicBool,
 ) -> Result<Outcome, RunError> {
-    let started = Instant::now();
+    let started = stopwatch();
     let (files, folders) = expand(paths);
     let mut source = Timeline::open(&files);
     let mut inputs: Vec<InputReport> = Vec::new();
@@ -201,7 +201,7 @@ fn live(
     names: &[String],
     stop: &AtomicBool,
 ) -> Result<Outcome, RunError> {
-    let started = Instant::now();
+    let started = stopwatch();
     let options = LiveOptions {
         interfaces: names.to_vec(),
         filter: config.filter.clone(),
@@ -231,7 +231,7 @@ fn live(
             complain(&fault.to_string());
         }
         if counted.elapsed() >= COUNTERS_EVERY {
-            counted = Instant::now();
+            counted = stopwatch();
             let now = source.counters();
             parts.metrics.dropped("kernel", now.kernel.saturating_sub(lost.kernel));
             parts.metrics.dropped("interface", now.interface.saturating_sub(lost.interface));
@@ -246,6 +246,13 @@ fn live(
     flow.finish(config, parts, inputs, started)
 }
 
+/// How long a run takes, for people only: events do not depend on it.
+#[expect(clippy::disallowed_methods, reason = "never reaches an event")]
+fn stopwatch() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a live capture ages without packets too")]
 fn wall_clock() -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
@@ -282,7 +289,7 @@ impl Flow {
             ));
         }
         let workers = (0..parts.workers).map(|_| parts.worker(config)).collect();
-        let route = Threads::start(workers, collector, live)?;
+        let route = Threads::start(workers, collector, &metrics, live)?;
         Ok(Self::Threads(Box::new(Shards::new(route, Checksums::Accept, metrics)), lost))
     }
 
@@ -390,8 +397,10 @@ fn summary(counts: &Counts, lost: crate::capture::LiveCounters) -> RunSummary {
         packets_decoded: counts.packets.saturating_sub(passed),
         skipped,
         dropped,
-        lost_by_kernel: lost.kernel,
-        lost_by_interface: lost.interface,
+        lost: [("kernel", lost.kernel), ("interface", lost.interface)]
+            .into_iter()
+            .filter(|(_, n)| *n > 0)
+            .collect(),
         ..RunSummary::default()
     }
 }

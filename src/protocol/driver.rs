@@ -26,7 +26,7 @@ pub struct DriverLimits {
 /// Something that is counted once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum News {
-    /// The flow speaks this protocol.
+    /// A direction speaks this protocol.
     Recognised(&'static str),
     /// A direction can no longer be read: protocol (or `unknown`) and reason.
     Opaque(&'static str, Reason),
@@ -53,6 +53,8 @@ struct Stream {
     /// Bytes looked at in vain, for the recognition limit.
     looked: usize,
     closed: Option<End>,
+    /// It was counted as recognised.
+    counted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,7 @@ impl Stream {
             whole: true,
             looked: 0,
             closed: None,
+            counted: false,
         }
     }
 }
@@ -350,7 +353,6 @@ impl Driver {
         let stream = &mut self.sides[side.index()];
         stream.state = State::Reading;
         stream.need = 0;
-        self.news.push(News::Recognised(protocol.name()));
     }
 
     /// The other direction was recognised: what this one has kept can be read now.
@@ -446,6 +448,9 @@ impl Driver {
     /// Lets the parser read as far as it can.
     fn step(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> Result<Step, ParseError> {
         let direction = self.direction(side);
+        if !bytes.is_empty() && !std::mem::replace(&mut self.sides[side.index()].counted, true) {
+            self.news.push(News::Recognised(self.protocol.map_or("unknown", Protocol::name)));
+        }
         let Some(parser) = self.parser.as_mut() else {
             return Err(ParseError::new(Reason::Malformed, 0));
         };
@@ -496,6 +501,7 @@ impl Driver {
                 stream.state = State::Undecided;
                 stream.need = 0;
                 stream.looked = 0;
+                stream.counted = false;
                 stream.whole = true;
             }
         }

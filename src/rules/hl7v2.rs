@@ -120,7 +120,7 @@ impl Hl7Field {
 #[derive(Debug, Default)]
 pub struct Hl7v2Rules {
     segments: HashMap<[u8; 3], Vec<(u16, Hl7Field)>, foldhash::fast::FixedState>,
-    types: HashMap<String, Kind>,
+    types: HashMap<String, Kind, foldhash::fast::FixedState>,
     type_prefixes: Vec<(String, Kind)>,
 }
 

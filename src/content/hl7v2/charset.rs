@@ -85,13 +85,14 @@ impl Charset {
             _ => {}
         }
         let utf8 = std::str::from_utf8(bytes).ok();
-        let multi_byte = match self {
-            Self::One(encoding) => !encoding.is_single_byte() && encoding != UTF_8,
-            _ => false,
+        let utf8_wins = match self {
+            Self::One(encoding) if encoding.is_single_byte() => {
+                utf8.is_some_and(|text| is_utf8_after_all(text, encoding))
+            }
+            Self::One(encoding) => encoding == UTF_8,
+            Self::Undeclared | Self::Japanese => true,
         };
-        if let (Some(text), false) = (utf8, multi_byte) {
-            // A sender that declares a single-byte set and writes UTF-8 is common; text in a
-            // single-byte set that happens to be valid UTF-8 is not.
+        if let (Some(text), true) = (utf8, utf8_wins) {
             return Cow::Borrowed(text);
         }
         let encoding = match self {
@@ -105,6 +106,14 @@ impl Charset {
             _ => text,
         }
     }
+}
+
+/// Whether text that is valid UTF-8 was meant so although a single-byte set was declared, as many
+/// senders do. Two capitals of that set may look like one character of UTF-8 (`ŮŽ` in 8859/2), but then
+/// one from elsewhere; and the sets of ISO 8859 have nothing at 0x80 to 0x9F.
+fn is_utf8_after_all(text: &str, declared: &'static Encoding) -> bool {
+    text.bytes().any(|b| matches!(b, 0x80..=0x9F | 0xE0..))
+        || text.chars().all(|c| c.is_ascii() || !declared.encode(c.encode_utf8(&mut [0; 4])).2)
 }
 
 fn has_switch(bytes: &[u8], escape: u8) -> bool {
@@ -247,6 +256,9 @@ mod tests {
     #[test]
     fn utf8_wins_where_a_single_byte_set_was_declared() {
         assert_eq!(set("8859/1").decode("Spieß".as_bytes(), b'\\'), "Spieß");
+        assert_eq!(set("8859/1").decode("Łukasz".as_bytes(), b'\\'), "Łukasz");
+        assert_eq!(set("8859/1").decode("橋本".as_bytes(), b'\\'), "橋本");
+        assert_eq!(set("8859/2").decode(b"R\xD9\xAEENA", b'\\'), "RŮŽENA");
         assert_eq!(set("").decode("橋本".as_bytes(), b'\\'), "橋本");
         assert_eq!(set("").decode(b"Ren\xE9", b'\\'), "René");
         assert_eq!(set("UNICODE UTF-8").decode(b"Ren\xE9", b'\\'), "René");

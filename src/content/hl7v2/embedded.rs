@@ -23,7 +23,7 @@ pub struct Embedded {
 
 enum State {
     /// Before OBX-5.
-    Fields { number: u8, value: Vec<u8> },
+    Fields { number: u8, value: [u8; 3], len: usize },
     /// In the components of OBX-5 that describe the data.
     Components { all: Vec<Vec<u8>> },
     /// In the data.
@@ -62,7 +62,7 @@ enum Coding {
 impl Embedded {
     /// An OBX segment begins; the next bytes are those of OBX-1.
     pub const fn new() -> Self {
-        Self { state: State::Fields { number: 1, value: Vec::new() } }
+        Self { state: State::Fields { number: 1, value: [0; 3], len: 0 } }
     }
 
     /// Whether nothing behind is of interest.
@@ -84,9 +84,9 @@ impl Embedded {
         let d = &syntax.delimiters;
         for (at, &byte) in bytes.iter().enumerate() {
             match &mut self.state {
-                State::Fields { number, value } => {
+                State::Fields { number, value, len } => {
                     if char::from(byte) == d.field {
-                        if *number == 2 && value.as_slice() != b"ED" {
+                        if *number == 2 && value != b"ED\0" {
                             self.state = State::Done;
                             return;
                         }
@@ -94,8 +94,11 @@ impl Embedded {
                         if *number == 5 {
                             self.state = State::Components { all: vec![Vec::new()] };
                         }
-                    } else if *number == 2 && value.len() < 3 {
-                        value.push(byte);
+                    } else if *number == 2
+                        && let Some(slot) = value.get_mut(*len)
+                    {
+                        *slot = byte;
+                        *len += 1;
                     }
                 }
                 State::Components { all } => {

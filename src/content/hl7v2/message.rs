@@ -5,6 +5,7 @@ use super::value::{Delimiters, MAX_REPETITIONS, Syntax, Value};
 use crate::content::{Direction, Field, Mark, Scope, ServiceFacts};
 use crate::protocol::mllp::start::is_delimiter;
 use crate::rules::{Hl7Field, Hl7Subject, Hl7Type, Kind, RuleSet};
+use smallvec::SmallVec;
 
 /// Fields of one patient that are handed on; the rest of a record that repeats without end is not.
 const MAX_RECORD_FIELDS: u32 = 512;
@@ -12,6 +13,9 @@ const MAX_RECORD_FIELDS: u32 = 512;
 const MAX_FIELDS: usize = 256;
 /// Query parameters that are put together (QPD-3).
 const MAX_PARAMETERS: usize = 32;
+
+/// The fields of a segment; 0 is its name. Most segments have fewer than are held inline.
+type Fields<'s> = SmallVec<[&'s str; 48]>;
 
 /// The message being read.
 #[derive(Default)]
@@ -21,6 +25,8 @@ pub struct Message {
     test: bool,
     /// MSH-9 has no trigger event: EVN-1 has it (before v2.3).
     eventless: bool,
+    /// The last segment name looked up, and whether rules name it: they come in runs.
+    known: ([u8; 3], bool),
     record: Option<Record>,
 }
 
@@ -44,12 +50,18 @@ impl Message {
     }
 
     /// Whether a segment has to be read.
-    pub fn wants(&self, name: [u8; 3], rules: &RuleSet) -> bool {
+    pub fn wants(&mut self, name: [u8; 3], rules: &RuleSet) -> bool {
         match &name {
             b"MSH" | b"PID" => true,
             b"EVN" => self.eventless,
             b"QPD" | b"QRD" | b"QRF" => !rules.hl7v2.segment(name).is_empty(),
-            _ => self.record.is_some() && !rules.hl7v2.segment(name).is_empty(),
+            _ if self.record.is_none() => false,
+            _ => {
+                if self.known.0 != name {
+                    self.known = (name, !rules.hl7v2.segment(name).is_empty());
+                }
+                self.known.1
+            }
         }
     }
 
@@ -81,7 +93,7 @@ impl Message {
             return self.header(raw, scope);
         }
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
-        let fields: Vec<&str> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
+        let fields: Fields<'_> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
         match &name {
             b"EVN" => self.event(fields.get(1).copied().unwrap_or(""), scope),
             b"PID" => {
@@ -120,7 +132,7 @@ impl Message {
         let declared = pieces.nth(15).and_then(|p| std::str::from_utf8(p).ok()).unwrap_or("");
         self.charset = Charset::declared(declared.split(self.delimiters.repetition));
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
-        let fields: Vec<&str> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
+        let fields: Fields<'_> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
         // MSH-1 is the separator itself: MSH-n is the piece before n.
         let get = |n: usize| fields.get(n - 1).copied().unwrap_or("");
         let first = |n: usize| self.namespace(get(n));

@@ -3,6 +3,7 @@
 use super::charset::Charset;
 use crate::protocol::mllp::start::is_delimiter;
 use crate::rules::{Hl7Type, Kind};
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// Repetitions of a field that are read.
@@ -119,7 +120,7 @@ impl Syntax {
     }
 
     /// The components of a repetition, as they stand; nulls (`""`) are empty.
-    fn components<'r>(&self, raw: &'r str) -> Vec<&'r str> {
+    fn components<'r>(&self, raw: &'r str) -> SmallVec<[&'r str; MAX_COMPONENTS]> {
         raw.split(self.delimiters.component)
             .map(|c| if c == "\"\"" { "" } else { c })
             .take(MAX_COMPONENTS)
@@ -151,14 +152,14 @@ impl Syntax {
 
     /// XPN: `Family^Given^Further^Suffix^Prefix`. FN holds the surname first and its parts behind.
     fn name(&self, parts: &[&str]) -> String {
-        let shown: Vec<_> = parts.iter().take(5).map(|p| self.first(p)).collect();
+        let shown: SmallVec<[_; 5]> = parts.iter().take(5).map(|p| self.first(p)).collect();
         joined(&shown)
     }
 
     /// XAD: street, other designation, city, state, postal code. Country or state alone point to
     /// no one.
     fn address(&self, parts: &[&str]) -> String {
-        let shown: Vec<_> = parts.iter().take(5).map(|p| self.first(p)).collect();
+        let shown: SmallVec<[_; 5]> = parts.iter().take(5).map(|p| self.first(p)).collect();
         let telling = shown.iter().enumerate().any(|(i, p)| i != 3 && !p.is_empty());
         if telling { joined(&shown) } else { String::new() }
     }
@@ -186,8 +187,9 @@ impl Syntax {
         } else if is_number(&unformatted) {
             value(kind, &unformatted);
         } else if is_number(&text(7)) {
-            let parts: Vec<_> = [text(5), text(6), text(7)].into_iter().collect();
-            let spoken: Vec<&str> = parts.iter().map(|p| &**p).filter(|p| !p.is_empty()).collect();
+            let parts = [text(5), text(6), text(7)];
+            let spoken: SmallVec<[&str; 3]> =
+                parts.iter().map(|p| &**p).filter(|p| !p.is_empty()).collect();
             value(kind, &spoken.join(" "));
         }
     }

@@ -79,6 +79,26 @@ fn a_nested_record_before_the_name_waits_for_it() {
 }
 
 #[test]
+fn a_report_in_a_deidentified_object_is_not_silenced_by_it() {
+    for (outer, inner, found) in
+        [("", "Ash^Eve", 1), ("TRIAL-7", "Ash^Eve", 1), ("TRIAL-7", "TRIAL-7", 0)]
+    {
+        let mut flow = Flow::new();
+        flow.begin(AT, "dicom", true);
+        flow.sink().mark(AT, Mark::Deidentified);
+        flow.field(AT, (PatientId, "TRIAL-7", ""));
+        flow.field(AT, (Name, outer, ""));
+        flow.begin(AT, "pdf", false);
+        flow.sink().mark(AT, Mark::PatientContext);
+        flow.field(AT, (Name, inner, ""));
+        flow.field(AT, (AccessionNumber, "77", ""));
+        flow.end(AT);
+        flow.end(AT);
+        assert_eq!(flow.out.len(), found, "{outer} {inner}");
+    }
+}
+
+#[test]
 fn a_structured_record_inside_a_loose_one_is_what_counts() {
     let mut flow = Flow::new();
     flow.begin(AT, "json", false);
@@ -119,11 +139,11 @@ fn fields_marks_and_ends_without_a_record_are_passed_over() {
 #[test]
 fn nesting_beyond_the_cap_is_counted_and_brackets_stay_paired() {
     let mut flow = Flow::new();
-    for _ in 0..300 {
+    for _ in 0..600 {
         flow.begin(AT, "json", false);
     }
     flow.field(AT, (Name, "Oak^Tom", "")); // of a record that was not opened
-    for _ in 0..299 {
+    for _ in 0..599 {
         flow.end(AT);
     }
     flow.field(AT, (Name, "Ash^Eve", ""));
@@ -134,5 +154,5 @@ fn nesting_beyond_the_cap_is_counted_and_brackets_stay_paired() {
     assert_eq!(flow.findings(), [(0, false)]);
     let shown: Vec<_> = flow.out[0].identifiers.iter().map(|i| i.shown.text()).collect();
     assert_eq!(shown, ["Ash^Eve", "17"]);
-    assert_eq!(flow.lost(Loss::OpenRecords), 44);
+    assert_eq!(flow.lost(Loss::OpenRecords), 88);
 }

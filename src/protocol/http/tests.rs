@@ -196,7 +196,7 @@ fn another_protocol_after_connect_or_upgrade() {
         1460,
     );
     assert_eq!(host.contents[0].bytes, b"ok");
-    assert_eq!(news.len(), 2, "recognised twice");
+    assert_eq!(news.len(), 3, "both directions, and the client again after CONNECT");
     let (_, news) = play(
         &[
             Client(b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),

@@ -60,7 +60,7 @@ fn facts_of_the_service() {
     assert_eq!(facts.authentication, Authentication::None);
     assert!(!facts.credentials_in_clear && !facts.encrypted);
     assert_eq!(seen.contents[0].media, format!("dicom {EXPLICIT}"));
-    assert_eq!(format!("{news:?}"), "[Recognised(\"dicom\")]");
+    assert_eq!(format!("{news:?}"), "[Recognised(\"dicom\"), Recognised(\"dicom\")]");
 }
 
 #[test]
