@@ -19,11 +19,14 @@ pub mod dicom;
 pub mod fhir;
 pub mod form;
 pub mod hl7v2;
+pub mod html;
 pub mod json;
+pub mod labels;
 pub mod loose;
 pub mod markup;
 pub mod media;
 pub mod multipart;
+pub mod text;
 pub mod tree;
 pub mod x12;
 pub mod xml;
@@ -49,8 +52,10 @@ pub static FORMATS: &[&dyn Format] = &[
     &form::Target,
     &form::Form,
     &json::Json,
+    &html::Html,
     &xml::Xml,
     &csv::Csv,
+    &text::Text,
 ];
 
 /// A format: how to recognise it and how to start reading it.

@@ -85,7 +85,7 @@ pub struct Tree {
     nodes: Vec<Node>,
     values: Vec<Value>,
     text: zeroize::Zeroizing<String>,
-    /// What is said around the whole document.
+    /// What the path says of the whole document.
     pub around: Marks,
     loose: Loose,
 }
@@ -123,7 +123,7 @@ impl Tree {
     pub fn open(&mut self, object: bool) {
         let next_node = self.nodes.len() as u32;
         let (name, element, node, inherited, tag) = match self.frames.last() {
-            None => (PLAIN, false, next_node, self.around.inherited(), PLAIN),
+            None => (PLAIN, false, next_node, Marks::default(), PLAIN),
             Some(top) => {
                 let name = self.names.get(top.next);
                 // What stands under `patients` is about patients, under `doctor` about others.
@@ -304,6 +304,7 @@ impl Tree {
                         self.loose.add(meaning, value.node, view.text(value));
                     }
                 }
+                self.loose.mark_from_afar(self.around);
                 self.loose.emit(self.content, scope);
             }
         }
