@@ -40,9 +40,10 @@ pub struct RunSummary {
     pub skipped: BTreeMap<&'static str, u64>,
     /// Packets lost, by stage.
     pub dropped: BTreeMap<&'static str, u64>,
-    /// Packets that the kernel lost before they could be read (live only).
+    /// Packets that the kernel lost before they could be read; in a replay, that of the capturing
+    /// host, as the capture says.
     pub lost_by_kernel: u64,
-    /// Packets that an interface lost before they could be read (live only).
+    /// Packets that an interface lost before they could be read; likewise.
     pub lost_by_interface: u64,
     /// Flows seen.
     pub flows: u64,
