@@ -197,6 +197,14 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
     }
     item(&mut body, SECTION, "Skipped", &figures(&run.skipped), ", ");
     item(&mut body, SECTION, "Dropped", &figures(&run.dropped), ", ");
+    // Packets that the sensor, or the host that wrote the capture, never had.
+    let before = [(run.lost_by_kernel, "kernel"), (run.lost_by_interface, "interface")];
+    let before: Vec<String> = before
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, whose)| format!("{} lost by the {whose}", count(*n, "packet")))
+        .collect();
+    item(&mut body, SECTION, "Before capture", &before, ", ");
     let mut faults = run.inputs.iter().filter_map(|i| Some((&i.name, i.fault.as_ref()?)));
     for (name, fault) in faults.by_ref().take(MAX_FAULTS) {
         item(&mut body, SECTION, "Faulty input", &[foreign(name, 200), foreign(fault, 200)], ": ");
