@@ -118,7 +118,12 @@ fn open(name: &str, options: &LiveOptions) -> Result<Interface, pcap::Error> {
 }
 
 fn fault(name: &str, error: &pcap::Error) -> Fault {
-    Fault { name: name.to_owned(), offset: 0, kind: FaultKind::Interface(error.to_string()) }
+    Fault {
+        name: name.to_owned(),
+        offset: 0,
+        unpacked: false,
+        kind: FaultKind::Interface(error.to_string()),
+    }
 }
 
 impl Source for Live {
@@ -185,6 +190,7 @@ impl Source for Live {
             name: i.name.clone(),
             packets: i.packets,
             bytes: i.bytes,
+            dropped: i.counters,
             fault: None,
         };
         self.interfaces.iter().map(input).collect()
