@@ -10,15 +10,16 @@ mod file;
 mod filter;
 mod guard;
 mod inputs;
+mod link;
 mod live;
 mod pcap;
 mod timeline;
 
-pub use crate::decode::LinkType;
 pub use block::Block;
 pub use fault::{Fault, FaultKind};
 pub use filter::{Filter, FilterError};
 pub use inputs::expand;
+pub use link::LinkType;
 pub use live::{Live, LiveCounters, LiveOptions};
 pub use timeline::Timeline;
 
