@@ -11,6 +11,7 @@ mod filter;
 mod format;
 mod guard;
 mod inputs;
+mod link;
 mod live;
 mod origin;
 mod pcap;
@@ -22,11 +23,11 @@ mod testing;
 mod timeline;
 mod unpack;
 
-pub use crate::decode::LinkType;
 pub use block::Block;
 pub use fault::{Fault, FaultKind};
 pub use filter::{Filter, FilterError};
 pub use inputs::expand;
+pub use link::LinkType;
 pub use live::{Live, LiveCounters, LiveOptions};
 pub use timeline::Timeline;
 
