@@ -32,19 +32,6 @@ pub mod exit {
     pub const PARTIAL: u8 = 3;
     /// Done, and an exposure of at least the severity of `--fail-on` was found.
     pub const FOUND: u8 = 10;
-
-    use crate::exposure::Severity;
-
-    /// The status of a run that came to its end. What was asked for with `--fail-on` comes first.
-    pub fn of_run(fail_on: Option<Severity>, worst: Option<Severity>, partial: bool) -> u8 {
-        if fail_on.is_some_and(|least| worst.is_some_and(|worst| worst >= least)) {
-            FOUND
-        } else if partial {
-            PARTIAL
-        } else {
-            DONE
-        }
-    }
 }
 
 const AFTER_HELP: &str = "\
@@ -193,6 +180,9 @@ pub struct Options {
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
     pub memory: Option<Size>,
     /// Read options from a TOML file
+    ///
+    /// Each option is a key with the same name: format = "ecs", home-net = ["10.0.0.0/8"]. The
+    /// interfaces of live are the list interface. The command line wins.
     #[arg(long, value_name = "FILE", help_heading = "Running")]
     #[serde(skip)]
     pub config: Option<PathBuf>,

@@ -88,11 +88,8 @@ impl TryFrom<Replay> for Config {
         if stdin > 1 {
             return Err(usage("- (standard input) can be read only once"));
         }
-        for out in [&options.output, &options.metrics_file].into_iter().flatten() {
-            if replay.paths.iter().any(|p| is_same_file(p, out)) {
-                let out = out.display();
-                return Err(usage(format!("{out} is read and would be overwritten")));
-            }
+        for path in &replay.paths {
+            keep(path, &options)?;
         }
         config(Source::Files(replay.paths), options)
     }
@@ -129,6 +126,15 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     }
     if options.output.is_some() && options.output == options.metrics_file {
         return Err(usage("--output and --metrics-file name the same file"));
+    }
+    for path in [&options.key_file, &options.config].into_iter().flatten() {
+        keep(path, &options)?;
+    }
+    for out in [&options.output, &options.metrics_file].into_iter().flatten() {
+        if is_capture(out) {
+            let out = out.display();
+            return Err(usage(format!("{out} is a capture and would be overwritten")));
+        }
     }
     let home = options.home_net;
     Ok(Config {
@@ -234,6 +240,34 @@ pub(super) fn parse(text: &str) -> Result<Options, (usize, String)> {
 
 fn usage(text: impl Into<String>) -> ConfigError {
     ConfigError::Usage(text.into())
+}
+
+/// Refuses to write where `path` is read.
+fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
+    let outs = [&options.output, &options.metrics_file];
+    match outs.into_iter().flatten().find(|out| is_same_file(path, out)) {
+        Some(out) => Err(usage(format!("{} is read and would be overwritten", out.display()))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a capture stands where something is to be written: a slip that would cost evidence.
+fn is_capture(path: &Path) -> bool {
+    // pcap in both byte orders, with microseconds or nanoseconds; pcapng.
+    const MAGIC: [[u8; 4]; 5] = [
+        [0xa1, 0xb2, 0xc3, 0xd4],
+        [0xd4, 0xc3, 0xb2, 0xa1],
+        [0xa1, 0xb2, 0x3c, 0x4d],
+        [0x4d, 0x3c, 0xb2, 0xa1],
+        [0x0a, 0x0d, 0x0d, 0x0a],
+    ];
+    // Opening a pipe would wait for its other end.
+    if !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
+        return false;
+    }
+    let mut head = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && MAGIC.contains(&head)
 }
 
 fn is_same_file(a: &Path, b: &Path) -> bool {

@@ -118,6 +118,23 @@ fn an_input_is_never_overwritten() {
     }
     assert_eq!(std::fs::read_to_string(path).expect("read"), "not empty");
     run(&["phitap", "replay", "--output", "/dev/null", "/dev/null"]).expect("no file");
+
+    // A capture that is not even an input: the shell made `--output *.pcap` into this.
+    for magic in [*b"\xd4\xc3\xb2\xa1", *b"\xa1\xb2\x3c\x4d", *b"\n\r\r\n"] {
+        let mut capture = file("");
+        capture.write_all(&magic).and_then(|()| capture.write_all(&[0; 20])).expect("write");
+        let path = capture.path().to_str().expect("path");
+        let error = run(&["phitap", "replay", "--output", path, "x"]).expect_err("refused");
+        assert!(error.contains("is a capture"), "{error}");
+    }
+    let key = file("0123456789");
+    let path = key.path().to_str().expect("path");
+    let arguments = ["phitap", "replay", "--key-file", path, "--output", path, "x"];
+    assert!(run(&arguments).expect_err("refused").contains("would be overwritten"));
+    // The events of the last run may be replaced.
+    let events = file("{}\n");
+    run(&["phitap", "replay", "--output", events.path().to_str().expect("path"), "x"])
+        .expect("good");
 }
 
 #[test]
@@ -233,14 +250,4 @@ fn completions_and_manual_know_every_option() {
     assert!(
         page.starts_with(".ie") && page.contains("PHITAP LIVE") && page.contains("Exit status")
     );
-}
-
-#[test]
-fn exit_status_of_a_run() {
-    use Severity::{High, Low, Medium};
-    assert_eq!(exit::of_run(None, Some(High), false), exit::DONE);
-    assert_eq!(exit::of_run(None, None, true), exit::PARTIAL);
-    assert_eq!(exit::of_run(Some(Medium), Some(Low), true), exit::PARTIAL);
-    assert_eq!(exit::of_run(Some(Medium), Some(Medium), true), exit::FOUND);
-    assert_eq!(exit::of_run(Some(Low), None, false), exit::DONE);
 }

@@ -14,10 +14,15 @@ mod testing;
 
 pub mod astm;
 pub mod coding;
+pub mod csv;
 pub mod dicom;
+pub mod fhir;
 pub mod form;
 pub mod hl7v2;
 pub mod json;
+pub mod loose;
+pub mod media;
+pub mod multipart;
 pub mod x12;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
@@ -36,9 +41,11 @@ pub static FORMATS: &[&dyn Format] = &[
     &x12::Interchange,
     &coding::GzipFile,
     &coding::ZstdFile,
+    &multipart::Multipart,
     &form::Target,
     &form::Form,
     &json::Json,
+    &csv::Csv,
 ];
 
 /// A format: how to recognise it and how to start reading it.

@@ -68,8 +68,12 @@ pub(super) fn pppoe(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     Ok(Layer::Ppp)
 }
 
-/// PPP protocol field, one or two bytes (RFC 1661 2).
+/// PPP protocol field, one or two bytes (RFC 1661 2), behind the address and control field of RFC
+/// 1662, which is often left out.
 pub(super) fn ppp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
+    if walk.peek::<2>() == Some(&[0xff, 0x03]) {
+        walk.pass(2, SHORT)?;
+    }
     let &[first] = walk.take::<1>(SHORT)?;
     let protocol = if first & 1 == 1 {
         u16::from(first)

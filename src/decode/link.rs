@@ -79,13 +79,7 @@ pub(super) fn decode(walk: &mut Walk<'_>, link: LinkType) -> Result<Layer, Skip>
             let head = walk.take::<20>(SHORT)?;
             cooked(u16::from_be_bytes([head[8], head[9]]), u16::from_be_bytes([head[0], head[1]]))
         }
-        LinkType::PPP | LinkType::PPP_HDLC => {
-            // RFC 1662 address and control field, often left out
-            if walk.peek::<2>() == Some(&[0xff, 0x03]) {
-                walk.pass(2, SHORT)?;
-            }
-            Ok(Layer::Ppp)
-        }
+        LinkType::PPP | LinkType::PPP_HDLC => Ok(Layer::Ppp),
         LinkType::PPP_ETHER => ether::pppoe(walk),
         LinkType::C_HDLC => {
             let head = walk.take::<4>(SHORT)?;

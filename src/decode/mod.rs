@@ -11,6 +11,8 @@ mod ip;
 mod key;
 mod link;
 mod skip;
+#[cfg(test)]
+mod tests;
 mod tunnel;
 mod walk;
 mod wifi;
@@ -89,7 +91,7 @@ pub enum Checksums {
 pub struct Decoder {
     checksums: Checksums,
     defragmenter: Defragmenter,
-    retries: wifi::Retries,
+    wifi: wifi::Wifi,
 }
 
 impl Decoder {
@@ -107,8 +109,20 @@ impl Decoder {
         wire_len: u32,
     ) -> Outcome {
         let cut = (wire_len as usize).saturating_sub(bytes.len());
-        let mut walk = Walk::new(bytes, cut, self.checksums);
-        let layer = link.first_layer();
+        self.from(time, Walk::new(bytes, cut, self.checksums), link.first_layer())
+    }
+
+    /// The next subframe of the packet just decoded, where that was an aggregate of several (802.11
+    /// A-MSDU). `bytes` are those of the packet.
+    #[inline]
+    pub fn next_subframe(&mut self, time: Timestamp, bytes: &[u8]) -> Option<Outcome> {
+        let (start, end) = self.wifi.take_subframe()?;
+        let mut walk = Walk::new(bytes.get(..end)?, 0, self.checksums);
+        walk.pass(start, Skip::TruncatedLink).ok()?;
+        Some(self.from(time, walk, Layer::Llc))
+    }
+
+    fn from(&mut self, time: Timestamp, mut walk: Walk<'_>, layer: Layer) -> Outcome {
         match self.run(&mut walk, layer) {
             Ok(Layer::Done(decoded)) => Outcome::Segment(decoded),
             Ok(Layer::Fragment(fragment)) => match self.defragmenter.add(time, &walk, fragment) {
@@ -141,7 +155,7 @@ impl Decoder {
             walk.step()?;
             layer = match layer {
                 Layer::Link(link) => link::decode(walk, link)?,
-                Layer::Wifi => wifi::decode(walk, &mut self.retries)?,
+                Layer::Wifi => wifi::decode(walk, &mut self.wifi)?,
                 Layer::Ethernet => ether::ethernet(walk)?,
                 Layer::EtherType(ether_type) => ether::ether_type(walk, ether_type)?,
                 Layer::Llc => ether::llc(walk)?,

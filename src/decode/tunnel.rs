@@ -147,12 +147,7 @@ fn l2tpv2(walk: &mut Walk<'_>) -> Option<Result<Layer, Skip>> {
         let at = walk.rest().get(len..len + 2)?;
         len += 2 + usize::from(u16::from_be_bytes([at[0], at[1]]));
     }
-    Some(walk.pass(len, SHORT).and_then(|()| {
-        if walk.peek::<2>() == Some(&[0xff, 0x03]) {
-            walk.pass(2, SHORT)?;
-        }
-        Ok(Layer::Ppp)
-    }))
+    Some(walk.pass(len, SHORT).map(|()| Layer::Ppp))
 }
 
 /// TaZmen Sniffer Protocol: 4 bytes, then tags up to the end tag.

@@ -138,6 +138,11 @@ impl<'a> Walk<'a> {
         self.destination = destination;
     }
 
+    /// How far the walk has come in the packet, bytes.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
     /// Whether bytes are missing behind the end.
     pub fn is_cut(&self) -> bool {
         self.missing > 0

@@ -7,23 +7,59 @@ const SHORT: Skip = Skip::TruncatedLink;
 /// Transmitters whose last sequence number is remembered, to suppress retries.
 const RETRY_SLOTS: usize = 256;
 
-/// The last frame seen of each transmitter, in a small table that forgets on collision.
-pub(super) struct Retries(Box<[([u8; 6], u16)]>);
+/// Subframes of one aggregate that are read.
+const MAX_SUBFRAMES: usize = 64;
 
-impl Default for Retries {
+/// What is remembered between frames.
+pub(super) struct Wifi {
+    /// The last frame seen of each transmitter, in a small table that forgets on collision.
+    last: Box<[([u8; 6], u16)]>,
+    /// Where further subframes of the frame at hand stand, the last one first.
+    subframes: Vec<(usize, usize)>,
+}
+
+impl Default for Wifi {
     fn default() -> Self {
-        Self(vec![([0; 6], u16::MAX); RETRY_SLOTS].into())
+        Self { last: vec![([0; 6], u16::MAX); RETRY_SLOTS].into(), subframes: Vec::new() }
     }
 }
 
-impl Retries {
+impl Wifi {
     /// Whether this frame repeats the transmitter's last one.
     fn seen(&mut self, transmitter: [u8; 6], sequence: u16, retry: bool) -> bool {
         let slot = transmitter.iter().fold(0usize, |h, b| (h * 31 + usize::from(*b)) % RETRY_SLOTS);
-        let entry = &mut self.0[slot];
+        let entry = &mut self.last[slot];
         let repeated = retry && *entry == (transmitter, sequence);
         *entry = (transmitter, sequence);
         repeated
+    }
+
+    /// The next subframe's start and end in the packet.
+    #[inline]
+    pub fn take_subframe(&mut self) -> Option<(usize, usize)> {
+        self.subframes.pop()
+    }
+
+    /// Notes the subframes of an A-MSDU and goes to the first (IEEE 802.11-2020 9.3.2.2): each is
+    /// destination, source, length, LLC, and all but the last are padded to four bytes.
+    fn aggregate(&mut self, walk: &mut Walk<'_>) -> Result<(), Skip> {
+        const HEAD: usize = 14;
+        let (rest, base) = (walk.rest(), walk.position());
+        let mut at = 0;
+        while let Some(head) = rest.get(at..at + HEAD) {
+            let len = usize::from(u16::from_be_bytes([head[12], head[13]]));
+            let end = (at + HEAD + len).min(rest.len());
+            if self.subframes.len() >= MAX_SUBFRAMES {
+                break;
+            }
+            self.subframes.push((base + at + HEAD, base + end));
+            at = (at + HEAD + len).next_multiple_of(4);
+        }
+        self.subframes.reverse();
+        let (start, end) = self.subframes.pop().ok_or(SHORT)?;
+        walk.pass(start - base, SHORT)?;
+        walk.bound(end - start);
+        Ok(())
     }
 }
 
@@ -62,7 +98,8 @@ fn radiotap_flags(head: &[u8]) -> u8 {
     if first & 2 == 0 { 0 } else { head.get(at).copied().unwrap_or(0) }
 }
 
-pub(super) fn decode(walk: &mut Walk<'_>, retries: &mut Retries) -> Result<Layer, Skip> {
+pub(super) fn decode(walk: &mut Walk<'_>, wifi: &mut Wifi) -> Result<Layer, Skip> {
+    wifi.subframes.clear();
     let head = walk.peek::<24>().ok_or_else(|| {
         // Acknowledgments and clear-to-send are shorter than a data header.
         if walk.rest().first().is_some_and(|b| b & 0x0c != 0x08) {
@@ -89,7 +126,7 @@ pub(super) fn decode(walk: &mut Walk<'_>, retries: &mut Retries) -> Result<Layer
     }
     let mut transmitter = [0; 6];
     transmitter.copy_from_slice(&head[10..16]);
-    if retries.seen(transmitter, u16::from_le_bytes([head[22], head[23]]), flags & 0x08 != 0) {
+    if wifi.seen(transmitter, u16::from_le_bytes([head[22], head[23]]), flags & 0x08 != 0) {
         return Err(Skip::WifiRetry);
     }
     let qos = subtype & 0x08 != 0;
@@ -105,9 +142,7 @@ pub(super) fn decode(walk: &mut Walk<'_>, retries: &mut Retries) -> Result<Layer
     }
     walk.pass(len, SHORT)?;
     if aggregated {
-        // Subframe: destination, source, length, LLC. The first one is read.
-        let sub = walk.take::<14>(SHORT)?;
-        walk.bound(usize::from(u16::from_be_bytes([sub[12], sub[13]])));
+        wifi.aggregate(walk)?;
     }
     Ok(Layer::Llc)
 }

@@ -98,10 +98,13 @@ fn roles(sighting: &Sighting<'_>) -> (Role, Option<Role>) {
         }
         "hl7" => (Role::Hl7Interface, Some(Role::Hl7Sender)),
         "http" => match sighting.content {
-            "fhir" => (Role::FhirServer, None),
-            "dicom" => (Role::DicomwebServer, None),
+            content if content.starts_with("fhir") => (Role::FhirServer, None),
+            content if content.starts_with("dicom") => (Role::DicomwebServer, None),
             _ => (Role::WebServer, None),
         },
+        "astm" => (Role::LabInterface, None),
+        "smtp" => (Role::MailServer, None),
+        "ftp" | "smb" | "tftp" => (Role::FileServer, None),
         _ => (Role::Server, None),
     }
 }

@@ -78,7 +78,6 @@ pub struct Exposures {
     patients: Distinct,
     disclosures: u64,
     active: [u64; Severity::ALL.len()],
-    worst: Option<Severity>,
     sightings: Sightings,
     losses: Losses,
 }
@@ -132,7 +131,6 @@ impl Exposures {
             patients: Distinct::default(),
             disclosures: 0,
             active: [0; Severity::ALL.len()],
-            worst: None,
             sightings: Sightings::default(),
             losses: Losses::default(),
         }
@@ -192,7 +190,6 @@ impl Exposures {
         }
         open.grade(&self.settings.severity, score);
         self.active[band(open)] += 1;
-        self.worst = self.worst.max(Some(Severity::of(open.told.severity)));
         let exposure = open.told.id;
         let state = if opens {
             // The next update is due a minute from now; whether one is needed shows then.
@@ -269,11 +266,6 @@ impl Exposures {
     /// Exposures opened so far.
     pub fn opened(&self) -> u64 {
         self.opened
-    }
-
-    /// The worst exposure so far.
-    pub fn worst(&self) -> Option<Severity> {
-        self.worst
     }
 
     /// Open exposures by severity, in the order of [`Severity::ALL`].

@@ -323,13 +323,19 @@ pub enum Role {
     DicomwebServer,
     /// Another HTTP server.
     WebServer,
+    /// Takes results of laboratory analysers (ASTM E1394).
+    LabInterface,
+    /// Takes mail.
+    MailServer,
+    /// Takes or gives out files.
+    FileServer,
     /// Any other server.
     Server,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Pacs,
         Self::Worklist,
         Self::DicomPrinter,
@@ -341,6 +347,9 @@ impl Role {
         Self::FhirServer,
         Self::DicomwebServer,
         Self::WebServer,
+        Self::LabInterface,
+        Self::MailServer,
+        Self::FileServer,
         Self::Server,
     ];
     /// As `phi.asset.role` writes it.
@@ -357,6 +366,9 @@ impl Role {
             Self::FhirServer => "fhir-server",
             Self::DicomwebServer => "dicomweb-server",
             Self::WebServer => "web-server",
+            Self::LabInterface => "lab-interface",
+            Self::MailServer => "mail-server",
+            Self::FileServer => "file-server",
             Self::Server => "server",
         }
     }

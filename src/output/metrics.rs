@@ -20,6 +20,8 @@ pub struct Metrics {
     flows_active: IntGauge,
     flows: IntCounter,
     gap_bytes: IntCounter,
+    unread_bytes: IntCounter,
+    anomalies: IntCounterVec,
     streams: IntCounterVec,
     streams_opaque: IntCounterVec,
     records: IntCounterVec,
@@ -61,6 +63,17 @@ impl Metrics {
             )?,
             flows_active: gauge(r, "phitap_flows_active", "Flows in the flow tables.")?,
             flows: counter(r, "phitap_flows_total", "Flows seen.")?,
+            unread_bytes: counter(
+                r,
+                "phitap_content_unread_bytes_total",
+                "Bytes of contents passed over unread, such as pixel data.",
+            )?,
+            anomalies: counters(
+                r,
+                "phitap_anomalies_total",
+                "Oddities that parsers passed over.",
+                &["protocol", "reason"],
+            )?,
             gap_bytes: counter(r, "phitap_stream_gap_bytes_total", "Bytes missing in streams.")?,
             streams: counters(
                 r,
@@ -167,6 +180,14 @@ impl Metrics {
     /// The change of the number of flows in one flow table.
     pub fn flows_active(&self, change: i64) {
         self.flows_active.add(change);
+    }
+    /// Bytes of contents passed over unread.
+    pub fn unread_bytes(&self, bytes: u64) {
+        self.unread_bytes.inc_by(bytes);
+    }
+    /// Oddities that a parser passed over.
+    pub fn anomalies(&self, protocol: &'static str, reason: Reason, anomalies: u64) {
+        self.anomalies.with_label_values(&[protocol, reason.as_str()]).inc_by(anomalies);
     }
     /// Bytes missing in streams.
     pub fn gap_bytes(&self, bytes: u64) {

@@ -8,7 +8,6 @@ mod cef;
 mod community_id;
 mod ecs;
 mod ocsf;
-mod outputs;
 mod progress;
 mod run;
 mod summary;
@@ -21,7 +20,6 @@ pub mod serve;
 
 pub use board::Board;
 pub use community_id::community_id;
-pub use outputs::Outputs;
 pub use progress::Progress;
 pub use run::{InputReport, RunSummary};
 pub use serve::{ServeError, Server};

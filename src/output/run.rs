@@ -40,10 +40,9 @@ pub struct RunSummary {
     pub skipped: BTreeMap<&'static str, u64>,
     /// Packets lost, by stage.
     pub dropped: BTreeMap<&'static str, u64>,
-    /// Packets that the kernel lost before they could be read (live only).
-    pub lost_by_kernel: u64,
-    /// Packets that an interface lost before they could be read (live only).
-    pub lost_by_interface: u64,
+    /// Packets that were on the wire and never read, by who lost them (`kernel`, `interface`, and
+    /// `capture` for what a capture file says of itself). Not in the balance of `packets_read`.
+    pub lost: BTreeMap<&'static str, u64>,
     /// Flows seen.
     pub flows: u64,
     /// Directions recognised, by protocol.

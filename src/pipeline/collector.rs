@@ -15,6 +15,9 @@ pub struct Collector {
     outputs: Vec<(&'static str, Box<dyn Output>)>,
     metrics: Arc<Metrics>,
     upto: Vec<u64>,
+    /// A live run: exposures go on without packets. In a replay they go by disclosures alone, so that
+    /// nothing depends on how the work was divided.
+    live: bool,
     waiting: BinaryHeap<Waiting>,
     stats: Stats,
     events: Vec<Event>,
@@ -49,12 +52,14 @@ impl Collector {
         outputs: Vec<(&'static str, Box<dyn Output>)>,
         metrics: Arc<Metrics>,
         workers: usize,
+        live: bool,
     ) -> Self {
         Self {
             exposures,
             outputs,
             metrics,
             upto: vec![0; workers],
+            live,
             waiting: BinaryHeap::new(),
             stats: Stats::default(),
             events: Vec::new(),
@@ -68,12 +73,16 @@ impl Collector {
     /// What the output said when it was written to; nothing is written after that.
     pub fn report(&mut self, worker: usize, report: Report) -> io::Result<()> {
         self.count(&report.stats);
+        let report_clock = report.clock;
         self.upto[worker] = if report.last { u64::MAX } else { report.upto };
         self.waiting.extend(report.items.into_iter().map(|(order, item)| Waiting(order, item)));
         let upto = self.upto.iter().copied().min().unwrap_or(u64::MAX);
         while self.waiting.peek().is_some_and(|w| w.0.packet <= upto) {
             let Some(Waiting(_, item)) = self.waiting.pop() else { break };
             self.take(item);
+        }
+        if self.live {
+            self.exposures.tick(report_clock, &mut self.events);
         }
         self.write()
     }
@@ -113,6 +122,9 @@ impl Collector {
             }
         }
         self.metrics.patients_distinct(self.exposures.patients().value);
+        for (severity, n) in Severity::ALL.into_iter().zip(self.exposures.active()) {
+            self.metrics.exposures_active(severity, n);
+        }
         for (name, output) in &mut self.outputs {
             for (written, event) in events.iter().enumerate() {
                 if let Err(error) = output.event(event) {
@@ -170,6 +182,12 @@ impl Collector {
         m.memory("flows", stats.memory);
         if stats.gap_bytes > 0 {
             m.gap_bytes(stats.gap_bytes);
+        }
+        if stats.skipped_bytes > 0 {
+            m.unread_bytes(stats.skipped_bytes);
+        }
+        for (&(protocol, reason), &n) in &stats.anomalies {
+            m.anomalies(protocol, reason, n);
         }
         for (&protocol, &n) in &stats.streams {
             m.streams(protocol, n);

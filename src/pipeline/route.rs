@@ -4,9 +4,12 @@ use super::collector::Collector;
 use super::shard::Route;
 use super::work::WorkBatch;
 use super::worker::{Report, Worker};
+use crate::output::metrics::Metrics;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::io;
+use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// Batches that wait for a worker at most: some 256 packets each.
 const WORK_QUEUE: usize = 64;
@@ -61,17 +64,28 @@ impl Threads {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(workers: Vec<Worker>, collector: Collector, live: bool) -> io::Result<Self> {
+    pub fn start(
+        workers: Vec<Worker>,
+        collector: Collector,
+        metrics: &Arc<Metrics>,
+        live: bool,
+    ) -> io::Result<Self> {
         let (reports, inbox) = bounded::<(usize, Report)>(REPORT_QUEUE);
         let mut threads = Vec::new();
         let mut work = Vec::new();
         for (index, mut worker) in workers.into_iter().enumerate() {
             let (sender, queue) = bounded::<WorkBatch>(WORK_QUEUE);
             let reports = reports.clone();
+            let metrics = Arc::clone(metrics);
             let run = move || {
+                let mut busy = Busy::new();
                 for batch in queue {
-                    if reports.send((index, worker.run(&batch))).is_err() {
+                    let report = busy.during(|| worker.run(&batch));
+                    if reports.send((index, report)).is_err() {
                         break;
+                    }
+                    if let Some(ratio) = busy.ratio() {
+                        metrics.worker_busy(index, ratio);
                     }
                 }
             };
@@ -93,6 +107,34 @@ impl Threads {
             worker.join().map_err(|_| io::Error::other("a worker thread broke down"))?;
         }
         self.collector.join().map_err(|_| io::Error::other("the collector thread broke down"))
+    }
+}
+
+/// How busy a worker is, over intervals of a second.
+struct Busy {
+    since: Instant,
+    busy: Duration,
+}
+
+impl Busy {
+    fn new() -> Self {
+        Self { since: Instant::now(), busy: Duration::ZERO }
+    }
+    fn during<R>(&mut self, run: impl FnOnce() -> R) -> R {
+        let start = Instant::now();
+        let result = run();
+        self.busy += start.elapsed();
+        result
+    }
+    /// The share of the last interval, once it is over.
+    fn ratio(&mut self) -> Option<f64> {
+        let all = self.since.elapsed();
+        if all < Duration::from_secs(1) {
+            return None;
+        }
+        let ratio = self.busy.as_secs_f64() / all.as_secs_f64();
+        *self = Self::new();
+        Some(ratio)
     }
 }
 

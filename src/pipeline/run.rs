@@ -333,7 +333,7 @@ impl Flow {
             ));
         }
         let workers = (0..parts.workers).map(|_| parts.worker(config)).collect();
-        let route = Threads::start(workers, collector, live)?;
+        let route = Threads::start(workers, collector, &metrics, live)?;
         Ok(Self::Threads(Box::new(Shards::new(route, Checksums::Accept, metrics)), lost))
     }
 
@@ -443,8 +443,10 @@ fn summary(counts: &Counts, lost: LiveCounters) -> RunSummary {
         packets_decoded: counts.packets.saturating_sub(passed),
         skipped,
         dropped,
-        lost_by_kernel: lost.kernel,
-        lost_by_interface: lost.interface,
+        lost: [("kernel", lost.kernel), ("interface", lost.interface)]
+            .into_iter()
+            .filter(|(_, n)| *n > 0)
+            .collect(),
         ..RunSummary::default()
     }
 }

@@ -102,6 +102,7 @@ impl Parts {
             vec![(format.name, output), ("page", board)],
             metrics,
             self.workers,
+            matches!(config.source, Source::Interfaces(_)),
         ))
     }
 }

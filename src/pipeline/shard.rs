@@ -1,7 +1,7 @@
 //! The reading side: packets become segments, and each goes to the worker of its flow.
 
 use super::work::{BATCH_WORK, Segment, Work, WorkBatch};
-use crate::capture::Batch;
+use crate::capture::{Batch, Block};
 use crate::decode::{Checksums, Decoded, Decoder, Outcome, Skip};
 use crate::output::metrics::Metrics;
 use crate::time::{Span, Timestamp};
@@ -108,17 +108,14 @@ impl<R: Route> Shards<R> {
                 interface: packet.interface,
                 decoded: EMPTY,
             };
-            match self.decoder.decode(packet.time, packet.link, bytes, packet.len) {
-                Outcome::Segment(decoded) => {
-                    let block = &batch.blocks[usize::from(packet.block)];
-                    self.deal(Segment { decoded, ..segment }, block);
-                }
-                Outcome::Whole(decoded, payload) => {
-                    let block = crate::capture::Block::owned(payload);
-                    self.deal(Segment { decoded, base: 0, ..segment }, &block);
-                }
-                Outcome::Held => {}
-                Outcome::Skipped(skip) => self.counts.skipped[skip.index()] += 1,
+            let block = &batch.blocks[usize::from(packet.block)];
+            let outcome = self.decoder.decode(packet.time, packet.link, bytes, packet.len);
+            if let Some(skip) = self.outcome(outcome, segment, block) {
+                self.counts.skipped[skip.index()] += 1;
+            }
+            // Whatever becomes of further subframes, the packet is counted once.
+            while let Some(outcome) = self.decoder.next_subframe(packet.time, bytes) {
+                self.outcome(outcome, segment, block);
             }
         }
         self.batches += 1;
@@ -126,6 +123,19 @@ impl<R: Route> Shards<R> {
             self.flush();
         }
         self.publish();
+    }
+
+    #[inline]
+    fn outcome(&mut self, outcome: Outcome, segment: Segment, block: &Block) -> Option<Skip> {
+        match outcome {
+            Outcome::Segment(decoded) => self.deal(Segment { decoded, ..segment }, block),
+            Outcome::Whole(decoded, payload) => {
+                self.deal(Segment { decoded, base: 0, ..segment }, &Block::owned(payload));
+            }
+            Outcome::Held => {}
+            Outcome::Skipped(skip) => return Some(skip),
+        }
+        None
     }
 
     /// A packet that `--filter` excludes.
@@ -151,7 +161,7 @@ impl<R: Route> Shards<R> {
     }
 
     #[inline]
-    fn deal(&mut self, mut segment: Segment, block: &crate::capture::Block) {
+    fn deal(&mut self, mut segment: Segment, block: &Block) {
         segment.hash = self.hasher.hash_one(segment.decoded.key);
         // The upper half: the table uses the lower one.
         let worker = ((segment.hash >> 32) as usize * self.filling.len()) >> 32;

@@ -21,8 +21,6 @@ pub struct Stats {
     pub conflicts: u64,
     /// Segments that found no room in a reassembly window.
     pub refused: u64,
-    /// Flows given up at a limit.
-    pub evicted: u64,
     /// Oddities that parsers passed over.
     pub anomalies: BTreeMap<(&'static str, Reason), u64>,
     /// Records by protocol and content.
@@ -49,7 +47,6 @@ impl Stats {
         self.gap_bytes += other.gap_bytes;
         self.conflicts += other.conflicts;
         self.refused += other.refused;
-        self.evicted += other.evicted;
         self.unrecognised_flows += other.unrecognised_flows;
         self.encrypted_flows += other.encrypted_flows;
         self.encrypted_bytes += other.encrypted_bytes;

@@ -55,6 +55,8 @@ pub struct Service {
 pub struct Report {
     /// Everything up to this packet has been worked through.
     pub upto: u64,
+    /// The latest tick that was worked through.
+    pub clock: Timestamp,
     /// In order.
     pub items: Vec<(Order, Item)>,
     /// What was counted.
@@ -87,6 +89,7 @@ struct Analysis {
 pub struct Worker {
     table: Table<State>,
     context: Context,
+    clock: Timestamp,
     reported: Reported,
 }
 
@@ -124,6 +127,7 @@ impl Worker {
                 tallies: Tallies::default(),
                 report: Report::default(),
             },
+            clock: Timestamp::default(),
             reported: Reported::default(),
         }
     }
@@ -146,6 +150,7 @@ impl Worker {
                 }
                 Work::Tick { number, clock } => {
                     self.context.step(*number, *clock);
+                    self.clock = *clock;
                     self.table.tick(*clock, &mut self.context);
                 }
             }
@@ -161,7 +166,10 @@ impl Worker {
         let stats = &mut self.context.report.stats;
         let table = self.table.take_stats();
         stats.flows += table.opened;
-        stats.evicted += table.evicted;
+        if table.evicted > 0 {
+            // Both directions of each.
+            *stats.opaque.entry(("unknown", Reason::Memory)).or_default() += 2 * table.evicted;
+        }
         stats.gap_bytes += table.tcp.gap_bytes;
         stats.conflicts += table.tcp.conflicts;
         stats.refused += table.tcp.refused;
@@ -177,6 +185,7 @@ impl Worker {
         stats.skipped_bytes += std::mem::take(&mut self.context.tallies.content.skipped_bytes);
         let mut report = std::mem::take(&mut self.context.report);
         report.upto = batch.upto;
+        report.clock = self.clock;
         report.last = batch.last;
         // Time-outs and the end of the run close flows in the order of this worker's table.
         report.items.sort_by_key(|(order, _)| *order);

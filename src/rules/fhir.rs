@@ -59,6 +59,7 @@ pub struct FhirRules {
     elements: HashMap<String, HashMap<String, FhirElement>>,
     systems: HashMap<String, Kind>,
     prefixes: Vec<(String, Kind)>,
+    names: std::collections::HashSet<String, foldhash::fast::FixedState>,
 }
 
 impl FhirRules {
@@ -69,6 +70,10 @@ impl FhirRules {
     /// The element at `path` (`birthDate`, `contact.name`) of a resource type.
     pub fn element(&self, resource_type: &str, path: &str) -> Option<&FhirElement> {
         self.elements.get(resource_type)?.get(path)
+    }
+    /// Whether `name` is part of the path of any element (`contact` of `contact.name`).
+    pub fn mentions(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
     /// What a naming system stands for.
     pub fn system(&self, system: &str) -> Option<Kind> {
@@ -92,6 +97,7 @@ pub(in crate::rules) fn compile(
         list.push(info("fhir", &entry.common, Some(entry.kind), entry.path.clone(), &source));
         taken.take(entry.path.clone(), &entry.common.id, &source)?;
         let rule = field_rule(&entry.common, entry.kind, &entry.path, entry.confidence, &source)?;
+        rules.names.extend(path.split('.').map(str::to_owned));
         rules
             .elements
             .entry(resource.to_owned())

@@ -1,6 +1,6 @@
 //! Reading rule files.
 
-use super::{Kind, RuleSet, astm, dicom, fhir, hl7v2, keys, placeholder, policy, x12};
+use super::{Kind, RuleSet, astm, dicom, fhir, hl7v2, keys, placeholder, policy, text, x12};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// The rule files that ship with the binary.
 pub const SHIPPED: &[(&str, &str)] = &[
     ("dicom.toml", include_str!("../../rules/dicom.toml")),
+    ("text.toml", include_str!("../../rules/text.toml")),
     ("hl7v2.toml", include_str!("../../rules/hl7v2.toml")),
     ("astm.toml", include_str!("../../rules/astm.toml")),
     ("x12.toml", include_str!("../../rules/x12.toml")),
@@ -71,6 +72,10 @@ pub struct RuleInfo {
 struct File {
     #[serde(default)]
     dicom: Vec<toml::Spanned<dicom::Entry>>,
+    #[serde(default)]
+    dicom_text: Vec<toml::Spanned<dicom::TextEntry>>,
+    #[serde(default)]
+    recogniser: Vec<toml::Spanned<text::Entry>>,
     #[serde(default)]
     hl7v2: Vec<toml::Spanned<hl7v2::Entry>>,
     #[serde(default)]
@@ -175,6 +180,8 @@ pub(in crate::rules) trait SectionEntry {
 #[derive(Default)]
 struct Sources {
     dicom: Section<dicom::Entry>,
+    dicom_text: Section<dicom::TextEntry>,
+    recogniser: Section<text::Entry>,
     hl7v2: Section<hl7v2::Entry>,
     hl7_identifier_type: Section<hl7v2::IdentifierType>,
     astm: Section<hl7v2::Entry>,
@@ -252,6 +259,8 @@ impl Sources {
         })?;
         let mut at = Place { file, text, ids: &mut self.ids };
         at.merge("dicom", &mut self.dicom, parsed.dicom)?;
+        at.merge("dicom_text", &mut self.dicom_text, parsed.dicom_text)?;
+        at.merge("recogniser", &mut self.recogniser, parsed.recogniser)?;
         at.merge("hl7v2", &mut self.hl7v2, parsed.hl7v2)?;
         at.merge("hl7_identifier_type", &mut self.hl7_identifier_type, parsed.hl7_identifier_type)?;
         at.merge("astm", &mut self.astm, parsed.astm)?;
@@ -278,7 +287,8 @@ impl Sources {
         let severity = self.severity.unwrap_or_default();
         let deidentified = self.deidentified.unwrap_or_default();
         Ok(RuleSet {
-            dicom: dicom::compile(self.dicom, &mut entries)?,
+            dicom: dicom::compile(self.dicom, self.dicom_text, &mut entries)?,
+            text: text::compile(self.recogniser, &mut entries)?,
             hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
             astm: astm::compile(self.astm, &mut entries)?,
             x12: x12::compile(self.x12, self.x12_entity, &mut entries)?,

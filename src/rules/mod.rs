@@ -16,6 +16,7 @@ mod load;
 mod placeholder;
 mod policy;
 mod show;
+mod text;
 mod x12;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use placeholder::Placeholders;
 pub use policy::{AlertRule, Policy, RecordEvidence, SeverityEntry};
 pub use show::{check_text, list_table};
+pub use text::{Recogniser, TextRules};
 pub use x12::{X12Element, X12Rules};
 
 use std::sync::Arc;
@@ -69,6 +71,8 @@ pub struct RuleSet {
     pub keys: KeyRules,
     /// Values that name nobody.
     pub placeholders: Placeholders,
+    /// What identifiers look like in free text.
+    pub text: TextRules,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
     /// Every entry, for `phitap rules list` and `test`.

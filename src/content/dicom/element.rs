@@ -60,7 +60,7 @@ pub(super) fn decode(data: &[u8], syntax: Syntax) -> Decoded {
         return Decoded::Header(Header { tag, vr: dictionary_vr(tag), len: long, size: 8 });
     }
     let name = [head[4], head[5]];
-    let vr = VR::from_binary(name);
+    let vr = vr_of(name);
     let wide = match vr {
         Some(vr) => has_long_length(vr),
         // A VR of the future has 32 bits of length behind two reserved bytes (PS3.5 6.2.2); some
@@ -84,6 +84,52 @@ pub(super) fn decode(data: &[u8], syntax: Syntax) -> Decoded {
         return Decoded::Need(MAX_HEADER);
     };
     Decoded::Header(Header { tag, vr, len: u32_of([len[0], len[1], len[2], len[3]]), size: 12 })
+}
+
+/// The VR with this name (PS3.5 table 6.2-1). Once for each element: `VR::from_binary` goes by way
+/// of strings.
+pub(super) const fn vr_of(name: [u8; 2]) -> Option<VR> {
+    use VR::{
+        AE, AS, AT, CS, DA, DS, DT, FD, FL, IS, LO, LT, OB, OD, OF, OL, OV, OW, PN, SH, SL, SQ, SS,
+        ST, SV, TM, UC, UI, UL, UN, UR, US, UT, UV,
+    };
+    Some(match &name {
+        b"AE" => AE,
+        b"AS" => AS,
+        b"AT" => AT,
+        b"CS" => CS,
+        b"DA" => DA,
+        b"DS" => DS,
+        b"DT" => DT,
+        b"FD" => FD,
+        b"FL" => FL,
+        b"IS" => IS,
+        b"LO" => LO,
+        b"LT" => LT,
+        b"OB" => OB,
+        b"OD" => OD,
+        b"OF" => OF,
+        b"OL" => OL,
+        b"OV" => OV,
+        b"OW" => OW,
+        b"PN" => PN,
+        b"SH" => SH,
+        b"SL" => SL,
+        b"SQ" => SQ,
+        b"SS" => SS,
+        b"ST" => ST,
+        b"SV" => SV,
+        b"TM" => TM,
+        b"UC" => UC,
+        b"UI" => UI,
+        b"UL" => UL,
+        b"UN" => UN,
+        b"UR" => UR,
+        b"US" => US,
+        b"UT" => UT,
+        b"UV" => UV,
+        _ => return None,
+    })
 }
 
 /// VRs with two reserved bytes and 32 bits of length (PS3.5 table 7.1-1).
@@ -111,4 +157,18 @@ pub(super) const fn uses_charset(vr: Option<VR>) -> bool {
 /// Whether a backslash separates values (PS3.5 6.4); in texts it stands for itself.
 pub(super) const fn is_multi_valued(vr: Option<VR>) -> bool {
     !matches!(vr, Some(VR::LT | VR::ST | VR::UT | VR::UR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_vrs_as_the_dictionary_has_them() {
+        for a in 0..=255 {
+            for b in 0..=255 {
+                assert_eq!(vr_of([a, b]), VR::from_binary([a, b]));
+            }
+        }
+    }
 }

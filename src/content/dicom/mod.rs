@@ -5,6 +5,7 @@
 //! * `walker`: the elements of a data set that comes in pieces;
 //! * `charset`: (0008,0005);
 //! * `record`: the attributes that point to a person;
+//! * `text`: identifiers in comments, reports and private attributes;
 //! * `reader`: preamble, file meta information, deflated data sets.
 
 mod charset;
@@ -12,6 +13,7 @@ mod element;
 mod reader;
 mod record;
 mod syntax;
+mod text;
 mod walker;
 
 #[cfg(test)]
@@ -51,8 +53,8 @@ impl Format for Part10 {
     }
     fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
         reader::has_preamble(head)
-            || [[2u8, 0], [8, 0]].iter().any(|group| head.starts_with(group))
-                && [Syntax::ExplicitLe, Syntax::ImplicitLe]
+            || [[2u8, 0], [8, 0], [0, 8]].iter().any(|group| head.starts_with(group))
+                && [Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe]
                     .iter()
                     .any(|&syntax| head.len() >= 32 && syntax::fits(syntax, head, true))
     }

@@ -216,6 +216,7 @@ impl Document for Reader {
 
     fn memory(&self) -> usize {
         size_of::<Self>()
+            + self.record.memory()
             + match &self.phase {
                 Phase::Opening(head) => head.capacity(),
                 Phase::Meta(walker, _) | Phase::Body(walker) => {

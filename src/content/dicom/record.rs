@@ -2,8 +2,9 @@
 
 use super::charset::Charset;
 use super::element::{UNDEFINED, is_multi_valued, is_text, uses_charset};
+use super::text::Findings;
 use super::walker::{Element, Interest, Visitor};
-use crate::content::{Field, Mark, Reason, Scope, ServiceFacts};
+use crate::content::{Field, Mark, Media, Reason, Scope, ServiceFacts};
 use crate::phi::PhiBuf;
 use crate::rules::{FieldRule, Kind, RuleSet};
 use dicom_core::VR;
@@ -13,6 +14,8 @@ use zeroize::Zeroizing;
 /// Bytes kept of an attribute that a rule names (PS3.5 table 6.2-1: LT, the longest but UT, has
 /// 10,240 characters).
 const MAX_VALUE: usize = 10 << 10;
+/// Shorter texts are not searched, bytes.
+const MIN_TEXT: u32 = 6;
 /// Bytes kept of attributes that the structure needs.
 const MAX_STRUCTURAL: usize = 256;
 /// Values read of one attribute.
@@ -21,6 +24,9 @@ const MAX_VALUES: usize = 64;
 const MAX_CHARSETS: usize = 8;
 /// No rule names a tag behind this one, and images and functional groups begin there: (5200,9229).
 const LAST_SMALL_GROUP: u32 = 0x51FF_FFFF;
+
+/// Largest encapsulated document that is read, bytes.
+const MAX_DOCUMENT: usize = 2 << 20;
 
 const SPECIFIC_CHARACTER_SET: u32 = 0x0008_0005;
 const SOP_CLASS_UID: u32 = 0x0008_0016;
@@ -31,6 +37,7 @@ const PATIENT_IDENTITY_REMOVED: u32 = 0x0012_0062;
 const BURNED_IN_ANNOTATION: u32 = 0x0028_0301;
 const DIRECTORY_RECORD_SEQUENCE: u32 = 0x0004_1220;
 const DIRECTORY_RECORD_TYPE: u32 = 0x0004_1430;
+const ENCAPSULATED_DOCUMENT: u32 = 0x0042_0011;
 const LOCAL_NAMESPACE: u32 = 0x0040_0031;
 const UNIVERSAL_ENTITY_ID: u32 = 0x0040_0032;
 
@@ -69,6 +76,9 @@ pub(super) struct Record {
     pending: Option<Pending>,
     /// A patient of a media directory has begun.
     directory: bool,
+    /// A name or number of the patient was found.
+    identified: bool,
+    texts: Findings,
 }
 
 impl Record {
@@ -80,7 +90,14 @@ impl Record {
             inner: Vec::new(),
             pending: None,
             directory: false,
+            identified: false,
+            texts: Findings::default(),
         }
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.texts.memory()
     }
 
     pub fn begin(&mut self, scope: &mut Scope<'_>) {
@@ -94,6 +111,8 @@ impl Record {
     pub fn finish(&mut self, scope: &mut Scope<'_>) {
         self.flush(scope);
         if std::mem::take(&mut self.open) {
+            let identified = std::mem::take(&mut self.identified);
+            self.texts.hand_on(identified, scope);
             scope.end();
         }
     }
@@ -112,6 +131,7 @@ impl Record {
             .into_iter()
             .find_map(|name| kind_of_issuer(scope.rules(), name))
             .unwrap_or(pending.rule.kind);
+        self.identified |= kind.is_strong_id() && !pending.values.is_empty();
         for value in &pending.values {
             let field = Field::declared(&pending.rule, value.as_phi().expose());
             scope.field(field.with_kind(kind).with_issuer(issuer));
@@ -181,7 +201,10 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
         let values = split(&text, element.vr).filter(|v| says_something(v, query, rule.kind));
         let Some(issued) = ISSUED.iter().find(|i| i.id == element.tag) else {
             for value in values {
-                self.scope.field(Field::declared(rule, value));
+                self.record.identified |= matches!(rule.kind, Kind::Name | Kind::OtherId);
+                let reachable_by_mail = rule.kind == Kind::Phone && value.contains('@');
+                let kind = if reachable_by_mail { Kind::Email } else { rule.kind };
+                self.scope.field(Field::declared(rule, value).with_kind(kind));
             }
             return;
         };
@@ -248,6 +271,18 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
         }
     }
 
+    /// An encapsulated document (PS3.3 C.24.2). Its media type, (0042,0012), comes behind it, so its
+    /// first bytes must do.
+    fn document(&mut self, bytes: &[u8]) {
+        let content_type = match bytes.trim_ascii_start() {
+            [b'%', b'P', b'D', b'F', ..] => "application/pdf",
+            [b'<', ..] | [0xEF, 0xBB, 0xBF, b'<', ..] => "application/xml",
+            _ => return,
+        };
+        self.record.flush(self.scope);
+        self.scope.whole(&Media::Type { content_type, name: "" }, bytes);
+    }
+
     /// A media directory (PS3.3 F.3) lists patients one after the other.
     fn next_patient(&mut self) {
         if std::mem::replace(&mut self.record.directory, true) {
@@ -274,10 +309,17 @@ impl Visitor for Recording<'_, '_, '_> {
         if bytes.is_empty() {
             return;
         }
-        if let Some(rule) = self.rule(element).cloned() {
+        if element.tag == ENCAPSULATED_DOCUMENT {
+            self.document(bytes);
+        } else if let Some(rule) = self.rule(element).cloned() {
             self.identifying(&rule, element, bytes);
         } else if self.names_issuer(element) {
             self.issuer(element, bytes);
+        } else if let Some(field) = self.scope.rules().dicom.text(element.tag).cloned() {
+            if element.vr.is_some_and(|vr| vr != VR::UN) || is_printable(bytes) {
+                let text = self.text(element, bytes);
+                self.record.texts.search(self.scope.rules(), &field, &text);
+            }
         } else {
             self.structural(element, bytes);
         }
@@ -303,10 +345,25 @@ impl Recording<'_, '_, '_> {
         if element.depth == 0 && element.tag > last {
             return Interest::Stop;
         }
+        if element.tag == ENCAPSULATED_DOCUMENT && element.depth == 0 {
+            return if element.len as usize <= MAX_DOCUMENT {
+                Interest::Keep(MAX_DOCUMENT)
+            } else {
+                Interest::Pass
+            };
+        }
         if element.vr == Some(VR::SQ) || !is_text(element.vr) {
             return Interest::Pass;
         }
         if self.rule(element).is_some() {
+            return Interest::Keep(MAX_VALUE);
+        }
+        if !self.record.query
+            && element.len >= MIN_TEXT
+            && uses_charset(element.vr)
+            && element.vr != Some(VR::PN)
+            && self.scope.rules().dicom.text(element.tag).is_some()
+        {
             return Interest::Keep(MAX_VALUE);
         }
         let structural = match element.tag {
@@ -320,6 +377,13 @@ impl Recording<'_, '_, '_> {
         };
         if structural { Interest::Keep(MAX_STRUCTURAL) } else { Interest::Pass }
     }
+}
+
+/// Whether bytes of unknown meaning may be text.
+fn is_printable(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_end();
+    let text = text.strip_suffix(&[0]).unwrap_or(text);
+    !text.iter().any(|b| *b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n' | 0x0C | 0x1B))
 }
 
 /// Padding of values (PS3.5 6.2).

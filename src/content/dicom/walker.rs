@@ -4,7 +4,7 @@
 //! passed over without being touched.
 
 use super::element::{
-    Decoded, Header, ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION, UNDEFINED, decode,
+    Decoded, Header, ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION, UNDEFINED, decode, vr_of,
 };
 use super::syntax::Syntax;
 use crate::content::Reason;
@@ -441,7 +441,7 @@ impl Walker {
 /// Reads a header inside a sequence that its writer did not know. A length whose lower half spells
 /// a VR would be above 16 KiB, which no value in a real one has.
 fn decode_inferred(data: &[u8]) -> Decoded {
-    match data.get(4..6).and_then(|b| VR::from_binary([b[0], b[1]])) {
+    match data.get(4..6).and_then(|b| vr_of([b[0], b[1]])) {
         Some(_) => decode(data, Syntax::ExplicitLe),
         None => decode(data, Syntax::ImplicitLe),
     }

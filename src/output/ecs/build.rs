@@ -200,6 +200,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                     decoded: r.packets_decoded,
                     skipped: &r.skipped,
                     dropped: &r.dropped,
+                    lost: &r.lost,
                 },
                 bytes: r.bytes_read,
                 flows: Flows {

@@ -295,6 +295,8 @@ pub struct Packets<'a> {
     pub decoded: u64,
     pub skipped: &'a BTreeMap<&'static str, u64>,
     pub dropped: &'a BTreeMap<&'static str, u64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost: &'a BTreeMap<&'static str, u64>,
 }
 
 #[derive(Serialize)]

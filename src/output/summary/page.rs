@@ -36,7 +36,7 @@ pub(super) fn page(worst: &[&Exposure], run: &RunSummary, context: &Context) -> 
         heading(&mut out, &title, context);
         for exposure in worst.iter().take(MAX_SHOWN) {
             out.push('\n');
-            block(&mut out, exposure, context);
+            block(&mut out, exposure, run, context);
         }
         let more = all.saturating_sub(worst.len().min(MAX_SHOWN) as u64);
         if more > 0 {
@@ -72,7 +72,7 @@ fn header(out: &mut String, run: &RunSummary) {
     let _ = writeln!(out, "{}, {}{rate}", count(run.packets_read, "packet"), bytes(run.bytes_read));
 }
 
-fn block(out: &mut String, e: &Exposure, context: &Context) {
+fn block(out: &mut String, e: &Exposure, run: &RunSummary, context: &Context) {
     let severity = severity(Severity::of(e.severity), e.severity, context.colour);
     let to = format!("-> {}  {} over {}", e.server, e.protocol, e.transport.as_str());
     let client = e.client.to_string();
@@ -84,7 +84,7 @@ fn block(out: &mut String, e: &Exposure, context: &Context) {
     };
     let _ = writeln!(out, "{severity}  {client}{gap}{to}");
     let records = format!("{} in {}", count(e.records, "record"), count(e.flows, "flow"));
-    let seen = [patients(e.patients), records, times(e)];
+    let seen = [patients(e.patients), records, times(e, run)];
     item(out, BLOCK, "Seen", &seen, ", ");
     let mut over: Vec<String> = e.operations.iter().map(|o| foreign(o, MAX_NAME)).collect();
     over.extend(ends(&e.facts));
@@ -98,10 +98,20 @@ fn block(out: &mut String, e: &Exposure, context: &Context) {
     item(out, BLOCK, "How exposed", &exposed(e), "; ");
 }
 
-/// `at 10:15:02`, `10:15:02 to 10:16:00`.
-fn times(e: &Exposure) -> String {
-    let (first, last) = (time_of_day(e.first), until(e.first, e.last));
-    if first == last { format!("at {first}") } else { format!("{first} to {last}") }
+/// `at 10:15:02`, `10:15:02 to 10:16:00`; with the day if the run had more than one.
+fn times(e: &Exposure, run: &RunSummary) -> String {
+    let one_day = [e.first, e.last]
+        .iter()
+        .chain(&run.started)
+        .chain(&run.ended)
+        .all(|at| moment(*at).get(..10) == moment(e.first).get(..10));
+    let first = if one_day { time_of_day(e.first) } else { moment(e.first) };
+    let last = until(e.first, e.last);
+    if moment(e.first) == moment(e.last) {
+        format!("at {first}")
+    } else {
+        format!("{first} to {last}")
+    }
 }
 
 /// Who talks to whom, in the service's own names.
@@ -197,6 +207,7 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
     }
     item(&mut body, SECTION, "Skipped", &figures(&run.skipped), ", ");
     item(&mut body, SECTION, "Dropped", &figures(&run.dropped), ", ");
+    item(&mut body, SECTION, "Never seen", &figures(&run.lost), ", ");
     let mut faults = run.inputs.iter().filter_map(|i| Some((&i.name, i.fault.as_ref()?)));
     for (name, fault) in faults.by_ref().take(MAX_FAULTS) {
         item(&mut body, SECTION, "Faulty input", &[foreign(name, 200), foreign(fault, 200)], ": ");
@@ -292,7 +303,8 @@ fn patients(n: Count) -> String {
     format!("{about}{}", count(n.value, "patient"))
 }
 
-/// A label and its items, wrapped between items.
+/// A label and its items, wrapped between items, or between words where an item is too long for a
+/// line, or anywhere where a word is.
 fn item(
     out: &mut String,
     (indent, column): (usize, usize),
@@ -303,36 +315,48 @@ fn item(
     if items.is_empty() {
         return;
     }
+    let room = WIDTH - column;
     let mut line = format!("{:indent$}{label:<gap$}", "", gap = column - indent);
-    let mut used = column;
+    let mut used = 0;
     for (i, text) in items.iter().enumerate() {
-        let last = i + 1 == items.len();
-        let text = if last { text.clone() } else { format!("{text}{}", separator.trim_end()) };
-        let width = text.chars().count();
-        if i > 0 {
-            if used + 1 + width > WIDTH {
-                out.push_str(line.trim_end());
-                out.push('\n');
-                line = " ".repeat(column);
-                used = column;
-            } else {
-                line.push(' ');
+        let end = if i + 1 < items.len() { separator.trim_end() } else { "" };
+        let whole = format!("{text}{end}");
+        let words: Vec<&str> = if whole.chars().count() <= room {
+            vec![&whole]
+        } else {
+            whole.split_whitespace().collect()
+        };
+        for word in words {
+            let width = word.chars().count();
+            if used > 0 {
+                if used + 1 + width > room {
+                    turn(out, &mut line, column);
+                    used = 0;
+                } else {
+                    line.push(' ');
+                    used += 1;
+                }
+            }
+            for c in word.chars() {
+                if used == room {
+                    turn(out, &mut line, column);
+                    used = 0;
+                }
+                line.push(c);
                 used += 1;
             }
-        }
-        for c in text.chars() {
-            if used == WIDTH {
-                out.push_str(&line);
-                out.push('\n');
-                line = " ".repeat(column);
-                used = column;
-            }
-            line.push(c);
-            used += 1;
         }
     }
     out.push_str(line.trim_end());
     out.push('\n');
+}
+
+/// Ends `line` and starts the next at `column`.
+fn turn(out: &mut String, line: &mut String, column: usize) {
+    out.push_str(line.trim_end());
+    out.push('\n');
+    line.clear();
+    line.extend(std::iter::repeat_n(' ', column));
 }
 
 fn heading(out: &mut String, text: &str, context: &Context) {

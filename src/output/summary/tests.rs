@@ -121,3 +121,35 @@ fn of_too_many_exposures_the_worst_are_shown_and_the_rest_counted() {
     assert!(page.contains("in 4 146 exposures"), "{}", &page[..400]);
     assert!(page.contains("... and 4 046 less severe"));
 }
+
+#[test]
+fn long_items_break_between_words_and_times_get_their_day_where_there_is_more_than_one() {
+    let fault = "ends within a packet at byte 3042; everything before was read, copy the file again \
+                 if it should be longer";
+    let input = InputReport {
+        name: "/captures/a-name-that-is-rather-long/of-a-file.pcap".into(),
+        fault: Some(fault.into()),
+        ..InputReport::default()
+    };
+    let page =
+        page(&events(), &RunSummary { inputs: vec![input], ended: Some(at(90_000)), ..run() });
+    let expected = concat!(
+        "\n  Faulty input    /captures/a-name-that-is-rather-long/of-a-file.pcap: ends within a packet at byte",
+        "\n                  3042; everything before was read, copy the file again if it should be longer\n",
+    );
+    assert!(page.contains(expected), "{page}");
+    assert!(page.contains("1 record in 1 flow, at 2026-03-01 10:15:02\n"), "{page}");
+    assert!(page.contains("in 1 flow, 2026-03-01 10:15:04 to 10:15:15\n"), "{page}");
+
+    // Two moments within a second look like one.
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for (patient, nanos) in [(1, 0), (2, 400_000_000)] {
+        let time = at(0) + crate::time::Span(nanos);
+        x.disclosure(Sample { patient, time, ..Sample::default() }.build(), &mut out);
+    }
+    x.finish(at(1), &mut out);
+    for ended in [600, 90_000] {
+        let page = self::page(&out, &RunSummary { ended: Some(at(ended)), ..run() });
+        assert!(page.contains("in 1 flow, at ") && !page.contains(" to 10:15:02\n"), "{page}");
+    }
+}

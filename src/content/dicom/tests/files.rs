@@ -51,7 +51,7 @@ fn part_10_files_with_and_without_preamble() {
 
 #[test]
 fn a_data_set_alone_is_recognised() {
-    for syntax in [Syntax::ImplicitLe, Syntax::ExplicitLe] {
+    for syntax in [Syntax::ImplicitLe, Syntax::ExplicitLe, Syntax::ExplicitBe] {
         let log = same_in_all_pieces(&Build::new(syntax).patient().pixels(64).bytes);
         assert_eq!(log.records[0].len(), 5);
     }

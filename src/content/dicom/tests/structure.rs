@@ -268,3 +268,49 @@ fn a_gap_costs_what_it_hits() {
     assert_eq!(log.records, [["(0010,0010) name Doe^Jane"]]);
     assert_eq!(log.given_up, [Reason::Gap]);
 }
+
+#[test]
+fn free_text_adds_to_somebody() {
+    let text = "Patient seen; born 1970-06-06, MRN 00773500, reachable at (800) 555-0141.";
+    let with = |name: &str| {
+        Build::new(Syntax::ExplicitLe)
+            .text(0x0008_0060, "CS", "SR")
+            .text(0x0009_0010, "LO", "ACME support@acme.example.com")
+            .text(0x0009_1001, "LO", "mail jane.doe@example.org please")
+            .bytes(0x0009_1002, "UN", b"call 030 901820-11\0")
+            .bytes(0x0009_1003, "UN", b"call\x01\x02 030 901820-12")
+            .text(0x0010_0010, "PN", name)
+            .sequence(0x0040_A730, false, &[&|b| b.text(0x0040_A160, "UT", text)])
+            .bytes
+    };
+    let log = read_all(EXPLICIT, &with("Doe^Jane"));
+    assert_eq!(
+        log.records,
+        [[
+            "(0010,0010) name Doe^Jane",
+            "private email jane.doe@example.org ?",
+            "private phone 030 901820-11 ?",
+            "(0040,A160) birth_date 1970-06-06 ?",
+            "(0040,A160) phone (800) 555-0141 ?",
+            "(0040,A160) patient_id 00773500 ?",
+        ]]
+    );
+    // The record number is labelled: it names somebody by itself.
+    assert_eq!(read(EXPLICIT, false, &with(""), 100).records[0].len(), 5);
+    // A telephone number alone does not.
+    let data = Build::new(Syntax::ExplicitLe)
+        .text(0x0008_0060, "CS", "OT")
+        .text(0x0020_4000, "LT", "Service: call (800) 555-0141, help@vendor.example.com")
+        .bytes;
+    assert!(read(EXPLICIT, false, &data, 100).records[0].is_empty());
+}
+
+#[test]
+fn telecom_information_may_be_an_address_for_mail() {
+    let data = Build::new(Syntax::ExplicitLe)
+        .text(0x0010_0020, "LO", "7-1")
+        .text(0x0010_2155, "LT", "jane.doe@example.org")
+        .bytes;
+    let log = read_all(EXPLICIT, &data);
+    assert_eq!(log.records[0][1], "(0010,2155) email jane.doe@example.org");
+}

@@ -1,0 +1,279 @@
+//! Tables of text: CSV (RFC 4180), TSV, and their kin with semicolons and bars. The first line names
+//! the columns; each other line is one record.
+
+use super::loose::{Loose, Marks, Meaning};
+use super::{Document, Format, Media, Reason, Scope, Want, media};
+use crate::rules::RuleSet;
+
+/// Longest row, bytes.
+const MAX_ROW: usize = 64 << 10;
+
+/// Columns looked at.
+const MAX_COLUMNS: usize = 256;
+
+/// Comma, semicolon, tab or bar between the columns; the header tells which.
+pub struct Csv;
+
+impl Format for Csv {
+    fn name(&self) -> &'static str {
+        "csv"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool {
+        let declared = media::says(media, "csv", &["csv", "tsv", "tab", "psv"])
+            || media::says(media, "tab", &[]);
+        let Some(lf) = head.iter().position(|b| *b == b'\n').or(whole.then_some(head.len())) else {
+            return declared;
+        };
+        let line = head.get(..lf).unwrap_or_default();
+        let text = !head.iter().any(|b| *b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n'));
+        match separator(line) {
+            // Undeclared, several columns with names of a header, and a row below it as wide.
+            Some(separator) if text => declared || is_header(line, separator),
+            _ => false,
+        }
+    }
+
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Table {
+            path: media::path(media),
+            row: Vec::new(),
+            quoted: false,
+            separator: None,
+            columns: Vec::new(),
+            around: Marks::default(),
+        })
+    }
+}
+
+/// The separator of a header line: the one that occurs most.
+fn separator(line: &[u8]) -> Option<u8> {
+    let count = |s: u8| line.iter().filter(|b| **b == s).count();
+    [b'\t', b';', b',', b'|']
+        .into_iter()
+        .map(|s| (count(s), s))
+        .filter(|(n, _)| *n > 0)
+        .max()
+        .map(|(_, s)| s)
+}
+
+/// Whether a line looks like column names rather than prose: short cells, most of them words.
+fn is_header(line: &[u8], separator: u8) -> bool {
+    let cells = line.split(|b| *b == separator);
+    let (mut count, mut named) = (0, 0);
+    for cell in cells {
+        let cell = cell.trim_ascii();
+        count += 1;
+        let words = cell.split(|b| *b == b' ').count();
+        named += usize::from(
+            !cell.is_empty()
+                && cell.len() <= 40
+                && words <= 4
+                && cell.iter().any(u8::is_ascii_alphabetic),
+        );
+    }
+    count >= 3 && named * 4 >= count * 3
+}
+
+struct Table {
+    path: Option<Box<str>>,
+    /// The row that is being collected.
+    row: Vec<u8>,
+    quoted: bool,
+    /// `None` until the header is read.
+    separator: Option<u8>,
+    columns: Vec<Column>,
+    around: Marks,
+}
+
+#[derive(Default)]
+struct Column {
+    meaning: Option<Meaning>,
+    marks: Marks,
+}
+
+impl Document for Table {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        if let Some(path) = self.path.take() {
+            self.around = media::about(&path, scope);
+        }
+        let mut start = 0;
+        for (at, &byte) in bytes.iter().enumerate() {
+            match byte {
+                // RFC 4180 2.6: a line break inside quotes belongs to the cell.
+                b'"' => self.quoted = !self.quoted,
+                b'\n' if !self.quoted || self.row.len() + at - start > MAX_ROW / 4 => {
+                    self.quoted = false;
+                    let piece = bytes.get(start..at).unwrap_or_default();
+                    start = at + 1;
+                    if !self.line(piece, scope) {
+                        return Want::NOTHING;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let rest = bytes.get(start..).unwrap_or_default();
+        if self.row.len() + rest.len() > MAX_ROW {
+            scope.give_up(Reason::Limit);
+            return Want::NOTHING;
+        }
+        self.row.extend_from_slice(rest);
+        Want::ALL
+    }
+
+    fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
+        // The row around the hole is lost, and the header if it was in it.
+        self.row.clear();
+        self.quoted = false;
+        if self.separator.is_none() { Want::NOTHING } else { Want::ALL }
+    }
+
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        if complete {
+            self.line(&[], scope);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        self.row.capacity() + self.columns.capacity() * size_of::<Column>()
+    }
+}
+
+impl Table {
+    /// A line whose last piece is `piece`. False if no line can be of interest.
+    fn line(&mut self, piece: &[u8], scope: &mut Scope<'_>) -> bool {
+        let held;
+        let line = if self.row.is_empty() {
+            piece
+        } else {
+            self.row.extend_from_slice(piece);
+            held = zeroize::Zeroizing::new(std::mem::take(&mut self.row));
+            held.as_slice()
+        };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.trim_ascii().is_empty() {
+            return true;
+        }
+        let line = match std::str::from_utf8(line) {
+            Ok(text) => std::borrow::Cow::Borrowed(text),
+            Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(line).0,
+        };
+        let Some(separator) = self.separator else {
+            let line = line.trim_start_matches('\u{feff}');
+            // Excel's hint, `sep=;`.
+            if line.len() == 5 && line.starts_with("sep=") {
+                return true;
+            }
+            let Some(separator) = separator(line.as_bytes()) else { return false };
+            self.separator = Some(separator);
+            let rules = scope.rules;
+            self.columns = Cells { rest: Some(line), separator }
+                .take(MAX_COLUMNS)
+                .map(|n| column(&n, rules))
+                .collect();
+            for column in &self.columns {
+                // A column that only patients have, or none of them, says so of every row.
+                self.around = self.around.and(column.marks.inherited());
+            }
+            return self.columns.iter().any(|c| c.meaning.is_some());
+        };
+        let mut record = Loose::default();
+        record.mark(self.around);
+        for (column, cell) in self.columns.iter().zip(Cells { rest: Some(&line), separator }) {
+            if !cell.trim().is_empty() {
+                record.mark(column.marks);
+                if let Some(meaning) = &column.meaning {
+                    record.add(meaning, 0, &cell);
+                }
+            }
+        }
+        record.emit("csv", scope);
+        true
+    }
+}
+
+fn column(name: &str, rules: &RuleSet) -> Column {
+    let name = name.trim();
+    Column {
+        meaning: rules.keys.get(name).map(Meaning::from),
+        marks: rules.keys.context(name).map_or(Marks::default(), Marks::about),
+    }
+}
+
+/// The cells of a row, without quotes.
+struct Cells<'a> {
+    rest: Option<&'a str>,
+    separator: u8,
+}
+
+impl<'a> Iterator for Cells<'a> {
+    type Item = std::borrow::Cow<'a, str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.rest?;
+        let separator = self.separator as char;
+        let Some(quoted) = text.trim_start_matches(' ').strip_prefix('"') else {
+            let (cell, rest) = match text.split_once(separator) {
+                Some((cell, rest)) => (cell, Some(rest)),
+                None => (text, None),
+            };
+            self.rest = rest;
+            return Some(cell.into());
+        };
+        let mut from = 0;
+        let end = loop {
+            match quoted.get(from..).and_then(|q| q.find('"')) {
+                None => break quoted.len(),
+                Some(at) if quoted.get(from + at + 1..).is_some_and(|q| q.starts_with('"')) => {
+                    from += at + 2
+                }
+                Some(at) => break from + at,
+            }
+        };
+        let cell = quoted.get(..end).unwrap_or("");
+        let after = quoted.get(end + 1..).unwrap_or("");
+        self.rest = after.split_once(separator).map(|(_, rest)| rest);
+        Some(if cell.contains("\"\"") { cell.replace("\"\"", "\"").into() } else { cell.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::records;
+
+    #[test]
+    fn rows_are_records() {
+        let text = "mrn,last_name,first_name,dob,diagnosis\r\n1,\"Wal\"\"lace, Jr\",Ryan,1942-07-10,I10\n\n2,Petty,\"Ga\nbi\",1948-06-07,\n3,Cut";
+        assert_eq!(
+            records("text/csv", text.as_bytes()),
+            [
+                "http>csv:~csv [PatientContext] [Diagnosis] patient_id=1 name=Wal\"lace, Jr^Ryan birth_date=1942-07-10",
+                "http>csv:~csv [PatientContext] patient_id=2 name=Petty^Ga\nbi birth_date=1948-06-07",
+                "http>csv:~csv [PatientContext] patient_id=3 name=Cut",
+            ]
+        );
+    }
+
+    #[test]
+    fn other_separators_and_charsets() {
+        let text = b"\xef\xbb\xbfPatienten-ID;Nachname;Vorname;Geburtsdatum\n7;M\xfcller;J\xf6rg;01.02.1970\n";
+        assert_eq!(
+            records("", text),
+            ["http>csv:~csv [PatientContext] patient_id=7 name=Müller^Jörg birth_date=01.02.1970",]
+        );
+        assert_eq!(records("text/plain", b"name\tdob\tward\nA B\t1970-01-01\t3\n").len(), 1);
+    }
+
+    #[test]
+    fn nobody() {
+        for text in [
+            "order_no,sku,name,phone\n1,2,Lamp,555123\n",
+            "Dear all, this is a letter, not a table, with commas.\nIt has, as it were, no columns, none.\n",
+            "a,b,c\n1,2,3\n",
+            "id,name,email,user_id\n1,A B,a@b.c,7\n",
+        ] {
+            assert_eq!(records("text/csv", text.as_bytes()), Vec::<String>::new(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! FHIR data types as fields of a record; JSON and XML share it.
+
+use super::loose::Marks;
+use super::{Field, Scope};
+use crate::rules::{FhirElement, FhirType, Kind};
+
+/// Parts kept of one element.
+const MAX_PARTS: usize = 32;
+
+/// Longest value put together from parts, bytes.
+const MAX_JOINED: usize = 512;
+
+/// The parts of one instance of an element: the names below it, and their values.
+#[derive(Default)]
+pub struct Parts<'a> {
+    parts: Vec<(Part, &'a str)>,
+}
+
+/// The parts of data types that matter (FHIR R4, data types).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    /// The value of a primitive.
+    Itself,
+    Family,
+    Given,
+    Text,
+    Use,
+    System,
+    Value,
+    TypeCode,
+    Line,
+    Place,
+    Display,
+    Url,
+}
+
+impl<'a> Parts<'a> {
+    /// A value under the names `path` below the element.
+    pub fn add(&mut self, path: &[&str], value: &'a str) {
+        let part = match path {
+            [] => Part::Itself,
+            ["family"] => Part::Family,
+            ["given"] => Part::Given,
+            ["text"] => Part::Text,
+            ["use"] => Part::Use,
+            ["system"] => Part::System,
+            ["value"] | ["valueString"] => Part::Value,
+            ["type", "coding", "code"] => Part::TypeCode,
+            ["line"] => Part::Line,
+            ["city" | "district" | "state" | "postalCode" | "country"] => Part::Place,
+            ["display"] => Part::Display,
+            ["url"] => Part::Url,
+            _ => return,
+        };
+        if self.parts.len() < MAX_PARTS {
+            self.parts.push((part, value));
+        }
+    }
+
+    fn get(&self, part: Part) -> &'a str {
+        self.all(part).next().unwrap_or("")
+    }
+
+    fn all(&self, part: Part) -> impl Iterator<Item = &'a str> + Clone {
+        self.parts.iter().filter(move |(p, _)| *p == part).map(|(_, value)| *value)
+    }
+}
+
+/// A resource that is handed on element by element. Its record starts with the first field.
+pub struct Element {
+    marks: Marks,
+    begun: bool,
+}
+
+impl Element {
+    /// A resource of this type.
+    pub fn resource(_type: &str, marks: Marks) -> Self {
+        Self { marks, begun: false }
+    }
+
+    /// An element with its parts.
+    pub fn element(&mut self, element: &FhirElement, parts: &Parts<'_>, scope: &mut Scope<'_>) {
+        let kind = element.rule.kind;
+        match element.datatype {
+            FhirType::Primitive => self.field(element, kind, parts.get(Part::Itself), "", scope),
+            FhirType::Reference => self.field(element, kind, parts.get(Part::Display), "", scope),
+            FhirType::HumanName => {
+                let family = join(parts.all(Part::Family), " ");
+                let given = join(parts.all(Part::Given), " ");
+                let text = parts.get(Part::Text);
+                let name = match (family.is_empty(), given.is_empty()) {
+                    (true, true) => zeroize::Zeroizing::new(text.to_owned()),
+                    (false, true) => family,
+                    _ => join([family.as_str(), given.as_str()].into_iter(), "^"),
+                };
+                self.field(element, kind, &name, "", scope);
+            }
+            FhirType::Identifier => {
+                let system = parts.get(Part::System);
+                let typed = |code| scope.rules.hl7v2.identifier_type(code);
+                let kind = (scope.rules.fhir.system(system))
+                    .or_else(|| parts.all(Part::TypeCode).find_map(typed))
+                    .unwrap_or(kind);
+                self.field(element, kind, parts.get(Part::Value), system, scope);
+            }
+            FhirType::Address => {
+                let lines = parts.all(Part::Line).chain(parts.all(Part::Place));
+                let mut address = join(lines, ", ");
+                if address.is_empty() {
+                    address = join(parts.all(Part::Text), ", ");
+                }
+                self.field(element, kind, &address, "", scope);
+            }
+            FhirType::ContactPoint => {
+                // Of a contact person, only the number has a kind of its own.
+                let own = kind == Kind::Phone;
+                let kind = match parts.get(Part::System) {
+                    "phone" | "sms" | "pager" | "" => kind,
+                    "fax" if own => Kind::Fax,
+                    "email" if own => Kind::Email,
+                    "url" if own => Kind::Url,
+                    "other" if own => Kind::OtherId,
+                    _ => return,
+                };
+                self.field(element, kind, parts.get(Part::Value), "", scope);
+            }
+        }
+    }
+
+    fn field(
+        &mut self,
+        element: &FhirElement,
+        kind: Kind,
+        value: &str,
+        issuer: &str,
+        scope: &mut Scope<'_>,
+    ) {
+        if value.trim().is_empty() {
+            return;
+        }
+        if !self.begun {
+            self.begun = true;
+            scope.begin("fhir");
+            self.marks.put(scope);
+        }
+        scope.field(Field::declared(&element.rule, value).with_kind(kind).with_issuer(issuer));
+    }
+
+    /// The resource is complete.
+    pub fn end(self, scope: &mut Scope<'_>) {
+        if self.begun {
+            scope.end();
+        }
+    }
+}
+
+fn join<'a>(parts: impl Iterator<Item = &'a str>, separator: &str) -> zeroize::Zeroizing<String> {
+    let mut joined = zeroize::Zeroizing::new(String::new());
+    for (i, part) in parts.enumerate() {
+        if joined.len() + part.len() + separator.len() > MAX_JOINED {
+            break;
+        }
+        if i > 0 {
+            joined.push_str(separator);
+        }
+        joined.push_str(part);
+    }
+    joined
+}

@@ -1,0 +1,61 @@
+use super::super::testing::{records, records_of};
+use super::*;
+
+fn form(text: &str) -> Vec<String> {
+    records("application/x-www-form-urlencoded", text.as_bytes())
+}
+
+fn target(text: &str) -> Vec<String> {
+    let whole = records_of(Media::Target, &[], text.as_bytes(), usize::MAX);
+    assert_eq!(records_of(Media::Target, &[], text.as_bytes(), 3), whole);
+    whole
+}
+
+#[test]
+fn a_registration_in_spanish() {
+    let got = form(
+        "apellido=Gonz%C3%A1lez&nombre=Ver%C3%B3nica&dob=1936-03-01&mrn=H0740840&phone=%2B34+912&x=%zz",
+    );
+    assert_eq!(
+        got,
+        ["http>form:~form [PatientContext] name=González^Verónica birth_date=1936-03-01 \
+         patient_id=H0740840 phone=+34 912",]
+    );
+    assert_eq!(
+        form("patient%5Bfirst_name%5D=J&patient%5Blast_name%5D=D%F6&patient[dob]=1970-01-01"),
+        ["http>form:~form [PatientContext] name=Dö^J birth_date=1970-01-01",]
+    );
+}
+
+#[test]
+fn searches() {
+    assert_eq!(
+        target("/fhir/Patient?family:exact=Moran&given=Jon&birthdate=ge1970-02-23"),
+        ["http>target:~target [PatientContext] [Query] name=Moran^Jon birth_date=1970-02-23",]
+    );
+    assert_eq!(
+        target("/fhir/Patient?identifier=urn:oid:1.2%7CH-17&name=x"),
+        ["http>target:~target [PatientContext] [Query] patient_id=H-17 name=x",]
+    );
+    assert_eq!(
+        target("/dicom-web/studies?PatientName=Doe*&PatientID=7"),
+        ["http>target:~target [PatientContext] [Query] name=Doe patient_id=7",]
+    );
+}
+
+#[test]
+fn nobody() {
+    for text in [
+        "/search?q=name&page=2",
+        "/shop?name=lamp&order_id=5&phone=5551234",
+        "/fhir/Patient?_summary=count",
+        "/?",
+        "/dicom-web/studies?includefield=00100010&includefield=00100030",
+        "/a?first_name=&last_name=&dob=",
+    ] {
+        assert_eq!(target(text), Vec::<String>::new(), "{text}");
+    }
+    // Clients send anything under this type.
+    assert_eq!(form("{\"patient_name\":\"x=y\",\"mrn\":1}").len(), 1);
+    assert!(form("name=lamp&sku=7&email=a@b.c").is_empty());
+}

@@ -1,0 +1,224 @@
+//! A record of a loose format (JSON, form, CSV, HTML, text): values under names that the key rules
+//! know, put together to the fields of one person.
+
+use super::{Evidence, Field, Mark, Scope};
+use crate::phi::Phi;
+use crate::rules::{About, FieldRule, Key, Kind, NamePart};
+use std::sync::Arc;
+
+/// Fields kept of one record.
+pub const MAX_FIELDS: usize = 64;
+
+/// Characters of one value that is put together from parts, bytes.
+const MAX_JOINED: usize = 512;
+
+/// What a name of the wire means; a [`Key`] that may be kept.
+#[derive(Clone)]
+pub struct Meaning {
+    /// The rule.
+    pub rule: Arc<FieldRule>,
+    /// Whole, family or given name.
+    pub part: NamePart,
+    /// The name itself says that it is about a patient.
+    pub patient: bool,
+}
+
+impl From<&Key> for Meaning {
+    fn from(key: &Key) -> Self {
+        Self { rule: Arc::clone(&key.rule), part: key.part, patient: key.patient }
+    }
+}
+
+impl Meaning {
+    /// The whole value of a field that a rule names.
+    pub fn whole(rule: &Arc<FieldRule>) -> Self {
+        Self { rule: Arc::clone(rule), part: NamePart::Whole, patient: false }
+    }
+}
+
+/// What is said around a record.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Marks(u8);
+
+impl Marks {
+    const ALL: [(u8, Mark); 5] = [
+        (1, Mark::PatientContext),
+        (2, Mark::Diagnosis),
+        (4, Mark::Result),
+        (8, Mark::Medication),
+        (32, Mark::Query),
+    ];
+    const OTHER: u8 = 16;
+
+    /// About a patient.
+    pub const PATIENT: Self = Self(1);
+    /// A question.
+    pub const QUERY: Self = Self(32);
+
+    /// What a context name says.
+    pub const fn about(about: About) -> Self {
+        Self(match about {
+            About::Patient => 1,
+            // Nobody else has these.
+            About::Diagnosis => 1 | 2,
+            About::Result => 4,
+            About::Medication => 8,
+            About::Other => Self::OTHER,
+        })
+    }
+    /// Both.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+    /// Whether all of `other` is said.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+    /// Something else altogether.
+    pub const fn is_other(self) -> bool {
+        self.0 & Self::OTHER != 0
+    }
+    /// What is said of whatever stands inside.
+    pub const fn inherited(self) -> Self {
+        Self(self.0 & (1 | Self::OTHER))
+    }
+    /// Hands the marks on.
+    pub fn put(self, scope: &mut Scope<'_>) {
+        for (bit, mark) in Self::ALL {
+            if self.0 & bit != 0 {
+                scope.mark(mark);
+            }
+        }
+    }
+}
+
+/// A record that is being put together.
+#[derive(Default)]
+pub struct Loose {
+    fields: Vec<Part>,
+    marks: Marks,
+}
+
+struct Part {
+    meaning: Meaning,
+    /// Parts of one name or address stand in one group.
+    group: u32,
+    value: zeroize::Zeroizing<String>,
+}
+
+impl Loose {
+    /// A value under a name that means something.
+    pub fn add(&mut self, meaning: &Meaning, group: u32, value: &str) {
+        let value = value.trim();
+        if value.is_empty() || self.fields.len() >= MAX_FIELDS {
+            return;
+        }
+        if meaning.patient {
+            self.mark(Marks::PATIENT);
+        }
+        self.fields.push(Part {
+            meaning: meaning.clone(),
+            group,
+            value: zeroize::Zeroizing::new(value.to_owned()),
+        });
+    }
+
+    /// Something said around it.
+    pub fn mark(&mut self, marks: Marks) {
+        self.marks = self.marks.and(marks);
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.fields.iter().map(|f| size_of::<Part>() + f.value.capacity()).sum()
+    }
+
+    /// Hands the record on, if it can be one of a person, and starts a new one.
+    pub fn emit(&mut self, content: &'static str, scope: &mut Scope<'_>) {
+        let marks = std::mem::take(&mut self.marks);
+        let fields = std::mem::take(&mut self.fields);
+        let patient = marks.has(Marks::PATIENT);
+        if marks.is_other() && !patient {
+            return;
+        }
+        let first = fields.first().map(|f| f.meaning.rule.kind);
+        let several = fields.iter().any(|f| Some(f.meaning.rule.kind) != first);
+        if first.is_none() || !(several || patient) {
+            return;
+        }
+        scope.begin_loose(content);
+        marks.put(scope);
+        let mut at = 0;
+        while let Some(part) = fields.get(at) {
+            let same = |other: &&Part| {
+                other.group == part.group && other.meaning.rule.kind == part.meaning.rule.kind
+            };
+            let joins = match part.meaning.part {
+                NamePart::Whole => part.meaning.rule.kind == Kind::Address,
+                NamePart::Family | NamePart::Given => true,
+            };
+            // What belongs together is handed on where its first part stands.
+            let before = fields.iter().take(at).filter(same);
+            let earlier = before.clone().any(|o| joins_with(o, part));
+            if !joins {
+                put(&part.meaning, &part.value, scope);
+            } else if !earlier {
+                let parts = fields.iter().skip(at).filter(same).filter(|o| joins_with(o, part));
+                let value = join(parts, part.meaning.part != NamePart::Whole);
+                put(&part.meaning, &value, scope);
+            }
+            at += 1;
+        }
+        scope.end();
+    }
+}
+
+/// Whether two parts of one group and kind make one value.
+fn joins_with(a: &Part, b: &Part) -> bool {
+    (a.meaning.part == NamePart::Whole) == (b.meaning.part == NamePart::Whole)
+}
+
+/// Family names `^` given names, or the lines of an address.
+fn join<'a>(
+    parts: impl Iterator<Item = &'a Part> + Clone,
+    name: bool,
+) -> zeroize::Zeroizing<String> {
+    let mut joined = zeroize::Zeroizing::new(String::new());
+    let mut append = |value: &str, separator: &str| {
+        if joined.len() + value.len() < MAX_JOINED {
+            if !joined.is_empty() && !joined.ends_with('^') {
+                joined.push_str(separator);
+            }
+            joined.push_str(value);
+        }
+    };
+    if !name {
+        parts.for_each(|p| append(&p.value, ", "));
+        return joined;
+    }
+    let of = |part: NamePart| parts.clone().filter(move |p| p.meaning.part == part);
+    of(NamePart::Family).for_each(|p| append(&p.value, " "));
+    if of(NamePart::Given).next().is_some() {
+        append("^", "");
+        of(NamePart::Given).for_each(|p| append(&p.value, " "));
+    }
+    joined
+}
+
+fn put(meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
+    let rule = &meaning.rule;
+    scope.field(Field {
+        kind: rule.kind,
+        value: Phi::new(value),
+        name: &rule.field,
+        rule: &rule.id,
+        issuer: "",
+        confidence: rule.confidence,
+        evidence: Evidence::Labelled,
+    });
+}

@@ -1,0 +1,84 @@
+//! `[[recogniser]]`: what identifiers look like in free text, by shape or by the words before them.
+
+use super::load::{Compiled, LoadError, RuleInfo, faulty, field_rule, info, section_entry};
+use super::{FieldRule, Kind};
+use regex::{Regex, RegexBuilder};
+use std::sync::Arc;
+
+/// Largest compiled pattern, bytes.
+const MAX_PATTERN: usize = 1 << 20;
+
+section_entry! {
+    /// An entry as written.
+    pub(in crate::rules) struct Entry {
+        kind: Kind,
+        /// A regular expression; the group `value`, where it has one, is the identifier.
+        pattern: String,
+        /// The pattern contains the words that say what the value is.
+        #[serde(default)]
+        labelled: bool,
+        /// The value must hold a digit.
+        #[serde(default)]
+        digit: bool,
+        confidence: Option<f32>,
+    }
+}
+
+/// A pattern with its meaning.
+#[derive(Debug)]
+pub struct Recogniser {
+    /// What it means.
+    pub rule: Arc<FieldRule>,
+    /// Words before the value say what it is; otherwise only its shape does.
+    pub labelled: bool,
+    digit: bool,
+    pattern: Regex,
+}
+
+/// Every recogniser, in order of id.
+#[derive(Debug, Default)]
+pub struct TextRules {
+    recognisers: Vec<Recogniser>,
+}
+
+impl TextRules {
+    /// Calls `found` with each identifier in `text`.
+    pub fn find<'t>(&self, text: &'t str, mut found: impl FnMut(&Recogniser, &'t str)) {
+        for recogniser in &self.recognisers {
+            for captures in recogniser.pattern.captures_iter(text) {
+                let Some(value) = captures.name("value").or_else(|| captures.get(0)) else {
+                    continue;
+                };
+                let value = value.as_str();
+                if !recogniser.digit || value.bytes().any(|b| b.is_ascii_digit()) {
+                    found(recogniser, value);
+                }
+            }
+        }
+    }
+}
+
+pub(in crate::rules) fn compile(
+    section: Compiled<Entry>,
+    list: &mut Vec<RuleInfo>,
+) -> Result<TextRules, LoadError> {
+    let mut rules = TextRules::default();
+    for (_, (entry, source)) in section {
+        let pattern = RegexBuilder::new(&entry.pattern)
+            .size_limit(MAX_PATTERN)
+            .build()
+            .map_err(|e| faulty(&source, format!("pattern: {e}")))?;
+        if pattern.is_match("") {
+            return Err(faulty(&source, "pattern: it also matches nothing at all"));
+        }
+        list.push(info("recogniser", &entry.common, Some(entry.kind), "text".to_owned(), &source));
+        let rule = field_rule(&entry.common, entry.kind, "text", entry.confidence, &source)?;
+        rules.recognisers.push(Recogniser {
+            rule,
+            labelled: entry.labelled,
+            digit: entry.digit,
+            pattern,
+        });
+    }
+    Ok(rules)
+}
