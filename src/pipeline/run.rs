@@ -383,11 +383,11 @@ impl Flow {
         summary.reveal = config.reveal;
         summary.wall_seconds = started.elapsed().as_secs_f64();
         // A live capture without a packet ends now, not in 1970.
-        let ended = match config.source {
-            Source::Files(_) => Timestamp::default(),
-            Source::Interfaces(_) => wall_clock(),
-        };
-        close(config, collector, failed, counts.last.unwrap_or(ended), summary)
+        if matches!(config.source, Source::Interfaces(_)) {
+            summary.ended.get_or_insert_with(wall_clock);
+        }
+        let ended = summary.ended.unwrap_or_default();
+        close(config, collector, failed, ended, summary)
     }
 }
 
