@@ -19,18 +19,26 @@ impl Timeline {
         for path in paths {
             let index = u16::try_from(timeline.readers.len()).unwrap_or(u16::MAX);
             match Reader::open(path.as_ref(), index) {
-                Ok(reader) => timeline.readers.push(reader),
-                Err(fault) => {
-                    timeline.failed.push(Input {
-                        name: fault.name.clone(),
-                        fault: Some(fault.describe()),
-                        ..Input::default()
-                    });
-                    timeline.faults.push(fault);
+                Ok(mut reader) => {
+                    // The very first record may be faulty: then no packet is ever taken from it.
+                    if let Some(fault) = reader.take_fault() {
+                        timeline.fail(fault);
+                    }
+                    timeline.readers.push(reader);
                 }
+                Err(fault) => timeline.fail(fault),
             }
         }
         timeline
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        self.failed.push(Input {
+            name: fault.name.clone(),
+            fault: Some(fault.describe()),
+            ..Input::default()
+        });
+        self.faults.push(fault);
     }
 
     /// How many files could be opened.

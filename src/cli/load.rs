@@ -35,7 +35,7 @@ pub enum Task {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read.
-    #[error("cannot read {path}: {source}", path = .path.display())]
+    #[error("cannot read {path}: {source}; check the path, and that you may read it", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,

@@ -1,7 +1,7 @@
 //! Reads the Prometheus text format 0.0.4 and holds it to its rules.
 
 // Each test file is a program of its own and uses its part of this.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::print_stdout)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
