@@ -36,7 +36,7 @@ pub enum FaultKind {
     UnknownLink(u16),
     /// A folder without captures.
     NoCaptures,
-    /// An interface that cannot be opened or read.
+    /// An interface that cannot be opened or read: why, and what to do about it.
     Interface(String),
     /// A version of the format that is not read.
     UnknownVersion(u16, u16),
@@ -101,10 +101,7 @@ impl Fault {
             FaultKind::NoCaptures => {
                 "is a folder without captures; give a folder with pcap or pcapng files".into()
             }
-            FaultKind::Interface(reason) => format!(
-                "cannot capture: {reason}; check the name with `ip link`, and run as root or grant \
-                 cap_net_raw"
-            ),
+            FaultKind::Interface(reason) => format!("cannot capture: {reason}"),
             FaultKind::UnknownVersion(major, minor) => {
                 format!("has format version {major}.{minor} {at}; convert it with editcap -F pcap")
             }

@@ -28,7 +28,7 @@ pub use fault::{Fault, FaultKind};
 pub use filter::{Filter, FilterError};
 pub use inputs::expand;
 pub use link::LinkType;
-pub use live::{Live, LiveCounters, LiveOptions};
+pub use live::{LATENCY, Live, LiveCounters, LiveOptions};
 pub use timeline::Timeline;
 
 use crate::time::Timestamp;
