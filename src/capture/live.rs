@@ -249,7 +249,7 @@ fn open(
 }
 
 fn fault(name: &str, reason: String) -> Fault {
-    Fault { name: name.to_owned(), offset: 0, kind: FaultKind::Interface(reason) }
+    Fault { name: name.to_owned(), offset: 0, unpacked: false, kind: FaultKind::Interface(reason) }
 }
 
 /// What libpcap says of an error, without its own name in front.
@@ -345,6 +345,7 @@ impl Source for Live {
             packets: i.packets,
             bytes: i.bytes,
             fault: i.capture.is_none().then(|| "is gone".to_owned()),
+            dropped: i.counters,
         };
         self.interfaces.iter().map(input).collect()
     }

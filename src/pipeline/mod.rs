@@ -12,6 +12,7 @@
 
 mod collector;
 mod host;
+pub mod lab;
 mod route;
 mod run;
 mod setup;

@@ -160,7 +160,10 @@ fn replay(
 ) -> Result<Outcome, RunError> {
     let started = stopwatch();
     let (files, folders) = expand(paths);
-    let mut source = Timeline::open(&files);
+    let mut source = if config.follow { Timeline::follow(&files) } else { Timeline::open(&files) };
+    while !source.settle() && !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(IDLE);
+    }
     let mut inputs: Vec<InputReport> = Vec::new();
     for fault in folders {
         complain(&fault.to_string());
@@ -178,21 +181,29 @@ fn replay(
     }
     let mut filter = config.filter.as_deref().map(Filter::new).transpose()?;
     let show = config.progress && io::stderr().is_terminal();
-    let progress = Progress::new(Some(source.size()), show);
+    let progress = Progress::new(source.size(), show);
     let mut flow = Flow::start(config, parts, Vec::new())?;
     let mut batch = Batch::default();
     let mut position = 0;
+    let mut clock = Replayed::new(config.follow);
     while !stop.load(Ordering::Relaxed) && !flow.failed() {
         batch.clear();
-        if source.fill(&mut batch) == Status::End {
-            break;
+        match source.fill(&mut batch) {
+            Status::More => clock.batch(&batch),
+            Status::Idle => {
+                flow.idle(clock.now());
+                std::thread::sleep(IDLE);
+            }
+            Status::End => break,
         }
         if let Some(filter) = &mut filter {
             exclude(&mut batch, filter, &mut flow);
         }
-        flow.batch(&batch);
-        parts.board.packets_seen();
-        progress.add(source.position() - position);
+        if !batch.packets.is_empty() {
+            flow.batch(&batch);
+            parts.board.packets_seen();
+        }
+        progress.add(source.position().saturating_sub(position));
         position = source.position();
         for fault in source.take_faults() {
             progress.aside(|| complain(&fault.to_string()));
@@ -202,8 +213,36 @@ fn replay(
         progress.aside(|| complain(&fault.to_string()));
     }
     progress.finish();
-    inputs.extend(source.inputs().into_iter().map(report_of));
+    let read = source.inputs();
+    flow.lost_before(crate::capture::Input::lost(&read));
+    inputs.extend(read.into_iter().map(report_of));
     flow.finish(config, parts, inputs, started)
+}
+
+/// Packet time of a replay while nothing comes.
+struct Replayed {
+    follow: bool,
+    last: Option<(Timestamp, Instant)>,
+}
+
+impl Replayed {
+    const fn new(follow: bool) -> Self {
+        Self { follow, last: None }
+    }
+
+    fn batch(&mut self, batch: &Batch) {
+        if let Some(packet) = batch.packets.last() {
+            self.last = Some((packet.time, Instant::now()));
+        }
+    }
+
+    /// In a file that is being written, time goes on with the clock, so that idle flows end. In a
+    /// pipe it stands still: the same packets must give the same events, however slowly they come.
+    fn now(&self) -> Timestamp {
+        let Some((time, at)) = self.last else { return Timestamp(i64::MIN) };
+        let waited = if self.follow { at.elapsed().as_nanos() } else { 0 };
+        time + crate::time::Span(i64::try_from(waited).unwrap_or(i64::MAX))
+    }
 }
 
 fn report_of(input: crate::capture::Input) -> InputReport {

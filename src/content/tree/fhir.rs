@@ -1,6 +1,6 @@
-//! FHIR resources in JSON.
+//! FHIR resources, and CDA documents, which are read by the same rules.
 
-use super::tree::{Value, View};
+use super::{Value, View};
 use crate::content::Scope;
 use crate::content::fhir::{Element, Parts};
 use crate::content::loose::Marks;

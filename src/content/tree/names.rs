@@ -82,9 +82,7 @@ impl Names {
 
     /// The meaning of `text` under the name `parent`: `name` under `patient` is `patient name`.
     pub fn pair(&mut self, parent: u16, text: &str, rules: &RuleSet) -> Option<Meaning> {
-        let Some(parent) = self.known.get(usize::from(parent)).filter(|_| parent != PLAIN) else {
-            return None;
-        };
+        let parent = self.known.get(usize::from(parent)).filter(|_| parent != PLAIN)?;
         self.scratch.clear();
         self.scratch.push_str(&parent.text);
         self.scratch.push('.');
@@ -130,6 +128,7 @@ impl Name {
             "coding",
             "code",
             "line",
+            "streetAddressLine",
             "city",
             "district",
             "state",
@@ -140,6 +139,7 @@ impl Name {
             "url",
             "valueString",
             "extension",
+            "root",
         ];
         Self {
             marks: rules.keys.context(text).map_or(Marks::default(), Marks::about),
@@ -147,7 +147,8 @@ impl Name {
             is_tag,
             fhir: mentioned || PARTS.contains(&text),
             component: mentioned || meaning.is_some() || matches!(text, "type" | "coding"),
-            tag_value: matches!(text, "Value" | "Alphabetic" | "Ideographic" | "Phonetic"),
+            tag_value: matches!(text, "Value" | "Alphabetic" | "Ideographic" | "Phonetic")
+                || is_name_part(text),
             resource_type: text == "resourceType",
             meaning,
             text: text.into(),
@@ -162,4 +163,9 @@ impl Name {
             || self.tag_value
             || self.resource_type
     }
+}
+
+/// Parts of a name in the native DICOM model (PS3.19 A.1.6).
+pub fn is_name_part(text: &str) -> bool {
+    matches!(text, "FamilyName" | "GivenName" | "MiddleName")
 }

@@ -5,11 +5,14 @@
 //! is told by what stands beside it. Each object that ends either hands on a record, or leaves what
 //! it holds to the object around it, or drops it.
 
-use super::names::{Names, PLAIN};
-use super::{dicom, fhir};
-use crate::content::Scope;
+mod dicom;
+mod fhir;
+mod names;
+
+use super::Scope;
 use crate::content::loose::{Loose, Marks, Meaning};
 use crate::rules::{Kind, NamePart};
+use names::{Names, PLAIN};
 
 /// Values kept at a time.
 const MAX_VALUES: usize = 4096;
@@ -19,7 +22,7 @@ const MAX_TEXT: usize = 256 << 10;
 
 /// An object that holds values.
 #[derive(Clone, Copy)]
-pub(super) struct Node {
+struct Node {
     /// The object around it; itself at the top.
     pub parent: u32,
     /// The name it stands under.
@@ -28,7 +31,7 @@ pub(super) struct Node {
 
 /// A value that may matter.
 #[derive(Clone)]
-pub(super) struct Value {
+struct Value {
     /// The object it stands in.
     pub node: u32,
     /// Its name.
@@ -75,19 +78,38 @@ enum Resource {
 }
 
 /// What is kept of a document.
-#[derive(Default)]
-pub(super) struct Tree {
+pub struct Tree {
+    content: &'static str,
     names: Names,
     frames: Vec<Frame>,
     nodes: Vec<Node>,
     values: Vec<Value>,
     text: zeroize::Zeroizing<String>,
-    /// What is said around the whole document.
+    /// What the path says of the whole document.
     pub around: Marks,
     loose: Loose,
 }
 
 impl Tree {
+    /// For a document of this format.
+    pub fn new(content: &'static str) -> Self {
+        Self {
+            content,
+            names: Names::default(),
+            frames: Vec::new(),
+            nodes: Vec::new(),
+            values: Vec::new(),
+            text: zeroize::Zeroizing::default(),
+            around: Marks::default(),
+            loose: Loose::default(),
+        }
+    }
+
+    /// Whether `text` as a name means anything.
+    pub fn knows(&mut self, text: &str, scope: &Scope<'_>) -> bool {
+        self.names.find(text, scope.rules()) != PLAIN
+    }
+
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         self.names.memory()
@@ -101,7 +123,7 @@ impl Tree {
     pub fn open(&mut self, object: bool) {
         let next_node = self.nodes.len() as u32;
         let (name, element, node, inherited, tag) = match self.frames.last() {
-            None => (PLAIN, false, next_node, self.around.inherited(), PLAIN),
+            None => (PLAIN, false, next_node, Marks::default(), PLAIN),
             Some(top) => {
                 let name = self.names.get(top.next);
                 // What stands under `patients` is about patients, under `doctor` about others.
@@ -253,7 +275,8 @@ impl Tree {
         }
         let name = self.names.get(frame.name);
         // A list of patients stands for several, whatever else its name may mean.
-        let patients = frame.element && name.marks.has(Marks::PATIENT);
+        let conflict = around.singles & frame.singles != 0;
+        let patients = (frame.element || conflict) && name.marks.has(Marks::PATIENT);
         if name.component && !patients && self.frames.iter().any(|f| f.object) {
             return true;
         }
@@ -261,7 +284,7 @@ impl Tree {
             return false;
         }
         // Both have a name, or a number, or a birth date: two people.
-        around.singles & frame.singles == 0
+        !conflict
     }
 
     /// Hands on what an object holds.
@@ -281,7 +304,8 @@ impl Tree {
                         self.loose.add(meaning, value.node, view.text(value));
                     }
                 }
-                self.loose.emit("json", scope);
+                self.loose.mark_from_afar(self.around);
+                self.loose.emit(self.content, scope);
             }
         }
     }
@@ -296,7 +320,7 @@ impl Tree {
 }
 
 /// What the writers of records see.
-pub(super) struct View<'a> {
+struct View<'a> {
     nodes: &'a [Node],
     names: &'a Names,
     text: &'a str,
@@ -308,7 +332,7 @@ impl<'a> View<'a> {
         self.text.get(value.start as usize..value.end as usize).unwrap_or("")
     }
     /// A name.
-    pub fn name(&self, index: u16) -> &'a super::names::Name {
+    pub fn name(&self, index: u16) -> &'a names::Name {
         self.names.get(index)
     }
     /// An object.
