@@ -2,7 +2,7 @@
 //!
 //! `PHITAP_BENCH_PCAP` names a capture to read beside those that come with the project.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

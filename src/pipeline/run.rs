@@ -232,7 +232,7 @@ impl Replayed {
 
     fn batch(&mut self, batch: &Batch) {
         if let Some(packet) = batch.packets.last() {
-            self.last = Some((packet.time, Instant::now()));
+            self.last = Some((packet.time, stopwatch()));
         }
     }
 
