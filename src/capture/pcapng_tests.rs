@@ -88,8 +88,10 @@ fn every_resolution() {
     for big in [false, true] {
         for power in 0..=127_u8 {
             let units = 1_234_567_890_123_u64;
-            let file =
-                |list: &[_]| [section(big), interface(big, 1, 0, list), enhanced(big, 0, units, b"", 0, &[])].concat();
+            let file = |list: &[_]| {
+                [section(big), interface(big, 1, 0, list), enhanced(big, 0, units, b"", 0, &[])]
+                    .concat()
+            };
             // 10^-power
             let exact = if power <= 9 {
                 i128::from(units) * 10_i128.pow(9 - u32::from(power))
