@@ -12,12 +12,9 @@ use std::process::Command;
 
 /// Cases that do not pass yet, and why. A case that starts to pass must be taken off this list.
 const NOT_YET: &[(&str, &str)] = &[
-    ("http-ccda-xml", "what HTTP carries is not read yet"),
-    ("http-docx-zip", "what HTTP carries is not read yet"),
-    ("http-fhir-xml-post", "what HTTP carries is not read yet"),
+    ("http-docx-zip", "ZIP archives are not read yet"),
     ("http-h2c-prior-knowledge", "HTTP/2 is not read yet"),
-    ("http-html-ward-list", "what HTTP carries is not read yet"),
-    ("http-lab-pdf", "what HTTP carries is not read yet"),
+    ("http-lab-pdf", "PDF is not read yet"),
     ("http-websocket-deflate", "WebSocket is not read yet"),
     ("other-ftp-upload", "FTP is not read yet"),
     ("other-mqtt-json", "MQTT is not read yet"),
@@ -27,23 +24,7 @@ const NOT_YET: &[(&str, &str)] = &[
     ("other-smtp-csv", "SMTP is not read yet"),
     ("other-syslog-udp", "SYSLOG is not read yet"),
     ("other-zpl-9100", "ZPL is not read yet"),
-    ("torture-bigendian-file-http", "what HTTP carries is not read yet"),
-    ("torture-erspan2-http", "what HTTP carries is not read yet"),
-    ("torture-gap-http", "what HTTP carries is not read yet"),
-    ("torture-ipv4-fragments-http", "what HTTP carries is not read yet"),
-    ("torture-ipv6-http", "what HTTP carries is not read yet"),
-    ("torture-many-flows-mixed", "what HTTP carries is not read yet"),
-    ("torture-mpls-one-label-http", "what HTTP carries is not read yet"),
-    ("torture-overlap-http", "what HTTP carries is not read yet"),
     ("torture-pcapng-two-ifaces", "pcapng is not read yet"),
-    ("torture-rawip-http", "what HTTP carries is not read yet"),
-    ("torture-reorder-http", "what HTTP carries is not read yet"),
-    ("torture-rst-http", "what HTTP carries is not read yet"),
-    ("torture-sll2-http", "what HTTP carries is not read yet"),
-    ("torture-snaplen-http", "what HTTP carries is not read yet"),
-    ("torture-vlan-http", "what HTTP carries is not read yet"),
-    ("torture-vxlan-http", "what HTTP carries is not read yet"),
-    ("torture-wifi-radiotap-http", "what HTTP carries is not read yet"),
 ];
 
 /// Cases of which only a part can be read: exit status 3.
