@@ -121,11 +121,11 @@ impl Labels {
         if text.is_empty() {
             return;
         }
-        if let Some(meaning) = self.waiting.take() {
-            if scope.rules.keys.get(text).is_none() {
-                self.value(&meaning, text, scope);
-                return;
-            }
+        if let Some(meaning) = self.waiting.take()
+            && scope.rules.keys.get(text).is_none()
+        {
+            self.value(&meaning, text, scope);
+            return;
         }
         let words = text.split_whitespace().count();
         if words <= MAX_LABEL_WORDS {
