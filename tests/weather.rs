@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Rounds for each conversation if nothing else is asked for.
-const ROUNDS: u32 = 4;
+const ROUNDS: u32 = 20;
 /// Conversations with more bytes than this are left to the smaller ones of their kind.
 const MAX_BYTES: usize = 60_000;
 /// How far a packet may be moved.

@@ -45,6 +45,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::DataSet,
     &dicom::Part10,
     &hl7v2::Er7,
+    &hl7v2::Xml,
     &astm::Records,
     &x12::Interchange,
     &coding::GzipFile,

@@ -45,6 +45,7 @@ impl Charset {
         let folded: String =
             name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
         Self::One(match folded.as_str() {
+            "ascii" | "usascii" | "isoir6" => return Self::Undeclared,
             "88591" | "iso88591" => WINDOWS_1252,
             "88599" | "iso88599" => WINDOWS_1254,
             "isoir87" | "isoir159" | "isoir14" | "iso2022jp" => return Self::Japanese,
@@ -229,7 +230,8 @@ mod tests {
     #[test]
     fn declared_names() {
         assert_eq!(set(""), Charset::Undeclared);
-        assert_eq!(set("ASCII"), Charset::One(WINDOWS_1252));
+        assert_eq!(set("ASCII"), Charset::Undeclared);
+        assert_eq!(set("ASCII~8859/5"), Charset::One(encoding_rs::ISO_8859_5));
         assert_eq!(set("8859/1"), Charset::One(WINDOWS_1252));
         assert_eq!(set("8859/5"), Charset::One(encoding_rs::ISO_8859_5));
         assert_eq!(set("8859/15"), Charset::One(encoding_rs::ISO_8859_15));

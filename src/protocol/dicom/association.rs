@@ -266,12 +266,12 @@ impl Association {
                 });
                 Stage::Data { content, skip: 0 }
             }
-            // Its command set was not seen. Whether this is the start of a data set or the middle
-            // of one is for the content to find out, so no transfer syntax is promised.
+            // Its command set was not seen, so this may as well be the middle of a data set: the
+            // content must find a beginning in it.
             Some(Stage::Command(_) | Stage::Broken) | None => {
                 let content = host.open(&Hint {
                     direction,
-                    media: Media::DicomDataSet { transfer_syntax: "", query: false },
+                    media: Media::Type { content_type: "application/dicom", name: "" },
                     operation: "",
                     codings: &[],
                     layer: "",
