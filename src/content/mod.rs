@@ -8,6 +8,8 @@
 
 pub mod contents;
 
+#[cfg(test)]
+mod hostile_tests;
 mod nested;
 #[cfg(test)]
 mod testing;

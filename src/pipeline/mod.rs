@@ -21,4 +21,6 @@ mod stats;
 mod work;
 mod worker;
 
+/// One flow without packets: for benches and fuzzing.
+pub use host::{FlowHost, Shared, Tallies};
 pub use run::{Outcome, RunError, run};
