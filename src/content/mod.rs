@@ -23,6 +23,7 @@ pub mod json;
 pub mod loose;
 pub mod media;
 pub mod multipart;
+pub mod pdf;
 pub mod x12;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
@@ -41,6 +42,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &x12::Interchange,
     &coding::GzipFile,
     &coding::ZstdFile,
+    &pdf::Pdf,
     &multipart::Multipart,
     &form::Target,
     &form::Form,
