@@ -281,7 +281,7 @@ pub struct Hint<'a> {
     /// Content codings in the order they were applied (`gzip`, `br`); to be undone from the last.
     pub codings: &'a [&'a str],
     /// The protocol's own layer name for `phi.carrier`: `http`, `mllp`. Empty where the content's
-    /// own name says it all (a DICOM data set).
+    /// own name says it all (a DICOM data set); several outside in: `http/websocket`.
     pub layer: &'static str,
 }
 
