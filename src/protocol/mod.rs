@@ -14,6 +14,7 @@ pub mod astm;
 pub mod dicom;
 pub mod http;
 pub mod mllp;
+pub mod websocket;
 
 pub use crate::flow::{Direction, End};
 pub use driver::{Driver, DriverLimits, News};
