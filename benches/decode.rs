@@ -7,7 +7,8 @@ mod common;
 use common::NOW;
 use common::packets::{ethernet, ipv4, ipv6, tcp, udp};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use phitap::decode::{Checksums, Decoder, LinkType, Outcome};
+use phitap::capture::LinkType;
+use phitap::decode::{Checksums, Decoder, Outcome};
 use std::hint::black_box;
 
 /// Frames of one round: a batch of the pipeline.

@@ -183,13 +183,9 @@ fn outputs(case: &Case, more: &[&str]) -> Vec<(String, String)> {
     outputs
 }
 
-/// Captures that cannot be read yet have no outputs.
-const UNREADABLE: &[&str] = &["torture-pcapng-two-ifaces"];
-
 #[test]
 fn no_output_holds_an_identifier_or_a_password() {
-    let cases: Vec<Case> =
-        cases().into_iter().filter(|c| !UNREADABLE.contains(&c.name.as_str())).collect();
+    let cases = cases();
     let leaks: Vec<String> = on_all(&cases, |case| {
         let secrets = Secrets::of(&case.truth);
         let (search, outputs) = (secrets.search(), outputs(case, &[]));

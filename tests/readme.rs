@@ -171,7 +171,11 @@ fn the_sample_is_what_the_program_prints() {
         std::fs::write(Path::new(ROOT).join("README.md"), text).expect("README.md");
         return;
     }
-    assert_eq!(sample, expected, "PHITAP_BLESS=1 cargo test --test readme writes it anew");
+    let differs = sample.lines().zip(expected.lines()).find(|(old, new)| old != new);
+    assert!(
+        sample == expected,
+        "the sample is stale from {differs:?} on; PHITAP_BLESS=1 cargo test --test readme writes it anew"
+    );
 }
 
 #[test]
@@ -180,9 +184,12 @@ fn every_protocol_and_format_is_named() {
     let protocols = phitap::protocol::PROTOCOLS.iter().map(|p| p.name());
     let contents = phitap::content::FORMATS.iter().map(|f| f.name());
     let outputs = phitap::output::FORMATS.iter().map(|f| f.name);
-    for name in protocols.chain(contents).chain(outputs) {
-        assert!(readme.contains(&format!("`{name}`")), "the README does not name `{name}`");
-    }
+    let missing: Vec<&str> = protocols
+        .chain(contents)
+        .chain(outputs)
+        .filter(|name| !readme.contains(&format!("`{name}`")))
+        .collect();
+    assert!(missing.is_empty(), "the README does not name {missing:?}");
     for status in [0, 1, 2, 3, 10] {
         assert!(readme.contains(&format!("\n| {status} | ")), "exit status {status}");
     }

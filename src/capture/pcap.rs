@@ -71,7 +71,7 @@ impl Header {
         if rest.len() < size {
             return Step::Need(size);
         }
-        guard::prefetch(rest, size);
+        guard::prefetch(rest);
         let fraction = word(4);
         let nanos = if self.nanoseconds { fraction } else { fraction.saturating_mul(1000) };
         let (caplen, len) = without_fcs(caplen, word(12), self.fcs);

@@ -205,7 +205,7 @@ impl Pcapng {
         if order.u32(bytes, size - BLOCK_TAIL) as usize != size {
             return bad("a block whose two lengths differ");
         }
-        guard::prefetch(rest, size);
+        guard::prefetch(rest);
         let body = &bytes[BLOCK_HEAD..size - BLOCK_TAIL];
         let step = match kind {
             block::ENHANCED_PACKET => self.enhanced(body),

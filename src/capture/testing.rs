@@ -205,7 +205,11 @@ pub(super) fn zstd(bytes: &[u8]) -> Vec<u8> {
 
 pub(super) fn lz4(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
-    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    let info = lz4_flex::frame::FrameInfo::new()
+        .block_size(lz4_flex::frame::BlockSize::Max64KB)
+        .block_mode(lz4_flex::frame::BlockMode::Linked)
+        .content_checksum(true);
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
     encoder.write_all(bytes).expect("memory");
     encoder.finish().expect("memory")
 }

@@ -209,7 +209,10 @@ impl Unpack {
         };
         let begun = self.begin_with(&mut packed);
         self.member = match begun {
-            Ok(Begun::End) => Member::Done,
+            Ok(Begun::End) => {
+                self.position = packed.used;
+                Member::Done
+            }
             Ok(Begun::Skipped) => Member::Between(packed),
             Ok(Begun::Gzip) => Member::Gzip(Box::new(flate2::bufread::GzDecoder::new(packed))),
             Ok(Begun::Xz) => {

@@ -69,9 +69,7 @@ impl Contents {
         slot.operation.clear();
         slot.operation.push_str(hint.operation);
         slot.layers.clear();
-        if !hint.layer.is_empty() {
-            slot.layers.push(hint.layer);
-        }
+        slot.layers.extend(hint.layer.split('/').filter(|layer| !layer.is_empty()));
         slot.nested = Some(coding::undo(hint.codings, &hint.media));
         ContentId(index)
     }

@@ -14,6 +14,9 @@ const MAX_VALUE: usize = 200;
 /// Most words of a name with its titles.
 const MAX_NAME_WORDS: usize = 6;
 
+/// Most words of a number or date (`943 476 5919`, `1 May 1970 (55 years)`).
+const MAX_ID_WORDS: usize = 5;
+
 /// Most words of any other value (`(827) 555 01 22 ext 5`).
 const MAX_VALUE_WORDS: usize = 8;
 
@@ -26,6 +29,8 @@ pub struct Labels {
     record: Loose,
     /// What is said around all records of the document.
     around: Marks,
+    /// What labels said of the record that is being read: less than a key, as prose has colons, too.
+    said: Marks,
     /// A label whose value comes next.
     waiting: Option<Meaning>,
     group: u32,
@@ -38,6 +43,7 @@ impl Labels {
             content,
             record: Loose::default(),
             around: Marks::default(),
+            said: Marks::default(),
             waiting: None,
             group: 0,
         }
@@ -92,7 +98,7 @@ impl Labels {
                 Said::Key(meaning) => open = Some((meaning, after)),
                 Said::Context(about) => {
                     if !line.get(after..).unwrap_or("").trim().is_empty() {
-                        self.record.mark(Marks::about(about));
+                        self.said = self.said.and(Marks::about(about));
                     }
                 }
             }
@@ -115,11 +121,11 @@ impl Labels {
         if text.is_empty() {
             return;
         }
-        if let Some(meaning) = self.waiting.take() {
-            if scope.rules.keys.get(text).is_none() {
-                self.value(&meaning, text, scope);
-                return;
-            }
+        if let Some(meaning) = self.waiting.take()
+            && scope.rules.keys.get(text).is_none()
+        {
+            self.value(&meaning, text, scope);
+            return;
         }
         let words = text.split_whitespace().count();
         if words <= MAX_LABEL_WORDS {
@@ -177,7 +183,8 @@ impl Labels {
     pub fn emit(&mut self, scope: &mut Scope<'_>) {
         self.waiting = None;
         self.group = self.group.wrapping_add(1);
-        self.record.mark_from_afar(self.around);
+        let said = std::mem::take(&mut self.said);
+        self.record.mark_from_afar(self.around.and(said));
         self.record.emit(self.content, scope);
     }
 
@@ -231,14 +238,26 @@ fn heading(text: &str, rules: &RuleSet) -> Marks {
 
 /// Whether what stands behind a label can be its value: prose has colons, too.
 fn can_be(meaning: &Meaning, value: &str) -> bool {
+    let words = value.split_whitespace().count();
     match meaning.rule.kind {
         Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => {
-            value.split_whitespace().count() <= MAX_NAME_WORDS
+            // Where a script has capitals, names have them.
+            let cased = value.contains(char::is_lowercase);
+            words <= MAX_NAME_WORDS
+                && (!cased || value.contains(char::is_uppercase))
+                && !value.starts_with(char::is_lowercase)
                 && !value
                     .contains(['?', '!', '<', '>', '{', '}', '[', ']', '=', '@', '/', '\\', '_'])
         }
         Kind::Address => true,
-        _ => value.split_whitespace().count() <= MAX_VALUE_WORDS,
+        Kind::Sex | Kind::Email => words <= 2,
+        Kind::PatientId | Kind::NationalId | Kind::InsuranceNumber | Kind::Ssn => {
+            words <= MAX_ID_WORDS && value.contains(char::is_numeric)
+        }
+        Kind::BirthDate | Kind::DeathDate => {
+            words <= MAX_ID_WORDS && value.contains(char::is_numeric)
+        }
+        _ => words <= MAX_VALUE_WORDS,
     }
 }
 

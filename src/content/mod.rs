@@ -8,6 +8,8 @@
 
 pub mod contents;
 
+#[cfg(test)]
+mod hostile_tests;
 mod nested;
 #[cfg(test)]
 mod testing;
@@ -26,6 +28,7 @@ pub mod loose;
 pub mod markup;
 pub mod media;
 pub mod multipart;
+pub mod pdf;
 pub mod text;
 pub mod tree;
 pub mod x12;
@@ -48,6 +51,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &x12::Interchange,
     &coding::GzipFile,
     &coding::ZstdFile,
+    &pdf::Pdf,
     &multipart::Multipart,
     &form::Target,
     &form::Form,

@@ -11,6 +11,9 @@ const MAX_NESTING: usize = 128;
 /// Namespace of FHIR resources (FHIR R4, XML representation).
 const FHIR: &str = "http://hl7.org/fhir";
 
+/// Namespace of HL7 version 3 and CDA.
+const CDA: &str = "urn:hl7-org:v3";
+
 /// XML.
 pub struct Xml;
 
@@ -40,6 +43,7 @@ impl Format for Xml {
                 open: Vec::new(),
                 text: zeroize::Zeroizing::default(),
                 fhir: false,
+                cda: false,
                 failed: false,
             },
             path: media::path(media),
@@ -60,6 +64,7 @@ struct Reader {
     /// The text of the innermost element.
     text: zeroize::Zeroizing<String>,
     fhir: bool,
+    cda: bool,
     failed: bool,
 }
 
@@ -113,9 +118,14 @@ impl Receiver for Turn<'_, '_> {
         let tag = attributes.get("tag").filter(|_| name == "DicomAttribute");
         self.reader.tree.key(tag.as_deref().unwrap_or(name), self.scope);
         self.reader.open.push(false);
-        self.reader.fhir |= attributes.iter().any(|(n, v)| n.starts_with("xmlns") && v == FHIR);
-        let resource = self.scope.rules().fhir.is_person(name)
-            || (self.reader.fhir && name.starts_with(|c: char| c.is_ascii_uppercase()));
+        for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
+            self.reader.fhir |= namespace == FHIR;
+            self.reader.cda |= namespace == CDA;
+        }
+        // Elsewhere, `Patient` is a name like any other.
+        let person = self.scope.rules().fhir.is_person(name);
+        let resource = (self.reader.fhir && name.starts_with(|c: char| c.is_ascii_uppercase()))
+            || (self.reader.cda && person);
         if resource {
             self.hold();
             self.reader.tree.key("resourceType", self.scope);

@@ -89,6 +89,13 @@ pub struct Outcome {
 /// What kept it from being done; faults of single inputs are in the summary instead.
 pub fn run(config: &Config) -> Result<Outcome, RunError> {
     let parts = Parts::new(config)?;
+    tracing::info!(
+        rules = parts.shared.rules.entries.len(),
+        key = parts.key_id,
+        workers = parts.workers,
+        memory = config.limits.memory,
+        "set up"
+    );
     let server = match config.metrics {
         Some(address) => Some(Server::start(address, Arc::clone(&parts.board))?),
         None => None,
@@ -220,6 +227,9 @@ fn replay(
     let read = source.inputs();
     flow.lost_before(crate::capture::Input::lost(&read));
     inputs.extend(read.into_iter().map(report_of));
+    for input in &inputs {
+        tracing::info!(input = input.name, packets = input.packets, bytes = input.bytes, "read");
+    }
     flow.finish(config, parts, inputs, started)
 }
 

@@ -14,6 +14,7 @@ pub mod astm;
 pub mod dicom;
 pub mod http;
 pub mod mllp;
+pub mod websocket;
 pub mod x12;
 
 pub use crate::flow::{Direction, End};
@@ -283,7 +284,7 @@ pub struct Hint<'a> {
     /// Content codings in the order they were applied (`gzip`, `br`); to be undone from the last.
     pub codings: &'a [&'a str],
     /// The protocol's own layer name for `phi.carrier`: `http`, `mllp`. Empty where the content's
-    /// own name says it all (a DICOM data set).
+    /// own name says it all (a DICOM data set); several outside in: `http/websocket`.
     pub layer: &'static str,
 }
 

@@ -149,9 +149,14 @@ impl Message {
         let mut undecoded = raw.split(|b| *b == field);
         let encoding = undecoded.nth(1).unwrap_or(&[]);
         self.delimiters = Delimiters::declared(field, encoding);
-        // The declaration itself is ASCII; what stands before it may not be.
-        let declared = undecoded.nth(15).and_then(|p| std::str::from_utf8(p).ok()).unwrap_or("");
-        self.charset = Charset::declared(declared.split(self.delimiters.repetition));
+        // The declarations themselves are ASCII; what stands before them may not be.
+        let ascii = |piece: Option<&'_ [u8]>| {
+            piece.and_then(|p| std::str::from_utf8(p).ok()).unwrap_or("").to_owned()
+        };
+        let country = ascii(undecoded.nth(14));
+        let declared = ascii(undecoded.next());
+        self.charset =
+            Charset::declared(declared.split(self.delimiters.repetition)).or_of_country(&country);
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
         let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
         // MSH-1 is the separator itself: MSH-n is the piece before n.

@@ -9,7 +9,7 @@ mod dicom;
 mod fhir;
 mod names;
 
-use super::Scope;
+use super::{Reason, Scope};
 use crate::content::loose::{Loose, Marks, Meaning};
 use crate::rules::{Kind, NamePart};
 use names::{Names, PLAIN};
@@ -88,6 +88,8 @@ pub struct Tree {
     /// What the path says of the whole document.
     pub around: Marks,
     loose: Loose,
+    /// A value found no room: counted once a document.
+    full: bool,
 }
 
 impl Tree {
@@ -102,6 +104,7 @@ impl Tree {
             text: zeroize::Zeroizing::default(),
             around: Marks::default(),
             loose: Loose::default(),
+            full: false,
         }
     }
 
@@ -213,6 +216,9 @@ impl Tree {
             return;
         }
         if self.values.len() >= MAX_VALUES || self.text.len() + text.len() > MAX_TEXT {
+            if !std::mem::replace(&mut self.full, true) {
+                scope.give_up(Reason::Limit);
+            }
             return;
         }
         let start = self.text.len() as u32;

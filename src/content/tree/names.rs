@@ -27,6 +27,8 @@ pub struct Name {
     pub is_tag: bool,
     /// An element of a FHIR rule, or a part of one of its data types.
     pub fhir: bool,
+    /// Other names have a meaning of their own under it.
+    pub parent: bool,
     /// What stands under it is part of what stands around it.
     pub component: bool,
     /// Holds the values of a DICOM element (PS3.18 F.2.2, F.2.3).
@@ -82,7 +84,7 @@ impl Names {
 
     /// The meaning of `text` under the name `parent`: `name` under `patient` is `patient name`.
     pub fn pair(&mut self, parent: u16, text: &str, rules: &RuleSet) -> Option<Meaning> {
-        let parent = self.known.get(usize::from(parent)).filter(|_| parent != PLAIN)?;
+        let parent = self.known.get(usize::from(parent)).filter(|p| p.parent)?;
         self.scratch.clear();
         self.scratch.push_str(&parent.text);
         self.scratch.push('.');
@@ -142,6 +144,7 @@ impl Name {
             "root",
         ];
         Self {
+            parent: rules.keys.is_parent(text),
             marks: rules.keys.context(text).map_or(Marks::default(), Marks::about),
             tag: tag.and_then(|t| rules.dicom.get(t)).cloned(),
             is_tag,
@@ -159,6 +162,7 @@ impl Name {
         self.meaning.is_some()
             || self.marks != Marks::default()
             || self.is_tag
+            || self.parent
             || self.fhir
             || self.tag_value
             || self.resource_type

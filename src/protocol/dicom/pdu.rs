@@ -69,7 +69,7 @@ impl PdvHeader {
         self.len >= 2 && self.len.checked_add(4).is_some_and(|total| total <= left)
     }
     /// Context identifiers are odd (PS3.8 9.3.2.2), of the control header two bits are in use.
-    fn is_sane(self) -> bool {
+    pub fn is_sane(self) -> bool {
         self.context & 1 == 1 && self.control & !3 == 0
     }
     pub const fn is_command(self) -> bool {

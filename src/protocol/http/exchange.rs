@@ -3,6 +3,7 @@
 use super::half::Half;
 use super::head::{self, Head};
 use super::path;
+use super::upgrade::Upgrade;
 use crate::protocol::{Authentication, Direction, Hint, Host, Media, Reason, ServiceFacts};
 use std::collections::VecDeque;
 
@@ -22,6 +23,8 @@ pub(super) struct Exchange {
     asked: bool,
     /// The connection speaks something else from here on (RFC 9110 7.8) that is not read.
     pub(super) upgraded: bool,
+    /// What it was or may be switched to.
+    pub(super) upgrade: Upgrade,
 }
 
 /// What a response needs of its request.
@@ -74,6 +77,7 @@ impl Exchange {
             host.anomaly(Reason::Limit);
             self.forget();
         }
+        self.upgrade.asked(head, method, path);
         check(head, host);
         if half.frame(head.framing, false, !head.expect.is_empty()) {
             open(half, Direction::ClientToServer, method, path, head, host);
@@ -103,12 +107,11 @@ impl Exchange {
         }
         let method = asked.as_ref().map_or("", |p| p.method);
         if status == 101 {
-            if head.upgrade.eq_ignore_ascii_case("h2c") {
-                return true;
-            }
-            self.upgraded = true;
+            let (method, path) = asked.map_or(("", String::new()), |p| (p.method, p.path));
+            self.upgraded = !self.upgrade.answered(head, method, &path, facts);
             return false;
         }
+        self.upgrade.refused();
         if method == "CONNECT" && (200..300).contains(&status) {
             return true;
         }
@@ -131,6 +134,7 @@ impl Exchange {
     pub(super) fn memory(&self) -> usize {
         self.pending.capacity() * size_of::<Pending>()
             + self.pending.iter().map(|p| p.path.capacity()).sum::<usize>()
+            + self.upgrade.memory()
     }
 }
 

@@ -81,6 +81,8 @@ pub struct Head<'a> {
     pub expect: &'a str,
     /// `Upgrade`.
     pub upgrade: &'a str,
+    /// `Sec-WebSocket-Extensions` (RFC 6455 9.1).
+    pub extensions: &'a str,
 }
 
 /// Reads a start line without its line end.
@@ -153,6 +155,7 @@ impl<'a> Head<'a> {
             19 if name.eq_ignore_ascii_case(b"content-disposition") => {
                 &mut self.content_disposition
             }
+            24 if name.eq_ignore_ascii_case(b"sec-websocket-extensions") => &mut self.extensions,
             14 if name.eq_ignore_ascii_case(b"content-length") => return self.length(value),
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 return self.transfer(text(value));

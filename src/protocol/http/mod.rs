@@ -9,6 +9,7 @@ mod half;
 pub mod head;
 mod path;
 mod start;
+mod upgrade;
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,10 @@ impl Parser for HttpParser {
             if self.exchange.upgraded {
                 return Err(ParseError::new(Reason::Unsupported, at));
             }
+            if let Some(next) = self.next(direction) {
+                let progress = next.data(direction, rest, host)?;
+                return Ok(Progress { consumed: at + progress.consumed, ..progress });
+            }
             let half = &mut self.halves[direction.index()];
             let turn = match half.state {
                 State::Head { .. } => self.head(direction, rest, host),
@@ -86,6 +91,9 @@ impl Parser for HttpParser {
     }
 
     fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+        if let Some(next) = self.next(direction) {
+            return next.gap(direction, len, host);
+        }
         let resync = self.halves[direction.index()].gap(len, host);
         if resync == Resync::Search {
             // Nobody knows how many messages went missing.
@@ -95,12 +103,23 @@ impl Parser for HttpParser {
     }
 
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
+        if let Some(next) = self.next(direction) {
+            return next.resync(direction, data);
+        }
         let found = start::find(direction, data)?;
         self.halves[direction.index()].state = State::Head { scanned: 0 };
         Some(found)
     }
 
     fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
+        if let Some(next) = self.next(direction) {
+            // What waited for the answer to the upgrade was not read yet.
+            let used = match next.data(direction, rest, host) {
+                Ok(progress) => progress.consumed.min(rest.len()),
+                Err(_) => rest.len(),
+            };
+            return next.close(direction, rest.get(used..).unwrap_or_default(), end, host);
+        }
         self.halves[direction.index()].close(rest, end, host);
     }
 
@@ -110,6 +129,15 @@ impl Parser for HttpParser {
 }
 
 impl HttpParser {
+    /// The parser of what this direction was switched to.
+    fn next(&mut self, direction: Direction) -> Option<&mut Box<dyn Parser>> {
+        let between = matches!(
+            self.halves[direction.index()].state,
+            State::Head { .. } | State::Search { .. }
+        );
+        self.exchange.upgrade.next(direction, between)
+    }
+
     /// Reads a head as soon as all of it is there.
     fn head(&mut self, direction: Direction, data: &[u8], host: &mut dyn Host) -> Turn {
         let half = &mut self.halves[direction.index()];
@@ -125,6 +153,11 @@ impl HttpParser {
                 return Turn::Fail(Reason::Limit);
             }
             if start::begins(direction, data) == Begin::No {
+                if direction == Direction::ClientToServer && self.exchange.upgrade.is_awaited() {
+                    // The client knows of the answer, which is not seen yet, or never.
+                    let switched = self.exchange.upgrade.take_for_granted(data);
+                    return if switched { Turn::Used(0) } else { Turn::Need(data.len() + 1) };
+                }
                 return Turn::Broken;
             }
             *scanned = data.len();

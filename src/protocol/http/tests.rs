@@ -199,8 +199,8 @@ fn another_protocol_after_connect_or_upgrade() {
     assert_eq!(news.len(), 3, "both directions, and the client again after CONNECT");
     let (_, news) = play(
         &[
-            Client(b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
-            Server(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\x81\x05hello"),
+            Client(b"POST /attach HTTP/1.1\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n"),
+            Server(b"HTTP/1.1 101 Switching\r\nUpgrade: tcp\r\n\r\n\x81\x05hello"),
         ],
         1460,
     );

@@ -1,0 +1,121 @@
+//! Connections that go on in another protocol (RFC 9110 7.8): WebSocket.
+
+use super::head::Head;
+use crate::protocol::websocket::{self, WebSocket};
+use crate::protocol::{Direction, Parser, ServiceFacts};
+
+/// The switch of a connection.
+#[derive(Default)]
+pub(super) struct Upgrade {
+    /// The client asks for it, and was not refused yet.
+    offer: Option<Offer>,
+    next: Option<Box<dyn Parser>>,
+    /// The answer was seen: what the server says from here on belongs to `next`.
+    answered: bool,
+}
+
+/// What a client asks for.
+struct Offer {
+    what: What,
+    method: &'static str,
+    path: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    WebSocket,
+}
+
+impl Upgrade {
+    /// A request's head was read.
+    pub(super) fn asked(&mut self, head: &Head<'_>, method: &'static str, path: &str) {
+        self.offer = what(head.upgrade).map(|what| Offer { what, method, path: path.to_owned() });
+    }
+
+    /// A final response other than 101 was read.
+    pub(super) fn refused(&mut self) {
+        self.offer = None;
+    }
+
+    /// The server switches. False if that is not read.
+    pub(super) fn answered(
+        &mut self,
+        head: &Head<'_>,
+        method: &'static str,
+        path: &str,
+        facts: &mut ServiceFacts,
+    ) -> bool {
+        self.offer = None;
+        self.answered = true;
+        let Some(what) = what(head.upgrade) else { return false };
+        ServiceFacts::set(&mut facts.application, what.name());
+        if self.next.is_none() {
+            self.next = Some(what.open(method, path, head.extensions));
+        }
+        true
+    }
+
+    /// Whether the client waits for the answer.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.offer.is_some()
+    }
+
+    /// Whether `data`, which is no request, is what a client sends after the switch.
+    pub(super) fn take_for_granted(&mut self, data: &[u8]) -> bool {
+        let fits = |offer: &mut Offer| offer.what.begins(data);
+        let Some(offer) = self.offer.take_if(fits) else { return false };
+        self.next = Some(offer.what.open(offer.method, &offer.path, ""));
+        true
+    }
+
+    /// The parser that reads this direction; `between`: it is not in a body.
+    pub(super) fn next(
+        &mut self,
+        direction: Direction,
+        between: bool,
+    ) -> Option<&mut Box<dyn Parser>> {
+        let over = match direction {
+            Direction::ClientToServer => between,
+            Direction::ServerToClient => self.answered,
+        };
+        self.next.as_mut().filter(|_| over)
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.next.as_ref().map_or(0, |n| n.memory())
+            + self.offer.as_ref().map_or(0, |o| o.path.capacity())
+    }
+}
+
+/// The first protocol of an `Upgrade` that is read.
+fn what(upgrade: &str) -> Option<What> {
+    upgrade
+        .split(',')
+        .map(str::trim)
+        .find_map(|name| name.eq_ignore_ascii_case("websocket").then_some(What::WebSocket))
+}
+
+impl What {
+    /// As `network.application` has it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+        }
+    }
+
+    fn open(self, method: &'static str, path: &str, extensions: &str) -> Box<dyn Parser> {
+        match self {
+            Self::WebSocket => {
+                let service = websocket::Service { method, path: path.into() };
+                Box::new(WebSocket::new(service, extensions))
+            }
+        }
+    }
+
+    /// Whether a client's first bytes after the switch may look like this.
+    fn begins(self, data: &[u8]) -> bool {
+        match self {
+            Self::WebSocket => websocket::is_client_frame(data),
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! One direction: frames, the message they carry, and what is left of it to read.
+
+use super::Service;
+use super::header::{self, Header, Kind, MAX_HEADER};
+use super::inflate::{Inflater, TAIL, Trouble};
+use crate::protocol::{ContentId, Direction, Hint, Host, Media, Progress, Reason, Resync, Want};
+
+/// What is unmasked at a time; lies on the stack.
+const PIECE: usize = 4 << 10;
+
+/// One direction. It takes all bytes it is given, so that it can also read what another protocol
+/// hands it piece by piece.
+pub(in crate::protocol) struct Half {
+    direction: Direction,
+    state: State,
+    message: Option<Message>,
+    inflater: Option<Box<Inflater>>,
+    /// Each message is compressed on its own (`*_no_context_takeover`).
+    fresh: bool,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    /// In a header, of which so many bytes are there.
+    Header { bytes: [u8; MAX_HEADER], have: usize },
+    /// In a payload. `mask` is turned to the next byte.
+    Payload { left: u64, mask: [u8; 4], control: bool, last: bool },
+    /// A close frame came: nothing follows (RFC 6455 5.5.1).
+    Closed,
+}
+
+const BETWEEN: State = State::Header { bytes: [0; MAX_HEADER], have: 0 };
+
+/// A message that is being read.
+struct Message {
+    compressed: bool,
+    body: Body,
+    /// Bytes of the content that it does not want.
+    skip: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Body {
+    /// Nothing of it came yet.
+    Ahead,
+    /// It is read.
+    Open(ContentId),
+    /// The content wants nothing more of it.
+    Unwanted,
+    /// It cannot be read.
+    Dead,
+}
+
+impl Half {
+    pub(in crate::protocol) const fn new(direction: Direction, fresh: bool) -> Self {
+        Self { direction, state: BETWEEN, message: None, inflater: None, fresh }
+    }
+
+    /// Reads all of `data`; how many bytes behind it are of no interest.
+    pub(in crate::protocol) fn push(
+        &mut self,
+        mut data: &[u8],
+        service: &Service,
+        host: &mut dyn Host,
+    ) -> Result<u64, Reason> {
+        loop {
+            match &mut self.state {
+                State::Closed => return Ok(Progress::REST),
+                State::Header { bytes, have } => {
+                    let need = header::length(bytes.get(..*have).unwrap_or_default());
+                    if *have < need {
+                        let Some((first, rest)) = data.split_first() else { return Ok(0) };
+                        if let Some(slot) = bytes.get_mut(*have) {
+                            *slot = *first;
+                        }
+                        *have += 1;
+                        data = rest;
+                        continue;
+                    }
+                    let header = bytes.get(..need).and_then(header::parse);
+                    self.begin(header.ok_or(Reason::Malformed)?)?;
+                }
+                State::Payload { left, mask, control, .. } => {
+                    let (mut mask_now, control) = (*mask, *control);
+                    let used = (*left).min(data.len() as u64) as usize;
+                    let (piece, rest) = data.split_at(used);
+                    data = rest;
+                    *left -= used as u64;
+                    mask.rotate_left(used % 4);
+                    if !control && !piece.is_empty() {
+                        self.deliver(piece, &mut mask_now, service, host);
+                    }
+                    let skip = self.ahead();
+                    self.end_frame(service, host);
+                    if skip > 0 {
+                        return Ok(skip);
+                    }
+                    if data.is_empty() && matches!(self.state, State::Payload { .. }) {
+                        return Ok(0);
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, header: Header) -> Result<(), Reason> {
+        let Header { kind, last, compressed, mask, len } = header;
+        let control = matches!(kind, Kind::Control | Kind::Close);
+        match (kind, &self.message) {
+            (Kind::Message, None) => {
+                self.message = Some(Message { compressed, body: Body::Ahead, skip: 0 });
+            }
+            // RFC 6455 5.4: a message is whole before the next one starts.
+            (Kind::Message, Some(_)) | (Kind::Continuation, None) => return Err(Reason::Malformed),
+            _ => {}
+        }
+        self.state = match kind {
+            Kind::Close => State::Closed,
+            _ => State::Payload { left: len, mask, control, last },
+        };
+        Ok(())
+    }
+
+    /// Hands on a piece of a message.
+    fn deliver(
+        &mut self,
+        piece: &[u8],
+        mask: &mut [u8; 4],
+        service: &Service,
+        host: &mut dyn Host,
+    ) {
+        let Some(message) = &mut self.message else { return };
+        let mut clear = [0u8; PIECE];
+        for part in piece.chunks(PIECE) {
+            let idle = match message.body {
+                Body::Dead => true,
+                _ if message.compressed => false,
+                Body::Unwanted => true,
+                _ => message.skip >= part.len() as u64,
+            };
+            if idle {
+                message.skip = message.skip.saturating_sub(part.len() as u64);
+                mask.rotate_left(part.len() % 4);
+                continue;
+            }
+            let bytes = if *mask == [0; 4] { part } else { unmask(part, mask, &mut clear) };
+            if message.compressed {
+                let inflater = self.inflater.get_or_insert_with(|| Box::new(Inflater::new()));
+                let mut take = |out: &[u8]| message.take(out, self.direction, service, host);
+                if let Err(trouble) = inflater.feed(bytes, &mut take) {
+                    message.spoil(Some(trouble), inflater, host);
+                }
+            } else {
+                message.take(bytes, self.direction, service, host);
+            }
+        }
+    }
+
+    /// How many bytes of the payload ahead nobody wants; they count as read.
+    fn ahead(&mut self) -> u64 {
+        let State::Payload { left, mask, control, .. } = &mut self.state else { return 0 };
+        let skip = match &mut self.message {
+            _ if *control => *left,
+            Some(Message { body: Body::Dead, .. }) | None => *left,
+            Some(m) if m.compressed => {
+                // What follows may refer to it, unless each message stands on its own.
+                if m.body == Body::Unwanted && self.fresh { *left } else { 0 }
+            }
+            Some(Message { body: Body::Unwanted, .. }) => *left,
+            Some(m) => {
+                let skip = m.skip.min(*left);
+                m.skip -= skip;
+                skip
+            }
+        };
+        *left -= skip;
+        mask.rotate_left((skip % 4) as usize);
+        skip
+    }
+
+    /// Leaves a frame of which all was read.
+    fn end_frame(&mut self, service: &Service, host: &mut dyn Host) {
+        let State::Payload { left: 0, control, last, .. } = self.state else { return };
+        self.state = BETWEEN;
+        if !control && last {
+            self.end_message(service, host);
+        }
+    }
+
+    fn end_message(&mut self, service: &Service, host: &mut dyn Host) {
+        let Some(mut message) = self.message.take() else { return };
+        host.unit("message");
+        if message.compressed
+            && let Some(inflater) = &mut self.inflater
+        {
+            if message.body != Body::Dead {
+                let mut take = |out: &[u8]| message.take(out, self.direction, service, host);
+                if let Err(trouble) = inflater.feed(&TAIL, &mut take) {
+                    message.spoil(Some(trouble), inflater, host);
+                }
+            }
+            inflater.end_message(self.fresh);
+        }
+        if let Body::Open(id) = message.body {
+            host.close(id, true);
+        }
+    }
+
+    /// `len` bytes are missing here.
+    pub(in crate::protocol) fn gap(
+        &mut self,
+        len: u64,
+        service: &Service,
+        host: &mut dyn Host,
+    ) -> Resync {
+        let State::Payload { left, mask, control, .. } = &mut self.state else {
+            return match self.state {
+                State::Closed => Resync::Known { skip: Progress::REST },
+                _ => Resync::Lost,
+            };
+        };
+        if len > *left {
+            return Resync::Lost;
+        }
+        *left -= len;
+        mask.rotate_left((len % 4) as usize);
+        if !*control && let Some(message) = &mut self.message {
+            if message.compressed {
+                if let Some(inflater) = &mut self.inflater {
+                    message.spoil(None, inflater, host);
+                } else {
+                    message.body = Body::Dead;
+                }
+            } else {
+                message.gap(len, host);
+            }
+        }
+        let skip = self.ahead();
+        self.end_frame(service, host);
+        Resync::Known { skip }
+    }
+
+    /// The direction has ended.
+    pub(in crate::protocol) fn close(&mut self, host: &mut dyn Host) {
+        if let Some(Message { body: Body::Open(id), .. }) = self.message.take() {
+            host.close(id, false);
+        }
+        self.state = State::Closed;
+    }
+
+    pub(in crate::protocol) fn memory(&self) -> usize {
+        self.inflater.as_ref().map_or(0, |_| Inflater::memory())
+    }
+}
+
+impl Message {
+    /// Takes bytes of the message as it was before masking and compression.
+    fn take(&mut self, bytes: &[u8], direction: Direction, service: &Service, host: &mut dyn Host) {
+        let skip = self.skip.min(bytes.len() as u64);
+        self.skip -= skip;
+        let bytes = bytes.get(skip as usize..).unwrap_or_default();
+        if bytes.is_empty() {
+            return;
+        }
+        let id = match self.body {
+            Body::Open(id) => id,
+            Body::Ahead => {
+                let id = host.open(&Hint {
+                    direction,
+                    media: Media::Type { content_type: "", name: &service.path },
+                    operation: service.method,
+                    codings: &[],
+                    layer: "http/websocket",
+                });
+                self.body = Body::Open(id);
+                id
+            }
+            Body::Unwanted | Body::Dead => return,
+        };
+        let want = host.data(id, bytes);
+        self.wants(id, want, host);
+    }
+
+    fn gap(&mut self, len: u64, host: &mut dyn Host) {
+        let hidden = self.skip.min(len);
+        self.skip -= hidden;
+        match self.body {
+            Body::Open(id) if len > hidden => {
+                let want = host.gap(id, len - hidden);
+                self.wants(id, want, host);
+            }
+            // Without its first bytes nobody knows what it is.
+            Body::Ahead if len > hidden => self.body = Body::Dead,
+            _ => {}
+        }
+    }
+
+    fn wants(&mut self, id: ContentId, want: Want, host: &mut dyn Host) {
+        self.skip = want.skip;
+        if want == Want::NOTHING {
+            host.close(id, true);
+            self.body = Body::Unwanted;
+        }
+    }
+
+    /// The rest of the message cannot be inflated.
+    fn spoil(&mut self, trouble: Option<Trouble>, inflater: &mut Inflater, host: &mut dyn Host) {
+        if let Body::Open(id) = self.body {
+            host.close(id, false);
+        }
+        match trouble {
+            Some(Trouble::Bomb) => host.anomaly(Reason::Limit),
+            Some(Trouble::Malformed) => host.anomaly(Reason::Malformed),
+            None => {}
+        }
+        self.body = Body::Dead;
+        inflater.reset();
+    }
+}
+
+/// `part` without its mask (RFC 6455 5.3), in `clear`.
+fn unmask<'a>(part: &[u8], mask: &mut [u8; 4], clear: &'a mut [u8; PIECE]) -> &'a [u8] {
+    let clear = clear.get_mut(..part.len()).unwrap_or_default();
+    for (to, from) in clear.chunks_mut(4).zip(part.chunks(4)) {
+        for ((to, from), key) in to.iter_mut().zip(from).zip(*mask) {
+            *to = from ^ key;
+        }
+    }
+    mask.rotate_left(part.len() % 4);
+    clear
+}

@@ -1,0 +1,103 @@
+//! WebSocket (RFC 6455) with permessage-deflate (RFC 7692).
+//!
+//! There is nothing to recognise it by on its own: [`super::http`] hands a connection over after
+//! `101 Switching Protocols`, and HTTP/2 a stream after an extended CONNECT (RFC 8441). Each message
+//! is a content whose bytes tell what it is; its operation is the method of the request that asked
+//! for the WebSocket, its name that request's path.
+//!
+//! A gap inside a frame costs the message at most, and the ones that refer to it under context
+//! takeover. Behind a gap that covers a header nothing marks the next frame: the direction is lost.
+
+mod half;
+mod header;
+mod inflate;
+
+#[cfg(test)]
+mod tests;
+
+pub(in crate::protocol) use half::Half;
+
+use super::{Direction, End, Host, ParseError, Parser, Progress, Resync};
+
+/// What the request for a WebSocket said of the service.
+pub(in crate::protocol) struct Service {
+    pub(in crate::protocol) method: &'static str,
+    pub(in crate::protocol) path: Box<str>,
+}
+
+/// A connection that was switched to WebSocket.
+pub(in crate::protocol) struct WebSocket {
+    service: Service,
+    halves: [Half; 2],
+}
+
+impl WebSocket {
+    /// `extensions` is the response's `Sec-WebSocket-Extensions`, empty where it was not seen.
+    pub(in crate::protocol) fn new(service: Service, extensions: &str) -> Self {
+        let fresh = fresh(extensions);
+        Self {
+            service,
+            halves: [Direction::ClientToServer, Direction::ServerToClient]
+                .map(|d| Half::new(d, fresh[d.index()])),
+        }
+    }
+}
+
+/// Which directions compress each message on its own (RFC 7692 7.1.1).
+pub(in crate::protocol) fn fresh(extensions: &str) -> [bool; 2] {
+    let mut fresh = [false; 2];
+    for parameter in extensions.split([';', ',']).map(str::trim) {
+        if parameter.eq_ignore_ascii_case("client_no_context_takeover") {
+            fresh[Direction::ClientToServer.index()] = true;
+        } else if parameter.eq_ignore_ascii_case("server_no_context_takeover") {
+            fresh[Direction::ServerToClient.index()] = true;
+        }
+    }
+    fresh
+}
+
+/// Whether `data` may be the first frame a client sends: masked, and no continuation.
+pub(in crate::protocol) fn is_client_frame(data: &[u8]) -> bool {
+    matches!(data, [first, second, ..]
+        if second & 0x80 != 0 && first & 0x30 == 0 && matches!(first & 0x0f, 1 | 2 | 8 | 9 | 10))
+}
+
+impl Parser for WebSocket {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        host: &mut dyn Host,
+    ) -> Result<Progress, ParseError> {
+        match self.halves[direction.index()].push(data, &self.service, host) {
+            Ok(skip) => Ok(Progress::skip(data.len(), skip)),
+            Err(reason) => {
+                self.halves[direction.index()].close(host);
+                Err(ParseError::new(reason, 0))
+            }
+        }
+    }
+
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+        let half = &mut self.halves[direction.index()];
+        let resync = half.gap(len, &self.service, host);
+        if resync == Resync::Lost {
+            half.close(host);
+        }
+        resync
+    }
+
+    fn resync(&mut self, _direction: Direction, _data: &[u8]) -> Option<usize> {
+        None
+    }
+
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn Host) {
+        self.halves[direction.index()].close(host);
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<Self>()
+            + self.service.path.len()
+            + self.halves.iter().map(Half::memory).sum::<usize>()
+    }
+}
