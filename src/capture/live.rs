@@ -140,19 +140,17 @@ impl Live {
                 self.notices.push(format!("{} is back", interface.name));
             }
             let down = interface.capture.is_some() && is_down(&interface.name);
-            if down != interface.down && interface.capture.is_some() {
-                let name = &interface.name;
-                self.notices.push(if down {
-                    format!("{name} has no link; check the cable, the mirror, and `ip link`")
-                } else {
-                    format!("{name} has a link again")
-                });
+            if down && !interface.down {
+                let reason = "it has no link; check the cable, the mirror, and `ip link`";
+                self.faults.push(fault(&interface.name, reason.to_owned()));
+            } else if interface.down && !down && interface.capture.is_some() {
+                self.notices.push(format!("{} has a link again", interface.name));
             }
             interface.down = down;
         }
     }
 
-    /// What there is to tell since the last call, beside faults.
+    /// What got better since the last call.
     pub fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
@@ -183,7 +181,8 @@ impl Interface {
         self.stat = (stat.dropped, stat.if_dropped);
     }
 
-    /// Copies up to `room` packets to `bytes`. An error means that the interface is gone or broken.
+    /// Copies packets to `bytes` until block or batch is full or none is left. An error means that the
+    /// interface is gone or broken.
     fn read(
         &mut self,
         index: u16,

@@ -16,7 +16,7 @@ use crate::output::{
     InputReport, Progress, RunSummary, ServeError, Server, WriteError, write_atomically,
 };
 use crate::rules::LoadError;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,9 +27,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const IDLE: Duration = Duration::from_millis(250);
 /// How often a live capture reads the kernel's drop counters and looks after its interfaces.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How long a live capture reads on once it is told to stop: what the kernel still holds was on the
-/// wire before.
+/// How long a live capture waits for packets once it is told to stop: what the kernel still holds was
+/// on the wire before.
 const DRAIN: Duration = LATENCY.saturating_mul(2);
+/// The same as packet time: the interfaces are read in turn, and all have come as far by then.
+const DRAIN_SPAN: Span = Span::millis(LATENCY.as_millis() as i64 * 2);
+/// How long it reads on at most, however much the kernel holds.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// Signals that come this close together are one: `timeout` and many shells signal both the process
 /// and its group.
@@ -295,18 +299,15 @@ fn live(
     let mut batch = Batch::default();
     let mut lost = LiveCounters::default();
     let mut checked = started;
-    let mut until: Option<Instant> = None;
+    // When it was told to stop, and the packet time up to which it reads on.
+    let mut stopped: Option<(Instant, Timestamp)> = None;
     while !flow.failed() {
-        let patience = match until {
-            None if stop.load(Ordering::Relaxed) => {
-                parts.board.stopping();
-                until = Some(stopwatch() + DRAIN);
-                DRAIN
-            }
-            None => IDLE,
-            Some(until) => until.saturating_duration_since(stopwatch()),
-        };
-        if patience.is_zero() {
+        if stopped.is_none() && stop.load(Ordering::Relaxed) {
+            parts.board.stopping();
+            stopped = Some((stopwatch(), wall_clock()));
+        }
+        let drained = stopped.map(|(since, _)| since.elapsed());
+        if drained > Some(DRAIN_LIMIT) {
             break;
         }
         batch.clear();
@@ -314,10 +315,18 @@ fn live(
             Status::More => {
                 flow.batch(&batch);
                 parts.board.packets_seen();
+                let last = batch.packets.last().map(|packet| packet.time);
+                if stopped.is_some_and(|(_, at)| last > Some(at + DRAIN_SPAN)) {
+                    break;
+                }
             }
             Status::Idle | Status::End => {
                 // Nothing comes: time goes on all the same, so that idle flows end.
                 flow.idle(wall_clock());
+                let patience = drained.map_or(IDLE, |drained| DRAIN.saturating_sub(drained));
+                if patience.is_zero() {
+                    break;
+                }
                 source.wait(patience);
             }
         }
@@ -330,7 +339,7 @@ fn live(
             count_lost(parts, &mut lost, source.counters());
         }
         for notice in source.take_notices() {
-            complain(&notice);
+            say(config, &notice);
         }
     }
     count_lost(parts, &mut lost, source.counters());

@@ -159,6 +159,8 @@ pub fn inside<R: Send + 'static>(
 pub struct Sensor {
     child: Child,
     space: String,
+    /// Until somebody reads it.
+    out: Option<ChildStdout>,
     events: Receiver<(Instant, Value)>,
     seen: Vec<Value>,
     messages: Receiver<String>,
@@ -169,6 +171,13 @@ pub struct Sensor {
 impl Sensor {
     /// Starts it on `interfaces` and waits until it watches.
     pub fn start(lab: &Lab, interfaces: &[&str], more: &[&str]) -> Self {
+        let mut sensor = Self::start_unread(lab, interfaces, more);
+        sensor.read();
+        sensor
+    }
+
+    /// The same, but nobody reads its events yet.
+    pub fn start_unread(lab: &Lab, interfaces: &[&str], more: &[&str]) -> Self {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &lab.server, PHITAP, "live", "--format", "json"]);
         command.args(["--metrics", "127.0.0.1:0"]).args(more);
@@ -177,12 +186,13 @@ impl Sensor {
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("phitap starts");
-        let events = read_events(child.stdout.take().expect("piped"));
+        let out = child.stdout.take();
         let messages = read_messages(child.stderr.take().expect("piped"));
         let mut sensor = Self {
             child,
             space: lab.server.clone(),
-            events,
+            out,
+            events: channel().1,
             seen: Vec::new(),
             messages,
             said: Vec::new(),
@@ -193,6 +203,17 @@ impl Sensor {
         sensor.metrics = address.and_then(|a| a.parse().ok()).expect("an address");
         sensor.message("watching ");
         sensor
+    }
+
+    /// Reads its events from now on.
+    pub fn read(&mut self) {
+        self.events = read_events(self.out.take().expect("nobody reads yet"));
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, signal).expect("signal");
     }
 
     /// Its process.
@@ -243,8 +264,7 @@ impl Sensor {
         mut self,
         signal: rustix::process::Signal,
     ) -> (ExitStatus, Vec<Value>, Vec<String>) {
-        let process = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(process, signal).expect("signal");
+        self.signal(signal);
         let until = Instant::now() + PATIENCE;
         loop {
             match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
