@@ -14,6 +14,7 @@ pub mod astm;
 pub mod dicom;
 pub mod http;
 pub mod mllp;
+pub mod x12;
 
 pub use crate::flow::{Direction, End};
 pub use driver::{Driver, DriverLimits, News};
@@ -22,7 +23,8 @@ pub use service::{Authentication, ServiceFacts};
 use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &http::Http];
+pub static PROTOCOLS: &[&dyn Protocol] =
+    &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &x12::X12, &http::Http];
 
 /// A protocol: how to recognise it and how to start reading it.
 pub trait Protocol: Sync {
