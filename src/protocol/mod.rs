@@ -13,6 +13,7 @@ mod service;
 pub mod astm;
 pub mod dicom;
 pub mod http;
+pub mod http2;
 pub mod mllp;
 pub mod websocket;
 
@@ -23,7 +24,8 @@ pub use service::{Authentication, ServiceFacts};
 use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &http::Http];
+pub static PROTOCOLS: &[&dyn Protocol] =
+    &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &http2::Http2, &http::Http];
 
 /// A protocol: how to recognise it and how to start reading it.
 pub trait Protocol: Sync {
