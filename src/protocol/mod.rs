@@ -13,6 +13,7 @@ mod service;
 pub mod astm;
 pub mod dicom;
 pub mod http;
+pub mod http2;
 pub mod mllp;
 pub mod websocket;
 pub mod x12;
@@ -25,7 +26,11 @@ use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
 pub static PROTOCOLS: &[&dyn Protocol] =
+<<<<<<< HEAD
     &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &x12::X12, &http::Http];
+=======
+    &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &http2::Http2, &http::Http];
+>>>>>>> h2
 
 /// A protocol: how to recognise it and how to start reading it.
 pub trait Protocol: Sync {

@@ -14,7 +14,7 @@ const MAX_PENDING: usize = 256;
 const MAX_PATH: usize = 256;
 
 /// Codings looked at in one message; more than a content undoes.
-const MAX_CODINGS: usize = 8;
+pub(in crate::protocol) const MAX_CODINGS: usize = 8;
 
 /// What is known of requests whose response has not come.
 #[derive(Default)]
@@ -156,16 +156,8 @@ fn open(
     head: &Head<'_>,
     host: &mut dyn Host,
 ) {
-    // Transfer codings were applied last.
     let mut codings = [""; MAX_CODINGS];
-    let mut count = 0;
-    let named = head.content_encoding.split(',').chain(head.transfer_encoding.split(','));
-    for name in named.map(str::trim).filter(|n| !n.is_empty()) {
-        if let Some(slot) = codings.get_mut(count) {
-            *slot = name;
-            count += 1;
-        }
-    }
+    let count = self::codings(head, &mut codings);
     let file = head::file_name(head.content_disposition);
     let id = host.open(&Hint {
         direction,
@@ -180,13 +172,30 @@ fn open(
     half.carry(id);
 }
 
+/// The codings of a body in the order they were applied; how many there are.
+pub(in crate::protocol) fn codings<'a>(
+    head: &Head<'a>,
+    codings: &mut [&'a str; MAX_CODINGS],
+) -> usize {
+    let mut count = 0;
+    // Transfer codings were applied last.
+    let named = head.content_encoding.split(',').chain(head.transfer_encoding.split(','));
+    for name in named.map(str::trim).filter(|n| !n.is_empty()) {
+        if let Some(slot) = codings.get_mut(count) {
+            *slot = name;
+            count += 1;
+        }
+    }
+    count
+}
+
 fn set_version(facts: &mut ServiceFacts, minor: u8) {
     let version = if minor == 0 { "http/1.0" } else { "http/1.1" };
     ServiceFacts::set(&mut facts.application, version);
 }
 
 /// How the client shows who it is. The secret is looked at no further than its scheme.
-fn authenticate(facts: &mut ServiceFacts, head: &Head<'_>) {
+pub(in crate::protocol) fn authenticate(facts: &mut ServiceFacts, head: &Head<'_>) {
     let scheme = head.authorization.split([' ', '\t']).next().unwrap_or("");
     let shown = if scheme.eq_ignore_ascii_case("basic") {
         facts.credentials_in_clear = true;

@@ -15,6 +15,9 @@ mod upgrade;
 mod tests;
 
 use super::{Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync};
+pub(in crate::protocol) use exchange::{MAX_CODINGS, authenticate, codings};
+pub(in crate::protocol) use path::mask as mask_path;
+
 use exchange::Exchange;
 use half::{Half, State, Turn};
 use head::{MAX_HEAD, StartLine};
@@ -148,16 +151,19 @@ impl HttpParser {
         if blank > 0 {
             return Turn::Used(blank);
         }
+        if direction == Direction::ClientToServer
+            && self.exchange.upgrade.is_awaited()
+            && start::begins(direction, data) == Begin::No
+        {
+            // The client knows of the answer, which is not seen yet, or never.
+            let switched = self.exchange.upgrade.take_for_granted(data);
+            return if switched { Turn::Used(0) } else { Turn::Need(data.len() + 1) };
+        }
         let Some(end) = head::find_end(data, *scanned) else {
             if data.len() > MAX_HEAD {
                 return Turn::Fail(Reason::Limit);
             }
             if start::begins(direction, data) == Begin::No {
-                if direction == Direction::ClientToServer && self.exchange.upgrade.is_awaited() {
-                    // The client knows of the answer, which is not seen yet, or never.
-                    let switched = self.exchange.upgrade.take_for_granted(data);
-                    return if switched { Turn::Used(0) } else { Turn::Need(data.len() + 1) };
-                }
                 return Turn::Broken;
             }
             *scanned = data.len();

@@ -1,7 +1,8 @@
-//! Connections that go on in another protocol (RFC 9110 7.8): WebSocket.
+//! Connections that go on in another protocol (RFC 9110 7.8): WebSocket, HTTP/2.
 
 use super::head::Head;
-use crate::protocol::websocket::{self, WebSocket};
+use crate::protocol::http2::{self, Connection};
+use crate::protocol::websocket::{self, Service, WebSocket};
 use crate::protocol::{Direction, Parser, ServiceFacts};
 
 /// The switch of a connection.
@@ -24,6 +25,8 @@ struct Offer {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum What {
     WebSocket,
+    /// RFC 7540 3.2
+    Http2,
 }
 
 impl Upgrade {
@@ -89,10 +92,13 @@ impl Upgrade {
 
 /// The first protocol of an `Upgrade` that is read.
 fn what(upgrade: &str) -> Option<What> {
-    upgrade
-        .split(',')
-        .map(str::trim)
-        .find_map(|name| name.eq_ignore_ascii_case("websocket").then_some(What::WebSocket))
+    upgrade.split(',').map(str::trim).find_map(|name| {
+        if name.eq_ignore_ascii_case("websocket") {
+            Some(What::WebSocket)
+        } else {
+            name.eq_ignore_ascii_case("h2c").then_some(What::Http2)
+        }
+    })
 }
 
 impl What {
@@ -100,15 +106,15 @@ impl What {
     const fn name(self) -> &'static str {
         match self {
             Self::WebSocket => "websocket",
+            Self::Http2 => "http/2",
         }
     }
 
     fn open(self, method: &'static str, path: &str, extensions: &str) -> Box<dyn Parser> {
+        let service = Service { method, path: path.into() };
         match self {
-            Self::WebSocket => {
-                let service = websocket::Service { method, path: path.into() };
-                Box::new(WebSocket::new(service, extensions))
-            }
+            Self::WebSocket => Box::new(WebSocket::new(service, extensions)),
+            Self::Http2 => Box::new(Connection::upgraded(service)),
         }
     }
 
@@ -116,6 +122,7 @@ impl What {
     fn begins(self, data: &[u8]) -> bool {
         match self {
             Self::WebSocket => websocket::is_client_frame(data),
+            Self::Http2 => data.starts_with(http2::PREFACE),
         }
     }
 }

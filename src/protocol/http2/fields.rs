@@ -1,0 +1,103 @@
+//! The fields of one head that are of interest.
+
+use super::hpack::Name;
+use crate::protocol::http::head::Head;
+
+/// Longest cookies looked at, bytes.
+const MAX_COOKIE: usize = 16 << 10;
+
+/// The fields of one head; used again for the next one with what it has allocated.
+#[derive(Default)]
+pub(super) struct Fields {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) protocol: String,
+    pub(super) status: String,
+    pub(super) server: String,
+    pub(super) content_type: String,
+    pub(super) extensions: String,
+    pub(super) grpc_encoding: String,
+    authority: String,
+    host: String,
+    authorization: String,
+    cookie: String,
+    content_disposition: String,
+    content_encoding: String,
+}
+
+impl Fields {
+    pub(super) fn clear(&mut self) {
+        for text in self.all() {
+            text.clear();
+        }
+    }
+
+    fn all(&mut self) -> [&mut String; 14] {
+        [
+            &mut self.method,
+            &mut self.path,
+            &mut self.protocol,
+            &mut self.status,
+            &mut self.server,
+            &mut self.content_type,
+            &mut self.extensions,
+            &mut self.grpc_encoding,
+            &mut self.authority,
+            &mut self.host,
+            &mut self.authorization,
+            &mut self.cookie,
+            &mut self.content_disposition,
+            &mut self.content_encoding,
+        ]
+    }
+
+    pub(super) fn take(&mut self, name: Name, value: &[u8]) {
+        let slot = match name {
+            Name::Authority => &mut self.authority,
+            Name::Method => &mut self.method,
+            Name::Path => &mut self.path,
+            Name::Protocol => &mut self.protocol,
+            Name::Status => &mut self.status,
+            Name::Authorization => &mut self.authorization,
+            Name::ContentDisposition => &mut self.content_disposition,
+            Name::ContentEncoding => &mut self.content_encoding,
+            Name::ContentType => &mut self.content_type,
+            Name::GrpcEncoding => &mut self.grpc_encoding,
+            Name::Host => &mut self.host,
+            Name::Extensions => &mut self.extensions,
+            Name::Server => &mut self.server,
+            Name::Cookie => {
+                // RFC 9113 8.2.3: one field for each cookie.
+                if self.cookie.len() + value.len() < MAX_COOKIE {
+                    self.cookie.push_str("; ");
+                    self.cookie.push_str(&String::from_utf8_lossy(value));
+                }
+                return;
+            }
+            Name::Other => return,
+        };
+        slot.clear();
+        slot.push_str(&String::from_utf8_lossy(value));
+    }
+
+    pub(super) fn host(&self) -> &str {
+        if self.authority.is_empty() { &self.host } else { &self.authority }
+    }
+
+    /// As HTTP/1.x has it.
+    pub(super) fn head(&self) -> Head<'_> {
+        Head {
+            content_type: &self.content_type,
+            content_encoding: &self.content_encoding,
+            content_disposition: &self.content_disposition,
+            authorization: &self.authorization,
+            cookie: &self.cookie,
+            ..Head::default()
+        }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        let Self { path, cookie, authorization, .. } = self;
+        path.capacity() + cookie.capacity() + authorization.capacity()
+    }
+}

@@ -1,0 +1,344 @@
+//! One direction of a connection: frames, and the blocks that go on over several of them.
+
+use super::fields::Fields;
+use super::frame::{self, DEFAULT_MAX, END_HEADERS, END_STREAM, Found, HEADER, Header, PADDED};
+use super::hpack::Decoder;
+use super::start::PREFACE;
+use super::streams::Streams;
+use crate::protocol::{Direction, Host, Reason, Resync};
+
+/// Longest frame of fields or settings that is waited for, bytes. Servers take 8 to 64 KiB.
+const MAX_FRAME: u32 = 64 << 10;
+
+/// Longest block over all its frames, bytes.
+const MAX_BLOCK: usize = 256 << 10;
+
+/// Frames in a row that count as found again after a loss.
+const ROW: usize = 2;
+
+/// Bytes that fit nothing before a direction is given up.
+const MAX_GARBAGE: u64 = 1 << 20;
+
+/// `SETTINGS_MAX_FRAME_SIZE` (RFC 9113 6.5.2).
+const MAX_FRAME_SIZE: u16 = 5;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// At a frame's header, or at the preface.
+    Header,
+    /// In a DATA frame: so many bytes of data, and of padding behind them.
+    Data { stream: u32, left: u64, padding: u64, end: bool },
+    /// Looking for the next frame; so many bytes were passed over.
+    Search { garbage: u64 },
+}
+
+/// A block that is not complete.
+struct Block {
+    /// The stream its frames name.
+    stream: u32,
+    end: bool,
+    /// The stream it promises (RFC 9113 6.6).
+    promised: Option<u32>,
+    /// Part of it was too long to be kept.
+    holed: bool,
+}
+
+/// What came of reading on.
+pub(super) enum Turn {
+    /// So many bytes were read, and so many of what follows are of no interest.
+    Used(usize, u64),
+    /// So many bytes were read, and so many must be there before it can go on.
+    Need(usize, usize),
+    /// The direction cannot be read on.
+    Fail(Reason),
+}
+
+/// One direction.
+pub(super) struct Half {
+    direction: Direction,
+    state: State,
+    decoder: Decoder,
+    block: Option<Block>,
+    /// The block so far, where it has several frames.
+    pieces: Vec<u8>,
+    fields: Fields,
+}
+
+impl Half {
+    pub(super) fn new(direction: Direction) -> Self {
+        Self {
+            direction,
+            state: State::Header,
+            decoder: Decoder::default(),
+            block: None,
+            pieces: Vec::new(),
+            fields: Fields::default(),
+        }
+    }
+
+    /// Reads on in `data`, which is not empty.
+    pub(super) fn read(&mut self, data: &[u8], streams: &mut Streams, host: &mut dyn Host) -> Turn {
+        match self.state {
+            State::Header => self.frame(data, streams, host),
+            State::Data { stream, left, .. } => {
+                let used = left.min(data.len() as u64) as usize;
+                let bytes = data.get(..used).unwrap_or_default();
+                streams.data(self.direction, stream, bytes, host);
+                Turn::Used(used, self.advance(used as u64, streams, host))
+            }
+            State::Search { garbage } => self.search(data, garbage, streams.max_frame, false),
+        }
+    }
+
+    /// `len` bytes of a DATA frame are over; how many of what follows are of no interest.
+    fn advance(&mut self, len: u64, streams: &mut Streams, host: &mut dyn Host) -> u64 {
+        let State::Data { stream, left, padding, end } = &mut self.state else { return 0 };
+        *left -= len.min(*left);
+        let skip = streams.ahead(self.direction, *stream, *left);
+        *left -= skip;
+        if *left > 0 {
+            return skip;
+        }
+        let (stream, end, skip) = (*stream, *end, skip + *padding);
+        self.state = State::Header;
+        if end {
+            streams.end(self.direction, stream, host);
+        }
+        skip
+    }
+
+    fn frame(&mut self, data: &[u8], streams: &mut Streams, host: &mut dyn Host) -> Turn {
+        // RFC 9113 3.4; no frame begins like this.
+        if data.starts_with(PREFACE) {
+            return Turn::Used(PREFACE.len(), 0);
+        }
+        if PREFACE.starts_with(data.get(..PREFACE.len()).unwrap_or(data)) {
+            return Turn::Need(0, PREFACE.len());
+        }
+        let Some(header) = Header::read(data) else {
+            return Turn::Need(0, HEADER);
+        };
+        if !header.is_sound() {
+            host.anomaly(Reason::Malformed);
+            self.lose(streams, host);
+            // The first byte is the one that did not fit.
+            return Turn::Used(1, 0);
+        }
+        if let Some(block) = &self.block
+            && (header.kind != frame::CONTINUATION || header.stream != block.stream)
+        {
+            // RFC 9113 6.10: nothing comes between the frames of a block.
+            host.anomaly(Reason::Malformed);
+            self.drop_block();
+        }
+        let Header { len, kind, stream, .. } = header;
+        match kind {
+            frame::DATA => {
+                let padded = header.has(PADDED);
+                let Some(padding) = data.get(HEADER).filter(|_| padded).or((!padded).then_some(&0))
+                else {
+                    return Turn::Need(0, HEADER + 1);
+                };
+                let prefix = u32::from(padded);
+                let Some(left) = len.checked_sub(prefix + u32::from(*padding)) else {
+                    host.anomaly(Reason::Malformed);
+                    return Turn::Used(HEADER, u64::from(len));
+                };
+                let (left, padding) = (u64::from(left), u64::from(*padding));
+                let end = header.has(END_STREAM);
+                self.state = State::Data { stream, left, padding, end };
+                Turn::Used(HEADER + prefix as usize, self.advance(0, streams, host))
+            }
+            frame::HEADERS | frame::PUSH_PROMISE | frame::CONTINUATION if len > MAX_FRAME => {
+                host.anomaly(Reason::Limit);
+                if kind != frame::CONTINUATION {
+                    self.block = Some(Block {
+                        stream,
+                        end: header.has(END_STREAM) && kind == frame::HEADERS,
+                        promised: None,
+                        holed: true,
+                    });
+                } else if let Some(block) = &mut self.block {
+                    block.holed = true;
+                }
+                if header.has(END_HEADERS) {
+                    self.end_block(&[], streams, host);
+                }
+                Turn::Used(HEADER, u64::from(len))
+            }
+            frame::HEADERS | frame::PUSH_PROMISE | frame::CONTINUATION | frame::SETTINGS
+                if len <= MAX_FRAME =>
+            {
+                let whole = HEADER + len as usize;
+                let Some(payload) = data.get(HEADER..whole) else {
+                    return Turn::Need(0, whole);
+                };
+                if kind == frame::SETTINGS {
+                    Self::settings(payload, streams);
+                } else if self.fragment(header, payload, streams, host).is_none() {
+                    host.anomaly(Reason::Malformed);
+                    self.drop_block();
+                }
+                Turn::Used(whole, 0)
+            }
+            frame::RST_STREAM => {
+                streams.reset(stream, host);
+                Turn::Used(HEADER, u64::from(len))
+            }
+            _ => Turn::Used(HEADER, u64::from(len)),
+        }
+    }
+
+    /// What a receiver allows is what the other end may send; as a rule both allow the same.
+    fn settings(payload: &[u8], streams: &mut Streams) {
+        for setting in payload.chunks_exact(6) {
+            if let &[a, b, c, d, e, f] = setting
+                && u16::from_be_bytes([a, b]) == MAX_FRAME_SIZE
+            {
+                let max = u32::from_be_bytes([c, d, e, f]).clamp(DEFAULT_MAX, MAX_FRAME);
+                streams.max_frame = streams.max_frame.max(max);
+            }
+        }
+    }
+
+    /// A frame of a block; `None` if it breaks the rules.
+    fn fragment(
+        &mut self,
+        header: Header,
+        mut payload: &[u8],
+        streams: &mut Streams,
+        host: &mut dyn Host,
+    ) -> Option<()> {
+        if header.kind == frame::CONTINUATION {
+            self.block.as_ref()?;
+        } else {
+            if header.has(PADDED) {
+                let (padding, rest) = payload.split_first()?;
+                payload = rest.get(..rest.len().checked_sub(usize::from(*padding))?)?;
+            }
+            let push = header.kind == frame::PUSH_PROMISE;
+            if !push && header.has(frame::PRIORITIZED) {
+                payload = payload.get(5..)?;
+            }
+            let promised = if push {
+                let (id, rest) = payload.split_first_chunk::<4>()?;
+                payload = rest;
+                Some(u32::from_be_bytes(*id) & 0x7fff_ffff)
+            } else {
+                None
+            };
+            self.pieces.clear();
+            let end = !push && header.has(END_STREAM);
+            self.block = Some(Block { stream: header.stream, end, promised, holed: false });
+        }
+        if header.has(END_HEADERS) {
+            self.end_block(payload, streams, host);
+        } else if let Some(block) = &mut self.block {
+            if self.pieces.len() + payload.len() > MAX_BLOCK {
+                block.holed = true;
+                self.pieces = Vec::new();
+            } else if !block.holed {
+                self.pieces.extend_from_slice(payload);
+            }
+        }
+        Some(())
+    }
+
+    /// A block is complete with `last`.
+    fn end_block(&mut self, last: &[u8], streams: &mut Streams, host: &mut dyn Host) {
+        let Some(block) = self.block.take() else { return };
+        if block.holed || self.pieces.len() + last.len() > MAX_BLOCK {
+            host.anomaly(Reason::Limit);
+            self.drop_block();
+            if block.end {
+                streams.end(self.direction, block.stream, host);
+            }
+            return;
+        }
+        let whole = if self.pieces.is_empty() {
+            last
+        } else {
+            self.pieces.extend_from_slice(last);
+            &self.pieces
+        };
+        self.fields.clear();
+        let fields = &mut self.fields;
+        if self.decoder.decode(whole, &mut |name, value| fields.take(name, value)).is_err() {
+            host.anomaly(Reason::Malformed);
+        }
+        self.pieces.clear();
+        match block.promised {
+            Some(stream) => streams.promised(stream, &self.fields, host),
+            None => streams.head(self.direction, block.stream, &self.fields, block.end, host),
+        }
+    }
+
+    /// What the block would have put into the table is not known.
+    fn drop_block(&mut self) {
+        self.block = None;
+        self.pieces = Vec::new();
+        self.decoder.forget();
+    }
+
+    /// What follows fits nothing.
+    fn lose(&mut self, streams: &mut Streams, host: &mut dyn Host) {
+        self.drop_block();
+        streams.lose(self.direction, host);
+        self.state = State::Search { garbage: 0 };
+    }
+
+    fn search(&mut self, data: &[u8], garbage: u64, max: u32, last: bool) -> Turn {
+        let (passed, need) = match frame::find(Some(self.direction), data, max, ROW, last) {
+            Found::At(at) => {
+                self.state = State::Header;
+                return Turn::Used(at, 0);
+            }
+            Found::Perhaps(at, need) => (at, need - at),
+            Found::Nowhere => (data.len(), 0),
+        };
+        let garbage = garbage + passed as u64;
+        if garbage > MAX_GARBAGE {
+            return Turn::Fail(Reason::Malformed);
+        }
+        self.state = State::Search { garbage };
+        // Another row may begin before the one that is waited for is complete.
+        Turn::Need(passed, need.min(data.len() - passed + data.len() / 4 + 1))
+    }
+
+    /// `len` bytes are missing.
+    pub(super) fn gap(&mut self, len: u64, streams: &mut Streams, host: &mut dyn Host) -> Resync {
+        if let State::Data { stream, left, .. } = self.state
+            && len <= left
+        {
+            streams.gap(self.direction, stream, len, host);
+            return Resync::Known { skip: self.advance(len, streams, host) };
+        }
+        self.lose(streams, host);
+        // The search is this parser's own: it knows what may come.
+        Resync::Known { skip: 0 }
+    }
+
+    /// Where frames begin in `data`, before which something is missing.
+    pub(super) fn resync(&mut self, data: &[u8], streams: &Streams) -> Option<usize> {
+        match frame::find(Some(self.direction), data, streams.max_frame, ROW, false) {
+            Found::At(at) => {
+                self.state = State::Header;
+                Some(at)
+            }
+            Found::Perhaps(..) | Found::Nowhere => None,
+        }
+    }
+
+    /// The last bytes of the direction, in which a row of frames may end.
+    pub(super) fn last(&mut self, rest: &[u8], streams: &Streams) -> Option<usize> {
+        let State::Search { .. } = self.state else { return None };
+        match self.search(rest, 0, streams.max_frame, true) {
+            Turn::Used(at, _) => Some(at),
+            _ => None,
+        }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.decoder.memory() + self.pieces.capacity() + self.fields.memory()
+    }
+}

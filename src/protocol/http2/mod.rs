@@ -1,0 +1,107 @@
+//! HTTP/2 in clear (RFC 9113): with prior knowledge, after an upgrade from HTTP/1.1 (RFC 7540 3.2),
+//! and from the middle of a connection.
+//!
+//! Each direction is read on its own. DATA frames go on as they come, for each stream one content a
+//! direction; what the content does not want is skipped unread. The bodies of gRPC are taken apart
+//! into messages, streams of an extended CONNECT into those of WebSocket.
+//!
+//! A gap inside a DATA frame costs nothing else. After any other, frames are found again by two
+//! plausible headers in a row; what is known of the streams and of the header table is forgotten.
+
+mod body;
+mod fields;
+mod frame;
+mod grpc;
+mod half;
+mod hpack;
+mod start;
+mod streams;
+
+#[cfg(test)]
+mod tests;
+
+pub(in crate::protocol) use start::PREFACE;
+
+use super::websocket::Service;
+use super::{Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Resync};
+use half::{Half, Turn};
+use streams::Streams;
+
+/// HTTP/2 (RFC 9113). `network.application` tells it from HTTP/1.x.
+pub struct Http2;
+
+impl Protocol for Http2 {
+    fn name(&self) -> &'static str {
+        "http"
+    }
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        start::probe(data, at_start)
+    }
+    fn open(&self) -> Box<dyn Parser> {
+        Box::new(Connection::new(Streams::default()))
+    }
+}
+
+/// One connection.
+pub(in crate::protocol) struct Connection {
+    halves: [Half; 2],
+    streams: Streams,
+}
+
+impl Connection {
+    fn new(streams: Streams) -> Self {
+        let halves = [Direction::ClientToServer, Direction::ServerToClient].map(Half::new);
+        Self { halves, streams }
+    }
+
+    /// A connection that goes on in HTTP/2 with the response to the request that asked for it.
+    pub(in crate::protocol) fn upgraded(service: Service) -> Self {
+        Self::new(Streams::upgraded(service))
+    }
+}
+
+impl Parser for Connection {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        host: &mut dyn Host,
+    ) -> Result<Progress, ParseError> {
+        let mut at = 0;
+        while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
+            match self.halves[direction.index()].read(rest, &mut self.streams, host) {
+                Turn::Used(used, 0) => at += used,
+                Turn::Used(used, skip) => return Ok(Progress::skip(at + used, skip)),
+                Turn::Need(used, need) => return Ok(Progress::need(at + used, need)),
+                Turn::Fail(reason) => return Err(ParseError::new(reason, at)),
+            }
+        }
+        Ok(Progress::consumed(at))
+    }
+
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+        self.halves[direction.index()].gap(len, &mut self.streams, host)
+    }
+
+    fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
+        self.halves[direction.index()].resync(data, &self.streams)
+    }
+
+    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, host: &mut dyn Host) {
+        let mut rest =
+            self.halves[direction.index()].last(rest, &self.streams).and_then(|at| rest.get(at..));
+        while let Some(bytes) = rest.filter(|bytes| !bytes.is_empty()) {
+            let half = &mut self.halves[direction.index()];
+            let Turn::Used(used, skip) = half.read(bytes, &mut self.streams, host) else { break };
+            let skip = skip.min(bytes.len() as u64) as usize;
+            rest = bytes.get(used.saturating_add(skip)..);
+        }
+        self.streams.close(direction, host);
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<Self>()
+            + self.streams.memory()
+            + self.halves.iter().map(Half::memory).sum::<usize>()
+    }
+}

@@ -1,0 +1,293 @@
+//! The streams of a connection: requests with their responses (RFC 9113 8.1).
+
+use super::body::Body;
+use super::fields::Fields;
+use super::frame::DEFAULT_MAX;
+use super::grpc::Grpc;
+use crate::protocol::http::{self, head};
+use crate::protocol::websocket::{self, Service};
+use crate::protocol::{Authentication, ContentId, Direction, Hint, Host, Media, ServiceFacts};
+use std::collections::BTreeMap;
+
+/// Streams remembered at the same time; servers allow 100 to 250.
+const MAX_STREAMS: usize = 256;
+
+/// Longest path kept, bytes.
+const MAX_PATH: usize = 256;
+
+/// The streams of a connection.
+pub(super) struct Streams {
+    open: BTreeMap<u32, Stream>,
+    /// A request was seen.
+    asked: bool,
+    /// The largest frame that one of the ends allows.
+    pub(super) max_frame: u32,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self { open: BTreeMap::new(), asked: false, max_frame: DEFAULT_MAX }
+    }
+}
+
+struct Stream {
+    service: Service,
+    /// The final head of a direction was read; another one is trailers.
+    headed: [bool; 2],
+    ended: [bool; 2],
+    bodies: [Body; 2],
+    websocket: bool,
+    connect: bool,
+}
+
+impl Stream {
+    fn new() -> Self {
+        Self {
+            service: Service { method: "", path: "".into() },
+            headed: [false; 2],
+            ended: [false; 2],
+            bodies: [Body::default(), Body::default()],
+            websocket: false,
+            connect: false,
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.bodies.iter().all(Body::is_idle)
+    }
+
+    fn close(&mut self, host: &mut dyn Host) {
+        for body in &mut self.bodies {
+            body.close(false, host);
+        }
+    }
+}
+
+impl Streams {
+    /// Stream 1 carries the response to the request that asked for the upgrade (RFC 7540 3.2).
+    pub(super) fn upgraded(service: Service) -> Self {
+        let mut first = Stream::new();
+        first.service = service;
+        first.headed[Direction::ClientToServer.index()] = true;
+        first.ended[Direction::ClientToServer.index()] = true;
+        Self { open: BTreeMap::from([(1, first)]), asked: true, max_frame: DEFAULT_MAX }
+    }
+
+    fn stream(&mut self, id: u32, host: &mut dyn Host) -> &mut Stream {
+        if self.open.len() >= MAX_STREAMS && !self.open.contains_key(&id) {
+            // Those whose other half is never seen, or was answered by a reset.
+            let idle = self.open.iter().find(|(_, s)| s.is_idle()).map(|(id, _)| *id);
+            let victim = idle.or_else(|| self.open.keys().next().copied());
+            if let Some(mut stream) = victim.and_then(|v| self.open.remove(&v)) {
+                stream.close(host);
+            }
+        }
+        self.open.entry(id).or_insert_with(Stream::new)
+    }
+
+    /// A block of fields was read on a stream.
+    pub(super) fn head(
+        &mut self,
+        direction: Direction,
+        id: u32,
+        fields: &Fields,
+        end: bool,
+        host: &mut dyn Host,
+    ) {
+        let asked = self.asked;
+        let stream = self.stream(id, host);
+        if !stream.headed[direction.index()] {
+            match direction {
+                Direction::ClientToServer => stream.request(fields, end, host),
+                Direction::ServerToClient => stream.response(fields, end, asked, host),
+            }
+        }
+        self.asked |= direction == Direction::ClientToServer;
+        if end {
+            self.end(direction, id, host);
+        }
+    }
+
+    /// A server promises a response to a request nobody made (RFC 9113 8.4).
+    pub(super) fn promised(&mut self, id: u32, fields: &Fields, host: &mut dyn Host) {
+        let stream = self.stream(id, host);
+        let (path, _) = head::split_target(&fields.path);
+        stream.service =
+            Service { method: head::method_name(fields.method.as_bytes()), path: cut(path).into() };
+        stream.headed[Direction::ClientToServer.index()] = true;
+        stream.ended[Direction::ClientToServer.index()] = true;
+    }
+
+    /// Bytes of a DATA frame.
+    pub(super) fn data(
+        &mut self,
+        direction: Direction,
+        id: u32,
+        bytes: &[u8],
+        host: &mut dyn Host,
+    ) {
+        if bytes.is_empty() {
+            return;
+        }
+        let stream = self.stream(id, host);
+        stream.bodies[direction.index()].push(bytes, direction, &stream.service, host);
+    }
+
+    /// How many of the `left` bytes ahead nobody wants; they count as read.
+    pub(super) fn ahead(&mut self, direction: Direction, id: u32, left: u64) -> u64 {
+        self.open.get_mut(&id).map_or(0, |s| s.bodies[direction.index()].ahead(left))
+    }
+
+    /// `len` bytes of a DATA frame are missing.
+    pub(super) fn gap(&mut self, direction: Direction, id: u32, len: u64, host: &mut dyn Host) {
+        let stream = self.stream(id, host);
+        stream.bodies[direction.index()].gap(len, &stream.service, host);
+    }
+
+    /// A direction of a stream has ended.
+    pub(super) fn end(&mut self, direction: Direction, id: u32, host: &mut dyn Host) {
+        let Some(stream) = self.open.get_mut(&id) else { return };
+        stream.bodies[direction.index()].close(true, host);
+        stream.ended[direction.index()] = true;
+        if stream.ended == [true; 2] {
+            self.open.remove(&id);
+        }
+    }
+
+    /// A stream was reset: what is still under way on it is of no use.
+    pub(super) fn reset(&mut self, id: u32, host: &mut dyn Host) {
+        if let Some(stream) = self.open.get_mut(&id) {
+            stream.close(host);
+        }
+    }
+
+    /// Frames of a direction were lost: nobody knows what belongs together.
+    pub(super) fn lose(&mut self, direction: Direction, host: &mut dyn Host) {
+        for stream in self.open.values_mut() {
+            let body = &mut stream.bodies[direction.index()];
+            if !body.is_idle() {
+                body.close(false, host);
+                *body = Body::default();
+            }
+            stream.headed[direction.index()] = false;
+        }
+    }
+
+    /// The direction has ended.
+    pub(super) fn close(&mut self, direction: Direction, host: &mut dyn Host) {
+        for stream in self.open.values_mut() {
+            stream.bodies[direction.index()].close(false, host);
+        }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        let stream = |s: &Stream| {
+            size_of::<Stream>()
+                + s.service.path.len()
+                + s.bodies.iter().map(Body::memory).sum::<usize>()
+        };
+        self.open.values().map(stream).sum()
+    }
+}
+
+impl Stream {
+    fn request(&mut self, fields: &Fields, end: bool, host: &mut dyn Host) {
+        if fields.method.is_empty() {
+            // Trailers of a request whose head was lost, or a head behind lost blocks.
+            return self.open(Direction::ClientToServer, fields, end, host);
+        }
+        host.unit("request");
+        let method = head::method_name(fields.method.as_bytes());
+        let (path, query) = head::split_target(&fields.path);
+        let facts = host.facts();
+        ServiceFacts::set(&mut facts.method, method);
+        ServiceFacts::set(&mut facts.host, fields.host());
+        ServiceFacts::set(&mut facts.path, &http::mask_path(path));
+        ServiceFacts::set(&mut facts.application, "http/2");
+        http::authenticate(facts, &fields.head());
+        self.service = Service { method, path: cut(path).into() };
+        self.connect = method == "CONNECT";
+        self.websocket = self.connect && fields.protocol.eq_ignore_ascii_case("websocket");
+        if !query.is_empty() {
+            let id = host.open(&Hint {
+                direction: Direction::ClientToServer,
+                media: Media::Target,
+                operation: method,
+                codings: &[],
+                layer: "http",
+            });
+            host.data(id, fields.path.as_bytes());
+            host.close(id, true);
+        }
+        self.open(Direction::ClientToServer, fields, end, host);
+    }
+
+    fn response(&mut self, fields: &Fields, end: bool, asked: bool, host: &mut dyn Host) {
+        let status = fields.status.parse::<u16>().unwrap_or(0);
+        if (100..200).contains(&status) {
+            return;
+        }
+        if status == 0 {
+            return self.open(Direction::ServerToClient, fields, end, host);
+        }
+        host.unit("response");
+        let facts = host.facts();
+        facts.status = Some(status);
+        ServiceFacts::set(&mut facts.software, &fields.server);
+        let websocket = self.websocket && (200..300).contains(&status);
+        ServiceFacts::set(&mut facts.application, if websocket { "websocket" } else { "http/2" });
+        if !asked && facts.authentication == Authentication::None {
+            facts.authentication = Authentication::Unknown;
+        }
+        self.connect &= (200..300).contains(&status);
+        self.websocket = websocket;
+        self.open(Direction::ServerToClient, fields, end, host);
+    }
+
+    /// What follows a head.
+    fn open(&mut self, direction: Direction, fields: &Fields, end: bool, host: &mut dyn Host) {
+        self.headed[direction.index()] = true;
+        let body = &mut self.bodies[direction.index()];
+        if end || !body.is_idle() {
+            return;
+        }
+        *body = if self.websocket {
+            let fresh = websocket::fresh(&fields.extensions);
+            Body::websocket(websocket::Half::new(direction, fresh[direction.index()]))
+        } else if self.connect {
+            // A tunnel: who knows what is in it.
+            Body::ignored()
+        } else if let Some(grpc) = Grpc::new(&fields.content_type, &fields.grpc_encoding) {
+            Body::grpc(grpc)
+        } else {
+            Body::content(open(direction, &self.service, fields, host))
+        };
+    }
+}
+
+fn open(
+    direction: Direction,
+    service: &Service,
+    fields: &Fields,
+    host: &mut dyn Host,
+) -> ContentId {
+    let head = fields.head();
+    let file = head::file_name(head.content_disposition);
+    let mut codings = [""; http::MAX_CODINGS];
+    let count = http::codings(&head, &mut codings);
+    host.open(&Hint {
+        direction,
+        media: Media::Type {
+            content_type: head.content_type,
+            name: if file.is_empty() { &service.path } else { file },
+        },
+        operation: service.method,
+        codings: codings.get(..count).unwrap_or_default(),
+        layer: "http",
+    })
+}
+
+fn cut(path: &str) -> &str {
+    let end = (0..=path.len().min(MAX_PATH)).rev().find(|i| path.is_char_boundary(*i));
+    path.get(..end.unwrap_or(0)).unwrap_or("")
+}
