@@ -26,11 +26,7 @@ use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
 pub static PROTOCOLS: &[&dyn Protocol] =
-<<<<<<< HEAD
-    &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &x12::X12, &http::Http];
-=======
-    &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &http2::Http2, &http::Http];
->>>>>>> h2
+    &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &x12::X12, &http2::Http2, &http::Http];
 
 /// A protocol: how to recognise it and how to start reading it.
 pub trait Protocol: Sync {
