@@ -70,7 +70,7 @@ fn documents_in_results() {
 #[test]
 fn documents_that_never_end() {
     let text = [
-        b"MSH|^~\\&|||||||ORU^R01|1|P|2.5\rPID|1||7||A^B\rOBX|1|ED|x||^AP^PDF^Base64^JVBERi0x"
+        b"MSH|^~\\&|||||||ORU^R01|1|P|2.5\rPID|1||7||A^B\rOBX|1|ED|x||^IM^JPEG^Base64^/9j/4AAQ"
             .as_slice(),
         &vec![b'A'; 1 << 20],
     ]
