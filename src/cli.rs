@@ -83,6 +83,11 @@ pub struct Replay {
     /// pcap and pcapng, also compressed.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Wait for more at the end of files that are still being written; stop with Ctrl-C
+    ///
+    /// Compressed files are read to their end only.
+    #[arg(short, long, help_heading = "Running")]
+    pub follow: bool,
     /// The rest.
     #[command(flatten)]
     pub options: Options,
@@ -196,6 +201,9 @@ pub struct Options {
     #[arg(long, help_heading = "Running")]
     pub no_progress: bool,
 
+    /// Only in the file: `--follow` of `replay`.
+    #[arg(skip)]
+    pub follow: bool,
     /// Only in the file: the interfaces of `live`.
     #[arg(skip)]
     pub interface: Vec<String>,

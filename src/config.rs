@@ -24,6 +24,8 @@ pub enum Source {
 pub struct Config {
     /// Where packets come from.
     pub source: Source,
+    /// Capture files are still being written: wait for more at their end.
+    pub follow: bool,
     /// Name of an entry of `output::FORMATS`.
     pub format: &'static str,
     /// Where events go; standard output if none.

@@ -5,7 +5,7 @@ use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
 use phitap::config::Config;
 use phitap::pipeline::{self, RunError};
 use phitap::{identify, rules};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -22,7 +22,10 @@ fn main() -> ExitCode {
 
 fn perform(task: Task) -> u8 {
     match task {
-        Task::Run(config) => run(&config),
+        Task::Run(config) => {
+            log(config.verbose);
+            run(&config)
+        }
         Task::Rules { action, rules } => {
             show_rules(action, rules.as_deref()).unwrap_or_else(|error| {
                 complain(&error);
@@ -49,6 +52,22 @@ fn run(config: &Config) -> u8 {
             exit::FAILED
         }
     }
+}
+
+/// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
+        2 => tracing::Level::DEBUG,
+        _ => tracing::Level::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 }
 
 fn show_rules(action: RulesAction, dir: Option<&std::path::Path>) -> Result<u8, rules::LoadError> {

@@ -1,5 +1,6 @@
 //! What can be wrong with an input, and what its user can do about it.
 
+use super::sniff;
 use std::fmt;
 
 /// An input that could not be read, or only in part.
@@ -9,6 +10,8 @@ pub struct Fault {
     pub name: String,
     /// Byte offset where reading stopped.
     pub offset: u64,
+    /// Whether the offset counts unpacked bytes of a compressed file.
+    pub unpacked: bool,
     /// What is wrong.
     pub kind: FaultKind,
 }
@@ -33,20 +36,31 @@ pub enum FaultKind {
     UnknownLink(u16),
     /// A folder without captures.
     NoCaptures,
-    /// An interface that cannot be opened or read.
+    /// An interface that cannot be opened or read: why, and what to do about it.
     Interface(String),
     /// A version of the format that is not read.
     UnknownVersion(u16, u16),
+    /// A pcapng block that cannot be true.
+    BadBlock(&'static str),
+    /// Compressed data (gzip, ...) that ends early.
+    TruncatedPacked(&'static str),
+    /// Compressed data that is damaged.
+    CorruptPacked(&'static str),
+    /// Compressed data that needs more memory than is allowed.
+    BigWindow(&'static str),
+    /// A compressed file in a compressed file.
+    PackedTwice(&'static str),
+    /// Standard input is a terminal.
+    Terminal,
+    /// A file became shorter while it was followed.
+    Shrunk,
 }
 
 impl Fault {
-    /// Whether packets before the fault may have been read.
-    pub const fn is_partial(&self) -> bool {
-        matches!(self.kind, FaultKind::TruncatedRecord | FaultKind::BadLength(_))
-    }
     /// What is wrong and what to do, in one line, without the name.
     pub fn describe(&self) -> String {
-        let at = format!("at byte {}", self.offset);
+        let unpacked = if self.unpacked { " of the unpacked data" } else { "" };
+        let at = format!("at byte {}{unpacked}", self.offset);
         match &self.kind {
             FaultKind::Io(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
                 format!("{e}; run phitap as a user who may read it")
@@ -59,8 +73,12 @@ impl Fault {
                 "is empty (0 bytes); capture again, for example with tcpdump -w".into()
             }
             FaultKind::NotACapture(magic) => format!(
-                "is not a capture {at}: it starts with {:02x} {:02x} {:02x} {:02x}; give a pcap file",
-                magic[0], magic[1], magic[2], magic[3]
+                "is not a capture {at}: it starts with {:02x} {:02x} {:02x} {:02x}; {}",
+                magic[0],
+                magic[1],
+                magic[2],
+                magic[3],
+                sniff::remedy(*magic)
             ),
             FaultKind::TruncatedHeader => {
                 format!("ends within its file header {at}; copy or capture it again")
@@ -73,22 +91,90 @@ impl Fault {
                 "has a packet of impossible length {len} {at}; everything before was read, repair it \
                  with editcap or copy it again"
             ),
-            FaultKind::UnknownLink(link) => format!(
-                "has link type {link} {at}, which phitap does not read; capture on an Ethernet, \
-                 Wi-Fi, cooked or raw IP interface"
-            ),
-            FaultKind::NoCaptures => {
-                "is a folder without captures; give a folder with pcap files".into()
+            FaultKind::UnknownLink(link) => {
+                let name = foreign(*link).map(|n| format!(" ({n})")).unwrap_or_default();
+                format!(
+                    "has link type {link}{name} {at}, which phitap does not read; capture on an \
+                     Ethernet, Wi-Fi, cooked or raw IP interface"
+                )
             }
-            FaultKind::Interface(reason) => format!(
-                "cannot capture: {reason}; check the name with `ip link`, and run as root or grant \
-                 cap_net_raw"
-            ),
+            FaultKind::NoCaptures => {
+                "is a folder without captures; give a folder with pcap or pcapng files".into()
+            }
+            FaultKind::Interface(reason) => format!("cannot capture: {reason}"),
             FaultKind::UnknownVersion(major, minor) => {
-                format!("has pcap version {major}.{minor} {at}; convert it with editcap -F pcap")
+                format!("has format version {major}.{minor} {at}; convert it with editcap -F pcap")
+            }
+            FaultKind::BadBlock(reason) => format!(
+                "has {reason} {at}; everything before was read, repair it with editcap or copy it \
+                 again"
+            ),
+            FaultKind::TruncatedPacked(packing) => format!(
+                "ends within its {packing} data {at}; everything before was read, copy the file \
+                 again if it should be longer"
+            ),
+            FaultKind::CorruptPacked(packing) => format!(
+                "has damaged {packing} data {at}; everything before was read, copy the file again"
+            ),
+            FaultKind::BigWindow(packing) => format!(
+                "needs more than 128 MiB of memory to unpack its {packing} data {at}; unpack it \
+                 first and give the unpacked file"
+            ),
+            FaultKind::PackedTwice(packing) => format!(
+                "is compressed twice: {packing} within what was unpacked; unpack it once first"
+            ),
+            FaultKind::Terminal => {
+                "is a terminal; pipe a capture into it, for example tcpdump -w - \
+                                    | phitap replay -"
+                    .into()
+            }
+            FaultKind::Shrunk => {
+                format!("became shorter while it was read {at}; start again with the new file")
             }
         }
     }
+}
+
+/// Names of link types that carry no IP, or not in a way that is read (the LINKTYPE_ registry).
+const fn foreign(link: u16) -> Option<&'static str> {
+    Some(match link {
+        3 => "AX.25",
+        6 => "Token Ring",
+        7 => "ARCNET",
+        8 => "SLIP",
+        10 => "FDDI",
+        100 => "ATM",
+        107 => "Frame Relay",
+        114 => "LocalTalk",
+        122 => "IP over Fibre Channel",
+        129 => "ARCNET on Linux",
+        138 => "IP over FireWire",
+        147..=162 => "reserved for private use",
+        165 => "BACnet MS/TP",
+        177 => "LAPD",
+        187 | 201 => "Bluetooth HCI",
+        189 | 220 => "USB, Linux",
+        190 | 227 => "CAN",
+        195 | 215 | 230 | 283 => "IEEE 802.15.4",
+        197 => "ERF",
+        199 => "IPMB",
+        224 => "Fibre Channel",
+        225 | 226 => "Solaris IP net",
+        231 => "D-Bus",
+        239 => "Linux NFLOG",
+        240 | 241 => "netANALYZER",
+        242 => "IP over InfiniBand",
+        247 => "InfiniBand",
+        249 => "USB, Windows",
+        251 | 256 => "Bluetooth Low Energy",
+        253 => "Linux netlink",
+        254 | 255 => "Bluetooth Linux monitor",
+        264 => "ISO 14443 contactless cards",
+        266 => "USB, macOS",
+        272 => "Nordic Bluetooth Low Energy",
+        273 => "DOCSIS",
+        _ => return None,
+    })
 }
 
 impl fmt::Display for Fault {

@@ -1,127 +1,318 @@
-//! One capture file: its bytes, block by block, and the packets in them.
+//! One capture: its bytes, block by block, and the packets in them.
 
-use super::guard;
-use super::pcap::{FILE_HEADER, Header, RECORD_HEADER};
-use super::{Block, Fault, FaultKind, Input, Packet};
-use std::fs::File;
+use super::format::{Format, Step};
+use super::origin::{Origin, STDIN};
+use super::pcap::FILE_HEADER;
+use super::sniff::{Packing, SNIFF};
+use super::stream::{Load, Stream};
+use super::{BATCH_PACKETS, Batch, Block, Fault, FaultKind, LiveCounters, Packet, guard};
+use crate::time::Timestamp;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-/// A capture file being read. The packets of a mapped file all stand in one block.
+/// How to read.
+#[derive(Clone, Copy)]
+pub(super) struct Settings {
+    /// The end of a file is not final.
+    pub follow: bool,
+    /// Bytes of a block of a stream.
+    pub block: usize,
+}
+
+/// What stands next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Head {
+    /// A packet of this time.
+    Packet(Timestamp),
+    /// Nothing now; later perhaps.
+    Waiting,
+    /// Nothing any more.
+    End,
+}
+
+/// A capture being read. A plain file on a disk is mapped and is one block; all else is a stream.
 pub(super) struct Reader {
     name: String,
     interface: u16,
+    format: Option<Format>,
     block: Block,
-    header: Header,
+    /// Offset of the block in the capture.
+    base: u64,
+    /// Offset of what comes next in the block.
     at: usize,
+    stream: Option<Stream>,
+    /// Whether no more bytes come behind the block.
+    ended: bool,
     next: Option<Packet>,
-    packets: u64,
-    bytes: u64,
     fault: Option<Fault>,
+    size: Option<u64>,
+    /// Packets taken.
+    pub packets: u64,
+    /// Bytes of the packets taken.
+    pub bytes: u64,
+}
+
+/// The name by which a path goes in messages.
+pub(super) fn name_of(path: &Path) -> String {
+    if path.as_os_str() == STDIN { "standard input".into() } else { path.display().to_string() }
 }
 
 impl Reader {
-    /// Opens a file and finds its first packet.
-    pub fn open(path: &Path, interface: u16) -> Result<Self, Fault> {
-        let name = path.display().to_string();
-        let fault = |kind| Fault { name: name.clone(), offset: 0, kind };
-        let file = File::open(path).map_err(|e| fault(FaultKind::Io(e)))?;
-        let meta = file.metadata().map_err(|e| fault(FaultKind::Io(e)))?;
-        if meta.is_file() && meta.len() == 0 {
+    /// Opens a capture and looks for its first packet.
+    pub fn open(path: &Path, interface: u16, settings: Settings) -> Result<Self, Fault> {
+        let name = name_of(path);
+        let fault = |kind| Fault { name: name.clone(), offset: 0, unpacked: false, kind };
+        let stdin = path.as_os_str() == STDIN;
+        let origin = if stdin {
+            let stdin = Origin::stdin().map_err(|e| fault(FaultKind::Io(e)))?;
+            stdin.ok_or_else(|| fault(FaultKind::Terminal))?
+        } else {
+            Origin::open(path).map_err(|e| fault(FaultKind::Io(e)))?
+        };
+        let size = origin.len();
+        if size == Some(0) && !settings.follow {
             return Err(fault(FaultKind::Empty));
         }
-        let block = Block::map(guard::map(&file).map_err(|e| fault(FaultKind::Io(e)))?);
-        let header = Header::parse(block.bytes()).map_err(fault)?;
+        let mapped = if stdin || settings.follow { None } else { map(&origin) };
+        let (block, stream) = match mapped {
+            Some(block) => (block, None),
+            None => {
+                let stream = Stream::new(origin, settings.block, settings.follow);
+                (Block::owned(Vec::new()), Some(stream))
+            }
+        };
         let mut reader = Self {
             name,
             interface,
+            format: None,
             block,
-            header,
-            at: FILE_HEADER,
+            base: 0,
+            at: 0,
+            stream,
+            ended: false,
             next: None,
+            fault: None,
+            size,
             packets: 0,
             bytes: 0,
-            fault: None,
         };
         reader.advance();
-        Ok(reader)
+        match reader.fault.take() {
+            Some(fault) if !reader.is_started() => Err(fault),
+            fault => {
+                reader.fault = fault;
+                Ok(reader)
+            }
+        }
     }
 
-    /// The next packet, not taken.
-    #[inline]
-    pub fn peek(&self) -> Option<&Packet> {
-        self.next.as_ref()
+    /// Whether it proved to be a capture.
+    pub fn is_started(&self) -> bool {
+        self.format.as_ref().is_some_and(Format::started)
     }
 
-    /// The block that the next packet stands in.
-    pub fn block(&self) -> &Block {
-        &self.block
+    /// Whether it can be closed and opened again without loss.
+    pub const fn can_reopen(&self) -> bool {
+        self.size.is_some()
     }
 
-    /// Takes the next packet.
-    #[inline]
-    pub fn take(&mut self) -> Option<Packet> {
-        let packet = self.next.take()?;
-        self.packets += 1;
-        self.bytes += u64::from(packet.caplen);
-        self.advance();
-        Some(packet)
+    /// Bytes of the file, if it has a length.
+    pub const fn size(&self) -> Option<u64> {
+        self.size
     }
 
-    /// What ended the file early.
-    pub fn take_fault(&mut self) -> Option<Fault> {
+    /// What stands next, without reading on.
+    pub fn head(&self) -> Head {
+        match self.next {
+            Some(packet) => Head::Packet(packet.time),
+            None if self.ended || self.fault.is_some() => Head::End,
+            None => Head::Waiting,
+        }
+    }
+
+    /// What ended it early.
+    pub const fn take_fault(&mut self) -> Option<Fault> {
         self.fault.take()
     }
 
     /// Bytes of the file behind what was read.
     pub fn position(&self) -> u64 {
-        self.at as u64
+        self.stream.as_ref().map_or(self.at as u64, Stream::position)
     }
 
-    /// What the file gave so far.
-    pub fn input(&self) -> Input {
-        Input {
-            name: self.name.clone(),
-            packets: self.packets,
-            bytes: self.bytes,
-            fault: self.fault.as_ref().map(Fault::describe),
+    /// Packets that the capturing host says it lost.
+    pub fn lost(&self) -> LiveCounters {
+        self.format.as_ref().map(Format::lost).unwrap_or_default()
+    }
+
+    /// Hands out packets while they come before `until`, which is the time and number of the capture
+    /// that comes next; `number` is that of this one.
+    pub fn fill(
+        &mut self,
+        batch: &mut Batch,
+        number: usize,
+        until: Option<(Timestamp, usize)>,
+    ) -> Head {
+        let mut block = batch.block(&self.block);
+        while let Some(packet) = self.next {
+            let full = batch.packets.len() >= BATCH_PACKETS;
+            if full || until.is_some_and(|until| (packet.time, number) > until) {
+                return Head::Packet(packet.time);
+            }
+            batch.packets.push(Packet { block, ..packet });
+            self.packets += 1;
+            self.bytes += u64::from(packet.caplen);
+            self.next = None;
+            let head = self.advance();
+            if !matches!(head, Head::Packet(_)) {
+                return head;
+            }
+            if !batch.blocks.last().is_some_and(|b| b.same(&self.block)) {
+                block = batch.block(&self.block);
+            }
         }
+        self.head()
     }
 
+    /// Looks for the next packet.
     #[inline]
-    fn advance(&mut self) {
-        let bytes = self.block.bytes();
-        let rest = bytes.get(self.at..).unwrap_or(&[]);
-        guard::prefetch(rest, RECORD_HEADER, self.next.map_or(0, |p| p.caplen));
-        let Some(head) = rest.first_chunk::<RECORD_HEADER>() else {
-            if !rest.is_empty() {
-                self.stop(FaultKind::TruncatedRecord);
-            }
-            return;
-        };
-        match self.header.record(head) {
-            Err(kind) => self.stop(kind),
-            Ok(record) if rest.len() - RECORD_HEADER < record.caplen as usize => {
-                self.stop(FaultKind::TruncatedRecord);
-            }
-            Ok(record) => {
-                let fcs = u32::from(self.header.fcs);
-                let over = (record.len - record.caplen).min(fcs);
-                self.next = Some(Packet {
-                    time: record.time,
-                    offset: self.at + RECORD_HEADER,
-                    // The frame check sequence is no payload
-                    caplen: record.caplen.saturating_sub(fcs - over),
-                    len: record.len.saturating_sub(fcs),
-                    block: 0,
-                    interface: self.interface,
-                    link: self.header.link,
-                });
-                self.at += RECORD_HEADER + record.caplen as usize;
+    pub fn advance(&mut self) -> Head {
+        if self.fault.is_some() {
+            return Head::End;
+        }
+        loop {
+            let rest = self.block.bytes().get(self.at..).unwrap_or(&[]);
+            let Some(format) = &mut self.format else {
+                match self.recognise() {
+                    Head::Packet(_) => continue,
+                    other => return other,
+                }
+            };
+            match format.step(rest) {
+                Step::Packet(record) => {
+                    self.next = Some(Packet {
+                        time: record.time,
+                        offset: self.at + record.start,
+                        caplen: record.caplen,
+                        len: record.len,
+                        block: 0,
+                        interface: self.interface,
+                        link: record.link,
+                    });
+                    self.at += record.size;
+                    return Head::Packet(record.time);
+                }
+                Step::Pass(size) => self.at += size,
+                Step::Need(size) => match self.more(size) {
+                    Head::Packet(_) => {}
+                    Head::Waiting => return Head::Waiting,
+                    Head::End => return self.end(),
+                },
+                Step::Bad(kind) => return self.stop(*kind),
             }
         }
     }
 
-    fn stop(&mut self, kind: FaultKind) {
-        self.fault = Some(Fault { name: self.name.clone(), offset: self.at as u64, kind });
+    /// Tells the format; `Head::Packet` means that it is known now or that there are more bytes.
+    #[cold]
+    fn recognise(&mut self) -> Head {
+        let rest = self.block.bytes().get(self.at..).unwrap_or(&[]);
+        let packed = self.stream.as_ref().is_some_and(Stream::is_packed);
+        if packed && let Some(packing) = Packing::of(rest) {
+            return self.stop(FaultKind::PackedTwice(packing.name()));
+        }
+        match Format::open(rest, self.ended) {
+            Ok(Some((format, size))) => {
+                self.format = Some(format);
+                self.at += size;
+                Head::Packet(Timestamp::default())
+            }
+            Ok(None) => match self.more(FILE_HEADER) {
+                Head::End => Head::Packet(Timestamp::default()),
+                other => other,
+            },
+            Err(kind) => {
+                let fault = self.stream.as_mut().and_then(|s| self.ended.then(|| s.take_fault()));
+                match fault.flatten() {
+                    Some(kind) => self.stop_stream(kind),
+                    None => self.stop(kind),
+                }
+            }
+        }
     }
+
+    /// Gets more bytes, so that there are `need` from the place of reading on, or all there are.
+    /// `Head::Packet` means there are more than before.
+    #[cold]
+    fn more(&mut self, need: usize) -> Head {
+        let Some(stream) = self.stream.as_mut().filter(|_| !self.ended) else {
+            self.ended = true;
+            return Head::End;
+        };
+        stream.carry(self.block.bytes().get(self.at..).unwrap_or(&[]));
+        self.base += self.at as u64;
+        self.at = 0;
+        match stream.load(need) {
+            Load::Block(block) => {
+                self.ended = block.bytes().len() < need;
+                self.block = block;
+                Head::Packet(Timestamp::default())
+            }
+            Load::Waiting => {
+                self.block = Block::owned(Vec::new());
+                Head::Waiting
+            }
+            Load::End => {
+                self.block = Block::owned(Vec::new());
+                self.ended = true;
+                Head::End
+            }
+        }
+    }
+
+    /// No more bytes come, and what is left is no whole record.
+    #[cold]
+    fn end(&mut self) -> Head {
+        if let Some(kind) = self.stream.as_mut().and_then(Stream::take_fault) {
+            return self.stop_stream(kind);
+        }
+        if self.at == self.block.bytes().len() {
+            return Head::End;
+        }
+        let started = self.is_started();
+        self.stop(if started { FaultKind::TruncatedRecord } else { FaultKind::TruncatedHeader })
+    }
+
+    /// Stops at the place of reading.
+    #[cold]
+    fn stop(&mut self, kind: FaultKind) -> Head {
+        let unpacked = self.stream.as_ref().is_some_and(Stream::is_packed);
+        self.fail(kind, self.base + self.at as u64, unpacked)
+    }
+
+    /// Stops where the stream did.
+    #[cold]
+    fn stop_stream(&mut self, kind: FaultKind) -> Head {
+        self.fail(kind, self.position(), false)
+    }
+
+    fn fail(&mut self, kind: FaultKind, offset: u64, unpacked: bool) -> Head {
+        self.fault = Some(Fault { name: self.name.clone(), offset, unpacked, kind });
+        self.ended = true;
+        Head::End
+    }
+}
+
+/// Maps a plain file on a disk.
+fn map(origin: &Origin) -> Option<Block> {
+    if !origin.is_regular() {
+        return None;
+    }
+    let mut start = [0; SNIFF];
+    let n = origin.file().read_at(&mut start, 0).ok()?;
+    if Packing::of(start.get(..n)?).is_some() {
+        return None;
+    }
+    // Not every file system can map; what cannot be mapped can be read.
+    guard::map(origin.file()).ok().map(Block::map)
 }

@@ -18,14 +18,14 @@ pub(super) fn map(file: &File) -> io::Result<memmap2::Mmap> {
     Ok(map)
 }
 
-/// Fetches the cache line where the record after the next one starts, if it is as long as the last:
-/// the walk over a mapped file would otherwise wait for memory at each record.
+/// Fetches the second and third cache line of a record, where the headers of the packet end and its
+/// payload starts: they are read a batch later, and the walk over a mapped file goes on meanwhile.
+/// (Measured: fetching later records at a guessed distance costs more than it saves.)
 #[inline]
-pub(super) fn prefetch(rest: &[u8], header: usize, caplen: u32) {
+pub(super) fn prefetch(record: &[u8]) {
     #[cfg(target_arch = "x86_64")]
-    {
-        const AHEAD: usize = 8;
-        if let Some(line) = rest.get(AHEAD * (header + caplen as usize)..).and_then(<[u8]>::first) {
+    for at in [64, 128] {
+        if let Some(line) = record.get(at) {
             // SAFETY: a prefetch of an address inside the slice; it has no architectural effect.
             unsafe {
                 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -34,7 +34,7 @@ pub(super) fn prefetch(rest: &[u8], header: usize, caplen: u32) {
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (rest, header, caplen);
+    let _ = record;
 }
 
 /// Installs, once, the handler for a mapped file that shrinks while it is read.

@@ -1,63 +1,115 @@
 //! Paths of the command line to capture files.
 
+use super::origin::{Origin, STDIN};
+use super::sniff::{self, Packing, SNIFF};
+use super::unpack::Unpack;
 use super::{Fault, FaultKind};
+use std::collections::HashSet;
+use std::fs::Metadata;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// How deep folders are searched.
 const MAX_FOLDERS: usize = 32;
 
 /// The files that `paths` name: files as they are, folders searched recursively for what starts like
-/// a capture, in order of name.
+/// a capture, compressed or not, in order of name. A file that a folder holds under a second name (a
+/// link) is taken once.
 ///
 /// Faults are folders that cannot be read or hold no capture.
 pub fn expand(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Fault>) {
-    let (mut files, mut faults) = (Vec::new(), Vec::new());
+    let mut search = Search::default();
+    for path in paths.iter().filter(|p| !p.is_dir()) {
+        search.seen.extend(path.metadata().ok().as_ref().map(identity));
+    }
     for path in paths {
-        if path.is_dir() {
-            let before = files.len();
-            let clean = faults.len();
-            search(path, 0, &mut files, &mut faults);
-            if files.len() == before && faults.len() == clean {
-                faults.push(fault(path, FaultKind::NoCaptures));
+        if path.as_os_str() != STDIN && path.is_dir() {
+            let before = (search.files.len(), search.faults.len(), search.again);
+            search.folder(path, 0);
+            if before == (search.files.len(), search.faults.len(), search.again) {
+                search.faults.push(fault(path, FaultKind::NoCaptures));
             }
         } else {
-            files.push(path.clone());
+            search.files.push(path.clone());
         }
     }
-    (files, faults)
+    (search.files, search.faults)
 }
 
 fn fault(path: &Path, kind: FaultKind) -> Fault {
-    Fault { name: path.display().to_string(), offset: 0, kind }
+    Fault { name: path.display().to_string(), offset: 0, unpacked: false, kind }
 }
 
-fn search(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, faults: &mut Vec<Fault>) {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) => return faults.push(fault(folder, FaultKind::Io(e))),
-    };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
-    paths.sort();
-    for path in paths {
-        let Ok(meta) = std::fs::symlink_metadata(&path) else { continue };
-        if meta.is_dir() {
-            if depth < MAX_FOLDERS {
-                search(&path, depth + 1, files, faults);
+/// What makes two paths the same file.
+fn identity(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
+#[derive(Default)]
+struct Search {
+    files: Vec<PathBuf>,
+    faults: Vec<Fault>,
+    seen: HashSet<(u64, u64)>,
+    /// Captures met again.
+    again: usize,
+}
+
+impl Search {
+    fn folder(&mut self, folder: &Path, depth: usize) {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(e) => return self.faults.push(fault(folder, FaultKind::Io(e))),
+        };
+        let mut paths: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
+        paths.sort();
+        for path in paths {
+            // Links to folders are not followed: they may lead back.
+            if std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir()) {
+                if depth < MAX_FOLDERS {
+                    self.folder(&path, depth + 1);
+                }
+                continue;
             }
-        } else if path.is_file() && starts_like_a_capture(&path) {
-            files.push(path);
+            let Ok(meta) = path.metadata() else { continue };
+            if !meta.is_file() || !starts_like_a_capture(&path) {
+                continue;
+            }
+            if self.seen.insert(identity(&meta)) {
+                self.files.push(path);
+            } else {
+                self.again += 1;
+            }
         }
     }
 }
 
-/// A folder holds all sorts of files: only those that start with a known magic number count.
+/// A folder holds all sorts of files: only those that start with a known magic number count, also
+/// within compressed data.
 fn starts_like_a_capture(path: &Path) -> bool {
-    use std::io::Read;
-    let mut magic = [0; 4];
-    let Ok(mut file) = std::fs::File::open(path) else { return true };
-    file.read_exact(&mut magic).is_ok()
-        && !matches!(
-            super::pcap::Header::parse(&magic),
-            Err(FaultKind::NotACapture(_) | FaultKind::Empty)
-        )
+    let Ok(mut origin) = Origin::open(path) else {
+        // It cannot be told: reading it will say why.
+        return true;
+    };
+    let mut start = Vec::with_capacity(SNIFF);
+    if origin.by_ref().take(SNIFF as u64).read_to_end(&mut start).is_err() {
+        return true;
+    }
+    let Some(packing) = Packing::of(&start) else { return sniff::is_capture(&start) };
+    let mut unpack = Unpack::new(packing, start, origin);
+    let mut inner = [0; 4];
+    let mut filled = 0;
+    while let Some(room) = inner.get_mut(filled..).filter(|r| !r.is_empty()) {
+        match unpack.read(room) {
+            Ok(0) => return false,
+            Ok(n) => filled += n,
+            // Damaged: nothing but its name tells.
+            Err(_) => return named_like_a_capture(path),
+        }
+    }
+    sniff::is_capture(&inner)
+}
+
+fn named_like_a_capture(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().contains("cap"))
 }

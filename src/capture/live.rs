@@ -5,14 +5,24 @@
 //! reference like a mapped file's.
 
 use super::{
-    BATCH_PACKETS, Batch, Block, Fault, FaultKind, Input, LinkType, Packet, Source, Status,
+    BATCH_PACKETS, Batch, Block, Fault, FaultKind, Input, LinkType, MAX_RECORD, Packet, Source,
+    Status,
 };
 use crate::time::Timestamp;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::time::Duration;
 
 /// Bytes of one block of copied packets.
 const BLOCK: usize = 1 << 20;
-/// Milliseconds after which libpcap hands on a block that is not full.
+/// Room of the first block, bytes; later ones start with what the one before took.
+const FIRST_BLOCK: usize = 16 << 10;
+/// Milliseconds after which the kernel hands on a block of its ring that is not full.
 const TIMEOUT_MS: i32 = 60;
+/// Pause after a wake without packets that an error on a socket caused: it may go on being said.
+const ERROR_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long packets may wait in the kernel before they can be read.
+pub const LATENCY: Duration = Duration::from_millis(TIMEOUT_MS as u64);
 
 /// How to capture.
 #[derive(Clone, Debug)]
@@ -44,19 +54,31 @@ pub struct LiveCounters {
 
 struct Interface {
     name: String,
-    capture: pcap::Capture<pcap::Active>,
+    /// None while it is lost.
+    capture: Option<pcap::Capture<pcap::Active>>,
     link: LinkType,
     packets: u64,
     bytes: u64,
     counters: LiveCounters,
+    /// What libpcap said last of drops: 32 bits that wrap.
+    stat: (u32, u32),
+    /// It is there, but has no link.
+    down: bool,
 }
 
 /// Some interfaces, read in turn.
+///
+/// One that goes away or breaks is a fault, said once; it is opened again when it is back, and the
+/// others are read meanwhile.
 pub struct Live {
+    options: LiveOptions,
     interfaces: Vec<Interface>,
     faults: Vec<Fault>,
+    notices: Vec<String>,
     next: usize,
     position: u64,
+    /// Bytes of the last block.
+    room: usize,
 }
 
 impl Live {
@@ -67,21 +89,77 @@ impl Live {
     pub fn open(options: &LiveOptions) -> Result<Self, Fault> {
         let mut interfaces = Vec::new();
         for name in &options.interfaces {
-            interfaces.push(open(name, options).map_err(|e| fault(name, &e))?);
+            let (capture, link) = open(name, options)?;
+            interfaces.push(Interface {
+                name: name.clone(),
+                capture: Some(capture),
+                link,
+                packets: 0,
+                bytes: 0,
+                counters: LiveCounters::default(),
+                stat: (0, 0),
+                down: false,
+            });
         }
-        Ok(Self { interfaces, faults: Vec::new(), next: 0, position: 0 })
+        let mut live = Self {
+            options: options.clone(),
+            interfaces,
+            faults: Vec::new(),
+            notices: Vec::new(),
+            next: 0,
+            position: 0,
+            room: FIRST_BLOCK,
+        };
+        live.check();
+        Ok(live)
+    }
+
+    /// Waits until packets can be read, a signal comes, or `timeout` has passed.
+    pub fn wait(&self, timeout: Duration) {
+        let open = self.interfaces.iter().filter_map(|i| i.capture.as_ref());
+        let mut fds: Vec<PollFd<'_>> = open.map(|c| PollFd::new(c, PollFlags::IN)).collect();
+        let span = Timespec::try_from(timeout).ok();
+        let woken = poll(&mut fds, span.as_ref());
+        let has = |flag: PollFlags| fds.iter().any(|fd| fd.revents().intersects(flag));
+        let failing = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+        if woken.is_ok_and(|n| n > 0) && has(failing) && !has(PollFlags::IN) {
+            std::thread::sleep(ERROR_PAUSE.min(timeout));
+        }
+    }
+
+    /// Looks after the interfaces: opens lost ones again, and notes which have no link. Call it about
+    /// once a second.
+    pub fn check(&mut self) {
+        for interface in &mut self.interfaces {
+            if interface.capture.is_none()
+                && let Ok((capture, link)) = open(&interface.name, &self.options)
+            {
+                interface.capture = Some(capture);
+                interface.link = link;
+                interface.stat = (0, 0);
+                self.notices.push(format!("{} is back", interface.name));
+            }
+            let down = interface.capture.is_some() && is_down(&interface.name);
+            if down && !interface.down {
+                let reason = "it has no link; check the cable, the mirror, and `ip link`";
+                self.faults.push(fault(&interface.name, reason.to_owned()));
+            } else if interface.down && !down && interface.capture.is_some() {
+                self.notices.push(format!("{} has a link again", interface.name));
+            }
+            interface.down = down;
+        }
+    }
+
+    /// What got better since the last call.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
     }
 
     /// What was lost on all interfaces so far.
     pub fn counters(&mut self) -> LiveCounters {
         let mut sum = LiveCounters::default();
         for interface in &mut self.interfaces {
-            if let Ok(stat) = interface.capture.stats() {
-                interface.counters = LiveCounters {
-                    kernel: u64::from(stat.dropped),
-                    interface: u64::from(stat.if_dropped),
-                };
-            }
+            interface.count();
             sum.kernel += interface.counters.kernel;
             sum.interface += interface.counters.interface;
         }
@@ -94,76 +172,156 @@ impl Live {
     }
 }
 
-fn open(name: &str, options: &LiveOptions) -> Result<Interface, pcap::Error> {
-    let mut capture = pcap::Capture::from_device(name)?
-        .promisc(true)
-        .snaplen(options.snaplen)
-        .buffer_size(options.buffer)
-        .timeout(TIMEOUT_MS)
-        .precision(pcap::Precision::Nano)
-        .open()?;
-    if let Some(filter) = &options.filter {
-        capture.filter(filter, true)?;
+impl Interface {
+    fn count(&mut self) {
+        let Some(Ok(stat)) = self.capture.as_mut().map(pcap::Capture::stats) else { return };
+        let (kernel, interface) = self.stat;
+        self.counters.kernel += u64::from(stat.dropped.wrapping_sub(kernel));
+        self.counters.interface += u64::from(stat.if_dropped.wrapping_sub(interface));
+        self.stat = (stat.dropped, stat.if_dropped);
     }
-    let link = LinkType(u16::try_from(capture.get_datalink().0).unwrap_or(u16::MAX));
-    let capture = capture.setnonblock()?;
-    Ok(Interface {
-        name: name.to_owned(),
-        capture,
-        link,
-        packets: 0,
-        bytes: 0,
-        counters: LiveCounters::default(),
-    })
+
+    /// Copies packets to `bytes` until block or batch is full or none is left. An error means that the
+    /// interface is gone or broken.
+    fn read(
+        &mut self,
+        index: u16,
+        batch: &mut Batch,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), pcap::Error> {
+        let Some(capture) = self.capture.as_mut() else { return Ok(()) };
+        while batch.packets.len() < BATCH_PACKETS && bytes.len() < BLOCK {
+            let packet = match capture.next_packet() {
+                Ok(packet) => packet,
+                Err(pcap::Error::TimeoutExpired) => break,
+                Err(error) => return Err(error),
+            };
+            let time = packet.header.ts;
+            let data = packet.data.get(..MAX_RECORD as usize).unwrap_or(packet.data);
+            batch.packets.push(Packet {
+                // With nanosecond precision tv_usec holds nanoseconds.
+                time: Timestamp::new(time.tv_sec, u32::try_from(time.tv_usec).unwrap_or(0)),
+                offset: bytes.len(),
+                caplen: data.len() as u32,
+                len: packet.header.len,
+                block: batch.blocks.len() as u16,
+                interface: index,
+                link: self.link,
+            });
+            bytes.extend_from_slice(data);
+            self.packets += 1;
+            self.bytes += data.len() as u64;
+        }
+        Ok(())
+    }
 }
 
-fn fault(name: &str, error: &pcap::Error) -> Fault {
-    Fault { name: name.to_owned(), offset: 0, kind: FaultKind::Interface(error.to_string()) }
+fn open(
+    name: &str,
+    options: &LiveOptions,
+) -> Result<(pcap::Capture<pcap::Active>, LinkType), Fault> {
+    let capture = || -> Result<_, pcap::Error> {
+        let mut capture = pcap::Capture::from_device(name)?
+            .promisc(true)
+            .snaplen(options.snaplen)
+            .buffer_size(options.buffer)
+            .timeout(TIMEOUT_MS)
+            .precision(pcap::Precision::Nano)
+            .open()?;
+        if let Some(filter) = &options.filter {
+            capture.filter(filter, true)?;
+        }
+        capture.setnonblock()
+    };
+    let capture = capture().map_err(|e| fault(name, refusal(name, &e)))?;
+    let link = capture.get_datalink().0;
+    let link = LinkType(u16::try_from(link).unwrap_or(u16::MAX));
+    if link.name().is_none() {
+        let reason = format!(
+            "its link type is {}, which phitap does not read; choose an Ethernet, Wi-Fi, cooked or \
+             raw IP interface",
+            link.0
+        );
+        return Err(fault(name, reason));
+    }
+    Ok((capture, link))
+}
+
+fn fault(name: &str, reason: String) -> Fault {
+    Fault { name: name.to_owned(), offset: 0, unpacked: false, kind: FaultKind::Interface(reason) }
+}
+
+/// What libpcap says of an error, without its own name in front.
+fn said(error: &pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(text) => text.trim().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Why an interface cannot be opened, and what to do about it.
+fn refusal(name: &str, error: &pcap::Error) -> String {
+    let said = said(error);
+    let exists = sys(name, "ifindex").is_some() || name == "any";
+    if said.contains("ermission denied") || said.contains("not permitted") {
+        return format!(
+            "{said}; run phitap as root, or allow it with `setcap cap_net_raw=ep` on the program"
+        );
+    }
+    if exists {
+        return format!("{said}; check its state with `ip link`");
+    }
+    let names: Vec<String> = pcap::Device::list()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|d| d.name)
+        // What libpcap lists beside network interfaces (usbmon, nflog, bluetooth) is not read.
+        .filter(|n| sys(n, "ifindex").is_some())
+        .collect();
+    if names.is_empty() {
+        return format!("{said}; list the interfaces with `ip link`");
+    }
+    format!("there is no such interface; there are: {}", names.join(", "))
+}
+
+/// What the system says of an interface; nothing where it says nothing.
+fn sys(name: &str, of: &str) -> Option<String> {
+    // `..` or a slash would leave the folder.
+    if name.is_empty() || name.contains('/') || name.starts_with('.') {
+        return None;
+    }
+    std::fs::read_to_string(format!("/sys/class/net/{name}/{of}")).ok()
+}
+
+/// Whether no packet can come for want of a link (RFC 2863 ifOperStatus).
+fn is_down(name: &str) -> bool {
+    sys(name, "operstate").is_some_and(|state| {
+        matches!(state.trim(), "down" | "lowerlayerdown" | "notpresent" | "dormant")
+    })
 }
 
 impl Source for Live {
     fn fill(&mut self, batch: &mut Batch) -> Status {
         let count = self.interfaces.len();
+        let mut bytes = Vec::new();
         for turn in 0..count {
             let index = (self.next + turn) % count;
-            let interface = &mut self.interfaces[index];
-            let mut bytes: Vec<u8> = Vec::new();
-            while batch.packets.len() < BATCH_PACKETS {
-                let packet = match interface.capture.next_packet() {
-                    Ok(packet) => packet,
-                    Err(pcap::Error::TimeoutExpired) => break,
-                    Err(error) => {
-                        // Gone or down: the others go on, and this one is asked again.
-                        let new = fault(&interface.name, &error);
-                        if self.faults.iter().all(|f| f.name != new.name) {
-                            self.faults.push(new);
-                        }
-                        break;
-                    }
-                };
-                if bytes.capacity() == 0 {
-                    bytes.reserve(BLOCK);
-                }
-                let time = packet.header.ts;
-                batch.packets.push(Packet {
-                    // With nanosecond precision tv_usec holds nanoseconds.
-                    time: Timestamp::new(time.tv_sec, u32::try_from(time.tv_usec).unwrap_or(0)),
-                    offset: bytes.len(),
-                    caplen: packet.header.caplen,
-                    len: packet.header.len,
-                    block: batch.blocks.len() as u16,
-                    interface: index as u16,
-                    link: interface.link,
-                });
-                bytes.extend_from_slice(packet.data);
-                interface.packets += 1;
-                interface.bytes += u64::from(packet.header.caplen);
-                if bytes.len() + super::MAX_RECORD as usize > BLOCK * 2 {
-                    break;
-                }
+            let Some(interface) = self.interfaces.get_mut(index) else { continue };
+            bytes.reserve(self.room);
+            if let Err(error) = interface.read(index as u16, batch, &mut bytes) {
+                // The others go on, and this one is opened again once it is back.
+                interface.count();
+                interface.capture = None;
+                let reason = format!("{}; waiting for it to come back", said(&error));
+                self.faults.push(fault(&interface.name, reason));
             }
             if !bytes.is_empty() {
                 self.position += bytes.len() as u64;
+                // Blocks that wait in a queue must not hold much more than their packets.
+                self.room = bytes.len().clamp(FIRST_BLOCK, BLOCK);
+                if bytes.capacity() / 2 > bytes.len() {
+                    bytes.shrink_to_fit();
+                }
                 batch.blocks.push(Block::owned(bytes));
                 self.next = (index + 1) % count;
                 return Status::More;
@@ -185,7 +343,8 @@ impl Source for Live {
             name: i.name.clone(),
             packets: i.packets,
             bytes: i.bytes,
-            fault: None,
+            fault: i.capture.is_none().then(|| "is gone".to_owned()),
+            dropped: i.counters,
         };
         self.interfaces.iter().map(input).collect()
     }

@@ -8,18 +8,27 @@ mod block;
 mod fault;
 mod file;
 mod filter;
+mod format;
 mod guard;
 mod inputs;
+mod link;
 mod live;
+mod origin;
 mod pcap;
+mod pcapng;
+mod sniff;
+mod stream;
+#[cfg(test)]
+mod testing;
 mod timeline;
+mod unpack;
 
-pub use crate::decode::LinkType;
 pub use block::Block;
 pub use fault::{Fault, FaultKind};
 pub use filter::{Filter, FilterError};
 pub use inputs::expand;
-pub use live::{Live, LiveCounters, LiveOptions};
+pub use link::LinkType;
+pub use live::{LATENCY, Live, LiveCounters, LiveOptions};
 pub use timeline::Timeline;
 
 use crate::time::Timestamp;
@@ -86,7 +95,7 @@ impl Batch {
 pub enum Status {
     /// The batch was filled, wholly or partly.
     More,
-    /// Nothing now; later perhaps (live).
+    /// Nothing now; later perhaps (live, pipes, files that grow).
     Idle,
     /// That was all.
     End,
@@ -116,6 +125,8 @@ pub struct Input {
     pub packets: u64,
     /// Bytes of captured packets.
     pub bytes: u64,
+    /// Packets that the capturing host lost before they were written, as it says.
+    pub dropped: LiveCounters,
     /// What ended it early, in words.
     pub fault: Option<String>,
 }

@@ -1,7 +1,8 @@
 //! The classic pcap format, in both byte orders, with micro- and nanoseconds
 //! (draft-ietf-opsawg-pcap).
 
-use super::{FaultKind, LinkType, MAX_RECORD};
+use super::format::{Record, Step, without_fcs};
+use super::{FaultKind, LinkType, MAX_RECORD, guard};
 use crate::time::Timestamp;
 
 /// Length of the file header, bytes.
@@ -14,17 +15,9 @@ pub(super) const RECORD_HEADER: usize = 16;
 pub(super) struct Header {
     big_endian: bool,
     nanoseconds: bool,
-    pub link: LinkType,
+    link: LinkType,
     /// Bytes of a frame check sequence at the end of each packet.
-    pub fcs: u8,
-}
-
-/// A record header.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Record {
-    pub time: Timestamp,
-    pub caplen: u32,
-    pub len: u32,
+    fcs: u8,
 }
 
 impl Header {
@@ -63,21 +56,32 @@ impl Header {
         Ok(Self { big_endian, nanoseconds, link, fcs })
     }
 
-    /// Reads a record header.
+    /// Reads the record that `rest` starts with.
     #[inline]
-    pub fn record(&self, head: &[u8; RECORD_HEADER]) -> Result<Record, FaultKind> {
+    pub fn step(&self, rest: &[u8]) -> Step {
+        let Some(head) = rest.first_chunk::<RECORD_HEADER>() else {
+            return Step::Need(RECORD_HEADER);
+        };
         let word = |at: usize| word(head, at, self.big_endian);
         let caplen = word(8);
         if caplen > MAX_RECORD {
-            return Err(FaultKind::BadLength(caplen));
+            return Step::Bad(Box::new(FaultKind::BadLength(caplen)));
         }
+        let size = RECORD_HEADER + caplen as usize;
+        if rest.len() < size {
+            return Step::Need(size);
+        }
+        guard::prefetch(rest);
         let fraction = word(4);
         let nanos = if self.nanoseconds { fraction } else { fraction.saturating_mul(1000) };
-        Ok(Record {
+        let (caplen, len) = without_fcs(caplen, word(12), self.fcs);
+        Step::Packet(Record {
             time: Timestamp::new(i64::from(word(0)), nanos),
+            start: RECORD_HEADER,
             caplen,
-            // Some writers leave the wire length smaller or zero.
-            len: word(12).max(caplen),
+            len,
+            link: self.link,
+            size,
         })
     }
 }

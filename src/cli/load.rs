@@ -35,7 +35,7 @@ pub enum Task {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read.
-    #[error("cannot read {path}: {source}", path = .path.display())]
+    #[error("cannot read {path}: {source}; check the path, and that you may read it", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -91,7 +91,8 @@ impl TryFrom<Replay> for Config {
         for path in &replay.paths {
             keep(path, &options)?;
         }
-        config(Source::Files(replay.paths), options)
+        let follow = replay.follow || options.follow;
+        Ok(Self { follow, ..config(Source::Files(replay.paths), options)? })
     }
 }
 
@@ -139,6 +140,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     let home = options.home_net;
     Ok(Config {
         source,
+        follow: false,
         format: options.format.map_or(FORMATS[0].name, |f| f.0),
         output: options.output,
         metrics: options.metrics.map(|listen| listen.0),
@@ -191,6 +193,7 @@ impl Options {
             verbose,
             quiet,
             no_progress,
+            follow,
             interface,
         } = self;
         Self {
@@ -212,6 +215,7 @@ impl Options {
             verbose: if verbose > 0 || quiet { verbose } else { file.verbose },
             quiet: quiet || (file.quiet && verbose == 0),
             no_progress: no_progress || file.no_progress,
+            follow: follow || file.follow,
             interface: if interface.is_empty() { file.interface } else { interface },
         }
     }

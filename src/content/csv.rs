@@ -41,6 +41,7 @@ impl Format for Csv {
             quoted: false,
             separator: None,
             columns: Vec::new(),
+            afar: Marks::default(),
             around: Marks::default(),
         })
     }
@@ -83,6 +84,9 @@ struct Table {
     /// `None` until the header is read.
     separator: Option<u8>,
     columns: Vec<Column>,
+    /// What the path says.
+    afar: Marks,
+    /// What the columns say of every row.
     around: Marks,
 }
 
@@ -95,7 +99,7 @@ struct Column {
 impl Document for Table {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         if let Some(path) = self.path.take() {
-            self.around = media::about(&path, scope);
+            self.afar = media::about(&path, scope);
         }
         let mut start = 0;
         for (at, &byte) in bytes.iter().enumerate() {
@@ -188,6 +192,7 @@ impl Table {
                 }
             }
         }
+        record.mark_from_afar(self.afar);
         record.emit("csv", scope);
         true
     }

@@ -12,6 +12,9 @@ pub const MAX_FIELDS: usize = 64;
 /// Characters of one value that is put together from parts, bytes.
 const MAX_JOINED: usize = 512;
 
+/// Confidence of a field below which it counts only in a record about a patient.
+const MIN_CONFIDENCE: f32 = 0.5;
+
 /// What a name of the wire means; a [`Key`] that may be kept.
 #[derive(Clone)]
 pub struct Meaning {
@@ -123,9 +126,34 @@ impl Loose {
         });
     }
 
+    /// Something said around it at a distance (a path, a heading). Hospitals publish lists of doctors
+    /// under `/patients/`, too: it counts only if the record is one of a person.
+    pub fn mark_from_afar(&mut self, marks: Marks) {
+        let personal = |f: &Part| {
+            f.meaning.part != NamePart::Whole
+                || f.meaning.rule.kind.is_strong_id()
+                || matches!(f.meaning.rule.kind, Kind::BirthDate | Kind::Sex | Kind::DeathDate)
+        };
+        if !marks.has(Marks::PATIENT) || self.fields.iter().any(personal) {
+            self.mark(marks);
+        }
+    }
+
     /// Something said around it.
     pub fn mark(&mut self, marks: Marks) {
         self.marks = self.marks.and(marks);
+    }
+
+    /// Whether `value` is another than the one there, of a kind of which a person has one.
+    pub fn contradicts(&self, meaning: &Meaning, value: &str) -> bool {
+        let kind = meaning.rule.kind;
+        let single = matches!(kind, Kind::Name | Kind::PatientId | Kind::BirthDate | Kind::Ssn);
+        single
+            && self.fields.iter().any(|f| {
+                f.meaning.rule.kind == kind
+                    && f.meaning.part == meaning.part
+                    && *f.value != value.trim()
+            })
     }
 
     /// Whether there is no field.
@@ -141,8 +169,11 @@ impl Loose {
     /// Hands the record on, if it can be one of a person, and starts a new one.
     pub fn emit(&mut self, content: &'static str, scope: &mut Scope<'_>) {
         let marks = std::mem::take(&mut self.marks);
-        let fields = std::mem::take(&mut self.fields);
+        let mut fields = std::mem::take(&mut self.fields);
         let patient = marks.has(Marks::PATIENT);
+        if !patient {
+            fields.retain(|f| f.meaning.rule.confidence >= MIN_CONFIDENCE);
+        }
         if marks.is_other() && !patient {
             return;
         }

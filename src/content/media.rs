@@ -54,11 +54,17 @@ pub fn path(media: &Media<'_>) -> Option<Box<str>> {
 /// `ward_list.csv`).
 pub fn about(path: &str, scope: &Scope<'_>) -> Marks {
     let keys = &scope.rules().keys;
-    let patient =
-        |word: &str| matches!(keys.context(word), Some(About::Patient | About::Diagnosis));
-    let said = path.split('/').filter(|s| !s.is_empty()).any(|segment| {
+    let mut said = false;
+    for segment in path.split('/').filter(|s| !s.is_empty()) {
         let stem = segment.split_once('.').map_or(segment, |(stem, _)| stem);
-        patient(stem) || stem.split(['_', '-', ' ']).any(patient)
-    });
+        for word in stem.split(['_', '-', ' ']).chain([stem]) {
+            match keys.context(word) {
+                Some(About::Patient | About::Diagnosis) => said = true,
+                // `/patients/7/providers`: the last word counts.
+                Some(About::Other) => said = false,
+                _ => {}
+            }
+        }
+    }
     if said { Marks::PATIENT } else { Marks::default() }
 }

@@ -8,6 +8,8 @@
 
 pub mod contents;
 
+#[cfg(test)]
+mod hostile_tests;
 mod nested;
 #[cfg(test)]
 mod testing;
@@ -19,11 +21,18 @@ pub mod dicom;
 pub mod fhir;
 pub mod form;
 pub mod hl7v2;
+pub mod html;
 pub mod json;
+pub mod labels;
 pub mod loose;
+pub mod markup;
 pub mod media;
 pub mod multipart;
+pub mod pdf;
+pub mod text;
+pub mod tree;
 pub mod x12;
+pub mod xml;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
@@ -37,15 +46,20 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::DataSet,
     &dicom::Part10,
     &hl7v2::Er7,
+    &hl7v2::Xml,
     &astm::Records,
     &x12::Interchange,
     &coding::GzipFile,
     &coding::ZstdFile,
+    &pdf::Pdf,
     &multipart::Multipart,
     &form::Target,
     &form::Form,
     &json::Json,
+    &html::Html,
+    &xml::Xml,
     &csv::Csv,
+    &text::Text,
 ];
 
 /// A format: how to recognise it and how to start reading it.

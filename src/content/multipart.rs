@@ -1,7 +1,7 @@
 //! Multipart bodies (RFC 2046 5.1): uploads (RFC 7578), DICOMweb (`multipart/related`, PS3.18 8.6.1),
 //! mail. Each part is a content of its own; the plain fields of an upload form make one record.
 
-use super::loose::{Loose, Meaning};
+use super::loose::{Loose, Marks, Meaning};
 use super::{Document, Format, Media, Nested, Reason, Scope, Want, media};
 use memchr::memmem;
 
@@ -36,6 +36,7 @@ impl Format for Multipart {
             held: Vec::new(),
             part: Part::None,
             form: Loose::default(),
+            afar: Marks::default(),
         })
     }
 }
@@ -70,6 +71,8 @@ struct Parts {
     held: Vec<u8>,
     part: Part,
     form: Loose,
+    /// What the path says.
+    afar: Marks,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,7 +98,7 @@ enum Part {
 impl Document for Parts {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         if let Some(path) = self.path.take() {
-            self.form.mark(media::about(&path, scope));
+            self.afar = media::about(&path, scope);
         }
         let joined;
         let mut rest = bytes;
@@ -187,6 +190,7 @@ impl Document for Parts {
             self.deliver(&held, scope);
         }
         self.end_part(complete && self.state == State::Done, scope);
+        self.form.mark_from_afar(self.afar);
         self.form.emit("form", scope);
     }
 
@@ -271,7 +275,7 @@ impl Parts {
             }
         };
         if plain && let Some(about) = scope.rules.keys.context(name) {
-            self.form.mark(super::loose::Marks::about(about));
+            self.form.mark(Marks::about(about));
         }
     }
 

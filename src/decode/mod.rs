@@ -19,9 +19,9 @@ mod wifi;
 
 pub use defrag::{Defragmenter, MAX_DATAGRAM};
 pub use key::{Endpoint, FlowKey, Side, Transport};
-pub use link::LinkType;
 pub use skip::Skip;
 
+use crate::capture::LinkType;
 use crate::time::Timestamp;
 use walk::{Layer, Walk};
 

@@ -1,7 +1,8 @@
 //! Tunnels: GRE and ERSPAN, and those over UDP.
 
+use super::Skip;
 use super::walk::{Layer, Walk};
-use super::{LinkType, Skip};
+use crate::capture::LinkType;
 
 const SHORT: Skip = Skip::TruncatedTunnel;
 

@@ -1,8 +1,8 @@
 //! The walk over one packet: where it is, what bounds it, what outer headers said.
 
 use super::key::{Endpoint, FlowKey, Transport};
-use super::link::LinkType;
 use super::{Checksums, Decoded, MAX_LAYERS, Skip};
+use crate::capture::LinkType;
 
 /// What comes next.
 #[derive(Debug)]

@@ -111,7 +111,7 @@ impl Conversation {
         let seq = if syn { segment.seq.wrapping_add(1) } else { segment.seq };
         let far = half.away(half.offset(seq)) > MAX_SEQ_AWAY;
         match (syn, self.is_over()) {
-            (true, true) => !half.is_first(seq),
+            (true, true) => half.starts_elsewhere(seq).unwrap_or(far),
             (true, false) => far,
             (false, over) => over && segment.flags & RST == 0 && far,
         }

@@ -179,9 +179,10 @@ impl Half {
         at.abs_diff(self.top)
     }
 
-    /// Whether `seq` is the first byte's number, as in a repeated SYN.
-    pub fn is_first(&self, seq: u32) -> bool {
-        self.first == Some(seq)
+    /// Whether a SYN announces another first byte than the one known from a handshake; `None` where
+    /// no handshake was seen.
+    pub fn starts_elsewhere(&self, seq: u32) -> Option<bool> {
+        self.first.map(|first| first != seq)
     }
 
     pub fn holds(&self) -> bool {

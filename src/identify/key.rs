@@ -38,7 +38,7 @@ impl Drop for Secret {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file could not be read.
-    #[error("key file {path}: {source}", path = .path.display())]
+    #[error("key file {path}: {source}; check the path, and that you may read it", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,

@@ -35,6 +35,9 @@ pub struct Metrics {
     events_dropped: IntCounterVec,
 }
 
+/// Where packets can be lost: values of `stage`. The kernel and the interface lose them unread.
+pub const DROPPED: [&str; 4] = ["kernel", "interface", "queue", "defragment"];
+
 /// Workers that get a label of their own; further ones share the last.
 pub const MAX_WORKERS: usize = 256;
 
@@ -146,6 +149,15 @@ impl Metrics {
 
     /// Label values known beforehand are there from the start: a rate needs a first value.
     fn start_at_zero(&self) {
+        for skip in crate::decode::Skip::ALL {
+            self.packets_skipped.with_label_values(&[skip.as_str()]);
+        }
+        for stage in DROPPED {
+            self.packets_dropped.with_label_values(&[stage]);
+        }
+        for reason in Reason::ALL {
+            self.streams_opaque.with_label_values(&["unknown", reason.as_str()]);
+        }
         for severity in Severity::ALL {
             self.exposures_active.with_label_values(&[severity.as_str()]);
         }

@@ -41,6 +41,7 @@ fn remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::QuotaExceeded => "; raise the quota, or choose another place with --output",
         io::ErrorKind::PermissionDenied => "; check who may write there",
         io::ErrorKind::NotFound => "; create the folder first",
+        io::ErrorKind::IsADirectory => "; name a file in it",
         _ => "",
     }
 }

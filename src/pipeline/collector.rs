@@ -54,6 +54,10 @@ impl Collector {
         workers: usize,
         live: bool,
     ) -> Self {
+        for (name, _) in &outputs {
+            metrics.events_written(name, 0);
+            metrics.events_dropped(name, "write_error", 0);
+        }
         Self {
             exposures,
             outputs,

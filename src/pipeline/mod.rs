@@ -12,6 +12,7 @@
 
 mod collector;
 mod host;
+pub mod lab;
 mod route;
 mod run;
 mod setup;
@@ -20,4 +21,6 @@ mod stats;
 mod work;
 mod worker;
 
+/// One flow without packets: for benches and fuzzing.
+pub use host::{FlowHost, Shared, Tallies};
 pub use run::{Outcome, RunError, run};

@@ -20,13 +20,14 @@ const REPORT_QUEUE: usize = 256;
 pub struct Inline {
     worker: Worker,
     collector: Collector,
+    busy: Busy,
     failed: Option<io::Error>,
 }
 
 impl Inline {
     /// Of one worker.
-    pub const fn new(worker: Worker, collector: Collector) -> Self {
-        Self { worker, collector, failed: None }
+    pub fn new(worker: Worker, collector: Collector, metrics: Arc<Metrics>) -> Self {
+        Self { worker, collector, busy: Busy::new(metrics, 0), failed: None }
     }
     /// After the last batch.
     pub fn finish(self) -> (Collector, Option<io::Error>) {
@@ -39,7 +40,7 @@ impl Route for Inline {
         1
     }
     fn send(&mut self, _worker: usize, batch: WorkBatch) -> bool {
-        let report = self.worker.run(&batch);
+        let report = self.busy.during(|| self.worker.run(&batch));
         if self.failed.is_none() {
             self.failed = self.collector.report(0, report).err();
         }
@@ -78,14 +79,11 @@ impl Threads {
             let reports = reports.clone();
             let metrics = Arc::clone(metrics);
             let run = move || {
-                let mut busy = Busy::new();
+                let mut busy = Busy::new(metrics, index);
                 for batch in queue {
                     let report = busy.during(|| worker.run(&batch));
                     if reports.send((index, report)).is_err() {
                         break;
-                    }
-                    if let Some(ratio) = busy.ratio() {
-                        metrics.worker_busy(index, ratio);
                     }
                 }
             };
@@ -110,32 +108,49 @@ impl Threads {
     }
 }
 
-/// How busy a worker is, over intervals of a second.
+/// How busy a worker is, over intervals of a second; the last one ends with it.
 struct Busy {
+    metrics: Arc<Metrics>,
+    worker: usize,
     since: Instant,
     busy: Duration,
 }
 
 impl Busy {
-    fn new() -> Self {
-        Self { since: Instant::now(), busy: Duration::ZERO }
+    const INTERVAL: Duration = Duration::from_secs(1);
+
+    fn new(metrics: Arc<Metrics>, worker: usize) -> Self {
+        Self { metrics, worker, since: stopwatch(), busy: Duration::ZERO }
     }
     fn during<R>(&mut self, run: impl FnOnce() -> R) -> R {
-        let start = Instant::now();
+        let start = stopwatch();
         let result = run();
-        self.busy += start.elapsed();
+        let end = stopwatch();
+        self.busy += end - start;
+        if end - self.since >= Self::INTERVAL {
+            self.publish(end);
+        }
         result
     }
-    /// The share of the last interval, once it is over.
-    fn ratio(&mut self) -> Option<f64> {
-        let all = self.since.elapsed();
-        if all < Duration::from_secs(1) {
-            return None;
+    fn publish(&mut self, end: Instant) {
+        let all = (end - self.since).as_secs_f64();
+        if all > 0.0 {
+            self.metrics.worker_busy(self.worker, self.busy.as_secs_f64() / all);
         }
-        let ratio = self.busy.as_secs_f64() / all.as_secs_f64();
-        *self = Self::new();
-        Some(ratio)
+        self.since = end;
+        self.busy = Duration::ZERO;
     }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.publish(stopwatch());
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "for a gauge only, never reaches an event")]
+fn stopwatch() -> Instant {
+    Instant::now()
 }
 
 fn collect(

@@ -5,7 +5,8 @@ use super::route::{Inline, Threads};
 use super::setup::Parts;
 use super::shard::{Counts, Route, Shards};
 use crate::capture::{
-    Batch, Fault, Filter, FilterError, Live, LiveOptions, Source as _, Status, Timeline, expand,
+    Batch, Fault, Filter, FilterError, LATENCY, Live, LiveCounters, LiveOptions, Source as _,
+    Status, Timeline, expand,
 };
 use crate::config::{Config, Source};
 use crate::decode::{Checksums, Skip};
@@ -15,17 +16,28 @@ use crate::output::{
     InputReport, Progress, RunSummary, ServeError, Server, WriteError, write_atomically,
 };
 use crate::rules::LoadError;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long a live capture without packets sleeps before it asks again.
-const IDLE: Duration = Duration::from_millis(20);
-/// How often the kernel's drop counters are read.
-const COUNTERS_EVERY: Duration = Duration::from_secs(1);
+/// How long a live capture waits for packets before it lets time go on without them.
+const IDLE: Duration = Duration::from_millis(250);
+/// How often a live capture reads the kernel's drop counters and looks after its interfaces.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How long a live capture waits for packets once it is told to stop: what the kernel still holds was
+/// on the wire before.
+const DRAIN: Duration = LATENCY.saturating_mul(2);
+/// The same as packet time: the interfaces are read in turn, and all have come as far by then.
+const DRAIN_SPAN: Span = Span::millis(LATENCY.as_millis() as i64 * 2);
+/// How long it reads on at most, however much the kernel holds.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// Signals that come this close together are one: `timeout` and many shells signal both the process
+/// and its group.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
 /// Why a run could not be made or ended.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +89,13 @@ pub struct Outcome {
 /// What kept it from being done; faults of single inputs are in the summary instead.
 pub fn run(config: &Config) -> Result<Outcome, RunError> {
     let parts = Parts::new(config)?;
+    tracing::info!(
+        rules = parts.shared.rules.entries.len(),
+        key = parts.key_id,
+        workers = parts.workers,
+        memory = config.limits.memory,
+        "set up"
+    );
     let server = match config.metrics {
         Some(address) => Some(Server::start(address, Arc::clone(&parts.board))?),
         None => None,
@@ -84,10 +103,10 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
     if let Some(server) = &server {
         say(config, &format!("serving metrics at http://{}/", server.address()));
     }
-    let stop = stop_flag()?;
+    let stop = Stop::on_signals()?;
     let outcome = match &config.source {
-        Source::Files(paths) => replay(config, &parts, paths, &stop),
-        Source::Interfaces(names) => live(config, &parts, names, &stop),
+        Source::Files(paths) => replay(config, &parts, paths, &stop.flag),
+        Source::Interfaces(names) => live(config, &parts, names, &stop.flag),
     };
     if let Some(server) = server {
         parts.board.stopping();
@@ -99,14 +118,38 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
     outcome
 }
 
-/// Set by SIGINT and SIGTERM: the run ends in order. A second signal ends it at once.
-fn stop_flag() -> io::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+/// SIGINT and SIGTERM end the run in order; once more, a little later, at once.
+struct Stop {
+    flag: Arc<AtomicBool>,
+    signals: signal_hook::iterator::Handle,
+}
+
+impl Stop {
+    fn on_signals() -> io::Result<Self> {
+        let flag = Arc::new(AtomicBool::new(false));
+        let mut signals = signal_hook::iterator::Signals::new([
+            signal_hook::consts::SIGINT,
+            signal_hook::consts::SIGTERM,
+        ])?;
+        let stop = Self { flag: Arc::clone(&flag), signals: signals.handle() };
+        let listen = move || {
+            let mut first = None;
+            for _ in signals.forever() {
+                flag.store(true, Ordering::Relaxed);
+                if first.get_or_insert_with(stopwatch).elapsed() > SAME_SIGNAL {
+                    signal_hook::low_level::exit(130);
+                }
+            }
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(listen)?;
+        Ok(stop)
     }
-    Ok(stop)
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.signals.close();
+    }
 }
 
 fn say(config: &Config, text: &str) {
@@ -126,9 +169,12 @@ fn replay(
     paths: &[PathBuf],
     stop: &AtomicBool,
 ) -> Result<Outcome, RunError> {
-    let started = Instant::now();
+    let started = stopwatch();
     let (files, folders) = expand(paths);
-    let mut source = Timeline::open(&files);
+    let mut source = if config.follow { Timeline::follow(&files) } else { Timeline::open(&files) };
+    while !source.settle() && !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(IDLE);
+    }
     let mut inputs: Vec<InputReport> = Vec::new();
     for fault in folders {
         complain(&fault.to_string());
@@ -146,21 +192,29 @@ fn replay(
     }
     let mut filter = config.filter.as_deref().map(Filter::new).transpose()?;
     let show = config.progress && io::stderr().is_terminal();
-    let progress = Progress::new(Some(source.size()), show);
+    let progress = Progress::new(source.size(), show);
     let mut flow = Flow::start(config, parts, Vec::new())?;
     let mut batch = Batch::default();
     let mut position = 0;
+    let mut clock = Replayed::new(config.follow);
     while !stop.load(Ordering::Relaxed) && !flow.failed() {
         batch.clear();
-        if source.fill(&mut batch) == Status::End {
-            break;
+        match source.fill(&mut batch) {
+            Status::More => clock.batch(&batch),
+            Status::Idle => {
+                flow.idle(clock.now());
+                std::thread::sleep(IDLE);
+            }
+            Status::End => break,
         }
         if let Some(filter) = &mut filter {
             exclude(&mut batch, filter, &mut flow);
         }
-        flow.batch(&batch);
-        parts.board.packets_seen();
-        progress.add(source.position() - position);
+        if !batch.packets.is_empty() {
+            flow.batch(&batch);
+            parts.board.packets_seen();
+        }
+        progress.add(source.position().saturating_sub(position));
         position = source.position();
         for fault in source.take_faults() {
             progress.aside(|| complain(&fault.to_string()));
@@ -170,8 +224,39 @@ fn replay(
         progress.aside(|| complain(&fault.to_string()));
     }
     progress.finish();
-    inputs.extend(source.inputs().into_iter().map(report_of));
+    let read = source.inputs();
+    flow.lost_before(crate::capture::Input::lost(&read));
+    inputs.extend(read.into_iter().map(report_of));
+    for input in &inputs {
+        tracing::info!(input = input.name, packets = input.packets, bytes = input.bytes, "read");
+    }
     flow.finish(config, parts, inputs, started)
+}
+
+/// Packet time of a replay while nothing comes.
+struct Replayed {
+    follow: bool,
+    last: Option<(Timestamp, Instant)>,
+}
+
+impl Replayed {
+    const fn new(follow: bool) -> Self {
+        Self { follow, last: None }
+    }
+
+    fn batch(&mut self, batch: &Batch) {
+        if let Some(packet) = batch.packets.last() {
+            self.last = Some((packet.time, stopwatch()));
+        }
+    }
+
+    /// In a file that is being written, time goes on with the clock, so that idle flows end. In a
+    /// pipe it stands still: the same packets must give the same events, however slowly they come.
+    fn now(&self) -> Timestamp {
+        let Some((time, at)) = self.last else { return Timestamp(i64::MIN) };
+        let waited = if self.follow { at.elapsed().as_nanos() } else { 0 };
+        time + crate::time::Span(i64::try_from(waited).unwrap_or(i64::MAX))
+    }
 }
 
 fn report_of(input: crate::capture::Input) -> InputReport {
@@ -201,7 +286,7 @@ fn live(
     names: &[String],
     stop: &AtomicBool,
 ) -> Result<Outcome, RunError> {
-    let started = Instant::now();
+    let started = stopwatch();
     let options = LiveOptions {
         interfaces: names.to_vec(),
         filter: config.filter.clone(),
@@ -212,40 +297,71 @@ fn live(
     let mut flow = Flow::start(config, parts, names)?;
     say(config, &format!("watching {}; stop with Ctrl-C", options.interfaces.join(", ")));
     let mut batch = Batch::default();
-    let mut lost = crate::capture::LiveCounters::default();
-    let mut counted = started;
-    while !stop.load(Ordering::Relaxed) && !flow.failed() {
+    let mut lost = LiveCounters::default();
+    let mut checked = started;
+    // When it was told to stop, and the packet time up to which it reads on.
+    let mut stopped: Option<(Instant, Timestamp)> = None;
+    while !flow.failed() {
+        if stopped.is_none() && stop.load(Ordering::Relaxed) {
+            parts.board.stopping();
+            stopped = Some((stopwatch(), wall_clock()));
+        }
+        let drained = stopped.map(|(since, _)| since.elapsed());
+        if drained > Some(DRAIN_LIMIT) {
+            break;
+        }
         batch.clear();
         match source.fill(&mut batch) {
             Status::More => {
                 flow.batch(&batch);
                 parts.board.packets_seen();
+                let last = batch.packets.last().map(|packet| packet.time);
+                if stopped.is_some_and(|(_, at)| last > Some(at + DRAIN_SPAN)) {
+                    break;
+                }
             }
             Status::Idle | Status::End => {
                 // Nothing comes: time goes on all the same, so that idle flows end.
                 flow.idle(wall_clock());
-                std::thread::sleep(IDLE);
+                let patience = drained.map_or(IDLE, |drained| DRAIN.saturating_sub(drained));
+                if patience.is_zero() {
+                    break;
+                }
+                source.wait(patience);
             }
         }
         for fault in source.take_faults() {
             complain(&fault.to_string());
         }
-        if counted.elapsed() >= COUNTERS_EVERY {
-            counted = Instant::now();
-            let now = source.counters();
-            parts.metrics.dropped("kernel", now.kernel.saturating_sub(lost.kernel));
-            parts.metrics.dropped("interface", now.interface.saturating_sub(lost.interface));
-            lost = now;
+        if checked.elapsed() >= CHECK_EVERY {
+            checked = stopwatch();
+            source.check();
+            count_lost(parts, &mut lost, source.counters());
+        }
+        for notice in source.take_notices() {
+            say(config, &notice);
         }
     }
-    let now = source.counters();
-    parts.metrics.dropped("kernel", now.kernel.saturating_sub(lost.kernel));
-    parts.metrics.dropped("interface", now.interface.saturating_sub(lost.interface));
-    flow.lost_before(now);
+    count_lost(parts, &mut lost, source.counters());
+    flow.lost_before(lost);
     let inputs = source.inputs().into_iter().map(report_of).collect();
     flow.finish(config, parts, inputs, started)
 }
 
+/// Adds what was lost since the last call to the metrics.
+fn count_lost(parts: &Parts, lost: &mut LiveCounters, now: LiveCounters) {
+    parts.metrics.dropped("kernel", now.kernel.saturating_sub(lost.kernel));
+    parts.metrics.dropped("interface", now.interface.saturating_sub(lost.interface));
+    *lost = now;
+}
+
+/// How long a run takes, for people only: events do not depend on it.
+#[expect(clippy::disallowed_methods, reason = "never reaches an event")]
+fn stopwatch() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a live capture ages without packets too")]
 fn wall_clock() -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
@@ -253,8 +369,8 @@ fn wall_clock() -> Timestamp {
 
 /// Everything behind the source, with or without threads.
 enum Flow {
-    Inline(Box<Shards<Inline>>, crate::capture::LiveCounters),
-    Threads(Box<Shards<Threads>>, crate::capture::LiveCounters),
+    Inline(Box<Shards<Inline>>, LiveCounters),
+    Threads(Box<Shards<Threads>>, LiveCounters),
 }
 
 /// Calls the same method on either.
@@ -272,10 +388,10 @@ impl Flow {
         let collector = parts.collector(config, interfaces)?;
         let metrics = Arc::clone(&parts.metrics);
         let live = matches!(config.source, Source::Interfaces(_));
-        let lost = crate::capture::LiveCounters::default();
+        let lost = LiveCounters::default();
         // A live capture must not wait for a worker, so it always has a thread of its own.
         if parts.workers == 1 && !live {
-            let route = Inline::new(parts.worker(config), collector);
+            let route = Inline::new(parts.worker(config), collector, Arc::clone(&metrics));
             return Ok(Self::Inline(
                 Box::new(Shards::new(route, Checksums::Accept, metrics)),
                 lost,
@@ -295,17 +411,14 @@ impl Flow {
     }
 
     fn idle(&mut self, now: Timestamp) {
-        either!(self, shards => {
-            shards.advance(now);
-            shards.flush();
-        });
+        either!(self, shards => shards.idle(now));
     }
 
     fn failed(&self) -> bool {
         either!(self, shards => shards.route().failed())
     }
 
-    fn lost_before(&mut self, counters: crate::capture::LiveCounters) {
+    fn lost_before(&mut self, counters: LiveCounters) {
         match self {
             Self::Inline(_, lost) | Self::Threads(_, lost) => *lost = counters,
         }
@@ -334,7 +447,12 @@ impl Flow {
         summary.key_id.clone_from(&parts.key_id);
         summary.reveal = config.reveal;
         summary.wall_seconds = started.elapsed().as_secs_f64();
-        close(config, collector, failed, counts.last.unwrap_or_default(), summary)
+        // A live capture without a packet ends now, not in 1970.
+        if matches!(config.source, Source::Interfaces(_)) {
+            summary.ended.get_or_insert_with(wall_clock);
+        }
+        let ended = summary.ended.unwrap_or_default();
+        close(config, collector, failed, ended, summary)
     }
 }
 
@@ -369,7 +487,7 @@ fn close(
     }
 }
 
-fn summary(counts: &Counts, lost: crate::capture::LiveCounters) -> RunSummary {
+fn summary(counts: &Counts, lost: LiveCounters) -> RunSummary {
     let skipped: std::collections::BTreeMap<&'static str, u64> = Skip::ALL
         .iter()
         .map(|skip| (skip.as_str(), counts.skipped[skip.index()]))

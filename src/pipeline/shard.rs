@@ -145,8 +145,8 @@ impl<R: Route> Shards<R> {
         self.counts.skipped[Skip::Filtered.index()] += packets;
     }
 
-    /// Packet time has come to `time`; without packets, only the pipeline of a live capture knows.
-    pub fn advance(&mut self, time: Timestamp) {
+    /// Packet time has come to `time`.
+    fn advance(&mut self, time: Timestamp) {
         self.clock = self.clock.max(time);
         if self.ticked.0 == i64::MIN {
             self.ticked = self.clock;
@@ -174,30 +174,37 @@ impl<R: Route> Shards<R> {
         let filling = &mut self.filling[worker];
         filling.work.push(work);
         if filling.work.len() >= BATCH_WORK {
-            self.send(worker, false);
+            // The packet at hand may bring more.
+            self.send(worker, self.counts.packets.saturating_sub(1), false);
         }
     }
 
-    fn send(&mut self, worker: usize, last: bool) {
+    /// Hands a worker what is there for it: everything up to the packet `upto`.
+    fn send(&mut self, worker: usize, upto: u64, last: bool) {
         let next = WorkBatch { work: Vec::with_capacity(BATCH_WORK), ..WorkBatch::default() };
         let mut batch = std::mem::replace(&mut self.filling[worker], next);
-        batch.upto = self.counts.packets.saturating_sub(1);
+        batch.upto = upto;
         batch.last = last;
-        if last {
-            batch.upto = self.counts.packets;
-        }
         let packets = batch.work.iter().filter(|w| matches!(w, Work::Segment(_))).count() as u64;
         if !self.route.send(worker, batch) {
             self.counts.queue_full += packets;
         }
     }
 
-    /// Sends on what is half filled.
-    pub fn flush(&mut self) {
+    /// Sends on what is half filled; between packets only, so that what the last one brought about
+    /// need not wait for the next.
+    fn flush(&mut self) {
         self.batches = 0;
         for worker in 0..self.filling.len() {
-            self.send(worker, false);
+            self.send(worker, self.counts.packets, false);
         }
+    }
+
+    /// No packet comes, and it is `now`.
+    pub fn idle(&mut self, now: Timestamp) {
+        self.advance(now);
+        self.flush();
+        self.publish();
     }
 
     /// The input has ended.
@@ -205,7 +212,7 @@ impl<R: Route> Shards<R> {
         self.decoder.finish();
         self.publish();
         for worker in 0..self.filling.len() {
-            self.send(worker, true);
+            self.send(worker, self.counts.packets, true);
         }
         (self.route, self.counts)
     }

@@ -246,12 +246,14 @@ impl Context {
     /// Passes on what a step brought about.
     fn settle(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
         let stats = &mut self.report.stats;
+        let info = flow.info(analysis.driver.orientation().client);
         for news in analysis.driver.news() {
             match news {
                 News::Recognised(protocol) => {
                     *stats.streams.entry(protocol).or_default() += 1;
                 }
                 News::Opaque(protocol, reason) => {
+                    tracing::debug!(client = %info.client, server = %info.server, protocol, %reason, "a direction is no longer read");
                     analysis.encrypted |= reason == Reason::Encrypted;
                     *stats.opaque.entry((protocol, reason)).or_default() += 1;
                 }
@@ -345,6 +347,9 @@ impl Handler<State> for Context {
                     stats.encrypted_flows += 1;
                     stats.encrypted_bytes += flow.bytes;
                 }
+                let info = flow.info(analysis.driver.orientation().client);
+                let known = analysis.driver.protocol().unwrap_or("unknown");
+                tracing::debug!(client = %info.client, server = %info.server, protocol = known, bytes = flow.bytes, ?end, "flow ended");
                 let Some(protocol) = analysis.driver.protocol() else {
                     stats.unrecognised_flows += u64::from(!analysis.encrypted && flow.bytes > 0);
                     return;

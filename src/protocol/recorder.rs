@@ -9,12 +9,19 @@ use crate::time::Timestamp;
 /// A content as it was handed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
+    /// Which way it went.
     pub direction: Direction,
+    /// Its media, as `Debug` shows it.
     pub media: String,
+    /// Operation of the hint.
     pub operation: String,
+    /// Codings of the hint.
     pub codings: Vec<String>,
+    /// Layer of the hint.
     pub layer: &'static str,
+    /// What was delivered.
     pub bytes: Vec<u8>,
+    /// Bytes lost.
     pub gaps: u64,
     /// None while open.
     pub complete: Option<bool>,
@@ -23,9 +30,13 @@ pub struct Recorded {
 /// Records everything.
 #[derive(Default)]
 pub struct Recorder {
+    /// In the order of opening.
     pub contents: Vec<Recorded>,
+    /// Facts of the service.
     pub facts: ServiceFacts,
+    /// Units read.
     pub units: Vec<&'static str>,
+    /// Oddities.
     pub anomalies: Vec<Reason>,
     /// What to answer to data: how many bytes to skip, by what was received of the content so far.
     pub want: Option<fn(&Recorded) -> Want>,

@@ -6,7 +6,7 @@ use super::load::{
 };
 use super::{FieldRule, Kind};
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization;
 
@@ -78,12 +78,22 @@ pub struct Key {
 pub struct KeyRules {
     keys: HashMap<String, Key, foldhash::fast::FixedState>,
     contexts: HashMap<String, About, foldhash::fast::FixedState>,
+    /// Names under which others have a meaning of their own.
+    parents: HashSet<String, foldhash::fast::FixedState>,
 }
 
 impl KeyRules {
     /// The meaning of a key name as it stands on the wire.
     pub fn get(&self, name: &str) -> Option<&Key> {
         self.keys.get(&fold(name))
+    }
+    /// Whether other names have a meaning of their own under this one, or under its singular
+    /// (`patient.name`).
+    pub fn is_parent(&self, name: &str) -> bool {
+        let folded = fold(name);
+        let stems = [folded.strip_suffix('s'), folded.strip_suffix("es")];
+        self.parents.contains(&folded)
+            || stems.into_iter().flatten().any(|s| self.parents.contains(s))
     }
     /// What a key name says of the record it stands in.
     pub fn context(&self, name: &str) -> Option<About> {
@@ -136,6 +146,9 @@ pub(in crate::rules) fn compile(
             taken.take(folded.clone(), &entry.common.id, &source)?;
             let rule = field_rule(&entry.common, entry.kind, name, entry.confidence, &source)?;
             let key = Key { rule, part: entry.part, patient: entry.patient };
+            if let Some((parent, _)) = name.split_once('.') {
+                rules.parents.insert(fold(parent));
+            }
             rules.keys.insert(folded, key);
         }
     }

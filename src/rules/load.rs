@@ -24,7 +24,7 @@ const MAX_FILE: u64 = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// It could not be read.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: {source}; check the path, and that you may read it", path = .path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,

@@ -50,12 +50,23 @@ impl TextRules {
                     continue;
                 };
                 let value = value.as_str();
-                if !recogniser.digit || value.bytes().any(|b| b.is_ascii_digit()) {
+                let digit = !recogniser.digit || value.bytes().any(|b| b.is_ascii_digit());
+                if digit && !(recogniser.rule.kind == Kind::Phone && is_date(value)) {
                     found(recogniser, value);
                 }
             }
         }
     }
+}
+
+/// Whether a value begins like a date: `2024-05-11`, `11.05.2024`, `5/11/2024`. Telephone numbers
+/// do not.
+fn is_date(value: &str) -> bool {
+    let mut parts = value.split(['-', '.', '/', ' ']);
+    let lens: [usize; 3] = std::array::from_fn(|_| {
+        parts.next().filter(|p| p.bytes().all(|b| b.is_ascii_digit())).map_or(0, str::len)
+    });
+    matches!(lens, [4, 2, 2] | [1 | 2, 1 | 2, 4]) && !value.starts_with(['+', '('])
 }
 
 pub(in crate::rules) fn compile(

@@ -136,13 +136,18 @@ impl Charset {
         charset
     }
 
+    /// `bytes` as they are, if they mean the same in every repertoire: all have ASCII in the lower
+    /// half (yen and overline of JIS X 0201 aside, where DICOM reads the backslash as the delimiter
+    /// anyway).
+    pub fn plain(bytes: &[u8]) -> Option<&str> {
+        let plain = bytes.is_ascii() && memchr::memchr(ESC, bytes).is_none();
+        std::str::from_utf8(bytes).ok().filter(|_| plain)
+    }
+
     /// Appends `bytes` to `out` as UTF-8.
     pub fn decode(&self, bytes: &[u8], out: &mut String) {
-        if bytes.is_ascii() && !bytes.contains(&ESC) {
-            // All repertoires have ASCII in the lower half (yen and overline of JIS X 0201 aside,
-            // where DICOM reads the backslash as the delimiter anyway).
-            out.extend(bytes.iter().map(|&b| b as char));
-            return;
+        if let Some(text) = Self::plain(bytes) {
+            return out.push_str(text);
         }
         let first = self.terms.first().copied().unwrap_or(Set::Default);
         if self.terms.len() > 1 || bytes.contains(&ESC) {

@@ -6,12 +6,14 @@
 //! * `charset`: (0008,0005);
 //! * `record`: the attributes that point to a person;
 //! * `text`: identifiers in comments, reports and private attributes;
+//! * `seek`: the next element after a loss;
 //! * `reader`: preamble, file meta information, deflated data sets.
 
 mod charset;
 mod element;
 mod reader;
 mod record;
+mod seek;
 mod syntax;
 mod text;
 mod walker;
@@ -20,7 +22,7 @@ mod walker;
 mod tests;
 
 use super::{Document, Format, Media};
-use syntax::{Syntax, Transfer};
+use syntax::{Known, Syntax, Transfer};
 
 /// A data set without file meta information, as DIMSE carries it.
 pub struct DataSet;
@@ -39,7 +41,7 @@ impl Format for DataSet {
             }
             _ => (None, false),
         };
-        Box::new(reader::Reader::new(declared, query))
+        Box::new(reader::Reader::data_set(declared, query))
     }
 }
 
@@ -56,9 +58,9 @@ impl Format for Part10 {
             || [[2u8, 0], [8, 0], [0, 8]].iter().any(|group| head.starts_with(group))
                 && [Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe]
                     .iter()
-                    .any(|&syntax| head.len() >= 32 && syntax::fits(syntax, head, true))
+                    .any(|&syntax| head.len() >= 32 && syntax::fits(syntax, head, Known::Nothing))
     }
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
-        Box::new(reader::Reader::new(None, false))
+        Box::new(reader::Reader::file(false))
     }
 }

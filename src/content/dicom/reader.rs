@@ -2,7 +2,8 @@
 
 use super::element::UNDEFINED;
 use super::record::{Record, Recording};
-use super::syntax::{Syntax, Transfer, fits, infer};
+use super::seek::{Seek, Sought};
+use super::syntax::{Known, Syntax, Transfer, fits, infer};
 use super::walker::{Element, Interest, Visitor, Walk, Walker};
 use crate::content::{Document, Reason, Scope, ServiceFacts, Want};
 use flate2::{Decompress, FlushDecompress, Status};
@@ -25,6 +26,7 @@ pub(super) fn has_preamble(head: &[u8]) -> bool {
 /// Reads one data set.
 pub(super) struct Reader {
     declared: Option<Transfer>,
+    before: Known,
     record: Record,
     phase: Phase,
 }
@@ -38,14 +40,23 @@ enum Phase {
     Body(Box<Walker>),
     /// The data set, deflated.
     Deflated(Box<Walker>, Box<Inflater>),
+    /// The data set behind a loss that took headers with it.
+    Seeking(Box<Seek>),
     /// Nothing more is of interest.
     Done,
 }
 
 impl Reader {
-    pub fn new(declared: Option<Transfer>, query: bool) -> Self {
+    /// For a data set, in `declared` as far as that is known.
+    pub fn data_set(declared: Option<Transfer>, query: bool) -> Self {
+        Self { declared, before: Known::Begins, ..Self::file(query) }
+    }
+
+    /// For what may be a file, or a data set.
+    pub fn file(query: bool) -> Self {
         Self {
-            declared,
+            declared: None,
+            before: Known::Nothing,
             record: Record::new(query),
             phase: Phase::Opening(Zeroizing::new(Vec::new())),
         }
@@ -57,7 +68,7 @@ impl Reader {
             self.phase = Phase::Meta(Box::new(Walker::meta()), Meta::default());
             return self.read(&head[PREAMBLE + 4..], scope);
         }
-        if head.starts_with(&[2, 0]) && fits(Syntax::ExplicitLe, head, true) {
+        if head.starts_with(&[2, 0]) && fits(Syntax::ExplicitLe, head, Known::Nothing) {
             self.phase = Phase::Meta(Box::new(Walker::meta()), Meta::default());
             return self.read(head, scope);
         }
@@ -68,12 +79,12 @@ impl Reader {
         let declared = self.declared;
         let plain = declared.filter(|d| !d.deflated).map(|d| d.syntax);
         if declared.is_none_or(|d| !d.deflated)
-            && let Some(syntax) = infer(plain, head)
+            && let Some(syntax) = infer(plain, head, self.before)
         {
             self.phase = Phase::Body(Box::new(Walker::new(syntax)));
         } else if let Some(syntax) = Inflater::looks_deflated(head) {
             self.phase = Phase::Deflated(Box::new(Walker::new(syntax)), Box::default());
-        } else if let Some(syntax) = infer(None, head) {
+        } else if let Some(syntax) = infer(None, head, self.before) {
             // Declared deflated, sent plain.
             self.phase = Phase::Body(Box::new(Walker::new(syntax)));
         } else {
@@ -96,6 +107,7 @@ impl Reader {
                 Walk::On => Want::ALL,
                 Walk::Body(offset) => {
                     let mut head = walker.take_held();
+                    self.before = Known::Begins;
                     if let Some(transfer) = Transfer::of_uid(&meta.transfer_syntax) {
                         ServiceFacts::add(
                             &mut scope.facts().transfer_syntaxes,
@@ -116,6 +128,14 @@ impl Reader {
                     end => self.ended(end, scope),
                 }
             }
+            Phase::Seeking(seek) => match seek.feed(bytes, false) {
+                Sought::More => Want::ALL,
+                Sought::Lost => self.fail(Reason::Gap, scope),
+                Sought::Found(rest) => {
+                    self.phase = Phase::Body(Box::new(Walker::new(seek.syntax())));
+                    self.read(&rest, scope)
+                }
+            },
             Phase::Deflated(walker, inflater) => {
                 let mut recording = Recording::new(&mut self.record, scope);
                 match inflater.feed(bytes, walker, &mut recording) {
@@ -196,20 +216,39 @@ impl Document for Reader {
 
     fn gap(&mut self, len: u64, scope: &mut Scope<'_>) -> Want {
         self.decide(scope);
-        let known = match &mut self.phase {
-            Phase::Body(walker) => walker.gap(len),
-            Phase::Done => return Want::NOTHING,
+        match &mut self.phase {
+            Phase::Done => Want::NOTHING,
+            Phase::Body(walker) => {
+                if walker.gap(len) {
+                    return self.read(&[], scope);
+                }
+                let seek = Seek::new(walker.syntax(), walker.last_tag());
+                self.record.torn(scope);
+                self.phase = Phase::Seeking(Box::new(seek));
+                Want::ALL
+            }
+            Phase::Seeking(seek) => {
+                seek.gap();
+                Want::ALL
+            }
             // The start is lost, or the deflated stream is broken.
-            Phase::Opening(_) | Phase::Meta(..) | Phase::Deflated(..) => false,
-        };
-        if !known {
-            return self.fail(Reason::Gap, scope);
+            Phase::Opening(_) | Phase::Meta(..) | Phase::Deflated(..) => {
+                self.fail(Reason::Gap, scope)
+            }
         }
-        self.read(&[], scope)
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
         self.decide(scope);
+        if let Phase::Seeking(seek) = &mut self.phase {
+            match seek.feed(&[], true) {
+                Sought::Found(rest) => {
+                    self.phase = Phase::Body(Box::new(Walker::new(seek.syntax())));
+                    self.read(&rest, scope);
+                }
+                Sought::More | Sought::Lost => scope.give_up(Reason::Gap),
+            }
+        }
         self.record.finish(scope);
         self.phase = Phase::Done;
     }
@@ -225,6 +264,7 @@ impl Document for Reader {
                 Phase::Deflated(walker, _) => {
                     size_of::<Walker>() + walker.memory() + Inflater::MEMORY
                 }
+                Phase::Seeking(seek) => size_of::<Seek>() + seek.memory(),
                 Phase::Done => 0,
             }
     }
@@ -275,7 +315,7 @@ impl Inflater {
         // An error behind good bytes is not this function's concern.
         let _ = state.decompress(head, &mut out[..], FlushDecompress::None);
         let got = usize::try_from(state.total_out()).unwrap_or(0).min(HEAD);
-        infer(None, out.get(..got).filter(|o| !o.is_empty())?)
+        infer(None, out.get(..got).filter(|o| !o.is_empty())?, Known::Nothing)
     }
 
     fn feed<V: Visitor>(&mut self, bytes: &[u8], walker: &mut Walker, visitor: &mut V) -> Walk {

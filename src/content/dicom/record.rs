@@ -117,6 +117,12 @@ impl Record {
         }
     }
 
+    /// Elements are missing here: what was around them is over.
+    pub fn torn(&mut self, scope: &mut Scope<'_>) {
+        self.flush(scope);
+        self.inner.clear();
+    }
+
     fn charset(&self) -> &Charset {
         self.inner.last().map_or(&self.charset, |(_, c)| c)
     }
@@ -152,6 +158,22 @@ fn kind_of_issuer(rules: &RuleSet, issuer: &str) -> Option<Kind> {
         .or_else(|| oid.then(|| rules.fhir.system(&format!("urn:oid:{issuer}"))).flatten())
 }
 
+/// A value as text.
+enum Text<'b> {
+    Plain(&'b str),
+    Decoded(Zeroizing<String>),
+}
+
+impl std::ops::Deref for Text<'_> {
+    type Target = str;
+    fn deref(&self) -> &str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Decoded(text) => text,
+        }
+    }
+}
+
 /// A record with what it writes to.
 pub(super) struct Recording<'r, 's, 'e> {
     record: &'r mut Record,
@@ -185,14 +207,17 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
         }
     }
 
-    fn text(&self, element: &Element, bytes: &[u8]) -> Zeroizing<String> {
+    fn text<'b>(&self, element: &Element, bytes: &'b [u8]) -> Text<'b> {
+        if let Some(text) = Charset::plain(bytes) {
+            return Text::Plain(text);
+        }
         let mut text = Zeroizing::new(String::with_capacity(bytes.len()));
         if uses_charset(element.vr) {
             self.record.charset().decode(bytes, &mut text);
         } else {
             Charset::default().decode(bytes, &mut text);
         }
-        text
+        Text::Decoded(text)
     }
 
     fn identifying(&mut self, rule: &Arc<FieldRule>, element: &Element, bytes: &[u8]) {

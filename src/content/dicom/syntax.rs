@@ -60,9 +60,20 @@ const MAX_CHAIN: usize = 4;
 /// Longest value believed in while telling, bytes: data sets begin with short ones.
 const MAX_FIRST: u32 = 64 << 10;
 
-/// Whether `head` reads like the beginning of a data set in `syntax`. `strict` where nobody said
-/// that a data set begins here.
-pub(super) fn fits(syntax: Syntax, head: &[u8], strict: bool) -> bool {
+/// What is known before the bytes are looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Known {
+    /// Somebody said that a data set in this syntax begins here.
+    Declared,
+    /// A data set begins here.
+    Begins,
+    /// Nothing: it may be anything.
+    Nothing,
+}
+
+/// Whether `head` reads like the beginning of a data set in `syntax`.
+pub(super) fn fits(syntax: Syntax, head: &[u8], before: Known) -> bool {
+    let strict = before != Known::Declared;
     let (mut at, mut last) = (0usize, None);
     for n in 0..if strict { MAX_CHAIN } else { 1 } {
         let Decoded::Header(header) = decode(head.get(at..).unwrap_or(&[]), syntax) else {
@@ -70,15 +81,17 @@ pub(super) fn fits(syntax: Syntax, head: &[u8], strict: bool) -> bool {
             return n > 0 && at + 12 > head.len();
         };
         let known = dictionary_vr(header.tag);
+        let private = header.tag >> 16 & 1 == 1 && (n > 0 || !strict);
         let explicit = syntax != Syntax::ImplicitLe;
         let named = match (explicit, header.vr, known) {
             (true, Some(have), Some(want)) => !strict || have == want || have == VR::UN || n > 0,
-            (true, Some(_), None) => header.tag >> 16 & 1 == 1 || !strict,
+            (true, Some(_), None) => !strict || private,
             (true, None, _) => false,
-            (false, _, known) => known.is_some() || header.tag >> 16 & 1 == 1,
+            (false, _, known) => known.is_some() || private,
         };
         let ascending = last.is_none_or(|last| header.tag > last);
-        let first = !strict || n > 0 || matches!(header.tag >> 16, 0x0002 | 0x0008);
+        // Files and instances begin with these groups, the data sets of services with any.
+        let first = before != Known::Nothing || n > 0 || matches!(header.tag >> 16, 2 | 8);
         if !named || !ascending || !first {
             return false;
         }
@@ -100,10 +113,10 @@ pub(super) fn fits(syntax: Syntax, head: &[u8], strict: bool) -> bool {
 
 /// The syntax of a data set that begins with `head`: the declared one unless the bytes clearly say
 /// otherwise.
-pub(super) fn infer(declared: Option<Syntax>, head: &[u8]) -> Option<Syntax> {
+pub(super) fn infer(declared: Option<Syntax>, head: &[u8], before: Known) -> Option<Syntax> {
     declared
         .into_iter()
         .chain([Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe])
-        .find(|&syntax| fits(syntax, head, true))
-        .or(declared.filter(|&syntax| fits(syntax, head, false)))
+        .find(|&syntax| fits(syntax, head, before))
+        .or(declared.filter(|&syntax| fits(syntax, head, Known::Declared)))
 }

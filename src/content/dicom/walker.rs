@@ -19,8 +19,8 @@ pub(super) const MAX_DEPTH: usize = 64;
 const ITEM_TAG: usize = 4;
 /// Bytes of an item's header.
 const ITEM_HEADER: u32 = 8;
-/// A hold of at most this many bytes is kept for the next header or value.
-const SMALL_HOLD: usize = 1 << 10;
+/// A hold of at most this many bytes is kept for the next header or value, and wiped only once.
+const SMALL_HOLD: usize = 16 << 10;
 
 /// An element, and where it stands.
 #[derive(Clone, Copy)]
@@ -124,6 +124,8 @@ pub(super) struct Walker {
     levels: SmallVec<[Level; 8]>,
     /// Items among them.
     items: usize,
+    /// The last tag at the top level.
+    last: u32,
     /// Bytes taken so far.
     position: u64,
     /// An incomplete header, or a value being collected. May hold identifiers.
@@ -138,6 +140,7 @@ impl Walker {
             state: State::Header,
             levels: SmallVec::new(),
             items: 0,
+            last: 0,
             position: 0,
             held: Zeroizing::new(Vec::new()),
         }
@@ -145,6 +148,15 @@ impl Walker {
     /// A walker for file meta information: always explicit little endian.
     pub fn meta() -> Self {
         Self { meta: true, ..Self::new(Syntax::ExplicitLe) }
+    }
+
+    /// The syntax at the top level.
+    pub const fn syntax(&self) -> Syntax {
+        self.syntax
+    }
+    /// The last tag at the top level.
+    pub const fn last_tag(&self) -> u32 {
+        self.last
     }
 
     /// Bytes of heap held.
@@ -322,6 +334,9 @@ impl Walker {
                 return Walk::Failed(Reason::Malformed);
             }
             tag => {
+                if self.levels.is_empty() {
+                    self.last = tag;
+                }
                 let element = Element {
                     tag,
                     vr: header.vr,

@@ -28,6 +28,7 @@ enum Part {
     System,
     Value,
     TypeCode,
+    Code,
     Line,
     Place,
     Display,
@@ -43,10 +44,11 @@ impl<'a> Parts<'a> {
             ["given"] => Part::Given,
             ["text"] => Part::Text,
             ["use"] => Part::Use,
-            ["system"] => Part::System,
-            ["value"] | ["valueString"] => Part::Value,
+            ["system" | "root"] => Part::System,
+            ["value" | "valueString" | "extension"] => Part::Value,
             ["type", "coding", "code"] => Part::TypeCode,
-            ["line"] => Part::Line,
+            ["code"] => Part::Code,
+            ["line" | "streetAddressLine"] => Part::Line,
             ["city" | "district" | "state" | "postalCode" | "country"] => Part::Place,
             ["display"] => Part::Display,
             ["url"] => Part::Url,
@@ -61,6 +63,10 @@ impl<'a> Parts<'a> {
         self.all(part).next().unwrap_or("")
     }
 
+    fn first(&self, order: &[Part]) -> &'a str {
+        order.iter().map(|p| self.get(*p)).find(|v| !v.is_empty()).unwrap_or("")
+    }
+
     fn all(&self, part: Part) -> impl Iterator<Item = &'a str> + Clone {
         self.parts.iter().filter(move |(p, _)| *p == part).map(|(_, value)| *value)
     }
@@ -68,26 +74,36 @@ impl<'a> Parts<'a> {
 
 /// A resource that is handed on element by element. Its record starts with the first field.
 pub struct Element {
+    content: &'static str,
     marks: Marks,
     begun: bool,
 }
 
 impl Element {
     /// A resource of this type.
-    pub fn resource(_type: &str, marks: Marks) -> Self {
-        Self { marks, begun: false }
+    pub fn resource(resource: &str, marks: Marks) -> Self {
+        let content = if resource == "ClinicalDocument" { "ccda" } else { "fhir" };
+        Self { content, marks, begun: false }
     }
 
     /// An element with its parts.
     pub fn element(&mut self, element: &FhirElement, parts: &Parts<'_>, scope: &mut Scope<'_>) {
         let kind = element.rule.kind;
         match element.datatype {
-            FhirType::Primitive => self.field(element, kind, parts.get(Part::Itself), "", scope),
+            FhirType::Primitive => {
+                self.field(
+                    element,
+                    kind,
+                    parts.first(&[Part::Itself, Part::Code, Part::Value]),
+                    "",
+                    scope,
+                );
+            }
             FhirType::Reference => self.field(element, kind, parts.get(Part::Display), "", scope),
             FhirType::HumanName => {
                 let family = join(parts.all(Part::Family), " ");
                 let given = join(parts.all(Part::Given), " ");
-                let text = parts.get(Part::Text);
+                let text = parts.first(&[Part::Text, Part::Itself]);
                 let name = match (family.is_empty(), given.is_empty()) {
                     (true, true) => zeroize::Zeroizing::new(text.to_owned()),
                     (false, true) => family,
@@ -97,6 +113,11 @@ impl Element {
             }
             FhirType::Identifier => {
                 let system = parts.get(Part::System);
+                // CDA gives the bare OID (R1, II.root).
+                let system = &*match system.starts_with(|c: char| c.is_ascii_digit()) {
+                    true => std::borrow::Cow::Owned(format!("urn:oid:{system}")),
+                    false => std::borrow::Cow::Borrowed(system),
+                };
                 let typed = |code| scope.rules.hl7v2.identifier_type(code);
                 let kind = (scope.rules.fhir.system(system))
                     .or_else(|| parts.all(Part::TypeCode).find_map(typed))
@@ -114,15 +135,24 @@ impl Element {
             FhirType::ContactPoint => {
                 // Of a contact person, only the number has a kind of its own.
                 let own = kind == Kind::Phone;
-                let kind = match parts.get(Part::System) {
-                    "phone" | "sms" | "pager" | "" => kind,
+                let value = parts.first(&[Part::Value, Part::Itself]);
+                // CDA has URIs (R1, TEL).
+                let (scheme, bare) = match value.split_once(':') {
+                    Some((scheme, bare)) if scheme.bytes().all(|b| b.is_ascii_alphabetic()) => {
+                        (scheme, bare)
+                    }
+                    _ => (parts.get(Part::System), value),
+                };
+                let value = if matches!(scheme, "http" | "https") { value } else { bare };
+                let kind = match scheme {
+                    "phone" | "sms" | "pager" | "tel" | "" => kind,
                     "fax" if own => Kind::Fax,
-                    "email" if own => Kind::Email,
-                    "url" if own => Kind::Url,
+                    "email" | "mailto" if own => Kind::Email,
+                    "url" | "http" | "https" if own => Kind::Url,
                     "other" if own => Kind::OtherId,
                     _ => return,
                 };
-                self.field(element, kind, parts.get(Part::Value), "", scope);
+                self.field(element, kind, value, "", scope);
             }
         }
     }
@@ -140,7 +170,7 @@ impl Element {
         }
         if !self.begun {
             self.begun = true;
-            scope.begin("fhir");
+            scope.begin(self.content);
             self.marks.put(scope);
         }
         scope.field(Field::declared(&element.rule, value).with_kind(kind).with_issuer(issuer));

@@ -83,7 +83,7 @@ impl Document for FormDocument {
 fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
     let rules = scope.rules;
     let mut record = Loose::default();
-    record.mark(media::about(path, scope));
+    let afar = media::about(path, scope);
     if query {
         record.mark(Marks::QUERY);
     }
@@ -119,6 +119,7 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
             record.add(&Meaning::whole(&element.rule), 0, bare_date(value));
         }
     }
+    record.mark_from_afar(afar);
     record.emit(if query { "target" } else { "form" }, scope);
 }
 

@@ -1,7 +1,8 @@
 //! MSH-18 character sets (HL7 table 0211).
 
 use encoding_rs::{
-    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, SHIFT_JIS, UTF_8, WINDOWS_1252, WINDOWS_1254,
+    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, SHIFT_JIS, UTF_8, WINDOWS_874, WINDOWS_1250,
+    WINDOWS_1251, WINDOWS_1252, WINDOWS_1253, WINDOWS_1254, WINDOWS_1255, WINDOWS_1256,
 };
 use std::borrow::Cow;
 
@@ -13,6 +14,8 @@ pub enum Charset {
     /// Nothing, or ASCII, was declared.
     #[default]
     Undeclared,
+    /// Nothing was declared, but MSH-17 names a country: what is not UTF-8 is in its usual set.
+    Assumed(&'static Encoding),
     /// One encoding for everything.
     One(&'static Encoding),
     /// Japanese sets switched by ISO 2022 escape sequences.
@@ -36,6 +39,28 @@ impl Charset {
         chosen
     }
 
+    /// The same where nothing was declared and MSH-17 (ISO 3166) names a country.
+    pub fn or_of_country(self, country: &str) -> Self {
+        if self != Self::Undeclared {
+            return self;
+        }
+        Self::Assumed(match country.trim() {
+            "JPN" | "JP" => SHIFT_JIS,
+            "CHN" | "CN" => GB18030,
+            "TWN" | "TW" | "HKG" | "HK" => BIG5,
+            "KOR" | "KR" => EUC_KR,
+            "RUS" | "RU" | "UKR" | "UA" | "BGR" | "BG" | "SRB" | "RS" => WINDOWS_1251,
+            "POL" | "PL" | "CZE" | "CZ" | "SVK" | "SK" | "HUN" | "HU" | "SVN" | "SI" | "HRV"
+            | "HR" | "ROU" | "RO" => WINDOWS_1250,
+            "GRC" | "GR" => WINDOWS_1253,
+            "TUR" | "TR" => WINDOWS_1254,
+            "ISR" | "IL" => WINDOWS_1255,
+            "EGY" | "EG" | "SAU" | "SA" | "ARE" | "AE" | "JOR" | "JO" => WINDOWS_1256,
+            "THA" | "TH" => WINDOWS_874,
+            _ => return self,
+        })
+    }
+
     fn named(name: &str) -> Self {
         /// Longest name of a character set.
         const MAX_NAME: usize = 32;
@@ -45,6 +70,7 @@ impl Charset {
         let folded: String =
             name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
         Self::One(match folded.as_str() {
+            "ascii" | "usascii" | "isoir6" => return Self::Undeclared,
             "88591" | "iso88591" => WINDOWS_1252,
             "88599" | "iso88599" => WINDOWS_1254,
             "isoir87" | "isoir159" | "isoir14" | "iso2022jp" => return Self::Japanese,
@@ -90,13 +116,14 @@ impl Charset {
                 utf8.is_some_and(|text| is_utf8_after_all(text, encoding))
             }
             Self::One(encoding) => encoding == UTF_8,
-            Self::Undeclared | Self::Japanese => true,
+            Self::Undeclared | Self::Assumed(_) | Self::Japanese => true,
         };
         if let (Some(text), true) = (utf8, utf8_wins) {
             return Cow::Borrowed(text);
         }
         let encoding = match self {
             Self::One(encoding) if encoding != UTF_8 => encoding,
+            Self::Assumed(encoding) => encoding,
             Self::Japanese => SHIFT_JIS,
             _ => WINDOWS_1252,
         };
@@ -229,7 +256,8 @@ mod tests {
     #[test]
     fn declared_names() {
         assert_eq!(set(""), Charset::Undeclared);
-        assert_eq!(set("ASCII"), Charset::One(WINDOWS_1252));
+        assert_eq!(set("ASCII"), Charset::Undeclared);
+        assert_eq!(set("ASCII~8859/5"), Charset::One(encoding_rs::ISO_8859_5));
         assert_eq!(set("8859/1"), Charset::One(WINDOWS_1252));
         assert_eq!(set("8859/5"), Charset::One(encoding_rs::ISO_8859_5));
         assert_eq!(set("8859/15"), Charset::One(encoding_rs::ISO_8859_15));
@@ -262,6 +290,16 @@ mod tests {
         assert_eq!(set("").decode("橋本".as_bytes(), b'\\'), "橋本");
         assert_eq!(set("").decode(b"Ren\xE9", b'\\'), "René");
         assert_eq!(set("UNICODE UTF-8").decode(b"Ren\xE9", b'\\'), "René");
+    }
+
+    #[test]
+    fn a_country_without_a_declared_set() {
+        let of = |declared, country| set(declared).or_of_country(country);
+        assert_eq!(of("", "JPN").decode(b"\x8E\x52\x93\x63", b'\\'), "山田");
+        assert_eq!(of("", "JPN").decode("山田".as_bytes(), b'\\'), "山田");
+        assert_eq!(of("", "RUS").decode(b"\xC8\xE2\xE0\xED", b'\\'), "Иван");
+        assert_eq!(of("", "USA"), Charset::Undeclared);
+        assert_eq!(of("8859/1", "RUS"), Charset::One(WINDOWS_1252));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Messages and the patients in them.
 
 use super::charset::Charset;
-use super::value::{Delimiters, MAX_REPETITIONS, Syntax, Value};
+use super::value::{Delimiters, MAX_REPETITIONS, Syntax, Value, pieces};
 use crate::content::{Direction, Field, Mark, Scope, ServiceFacts};
 use crate::protocol::mllp::start::is_delimiter;
 use crate::rules::{Hl7Field, Hl7Subject, Hl7Type, Kind, RuleSet};
@@ -25,6 +25,8 @@ pub struct Message {
     test: bool,
     /// MSH-9 has no trigger event: EVN-1 has it (before v2.3).
     eventless: bool,
+    /// An answer, which repeats the question.
+    answer: bool,
     /// The last segment name looked up, and whether rules name it: they come in runs.
     known: ([u8; 3], bool),
     record: Option<Record>,
@@ -34,6 +36,7 @@ pub struct Message {
 #[derive(Default)]
 struct Record {
     marks: [bool; 3],
+    query: bool,
     fields: u32,
     insured_is_patient: bool,
 }
@@ -49,12 +52,15 @@ impl Message {
         self.delimiters.field = char::from(byte);
     }
 
-    /// Whether a segment has to be read.
+    /// Whether a segment has to be read. (Names as arrays of bytes: compared without a call, as this
+    /// is done for every segment.)
     pub fn wants(&mut self, name: [u8; 3], rules: &RuleSet) -> bool {
-        match &name {
-            b"MSH" | b"PID" => true,
-            b"EVN" => self.eventless,
-            b"QPD" | b"QRD" | b"QRF" => !rules.hl7v2.segment(name).is_empty(),
+        match name {
+            [b'M', b'S', b'H'] | [b'P', b'I', b'D'] => true,
+            [b'E', b'V', b'N'] => self.eventless,
+            [b'Q', b'P', b'D'] | [b'Q', b'R', b'D'] | [b'Q', b'R', b'F'] => {
+                !self.answer && !rules.hl7v2.segment(name).is_empty()
+            }
             _ if self.record.is_none() => false,
             _ => {
                 if self.known.0 != name {
@@ -67,13 +73,28 @@ impl Message {
 
     /// A segment begins: what its name alone says. It is not read yet.
     pub fn begins(&mut self, name: [u8; 3], scope: &mut Scope<'_>) {
-        match &name {
+        match name {
             // A header, the next patient, the end of a batch.
-            b"MSH" | b"FHS" | b"BHS" | b"BTS" | b"FTS" | b"PID" | b"QPD" => self.end(scope),
-            b"MSA" => scope.facts().acknowledged = Some(true),
-            b"DG1" | b"PRB" | b"AL1" | b"IAM" => self.mark(0, Mark::Diagnosis, scope),
-            b"OBX" => self.mark(1, Mark::Result, scope),
-            b"RXA" | b"RXE" | b"RXO" | b"RXD" | b"RXG" => self.mark(2, Mark::Medication, scope),
+            [b'M', b'S', b'H']
+            | [b'F', b'H', b'S']
+            | [b'B', b'H', b'S']
+            | [b'B', b'T', b'S']
+            | [b'F', b'T', b'S']
+            | [b'P', b'I', b'D']
+            | [b'Q', b'P', b'D'] => self.end(scope),
+            [b'M', b'S', b'A'] => {
+                self.answer = true;
+                scope.facts().acknowledged = Some(true);
+            }
+            [b'D', b'G', b'1'] | [b'P', b'R', b'B'] | [b'A', b'L', b'1'] | [b'I', b'A', b'M'] => {
+                self.mark(0, Mark::Diagnosis, scope)
+            }
+            [b'O', b'B', b'X'] => self.mark(1, Mark::Result, scope),
+            [b'R', b'X', b'A']
+            | [b'R', b'X', b'E']
+            | [b'R', b'X', b'O']
+            | [b'R', b'X', b'D']
+            | [b'R', b'X', b'G'] => self.mark(2, Mark::Medication, scope),
             _ => {}
         }
     }
@@ -93,7 +114,7 @@ impl Message {
             return self.header(raw, scope);
         }
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
-        let fields: Fields<'_> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
+        let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
         match &name {
             b"EVN" => self.event(fields.get(1).copied().unwrap_or(""), scope),
             b"PID" => {
@@ -125,14 +146,19 @@ impl Message {
     /// MSH (chapter 2.14.9).
     fn header(&mut self, raw: &[u8], scope: &mut Scope<'_>) {
         let Some(&field) = raw.get(3).filter(|b| is_delimiter(**b)) else { return };
-        let mut pieces = raw.split(|b| *b == field);
-        let encoding = pieces.nth(1).unwrap_or(&[]);
+        let mut undecoded = raw.split(|b| *b == field);
+        let encoding = undecoded.nth(1).unwrap_or(&[]);
         self.delimiters = Delimiters::declared(field, encoding);
-        // The declaration itself is ASCII; what stands before it may not be.
-        let declared = pieces.nth(15).and_then(|p| std::str::from_utf8(p).ok()).unwrap_or("");
-        self.charset = Charset::declared(declared.split(self.delimiters.repetition));
+        // The declarations themselves are ASCII; what stands before them may not be.
+        let ascii = |piece: Option<&'_ [u8]>| {
+            piece.and_then(|p| std::str::from_utf8(p).ok()).unwrap_or("").to_owned()
+        };
+        let country = ascii(undecoded.nth(14));
+        let declared = ascii(undecoded.next());
+        self.charset =
+            Charset::declared(declared.split(self.delimiters.repetition)).or_of_country(&country);
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
-        let fields: Fields<'_> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
+        let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
         // MSH-1 is the separator itself: MSH-n is the piece before n.
         let get = |n: usize| fields.get(n - 1).copied().unwrap_or("");
         let first = |n: usize| self.namespace(get(n));
@@ -140,6 +166,7 @@ impl Message {
         let version = first(12);
 
         let processing = get(11).split(self.delimiters.component).next().unwrap_or("").trim();
+        self.answer = false;
         self.test = matches!(processing, "T" | "D");
         let mut kind = get(9).split(self.delimiters.component);
         let code = kind.next().map(str::trim).filter(|c| is_code(c, 3)).unwrap_or("");
@@ -219,7 +246,7 @@ impl Message {
                 continue;
             };
             if field.applies(first) {
-                for raw in raw.split(syntax.delimiters.repetition).take(MAX_REPETITIONS) {
+                for raw in pieces(raw, syntax.delimiters.repetition).take(MAX_REPETITIONS) {
                     self.emit(&syntax, field, own, raw, rules, scope);
                 }
             }
@@ -239,6 +266,10 @@ impl Message {
         let Some(record) = &mut self.record else { return };
         syntax.read(field.datatype, field.rule.kind, raw, &mut |value| {
             let Some(kind) = kind_of(&value, field, own, rules) else { return };
+            // A pattern (`SMI*`) is nobody's name.
+            if record.query && value.text.contains(['*', '%']) {
+                return;
+            }
             if record.fields < MAX_RECORD_FIELDS {
                 record.fields += 1;
                 let found = Field::declared(&field.rule, value.text);
@@ -274,6 +305,9 @@ impl Message {
     fn ask(&mut self, scope: &mut Scope<'_>) {
         if self.record.is_none() {
             self.begin(scope);
+            if let Some(record) = &mut self.record {
+                record.query = true;
+            }
             scope.mark(Mark::Query);
         }
     }

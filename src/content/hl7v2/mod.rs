@@ -8,6 +8,7 @@ pub(in crate::content) mod charset;
 mod embedded;
 mod message;
 pub(in crate::content) mod value;
+mod xml;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::rules::{Hl7Field, Kind};
 use embedded::Embedded;
 use memchr::memchr2;
 use message::Message;
+pub use xml::Xml;
 use zeroize::Zeroizing;
 
 /// Longest segment that is read whole, bytes. What stands beyond is passed over and counted.
@@ -167,7 +169,7 @@ impl Er7Document {
         let named = a.is_ascii_uppercase()
             && [b, c].iter().all(|x| x.is_ascii_uppercase() || x.is_ascii_digit());
         let name = [a, b, c];
-        let heading = matches!(&name, b"MSH" | b"FHS" | b"BHS");
+        let heading = matches!(name, [b'M', b'S', b'H'] | [b'F' | b'B', b'H', b'S']);
         let separated = match len {
             4 if heading => is_delimiter(separator),
             4 => separator == self.message.field_separator(),
@@ -189,7 +191,7 @@ impl Er7Document {
             self.message.set_field_separator(separator);
         }
         self.keep = self.message.wants(name, scope.rules);
-        if &name == b"OBX" {
+        if matches!(name, [b'O', b'B', b'X']) {
             self.embedded = Some(Embedded::new());
         }
         if self.keep {

@@ -62,6 +62,21 @@ impl Delimiters {
     }
 }
 
+/// Splits at an ASCII character. Fields are short, so a plain loop beats a search.
+pub fn pieces(text: &str, delimiter: char) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        match text.bytes().position(|b| b == delimiter as u8) {
+            Some(at) => {
+                rest = text.get(at + 1..);
+                text.get(..at)
+            }
+            None => rest.take(),
+        }
+    })
+}
+
 /// What is needed to read values.
 #[derive(Clone, Copy)]
 pub struct Syntax {
@@ -121,7 +136,7 @@ impl Syntax {
 
     /// The components of a repetition, as they stand; nulls (`""`) are empty.
     fn components<'r>(&self, raw: &'r str) -> SmallVec<[&'r str; MAX_COMPONENTS]> {
-        raw.split(self.delimiters.component)
+        pieces(raw, self.delimiters.component)
             .map(|c| if c == "\"\"" { "" } else { c })
             .take(MAX_COMPONENTS)
             .collect()
@@ -129,8 +144,7 @@ impl Syntax {
 
     /// The first subcomponent that says something, without escapes.
     fn first<'r>(&self, component: &'r str) -> Cow<'r, str> {
-        let raw = component
-            .split(self.delimiters.subcomponent)
+        let raw = pieces(component, self.delimiters.subcomponent)
             .find(|s| !s.trim().is_empty() && *s != "\"\"")
             .unwrap_or("");
         trimmed(self.unescape(raw))

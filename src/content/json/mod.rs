@@ -1,14 +1,10 @@
 //! JSON: FHIR resources, DICOM data sets (PS3.18 annex F), and objects of any other kind.
 
-mod dicom;
-mod fhir;
-mod names;
 pub mod tokens;
-mod tree;
 
+use super::tree::Tree;
 use super::{Document, Format, Media, Reason, Scope, Want, media};
 use tokens::{Fault, Receiver, Tokens};
-use tree::Tree;
 
 /// JSON, and rows of it (NDJSON).
 pub struct Json;
@@ -34,7 +30,7 @@ impl Format for Json {
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(JsonDocument {
             tokens: Tokens::default(),
-            tree: Tree::default(),
+            tree: Tree::new("json"),
             path: media::path(media),
         })
     }

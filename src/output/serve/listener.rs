@@ -63,6 +63,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Passes `result` on and starts the clock anew, or fails where it has run out.
+    #[expect(clippy::disallowed_methods, reason = "a connection that idles must end")]
     fn timed<T>(
         &mut self,
         cx: &mut Context<'_>,

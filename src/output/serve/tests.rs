@@ -120,6 +120,7 @@ fn a_port_in_use_is_told_with_the_remedy() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 fn stopping_does_not_wait_for_a_silent_client() {
     let server = Server::start(local(), board()).expect("start");
     let mut silent = TcpStream::connect(server.address()).expect("connect");

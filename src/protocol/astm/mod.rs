@@ -23,6 +23,9 @@ const ENQ: u8 = 0x05;
 const ACK: u8 = 0x06;
 const NAK: u8 = 0x15;
 const ETB: u8 = 0x17;
+/// Start and end block, where the records travel in the framing of HL7.
+const VT: u8 = 0x0B;
+const FS: u8 = 0x1C;
 
 /// Control bytes that may come before the first frame.
 const MAX_PRELUDE: usize = 64;
@@ -92,7 +95,7 @@ fn frame(data: &[u8]) -> Header {
 
 /// Bytes between frames that carry no text.
 const fn is_line_control(byte: u8) -> bool {
-    matches!(byte, ENQ | ACK | NAK | EOT | b'\r' | b'\n' | 0)
+    matches!(byte, ENQ | ACK | NAK | EOT | VT | b'\r' | b'\n' | 0)
 }
 
 /// One flow. Either end may send; usually the analyser does.
@@ -158,7 +161,7 @@ impl Side {
         if self.content.is_none() {
             let media = Media::Type { content_type: MEDIA_TYPE, name: "" };
             let id =
-                host.open(&Hint { direction, media, operation: "", codings: &[], layer: "astm" });
+                host.open(&Hint { direction, media, operation: "", codings: &[], layer: "e1381" });
             host.unit("message");
             self.content = Some(Open { id, unwanted: 0, ended: true });
         }
@@ -189,14 +192,14 @@ impl Side {
         self.state = match byte {
             STX => State::Number,
             b'\r' | b'\n' if !was_text => State::Between { line_start: true },
-            _ => State::Between { line_start: matches!(byte, ENQ | EOT) },
+            _ => State::Between { line_start: matches!(byte, ENQ | EOT | VT | FS) },
         };
         // An end of text ends its record, whether or not the sender wrote the CR.
         if was_text && byte == ETX && self.content.as_ref().is_some_and(|c| !c.ended) {
             self.deliver(b"\r", host);
         }
         match byte {
-            EOT => self.close(true, host),
+            EOT | FS => self.close(true, host),
             // A new session; the one before was given up.
             ENQ => self.close(false, host),
             _ => {}
@@ -219,7 +222,7 @@ impl Side {
 const MEDIA_TYPE: &str = "application/x-astm-e1394";
 
 const fn ends_text(byte: u8) -> bool {
-    matches!(byte, STX | ETX | EOT | ENQ | ETB)
+    matches!(byte, STX | ETX | EOT | ENQ | ETB | FS)
 }
 
 impl Parser for AstmParser {

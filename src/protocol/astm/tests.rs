@@ -39,7 +39,7 @@ fn one_record_a_frame_with_answers() {
         assert_eq!(news[0], News::Recognised("astm"), "{size}");
         assert_eq!(texts(&host), [all()], "{size}");
         assert_eq!(host.contents[0].complete, Some(true));
-        assert_eq!(host.contents[0].layer, "astm");
+        assert_eq!(host.contents[0].layer, "e1381");
         assert_eq!((host.facts.acknowledged, host.units), (Some(true), vec!["message"]));
     }
 }
@@ -90,6 +90,10 @@ fn without_framing() {
     let text = all();
     for size in [1, 3, 1000] {
         assert_eq!(texts(&play(&[Piece::Client(text.as_bytes())], size).0), [text.as_str()]);
+    }
+    let framed = [b"\x0b", text.as_bytes(), b"\x1c\r\x0b", text.as_bytes(), b"\x1c\r"].concat();
+    for size in [1, 6, 1000] {
+        assert_eq!(texts(&play(&[Piece::Client(&framed)], size).0), [text.as_str(), &text]);
     }
     let numberless = [b"\x02", text.as_bytes(), b"\x03\r\n\x04"].concat();
     assert_eq!(texts(&play(&[Piece::Client(&numberless)], 4).0), [text.as_str()]);

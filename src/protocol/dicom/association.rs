@@ -11,6 +11,8 @@ use crate::protocol::{
 
 /// Bytes searched for a PDU in one direction, after bytes that were none, before it is given up.
 const MAX_SEARCH: usize = 1 << 20;
+/// Longest PDU whose length is believed although its contents are wrong, bytes.
+const MAX_TRUSTED: u32 = 1 << 20;
 /// Bytes kept of a search without result: a header may have begun in them.
 const SEARCH_TAIL: usize = 128;
 
@@ -222,13 +224,17 @@ impl Association {
         } else {
             match PdvHeader::read(data) {
                 None => return Step::Need(PDV_HEADER),
-                pdv => pdv.filter(|p| p.fits(left)),
+                pdv => pdv.filter(|p| p.fits(left) && p.is_sane()),
             }
         };
         let Some(pdv) = pdv else {
-            // The length of the PDU still holds: go on behind it.
             host.anomaly(Reason::Malformed);
             side.messages.clear(host);
+            if left > MAX_TRUSTED {
+                side.at = At::Lost;
+                return Step::Read(0);
+            }
+            // The length of the PDU still holds: go on behind it.
             side.at = At::Pdu;
             return Step::Skip(0, u64::from(left));
         };
@@ -266,12 +272,12 @@ impl Association {
                 });
                 Stage::Data { content, skip: 0 }
             }
-            // Its command set was not seen. Whether this is the start of a data set or the middle
-            // of one is for the content to find out, so no transfer syntax is promised.
+            // Its command set was not seen, so this may as well be the middle of a data set: the
+            // content must find a beginning in it.
             Some(Stage::Command(_) | Stage::Broken) | None => {
                 let content = host.open(&Hint {
                     direction,
-                    media: Media::DicomDataSet { transfer_syntax: "", query: false },
+                    media: Media::Type { content_type: "application/dicom", name: "" },
                     operation: "",
                     codings: &[],
                     layer: "",

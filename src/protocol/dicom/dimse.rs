@@ -1,5 +1,7 @@
 //! DIMSE command sets (PS3.7 section 9, 10 and annex E): implicit VR little endian.
 
+use crate::protocol::Speaker;
+
 /// What a command set says that matters here.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(super) struct Command {
@@ -65,6 +67,16 @@ impl Command {
             0x0150 => "N-DELETE",
             0x0FFF => "C-CANCEL",
             _ => "DIMSE",
+        }
+    }
+
+    /// Which end of an association sends it. Storage goes both ways (C-GET), and so do reports of
+    /// events.
+    pub const fn speaker(&self) -> Speaker {
+        match (self.field & !RESPONSE, self.field & RESPONSE) {
+            (0x0001 | 0x0100, _) => Speaker::Any,
+            (_, 0) => Speaker::Client,
+            _ => Speaker::Server,
         }
     }
 

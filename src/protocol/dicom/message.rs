@@ -6,10 +6,10 @@ use smallvec::SmallVec;
 
 /// Messages under way at once in one direction. Applications interleave contexts rarely, and only
 /// a few.
-const MAX_MESSAGES: usize = 16;
+const MAX_MESSAGES: usize = 8;
 /// Largest command set that is read, bytes. The longest real ones (lists of attributes) have a few
 /// hundred.
-const MAX_COMMAND: usize = 8 << 10;
+const MAX_COMMAND: usize = 4 << 10;
 
 /// Messages under way.
 #[derive(Default)]

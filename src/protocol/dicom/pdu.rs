@@ -1,5 +1,6 @@
 //! Protocol data units (PS3.8 9.3): headers, and how to tell them from other bytes.
 
+use super::dimse::Command;
 use crate::protocol::{Probe, Speaker};
 
 /// Bytes of a PDU header: type, reserved, length.
@@ -68,7 +69,7 @@ impl PdvHeader {
         self.len >= 2 && self.len.checked_add(4).is_some_and(|total| total <= left)
     }
     /// Context identifiers are odd (PS3.8 9.3.2.2), of the control header two bits are in use.
-    fn is_sane(self) -> bool {
+    pub fn is_sane(self) -> bool {
         self.context & 1 == 1 && self.control & !3 == 0
     }
     pub const fn is_command(self) -> bool {
@@ -103,7 +104,7 @@ pub(super) fn probe_start(data: &[u8]) -> Probe {
 /// Recognition where the beginning is missing.
 pub(super) fn probe_middle(data: &[u8]) -> Probe {
     match search(data) {
-        Some(offset) => Probe::Yes { speaker: speaker(data[offset]), offset },
+        Some(offset) => Probe::Yes { speaker: speaker_of(&data[offset..]), offset },
         // One PDU may be longer than what has been seen so far.
         None => Probe::More,
     }
@@ -115,6 +116,16 @@ const fn speaker(kind: u8) -> Speaker {
         ASSOCIATE_AC | ASSOCIATE_RJ => Speaker::Server,
         _ => Speaker::Any,
     }
+}
+
+/// Who sends the PDU at the start of `data`: of commands, most tell.
+fn speaker_of(data: &[u8]) -> Speaker {
+    let kind = data.first().copied().unwrap_or(0);
+    let command = data
+        .get(PDU_HEADER..)
+        .and_then(|pdvs| PdvHeader::read(pdvs).filter(|p| p.is_command()))
+        .and_then(|_| Command::read(data.get(PDU_HEADER + PDV_HEADER..)?));
+    command.map_or(speaker(kind), |command| command.speaker())
 }
 
 /// The first place in `data` where a PDU begins beyond reasonable doubt.

@@ -1,7 +1,7 @@
 //! HL7 minimal lower layer protocol (MLLP): 0x0B, the message, 0x1C 0x0D.
 //!
-//! Real senders leave parts of it out: the end block, its CR, or all framing. Messages are passed
-//! on as their bytes come and never collected.
+//! Real senders leave parts of it out: the end block, its CR, or all framing; some write STX and ETX
+//! instead. Messages are passed on as their bytes come and never collected.
 
 pub mod start;
 
@@ -12,13 +12,47 @@ use super::{
     ContentId, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol,
     Resync, Speaker, Want,
 };
-use memchr::{memchr_iter, memchr2, memchr3};
+use memchr::{memchr2, memchr2_iter, memchr3};
 use start::{Header, Opening, Start};
 
 /// `<SB>`, vertical tab.
-pub const START_BLOCK: u8 = 0x0B;
+const START_BLOCK: u8 = 0x0B;
 /// `<EB>`, file separator. It may not occur within a message, so it ends one even without its CR.
-pub const END_BLOCK: u8 = 0x1C;
+const END_BLOCK: u8 = 0x1C;
+const STX: u8 = 0x02;
+const ETX: u8 = 0x03;
+
+/// What stands around messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// Start and end block.
+    Mllp,
+    /// STX and ETX.
+    Stx,
+}
+
+impl Framing {
+    /// By the first byte of a message.
+    const fn started_by(byte: u8) -> Option<Self> {
+        match byte {
+            START_BLOCK => Some(Self::Mllp),
+            STX => Some(Self::Stx),
+            _ => None,
+        }
+    }
+    const fn start(self) -> u8 {
+        match self {
+            Self::Mllp => START_BLOCK,
+            Self::Stx => STX,
+        }
+    }
+    const fn end(self) -> u8 {
+        match self {
+            Self::Mllp => END_BLOCK,
+            Self::Stx => ETX,
+        }
+    }
+}
 
 /// Bytes of keep-alive that may come before the first message.
 const MAX_KEEP_ALIVE: usize = 256;
@@ -48,8 +82,10 @@ fn probe_start(data: &[u8]) -> Probe {
     let rest = data.get(alive..).unwrap_or(&[]);
     match rest.first() {
         None => Probe::More,
-        Some(&START_BLOCK) => match start::block(rest) {
-            Start::Yes { filler, opening } => answer(rest.get(filler..).unwrap_or(&[]), opening, 0),
+        Some(&(START_BLOCK | STX)) => match start::block(rest) {
+            Start::Yes { filler, opening, .. } => {
+                answer(rest.get(filler..).unwrap_or(&[]), opening, 0)
+            }
             Start::More => Probe::More,
             Start::No if is_commit_acknowledgment(rest) => Probe::yes(Speaker::Server),
             Start::No => Probe::No,
@@ -80,7 +116,7 @@ fn answer(message: &[u8], opening: Opening, offset: usize) -> Probe {
             Some(false) => Speaker::Any,
             None => return Probe::More,
         },
-        Opening::Batch | Opening::Other => Speaker::Any,
+        Opening::Batch | Opening::Patient | Opening::Other => Speaker::Any,
     };
     Probe::Yes { speaker, offset }
 }
@@ -98,24 +134,24 @@ fn is_commit_acknowledgment(data: &[u8]) -> bool {
 /// The first place in `data` where a message surely begins: offset, framing bytes, opening.
 fn find_start(data: &[u8]) -> Option<(usize, usize, Opening)> {
     let framed =
-        memchr_iter(START_BLOCK, data).find_map(|at| match start::block(data.get(at..)?) {
-            Start::Yes { filler, opening } => Some((at, filler, opening)),
+        memchr2_iter(START_BLOCK, STX, data).find_map(|at| match start::block(data.get(at..)?) {
+            Start::Yes { filler, opening, .. } => Some((at, filler, opening)),
             _ => None,
         });
-    let bare = memchr::memmem::find_iter(data, b"MSH").find_map(|at| {
-        let at_line = match at.checked_sub(1) {
-            Some(before) => matches!(data.get(before), Some(b'\r' | b'\n')),
-            None => true,
-        };
-        match start::header(data.get(at..)?, true) {
-            Header::Yes(opening) if at_line => Some((at, 0, opening)),
-            _ => None,
-        }
-    });
-    match (framed, bare) {
-        (Some(f), Some(b)) => Some(if f.0 <= b.0 { f } else { b }),
-        (f, b) => f.or(b),
-    }
+    let line = |name: &[u8], header: fn(&[u8]) -> Header| {
+        memchr::memmem::find_iter(data, name).find_map(|at| {
+            let at_line = match at.checked_sub(1) {
+                Some(before) => matches!(data.get(before), Some(b'\r' | b'\n')),
+                None => true,
+            };
+            match header(data.get(at..)?) {
+                Header::Yes(opening) if at_line => Some((at, 0, opening)),
+                _ => None,
+            }
+        })
+    };
+    let found = [framed, line(b"MSH", |d| start::header(d, true)), line(b"PID|", start::patient)];
+    found.into_iter().flatten().min_by_key(|(at, ..)| *at)
 }
 
 /// One flow. Either end may send messages; each direction is read on its own.
@@ -134,6 +170,7 @@ enum State {
     },
     /// In a block.
     Block {
+        framing: Framing,
         content: ContentId,
         /// Bytes to come that the content does not want.
         unwanted: u64,
@@ -151,16 +188,16 @@ enum Step {
     /// Nothing here: pass over so many.
     Pass(usize),
     /// A message begins after so many bytes.
-    Open(usize, Opening),
+    Open(usize, Framing, Opening),
     /// Too few bytes to tell.
     Need,
 }
 
 /// Between blocks: finds where the next message begins.
 fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
-    if rest.first() == Some(&START_BLOCK) {
+    if rest.first().is_some_and(|b| Framing::started_by(*b).is_some()) {
         return match start::block(rest) {
-            Start::Yes { filler, opening } => Step::Open(filler, opening),
+            Start::Yes { framing, filler, opening } => Step::Open(filler, framing, opening),
             Start::More => Step::Need,
             Start::No => {
                 *line_start = true;
@@ -169,16 +206,21 @@ fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
         };
     }
     if *line_start {
-        let alive = rest.iter().take_while(|b| is_keep_alive(**b) || **b == END_BLOCK).count();
+        let left = |b: &u8| is_keep_alive(*b) || matches!(*b, END_BLOCK | ETX);
+        let alive = rest.iter().take_while(|b| left(b)).count();
         if alive > 0 {
             return Step::Pass(alive);
         }
-        match start::header(rest, true) {
-            Header::Yes(opening) => return Step::Open(0, opening),
-            Header::More => return Step::Need,
-            Header::No => *line_start = false,
+        for header in [start::header(rest, true), start::patient(rest)] {
+            match header {
+                Header::Yes(opening) => return Step::Open(0, Framing::Mllp, opening),
+                Header::More => return Step::Need,
+                Header::No => {}
+            }
         }
+        *line_start = false;
     }
+    // STX is common in junk, and a message that it starts follows a line end or an end of text.
     match memchr3(START_BLOCK, b'\r', b'\n', rest) {
         Some(at) if rest.get(at) == Some(&START_BLOCK) => Step::Pass(at),
         Some(at) => {
@@ -189,15 +231,15 @@ fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
     }
 }
 
-fn open(direction: Direction, opening: Opening, host: &mut dyn Host) -> State {
+fn open(direction: Direction, framing: Framing, opening: Opening, host: &mut dyn Host) -> State {
     let (media, unit) = match opening {
-        Opening::Message => (Media::Hl7v2, "message"),
+        Opening::Message | Opening::Patient => (Media::Hl7v2, "message"),
         Opening::Batch => (Media::Hl7v2, "batch"),
         Opening::Other => (Media::Unknown, "other"),
     };
     let content = host.open(&Hint { direction, media, operation: "", codings: &[], layer: "mllp" });
     host.unit(unit);
-    State::Block { content, unwanted: 0 }
+    State::Block { framing, content, unwanted: 0 }
 }
 
 /// Hands `bytes` to a content, less what it does not want.
@@ -225,19 +267,19 @@ impl Parser for MllpParser {
             match state {
                 State::Idle { line_start } => match idle(line_start, rest) {
                     Step::Pass(n) => at += n.max(1),
-                    Step::Open(n, opening) => {
-                        *state = open(direction, opening, host);
+                    Step::Open(n, framing, opening) => {
+                        *state = open(direction, framing, opening, host);
                         at += n;
                     }
                     Step::Need => return Ok(Progress::need(at, rest.len() + 1)),
                 },
-                State::Block { content, unwanted } => {
-                    let Some(end) = memchr2(START_BLOCK, END_BLOCK, rest) else {
+                State::Block { framing, content, unwanted } => {
+                    let Some(end) = memchr2(framing.start(), framing.end(), rest) else {
                         deliver(*content, unwanted, rest, host);
                         return Ok(Progress::consumed(data.len()));
                     };
                     let (message, tail) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-                    if tail.first() == Some(&END_BLOCK) {
+                    if tail.first() == Some(&framing.end()) {
                         deliver(*content, unwanted, message, host);
                         host.close(*content, true);
                         *state = State::default();
@@ -246,10 +288,10 @@ impl Parser for MllpParser {
                     }
                     // A start block within a message: the end block was left out, or it is text.
                     match start::block(tail) {
-                        Start::Yes { filler, opening } => {
+                        Start::Yes { framing, filler, opening } => {
                             deliver(*content, unwanted, message, host);
                             host.close(*content, true);
-                            *state = open(direction, opening, host);
+                            *state = open(direction, framing, opening, host);
                             at += end + filler;
                         }
                         Start::No => {
@@ -274,7 +316,7 @@ impl Parser for MllpParser {
         if let Some(state) = self.sides.get_mut(direction.index()) {
             match state {
                 State::Idle { line_start } => *line_start = true,
-                State::Block { content, unwanted } => {
+                State::Block { content, unwanted, .. } => {
                     let hidden = len.min(*unwanted);
                     if *unwanted != Want::NOTHING.skip {
                         *unwanted -= hidden;
@@ -298,7 +340,7 @@ impl Parser for MllpParser {
 
     fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
         let Some(state) = self.sides.get_mut(direction.index()) else { return };
-        if let State::Block { content, unwanted } = state {
+        if let State::Block { content, unwanted, .. } = state {
             deliver(*content, unwanted, rest, host);
             host.close(*content, end == End::Fin);
         }

@@ -1,6 +1,6 @@
 //! Where messages begin: start blocks and the header segments of ER7.
 
-use super::START_BLOCK;
+use super::Framing;
 
 /// Bytes that may stand between the start block and the header: line ends, spaces, a byte order
 /// mark, the header of the hybrid lower layer protocol (`D23` CR).
@@ -14,6 +14,8 @@ pub const MAX_ENCODING: usize = 8;
 pub enum Start {
     /// A message, after `filler` bytes of framing.
     Yes {
+        /// How its end is marked.
+        framing: Framing,
         /// Bytes to pass over.
         filler: usize,
         /// What it starts with.
@@ -32,15 +34,16 @@ pub enum Opening {
     Message,
     /// `FHS` or `BHS`.
     Batch,
+    /// `PID`: the header was lost.
+    Patient,
     /// X12 or XML in the same framing.
     Other,
 }
 
 /// What begins at `data`, whose first byte is a start block.
 pub fn block(data: &[u8]) -> Start {
-    if data.first() != Some(&START_BLOCK) {
-        return if data.is_empty() { Start::More } else { Start::No };
-    }
+    let Some(&first) = data.first() else { return Start::More };
+    let Some(framing) = Framing::started_by(first) else { return Start::No };
     let mut filler = 1;
     // Hybrid lower layer protocol: `D`, version, CR before the message.
     match data.get(1..5) {
@@ -60,10 +63,11 @@ pub fn block(data: &[u8]) -> Start {
     }
     let rest = data.get(filler..).unwrap_or(&[]);
     match header(rest, false) {
-        Header::Yes(opening) => Start::Yes { filler, opening },
+        Header::Yes(opening) => Start::Yes { framing, filler, opening },
         Header::More => Start::More,
+        Header::No if framing == Framing::Stx => Start::No,
         Header::No => match other(rest) {
-            Header::Yes(opening) => Start::Yes { filler, opening },
+            Header::Yes(opening) => Start::Yes { framing, filler, opening },
             Header::More => Start::More,
             Header::No => Start::No,
         },
@@ -124,6 +128,16 @@ pub fn header(data: &[u8], strict: bool) -> Header {
         }
     }
     if encoding.len() > MAX_ENCODING { Header::No } else { Header::More }
+}
+
+/// Whether a patient segment with the recommended separator starts here: what is left of a message
+/// whose header was lost.
+pub fn patient(data: &[u8]) -> Header {
+    match data {
+        [b'P', b'I', b'D', b'|', b'0'..=b'9' | b'|', ..] => Header::Yes(Opening::Patient),
+        [b'P'] | [b'P', b'I'] | [b'P', b'I', b'D'] | [b'P', b'I', b'D', b'|'] => Header::More,
+        _ => Header::No,
+    }
 }
 
 /// Whether a byte may serve as a delimiter: a printable ASCII character that is neither a letter

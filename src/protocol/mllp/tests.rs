@@ -103,6 +103,22 @@ fn without_framing() {
 }
 
 #[test]
+fn other_framing() {
+    check(&[b"\x02", MESSAGE, b"\x03\x02", OTHER, b"\x03\r\n"].concat(), &[MESSAGE, OTHER]);
+    check(&[b"\x02", MESSAGE, b"\x02", OTHER].concat(), &[MESSAGE, OTHER]);
+}
+
+#[test]
+fn a_patient_whose_header_was_lost() {
+    let rest = &MESSAGE[MESSAGE.iter().position(|b| *b == b'\r').expect("there") - 4..];
+    let stream = [rest, b"\x1c\r", &framed(OTHER)].concat();
+    let (host, _) =
+        play(&[Piece::Client(&framed(OTHER)), Piece::ClientGap(40), Piece::Client(&stream)], 1000);
+    let found: Vec<_> = host.contents.iter().map(|c| c.bytes.as_slice()).collect();
+    assert_eq!(found, [OTHER, &rest[5..], OTHER]);
+}
+
+#[test]
 fn batches_are_one_content() {
     let batch = [b"FHS|^~\\&|A\rBHS|^~\\&|A\r", MESSAGE, OTHER, b"BTS|2\rFTS|1\r"].concat();
     check(&framed(&batch), &[&batch]);

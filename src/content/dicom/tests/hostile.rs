@@ -123,7 +123,11 @@ proptest! {
             let gap = gap % data.len();
             let media = Media::DicomDataSet { transfer_syntax: uid, query: false };
             let (head, tail) = data.split_at(gap);
-            read_parts(&DataSet, media, &[Part::Data(head), Part::Gap(13), Part::Data(tail)], size);
+            let parts = [Part::Data(head), Part::Gap(13), Part::Data(tail)];
+            let mut whole = read_parts(&DataSet, media, &parts, usize::MAX);
+            let pieces = read_parts(&DataSet, media, &parts, size);
+            whole.memory = pieces.memory;
+            prop_assert_eq!(pieces, whole);
         }
     }
 

@@ -3,6 +3,7 @@
 mod charsets;
 mod files;
 mod hostile;
+mod oracle;
 mod structure;
 
 use super::element::UNDEFINED;

@@ -62,7 +62,16 @@ fn the_middle_of_a_data_set_is_passed_over() {
     for at in [1, 4, 9, 700, 2000] {
         let log = read("", false, &data[at..], usize::MAX);
         assert!(log.records.is_empty(), "from {at}: {:?}", log.records);
+        let media = Media::Type { content_type: "application/dicom", name: "" };
+        assert!(!Part10.probe(&media, &data[at..], true), "from {at}");
     }
+    // The identifier of a service may begin with any group, once it is known to begin.
+    let step = Build::new(Syntax::ImplicitLe)
+        .text(0x0040_0252, "", "COMPLETED")
+        .text(0x0040_0254, "", "CHEST ROUTINE")
+        .sequence(0x0040_0270, true, &[&|b| b.text(0x0010_0020, "", "77-1")])
+        .bytes;
+    assert_eq!(read_all("", &step).records, [["(0010,0020) patient_id 77-1"]]);
 }
 
 #[test]
@@ -267,6 +276,36 @@ fn a_gap_costs_what_it_hits() {
     let log = with_gap(address, 210, 100);
     assert_eq!(log.records, [["(0010,0010) name Doe^Jane"]]);
     assert_eq!(log.given_up, [Reason::Gap]);
+}
+
+#[test]
+fn elements_are_found_again_after_a_loss() {
+    for (syntax, uid) in encodings() {
+        let data =
+            Build::new(syntax).patient().text(0x0018_0015, "CS", "CHEST").pixels(300_000).bytes;
+        let media = Media::DicomDataSet { transfer_syntax: uid, query: false };
+        for (from, len) in [(60, 40), (30, 70), (90, 60)] {
+            for size in [1, 13, 1460, usize::MAX] {
+                let parts = [
+                    Part::Data(&data[..from]),
+                    Part::Gap(len as u64),
+                    Part::Data(&data[from + len..]),
+                ];
+                let log = read_parts(&DataSet, media, &parts, size);
+                let last = log.records[0].last().map(String::as_str);
+                assert_eq!(last, Some("(0010,0040) sex M"), "{uid} without {len} from {from}");
+                assert!(log.given_up.is_empty());
+                // Never anything that is not there.
+                assert!(log.records[0].iter().all(|f| PATIENT.iter().any(|p| p.starts_with(f))));
+            }
+        }
+        // In the pixels nothing is found, and the search has an end.
+        let from = data.len() - 300_010;
+        let parts = [Part::Data(&data[..from]), Part::Gap(60), Part::Data(&data[from + 60..])];
+        let log = read_parts(&DataSet, media, &parts, 1460);
+        assert_eq!(log.records, [PATIENT]);
+        assert_eq!(log.given_up, [Reason::Gap]);
+    }
 }
 
 #[test]

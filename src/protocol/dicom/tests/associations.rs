@@ -298,7 +298,7 @@ fn gaps() {
         ],
         700,
     );
-    assert_eq!(seen.contents[0].media, "dicom ");
+    assert_eq!(seen.contents[0].media, "application/dicom");
     assert_eq!(seen.contents[1].media, format!("dicom {EXPLICIT}"));
 }
 

@@ -59,6 +59,17 @@ fn the_middle_of_an_association() {
         assert_eq!(rest[offset], 4);
         assert_eq!((at + offset - first) % 1006, 0, "from {at}");
     }
+    // A command tells who sends it.
+    for (field, speaker) in [
+        (0x0020, Speaker::Client),
+        (0x8020, Speaker::Server),
+        (0x0030, Speaker::Client),
+        (0x8140, Speaker::Server),
+        (0x0001, Speaker::Any),
+    ] {
+        let stream = [&b"middle"[..], &message(1, &command(field, CT, false, None), None, 1000)];
+        assert_eq!(Dicom.probe(&stream.concat(), false), Probe::Yes { speaker, offset: 6 });
+    }
     // Random bytes and zeros are not taken for one.
     let mut state = 1u64;
     let noise: Vec<u8> = (0..200_000)

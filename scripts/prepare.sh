@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Makes sure that phitap can be built: a Rust toolchain, a C linker and libpcap with its headers.
+# With --tests also Python 3, which makes fixtures/hospital.pcap. Installs what is missing, or says
+# exactly what to install where it may not.
+set -euo pipefail
+
+say() { printf '%s\n' "$*" >&2; }
+
+if ! command -v cargo >/dev/null; then
+    say "There is no Rust toolchain (cargo). Install one from https://rustup.rs, then run this again."
+    exit 1
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+has_linker() {
+    printf 'int main(void) { return 0; }\n' >"$work/empty.c"
+    cc "$work/empty.c" -o "$work/empty" 2>/dev/null
+}
+
+has_libpcap() {
+    printf '#include <pcap/pcap.h>\nint main(void) { return pcap_lib_version() == 0; }\n' >"$work/pcap.c"
+    cc "$work/pcap.c" -lpcap -o "$work/pcap" 2>/dev/null
+}
+
+missing=()
+has_linker || missing+=(linker)
+has_libpcap || missing+=(libpcap)
+if [[ ${1-} == --tests ]] && ! command -v python3 >/dev/null; then
+    missing+=(python3)
+fi
+[[ ${#missing[@]} -eq 0 ]] && exit 0
+
+# The name of each missing part, by package manager.
+packages() {
+    local linker=$1 libpcap=$2 python=$3 part
+    for part in "${missing[@]}"; do
+        case $part in
+        linker) printf '%s ' "$linker" ;;
+        libpcap) printf '%s ' "$libpcap" ;;
+        python3) printf '%s ' "$python" ;;
+        esac
+    done
+}
+
+update=:
+if command -v apt-get >/dev/null; then
+    update="apt-get update"
+    install="apt-get install -y --no-install-recommends $(packages 'gcc libc6-dev' libpcap-dev python3)"
+elif command -v dnf >/dev/null; then
+    install="dnf install -y $(packages gcc libpcap-devel python3)"
+elif command -v zypper >/dev/null; then
+    install="zypper --non-interactive install $(packages gcc libpcap-devel python3)"
+elif command -v pacman >/dev/null; then
+    install="pacman -Sy --noconfirm $(packages gcc libpcap python)"
+elif command -v apk >/dev/null; then
+    install="apk add $(packages build-base libpcap-dev python3)"
+elif [[ $(uname -s) == Darwin ]]; then
+    say "Missing: ${missing[*]}. All come with Apple's command line tools. Run: xcode-select --install"
+    exit 1
+else
+    say "Missing: ${missing[*]}. Install a C compiler, the development files of libpcap and Python 3"
+    say "with the package manager of this system, then run this again."
+    exit 1
+fi
+
+if [[ $(id -u) -eq 0 ]]; then
+    as_root=()
+elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
+    as_root=(sudo)
+else
+    say "Missing: ${missing[*]}. This user may not install packages. Ask an administrator to run:"
+    [[ $update == : ]] || say "    $update"
+    say "    $install"
+    exit 1
+fi
+
+say "Missing: ${missing[*]}. Running: $install"
+export DEBIAN_FRONTEND=noninteractive
+# Word splitting is wanted: both are lists of words made above.
+# shellcheck disable=SC2086
+[[ $update == : ]] || ${as_root[@]+"${as_root[@]}"} $update >&2
+# shellcheck disable=SC2086
+${as_root[@]+"${as_root[@]}"} $install >&2
+
+if ! has_linker || ! has_libpcap; then
+    say "The packages are installed, but a C program still cannot be linked with libpcap. Check that"
+    say "\`cc\` is the compiler of this system, and that nothing in its way sets another library path."
+    exit 1
+fi

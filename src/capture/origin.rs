@@ -1,0 +1,93 @@
+//! Bytes as the system gives them: files, pipes, standard input.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// The path that means standard input.
+pub(super) const STDIN: &str = "-";
+
+/// Something that is read from front to back.
+pub(super) struct Origin {
+    file: File,
+    regular: bool,
+    len: u64,
+    /// Whether a read waits for data; otherwise it says [`io::ErrorKind::WouldBlock`].
+    waits: bool,
+}
+
+impl Origin {
+    /// Opens a file or pipe, without waiting for the writer of a pipe.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let nonblock = libc::O_NONBLOCK;
+        Self::new(File::options().read(true).custom_flags(nonblock).open(path)?)
+    }
+
+    /// Standard input. None if it is a terminal.
+    pub fn stdin() -> io::Result<Option<Self>> {
+        let stdin = io::stdin();
+        if stdin.is_terminal() {
+            return Ok(None);
+        }
+        Self::new(File::from(stdin.as_fd().try_clone_to_owned()?)).map(Some)
+    }
+
+    fn new(file: File) -> io::Result<Self> {
+        let meta = file.metadata()?;
+        if meta.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        Ok(Self { file, regular: meta.is_file(), len: meta.len(), waits: false })
+    }
+
+    /// Whether it is a file on a disk: it does not wait for a writer, and can be opened again.
+    pub const fn is_regular(&self) -> bool {
+        self.regular
+    }
+
+    /// Its length when it was opened, if that means anything.
+    pub fn len(&self) -> Option<u64> {
+        self.regular.then_some(self.len)
+    }
+
+    /// Its length now.
+    pub fn len_now(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// The file itself.
+    pub const fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// From now on a read waits for data: not every decompressor can be interrupted.
+    pub fn wait(&mut self) {
+        self.waits = true;
+    }
+}
+
+impl Read for Origin {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        loop {
+            if !self.regular {
+                // Asked first: standard input is not ours to make non-blocking.
+                let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
+                let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+                match poll(&mut fds, if self.waits { None } else { Some(&now) }) {
+                    Ok(0) => return Err(io::ErrorKind::WouldBlock.into()),
+                    Ok(_) => {}
+                    Err(rustix::io::Errno::INTR) => continue,
+                    Err(e) => return Err(e.into()),
+                }
+            }
+            match self.file.read(bytes) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && self.waits => {}
+                other => return other,
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What a file is, by its first bytes. Names are not believed.
+
+/// First bytes needed to tell.
+pub(super) const SNIFF: usize = 6;
+
+/// A compression format.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Packing {
+    Gzip,
+    Zstd,
+    Xz,
+    Lz4,
+    /// A skippable frame, as zstd and lz4 both have them (RFC 8878 3.1.2); what follows tells.
+    Skippable,
+}
+
+impl Packing {
+    /// Recognises compressed data.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            // RFC 1952 2.3.1; 8 is the only method there is
+            [0x1f, 0x8b, 0x08, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            [0xfd, b'7', b'z', b'X', b'Z', 0x00, ..] => Some(Self::Xz),
+            [0x04, 0x22, 0x4d, 0x18, ..] | [0x02, 0x21, 0x4c, 0x18, ..] => Some(Self::Lz4),
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Skippable),
+            _ => None,
+        }
+    }
+
+    /// Its usual name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Xz => "xz",
+            Self::Lz4 => "lz4",
+            Self::Skippable => "zstd or lz4",
+        }
+    }
+}
+
+/// Whether it starts like pcap or pcapng.
+pub(super) fn is_capture(bytes: &[u8]) -> bool {
+    matches!(
+        bytes,
+        [0xa1, 0xb2, 0xc3, 0xd4, ..]
+            | [0xd4, 0xc3, 0xb2, 0xa1, ..]
+            | [0xa1, 0xb2, 0x3c, 0x4d, ..]
+            | [0x4d, 0x3c, 0xb2, 0xa1, ..]
+    ) || is_pcapng(bytes)
+}
+
+/// Whether it starts like pcapng.
+pub(super) fn is_pcapng(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a])
+}
+
+/// What to do with a file of a known kind that is no capture phitap reads.
+pub(super) fn remedy(magic: [u8; 4]) -> &'static str {
+    match magic {
+        [b'P', b'K', ..] => "a ZIP archive: unpack it first",
+        [b'B', b'Z', b'h', _] => "bzip2: unpack it first with bunzip2",
+        [b'7', b'z', 0xbc, 0xaf] => "a 7-Zip archive: unpack it first",
+        [b's', b'n', b'o', b'o'] => "a snoop file: convert it with editcap -F pcap",
+        [0xa1, 0xb2, 0xcd, 0x34] | [0x34, 0xcd, 0xb2, 0xa1] => {
+            "a capture in Kuznetzov's variant of pcap: convert it with editcap -F pcap"
+        }
+        [b'G', b'M', b'B', b'U'] | [b'X', b'C', b'P', 0] => {
+            "a Network Monitor or Sniffer file: convert it with editcap -F pcap"
+        }
+        _ => "give a pcap or pcapng file",
+    }
+}

@@ -1,0 +1,132 @@
+//! Finds the next element after a loss that took headers with it.
+
+use super::element::{Decoded, Header, UNDEFINED, decode};
+use super::syntax::{Syntax, dictionary_vr};
+use zeroize::Zeroizing;
+
+/// Elements that must follow one another to be believed.
+const CHAIN: usize = 3;
+/// Longest value among them, bytes.
+const MAX_VALUE: u32 = 1 << 10;
+/// New bytes that make a search worth while.
+const STEP: usize = 1 << 10;
+/// Bytes searched before the rest is given up: what points to a person stands near the start.
+const MAX_SEARCHED: usize = 64 << 10;
+
+/// A search under way.
+pub(super) struct Seek {
+    syntax: Syntax,
+    /// The last tag before the loss: tags ascend (PS3.5 7.1).
+    after: u32,
+    held: Zeroizing<Vec<u8>>,
+    /// Bytes of `held` that were there when it was last searched.
+    searched: usize,
+    passed: usize,
+}
+
+/// How a search goes.
+pub(super) enum Sought {
+    /// From here on there are elements again.
+    Found(Zeroizing<Vec<u8>>),
+    /// Not yet.
+    More,
+    /// It is given up.
+    Lost,
+}
+
+impl Seek {
+    pub fn new(syntax: Syntax, after: u32) -> Self {
+        Self { syntax, after, held: Zeroizing::new(Vec::new()), searched: 0, passed: 0 }
+    }
+
+    /// The syntax of the data set.
+    pub const fn syntax(&self) -> Syntax {
+        self.syntax
+    }
+
+    /// The next bytes; `last` says that no more will come.
+    pub fn feed(&mut self, bytes: &[u8], last: bool) -> Sought {
+        let room = MAX_SEARCHED.saturating_sub(self.passed + self.held.len());
+        self.held.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let full = bytes.len() >= room;
+        if self.held.len() < self.searched + STEP && !last && !full {
+            return Sought::More;
+        }
+        // Whatever the pieces are, the first place that holds is taken: one that needs more bytes
+        // is waited for before a later one is looked at.
+        let done = last || full;
+        let place = (0..self.held.len()).find_map(|at| {
+            match chain(self.syntax, &self.held, at, self.after) {
+                Chain::Holds => Some((at, true)),
+                Chain::Short if !done => Some((at, false)),
+                Chain::Short | Chain::Breaks => None,
+            }
+        });
+        if let Some((at, true)) = place {
+            let mut found = std::mem::take(&mut self.held);
+            found.drain(..at);
+            found.extend_from_slice(bytes.get(room..).unwrap_or(&[]));
+            return Sought::Found(found);
+        }
+        if done {
+            return Sought::Lost;
+        }
+        let surplus = place.map_or(self.held.len(), |(at, _)| at);
+        self.held.drain(..surplus);
+        self.passed += surplus;
+        self.searched = self.held.len();
+        Sought::More
+    }
+
+    /// Another loss: what was held is torn from what comes.
+    pub fn gap(&mut self) {
+        self.held.clear();
+        self.searched = 0;
+    }
+
+    /// Bytes of heap held.
+    pub fn memory(&self) -> usize {
+        self.held.capacity()
+    }
+}
+
+/// What stands at a place.
+enum Chain {
+    /// Elements that follow one another.
+    Holds,
+    /// So far, but there are too few bytes to tell.
+    Short,
+    /// Something else.
+    Breaks,
+}
+
+fn chain(syntax: Syntax, data: &[u8], mut at: usize, mut after: u32) -> Chain {
+    for _ in 0..CHAIN {
+        let rest = data.get(at..).unwrap_or(&[]);
+        let Some(head) = rest.first_chunk::<8>() else {
+            return Chain::Short;
+        };
+        // Most places are turned away here: a VR has two capitals, a short length two zeros.
+        let likely = match syntax {
+            Syntax::ImplicitLe => head[6] == 0 && head[7] == 0,
+            _ => head[4].is_ascii_uppercase() && head[5].is_ascii_uppercase(),
+        };
+        if !likely {
+            return Chain::Breaks;
+        }
+        let Header { tag, vr, len, size } = match decode(rest, syntax) {
+            Decoded::Header(header) => header,
+            Decoded::Need(_) => return Chain::Short,
+            Decoded::Bad => return Chain::Breaks,
+        };
+        let known = dictionary_vr(tag);
+        let named = known.is_some() && (syntax == Syntax::ImplicitLe || vr == known);
+        if !named || tag <= after || tag >> 16 >= 0x7FE0 || len == UNDEFINED || len > MAX_VALUE {
+            return Chain::Breaks;
+        }
+        after = tag;
+        at += size + len as usize;
+    }
+    // The last value must be there as well.
+    if at <= data.len() { Chain::Holds } else { Chain::Short }
+}

@@ -1,0 +1,125 @@
+//! Documents in results, and messages in XML.
+
+use super::*;
+
+#[test]
+fn documents_in_results() {
+    // A message within a message stands for any format that is read.
+    let inner = b"MSH|^~\\&|||||||ADT^A08|1|P|2.5\rPID|1||99||Inner^Eve\rPV1|1\r";
+    let base64 = {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.encode(inner)
+    };
+    let hex: String = inner.iter().map(|b| format!("{b:02X}")).collect();
+    let broken: String = base64
+        .as_bytes()
+        .chunks(20)
+        .map(|c| std::str::from_utf8(c).expect("ASCII"))
+        .collect::<Vec<_>>()
+        .join("\\.br\\");
+    let escaped = |text: &[u8]| {
+        let mut out = String::new();
+        for &byte in text {
+            match byte {
+                b'|' => out.push_str("\\F\\"),
+                b'^' => out.push_str("\\S\\"),
+                b'~' => out.push_str("\\R\\"),
+                b'\\' => out.push_str("\\E\\"),
+                b'&' => out.push_str("\\T\\"),
+                b'\r' => out.push_str("\\X0D\\"),
+                byte => out.push(char::from(byte)),
+            }
+        }
+        out
+    };
+    let lines_of = |ed: &str| {
+        format!(
+            "MSH|^~\\&|||||||ORU^R01|1|P|2.5\rPID|1||7||Outer^Ann\rOBX|1|NM|x||1\r\
+             OBX|2|ED|11502-2^REPORT||{ed}||||||F\rDG1|1\r"
+        )
+    };
+    let line_broken = base64
+        .as_bytes()
+        .chunks(24)
+        .map(|c| std::str::from_utf8(c).expect("ASCII"))
+        .collect::<Vec<_>>()
+        .join("\r\n");
+    for ed in [
+        format!("LAB^Application^HL7-V2^Base64^{base64}"),
+        format!("^AP^octet-stream^base64^{base64}"),
+        format!("^application^x^Base64^{broken}"),
+        format!("^application^x^Base64^{line_broken}"),
+        format!("^TEXT^PLAIN^Hex^{hex}"),
+        format!("^TEXT^PLAIN^A^{}", escaped(inner)),
+    ] {
+        let text = lines_of(&ed);
+        let found = fields(text.as_bytes());
+        for size in [1, 2, 3, 7, 100] {
+            assert_eq!(
+                read_parts(&[Part::Bytes(text.as_bytes())], size).lines,
+                found,
+                "{ed} {size}"
+            );
+        }
+        assert!(found.contains(&"PID-5 name Inner^Eve".to_owned()), "{ed}: {found:?}");
+        assert!(found.contains(&"PID-5 name Outer^Ann".to_owned()));
+        assert_eq!(found[found.len() - 2..], ["mark Diagnosis", "end"], "{ed}: {found:?}");
+    }
+}
+
+#[test]
+fn documents_that_never_end() {
+    let text = [
+        b"MSH|^~\\&|||||||ORU^R01|1|P|2.5\rPID|1||7||A^B\rOBX|1|ED|x||^IM^JPEG^Base64^/9j/4AAQ"
+            .as_slice(),
+        &vec![b'A'; 1 << 20],
+    ]
+    .concat();
+    assert!(read_parts(&[Part::Bytes(&text)], 1000).memory < 1 << 20);
+    for ed in [
+        "^^^^^^^^",
+        "^AP^PDF^Base64",
+        "^AP^PDF^Rot13^x",
+        "",
+        "~",
+        "^AP^PDF^Base64^=A=",
+        "^AP^PDF^Hex^0",
+    ] {
+        let text =
+            format!("MSH|^~\\&|||||||ORU^R01|1|P|2.5\rPID|1||7||A^B\rOBX|1|ED|x||{ed}\rOBX|2|ED\r");
+        assert_eq!(fields(text.as_bytes()).last().map(String::as_str), Some("end"));
+    }
+}
+
+#[test]
+fn messages_in_xml() {
+    use crate::content::testing::records;
+    let message = |root: &str, prefix: &str| {
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} xmlns=\"urn:hl7-org:v2xml\">\
+             <MSH><MSH.1>|</MSH.1><MSH.2>^~\\&amp;</MSH.2><MSH.3><HD.1>LAB</HD.1></MSH.3>\
+             <MSH.9><MSG.1>ORU</MSG.1><MSG.2>R01</MSG.2></MSH.9><MSH.11><PT.1>P</PT.1></MSH.11></MSH>\
+             <ORU_R01.PATIENT><PID>\n  <PID.3><CX.1>77</CX.1><CX.4><HD.1>N</HD.1><HD.2>1.2</HD.2></CX.4><CX.5>MR</CX.5></PID.3>\
+             <PID.3><CX.1>078-05-1120</CX.1><CX.5>SS</CX.5></PID.3>\
+             <PID.5><XPN.1><FN.1>O&apos;Exämple &amp; Co</FN.1></XPN.1><XPN.2>Anna</XPN.2></PID.5>\
+             <PID.7>19591102</PID.7><PID.8/></PID></ORU_R01.PATIENT>\
+             <OBX><OBX.5>text|with^pipes</OBX.5></OBX></{root}>"
+        )
+        .replace("<PID>", &format!("<{prefix}PID>"))
+        .replace("</PID>", &format!("</{prefix}PID>"))
+    };
+    for text in [message("ORU_R01", ""), message("h:ORU_R01", "h:")] {
+        assert_eq!(
+            records("application/xml", text.as_bytes()),
+            [
+                "http>hl7v2:hl7v2 patient_id=77 ssn=078-05-1120 name=O'Exämple & Co^Anna birth_date=19591102 [Result]"
+            ]
+        );
+        for cut in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
+            records("application/xml", &text.as_bytes()[..cut]);
+        }
+    }
+    // Numbers out of all bounds, and elements that never end.
+    let odd = "<a xmlns=\"urn:hl7-org:v2xml\"><PID><PID.99999999><CX.0>x</CX.0></PID.99999999><PID.3><CX.77777>y<b><c><d>";
+    assert_eq!(records("text/xml", odd.as_bytes()), ["http>hl7v2:hl7v2"]);
+}

@@ -1,0 +1,267 @@
+//! Labelled values in running text: `Patient: Laura D   MRN: H0931558`, and headings that say what it is
+//! about. Text, HTML pages and the text of other documents share it.
+
+use super::Scope;
+use super::loose::{Loose, Marks, Meaning};
+use crate::rules::{About, Kind, RuleSet};
+
+/// Most words of a label (`Date of birth`, `Numéro de sécurité sociale`).
+const MAX_LABEL_WORDS: usize = 5;
+
+/// Longest value of a label, bytes.
+const MAX_VALUE: usize = 200;
+
+/// Most words of a name with its titles.
+const MAX_NAME_WORDS: usize = 6;
+
+/// Most words of a number or date (`943 476 5919`, `1 May 1970 (55 years)`).
+const MAX_ID_WORDS: usize = 5;
+
+/// Most words of any other value (`(827) 555 01 22 ext 5`).
+const MAX_VALUE_WORDS: usize = 8;
+
+/// Longest line read, bytes.
+const MAX_LINE: usize = 8 << 10;
+
+/// Collects labelled values into records of one person each.
+pub struct Labels {
+    content: &'static str,
+    record: Loose,
+    /// What is said around all records of the document.
+    around: Marks,
+    /// What labels said of the record that is being read: less than a key, as prose has colons, too.
+    said: Marks,
+    /// A label whose value comes next.
+    waiting: Option<Meaning>,
+    group: u32,
+}
+
+impl Labels {
+    /// For a document of this format.
+    pub fn new(content: &'static str) -> Self {
+        Self {
+            content,
+            record: Loose::default(),
+            around: Marks::default(),
+            said: Marks::default(),
+            waiting: None,
+            group: 0,
+        }
+    }
+
+    /// Something said around the whole document.
+    pub fn mark(&mut self, marks: Marks) {
+        self.around = self.around.and(marks);
+    }
+
+    /// What is said around the whole document.
+    pub const fn around(&self) -> Marks {
+        self.around
+    }
+
+    /// A heading or title: its words may tell what the document is about.
+    pub fn heading(&mut self, text: &str, scope: &Scope<'_>) {
+        self.mark(heading(text, scope.rules()));
+    }
+
+    /// A line of text.
+    pub fn line(&mut self, line: &str, scope: &mut Scope<'_>) {
+        let line = match line.char_indices().nth(MAX_LINE) {
+            Some((end, _)) => line.get(..end).unwrap_or(""),
+            None => line,
+        };
+        let rules = scope.rules;
+        let mut open: Option<(Meaning, usize)> = None;
+        let mut from = 0;
+        let mut found = false;
+        for (at, mark) in line.char_indices().filter(|(_, c)| matches!(c, ':' | '=' | '#' | '：'))
+        {
+            let before = line.get(from..at).unwrap_or("");
+            let after = at + mark.len_utf8();
+            // A time (`10:15`) or an address (`http://`) is no label.
+            let next = line.get(after..).unwrap_or("").chars().next();
+            let last = before.chars().next_back();
+            if next == Some('/')
+                || (last.is_some_and(|c| c.is_ascii_digit())
+                    && next.is_some_and(|c| c.is_ascii_digit()))
+            {
+                continue;
+            }
+            let Some((start, said)) = label(before, rules) else { continue };
+            let start = from + start;
+            if let Some((meaning, value)) = open.take() {
+                self.value(&meaning, line.get(value..start).unwrap_or(""), scope);
+            }
+            found = true;
+            from = after;
+            match said {
+                Said::Key(meaning) => open = Some((meaning, after)),
+                Said::Context(about) => {
+                    if !line.get(after..).unwrap_or("").trim().is_empty() {
+                        self.said = self.said.and(Marks::about(about));
+                    }
+                }
+            }
+        }
+        if let Some((meaning, value)) = open {
+            let value = line.get(value..).unwrap_or("");
+            if value.trim_matches(is_padding).is_empty() {
+                self.waiting = Some(meaning);
+            } else {
+                self.value(&meaning, value, scope);
+            }
+        } else if !found {
+            self.unlabelled(line, scope);
+        }
+    }
+
+    /// A line without labels: the value of the one before, a label alone, or prose.
+    fn unlabelled(&mut self, line: &str, scope: &mut Scope<'_>) {
+        let text = line.trim_matches(is_padding);
+        if text.is_empty() {
+            return;
+        }
+        if let Some(meaning) = self.waiting.take()
+            && scope.rules.keys.get(text).is_none()
+        {
+            self.value(&meaning, text, scope);
+            return;
+        }
+        let words = text.split_whitespace().count();
+        if words <= MAX_LABEL_WORDS {
+            self.mark(heading(text, scope.rules));
+        }
+    }
+
+    /// A whole cell or element: a label alone makes the next one its value.
+    pub fn cell(&mut self, text: &str, scope: &mut Scope<'_>) {
+        let text = text.trim();
+        if let Some(key) = scope.rules.keys.get(text.trim_end_matches([':', '：', '*', ' '])) {
+            let meaning = Meaning::from(key);
+            self.waiting = Some(meaning);
+        } else {
+            self.line(text, scope);
+        }
+    }
+
+    /// Nothing may be the value of the label before any more.
+    pub fn forget(&mut self) {
+        self.waiting = None;
+    }
+
+    /// A value under a name.
+    pub fn pair(&mut self, name: &str, value: &str, scope: &mut Scope<'_>) {
+        let rules = scope.rules;
+        if value.trim().is_empty() {
+            return;
+        }
+        if let Some(about) = rules.keys.context(name) {
+            self.record.mark(Marks::about(about));
+        }
+        if let Some(key) = rules.keys.get(name) {
+            self.value(&Meaning::from(key), value, scope);
+        }
+    }
+
+    fn value(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
+        self.waiting = None;
+        let value = value.trim_matches(is_padding);
+        // Columns are apart by more than one blank.
+        let value = value.split("  ").next().unwrap_or("").split('\t').next().unwrap_or("");
+        let value = value.trim_matches(is_padding);
+        if value.is_empty() || value.len() > MAX_VALUE || !can_be(meaning, value) {
+            return;
+        }
+        // Another value of what a person has once: another person.
+        if self.record.contradicts(meaning, value) {
+            self.emit(scope);
+        }
+        self.record.add(meaning, self.group, value);
+    }
+
+    /// What follows is about somebody else.
+    pub fn emit(&mut self, scope: &mut Scope<'_>) {
+        self.waiting = None;
+        self.group = self.group.wrapping_add(1);
+        let said = std::mem::take(&mut self.said);
+        self.record.mark_from_afar(self.around.and(said));
+        self.record.emit(self.content, scope);
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.record.memory()
+    }
+}
+
+enum Said {
+    Key(Meaning),
+    Context(About),
+}
+
+/// The longest label that ends `text`, and where it starts.
+fn label(text: &str, rules: &RuleSet) -> Option<(usize, Said)> {
+    let text = text.trim_end();
+    let mut best = None;
+    let mut words = 0;
+    let mut end_of_word = true;
+    let starts = text.char_indices().rev().filter_map(|(at, c)| {
+        let boundary = c.is_whitespace() || matches!(c, ',' | ';' | '|' | '(' | '•' | '>');
+        let start = (boundary && !end_of_word).then_some(at + c.len_utf8());
+        end_of_word = boundary;
+        start
+    });
+    for start in starts.chain([0]) {
+        words += 1;
+        if words > MAX_LABEL_WORDS {
+            break;
+        }
+        let candidate = text.get(start..).unwrap_or("");
+        let candidate = candidate.trim_matches(|c| is_padding(c) || c == '(');
+        if let Some(key) = rules.keys.get(candidate) {
+            best = Some((start, Said::Key(Meaning::from(key))));
+        } else if let Some(about) = rules.keys.context(candidate) {
+            best = Some((start, Said::Context(about)));
+        }
+    }
+    best
+}
+
+/// What the words of a heading say: any of them may (`Patient list`, `Ward 3B`).
+fn heading(text: &str, rules: &RuleSet) -> Marks {
+    let about = |word: &str| rules.keys.context(word).map_or(Marks::default(), Marks::about);
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let said = words.map(about).fold(about(text), Marks::and);
+    // Headings of shops and pages about software say nothing of a person's data further down.
+    if said.has(Marks::PATIENT) { Marks::PATIENT } else { Marks::default() }
+}
+
+/// Whether what stands behind a label can be its value: prose has colons, too.
+fn can_be(meaning: &Meaning, value: &str) -> bool {
+    let words = value.split_whitespace().count();
+    match meaning.rule.kind {
+        Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => {
+            // Where a script has capitals, names have them.
+            let cased = value.contains(char::is_lowercase);
+            words <= MAX_NAME_WORDS
+                && (!cased || value.contains(char::is_uppercase))
+                && !value.starts_with(char::is_lowercase)
+                && !value
+                    .contains(['?', '!', '<', '>', '{', '}', '[', ']', '=', '@', '/', '\\', '_'])
+        }
+        Kind::Address => true,
+        Kind::Sex | Kind::Email => words <= 2,
+        Kind::PatientId | Kind::NationalId | Kind::InsuranceNumber | Kind::Ssn => {
+            words <= MAX_ID_WORDS && value.contains(char::is_numeric)
+        }
+        Kind::BirthDate | Kind::DeathDate => {
+            words <= MAX_ID_WORDS && value.contains(char::is_numeric)
+        }
+        _ => words <= MAX_VALUE_WORDS,
+    }
+}
+
+fn is_padding(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, ',' | ';' | '|' | ':' | '*' | '-' | '•' | '·' | '_' | '"' | '\u{feff}')
+}

@@ -1,0 +1,299 @@
+//! The objects of a document (ISO 32000-1 7.3.10, 7.5): found by reading from the front, never by the
+//! cross-reference table, which is at the end and in a cut or damaged file missing or wrong.
+
+use super::filters;
+use super::object::{Dict, Fuel, Lexer, Object, Token};
+use memchr::memmem;
+use std::collections::HashMap;
+use zeroize::Zeroizing;
+
+/// Objects that are indexed.
+const MAX_OBJECTS: usize = 200_000;
+
+/// Decoded object streams kept, bytes.
+const MAX_UNPACKED: usize = 32 << 20;
+
+/// References followed to one value.
+const MAX_HOPS: usize = 8;
+
+/// Bytes between a stream's end and `endstream`.
+const MAX_SLACK: usize = 64;
+
+/// Digits of an object's number.
+const MAX_DIGITS: usize = 10;
+
+/// A document with its objects indexed.
+pub(super) struct File<'a> {
+    data: &'a [u8],
+    pub(super) fuel: &'a Fuel,
+    index: HashMap<u32, Place, foldhash::fast::FixedState>,
+    /// Objects with streams in the order of the file.
+    streams: Vec<u32>,
+    unpacked: Vec<Zeroizing<Vec<u8>>>,
+    root: Option<u32>,
+    /// Page objects in the order of the file.
+    pages: Vec<u32>,
+    /// The last dictionary that names fonts.
+    resources: Option<u32>,
+    pub(super) encrypted: bool,
+    /// A limit was met while indexing.
+    pub(super) limited: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    /// Offset in the file: of two objects with one number, the later counts (7.5.6).
+    order: usize,
+    /// The object stream it is in.
+    packed: Option<usize>,
+    /// Offset of the object.
+    at: usize,
+    /// The bytes of its stream.
+    stream: Option<(usize, usize)>,
+}
+
+impl<'a> File<'a> {
+    pub(super) fn new(data: &'a [u8], fuel: &'a Fuel) -> Self {
+        let mut file = Self {
+            data,
+            fuel,
+            index: HashMap::default(),
+            streams: Vec::new(),
+            unpacked: Vec::new(),
+            root: None,
+            pages: Vec::new(),
+            resources: None,
+            encrypted: false,
+            limited: false,
+        };
+        let packs = file.scan();
+        file.trailers();
+        if !file.encrypted {
+            file.unpack(&packs);
+        }
+        file
+    }
+
+    /// Indexes the objects; the object streams.
+    fn scan(&mut self) -> Vec<(u32, usize)> {
+        let data = self.data;
+        let finder = memmem::Finder::new(b"obj");
+        let mut packs = Vec::new();
+        let mut at = 0;
+        while let Some(hit) = data.get(at..).and_then(|d| finder.find(d)).map(|hit| at + hit) {
+            at = hit + 3;
+            if !self.fuel.burn(8) || self.index.len() >= MAX_OBJECTS {
+                self.limited = true;
+                break;
+            }
+            let Some(number) = number_before(data.get(..hit).unwrap_or_default()) else { continue };
+            let mut lexer = Lexer::new(data, at, self.fuel);
+            let Some(object) = lexer.object() else { continue };
+            let mut place = Place { order: hit, packed: None, at, stream: None };
+            at = lexer.at.max(at);
+            if let Object::Dict(dict) = &object {
+                place.stream = self.stream_behind(&mut lexer, dict);
+                if let Some((start, end)) = place.stream {
+                    at = end;
+                    // What a limit on the work means for a long document: images are not read.
+                    if !self.fuel.burn((end - start) / 64) {
+                        break;
+                    }
+                    self.streams.push(number);
+                }
+                match dict.get(b"Type").name() {
+                    b"ObjStm" => packs.push((number, hit)),
+                    b"XRef" => self.trailer(dict),
+                    b"Catalog" => self.root = Some(number),
+                    b"Page" => self.pages.push(number),
+                    b"Pages" => {}
+                    _ if dict.has(b"Font") => self.resources = Some(number),
+                    _ => {}
+                }
+                // An encryption dictionary (7.6.3.2), where the trailer that names it is missing.
+                self.encrypted |= dict.has(b"V") && dict.has(b"O") && dict.has(b"U") && {
+                    matches!(dict.get(b"Filter"), Object::Name(_))
+                };
+            }
+            self.index.insert(number, place);
+        }
+        packs
+    }
+
+    /// Where the stream behind a dictionary lies (7.3.8).
+    fn stream_behind(&self, lexer: &mut Lexer<'_>, dict: &Dict) -> Option<(usize, usize)> {
+        if !matches!(lexer.token(), Some(Token::Keyword(b"stream"))) {
+            return None;
+        }
+        let mut start = lexer.at;
+        start += usize::from(self.data.get(start) == Some(&b'\r'));
+        start += usize::from(self.data.get(start) == Some(&b'\n'));
+        let data = self.data.get(start..)?;
+        if let Some(length) = dict.get(b"Length").number()
+            && length >= 0.0
+            && let Some(after) = data.get(length as usize..)
+            && memmem::find(after.get(..MAX_SLACK).unwrap_or(after), b"endstream").is_some()
+        {
+            return Some((start, start + length as usize));
+        }
+        let end = memmem::find(data, b"endstream").unwrap_or(data.len());
+        Some((start, start + end))
+    }
+
+    fn trailers(&mut self) {
+        let (data, mut at) = (self.data, 0);
+        while let Some(hit) = data.get(at..).and_then(|d| memmem::find(d, b"trailer")) {
+            at += hit + b"trailer".len();
+            if let Some(Object::Dict(dict)) = Lexer::new(data, at, self.fuel).object() {
+                self.trailer(&dict);
+            }
+            if self.fuel.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn trailer(&mut self, dict: &Dict) {
+        self.encrypted |= dict.has(b"Encrypt");
+        if let Object::Reference(root) = dict.get(b"Root") {
+            self.root = Some(*root);
+        }
+    }
+
+    /// Indexes what is in the object streams (7.5.7).
+    fn unpack(&mut self, packs: &[(u32, usize)]) {
+        let mut total = 0;
+        for &(number, order) in packs {
+            let Some((dict, data)) = self.stream(number) else { continue };
+            let count = self.value(dict.get(b"N")).number().unwrap_or(0.0) as usize;
+            let first = self.value(dict.get(b"First")).number().unwrap_or(0.0) as usize;
+            total += data.len();
+            if total > MAX_UNPACKED {
+                self.limited = true;
+                return;
+            }
+            let mut header = Lexer::new(&data, 0, self.fuel);
+            let packed = self.unpacked.len();
+            for _ in 0..count.min(MAX_OBJECTS) {
+                let (Some(Token::Number(number)), Some(Token::Number(at))) =
+                    (header.token(), header.token())
+                else {
+                    break;
+                };
+                let (number, at) = (number as u32, first.saturating_add(at as usize));
+                if self.index.get(&number).is_some_and(|p| p.order > order) {
+                    continue;
+                }
+                if self.index.len() >= MAX_OBJECTS {
+                    self.limited = true;
+                    break;
+                }
+                if let Some(Object::Dict(dict)) = Lexer::new(&data, at, self.fuel).object() {
+                    match dict.get(b"Type").name() {
+                        b"Catalog" if self.root.is_none() => self.root = Some(number),
+                        b"Page" => self.pages.push(number),
+                        _ => {}
+                    }
+                }
+                let place = Place { order, packed: Some(packed), at, stream: None };
+                self.index.insert(number, place);
+            }
+            self.unpacked.push(Zeroizing::new(data));
+        }
+    }
+
+    /// The object with this number.
+    pub(super) fn object(&self, number: u32) -> Option<Object> {
+        let place = self.index.get(&number)?;
+        let data = match place.packed {
+            Some(packed) => self.unpacked.get(packed)?,
+            None => self.data,
+        };
+        Lexer::new(data, place.at, self.fuel).object()
+    }
+
+    /// What `object` is or refers to.
+    pub(super) fn value(&self, object: &Object) -> Object {
+        let Object::Reference(mut number) = *object else {
+            let paid = self.fuel.burn(object.weight());
+            return if paid { object.clone() } else { Object::Null };
+        };
+        for _ in 0..MAX_HOPS {
+            match self.object(number) {
+                Some(Object::Reference(next)) => number = next,
+                other => return other.unwrap_or_default(),
+            }
+        }
+        Object::Null
+    }
+
+    /// The dictionary that `object` is or refers to.
+    pub(super) fn dict(&self, object: &Object) -> Option<Dict> {
+        match self.value(object) {
+            Object::Dict(dict) => Some(dict),
+            _ => None,
+        }
+    }
+
+    /// The items of the array that `object` is or refers to; itself if it is none.
+    pub(super) fn array(&self, object: &Object) -> Vec<Object> {
+        match self.value(object) {
+            Object::Array(items) => items,
+            Object::Null => Vec::new(),
+            other => {
+                vec![if matches!(object, Object::Reference(_)) { object.clone() } else { other }]
+            }
+        }
+    }
+
+    /// The dictionary of a stream and its decoded bytes.
+    pub(super) fn stream(&self, number: u32) -> Option<(Dict, Vec<u8>)> {
+        let (start, end) = self.index.get(&number)?.stream?;
+        let dict = self.dict(&Object::Reference(number))?;
+        // Length as a reference, now that it can be resolved: data may hold `endstream`.
+        let exact = self.value(dict.get(b"Length")).number().map_or(0, |n| n as usize);
+        let behind = self.data.get(start.saturating_add(exact)..).unwrap_or_default();
+        let behind = behind.get(..MAX_SLACK).unwrap_or(behind);
+        let end = match memmem::find(behind, b"endstream") {
+            Some(_) => start + exact,
+            None => end,
+        };
+        let decoded = filters::decode(self, &dict, self.data.get(start..end)?)?;
+        Some((dict, decoded))
+    }
+
+    /// The catalogue.
+    pub(super) fn root(&self) -> Option<Dict> {
+        self.dict(&Object::Reference(self.root?))
+    }
+
+    /// Page objects in the order of the file, for a document whose page tree is missing.
+    pub(super) fn loose_pages(&self) -> &[u32] {
+        &self.pages
+    }
+
+    /// Resources for a content stream of no page.
+    pub(super) fn loose_resources(&self) -> Object {
+        self.resources.map_or(Object::Null, Object::Reference)
+    }
+
+    /// Objects with streams in the order of the file.
+    pub(super) fn streams(&self) -> &[u32] {
+        &self.streams
+    }
+}
+
+/// The number in `12 0 ` at the end of `data`.
+fn number_before(data: &[u8]) -> Option<u32> {
+    let digits = |data: &[u8]| data.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let cut = |data: &[u8], n: usize| data.len() - n;
+    let data = data.trim_ascii_end();
+    let generation = digits(data.get(data.len().saturating_sub(MAX_DIGITS)..)?);
+    let before = data.get(..cut(data, generation))?;
+    let trimmed = before.trim_ascii_end();
+    if generation == 0 || trimmed.len() == before.len() {
+        return None;
+    }
+    let count = digits(trimmed.get(trimmed.len().saturating_sub(MAX_DIGITS)..)?);
+    std::str::from_utf8(trimmed.get(cut(trimmed, count)..)?).ok()?.parse().ok()
+}

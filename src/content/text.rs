@@ -1,0 +1,171 @@
+//! Plain text: notes and letters with labelled values.
+
+use super::labels::Labels;
+use super::{Document, Format, Media, Scope, Want, media};
+
+/// Longest line kept, bytes; the rest of a longer one is passed over.
+const MAX_LINE: usize = 8 << 10;
+
+/// Plain text of no other format.
+pub struct Text;
+
+impl Format for Text {
+    fn name(&self) -> &'static str {
+        "text"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        let essence = media::essence(media);
+        let declared = essence.eq_ignore_ascii_case("text/plain")
+            || essence.eq_ignore_ascii_case("text/markdown")
+            || essence.eq_ignore_ascii_case("text/rtf");
+        let named = ["txt", "text", "log", "md", "asc", "lst"];
+        let unknown = essence.is_empty()
+            || essence.eq_ignore_ascii_case("application/octet-stream")
+            || essence.eq_ignore_ascii_case("binary/octet-stream");
+        let suffix = media::suffix(media);
+        let wanted = declared
+            || named.iter().any(|n| n.eq_ignore_ascii_case(suffix))
+            || (unknown && suffix.is_empty());
+        wanted && is_text(head)
+    }
+
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(TextDocument {
+            labels: Labels::new("text"),
+            line: zeroize::Zeroizing::default(),
+            path: media::path(media),
+        })
+    }
+}
+
+/// No control bytes but those of lines, and nearly everything readable.
+fn is_text(head: &[u8]) -> bool {
+    let control = |b: &u8| *b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n' | 0x0c);
+    if head.iter().any(|b| control(b) || *b == 0x7f) {
+        return false;
+    }
+    match std::str::from_utf8(head) {
+        Ok(_) => true,
+        Err(e) if e.error_len().is_none() => true,
+        // An 8-bit set: letters of other languages are few.
+        Err(_) => head.iter().filter(|b| !b.is_ascii()).count() * 5 < head.len(),
+    }
+}
+
+struct TextDocument {
+    labels: Labels,
+    line: zeroize::Zeroizing<Vec<u8>>,
+    path: Option<Box<str>>,
+}
+
+impl TextDocument {
+    fn end_line(&mut self, piece: &[u8], scope: &mut Scope<'_>) {
+        if self.line.is_empty() {
+            read(&mut self.labels, piece, scope);
+        } else {
+            let room = MAX_LINE.saturating_sub(self.line.len());
+            self.line.extend_from_slice(piece.get(..room).unwrap_or(piece));
+            read(&mut self.labels, &self.line, scope);
+            self.line.clear();
+        }
+    }
+}
+
+fn read(labels: &mut Labels, line: &[u8], scope: &mut Scope<'_>) {
+    let line = line.get(..MAX_LINE).unwrap_or(line);
+    match std::str::from_utf8(line) {
+        Ok(text) => labels.line(text, scope),
+        Err(_) => {
+            labels.line(&encoding_rs::WINDOWS_1252.decode_without_bom_handling(line).0, scope);
+        }
+    }
+}
+
+impl Document for TextDocument {
+    fn data(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        if let Some(path) = self.path.take() {
+            self.labels.mark(media::about(&path, scope));
+        }
+        while let Some(lf) = memchr::memchr2(b'\n', b'\r', bytes) {
+            self.end_line(bytes.get(..lf).unwrap_or_default(), scope);
+            bytes = bytes.get(lf + 1..).unwrap_or_default();
+        }
+        let room = MAX_LINE.saturating_sub(self.line.len());
+        self.line.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        Want::ALL
+    }
+
+    fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
+        self.line.clear();
+        self.labels.forget();
+        Want::ALL
+    }
+
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        if complete {
+            self.end_line(&[], scope);
+        }
+        self.labels.emit(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.line.capacity() + self.labels.memory()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::records;
+
+    fn text(text: &str) -> Vec<String> {
+        records("text/plain; charset=utf-8", text.as_bytes())
+    }
+
+    #[test]
+    fn a_note() {
+        let got = text(
+            "PROGRESS NOTE\nPatient: Laura Daugherty\nMRN: H0931558\r\nDOB: 02/01/1957\n\
+            Address: 2644 Roy Station, Anthonyland 11090\nPhone: (827) 555-0122\n\n\
+            HPI: Daugherty is seen at 10:15 for follow-up. Home BP 150/92.\nPlan: increase lisinopril.",
+        );
+        assert_eq!(
+            got,
+            [
+                "http>text:~text [PatientContext] name=Laura Daugherty patient_id=H0931558 birth_date=02/01/1957 \
+             address=2644 Roy Station, Anthonyland 11090 phone=(827) 555-0122",
+            ]
+        );
+    }
+
+    #[test]
+    fn several_labels_in_a_line_and_several_people() {
+        let got = text(
+            "Station 3\nName: Meier, Jürgen   Geburtsdatum: 01.02.1950  Patienten-ID: 77\n\
+             Name: Schulz, Eva, geb: 03.04.1960, Patienten-ID: 78 Diagnose: I10\n",
+        );
+        assert_eq!(
+            got,
+            [
+                "http>text:~text [PatientContext] name=Meier, Jürgen birth_date=01.02.1950 patient_id=77",
+                "http>text:~text [PatientContext] [Diagnosis] name=Schulz, Eva birth_date=03.04.1960 patient_id=78",
+            ]
+        );
+        assert_eq!(
+            text("Patient name\nJane Roe\nDate of birth:\n1 May 1970\n"),
+            ["http>text:~text [PatientContext] birth_date=1 May 1970",]
+        );
+    }
+
+    #[test]
+    fn nobody() {
+        for prose in [
+            "Backup share of ward 3B. Do not publish.\n",
+            "Usage: tool --name NAME\nName: tool\nVersion: 1.2\n",
+            "GET http://example.org/a?name=b\n",
+            "The patient: who is it? See PID-5 for the name: a field.\n",
+        ] {
+            assert_eq!(text(prose), Vec::<String>::new(), "{prose}");
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! What is kept of a document while it is read: the values that may matter, under their names, up
+//! to the end of the object that tells whose they are.
+//!
+//! FHIR allows any order of keys, so `resourceType` may come last; and whether `name` is a patient's
+//! is told by what stands beside it. Each object that ends either hands on a record, or leaves what
+//! it holds to the object around it, or drops it.
+
+mod dicom;
+mod fhir;
+mod names;
+
+use super::{Reason, Scope};
+use crate::content::loose::{Loose, Marks, Meaning};
+use crate::rules::{Kind, NamePart};
+use names::{Names, PLAIN};
+
+/// Values kept at a time.
+const MAX_VALUES: usize = 4096;
+
+/// Bytes of values kept at a time.
+const MAX_TEXT: usize = 256 << 10;
+
+/// An object that holds values.
+#[derive(Clone, Copy)]
+struct Node {
+    /// The object around it; itself at the top.
+    pub parent: u32,
+    /// The name it stands under.
+    pub name: u16,
+}
+
+/// A value that may matter.
+#[derive(Clone)]
+struct Value {
+    /// The object it stands in.
+    pub node: u32,
+    /// Its name.
+    pub name: u16,
+    /// The DICOM element it belongs to, or [`PLAIN`].
+    pub tag: u16,
+    /// What its name means there.
+    pub meaning: Option<Meaning>,
+    start: u32,
+    end: u32,
+}
+
+/// An open object or array.
+struct Frame {
+    object: bool,
+    /// The name it stands under; elements of an array bear that of the array.
+    name: u16,
+    /// It stands in an array.
+    element: bool,
+    /// The object itself, or the one around an array.
+    node: u32,
+    values: usize,
+    text: usize,
+    /// Kinds of which a person has one, held so far.
+    singles: u16,
+    marks: Marks,
+    /// What holds for everything inside.
+    inherited: Marks,
+    /// The DICOM element it belongs to, or [`PLAIN`].
+    tag: u16,
+    /// It has keys that are DICOM tags.
+    has_tags: bool,
+    resource: Resource,
+    /// The name of the next value.
+    next: u16,
+    next_meaning: Option<Meaning>,
+}
+
+enum Resource {
+    None,
+    /// Of a type that no rule names.
+    Other,
+    Person(Box<str>),
+}
+
+/// What is kept of a document.
+pub struct Tree {
+    content: &'static str,
+    names: Names,
+    frames: Vec<Frame>,
+    nodes: Vec<Node>,
+    values: Vec<Value>,
+    text: zeroize::Zeroizing<String>,
+    /// What the path says of the whole document.
+    pub around: Marks,
+    loose: Loose,
+    /// A value found no room: counted once a document.
+    full: bool,
+}
+
+impl Tree {
+    /// For a document of this format.
+    pub fn new(content: &'static str) -> Self {
+        Self {
+            content,
+            names: Names::default(),
+            frames: Vec::new(),
+            nodes: Vec::new(),
+            values: Vec::new(),
+            text: zeroize::Zeroizing::default(),
+            around: Marks::default(),
+            loose: Loose::default(),
+            full: false,
+        }
+    }
+
+    /// Whether `text` as a name means anything.
+    pub fn knows(&mut self, text: &str, scope: &Scope<'_>) -> bool {
+        self.names.find(text, scope.rules()) != PLAIN
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.names.memory()
+            + self.frames.capacity() * size_of::<Frame>()
+            + self.nodes.capacity() * size_of::<Node>()
+            + self.values.capacity() * size_of::<Value>()
+            + self.text.capacity()
+    }
+
+    /// An object or array begins.
+    pub fn open(&mut self, object: bool) {
+        let next_node = self.nodes.len() as u32;
+        let (name, element, node, inherited, tag) = match self.frames.last() {
+            None => (PLAIN, false, next_node, Marks::default(), PLAIN),
+            Some(top) => {
+                let name = self.names.get(top.next);
+                // What stands under `patients` is about patients, under `doctor` about others.
+                let said = if top.object { name.marks.inherited() } else { Marks::default() };
+                let inherited = if said == Marks::default() { top.inherited } else { said };
+                (top.next, !top.object, top.node, inherited, top.tag)
+            }
+        };
+        let (tag, name_is_tag) = match self.names.get(name) {
+            n if n.is_tag => (name, true),
+            _ => (tag, false),
+        };
+        if object {
+            self.nodes.push(Node { parent: node.min(next_node), name });
+        }
+        self.frames.push(Frame {
+            object,
+            name,
+            element,
+            node: if object { next_node } else { node },
+            values: self.values.len(),
+            text: self.text.len(),
+            singles: 0,
+            marks: Marks::default(),
+            inherited,
+            tag: if name_is_tag || tag != PLAIN { tag } else { PLAIN },
+            has_tags: false,
+            resource: Resource::None,
+            // Values in an array bear its name.
+            next: if object { PLAIN } else { name },
+            next_meaning: if object {
+                None
+            } else {
+                self.frames.last().and_then(|f| f.next_meaning.clone())
+            },
+        });
+    }
+
+    /// The name of the next value.
+    pub fn key(&mut self, text: &str, scope: &Scope<'_>) {
+        let index = self.names.find(text, scope.rules());
+        let Some(top) = self.frames.last_mut() else { return };
+        let name = self.names.get(index);
+        top.has_tags |= name.is_tag;
+        top.next = index;
+        top.next_meaning = name.meaning.clone();
+        if top.name != PLAIN {
+            // A name of its own in this place outweighs what it means anywhere.
+            let parent = top.name;
+            if let Some(meaning) = self.names.pair(parent, text, scope.rules()) {
+                top.next_meaning = Some(meaning);
+            }
+        }
+    }
+
+    /// Whether the next string or number may matter.
+    pub fn wants(&mut self) -> bool {
+        let Some(top) = self.frames.last() else { return false };
+        let name = self.names.get(top.next);
+        if top.tag != PLAIN && name.tag_value {
+            return self.names.get(top.tag).tag.is_some();
+        }
+        top.next_meaning.is_some() || name.fhir || name.resource_type
+    }
+
+    /// A value that is not wanted, and not `null`.
+    pub fn passed(&mut self) {
+        if let Some(top) = self.frames.last_mut() {
+            top.marks = top.marks.and(self.names.get(top.next).marks);
+        }
+    }
+
+    /// A value that is wanted.
+    pub fn value(&mut self, text: &str, scope: &mut Scope<'_>) {
+        self.passed();
+        let Some(top) = self.frames.last_mut() else { return };
+        let name = self.names.get(top.next);
+        if name.resource_type {
+            let known = scope.rules().fhir.is_person(text);
+            top.resource = if known { Resource::Person(text.into()) } else { Resource::Other };
+            if let Some(about) = scope.rules().keys.context(text) {
+                top.marks = top.marks.and(Marks::about(about));
+            }
+            return;
+        }
+        if text.is_empty() {
+            return;
+        }
+        if self.values.len() >= MAX_VALUES || self.text.len() + text.len() > MAX_TEXT {
+            if !std::mem::replace(&mut self.full, true) {
+                scope.give_up(Reason::Limit);
+            }
+            return;
+        }
+        let start = self.text.len() as u32;
+        self.text.push_str(text);
+        top.singles |= top.next_meaning.as_ref().map_or(0, single);
+        self.values.push(Value {
+            node: top.node,
+            name: top.next,
+            tag: if name.tag_value { top.tag } else { PLAIN },
+            meaning: top.next_meaning.clone(),
+            start,
+            end: start + text.len() as u32,
+        });
+    }
+
+    /// The innermost object or array ends.
+    pub fn close(&mut self, scope: &mut Scope<'_>) {
+        let Some(mut frame) = self.frames.pop() else { return };
+        if let Some(around) = self.frames.last_mut()
+            && around.object
+        {
+            // A name says something of the record around it, unless what stood there was empty.
+            around.marks = around.marks.and(self.names.get(frame.name).marks);
+        }
+        if self.values.len() == frame.values {
+            self.drop_values(&frame);
+            return;
+        }
+        if frame.object && !self.leave(&frame) {
+            self.emit(&mut frame, scope);
+            self.drop_values(&frame);
+            return;
+        }
+        if let Some(around) = self.frames.last_mut() {
+            around.singles |= frame.singles;
+            if !self.names.get(frame.name).component {
+                around.marks = around.marks.and(frame.marks);
+            }
+        }
+    }
+
+    /// The document ends, perhaps in the middle: what is open is all there will be.
+    pub fn finish(&mut self, scope: &mut Scope<'_>) {
+        while !self.frames.is_empty() {
+            self.close(scope);
+        }
+    }
+
+    /// Whether what an object holds is left to the object around it.
+    fn leave(&self, frame: &Frame) -> bool {
+        if !matches!(frame.resource, Resource::None) {
+            return false;
+        }
+        let Some(around) = self.frames.last() else { return false };
+        if frame.tag != PLAIN {
+            return true;
+        }
+        if frame.has_tags {
+            return false;
+        }
+        let name = self.names.get(frame.name);
+        // A list of patients stands for several, whatever else its name may mean.
+        let conflict = around.singles & frame.singles != 0;
+        let patients = (frame.element || conflict) && name.marks.has(Marks::PATIENT);
+        if name.component && !patients && self.frames.iter().any(|f| f.object) {
+            return true;
+        }
+        if frame.element || name.marks.is_other() || frame.inherited.is_other() {
+            return false;
+        }
+        // Both have a name, or a number, or a birth date: two people.
+        !conflict
+    }
+
+    /// Hands on what an object holds.
+    fn emit(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
+        let values = self.values.get(frame.values..).unwrap_or_default();
+        let view = View { nodes: &self.nodes, names: &self.names, text: &self.text };
+        match &frame.resource {
+            Resource::Other => {}
+            Resource::Person(resource) => {
+                fhir::emit(resource, frame.node, values, frame.marks, &view, scope);
+            }
+            Resource::None if frame.has_tags => dicom::emit(values, &view, scope),
+            Resource::None => {
+                self.loose.mark(frame.marks.and(frame.inherited));
+                for value in values {
+                    if let Some(meaning) = &value.meaning {
+                        self.loose.add(meaning, value.node, view.text(value));
+                    }
+                }
+                self.loose.mark_from_afar(self.around);
+                self.loose.emit(self.content, scope);
+            }
+        }
+    }
+
+    fn drop_values(&mut self, frame: &Frame) {
+        self.values.truncate(frame.values);
+        self.text.truncate(frame.text);
+        if frame.object {
+            self.nodes.truncate(frame.node as usize);
+        }
+    }
+}
+
+/// What the writers of records see.
+struct View<'a> {
+    nodes: &'a [Node],
+    names: &'a Names,
+    text: &'a str,
+}
+
+impl<'a> View<'a> {
+    /// The text of a value.
+    pub fn text(&self, value: &Value) -> &'a str {
+        self.text.get(value.start as usize..value.end as usize).unwrap_or("")
+    }
+    /// A name.
+    pub fn name(&self, index: u16) -> &'a names::Name {
+        self.names.get(index)
+    }
+    /// An object.
+    pub fn node(&self, index: u32) -> Option<Node> {
+        self.nodes.get(index as usize).copied()
+    }
+}
+
+/// The bit of a kind of which a person has one, with the part of it that a name holds.
+fn single(meaning: &Meaning) -> u16 {
+    match (meaning.rule.kind, meaning.part) {
+        (Kind::Name, NamePart::Whole) => 1,
+        (Kind::Name, NamePart::Family) => 2,
+        (Kind::Name, NamePart::Given) => 4,
+        (Kind::PatientId, _) => 8,
+        (Kind::BirthDate, _) => 16,
+        (Kind::Ssn, _) => 32,
+        (Kind::Sex, _) => 64,
+        _ => 0,
+    }
+}

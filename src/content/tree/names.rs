@@ -1,0 +1,175 @@
+//! What the key names of a document mean, looked up once each: a list of records repeats the same
+//! few names thousands of times.
+
+use crate::content::loose::{Marks, Meaning};
+use crate::rules::{FieldRule, RuleSet};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Names and pairs of names remembered in one document.
+const MAX_NAMES: usize = 4096;
+
+/// A name that means nothing.
+pub const PLAIN: u16 = 0;
+
+/// What a name is, on its own.
+#[derive(Clone, Default)]
+pub struct Name {
+    /// As it stands on the wire, for FHIR paths.
+    pub text: Box<str>,
+    /// What the key rules say.
+    pub meaning: Option<Meaning>,
+    /// What it says of the record around it, or of what stands under it.
+    pub marks: Marks,
+    /// A DICOM tag with a rule.
+    pub tag: Option<Arc<FieldRule>>,
+    /// Eight hexadecimal digits: an element of the DICOM JSON model (PS3.18 F.2.2).
+    pub is_tag: bool,
+    /// An element of a FHIR rule, or a part of one of its data types.
+    pub fhir: bool,
+    /// Other names have a meaning of their own under it.
+    pub parent: bool,
+    /// What stands under it is part of what stands around it.
+    pub component: bool,
+    /// Holds the values of a DICOM element (PS3.18 F.2.2, F.2.3).
+    pub tag_value: bool,
+    /// Tells the type of a FHIR resource.
+    pub resource_type: bool,
+}
+
+/// The names of one document.
+pub struct Names {
+    known: Vec<Name>,
+    by_text: HashMap<Box<str>, u16, foldhash::fast::FixedState>,
+    /// Meanings of pairs; `None` under a pair that means nothing.
+    pairs: HashMap<Box<str>, Option<Meaning>, foldhash::fast::FixedState>,
+    scratch: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            known: vec![Name::default()],
+            by_text: HashMap::default(),
+            pairs: HashMap::default(),
+            scratch: String::new(),
+        }
+    }
+}
+
+impl Names {
+    /// What an index stands for.
+    pub fn get(&self, index: u16) -> &Name {
+        // Index 0 is always there.
+        self.known.get(usize::from(index)).unwrap_or(&self.known[0])
+    }
+
+    /// The index of a name as it stands on the wire.
+    pub fn find(&mut self, text: &str, rules: &RuleSet) -> u16 {
+        if let Some(&index) = self.by_text.get(text) {
+            return index;
+        }
+        let name = Name::new(text, rules);
+        let mut index = PLAIN;
+        if name.means_something() && self.known.len() < MAX_NAMES {
+            index = self.known.len() as u16;
+            self.known.push(name);
+        }
+        // A document with more names than this is searched at the price of looking each up.
+        if self.by_text.len() < MAX_NAMES {
+            self.by_text.insert(text.into(), index);
+        }
+        index
+    }
+
+    /// The meaning of `text` under the name `parent`: `name` under `patient` is `patient name`.
+    pub fn pair(&mut self, parent: u16, text: &str, rules: &RuleSet) -> Option<Meaning> {
+        let parent = self.known.get(usize::from(parent)).filter(|p| p.parent)?;
+        self.scratch.clear();
+        self.scratch.push_str(&parent.text);
+        self.scratch.push('.');
+        self.scratch.push_str(text);
+        if let Some(found) = self.pairs.get(self.scratch.as_str()) {
+            return found.clone();
+        }
+        let find = |name: &str| rules.keys.get(name).map(Meaning::from);
+        let found = find(&self.scratch).or_else(|| {
+            // Lists bear the plural.
+            let singular = parent.text.strip_suffix("es").into_iter();
+            let mut stems = singular.chain(parent.text.strip_suffix('s'));
+            stems.find_map(|stem| find(&format!("{stem}.{text}")))
+        });
+        if self.pairs.len() < MAX_NAMES {
+            self.pairs.insert(self.scratch.as_str().into(), found.clone());
+        }
+        found
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        (self.known.len() + self.by_text.len() + self.pairs.len()) * 64
+    }
+}
+
+impl Name {
+    fn new(text: &str, rules: &RuleSet) -> Self {
+        let meaning = rules.keys.get(text).map(Meaning::from);
+        let is_tag = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let tag = u32::from_str_radix(text, 16).ok().filter(|_| is_tag);
+        let mentioned = rules.fhir.mentions(text);
+        // Parts of HumanName, Identifier, CodeableConcept, Coding, Address, ContactPoint and
+        // Reference (FHIR R4, data types).
+        const PARTS: &[&str] = &[
+            "use",
+            "text",
+            "family",
+            "given",
+            "system",
+            "value",
+            "type",
+            "coding",
+            "code",
+            "line",
+            "streetAddressLine",
+            "city",
+            "district",
+            "state",
+            "postalCode",
+            "country",
+            "display",
+            "rank",
+            "url",
+            "valueString",
+            "extension",
+            "root",
+        ];
+        Self {
+            parent: rules.keys.is_parent(text),
+            marks: rules.keys.context(text).map_or(Marks::default(), Marks::about),
+            tag: tag.and_then(|t| rules.dicom.get(t)).cloned(),
+            is_tag,
+            fhir: mentioned || PARTS.contains(&text),
+            component: mentioned || meaning.is_some() || matches!(text, "type" | "coding"),
+            tag_value: matches!(text, "Value" | "Alphabetic" | "Ideographic" | "Phonetic")
+                || is_name_part(text),
+            resource_type: text == "resourceType",
+            meaning,
+            text: text.into(),
+        }
+    }
+
+    fn means_something(&self) -> bool {
+        self.meaning.is_some()
+            || self.marks != Marks::default()
+            || self.is_tag
+            || self.parent
+            || self.fhir
+            || self.tag_value
+            || self.resource_type
+    }
+}
+
+/// Parts of a name in the native DICOM model (PS3.19 A.1.6).
+pub fn is_name_part(text: &str) -> bool {
+    matches!(text, "FamilyName" | "GivenName" | "MiddleName")
+}

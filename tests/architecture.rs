@@ -1,0 +1,171 @@
+//! The rules about modules, and what `ARCHITECTURE.md` says of files, constants and tests.
+
+mod common;
+
+use common::ROOT;
+use std::path::{Path, PathBuf};
+
+/// The stages in the order of the data.
+const STAGES: [&str; 8] =
+    ["capture", "decode", "flow", "protocol", "content", "identify", "exposure", "output"];
+
+/// Longest source file, lines.
+const MAX_LINES: usize = 700;
+
+/// Every Rust file below `folder`, with its text.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in std::fs::read_dir(folder).expect("folder").map(|e| e.expect("entry")) {
+            let path = entry.path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = std::fs::read_to_string(&path).expect("source");
+                found.push((path, text));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(ROOT).join(folder), &mut found);
+    let file = Path::new(ROOT).join(format!("{folder}.rs"));
+    if let Ok(text) = std::fs::read_to_string(&file) {
+        found.push((file, text));
+    }
+    assert!(!found.is_empty(), "{folder}");
+    found
+}
+
+/// Lines of code: comments name what they like.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate().map(|(n, line)| (n + 1, line));
+    lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+#[test]
+fn no_stage_imports_a_later_one() {
+    let mut wrong = Vec::new();
+    for (position, stage) in STAGES.iter().enumerate() {
+        let later = STAGES[position + 1..].iter().chain(&["pipeline", "cli"]);
+        let later: Vec<String> = later.map(|l| format!("crate::{l}")).collect();
+        for (path, text) in sources(&format!("src/{stage}")) {
+            for (line, code) in code(&text) {
+                let imports = |l: &String| {
+                    code.split(l.as_str())
+                        .skip(1)
+                        .any(|rest| !rest.starts_with(char::is_alphanumeric))
+                };
+                if later.iter().any(imports) {
+                    wrong.push(format!("{}:{line}: {}", path.display(), code.trim()));
+                }
+                assert!(!code.contains("use crate::{"), "{}:{line}: hides stages", path.display());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The vocabulary that every stage may use knows none of them, but for what it is about.
+#[test]
+fn raw_values_and_time_know_no_stage() {
+    for file in ["phi", "time", "guard"] {
+        let text = std::fs::read_to_string(Path::new(ROOT).join(format!("src/{file}.rs")));
+        let text = text.expect("source");
+        for (line, code) in code(&text) {
+            let stage = STAGES.iter().find(|s| code.contains(&format!("crate::{s}")));
+            assert!(stage.is_none(), "src/{file}.rs:{line}: {code}");
+        }
+    }
+}
+
+#[test]
+fn clocks_are_read_in_pipeline_and_output_only() {
+    for (path, text) in sources("src") {
+        let place = path.strip_prefix(ROOT).expect("inside");
+        if place.starts_with("src/pipeline") || place.starts_with("src/output") {
+            continue;
+        }
+        for (line, code) in code(&text) {
+            let clock = ["Instant::now", "SystemTime::now", "clock_gettime"];
+            let found = clock.iter().find(|c| code.contains(*c));
+            assert!(found.is_none(), "{}:{line}: {code}", place.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_stays_in_capture_with_its_reason() {
+    let mut blocks = 0;
+    for (path, text) in sources("src") {
+        let place = path.strip_prefix(ROOT).expect("inside");
+        let lines: Vec<&str> = text.lines().collect();
+        for (line, code) in code(&text) {
+            if !code.contains("unsafe ") {
+                continue;
+            }
+            assert!(place.starts_with("src/capture"), "{}:{line}: {code}", place.display());
+            let before = &lines[line.saturating_sub(5)..line - 1];
+            let reason = before.iter().any(|l| l.trim_start().starts_with("// SAFETY: "));
+            assert!(reason, "{}:{line}: no SAFETY comment", place.display());
+            blocks += 1;
+        }
+    }
+    assert!(blocks > 0);
+}
+
+/// `Phi` and `PhiBuf` cannot be printed or serialised by accident.
+#[test]
+fn raw_values_have_no_debug_display_or_serialize() {
+    let text = std::fs::read_to_string(Path::new(ROOT).join("src/phi.rs")).expect("source");
+    for (line, code) in code(&text) {
+        for name in ["Debug", "Display", "Serialize", "ToString"] {
+            assert!(!code.contains(name), "src/phi.rs:{line}: {code}");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_too_long() {
+    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+        let lines = text.lines().count();
+        assert!(lines <= MAX_LINES, "{}: {lines} lines", path.display());
+    }
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+#[test]
+fn the_page_names_files_constants_and_tests_that_exist() {
+    let page = std::fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).expect("page");
+    let all: String =
+        sources("src").into_iter().chain(sources("tests")).map(|(_, text)| text).collect();
+    let (mut files, mut tests, mut constants) = (0, 0, 0);
+    for name in quoted(&page) {
+        let path = ["src/", "tests/", "fixtures/", "rules/"].iter().any(|p| name.starts_with(p));
+        if path && !name.contains(['*', ' ']) && !name.contains("NAME") {
+            assert!(Path::new(ROOT).join(name).exists(), "no {name}");
+            files += 1;
+        }
+        let words = name.split('_').count();
+        if words >= 3 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+            assert!(all.contains(&format!("fn {name}(")), "no test {name}");
+            tests += 1;
+        }
+    }
+    for line in page.lines().filter(|line| line.starts_with("| ")) {
+        let Some((before, after)) = line.split_once("` in `") else { continue };
+        let (name, file) = (before.rsplit('`').next(), after.split('`').next());
+        let (name, file) = (name.expect("name"), file.expect("file"));
+        if !file.ends_with(".rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(Path::new(ROOT).join(file)).expect(file);
+        let found = text.contains(&format!("const {name}:"))
+            || text.contains(&format!("pub struct {name} {{"));
+        assert!(found, "no {name} in {file}");
+        constants += 1;
+    }
+    assert!(files > 20 && tests > 12 && constants > 15, "{files} {tests} {constants}");
+}

@@ -1,0 +1,345 @@
+//! The command line as its users meet it: what goes wrong is said in one line that names the file,
+//! the offset and the remedy, and ends with the exit status of the contract.
+
+mod common;
+
+use common::{Key, PHITAP, ROOT, Run, events, is, phitap};
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A small capture with one patient.
+const SAMPLE: &str = "fixtures/captures/hl7-adt-a01.pcap";
+
+fn sample() -> String {
+    Path::new(ROOT).join(SAMPLE).display().to_string()
+}
+
+/// A folder of faulty inputs.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("folder"))
+    }
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+        std::fs::write(&path, content).expect("file");
+        path.display().to_string()
+    }
+    fn mode(&self, name: &str, mode: u32) {
+        let path = self.0.path().join(name);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("mode");
+    }
+}
+
+/// The sample with `bytes` at `offset`.
+fn patched(offset: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut capture = std::fs::read(sample()).expect("sample");
+    capture[offset..offset + bytes.len()].copy_from_slice(bytes);
+    capture
+}
+
+/// The one line that the program said, without words of a panic.
+fn only_line(run: &Run, what: &str) -> String {
+    assert_eq!(run.err.lines().count(), 1, "{what}: {:?}", run.err);
+    for word in ["panic", "internal error", "RUST_BACKTRACE", "unwrap", "src/"] {
+        assert!(!run.err.contains(word), "{what}: {}", run.err);
+    }
+    assert!(run.err.starts_with("phitap: "), "{what}: {}", run.err);
+    run.err.trim_end().to_owned()
+}
+
+#[test]
+fn faulty_inputs_are_named_with_offset_and_remedy() {
+    let folder = Folder::new();
+    let whole = std::fs::read(sample()).expect("sample");
+    // (input, exit status, what the line says)
+    let cases: &[(String, i32, &[&str])] = &[
+        (folder.path("missing.pcap"), 1, &["No such file", "check the path"]),
+        (folder.file("letter.txt", "Dear colleague"), 1, &["not a capture", "at byte 0", "pcap"]),
+        (folder.file("empty.pcap", ""), 1, &["is empty", "tcpdump"]),
+        (folder.file("magic.pcap", &whole[..4]), 1, &["file header", "again"]),
+        (folder.file("header.pcap", &whole[..20]), 1, &["file header", "again"]),
+        (folder.file("link.pcap", patched(20, &[231, 3, 0, 0])), 1, &["link type 999", "Ethernet"]),
+        (folder.file("version.pcap", patched(4, &[9, 0])), 1, &["version 9", "editcap"]),
+        (folder.file("packet.pcap", &whole[..60]), 3, &["within a packet", "at byte 24", "again"]),
+        (folder.file("last.pcap", &whole[..whole.len() - 1]), 3, &["within a packet", "at byte"]),
+        (folder.file("record.pcap", &whole[..30]), 3, &["within a packet", "at byte 24"]),
+        (
+            folder.file("length.pcap", patched(32, &[0xff; 4])),
+            3,
+            &["impossible length 4294967295", "at byte 24", "editcap"],
+        ),
+    ];
+    for (input, status, expected) in cases {
+        let run = phitap(["replay", input]);
+        assert_eq!(run.status, Some(*status), "{input}: {}", run.err);
+        let line = only_line(&run, input);
+        assert!(line.contains(input.as_str()), "{line}");
+        for part in *expected {
+            assert!(line.contains(part), "no {part:?}: {line}");
+        }
+        // What was read is reported all the same.
+        assert_eq!(run.out.contains("TOTALS"), *status == 3, "{input}: {}", run.out);
+    }
+}
+
+#[test]
+fn a_folder_without_captures_is_named() {
+    let folder = Folder::new();
+    folder.file("inner/notes.txt", "nothing here");
+    let run = phitap(["replay", &folder.path("inner")]);
+    assert_eq!(run.status, Some(1));
+    let line = only_line(&run, "folder");
+    assert!(line.contains("folder without captures") && line.contains("/inner"), "{line}");
+}
+
+#[test]
+fn one_faulty_input_does_not_stop_the_others() {
+    let folder = Folder::new();
+    folder.file("a/letter.pcap", "Dear colleague");
+    let cut = std::fs::read(sample()).expect("sample");
+    folder.file("a/cut.pcap", &cut[..cut.len() - 5]);
+    folder.file("a/deep/whole.pcap", &cut);
+    let letter = folder.path("a/letter.pcap");
+    let run = phitap(["replay", "--format", "json", &folder.path("a"), &letter]);
+    assert_eq!(run.status, Some(3), "{}", run.err);
+    assert!(run.err.contains("letter.pcap: is not a capture"), "{}", run.err);
+    assert!(run.err.contains("cut.pcap: ends within a packet"), "{}", run.err);
+    let events = events(&run.out);
+    assert!(events.iter().any(|e| is(e, "phi-disclosure")));
+    let faulty = &events.last().expect("summary")["phi"]["run"]["inputs"]["faulty"];
+    assert_eq!(faulty.as_array().map(Vec::len), Some(2), "{faulty}");
+}
+
+/// The program as a user who is not root, so that file modes count.
+fn as_nobody(folder: &Folder, arguments: &[&str]) -> Run {
+    let me = std::fs::metadata(folder.0.path()).expect("folder").uid();
+    let mut command;
+    if me == 0 {
+        // The build folder may be closed to others.
+        let copy = folder.0.path().join("phitap");
+        if !copy.exists() {
+            std::fs::copy(PHITAP, &copy).expect("copy of the program");
+        }
+        std::fs::set_permissions(folder.0.path(), std::fs::Permissions::from_mode(0o755))
+            .expect("mode");
+        command = Command::new(copy);
+        command.uid(65_534).gid(65_534);
+    } else {
+        command = Command::new(PHITAP);
+    }
+    command.args(arguments).current_dir("/").stdin(Stdio::null());
+    command.output().expect("the program starts").into()
+}
+
+#[test]
+fn what_the_system_forbids_is_said_with_the_remedy() {
+    let folder = Folder::new();
+    let secret = folder.file("secret.pcap", std::fs::read(sample()).expect("sample"));
+    let open = folder.file("open.pcap", std::fs::read(sample()).expect("sample"));
+    folder.file("locked/events.json", "");
+    folder.mode("secret.pcap", 0o000);
+    folder.mode("open.pcap", 0o644);
+    folder.mode("locked", 0o500);
+    let run = as_nobody(&folder, &["replay", &secret]);
+    assert_eq!(run.status, Some(1));
+    let line = only_line(&run, "unreadable");
+    assert!(line.contains(&secret) && line.contains("ermission denied"), "{line}");
+    assert!(line.contains("user who may read it"), "{line}");
+
+    let locked = folder.path("locked/new.json");
+    let run = as_nobody(&folder, &["replay", "--output", &locked, &open]);
+    assert_eq!(run.status, Some(1));
+    let line = only_line(&run, "unwritable");
+    assert!(line.contains(&locked) && line.contains("who may write there"), "{line}");
+    folder.mode("locked", 0o700);
+}
+
+#[test]
+fn unwritable_outputs_are_named_with_the_remedy() {
+    let folder = Folder::new();
+    folder.file("inner/x", "");
+    let (inner, nowhere) = (folder.path("inner"), folder.path("none/out.json"));
+    let sample = sample();
+    let cases: &[(&[&str], &str, &str)] = &[
+        (&["--output", "/dev/full"], "/dev/full", "free some space"),
+        (&["--output", "/dev/full", "--format", "json"], "/dev/full", "free some space"),
+        (&["--output", &inner], &inner, "name a file in it"),
+        (&["--output", &nowhere], &nowhere, "create the folder first"),
+        (&["--metrics-file", &inner], &inner, "name a file in it"),
+        (&["--metrics-file", &nowhere], &nowhere, "create the folder first"),
+    ];
+    for (options, name, remedy) in cases {
+        let run = phitap(["replay"].iter().chain(*options).chain(&[sample.as_str()]));
+        assert_eq!(run.status, Some(1), "{options:?}: {}", run.err);
+        let line = only_line(&run, name);
+        assert!(line.contains(name) && line.contains(remedy), "{line}");
+    }
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let output = Command::new(PHITAP).args(["replay", &sample]).stdout(full).output();
+    let run = Run::from(output.expect("the program starts"));
+    assert_eq!(run.status, Some(1));
+    assert!(only_line(&run, "standard output").contains("standard output"), "{}", run.err);
+}
+
+#[test]
+fn faulty_settings_are_named_with_the_remedy() {
+    let folder = Folder::new();
+    folder.file("rules/own.toml", "[[dicom]]\nid = \"x\"\nsurprise = 1\n");
+    folder.file("syntax/own.toml", "\n\nthis is no rule\n");
+    let config = folder.file("phitap.toml", "workers = 2\nspeed = \"high\"\n");
+    let key: Vec<u8> = (0..32).collect();
+    let open = folder.file("open.key", &key);
+    folder.mode("open.key", 0o644);
+    let short = folder.file("short.key", &key[..16]);
+    folder.mode("short.key", 0o600);
+    let (rules, syntax, none) = (folder.path("rules"), folder.path("syntax"), folder.path("none"));
+    let sample = sample();
+    let cases: &[(&[&str], i32, &[&str])] = &[
+        (&["--rules", &rules], 1, &["own.toml:"]),
+        (&["--rules", &syntax], 1, &["own.toml:3"]),
+        (&["--rules", &none], 1, &[&none, "check the path"]),
+        (&["--key-file", &open], 1, &[&open, "mode 644", "chmod 600"]),
+        (&["--key-file", &short], 1, &[&short, "/dev/urandom"]),
+        (&["--key-file", &none], 1, &[&none, "check the path"]),
+        (&["--filter", "tcp porty 104"], 1, &["tcp porty 104", "pcap-filter"]),
+        (&["--config", &config], 2, &["phitap.toml:2", "speed"]),
+        (&["--config", &none], 1, &[&none, "check the path"]),
+    ];
+    for (options, status, expected) in cases {
+        let run = phitap(["replay"].iter().chain(*options).chain(&[sample.as_str()]));
+        assert_eq!(run.status, Some(*status), "{options:?}: {}", run.err);
+        let line = only_line(&run, options[1]);
+        for part in *expected {
+            assert!(line.contains(part), "no {part:?}: {line}");
+        }
+        assert!(run.out.is_empty(), "{options:?}: {}", run.out);
+    }
+    let run = phitap(["rules", "check", "--rules", &syntax]);
+    assert_eq!(run.status, Some(1));
+    assert!(only_line(&run, "rules check").contains("own.toml:3"), "{}", run.err);
+    let run = phitap(["live", "-i", "no-such-interface0"]);
+    assert_eq!(run.status, Some(1));
+    let line = only_line(&run, "interface");
+    assert!(line.contains("no-such-interface0") && line.contains("no such interface"), "{line}");
+    // Whoever mistyped a name sees the right ones.
+    assert!(line.contains("lo"), "{line}");
+}
+
+#[test]
+fn wrong_usage_ends_with_status_2() {
+    let sample = sample();
+    for arguments in [
+        &[][..],
+        &["replay"],
+        &["replay", "--no-such-option", &sample],
+        &["replay", "--format", "xml", &sample],
+        &["replay", "--fail-on", "awful", &sample],
+        &["replay", "--memory", "1MiB", &sample],
+        &["replay", "--workers", "0", &sample],
+        &["live"],
+        &["invent"],
+        &["completions", "nosuchshell"],
+    ] {
+        let run = phitap(arguments);
+        assert_eq!(run.status, Some(2), "{arguments:?}: {}", run.err);
+        assert!(!run.err.is_empty() && !run.err.contains("panic"), "{arguments:?}: {}", run.err);
+        assert!(run.out.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn fail_on_ends_with_status_10_from_that_severity_up() {
+    let sample = sample();
+    let json = phitap(["replay", "--format", "json", &sample]);
+    let worst = events(&json.out)
+        .iter()
+        .filter(|e| is(e, "phi-exposure"))
+        .filter_map(|e| e["event"]["severity"].as_u64())
+        .max();
+    assert!(matches!(worst, Some(40..=69)), "the sample is of medium severity: {worst:?}");
+    for (severity, status) in [("low", 10), ("medium", 10), ("high", 0), ("critical", 0)] {
+        let run = phitap(["replay", "--fail-on", severity, &sample]);
+        assert_eq!(run.status, Some(status), "{severity}");
+        assert!(run.err.is_empty() && run.out.contains("TOTALS"), "{severity}: {}", run.err);
+    }
+    let harmless = Path::new(ROOT).join("fixtures/captures/hl7-ack-only.pcap");
+    let run = phitap(["replay", "--fail-on", "low", &harmless.display().to_string()]);
+    assert_eq!(run.status, Some(0));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let captures = Path::new(ROOT).join("fixtures/captures").display().to_string();
+    for format in ["summary", "json"] {
+        let mut child = Command::new(PHITAP)
+            .args(["replay", "-q", "--format", format, &captures, &captures])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut start = [0; 10];
+        child.stdout.take().expect("pipe").read_exact(&mut start).expect("some output");
+        // The pipe is closed here.
+        let run = Run::from(child.wait_with_output().expect("end"));
+        // The folder holds a capture that is cut; what counts is that nothing is said of the pipe.
+        assert!(matches!(run.status, Some(0 | 3)), "{format}: {:?} {}", run.status, run.err);
+        assert!(!run.err.contains("pipe") && !run.err.contains("panic"), "{format}: {}", run.err);
+    }
+}
+
+#[test]
+fn help_version_completions_and_manual_are_there() {
+    for (arguments, expected) in [
+        (&["--help"][..], "replay"),
+        (&["--help"], "Exit status"),
+        (&["replay", "--help"], "--reveal"),
+        (&["live", "--help"], "--interface"),
+        (&["rules", "--help"], "check"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+        (&["man"], ".SH \"PHITAP REPLAY\""),
+        (&["completions", "bash"], "_phitap"),
+        (&["completions", "zsh"], "#compdef phitap"),
+        (&["completions", "fish"], "complete -c phitap"),
+        (&["rules", "list"], "hl7v2-pid-5"),
+        (&["rules", "check"], ""),
+        (&["rules", "test"], ""),
+    ] {
+        let run = phitap(arguments);
+        assert_eq!(run.status, Some(0), "{arguments:?}: {}", run.err);
+        assert!(run.err.is_empty(), "{arguments:?}: {}", run.err);
+        assert!(!run.out.is_empty() && run.out.contains(expected), "{arguments:?}: {}", run.out);
+    }
+}
+
+#[test]
+fn a_filter_leaves_out_what_it_does_not_match_and_counts_it() {
+    let run = phitap(["replay", "--format", "json", "--filter", "udp port 9", &sample()]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let events = events(&run.out);
+    assert!(!events.iter().any(|e| is(e, "phi-disclosure")));
+    let packets = &events.last().expect("summary")["phi"]["run"]["packets"];
+    assert!(packets["read"].as_u64() > Some(0), "{packets}");
+    let skipped: u64 =
+        packets["skipped"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
+    assert_eq!(packets["read"].as_u64(), Some(skipped), "{packets}");
+}
+
+#[test]
+fn files_with_findings_are_for_their_owner_only() {
+    let (folder, key) = (Folder::new(), Key::new());
+    let output = PathBuf::from(folder.path("events.json"));
+    let arguments = ["replay", "--format", "json", "--key-file", &key.path(), "--output"];
+    let run = phitap(arguments.iter().copied().chain([&*output.to_string_lossy(), &sample()]));
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let mode = std::fs::metadata(&output).expect("events").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}

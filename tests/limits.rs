@@ -1,0 +1,159 @@
+//! Memory has the ceiling that the user sets; what is given up for it is counted.
+
+mod common;
+
+use common::{Key, events, is, phitap};
+use phitap::decode::{Decoded, Endpoint, FlowKey, Transport, tcp_flags};
+use phitap::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
+use phitap::time::{Span, Timestamp};
+
+/// Bytes that each flow holds back behind a hole.
+const HELD: usize = 1000;
+
+/// Flows that keep every byte, as a parser with an endless message would.
+#[derive(Default)]
+struct Keep {
+    closed: Vec<u64>,
+}
+
+impl Handler<Vec<u8>> for Keep {
+    fn open(&mut self, _flow: &FlowHead) -> Vec<u8> {
+        Vec::new()
+    }
+    fn data(&mut self, _flow: &FlowHead, state: &mut Vec<u8>, _side: Side, bytes: &[u8]) -> u64 {
+        state.extend_from_slice(bytes);
+        0
+    }
+    fn gap(&mut self, _flow: &FlowHead, _state: &mut Vec<u8>, _side: Side, _len: u64) -> u64 {
+        0
+    }
+    fn end(&mut self, _flow: &FlowHead, _state: &mut Vec<u8>, _side: Side, _end: End) {}
+    fn datagram(&mut self, _: &FlowHead, _: &mut Vec<u8>, _: Side, _bytes: &[u8]) -> bool {
+        true
+    }
+    fn close(&mut self, flow: &FlowHead, _state: Vec<u8>, _end: End) {
+        self.closed.push(flow.first_packet);
+    }
+    fn memory(&self, state: &Vec<u8>) -> usize {
+        state.capacity()
+    }
+}
+
+/// A segment of flow `n` at `seq`.
+fn segment(n: u32, seq: u32) -> Decoded {
+    let [_, a, b, c] = n.to_be_bytes();
+    let client = Endpoint::v4([10, a, b, c], 40_000);
+    let server = Endpoint::v4([192, 168, 0, 1], 2575);
+    let (key, from) = FlowKey::new(client, server, Transport::Tcp);
+    let len = HELD as u32;
+    Decoded { key, from, seq, ack: 0, flags: tcp_flags::ACK, vlan: 0, offset: 0, len, missing: 0 }
+}
+
+fn limits(flows: usize, memory: usize) -> TableLimits {
+    let window = 1 << 20;
+    TableLimits { flows, memory, window, tcp_idle: Span::seconds(600), udp_idle: Span::seconds(60) }
+}
+
+/// Sends two segments of each of `flows` flows, the second behind a hole.
+fn fill(table: &mut Table<Vec<u8>>, keep: &mut Keep, flows: u32, mut check: impl FnMut(usize)) {
+    let payload = [b'x'; HELD];
+    for n in 0..flows {
+        for (step, seq) in [(0, 1), (1, 5000)] {
+            let arrival = Arrival {
+                number: u64::from(2 * n + step + 1),
+                clock: Timestamp(i64::from(n)),
+                hash: u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                interface: 0,
+                segment: &segment(n, seq),
+                payload: &payload,
+            };
+            table.packet(&arrival, keep);
+            check(table.memory());
+        }
+    }
+}
+
+#[test]
+fn the_table_stays_below_its_memory_and_gives_up_the_oldest_flow_first() {
+    const CEILING: usize = 4 << 20;
+    let (mut table, mut keep) = (Table::new(limits(1 << 20, CEILING)), Keep::default());
+    let mut most = 0;
+    fill(&mut table, &mut keep, 20_000, |memory| {
+        assert!(memory <= CEILING, "{memory} bytes");
+        most = most.max(memory);
+    });
+    assert!(most > CEILING * 9 / 10, "the ceiling was never reached: {most}");
+    let stats = table.take_stats();
+    assert_eq!(stats.opened, 20_000);
+    assert_eq!(stats.evicted + table.active() as u64, 20_000);
+    assert!(stats.evicted > 10_000, "{}", stats.evicted);
+    let oldest: Vec<u64> = (0..stats.evicted).map(|n| 2 * n + 1).collect();
+    assert_eq!(keep.closed, oldest);
+}
+
+#[test]
+fn the_table_holds_no_more_flows_than_it_may() {
+    let (mut table, mut keep) = (Table::new(limits(100, 1 << 30)), Keep::default());
+    fill(&mut table, &mut keep, 1000, |_| {});
+    assert_eq!((table.active(), table.take_stats().evicted), (100, 900));
+}
+
+/// A capture of `flows` connections, in each of which one segment is missing.
+fn capture(flows: u32) -> Vec<u8> {
+    let mut file = Vec::new();
+    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 1] {
+        file.extend(word.to_le_bytes());
+    }
+    for n in 0..flows {
+        let [_, a, b, c] = n.to_be_bytes();
+        for seq in [1, 5000] {
+            let mut frame = Vec::new();
+            etherparse::PacketBuilder::ethernet2([2; 6], [4; 6])
+                .ipv4([10, a, b, c], [192, 168, 0, 1], 64)
+                .tcp(40_000, 2575, seq, 1024)
+                .ack(1)
+                .write(&mut frame, &[b'x'; HELD])
+                .expect("frame");
+            let len = frame.len() as u32;
+            // All within one second: nothing is over yet.
+            for word in [1_772_438_400, n, len, len] {
+                file.extend(word.to_le_bytes());
+            }
+            file.extend(frame);
+        }
+    }
+    file
+}
+
+#[test]
+fn what_the_ceiling_costs_is_in_the_run_summary() {
+    const FLOWS: u32 = 12_000;
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("holes.pcap");
+    std::fs::write(&path, capture(FLOWS)).expect("capture");
+    let (path, key) = (path.display().to_string(), Key::new());
+    let lost = |memory: &str, workers: &str| {
+        let run = phitap([
+            "replay",
+            "--format=json",
+            "--key-file",
+            &key.path(),
+            "--memory",
+            memory,
+            "--workers",
+            workers,
+            &path,
+        ]);
+        assert_eq!(run.status, Some(0), "{}", run.err);
+        let last = events(&run.out).pop().expect("summary");
+        assert!(is(&last, "run-summary"));
+        let run = &last["phi"]["run"];
+        assert_eq!(run["packets"]["read"], 2 * FLOWS, "{run}");
+        assert_eq!(run["flows"]["total"], FLOWS, "{run}");
+        run["streams"]["opaque"]["unknown"]["memory"].as_u64().unwrap_or(0)
+    };
+    assert_eq!(lost("1GiB", "1"), 0);
+    // A thousand bytes and the books of each flow together are more than that.
+    assert!(lost("16MiB", "1") > 0);
+    assert!(lost("16MiB", "2") > 0);
+}

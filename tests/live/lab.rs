@@ -1,0 +1,325 @@
+//! Two network namespaces and a cable between them, and the program watching one end.
+
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd as _;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The program under test.
+pub const PHITAP: &str = env!("CARGO_BIN_EXE_phitap");
+/// Set to 1 to leave these tests out.
+pub const LEAVE_OUT: &str = "PHITAP_NO_NETNS";
+/// Names of namespaces start like this, then comes the process that made them.
+const PREFIX: &str = "phitap-test-";
+
+/// Longer than anything here takes.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A client and a server, each in a namespace of its own, and a cable between.
+pub struct Lab {
+    pub client: String,
+    pub server: String,
+}
+
+impl Lab {
+    /// Plugs the cable `span` in. None: left out on request.
+    ///
+    /// # Panics
+    /// If the system does not let us.
+    pub fn new() -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        if std::env::var(LEAVE_OUT).is_ok_and(|v| v == "1") {
+            println!("left out on request ({LEAVE_OUT}=1)");
+            return None;
+        }
+        sweep();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}{}-{number}", std::process::id());
+        let lab = Self { client: format!("{name}-c"), server: format!("{name}-s") };
+        for side in [&lab.client, &lab.server] {
+            if let Err(said) = try_ip(&["netns", "add", side]) {
+                panic!(
+                    "live capture is tested in network namespaces of its own, which needs root (or \
+                     CAP_NET_ADMIN and CAP_SYS_ADMIN) and `ip` (package iproute2): {said}\nSet \
+                     {LEAVE_OUT}=1 to leave these tests out."
+                );
+            }
+            ip(&["-n", side, "link", "set", "lo", "up"]);
+        }
+        lab.plug(0);
+        Some(lab)
+    }
+
+    /// Puts cable `n` in: `span0` at the server, 198.51.`n`.1, and `far0` at the client,
+    /// 198.51.`n`.2.
+    pub fn plug(&self, n: u8) {
+        let (near, far) = (format!("span{n}"), format!("far{n}"));
+        ip(&[
+            "link",
+            "add",
+            &near,
+            "netns",
+            &self.server,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            &far,
+            "netns",
+            &self.client,
+        ]);
+        for (side, port, host) in [(&self.server, &near, 1), (&self.client, &far, 2)] {
+            // Without IPv6 nothing is on the cable but what the test puts there.
+            run(
+                "ip",
+                &[
+                    "netns",
+                    "exec",
+                    side,
+                    "sysctl",
+                    "-qw",
+                    &format!("net.ipv6.conf.{port}.disable_ipv6=1"),
+                ],
+            );
+            ip(&["-n", side, "addr", "add", &format!("198.51.{n}.{host}/24"), "dev", port]);
+            ip(&["-n", side, "link", "set", port, "up"]);
+        }
+    }
+
+    /// Pulls cable `n` out.
+    pub fn pull(&self, n: u8) {
+        ip(&["-n", &self.server, "link", "del", &format!("span{n}")]);
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for side in [&self.client, &self.server] {
+            let _ = try_ip(&["netns", "del", side]);
+        }
+    }
+}
+
+/// Removes what test runs left behind that were killed.
+fn sweep() {
+    let Ok(list) = Command::new("ip").args(["netns", "list"]).output() else { return };
+    for line in String::from_utf8_lossy(&list.stdout).lines() {
+        let name = line.split_whitespace().next().unwrap_or_default();
+        let maker = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        if maker.is_some_and(|pid| !std::path::Path::new("/proc").join(pid).exists()) {
+            let _ = try_ip(&["netns", "del", name]);
+        }
+    }
+}
+
+/// Runs `ip`.
+pub fn ip(arguments: &[&str]) {
+    run("ip", arguments);
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    if let Err(said) = try_run(program, arguments) {
+        panic!("{program} {}: {said}", arguments.join(" "));
+    }
+}
+
+fn try_ip(arguments: &[&str]) -> Result<(), String> {
+    try_run("ip", arguments)
+}
+
+fn try_run(program: &str, arguments: &[&str]) -> Result<(), String> {
+    match Command::new(program).args(arguments).stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Err(error) => Err(format!("{program}: {error}")),
+    }
+}
+
+/// Runs `work` in a thread that lives in namespace `name`.
+pub fn inside<R: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> R + Send + 'static,
+) -> JoinHandle<R> {
+    let space = File::open(format!("/run/netns/{name}")).expect("namespace");
+    let enter = move || {
+        use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+        move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network)).expect("setns");
+        work()
+    };
+    std::thread::spawn(enter)
+}
+
+/// The program at work in the namespace of the server.
+pub struct Sensor {
+    child: Child,
+    space: String,
+    /// Until somebody reads it.
+    out: Option<ChildStdout>,
+    events: Receiver<(Instant, Value)>,
+    seen: Vec<Value>,
+    messages: Receiver<String>,
+    pub said: Vec<String>,
+    metrics: SocketAddr,
+}
+
+impl Sensor {
+    /// Starts it on `interfaces` and waits until it watches.
+    pub fn start(lab: &Lab, interfaces: &[&str], more: &[&str]) -> Self {
+        let mut sensor = Self::start_unread(lab, interfaces, more);
+        sensor.read();
+        sensor
+    }
+
+    /// The same, but nobody reads its events yet.
+    pub fn start_unread(lab: &Lab, interfaces: &[&str], more: &[&str]) -> Self {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &lab.server, PHITAP, "live", "--format", "json"]);
+        command.args(["--metrics", "127.0.0.1:0"]).args(more);
+        for interface in interfaces {
+            command.args(["-i", interface]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("phitap starts");
+        let out = child.stdout.take();
+        let messages = read_messages(child.stderr.take().expect("piped"));
+        let mut sensor = Self {
+            child,
+            space: lab.server.clone(),
+            out,
+            events: channel().1,
+            seen: Vec::new(),
+            messages,
+            said: Vec::new(),
+            metrics: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        let serving = sensor.message("serving metrics at http://");
+        let address = serving.split("http://").nth(1).and_then(|a| a.split('/').next());
+        sensor.metrics = address.and_then(|a| a.parse().ok()).expect("an address");
+        sensor.message("watching ");
+        sensor
+    }
+
+    /// Reads its events from now on.
+    pub fn read(&mut self) {
+        self.events = read_events(self.out.take().expect("nobody reads yet"));
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, signal).expect("signal");
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a line on standard error that contains `part`.
+    pub fn message(&mut self, part: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.messages.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.said.push(line.clone());
+                    if line.contains(part) {
+                        return line;
+                    }
+                }
+                Err(error) => panic!("no {part:?} ({error}); it said {:#?}", self.said),
+            }
+        }
+    }
+
+    /// Waits for an event that `is` the one; also when it came.
+    pub fn event(&mut self, is: impl Fn(&Value) -> bool) -> (Instant, Value) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok((at, event)) => {
+                    self.seen.push(event.clone());
+                    if is(&event) {
+                        return (at, event);
+                    }
+                }
+                Err(error) => panic!("no such event ({error}); events: {:#?}", self.seen),
+            }
+        }
+    }
+
+    /// Asks its web server.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let (address, path) = (self.metrics, path.to_owned());
+        inside(&self.space, move || get(address, &path)).join().expect("answer")
+    }
+
+    /// Sends a signal and waits for the end: status, and every event of the run.
+    pub fn stop(
+        mut self,
+        signal: rustix::process::Signal,
+    ) -> (ExitStatus, Vec<Value>, Vec<String>) {
+        self.signal(signal);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok((_, event)) => self.seen.push(event),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
+            }
+        }
+        let status = self.child.wait().expect("status");
+        self.said.extend(self.messages.iter());
+        (status, std::mem::take(&mut self.seen), std::mem::take(&mut self.said))
+    }
+}
+
+impl Drop for Sensor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read_events(out: ChildStdout) -> Receiver<(Instant, Value)> {
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(out).lines() {
+            let line = line.expect("UTF-8");
+            let event = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+            if send.send((Instant::now(), event)).is_err() {
+                break;
+            }
+        }
+    });
+    receive
+}
+
+fn read_messages(err: ChildStderr) -> Receiver<String> {
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(err).lines().map_while(Result::ok) {
+            if send.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receive
+}
+
+fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).expect("connect");
+    stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("head");
+    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("status");
+    (status, body.to_owned())
+}

@@ -1,0 +1,357 @@
+//! Live capture on a cable of its own: alerts in time, metrics, signals, interfaces that come and go,
+//! and every packet accounted for.
+
+// The clock of the wire is the clock of the world here, and what was left out must be said.
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
+#[path = "../common/exposition.rs"]
+mod exposition;
+mod lab;
+
+use lab::{Lab, PATIENCE, PHITAP, Sensor, inside};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// An alert may take this long after the last byte of a record was sent.
+const ALERT_WITHIN: Duration = Duration::from_secs(2);
+
+/// An HL7 v2 message of an invented patient, in MLLP.
+fn admission(id: u32, family: &str, notes: usize) -> Vec<u8> {
+    let mut message = format!(
+        "\x0bMSH|^~\\&|WARD|NORTH|EHR|NORTH|20260301101502||ADT^A01|M{id}|P|2.5\r\
+         EVN|A01|20260301101502\r\
+         PID|1||{id}^^^NORTH^MR||{family}^Ottilie||19620718|F|||12 Linden Way^^Farfield^^4711\r\
+         PV1|1|I|3E^12^A\r"
+    );
+    for line in 0..notes {
+        message
+            .push_str(&format!("NTE|{line}|L|resting comfortably, no change since last round\r"));
+    }
+    message.push_str("\x1c\r");
+    message.into_bytes()
+}
+
+const ACK: &[u8] =
+    b"\x0bMSH|^~\\&|EHR|NORTH|WARD|NORTH|20260301101503||ACK|A1|P|2.5\rMSA|AA|M1\r\x1c\r";
+
+/// A FHIR patient, as a server answers with it.
+fn patient() -> String {
+    let body = r#"{"resourceType":"Patient","id":"p7","identifier":[{"system":"urn:oid:1.2.36.1","value":"884-2210"}],"name":[{"family":"Quillfeather","given":["Bram"]}],"gender":"male","birthDate":"1971-11-30"}"#;
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Serves one connection at `port` of the lab's server: answers `answer` once a request with `end`
+/// at its end has come, and keeps the connection open until the client closes it.
+fn serve(lab: &Lab, host: &str, port: u16, end: &'static [u8], answer: Vec<u8>) -> SocketAddr {
+    let address: SocketAddr = format!("{host}:{port}").parse().expect("address");
+    let (ready, listens) = channel();
+    inside(&lab.server, move || {
+        let listener = TcpListener::bind(address).expect("listen");
+        ready.send(()).expect("ready");
+        let (mut stream, _) = listener.accept().expect("accept");
+        stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
+        let (mut request, mut piece) = (Vec::new(), [0; 65536]);
+        loop {
+            let n = stream.read(&mut piece).unwrap_or(0);
+            if n == 0 {
+                break;
+            }
+            request.extend_from_slice(&piece[..n]);
+            if request.ends_with(end) {
+                stream.write_all(&answer).expect("answer");
+                request.clear();
+            }
+        }
+    });
+    listens.recv_timeout(PATIENCE).expect("server listens");
+    address
+}
+
+/// Sends `request` from the lab's client. The connection and when the last byte was sent.
+fn send(lab: &Lab, to: SocketAddr, request: Vec<u8>) -> (TcpStream, Instant) {
+    let work = move || {
+        let mut stream = TcpStream::connect(to).expect("connect");
+        stream.write_all(&request).expect("request");
+        (stream, Instant::now())
+    };
+    inside(&lab.client, work).join().expect("client")
+}
+
+fn disclosure(event: &Value) -> bool {
+    event["event"]["action"] == "phi-disclosure"
+}
+
+fn count(value: &Value) -> u64 {
+    match value {
+        Value::Number(n) => n.as_u64().expect("a count"),
+        Value::Object(map) => map.values().map(count).sum(),
+        Value::Null => 0,
+        other => panic!("no count: {other}"),
+    }
+}
+
+/// The last event, checked: every packet accounted for.
+fn summary(events: &[Value]) -> &Value {
+    let last = events.last().expect("events");
+    assert_eq!(last["event"]["action"], "run-summary", "{last}");
+    let packets = &last["phi"]["run"]["packets"];
+    let known =
+        count(&packets["decoded"]) + count(&packets["skipped"]) + count(&packets["dropped"]);
+    assert_eq!(count(&packets["read"]), known, "{packets}");
+    &last["phi"]["run"]
+}
+
+#[test]
+fn alerts_come_while_it_runs_and_the_end_is_orderly() {
+    let Some(lab) = Lab::new() else { return };
+    let mut sensor = Sensor::start(&lab, &["span0"], &[]);
+
+    // A long message, so that segments offloaded to the interface come in one piece of up to 64 KiB.
+    let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
+    let (feed, sent) = send(&lab, hl7, admission(77_041, "Featherstonehaugh", 4000));
+    let (came, alert) = sensor.event(disclosure);
+    assert!(came.duration_since(sent) < ALERT_WITHIN, "{:?}", came.duration_since(sent));
+    assert_eq!(alert["network"]["protocol"], "hl7", "{alert}");
+    assert_eq!(alert["server"]["port"], 2575);
+    assert_eq!(alert["client"]["ip"], "198.51.0.2");
+    assert_eq!(alert["observer"]["ingress"]["interface"]["name"], "span0");
+    assert!(!alert.to_string().contains("Featherstonehaugh"));
+    assert!(seconds_ago(&alert).abs() < 10.0, "packet time is the clock's: {alert}");
+
+    let http = serve(&lab, "198.51.0.1", 8080, b"\r\n\r\n", patient().into_bytes());
+    let request = b"GET /fhir/Patient/p7 HTTP/1.1\r\nHost: ehr\r\n\r\n".to_vec();
+    let (page, sent) = send(&lab, http, request);
+    let (came, alert) = sensor.event(|e| disclosure(e) && e["network"]["protocol"] == "http");
+    assert!(came.duration_since(sent) < ALERT_WITHIN, "{:?}", came.duration_since(sent));
+    assert_eq!(alert["phi"]["direction"], "server_to_client", "{alert}");
+
+    let (status, health) = sensor.get("/healthz");
+    assert_eq!(status, 200, "{health}");
+    let health: Value = serde_json::from_str(&health).expect("JSON");
+    assert!(health["last_packet_age_seconds"].as_f64().expect("packets came") < 10.0, "{health}");
+    let (status, text) = sensor.get("/metrics");
+    assert_eq!(status, 200);
+    exposition::promtool(&text);
+    let metrics = exposition::parse(&text);
+    assert!(metrics.sum("phitap_packets_total") > 10.0, "{text}");
+    assert!(metrics.sum("phitap_disclosures_total") >= 2.0, "{text}");
+    for stage in ["kernel", "interface", "queue"] {
+        let dropped = metrics.value("phitap_packets_dropped_total", &[("stage", stage)]);
+        assert_eq!(dropped, Some(0.0), "{stage}: {text}");
+    }
+
+    // What it reads must not end up in a core file.
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", sensor.id())).expect("limits");
+    let core = limits.lines().find(|l| l.starts_with("Max core file size")).expect("core limit");
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+
+    let (status, events, said) = sensor.stop(Signal::INT);
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+    let run = summary(&events);
+    assert_eq!(count(&run["disclosures"]), 2, "{run}");
+    let exposures = |state: &str| {
+        let is = |e: &&Value| e["phi"]["exposure"]["state"] == state;
+        let mut ids: Vec<&str> =
+            events.iter().filter(is).filter_map(|e| e["event"]["id"].as_str()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(exposures("open").len(), 2);
+    assert_eq!(exposures("open"), exposures("closed"), "each exposure is closed once");
+    drop((feed, page));
+}
+
+/// How long ago an event says it was.
+fn seconds_ago(event: &Value) -> f64 {
+    let stamp = event["@timestamp"].as_str().expect("time");
+    let (date, clock) = stamp.trim_end_matches('Z').split_once('T').expect("RFC 3339");
+    let date: Vec<u16> = date.split('-').map(|n| n.parse().expect("number")).collect();
+    let clock: Vec<f64> = clock.split(':').map(|n| n.parse().expect("number")).collect();
+    let ordinal = time::Date::from_calendar_date(
+        i32::from(date[0]),
+        u8::try_from(date[1]).ok().and_then(|m| m.try_into().ok()).expect("month"),
+        u8::try_from(date[2]).expect("day"),
+    );
+    let days = ordinal.expect("date").to_julian_day() - 2_440_588;
+    let stamp = f64::from(days) * 86_400.0 + clock[0] * 3600.0 + clock[1] * 60.0 + clock[2];
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64() - stamp
+}
+
+#[test]
+fn what_came_before_a_signal_is_still_reported() {
+    let Some(lab) = Lab::new() else { return };
+    let sensor = Sensor::start(&lab, &["span0"], &[]);
+    let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
+    let (feed, _) = send(&lab, hl7, admission(5_120, "Umber", 0));
+    // The packets are in the kernel's ring now, and have hardly been read.
+    let (status, events, said) = sensor.stop(Signal::TERM);
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+    assert_eq!(count(&summary(&events)["disclosures"]), 1, "{events:#?}");
+    drop(feed);
+}
+
+#[test]
+fn a_run_without_packets_ends_today() {
+    let Some(lab) = Lab::new() else { return };
+    let sensor = Sensor::start(&lab, &["span0"], &["--filter", "tcp port 1"]);
+    let (status, events, _) = sensor.stop(Signal::INT);
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(count(&summary(&events)["packets"]["read"]), 0);
+    assert!(seconds_ago(events.last().expect("summary")).abs() < 10.0, "{events:?}");
+}
+
+#[test]
+fn every_interface_is_read_and_events_tell_which() {
+    let Some(lab) = Lab::new() else { return };
+    lab.plug(1);
+    let mut sensor = Sensor::start(&lab, &["span0", "span1"], &[]);
+    let mut open = Vec::new();
+    for (n, id) in [(1, 301), (0, 300)] {
+        let host = format!("198.51.{n}.1");
+        let hl7 = serve(&lab, &host, 2575, b"\x1c\r", ACK.to_vec());
+        open.push(send(&lab, hl7, admission(id, "Vermilion", 0)));
+        let (_, alert) = sensor.event(disclosure);
+        assert_eq!(alert["server"]["ip"], host, "{alert}");
+        assert_eq!(alert["observer"]["ingress"]["interface"]["name"], format!("span{n}"));
+    }
+    let (status, events, _) = sensor.stop(Signal::INT);
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(summary(&events)["inputs"]["total"], 2);
+}
+
+#[test]
+fn an_interface_that_goes_is_said_once_and_read_again_when_it_is_back() {
+    let Some(lab) = Lab::new() else { return };
+    let mut sensor = Sensor::start(&lab, &["span0"], &[]);
+    lab::ip(&["-n", &lab.client, "link", "set", "far0", "down"]);
+    sensor.message("it has no link");
+    lab::ip(&["-n", &lab.client, "link", "set", "far0", "up"]);
+    sensor.message("span0 has a link again");
+    lab.pull(0);
+    sensor.message("waiting for it to come back");
+    // Time enough to say it again, if it did.
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(sensor.get("/healthz").0, 200);
+    lab.plug(0);
+    sensor.message("span0 is back");
+    let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
+    let (feed, _) = send(&lab, hl7, admission(62, "Cerulean", 0));
+    sensor.event(disclosure);
+    let (status, events, said) = sensor.stop(Signal::INT);
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(said.iter().filter(|l| l.contains("waiting for it")).count(), 1, "{said:#?}");
+    summary(&events);
+    drop(feed);
+}
+
+/// Datagrams of a flood: more than the kernel's ring and the queues of the program hold.
+const FLOOD: u64 = 400_000;
+
+/// Sends `FLOOD` datagrams of `size` bytes to port 9999 as fast as it goes; how many were sent.
+fn flood(lab: &Lab, size: usize) -> u64 {
+    let work = move || {
+        let socket = UdpSocket::bind("198.51.0.2:0").expect("socket");
+        socket.connect("198.51.0.1:9999").expect("address");
+        // Nobody listens, and the answer to that is an error now and then.
+        (0..FLOOD).filter(|_| socket.send(&vec![7; size]).is_ok()).count() as u64
+    };
+    inside(&lab.client, work).join().expect("flood")
+}
+
+#[test]
+fn what_the_kernel_loses_is_counted_and_no_packet_is_unaccounted_for() {
+    let Some(lab) = Lab::new() else { return };
+    let sensor = Sensor::start(&lab, &["span0"], &["--filter", "udp port 9999"]);
+    // While it stands still, the kernel's ring runs over.
+    sensor.signal(Signal::STOP);
+    let sent = flood(&lab, 400);
+    sensor.signal(Signal::CONT);
+    let (status, events, said) = sensor.stop(Signal::INT);
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+    let packets = &summary(&events)["packets"];
+    assert!(count(&packets["lost"]["kernel"]) > 0, "{sent} sent: {packets}");
+    let known = count(&packets["read"]) + count(&packets["lost"]);
+    // A send that failed with the answer to an earlier one was not sent.
+    assert!((sent..=FLOOD).contains(&known), "{sent} sent: {packets}");
+}
+
+#[test]
+fn what_the_queues_drop_is_counted_apart() {
+    let Some(lab) = Lab::new() else { return };
+    let mut sensor =
+        Sensor::start_unread(&lab, &["span0"], &["--filter", "port 2575 or port 9999"]);
+    // More events than a pipe holds, so that the program has to wait for its reader.
+    let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
+    let family = |n: u32| format!("Tester{}", char::from(b'a' + (n % 26) as u8));
+    let feed = (0..400).flat_map(|n| admission(10_000 + n * 7, &family(n), 0)).collect();
+    let (feed, _) = send(&lab, hl7, feed);
+    std::thread::sleep(Duration::from_millis(500));
+    let sent = flood(&lab, 64);
+    let until = Instant::now() + PATIENCE;
+    let queue = [("stage", "queue")];
+    let metrics = loop {
+        let metrics = exposition::parse(&sensor.get("/metrics").1);
+        if metrics.value("phitap_packets_dropped_total", &queue) > Some(0.0) {
+            break metrics;
+        }
+        assert!(Instant::now() < until, "{sent} sent: {metrics:#?}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    // The reading thread waits for nobody.
+    let kernel = metrics.value("phitap_packets_dropped_total", &[("stage", "kernel")]);
+    assert_eq!(kernel, Some(0.0));
+    sensor.read();
+    let (status, events, said) = sensor.stop(Signal::INT);
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+    let packets = &summary(&events)["packets"];
+    assert!(count(&packets["dropped"]["queue"]) > 0, "{packets}");
+    assert_eq!(count(&packets["lost"]), 0, "{packets}");
+    assert!(count(&packets["read"]) >= sent, "{sent} sent: {packets}");
+    drop(feed);
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_named() {
+    let Some(lab) = Lab::new() else { return };
+    let output = Command::new("ip")
+        .args(["netns", "exec", &lab.server, PHITAP, "live", "-i", "span0", "-i", "nope7"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("phitap");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("nope7: cannot capture: there is no such interface"), "{said}");
+    assert!(said.contains("span0"), "it names those that are there: {said}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn without_permission_it_says_what_to_do() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    // The folder of the build may be closed to others.
+    let folder = tempfile::tempdir().expect("folder");
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open.clone()).expect("mode");
+    let copy = folder.path().join("phitap");
+    std::fs::copy(PHITAP, &copy).expect("copy");
+    std::fs::set_permissions(&copy, open).expect("mode");
+    let mut command = Command::new(copy);
+    if rustix::process::geteuid().is_root() {
+        const NOBODY: u32 = 65_534;
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.args(["live", "-i", "lo"]).stdin(Stdio::null()).output().expect("phitap");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("lo: cannot capture"), "{said}");
+    assert!(said.contains("setcap cap_net_raw"), "{said}");
+}

@@ -1,0 +1,207 @@
+//! The README says what is true: its commands run, its sample is what the program prints, and it names
+//! every protocol and format.
+//!
+//! `PHITAP_BLESS=1 cargo test --test readme` writes the sample anew.
+
+mod common;
+
+use clap::Parser as _;
+use common::{PHITAP, ROOT, phitap};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Exposures shown of the sample; the rest is left out.
+const SHOWN: usize = 3;
+/// Stands for what is left out.
+const LEFT_OUT: &str = "[...]";
+const SAMPLE: &str = "<!-- sample: phitap replay fixtures/hospital.pcap -->\n```text\n";
+
+fn readme() -> String {
+    std::fs::read_to_string(Path::new(ROOT).join("README.md")).expect("README.md")
+}
+
+/// The fenced blocks of the README: what stands behind the fence, and the lines.
+fn blocks(readme: &str) -> Vec<(String, Vec<String>)> {
+    let mut blocks: Vec<(String, Vec<String>)> = Vec::new();
+    let mut open = false;
+    for line in readme.lines() {
+        match (line.strip_prefix("```"), open) {
+            (Some(_), true) => open = false,
+            (Some(info), false) => {
+                open = true;
+                blocks.push((info.to_owned(), Vec::new()));
+            }
+            (None, true) => {
+                if let Some(block) = blocks.last_mut() {
+                    block.1.push(line.to_owned());
+                }
+            }
+            (None, false) => {}
+        }
+    }
+    assert!(!open, "a block without end");
+    blocks
+}
+
+/// A command and the exit status that its comment promises.
+fn command(line: &str) -> (&str, i32) {
+    match line.split_once(" # exit status ") {
+        Some((command, status)) => (command.trim_end(), status.trim().parse().expect("a number")),
+        None => (line, 0),
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("folder");
+    for entry in std::fs::read_dir(from).expect("folder").map(|e| e.expect("entry")) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).expect("copy");
+        }
+    }
+}
+
+#[test]
+fn every_command_runs_as_documented() {
+    let folder = tempfile::tempdir().expect("folder");
+    let here = folder.path();
+    copy(&Path::new(ROOT).join("fixtures"), &here.join("fixtures"));
+    let readme = readme();
+    let blocks = blocks(&readme);
+    for (info, lines) in &blocks {
+        if let Some(name) = info.strip_prefix("toml ") {
+            let path = here.join(name);
+            std::fs::create_dir_all(path.parent().expect("folder")).expect("folder");
+            std::fs::write(path, lines.join("\n")).expect("file");
+        }
+    }
+    let bin = Path::new(PHITAP).parent().expect("folder").display().to_string();
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
+    let mut run = 0;
+    for line in blocks.iter().filter(|(info, _)| info == "sh").flat_map(|(_, lines)| lines) {
+        let (command, status) = command(line);
+        let output = Command::new("sh")
+            .args(["-c", command])
+            .current_dir(here)
+            .env("PATH", &path)
+            .stdin(Stdio::null())
+            .output()
+            .expect("sh");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{command}: {said}");
+        run += 1;
+    }
+    assert!(run >= 10, "only {run} commands");
+    for made in ["events.json", "phitap.prom", "monday.json", "revealed.json"] {
+        let len = std::fs::metadata(here.join(made)).map_or(0, |m| m.len());
+        assert!(len > 1000, "{made}: {len} bytes");
+    }
+}
+
+#[test]
+fn commands_that_need_a_network_are_at_least_right_usage() {
+    let mut checked = 0;
+    for (_, lines) in blocks(&readme()).iter().filter(|(info, _)| info == "sh no-run") {
+        for line in lines {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if words.first() == Some(&"phitap") {
+                let cli = phitap::cli::Cli::try_parse_from(&words);
+                let task = cli.map_err(|e| e.to_string()).and_then(|cli| {
+                    phitap::cli::Task::try_from(cli).map_err(|error| error.to_string())
+                });
+                assert!(task.is_ok(), "{line}: {:?}", task.err());
+                checked += 1;
+            } else if let Some(script) = words.first().and_then(|w| w.strip_prefix("./")) {
+                let path = Path::new(ROOT).join(script);
+                let syntax = Command::new("bash").arg("-n").arg(&path).status().expect("bash");
+                assert!(syntax.success(), "{script}");
+                use std::os::unix::fs::PermissionsExt as _;
+                let mode = std::fs::metadata(path).expect("script").permissions().mode();
+                assert_eq!(mode & 0o111, 0o111, "{script} is not executable");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked >= 4, "only {checked} lines");
+}
+
+/// The first exposures and the totals, without what differs from run to run.
+fn excerpt(page: &str) -> String {
+    let paragraphs: Vec<&str> = page.trim_end().split("\n\n").collect();
+    let is_exposure =
+        |p: &&str| ["CRITICAL ", "HIGH ", "MEDIUM ", "LOW "].iter().any(|s| p.starts_with(s));
+    let mut shown = 0;
+    let mut kept: Vec<String> = Vec::new();
+    for paragraph in &paragraphs {
+        shown += usize::from(is_exposure(paragraph));
+        if !is_exposure(paragraph) || shown <= SHOWN {
+            kept.push(paragraph.lines().map(without_chance).collect::<Vec<_>>().join("\n"));
+        } else if shown == SHOWN + 1 {
+            kept.push(LEFT_OUT.into());
+        }
+    }
+    assert!(shown > SHOWN, "{shown} exposures");
+    kept.join("\n\n") + "\n"
+}
+
+/// A line without speed and key.
+fn without_chance(line: &str) -> String {
+    let line = line.split(", read in ").next().unwrap_or(line);
+    match line.split_once("made with key ") {
+        Some((start, _)) => format!("{start}made with a key of this run"),
+        None => line.to_owned(),
+    }
+}
+
+#[test]
+fn the_sample_is_what_the_program_prints() {
+    let mut page = Command::new(PHITAP);
+    page.args(["replay", "fixtures/hospital.pcap"]).current_dir(ROOT);
+    let output = page.output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(0));
+    let expected = excerpt(&String::from_utf8(output.stdout).expect("UTF-8"));
+    let readme = readme();
+    let (before, rest) = readme.split_once(SAMPLE).expect("the place of the sample");
+    let end = if rest.starts_with("```\n") { 0 } else { rest.find("\n```\n").expect("end") + 1 };
+    let (sample, after) = rest.split_at(end);
+    if std::env::var_os("PHITAP_BLESS").is_some() {
+        let text = format!("{before}{SAMPLE}{expected}{after}");
+        std::fs::write(Path::new(ROOT).join("README.md"), text).expect("README.md");
+        return;
+    }
+    let differs = sample.lines().zip(expected.lines()).find(|(old, new)| old != new);
+    assert!(
+        sample == expected,
+        "the sample is stale from {differs:?} on; PHITAP_BLESS=1 cargo test --test readme writes it anew"
+    );
+}
+
+#[test]
+fn every_protocol_and_format_is_named() {
+    let readme = readme();
+    let protocols = phitap::protocol::PROTOCOLS.iter().map(|p| p.name());
+    let contents = phitap::content::FORMATS.iter().map(|f| f.name());
+    let outputs = phitap::output::FORMATS.iter().map(|f| f.name);
+    let missing: Vec<&str> = protocols
+        .chain(contents)
+        .chain(outputs)
+        .filter(|name| !readme.contains(&format!("`{name}`")))
+        .collect();
+    assert!(missing.is_empty(), "the README does not name {missing:?}");
+    for status in [0, 1, 2, 3, 10] {
+        assert!(readme.contains(&format!("\n| {status} | ")), "exit status {status}");
+    }
+    // What --help says of options exists in the README, and no option of the README is invented.
+    let help = ["replay", "live"].map(|c| phitap([c, "--help"]).out).concat();
+    for word in readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
+        if word.starts_with("--")
+            && !word.starts_with("---")
+            && word.len() > 2
+            && !["--release", "--help"].contains(&word)
+        {
+            assert!(help.contains(word), "{word} is no option");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Invariant 1 of the architecture on real conversations: however a conversation is cut into
+//! segments, reordered within 64 packets, duplicated and overlapped, the same is disclosed.
+//!
+//! Each round takes the two byte streams of a fixture's conversation, sends them again as other
+//! packets, and compares everything but the times. `PHITAP_WEATHER` sets the rounds for each
+//! conversation.
+
+use etherparse::PacketBuilder;
+use phitap::capture::{Batch, LinkType, Source as _, Status, Timeline};
+use phitap::decode::{Decoder, FlowKey, Outcome, Side, Transport};
+use phitap::exposure::Disclosure;
+use phitap::pipeline::lab::{Lab, LabPacket};
+use phitap::rules::RuleSet;
+use phitap::time::Timestamp;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Rounds for each conversation if nothing else is asked for.
+const ROUNDS: u32 = 20;
+/// Conversations with more bytes than this are left to the smaller ones of their kind.
+const MAX_BYTES: usize = 60_000;
+/// How far a packet may be moved.
+const REACH: u64 = 64;
+
+/// The turns of one TCP conversation: who said what, in the order of delivery.
+struct Conversation {
+    name: String,
+    key: FlowKey,
+    client: Side,
+    turns: Vec<(Side, Vec<u8>)>,
+}
+
+/// A small generator with a seed that a failure prints (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n.max(1)
+    }
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// The conversations of a capture in which nothing is missing or out of order.
+fn conversations(path: &Path) -> Vec<Conversation> {
+    let mut source = Timeline::open(&[path]);
+    let (mut batch, mut decoder) = (Batch::default(), Decoder::default());
+    let mut found: BTreeMap<String, (Conversation, [Option<u32>; 2], bool)> = BTreeMap::new();
+    loop {
+        batch.clear();
+        if source.fill(&mut batch) != Status::More {
+            break;
+        }
+        for packet in &batch.packets {
+            let bytes = batch.bytes(packet);
+            let Outcome::Segment(d) = decoder.decode(packet.time, packet.link, bytes, packet.len)
+            else {
+                continue;
+            };
+            if d.key.transport != Transport::Tcp {
+                continue;
+            }
+            let name = format!("{} {:?}", path.display(), d.key);
+            let syn = d.flags & 2 != 0;
+            let (conversation, next, good) = found.entry(name.clone()).or_insert_with(|| {
+                let start = Conversation { name, key: d.key, client: d.from, turns: Vec::new() };
+                (start, [None; 2], syn)
+            });
+            let side = d.from.index();
+            if syn {
+                *good &= next[side].is_none();
+                next[side] = Some(d.seq.wrapping_add(1));
+            }
+            if d.len == 0 {
+                continue;
+            }
+            *good &= next[side] == Some(d.seq) && d.missing == 0;
+            next[side] = Some(d.seq.wrapping_add(d.len));
+            let payload = &bytes[d.offset as usize..(d.offset + d.len) as usize];
+            match conversation.turns.last_mut() {
+                Some((last, bytes)) if *last == d.from => bytes.extend_from_slice(payload),
+                _ => conversation.turns.push((d.from, payload.to_vec())),
+            }
+        }
+    }
+    let size = |c: &Conversation| c.turns.iter().map(|(_, b)| b.len()).sum::<usize>();
+    found
+        .into_values()
+        .filter(|(c, _, good)| *good && !c.turns.is_empty() && size(c) <= MAX_BYTES)
+        .map(|(c, ..)| c)
+        .collect()
+}
+
+struct Sent {
+    from: Side,
+    seq: u32,
+    ack: u32,
+    flags: u8,
+    payload: Vec<u8>,
+}
+
+impl Conversation {
+    /// The conversation as packets, cut and overlapped at random.
+    fn send(&self, random: &mut Random) -> Vec<Sent> {
+        let isn = [random.next() as u32, u32::MAX - random.below(2000) as u32];
+        let mut next = isn.map(|i| i.wrapping_add(1));
+        let (c, s) = (self.client, self.client.other());
+        let sent = |from: Side, seq, ack, flags, payload: &[u8]| Sent {
+            from,
+            seq,
+            ack,
+            flags,
+            payload: payload.to_vec(),
+        };
+        let mut packets = vec![
+            sent(c, isn[c.index()], 0, 0x02, b""),
+            sent(s, isn[s.index()], next[c.index()], 0x12, b""),
+            sent(c, next[c.index()], next[s.index()], 0x10, b""),
+        ];
+        let largest = [1, 3, 17, 100, 536, 1460, 9000][random.below(7) as usize];
+        for (side, bytes) in &self.turns {
+            let (this, other) = (side.index(), side.other().index());
+            // Bytes at a time for all of a large conversation would be a test of patience only.
+            let largest = if bytes.len() > 4000 { largest.max(100) } else { largest };
+            let mut at = 0;
+            while at < bytes.len() {
+                let len = (1 + random.below(largest) as usize).min(bytes.len() - at);
+                let back = if random.chance(10) { at.min(random.below(60) as usize) } else { 0 };
+                let seq = next[this].wrapping_sub(back as u32);
+                packets.push(sent(*side, seq, next[other], 0x18, &bytes[at - back..at + len]));
+                next[this] = next[this].wrapping_add(len as u32);
+                at += len;
+            }
+        }
+        packets.push(sent(c, next[c.index()], next[s.index()], 0x11, b""));
+        packets.push(sent(s, next[s.index()], next[c.index()].wrapping_add(1), 0x11, b""));
+        packets
+    }
+
+    fn frame(&self, sent: &Sent) -> Vec<u8> {
+        let (from, to) = (self.key.end(sent.from), self.key.end(sent.from.other()));
+        let (source, destination) = (from.to_socket_addr().ip(), to.to_socket_addr().ip());
+        let builder = match (source, destination) {
+            (std::net::IpAddr::V4(a), std::net::IpAddr::V4(b)) => {
+                PacketBuilder::ipv4(a.octets(), b.octets(), 64)
+            }
+            _ => PacketBuilder::ipv6(from.address, to.address, 64),
+        };
+        let mut tcp = builder.tcp(from.port, to.port, sent.seq, 65535);
+        if sent.flags & 0x01 != 0 {
+            tcp = tcp.fin();
+        }
+        if sent.flags & 0x02 != 0 {
+            tcp = tcp.syn();
+        }
+        if sent.flags & 0x10 != 0 {
+            tcp = tcp.ack(sent.ack);
+        }
+        let mut bytes = Vec::new();
+        tcp.write(&mut bytes, &sent.payload).expect("a valid packet");
+        bytes
+    }
+
+    fn packets(&self, sent: &[Sent]) -> Vec<LabPacket> {
+        let packet = |(n, sent): (usize, &Sent)| {
+            let bytes = self.frame(sent);
+            LabPacket {
+                time: Timestamp::new(1_772_360_102, 10_000 * n as u32),
+                link: LinkType::RAW,
+                len: bytes.len() as u32,
+                bytes,
+            }
+        };
+        sent.iter().enumerate().map(packet).collect()
+    }
+}
+
+/// Twice some of them, and all moved by less than the reach.
+fn weather(sent: Vec<Sent>, random: &mut Random) -> Vec<Sent> {
+    let twice = [0, 5, 100][random.below(3) as usize];
+    let reach = [1, 4, REACH][random.below(3) as usize];
+    let mut keyed: Vec<(u64, u64, Sent)> = Vec::new();
+    for sent in sent {
+        let copies = 1 + u64::from(random.chance(twice));
+        for _ in 0..copies {
+            let n = keyed.len() as u64;
+            let copy = Sent { payload: sent.payload.clone(), ..sent };
+            keyed.push((n + random.below(reach), n, copy));
+        }
+    }
+    keyed.sort_by_key(|(key, n, _)| (*key, *n));
+    keyed.into_iter().map(|(_, _, sent)| sent).collect()
+}
+
+/// Everything about a disclosure but its times.
+fn describe(disclosures: &[Disclosure]) -> String {
+    let mut text = String::new();
+    for d in disclosures {
+        let f = &d.finding;
+        let _ = writeln!(
+            text,
+            "{} {}->{} {} {:?} {} {:?} {:?} update={} records={} patient={} rule={} {:?}",
+            d.protocol,
+            d.flow.client,
+            d.flow.server,
+            f.operation,
+            f.carrier,
+            f.ordinal,
+            f.direction,
+            f.marks,
+            f.update,
+            f.records,
+            f.patient,
+            f.alert.id,
+            d.facts
+        );
+        for i in &f.identifiers {
+            let _ = writeln!(
+                text,
+                "  {} {} {} {} {}",
+                i.kind.as_str(),
+                i.shown.text(),
+                i.token,
+                i.field,
+                i.confidence
+            );
+        }
+    }
+    text
+}
+
+fn captures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("fixtures")
+        .map(|e| e.expect("an entry").path())
+        .filter(|p| p.extension().is_some_and(|e| e == "pcap"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn the_same_in_all_weathers() {
+    let rounds: u32 = match std::env::var("PHITAP_WEATHER") {
+        Ok(text) => text.parse().expect("PHITAP_WEATHER is a number of rounds"),
+        Err(_) => ROUNDS,
+    };
+    let lab = Lab::new(RuleSet::shipped().expect("shipped rules"), true).expect("random bytes");
+    let (mut tried, mut speaking) = (0u32, 0u32);
+    for path in captures() {
+        for conversation in conversations(&path) {
+            let calm = conversation.send(&mut Random(1));
+            let expected = describe(&lab.run(&conversation.packets(&calm)));
+            tried += 1;
+            speaking += u32::from(!expected.is_empty());
+            for round in 0..rounds {
+                let seed = (u64::from(tried) << 32 | u64::from(round)) * 2 + 1;
+                let mut random = Random(seed);
+                let sent = weather(conversation.send(&mut random), &mut random);
+                let got = describe(&lab.run(&conversation.packets(&sent)));
+                assert!(
+                    got == expected,
+                    "{} round {round} (seed {seed}), {} packets\n--- expected\n{expected}\n--- got\n{got}",
+                    conversation.name,
+                    sent.len()
+                );
+            }
+        }
+    }
+    assert!(tried >= 60 && speaking >= 40, "{tried} conversations, {speaking} with disclosures");
+}
