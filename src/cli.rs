@@ -14,6 +14,7 @@ pub use manual::{completions, man};
 pub use values::{FormatName, Listen, Size};
 
 use crate::config::Cidr;
+use crate::decode::Checksums;
 use crate::exposure::Severity;
 use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
@@ -171,6 +172,13 @@ pub struct Options {
     /// Look only at packets that match this BPF expression, such as "tcp port 104"
     #[arg(long, value_name = "BPF", help_heading = "Detection")]
     pub filter: Option<String>,
+    /// Treatment of packets with a wrong IP, TCP or UDP checksum [default: accept]
+    ///
+    /// On the sending host the interface often fills checksums in after the packet was captured, so
+    /// that a wrong one says nothing. With strict such packets are passed over and counted.
+    #[arg(long, value_name = "MODE", value_parser = values::checksums_parser(), help_heading = "Detection")]
+    #[serde(deserialize_with = "values::checksums")]
+    pub checksums: Option<Checksums>,
     /// An address block that counts as one's own; may be given more than once
     ///
     /// Default: private, link-local, loopback and shared address space.

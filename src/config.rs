@@ -4,6 +4,7 @@ mod nets;
 
 pub use nets::{Cidr, CidrError, HomeNets};
 
+use crate::decode::Checksums;
 use crate::exposure::Severity;
 use crate::time::Span;
 use std::net::SocketAddr;
@@ -42,6 +43,8 @@ pub struct Config {
     pub rules: Option<PathBuf>,
     /// A BPF expression; packets it does not match are not looked at.
     pub filter: Option<String>,
+    /// Whether packets with wrong checksums are looked at.
+    pub checksums: Checksums,
     /// The networks that count as one's own.
     pub home: HomeNets,
     /// Worker threads; one per core if none.

@@ -333,6 +333,47 @@ fn a_filter_leaves_out_what_it_does_not_match_and_counts_it() {
     assert_eq!(packets["read"].as_u64(), Some(skipped), "{packets}");
 }
 
+/// The offload fixture's client left all its TCP checksums to the interface.
+#[test]
+fn wrong_checksums_matter_only_when_asked() {
+    let folder = Folder::new();
+    let config = folder.file("phitap.toml", "checksums = \"strict\"\n");
+    let typo = folder.file("typo.toml", "\nchecksums = \"strickt\"\n");
+    let capture = Path::new(ROOT).join("fixtures/captures/torture-bad-checksum-offload-dicom.pcap");
+    let capture = capture.display().to_string();
+    let replay = |options: &[&str]| {
+        let arguments = ["replay", "--format", "json"].iter().chain(options);
+        let run = phitap(arguments.chain(&[capture.as_str()]));
+        assert_eq!(run.status, Some(0), "{options:?}: {}", run.err);
+        let events = events(&run.out);
+        let disclosures = events.iter().filter(|e| is(e, "phi-disclosure")).count();
+        let run = &events.last().expect("summary")["phi"]["run"];
+        (disclosures, run["packets"]["skipped"]["bad_checksum"].as_u64(), run["flows"].clone())
+    };
+    let (all, bad, flows) = replay(&[]);
+    assert_eq!((all, bad), (2, None), "two patients, whatever the checksums");
+    assert_eq!(replay(&["--checksums", "accept"]), (all, bad, flows));
+    let strict = replay(&["--checksums", "strict"]);
+    assert_eq!(strict.0, 0, "the client sent all patient data");
+    // Every packet of the client, and none of the server, whose checksums are right.
+    assert_eq!(strict.1, Some(client_packets(&capture)));
+    assert_eq!(replay(&["--config", &config]), strict);
+    assert_eq!(replay(&["--config", &config, "--checksums", "accept"]).0, all);
+    let run = phitap(["replay", "--config", &typo, &capture]);
+    assert_eq!(run.status, Some(2));
+    let line = only_line(&run, "typo");
+    assert!(line.contains("typo.toml:2") && line.contains("accept or strict"), "{line}");
+}
+
+/// Packets of the client of the offload fixture.
+fn client_packets(capture: &str) -> u64 {
+    let arguments = ["replay", "--format", "json", "--filter", "tcp src port 44285", capture];
+    let events = events(&phitap(arguments).out);
+    let packets = &events.last().expect("summary")["phi"]["run"]["packets"];
+    let read = packets["read"].as_u64().expect("read");
+    read - packets["skipped"]["filtered"].as_u64().expect("filtered")
+}
+
 #[test]
 fn files_with_findings_are_for_their_owner_only() {
     let (folder, key) = (Folder::new(), Key::new());

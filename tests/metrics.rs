@@ -45,8 +45,18 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
 ];
 
 /// What is counted beside formats: units of protocols, and contents that a format turns out to be.
-const UNITS: &[&str] =
-    &["batch", "dicom", "dimse", "fhir", "message", "other", "pdu", "request", "response"];
+const UNITS: &[&str] = &[
+    "batch",
+    "dicom",
+    "dimse",
+    "fhir",
+    "interchange",
+    "message",
+    "other",
+    "pdu",
+    "request",
+    "response",
+];
 
 /// Replays the merged hour: its metrics, as text, and its run summary.
 fn replay(workers: &str) -> (String, Value) {

@@ -31,6 +31,7 @@ fn defaults() {
     assert_eq!(c.source, Source::Files(vec!["a.pcap".into(), "-".into()]));
     assert_eq!((c.format, c.limits.memory), ("summary", 2 << 30));
     assert_eq!(c.home, HomeNets::default());
+    assert_eq!(c.checksums, Checksums::Accept);
     assert!(c.progress && !c.reveal && !c.quiet && c.verbose == 0);
     assert!(c.output.is_none() && c.metrics.is_none() && c.fail_on.is_none() && c.sensor.is_none());
 }
@@ -55,6 +56,8 @@ fn every_option_is_read() {
         "r",
         "--filter",
         "tcp",
+        "--checksums",
+        "strict",
         "--home-net",
         "192.0.2.0/24",
         "--home-net",
@@ -81,6 +84,7 @@ fn every_option_is_read() {
     assert!(!c.home.contains("10.0.0.1".parse().expect("address")));
     assert!(c.reveal && !c.progress);
     assert_eq!(c.filter.as_deref(), Some("tcp"));
+    assert_eq!(c.checksums, Checksums::Strict);
 }
 
 #[test]
@@ -94,6 +98,7 @@ fn wrong_usage_is_refused_with_the_remedy() {
         (&["phitap", "replay", "--workers", "0", "x"], "workers"),
         (&["phitap", "replay", "--workers", "1000", "x"], "at most 256"),
         (&["phitap", "replay", "--fail-on", "bad", "x"], "low, medium, high, critical"),
+        (&["phitap", "replay", "--checksums", "some", "x"], "accept, strict"),
         (&["phitap", "replay", "--metrics", "nowhere", "x"], "127.0.0.1:9187"),
         (&["phitap", "replay", "-v", "-q", "x"], "--quiet"),
         (&["phitap", "replay", "-", "-"], "only once"),

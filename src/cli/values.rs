@@ -1,6 +1,7 @@
 //! Values of options, read alike from arguments and from the file.
 
 use crate::config::Cidr;
+use crate::decode::Checksums;
 use crate::exposure::Severity;
 use crate::output::{self, FORMATS};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -94,6 +95,21 @@ pub(super) fn severity_parser() -> impl TypedValueParser<Value = Severity> {
 pub(super) fn severity<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Severity>, D::Error> {
     let text = String::deserialize(from)?;
     parse_severity(&text).map(Some).map_err(D::Error::custom)
+}
+
+fn parse_checksums(text: &str) -> Result<Checksums, String> {
+    let found = Checksums::ALL.into_iter().find(|c| c.as_str() == text);
+    found.ok_or_else(|| format!("{text:?} is no way to treat checksums; choose accept or strict"))
+}
+
+pub(super) fn checksums_parser() -> impl TypedValueParser<Value = Checksums> {
+    let values = Checksums::ALL.iter().map(|c| PossibleValue::new(c.as_str()));
+    PossibleValuesParser::new(values).try_map(|text| parse_checksums(&text))
+}
+
+pub(super) fn checksums<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Checksums>, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_checksums(&text).map(Some).map_err(D::Error::custom)
 }
 
 pub(super) fn cidrs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Cidr>, D::Error> {

@@ -28,6 +28,8 @@ pub struct Markup {
     /// HTML: the content of these elements is no markup.
     raw: Option<&'static [u8]>,
     html: bool,
+    /// White space between tags is text.
+    blank: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -63,6 +65,11 @@ impl Markup {
     /// For HTML, where scripts and styles are no markup.
     pub fn html() -> Self {
         Self { html: true, ..Self::default() }
+    }
+
+    /// For running text, where white space alone counts: `<b>Jane</b> <b>Roe</b>`.
+    pub fn prose() -> Self {
+        Self { blank: true, ..Self::default() }
     }
 
     /// Bytes of heap held.
@@ -107,10 +114,10 @@ impl Markup {
 
     fn flush_text(&mut self, run: &[u8], to: &mut impl Receiver) {
         if self.held.is_empty() {
-            give(run.get(..MAX_TEXT).unwrap_or(run), to);
+            give(run.get(..MAX_TEXT).unwrap_or(run), self.blank, to);
         } else {
             self.hold(run, MAX_TEXT);
-            give(&self.held, to);
+            give(&self.held, self.blank, to);
             self.held.clear();
         }
     }
@@ -319,8 +326,8 @@ impl<'a> Attributes<'a> {
     }
 }
 
-fn give(run: &[u8], to: &mut impl Receiver) {
-    if !run.trim_ascii().is_empty() {
+fn give(run: &[u8], blank: bool, to: &mut impl Receiver) {
+    if (blank && !run.is_empty()) || !run.trim_ascii().is_empty() {
         let text = to_text(run);
         to.text(&unescape(&text));
     }

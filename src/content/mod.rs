@@ -29,10 +29,12 @@ pub mod markup;
 pub mod media;
 pub mod multipart;
 pub mod pdf;
+pub mod sheet;
 pub mod text;
 pub mod tree;
 pub mod x12;
 pub mod xml;
+pub mod zip;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
@@ -52,6 +54,12 @@ pub static FORMATS: &[&dyn Format] = &[
     &coding::GzipFile,
     &coding::ZstdFile,
     &pdf::Pdf,
+    &zip::DOCX,
+    &zip::XLSX,
+    &zip::PPTX,
+    &zip::ODT,
+    &zip::ODS,
+    &zip::Zip,
     &multipart::Multipart,
     &form::Target,
     &form::Form,

@@ -86,6 +86,19 @@ pub enum Checksums {
     Strict,
 }
 
+impl Checksums {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Accept, Self::Strict];
+
+    /// As options write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Strict => "strict",
+        }
+    }
+}
+
 /// Decodes packets; keeps the fragments of datagrams that are not yet whole.
 #[derive(Default)]
 pub struct Decoder {

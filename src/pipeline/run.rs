@@ -9,7 +9,7 @@ use crate::capture::{
     Status, Timeline, expand,
 };
 use crate::config::{Config, Source};
-use crate::decode::{Checksums, Skip};
+use crate::decode::Skip;
 use crate::exposure::Severity;
 use crate::identify::KeyError;
 use crate::output::{
@@ -392,14 +392,11 @@ impl Flow {
         // A live capture must not wait for a worker, so it always has a thread of its own.
         if parts.workers == 1 && !live {
             let route = Inline::new(parts.worker(config), collector, Arc::clone(&metrics));
-            return Ok(Self::Inline(
-                Box::new(Shards::new(route, Checksums::Accept, metrics)),
-                lost,
-            ));
+            return Ok(Self::Inline(Box::new(Shards::new(route, config.checksums, metrics)), lost));
         }
         let workers = (0..parts.workers).map(|_| parts.worker(config)).collect();
         let route = Threads::start(workers, collector, &metrics, live)?;
-        Ok(Self::Threads(Box::new(Shards::new(route, Checksums::Accept, metrics)), lost))
+        Ok(Self::Threads(Box::new(Shards::new(route, config.checksums, metrics)), lost))
     }
 
     fn batch(&mut self, batch: &Batch) {

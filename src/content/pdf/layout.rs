@@ -21,7 +21,7 @@ const LINE_GAP: f64 = 0.4;
 /// What separates columns in a line of text.
 const CELL_SEPARATOR: &str = "   ";
 
-/// Text on one base line.
+/// Text on one base line without a wide gap.
 pub(super) struct Piece {
     /// Quarter turns of the writing direction.
     turn: u8,
@@ -50,24 +50,36 @@ pub(super) struct Page {
     bytes: usize,
 }
 
+/// Pieces beside each other, from left to right.
+pub(super) struct Line(Vec<Piece>);
+
+/// A part of a line that is apart from the others.
+pub(super) struct Cell {
+    pub(super) start: f64,
+    pub(super) end: f64,
+    pub(super) text: Zeroizing<String>,
+}
+
+impl AsRef<str> for Cell {
+    fn as_ref(&self) -> &str {
+        self.text.trim()
+    }
+}
+
 impl Page {
     /// A glyph, or several that one code shows.
     pub(super) fn push(&mut self, text: &str, spot: Spot) {
         self.bytes += text.len();
-        let blank = text.bytes().all(|b| b == b' ');
         if let Some(last) = self.pieces.last_mut() {
             let gap = (spot.start - last.end) / spot.size;
             let level = (spot.down - last.down).abs() < spot.size * 0.1;
-            if last.turn == spot.turn && level && (-0.5..CELL_GAP).contains(&gap) {
-                if gap > WORD_GAP && !last.text.ends_with(' ') && !blank {
-                    last.text.push(' ');
-                }
+            if last.turn == spot.turn && level && (-0.5..=WORD_GAP).contains(&gap) {
                 last.text.push_str(text);
                 last.end = last.end.max(spot.end);
                 return;
             }
         }
-        if !blank {
+        if text.bytes().any(|b| b != b' ') {
             self.pieces.push(Piece {
                 turn: spot.turn,
                 down: spot.down,
@@ -79,50 +91,90 @@ impl Page {
         }
     }
 
+    /// Bytes of text since the last lines were made.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether the lines must be made now.
     pub(super) fn is_full(&self) -> bool {
         self.pieces.len() >= MAX_PIECES || self.bytes >= MAX_PENDING
     }
 
-    /// Writes the lines of the page to `out`, top to bottom and left to right.
-    pub(super) fn lines(&mut self, out: &mut String) {
+    /// The lines of the page, top to bottom.
+    pub(super) fn lines(&mut self, out: &mut Vec<Line>) {
         let mut pieces = std::mem::take(&mut self.pieces);
         self.bytes = 0;
         pieces.sort_by(|a, b| a.turn.cmp(&b.turn).then(a.down.total_cmp(&b.down)));
-        let same_line = |first: &Piece, next: &Piece| {
-            let size = first.size.max(next.size);
-            first.turn == next.turn && next.down - first.down <= size * LINE_GAP
-        };
-        let mut rest = pieces.as_mut_slice();
-        while let Some(first) = rest.first() {
-            let len = rest.iter().take_while(|p| same_line(first, p)).count();
-            let (line, below) = std::mem::take(&mut rest).split_at_mut(len.max(1));
-            rest = below;
-            line.sort_by(|a, b| a.start.total_cmp(&b.start));
-            write_line(line, out);
+        let mut line: Vec<Piece> = Vec::new();
+        for piece in pieces {
+            let same_line = line.first().is_none_or(|first| {
+                let size = first.size.max(piece.size);
+                first.turn == piece.turn && piece.down - first.down <= size * LINE_GAP
+            });
+            if !same_line {
+                out.push(Line::new(std::mem::take(&mut line)));
+            }
+            line.push(piece);
+        }
+        if !line.is_empty() {
+            out.push(Line::new(line));
         }
     }
 }
 
-fn write_line(line: &[Piece], out: &mut String) {
-    let mut before: Option<&Piece> = None;
-    for piece in line {
-        if let Some(before) = before {
-            let gap = (piece.start - before.end) / piece.size;
-            let moved = (piece.start - before.start).abs() / piece.size;
-            // Printed twice for bold type.
-            if moved < 0.2 && piece.text == before.text {
-                continue;
-            }
-            if gap > CELL_GAP {
-                out.push_str(CELL_SEPARATOR);
-            } else if gap > WORD_GAP && !out.ends_with(' ') {
-                out.push(' ');
+impl Line {
+    fn new(mut pieces: Vec<Piece>) -> Self {
+        pieces.sort_by(|a, b| a.start.total_cmp(&b.start));
+        // Printed twice for bold type.
+        pieces.dedup_by(|next, piece| {
+            (next.start - piece.start).abs() < 0.2 * piece.size && next.text == piece.text
+        });
+        Self(pieces)
+    }
+
+    /// The columns, where gaps of `gap` times the font size separate them.
+    fn divided(&self, gap: f64) -> Vec<Cell> {
+        let mut cells: Vec<Cell> = Vec::new();
+        for piece in &self.0 {
+            match cells.last_mut() {
+                Some(cell) if (piece.start - cell.end) / piece.size <= gap => {
+                    if (piece.start - cell.end) / piece.size > WORD_GAP && !cell.text.ends_with(' ')
+                    {
+                        cell.text.push(' ');
+                    }
+                    cell.text.push_str(&piece.text);
+                    cell.end = cell.end.max(piece.end);
+                }
+                _ => cells.push(Cell {
+                    start: piece.start,
+                    end: piece.end,
+                    text: piece.text.clone(),
+                }),
             }
         }
-        out.push_str(&piece.text);
-        before = Some(piece);
+        cells
     }
-    out.truncate(out.trim_end_matches(' ').len());
-    out.push('\n');
+
+    /// The columns, as wide gaps separate them.
+    pub(super) fn cells(&self) -> Vec<Cell> {
+        self.divided(CELL_GAP)
+    }
+
+    /// What was placed by itself: the cells of a narrow table, but the words of some programs.
+    pub(super) fn pieces(&self) -> Vec<Cell> {
+        self.divided(WORD_GAP)
+    }
+
+    /// The line as text.
+    pub(super) fn text(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::new());
+        for cell in self.cells() {
+            if !text.is_empty() {
+                text.push_str(CELL_SEPARATOR);
+            }
+            text.push_str(cell.as_ref());
+        }
+        text
+    }
 }

@@ -1,5 +1,5 @@
 //! PDF (ISO 32000): the text of the pages in reading order, the values of form fields under their
-//! names, and attached files. Text goes on as `text/plain`.
+//! names, and attached files.
 //!
 //! A document is kept until its end, as pages refer to objects before and behind them, but for its
 //! images, which are passed over as they come.
@@ -15,9 +15,11 @@ mod object;
 mod pages;
 mod text;
 
-use super::{Document, Format, Media, Nested, Reason, Scope, Want};
+use super::sheet::{MAX_COLUMNS, Sheet};
+use super::{Document, Format, Media, Reason, Scope, Want};
 use file::File;
 use images::Images;
+use layout::{Cell, Line};
 use object::Fuel;
 use zeroize::Zeroizing;
 
@@ -100,50 +102,124 @@ fn read(data: &[u8], complete: bool, scope: &mut Scope<'_>) {
         scope.give_up(Reason::Encrypted);
         return;
     }
-    let media = Media::Type { content_type: "text/plain; charset=utf-8", name: "" };
-    let mut text = Nested::new(&media);
-    let mut limited = write_text(&file, complete, &mut |piece| {
-        piece.is_empty() || text.data(piece.as_bytes(), scope) != Want::NOTHING
-    });
-    text.end(complete && !limited, scope);
+    let mut reader = Reader { sheet: Sheet::new("pdf"), columns: Vec::new() };
+    let limited = write_text(&file, complete, &mut |text| reader.read(text, scope));
+    reader.sheet.end(scope);
     pages::attachments(&file, |content_type, bytes| {
         scope.whole(&Media::Type { content_type, name: "" }, bytes);
     });
-    limited |= file.limited || fuel.is_empty();
-    if limited {
+    if limited || file.limited || fuel.is_empty() {
         scope.give_up(Reason::Limit);
     }
 }
 
-/// Gives the text of a document to `give`, which tells whether it wants more; whether a limit cut
-/// it short.
-fn write_text(file: &File<'_>, complete: bool, give: &mut dyn FnMut(&str) -> bool) -> bool {
-    let mut form = Zeroizing::new(String::new());
-    pages::fields(file, &mut form);
-    if !give(&form) {
-        return false;
-    }
+/// Text of a document.
+enum Text<'a> {
+    /// A line of a page.
+    Line(&'a Line),
+    /// A form field with its name, or a note.
+    Note(&'a str),
+}
+
+/// Gives the text of a document to `give`; whether a limit cut it short.
+fn write_text(file: &File<'_>, complete: bool, give: &mut dyn FnMut(Text<'_>)) -> bool {
+    let mut notes = Zeroizing::new(String::new());
+    pages::fields(file, &mut notes);
+    notes.lines().for_each(|line| give(Text::Note(line)));
     let mut interpreter = text::Interpreter::new(file, MAX_TEXT);
     let mut used = Default::default();
     let pages = pages::pages(file);
     for page in &pages {
         let Some((content, resources)) = page.content(file, &mut used) else { continue };
         let content = Zeroizing::new(content);
-        let mut shown = interpreter.page(&content, &resources);
-        page.notes(file, &mut shown);
-        if !give(&shown) {
-            return false;
-        }
+        let lines = interpreter.page(&content, &resources);
+        lines.iter().for_each(|line| give(Text::Line(line)));
+        notes.clear();
+        page.notes(file, &mut notes);
+        notes.lines().for_each(|line| give(Text::Note(line)));
         if interpreter.limited {
             return true;
         }
     }
     if pages.is_empty() || !complete {
         for (content, resources) in pages::orphans(file, &used) {
-            give(&interpreter.page(&content, &resources));
+            let lines = interpreter.page(&content, &resources);
+            lines.iter().for_each(|line| give(Text::Line(line)));
         }
     }
     interpreter.limited
+}
+
+/// Reads lines: as text, or as rows of a table where one has named its columns.
+struct Reader {
+    sheet: Sheet,
+    /// Where each column of the table starts and ends.
+    columns: Vec<(f64, f64)>,
+}
+
+impl Reader {
+    fn read(&mut self, text: Text<'_>, scope: &mut Scope<'_>) {
+        let line = match text {
+            Text::Line(line) => line,
+            Text::Note(note) => return self.sheet.line(note, scope),
+        };
+        let (cells, pieces) = (line.cells(), line.pieces());
+        for row in [&cells, &pieces] {
+            if self.sheet.names(row, scope) {
+                let columns = row.iter().take(MAX_COLUMNS).map(|cell| (cell.start, cell.end));
+                self.columns = columns.collect();
+                return;
+            }
+        }
+        let labelled = cells.iter().any(|cell| has_label(cell.as_ref()));
+        if labelled {
+            self.sheet.end_table();
+        }
+        if self.sheet.in_table() {
+            let row = self.aligned(&pieces);
+            if row.iter().filter(|cell| !cell.is_empty()).count() >= 2 {
+                self.sheet.row(&row, scope);
+                return;
+            }
+        }
+        if cells.len() >= 2 && !labelled && !self.sheet.in_table() {
+            self.sheet.row(&cells, scope);
+        } else {
+            self.sheet.line(&line.text(), scope);
+        }
+    }
+
+    /// The cells of a row under the columns they stand under.
+    fn aligned(&self, cells: &[Cell]) -> Vec<Zeroizing<String>> {
+        let mut row = vec![Zeroizing::new(String::new()); self.columns.len()];
+        for cell in cells {
+            // How much of the cell is under a column, or how far away it is.
+            let under = |&(start, end): &(f64, f64)| cell.end.min(end) - cell.start.max(start);
+            let nearest = self
+                .columns
+                .iter()
+                .enumerate()
+                .max_by(|(_, a), (_, b)| under(a).total_cmp(&under(b)))
+                .and_then(|(at, _)| row.get_mut(at));
+            if let Some(column) = nearest {
+                if !column.is_empty() {
+                    column.push(' ');
+                }
+                column.push_str(cell.as_ref());
+            }
+        }
+        row
+    }
+}
+
+/// Whether a word with a colon stands there, which is no time.
+fn has_label(cell: &str) -> bool {
+    let mut before = ' ';
+    cell.chars().any(|c| {
+        let label = matches!(c, ':' | '：') && (before.is_alphabetic() || before == ')');
+        before = c;
+        label
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! On documents of several generators, and on ones that are broken or hostile.
 
 use super::*;
-use crate::content::testing::{Lines, rules};
+use crate::content::testing::{Lines, records, rules};
 use crate::content::{Contents, Direction, Env, ServiceFacts, Tally};
 use crate::protocol::Hint;
 use proptest::prelude::*;
@@ -11,9 +11,12 @@ fn worked(data: &[u8], complete: bool) -> (String, u64) {
     let fuel = Fuel::new(MAX_WORK);
     let file = File::new(data, &fuel);
     let mut out = String::new();
-    write_text(&file, complete, &mut |piece| {
-        out.push_str(piece);
-        true
+    write_text(&file, complete, &mut |text| {
+        match text {
+            Text::Line(line) => out.push_str(&line.text()),
+            Text::Note(note) => out.push_str(note),
+        }
+        out.push('\n');
     });
     (out, fuel.left())
 }
@@ -84,6 +87,27 @@ fn documents_of_several_generators() {
         form.starts_with("Patient name: Form Person\npatient_name: Form Person\ndob: 1970-02-03\n")
     );
     assert!(form.ends_with("Rotated: side note\n"));
+}
+
+#[test]
+fn records_of_people() {
+    let table = |id: u32, name: &str, date: &str| {
+        let marks = "[PatientContext] [Diagnosis]";
+        format!("http>pdf:~pdf {marks} patient_id={id} name={name} birth_date={date}")
+    };
+    let rows = [table(1001, "Müller, Jörg", "1970-01-31"), table(1002, "Doe, Jane", "1981-12-02")];
+    for (at, data) in SAMPLES.iter().enumerate().filter(|(at, _)| *at != 2) {
+        let got = records("application/pdf", data);
+        if [0, 3, 6, 7].contains(&at) {
+            assert!(rows.iter().all(|row| got.contains(row)), "sample {at}");
+        }
+        let person = got.iter().any(|record| {
+            record.contains(" name=Shane Compton")
+                && record.contains(" patient_id=00797402")
+                && record.contains(" birth_date=07/26/1957")
+        });
+        assert!(person, "sample {at}: {got:?}");
+    }
 }
 
 #[test]

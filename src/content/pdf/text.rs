@@ -2,7 +2,7 @@
 
 use super::file::File;
 use super::font::Font;
-use super::layout::{Page, Spot};
+use super::layout::{Line, Page, Spot};
 use super::object::{Dict, Lexer, Object, Token};
 use memchr::memmem;
 use std::collections::HashMap;
@@ -16,6 +16,9 @@ const MAX_FORMS: usize = 8;
 
 /// Operands of one operator.
 const MAX_OPERANDS: usize = 64;
+
+/// Lines of one page.
+const MAX_LINES: usize = 100_000;
 
 /// Fonts kept of a document.
 const MAX_FONTS: usize = 512;
@@ -64,10 +67,11 @@ pub(super) struct Interpreter<'a> {
     fonts: HashMap<u32, Rc<Font>, foldhash::fast::FixedState>,
     unknown: Rc<Font>,
     page: Page,
-    /// Text of the pages so far.
-    out: String,
+    /// Lines of the page so far.
+    out: Vec<Line>,
+    /// Bytes of text left.
     room: usize,
-    /// [`Self::room`] was used up.
+    /// [`Self::room`] or [`MAX_LINES`] was used up.
     pub(super) limited: bool,
 }
 
@@ -90,14 +94,14 @@ impl<'a> Interpreter<'a> {
             fonts: HashMap::default(),
             unknown: Rc::default(),
             page: Page::default(),
-            out: String::new(),
+            out: Vec::new(),
             room,
             limited: false,
         }
     }
 
-    /// The text of a page.
-    pub(super) fn page(&mut self, content: &[u8], resources: &Dict) -> zeroize::Zeroizing<String> {
+    /// The lines of a page.
+    pub(super) fn page(&mut self, content: &[u8], resources: &Dict) -> Vec<Line> {
         let state = State {
             ctm: IDENTITY,
             font: Rc::clone(&self.unknown),
@@ -110,14 +114,13 @@ impl<'a> Interpreter<'a> {
         };
         self.run(content, resources, state, 0);
         self.flush();
-        zeroize::Zeroizing::new(std::mem::take(&mut self.out))
+        std::mem::take(&mut self.out)
     }
 
     fn flush(&mut self) {
-        let before = self.out.len();
+        let made = self.page.bytes();
         self.page.lines(&mut self.out);
-        let made = self.out.len() - before;
-        self.limited |= made > self.room;
+        self.limited |= made > self.room || self.out.len() > MAX_LINES;
         self.room = self.room.saturating_sub(made);
     }
 

@@ -88,7 +88,7 @@ impl Header {
 
     /// Whether this is what a header in the midst of unknown bytes looks like: nothing unusual, and
     /// at most `max` bytes of payload.
-    fn is_plausible(&self, direction: Option<Direction>, max: u32) -> bool {
+    pub fn is_plausible(&self, direction: Option<Direction>, max: u32) -> bool {
         let (flags, small) = match self.kind {
             DATA => (END_STREAM | PADDED, true),
             HEADERS => (END_STREAM | END_HEADERS | PADDED | PRIORITIZED, self.len > 0),

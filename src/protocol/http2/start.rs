@@ -1,6 +1,8 @@
 //! Recognising HTTP/2.
 
-use super::frame::{self, ACK, DEFAULT_MAX, Found, HEADER, Header, SETTINGS};
+use super::frame::{
+    self, ACK, CONTINUATION, DEFAULT_MAX, END_HEADERS, Found, HEADER, Header, SETTINGS,
+};
 use crate::protocol::{Probe, Speaker};
 
 /// What a client says first (RFC 9113 3.4).
@@ -26,7 +28,36 @@ pub fn probe(data: &[u8], at_start: bool) -> Probe {
     if PREFACE.starts_with(data) {
         return Probe::More;
     }
-    settings(data)
+    match (settings(data), row(data)) {
+        (Probe::No, row) => row,
+        (settings, _) => settings,
+    }
+}
+
+/// A capture that begins in the middle of a connection often begins with a frame.
+fn row(data: &[u8]) -> Probe {
+    // No usual frame is as long as to need the first byte.
+    if data.first().is_some_and(|b| *b != 0) || data.get(3).is_some_and(|b| *b > CONTINUATION) {
+        return Probe::No;
+    }
+    let (mut at, mut count, mut head_first) = (0, 0, false);
+    while count < ROW {
+        let rest = data.get(at..).unwrap_or_default();
+        let Some(header) = Header::read(rest) else { break };
+        if !header.is_plausible(None, DEFAULT_MAX) || rest.get(5).is_some_and(|b| b & 0x80 != 0) {
+            return Probe::No;
+        }
+        head_first |= count == 0 && header.kind == frame::HEADERS && header.has(END_HEADERS);
+        count += 1;
+        at += HEADER + header.len as usize;
+    }
+    // One header alone may be chance; one that names exactly what there is, or the next one, is not.
+    let exact = at == data.len();
+    if count == ROW || (count >= 2 && (exact || head_first)) || (head_first && exact) {
+        Probe::yes(Speaker::Any)
+    } else {
+        Probe::More
+    }
 }
 
 /// A server begins with its settings (RFC 9113 3.4).
@@ -43,13 +74,13 @@ fn settings(data: &[u8]) -> Probe {
     }
     let (_, rest) = data.split_at(HEADER);
     let Some(settings) = rest.get(..first.len as usize) else {
-        return if rest.chunks_exact(6).all(is_setting) { Probe::More } else { Probe::No };
+        return Probe::More;
     };
-    if !settings.chunks_exact(6).all(is_setting) {
-        return Probe::No;
+    if settings.chunks_exact(6).any(is_setting) {
+        return Probe::yes(Speaker::Server);
     }
     if !settings.is_empty() {
-        return Probe::yes(Speaker::Server);
+        return Probe::No;
     }
     // Nine bytes, seven of them zero, are too little to go by.
     let after = rest.get(settings.len()..).unwrap_or_default();
@@ -63,11 +94,7 @@ fn settings(data: &[u8]) -> Probe {
     }
 }
 
-/// An identifier in use, or one of those meant to be ignored (`0x?a?a`, as RFC 8701 has them).
+/// An identifier in use; beside it there may be others, of experiments and to be ignored.
 fn is_setting(setting: &[u8]) -> bool {
-    match setting {
-        [0, id, ..] => (1..=0x10).contains(id),
-        [a, b, ..] => a & 0x0f == 0x0a && b & 0x0f == 0x0a,
-        _ => false,
-    }
+    matches!(setting, [0, 1..=0x10, ..])
 }

@@ -410,14 +410,33 @@ fn probes() {
         (&settings[..2], Probe::More),
         (&empty, Probe::More),
         (&empty_and_more, yes(Speaker::Server)),
+        (
+            &frame(frame::SETTINGS, 0, 0, &[0xfe, 3, 0, 0, 0, 1, 0, 4, 0, 0, 1, 0]),
+            yes(Speaker::Server),
+        ),
+        (&frame(frame::SETTINGS, 0, 0, &[0xfe, 3, 0, 0, 0, 1]), Probe::More),
         (&[0; 30], Probe::No),
         (&[0, 0, 7, 4, 0, 0, 0, 0, 0, 0, 0], Probe::No),
         (b"GET / HTTP/1.1\r\n", Probe::No),
+        (b"\x0bMSH|", Probe::No),
+        (b"\0\0\0\x55\xff", Probe::No),
         (b"\x16\x03\x01\x02\x00\x01", Probe::No),
     ] {
         assert_eq!(start::probe(data, true), answer, "{data:x?}");
     }
     assert_eq!(start::probe(&[0; 4000], false), Probe::More);
+    // From the middle, at a frame.
+    let (head, body) = (answer(7, "a/b"), last(7, "some text"));
+    for (data, answer) in [
+        (head.clone(), yes(Speaker::Any)),
+        ([&*head, &body[..12]].concat(), yes(Speaker::Any)),
+        ([&*body, &*body].concat(), yes(Speaker::Any)),
+        (body.clone(), Probe::More),
+        ([&*body, &[0; 9]].concat(), Probe::No),
+        ([&*head, b"GET / HTTP"].concat(), Probe::No),
+    ] {
+        assert_eq!(start::probe(&data, true), answer, "{data:x?}");
+    }
 }
 
 #[test]

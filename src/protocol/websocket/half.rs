@@ -270,7 +270,11 @@ impl Message {
                     media: Media::Type { content_type: "", name: &service.path },
                     operation: service.method,
                     codings: &[],
-                    layer: "http/websocket",
+                    layer: if self.compressed {
+                        "http/websocket/deflate"
+                    } else {
+                        "http/websocket"
+                    },
                 });
                 self.body = Body::Open(id);
                 id

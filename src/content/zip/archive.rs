@@ -1,0 +1,310 @@
+//! Reads an archive from the front, member by member, as its bytes come. The central directory is at
+//! the end, when everything has passed.
+
+use super::header::{self, Header, Method, Parsed};
+use super::member::Member;
+use super::office::Office;
+use crate::content::{Document, Reason, Scope, Want};
+use flate2::{Decompress, FlushDecompress, Status};
+use memchr::memmem;
+
+/// Members that are read.
+const MAX_MEMBERS: usize = 20_000;
+
+/// Bytes that the members of one archive may inflate to.
+pub(super) const MAX_OUTPUT: u64 = 256 << 20;
+
+/// Output for each byte of input from which an archive counts as a bomb, once [`FREE_OUTPUT`] is
+/// used up.
+const MAX_RATIO: u64 = 256;
+
+/// Output before the ratio matters.
+const FREE_OUTPUT: u64 = 4 << 20;
+
+/// What is inflated at a time; lies on the stack.
+const PIECE: usize = 16 << 10;
+
+/// Bytes of a data descriptor that are compared (4.3.9): signature, CRC, size.
+const DESCRIPTOR: usize = 12;
+
+/// An archive.
+pub(super) struct Archive {
+    state: State,
+    /// The start of a header or of a signature, until the rest is there.
+    held: Vec<u8>,
+    members: usize,
+    taken: u64,
+    given: u64,
+    office: Office,
+}
+
+enum State {
+    /// Between members: looks for the next header.
+    Seek,
+    /// In a member that nobody reads: so many bytes are left of it.
+    Pass(u64),
+    Stored(Member, Extent),
+    Deflated(Member, Box<Decompress>, Option<u64>),
+    Done,
+}
+
+/// Where a stored member ends.
+enum Extent {
+    /// Bytes left.
+    Left(u64),
+    /// Bytes so far; the size stands behind.
+    Described(u64),
+}
+
+impl Archive {
+    /// `layer`: what the archive itself is called in `phi.carrier`.
+    pub(super) fn new(layer: &'static str, path: Option<Box<str>>) -> Self {
+        Self {
+            state: State::Seek,
+            held: Vec::new(),
+            members: 0,
+            taken: 0,
+            given: 0,
+            office: Office::new(layer, path),
+        }
+    }
+
+    fn is_bomb(&self) -> bool {
+        self.given > MAX_OUTPUT || (self.given > FREE_OUTPUT && self.given / MAX_RATIO > self.taken)
+    }
+
+    /// Reads what can be read of `data`; how much of it is done with.
+    fn read(&mut self, data: &[u8], scope: &mut Scope<'_>) -> usize {
+        let mut at = 0;
+        loop {
+            let rest = data.get(at..).unwrap_or_default();
+            let (used, go_on) = self.step(rest, scope);
+            at += used;
+            if !go_on {
+                return at;
+            }
+        }
+    }
+
+    /// One step; how much of `data` it used, and whether there may be another.
+    fn step(&mut self, data: &[u8], scope: &mut Scope<'_>) -> (usize, bool) {
+        match std::mem::replace(&mut self.state, State::Seek) {
+            State::Seek => match header::parse(data) {
+                Parsed::Header(header, len) => {
+                    self.open(&header, scope);
+                    (len, true)
+                }
+                Parsed::End => {
+                    self.state = State::Done;
+                    (data.len(), false)
+                }
+                Parsed::Short => (0, false),
+                Parsed::Nothing => {
+                    let behind = data.get(1..).unwrap_or_default();
+                    let next = memmem::find(behind, b"PK");
+                    (1 + next.unwrap_or(behind.len().saturating_sub(1)), true)
+                }
+            },
+            State::Done => {
+                self.state = State::Done;
+                (data.len(), false)
+            }
+            State::Pass(left) => {
+                let here = left.min(data.len() as u64);
+                scope.skipped(here);
+                if here < left {
+                    self.state = State::Pass(left - here);
+                }
+                (here as usize, here == left)
+            }
+            State::Stored(mut member, Extent::Left(left)) => {
+                let here = left.min(data.len() as u64);
+                let mine = data.get(..here as usize).unwrap_or_default();
+                member.data(mine, &mut self.office, scope);
+                if here == left {
+                    member.end(true, &mut self.office, scope);
+                } else if member.is_passed() {
+                    self.state = State::Pass(left - here);
+                } else {
+                    self.state = State::Stored(member, Extent::Left(left - here));
+                }
+                (here as usize, here == left)
+            }
+            State::Stored(member, Extent::Described(so_far)) => {
+                self.described(data, member, so_far, scope)
+            }
+            State::Deflated(member, inflater, size) => {
+                self.inflate(data, member, inflater, size, scope)
+            }
+        }
+    }
+
+    /// Opens the member behind a header.
+    fn open(&mut self, header: &Header, scope: &mut Scope<'_>) {
+        self.members += 1;
+        if self.members > MAX_MEMBERS {
+            scope.give_up(Reason::Limit);
+            self.state = State::Done;
+            return;
+        }
+        let size = header.size;
+        let reason = match header.method {
+            _ if header.encrypted => Some(Reason::Encrypted),
+            Method::Other if size != Some(0) => Some(Reason::Unsupported),
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            scope.give_up(reason);
+        }
+        let member = match reason {
+            None => self.office.member(&header.name, scope),
+            Some(_) => Member::Passed,
+        };
+        // Of unknown length, it ends where the next header is found.
+        let passed = size.map_or(State::Seek, State::Pass);
+        self.state = match header.method {
+            _ if size == Some(0) || member.is_passed() => passed,
+            Method::Stored => {
+                State::Stored(member, size.map_or(Extent::Described(0), Extent::Left))
+            }
+            Method::Deflated => State::Deflated(member, Box::new(Decompress::new(false)), size),
+            Method::Other => passed,
+        };
+    }
+
+    /// A stored member whose size stands behind it: its descriptor has that very size.
+    fn described(
+        &mut self,
+        data: &[u8],
+        mut member: Member,
+        mut so_far: u64,
+        scope: &mut Scope<'_>,
+    ) -> (usize, bool) {
+        let mut at = 0;
+        loop {
+            let rest = data.get(at..).unwrap_or_default();
+            let hit = memmem::find(rest, b"PK\x07\x08");
+            let sure = hit.unwrap_or(rest.len().saturating_sub(3));
+            member.data(rest.get(..sure).unwrap_or_default(), &mut self.office, scope);
+            so_far += sure as u64;
+            at += sure;
+            let rest = rest.get(sure..).unwrap_or_default();
+            match rest.get(8..DESCRIPTOR) {
+                Some(size) if hit.is_some() => {
+                    if size == (so_far as u32).to_le_bytes() {
+                        member.end(true, &mut self.office, scope);
+                        return (at + DESCRIPTOR, true);
+                    }
+                    member.data(rest.get(..1).unwrap_or_default(), &mut self.office, scope);
+                    so_far += 1;
+                    at += 1;
+                }
+                _ => {
+                    self.state = State::Stored(member, Extent::Described(so_far));
+                    return (at, false);
+                }
+            }
+        }
+    }
+
+    fn inflate(
+        &mut self,
+        data: &[u8],
+        mut member: Member,
+        mut inflater: Box<Decompress>,
+        size: Option<u64>,
+        scope: &mut Scope<'_>,
+    ) -> (usize, bool) {
+        let mut piece = [0; PIECE];
+        let mut at = 0;
+        loop {
+            let (before_in, before_out) = (inflater.total_in(), inflater.total_out());
+            let rest = data.get(at..).unwrap_or_default();
+            let status = inflater.decompress(rest, &mut piece, FlushDecompress::None);
+            let used = (inflater.total_in() - before_in) as usize;
+            let made = (inflater.total_out() - before_out) as usize;
+            at += used;
+            self.given += made as u64;
+            member.data(piece.get(..made).unwrap_or_default(), &mut self.office, scope);
+            let left = size.map(|size| size.saturating_sub(inflater.total_in()));
+            let passed = left.map_or(State::Seek, State::Pass);
+            match status {
+                // What the header counts to the member beyond that is none of it.
+                Ok(Status::StreamEnd) => member.end(true, &mut self.office, scope),
+                Err(_) => {
+                    scope.give_up(Reason::Malformed);
+                    member.end(false, &mut self.office, scope);
+                    self.state = passed;
+                }
+                Ok(_) if self.is_bomb() => {
+                    scope.give_up(Reason::Limit);
+                    member.end(false, &mut self.office, scope);
+                    self.state = State::Done;
+                }
+                Ok(_) if member.is_passed() => self.state = passed,
+                Ok(_) if used == 0 && made == 0 => {
+                    self.state = State::Deflated(member, inflater, size);
+                    return (at, false);
+                }
+                Ok(_) => continue,
+            }
+            return (at, true);
+        }
+    }
+}
+
+impl Document for Archive {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        self.taken += bytes.len() as u64;
+        if self.held.is_empty() {
+            let used = self.read(bytes, scope);
+            self.held.extend_from_slice(bytes.get(used..).unwrap_or_default());
+        } else {
+            let mut joined = std::mem::take(&mut self.held);
+            joined.extend_from_slice(bytes);
+            let used = self.read(&joined, scope);
+            joined.drain(..used.min(joined.len()));
+            self.held = joined;
+        }
+        match &mut self.state {
+            State::Done => Want::NOTHING,
+            State::Pass(left) => {
+                let skip = *left;
+                self.state = State::Seek;
+                Want { skip: skip.min(u64::MAX - 1) }
+            }
+            _ => Want::ALL,
+        }
+    }
+
+    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
+        self.held.clear();
+        match std::mem::replace(&mut self.state, State::Seek) {
+            State::Stored(mut member, _) | State::Deflated(mut member, ..) => {
+                member.end(false, &mut self.office, scope);
+            }
+            State::Done => return Want::NOTHING,
+            State::Seek | State::Pass(_) => {}
+        }
+        // The next header is found behind it.
+        Want::ALL
+    }
+
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        if let State::Stored(mut member, _) | State::Deflated(mut member, ..) =
+            std::mem::replace(&mut self.state, State::Done)
+        {
+            member.end(false, &mut self.office, scope);
+        }
+        self.office.end(complete, scope);
+    }
+
+    fn memory(&self) -> usize {
+        let member = match &self.state {
+            State::Stored(member, _) => member.memory(),
+            State::Deflated(member, ..) => member.memory() + (48 << 10),
+            State::Seek | State::Pass(_) | State::Done => 0,
+        };
+        self.held.capacity() + member + self.office.memory()
+    }
+}
