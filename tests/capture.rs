@@ -305,10 +305,11 @@ fn packets_before_a_fault_count() {
 }
 
 /// Whether a line with `what` comes from a running program within some seconds.
+#[expect(clippy::disallowed_methods, reason = "a test must end when nothing comes")]
 fn comes(child: &mut std::process::Child, what: &str) -> bool {
     use std::io::BufRead as _;
     let output = child.stdout.take().expect("piped");
-    let (sender, receiver) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1024);
     std::thread::spawn(move || {
         for line in std::io::BufReader::new(output).lines().map_while(Result::ok) {
             // Read on to the end: a closed pipe would end the program.

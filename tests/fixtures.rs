@@ -12,7 +12,6 @@ use std::process::Command;
 
 /// Cases that do not pass yet, and why. A case that starts to pass must be taken off this list.
 const NOT_YET: &[(&str, &str)] = &[
-    ("http-docx-zip", "ZIP archives and Office documents are not read yet"),
     ("other-ftp-upload", "FTP is not read yet"),
     ("other-mqtt-json", "MQTT is not read yet"),
     ("other-postgres-select", "PostgreSQL is not read yet"),
