@@ -29,7 +29,9 @@ pub mod markup;
 pub mod media;
 pub mod multipart;
 pub mod pdf;
+pub mod rtf;
 pub mod sheet;
+pub mod tar;
 pub mod text;
 pub mod tree;
 pub mod x12;
@@ -60,6 +62,8 @@ pub static FORMATS: &[&dyn Format] = &[
     &zip::ODT,
     &zip::ODS,
     &zip::Zip,
+    &tar::Tar,
+    &rtf::Rtf,
     &multipart::Multipart,
     &form::Target,
     &form::Form,
