@@ -325,10 +325,15 @@ impl Message {
 /// `part` without its mask (RFC 6455 5.3), in `clear`.
 fn unmask<'a>(part: &[u8], mask: &mut [u8; 4], clear: &'a mut [u8; PIECE]) -> &'a [u8] {
     let clear = clear.get_mut(..part.len()).unwrap_or_default();
-    for (to, from) in clear.chunks_mut(4).zip(part.chunks(4)) {
-        for ((to, from), key) in to.iter_mut().zip(from).zip(*mask) {
-            *to = from ^ key;
-        }
+    let [a, b, c, d] = *mask;
+    let key = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (from, from_end) = part.as_chunks::<8>();
+    let (to, to_end) = clear.as_chunks_mut::<8>();
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = (u64::from_ne_bytes(*from) ^ key).to_ne_bytes();
+    }
+    for ((to, from), key) in to_end.iter_mut().zip(from_end).zip(mask.iter().cycle()) {
+        *to = from ^ key;
     }
     mask.rotate_left(part.len() % 4);
     clear
