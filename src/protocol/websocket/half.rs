@@ -17,6 +17,8 @@ pub(in crate::protocol) struct Half {
     inflater: Option<Box<Inflater>>,
     /// Each message is compressed on its own (`*_no_context_takeover`).
     fresh: bool,
+    /// Frames were lost: what goes on may have begun in them.
+    adrift: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -53,7 +55,7 @@ enum Body {
 
 impl Half {
     pub(in crate::protocol) const fn new(direction: Direction, fresh: bool) -> Self {
-        Self { direction, state: BETWEEN, message: None, inflater: None, fresh }
+        Self { direction, state: BETWEEN, message: None, inflater: None, fresh, adrift: false }
     }
 
     /// Reads all of `data`; how many bytes behind it are of no interest.
@@ -108,7 +110,11 @@ impl Half {
         let control = matches!(kind, Kind::Control | Kind::Close);
         match (kind, &self.message) {
             (Kind::Message, None) => {
+                self.adrift = false;
                 self.message = Some(Message { compressed, body: Body::Ahead, skip: 0 });
+            }
+            (Kind::Continuation, None) if self.adrift => {
+                self.message = Some(Message { compressed: false, body: Body::Dead, skip: 0 });
             }
             // RFC 6455 5.4: a message is whole before the next one starts.
             (Kind::Message, Some(_)) | (Kind::Continuation, None) => return Err(Reason::Malformed),
@@ -238,6 +244,16 @@ impl Half {
         let skip = self.ahead();
         self.end_frame(service, host);
         Resync::Known { skip }
+    }
+
+    /// Frames were lost.
+    pub(super) fn lose(&mut self, host: &mut dyn Host) {
+        self.close(host);
+        if let Some(inflater) = &mut self.inflater {
+            inflater.reset();
+        }
+        self.state = BETWEEN;
+        self.adrift = true;
     }
 
     /// The direction has ended.
