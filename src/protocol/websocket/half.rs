@@ -17,6 +17,8 @@ pub(in crate::protocol) struct Half {
     inflater: Option<Box<Inflater>>,
     /// Each message is compressed on its own (`*_no_context_takeover`).
     fresh: bool,
+    /// Frames were lost: what goes on may have begun in them.
+    adrift: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -53,7 +55,7 @@ enum Body {
 
 impl Half {
     pub(in crate::protocol) const fn new(direction: Direction, fresh: bool) -> Self {
-        Self { direction, state: BETWEEN, message: None, inflater: None, fresh }
+        Self { direction, state: BETWEEN, message: None, inflater: None, fresh, adrift: false }
     }
 
     /// Reads all of `data`; how many bytes behind it are of no interest.
@@ -108,7 +110,11 @@ impl Half {
         let control = matches!(kind, Kind::Control | Kind::Close);
         match (kind, &self.message) {
             (Kind::Message, None) => {
+                self.adrift = false;
                 self.message = Some(Message { compressed, body: Body::Ahead, skip: 0 });
+            }
+            (Kind::Continuation, None) if self.adrift => {
+                self.message = Some(Message { compressed: false, body: Body::Dead, skip: 0 });
             }
             // RFC 6455 5.4: a message is whole before the next one starts.
             (Kind::Message, Some(_)) | (Kind::Continuation, None) => return Err(Reason::Malformed),
@@ -240,6 +246,16 @@ impl Half {
         Resync::Known { skip }
     }
 
+    /// Frames were lost.
+    pub(super) fn lose(&mut self, host: &mut dyn Host) {
+        self.close(host);
+        if let Some(inflater) = &mut self.inflater {
+            inflater.reset();
+        }
+        self.state = BETWEEN;
+        self.adrift = true;
+    }
+
     /// The direction has ended.
     pub(in crate::protocol) fn close(&mut self, host: &mut dyn Host) {
         if let Some(Message { body: Body::Open(id), .. }) = self.message.take() {
@@ -325,10 +341,15 @@ impl Message {
 /// `part` without its mask (RFC 6455 5.3), in `clear`.
 fn unmask<'a>(part: &[u8], mask: &mut [u8; 4], clear: &'a mut [u8; PIECE]) -> &'a [u8] {
     let clear = clear.get_mut(..part.len()).unwrap_or_default();
-    for (to, from) in clear.chunks_mut(4).zip(part.chunks(4)) {
-        for ((to, from), key) in to.iter_mut().zip(from).zip(*mask) {
-            *to = from ^ key;
-        }
+    let [a, b, c, d] = *mask;
+    let key = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (from, from_end) = part.as_chunks::<8>();
+    let (to, to_end) = clear.as_chunks_mut::<8>();
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = (u64::from_ne_bytes(*from) ^ key).to_ne_bytes();
+    }
+    for ((to, from), key) in to_end.iter_mut().zip(from_end).zip(mask.iter().cycle()) {
+        *to = from ^ key;
     }
     mask.rotate_left(part.len() % 4);
     clear

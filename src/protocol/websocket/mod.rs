@@ -6,11 +6,12 @@
 //! for the WebSocket, its name that request's path.
 //!
 //! A gap inside a frame costs the message at most, and the ones that refer to it under context
-//! takeover. Behind a gap that covers a header nothing marks the next frame: the direction is lost.
+//! takeover. Behind a gap that covers a header frames are found again where several fit each other.
 
 mod half;
 mod header;
 mod inflate;
+mod resync;
 
 #[cfg(test)]
 mod tests;
@@ -80,15 +81,17 @@ impl Parser for WebSocket {
 
     fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
         let half = &mut self.halves[direction.index()];
-        let resync = half.gap(len, &self.service, host);
-        if resync == Resync::Lost {
-            half.close(host);
+        match half.gap(len, &self.service, host) {
+            Resync::Lost => {
+                half.lose(host);
+                Resync::Search
+            }
+            known => known,
         }
-        resync
     }
 
-    fn resync(&mut self, _direction: Direction, _data: &[u8]) -> Option<usize> {
-        None
+    fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
+        resync::find(direction == Direction::ClientToServer, data)
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn Host) {

@@ -161,8 +161,21 @@ fn gaps() {
     assert_eq!(got, ["01289"]);
     let got = messages(YES, &[Client(&plain[..9]), ClientGap(7), Client(&plain)]);
     assert_eq!(got, ["012", "0123456789"]);
-    let got = messages(YES, &[Client(&plain[..9]), ClientGap(8), Client(&plain)]);
-    assert_eq!(got, ["012 cut"]);
+    // Behind a header that was lost frames are found where they fit each other.
+    let mut more = b"\x81\x7e the tail of a message".to_vec();
+    more.extend(frame(0x89, KEY, b""));
+    more.extend(frame(LAST, KEY, b"the end of another"));
+    more.extend(frame(LAST | TEXT, KEY, b"whole"));
+    let got = messages(YES, &[Client(&plain[..9]), ClientGap(8), Client(&more)]);
+    assert_eq!(got, ["012 cut", "whole"]);
+    let (host, _) = play(&[Client(ASK), Server(YES), ClientGap(9), Client(&plain)], 1460);
+    assert_eq!(host.contents[0].bytes, b"0123456789");
+    let (host, _) = play(&[Client(ASK), Server(YES), ServerGap(9), Server(&plain)], 1460);
+    assert!(host.contents.is_empty(), "servers do not mask");
+    for noise in [&[0u8; 900][..], &[0x81; 900], b"\x01\0\0\0\0\0\0\0\0\0", &[b'a'; 900]] {
+        let (host, _) = play(&[Client(ASK), Server(YES), ServerGap(9), Server(noise)], 1460);
+        assert!(host.contents.is_empty(), "{noise:?}");
+    }
 
     // A lost compressed message takes those with it that refer to it.
     let record = b"a record that is always the same, in which nothing repeats";
