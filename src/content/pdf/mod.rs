@@ -164,12 +164,14 @@ impl Reader {
             Text::Note(note) => return self.sheet.line(note, scope),
         };
         let (cells, pieces) = (line.cells(), line.pieces());
-        for row in [&cells, &pieces] {
-            if self.sheet.names(row, scope) {
-                let columns = row.iter().take(MAX_COLUMNS).map(|cell| (cell.start, cell.end));
-                self.columns = columns.collect();
-                return;
-            }
+        // Where columns are close together, only what was placed by itself tells them apart.
+        let narrow = pieces.len() > cells.len()
+            && Sheet::known(&pieces, scope) > Sheet::known(&cells, scope);
+        let row = if narrow { &pieces } else { &cells };
+        if self.sheet.names(row, scope) {
+            let columns = row.iter().take(MAX_COLUMNS).map(|cell| (cell.start, cell.end));
+            self.columns = columns.collect();
+            return;
         }
         let labelled = cells.iter().any(|cell| has_label(cell.as_ref()));
         if labelled {
