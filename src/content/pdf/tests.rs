@@ -139,6 +139,7 @@ fn recognised_by_its_mark() {
     assert!(probe(b"\xef\xbb\xbf%PDF-1.7\n"));
     assert!(probe(b"some lead\r\n%PDF-1.7\n"));
     assert!(!probe(b"PDF"));
+    assert!(!probe(b"magic\n%PDF- and so on"));
     assert!(!probe(b"a string \"%PDF-\" in source"));
 }
 
