@@ -65,6 +65,13 @@ impl Sheet {
         false
     }
 
+    /// How many cells of a row are names of fields.
+    pub fn known(row: &[impl AsRef<str>], scope: &Scope<'_>) -> usize {
+        let keys = &scope.rules.keys;
+        let row = row.iter().take(MAX_COLUMNS);
+        row.filter(|cell| keys.get(label(cell.as_ref())).is_some()).count()
+    }
+
     /// Whether a row names the columns of those below: several cells are names of fields, and most of them. In a
     /// row of labels beside their values every other cell is one.
     pub fn names(&mut self, row: &[impl AsRef<str>], scope: &Scope<'_>) -> bool {
@@ -114,4 +121,51 @@ impl Sheet {
 /// A heading without what stands around it.
 fn label(cell: &str) -> &str {
     cell.trim().trim_end_matches([':', '*', '.', ' '])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::testing::{Lines, rules};
+    use crate::content::{ContentId, Direction, ServiceFacts, Tally};
+
+    /// The records of rows, whose cells are apart by bars.
+    fn rows(rows_: &[&str]) -> Vec<String> {
+        let (mut sink, mut facts, mut tally) =
+            (Lines::default(), ServiceFacts::default(), Tally::default());
+        let (mut operation, mut layers) = (String::new(), vec!["test"]);
+        let mut scope = Scope {
+            id: ContentId(0),
+            direction: Direction::ServerToClient,
+            operation: &mut operation,
+            layers: &mut layers,
+            rules: rules(),
+            sink: &mut sink,
+            facts: &mut facts,
+            tally: &mut tally,
+        };
+        let mut sheet = Sheet::new("sheet");
+        for row in rows_ {
+            let cells: Vec<&str> = row.split('|').collect();
+            sheet.row(&cells, &mut scope);
+        }
+        sheet.end(&mut scope);
+        sink.lines
+    }
+
+    #[test]
+    fn columns_and_labels() {
+        let jane = " name=Jane Roe patient_id=77 birth_date=1970-01-01";
+        let row = format!("test:~sheet [PatientContext]{jane}");
+        assert_eq!(rows(&["Ward list", "Name:|MRN|Ward|DOB", "Jane Roe|77|3|1970-01-01"]), [&*row]);
+        // Labels beside their values are no heading.
+        assert_eq!(rows(&["Name|Jane Roe|MRN:|77", "DOB|1970-01-01"]), [&*row]);
+        assert_eq!(rows(&["Patient name|Jane Roe", "MRN: 77|DOB: 1970-01-01"]), [&*row]);
+    }
+
+    #[test]
+    fn nobody() {
+        assert_eq!(rows(&["order_no|sku|name|phone", "1|2|Lamp|555123"]), [""; 0]);
+        assert_eq!(rows(&["Field|Name", "PID-5|Patient Name", "PID-7|Date of Birth"]), [""; 0]);
+    }
 }

@@ -134,7 +134,8 @@ impl Archive {
         // Records `length key=value\n`.
         let records = String::from_utf8_lossy(&held);
         let path = records.lines().filter_map(|line| line.split_once(' '));
-        if let Some(path) = path.filter_map(|(_, record)| record.strip_prefix("path=")).last() {
+        if let Some(path) = path.filter_map(|(_, record)| record.strip_prefix("path=")).next_back()
+        {
             self.long_name = Some(path.to_owned());
         }
     }

@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 pub const MAX_DOCUMENT: usize = 16 << 20;
 
 /// Work that one document may cause, in bytes read, decoded and run.
-pub const MAX_WORK: u64 = 96 << 20;
+pub const MAX_WORK: u64 = 64 << 20;
 
 /// Text of one document, bytes.
 const MAX_TEXT: usize = 8 << 20;
@@ -46,11 +46,11 @@ impl Format for Pdf {
     fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
         let head = head.get(..MAX_LEAD).unwrap_or(head);
         // In the middle of text it is a word like any other.
-        match memchr::memmem::find(head, b"%PDF-") {
-            Some(0) => true,
-            Some(at) => matches!(head.get(at - 1), Some(b'\r' | b'\n' | 0 | 0xbf | b' ')),
-            None => false,
-        }
+        memchr::memmem::find(head, b"%PDF-").is_some_and(|at| {
+            let before = head.get(..at).and_then(<[u8]>::last);
+            let version = head.get(at + b"%PDF-".len()).is_some_and(u8::is_ascii_digit);
+            version && matches!(before, None | Some(b'\r' | b'\n' | 0 | 0xbf))
+        })
     }
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
@@ -164,12 +164,14 @@ impl Reader {
             Text::Note(note) => return self.sheet.line(note, scope),
         };
         let (cells, pieces) = (line.cells(), line.pieces());
-        for row in [&cells, &pieces] {
-            if self.sheet.names(row, scope) {
-                let columns = row.iter().take(MAX_COLUMNS).map(|cell| (cell.start, cell.end));
-                self.columns = columns.collect();
-                return;
-            }
+        // Where columns are close together, only what was placed by itself tells them apart.
+        let narrow = pieces.len() > cells.len()
+            && Sheet::known(&pieces, scope) > Sheet::known(&cells, scope);
+        let row = if narrow { &pieces } else { &cells };
+        if self.sheet.names(row, scope) {
+            let columns = row.iter().take(MAX_COLUMNS).map(|cell| (cell.start, cell.end));
+            self.columns = columns.collect();
+            return;
         }
         let labelled = cells.iter().any(|cell| has_label(cell.as_ref()));
         if labelled {

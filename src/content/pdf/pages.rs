@@ -162,7 +162,7 @@ pub(super) fn fields(file: &File<'_>, out: &mut String) {
         }
         let Some(field) = file.dict(&object) else { continue };
         let name = match file.value(field.get(b"T")) {
-            Object::String(name) => Rc::from(label(&name)),
+            Object::String(name) => qualified(&above, &label(&name)),
             _ => above,
         };
         if let Object::String(title) = file.value(field.get(b"TU")) {
@@ -177,6 +177,14 @@ pub(super) fn fields(file: &File<'_>, out: &mut String) {
             left.extend(kids.into_iter().rev().map(|kid| (kid, Rc::clone(&name), depth + 1)));
         }
     }
+}
+
+/// A field's name behind those of the fields above it (12.7.3.2): `patient name`.
+fn qualified(above: &str, own: &str) -> Rc<str> {
+    if above.is_empty() || above.len() + own.len() >= MAX_LABEL {
+        return Rc::from(own);
+    }
+    Rc::from(format!("{above} {own}"))
 }
 
 fn line(file: &File<'_>, field: &Dict, name: &str, out: &mut String) {

@@ -55,9 +55,21 @@ const FPDF_TRUETYPE: &[u8] = include_bytes!("../../../fixtures/pdf/fpdf2-truetyp
 const MATPLOTLIB: &[u8] = include_bytes!("../../../fixtures/pdf/matplotlib-type3.pdf");
 const WEASYPRINT: &[u8] = include_bytes!("../../../fixtures/pdf/weasyprint.pdf");
 const QPDF: &[u8] = include_bytes!("../../../fixtures/pdf/qpdf-object-streams.pdf");
+const PDFMAKE: &[u8] = include_bytes!("../../../fixtures/pdf/pdfmake.pdf");
+const PDF_LIB: &[u8] = include_bytes!("../../../fixtures/pdf/pdf-lib-form.pdf");
 
-const SAMPLES: [&[u8]; 8] =
-    [REPORTLAB, REPORTLAB_FORM, ENCRYPTED, FPDF, FPDF_TRUETYPE, MATPLOTLIB, WEASYPRINT, QPDF];
+const SAMPLES: [&[u8]; 10] = [
+    REPORTLAB,
+    REPORTLAB_FORM,
+    ENCRYPTED,
+    FPDF,
+    FPDF_TRUETYPE,
+    MATPLOTLIB,
+    WEASYPRINT,
+    QPDF,
+    PDFMAKE,
+    PDF_LIB,
+];
 
 #[test]
 fn documents_of_several_generators() {
@@ -98,7 +110,7 @@ fn records_of_people() {
     let rows = [table(1001, "Müller, Jörg", "1970-01-31"), table(1002, "Doe, Jane", "1981-12-02")];
     for (at, data) in SAMPLES.iter().enumerate().filter(|(at, _)| *at != 2) {
         let got = records("application/pdf", data);
-        if [0, 3, 6, 7].contains(&at) {
+        if [0, 3, 6, 7, 8].contains(&at) {
             assert!(rows.iter().all(|row| got.contains(row)), "sample {at}");
         }
         let person = got.iter().any(|record| {
@@ -108,6 +120,8 @@ fn records_of_people() {
         });
         assert!(person, "sample {at}: {got:?}");
     }
+    let form = "http>pdf:~pdf [PatientContext] name=Form Person birth_date=1970-02-03";
+    assert_eq!(records("", PDF_LIB).first().map(String::as_str), Some(form), "nested fields");
 }
 
 #[test]
@@ -125,6 +139,7 @@ fn recognised_by_its_mark() {
     assert!(probe(b"\xef\xbb\xbf%PDF-1.7\n"));
     assert!(probe(b"some lead\r\n%PDF-1.7\n"));
     assert!(!probe(b"PDF"));
+    assert!(!probe(b"magic\n%PDF- and so on"));
     assert!(!probe(b"a string \"%PDF-\" in source"));
 }
 

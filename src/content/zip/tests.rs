@@ -186,6 +186,8 @@ const OPENPYXL: &[u8] = include_bytes!("../../../fixtures/office/openpyxl.xlsx")
 const XLSXWRITER: &[u8] = include_bytes!("../../../fixtures/office/xlsxwriter.xlsx");
 const ODT: &[u8] = include_bytes!("../../../fixtures/office/odfpy.odt");
 const ODS: &[u8] = include_bytes!("../../../fixtures/office/odfpy.ods");
+const EXCELJS: &[u8] = include_bytes!("../../../fixtures/office/exceljs.xlsx");
+const EXCELJS_STREAM: &[u8] = include_bytes!("../../../fixtures/office/exceljs-stream.xlsx");
 
 const WORD: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
 
@@ -229,6 +231,12 @@ fn workbooks() {
         assert_eq!(records("", data).len(), 2 + forms);
     }
     assert_eq!(records("", ODS), table("ods", "ods"));
+    // Sizes behind the data, rich text, strings in the cells.
+    for data in [EXCELJS, EXCELJS_STREAM] {
+        let media = Media::Type { content_type: "application/octet-stream", name: "a.XLSX" };
+        let want = table("xlsx", "xlsx").map(|row| row.replace("Doe, John", "Doe, Jane"));
+        assert_eq!(records_of(media, &[], data, 100), want);
+    }
 }
 
 #[test]
