@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes sure that phitap can be built: a Rust toolchain, a C linker and libpcap with its headers.
-# With --tests also Python 3, which makes fixtures/hospital.pcap. Installs what is missing, or says
-# exactly what to install where it may not.
+# With --tests also Python 3, which makes fixtures, and tshark, which counts packets and flows
+# independently (PHITAP_NO_TSHARK=1 does without). Installs what is missing, or says exactly what to
+# install where it may not.
 set -euo pipefail
 
 say() { printf '%s\n' "$*" >&2; }
@@ -30,16 +31,20 @@ has_libpcap || missing+=(libpcap)
 if [[ ${1-} == --tests ]] && ! command -v python3 >/dev/null; then
     missing+=(python3)
 fi
+if [[ ${1-} == --tests && ${PHITAP_NO_TSHARK-} != 1 ]] && ! command -v tshark >/dev/null; then
+    missing+=(tshark)
+fi
 [[ ${#missing[@]} -eq 0 ]] && exit 0
 
 # The name of each missing part, by package manager.
 packages() {
-    local linker=$1 libpcap=$2 python=$3 part
+    local linker=$1 libpcap=$2 python=$3 tshark=$4 part
     for part in "${missing[@]}"; do
         case $part in
         linker) printf '%s ' "$linker" ;;
         libpcap) printf '%s ' "$libpcap" ;;
         python3) printf '%s ' "$python" ;;
+        tshark) printf '%s ' "$tshark" ;;
         esac
     done
 }
@@ -47,21 +52,29 @@ packages() {
 update=:
 if command -v apt-get >/dev/null; then
     update="apt-get update"
-    install="apt-get install -y --no-install-recommends $(packages 'gcc libc6-dev' libpcap-dev python3)"
+    install="apt-get install -y --no-install-recommends $(packages 'gcc libc6-dev' libpcap-dev python3 tshark)"
 elif command -v dnf >/dev/null; then
-    install="dnf install -y $(packages gcc libpcap-devel python3)"
+    install="dnf install -y $(packages gcc libpcap-devel python3 wireshark-cli)"
 elif command -v zypper >/dev/null; then
-    install="zypper --non-interactive install $(packages gcc libpcap-devel python3)"
+    install="zypper --non-interactive install $(packages gcc libpcap-devel python3 wireshark)"
 elif command -v pacman >/dev/null; then
-    install="pacman -Sy --noconfirm $(packages gcc libpcap python)"
+    install="pacman -Sy --noconfirm $(packages gcc libpcap python wireshark-cli)"
 elif command -v apk >/dev/null; then
-    install="apk add $(packages build-base libpcap-dev python3)"
+    install="apk add $(packages build-base libpcap-dev python3 tshark)"
+elif [[ $(uname -s) == Darwin && ${missing[*]} == tshark ]]; then
+    if ! command -v brew >/dev/null; then
+        say "Missing: tshark. Install it with Homebrew (https://brew.sh): brew install wireshark"
+        exit 1
+    fi
+    say "Missing: tshark. Running: brew install wireshark"
+    exec brew install wireshark
 elif [[ $(uname -s) == Darwin ]]; then
-    say "Missing: ${missing[*]}. All come with Apple's command line tools. Run: xcode-select --install"
+    say "Missing: ${missing[*]}. tshark comes with Homebrew (brew install wireshark), all else with Apple's"
+    say "command line tools. Run: xcode-select --install"
     exit 1
 else
-    say "Missing: ${missing[*]}. Install a C compiler, the development files of libpcap and Python 3"
-    say "with the package manager of this system, then run this again."
+    say "Missing: ${missing[*]}. Install a C compiler, the development files of libpcap, Python 3 and"
+    say "tshark with the package manager of this system, then run this again."
     exit 1
 fi
 

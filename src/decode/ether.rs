@@ -90,7 +90,9 @@ pub(super) fn ppp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     }
 }
 
-/// Label stack entries to the bottom (RFC 3032 2.1); what is below is told by its first nibble.
+/// Label stack entries to the bottom (RFC 3032 2.1). What is below is agreed beforehand and must be
+/// guessed: by the first nibble (RFC 4928 3), unless a pseudowire's Ethernet header stands there, whose
+/// first nibble can be any.
 pub(super) fn mpls(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     loop {
         let &[_, _, label_end, _] = walk.take::<4>(SHORT)?;
@@ -99,16 +101,41 @@ pub(super) fn mpls(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
         }
         walk.step()?;
     }
-    match walk.peek::<1>().ok_or(SHORT)?[0] >> 4 {
-        4 | 6 => Ok(Layer::Ip),
-        // Pseudowire control word (RFC 4385 3), then Ethernet
-        0 => {
-            walk.pass(4, SHORT)?;
-            Ok(Layer::Ethernet)
-        }
-        // Pseudowire without control word
-        _ => Ok(Layer::Ethernet),
+    let (rest, cut) = (walk.rest(), walk.is_cut());
+    let after_word = rest.get(CONTROL_WORD..).unwrap_or(&[]);
+    let word = match rest.first().ok_or(SHORT)? >> 4 {
+        4 | 6 if !is_frame(rest, cut) => return Ok(Layer::Ip),
+        0 if !is_frame(rest, cut) || is_frame(after_word, cut) => CONTROL_WORD,
+        _ => 0,
+    };
+    walk.pass(word, SHORT)?;
+    Ok(Layer::Ethernet)
+}
+
+/// Length of a pseudowire control word (RFC 4385 3).
+const CONTROL_WORD: usize = 4;
+
+/// Whether an Ethernet header stands here, before something that agrees with its EtherType.
+fn is_frame(bytes: &[u8], cut: bool) -> bool {
+    let Some((header, inner)) = bytes.split_at_checked(ETHERNET_HEADER) else { return false };
+    match header {
+        [.., 0x08, 0x00] => inner.first().is_some_and(|b| b >> 4 == 4) && fits_ip(inner, cut),
+        [.., 0x86, 0xdd] => inner.first().is_some_and(|b| b >> 4 == 6) && fits_ip(inner, cut),
+        [.., 0x81, 0x00] | [.., 0x88, 0xa8 | 0x47 | 0x48 | 0x64] => !fits_ip(bytes, cut),
+        _ => false,
     }
+}
+
+/// Whether the lengths of an IP header of this version nibble agree with what is there.
+fn fits_ip(bytes: &[u8], cut: bool) -> bool {
+    let be =
+        |at: usize| bytes.get(at..at + 2).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])));
+    let (least, total) = match bytes.first().map(|b| (b >> 4, b & 15)) {
+        Some((4, words)) if words >= 5 => (usize::from(words) * 4, be(2)),
+        Some((6, _)) => (40, be(4).map(|len| len + 40)),
+        _ => return false,
+    };
+    total.is_some_and(|total| total >= least && (total <= bytes.len() || cut))
 }
 
 /// IEEE 802.2 LLC with SNAP (RFC 1042).

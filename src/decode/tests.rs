@@ -132,8 +132,15 @@ fn tags_and_labels() {
     // Ethernet pseudowire with and without control word
     let inner = ethernet(0x0800, &v4);
     found(LinkType::ETHERNET, &ethernet(0x8847, &join(&[&label(16, true), &[0; 4], &inner])));
-    let plain = join(&[&[0xfe; 6], &[2; 6], &[8, 0], &v4]);
-    found(LinkType::ETHERNET, &ethernet(0x8847, &join(&[&label(16, true), &plain])));
+    // ... where the MAC address may begin like a control word, IPv4 or IPv6
+    for first in [0xfe, 0x00, 0x44, 0x4a, 0x60] {
+        let plain = join(&[&[first; 6], &[2; 6], &[8, 0], &v4]);
+        found(LinkType::ETHERNET, &ethernet(0x8847, &join(&[&label(16, true), &plain])));
+    }
+    // ... and an IPv4 address like an EtherType
+    let mut eight = v4.clone();
+    eight[12..14].copy_from_slice(&[8, 0]);
+    found(LinkType::ETHERNET, &ethernet(0x8847, &join(&[&label(16, true), &eight])));
     let len = (v4.len() as u16 + 2).to_be_bytes();
     let pppoe = join(&[&[0x11, 0, 0, 1], &len, &[0x00, 0x21], &v4, &[0; 9]]);
     found(LinkType::ETHERNET, &ethernet(0x8864, &pppoe));

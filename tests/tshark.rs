@@ -1,0 +1,160 @@
+//! Packets and flows counted against an independent decoder, tshark of Wireshark.
+//!
+//! `PHITAP_NO_TSHARK=1` leaves this out.
+
+mod common;
+
+use common::{ROOT, events, on_all, phitap};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// How the counts differ, by design.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Differ {
+    /// tshark lists the UDP conversations that carry a tunnel beside those inside; phitap counts the
+    /// innermost ones.
+    TunnelOverUdp,
+    /// tshark does not read this encapsulation.
+    NotReadByTshark,
+}
+use Differ::{NotReadByTshark, TunnelOverUdp};
+
+/// Captures whose counts differ, and how. One that agrees after all must be struck out.
+const DIFFERING: &[(&str, Differ)] = &[
+    ("torture-vxlan-http", TunnelOverUdp),
+    ("geneve", TunnelOverUdp),
+    ("geneve-ip", TunnelOverUdp),
+    ("geneve-options", TunnelOverUdp),
+    ("gtp-u", TunnelOverUdp),
+    ("gtp-u-extension", TunnelOverUdp),
+    ("gtp-u-sequence", TunnelOverUdp),
+    ("l2tpv2", TunnelOverUdp),
+    ("l2tpv2-length-sequence-offset", TunnelOverUdp),
+    ("teredo", TunnelOverUdp),
+    ("tzsp", TunnelOverUdp),
+    ("tzsp-wifi", TunnelOverUdp),
+    ("vlan-mpls-gre-vxlan", TunnelOverUdp),
+    ("vxlan", TunnelOverUdp),
+    ("vxlan-8472", TunnelOverUdp),
+    ("vxlan-fragments", TunnelOverUdp),
+    // It takes every frame in ERSPAN III for Ethernet, whatever the frame type field says.
+    ("erspan-3-ip", NotReadByTshark),
+    // Whether a session carries Ethernet is agreed beforehand; it does not guess.
+    ("l2tpv3", NotReadByTshark),
+    ("l2tpv3-cookie", NotReadByTshark),
+    // Whether a label stands for a pseudowire is agreed beforehand; it guesses in fewer cases.
+    ("mpls-pseudowire", NotReadByTshark),
+    ("mpls-pseudowire-no-control-word-8c", NotReadByTshark),
+    ("mpls-pseudowire-no-control-word-44", NotReadByTshark),
+    ("mpls-pseudowire-no-control-word-60", NotReadByTshark),
+    // Linux's AF_INET6 is none of BSD's.
+    ("null-linux-ipv6", NotReadByTshark),
+];
+
+/// Packets, and conversations by transport.
+#[derive(PartialEq, Eq, Debug)]
+struct Counts {
+    packets: u64,
+    tcp: u64,
+    udp: u64,
+}
+
+/// What tshark counts. It must be there, or be left out on request.
+fn tshark(capture: &Path) -> Counts {
+    let output = Command::new("tshark")
+        .arg("-r")
+        .arg(capture)
+        // No names are looked up. 8472 is VXLAN's port on Linux, which tshark must be told.
+        .args(["-n", "-d", "udp.port==8472,vxlan"])
+        .args(["-T", "fields", "-e", "frame.number", "-z", "conv,tcp", "-z", "conv,udp"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("tshark starts");
+    // Not its status: that of a capture cut short is 2.
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut counts = Counts { packets: 0, tcp: 0, udp: 0 };
+    let mut tables = 0;
+    let mut udp = false;
+    for line in text.lines() {
+        match line {
+            "TCP Conversations" => (tables, udp) = (tables + 1, false),
+            "UDP Conversations" => (tables, udp) = (tables + 1, true),
+            _ if line.contains(" <-> ") && udp => counts.udp += 1,
+            _ if line.contains(" <-> ") => counts.tcp += 1,
+            _ if line.parse::<u64>().is_ok() => counts.packets += 1,
+            _ => {}
+        }
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(tables, 2, "{}: {complaint}", capture.display());
+    counts
+}
+
+/// Packets and flows as phitap counts them.
+fn ours(capture: &Path) -> (u64, u64) {
+    let name = capture.display().to_string();
+    let run = phitap(["replay", "-q", "--format", "json", "--workers", "1", &name]);
+    assert!(matches!(run.status, Some(0 | 3)), "{name}: {}", run.err);
+    let events = events(&run.out);
+    let run = &events.last().expect("summary")["phi"]["run"];
+    let count = |value: &serde_json::Value| value.as_u64().expect("count");
+    (count(&run["packets"]["read"]), count(&run["flows"]["total"]))
+}
+
+/// Every capture among the fixtures.
+fn captures() -> Vec<PathBuf> {
+    let folders = ["fixtures/captures", "fixtures/links"];
+    let files = folders.iter().flat_map(|folder| {
+        std::fs::read_dir(Path::new(ROOT).join(folder))
+            .expect("fixtures")
+            .map(|e| e.expect("entry"))
+    });
+    let captures = files.map(|entry| entry.path());
+    let is_capture =
+        |path: &PathBuf| path.extension().is_some_and(|e| e == "pcap" || e == "pcapng");
+    let mut captures: Vec<PathBuf> = captures.filter(is_capture).collect();
+    captures.sort();
+    captures
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().and_then(|s| s.to_str()).expect("name")
+}
+
+#[test]
+fn packets_and_flows_are_those_that_tshark_counts() {
+    if std::env::var_os("PHITAP_NO_TSHARK").is_some_and(|v| v == "1") {
+        eprintln!("PHITAP_NO_TSHARK=1: packets and flows are not compared with tshark's");
+        return;
+    }
+    let there = Command::new("tshark").arg("--version").output();
+    assert!(
+        there.is_ok_and(|output| output.status.success()),
+        "there is no tshark to compare with. Run scripts/prepare.sh --tests, or install it: package \
+         tshark (Debian, Ubuntu), wireshark-cli (Fedora, Arch), wireshark (Homebrew); or set \
+         PHITAP_NO_TSHARK=1 to leave this test out"
+    );
+    let captures = captures();
+    assert!(captures.len() > 200, "{} captures", captures.len());
+    let mut listed: BTreeMap<&str, Differ> = DIFFERING.iter().copied().collect();
+    assert_eq!(listed.len(), DIFFERING.len(), "a capture is listed twice");
+    let counted = on_all(&captures, |capture| (tshark(capture), ours(capture)));
+    let mut wrong = Vec::new();
+    for (capture, (theirs, (packets, flows))) in captures.iter().zip(counted) {
+        let name = stem(capture);
+        let differ = listed.remove(name);
+        let as_expected = match differ {
+            None => theirs.tcp + theirs.udp == flows,
+            Some(TunnelOverUdp) => theirs.tcp == flows && theirs.udp > 0,
+            Some(NotReadByTshark) => theirs.tcp == 0 && theirs.udp == 0 && flows > 0,
+        };
+        if !as_expected || theirs.packets != packets {
+            wrong.push(format!(
+                "{name}: {packets} packets and {flows} flows, tshark {theirs:?}, listed {differ:?}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(listed.is_empty(), "listed, but there is no such capture: {listed:?}");
+}
