@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes sure that phitap can be built: a Rust toolchain, a C linker and libpcap with its headers.
-# With --tests also Python 3, which makes fixtures, and tshark, which counts packets and flows
-# independently (PHITAP_NO_TSHARK=1 does without). Installs what is missing, or says exactly what to
+# With --tests also Python 3, which makes fixtures, tshark, which counts packets and flows
+# independently (PHITAP_NO_TSHARK=1 does without), and iproute2, which makes the network namespaces of
+# the live tests (PHITAP_NO_NETNS=1 does without). Installs what is missing, or says exactly what to
 # install where it may not.
 set -euo pipefail
 
@@ -34,17 +35,22 @@ fi
 if [[ ${1-} == --tests && ${PHITAP_NO_TSHARK-} != 1 ]] && ! command -v tshark >/dev/null; then
     missing+=(tshark)
 fi
+if [[ ${1-} == --tests && ${PHITAP_NO_NETNS-} != 1 && $(uname -s) == Linux ]] &&
+    ! PATH=$PATH:/usr/sbin:/sbin command -v ip >/dev/null; then
+    missing+=(iproute2)
+fi
 [[ ${#missing[@]} -eq 0 ]] && exit 0
 
 # The name of each missing part, by package manager.
 packages() {
-    local linker=$1 libpcap=$2 python=$3 tshark=$4 part
+    local linker=$1 libpcap=$2 python=$3 tshark=$4 iproute=$5 part
     for part in "${missing[@]}"; do
         case $part in
         linker) printf '%s ' "$linker" ;;
         libpcap) printf '%s ' "$libpcap" ;;
         python3) printf '%s ' "$python" ;;
         tshark) printf '%s ' "$tshark" ;;
+        iproute2) printf '%s ' "$iproute" ;;
         esac
     done
 }
@@ -52,15 +58,15 @@ packages() {
 update=:
 if command -v apt-get >/dev/null; then
     update="apt-get update"
-    install="apt-get install -y --no-install-recommends $(packages 'gcc libc6-dev' libpcap-dev python3 tshark)"
+    install="apt-get install -y --no-install-recommends $(packages 'gcc libc6-dev' libpcap-dev python3 tshark iproute2)"
 elif command -v dnf >/dev/null; then
-    install="dnf install -y $(packages gcc libpcap-devel python3 wireshark-cli)"
+    install="dnf install -y $(packages gcc libpcap-devel python3 wireshark-cli iproute)"
 elif command -v zypper >/dev/null; then
-    install="zypper --non-interactive install $(packages gcc libpcap-devel python3 wireshark)"
+    install="zypper --non-interactive install $(packages gcc libpcap-devel python3 wireshark iproute2)"
 elif command -v pacman >/dev/null; then
-    install="pacman -Sy --noconfirm $(packages gcc libpcap python wireshark-cli)"
+    install="pacman -Sy --noconfirm $(packages gcc libpcap python wireshark-cli iproute2)"
 elif command -v apk >/dev/null; then
-    install="apk add $(packages build-base libpcap-dev python3 tshark)"
+    install="apk add $(packages build-base libpcap-dev python3 tshark iproute2)"
 elif [[ $(uname -s) == Darwin && ${missing[*]} == tshark ]]; then
     if ! command -v brew >/dev/null; then
         say "Missing: tshark. Install it with Homebrew (https://brew.sh): brew install wireshark"
