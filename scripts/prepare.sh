@@ -41,6 +41,12 @@ if [[ ${1-} == --tests && ${PHITAP_NO_NETNS-} != 1 && $(uname -s) == Linux ]] &&
 fi
 [[ ${#missing[@]} -eq 0 ]] && exit 0
 
+without_tshark() {
+    if [[ " ${missing[*]} " == *" tshark "* ]]; then
+        say "To test without tshark, set PHITAP_NO_TSHARK=1."
+    fi
+}
+
 # The name of each missing part, by package manager.
 packages() {
     local linker=$1 libpcap=$2 python=$3 tshark=$4 iproute=$5 part
@@ -87,11 +93,13 @@ fi
 if [[ $(id -u) -eq 0 ]]; then
     as_root=()
 elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
-    as_root=(sudo)
+    # sudo drops the variables of this shell.
+    as_root=(sudo env DEBIAN_FRONTEND=noninteractive)
 else
     say "Missing: ${missing[*]}. This user may not install packages. Ask an administrator to run:"
     [[ $update == : ]] || say "    $update"
     say "    $install"
+    without_tshark
     exit 1
 fi
 
@@ -101,7 +109,11 @@ export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086
 [[ $update == : ]] || ${as_root[@]+"${as_root[@]}"} $update >&2
 # shellcheck disable=SC2086
-${as_root[@]+"${as_root[@]}"} $install >&2
+if ! ${as_root[@]+"${as_root[@]}"} $install >&2; then
+    say "The packages could not be installed."
+    without_tshark
+    exit 1
+fi
 
 if ! has_linker || ! has_libpcap; then
     say "The packages are installed, but a C program still cannot be linked with libpcap. Check that"

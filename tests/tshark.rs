@@ -123,6 +123,7 @@ fn stem(path: &Path) -> &str {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "what was not tested must be said")]
 fn packets_and_flows_are_those_that_tshark_counts() {
     if std::env::var_os("PHITAP_NO_TSHARK").is_some_and(|v| v == "1") {
         eprintln!("PHITAP_NO_TSHARK=1: packets and flows are not compared with tshark's");

@@ -433,6 +433,19 @@ fn overlapping_fragments_keep_what_came_first() {
 }
 
 #[test]
+fn fragments_inside_fragments_are_refused() {
+    let inner = fragments(&ipv4(), 24).swap_remove(0);
+    let parts = fragments(&ip_in(4, &inner), 24);
+    let mut decoder = Decoder::default();
+    let mut last = Outcome::Held;
+    for part in &parts {
+        assert!(matches!(last, Outcome::Held), "{last:?}");
+        last = decoder.decode(NOW, LinkType::RAW, part, part.len() as u32);
+    }
+    assert!(matches!(last, Outcome::Skipped(Skip::NestedFragments)), "{last:?}");
+}
+
+#[test]
 fn fragments_are_given_up_in_packet_time() {
     let parts = fragments(&ipv4(), 24);
     let mut decoder = Decoder::default();
