@@ -37,6 +37,8 @@ pub struct Labels {
     /// A label whose value comes next.
     waiting: Option<Meaning>,
     group: u32,
+    /// The line being read is that of a cell or element.
+    element: bool,
 }
 
 impl Labels {
@@ -49,6 +51,7 @@ impl Labels {
             said: Marks::default(),
             waiting: None,
             group: 0,
+            element: false,
         }
     }
 
@@ -64,7 +67,7 @@ impl Labels {
 
     /// A heading or title: its words may tell what the document is about.
     pub fn heading(&mut self, text: &str, scope: &Scope<'_>) {
-        self.mark(heading(text, scope.rules()));
+        self.mark(heading(text, text, scope.rules()));
     }
 
     /// A line of text.
@@ -133,7 +136,10 @@ impl Labels {
         self.inline(text, scope);
         let words = text.split_whitespace().count();
         if words <= MAX_LABEL_WORDS {
-            self.mark(heading(text, scope.rules));
+            // A cell or element is less than a heading: `Accepting patients` is a label of a doctor.
+            let first = text.split_whitespace().next().unwrap_or("");
+            let title = if self.element { first } else { text };
+            self.mark(heading(text, title, scope.rules));
         }
     }
 
@@ -144,7 +150,9 @@ impl Labels {
             let meaning = Meaning::from(key);
             self.waiting = Some(meaning);
         } else {
+            self.element = true;
             self.line(text, scope);
+            self.element = false;
         }
     }
 
@@ -323,12 +331,12 @@ fn label(text: &str, rules: &RuleSet) -> Option<(usize, Said)> {
     best
 }
 
-/// What the words of a heading say: any of them may (`Patient list`, `Ward 3B`).
-fn heading(text: &str, rules: &RuleSet) -> Marks {
+/// What a heading says: all of it, or any word of `title` (`Patient list`, `Ward 3B`).
+fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
     let about = |word: &str| {
         rules.keys.said(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
     };
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     let said = words.map(about).fold(about(text), Marks::and);
     // Headings of shops and pages about software say nothing of a person's data further down.
     said.ahead()
