@@ -150,6 +150,12 @@ impl Labels {
             let meaning = Meaning::from(key);
             self.waiting = Some(meaning);
         } else {
+            // A label of the record that has begun; what stands before one may be a menu.
+            let label = text.trim_end_matches([':', '：', '*', ' ']);
+            let said = scope.rules.keys.context(label);
+            if said == Some(About::Elsewhere) && !self.record.is_empty() {
+                self.said = self.said.and(Marks::about(About::Elsewhere));
+            }
             self.element = true;
             self.line(text, scope);
             self.element = false;

@@ -83,10 +83,8 @@ pub struct Said {
 impl Said {
     /// What it says as a heading or in a path, of all that follows.
     pub const fn ahead(self) -> About {
-        match (self.about, self.inside) {
-            (_, About::Patient) => About::Patient,
-            (About::Care, About::Nothing) => About::Care,
-            (About::Care, _) => self.inside,
+        match self.inside {
+            About::Patient => About::Patient,
             _ => self.about,
         }
     }
