@@ -3,10 +3,13 @@
 
 use super::Scope;
 use super::loose::{Loose, Marks, Meaning};
-use crate::rules::{About, Kind, RuleSet};
+use crate::rules::{About, Key, Kind, RuleSet};
 
 /// Most words of a label (`Date of birth`, `Numéro de sécurité sociale`).
 const MAX_LABEL_WORDS: usize = 5;
+
+/// Most words of a label without a colon (`Date of birth`).
+const MAX_INLINE_WORDS: usize = 3;
 
 /// Longest value of a label, bytes.
 const MAX_VALUE: usize = 200;
@@ -34,6 +37,8 @@ pub struct Labels {
     /// A label whose value comes next.
     waiting: Option<Meaning>,
     group: u32,
+    /// The line being read is that of a cell or element.
+    element: bool,
 }
 
 impl Labels {
@@ -46,6 +51,7 @@ impl Labels {
             said: Marks::default(),
             waiting: None,
             group: 0,
+            element: false,
         }
     }
 
@@ -61,7 +67,7 @@ impl Labels {
 
     /// A heading or title: its words may tell what the document is about.
     pub fn heading(&mut self, text: &str, scope: &Scope<'_>) {
-        self.mark(heading(text, scope.rules()));
+        self.mark(heading(text, text, scope.rules()));
     }
 
     /// A line of text.
@@ -127,9 +133,13 @@ impl Labels {
             self.value(&meaning, text, scope);
             return;
         }
+        self.inline(text, scope);
         let words = text.split_whitespace().count();
         if words <= MAX_LABEL_WORDS {
-            self.mark(heading(text, scope.rules));
+            // A cell or element is less than a heading: `Accepting patients` is a label of a doctor.
+            let first = text.split_whitespace().next().unwrap_or("");
+            let title = if self.element { first } else { text };
+            self.mark(heading(text, title, scope.rules));
         }
     }
 
@@ -140,7 +150,15 @@ impl Labels {
             let meaning = Meaning::from(key);
             self.waiting = Some(meaning);
         } else {
+            // A label of the record that has begun; what stands before one may be a menu.
+            let label = text.trim_end_matches([':', '：', '*', ' ']);
+            let said = scope.rules.keys.context(label);
+            if said == Some(About::Elsewhere) && !self.record.is_empty() {
+                self.said = self.said.and(Marks::about(About::Elsewhere));
+            }
+            self.element = true;
             self.line(text, scope);
+            self.element = false;
         }
     }
 
@@ -169,7 +187,26 @@ impl Labels {
         // Columns are apart by more than one blank.
         let value = value.split("  ").next().unwrap_or("").split('\t').next().unwrap_or("");
         let value = value.trim_matches(is_padding);
-        if value.is_empty() || value.len() > MAX_VALUE || !can_be(meaning, value) {
+        let (value, inline) = cut_inline(value, scope.rules);
+        self.known(meaning, value, scope);
+        self.inline(inline, scope);
+    }
+
+    /// Values behind labels without a colon: `DOB 06/06/1970, MRN 00773500`.
+    fn inline(&mut self, mut text: &str, scope: &mut Scope<'_>) {
+        while let Some(found) = inline(text, scope.rules) {
+            self.known(&found.meaning, text.get(found.value.clone()).unwrap_or(""), scope);
+            text = text.get(found.value.end..).unwrap_or("");
+        }
+    }
+
+    fn known(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
+        let value = value.trim_matches(is_padding);
+        if value.is_empty()
+            || value.len() > MAX_VALUE
+            || !can_be(meaning, value)
+            || scope.rules.placeholders.contains(meaning.rule.kind, &value.to_lowercase())
+        {
             return;
         }
         // Another value of what a person has once: another person.
@@ -192,6 +229,79 @@ impl Labels {
     pub fn memory(&self) -> usize {
         self.record.memory()
     }
+}
+
+/// A value behind a label without a colon.
+struct Inline {
+    /// Where the label starts.
+    label: usize,
+    value: std::ops::Range<usize>,
+    meaning: Meaning,
+}
+
+/// What stands before the first label without a colon, and the rest.
+fn cut_inline<'a>(text: &'a str, rules: &RuleSet) -> (&'a str, &'a str) {
+    let at = inline(text, rules).map_or(text.len(), |found| found.label);
+    text.split_at_checked(at).unwrap_or((text, ""))
+}
+
+/// The first number or date in `text` with a label of one to three words right before it.
+fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
+    if !text.bytes().any(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let mut before: [usize; MAX_INLINE_WORDS] = [0; MAX_INLINE_WORDS];
+    let mut known = 0;
+    let mut at = 0;
+    for word in text.split_inclusive(char::is_whitespace) {
+        let (start, end) = (at, at + word.len());
+        at = end;
+        if word.trim().is_empty() {
+            continue;
+        }
+        if known > 0 && word.contains(|c: char| c.is_ascii_digit()) {
+            // The longest label counts.
+            for &label in before.get(..known).unwrap_or_default().iter().rev() {
+                let name = text.get(label..start).unwrap_or("").trim_matches(is_padding);
+                let key = rules.keys.get(name).filter(|key| is_plain(key));
+                if let Some(key) = key {
+                    // A number may be written in groups.
+                    let rest = text.get(end..).unwrap_or("");
+                    let group = |w: &&str| {
+                        !w.trim().is_empty() && w.trim().bytes().all(|b| b.is_ascii_digit())
+                    };
+                    let ended = word.trim_end().ends_with(is_padding);
+                    let groups = rest.split_inclusive(char::is_whitespace).take_while(group);
+                    let more = if ended { 0 } else { groups.map(str::len).sum() };
+                    let value = text.get(start..end + more).unwrap_or("").trim_end();
+                    let value = value.trim_end_matches(|c| is_padding(c) || matches!(c, '.' | ')'));
+                    // `Patient ID (0010,0020)` is about a field.
+                    if value.contains(['(', ',', ':']) {
+                        break;
+                    }
+                    let value = start..start + value.len();
+                    return Some(Inline { label, value, meaning: Meaning::from(key) });
+                }
+            }
+        }
+        before.rotate_right(1);
+        if let Some(first) = before.first_mut() {
+            *first = start;
+        }
+        known = (known + 1).min(MAX_INLINE_WORDS);
+        // A label does not reach over the end of a clause.
+        if word.trim_end().ends_with([',', ';', '|']) {
+            known = 0;
+        }
+    }
+    None
+}
+
+/// Whether a label is known well enough to do without a colon, and its value is a number or date.
+/// (`nin` or `rut` are words of other languages, too.)
+fn is_plain(key: &Key) -> bool {
+    let id = matches!(key.rule.kind, Kind::PatientId | Kind::AccessionNumber | Kind::Ssn);
+    id || key.rule.kind == Kind::BirthDate
 }
 
 enum Said {
@@ -227,17 +337,22 @@ fn label(text: &str, rules: &RuleSet) -> Option<(usize, Said)> {
     best
 }
 
-/// What the words of a heading say: any of them may (`Patient list`, `Ward 3B`).
-fn heading(text: &str, rules: &RuleSet) -> Marks {
-    let about = |word: &str| rules.keys.context(word).map_or(Marks::default(), Marks::about);
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+/// What a heading says: all of it, or any word of `title` (`Patient list`, `Ward 3B`).
+fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
+    let about = |word: &str| {
+        rules.keys.said(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
+    };
+    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     let said = words.map(about).fold(about(text), Marks::and);
     // Headings of shops and pages about software say nothing of a person's data further down.
-    if said.has(Marks::PATIENT) { Marks::PATIENT } else { Marks::default() }
+    said.ahead()
 }
 
 /// Whether what stands behind a label can be its value: prose has colons, too.
 fn can_be(meaning: &Meaning, value: &str) -> bool {
+    if is_code(value) {
+        return false;
+    }
     let words = value.split_whitespace().count();
     match meaning.rule.kind {
         Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => {
@@ -249,7 +364,7 @@ fn can_be(meaning: &Meaning, value: &str) -> bool {
                 && !value
                     .contains(['?', '!', '<', '>', '{', '}', '[', ']', '=', '@', '/', '\\', '_'])
         }
-        Kind::Address => true,
+        Kind::Address => !value.contains(['_', '"', '[', ']']),
         Kind::Sex | Kind::Email => words <= 2,
         Kind::PatientId | Kind::NationalId | Kind::InsuranceNumber | Kind::Ssn => {
             words <= MAX_ID_WORDS && value.contains(char::is_numeric)
@@ -259,6 +374,12 @@ fn can_be(meaning: &Meaning, value: &str) -> bool {
         }
         _ => words <= MAX_VALUE_WORDS,
     }
+}
+
+/// Whether a value is a piece of a program: it has colons, too.
+fn is_code(value: &str) -> bool {
+    value.contains(['{', '}', '<', '>', ';', '=', '%', '\\', '`'])
+        || ["0x", "::", "()", "/*"].iter().any(|mark| value.contains(mark))
 }
 
 fn is_padding(c: char) -> bool {

@@ -15,6 +15,9 @@ const MAX_JOINED: usize = 512;
 /// Confidence of a field below which it counts only in a record about a patient.
 const MIN_CONFIDENCE: f32 = 0.5;
 
+/// Confidence of a name below which it may be that of a thing.
+const MIN_PERSONAL: f32 = 0.6;
+
 /// What a name of the wire means; a [`Key`] that may be kept.
 #[derive(Clone)]
 pub struct Meaning {
@@ -52,9 +55,12 @@ impl Marks {
         (32, Mark::Query),
     ];
     const OTHER: u8 = 16;
+    const ELSEWHERE: u8 = 128;
 
     /// About a patient.
     pub const PATIENT: Self = Self(1);
+    /// About care, which most often is that of a patient.
+    pub const CARE: Self = Self(64);
     /// A question.
     pub const QUERY: Self = Self(32);
 
@@ -66,7 +72,10 @@ impl Marks {
             About::Diagnosis => 1 | 2,
             About::Result => 4,
             About::Medication => 8,
+            About::Care => Self::CARE.0,
             About::Other => Self::OTHER,
+            About::Elsewhere => Self::ELSEWHERE,
+            About::Nothing => 0,
         })
     }
     /// Both.
@@ -79,11 +88,19 @@ impl Marks {
     }
     /// Something else altogether.
     pub const fn is_other(self) -> bool {
-        self.0 & Self::OTHER != 0
+        self.0 & (Self::OTHER | Self::ELSEWHERE) != 0
+    }
+    /// All in all, about a patient.
+    pub const fn is_patient(self) -> bool {
+        self.has(Self::PATIENT) || (self.has(Self::CARE) && self.0 & Self::ELSEWHERE == 0)
+    }
+    /// What a heading or a path says of what follows.
+    pub const fn ahead(self) -> Self {
+        Self(self.0 & (Self::PATIENT.0 | Self::CARE.0))
     }
     /// What is said of whatever stands inside.
     pub const fn inherited(self) -> Self {
-        Self(self.0 & (1 | Self::OTHER))
+        Self(self.0 & (1 | Self::CARE.0 | Self::OTHER | Self::ELSEWHERE))
     }
     /// Hands the marks on.
     pub fn put(self, scope: &mut Scope<'_>) {
@@ -113,7 +130,10 @@ impl Loose {
     /// A value under a name that means something.
     pub fn add(&mut self, meaning: &Meaning, group: u32, value: &str) {
         let value = value.trim();
-        if value.is_empty() || self.fields.len() >= MAX_FIELDS {
+        if value.is_empty()
+            || self.fields.len() >= MAX_FIELDS
+            || (is_general(meaning) && names_a_thing(value))
+        {
             return;
         }
         if meaning.patient {
@@ -134,7 +154,7 @@ impl Loose {
                 || f.meaning.rule.kind.is_strong_id()
                 || matches!(f.meaning.rule.kind, Kind::BirthDate | Kind::Sex | Kind::DeathDate)
         };
-        if !marks.has(Marks::PATIENT) || self.fields.iter().any(personal) {
+        if marks.ahead() == Marks::default() || self.fields.iter().any(personal) {
             self.mark(marks);
         }
     }
@@ -168,10 +188,12 @@ impl Loose {
 
     /// Hands the record on, if it can be one of a person, and starts a new one.
     pub fn emit(&mut self, content: &'static str, scope: &mut Scope<'_>) {
-        let marks = std::mem::take(&mut self.marks);
+        let mut marks = std::mem::take(&mut self.marks);
         let mut fields = std::mem::take(&mut self.fields);
-        let patient = marks.has(Marks::PATIENT);
-        if !patient {
+        let patient = marks.is_patient();
+        if patient {
+            marks = marks.and(Marks::PATIENT);
+        } else {
             fields.retain(|f| f.meaning.rule.confidence >= MIN_CONFIDENCE);
         }
         if marks.is_other() && !patient {
@@ -207,6 +229,24 @@ impl Loose {
         }
         scope.end();
     }
+}
+
+/// Whether other things than persons have such a name, too.
+fn is_general(meaning: &Meaning) -> bool {
+    meaning.rule.kind == Kind::Name
+        && meaning.part == NamePart::Whole
+        && !meaning.patient
+        && meaning.rule.confidence < MIN_PERSONAL
+}
+
+/// Whether a name is written like that of a thing: `Essential hypertension`, `Help desk`. Each word
+/// of a person's name has a capital where the first has, but for particles, which never end it.
+fn names_a_thing(value: &str) -> bool {
+    let mut words = value.split_whitespace();
+    let first = words.next().unwrap_or("");
+    let capital = |word: &str| word.starts_with(char::is_uppercase);
+    let last = words.next_back().unwrap_or(first);
+    capital(first) && last.starts_with(char::is_lowercase) && !first.ends_with(',')
 }
 
 /// Whether two parts of one group and kind make one value.

@@ -2,7 +2,7 @@
 
 use super::loose::Marks;
 use super::{Media, Scope};
-use crate::rules::About;
+use crate::rules::{About, Said};
 
 /// The media type without its parameters.
 pub fn essence<'a>(media: &Media<'a>) -> &'a str {
@@ -54,17 +54,17 @@ pub fn path(media: &Media<'_>) -> Option<Box<str>> {
 /// `ward_list.csv`).
 pub fn about(path: &str, scope: &Scope<'_>) -> Marks {
     let keys = &scope.rules().keys;
-    let mut said = false;
+    let mut said = Marks::default();
     for segment in path.split('/').filter(|s| !s.is_empty()) {
         let stem = segment.split_once('.').map_or(segment, |(stem, _)| stem);
         for word in stem.split(['_', '-', ' ']).chain([stem]) {
-            match keys.context(word) {
-                Some(About::Patient | About::Diagnosis) => said = true,
+            match keys.said(word).map(Said::ahead) {
                 // `/patients/7/providers`: the last word counts.
-                Some(About::Other) => said = false,
-                _ => {}
+                Some(About::Other | About::Elsewhere) => said = Marks::default(),
+                Some(about) => said = said.and(Marks::about(about).ahead()),
+                None => {}
             }
         }
     }
-    if said { Marks::PATIENT } else { Marks::default() }
+    said
 }

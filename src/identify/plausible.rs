@@ -40,7 +40,7 @@ pub fn plausible(kind: Kind, value: &str, rules: &RuleSet, now: Timestamp) -> bo
             (MIN_PHONE..=MAX_PHONE).contains(&digits) && !repeated(phone_digits(value))
         }
         Kind::Email => email(value),
-        Kind::Address => letters_and_digits(value) >= 3,
+        Kind::Address => letters_and_digits(value) >= 3 && !network_address(value),
         Kind::Ip => value.parse::<std::net::IpAddr>().is_ok_and(|a| !a.is_unspecified()),
         Kind::PatientId | Kind::AccessionNumber | Kind::OtherId | Kind::DeviceId => id(value, 1),
         Kind::AccountNumber | Kind::EncounterId => id(value, 1) && has_digit(value),
@@ -59,6 +59,12 @@ pub(super) fn actual_kind(kind: Kind, value: &str) -> Kind {
         Kind::Ssn if letters_and_digits(value) != 9 => Kind::NationalId,
         other => other,
     }
+}
+
+/// An IP address or a pointer, which are called addresses, too.
+fn network_address(value: &str) -> bool {
+    let word = value.split([',', ' ', '/']).next().unwrap_or(value);
+    word.starts_with("0x") || word.parse::<std::net::IpAddr>().is_ok()
 }
 
 fn letters_and_digits(value: &str) -> usize {

@@ -29,7 +29,10 @@ section_entry! {
     /// Names beside the identifying ones that turn the scale.
     pub(in crate::rules) struct Context {
         names: Vec<String>,
+        /// What it says of the record it stands in.
         about: About,
+        /// What it says of the records that stand under it; the same unless given.
+        inside: Option<About>,
     }
 }
 
@@ -58,8 +61,33 @@ pub enum About {
     Result,
     /// A medication stands there.
     Medication,
+    /// Care, which most often is that of a patient; pupils have allergies, too (`ward`, `allergies`).
+    Care,
     /// Something else altogether (`sku`, `order_total`).
     Other,
+    /// People in another role: what is said of care does not make patients of them (`salary`, `pupil`).
+    Elsewhere,
+    /// Nothing.
+    Nothing,
+}
+
+/// What a context name says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Said {
+    /// Of the record it stands in.
+    pub about: About,
+    /// Of the records that stand under it.
+    pub inside: About,
+}
+
+impl Said {
+    /// What it says as a heading or in a path, of all that follows.
+    pub const fn ahead(self) -> About {
+        match self.inside {
+            About::Patient => About::Patient,
+            _ => self.about,
+        }
+    }
 }
 
 /// A key with its meaning.
@@ -77,7 +105,7 @@ pub struct Key {
 #[derive(Debug, Default)]
 pub struct KeyRules {
     keys: HashMap<String, Key, foldhash::fast::FixedState>,
-    contexts: HashMap<String, About, foldhash::fast::FixedState>,
+    contexts: HashMap<String, Said, foldhash::fast::FixedState>,
     /// Names under which others have a meaning of their own.
     parents: HashSet<String, foldhash::fast::FixedState>,
 }
@@ -97,6 +125,10 @@ impl KeyRules {
     }
     /// What a key name says of the record it stands in.
     pub fn context(&self, name: &str) -> Option<About> {
+        self.said(name).map(|said| said.about)
+    }
+    /// What a key name says, and of what.
+    pub fn said(&self, name: &str) -> Option<Said> {
         self.contexts.get(&fold(name)).copied()
     }
 }
@@ -157,7 +189,8 @@ pub(in crate::rules) fn compile(
         for name in &entry.names {
             let folded = folded(name, &source)?;
             taken_contexts.take(folded.clone(), &entry.common.id, &source)?;
-            rules.contexts.insert(folded, entry.about);
+            let inside = entry.inside.unwrap_or(entry.about);
+            rules.contexts.insert(folded, Said { about: entry.about, inside });
         }
     }
     Ok(rules)

@@ -26,7 +26,7 @@ pub use astm::AstmRules;
 pub use dicom::DicomRules;
 pub use fhir::{FhirElement, FhirRules, FhirType};
 pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
-pub use keys::{About, Key, KeyRules, NamePart, fold};
+pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
 pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use placeholder::Placeholders;

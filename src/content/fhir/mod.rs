@@ -82,7 +82,11 @@ pub struct Element {
 impl Element {
     /// A resource of this type.
     pub fn resource(resource: &str, marks: Marks) -> Self {
-        let content = if resource == "ClinicalDocument" { "ccda" } else { "fhir" };
+        let content = match resource {
+            "ClinicalDocument" => "ccda",
+            "registrationEvent" => "hl7v3",
+            _ => "fhir",
+        };
         Self { content, marks, begun: false }
     }
 

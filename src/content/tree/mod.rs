@@ -130,7 +130,7 @@ impl Tree {
             Some(top) => {
                 let name = self.names.get(top.next);
                 // What stands under `patients` is about patients, under `doctor` about others.
-                let said = if top.object { name.marks.inherited() } else { Marks::default() };
+                let said = if top.object { name.inside.inherited() } else { Marks::default() };
                 let inherited = if said == Marks::default() { top.inherited } else { said };
                 (top.next, !top.object, top.node, inherited, top.tag)
             }
@@ -282,11 +282,11 @@ impl Tree {
         let name = self.names.get(frame.name);
         // A list of patients stands for several, whatever else its name may mean.
         let conflict = around.singles & frame.singles != 0;
-        let patients = (frame.element || conflict) && name.marks.has(Marks::PATIENT);
+        let patients = (frame.element || conflict) && name.inside.has(Marks::PATIENT);
         if name.component && !patients && self.frames.iter().any(|f| f.object) {
             return true;
         }
-        if frame.element || name.marks.is_other() || frame.inherited.is_other() {
+        if frame.element || name.inside.is_other() || frame.inherited.is_other() {
             return false;
         }
         // Both have a name, or a number, or a birth date: two people.

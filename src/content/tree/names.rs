@@ -19,8 +19,10 @@ pub struct Name {
     pub text: Box<str>,
     /// What the key rules say.
     pub meaning: Option<Meaning>,
-    /// What it says of the record around it, or of what stands under it.
+    /// What it says of the record around it.
     pub marks: Marks,
+    /// What it says of what stands under it.
+    pub inside: Marks,
     /// A DICOM tag with a rule.
     pub tag: Option<Arc<FieldRule>>,
     /// Eight hexadecimal digits: an element of the DICOM JSON model (PS3.18 F.2.2).
@@ -114,6 +116,7 @@ impl Names {
 impl Name {
     fn new(text: &str, rules: &RuleSet) -> Self {
         let meaning = rules.keys.get(text).map(Meaning::from);
+        let said = rules.keys.said(text);
         let is_tag = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
         let tag = u32::from_str_radix(text, 16).ok().filter(|_| is_tag);
         let mentioned = rules.fhir.mentions(text);
@@ -145,7 +148,8 @@ impl Name {
         ];
         Self {
             parent: rules.keys.is_parent(text),
-            marks: rules.keys.context(text).map_or(Marks::default(), Marks::about),
+            marks: said.map_or(Marks::default(), |s| Marks::about(s.about)),
+            inside: said.map_or(Marks::default(), |s| Marks::about(s.inside)),
             tag: tag.and_then(|t| rules.dicom.get(t)).cloned(),
             is_tag,
             fhir: mentioned || PARTS.contains(&text),
@@ -161,6 +165,7 @@ impl Name {
     fn means_something(&self) -> bool {
         self.meaning.is_some()
             || self.marks != Marks::default()
+            || self.inside != Marks::default()
             || self.is_tag
             || self.parent
             || self.fhir

@@ -1,0 +1,169 @@
+//! Ordinary traffic must stay silent, and the same shapes with patients must not.
+//!
+//! `precision/ordinary.txt` holds what a hospital's network carries all day that is about nobody's
+//! care; `precision/patients.txt` holds records of patients and what must be reported of each. All
+//! people are invented. A case is `=== name | METHOD path | media type`, then the body; for patients
+//! a line `---` and one line a patient: `kind=value; kind=value`.
+
+use etherparse::PacketBuilder;
+use phitap::capture::LinkType;
+use phitap::pipeline::lab::{Lab, LabPacket};
+use phitap::rules::RuleSet;
+use phitap::time::Timestamp;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+const ORDINARY: &str = include_str!("precision/ordinary.txt");
+const PATIENTS: &str = include_str!("precision/patients.txt");
+
+/// Most bytes of a segment, so that every body comes in pieces.
+const SEGMENT: usize = 173;
+
+struct Case<'a> {
+    name: &'a str,
+    method: &'a str,
+    path: &'a str,
+    media: &'a str,
+    body: &'a str,
+    /// `(kind, value)` pairs of each patient.
+    patients: Vec<Vec<(&'a str, &'a str)>>,
+}
+
+fn cases(text: &str) -> Vec<Case<'_>> {
+    let mut cases = Vec::new();
+    for part in text.split("\n=== ").skip(1) {
+        let (head, rest) = part.split_once('\n').expect("a head and a body");
+        let mut head = head.split(" | ");
+        let mut next = || head.next().expect("name | METHOD path | media type").trim();
+        let (name, target, media) = (next(), next(), next());
+        let (method, path) = target.split_once(' ').expect("METHOD path");
+        let (body, truth) = rest.split_once("\n---\n").unwrap_or((rest, ""));
+        let patients = truth.lines().filter(|l| !l.trim().is_empty()).map(|line| {
+            line.split("; ").map(|pair| pair.trim().split_once('=').expect("kind=value")).collect()
+        });
+        cases.push(Case { name, method, path, media, body, patients: patients.collect() });
+    }
+    cases
+}
+
+impl Case<'_> {
+    /// One request and its answer, whichever of them bears the body.
+    fn packets(&self) -> Vec<LabPacket> {
+        let bearing = format!(
+            "Content-Type: {}\r\nContent-Length: {}\r\n\r\n{}",
+            self.media,
+            self.body.len(),
+            self.body
+        );
+        let start = format!("{} {} HTTP/1.1\r\nHost: service.example\r\n", self.method, self.path);
+        let (request, answer) = if self.method == "GET" {
+            (format!("{start}\r\n"), format!("HTTP/1.1 200 OK\r\n{bearing}"))
+        } else {
+            (format!("{start}{bearing}"), "HTTP/1.1 204 No Content\r\n\r\n".to_owned())
+        };
+        let mut packets = vec![packet(true, 1, 0, 0x02, b""), packet(false, 1, 2, 0x12, b"")];
+        let mut send = |client: bool, ack: u32, text: &str| {
+            let mut seq = 2u32;
+            for piece in text.as_bytes().chunks(SEGMENT) {
+                packets.push(packet(client, seq, ack, 0x18, piece));
+                seq += piece.len() as u32;
+            }
+            seq
+        };
+        let client_end = send(true, 2, &request);
+        let server_end = send(false, client_end, &answer);
+        packets.push(packet(true, client_end, server_end, 0x11, b""));
+        packets.push(packet(false, server_end, client_end + 1, 0x11, b""));
+        for (n, packet) in packets.iter_mut().enumerate() {
+            packet.time = Timestamp::new(1_772_360_102, 10_000 * n as u32);
+        }
+        packets
+    }
+}
+
+fn packet(client: bool, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> LabPacket {
+    let ends = [([192, 0, 2, 10], 50_000), ([192, 0, 2, 80], 80)];
+    let (from, to) = if client { (ends[0], ends[1]) } else { (ends[1], ends[0]) };
+    let mut tcp = PacketBuilder::ipv4(from.0, to.0, 64).tcp(from.1, to.1, seq, 65535);
+    if flags & 0x01 != 0 {
+        tcp = tcp.fin();
+    }
+    if flags & 0x02 != 0 {
+        tcp = tcp.syn();
+    }
+    if flags & 0x10 != 0 {
+        tcp = tcp.ack(ack);
+    }
+    let mut bytes = Vec::new();
+    tcp.write(&mut bytes, payload).expect("a valid packet");
+    LabPacket { time: Timestamp(0), link: LinkType::RAW, len: bytes.len() as u32, bytes }
+}
+
+/// What is disclosed: for each patient, in order of appearance, all identifiers.
+fn disclosed(lab: &Lab, case: &Case<'_>) -> Vec<Vec<(String, String)>> {
+    let mut last = BTreeMap::new();
+    for disclosure in lab.run(&case.packets()) {
+        let pair = |i: &phitap::identify::Identifier| {
+            (i.kind.as_str().to_owned(), i.shown.text().to_owned())
+        };
+        let pairs = disclosure.finding.identifiers.iter().map(pair).collect();
+        last.insert(disclosure.finding.ordinal, pairs);
+    }
+    last.into_values().collect()
+}
+
+fn lab() -> Lab {
+    Lab::new(RuleSet::shipped().expect("shipped rules"), true).expect("random bytes")
+}
+
+#[test]
+fn ordinary_traffic_is_silent() {
+    let (lab, cases) = (lab(), cases(ORDINARY));
+    let mut wrong = String::new();
+    for case in &cases {
+        assert!(case.patients.is_empty(), "{}", case.name);
+        let got = disclosed(&lab, case);
+        if !got.is_empty() {
+            let _ = writeln!(wrong, "{}: {got:?}", case.name);
+        }
+    }
+    assert!(cases.len() >= 60, "{} cases", cases.len());
+    assert!(
+        wrong.is_empty(),
+        "false alerts in {} of {}:\n{wrong}",
+        wrong.lines().count(),
+        cases.len()
+    );
+}
+
+#[test]
+fn patients_are_found_each_in_a_record() {
+    let (lab, cases) = (lab(), cases(PATIENTS));
+    let mut wrong = String::new();
+    for case in &cases {
+        assert!(!case.patients.is_empty(), "{}", case.name);
+        let got = disclosed(&lab, case);
+        let has = |pairs: &[(String, String)], (k, v): (&str, &str)| {
+            pairs.iter().any(|(a, b)| a == k && b == v)
+        };
+        // Each patient's values in one disclosure, and none of them in another one.
+        let complete = got.len() == case.patients.len()
+            && case
+                .patients
+                .iter()
+                .all(|own| got.iter().any(|pairs| own.iter().all(|pair| has(pairs, *pair))));
+        let mixed = got.iter().any(|pairs| {
+            let whose = |own: &&Vec<_>| own.iter().all(|pair| has(pairs, *pair));
+            let own = case.patients.iter().find(whose);
+            let all = case.patients.iter().flatten();
+            let strange = |pair: &&(&str, &str)| own.is_some_and(|own| !own.contains(pair));
+            all.filter(strange).any(|pair| has(pairs, *pair))
+        });
+        if !complete || mixed {
+            let _ =
+                writeln!(wrong, "{}: expected {:?}\n      got {got:?}", case.name, case.patients);
+        }
+    }
+    assert!(cases.len() >= 60, "{} cases", cases.len());
+    assert!(wrong.is_empty(), "{} of {} wrong:\n{wrong}", wrong.lines().count() / 2, cases.len());
+}
