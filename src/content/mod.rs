@@ -27,10 +27,12 @@ pub mod labels;
 pub mod loose;
 pub mod markup;
 pub mod media;
+pub mod mime;
 pub mod multipart;
 pub mod pdf;
 pub mod sheet;
 pub mod text;
+pub mod transfer;
 pub mod tree;
 pub mod x12;
 pub mod xml;
@@ -61,6 +63,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &zip::ODS,
     &zip::Zip,
     &multipart::Multipart,
+    &mime::Mime,
     &form::Target,
     &form::Form,
     &json::Json,

@@ -15,6 +15,7 @@ pub mod dicom;
 pub mod http;
 pub mod http2;
 pub mod mllp;
+pub mod smtp;
 pub mod websocket;
 pub mod x12;
 
@@ -26,7 +27,7 @@ use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
 pub static PROTOCOLS: &[&dyn Protocol] =
-    &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &x12::X12, &http2::Http2, &http::Http];
+    &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &x12::X12, &http2::Http2, &http::Http, &smtp::Smtp];
 
 /// A protocol: how to recognise it and how to start reading it.
 pub trait Protocol: Sync {
