@@ -37,6 +37,7 @@ pub mod tree;
 pub mod x12;
 pub mod xml;
 pub mod zip;
+pub mod zpl;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
@@ -64,6 +65,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &zip::Zip,
     &multipart::Multipart,
     &mime::Mime,
+    &zpl::Zpl,
     &form::Target,
     &form::Form,
     &json::Json,

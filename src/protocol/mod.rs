@@ -6,15 +6,18 @@
 
 pub mod driver;
 pub mod encrypted;
+mod outlet;
 #[cfg(test)]
 pub mod recorder;
 mod service;
 
 pub mod astm;
 pub mod dicom;
+pub mod ftp;
 pub mod http;
 pub mod http2;
 pub mod mllp;
+pub mod raw;
 pub mod smtp;
 pub mod websocket;
 pub mod x12;
@@ -26,8 +29,18 @@ pub use service::{Authentication, ServiceFacts};
 use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
-pub static PROTOCOLS: &[&dyn Protocol] =
-    &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &x12::X12, &http2::Http2, &http::Http, &smtp::Smtp];
+pub static PROTOCOLS: &[&dyn Protocol] = &[
+    &dicom::Dicom,
+    &mllp::Mllp,
+    &astm::Astm,
+    &x12::X12,
+    &http2::Http2,
+    &http::Http,
+    &smtp::Smtp,
+    &ftp::Ftp,
+    &raw::JetDirect,
+    &raw::Raw,
+];
 
 /// A protocol: how to recognise it and how to start reading it.
 pub trait Protocol: Sync {

@@ -8,9 +8,10 @@ mod start;
 #[cfg(test)]
 mod tests;
 
+use super::outlet::Outlet;
 use super::{
-    Authentication, ContentId, Direction, End, Hint, Host, Media, ParseError, Parser, Probe,
-    Progress, Protocol, Reason, Resync, ServiceFacts, Want,
+    Authentication, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress,
+    Protocol, Reason, Resync, ServiceFacts,
 };
 use memchr::{memchr, memmem};
 
@@ -38,7 +39,7 @@ impl Protocol for Smtp {
 #[derive(Default)]
 struct SmtpParser {
     mode: Mode,
-    message: Option<Message>,
+    message: Option<Outlet>,
     /// The client asked for TLS, and was not answered yet.
     tls: bool,
     /// The greeting was read.
@@ -62,34 +63,21 @@ enum Mode {
     Chunk { left: u64, last: bool },
 }
 
-/// The message that is being sent.
-struct Message {
-    id: ContentId,
-    /// Bytes to come that the content does not want.
-    unwanted: u64,
-}
-
 impl SmtpParser {
     fn deliver(&mut self, direction: Direction, bytes: &[u8], host: &mut dyn Host) {
         let message = self.message.get_or_insert_with(|| {
             host.unit("message");
             let media = Media::Type { content_type: "message/rfc822", name: "" };
             let hint = Hint { direction, media, operation: "DATA", codings: &[], layer: "smtp" };
-            Message { id: host.open(&hint), unwanted: 0 }
+            Outlet::open(&hint, host)
         });
-        let hidden = usize::try_from(message.unwanted).unwrap_or(usize::MAX).min(bytes.len());
-        if message.unwanted != Want::NOTHING.skip {
-            message.unwanted -= hidden as u64;
-        }
-        if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
-            message.unwanted = host.data(message.id, wanted).skip;
-        }
+        message.data(bytes, host);
     }
 
     fn finish(&mut self, complete: bool, host: &mut dyn Host) {
         self.mode = Mode::Command;
         if let Some(message) = self.message.take() {
-            host.close(message.id, complete);
+            message.close(complete, host);
         }
     }
 
@@ -287,13 +275,7 @@ impl SmtpParser {
 
     fn hole(&mut self, len: u64, host: &mut dyn Host) {
         if let Some(message) = self.message.as_mut() {
-            let hidden = len.min(message.unwanted);
-            if message.unwanted != Want::NOTHING.skip {
-                message.unwanted -= hidden;
-            }
-            if len > hidden {
-                message.unwanted = host.gap(message.id, len - hidden).skip;
-            }
+            message.gap(len, host);
         }
     }
 }
