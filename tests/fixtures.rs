@@ -18,7 +18,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ),
     ("other-mqtt-json", "MQTT is not read yet"),
     ("other-postgres-select", "PostgreSQL is not read yet"),
-    ("other-redis-hash", "Redis is not read yet"),
     ("other-smb2-put-csv", "SMB is not read yet"),
     ("other-syslog-udp", "syslog is not read yet"),
 ];

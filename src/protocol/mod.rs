@@ -18,6 +18,7 @@ pub mod http;
 pub mod http2;
 pub mod mllp;
 pub mod raw;
+pub mod redis;
 pub mod smtp;
 pub mod websocket;
 pub mod x12;
@@ -38,6 +39,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &http::Http,
     &smtp::Smtp,
     &ftp::Ftp,
+    &redis::Redis,
     &raw::JetDirect,
     &raw::Raw,
 ];
