@@ -19,7 +19,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("other-mqtt-json", "MQTT is not read yet"),
     ("other-postgres-select", "PostgreSQL is not read yet"),
     ("other-smb2-put-csv", "SMB is not read yet"),
-    ("other-syslog-udp", "syslog is not read yet"),
 ];
 
 /// Cases of which only a part can be read: exit status 3.

@@ -31,6 +31,7 @@ pub mod mime;
 pub mod multipart;
 pub mod pdf;
 pub mod sheet;
+pub mod syslog;
 pub mod text;
 pub mod transfer;
 pub mod tree;
@@ -65,6 +66,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &zip::Zip,
     &multipart::Multipart,
     &mime::Mime,
+    &syslog::Syslog,
     &zpl::Zpl,
     &form::Target,
     &form::Form,

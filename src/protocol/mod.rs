@@ -20,6 +20,7 @@ pub mod mllp;
 pub mod raw;
 pub mod redis;
 pub mod smtp;
+pub mod syslog;
 pub mod websocket;
 pub mod x12;
 
@@ -40,6 +41,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &smtp::Smtp,
     &ftp::Ftp,
     &redis::Redis,
+    &syslog::Syslog,
     &raw::JetDirect,
     &raw::Raw,
 ];
@@ -53,6 +55,13 @@ pub trait Protocol: Sync {
     /// `at_start` says that nothing came before them; otherwise the capture began, or lost
     /// something, in the middle.
     fn probe(&self, data: &[u8], at_start: bool) -> Probe;
+
+    /// Whether a UDP datagram, whole in itself, speaks this protocol. If so, it is written to `frame`
+    /// as it would stand in a stream, so that the same parser reads both.
+    fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {
+        let _ = (data, frame);
+        false
+    }
 
     /// A parser for one flow.
     fn open(&self) -> Box<dyn Parser>;
