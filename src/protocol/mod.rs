@@ -17,6 +17,7 @@ pub mod ftp;
 pub mod http;
 pub mod http2;
 pub mod mllp;
+pub mod mqtt;
 pub mod raw;
 pub mod redis;
 pub mod smtp;
@@ -42,6 +43,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &ftp::Ftp,
     &redis::Redis,
     &syslog::Syslog,
+    &mqtt::Mqtt,
     &raw::JetDirect,
     &raw::Raw,
 ];
