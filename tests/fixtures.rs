@@ -16,7 +16,6 @@ const NOT_YET: &[(&str, &str)] = &[
         "other-ftp-upload",
         "a data connection of FTP is not known as one: its document is read as `raw`",
     ),
-    ("other-postgres-select", "PostgreSQL is not read yet"),
     ("other-smb2-put-csv", "SMB is not read yet"),
 ];
 

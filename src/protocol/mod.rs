@@ -18,6 +18,7 @@ pub mod http;
 pub mod http2;
 pub mod mllp;
 pub mod mqtt;
+pub mod postgresql;
 pub mod raw;
 pub mod redis;
 pub mod smtp;
@@ -44,6 +45,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &redis::Redis,
     &syslog::Syslog,
     &mqtt::Mqtt,
+    &postgresql::Postgresql,
     &raw::JetDirect,
     &raw::Raw,
 ];

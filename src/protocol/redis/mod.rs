@@ -315,7 +315,7 @@ impl RedisParser {
             // The fields of an entry (XRANGE) are a hash of their own.
             reader.emitter.close(true, host);
             reader.index = 0;
-            if direction == Direction::ServerToClient && count % 2 == 0 {
+            if direction == Direction::ServerToClient && count.is_multiple_of(2) {
                 reader.shape = Shape::Pairs { from: 0 };
             }
         }
