@@ -83,6 +83,9 @@ struct Analysis {
     snapshot: Arc<ServiceFacts>,
     encrypted: bool,
     content: &'static str,
+    /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
+    /// is at the end of the run depends on what else a worker has read.
+    datagram: Option<Timestamp>,
 }
 
 /// One worker.
@@ -215,6 +218,7 @@ impl Context {
             snapshot: Arc::default(),
             encrypted: false,
             content: "",
+            datagram: None,
         }))
     }
 
@@ -350,6 +354,9 @@ impl Handler<State> for Context {
             if let State::Datagrams { .. } = state {
                 *state = self.reading(flow);
             }
+            if let State::Reading(analysis) = state {
+                analysis.datagram = Some(self.now);
+            }
             self.data(flow, state, side, &frame);
         }
         self.frame = frame;
@@ -383,7 +390,7 @@ impl Handler<State> for Context {
                     return;
                 };
                 let service = Service {
-                    time: self.now,
+                    time: analysis.datagram.unwrap_or(self.now),
                     flow: flow.info(analysis.driver.orientation().client),
                     protocol,
                     content: analysis.content,
