@@ -60,6 +60,12 @@ pub trait Protocol: Sync {
     /// something, in the middle.
     fn probe(&self, data: &[u8], at_start: bool) -> Probe;
 
+    /// Whether it is asked only of the first bytes of a flow that was seen from its beginning: what
+    /// it looks for stands inside other protocols, too.
+    fn needs_begin(&self) -> bool {
+        false
+    }
+
     /// Whether a UDP datagram, whole in itself, speaks this protocol. If so, it is written to `frame`
     /// as it would stand in a stream, so that the same parser reads both.
     fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {

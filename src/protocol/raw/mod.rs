@@ -27,6 +27,10 @@ impl Protocol for Raw {
         if at_start { start::document(data) } else { Probe::No }
     }
 
+    fn needs_begin(&self) -> bool {
+        true
+    }
+
     fn open(&self) -> Box<dyn Parser> {
         Box::new(Bare { layer: "tcp", sides: [const { None }; 2] })
     }

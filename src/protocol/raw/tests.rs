@@ -1,5 +1,6 @@
-use super::super::News;
-use super::super::recorder::{Piece, play};
+use super::super::recorder::{Piece, Recorder, play};
+use super::super::{Driver, DriverLimits, News};
+use crate::flow::{Orientation, Side};
 use Piece::Client;
 use proptest::prelude::*;
 
@@ -56,6 +57,16 @@ fn conversations() {
         b"^X",
     ] {
         assert_eq!(recognised(text), None, "{text:?}");
+    }
+}
+
+#[test]
+fn the_middle_of_a_flow_is_no_document() {
+    let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
+    for (sure, known) in [(true, Some("raw")), (false, None)] {
+        let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure });
+        driver.data(Side::High, b"{\"mrn\":7}", &mut Recorder::default());
+        assert_eq!(driver.protocol(), known);
     }
 }
 
