@@ -167,6 +167,11 @@ impl Labels {
         self.waiting = None;
     }
 
+    /// Whether the record that is being read has a value of this kind.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.record.has(kind)
+    }
+
     /// A value under a name.
     pub fn pair(&mut self, name: &str, value: &str, scope: &mut Scope<'_>) {
         let rules = scope.rules;

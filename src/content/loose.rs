@@ -176,6 +176,11 @@ impl Loose {
             })
     }
 
+    /// Whether there is a field of this kind.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.fields.iter().any(|f| f.meaning.rule.kind == kind)
+    }
+
     /// Whether there is no field.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()

@@ -27,16 +27,20 @@ pub mod labels;
 pub mod loose;
 pub mod markup;
 pub mod media;
+pub mod mime;
 pub mod multipart;
 pub mod pdf;
 pub mod rtf;
 pub mod sheet;
+pub mod syslog;
 pub mod tar;
 pub mod text;
+pub mod transfer;
 pub mod tree;
 pub mod x12;
 pub mod xml;
 pub mod zip;
+pub mod zpl;
 
 pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
@@ -65,6 +69,9 @@ pub static FORMATS: &[&dyn Format] = &[
     &tar::Tar,
     &rtf::Rtf,
     &multipart::Multipart,
+    &mime::Mime,
+    &syslog::Syslog,
+    &zpl::Zpl,
     &form::Target,
     &form::Form,
     &json::Json,

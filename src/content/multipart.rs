@@ -2,6 +2,7 @@
 //! mail. Each part is a content of its own; the plain fields of an upload form make one record.
 
 use super::loose::{Loose, Marks, Meaning};
+use super::mime::Entity;
 use super::{Document, Format, Media, Nested, Reason, Scope, Want, media};
 use memchr::memmem;
 
@@ -248,31 +249,13 @@ impl Parts {
     }
 
     fn start_part(&mut self, headers: &[u8], scope: &mut Scope<'_>) {
-        let headers = String::from_utf8_lossy(headers);
-        let (mut content_type, mut disposition) = ("", "");
-        for line in headers.lines() {
-            if let Some((name, value)) = line.split_once(':') {
-                match name.trim() {
-                    n if n.eq_ignore_ascii_case("content-type") => content_type = value.trim(),
-                    n if n.eq_ignore_ascii_case("content-disposition") => {
-                        disposition = value.trim()
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let file = media::parameter(disposition, "filename")
-            .or_else(|| media::parameter(disposition, "filename*"))
-            .unwrap_or("");
-        let name = media::parameter(disposition, "name").unwrap_or("");
+        let entity = Entity::new(headers);
+        let name = media::parameter(&entity.disposition, "name").unwrap_or("");
         // RFC 7578 4.4: a plain field needs no type, and is text.
-        let plain = file.is_empty() && !name.is_empty();
+        let plain = entity.file().is_empty() && !name.is_empty();
         self.part = match scope.rules.keys.get(name).filter(|_| plain) {
             Some(key) => Part::Field(Meaning::from(key), Vec::new()),
-            None => {
-                let media = Media::Type { content_type, name: file };
-                Part::Content(Box::new(Nested::new(&media)), 0)
-            }
+            None => Part::Content(Box::new(entity.body()), 0),
         };
         if plain && let Some(about) = scope.rules.keys.context(name) {
             self.form.mark(Marks::about(about));

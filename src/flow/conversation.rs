@@ -14,8 +14,9 @@ use super::{End, Side};
 use crate::decode::tcp_flags::{ACK, FIN, RST, SYN};
 use crate::time::{Span, Timestamp};
 
-/// Packets of the flow that may still come before an acknowledged hole is a gap.
-pub const GRACE_PACKETS: u32 = 64;
+/// Packets of the flow that may still come before an acknowledged hole is a gap. Where each packet may
+/// stand 64 places from where it belongs, a question and its answer can end up twice as far apart.
+pub const GRACE_PACKETS: u32 = 128;
 /// Packet time after which an acknowledged hole is a gap.
 pub const GRACE_TIME: Span = Span::seconds(1);
 /// Packet time after which an unacknowledged hole is a gap (a few retransmission time-outs).

@@ -167,7 +167,7 @@ proptest! {
         script in script(),
         sizes in vec(1usize..300, 1..8),
         shifts in vec(0usize..1000, 1..40),
-        reach in 1usize..=GRACE_PACKETS as usize,
+        reach in 1usize..=GRACE_PACKETS as usize / 2,
         twice in vec(any::<bool>(), 1..10),
         overlap in 0usize..50,
         handshake in any::<bool>(),

@@ -8,7 +8,7 @@ use crate::content::Contents;
 use crate::exposure::{Disclosure, EventId};
 use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, Patients};
-use crate::protocol::{Driver, DriverLimits, News, Reason, ServiceFacts, encrypted};
+use crate::protocol::{Driver, DriverLimits, News, PROTOCOLS, Reason, ServiceFacts, encrypted};
 use crate::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -67,7 +67,7 @@ pub struct Report {
 
 /// The state of one flow.
 enum State {
-    /// TCP that is read.
+    /// TCP, or UDP of a known protocol, that is read.
     Reading(Box<Analysis>),
     /// UDP: how often it was looked at, and whether it is encrypted.
     Datagrams { looks: u8, encrypted: bool },
@@ -83,6 +83,9 @@ struct Analysis {
     snapshot: Arc<ServiceFacts>,
     encrypted: bool,
     content: &'static str,
+    /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
+    /// is at the end of the run depends on what else a worker has read.
+    datagram: Option<Timestamp>,
 }
 
 /// One worker.
@@ -108,6 +111,8 @@ struct Context {
     packet: u64,
     n: u32,
     findings: Vec<Finding>,
+    /// A datagram as it would stand in a stream.
+    frame: Vec<u8>,
     tallies: Tallies,
     report: Report,
 }
@@ -124,6 +129,7 @@ impl Worker {
                 packet: 0,
                 n: 0,
                 findings: Vec::new(),
+                frame: Vec::new(),
                 tallies: Tallies::default(),
                 report: Report::default(),
             },
@@ -200,6 +206,20 @@ impl Context {
         }
         self.packet = packet;
         self.now = time;
+    }
+
+    /// A flow that is read from here on.
+    fn reading(&self, flow: &FlowHead) -> State {
+        State::Reading(Box::new(Analysis {
+            driver: Driver::new(self.limits, flow.orientation),
+            contents: Contents::default(),
+            patients: Patients::default(),
+            facts: ServiceFacts::default(),
+            snapshot: Arc::default(),
+            encrypted: false,
+            content: "",
+            datagram: None,
+        }))
     }
 
     fn order(&mut self, flow: &FlowHead) -> Order {
@@ -305,15 +325,7 @@ impl Handler<State> for Context {
         if flow.key.transport == crate::flow::Transport::Udp {
             return State::Datagrams { looks: 0, encrypted: false };
         }
-        State::Reading(Box::new(Analysis {
-            driver: Driver::new(self.limits, flow.orientation),
-            contents: Contents::default(),
-            patients: Patients::default(),
-            facts: ServiceFacts::default(),
-            snapshot: Arc::default(),
-            encrypted: false,
-            content: "",
-        }))
+        self.reading(flow)
     }
 
     fn data(&mut self, flow: &FlowHead, state: &mut State, side: Side, bytes: &[u8]) -> u64 {
@@ -328,11 +340,34 @@ impl Handler<State> for Context {
         self.analyse(flow, state, |driver, host| driver.close(side, end, host));
     }
 
-    fn datagram(&mut self, _flow: &FlowHead, state: &mut State, _side: Side, bytes: &[u8]) -> bool {
-        let State::Datagrams { looks, encrypted: known } = state else { return false };
-        *looks += 1;
-        *known |= encrypted::probe_datagram(bytes);
-        !*known && *looks < UDP_LOOKS
+    fn datagram(&mut self, flow: &FlowHead, state: &mut State, side: Side, bytes: &[u8]) -> bool {
+        if let State::Datagrams { encrypted: known, .. } = state
+            && encrypted::probe_datagram(bytes)
+        {
+            *known = true;
+            return false;
+        }
+        let mut frame = std::mem::take(&mut self.frame);
+        frame.clear();
+        let framed = PROTOCOLS.iter().any(|protocol| protocol.datagram(bytes, &mut frame));
+        if framed {
+            if let State::Datagrams { .. } = state {
+                *state = self.reading(flow);
+            }
+            if let State::Reading(analysis) = state {
+                analysis.datagram = Some(self.now);
+            }
+            self.data(flow, state, side, &frame);
+        }
+        self.frame = frame;
+        match state {
+            State::Reading(analysis) => !analysis.driver.is_opaque(),
+            State::Datagrams { looks, .. } => {
+                *looks += 1;
+                *looks < UDP_LOOKS
+            }
+            State::Broken => false,
+        }
     }
 
     fn close(&mut self, flow: &FlowHead, mut state: State, end: End) {
@@ -355,7 +390,7 @@ impl Handler<State> for Context {
                     return;
                 };
                 let service = Service {
-                    time: self.now,
+                    time: analysis.datagram.unwrap_or(self.now),
                     flow: flow.info(analysis.driver.orientation().client),
                     protocol,
                     content: analysis.content,

@@ -240,10 +240,11 @@ impl Driver {
 
     fn recognise(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
         let limit = self.limits.recognise;
+        let begun = self.orientation.sure;
         let stream = &mut self.sides[side.index()];
         if stream.unread.is_empty() && stream.need == 0 {
             // The usual case: the first segment decides, and nothing is copied.
-            match ask(bytes, stream.whole) {
+            match ask(bytes, stream.whole, begun) {
                 Answer::Protocol(protocol, speaker, offset) => {
                     self.adopt(protocol, side, speaker);
                     let skip = self.read(side, bytes.get(offset..).unwrap_or(&[]), host);
@@ -273,11 +274,12 @@ impl Driver {
     /// Asks again over all unread bytes. `last`: no more will come before the limit.
     fn attempt(&mut self, side: Side, last: bool, host: &mut dyn Host) -> u64 {
         let limit = self.limits.recognise;
+        let begun = self.orientation.sure;
         let stream = &mut self.sides[side.index()];
         if stream.unread.is_empty() {
             return 0;
         }
-        match ask(&stream.unread, stream.whole) {
+        match ask(&stream.unread, stream.whole, begun) {
             Answer::Protocol(protocol, speaker, offset) => {
                 let mut unread = std::mem::take(&mut stream.unread);
                 unread.drain(..offset.min(unread.len()));
@@ -290,7 +292,7 @@ impl Driver {
             Answer::None | Answer::More => {}
         }
         let len = stream.unread.len();
-        let hopeless = stream.whole && matches!(ask(&stream.unread, true), Answer::None);
+        let hopeless = stream.whole && matches!(ask(&stream.unread, true, begun), Answer::None);
         if hopeless || last || len > limit {
             stream.looked += len.max(1);
             stream.state = State::Waiting;
@@ -311,7 +313,7 @@ impl Driver {
             stream.unread = Vec::new();
             stream.whole = false;
         }
-        if let Answer::Protocol(protocol, speaker, 0) = ask(bytes, true) {
+        if let Answer::Protocol(protocol, speaker, 0) = ask(bytes, true, false) {
             self.sides[side.index()].unread = Vec::new();
             self.adopt(protocol, side, speaker);
             let skip = self.read(side, bytes, host);
@@ -539,14 +541,15 @@ enum Answer {
     None,
 }
 
-fn ask(bytes: &[u8], at_start: bool) -> Answer {
+/// `begun`: the flow was seen from its first packet, and these are its first bytes.
+fn ask(bytes: &[u8], at_start: bool, begun: bool) -> Answer {
     let mut more = false;
     match encrypted::probe(bytes, at_start) {
         Probe::Yes { .. } => return Answer::Encrypted,
         Probe::More => more = true,
         Probe::No => {}
     }
-    for &protocol in PROTOCOLS {
+    for &protocol in PROTOCOLS.iter().filter(|p| begun || !p.needs_begin()) {
         match protocol.probe(bytes, at_start) {
             Probe::Yes { speaker, offset } => return Answer::Protocol(protocol, speaker, offset),
             Probe::More => more = true,

@@ -6,15 +6,23 @@
 
 pub mod driver;
 pub mod encrypted;
+mod outlet;
 #[cfg(test)]
 pub mod recorder;
 mod service;
 
 pub mod astm;
 pub mod dicom;
+pub mod ftp;
 pub mod http;
 pub mod http2;
 pub mod mllp;
+pub mod mqtt;
+pub mod postgresql;
+pub mod raw;
+pub mod redis;
+pub mod smtp;
+pub mod syslog;
 pub mod websocket;
 pub mod x12;
 
@@ -25,8 +33,22 @@ pub use service::{Authentication, ServiceFacts};
 use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
-pub static PROTOCOLS: &[&dyn Protocol] =
-    &[&dicom::Dicom, &mllp::Mllp, &astm::Astm, &x12::X12, &http2::Http2, &http::Http];
+pub static PROTOCOLS: &[&dyn Protocol] = &[
+    &dicom::Dicom,
+    &mllp::Mllp,
+    &astm::Astm,
+    &x12::X12,
+    &http2::Http2,
+    &http::Http,
+    &smtp::Smtp,
+    &ftp::Ftp,
+    &redis::Redis,
+    &syslog::Syslog,
+    &mqtt::Mqtt,
+    &postgresql::Postgresql,
+    &raw::JetDirect,
+    &raw::Raw,
+];
 
 /// A protocol: how to recognise it and how to start reading it.
 pub trait Protocol: Sync {
@@ -37,6 +59,19 @@ pub trait Protocol: Sync {
     /// `at_start` says that nothing came before them; otherwise the capture began, or lost
     /// something, in the middle.
     fn probe(&self, data: &[u8], at_start: bool) -> Probe;
+
+    /// Whether it is asked only of the first bytes of a flow that was seen from its beginning: what
+    /// it looks for stands inside other protocols, too.
+    fn needs_begin(&self) -> bool {
+        false
+    }
+
+    /// Whether a UDP datagram, whole in itself, speaks this protocol. If so, it is written to `frame`
+    /// as it would stand in a stream, so that the same parser reads both.
+    fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {
+        let _ = (data, frame);
+        false
+    }
 
     /// A parser for one flow.
     fn open(&self) -> Box<dyn Parser>;

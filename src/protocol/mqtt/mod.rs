@@ -1,0 +1,240 @@
+//! MQTT 3.1, 3.1.1 and 5: what is published is a content, under its topic.
+
+#[cfg(test)]
+mod tests;
+
+use super::outlet::Outlet;
+use super::{
+    Authentication, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress,
+    Protocol, Reason, Resync, Speaker,
+};
+
+/// Bytes of CONNECT looked at: protocol name, level and flags (MQTT 5 3.1.2).
+const CONNECT_HEAD: usize = 12;
+/// Longest topic and properties of a PUBLISH, bytes; both have lengths of their own.
+const MAX_HEAD: usize = 70 << 10;
+
+const CONNECT: u8 = 1;
+const PUBLISH: u8 = 3;
+
+/// MQTT.
+pub struct Mqtt;
+
+impl Protocol for Mqtt {
+    fn name(&self) -> &'static str {
+        "mqtt"
+    }
+
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        if !at_start {
+            return Probe::No;
+        }
+        match data.first() {
+            None => return Probe::More,
+            Some(0x10) => {}
+            Some(_) => return Probe::No,
+        }
+        let Some((_, used)) = (match length(data.get(1..).unwrap_or(b"")) {
+            Length::Is(len, used) => Some((len, used)),
+            Length::More => return Probe::More,
+            Length::Bad => None,
+        }) else {
+            return Probe::No;
+        };
+        let rest = data.get(1 + used..).unwrap_or(b"");
+        for name in [&b"\0\x04MQTT"[..], b"\0\x06MQIsdp"] {
+            let head = rest.get(..name.len()).unwrap_or(rest);
+            if name.starts_with(head) {
+                return if head.len() == name.len() {
+                    Probe::yes(Speaker::Client)
+                } else {
+                    Probe::More
+                };
+            }
+        }
+        Probe::No
+    }
+
+    fn open(&self) -> Box<dyn Parser> {
+        Box::new(MqttParser { version: 4, sides: [const { Side { left: 0, outlet: None } }; 2] })
+    }
+}
+
+enum Length {
+    /// The value, and the bytes it takes.
+    Is(u64, usize),
+    More,
+    Bad,
+}
+
+/// A variable byte integer (MQTT 5 1.5.5).
+fn length(data: &[u8]) -> Length {
+    let mut value = 0;
+    for at in 0..4 {
+        let Some(byte) = data.get(at) else { return Length::More };
+        value |= u64::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Length::Is(value, at + 1);
+        }
+    }
+    Length::Bad
+}
+
+/// One flow.
+struct MqttParser {
+    /// Protocol level: 3, 4 or 5.
+    version: u8,
+    sides: [Side; 2],
+}
+
+struct Side {
+    /// Bytes of the payload to come.
+    left: u64,
+    outlet: Option<Outlet>,
+}
+
+impl Side {
+    fn close(&mut self, complete: bool, host: &mut dyn Host) {
+        if let Some(outlet) = self.outlet.take() {
+            outlet.close(complete, host);
+        }
+    }
+}
+
+impl MqttParser {
+    /// What CONNECT says of itself (MQTT 5 3.1.2.3).
+    fn connect(&mut self, body: &[u8], host: &mut dyn Host) {
+        let name = usize::from(body.get(1).copied().unwrap_or(0));
+        self.version = body.get(2 + name).copied().unwrap_or(4);
+        let flags = body.get(3 + name).copied().unwrap_or(0);
+        if flags & 0x40 != 0 {
+            let facts = host.facts();
+            facts.authentication = Authentication::Basic;
+            facts.credentials_in_clear = true;
+        }
+    }
+
+    /// Bytes before the payload of a PUBLISH, and its topic. `Err`: how many bytes it needs.
+    fn head<'a>(&self, flags: u8, body: &'a [u8], len: u64) -> Result<(usize, &'a [u8]), usize> {
+        let Some((topic, _)) = body.split_first_chunk::<2>() else { return Err(2) };
+        let mut used = 2 + usize::from(u16::from_be_bytes(*topic));
+        let topic_end = used;
+        // A packet identifier for all but "at most once".
+        used += if flags & 0x06 == 0 { 0 } else { 2 };
+        if self.version >= 5 && (used as u64) < len {
+            match length(body.get(used..).unwrap_or(b"")) {
+                Length::Is(properties, bytes) => {
+                    used = used.saturating_add(bytes);
+                    used = used.saturating_add(usize::try_from(properties).unwrap_or(MAX_HEAD));
+                }
+                Length::More => return Err((used + 1).max(body.len() + 1)),
+                Length::Bad => return Ok((usize::MAX, b"")),
+            }
+        }
+        match body.get(2..topic_end) {
+            Some(topic) if body.len() >= used => Ok((used, topic)),
+            _ => Err(used),
+        }
+    }
+}
+
+impl Parser for MqttParser {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        host: &mut dyn Host,
+    ) -> Result<Progress, ParseError> {
+        let mut at = 0;
+        while let Some(rest @ [first, after @ ..]) = data.get(at..) {
+            let Some(side) = self.sides.get_mut(direction.index()) else { break };
+            if let Some(outlet) = side.outlet.as_mut() {
+                let len = usize::try_from(side.left).unwrap_or(usize::MAX).min(rest.len());
+                outlet.data(rest.get(..len).unwrap_or(rest), host);
+                side.left -= len as u64;
+                at += len;
+                if side.left == 0 {
+                    side.close(true, host);
+                }
+                continue;
+            }
+            let (len, used) = match length(after) {
+                Length::Is(len, used) => (len, used),
+                Length::More => return Ok(Progress::need(at, rest.len() + 1)),
+                Length::Bad => return Err(ParseError::new(Reason::Malformed, at)),
+            };
+            let body = after.get(used..).unwrap_or(b"");
+            let (kind, flags) = (first >> 4, first & 0x0f);
+            if kind == 0 {
+                return Err(ParseError::new(Reason::Malformed, at));
+            }
+            if kind == CONNECT {
+                let want = usize::try_from(len).unwrap_or(usize::MAX).min(CONNECT_HEAD);
+                if body.len() < want {
+                    return Ok(Progress::need(at, 1 + used + want));
+                }
+                self.connect(body, host);
+            }
+            if kind != PUBLISH || len == 0 {
+                return Ok(Progress::skip(at + 1 + used, len));
+            }
+            let whole = usize::try_from(len).unwrap_or(usize::MAX).min(body.len());
+            let (head, topic) = match self.head(flags, body.get(..whole).unwrap_or(body), len) {
+                Ok(found) => found,
+                Err(need) if need as u64 <= len && need <= MAX_HEAD => {
+                    return Ok(Progress::need(at, 1 + used + need));
+                }
+                Err(_) => return Err(ParseError::new(Reason::Malformed, at)),
+            };
+            if head as u64 > len {
+                return Err(ParseError::new(Reason::Malformed, at));
+            }
+            host.unit("message");
+            at += 1 + used + head;
+            let left = len - head as u64;
+            if left > 0 {
+                let topic = String::from_utf8_lossy(topic);
+                let hint = Hint {
+                    direction,
+                    media: Media::Type { content_type: "", name: &topic },
+                    operation: "PUBLISH",
+                    codings: &[],
+                    layer: "mqtt",
+                };
+                let outlet = Some(Outlet::open(&hint, host));
+                if let Some(side) = self.sides.get_mut(direction.index()) {
+                    *side = Side { left, outlet };
+                }
+            }
+        }
+        Ok(Progress::consumed(at))
+    }
+
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+        let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
+        if let Some(outlet) = side.outlet.as_mut()
+            && len < side.left
+        {
+            outlet.gap(len, host);
+            side.left -= len;
+            return Resync::Known { skip: 0 };
+        }
+        side.close(false, host);
+        // Packets have no mark to be found by.
+        Resync::Lost
+    }
+
+    fn resync(&mut self, _direction: Direction, _data: &[u8]) -> Option<usize> {
+        None
+    }
+
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn Host) {
+        if let Some(side) = self.sides.get_mut(direction.index()) {
+            side.close(false, host);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        0
+    }
+}

@@ -1,0 +1,49 @@
+//! A content that a parser is handing on, and how much of it is not wanted.
+
+use super::{ContentId, Hint, Host, Want};
+
+/// An open content.
+pub struct Outlet {
+    id: ContentId,
+    /// Bytes to come that the content does not want.
+    unwanted: u64,
+}
+
+impl Outlet {
+    /// Opens a content.
+    pub fn open(hint: &Hint<'_>, host: &mut dyn Host) -> Self {
+        Self { id: host.open(hint), unwanted: 0 }
+    }
+
+    /// Its next bytes.
+    pub fn data(&mut self, bytes: &[u8], host: &mut dyn Host) {
+        let hidden = usize::try_from(self.unwanted).unwrap_or(usize::MAX).min(bytes.len());
+        if self.unwanted != Want::NOTHING.skip {
+            self.unwanted -= hidden as u64;
+        }
+        if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
+            self.unwanted = host.data(self.id, wanted).skip;
+        }
+    }
+
+    /// `len` of its bytes are missing.
+    pub fn gap(&mut self, len: u64, host: &mut dyn Host) {
+        let hidden = len.min(self.unwanted);
+        if self.unwanted != Want::NOTHING.skip {
+            self.unwanted -= hidden;
+        }
+        if len > hidden {
+            self.unwanted = host.gap(self.id, len - hidden).skip;
+        }
+    }
+
+    /// Whether nothing of the rest is wanted.
+    pub const fn is_done(&self) -> bool {
+        self.unwanted == Want::NOTHING.skip
+    }
+
+    /// It has ended.
+    pub fn close(self, complete: bool, host: &mut dyn Host) {
+        host.close(self.id, complete);
+    }
+}

@@ -1,0 +1,79 @@
+use super::super::recorder::{Piece, Recorder, play};
+use super::super::{Driver, DriverLimits, News};
+use crate::flow::{Orientation, Side};
+use Piece::Client;
+use proptest::prelude::*;
+
+fn recognised(bytes: &[u8]) -> Option<&'static str> {
+    let of = |size| {
+        let (host, news) = play(&[Client(bytes)], size);
+        let known = news.iter().find_map(|n| match n {
+            News::Recognised(name) => Some(*name),
+            News::Opaque(..) => None,
+        });
+        let own = matches!(known, Some("raw" | "jetdirect"));
+        if own {
+            assert_eq!(host.contents[0].bytes, bytes, "all of it, in pieces of {size}");
+        }
+        known.filter(|_| own)
+    };
+    let whole = of(usize::MAX);
+    for size in [1, 2, 3, 7, 100] {
+        assert_eq!(of(size), whole, "in pieces of {size}");
+    }
+    whole
+}
+
+#[test]
+fn documents() {
+    let dicom = [&[0; 128][..], b"DICM\x02\0"].concat();
+    for document in [
+        &b"%PDF-1.7\n"[..],
+        b"PK\x03\x04\x14\0",
+        b"mrn,last_name,first_name\r\n1,A,B\r\n",
+        "Patienten-ID;Nachname;Geburtsdatum (TT.MM.JJJJ);Größe\n".as_bytes(),
+        b" {\"mrn\" : 7}",
+        b"[ {\"mrn\":7}]",
+        b"<?xml version='1.0'?><a/>",
+        &dicom,
+    ] {
+        assert_eq!(recognised(document), Some("raw"), "{document:?}");
+    }
+    assert_eq!(recognised(b"^XA^FDx^FS^XZ"), Some("jetdirect"));
+    assert_eq!(recognised(b"\r\n~DGR:A.GRF,1,1,00\n^XA^XZ"), Some("jetdirect"));
+}
+
+#[test]
+fn conversations() {
+    for text in [
+        &b"hello, world, again!\n"[..],
+        b"LIST a,b\n",
+        b"1,2,3\n",
+        b"{a:1}",
+        b"[1,2]",
+        b"a,b\n",
+        b"\0\0\0\0\0",
+        b"PK",
+        b"^X",
+    ] {
+        assert_eq!(recognised(text), None, "{text:?}");
+    }
+}
+
+#[test]
+fn the_middle_of_a_flow_is_no_document() {
+    let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
+    for (sure, known) in [(true, Some("raw")), (false, None)] {
+        let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure });
+        driver.data(Side::High, b"{\"mrn\":7}", &mut Recorder::default());
+        assert_eq!(driver.protocol(), known);
+    }
+}
+
+proptest! {
+    #[test]
+    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+        play(&[Client(b"a,b,c\n"), Piece::ClientGap(3), Client(&bytes), Piece::Server(&bytes)], size);
+        play(&[Client(&bytes)], size);
+    }
+}

@@ -1,0 +1,187 @@
+//! What commands and answers hold, and how it is handed on.
+
+use super::super::outlet::Outlet;
+use super::super::{Direction, Hint, Host, Media};
+
+/// Where the values of a command or an answer stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// No values.
+    Nothing,
+    /// Fields and values in turn.
+    Pairs { from: usize },
+    /// Each `every`th element is a value of its own.
+    Values { from: usize, every: usize },
+}
+
+/// What an element is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Nothing,
+    Field,
+    Value,
+    Whole,
+}
+
+impl Shape {
+    /// By the first word of a command.
+    pub fn of_command(verb: &[u8]) -> Self {
+        match verb {
+            b"HSET" | b"HMSET" | b"HSETNX" => Self::Pairs { from: 2 },
+            b"XADD" => Self::Pairs { from: 3 },
+            b"MSET" | b"MSETNX" => Self::Values { from: 2, every: 2 },
+            b"SET" | b"SETNX" | b"GETSET" | b"SETEX" | b"PSETEX" | b"LPUSH" | b"RPUSH"
+            | b"LPUSHX" | b"RPUSHX" | b"SADD" | b"PUBLISH" | b"SPUBLISH" | b"ZADD" | b"LSET"
+            | b"JSON.SET" | b"APPEND" => Self::Values { from: 2, every: 1 },
+            _ => Self::Nothing,
+        }
+    }
+
+    /// What comes back.
+    pub fn of_answer(verb: &[u8]) -> Self {
+        match verb {
+            b"HGETALL" | b"HSCAN" | b"XRANGE" | b"XREAD" => Self::Pairs { from: 0 },
+            b"CONFIG" | b"INFO" | b"COMMAND" | b"CLIENT" | b"KEYS" | b"SCAN" | b"HKEYS" => {
+                Self::Nothing
+            }
+            _ => Self::Values { from: 0, every: 1 },
+        }
+    }
+
+    /// What element `index` is.
+    pub fn part(self, index: usize) -> Part {
+        match self {
+            Self::Pairs { from } if index >= from => {
+                if (index - from).is_multiple_of(2) {
+                    Part::Field
+                } else {
+                    Part::Value
+                }
+            }
+            Self::Values { from, every } if index >= from => {
+                if (index - from).is_multiple_of(every) { Part::Whole } else { Part::Nothing }
+            }
+            _ => Part::Nothing,
+        }
+    }
+}
+
+/// Hands values on.
+pub struct Emitter {
+    outlet: Option<Outlet>,
+    /// The fields of a hash are written.
+    object: bool,
+    /// A string of the object is open.
+    string: bool,
+    field: bool,
+}
+
+impl Emitter {
+    pub const fn new() -> Self {
+        Self { outlet: None, object: false, string: false, field: false }
+    }
+
+    /// Bytes of an element; `first`: it begins here.
+    pub fn bytes(
+        &mut self,
+        part: Part,
+        bytes: &[u8],
+        first: bool,
+        key: &[u8],
+        direction: Direction,
+        host: &mut dyn Host,
+    ) {
+        let hint = |content_type| Hint {
+            direction,
+            media: Media::Type { content_type, name: "" },
+            operation: "",
+            codings: &[],
+            layer: "redis",
+        };
+        match part {
+            Part::Nothing => {}
+            Part::Whole => {
+                let open = || Outlet::open(&hint(""), host);
+                let outlet = self.outlet.take().unwrap_or_else(open);
+                self.outlet.insert(outlet).data(bytes, host);
+            }
+            Part::Field | Part::Value => {
+                let begun = self.outlet.is_some();
+                let open = || Outlet::open(&hint("application/json"), host);
+                let mut outlet = self.outlet.take().unwrap_or_else(open);
+                if !begun {
+                    self.object = true;
+                    outlet.data(b"{", host);
+                    name(key, &mut outlet, host);
+                }
+                self.field = part == Part::Field;
+                if first {
+                    self.string = true;
+                    outlet.data(if self.field { b",\"" } else { b":\"" }, host);
+                }
+                escape(bytes, &mut outlet, host);
+                self.outlet = Some(outlet);
+            }
+        }
+    }
+
+    /// The element is complete.
+    pub fn element(&mut self, host: &mut dyn Host) {
+        if !self.object {
+            self.close(true, host);
+        } else if std::mem::take(&mut self.string)
+            && let Some(outlet) = self.outlet.as_mut()
+        {
+            outlet.data(b"\"", host);
+        }
+    }
+
+    pub fn gap(&mut self, len: u64, host: &mut dyn Host) {
+        if let Some(outlet) = self.outlet.as_mut() {
+            outlet.gap(len, host);
+        }
+    }
+
+    /// All elements are there.
+    pub fn close(&mut self, complete: bool, host: &mut dyn Host) {
+        if let Some(mut outlet) = self.outlet.take() {
+            if self.object && complete {
+                outlet.data(if self.field { b":null}" } else { b"}" }, host);
+            }
+            outlet.close(complete, host);
+        }
+        *self = Self::new();
+    }
+}
+
+/// The key says whose hash it is: `patient:7` is the patient with the id 7.
+fn name(key: &[u8], outlet: &mut Outlet, host: &mut dyn Host) {
+    let mut parts = key.rsplit(|b| *b == b':');
+    match (parts.next(), parts.next()) {
+        (Some(id), Some(kind)) if !id.is_empty() && !kind.is_empty() => {
+            let kind = kind.strip_suffix(b"s").unwrap_or(kind);
+            outlet.data(b"\"", host);
+            escape(kind, outlet, host);
+            outlet.data(b"_id\":\"", host);
+            escape(id, outlet, host);
+            outlet.data(b"\"", host);
+        }
+        _ => outlet.data(b"\"\":0", host),
+    }
+}
+
+/// Bytes of a JSON string (RFC 8259 7).
+fn escape(bytes: &[u8], outlet: &mut Outlet, host: &mut dyn Host) {
+    let special = |b: &u8| matches!(b, b'"' | b'\\') || *b < b' ';
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(special) {
+        let (plain, tail) = rest.split_at(at);
+        outlet.data(plain, host);
+        match tail.first() {
+            Some(byte @ (b'"' | b'\\')) => outlet.data(&[b'\\', *byte], host),
+            _ => outlet.data(b" ", host),
+        }
+        rest = tail.get(1..).unwrap_or_default();
+    }
+    outlet.data(rest, host);
+}

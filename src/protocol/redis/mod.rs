@@ -1,0 +1,368 @@
+//! Redis and its kin (RESP2 and RESP3). Hashes are handed on as a JSON object of their fields, other
+//! values as contents of their own.
+
+mod emit;
+
+#[cfg(test)]
+mod tests;
+
+use super::{
+    Authentication, Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Reason,
+    Resync, Speaker,
+};
+use emit::{Emitter, Shape};
+use memchr::memchr;
+use std::collections::VecDeque;
+
+/// Longest line (a header, a simple string, an inline command), bytes.
+const MAX_LINE: usize = 64 << 10;
+/// How deep arrays may nest.
+const MAX_DEPTH: usize = 16;
+/// Commands without an answer yet that are remembered.
+const MAX_PENDING: usize = 1024;
+/// Longest word of a command, or key, that is kept, bytes.
+const MAX_WORD: usize = 128;
+
+/// RESP.
+pub struct Redis;
+
+impl Protocol for Redis {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        if at_start {
+            return command(data);
+        }
+        let found = memchr::memmem::find_iter(data, b"\r\n*")
+            .map(|at| at + 2)
+            .find(|at| data.get(*at..).is_some_and(|d| matches!(command(d), Probe::Yes { .. })));
+        match found {
+            Some(offset) => Probe::Yes { speaker: Speaker::Client, offset },
+            None => Probe::No,
+        }
+    }
+
+    fn open(&self) -> Box<dyn Parser> {
+        Box::new(RedisParser { sides: [Reader::new(), Reader::new()], pending: VecDeque::new() })
+    }
+}
+
+/// Whether a command begins at `data`: `*2`, `$3`, and a word of letters.
+fn command(data: &[u8]) -> Probe {
+    let mut rest = data;
+    for sigil in [b'*', b'$'] {
+        let Some((first, tail)) = rest.split_first() else { return Probe::More };
+        let digits = tail.iter().take_while(|b| b.is_ascii_digit()).count();
+        if *first != sigil || digits > 6 {
+            return Probe::No;
+        }
+        match tail.get(digits..).unwrap_or(b"") {
+            [] | [b'\r'] => return Probe::More,
+            [b'\r', b'\n', after @ ..] if digits > 0 => rest = after,
+            _ => return Probe::No,
+        }
+    }
+    match rest {
+        [] | [_] => Probe::More,
+        [a, b, ..] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
+            Probe::yes(Speaker::Client)
+        }
+        _ => Probe::No,
+    }
+}
+
+/// One flow.
+struct RedisParser {
+    sides: [Reader; 2],
+    /// What the answers to come hold.
+    pending: VecDeque<Asked>,
+}
+
+/// A command that was not answered yet.
+struct Asked {
+    shape: Shape,
+    /// The key, for the answer.
+    key: Vec<u8>,
+}
+
+/// One direction.
+struct Reader {
+    /// Elements that are still to come, of each array that is open.
+    open: Vec<u64>,
+    /// The bulk string that is being read.
+    bulk: Option<u64>,
+    /// Elements of the command or answer so far.
+    index: usize,
+    /// First word of a command.
+    verb: Vec<u8>,
+    key: Vec<u8>,
+    shape: Shape,
+    emitter: Emitter,
+}
+
+impl Reader {
+    const fn new() -> Self {
+        Self {
+            open: Vec::new(),
+            bulk: None,
+            index: 0,
+            verb: Vec::new(),
+            key: Vec::new(),
+            shape: Shape::Nothing,
+            emitter: Emitter::new(),
+        }
+    }
+
+    /// Bytes of an element.
+    fn bytes(
+        &mut self,
+        client: bool,
+        bytes: &[u8],
+        first: bool,
+        direction: Direction,
+        host: &mut dyn Host,
+    ) {
+        if client && self.index < 2 {
+            let word = if self.index == 0 { &mut self.verb } else { &mut self.key };
+            if first {
+                word.clear();
+            }
+            let room = MAX_WORD.saturating_sub(word.len());
+            word.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+            return;
+        }
+        let part = self.shape.part(self.index);
+        self.emitter.bytes(part, bytes, first, &self.key, direction, host);
+    }
+
+    /// An element is complete.
+    fn element(&mut self, client: bool, host: &mut dyn Host) {
+        if client && self.index == 0 {
+            self.verb.make_ascii_uppercase();
+            self.shape = Shape::of_command(&self.verb);
+        } else {
+            self.emitter.element(host);
+        }
+        self.index += 1;
+    }
+}
+
+impl Parser for RedisParser {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        host: &mut dyn Host,
+    ) -> Result<Progress, ParseError> {
+        let client = direction == Direction::ClientToServer;
+        let mut at = 0;
+        while let Some(rest @ [first, ..]) = data.get(at..) {
+            let Some(reader) = self.sides.get_mut(direction.index()) else { break };
+            if let Some(left) = reader.bulk {
+                if left > 0 {
+                    let len = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    reader.bytes(client, rest.get(..len).unwrap_or(rest), false, direction, host);
+                    reader.bulk = Some(left - len as u64);
+                    at += len;
+                    continue;
+                }
+                if rest.len() < 2 {
+                    return Ok(Progress::need(at, 2));
+                }
+                if !rest.starts_with(b"\r\n") {
+                    return Err(ParseError::new(Reason::Malformed, at));
+                }
+                at += 2;
+                reader.bulk = None;
+                reader.element(client, host);
+                self.settle(direction, host);
+                continue;
+            }
+            let Some(lf) = memchr(b'\n', rest) else {
+                if rest.len() > MAX_LINE {
+                    return Err(ParseError::new(Reason::Limit, at));
+                }
+                return Ok(Progress::need(at, rest.len() + 1));
+            };
+            let line = rest.get(1..lf).unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if client && reader.open.is_empty() && *first != b'*' {
+                at += lf + 1;
+                self.inline(rest.get(..lf).unwrap_or_default(), host);
+                continue;
+            }
+            let number = || {
+                let text = std::str::from_utf8(line).ok()?;
+                text.parse::<i64>().ok()
+            };
+            match first {
+                b'*' | b'~' | b'>' | b'%' | b'|' => {
+                    let Some(count) = number() else {
+                        return Err(ParseError::new(Reason::Malformed, at));
+                    };
+                    if reader.open.len() >= MAX_DEPTH {
+                        return Err(ParseError::new(Reason::Limit, at));
+                    }
+                    self.begin(direction, *first, u64::try_from(count).unwrap_or(0), host);
+                }
+                b'$' | b'=' | b'!' => {
+                    let Some(len) = number() else {
+                        return Err(ParseError::new(Reason::Malformed, at));
+                    };
+                    self.scalar(direction);
+                    let Some(reader) = self.sides.get_mut(direction.index()) else { break };
+                    if let Ok(len) = u64::try_from(len) {
+                        reader.bytes(client, &[], true, direction, host);
+                        reader.bulk = Some(len);
+                    } else {
+                        if !reader.open.is_empty() {
+                            reader.bytes(client, &[], true, direction, host);
+                        }
+                        reader.element(client, host);
+                    }
+                }
+                b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => {
+                    self.scalar(direction);
+                    let Some(reader) = self.sides.get_mut(direction.index()) else { break };
+                    // Numbers are values, too; statuses and errors are not.
+                    if matches!(first, b':' | b',') && !reader.open.is_empty() {
+                        reader.bytes(client, line, true, direction, host);
+                    }
+                    reader.element(client, host);
+                }
+                _ => return Err(ParseError::new(Reason::Malformed, at)),
+            }
+            at += lf + 1;
+            if self.sides.get(direction.index()).is_some_and(|r| r.bulk.is_none()) {
+                self.settle(direction, host);
+            }
+        }
+        Ok(Progress::consumed(at))
+    }
+
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+        let Some(reader) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
+        if let Some(left) = reader.bulk
+            && len <= left
+        {
+            reader.emitter.gap(len, host);
+            reader.bulk = Some(left - len);
+            return Resync::Known { skip: 0 };
+        }
+        reader.emitter.close(false, host);
+        reader.open.clear();
+        reader.bulk = None;
+        reader.index = 0;
+        self.pending.clear();
+        Resync::Search
+    }
+
+    fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
+        memchr::memmem::find(data, b"\r\n*").map(|at| at + 2)
+    }
+
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn Host) {
+        if let Some(reader) = self.sides.get_mut(direction.index()) {
+            reader.emitter.close(false, host);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        self.pending.iter().map(|a| size_of::<Asked>() + a.key.capacity()).sum()
+    }
+}
+
+impl RedisParser {
+    /// An answer begins: what was asked for.
+    fn answer(&mut self, direction: Direction, several: bool) {
+        if direction == Direction::ClientToServer {
+            return;
+        }
+        let asked = self.pending.pop_front();
+        let Some(reader) = self.sides.get_mut(direction.index()) else { return };
+        reader.index = 0;
+        reader.key.clear();
+        reader.shape = match asked {
+            Some(asked) => {
+                reader.key = asked.key;
+                asked.shape
+            }
+            // Fields and values in turn, as far as anyone knows.
+            None if several => Shape::Pairs { from: 0 },
+            None => Shape::Values { from: 0, every: 1 },
+        };
+    }
+
+    fn scalar(&mut self, direction: Direction) {
+        if self.sides.get(direction.index()).is_some_and(|r| r.open.is_empty()) {
+            self.answer(direction, false);
+        }
+    }
+
+    fn begin(&mut self, direction: Direction, kind: u8, count: u64, host: &mut dyn Host) {
+        let top = self.sides.get(direction.index()).is_some_and(|r| r.open.is_empty());
+        // What is pushed (RESP3 `>`) answers no command.
+        if top && kind != b'>' {
+            self.answer(direction, true);
+        }
+        let Some(reader) = self.sides.get_mut(direction.index()) else { return };
+        if top {
+            reader.index = 0;
+            host.unit(if direction == Direction::ClientToServer { "request" } else { "response" });
+        } else {
+            // The fields of an entry (XRANGE) are a hash of their own.
+            reader.emitter.close(true, host);
+            reader.index = 0;
+            if direction == Direction::ServerToClient && count.is_multiple_of(2) {
+                reader.shape = Shape::Pairs { from: 0 };
+            }
+        }
+        let count = if matches!(kind, b'%' | b'|') { count.saturating_mul(2) } else { count };
+        reader.open.push(count.saturating_add(1));
+    }
+
+    /// Ends what is complete behind an element.
+    fn settle(&mut self, direction: Direction, host: &mut dyn Host) {
+        let client = direction == Direction::ClientToServer;
+        let Some(reader) = self.sides.get_mut(direction.index()) else { return };
+        // An array counts itself, so that one without elements ends like any other.
+        while let Some(left) = reader.open.last_mut() {
+            *left = left.saturating_sub(1);
+            if *left > 0 {
+                return;
+            }
+            reader.open.pop();
+            reader.emitter.close(true, host);
+        }
+        reader.emitter.close(true, host);
+        if client {
+            let words = [std::mem::take(&mut reader.verb), std::mem::take(&mut reader.key)];
+            reader.index = 0;
+            let [verb, key] = words;
+            self.asked(&verb, key, host);
+        }
+    }
+
+    /// A command without the framing, as typed (`PING`).
+    fn inline(&mut self, line: &[u8], host: &mut dyn Host) {
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
+        if let Some(verb) = words.next() {
+            let key = words.next().unwrap_or(b"");
+            let verb = verb.get(..MAX_WORD).unwrap_or(verb).to_ascii_uppercase();
+            self.asked(&verb, key.get(..MAX_WORD).unwrap_or(key).to_vec(), host);
+        }
+    }
+
+    fn asked(&mut self, verb: &[u8], key: Vec<u8>, host: &mut dyn Host) {
+        if verb == b"AUTH" {
+            let facts = host.facts();
+            facts.authentication = Authentication::Basic;
+            facts.credentials_in_clear = true;
+        }
+        if self.pending.len() < MAX_PENDING {
+            self.pending.push_back(Asked { shape: Shape::of_answer(verb), key });
+        }
+    }
+}

@@ -1,0 +1,75 @@
+use super::super::recorder::{Piece, play};
+use Piece::{Client, ClientGap, Server};
+use proptest::prelude::*;
+
+fn contents(pieces: &[Piece<'_>]) -> Vec<String> {
+    let of = |size| {
+        let (host, _) = play(pieces, size);
+        let text = |b: &[u8]| String::from_utf8(b.to_vec()).expect("text");
+        host.contents.iter().map(|c| text(&c.bytes)).collect::<Vec<_>>()
+    };
+    let whole = of(usize::MAX);
+    for size in 1..30 {
+        assert_eq!(of(size), whole, "in pieces of {size}");
+    }
+    whole
+}
+
+#[test]
+fn hashes_are_objects() {
+    let got = contents(&[
+        Client(b"*6\r\n$4\r\nHSET\r\n$9\r\npatient:7\r\n$4\r\nname\r\n$5\r\nA \"B\"\r\n$3\r\ndob\r\n$10\r\n1970-01-01\r\n"),
+        Server(b":2\r\n"),
+        Client(b"*2\r\n$7\r\nHGETALL\r\n$9\r\npatient:7\r\n"),
+        Server(b"*4\r\n$4\r\nname\r\n$3\r\nA B\r\n$3\r\nage\r\n$-1\r\n"),
+        Client(b"*2\r\n$7\r\nhgetall\r\n$1\r\nx\r\n"),
+        Server(b"%1\r\n$4\r\nname\r\n:7\r\n"),
+    ]);
+    assert_eq!(
+        got,
+        [
+            "{\"patient_id\":\"7\",\"name\":\"A \\\"B\\\"\",\"dob\":\"1970-01-01\"}",
+            "{\"patient_id\":\"7\",\"name\":\"A B\",\"age\":\"\"}",
+            "{\"\":0,\"name\":\"7\"}",
+        ]
+    );
+}
+
+#[test]
+fn values_are_contents() {
+    let got = contents(&[
+        Client(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$9\r\n{\"mrn\":7}\r\nPING\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nKEYS\r\n"),
+        Server(b"+OK\r\n+PONG\r\n$9\r\n{\"mrn\":7}\r\n*1\r\n$1\r\nk\r\n"),
+    ]);
+    assert_eq!(got, ["{\"mrn\":7}", "{\"mrn\":7}"]);
+}
+
+#[test]
+fn secrets() {
+    let (host, _) = play(&[Client(b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n")], 5);
+    assert!(host.facts.credentials_in_clear && host.contents.is_empty());
+    assert!(!format!("{:?}", host.facts).contains("secret"));
+}
+
+#[test]
+fn depth_and_counts_are_capped() {
+    let deep = [b"*1\r\n$4\r\nPING\r\n".to_vec(), b"*9\r\n".repeat(1000)].concat();
+    play(&[Client(&deep), Server(&deep)], 100);
+    play(
+        &[
+            Client(b"*1\r\n$4\r\nPING\r\n"),
+            Server(b"*9223372036854775807\r\n%9223372036854775807\r\n$9223372036854775807\r\nx"),
+        ],
+        7,
+    );
+}
+
+proptest! {
+    #[test]
+    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+        let start = b"*2\r\n$4\r\nHSET\r\n$5\r\n";
+        play(&[Client(start), Client(&bytes), ClientGap(3), Client(&bytes), Server(&bytes)], size);
+        let signs: Vec<u8> = bytes.iter().map(|b| b"*$%\r\n1234:+-~>a_"[usize::from(*b) % 16]).collect();
+        play(&[Client(start), Client(&signs), Server(&signs)], size);
+    }
+}

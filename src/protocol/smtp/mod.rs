@@ -1,0 +1,281 @@
+//! SMTP (RFC 5321), with chunks (RFC 3030), pipelining (RFC 2920), AUTH (RFC 4954) and STARTTLS
+//! (RFC 3207); LMTP (RFC 2033), too. Each message is one content.
+//!
+//! Secrets are passed over where they stand; that they crossed in clear is kept.
+
+mod start;
+
+#[cfg(test)]
+mod tests;
+
+use super::outlet::Outlet;
+use super::{
+    Authentication, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress,
+    Protocol, Reason, Resync, ServiceFacts,
+};
+use memchr::{memchr, memmem};
+
+/// Longest command or reply line, bytes: what AUTH needs (RFC 4954 4).
+const MAX_LINE: usize = 16 << 10;
+
+/// SMTP.
+pub struct Smtp;
+
+impl Protocol for Smtp {
+    fn name(&self) -> &'static str {
+        "smtp"
+    }
+
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        start::probe(data, at_start)
+    }
+
+    fn open(&self) -> Box<dyn Parser> {
+        Box::<SmtpParser>::default()
+    }
+}
+
+/// One flow.
+#[derive(Default)]
+struct SmtpParser {
+    mode: Mode,
+    message: Option<Outlet>,
+    /// The client asked for TLS, and was not answered yet.
+    tls: bool,
+    /// The greeting was read.
+    greeted: bool,
+}
+
+/// What the client sends.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Mode {
+    /// Commands.
+    #[default]
+    Command,
+    /// A message up to the line with a dot (RFC 5321 4.5.2).
+    Text {
+        /// The next byte is the first of a line.
+        line_start: bool,
+        /// A part of it was lost, perhaps its end.
+        holed: bool,
+    },
+    /// A chunk of so many bytes (RFC 3030 2).
+    Chunk { left: u64, last: bool },
+}
+
+impl SmtpParser {
+    fn deliver(&mut self, direction: Direction, bytes: &[u8], host: &mut dyn Host) {
+        let message = self.message.get_or_insert_with(|| {
+            host.unit("message");
+            let media = Media::Type { content_type: "message/rfc822", name: "" };
+            let hint = Hint { direction, media, operation: "DATA", codings: &[], layer: "smtp" };
+            Outlet::open(&hint, host)
+        });
+        message.data(bytes, host);
+    }
+
+    fn finish(&mut self, complete: bool, host: &mut dyn Host) {
+        self.mode = Mode::Command;
+        if let Some(message) = self.message.take() {
+            message.close(complete, host);
+        }
+    }
+
+    fn command(&mut self, line: &[u8], host: &mut dyn Host) {
+        let line = line.trim_ascii();
+        let end = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
+        let (verb, rest) = line.split_at(end);
+        let is = |word: &[u8]| verb.eq_ignore_ascii_case(word);
+        if is(b"DATA") && rest.is_empty() {
+            self.mode = Mode::Text { line_start: true, holed: false };
+        } else if is(b"BDAT") {
+            let text = String::from_utf8_lossy(rest);
+            let mut words = text.split_ascii_whitespace();
+            if let Some(left) = words.next().and_then(|n| n.parse().ok()) {
+                let last = words.next().is_some_and(|w| w.eq_ignore_ascii_case("LAST"));
+                self.mode = Mode::Chunk { left, last };
+            }
+        } else if is(b"STARTTLS") {
+            self.tls = true;
+        } else if is(b"AUTH") {
+            let mechanism = rest.trim_ascii_start().split(|b| *b == b' ').next().unwrap_or(b"");
+            authenticate(mechanism, host.facts());
+        } else if is(b"RSET") || is(b"MAIL") {
+            self.finish(false, host);
+        }
+    }
+
+    /// A line of the server. True if TLS begins behind it.
+    fn reply(&mut self, line: &[u8], host: &mut dyn Host) -> bool {
+        let Some((code, text)) = line.split_first_chunk::<3>() else { return false };
+        if !std::mem::replace(&mut self.greeted, true) && code == b"220" {
+            // The name of the host, then what the server says of itself.
+            let text = String::from_utf8_lossy(text);
+            let software = text.trim_start_matches([' ', '-']).split_once(' ');
+            if let Some((_, software)) = software {
+                ServiceFacts::set(&mut host.facts().software, software.trim());
+            }
+            return false;
+        }
+        if text.first() == Some(&b'-') {
+            return false;
+        }
+        let refused = matches!(code, [b'4' | b'5', ..]);
+        if self.tls {
+            self.tls = false;
+            if code == b"220" {
+                return true;
+            }
+        }
+        match self.mode {
+            Mode::Command if code == b"354" && self.message.is_none() => {
+                self.mode = Mode::Text { line_start: true, holed: false };
+            }
+            // Nothing of a message that was refused is sent.
+            Mode::Text { .. } if refused && self.message.is_none() => self.mode = Mode::Command,
+            // It was answered, so its end stood in the hole.
+            Mode::Text { holed: true, .. } => self.finish(false, host),
+            _ => {}
+        }
+        false
+    }
+}
+
+/// What the client shows of itself (RFC 4616, RFC 2195, RFC 7628).
+fn authenticate(mechanism: &[u8], facts: &mut ServiceFacts) {
+    let is = |name: &[u8]| mechanism.eq_ignore_ascii_case(name);
+    if is(b"PLAIN") || is(b"LOGIN") {
+        facts.authentication = Authentication::Basic;
+        facts.credentials_in_clear = true;
+    } else if is(b"XOAUTH2") || is(b"OAUTHBEARER") {
+        facts.authentication = Authentication::Bearer;
+        facts.credentials_in_clear = true;
+    } else {
+        facts.authentication = Authentication::Digest;
+    }
+}
+
+impl Parser for SmtpParser {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        host: &mut dyn Host,
+    ) -> Result<Progress, ParseError> {
+        let client = direction == Direction::ClientToServer;
+        let mut at = 0;
+        while let Some(rest @ [first, ..]) = data.get(at..) {
+            let mode = if client { self.mode } else { Mode::Command };
+            match mode {
+                // The answer was not seen, but here is the handshake (RFC 8446 5.1).
+                Mode::Command if client && self.tls && *first == 22 => {
+                    return Ok(Progress { switch: true, ..Progress::consumed(at) });
+                }
+                Mode::Command => {
+                    let Some(lf) = memchr(b'\n', rest) else {
+                        if rest.len() > MAX_LINE {
+                            return Err(ParseError::new(Reason::Malformed, at));
+                        }
+                        return Ok(Progress::need(at, rest.len() + 1));
+                    };
+                    let line = rest.get(..lf).unwrap_or(rest);
+                    at += lf + 1;
+                    if client {
+                        self.command(line, host);
+                    } else if self.reply(line, host) {
+                        return Ok(Progress { switch: true, ..Progress::consumed(at) });
+                    }
+                }
+                Mode::Text { line_start: true, holed } if *first == b'.' => match rest {
+                    [_, b'\r', b'\n', ..] => {
+                        at += 3;
+                        self.finish(!holed, host);
+                    }
+                    [_, b'\n', ..] => {
+                        at += 2;
+                        self.finish(!holed, host);
+                    }
+                    [_] | [_, b'\r'] => return Ok(Progress::need(at, rest.len() + 1)),
+                    _ => {
+                        // RFC 5321 4.5.2: the first dot was added on the way.
+                        at += 1;
+                        self.mode = Mode::Text { line_start: false, holed };
+                    }
+                },
+                Mode::Text { holed, .. } => {
+                    let end = memmem::find(rest, b"\n.").map_or(rest.len(), |at| at + 1);
+                    let text = rest.get(..end).unwrap_or(rest);
+                    self.deliver(direction, text, host);
+                    self.mode = Mode::Text { line_start: text.ends_with(b"\n"), holed };
+                    at += text.len();
+                }
+                Mode::Chunk { left, last } => {
+                    let len = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    self.deliver(direction, rest.get(..len).unwrap_or(rest), host);
+                    at += len;
+                    self.chunk(left - len as u64, last, host);
+                }
+            }
+            // A chunk without bytes ends where it begins.
+            if client && let Mode::Chunk { left: 0, last } = self.mode {
+                self.chunk(0, last, host);
+            }
+        }
+        Ok(Progress::consumed(at))
+    }
+
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+        if direction != Direction::ClientToServer {
+            return Resync::Search;
+        }
+        match self.mode {
+            Mode::Command => return Resync::Search,
+            Mode::Text { .. } => {
+                self.mode = Mode::Text { line_start: false, holed: true };
+                self.hole(len, host);
+            }
+            Mode::Chunk { left, last } => {
+                self.hole(len.min(left), host);
+                self.chunk(left.saturating_sub(len), last, host);
+                if len > left {
+                    return Resync::Search;
+                }
+            }
+        }
+        Resync::Known { skip: 0 }
+    }
+
+    fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
+        memchr(b'\n', data).map(|at| at + 1)
+    }
+
+    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, host: &mut dyn Host) {
+        if direction == Direction::ClientToServer {
+            if self.mode != Mode::Command && !rest.is_empty() {
+                self.deliver(direction, rest, host);
+            }
+            self.finish(false, host);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        0
+    }
+}
+
+impl SmtpParser {
+    /// `left` bytes of the chunk are still to come.
+    fn chunk(&mut self, left: u64, last: bool, host: &mut dyn Host) {
+        match (left, last) {
+            (0, true) => self.finish(true, host),
+            (0, false) => self.mode = Mode::Command,
+            _ => self.mode = Mode::Chunk { left, last },
+        }
+    }
+
+    fn hole(&mut self, len: u64, host: &mut dyn Host) {
+        if let Some(message) = self.message.as_mut() {
+            message.gap(len, host);
+        }
+    }
+}

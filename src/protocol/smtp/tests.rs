@@ -1,0 +1,137 @@
+use super::super::recorder::{Piece, play};
+use super::super::{Authentication, News, Reason};
+use Piece::{Client, ClientGap, Server};
+use proptest::prelude::*;
+
+const HELLO: &[u8] = b"EHLO ws1\r\n";
+const BANNER: &[u8] = b"220 mx.example.org ESMTP Postfix\r\n";
+
+fn bodies(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
+    let of = |size| {
+        let (host, _) = play(pieces, size);
+        for content in &host.contents {
+            assert_eq!((content.media.as_str(), content.layer), ("message/rfc822", "smtp"));
+            assert_eq!(content.operation, "DATA");
+        }
+        let text = |b: &[u8]| String::from_utf8(b.to_vec()).expect("text");
+        host.contents.iter().map(|c| (text(&c.bytes), c.complete)).collect::<Vec<_>>()
+    };
+    let whole = of(usize::MAX);
+    for size in 1..40 {
+        assert_eq!(of(size), whole, "in pieces of {size}");
+    }
+    whole
+}
+
+#[test]
+fn messages_without_their_stuffing() {
+    let got = bodies(&[
+        Server(BANNER),
+        Client(HELLO),
+        Server(b"250-mx.example.org\r\n250 HELP\r\n"),
+        Client(b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n"),
+        Server(b"250 OK\r\n550 no\r\n354 go\r\n"),
+        Client(b"Subject: x\r\n\r\n..dot\r\na.b\r\n.\r\nMAIL FROM:<c@example.org>\r\n"),
+        Server(b"250 queued\r\n250 OK\r\n"),
+        Client(b"data\r\n"),
+        Server(b"354 go\r\n"),
+        Client(b"..\r\n.\r\nQUIT\r\n"),
+        Server(b"250 queued\r\n221 Bye\r\n"),
+    ]);
+    let first = "Subject: x\r\n\r\n.dot\r\na.b\r\n";
+    assert_eq!(got, [(first.into(), Some(true)), (".\r\n".into(), Some(true))]);
+}
+
+#[test]
+fn refused_cut_and_holed() {
+    let refused = bodies(&[
+        Client(HELLO),
+        Client(b"DATA\r\n"),
+        Server(b"220 x\r\n503 no\r\n"),
+        Client(b"QUIT\r\n"),
+    ]);
+    assert_eq!(refused, []);
+    let cut = bodies(&[Client(b"MAIL FROM:<a@b>\r\nDATA\r\n"), Client(b"a\r\nb")]);
+    assert_eq!(cut, [("a\r\nb".into(), Some(false))]);
+    let holed = bodies(&[
+        Server(BANNER),
+        Client(b"HELO a\r\nDATA\r\n"),
+        Server(b"250 x\r\n354 go\r\n"),
+        Client(b"one\r\n"),
+        ClientGap(100),
+        Server(b"250 queued\r\n"),
+        Client(b"DATA\r\n"),
+        Server(b"354 go\r\n"),
+        Client(b"two\r\n.\r\n"),
+    ]);
+    assert_eq!(holed, [("one\r\n".into(), Some(false)), ("two\r\n".into(), Some(true))]);
+}
+
+#[test]
+fn chunks() {
+    let got = bodies(&[
+        Client(HELLO),
+        Client(b"BDAT 5\r\na\r\n.\nBDAT 0\r\nBDAT 3 LAST\r\nxyzRSET\r\nBDAT 0 LAST\r\n"),
+    ]);
+    assert_eq!(got, [("a\r\n.\nxyz".into(), Some(true))]);
+}
+
+#[test]
+fn what_is_known_of_the_service() {
+    let (host, _) = play(
+        &[
+            Server(BANNER),
+            Client(b"EHLO a\r\nAUTH PLAIN AGEAc2VjcmV0\r\n"),
+            Server(b"250 x\r\n235 ok\r\n"),
+        ],
+        7,
+    );
+    assert!(host.facts.credentials_in_clear);
+    assert_eq!(host.facts.authentication, Authentication::Basic);
+    assert_eq!(host.facts.software.as_deref(), Some("ESMTP Postfix"));
+    assert!(!format!("{:?}", host.facts).contains("AGEA"));
+}
+
+#[test]
+fn starttls_is_encrypted_from_there_on() {
+    let hello = [22, 3, 1, 0, 5, 1, 0, 0, 1, 0];
+    for answer in [&b"220 go\r\n"[..], b""] {
+        for size in [1, 3, 100] {
+            let (_, news) = play(
+                &[
+                    Server(BANNER),
+                    Client(b"EHLO a\r\n"),
+                    Server(b"250 STARTTLS\r\n"),
+                    Client(b"STARTTLS\r\n"),
+                    Server(answer),
+                    Client(&hello),
+                ],
+                size,
+            );
+            let encrypted = |n: &News| matches!(n, News::Opaque(_, Reason::Encrypted));
+            assert!(news.iter().any(encrypted), "{news:?}");
+        }
+    }
+}
+
+#[test]
+fn foreign_greetings() {
+    for text in [&b"220 ftp.example.org ready\r\n"[..], b"HELP\r\n", b"2200\r\n"] {
+        let (_, news) = play(&[Server(text)], 100);
+        assert!(!news.contains(&News::Recognised("smtp")), "{news:?}");
+    }
+    // It is known by what its client says.
+    assert_eq!(
+        bodies(&[Server(b"220 mx ready\r\n"), Client(b"EHLO a\r\nDATA\r\nx\r\n.\r\n")]),
+        [("x\r\n".into(), Some(true))]
+    );
+}
+
+proptest! {
+    #[test]
+    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+        for start in [&b"EHLO a\r\n"[..], b"EHLO a\r\nDATA\r\n", b"EHLO a\r\nBDAT 99 LAST\r\n"] {
+            play(&[Server(BANNER), Client(start), Server(&bytes), ClientGap(3), Client(&bytes)], size);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+use super::super::Protocol;
+use super::super::recorder::{Piece, play};
+use super::Syslog;
+use Piece::{Client, ClientGap};
+use proptest::prelude::*;
+
+fn messages(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
+    let of = |size| {
+        let (host, _) = play(pieces, size);
+        let text = |b: &[u8]| String::from_utf8(b.to_vec()).expect("text");
+        host.contents.iter().map(|c| (text(&c.bytes), c.complete)).collect::<Vec<_>>()
+    };
+    let whole = of(usize::MAX);
+    for size in 1..30 {
+        assert_eq!(of(size), whole, "in pieces of {size}");
+    }
+    whole
+}
+
+#[test]
+fn both_framings() {
+    let counted = messages(&[Client(b"6 <13>ab8 <191>1 \n9 <0>cut")]);
+    assert_eq!(
+        counted,
+        [
+            ("<13>ab".into(), Some(true)),
+            ("<191>1 \n".into(), Some(true)),
+            ("<0>cut".into(), Some(false))
+        ]
+    );
+    let lines = messages(&[Client(b"<13>a\n<14>b\r\n<15>c")]);
+    let texts: Vec<&str> = lines.iter().map(|(text, _)| text.as_str()).collect();
+    assert_eq!(texts, ["<13>a", "<14>b\r", "<15>c"]);
+    let holed = messages(&[Client(b"<13>a\n<14>b"), ClientGap(10), Client(b"c\n<15>d\n")]);
+    assert_eq!(holed[1..], [("<14>b".into(), Some(false)), ("<15>d".into(), Some(true))]);
+}
+
+#[test]
+fn datagrams() {
+    let framed = |data: &[u8]| {
+        let mut frame = Vec::new();
+        Syslog.datagram(data, &mut frame).then_some(frame)
+    };
+    assert_eq!(framed(b"<13>x\ny").as_deref(), Some(&b"7 <13>x\ny"[..]));
+    for foreign in [&b"<192>x"[..], b"<>x", b"<a>", b"13", b"<0001>", b"", b"<13"] {
+        assert_eq!(framed(foreign), None, "{foreign:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+        for start in [&b"<13>"[..], b"40 <13>"] {
+            play(&[Client(start), Client(&bytes), ClientGap(9), Client(&bytes)], size);
+        }
+        Syslog.datagram(&bytes, &mut Vec::new());
+    }
+}
