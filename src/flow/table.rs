@@ -9,9 +9,15 @@ use crate::decode::{Decoded, FlowKey, tcp_flags};
 use crate::time::{Span, Timestamp};
 use hashbrown::HashTable;
 use std::collections::VecDeque;
+use std::hash::BuildHasher as _;
 
 /// An ended TCP flow is remembered this long, so that late copies of its packets start no new one.
 const LINGER: Span = Span::seconds(30);
+/// Equal datagrams within this time are copies of one: mirrors differ by microseconds, and whoever
+/// repeats himself does so later.
+const COPY_TIME: Span = Span::millis(5);
+/// Datagrams remembered for it.
+const COPIES: usize = 4;
 /// Packets of a flow between two looks at its memory.
 const WEIGH_EVERY: u32 = 16;
 /// Ports from here on are ephemeral on most systems (Linux: 32768, IANA: 49152).
@@ -110,6 +116,33 @@ struct Entry<S> {
     state: Option<S>,
     /// UDP: no further datagram is of interest.
     ignored: bool,
+    /// UDP: what was seen a moment ago.
+    copies: Copies,
+}
+
+/// The last datagrams of a flow, to tell the copies that a second mirror port or VLAN brings. TCP
+/// needs none of this: its sequence numbers tell.
+#[derive(Clone, Copy, Default)]
+struct Copies {
+    recent: [(u64, Timestamp); COPIES],
+    next: u8,
+}
+
+impl Copies {
+    /// Whether the same bytes came the same way a moment ago.
+    fn seen(&mut self, arrival: &Arrival<'_>) -> bool {
+        // A fixed hash will do: a collision would have to be made within a moment, by one of the two
+        // ends of this flow, which could as well send nothing.
+        let key = (arrival.segment.from, arrival.payload);
+        let hash = foldhash::fast::FixedState::default().hash_one(key);
+        let fresh = |&(h, at): &(u64, Timestamp)| h == hash && arrival.clock - at <= COPY_TIME;
+        if self.recent.iter().any(fresh) {
+            return true;
+        }
+        self.recent[usize::from(self.next) % COPIES] = (hash, arrival.clock);
+        self.next = self.next.wrapping_add(1);
+        false
+    }
 }
 
 /// Flows with the same time-out share a queue, which so stays in order of time.
@@ -220,7 +253,7 @@ impl<S> Table<S> {
             return;
         };
         if segment.key.transport == Transport::Udp {
-            if !entry.ignored {
+            if !entry.ignored && !entry.copies.seen(arrival) {
                 entry.ignored =
                     !handler.datagram(&entry.head, state, segment.from, arrival.payload);
             }
@@ -302,6 +335,7 @@ impl<S> Table<S> {
             tcp: Conversation::default(),
             state: Some(handler.open(&head)),
             ignored: false,
+            copies: Copies::default(),
         };
         self.stats.opened += 1;
         self.memory += entry.weight;

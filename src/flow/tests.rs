@@ -443,3 +443,58 @@ fn a_stream_that_goes_on_far_away_is_taken_up_again() {
     assert!(matches!(out[1], Out::Gap(LOW, len) if len > 0x0fff_0000));
     assert!(matches!(&out[2], Out::Data(LOW, bytes) if bytes.len() >= 12));
 }
+
+/// Counts datagrams.
+struct Datagrams(u32);
+
+impl Handler<()> for Datagrams {
+    fn open(&mut self, _: &FlowHead) {}
+    fn data(&mut self, _: &FlowHead, (): &mut (), _: Side, _: &[u8]) -> u64 {
+        0
+    }
+    fn gap(&mut self, _: &FlowHead, (): &mut (), _: Side, _: u64) -> u64 {
+        0
+    }
+    fn end(&mut self, _: &FlowHead, (): &mut (), _: Side, _: End) {}
+    fn datagram(&mut self, _: &FlowHead, (): &mut (), _: Side, _: &[u8]) -> bool {
+        self.0 += 1;
+        true
+    }
+    fn close(&mut self, _: &FlowHead, (): (), _: End) {}
+    fn memory(&self, (): &()) -> usize {
+        0
+    }
+}
+
+#[test]
+fn a_datagram_seen_on_two_mirror_ports_counts_once() {
+    use crate::decode::{Decoded, Endpoint, FlowKey};
+    let (key, from) = FlowKey::new(
+        Endpoint::v4([10, 0, 0, 1], 50_000),
+        Endpoint::v4([10, 0, 0, 2], 514),
+        Transport::Udp,
+    );
+    let limits = TableLimits {
+        flows: 10,
+        memory: 1 << 20,
+        window: WINDOW,
+        tcp_idle: Span::seconds(600),
+        udp_idle: Span::seconds(60),
+    };
+    let (mut table, mut datagrams) = (Table::new(limits), Datagrams(0));
+    let mut send = |micros: i64, vlan: u16, payload: &[u8]| {
+        let len = payload.len() as u32;
+        let segment =
+            Decoded { key, from, seq: 0, ack: 0, flags: 0, vlan, offset: 0, len, missing: 0 };
+        let clock = Timestamp(1_772_360_102_000_000_000 + micros * 1000);
+        let arrival =
+            Arrival { number: 1, clock, hash: 7, interface: 0, segment: &segment, payload };
+        table.packet(&arrival, &mut datagrams);
+    };
+    send(0, 1, b"<34>one");
+    send(8, 2, b"<34>one");
+    send(20, 1, b"<34>two");
+    send(25, 2, b"<34>two");
+    send(1_000_000, 1, b"<34>one");
+    assert_eq!(datagrams.0, 3, "two copies left out, the later repetition not");
+}
