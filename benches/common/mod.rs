@@ -11,7 +11,7 @@ pub mod text;
 use criterion::Criterion;
 use phitap::config::Limits;
 use phitap::flow::{End, Orientation, Side};
-use phitap::identify::{Key, Patients, Settings};
+use phitap::identify::{Key, Patients};
 use phitap::pipeline::{FlowHost, Shared, Tallies};
 use phitap::protocol::{Driver, DriverLimits, ServiceFacts};
 use phitap::rules::RuleSet;
@@ -119,17 +119,8 @@ impl Conversation {
 pub fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(|| {
-        let limits = Limits::default();
-        Shared {
-            rules: RuleSet::shipped().unwrap(),
-            identify: Settings {
-                key: Key::generate().unwrap(),
-                reveal: false,
-                patients_per_flow: limits.patients_per_flow,
-                identifiers_per_patient: limits.identifiers_per_patient,
-            },
-            event_key: [7; 32],
-        }
+        let (rules, key) = (RuleSet::shipped().unwrap(), Key::generate().unwrap());
+        Shared::new(rules, key, false, &Limits::default())
     })
 }
 

@@ -28,6 +28,14 @@ impl Block {
             Bytes::Owned(bytes) => bytes,
         }
     }
+    /// Its index in `blocks`, to which it is added if it is not the last one. A batch has at most one
+    /// block a packet, and far fewer than 2^16 packets.
+    pub fn place_in(&self, blocks: &mut Vec<Self>) -> u16 {
+        if !blocks.last().is_some_and(|last| last.same(self)) {
+            blocks.push(self.clone());
+        }
+        (blocks.len() - 1) as u16
+    }
     /// Whether both are the same block.
     pub fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

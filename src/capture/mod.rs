@@ -75,11 +75,7 @@ impl Batch {
     }
     /// The index of `block`, added if it is not the last one.
     pub fn block(&mut self, block: &Block) -> u16 {
-        if !self.blocks.last().is_some_and(|b| b.same(block)) {
-            self.blocks.push(block.clone());
-        }
-        // At most one block a packet, and at most BATCH_PACKETS packets.
-        (self.blocks.len() - 1) as u16
+        block.place_in(&mut self.blocks)
     }
     /// The bytes of a packet.
     pub fn bytes(&self, packet: &Packet) -> &[u8] {

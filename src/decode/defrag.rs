@@ -54,7 +54,6 @@ pub struct Defragmenter {
     /// In order of start, for time-outs and the cap.
     order: VecDeque<(Timestamp, Key)>,
     lost: u64,
-    joined: u64,
 }
 
 impl Defragmenter {
@@ -105,7 +104,6 @@ impl Defragmenter {
             return None;
         }
         let mut whole = self.partial.remove(&key)?;
-        self.joined += whole.fragments - 1;
         whole.bytes.truncate(total as usize);
         Some(Datagram {
             source: walk.source,
@@ -143,10 +141,6 @@ impl Defragmenter {
 
     pub(super) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
-    }
-
-    pub(super) fn take_joined(&mut self) -> u64 {
-        std::mem::take(&mut self.joined)
     }
 }
 

@@ -134,7 +134,7 @@ fn tcp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
             });
         }
     };
-    if walk.checksums == Checksums::Strict && !walk.is_cut() && !tcp_sum_fits(walk, &header) {
+    if walk.checksums == Checksums::Strict && !walk.is_cut() && sum_of(walk, 6, walk.rest()) != 0 {
         return Err(Skip::BadChecksum);
     }
     let ports = (header.source_port(), header.destination_port());
@@ -175,10 +175,6 @@ fn udp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
         return inner;
     }
     Ok(walk.done(Transport::Udp, ports, (0, 0, 0)))
-}
-
-fn tcp_sum_fits(walk: &Walk<'_>, _header: &TcpHeaderSlice<'_>) -> bool {
-    sum_of(walk, 6, walk.rest()) == 0
 }
 
 /// One's complement sum over the pseudo-header and `bytes`, complemented: 0 where the checksum fits

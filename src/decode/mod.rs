@@ -152,12 +152,6 @@ impl Decoder {
         self.defragmenter.take_lost()
     }
 
-    /// Fragments that ended in a whole datagram since the last call (the last one not counted: its
-    /// packet was the outcome).
-    pub fn take_joined_fragments(&mut self) -> u64 {
-        self.defragmenter.take_joined()
-    }
-
     /// The run has ended: every fragment still held is lost.
     pub fn finish(&mut self) {
         self.defragmenter.clear();

@@ -66,8 +66,6 @@ pub struct ConversationStats {
     pub gaps: u64,
     /// Bytes that contradicted a copy seen before.
     pub conflicts: u64,
-    /// Segments not held because a cap was reached.
-    pub refused: u64,
 }
 
 impl std::ops::AddAssign for ConversationStats {
@@ -75,7 +73,6 @@ impl std::ops::AddAssign for ConversationStats {
         self.gap_bytes += other.gap_bytes;
         self.gaps += other.gaps;
         self.conflicts += other.conflicts;
-        self.refused += other.refused;
     }
 }
 
@@ -156,9 +153,7 @@ impl Conversation {
     /// What was counted since the last call.
     pub fn take_stats(&mut self) -> ConversationStats {
         for half in &mut self.halves {
-            let stats = std::mem::take(&mut half.stats);
-            self.stats.conflicts += stats.conflicts;
-            self.stats.refused += stats.refused;
+            self.stats.conflicts += std::mem::take(&mut half.conflicts);
         }
         std::mem::take(&mut self.stats)
     }

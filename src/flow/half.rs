@@ -57,15 +57,6 @@ pub(super) enum Ready {
     Missing(u64),
 }
 
-/// Counters of one direction.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(super) struct HalfStats {
-    /// Bytes that contradicted a copy seen before.
-    pub conflicts: u64,
-    /// Segments not held because a cap was reached.
-    pub refused: u64,
-}
-
 /// The bytes one side sends.
 pub(super) struct Half {
     /// Sequence number at `ORIGIN`: the first that was heard of.
@@ -99,7 +90,8 @@ pub(super) struct Half {
     pub stuck: Option<(u32, Timestamp)>,
     /// Segments in a row that were too far away to be believed.
     pub far: u8,
-    pub stats: HalfStats,
+    /// Bytes that contradicted a copy seen before.
+    pub conflicts: u64,
 }
 
 impl Half {
@@ -121,7 +113,7 @@ impl Half {
             ended: false,
             stuck: None,
             far: 0,
-            stats: HalfStats { conflicts: 0, refused: 0 },
+            conflicts: 0,
         }
     }
 
@@ -225,7 +217,7 @@ impl Half {
             let (from, to) = (at.max(h.at), end.min(h.end()));
             let theirs = &h.bytes[(from - h.at) as usize..(to - h.at) as usize];
             let ours = &bytes[(from - at) as usize..(to - at) as usize];
-            self.stats.conflicts += theirs.iter().zip(ours).filter(|(a, b)| a != b).count() as u64;
+            self.conflicts += theirs.iter().zip(ours).filter(|(a, b)| a != b).count() as u64;
             if at < from {
                 let head = &bytes[..(from - at) as usize];
                 if !self.insert(index, Held::new(at, head, 0, piece.after), window) {
@@ -245,7 +237,6 @@ impl Half {
 
     fn insert(&mut self, index: usize, held: Held, window: usize) -> bool {
         if self.held_bytes + held.bytes.len() > window || self.held.len() >= MAX_HELD {
-            self.stats.refused += 1;
             return false;
         }
         self.held_bytes += held.bytes.len();

@@ -1,7 +1,8 @@
 //! Ties the stages of one flow together: protocol to content to identify.
 
+use crate::config::Limits;
 use crate::content::{self, Contents, Env};
-use crate::identify::{self, Collector, Finding, Patients};
+use crate::identify::{self, Collector, Finding, Key, Patients};
 use crate::protocol::{ContentId, Hint, Host, Reason, ServiceFacts, Want};
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
@@ -14,6 +15,22 @@ pub struct Shared {
     pub identify: identify::Settings,
     /// Keys event ids.
     pub event_key: [u8; 32],
+}
+
+impl Shared {
+    /// Under `rules` and `key`, with the caps of `limits`; `reveal` as on the command line.
+    pub fn new(rules: RuleSet, key: Key, reveal: bool, limits: &Limits) -> Self {
+        Self {
+            event_key: key.derive("phitap event id", &[]),
+            identify: identify::Settings {
+                key,
+                reveal,
+                patients_per_flow: limits.patients_per_flow,
+                identifiers_per_patient: limits.identifiers_per_patient,
+            },
+            rules,
+        }
+    }
 }
 
 /// What stages count below the protocol; drained after each step of a flow.
@@ -67,15 +84,8 @@ impl FlowHost<'_> {
     /// The flow has ended: ends contents and records that are still open.
     pub fn finish(&mut self) {
         self.with(|contents, env| contents.close_all(env));
-        Collector {
-            settings: &self.shared.identify,
-            rules: &self.shared.rules,
-            now: self.now,
-            patients: self.patients,
-            out: self.findings,
-            tally: &mut self.tallies.identify,
-        }
-        .finish();
+        let Shared { rules, identify, .. } = self.shared;
+        self.patients.finish(identify, rules, self.now, self.findings, &mut self.tallies.identify);
     }
 }
 

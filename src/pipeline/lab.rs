@@ -9,10 +9,8 @@ use crate::capture::{BATCH_PACKETS, Batch, Block, LinkType, Packet};
 use crate::config::Limits;
 use crate::decode::Checksums;
 use crate::exposure::Disclosure;
-use crate::flow::TableLimits;
-use crate::identify::{Key, KeyError, Settings};
+use crate::identify::{Key, KeyError};
 use crate::output::metrics::Metrics;
-use crate::protocol::DriverLimits;
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -67,34 +65,12 @@ impl Lab {
         let key = Key::generate()?;
         // Only a defect in the metrics themselves could fail here; the tests of `output` rule it out.
         let metrics = Arc::new(Metrics::new().unwrap_or_else(|e| panic!("metrics: {e}")));
-        Ok(Self {
-            shared: Arc::new(Shared {
-                event_key: key.derive("phitap event id", &[]),
-                identify: Settings {
-                    key,
-                    reveal,
-                    patients_per_flow: limits.patients_per_flow,
-                    identifiers_per_patient: limits.identifiers_per_patient,
-                },
-                rules,
-            }),
-            metrics,
-            limits,
-        })
+        Ok(Self { shared: Arc::new(Shared::new(rules, key, reveal, &limits)), metrics, limits })
     }
 
     /// Every disclosure of a capture, in order, revisions included.
     pub fn run(&self, packets: &[LabPacket]) -> Vec<Disclosure> {
-        let limits = &self.limits;
-        let table = TableLimits {
-            flows: limits.flows,
-            memory: usize::try_from(limits.memory).unwrap_or(usize::MAX),
-            window: limits.window,
-            tcp_idle: limits.tcp_idle,
-            udp_idle: limits.udp_idle,
-        };
-        let driver = DriverLimits { buffer: limits.parser_buffer, recognise: limits.recognise };
-        let worker = Worker::new(Arc::clone(&self.shared), table, driver);
+        let worker = Worker::new(Arc::clone(&self.shared), &self.limits, 1);
         let route = Gather { worker, items: Vec::new() };
         let mut shards = Shards::new(route, Checksums::Accept, Arc::clone(&self.metrics));
         let mut batch = Batch::default();

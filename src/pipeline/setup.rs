@@ -6,11 +6,9 @@ use super::run::RunError;
 use super::worker::Worker;
 use crate::config::{Config, Source};
 use crate::exposure::{self, Exposures};
-use crate::flow::TableLimits;
-use crate::identify::{Key, Settings};
+use crate::identify::Key;
 use crate::output::metrics::Metrics;
 use crate::output::{self, Board, Context, Output, Sink};
-use crate::protocol::DriverLimits;
 use crate::rules::RuleSet;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -44,32 +42,13 @@ impl Parts {
             metrics,
             key_id: key.id(),
             workers: config.workers.map_or(cores, std::num::NonZero::get),
-            shared: Arc::new(Shared {
-                event_key: key.derive("phitap event id", &[]),
-                identify: Settings {
-                    key,
-                    reveal: config.reveal,
-                    patients_per_flow: config.limits.patients_per_flow,
-                    identifiers_per_patient: config.limits.identifiers_per_patient,
-                },
-                rules,
-            }),
+            shared: Arc::new(Shared::new(rules, key, config.reveal, &config.limits)),
         })
     }
 
     /// A worker with its share of the limits.
     pub fn worker(&self, config: &Config) -> Worker {
-        let limits = &config.limits;
-        let memory = limits.memory / self.workers.max(1) as u64;
-        let table = TableLimits {
-            flows: limits.flows,
-            memory: usize::try_from(memory).unwrap_or(usize::MAX),
-            window: limits.window,
-            tcp_idle: limits.tcp_idle,
-            udp_idle: limits.udp_idle,
-        };
-        let driver = DriverLimits { buffer: limits.parser_buffer, recognise: limits.recognise };
-        Worker::new(Arc::clone(&self.shared), table, driver)
+        Worker::new(Arc::clone(&self.shared), &config.limits, self.workers)
     }
 
     /// The collector, with its output opened.

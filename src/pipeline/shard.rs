@@ -1,7 +1,7 @@
 //! The reading side: packets become segments, and each goes to the worker of its flow.
 
 use super::work::{BATCH_WORK, Segment, Work, WorkBatch};
-use crate::capture::{Batch, Block};
+use crate::capture::{Batch, Block, Packet};
 use crate::decode::{Checksums, Decoded, Decoder, Outcome, Skip};
 use crate::output::metrics::Metrics;
 use crate::time::{Span, Timestamp};
@@ -98,24 +98,14 @@ impl<R: Route> Shards<R> {
             self.counts.first.get_or_insert(packet.time);
             self.counts.last = self.counts.last.max(Some(packet.time));
             self.advance(packet.time);
-            let segment = Segment {
-                number: self.counts.packets,
-                time: packet.time,
-                clock: self.clock,
-                hash: 0,
-                base: packet.offset,
-                block: packet.block,
-                interface: packet.interface,
-                decoded: EMPTY,
-            };
             let block = &batch.blocks[usize::from(packet.block)];
             let outcome = self.decoder.decode(packet.time, packet.link, bytes, packet.len);
-            if let Some(skip) = self.outcome(outcome, segment, block) {
+            if let Some(skip) = self.outcome(outcome, packet, block) {
                 self.counts.skipped[skip.index()] += 1;
             }
             // Whatever becomes of further subframes, the packet is counted once.
             while let Some(outcome) = self.decoder.next_subframe(packet.time, bytes) {
-                self.outcome(outcome, segment, block);
+                self.outcome(outcome, packet, block);
             }
         }
         self.batches += 1;
@@ -126,11 +116,11 @@ impl<R: Route> Shards<R> {
     }
 
     #[inline]
-    fn outcome(&mut self, outcome: Outcome, segment: Segment, block: &Block) -> Option<Skip> {
+    fn outcome(&mut self, outcome: Outcome, packet: &Packet, block: &Block) -> Option<Skip> {
         match outcome {
-            Outcome::Segment(decoded) => self.deal(Segment { decoded, ..segment }, block),
+            Outcome::Segment(decoded) => self.deal(decoded, packet, packet.offset, block),
             Outcome::Whole(decoded, payload) => {
-                self.deal(Segment { decoded, base: 0, ..segment }, &Block::owned(payload));
+                self.deal(decoded, packet, 0, &Block::owned(payload));
             }
             Outcome::Held => {}
             Outcome::Skipped(skip) => return Some(skip),
@@ -160,12 +150,22 @@ impl<R: Route> Shards<R> {
         }
     }
 
+    /// Gives a segment of `packet`, which stands at `base` of `block`, to its worker.
     #[inline]
-    fn deal(&mut self, mut segment: Segment, block: &Block) {
-        segment.hash = self.hasher.hash_one(segment.decoded.key);
+    fn deal(&mut self, decoded: Decoded, packet: &Packet, base: usize, block: &Block) {
+        let hash = self.hasher.hash_one(decoded.key);
         // The upper half: the table uses the lower one.
-        let worker = ((segment.hash >> 32) as usize * self.filling.len()) >> 32;
-        segment.block = self.filling[worker].block(block);
+        let worker = ((hash >> 32) as usize * self.filling.len()) >> 32;
+        let segment = Segment {
+            number: self.counts.packets,
+            time: packet.time,
+            clock: self.clock,
+            hash,
+            base,
+            block: self.filling[worker].block(block),
+            interface: packet.interface,
+            decoded,
+        };
         self.push(worker, Work::Segment(segment));
     }
 
@@ -244,20 +244,3 @@ impl<R: Route> Shards<R> {
         &self.route
     }
 }
-
-/// Stands in until a packet is decoded.
-const EMPTY: Decoded = Decoded {
-    key: crate::decode::FlowKey {
-        low: crate::decode::Endpoint { address: [0; 16], port: 0 },
-        high: crate::decode::Endpoint { address: [0; 16], port: 0 },
-        transport: crate::decode::Transport::Udp,
-    },
-    from: crate::decode::Side::Low,
-    seq: 0,
-    ack: 0,
-    flags: 0,
-    vlan: 0,
-    offset: 0,
-    len: 0,
-    missing: 0,
-};

@@ -19,8 +19,6 @@ pub struct Stats {
     pub gap_bytes: u64,
     /// Bytes that contradicted a copy seen before.
     pub conflicts: u64,
-    /// Segments that found no room in a reassembly window.
-    pub refused: u64,
     /// Oddities that parsers passed over.
     pub anomalies: BTreeMap<(&'static str, Reason), u64>,
     /// Records by protocol and content.
@@ -46,7 +44,6 @@ impl Stats {
         self.active += other.active;
         self.gap_bytes += other.gap_bytes;
         self.conflicts += other.conflicts;
-        self.refused += other.refused;
         self.unrecognised_flows += other.unrecognised_flows;
         self.encrypted_flows += other.encrypted_flows;
         self.encrypted_bytes += other.encrypted_bytes;

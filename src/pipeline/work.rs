@@ -59,11 +59,7 @@ pub struct WorkBatch {
 impl WorkBatch {
     /// The index of `block`, added if it is not the last one.
     pub fn block(&mut self, block: &Block) -> u16 {
-        if !self.blocks.last().is_some_and(|b| b.same(block)) {
-            self.blocks.push(block.clone());
-        }
-        // At most one a packet, and at most `BATCH_WORK` packets.
-        (self.blocks.len() - 1) as u16
+        block.place_in(&mut self.blocks)
     }
 
     /// The payload of a segment.

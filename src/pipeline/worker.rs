@@ -4,6 +4,7 @@
 use super::host::{FlowHost, Shared, Tallies};
 use super::stats::Stats;
 use super::work::{Work, WorkBatch};
+use crate::config::Limits;
 use crate::content::Contents;
 use crate::exposure::{Disclosure, EventId};
 use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
@@ -118,8 +119,17 @@ struct Context {
 }
 
 impl Worker {
-    /// A worker without flows.
-    pub fn new(shared: Arc<Shared>, table: TableLimits, driver: DriverLimits) -> Self {
+    /// One of `workers` workers, without flows and with its share of the memory.
+    pub fn new(shared: Arc<Shared>, limits: &Limits, workers: usize) -> Self {
+        let memory = limits.memory / workers.max(1) as u64;
+        let table = TableLimits {
+            flows: limits.flows,
+            memory: usize::try_from(memory).unwrap_or(usize::MAX),
+            window: limits.window,
+            tcp_idle: limits.tcp_idle,
+            udp_idle: limits.udp_idle,
+        };
+        let driver = DriverLimits { buffer: limits.parser_buffer, recognise: limits.recognise };
         Self {
             table: Table::new(table),
             context: Context {
@@ -178,7 +188,6 @@ impl Worker {
         }
         stats.gap_bytes += table.tcp.gap_bytes;
         stats.conflicts += table.tcp.conflicts;
-        stats.refused += table.tcp.refused;
         let (active, memory) = (self.table.active() as i64, self.table.memory() as i64);
         stats.active = active - self.reported.active;
         stats.memory = memory - self.reported.memory;
@@ -266,13 +275,14 @@ impl Context {
     /// Passes on what a step brought about.
     fn settle(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
         let stats = &mut self.report.stats;
-        let info = flow.info(analysis.driver.orientation().client);
+        let client = analysis.driver.orientation().client;
         for news in analysis.driver.news() {
             match news {
                 News::Recognised(protocol) => {
                     *stats.streams.entry(protocol).or_default() += 1;
                 }
                 News::Opaque(protocol, reason) => {
+                    let info = flow.info(client);
                     tracing::debug!(client = %info.client, server = %info.server, protocol, %reason, "a direction is no longer read");
                     analysis.encrypted |= reason == Reason::Encrypted;
                     *stats.opaque.entry((protocol, reason)).or_default() += 1;
@@ -303,7 +313,7 @@ impl Context {
         if *analysis.snapshot != analysis.facts {
             analysis.snapshot = Arc::new(analysis.facts.clone());
         }
-        let info = flow.info(analysis.driver.orientation().client);
+        let info = flow.info(client);
         let mut findings = std::mem::take(&mut self.findings);
         for finding in findings.drain(..) {
             let order = self.order(flow);
@@ -391,7 +401,7 @@ impl Handler<State> for Context {
                 };
                 let service = Service {
                     time: analysis.datagram.unwrap_or(self.now),
-                    flow: flow.info(analysis.driver.orientation().client),
+                    flow: info,
                     protocol,
                     content: analysis.content,
                     facts: Arc::new(std::mem::take(&mut analysis.facts)),

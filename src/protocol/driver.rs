@@ -247,9 +247,7 @@ impl Driver {
             match ask(bytes, stream.whole, begun) {
                 Answer::Protocol(protocol, speaker, offset) => {
                     self.adopt(protocol, side, speaker);
-                    let skip = self.read(side, bytes.get(offset..).unwrap_or(&[]), host);
-                    self.other_side(side.other(), host);
-                    return skip;
+                    return self.begin(side, bytes.get(offset..).unwrap_or(&[]), host);
                 }
                 Answer::Encrypted => return self.encrypted(),
                 Answer::None if stream.whole => {
@@ -279,20 +277,18 @@ impl Driver {
         if stream.unread.is_empty() {
             return 0;
         }
-        match ask(&stream.unread, stream.whole, begun) {
+        let hopeless = match ask(&stream.unread, stream.whole, begun) {
             Answer::Protocol(protocol, speaker, offset) => {
-                let mut unread = std::mem::take(&mut stream.unread);
-                unread.drain(..offset.min(unread.len()));
+                let unread = std::mem::take(&mut stream.unread);
                 self.adopt(protocol, side, speaker);
-                let skip = self.read(side, &unread, host);
-                self.other_side(side.other(), host);
-                return skip;
+                return self.begin(side, unread.get(offset..).unwrap_or(&[]), host);
             }
             Answer::Encrypted => return self.encrypted(),
-            Answer::None | Answer::More => {}
-        }
+            // In mid-stream it may still show.
+            Answer::None => stream.whole,
+            Answer::More => false,
+        };
         let len = stream.unread.len();
-        let hopeless = stream.whole && matches!(ask(&stream.unread, true, begun), Answer::None);
         if hopeless || last || len > limit {
             stream.looked += len.max(1);
             stream.state = State::Waiting;
@@ -316,9 +312,7 @@ impl Driver {
         if let Answer::Protocol(protocol, speaker, 0) = ask(bytes, true, false) {
             self.sides[side.index()].unread = Vec::new();
             self.adopt(protocol, side, speaker);
-            let skip = self.read(side, bytes, host);
-            self.other_side(side.other(), host);
-            return skip;
+            return self.begin(side, bytes, host);
         }
         self.give_up_both(side)
     }
@@ -355,6 +349,13 @@ impl Driver {
         let stream = &mut self.sides[side.index()];
         stream.state = State::Reading;
         stream.need = 0;
+    }
+
+    /// The first bytes for a parser: of the side that was recognised, then what the other one kept.
+    fn begin(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+        let skip = self.read(side, bytes, host);
+        self.other_side(side.other(), host);
+        skip
     }
 
     /// The other direction was recognised: what this one has kept can be read now.
