@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes sure that phitap can be built: a Rust toolchain, a C linker and libpcap with its headers.
 # With --tests also Python 3, which makes fixtures, tshark, which counts packets and flows
-# independently (PHITAP_NO_TSHARK=1 does without), and iproute2, which makes the network namespaces of
-# the live tests (PHITAP_NO_NETNS=1 does without). Installs what is missing, or says exactly what to
-# install where it may not.
+# independently (PHITAP_NO_TSHARK=1 does without), iproute2, which makes the network namespaces of
+# the live tests (PHITAP_NO_NETNS=1 does without), and the independent programs of tests/oracles
+# (PHITAP_NO_ORACLES=1 does without). Installs what is missing, or says exactly what to install where
+# it may not.
 set -euo pipefail
 
 say() { printf '%s\n' "$*" >&2; }
@@ -26,20 +27,49 @@ has_libpcap() {
     cc "$work/pcap.c" -lpcap -o "$work/pcap" 2>/dev/null
 }
 
+tests=no
+[[ ${1-} == --tests ]] && tests=yes
+
 missing=()
 has_linker || missing+=(linker)
 has_libpcap || missing+=(libpcap)
-if [[ ${1-} == --tests ]] && ! command -v python3 >/dev/null; then
+if [[ $tests == yes ]] && ! command -v python3 >/dev/null; then
     missing+=(python3)
 fi
-if [[ ${1-} == --tests && ${PHITAP_NO_TSHARK-} != 1 ]] && ! command -v tshark >/dev/null; then
+if [[ $tests == yes && ${PHITAP_NO_TSHARK-} != 1 ]] && ! command -v tshark >/dev/null; then
     missing+=(tshark)
 fi
-if [[ ${1-} == --tests && ${PHITAP_NO_NETNS-} != 1 && $(uname -s) == Linux ]] &&
+if [[ $tests == yes && ${PHITAP_NO_NETNS-} != 1 && $(uname -s) == Linux ]] &&
     ! PATH=$PATH:/usr/sbin:/sbin command -v ip >/dev/null; then
     missing+=(iproute2)
 fi
-[[ ${#missing[@]} -eq 0 ]] && exit 0
+if [[ $tests == yes && ${PHITAP_NO_ORACLES-} != 1 ]]; then
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(venv)
+    command -v dcmdump >/dev/null || missing+=(dcmtk)
+fi
+
+# tests/oracles: Python packages in an environment of their own under target/.
+oracles() {
+    [[ $tests == yes && ${PHITAP_NO_ORACLES-} != 1 ]] || return 0
+    local root wanted env
+    root=$(cd "$(dirname "$0")/.." && pwd)
+    wanted=$root/tests/oracles/requirements.txt
+    env=$root/target/oracles
+    cmp -s "$wanted" "$env/installed.txt" && return 0
+    say "Installing the Python packages of tests/oracles into target/oracles"
+    rm -rf "$env"
+    if ! python3 -m venv "$env" >&2 || ! "$env/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2; then
+        say "The Python packages of tests/oracles could not be installed. To test without them, set"
+        say "PHITAP_NO_ORACLES=1."
+        exit 1
+    fi
+    cp "$wanted" "$env/installed.txt"
+}
+
+if [[ ${#missing[@]} -eq 0 ]]; then
+    oracles
+    exit 0
+fi
 
 without_tshark() {
     if [[ " ${missing[*]} " == *" tshark "* ]]; then
@@ -49,7 +79,7 @@ without_tshark() {
 
 # The name of each missing part, by package manager.
 packages() {
-    local linker=$1 libpcap=$2 python=$3 tshark=$4 iproute=$5 part
+    local linker=$1 libpcap=$2 python=$3 tshark=$4 iproute=$5 venv=$6 dcmtk=$7 part
     for part in "${missing[@]}"; do
         case $part in
         linker) printf '%s ' "$linker" ;;
@@ -57,6 +87,8 @@ packages() {
         python3) printf '%s ' "$python" ;;
         tshark) printf '%s ' "$tshark" ;;
         iproute2) printf '%s ' "$iproute" ;;
+        venv) printf '%s ' "$venv" ;;
+        dcmtk) printf '%s ' "$dcmtk" ;;
         esac
     done
 }
@@ -64,15 +96,15 @@ packages() {
 update=:
 if command -v apt-get >/dev/null; then
     update="apt-get update"
-    install="apt-get install -y --no-install-recommends $(packages 'gcc libc6-dev' libpcap-dev python3 tshark iproute2)"
+    install="apt-get install -y --no-install-recommends $(packages 'gcc libc6-dev' libpcap-dev python3 tshark iproute2 python3-venv dcmtk)"
 elif command -v dnf >/dev/null; then
-    install="dnf install -y $(packages gcc libpcap-devel python3 wireshark-cli iproute)"
+    install="dnf install -y $(packages gcc libpcap-devel python3 wireshark-cli iproute python3 dcmtk)"
 elif command -v zypper >/dev/null; then
-    install="zypper --non-interactive install $(packages gcc libpcap-devel python3 wireshark iproute2)"
+    install="zypper --non-interactive install $(packages gcc libpcap-devel python3 wireshark iproute2 python3 dcmtk)"
 elif command -v pacman >/dev/null; then
-    install="pacman -Sy --noconfirm $(packages gcc libpcap python wireshark-cli iproute2)"
+    install="pacman -Sy --noconfirm $(packages gcc libpcap python wireshark-cli iproute2 python dcmtk)"
 elif command -v apk >/dev/null; then
-    install="apk add $(packages build-base libpcap-dev python3 tshark iproute2)"
+    install="apk add $(packages build-base libpcap-dev python3 tshark iproute2 python3 dcmtk)"
 elif [[ $(uname -s) == Darwin && ${missing[*]} == tshark ]]; then
     if ! command -v brew >/dev/null; then
         say "Missing: tshark. Install it with Homebrew (https://brew.sh): brew install wireshark"
@@ -120,3 +152,4 @@ if ! has_linker || ! has_libpcap; then
     say "\`cc\` is the compiler of this system, and that nothing in its way sets another library path."
     exit 1
 fi
+oracles

@@ -1,0 +1,45 @@
+//! phitap beside independent programs that read or write the same formats: what they make it must
+//! read as they do.
+//!
+//! Each module has a Python script of its own name that lets the other program write, and tells what
+//! it wrote. `scripts/prepare.sh --tests` installs the programs; `PHITAP_NO_ORACLES=1` leaves these
+//! tests out, and that is said.
+
+// What was left out must be said.
+#![allow(clippy::print_stdout)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use common::ROOT;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Python with the packages of `requirements.txt`. None where these tests are left out.
+#[allow(dead_code)]
+fn python() -> Option<PathBuf> {
+    if std::env::var_os("PHITAP_NO_ORACLES").is_some_and(|v| v == "1") {
+        println!("LEFT OUT: PHITAP_NO_ORACLES is set");
+        return None;
+    }
+    let python = Path::new(ROOT).join("target/oracles/bin/python");
+    assert!(
+        python.exists(),
+        "the oracles are not installed: run scripts/prepare.sh --tests, or set PHITAP_NO_ORACLES=1"
+    );
+    Some(python)
+}
+
+/// Runs `script` (in `tests/oracles/`) with `arguments` and gives what it prints.
+#[allow(dead_code)]
+fn oracle(python: &Path, script: &str, arguments: &[&str]) -> String {
+    let run = Command::new(python)
+        .arg(Path::new(ROOT).join("tests/oracles").join(script))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("python");
+    let err = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{script} {arguments:?}: {}\n{err}", run.status);
+    String::from_utf8(run.stdout).expect("scripts print UTF-8")
+}
