@@ -15,6 +15,7 @@ mod nested;
 mod testing;
 
 pub mod astm;
+pub mod charset;
 pub mod coding;
 pub mod csv;
 pub mod dicom;
@@ -90,12 +91,18 @@ pub trait Format: Sync {
     /// `head` is at least [`PROBE_BYTES`] long unless the content is shorter (`whole`).
     fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool;
 
+    /// Whether it is made of characters: its probe and its reader get them in UTF-8, whatever the
+    /// wire has.
+    fn is_text(&self) -> bool {
+        false
+    }
+
     /// A reader for one content.
     fn open(&self, media: &Media<'_>) -> Box<dyn Document>;
 }
 
 /// How many bytes a probe sees, where the content has them.
-pub const PROBE_BYTES: usize = 512;
+pub const PROBE_BYTES: usize = 1024;
 
 /// Reads one content.
 pub trait Document: Send {
