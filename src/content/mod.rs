@@ -15,6 +15,7 @@ mod nested;
 mod testing;
 
 pub mod astm;
+pub mod card;
 pub mod charset;
 pub mod coding;
 pub mod csv;
@@ -75,6 +76,8 @@ pub static FORMATS: &[&dyn Format] = &[
     &zpl::Zpl,
     &form::Target,
     &form::Form,
+    &card::VCARD,
+    &card::ICALENDAR,
     &json::Json,
     &html::Html,
     &xml::Xml,
