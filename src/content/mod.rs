@@ -32,6 +32,7 @@ pub mod media;
 pub mod mime;
 pub mod multipart;
 pub mod pdf;
+pub mod protobuf;
 pub mod rtf;
 pub mod sheet;
 pub mod syslog;
@@ -73,6 +74,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &multipart::Multipart,
     &mime::Mime,
     &syslog::Syslog,
+    &protobuf::Protobuf,
     &zpl::Zpl,
     &form::Target,
     &form::Form,
