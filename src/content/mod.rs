@@ -29,6 +29,7 @@ pub mod markup;
 pub mod media;
 pub mod mime;
 pub mod multipart;
+pub mod parts;
 pub mod pdf;
 pub mod rtf;
 pub mod sheet;
@@ -38,6 +39,7 @@ pub mod text;
 pub mod transfer;
 pub mod tree;
 pub mod x12;
+pub mod xdt;
 pub mod xml;
 pub mod zip;
 pub mod zpl;
@@ -57,6 +59,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &hl7v2::Xml,
     &astm::Records,
     &x12::Interchange,
+    &xdt::Xdt,
     &coding::GzipFile,
     &coding::ZstdFile,
     &pdf::Pdf,
