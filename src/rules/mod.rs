@@ -17,6 +17,7 @@ mod placeholder;
 mod policy;
 mod show;
 mod text;
+pub mod validators;
 mod x12;
 
 #[cfg(test)]
