@@ -20,6 +20,7 @@ mod policy;
 mod show;
 mod suppression;
 mod text;
+pub mod validators;
 mod x12;
 
 #[cfg(test)]
