@@ -14,6 +14,7 @@ fn tracker() -> Exposures {
         idle: Span::seconds(600),
         key: KEY,
         severity: SeverityEntry::default(),
+        suppressions: Default::default(),
     })
 }
 

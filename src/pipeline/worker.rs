@@ -10,6 +10,7 @@ use crate::exposure::{Disclosure, EventId};
 use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, Patients};
 use crate::protocol::{Driver, DriverLimits, News, PROTOCOLS, Reason, ServiceFacts, encrypted};
+use crate::rules::RuleSet;
 use crate::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -77,6 +78,8 @@ enum State {
 }
 
 struct Analysis {
+    /// Those of the content or record at hand; others follow between two.
+    rules: Arc<RuleSet>,
     driver: Driver,
     contents: Contents,
     patients: Patients,
@@ -107,6 +110,9 @@ struct Reported {
 /// What a worker's flows work with.
 struct Context {
     shared: Arc<Shared>,
+    /// The rules in force when the batch came, and which reload brought them.
+    rules: Arc<RuleSet>,
+    generation: u64,
     limits: DriverLimits,
     now: Timestamp,
     packet: u64,
@@ -133,6 +139,8 @@ impl Worker {
         Self {
             table: Table::new(table),
             context: Context {
+                rules: shared.rules.current(),
+                generation: 0,
                 shared,
                 limits: driver,
                 now: Timestamp::default(),
@@ -150,6 +158,8 @@ impl Worker {
 
     /// Works through a batch.
     pub fn run(&mut self, batch: &WorkBatch) -> Report {
+        let context = &mut self.context;
+        context.shared.rules.refresh(&mut context.rules, &mut context.generation);
         for work in &batch.work {
             match work {
                 Work::Segment(segment) => {
@@ -220,6 +230,7 @@ impl Context {
     /// A flow that is read from here on.
     fn reading(&self, flow: &FlowHead) -> State {
         State::Reading(Box::new(Analysis {
+            rules: Arc::clone(&self.rules),
             driver: Driver::new(self.limits, flow.orientation),
             contents: Contents::default(),
             patients: Patients::of_flow(ends(flow)),
@@ -245,9 +256,16 @@ impl Context {
     ) -> Option<R> {
         let State::Reading(analysis) = state else { return None };
         analysis.driver.orient(flow.orientation);
+        if !Arc::ptr_eq(&analysis.rules, &self.rules)
+            && analysis.contents.is_idle()
+            && analysis.patients.is_idle()
+        {
+            analysis.rules = Arc::clone(&self.rules);
+        }
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut host = FlowHost {
                 shared: &self.shared,
+                rules: &analysis.rules,
                 contents: &mut analysis.contents,
                 patients: &mut analysis.patients,
                 facts: &mut analysis.facts,
