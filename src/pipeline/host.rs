@@ -19,6 +19,7 @@ pub struct InForce {
 impl InForce {
     /// These from the start.
     pub fn new(rules: RuleSet) -> Self {
+        let rules = lean(rules);
         Self { generation: AtomicU64::new(0), rules: Mutex::new(Arc::new(rules)) }
     }
     /// Those at this moment.
@@ -37,10 +38,15 @@ impl InForce {
     }
     /// These from now on.
     pub fn replace(&self, rules: RuleSet) {
-        let rules = Arc::new(rules);
+        let rules = Arc::new(lean(rules));
         *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules;
         self.generation.fetch_add(1, Ordering::Release);
     }
+}
+
+/// Without what only `phitap rules` shows: titles, references and samples of every entry.
+fn lean(rules: RuleSet) -> RuleSet {
+    RuleSet { entries: Vec::new(), ..rules }
 }
 
 /// What all workers share.

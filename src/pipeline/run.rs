@@ -92,7 +92,6 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
     let parts = Parts::new(config)?;
     let rules = parts.shared.rules.current();
     tracing::info!(
-        rules = rules.entries.len(),
         key = parts.key_id,
         workers = parts.workers,
         memory = config.limits.memory,

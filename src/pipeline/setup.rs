@@ -41,6 +41,7 @@ impl Parts {
     /// Loads rules and key.
     pub fn new(config: &Config) -> Result<Self, RunError> {
         let rules = RuleSet::load(config.rules.as_deref())?;
+        tracing::info!(rules = rules.entries.len(), "loaded");
         let key = match &config.key_file {
             Some(path) => Key::from_file(path)?,
             None => match credential() {

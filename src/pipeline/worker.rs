@@ -78,8 +78,9 @@ enum State {
 }
 
 struct Analysis {
-    /// Those of the content or record at hand; others follow between two.
-    rules: Arc<RuleSet>,
+    /// Those under which the content or record at hand began. Between two a flow holds none, so that
+    /// none outlive their replacement for long.
+    rules: Option<Arc<RuleSet>>,
     driver: Driver,
     contents: Contents,
     patients: Patients,
@@ -230,7 +231,7 @@ impl Context {
     /// A flow that is read from here on.
     fn reading(&self, flow: &FlowHead) -> State {
         State::Reading(Box::new(Analysis {
-            rules: Arc::clone(&self.rules),
+            rules: None,
             driver: Driver::new(self.limits, flow.orientation),
             contents: Contents::default(),
             patients: Patients::of_flow(ends(flow)),
@@ -256,16 +257,10 @@ impl Context {
     ) -> Option<R> {
         let State::Reading(analysis) = state else { return None };
         analysis.driver.orient(flow.orientation);
-        if !Arc::ptr_eq(&analysis.rules, &self.rules)
-            && analysis.contents.is_idle()
-            && analysis.patients.is_idle()
-        {
-            analysis.rules = Arc::clone(&self.rules);
-        }
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut host = FlowHost {
                 shared: &self.shared,
-                rules: &analysis.rules,
+                rules: analysis.rules.as_deref().unwrap_or(&self.rules),
                 contents: &mut analysis.contents,
                 patients: &mut analysis.patients,
                 facts: &mut analysis.facts,
@@ -277,6 +272,12 @@ impl Context {
         }));
         match result {
             Ok(result) => {
+                let idle = analysis.contents.is_idle() && analysis.patients.is_idle();
+                if idle {
+                    analysis.rules = None;
+                } else {
+                    analysis.rules.get_or_insert_with(|| Arc::clone(&self.rules));
+                }
                 self.settle(flow, analysis);
                 Some(result)
             }
