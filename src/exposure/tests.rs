@@ -14,6 +14,7 @@ fn tracker() -> Exposures {
         idle: Span::seconds(600),
         key: KEY,
         severity: SeverityEntry::default(),
+        access: crate::rules::AccessRules::default(),
     })
 }
 
@@ -154,7 +155,7 @@ fn a_wild_clock_neither_loops_nor_floods() {
 #[test]
 fn severity_adds_the_points_that_apply() {
     let points = SeverityEntry::default();
-    let grade = |sample: Sample, direction| severity(&points, &sample.build(), direction);
+    let grade = |sample: Sample, direction| severity(&points, &sample.build(), direction, Answers::Unproven);
     let internal = NetworkDirection::Internal;
     let plain = grade(Sample::default(), internal);
     assert_eq!(plain, points.base + points.no_authentication);

@@ -28,6 +28,7 @@ pub(in crate::output) fn tracker() -> Exposures {
         idle: Span::seconds(600),
         key: KEY,
         severity: Default::default(),
+        access: Default::default(),
     })
 }
 

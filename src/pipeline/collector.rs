@@ -2,7 +2,7 @@
 
 use super::stats::Stats;
 use super::worker::{Item, Order, Report};
-use crate::exposure::{Event, Exposures, Severity, Sighting};
+use crate::exposure::{Event, Exposures, Performed, Severity, Sighting};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, RunSummary};
 use std::collections::BinaryHeap;
@@ -96,6 +96,16 @@ impl Collector {
             Item::Disclosure(disclosure) => {
                 self.exposures.disclosure(*disclosure, &mut self.events)
             }
+            Item::Performance(what) => self.exposures.performed(
+                Performed {
+                    time: what.time,
+                    flow: &what.flow,
+                    protocol: what.protocol,
+                    activity: &what.activity,
+                    objects: &what.objects,
+                },
+                &mut self.events,
+            ),
             Item::Service(service) => self.exposures.service(
                 Sighting {
                     time: service.time,

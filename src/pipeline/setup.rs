@@ -72,6 +72,7 @@ impl Parts {
             idle: config.limits.exposure_idle,
             key: self.shared.event_key,
             severity: self.shared.rules.policy.severity.clone(),
+            access: self.shared.rules.policy.access.clone(),
         });
         let output = (format.open)(Box::new(sink), context);
         let board: Box<dyn Output> = Box::new(Arc::clone(&self.board));

@@ -102,6 +102,7 @@ struct File {
     alert: Vec<toml::Spanned<policy::Entry>>,
     deidentified: Option<policy::DeidentifiedEntry>,
     severity: Option<policy::SeverityEntry>,
+    access: Option<policy::AccessRules>,
 }
 
 /// What every entry shares.
@@ -198,6 +199,7 @@ struct Sources {
     /// Section and place of every id: one namespace over all sections.
     ids: HashMap<String, (&'static str, Source)>,
     severity: Option<policy::SeverityEntry>,
+    access: Option<policy::AccessRules>,
 }
 
 impl RuleSet {
@@ -279,6 +281,9 @@ impl Sources {
         if parsed.severity.is_some() {
             self.severity = parsed.severity;
         }
+        if parsed.access.is_some() {
+            self.access = parsed.access;
+        }
         Ok(())
     }
 
@@ -286,6 +291,7 @@ impl Sources {
         let mut entries = Vec::new();
         let severity = self.severity.unwrap_or_default();
         let deidentified = self.deidentified.unwrap_or_default();
+        let access = self.access.unwrap_or_default();
         Ok(RuleSet {
             dicom: dicom::compile(self.dicom, self.dicom_text, &mut entries)?,
             text: text::compile(self.recogniser, &mut entries)?,
@@ -295,7 +301,7 @@ impl Sources {
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
             placeholders: placeholder::compile(self.placeholder, self.name_affix, &mut entries)?,
-            policy: policy::compile(self.alert, deidentified, severity, &mut entries)?,
+            policy: policy::compile(self.alert, deidentified, severity, access, &mut entries)?,
             entries,
         })
     }
