@@ -69,7 +69,8 @@ impl Services {
         rules: &AccessRules,
         out: &mut Vec<Event>,
     ) {
-        let Some(known) = self.entry(sighting.flow, sighting.protocol, sighting.protocol == "dicom")
+        let Some(known) =
+            self.entry(sighting.flow, sighting.protocol, sighting.protocol == "dicom")
         else {
             return;
         };

@@ -1,5 +1,7 @@
 //! What disclosures become.
 
+mod dicom;
+
 use super::samples::{KEY, Sample, T0, at, hl7, http};
 use super::*;
 use crate::config::HomeNets;
@@ -73,7 +75,7 @@ fn updates_come_once_a_minute_and_only_with_news_and_idle_closes() {
     assert_eq!((last.first, last.last), (at(0), at(149)));
     out.clear();
     x.finish(at(100_001), &mut out);
-    assert!(out.is_empty(), "closed once");
+    assert_eq!(words(&out), ["service dicom"], "closed once; the service has had patients since");
 }
 
 #[test]
@@ -155,7 +157,9 @@ fn a_wild_clock_neither_loops_nor_floods() {
 #[test]
 fn severity_adds_the_points_that_apply() {
     let points = SeverityEntry::default();
-    let grade = |sample: Sample, direction| severity(&points, &sample.build(), direction, Answers::Unproven);
+    let grade = |sample: Sample, direction| {
+        severity(&points, &sample.build(), direction, Answers::Unproven)
+    };
     let internal = NetworkDirection::Internal;
     let plain = grade(Sample::default(), internal);
     assert_eq!(plain, points.base + points.no_authentication);

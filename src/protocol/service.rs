@@ -83,8 +83,9 @@ pub struct Association {
     /// Operations that may be under way at once, invoked by the requestor and by the acceptor
     /// (0: any), as accepted, or as proposed until then.
     pub asynchronous: Option<[u16; 2]>,
-    /// SOP classes in which the requestor is the provider (C-GET sends back like this).
-    pub provider_roles: Vec<String>,
+    /// SOP classes in which the requestor would be the provider, and in which the acceptor agrees
+    /// (C-GET sends back like this).
+    pub provider_roles: [u16; 2],
     /// SOP classes with extended negotiation.
     pub extended: Vec<String>,
     /// Application entity titles that a C-MOVE names as its destination.

@@ -418,7 +418,8 @@ impl Recording<'_, '_, '_> {
             }
             // Of N-ACTION and N-EVENT-REPORT (PS3.4 J.3).
             REFERENCED_SOP_INSTANCE_UID => {
-                element.sequence == REFERENCED_SOP_SEQUENCE && self.scope.operation().starts_with("N-")
+                element.sequence == REFERENCED_SOP_SEQUENCE
+                    && self.scope.operation().starts_with("N-")
             }
             _ => self.names_issuer(element),
         };

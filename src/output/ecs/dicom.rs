@@ -19,6 +19,9 @@ pub(super) fn names(classes: &[String]) -> Vec<&'static str> {
 pub(super) fn association(a: &p::Association) -> Box<Association<'_>> {
     let [contexts_proposed, contexts_accepted] = a.contexts;
     let [client_max_pdu, server_max_pdu] = a.max_pdu;
+    let [proposed_roles, agreed_roles] = a.provider_roles;
+    let answered = a.outcome == Some(p::Outcome::Accepted);
+    let provider_roles = if answered { agreed_roles } else { proposed_roles };
     Box::new(Association {
         outcome: a.outcome.map(p::Outcome::as_str),
         contexts_proposed,
@@ -29,16 +32,16 @@ pub(super) fn association(a: &p::Association) -> Box<Association<'_>> {
         identity_confirmed: a.user_identity.map(|_| a.identity_confirmed),
         operations_invoked: a.asynchronous.map(|[invoked, _]| invoked),
         operations_performed: a.asynchronous.map(|[_, performed]| performed),
-        provider_roles: &a.provider_roles,
+        provider_roles: Some(provider_roles).filter(|n| *n > 0),
         extended_negotiation: &a.extended,
         move_destinations: &a.move_destinations,
         move_originators: &a.move_originators,
     })
 }
 
-/// Nothing where nothing is known.
+/// Nothing where nothing is proved.
 pub(super) fn access(a: &x::Access) -> Option<Box<Access>> {
-    (*a != x::Access::default()).then(|| {
+    (a.answers() != x::Answers::Unproven).then(|| {
         Box::new(Access {
             answers: a.answers().as_str(),
             evidence: a.evidence(),

@@ -260,8 +260,8 @@ pub struct Association<'a> {
     pub operations_invoked: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operations_performed: Option<u16>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub provider_roles: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_roles: Option<u16>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub extended_negotiation: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]

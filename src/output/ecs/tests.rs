@@ -71,7 +71,7 @@ fn samples() -> Vec<Value> {
             user_identity: Some("passcode"),
             identity_confirmed: true,
             asynchronous: Some([4, 0]),
-            provider_roles: vec!["1.2.840.10008.5.1.4.1.1.2".into()],
+            provider_roles: [2, 1],
             extended: vec!["1.2.840.10008.5.1.4.1.2.2.1".into()],
             move_destinations: vec!["VIEWER".into()],
             move_originators: vec!["WS1".into()],

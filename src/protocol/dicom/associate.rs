@@ -251,13 +251,11 @@ fn user_information(kind: u8, value: &[u8], end: Speaks, facts: &mut ServiceFact
 
 /// Role selection (PS3.7 D.3.3.4): proposed by the requestor, and valid only as the acceptor says.
 fn roles(value: &[u8], end: Speaks, facts: &mut Association) {
-    let Some((class, &[_, provider, ..])) = related_class(value) else {
-        return;
-    };
-    if provider != 0 {
-        ServiceFacts::add(&mut facts.provider_roles, &class);
-    } else if end == Speaks::Acceptor {
-        facts.provider_roles.retain(|c| **c != *class);
+    if let Some((_, &[_, provider, ..])) = related_class(value)
+        && provider != 0
+    {
+        let count = &mut facts.provider_roles[end as usize];
+        *count = count.saturating_add(1);
     }
 }
 

@@ -33,10 +33,8 @@ fn a_move_names_its_destination_and_counts_its_sub_operations() {
     let rq = command_with(0x0021, STUDY_MOVE, true, None, &[(0x0600, b"VIEWER")]);
     let client = [request(&[(1, STUDY_MOVE, &[IMPLICIT])], &[]), message(1, &rq, Some(b"k"), 999)];
     let rsp = |status, numbers: [Option<u16>; 4]| {
-        let values: Vec<(u16, [u8; 2])> = (0x1020..)
-            .zip(numbers)
-            .filter_map(|(tag, n)| Some((tag, us(n?))))
-            .collect();
+        let values: Vec<(u16, [u8; 2])> =
+            (0x1020..).zip(numbers).filter_map(|(tag, n)| Some((tag, us(n?)))).collect();
         let more: Vec<(u16, &[u8])> = values.iter().map(|(t, v)| (*t, &v[..])).collect();
         message(1, &command_with(0x8021, STUDY_MOVE, false, Some(status), &more), None, 999)
     };
@@ -218,7 +216,7 @@ fn what_an_association_negotiates() {
     assert_eq!(association.contexts, [2, 1]);
     assert_eq!(association.max_pdu, [Some(16384), Some(131_072)]);
     assert_eq!(association.asynchronous, Some([4, 0]));
-    assert_eq!(association.provider_roles, [CT]);
+    assert_eq!(association.provider_roles, [2, 1]);
     assert_eq!(association.extended, [STUDY_FIND, CT]);
     assert_eq!((association.user_identity, association.identity_confirmed), (Some("saml"), true));
     assert_eq!(n(&seen, "association", "accepted"), 1);

@@ -87,9 +87,8 @@ fn a_pdu_far_longer_than_the_other_end_takes_is_not_believed() {
         ]
         .concat();
         let server = accept_with(&[(1, 0, EXPLICIT)], &item(0x51, &max.to_be_bytes()));
-        [1, 100, usize::MAX].map(|size| {
-            play(&[Piece::Server(&server), Piece::Client(&client)], size).0
-        })
+        [1, 100, usize::MAX]
+            .map(|size| play(&[Piece::Server(&server), Piece::Client(&client)], size).0)
     };
     for len in [200_000, 1 << 30, 0xFFFF_FFF0] {
         for seen in read(16_384, len) {
