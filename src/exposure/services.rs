@@ -107,12 +107,19 @@ impl Services {
         self.tokens = (self.tokens + after).saturating_sub(before);
     }
 
-    /// A patient was seen with a service.
-    pub fn patient(&mut self, flow: &FlowInfo, protocol: &'static str, patient: PatientKey) {
+    /// A patient was seen with a service, who is also those that were taken for others until now.
+    pub fn patient(
+        &mut self,
+        flow: &FlowInfo,
+        protocol: &'static str,
+        patient: PatientKey,
+        merged: &[PatientKey],
+    ) {
         let room = self.tokens < MAX_TOKENS;
         let known = self.known.get_mut(&name(flow, protocol));
         let Some(watch) = known.and_then(|k| k.watch.as_mut()) else { return };
         let before = watch.patients.held();
+        merged.iter().for_each(|other| watch.patients.forget(*other));
         watch.news |= watch.patients.insert(patient, room);
         self.tokens = (self.tokens + watch.patients.held()).saturating_sub(before);
     }

@@ -17,6 +17,7 @@ use super::types::{
 };
 use crate::config::HomeNets;
 use crate::flow::{FlowInfo, Transport};
+use crate::identify::People;
 use crate::rules::{AccessRules, Kind, SeverityEntry};
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
@@ -88,6 +89,7 @@ pub struct Exposures {
     opened: u64,
     remembered: usize,
     tokens: usize,
+    people: People,
     patients: Distinct,
     disclosures: u64,
     active: [u64; Severity::ALL.len()],
@@ -145,6 +147,7 @@ impl Exposures {
             opened: 0,
             remembered: 0,
             tokens: 0,
+            people: People::default(),
             patients: Distinct::default(),
             disclosures: 0,
             active: [0; Severity::ALL.len()],
@@ -157,7 +160,7 @@ impl Exposures {
 
     /// Takes a disclosure, first or revised. Writes what fell due before it, what it shows of hosts
     /// for the first time, itself, and its exposure if it opens one.
-    pub fn disclosure(&mut self, disclosure: Disclosure, out: &mut Vec<Event>) {
+    pub fn disclosure(&mut self, mut disclosure: Disclosure, out: &mut Vec<Event>) {
         let now = disclosure.finding.time;
         self.tick(now, out);
         let content = disclosure.finding.carrier.last().copied().unwrap_or_default();
@@ -170,9 +173,14 @@ impl Exposures {
         };
         self.see(&sighting, out);
 
-        let patient = disclosure.finding.patient;
+        let known = self.people.recognise(disclosure.finding.patient, &disclosure.finding.traits);
+        let patient = known.person;
+        disclosure.person = (patient != disclosure.finding.patient).then_some(patient);
+        for merged in &known.merged {
+            self.patients.forget(*merged);
+        }
         self.patients.insert(patient, true);
-        self.services.patient(&disclosure.flow, disclosure.protocol, patient);
+        self.services.patient(&disclosure.flow, disclosure.protocol, patient, &known.merged);
         let access = self.services.access(&disclosure.flow, disclosure.protocol);
         self.disclosures += u64::from(!disclosure.finding.update);
         let direction = direction(&self.settings.home, &disclosure.flow);
@@ -200,6 +208,9 @@ impl Exposures {
         }
         self.remembered = (self.remembered + open.held()).saturating_sub(before);
         let before = open.patients.held();
+        for merged in &known.merged {
+            open.patients.forget(*merged);
+        }
         open.patients.insert(patient, self.tokens < MAX_TOKENS);
         self.tokens = (self.tokens + open.patients.held()).saturating_sub(before);
         if !opens {
