@@ -47,7 +47,7 @@ pub mod xml;
 pub mod zip;
 pub mod zpl;
 
-pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
+pub use crate::protocol::{ContentId, Direction, Media, Object, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
 pub use nested::Nested;
 
@@ -247,6 +247,10 @@ pub trait FieldSink {
     fn mark(&mut self, at: ContentId, mark: Mark);
     /// The innermost open record of `at` is complete.
     fn end(&mut self, at: ContentId);
+    /// An object was named whose distinct ones are counted. Its `uid` is not kept.
+    fn object(&mut self, object: Object, uid: &str) {
+        let _ = (object, uid);
+    }
 }
 
 /// What a [`Document`] works with while it reads.
@@ -345,6 +349,10 @@ impl Scope<'_> {
     /// The open record is complete.
     pub fn end(&mut self) {
         self.sink.end(self.id);
+    }
+    /// An object was named whose distinct ones are counted.
+    pub fn object(&mut self, object: Object, uid: &str) {
+        self.sink.object(object, uid);
     }
     /// `bytes` passed over unread.
     pub fn skipped(&mut self, bytes: u64) {

@@ -133,6 +133,7 @@ struct File {
     disable: Vec<toml::Spanned<String>>,
     deidentified: Option<policy::DeidentifiedEntry>,
     severity: Option<policy::SeverityEntry>,
+    access: Option<policy::AccessRules>,
 }
 
 /// What every entry shares.
@@ -234,6 +235,7 @@ struct Sources {
     /// Section and place of every id: one namespace over all sections.
     ids: HashMap<String, (&'static str, Source)>,
     severity: Option<policy::SeverityEntry>,
+    access: Option<policy::AccessRules>,
     /// Files read, for the lines of faults that show only when entries are compiled.
     texts: Vec<(String, String)>,
 }
@@ -327,6 +329,9 @@ impl Sources {
         if parsed.severity.is_some() {
             self.severity = parsed.severity;
         }
+        if parsed.access.is_some() {
+            self.access = parsed.access;
+        }
         Ok(())
     }
 
@@ -364,6 +369,7 @@ impl Sources {
         let mut entries = Vec::new();
         let severity = self.severity.unwrap_or_default();
         let deidentified = self.deidentified.unwrap_or_default();
+        let access = self.access.unwrap_or_default();
         Ok(RuleSet {
             dicom: dicom::compile(self.dicom, self.dicom_text, &mut entries)?,
             text: text::compile(self.recogniser, &mut entries)?,
@@ -380,7 +386,7 @@ impl Sources {
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
             placeholders: placeholder::compile(self.placeholder, self.name_affix, &mut entries)?,
-            policy: policy::compile(self.alert, deidentified, severity, &mut entries)?,
+            policy: policy::compile(self.alert, deidentified, severity, access, &mut entries)?,
             suppressions: suppression::compile(self.suppression, &mut entries)?.into(),
             disabled,
             entries,

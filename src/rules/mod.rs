@@ -35,7 +35,7 @@ pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
 pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use placeholder::Placeholders;
-pub use policy::{AlertRule, Policy, RecordEvidence, SeverityEntry};
+pub use policy::{AccessRules, AlertRule, Policy, RecordEvidence, SeverityEntry};
 pub use show::{check_text, list_table};
 pub use suppression::{Day, Seen, Suppression, Suppressions};
 pub use text::{Recogniser, TextRules};
