@@ -42,6 +42,8 @@ pub struct Tally {
     pub below_policy: u64,
     /// Of these, records that hold nothing but pseudonyms.
     pub deidentified: u64,
+    /// Of these, records of phantoms and quality checks.
+    pub phantoms: u64,
     /// Values that name nobody (placeholders, impossible dates).
     pub implausible: u64,
 }
@@ -54,6 +56,7 @@ impl Default for Tally {
             records: 0,
             below_policy: 0,
             deidentified: 0,
+            phantoms: 0,
             implausible: 0,
         }
     }
@@ -77,6 +80,7 @@ impl Tally {
         self.records += other.records;
         self.below_policy += other.below_policy;
         self.deidentified += other.deidentified;
+        self.phantoms += other.phantoms;
         self.implausible += other.implausible;
     }
     pub(in crate::identify) fn identifier(&mut self, kind: Kind) {

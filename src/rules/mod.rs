@@ -20,17 +20,19 @@ mod text;
 mod x12;
 
 #[cfg(test)]
+mod annex_e;
+#[cfg(test)]
 mod tests;
 
 pub use astm::AstmRules;
-pub use dicom::DicomRules;
+pub use dicom::{DicomRules, Health};
 pub use fhir::{FhirElement, FhirRules, FhirType};
 pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
 pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
 pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use placeholder::Placeholders;
-pub use policy::{AlertRule, Policy, RecordEvidence, SeverityEntry};
+pub use policy::{AlertRule, Deidentified, Policy, RecordEvidence, SeverityEntry};
 pub use show::{check_text, list_table};
 pub use text::{Recogniser, TextRules};
 pub use x12::{X12Element, X12Rules};

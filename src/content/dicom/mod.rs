@@ -5,12 +5,16 @@
 //! * `walker`: the elements of a data set that comes in pieces;
 //! * `charset`: (0008,0005);
 //! * `record`: the attributes that point to a person;
+//! * `items`: private blocks, and the concepts of content items;
 //! * `text`: identifiers in comments, reports and private attributes;
+//! * `document`: documents inside a data set;
 //! * `seek`: the next element after a loss;
 //! * `reader`: preamble, file meta information, deflated data sets.
 
 mod charset;
+mod document;
 mod element;
+mod items;
 mod reader;
 mod record;
 mod seek;
