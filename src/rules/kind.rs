@@ -104,6 +104,10 @@ impl Kind {
                 | Self::PassportNumber
         )
     }
+    /// Whether it is only part of the picture: it counts for nothing where evidence must come together.
+    pub const fn is_weak(self) -> bool {
+        matches!(self, Self::Sex | Self::Age | Self::Ethnicity | Self::Religion | Self::Occupation)
+    }
     /// Whether a pseudonym may stand in its place.
     pub const fn is_number_or_name(self) -> bool {
         self.is_strong_id()

@@ -144,7 +144,7 @@ pub struct AlertRule {
 impl AlertRule {
     /// Whether a record is enough.
     pub fn applies(&self, record: &RecordEvidence<'_>) -> bool {
-        let counted = record.kinds.iter().filter(|k| **k != Kind::Sex).count();
+        let counted = record.kinds.iter().filter(|k| !k.is_weak()).count();
         if self.deidentified != record.deidentified.is_some() {
             return false;
         }

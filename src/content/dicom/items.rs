@@ -24,6 +24,11 @@ pub(super) const fn is_private(tag: u32) -> bool {
     tag >> 16 & 1 == 1 && tag & 0xFFFF > 0xFF
 }
 
+/// Whether an attribute says what a content item is about, or what of it.
+pub(super) const fn belongs_to_content_item(tag: u32) -> bool {
+    matches!(tag, CODE_VALUE | CODING_SCHEME | CODE_MEANING | DATE | PERSON_NAME | TEXT_VALUE)
+}
+
 /// Whether an attribute says who reserved a block.
 pub(super) const fn is_creator(tag: u32) -> bool {
     tag >> 16 & 1 == 1 && matches!(tag & 0xFFFF, 0x10..=0xFF)

@@ -8,6 +8,7 @@
 //! * `items`: private blocks, and the concepts of content items;
 //! * `text`: identifiers in comments, reports and private attributes;
 //! * `document`: documents inside a data set;
+//! * `model`: data sets in JSON and XML;
 //! * `seek`: the next element after a loss;
 //! * `reader`: preamble, file meta information, deflated data sets.
 
@@ -15,6 +16,7 @@ mod charset;
 mod document;
 mod element;
 mod items;
+pub(in crate::content) mod model;
 mod reader;
 mod record;
 mod seek;

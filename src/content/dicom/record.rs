@@ -3,7 +3,7 @@
 use super::charset::Charset;
 use super::document::Encapsulated;
 use super::element::{UNDEFINED, is_multi_valued, is_text, uses_charset};
-use super::items::{Blocks, Concept, is_creator, is_private};
+use super::items::{Blocks, Concept, belongs_to_content_item, is_creator, is_private};
 use super::text::Findings;
 use super::walker::{Element, Interest, Visitor};
 use crate::content::{Field, Mark, Reason, Scope, ServiceFacts};
@@ -34,7 +34,7 @@ const MAX_OWN: usize = 8;
 /// Largest encapsulated document that is read, bytes. It is handed on as it comes.
 const MAX_DOCUMENT: u32 = 64 << 20;
 
-const SPECIFIC_CHARACTER_SET: u32 = 0x0008_0005;
+pub(super) const SPECIFIC_CHARACTER_SET: u32 = 0x0008_0005;
 const SOP_CLASS_UID: u32 = 0x0008_0016;
 const MODALITY: u32 = 0x0008_0060;
 const INSTITUTION_NAME: u32 = 0x0008_0080;
@@ -136,6 +136,11 @@ impl Record {
             own: Vec::new(),
             said: Said::default(),
         }
+    }
+
+    /// For values that are text already.
+    pub fn of_text() -> Self {
+        Self { charset: Charset::declared(b"ISO_IR 192"), ..Self::new(false) }
     }
 
     /// Bytes of heap held, roughly.
@@ -525,6 +530,7 @@ impl Recording<'_, '_, '_> {
             return Interest::Keep(if unlimited { MAX_UNLIMITED } else { MAX_VALUE });
         }
         let structural = match element.tag {
+            tag if !is_structural(tag) => false,
             SPECIFIC_CHARACTER_SET => true,
             SOP_CLASS_UID | MODALITY | STATION_NAME | INSTITUTION_NAME => {
                 element.depth == 0 && !self.record.query
@@ -540,6 +546,30 @@ impl Recording<'_, '_, '_> {
         };
         if structural { Interest::Keep(MAX_STRUCTURAL) } else { Interest::Pass }
     }
+}
+
+/// Whether the structure of a data set needs an attribute, at least where it stands in the right
+/// place.
+pub(super) fn is_structural(tag: u32) -> bool {
+    is_creator(tag)
+        || belongs_to_content_item(tag)
+        || ISSUED.iter().any(|i| i.issuer == tag)
+        || matches!(
+            tag,
+            SPECIFIC_CHARACTER_SET
+                | SOP_CLASS_UID
+                | MODALITY
+                | STATION_NAME
+                | INSTITUTION_NAME
+                | PATIENT_IDENTITY_REMOVED
+                | DEIDENTIFICATION_METHOD
+                | QUALITY_CONTROL_SUBJECT
+                | QUALITY_CONTROL_IMAGE
+                | BURNED_IN_ANNOTATION
+                | DIRECTORY_RECORD_TYPE
+                | LOCAL_NAMESPACE
+                | UNIVERSAL_ENTITY_ID
+        )
 }
 
 impl Record {

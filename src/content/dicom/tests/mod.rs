@@ -4,6 +4,7 @@ mod charsets;
 mod files;
 mod hostile;
 mod left_behind;
+mod models;
 mod oracle;
 mod structure;
 
