@@ -54,8 +54,7 @@ fn name_of(value: &str) -> String {
 fn every_syntax_and_character_set_is_read_as_pydicom_and_dcmdump_read_it() {
     let Some(python) = super::python() else { return };
     let folder = tempfile::tempdir().expect("folder");
-    let truth =
-        super::oracle(&python, "dicom.py", &["send", &folder.path().display().to_string()]);
+    let truth = super::oracle(&python, "dicom.py", &["send", &folder.path().display().to_string()]);
     let truth: Value = serde_json::from_str(&truth).expect("JSON");
     let (found, alerts) = patients(&folder.path().join("sent.pcap"), folder.path());
     assert!(list(&truth).len() >= 200);

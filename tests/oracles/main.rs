@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod dicom;
+mod identifiers;
 
 use common::ROOT;
 use std::path::{Path, PathBuf};
