@@ -40,6 +40,10 @@ impl Meaning {
     pub fn whole(rule: &Arc<FieldRule>) -> Self {
         Self { rule: Arc::clone(rule), part: NamePart::Whole, patient: false }
     }
+    /// The same of a field that only patients have.
+    pub fn of_patient(rule: &Arc<FieldRule>) -> Self {
+        Self { patient: true, ..Self::whole(rule) }
+    }
 }
 
 /// What is said around a record.

@@ -218,6 +218,8 @@ pub enum Mark {
     Medication,
     /// The picture itself shows identifiers ((0028,0301) YES).
     BurnedIn,
+    /// A phantom or a quality check in place of a patient ((0010,0200) YES).
+    Phantom,
 }
 
 /// How a record came to be.

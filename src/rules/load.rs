@@ -95,6 +95,12 @@ struct File {
     #[serde(default)]
     dicom_text: Vec<toml::Spanned<dicom::TextEntry>>,
     #[serde(default)]
+    dicom_health: Vec<toml::Spanned<dicom::HealthEntry>>,
+    #[serde(default)]
+    dicom_private: Vec<toml::Spanned<dicom::PrivateEntry>>,
+    #[serde(default)]
+    dicom_concept: Vec<toml::Spanned<dicom::ConceptEntry>>,
+    #[serde(default)]
     recogniser: Vec<toml::Spanned<text::Entry>>,
     #[serde(default)]
     hl7v2: Vec<toml::Spanned<hl7v2::Entry>>,
@@ -120,6 +126,8 @@ struct File {
     key: Vec<toml::Spanned<keys::Entry>>,
     #[serde(default)]
     key_context: Vec<toml::Spanned<keys::Context>>,
+    #[serde(default)]
+    phantom: Vec<toml::Spanned<placeholder::Phantom>>,
     #[serde(default)]
     placeholder: Vec<toml::Spanned<placeholder::Entry>>,
     #[serde(default)]
@@ -213,6 +221,9 @@ pub(in crate::rules) trait SectionEntry {
 struct Sources {
     dicom: Section<dicom::Entry>,
     dicom_text: Section<dicom::TextEntry>,
+    dicom_health: Section<dicom::HealthEntry>,
+    dicom_private: Section<dicom::PrivateEntry>,
+    dicom_concept: Section<dicom::ConceptEntry>,
     recogniser: Section<text::Entry>,
     hl7v2: Section<hl7v2::Entry>,
     hl7_identifier_type: Section<hl7v2::IdentifierType>,
@@ -227,6 +238,7 @@ struct Sources {
     key: Section<keys::Entry>,
     key_context: Section<keys::Context>,
     placeholder: Section<placeholder::Entry>,
+    phantom: Section<placeholder::Phantom>,
     name_affix: Section<placeholder::Affix>,
     alert: Section<policy::Entry>,
     suppression: Section<suppression::Entry>,
@@ -301,6 +313,9 @@ impl Sources {
         let mut at = Place { file, text, ids: &mut self.ids };
         at.merge("dicom", &mut self.dicom, parsed.dicom)?;
         at.merge("dicom_text", &mut self.dicom_text, parsed.dicom_text)?;
+        at.merge("dicom_health", &mut self.dicom_health, parsed.dicom_health)?;
+        at.merge("dicom_private", &mut self.dicom_private, parsed.dicom_private)?;
+        at.merge("dicom_concept", &mut self.dicom_concept, parsed.dicom_concept)?;
         at.merge("recogniser", &mut self.recogniser, parsed.recogniser)?;
         at.merge("hl7v2", &mut self.hl7v2, parsed.hl7v2)?;
         at.merge("hl7_identifier_type", &mut self.hl7_identifier_type, parsed.hl7_identifier_type)?;
@@ -315,6 +330,7 @@ impl Sources {
         at.merge("key", &mut self.key, parsed.key)?;
         at.merge("key_context", &mut self.key_context, parsed.key_context)?;
         at.merge("placeholder", &mut self.placeholder, parsed.placeholder)?;
+        at.merge("phantom", &mut self.phantom, parsed.phantom)?;
         at.merge("name_affix", &mut self.name_affix, parsed.name_affix)?;
         at.merge("alert", &mut self.alert, parsed.alert)?;
         at.merge("suppression", &mut self.suppression, parsed.suppression)?;
@@ -371,7 +387,16 @@ impl Sources {
         let deidentified = self.deidentified.unwrap_or_default();
         let access = self.access.unwrap_or_default();
         Ok(RuleSet {
-            dicom: dicom::compile(self.dicom, self.dicom_text, &mut entries)?,
+            dicom: dicom::compile(
+                dicom::Sections {
+                    attributes: self.dicom,
+                    texts: self.dicom_text,
+                    health: self.dicom_health,
+                    private: self.dicom_private,
+                    concepts: self.dicom_concept,
+                },
+                &mut entries,
+            )?,
             text: text::compile(self.recogniser, &mut entries)?,
             hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
             astm: astm::compile(self.astm, &mut entries)?,
@@ -385,7 +410,12 @@ impl Sources {
             )?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
-            placeholders: placeholder::compile(self.placeholder, self.name_affix, &mut entries)?,
+            placeholders: placeholder::compile(
+                self.placeholder,
+                self.name_affix,
+                self.phantom,
+                &mut entries,
+            )?,
             policy: policy::compile(self.alert, deidentified, severity, access, &mut entries)?,
             suppressions: suppression::compile(self.suppression, &mut entries)?.into(),
             disabled,

@@ -24,10 +24,12 @@ pub mod validators;
 mod x12;
 
 #[cfg(test)]
+mod annex_e;
+#[cfg(test)]
 mod tests;
 
 pub use astm::AstmRules;
-pub use dicom::DicomRules;
+pub use dicom::{DicomRules, Health};
 pub use fhir::{FhirElement, FhirRules, FhirType};
 pub use flat::{FlatField, FlatRules, Holder, Part};
 pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
@@ -35,7 +37,7 @@ pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
 pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use placeholder::Placeholders;
-pub use policy::{AccessRules, AlertRule, Policy, RecordEvidence, SeverityEntry};
+pub use policy::{AccessRules, AlertRule, Deidentified, Policy, RecordEvidence, SeverityEntry};
 pub use show::{check_text, list_table};
 pub use suppression::{Day, Seen, Suppression, Suppressions};
 pub use text::{Recogniser, TextRules};

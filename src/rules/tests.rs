@@ -223,7 +223,9 @@ fn lists_are_aligned() {
 fn alerts_weigh_records() {
     let rules = RuleSet::shipped().expect("shipped rules");
     let alert = |content, structured, kinds: &[Kind], patient_context, query| {
-        let record = RecordEvidence { content, structured, kinds, patient_context, query };
+        let deidentified = None;
+        let record =
+            RecordEvidence { content, structured, kinds, patient_context, query, deidentified };
         rules.policy.alert(&record).map(|a| a.id.as_str())
     };
     use Kind::{BirthDate, Email, Name, PatientId, Sex};

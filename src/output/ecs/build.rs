@@ -394,6 +394,7 @@ const fn mark(mark: Mark) -> &'static str {
         Mark::Result => "result",
         Mark::Medication => "medication",
         Mark::BurnedIn => "burned_in",
+        Mark::Phantom => "phantom",
     }
 }
 

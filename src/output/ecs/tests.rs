@@ -86,6 +86,7 @@ fn samples() -> Vec<Value> {
         Mark::Result,
         Mark::Medication,
         Mark::BurnedIn,
+        Mark::Phantom,
     ];
     let kinds = Kind::ALL.iter().map(|k| (*k, "**")).collect();
     let mut disclosure = Sample { facts, marks, kinds, ..Sample::default() }.build();
