@@ -42,10 +42,12 @@ const CONTRACT: &[(&str, &str, &[&str])] = &[
 const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_content_unread_bytes_total", "counter", &[]),
     ("phitap_anomalies_total", "counter", &["protocol", "reason"]),
+    ("phitap_messages_total", "counter", &["protocol", "type"]),
 ];
 
 /// What is counted beside formats: units of protocols, and contents that a format turns out to be.
 const UNITS: &[&str] = &[
+    "acknowledgment",
     "batch",
     "dicom",
     "dimse",
@@ -99,6 +101,11 @@ fn closed(metric: &str, label: &str) -> BTreeSet<String> {
         (_, "worker") => own(&mut ["0", "1"].into_iter()),
         (_, "output") => own(&mut ["ecs", "page"].into_iter()),
         ("phitap_events_dropped_total", "reason") => own(&mut ["write_error"].into_iter()),
+        (_, "type") => include_str!("../src/content/hl7v2/types.txt")
+            .split_ascii_whitespace()
+            .chain(["other"])
+            .map(str::to_owned)
+            .collect(),
         (_, "version") => own(&mut [env!("CARGO_PKG_VERSION")].into_iter()),
         _ => panic!("{metric} has a label {label}"),
     }
@@ -185,6 +192,7 @@ fn totals_are_those_of_the_run_summary() {
     for (name, inner, value) in [
         ("phitap_streams_opaque_total", "reason", &run["streams"]["opaque"]),
         ("phitap_records_total", "content", &run["records"]),
+        ("phitap_messages_total", "type", &run["messages"]),
     ] {
         let nested = value.as_object().expect("object");
         assert!(!nested.is_empty(), "{name}");

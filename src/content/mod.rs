@@ -47,7 +47,7 @@ pub use contents::{Contents, Env, MAX_DEPTH};
 pub use nested::Nested;
 
 use crate::phi::Phi;
-use crate::rules::{FieldRule, Kind, RuleSet};
+use crate::rules::{FieldRule, Health, Kind, RuleSet};
 
 /// Every format phitap reads, in the order in which they are asked.
 pub static FORMATS: &[&dyn Format] = &[
@@ -201,8 +201,30 @@ pub enum Mark {
     Result,
     /// A medication stands beside it.
     Medication,
+    /// An allergy stands beside it.
+    Allergy,
+    /// A procedure stands beside it.
+    Procedure,
     /// The picture itself shows identifiers ((0028,0301) YES).
     BurnedIn,
+}
+
+impl Mark {
+    /// Marks that say something of somebody's health.
+    pub const HEALTH: [Self; 5] =
+        [Self::Diagnosis, Self::Result, Self::Medication, Self::Allergy, Self::Procedure];
+}
+
+impl From<Health> for Mark {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Diagnosis => Self::Diagnosis,
+            Health::Result => Self::Result,
+            Health::Medication => Self::Medication,
+            Health::Allergy => Self::Allergy,
+            Health::Procedure => Self::Procedure,
+        }
+    }
 }
 
 /// How a record came to be.
@@ -250,6 +272,8 @@ pub struct Scope<'a> {
 /// What contents count; the pipeline adds it to the metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
+    /// Messages read, by type; a closed set.
+    pub messages: Vec<(&'static str, u64)>,
     /// Records and units read, by format.
     pub records: Vec<(&'static str, u64)>,
     /// Contents that were given up, by reason.
@@ -330,6 +354,10 @@ impl Scope<'_> {
     /// The open record is complete.
     pub fn end(&mut self) {
         self.sink.end(self.id);
+    }
+    /// A message of this type was read; the types are a closed set.
+    pub fn message(&mut self, kind: &'static str) {
+        bump(&mut self.tally.messages, kind);
     }
     /// `bytes` passed over unread.
     pub fn skipped(&mut self, bytes: u64) {

@@ -6,7 +6,7 @@
 //! + no_authentication      the service is known not to ask who is there
 //! + credentials_in_clear   a secret crossed the wire too
 //! + fraud_id               SSN, national id, insurance number, driver's licence, passport
-//! + health                 a diagnosis, result or medication stands beside the identifiers
+//! + health                 a diagnosis, result, medication, allergy or procedure stands beside them
 //! - test                   the source says it is test data
 //! - deidentified           the source says it was de-identified
 //! ```
@@ -38,7 +38,7 @@ pub fn severity(
     add(facts.authentication == Authentication::None, points.no_authentication, 1);
     add(facts.credentials_in_clear, points.credentials_in_clear, 1);
     add(fraud, points.fraud_id, 1);
-    add(marked(&[Mark::Diagnosis, Mark::Result, Mark::Medication]), points.health, 1);
+    add(marked(&Mark::HEALTH), points.health, 1);
     add(marked(&[Mark::Test]), points.test, -1);
     add(marked(&[Mark::Deidentified]), points.deidentified, -1);
     within(score)

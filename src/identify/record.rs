@@ -179,10 +179,10 @@ fn disjoint(a: &[Token], b: &[Token]) -> bool {
 
 /// A set of [`Mark`]s.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Marks(u8);
+pub(super) struct Marks(u16);
 
 impl Marks {
-    const ALL: [Mark; 8] = [
+    const ALL: [Mark; 10] = [
         Mark::Deidentified,
         Mark::Test,
         Mark::Query,
@@ -190,13 +190,15 @@ impl Marks {
         Mark::Diagnosis,
         Mark::Result,
         Mark::Medication,
+        Mark::Allergy,
+        Mark::Procedure,
         Mark::BurnedIn,
     ];
     /// Marks that make a record less than others: they hold for a patient only if they hold for
     /// every one of the records.
-    const WEAKENING: u8 = 0b111;
+    const WEAKENING: u16 = 0b111;
 
-    const fn bit(mark: Mark) -> u8 {
+    const fn bit(mark: Mark) -> u16 {
         1 << match mark {
             Mark::Deidentified => 0,
             Mark::Test => 1,
@@ -206,6 +208,8 @@ impl Marks {
             Mark::Result => 5,
             Mark::Medication => 6,
             Mark::BurnedIn => 7,
+            Mark::Allergy => 8,
+            Mark::Procedure => 9,
         }
     }
     pub fn set(&mut self, mark: Mark) {

@@ -179,6 +179,10 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
     for ((protocol, content), n) in &r.records {
         records.entry(*protocol).or_default().insert(*content, *n);
     }
+    let mut messages: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for ((protocol, kind), n) in &r.messages {
+        messages.entry(*protocol).or_default().insert(*kind, *n);
+    }
     Event {
         // A run without packets has no packet time.
         timestamp: r.ended.or(r.started).unwrap_or(Timestamp(0)),
@@ -216,6 +220,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                     overlap_conflicts: r.overlap_conflicts,
                 },
                 records,
+                messages,
                 identifiers: r.identifiers.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
                 disclosures: r.disclosures,
                 exposures: r.exposures,
@@ -324,7 +329,9 @@ fn facts(f: &ServiceFacts) -> Service<'_> {
         version: f.version.as_deref(),
         processing_id: f.processing_id.as_deref(),
         message_types: &f.message_types,
+        messages: f.messages.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
         acknowledged: f.acknowledged,
+        acknowledgments: f.acknowledgments.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
         method: f.method.as_deref(),
         host: f.host.as_deref(),
         path: f.path.as_deref(),
@@ -357,6 +364,8 @@ const fn mark(mark: Mark) -> &'static str {
         Mark::Diagnosis => "diagnosis",
         Mark::Result => "result",
         Mark::Medication => "medication",
+        Mark::Allergy => "allergy",
+        Mark::Procedure => "procedure",
         Mark::BurnedIn => "burned_in",
     }
 }
