@@ -52,7 +52,7 @@ pub use contents::{Contents, Env, MAX_DEPTH};
 pub use nested::Nested;
 
 use crate::phi::Phi;
-use crate::rules::{FieldRule, Kind, RuleSet};
+use crate::rules::{FieldRule, Health, Kind, RuleSet};
 
 /// Every format phitap reads, in the order in which they are asked.
 pub static FORMATS: &[&dyn Format] = &[
@@ -216,10 +216,32 @@ pub enum Mark {
     Result,
     /// A medication stands beside it.
     Medication,
+    /// An allergy stands beside it.
+    Allergy,
+    /// A procedure stands beside it.
+    Procedure,
     /// The picture itself shows identifiers ((0028,0301) YES).
     BurnedIn,
     /// A phantom or a quality check in place of a patient ((0010,0200) YES).
     Phantom,
+}
+
+impl Mark {
+    /// Marks that say something of somebody's health.
+    pub const HEALTH: [Self; 5] =
+        [Self::Diagnosis, Self::Result, Self::Medication, Self::Allergy, Self::Procedure];
+}
+
+impl From<Health> for Mark {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Diagnosis => Self::Diagnosis,
+            Health::Result => Self::Result,
+            Health::Medication => Self::Medication,
+            Health::Allergy => Self::Allergy,
+            Health::Procedure => Self::Procedure,
+        }
+    }
 }
 
 /// How a record came to be.
@@ -271,6 +293,8 @@ pub struct Scope<'a> {
 /// What contents count; the pipeline adds it to the metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
+    /// Messages read, by type; a closed set.
+    pub messages: Vec<(&'static str, u64)>,
     /// Records and units read, by format.
     pub records: Vec<(&'static str, u64)>,
     /// Contents that were given up, by reason.
@@ -355,6 +379,10 @@ impl Scope<'_> {
     /// An object was named whose distinct ones are counted.
     pub fn object(&mut self, object: Object, uid: &str) {
         self.sink.object(object, uid);
+    }
+    /// A message of this type was read; the types are a closed set.
+    pub fn message(&mut self, kind: &'static str) {
+        bump(&mut self.tally.messages, kind);
     }
     /// `bytes` passed over unread.
     pub fn skipped(&mut self, bytes: u64) {

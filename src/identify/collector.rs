@@ -211,6 +211,9 @@ impl Collector<'_> {
             self.tally.phantoms += 1;
             return;
         }
+        if self.is_test_patient(&record) {
+            record.marks.set(Mark::Test);
+        }
         let deidentified = record
             .marks
             .has(Mark::Deidentified)
@@ -239,6 +242,17 @@ impl Collector<'_> {
         }
         let finding = self.patients.file(record, alert, self.settings, self.now, self.tally);
         self.out.extend(finding);
+    }
+
+    /// Whether the record's name is that of a known test patient.
+    fn is_test_patient(&self, record: &Record) -> bool {
+        record.held.iter().any(|held| {
+            held.kind == Kind::Name
+                && self.rules.test_patients.contains(
+                    Kind::Name,
+                    &Zeroizing::new(held.value.as_phi().expose().trim().to_lowercase()),
+                )
+        })
     }
 
     /// Whether a value of a record whose source says that it was de-identified is what such records

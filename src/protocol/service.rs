@@ -45,8 +45,12 @@ pub struct ServiceFacts {
     pub processing_id: Option<String>,
     /// HL7 message types seen, `ADT^A01`.
     pub message_types: Vec<String>,
+    /// How many messages of each of these types came.
+    pub messages: Vec<(String, u64)>,
     /// Whether messages were acknowledged.
     pub acknowledged: Option<bool>,
+    /// How many acknowledgments came with each code (`AA`, `AE`, `AR`, HL7 table 0008).
+    pub acknowledgments: Vec<(String, u64)>,
     /// HTTP method of the last request.
     pub method: Option<String>,
     /// HTTP host.
@@ -135,6 +139,17 @@ impl ServiceFacts {
         let text = cut(text.trim_matches([' ', '\0']));
         if !text.is_empty() && slot.as_deref() != Some(text) {
             *slot = Some(text.to_owned());
+        }
+    }
+
+    /// Counts `text` in `list`, if it is there or there is room.
+    pub fn count(list: &mut Vec<(String, u64)>, text: &str) {
+        let text = cut(text.trim_matches([' ', '\0']));
+        let room = list.len() < Self::MAX_LIST;
+        match list.iter_mut().find(|(known, _)| known == text) {
+            Some((_, n)) => *n = n.saturating_add(1),
+            None if room && !text.is_empty() => list.push((text.to_owned(), 1)),
+            None => {}
         }
     }
 

@@ -1,8 +1,8 @@
 //! Reading rule files.
 
 use super::{
-    Kind, RuleSet, astm, dicom, fhir, flat, hl7v2, keys, placeholder, policy, suppression, text,
-    x12,
+    Kind, RuleSet, astm, dicom, fhir, flat, health, hl7v2, keys, placeholder, policy, suppression,
+    text, x12,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -17,6 +17,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("x12.toml", include_str!("../../rules/x12.toml")),
     ("xdt.toml", include_str!("../../rules/xdt.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
+    ("health.toml", include_str!("../../rules/health.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
 ];
@@ -107,6 +108,12 @@ struct File {
     #[serde(default)]
     hl7_identifier_type: Vec<toml::Spanned<hl7v2::IdentifierType>>,
     #[serde(default)]
+    hl7_text: Vec<toml::Spanned<hl7v2::TextField>>,
+    #[serde(default)]
+    hl7_site: Vec<toml::Spanned<hl7v2::SiteShape>>,
+    #[serde(default)]
+    text_person: Vec<toml::Spanned<text::PersonWords>>,
+    #[serde(default)]
     astm: Vec<toml::Spanned<hl7v2::Entry>>,
     #[serde(default)]
     x12: Vec<toml::Spanned<x12::Entry>>,
@@ -123,6 +130,8 @@ struct File {
     #[serde(default)]
     identifier_system: Vec<toml::Spanned<fhir::IdentifierSystem>>,
     #[serde(default)]
+    health: Vec<toml::Spanned<health::Entry>>,
+    #[serde(default)]
     key: Vec<toml::Spanned<keys::Entry>>,
     #[serde(default)]
     key_context: Vec<toml::Spanned<keys::Context>>,
@@ -130,6 +139,8 @@ struct File {
     phantom: Vec<toml::Spanned<placeholder::Phantom>>,
     #[serde(default)]
     placeholder: Vec<toml::Spanned<placeholder::Entry>>,
+    #[serde(default)]
+    test_patient: Vec<toml::Spanned<placeholder::Entry>>,
     #[serde(default)]
     name_affix: Vec<toml::Spanned<placeholder::Affix>>,
     #[serde(default)]
@@ -227,6 +238,9 @@ struct Sources {
     recogniser: Section<text::Entry>,
     hl7v2: Section<hl7v2::Entry>,
     hl7_identifier_type: Section<hl7v2::IdentifierType>,
+    hl7_text: Section<hl7v2::TextField>,
+    hl7_site: Section<hl7v2::SiteShape>,
+    text_person: Section<text::PersonWords>,
     astm: Section<hl7v2::Entry>,
     x12: Section<x12::Entry>,
     x12_entity: Section<x12::Entity>,
@@ -235,10 +249,12 @@ struct Sources {
     xdt_object: Section<flat::Object>,
     fhir: Section<fhir::Entry>,
     identifier_system: Section<fhir::IdentifierSystem>,
+    health: Section<health::Entry>,
     key: Section<keys::Entry>,
     key_context: Section<keys::Context>,
     placeholder: Section<placeholder::Entry>,
     phantom: Section<placeholder::Phantom>,
+    test_patient: Section<placeholder::Entry>,
     name_affix: Section<placeholder::Affix>,
     alert: Section<policy::Entry>,
     suppression: Section<suppression::Entry>,
@@ -327,10 +343,15 @@ impl Sources {
         at.merge("xdt_object", &mut self.xdt_object, parsed.xdt_object)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
         at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
+        at.merge("hl7_text", &mut self.hl7_text, parsed.hl7_text)?;
+        at.merge("hl7_site", &mut self.hl7_site, parsed.hl7_site)?;
+        at.merge("text_person", &mut self.text_person, parsed.text_person)?;
+        at.merge("health", &mut self.health, parsed.health)?;
         at.merge("key", &mut self.key, parsed.key)?;
         at.merge("key_context", &mut self.key_context, parsed.key_context)?;
         at.merge("placeholder", &mut self.placeholder, parsed.placeholder)?;
         at.merge("phantom", &mut self.phantom, parsed.phantom)?;
+        at.merge("test_patient", &mut self.test_patient, parsed.test_patient)?;
         at.merge("name_affix", &mut self.name_affix, parsed.name_affix)?;
         at.merge("alert", &mut self.alert, parsed.alert)?;
         at.merge("suppression", &mut self.suppression, parsed.suppression)?;
@@ -397,8 +418,14 @@ impl Sources {
                 },
                 &mut entries,
             )?,
-            text: text::compile(self.recogniser, &mut entries)?,
-            hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
+            text: text::compile(self.recogniser, self.text_person, &mut entries)?,
+            hl7v2: hl7v2::compile(
+                self.hl7v2,
+                self.hl7_identifier_type,
+                self.hl7_text,
+                self.hl7_site,
+                &mut entries,
+            )?,
             astm: astm::compile(self.astm, &mut entries)?,
             x12: x12::compile(self.x12, self.x12_entity, &mut entries)?,
             xdt: flat::compile(
@@ -409,7 +436,13 @@ impl Sources {
                 &mut entries,
             )?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
+            health: health::compile(self.health, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
+            test_patients: placeholder::compile_values(
+                "test_patient",
+                self.test_patient,
+                &mut entries,
+            )?,
             placeholders: placeholder::compile(
                 self.placeholder,
                 self.name_affix,

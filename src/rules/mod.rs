@@ -11,6 +11,7 @@ mod astm;
 mod dicom;
 mod fhir;
 mod flat;
+mod health;
 mod hl7v2;
 mod keys;
 mod kind;
@@ -29,10 +30,11 @@ mod annex_e;
 mod tests;
 
 pub use astm::AstmRules;
-pub use dicom::{DicomRules, Health};
+pub use dicom::DicomRules;
 pub use fhir::{FhirElement, FhirRules, FhirType};
 pub use flat::{FlatField, FlatRules, Holder, Part};
-pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
+pub use health::{Health, HealthRules};
+pub use hl7v2::{Hl7Field, Hl7Shape, Hl7Site, Hl7Subject, Hl7Text, Hl7Type, Hl7v2Rules};
 pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
 pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
@@ -40,7 +42,7 @@ pub use placeholder::Placeholders;
 pub use policy::{AccessRules, AlertRule, Deidentified, Policy, RecordEvidence, SeverityEntry};
 pub use show::{check_text, list_table};
 pub use suppression::{Day, Seen, Suppression, Suppressions};
-pub use text::{Recogniser, TextRules};
+pub use text::{Person, Recogniser, TextRules};
 pub use x12::{X12Element, X12Rules};
 
 use std::sync::Arc;
@@ -77,8 +79,12 @@ pub struct RuleSet {
     pub xdt: FlatRules,
     /// FHIR elements and identifier systems.
     pub fhir: FhirRules,
+    /// What says something of a patient's health.
+    pub health: HealthRules,
     /// Key names of JSON, forms, CSV and HTML.
     pub keys: KeyRules,
+    /// Values that name test patients.
+    pub test_patients: Placeholders,
     /// Values that name nobody.
     pub placeholders: Placeholders,
     /// What identifiers look like in free text.

@@ -8,7 +8,7 @@ use super::text::Findings;
 use super::walker::{Element, Interest, Visitor};
 use crate::content::{Field, Mark, Object, Reason, Scope, ServiceFacts};
 use crate::phi::PhiBuf;
-use crate::rules::{FieldRule, Health, Kind, RuleSet};
+use crate::rules::{FieldRule, Kind, RuleSet};
 use dicom_core::VR;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -414,15 +414,11 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
         if element.depth > 0 || element.len == 0 || self.record.query {
             return;
         }
-        let (mark, bit) = match self.scope.rules().dicom.health(element.tag) {
-            None => return,
-            Some(Health::Diagnosis) => (Mark::Diagnosis, 1),
-            Some(Health::Result) => (Mark::Result, 2),
-            Some(Health::Medication) => (Mark::Medication, 4),
-        };
+        let Some(health) = self.scope.rules().dicom.health(element.tag) else { return };
+        let bit = 1 << health as u8;
         if self.record.said.health & bit == 0 {
             self.record.said.health |= bit;
-            self.scope.mark(mark);
+            self.scope.mark(health.into());
         }
     }
 

@@ -222,8 +222,12 @@ pub struct Service<'a> {
     pub processing_id: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub message_types: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<&'a str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<bool>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub acknowledgments: BTreeMap<&'a str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -369,6 +373,8 @@ pub struct Run<'a> {
     pub flows: Flows,
     pub streams: Streams<'a>,
     pub records: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     pub identifiers: BTreeMap<&'static str, u64>,
     pub disclosures: u64,
     pub exposures: u64,

@@ -199,7 +199,7 @@ fn exposed(e: &Exposure) -> Vec<String> {
         all.push("CREDENTIALS IN CLEAR".to_owned());
     }
     let marked = |wanted: &[Mark]| e.marks.iter().any(|m| wanted.contains(m));
-    if marked(&[Mark::Diagnosis, Mark::Result, Mark::Medication]) {
+    if marked(&Mark::HEALTH) {
         all.push("with health data".to_owned());
     }
     if marked(&[Mark::BurnedIn]) {
@@ -330,6 +330,11 @@ fn totals(out: &mut String, run: &RunSummary, context: &Context) {
         })
         .collect();
     item(out, SECTION, "Records", &records, ", ");
+    let messages: Vec<String> =
+        run.messages.iter().map(|((_, kind), n)| format!("{kind} {}", number(*n))).collect();
+    if !messages.is_empty() {
+        item(out, SECTION, "Messages", &messages, ", ");
+    }
     let kinds: Vec<String> = run
         .identifiers
         .iter()
