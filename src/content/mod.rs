@@ -17,6 +17,7 @@ mod testing;
 pub mod astm;
 pub mod coding;
 pub mod csv;
+pub mod dialect;
 pub mod dicom;
 pub mod fhir;
 pub mod form;
@@ -57,6 +58,8 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::Part10,
     &hl7v2::Er7,
     &hl7v2::Xml,
+    &dialect::POCT1A,
+    &dialect::SCRIPT,
     &astm::Records,
     &x12::Interchange,
     &xdt::Xdt,

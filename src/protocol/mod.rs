@@ -18,6 +18,7 @@ pub mod http;
 pub mod http2;
 pub mod mllp;
 pub mod mqtt;
+pub mod poct1a;
 pub mod postgresql;
 pub mod raw;
 pub mod redis;
@@ -38,6 +39,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &mllp::Mllp,
     &astm::Astm,
     &x12::X12,
+    &poct1a::Poct1a,
     &http2::Http2,
     &http::Http,
     &smtp::Smtp,

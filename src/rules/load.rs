@@ -1,6 +1,8 @@
 //! Reading rule files.
 
-use super::{Kind, RuleSet, astm, dicom, fhir, flat, hl7v2, keys, placeholder, policy, text, x12};
+use super::{
+    Kind, RuleSet, astm, dicom, fhir, flat, hl7v2, keys, placeholder, policy, text, x12, xml,
+};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("astm.toml", include_str!("../../rules/astm.toml")),
     ("x12.toml", include_str!("../../rules/x12.toml")),
     ("xdt.toml", include_str!("../../rules/xdt.toml")),
+    ("xml.toml", include_str!("../../rules/xml.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
@@ -93,6 +96,12 @@ struct File {
     xdt_about: Vec<toml::Spanned<flat::AboutEntry>>,
     #[serde(default)]
     xdt_object: Vec<toml::Spanned<flat::Object>>,
+    #[serde(default)]
+    xml: Vec<toml::Spanned<xml::Entry>>,
+    #[serde(default)]
+    xml_record: Vec<toml::Spanned<xml::Record>>,
+    #[serde(default)]
+    xml_about: Vec<toml::Spanned<xml::AboutEntry>>,
     #[serde(default)]
     fhir: Vec<toml::Spanned<fhir::Entry>>,
     #[serde(default)]
@@ -197,6 +206,9 @@ struct Sources {
     xdt: Section<flat::Entry>,
     xdt_about: Section<flat::AboutEntry>,
     xdt_object: Section<flat::Object>,
+    xml: Section<xml::Entry>,
+    xml_record: Section<xml::Record>,
+    xml_about: Section<xml::AboutEntry>,
     fhir: Section<fhir::Entry>,
     identifier_system: Section<fhir::IdentifierSystem>,
     key: Section<keys::Entry>,
@@ -279,6 +291,9 @@ impl Sources {
         at.merge("xdt", &mut self.xdt, parsed.xdt)?;
         at.merge("xdt_about", &mut self.xdt_about, parsed.xdt_about)?;
         at.merge("xdt_object", &mut self.xdt_object, parsed.xdt_object)?;
+        at.merge("xml", &mut self.xml, parsed.xml)?;
+        at.merge("xml_record", &mut self.xml_record, parsed.xml_record)?;
+        at.merge("xml_about", &mut self.xml_about, parsed.xml_about)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
         at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
         at.merge("key", &mut self.key, parsed.key)?;
@@ -312,6 +327,7 @@ impl Sources {
                 self.xdt_object,
                 &mut entries,
             )?,
+            xml: xml::compile(self.xml, self.xml_record, self.xml_about, &mut entries)?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
             placeholders: placeholder::compile(self.placeholder, self.name_affix, &mut entries)?,

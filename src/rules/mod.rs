@@ -19,6 +19,7 @@ mod policy;
 mod show;
 mod text;
 mod x12;
+mod xml;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use policy::{AlertRule, Policy, RecordEvidence, SeverityEntry};
 pub use show::{check_text, list_table};
 pub use text::{Recogniser, TextRules};
 pub use x12::{X12Element, X12Rules};
+pub use xml::{XmlDialect, XmlField, XmlRules};
 
 use std::sync::Arc;
 
@@ -69,6 +71,8 @@ pub struct RuleSet {
     pub x12: X12Rules,
     /// xDT fields and objects.
     pub xdt: FlatRules,
+    /// Elements of XML messages.
+    pub xml: XmlRules,
     /// FHIR elements and identifier systems.
     pub fhir: FhirRules,
     /// Key names of JSON, forms, CSV and HTML.
