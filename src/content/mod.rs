@@ -30,6 +30,7 @@ pub mod markup;
 pub mod media;
 pub mod mime;
 pub mod multipart;
+pub mod ncpdp;
 pub mod parts;
 pub mod pdf;
 pub mod rtf;
@@ -63,6 +64,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &astm::Records,
     &x12::Interchange,
     &xdt::Xdt,
+    &ncpdp::Telecom,
     &coding::GzipFile,
     &coding::ZstdFile,
     &pdf::Pdf,

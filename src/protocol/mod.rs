@@ -18,6 +18,7 @@ pub mod http;
 pub mod http2;
 pub mod mllp;
 pub mod mqtt;
+pub mod ncpdp;
 pub mod poct1a;
 pub mod postgresql;
 pub mod raw;
@@ -40,6 +41,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &astm::Astm,
     &x12::X12,
     &poct1a::Poct1a,
+    &ncpdp::Ncpdp,
     &http2::Http2,
     &http::Http,
     &smtp::Smtp,

@@ -15,6 +15,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("astm.toml", include_str!("../../rules/astm.toml")),
     ("x12.toml", include_str!("../../rules/x12.toml")),
     ("xdt.toml", include_str!("../../rules/xdt.toml")),
+    ("ncpdp.toml", include_str!("../../rules/ncpdp.toml")),
     ("xml.toml", include_str!("../../rules/xml.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
@@ -96,6 +97,10 @@ struct File {
     xdt_about: Vec<toml::Spanned<flat::AboutEntry>>,
     #[serde(default)]
     xdt_object: Vec<toml::Spanned<flat::Object>>,
+    #[serde(default)]
+    ncpdp: Vec<toml::Spanned<flat::Entry>>,
+    #[serde(default)]
+    ncpdp_about: Vec<toml::Spanned<flat::AboutEntry>>,
     #[serde(default)]
     xml: Vec<toml::Spanned<xml::Entry>>,
     #[serde(default)]
@@ -206,6 +211,8 @@ struct Sources {
     xdt: Section<flat::Entry>,
     xdt_about: Section<flat::AboutEntry>,
     xdt_object: Section<flat::Object>,
+    ncpdp: Section<flat::Entry>,
+    ncpdp_about: Section<flat::AboutEntry>,
     xml: Section<xml::Entry>,
     xml_record: Section<xml::Record>,
     xml_about: Section<xml::AboutEntry>,
@@ -291,6 +298,8 @@ impl Sources {
         at.merge("xdt", &mut self.xdt, parsed.xdt)?;
         at.merge("xdt_about", &mut self.xdt_about, parsed.xdt_about)?;
         at.merge("xdt_object", &mut self.xdt_object, parsed.xdt_object)?;
+        at.merge("ncpdp", &mut self.ncpdp, parsed.ncpdp)?;
+        at.merge("ncpdp_about", &mut self.ncpdp_about, parsed.ncpdp_about)?;
         at.merge("xml", &mut self.xml, parsed.xml)?;
         at.merge("xml_record", &mut self.xml_record, parsed.xml_record)?;
         at.merge("xml_about", &mut self.xml_about, parsed.xml_about)?;
@@ -325,6 +334,13 @@ impl Sources {
                 self.xdt,
                 self.xdt_about,
                 self.xdt_object,
+                &mut entries,
+            )?,
+            ncpdp: flat::compile(
+                ["ncpdp", "ncpdp_about", ""],
+                self.ncpdp,
+                self.ncpdp_about,
+                Section::new(),
                 &mut entries,
             )?,
             xml: xml::compile(self.xml, self.xml_record, self.xml_about, &mut entries)?,

@@ -71,6 +71,8 @@ pub struct RuleSet {
     pub x12: X12Rules,
     /// xDT fields and objects.
     pub xdt: FlatRules,
+    /// Fields of NCPDP Telecommunication.
+    pub ncpdp: FlatRules,
     /// Elements of XML messages.
     pub xml: XmlRules,
     /// FHIR elements and identifier systems.
