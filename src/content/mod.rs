@@ -19,6 +19,7 @@ pub mod coding;
 pub mod csv;
 pub mod dialect;
 pub mod dicom;
+pub mod edifact;
 pub mod fhir;
 pub mod form;
 pub mod hl7v2;
@@ -63,6 +64,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &dialect::SCRIPT,
     &astm::Records,
     &x12::Interchange,
+    &edifact::Interchange,
     &xdt::Xdt,
     &ncpdp::Telecom,
     &coding::GzipFile,

@@ -1,7 +1,8 @@
 //! Reading rule files.
 
 use super::{
-    Kind, RuleSet, astm, dicom, fhir, flat, hl7v2, keys, placeholder, policy, text, x12, xml,
+    Kind, RuleSet, astm, dicom, edifact, fhir, flat, hl7v2, keys, placeholder, policy, text, x12,
+    xml,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +16,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("astm.toml", include_str!("../../rules/astm.toml")),
     ("x12.toml", include_str!("../../rules/x12.toml")),
     ("xdt.toml", include_str!("../../rules/xdt.toml")),
+    ("edifact.toml", include_str!("../../rules/edifact.toml")),
     ("ncpdp.toml", include_str!("../../rules/ncpdp.toml")),
     ("xml.toml", include_str!("../../rules/xml.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
@@ -97,6 +99,12 @@ struct File {
     xdt_about: Vec<toml::Spanned<flat::AboutEntry>>,
     #[serde(default)]
     xdt_object: Vec<toml::Spanned<flat::Object>>,
+    #[serde(default)]
+    edifact: Vec<toml::Spanned<edifact::Entry>>,
+    #[serde(default)]
+    edifact_party: Vec<toml::Spanned<edifact::Party>>,
+    #[serde(default)]
+    edifact_about: Vec<toml::Spanned<edifact::AboutEntry>>,
     #[serde(default)]
     ncpdp: Vec<toml::Spanned<flat::Entry>>,
     #[serde(default)]
@@ -211,6 +219,9 @@ struct Sources {
     xdt: Section<flat::Entry>,
     xdt_about: Section<flat::AboutEntry>,
     xdt_object: Section<flat::Object>,
+    edifact: Section<edifact::Entry>,
+    edifact_party: Section<edifact::Party>,
+    edifact_about: Section<edifact::AboutEntry>,
     ncpdp: Section<flat::Entry>,
     ncpdp_about: Section<flat::AboutEntry>,
     xml: Section<xml::Entry>,
@@ -298,6 +309,9 @@ impl Sources {
         at.merge("xdt", &mut self.xdt, parsed.xdt)?;
         at.merge("xdt_about", &mut self.xdt_about, parsed.xdt_about)?;
         at.merge("xdt_object", &mut self.xdt_object, parsed.xdt_object)?;
+        at.merge("edifact", &mut self.edifact, parsed.edifact)?;
+        at.merge("edifact_party", &mut self.edifact_party, parsed.edifact_party)?;
+        at.merge("edifact_about", &mut self.edifact_about, parsed.edifact_about)?;
         at.merge("ncpdp", &mut self.ncpdp, parsed.ncpdp)?;
         at.merge("ncpdp_about", &mut self.ncpdp_about, parsed.ncpdp_about)?;
         at.merge("xml", &mut self.xml, parsed.xml)?;
@@ -334,6 +348,12 @@ impl Sources {
                 self.xdt,
                 self.xdt_about,
                 self.xdt_object,
+                &mut entries,
+            )?,
+            edifact: edifact::compile(
+                self.edifact,
+                self.edifact_party,
+                self.edifact_about,
                 &mut entries,
             )?,
             ncpdp: flat::compile(

@@ -8,6 +8,7 @@
 
 mod astm;
 mod dicom;
+mod edifact;
 mod fhir;
 mod flat;
 mod hl7v2;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use astm::AstmRules;
 pub use dicom::DicomRules;
+pub use edifact::{EdifactField, EdifactRules};
 pub use fhir::{FhirElement, FhirRules, FhirType};
 pub use flat::{FlatField, FlatRules, Holder, Part};
 pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
@@ -71,6 +73,8 @@ pub struct RuleSet {
     pub x12: X12Rules,
     /// xDT fields and objects.
     pub xdt: FlatRules,
+    /// EDIFACT elements and parties.
+    pub edifact: EdifactRules,
     /// Fields of NCPDP Telecommunication.
     pub ncpdp: FlatRules,
     /// Elements of XML messages.
