@@ -15,6 +15,8 @@ mod nested;
 mod testing;
 
 pub mod astm;
+pub mod card;
+pub mod charset;
 pub mod coding;
 pub mod csv;
 pub mod dialect;
@@ -34,6 +36,7 @@ pub mod multipart;
 pub mod ncpdp;
 pub mod parts;
 pub mod pdf;
+pub mod protobuf;
 pub mod rtf;
 pub mod sheet;
 pub mod syslog;
@@ -81,9 +84,12 @@ pub static FORMATS: &[&dyn Format] = &[
     &multipart::Multipart,
     &mime::Mime,
     &syslog::Syslog,
+    &protobuf::Protobuf,
     &zpl::Zpl,
     &form::Target,
     &form::Form,
+    &card::VCARD,
+    &card::ICALENDAR,
     &json::Json,
     &html::Html,
     &xml::Xml,
@@ -100,12 +106,18 @@ pub trait Format: Sync {
     /// `head` is at least [`PROBE_BYTES`] long unless the content is shorter (`whole`).
     fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool;
 
+    /// Whether it is made of characters: its probe and its reader get them in UTF-8, whatever the
+    /// wire has.
+    fn is_text(&self) -> bool {
+        false
+    }
+
     /// A reader for one content.
     fn open(&self, media: &Media<'_>) -> Box<dyn Document>;
 }
 
 /// How many bytes a probe sees, where the content has them.
-pub const PROBE_BYTES: usize = 512;
+pub const PROBE_BYTES: usize = 1024;
 
 /// Reads one content.
 pub trait Document: Send {

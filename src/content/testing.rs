@@ -75,6 +75,27 @@ pub fn records(content_type: &str, bytes: &[u8]) -> Vec<String> {
     whole
 }
 
+/// The records of a content with `len` bytes missing between two pieces.
+pub fn with_hole(media: Media<'_>, before: &[u8], len: u64, after: &[u8]) -> Vec<String> {
+    let mut contents = Contents::default();
+    let (mut sink, mut facts, mut tally) =
+        (Lines::default(), ServiceFacts::default(), Tally::default());
+    let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
+    let id = contents.open(&Hint {
+        direction: Direction::ServerToClient,
+        media,
+        operation: "GET",
+        codings: &[],
+        layer: "http",
+    });
+    contents.data(id, before, &mut env);
+    contents.gap(id, len, &mut env);
+    contents.data(id, after, &mut env);
+    contents.close(id, true, &mut env);
+    assert!(sink.open.is_empty(), "every record is complete");
+    sink.lines
+}
+
 /// Keeps what its document gets.
 #[derive(Clone, Default)]
 pub struct Probe(Arc<Mutex<(Vec<u8>, Option<bool>)>>);

@@ -1,7 +1,8 @@
 //! What identifies a person, as data: the compiled form of `rules/*.toml`.
 //!
 //! The shipped files are embedded; `--rules DIR` adds files whose entries extend them, or override
-//! those with the same id. A faulty file is refused whole, with line and reason.
+//! those with the same id; `disable = ["id"]` switches rules off. A faulty file is refused whole, with
+//! line and reason.
 //!
 //! Each section of the files has a module here that says what an entry holds and compiles it into
 //! what its content looks up.
@@ -18,7 +19,9 @@ mod load;
 mod placeholder;
 mod policy;
 mod show;
+mod suppression;
 mod text;
+pub mod validators;
 mod x12;
 mod xml;
 
@@ -37,6 +40,7 @@ pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use placeholder::Placeholders;
 pub use policy::{AlertRule, Policy, RecordEvidence, SeverityEntry};
 pub use show::{check_text, list_table};
+pub use suppression::{Day, Seen, Suppression, Suppressions};
 pub use text::{Recogniser, TextRules};
 pub use x12::{X12Element, X12Rules};
 pub use xml::{XmlDialect, XmlField, XmlRules};
@@ -89,6 +93,10 @@ pub struct RuleSet {
     pub text: TextRules,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
+    /// What is known and accepted.
+    pub suppressions: Arc<Suppressions>,
+    /// Ids of rules that were switched off, for `phitap rules check`.
+    pub disabled: Vec<String>,
     /// Every entry, for `phitap rules list` and `test`.
     pub entries: Vec<RuleInfo>,
 }
