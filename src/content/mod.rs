@@ -19,7 +19,9 @@ pub mod card;
 pub mod charset;
 pub mod coding;
 pub mod csv;
+pub mod dialect;
 pub mod dicom;
+pub mod edifact;
 pub mod fhir;
 pub mod form;
 pub mod hl7v2;
@@ -31,6 +33,7 @@ pub mod markup;
 pub mod media;
 pub mod mime;
 pub mod multipart;
+pub mod ncpdp;
 pub mod parts;
 pub mod pdf;
 pub mod protobuf;
@@ -60,9 +63,13 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::Part10,
     &hl7v2::Er7,
     &hl7v2::Xml,
+    &dialect::POCT1A,
+    &dialect::SCRIPT,
     &astm::Records,
     &x12::Interchange,
+    &edifact::Interchange,
     &xdt::Xdt,
+    &ncpdp::Telecom,
     &coding::GzipFile,
     &coding::ZstdFile,
     &pdf::Pdf,

@@ -81,7 +81,7 @@ fn roles(sighting: &Sighting<'_>) -> (Role, Option<Role>) {
             content if content.starts_with("dicom") => (Role::DicomwebServer, None),
             _ => (Role::WebServer, None),
         },
-        "astm" => (Role::LabInterface, None),
+        "astm" | "poct1a" => (Role::LabInterface, None),
         "smtp" => (Role::MailServer, None),
         "ftp" | "smb" | "tftp" => (Role::FileServer, None),
         _ => (Role::Server, None),

@@ -19,6 +19,8 @@ pub mod http;
 pub mod http2;
 pub mod mllp;
 pub mod mqtt;
+pub mod ncpdp;
+pub mod poct1a;
 pub mod postgresql;
 pub mod raw;
 pub mod redis;
@@ -40,6 +42,8 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &mllp::Mllp,
     &astm::Astm,
     &x12::X12,
+    &poct1a::Poct1a,
+    &ncpdp::Ncpdp,
     &http2::Http2,
     &http::Http,
     &smtp::Smtp,

@@ -1,8 +1,8 @@
 //! Reading rule files.
 
 use super::{
-    Kind, RuleSet, astm, dicom, fhir, flat, health, hl7v2, keys, placeholder, policy, suppression,
-    text, x12,
+    Kind, RuleSet, astm, dicom, edifact, fhir, flat, health, hl7v2, keys, placeholder, policy,
+    suppression, text, x12, xml,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +16,9 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("astm.toml", include_str!("../../rules/astm.toml")),
     ("x12.toml", include_str!("../../rules/x12.toml")),
     ("xdt.toml", include_str!("../../rules/xdt.toml")),
+    ("edifact.toml", include_str!("../../rules/edifact.toml")),
+    ("ncpdp.toml", include_str!("../../rules/ncpdp.toml")),
+    ("xml.toml", include_str!("../../rules/xml.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
     ("health.toml", include_str!("../../rules/health.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
@@ -125,6 +128,22 @@ struct File {
     xdt_about: Vec<toml::Spanned<flat::AboutEntry>>,
     #[serde(default)]
     xdt_object: Vec<toml::Spanned<flat::Object>>,
+    #[serde(default)]
+    edifact: Vec<toml::Spanned<edifact::Entry>>,
+    #[serde(default)]
+    edifact_party: Vec<toml::Spanned<edifact::Party>>,
+    #[serde(default)]
+    edifact_about: Vec<toml::Spanned<edifact::AboutEntry>>,
+    #[serde(default)]
+    ncpdp: Vec<toml::Spanned<flat::Entry>>,
+    #[serde(default)]
+    ncpdp_about: Vec<toml::Spanned<flat::AboutEntry>>,
+    #[serde(default)]
+    xml: Vec<toml::Spanned<xml::Entry>>,
+    #[serde(default)]
+    xml_record: Vec<toml::Spanned<xml::Record>>,
+    #[serde(default)]
+    xml_about: Vec<toml::Spanned<xml::AboutEntry>>,
     #[serde(default)]
     fhir: Vec<toml::Spanned<fhir::Entry>>,
     #[serde(default)]
@@ -247,6 +266,14 @@ struct Sources {
     xdt: Section<flat::Entry>,
     xdt_about: Section<flat::AboutEntry>,
     xdt_object: Section<flat::Object>,
+    edifact: Section<edifact::Entry>,
+    edifact_party: Section<edifact::Party>,
+    edifact_about: Section<edifact::AboutEntry>,
+    ncpdp: Section<flat::Entry>,
+    ncpdp_about: Section<flat::AboutEntry>,
+    xml: Section<xml::Entry>,
+    xml_record: Section<xml::Record>,
+    xml_about: Section<xml::AboutEntry>,
     fhir: Section<fhir::Entry>,
     identifier_system: Section<fhir::IdentifierSystem>,
     health: Section<health::Entry>,
@@ -341,6 +368,14 @@ impl Sources {
         at.merge("xdt", &mut self.xdt, parsed.xdt)?;
         at.merge("xdt_about", &mut self.xdt_about, parsed.xdt_about)?;
         at.merge("xdt_object", &mut self.xdt_object, parsed.xdt_object)?;
+        at.merge("edifact", &mut self.edifact, parsed.edifact)?;
+        at.merge("edifact_party", &mut self.edifact_party, parsed.edifact_party)?;
+        at.merge("edifact_about", &mut self.edifact_about, parsed.edifact_about)?;
+        at.merge("ncpdp", &mut self.ncpdp, parsed.ncpdp)?;
+        at.merge("ncpdp_about", &mut self.ncpdp_about, parsed.ncpdp_about)?;
+        at.merge("xml", &mut self.xml, parsed.xml)?;
+        at.merge("xml_record", &mut self.xml_record, parsed.xml_record)?;
+        at.merge("xml_about", &mut self.xml_about, parsed.xml_about)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
         at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
         at.merge("hl7_text", &mut self.hl7_text, parsed.hl7_text)?;
@@ -435,6 +470,20 @@ impl Sources {
                 self.xdt_object,
                 &mut entries,
             )?,
+            edifact: edifact::compile(
+                self.edifact,
+                self.edifact_party,
+                self.edifact_about,
+                &mut entries,
+            )?,
+            ncpdp: flat::compile(
+                ["ncpdp", "ncpdp_about", ""],
+                self.ncpdp,
+                self.ncpdp_about,
+                Section::new(),
+                &mut entries,
+            )?,
+            xml: xml::compile(self.xml, self.xml_record, self.xml_about, &mut entries)?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             health: health::compile(self.health, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,

@@ -9,6 +9,7 @@
 
 mod astm;
 mod dicom;
+mod edifact;
 mod fhir;
 mod flat;
 mod health;
@@ -23,6 +24,7 @@ mod suppression;
 mod text;
 pub mod validators;
 mod x12;
+mod xml;
 
 #[cfg(test)]
 mod annex_e;
@@ -31,6 +33,7 @@ mod tests;
 
 pub use astm::AstmRules;
 pub use dicom::DicomRules;
+pub use edifact::{EdifactField, EdifactRules};
 pub use fhir::{FhirElement, FhirRules, FhirType};
 pub use flat::{FlatField, FlatRules, Holder, Part};
 pub use health::{Health, HealthRules};
@@ -44,6 +47,7 @@ pub use show::{check_text, list_table};
 pub use suppression::{Day, Seen, Suppression, Suppressions};
 pub use text::{Person, Recogniser, TextRules};
 pub use x12::{X12Element, X12Rules};
+pub use xml::{XmlDialect, XmlField, XmlRules};
 
 use std::sync::Arc;
 
@@ -77,6 +81,12 @@ pub struct RuleSet {
     pub x12: X12Rules,
     /// xDT fields and objects.
     pub xdt: FlatRules,
+    /// EDIFACT elements and parties.
+    pub edifact: EdifactRules,
+    /// Fields of NCPDP Telecommunication.
+    pub ncpdp: FlatRules,
+    /// Elements of XML messages.
+    pub xml: XmlRules,
     /// FHIR elements and identifier systems.
     pub fhir: FhirRules,
     /// What says something of a patient's health.
