@@ -71,6 +71,9 @@ impl Receiver for Reader<'_, '_> {
     fn passed(&mut self) {
         self.tree.passed();
     }
+    fn null(&mut self) {
+        self.tree.null();
+    }
 }
 
 impl Document for JsonDocument {

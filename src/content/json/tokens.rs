@@ -29,6 +29,8 @@ pub trait Receiver {
     fn value(&mut self, text: &str);
     /// A value that is neither wanted nor `null`.
     fn passed(&mut self);
+    /// `null`.
+    fn null(&mut self);
 }
 
 /// Why a text cannot be read on.
@@ -274,7 +276,9 @@ impl Tokens {
         self.mode = Mode::Between;
         if wanted {
             hand(&self.held, Use::Value, to);
-        } else if self.held != b"null" {
+        } else if self.held == b"null" {
+            to.null();
+        } else {
             to.passed();
         }
         self.held.clear();
