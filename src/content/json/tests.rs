@@ -230,3 +230,52 @@ fn values_in_wrappers() {
         json(r#"{"name":"A","birthDate":{"year":1970}}"#).iter().all(|l| !l.contains("birth_date"))
     );
 }
+
+/// Documents in strings: JSON in JSON, XML, messages, and files in base64.
+#[test]
+fn documents_in_strings() {
+    use base64::Engine;
+    let base64 = |text: &[u8]| base64::engine::general_purpose::STANDARD.encode(text);
+    let row = "~json [PatientContext] name=Jörg \"J\" Roe patient_id=77";
+    let inner = r#"{"patient_name":"J\u00f6rg \"J\" Roe","mrn":"77"}"#;
+    let string = |text: &str| serde_json::to_string(text).expect("a string");
+    let twice = format!(r#"{{"level":"info","message":{}}}"#, string(inner));
+    assert_eq!(json(&twice), [format!("http>json>json:{row}")]);
+    // In JSON in JSON in JSON.
+    let thrice = format!(r#"{{"x":[{}]}}"#, string(&twice));
+    assert_eq!(json(&thrice), [format!("http>json>json>json:{row}")]);
+    let coded = format!(r#"{{"resourceType":"Binary","data":"{}"}}"#, base64(inner.as_bytes()));
+    assert_eq!(json(&coded), [format!("http>json>base64>json:{row}")]);
+    let xml =
+        "<?xml version=\"1.0\"?><p><mrn>77</mrn><name>Jane Roe</name><dob>1970-01-31</dob></p>";
+    let got = json(&format!(r#"{{"payload":{},"mrn":"5","patient_name":"A B"}}"#, string(xml)));
+    assert_eq!(
+        got,
+        [
+            "http>json>xml:~xml [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31",
+            "http>json:~json [PatientContext] patient_id=5 name=A B",
+        ]
+    );
+    let message =
+        "MSH|^~\\&|A|B|C|D|20260301||ADT^A01|1|P|2.5\rPID|1||H-77^^^X^MR||Roe^Jane||19700131|F\r";
+    let hl7 = json(&format!(r#"{{"hl7":{}}}"#, string(message)));
+    assert!(matches!(&*hl7, [one] if one.contains("name=Roe^Jane")), "{hl7:?}");
+    let pdf = include_bytes!("../../../fixtures/pdf/reportlab.pdf");
+    let got = json(&format!(r#"{{"content":[{{"attachment":{{"data":"{}"}}}}]}}"#, base64(pdf)));
+    assert!(
+        got.iter().any(|l| l.starts_with("http>json>base64>pdf:") && l.contains("Shane Compton"))
+    );
+    // Strings that only begin so, tokens, and broken ones.
+    for text in [
+        r#"{"a":"{\"b\":1","c":"<b>bold","d":"eyJhbGciOiJub25lIn0.eyJtcm4iOiI3In0.x","e":"Mixed","f":"{","g":"\u007b\"mrn\":7"}"#,
+        r#"{"a":"JVBERi0xLjQK","b":"/9j/4AAQSkZJRg==","c":"Hello","d":"\n\n","e":"{{name}} has \"x\""}"#,
+    ] {
+        assert_eq!(json(text), Vec::<String>::new(), "{text}");
+    }
+    // Strings in strings to any depth.
+    let mut deep = inner.to_owned();
+    for _ in 0..12 {
+        deep = format!(r#"{{"a":{}}}"#, string(&deep));
+    }
+    assert!(json(&deep).is_empty());
+}
