@@ -3,7 +3,7 @@
 use clap::Parser as _;
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
 use phitap::config::Config;
-use phitap::pipeline::{self, RunError};
+use phitap::pipeline::{self, RunError, wall_clock};
 use phitap::{identify, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -74,7 +74,9 @@ fn show_rules(action: RulesAction, dir: Option<&std::path::Path>) -> Result<u8, 
     let rules = rules::RuleSet::load(dir)?;
     Ok(match action {
         RulesAction::List => print(|out| out.write_all(rules::list_table(&rules).as_bytes())),
-        RulesAction::Check => print(|out| out.write_all(rules::check_text(&rules).as_bytes())),
+        RulesAction::Check => {
+            print(|out| out.write_all(rules::check_text(&rules, wall_clock()).as_bytes()))
+        }
         RulesAction::Test => {
             let failures = identify::test_samples(&rules);
             let text = identify::samples_text(&rules, &failures);

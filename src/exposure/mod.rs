@@ -15,7 +15,7 @@ pub use severity::severity;
 pub use tracker::{Exposures, Losses, Settings};
 pub use types::{
     Asset, Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection,
-    PatientKey, Role, Service, Severity, Sighting,
+    PatientKey, Role, Service, Severity, Sighting, Suppressed,
 };
 
 #[cfg(test)]

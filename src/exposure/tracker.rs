@@ -9,11 +9,12 @@ use super::severity;
 use super::sightings::Sightings;
 use super::types::{
     Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection, Severity,
-    Sighting, ip, socket,
+    Sighting, Suppressed, ip, socket,
 };
 use crate::config::HomeNets;
 use crate::flow::{FlowInfo, Transport};
-use crate::rules::{Kind, SeverityEntry};
+use crate::identify::{People, Token};
+use crate::rules::{Kind, Seen as Asked, SeverityEntry, Suppressions};
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
@@ -45,6 +46,8 @@ pub struct Settings {
     pub key: [u8; 32],
     /// Points of the severity score.
     pub severity: SeverityEntry,
+    /// What is known and accepted.
+    pub suppressions: Arc<Suppressions>,
 }
 
 /// What was lost to a cap.
@@ -75,10 +78,12 @@ pub struct Exposures {
     opened: u64,
     remembered: usize,
     tokens: usize,
+    people: People,
     patients: Distinct,
     disclosures: u64,
     active: [u64; Severity::ALL.len()],
     sightings: Sightings,
+    suppressed: BTreeMap<Arc<str>, Suppressed>,
     losses: Losses,
 }
 
@@ -128,17 +133,20 @@ impl Exposures {
             opened: 0,
             remembered: 0,
             tokens: 0,
+            people: People::default(),
             patients: Distinct::default(),
             disclosures: 0,
             active: [0; Severity::ALL.len()],
             sightings: Sightings::default(),
+            suppressed: BTreeMap::new(),
             losses: Losses::default(),
         }
     }
 
     /// Takes a disclosure, first or revised. Writes what fell due before it, what it shows of hosts
-    /// for the first time, itself, and its exposure if it opens one.
-    pub fn disclosure(&mut self, disclosure: Disclosure, out: &mut Vec<Event>) {
+    /// for the first time, itself, and its exposure if it opens one. False if it is suppressed: then
+    /// it is only counted.
+    pub fn disclosure(&mut self, mut disclosure: Disclosure, out: &mut Vec<Event>) -> bool {
         let now = disclosure.finding.time;
         self.tick(now, out);
         let content = disclosure.finding.carrier.last().copied().unwrap_or_default();
@@ -151,7 +159,17 @@ impl Exposures {
         };
         self.sightings.see(&self.settings.key, &sighting, out);
 
-        let patient = disclosure.finding.patient;
+        let known = self.people.recognise(disclosure.finding.patient, &disclosure.finding.traits);
+        let patient = known.person;
+        disclosure.person = (patient != disclosure.finding.patient).then_some(patient);
+        for merged in &known.merged {
+            if self.patients.forget(*merged) {
+                self.patients.insert(patient, true);
+            }
+        }
+        if self.suppress(&disclosure) {
+            return false;
+        }
         self.patients.insert(patient, true);
         self.disclosures += u64::from(!disclosure.finding.update);
         let direction = direction(&self.settings.home, &disclosure.flow);
@@ -175,7 +193,7 @@ impl Exposures {
             self.opened += 1;
             self.open.insert(pair, open);
         }
-        let Some(open) = self.open.get_mut(&pair) else { return };
+        let Some(open) = self.open.get_mut(&pair) else { return true };
         let room = self.remembered < MAX_REMEMBERED;
         let before = open.held();
         if !open.count(&disclosure, room) {
@@ -183,6 +201,9 @@ impl Exposures {
         }
         self.remembered = (self.remembered + open.held()).saturating_sub(before);
         let before = open.patients.held();
+        for merged in &known.merged {
+            open.patients.forget(*merged);
+        }
         open.patients.insert(patient, self.tokens < MAX_TOKENS);
         self.tokens = (self.tokens + open.patients.held()).saturating_sub(before);
         if !opens {
@@ -203,6 +224,47 @@ impl Exposures {
         let disclosure = Box::new(disclosure);
         out.push(Event::Disclosure { disclosure, severity: score, direction, exposure });
         out.extend(state);
+        true
+    }
+
+    /// Whether a disclosure is known and accepted; counts it, and also one that was until its day was
+    /// over.
+    fn suppress(&mut self, disclosure: &Disclosure) -> bool {
+        let finding = &disclosure.finding;
+        let asked = Asked {
+            client: disclosure.flow.client.ip(),
+            server: disclosure.flow.server,
+            host: disclosure.facts.host.as_deref(),
+            rule: &finding.alert.id,
+            patient: [Some(finding.patient.bytes()), disclosure.person.as_ref().map(Token::bytes)],
+        };
+        let Some(found) = self.settings.suppressions.find(&asked, finding.time) else {
+            return false;
+        };
+        let by = match found {
+            Ok(by) | Err(by) => by,
+        };
+        let of = self.suppressed.entry(Arc::clone(&by.id)).or_insert_with(|| Suppressed::new(by));
+        let first = u64::from(!finding.update);
+        match found {
+            Ok(_) => {
+                of.events += 1;
+                of.disclosures += first;
+            }
+            Err(_) => of.disclosures_since += first,
+        }
+        found.is_ok()
+    }
+
+    /// Goes by other rules from now on.
+    pub fn adopt(&mut self, severity: SeverityEntry, suppressions: Arc<Suppressions>) {
+        self.settings.severity = severity;
+        self.settings.suppressions = suppressions;
+    }
+
+    /// What was suppressed, in order of the suppressions' ids.
+    pub fn suppressed(&self) -> Vec<Suppressed> {
+        self.suppressed.values().cloned().collect()
     }
 
     /// Takes a flow whose protocol was recognised.

@@ -4,7 +4,7 @@ use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
 use crate::protocol::ServiceFacts;
-use crate::rules::Kind;
+use crate::rules::{Day, Kind, Suppression};
 use crate::time::Timestamp;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -91,6 +91,9 @@ pub struct Disclosure {
     pub facts: Arc<ServiceFacts>,
     /// The patient.
     pub finding: Finding,
+    /// The pseudonym of the same person in an earlier flow, where that was another one.
+    /// [`super::Exposures`] fills it in.
+    pub person: Option<PatientKey>,
 }
 
 /// How bad it is.
@@ -186,6 +189,18 @@ pub struct Count {
     pub estimate: bool,
 }
 
+impl Count {
+    /// Between what the true number lies, three standard errors of the sketch (1.04 / sqrt(4096)) to
+    /// either side: 99.7 % of all estimates keep to it.
+    pub const fn bounds(self) -> (u64, u64) {
+        if !self.estimate {
+            return (self.value, self.value);
+        }
+        let margin = (self.value / 800).saturating_mul(39) + (self.value % 800) * 39 / 800;
+        (self.value.saturating_sub(margin), self.value.saturating_add(margin))
+    }
+}
+
 /// All disclosures between one client and one service so far.
 #[derive(Clone)]
 pub struct Exposure {
@@ -227,6 +242,40 @@ pub struct Exposure {
     pub facts: Arc<ServiceFacts>,
     /// 0 to 100, the highest so far.
     pub severity: u8,
+}
+
+/// What a suppression came to in a run.
+#[derive(Clone, Debug)]
+pub struct Suppressed {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it is accepted.
+    pub reason: String,
+    /// The last day on which it holds.
+    pub expires: Day,
+    /// Disclosure events that were not written, revisions included.
+    pub events: u64,
+    /// Disclosures of these, revisions not counted.
+    pub disclosures: u64,
+    /// Disclosures that it would have covered if its day were not over: they were reported.
+    pub disclosures_since: u64,
+}
+
+impl Suppressed {
+    /// Nothing yet.
+    pub fn new(by: &Suppression) -> Self {
+        Self {
+            id: Arc::clone(&by.id),
+            owner: by.owner.clone(),
+            reason: by.reason.clone(),
+            expires: by.expires,
+            events: 0,
+            disclosures: 0,
+            disclosures_since: 0,
+        }
+    }
 }
 
 /// What the exposure stage hands to the outputs.

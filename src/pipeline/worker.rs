@@ -10,6 +10,7 @@ use crate::exposure::{Disclosure, EventId};
 use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, Patients};
 use crate::protocol::{Driver, DriverLimits, News, PROTOCOLS, Reason, ServiceFacts, encrypted};
+use crate::rules::RuleSet;
 use crate::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -77,6 +78,9 @@ enum State {
 }
 
 struct Analysis {
+    /// Those under which the content or record at hand began. Between two a flow holds none, so that
+    /// none outlive their replacement for long.
+    rules: Option<Arc<RuleSet>>,
     driver: Driver,
     contents: Contents,
     patients: Patients,
@@ -107,6 +111,9 @@ struct Reported {
 /// What a worker's flows work with.
 struct Context {
     shared: Arc<Shared>,
+    /// The rules in force when the batch came, and which reload brought them.
+    rules: Arc<RuleSet>,
+    generation: u64,
     limits: DriverLimits,
     now: Timestamp,
     packet: u64,
@@ -133,6 +140,8 @@ impl Worker {
         Self {
             table: Table::new(table),
             context: Context {
+                rules: shared.rules.current(),
+                generation: 0,
                 shared,
                 limits: driver,
                 now: Timestamp::default(),
@@ -150,6 +159,8 @@ impl Worker {
 
     /// Works through a batch.
     pub fn run(&mut self, batch: &WorkBatch) -> Report {
+        let context = &mut self.context;
+        context.shared.rules.refresh(&mut context.rules, &mut context.generation);
         for work in &batch.work {
             match work {
                 Work::Segment(segment) => {
@@ -220,9 +231,10 @@ impl Context {
     /// A flow that is read from here on.
     fn reading(&self, flow: &FlowHead) -> State {
         State::Reading(Box::new(Analysis {
+            rules: None,
             driver: Driver::new(self.limits, flow.orientation),
             contents: Contents::default(),
-            patients: Patients::default(),
+            patients: Patients::of_flow(ends(flow)),
             facts: ServiceFacts::default(),
             snapshot: Arc::default(),
             encrypted: false,
@@ -248,6 +260,7 @@ impl Context {
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut host = FlowHost {
                 shared: &self.shared,
+                rules: analysis.rules.as_deref().unwrap_or(&self.rules),
                 contents: &mut analysis.contents,
                 patients: &mut analysis.patients,
                 facts: &mut analysis.facts,
@@ -259,6 +272,12 @@ impl Context {
         }));
         match result {
             Ok(result) => {
+                let idle = analysis.contents.is_idle() && analysis.patients.is_idle();
+                if idle {
+                    analysis.rules = None;
+                } else {
+                    analysis.rules.get_or_insert_with(|| Arc::clone(&self.rules));
+                }
                 self.settle(flow, analysis);
                 Some(result)
             }
@@ -323,11 +342,25 @@ impl Context {
                 protocol,
                 facts: Arc::clone(&analysis.snapshot),
                 finding,
+                person: None,
             };
             self.report.items.push((order, Item::Disclosure(Box::new(disclosure))));
         }
         self.findings = findings;
     }
+}
+
+/// Tells the two ends of a flow apart from others, whichever of them spoke first.
+fn ends(flow: &FlowHead) -> u128 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    let state = foldhash::quality::FixedState::default();
+    let hash = |seed: u8| {
+        let mut hasher = state.build_hasher();
+        hasher.write_u8(seed);
+        std::hash::Hash::hash(&flow.key, &mut hasher);
+        hasher.finish()
+    };
+    u128::from(hash(0)) << 64 | u128::from(hash(1))
 }
 
 impl Handler<State> for Context {

@@ -61,6 +61,7 @@ fn disclosure<'a>(
             records: Some(finding.records.into()),
             patient: Some(Patient {
                 token: Prefixed("p_", finding.patient),
+                same_as: d.person.map(|person| Prefixed("p_", person)),
                 identifiers: finding.identifiers.iter().map(identifier).collect(),
             }),
             marks: marks(&finding.marks),
@@ -107,6 +108,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
                     severity: x::Severity::of(e.severity).as_str(),
                     patients: e.patients.value,
                     patients_estimated: e.patients.estimate,
+                    patients_bounds: bounds(e.patients),
                     disclosures: e.disclosures,
                     records: e.records,
                     flows: e.flows,
@@ -139,7 +141,11 @@ fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
             vlan: None,
         }),
         rule: None,
-        phi: Phi { asset: Some(Asset { role: a.role.as_str() }), ..Phi::default() },
+        phi: Phi {
+            asset: Some(Asset { role: a.role.as_str() }),
+            key_id: &context.key_id,
+            ..Phi::default()
+        },
     }
 }
 
@@ -162,7 +168,7 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
             vlan: None,
         }),
         rule: None,
-        phi: Phi { service: Some(facts(&s.facts)), ..Phi::default() },
+        phi: Phi { service: Some(facts(&s.facts)), key_id: &context.key_id, ..Phi::default() },
     }
 }
 
@@ -221,6 +227,8 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                 exposures: r.exposures,
                 patients: r.patients.value,
                 patients_estimated: r.patients.estimate,
+                patients_bounds: bounds(r.patients),
+                suppressions: r.suppressed.iter().map(suppression).collect(),
                 inputs: Inputs { total: r.inputs.len(), faulty: faulty.take(MAX_FAULTS).collect() },
                 losses: Losses {
                     exposures_closed_early: r.losses.exposures_closed_early,
@@ -232,6 +240,23 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             key_id: &r.key_id,
             ..Phi::default()
         },
+    }
+}
+
+fn bounds(patients: x::Count) -> Option<Bounds> {
+    let (low, high) = patients.bounds();
+    patients.estimate.then_some(Bounds { low, high })
+}
+
+fn suppression(s: &x::Suppressed) -> Suppression<'_> {
+    Suppression {
+        id: &s.id,
+        owner: &s.owner,
+        reason: &s.reason,
+        expires: Text(s.expires),
+        events: s.events,
+        disclosures: s.disclosures,
+        disclosures_since: s.disclosures_since,
     }
 }
 

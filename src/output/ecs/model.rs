@@ -160,6 +160,8 @@ pub struct Phi<'a> {
 #[derive(Serialize)]
 pub struct Patient<'a> {
     pub token: Prefixed,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<Prefixed>,
     pub identifiers: Vec<Identifier<'a>>,
 }
 
@@ -256,11 +258,31 @@ pub struct ExposureDetail<'a> {
     pub severity: &'static str,
     pub patients: u64,
     pub patients_estimated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patients_bounds: Option<Bounds>,
     pub disclosures: u64,
     pub records: u64,
     pub flows: u64,
     pub operations: &'a [Box<str>],
     pub identifiers: BTreeMap<&'static str, u64>,
+}
+
+/// Of an estimate.
+#[derive(Serialize)]
+pub struct Bounds {
+    pub low: u64,
+    pub high: u64,
+}
+
+#[derive(Serialize)]
+pub struct Suppression<'a> {
+    pub id: &'a str,
+    pub owner: &'a str,
+    pub reason: &'a str,
+    pub expires: Text<crate::rules::Day>,
+    pub events: u64,
+    pub disclosures: u64,
+    pub disclosures_since: u64,
 }
 
 #[derive(Serialize)]
@@ -284,6 +306,10 @@ pub struct Run<'a> {
     pub exposures: u64,
     pub patients: u64,
     pub patients_estimated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patients_bounds: Option<Bounds>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suppressions: Vec<Suppression<'a>>,
     pub inputs: Inputs<'a>,
     pub losses: Losses,
     pub reveal: bool,

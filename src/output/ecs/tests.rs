@@ -77,7 +77,17 @@ fn samples() -> Vec<Value> {
     disclosure.flow.vlan = 12;
     let (mut x, mut out) = (tracker(), Vec::new());
     x.disclosure(disclosure, &mut out);
+    for event in &mut out {
+        match event {
+            Event::Disclosure { disclosure, .. } => {
+                disclosure.person = Some(disclosure.finding.patient);
+            }
+            Event::Exposure(exposure) => exposure.patients.estimate = true,
+            Event::Asset(_) | Event::Service(_) => {}
+        }
+    }
     let mut run = run();
+    run.patients.estimate = true;
     run.opaque = Reason::ALL.iter().map(|r| (("unknown", *r), 1)).collect();
     run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
     all.extend(lines(&out, &run));

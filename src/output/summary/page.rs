@@ -27,7 +27,12 @@ pub(super) fn page(worst: &[&Exposure], run: &RunSummary, context: &Context) -> 
     header(&mut out, run);
     out.push('\n');
     if worst.is_empty() {
-        heading(&mut out, "No patient data seen in cleartext.", context);
+        let title = if run.suppressed.iter().any(|s| s.disclosures > 0) {
+            "No patient data seen in cleartext but what is known and accepted."
+        } else {
+            "No patient data seen in cleartext."
+        };
+        heading(&mut out, title, context);
     } else {
         let patients = patients(run.patients);
         let all = run.exposures.max(worst.len() as u64);
@@ -44,6 +49,7 @@ pub(super) fn page(worst: &[&Exposure], run: &RunSummary, context: &Context) -> 
             let _ = writeln!(out, "\n... and {more} less severe; --format ecs lists them all.");
         }
     }
+    suppressed(&mut out, run, context);
     out.push('\n');
     unread(&mut out, run, context);
     out.push('\n');
@@ -170,6 +176,33 @@ fn exposed(e: &Exposure) -> Vec<String> {
         all.push("some marked as de-identified".to_owned());
     }
     all
+}
+
+/// What was known and accepted, and what no longer is.
+fn suppressed(out: &mut String, run: &RunSummary, context: &Context) {
+    if run.suppressed.is_empty() {
+        return;
+    }
+    out.push('\n');
+    heading(out, "WHAT WAS SUPPRESSED", context);
+    for s in run.suppressed.iter().take(MAX_FAULTS) {
+        let why = format!("{}: {}", foreign(&s.owner, MAX_NAME), foreign(&s.reason, 200));
+        let mut items = Vec::new();
+        if s.disclosures > 0 {
+            items.push(format!("{} until {}", count(s.disclosures, "disclosure"), s.expires));
+        }
+        if s.disclosures_since > 0 {
+            let since = count(s.disclosures_since, "disclosure");
+            items.push(format!("ENDED on {}, {since} reported since", s.expires));
+        }
+        items.push(why);
+        let _ = writeln!(out, "  {}", foreign(&s.id, WIDTH - SECTION.0));
+        item(out, SECTION, "", &items, ", ");
+    }
+    let more = run.suppressed.len().saturating_sub(MAX_FAULTS);
+    if more > 0 {
+        item(out, SECTION, "", &[format!("and {}", count(more as u64, "more suppression"))], "");
+    }
 }
 
 fn unread(out: &mut String, run: &RunSummary, context: &Context) {
@@ -299,8 +332,11 @@ fn sum(map: &BTreeMap<&'static str, u64>) -> u64 {
 }
 
 fn patients(n: Count) -> String {
-    let about = if n.estimate { "about " } else { "" };
-    format!("{about}{}", count(n.value, "patient"))
+    if !n.estimate {
+        return count(n.value, "patient");
+    }
+    let (low, high) = n.bounds();
+    format!("about {} ({} to {})", count(n.value, "patient"), number(low), number(high))
 }
 
 /// A label and its items, wrapped between items, or between words where an item is too long for a
