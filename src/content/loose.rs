@@ -226,7 +226,7 @@ impl Loose {
             };
             let joins = match part.meaning.part {
                 NamePart::Whole => part.meaning.rule.kind == Kind::Address,
-                NamePart::Family | NamePart::Given => true,
+                _ => true,
             };
             // What belongs together is handed on where its first part stands.
             let before = fields.iter().take(at).filter(same);
@@ -235,7 +235,10 @@ impl Loose {
                 put(&part.meaning, &part.value, scope);
             } else if !earlier {
                 let parts = fields.iter().skip(at).filter(same).filter(|o| joins_with(o, part));
-                let value = join(parts, part.meaning.part != NamePart::Whole);
+                let value = match part.meaning.part {
+                    NamePart::Year | NamePart::Month | NamePart::Day => date(parts),
+                    part => join(parts, part != NamePart::Whole),
+                };
                 put(&part.meaning, &value, scope);
             }
             at += 1;
@@ -292,6 +295,30 @@ fn join<'a>(
         of(NamePart::Given).for_each(|p| append(&p.value, " "));
     }
     joined
+}
+
+/// A date from its parts; nothing unless all are there.
+fn date<'a>(parts: impl Iterator<Item = &'a Part> + Clone) -> zeroize::Zeroizing<String> {
+    let of = |part: NamePart| {
+        let found = parts.clone().find(|p| p.meaning.part == part)?;
+        let value = found.value.as_str();
+        // By name (`March`) in the order in which everybody names them.
+        value.parse::<u32>().ok().or_else(|| month(value))
+    };
+    match (of(NamePart::Year), of(NamePart::Month), of(NamePart::Day)) {
+        (Some(year @ 1000..=9999), Some(month @ 1..=12), Some(day @ 1..=31)) => {
+            zeroize::Zeroizing::new(format!("{year:04}-{month:02}-{day:02}"))
+        }
+        _ => zeroize::Zeroizing::default(),
+    }
+}
+
+/// A month by the first three letters of its English name.
+fn month(name: &str) -> Option<u32> {
+    const NAMES: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let front = name.get(..3)?;
+    (1..).zip(NAMES).find(|(_, n)| n.eq_ignore_ascii_case(front)).map(|(number, _)| number)
 }
 
 fn put(meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {

@@ -26,6 +26,7 @@ pub mod fhir;
 pub mod form;
 pub mod hl7v2;
 pub mod html;
+pub mod image;
 pub mod json;
 pub mod labels;
 pub mod loose;
@@ -73,6 +74,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &coding::GzipFile,
     &coding::ZstdFile,
     &pdf::Pdf,
+    &image::Image,
     &zip::DOCX,
     &zip::XLSX,
     &zip::PPTX,
