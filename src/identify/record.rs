@@ -329,6 +329,11 @@ impl Record {
     /// Leaves out what asks for many at once (`HART*`, PS3.4 C.2.2.2.4): it is nobody's.
     pub fn drop_patterns(&mut self) {
         self.held.retain(|h| !h.value.as_phi().expose().contains(['*', '?']));
+        self.identify();
+    }
+
+    /// What tells people apart, from what is held.
+    pub fn identify(&mut self) {
         self.identity = Identity::default();
         for held in &self.held {
             self.identity.add(held);

@@ -28,7 +28,7 @@ pub struct SampleFailure {
 /// What a sample is depends on the section: a value (`dicom`, `fhir`, `placeholder`), a field as it
 /// stands on the wire (`hl7v2`), a
 /// name (`key`, `key_context`, `name_affix`), a code or system (`hl7_identifier_type`,
-/// `identifier_system`), a text (`recogniser`), what was seen (`suppression`:
+/// `identifier_system`), a text (`recogniser`, `identifier`), a word (`not_identifier`), what was seen (`suppression`:
 /// `client=10.1.2.3 service=10.1.2.9:104 rule=hl7-patient`), or a record (`alert`): `dicom structured: name, birth_date`, with any of
 /// `structured`, `context` and `query` behind the format.
 pub fn test_samples(rules: &RuleSet) -> Vec<SampleFailure> {
@@ -80,6 +80,14 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
             let own = rules.suppressions.all().iter().find(|s| *s.id == *rule.id)?;
             own.covers_sample(sample)?
         }
+        ("identifier", _) => rules.identifiers.takes(&rule.id, sample),
+        ("not_identifier", _) => {
+            rules.identifiers.is_other(sample)
+                && rule
+                    .subject
+                    .split(", ")
+                    .any(|w| crate::rules::fold(w) == crate::rules::fold(sample))
+        }
         ("name_affix", _) => rules.placeholders.is_affix(&crate::rules::fold(sample)),
         ("placeholder", kind) => {
             rules.placeholders.contains(kind.unwrap_or(Kind::Name), &sample.trim().to_lowercase())
@@ -90,7 +98,7 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
             let mut words = head.split_whitespace();
             let content = words.next()?;
             let flags: Vec<&str> = words.collect();
-            if flags.iter().any(|f| !matches!(*f, "structured" | "context" | "query")) {
+            if flags.iter().any(|f| !matches!(*f, "structured" | "context" | "query" | "listed")) {
                 return None;
             }
             let kinds: Option<Vec<Kind>> =
@@ -101,6 +109,7 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
                 kinds: &kinds?,
                 patient_context: flags.contains(&"context"),
                 query: flags.contains(&"query"),
+                listed: flags.contains(&"listed"),
             })
         }
         ("hl7v2", _) => {

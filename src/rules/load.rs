@@ -1,7 +1,8 @@
 //! Reading rule files.
 
 use super::{
-    Kind, RuleSet, astm, dicom, fhir, hl7v2, keys, placeholder, policy, suppression, text, x12,
+    Kind, RuleSet, astm, dicom, fhir, hl7v2, identifiers, keys, placeholder, policy, suppression,
+    text, x12,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 pub const SHIPPED: &[(&str, &str)] = &[
     ("dicom.toml", include_str!("../../rules/dicom.toml")),
     ("text.toml", include_str!("../../rules/text.toml")),
+    ("identifiers.toml", include_str!("../../rules/identifiers.toml")),
     ("hl7v2.toml", include_str!("../../rules/hl7v2.toml")),
     ("astm.toml", include_str!("../../rules/astm.toml")),
     ("x12.toml", include_str!("../../rules/x12.toml")),
@@ -94,6 +96,10 @@ struct File {
     dicom_text: Vec<toml::Spanned<dicom::TextEntry>>,
     #[serde(default)]
     recogniser: Vec<toml::Spanned<text::Entry>>,
+    #[serde(default)]
+    identifier: Vec<toml::Spanned<identifiers::Entry>>,
+    #[serde(default)]
+    not_identifier: Vec<toml::Spanned<identifiers::NotEntry>>,
     #[serde(default)]
     hl7v2: Vec<toml::Spanned<hl7v2::Entry>>,
     #[serde(default)]
@@ -205,6 +211,8 @@ struct Sources {
     dicom: Section<dicom::Entry>,
     dicom_text: Section<dicom::TextEntry>,
     recogniser: Section<text::Entry>,
+    identifier: Section<identifiers::Entry>,
+    not_identifier: Section<identifiers::NotEntry>,
     hl7v2: Section<hl7v2::Entry>,
     hl7_identifier_type: Section<hl7v2::IdentifierType>,
     astm: Section<hl7v2::Entry>,
@@ -289,6 +297,8 @@ impl Sources {
         at.merge("dicom", &mut self.dicom, parsed.dicom)?;
         at.merge("dicom_text", &mut self.dicom_text, parsed.dicom_text)?;
         at.merge("recogniser", &mut self.recogniser, parsed.recogniser)?;
+        at.merge("identifier", &mut self.identifier, parsed.identifier)?;
+        at.merge("not_identifier", &mut self.not_identifier, parsed.not_identifier)?;
         at.merge("hl7v2", &mut self.hl7v2, parsed.hl7v2)?;
         at.merge("hl7_identifier_type", &mut self.hl7_identifier_type, parsed.hl7_identifier_type)?;
         at.merge("astm", &mut self.astm, parsed.astm)?;
@@ -328,6 +338,8 @@ impl Sources {
             self.dicom.remove(id);
             self.dicom_text.remove(id);
             self.recogniser.remove(id);
+            self.identifier.remove(id);
+            self.not_identifier.remove(id);
             self.hl7v2.remove(id);
             self.hl7_identifier_type.remove(id);
             self.astm.remove(id);
@@ -353,6 +365,7 @@ impl Sources {
         Ok(RuleSet {
             dicom: dicom::compile(self.dicom, self.dicom_text, &mut entries)?,
             text: text::compile(self.recogniser, &mut entries)?,
+            identifiers: identifiers::compile(self.identifier, self.not_identifier, &mut entries)?,
             hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
             astm: astm::compile(self.astm, &mut entries)?,
             x12: x12::compile(self.x12, self.x12_entity, &mut entries)?,

@@ -11,6 +11,7 @@ mod astm;
 mod dicom;
 mod fhir;
 mod hl7v2;
+mod identifiers;
 mod keys;
 mod kind;
 mod load;
@@ -29,6 +30,9 @@ pub use astm::AstmRules;
 pub use dicom::DicomRules;
 pub use fhir::{FhirElement, FhirRules, FhirType};
 pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
+pub use identifiers::{
+    ALL_REGIONS, DEFAULT_REGIONS, Hit, IdentifierRule, IdentifierRules, Verdict,
+};
 pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
 pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
@@ -77,6 +81,8 @@ pub struct RuleSet {
     pub placeholders: Placeholders,
     /// What identifiers look like in free text.
     pub text: TextRules,
+    /// Numbers of national registers and health systems.
+    pub identifiers: IdentifierRules,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
     /// What is known and accepted.

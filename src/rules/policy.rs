@@ -24,6 +24,9 @@ section_entry! {
         /// Words or structure must say that it is about a patient.
         #[serde(default)]
         patient_context: bool,
+        /// One of the kinds must be of a list of valid numbers.
+        #[serde(default)]
+        listed: bool,
         /// Whether it also applies to questions (C-FIND keys, search forms).
         #[serde(default = "yes")]
         query: bool,
@@ -102,6 +105,8 @@ pub struct RecordEvidence<'a> {
     pub patient_context: bool,
     /// It is a question for a patient.
     pub query: bool,
+    /// A number of it is of a list of valid numbers.
+    pub listed: bool,
 }
 
 /// What makes an alert.
@@ -118,6 +123,7 @@ pub struct AlertRule {
     structured: bool,
     patient_context: bool,
     query: bool,
+    listed: bool,
 }
 
 impl AlertRule {
@@ -128,6 +134,7 @@ impl AlertRule {
             && (record.structured || !self.structured)
             && (record.structured || record.patient_context || !self.patient_context)
             && (self.query || !record.query)
+            && (record.listed || !self.listed)
             && counted >= usize::from(self.kinds)
             && self.any_of.iter().any(|k| record.kinds.contains(k))
             && self.all_of.iter().all(|k| record.kinds.contains(k))
@@ -184,6 +191,7 @@ pub(in crate::rules) fn compile(
             structured: entry.structured,
             patient_context: entry.patient_context,
             query: entry.query,
+            listed: entry.listed,
         }));
     }
     Ok(policy)

@@ -223,7 +223,8 @@ fn lists_are_aligned() {
 fn alerts_weigh_records() {
     let rules = RuleSet::shipped().expect("shipped rules");
     let alert = |content, structured, kinds: &[Kind], patient_context, query| {
-        let record = RecordEvidence { content, structured, kinds, patient_context, query };
+        let record =
+            RecordEvidence { content, structured, kinds, patient_context, query, listed: false };
         rules.policy.alert(&record).map(|a| a.id.as_str())
     };
     use Kind::{BirthDate, Email, Name, PatientId, Sex};

@@ -65,7 +65,7 @@ impl Findings {
                 rule: &found.rule.id,
                 issuer: "",
                 confidence: found.rule.confidence,
-                evidence: if found.labelled { Evidence::Labelled } else { Evidence::Recognised },
+                evidence: if found.labelled { Evidence::Labelled } else { Evidence::Pattern },
             });
         }
     }
