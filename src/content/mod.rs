@@ -32,6 +32,7 @@ pub mod media;
 pub mod mime;
 pub mod multipart;
 pub mod numbers;
+pub mod parts;
 pub mod pdf;
 pub mod protobuf;
 pub mod rtf;
@@ -42,6 +43,7 @@ pub mod text;
 pub mod transfer;
 pub mod tree;
 pub mod x12;
+pub mod xdt;
 pub mod xml;
 pub mod zip;
 pub mod zpl;
@@ -61,6 +63,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &hl7v2::Xml,
     &astm::Records,
     &x12::Interchange,
+    &xdt::Xdt,
     &coding::GzipFile,
     &coding::ZstdFile,
     &pdf::Pdf,

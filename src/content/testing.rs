@@ -124,8 +124,27 @@ impl Document for Probe {
     }
 }
 
+/// The records of `before` and `after` with a hole between them.
+pub fn with_gap(document: &mut dyn Document, before: &[u8], after: &[u8]) -> Vec<String> {
+    with_scope(|scope| {
+        document.data(before, scope);
+        if document.gap(10, scope) == Want::ALL {
+            document.data(after, scope);
+        }
+        document.end(true, scope);
+    })
+}
+
 /// Feeds `pieces` to `document` and ends it.
-pub fn read<'a>(document: &mut dyn Document, pieces: impl Iterator<Item = &'a [u8]>) {
+pub fn read<'a>(document: &mut dyn Document, mut pieces: impl Iterator<Item = &'a [u8]>) {
+    with_scope(|scope| {
+        pieces.find(|piece| document.data(piece, scope) == Want::NOTHING);
+        document.end(true, scope);
+    });
+}
+
+/// The records that `act` hands on.
+fn with_scope(act: impl FnOnce(&mut Scope<'_>)) -> Vec<String> {
     let (mut sink, mut facts, mut tally) =
         (Lines::default(), ServiceFacts::default(), Tally::default());
     let (mut operation, mut layers) = (String::new(), vec!["test"]);
@@ -139,10 +158,6 @@ pub fn read<'a>(document: &mut dyn Document, pieces: impl Iterator<Item = &'a [u
         facts: &mut facts,
         tally: &mut tally,
     };
-    for piece in pieces {
-        if document.data(piece, &mut scope) == Want::NOTHING {
-            break;
-        }
-    }
-    document.end(true, &mut scope);
+    act(&mut scope);
+    sink.lines
 }

@@ -1,8 +1,8 @@
 //! Reading rule files.
 
 use super::{
-    Kind, RuleSet, astm, dicom, fhir, hl7v2, identifiers, keys, placeholder, policy, suppression,
-    text, x12,
+    Kind, RuleSet, astm, dicom, fhir, flat, hl7v2, identifiers, keys, placeholder, policy,
+    suppression, text, x12,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +16,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("hl7v2.toml", include_str!("../../rules/hl7v2.toml")),
     ("astm.toml", include_str!("../../rules/astm.toml")),
     ("x12.toml", include_str!("../../rules/x12.toml")),
+    ("xdt.toml", include_str!("../../rules/xdt.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
@@ -44,6 +45,14 @@ pub enum LoadError {
         line: usize,
         /// What is wrong and what would be right.
         reason: String,
+    },
+    /// There are no rules for a country that was asked for.
+    #[error("--regions: there are no identifiers of {region:?}; there are {known}")]
+    Region {
+        /// The country.
+        region: String,
+        /// Those that there are.
+        known: String,
     },
 }
 
@@ -110,6 +119,12 @@ struct File {
     x12: Vec<toml::Spanned<x12::Entry>>,
     #[serde(default)]
     x12_entity: Vec<toml::Spanned<x12::Entity>>,
+    #[serde(default)]
+    xdt: Vec<toml::Spanned<flat::Entry>>,
+    #[serde(default)]
+    xdt_about: Vec<toml::Spanned<flat::AboutEntry>>,
+    #[serde(default)]
+    xdt_object: Vec<toml::Spanned<flat::Object>>,
     #[serde(default)]
     fhir: Vec<toml::Spanned<fhir::Entry>>,
     #[serde(default)]
@@ -218,6 +233,9 @@ struct Sources {
     astm: Section<hl7v2::Entry>,
     x12: Section<x12::Entry>,
     x12_entity: Section<x12::Entity>,
+    xdt: Section<flat::Entry>,
+    xdt_about: Section<flat::AboutEntry>,
+    xdt_object: Section<flat::Object>,
     fhir: Section<fhir::Entry>,
     identifier_system: Section<fhir::IdentifierSystem>,
     key: Section<keys::Entry>,
@@ -273,6 +291,23 @@ impl RuleSet {
     }
 }
 
+impl RuleSet {
+    /// The same, looking for identifiers of these countries in running text.
+    ///
+    /// # Errors
+    /// A country without rules.
+    pub fn in_regions(mut self, regions: &[impl AsRef<str>]) -> Result<Self, LoadError> {
+        let regions: Vec<&str> = regions.iter().map(AsRef::as_ref).collect();
+        match self.identifiers.enable(&regions) {
+            Ok(()) => Ok(self),
+            Err(region) => Err(LoadError::Region {
+                region: region.to_owned(),
+                known: self.identifiers.regions().collect::<Vec<_>>().join(" "),
+            }),
+        }
+    }
+}
+
 fn toml_files(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let io = |source| LoadError::Io { path: dir.to_path_buf(), source };
     let mut files = Vec::new();
@@ -304,6 +339,9 @@ impl Sources {
         at.merge("astm", &mut self.astm, parsed.astm)?;
         at.merge("x12", &mut self.x12, parsed.x12)?;
         at.merge("x12_entity", &mut self.x12_entity, parsed.x12_entity)?;
+        at.merge("xdt", &mut self.xdt, parsed.xdt)?;
+        at.merge("xdt_about", &mut self.xdt_about, parsed.xdt_about)?;
+        at.merge("xdt_object", &mut self.xdt_object, parsed.xdt_object)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
         at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
         at.merge("key", &mut self.key, parsed.key)?;
@@ -369,6 +407,13 @@ impl Sources {
             hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
             astm: astm::compile(self.astm, &mut entries)?,
             x12: x12::compile(self.x12, self.x12_entity, &mut entries)?,
+            xdt: flat::compile(
+                ["xdt", "xdt_about", "xdt_object"],
+                self.xdt,
+                self.xdt_about,
+                self.xdt_object,
+                &mut entries,
+            )?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
             placeholders: placeholder::compile(self.placeholder, self.name_affix, &mut entries)?,

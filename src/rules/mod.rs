@@ -10,6 +10,7 @@
 mod astm;
 mod dicom;
 mod fhir;
+mod flat;
 mod hl7v2;
 mod identifiers;
 mod keys;
@@ -29,6 +30,7 @@ mod tests;
 pub use astm::AstmRules;
 pub use dicom::DicomRules;
 pub use fhir::{FhirElement, FhirRules, FhirType};
+pub use flat::{FlatField, FlatRules, Holder, Part};
 pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
 pub use identifiers::{
     ALL_REGIONS, DEFAULT_REGIONS, Hit, IdentifierRule, IdentifierRules, Verdict,
@@ -73,6 +75,8 @@ pub struct RuleSet {
     pub astm: AstmRules,
     /// X12 elements and entities.
     pub x12: X12Rules,
+    /// xDT fields and objects.
+    pub xdt: FlatRules,
     /// FHIR elements and identifier systems.
     pub fhir: FhirRules,
     /// Key names of JSON, forms, CSV and HTML.
