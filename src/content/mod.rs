@@ -31,6 +31,7 @@ pub mod mime;
 pub mod multipart;
 pub mod pdf;
 pub mod rtf;
+mod service;
 pub mod sheet;
 pub mod syslog;
 pub mod tar;

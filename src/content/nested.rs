@@ -1,7 +1,7 @@
 //! A content whose format is recognised from its first bytes: the outermost one of a protocol's
 //! message, and each one that a document opens inside itself.
 
-use super::{Document, FORMATS, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want};
+use super::{Document, FORMATS, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want, service};
 
 /// Longest media type, transfer syntax or name kept while a format is being recognised, bytes.
 const MAX_HINT: usize = 512;
@@ -143,6 +143,7 @@ fn recognise(media: &Media<'_>, head: &[u8], whole: bool, scope: &mut Scope<'_>)
     if head.is_empty() {
         return State::Passed;
     }
+    service::look(media, head, scope);
     let Some(format) = FORMATS.iter().find(|f| f.probe(media, head, whole)) else {
         return State::Passed;
     };

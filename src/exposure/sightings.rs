@@ -2,7 +2,11 @@
 
 use super::types::{Asset, Event, EventId, Role, Service, Sighting, ip, socket};
 use crate::flow::Transport;
-use std::collections::BTreeSet;
+use crate::protocol::ServiceFacts;
+use crate::rules::{Secret, ServiceKind};
+use crate::time::Timestamp;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 /// Services remembered as reported; further ones are counted, not reported.
@@ -13,11 +17,31 @@ pub const MAX_ASSETS: usize = 65_536;
 /// What was reported.
 #[derive(Default)]
 pub(in crate::exposure) struct Sightings {
-    services: BTreeSet<(SocketAddr, u8, &'static str)>,
+    services: BTreeMap<(SocketAddr, u8, &'static str), Reported>,
     assets: BTreeSet<(IpAddr, Role)>,
     /// Sightings passed over because a cap was reached.
     pub unreported: u64,
 }
+
+/// What was reported of a service.
+struct Reported {
+    first: Timestamp,
+    /// Kinds of interfaces, open or not, and of secrets, one bit each: a service that shows more of
+    /// itself is reported again.
+    facts: u32,
+}
+
+/// What of the facts is worth a second report.
+fn worth(facts: &ServiceFacts) -> u32 {
+    let interfaces = facts.interfaces.iter().fold(0, |bits, interface| {
+        bits | 1 << (2 * interface.kind as u32 + u32::from(interface.open))
+    });
+    facts.credentials.iter().fold(interfaces, |bits, secret| bits | 1 << (SECRETS + *secret as u32))
+}
+
+/// The first bit of secrets.
+const SECRETS: u32 = 2 * ServiceKind::ALL.len() as u32;
+const _: () = assert!(SECRETS as usize + Secret::ALL.len() <= 32);
 
 impl Sightings {
     /// Reports what `sighting` shows for the first time.
@@ -25,17 +49,26 @@ impl Sightings {
         let flow = sighting.flow;
         let transport = flow.transport;
         let service = (flow.server, transport.number(), sighting.protocol);
-        if !self.services.contains(&service) {
-            if self.services.len() >= MAX_SERVICES {
-                self.unreported += 1;
-            } else {
-                self.services.insert(service);
-                out.push(self::service(key, sighting, transport));
+        let facts = worth(sighting.facts);
+        let room = self.services.len() < MAX_SERVICES;
+        match self.services.entry(service) {
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                if facts & !known.facts != 0 {
+                    known.facts |= facts;
+                    out.push(self::service(key, sighting, transport, known.first));
+                }
             }
+            Entry::Vacant(new) if room => {
+                new.insert(Reported { first: sighting.time, facts });
+                out.push(self::service(key, sighting, transport, sighting.time));
+            }
+            Entry::Vacant(_) => self.unreported += 1,
         }
         let (server, client) = roles(sighting);
-        for (address, role) in [(flow.server.ip(), Some(server)), (flow.client.ip(), client)] {
-            let Some(role) = role else { continue };
+        let shown = sighting.facts.interfaces.iter().map(|i| interface_role(i.kind));
+        let servers = shown.chain([server]).map(|role| (flow.server.ip(), role));
+        for (address, role) in servers.chain(client.map(|role| (flow.client.ip(), role))) {
             if self.assets.contains(&(address, role)) {
                 continue;
             }
@@ -56,18 +89,38 @@ impl Sightings {
     }
 }
 
-fn service(key: &[u8; 32], sighting: &Sighting<'_>, transport: Transport) -> Event {
+fn service(
+    key: &[u8; 32],
+    sighting: &Sighting<'_>,
+    transport: Transport,
+    first: Timestamp,
+) -> Event {
     let flow = sighting.flow;
     let parts: [&[u8]; 3] =
         [&socket(flow.server), &[transport.number()], sighting.protocol.as_bytes()];
     Event::Service(Box::new(Service {
-        id: EventId::derive(key, "service", sighting.time, &parts),
+        id: EventId::derive(key, "service", first, &parts),
         time: sighting.time,
         server: flow.server,
         transport,
         protocol: sighting.protocol,
         facts: sighting.facts.clone(),
     }))
+}
+
+/// The role of a host that serves this.
+const fn interface_role(kind: ServiceKind) -> Role {
+    match kind {
+        ServiceKind::Directory => Role::FileServer,
+        ServiceKind::Bucket => Role::ObjectStore,
+        ServiceKind::SearchIndex => Role::SearchIndex,
+        ServiceKind::Database => Role::Database,
+        ServiceKind::Fhir => Role::FhirServer,
+        ServiceKind::Dicomweb => Role::DicomwebServer,
+        ServiceKind::Pacs => Role::Pacs,
+        ServiceKind::Ehr => Role::HealthRecords,
+        ServiceKind::IntegrationEngine => Role::IntegrationEngine,
+    }
 }
 
 /// SOP classes that tell a role (PS3.4 annexes B, C, H, K), by the start of their UIDs.

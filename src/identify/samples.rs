@@ -3,7 +3,7 @@
 use super::plausible;
 use super::plausible::actual_kind;
 use crate::content::hl7v2;
-use crate::rules::{Kind, RecordEvidence, RuleInfo, RuleSet};
+use crate::rules::{Answer, Kind, RecordEvidence, RuleInfo, RuleSet};
 use crate::time::Timestamp;
 use std::fmt::Write;
 
@@ -28,7 +28,7 @@ pub struct SampleFailure {
 /// What a sample is depends on the section: a value (`dicom`, `fhir`, `placeholder`), a field as it
 /// stands on the wire (`hl7v2`), a
 /// name (`key`, `key_context`, `name_affix`), a code or system (`hl7_identifier_type`,
-/// `identifier_system`), a text (`recogniser`), or a record (`alert`): `dicom structured: name, birth_date`, with any of
+/// `identifier_system`), an answer of a web service (`service`), a text (`recogniser`), or a record (`alert`): `dicom structured: name, birth_date`, with any of
 /// `structured`, `context` and `query` behind the format.
 pub fn test_samples(rules: &RuleSet) -> Vec<SampleFailure> {
     let mut failures = Vec::new();
@@ -74,6 +74,18 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
                     *recogniser.rule.id == *rule.id && plausible(kind, value, rules, SAMPLE_TIME);
             });
             taken
+        }
+        ("service", _) => {
+            let mut parts = sample.splitn(3, " | ");
+            let (path, server) = (parts.next()?, parts.next()?);
+            let server = if server == "-" { "" } else { server };
+            let answer = Answer { path, server, head: parts.next()?.as_bytes() };
+            rules.services.shown(&answer).any(|service| service.id == rule.id)
+        }
+        ("secret", _) => {
+            let mut names = rule.subject.split(", ").map(crate::rules::fold);
+            rules.services.secret(sample).is_some()
+                && names.any(|name| name == crate::rules::fold(sample))
         }
         ("name_affix", _) => rules.placeholders.is_affix(&crate::rules::fold(sample)),
         ("placeholder", kind) => {

@@ -28,7 +28,7 @@ pub mod x12;
 
 pub use crate::flow::{Direction, End};
 pub use driver::{Driver, DriverLimits, News};
-pub use service::{Authentication, ServiceFacts};
+pub use service::{Authentication, Interface, ServiceFacts};
 
 use crate::time::Timestamp;
 

@@ -1,6 +1,8 @@
 //! Reading rule files.
 
-use super::{Kind, RuleSet, astm, dicom, fhir, hl7v2, keys, placeholder, policy, text, x12};
+use super::{
+    Kind, RuleSet, astm, dicom, fhir, hl7v2, keys, placeholder, policy, services, text, x12,
+};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
+    ("services.toml", include_str!("../../rules/services.toml")),
 ];
 
 /// Largest rule file read, bytes.
@@ -100,6 +103,10 @@ struct File {
     name_affix: Vec<toml::Spanned<placeholder::Affix>>,
     #[serde(default)]
     alert: Vec<toml::Spanned<policy::Entry>>,
+    #[serde(default)]
+    service: Vec<toml::Spanned<services::Entry>>,
+    #[serde(default)]
+    secret: Vec<toml::Spanned<services::SecretEntry>>,
     deidentified: Option<policy::DeidentifiedEntry>,
     severity: Option<policy::SeverityEntry>,
 }
@@ -194,6 +201,8 @@ struct Sources {
     placeholder: Section<placeholder::Entry>,
     name_affix: Section<placeholder::Affix>,
     alert: Section<policy::Entry>,
+    service: Section<services::Entry>,
+    secret: Section<services::SecretEntry>,
     deidentified: Option<policy::DeidentifiedEntry>,
     /// Section and place of every id: one namespace over all sections.
     ids: HashMap<String, (&'static str, Source)>,
@@ -273,6 +282,8 @@ impl Sources {
         at.merge("placeholder", &mut self.placeholder, parsed.placeholder)?;
         at.merge("name_affix", &mut self.name_affix, parsed.name_affix)?;
         at.merge("alert", &mut self.alert, parsed.alert)?;
+        at.merge("service", &mut self.service, parsed.service)?;
+        at.merge("secret", &mut self.secret, parsed.secret)?;
         if parsed.deidentified.is_some() {
             self.deidentified = parsed.deidentified;
         }
@@ -295,6 +306,7 @@ impl Sources {
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
             placeholders: placeholder::compile(self.placeholder, self.name_affix, &mut entries)?,
+            services: services::compile(self.service, self.secret, &mut entries)?,
             policy: policy::compile(self.alert, deidentified, severity, &mut entries)?,
             entries,
         })

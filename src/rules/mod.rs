@@ -15,6 +15,7 @@ mod kind;
 mod load;
 mod placeholder;
 mod policy;
+mod services;
 mod show;
 mod text;
 mod x12;
@@ -31,6 +32,7 @@ pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use placeholder::Placeholders;
 pub use policy::{AlertRule, Policy, RecordEvidence, SeverityEntry};
+pub use services::{Answer, Secret, ServiceKind, ServiceRule, ServiceRules};
 pub use show::{check_text, list_table};
 pub use text::{Recogniser, TextRules};
 pub use x12::{X12Element, X12Rules};
@@ -73,6 +75,8 @@ pub struct RuleSet {
     pub placeholders: Placeholders,
     /// What identifiers look like in free text.
     pub text: TextRules,
+    /// What answers show of web services.
+    pub services: ServiceRules,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
     /// Every entry, for `phitap rules list` and `test`.

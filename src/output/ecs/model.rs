@@ -182,6 +182,10 @@ pub struct Service<'a> {
     pub encrypted: bool,
     pub authentication: &'static str,
     pub credentials_in_clear: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<WebInterface<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calling_aet: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,6 +236,14 @@ pub struct Service<'a> {
     pub rejected: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aborted: Option<&'a str>,
+}
+
+/// What a web service's answers show of it.
+#[derive(Serialize)]
+pub struct WebInterface<'a> {
+    pub kind: &'static str,
+    pub product: &'a str,
+    pub open: bool,
 }
 
 #[derive(Serialize)]

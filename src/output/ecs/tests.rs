@@ -7,8 +7,8 @@ use crate::exposure::{Event, Role, Severity};
 use crate::identify::Shown;
 use crate::output::samples::{context, events, run, tracker, written};
 use crate::output::{Context, RunSummary};
-use crate::protocol::{Authentication, Reason, ServiceFacts};
-use crate::rules::Kind;
+use crate::protocol::{Authentication, Interface, Reason, ServiceFacts};
+use crate::rules::{Kind, Secret, ServiceKind};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -35,6 +35,12 @@ fn samples() -> Vec<Value> {
         encrypted: false,
         authentication: Authentication::UserIdentity,
         credentials_in_clear: true,
+        credentials: vec![Secret::Form],
+        interfaces: vec![Interface {
+            kind: ServiceKind::SearchIndex,
+            product: "Solr".into(),
+            open: true,
+        }],
         calling_aet: full("A"),
         called_aet: full("B"),
         implementation_class: [full("1.2"), full("1.3")],
