@@ -18,6 +18,7 @@ pub mod astm;
 pub mod coding;
 pub mod csv;
 pub mod dicom;
+pub mod events;
 pub mod fhir;
 pub mod form;
 pub mod hl7v2;
@@ -72,6 +73,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &multipart::Multipart,
     &mime::Mime,
     &syslog::Syslog,
+    &events::Events,
     &zpl::Zpl,
     &form::Target,
     &form::Form,
@@ -90,6 +92,13 @@ pub trait Format: Sync {
     /// Whether a content declared as `media` that starts with `head` is in this format.
     /// `head` is at least [`PROBE_BYTES`] long unless the content is shorter (`whole`).
     fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool;
+
+    /// Whether a content declared as `media` that starts with `head`, however short, is in this
+    /// format for certain: a stream of events, whose first one must not wait for the second.
+    fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
+        let _ = (media, head);
+        false
+    }
 
     /// A reader for one content.
     fn open(&self, media: &Media<'_>) -> Box<dyn Document>;

@@ -1,7 +1,9 @@
 //! A content whose format is recognised from its first bytes: the outermost one of a protocol's
 //! message, and each one that a document opens inside itself.
 
-use super::{Document, FORMATS, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want, service};
+use super::{
+    Document, FORMATS, Format, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want, service,
+};
 
 /// Longest media type, transfer syntax or name kept while a format is being recognised, bytes.
 const MAX_HINT: usize = 512;
@@ -53,7 +55,7 @@ impl Nested {
                 // No more than the probe needs is copied, whatever the protocol delivers at once.
                 let (first, rest) = bytes.split_at(bytes.len().min(PROBE_BYTES - head.len()));
                 head.extend_from_slice(first);
-                if head.len() < PROBE_BYTES {
+                if head.len() < PROBE_BYTES && at_once(&media.borrow(), head).is_none() {
                     return Want::ALL;
                 }
                 let head = std::mem::take(head);
@@ -138,13 +140,19 @@ impl Nested {
     }
 }
 
+/// The format that needs no more than `head` to be sure.
+fn at_once(media: &Media<'_>, head: &[u8]) -> Option<&'static &'static dyn Format> {
+    FORMATS.iter().find(|f| f.at_once(media, head))
+}
+
 /// The first format that says `head` is its own.
 fn recognise(media: &Media<'_>, head: &[u8], whole: bool, scope: &mut Scope<'_>) -> State {
     if head.is_empty() {
         return State::Passed;
     }
     service::look(media, head, scope);
-    let Some(format) = FORMATS.iter().find(|f| f.probe(media, head, whole)) else {
+    let probed = || FORMATS.iter().find(|f| f.probe(media, head, whole));
+    let Some(format) = at_once(media, head).or_else(probed) else {
         return State::Passed;
     };
     if scope.layers.len() >= MAX_DEPTH {

@@ -46,6 +46,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &syslog::Syslog,
     &mqtt::Mqtt,
     &postgresql::Postgresql,
+    &websocket::Joined,
     &raw::JetDirect,
     &raw::Raw,
 ];
@@ -63,6 +64,11 @@ pub trait Protocol: Sync {
     /// Whether it is asked only of the first bytes of a flow that was seen from its beginning: what
     /// it looks for stands inside other protocols, too.
     fn needs_begin(&self) -> bool {
+        false
+    }
+
+    /// Whether it is asked only of flows whose beginning was not seen: it begins as another one.
+    fn needs_middle(&self) -> bool {
         false
     }
 

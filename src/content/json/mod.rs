@@ -27,6 +27,12 @@ impl Format for Json {
         }
     }
 
+    fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
+        let names = ["json", "ndjson", "jsonl", "jsonlines"];
+        let declared = names.iter().any(|name| media::says(media, name, &[]));
+        declared && matches!(head.trim_ascii_start(), [b'{' | b'[' | 0x1e, ..])
+    }
+
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(JsonDocument {
             tokens: Tokens::default(),

@@ -78,7 +78,10 @@ impl Half {
         self.unsure = unsure;
         self.state = match framing {
             Framing { chunked: true, .. } => State::ChunkSize { after_data: false },
-            Framing { transfer_coded: true, .. } => State::UntilClose,
+            // Who does not know the coding goes by the length; for a request nothing else is left.
+            Framing { transfer_coded: true, length, .. } if response || length.is_none() => {
+                State::UntilClose
+            }
             Framing { length: Some(0), .. } => State::Head { scanned: 0 },
             Framing { length: Some(left), .. } => State::Body { left },
             _ if response => State::UntilClose,

@@ -209,6 +209,10 @@ impl<'a> Head<'a> {
     }
 
     fn transfer(&mut self, value: &'a str) {
+        // As if it were not there (RFC 2616 3.6; obsolete).
+        if value.eq_ignore_ascii_case("identity") {
+            return;
+        }
         self.framing.transfer_coded = true;
         let last = value.rsplit(',').next().unwrap_or("").trim();
         self.framing.chunked = last.eq_ignore_ascii_case("chunked");

@@ -15,6 +15,8 @@ mod start;
 mod upgrade;
 
 #[cfg(test)]
+mod framing_tests;
+#[cfg(test)]
 mod tests;
 
 use super::{Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync};
