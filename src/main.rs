@@ -74,7 +74,9 @@ fn show_rules(action: RulesAction, dir: Option<&std::path::Path>) -> Result<u8, 
     let rules = rules::RuleSet::load(dir)?;
     Ok(match action {
         RulesAction::List => print(|out| out.write_all(rules::list_table(&rules).as_bytes())),
-        RulesAction::Check => print(|out| out.write_all(rules::check_text(&rules).as_bytes())),
+        RulesAction::Check => {
+            print(|out| out.write_all(rules::check_text(&rules, now()).as_bytes()))
+        }
         RulesAction::Test => {
             let failures = identify::test_samples(&rules);
             let text = identify::samples_text(&rules, &failures);
@@ -82,6 +84,13 @@ fn show_rules(action: RulesAction, dir: Option<&std::path::Path>) -> Result<u8, 
             if failures.is_empty() { printed } else { exit::FAILED }
         }
     })
+}
+
+#[expect(clippy::disallowed_methods, reason = "which suppressions are over today")]
+fn now() -> phitap::time::Timestamp {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let nanoseconds = now.unwrap_or_default().as_nanos();
+    phitap::time::Timestamp(i64::try_from(nanoseconds).unwrap_or(i64::MAX))
 }
 
 fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {

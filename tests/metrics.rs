@@ -50,6 +50,8 @@ const UNITS: &[&str] = &[
     "dicom",
     "dimse",
     "fhir",
+    "fhir_request",
+    "fhir_response",
     "interchange",
     "message",
     "other",

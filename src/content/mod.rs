@@ -15,6 +15,8 @@ mod nested;
 mod testing;
 
 pub mod astm;
+pub mod card;
+pub mod charset;
 pub mod coding;
 pub mod csv;
 pub mod dicom;
@@ -30,7 +32,9 @@ pub mod markup;
 pub mod media;
 pub mod mime;
 pub mod multipart;
+pub mod parts;
 pub mod pdf;
+pub mod protobuf;
 pub mod rtf;
 mod service;
 pub mod sheet;
@@ -40,6 +44,7 @@ pub mod text;
 pub mod transfer;
 pub mod tree;
 pub mod x12;
+pub mod xdt;
 pub mod xml;
 pub mod zip;
 pub mod zpl;
@@ -59,6 +64,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &hl7v2::Xml,
     &astm::Records,
     &x12::Interchange,
+    &xdt::Xdt,
     &coding::GzipFile,
     &coding::ZstdFile,
     &pdf::Pdf,
@@ -74,9 +80,12 @@ pub static FORMATS: &[&dyn Format] = &[
     &mime::Mime,
     &syslog::Syslog,
     &events::Events,
+    &protobuf::Protobuf,
     &zpl::Zpl,
     &form::Target,
     &form::Form,
+    &card::VCARD,
+    &card::ICALENDAR,
     &json::Json,
     &html::Html,
     &xml::Xml,
@@ -100,12 +109,18 @@ pub trait Format: Sync {
         false
     }
 
+    /// Whether it is made of characters: its probe and its reader get them in UTF-8, whatever the
+    /// wire has.
+    fn is_text(&self) -> bool {
+        false
+    }
+
     /// A reader for one content.
     fn open(&self, media: &Media<'_>) -> Box<dyn Document>;
 }
 
 /// How many bytes a probe sees, where the content has them.
-pub const PROBE_BYTES: usize = 512;
+pub const PROBE_BYTES: usize = 1024;
 
 /// Reads one content.
 pub trait Document: Send {
@@ -266,6 +281,8 @@ pub struct Tally {
     pub given_up: Vec<(Reason, u64)>,
     /// Bytes that were passed over unread (pixel data, images).
     pub skipped_bytes: u64,
+    /// A FHIR resource of a person was read in the step that is under way.
+    pub(in crate::content) fhir: bool,
 }
 
 impl Tally {
@@ -318,6 +335,7 @@ impl Scope<'_> {
     }
     fn begin_as(&mut self, content: &'static str, structured: bool) {
         self.tally.record(content);
+        self.tally.fhir |= content == "fhir";
         let head = RecordHead {
             content,
             structured,

@@ -1,6 +1,7 @@
 //! A content whose format is recognised from its first bytes: the outermost one of a protocol's
 //! message, and each one that a document opens inside itself.
 
+use super::charset::Charset;
 use super::{
     Document, FORMATS, Format, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want, service,
 };
@@ -151,15 +152,21 @@ fn recognise(media: &Media<'_>, head: &[u8], whole: bool, scope: &mut Scope<'_>)
         return State::Passed;
     }
     service::look(media, head, scope);
-    let probed = || FORMATS.iter().find(|f| f.probe(media, head, whole));
-    let Some(format) = at_once(media, head).or_else(probed) else {
+    let at_once = at_once(media, head);
+    // What is read at once is not judged by what comes later.
+    let charset = Charset::of(media, if at_once.is_some() { &[] } else { head });
+    let text = charset.readable(head);
+    let probe = |f: &&&dyn Format| f.probe(media, if f.is_text() { &text } else { head }, whole);
+    let Some(format) = at_once.or_else(|| FORMATS.iter().find(probe)) else {
         return State::Passed;
     };
     if scope.layers.len() >= MAX_DEPTH {
         scope.give_up(Reason::Limit);
         return State::Passed;
     }
-    State::Reading { layer: format.name(), document: format.open(media) }
+    let document = format.open(media);
+    let document = if format.is_text() { charset.decoding(document) } else { document };
+    State::Reading { layer: format.name(), document }
 }
 
 impl Scope<'_> {

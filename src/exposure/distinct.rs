@@ -61,6 +61,30 @@ impl Distinct {
         false
     }
 
+    /// Takes out a patient who turned out to be another one. A sketch keeps both.
+    pub fn forget(&mut self, patient: PatientKey) {
+        if let Form::Exact(set) = &mut self.0 {
+            set.remove(&patient);
+        }
+    }
+
+    /// Adds all of another set, as if each had been inserted here.
+    pub fn merge(&mut self, other: &Self) {
+        match &other.0 {
+            Form::Exact(set) => {
+                for &patient in set {
+                    self.insert(patient, true);
+                }
+            }
+            Form::Sketch(theirs) => {
+                self.become_sketch();
+                if let Form::Sketch(ours) = &mut self.0 {
+                    ours.merge(theirs);
+                }
+            }
+        }
+    }
+
     /// Tokens held one by one.
     pub fn held(&self) -> usize {
         match &self.0 {
@@ -100,6 +124,17 @@ impl Sketch {
         let index = (hash >> (64 - PRECISION)) as usize;
         // The guard bit bounds the rank (53) where all remaining bits are zero.
         let rank = ((hash << PRECISION) | 1 << (PRECISION - 1)).leading_zeros() as u8 + 1;
+        self.raise(index, rank);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (index, &rank) in other.registers.iter().enumerate() {
+            self.raise(index, rank);
+        }
+        self.floor = self.floor.max(other.floor);
+    }
+
+    fn raise(&mut self, index: usize, rank: u8) {
         if let Some(register) = self.registers.get_mut(index)
             && *register < rank
         {
@@ -156,6 +191,46 @@ mod tests {
             set.insert(token(n), true);
         }
         assert_eq!(set.count(), count);
+    }
+
+    #[test]
+    fn merging_is_the_same_as_inserting() {
+        let set = |from: u64, to: u64| {
+            let mut set = Distinct::default();
+            (from..to).for_each(|n| {
+                set.insert(token(n), true);
+            });
+            set
+        };
+        for (a, b) in [
+            ((0, 10), (5, 15)),
+            ((0, 120_000), (119_000, 119_010)),
+            ((0, 10), (5, 120_000)),
+            ((0, 110_000), (50_000, 160_000)),
+        ] {
+            let mut merged = set(a.0, a.1);
+            merged.merge(&set(b.0, b.1));
+            let mut whole = set(a.0, a.1);
+            (b.0..b.1).for_each(|n| {
+                whole.insert(token(n), true);
+            });
+            assert_eq!(merged.count(), whole.count(), "{a:?} {b:?}");
+            let (low, high) = merged.count().bounds();
+            let truth = a.1.max(b.1);
+            assert!((low..=high).contains(&truth), "{low} {truth} {high}");
+        }
+    }
+
+    #[test]
+    fn who_turned_out_to_be_another_is_counted_once() {
+        let mut set = Distinct::default();
+        (0..3).for_each(|n| {
+            set.insert(token(n), true);
+        });
+        set.forget(token(1));
+        set.forget(token(7));
+        assert_eq!(set.count(), Count { value: 2, estimate: false });
+        assert_eq!(set.count().bounds(), (2, 2));
     }
 
     #[test]

@@ -118,6 +118,7 @@ impl Sample {
                 update: self.update,
                 time: self.time,
                 patient,
+                traits: Default::default(),
                 identifiers: identifiers.collect(),
                 records: self.records,
                 alert: alert(),
@@ -126,6 +127,7 @@ impl Sample {
                 carrier: vec![self.protocol],
                 marks: self.marks,
             },
+            person: None,
         }
     }
 }

@@ -13,6 +13,7 @@ use super::types::{
 };
 use crate::config::HomeNets;
 use crate::flow::{FlowInfo, Transport};
+use crate::identify::People;
 use crate::rules::{Kind, SeverityEntry};
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
@@ -75,6 +76,7 @@ pub struct Exposures {
     opened: u64,
     remembered: usize,
     tokens: usize,
+    people: People,
     patients: Distinct,
     disclosures: u64,
     active: [u64; Severity::ALL.len()],
@@ -128,6 +130,7 @@ impl Exposures {
             opened: 0,
             remembered: 0,
             tokens: 0,
+            people: People::default(),
             patients: Distinct::default(),
             disclosures: 0,
             active: [0; Severity::ALL.len()],
@@ -138,7 +141,7 @@ impl Exposures {
 
     /// Takes a disclosure, first or revised. Writes what fell due before it, what it shows of hosts
     /// for the first time, itself, and its exposure if it opens one.
-    pub fn disclosure(&mut self, disclosure: Disclosure, out: &mut Vec<Event>) {
+    pub fn disclosure(&mut self, mut disclosure: Disclosure, out: &mut Vec<Event>) {
         let now = disclosure.finding.time;
         self.tick(now, out);
         let content = disclosure.finding.carrier.last().copied().unwrap_or_default();
@@ -151,7 +154,12 @@ impl Exposures {
         };
         self.sightings.see(&self.settings.key, &sighting, out);
 
-        let patient = disclosure.finding.patient;
+        let known = self.people.recognise(disclosure.finding.patient, &disclosure.finding.traits);
+        let patient = known.person;
+        disclosure.person = (patient != disclosure.finding.patient).then_some(patient);
+        for merged in &known.merged {
+            self.patients.forget(*merged);
+        }
         self.patients.insert(patient, true);
         self.disclosures += u64::from(!disclosure.finding.update);
         let direction = direction(&self.settings.home, &disclosure.flow);
@@ -183,6 +191,9 @@ impl Exposures {
         }
         self.remembered = (self.remembered + open.held()).saturating_sub(before);
         let before = open.patients.held();
+        for merged in &known.merged {
+            open.patients.forget(*merged);
+        }
         open.patients.insert(patient, self.tokens < MAX_TOKENS);
         self.tokens = (self.tokens + open.patients.held()).saturating_sub(before);
         if !opens {

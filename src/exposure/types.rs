@@ -91,6 +91,9 @@ pub struct Disclosure {
     pub facts: Arc<ServiceFacts>,
     /// The patient.
     pub finding: Finding,
+    /// The pseudonym of the same person in an earlier flow, where that was another one.
+    /// [`super::Exposures`] fills it in.
+    pub person: Option<PatientKey>,
 }
 
 /// How bad it is.
@@ -184,6 +187,18 @@ pub struct Count {
     pub value: u64,
     /// Whether that is an estimate: there were too many to hold each.
     pub estimate: bool,
+}
+
+impl Count {
+    /// Between what the true number lies, three standard errors of the sketch (1.04 / sqrt(4096)) to
+    /// either side: 99.7 % of all estimates keep to it.
+    pub const fn bounds(self) -> (u64, u64) {
+        if !self.estimate {
+            return (self.value, self.value);
+        }
+        let margin = (self.value / 800).saturating_mul(39) + (self.value % 800) * 39 / 800;
+        (self.value.saturating_sub(margin), self.value.saturating_add(margin))
+    }
 }
 
 /// All disclosures between one client and one service so far.

@@ -1,7 +1,7 @@
 //! Takes the fields of contents and makes findings of them.
 
 use super::date::Date;
-use super::normalise::normalise;
+use super::normalise::{issuer, normalise};
 use super::plausible::{actual_kind, plausible};
 use super::record::{Held, Issuer, Record};
 use super::tally::Loss;
@@ -61,10 +61,17 @@ impl FieldSink for Collector<'_> {
         }
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
-        let token = self.settings.key.token(kind, &normal);
+        let key = &self.settings.key;
+        let token = key.token(kind, &normal);
+        let mut issued_by = String::new();
+        if is_issued(kind) && !field.issuer.is_empty() {
+            issuer(field.issuer, &mut issued_by);
+        }
+        let public =
+            if issued_by.is_empty() { token } else { key.issued(kind, &issued_by, &normal) };
         let words = match (kind, normal.split_once(' ')) {
             (Kind::Name, Some((one, other))) => {
-                Some([one, other].map(|word| self.settings.key.token(kind, word)))
+                Some([one, other].map(|word| key.token(kind, word)))
             }
             _ => None,
         };
@@ -75,7 +82,8 @@ impl FieldSink for Collector<'_> {
             kind,
             value: PhiBuf::new(value.to_owned()),
             token,
-            issuer: Issuer::new(field.issuer),
+            public,
+            issuer: Issuer::new(&issued_by),
             full_date,
             words,
             field: self.patients.name(field.name),
@@ -221,6 +229,20 @@ impl Collector<'_> {
                 || (held.kind == Kind::BirthDate && year_only(held.value.as_phi().expose()))
         })
     }
+}
+
+/// Whether a value of this kind says little without who gave it out. There is but one issuer of
+/// social security numbers, whatever a sender calls it.
+const fn is_issued(kind: Kind) -> bool {
+    (kind.is_strong_id() && !matches!(kind, Kind::Ssn))
+        || matches!(
+            kind,
+            Kind::AccountNumber
+                | Kind::EncounterId
+                | Kind::AccessionNumber
+                | Kind::DeviceId
+                | Kind::OtherId
+        )
 }
 
 /// At most [`MAX_VALUE`] bytes of `value`, whole characters.

@@ -135,9 +135,14 @@ impl Key {
         framed(&self.0.root, purpose.as_bytes(), parts)
     }
 
-    /// The pseudonym of a normalised value.
+    /// The pseudonym of a normalised value, whoever issued it.
     pub(in crate::identify) fn token(&self, kind: Kind, normal: &str) -> Token {
         self.pseudonym(kind.as_str(), &[normal.as_bytes()])
+    }
+
+    /// The pseudonym of a normalised value of an issuer, whose name is normalised too.
+    pub(in crate::identify) fn issued(&self, kind: Kind, issuer: &str, normal: &str) -> Token {
+        self.pseudonym(kind.as_str(), &[issuer.as_bytes(), normal.as_bytes()])
     }
 
     /// The pseudonym of a patient by other pseudonyms.

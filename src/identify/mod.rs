@@ -10,6 +10,8 @@
 //! 5. the policy (`rules/policy.toml`): is the record enough for an alert?
 //! 6. [`Patients`]: whose record is it, and what does it add to what is known?
 //! 7. `mask`: what may be shown of a value that was added.
+//!
+//! Over all flows, [`People`] says which patients are one person: for the counts of `exposure`.
 
 mod collector;
 mod date;
@@ -17,6 +19,7 @@ mod key;
 mod mask;
 mod normalise;
 mod patients;
+mod people;
 mod plausible;
 mod record;
 mod samples;
@@ -29,10 +32,11 @@ mod tests;
 pub use collector::Collector;
 pub use key::{Key, KeyError};
 pub use patients::Patients;
+pub use people::{MAX_PEOPLE, People, Recognised};
 pub use plausible::plausible;
 pub use samples::{SampleFailure, samples_text, test_samples};
 pub use tally::{Loss, Tally};
-pub use types::{Finding, Identifier, Shown, Token};
+pub use types::{Finding, Identifier, Shown, Token, Traits};
 
 /// What all workers share.
 pub struct Settings {

@@ -142,6 +142,20 @@ fn date(value: &str, now: Timestamp, out: &mut String) {
     }
 }
 
+/// Who gave an id out, in the form in which two spellings are equal: the digits of an OID
+/// (`urn:oid:1.2.3`), else letters and digits, folded, without the scheme of a URL.
+pub(super) fn issuer(name: &str, out: &mut String) {
+    let name = name.trim();
+    let name = name.strip_prefix("urn:oid:").unwrap_or(name);
+    if name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    {
+        return out.push_str(name.trim_end_matches('.'));
+    }
+    let name = ["https://", "http://"].iter().find_map(|s| name.strip_prefix(s)).unwrap_or(name);
+    fold(name, |c| out.push(c));
+}
+
 /// Letters and digits of an id; of a composite (HL7 CX) only the id.
 fn id(value: &str, drop_zeros: bool, out: &mut String) {
     let first = value.split('^').find(|part| !part.trim().is_empty()).unwrap_or_default();
@@ -408,6 +422,26 @@ mod tests {
         );
         assert_eq!(normal(Kind::BirthDate, "02.11.1959"), "19591102");
         same(Kind::Address, &["12 Rue de l'Église^^Paris", "12, rue de l eglise, PARIS"]);
+    }
+
+    #[test]
+    fn issuers() {
+        let normal = |name: &str| {
+            let mut out = String::new();
+            issuer(name, &mut out);
+            out
+        };
+        for (one, other) in [
+            ("Hosp A", "HOSP-A"),
+            ("urn:oid:1.2.276.0.76", "1.2.276.0.76"),
+            ("http://hospital.example/mrn", "https://Hospital.example/mrn/"),
+            ("Klinikum Köln", "KLINIKUM KOLN"),
+        ] {
+            assert_eq!(normal(one), normal(other));
+            assert!(!normal(one).is_empty());
+        }
+        assert_ne!(normal("1.2.3"), normal("12.3"));
+        assert_eq!(normal(" - "), "");
     }
 
     #[test]

@@ -16,9 +16,9 @@
 //! events are out.
 
 use super::mask::show;
-use super::record::{Identity, Marks, Record, Strong};
+use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
 use super::tally::Loss;
-use super::{Collector, Finding, Identifier, Key, Settings, Tally, Token};
+use super::{Collector, Finding, Identifier, Key, Settings, Tally, Token, Traits};
 use crate::rules::{AlertRule, Kind, RuleSet};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
@@ -51,6 +51,8 @@ struct Patient {
     token: Token,
     identity: Identity,
     identifiers: Vec<Identifier>,
+    /// What each of them is compared by.
+    values: Vec<(Token, Issuer)>,
     records: u32,
     marks: Marks,
     alert: Arc<AlertRule>,
@@ -65,9 +67,27 @@ pub struct Patients {
     names: HashSet<Arc<str>, foldhash::fast::FixedState>,
     /// Bytes of heap behind `known` and `clues`, roughly.
     bytes: usize,
+    /// Tells this flow apart from others.
+    flow: u128,
+}
+
+impl Patient {
+    /// The index of the identifier that is the same value, of the same issuer as far as both name
+    /// one.
+    fn position(&self, held: &Held) -> Option<usize> {
+        let equal = |(i, (token, issuer)): (&Identifier, &(Token, Issuer))| {
+            *token == held.token && i.kind == held.kind && !issuer.excludes(held.issuer)
+        };
+        self.identifiers.iter().zip(&self.values).position(equal)
+    }
 }
 
 impl Patients {
+    /// Of the flow that `flow` tells apart from others.
+    pub fn of_flow(flow: u128) -> Self {
+        Self { flow, ..Self::default() }
+    }
+
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let open: usize = self.open.iter().map(Record::memory).sum();
@@ -132,15 +152,16 @@ impl Patients {
         let mut clues: SmallVec<[Clue; 16]> = SmallVec::new();
         let before = patient.identifiers.len();
         for held in &record.held {
-            if let Some(known) =
-                patient.identifiers.iter().find(|i| i.token == held.token && i.kind == held.kind)
-            {
+            if let Some(place) = patient.position(held) {
                 // The same number, this time with its issuer: from now on that counts.
-                patient.identity.learn_issuer(&Strong {
-                    kind: known.kind,
-                    token: known.token,
-                    issuer: held.issuer,
-                });
+                patient.identity.learn_issuer(&Strong::of(held.kind, held));
+                if let (Some(known), Some((_, issuer))) =
+                    (patient.identifiers.get_mut(place), patient.values.get_mut(place))
+                    && !issuer.is_known()
+                {
+                    *issuer = held.issuer;
+                    known.token = held.public;
+                }
                 continue;
             }
             if patient.identifiers.len() >= settings.identifiers_per_patient {
@@ -149,17 +170,19 @@ impl Patients {
             }
             let shown = show(held.kind, held.value.as_phi(), now, settings.reveal);
             tally.identifier(held.kind);
-            self.bytes += size_of::<Identifier>() + shown.text.len();
+            self.bytes +=
+                size_of::<Identifier>() + size_of::<(Token, Issuer)>() + shown.text().len();
             patient.identity.add(held);
             patient.identifiers.push(Identifier {
                 kind: held.kind,
                 shown,
-                token: held.token,
+                token: held.public,
                 field: held.field.clone(),
                 rule: held.rule.clone(),
                 confidence: held.confidence,
                 evidence: held.evidence,
             });
+            patient.values.push((held.token, held.issuer));
             if is_clue(held.kind) {
                 clues.push(Clue::Value(held.token));
             }
@@ -179,6 +202,7 @@ impl Patients {
             update,
             time: now,
             patient: patient.token,
+            traits: Traits(patient.identity.clone()),
             identifiers: patient.identifiers.clone(),
             records: patient.records,
             alert: patient.alert.clone(),
@@ -203,6 +227,7 @@ impl Patients {
             token,
             identity: Identity::default(),
             identifiers: Vec::with_capacity(record.held.len()),
+            values: Vec::with_capacity(record.held.len()),
             records: 0,
             marks: Marks::default(),
             alert: alert.clone(),
@@ -215,14 +240,15 @@ impl Patients {
     ///
     /// Name and birth date come first: every protocol carries them, and their normal form is the
     /// same everywhere, so one person gives one pseudonym across flows and protocols. Ids come next,
-    /// without their issuers, which each protocol writes in another way. Where two patients of a
-    /// flow would get one pseudonym, ids and then the order of appearance tell them apart.
+    /// with their issuers: two hospitals count from one. Anything else, a name alone above all, is
+    /// shared by many, and so its pseudonym holds in its flow only. Where two patients of a flow
+    /// would get one pseudonym, ids and then the order of appearance tell them apart.
     fn pseudonym(&self, record: &Record, index: u32, key: &Key) -> Token {
         let identity = &record.identity;
         let strong = Kind::ALL
             .iter()
             .filter_map(|kind| identity.strong.iter().find(|s| s.kind == *kind))
-            .map(|s| s.token)
+            .map(|s| s.public)
             .next();
         let whole = identity.names.iter().find(|n| n.is_whole());
         let name = whole.or(identity.names.first()).map(|n| &n.token);
@@ -230,11 +256,16 @@ impl Patients {
         let token = match (name, birth, strong) {
             (Some(name), Some(birth), _) => key.patient(&[name.bytes(), birth.bytes()]),
             (_, _, Some(id)) => key.patient(&[id.bytes()]),
-            (Some(name), None, None) => key.patient(&[name.bytes()]),
-            (None, _, None) => match record.held.first() {
-                Some(held) => key.patient(&[held.token.bytes()]),
-                None => key.patient(&[]),
-            },
+            _ => {
+                let number = record.held.iter().find(|h| is_clue(h.kind) && h.kind != Kind::Name);
+                match (number, record.held.first()) {
+                    (Some(number), _) => key.patient(&[number.public.bytes()]),
+                    (None, Some(held)) => {
+                        key.patient(&[&self.flow.to_be_bytes(), held.token.bytes()])
+                    }
+                    (None, None) => key.patient(&[&self.flow.to_be_bytes()]),
+                }
+            }
         };
         let taken = |token: &Token| self.clues.contains_key(&Clue::Patient(*token));
         if !taken(&token) {

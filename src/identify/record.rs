@@ -13,7 +13,10 @@ use std::sync::Arc;
 pub(super) struct Held {
     pub kind: Kind,
     pub value: PhiBuf,
+    /// Of the value alone: what records are compared by.
     pub token: Token,
+    /// Of the value and its issuer: what events show.
+    pub public: Token,
     pub issuer: Issuer,
     /// A birth date with its day: less than that is shared by many.
     pub full_date: bool,
@@ -25,25 +28,31 @@ pub(super) struct Held {
     pub evidence: Evidence,
 }
 
+impl Held {
+    /// The same value, and of the same issuer as far as both name one.
+    fn equals(&self, other: &Self) -> bool {
+        self.token == other.token && self.kind == other.kind && !self.issuer.excludes(other.issuer)
+    }
+}
+
 /// Who gave an id out; 0 where nobody says. A hash of the folded name: it is only compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Issuer(u64);
 
 impl Issuer {
-    /// From its name in any spelling.
-    pub fn new(name: &str) -> Self {
-        use std::hash::{BuildHasher, Hasher};
-        let mut hasher = foldhash::fast::FixedState::default().build_hasher();
-        let mut any = false;
-        for c in name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase) {
-            hasher.write_u32(u32::from(c));
-            any = true;
-        }
-        Self(if any { hasher.finish().max(1) } else { 0 })
+    /// From its normal form.
+    pub fn new(normal: &str) -> Self {
+        use std::hash::BuildHasher;
+        let hash = foldhash::fast::FixedState::default().hash_one(normal);
+        Self(if normal.is_empty() { 0 } else { hash.max(1) })
+    }
+    /// Whether somebody is named.
+    pub const fn is_known(self) -> bool {
+        self.0 != 0
     }
     /// Both are known and they are not the same.
-    fn excludes(self, other: Self) -> bool {
-        self.0 != 0 && other.0 != 0 && self != other
+    pub fn excludes(self, other: Self) -> bool {
+        self.is_known() && other.is_known() && self != other
     }
 }
 
@@ -52,10 +61,15 @@ impl Issuer {
 pub(super) struct Strong {
     pub kind: Kind,
     pub token: Token,
+    pub public: Token,
     pub issuer: Issuer,
 }
 
 impl Strong {
+    /// What is held, as an id of `kind`.
+    pub const fn of(kind: Kind, held: &Held) -> Self {
+        Self { kind, token: held.token, public: held.public, issuer: held.issuer }
+    }
     /// The same number of the same issuer, as far as both say.
     pub fn equals(&self, other: &Self) -> bool {
         self.token == other.token && self.kind == other.kind && !self.issuer.excludes(other.issuer)
@@ -100,7 +114,7 @@ impl Identity {
             Kind::Name => self.names.push(Named { token: held.token, words: held.words }),
             Kind::BirthDate if held.full_date => self.births.push(held.token),
             kind if kind.is_strong_id() => {
-                self.strong.push(Strong { kind, token: held.token, issuer: held.issuer });
+                self.strong.push(Strong::of(kind, held));
             }
             _ => {}
         }
@@ -156,9 +170,10 @@ impl Identity {
     pub fn learn_issuer(&mut self, id: &Strong) {
         let known = |s: &&mut Strong| s.token == id.token && s.kind == id.kind;
         if let Some(known) = self.strong.iter_mut().find(known)
-            && known.issuer == Issuer::default()
+            && !known.issuer.is_known()
         {
             known.issuer = id.issuer;
+            known.public = id.public;
         }
     }
     /// They cannot be the same person.
@@ -267,9 +282,12 @@ impl Record {
 
     /// Adds an identifier, each value once.
     pub fn add(&mut self, held: Held, cap: usize, tally: &mut Tally) {
-        if let Some(known) =
-            self.held.iter_mut().find(|h| h.token == held.token && h.kind == held.kind)
-        {
+        if let Some(known) = self.held.iter_mut().find(|h| h.equals(&held)) {
+            if !known.issuer.is_known() && held.issuer.is_known() {
+                known.issuer = held.issuer;
+                known.public = held.public;
+                self.identity.learn_issuer(&Strong::of(held.kind, &held));
+            }
             // The better evidence stays.
             if held.evidence < known.evidence {
                 known.evidence = held.evidence;

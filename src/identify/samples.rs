@@ -28,7 +28,8 @@ pub struct SampleFailure {
 /// What a sample is depends on the section: a value (`dicom`, `fhir`, `placeholder`), a field as it
 /// stands on the wire (`hl7v2`), a
 /// name (`key`, `key_context`, `name_affix`), a code or system (`hl7_identifier_type`,
-/// `identifier_system`), an answer of a web service (`service`), a text (`recogniser`), or a record (`alert`): `dicom structured: name, birth_date`, with any of
+/// `identifier_system`), an answer of a web service (`service`), a text (`recogniser`), what was seen (`suppression`:
+/// `client=10.1.2.3 service=10.1.2.9:104 rule=hl7-patient`), or a record (`alert`): `dicom structured: name, birth_date`, with any of
 /// `structured`, `context` and `query` behind the format.
 pub fn test_samples(rules: &RuleSet) -> Vec<SampleFailure> {
     let mut failures = Vec::new();
@@ -86,6 +87,10 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
             let mut names = rule.subject.split(", ").map(crate::rules::fold);
             rules.services.secret(sample).is_some()
                 && names.any(|name| name == crate::rules::fold(sample))
+        }
+        ("suppression", _) => {
+            let own = rules.suppressions.all().iter().find(|s| *s.id == *rule.id)?;
+            own.covers_sample(sample)?
         }
         ("name_affix", _) => rules.placeholders.is_affix(&crate::rules::fold(sample)),
         ("placeholder", kind) => {

@@ -469,3 +469,57 @@ fn memory_follows_what_is_held() {
     let two = flow.patients.memory();
     assert!(empty < one && one < two && two < 16 << 10, "{empty} {one} {two}");
 }
+
+#[test]
+fn tokens_know_the_issuer() {
+    let shown = |fields: &[(Kind, &str, &str)]| {
+        let mut flow = Flow::new();
+        flow.issued(fields);
+        let finding = flow.out.pop().expect("a finding");
+        (finding.patient, finding.identifiers.iter().map(|i| i.token).collect::<Vec<_>>())
+    };
+    let (north, ids) = shown(&[(PatientId, "0017", "North&1.2.3&ISO")]);
+    assert_eq!(shown(&[(PatientId, "17", "NORTH 1.2.3 iso")]), (north, ids.clone()));
+    for other in
+        [(PatientId, "17", "South"), (PatientId, "17", ""), (PatientId, "18", "North&1.2.3&ISO")]
+    {
+        let (patient, tokens) = shown(&[other]);
+        assert_ne!((patient, &tokens), (north, &ids));
+        assert!(patient != north && tokens != ids);
+    }
+    // One number under two issuers is two identifiers; without an issuer it is the first.
+    let two = [(PatientId, "17", ""), (PatientId, "17", "North"), (PatientId, "17", "South")];
+    let (patient, tokens) = shown(&two);
+    assert_eq!(tokens, [shown(&two[1..2]).1, shown(&two[2..3]).1].concat());
+    assert_eq!(patient, shown(&two[1..2]).0);
+    // Whatever a sender calls the issuer, there is but one.
+    assert_eq!(shown(&[(Ssn, "536-90-4399", "SSA")]), shown(&[(Ssn, "536904399", "")]));
+}
+
+#[test]
+fn an_issuer_that_a_later_record_names_joins_and_is_shown_from_then_on() {
+    let mut flow = Flow::new();
+    flow.record(&[(PatientId, "17")]);
+    flow.issued(&[(PatientId, "17", "North"), (Phone, "475 555 0132", "")]);
+    flow.issued(&[(PatientId, "17", "South")]);
+    assert_eq!(flow.findings(), [(0, false), (0, true), (1, false)]);
+    let first = flow.out[0].identifiers[0].token;
+    let then = flow.out[1].identifiers[0].token;
+    assert!(first != then && flow.out[0].patient == flow.out[1].patient);
+}
+
+#[test]
+fn a_name_alone_is_a_pseudonym_of_its_flow() {
+    let patient = |flow: u128, fields: &[(Kind, &str)]| {
+        let mut held = Flow::new();
+        held.patients = Patients::of_flow(flow);
+        held.record(fields);
+        held.out[0].patient
+    };
+    let name = [(Name, "Ash^Eve")];
+    assert_eq!(patient(1, &name), patient(1, &name));
+    assert_ne!(patient(1, &name), patient(2, &name));
+    let person = [(Name, "Ash^Eve"), (BirthDate, "19590102")];
+    assert_eq!(patient(1, &person), patient(2, &person));
+    assert_eq!(patient(1, &[(PatientId, "17")]), patient(2, &[(PatientId, "17")]));
+}

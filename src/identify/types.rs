@@ -1,7 +1,9 @@
 //! What identify hands on: owned, small, without raw values.
 
+use super::record::Identity;
 use crate::content::{Evidence, Mark};
 use crate::flow::Direction;
+use crate::phi::{Phi, PhiBuf};
 use crate::rules::Kind;
 use crate::time::Timestamp;
 use std::fmt;
@@ -46,22 +48,41 @@ impl fmt::Debug for Token {
 }
 
 /// What may be shown of a value. Made only by `identify`, which knows whether `--reveal` was given.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Shown {
-    pub(in crate::identify) text: Box<str>,
-    pub(in crate::identify) masked: bool,
+#[derive(Clone)]
+pub struct Shown(What);
+
+#[derive(Clone)]
+enum What {
+    Masked(Box<str>),
+    /// Still a raw value, and wiped like one.
+    Revealed(PhiBuf),
 }
 
 impl Shown {
+    /// A mask.
+    pub(in crate::identify) fn mask(text: String) -> Self {
+        Self(What::Masked(text.into()))
+    }
+    /// The value itself.
+    pub(in crate::identify) fn reveal(value: Phi<'_>) -> Self {
+        Self(What::Revealed(value.to_buf()))
+    }
     /// The text for outputs: masked, or the value itself under `--reveal`.
     pub fn text(&self) -> &str {
-        &self.text
+        match &self.0 {
+            What::Masked(text) => text,
+            What::Revealed(value) => value.as_phi().expose(),
+        }
     }
     /// Whether the text is masked.
     pub const fn masked(&self) -> bool {
-        self.masked
+        matches!(self.0, What::Masked(_))
     }
 }
+
+/// What tells a patient apart from others, in pseudonyms: for [`super::People`].
+#[derive(Clone, Default)]
+pub struct Traits(pub(in crate::identify) Identity);
 
 /// One identifier of a patient.
 #[derive(Clone)]
@@ -94,6 +115,8 @@ pub struct Finding {
     pub time: Timestamp,
     /// The patient's pseudonym.
     pub patient: Token,
+    /// By what the patient is recognised in other flows.
+    pub traits: Traits,
     /// Every identifier so far, in the order of appearance.
     pub identifiers: Vec<Identifier>,
     /// Records of this patient in this flow so far.
@@ -122,6 +145,6 @@ impl Token {
 impl Shown {
     /// For tests of later stages.
     pub(crate) fn of(text: &str, masked: bool) -> Self {
-        Self { text: text.into(), masked }
+        if masked { Self::mask(text.to_owned()) } else { Self::reveal(Phi::new(text)) }
     }
 }

@@ -222,7 +222,7 @@ impl Context {
         State::Reading(Box::new(Analysis {
             driver: Driver::new(self.limits, flow.orientation),
             contents: Contents::default(),
-            patients: Patients::default(),
+            patients: Patients::of_flow(ends(flow)),
             facts: ServiceFacts::default(),
             snapshot: Arc::default(),
             encrypted: false,
@@ -323,11 +323,25 @@ impl Context {
                 protocol,
                 facts: Arc::clone(&analysis.snapshot),
                 finding,
+                person: None,
             };
             self.report.items.push((order, Item::Disclosure(Box::new(disclosure))));
         }
         self.findings = findings;
     }
+}
+
+/// Tells the two ends of a flow apart from others, whichever of them spoke first.
+fn ends(flow: &FlowHead) -> u128 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    let state = foldhash::quality::FixedState::default();
+    let hash = |seed: u8| {
+        let mut hasher = state.build_hasher();
+        hasher.write_u8(seed);
+        std::hash::Hash::hash(&flow.key, &mut hasher);
+        hasher.finish()
+    };
+    u128::from(hash(0)) << 64 | u128::from(hash(1))
 }
 
 impl Handler<State> for Context {

@@ -1,7 +1,8 @@
 //! Reading rule files.
 
 use super::{
-    Kind, RuleSet, astm, dicom, fhir, hl7v2, keys, placeholder, policy, services, text, x12,
+    Kind, RuleSet, astm, dicom, fhir, flat, hl7v2, keys, placeholder, policy, services,
+    suppression, text, x12,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +15,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("hl7v2.toml", include_str!("../../rules/hl7v2.toml")),
     ("astm.toml", include_str!("../../rules/astm.toml")),
     ("x12.toml", include_str!("../../rules/x12.toml")),
+    ("xdt.toml", include_str!("../../rules/xdt.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
@@ -44,6 +46,22 @@ pub enum LoadError {
         /// What is wrong and what would be right.
         reason: String,
     },
+}
+
+impl LoadError {
+    /// The same with the line of the key that the reason begins with, where the entry has it.
+    fn at_key(self, texts: &[(String, String)]) -> Self {
+        let Self::Faulty { file, line, reason } = self else { return self };
+        let word = reason.split(|c: char| c != '_' && !c.is_alphanumeric()).next().unwrap_or("");
+        let is_key = |text: &str| {
+            let key = text.split('=').next().unwrap_or("").trim();
+            text.contains('=') && (key == word || key.strip_suffix('s') == Some(word))
+        };
+        let text = texts.iter().find(|(name, _)| *name == file).map_or("", |(_, text)| text);
+        let own = text.lines().skip(line).take_while(|text| !text.trim_start().starts_with('['));
+        let below = own.enumerate().find(|(_, text)| is_key(text)).map_or(0, |(n, _)| n + 1);
+        Self::Faulty { file, line: line + below, reason }
+    }
 }
 
 /// What every entry has, for lists and sample tests.
@@ -90,6 +108,12 @@ struct File {
     #[serde(default)]
     x12_entity: Vec<toml::Spanned<x12::Entity>>,
     #[serde(default)]
+    xdt: Vec<toml::Spanned<flat::Entry>>,
+    #[serde(default)]
+    xdt_about: Vec<toml::Spanned<flat::AboutEntry>>,
+    #[serde(default)]
+    xdt_object: Vec<toml::Spanned<flat::Object>>,
+    #[serde(default)]
     fhir: Vec<toml::Spanned<fhir::Entry>>,
     #[serde(default)]
     identifier_system: Vec<toml::Spanned<fhir::IdentifierSystem>>,
@@ -107,6 +131,11 @@ struct File {
     service: Vec<toml::Spanned<services::Entry>>,
     #[serde(default)]
     secret: Vec<toml::Spanned<services::SecretEntry>>,
+    #[serde(default)]
+    suppression: Vec<toml::Spanned<suppression::Entry>>,
+    /// Ids of rules that do not apply here.
+    #[serde(default)]
+    disable: Vec<toml::Spanned<String>>,
     deidentified: Option<policy::DeidentifiedEntry>,
     severity: Option<policy::SeverityEntry>,
 }
@@ -194,6 +223,9 @@ struct Sources {
     astm: Section<hl7v2::Entry>,
     x12: Section<x12::Entry>,
     x12_entity: Section<x12::Entity>,
+    xdt: Section<flat::Entry>,
+    xdt_about: Section<flat::AboutEntry>,
+    xdt_object: Section<flat::Object>,
     fhir: Section<fhir::Entry>,
     identifier_system: Section<fhir::IdentifierSystem>,
     key: Section<keys::Entry>,
@@ -203,10 +235,14 @@ struct Sources {
     alert: Section<policy::Entry>,
     service: Section<services::Entry>,
     secret: Section<services::SecretEntry>,
+    suppression: Section<suppression::Entry>,
+    disable: BTreeMap<String, Source>,
     deidentified: Option<policy::DeidentifiedEntry>,
     /// Section and place of every id: one namespace over all sections.
     ids: HashMap<String, (&'static str, Source)>,
     severity: Option<policy::SeverityEntry>,
+    /// Files read, for the lines of faults that show only when entries are compiled.
+    texts: Vec<(String, String)>,
 }
 
 impl RuleSet {
@@ -242,7 +278,8 @@ impl RuleSet {
                 sources.add(&path.display().to_string(), &text)?;
             }
         }
-        sources.compile()
+        let texts = std::mem::take(&mut sources.texts);
+        sources.compile().map_err(|error| error.at_key(&texts))
     }
 }
 
@@ -275,6 +312,9 @@ impl Sources {
         at.merge("astm", &mut self.astm, parsed.astm)?;
         at.merge("x12", &mut self.x12, parsed.x12)?;
         at.merge("x12_entity", &mut self.x12_entity, parsed.x12_entity)?;
+        at.merge("xdt", &mut self.xdt, parsed.xdt)?;
+        at.merge("xdt_about", &mut self.xdt_about, parsed.xdt_about)?;
+        at.merge("xdt_object", &mut self.xdt_object, parsed.xdt_object)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
         at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
         at.merge("key", &mut self.key, parsed.key)?;
@@ -284,6 +324,12 @@ impl Sources {
         at.merge("alert", &mut self.alert, parsed.alert)?;
         at.merge("service", &mut self.service, parsed.service)?;
         at.merge("secret", &mut self.secret, parsed.secret)?;
+        at.merge("suppression", &mut self.suppression, parsed.suppression)?;
+        for id in parsed.disable {
+            let line = line_of(text, id.span().start);
+            self.disable.insert(id.into_inner(), (file.to_owned(), line));
+        }
+        self.texts.push((file.to_owned(), text.to_owned()));
         if parsed.deidentified.is_some() {
             self.deidentified = parsed.deidentified;
         }
@@ -293,7 +339,37 @@ impl Sources {
         Ok(())
     }
 
-    fn compile(self) -> Result<RuleSet, LoadError> {
+    /// Takes out what was switched off.
+    fn disable(&mut self) -> Result<Vec<String>, LoadError> {
+        let disabled = std::mem::take(&mut self.disable);
+        for (id, source) in &disabled {
+            if !self.ids.contains_key(id) {
+                let reason = format!("disable: there is no rule {id:?}; see phitap rules list");
+                return Err(faulty(source, reason));
+            }
+            // An id is in one section only.
+            self.dicom.remove(id);
+            self.dicom_text.remove(id);
+            self.recogniser.remove(id);
+            self.hl7v2.remove(id);
+            self.hl7_identifier_type.remove(id);
+            self.astm.remove(id);
+            self.x12.remove(id);
+            self.x12_entity.remove(id);
+            self.fhir.remove(id);
+            self.identifier_system.remove(id);
+            self.key.remove(id);
+            self.key_context.remove(id);
+            self.placeholder.remove(id);
+            self.name_affix.remove(id);
+            self.alert.remove(id);
+            self.suppression.remove(id);
+        }
+        Ok(disabled.into_keys().collect())
+    }
+
+    fn compile(mut self) -> Result<RuleSet, LoadError> {
+        let disabled = self.disable()?;
         let mut entries = Vec::new();
         let severity = self.severity.unwrap_or_default();
         let deidentified = self.deidentified.unwrap_or_default();
@@ -303,11 +379,20 @@ impl Sources {
             hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
             astm: astm::compile(self.astm, &mut entries)?,
             x12: x12::compile(self.x12, self.x12_entity, &mut entries)?,
+            xdt: flat::compile(
+                ["xdt", "xdt_about", "xdt_object"],
+                self.xdt,
+                self.xdt_about,
+                self.xdt_object,
+                &mut entries,
+            )?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
             placeholders: placeholder::compile(self.placeholder, self.name_affix, &mut entries)?,
             services: services::compile(self.service, self.secret, &mut entries)?,
             policy: policy::compile(self.alert, deidentified, severity, &mut entries)?,
+            suppressions: suppression::compile(self.suppression, &mut entries)?.into(),
+            disabled,
             entries,
         })
     }

@@ -1,7 +1,8 @@
 //! What identifies a person, as data: the compiled form of `rules/*.toml`.
 //!
 //! The shipped files are embedded; `--rules DIR` adds files whose entries extend them, or override
-//! those with the same id. A faulty file is refused whole, with line and reason.
+//! those with the same id; `disable = ["id"]` switches rules off. A faulty file is refused whole, with
+//! line and reason.
 //!
 //! Each section of the files has a module here that says what an entry holds and compiles it into
 //! what its content looks up.
@@ -9,6 +10,7 @@
 mod astm;
 mod dicom;
 mod fhir;
+mod flat;
 mod hl7v2;
 mod keys;
 mod kind;
@@ -17,7 +19,9 @@ mod placeholder;
 mod policy;
 mod services;
 mod show;
+mod suppression;
 mod text;
+pub mod validators;
 mod x12;
 
 #[cfg(test)]
@@ -26,6 +30,7 @@ mod tests;
 pub use astm::AstmRules;
 pub use dicom::DicomRules;
 pub use fhir::{FhirElement, FhirRules, FhirType};
+pub use flat::{FlatField, FlatRules, Holder, Part};
 pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
 pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
 pub use kind::Kind;
@@ -34,6 +39,7 @@ pub use placeholder::Placeholders;
 pub use policy::{AlertRule, Policy, RecordEvidence, SeverityEntry};
 pub use services::{Answer, Secret, ServiceKind, ServiceRule, ServiceRules};
 pub use show::{check_text, list_table};
+pub use suppression::{Day, Seen, Suppression, Suppressions};
 pub use text::{Recogniser, TextRules};
 pub use x12::{X12Element, X12Rules};
 
@@ -67,6 +73,8 @@ pub struct RuleSet {
     pub astm: AstmRules,
     /// X12 elements and entities.
     pub x12: X12Rules,
+    /// xDT fields and objects.
+    pub xdt: FlatRules,
     /// FHIR elements and identifier systems.
     pub fhir: FhirRules,
     /// Key names of JSON, forms, CSV and HTML.
@@ -79,6 +87,10 @@ pub struct RuleSet {
     pub services: ServiceRules,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
+    /// What is known and accepted.
+    pub suppressions: Arc<Suppressions>,
+    /// Ids of rules that were switched off, for `phitap rules check`.
+    pub disabled: Vec<String>,
     /// Every entry, for `phitap rules list` and `test`.
     pub entries: Vec<RuleInfo>,
 }

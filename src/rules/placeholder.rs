@@ -107,7 +107,7 @@ pub(in crate::rules) fn compile(
                     compiled.shapes.push(shape);
                 }
                 None if value.is_empty() => {
-                    return Err(faulty(&source, "a value is empty; empty fields never count"));
+                    return Err(faulty(&source, "value \"\" is empty; empty fields never count"));
                 }
                 None => {
                     if value.chars().all(char::is_alphanumeric) {

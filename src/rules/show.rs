@@ -1,22 +1,25 @@
 //! Rules as text, for `phitap rules list` and `check`.
 
 use super::{RuleInfo, RuleSet};
+use crate::time::Timestamp;
 use std::fmt::Write;
 
 /// Widest cell of a column that is not the last, in characters.
 const MAX_CELL: usize = 48;
 
-/// Every rule, in aligned columns: id, section, kind, where it looks, title, reference.
+/// Every rule, in aligned columns: id, section, kind and its Safe Harbor letter (45 CFR
+/// 164.514(b)(2)(i)), where it looks, title, reference.
 pub fn list_table(rules: &RuleSet) -> String {
     let mut entries: Vec<&RuleInfo> = rules.entries.iter().collect();
     entries.sort_by(|a, b| (a.section, &a.id).cmp(&(b.section, &b.id)));
     let mut rows =
-        vec![["ID", "SECTION", "KIND", "WHERE", "TITLE", "REFERENCE"].map(str::to_owned)];
+        vec![["ID", "SECTION", "KIND", "SH", "WHERE", "TITLE", "REFERENCE"].map(str::to_owned)];
     rows.extend(entries.iter().map(|rule| {
         [
             rule.id.clone(),
             rule.section.to_owned(),
             rule.kind.map_or("-", |k| k.as_str()).to_owned(),
+            rule.kind.map_or('-', |k| k.safe_harbor()).to_string(),
             shorten(&rule.subject),
             shorten(&rule.title),
             rule.reference.clone(),
@@ -25,8 +28,8 @@ pub fn list_table(rules: &RuleSet) -> String {
     align(&rows)
 }
 
-/// What was loaded, one line a section.
-pub fn check_text(rules: &RuleSet) -> String {
+/// What was loaded, one line a section, what was switched off, and suppressions that are over `now`.
+pub fn check_text(rules: &RuleSet, now: Timestamp) -> String {
     let mut sections: Vec<(&str, usize)> = Vec::new();
     for rule in &rules.entries {
         match sections.iter_mut().find(|(name, _)| *name == rule.section) {
@@ -38,6 +41,18 @@ pub fn check_text(rules: &RuleSet) -> String {
     for (section, n) in sections {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{n:>6} [[{section}]]");
+    }
+    if !rules.disabled.is_empty() {
+        let _ =
+            writeln!(text, "{:>6} disabled: {}", rules.disabled.len(), rules.disabled.join(", "));
+    }
+    for over in rules.suppressions.expired(now) {
+        let (file, line) = &over.source;
+        let _ = writeln!(
+            text,
+            "{file}:{line}: warning: {} ended on {} and no longer suppresses anything; ask {}",
+            over.id, over.expires, over.owner
+        );
     }
     text
 }

@@ -84,21 +84,21 @@ fn missing_and_wrong_values() {
     refused(&DICOM.replace("\"name\"", "7"), 5, &["string"]);
     refused(&DICOM.replace("\"a\"", "\"A b\""), 1, &["lower-case letters, digits and dashes"]);
     refused(&DICOM.replace("\"A\"", "\" \""), 1, &["empty title"]);
-    refused(&DICOM.replace("(0011,0010)", "0011,0010"), 1, &["0011,0010", "(gggg,eeee)"]);
-    refused(&format!("{DICOM}confidence = 1.5\n"), 1, &["confidence 1.5", "from 0 to 1"]);
+    refused(&DICOM.replace("(0011,0010)", "0011,0010"), 4, &["0011,0010", "(gggg,eeee)"]);
+    refused(&format!("{DICOM}confidence = 1.5\n"), 6, &["confidence 1.5", "from 0 to 1"]);
     refused(
         "[[hl7v2]]\nid = \"a\"\ntitle = \"A\"\nfield = \"PID5\"\ndatatype = \"XPN\"\nkind = \"name\"\n",
-        1,
+        4,
         &["PID5", "SEG-n"],
     );
     refused(
         "[[fhir]]\nid = \"a\"\ntitle = \"A\"\npath = \"name\"\ndatatype = \"HumanName\"\nkind = \"name\"\n",
-        1,
+        4,
         &["Resource.element"],
     );
     refused(
         "[[key]]\nid = \"a\"\ntitle = \"A\"\nnames = [\"--\"]\nkind = \"name\"\n",
-        1,
+        4,
         &["--", "letters or digits"],
     );
 }
@@ -107,13 +107,13 @@ fn missing_and_wrong_values() {
 fn policies_that_cannot_work() {
     let alert = "\n[[alert]]\nid = \"zz\"\ntitle = \"Z\"\ncontent = [\"*\"]\nany_of = [\"name\"]\n";
     assert!(load(&[("a.toml", alert)]).is_ok());
-    refused(&alert.replace("[\"*\"]", "[]"), 2, &["content is empty"]);
-    refused(&alert.replace("[\"name\"]", "[]"), 2, &["any_of is empty"]);
-    refused(&format!("{alert}kinds = 0\n"), 2, &["kinds is 0"]);
+    refused(&alert.replace("[\"*\"]", "[]"), 5, &["content is empty"]);
+    refused(&alert.replace("[\"name\"]", "[]"), 6, &["any_of is empty"]);
+    refused(&format!("{alert}kinds = 0\n"), 7, &["kinds is 0"]);
     let placeholder = "[[placeholder]]\nid = \"p\"\ntitle = \"P\"\nvalues = [\"ok\", \"V\"]\n";
     assert!(load(&[("a.toml", placeholder)]).is_ok());
     for value in ["*", "a*b*c", "", " "] {
-        refused(&placeholder.replace('V', value), 1, &["value"]);
+        refused(&placeholder.replace('V', value), 4, &["value"]);
     }
 }
 
@@ -153,6 +153,44 @@ fn a_later_file_extends_and_overrides() {
 }
 
 #[test]
+fn rules_are_switched_off_by_id() {
+    let shipped = RuleSet::shipped().expect("good");
+    assert!(shipped.dicom.get(0x0010_0010).is_some() && shipped.disabled.is_empty());
+    let rules = load(&[("1.toml", "disable = [\"dicom-patient-name\"]\n")]).expect("good");
+    assert!(rules.dicom.get(0x0010_0010).is_none());
+    assert_eq!(rules.entries.len() + 1, shipped.entries.len());
+    let text = check_text(&rules, crate::time::Timestamp(0));
+    assert!(text.contains("1 disabled: dicom-patient-name"), "{text}");
+    refused("# x\ndisable = [\n  \"dicom-patient-nmae\",\n]\n", 3, &["dicom-patient-nmae"]);
+    refused("disable = 7\n", 1, &["sequence"]);
+}
+
+#[test]
+fn patterns_that_cannot_be_run_are_refused() {
+    let recogniser = |pattern: &str| {
+        format!(
+            "[[recogniser]]\nid = \"r\"\ntitle = \"R\"\nkind = \"phone\"\npattern = '''{pattern}'''\n"
+        )
+    };
+    refused(&recogniser("[0-9"), 5, &["pattern", "unclosed"]);
+    refused(&recogniser("(?:[a-z]{1000}){1000}"), 5, &["pattern", "size"]);
+    refused(&recogniser("[0-9]*"), 5, &["nothing at all"]);
+    // No pattern takes exponential time: there is no backtracking to be caught in.
+    assert!(load(&[("a.toml", &recogniser("(a+)+b"))]).is_ok());
+}
+
+#[test]
+fn what_is_over_is_said() {
+    let text = "[[suppression]]\nid = \"s\"\ntitle = \"S\"\nowner = \"ops\"\nreason = \"r\"\n\
+                expires = 2020-01-31\nclient = [\"10.0.0.1\"]\n";
+    let rules = load(&[("a.toml", text)]).expect("good");
+    let said = check_text(&rules, crate::time::Timestamp(1_580_515_200 * 1_000_000_000));
+    assert!(said.contains("a.toml:1: warning: s ended on 2020-01-31"), "{said}");
+    let said = check_text(&rules, crate::time::Timestamp(1_580_515_199 * 1_000_000_000));
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
 fn folders_and_files_that_cannot_be_read() {
     let error = RuleSet::load(Some(Path::new("/nonexistent"))).expect_err("refused");
     assert!(error.to_string().starts_with("/nonexistent: "), "{error}");
@@ -175,7 +213,10 @@ fn lists_are_aligned() {
     assert!(rule[column..].starts_with("dicom "), "{rule}");
     assert!(rule.contains("(0011,0010)"));
     assert!(lines.iter().all(|l| *l == l.trim_end()));
-    assert!(check_text(&RuleSet::shipped().expect("good")).contains("[[alert]]"));
+    assert!(
+        check_text(&RuleSet::shipped().expect("good"), crate::time::Timestamp(0))
+            .contains("[[alert]]")
+    );
 }
 
 #[test]

@@ -28,9 +28,14 @@ impl Format for Json {
     }
 
     fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
-        let names = ["json", "ndjson", "jsonl", "jsonlines"];
+        // One line is one record: it need not wait for the next.
+        let names = ["ndjson", "jsonl", "jsonlines", "seq"];
         let declared = names.iter().any(|name| media::says(media, name, &[]));
         declared && matches!(head.trim_ascii_start(), [b'{' | b'[' | 0x1e, ..])
+    }
+
+    fn is_text(&self) -> bool {
+        true
     }
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {

@@ -43,7 +43,8 @@ impl Person {
         !a.is_empty() && !b.is_empty() && a.iter().all(|x| !b.contains(x))
     }
     fn equal(a: (Kind, u8, u8), b: (Kind, u8, u8)) -> bool {
-        a.0 == b.0 && a.1 == b.1 && (a.2 == 0 || b.2 == 0 || a.2 == b.2)
+        // There is but one issuer of social security numbers.
+        a.0 == b.0 && a.1 == b.1 && (a.0 == Ssn || a.2 == 0 || b.2 == 0 || a.2 == b.2)
     }
     fn own(id: (Kind, u8, u8)) -> bool {
         id.0 != InsuranceNumber
@@ -119,7 +120,7 @@ impl Person {
     }
     fn learn(&mut self, record: &Self) {
         for id in &record.ids {
-            match self.ids.iter_mut().find(|i| i.0 == id.0 && i.1 == id.1) {
+            match self.ids.iter_mut().find(|i| Self::equal(**i, *id)) {
                 Some(known) if known.2 == 0 => known.2 = id.2,
                 Some(_) => {}
                 None => self.ids.push(*id),

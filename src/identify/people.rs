@@ -1,0 +1,343 @@
+//! The people of a run: which patients of different flows are one person?
+//!
+//! Two are, if one of these holds:
+//!
+//! 1. An id that one person has is equal and of the same issuer, and name and birth date do not both
+//!    differ. Where only one names an issuer, name or birth date must be equal too and nothing may
+//!    contradict. A number that families share proves nothing here.
+//! 2. Name and birth date are equal, and no id of the same kind and issuer differs.
+//!
+//! A name alone never joins. Only pseudonyms are kept, of so many people and no more.
+
+use super::record::{Identity, Named, Strong};
+use super::{Token, Traits};
+use smallvec::SmallVec;
+use std::collections::HashMap;
+
+/// People told apart; further ones are not recognised again, except by their own pseudonym.
+pub const MAX_PEOPLE: usize = 100_000;
+
+/// Ids, names and birth dates kept of one person, each.
+const MAX_TRAITS: usize = 8;
+
+/// People looked at for one clue.
+const MAX_CANDIDATES: usize = 8;
+
+/// What a person is found by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Clue {
+    /// The pseudonym that a flow gave.
+    Own(Token),
+    /// An id, whoever issued it.
+    Id(Token),
+    /// Name and birth date.
+    Person(Token, Token),
+}
+
+struct Person {
+    token: Token,
+    identity: Identity,
+    /// The person that it turned out to be; itself until then.
+    same: u32,
+}
+
+/// The people of a run.
+#[derive(Default)]
+pub struct People {
+    known: Vec<Person>,
+    clues: HashMap<Clue, SmallVec<[u32; 2]>, foldhash::fast::RandomState>,
+}
+
+/// Whose a patient is.
+pub struct Recognised {
+    /// The pseudonym under which the person was first seen.
+    pub person: Token,
+    /// People who were told apart until now and turned out to be the same.
+    pub merged: SmallVec<[Token; 1]>,
+}
+
+impl People {
+    /// The person behind a patient of a flow, `patient`, of whom `traits` are known so far.
+    pub fn recognise(&mut self, patient: Token, traits: &Traits) -> Recognised {
+        let theirs = &traits.0;
+        let mut found: SmallVec<[u32; 4]> = SmallVec::new();
+        for clue in clues(patient, theirs) {
+            for candidate in self.clues.get(&clue).cloned().unwrap_or_default() {
+                let root = self.root(candidate);
+                let is = |p: &Person| match clue {
+                    Clue::Own(_) => true,
+                    Clue::Id(token) => by_id(&p.identity, theirs, token),
+                    Clue::Person(..) => !p.identity.strong_differs(theirs, false),
+                };
+                if !found.contains(&root) && self.known.get(root as usize).is_some_and(is) {
+                    found.push(root);
+                }
+            }
+        }
+        found.sort_unstable();
+        let mut merged = SmallVec::new();
+        let Some(&index) = found.first() else {
+            return Recognised { person: self.add(patient, theirs), merged };
+        };
+        for &other in found.iter().skip(1) {
+            let pair = (self.known.get(index as usize), self.known.get(other as usize));
+            let (Some(first), Some(second)) = pair else { continue };
+            if first.identity.strong_differs(&second.identity, false) {
+                continue;
+            }
+            let Some(second) = self.known.get_mut(other as usize) else { continue };
+            second.same = index;
+            merged.push(second.token);
+            let identity = std::mem::take(&mut second.identity);
+            if let Some(first) = self.known.get_mut(index as usize) {
+                learn(&mut first.identity, &identity);
+            }
+        }
+        let mut person = patient;
+        if let Some(first) = self.known.get_mut(index as usize) {
+            learn(&mut first.identity, theirs);
+            person = first.token;
+        }
+        self.remember(patient, theirs, index);
+        Recognised { person, merged }
+    }
+
+    /// People told apart so far.
+    pub fn len(&self) -> usize {
+        self.known.iter().enumerate().filter(|(i, p)| p.same as usize == *i).count()
+    }
+
+    /// Whether nobody was seen so far.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    fn add(&mut self, patient: Token, theirs: &Identity) -> Token {
+        let index = self.known.len();
+        if index < MAX_PEOPLE {
+            let index = index as u32;
+            let mut identity = Identity::default();
+            learn(&mut identity, theirs);
+            self.known.push(Person { token: patient, identity, same: index });
+            self.remember(patient, theirs, index);
+        }
+        patient
+    }
+
+    fn remember(&mut self, patient: Token, theirs: &Identity, index: u32) {
+        for clue in clues(patient, theirs) {
+            // People share no more clues than they have traits.
+            if self.clues.len() >= MAX_PEOPLE * MAX_TRAITS && !self.clues.contains_key(&clue) {
+                continue;
+            }
+            let candidates = self.clues.entry(clue).or_default();
+            if candidates.len() < MAX_CANDIDATES && !candidates.contains(&index) {
+                candidates.push(index);
+            }
+        }
+    }
+
+    /// Whom somebody turned out to be.
+    fn root(&mut self, index: u32) -> u32 {
+        let mut at = index;
+        while let Some(person) = self.known.get(at as usize)
+            && person.same != at
+        {
+            // Always a lower number: this ends.
+            at = person.same;
+        }
+        if let Some(person) = self.known.get_mut(index as usize) {
+            person.same = at;
+        }
+        at
+    }
+}
+
+/// All that may lead to the person.
+fn clues(patient: Token, theirs: &Identity) -> SmallVec<[Clue; 8]> {
+    let ids = theirs.strong.iter().filter(|s| !s.is_shared()).take(MAX_TRAITS);
+    let mut clues: SmallVec<[Clue; 8]> = SmallVec::new();
+    clues.push(Clue::Own(patient));
+    clues.extend(ids.map(|id| Clue::Id(id.token)));
+    let names = || theirs.names.iter().filter(|n| n.is_whole()).take(2);
+    for birth in theirs.births.iter().take(2) {
+        clues.extend(names().map(|name| Clue::Person(name.token, *birth)));
+    }
+    clues
+}
+
+/// Whether the equal id says that they are one.
+fn by_id(ours: &Identity, theirs: &Identity, token: Token) -> bool {
+    let of = |identity: &Identity| -> SmallVec<[Strong; 4]> {
+        identity.strong.iter().filter(|s| s.token == token && !s.is_shared()).copied().collect()
+    };
+    let (ours_ids, theirs_ids) = (of(ours), of(theirs));
+    let pairs = || ours_ids.iter().flat_map(|a| theirs_ids.iter().map(move |b| (a, b)));
+    let issued = pairs().any(|(a, b)| a.kind == b.kind && a.issuer == b.issuer);
+    if issued {
+        return !(ours.names_differ(theirs) && ours.births_differ(theirs));
+    }
+    let unsaid = pairs().any(|(a, b)| a.equals(b));
+    let known = |n: &Named| n.is_whole() && theirs.names.iter().any(|o| o.token == n.token);
+    let alike =
+        ours.names.iter().any(known) || ours.births.iter().any(|b| theirs.births.contains(b));
+    unsaid && alike && !ours.names_differ(theirs) && !ours.births_differ(theirs)
+}
+
+/// Adds to a person what is new.
+fn learn(ours: &mut Identity, theirs: &Identity) {
+    for id in &theirs.strong {
+        let same = |s: &Strong| s.token == id.token && s.kind == id.kind;
+        if ours.strong.iter().any(|s| same(s) && !s.issuer.excludes(id.issuer)) {
+            ours.learn_issuer(id);
+        } else if ours.strong.len() < MAX_TRAITS {
+            ours.strong.push(*id);
+        }
+    }
+    for name in &theirs.names {
+        if ours.names.len() < MAX_TRAITS && !ours.names.iter().any(|n| n.token == name.token) {
+            ours.names.push(*name);
+        }
+    }
+    for birth in &theirs.births {
+        if ours.births.len() < MAX_TRAITS && !ours.births.contains(birth) {
+            ours.births.push(*birth);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identify::record::{Held, Issuer};
+    use crate::phi::PhiBuf;
+    use crate::rules::Kind;
+
+    fn token(text: &str) -> Token {
+        let hash = blake3::hash(text.as_bytes());
+        Token::of(hash.as_bytes()[..12].try_into().expect("12 bytes"))
+    }
+
+    /// What a flow knows of a patient: ids with their issuers, names, birth dates.
+    fn traits(ids: &[(Kind, &str, &str)], names: &[&str], births: &[&str]) -> Traits {
+        let mut identity = Identity::default();
+        let mut add = |kind: Kind, value: &str, issuer: &str| {
+            let words = value.split_once(' ').map(|(a, b)| [token(a), token(b)]);
+            identity.add(&Held {
+                kind,
+                value: PhiBuf::new(value.to_owned()),
+                token: token(value),
+                public: token(&format!("{issuer} {value}")),
+                issuer: Issuer::new(issuer),
+                full_date: true,
+                words: words.filter(|_| kind == Kind::Name),
+                field: "f".into(),
+                rule: "r".into(),
+                confidence: 1.0,
+                evidence: crate::content::Evidence::Declared,
+            });
+        };
+        ids.iter().for_each(|(kind, value, issuer)| add(*kind, value, issuer));
+        names.iter().for_each(|name| add(Kind::Name, name, ""));
+        births.iter().for_each(|birth| add(Kind::BirthDate, birth, ""));
+        Traits(identity)
+    }
+
+    /// How many people these are.
+    fn count(patients: &[Traits]) -> usize {
+        let mut people = People::default();
+        for (n, traits) in patients.iter().enumerate() {
+            people.recognise(token(&format!("flow {n}")), traits);
+        }
+        people.len()
+    }
+
+    #[test]
+    fn who_is_the_same_person_in_two_flows() {
+        use Kind::{InsuranceNumber, PatientId, Ssn};
+        let id = |value, issuer| (PatientId, value, issuer);
+        type Given<'a> = (&'a [(Kind, &'a str, &'a str)], &'a [&'a str], &'a [&'a str]);
+        let cases: &[(&str, Given<'_>, Given<'_>, usize)] = &[
+            ("same issuer and id", (&[id("1", "A")], &[], &[]), (&[id("1", "A")], &[], &[]), 1),
+            ("two issuers", (&[id("1", "A")], &[], &[]), (&[id("1", "B")], &[], &[]), 2),
+            (
+                "two issuers, name and birth date",
+                (&[id("1", "A")], &["ash eve"], &["1959"]),
+                (&[id("1", "B")], &["ash eve"], &["1959"]),
+                1,
+            ),
+            ("no issuer", (&[id("1", "")], &[], &[]), (&[id("1", "")], &[], &[]), 1),
+            ("issuer in one", (&[id("1", "A")], &[], &[]), (&[id("1", "")], &[], &[]), 2),
+            (
+                "issuer in one, name",
+                (&[id("1", "A")], &["ash eve"], &[]),
+                (&[id("1", "")], &["ash eve"], &["1959"]),
+                1,
+            ),
+            (
+                "same issuer and id, married",
+                (&[id("1", "A")], &["ash eve"], &["1959"]),
+                (&[id("1", "A")], &["oak eve"], &["1959"]),
+                1,
+            ),
+            (
+                "same issuer and id, all else other",
+                (&[id("1", "A")], &["ash eve"], &["1959"]),
+                (&[id("1", "A")], &["oak tom"], &["1977"]),
+                2,
+            ),
+            (
+                "name and birth date",
+                (&[], &["ash eve"], &["1959"]),
+                (&[], &["ash eve"], &["1959"]),
+                1,
+            ),
+            ("name alone", (&[], &["ash eve"], &[]), (&[], &["ash eve"], &[]), 2),
+            ("name, one birth date", (&[], &["ash eve"], &["1959"]), (&[], &["ash eve"], &[]), 2),
+            (
+                "name and birth date, other id of the same issuer",
+                (&[id("1", "A")], &["ash eve"], &["1959"]),
+                (&[id("2", "A")], &["ash eve"], &["1959"]),
+                2,
+            ),
+            ("ssn", (&[(Ssn, "536", "")], &[], &[]), (&[(Ssn, "536", "")], &[], &[]), 1),
+            (
+                "a number that families share",
+                (&[(InsuranceNumber, "7", "A")], &[], &[]),
+                (&[(InsuranceNumber, "7", "A")], &[], &[]),
+                2,
+            ),
+        ];
+        for (what, a, b, people) in cases {
+            let (a, b) = (traits(a.0, a.1, a.2), traits(b.0, b.1, b.2));
+            assert_eq!(count(&[a.clone(), b.clone()]), *people, "{what}");
+            assert_eq!(count(&[b, a]), *people, "{what}, the other way round");
+        }
+    }
+
+    #[test]
+    fn a_record_that_knows_both_makes_two_people_one() {
+        let id = traits(&[(Kind::PatientId, "1", "A")], &[], &[]);
+        let name = traits(&[], &["ash eve"], &["1959"]);
+        let both = traits(&[(Kind::PatientId, "1", "A")], &["ash eve"], &["1959"]);
+        let mut people = People::default();
+        assert_eq!(people.recognise(token("a"), &id).person, token("a"));
+        assert_eq!(people.recognise(token("b"), &name).person, token("b"));
+        let known = people.recognise(token("c"), &both);
+        assert_eq!((known.person, &known.merged[..]), (token("a"), &[token("b")][..]));
+        assert_eq!(people.len(), 1);
+        assert_eq!(people.recognise(token("b"), &name).person, token("a"));
+        assert!(people.recognise(token("c"), &both).merged.is_empty());
+    }
+
+    #[test]
+    fn beyond_the_cap_people_keep_their_own_pseudonyms() {
+        let mut people = People::default();
+        for n in 0..MAX_PEOPLE as u64 + 10 {
+            let bytes = blake3::hash(&n.to_be_bytes());
+            let own = Token::of(bytes.as_bytes()[..12].try_into().expect("12 bytes"));
+            assert_eq!(people.recognise(own, &Traits::default()).person, own);
+        }
+        assert_eq!(people.len(), MAX_PEOPLE);
+    }
+}
