@@ -7,6 +7,10 @@ the patients' numbers that the client got. A relay between client and server wri
 that it needs no rights. PHITAP_NO_BROWSER=1 leaves the browser out.
 """
 
+import sys
+
+HERE = sys.path.pop(0)  # where this file would stand for the module `http`
+
 import asyncio
 import base64
 import gzip
@@ -18,18 +22,13 @@ import shutil
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
-import zlib
 from pathlib import Path
 
-import brotli
 import websockets
-import zstandard
 
 random.seed(20260301)
-HERE = Path(__file__).resolve().parent
 OUT = Path(sys.argv[1]).resolve()
 DOCS = OUT / "docs"
 os.environ["PATH"] += ":/usr/sbin:/sbin"
@@ -312,8 +311,9 @@ def node():
 
 def hypercorn():
     port = free_port()
+    shutil.copy(Path(HERE) / "http_app.py", OUT)
     command = [sys.executable, "-m", "hypercorn", "-b", f"127.0.0.1:{port}", "http_app:app"]
-    return start("hypercorn", command, [port], cwd=HERE, env={**os.environ, "PHITAP_DOCS": str(DOCS)}), port
+    return start("hypercorn", command, [port], cwd=OUT, env={**os.environ, "PHITAP_DOCS": str(DOCS)}), port
 
 
 # --- clients -------------------------------------------------------------------------------------
@@ -328,20 +328,49 @@ def curl(*arguments):
     return run.stdout
 
 
-def ranges(url, wanted, *more):
-    """What curl gets of these ranges over one connection, put together by where each belongs."""
-    files, command = [], []
-    for n, (first, last) in enumerate(wanted):
-        files.append(OUT / f"part{n}")
-        command += (["--next"] if n else []) + [*more, "-s", "--noproxy", "*", "-r", f"{first}-{last}", "-o", str(files[-1]), url]
-    if subprocess.run(["curl", *command]).returncode:
-        sys.exit(f"curl {command}")
+def put_together(parts, wanted):
+    """What the client has of the document, each part where it belongs."""
     whole = bytearray()
-    for file, (first, _) in zip(files, wanted):
-        part = file.read_bytes()
+    for part, (first, _) in zip(parts, wanted):
         whole.extend(b"\0" * max(0, first + len(part) - len(whole)))
         whole[first : first + len(part)] = part
     return bytes(whole)
+
+
+def ranges(url, wanted):
+    """What curl gets of these ranges over one connection."""
+    files, command = [], []
+    for n, (first, last) in enumerate(wanted):
+        files.append(OUT / f"part{n}")
+        command += ["--next"] if n else []
+        command += ["-sS", "--noproxy", "*", "-r", f"{first}-{last}", "-o", str(files[-1]), url]
+    curl(*command)
+    return put_together([file.read_bytes() for file in files], wanted)
+
+
+NODE_CLIENT = r"""
+const [base, path, ...wanted] = process.argv.slice(2);
+const session = require('http2').connect(base);
+(async () => {
+  for (const range of wanted) {
+    await new Promise((done) => {
+      const request = session.request({ ':path': path, range: 'bytes=' + range });
+      const pieces = [];
+      request.on('data', (piece) => pieces.push(piece));
+      request.on('end', () => { console.log(Buffer.concat(pieces).toString('base64')); done(); });
+    });
+  }
+  session.close();
+})();
+"""
+
+
+def ranges_2(base, path, wanted):
+    """What Node.js gets of these ranges over one connection of HTTP/2."""
+    (OUT / "client.js").write_text(NODE_CLIENT)
+    command = ["node", str(OUT / "client.js"), base, path, *(f"{a}-{b}" for a, b in wanted)]
+    run = subprocess.run(command, capture_output=True, timeout=20, check=True)
+    return put_together([base64.b64decode(line) for line in run.stdout.split()], wanted)
 
 
 async def talk(url, messages, **options):
@@ -429,16 +458,20 @@ def main():
         fetch("node events", node_1, "events")
         fetch("hypercorn events over HTTP/2", hyper, "events", prior)
 
-        for server, port, more in (("nginx", nginx_1, []), ("apache", apache_1, []), ("apache HTTP/2", apache_1, [prior])):
-            url = f"http://127.0.0.1:{port}/{server.split()[0]}-ranges.csv"
-            end = (DOCS / f"{server.split()[0]}-ranges.csv").stat().st_size - 1
+        for server, one, two in (("nginx", nginx_1, nginx_2), ("apache", apache_1, apache_1)):
+            path = f"/{server}-ranges.csv"
+            end = (DOCS / path.lstrip("/")).stat().st_size - 1
             third = end // 3
             for name, wanted in (
                 ("in order", [(0, third), (third + 1, 2 * third), (2 * third + 1, end)]),
                 ("from the end", [(2 * third, end), (third - 7, 2 * third - 1), (0, third)]),
                 ("overlapping", [(third, end), (0, 9), (5, third + 100)]),
             ):
-                case(f"{server} ranges {name}", lambda u=url, w=wanted, m=more: ranges(u, w, *m))
+                url = f"http://127.0.0.1:{one}{path}"
+                case(f"{server} ranges {name}", lambda u=url, w=wanted: ranges(u, w))
+                base = f"http://127.0.0.1:{two}"
+                get = lambda b=base, p=path, w=wanted: ranges_2(b, p, w)
+                case(f"{server} ranges {name} over HTTP/2", get)
         for server, port in (("nginx", nginx_1), ("apache", apache_1)):
             size = (DOCS / f"{server}-parts.csv").stat().st_size
             wanted = f"{size // 2}-{size - 1},0-{size // 2 - 1}"
