@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod dicom;
+mod http;
 mod identifiers;
 
 use common::ROOT;

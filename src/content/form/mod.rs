@@ -4,7 +4,8 @@ mod pairs;
 
 use super::loose::{Loose, Marks, Meaning};
 use super::{Document, Format, Media, Scope, Want, media};
-use crate::rules::Kind;
+use crate::protocol::Authentication;
+use crate::rules::{Kind, Secret};
 use pairs::{MAX_FORM, pairs};
 
 /// Before `exact`, `contains`... in the name of a FHIR search parameter.
@@ -97,6 +98,12 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
     }
     let person = rules.fhir.is_person(resource);
     for (name, value) in pairs(text) {
+        if let Some(key) = rules.services.secret(&name).filter(|_| !value.is_empty()) {
+            scope.facts.secret(if query { Secret::Query } else { Secret::Form });
+            if key && query {
+                scope.facts.shown(Authentication::ApiKey);
+            }
+        }
         // `patient[first_name]`, `patient.first_name`, `Patient:given`.
         let name = name.split_once(MODIFIER).map_or(name.as_ref(), |(name, _)| name);
         if let Some(about) = rules.keys.context(name).filter(|_| !value.trim().is_empty()) {
