@@ -45,7 +45,10 @@ struct Known {
 /// What is kept of a service that speaks DICOM or hands over DICOM objects.
 struct Watch {
     transport: Transport,
+    /// Of all associations together.
     facts: Arc<ServiceFacts>,
+    /// Of the last one.
+    latest: Arc<ServiceFacts>,
     door: Door,
     inventory: Inventory,
     patients: Distinct,
@@ -177,6 +180,7 @@ impl Watch {
         Self {
             transport,
             facts: Arc::default(),
+            latest: Arc::default(),
             door: Door::default(),
             inventory: Inventory::default(),
             patients: Distinct::default(),
@@ -187,14 +191,22 @@ impl Watch {
     }
 
     fn see(&mut self, sighting: &Sighting<'_>, rules: &AccessRules) {
+        if Arc::ptr_eq(&self.latest, sighting.facts) {
+            return;
+        }
+        self.latest = Arc::clone(sighting.facts);
         let before = self.door.access;
         self.door.see(sighting.flow.client.ip(), sighting.facts, rules);
-        self.news |= self.door.access != before;
         // An association that came to nothing says less than one that did.
-        if !sighting.facts.dimse.is_empty() || self.facts.dimse.is_empty() {
-            self.news |= !Arc::ptr_eq(&self.facts, sighting.facts) && self.facts != *sighting.facts;
-            self.facts = Arc::clone(sighting.facts);
-        }
+        let merged = if sighting.facts.dimse.is_empty() {
+            self.facts.after(sighting.facts)
+        } else {
+            sighting.facts.after(&self.facts)
+        };
+        let first = self.facts.association.is_none();
+        let merged = if first { ServiceFacts::clone(sighting.facts) } else { merged };
+        self.news |= self.door.access != before || *self.facts != merged;
+        self.facts = Arc::new(merged);
     }
 
     fn tell(&mut self, id: EventId, (server, _, protocol): Name, time: Timestamp) -> Event {

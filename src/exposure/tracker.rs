@@ -18,6 +18,7 @@ use super::types::{
 use crate::config::HomeNets;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::People;
+use crate::protocol::ServiceFacts;
 use crate::rules::{AccessRules, Kind, SeverityEntry};
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
@@ -117,6 +118,8 @@ struct Open {
     flows: HashSet<FlowKey, RandomState>,
     seen: HashMap<EventId, Seen, RandomState>,
     kinds: [u64; Kind::ALL.len()],
+    /// Facts of the last disclosure.
+    latest: Arc<ServiceFacts>,
     told: Exposure,
 }
 
@@ -376,6 +379,7 @@ impl Open {
             flows: HashSet::default(),
             seen: HashMap::default(),
             kinds: [0; Kind::ALL.len()],
+            latest: Arc::clone(&disclosure.facts),
             told: Exposure {
                 id: EventId::derive(key, "exposure", now, &parts),
                 state: ExposureState::Open,
@@ -415,7 +419,15 @@ impl Open {
         let told = &mut self.told;
         told.first = told.first.min(finding.time);
         told.last = told.last.max(finding.time);
-        told.facts = Arc::clone(&disclosure.facts);
+        // Associations differ in what they show; of other services the last one says it all.
+        let known = Arc::ptr_eq(&told.facts, &disclosure.facts)
+            || Arc::ptr_eq(&self.latest, &disclosure.facts);
+        if !known && disclosure.facts.association.is_some() {
+            told.facts = Arc::new(disclosure.facts.after(&told.facts));
+        } else if !known {
+            told.facts = Arc::clone(&disclosure.facts);
+        }
+        self.latest = Arc::clone(&disclosure.facts);
         for mark in &finding.marks {
             if !told.marks.contains(mark) {
                 told.marks.push(*mark);
