@@ -128,8 +128,14 @@ impl Services {
     }
 
     /// Whom a service lets in.
-    pub fn access(&self, flow: &FlowInfo, protocol: &'static str) -> Access {
-        let watch = self.known.get(&name(flow, protocol)).and_then(|k| k.watch.as_ref());
+    pub fn access(
+        &self,
+        server: SocketAddr,
+        transport: Transport,
+        protocol: &'static str,
+    ) -> Access {
+        let known = self.known.get(&(server, transport.number(), protocol));
+        let watch = known.and_then(|k| k.watch.as_ref());
         watch.map_or_else(Access::default, |w| w.door.access)
     }
 

@@ -184,7 +184,8 @@ impl Exposures {
         }
         self.patients.insert(patient, true);
         self.services.patient(&disclosure.flow, disclosure.protocol, patient, &known.merged);
-        let access = self.services.access(&disclosure.flow, disclosure.protocol);
+        let FlowInfo { server, transport, .. } = disclosure.flow;
+        let access = self.services.access(server, transport, disclosure.protocol);
         self.disclosures += u64::from(!disclosure.finding.update);
         let direction = direction(&self.settings.home, &disclosure.flow);
         let points = &self.settings.severity;
@@ -220,14 +221,13 @@ impl Exposures {
             self.active[band(open)] = self.active[band(open)].saturating_sub(1);
         }
         open.grade(&self.settings.severity, score);
-        open.told.access = access;
         self.active[band(open)] += 1;
         let exposure = open.told.id;
         let state = if opens {
             // The next update is due a minute from now; whether one is needed shows then.
             open.due = now + UPDATE_EVERY;
             self.due.insert((open.due, open.number), pair);
-            Some(open.tell(ExposureState::Open, now, &self.moves))
+            Some(open.tell(ExposureState::Open, now, &self.moves, &self.services))
         } else {
             open.dirty = true;
             None
@@ -266,7 +266,6 @@ impl Exposures {
         let room = MAX_TOKENS.saturating_sub(self.tokens);
         open.inventory.add(&what.activity.counts, what.objects, room);
         self.tokens = (self.tokens + open.inventory.held()).saturating_sub(before);
-        open.told.access = self.services.access(what.flow, what.protocol);
         open.dirty = true;
     }
 
@@ -288,7 +287,7 @@ impl Exposures {
             let Some(open) = self.open.get_mut(&pair) else { continue };
             let ends = open.told.last + self.settings.idle;
             if open.dirty && at < ends {
-                out.push(open.tell(ExposureState::Update, at, &self.moves));
+                out.push(open.tell(ExposureState::Update, at, &self.moves, &self.services));
                 open.due = at + UPDATE_EVERY;
             } else if at >= ends {
                 self.close(pair, at, out);
@@ -347,7 +346,7 @@ impl Exposures {
             self.active[band(&open)] = self.active[band(&open)].saturating_sub(1);
             // A last disclosure may be younger than what the caller calls now.
             let at = at.max(open.told.last);
-            out.push(open.tell(ExposureState::Closed, at, &self.moves));
+            out.push(open.tell(ExposureState::Closed, at, &self.moves, &self.services));
         }
     }
 }
@@ -487,8 +486,16 @@ impl Open {
         self.told.severity = self.told.severity.max(score);
     }
 
-    fn tell(&mut self, state: ExposureState, at: Timestamp, moves: &Moves) -> Event {
+    fn tell(
+        &mut self,
+        state: ExposureState,
+        at: Timestamp,
+        moves: &Moves,
+        services: &Services,
+    ) -> Event {
         self.dirty = false;
+        self.told.access =
+            services.access(self.told.server, self.told.transport, self.told.protocol);
         self.told.figures = self.inventory.figures();
         (self.told.moved_for, self.told.moved_to) = moves.ends(&self.moves);
         self.told.state = state;
