@@ -133,8 +133,10 @@ pub fn play(conversation: &Conversation) -> usize {
     let (mut contents, mut patients) = (Default::default(), Patients::default());
     let (mut facts, mut findings) = (ServiceFacts::default(), Vec::new());
     let (mut activity, mut tallies) = (Default::default(), Tallies::default());
+    let rules = shared().rules.current();
     let mut host = FlowHost {
         shared: shared(),
+        rules: &rules,
         contents: &mut contents,
         patients: &mut patients,
         facts: &mut facts,

@@ -22,7 +22,7 @@ pub use severity::severity;
 pub use tracker::{Exposures, Losses, Settings};
 pub use types::{
     Asset, Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection,
-    PatientKey, Performed, Role, Service, Severity, Sighting,
+    PatientKey, Performed, Role, Service, Severity, Sighting, Suppressed,
 };
 
 #[cfg(test)]

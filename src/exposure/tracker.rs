@@ -13,13 +13,13 @@ use super::severity;
 use super::sightings::Sightings;
 use super::types::{
     Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection, Performed,
-    Severity, Sighting, ip, socket,
+    Severity, Sighting, Suppressed, ip, socket,
 };
 use crate::config::HomeNets;
 use crate::flow::{FlowInfo, Transport};
-use crate::identify::People;
+use crate::identify::{People, Token};
 use crate::protocol::ServiceFacts;
-use crate::rules::{AccessRules, Kind, SeverityEntry};
+use crate::rules::{AccessRules, Kind, RuleSet, Seen as Asked, SeverityEntry, Suppressions};
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
@@ -51,6 +51,8 @@ pub struct Settings {
     pub key: [u8; 32],
     /// Points of the severity score.
     pub severity: SeverityEntry,
+    /// What is known and accepted.
+    pub suppressions: Arc<Suppressions>,
     /// What proves that a DICOM service lets in whoever asks.
     pub access: AccessRules,
 }
@@ -96,6 +98,7 @@ pub struct Exposures {
     active: [u64; Severity::ALL.len()],
     services: Services,
     sightings: Sightings,
+    suppressed: BTreeMap<Arc<str>, Suppressed>,
     moves: Moves,
     losses: Losses,
 }
@@ -156,14 +159,16 @@ impl Exposures {
             active: [0; Severity::ALL.len()],
             services: Services::default(),
             sightings: Sightings::default(),
+            suppressed: BTreeMap::new(),
             moves: Moves::default(),
             losses: Losses::default(),
         }
     }
 
     /// Takes a disclosure, first or revised. Writes what fell due before it, what it shows of hosts
-    /// for the first time, itself, and its exposure if it opens one.
-    pub fn disclosure(&mut self, mut disclosure: Disclosure, out: &mut Vec<Event>) {
+    /// for the first time, itself, and its exposure if it opens one. False if it is suppressed: then
+    /// it is only counted.
+    pub fn disclosure(&mut self, mut disclosure: Disclosure, out: &mut Vec<Event>) -> bool {
         let now = disclosure.finding.time;
         self.tick(now, out);
         let content = disclosure.finding.carrier.last().copied().unwrap_or_default();
@@ -180,7 +185,12 @@ impl Exposures {
         let patient = known.person;
         disclosure.person = (patient != disclosure.finding.patient).then_some(patient);
         for merged in &known.merged {
-            self.patients.forget(*merged);
+            if self.patients.forget(*merged) {
+                self.patients.insert(patient, true);
+            }
+        }
+        if self.suppress(&disclosure) {
+            return false;
         }
         self.patients.insert(patient, true);
         self.services.patient(&disclosure.flow, disclosure.protocol, patient, &known.merged);
@@ -204,7 +214,7 @@ impl Exposures {
             self.opened += 1;
             self.open.insert(pair, open);
         }
-        let Some(open) = self.open.get_mut(&pair) else { return };
+        let Some(open) = self.open.get_mut(&pair) else { return true };
         let room = self.remembered < MAX_REMEMBERED;
         let before = open.held();
         if !open.count(&disclosure, room) {
@@ -235,6 +245,48 @@ impl Exposures {
         let disclosure = Box::new(disclosure);
         out.push(Event::Disclosure { disclosure, severity: score, direction, exposure, access });
         out.extend(state);
+        true
+    }
+
+    /// Whether a disclosure is known and accepted; counts it, and also one that was until its day was
+    /// over.
+    fn suppress(&mut self, disclosure: &Disclosure) -> bool {
+        let finding = &disclosure.finding;
+        let asked = Asked {
+            client: disclosure.flow.client.ip(),
+            server: disclosure.flow.server,
+            host: disclosure.facts.host.as_deref(),
+            rule: &finding.alert.id,
+            patient: [Some(finding.patient.bytes()), disclosure.person.as_ref().map(Token::bytes)],
+        };
+        let Some(found) = self.settings.suppressions.find(&asked, finding.time) else {
+            return false;
+        };
+        let by = match found {
+            Ok(by) | Err(by) => by,
+        };
+        let of = self.suppressed.entry(Arc::clone(&by.id)).or_insert_with(|| Suppressed::new(by));
+        let first = u64::from(!finding.update);
+        match found {
+            Ok(_) => {
+                of.events += 1;
+                of.disclosures += first;
+            }
+            Err(_) => of.disclosures_since += first,
+        }
+        found.is_ok()
+    }
+
+    /// Goes by other rules from now on.
+    pub fn adopt(&mut self, rules: &RuleSet) {
+        self.settings.severity = rules.policy.severity.clone();
+        self.settings.access = rules.policy.access.clone();
+        self.settings.suppressions = Arc::clone(&rules.suppressions);
+    }
+
+    /// What was suppressed, in order of the suppressions' ids.
+    pub fn suppressed(&self) -> Vec<Suppressed> {
+        self.suppressed.values().cloned().collect()
     }
 
     /// Takes a flow whose protocol was recognised.

@@ -6,7 +6,7 @@ use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
 use crate::protocol::{Activity, Object, ServiceFacts};
-use crate::rules::Kind;
+use crate::rules::{Day, Kind, Suppression};
 use crate::time::Timestamp;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -254,6 +254,40 @@ pub struct Exposure {
     pub severity: u8,
 }
 
+/// What a suppression came to in a run.
+#[derive(Clone, Debug)]
+pub struct Suppressed {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it is accepted.
+    pub reason: String,
+    /// The last day on which it holds.
+    pub expires: Day,
+    /// Disclosure events that were not written, revisions included.
+    pub events: u64,
+    /// Disclosures of these, revisions not counted.
+    pub disclosures: u64,
+    /// Disclosures that it would have covered if its day were not over: they were reported.
+    pub disclosures_since: u64,
+}
+
+impl Suppressed {
+    /// Nothing yet.
+    pub fn new(by: &Suppression) -> Self {
+        Self {
+            id: Arc::clone(&by.id),
+            owner: by.owner.clone(),
+            reason: by.reason.clone(),
+            expires: by.expires,
+            events: 0,
+            disclosures: 0,
+            disclosures_since: 0,
+        }
+    }
+}
+
 /// What the exposure stage hands to the outputs.
 #[derive(Clone)]
 pub enum Event {
@@ -375,6 +409,16 @@ pub enum Role {
     DicomwebServer,
     /// Another HTTP server.
     WebServer,
+    /// Searches an index over HTTP.
+    SearchIndex,
+    /// Answers queries of a database over HTTP.
+    Database,
+    /// Keeps objects in buckets.
+    ObjectStore,
+    /// Keeps health records.
+    HealthRecords,
+    /// Passes messages on.
+    IntegrationEngine,
     /// Takes results of laboratory analysers (ASTM E1394).
     LabInterface,
     /// Takes mail.
@@ -387,7 +431,7 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::Pacs,
         Self::Worklist,
         Self::DicomPrinter,
@@ -399,6 +443,11 @@ impl Role {
         Self::FhirServer,
         Self::DicomwebServer,
         Self::WebServer,
+        Self::SearchIndex,
+        Self::Database,
+        Self::ObjectStore,
+        Self::HealthRecords,
+        Self::IntegrationEngine,
         Self::LabInterface,
         Self::MailServer,
         Self::FileServer,
@@ -418,6 +467,11 @@ impl Role {
             Self::FhirServer => "fhir-server",
             Self::DicomwebServer => "dicomweb-server",
             Self::WebServer => "web-server",
+            Self::SearchIndex => "search-index",
+            Self::Database => "database",
+            Self::ObjectStore => "object-store",
+            Self::HealthRecords => "health-records",
+            Self::IntegrationEngine => "integration-engine",
             Self::LabInterface => "lab-interface",
             Self::MailServer => "mail-server",
             Self::FileServer => "file-server",

@@ -231,6 +231,7 @@ fn common(line: &mut Line<'_>, context: &Context, time: Timestamp, id: Option<Ev
     if let Some(sensor) = &context.sensor {
         line.text("dvchost", sensor);
     }
+    line.labelled("flexString2", "keyId", &context.key_id);
 }
 
 impl Output for Cef {
@@ -259,7 +260,13 @@ impl Output for Cef {
         let faulty = run.inputs.iter().filter(|i| i.fault.is_some()).count();
         line.number("flexNumber1", "packetsSkipped", sum(&run.skipped));
         line.number("flexNumber2", "faultyInputs", faulty as u64);
-        line.labelled("cs1", "keyId", &run.key_id);
+        let suppressed: u64 = run.suppressed.iter().map(|s| s.disclosures).sum();
+        if suppressed > 0 {
+            line.labelled("cs2", "suppressed", &suppressed.to_string());
+        }
+        if run.reveal {
+            line.labelled("cs3", "reveal", "asked for; CEF carries no values");
+        }
         self.write()?;
         self.flush()
     }

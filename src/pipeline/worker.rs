@@ -12,6 +12,7 @@ use crate::identify::{Finding, Patients, Token};
 use crate::protocol::{
     Activity, Driver, DriverLimits, News, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
 };
+use crate::rules::RuleSet;
 use crate::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -98,6 +99,9 @@ enum State {
 }
 
 struct Analysis {
+    /// Those under which the content or record at hand began. Between two a flow holds none, so that
+    /// none outlive their replacement for long.
+    rules: Option<Arc<RuleSet>>,
     driver: Driver,
     contents: Contents,
     patients: Patients,
@@ -130,6 +134,9 @@ struct Reported {
 /// What a worker's flows work with.
 struct Context {
     shared: Arc<Shared>,
+    /// The rules in force when the batch came, and which reload brought them.
+    rules: Arc<RuleSet>,
+    generation: u64,
     limits: DriverLimits,
     now: Timestamp,
     packet: u64,
@@ -156,6 +163,8 @@ impl Worker {
         Self {
             table: Table::new(table),
             context: Context {
+                rules: shared.rules.current(),
+                generation: 0,
                 shared,
                 limits: driver,
                 now: Timestamp::default(),
@@ -173,6 +182,8 @@ impl Worker {
 
     /// Works through a batch.
     pub fn run(&mut self, batch: &WorkBatch) -> Report {
+        let context = &mut self.context;
+        context.shared.rules.refresh(&mut context.rules, &mut context.generation);
         for work in &batch.work {
             match work {
                 Work::Segment(segment) => {
@@ -243,6 +254,7 @@ impl Context {
     /// A flow that is read from here on.
     fn reading(&self, flow: &FlowHead) -> State {
         State::Reading(Box::new(Analysis {
+            rules: None,
             driver: Driver::new(self.limits, flow.orientation),
             contents: Contents::default(),
             patients: Patients::of_flow(ends(flow)),
@@ -273,6 +285,7 @@ impl Context {
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut host = FlowHost {
                 shared: &self.shared,
+                rules: analysis.rules.as_deref().unwrap_or(&self.rules),
                 contents: &mut analysis.contents,
                 patients: &mut analysis.patients,
                 facts: &mut analysis.facts,
@@ -285,6 +298,12 @@ impl Context {
         }));
         match result {
             Ok(result) => {
+                let idle = analysis.contents.is_idle() && analysis.patients.is_idle();
+                if idle {
+                    analysis.rules = None;
+                } else {
+                    analysis.rules.get_or_insert_with(|| Arc::clone(&self.rules));
+                }
                 self.settle(flow, analysis);
                 Some(result)
             }
@@ -322,6 +341,7 @@ impl Context {
             }
         }
         if self.tallies.content.records.is_empty()
+            && self.tallies.content.messages.is_empty()
             && self.tallies.content.given_up.is_empty()
             && self.tallies.anomalies.is_empty()
             && self.findings.is_empty()
@@ -332,6 +352,9 @@ impl Context {
         for (content, n) in self.tallies.content.records.drain(..) {
             analysis.content = content;
             *stats.records.entry((protocol, content)).or_default() += n;
+        }
+        for (kind, n) in self.tallies.content.messages.drain(..) {
+            *stats.messages.entry((protocol, kind)).or_default() += n;
         }
         for (reason, n) in self.tallies.content.given_up.drain(..) {
             *stats.opaque.entry((protocol, reason)).or_default() += n;

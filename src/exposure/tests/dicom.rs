@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 fn tracker() -> Exposures {
     Exposures::new(Settings {
+        suppressions: Default::default(),
         home: HomeNets::default(),
         idle: Span::seconds(600),
         key: KEY,

@@ -63,6 +63,7 @@ fn disclosure<'a>(
             records: Some(finding.records.into()),
             patient: Some(Patient {
                 token: Prefixed("p_", finding.patient),
+                same_as: d.person.map(|person| Prefixed("p_", person)),
                 identifiers: finding.identifiers.iter().map(identifier).collect(),
             }),
             marks: marks(&finding.marks),
@@ -110,6 +111,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
                     severity: x::Severity::of(e.severity).as_str(),
                     patients: e.patients.value,
                     patients_estimated: e.patients.estimate,
+                    patients_bounds: bounds(e.patients),
                     disclosures: e.disclosures,
                     records: e.records,
                     flows: e.flows,
@@ -142,7 +144,11 @@ fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
             vlan: None,
         }),
         rule: None,
-        phi: Phi { asset: Some(Asset { role: a.role.as_str() }), ..Phi::default() },
+        phi: Phi {
+            asset: Some(Asset { role: a.role.as_str() }),
+            key_id: &context.key_id,
+            ..Phi::default()
+        },
     }
 }
 
@@ -168,6 +174,7 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
         phi: Phi {
             service: Some(facts(&s.facts, &s.access)),
             dicom: dicom::of_service(s),
+            key_id: &context.key_id,
             ..Phi::default()
         },
     }
@@ -185,6 +192,10 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
     let mut records: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     for ((protocol, content), n) in &r.records {
         records.entry(*protocol).or_default().insert(*content, *n);
+    }
+    let mut messages: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for ((protocol, kind), n) in &r.messages {
+        messages.entry(*protocol).or_default().insert(*kind, *n);
     }
     Event {
         // A run without packets has no packet time.
@@ -223,11 +234,14 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                     overlap_conflicts: r.overlap_conflicts,
                 },
                 records,
+                messages,
                 identifiers: r.identifiers.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
                 disclosures: r.disclosures,
                 exposures: r.exposures,
                 patients: r.patients.value,
                 patients_estimated: r.patients.estimate,
+                patients_bounds: bounds(r.patients),
+                suppressions: r.suppressed.iter().map(suppression).collect(),
                 inputs: Inputs { total: r.inputs.len(), faulty: faulty.take(MAX_FAULTS).collect() },
                 losses: Losses {
                     exposures_closed_early: r.losses.exposures_closed_early,
@@ -239,6 +253,23 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             key_id: &r.key_id,
             ..Phi::default()
         },
+    }
+}
+
+fn bounds(patients: x::Count) -> Option<Bounds> {
+    let (low, high) = patients.bounds();
+    patients.estimate.then_some(Bounds { low, high })
+}
+
+fn suppression(s: &x::Suppressed) -> Suppression<'_> {
+    Suppression {
+        id: &s.id,
+        owner: &s.owner,
+        reason: &s.reason,
+        expires: Text(s.expires),
+        events: s.events,
+        disclosures: s.disclosures,
+        disclosures_since: s.disclosures_since,
     }
 }
 
@@ -314,6 +345,12 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
         encrypted: f.encrypted,
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
+        credentials: f.credentials.iter().map(|s| s.as_str()).collect(),
+        interfaces: f
+            .interfaces
+            .iter()
+            .map(|i| WebInterface { kind: i.kind.as_str(), product: &i.product, open: i.open })
+            .collect(),
         calling_aet: f.calling_aet.as_deref(),
         called_aet: f.called_aet.as_deref(),
         client_implementation: implementation(client_class, client_version),
@@ -332,7 +369,9 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
         version: f.version.as_deref(),
         processing_id: f.processing_id.as_deref(),
         message_types: &f.message_types,
+        messages: f.messages.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
         acknowledged: f.acknowledged,
+        acknowledgments: f.acknowledgments.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
         method: f.method.as_deref(),
         host: f.host.as_deref(),
         path: f.path.as_deref(),
@@ -367,7 +406,10 @@ const fn mark(mark: Mark) -> &'static str {
         Mark::Diagnosis => "diagnosis",
         Mark::Result => "result",
         Mark::Medication => "medication",
+        Mark::Allergy => "allergy",
+        Mark::Procedure => "procedure",
         Mark::BurnedIn => "burned_in",
+        Mark::Phantom => "phantom",
     }
 }
 

@@ -162,6 +162,8 @@ pub struct Phi<'a> {
 #[derive(Serialize)]
 pub struct Patient<'a> {
     pub token: Prefixed,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<Prefixed>,
     pub identifiers: Vec<Identifier<'a>>,
 }
 
@@ -184,6 +186,10 @@ pub struct Service<'a> {
     pub encrypted: bool,
     pub authentication: &'static str,
     pub credentials_in_clear: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<WebInterface<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calling_aet: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -220,8 +226,12 @@ pub struct Service<'a> {
     pub processing_id: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub message_types: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<&'a str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<bool>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub acknowledgments: BTreeMap<&'a str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -302,6 +312,14 @@ pub struct Dicom<'a> {
     pub refused_titles: &'a [String],
 }
 
+/// What a web service's answers show of it.
+#[derive(Serialize)]
+pub struct WebInterface<'a> {
+    pub kind: &'static str,
+    pub product: &'a str,
+    pub open: bool,
+}
+
 #[derive(Serialize)]
 pub struct Implementation<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -324,11 +342,31 @@ pub struct ExposureDetail<'a> {
     pub severity: &'static str,
     pub patients: u64,
     pub patients_estimated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patients_bounds: Option<Bounds>,
     pub disclosures: u64,
     pub records: u64,
     pub flows: u64,
     pub operations: &'a [Box<str>],
     pub identifiers: BTreeMap<&'static str, u64>,
+}
+
+/// Of an estimate.
+#[derive(Serialize)]
+pub struct Bounds {
+    pub low: u64,
+    pub high: u64,
+}
+
+#[derive(Serialize)]
+pub struct Suppression<'a> {
+    pub id: &'a str,
+    pub owner: &'a str,
+    pub reason: &'a str,
+    pub expires: Text<crate::rules::Day>,
+    pub events: u64,
+    pub disclosures: u64,
+    pub disclosures_since: u64,
 }
 
 #[derive(Serialize)]
@@ -347,11 +385,17 @@ pub struct Run<'a> {
     pub flows: Flows,
     pub streams: Streams<'a>,
     pub records: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     pub identifiers: BTreeMap<&'static str, u64>,
     pub disclosures: u64,
     pub exposures: u64,
     pub patients: u64,
     pub patients_estimated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patients_bounds: Option<Bounds>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suppressions: Vec<Suppression<'a>>,
     pub inputs: Inputs<'a>,
     pub losses: Losses,
     pub reveal: bool,

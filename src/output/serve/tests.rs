@@ -18,6 +18,7 @@ fn board() -> Arc<Board> {
         idle: crate::time::Span::seconds(60),
         key: KEY,
         severity: Default::default(),
+        suppressions: Default::default(),
         access: Default::default(),
     });
     let mut events = Vec::new();
@@ -141,6 +142,7 @@ fn the_table_is_capped_and_closed_exposures_go_first() {
         idle: crate::time::Span::seconds(60),
         key: KEY,
         severity: Default::default(),
+        suppressions: Default::default(),
         access: Default::default(),
     });
     let mut events = Vec::new();

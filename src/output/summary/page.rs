@@ -27,7 +27,12 @@ pub(super) fn page(worst: &[&Exposure], run: &RunSummary, context: &Context) -> 
     header(&mut out, run);
     out.push('\n');
     if worst.is_empty() {
-        heading(&mut out, "No patient data seen in cleartext.", context);
+        let title = if run.suppressed.iter().any(|s| s.disclosures > 0) {
+            "No patient data seen in cleartext but what is known and accepted."
+        } else {
+            "No patient data seen in cleartext."
+        };
+        heading(&mut out, title, context);
     } else {
         let patients = patients(run.patients);
         let all = run.exposures.max(worst.len() as u64);
@@ -44,6 +49,7 @@ pub(super) fn page(worst: &[&Exposure], run: &RunSummary, context: &Context) -> 
             let _ = writeln!(out, "\n... and {more} less severe; --format ecs lists them all.");
         }
     }
+    suppressed(&mut out, run, context);
     out.push('\n');
     unread(&mut out, run, context);
     out.push('\n');
@@ -163,6 +169,7 @@ fn ends(f: &ServiceFacts) -> Vec<String> {
         name(&f.version).map(|v| format!("version {v}")),
         name(&f.host).map(|h| format!("host {h}")),
         name(&f.path).map(|p| format!("path {p}")),
+        f.interfaces.iter().find(|i| !i.open).map(|i| format!("{} {}", i.kind.as_str(), i.product)),
         name(&f.software).or_else(|| name(software)).map(|s| format!("software {s}")),
     ]
     .into_iter()
@@ -189,11 +196,17 @@ fn exposed(e: &Exposure) -> Vec<String> {
     if e.access.answers() == Answers::Anyone {
         all.push("ANSWERS ANYONE".to_owned());
     }
+    for interface in e.facts.interfaces.iter().filter(|i| i.open) {
+        all.push(format!("OPEN {} ({})", interface.kind.as_str(), interface.product));
+    }
     if e.facts.credentials_in_clear {
-        all.push("CREDENTIALS IN CLEAR".to_owned());
+        let kinds: Vec<&str> = e.facts.credentials.iter().map(|s| s.as_str()).collect();
+        let kinds =
+            if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+        all.push(format!("CREDENTIALS IN CLEAR{kinds}"));
     }
     let marked = |wanted: &[Mark]| e.marks.iter().any(|m| wanted.contains(m));
-    if marked(&[Mark::Diagnosis, Mark::Result, Mark::Medication]) {
+    if marked(&Mark::HEALTH) {
         all.push("with health data".to_owned());
     }
     if marked(&[Mark::BurnedIn]) {
@@ -206,6 +219,33 @@ fn exposed(e: &Exposure) -> Vec<String> {
         all.push("some marked as de-identified".to_owned());
     }
     all
+}
+
+/// What was known and accepted, and what no longer is.
+fn suppressed(out: &mut String, run: &RunSummary, context: &Context) {
+    if run.suppressed.is_empty() {
+        return;
+    }
+    out.push('\n');
+    heading(out, "WHAT WAS SUPPRESSED", context);
+    for s in run.suppressed.iter().take(MAX_FAULTS) {
+        let why = format!("{}: {}", foreign(&s.owner, MAX_NAME), foreign(&s.reason, 200));
+        let mut items = Vec::new();
+        if s.disclosures > 0 {
+            items.push(format!("{} until {}", count(s.disclosures, "disclosure"), s.expires));
+        }
+        if s.disclosures_since > 0 {
+            let since = count(s.disclosures_since, "disclosure");
+            items.push(format!("ENDED on {}, {since} reported since", s.expires));
+        }
+        items.push(why);
+        let _ = writeln!(out, "  {}", foreign(&s.id, WIDTH - SECTION.0));
+        item(out, SECTION, "", &items, ", ");
+    }
+    let more = run.suppressed.len().saturating_sub(MAX_FAULTS);
+    if more > 0 {
+        item(out, SECTION, "", &[format!("and {}", count(more as u64, "more suppression"))], "");
+    }
 }
 
 fn unread(out: &mut String, run: &RunSummary, context: &Context) {
@@ -297,6 +337,11 @@ fn totals(out: &mut String, run: &RunSummary, context: &Context) {
         })
         .collect();
     item(out, SECTION, "Records", &records, ", ");
+    let messages: Vec<String> =
+        run.messages.iter().map(|((_, kind), n)| format!("{kind} {}", number(*n))).collect();
+    if !messages.is_empty() {
+        item(out, SECTION, "Messages", &messages, ", ");
+    }
     let kinds: Vec<String> = run
         .identifiers
         .iter()
@@ -335,8 +380,11 @@ fn sum(map: &BTreeMap<&'static str, u64>) -> u64 {
 }
 
 fn patients(n: Count) -> String {
-    let about = if n.estimate { "about " } else { "" };
-    format!("{about}{}", count(n.value, "patient"))
+    if !n.estimate {
+        return count(n.value, "patient");
+    }
+    let (low, high) = n.bounds();
+    format!("about {} ({} to {})", count(n.value, "patient"), number(low), number(high))
 }
 
 /// A label and its items, wrapped between items, or between words where an item is too long for a
