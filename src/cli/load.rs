@@ -1,5 +1,6 @@
 //! Arguments and file become a checked [`Task`].
 
+use super::reveal::{Asked, Destination, allowed};
 use super::{Cli, Command, Live, Options, Replay, RulesAction, exit};
 use crate::config::{Config, HomeNets, Limits, Source};
 use crate::output::FORMATS;
@@ -127,6 +128,12 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     }
     if options.output.is_some() && options.output == options.metrics_file {
         return Err(usage("--output and --metrics-file name the same file"));
+    }
+    if options.reveal {
+        let live = matches!(source, Source::Interfaces(_));
+        let asked =
+            Asked { output: options.output.is_some(), format: options.format.is_some(), live };
+        allowed(Destination::of(std::io::stdout()), asked).map_err(ConfigError::Usage)?;
     }
     for path in [&options.key_file, &options.config].into_iter().flatten() {
         keep(path, &options)?;

@@ -4,6 +4,7 @@
 use super::Scope;
 use super::loose::{Loose, Marks, Meaning};
 use crate::rules::{About, Key, Kind, RuleSet};
+use zeroize::Zeroizing;
 
 /// Most words of a label (`Date of birth`, `Numéro de sécurité sociale`).
 const MAX_LABEL_WORDS: usize = 5;
@@ -23,6 +24,9 @@ const MAX_ID_WORDS: usize = 5;
 /// Most words of any other value (`(827) 555 01 22 ext 5`).
 const MAX_VALUE_WORDS: usize = 8;
 
+/// Values collected of one line.
+const MAX_COLLECTED: usize = 64;
+
 /// Longest line read, bytes.
 const MAX_LINE: usize = 8 << 10;
 
@@ -39,6 +43,8 @@ pub struct Labels {
     group: u32,
     /// The line being read is that of a cell or element.
     element: bool,
+    /// Values are handed to [`Labels::take`] instead of being put together to records.
+    collected: Option<Vec<(Meaning, Zeroizing<String>)>>,
 }
 
 impl Labels {
@@ -52,7 +58,23 @@ impl Labels {
             waiting: None,
             group: 0,
             element: false,
+            collected: None,
         }
+    }
+
+    /// For a text whose person is known: values are collected for [`Labels::take`].
+    pub fn collecting() -> Self {
+        Self { collected: Some(Vec::new()), ..Self::new("text") }
+    }
+
+    /// The values collected since the last call.
+    pub fn take(&mut self) -> Vec<(Meaning, Zeroizing<String>)> {
+        self.collected.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether a line without labels may be the value of the label before.
+    pub const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// Something said around the whole document.
@@ -219,6 +241,12 @@ impl Labels {
             || !can_be(meaning, value)
             || scope.rules.placeholders.contains(meaning.rule.kind, &value.to_lowercase())
         {
+            return;
+        }
+        if let Some(collected) = &mut self.collected {
+            if collected.len() < MAX_COLLECTED {
+                collected.push((meaning.clone(), Zeroizing::new(value.to_owned())));
+            }
             return;
         }
         // Another value of what a person has once: another person.

@@ -48,18 +48,20 @@ impl Meaning {
 
 /// What is said around a record.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Marks(u8);
+pub struct Marks(u16);
 
 impl Marks {
-    const ALL: [(u8, Mark); 5] = [
+    const ALL: [(u16, Mark); 7] = [
         (1, Mark::PatientContext),
         (2, Mark::Diagnosis),
         (4, Mark::Result),
         (8, Mark::Medication),
+        (256, Mark::Allergy),
+        (512, Mark::Procedure),
         (32, Mark::Query),
     ];
-    const OTHER: u8 = 16;
-    const ELSEWHERE: u8 = 128;
+    const OTHER: u16 = 16;
+    const ELSEWHERE: u16 = 128;
 
     /// About a patient.
     pub const PATIENT: Self = Self(1);
@@ -76,6 +78,8 @@ impl Marks {
             About::Diagnosis => 1 | 2,
             About::Result => 4,
             About::Medication => 8,
+            About::Allergy => Self::CARE.0 | 256,
+            About::Procedure => 512,
             About::Care => Self::CARE.0,
             About::Other => Self::OTHER,
             About::Elsewhere => Self::ELSEWHERE,

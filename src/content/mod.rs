@@ -19,7 +19,9 @@ pub mod card;
 pub mod charset;
 pub mod coding;
 pub mod csv;
+pub mod dialect;
 pub mod dicom;
+pub mod edifact;
 pub mod fhir;
 pub mod form;
 pub mod hl7v2;
@@ -31,6 +33,7 @@ pub mod markup;
 pub mod media;
 pub mod mime;
 pub mod multipart;
+pub mod ncpdp;
 pub mod parts;
 pub mod pdf;
 pub mod protobuf;
@@ -47,12 +50,12 @@ pub mod xml;
 pub mod zip;
 pub mod zpl;
 
-pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
+pub use crate::protocol::{ContentId, Direction, Media, Object, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
 pub use nested::Nested;
 
 use crate::phi::Phi;
-use crate::rules::{FieldRule, Kind, RuleSet};
+use crate::rules::{FieldRule, Health, Kind, RuleSet};
 
 /// Every format phitap reads, in the order in which they are asked.
 pub static FORMATS: &[&dyn Format] = &[
@@ -60,9 +63,13 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::Part10,
     &hl7v2::Er7,
     &hl7v2::Xml,
+    &dialect::POCT1A,
+    &dialect::SCRIPT,
     &astm::Records,
     &x12::Interchange,
+    &edifact::Interchange,
     &xdt::Xdt,
+    &ncpdp::Telecom,
     &coding::GzipFile,
     &coding::ZstdFile,
     &pdf::Pdf,
@@ -216,10 +223,32 @@ pub enum Mark {
     Result,
     /// A medication stands beside it.
     Medication,
+    /// An allergy stands beside it.
+    Allergy,
+    /// A procedure stands beside it.
+    Procedure,
     /// The picture itself shows identifiers ((0028,0301) YES).
     BurnedIn,
     /// A phantom or a quality check in place of a patient ((0010,0200) YES).
     Phantom,
+}
+
+impl Mark {
+    /// Marks that say something of somebody's health.
+    pub const HEALTH: [Self; 5] =
+        [Self::Diagnosis, Self::Result, Self::Medication, Self::Allergy, Self::Procedure];
+}
+
+impl From<Health> for Mark {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Diagnosis => Self::Diagnosis,
+            Health::Result => Self::Result,
+            Health::Medication => Self::Medication,
+            Health::Allergy => Self::Allergy,
+            Health::Procedure => Self::Procedure,
+        }
+    }
 }
 
 /// How a record came to be.
@@ -249,6 +278,10 @@ pub trait FieldSink {
     fn mark(&mut self, at: ContentId, mark: Mark);
     /// The innermost open record of `at` is complete.
     fn end(&mut self, at: ContentId);
+    /// An object was named whose distinct ones are counted. Its `uid` is not kept.
+    fn object(&mut self, object: Object, uid: &str) {
+        let _ = (object, uid);
+    }
 }
 
 /// What a [`Document`] works with while it reads.
@@ -267,6 +300,8 @@ pub struct Scope<'a> {
 /// What contents count; the pipeline adds it to the metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
+    /// Messages read, by type; a closed set.
+    pub messages: Vec<(&'static str, u64)>,
     /// Records and units read, by format.
     pub records: Vec<(&'static str, u64)>,
     /// Contents that were given up, by reason.
@@ -347,6 +382,14 @@ impl Scope<'_> {
     /// The open record is complete.
     pub fn end(&mut self) {
         self.sink.end(self.id);
+    }
+    /// An object was named whose distinct ones are counted.
+    pub fn object(&mut self, object: Object, uid: &str) {
+        self.sink.object(object, uid);
+    }
+    /// A message of this type was read; the types are a closed set.
+    pub fn message(&mut self, kind: &'static str) {
+        bump(&mut self.tally.messages, kind);
     }
     /// `bytes` passed over unread.
     pub fn skipped(&mut self, bytes: u64) {

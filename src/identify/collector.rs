@@ -6,7 +6,7 @@ use super::plausible::{actual_kind, plausible};
 use super::record::{Held, Issuer, Record};
 use super::tally::Loss;
 use super::{Finding, Patients, Settings, Tally};
-use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, RecordHead};
+use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, Object, RecordHead};
 use crate::phi::PhiBuf;
 use crate::rules::{Deidentified, Kind, RecordEvidence, RuleSet};
 use crate::time::Timestamp;
@@ -35,6 +35,10 @@ pub struct Collector<'a> {
 }
 
 impl FieldSink for Collector<'_> {
+    fn object(&mut self, object: Object, uid: &str) {
+        self.tally.object(&self.settings.key, object, uid);
+    }
+
     fn begin(&mut self, at: ContentId, head: RecordHead<'_>) {
         if self.patients.open.len() < MAX_OPEN {
             self.patients.open.push(Record::new(at, &head));
@@ -207,6 +211,9 @@ impl Collector<'_> {
             self.tally.phantoms += 1;
             return;
         }
+        if self.is_test_patient(&record) {
+            record.marks.set(Mark::Test);
+        }
         let deidentified = record
             .marks
             .has(Mark::Deidentified)
@@ -235,6 +242,17 @@ impl Collector<'_> {
         }
         let finding = self.patients.file(record, alert, self.settings, self.now, self.tally);
         self.out.extend(finding);
+    }
+
+    /// Whether the record's name is that of a known test patient.
+    fn is_test_patient(&self, record: &Record) -> bool {
+        record.held.iter().any(|held| {
+            held.kind == Kind::Name
+                && self.rules.test_patients.contains(
+                    Kind::Name,
+                    &Zeroizing::new(held.value.as_phi().expose().trim().to_lowercase()),
+                )
+        })
     }
 
     /// Whether a value of a record whose source says that it was de-identified is what such records

@@ -106,6 +106,11 @@ impl Patients {
         Collector { settings, rules, now, patients: self, out, tally }.finish();
     }
 
+    /// Whether no record is open.
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Patients told apart so far.
     pub fn len(&self) -> usize {
         self.known.len()

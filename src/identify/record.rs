@@ -197,7 +197,7 @@ fn disjoint(a: &[Token], b: &[Token]) -> bool {
 pub(super) struct Marks(u16);
 
 impl Marks {
-    const ALL: [Mark; 9] = [
+    const ALL: [Mark; 11] = [
         Mark::Deidentified,
         Mark::Test,
         Mark::Query,
@@ -205,6 +205,8 @@ impl Marks {
         Mark::Diagnosis,
         Mark::Result,
         Mark::Medication,
+        Mark::Allergy,
+        Mark::Procedure,
         Mark::BurnedIn,
         Mark::Phantom,
     ];
@@ -223,6 +225,8 @@ impl Marks {
             Mark::Medication => 6,
             Mark::BurnedIn => 7,
             Mark::Phantom => 8,
+            Mark::Allergy => 9,
+            Mark::Procedure => 10,
         }
     }
     pub fn set(&mut self, mark: Mark) {

@@ -85,6 +85,9 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
         ("placeholder", kind) => {
             rules.placeholders.contains(kind.unwrap_or(Kind::Name), &sample.trim().to_lowercase())
         }
+        ("test_patient", kind) => {
+            rules.test_patients.contains(kind.unwrap_or(Kind::Name), &sample.trim().to_lowercase())
+        }
         ("alert", _) => {
             let alert = rules.policy.alerts.iter().find(|a| a.id == rule.id)?;
             let (head, kinds) = sample.split_once(':')?;

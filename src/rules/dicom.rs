@@ -3,11 +3,11 @@
 //! `[[dicom_private]]`: private attributes of known makers; `[[dicom_concept]]`: what content items
 //! of structured reports say of their subject.
 
+use super::health::Health;
 use super::load::{
     Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
 };
 use super::{FieldRule, Kind, fold};
-use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,18 +27,6 @@ section_entry! {
         /// `(gggg,eeee)` in hexadecimal, or `private` for the text of all private attributes.
         tag: String,
     }
-}
-
-/// What an attribute tells of somebody's health.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Debug)]
-#[serde(rename_all = "snake_case")]
-pub enum Health {
-    /// What somebody suffers from.
-    Diagnosis,
-    /// What was observed or measured.
-    Result,
-    /// What somebody was given.
-    Medication,
 }
 
 section_entry! {

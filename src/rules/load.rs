@@ -1,8 +1,8 @@
 //! Reading rule files.
 
 use super::{
-    Kind, RuleSet, astm, dicom, fhir, flat, hl7v2, keys, placeholder, policy, suppression, text,
-    x12,
+    Kind, RuleSet, astm, dicom, edifact, fhir, flat, health, hl7v2, keys, placeholder, policy,
+    suppression, text, x12, xml,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -16,7 +16,11 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("astm.toml", include_str!("../../rules/astm.toml")),
     ("x12.toml", include_str!("../../rules/x12.toml")),
     ("xdt.toml", include_str!("../../rules/xdt.toml")),
+    ("edifact.toml", include_str!("../../rules/edifact.toml")),
+    ("ncpdp.toml", include_str!("../../rules/ncpdp.toml")),
+    ("xml.toml", include_str!("../../rules/xml.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
+    ("health.toml", include_str!("../../rules/health.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
 ];
@@ -107,6 +111,12 @@ struct File {
     #[serde(default)]
     hl7_identifier_type: Vec<toml::Spanned<hl7v2::IdentifierType>>,
     #[serde(default)]
+    hl7_text: Vec<toml::Spanned<hl7v2::TextField>>,
+    #[serde(default)]
+    hl7_site: Vec<toml::Spanned<hl7v2::SiteShape>>,
+    #[serde(default)]
+    text_person: Vec<toml::Spanned<text::PersonWords>>,
+    #[serde(default)]
     astm: Vec<toml::Spanned<hl7v2::Entry>>,
     #[serde(default)]
     x12: Vec<toml::Spanned<x12::Entry>>,
@@ -119,9 +129,27 @@ struct File {
     #[serde(default)]
     xdt_object: Vec<toml::Spanned<flat::Object>>,
     #[serde(default)]
+    edifact: Vec<toml::Spanned<edifact::Entry>>,
+    #[serde(default)]
+    edifact_party: Vec<toml::Spanned<edifact::Party>>,
+    #[serde(default)]
+    edifact_about: Vec<toml::Spanned<edifact::AboutEntry>>,
+    #[serde(default)]
+    ncpdp: Vec<toml::Spanned<flat::Entry>>,
+    #[serde(default)]
+    ncpdp_about: Vec<toml::Spanned<flat::AboutEntry>>,
+    #[serde(default)]
+    xml: Vec<toml::Spanned<xml::Entry>>,
+    #[serde(default)]
+    xml_record: Vec<toml::Spanned<xml::Record>>,
+    #[serde(default)]
+    xml_about: Vec<toml::Spanned<xml::AboutEntry>>,
+    #[serde(default)]
     fhir: Vec<toml::Spanned<fhir::Entry>>,
     #[serde(default)]
     identifier_system: Vec<toml::Spanned<fhir::IdentifierSystem>>,
+    #[serde(default)]
+    health: Vec<toml::Spanned<health::Entry>>,
     #[serde(default)]
     key: Vec<toml::Spanned<keys::Entry>>,
     #[serde(default)]
@@ -130,6 +158,8 @@ struct File {
     phantom: Vec<toml::Spanned<placeholder::Phantom>>,
     #[serde(default)]
     placeholder: Vec<toml::Spanned<placeholder::Entry>>,
+    #[serde(default)]
+    test_patient: Vec<toml::Spanned<placeholder::Entry>>,
     #[serde(default)]
     name_affix: Vec<toml::Spanned<placeholder::Affix>>,
     #[serde(default)]
@@ -141,6 +171,7 @@ struct File {
     disable: Vec<toml::Spanned<String>>,
     deidentified: Option<policy::DeidentifiedEntry>,
     severity: Option<policy::SeverityEntry>,
+    access: Option<policy::AccessRules>,
 }
 
 /// What every entry shares.
@@ -226,18 +257,31 @@ struct Sources {
     recogniser: Section<text::Entry>,
     hl7v2: Section<hl7v2::Entry>,
     hl7_identifier_type: Section<hl7v2::IdentifierType>,
+    hl7_text: Section<hl7v2::TextField>,
+    hl7_site: Section<hl7v2::SiteShape>,
+    text_person: Section<text::PersonWords>,
     astm: Section<hl7v2::Entry>,
     x12: Section<x12::Entry>,
     x12_entity: Section<x12::Entity>,
     xdt: Section<flat::Entry>,
     xdt_about: Section<flat::AboutEntry>,
     xdt_object: Section<flat::Object>,
+    edifact: Section<edifact::Entry>,
+    edifact_party: Section<edifact::Party>,
+    edifact_about: Section<edifact::AboutEntry>,
+    ncpdp: Section<flat::Entry>,
+    ncpdp_about: Section<flat::AboutEntry>,
+    xml: Section<xml::Entry>,
+    xml_record: Section<xml::Record>,
+    xml_about: Section<xml::AboutEntry>,
     fhir: Section<fhir::Entry>,
     identifier_system: Section<fhir::IdentifierSystem>,
+    health: Section<health::Entry>,
     key: Section<keys::Entry>,
     key_context: Section<keys::Context>,
     placeholder: Section<placeholder::Entry>,
     phantom: Section<placeholder::Phantom>,
+    test_patient: Section<placeholder::Entry>,
     name_affix: Section<placeholder::Affix>,
     alert: Section<policy::Entry>,
     suppression: Section<suppression::Entry>,
@@ -246,6 +290,7 @@ struct Sources {
     /// Section and place of every id: one namespace over all sections.
     ids: HashMap<String, (&'static str, Source)>,
     severity: Option<policy::SeverityEntry>,
+    access: Option<policy::AccessRules>,
     /// Files read, for the lines of faults that show only when entries are compiled.
     texts: Vec<(String, String)>,
 }
@@ -323,12 +368,25 @@ impl Sources {
         at.merge("xdt", &mut self.xdt, parsed.xdt)?;
         at.merge("xdt_about", &mut self.xdt_about, parsed.xdt_about)?;
         at.merge("xdt_object", &mut self.xdt_object, parsed.xdt_object)?;
+        at.merge("edifact", &mut self.edifact, parsed.edifact)?;
+        at.merge("edifact_party", &mut self.edifact_party, parsed.edifact_party)?;
+        at.merge("edifact_about", &mut self.edifact_about, parsed.edifact_about)?;
+        at.merge("ncpdp", &mut self.ncpdp, parsed.ncpdp)?;
+        at.merge("ncpdp_about", &mut self.ncpdp_about, parsed.ncpdp_about)?;
+        at.merge("xml", &mut self.xml, parsed.xml)?;
+        at.merge("xml_record", &mut self.xml_record, parsed.xml_record)?;
+        at.merge("xml_about", &mut self.xml_about, parsed.xml_about)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
         at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
+        at.merge("hl7_text", &mut self.hl7_text, parsed.hl7_text)?;
+        at.merge("hl7_site", &mut self.hl7_site, parsed.hl7_site)?;
+        at.merge("text_person", &mut self.text_person, parsed.text_person)?;
+        at.merge("health", &mut self.health, parsed.health)?;
         at.merge("key", &mut self.key, parsed.key)?;
         at.merge("key_context", &mut self.key_context, parsed.key_context)?;
         at.merge("placeholder", &mut self.placeholder, parsed.placeholder)?;
         at.merge("phantom", &mut self.phantom, parsed.phantom)?;
+        at.merge("test_patient", &mut self.test_patient, parsed.test_patient)?;
         at.merge("name_affix", &mut self.name_affix, parsed.name_affix)?;
         at.merge("alert", &mut self.alert, parsed.alert)?;
         at.merge("suppression", &mut self.suppression, parsed.suppression)?;
@@ -342,6 +400,9 @@ impl Sources {
         }
         if parsed.severity.is_some() {
             self.severity = parsed.severity;
+        }
+        if parsed.access.is_some() {
+            self.access = parsed.access;
         }
         Ok(())
     }
@@ -380,6 +441,7 @@ impl Sources {
         let mut entries = Vec::new();
         let severity = self.severity.unwrap_or_default();
         let deidentified = self.deidentified.unwrap_or_default();
+        let access = self.access.unwrap_or_default();
         Ok(RuleSet {
             dicom: dicom::compile(
                 dicom::Sections {
@@ -391,8 +453,14 @@ impl Sources {
                 },
                 &mut entries,
             )?,
-            text: text::compile(self.recogniser, &mut entries)?,
-            hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
+            text: text::compile(self.recogniser, self.text_person, &mut entries)?,
+            hl7v2: hl7v2::compile(
+                self.hl7v2,
+                self.hl7_identifier_type,
+                self.hl7_text,
+                self.hl7_site,
+                &mut entries,
+            )?,
             astm: astm::compile(self.astm, &mut entries)?,
             x12: x12::compile(self.x12, self.x12_entity, &mut entries)?,
             xdt: flat::compile(
@@ -402,15 +470,35 @@ impl Sources {
                 self.xdt_object,
                 &mut entries,
             )?,
+            edifact: edifact::compile(
+                self.edifact,
+                self.edifact_party,
+                self.edifact_about,
+                &mut entries,
+            )?,
+            ncpdp: flat::compile(
+                ["ncpdp", "ncpdp_about", ""],
+                self.ncpdp,
+                self.ncpdp_about,
+                Section::new(),
+                &mut entries,
+            )?,
+            xml: xml::compile(self.xml, self.xml_record, self.xml_about, &mut entries)?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
+            health: health::compile(self.health, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
+            test_patients: placeholder::compile_values(
+                "test_patient",
+                self.test_patient,
+                &mut entries,
+            )?,
             placeholders: placeholder::compile(
                 self.placeholder,
                 self.name_affix,
                 self.phantom,
                 &mut entries,
             )?,
-            policy: policy::compile(self.alert, deidentified, severity, &mut entries)?,
+            policy: policy::compile(self.alert, deidentified, severity, access, &mut entries)?,
             suppressions: suppression::compile(self.suppression, &mut entries)?.into(),
             disabled,
             entries,

@@ -1,6 +1,7 @@
 //! `[[placeholder]]`: values that stand where an identifier could stand and name nobody (`UNKNOWN`,
-//! `{{name}}`, `078-05-1120`); `[[name_affix]]`: words beside a name that are no part of it; `[[phantom]]`: names of
-//! things that are examined in place of people.
+//! `{{name}}`, `078-05-1120`); `[[name_affix]]`: words beside a name that are no part of it;
+//! `[[test_patient]]`: values that name nobody real, though a record of them is reported;
+//! `[[phantom]]`: names of things that are examined in place of people.
 
 use super::load::{Compiled, LoadError, RuleInfo, faulty, info, section_entry};
 use super::{Kind, fold};
@@ -132,10 +133,10 @@ const fn is_name(kind: Kind) -> bool {
     matches!(kind, Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName)
 }
 
-pub(in crate::rules) fn compile(
+/// Compiles values of a section that is written like `[[placeholder]]`.
+pub(in crate::rules) fn compile_values(
+    section: &'static str,
     entries: Compiled<Entry>,
-    affixes: Compiled<Affix>,
-    phantoms: Compiled<Phantom>,
     list: &mut Vec<RuleInfo>,
 ) -> Result<Placeholders, LoadError> {
     let mut compiled = Placeholders::default();
@@ -176,13 +177,23 @@ pub(in crate::rules) fn compile(
             }
         }
         list.push(info(
-            "placeholder",
+            section,
             &entry.common,
             entry.kinds.first().copied(),
             entry.values.join(", "),
             &source,
         ));
     }
+    Ok(compiled)
+}
+
+pub(in crate::rules) fn compile(
+    entries: Compiled<Entry>,
+    affixes: Compiled<Affix>,
+    phantoms: Compiled<Phantom>,
+    list: &mut Vec<RuleInfo>,
+) -> Result<Placeholders, LoadError> {
+    let mut compiled = compile_values("placeholder", entries, list)?;
     for (_, (entry, source)) in affixes {
         for name in &entry.names {
             let word = fold(name);

@@ -6,9 +6,9 @@ use super::element::{UNDEFINED, is_multi_valued, is_text, uses_charset};
 use super::items::{Blocks, Concept, belongs_to_content_item, is_creator, is_private};
 use super::text::Findings;
 use super::walker::{Element, Interest, Visitor};
-use crate::content::{Field, Mark, Reason, Scope, ServiceFacts};
+use crate::content::{Field, Mark, Object, Reason, Scope, ServiceFacts};
 use crate::phi::PhiBuf;
-use crate::rules::{FieldRule, Health, Kind, RuleSet};
+use crate::rules::{FieldRule, Kind, RuleSet};
 use dicom_core::VR;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -36,9 +36,13 @@ const MAX_DOCUMENT: u32 = 64 << 20;
 
 pub(super) const SPECIFIC_CHARACTER_SET: u32 = 0x0008_0005;
 const SOP_CLASS_UID: u32 = 0x0008_0016;
+const SOP_INSTANCE_UID: u32 = 0x0008_0018;
 const MODALITY: u32 = 0x0008_0060;
 const INSTITUTION_NAME: u32 = 0x0008_0080;
 const STATION_NAME: u32 = 0x0008_1010;
+const REFERENCED_SOP_INSTANCE_UID: u32 = 0x0008_1155;
+const REFERENCED_SOP_SEQUENCE: u32 = 0x0008_1199;
+const STUDY_INSTANCE_UID: u32 = 0x0020_000D;
 const PATIENT_NAME: u32 = 0x0010_0010;
 const PATIENT_ID: u32 = 0x0010_0020;
 const QUALITY_CONTROL_SUBJECT: u32 = 0x0010_0200;
@@ -382,6 +386,15 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
             }
             BURNED_IN_ANNOTATION if yes() => self.scope.mark(Mark::BurnedIn),
             DIRECTORY_RECORD_TYPE if bytes.trim_ascii() == b"PATIENT" => self.next_patient(),
+            SOP_INSTANCE_UID | STUDY_INSTANCE_UID | REFERENCED_SOP_INSTANCE_UID => {
+                let object = match element.tag {
+                    SOP_INSTANCE_UID => Object::Instance,
+                    STUDY_INSTANCE_UID => Object::Study,
+                    _ => Object::Commitment,
+                };
+                let text = self.text(element, bytes);
+                self.scope.object(object, &text);
+            }
             SOP_CLASS_UID | MODALITY | STATION_NAME | INSTITUTION_NAME => {
                 let text = self.text(element, bytes);
                 let facts = self.scope.facts();
@@ -401,15 +414,11 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
         if element.depth > 0 || element.len == 0 || self.record.query {
             return;
         }
-        let (mark, bit) = match self.scope.rules().dicom.health(element.tag) {
-            None => return,
-            Some(Health::Diagnosis) => (Mark::Diagnosis, 1),
-            Some(Health::Result) => (Mark::Result, 2),
-            Some(Health::Medication) => (Mark::Medication, 4),
-        };
+        let Some(health) = self.scope.rules().dicom.health(element.tag) else { return };
+        let bit = 1 << health as u8;
         if self.record.said.health & bit == 0 {
             self.record.said.health |= bit;
-            self.scope.mark(mark);
+            self.scope.mark(health.into());
         }
     }
 
@@ -541,6 +550,16 @@ impl Recording<'_, '_, '_> {
             | QUALITY_CONTROL_IMAGE
             | BURNED_IN_ANNOTATION => element.depth == 0,
             DIRECTORY_RECORD_TYPE => element.sequence == DIRECTORY_RECORD_SEQUENCE,
+            STUDY_INSTANCE_UID => element.depth == 0 && !self.record.query,
+            // A list of instances (C-FIND) hands none of them over.
+            SOP_INSTANCE_UID => {
+                element.depth == 0 && !self.record.query && self.scope.operation() != "C-FIND"
+            }
+            // Of N-ACTION and N-EVENT-REPORT (PS3.4 J.3).
+            REFERENCED_SOP_INSTANCE_UID => {
+                element.sequence == REFERENCED_SOP_SEQUENCE
+                    && self.scope.operation().starts_with("N-")
+            }
             tag if is_creator(tag) => true,
             _ => self.names_issuer(element) || self.record.concept.wants(element),
         };
