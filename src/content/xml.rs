@@ -33,7 +33,9 @@ impl Format for Xml {
                 && memchr::memmem::find(head, b"<html").is_none();
         }
         media::says(media, "xml", &["xml"])
-            && rest.first().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!'))
+            && rest
+                .first()
+                .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!' | b'?'))
     }
 
     fn is_text(&self) -> bool {

@@ -2,11 +2,14 @@
 
 use super::date::Date;
 use super::normalise::{issuer, normalise};
+use super::numbers::{is_time, verified};
 use super::plausible::{actual_kind, plausible};
 use super::record::{Held, Issuer, Record};
 use super::tally::Loss;
 use super::{Finding, Patients, Settings, Tally};
-use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, Object, RecordHead};
+use crate::content::{
+    ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
+};
 use crate::phi::PhiBuf;
 use crate::rules::{Deidentified, Kind, RecordEvidence, RuleSet};
 use crate::time::Timestamp;
@@ -57,12 +60,19 @@ impl FieldSink for Collector<'_> {
         let value = cut(field.value.expose());
         let kind = match field.evidence {
             Evidence::Declared => actual_kind(field.kind, value),
-            Evidence::Labelled | Evidence::Recognised => field.kind,
+            _ => field.kind,
         };
         if !plausible(kind, value, self.rules, self.now) {
             self.tally.implausible += 1;
             return;
         }
+        if matches!(field.evidence, Evidence::Checked | Evidence::Listed)
+            && is_time(value, self.now)
+        {
+            self.tally.implausible += 1;
+            return;
+        }
+        let (evidence, confidence) = verified(&field, kind, value, self.rules);
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
         let key = &self.settings.key;
@@ -92,13 +102,20 @@ impl FieldSink for Collector<'_> {
             words,
             field: self.patients.name(field.name),
             rule: self.patients.name(field.rule),
-            confidence: field.confidence,
-            evidence: field.evidence,
+            confidence,
+            evidence,
         };
         let cap = self.settings.identifiers_per_patient;
         if let Some(record) = self.patients.open.get_mut(index) {
             record.add(held, cap, self.tally);
         }
+    }
+
+    fn listed(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
+        if is_time(number.value.expose(), self.now) {
+            return None;
+        }
+        self.patients.lists.count(direction, number)
     }
 
     fn mark(&mut self, at: ContentId, mark: Mark) {
@@ -204,6 +221,7 @@ impl Collector<'_> {
         if record.marks.has(Mark::Query) {
             record.drop_patterns();
         }
+        record.settle();
         if record.held.is_empty() {
             return;
         }
@@ -229,6 +247,7 @@ impl Collector<'_> {
             patient_context: record.structured || record.marks.has(Mark::PatientContext),
             query: record.marks.has(Mark::Query),
             deidentified,
+            listed: record.held.iter().any(|h| h.evidence == Evidence::Listed),
         };
         let Some(alert) = self.rules.policy.alert(&evidence) else {
             match deidentified {
@@ -262,7 +281,7 @@ impl Collector<'_> {
     fn is_pseudonym(&self, record: &Record, held: &Held) -> bool {
         let year_only =
             |value: &str| Date::parse(value, self.now).is_none_or(|d| d.month <= 1 && d.day <= 1);
-        held.evidence == Evidence::Declared
+        held.evidence.is_declared()
             && !record.exposed
             && (self.rules.policy.is_pseudonymous(held.kind, &held.field)
                 || held.kind == Kind::BirthDate && year_only(held.value.as_phi().expose()))
@@ -283,7 +302,7 @@ impl Collector<'_> {
         let mut held = std::mem::take(&mut record.held);
         held.retain(|held| !held.kind.is_number_or_name() || !self.is_pseudonym(record, held));
         record.held = held;
-        record.identify_again();
+        record.identify();
     }
 }
 

@@ -338,11 +338,11 @@ impl Record {
     /// Leaves out what asks for many at once (`HART*`, PS3.4 C.2.2.2.4): it is nobody's.
     pub fn drop_patterns(&mut self) {
         self.held.retain(|h| !h.value.as_phi().expose().contains(['*', '?']));
-        self.identify_again();
+        self.identify();
     }
 
-    /// Tells anew whose the record is, after identifiers were taken away.
-    pub fn identify_again(&mut self) {
+    /// Tells whose the record is, from what is held.
+    pub fn identify(&mut self) {
         self.identity = Identity::default();
         for held in &self.held {
             self.identity.add(held);

@@ -28,7 +28,7 @@ pub struct SampleFailure {
 /// What a sample is depends on the section: a value (`dicom`, `fhir`, `placeholder`), a field as it
 /// stands on the wire (`hl7v2`), a
 /// name (`key`, `key_context`, `name_affix`), a code or system (`hl7_identifier_type`,
-/// `identifier_system`), a text (`recogniser`), what was seen (`suppression`:
+/// `identifier_system`), a text (`recogniser`, `identifier`), a word (`not_identifier`), what was seen (`suppression`:
 /// `client=10.1.2.3 service=10.1.2.9:104 rule=hl7-patient`), or a record (`alert`): `dicom structured: name, birth_date`, with any of
 /// `structured`, `context`, `query`, `deidentified` and `burned_in` behind the format.
 pub fn test_samples(rules: &RuleSet) -> Vec<SampleFailure> {
@@ -80,6 +80,14 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
             let own = rules.suppressions.all().iter().find(|s| *s.id == *rule.id)?;
             own.covers_sample(sample)?
         }
+        ("identifier", _) => rules.identifiers.takes(&rule.id, sample),
+        ("not_identifier", _) => {
+            rules.identifiers.is_other(sample)
+                && rule
+                    .subject
+                    .split(", ")
+                    .any(|w| crate::rules::fold(w) == crate::rules::fold(sample))
+        }
         ("name_affix", _) => rules.placeholders.is_affix(&crate::rules::fold(sample)),
         ("phantom", _) => rules.placeholders.is_phantom(sample),
         ("placeholder", kind) => {
@@ -94,8 +102,8 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
             let mut words = head.split_whitespace();
             let content = words.next()?;
             let flags: Vec<&str> = words.collect();
-            const FLAGS: [&str; 5] =
-                ["structured", "context", "query", "deidentified", "burned_in"];
+            const FLAGS: [&str; 6] =
+                ["structured", "context", "query", "deidentified", "burned_in", "listed"];
             if flags.iter().any(|f| !FLAGS.contains(f)) {
                 return None;
             }
@@ -110,6 +118,7 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
                 deidentified: flags
                     .contains(&"deidentified")
                     .then(|| Deidentified { burned_in: flags.contains(&"burned_in") }),
+                listed: flags.contains(&"listed"),
             })
         }
         ("hl7v2", _) => {

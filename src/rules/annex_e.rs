@@ -71,6 +71,7 @@ fn every_identifying_kind_has_its_letter() {
             patient_context: true,
             query: false,
             deidentified: None,
+            listed: false,
         };
         assert!(rules.policy.alert(&alone).is_none(), "{}", kind.as_str());
     }

@@ -1,8 +1,8 @@
 //! Reading rule files.
 
 use super::{
-    Kind, RuleSet, astm, dicom, edifact, fhir, flat, health, hl7v2, keys, placeholder, policy,
-    suppression, text, x12, xml,
+    Kind, RuleSet, astm, dicom, edifact, fhir, flat, health, hl7v2, identifiers, keys, placeholder,
+    policy, suppression, text, x12, xml,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 pub const SHIPPED: &[(&str, &str)] = &[
     ("dicom.toml", include_str!("../../rules/dicom.toml")),
     ("text.toml", include_str!("../../rules/text.toml")),
+    ("identifiers.toml", include_str!("../../rules/identifiers.toml")),
     ("hl7v2.toml", include_str!("../../rules/hl7v2.toml")),
     ("astm.toml", include_str!("../../rules/astm.toml")),
     ("x12.toml", include_str!("../../rules/x12.toml")),
@@ -48,6 +49,14 @@ pub enum LoadError {
         line: usize,
         /// What is wrong and what would be right.
         reason: String,
+    },
+    /// There are no rules for a country that was asked for.
+    #[error("--regions: there are no identifiers of {region:?}; there are {known}")]
+    Region {
+        /// The country.
+        region: String,
+        /// Those that there are.
+        known: String,
     },
 }
 
@@ -106,6 +115,10 @@ struct File {
     dicom_concept: Vec<toml::Spanned<dicom::ConceptEntry>>,
     #[serde(default)]
     recogniser: Vec<toml::Spanned<text::Entry>>,
+    #[serde(default)]
+    identifier: Vec<toml::Spanned<identifiers::Entry>>,
+    #[serde(default)]
+    not_identifier: Vec<toml::Spanned<identifiers::NotEntry>>,
     #[serde(default)]
     hl7v2: Vec<toml::Spanned<hl7v2::Entry>>,
     #[serde(default)]
@@ -255,6 +268,8 @@ struct Sources {
     dicom_private: Section<dicom::PrivateEntry>,
     dicom_concept: Section<dicom::ConceptEntry>,
     recogniser: Section<text::Entry>,
+    identifier: Section<identifiers::Entry>,
+    not_identifier: Section<identifiers::NotEntry>,
     hl7v2: Section<hl7v2::Entry>,
     hl7_identifier_type: Section<hl7v2::IdentifierType>,
     hl7_text: Section<hl7v2::TextField>,
@@ -333,6 +348,23 @@ impl RuleSet {
     }
 }
 
+impl RuleSet {
+    /// The same, looking for identifiers of these countries in running text.
+    ///
+    /// # Errors
+    /// A country without rules.
+    pub fn in_regions(mut self, regions: &[impl AsRef<str>]) -> Result<Self, LoadError> {
+        let regions: Vec<&str> = regions.iter().map(AsRef::as_ref).collect();
+        match self.identifiers.enable(&regions) {
+            Ok(()) => Ok(self),
+            Err(region) => Err(LoadError::Region {
+                region: region.to_owned(),
+                known: self.identifiers.regions().collect::<Vec<_>>().join(" "),
+            }),
+        }
+    }
+}
+
 fn toml_files(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let io = |source| LoadError::Io { path: dir.to_path_buf(), source };
     let mut files = Vec::new();
@@ -360,6 +392,8 @@ impl Sources {
         at.merge("dicom_private", &mut self.dicom_private, parsed.dicom_private)?;
         at.merge("dicom_concept", &mut self.dicom_concept, parsed.dicom_concept)?;
         at.merge("recogniser", &mut self.recogniser, parsed.recogniser)?;
+        at.merge("identifier", &mut self.identifier, parsed.identifier)?;
+        at.merge("not_identifier", &mut self.not_identifier, parsed.not_identifier)?;
         at.merge("hl7v2", &mut self.hl7v2, parsed.hl7v2)?;
         at.merge("hl7_identifier_type", &mut self.hl7_identifier_type, parsed.hl7_identifier_type)?;
         at.merge("astm", &mut self.astm, parsed.astm)?;
@@ -419,6 +453,8 @@ impl Sources {
             self.dicom.remove(id);
             self.dicom_text.remove(id);
             self.recogniser.remove(id);
+            self.identifier.remove(id);
+            self.not_identifier.remove(id);
             self.hl7v2.remove(id);
             self.hl7_identifier_type.remove(id);
             self.astm.remove(id);
@@ -454,6 +490,7 @@ impl Sources {
                 &mut entries,
             )?,
             text: text::compile(self.recogniser, self.text_person, &mut entries)?,
+            identifiers: identifiers::compile(self.identifier, self.not_identifier, &mut entries)?,
             hl7v2: hl7v2::compile(
                 self.hl7v2,
                 self.hl7_identifier_type,

@@ -14,6 +14,7 @@ mod fhir;
 mod flat;
 mod health;
 mod hl7v2;
+mod identifiers;
 mod keys;
 mod kind;
 mod load;
@@ -38,6 +39,9 @@ pub use fhir::{FhirElement, FhirRules, FhirType};
 pub use flat::{FlatField, FlatRules, Holder, Part};
 pub use health::{Health, HealthRules};
 pub use hl7v2::{Hl7Field, Hl7Shape, Hl7Site, Hl7Subject, Hl7Text, Hl7Type, Hl7v2Rules};
+pub use identifiers::{
+    ALL_REGIONS, DEFAULT_REGIONS, Hit, IdentifierRule, IdentifierRules, Verdict,
+};
 pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
 pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
@@ -99,6 +103,8 @@ pub struct RuleSet {
     pub placeholders: Placeholders,
     /// What identifiers look like in free text.
     pub text: TextRules,
+    /// Numbers of national registers and health systems.
+    pub identifiers: IdentifierRules,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
     /// What is known and accepted.

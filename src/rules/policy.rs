@@ -25,6 +25,9 @@ section_entry! {
         /// Words or structure must say that it is about a patient.
         #[serde(default)]
         patient_context: bool,
+        /// One of the kinds must be of a list of valid numbers.
+        #[serde(default)]
+        listed: bool,
         /// Whether it also applies to questions (C-FIND keys, search forms).
         #[serde(default = "yes")]
         query: bool,
@@ -152,6 +155,8 @@ pub struct RecordEvidence<'a> {
     pub query: bool,
     /// Its source says that it was de-identified: `kinds` are those left behind.
     pub deidentified: Option<Deidentified>,
+    /// A number of it is of a list of valid numbers.
+    pub listed: bool,
 }
 
 /// What is known of a record whose source says that it was de-identified.
@@ -177,6 +182,7 @@ pub struct AlertRule {
     query: bool,
     deidentified: bool,
     burned_in: bool,
+    listed: bool,
 }
 
 impl AlertRule {
@@ -191,6 +197,7 @@ impl AlertRule {
             && (record.structured || !self.structured)
             && (record.structured || record.patient_context || !self.patient_context)
             && (self.query || !record.query)
+            && (record.listed || !self.listed)
             && (shown || counted >= usize::from(self.kinds))
             && (shown || self.any_of.iter().any(|k| record.kinds.contains(k)))
             && self.all_of.iter().all(|k| record.kinds.contains(k))
@@ -263,6 +270,7 @@ pub(in crate::rules) fn compile(
             query: entry.query,
             deidentified: entry.deidentified,
             burned_in: entry.burned_in,
+            listed: entry.listed,
         }));
     }
     Ok(policy)

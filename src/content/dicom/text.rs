@@ -76,7 +76,7 @@ impl Findings {
                 rule: &rule,
                 issuer: "",
                 confidence: SUSPICION,
-                evidence: Evidence::Recognised,
+                evidence: Evidence::Pattern,
             });
         }
         let names =
@@ -92,7 +92,7 @@ impl Findings {
                 rule: &found.rule.id,
                 issuer: "",
                 confidence: found.rule.confidence,
-                evidence: if found.labelled { Evidence::Labelled } else { Evidence::Recognised },
+                evidence: if found.labelled { Evidence::Labelled } else { Evidence::Pattern },
             });
         }
     }

@@ -1,6 +1,7 @@
 //! What the key names of a document mean, looked up once each: a list of records repeats the same
 //! few names thousands of times.
 
+use super::grid;
 use crate::content::dicom::model::{is_wanted, named};
 use crate::content::loose::{Marks, Meaning};
 use crate::rules::RuleSet;
@@ -37,6 +38,96 @@ pub struct Name {
     pub tag_value: bool,
     /// Tells the type of a FHIR resource.
     pub resource_type: bool,
+    /// What it means to tables and lists of pairs.
+    pub use_: Use,
+}
+
+/// What some names stand for whatever they stand under.
+#[derive(Clone, Copy, Default)]
+pub struct Use {
+    /// Holds the names of columns, or that of one.
+    pub header: bool,
+    pub column: bool,
+    /// Holds a row, or the value of a cell.
+    pub row: bool,
+    pub cell: bool,
+    /// Tells what stands beside it under [`Use::answer`].
+    pub label: bool,
+    pub answer: bool,
+    /// Tells what kind of thing the object is.
+    pub typed: bool,
+    /// Stands between a name and its value.
+    pub wrapper: bool,
+}
+
+impl Use {
+    fn of(text: &str) -> Self {
+        Self {
+            header: grid::is_header(text),
+            column: grid::is_column(text),
+            row: grid::is_row(text),
+            cell: grid::is_cell(text),
+            label: matches!(
+                text,
+                "name"
+                    | "key"
+                    | "field"
+                    | "label"
+                    | "question"
+                    | "attribute"
+                    | "fieldName"
+                    | "Key"
+                    | "Name"
+            ),
+            answer: matches!(
+                text,
+                "value" | "answer" | "val" | "Value" | "valueString" | "valueDate" | "response"
+            ),
+            // GraphQL, Elasticsearch, JSON:API and their kin.
+            typed: matches!(
+                text,
+                "__typename"
+                    | "_index"
+                    | "_type"
+                    | "type"
+                    | "entityType"
+                    | "entity_type"
+                    | "recordType"
+                    | "record_type"
+                    | "objectType"
+                    | "collection"
+                    | "table"
+                    | "_collection"
+            ),
+            // MongoDB Extended JSON 2, values of Firestore and DynamoDB, XML written as JSON.
+            wrapper: text.starts_with('$')
+                || matches!(
+                    text,
+                    "value"
+                        | "_value"
+                        | "#text"
+                        | "@value"
+                        | "_text"
+                        | "stringValue"
+                        | "timestampValue"
+                        | "integerValue"
+                        | "doubleValue"
+                        | "S"
+                        | "N"
+                ),
+        }
+    }
+
+    const fn any(self) -> bool {
+        self.header
+            || self.column
+            || self.row
+            || self.cell
+            || self.label
+            || self.answer
+            || self.typed
+            || self.wrapper
+    }
 }
 
 /// The names of one document.
@@ -162,6 +253,7 @@ impl Name {
                 || group_of_name(text).is_some()
                 || part_of_name(text).is_some(),
             resource_type: text == "resourceType",
+            use_: Use::of(text),
             meaning,
             text: text.into(),
         }
@@ -176,6 +268,7 @@ impl Name {
             || self.fhir
             || self.tag_value
             || self.resource_type
+            || self.use_.any()
     }
 }
 
