@@ -1,6 +1,7 @@
 //! XML: FHIR resources, CDA documents, the native DICOM model (PS3.19 A.1), and elements of any other
 //! kind, read like the objects of JSON.
 
+use super::hl7v2::carried::{self, Carried};
 use super::markup::{Attributes, Markup, Receiver};
 use super::tree::Tree;
 use super::{Document, Format, Media, Reason, Scope, Want, media};
@@ -41,11 +42,12 @@ impl Format for Xml {
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(XmlDocument {
-            markup: Markup::default(),
+            markup: Markup::in_pieces(),
             reader: Reader {
                 tree: Tree::new("xml"),
                 open: Vec::new(),
                 text: zeroize::Zeroizing::default(),
+                carried: None,
                 fhir: false,
                 cda: false,
                 failed: false,
@@ -67,6 +69,8 @@ struct Reader {
     open: Vec<bool>,
     /// The text of the innermost element.
     text: zeroize::Zeroizing<String>,
+    /// A message in the text of the innermost element.
+    carried: Option<Carried>,
     fhir: bool,
     cda: bool,
     failed: bool,
@@ -96,6 +100,9 @@ impl Turn<'_, '_> {
     }
 
     fn close(&mut self) {
+        if let Some(mut carried) = self.reader.carried.take() {
+            carried.end(self.scope);
+        }
         let text = std::mem::take(&mut self.reader.text);
         match self.reader.open.pop() {
             Some(true) => self.reader.tree.close(self.scope),
@@ -172,6 +179,18 @@ impl Receiver for Turn<'_, '_> {
     }
 
     fn text(&mut self, text: &str) {
+        if let Some(carried) = &mut self.reader.carried {
+            return carried.data(text.as_bytes(), self.scope);
+        }
+        if self.reader.open.last() == Some(&false)
+            && self.reader.text.trim_start().is_empty()
+            && carried::begins(text.as_bytes())
+        {
+            let mut carried = Carried::new(text.trim_start().as_bytes());
+            carried.data(text.trim_start().as_bytes(), self.scope);
+            self.reader.carried = Some(carried);
+            return;
+        }
         if self.reader.open.last() == Some(&false)
             && self.reader.text.len() < super::markup::MAX_TEXT
         {
@@ -194,11 +213,17 @@ impl Document for XmlDocument {
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        if let Some(mut carried) = self.reader.carried.take() {
+            carried.end(scope);
+        }
         self.reader.tree.finish(scope);
     }
 
     fn memory(&self) -> usize {
-        self.markup.memory() + self.reader.tree.memory() + self.reader.text.capacity()
+        self.markup.memory()
+            + self.reader.tree.memory()
+            + self.reader.text.capacity()
+            + self.reader.carried.as_ref().map_or(0, Carried::memory)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod pairs;
 
+use super::hl7v2::carried::{self, Carried};
 use super::loose::{Loose, Marks, Meaning};
 use super::{Document, Format, Media, Scope, Want, media};
 use crate::rules::Kind;
@@ -97,6 +98,10 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
     }
     let person = rules.fhir.is_person(resource);
     for (name, value) in pairs(text) {
+        if carried::begins(value.as_bytes()) {
+            Carried::whole(value.as_bytes(), scope);
+            continue;
+        }
         // `patient[first_name]`, `patient.first_name`, `Patient:given`.
         let name = name.split_once(MODIFIER).map_or(name.as_ref(), |(name, _)| name);
         if let Some(about) = rules.keys.context(name).filter(|_| !value.trim().is_empty()) {

@@ -2,6 +2,7 @@
 
 pub mod tokens;
 
+use super::hl7v2::carried::{self, Carried};
 use super::tree::Tree;
 use super::{Document, Format, Media, Reason, Scope, Want, media};
 use tokens::{Fault, Receiver, Tokens};
@@ -35,6 +36,7 @@ impl Format for Json {
         Box::new(JsonDocument {
             tokens: Tokens::default(),
             tree: Tree::new("json"),
+            carried: None,
             path: media::path(media),
         })
     }
@@ -43,12 +45,15 @@ impl Format for Json {
 struct JsonDocument {
     tokens: Tokens,
     tree: Tree,
+    /// A message in the string at hand.
+    carried: Option<Carried>,
     /// Where it was asked for, until it is known what that says.
     path: Option<Box<str>>,
 }
 
 struct Reader<'a, 'b> {
     tree: &'a mut Tree,
+    carried: &'a mut Option<Carried>,
     scope: &'a mut Scope<'b>,
 }
 
@@ -71,6 +76,22 @@ impl Receiver for Reader<'_, '_> {
     fn passed(&mut self) {
         self.tree.passed();
     }
+    fn carries(&mut self, head: &[u8]) -> bool {
+        let begins = carried::begins(head);
+        *self.carried = begins.then(|| Carried::new(head));
+        begins
+    }
+    fn piece(&mut self, bytes: &[u8]) {
+        if let Some(carried) = self.carried {
+            carried.data(bytes, self.scope);
+        }
+    }
+    fn piece_end(&mut self) {
+        self.tree.passed();
+        if let Some(mut carried) = self.carried.take() {
+            carried.end(self.scope);
+        }
+    }
 }
 
 impl Document for JsonDocument {
@@ -78,7 +99,7 @@ impl Document for JsonDocument {
         if let Some(path) = self.path.take() {
             self.tree.around = media::about(&path, scope);
         }
-        let mut reader = Reader { tree: &mut self.tree, scope };
+        let mut reader = Reader { tree: &mut self.tree, carried: &mut self.carried, scope };
         match self.tokens.read(bytes, &mut reader) {
             Ok(()) => Want::ALL,
             Err(fault) => {
@@ -92,13 +113,16 @@ impl Document for JsonDocument {
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
-        let mut reader = Reader { tree: &mut self.tree, scope };
+        let mut reader = Reader { tree: &mut self.tree, carried: &mut self.carried, scope };
         self.tokens.finish(&mut reader);
+        if let Some(mut carried) = self.carried.take() {
+            carried.end(scope);
+        }
         self.tree.finish(scope);
     }
 
     fn memory(&self) -> usize {
-        self.tokens.memory() + self.tree.memory()
+        self.tokens.memory() + self.tree.memory() + self.carried.as_ref().map_or(0, Carried::memory)
     }
 }
 

@@ -15,6 +15,9 @@ pub const MAX_KEY: usize = 128;
 /// Longest value that is kept, bytes; a longer one identifies nobody by itself.
 pub const MAX_VALUE: usize = 1024;
 
+/// Bytes of a string from which it is told whether it is read piece by piece.
+pub const HEAD: usize = 8;
+
 /// What takes the tokens.
 pub trait Receiver {
     /// An object or array begins.
@@ -29,6 +32,17 @@ pub trait Receiver {
     fn value(&mut self, text: &str);
     /// A value that is neither wanted nor `null`.
     fn passed(&mut self);
+    /// Whether a string that begins so is read piece by piece, however long it is.
+    fn carries(&mut self, head: &[u8]) -> bool {
+        let _ = head;
+        false
+    }
+    /// The next bytes of such a string.
+    fn piece(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
+    /// Its end.
+    fn piece_end(&mut self) {}
 }
 
 /// Why a text cannot be read on.
@@ -76,6 +90,10 @@ enum Use {
     Key,
     Value,
     Nothing,
+    /// The first bytes of a value, wanted or not.
+    Head(bool),
+    /// A value that is read piece by piece.
+    Piece,
 }
 
 impl Tokens {
@@ -122,7 +140,8 @@ impl Tokens {
             b'"' if self.at_key => self.mode = Mode::Text(Use::Key),
             b'"' => {
                 let wanted = to.wants();
-                self.mode = Mode::Text(if wanted { Use::Value } else { Use::Nothing });
+                self.held.clear();
+                self.mode = Mode::Text(Use::Head(wanted));
             }
             b',' => self.at_key = self.in_object(),
             b':' => self.at_key = false,
@@ -166,6 +185,12 @@ impl Tokens {
 
     /// Reads on in a string, up to its end or the next escape.
     fn text<'a>(&mut self, bytes: &'a [u8], of: Use, to: &mut impl Receiver) -> &'a [u8] {
+        if let Use::Head(wanted) = of {
+            return self.head(bytes, wanted, to);
+        }
+        if of == Use::Piece {
+            return self.piece(bytes, to);
+        }
         let Some(at) = memchr2(b'"', b'\\', bytes) else {
             self.hold(bytes, of);
             return &[];
@@ -191,12 +216,64 @@ impl Tokens {
         rest
     }
 
+    /// Reads the first bytes of a value, up to its end or the next escape.
+    fn head<'a>(&mut self, bytes: &'a [u8], wanted: bool, to: &mut impl Receiver) -> &'a [u8] {
+        let room = HEAD.saturating_sub(self.held.len());
+        let head = bytes.get(..room).unwrap_or(bytes);
+        let end = memchr2(b'"', b'\\', head);
+        let (run, rest) = bytes.split_at(end.unwrap_or(head.len()));
+        self.held.extend_from_slice(run);
+        let ended = end.is_some() && rest.first() == Some(&b'"');
+        if self.held.len() >= HEAD || ended {
+            let of = if to.carries(&self.held) {
+                Use::Piece
+            } else if wanted {
+                Use::Value
+            } else {
+                self.held.clear();
+                Use::Nothing
+            };
+            self.mode = Mode::Text(of);
+            return rest;
+        }
+        if end.is_some() {
+            self.mode = Mode::Escape(Use::Head(wanted));
+            return rest.get(1..).unwrap_or_default();
+        }
+        rest
+    }
+
+    /// Reads on in a value that is read piece by piece.
+    fn piece<'a>(&mut self, bytes: &'a [u8], to: &mut impl Receiver) -> &'a [u8] {
+        // What an escape stood for, or the head.
+        if !self.held.is_empty() {
+            to.piece(&self.held);
+            self.held.clear();
+        }
+        let end = memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
+        let (run, rest) = bytes.split_at(end);
+        if !run.is_empty() {
+            to.piece(run);
+        }
+        match rest.first() {
+            Some(b'"') => {
+                to.piece_end();
+                self.mode = Mode::Between;
+            }
+            Some(_) => self.mode = Mode::Escape(Use::Piece),
+            None => {}
+        }
+        rest.get(1..).unwrap_or_default()
+    }
+
     /// Keeps part of a string; of one that is too long, no more than shows that it is.
     fn hold(&mut self, run: &[u8], of: Use) {
         let cap = match of {
             Use::Nothing => return,
             Use::Key => MAX_KEY + 1,
             Use::Value => MAX_VALUE + 1,
+            // What an escape stands for.
+            Use::Head(_) | Use::Piece => HEAD + 4,
         };
         let room = cap.saturating_sub(self.held.len());
         self.held.extend_from_slice(run.get(..room).unwrap_or(run));
@@ -291,6 +368,6 @@ fn hand(bytes: &[u8], of: Use, to: &mut impl Receiver) {
     match of {
         Use::Key => to.key(if fits { &text } else { "" }),
         Use::Value if fits => to.value(&text),
-        Use::Value | Use::Nothing => to.passed(),
+        Use::Value | Use::Nothing | Use::Head(_) | Use::Piece => to.passed(),
     }
 }
