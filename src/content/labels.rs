@@ -3,6 +3,7 @@
 
 use super::Scope;
 use super::loose::{Loose, Marks, Meaning};
+use super::numbers;
 use crate::rules::{About, Key, Kind, RuleSet};
 use zeroize::Zeroizing;
 
@@ -226,12 +227,27 @@ impl Labels {
         self.inline(inline, scope);
     }
 
-    /// Values behind labels without a colon: `DOB 06/06/1970, MRN 00773500`.
+    /// Values behind labels without a colon: `DOB 06/06/1970, MRN 00773500`, and numbers without.
     fn inline(&mut self, mut text: &str, scope: &mut Scope<'_>) {
         while let Some(found) = inline(text, scope.rules) {
+            self.numbers(text.get(..found.label).unwrap_or(""), scope);
             self.known(&found.meaning, text.get(found.value.clone()).unwrap_or(""), scope);
             text = text.get(found.value.end..).unwrap_or("");
         }
+        self.numbers(text, scope);
+    }
+
+    /// Numbers that the words around them or their check digits explain.
+    fn numbers(&mut self, text: &str, scope: &mut Scope<'_>) {
+        let rules = scope.rules;
+        rules.identifiers.scan(text, &mut |hit| {
+            if let Some((meaning, health)) = numbers::meaning(&hit, scope) {
+                self.known(&meaning, hit.value, scope);
+                if health {
+                    self.record.mark(Marks::CARE);
+                }
+            }
+        });
     }
 
     fn known(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
@@ -303,8 +319,7 @@ fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
             // The longest label counts.
             for &label in before.get(..known).unwrap_or_default().iter().rev() {
                 let name = text.get(label..start).unwrap_or("").trim_matches(is_padding);
-                let key = rules.keys.get(name).filter(|key| is_plain(key));
-                if let Some(key) = key {
+                if let Some(key) = rules.keys.get(name) {
                     // A number may be written in groups.
                     let rest = text.get(end..).unwrap_or("");
                     let group = |w: &&str| {
@@ -318,6 +333,10 @@ fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
                     // `Patient ID (0010,0020)` is about a field.
                     if value.contains(['(', ',', ':']) {
                         break;
+                    }
+                    let valid = || rules.identifiers.verify(name, value).is_some_and(|v| v.valid);
+                    if !is_plain(key) && !valid() {
+                        continue;
                     }
                     let value = start..start + value.len();
                     return Some(Inline { label, value, meaning: Meaning::from(key) });

@@ -1,10 +1,11 @@
 //! XML: FHIR resources, CDA documents, the native DICOM model (PS3.19 A.1), and elements of any other
 //! kind, read like the objects of JSON.
 
-use super::hl7v2::carried::{self, Carried};
+use super::dialect::{Dialect, Message};
+use super::hl7v2::carried;
 use super::markup::{Attributes, Markup, Receiver};
 use super::tree::Tree;
-use super::{Document, Format, Media, Reason, Scope, Want, media};
+use super::{Document, Format, Media, Nested, Reason, Scope, Want, media};
 
 /// Deepest nesting of elements.
 const MAX_NESTING: usize = 128;
@@ -33,7 +34,9 @@ impl Format for Xml {
                 && memchr::memmem::find(head, b"<html").is_none();
         }
         media::says(media, "xml", &["xml"])
-            && rest.first().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!'))
+            && rest
+                .first()
+                .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!' | b'?'))
     }
 
     fn is_text(&self) -> bool {
@@ -51,6 +54,7 @@ impl Format for Xml {
                 fhir: false,
                 cda: false,
                 failed: false,
+                message: None,
             },
             path: media::path(media),
         })
@@ -70,10 +74,12 @@ struct Reader {
     /// The text of the innermost element.
     text: zeroize::Zeroizing<String>,
     /// A message in the text of the innermost element.
-    carried: Option<Carried>,
+    carried: Option<Nested>,
     fhir: bool,
     cda: bool,
     failed: bool,
+    /// A message of a dialect that stands in this document (SOAP).
+    message: Option<Box<Message>>,
 }
 
 struct Turn<'a, 'b> {
@@ -101,7 +107,7 @@ impl Turn<'_, '_> {
 
     fn close(&mut self) {
         if let Some(mut carried) = self.reader.carried.take() {
-            carried.end(self.scope);
+            carried.end(true, self.scope);
         }
         let text = std::mem::take(&mut self.reader.text);
         match self.reader.open.pop() {
@@ -114,11 +120,18 @@ impl Turn<'_, '_> {
 
 impl Receiver for Turn<'_, '_> {
     fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
+        if let Some(message) = &mut self.reader.message {
+            return message.start(name, attributes, closed, self.scope);
+        }
         if self.reader.open.len() >= MAX_NESTING {
             self.reader.failed = true;
             return;
         }
         let name = name.rsplit(':').next().unwrap_or(name);
+        if let Some(dialect) = Dialect::of(name, attributes).filter(|_| !closed) {
+            let message = self.reader.message.insert(Box::new(Message::new(dialect)));
+            return message.start(name, attributes, closed, self.scope);
+        }
         let root = self.reader.open.is_empty();
         if root {
             self.reader.tree.open(true);
@@ -164,7 +177,15 @@ impl Receiver for Turn<'_, '_> {
         }
     }
 
-    fn end(&mut self, _name: &str) {
+    fn end(&mut self, name: &str) {
+        if let Some(message) = &mut self.reader.message {
+            message.end(name, self.scope);
+            if message.is_over() {
+                message.finish(self.scope);
+                self.reader.message = None;
+            }
+            return;
+        }
         let root = self.reader.open.len() == 1;
         // An element with both attributes and a value (`<telecom use="HP" value="tel:..."/>`).
         if self.reader.open.last() == Some(&true) && !self.reader.text.trim().is_empty() {
@@ -179,14 +200,18 @@ impl Receiver for Turn<'_, '_> {
     }
 
     fn text(&mut self, text: &str) {
+        if let Some(message) = &mut self.reader.message {
+            return message.text(text);
+        }
         if let Some(carried) = &mut self.reader.carried {
-            return carried.data(text.as_bytes(), self.scope);
+            carried.data(text.as_bytes(), self.scope);
+            return;
         }
         if self.reader.open.last() == Some(&false)
             && self.reader.text.trim_start().is_empty()
             && carried::begins(text.as_bytes())
         {
-            let mut carried = Carried::new(text.trim_start().as_bytes());
+            let mut carried = carried::nested(text.trim_start().as_bytes());
             carried.data(text.trim_start().as_bytes(), self.scope);
             self.reader.carried = Some(carried);
             return;
@@ -213,8 +238,11 @@ impl Document for XmlDocument {
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        if let Some(message) = &mut self.reader.message {
+            message.finish(scope);
+        }
         if let Some(mut carried) = self.reader.carried.take() {
-            carried.end(scope);
+            carried.end(false, scope);
         }
         self.reader.tree.finish(scope);
     }
@@ -223,7 +251,7 @@ impl Document for XmlDocument {
         self.markup.memory()
             + self.reader.tree.memory()
             + self.reader.text.capacity()
-            + self.reader.carried.as_ref().map_or(0, Carried::memory)
+            + self.reader.carried.as_ref().map_or(0, Nested::memory)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is to be said of a whole run.
 
-use crate::exposure::{Count, Losses};
+use crate::exposure::{Count, Losses, Suppressed};
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use crate::time::Timestamp;
@@ -71,6 +71,8 @@ pub struct RunSummary {
     pub disclosures: u64,
     /// Exposures opened.
     pub exposures: u64,
+    /// What was known and accepted, by suppression.
+    pub suppressed: Vec<Suppressed>,
     /// What exposure could not count or report.
     pub losses: Losses,
     /// Which key made tokens and ids.

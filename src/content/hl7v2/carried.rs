@@ -2,12 +2,12 @@
 //! segment ends may be written out (`\r`), and it may be in base64.
 
 use super::embedded::coding::Coding;
-use crate::content::{Media, Nested, Scope, Want};
+use crate::content::{Document, Media, Nested, Scope, Want};
 use crate::protocol::mllp::start::is_delimiter;
 use zeroize::Zeroizing;
 
 /// Bytes from which a message is told.
-pub const HEAD: usize = 8;
+const HEAD: usize = 8;
 
 /// Whether a value that begins so is a message; blanks and a start block may stand before it.
 pub fn begins(head: &[u8]) -> bool {
@@ -22,8 +22,15 @@ pub fn begins(head: &[u8]) -> bool {
     }
 }
 
+/// A value that [`begins`] like a message, as a content of its own.
+pub fn nested(head: &[u8]) -> Nested {
+    let carried = Carried::new(head);
+    let layer = if carried.base64.is_some() { "base64" } else { "text" };
+    Nested::reading(layer, Box::new(carried))
+}
+
 /// A message that comes in pieces.
-pub struct Carried {
+struct Carried {
     nested: Nested,
     base64: Option<Coding>,
     /// A backslash whose next character decides what it is.
@@ -34,8 +41,7 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// A value that [`begins`] like one; `head` is read by [`Carried::data`], too.
-    pub fn new(head: &[u8]) -> Self {
+    fn new(head: &[u8]) -> Self {
         let head = head.get(..2 * HEAD).unwrap_or(head);
         let base64 = !head.windows(3).any(|w| w == b"MSH");
         Self {
@@ -47,8 +53,7 @@ impl Carried {
         }
     }
 
-    /// The next bytes of the value.
-    pub fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
+    fn read(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
         for &byte in bytes {
             match &mut self.base64 {
                 Some(coding) => coding.decode(byte, 0, &mut self.out),
@@ -90,21 +95,17 @@ impl Carried {
         }
         self.out.clear();
     }
+}
 
-    /// The value has ended.
-    pub fn end(&mut self, scope: &mut Scope<'_>) {
-        self.nested.end(true, scope);
+impl Document for Carried {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        self.read(bytes, scope);
+        Want::ALL
     }
-
-    /// A whole value.
-    pub fn whole(value: &[u8], scope: &mut Scope<'_>) {
-        let mut carried = Self::new(value.get(..HEAD).unwrap_or(value));
-        carried.data(value, scope);
-        carried.end(scope);
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        self.nested.end(complete, scope);
     }
-
-    /// Bytes of heap held, roughly.
-    pub fn memory(&self) -> usize {
+    fn memory(&self) -> usize {
         self.nested.memory() + self.out.capacity()
     }
 }

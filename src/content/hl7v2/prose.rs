@@ -104,7 +104,7 @@ fn read(text: &str, field: &str, own: &mut Own, scope: &mut Scope<'_>) {
             value,
             field,
             patient: recogniser.labelled,
-            evidence: if recogniser.labelled { Evidence::Labelled } else { Evidence::Recognised },
+            evidence: if recogniser.labelled { Evidence::Labelled } else { Evidence::Pattern },
         };
         if !(kind == Kind::Email && !recogniser.labelled && !reader.personal(number)) {
             reader.own.offer(&offer, scope);

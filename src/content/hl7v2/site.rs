@@ -140,6 +140,6 @@ fn shaped(syntax: &Syntax, raw: &str, own: &mut Own, scope: &mut Scope<'_>) {
 }
 
 fn offer(rule: &FieldRule, kind: Kind, value: &str, own: &mut Own, scope: &mut Scope<'_>) {
-    let evidence = Evidence::Recognised;
+    let evidence = Evidence::Pattern;
     own.offer(&Offer { rule, kind, value, field: FIELD, patient: true, evidence }, scope);
 }

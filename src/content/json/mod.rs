@@ -2,9 +2,9 @@
 
 pub mod tokens;
 
-use super::hl7v2::carried::{self, Carried};
+use super::hl7v2::carried;
 use super::tree::Tree;
-use super::{Document, Format, Media, Reason, Scope, Want, media};
+use super::{Document, Format, Media, Nested, Reason, Scope, Want, media, transfer};
 use tokens::{Fault, Receiver, Tokens};
 
 /// JSON, and rows of it (NDJSON).
@@ -28,6 +28,13 @@ impl Format for Json {
         }
     }
 
+    fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
+        // One line is one record: it need not wait for the next.
+        let names = ["ndjson", "jsonl", "jsonlines", "seq"];
+        let declared = names.iter().any(|name| media::says(media, name, &[]));
+        declared && matches!(head.trim_ascii_start(), [b'{' | b'[' | 0x1e, ..])
+    }
+
     fn is_text(&self) -> bool {
         true
     }
@@ -36,8 +43,8 @@ impl Format for Json {
         Box::new(JsonDocument {
             tokens: Tokens::default(),
             tree: Tree::new("json"),
-            carried: None,
             path: media::path(media),
+            inner: None,
         })
     }
 }
@@ -45,16 +52,44 @@ impl Format for Json {
 struct JsonDocument {
     tokens: Tokens,
     tree: Tree,
-    /// A message in the string at hand.
-    carried: Option<Carried>,
     /// Where it was asked for, until it is known what that says.
     path: Option<Box<str>>,
+    /// The document in a string that is being read.
+    inner: Option<Nested>,
 }
 
 struct Reader<'a, 'b> {
     tree: &'a mut Tree,
-    carried: &'a mut Option<Carried>,
+    inner: &'a mut Option<Nested>,
     scope: &'a mut Scope<'b>,
+}
+
+/// Base64 of what documents begin with: `%PDF-`, ZIP, gzip, `<?xml`, `MSH|`, JPEG, PNG, `{\rt`,
+/// `<!DO`, `<htm`, `<Cli`, and JSON with a key (`{"`), but for tokens, whose first key is `alg` or `typ`.
+const BASE64: [&[u8]; 12] = [
+    b"JVBERi0", b"UEsDBB", b"H4sIA", b"PD94bW", b"TVNIf", b"/9j/4", b"iVBORw0", b"e1xydG",
+    b"PCFET0", b"PGh0bW", b"PENsaW", b"eyJ",
+];
+const TOKENS: [&[u8]; 2] = [b"eyJhbGci", b"eyJ0eXAi"];
+
+/// How a string that begins like this is read.
+fn inner(front: &[u8]) -> Option<Nested> {
+    if carried::begins(front) {
+        return Some(carried::nested(front));
+    }
+    let text = front.trim_ascii_start();
+    let document = match text {
+        [b'{', next, ..] => matches!(next, b'"' | b' ' | b'\n' | b'\r' | b'\\'),
+        [b'[', next, ..] => matches!(next, b'{' | b'[' | b' ' | b'\n' | b'\r'),
+        [b'<', next, ..] => next.is_ascii_alphabetic() || matches!(next, b'?' | b'!'),
+        _ => false,
+    };
+    if document {
+        return Some(Nested::new(&Media::Unknown));
+    }
+    let base64 =
+        BASE64.iter().any(|b| text.starts_with(b)) && !TOKENS.iter().any(|t| text.starts_with(t));
+    base64.then(|| transfer::undo("base64", &Media::Unknown))
 }
 
 impl Receiver for Reader<'_, '_> {
@@ -76,20 +111,23 @@ impl Receiver for Reader<'_, '_> {
     fn passed(&mut self) {
         self.tree.passed();
     }
-    fn carries(&mut self, head: &[u8]) -> bool {
-        let begins = carried::begins(head);
-        *self.carried = begins.then(|| Carried::new(head));
-        begins
+    fn null(&mut self) {
+        self.tree.null();
     }
-    fn piece(&mut self, bytes: &[u8]) {
-        if let Some(carried) = self.carried {
-            carried.data(bytes, self.scope);
+    fn inner_begin(&mut self, front: &[u8]) -> bool {
+        *self.inner = inner(front);
+        self.inner.is_some()
+    }
+    fn inner(&mut self, bytes: &[u8]) {
+        if let Some(inner) = self.inner
+            && inner.data(bytes, self.scope) == Want::NOTHING
+        {
+            *self.inner = None;
         }
     }
-    fn piece_end(&mut self) {
-        self.tree.passed();
-        if let Some(mut carried) = self.carried.take() {
-            carried.end(self.scope);
+    fn inner_end(&mut self) {
+        if let Some(mut inner) = self.inner.take() {
+            inner.end(true, self.scope);
         }
     }
 }
@@ -99,7 +137,7 @@ impl Document for JsonDocument {
         if let Some(path) = self.path.take() {
             self.tree.around = media::about(&path, scope);
         }
-        let mut reader = Reader { tree: &mut self.tree, carried: &mut self.carried, scope };
+        let mut reader = Reader { tree: &mut self.tree, inner: &mut self.inner, scope };
         match self.tokens.read(bytes, &mut reader) {
             Ok(()) => Want::ALL,
             Err(fault) => {
@@ -113,16 +151,17 @@ impl Document for JsonDocument {
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
-        let mut reader = Reader { tree: &mut self.tree, carried: &mut self.carried, scope };
+        let mut reader = Reader { tree: &mut self.tree, inner: &mut self.inner, scope };
         self.tokens.finish(&mut reader);
-        if let Some(mut carried) = self.carried.take() {
-            carried.end(scope);
+        if let Some(mut inner) = self.inner.take() {
+            inner.end(false, scope);
         }
         self.tree.finish(scope);
     }
 
     fn memory(&self) -> usize {
-        self.tokens.memory() + self.tree.memory() + self.carried.as_ref().map_or(0, Carried::memory)
+        let inner = self.inner.as_ref().map_or(0, Nested::memory);
+        self.tokens.memory() + self.tree.memory() + inner
     }
 }
 

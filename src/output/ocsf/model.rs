@@ -173,6 +173,8 @@ pub struct Unmapped<'a> {
     pub authentication: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials_in_clear: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open_interfaces: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calling_aet: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,4 +195,10 @@ pub struct Unmapped<'a> {
     pub gap_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub faulty_inputs: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disclosures_suppressed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reveal: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<&'a str>,
 }
