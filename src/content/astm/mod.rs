@@ -47,6 +47,10 @@ impl Format for Records {
 /// By the four characters behind `H`: field, repeat, component, escape. There are no
 /// subcomponents.
 fn delimiters(declared: &[u8]) -> Delimiters {
+    // As in HL7: component, repeat, escape, subcomponent (HPRIM, and analysers that confuse the two).
+    if let [field, b'^', b'~', b'\\'] = *declared {
+        return Delimiters { field: char::from(field), ..Delimiters::default() };
+    }
     let at = |i: usize, recommended: char| declared.get(i).map_or(recommended, |b| char::from(*b));
     Delimiters {
         field: at(0, '|'),

@@ -106,6 +106,13 @@ fn other_delimiters() {
 }
 
 #[test]
+fn delimiters_in_the_order_of_hl7() {
+    let (lines, _) = read(&[b"H|^~\\&|x\rP|1|77|||Example^Anna~Alias||19590102\r"], 3);
+    let names = ["P-6 name Example^Anna", "P-6 name Alias"];
+    assert_eq!(lines[1..5], ["P-3 patient_id 77", names[0], names[1], "P-8 birth_date 19590102"]);
+}
+
+#[test]
 fn queries() {
     let (lines, _) = read(&[b"H|\\^&\rQ|1|77^S1||^^^ALL\rQ|2|ALL\rQ|3|^S2\rL|1\r"], 4);
     assert_eq!(lines, ["record astm", "mark Query", "Q-3 patient_id 77", "end"]);
