@@ -116,7 +116,7 @@ impl Metadata {
         if fields.iter().all(|f| f.is_empty()) {
             return;
         }
-        let mut message = Zeroizing::new(String::from("MSH|^~\\&|\rPID"));
+        let mut message = Zeroizing::new(String::from("PID"));
         for field in fields.iter().skip(1) {
             message.push('|');
             // A line end would begin another segment.
