@@ -34,8 +34,9 @@ impl Format for Xml {
             // XHTML is read as HTML.
             return !media::says(media, "html", &[]) && !html;
         }
-        let begins =
-            rest.first().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!'));
+        let begins = rest
+            .first()
+            .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!' | b'?'));
         let declared = media::says(media, "xml", &["xml"]);
         // Without a declaration: an element in a namespace.
         let named = matches!(media, Media::Type { .. } | Media::Unknown)
