@@ -42,6 +42,7 @@ pub mod tar;
 pub mod text;
 pub mod transfer;
 pub mod tree;
+pub mod words;
 pub mod x12;
 pub mod xdt;
 pub mod xml;
