@@ -36,6 +36,7 @@ pub mod parts;
 pub mod pdf;
 pub mod protobuf;
 pub mod rtf;
+pub mod shape;
 pub mod sheet;
 pub mod syslog;
 pub mod tar;

@@ -201,7 +201,7 @@ mod tests {
             ("a; filename*=ISO-8859-1'de'M%FCller.csv", "Müller.csv"),
             (
                 "a; filename*1=\"ten.csv\"; filename*0*=UTF-8''Pati%C3%AB; filename*2=\"\"",
-                "Patiënten.csv",
+                "Patiëten.csv",
             ),
             ("a; FileName=\"=?utf-8?Q?M=C3=BCller.csv?=\"", "Müller.csv"),
         ] {
