@@ -1,9 +1,11 @@
 //! What exposure takes and what it hands on.
 
+use super::access::Access;
+use super::inventory::Figures;
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
-use crate::protocol::ServiceFacts;
+use crate::protocol::{Activity, Object, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
 use crate::time::Timestamp;
 use std::fmt;
@@ -240,6 +242,14 @@ pub struct Exposure {
     pub marks: Vec<Mark>,
     /// The latest facts of the service.
     pub facts: Arc<ServiceFacts>,
+    /// Whom the service lets in.
+    pub access: Access,
+    /// What the flows did.
+    pub figures: Figures,
+    /// Who asked for objects that were sent here (C-MOVE).
+    pub moved_for: Vec<IpAddr>,
+    /// Where objects that were asked for here were sent (C-MOVE).
+    pub moved_to: Vec<SocketAddr>,
     /// 0 to 100, the highest so far.
     pub severity: u8,
 }
@@ -291,6 +301,8 @@ pub enum Event {
         direction: NetworkDirection,
         /// The exposure it belongs to.
         exposure: EventId,
+        /// Whom the service lets in.
+        access: Access,
     },
     /// A client and a service.
     Exposure(Box<Exposure>),
@@ -320,7 +332,7 @@ pub struct Asset {
 pub struct Service {
     /// The same for every sighting of this service.
     pub id: EventId,
-    /// When it was first seen.
+    /// When it was first seen, or when this was told anew.
     pub time: Timestamp,
     /// Where it listens.
     pub server: SocketAddr,
@@ -330,6 +342,31 @@ pub struct Service {
     pub protocol: &'static str,
     /// What is known of it.
     pub facts: Arc<ServiceFacts>,
+    /// Whom it lets in.
+    pub access: Access,
+    /// Calling titles that it let in, to a cap.
+    pub titles: Vec<String>,
+    /// Calling titles that it turned away, to a cap.
+    pub refused_titles: Vec<String>,
+    /// What was done with it so far.
+    pub figures: Figures,
+    /// Distinct patients seen with it so far.
+    pub patients: Count,
+}
+
+/// What a flow did since it was last told.
+#[derive(Clone, Copy)]
+pub struct Performed<'a> {
+    /// Packet time.
+    pub time: Timestamp,
+    /// The flow.
+    pub flow: &'a FlowInfo,
+    /// `dicom`, `hl7`, `http`.
+    pub protocol: &'static str,
+    /// What it did.
+    pub activity: &'a Activity,
+    /// Objects it named, by their pseudonyms.
+    pub objects: &'a [(Object, Token)],
 }
 
 /// A flow whose protocol was recognised, with or without disclosures.
@@ -372,6 +409,16 @@ pub enum Role {
     DicomwebServer,
     /// Another HTTP server.
     WebServer,
+    /// Searches an index over HTTP.
+    SearchIndex,
+    /// Answers queries of a database over HTTP.
+    Database,
+    /// Keeps objects in buckets.
+    ObjectStore,
+    /// Keeps health records.
+    HealthRecords,
+    /// Passes messages on.
+    IntegrationEngine,
     /// Takes results of laboratory analysers (ASTM E1394).
     LabInterface,
     /// Takes mail.
@@ -384,7 +431,7 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::Pacs,
         Self::Worklist,
         Self::DicomPrinter,
@@ -396,6 +443,11 @@ impl Role {
         Self::FhirServer,
         Self::DicomwebServer,
         Self::WebServer,
+        Self::SearchIndex,
+        Self::Database,
+        Self::ObjectStore,
+        Self::HealthRecords,
+        Self::IntegrationEngine,
         Self::LabInterface,
         Self::MailServer,
         Self::FileServer,
@@ -415,6 +467,11 @@ impl Role {
             Self::FhirServer => "fhir-server",
             Self::DicomwebServer => "dicomweb-server",
             Self::WebServer => "web-server",
+            Self::SearchIndex => "search-index",
+            Self::Database => "database",
+            Self::ObjectStore => "object-store",
+            Self::HealthRecords => "health-records",
+            Self::IntegrationEngine => "integration-engine",
             Self::LabInterface => "lab-interface",
             Self::MailServer => "mail-server",
             Self::FileServer => "file-server",

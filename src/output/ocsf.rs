@@ -47,7 +47,7 @@ impl Output for Ocsf {
     fn event(&mut self, event: &x::Event) -> io::Result<()> {
         let context = std::mem::take(&mut self.context);
         let event = match event {
-            x::Event::Disclosure { disclosure, severity, direction, exposure } => {
+            x::Event::Disclosure { disclosure, severity, direction, exposure, .. } => {
                 self::disclosure(disclosure, *severity, *direction, *exposure, &context)
             }
             x::Event::Exposure(exposure) => self::exposure(exposure, &context),
@@ -302,6 +302,7 @@ fn facts(f: &ServiceFacts) -> Unmapped<'_> {
     Unmapped {
         authentication: Some(f.authentication.as_str()),
         credentials_in_clear: Some(f.credentials_in_clear),
+        open_interfaces: f.interfaces.iter().filter(|i| i.open).map(|i| i.kind.as_str()).collect(),
         calling_aet: f.calling_aet.as_deref(),
         called_aet: f.called_aet.as_deref(),
         sending_application: f.sending_application.as_deref(),

@@ -101,7 +101,7 @@ impl Watch {
     fn reload(&self) {
         let started = stopwatch();
         // Whatever a file does to the loader, the rules in force stay.
-        let load = || RuleSet::load(self.config.rules.as_deref());
+        let load = || RuleSet::load(self.config.rules.as_deref())?.in_regions(&self.config.regions);
         let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load));
         match loaded {
             Ok(Ok(rules)) => {

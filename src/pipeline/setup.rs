@@ -40,7 +40,7 @@ pub struct Parts {
 impl Parts {
     /// Loads rules and key.
     pub fn new(config: &Config) -> Result<Self, RunError> {
-        let rules = RuleSet::load(config.rules.as_deref())?;
+        let rules = RuleSet::load(config.rules.as_deref())?.in_regions(&config.regions)?;
         tracing::info!(rules = rules.entries.len(), "loaded");
         let key = match &config.key_file {
             Some(path) => Key::from_file(path)?,
@@ -88,6 +88,7 @@ impl Parts {
             key: self.shared.event_key,
             severity: rules.policy.severity.clone(),
             suppressions: Arc::clone(&rules.suppressions),
+            access: rules.policy.access.clone(),
         });
         let output = (format.open)(Box::new(sink), context);
         let board: Box<dyn Output> = Box::new(Arc::clone(&self.board));

@@ -67,6 +67,10 @@ pub enum About {
     Result,
     /// A medication stands there.
     Medication,
+    /// An allergy stands there; pupils have some, too.
+    Allergy,
+    /// A procedure stands there.
+    Procedure,
     /// Care, which most often is that of a patient; pupils have allergies, too (`ward`, `allergies`).
     Care,
     /// Something else altogether (`sku`, `order_total`).

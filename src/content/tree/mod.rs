@@ -188,7 +188,7 @@ impl Tree {
             }
         };
         let (tag, name_is_tag) = match self.names.get(name) {
-            n if n.is_tag => (name, true),
+            n if n.dicom_tag.is_some() => (name, true),
             _ => (tag, false),
         };
         if object {
@@ -227,7 +227,7 @@ impl Tree {
         let index = self.names.find(text, scope.rules());
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(index);
-        top.has_tags |= name.is_tag;
+        top.has_tags |= name.dicom_tag.is_some();
         top.next = index;
         top.next_meaning = name.meaning.clone();
         // A wrapper, or the number of a row under the name of its column (pandas).
@@ -263,7 +263,7 @@ impl Tree {
             return true;
         }
         if top.tag != PLAIN && name.tag_value {
-            return self.names.get(top.tag).tag.is_some();
+            return self.names.get(top.tag).tag_wanted;
         }
         top.next_meaning.is_some() || name.fhir || name.resource_type
     }

@@ -1,5 +1,6 @@
 //! From what exposure hands on to the shape of events.
 
+use super::dicom;
 use super::model::*;
 use crate::content::Mark;
 use crate::exposure as x;
@@ -14,8 +15,8 @@ const MAX_FAULTS: usize = 1_000;
 
 pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> {
     match event {
-        x::Event::Disclosure { disclosure, severity, direction, exposure } => {
-            self::disclosure(disclosure, *severity, *direction, *exposure, context)
+        x::Event::Disclosure { disclosure, severity, direction, exposure, access } => {
+            self::disclosure(disclosure, *severity, *direction, *exposure, access, context)
         }
         x::Event::Exposure(exposure) => self::exposure(exposure, context),
         x::Event::Asset(asset) => self::asset(asset, context),
@@ -28,6 +29,7 @@ fn disclosure<'a>(
     severity: u8,
     direction: x::NetworkDirection,
     exposure: x::EventId,
+    access: &'a x::Access,
     context: &'a Context,
 ) -> Event<'a> {
     let finding = &d.finding;
@@ -65,7 +67,7 @@ fn disclosure<'a>(
                 identifiers: finding.identifiers.iter().map(identifier).collect(),
             }),
             marks: marks(&finding.marks),
-            service: Some(facts(&d.facts)),
+            service: Some(facts(&d.facts, access)),
             exposure: Some(Exposure { id: Text(exposure), detail: None }),
             key_id: &context.key_id,
             ..Phi::default()
@@ -100,7 +102,8 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
         rule: None,
         phi: Phi {
             marks: marks(&e.marks),
-            service: Some(facts(&e.facts)),
+            service: Some(facts(&e.facts, &e.access)),
+            dicom: dicom::of_exposure(e),
             exposure: Some(Exposure {
                 id: Text(e.id),
                 detail: Some(ExposureDetail {
@@ -168,7 +171,12 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
             vlan: None,
         }),
         rule: None,
-        phi: Phi { service: Some(facts(&s.facts)), key_id: &context.key_id, ..Phi::default() },
+        phi: Phi {
+            service: Some(facts(&s.facts, &s.access)),
+            dicom: dicom::of_service(s),
+            key_id: &context.key_id,
+            ..Phi::default()
+        },
     }
 }
 
@@ -184,6 +192,10 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
     let mut records: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     for ((protocol, content), n) in &r.records {
         records.entry(*protocol).or_default().insert(*content, *n);
+    }
+    let mut messages: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for ((protocol, kind), n) in &r.messages {
+        messages.entry(*protocol).or_default().insert(*kind, *n);
     }
     Event {
         // A run without packets has no packet time.
@@ -222,6 +234,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                     overlap_conflicts: r.overlap_conflicts,
                 },
                 records,
+                messages,
                 identifiers: r.identifiers.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
                 disclosures: r.disclosures,
                 exposures: r.exposures,
@@ -325,18 +338,25 @@ fn identifier(i: &crate::identify::Identifier) -> Identifier<'_> {
     }
 }
 
-fn facts(f: &ServiceFacts) -> Service<'_> {
+fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
     let [client_class, server_class] = &f.implementation_class;
     let [client_version, server_version] = &f.implementation_version;
     Service {
         encrypted: f.encrypted,
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
+        credentials: f.credentials.iter().map(|s| s.as_str()).collect(),
+        interfaces: f
+            .interfaces
+            .iter()
+            .map(|i| WebInterface { kind: i.kind.as_str(), product: &i.product, open: i.open })
+            .collect(),
         calling_aet: f.calling_aet.as_deref(),
         called_aet: f.called_aet.as_deref(),
         client_implementation: implementation(client_class, client_version),
         server_implementation: implementation(server_class, server_version),
         sop_classes: &f.sop_classes,
+        sop_class_names: dicom::names(&f.sop_classes),
         transfer_syntaxes: &f.transfer_syntaxes,
         dimse: &f.dimse,
         modalities: &f.modalities,
@@ -349,7 +369,9 @@ fn facts(f: &ServiceFacts) -> Service<'_> {
         version: f.version.as_deref(),
         processing_id: f.processing_id.as_deref(),
         message_types: &f.message_types,
+        messages: f.messages.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
         acknowledged: f.acknowledged,
+        acknowledgments: f.acknowledgments.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
         method: f.method.as_deref(),
         host: f.host.as_deref(),
         path: f.path.as_deref(),
@@ -357,6 +379,8 @@ fn facts(f: &ServiceFacts) -> Service<'_> {
         software: f.software.as_deref(),
         rejected: f.rejected.as_deref(),
         aborted: f.aborted.as_deref(),
+        association: f.association.as_deref().map(dicom::association),
+        access: dicom::access(access),
     }
 }
 
@@ -382,7 +406,10 @@ const fn mark(mark: Mark) -> &'static str {
         Mark::Diagnosis => "diagnosis",
         Mark::Result => "result",
         Mark::Medication => "medication",
+        Mark::Allergy => "allergy",
+        Mark::Procedure => "procedure",
         Mark::BurnedIn => "burned_in",
+        Mark::Phantom => "phantom",
     }
 }
 
