@@ -49,8 +49,8 @@ fn cuts() {
 
 #[test]
 fn broken_bytes() {
-    for (content_type, sample) in SAMPLES {
-        for at in 0..sample.len() {
+    for (index, (content_type, sample)) in SAMPLES.iter().enumerate() {
+        for at in (index % 3..sample.len()).step_by(3) {
             for byte in [0, b'<', b'>', b'"', b'\n', b'-', b'&', b':', 0xc3] {
                 let mut broken = sample.to_vec();
                 broken[at] = byte;
