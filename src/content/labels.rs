@@ -185,6 +185,13 @@ impl Labels {
         }
     }
 
+    /// A value that stands behind its label, whatever it looks like.
+    pub fn answer(&mut self, value: &str, scope: &mut Scope<'_>) {
+        if let Some(meaning) = self.waiting.take() {
+            self.value(&meaning, value, scope);
+        }
+    }
+
     /// Nothing may be the value of the label before any more.
     pub fn forget(&mut self) {
         self.waiting = None;

@@ -29,6 +29,10 @@ pub trait Receiver {
     fn piece(&mut self, bytes: &[u8]) {
         let _ = bytes;
     }
+    /// What stands in an element whose content is no markup (`<script>`), in pieces of any size.
+    fn raw(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
 }
 
 /// The state between two pieces.
@@ -102,7 +106,7 @@ impl Markup {
                 Mode::Text => self.read_text(bytes, to),
                 Mode::Tag { quote } => self.read_tag(bytes, quote, to),
                 Mode::Until(section) => self.read_section(bytes, section, to),
-                Mode::Raw => self.read_raw(bytes),
+                Mode::Raw => self.read_raw(bytes, to),
             };
         }
     }
@@ -305,7 +309,7 @@ impl Markup {
         &[]
     }
 
-    fn read_raw<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    fn read_raw<'a>(&mut self, bytes: &'a [u8], to: &mut impl Receiver) -> &'a [u8] {
         let Some(name) = self.raw else {
             self.mode = Mode::Text;
             return bytes;
@@ -314,7 +318,11 @@ impl Markup {
         let mut rest = bytes;
         while !rest.is_empty() {
             if self.held.is_empty() {
-                let Some(at) = memchr(b'<', rest) else { return &[] };
+                let Some(at) = memchr(b'<', rest) else {
+                    to.raw(rest);
+                    return &[];
+                };
+                to.raw(rest.get(..at).unwrap_or_default());
                 self.held.push(b'<');
                 rest = rest.get(at + 1..).unwrap_or_default();
                 continue;
@@ -326,6 +334,8 @@ impl Markup {
                 name.get(self.held.len() - 2).copied().unwrap_or(b'>')
             };
             if byte.to_ascii_lowercase() != expected {
+                // It was no end.
+                to.raw(&self.held);
                 self.held.clear();
                 continue;
             }
