@@ -4,6 +4,7 @@
 
 mod load;
 mod manual;
+mod reveal;
 mod values;
 
 #[cfg(test)]
@@ -151,8 +152,9 @@ pub struct Options {
     pub metrics_file: Option<PathBuf>,
     /// Show identifier values instead of masks
     ///
-    /// The output is then itself patient data: protect it. Only ecs carries values; the other
-    /// formats have no place for them.
+    /// The output is then itself patient data: protect it. It must go to a terminal, to a file given
+    /// with --output, or, in replay, where a --format was chosen for who reads standard output. Only
+    /// ecs carries values; the other formats have no place for them.
     #[arg(long, help_heading = "Output")]
     pub reveal: bool,
     /// Exit with status 10 if an exposure of at least this severity was found
@@ -163,12 +165,20 @@ pub struct Options {
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     pub sensor: Option<String>,
 
-    /// File with the key of pseudonyms; without it they only hold for this run
+    /// File with the key of pseudonyms, readable by its owner only; without it they hold for this run
+    ///
+    /// 32 bytes or 64 hexadecimal digits. Without the option, a systemd credential named phitap.key
+    /// (LoadCredential=) is the key where there is one.
     #[arg(long, value_name = "FILE", help_heading = "Detection")]
     pub key_file: Option<PathBuf>,
     /// Folder of further rules (*.toml), which extend and override those that ship with phitap
     #[arg(long, value_name = "DIR", help_heading = "Detection")]
     pub rules: Option<PathBuf>,
+    /// Countries whose identifiers are looked for in running text, such as us,gb,de [default: us]
+    ///
+    /// Codes of ISO 3166, or all. Fields and labels that say what they hold need none.
+    #[arg(long, value_name = "CODES", value_delimiter = ',', help_heading = "Detection")]
+    pub regions: Vec<String>,
     /// Look only at packets that match this BPF expression, such as "tcp port 104"
     #[arg(long, value_name = "BPF", help_heading = "Detection")]
     pub filter: Option<String>,

@@ -7,6 +7,9 @@ pub fn install() {
     // A core file would hold payload. If the system refuses, its limit is lower already.
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    // A handler of core files (core(5), "|program") gets one whatever the limit; without any of the
+    // kinds of memory it holds nothing.
+    let _ = std::fs::write("/proc/self/coredump_filter", "0");
     // The message of a panic may quote what was being read; its place in the source cannot.
     std::panic::set_hook(Box::new(|info| {
         let place =

@@ -3,7 +3,7 @@
 use clap::Parser as _;
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
 use phitap::config::Config;
-use phitap::pipeline::{self, RunError};
+use phitap::pipeline::{self, RunError, wall_clock};
 use phitap::{identify, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -75,7 +75,7 @@ fn show_rules(action: RulesAction, dir: Option<&std::path::Path>) -> Result<u8, 
     Ok(match action {
         RulesAction::List => print(|out| out.write_all(rules::list_table(&rules).as_bytes())),
         RulesAction::Check => {
-            print(|out| out.write_all(rules::check_text(&rules, now()).as_bytes()))
+            print(|out| out.write_all(rules::check_text(&rules, wall_clock()).as_bytes()))
         }
         RulesAction::Test => {
             let failures = identify::test_samples(&rules);
@@ -84,13 +84,6 @@ fn show_rules(action: RulesAction, dir: Option<&std::path::Path>) -> Result<u8, 
             if failures.is_empty() { printed } else { exit::FAILED }
         }
     })
-}
-
-#[expect(clippy::disallowed_methods, reason = "which suppressions are over today")]
-fn now() -> phitap::time::Timestamp {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let nanoseconds = now.unwrap_or_default().as_nanos();
-    phitap::time::Timestamp(i64::try_from(nanoseconds).unwrap_or(i64::MAX))
 }
 
 fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {

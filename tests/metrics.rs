@@ -9,7 +9,7 @@ use exposition::Exposition;
 use phitap::content::FORMATS;
 use phitap::decode::Skip;
 use phitap::exposure::Severity;
-use phitap::output::metrics::DROPPED;
+use phitap::output::metrics::{DROPPED, RELOADS};
 use phitap::protocol::{PROTOCOLS, Reason};
 use phitap::rules::Kind;
 use serde_json::Value;
@@ -42,17 +42,25 @@ const CONTRACT: &[(&str, &str, &[&str])] = &[
 const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_content_unread_bytes_total", "counter", &[]),
     ("phitap_anomalies_total", "counter", &["protocol", "reason"]),
+    ("phitap_disclosures_suppressed_total", "counter", &["protocol"]),
+    ("phitap_rules_reloads_total", "counter", &["result"]),
+    ("phitap_rules_loaded_timestamp_seconds", "gauge", &[]),
+    ("phitap_messages_total", "counter", &["protocol", "type"]),
 ];
 
 /// What is counted beside formats: units of protocols, and contents that a format turns out to be.
 const UNITS: &[&str] = &[
+    "association",
+    "acknowledgment",
     "batch",
     "dicom",
     "dimse",
     "fhir",
+    "instance",
     "fhir_request",
     "fhir_response",
     "interchange",
+    "match",
     "message",
     "other",
     "pdu",
@@ -93,6 +101,7 @@ fn closed(metric: &str, label: &str) -> BTreeSet<String> {
         ("phitap_streams_opaque_total" | "phitap_anomalies_total", "reason") => {
             own(&mut Reason::ALL.iter().map(|r| r.as_str()))
         }
+        (_, "result") => own(&mut RELOADS.into_iter()),
         (_, "protocol") => own(&mut protocols()),
         (_, "content") => own(&mut FORMATS.iter().map(|f| f.name()).chain(UNITS.iter().copied())),
         (_, "severity") => own(&mut Severity::ALL.iter().map(|s| s.as_str())),
@@ -101,6 +110,11 @@ fn closed(metric: &str, label: &str) -> BTreeSet<String> {
         (_, "worker") => own(&mut ["0", "1"].into_iter()),
         (_, "output") => own(&mut ["ecs", "page"].into_iter()),
         ("phitap_events_dropped_total", "reason") => own(&mut ["write_error"].into_iter()),
+        (_, "type") => include_str!("../src/content/hl7v2/types.txt")
+            .split_ascii_whitespace()
+            .chain(["other"])
+            .map(str::to_owned)
+            .collect(),
         (_, "version") => own(&mut [env!("CARGO_PKG_VERSION")].into_iter()),
         _ => panic!("{metric} has a label {label}"),
     }
@@ -187,6 +201,7 @@ fn totals_are_those_of_the_run_summary() {
     for (name, inner, value) in [
         ("phitap_streams_opaque_total", "reason", &run["streams"]["opaque"]),
         ("phitap_records_total", "content", &run["records"]),
+        ("phitap_messages_total", "type", &run["messages"]),
     ] {
         let nested = value.as_object().expect("object");
         assert!(!nested.is_empty(), "{name}");

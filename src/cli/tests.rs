@@ -146,7 +146,8 @@ fn an_input_is_never_overwritten() {
 fn the_file_gives_what_the_command_line_does_not() {
     let f = file(
         "format = \"ecs\"\nmemory = \"1GiB\"\nhome-net = [\"198.51.100.0/24\"]\nworkers = 4\n\
-         reveal = true\nfail-on = \"low\"\nmetrics = 9187\nquiet = true\ninterface = [\"eth7\"]\n",
+         reveal = true\nfail-on = \"low\"\nmetrics = 9187\nquiet = true\ninterface = [\"eth7\"]\n\
+         output = \"events.json\"\n",
     );
     let path = f.path().to_str().expect("path");
     let c = run(&["phitap", "live", "--config", path, "--workers", "2"]).expect("good");

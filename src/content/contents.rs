@@ -105,6 +105,11 @@ impl Contents {
         }
     }
 
+    /// Whether nothing is open.
+    pub fn is_idle(&self) -> bool {
+        self.slots.len() == self.free.len()
+    }
+
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let slot = |s: &Slot| {

@@ -61,10 +61,12 @@ impl Distinct {
         false
     }
 
-    /// Takes out a patient who turned out to be another one. A sketch keeps both.
-    pub fn forget(&mut self, patient: PatientKey) {
-        if let Form::Exact(set) = &mut self.0 {
-            set.remove(&patient);
+    /// Takes out a patient who turned out to be another one; whether it was there. A sketch keeps
+    /// both.
+    pub fn forget(&mut self, patient: PatientKey) -> bool {
+        match &mut self.0 {
+            Form::Exact(set) => set.remove(&patient),
+            Form::Sketch(_) => false,
         }
     }
 

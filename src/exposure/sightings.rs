@@ -1,70 +1,25 @@
-//! Services and assets, each reported once.
+//! Hosts in a role, each reported once.
 
-use super::types::{Asset, Event, EventId, Role, Service, Sighting, ip, socket};
-use crate::flow::Transport;
-use crate::protocol::ServiceFacts;
-use crate::rules::{Secret, ServiceKind};
-use crate::time::Timestamp;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use super::types::{Asset, Event, EventId, Role, Sighting, ip};
+use crate::rules::ServiceKind;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-/// Services remembered as reported; further ones are counted, not reported.
-pub const MAX_SERVICES: usize = 65_536;
 /// Hosts in a role remembered as reported.
 pub const MAX_ASSETS: usize = 65_536;
 
 /// What was reported.
 #[derive(Default)]
 pub(in crate::exposure) struct Sightings {
-    services: BTreeMap<(SocketAddr, u8, &'static str), Reported>,
     assets: BTreeSet<(IpAddr, Role)>,
     /// Sightings passed over because a cap was reached.
     pub unreported: u64,
 }
 
-/// What was reported of a service.
-struct Reported {
-    first: Timestamp,
-    /// Kinds of interfaces, open or not, and of secrets, one bit each: a service that shows more of
-    /// itself is reported again.
-    facts: u32,
-}
-
-/// What of the facts is worth a second report.
-fn worth(facts: &ServiceFacts) -> u32 {
-    let interfaces = facts.interfaces.iter().fold(0, |bits, interface| {
-        bits | 1 << (2 * interface.kind as u32 + u32::from(interface.open))
-    });
-    facts.credentials.iter().fold(interfaces, |bits, secret| bits | 1 << (SECRETS + *secret as u32))
-}
-
-/// The first bit of secrets.
-const SECRETS: u32 = 2 * ServiceKind::ALL.len() as u32;
-const _: () = assert!(SECRETS as usize + Secret::ALL.len() <= 32);
-
 impl Sightings {
     /// Reports what `sighting` shows for the first time.
     pub fn see(&mut self, key: &[u8; 32], sighting: &Sighting<'_>, out: &mut Vec<Event>) {
         let flow = sighting.flow;
-        let transport = flow.transport;
-        let service = (flow.server, transport.number(), sighting.protocol);
-        let facts = worth(sighting.facts);
-        let room = self.services.len() < MAX_SERVICES;
-        match self.services.entry(service) {
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                if facts & !known.facts != 0 {
-                    known.facts |= facts;
-                    out.push(self::service(key, sighting, transport, known.first));
-                }
-            }
-            Entry::Vacant(new) if room => {
-                new.insert(Reported { first: sighting.time, facts });
-                out.push(self::service(key, sighting, transport, sighting.time));
-            }
-            Entry::Vacant(_) => self.unreported += 1,
-        }
         let (server, client) = roles(sighting);
         let shown = sighting.facts.interfaces.iter().map(|i| interface_role(i.kind));
         let servers = shown.chain([server]).map(|role| (flow.server.ip(), role));
@@ -89,25 +44,6 @@ impl Sightings {
     }
 }
 
-fn service(
-    key: &[u8; 32],
-    sighting: &Sighting<'_>,
-    transport: Transport,
-    first: Timestamp,
-) -> Event {
-    let flow = sighting.flow;
-    let parts: [&[u8]; 3] =
-        [&socket(flow.server), &[transport.number()], sighting.protocol.as_bytes()];
-    Event::Service(Box::new(Service {
-        id: EventId::derive(key, "service", first, &parts),
-        time: sighting.time,
-        server: flow.server,
-        transport,
-        protocol: sighting.protocol,
-        facts: sighting.facts.clone(),
-    }))
-}
-
 /// The role of a host that serves this.
 const fn interface_role(kind: ServiceKind) -> Role {
     match kind {
@@ -123,10 +59,12 @@ const fn interface_role(kind: ServiceKind) -> Role {
     }
 }
 
-/// SOP classes that tell a role (PS3.4 annexes B, C, H, K), by the start of their UIDs.
+/// SOP classes that tell a role (PS3.4 annexes B, C, H, J, K, CC), by the start of their UIDs.
 const STORAGE: &str = "1.2.840.10008.5.1.4.1.1.";
 const QUERY_RETRIEVE: &str = "1.2.840.10008.5.1.4.1.2.";
 const WORKLIST: &str = "1.2.840.10008.5.1.4.31";
+const PROCEDURE_STEP: &str = "1.2.840.10008.5.1.4.34.6";
+const COMMITMENT: &str = "1.2.840.10008.1.20.";
 const PRINT: &str = "1.2.840.10008.5.1.1.";
 
 /// The role of the server, and that of the client where it says anything.
@@ -136,9 +74,14 @@ fn roles(sighting: &Sighting<'_>) -> (Role, Option<Role>) {
             let uses =
                 |prefix: &str| sighting.facts.sop_classes.iter().any(|c| c.starts_with(prefix));
             let (storage, retrieve) = (uses(STORAGE), uses(QUERY_RETRIEVE));
-            let server = if storage || retrieve {
+            // Who stores because a third host asked it to is the archive, and who gets it is not.
+            let association = sighting.facts.association.as_ref();
+            if association.is_some_and(|a| !a.move_originators.is_empty()) {
+                return (Role::DicomServer, Some(Role::Pacs));
+            }
+            let server = if storage || retrieve || uses(COMMITMENT) {
                 Role::Pacs
-            } else if uses(WORKLIST) {
+            } else if uses(WORKLIST) || uses(PROCEDURE_STEP) {
                 Role::Worklist
             } else if uses(PRINT) {
                 Role::DicomPrinter
@@ -155,7 +98,7 @@ fn roles(sighting: &Sighting<'_>) -> (Role, Option<Role>) {
             content if content.starts_with("dicom") => (Role::DicomwebServer, None),
             _ => (Role::WebServer, None),
         },
-        "astm" => (Role::LabInterface, None),
+        "astm" | "poct1a" => (Role::LabInterface, None),
         "smtp" => (Role::MailServer, None),
         "ftp" | "smb" | "tftp" => (Role::FileServer, None),
         _ => (Role::Server, None),

@@ -1,5 +1,7 @@
 //! What disclosures become.
 
+mod dicom;
+
 use super::samples::{KEY, Sample, T0, at, hl7, http};
 use super::*;
 use crate::config::HomeNets;
@@ -14,6 +16,8 @@ fn tracker() -> Exposures {
         idle: Span::seconds(600),
         key: KEY,
         severity: SeverityEntry::default(),
+        suppressions: Default::default(),
+        access: crate::rules::AccessRules::default(),
     })
 }
 
@@ -72,7 +76,7 @@ fn updates_come_once_a_minute_and_only_with_news_and_idle_closes() {
     assert_eq!((last.first, last.last), (at(0), at(149)));
     out.clear();
     x.finish(at(100_001), &mut out);
-    assert!(out.is_empty(), "closed once");
+    assert_eq!(words(&out), ["service dicom"], "closed once; the service has had patients since");
 }
 
 #[test]
@@ -154,7 +158,9 @@ fn a_wild_clock_neither_loops_nor_floods() {
 #[test]
 fn severity_adds_the_points_that_apply() {
     let points = SeverityEntry::default();
-    let grade = |sample: Sample, direction| severity(&points, &sample.build(), direction);
+    let grade = |sample: Sample, direction| {
+        severity(&points, &sample.build(), direction, Answers::Unproven)
+    };
     let internal = NetworkDirection::Internal;
     let plain = grade(Sample::default(), internal);
     assert_eq!(plain, points.base + points.no_authentication);
@@ -326,4 +332,58 @@ proptest::proptest! {
         x.finish(at(5000), &mut out);
         check_life(&out, &x);
     }
+}
+
+/// A tracker with these suppressions.
+fn suppressing(text: &str) -> Exposures {
+    let dir = tempfile::tempdir().expect("folder");
+    std::fs::write(dir.path().join("site.toml"), text).expect("write");
+    let rules = crate::rules::RuleSet::load(Some(dir.path())).expect("rules");
+    let mut tracker = tracker();
+    tracker.adopt(&rules);
+    tracker
+}
+
+const SUPPRESSION: &str = "[[suppression]]\nid = \"known\"\ntitle = \"T\"\nowner = \"ops\"\n\
+                           reason = \"r\"\nexpires = 2026-03-01\nservice = [\"10.1.2.3:11112\"]\n";
+
+#[test]
+fn what_is_suppressed_is_counted_and_not_told() {
+    let (mut x, mut out) = (suppressing(SUPPRESSION), Vec::new());
+    assert!(!x.disclosure(Sample::default().build(), &mut out));
+    assert!(!x.disclosure(Sample { update: true, ..Sample::default() }.build(), &mut out));
+    assert!(x.disclosure(hl7(2).build(), &mut out));
+    let told = out.iter().filter(|e| matches!(e, Event::Disclosure { .. })).count();
+    assert_eq!((told, x.disclosures(), x.opened()), (1, 1, 1));
+    assert_eq!(x.patients(), Count { value: 1, estimate: false });
+    let counted = x.suppressed();
+    let [known] = counted.as_slice() else { panic!("{counted:?}") };
+    assert_eq!((&*known.id, known.events, known.disclosures), ("known", 2, 1));
+    // Which hosts speak what is told all the same.
+    let server = "10.1.2.3:11112".parse().expect("address");
+    assert!(out.iter().any(|e| matches!(e, Event::Service(s) if s.server == server)));
+}
+
+#[test]
+fn a_suppression_ends_with_its_day() {
+    let (mut x, mut out) = (suppressing(SUPPRESSION), Vec::new());
+    // T0 is 2026-03-01T10:15:02Z.
+    let late = at(14 * 3600);
+    assert!(!x.disclosure(Sample::default().build(), &mut out));
+    assert!(x.disclosure(Sample { patient: 2, time: late, ..Sample::default() }.build(), &mut out));
+    let counted = x.suppressed();
+    assert_eq!((counted[0].disclosures, counted[0].disclosures_since), (1, 1));
+    x.adopt(&crate::rules::RuleSet::load(None).expect("rules"));
+    assert!(x.disclosure(Sample { patient: 3, time: late, ..Sample::default() }.build(), &mut out));
+    assert_eq!(x.suppressed()[0].disclosures_since, 1);
+}
+
+#[test]
+fn one_patient_can_be_suppressed_by_pseudonym() {
+    let token = crate::exposure::samples::token(1);
+    let text = SUPPRESSION
+        .replace("service = [\"10.1.2.3:11112\"]", &format!("patient = [\"p_{token}\"]"));
+    let (mut x, mut out) = (suppressing(&text), Vec::new());
+    assert!(!x.disclosure(Sample::default().build(), &mut out));
+    assert!(x.disclosure(Sample { patient: 2, ..Sample::default() }.build(), &mut out));
 }

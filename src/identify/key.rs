@@ -1,6 +1,7 @@
 //! The secret of a deployment, and the pseudonyms made with it.
 
 use super::Token;
+use crate::content::Object;
 use crate::rules::Kind;
 use smallvec::SmallVec;
 use std::fs::File;
@@ -44,6 +45,19 @@ pub enum KeyError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// It is somebody else's, who could read or replace it.
+    #[error(
+        "key file {path} belongs to user {owner}; run: chown {user} {path}",
+        path = .path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who we are.
+        user: u32,
     },
     /// Others than the owner have access to the file.
     #[error(
@@ -98,12 +112,30 @@ impl Key {
     /// If the file cannot be read, is open to others than its owner, or holds no key. No error
     /// tells anything of what the file holds.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
+        Self::read(path, 0o077)
+    }
+
+    /// The key in a systemd credential. systemd may let the service in by an access list, which the
+    /// bits of the group then show (systemd.exec(5), LoadCredential=); the folder is closed to others.
+    ///
+    /// # Errors
+    /// As [`Key::from_file`].
+    pub fn from_credential(path: &Path) -> Result<Self, KeyError> {
+        Self::read(path, 0o037)
+    }
+
+    fn read(path: &Path, closed: u32) -> Result<Self, KeyError> {
         let io = |source| KeyError::Io { path: path.to_path_buf(), source };
         let file = File::open(path).map_err(io)?;
         // Asked of the open file: the path may name another one by now.
-        let mode = file.metadata().map_err(io)?.mode() & 0o777;
-        if mode & 0o077 != 0 {
+        let metadata = file.metadata().map_err(io)?;
+        let mode = metadata.mode() & 0o777;
+        if mode & closed != 0 {
             return Err(KeyError::Exposed { path: path.to_path_buf(), mode });
+        }
+        let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
+        if owner != 0 && owner != user {
+            return Err(KeyError::Foreign { path: path.to_path_buf(), owner, user });
         }
         let mut content = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE as usize));
         file.take(MAX_KEY_FILE).read_to_end(&mut content).map_err(io)?;
@@ -148,6 +180,11 @@ impl Key {
     /// The pseudonym of a patient by other pseudonyms.
     pub(in crate::identify) fn patient(&self, parts: &[&[u8]]) -> Token {
         self.pseudonym("patient", parts)
+    }
+
+    /// The pseudonym of an object by its unique identifier, for counting.
+    pub fn object(&self, object: Object, uid: &str) -> Token {
+        self.pseudonym(object.as_str(), &[uid.as_bytes()])
     }
 
     fn pseudonym(&self, purpose: &str, parts: &[&[u8]]) -> Token {
@@ -227,6 +264,25 @@ mod tests {
             let (_dir, path) = file(&(0..32).collect::<Vec<u8>>(), mode);
             let error = Key::from_file(&path).err().expect("refused").to_string();
             assert!(error.contains(&format!("chmod 600 {}", path.display())), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_credential_may_be_read_by_its_group_and_by_nobody_else() {
+        let bytes: Vec<u8> = (7..39).collect();
+        for (mode, good) in [(0o400, true), (0o440, true), (0o444, false), (0o460, false)] {
+            let (_dir, path) = file(&bytes, mode);
+            assert_eq!(Key::from_credential(&path).is_ok(), good, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_refused() {
+        let (_dir, path) = file(&(7..39).collect::<Vec<u8>>(), 0o600);
+        // Only root can give files away.
+        if std::os::unix::fs::chown(&path, Some(65_534), None).is_ok() {
+            let error = Key::from_file(&path).err().expect("refused").to_string();
+            assert!(error.contains("chown 0 ") && error.contains("65534"), "{error}");
         }
     }
 

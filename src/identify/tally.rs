@@ -1,5 +1,7 @@
 //! What identify counts; the pipeline adds it to the metrics.
 
+use super::{Key, Token};
+use crate::content::Object;
 use crate::rules::Kind;
 
 /// Why something was not kept.
@@ -42,8 +44,12 @@ pub struct Tally {
     pub below_policy: u64,
     /// Of these, records that hold nothing but pseudonyms.
     pub deidentified: u64,
+    /// Of these, records of phantoms and quality checks.
+    pub phantoms: u64,
     /// Values that name nobody (placeholders, impossible dates).
     pub implausible: u64,
+    /// Objects named, by their pseudonyms; some more than once.
+    pub objects: Vec<(Object, Token)>,
 }
 
 impl Default for Tally {
@@ -54,12 +60,22 @@ impl Default for Tally {
             records: 0,
             below_policy: 0,
             deidentified: 0,
+            phantoms: 0,
             implausible: 0,
+            objects: Vec::new(),
         }
     }
 }
 
 impl Tally {
+    /// An object was named.
+    pub fn object(&mut self, key: &Key, object: Object, uid: &str) {
+        // Padding differs by who encodes it (PS3.5 9.1).
+        let uid = uid.trim_matches(['\0', ' ']);
+        if !uid.is_empty() {
+            self.objects.push((object, key.object(object, uid)));
+        }
+    }
     /// Identifiers of disclosed patients, by kind: each once per patient and flow.
     pub fn identifiers(&self) -> impl Iterator<Item = (Kind, u64)> + '_ {
         Kind::ALL.iter().copied().zip(self.identifiers.iter().copied())
@@ -77,6 +93,7 @@ impl Tally {
         self.records += other.records;
         self.below_policy += other.below_policy;
         self.deidentified += other.deidentified;
+        self.phantoms += other.phantoms;
         self.implausible += other.implausible;
     }
     pub(in crate::identify) fn identifier(&mut self, kind: Kind) {

@@ -143,7 +143,7 @@ impl Cef {
         let context = &self.context;
         let mut line = Line(&mut self.line);
         match event {
-            Event::Disclosure { disclosure: d, severity: score, direction, exposure } => {
+            Event::Disclosure { disclosure: d, severity: score, direction, exposure, .. } => {
                 let finding = &d.finding;
                 line.start("phi-disclosure", &finding.alert.name, severity(*score));
                 common(&mut line, context, finding.time, Some(d.id));
@@ -228,6 +228,7 @@ fn common(line: &mut Line<'_>, context: &Context, time: Timestamp, id: Option<Ev
     if let Some(sensor) = &context.sensor {
         line.text("dvchost", sensor);
     }
+    line.labelled("flexString2", "keyId", &context.key_id);
 }
 
 impl Output for Cef {
@@ -256,7 +257,13 @@ impl Output for Cef {
         let faulty = run.inputs.iter().filter(|i| i.fault.is_some()).count();
         line.number("flexNumber1", "packetsSkipped", sum(&run.skipped));
         line.number("flexNumber2", "faultyInputs", faulty as u64);
-        line.labelled("cs1", "keyId", &run.key_id);
+        let suppressed: u64 = run.suppressed.iter().map(|s| s.disclosures).sum();
+        if suppressed > 0 {
+            line.labelled("cs2", "suppressed", &suppressed.to_string());
+        }
+        if run.reveal {
+            line.labelled("cs3", "reveal", "asked for; CEF carries no values");
+        }
         self.write()?;
         self.flush()
     }

@@ -25,6 +25,7 @@ pub struct Metrics {
     streams: IntCounterVec,
     streams_opaque: IntCounterVec,
     records: IntCounterVec,
+    messages: IntCounterVec,
     disclosures: IntCounterVec,
     identifiers: IntCounterVec,
     exposures_active: IntGaugeVec,
@@ -33,10 +34,16 @@ pub struct Metrics {
     worker_busy: GaugeVec,
     events_written: IntCounterVec,
     events_dropped: IntCounterVec,
+    suppressed: IntCounterVec,
+    rules_reloads: IntCounterVec,
+    rules_loaded: Gauge,
 }
 
 /// Where packets can be lost: values of `stage`. The kernel and the interface lose them unread.
 pub const DROPPED: [&str; 4] = ["kernel", "interface", "queue", "defragment"];
+
+/// How a reload can end: values of `result`.
+pub const RELOADS: [&str; 2] = ["ok", "failed"];
 
 /// Workers that get a label of their own; further ones share the last.
 pub const MAX_WORKERS: usize = 256;
@@ -96,6 +103,12 @@ impl Metrics {
                 "Records read.",
                 &["protocol", "content"],
             )?,
+            messages: counters(
+                r,
+                "phitap_messages_total",
+                "Messages read, by their type.",
+                &["protocol", "type"],
+            )?,
             disclosures: counters(
                 r,
                 "phitap_disclosures_total",
@@ -136,6 +149,26 @@ impl Metrics {
                 "Events that could not be written.",
                 &["output", "reason"],
             )?,
+            suppressed: counters(
+                r,
+                "phitap_disclosures_suppressed_total",
+                "Disclosure events that a suppression held back, revisions included.",
+                &["protocol"],
+            )?,
+            rules_reloads: counters(
+                r,
+                "phitap_rules_reloads_total",
+                "Reloads of the rules; after one that failed those in force stay.",
+                &["result"],
+            )?,
+            rules_loaded: {
+                let metric = Gauge::new(
+                    "phitap_rules_loaded_timestamp_seconds",
+                    "When the rules in force were loaded, Unix time.",
+                )?;
+                r.register(Box::new(metric.clone()))?;
+                metric
+            },
             registry,
         };
         let info = Opts::new("phitap_build_info", "Always 1; the label tells the version.")
@@ -164,7 +197,11 @@ impl Metrics {
         for kind in Kind::ALL {
             self.identifiers.with_label_values(&[kind.as_str()]);
         }
+        for result in RELOADS {
+            self.rules_reloads.with_label_values(&[result]);
+        }
         for protocol in crate::protocol::PROTOCOLS {
+            self.suppressed.with_label_values(&[protocol.name()]);
             self.streams.with_label_values(&[protocol.name()]);
             for severity in Severity::ALL {
                 self.disclosures.with_label_values(&[protocol.name(), severity.as_str()]);
@@ -217,6 +254,10 @@ impl Metrics {
     pub fn records(&self, protocol: &'static str, content: &'static str, records: u64) {
         self.records.with_label_values(&[protocol, content]).inc_by(records);
     }
+    /// Messages read; their types are a closed set.
+    pub fn messages(&self, protocol: &'static str, kind: &'static str, messages: u64) {
+        self.messages.with_label_values(&[protocol, kind]).inc_by(messages);
+    }
     /// A disclosure, the first time.
     pub fn disclosure(&self, protocol: &'static str, severity: Severity) {
         self.disclosures.with_label_values(&[protocol, severity.as_str()]).inc();
@@ -250,6 +291,20 @@ impl Metrics {
     /// Events that an output lost.
     pub fn events_dropped(&self, output: &'static str, reason: &'static str, events: u64) {
         self.events_dropped.with_label_values(&[output, reason]).inc_by(events);
+    }
+
+    /// A disclosure event that was held back.
+    pub fn suppressed(&self, protocol: &'static str) {
+        self.suppressed.with_label_values(&[protocol]).inc();
+    }
+    /// The rules were reloaded, or could not be.
+    pub fn rules_reloaded(&self, ok: bool) {
+        let [done, failed] = RELOADS;
+        self.rules_reloads.with_label_values(&[if ok { done } else { failed }]).inc();
+    }
+    /// When the rules in force were loaded.
+    pub fn rules_loaded(&self, at: crate::time::Timestamp) {
+        self.rules_loaded.set(at.unix_millis() as f64 / 1e3);
     }
 
     /// Packets and bytes read so far.

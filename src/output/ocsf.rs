@@ -32,9 +32,12 @@ struct Ocsf {
 }
 
 impl Ocsf {
-    fn write(&mut self, event: &Event<'_>) -> io::Result<()> {
+    fn write<'a>(&mut self, mut event: Event<'a>, key_id: &'a str) -> io::Result<()> {
+        if let Some(unmapped) = &mut event.unmapped {
+            unmapped.key_id = Some(key_id).filter(|id| !id.is_empty());
+        }
         self.line.clear();
-        serde_json::to_writer(&mut self.line, event)?;
+        serde_json::to_writer(&mut self.line, &event)?;
         self.line.push(b'\n');
         self.writer.write_all(&self.line)
     }
@@ -43,21 +46,22 @@ impl Ocsf {
 impl Output for Ocsf {
     fn event(&mut self, event: &x::Event) -> io::Result<()> {
         let context = std::mem::take(&mut self.context);
-        let result = self.write(&match event {
-            x::Event::Disclosure { disclosure, severity, direction, exposure } => {
+        let event = match event {
+            x::Event::Disclosure { disclosure, severity, direction, exposure, .. } => {
                 self::disclosure(disclosure, *severity, *direction, *exposure, &context)
             }
             x::Event::Exposure(exposure) => self::exposure(exposure, &context),
             x::Event::Asset(asset) => self::asset(asset, &context),
             x::Event::Service(service) => self::service(service, &context),
-        });
+        };
+        let result = self.write(event, &context.key_id);
         self.context = context;
         result
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
         let context = std::mem::take(&mut self.context);
-        let result = self.write(&run(summary, &context));
+        let result = self.write(run(summary, &context), &context.key_id);
         self.context = context;
         result?;
         self.flush()
@@ -222,6 +226,8 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             packets_skipped: Some(&r.skipped),
             packets_dropped: Some(&r.dropped),
             gap_bytes: Some(r.gap_bytes),
+            disclosures_suppressed: Some(r.suppressed.iter().map(|s| s.disclosures).sum()),
+            reveal: r.reveal.then_some(true),
             faulty_inputs: Some(
                 r.inputs.iter().filter(|i| i.fault.is_some()).map(|i| i.name.as_str()).collect(),
             ),

@@ -1,6 +1,6 @@
 //! What is to be said of a whole run.
 
-use crate::exposure::{Count, Losses};
+use crate::exposure::{Count, Losses, Suppressed};
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use crate::time::Timestamp;
@@ -55,6 +55,8 @@ pub struct RunSummary {
     pub overlap_conflicts: u64,
     /// Records read, by protocol and content.
     pub records: BTreeMap<(&'static str, &'static str), u64>,
+    /// Messages read, by protocol and type (`ADT^A01`).
+    pub messages: BTreeMap<(&'static str, &'static str), u64>,
     /// Identifiers found, by kind.
     pub identifiers: BTreeMap<Kind, u64>,
     /// Flows that no protocol recognised.
@@ -69,6 +71,8 @@ pub struct RunSummary {
     pub disclosures: u64,
     /// Exposures opened.
     pub exposures: u64,
+    /// What was known and accepted, by suppression.
+    pub suppressed: Vec<Suppressed>,
     /// What exposure could not count or report.
     pub losses: Losses,
     /// Which key made tokens and ids.

@@ -2,7 +2,7 @@
 
 use super::{Context, Format, InputReport, RunSummary};
 use crate::exposure::samples::{KEY, Sample, T0, at, hl7, http};
-use crate::exposure::{Event, Exposures, Settings};
+use crate::exposure::{Event, Exposures, Settings, Suppressed};
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use crate::time::Span;
@@ -28,6 +28,8 @@ pub(in crate::output) fn tracker() -> Exposures {
         idle: Span::seconds(600),
         key: KEY,
         severity: Default::default(),
+        suppressions: Default::default(),
+        access: Default::default(),
     })
 }
 
@@ -59,6 +61,7 @@ pub(in crate::output) fn run() -> RunSummary {
         gap_bytes: 2_900,
         overlap_conflicts: 1,
         records: [(("dicom", "dicom"), 12), (("hl7", "hl7v2"), 1), (("http", "json"), 1)].into(),
+        messages: [(("hl7", "ADT^A01"), 1)].into(),
         identifiers: [(Kind::Name, 14), (Kind::PatientId, 12), (Kind::Ssn, 1)].into(),
         unrecognised_flows: 3,
         encrypted_flows: 6,
@@ -66,6 +69,15 @@ pub(in crate::output) fn run() -> RunSummary {
         patients: crate::exposure::Count { value: 14, estimate: false },
         disclosures: 14,
         exposures: 3,
+        suppressed: vec![Suppressed {
+            id: "known-feed".into(),
+            owner: "interfaces@hospital.example".into(),
+            reason: "TLS comes with the engine's upgrade, CR-1042".into(),
+            expires: "2026-03-31".parse().expect("a day"),
+            events: 9,
+            disclosures: 7,
+            disclosures_since: 0,
+        }],
         key_id: "k_ab12".into(),
         ..RunSummary::default()
     }

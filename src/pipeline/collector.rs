@@ -1,10 +1,12 @@
 //! The collecting side: what workers found, put in the order of the capture, graded, written.
 
+use super::host::Shared;
 use super::stats::Stats;
 use super::worker::{Item, Order, Report};
-use crate::exposure::{Event, Exposures, Severity, Sighting};
+use crate::exposure::{Event, Exposures, Performed, Severity, Sighting};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, RunSummary};
+use crate::rules::RuleSet;
 use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;
@@ -14,6 +16,10 @@ pub struct Collector {
     exposures: Exposures,
     outputs: Vec<(&'static str, Box<dyn Output>)>,
     metrics: Arc<Metrics>,
+    shared: Arc<Shared>,
+    /// By which exposures are graded and suppressed, and which reload brought them.
+    rules: Arc<RuleSet>,
+    generation: u64,
     upto: Vec<u64>,
     /// A live run: exposures go on without packets. In a replay they go by disclosures alone, so that
     /// nothing depends on how the work was divided.
@@ -51,6 +57,7 @@ impl Collector {
         exposures: Exposures,
         outputs: Vec<(&'static str, Box<dyn Output>)>,
         metrics: Arc<Metrics>,
+        shared: Arc<Shared>,
         workers: usize,
         live: bool,
     ) -> Self {
@@ -62,6 +69,9 @@ impl Collector {
             exposures,
             outputs,
             metrics,
+            rules: shared.rules.current(),
+            generation: 0,
+            shared,
             upto: vec![0; workers],
             live,
             waiting: BinaryHeap::new(),
@@ -77,6 +87,9 @@ impl Collector {
     /// What the output said when it was written to; nothing is written after that.
     pub fn report(&mut self, worker: usize, report: Report) -> io::Result<()> {
         self.count(&report.stats);
+        if self.shared.rules.refresh(&mut self.rules, &mut self.generation) {
+            self.exposures.adopt(&self.rules);
+        }
         let report_clock = report.clock;
         self.upto[worker] = if report.last { u64::MAX } else { report.upto };
         self.waiting.extend(report.items.into_iter().map(|(order, item)| Waiting(order, item)));
@@ -94,8 +107,21 @@ impl Collector {
     fn take(&mut self, item: Item) {
         match item {
             Item::Disclosure(disclosure) => {
-                self.exposures.disclosure(*disclosure, &mut self.events)
+                let protocol = disclosure.protocol;
+                if !self.exposures.disclosure(*disclosure, &mut self.events) {
+                    self.metrics.suppressed(protocol);
+                }
             }
+            Item::Performance(what) => self.exposures.performed(
+                Performed {
+                    time: what.time,
+                    flow: &what.flow,
+                    protocol: what.protocol,
+                    activity: &what.activity,
+                    objects: &what.objects,
+                },
+                &mut self.events,
+            ),
             Item::Service(service) => self.exposures.service(
                 Sighting {
                     time: service.time,
@@ -161,6 +187,7 @@ impl Collector {
         summary.gap_bytes = stats.gap_bytes;
         summary.overlap_conflicts = stats.conflicts;
         summary.records = stats.records;
+        summary.messages = stats.messages;
         summary.identifiers = stats.identifiers;
         summary.unrecognised_flows = stats.unrecognised_flows;
         summary.encrypted_flows = stats.encrypted_flows;
@@ -168,6 +195,7 @@ impl Collector {
         summary.patients = self.exposures.patients();
         summary.disclosures = self.exposures.disclosures();
         summary.exposures = self.exposures.opened();
+        summary.suppressed = self.exposures.suppressed();
         summary.losses = self.exposures.losses();
         for (_, output) in &mut self.outputs {
             output.finish(&summary)?;
@@ -201,6 +229,9 @@ impl Collector {
         }
         for (&(protocol, content), &n) in &stats.records {
             m.records(protocol, content, n);
+        }
+        for (&(protocol, kind), &n) in &stats.messages {
+            m.messages(protocol, kind, n);
         }
         for (&kind, &n) in &stats.identifiers {
             m.identifiers(kind, n);

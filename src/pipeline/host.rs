@@ -3,14 +3,56 @@
 use crate::config::Limits;
 use crate::content::{self, Contents, Env};
 use crate::identify::{self, Collector, Finding, Key, Patients};
-use crate::protocol::{ContentId, Hint, Host, Reason, ServiceFacts, Want};
+use crate::protocol::{Activity, ContentId, Hint, Host, Object, Reason, ServiceFacts, Want};
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The rules in force, which a reload replaces.
+pub struct InForce {
+    /// Counts up with each reload, so that who has them need not lock to see that they are the same.
+    generation: AtomicU64,
+    rules: Mutex<Arc<RuleSet>>,
+}
+
+impl InForce {
+    /// These from the start.
+    pub fn new(rules: RuleSet) -> Self {
+        let rules = lean(rules);
+        Self { generation: AtomicU64::new(0), rules: Mutex::new(Arc::new(rules)) }
+    }
+    /// Those at this moment.
+    pub fn current(&self) -> Arc<RuleSet> {
+        Arc::clone(&self.rules.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+    /// Brings `held` up to date if it is not.
+    pub fn refresh(&self, held: &mut Arc<RuleSet>, generation: &mut u64) -> bool {
+        let now = self.generation.load(Ordering::Acquire);
+        if now == *generation {
+            return false;
+        }
+        *generation = now;
+        *held = self.current();
+        true
+    }
+    /// These from now on.
+    pub fn replace(&self, rules: RuleSet) {
+        let rules = Arc::new(lean(rules));
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules;
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// Without what only `phitap rules` shows: titles, references and samples of every entry.
+fn lean(rules: RuleSet) -> RuleSet {
+    RuleSet { entries: Vec::new(), ..rules }
+}
 
 /// What all workers share.
 pub struct Shared {
     /// The rules in force.
-    pub rules: RuleSet,
+    pub rules: InForce,
     /// Key and caps of identify.
     pub identify: identify::Settings,
     /// Keys event ids.
@@ -28,7 +70,7 @@ impl Shared {
                 patients_per_flow: limits.patients_per_flow,
                 identifiers_per_patient: limits.identifiers_per_patient,
             },
-            rules,
+            rules: InForce::new(rules),
         }
     }
 }
@@ -48,12 +90,16 @@ pub struct Tallies {
 pub struct FlowHost<'a> {
     /// Shared by all workers.
     pub shared: &'a Shared,
+    /// The rules under which the flow is read.
+    pub rules: &'a RuleSet,
     /// The flow's open contents.
     pub contents: &'a mut Contents,
     /// The flow's patients.
     pub patients: &'a mut Patients,
     /// What is known of the service.
     pub facts: &'a mut ServiceFacts,
+    /// What the flow did since this was last handed on.
+    pub activity: &'a mut Activity,
     /// Takes what is found.
     pub findings: &'a mut Vec<Finding>,
     /// Takes what is counted.
@@ -66,14 +112,14 @@ impl FlowHost<'_> {
     fn with<R>(&mut self, run: impl FnOnce(&mut Contents, &mut Env<'_>) -> R) -> R {
         let mut sink = Collector {
             settings: &self.shared.identify,
-            rules: &self.shared.rules,
+            rules: self.rules,
             now: self.now,
             patients: self.patients,
             out: self.findings,
             tally: &mut self.tallies.identify,
         };
         let mut env = Env {
-            rules: &self.shared.rules,
+            rules: self.rules,
             sink: &mut sink,
             facts: self.facts,
             tally: &mut self.tallies.content,
@@ -84,8 +130,14 @@ impl FlowHost<'_> {
     /// The flow has ended: ends contents and records that are still open.
     pub fn finish(&mut self) {
         self.with(|contents, env| contents.close_all(env));
-        let Shared { rules, identify, .. } = self.shared;
-        self.patients.finish(identify, rules, self.now, self.findings, &mut self.tallies.identify);
+        let identify = &self.shared.identify;
+        self.patients.finish(
+            identify,
+            self.rules,
+            self.now,
+            self.findings,
+            &mut self.tallies.identify,
+        );
     }
 }
 
@@ -104,6 +156,12 @@ impl Host for FlowHost<'_> {
     }
     fn facts(&mut self) -> &mut ServiceFacts {
         self.facts
+    }
+    fn activity(&mut self) -> &mut Activity {
+        self.activity
+    }
+    fn object(&mut self, object: Object, uid: &str) {
+        self.tallies.identify.object(&self.shared.identify.key, object, uid);
     }
     fn unit(&mut self, kind: &'static str) {
         self.tallies.content.record(kind);

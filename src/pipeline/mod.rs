@@ -13,6 +13,7 @@
 mod collector;
 mod host;
 pub mod lab;
+mod reload;
 mod route;
 mod run;
 mod setup;
@@ -22,5 +23,5 @@ mod work;
 mod worker;
 
 /// One flow without packets: for benches and fuzzing.
-pub use host::{FlowHost, Shared, Tallies};
-pub use run::{Outcome, RunError, run};
+pub use host::{FlowHost, InForce, Shared, Tallies};
+pub use run::{Outcome, RunError, run, wall_clock};

@@ -1,6 +1,7 @@
 //! A run from the first packet to the summary.
 
 use super::collector::Collector;
+use super::reload::{Reloader, warn_of_expired};
 use super::route::{Inline, Threads};
 use super::setup::Parts;
 use super::shard::{Counts, Route, Shards};
@@ -89,13 +90,23 @@ pub struct Outcome {
 /// What kept it from being done; faults of single inputs are in the summary instead.
 pub fn run(config: &Config) -> Result<Outcome, RunError> {
     let parts = Parts::new(config)?;
+    let rules = parts.shared.rules.current();
     tracing::info!(
-        rules = parts.shared.rules.entries.len(),
         key = parts.key_id,
         workers = parts.workers,
         memory = config.limits.memory,
         "set up"
     );
+    let goes_on = config.follow || matches!(config.source, Source::Interfaces(_));
+    if goes_on {
+        warn_of_expired(&rules, wall_clock());
+    }
+    drop(rules);
+    parts.metrics.rules_loaded(wall_clock());
+    if config.reveal {
+        say(config, "--reveal: the output holds patient data as it was sent; protect it");
+        warn_of_readers(config);
+    }
     let server = match config.metrics {
         Some(address) => Some(Server::start(address, Arc::clone(&parts.board))?),
         None => None,
@@ -104,10 +115,15 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
         say(config, &format!("serving metrics at http://{}/", server.address()));
     }
     let stop = Stop::on_signals()?;
+    // A replay that ends reads all of it under the same rules.
+    let reloader = goes_on
+        .then(|| Reloader::start(config, Arc::clone(&parts.shared), Arc::clone(&parts.metrics)))
+        .transpose()?;
     let outcome = match &config.source {
         Source::Files(paths) => replay(config, &parts, paths, &stop.flag),
         Source::Interfaces(names) => live(config, &parts, names, &stop.flag),
     };
+    drop(reloader);
     if let Some(server) = server {
         parts.board.stopping();
         server.stop();
@@ -152,13 +168,26 @@ impl Drop for Stop {
     }
 }
 
-fn say(config: &Config, text: &str) {
+/// Says so if others may read the file that values go to; it was there before.
+fn warn_of_readers(config: &Config) {
+    use std::os::unix::fs::MetadataExt as _;
+    let Some(path) = &config.output else { return };
+    if let Ok(of) = std::fs::metadata(path)
+        && of.is_file()
+        && of.mode() & 0o077 != 0
+    {
+        let (path, mode) = (path.display(), of.mode() & 0o777);
+        complain(&format!("others may read {path} (mode {mode:03o}); run: chmod 600 {path}"));
+    }
+}
+
+pub(super) fn say(config: &Config, text: &str) {
     if !config.quiet {
         complain(text);
     }
 }
 
-fn complain(text: &str) {
+pub(super) fn complain(text: &str) {
     // If standard error is gone there is nobody to tell.
     let _ = writeln!(io::stderr(), "phitap: {text}");
 }
@@ -357,12 +386,13 @@ fn count_lost(parts: &Parts, lost: &mut LiveCounters, now: LiveCounters) {
 
 /// How long a run takes, for people only: events do not depend on it.
 #[expect(clippy::disallowed_methods, reason = "never reaches an event")]
-fn stopwatch() -> Instant {
+pub(super) fn stopwatch() -> Instant {
     Instant::now()
 }
 
+/// The time of day.
 #[expect(clippy::disallowed_methods, reason = "a live capture ages without packets too")]
-fn wall_clock() -> Timestamp {
+pub fn wall_clock() -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }

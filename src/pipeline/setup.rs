@@ -11,7 +11,17 @@ use crate::output::metrics::Metrics;
 use crate::output::{self, Board, Context, Output, Sink};
 use crate::rules::RuleSet;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Name of the systemd credential that holds the key (systemd.exec(5), LoadCredential=).
+const CREDENTIAL: &str = "phitap.key";
+
+/// The key that systemd gave the service, if it did.
+fn credential() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);
+    path.exists().then_some(path)
+}
 
 /// What a run is made of before it starts.
 pub struct Parts {
@@ -30,10 +40,14 @@ pub struct Parts {
 impl Parts {
     /// Loads rules and key.
     pub fn new(config: &Config) -> Result<Self, RunError> {
-        let rules = RuleSet::load(config.rules.as_deref())?;
+        let rules = RuleSet::load(config.rules.as_deref())?.in_regions(&config.regions)?;
+        tracing::info!(rules = rules.entries.len(), "loaded");
         let key = match &config.key_file {
             Some(path) => Key::from_file(path)?,
-            None => Key::generate()?,
+            None => match credential() {
+                Some(path) => Key::from_credential(&path)?,
+                None => Key::generate()?,
+            },
         };
         let metrics = Arc::new(Metrics::new().map_err(|e| RunError::Internal(e.to_string()))?);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -67,11 +81,14 @@ impl Parts {
             colour: config.output.is_none() && std::io::stdout().is_terminal(),
             follow: matches!(config.source, Source::Interfaces(_)),
         };
+        let rules = self.shared.rules.current();
         let exposures = Exposures::new(exposure::Settings {
             home: config.home.clone(),
             idle: config.limits.exposure_idle,
             key: self.shared.event_key,
-            severity: self.shared.rules.policy.severity.clone(),
+            severity: rules.policy.severity.clone(),
+            suppressions: Arc::clone(&rules.suppressions),
+            access: rules.policy.access.clone(),
         });
         let output = (format.open)(Box::new(sink), context);
         let board: Box<dyn Output> = Box::new(Arc::clone(&self.board));
@@ -80,6 +97,7 @@ impl Parts {
             exposures,
             vec![(format.name, output), ("page", board)],
             metrics,
+            Arc::clone(&self.shared),
             self.workers,
             matches!(config.source, Source::Interfaces(_)),
         ))

@@ -8,14 +8,20 @@ use crate::config::Limits;
 use crate::content::Contents;
 use crate::exposure::{Disclosure, EventId};
 use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
-use crate::identify::{Finding, Patients};
-use crate::protocol::{Driver, DriverLimits, News, PROTOCOLS, Reason, ServiceFacts, encrypted};
+use crate::identify::{Finding, Patients, Token};
+use crate::protocol::{
+    Activity, Driver, DriverLimits, News, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
+};
+use crate::rules::RuleSet;
 use crate::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Datagrams of a UDP flow that are looked at.
 const UDP_LOOKS: u8 = 4;
+
+/// Objects of a flow that wait to be handed on.
+const MAX_OBJECTS: usize = 256;
 
 /// Where an item stands in the order of the run, whatever worker it came from: by the packet that
 /// brought it about, then by the first packet of its flow, then by its place in the flow.
@@ -33,8 +39,24 @@ pub struct Order {
 pub enum Item {
     /// A patient in a flow.
     Disclosure(Box<Disclosure>),
+    /// What a flow did since the last time.
+    Performance(Box<Performance>),
     /// A flow that spoke a known protocol has ended.
     Service(Box<Service>),
+}
+
+/// What a flow did.
+pub struct Performance {
+    /// Packet time.
+    pub time: Timestamp,
+    /// The flow.
+    pub flow: FlowInfo,
+    /// Its protocol.
+    pub protocol: &'static str,
+    /// What it did.
+    pub activity: Activity,
+    /// Objects it named, by their pseudonyms.
+    pub objects: Vec<(Object, Token)>,
 }
 
 /// A service that a flow proved.
@@ -77,11 +99,16 @@ enum State {
 }
 
 struct Analysis {
+    /// Those under which the content or record at hand began. Between two a flow holds none, so that
+    /// none outlive their replacement for long.
+    rules: Option<Arc<RuleSet>>,
     driver: Driver,
     contents: Contents,
     patients: Patients,
     facts: ServiceFacts,
     snapshot: Arc<ServiceFacts>,
+    activity: Activity,
+    objects: Vec<(Object, Token)>,
     encrypted: bool,
     content: &'static str,
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
@@ -107,6 +134,9 @@ struct Reported {
 /// What a worker's flows work with.
 struct Context {
     shared: Arc<Shared>,
+    /// The rules in force when the batch came, and which reload brought them.
+    rules: Arc<RuleSet>,
+    generation: u64,
     limits: DriverLimits,
     now: Timestamp,
     packet: u64,
@@ -133,6 +163,8 @@ impl Worker {
         Self {
             table: Table::new(table),
             context: Context {
+                rules: shared.rules.current(),
+                generation: 0,
                 shared,
                 limits: driver,
                 now: Timestamp::default(),
@@ -150,6 +182,8 @@ impl Worker {
 
     /// Works through a batch.
     pub fn run(&mut self, batch: &WorkBatch) -> Report {
+        let context = &mut self.context;
+        context.shared.rules.refresh(&mut context.rules, &mut context.generation);
         for work in &batch.work {
             match work {
                 Work::Segment(segment) => {
@@ -220,11 +254,14 @@ impl Context {
     /// A flow that is read from here on.
     fn reading(&self, flow: &FlowHead) -> State {
         State::Reading(Box::new(Analysis {
+            rules: None,
             driver: Driver::new(self.limits, flow.orientation),
             contents: Contents::default(),
             patients: Patients::of_flow(ends(flow)),
             facts: ServiceFacts::default(),
             snapshot: Arc::default(),
+            activity: Activity::default(),
+            objects: Vec::new(),
             encrypted: false,
             content: "",
             datagram: None,
@@ -248,9 +285,11 @@ impl Context {
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut host = FlowHost {
                 shared: &self.shared,
+                rules: analysis.rules.as_deref().unwrap_or(&self.rules),
                 contents: &mut analysis.contents,
                 patients: &mut analysis.patients,
                 facts: &mut analysis.facts,
+                activity: &mut analysis.activity,
                 findings: &mut self.findings,
                 tallies: &mut self.tallies,
                 now: self.now,
@@ -259,6 +298,12 @@ impl Context {
         }));
         match result {
             Ok(result) => {
+                let idle = analysis.contents.is_idle() && analysis.patients.is_idle();
+                if idle {
+                    analysis.rules = None;
+                } else {
+                    analysis.rules.get_or_insert_with(|| Arc::clone(&self.rules));
+                }
                 self.settle(flow, analysis);
                 Some(result)
             }
@@ -289,7 +334,14 @@ impl Context {
                 }
             }
         }
+        for named in self.tallies.identify.objects.drain(..) {
+            // The same one most often follows itself: a study has many images.
+            if analysis.objects.last() != Some(&named) {
+                analysis.objects.push(named);
+            }
+        }
         if self.tallies.content.records.is_empty()
+            && self.tallies.content.messages.is_empty()
             && self.tallies.content.given_up.is_empty()
             && self.tallies.anomalies.is_empty()
             && self.findings.is_empty()
@@ -301,6 +353,9 @@ impl Context {
             analysis.content = content;
             *stats.records.entry((protocol, content)).or_default() += n;
         }
+        for (kind, n) in self.tallies.content.messages.drain(..) {
+            *stats.messages.entry((protocol, kind)).or_default() += n;
+        }
         for (reason, n) in self.tallies.content.given_up.drain(..) {
             *stats.opaque.entry((protocol, reason)).or_default() += n;
         }
@@ -308,6 +363,9 @@ impl Context {
             *stats.anomalies.entry((protocol, reason)).or_default() += 1;
         }
         if self.findings.is_empty() {
+            if analysis.objects.len() >= MAX_OBJECTS || !analysis.activity.moves.is_empty() {
+                self.hand_on(flow, analysis);
+            }
             return;
         }
         if *analysis.snapshot != analysis.facts {
@@ -328,6 +386,23 @@ impl Context {
             self.report.items.push((order, Item::Disclosure(Box::new(disclosure))));
         }
         self.findings = findings;
+        self.hand_on(flow, analysis);
+    }
+
+    /// Passes on what the flow did, if anything.
+    fn hand_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
+        if analysis.activity.is_empty() && analysis.objects.is_empty() {
+            return;
+        }
+        let performance = Performance {
+            time: self.now,
+            flow: flow.info(analysis.driver.orientation().client),
+            protocol: analysis.driver.protocol().unwrap_or("unknown"),
+            activity: std::mem::take(&mut analysis.activity),
+            objects: std::mem::take(&mut analysis.objects),
+        };
+        let order = self.order(flow);
+        self.report.items.push((order, Item::Performance(Box::new(performance))));
     }
 }
 
@@ -413,6 +488,7 @@ impl Handler<State> for Context {
                     stats.unrecognised_flows += u64::from(!analysis.encrypted && flow.bytes > 0);
                     return;
                 };
+                self.hand_on(flow, &mut analysis);
                 let service = Service {
                     time: analysis.datagram.unwrap_or(self.now),
                     flow: info,
@@ -439,6 +515,8 @@ impl Handler<State> for Context {
                     + a.driver.memory()
                     + a.contents.memory()
                     + a.patients.memory()
+                    + a.activity.memory()
+                    + a.objects.capacity() * size_of::<(Object, Token)>()
             }
             State::Datagrams { .. } | State::Broken => 0,
         }

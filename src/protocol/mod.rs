@@ -4,6 +4,7 @@
 //! (`gap`) and the end (`close`) of each direction, takes the framing apart, and hands what it
 //! carries to a [`Host`]. It knows nothing of what the contents mean.
 
+mod activity;
 pub mod driver;
 pub mod encrypted;
 mod outlet;
@@ -18,6 +19,8 @@ pub mod http;
 pub mod http2;
 pub mod mllp;
 pub mod mqtt;
+pub mod ncpdp;
+pub mod poct1a;
 pub mod postgresql;
 pub mod raw;
 pub mod redis;
@@ -27,8 +30,9 @@ pub mod websocket;
 pub mod x12;
 
 pub use crate::flow::{Direction, End};
+pub use activity::{Activity, Counts, Move, Object};
 pub use driver::{Driver, DriverLimits, News};
-pub use service::{Authentication, Interface, ServiceFacts};
+pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts};
 
 use crate::time::Timestamp;
 
@@ -38,6 +42,8 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &mllp::Mllp,
     &astm::Astm,
     &x12::X12,
+    &poct1a::Poct1a,
+    &ncpdp::Ncpdp,
     &http2::Http2,
     &http::Http,
     &smtp::Smtp,
@@ -282,6 +288,12 @@ pub trait Host {
 
     /// What is known of the service; a protocol adds to it as it learns.
     fn facts(&mut self) -> &mut ServiceFacts;
+
+    /// What the flow did: a protocol counts in it what grows as the flow goes on.
+    fn activity(&mut self) -> &mut Activity;
+
+    /// An object was named whose distinct ones are counted. Its `uid` is not kept.
+    fn object(&mut self, object: Object, uid: &str);
 
     /// A protocol-level unit was read (message, object, response): counted per protocol and kind.
     /// `kind` comes from a closed set, it becomes a metric label (`dimse`, `message`, `request`).

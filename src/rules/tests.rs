@@ -223,7 +223,16 @@ fn lists_are_aligned() {
 fn alerts_weigh_records() {
     let rules = RuleSet::shipped().expect("shipped rules");
     let alert = |content, structured, kinds: &[Kind], patient_context, query| {
-        let record = RecordEvidence { content, structured, kinds, patient_context, query };
+        let (deidentified, listed) = (None, false);
+        let record = RecordEvidence {
+            content,
+            structured,
+            kinds,
+            patient_context,
+            query,
+            deidentified,
+            listed,
+        };
         rules.policy.alert(&record).map(|a| a.id.as_str())
     };
     use Kind::{BirthDate, Email, Name, PatientId, Sex};

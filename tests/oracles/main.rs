@@ -10,6 +10,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod dicom;
 mod http;
 mod identifiers;
 

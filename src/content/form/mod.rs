@@ -109,6 +109,12 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
         if let Some(about) = rules.keys.context(name).filter(|_| !value.trim().is_empty()) {
             record.mark(Marks::about(about));
         }
+        // QIDO-RS names attributes by tag, by keyword, or by the path to them (PS3.18 8.3.4.1).
+        let attribute = || crate::content::dicom::model::named(name, &rules.dicom);
+        if let Some(rule) = name.contains('.').then(attribute).flatten() {
+            record.add(&Meaning::of_patient(rule), 0, value.trim_end_matches('*'));
+            continue;
+        }
         let known = rules.keys.get(name).or_else(|| {
             let inner =
                 name.rsplit(['[', '.']).find(|part| !part.trim_end_matches(']').is_empty())?;
@@ -124,6 +130,8 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
             // A token may bring its system: `system|value`.
             let value = value.rsplit('|').next().unwrap_or("");
             record.add(&Meaning::whole(&element.rule), 0, bare_date(value));
+        } else if let Some(rule) = attribute() {
+            record.add(&Meaning::of_patient(rule), 0, value.trim_end_matches('*'));
         }
     }
     record.mark_from_afar(afar);

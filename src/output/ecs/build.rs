@@ -1,5 +1,6 @@
 //! From what exposure hands on to the shape of events.
 
+use super::dicom;
 use super::model::*;
 use crate::content::Mark;
 use crate::exposure as x;
@@ -14,8 +15,8 @@ const MAX_FAULTS: usize = 1_000;
 
 pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> {
     match event {
-        x::Event::Disclosure { disclosure, severity, direction, exposure } => {
-            self::disclosure(disclosure, *severity, *direction, *exposure, context)
+        x::Event::Disclosure { disclosure, severity, direction, exposure, access } => {
+            self::disclosure(disclosure, *severity, *direction, *exposure, access, context)
         }
         x::Event::Exposure(exposure) => self::exposure(exposure, context),
         x::Event::Asset(asset) => self::asset(asset, context),
@@ -28,6 +29,7 @@ fn disclosure<'a>(
     severity: u8,
     direction: x::NetworkDirection,
     exposure: x::EventId,
+    access: &'a x::Access,
     context: &'a Context,
 ) -> Event<'a> {
     let finding = &d.finding;
@@ -61,10 +63,11 @@ fn disclosure<'a>(
             records: Some(finding.records.into()),
             patient: Some(Patient {
                 token: Prefixed("p_", finding.patient),
+                same_as: d.person.map(|person| Prefixed("p_", person)),
                 identifiers: finding.identifiers.iter().map(identifier).collect(),
             }),
             marks: marks(&finding.marks),
-            service: Some(facts(&d.facts)),
+            service: Some(facts(&d.facts, access)),
             exposure: Some(Exposure { id: Text(exposure), detail: None }),
             key_id: &context.key_id,
             ..Phi::default()
@@ -99,7 +102,8 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
         rule: None,
         phi: Phi {
             marks: marks(&e.marks),
-            service: Some(facts(&e.facts)),
+            service: Some(facts(&e.facts, &e.access)),
+            dicom: dicom::of_exposure(e),
             exposure: Some(Exposure {
                 id: Text(e.id),
                 detail: Some(ExposureDetail {
@@ -107,6 +111,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
                     severity: x::Severity::of(e.severity).as_str(),
                     patients: e.patients.value,
                     patients_estimated: e.patients.estimate,
+                    patients_bounds: bounds(e.patients),
                     disclosures: e.disclosures,
                     records: e.records,
                     flows: e.flows,
@@ -139,7 +144,11 @@ fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
             vlan: None,
         }),
         rule: None,
-        phi: Phi { asset: Some(Asset { role: a.role.as_str() }), ..Phi::default() },
+        phi: Phi {
+            asset: Some(Asset { role: a.role.as_str() }),
+            key_id: &context.key_id,
+            ..Phi::default()
+        },
     }
 }
 
@@ -162,7 +171,12 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
             vlan: None,
         }),
         rule: None,
-        phi: Phi { service: Some(facts(&s.facts)), ..Phi::default() },
+        phi: Phi {
+            service: Some(facts(&s.facts, &s.access)),
+            dicom: dicom::of_service(s),
+            key_id: &context.key_id,
+            ..Phi::default()
+        },
     }
 }
 
@@ -178,6 +192,10 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
     let mut records: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     for ((protocol, content), n) in &r.records {
         records.entry(*protocol).or_default().insert(*content, *n);
+    }
+    let mut messages: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for ((protocol, kind), n) in &r.messages {
+        messages.entry(*protocol).or_default().insert(*kind, *n);
     }
     Event {
         // A run without packets has no packet time.
@@ -216,11 +234,14 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                     overlap_conflicts: r.overlap_conflicts,
                 },
                 records,
+                messages,
                 identifiers: r.identifiers.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
                 disclosures: r.disclosures,
                 exposures: r.exposures,
                 patients: r.patients.value,
                 patients_estimated: r.patients.estimate,
+                patients_bounds: bounds(r.patients),
+                suppressions: r.suppressed.iter().map(suppression).collect(),
                 inputs: Inputs { total: r.inputs.len(), faulty: faulty.take(MAX_FAULTS).collect() },
                 losses: Losses {
                     exposures_closed_early: r.losses.exposures_closed_early,
@@ -232,6 +253,23 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             key_id: &r.key_id,
             ..Phi::default()
         },
+    }
+}
+
+fn bounds(patients: x::Count) -> Option<Bounds> {
+    let (low, high) = patients.bounds();
+    patients.estimate.then_some(Bounds { low, high })
+}
+
+fn suppression(s: &x::Suppressed) -> Suppression<'_> {
+    Suppression {
+        id: &s.id,
+        owner: &s.owner,
+        reason: &s.reason,
+        expires: Text(s.expires),
+        events: s.events,
+        disclosures: s.disclosures,
+        disclosures_since: s.disclosures_since,
     }
 }
 
@@ -300,7 +338,7 @@ fn identifier(i: &crate::identify::Identifier) -> Identifier<'_> {
     }
 }
 
-fn facts(f: &ServiceFacts) -> Service<'_> {
+fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
     let [client_class, server_class] = &f.implementation_class;
     let [client_version, server_version] = &f.implementation_version;
     Service {
@@ -318,6 +356,7 @@ fn facts(f: &ServiceFacts) -> Service<'_> {
         client_implementation: implementation(client_class, client_version),
         server_implementation: implementation(server_class, server_version),
         sop_classes: &f.sop_classes,
+        sop_class_names: dicom::names(&f.sop_classes),
         transfer_syntaxes: &f.transfer_syntaxes,
         dimse: &f.dimse,
         modalities: &f.modalities,
@@ -330,7 +369,9 @@ fn facts(f: &ServiceFacts) -> Service<'_> {
         version: f.version.as_deref(),
         processing_id: f.processing_id.as_deref(),
         message_types: &f.message_types,
+        messages: f.messages.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
         acknowledged: f.acknowledged,
+        acknowledgments: f.acknowledgments.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
         method: f.method.as_deref(),
         host: f.host.as_deref(),
         path: f.path.as_deref(),
@@ -338,6 +379,8 @@ fn facts(f: &ServiceFacts) -> Service<'_> {
         software: f.software.as_deref(),
         rejected: f.rejected.as_deref(),
         aborted: f.aborted.as_deref(),
+        association: f.association.as_deref().map(dicom::association),
+        access: dicom::access(access),
     }
 }
 
@@ -363,7 +406,10 @@ const fn mark(mark: Mark) -> &'static str {
         Mark::Diagnosis => "diagnosis",
         Mark::Result => "result",
         Mark::Medication => "medication",
+        Mark::Allergy => "allergy",
+        Mark::Procedure => "procedure",
         Mark::BurnedIn => "burned_in",
+        Mark::Phantom => "phantom",
     }
 }
 

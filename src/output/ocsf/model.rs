@@ -195,4 +195,10 @@ pub struct Unmapped<'a> {
     pub gap_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub faulty_inputs: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disclosures_suppressed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reveal: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<&'a str>,
 }

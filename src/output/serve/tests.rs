@@ -18,6 +18,8 @@ fn board() -> Arc<Board> {
         idle: crate::time::Span::seconds(60),
         key: KEY,
         severity: Default::default(),
+        suppressions: Default::default(),
+        access: Default::default(),
     });
     let mut events = Vec::new();
     exposures.disclosure(hl7(1).build(), &mut events);
@@ -140,6 +142,8 @@ fn the_table_is_capped_and_closed_exposures_go_first() {
         idle: crate::time::Span::seconds(60),
         key: KEY,
         severity: Default::default(),
+        suppressions: Default::default(),
+        access: Default::default(),
     });
     let mut events = Vec::new();
     let servers: Vec<String> =

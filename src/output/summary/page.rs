@@ -3,7 +3,7 @@
 use super::text::{bytes, count, foreign, number, span};
 use super::{Context, RunSummary};
 use crate::content::Mark;
-use crate::exposure::{Count, Exposure, NetworkDirection, Severity};
+use crate::exposure::{Answers, Count, Exposure, NetworkDirection, Severity};
 use crate::protocol::{Authentication, ServiceFacts};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -27,7 +27,12 @@ pub(super) fn page(worst: &[&Exposure], run: &RunSummary, context: &Context) -> 
     header(&mut out, run);
     out.push('\n');
     if worst.is_empty() {
-        heading(&mut out, "No patient data seen in cleartext.", context);
+        let title = if run.suppressed.iter().any(|s| s.disclosures > 0) {
+            "No patient data seen in cleartext but what is known and accepted."
+        } else {
+            "No patient data seen in cleartext."
+        };
+        heading(&mut out, title, context);
     } else {
         let patients = patients(run.patients);
         let all = run.exposures.max(worst.len() as u64);
@@ -44,6 +49,7 @@ pub(super) fn page(worst: &[&Exposure], run: &RunSummary, context: &Context) -> 
             let _ = writeln!(out, "\n... and {more} less severe; --format ecs lists them all.");
         }
     }
+    suppressed(&mut out, run, context);
     out.push('\n');
     unread(&mut out, run, context);
     out.push('\n');
@@ -89,6 +95,7 @@ fn block(out: &mut String, e: &Exposure, run: &RunSummary, context: &Context) {
     let mut over: Vec<String> = e.operations.iter().map(|o| foreign(o, MAX_NAME)).collect();
     over.extend(ends(&e.facts));
     item(out, BLOCK, "Over", &over, ", ");
+    item(out, BLOCK, "Passed", &passed(e), ", ");
     let kinds: Vec<String> = e
         .kinds
         .iter()
@@ -96,6 +103,32 @@ fn block(out: &mut String, e: &Exposure, run: &RunSummary, context: &Context) {
         .collect();
     item(out, BLOCK, "Shows", &kinds, ", ");
     item(out, BLOCK, "How exposed", &exposed(e), "; ");
+}
+
+/// What was handed over, by whom and where to, as far as it is more than records.
+fn passed(e: &Exposure) -> Vec<String> {
+    let about = |n: Count, what: &str, whats: &str| {
+        let about = if n.estimate { "about " } else { "" };
+        let noun = if n.value == 1 { what } else { whats };
+        (n.value > 0).then(|| format!("{about}{} {noun}", number(n.value)))
+    };
+    let figures = &e.figures;
+    let mut all: Vec<String> = [
+        about(figures.instances, "instance", "instances"),
+        about(figures.studies, "study", "studies"),
+        about(figures.commitments, "commitment", "commitments"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let refused: u64 =
+        figures.operations.iter().filter(|((_, o), _)| *o == "refused").map(|(_, n)| *n).sum();
+    if refused > 0 {
+        all.push(format!("{} refused", number(refused)));
+    }
+    all.extend(e.moved_for.iter().map(|client| format!("asked for by {client}")));
+    all.extend(e.moved_to.iter().map(|server| format!("sent on to {server}")));
+    all
 }
 
 /// `at 10:15:02`, `10:15:02 to 10:16:00`; with the day if the run had more than one.
@@ -123,10 +156,16 @@ fn ends(f: &ServiceFacts) -> Vec<String> {
         (None, Some(to)) => Some(format!("{what} to {to}")),
         (None, None) => None,
     };
+    let list = |what: &str, titles: Option<&Vec<String>>| {
+        let titles: Vec<String> = titles?.iter().map(|t| foreign(t, MAX_NAME)).collect();
+        (!titles.is_empty()).then(|| format!("{what} {}", titles.join(" ")))
+    };
     let [_, software] = &f.implementation_version;
     [
         pair("AE", name(&f.calling_aet), name(&f.called_aet)),
         pair("application", name(&f.sending_application), name(&f.receiving_application)),
+        list("move to", f.association.as_ref().map(|a| &a.move_destinations)),
+        list("moved for", f.association.as_ref().map(|a| &a.move_originators)),
         name(&f.version).map(|v| format!("version {v}")),
         name(&f.host).map(|h| format!("host {h}")),
         name(&f.path).map(|p| format!("path {p}")),
@@ -154,6 +193,9 @@ fn exposed(e: &Exposure) -> Vec<String> {
         Authentication::Unknown => "authentication not visible".to_owned(),
         other => format!("authentication {}", other.as_str()),
     });
+    if e.access.answers() == Answers::Anyone {
+        all.push("ANSWERS ANYONE".to_owned());
+    }
     for interface in e.facts.interfaces.iter().filter(|i| i.open) {
         all.push(format!("OPEN {} ({})", interface.kind.as_str(), interface.product));
     }
@@ -164,7 +206,7 @@ fn exposed(e: &Exposure) -> Vec<String> {
         all.push(format!("CREDENTIALS IN CLEAR{kinds}"));
     }
     let marked = |wanted: &[Mark]| e.marks.iter().any(|m| wanted.contains(m));
-    if marked(&[Mark::Diagnosis, Mark::Result, Mark::Medication]) {
+    if marked(&Mark::HEALTH) {
         all.push("with health data".to_owned());
     }
     if marked(&[Mark::BurnedIn]) {
@@ -177,6 +219,33 @@ fn exposed(e: &Exposure) -> Vec<String> {
         all.push("some marked as de-identified".to_owned());
     }
     all
+}
+
+/// What was known and accepted, and what no longer is.
+fn suppressed(out: &mut String, run: &RunSummary, context: &Context) {
+    if run.suppressed.is_empty() {
+        return;
+    }
+    out.push('\n');
+    heading(out, "WHAT WAS SUPPRESSED", context);
+    for s in run.suppressed.iter().take(MAX_FAULTS) {
+        let why = format!("{}: {}", foreign(&s.owner, MAX_NAME), foreign(&s.reason, 200));
+        let mut items = Vec::new();
+        if s.disclosures > 0 {
+            items.push(format!("{} until {}", count(s.disclosures, "disclosure"), s.expires));
+        }
+        if s.disclosures_since > 0 {
+            let since = count(s.disclosures_since, "disclosure");
+            items.push(format!("ENDED on {}, {since} reported since", s.expires));
+        }
+        items.push(why);
+        let _ = writeln!(out, "  {}", foreign(&s.id, WIDTH - SECTION.0));
+        item(out, SECTION, "", &items, ", ");
+    }
+    let more = run.suppressed.len().saturating_sub(MAX_FAULTS);
+    if more > 0 {
+        item(out, SECTION, "", &[format!("and {}", count(more as u64, "more suppression"))], "");
+    }
 }
 
 fn unread(out: &mut String, run: &RunSummary, context: &Context) {
@@ -268,6 +337,11 @@ fn totals(out: &mut String, run: &RunSummary, context: &Context) {
         })
         .collect();
     item(out, SECTION, "Records", &records, ", ");
+    let messages: Vec<String> =
+        run.messages.iter().map(|((_, kind), n)| format!("{kind} {}", number(*n))).collect();
+    if !messages.is_empty() {
+        item(out, SECTION, "Messages", &messages, ", ");
+    }
     let kinds: Vec<String> = run
         .identifiers
         .iter()
@@ -306,8 +380,11 @@ fn sum(map: &BTreeMap<&'static str, u64>) -> u64 {
 }
 
 fn patients(n: Count) -> String {
-    let about = if n.estimate { "about " } else { "" };
-    format!("{about}{}", count(n.value, "patient"))
+    if !n.estimate {
+        return count(n.value, "patient");
+    }
+    let (low, high) = n.bounds();
+    format!("about {} ({} to {})", count(n.value, "patient"), number(low), number(high))
 }
 
 /// A label and its items, wrapped between items, or between words where an item is too long for a

@@ -29,6 +29,23 @@ fn nothing_found_and_nothing_missed_is_said_in_words() {
 }
 
 #[test]
+fn what_is_suppressed_is_never_left_out() {
+    let mut over = run().suppressed.remove(0);
+    over.disclosures_since = 2;
+    let only = RunSummary { suppressed: vec![over], ..RunSummary::default() };
+    let said = page(&[], &only);
+    assert!(said.contains("No patient data seen in cleartext but what is known"), "{said}");
+    assert!(said.contains("ENDED on 2026-03-31, 2 disclosures reported since"), "{said}");
+}
+
+#[test]
+fn an_estimate_has_bounds() {
+    let patients = crate::exposure::Count { value: 160_000, estimate: true };
+    let said = page(&events(), &RunSummary { patients, ..run() });
+    assert!(said.contains("about 160 000 patients (152 200 to 167 800)"), "{said}");
+}
+
+#[test]
 fn foreign_names_neither_steer_the_terminal_nor_break_the_width() {
     let long = |c: char| Some(String::from(c).repeat(250));
     let facts = ServiceFacts {

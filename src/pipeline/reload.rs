@@ -1,0 +1,151 @@
+//! Rules that change while a run goes on: on SIGHUP, or when a file of `--rules` does.
+//!
+//! New rules are loaded and compiled beside those in force, and take their place at once or, if they
+//! are faulty, not at all. No flow is lost: one in the middle of a content or a record ends that
+//! under the rules under which it began, and goes on under the new ones.
+
+use super::host::Shared;
+use super::run::{complain, say, stopwatch, wall_clock};
+use crate::config::Config;
+use crate::output::metrics::Metrics;
+use crate::rules::RuleSet;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often it looks for a signal.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Looks between two looks at the files. A file counts once it has been the same twice: an editor may
+/// still be writing it.
+const FILES_EVERY: u32 = 5;
+/// Files looked at.
+const MAX_FILES: usize = 4_096;
+
+/// Reloads the rules for as long as it lives.
+pub struct Reloader {
+    stop: Arc<AtomicBool>,
+    signal: signal_hook::SigId,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reloader {
+    /// Starts to watch.
+    ///
+    /// # Errors
+    /// If the system gives no thread or no signal.
+    pub fn start(config: &Config, shared: Arc<Shared>, metrics: Arc<Metrics>) -> io::Result<Self> {
+        let (stop, hangup) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let signal = signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&hangup))?;
+        let watch = Watch { shared, metrics, config: config.clone() };
+        let stopped = Arc::clone(&stop);
+        let run = move || watch.run(&stopped, &hangup);
+        let thread = std::thread::Builder::new().name("rules".into()).spawn(run)?;
+        Ok(Self { stop, signal, thread: Some(thread) })
+    }
+}
+
+impl Drop for Reloader {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        signal_hook::low_level::unregister(self.signal);
+    }
+}
+
+/// What the files of a folder look like from outside.
+type Look = Vec<(PathBuf, i64, i64, u64, u64)>;
+
+struct Watch {
+    shared: Arc<Shared>,
+    metrics: Arc<Metrics>,
+    config: Config,
+}
+
+impl Watch {
+    fn run(&self, stop: &AtomicBool, hangup: &AtomicBool) {
+        let mut known = self.look();
+        let mut changed: Option<Option<Look>> = None;
+        let mut looks = 0u32;
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK_EVERY);
+            looks = looks.wrapping_add(1);
+            if hangup.swap(false, Ordering::Relaxed) {
+                known = self.look();
+                changed = None;
+                self.reload();
+            } else if looks.is_multiple_of(FILES_EVERY) && self.config.rules.is_some() {
+                let now = self.look();
+                if now == known {
+                    changed = None;
+                } else if changed.as_ref() == Some(&now) {
+                    known = now;
+                    changed = None;
+                    self.reload();
+                } else {
+                    changed = Some(now);
+                }
+            }
+        }
+    }
+
+    fn look(&self) -> Option<Look> {
+        self.config.rules.as_deref().and_then(|dir| look(dir).ok())
+    }
+
+    fn reload(&self) {
+        let started = stopwatch();
+        // Whatever a file does to the loader, the rules in force stay.
+        let load = || RuleSet::load(self.config.rules.as_deref())?.in_regions(&self.config.regions);
+        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load));
+        match loaded {
+            Ok(Ok(rules)) => {
+                let (n, now) = (rules.entries.len(), wall_clock());
+                warn_of_expired(&rules, now);
+                self.shared.rules.replace(rules);
+                self.metrics.rules_reloaded(true);
+                self.metrics.rules_loaded(now);
+                let took = started.elapsed().as_millis();
+                say(&self.config, &format!("rules reloaded: {n} rules in {took} ms"));
+            }
+            Ok(Err(error)) => self.keep(&error.to_string()),
+            Err(_) => self.keep("internal error"),
+        }
+    }
+
+    fn keep(&self, why: &str) {
+        self.metrics.rules_reloaded(false);
+        complain(&format!("rules not reloaded, those in force stay: {why}"));
+    }
+}
+
+/// Says which suppressions no longer hold.
+pub fn warn_of_expired(rules: &RuleSet, now: crate::time::Timestamp) {
+    for over in rules.suppressions.expired(now) {
+        let (file, line) = &over.source;
+        complain(&format!(
+            "{file}:{line}: suppression {} ended on {} and no longer holds; ask {}",
+            over.id, over.expires, over.owner
+        ));
+    }
+}
+
+/// The rule files of a folder, in order of name.
+fn look(dir: &Path) -> io::Result<Look> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir)?.take(MAX_FILES) {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            // Through links: a ConfigMap swaps one.
+            let of = std::fs::metadata(&path)?;
+            files.push((path, of.mtime(), of.mtime_nsec(), of.len(), of.ino()));
+        }
+    }
+    files.sort();
+    Ok(files)
+}

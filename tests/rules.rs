@@ -1,0 +1,429 @@
+//! `phitap rules`, suppressions, and rules that change while a run goes on, as their users meet them.
+
+mod common;
+
+use common::{Key, PHITAP, ROOT, Run, events, is, phitap, string};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One connection with many messages, one after the other.
+const PERSISTENT: &str = "fixtures/captures/hl7-adt-a08-persistent.pcap";
+
+/// A folder of rules.
+struct Rules(tempfile::TempDir);
+
+impl Rules {
+    fn new(text: &str) -> Self {
+        let rules = Self(tempfile::tempdir().expect("folder"));
+        rules.write(text);
+        rules
+    }
+    fn write(&self, text: &str) {
+        std::fs::write(self.0.path().join("site.toml"), text).expect("rules");
+    }
+    fn path(&self) -> String {
+        self.0.path().display().to_string()
+    }
+}
+
+fn capture(name: &str) -> PathBuf {
+    Path::new(ROOT).join(name)
+}
+
+fn replay(rules: &Rules, more: &[&str]) -> Run {
+    let capture = capture(PERSISTENT).display().to_string();
+    let rules = rules.path();
+    let given = ["replay", "--format", "json", "--rules", &rules, &capture];
+    phitap(given.iter().chain(more))
+}
+
+fn disclosures(run: &Run) -> Vec<Value> {
+    events(&run.out).into_iter().filter(|e| is(e, "phi-disclosure")).collect()
+}
+
+const SUPPRESSION: &str = r#"
+[[suppression]]
+id = "known-feed"
+title = "The feed of the ward, until it has TLS"
+owner = "interfaces@hospital.example"
+reason = "CR-1042"
+expires = 2099-12-31
+rule = ["hl7-patient"]
+match = ["rule=hl7-patient client=10.1.2.3"]
+no_match = ["rule=structured-patient"]
+"#;
+
+#[test]
+fn rules_are_listed_checked_and_tested() {
+    let list = phitap(["rules", "list"]);
+    assert_eq!(list.status, Some(0), "{}", list.err);
+    let head = list.out.lines().next().expect("a table");
+    for column in ["ID", "SECTION", "KIND", "SH", "WHERE", "TITLE", "REFERENCE"] {
+        assert!(head.split_whitespace().any(|word| word == column), "no {column}: {head}");
+    }
+    let name = list.out.lines().find(|l| l.starts_with("dicom-patient-name ")).expect("a rule");
+    let cells: Vec<&str> = name.split_whitespace().collect();
+    assert_eq!(&cells[1..5], &["dicom", "name", "A", "(0010,0010)"], "{name}");
+
+    let own = Rules::new(&format!("disable = [\"text-email\"]\n{SUPPRESSION}"));
+    for action in ["list", "check", "test"] {
+        let run = phitap(["rules", action, "--rules", &own.path()]);
+        assert_eq!(run.status, Some(0), "{action}: {}{}", run.out, run.err);
+        assert_eq!(run.out.contains("text-email "), false, "{action}: {}", run.out);
+        assert!(action == "test" || run.out.contains("suppression"), "{}", run.out);
+    }
+    own.write(&SUPPRESSION.replace("no_match = [\"rule=structured", "no_match = [\"rule=hl7"));
+    let run = phitap(["rules", "test", "--rules", &own.path()]);
+    assert_eq!(run.status, Some(1));
+    assert!(run.out.contains("site.toml:2: known-feed takes \"rule=hl7-patient\""), "{}", run.out);
+    own.write(&SUPPRESSION.replace("2099-12-31", "2020-12-31"));
+    let run = phitap(["rules", "check", "--rules", &own.path()]);
+    assert_eq!(run.status, Some(0));
+    assert!(run.out.contains("warning: known-feed ended on 2020-12-31"), "{}", run.out);
+}
+
+#[test]
+fn faults_of_rules_name_file_line_and_reason() {
+    let key = "[[key]]\nid = \"k\"\ntitle = \"K\"\nnames = [\"qqq\"]\nkind = \"name\"\n";
+    for (text, line, reason) in [
+        ("[[key]\n", 1, "unclosed"),
+        (&*format!("{key}colour = 1\n"), 6, "unknown field `colour`"),
+        (&*key.replace("\"name\"", "\"nmae\""), 5, "unknown variant `nmae`"),
+        (&*format!("{key}{key}"), 6, "already used in line 1"),
+        (&*SUPPRESSION.replace("2099-12-31", "\"31.12.2099\""), 7, "2026-12-31"),
+        (
+            &*SUPPRESSION.replace("rule = [\"hl7-patient\"]", "client = [\"10.1.2.3/8\"]"),
+            8,
+            "10.0.0.0/8",
+        ),
+        ("disable = [\"no-such-rule\"]\n", 1, "no-such-rule"),
+    ] {
+        let own = Rules::new(text);
+        for action in ["list", "check", "test"] {
+            let run = phitap(["rules", action, "--rules", &own.path()]);
+            assert_eq!(run.status, Some(1), "{text}");
+            assert_eq!(
+                run.err.lines().next().map(|l| l.contains(&format!("site.toml:{line}: "))),
+                Some(true),
+                "{}",
+                run.err
+            );
+            assert!(run.err.contains(reason), "{}", run.err);
+        }
+        assert_eq!(replay(&own, &[]).status, Some(1));
+    }
+}
+
+#[test]
+fn what_is_suppressed_is_counted_in_every_output() {
+    let none = Rules::new("");
+    let all = disclosures(&replay(&none, &[]));
+    assert!(all.len() > 3);
+    let own = Rules::new(SUPPRESSION);
+    let folder = tempfile::tempdir().expect("folder");
+    let metrics = folder.path().join("m").display().to_string();
+    let run = replay(&own, &["--metrics-file", &metrics, "--fail-on", "low"]);
+    assert_eq!(run.status, Some(0), "nothing was found: {}", run.err);
+    assert!(disclosures(&run).is_empty(), "{}", run.out);
+    let last = events(&run.out).pop().expect("summary");
+    let said = &last["phi"]["run"]["suppressions"][0];
+    assert_eq!(said["id"], "known-feed");
+    assert_eq!(said["expires"], "2099-12-31");
+    assert_eq!(said["events"].as_u64(), Some(all.len() as u64), "{said}");
+    assert_eq!(last["phi"]["run"]["patients"], 0);
+    let metrics = std::fs::read_to_string(&metrics).expect("metrics");
+    let line = format!("phitap_disclosures_suppressed_total{{protocol=\"hl7\"}} {}", all.len());
+    assert!(metrics.lines().any(|l| l == line), "{metrics}");
+    let page = replay(&own, &["--format", "summary"]);
+    assert!(page.status == Some(2), "--format twice");
+    let capture = capture(PERSISTENT).display().to_string();
+    let page = phitap(["replay", "--rules", &own.path(), &capture]);
+    assert!(
+        page.out.contains("WHAT WAS SUPPRESSED") && page.out.contains("CR-1042"),
+        "{}",
+        page.out
+    );
+    // After its last day, by the time of the packets, it holds no longer.
+    own.write(&SUPPRESSION.replace("2099-12-31", "2001-01-01"));
+    let run = replay(&own, &[]);
+    assert_eq!(disclosures(&run).len(), all.len());
+    let last = events(&run.out).pop().expect("summary");
+    let since = &last["phi"]["run"]["suppressions"][0]["disclosures_since"];
+    assert!(since.as_u64() > Some(0), "{last}");
+}
+
+#[test]
+fn one_patient_is_suppressed_by_the_token_that_events_show() {
+    let (none, key) = (Rules::new(""), Key::new());
+    let all = disclosures(&replay(&none, &["--key-file", &key.path()]));
+    let tokens: BTreeSet<&str> =
+        all.iter().map(|e| string(&e["phi"]["patient"]["token"])).collect();
+    let one = tokens.first().expect("a patient");
+    let own = Rules::new(&SUPPRESSION.replace(
+        "rule = [\"hl7-patient\"]\nmatch = [\"rule=hl7-patient client=10.1.2.3\"]",
+        &format!("patient = [\"{one}\"]"),
+    ));
+    let rest = disclosures(&replay(&own, &["--key-file", &key.path()]));
+    let left: BTreeSet<&str> = rest.iter().map(|e| string(&e["phi"]["patient"]["token"])).collect();
+    assert_eq!(left.len() + 1, tokens.len());
+    assert!(!left.contains(one));
+}
+
+/// A run that goes on: a capture file that grows.
+struct Following {
+    child: Child,
+    file: std::fs::File,
+    events: Receiver<Value>,
+    said: Receiver<String>,
+    heard: Vec<String>,
+    _folder: tempfile::TempDir,
+}
+
+impl Following {
+    fn start(rules: &Rules, begin: &[u8]) -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("growing.pcap");
+        let mut file = std::fs::File::create(&path).expect("capture");
+        file.write_all(begin).expect("capture");
+        let mut child = Command::new(PHITAP)
+            .args(["replay", "--follow", "--format", "json", "--metrics", "127.0.0.1:0"])
+            .args(["--rules", &rules.path()])
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("phitap starts");
+        let (events, said) = (channel(), channel());
+        let out = BufReader::new(child.stdout.take().expect("piped"));
+        let err = BufReader::new(child.stderr.take().expect("piped"));
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                let _ = events.0.send(serde_json::from_str(&line).expect("JSON"));
+            }
+        });
+        std::thread::spawn(move || {
+            for line in err.lines().map_while(Result::ok) {
+                let _ = said.0.send(line);
+            }
+        });
+        Self { child, file, events: events.1, said: said.1, heard: Vec::new(), _folder: folder }
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.file.write_all(bytes).expect("capture");
+    }
+
+    /// Waits for a line that contains `part`.
+    fn hears(&mut self, part: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.said.recv_timeout(left) {
+                Ok(line) => {
+                    self.heard.push(line.clone());
+                    if line.contains(part) {
+                        return line;
+                    }
+                }
+                Err(error) => panic!("no {part:?} ({error}): {:#?}", self.heard),
+            }
+        }
+    }
+
+    /// Waits for a disclosure.
+    fn disclosure(&self) -> Value {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let event = self.events.recv_timeout(left).expect("a disclosure");
+            if is(&event, "phi-disclosure") {
+                return event;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("signal");
+    }
+
+    fn metrics(&mut self, address: &str) -> String {
+        use std::io::Read as _;
+        let mut stream = std::net::TcpStream::connect(address).expect("connect");
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).expect("request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answer");
+        answer
+    }
+
+    /// Kilobytes of memory in use: now, and at most so far.
+    fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("status");
+        let of = |name: &str| {
+            let line = status.lines().find(|l| l.starts_with(name)).expect("line");
+            line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("kilobytes")
+        };
+        (of("VmRSS:"), of("VmHWM:"))
+    }
+
+    /// Stops it: every event left.
+    fn stop(mut self) -> Vec<Value> {
+        self.signal(Signal::INT);
+        let status = self.child.wait().expect("status");
+        assert_eq!(status.code(), Some(0), "{:#?}", self.heard);
+        self.events.iter().collect()
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A pcap file up to a packet about `share` of the way, and the rest.
+fn halves(pcap: &[u8], share: f64) -> (&[u8], &[u8]) {
+    let mut at = 24;
+    while (at as f64) < pcap.len() as f64 * share {
+        let len = u32::from_le_bytes(pcap[at + 8..at + 12].try_into().expect("length"));
+        at += 16 + len as usize;
+    }
+    pcap.split_at(at)
+}
+
+fn titled(title: &str) -> String {
+    format!(
+        "[[alert]]\nid = \"hl7-patient\"\ntitle = \"{title}\"\ncontent = [\"hl7v2\"]\n\
+         structured = true\nany_of = [\"name\", \"patient_id\"]\n"
+    )
+}
+
+#[test]
+fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
+    let none = Rules::new("");
+    let whole = disclosures(&replay(&none, &[]));
+    let patients: BTreeSet<String> = whole.iter().map(|e| e["event"]["id"].to_string()).collect();
+    let pcap = std::fs::read(capture(PERSISTENT)).expect("capture");
+    let (first, rest) = halves(&pcap, 0.3);
+    let (second, third) = rest.split_at(halves(&pcap, 0.6).0.len() - first.len());
+
+    let rules = Rules::new(&titled("Before"));
+    let mut run = Following::start(&rules, first);
+    let serving = run.hears("serving metrics at http://");
+    let address = serving.split('/').nth(2).expect("address").to_owned();
+    let before = run.disclosure();
+    assert_eq!(before["rule"]["name"], "Before");
+    let flow = before["client"].clone();
+
+    // On SIGHUP.
+    rules.write(&titled("After"));
+    run.signal(Signal::HUP);
+    run.hears("rules reloaded: ");
+    run.append(second);
+    let after = std::iter::repeat_with(|| run.disclosure())
+        .find(|e| e["rule"]["name"] == "After")
+        .expect("endless");
+    assert_eq!(after["client"], flow, "the same connection goes on");
+
+    // A faulty file.
+    rules.write("[[alert]]\nid = \"x\"\ntitle = \"X\"\ncontent = []\nany_of = [\"name\"]\n");
+    let said = run.hears("rules not reloaded, those in force stay: ");
+    assert!(said.contains("site.toml:4: content is empty"), "{said}");
+    run.append(third);
+    let still = run.disclosure();
+    assert_eq!(still["rule"]["name"], "After");
+    let metrics = run.metrics(&address);
+    for line in ["{result=\"ok\"} 1", "{result=\"failed\"} 1"] {
+        let line = format!("phitap_rules_reloads_total{line}");
+        assert!(metrics.lines().any(|l| l == line), "{line}: {metrics}");
+    }
+
+    // A file that changes is seen without a signal.
+    rules.write(&titled("Last"));
+    run.hears("rules reloaded: ");
+    let mut told = vec![before, after, still];
+    told.extend(run.stop());
+    let last = told.last().expect("summary");
+    assert!(is(last, "run-summary"));
+    assert_eq!(last["phi"]["run"]["disclosures"].as_u64(), Some(patients.len() as u64));
+    assert_eq!(last["phi"]["run"]["streams"]["opaque"], serde_json::json!({}));
+}
+
+/// Connections that stand in the middle of a message, in the format of `pcap` and after its packets.
+fn open_flows(pcap: &[u8], flows: u32) -> Vec<u8> {
+    let (mut at, mut last) = (24, 24);
+    while at + 16 <= pcap.len() {
+        last = at;
+        let len = u32::from_le_bytes(pcap[at + 8..at + 12].try_into().expect("length"));
+        at += 16 + len as usize;
+    }
+    let time = &pcap[last..last + 8];
+    let mut payload = b"\x0bMSH|^~\\&|A|B|C|D|20260301||ADT^A01|1|P|2.5\rPID|1||".to_vec();
+    payload.resize(1_000, b'7');
+    let mut out = Vec::new();
+    for n in 0..flows {
+        let [_, a, b, c] = n.to_be_bytes();
+        let total = (40 + payload.len()) as u16;
+        let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0];
+        frame.extend(total.to_be_bytes());
+        frame.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 10, 100 + a, b, c, 10, 0, 0, 1]);
+        frame
+            .extend([0xC3, 0x50, 0x0A, 0x0F, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 8, 0, 0, 0, 0, 0]);
+        frame.extend(&payload);
+        let len = (frame.len() as u32).to_le_bytes();
+        out.extend([time, &len, &len, &frame].concat());
+    }
+    out
+}
+
+#[test]
+fn reloads_under_load_are_quick_and_small() {
+    let rules = Rules::new(&titled("Load"));
+    let pcap = std::fs::read(common::hospital()).expect("capture");
+    let mut run = Following::start(&rules, &pcap);
+    let serving = run.hears("serving metrics at http://");
+    let address = serving.split('/').nth(2).expect("address").to_owned();
+    let active =
+        |line: &str| line.strip_prefix("phitap_flows_active ").and_then(|n| n.parse::<u32>().ok());
+    run.disclosure();
+    // The same hour over and over: more than is read while the rules change.
+    let packets = &pcap[24..];
+    for _ in 0..4 {
+        run.append(packets);
+    }
+    const FLOWS: u32 = 40_000;
+    run.append(&open_flows(&pcap, FLOWS));
+    let until = Instant::now() + PATIENCE;
+    while !run.metrics(&address).lines().any(|l| active(l) >= Some(FLOWS)) {
+        assert!(Instant::now() < until, "the connections are not read");
+    }
+    let (_, before) = run.memory();
+    let mut slowest = 0;
+    for _ in 0..5 {
+        run.append(packets);
+        run.signal(Signal::HUP);
+        let said = run.hears("rules reloaded: ");
+        let took = said.split(" in ").nth(1).and_then(|t| t.split(' ').next());
+        slowest = slowest.max(took.and_then(|t| t.parse::<u64>().ok()).expect("milliseconds"));
+    }
+    let (now, most) = run.memory();
+    println!(
+        "slowest reload {slowest} ms; memory {before} kB before, {now} kB now, {most} kB at most"
+    );
+    // An optimised build takes some 50 ms; this is one for tests, on a machine that has other work.
+    assert!(most < before + before / 10, "{before} kB before, {most} kB at most");
+    assert!(slowest < if cfg!(debug_assertions) { 20_000 } else { 1_000 }, "{slowest} ms");
+    run.stop();
+}
