@@ -6,6 +6,9 @@
 //! people are invented. A case is `=== name | METHOD path | media type`, then the body; for patients
 //! a line `---` and one line a patient: `kind=value; kind=value`.
 
+#[path = "precision/noise.rs"]
+mod noise;
+
 use etherparse::PacketBuilder;
 use phitap::capture::LinkType;
 use phitap::pipeline::lab::{Lab, LabPacket};

@@ -238,8 +238,10 @@ impl Loose {
         if marks.is_other() && !patient {
             return;
         }
-        let first = fields.first().map(|f| f.meaning.rule.kind);
-        let several = fields.iter().any(|f| Some(f.meaning.rule.kind) != first);
+        let mut kinds =
+            fields.iter().filter(|f| !f.meaning.evidence.is_weak()).map(|f| f.meaning.rule.kind);
+        let first = kinds.next();
+        let several = kinds.any(|kind| Some(kind) != first);
         if first.is_none() || !(several || patient) {
             return;
         }

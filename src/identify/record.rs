@@ -340,9 +340,11 @@ impl Record {
         }
     }
 
-    /// Different kinds, each once.
+    /// Different kinds that count for an alert, each once.
     pub fn kinds(&self) -> SmallVec<[Kind; 16]> {
-        let mut kinds: SmallVec<[Kind; 16]> = self.held.iter().map(|h| h.kind).collect();
+        let counts = |h: &&Held| self.structured || !h.evidence.is_weak();
+        let mut kinds: SmallVec<[Kind; 16]> =
+            self.held.iter().filter(counts).map(|h| h.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
         kinds
