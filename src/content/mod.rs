@@ -277,6 +277,11 @@ impl Evidence {
         matches!(self, Self::DeclaredValid | Self::Declared | Self::DeclaredWrong)
     }
 
+    /// Whether it may add to what is known of somebody, but proves nothing in a loose record.
+    pub const fn is_weak(self) -> bool {
+        matches!(self, Self::Checked | Self::Pattern)
+    }
+
     /// Whether it rests on the value and the text around it, not on a field or a label.
     pub const fn is_found(self) -> bool {
         matches!(self, Self::NearValid | Self::Near | Self::Checked | Self::Listed | Self::Pattern)
