@@ -247,6 +247,24 @@ fn hospital_pcap_is_what_the_script_makes() {
 }
 
 #[test]
+fn clinical_captures_are_what_the_script_makes() {
+    let folder = tempfile::tempdir().expect("folder");
+    let script = Path::new(ROOT).join("fixtures/clinical.py");
+    let status = Command::new("python3").arg(script).arg(folder.path()).status();
+    assert!(status.expect("fixtures/clinical.py needs python3: install it").success());
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder.path()).expect("folder") {
+        let made = entry.expect("entry").path();
+        let name = made.file_name().expect("a name");
+        let committed = std::fs::read(Path::new(ROOT).join("fixtures/captures").join(name));
+        let same = committed.is_ok_and(|c| c == std::fs::read(&made).expect("made"));
+        assert!(same, "{}: run fixtures/clinical.py and commit what it makes", name.display());
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
+#[test]
 fn the_merged_hour_shows_the_same_patients_as_its_parts() {
     let key = Key::new();
     let people = |case: &Case| -> BTreeSet<String> {

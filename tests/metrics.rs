@@ -49,11 +49,14 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
 
 /// What is counted beside formats: units of protocols, and contents that a format turns out to be.
 const UNITS: &[&str] = &[
+    "association",
     "batch",
     "dicom",
     "dimse",
     "fhir",
+    "instance",
     "interchange",
+    "match",
     "message",
     "other",
     "pdu",

@@ -132,7 +132,7 @@ pub fn play(conversation: &Conversation) -> usize {
     let mut driver = Driver::new(limits, Orientation { client, sure: true });
     let (mut contents, mut patients) = (Default::default(), Patients::default());
     let (mut facts, mut findings) = (ServiceFacts::default(), Vec::new());
-    let mut tallies = Tallies::default();
+    let (mut activity, mut tallies) = (Default::default(), Tallies::default());
     let rules = shared().rules.current();
     let mut host = FlowHost {
         shared: shared(),
@@ -140,6 +140,7 @@ pub fn play(conversation: &Conversation) -> usize {
         contents: &mut contents,
         patients: &mut patients,
         facts: &mut facts,
+        activity: &mut activity,
         findings: &mut findings,
         tallies: &mut tallies,
         now: NOW,

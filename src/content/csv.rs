@@ -11,6 +11,9 @@ const MAX_ROW: usize = 64 << 10;
 /// Columns looked at.
 const MAX_COLUMNS: usize = 256;
 
+/// Longest name of a column, bytes.
+const MAX_NAME: usize = 64;
+
 /// Comma, semicolon, tab or bar between the columns; the header tells which.
 pub struct Csv;
 
@@ -34,11 +37,16 @@ impl Format for Csv {
         }
     }
 
+    fn is_text(&self) -> bool {
+        true
+    }
+
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(Table {
             path: media::path(media),
             row: Vec::new(),
             quoted: false,
+            lost: false,
             separator: None,
             columns: Vec::new(),
             afar: Marks::default(),
@@ -68,9 +76,9 @@ fn is_header(line: &[u8], separator: u8) -> bool {
         let words = cell.split(|b| *b == b' ').count();
         named += usize::from(
             !cell.is_empty()
-                && cell.len() <= 40
+                && cell.len() <= MAX_NAME
                 && words <= 4
-                && cell.iter().any(u8::is_ascii_alphabetic),
+                && cell.iter().any(|b| b.is_ascii_alphabetic() || !b.is_ascii()),
         );
     }
     count >= 3 && named * 4 >= count * 3
@@ -81,6 +89,8 @@ struct Table {
     /// The row that is being collected.
     row: Vec<u8>,
     quoted: bool,
+    /// The row has a hole.
+    lost: bool,
     /// `None` until the header is read.
     separator: Option<u8>,
     columns: Vec<Column>,
@@ -130,6 +140,7 @@ impl Document for Table {
         // The row around the hole is lost, and the header if it was in it.
         self.row.clear();
         self.quoted = false;
+        self.lost = true;
         if self.separator.is_none() { Want::NOTHING } else { Want::ALL }
     }
 
@@ -156,7 +167,7 @@ impl Table {
             held.as_slice()
         };
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.trim_ascii().is_empty() {
+        if std::mem::take(&mut self.lost) || line.trim_ascii().is_empty() {
             return true;
         }
         let line = match std::str::from_utf8(line) {

@@ -33,6 +33,10 @@ impl Format for Html {
             || (starts(b"<?xml") && memchr::memmem::find(head, b"<html").is_some())
     }
 
+    fn is_text(&self) -> bool {
+        true
+    }
+
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(HtmlDocument {
             markup: Markup::html(),

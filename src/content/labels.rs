@@ -172,6 +172,13 @@ impl Labels {
         self.record.has(kind)
     }
 
+    /// A word that says what the record itself is about: a category, a role.
+    pub fn category(&mut self, word: &str, scope: &Scope<'_>) {
+        if let Some(said) = scope.rules.keys.said(word) {
+            self.record.mark(Marks::about(said.ahead()));
+        }
+    }
+
     /// A value under a name.
     pub fn pair(&mut self, name: &str, value: &str, scope: &mut Scope<'_>) {
         let rules = scope.rules;

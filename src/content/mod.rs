@@ -15,6 +15,8 @@ mod nested;
 mod testing;
 
 pub mod astm;
+pub mod card;
+pub mod charset;
 pub mod coding;
 pub mod csv;
 pub mod dicom;
@@ -29,7 +31,9 @@ pub mod markup;
 pub mod media;
 pub mod mime;
 pub mod multipart;
+pub mod parts;
 pub mod pdf;
+pub mod protobuf;
 pub mod rtf;
 pub mod sheet;
 pub mod syslog;
@@ -38,11 +42,12 @@ pub mod text;
 pub mod transfer;
 pub mod tree;
 pub mod x12;
+pub mod xdt;
 pub mod xml;
 pub mod zip;
 pub mod zpl;
 
-pub use crate::protocol::{ContentId, Direction, Media, Reason, ServiceFacts, Want};
+pub use crate::protocol::{ContentId, Direction, Media, Object, Reason, ServiceFacts, Want};
 pub use contents::{Contents, Env, MAX_DEPTH};
 pub use nested::Nested;
 
@@ -57,6 +62,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &hl7v2::Xml,
     &astm::Records,
     &x12::Interchange,
+    &xdt::Xdt,
     &coding::GzipFile,
     &coding::ZstdFile,
     &pdf::Pdf,
@@ -71,9 +77,12 @@ pub static FORMATS: &[&dyn Format] = &[
     &multipart::Multipart,
     &mime::Mime,
     &syslog::Syslog,
+    &protobuf::Protobuf,
     &zpl::Zpl,
     &form::Target,
     &form::Form,
+    &card::VCARD,
+    &card::ICALENDAR,
     &json::Json,
     &html::Html,
     &xml::Xml,
@@ -90,12 +99,18 @@ pub trait Format: Sync {
     /// `head` is at least [`PROBE_BYTES`] long unless the content is shorter (`whole`).
     fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool;
 
+    /// Whether it is made of characters: its probe and its reader get them in UTF-8, whatever the
+    /// wire has.
+    fn is_text(&self) -> bool {
+        false
+    }
+
     /// A reader for one content.
     fn open(&self, media: &Media<'_>) -> Box<dyn Document>;
 }
 
 /// How many bytes a probe sees, where the content has them.
-pub const PROBE_BYTES: usize = 512;
+pub const PROBE_BYTES: usize = 1024;
 
 /// Reads one content.
 pub trait Document: Send {
@@ -232,6 +247,10 @@ pub trait FieldSink {
     fn mark(&mut self, at: ContentId, mark: Mark);
     /// The innermost open record of `at` is complete.
     fn end(&mut self, at: ContentId);
+    /// An object was named whose distinct ones are counted. Its `uid` is not kept.
+    fn object(&mut self, object: Object, uid: &str) {
+        let _ = (object, uid);
+    }
 }
 
 /// What a [`Document`] works with while it reads.
@@ -330,6 +349,10 @@ impl Scope<'_> {
     /// The open record is complete.
     pub fn end(&mut self) {
         self.sink.end(self.id);
+    }
+    /// An object was named whose distinct ones are counted.
+    pub fn object(&mut self, object: Object, uid: &str) {
+        self.sink.object(object, uid);
     }
     /// `bytes` passed over unread.
     pub fn skipped(&mut self, bytes: u64) {

@@ -1,7 +1,8 @@
 //! A content whose format is recognised from its first bytes: the outermost one of a protocol's
 //! message, and each one that a document opens inside itself.
 
-use super::{Document, FORMATS, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want};
+use super::charset::Charset;
+use super::{Document, FORMATS, Format, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want};
 
 /// Longest media type, transfer syntax or name kept while a format is being recognised, bytes.
 const MAX_HINT: usize = 512;
@@ -143,14 +144,19 @@ fn recognise(media: &Media<'_>, head: &[u8], whole: bool, scope: &mut Scope<'_>)
     if head.is_empty() {
         return State::Passed;
     }
-    let Some(format) = FORMATS.iter().find(|f| f.probe(media, head, whole)) else {
+    let charset = Charset::of(media, head);
+    let text = charset.readable(head);
+    let probe = |f: &&&dyn Format| f.probe(media, if f.is_text() { &text } else { head }, whole);
+    let Some(format) = FORMATS.iter().find(probe) else {
         return State::Passed;
     };
     if scope.layers.len() >= MAX_DEPTH {
         scope.give_up(Reason::Limit);
         return State::Passed;
     }
-    State::Reading { layer: format.name(), document: format.open(media) }
+    let document = format.open(media);
+    let document = if format.is_text() { charset.decoding(document) } else { document };
+    State::Reading { layer: format.name(), document }
 }
 
 impl Scope<'_> {

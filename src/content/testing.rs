@@ -75,6 +75,27 @@ pub fn records(content_type: &str, bytes: &[u8]) -> Vec<String> {
     whole
 }
 
+/// The records of a content with `len` bytes missing between two pieces.
+pub fn with_hole(media: Media<'_>, before: &[u8], len: u64, after: &[u8]) -> Vec<String> {
+    let mut contents = Contents::default();
+    let (mut sink, mut facts, mut tally) =
+        (Lines::default(), ServiceFacts::default(), Tally::default());
+    let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
+    let id = contents.open(&Hint {
+        direction: Direction::ServerToClient,
+        media,
+        operation: "GET",
+        codings: &[],
+        layer: "http",
+    });
+    contents.data(id, before, &mut env);
+    contents.gap(id, len, &mut env);
+    contents.data(id, after, &mut env);
+    contents.close(id, true, &mut env);
+    assert!(sink.open.is_empty(), "every record is complete");
+    sink.lines
+}
+
 /// Keeps what its document gets.
 #[derive(Clone, Default)]
 pub struct Probe(Arc<Mutex<(Vec<u8>, Option<bool>)>>);
@@ -103,8 +124,27 @@ impl Document for Probe {
     }
 }
 
+/// The records of `before` and `after` with a hole between them.
+pub fn with_gap(document: &mut dyn Document, before: &[u8], after: &[u8]) -> Vec<String> {
+    with_scope(|scope| {
+        document.data(before, scope);
+        if document.gap(10, scope) == Want::ALL {
+            document.data(after, scope);
+        }
+        document.end(true, scope);
+    })
+}
+
 /// Feeds `pieces` to `document` and ends it.
-pub fn read<'a>(document: &mut dyn Document, pieces: impl Iterator<Item = &'a [u8]>) {
+pub fn read<'a>(document: &mut dyn Document, mut pieces: impl Iterator<Item = &'a [u8]>) {
+    with_scope(|scope| {
+        pieces.find(|piece| document.data(piece, scope) == Want::NOTHING);
+        document.end(true, scope);
+    });
+}
+
+/// The records that `act` hands on.
+fn with_scope(act: impl FnOnce(&mut Scope<'_>)) -> Vec<String> {
     let (mut sink, mut facts, mut tally) =
         (Lines::default(), ServiceFacts::default(), Tally::default());
     let (mut operation, mut layers) = (String::new(), vec!["test"]);
@@ -118,10 +158,6 @@ pub fn read<'a>(document: &mut dyn Document, pieces: impl Iterator<Item = &'a [u
         facts: &mut facts,
         tally: &mut tally,
     };
-    for piece in pieces {
-        if document.data(piece, &mut scope) == Want::NOTHING {
-            break;
-        }
-    }
-    document.end(true, &mut scope);
+    act(&mut scope);
+    sink.lines
 }

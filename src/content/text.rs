@@ -27,7 +27,11 @@ impl Format for Text {
         let wanted = declared
             || named.iter().any(|n| n.eq_ignore_ascii_case(suffix))
             || (unknown && suffix.is_empty());
-        wanted && is_text(head)
+        wanted && is_text(head, declared)
+    }
+
+    fn is_text(&self) -> bool {
+        true
     }
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
@@ -39,8 +43,11 @@ impl Format for Text {
     }
 }
 
+/// Bytes without control characters that no binary format has by chance.
+const MIN_TEXT: usize = 128;
+
 /// No control bytes but those of lines, and nearly everything readable.
-fn is_text(head: &[u8]) -> bool {
+fn is_text(head: &[u8], declared: bool) -> bool {
     let control = |b: &u8| *b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n' | 0x0c);
     if head.iter().any(|b| control(b) || *b == 0x7f) {
         return false;
@@ -48,8 +55,13 @@ fn is_text(head: &[u8]) -> bool {
     match std::str::from_utf8(head) {
         Ok(_) => true,
         Err(e) if e.error_len().is_none() => true,
-        // An 8-bit set: letters of other languages are few.
-        Err(_) => head.iter().filter(|b| !b.is_ascii()).count() * 5 < head.len(),
+        // Another set; of a few bytes, where letters beyond ASCII are few.
+        Err(_) => {
+            let ascii = head.iter().filter(|b| b.is_ascii()).count();
+            let few = (head.len() - ascii) * 5 < head.len();
+            // Every script has blanks and line breaks.
+            declared || few || (head.len() >= MIN_TEXT && ascii * 16 >= head.len())
+        }
     }
 }
 

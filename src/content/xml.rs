@@ -35,6 +35,10 @@ impl Format for Xml {
             && rest.first().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!'))
     }
 
+    fn is_text(&self) -> bool {
+        true
+    }
+
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(XmlDocument {
             markup: Markup::default(),

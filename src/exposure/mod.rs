@@ -2,20 +2,27 @@
 //!
 //! [`Exposures`] takes disclosures in the order of packet time and hands on [`Event`]s. It is the
 //! only state here; [`severity`] is a sum of points from `rules/policy.toml`, [`Distinct`] counts
-//! patients without keeping more than their pseudonyms, and hosts get a [`Role`].
+//! patients without keeping more than their pseudonyms, hosts get a [`Role`], and DICOM services are
+//! watched for whom they let in ([`Access`]).
 
+mod access;
 mod distinct;
+mod inventory;
+mod moves;
+mod services;
 mod severity;
 mod sightings;
 mod tracker;
 mod types;
 
+pub use access::{Access, Answers};
 pub use distinct::Distinct;
+pub use inventory::Figures;
 pub use severity::severity;
 pub use tracker::{Exposures, Losses, Settings};
 pub use types::{
     Asset, Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection,
-    PatientKey, Role, Service, Severity, Sighting, Suppressed,
+    PatientKey, Performed, Role, Service, Severity, Sighting, Suppressed,
 };
 
 #[cfg(test)]

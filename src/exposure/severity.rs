@@ -4,6 +4,7 @@
 //!   base
 //! + external               one end is not in the home networks
 //! + no_authentication      the service is known not to ask who is there
+//! + answers_anyone         the service was seen to let in whoever asks (DICOM)
 //! + credentials_in_clear   a secret crossed the wire too
 //! + fraud_id               SSN, national id, insurance number, driver's licence, passport
 //! + health                 a diagnosis, result or medication stands beside the identifiers
@@ -13,16 +14,18 @@
 //!
 //! An exposure has the highest score of its disclosures, plus `patients_10` or `patients_500`.
 
+use super::access::Answers;
 use super::types::{Count, Disclosure, NetworkDirection};
 use crate::content::Mark;
 use crate::protocol::Authentication;
 use crate::rules::{Kind, SeverityEntry};
 
-/// The score of one disclosure.
+/// The score of one disclosure, by a service that answers as `answers` says.
 pub fn severity(
     points: &SeverityEntry,
     disclosure: &Disclosure,
     direction: NetworkDirection,
+    answers: Answers,
 ) -> u8 {
     let marks = &disclosure.finding.marks;
     let marked = |wanted: &[Mark]| marks.iter().any(|m| wanted.contains(m));
@@ -36,6 +39,7 @@ pub fn severity(
     };
     add(direction != NetworkDirection::Internal, points.external, 1);
     add(facts.authentication == Authentication::None, points.no_authentication, 1);
+    add(answers == Answers::Anyone, points.answers_anyone, 1);
     add(facts.credentials_in_clear, points.credentials_in_clear, 1);
     add(fraud, points.fraud_id, 1);
     add(marked(&[Mark::Diagnosis, Mark::Result, Mark::Medication]), points.health, 1);

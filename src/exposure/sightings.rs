@@ -1,19 +1,15 @@
-//! Services and assets, each reported once.
+//! Hosts in a role, each reported once.
 
-use super::types::{Asset, Event, EventId, Role, Service, Sighting, ip, socket};
-use crate::flow::Transport;
+use super::types::{Asset, Event, EventId, Role, Sighting, ip};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-/// Services remembered as reported; further ones are counted, not reported.
-pub const MAX_SERVICES: usize = 65_536;
 /// Hosts in a role remembered as reported.
 pub const MAX_ASSETS: usize = 65_536;
 
 /// What was reported.
 #[derive(Default)]
 pub(in crate::exposure) struct Sightings {
-    services: BTreeSet<(SocketAddr, u8, &'static str)>,
     assets: BTreeSet<(IpAddr, Role)>,
     /// Sightings passed over because a cap was reached.
     pub unreported: u64,
@@ -23,16 +19,6 @@ impl Sightings {
     /// Reports what `sighting` shows for the first time.
     pub fn see(&mut self, key: &[u8; 32], sighting: &Sighting<'_>, out: &mut Vec<Event>) {
         let flow = sighting.flow;
-        let transport = flow.transport;
-        let service = (flow.server, transport.number(), sighting.protocol);
-        if !self.services.contains(&service) {
-            if self.services.len() >= MAX_SERVICES {
-                self.unreported += 1;
-            } else {
-                self.services.insert(service);
-                out.push(self::service(key, sighting, transport));
-            }
-        }
         let (server, client) = roles(sighting);
         for (address, role) in [(flow.server.ip(), Some(server)), (flow.client.ip(), client)] {
             let Some(role) = role else { continue };
@@ -56,24 +42,12 @@ impl Sightings {
     }
 }
 
-fn service(key: &[u8; 32], sighting: &Sighting<'_>, transport: Transport) -> Event {
-    let flow = sighting.flow;
-    let parts: [&[u8]; 3] =
-        [&socket(flow.server), &[transport.number()], sighting.protocol.as_bytes()];
-    Event::Service(Box::new(Service {
-        id: EventId::derive(key, "service", sighting.time, &parts),
-        time: sighting.time,
-        server: flow.server,
-        transport,
-        protocol: sighting.protocol,
-        facts: sighting.facts.clone(),
-    }))
-}
-
-/// SOP classes that tell a role (PS3.4 annexes B, C, H, K), by the start of their UIDs.
+/// SOP classes that tell a role (PS3.4 annexes B, C, H, J, K, CC), by the start of their UIDs.
 const STORAGE: &str = "1.2.840.10008.5.1.4.1.1.";
 const QUERY_RETRIEVE: &str = "1.2.840.10008.5.1.4.1.2.";
 const WORKLIST: &str = "1.2.840.10008.5.1.4.31";
+const PROCEDURE_STEP: &str = "1.2.840.10008.5.1.4.34.6";
+const COMMITMENT: &str = "1.2.840.10008.1.20.";
 const PRINT: &str = "1.2.840.10008.5.1.1.";
 
 /// The role of the server, and that of the client where it says anything.
@@ -83,9 +57,14 @@ fn roles(sighting: &Sighting<'_>) -> (Role, Option<Role>) {
             let uses =
                 |prefix: &str| sighting.facts.sop_classes.iter().any(|c| c.starts_with(prefix));
             let (storage, retrieve) = (uses(STORAGE), uses(QUERY_RETRIEVE));
-            let server = if storage || retrieve {
+            // Who stores because a third host asked it to is the archive, and who gets it is not.
+            let association = sighting.facts.association.as_ref();
+            if association.is_some_and(|a| !a.move_originators.is_empty()) {
+                return (Role::DicomServer, Some(Role::Pacs));
+            }
+            let server = if storage || retrieve || uses(COMMITMENT) {
                 Role::Pacs
-            } else if uses(WORKLIST) {
+            } else if uses(WORKLIST) || uses(PROCEDURE_STEP) {
                 Role::Worklist
             } else if uses(PRINT) {
                 Role::DicomPrinter

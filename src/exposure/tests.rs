@@ -1,5 +1,7 @@
 //! What disclosures become.
 
+mod dicom;
+
 use super::samples::{KEY, Sample, T0, at, hl7, http};
 use super::*;
 use crate::config::HomeNets;
@@ -15,6 +17,7 @@ fn tracker() -> Exposures {
         key: KEY,
         severity: SeverityEntry::default(),
         suppressions: Default::default(),
+        access: crate::rules::AccessRules::default(),
     })
 }
 
@@ -73,7 +76,7 @@ fn updates_come_once_a_minute_and_only_with_news_and_idle_closes() {
     assert_eq!((last.first, last.last), (at(0), at(149)));
     out.clear();
     x.finish(at(100_001), &mut out);
-    assert!(out.is_empty(), "closed once");
+    assert_eq!(words(&out), ["service dicom"], "closed once; the service has had patients since");
 }
 
 #[test]
@@ -155,7 +158,9 @@ fn a_wild_clock_neither_loops_nor_floods() {
 #[test]
 fn severity_adds_the_points_that_apply() {
     let points = SeverityEntry::default();
-    let grade = |sample: Sample, direction| severity(&points, &sample.build(), direction);
+    let grade = |sample: Sample, direction| {
+        severity(&points, &sample.build(), direction, Answers::Unproven)
+    };
     let internal = NetworkDirection::Internal;
     let plain = grade(Sample::default(), internal);
     assert_eq!(plain, points.base + points.no_authentication);
@@ -335,7 +340,7 @@ fn suppressing(text: &str) -> Exposures {
     std::fs::write(dir.path().join("site.toml"), text).expect("write");
     let rules = crate::rules::RuleSet::load(Some(dir.path())).expect("rules");
     let mut tracker = tracker();
-    tracker.adopt(SeverityEntry::default(), rules.suppressions);
+    tracker.adopt(&rules);
     tracker
 }
 
@@ -368,7 +373,7 @@ fn a_suppression_ends_with_its_day() {
     assert!(x.disclosure(Sample { patient: 2, time: late, ..Sample::default() }.build(), &mut out));
     let counted = x.suppressed();
     assert_eq!((counted[0].disclosures, counted[0].disclosures_since), (1, 1));
-    x.adopt(SeverityEntry::default(), Default::default());
+    x.adopt(&crate::rules::RuleSet::load(None).expect("rules"));
     assert!(x.disclosure(Sample { patient: 3, time: late, ..Sample::default() }.build(), &mut out));
     assert_eq!(x.suppressed()[0].disclosures_since, 1);
 }

@@ -4,17 +4,21 @@
 //! written before it and carries the time at which it fell due, however often [`Exposures::tick`]
 //! was called in between, and nothing is ever taken in the order of a hash map.
 
+use super::access::Access;
 use super::distinct::Distinct;
+use super::inventory::{Figures, Inventory};
+use super::moves::{self, Moves};
+use super::services::Services;
 use super::severity;
 use super::sightings::Sightings;
 use super::types::{
-    Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection, Severity,
-    Sighting, Suppressed, ip, socket,
+    Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection, Performed,
+    Severity, Sighting, Suppressed, ip, socket,
 };
 use crate::config::HomeNets;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{People, Token};
-use crate::rules::{Kind, Seen as Asked, SeverityEntry, Suppressions};
+use crate::rules::{AccessRules, Kind, RuleSet, Seen as Asked, SeverityEntry, Suppressions};
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
@@ -28,7 +32,7 @@ pub const MAX_OPEN: usize = 16_384;
 /// Disclosures of open exposures remembered, so that a revision adds only what is new. Beyond it
 /// revisions add nothing, and are counted as lost.
 pub const MAX_REMEMBERED: usize = 1 << 20;
-/// Patient tokens of open exposures together; beyond it new counts become estimates.
+/// Tokens of patients and objects of open exposures together; beyond it new counts become estimates.
 pub const MAX_TOKENS: usize = 1 << 20;
 /// Operations listed of an exposure.
 pub const MAX_OPERATIONS: usize = 32;
@@ -48,6 +52,8 @@ pub struct Settings {
     pub severity: SeverityEntry,
     /// What is known and accepted.
     pub suppressions: Arc<Suppressions>,
+    /// What proves that a DICOM service lets in whoever asks.
+    pub access: AccessRules,
 }
 
 /// What was lost to a cap.
@@ -69,6 +75,13 @@ struct Pair {
     protocol: &'static str,
 }
 
+impl Pair {
+    fn of(flow: &FlowInfo, protocol: &'static str) -> Self {
+        let FlowInfo { client, server, transport, .. } = *flow;
+        Self { client: client.ip(), server, transport, protocol }
+    }
+}
+
 /// Groups disclosures into exposures.
 pub struct Exposures {
     settings: Settings,
@@ -82,8 +95,10 @@ pub struct Exposures {
     patients: Distinct,
     disclosures: u64,
     active: [u64; Severity::ALL.len()],
+    services: Services,
     sightings: Sightings,
     suppressed: BTreeMap<Arc<str>, Suppressed>,
+    moves: Moves,
     losses: Losses,
 }
 
@@ -100,6 +115,8 @@ struct Open {
     /// Highest score of a disclosure.
     worst: u8,
     patients: Distinct,
+    inventory: Inventory,
+    moves: Vec<moves::Side>,
     flows: HashSet<FlowKey, RandomState>,
     seen: HashMap<EventId, Seen, RandomState>,
     kinds: [u64; Kind::ALL.len()],
@@ -137,8 +154,10 @@ impl Exposures {
             patients: Distinct::default(),
             disclosures: 0,
             active: [0; Severity::ALL.len()],
+            services: Services::default(),
             sightings: Sightings::default(),
             suppressed: BTreeMap::new(),
+            moves: Moves::default(),
             losses: Losses::default(),
         }
     }
@@ -157,7 +176,7 @@ impl Exposures {
             content,
             facts: &disclosure.facts,
         };
-        self.sightings.see(&self.settings.key, &sighting, out);
+        self.see(&sighting, out);
 
         let known = self.people.recognise(disclosure.finding.patient, &disclosure.finding.traits);
         let patient = known.person;
@@ -171,16 +190,14 @@ impl Exposures {
             return false;
         }
         self.patients.insert(patient, true);
+        self.services.patient(&disclosure.flow, disclosure.protocol, patient, &known.merged);
+        let access = self.services.access(&disclosure.flow, disclosure.protocol);
         self.disclosures += u64::from(!disclosure.finding.update);
         let direction = direction(&self.settings.home, &disclosure.flow);
-        let score = severity::severity(&self.settings.severity, &disclosure, direction);
+        let points = &self.settings.severity;
+        let score = severity::severity(points, &disclosure, direction, access.answers());
 
-        let pair = Pair {
-            client: disclosure.flow.client.ip(),
-            server: disclosure.flow.server,
-            transport: disclosure.flow.transport,
-            protocol: disclosure.protocol,
-        };
+        let pair = Pair::of(&disclosure.flow, disclosure.protocol);
         let opens = !self.open.contains_key(&pair);
         if opens {
             if self.open.len() >= MAX_OPEN
@@ -210,19 +227,20 @@ impl Exposures {
             self.active[band(open)] = self.active[band(open)].saturating_sub(1);
         }
         open.grade(&self.settings.severity, score);
+        open.told.access = access;
         self.active[band(open)] += 1;
         let exposure = open.told.id;
         let state = if opens {
             // The next update is due a minute from now; whether one is needed shows then.
             open.due = now + UPDATE_EVERY;
             self.due.insert((open.due, open.number), pair);
-            Some(open.tell(ExposureState::Open, now))
+            Some(open.tell(ExposureState::Open, now, &self.moves))
         } else {
             open.dirty = true;
             None
         };
         let disclosure = Box::new(disclosure);
-        out.push(Event::Disclosure { disclosure, severity: score, direction, exposure });
+        out.push(Event::Disclosure { disclosure, severity: score, direction, exposure, access });
         out.extend(state);
         true
     }
@@ -257,9 +275,10 @@ impl Exposures {
     }
 
     /// Goes by other rules from now on.
-    pub fn adopt(&mut self, severity: SeverityEntry, suppressions: Arc<Suppressions>) {
-        self.settings.severity = severity;
-        self.settings.suppressions = suppressions;
+    pub fn adopt(&mut self, rules: &RuleSet) {
+        self.settings.severity = rules.policy.severity.clone();
+        self.settings.access = rules.policy.access.clone();
+        self.settings.suppressions = Arc::clone(&rules.suppressions);
     }
 
     /// What was suppressed, in order of the suppressions' ids.
@@ -276,7 +295,34 @@ impl Exposures {
         if sighting.protocol == "http" && !self.settings.home.contains(sighting.flow.server.ip()) {
             return;
         }
-        self.sightings.see(&self.settings.key, &sighting, out);
+        self.see(&sighting, out);
+    }
+
+    /// Takes what a flow did. It belongs to the exposure that is open between its ends, if one is.
+    pub fn performed(&mut self, what: Performed<'_>, out: &mut Vec<Event>) {
+        self.services.performed(&what, out);
+        let (client, server) = (what.flow.client.ip(), what.flow.server);
+        let open = self.open.get_mut(&Pair::of(what.flow, what.protocol));
+        let sides = what.activity.moves.iter().map(|m| self.moves.see(m, client, server));
+        let Some(open) = open else {
+            sides.for_each(drop);
+            return;
+        };
+        for side in sides {
+            moves::add(&mut open.moves, side, moves::MAX_LISTED);
+        }
+        let before = open.inventory.held();
+        let room = MAX_TOKENS.saturating_sub(self.tokens);
+        open.inventory.add(&what.activity.counts, what.objects, room);
+        self.tokens = (self.tokens + open.inventory.held()).saturating_sub(before);
+        open.told.access = self.services.access(what.flow, what.protocol);
+        open.dirty = true;
+    }
+
+    fn see(&mut self, sighting: &Sighting<'_>, out: &mut Vec<Event>) {
+        let Settings { key, access, .. } = &self.settings;
+        self.services.see(key, sighting, access, out);
+        self.sightings.see(key, sighting, out);
     }
 
     /// Writes the updates and closings that fell due by `now`.
@@ -291,7 +337,7 @@ impl Exposures {
             let Some(open) = self.open.get_mut(&pair) else { continue };
             let ends = open.told.last + self.settings.idle;
             if open.dirty && at < ends {
-                out.push(open.tell(ExposureState::Update, at));
+                out.push(open.tell(ExposureState::Update, at, &self.moves));
                 open.due = at + UPDATE_EVERY;
             } else if at >= ends {
                 self.close(pair, at, out);
@@ -313,6 +359,7 @@ impl Exposures {
             self.close(pair, now, out);
         }
         self.due.clear();
+        self.services.finish(now, out);
     }
 
     /// Distinct patients of the whole run.
@@ -337,17 +384,19 @@ impl Exposures {
 
     /// What was lost to a cap.
     pub fn losses(&self) -> Losses {
-        Losses { sightings_unreported: self.sightings.unreported, ..self.losses }
+        let unreported = self.sightings.unreported + self.services.unreported;
+        Losses { sightings_unreported: unreported, ..self.losses }
     }
 
     fn close(&mut self, pair: Pair, at: Timestamp, out: &mut Vec<Event>) {
         if let Some(mut open) = self.open.remove(&pair) {
             self.remembered = self.remembered.saturating_sub(open.held());
-            self.tokens = self.tokens.saturating_sub(open.patients.held());
+            let tokens = open.patients.held() + open.inventory.held();
+            self.tokens = self.tokens.saturating_sub(tokens);
             self.active[band(&open)] = self.active[band(&open)].saturating_sub(1);
             // A last disclosure may be younger than what the caller calls now.
             let at = at.max(open.told.last);
-            out.push(open.tell(ExposureState::Closed, at));
+            out.push(open.tell(ExposureState::Closed, at, &self.moves));
         }
     }
 }
@@ -374,6 +423,8 @@ impl Open {
             forgetful: false,
             worst: 0,
             patients: Distinct::default(),
+            inventory: Inventory::default(),
+            moves: Vec::new(),
             flows: HashSet::default(),
             seen: HashMap::default(),
             kinds: [0; Kind::ALL.len()],
@@ -396,6 +447,10 @@ impl Open {
                 operations: Vec::new(),
                 marks: Vec::new(),
                 facts: Arc::clone(&disclosure.facts),
+                access: Access::default(),
+                figures: Figures::default(),
+                moved_for: Vec::new(),
+                moved_to: Vec::new(),
                 severity: 0,
             },
         }
@@ -472,8 +527,10 @@ impl Open {
         self.told.severity = self.told.severity.max(score);
     }
 
-    fn tell(&mut self, state: ExposureState, at: Timestamp) -> Event {
+    fn tell(&mut self, state: ExposureState, at: Timestamp, moves: &Moves) -> Event {
         self.dirty = false;
+        self.told.figures = self.inventory.figures();
+        (self.told.moved_for, self.told.moved_to) = moves.ends(&self.moves);
         self.told.state = state;
         self.told.time = at;
         self.told.kinds = Kind::ALL

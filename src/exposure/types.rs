@@ -1,9 +1,11 @@
 //! What exposure takes and what it hands on.
 
+use super::access::Access;
+use super::inventory::Figures;
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
-use crate::protocol::ServiceFacts;
+use crate::protocol::{Activity, Object, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
 use crate::time::Timestamp;
 use std::fmt;
@@ -240,6 +242,14 @@ pub struct Exposure {
     pub marks: Vec<Mark>,
     /// The latest facts of the service.
     pub facts: Arc<ServiceFacts>,
+    /// Whom the service lets in.
+    pub access: Access,
+    /// What the flows did.
+    pub figures: Figures,
+    /// Who asked for objects that were sent here (C-MOVE).
+    pub moved_for: Vec<IpAddr>,
+    /// Where objects that were asked for here were sent (C-MOVE).
+    pub moved_to: Vec<SocketAddr>,
     /// 0 to 100, the highest so far.
     pub severity: u8,
 }
@@ -291,6 +301,8 @@ pub enum Event {
         direction: NetworkDirection,
         /// The exposure it belongs to.
         exposure: EventId,
+        /// Whom the service lets in.
+        access: Access,
     },
     /// A client and a service.
     Exposure(Box<Exposure>),
@@ -320,7 +332,7 @@ pub struct Asset {
 pub struct Service {
     /// The same for every sighting of this service.
     pub id: EventId,
-    /// When it was first seen.
+    /// When it was first seen, or when this was told anew.
     pub time: Timestamp,
     /// Where it listens.
     pub server: SocketAddr,
@@ -330,6 +342,31 @@ pub struct Service {
     pub protocol: &'static str,
     /// What is known of it.
     pub facts: Arc<ServiceFacts>,
+    /// Whom it lets in.
+    pub access: Access,
+    /// Calling titles that it let in, to a cap.
+    pub titles: Vec<String>,
+    /// Calling titles that it turned away, to a cap.
+    pub refused_titles: Vec<String>,
+    /// What was done with it so far.
+    pub figures: Figures,
+    /// Distinct patients seen with it so far.
+    pub patients: Count,
+}
+
+/// What a flow did since it was last told.
+#[derive(Clone, Copy)]
+pub struct Performed<'a> {
+    /// Packet time.
+    pub time: Timestamp,
+    /// The flow.
+    pub flow: &'a FlowInfo,
+    /// `dicom`, `hl7`, `http`.
+    pub protocol: &'static str,
+    /// What it did.
+    pub activity: &'a Activity,
+    /// Objects it named, by their pseudonyms.
+    pub objects: &'a [(Object, Token)],
 }
 
 /// A flow whose protocol was recognised, with or without disclosures.

@@ -6,7 +6,7 @@ use super::plausible::{actual_kind, plausible};
 use super::record::{Held, Issuer, Record};
 use super::tally::Loss;
 use super::{Finding, Patients, Settings, Tally};
-use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, RecordHead};
+use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, Object, RecordHead};
 use crate::phi::PhiBuf;
 use crate::rules::{Kind, RecordEvidence, RuleSet};
 use crate::time::Timestamp;
@@ -35,6 +35,10 @@ pub struct Collector<'a> {
 }
 
 impl FieldSink for Collector<'_> {
+    fn object(&mut self, object: Object, uid: &str) {
+        self.tally.object(&self.settings.key, object, uid);
+    }
+
     fn begin(&mut self, at: ContentId, head: RecordHead<'_>) {
         if self.patients.open.len() < MAX_OPEN {
             self.patients.open.push(Record::new(at, &head));

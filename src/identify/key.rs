@@ -1,6 +1,7 @@
 //! The secret of a deployment, and the pseudonyms made with it.
 
 use super::Token;
+use crate::content::Object;
 use crate::rules::Kind;
 use smallvec::SmallVec;
 use std::fs::File;
@@ -179,6 +180,11 @@ impl Key {
     /// The pseudonym of a patient by other pseudonyms.
     pub(in crate::identify) fn patient(&self, parts: &[&[u8]]) -> Token {
         self.pseudonym("patient", parts)
+    }
+
+    /// The pseudonym of an object by its unique identifier, for counting.
+    pub fn object(&self, object: Object, uid: &str) -> Token {
+        self.pseudonym(object.as_str(), &[uid.as_bytes()])
     }
 
     fn pseudonym(&self, purpose: &str, parts: &[&[u8]]) -> Token {

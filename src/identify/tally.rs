@@ -1,5 +1,7 @@
 //! What identify counts; the pipeline adds it to the metrics.
 
+use super::{Key, Token};
+use crate::content::Object;
 use crate::rules::Kind;
 
 /// Why something was not kept.
@@ -44,6 +46,8 @@ pub struct Tally {
     pub deidentified: u64,
     /// Values that name nobody (placeholders, impossible dates).
     pub implausible: u64,
+    /// Objects named, by their pseudonyms; some more than once.
+    pub objects: Vec<(Object, Token)>,
 }
 
 impl Default for Tally {
@@ -55,11 +59,20 @@ impl Default for Tally {
             below_policy: 0,
             deidentified: 0,
             implausible: 0,
+            objects: Vec::new(),
         }
     }
 }
 
 impl Tally {
+    /// An object was named.
+    pub fn object(&mut self, key: &Key, object: Object, uid: &str) {
+        // Padding differs by who encodes it (PS3.5 9.1).
+        let uid = uid.trim_matches(['\0', ' ']);
+        if !uid.is_empty() {
+            self.objects.push((object, key.object(object, uid)));
+        }
+    }
     /// Identifiers of disclosed patients, by kind: each once per patient and flow.
     pub fn identifiers(&self) -> impl Iterator<Item = (Kind, u64)> + '_ {
         Kind::ALL.iter().copied().zip(self.identifiers.iter().copied())

@@ -143,7 +143,7 @@ impl Cef {
         let context = &self.context;
         let mut line = Line(&mut self.line);
         match event {
-            Event::Disclosure { disclosure: d, severity: score, direction, exposure } => {
+            Event::Disclosure { disclosure: d, severity: score, direction, exposure, .. } => {
                 let finding = &d.finding;
                 line.start("phi-disclosure", &finding.alert.name, severity(*score));
                 common(&mut line, context, finding.time, Some(d.id));

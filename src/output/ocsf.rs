@@ -47,7 +47,7 @@ impl Output for Ocsf {
     fn event(&mut self, event: &x::Event) -> io::Result<()> {
         let context = std::mem::take(&mut self.context);
         let event = match event {
-            x::Event::Disclosure { disclosure, severity, direction, exposure } => {
+            x::Event::Disclosure { disclosure, severity, direction, exposure, .. } => {
                 self::disclosure(disclosure, *severity, *direction, *exposure, &context)
             }
             x::Event::Exposure(exposure) => self::exposure(exposure, &context),

@@ -29,6 +29,7 @@ pub(in crate::output) fn tracker() -> Exposures {
         key: KEY,
         severity: Default::default(),
         suppressions: Default::default(),
+        access: Default::default(),
     })
 }
 

@@ -3,7 +3,7 @@
 use super::host::Shared;
 use super::stats::Stats;
 use super::worker::{Item, Order, Report};
-use crate::exposure::{Event, Exposures, Severity, Sighting};
+use crate::exposure::{Event, Exposures, Performed, Severity, Sighting};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, RunSummary};
 use crate::rules::RuleSet;
@@ -88,8 +88,7 @@ impl Collector {
     pub fn report(&mut self, worker: usize, report: Report) -> io::Result<()> {
         self.count(&report.stats);
         if self.shared.rules.refresh(&mut self.rules, &mut self.generation) {
-            let rules = &self.rules;
-            self.exposures.adopt(rules.policy.severity.clone(), Arc::clone(&rules.suppressions));
+            self.exposures.adopt(&self.rules);
         }
         let report_clock = report.clock;
         self.upto[worker] = if report.last { u64::MAX } else { report.upto };
@@ -113,6 +112,16 @@ impl Collector {
                     self.metrics.suppressed(protocol);
                 }
             }
+            Item::Performance(what) => self.exposures.performed(
+                Performed {
+                    time: what.time,
+                    flow: &what.flow,
+                    protocol: what.protocol,
+                    activity: &what.activity,
+                    objects: &what.objects,
+                },
+                &mut self.events,
+            ),
             Item::Service(service) => self.exposures.service(
                 Sighting {
                     time: service.time,

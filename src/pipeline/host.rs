@@ -3,7 +3,7 @@
 use crate::config::Limits;
 use crate::content::{self, Contents, Env};
 use crate::identify::{self, Collector, Finding, Key, Patients};
-use crate::protocol::{ContentId, Hint, Host, Reason, ServiceFacts, Want};
+use crate::protocol::{Activity, ContentId, Hint, Host, Object, Reason, ServiceFacts, Want};
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,6 +98,8 @@ pub struct FlowHost<'a> {
     pub patients: &'a mut Patients,
     /// What is known of the service.
     pub facts: &'a mut ServiceFacts,
+    /// What the flow did since this was last handed on.
+    pub activity: &'a mut Activity,
     /// Takes what is found.
     pub findings: &'a mut Vec<Finding>,
     /// Takes what is counted.
@@ -154,6 +156,12 @@ impl Host for FlowHost<'_> {
     }
     fn facts(&mut self) -> &mut ServiceFacts {
         self.facts
+    }
+    fn activity(&mut self) -> &mut Activity {
+        self.activity
+    }
+    fn object(&mut self, object: Object, uid: &str) {
+        self.tallies.identify.object(&self.shared.identify.key, object, uid);
     }
     fn unit(&mut self, kind: &'static str) {
         self.tallies.content.record(kind);

@@ -95,7 +95,7 @@ impl Lab {
         let (route, _) = shards.finish();
         let disclosures = route.items.into_iter().filter_map(|item| match item {
             Item::Disclosure(disclosure) => Some(*disclosure),
-            Item::Service(_) => None,
+            Item::Performance(_) | Item::Service(_) => None,
         });
         disclosures.collect()
     }

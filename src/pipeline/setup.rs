@@ -88,6 +88,7 @@ impl Parts {
             key: self.shared.event_key,
             severity: rules.policy.severity.clone(),
             suppressions: Arc::clone(&rules.suppressions),
+            access: rules.policy.access.clone(),
         });
         let output = (format.open)(Box::new(sink), context);
         let board: Box<dyn Output> = Box::new(Arc::clone(&self.board));

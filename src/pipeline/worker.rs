@@ -8,8 +8,10 @@ use crate::config::Limits;
 use crate::content::Contents;
 use crate::exposure::{Disclosure, EventId};
 use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
-use crate::identify::{Finding, Patients};
-use crate::protocol::{Driver, DriverLimits, News, PROTOCOLS, Reason, ServiceFacts, encrypted};
+use crate::identify::{Finding, Patients, Token};
+use crate::protocol::{
+    Activity, Driver, DriverLimits, News, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
+};
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +19,9 @@ use std::sync::Arc;
 
 /// Datagrams of a UDP flow that are looked at.
 const UDP_LOOKS: u8 = 4;
+
+/// Objects of a flow that wait to be handed on.
+const MAX_OBJECTS: usize = 256;
 
 /// Where an item stands in the order of the run, whatever worker it came from: by the packet that
 /// brought it about, then by the first packet of its flow, then by its place in the flow.
@@ -34,8 +39,24 @@ pub struct Order {
 pub enum Item {
     /// A patient in a flow.
     Disclosure(Box<Disclosure>),
+    /// What a flow did since the last time.
+    Performance(Box<Performance>),
     /// A flow that spoke a known protocol has ended.
     Service(Box<Service>),
+}
+
+/// What a flow did.
+pub struct Performance {
+    /// Packet time.
+    pub time: Timestamp,
+    /// The flow.
+    pub flow: FlowInfo,
+    /// Its protocol.
+    pub protocol: &'static str,
+    /// What it did.
+    pub activity: Activity,
+    /// Objects it named, by their pseudonyms.
+    pub objects: Vec<(Object, Token)>,
 }
 
 /// A service that a flow proved.
@@ -86,6 +107,8 @@ struct Analysis {
     patients: Patients,
     facts: ServiceFacts,
     snapshot: Arc<ServiceFacts>,
+    activity: Activity,
+    objects: Vec<(Object, Token)>,
     encrypted: bool,
     content: &'static str,
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
@@ -237,6 +260,8 @@ impl Context {
             patients: Patients::of_flow(ends(flow)),
             facts: ServiceFacts::default(),
             snapshot: Arc::default(),
+            activity: Activity::default(),
+            objects: Vec::new(),
             encrypted: false,
             content: "",
             datagram: None,
@@ -264,6 +289,7 @@ impl Context {
                 contents: &mut analysis.contents,
                 patients: &mut analysis.patients,
                 facts: &mut analysis.facts,
+                activity: &mut analysis.activity,
                 findings: &mut self.findings,
                 tallies: &mut self.tallies,
                 now: self.now,
@@ -308,6 +334,12 @@ impl Context {
                 }
             }
         }
+        for named in self.tallies.identify.objects.drain(..) {
+            // The same one most often follows itself: a study has many images.
+            if analysis.objects.last() != Some(&named) {
+                analysis.objects.push(named);
+            }
+        }
         if self.tallies.content.records.is_empty()
             && self.tallies.content.given_up.is_empty()
             && self.tallies.anomalies.is_empty()
@@ -327,6 +359,9 @@ impl Context {
             *stats.anomalies.entry((protocol, reason)).or_default() += 1;
         }
         if self.findings.is_empty() {
+            if analysis.objects.len() >= MAX_OBJECTS || !analysis.activity.moves.is_empty() {
+                self.hand_on(flow, analysis);
+            }
             return;
         }
         if *analysis.snapshot != analysis.facts {
@@ -347,6 +382,23 @@ impl Context {
             self.report.items.push((order, Item::Disclosure(Box::new(disclosure))));
         }
         self.findings = findings;
+        self.hand_on(flow, analysis);
+    }
+
+    /// Passes on what the flow did, if anything.
+    fn hand_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
+        if analysis.activity.is_empty() && analysis.objects.is_empty() {
+            return;
+        }
+        let performance = Performance {
+            time: self.now,
+            flow: flow.info(analysis.driver.orientation().client),
+            protocol: analysis.driver.protocol().unwrap_or("unknown"),
+            activity: std::mem::take(&mut analysis.activity),
+            objects: std::mem::take(&mut analysis.objects),
+        };
+        let order = self.order(flow);
+        self.report.items.push((order, Item::Performance(Box::new(performance))));
     }
 }
 
@@ -432,6 +484,7 @@ impl Handler<State> for Context {
                     stats.unrecognised_flows += u64::from(!analysis.encrypted && flow.bytes > 0);
                     return;
                 };
+                self.hand_on(flow, &mut analysis);
                 let service = Service {
                     time: analysis.datagram.unwrap_or(self.now),
                     flow: info,
@@ -458,6 +511,8 @@ impl Handler<State> for Context {
                     + a.driver.memory()
                     + a.contents.memory()
                     + a.patients.memory()
+                    + a.activity.memory()
+                    + a.objects.capacity() * size_of::<(Object, Token)>()
             }
             State::Datagrams { .. } | State::Broken => 0,
         }

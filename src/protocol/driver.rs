@@ -11,6 +11,8 @@ use crate::flow::{Direction, End, Orientation, Side};
 const SEARCH_BUFFER: usize = 16 << 10;
 /// Bytes kept of a search without result: a boundary may have begun in them.
 const SEARCH_TAIL: usize = 2 << 10;
+/// Room kept for unread bytes although there are none.
+const ROOMY: usize = 16 << 10;
 /// Below this many unread bytes each arrival is probed; above, only growth by a quarter.
 const PROBE_EAGER: usize = 256;
 
@@ -436,6 +438,10 @@ impl Driver {
                     unread.clear();
                 } else {
                     unread.drain(..used);
+                }
+                if unread.capacity() > ROOMY && unread.len() < ROOMY {
+                    // One large arrival must not cost its size for as long as the flow lasts.
+                    unread.shrink_to(need.clamp(unread.len(), ROOMY));
                 }
                 let over = unread.len() > self.limits.buffer || need > self.limits.buffer;
                 let stream = &mut self.sides[side.index()];

@@ -4,6 +4,7 @@
 //! (`gap`) and the end (`close`) of each direction, takes the framing apart, and hands what it
 //! carries to a [`Host`]. It knows nothing of what the contents mean.
 
+mod activity;
 pub mod driver;
 pub mod encrypted;
 mod outlet;
@@ -27,8 +28,9 @@ pub mod websocket;
 pub mod x12;
 
 pub use crate::flow::{Direction, End};
+pub use activity::{Activity, Counts, Move, Object};
 pub use driver::{Driver, DriverLimits, News};
-pub use service::{Authentication, ServiceFacts};
+pub use service::{Association, Authentication, Outcome, ServiceFacts};
 
 use crate::time::Timestamp;
 
@@ -276,6 +278,12 @@ pub trait Host {
 
     /// What is known of the service; a protocol adds to it as it learns.
     fn facts(&mut self) -> &mut ServiceFacts;
+
+    /// What the flow did: a protocol counts in it what grows as the flow goes on.
+    fn activity(&mut self) -> &mut Activity;
+
+    /// An object was named whose distinct ones are counted. Its `uid` is not kept.
+    fn object(&mut self, object: Object, uid: &str);
 
     /// A protocol-level unit was read (message, object, response): counted per protocol and kind.
     /// `kind` comes from a closed set, it becomes a metric label (`dimse`, `message`, `request`).

@@ -2,7 +2,9 @@
 //! real driver in pieces of any size.
 
 use super::driver::{Driver, DriverLimits, News};
-use super::{ContentId, Direction, End, Hint, Host, Media, Reason, ServiceFacts, Want};
+use super::{
+    Activity, ContentId, Direction, End, Hint, Host, Media, Object, Reason, ServiceFacts, Want,
+};
 use crate::flow::{Orientation, Side};
 use crate::time::Timestamp;
 
@@ -34,6 +36,10 @@ pub struct Recorder {
     pub contents: Vec<Recorded>,
     /// Facts of the service.
     pub facts: ServiceFacts,
+    /// What the flow did.
+    pub activity: Activity,
+    /// Objects named.
+    pub objects: Vec<(Object, String)>,
     /// Units read.
     pub units: Vec<&'static str>,
     /// Oddities.
@@ -87,6 +93,12 @@ impl Host for Recorder {
     }
     fn facts(&mut self) -> &mut ServiceFacts {
         &mut self.facts
+    }
+    fn activity(&mut self) -> &mut Activity {
+        &mut self.activity
+    }
+    fn object(&mut self, object: Object, uid: &str) {
+        self.objects.push((object, uid.to_owned()));
     }
     fn unit(&mut self, kind: &'static str) {
         self.units.push(kind);

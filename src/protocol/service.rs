@@ -63,6 +63,60 @@ pub struct ServiceFacts {
     pub rejected: Option<String>,
     /// Aborted, with the source and reason (PS3.8 9.3.8).
     pub aborted: Option<String>,
+    /// What a DICOM association negotiated.
+    pub association: Option<Box<Association>>,
+}
+
+/// What a DICOM association negotiated (PS3.8 9.3, PS3.7 annex D), and what was asked over it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Association {
+    /// Whether it came about; none if the answer was not seen.
+    pub outcome: Option<Outcome>,
+    /// Presentation contexts proposed, and accepted.
+    pub contexts: [u16; 2],
+    /// Longest P-DATA-TF PDU that the requestor takes, and the acceptor; 0: any.
+    pub max_pdu: [Option<u32>; 2],
+    /// How the user was identified: `username`, `passcode`, `kerberos`, `saml`, `jwt`.
+    pub user_identity: Option<&'static str>,
+    /// The acceptor confirmed the user identity.
+    pub identity_confirmed: bool,
+    /// Operations that may be under way at once, invoked by the requestor and by the acceptor
+    /// (0: any), as accepted, or as proposed until then.
+    pub asynchronous: Option<[u16; 2]>,
+    /// SOP classes in which the requestor would be the provider, and in which the acceptor agrees
+    /// (C-GET sends back like this).
+    pub provider_roles: [u16; 2],
+    /// SOP classes with extended negotiation.
+    pub extended: Vec<String>,
+    /// Application entity titles that a C-MOVE names as its destination.
+    pub move_destinations: Vec<String>,
+    /// Application entity titles for whose C-MOVE objects were sent.
+    pub move_originators: Vec<String>,
+}
+
+/// What became of a request for an association.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Accepted.
+    Accepted,
+    /// Refused: the calling application entity title is not known.
+    CallingRefused,
+    /// Refused: the called application entity title is not that of the service.
+    CalledRefused,
+    /// Refused for another reason.
+    Refused,
+}
+
+impl Outcome {
+    /// As `phi.service.association.outcome` writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::CallingRefused => "calling-ae-title-not-recognized",
+            Self::CalledRefused => "called-ae-title-not-recognized",
+            Self::Refused => "rejected",
+        }
+    }
 }
 
 impl ServiceFacts {
@@ -70,6 +124,11 @@ impl ServiceFacts {
     pub const MAX_TEXT: usize = 256;
     /// Longest list kept.
     pub const MAX_LIST: usize = 16;
+
+    /// What is known of the DICOM association.
+    pub fn association(&mut self) -> &mut Association {
+        self.association.get_or_insert_default()
+    }
 
     /// Sets `slot` to `text`, trimmed and cut; blank text leaves it as it was.
     pub fn set(slot: &mut Option<String>, text: &str) {

@@ -1,7 +1,8 @@
 //! Reading rule files.
 
 use super::{
-    Kind, RuleSet, astm, dicom, fhir, hl7v2, keys, placeholder, policy, suppression, text, x12,
+    Kind, RuleSet, astm, dicom, fhir, flat, hl7v2, keys, placeholder, policy, suppression, text,
+    x12,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +15,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("hl7v2.toml", include_str!("../../rules/hl7v2.toml")),
     ("astm.toml", include_str!("../../rules/astm.toml")),
     ("x12.toml", include_str!("../../rules/x12.toml")),
+    ("xdt.toml", include_str!("../../rules/xdt.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
@@ -105,6 +107,12 @@ struct File {
     #[serde(default)]
     x12_entity: Vec<toml::Spanned<x12::Entity>>,
     #[serde(default)]
+    xdt: Vec<toml::Spanned<flat::Entry>>,
+    #[serde(default)]
+    xdt_about: Vec<toml::Spanned<flat::AboutEntry>>,
+    #[serde(default)]
+    xdt_object: Vec<toml::Spanned<flat::Object>>,
+    #[serde(default)]
     fhir: Vec<toml::Spanned<fhir::Entry>>,
     #[serde(default)]
     identifier_system: Vec<toml::Spanned<fhir::IdentifierSystem>>,
@@ -125,6 +133,7 @@ struct File {
     disable: Vec<toml::Spanned<String>>,
     deidentified: Option<policy::DeidentifiedEntry>,
     severity: Option<policy::SeverityEntry>,
+    access: Option<policy::AccessRules>,
 }
 
 /// What every entry shares.
@@ -210,6 +219,9 @@ struct Sources {
     astm: Section<hl7v2::Entry>,
     x12: Section<x12::Entry>,
     x12_entity: Section<x12::Entity>,
+    xdt: Section<flat::Entry>,
+    xdt_about: Section<flat::AboutEntry>,
+    xdt_object: Section<flat::Object>,
     fhir: Section<fhir::Entry>,
     identifier_system: Section<fhir::IdentifierSystem>,
     key: Section<keys::Entry>,
@@ -223,6 +235,7 @@ struct Sources {
     /// Section and place of every id: one namespace over all sections.
     ids: HashMap<String, (&'static str, Source)>,
     severity: Option<policy::SeverityEntry>,
+    access: Option<policy::AccessRules>,
     /// Files read, for the lines of faults that show only when entries are compiled.
     texts: Vec<(String, String)>,
 }
@@ -294,6 +307,9 @@ impl Sources {
         at.merge("astm", &mut self.astm, parsed.astm)?;
         at.merge("x12", &mut self.x12, parsed.x12)?;
         at.merge("x12_entity", &mut self.x12_entity, parsed.x12_entity)?;
+        at.merge("xdt", &mut self.xdt, parsed.xdt)?;
+        at.merge("xdt_about", &mut self.xdt_about, parsed.xdt_about)?;
+        at.merge("xdt_object", &mut self.xdt_object, parsed.xdt_object)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
         at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
         at.merge("key", &mut self.key, parsed.key)?;
@@ -312,6 +328,9 @@ impl Sources {
         }
         if parsed.severity.is_some() {
             self.severity = parsed.severity;
+        }
+        if parsed.access.is_some() {
+            self.access = parsed.access;
         }
         Ok(())
     }
@@ -350,16 +369,24 @@ impl Sources {
         let mut entries = Vec::new();
         let severity = self.severity.unwrap_or_default();
         let deidentified = self.deidentified.unwrap_or_default();
+        let access = self.access.unwrap_or_default();
         Ok(RuleSet {
             dicom: dicom::compile(self.dicom, self.dicom_text, &mut entries)?,
             text: text::compile(self.recogniser, &mut entries)?,
             hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
             astm: astm::compile(self.astm, &mut entries)?,
             x12: x12::compile(self.x12, self.x12_entity, &mut entries)?,
+            xdt: flat::compile(
+                ["xdt", "xdt_about", "xdt_object"],
+                self.xdt,
+                self.xdt_about,
+                self.xdt_object,
+                &mut entries,
+            )?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
             placeholders: placeholder::compile(self.placeholder, self.name_affix, &mut entries)?,
-            policy: policy::compile(self.alert, deidentified, severity, &mut entries)?,
+            policy: policy::compile(self.alert, deidentified, severity, access, &mut entries)?,
             suppressions: suppression::compile(self.suppression, &mut entries)?.into(),
             disabled,
             entries,

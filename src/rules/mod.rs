@@ -10,6 +10,7 @@
 mod astm;
 mod dicom;
 mod fhir;
+mod flat;
 mod hl7v2;
 mod keys;
 mod kind;
@@ -19,6 +20,7 @@ mod policy;
 mod show;
 mod suppression;
 mod text;
+pub mod validators;
 mod x12;
 
 #[cfg(test)]
@@ -27,12 +29,13 @@ mod tests;
 pub use astm::AstmRules;
 pub use dicom::DicomRules;
 pub use fhir::{FhirElement, FhirRules, FhirType};
+pub use flat::{FlatField, FlatRules, Holder, Part};
 pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
 pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
 pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use placeholder::Placeholders;
-pub use policy::{AlertRule, Policy, RecordEvidence, SeverityEntry};
+pub use policy::{AccessRules, AlertRule, Policy, RecordEvidence, SeverityEntry};
 pub use show::{check_text, list_table};
 pub use suppression::{Day, Seen, Suppression, Suppressions};
 pub use text::{Recogniser, TextRules};
@@ -68,6 +71,8 @@ pub struct RuleSet {
     pub astm: AstmRules,
     /// X12 elements and entities.
     pub x12: X12Rules,
+    /// xDT fields and objects.
+    pub xdt: FlatRules,
     /// FHIR elements and identifier systems.
     pub fhir: FhirRules,
     /// Key names of JSON, forms, CSV and HTML.

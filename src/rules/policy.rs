@@ -1,4 +1,5 @@
-//! `[[alert]]`: which evidence in which contents makes an alert; `[severity]`: how bad it is.
+//! `[[alert]]`: which evidence in which contents makes an alert; `[severity]`: how bad it is;
+//! `[access]`: what shows that a service answers anyone.
 
 use super::Kind;
 use super::load::{Compiled, LoadError, RuleInfo, faulty, info, section_entry};
@@ -56,6 +57,8 @@ pub struct SeverityEntry {
     pub external: u8,
     /// Nobody had to log in.
     pub no_authentication: u8,
+    /// The service was seen to let in whoever asks.
+    pub answers_anyone: u8,
     /// A secret crossed in clear.
     pub credentials_in_clear: u8,
     /// A number that is stolen for fraud (ssn, national_id, insurance_number, drivers_licence).
@@ -78,6 +81,7 @@ impl Default for SeverityEntry {
             base: 45,
             external: 30,
             no_authentication: 8,
+            answers_anyone: 5,
             credentials_in_clear: 10,
             fraud_id: 10,
             health: 10,
@@ -86,6 +90,39 @@ impl Default for SeverityEntry {
             patients_10: 5,
             patients_500: 15,
         }
+    }
+}
+
+/// `[access]`: what proves that a DICOM service lets in whoever asks.
+#[derive(Deserialize, Debug, Clone)]
+#[serde(deny_unknown_fields)]
+pub struct AccessRules {
+    /// Calling application entity titles that tools use unless told otherwise.
+    default_titles: Vec<String>,
+    /// So many titles by which one host is let in.
+    titles_of_one_client: u32,
+}
+
+impl Default for AccessRules {
+    fn default() -> Self {
+        Self { default_titles: Vec::new(), titles_of_one_client: u32::MAX }
+    }
+}
+
+impl AccessRules {
+    /// For tests.
+    #[cfg(test)]
+    pub(crate) fn of(titles: &[&str], titles_of_one_client: u32) -> Self {
+        let default_titles = titles.iter().map(|t| (*t).to_owned()).collect();
+        Self { default_titles, titles_of_one_client }
+    }
+    /// Whether tools call by this title unless told otherwise.
+    pub fn is_default_title(&self, title: &str) -> bool {
+        self.default_titles.iter().any(|t| t.eq_ignore_ascii_case(title))
+    }
+    /// By how many titles one host must have been let in.
+    pub fn titles_of_one_client(&self) -> u32 {
+        self.titles_of_one_client.max(2)
     }
 }
 
@@ -141,6 +178,8 @@ pub struct Policy {
     pub alerts: Vec<Arc<AlertRule>>,
     /// Points of the severity score.
     pub severity: SeverityEntry,
+    /// What proves that a DICOM service lets in whoever asks.
+    pub access: AccessRules,
     pseudonymous: Vec<Kind>,
 }
 
@@ -159,10 +198,11 @@ pub(in crate::rules) fn compile(
     alerts: Compiled<Entry>,
     deidentified: DeidentifiedEntry,
     severity: SeverityEntry,
+    access: AccessRules,
     list: &mut Vec<RuleInfo>,
 ) -> Result<Policy, LoadError> {
     let mut policy =
-        Policy { alerts: Vec::new(), severity, pseudonymous: deidentified.pseudonymous };
+        Policy { alerts: Vec::new(), severity, access, pseudonymous: deidentified.pseudonymous };
     for (_, (entry, source)) in alerts {
         if entry.content.is_empty() {
             return Err(faulty(&source, "content is empty: name formats, or \"*\" for all"));

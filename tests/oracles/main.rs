@@ -10,6 +10,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod identifiers;
 
 use common::ROOT;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use super::charset::Charset;
 use super::element::{UNDEFINED, is_multi_valued, is_text, uses_charset};
 use super::text::Findings;
 use super::walker::{Element, Interest, Visitor};
-use crate::content::{Field, Mark, Media, Reason, Scope, ServiceFacts};
+use crate::content::{Field, Mark, Media, Object, Reason, Scope, ServiceFacts};
 use crate::phi::PhiBuf;
 use crate::rules::{FieldRule, Kind, RuleSet};
 use dicom_core::VR;
@@ -30,9 +30,13 @@ const MAX_DOCUMENT: usize = 2 << 20;
 
 const SPECIFIC_CHARACTER_SET: u32 = 0x0008_0005;
 const SOP_CLASS_UID: u32 = 0x0008_0016;
+const SOP_INSTANCE_UID: u32 = 0x0008_0018;
 const MODALITY: u32 = 0x0008_0060;
 const INSTITUTION_NAME: u32 = 0x0008_0080;
 const STATION_NAME: u32 = 0x0008_1010;
+const REFERENCED_SOP_INSTANCE_UID: u32 = 0x0008_1155;
+const REFERENCED_SOP_SEQUENCE: u32 = 0x0008_1199;
+const STUDY_INSTANCE_UID: u32 = 0x0020_000D;
 const PATIENT_IDENTITY_REMOVED: u32 = 0x0012_0062;
 const BURNED_IN_ANNOTATION: u32 = 0x0028_0301;
 const DIRECTORY_RECORD_SEQUENCE: u32 = 0x0004_1220;
@@ -282,6 +286,15 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
             PATIENT_IDENTITY_REMOVED if yes() => self.scope.mark(Mark::Deidentified),
             BURNED_IN_ANNOTATION if yes() => self.scope.mark(Mark::BurnedIn),
             DIRECTORY_RECORD_TYPE if bytes.trim_ascii() == b"PATIENT" => self.next_patient(),
+            SOP_INSTANCE_UID | STUDY_INSTANCE_UID | REFERENCED_SOP_INSTANCE_UID => {
+                let object = match element.tag {
+                    SOP_INSTANCE_UID => Object::Instance,
+                    STUDY_INSTANCE_UID => Object::Study,
+                    _ => Object::Commitment,
+                };
+                let text = self.text(element, bytes);
+                self.scope.object(object, &text);
+            }
             SOP_CLASS_UID | MODALITY | STATION_NAME | INSTITUTION_NAME => {
                 let text = self.text(element, bytes);
                 let facts = self.scope.facts();
@@ -398,6 +411,16 @@ impl Recording<'_, '_, '_> {
             }
             PATIENT_IDENTITY_REMOVED | BURNED_IN_ANNOTATION => element.depth == 0,
             DIRECTORY_RECORD_TYPE => element.sequence == DIRECTORY_RECORD_SEQUENCE,
+            STUDY_INSTANCE_UID => element.depth == 0 && !self.record.query,
+            // A list of instances (C-FIND) hands none of them over.
+            SOP_INSTANCE_UID => {
+                element.depth == 0 && !self.record.query && self.scope.operation() != "C-FIND"
+            }
+            // Of N-ACTION and N-EVENT-REPORT (PS3.4 J.3).
+            REFERENCED_SOP_INSTANCE_UID => {
+                element.sequence == REFERENCED_SOP_SEQUENCE
+                    && self.scope.operation().starts_with("N-")
+            }
             _ => self.names_issuer(element),
         };
         if structural { Interest::Keep(MAX_STRUCTURAL) } else { Interest::Pass }

@@ -27,6 +27,10 @@ impl Format for Json {
         }
     }
 
+    fn is_text(&self) -> bool {
+        true
+    }
+
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(JsonDocument {
             tokens: Tokens::default(),

@@ -1,5 +1,6 @@
 //! From what exposure hands on to the shape of events.
 
+use super::dicom;
 use super::model::*;
 use crate::content::Mark;
 use crate::exposure as x;
@@ -14,8 +15,8 @@ const MAX_FAULTS: usize = 1_000;
 
 pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> {
     match event {
-        x::Event::Disclosure { disclosure, severity, direction, exposure } => {
-            self::disclosure(disclosure, *severity, *direction, *exposure, context)
+        x::Event::Disclosure { disclosure, severity, direction, exposure, access } => {
+            self::disclosure(disclosure, *severity, *direction, *exposure, access, context)
         }
         x::Event::Exposure(exposure) => self::exposure(exposure, context),
         x::Event::Asset(asset) => self::asset(asset, context),
@@ -28,6 +29,7 @@ fn disclosure<'a>(
     severity: u8,
     direction: x::NetworkDirection,
     exposure: x::EventId,
+    access: &'a x::Access,
     context: &'a Context,
 ) -> Event<'a> {
     let finding = &d.finding;
@@ -65,7 +67,7 @@ fn disclosure<'a>(
                 identifiers: finding.identifiers.iter().map(identifier).collect(),
             }),
             marks: marks(&finding.marks),
-            service: Some(facts(&d.facts)),
+            service: Some(facts(&d.facts, access)),
             exposure: Some(Exposure { id: Text(exposure), detail: None }),
             key_id: &context.key_id,
             ..Phi::default()
@@ -100,7 +102,8 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
         rule: None,
         phi: Phi {
             marks: marks(&e.marks),
-            service: Some(facts(&e.facts)),
+            service: Some(facts(&e.facts, &e.access)),
+            dicom: dicom::of_exposure(e),
             exposure: Some(Exposure {
                 id: Text(e.id),
                 detail: Some(ExposureDetail {
@@ -168,7 +171,12 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
             vlan: None,
         }),
         rule: None,
-        phi: Phi { service: Some(facts(&s.facts)), key_id: &context.key_id, ..Phi::default() },
+        phi: Phi {
+            service: Some(facts(&s.facts, &s.access)),
+            dicom: dicom::of_service(s),
+            key_id: &context.key_id,
+            ..Phi::default()
+        },
     }
 }
 
@@ -325,7 +333,7 @@ fn identifier(i: &crate::identify::Identifier) -> Identifier<'_> {
     }
 }
 
-fn facts(f: &ServiceFacts) -> Service<'_> {
+fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
     let [client_class, server_class] = &f.implementation_class;
     let [client_version, server_version] = &f.implementation_version;
     Service {
@@ -337,6 +345,7 @@ fn facts(f: &ServiceFacts) -> Service<'_> {
         client_implementation: implementation(client_class, client_version),
         server_implementation: implementation(server_class, server_version),
         sop_classes: &f.sop_classes,
+        sop_class_names: dicom::names(&f.sop_classes),
         transfer_syntaxes: &f.transfer_syntaxes,
         dimse: &f.dimse,
         modalities: &f.modalities,
@@ -357,6 +366,8 @@ fn facts(f: &ServiceFacts) -> Service<'_> {
         software: f.software.as_deref(),
         rejected: f.rejected.as_deref(),
         aborted: f.aborted.as_deref(),
+        association: f.association.as_deref().map(dicom::association),
+        access: dicom::access(access),
     }
 }
 

@@ -2,6 +2,7 @@
 //! `schema/event.schema.json` describes every field.
 
 mod build;
+mod dicom;
 mod model;
 
 #[cfg(test)]

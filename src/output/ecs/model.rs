@@ -150,6 +150,8 @@ pub struct Phi<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub dicom: Option<Box<Dicom<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub asset: Option<Asset>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<Box<Run<'a>>>,
@@ -194,6 +196,8 @@ pub struct Service<'a> {
     pub server_implementation: Option<Implementation<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub sop_classes: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sop_class_names: Vec<&'static str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub transfer_syntaxes: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -234,6 +238,70 @@ pub struct Service<'a> {
     pub rejected: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aborted: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub association: Option<Box<Association<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<Box<Access>>,
+}
+
+#[derive(Serialize)]
+pub struct Association<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<&'static str>,
+    pub contexts_proposed: u16,
+    pub contexts_accepted: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_max_pdu: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_max_pdu: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_identity: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_confirmed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operations_invoked: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operations_performed: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_roles: Option<u16>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub extended_negotiation: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub move_destinations: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub move_originators: &'a [String],
+}
+
+#[derive(Serialize)]
+pub struct Access {
+    pub answers: &'static str,
+    pub evidence: Vec<&'static str>,
+    pub clients: u32,
+    pub calling_titles: u32,
+    pub refused_titles: u32,
+}
+
+#[derive(Serialize)]
+pub struct Dicom<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instances: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub studies: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patients: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commitments: Option<u64>,
+    pub estimated: bool,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub operations: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moved_for: Vec<IpAddr>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moved_to: Vec<End>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub accepted_titles: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub refused_titles: &'a [String],
 }
 
 #[derive(Serialize)]

@@ -2,15 +2,18 @@
 
 use super::FORMAT;
 use crate::content::Mark;
-use crate::exposure::samples::{Sample, T0, identifier, token};
-use crate::exposure::{Event, Role, Severity};
+use crate::exposure::samples::{Sample, T0, at, identifier, token};
+use crate::exposure::{Event, Performed, Role, Severity};
 use crate::identify::Shown;
 use crate::output::samples::{context, events, run, tracker, written};
 use crate::output::{Context, RunSummary};
-use crate::protocol::{Authentication, Reason, ServiceFacts};
+use crate::protocol::{
+    Activity, Association, Authentication, Object, Outcome, Reason, ServiceFacts,
+};
 use crate::rules::Kind;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const SCHEMA: &str = include_str!("../../../schema/event.schema.json");
 
@@ -61,6 +64,18 @@ fn samples() -> Vec<Value> {
         application: full("http/1.1"),
         rejected: full("1 2"),
         aborted: full("0 1"),
+        association: Some(Box::new(Association {
+            outcome: Some(Outcome::CallingRefused),
+            contexts: [2, 1],
+            max_pdu: [Some(16384), Some(0)],
+            user_identity: Some("passcode"),
+            identity_confirmed: true,
+            asynchronous: Some([4, 0]),
+            provider_roles: [2, 1],
+            extended: vec!["1.2.840.10008.5.1.4.1.2.2.1".into()],
+            move_destinations: vec!["VIEWER".into()],
+            move_originators: vec!["WS1".into()],
+        })),
     };
     let marks = vec![
         Mark::Deidentified,
@@ -76,7 +91,34 @@ fn samples() -> Vec<Value> {
     let mut disclosure = Sample { facts, marks, kinds, ..Sample::default() }.build();
     disclosure.flow.vlan = 12;
     let (mut x, mut out) = (tracker(), Vec::new());
-    x.disclosure(disclosure, &mut out);
+    let mut opened = disclosure.clone();
+    opened.facts = Arc::new(ServiceFacts {
+        association: Some(Box::new(Association {
+            outcome: Some(Outcome::Accepted),
+            ..Association::default()
+        })),
+        ..Sample::default().build().facts.as_ref().clone()
+    });
+    x.disclosure(disclosure.clone(), &mut out);
+    x.disclosure(opened, &mut out);
+    let mut activity = Activity::default();
+    activity.count("C-MOVE", "request");
+    for performed in [false, true] {
+        activity.moved(performed, "WS1", "VIEWER");
+        // The archive is the server of the one and the client of the other.
+        let mut flow = disclosure.flow;
+        if performed {
+            std::mem::swap(&mut flow.client, &mut flow.server);
+            let mut stored = disclosure.clone();
+            stored.flow = flow;
+            x.disclosure(stored, &mut out);
+        }
+        let objects = Object::ALL.map(|object| (object, token(object as u64)));
+        let (time, activity) = (disclosure.finding.time, &activity);
+        let what = Performed { time, flow: &flow, protocol: "dicom", activity, objects: &objects };
+        x.performed(what, &mut out);
+    }
+    x.finish(at(9), &mut out);
     for event in &mut out {
         match event {
             Event::Disclosure { disclosure, .. } => {

@@ -19,6 +19,7 @@ fn board() -> Arc<Board> {
         key: KEY,
         severity: Default::default(),
         suppressions: Default::default(),
+        access: Default::default(),
     });
     let mut events = Vec::new();
     exposures.disclosure(hl7(1).build(), &mut events);
@@ -142,6 +143,7 @@ fn the_table_is_capped_and_closed_exposures_go_first() {
         key: KEY,
         severity: Default::default(),
         suppressions: Default::default(),
+        access: Default::default(),
     });
     let mut events = Vec::new();
     let servers: Vec<String> =

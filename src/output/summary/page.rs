@@ -3,7 +3,7 @@
 use super::text::{bytes, count, foreign, number, span};
 use super::{Context, RunSummary};
 use crate::content::Mark;
-use crate::exposure::{Count, Exposure, NetworkDirection, Severity};
+use crate::exposure::{Answers, Count, Exposure, NetworkDirection, Severity};
 use crate::protocol::{Authentication, ServiceFacts};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -95,6 +95,7 @@ fn block(out: &mut String, e: &Exposure, run: &RunSummary, context: &Context) {
     let mut over: Vec<String> = e.operations.iter().map(|o| foreign(o, MAX_NAME)).collect();
     over.extend(ends(&e.facts));
     item(out, BLOCK, "Over", &over, ", ");
+    item(out, BLOCK, "Passed", &passed(e), ", ");
     let kinds: Vec<String> = e
         .kinds
         .iter()
@@ -102,6 +103,32 @@ fn block(out: &mut String, e: &Exposure, run: &RunSummary, context: &Context) {
         .collect();
     item(out, BLOCK, "Shows", &kinds, ", ");
     item(out, BLOCK, "How exposed", &exposed(e), "; ");
+}
+
+/// What was handed over, by whom and where to, as far as it is more than records.
+fn passed(e: &Exposure) -> Vec<String> {
+    let about = |n: Count, what: &str, whats: &str| {
+        let about = if n.estimate { "about " } else { "" };
+        let noun = if n.value == 1 { what } else { whats };
+        (n.value > 0).then(|| format!("{about}{} {noun}", number(n.value)))
+    };
+    let figures = &e.figures;
+    let mut all: Vec<String> = [
+        about(figures.instances, "instance", "instances"),
+        about(figures.studies, "study", "studies"),
+        about(figures.commitments, "commitment", "commitments"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let refused: u64 =
+        figures.operations.iter().filter(|((_, o), _)| *o == "refused").map(|(_, n)| *n).sum();
+    if refused > 0 {
+        all.push(format!("{} refused", number(refused)));
+    }
+    all.extend(e.moved_for.iter().map(|client| format!("asked for by {client}")));
+    all.extend(e.moved_to.iter().map(|server| format!("sent on to {server}")));
+    all
 }
 
 /// `at 10:15:02`, `10:15:02 to 10:16:00`; with the day if the run had more than one.
@@ -129,10 +156,16 @@ fn ends(f: &ServiceFacts) -> Vec<String> {
         (None, Some(to)) => Some(format!("{what} to {to}")),
         (None, None) => None,
     };
+    let list = |what: &str, titles: Option<&Vec<String>>| {
+        let titles: Vec<String> = titles?.iter().map(|t| foreign(t, MAX_NAME)).collect();
+        (!titles.is_empty()).then(|| format!("{what} {}", titles.join(" ")))
+    };
     let [_, software] = &f.implementation_version;
     [
         pair("AE", name(&f.calling_aet), name(&f.called_aet)),
         pair("application", name(&f.sending_application), name(&f.receiving_application)),
+        list("move to", f.association.as_ref().map(|a| &a.move_destinations)),
+        list("moved for", f.association.as_ref().map(|a| &a.move_originators)),
         name(&f.version).map(|v| format!("version {v}")),
         name(&f.host).map(|h| format!("host {h}")),
         name(&f.path).map(|p| format!("path {p}")),
@@ -159,6 +192,9 @@ fn exposed(e: &Exposure) -> Vec<String> {
         Authentication::Unknown => "authentication not visible".to_owned(),
         other => format!("authentication {}", other.as_str()),
     });
+    if e.access.answers() == Answers::Anyone {
+        all.push("ANSWERS ANYONE".to_owned());
+    }
     if e.facts.credentials_in_clear {
         all.push("CREDENTIALS IN CLEAR".to_owned());
     }

@@ -1,226 +1,338 @@
 //! Negotiation: what the A-ASSOCIATE, A-ASSOCIATE-RJ and A-ABORT PDUs say (PS3.8 9.3, PS3.7 D.3.3).
+//!
+//! A request with many presentation contexts, or with a token that stands for the user, is long. It
+//! is read item by item as it comes; nothing of it is collected.
 
+use super::contexts::Contexts;
 use super::pdu::ASSOCIATE_FIXED;
-use crate::protocol::{Authentication, ServiceFacts};
+use crate::protocol::{Association, Authentication, Outcome, ServiceFacts};
 
-/// Presentation contexts kept: their identifiers are the odd numbers below 256.
-const MAX_CONTEXTS: usize = 128;
 /// Longest UID (PS3.5 9.1).
 const MAX_UID: usize = 64;
+/// Type, reserved, length.
+const ITEM_HEADER: usize = 4;
+/// What a presentation context has before its sub-items: id, reserved, result, reserved.
+const CONTEXT_HEADER: usize = 4;
+/// Bytes read of a sub-item: two numbers around a UID are the longest of interest.
+const MAX_SUBITEM: usize = MAX_UID + 4;
 
 const ITEM_CONTEXT_RQ: u8 = 0x20;
 const ITEM_CONTEXT_AC: u8 = 0x21;
 const ITEM_ABSTRACT_SYNTAX: u8 = 0x30;
 const ITEM_TRANSFER_SYNTAX: u8 = 0x40;
 const ITEM_USER_INFORMATION: u8 = 0x50;
+const ITEM_MAX_LENGTH: u8 = 0x51;
 const ITEM_IMPLEMENTATION_CLASS: u8 = 0x52;
+const ITEM_ASYNCHRONOUS: u8 = 0x53;
+const ITEM_ROLES: u8 = 0x54;
 const ITEM_IMPLEMENTATION_VERSION: u8 = 0x55;
+const ITEM_EXTENDED: u8 = 0x56;
+const ITEM_COMMON_EXTENDED: u8 = 0x57;
 const ITEM_USER_IDENTITY: u8 = 0x58;
+const ITEM_USER_IDENTITY_AC: u8 = 0x59;
 
-/// What was negotiated, by presentation context.
-#[derive(Default)]
-pub(super) struct Contexts {
-    list: Vec<Context>,
-    /// A request was read; what was accepted before it belongs to it only if this was the first.
-    requested: bool,
+/// Where an A-ASSOCIATE-RQ or -AC that is being read stands.
+#[derive(Clone, Copy)]
+pub(super) struct Negotiation {
+    end: Speaks,
+    /// Bytes of the PDU to come.
+    left: u32,
+    level: Level,
 }
 
-struct Context {
-    id: u8,
-    abstract_syntax: Box<str>,
-    /// The accepted transfer syntax; before that the proposed one, where only one was proposed.
-    transfer_syntax: Option<Box<str>>,
-    accepted: bool,
+/// Who speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// Who asks for the association.
+    Requestor,
+    /// Who accepts it.
+    Acceptor,
 }
 
-impl Contexts {
-    /// The transfer syntax of a context; empty where the negotiation leaves it open.
-    pub fn transfer_syntax(&self, id: u8) -> &str {
-        self.get(id).and_then(|c| c.transfer_syntax.as_deref()).unwrap_or("")
-    }
-    /// The abstract syntax (SOP class) of a context; empty if unknown.
-    pub fn abstract_syntax(&self, id: u8) -> &str {
-        self.get(id).map_or("", |c| &c.abstract_syntax)
-    }
-    /// Whether a request was read.
-    pub const fn requested(&self) -> bool {
-        self.requested
-    }
-    /// Bytes of heap held, roughly.
-    pub fn memory(&self) -> usize {
-        self.list.capacity() * size_of::<Context>() + self.list.len() * MAX_UID
-    }
-
-    fn get(&self, id: u8) -> Option<&Context> {
-        self.list.iter().find(|c| c.id == id)
-    }
-    fn slot(&mut self, id: u8) -> Option<&mut Context> {
-        if let Some(at) = self.list.iter().position(|c| c.id == id) {
-            return self.list.get_mut(at);
-        }
-        if self.list.len() >= MAX_CONTEXTS {
-            return None;
-        }
-        self.list.push(Context {
-            id,
-            abstract_syntax: "".into(),
-            transfer_syntax: None,
-            accepted: false,
-        });
-        self.list.last_mut()
-    }
+#[derive(Clone, Copy)]
+enum Level {
+    /// At the fixed part.
+    Fixed,
+    /// At an item.
+    Items,
+    /// At a sub-item of a presentation context.
+    Context { id: u8, accepted: bool, left: u32 },
+    /// At a sub-item of the user information.
+    User { left: u32 },
 }
 
-/// Reads the body of an A-ASSOCIATE-RQ. An earlier negotiation on the same connection is over;
-/// but a capture may show the answer to this one first.
-pub(super) fn request(body: &[u8], contexts: &mut Contexts, facts: &mut ServiceFacts) {
-    if std::mem::replace(&mut contexts.requested, true) {
-        contexts.list.clear();
-    }
-    if facts.authentication == Authentication::Unknown {
-        facts.authentication = Authentication::None;
-    }
-    if let (Some(called), Some(calling)) = (body.get(4..20), body.get(20..36)) {
-        ServiceFacts::set(&mut facts.called_aet, &text(called));
-        ServiceFacts::set(&mut facts.calling_aet, &text(calling));
-    }
-    for (kind, item) in items(body.get(ASSOCIATE_FIXED..).unwrap_or(&[])) {
-        match kind {
-            ITEM_CONTEXT_RQ => propose(item, contexts),
-            ITEM_USER_INFORMATION => user_information(item, 0, facts),
-            _ => {}
-        }
-    }
+/// How far it came.
+pub(super) enum Read {
+    /// So many bytes are read, and so many behind them are of no interest.
+    On(usize, u32),
+    /// So many bytes must be there.
+    Need(usize),
 }
 
-/// Reads the body of an A-ASSOCIATE-AC.
-pub(super) fn accept(body: &[u8], contexts: &mut Contexts, facts: &mut ServiceFacts) {
-    for (kind, item) in items(body.get(ASSOCIATE_FIXED..).unwrap_or(&[])) {
-        match kind {
-            ITEM_CONTEXT_AC => confirm(item, contexts),
-            ITEM_USER_INFORMATION => user_information(item, 1, facts),
-            _ => {}
-        }
+impl Negotiation {
+    /// At the start of a PDU of `len` bytes behind the header.
+    pub const fn new(end: Speaks, len: u32) -> Self {
+        Self { end, left: len, level: Level::Fixed }
     }
-}
 
-fn propose(item: &[u8], contexts: &mut Contexts) {
-    let (Some(&id), Some(subitems)) = (item.first(), item.get(4..)) else {
-        return;
-    };
-    let Some(context) = contexts.slot(id) else {
-        return;
-    };
-    let mut proposed = 0;
-    for (kind, value) in items(subitems) {
-        match kind {
-            ITEM_ABSTRACT_SYNTAX => context.abstract_syntax = uid(value),
-            ITEM_TRANSFER_SYNTAX if !context.accepted => {
-                proposed += 1;
-                context.transfer_syntax = (proposed == 1).then(|| uid(value));
+    /// Who speaks.
+    pub const fn speaks(&self) -> Speaks {
+        self.end
+    }
+
+    /// Whether all of the PDU is read.
+    pub const fn is_over(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Reads one item or the head of one.
+    pub fn read(&mut self, data: &[u8], contexts: &mut Contexts, facts: &mut ServiceFacts) -> Read {
+        match self.level {
+            Level::Fixed => self.fixed(data, contexts, facts),
+            Level::Items => self.item(data),
+            Level::Context { left: 0, .. } | Level::User { left: 0 } => {
+                self.level = Level::Items;
+                Read::On(0, 0)
             }
-            _ => {}
+            Level::Context { left, .. } | Level::User { left } => {
+                self.subitem(data, left, contexts, facts)
+            }
         }
     }
-}
 
-fn confirm(item: &[u8], contexts: &mut Contexts) {
-    let (Some(&id), Some(&result), Some(subitems)) = (item.first(), item.get(2), item.get(4..))
-    else {
-        return;
-    };
-    // The transfer syntax of a context that was not accepted is not significant (PS3.8 9.3.3.2).
-    if result != 0 {
-        return;
+    /// `read` bytes are read and `skip` more are not wanted.
+    fn on(&mut self, read: usize, skip: u32) -> Read {
+        self.left = self.left.saturating_sub(read as u32).saturating_sub(skip);
+        Read::On(read, skip)
     }
-    let Some(context) = contexts.slot(id) else {
-        return;
-    };
-    let accepted = items(subitems).find(|(kind, _)| *kind == ITEM_TRANSFER_SYNTAX);
-    if let Some((_, value)) = accepted {
-        context.transfer_syntax = Some(uid(value));
-        context.accepted = true;
-    }
-}
 
-fn user_information(item: &[u8], end: usize, facts: &mut ServiceFacts) {
-    for (kind, value) in items(item) {
+    fn fixed(&mut self, data: &[u8], contexts: &mut Contexts, facts: &mut ServiceFacts) -> Read {
+        let Some(fixed) = data.get(..ASSOCIATE_FIXED) else {
+            return Read::Need(ASSOCIATE_FIXED);
+        };
+        // In an answer the titles are reserved (PS3.8 9.3.3).
+        if self.end == Speaks::Requestor {
+            if contexts.request() {
+                facts.association = None;
+            }
+            if facts.authentication == Authentication::Unknown {
+                facts.authentication = Authentication::None;
+            }
+            ServiceFacts::set(&mut facts.called_aet, &text(&fixed[4..20]));
+            ServiceFacts::set(&mut facts.calling_aet, &text(&fixed[20..36]));
+        }
+        self.level = Level::Items;
+        self.on(ASSOCIATE_FIXED, 0)
+    }
+
+    fn item(&mut self, data: &[u8]) -> Read {
+        if self.left < ITEM_HEADER as u32 {
+            return self.on(0, self.left);
+        }
+        let Some((kind, len)) = header(data) else {
+            return Read::Need(ITEM_HEADER);
+        };
+        if len > self.left - ITEM_HEADER as u32 {
+            // The lengths do not add up: the end of the PDU is all that is known.
+            return self.on(0, self.left);
+        }
         match kind {
-            ITEM_IMPLEMENTATION_CLASS => {
-                ServiceFacts::set(&mut facts.implementation_class[end], &text(value));
-            }
-            ITEM_IMPLEMENTATION_VERSION => {
-                ServiceFacts::set(&mut facts.implementation_version[end], &text(value));
-            }
-            ITEM_USER_IDENTITY => {
-                facts.authentication = Authentication::UserIdentity;
-                // Passcode, SAML assertion and JSON web token let whoever reads them log in
-                // (PS3.7 D.3.3.7.1); a user name alone and a Kerberos ticket do not.
-                if matches!(value.first(), Some(2 | 4 | 5)) {
-                    facts.credentials_in_clear = true;
+            ITEM_CONTEXT_RQ | ITEM_CONTEXT_AC if len >= CONTEXT_HEADER as u32 => {
+                let Some(head) = data.get(ITEM_HEADER..ITEM_HEADER + CONTEXT_HEADER) else {
+                    return Read::Need(ITEM_HEADER + CONTEXT_HEADER);
+                };
+                // The transfer syntax of a context that was not accepted is not significant
+                // (PS3.8 9.3.3.2).
+                let accepted = kind == ITEM_CONTEXT_AC && head[2] == 0;
+                if accepted || kind == ITEM_CONTEXT_RQ {
+                    let left = len - CONTEXT_HEADER as u32;
+                    self.level = Level::Context { id: head[0], accepted, left };
+                    return self.on(ITEM_HEADER + CONTEXT_HEADER, 0);
                 }
             }
+            ITEM_USER_INFORMATION => {
+                self.level = Level::User { left: len };
+                return self.on(ITEM_HEADER, 0);
+            }
             _ => {}
+        }
+        self.on(ITEM_HEADER, len)
+    }
+
+    fn subitem(
+        &mut self,
+        data: &[u8],
+        around: u32,
+        contexts: &mut Contexts,
+        facts: &mut ServiceFacts,
+    ) -> Read {
+        if around < ITEM_HEADER as u32 {
+            self.leave(around);
+            return self.on(0, around);
+        }
+        let Some((kind, len)) = header(data) else {
+            return Read::Need(ITEM_HEADER);
+        };
+        if len > around - ITEM_HEADER as u32 {
+            self.leave(around);
+            return self.on(0, around);
+        }
+        let take = (len as usize).min(MAX_SUBITEM);
+        let Some(value) = data.get(ITEM_HEADER..ITEM_HEADER + take) else {
+            return Read::Need(ITEM_HEADER + take);
+        };
+        match self.level {
+            Level::Context { id, accepted, .. } => match kind {
+                ITEM_ABSTRACT_SYNTAX if !accepted => contexts.propose(id, value),
+                ITEM_TRANSFER_SYNTAX if accepted => contexts.accept(id, value),
+                ITEM_TRANSFER_SYNTAX => contexts.offer(id, value),
+                _ => {}
+            },
+            Level::User { .. } => user_information(kind, value, self.end, facts),
+            Level::Fixed | Level::Items => {}
+        }
+        self.leave(ITEM_HEADER as u32 + len);
+        self.on(ITEM_HEADER + take, len - take as u32)
+    }
+
+    /// So many bytes of the item around are over.
+    fn leave(&mut self, bytes: u32) {
+        if let Level::Context { left, .. } | Level::User { left } = &mut self.level {
+            *left = left.saturating_sub(bytes);
         }
     }
 }
 
-/// The items of a PDU or of an item: type, reserved, length, value. Ends where a length does not
-/// fit.
-fn items(mut data: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
-    std::iter::from_fn(move || {
-        let (head, rest) = data.split_first_chunk::<4>()?;
-        let (value, rest) =
-            rest.split_at_checked(usize::from(u16::from_be_bytes([head[2], head[3]])))?;
-        data = rest;
-        Some((head[0], value))
-    })
+fn user_information(kind: u8, value: &[u8], end: Speaks, facts: &mut ServiceFacts) {
+    let index = end as usize;
+    match kind {
+        ITEM_MAX_LENGTH => {
+            if let Some(max) = value.first_chunk::<4>() {
+                facts.association().max_pdu[index] = Some(u32::from_be_bytes(*max));
+            }
+        }
+        ITEM_IMPLEMENTATION_CLASS => {
+            ServiceFacts::set(&mut facts.implementation_class[index], &text(value));
+        }
+        ITEM_IMPLEMENTATION_VERSION => {
+            ServiceFacts::set(&mut facts.implementation_version[index], &text(value));
+        }
+        ITEM_ASYNCHRONOUS => {
+            if let Some(&[a, b, c, d]) = value.first_chunk::<4>() {
+                let window = [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
+                facts.association().asynchronous = Some(window);
+            }
+        }
+        ITEM_ROLES => roles(value, end, facts.association()),
+        ITEM_EXTENDED | ITEM_COMMON_EXTENDED => {
+            if let Some((class, _)) = related_class(value) {
+                ServiceFacts::add(&mut facts.association().extended, &class);
+            }
+        }
+        ITEM_USER_IDENTITY => {
+            facts.authentication = Authentication::UserIdentity;
+            let kind = value.first().copied().unwrap_or(0);
+            facts.association().user_identity = match kind {
+                1 => Some("username"),
+                2 => Some("passcode"),
+                3 => Some("kerberos"),
+                4 => Some("saml"),
+                5 => Some("jwt"),
+                _ => None,
+            };
+            // Passcode, SAML assertion and JSON web token let whoever reads them log in
+            // (PS3.7 D.3.3.7.1); a user name alone and a Kerberos ticket do not.
+            facts.credentials_in_clear |= matches!(kind, 2 | 4 | 5);
+        }
+        ITEM_USER_IDENTITY_AC => facts.association().identity_confirmed = true,
+        _ => {}
+    }
 }
 
-fn uid(value: &[u8]) -> Box<str> {
+/// Role selection (PS3.7 D.3.3.4): proposed by the requestor, and valid only as the acceptor says.
+fn roles(value: &[u8], end: Speaks, facts: &mut Association) {
+    if let Some((_, &[_, provider, ..])) = related_class(value)
+        && provider != 0
+    {
+        let count = &mut facts.provider_roles[end as usize];
+        *count = count.saturating_add(1);
+    }
+}
+
+/// The SOP class that a sub-item begins with, after its length, and what stands behind it.
+fn related_class(value: &[u8]) -> Option<(Box<str>, &[u8])> {
+    let (len, rest) = value.split_first_chunk::<2>()?;
+    let (class, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+    Some((uid(class), rest))
+}
+
+/// Type and length of an item.
+fn header(data: &[u8]) -> Option<(u8, u32)> {
+    let head = data.first_chunk::<ITEM_HEADER>()?;
+    Some((head[0], u32::from(u16::from_be_bytes([head[2], head[3]]))))
+}
+
+/// A UID as it is kept.
+pub(super) fn uid(value: &[u8]) -> Box<str> {
     let value = &value[..value.len().min(MAX_UID)];
     text(value).trim_matches([' ', '\0']).into()
 }
 
 /// Printable characters of a title or name.
-fn text(value: &[u8]) -> String {
+pub(super) fn text(value: &[u8]) -> String {
     value.iter().filter(|b| (b' '..=b'~').contains(b)).map(|&b| b as char).collect()
 }
 
-/// Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 table 9-21).
-pub(super) fn rejection(body: &[u8]) -> String {
-    let [_, result, source, reason, ..] = body else {
-        return "unknown".to_owned();
-    };
-    let result = match result {
-        1 => "rejected-permanent",
-        2 => "rejected-transient",
-        _ => "rejected",
-    };
-    let (source, reason) = match (source, reason) {
-        (1, 1) => ("service-user", "no-reason-given"),
-        (1, 2) => ("service-user", "application-context-name-not-supported"),
-        (1, 3) => ("service-user", "calling-ae-title-not-recognized"),
-        (1, 7) => ("service-user", "called-ae-title-not-recognized"),
-        (1, _) => ("service-user", "reserved"),
-        (2, 1) => ("service-provider-acse", "no-reason-given"),
-        (2, 2) => ("service-provider-acse", "protocol-version-not-supported"),
-        (2, _) => ("service-provider-acse", "reserved"),
-        (3, 1) => ("service-provider-presentation", "temporary-congestion"),
-        (3, 2) => ("service-provider-presentation", "local-limit-exceeded"),
-        (3, _) => ("service-provider-presentation", "reserved"),
-        _ => ("unknown", "unknown"),
-    };
-    format!("{result}, {source}: {reason}")
+/// What an A-ASSOCIATE-RJ says (PS3.8 table 9-21).
+pub(super) struct Rejection {
+    pub result: &'static str,
+    pub source: &'static str,
+    pub reason: &'static str,
+}
+
+impl Rejection {
+    pub const fn read(body: &[u8]) -> Self {
+        let [_, result, source, reason, ..] = body else {
+            return Self { result: "rejected", source: "unknown", reason: "unknown" };
+        };
+        let result = match result {
+            1 => "rejected-permanent",
+            2 => "rejected-transient",
+            _ => "rejected",
+        };
+        let (source, reason) = match (*source, *reason) {
+            (1, 1) => ("service-user", "no-reason-given"),
+            (1, 2) => ("service-user", "application-context-name-not-supported"),
+            (1, 3) => ("service-user", "calling-ae-title-not-recognized"),
+            (1, 7) => ("service-user", "called-ae-title-not-recognized"),
+            (1, _) => ("service-user", "reserved"),
+            (2, 1) => ("service-provider-acse", "no-reason-given"),
+            (2, 2) => ("service-provider-acse", "protocol-version-not-supported"),
+            (2, _) => ("service-provider-acse", "reserved"),
+            (3, 1) => ("service-provider-presentation", "temporary-congestion"),
+            (3, 2) => ("service-provider-presentation", "local-limit-exceeded"),
+            (3, _) => ("service-provider-presentation", "reserved"),
+            _ => ("unknown", "unknown"),
+        };
+        Self { result, source, reason }
+    }
+
+    pub fn outcome(&self) -> Outcome {
+        match self.reason {
+            "calling-ae-title-not-recognized" => Outcome::CallingRefused,
+            "called-ae-title-not-recognized" => Outcome::CalledRefused,
+            _ => Outcome::Refused,
+        }
+    }
 }
 
 /// Source and reason of an A-ABORT (PS3.8 table 9-26).
-pub(super) fn abort(body: &[u8]) -> String {
+pub(super) const fn abort(body: &[u8]) -> &'static str {
     let [_, _, source, reason, ..] = body else {
-        return "unknown".to_owned();
+        return "unknown";
     };
     // The reason is significant only if the provider aborts.
-    match (source, reason) {
+    match (*source, *reason) {
         (0, _) => "service-user",
         (2, 0) => "service-provider: reason-not-specified",
         (2, 1) => "service-provider: unrecognized-pdu",
@@ -231,5 +343,4 @@ pub(super) fn abort(body: &[u8]) -> String {
         (2, _) => "service-provider: reserved",
         _ => "unknown",
     }
-    .to_owned()
 }

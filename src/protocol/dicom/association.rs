@@ -1,12 +1,13 @@
 //! The parser: PDUs, PDVs and messages of one association (PS3.8 9.3, annex E).
 
-use super::associate::{self, Contexts};
-use super::dimse::Command;
+use super::associate::{self, Negotiation, Read, Rejection, Speaks};
+use super::contexts::Contexts;
+use super::ledger::Ledger;
 use super::message::{Messages, Stage};
 use super::pdu::{self, PDU_HEADER, PDV_HEADER, PduHeader, PdvHeader};
 use crate::protocol::{
-    Authentication, Direction, End, Hint, Host, Media, ParseError, Parser, Progress, Reason,
-    Resync, ServiceFacts,
+    Authentication, Direction, End, Hint, Host, Media, Outcome, ParseError, Parser, Progress,
+    Reason, Resync, ServiceFacts,
 };
 
 /// Bytes searched for a PDU in one direction, after bytes that were none, before it is given up.
@@ -20,6 +21,7 @@ const SEARCH_TAIL: usize = 128;
 #[derive(Default)]
 pub(super) struct Association {
     contexts: Contexts,
+    ledger: Ledger,
     sides: [Side; 2],
 }
 
@@ -28,8 +30,11 @@ pub(super) struct Association {
 struct Side {
     at: At,
     messages: Messages,
+    /// Longest P-DATA-TF PDU that the other end takes.
+    max_pdu: Option<u32>,
     /// Bytes searched in vain so far.
     searched: usize,
+    closed: bool,
 }
 
 /// Where a direction stands.
@@ -38,6 +43,10 @@ enum At {
     /// At a PDU header.
     #[default]
     Pdu,
+    /// In an A-ASSOCIATE-RQ or -AC.
+    Associate(Negotiation),
+    /// In another control PDU, with this many bytes of it left.
+    Control(u8, u32),
     /// At a PDV header, with this many bytes of the PDU left.
     Pdv(u32),
     /// In a PDV.
@@ -103,12 +112,18 @@ impl Parser for Association {
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn Host) {
-        self.sides[direction.index()].messages.clear(host);
+        let side = &mut self.sides[direction.index()];
+        side.messages.clear(host);
+        side.closed = true;
+        if self.sides.iter().all(|s| s.closed) {
+            self.ledger.end(host);
+        }
     }
 
     fn memory(&self) -> usize {
         size_of::<Self>()
             + self.contexts.memory()
+            + self.ledger.memory()
             + self.sides.iter().map(|s| s.messages.memory()).sum::<usize>()
     }
 }
@@ -130,6 +145,8 @@ impl Association {
         let side = &mut self.sides[direction.index()];
         match side.at {
             At::Pdu => self.pdu(direction, data, host),
+            At::Associate(negotiation) => self.associate(direction, data, negotiation, host),
+            At::Control(kind, len) => self.control(direction, data, kind, len, host),
             At::Pdv(left) => self.pdv(direction, data, left, host),
             At::Value { pdv, left, behind } => {
                 let take = data.len().min(left as usize);
@@ -162,46 +179,120 @@ impl Association {
         if !header.is_sane() {
             host.anomaly(Reason::Malformed);
             side.messages.clear(host);
+            if header.is_foreign(data.get(1).copied().unwrap_or(1)) {
+                return Step::Skip(PDU_HEADER, u64::from(header.len));
+            }
             side.at = At::Lost;
             return Step::Read(0);
         }
         side.searched = 0;
-        if header.kind == pdu::DATA_TF {
-            side.at = At::Pdv(header.len);
-            self.mind_authentication(host);
-            return Step::Read(PDU_HEADER);
-        }
-        if header.len > pdu::MAX_CONTROL {
-            host.anomaly(Reason::Limit);
-            return Step::Skip(PDU_HEADER, u64::from(header.len));
-        }
-        let total = PDU_HEADER + header.len as usize;
-        let Some(body) = data.get(PDU_HEADER..total) else {
-            return Step::Need(total);
-        };
-        self.control(header.kind, body, host);
-        Step::Read(total)
-    }
-
-    fn control(&mut self, kind: u8, body: &[u8], host: &mut dyn Host) {
-        match kind {
+        match header.kind {
+            pdu::DATA_TF if header.exceeds(side.max_pdu) => {
+                host.anomaly(Reason::Limit);
+                side.messages.clear(host);
+                side.at = At::Lost;
+            }
+            pdu::DATA_TF => {
+                side.at = At::Pdv(header.len);
+                self.mind_authentication(host);
+            }
             pdu::ASSOCIATE_RQ => {
                 for side in &mut self.sides {
                     side.messages.clear(host);
                 }
-                associate::request(body, &mut self.contexts, host.facts());
+                self.ledger.end(host);
+                let negotiation = Negotiation::new(Speaks::Requestor, header.len);
+                self.sides[direction.index()].at = At::Associate(negotiation);
             }
             pdu::ASSOCIATE_AC => {
-                associate::accept(body, &mut self.contexts, host.facts());
-                self.mind_authentication(host);
+                side.at = At::Associate(Negotiation::new(Speaks::Acceptor, header.len));
             }
+            kind => side.at = At::Control(kind, header.len),
+        }
+        Step::Read(PDU_HEADER)
+    }
+
+    /// In an A-ASSOCIATE-RQ or -AC.
+    fn associate(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        mut negotiation: Negotiation,
+        host: &mut dyn Host,
+    ) -> Step {
+        let step = match negotiation.read(data, &mut self.contexts, host.facts()) {
+            Read::Need(n) => return Step::Need(n),
+            Read::On(n, 0) => Step::Read(n),
+            Read::On(n, skip) => Step::Skip(n, u64::from(skip)),
+        };
+        let over = negotiation.is_over();
+        let at = if over { At::Pdu } else { At::Associate(negotiation) };
+        self.sides[direction.index()].at = at;
+        if over {
+            self.negotiated(direction, negotiation.speaks(), host);
+        }
+        step
+    }
+
+    /// An A-ASSOCIATE-RQ or -AC has ended.
+    fn negotiated(&mut self, direction: Direction, speaks: Speaks, host: &mut dyn Host) {
+        host.unit("pdu");
+        let association = host.facts().association();
+        // What one end takes is what the other may send.
+        let max = association.max_pdu[speaks as usize];
+        self.sides[1 - direction.index()].max_pdu = max;
+        if speaks == Speaks::Acceptor {
+            self.contexts.answered();
+            association.outcome = Some(Outcome::Accepted);
+            host.unit("association");
+            host.activity().count("association", "accepted");
+            self.mind_authentication(host);
+        }
+        host.facts().association().contexts = self.contexts.counts();
+    }
+
+    /// In an A-ASSOCIATE-RJ, A-RELEASE or A-ABORT: all it has to say stands in four bytes.
+    fn control(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        kind: u8,
+        len: u32,
+        host: &mut dyn Host,
+    ) -> Step {
+        const BODY: usize = 4;
+        let Some(body) = data.get(..BODY) else {
+            return Step::Need(BODY);
+        };
+        self.sides[direction.index()].at = At::Pdu;
+        host.unit("pdu");
+        match kind {
             pdu::ASSOCIATE_RJ => {
-                ServiceFacts::set(&mut host.facts().rejected, &associate::rejection(body));
+                let rejection = Rejection::read(body);
+                let Rejection { result, source, reason } = rejection;
+                let facts = host.facts();
+                ServiceFacts::set(&mut facts.rejected, &format!("{result}, {source}: {reason}"));
+                facts.association().outcome = Some(rejection.outcome());
+                host.activity().count("association", "rejected");
+                host.activity().count("rejection", reason);
             }
-            pdu::ABORT => ServiceFacts::set(&mut host.facts().aborted, &associate::abort(body)),
+            pdu::ABORT => {
+                let reason = associate::abort(body);
+                ServiceFacts::set(&mut host.facts().aborted, reason);
+                host.activity().count("association", "aborted");
+                host.activity().count("abort", reason);
+                self.ledger.end(host);
+            }
+            pdu::RELEASE_RP => {
+                host.activity().count("association", "released");
+                self.ledger.end(host);
+            }
             _ => {}
         }
-        host.unit("pdu");
+        match len - BODY as u32 {
+            0 => Step::Read(BODY),
+            rest => Step::Skip(BODY, u64::from(rest)),
+        }
     }
 
     /// Where the request was not seen, nobody knows whether a user identity was in it.
@@ -250,7 +341,11 @@ impl Association {
         let stage = messages.get(pdv.context).map(|m| &mut m.stage);
         if pdv.is_command() {
             if !matches!(stage, Some(Stage::Command(_) | Stage::Broken)) {
-                messages.start(pdv.context, Stage::Command(Vec::new()), host);
+                messages.start(pdv.context, Stage::Command(Box::default()), host);
+                if self.contexts.is_foreign(pdv.context) {
+                    // Read all the same: what is not negotiated is sent nevertheless.
+                    host.anomaly(Reason::Malformed);
+                }
             }
             return;
         }
@@ -327,17 +422,13 @@ impl Association {
         let Some(message) = messages.get(pdv.context) else {
             return;
         };
-        match &message.stage {
-            Stage::Command(bytes) => match Command::read(bytes) {
+        match &mut message.stage {
+            Stage::Command(reader) => match std::mem::take(&mut **reader).finish() {
                 Some(command) => {
-                    host.unit("dimse");
-                    let facts = host.facts();
-                    ServiceFacts::add(&mut facts.dimse, command.operation());
-                    let proposed = self.contexts.abstract_syntax(pdv.context);
-                    let class = command.sop_class.as_deref().unwrap_or(proposed);
-                    ServiceFacts::add(&mut facts.sop_classes, class);
+                    let class = self.contexts.abstract_syntax(pdv.context);
+                    self.ledger.command(&command, class, host);
                     if command.has_data_set {
-                        message.stage = Stage::Announced(command);
+                        message.stage = Stage::Announced(Box::new(command));
                     } else {
                         messages.remove(pdv.context, true, host);
                     }

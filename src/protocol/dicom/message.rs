@@ -1,15 +1,12 @@
 //! The messages whose fragments are under way in one direction, by presentation context.
 
-use super::dimse::Command;
+use super::dimse::{Command, CommandReader};
 use crate::protocol::{ContentId, Host, Reason, Want};
 use smallvec::SmallVec;
 
 /// Messages under way at once in one direction. Applications interleave contexts rarely, and only
 /// a few.
 const MAX_MESSAGES: usize = 8;
-/// Largest command set that is read, bytes. The longest real ones (lists of attributes) have a few
-/// hundred.
-const MAX_COMMAND: usize = 4 << 10;
 
 /// Messages under way.
 #[derive(Default)]
@@ -25,12 +22,12 @@ pub(super) struct Message {
 
 /// How far it came.
 pub(super) enum Stage {
-    /// Fragments of the command set so far.
-    Command(Vec<u8>),
+    /// The command set is being read.
+    Command(Box<CommandReader>),
     /// A command set that was too long or lost bytes: what follows is passed over.
     Broken,
     /// The command set is read; the data set has not begun.
-    Announced(Command),
+    Announced(Box<Command>),
     /// The data set is being handed on.
     Data {
         content: ContentId,
@@ -72,8 +69,10 @@ impl Messages {
     /// Bytes of heap held.
     pub fn memory(&self) -> usize {
         let commands = self.list.iter().map(|m| match &m.stage {
-            Stage::Command(bytes) => bytes.capacity(),
-            _ => 0,
+            Stage::Command(reader) => reader.memory(),
+            // Its two UIDs and titles.
+            Stage::Announced(_) => size_of::<Command>() + 2 * (64 + 16),
+            Stage::Broken | Stage::Data { .. } => 0,
         });
         commands.sum::<usize>() + self.list.capacity() * size_of::<Message>()
     }
@@ -90,11 +89,10 @@ impl Message {
     /// be handed on.
     pub fn feed(&mut self, bytes: &[u8], host: &mut dyn Host) -> u64 {
         match &mut self.stage {
-            Stage::Command(held) if held.len() + bytes.len() <= MAX_COMMAND => {
-                held.extend_from_slice(bytes);
-                0
-            }
-            Stage::Command(_) => {
+            Stage::Command(reader) => {
+                if reader.feed(bytes) {
+                    return 0;
+                }
                 host.anomaly(Reason::Limit);
                 self.stage = Stage::Broken;
                 u64::MAX

@@ -1,8 +1,10 @@
 //! DICOM upper layer and DIMSE (PS3.8, PS3.7).
 //!
 //! * `pdu`: PDU headers, and where one may begin in the middle of a stream;
-//! * `associate`: what the A-ASSOCIATE, A-ABORT and A-ASSOCIATE-RJ PDUs say;
-//! * `dimse`: command sets;
+//! * `associate`: what the A-ASSOCIATE, A-ABORT and A-ASSOCIATE-RJ PDUs say; `contexts`: the
+//!   presentation contexts they agree on;
+//! * `dimse`: command sets; `status`: the status codes of responses;
+//! * `ledger`: what commands say of the service, and what came of them;
 //! * `message`: the messages whose fragments are under way in one direction;
 //! * `association`: the parser that puts them together.
 //!
@@ -12,9 +14,12 @@
 
 mod associate;
 mod association;
+mod contexts;
 mod dimse;
+mod ledger;
 mod message;
 mod pdu;
+mod status;
 
 #[cfg(test)]
 mod tests;

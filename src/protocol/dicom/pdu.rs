@@ -16,9 +16,11 @@ pub(super) const RELEASE_RQ: u8 = 5;
 pub(super) const RELEASE_RP: u8 = 6;
 pub(super) const ABORT: u8 = 7;
 
-/// Largest PDU other than P-DATA-TF that is read: 128 presentation contexts with a handful of
-/// transfer syntaxes each stay far below.
-pub(super) const MAX_CONTROL: u32 = 128 << 10;
+/// Longest PDU other than P-DATA-TF that is believed: 128 presentation contexts with all transfer
+/// syntaxes there are stay below a quarter of it. It is read as it comes, so it costs no memory.
+pub(super) const MAX_CONTROL: u32 = 1 << 20;
+/// Bytes by which a P-DATA-TF PDU may exceed what the other end takes: not all count alike.
+const SLACK: u32 = 64 << 10;
 /// Length of the fixed part of A-ASSOCIATE-RQ and -AC behind the header (PS3.8 tables 9-11, 9-17).
 pub(super) const ASSOCIATE_FIXED: usize = 68;
 /// PDVs of one PDU that are followed to believe in it.
@@ -41,11 +43,23 @@ impl PduHeader {
     /// Whether a PDU of this type may have this length.
     pub fn is_sane(self) -> bool {
         match self.kind {
-            ASSOCIATE_RQ | ASSOCIATE_AC => self.len as usize >= ASSOCIATE_FIXED,
+            ASSOCIATE_RQ | ASSOCIATE_AC => {
+                (ASSOCIATE_FIXED as u32..=MAX_CONTROL).contains(&self.len)
+            }
             ASSOCIATE_RJ | RELEASE_RQ | RELEASE_RP | ABORT => (4..=MAX_CONTROL).contains(&self.len),
             DATA_TF => true,
             _ => false,
         }
+    }
+
+    /// Whether a P-DATA-TF PDU is far longer than the other end takes (PS3.8 annex D.1), if it said.
+    pub fn exceeds(self, max: Option<u32>) -> bool {
+        max.is_some_and(|max| max > 0 && self.len > max.saturating_add(SLACK))
+    }
+
+    /// Whether it may be a PDU of a type that no standard knows: it is passed over whole.
+    pub fn is_foreign(self, reserved: u8) -> bool {
+        self.kind > ABORT && reserved == 0 && (1..=MAX_CONTROL).contains(&self.len)
     }
 }
 
@@ -160,7 +174,7 @@ fn fit_associate(data: &[u8]) -> Fit {
     let Some(header) = PduHeader::read(data) else {
         return Fit::Short;
     };
-    if !header.is_sane() || header.len > MAX_CONTROL {
+    if !header.is_sane() {
         return Fit::No;
     }
     // Bit 0 of the protocol version (PS3.8 9.3.2).

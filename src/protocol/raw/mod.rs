@@ -2,6 +2,7 @@
 //! by netcat, and print jobs on the port for them (JetDirect, 9100). Asked after all others.
 
 mod start;
+pub mod xdt;
 
 #[cfg(test)]
 mod tests;

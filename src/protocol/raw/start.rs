@@ -1,6 +1,7 @@
 //! Recognition of bare documents: signs that no conversation begins with.
 
 use super::super::{Probe, Speaker};
+use super::xdt;
 
 /// Longest heading row of a table, bytes.
 const MAX_HEADING: usize = 4096;
@@ -38,7 +39,7 @@ pub fn document(data: &[u8]) -> Probe {
             more = true;
         }
     }
-    for answer in [dicom(data), json(data), table(data)] {
+    for answer in [xdt::begins(data), dicom(data), json(data), table(data)] {
         match answer {
             Probe::Yes { .. } => return answer,
             Probe::More => more = true,

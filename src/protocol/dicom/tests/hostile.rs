@@ -61,13 +61,168 @@ fn lengths_nobody_can_have() {
         assert_eq!(seen.anomalies, [Reason::Malformed]);
         assert_eq!(seen.contents[0].bytes, b"next", "segments of {size}");
     }
-    // A control PDU beyond the limit is passed over without being held.
-    let client =
-        [rq.clone(), pdu(1, &vec![0; 1 << 20]), message(1, &store_request(), Some(b"next"), 4096)]
-            .concat();
-    let (seen, _) = play(&[Piece::Client(&client)], 1460);
-    assert_eq!(seen.anomalies, [Reason::Limit]);
+    // No request for an association is that long.
+    for len in [2u32 << 20, u32::MAX] {
+        let head = [&[1, 0][..], &len.to_be_bytes(), &[0; 100]].concat();
+        let client = [rq.clone(), head, message(1, &store_request(), Some(b"next"), 4096)].concat();
+        let (seen, _) = play(&[Piece::Client(&client)], 1460);
+        assert_eq!(seen.anomalies, [Reason::Malformed]);
+        assert_eq!(seen.contents[0].bytes, b"next");
+    }
+}
+
+#[test]
+fn a_pdu_far_longer_than_the_other_end_takes_is_not_believed() {
+    let lie = |len: u32| {
+        // The length of its PDV fits.
+        let head = [&[4, 0][..], &len.to_be_bytes(), &(len - 4).to_be_bytes(), &[1, 0]].concat();
+        [head, b"what is not an image".repeat(50)].concat()
+    };
+    let read = |max: u32, len: u32| {
+        let client = [
+            request(&[(1, CT, &[EXPLICIT])], &[]),
+            message(1, &store_request(), Some(b"before"), 4096),
+            lie(len),
+            message(1, &store_request(), Some(b"next"), 4096),
+        ]
+        .concat();
+        let server = accept_with(&[(1, 0, EXPLICIT)], &item(0x51, &max.to_be_bytes()));
+        [1, 100, usize::MAX]
+            .map(|size| play(&[Piece::Server(&server), Piece::Client(&client)], size).0)
+    };
+    for len in [200_000, 1 << 30, 0xFFFF_FFF0] {
+        for seen in read(16_384, len) {
+            assert_eq!(seen.anomalies, [Reason::Limit], "{len}");
+            let told: Vec<&[u8]> = seen.contents.iter().map(|c| &c.bytes[..]).collect();
+            assert_eq!(told, [&b"before"[..], b"next"]);
+        }
+    }
+    // Where the other end takes any length, it may be true: what follows is taken for the image.
+    for seen in read(0, 1 << 30) {
+        assert!(seen.anomalies.is_empty());
+        assert_eq!(seen.contents[0].bytes, b"before");
+        assert_eq!((seen.contents.len(), seen.contents[1].complete), (2, Some(false)));
+    }
+}
+
+#[test]
+fn pdus_of_types_that_no_standard_knows_are_passed_over() {
+    for kind in [8u8, 0x20, 0xFF] {
+        // What is in it is not read, not even a whole PDU.
+        let inner = message(1, &store_request(), Some(b"not this"), 4096);
+        let client = [
+            request(&[(1, CT, &[EXPLICIT])], &[]),
+            pdu(kind, &inner),
+            message(1, &store_request(), Some(b"next"), 4096),
+        ]
+        .concat();
+        for size in [1, 100, usize::MAX] {
+            let (seen, _) = play(&[Piece::Client(&client)], size);
+            assert_eq!(seen.anomalies, [Reason::Malformed], "{kind}");
+            assert_eq!(seen.contents.len(), 1);
+            assert_eq!(seen.contents[0].bytes, b"next");
+        }
+    }
+}
+
+#[test]
+fn contexts_that_were_not_agreed_on() {
+    let server = accept(&[(1, 0, EXPLICIT), (3, 3, "")]);
+    for context in [3, 5, 255] {
+        let client = [
+            request(&[(1, CT, &[EXPLICIT]), (3, CT, &[IMPLICIT])], &[]),
+            message(context, &store_request(), Some(b"stray"), 4096),
+            message(1, &store_request(), Some(b"next"), 4096),
+        ]
+        .concat();
+        let (seen, _) = play(&[Piece::Server(&server), Piece::Client(&client)], 100);
+        assert_eq!(seen.anomalies, [Reason::Malformed], "context {context}");
+        let told: Vec<&[u8]> = seen.contents.iter().map(|c| &c.bytes[..]).collect();
+        assert_eq!(told, [&b"stray"[..], b"next"]);
+    }
+    // Even numbers are none: the next PDU is read.
+    let client = [
+        request(&[(1, CT, &[EXPLICIT])], &[]),
+        pdu(4, &pdv(2, 3, &store_request())),
+        message(1, &store_request(), Some(b"next"), 4096),
+    ]
+    .concat();
+    let (seen, _) = play(&[Piece::Server(&server), Piece::Client(&client)], 100);
+    assert_eq!(seen.anomalies, [Reason::Malformed]);
     assert_eq!(seen.contents[0].bytes, b"next");
+}
+
+#[test]
+fn odd_lengths() {
+    let data = data_set(777);
+    let element = |tag: u16, value: &[u8]| {
+        let len = (value.len() as u32).to_le_bytes();
+        [&[0, 0][..], &tag.to_le_bytes(), &len, value].concat()
+    };
+    // Values that are not padded.
+    let set = [
+        element(0x0002, CT.as_bytes()),
+        element(0x0100, &[1, 0]),
+        element(0x0800, &[0, 0]),
+        element(0x1000, b"1.2.3"),
+        element(0x1030, b"ODD"),
+    ]
+    .concat();
+    let client = [
+        request(&[(1, CT, &[EXPLICIT])], &[]),
+        pdu(4, &[pdv(1, 1, &set[..31]), pdv(1, 3, &set[31..])].concat()),
+        pdu(4, &pdv(1, 0, &data[..333])),
+        pdu(4, &pdv(1, 2, &data[333..])),
+    ]
+    .concat();
+    for size in 1..100 {
+        let (seen, _) = play(&[Piece::Client(&client)], size);
+        assert!(seen.anomalies.is_empty());
+        assert_eq!(seen.contents[0].bytes, data);
+        assert_eq!(seen.objects, [(Object::Instance, "1.2.3".to_owned())]);
+    }
+    // Values that are longer than the command set, or too short for what they are.
+    for broken in [
+        [&set[..60], &[0, 0, 0, 8, 0xFF, 0xFF, 0xFF, 0x7F, 0, 0]].concat(),
+        element(0x0100, &[1]),
+        [element(0x0100, &[1, 0]), element(0x0800, &[1])].concat(),
+        vec![0; 3],
+    ] {
+        let client = [
+            request(&[(1, CT, &[EXPLICIT])], &[]),
+            message(1, &broken, None, 4096),
+            message(1, &store_request(), Some(b"next"), 4096),
+        ]
+        .concat();
+        for size in [1, 13, usize::MAX] {
+            let (seen, _) = play(&[Piece::Client(&client)], size);
+            assert_eq!(seen.contents.last().map(|c| &c.bytes[..]), Some(&b"next"[..]));
+            assert!(seen.contents.len() == 1, "{broken:?}");
+        }
+    }
+}
+
+#[test]
+fn lengths_inside_a_request_that_do_not_add_up() {
+    let whole = request(&[(1, CT, &[EXPLICIT]), (3, CT, &[IMPLICIT])], &item(0x58, &[1, 0, 0, 0]));
+    // Each length of an item in turn is made too long; what stands before it is read, and what
+    // follows the PDU too.
+    let mut tried = 0;
+    for at in 74 + 25..whole.len() - 2 {
+        if !matches!(whole[at], 0x20 | 0x30 | 0x40 | 0x50..=0x58) || whole[at + 1] != 0 {
+            continue;
+        }
+        tried += 1;
+        let mut client = whole.clone();
+        client[at + 2] = 0xFF;
+        client.extend(message(1, &store_request(), Some(b"next"), 4096));
+        for size in [1, 50, usize::MAX] {
+            let (seen, _) = play(&[Piece::Client(&client)], size);
+            assert_eq!(seen.facts.calling_aet.as_deref(), Some("CT01"));
+            assert_eq!(seen.contents[0].bytes, b"next", "item at {at}");
+        }
+    }
+    assert!(tried > 8, "{tried}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Associations built here, played through the driver in segments of every size.
 
 mod associations;
+mod commands;
 mod hostile;
+mod memory;
 mod recognition;
 
 use crate::protocol::recorder::{Piece, Recorded, Recorder, play, play_with};
-use crate::protocol::{Authentication, Direction, Reason, Want};
+use crate::protocol::{Authentication, Direction, Object, Outcome, Reason, Want};
 
 pub const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 pub const STUDY_FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
@@ -51,12 +53,17 @@ pub fn request(contexts: &[(u8, &str, &[&str])], user: &[u8]) -> Vec<u8> {
 
 /// A-ASSOCIATE-AC: id, result, transfer syntax.
 pub fn accept(contexts: &[(u8, u8, &str)]) -> Vec<u8> {
+    accept_with(contexts, &[])
+}
+
+/// The same with further user information.
+pub fn accept_with(contexts: &[(u8, u8, &str)], user: &[u8]) -> Vec<u8> {
     let mut body = fixed("ARCHIVE", "CT01");
     for (id, result, transfer) in contexts {
         let context = [&[*id, 0, *result, 0][..], &item(0x40, transfer.as_bytes())].concat();
         body.extend(item(0x21, &context));
     }
-    body.extend(item(0x50, &item(0x52, b"1.2.826.0.1.3680043.2.1")));
+    body.extend(item(0x50, &[&item(0x52, b"1.2.826.0.1.3680043.2.1")[..], user].concat()));
     pdu(2, &body)
 }
 
@@ -67,6 +74,17 @@ pub fn pdv(context: u8, control: u8, value: &[u8]) -> Vec<u8> {
 
 /// A command set.
 pub fn command(field: u16, class: &str, data: bool, status: Option<u16>) -> Vec<u8> {
+    command_with(field, class, data, status, &[])
+}
+
+/// A command set with further elements, in the order of their tags.
+pub fn command_with(
+    field: u16,
+    class: &str,
+    data: bool,
+    status: Option<u16>,
+    more: &[(u16, &[u8])],
+) -> Vec<u8> {
     let element = |e: u16, value: &[u8]| {
         let mut value = value.to_vec();
         if value.len() % 2 == 1 {
@@ -74,13 +92,21 @@ pub fn command(field: u16, class: &str, data: bool, status: Option<u16>) -> Vec<
         }
         [&[0, 0][..], &e.to_le_bytes(), &(value.len() as u32).to_le_bytes(), &value].concat()
     };
-    let mut set = element(0x0002, class.as_bytes());
-    set.extend(element(0x0100, &field.to_le_bytes()));
-    set.extend(element(0x0110, &1u16.to_le_bytes()));
-    set.extend(element(0x0800, &(if data { 1u16 } else { 0x0101 }).to_le_bytes()));
-    if let Some(status) = status {
-        set.extend(element(0x0900, &status.to_le_bytes()));
+    let status = status.map(u16::to_le_bytes);
+    let id = if field & 0x8000 == 0 { 0x0110 } else { 0x0120 };
+    let mut elements: Vec<(u16, Vec<u8>)> = vec![
+        (0x0002, class.as_bytes().to_vec()),
+        (0x0100, field.to_le_bytes().to_vec()),
+        (id, 1u16.to_le_bytes().to_vec()),
+        (0x0800, (if data { 1u16 } else { 0x0101 }).to_le_bytes().to_vec()),
+    ];
+    elements.extend(status.map(|s| (0x0900, s.to_vec())));
+    for (tag, value) in more {
+        elements.retain(|(t, _)| t != tag);
+        elements.push((*tag, value.to_vec()));
     }
+    elements.sort_by_key(|(tag, _)| *tag);
+    let set: Vec<u8> = elements.iter().flat_map(|(tag, value)| element(*tag, value)).collect();
     [element(0, &(set.len() as u32).to_le_bytes()), set].concat()
 }
 

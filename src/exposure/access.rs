@@ -1,0 +1,145 @@
+//! Whom a DICOM service lets in, as far as traffic proves it.
+//!
+//! Application entity titles are all that most services go by, and they are no secret. Only some
+//! titles prove something: one that tools use unless told otherwise, or several from one host.
+
+use crate::protocol::{Association, Authentication, Outcome, ServiceFacts};
+use crate::rules::AccessRules;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Titles remembered of a service, let in or turned away.
+const MAX_TITLES: usize = 64;
+/// Client addresses remembered of a service.
+const MAX_CLIENTS: usize = 256;
+
+/// Whom a service lets in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Access {
+    /// It let in who called by a title that tools use unless told otherwise.
+    pub default_title: bool,
+    /// It let one host in by several titles.
+    pub several_titles: bool,
+    /// It turned away a calling title.
+    pub refused_calling: bool,
+    /// It turned away a called title.
+    pub refused_called: bool,
+    /// It answered a request with "not authorized".
+    pub not_authorized: bool,
+    /// Different calling titles that it let in, to a cap.
+    pub titles: u32,
+    /// Different hosts that it let in, to a cap.
+    pub clients: u32,
+    /// Different calling titles that it turned away, to a cap.
+    pub refused_titles: u32,
+}
+
+/// What that proves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Answers {
+    /// Whoever asks.
+    Anyone,
+    /// Those it knows.
+    Known,
+    /// Nothing proves it.
+    Unproven,
+}
+
+impl Answers {
+    /// As `phi.service.access.answers` writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Anyone => "anyone",
+            Self::Known => "known",
+            Self::Unproven => "unproven",
+        }
+    }
+}
+
+impl Access {
+    /// Whom it answers. A service that turned somebody away looks at titles, whatever else it does.
+    pub const fn answers(&self) -> Answers {
+        if self.refused_calling || self.not_authorized {
+            Answers::Known
+        } else if self.default_title || self.several_titles {
+            Answers::Anyone
+        } else {
+            Answers::Unproven
+        }
+    }
+
+    /// What was seen of it, in words from a closed set.
+    pub fn evidence(&self) -> Vec<&'static str> {
+        let all = [
+            (self.default_title, "default-title-accepted"),
+            (self.several_titles, "several-titles-of-one-client-accepted"),
+            (self.refused_calling, "calling-title-refused"),
+            (self.refused_called, "called-title-refused"),
+            (self.not_authorized, "not-authorized"),
+        ];
+        all.into_iter().filter(|(seen, _)| *seen).map(|(_, what)| what).collect()
+    }
+}
+
+/// What a service did at its door.
+#[derive(Default)]
+pub(in crate::exposure) struct Door {
+    pub access: Access,
+    /// Calling titles let in.
+    pub titles: Vec<String>,
+    /// Calling titles turned away.
+    pub refused: Vec<String>,
+    /// Titles (places in `titles`) by which each host was let in.
+    clients: BTreeMap<IpAddr, u64>,
+}
+
+const _: () = assert!(MAX_TITLES <= u64::BITS as usize, "a bit for each title");
+
+impl Door {
+    /// Takes note of an association of `client`.
+    pub fn see(&mut self, client: IpAddr, facts: &ServiceFacts, rules: &AccessRules) {
+        let Some(association) = &facts.association else { return };
+        let Some(title) = facts.calling_aet.as_deref() else { return };
+        let Association { outcome: Some(outcome), .. } = **association else { return };
+        match outcome {
+            Outcome::Accepted => {
+                // Who showed another proof of identity was not let in for the title.
+                if facts.authentication == Authentication::None {
+                    self.let_in(client, title, rules);
+                }
+            }
+            Outcome::CallingRefused => {
+                self.access.refused_calling = true;
+                remember(&mut self.refused, title);
+                self.access.refused_titles = self.refused.len() as u32;
+            }
+            Outcome::CalledRefused => self.access.refused_called = true,
+            Outcome::Refused => {}
+        }
+    }
+
+    fn let_in(&mut self, client: IpAddr, title: &str, rules: &AccessRules) {
+        self.access.default_title |= rules.is_default_title(title);
+        let place = remember(&mut self.titles, title);
+        self.access.titles = self.titles.len() as u32;
+        if self.clients.len() >= MAX_CLIENTS && !self.clients.contains_key(&client) {
+            return;
+        }
+        let by = self.clients.entry(client).or_default();
+        *by |= place.map_or(0, |place| 1 << place);
+        self.access.several_titles |= by.count_ones() >= rules.titles_of_one_client();
+        self.access.clients = self.clients.len() as u32;
+    }
+}
+
+/// Puts `title` into `list` if it is new and there is room; its place.
+fn remember(list: &mut Vec<String>, title: &str) -> Option<usize> {
+    if let Some(place) = list.iter().position(|t| t == title) {
+        return Some(place);
+    }
+    if list.len() >= MAX_TITLES {
+        return None;
+    }
+    list.push(title.to_owned());
+    Some(list.len() - 1)
+}

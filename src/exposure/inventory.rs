@@ -1,0 +1,67 @@
+//! What passed between hosts, in numbers: operations by outcome, and distinct objects.
+
+use super::distinct::Distinct;
+use super::types::{Count, PatientKey};
+use crate::protocol::{Counts, Object};
+
+/// Counts of one exposure or service.
+#[derive(Clone, Default)]
+pub(in crate::exposure) struct Inventory {
+    counts: Counts,
+    objects: [Distinct; Object::ALL.len()],
+}
+
+/// What an event says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Operations by outcome.
+    pub operations: Counts,
+    /// Distinct instances handed over.
+    pub instances: Count,
+    /// Distinct studies.
+    pub studies: Count,
+    /// Distinct instances that storage commitment was about.
+    pub commitments: Count,
+}
+
+impl Figures {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+            && [self.instances, self.studies, self.commitments].iter().all(|n| n.value == 0)
+    }
+}
+
+impl Inventory {
+    /// Adds what a flow did. `room` is for how many more objects may be held one by one.
+    pub fn add(&mut self, counts: &Counts, objects: &[(Object, PatientKey)], mut room: usize) {
+        for (&key, &n) in counts {
+            let count = self.counts.entry(key).or_default();
+            *count = count.saturating_add(n);
+        }
+        for &(object, token) in objects {
+            if let Some(set) = self.objects.get_mut(object as usize) {
+                let held = set.held();
+                set.insert(token, room > 0);
+                // One more, or all of them at once as it becomes a sketch.
+                room = (room + held).saturating_sub(set.held());
+            }
+        }
+    }
+
+    /// Objects held one by one.
+    pub fn held(&self) -> usize {
+        self.objects.iter().map(Distinct::held).sum()
+    }
+
+    /// What to say of it.
+    pub fn figures(&self) -> Figures {
+        let [instances, studies, commitments] = &self.objects;
+        Figures {
+            operations: self.counts.clone(),
+            instances: instances.count(),
+            studies: studies.count(),
+            commitments: commitments.count(),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Whom services let in, what passed, and moves.
+
+use super::super::samples::token;
+use super::*;
+use crate::flow::FlowInfo;
+use crate::protocol::{Activity, Association, Object, Outcome};
+use crate::rules::AccessRules;
+use std::sync::Arc;
+
+fn tracker() -> Exposures {
+    Exposures::new(Settings {
+        suppressions: Default::default(),
+        home: HomeNets::default(),
+        idle: Span::seconds(600),
+        key: KEY,
+        severity: SeverityEntry::default(),
+        access: AccessRules::of(&["ECHOSCU", "ANY-SCU"], 2),
+    })
+}
+
+fn called(title: &str, outcome: Outcome, authentication: Authentication) -> ServiceFacts {
+    let association = Association { outcome: Some(outcome), ..Association::default() };
+    ServiceFacts {
+        calling_aet: Some(title.into()),
+        called_aet: Some("ARCHIVE".into()),
+        authentication,
+        association: Some(Box::new(association)),
+        ..ServiceFacts::default()
+    }
+}
+
+fn flow(client: &str) -> FlowInfo {
+    let mut flow = Sample::default().build().flow;
+    flow.client = client.parse().expect("address");
+    flow
+}
+
+fn see(x: &mut Exposures, client: &str, facts: ServiceFacts, out: &mut Vec<Event>) {
+    let (flow, facts) = (flow(client), Arc::new(facts));
+    let sighting =
+        Sighting { time: T0, flow: &flow, protocol: "dicom", content: "", facts: &facts };
+    x.service(sighting, out);
+}
+
+fn services(events: &[Event]) -> Vec<&Service> {
+    events
+        .iter()
+        .filter_map(|e| if let Event::Service(s) = e { Some(&**s) } else { None })
+        .collect()
+}
+
+/// What is said last of the one service, after associations of these clients.
+fn access(seen: &[(&str, &str, Outcome)]) -> Access {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for (client, title, outcome) in seen {
+        see(&mut x, client, called(title, *outcome, Authentication::None), &mut out);
+    }
+    x.finish(at(1), &mut out);
+    let all = services(&out);
+    assert!(all.iter().all(|s| s.id == all[0].id));
+    all.last().expect("service").access
+}
+
+const A: &str = "10.0.0.1:50000";
+const B: &str = "10.0.0.2:50000";
+
+#[test]
+fn only_what_proves_it_says_that_a_service_answers_anyone() {
+    use Outcome::{Accepted, CalledRefused, CallingRefused, Refused};
+    let answers = |seen: &[_]| access(seen).answers();
+    // Different hosts under titles of their own: as it should be.
+    assert_eq!(answers(&[(A, "CT1", Accepted), (B, "WS9", Accepted)]), Answers::Unproven);
+    assert_eq!(answers(&[(A, "CT1", Accepted), (A, "CT1", Accepted)]), Answers::Unproven);
+    // Two proofs.
+    assert_eq!(answers(&[(A, "echoscu", Accepted)]), Answers::Anyone);
+    assert_eq!(answers(&[(A, "CT1", Accepted), (A, "XYZ", Accepted)]), Answers::Anyone);
+    // A refusal is none, and the contrary if it is for the calling title.
+    assert_eq!(answers(&[(A, "ECHOSCU", Refused)]), Answers::Unproven);
+    assert_eq!(answers(&[(A, "ECHOSCU", CallingRefused)]), Answers::Known);
+    let mixed = [(A, "ECHOSCU", Accepted), (A, "X", CallingRefused)];
+    assert_eq!(answers(&mixed), Answers::Known);
+    assert_eq!(access(&mixed).evidence(), ["default-title-accepted", "calling-title-refused"]);
+    let called = access(&[(A, "CT1", CalledRefused)]);
+    assert_eq!((called.answers(), called.refused_called), (Answers::Unproven, true));
+}
+
+#[test]
+fn who_proves_who_they_are_is_not_let_in_for_the_title() {
+    for authentication in [Authentication::UserIdentity, Authentication::Unknown] {
+        let (mut x, mut out) = (tracker(), Vec::new());
+        let facts = called("ECHOSCU", Outcome::Accepted, authentication);
+        see(&mut x, A, facts, &mut out);
+        assert_eq!(services(&out)[0].access, Access::default());
+    }
+}
+
+#[test]
+fn a_service_is_told_anew_once_it_shows_whom_it_answers() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for title in ["CT1", "CT1", "XYZ", "ABC", "XYZ"] {
+        let facts = called(title, Outcome::Accepted, Authentication::None);
+        see(&mut x, A, facts, &mut out);
+    }
+    let answers = |out: &[Event]| -> Vec<(Answers, u32)> {
+        services(out).iter().map(|s| (s.access.answers(), s.access.titles)).collect()
+    };
+    assert_eq!(answers(&out), [(Answers::Unproven, 1), (Answers::Anyone, 2)]);
+    // The third title is told at the end, and nothing twice.
+    x.finish(at(1), &mut out);
+    x.finish(at(2), &mut out);
+    assert_eq!(answers(&out)[2..], [(Answers::Anyone, 3)]);
+    let last = services(&out)[2];
+    assert_eq!(last.titles, ["CT1", "XYZ", "ABC"]);
+}
+
+#[test]
+fn more_titles_and_hosts_than_are_remembered() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for n in 0..1000 {
+        let client = format!("10.1.{}.{}:4000", n / 250, n % 250 + 1);
+        let facts = called(&format!("T{n}"), Outcome::Accepted, Authentication::None);
+        see(&mut x, &client, facts, &mut out);
+        let facts = called(&format!("R{n}"), Outcome::CallingRefused, Authentication::None);
+        see(&mut x, &client, facts, &mut out);
+    }
+    x.finish(at(1), &mut out);
+    let last = services(&out).last().expect("service").access;
+    assert_eq!((last.titles, last.clients, last.refused_titles), (64, 256, 64));
+}
+
+#[test]
+fn a_service_that_answers_anyone_makes_it_worse() {
+    let grade = |title: &str| {
+        let (mut x, mut out) = (tracker(), Vec::new());
+        let facts = called(title, Outcome::Accepted, Authentication::None);
+        x.disclosure(Sample { facts, ..Sample::default() }.build(), &mut out);
+        exposures(&out)[0].severity
+    };
+    let points = SeverityEntry::default();
+    assert_eq!(grade("ANY-SCU"), grade("WS9") + points.answers_anyone);
+}
+
+#[test]
+fn objects_are_counted_once_and_operations_by_outcome() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    x.disclosure(Sample::default().build(), &mut out);
+    let mut activity = Activity::default();
+    activity.count("C-STORE", "request");
+    activity.count("status", "not-authorized");
+    let disclosed = Sample::default().build().flow;
+    let elsewhere = flow("10.9.9.9:40000");
+    for (flow, objects) in [
+        (&disclosed, [(Object::Instance, token(1)), (Object::Study, token(9))]),
+        (&disclosed, [(Object::Instance, token(2)), (Object::Study, token(9))]),
+        (&disclosed, [(Object::Instance, token(1)), (Object::Commitment, token(1))]),
+        // Another client of the service: not of this exposure.
+        (&elsewhere, [(Object::Instance, token(3)), (Object::Study, token(9))]),
+    ] {
+        let what = Performed {
+            time: at(1),
+            flow,
+            protocol: "dicom",
+            activity: &activity,
+            objects: &objects,
+        };
+        x.performed(what, &mut out);
+    }
+    x.finish(at(2), &mut out);
+    let told = &exposures(&out).last().expect("closed").figures;
+    let values = |f: &Figures| [f.instances.value, f.studies.value, f.commitments.value];
+    assert_eq!(values(told), [2, 1, 1]);
+    assert_eq!(told.operations[&("C-STORE", "request")], 3);
+    let services = services(&out);
+    let last = services.last().expect("service");
+    assert_eq!(values(&last.figures), [3, 1, 1]);
+    assert_eq!((last.patients.value, last.figures.operations[&("C-STORE", "request")]), (1, 4));
+    // It told somebody that they may not.
+    assert_eq!(last.access.answers(), Answers::Known);
+    assert!(x.is_empty());
+}
+
+#[test]
+fn a_move_and_what_came_of_it_name_each_other() {
+    let archive = "10.1.2.3:11112";
+    let asked = Sample { client: "10.0.0.7:5000", server: archive, ..Sample::default() };
+    let stored = Sample { client: "10.1.2.3:40000", server: "10.0.0.8:104", ..Sample::default() };
+    let perform = |x: &mut Exposures, flow, performed, to: &str, out: &mut Vec<Event>| {
+        let mut activity = Activity::default();
+        activity.moved(performed, "WS1", to);
+        let activity = &activity;
+        let what =
+            Performed { time: at(1), flow: &flow, protocol: "dicom", activity, objects: &[] };
+        x.performed(what, out);
+    };
+    // In whatever order they are seen.
+    for swapped in [false, true] {
+        for (destination, tied) in [("VIEWER", true), ("OTHER", false)] {
+            let (mut x, mut out) = (tracker(), Vec::new());
+            let (one, two) = (asked_of(&asked).build(), asked_of(&stored).build());
+            let flows = [one.flow, two.flow];
+            x.disclosure(one, &mut out);
+            x.disclosure(two, &mut out);
+            let mut sides = [(flows[0], false, "VIEWER"), (flows[1], true, destination)];
+            if swapped {
+                sides.reverse();
+            }
+            for (flow, performed, to) in sides {
+                perform(&mut x, flow, performed, to, &mut out);
+            }
+            x.finish(at(2), &mut out);
+            let closed: Vec<&Exposure> =
+                exposures(&out).into_iter().filter(|e| e.state == ExposureState::Closed).collect();
+            let [request, store] = closed[..] else { panic!("{}", closed.len()) };
+            let to: Vec<String> = request.moved_to.iter().map(ToString::to_string).collect();
+            let by: Vec<String> = store.moved_for.iter().map(ToString::to_string).collect();
+            assert_eq!(to, if tied { vec!["10.0.0.8:104"] } else { vec![] });
+            assert_eq!(by, if tied { vec!["10.0.0.7"] } else { vec![] });
+            assert!(request.moved_for.is_empty() && store.moved_to.is_empty());
+        }
+    }
+}
+
+fn asked_of(sample: &Sample) -> Sample {
+    Sample { client: sample.client, server: sample.server, ..Sample::default() }
+}

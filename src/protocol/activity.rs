@@ -1,0 +1,97 @@
+//! What a flow did, in numbers.
+//!
+//! Kept apart from [`super::ServiceFacts`]: facts say what a service is and stay as they are, these
+//! grow with every message. They are handed on now and then and start again at zero.
+
+use std::collections::BTreeMap;
+
+/// How often something had an outcome, both from closed sets: `C-FIND` `pending`, `association`
+/// `accepted`.
+pub type Counts = BTreeMap<(&'static str, &'static str), u64>;
+
+/// What a flow did since the last time it was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Operations by outcome.
+    pub counts: Counts,
+    /// Objects moved, or to be moved, to a third party; to a cap.
+    pub moves: Vec<Move>,
+}
+
+/// A C-MOVE (PS3.7 9.1.4), seen from one of its two associations. Originator and destination tie
+/// them together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Move {
+    /// Whether this is the C-STORE that came of it; otherwise it is the request.
+    pub performed: bool,
+    /// Application entity title of who asked.
+    pub originator: String,
+    /// Application entity title of who is to get the objects.
+    pub destination: String,
+}
+
+/// Things that are counted by their unique identifiers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Object {
+    /// A composite instance (an image, a report) that was handed over.
+    Instance,
+    /// A study.
+    Study,
+    /// An instance whose safekeeping was asked for or confirmed (storage commitment).
+    Commitment,
+}
+
+impl Object {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Instance, Self::Study, Self::Commitment];
+
+    /// Its name, also that of the pseudonyms made of its identifiers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::Study => "study",
+            Self::Commitment => "commitment",
+        }
+    }
+}
+
+impl Activity {
+    /// Moves kept at a time.
+    pub const MAX_MOVES: usize = 16;
+
+    /// `what` came to `outcome` once more.
+    pub fn count(&mut self, what: &'static str, outcome: &'static str) {
+        self.add(what, outcome, 1);
+    }
+
+    /// `what` came to `outcome` `n` times more.
+    pub fn add(&mut self, what: &'static str, outcome: &'static str, n: u64) {
+        if n > 0 {
+            let count = self.counts.entry((what, outcome)).or_default();
+            *count = count.saturating_add(n);
+        }
+    }
+
+    /// Takes note of a move, if it is new and there is room.
+    pub fn moved(&mut self, performed: bool, originator: &str, destination: &str) {
+        if originator.is_empty() || destination.is_empty() || self.moves.len() >= Self::MAX_MOVES {
+            return;
+        }
+        let (originator, destination) = (originator.to_owned(), destination.to_owned());
+        let moved = Move { performed, originator, destination };
+        if !self.moves.contains(&moved) {
+            self.moves.push(moved);
+        }
+    }
+
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty() && self.moves.is_empty()
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        // Both titles are cut to 16 bytes by who reads them (PS3.5 table 6.2-1).
+        self.counts.len() * 64 + self.moves.capacity() * (size_of::<Move>() + 32)
+    }
+}

@@ -1,0 +1,128 @@
+//! What the commands of an association say of the service and of what it does.
+
+use super::dimse::Command;
+use super::status;
+use crate::protocol::{Activity, Host, Object, ServiceFacts};
+use smallvec::SmallVec;
+
+/// C-MOVE and C-GET operations under way at once whose sub-operations are told apart.
+const MAX_RETRIEVALS: usize = 16;
+
+/// Outcomes of sub-operations in the order of (0000,1020) to (0000,1023).
+const SUBOPERATIONS: [&str; 4] = ["remaining", "completed", "failed", "warning"];
+
+/// Operations whose responses count up.
+#[derive(Default)]
+pub(super) struct Ledger {
+    retrievals: SmallVec<[Retrieval; 1]>,
+}
+
+/// A C-MOVE or C-GET under way.
+struct Retrieval {
+    /// Message ID of the request.
+    id: u16,
+    suboperations: [u16; 4],
+}
+
+impl Ledger {
+    /// Takes note of a command in a context of SOP class `class`.
+    pub fn command(&mut self, command: &Command, class: &str, host: &mut dyn Host) {
+        host.unit("dimse");
+        let operation = command.operation();
+        let facts = host.facts();
+        ServiceFacts::add(&mut facts.dimse, operation);
+        ServiceFacts::add(&mut facts.sop_classes, command.sop_class.as_deref().unwrap_or(class));
+        if command.is_response() {
+            self.response(command, host);
+            return;
+        }
+        host.activity().count(operation, "request");
+        match operation {
+            "C-STORE" => store(command, host),
+            "C-MOVE" => {
+                let facts = host.facts();
+                let destination = command.destination.as_deref().unwrap_or("");
+                ServiceFacts::add(&mut facts.association().move_destinations, destination);
+                let originator = facts.calling_aet.clone().unwrap_or_default();
+                host.activity().moved(false, &originator, destination);
+            }
+            _ => {}
+        }
+    }
+
+    /// The association has ended, or its direction: what is under way will not be answered.
+    pub fn end(&mut self, host: &mut dyn Host) {
+        for retrieval in self.retrievals.drain(..) {
+            count(&retrieval.suboperations, host.activity());
+        }
+    }
+
+    fn response(&mut self, command: &Command, host: &mut dyn Host) {
+        let Some(code) = command.status else { return };
+        let class = status::class(code);
+        let operation = command.operation();
+        host.activity().count(operation, class);
+        if let Some(reason) = status::reason(code) {
+            host.activity().count("status", reason);
+        }
+        if operation == "C-FIND" && class == "pending" && command.has_data_set {
+            host.unit("match");
+        }
+        if matches!(operation, "C-MOVE" | "C-GET") {
+            self.suboperations(command, class == "pending", host);
+        }
+    }
+
+    /// Each pending response tells how far it came, the last one what came of it (PS3.7 9.1.4.1.8);
+    /// the last one may leave out what it told before.
+    fn suboperations(&mut self, command: &Command, pending: bool, host: &mut dyn Host) {
+        let id = command.responds_to.unwrap_or(0);
+        let at = self.retrievals.iter().position(|r| r.id == id);
+        let mut told = at
+            .map(|at| self.retrievals.remove(at))
+            .unwrap_or(Retrieval { id, suboperations: [0; 4] });
+        for (slot, now) in told.suboperations.iter_mut().zip(command.suboperations) {
+            *slot = now.unwrap_or(*slot);
+        }
+        if pending {
+            if self.retrievals.len() < MAX_RETRIEVALS {
+                self.retrievals.push(told);
+            }
+            return;
+        }
+        // Only a response that ends a cancelled operation tells of remaining ones (PS3.7 9.1.4.1.7).
+        if command.suboperations[0].is_none() {
+            told.suboperations[0] = 0;
+        }
+        count(&told.suboperations, host.activity());
+    }
+
+    /// Bytes of heap held.
+    pub fn memory(&self) -> usize {
+        if self.retrievals.spilled() {
+            self.retrievals.capacity() * size_of::<Retrieval>()
+        } else {
+            0
+        }
+    }
+}
+
+fn count(suboperations: &[u16; 4], activity: &mut Activity) {
+    for (outcome, &n) in SUBOPERATIONS.iter().zip(suboperations) {
+        activity.add("sub-operation", outcome, u64::from(n));
+    }
+}
+
+/// An instance is handed over; where a third party asked for it, the command says who.
+fn store(command: &Command, host: &mut dyn Host) {
+    host.unit("instance");
+    if let Some(uid) = &command.sop_instance {
+        host.object(Object::Instance, uid);
+    }
+    if let Some(originator) = &command.originator {
+        let facts = host.facts();
+        ServiceFacts::add(&mut facts.association().move_originators, originator);
+        let destination = facts.called_aet.clone().unwrap_or_default();
+        host.activity().moved(true, originator, &destination);
+    }
+}
