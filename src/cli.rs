@@ -174,6 +174,11 @@ pub struct Options {
     /// Folder of further rules (*.toml), which extend and override those that ship with phitap
     #[arg(long, value_name = "DIR", help_heading = "Detection")]
     pub rules: Option<PathBuf>,
+    /// Countries whose identifiers are looked for in running text, such as us,gb,de [default: us]
+    ///
+    /// Codes of ISO 3166, or all. Fields and labels that say what they hold need none.
+    #[arg(long, value_name = "CODES", value_delimiter = ',', help_heading = "Detection")]
+    pub regions: Vec<String>,
     /// Look only at packets that match this BPF expression, such as "tcp port 104"
     #[arg(long, value_name = "BPF", help_heading = "Detection")]
     pub filter: Option<String>,

@@ -41,6 +41,8 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// Folder of further rules.
     pub rules: Option<PathBuf>,
+    /// Countries whose identifiers are looked for in running text, in lower case; `all` for all.
+    pub regions: Vec<String>,
     /// A BPF expression; packets it does not match are not looked at.
     pub filter: Option<String>,
     /// Whether packets with wrong checksums are looked at.

@@ -45,16 +45,20 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_disclosures_suppressed_total", "counter", &["protocol"]),
     ("phitap_rules_reloads_total", "counter", &["result"]),
     ("phitap_rules_loaded_timestamp_seconds", "gauge", &[]),
+    ("phitap_messages_total", "counter", &["protocol", "type"]),
 ];
 
 /// What is counted beside formats: units of protocols, and contents that a format turns out to be.
 const UNITS: &[&str] = &[
     "association",
+    "acknowledgment",
     "batch",
     "dicom",
     "dimse",
     "fhir",
     "instance",
+    "fhir_request",
+    "fhir_response",
     "interchange",
     "match",
     "message",
@@ -106,6 +110,11 @@ fn closed(metric: &str, label: &str) -> BTreeSet<String> {
         (_, "worker") => own(&mut ["0", "1"].into_iter()),
         (_, "output") => own(&mut ["ecs", "page"].into_iter()),
         ("phitap_events_dropped_total", "reason") => own(&mut ["write_error"].into_iter()),
+        (_, "type") => include_str!("../src/content/hl7v2/types.txt")
+            .split_ascii_whitespace()
+            .chain(["other"])
+            .map(str::to_owned)
+            .collect(),
         (_, "version") => own(&mut [env!("CARGO_PKG_VERSION")].into_iter()),
         _ => panic!("{metric} has a label {label}"),
     }
@@ -192,6 +201,7 @@ fn totals_are_those_of_the_run_summary() {
     for (name, inner, value) in [
         ("phitap_streams_opaque_total", "reason", &run["streams"]["opaque"]),
         ("phitap_records_total", "content", &run["records"]),
+        ("phitap_messages_total", "type", &run["messages"]),
     ] {
         let nested = value.as_object().expect("object");
         assert!(!nested.is_empty(), "{name}");

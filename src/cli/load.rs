@@ -4,6 +4,7 @@ use super::reveal::{Asked, Destination, allowed};
 use super::{Cli, Command, Live, Options, Replay, RulesAction, exit};
 use crate::config::{Config, HomeNets, Limits, Source};
 use crate::output::FORMATS;
+use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -155,6 +156,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         reveal: options.reveal,
         key_file: options.key_file,
         rules: options.rules,
+        regions: regions(options.regions)?,
         filter: options.filter,
         checksums: options.checksums.unwrap_or_default(),
         home: if home.is_empty() { HomeNets::default() } else { HomeNets::new(home) },
@@ -166,6 +168,23 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         verbose: options.verbose,
         quiet: options.quiet,
     })
+}
+
+/// Regions in lower case; those of the rules' default if none is given.
+fn regions(given: Vec<String>) -> Result<Vec<String>, ConfigError> {
+    if given.is_empty() {
+        return Ok(DEFAULT_REGIONS.iter().map(|r| (*r).to_owned()).collect());
+    }
+    let lower = given.into_iter().map(|region| region.trim().to_ascii_lowercase());
+    lower
+        .map(|region| match region.len() {
+            2 if region.bytes().all(|b| b.is_ascii_lowercase()) => Ok(region),
+            _ if region == ALL_REGIONS => Ok(region),
+            _ => Err(usage(format!(
+                "--regions {region:?}: write codes of countries (ISO 3166), such as us,gb,de, or all"
+            ))),
+        })
+        .collect()
 }
 
 impl Options {
@@ -193,6 +212,7 @@ impl Options {
             sensor,
             key_file,
             rules,
+            regions,
             filter,
             checksums,
             home_net,
@@ -215,6 +235,7 @@ impl Options {
             sensor: sensor.or(file.sensor),
             key_file: key_file.or(file.key_file),
             rules: rules.or(file.rules),
+            regions: if regions.is_empty() { file.regions } else { regions },
             filter: filter.or(file.filter),
             checksums: checksums.or(file.checksums),
             home_net: if home_net.is_empty() { file.home_net } else { home_net },

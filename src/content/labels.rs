@@ -3,7 +3,9 @@
 
 use super::Scope;
 use super::loose::{Loose, Marks, Meaning};
+use super::numbers;
 use crate::rules::{About, Key, Kind, RuleSet};
+use zeroize::Zeroizing;
 
 /// Most words of a label (`Date of birth`, `Numéro de sécurité sociale`).
 const MAX_LABEL_WORDS: usize = 5;
@@ -23,6 +25,9 @@ const MAX_ID_WORDS: usize = 5;
 /// Most words of any other value (`(827) 555 01 22 ext 5`).
 const MAX_VALUE_WORDS: usize = 8;
 
+/// Values collected of one line.
+const MAX_COLLECTED: usize = 64;
+
 /// Longest line read, bytes.
 const MAX_LINE: usize = 8 << 10;
 
@@ -39,6 +44,8 @@ pub struct Labels {
     group: u32,
     /// The line being read is that of a cell or element.
     element: bool,
+    /// Values are handed to [`Labels::take`] instead of being put together to records.
+    collected: Option<Vec<(Meaning, Zeroizing<String>)>>,
 }
 
 impl Labels {
@@ -52,7 +59,23 @@ impl Labels {
             waiting: None,
             group: 0,
             element: false,
+            collected: None,
         }
+    }
+
+    /// For a text whose person is known: values are collected for [`Labels::take`].
+    pub fn collecting() -> Self {
+        Self { collected: Some(Vec::new()), ..Self::new("text") }
+    }
+
+    /// The values collected since the last call.
+    pub fn take(&mut self) -> Vec<(Meaning, Zeroizing<String>)> {
+        self.collected.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether a line without labels may be the value of the label before.
+    pub const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// Something said around the whole document.
@@ -204,12 +227,27 @@ impl Labels {
         self.inline(inline, scope);
     }
 
-    /// Values behind labels without a colon: `DOB 06/06/1970, MRN 00773500`.
+    /// Values behind labels without a colon: `DOB 06/06/1970, MRN 00773500`, and numbers without.
     fn inline(&mut self, mut text: &str, scope: &mut Scope<'_>) {
         while let Some(found) = inline(text, scope.rules) {
+            self.numbers(text.get(..found.label).unwrap_or(""), scope);
             self.known(&found.meaning, text.get(found.value.clone()).unwrap_or(""), scope);
             text = text.get(found.value.end..).unwrap_or("");
         }
+        self.numbers(text, scope);
+    }
+
+    /// Numbers that the words around them or their check digits explain.
+    fn numbers(&mut self, text: &str, scope: &mut Scope<'_>) {
+        let rules = scope.rules;
+        rules.identifiers.scan(text, &mut |hit| {
+            if let Some((meaning, health)) = numbers::meaning(&hit, scope) {
+                self.known(&meaning, hit.value, scope);
+                if health {
+                    self.record.mark(Marks::CARE);
+                }
+            }
+        });
     }
 
     fn known(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
@@ -219,6 +257,12 @@ impl Labels {
             || !can_be(meaning, value)
             || scope.rules.placeholders.contains(meaning.rule.kind, &value.to_lowercase())
         {
+            return;
+        }
+        if let Some(collected) = &mut self.collected {
+            if collected.len() < MAX_COLLECTED {
+                collected.push((meaning.clone(), Zeroizing::new(value.to_owned())));
+            }
             return;
         }
         // Another value of what a person has once: another person.
@@ -275,8 +319,7 @@ fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
             // The longest label counts.
             for &label in before.get(..known).unwrap_or_default().iter().rev() {
                 let name = text.get(label..start).unwrap_or("").trim_matches(is_padding);
-                let key = rules.keys.get(name).filter(|key| is_plain(key));
-                if let Some(key) = key {
+                if let Some(key) = rules.keys.get(name) {
                     // A number may be written in groups.
                     let rest = text.get(end..).unwrap_or("");
                     let group = |w: &&str| {
@@ -290,6 +333,10 @@ fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
                     // `Patient ID (0010,0020)` is about a field.
                     if value.contains(['(', ',', ':']) {
                         break;
+                    }
+                    let valid = || rules.identifiers.verify(name, value).is_some_and(|v| v.valid);
+                    if !is_plain(key) && !valid() {
+                        continue;
                     }
                     let value = start..start + value.len();
                     return Some(Inline { label, value, meaning: Meaning::from(key) });

@@ -27,35 +27,56 @@ pub struct Meaning {
     pub part: NamePart,
     /// The name itself says that it is about a patient.
     pub patient: bool,
+    /// What makes a value one of it, and how sure that is.
+    pub evidence: Evidence,
+    /// 0 to 1.
+    pub confidence: f32,
 }
 
 impl From<&Key> for Meaning {
     fn from(key: &Key) -> Self {
-        Self { rule: Arc::clone(&key.rule), part: key.part, patient: key.patient }
+        Self { part: key.part, patient: key.patient, ..Self::whole(&key.rule) }
     }
 }
 
 impl Meaning {
     /// The whole value of a field that a rule names.
     pub fn whole(rule: &Arc<FieldRule>) -> Self {
-        Self { rule: Arc::clone(rule), part: NamePart::Whole, patient: false }
+        Self {
+            rule: Arc::clone(rule),
+            part: NamePart::Whole,
+            patient: false,
+            evidence: Evidence::Labelled,
+            confidence: rule.confidence,
+        }
+    }
+
+    /// A number that was found in text.
+    pub fn found(rule: &Arc<FieldRule>, evidence: Evidence, confidence: f32) -> Self {
+        Self { evidence, confidence, ..Self::whole(rule) }
+    }
+    /// The same of a field that only patients have.
+    pub fn of_patient(rule: &Arc<FieldRule>) -> Self {
+        Self { patient: true, ..Self::whole(rule) }
     }
 }
 
 /// What is said around a record.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Marks(u8);
+pub struct Marks(u16);
 
 impl Marks {
-    const ALL: [(u8, Mark); 5] = [
+    const ALL: [(u16, Mark); 7] = [
         (1, Mark::PatientContext),
         (2, Mark::Diagnosis),
         (4, Mark::Result),
         (8, Mark::Medication),
+        (256, Mark::Allergy),
+        (512, Mark::Procedure),
         (32, Mark::Query),
     ];
-    const OTHER: u8 = 16;
-    const ELSEWHERE: u8 = 128;
+    const OTHER: u16 = 16;
+    const ELSEWHERE: u16 = 128;
 
     /// About a patient.
     pub const PATIENT: Self = Self(1);
@@ -72,6 +93,8 @@ impl Marks {
             About::Diagnosis => 1 | 2,
             About::Result => 4,
             About::Medication => 8,
+            About::Allergy => Self::CARE.0 | 256,
+            About::Procedure => 512,
             About::Care => Self::CARE.0,
             About::Other => Self::OTHER,
             About::Elsewhere => Self::ELSEWHERE,
@@ -168,12 +191,20 @@ impl Loose {
     pub fn contradicts(&self, meaning: &Meaning, value: &str) -> bool {
         let kind = meaning.rule.kind;
         let single = matches!(kind, Kind::Name | Kind::PatientId | Kind::BirthDate | Kind::Ssn);
-        single
-            && self.fields.iter().any(|f| {
-                f.meaning.rule.kind == kind
-                    && f.meaning.part == meaning.part
-                    && *f.value != value.trim()
-            })
+        // A second number of one sort that was found in text is somebody else's.
+        let found = |f: &Part| {
+            f.meaning.evidence.is_found()
+                && meaning.evidence.is_found()
+                && f.meaning.rule.id == meaning.rule.id
+                && *f.value != value.trim()
+        };
+        self.fields.iter().any(found)
+            || single
+                && self.fields.iter().any(|f| {
+                    f.meaning.rule.kind == kind
+                        && f.meaning.part == meaning.part
+                        && *f.value != value.trim()
+                })
     }
 
     /// Whether there is a field of this kind.
@@ -199,7 +230,9 @@ impl Loose {
         if patient {
             marks = marks.and(Marks::PATIENT);
         } else {
-            fields.retain(|f| f.meaning.rule.confidence >= MIN_CONFIDENCE);
+            fields.retain(|f| {
+                f.meaning.evidence.is_found() || f.meaning.rule.confidence >= MIN_CONFIDENCE
+            });
         }
         if marks.is_other() && !patient {
             return;
@@ -218,7 +251,7 @@ impl Loose {
             };
             let joins = match part.meaning.part {
                 NamePart::Whole => part.meaning.rule.kind == Kind::Address,
-                NamePart::Family | NamePart::Given => true,
+                _ => true,
             };
             // What belongs together is handed on where its first part stands.
             let before = fields.iter().take(at).filter(same);
@@ -227,7 +260,10 @@ impl Loose {
                 put(&part.meaning, &part.value, scope);
             } else if !earlier {
                 let parts = fields.iter().skip(at).filter(same).filter(|o| joins_with(o, part));
-                let value = join(parts, part.meaning.part != NamePart::Whole);
+                let value = match part.meaning.part {
+                    NamePart::Year | NamePart::Month | NamePart::Day => date(parts),
+                    part => join(parts, part != NamePart::Whole),
+                };
                 put(&part.meaning, &value, scope);
             }
             at += 1;
@@ -286,6 +322,30 @@ fn join<'a>(
     joined
 }
 
+/// A date from its parts; nothing unless all are there.
+fn date<'a>(parts: impl Iterator<Item = &'a Part> + Clone) -> zeroize::Zeroizing<String> {
+    let of = |part: NamePart| {
+        let found = parts.clone().find(|p| p.meaning.part == part)?;
+        let value = found.value.as_str();
+        // By name (`March`) in the order in which everybody names them.
+        value.parse::<u32>().ok().or_else(|| month(value))
+    };
+    match (of(NamePart::Year), of(NamePart::Month), of(NamePart::Day)) {
+        (Some(year @ 1000..=9999), Some(month @ 1..=12), Some(day @ 1..=31)) => {
+            zeroize::Zeroizing::new(format!("{year:04}-{month:02}-{day:02}"))
+        }
+        _ => zeroize::Zeroizing::default(),
+    }
+}
+
+/// A month by the first three letters of its English name.
+fn month(name: &str) -> Option<u32> {
+    const NAMES: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let front = name.get(..3)?;
+    (1..).zip(NAMES).find(|(_, n)| n.eq_ignore_ascii_case(front)).map(|(number, _)| number)
+}
+
 fn put(meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
     let rule = &meaning.rule;
     scope.field(Field {
@@ -294,7 +354,7 @@ fn put(meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
         name: &rule.field,
         rule: &rule.id,
         issuer: "",
-        confidence: rule.confidence,
-        evidence: Evidence::Labelled,
+        confidence: meaning.confidence,
+        evidence: meaning.evidence,
     });
 }

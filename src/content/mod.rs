@@ -19,11 +19,15 @@ pub mod card;
 pub mod charset;
 pub mod coding;
 pub mod csv;
+pub mod dialect;
 pub mod dicom;
+pub mod edifact;
+pub mod events;
 pub mod fhir;
 pub mod form;
 pub mod hl7v2;
 pub mod html;
+pub mod image;
 pub mod json;
 pub mod labels;
 pub mod loose;
@@ -31,10 +35,13 @@ pub mod markup;
 pub mod media;
 pub mod mime;
 pub mod multipart;
+pub mod ncpdp;
+pub mod numbers;
 pub mod parts;
 pub mod pdf;
 pub mod protobuf;
 pub mod rtf;
+mod service;
 pub mod sheet;
 pub mod syslog;
 pub mod tar;
@@ -52,7 +59,7 @@ pub use contents::{Contents, Env, MAX_DEPTH};
 pub use nested::Nested;
 
 use crate::phi::Phi;
-use crate::rules::{FieldRule, Kind, RuleSet};
+use crate::rules::{FieldRule, Health, IdentifierRule, Kind, RuleSet};
 
 /// Every format phitap reads, in the order in which they are asked.
 pub static FORMATS: &[&dyn Format] = &[
@@ -60,12 +67,17 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::Part10,
     &hl7v2::Er7,
     &hl7v2::Xml,
+    &dialect::POCT1A,
+    &dialect::SCRIPT,
     &astm::Records,
     &x12::Interchange,
+    &edifact::Interchange,
     &xdt::Xdt,
+    &ncpdp::Telecom,
     &coding::GzipFile,
     &coding::ZstdFile,
     &pdf::Pdf,
+    &image::Image,
     &zip::DOCX,
     &zip::XLSX,
     &zip::PPTX,
@@ -77,6 +89,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &multipart::Multipart,
     &mime::Mime,
     &syslog::Syslog,
+    &events::Events,
     &protobuf::Protobuf,
     &zpl::Zpl,
     &form::Target,
@@ -98,6 +111,13 @@ pub trait Format: Sync {
     /// Whether a content declared as `media` that starts with `head` is in this format.
     /// `head` is at least [`PROBE_BYTES`] long unless the content is shorter (`whole`).
     fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool;
+
+    /// Whether a content declared as `media` that starts with `head`, however short, is in this
+    /// format for certain: a stream of events, whose first one must not wait for the second.
+    fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
+        let _ = (media, head);
+        false
+    }
 
     /// Whether it is made of characters: its probe and its reader get them in UTF-8, whatever the
     /// wire has.
@@ -180,22 +200,82 @@ impl<'a> Field<'a> {
 /// What makes a value an identifier, in the order of its weight.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Evidence {
+    /// A standard says what the field holds, and the number is one of its kind.
+    DeclaredValid,
     /// A standard says what the field holds.
     Declared,
+    /// A standard says what the field holds, but the number does not pass the check of its kind.
+    DeclaredWrong,
+    /// A key name, a heading or a label says so, and the number is one of its kind.
+    LabelledValid,
     /// A key name, a heading or a label says so.
     Labelled,
-    /// Its shape and its check digits say so, with words near by.
-    Recognised,
+    /// A key name, a heading or a label says so, but the number does not pass the check of its kind.
+    LabelledWrong,
+    /// Words near by say so, and the number is one of their kind.
+    NearValid,
+    /// Words near by say so.
+    Near,
+    /// Its check digits say so, which chance seldom does.
+    Checked,
+    /// Nearly all numbers written like it in this flow are valid, which chance would not make them.
+    Listed,
+    /// It is written like one.
+    Pattern,
 }
 
 impl Evidence {
+    /// Every one.
+    pub const ALL: &'static [Self] = &[
+        Self::DeclaredValid,
+        Self::Declared,
+        Self::DeclaredWrong,
+        Self::LabelledValid,
+        Self::Labelled,
+        Self::LabelledWrong,
+        Self::NearValid,
+        Self::Near,
+        Self::Checked,
+        Self::Listed,
+        Self::Pattern,
+    ];
+
     /// For events.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::DeclaredValid => "declared field, valid number",
             Self::Declared => "declared field",
+            Self::DeclaredWrong => "declared field, not a valid number",
+            Self::LabelledValid => "label, valid number",
             Self::Labelled => "label",
-            Self::Recognised => "pattern and check digit",
+            Self::LabelledWrong => "label, not a valid number",
+            Self::NearValid => "words near by, valid number",
+            Self::Near => "words near by",
+            Self::Checked => "check digits",
+            Self::Listed => "list of valid numbers",
+            Self::Pattern => "pattern",
         }
+    }
+
+    /// The same with what the check of the number says.
+    pub const fn verified(self, valid: bool) -> Self {
+        match (self, valid) {
+            (Self::Declared, true) => Self::DeclaredValid,
+            (Self::Declared, false) => Self::DeclaredWrong,
+            (Self::Labelled, true) => Self::LabelledValid,
+            (Self::Labelled, false) => Self::LabelledWrong,
+            (other, _) => other,
+        }
+    }
+
+    /// Whether a standard says what the field holds.
+    pub const fn is_declared(self) -> bool {
+        matches!(self, Self::DeclaredValid | Self::Declared | Self::DeclaredWrong)
+    }
+
+    /// Whether it rests on the value and the text around it, not on a field or a label.
+    pub const fn is_found(self) -> bool {
+        matches!(self, Self::NearValid | Self::Near | Self::Checked | Self::Listed | Self::Pattern)
     }
 }
 
@@ -216,8 +296,32 @@ pub enum Mark {
     Result,
     /// A medication stands beside it.
     Medication,
+    /// An allergy stands beside it.
+    Allergy,
+    /// A procedure stands beside it.
+    Procedure,
     /// The picture itself shows identifiers ((0028,0301) YES).
     BurnedIn,
+    /// A phantom or a quality check in place of a patient ((0010,0200) YES).
+    Phantom,
+}
+
+impl Mark {
+    /// Marks that say something of somebody's health.
+    pub const HEALTH: [Self; 5] =
+        [Self::Diagnosis, Self::Result, Self::Medication, Self::Allergy, Self::Procedure];
+}
+
+impl From<Health> for Mark {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Diagnosis => Self::Diagnosis,
+            Health::Result => Self::Result,
+            Health::Medication => Self::Medication,
+            Health::Allergy => Self::Allergy,
+            Health::Procedure => Self::Procedure,
+        }
+    }
 }
 
 /// How a record came to be.
@@ -251,6 +355,23 @@ pub trait FieldSink {
     fn object(&mut self, object: Object, uid: &str) {
         let _ = (object, uid);
     }
+    /// Notes a number that was found in text, written in a certain way and valid as any of some kinds. The
+    /// place of the kind in `valid` of which numbers written so are a list in this flow, if they are.
+    fn listed(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
+        let _ = (direction, number);
+        None
+    }
+}
+
+/// A number that only its check digits may explain.
+#[derive(Clone, Copy)]
+pub struct Numbered<'a> {
+    /// As it is written.
+    pub value: Phi<'a>,
+    /// How it is written: equal for numbers written alike.
+    pub shape: u64,
+    /// As what it is valid.
+    pub valid: &'a [&'a IdentifierRule],
 }
 
 /// What a [`Document`] works with while it reads.
@@ -269,12 +390,16 @@ pub struct Scope<'a> {
 /// What contents count; the pipeline adds it to the metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
+    /// Messages read, by type; a closed set.
+    pub messages: Vec<(&'static str, u64)>,
     /// Records and units read, by format.
     pub records: Vec<(&'static str, u64)>,
     /// Contents that were given up, by reason.
     pub given_up: Vec<(Reason, u64)>,
     /// Bytes that were passed over unread (pixel data, images).
     pub skipped_bytes: u64,
+    /// A FHIR resource of a person was read in the step that is under way.
+    pub(in crate::content) fhir: bool,
 }
 
 impl Tally {
@@ -327,6 +452,7 @@ impl Scope<'_> {
     }
     fn begin_as(&mut self, content: &'static str, structured: bool) {
         self.tally.record(content);
+        self.tally.fhir |= content == "fhir";
         let head = RecordHead {
             content,
             structured,
@@ -342,6 +468,10 @@ impl Scope<'_> {
             self.sink.field(self.id, field);
         }
     }
+    /// The place of the kind in `valid` of which numbers written like this one are a list in this flow.
+    pub fn listed(&mut self, number: &Numbered<'_>) -> Option<usize> {
+        self.sink.listed(self.direction, number)
+    }
     /// Something about the open record.
     pub fn mark(&mut self, mark: Mark) {
         self.sink.mark(self.id, mark);
@@ -353,6 +483,10 @@ impl Scope<'_> {
     /// An object was named whose distinct ones are counted.
     pub fn object(&mut self, object: Object, uid: &str) {
         self.sink.object(object, uid);
+    }
+    /// A message of this type was read; the types are a closed set.
+    pub fn message(&mut self, kind: &'static str) {
+        bump(&mut self.tally.messages, kind);
     }
     /// `bytes` passed over unread.
     pub fn skipped(&mut self, bytes: u64) {

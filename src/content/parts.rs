@@ -69,6 +69,19 @@ impl Person {
         value: &str,
         scope: &mut Scope<'_>,
     ) {
+        self.add_as(content, rule.kind, rule, part, value, scope);
+    }
+
+    /// A field of the person that is of another kind than its rule says.
+    pub fn add_as(
+        &mut self,
+        content: &'static str,
+        kind: Kind,
+        rule: &Arc<FieldRule>,
+        part: Part,
+        value: &str,
+        scope: &mut Scope<'_>,
+    ) {
         let value = value.trim();
         if value.is_empty() || self.fields >= MAX_FIELDS {
             return;
@@ -76,8 +89,8 @@ impl Person {
         self.fields += 1;
         self.begin(content, scope);
         match part.slot() {
-            Some(slot) => self.part(rule, part, slot, value),
-            None => scope.field(Field::declared(rule, value)),
+            Some(slot) => self.part(kind, rule, part, slot, value),
+            None => scope.field(Field::declared(rule, value).with_kind(kind)),
         }
     }
 
@@ -100,8 +113,7 @@ impl Person {
         }
     }
 
-    fn part(&mut self, rule: &Arc<FieldRule>, part: Part, slot: usize, value: &str) {
-        let kind = rule.kind;
+    fn part(&mut self, kind: Kind, rule: &Arc<FieldRule>, part: Part, slot: usize, value: &str) {
         let at = self.groups.iter().position(|g| g.kind == kind);
         if at.is_none() && self.groups.len() >= MAX_GROUPS {
             return;
@@ -165,7 +177,7 @@ impl Person {
     pub fn end(&mut self, scope: &mut Scope<'_>) {
         for group in std::mem::take(&mut self.groups) {
             let value = group.join();
-            scope.field(Field::declared(&group.rule, &value));
+            scope.field(Field::declared(&group.rule, &value).with_kind(group.kind));
         }
         if std::mem::take(&mut self.begun) {
             scope.end();

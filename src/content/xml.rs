@@ -1,6 +1,7 @@
 //! XML: FHIR resources, CDA documents, the native DICOM model (PS3.19 A.1), and elements of any other
 //! kind, read like the objects of JSON.
 
+use super::dialect::{Dialect, Message};
 use super::markup::{Attributes, Markup, Receiver};
 use super::tree::Tree;
 use super::{Document, Format, Media, Reason, Scope, Want, media};
@@ -32,7 +33,9 @@ impl Format for Xml {
                 && memchr::memmem::find(head, b"<html").is_none();
         }
         media::says(media, "xml", &["xml"])
-            && rest.first().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!'))
+            && rest
+                .first()
+                .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!' | b'?'))
     }
 
     fn is_text(&self) -> bool {
@@ -49,6 +52,7 @@ impl Format for Xml {
                 fhir: false,
                 cda: false,
                 failed: false,
+                message: None,
             },
             path: media::path(media),
         })
@@ -70,6 +74,8 @@ struct Reader {
     fhir: bool,
     cda: bool,
     failed: bool,
+    /// A message of a dialect that stands in this document (SOAP).
+    message: Option<Box<Message>>,
 }
 
 struct Turn<'a, 'b> {
@@ -107,11 +113,18 @@ impl Turn<'_, '_> {
 
 impl Receiver for Turn<'_, '_> {
     fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
+        if let Some(message) = &mut self.reader.message {
+            return message.start(name, attributes, closed, self.scope);
+        }
         if self.reader.open.len() >= MAX_NESTING {
             self.reader.failed = true;
             return;
         }
         let name = name.rsplit(':').next().unwrap_or(name);
+        if let Some(dialect) = Dialect::of(name, attributes).filter(|_| !closed) {
+            let message = self.reader.message.insert(Box::new(Message::new(dialect)));
+            return message.start(name, attributes, closed, self.scope);
+        }
         let root = self.reader.open.is_empty();
         if root {
             self.reader.tree.open(true);
@@ -157,7 +170,15 @@ impl Receiver for Turn<'_, '_> {
         }
     }
 
-    fn end(&mut self, _name: &str) {
+    fn end(&mut self, name: &str) {
+        if let Some(message) = &mut self.reader.message {
+            message.end(name, self.scope);
+            if message.is_over() {
+                message.finish(self.scope);
+                self.reader.message = None;
+            }
+            return;
+        }
         let root = self.reader.open.len() == 1;
         // An element with both attributes and a value (`<telecom use="HP" value="tel:..."/>`).
         if self.reader.open.last() == Some(&true) && !self.reader.text.trim().is_empty() {
@@ -172,6 +193,9 @@ impl Receiver for Turn<'_, '_> {
     }
 
     fn text(&mut self, text: &str) {
+        if let Some(message) = &mut self.reader.message {
+            return message.text(text);
+        }
         if self.reader.open.last() == Some(&false)
             && self.reader.text.len() < super::markup::MAX_TEXT
         {
@@ -194,6 +218,9 @@ impl Document for XmlDocument {
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        if let Some(message) = &mut self.reader.message {
+            message.finish(scope);
+        }
         self.reader.tree.finish(scope);
     }
 

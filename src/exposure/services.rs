@@ -6,7 +6,7 @@ use super::inventory::Inventory;
 use super::types::{Event, EventId, PatientKey, Performed, Service, Sighting, socket};
 use crate::flow::{FlowInfo, Transport};
 use crate::protocol::ServiceFacts;
-use crate::rules::AccessRules;
+use crate::rules::{AccessRules, Secret, ServiceKind};
 use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -39,8 +39,23 @@ pub(in crate::exposure) struct Services {
 struct Known {
     /// Id and time of its first sighting, once it was told.
     told: Option<(EventId, Timestamp)>,
+    /// What of its facts was told that is worth telling anew.
+    shown: u32,
     watch: Option<Box<Watch>>,
 }
+
+/// Kinds of interfaces, open or not, and of secrets, one bit each: a service that shows more of
+/// itself is told anew.
+fn worth(facts: &ServiceFacts) -> u32 {
+    let interfaces = facts.interfaces.iter().fold(0, |bits, interface| {
+        bits | 1 << (2 * interface.kind as u32 + u32::from(interface.open))
+    });
+    facts.credentials.iter().fold(interfaces, |bits, secret| bits | 1 << (SECRETS + *secret as u32))
+}
+
+/// The first bit of secrets.
+const SECRETS: u32 = 2 * ServiceKind::ALL.len() as u32;
+const _: () = assert!(SECRETS as usize + Secret::ALL.len() <= 32);
 
 /// What is kept of a service that speaks DICOM or hands over DICOM objects.
 struct Watch {
@@ -78,18 +93,20 @@ impl Services {
         if let Some(watch) = &mut known.watch {
             watch.see(sighting, rules);
         }
-        match known.told {
-            None => {
-                let parts: [&[u8]; 3] = [&socket(name.0), &[name.1], name.2.as_bytes()];
-                let id = EventId::derive(key, "service", sighting.time, &parts);
-                known.told = Some((id, sighting.time));
-                out.push(match &mut known.watch {
-                    Some(watch) => watch.tell(id, name, sighting.time),
-                    None => plain(id, name, sighting),
-                });
-            }
-            Some(_) => known.tell_news(name, sighting.time, out),
+        let shown = worth(sighting.facts);
+        if known.told.is_some() && shown & !known.shown == 0 {
+            known.tell_news(name, sighting.time, out);
+            return;
         }
+        known.shown |= shown;
+        let (id, _) = *known.told.get_or_insert_with(|| {
+            let parts: [&[u8]; 3] = [&socket(name.0), &[name.1], name.2.as_bytes()];
+            (EventId::derive(key, "service", sighting.time, &parts), sighting.time)
+        });
+        out.push(match &mut known.watch {
+            Some(watch) => watch.tell(id, name, sighting.time),
+            None => plain(id, name, sighting),
+        });
     }
 
     /// Takes note of what a flow did.

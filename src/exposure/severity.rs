@@ -7,7 +7,7 @@
 //! + answers_anyone         the service was seen to let in whoever asks (DICOM)
 //! + credentials_in_clear   a secret crossed the wire too
 //! + fraud_id               SSN, national id, insurance number, driver's licence, passport
-//! + health                 a diagnosis, result or medication stands beside the identifiers
+//! + health                 a diagnosis, result, medication, allergy or procedure stands beside them
 //! - test                   the source says it is test data
 //! - deidentified           the source says it was de-identified
 //! ```
@@ -42,7 +42,7 @@ pub fn severity(
     add(answers == Answers::Anyone, points.answers_anyone, 1);
     add(facts.credentials_in_clear, points.credentials_in_clear, 1);
     add(fraud, points.fraud_id, 1);
-    add(marked(&[Mark::Diagnosis, Mark::Result, Mark::Medication]), points.health, 1);
+    add(marked(&Mark::HEALTH), points.health, 1);
     add(marked(&[Mark::Test]), points.test, -1);
     add(marked(&[Mark::Deidentified]), points.deidentified, -1);
     within(score)

@@ -1,6 +1,7 @@
 //! Hosts in a role, each reported once.
 
 use super::types::{Asset, Event, EventId, Role, Sighting, ip};
+use crate::rules::ServiceKind;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -20,8 +21,9 @@ impl Sightings {
     pub fn see(&mut self, key: &[u8; 32], sighting: &Sighting<'_>, out: &mut Vec<Event>) {
         let flow = sighting.flow;
         let (server, client) = roles(sighting);
-        for (address, role) in [(flow.server.ip(), Some(server)), (flow.client.ip(), client)] {
-            let Some(role) = role else { continue };
+        let shown = sighting.facts.interfaces.iter().map(|i| interface_role(i.kind));
+        let servers = shown.chain([server]).map(|role| (flow.server.ip(), role));
+        for (address, role) in servers.chain(client.map(|role| (flow.client.ip(), role))) {
             if self.assets.contains(&(address, role)) {
                 continue;
             }
@@ -39,6 +41,21 @@ impl Sightings {
                 role,
             })));
         }
+    }
+}
+
+/// The role of a host that serves this.
+const fn interface_role(kind: ServiceKind) -> Role {
+    match kind {
+        ServiceKind::Directory => Role::FileServer,
+        ServiceKind::Bucket => Role::ObjectStore,
+        ServiceKind::SearchIndex => Role::SearchIndex,
+        ServiceKind::Database => Role::Database,
+        ServiceKind::Fhir => Role::FhirServer,
+        ServiceKind::Dicomweb => Role::DicomwebServer,
+        ServiceKind::Pacs => Role::Pacs,
+        ServiceKind::Ehr => Role::HealthRecords,
+        ServiceKind::IntegrationEngine => Role::IntegrationEngine,
     }
 }
 
@@ -81,7 +98,7 @@ fn roles(sighting: &Sighting<'_>) -> (Role, Option<Role>) {
             content if content.starts_with("dicom") => (Role::DicomwebServer, None),
             _ => (Role::WebServer, None),
         },
-        "astm" => (Role::LabInterface, None),
+        "astm" | "poct1a" => (Role::LabInterface, None),
         "smtp" => (Role::MailServer, None),
         "ftp" | "smb" | "tftp" => (Role::FileServer, None),
         _ => (Role::Server, None),

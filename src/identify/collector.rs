@@ -2,13 +2,16 @@
 
 use super::date::Date;
 use super::normalise::{issuer, normalise};
+use super::numbers::{is_time, verified};
 use super::plausible::{actual_kind, plausible};
 use super::record::{Held, Issuer, Record};
 use super::tally::Loss;
 use super::{Finding, Patients, Settings, Tally};
-use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, Object, RecordHead};
+use crate::content::{
+    ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
+};
 use crate::phi::PhiBuf;
-use crate::rules::{Kind, RecordEvidence, RuleSet};
+use crate::rules::{Deidentified, Kind, RecordEvidence, RuleSet};
 use crate::time::Timestamp;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -57,12 +60,19 @@ impl FieldSink for Collector<'_> {
         let value = cut(field.value.expose());
         let kind = match field.evidence {
             Evidence::Declared => actual_kind(field.kind, value),
-            Evidence::Labelled | Evidence::Recognised => field.kind,
+            _ => field.kind,
         };
         if !plausible(kind, value, self.rules, self.now) {
             self.tally.implausible += 1;
             return;
         }
+        if matches!(field.evidence, Evidence::Checked | Evidence::Listed)
+            && is_time(value, self.now)
+        {
+            self.tally.implausible += 1;
+            return;
+        }
+        let (evidence, confidence) = verified(&field, kind, value, self.rules);
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
         let key = &self.settings.key;
@@ -92,13 +102,20 @@ impl FieldSink for Collector<'_> {
             words,
             field: self.patients.name(field.name),
             rule: self.patients.name(field.rule),
-            confidence: field.confidence,
-            evidence: field.evidence,
+            confidence,
+            evidence,
         };
         let cap = self.settings.identifiers_per_patient;
         if let Some(record) = self.patients.open.get_mut(index) {
             record.add(held, cap, self.tally);
         }
+    }
+
+    fn listed(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
+        if is_time(number.value.expose(), self.now) {
+            return None;
+        }
+        self.patients.lists.count(direction, number)
     }
 
     fn mark(&mut self, at: ContentId, mark: Mark) {
@@ -164,7 +181,7 @@ impl Collector<'_> {
     /// If the outer one has said whose it is, the inner one joins it unless it contradicts. If not,
     /// the inner one waits: a second inner record of another person shows that the outer one only
     /// wraps them (a list of patients), and from then on each stands on its own.
-    fn close_nested(&mut self, record: Record, outer: Option<usize>) {
+    fn close_nested(&mut self, mut record: Record, outer: Option<usize>) {
         let cap = self.settings.identifiers_per_patient;
         let Some(around) = outer.and_then(|index| self.patients.open.get_mut(index)) else {
             return self.complete(record);
@@ -173,7 +190,12 @@ impl Collector<'_> {
             return self.complete(record);
         }
         if !around.identity.is_empty() {
-            if around.identity.contradicts(&record.identity) || around.exposed_by(&record) {
+            if around.exposed_by(&record) {
+                record.marks.set(Mark::Deidentified);
+                record.exposed = true;
+                return self.complete(record);
+            }
+            if around.identity.contradicts(&record.identity) {
                 return self.complete(record);
             }
             return around.join(record, cap, self.tally);
@@ -199,39 +221,88 @@ impl Collector<'_> {
         if record.marks.has(Mark::Query) {
             record.drop_patterns();
         }
+        record.settle();
         if record.held.is_empty() {
             return;
         }
-        if record.marks.has(Mark::Deidentified) && self.only_pseudonyms(&record) {
-            self.tally.deidentified += 1;
+        if record.marks.has(Mark::Phantom) {
+            self.tally.phantoms += 1;
             return;
         }
-        let kinds = record.kinds();
+        if self.is_test_patient(&record) {
+            record.marks.set(Mark::Test);
+        }
+        let deidentified = record
+            .marks
+            .has(Mark::Deidentified)
+            .then_some(Deidentified { burned_in: record.marks.has(Mark::BurnedIn) });
+        let kinds = match deidentified {
+            Some(_) => record.kinds_of(|held| !self.is_pseudonym(&record, held)),
+            None => record.kinds_of(|_| true),
+        };
         let evidence = RecordEvidence {
             content: record.content,
             structured: record.structured,
             kinds: &kinds,
             patient_context: record.structured || record.marks.has(Mark::PatientContext),
             query: record.marks.has(Mark::Query),
+            deidentified,
+            listed: record.held.iter().any(|h| h.evidence == Evidence::Listed),
         };
         let Some(alert) = self.rules.policy.alert(&evidence) else {
-            self.tally.below_policy += 1;
+            match deidentified {
+                Some(_) => self.tally.deidentified += 1,
+                None => self.tally.below_policy += 1,
+            }
             return;
         };
+        if deidentified.is_some() && !kinds.is_empty() {
+            self.drop_pseudonyms(&mut record);
+        }
         let finding = self.patients.file(record, alert, self.settings, self.now, self.tally);
         self.out.extend(finding);
     }
 
-    /// Whether a record whose source says that it was de-identified holds nothing else than what
-    /// such objects hold: pseudonyms (`[deidentified]` in the rules) and the year of birth, which is
-    /// often written as the first of January (PS3.15 E.1, action Z).
-    fn only_pseudonyms(&self, record: &Record) -> bool {
+    /// Whether the record's name is that of a known test patient.
+    fn is_test_patient(&self, record: &Record) -> bool {
+        record.held.iter().any(|held| {
+            held.kind == Kind::Name
+                && self.rules.test_patients.contains(
+                    Kind::Name,
+                    &Zeroizing::new(held.value.as_phi().expose().trim().to_lowercase()),
+                )
+        })
+    }
+
+    /// Whether a value of a record whose source says that it was de-identified is what such records
+    /// hold: a pseudonym, or what may stay (`[deidentified]` in the rules), and the year of birth,
+    /// which is often written as the first of January (PS3.15 E.1, action Z). What stands in texts
+    /// was never replaced by anybody.
+    fn is_pseudonym(&self, record: &Record, held: &Held) -> bool {
         let year_only =
             |value: &str| Date::parse(value, self.now).is_none_or(|d| d.month <= 1 && d.day <= 1);
-        record.held.iter().all(|held| {
-            self.rules.policy.is_pseudonymous(held.kind)
-                || (held.kind == Kind::BirthDate && year_only(held.value.as_phi().expose()))
-        })
+        held.evidence.is_declared()
+            && !record.exposed
+            && (self.rules.policy.is_pseudonymous(held.kind, &held.field)
+                || held.kind == Kind::BirthDate && year_only(held.value.as_phi().expose()))
+    }
+
+    /// Leaves out the pseudonyms of a record that holds identifiers, too: they are nobody's. Where a
+    /// name reads like a person's, it is as likely that it was left behind as well.
+    fn drop_pseudonyms(&self, record: &mut Record) {
+        let of_person = |held: &Held| {
+            held.kind == Kind::Name
+                && held.words.is_some()
+                && self.is_pseudonym(record, held)
+                && !held.value.as_phi().expose().contains(|c: char| c.is_numeric())
+        };
+        if record.held.iter().any(of_person) {
+            return;
+        }
+        let mut held = std::mem::take(&mut record.held);
+        held.retain(|held| !held.kind.is_number_or_name() || !self.is_pseudonym(record, held));
+        record.held = held;
+        record.identify();
     }
 }
 

@@ -7,7 +7,7 @@
 //! | numbers and codes | length, separators, and what is a letter (`x`); the last two digits where there are six or more |
 //! | phone, fax | the same |
 //! | e-mail | first letter and top-level domain |
-//! | sex, picture, biometric | nothing, not even the length |
+//! | sex, age, ethnicity, religion, occupation, picture, biometric | nothing, not even the length |
 //! | address, employer, url, ip | length, separators, and what is a letter |
 
 use super::Shown;
@@ -47,7 +47,13 @@ fn mask(kind: Kind, value: &str, now: Timestamp) -> String {
             Some(date) if date.month > 0 => year(value, date.year),
             _ => structure(value),
         },
-        Kind::Sex | Kind::Photo | Kind::Biometric => "*".to_owned(),
+        Kind::Sex
+        | Kind::Photo
+        | Kind::Biometric
+        | Kind::Age
+        | Kind::Ethnicity
+        | Kind::Religion
+        | Kind::Occupation => "*".to_owned(),
         Kind::Email => email(value),
         Kind::Address | Kind::Employer | Kind::Url | Kind::Ip => structure(value),
         Kind::Phone

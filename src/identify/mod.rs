@@ -4,12 +4,13 @@
 //! A field passes, in this order:
 //!
 //! 1. [`plausible()`]: is it a value at all, or a placeholder, a template, an impossible date?
-//! 2. `normalise`: the form in which two spellings of one value are equal;
-//! 3. [`Key`]: the keyed pseudonym of that form, by which everything behind this point compares;
-//! 4. the open record, which holds the raw value until it ends;
-//! 5. the policy (`rules/policy.toml`): is the record enough for an alert?
-//! 6. [`Patients`]: whose record is it, and what does it add to what is known?
-//! 7. `mask`: what may be shown of a value that was added.
+//! 2. `numbers`: does it pass the check of its kind, is it a time or a telephone number?
+//! 3. `normalise`: the form in which two spellings of one value are equal;
+//! 4. [`Key`]: the keyed pseudonym of that form, by which everything behind this point compares;
+//! 5. the open record, which holds the raw value until it ends;
+//! 6. the policy (`rules/policy.toml`): is the record enough for an alert?
+//! 7. [`Patients`]: whose record is it, and what does it add to what is known?
+//! 8. `mask`: what may be shown of a value that was added.
 //!
 //! Over all flows, [`People`] says which patients are one person: for the counts of `exposure`.
 
@@ -18,6 +19,7 @@ mod date;
 mod key;
 mod mask;
 mod normalise;
+mod numbers;
 mod patients;
 mod people;
 mod plausible;

@@ -52,7 +52,14 @@ pub(super) fn normalise(
         | Kind::PassportNumber
         | Kind::DeviceId
         | Kind::Ip => id(value, false, out),
-        Kind::Address | Kind::Photo | Kind::Biometric | Kind::Employer => words(value, out),
+        Kind::Address
+        | Kind::Photo
+        | Kind::Biometric
+        | Kind::Employer
+        | Kind::Age
+        | Kind::Ethnicity
+        | Kind::Religion
+        | Kind::Occupation => words(value, out),
     }
 }
 

@@ -19,6 +19,7 @@
 //! events are out.
 
 use super::mask::show;
+use super::numbers::Lists;
 use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
 use super::tally::Loss;
 use super::{Collector, Finding, Identifier, Key, Settings, Tally, Token, Traits};
@@ -68,6 +69,7 @@ pub struct Patients {
     known: Vec<Patient>,
     clues: HashMap<Clue, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
     names: HashSet<Arc<str>, foldhash::fast::FixedState>,
+    pub(super) lists: Lists,
     /// Bytes of heap behind `known` and `clues`, roughly.
     bytes: usize,
     /// Tells this flow apart from others.
@@ -94,7 +96,7 @@ impl Patients {
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let open: usize = self.open.iter().map(Record::memory).sum();
-        open + self.bytes + self.names.len() * 48
+        open + self.bytes + self.names.len() * 48 + self.lists.memory()
     }
 
     /// The flow has ended: [`Collector::finish`].

@@ -48,6 +48,8 @@ pub fn plausible(kind: Kind, value: &str, rules: &RuleSet, now: Timestamp) -> bo
             id(value, 4) && has_digit(value)
         }
         Kind::NationalId => id(value, 5) && has_digit(value),
+        Kind::Age => has_digit(value),
+        Kind::Ethnicity | Kind::Religion | Kind::Occupation => letters_and_digits(value) >= 1,
         Kind::Photo | Kind::Url | Kind::Biometric | Kind::Employer => true,
     }
 }

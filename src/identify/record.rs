@@ -197,10 +197,10 @@ fn disjoint(a: &[Token], b: &[Token]) -> bool {
 
 /// A set of [`Mark`]s.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Marks(u8);
+pub(super) struct Marks(u16);
 
 impl Marks {
-    const ALL: [Mark; 8] = [
+    const ALL: [Mark; 11] = [
         Mark::Deidentified,
         Mark::Test,
         Mark::Query,
@@ -208,13 +208,16 @@ impl Marks {
         Mark::Diagnosis,
         Mark::Result,
         Mark::Medication,
+        Mark::Allergy,
+        Mark::Procedure,
         Mark::BurnedIn,
+        Mark::Phantom,
     ];
     /// Marks that make a record less than others: they hold for a patient only if they hold for
     /// every one of the records.
-    const WEAKENING: u8 = 0b111;
+    const WEAKENING: u16 = 0b111;
 
-    const fn bit(mark: Mark) -> u8 {
+    const fn bit(mark: Mark) -> u16 {
         1 << match mark {
             Mark::Deidentified => 0,
             Mark::Test => 1,
@@ -224,6 +227,9 @@ impl Marks {
             Mark::Result => 5,
             Mark::Medication => 6,
             Mark::BurnedIn => 7,
+            Mark::Phantom => 8,
+            Mark::Allergy => 9,
+            Mark::Procedure => 10,
         }
     }
     pub fn set(&mut self, mark: Mark) {
@@ -261,6 +267,8 @@ pub(super) struct Record {
     pub waiting: Option<Box<Record>>,
     /// Nested records of different people have been seen: this one only wraps them.
     pub container: bool,
+    /// It stood in a record that was de-identified, and names somebody else than that one does.
+    pub exposed: bool,
     /// Records opened inside this one beyond the cap, whose ends are still to come.
     pub shadows: u32,
 }
@@ -279,6 +287,7 @@ impl Record {
             marks: Marks::default(),
             waiting: None,
             container: false,
+            exposed: false,
             shadows: 0,
         }
     }
@@ -332,15 +341,21 @@ impl Record {
     /// Leaves out what asks for many at once (`HART*`, PS3.4 C.2.2.2.4): it is nobody's.
     pub fn drop_patterns(&mut self) {
         self.held.retain(|h| !h.value.as_phi().expose().contains(['*', '?']));
+        self.identify();
+    }
+
+    /// Tells whose the record is, from what is held.
+    pub fn identify(&mut self) {
         self.identity = Identity::default();
         for held in &self.held {
             self.identity.add(held);
         }
     }
 
-    /// Different kinds, each once.
-    pub fn kinds(&self) -> SmallVec<[Kind; 16]> {
-        let mut kinds: SmallVec<[Kind; 16]> = self.held.iter().map(|h| h.kind).collect();
+    /// Different kinds of the identifiers that `count`, each once.
+    pub fn kinds_of(&self, count: impl Fn(&Held) -> bool) -> SmallVec<[Kind; 16]> {
+        let counted = self.held.iter().filter(|held| count(held));
+        let mut kinds: SmallVec<[Kind; 16]> = counted.map(|h| h.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
         kinds

@@ -3,7 +3,9 @@
 use super::plausible;
 use super::plausible::actual_kind;
 use crate::content::hl7v2;
-use crate::rules::{Kind, LoadError, RecordEvidence, RuleInfo, RuleSet, SHIPPED};
+use crate::rules::{
+    Answer, Deidentified, Kind, LoadError, RecordEvidence, RuleInfo, RuleSet, SHIPPED,
+};
 use crate::time::Timestamp;
 use std::fmt::Write;
 use std::path::Path;
@@ -49,9 +51,10 @@ pub fn load_rules(dir: Option<&Path>) -> Result<RuleSet, LoadError> {
 /// What a sample is depends on the section: a value (`dicom`, `fhir`, `placeholder`), a field as it
 /// stands on the wire (`hl7v2`), a
 /// name (`key`, `key_context`, `name_affix`), a code or system (`hl7_identifier_type`,
-/// `identifier_system`), a text (`recogniser`), what was seen (`suppression`:
+/// `identifier_system`), an answer of a web service (`service`), a text (`recogniser`, `identifier`),
+/// a word (`not_identifier`), what was seen (`suppression`:
 /// `client=10.1.2.3 service=10.1.2.9:104 rule=hl7-patient`), or a record (`alert`): `dicom structured: name, birth_date`, with any of
-/// `structured`, `context` and `query` behind the format.
+/// `structured`, `context`, `query`, `deidentified` and `burned_in` behind the format.
 pub fn test_samples(rules: &RuleSet) -> Vec<SampleFailure> {
     failures(rules, |_| true)
 }
@@ -101,13 +104,37 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
             });
             taken
         }
+        ("service", _) => {
+            let mut parts = sample.splitn(3, " | ");
+            let (path, server) = (parts.next()?, parts.next()?);
+            let server = if server == "-" { "" } else { server };
+            let answer = Answer { path, server, head: parts.next()?.as_bytes() };
+            rules.services.shown(&answer).any(|service| service.id == rule.id)
+        }
+        ("secret", _) => {
+            let mut names = rule.subject.split(", ").map(crate::rules::fold);
+            rules.services.secret(sample).is_some()
+                && names.any(|name| name == crate::rules::fold(sample))
+        }
         ("suppression", _) => {
             let own = rules.suppressions.all().iter().find(|s| *s.id == *rule.id)?;
             own.covers_sample(sample)?
         }
+        ("identifier", _) => rules.identifiers.takes(&rule.id, sample),
+        ("not_identifier", _) => {
+            rules.identifiers.is_other(sample)
+                && rule
+                    .subject
+                    .split(", ")
+                    .any(|w| crate::rules::fold(w) == crate::rules::fold(sample))
+        }
         ("name_affix", _) => rules.placeholders.is_affix(&crate::rules::fold(sample)),
+        ("phantom", _) => rules.placeholders.is_phantom(sample),
         ("placeholder", kind) => {
             rules.placeholders.contains(kind.unwrap_or(Kind::Name), &sample.trim().to_lowercase())
+        }
+        ("test_patient", kind) => {
+            rules.test_patients.contains(kind.unwrap_or(Kind::Name), &sample.trim().to_lowercase())
         }
         ("alert", _) => {
             let alert = rules.policy.alerts.iter().find(|a| a.id == rule.id)?;
@@ -115,17 +142,23 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
             let mut words = head.split_whitespace();
             let content = words.next()?;
             let flags: Vec<&str> = words.collect();
-            if flags.iter().any(|f| !matches!(*f, "structured" | "context" | "query")) {
+            const FLAGS: [&str; 6] =
+                ["structured", "context", "query", "deidentified", "burned_in", "listed"];
+            if flags.iter().any(|f| !FLAGS.contains(f)) {
                 return None;
             }
-            let kinds: Option<Vec<Kind>> =
-                kinds.split(',').map(|k| Kind::parse(k.trim())).collect();
+            let kinds = kinds.split(',').map(str::trim).filter(|k| !k.is_empty());
+            let kinds: Option<Vec<Kind>> = kinds.map(Kind::parse).collect();
             alert.applies(&RecordEvidence {
                 content,
                 structured: flags.contains(&"structured"),
                 kinds: &kinds?,
                 patient_context: flags.contains(&"context"),
                 query: flags.contains(&"query"),
+                deidentified: flags
+                    .contains(&"deidentified")
+                    .then(|| Deidentified { burned_in: flags.contains(&"burned_in") }),
+                listed: flags.contains(&"listed"),
             })
         }
         ("hl7v2", _) => {

@@ -44,6 +44,8 @@ pub struct Tally {
     pub below_policy: u64,
     /// Of these, records that hold nothing but pseudonyms.
     pub deidentified: u64,
+    /// Of these, records of phantoms and quality checks.
+    pub phantoms: u64,
     /// Values that name nobody (placeholders, impossible dates).
     pub implausible: u64,
     /// Objects named, by their pseudonyms; some more than once.
@@ -58,6 +60,7 @@ impl Default for Tally {
             records: 0,
             below_policy: 0,
             deidentified: 0,
+            phantoms: 0,
             implausible: 0,
             objects: Vec::new(),
         }
@@ -90,6 +93,7 @@ impl Tally {
         self.records += other.records;
         self.below_policy += other.below_policy;
         self.deidentified += other.deidentified;
+        self.phantoms += other.phantoms;
         self.implausible += other.implausible;
     }
     pub(in crate::identify) fn identifier(&mut self, kind: Kind) {

@@ -9,6 +9,7 @@ use crate::time::Timestamp;
 use std::sync::LazyLock;
 
 mod hostile;
+mod left_behind;
 mod model;
 mod nested;
 
@@ -355,29 +356,6 @@ fn not_enough_evidence_makes_no_finding() {
     flow.end(AT);
     assert_eq!(flow.findings(), [(0, false)]);
     assert_eq!(flow.out[0].alert.id, "loose-patient-record");
-}
-
-#[test]
-fn deidentified_records_make_an_alert_only_for_what_was_left_behind() {
-    let silent: &[&[(Kind, &str)]] = &[
-        &[(Name, "TRIAL01-7539"), (PatientId, "TRIAL01-7539"), (Sex, "M")],
-        &[(Name, "TRIAL01-7539"), (BirthDate, "19590101"), (AccessionNumber, "77")],
-    ];
-    let loud: &[&[(Kind, &str)]] = &[
-        &[(Name, "TRIAL01-7539"), (BirthDate, "19590614")],
-        &[(Name, "TRIAL01-7539"), (Address, "1 Elm Street")],
-        &[(PatientId, "TRIAL01-7539"), (Ssn, "536-90-4399")],
-    ];
-    for (records, alerts) in [(silent, 0), (loud, 1)] {
-        for record in records {
-            let mut flow = Flow::new();
-            flow.begin(AT, "dicom", true);
-            flow.sink().mark(AT, Mark::Deidentified);
-            record.iter().for_each(|(k, v)| flow.field(AT, (*k, v, "")));
-            flow.end(AT);
-            assert_eq!((flow.out.len(), flow.tally.deidentified), (alerts, 1 - alerts as u64));
-        }
-    }
 }
 
 #[test]

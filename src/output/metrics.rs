@@ -25,6 +25,7 @@ pub struct Metrics {
     streams: IntCounterVec,
     streams_opaque: IntCounterVec,
     records: IntCounterVec,
+    messages: IntCounterVec,
     disclosures: IntCounterVec,
     identifiers: IntCounterVec,
     exposures_active: IntGaugeVec,
@@ -101,6 +102,12 @@ impl Metrics {
                 "phitap_records_total",
                 "Records read.",
                 &["protocol", "content"],
+            )?,
+            messages: counters(
+                r,
+                "phitap_messages_total",
+                "Messages read, by their type.",
+                &["protocol", "type"],
             )?,
             disclosures: counters(
                 r,
@@ -246,6 +253,10 @@ impl Metrics {
     /// Records read.
     pub fn records(&self, protocol: &'static str, content: &'static str, records: u64) {
         self.records.with_label_values(&[protocol, content]).inc_by(records);
+    }
+    /// Messages read; their types are a closed set.
+    pub fn messages(&self, protocol: &'static str, kind: &'static str, messages: u64) {
+        self.messages.with_label_values(&[protocol, kind]).inc_by(messages);
     }
     /// A disclosure, the first time.
     pub fn disclosure(&self, protocol: &'static str, severity: Severity) {

@@ -302,6 +302,7 @@ fn facts(f: &ServiceFacts) -> Unmapped<'_> {
     Unmapped {
         authentication: Some(f.authentication.as_str()),
         credentials_in_clear: Some(f.credentials_in_clear),
+        open_interfaces: f.interfaces.iter().filter(|i| i.open).map(|i| i.kind.as_str()).collect(),
         calling_aet: f.calling_aet.as_deref(),
         called_aet: f.called_aet.as_deref(),
         sending_application: f.sending_application.as_deref(),

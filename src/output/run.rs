@@ -55,6 +55,8 @@ pub struct RunSummary {
     pub overlap_conflicts: u64,
     /// Records read, by protocol and content.
     pub records: BTreeMap<(&'static str, &'static str), u64>,
+    /// Messages read, by protocol and type (`ADT^A01`).
+    pub messages: BTreeMap<(&'static str, &'static str), u64>,
     /// Identifiers found, by kind.
     pub identifiers: BTreeMap<Kind, u64>,
     /// Flows that no protocol recognised.

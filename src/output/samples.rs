@@ -61,6 +61,7 @@ pub(in crate::output) fn run() -> RunSummary {
         gap_bytes: 2_900,
         overlap_conflicts: 1,
         records: [(("dicom", "dicom"), 12), (("hl7", "hl7v2"), 1), (("http", "json"), 1)].into(),
+        messages: [(("hl7", "ADT^A01"), 1)].into(),
         identifiers: [(Kind::Name, 14), (Kind::PatientId, 12), (Kind::Ssn, 1)].into(),
         unrecognised_flows: 3,
         encrypted_flows: 6,

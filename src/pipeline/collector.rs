@@ -187,6 +187,7 @@ impl Collector {
         summary.gap_bytes = stats.gap_bytes;
         summary.overlap_conflicts = stats.conflicts;
         summary.records = stats.records;
+        summary.messages = stats.messages;
         summary.identifiers = stats.identifiers;
         summary.unrecognised_flows = stats.unrecognised_flows;
         summary.encrypted_flows = stats.encrypted_flows;
@@ -228,6 +229,9 @@ impl Collector {
         }
         for (&(protocol, content), &n) in &stats.records {
             m.records(protocol, content, n);
+        }
+        for (&(protocol, kind), &n) in &stats.messages {
+            m.messages(protocol, kind, n);
         }
         for (&kind, &n) in &stats.identifiers {
             m.identifiers(kind, n);

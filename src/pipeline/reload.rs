@@ -102,7 +102,7 @@ impl Watch {
     fn reload(&self) {
         let started = stopwatch();
         // Whatever a file does to the loader, the rules in force stay.
-        let load = || load_rules(self.config.rules.as_deref());
+        let load = || load_rules(self.config.rules.as_deref())?.in_regions(&self.config.regions);
         let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load));
         match loaded {
             Ok(Ok(rules)) => {

@@ -39,7 +39,7 @@ pub struct Parts {
 impl Parts {
     /// Loads rules and key.
     pub fn new(config: &Config) -> Result<Self, RunError> {
-        let rules = load_rules(config.rules.as_deref())?;
+        let rules = load_rules(config.rules.as_deref())?.in_regions(&config.regions)?;
         tracing::info!(rules = rules.entries.len(), "loaded");
         let key = match &config.key_file {
             Some(path) => Key::from_file(path)?,

@@ -23,6 +23,8 @@ pub struct Stats {
     pub anomalies: BTreeMap<(&'static str, Reason), u64>,
     /// Records by protocol and content.
     pub records: BTreeMap<(&'static str, &'static str), u64>,
+    /// Messages by protocol and type.
+    pub messages: BTreeMap<(&'static str, &'static str), u64>,
     /// Identifiers by kind.
     pub identifiers: BTreeMap<Kind, u64>,
     /// Flows that no protocol recognised.
@@ -53,6 +55,7 @@ impl Stats {
         merge(&mut self.opaque, &other.opaque);
         merge(&mut self.anomalies, &other.anomalies);
         merge(&mut self.records, &other.records);
+        merge(&mut self.messages, &other.messages);
         merge(&mut self.identifiers, &other.identifiers);
     }
 }

@@ -341,6 +341,7 @@ impl Context {
             }
         }
         if self.tallies.content.records.is_empty()
+            && self.tallies.content.messages.is_empty()
             && self.tallies.content.given_up.is_empty()
             && self.tallies.anomalies.is_empty()
             && self.findings.is_empty()
@@ -351,6 +352,9 @@ impl Context {
         for (content, n) in self.tallies.content.records.drain(..) {
             analysis.content = content;
             *stats.records.entry((protocol, content)).or_default() += n;
+        }
+        for (kind, n) in self.tallies.content.messages.drain(..) {
+            *stats.messages.entry((protocol, kind)).or_default() += n;
         }
         for (reason, n) in self.tallies.content.given_up.drain(..) {
             *stats.opaque.entry((protocol, reason)).or_default() += n;

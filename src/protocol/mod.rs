@@ -19,6 +19,8 @@ pub mod http;
 pub mod http2;
 pub mod mllp;
 pub mod mqtt;
+pub mod ncpdp;
+pub mod poct1a;
 pub mod postgresql;
 pub mod raw;
 pub mod redis;
@@ -30,7 +32,7 @@ pub mod x12;
 pub use crate::flow::{Direction, End};
 pub use activity::{Activity, Counts, Move, Object};
 pub use driver::{Driver, DriverLimits, News};
-pub use service::{Association, Authentication, Outcome, ServiceFacts};
+pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts};
 
 use crate::time::Timestamp;
 
@@ -40,6 +42,8 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &mllp::Mllp,
     &astm::Astm,
     &x12::X12,
+    &poct1a::Poct1a,
+    &ncpdp::Ncpdp,
     &http2::Http2,
     &http::Http,
     &smtp::Smtp,
@@ -48,6 +52,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &syslog::Syslog,
     &mqtt::Mqtt,
     &postgresql::Postgresql,
+    &websocket::Joined,
     &raw::JetDirect,
     &raw::Raw,
 ];
@@ -65,6 +70,11 @@ pub trait Protocol: Sync {
     /// Whether it is asked only of the first bytes of a flow that was seen from its beginning: what
     /// it looks for stands inside other protocols, too.
     fn needs_begin(&self) -> bool {
+        false
+    }
+
+    /// Whether it is asked only of flows whose beginning was not seen: it begins as another one.
+    fn needs_middle(&self) -> bool {
         false
     }
 

@@ -1,5 +1,8 @@
 //! What a protocol learns of the service behind a flow: the facts of `phi.service`.
 
+use crate::rules::{Secret, ServiceKind};
+use std::sync::Arc;
+
 /// Facts about a service. Plain configuration data, never identifiers of patients and never
 /// credentials. Strings are as on the wire, cut to [`ServiceFacts::MAX_TEXT`] bytes by
 /// [`ServiceFacts::set`].
@@ -11,6 +14,10 @@ pub struct ServiceFacts {
     pub authentication: Authentication,
     /// A secret crossed the wire in clear. The secret itself is never kept.
     pub credentials_in_clear: bool,
+    /// What kinds of secrets crossed a web service's wire in clear, each once.
+    pub credentials: Vec<Secret>,
+    /// What a web service's answers show of it, each once.
+    pub interfaces: Vec<Interface>,
     /// DICOM calling application entity title.
     pub calling_aet: Option<String>,
     /// DICOM called application entity title.
@@ -45,8 +52,12 @@ pub struct ServiceFacts {
     pub processing_id: Option<String>,
     /// HL7 message types seen, `ADT^A01`.
     pub message_types: Vec<String>,
+    /// How many messages of each of these types came.
+    pub messages: Vec<(String, u64)>,
     /// Whether messages were acknowledged.
     pub acknowledged: Option<bool>,
+    /// How many acknowledgments came with each code (`AA`, `AE`, `AR`, HL7 table 0008).
+    pub acknowledgments: Vec<(String, u64)>,
     /// HTTP method of the last request.
     pub method: Option<String>,
     /// HTTP host.
@@ -129,12 +140,55 @@ impl ServiceFacts {
     pub fn association(&mut self) -> &mut Association {
         self.association.get_or_insert_default()
     }
+    /// A secret of this kind crossed the wire in clear.
+    pub fn secret(&mut self, secret: Secret) {
+        // What a cookie opens is over soon, and most say no more than who came back.
+        self.credentials_in_clear |= secret != Secret::SessionCookie;
+        if !self.credentials.contains(&secret) {
+            self.credentials.push(secret);
+        }
+    }
+
+    /// The client showed who it is. The stronger proof stays.
+    pub fn shown(&mut self, how: Authentication) {
+        use Authentication::{Cookie, None, Unknown};
+        let stronger = match self.authentication {
+            None => how != None,
+            Unknown => !matches!(how, None),
+            Cookie => !matches!(how, None | Unknown),
+            _ => false,
+        };
+        if stronger {
+            self.authentication = how;
+        }
+    }
+
+    /// An answer showed what the service is; `open`: the client had not shown who it is.
+    pub fn interface(&mut self, kind: ServiceKind, product: &Arc<str>, open: bool) {
+        let all = &mut self.interfaces;
+        if let Some(known) = all.iter_mut().find(|i| i.kind == kind && i.product == *product) {
+            known.open |= open;
+        } else if all.len() < Self::MAX_LIST {
+            all.push(Interface { kind, product: Arc::clone(product), open });
+        }
+    }
 
     /// Sets `slot` to `text`, trimmed and cut; blank text leaves it as it was.
     pub fn set(slot: &mut Option<String>, text: &str) {
         let text = cut(text.trim_matches([' ', '\0']));
         if !text.is_empty() && slot.as_deref() != Some(text) {
             *slot = Some(text.to_owned());
+        }
+    }
+
+    /// Counts `text` in `list`, if it is there or there is room.
+    pub fn count(list: &mut Vec<(String, u64)>, text: &str) {
+        let text = cut(text.trim_matches([' ', '\0']));
+        let room = list.len() < Self::MAX_LIST;
+        match list.iter_mut().find(|(known, _)| known == text) {
+            Some((_, n)) => *n = n.saturating_add(1),
+            None if room && !text.is_empty() => list.push((text.to_owned(), 1)),
+            None => {}
         }
     }
 
@@ -155,6 +209,17 @@ fn cut(text: &str) -> &str {
     &text[..end]
 }
 
+/// What a web service's answers show of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// What it is.
+    pub kind: ServiceKind,
+    /// As the rule names it.
+    pub product: Arc<str>,
+    /// It answered a client that had not shown who it is.
+    pub open: bool,
+}
+
 /// How a client proved who it is (`phi.service.authentication`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Authentication {
@@ -165,6 +230,8 @@ pub enum Authentication {
     Basic,
     /// HTTP Bearer (RFC 6750): replayable in clear.
     Bearer,
+    /// A key in a header or a query.
+    ApiKey,
     /// A session cookie.
     Cookie,
     /// HTTP Digest (RFC 7616).
@@ -184,6 +251,7 @@ impl Authentication {
             Self::None => "none",
             Self::Basic => "basic",
             Self::Bearer => "bearer",
+            Self::ApiKey => "api-key",
             Self::Cookie => "cookie",
             Self::Digest => "digest",
             Self::UserIdentity => "user-identity",

@@ -1,5 +1,6 @@
 //! `[[hl7v2]]`: fields that identify a patient; `[[hl7_identifier_type]]`: what a CX-5 code (table
-//! 0203) says of an id.
+//! 0203) says of an id; `[[hl7_text]]`: fields of free text; `[[hl7_site]]`: what values in segments of
+//! the site look like.
 
 use super::load::{
     Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
@@ -54,6 +55,77 @@ section_entry! {
         /// As in CX-5; ends in `*` for all codes that start so.
         code: String,
         kind: Kind,
+    }
+}
+
+section_entry! {
+    /// A field that holds free text.
+    pub(in crate::rules) struct TextField {
+        /// `OBX-5`.
+        field: String,
+        /// Only where the segment's second field (OBX-2) is one of these; empty for all.
+        #[serde(default)]
+        types: Vec<String>,
+    }
+}
+
+section_entry! {
+    /// What a value in a segment of the site (`Z..`) looks like.
+    pub(in crate::rules) struct SiteShape {
+        shape: Hl7Shape,
+        kind: Kind,
+        /// Codes that must stand in the component that says what the value is for.
+        #[serde(default)]
+        codes: Vec<String>,
+        confidence: Option<f32>,
+    }
+}
+
+/// Shapes of values that say by themselves whose they are, and what.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "lowercase")]
+pub enum Hl7Shape {
+    /// CX whose type code (CX-5) is known.
+    Id,
+    /// XTN whose use code (XTN-2) is one of the entry's.
+    Phone,
+    /// XAD whose type (XAD-7) is one of the entry's.
+    Address,
+    /// An e-mail address that holds the patient's family name.
+    Email,
+}
+
+/// A shape of values in segments of the site.
+#[derive(Debug)]
+pub struct Hl7Site {
+    /// What it means.
+    pub rule: Arc<FieldRule>,
+    /// What it looks like.
+    pub shape: Hl7Shape,
+    codes: Vec<String>,
+}
+
+impl Hl7Site {
+    /// Whether a value with this code in it is meant.
+    pub fn takes(&self, code: &str) -> bool {
+        self.codes.iter().any(|c| c == code)
+    }
+}
+
+/// A field of free text.
+#[derive(Debug)]
+pub struct Hl7Text {
+    /// As in `OBX-5`.
+    pub field: Arc<str>,
+    /// Its number.
+    pub number: u16,
+    types: Vec<String>,
+}
+
+impl Hl7Text {
+    /// Whether it holds text in a segment whose second field is `datatype`.
+    pub fn applies(&self, datatype: &str) -> bool {
+        self.types.is_empty() || self.types.iter().any(|t| t == datatype)
     }
 }
 
@@ -122,12 +194,19 @@ pub struct Hl7v2Rules {
     segments: HashMap<[u8; 3], Vec<(u16, Hl7Field)>, foldhash::fast::FixedState>,
     types: HashMap<String, Kind, foldhash::fast::FixedState>,
     type_prefixes: Vec<(String, Kind)>,
+    texts: Vec<([u8; 3], Hl7Text)>,
+    /// Shapes of values in segments of the site.
+    pub sites: Vec<Hl7Site>,
 }
 
 impl Hl7v2Rules {
     /// The identifying fields of a segment, in order of number; empty for others.
     pub fn segment(&self, name: [u8; 3]) -> &[(u16, Hl7Field)] {
         self.segments.get(&name).map_or(&[], Vec::as_slice)
+    }
+    /// The free text of a segment.
+    pub fn text(&self, name: [u8; 3]) -> Option<&Hl7Text> {
+        self.texts.iter().find(|(segment, _)| *segment == name).map(|(_, text)| text)
     }
     /// What an identifier type code (CX-5) stands for.
     pub fn identifier_type(&self, code: &str) -> Option<Kind> {
@@ -140,6 +219,8 @@ impl Hl7v2Rules {
 pub(in crate::rules) fn compile(
     fields: Compiled<Entry>,
     types: Compiled<IdentifierType>,
+    texts: Compiled<TextField>,
+    sites: Compiled<SiteShape>,
     list: &mut Vec<RuleInfo>,
 ) -> Result<Hl7v2Rules, LoadError> {
     let mut rules = Hl7v2Rules::default();
@@ -158,6 +239,18 @@ pub(in crate::rules) fn compile(
     }
     for fields in rules.segments.values_mut() {
         fields.sort_by_key(|(number, _)| *number);
+    }
+    for (_, (entry, source)) in texts {
+        let (segment, number) = parse_field(&entry.field)
+            .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
+        list.push(info("hl7_text", &entry.common, None, entry.field.clone(), &source));
+        let text = Hl7Text { field: entry.field.as_str().into(), number, types: entry.types };
+        rules.texts.push((segment, text));
+    }
+    for (_, (entry, source)) in sites {
+        list.push(info("hl7_site", &entry.common, Some(entry.kind), "Z segments".into(), &source));
+        let rule = field_rule(&entry.common, entry.kind, "Z segment", entry.confidence, &source)?;
+        rules.sites.push(Hl7Site { rule, shape: entry.shape, codes: entry.codes });
     }
     for (_, (entry, source)) in types {
         list.push(info(

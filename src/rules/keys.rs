@@ -36,7 +36,7 @@ section_entry! {
     }
 }
 
-/// What part of a person's name or address a key holds.
+/// What part of a person's name or of a date a key holds.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum NamePart {
@@ -47,6 +47,12 @@ pub enum NamePart {
     Family,
     /// Given name.
     Given,
+    /// Year of a date.
+    Year,
+    /// Month of a date.
+    Month,
+    /// Day of a date.
+    Day,
 }
 
 /// What a context name says of the record it stands in.
@@ -61,6 +67,10 @@ pub enum About {
     Result,
     /// A medication stands there.
     Medication,
+    /// An allergy stands there; pupils have some, too.
+    Allergy,
+    /// A procedure stands there.
+    Procedure,
     /// Care, which most often is that of a patient; pupils have allergies, too (`ward`, `allergies`).
     Care,
     /// Something else altogether (`sku`, `order_total`).

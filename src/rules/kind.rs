@@ -81,6 +81,14 @@ kinds! {
     Biometric = "biometric", 'P';
     /// Employer.
     Employer = "employer", 'R';
+    /// Age: over 89 it identifies (45 CFR 164.514(b)(2)(i)(C)), else it is part of the picture.
+    Age = "age", 'C';
+    /// Ethnic group, no identifier alone.
+    Ethnicity = "ethnicity", '-';
+    /// Religion, no identifier alone.
+    Religion = "religion", '-';
+    /// Occupation or military rank, no identifier alone.
+    Occupation = "occupation", '-';
 }
 
 impl Kind {
@@ -95,6 +103,23 @@ impl Kind {
                 | Self::DriversLicence
                 | Self::PassportNumber
         )
+    }
+    /// Whether it is only part of the picture: it counts for nothing where evidence must come together.
+    pub const fn is_weak(self) -> bool {
+        matches!(self, Self::Sex | Self::Age | Self::Ethnicity | Self::Religion | Self::Occupation)
+    }
+    /// Whether a pseudonym may stand in its place.
+    pub const fn is_number_or_name(self) -> bool {
+        self.is_strong_id()
+            || matches!(
+                self,
+                Self::Name
+                    | Self::OtherId
+                    | Self::AccountNumber
+                    | Self::EncounterId
+                    | Self::AccessionNumber
+                    | Self::DeviceId
+            )
     }
     /// The kind with this name.
     pub fn parse(name: &str) -> Option<Self> {

@@ -1,8 +1,8 @@
 //! Reading rule files.
 
 use super::{
-    Kind, RuleSet, astm, dicom, fhir, flat, hl7v2, keys, placeholder, policy, suppression, text,
-    x12,
+    Kind, RuleSet, astm, dicom, edifact, fhir, flat, health, hl7v2, identifiers, keys, placeholder,
+    policy, services, suppression, text, x12, xml,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -12,13 +12,19 @@ use std::path::{Path, PathBuf};
 pub const SHIPPED: &[(&str, &str)] = &[
     ("dicom.toml", include_str!("../../rules/dicom.toml")),
     ("text.toml", include_str!("../../rules/text.toml")),
+    ("identifiers.toml", include_str!("../../rules/identifiers.toml")),
     ("hl7v2.toml", include_str!("../../rules/hl7v2.toml")),
     ("astm.toml", include_str!("../../rules/astm.toml")),
     ("x12.toml", include_str!("../../rules/x12.toml")),
     ("xdt.toml", include_str!("../../rules/xdt.toml")),
+    ("edifact.toml", include_str!("../../rules/edifact.toml")),
+    ("ncpdp.toml", include_str!("../../rules/ncpdp.toml")),
+    ("xml.toml", include_str!("../../rules/xml.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
+    ("health.toml", include_str!("../../rules/health.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
+    ("services.toml", include_str!("../../rules/services.toml")),
 ];
 
 /// Largest rule file read, bytes.
@@ -44,6 +50,14 @@ pub enum LoadError {
         line: usize,
         /// What is wrong and what would be right.
         reason: String,
+    },
+    /// There are no rules for a country that was asked for.
+    #[error("--regions: there are no identifiers of {region:?}; there are {known}")]
+    Region {
+        /// The country.
+        region: String,
+        /// Those that there are.
+        known: String,
     },
 }
 
@@ -95,11 +109,27 @@ struct File {
     #[serde(default)]
     dicom_text: Vec<toml::Spanned<dicom::TextEntry>>,
     #[serde(default)]
+    dicom_health: Vec<toml::Spanned<dicom::HealthEntry>>,
+    #[serde(default)]
+    dicom_private: Vec<toml::Spanned<dicom::PrivateEntry>>,
+    #[serde(default)]
+    dicom_concept: Vec<toml::Spanned<dicom::ConceptEntry>>,
+    #[serde(default)]
     recogniser: Vec<toml::Spanned<text::Entry>>,
+    #[serde(default)]
+    identifier: Vec<toml::Spanned<identifiers::Entry>>,
+    #[serde(default)]
+    not_identifier: Vec<toml::Spanned<identifiers::NotEntry>>,
     #[serde(default)]
     hl7v2: Vec<toml::Spanned<hl7v2::Entry>>,
     #[serde(default)]
     hl7_identifier_type: Vec<toml::Spanned<hl7v2::IdentifierType>>,
+    #[serde(default)]
+    hl7_text: Vec<toml::Spanned<hl7v2::TextField>>,
+    #[serde(default)]
+    hl7_site: Vec<toml::Spanned<hl7v2::SiteShape>>,
+    #[serde(default)]
+    text_person: Vec<toml::Spanned<text::PersonWords>>,
     #[serde(default)]
     astm: Vec<toml::Spanned<hl7v2::Entry>>,
     #[serde(default)]
@@ -113,19 +143,45 @@ struct File {
     #[serde(default)]
     xdt_object: Vec<toml::Spanned<flat::Object>>,
     #[serde(default)]
+    edifact: Vec<toml::Spanned<edifact::Entry>>,
+    #[serde(default)]
+    edifact_party: Vec<toml::Spanned<edifact::Party>>,
+    #[serde(default)]
+    edifact_about: Vec<toml::Spanned<edifact::AboutEntry>>,
+    #[serde(default)]
+    ncpdp: Vec<toml::Spanned<flat::Entry>>,
+    #[serde(default)]
+    ncpdp_about: Vec<toml::Spanned<flat::AboutEntry>>,
+    #[serde(default)]
+    xml: Vec<toml::Spanned<xml::Entry>>,
+    #[serde(default)]
+    xml_record: Vec<toml::Spanned<xml::Record>>,
+    #[serde(default)]
+    xml_about: Vec<toml::Spanned<xml::AboutEntry>>,
+    #[serde(default)]
     fhir: Vec<toml::Spanned<fhir::Entry>>,
     #[serde(default)]
     identifier_system: Vec<toml::Spanned<fhir::IdentifierSystem>>,
+    #[serde(default)]
+    health: Vec<toml::Spanned<health::Entry>>,
     #[serde(default)]
     key: Vec<toml::Spanned<keys::Entry>>,
     #[serde(default)]
     key_context: Vec<toml::Spanned<keys::Context>>,
     #[serde(default)]
+    phantom: Vec<toml::Spanned<placeholder::Phantom>>,
+    #[serde(default)]
     placeholder: Vec<toml::Spanned<placeholder::Entry>>,
+    #[serde(default)]
+    test_patient: Vec<toml::Spanned<placeholder::Entry>>,
     #[serde(default)]
     name_affix: Vec<toml::Spanned<placeholder::Affix>>,
     #[serde(default)]
     alert: Vec<toml::Spanned<policy::Entry>>,
+    #[serde(default)]
+    service: Vec<toml::Spanned<services::Entry>>,
+    #[serde(default)]
+    secret: Vec<toml::Spanned<services::SecretEntry>>,
     #[serde(default)]
     suppression: Vec<toml::Spanned<suppression::Entry>>,
     /// Ids of rules that do not apply here.
@@ -213,22 +269,43 @@ pub(in crate::rules) trait SectionEntry {
 struct Sources {
     dicom: Section<dicom::Entry>,
     dicom_text: Section<dicom::TextEntry>,
+    dicom_health: Section<dicom::HealthEntry>,
+    dicom_private: Section<dicom::PrivateEntry>,
+    dicom_concept: Section<dicom::ConceptEntry>,
     recogniser: Section<text::Entry>,
+    identifier: Section<identifiers::Entry>,
+    not_identifier: Section<identifiers::NotEntry>,
     hl7v2: Section<hl7v2::Entry>,
     hl7_identifier_type: Section<hl7v2::IdentifierType>,
+    hl7_text: Section<hl7v2::TextField>,
+    hl7_site: Section<hl7v2::SiteShape>,
+    text_person: Section<text::PersonWords>,
     astm: Section<hl7v2::Entry>,
     x12: Section<x12::Entry>,
     x12_entity: Section<x12::Entity>,
     xdt: Section<flat::Entry>,
     xdt_about: Section<flat::AboutEntry>,
     xdt_object: Section<flat::Object>,
+    edifact: Section<edifact::Entry>,
+    edifact_party: Section<edifact::Party>,
+    edifact_about: Section<edifact::AboutEntry>,
+    ncpdp: Section<flat::Entry>,
+    ncpdp_about: Section<flat::AboutEntry>,
+    xml: Section<xml::Entry>,
+    xml_record: Section<xml::Record>,
+    xml_about: Section<xml::AboutEntry>,
     fhir: Section<fhir::Entry>,
     identifier_system: Section<fhir::IdentifierSystem>,
+    health: Section<health::Entry>,
     key: Section<keys::Entry>,
     key_context: Section<keys::Context>,
     placeholder: Section<placeholder::Entry>,
+    phantom: Section<placeholder::Phantom>,
+    test_patient: Section<placeholder::Entry>,
     name_affix: Section<placeholder::Affix>,
     alert: Section<policy::Entry>,
+    service: Section<services::Entry>,
+    secret: Section<services::SecretEntry>,
     suppression: Section<suppression::Entry>,
     disable: BTreeMap<String, Source>,
     deidentified: Option<policy::DeidentifiedEntry>,
@@ -278,6 +355,23 @@ impl RuleSet {
     }
 }
 
+impl RuleSet {
+    /// The same, looking for identifiers of these countries in running text.
+    ///
+    /// # Errors
+    /// A country without rules.
+    pub fn in_regions(mut self, regions: &[impl AsRef<str>]) -> Result<Self, LoadError> {
+        let regions: Vec<&str> = regions.iter().map(AsRef::as_ref).collect();
+        match self.identifiers.enable(&regions) {
+            Ok(()) => Ok(self),
+            Err(region) => Err(LoadError::Region {
+                region: region.to_owned(),
+                known: self.identifiers.regions().collect::<Vec<_>>().join(" "),
+            }),
+        }
+    }
+}
+
 fn toml_files(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let io = |source| LoadError::Io { path: dir.to_path_buf(), source };
     let mut files = Vec::new();
@@ -301,7 +395,12 @@ impl Sources {
         let mut at = Place { file, text, ids: &mut self.ids };
         at.merge("dicom", &mut self.dicom, parsed.dicom)?;
         at.merge("dicom_text", &mut self.dicom_text, parsed.dicom_text)?;
+        at.merge("dicom_health", &mut self.dicom_health, parsed.dicom_health)?;
+        at.merge("dicom_private", &mut self.dicom_private, parsed.dicom_private)?;
+        at.merge("dicom_concept", &mut self.dicom_concept, parsed.dicom_concept)?;
         at.merge("recogniser", &mut self.recogniser, parsed.recogniser)?;
+        at.merge("identifier", &mut self.identifier, parsed.identifier)?;
+        at.merge("not_identifier", &mut self.not_identifier, parsed.not_identifier)?;
         at.merge("hl7v2", &mut self.hl7v2, parsed.hl7v2)?;
         at.merge("hl7_identifier_type", &mut self.hl7_identifier_type, parsed.hl7_identifier_type)?;
         at.merge("astm", &mut self.astm, parsed.astm)?;
@@ -310,13 +409,29 @@ impl Sources {
         at.merge("xdt", &mut self.xdt, parsed.xdt)?;
         at.merge("xdt_about", &mut self.xdt_about, parsed.xdt_about)?;
         at.merge("xdt_object", &mut self.xdt_object, parsed.xdt_object)?;
+        at.merge("edifact", &mut self.edifact, parsed.edifact)?;
+        at.merge("edifact_party", &mut self.edifact_party, parsed.edifact_party)?;
+        at.merge("edifact_about", &mut self.edifact_about, parsed.edifact_about)?;
+        at.merge("ncpdp", &mut self.ncpdp, parsed.ncpdp)?;
+        at.merge("ncpdp_about", &mut self.ncpdp_about, parsed.ncpdp_about)?;
+        at.merge("xml", &mut self.xml, parsed.xml)?;
+        at.merge("xml_record", &mut self.xml_record, parsed.xml_record)?;
+        at.merge("xml_about", &mut self.xml_about, parsed.xml_about)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
         at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
+        at.merge("hl7_text", &mut self.hl7_text, parsed.hl7_text)?;
+        at.merge("hl7_site", &mut self.hl7_site, parsed.hl7_site)?;
+        at.merge("text_person", &mut self.text_person, parsed.text_person)?;
+        at.merge("health", &mut self.health, parsed.health)?;
         at.merge("key", &mut self.key, parsed.key)?;
         at.merge("key_context", &mut self.key_context, parsed.key_context)?;
         at.merge("placeholder", &mut self.placeholder, parsed.placeholder)?;
+        at.merge("phantom", &mut self.phantom, parsed.phantom)?;
+        at.merge("test_patient", &mut self.test_patient, parsed.test_patient)?;
         at.merge("name_affix", &mut self.name_affix, parsed.name_affix)?;
         at.merge("alert", &mut self.alert, parsed.alert)?;
+        at.merge("service", &mut self.service, parsed.service)?;
+        at.merge("secret", &mut self.secret, parsed.secret)?;
         at.merge("suppression", &mut self.suppression, parsed.suppression)?;
         for id in parsed.disable {
             let line = line_of(text, id.span().start);
@@ -347,6 +462,8 @@ impl Sources {
             self.dicom.remove(id);
             self.dicom_text.remove(id);
             self.recogniser.remove(id);
+            self.identifier.remove(id);
+            self.not_identifier.remove(id);
             self.hl7v2.remove(id);
             self.hl7_identifier_type.remove(id);
             self.astm.remove(id);
@@ -360,6 +477,28 @@ impl Sources {
             self.name_affix.remove(id);
             self.alert.remove(id);
             self.suppression.remove(id);
+            self.dicom_health.remove(id);
+            self.dicom_private.remove(id);
+            self.dicom_concept.remove(id);
+            self.hl7_text.remove(id);
+            self.hl7_site.remove(id);
+            self.text_person.remove(id);
+            self.xdt.remove(id);
+            self.xdt_about.remove(id);
+            self.xdt_object.remove(id);
+            self.edifact.remove(id);
+            self.edifact_party.remove(id);
+            self.edifact_about.remove(id);
+            self.ncpdp.remove(id);
+            self.ncpdp_about.remove(id);
+            self.xml.remove(id);
+            self.xml_record.remove(id);
+            self.xml_about.remove(id);
+            self.health.remove(id);
+            self.phantom.remove(id);
+            self.test_patient.remove(id);
+            self.service.remove(id);
+            self.secret.remove(id);
         }
         Ok(disabled.into_keys().collect())
     }
@@ -371,9 +510,25 @@ impl Sources {
         let deidentified = self.deidentified.unwrap_or_default();
         let access = self.access.unwrap_or_default();
         Ok(RuleSet {
-            dicom: dicom::compile(self.dicom, self.dicom_text, &mut entries)?,
-            text: text::compile(self.recogniser, &mut entries)?,
-            hl7v2: hl7v2::compile(self.hl7v2, self.hl7_identifier_type, &mut entries)?,
+            dicom: dicom::compile(
+                dicom::Sections {
+                    attributes: self.dicom,
+                    texts: self.dicom_text,
+                    health: self.dicom_health,
+                    private: self.dicom_private,
+                    concepts: self.dicom_concept,
+                },
+                &mut entries,
+            )?,
+            text: text::compile(self.recogniser, self.text_person, &mut entries)?,
+            identifiers: identifiers::compile(self.identifier, self.not_identifier, &mut entries)?,
+            hl7v2: hl7v2::compile(
+                self.hl7v2,
+                self.hl7_identifier_type,
+                self.hl7_text,
+                self.hl7_site,
+                &mut entries,
+            )?,
             astm: astm::compile(self.astm, &mut entries)?,
             x12: x12::compile(self.x12, self.x12_entity, &mut entries)?,
             xdt: flat::compile(
@@ -383,9 +538,35 @@ impl Sources {
                 self.xdt_object,
                 &mut entries,
             )?,
+            edifact: edifact::compile(
+                self.edifact,
+                self.edifact_party,
+                self.edifact_about,
+                &mut entries,
+            )?,
+            ncpdp: flat::compile(
+                ["ncpdp", "ncpdp_about", ""],
+                self.ncpdp,
+                self.ncpdp_about,
+                Section::new(),
+                &mut entries,
+            )?,
+            xml: xml::compile(self.xml, self.xml_record, self.xml_about, &mut entries)?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
+            health: health::compile(self.health, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
-            placeholders: placeholder::compile(self.placeholder, self.name_affix, &mut entries)?,
+            test_patients: placeholder::compile_values(
+                "test_patient",
+                self.test_patient,
+                &mut entries,
+            )?,
+            placeholders: placeholder::compile(
+                self.placeholder,
+                self.name_affix,
+                self.phantom,
+                &mut entries,
+            )?,
+            services: services::compile(self.service, self.secret, &mut entries)?,
             policy: policy::compile(self.alert, deidentified, severity, access, &mut entries)?,
             suppressions: suppression::compile(self.suppression, &mut entries)?.into(),
             disabled,

@@ -9,37 +9,51 @@
 
 mod astm;
 mod dicom;
+mod edifact;
 mod fhir;
 mod flat;
+mod health;
 mod hl7v2;
+mod identifiers;
 mod keys;
 mod kind;
 mod load;
 mod placeholder;
 mod policy;
+mod services;
 mod show;
 mod suppression;
 mod text;
 pub mod validators;
 mod x12;
+mod xml;
 
+#[cfg(test)]
+mod annex_e;
 #[cfg(test)]
 mod tests;
 
 pub use astm::AstmRules;
 pub use dicom::DicomRules;
+pub use edifact::{EdifactField, EdifactRules};
 pub use fhir::{FhirElement, FhirRules, FhirType};
 pub use flat::{FlatField, FlatRules, Holder, Part};
-pub use hl7v2::{Hl7Field, Hl7Subject, Hl7Type, Hl7v2Rules};
+pub use health::{Health, HealthRules};
+pub use hl7v2::{Hl7Field, Hl7Shape, Hl7Site, Hl7Subject, Hl7Text, Hl7Type, Hl7v2Rules};
+pub use identifiers::{
+    ALL_REGIONS, DEFAULT_REGIONS, Hit, IdentifierRule, IdentifierRules, Verdict,
+};
 pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
 pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use placeholder::Placeholders;
-pub use policy::{AccessRules, AlertRule, Policy, RecordEvidence, SeverityEntry};
+pub use policy::{AccessRules, AlertRule, Deidentified, Policy, RecordEvidence, SeverityEntry};
+pub use services::{Answer, Secret, ServiceKind, ServiceRule, ServiceRules};
 pub use show::{check_text, list_table};
 pub use suppression::{Day, Seen, Suppression, Suppressions};
-pub use text::{Recogniser, TextRules};
+pub use text::{Person, Recogniser, TextRules};
 pub use x12::{X12Element, X12Rules};
+pub use xml::{XmlDialect, XmlField, XmlRules};
 
 use std::sync::Arc;
 
@@ -73,14 +87,28 @@ pub struct RuleSet {
     pub x12: X12Rules,
     /// xDT fields and objects.
     pub xdt: FlatRules,
+    /// EDIFACT elements and parties.
+    pub edifact: EdifactRules,
+    /// Fields of NCPDP Telecommunication.
+    pub ncpdp: FlatRules,
+    /// Elements of XML messages.
+    pub xml: XmlRules,
     /// FHIR elements and identifier systems.
     pub fhir: FhirRules,
+    /// What says something of a patient's health.
+    pub health: HealthRules,
     /// Key names of JSON, forms, CSV and HTML.
     pub keys: KeyRules,
+    /// Values that name test patients.
+    pub test_patients: Placeholders,
     /// Values that name nobody.
     pub placeholders: Placeholders,
     /// What identifiers look like in free text.
     pub text: TextRules,
+    /// Numbers of national registers and health systems.
+    pub identifiers: IdentifierRules,
+    /// What answers show of web services.
+    pub services: ServiceRules,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
     /// What is known and accepted.

@@ -1,5 +1,7 @@
 //! `[[placeholder]]`: values that stand where an identifier could stand and name nobody (`UNKNOWN`,
-//! `{{name}}`, `078-05-1120`); `[[name_affix]]`: words beside a name that are no part of it.
+//! `{{name}}`, `078-05-1120`); `[[name_affix]]`: words beside a name that are no part of it;
+//! `[[test_patient]]`: values that name nobody real, though a record of them is reported;
+//! `[[phantom]]`: names of things that are examined in place of people.
 
 use super::load::{Compiled, LoadError, RuleInfo, faulty, info, section_entry};
 use super::{Kind, fold};
@@ -13,6 +15,20 @@ section_entry! {
         kinds: Vec<Kind>,
         /// Words or whole values, compared without case; one `*` stands for anything.
         values: Vec<String>,
+        /// What takes away people's names writes them.
+        #[serde(default)]
+        deidentified: bool,
+    }
+}
+
+section_entry! {
+    /// Test objects of imaging.
+    pub(in crate::rules) struct Phantom {
+        /// Words that say that it is one.
+        words: Vec<String>,
+        /// Words that may stand beside them.
+        #[serde(default)]
+        beside: Vec<String>,
     }
 }
 
@@ -37,6 +53,10 @@ pub struct Placeholders {
     /// What stands before and after the `*`.
     shapes: Vec<(String, String, Scope)>,
     affixes: HashSet<String, foldhash::fast::FixedState>,
+    /// Of the placeholders, those that de-identification writes.
+    deidentified: Vec<(String, Option<String>)>,
+    /// Words of phantoms; true for those that say it, false for those that may stand beside.
+    phantoms: HashMap<String, bool, foldhash::fast::FixedState>,
 }
 
 impl Placeholders {
@@ -71,6 +91,37 @@ impl Placeholders {
         any
     }
 
+    /// Whether `name`, trimmed and in lower case, is one that de-identification writes in place of a
+    /// person's.
+    pub fn says_deidentified(&self, name: &str) -> bool {
+        let fits = |text: &str| {
+            self.deidentified.iter().any(|(before, after)| match after {
+                Some(after) => {
+                    text.len() > before.len() + after.len()
+                        && text.starts_with(before.as_str())
+                        && text.ends_with(after.as_str())
+                }
+                None => text == before,
+            })
+        };
+        let mut words = name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+        fits(name) || words.next().is_some_and(fits) && words.all(fits)
+    }
+
+    /// Whether a name or an id is a phantom's: one of its words says so, and the others may stand
+    /// beside it. Numbers and single letters may always.
+    pub fn is_phantom(&self, value: &str) -> bool {
+        let mut says_so = false;
+        for word in value.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()) {
+            match self.phantoms.get(word.to_lowercase().as_str()) {
+                Some(says) => says_so |= says,
+                None if word.chars().nth(1).is_none() => {}
+                None => return false,
+            }
+        }
+        says_so
+    }
+
     /// Whether a folded word is a title, a degree or a generation and no part of a name.
     pub fn is_affix(&self, word: &str) -> bool {
         self.affixes.contains(word)
@@ -82,9 +133,10 @@ const fn is_name(kind: Kind) -> bool {
     matches!(kind, Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName)
 }
 
-pub(in crate::rules) fn compile(
+/// Compiles values of a section that is written like `[[placeholder]]`.
+pub(in crate::rules) fn compile_values(
+    section: &'static str,
     entries: Compiled<Entry>,
-    affixes: Compiled<Affix>,
     list: &mut Vec<RuleInfo>,
 ) -> Result<Placeholders, LoadError> {
     let mut compiled = Placeholders::default();
@@ -95,6 +147,13 @@ pub(in crate::rules) fn compile(
         };
         for value in &entry.values {
             let value = value.trim().to_lowercase();
+            if entry.deidentified {
+                let (before, after) = match value.split_once('*') {
+                    Some((before, after)) => (before.to_owned(), Some(after.to_owned())),
+                    None => (value.clone(), None),
+                };
+                compiled.deidentified.push((before, after));
+            }
             match value.split_once('*') {
                 Some((before, after)) if before.len() + after.len() == 0 || after.contains('*') => {
                     return Err(faulty(
@@ -118,13 +177,23 @@ pub(in crate::rules) fn compile(
             }
         }
         list.push(info(
-            "placeholder",
+            section,
             &entry.common,
             entry.kinds.first().copied(),
             entry.values.join(", "),
             &source,
         ));
     }
+    Ok(compiled)
+}
+
+pub(in crate::rules) fn compile(
+    entries: Compiled<Entry>,
+    affixes: Compiled<Affix>,
+    phantoms: Compiled<Phantom>,
+    list: &mut Vec<RuleInfo>,
+) -> Result<Placeholders, LoadError> {
+    let mut compiled = compile_values("placeholder", entries, list)?;
     for (_, (entry, source)) in affixes {
         for name in &entry.names {
             let word = fold(name);
@@ -140,6 +209,20 @@ pub(in crate::rules) fn compile(
             entry.names.join(", "),
             &source,
         ));
+    }
+    for (_, (entry, source)) in phantoms {
+        if entry.words.is_empty() {
+            return Err(faulty(&source, "words is empty: this could never apply"));
+        }
+        let words = entry.words.iter().map(|w| (w, true));
+        for (word, says) in words.chain(entry.beside.iter().map(|w| (w, false))) {
+            let word = word.trim().to_lowercase();
+            if word.is_empty() || !word.chars().all(char::is_alphabetic) {
+                return Err(faulty(&source, format!("word {word:?}: write letters only")));
+            }
+            *compiled.phantoms.entry(word).or_default() |= says;
+        }
+        list.push(info("phantom", &entry.common, None, entry.words.join(", "), &source));
     }
     Ok(compiled)
 }

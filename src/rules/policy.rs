@@ -25,9 +25,19 @@ section_entry! {
         /// Words or structure must say that it is about a patient.
         #[serde(default)]
         patient_context: bool,
+        /// One of the kinds must be of a list of valid numbers.
+        #[serde(default)]
+        listed: bool,
         /// Whether it also applies to questions (C-FIND keys, search forms).
         #[serde(default = "yes")]
         query: bool,
+        /// Only records whose source says that they were de-identified, and of their kinds only
+        /// those left behind. Other alerts never apply to such records.
+        #[serde(default)]
+        deidentified: bool,
+        /// A picture that shows identifiers counts like one of `any_of`.
+        #[serde(default)]
+        burned_in: bool,
     }
 }
 
@@ -45,6 +55,9 @@ const fn yes() -> bool {
 pub(in crate::rules) struct DeidentifiedEntry {
     /// Kinds whose values are pseudonyms there.
     pseudonymous: Vec<Kind>,
+    /// Fields that de-identification empties: what stands there was left behind, whatever its kind.
+    #[serde(default)]
+    emptied: Vec<String>,
 }
 
 /// Points of a severity score, added up and capped at 100.
@@ -139,6 +152,17 @@ pub struct RecordEvidence<'a> {
     pub patient_context: bool,
     /// It is a question for a patient.
     pub query: bool,
+    /// Its source says that it was de-identified: `kinds` are those left behind.
+    pub deidentified: Option<Deidentified>,
+    /// A number of it is of a list of valid numbers.
+    pub listed: bool,
+}
+
+/// What is known of a record whose source says that it was de-identified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Deidentified {
+    /// The picture itself shows identifiers.
+    pub burned_in: bool,
 }
 
 /// What makes an alert.
@@ -155,18 +179,26 @@ pub struct AlertRule {
     structured: bool,
     patient_context: bool,
     query: bool,
+    deidentified: bool,
+    burned_in: bool,
+    listed: bool,
 }
 
 impl AlertRule {
     /// Whether a record is enough.
     pub fn applies(&self, record: &RecordEvidence<'_>) -> bool {
-        let counted = record.kinds.iter().filter(|k| **k != Kind::Sex).count();
+        let counted = record.kinds.iter().filter(|k| !k.is_weak()).count();
+        if self.deidentified != record.deidentified.is_some() {
+            return false;
+        }
+        let shown = self.burned_in && record.deidentified.is_some_and(|d| d.burned_in);
         self.content.iter().any(|c| c == "*" || c == record.content)
             && (record.structured || !self.structured)
             && (record.structured || record.patient_context || !self.patient_context)
             && (self.query || !record.query)
-            && counted >= usize::from(self.kinds)
-            && self.any_of.iter().any(|k| record.kinds.contains(k))
+            && (record.listed || !self.listed)
+            && (shown || counted >= usize::from(self.kinds))
+            && (shown || self.any_of.iter().any(|k| record.kinds.contains(k)))
             && self.all_of.iter().all(|k| record.kinds.contains(k))
     }
 }
@@ -181,6 +213,7 @@ pub struct Policy {
     /// What proves that a DICOM service lets in whoever asks.
     pub access: AccessRules,
     pseudonymous: Vec<Kind>,
+    emptied: Vec<String>,
 }
 
 impl Policy {
@@ -188,9 +221,9 @@ impl Policy {
     pub fn alert(&self, record: &RecordEvidence<'_>) -> Option<&Arc<AlertRule>> {
         self.alerts.iter().find(|a| a.applies(record))
     }
-    /// Whether values of this kind are pseudonyms in a record that was de-identified.
-    pub fn is_pseudonymous(&self, kind: Kind) -> bool {
-        self.pseudonymous.contains(&kind)
+    /// Whether what stands in this field is a pseudonym in a record that was de-identified.
+    pub fn is_pseudonymous(&self, kind: Kind, field: &str) -> bool {
+        self.pseudonymous.contains(&kind) && !self.emptied.iter().any(|f| f == field)
     }
 }
 
@@ -201,8 +234,13 @@ pub(in crate::rules) fn compile(
     access: AccessRules,
     list: &mut Vec<RuleInfo>,
 ) -> Result<Policy, LoadError> {
-    let mut policy =
-        Policy { alerts: Vec::new(), severity, access, pseudonymous: deidentified.pseudonymous };
+    let mut policy = Policy {
+        alerts: Vec::new(),
+        severity,
+        access,
+        pseudonymous: deidentified.pseudonymous,
+        emptied: deidentified.emptied,
+    };
     for (_, (entry, source)) in alerts {
         if entry.content.is_empty() {
             return Err(faulty(&source, "content is empty: name formats, or \"*\" for all"));
@@ -224,6 +262,9 @@ pub(in crate::rules) fn compile(
             structured: entry.structured,
             patient_context: entry.patient_context,
             query: entry.query,
+            deidentified: entry.deidentified,
+            burned_in: entry.burned_in,
+            listed: entry.listed,
         }));
     }
     Ok(policy)

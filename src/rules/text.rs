@@ -1,8 +1,11 @@
-//! `[[recogniser]]`: what identifiers look like in free text, by shape or by the words before them.
+//! `[[recogniser]]`: what identifiers look like in free text, by shape or by the words before them;
+//! `[[text_person]]`: words that say whose a telephone number there is.
 
-use super::load::{Compiled, LoadError, RuleInfo, faulty, field_rule, info, section_entry};
-use super::{FieldRule, Kind};
+use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, field_rule, info, section_entry};
+use super::{FieldRule, Kind, fold};
 use regex::{Regex, RegexBuilder};
+use serde::Deserialize;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Largest compiled pattern, bytes.
@@ -24,6 +27,28 @@ section_entry! {
     }
 }
 
+section_entry! {
+    /// Words that say whose a number near them is.
+    pub(in crate::rules) struct PersonWords {
+        /// Whose.
+        person: Person,
+        /// The words, compared after folding.
+        words: Vec<String>,
+    }
+}
+
+/// Whose a telephone number or address in running text is, as the words before it tell.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "lowercase")]
+pub enum Person {
+    /// The patient's.
+    Patient,
+    /// A relative's.
+    Relative,
+    /// That of somebody else: staff, a ward, the letterhead.
+    Other,
+}
+
 /// A pattern with its meaning.
 #[derive(Debug)]
 pub struct Recogniser {
@@ -39,9 +64,15 @@ pub struct Recogniser {
 #[derive(Debug, Default)]
 pub struct TextRules {
     recognisers: Vec<Recogniser>,
+    persons: HashMap<String, Person, foldhash::fast::FixedState>,
 }
 
 impl TextRules {
+    /// Whose a number is, by a word near it.
+    pub fn person(&self, word: &str) -> Option<Person> {
+        self.persons.get(&fold(word)).copied()
+    }
+
     /// Calls `found` with each identifier in `text`.
     pub fn find<'t>(&self, text: &'t str, mut found: impl FnMut(&Recogniser, &'t str)) {
         for recogniser in &self.recognisers {
@@ -71,6 +102,7 @@ fn is_date(value: &str) -> bool {
 
 pub(in crate::rules) fn compile(
     section: Compiled<Entry>,
+    persons: Compiled<PersonWords>,
     list: &mut Vec<RuleInfo>,
 ) -> Result<TextRules, LoadError> {
     let mut rules = TextRules::default();
@@ -90,6 +122,14 @@ pub(in crate::rules) fn compile(
             digit: entry.digit,
             pattern,
         });
+    }
+    let mut taken = Taken::default();
+    for (_, (entry, source)) in persons {
+        list.push(info("text_person", &entry.common, None, entry.words.join(", "), &source));
+        for word in &entry.words {
+            taken.take(fold(word), &entry.common.id, &source)?;
+            rules.persons.insert(fold(word), entry.person);
+        }
     }
     Ok(rules)
 }

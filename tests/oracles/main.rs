@@ -10,6 +10,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod dicom;
+mod http;
 mod identifiers;
 
 use common::ROOT;

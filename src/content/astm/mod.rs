@@ -127,14 +127,14 @@ impl Reader {
     fn begins(&mut self, record: u8, scope: &mut Scope<'_>) -> bool {
         match record {
             b'H' | b'P' | b'L' | b'Q' => self.end_patient(scope),
-            b'R' => {
-                if let Some(patient) = &mut self.patient
+            record => {
+                if let Some(health) = scope.rules.health.astm(record)
+                    && let Some(patient) = &mut self.patient
                     && !std::mem::replace(&mut patient.has_result, true)
                 {
-                    scope.mark(Mark::Result);
+                    scope.mark(Mark::from(health));
                 }
             }
-            _ => {}
         }
         record == b'H' || scope.rules.astm.record(record).next().is_some()
     }

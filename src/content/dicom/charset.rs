@@ -209,6 +209,24 @@ fn decode_run(set: Set, bytes: &[u8], out: &mut String) {
 const ESC: u8 = 0x1B;
 const UNKNOWN: char = char::REPLACEMENT_CHARACTER;
 
+/// Separates values, and the parts of a name.
+const fn is_delimiter(byte: u8) -> bool {
+    matches!(byte, b'\\' | b'^' | b'=')
+}
+
+/// How many bytes at the start of `bytes` are pairs. Writers must switch back before a delimiter
+/// (PS3.5 6.1.2.5.3), and the bytes of delimiters occur in pairs. Where nobody switches back, or a
+/// byte is left over, the writer did not know, and a delimiter in place of a pair is one.
+fn double_byte_run(bytes: &[u8]) -> usize {
+    let end = bytes.iter().position(|b| !b.is_ascii_graphic()).unwrap_or(bytes.len());
+    let run = bytes.get(..end).unwrap_or_default();
+    if end % 2 == 0 && bytes.get(end) == Some(&ESC) {
+        return end;
+    }
+    let pairs = run.chunks(2).position(|pair| pair.first().is_some_and(|b| is_delimiter(*b)));
+    pairs.map_or(end, |n| 2 * n)
+}
+
 /// Decoding with code extensions (ISO/IEC 2022).
 struct Extended {
     first: [Set; 2],
@@ -240,14 +258,18 @@ impl Extended {
                 continue;
             }
             if self.g0.is_double_low() && byte.is_ascii_graphic() {
-                let end = rest.iter().position(|b| !b.is_ascii_graphic()).unwrap_or(rest.len());
+                let end = double_byte_run(rest);
                 decode_run(self.g0, &rest[..end], out);
                 rest = &rest[end..];
-                continue;
+                if !rest.first().is_some_and(|b| is_delimiter(*b)) {
+                    continue;
+                }
+                [self.g0, self.g1] = self.first;
             }
+            let Some(&byte) = rest.first() else { break };
             if byte.is_ascii() {
                 out.push(byte as char);
-                if matches!(byte, b'\\' | b'^' | b'=' | b'\r' | b'\n' | b'\x0C' | b'\t') {
+                if is_delimiter(byte) || matches!(byte, b'\r' | b'\n' | b'\x0C' | b'\t') {
                     [self.g0, self.g1] = self.first;
                 }
                 rest = &rest[1..];

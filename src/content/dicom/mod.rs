@@ -5,12 +5,18 @@
 //! * `walker`: the elements of a data set that comes in pieces;
 //! * `charset`: (0008,0005);
 //! * `record`: the attributes that point to a person;
+//! * `items`: private blocks, and the concepts of content items;
 //! * `text`: identifiers in comments, reports and private attributes;
+//! * `document`: documents inside a data set;
+//! * `model`: data sets in JSON and XML;
 //! * `seek`: the next element after a loss;
 //! * `reader`: preamble, file meta information, deflated data sets.
 
 mod charset;
+mod document;
 mod element;
+mod items;
+pub(in crate::content) mod model;
 mod reader;
 mod record;
 mod seek;

@@ -219,6 +219,7 @@ impl Document for Reader {
         match &mut self.phase {
             Phase::Done => Want::NOTHING,
             Phase::Body(walker) => {
+                self.record.tear_document(scope);
                 if walker.gap(len) {
                     return self.read(&[], scope);
                 }
@@ -288,6 +289,9 @@ impl Visitor for Meta {
             let uid = bytes.iter().filter(|b| b.is_ascii_digit() || **b == b'.');
             self.transfer_syntax = uid.map(|&b| b as char).collect();
         }
+    }
+    fn part(&mut self, _bytes: &[u8], _last: bool) -> bool {
+        false
     }
     fn item_end(&mut self, _depth: usize) {}
     fn limit(&mut self) {}

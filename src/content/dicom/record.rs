@@ -1,10 +1,12 @@
 //! The attributes of a data set that point to a person: what the walker comes by becomes fields.
 
 use super::charset::Charset;
+use super::document::Encapsulated;
 use super::element::{UNDEFINED, is_multi_valued, is_text, uses_charset};
+use super::items::{Blocks, Concept, belongs_to_content_item, is_creator, is_private};
 use super::text::Findings;
 use super::walker::{Element, Interest, Visitor};
-use crate::content::{Field, Mark, Media, Object, Reason, Scope, ServiceFacts};
+use crate::content::{Field, Mark, Object, Reason, Scope, ServiceFacts};
 use crate::phi::PhiBuf;
 use crate::rules::{FieldRule, Kind, RuleSet};
 use dicom_core::VR;
@@ -14,6 +16,8 @@ use zeroize::Zeroizing;
 /// Bytes kept of an attribute that a rule names (PS3.5 table 6.2-1: LT, the longest but UT, has
 /// 10,240 characters).
 const MAX_VALUE: usize = 10 << 10;
+/// Bytes kept of a text without a limit of its own (UT), as reports have it.
+const MAX_UNLIMITED: usize = 64 << 10;
 /// Shorter texts are not searched, bytes.
 const MIN_TEXT: u32 = 6;
 /// Bytes kept of attributes that the structure needs.
@@ -22,13 +26,15 @@ const MAX_STRUCTURAL: usize = 256;
 const MAX_VALUES: usize = 64;
 /// Character sets that items have of their own, inside one another.
 const MAX_CHARSETS: usize = 8;
-/// No rule names a tag behind this one, and images and functional groups begin there: (5200,9229).
-const LAST_SMALL_GROUP: u32 = 0x51FF_FFFF;
+/// Pixel data stands behind this tag (PS3.5 8.1), and no rule names what does.
+const LAST_BEFORE_PIXELS: u32 = 0x7FDF_FFFF;
+/// Identifiers kept for comparison.
+const MAX_OWN: usize = 8;
 
-/// Largest encapsulated document that is read, bytes.
-const MAX_DOCUMENT: usize = 2 << 20;
+/// Largest encapsulated document that is read, bytes. It is handed on as it comes.
+const MAX_DOCUMENT: u32 = 64 << 20;
 
-const SPECIFIC_CHARACTER_SET: u32 = 0x0008_0005;
+pub(super) const SPECIFIC_CHARACTER_SET: u32 = 0x0008_0005;
 const SOP_CLASS_UID: u32 = 0x0008_0016;
 const SOP_INSTANCE_UID: u32 = 0x0008_0018;
 const MODALITY: u32 = 0x0008_0060;
@@ -37,11 +43,19 @@ const STATION_NAME: u32 = 0x0008_1010;
 const REFERENCED_SOP_INSTANCE_UID: u32 = 0x0008_1155;
 const REFERENCED_SOP_SEQUENCE: u32 = 0x0008_1199;
 const STUDY_INSTANCE_UID: u32 = 0x0020_000D;
+const PATIENT_NAME: u32 = 0x0010_0010;
+const PATIENT_ID: u32 = 0x0010_0020;
+const QUALITY_CONTROL_SUBJECT: u32 = 0x0010_0200;
 const PATIENT_IDENTITY_REMOVED: u32 = 0x0012_0062;
+const DEIDENTIFICATION_METHOD: u32 = 0x0012_0063;
+const DEIDENTIFICATION_METHOD_CODE_SEQUENCE: u32 = 0x0012_0064;
+const QUALITY_CONTROL_IMAGE: u32 = 0x0028_0300;
 const BURNED_IN_ANNOTATION: u32 = 0x0028_0301;
 const DIRECTORY_RECORD_SEQUENCE: u32 = 0x0004_1220;
 const DIRECTORY_RECORD_TYPE: u32 = 0x0004_1430;
 const ENCAPSULATED_DOCUMENT: u32 = 0x0042_0011;
+/// Holds what attributes had been before they were corrected (PS3.3 C.12.1.1.9).
+const MODIFIED_ATTRIBUTES_SEQUENCE: u32 = 0x0400_0550;
 const LOCAL_NAMESPACE: u32 = 0x0040_0031;
 const UNIVERSAL_ENTITY_ID: u32 = 0x0040_0032;
 
@@ -54,7 +68,7 @@ struct Issued {
 }
 
 const ISSUED: [Issued; 3] = [
-    Issued { id: 0x0010_0020, issuer: 0x0010_0021, qualifiers: 0x0010_0024 },
+    Issued { id: PATIENT_ID, issuer: 0x0010_0021, qualifiers: 0x0010_0024 },
     Issued { id: 0x0008_0050, issuer: 0, qualifiers: 0x0008_0051 },
     Issued { id: 0x0038_0010, issuer: 0x0038_0011, qualifiers: 0x0038_0014 },
 ];
@@ -65,6 +79,8 @@ struct Pending {
     values: Vec<PhiBuf>,
     issued: &'static Issued,
     depth: usize,
+    /// What the attribute had been before it was corrected.
+    former: bool,
     issuer: String,
     /// Universal entity id of the issuer, most often an OID.
     authority: String,
@@ -83,6 +99,28 @@ pub(super) struct Record {
     /// A name or number of the patient was found.
     identified: bool,
     texts: Findings,
+    blocks: Blocks,
+    concept: Concept,
+    document: Option<Encapsulated>,
+    /// Name and number of the patient module, to know them again where they stand once more.
+    own: Vec<PhiBuf>,
+    /// What is said of the data set as a whole.
+    said: Said,
+}
+
+/// What is said of a data set as a whole.
+#[derive(Default)]
+struct Said {
+    /// (0012,0062).
+    identity_removed: Option<bool>,
+    deidentified: bool,
+    phantom: bool,
+    /// The patient's number is a phantom's.
+    phantom_id: bool,
+    /// The patient's name reads like one.
+    named: bool,
+    /// Health data: one bit each.
+    health: u8,
 }
 
 impl Record {
@@ -96,12 +134,22 @@ impl Record {
             directory: false,
             identified: false,
             texts: Findings::default(),
+            blocks: Blocks::default(),
+            concept: Concept::default(),
+            document: None,
+            own: Vec::new(),
+            said: Said::default(),
         }
+    }
+
+    /// For values that are text already.
+    pub fn of_text() -> Self {
+        Self { charset: Charset::declared(b"ISO_IR 192"), ..Self::new(false) }
     }
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.texts.memory()
+        self.texts.memory() + self.document.as_ref().map_or(0, Encapsulated::memory)
     }
 
     pub fn begin(&mut self, scope: &mut Scope<'_>) {
@@ -113,11 +161,24 @@ impl Record {
     }
 
     pub fn finish(&mut self, scope: &mut Scope<'_>) {
+        self.tear_document(scope);
         self.flush(scope);
         if std::mem::take(&mut self.open) {
             let identified = std::mem::take(&mut self.identified);
-            self.texts.hand_on(identified, scope);
+            let said = std::mem::take(&mut self.said);
+            self.own.clear();
+            self.texts.hand_on(identified, said.deidentified, scope);
+            if said.phantom || said.phantom_id && !said.named {
+                scope.mark(Mark::Phantom);
+            }
             scope.end();
+        }
+    }
+
+    /// The document under way ends before its last byte.
+    pub fn tear_document(&mut self, scope: &mut Scope<'_>) {
+        if let Some(document) = self.document.take() {
+            document.end(false, scope);
         }
     }
 
@@ -125,6 +186,8 @@ impl Record {
     pub fn torn(&mut self, scope: &mut Scope<'_>) {
         self.flush(scope);
         self.inner.clear();
+        self.blocks = Blocks::default();
+        self.concept = Concept::default();
     }
 
     fn charset(&self) -> &Charset {
@@ -142,7 +205,11 @@ impl Record {
             .find_map(|name| kind_of_issuer(scope.rules(), name))
             .unwrap_or(pending.rule.kind);
         self.identified |= kind.is_strong_id() && !pending.values.is_empty();
+        let former = pending.former;
         for value in &pending.values {
+            if former && self.own.iter().any(|o| o.as_phi().expose() == value.as_phi().expose()) {
+                continue;
+            }
             let field = Field::declared(&pending.rule, value.as_phi().expose());
             scope.field(field.with_kind(kind).with_issuer(issuer));
         }
@@ -192,14 +259,15 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
     /// The rule for an element. Ids inside a sequence of ids mean what the sequence means.
     fn rule(&self, element: &Element) -> Option<&Arc<FieldRule>> {
         let rules = &self.scope.rules().dicom;
-        let of_sequence = || {
-            ISSUED
-                .iter()
-                .any(|i| i.id == element.tag)
-                .then(|| rules.get(element.sequence))
-                .flatten()
-        };
-        of_sequence().or_else(|| rules.get(element.tag))
+        if element.tag == PATIENT_ID
+            && let Some(rule) = rules.get(element.sequence)
+        {
+            return Some(rule);
+        }
+        rules
+            .get(element.tag)
+            .or_else(|| self.record.blocks.rule(element, rules))
+            .or_else(|| self.record.concept.rule(element, rules))
     }
 
     /// Hands the id that waits on once `element` cannot belong to it any more.
@@ -228,22 +296,40 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
         let text = self.text(element, bytes);
         let query = self.record.query;
         let values = split(&text, element.vr).filter(|v| says_something(v, query, rule.kind));
+        let former = element.sequence == MODIFIED_ATTRIBUTES_SEQUENCE;
         let Some(issued) = ISSUED.iter().find(|i| i.id == element.tag) else {
+            let sequence = former.then(|| self.scope.rules().dicom.get(element.sequence)).flatten();
+            let place = sequence.map(|s| Arc::clone(&s.field));
             for value in values {
-                self.record.identified |= matches!(rule.kind, Kind::Name | Kind::OtherId);
+                if element.tag == PATIENT_NAME {
+                    self.record.subject(element, value, self.scope);
+                }
+                if former && self.record.own.iter().any(|o| o.as_phi().expose() == value) {
+                    continue;
+                }
+                self.record.identified |=
+                    matches!(rule.kind, Kind::Name | Kind::OtherId) || rule.kind.is_strong_id();
                 let reachable_by_mail = rule.kind == Kind::Phone && value.contains('@');
                 let kind = if reachable_by_mail { Kind::Email } else { rule.kind };
-                self.scope.field(Field::declared(rule, value).with_kind(kind));
+                let mut field = Field::declared(rule, value).with_kind(kind);
+                field.name = place.as_deref().unwrap_or(field.name);
+                self.scope.field(field);
             }
             return;
         };
         let values: Vec<PhiBuf> = values.map(|v| PhiBuf::new(v.to_owned())).collect();
+        if element.tag == PATIENT_ID {
+            for value in &values {
+                self.record.subject(element, value.as_phi().expose(), self.scope);
+            }
+        }
         self.record.flush(self.scope);
         self.record.pending = Some(Pending {
             rule: Arc::clone(rule),
             values,
             issued,
             depth: element.depth,
+            former,
             issuer: String::new(),
             authority: String::new(),
         });
@@ -275,7 +361,10 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
     }
 
     fn structural(&mut self, element: &Element, bytes: &[u8]) {
-        let yes = || bytes.trim_ascii().eq_ignore_ascii_case(b"YES");
+        let yes = || {
+            let text = bytes.trim_ascii_end();
+            text.strip_suffix(&[0]).unwrap_or(text).trim_ascii().eq_ignore_ascii_case(b"YES")
+        };
         match element.tag {
             SPECIFIC_CHARACTER_SET if element.depth == 0 => {
                 self.record.charset = Charset::declared(bytes);
@@ -283,7 +372,18 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
             SPECIFIC_CHARACTER_SET if self.record.inner.len() < MAX_CHARSETS => {
                 self.record.inner.push((element.depth, Charset::declared(bytes)));
             }
-            PATIENT_IDENTITY_REMOVED if yes() => self.scope.mark(Mark::Deidentified),
+            PATIENT_IDENTITY_REMOVED => {
+                self.record.said.identity_removed = Some(yes());
+                if yes() {
+                    self.record.deidentified(self.scope);
+                }
+            }
+            DEIDENTIFICATION_METHOD if !bytes.trim_ascii().is_empty() => {
+                self.record.method_of_deidentification(self.scope);
+            }
+            QUALITY_CONTROL_SUBJECT | QUALITY_CONTROL_IMAGE if yes() => {
+                self.record.said.phantom = true;
+            }
             BURNED_IN_ANNOTATION if yes() => self.scope.mark(Mark::BurnedIn),
             DIRECTORY_RECORD_TYPE if bytes.trim_ascii() == b"PATIENT" => self.next_patient(),
             SOP_INSTANCE_UID | STUDY_INSTANCE_UID | REFERENCED_SOP_INSTANCE_UID => {
@@ -309,16 +409,17 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
         }
     }
 
-    /// An encapsulated document (PS3.3 C.24.2). Its media type, (0042,0012), comes behind it, so its
-    /// first bytes must do.
-    fn document(&mut self, bytes: &[u8]) {
-        let content_type = match bytes.trim_ascii_start() {
-            [b'%', b'P', b'D', b'F', ..] => "application/pdf",
-            [b'<', ..] | [0xEF, 0xBB, 0xBF, b'<', ..] => "application/xml",
-            _ => return,
-        };
-        self.record.flush(self.scope);
-        self.scope.whole(&Media::Type { content_type, name: "" }, bytes);
+    /// Marks what an element tells of somebody's health, each once.
+    fn health(&mut self, element: &Element) {
+        if element.depth > 0 || element.len == 0 || self.record.query {
+            return;
+        }
+        let Some(health) = self.scope.rules().dicom.health(element.tag) else { return };
+        let bit = 1 << health as u8;
+        if self.record.said.health & bit == 0 {
+            self.record.said.health |= bit;
+            self.scope.mark(health.into());
+        }
     }
 
     /// A media directory (PS3.3 F.3) lists patients one after the other.
@@ -333,8 +434,16 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
 impl Visitor for Recording<'_, '_, '_> {
     fn element(&mut self, element: &Element) -> Interest {
         self.settle(element);
+        self.record.concept.element(element);
+        self.health(element);
+        if element.tag == DEIDENTIFICATION_METHOD_CODE_SEQUENCE
+            && element.depth == 0
+            && element.len > 0
+        {
+            self.record.method_of_deidentification(self.scope);
+        }
         let interest = self.interest(element);
-        if !matches!(interest, Interest::Keep(_))
+        if !matches!(interest, Interest::Keep(_) | Interest::Stream)
             && element.vr != Some(VR::SQ)
             && element.len != UNDEFINED
         {
@@ -347,15 +456,23 @@ impl Visitor for Recording<'_, '_, '_> {
         if bytes.is_empty() {
             return;
         }
-        if element.tag == ENCAPSULATED_DOCUMENT {
-            self.document(bytes);
-        } else if let Some(rule) = self.rule(element).cloned() {
+        if let Some(rule) = self.rule(element).cloned() {
             self.identifying(&rule, element, bytes);
         } else if self.names_issuer(element) {
             self.issuer(element, bytes);
+        } else if self.record.concept.wants(element) {
+            let text = self.text(element, bytes);
+            self.record.concept.value(element, text.trim_matches(PADDING));
+        } else if is_creator(element.tag) {
+            let text = self.text(element, bytes);
+            let rules = &self.scope.rules().dicom;
+            self.record.blocks.reserve(element, text.trim_matches(PADDING), rules);
         } else if let Some(field) = self.scope.rules().dicom.text(element.tag).cloned() {
             if element.vr.is_some_and(|vr| vr != VR::UN) || is_printable(bytes) {
                 let text = self.text(element, bytes);
+                if is_private(element.tag) && is_person_name(&text, element.vr) {
+                    self.record.texts.suspect(&field, text.trim_matches(PADDING));
+                }
                 self.record.texts.search(self.scope.rules(), &field, &text);
             }
         } else {
@@ -363,7 +480,23 @@ impl Visitor for Recording<'_, '_, '_> {
         }
     }
 
+    fn part(&mut self, bytes: &[u8], last: bool) -> bool {
+        if self.record.document.is_none() {
+            self.record.flush(self.scope);
+        }
+        let document = self.record.document.get_or_insert_with(Encapsulated::new);
+        let wanted = document.part(bytes, self.scope);
+        if (last || !wanted)
+            && let Some(document) = self.record.document.take()
+        {
+            document.end(last, self.scope);
+        }
+        wanted
+    }
+
     fn item_end(&mut self, depth: usize) {
+        self.record.blocks.leave(depth);
+        self.record.concept.leave(depth);
         while self.record.inner.last().is_some_and(|(d, _)| *d > depth) {
             self.record.inner.pop();
         }
@@ -378,17 +511,17 @@ impl Visitor for Recording<'_, '_, '_> {
 }
 
 impl Recording<'_, '_, '_> {
-    fn interest(&self, element: &Element) -> Interest {
-        let last = self.scope.rules().dicom.last_tag().max(LAST_SMALL_GROUP);
+    fn interest(&mut self, element: &Element) -> Interest {
+        let last = self.scope.rules().dicom.last_tag().max(LAST_BEFORE_PIXELS);
         if element.depth == 0 && element.tag > last {
             return Interest::Stop;
         }
         if element.tag == ENCAPSULATED_DOCUMENT && element.depth == 0 {
-            return if element.len as usize <= MAX_DOCUMENT {
-                Interest::Keep(MAX_DOCUMENT)
-            } else {
-                Interest::Pass
-            };
+            if element.len <= MAX_DOCUMENT {
+                return Interest::Stream;
+            }
+            self.scope.give_up(Reason::Limit);
+            return Interest::Pass;
         }
         if element.vr == Some(VR::SQ) || !is_text(element.vr) {
             return Interest::Pass;
@@ -399,17 +532,23 @@ impl Recording<'_, '_, '_> {
         if !self.record.query
             && element.len >= MIN_TEXT
             && uses_charset(element.vr)
-            && element.vr != Some(VR::PN)
+            && (element.vr != Some(VR::PN) || is_private(element.tag))
             && self.scope.rules().dicom.text(element.tag).is_some()
         {
-            return Interest::Keep(MAX_VALUE);
+            let unlimited = element.vr == Some(VR::UT);
+            return Interest::Keep(if unlimited { MAX_UNLIMITED } else { MAX_VALUE });
         }
         let structural = match element.tag {
+            tag if !is_structural(tag) => false,
             SPECIFIC_CHARACTER_SET => true,
             SOP_CLASS_UID | MODALITY | STATION_NAME | INSTITUTION_NAME => {
                 element.depth == 0 && !self.record.query
             }
-            PATIENT_IDENTITY_REMOVED | BURNED_IN_ANNOTATION => element.depth == 0,
+            PATIENT_IDENTITY_REMOVED
+            | DEIDENTIFICATION_METHOD
+            | QUALITY_CONTROL_SUBJECT
+            | QUALITY_CONTROL_IMAGE
+            | BURNED_IN_ANNOTATION => element.depth == 0,
             DIRECTORY_RECORD_TYPE => element.sequence == DIRECTORY_RECORD_SEQUENCE,
             STUDY_INSTANCE_UID => element.depth == 0 && !self.record.query,
             // A list of instances (C-FIND) hands none of them over.
@@ -421,10 +560,83 @@ impl Recording<'_, '_, '_> {
                 element.sequence == REFERENCED_SOP_SEQUENCE
                     && self.scope.operation().starts_with("N-")
             }
-            _ => self.names_issuer(element),
+            tag if is_creator(tag) => true,
+            _ => self.names_issuer(element) || self.record.concept.wants(element),
         };
         if structural { Interest::Keep(MAX_STRUCTURAL) } else { Interest::Pass }
     }
+}
+
+/// Whether the structure of a data set needs an attribute, at least where it stands in the right
+/// place.
+pub(super) fn is_structural(tag: u32) -> bool {
+    is_creator(tag)
+        || belongs_to_content_item(tag)
+        || ISSUED.iter().any(|i| i.issuer == tag)
+        || matches!(
+            tag,
+            SPECIFIC_CHARACTER_SET
+                | SOP_CLASS_UID
+                | MODALITY
+                | STATION_NAME
+                | INSTITUTION_NAME
+                | PATIENT_IDENTITY_REMOVED
+                | DEIDENTIFICATION_METHOD
+                | QUALITY_CONTROL_SUBJECT
+                | QUALITY_CONTROL_IMAGE
+                | BURNED_IN_ANNOTATION
+                | DIRECTORY_RECORD_TYPE
+                | LOCAL_NAMESPACE
+                | UNIVERSAL_ENTITY_ID
+        )
+}
+
+impl Record {
+    /// The source says that the data set was de-identified.
+    fn deidentified(&mut self, scope: &mut Scope<'_>) {
+        if !std::mem::replace(&mut self.said.deidentified, true) {
+            scope.mark(Mark::Deidentified);
+        }
+    }
+
+    /// A method of de-identification stands there: only where it was applied (PS3.3 C.7.1.1).
+    fn method_of_deidentification(&mut self, scope: &mut Scope<'_>) {
+        if self.said.identity_removed != Some(false) {
+            self.deidentified(scope);
+        }
+    }
+
+    /// Name or number of the patient module.
+    fn subject(&mut self, element: &Element, value: &str, scope: &mut Scope<'_>) {
+        if element.depth > 0 && element.sequence != DIRECTORY_RECORD_SEQUENCE {
+            return;
+        }
+        if self.own.len() < MAX_OWN {
+            self.own.push(PhiBuf::new(value.to_owned()));
+        }
+        let placeholders = &scope.rules().placeholders;
+        let phantom = placeholders.is_phantom(value);
+        if element.tag == PATIENT_ID {
+            self.said.phantom_id |= phantom;
+            return;
+        }
+        self.said.phantom |= phantom;
+        let lower = Zeroizing::new(value.trim_matches(['^', ' ']).to_lowercase());
+        self.said.named |= !placeholders.contains(Kind::Name, &lower);
+        if placeholders.says_deidentified(&lower) {
+            self.deidentified(scope);
+        }
+    }
+}
+
+/// Whether a text is written like a person's name: family and given name, and nothing but letters
+/// (PS3.5 6.2.1).
+fn is_person_name(text: &str, vr: Option<VR>) -> bool {
+    let text = text.trim_matches(PADDING);
+    let of_name =
+        |c: char| c.is_alphabetic() || matches!(c, ' ' | '-' | '.' | '\'' | '’' | '=' | '^');
+    let parts = text.split('^').filter(|p| p.chars().any(char::is_alphabetic)).count();
+    text.chars().all(of_name) && parts >= if vr == Some(VR::PN) { 1 } else { 2 }
 }
 
 /// Whether bytes of unknown meaning may be text.

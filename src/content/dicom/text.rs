@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 /// Findings held of one record.
 const MAX_FOUND: usize = 32;
+/// Names of private attributes held of one record.
+const MAX_SUSPECTS: usize = 8;
+/// How sure it is that such a name is the patient's.
+const SUSPICION: f32 = 0.6;
 /// Bytes searched in one record.
 const MAX_SEARCHED: usize = 256 << 10;
 
@@ -17,6 +21,8 @@ const MAX_SEARCHED: usize = 256 << 10;
 #[derive(Default)]
 pub(super) struct Findings {
     found: Vec<Found>,
+    /// Values of private attributes that are written like names: of whom is not said.
+    suspects: Vec<(Arc<str>, PhiBuf)>,
     searched: usize,
 }
 
@@ -49,9 +55,30 @@ impl Findings {
         });
     }
 
+    /// A value of a private attribute is written like a name.
+    pub fn suspect(&mut self, field: &Arc<str>, name: &str) {
+        if self.suspects.len() < MAX_SUSPECTS {
+            self.suspects.push((Arc::clone(field), PhiBuf::new(name.to_owned())));
+        }
+    }
+
     /// The record is complete. `identified`: it is about somebody without its texts, too.
-    pub fn hand_on(&mut self, identified: bool, scope: &mut Scope<'_>) {
-        let found = std::mem::take(self).found;
+    /// `deidentified`: a name that stands in it nevertheless was left behind. Elsewhere a name of
+    /// which nothing is said may as well be that of a member of staff.
+    pub fn hand_on(&mut self, identified: bool, deidentified: bool, scope: &mut Scope<'_>) {
+        let Self { found, suspects, .. } = std::mem::take(self);
+        for (field, name) in suspects.iter().filter(|_| deidentified) {
+            let Some(rule) = scope.rules().dicom.private_text_rule().cloned() else { break };
+            scope.field(Field {
+                kind: Kind::Name,
+                value: name.as_phi(),
+                name: field,
+                rule: &rule,
+                issuer: "",
+                confidence: SUSPICION,
+                evidence: Evidence::Pattern,
+            });
+        }
         let names =
             |f: &Found| f.labelled && (f.rule.kind == Kind::Name || f.rule.kind.is_strong_id());
         if !identified && !found.iter().any(names) {
@@ -65,13 +92,14 @@ impl Findings {
                 rule: &found.rule.id,
                 issuer: "",
                 confidence: found.rule.confidence,
-                evidence: if found.labelled { Evidence::Labelled } else { Evidence::Recognised },
+                evidence: if found.labelled { Evidence::Labelled } else { Evidence::Pattern },
             });
         }
     }
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.found.iter().map(|f| size_of::<Found>() + f.value.len()).sum()
+        let found: usize = self.found.iter().map(|f| size_of::<Found>() + f.value.len()).sum();
+        found + self.suspects.iter().map(|(_, name)| 32 + name.len()).sum::<usize>()
     }
 }

@@ -41,6 +41,8 @@ pub(super) enum Interest {
     Pass,
     /// Keep at most this many bytes of it.
     Keep(usize),
+    /// Hand it on as it comes.
+    Stream,
     /// Nothing from here on is wanted.
     Stop,
 }
@@ -51,6 +53,9 @@ pub(super) trait Visitor {
     fn element(&mut self, element: &Element) -> Interest;
     /// The value of an element that was to be kept.
     fn value(&mut self, element: &Element, bytes: &[u8]);
+    /// The next bytes of a value that is handed on as it comes; `last` says that it ends. False if the
+    /// rest is not wanted.
+    fn part(&mut self, bytes: &[u8], last: bool) -> bool;
     /// An item has ended; `depth` items are left around what follows.
     fn item_end(&mut self, depth: usize);
     /// Something was passed over because of a limit.
@@ -103,6 +108,8 @@ enum State {
         keep: usize,
         pass: u64,
     },
+    /// Bytes left of a value that is handed on as it comes.
+    Stream(u64),
     Pass(u64),
 }
 
@@ -181,6 +188,7 @@ impl Walker {
             State::Pass(left) => left,
             State::Value { keep, pass, .. } => pass + (keep - self.held.len()) as u64,
             State::Peek { element, .. } => u64::from(element.len) - self.held.len() as u64,
+            State::Stream(left) => left,
             State::Header => 0,
         };
         if len > left {
@@ -238,6 +246,21 @@ impl Walker {
                         self.release();
                     }
                     self.state = State::Pass(pass);
+                }
+                State::Stream(left) => {
+                    let (part, behind) = rest.split_at(left.min(rest.len() as u64) as usize);
+                    let left = left - part.len() as u64;
+                    rest = behind;
+                    self.advance(part.len() as u64);
+                    let wanted = (part.is_empty() && left > 0) || visitor.part(part, left == 0);
+                    match (wanted, left) {
+                        (_, 0) => self.state = State::Header,
+                        (true, left) => {
+                            self.state = State::Stream(left);
+                            return Walk::On;
+                        }
+                        (false, left) => self.state = State::Pass(left),
+                    }
                 }
                 State::Pass(left) => {
                     let n = (rest.len() as u64).min(left);
@@ -346,7 +369,11 @@ impl Walker {
                 };
                 let keep = match visitor.element(&element) {
                     Interest::Stop => return Walk::Stopped,
-                    Interest::Pass => 0,
+                    Interest::Stream if defined && header.vr != Some(VR::SQ) => {
+                        self.state = State::Stream(u64::from(header.len));
+                        return Walk::On;
+                    }
+                    Interest::Pass | Interest::Stream => 0,
                     Interest::Keep(most) => most.min(header.len as usize),
                 };
                 let unknown = matches!(header.vr, None | Some(VR::UN));

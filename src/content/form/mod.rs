@@ -4,7 +4,8 @@ mod pairs;
 
 use super::loose::{Loose, Marks, Meaning};
 use super::{Document, Format, Media, Scope, Want, media};
-use crate::rules::Kind;
+use crate::protocol::Authentication;
+use crate::rules::{Kind, Secret};
 use pairs::{MAX_FORM, pairs};
 
 /// Before `exact`, `contains`... in the name of a FHIR search parameter.
@@ -97,10 +98,22 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
     }
     let person = rules.fhir.is_person(resource);
     for (name, value) in pairs(text) {
+        if let Some(key) = rules.services.secret(&name).filter(|_| !value.is_empty()) {
+            scope.facts.secret(if query { Secret::Query } else { Secret::Form });
+            if key && query {
+                scope.facts.shown(Authentication::ApiKey);
+            }
+        }
         // `patient[first_name]`, `patient.first_name`, `Patient:given`.
         let name = name.split_once(MODIFIER).map_or(name.as_ref(), |(name, _)| name);
         if let Some(about) = rules.keys.context(name).filter(|_| !value.trim().is_empty()) {
             record.mark(Marks::about(about));
+        }
+        // QIDO-RS names attributes by tag, by keyword, or by the path to them (PS3.18 8.3.4.1).
+        let attribute = || crate::content::dicom::model::named(name, &rules.dicom);
+        if let Some(rule) = name.contains('.').then(attribute).flatten() {
+            record.add(&Meaning::of_patient(rule), 0, value.trim_end_matches('*'));
+            continue;
         }
         let known = rules.keys.get(name).or_else(|| {
             let inner =
@@ -117,6 +130,8 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
             // A token may bring its system: `system|value`.
             let value = value.rsplit('|').next().unwrap_or("");
             record.add(&Meaning::whole(&element.rule), 0, bare_date(value));
+        } else if let Some(rule) = attribute() {
+            record.add(&Meaning::of_patient(rule), 0, value.trim_end_matches('*'));
         }
     }
     record.mark_from_afar(afar);

@@ -1,5 +1,7 @@
 //! MSH-18 character sets (HL7 table 0211).
 
+mod guess;
+
 use encoding_rs::{
     BIG5, EUC_JP, EUC_KR, Encoding, GB18030, SHIFT_JIS, UTF_8, WINDOWS_874, WINDOWS_1250,
     WINDOWS_1251, WINDOWS_1252, WINDOWS_1253, WINDOWS_1254, WINDOWS_1255, WINDOWS_1256,
@@ -23,6 +25,9 @@ pub enum Charset {
 }
 
 impl Charset {
+    /// UTF-8, as what was in UTF-16 is written before it is read.
+    pub const UNICODE: Self = Self::One(UTF_8);
+
     /// By the repetitions of MSH-18. The first is the default set, the others may be switched to;
     /// the most capable one reads them all, since all of them contain ASCII.
     pub fn declared<'a>(names: impl Iterator<Item = &'a str>) -> Self {
@@ -125,7 +130,10 @@ impl Charset {
             Self::One(encoding) if encoding != UTF_8 => encoding,
             Self::Assumed(encoding) => encoding,
             Self::Japanese => SHIFT_JIS,
-            _ => WINDOWS_1252,
+            _ => match guess::guess(bytes) {
+                guess::Guess::Set(encoding) => encoding,
+                guess::Guess::Cp850 => return Cow::Owned(guess::from_cp850(bytes)),
+            },
         };
         let (text, faulty) = encoding.decode_without_bom_handling(bytes);
         match utf8 {

@@ -1,42 +1,76 @@
-//! Documents in OBX-5: data type ED (chapter 2A.24), `source^type^subtype^encoding^data`.
+//! Documents in OBX-5: data type ED (chapter 2A.24), `source^type^subtype^encoding^data`, and what senders
+//! put there under other types: base64 or hexadecimal digits alone, pointers (RP).
 //!
 //! The data is decoded as it comes and handed to the format it is in; nothing is collected but
-//! text that came without an encoding.
+//! text that came without an encoding. A document may go on in the next repetition and in the next
+//! result.
+
+mod coding;
+mod magic;
 
 use super::value::{Delimiters, Syntax};
 use crate::content::{Media, Nested, Scope, Want};
+use coding::Coding;
+use magic::{HEAD, Written};
 use zeroize::Zeroizing;
 
 /// Longest component that describes the data, bytes.
 const MAX_COMPONENT: usize = 64;
+/// Longest pointer, bytes.
+const MAX_POINTER: usize = 2 << 10;
 /// Longest text that came without an encoding, bytes.
 const MAX_TEXT: usize = 64 << 10;
 /// Decoded bytes handed on at once.
 const CHUNK: usize = 4096;
 /// Bytes that may stand between two escape characters within encoded data (`\.br\`, `\X0D0A\`).
 const MAX_ESCAPE: usize = 16;
+/// Components that may hold the data.
+const MAX_COMPONENTS: usize = 6;
 
-/// Reads one OBX segment for the document it may hold.
+/// Reads OBX segments for the documents they may hold.
 pub struct Embedded {
     state: State,
+    /// The document of the repetition or segment before, which may go on.
+    open: Option<Box<Data>>,
 }
 
 enum State {
     /// Before OBX-5.
     Fields { number: u8, value: [u8; 3], len: usize },
-    /// In the components of OBX-5 that describe the data.
-    Components { all: Vec<Vec<u8>> },
+    /// In OBX-5, before the data.
+    Value {
+        class: Class,
+        /// What stands before the data says how it is written, and what it is.
+        described: Option<(Coding, String)>,
+        parts: Vec<Zeroizing<Vec<u8>>>,
+    },
     /// In the data.
-    Data(Box<Data>),
+    Data { class: Class, data: Box<Data> },
     /// No document, or its end.
     Done,
 }
 
+/// What OBX-2 says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// ED.
+    Document,
+    /// RP.
+    Pointer,
+    /// Anything that may be long.
+    Text,
+}
+
+/// A document that is being read.
 struct Data {
     nested: Nested,
     coding: Coding,
     /// The decoded layer's name in `phi.carrier`.
     layer: &'static str,
+    /// It began like a format that has a beginning of its own, so that what does not goes on with it.
+    begun: bool,
+    /// Its first bytes were handed on.
+    flushed: bool,
     /// Decoded bytes to come that nobody wants.
     skip: u64,
     /// Decoded bytes, not yet handed on.
@@ -45,54 +79,59 @@ struct Data {
     escaped: Option<usize>,
 }
 
-#[derive(Clone, Copy)]
-enum Coding {
-    Base64 {
-        bits: u32,
-        held: u8,
-        ended: bool,
-    },
-    Hex {
-        high: Option<u8>,
-    },
-    /// No encoding (`A`): text with escape sequences.
-    Plain,
+impl State {
+    fn value(class: Class) -> Self {
+        Self::Value { class, described: None, parts: vec![Zeroizing::default()] }
+    }
 }
 
 impl Embedded {
     /// An OBX segment begins; the next bytes are those of OBX-1.
     pub const fn new() -> Self {
-        Self { state: State::Fields { number: 1, value: [0; 3], len: 0 } }
+        Self { state: State::Fields { number: 1, value: [0; 3], len: 0 }, open: None }
     }
 
-    /// Whether nothing behind is of interest.
-    pub const fn is_done(&self) -> bool {
-        matches!(self.state, State::Done)
+    /// The next OBX segment begins.
+    pub fn begin(&mut self) {
+        self.state = State::Fields { number: 1, value: [0; 3], len: 0 };
+    }
+
+    /// Whether the segment holds a document.
+    pub const fn is_document(&self) -> bool {
+        matches!(self.state, State::Data { .. })
     }
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        match &self.state {
-            State::Data(data) => data.nested.memory() + data.out.capacity(),
-            State::Components { all } => all.iter().map(Vec::capacity).sum(),
+        let data = |d: &Data| d.nested.memory() + d.out.capacity();
+        let state = match &self.state {
+            State::Data { data: d, .. } => data(d),
+            State::Value { parts, .. } => parts.iter().map(|p| p.capacity()).sum(),
             State::Fields { .. } | State::Done => 0,
-        }
+        };
+        state + self.open.as_deref().map_or(0, data)
     }
 
     /// The next bytes of the segment.
     pub fn data(&mut self, bytes: &[u8], syntax: &Syntax, scope: &mut Scope<'_>) {
         let d = &syntax.delimiters;
-        for (at, &byte) in bytes.iter().enumerate() {
+        let mut rest = bytes;
+        while let Some((&byte, tail)) = rest.split_first() {
             match &mut self.state {
                 State::Fields { number, value, len } => {
                     if char::from(byte) == d.field {
-                        if *number == 2 && value != b"ED\0" {
+                        if *number == 2 && is_short(value) {
                             self.state = State::Done;
                             return;
                         }
                         *number += 1;
                         if *number == 5 {
-                            self.state = State::Components { all: vec![Vec::new()] };
+                            let class = match &*value {
+                                b"ED\0" => Class::Document,
+                                b"RP\0" => Class::Pointer,
+                                _ => Class::Text,
+                            };
+                            self.state = State::value(class);
                         }
                     } else if *number == 2
                         && let Some(slot) = value.get_mut(*len)
@@ -101,55 +140,186 @@ impl Embedded {
                         *len += 1;
                     }
                 }
-                State::Components { all } => {
+                State::Value { .. } => {
                     if [d.field, d.repetition].contains(&char::from(byte)) {
-                        self.state = State::Done;
-                        return;
-                    }
-                    if char::from(byte) == d.component {
-                        if all.len() == 4 {
-                            self.state = described(all);
-                        } else {
-                            all.push(Vec::new());
-                        }
-                    } else if let Some(last) = all.last_mut()
-                        && last.len() < MAX_COMPONENT
-                    {
-                        last.push(byte);
+                        self.end_value(char::from(byte) == d.repetition, syntax, scope);
+                    } else {
+                        self.value(byte, d, syntax, scope);
                     }
                 }
-                State::Data(data) => {
-                    let rest = bytes.get(at..).unwrap_or(&[]);
-                    if data.read(rest, d, scope) {
-                        self.end(true, syntax, scope);
+                State::Data { class, data } => {
+                    let (read, ended) = data.read(rest, d, scope);
+                    rest = rest.get(read..).unwrap_or(&[]);
+                    let Some(by) = ended else { continue };
+                    let class = *class;
+                    if let State::Data { data, .. } =
+                        std::mem::replace(&mut self.state, State::Done)
+                    {
+                        self.keep(data, syntax, scope);
                     }
-                    return;
+                    if by == d.repetition {
+                        self.state = State::value(class);
+                    }
+                    continue;
                 }
                 State::Done => return,
             }
+            rest = tail;
         }
     }
 
-    /// The segment has ended, or was hit by a hole.
+    /// The segment has ended: a document in it may go on in the next.
+    pub fn end_segment(&mut self, syntax: &Syntax, scope: &mut Scope<'_>) {
+        if matches!(self.state, State::Value { .. }) {
+            self.end_value(false, syntax, scope);
+        }
+        if let State::Data { data, .. } = std::mem::replace(&mut self.state, State::Done) {
+            self.keep(data, syntax, scope);
+        }
+    }
+
+    /// The data of a repetition has ended.
+    fn keep(&mut self, mut data: Box<Data>, syntax: &Syntax, scope: &mut Scope<'_>) {
+        if data.may_go_on() {
+            self.open = Some(data);
+        } else {
+            data.end(true, syntax, scope);
+        }
+    }
+
+    /// Nothing of the document comes any more.
     pub fn end(&mut self, complete: bool, syntax: &Syntax, scope: &mut Scope<'_>) {
-        if let State::Data(mut data) = std::mem::replace(&mut self.state, State::Done) {
+        if let State::Data { mut data, .. } = std::mem::replace(&mut self.state, State::Done) {
+            data.end(complete, syntax, scope);
+        }
+        self.close(complete, syntax, scope);
+    }
+
+    fn close(&mut self, complete: bool, syntax: &Syntax, scope: &mut Scope<'_>) {
+        if let Some(mut data) = self.open.take() {
             data.end(complete, syntax, scope);
         }
     }
+
+    /// A byte of the value before it is known what it is.
+    fn value(&mut self, byte: u8, d: &Delimiters, syntax: &Syntax, scope: &mut Scope<'_>) {
+        let State::Value { class, described: known, parts } = &mut self.state else { return };
+        let class = *class;
+        if char::from(byte) == d.component {
+            if parts.len() == 4
+                && known.is_none()
+                && let Some((coding, content_type)) = described(class, parts)
+            {
+                // Whether it goes on with the one before is told by its first bytes.
+                if self.open.is_some() && coding.is_encoded() {
+                    *known = Some((coding, content_type));
+                    parts.push(Zeroizing::default());
+                } else {
+                    self.close(true, syntax, scope);
+                    let data = Box::new(Data::new(coding, &content_type));
+                    self.state = State::Data { class, data };
+                }
+            } else if parts.len() >= MAX_COMPONENTS {
+                self.state = State::Done;
+            } else {
+                parts.push(Zeroizing::default());
+            }
+            return;
+        }
+        let cap = if class == Class::Pointer { MAX_POINTER } else { MAX_COMPONENT };
+        let Some(last) = parts.last_mut() else { return };
+        if last.len() < cap {
+            last.push(byte);
+        }
+        if last.len() != HEAD {
+            return;
+        }
+        // Enough to tell whether this is a document.
+        if known.is_some() || Written::of(last, self.open.is_some()).is_some() {
+            if let Some(data) = self.start(syntax, scope) {
+                self.state = State::Data { class, data };
+            }
+        } else if class == Class::Text && parts.len() == 1 {
+            // Prose: what describes a document begins with a short component.
+            self.state = State::Done;
+        }
+    }
+
+    /// The value, or one repetition of it, has ended before it was known what it is.
+    fn end_value(&mut self, repeats: bool, syntax: &Syntax, scope: &mut Scope<'_>) {
+        let State::Value { class, described, parts } = &self.state else { return };
+        let class = *class;
+        let last = parts.last().map_or(&[][..], |p| p.as_slice());
+        let further = self.open.is_some() && Written::of(last, true) == Some(Written::Further);
+        if described.is_some() || further {
+            if let Some(data) = self.start(syntax, scope) {
+                self.keep(data, syntax, scope);
+            }
+        } else if class == Class::Pointer
+            && let Some(pointer) = parts.first()
+        {
+            point(pointer, syntax, scope);
+        }
+        self.state = if repeats { State::value(class) } else { State::Done };
+    }
+
+    /// The data begins, or goes on, with what was held to tell what it is.
+    fn start(&mut self, syntax: &Syntax, scope: &mut Scope<'_>) -> Option<Box<Data>> {
+        let State::Value { described, parts, .. } = std::mem::replace(&mut self.state, State::Done)
+        else {
+            return None;
+        };
+        let head = parts.last().map_or(&[][..], |p| p.as_slice());
+        let written = Written::of(head, self.open.is_some());
+        let mut data = match (written, described, self.open.take()) {
+            (Some(Written::Further), _, Some(open)) => open,
+            (written, described, before) => {
+                if let Some(mut before) = before {
+                    before.end(true, syntax, scope);
+                }
+                let (coding, content_type) = match (described, written) {
+                    (Some(described), _) => described,
+                    (None, Some(Written::Hex)) => (Coding::hex(), String::new()),
+                    (None, Some(_)) => (Coding::base64(), String::new()),
+                    (None, None) => return None,
+                };
+                Box::new(Data::new(coding, &content_type))
+            }
+        };
+        let _ = data.read(head, &syntax.delimiters, scope);
+        Some(data)
+    }
 }
 
-/// Opens the document that the four components before the data describe.
-fn described(components: &[Vec<u8>]) -> State {
+/// Types of values that are never documents: numbers, dates, codes.
+const fn is_short(value: &[u8; 3]) -> bool {
+    matches!(
+        value,
+        b"NM\0"
+            | b"SN\0"
+            | b"DT\0"
+            | b"TM\0"
+            | b"TS\0"
+            | b"DTM"
+            | b"SI\0"
+            | b"CX\0"
+            | b"XPN"
+            | b"XCN"
+    )
+}
+
+/// What the four components before the data describe.
+fn described(class: Class, components: &[Zeroizing<Vec<u8>>]) -> Option<(Coding, String)> {
     let text = |n: usize| {
-        let raw = components.get(n).map_or(&[][..], Vec::as_slice);
+        let raw = components.get(n).map_or(&[][..], |p| p.as_slice());
         String::from_utf8_lossy(raw).trim().to_ascii_lowercase()
     };
     let (kind, subtype) = (text(1), text(2));
-    let (coding, layer) = match text(3).as_str() {
-        "base64" | "b64" => (Coding::Base64 { bits: 0, held: 0, ended: false }, "base64"),
-        "hex" => (Coding::Hex { high: None }, "hex"),
-        "a" | "" => (Coding::Plain, "text"),
-        _ => return State::Done,
+    let coding = match text(3).as_str() {
+        "base64" | "b64" | "base-64" => Coding::base64(),
+        "hex" | "hexadecimal" => Coding::hex(),
+        "a" | "" if class == Class::Document => Coding::Plain,
+        _ => return None,
     };
     // Table 0191, with the abbreviations of earlier versions.
     let kind = match kind.as_str() {
@@ -162,73 +332,79 @@ fn described(components: &[Vec<u8>]) -> State {
         "" | "octet-stream" => String::new(),
         subtype => format!("{kind}/{subtype}"),
     };
-    let nested = Nested::new(&Media::Type { content_type: &content_type, name: "" });
-    State::Data(Box::new(Data {
-        nested,
-        coding,
-        layer,
-        skip: 0,
-        out: Zeroizing::default(),
-        escaped: None,
-    }))
+    Some((coding, content_type))
+}
+
+/// RP: the query of a pointer may name a patient (`http://pacs/view?patientId=77`).
+fn point(pointer: &[u8], syntax: &Syntax, scope: &mut Scope<'_>) {
+    let text = syntax.charset.decode(pointer, syntax.delimiters.escape_byte());
+    let text = syntax.undo(&text);
+    let Some((_, behind)) = text.split_once("://") else { return };
+    if let Some(at) = behind.find('/')
+        && let Some(target) = behind.get(at..)
+        && target.contains('?')
+    {
+        scope.whole(&Media::Target, target.as_bytes());
+    }
 }
 
 impl Data {
-    /// Decodes `bytes`; true at the end of the data or once nobody wants the rest.
-    fn read(&mut self, bytes: &[u8], d: &Delimiters, scope: &mut Scope<'_>) -> bool {
-        for &byte in bytes {
-            if [d.field, d.repetition, d.component].contains(&char::from(byte)) {
-                return true;
+    fn new(coding: Coding, content_type: &str) -> Self {
+        Self {
+            nested: Nested::new(&Media::Type { content_type, name: "" }),
+            layer: coding.layer(),
+            coding,
+            begun: false,
+            flushed: false,
+            skip: 0,
+            out: Zeroizing::default(),
+            escaped: None,
+        }
+    }
+
+    /// Whether what comes next may belong to it.
+    fn may_go_on(&self) -> bool {
+        self.coding.is_encoded() && (self.begun || magic::begins(&self.out))
+    }
+
+    /// Decodes `bytes`: how many were read, and the delimiter that ended the data.
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        d: &Delimiters,
+        scope: &mut Scope<'_>,
+    ) -> (usize, Option<char>) {
+        for (at, &byte) in bytes.iter().enumerate() {
+            let character = char::from(byte);
+            if [d.field, d.repetition, d.component].contains(&character) {
+                return (at, Some(character));
             }
-            if !matches!(self.coding, Coding::Plain) && self.escapes(byte, d) {
+            if self.coding.is_encoded() && self.escapes(byte, d) {
                 continue;
             }
-            match &mut self.coding {
-                Coding::Plain => {
-                    if self.out.len() < MAX_TEXT {
-                        self.out.push(byte);
-                    }
-                    continue;
-                }
-                Coding::Base64 { bits, held, ended } => {
-                    let value = match byte {
-                        b'A'..=b'Z' => byte - b'A',
-                        b'a'..=b'z' => byte - b'a' + 26,
-                        b'0'..=b'9' => byte - b'0' + 52,
-                        b'+' | b'-' => 62,
-                        b'/' | b'_' => 63,
-                        b'=' => {
-                            *ended = true;
-                            continue;
-                        }
-                        _ => continue,
-                    };
-                    if *ended {
-                        continue;
-                    }
-                    *bits = (*bits << 6) | u32::from(value);
-                    *held += 6;
-                    if *held >= 8 {
-                        *held -= 8;
-                        let [.., decoded] = (*bits >> *held).to_be_bytes();
-                        *bits &= (1 << *held) - 1;
-                        self.out.push(decoded);
-                    }
-                }
-                Coding::Hex { high } => {
-                    let Some(digit) = char::from(byte).to_digit(16) else { continue };
-                    let digit = digit as u8;
-                    match high.take() {
-                        Some(high) => self.out.push(high << 4 | digit),
-                        None => *high = Some(digit),
-                    }
-                }
+            self.coding.decode(byte, MAX_TEXT, &mut self.out);
+            if self.out.len() == HEAD && !self.coding.is_encoded() {
+                self.look();
             }
-            if self.out.len() >= CHUNK && !self.flush(scope) {
-                return true;
+            if self.coding.is_encoded() && self.out.len() >= CHUNK {
+                self.flush(scope);
             }
         }
-        false
+        (bytes.len(), None)
+    }
+
+    /// Text without an encoding may have one after all, which its first characters tell.
+    fn look(&mut self) {
+        self.coding = match Written::of(&self.out, false) {
+            Some(Written::Base64) => Coding::base64(),
+            Some(Written::Hex) => Coding::hex(),
+            _ => return,
+        };
+        self.layer = self.coding.layer();
+        self.nested = Nested::new(&Media::Type { content_type: "", name: "" });
+        for byte in std::mem::take(&mut *self.out) {
+            self.coding.decode(byte, MAX_TEXT, &mut self.out);
+        }
     }
 
     /// Whether `byte` belongs to an escape sequence, which encoded data has none of its own.
@@ -245,8 +421,12 @@ impl Data {
         true
     }
 
-    /// Hands on what is decoded; false once nobody wants more.
-    fn flush(&mut self, scope: &mut Scope<'_>) -> bool {
+    /// Hands on what is decoded.
+    fn flush(&mut self, scope: &mut Scope<'_>) {
+        if !self.flushed {
+            self.flushed = true;
+            self.begun = magic::begins(&self.out);
+        }
         let hidden = self.skip.min(self.out.len() as u64);
         scope.skipped(hidden);
         if self.skip != Want::NOTHING.skip {
@@ -257,11 +437,10 @@ impl Data {
             self.skip = scope.within(self.layer, |scope| nested.data(wanted, scope)).skip;
         }
         self.out.clear();
-        self.skip != Want::NOTHING.skip
     }
 
     fn end(&mut self, complete: bool, syntax: &Syntax, scope: &mut Scope<'_>) {
-        if matches!(self.coding, Coding::Plain) {
+        if !self.coding.is_encoded() {
             let raw = std::mem::take(&mut self.out);
             let text = syntax.charset.decode(&raw, syntax.delimiters.escape_byte());
             self.out.extend_from_slice(syntax.undo(&text).as_bytes());

@@ -1,18 +1,24 @@
 //! Messages and the patients in them.
 
 use super::charset::Charset;
+use super::own::Own;
+use super::prose::Prose;
+use super::table::Columns;
 use super::value::{Delimiters, MAX_REPETITIONS, Syntax, Value, pieces};
+use super::{query, site, types};
 use crate::content::{Direction, Field, Mark, Scope, ServiceFacts};
 use crate::protocol::mllp::start::is_delimiter;
-use crate::rules::{Hl7Field, Hl7Subject, Hl7Type, Kind, RuleSet};
+use crate::rules::{Health, Hl7Field, Hl7Subject, Hl7Text, Hl7Type, Kind, RuleSet};
 use smallvec::SmallVec;
 
 /// Fields of one patient that are handed on; the rest of a record that repeats without end is not.
 const MAX_RECORD_FIELDS: u32 = 512;
 /// Fields of a segment that are looked at.
 const MAX_FIELDS: usize = 256;
-/// Query parameters that are put together (QPD-3).
-const MAX_PARAMETERS: usize = 32;
+/// Repetitions of a text, each of them a line.
+const MAX_LINES: usize = 4096;
+/// The event whose two patients are one person (chapter 3.3.24).
+const LINK: &str = "ADT^A24";
 
 /// The fields of a segment; 0 is its name. Most segments have fewer than are held inline.
 type Fields<'s> = SmallVec<[&'s str; 48]>;
@@ -27,18 +33,33 @@ pub struct Message {
     eventless: bool,
     /// An answer, which repeats the question.
     answer: bool,
-    /// The last segment name looked up, and whether rules name it: they come in runs.
-    known: ([u8; 3], bool),
+    /// The text was in UTF-16 and comes in UTF-8 now, whatever MSH-18 says.
+    unicode: bool,
+    /// The last segment name looked up: they come in runs.
+    known: Known,
+    /// What the rows of an answer hold.
+    columns: Columns,
     record: Option<Record>,
+}
+
+/// What the rules say of a segment name.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    name: [u8; 3],
+    wanted: bool,
+    health: Option<Health>,
 }
 
 /// The patient whose segments are being read.
 #[derive(Default)]
 struct Record {
-    marks: [bool; 3],
+    /// Kinds of health data that were noted, a bit each.
+    health: u8,
     query: bool,
     fields: u32,
     insured_is_patient: bool,
+    own: Own,
+    prose: Prose,
 }
 
 impl Message {
@@ -52,28 +73,52 @@ impl Message {
         self.delimiters.field = char::from(byte);
     }
 
+    /// The text is in UTF-8, whatever the header declares.
+    pub const fn is_unicode(&mut self) {
+        self.unicode = true;
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.record.as_ref().map_or(0, |r| r.own.memory() + r.prose.memory())
+    }
+
+    /// Whether the open record has nothing yet.
+    pub fn is_empty(&self) -> bool {
+        self.record.as_ref().is_some_and(|r| r.fields == 0)
+    }
+
+    fn look_up(&mut self, name: [u8; 3], rules: &RuleSet) -> Known {
+        if self.known.name != name {
+            let wanted = !rules.hl7v2.segment(name).is_empty()
+                || name.first() == Some(&b'Z')
+                || rules.hl7v2.text(name).is_some();
+            self.known = Known { name, wanted, health: rules.health.hl7v2(name) };
+        }
+        self.known
+    }
+
     /// Whether a segment has to be read. (Names as arrays of bytes: compared without a call, as this
     /// is done for every segment.)
     pub fn wants(&mut self, name: [u8; 3], rules: &RuleSet) -> bool {
         match name {
-            [b'M', b'S', b'H'] | [b'P', b'I', b'D'] => true,
+            [b'M', b'S', b'H'] | [b'P', b'I', b'D'] | [b'M', b'S', b'A'] | [b'R', b'D', b'F'] => {
+                true
+            }
             [b'E', b'V', b'N'] => self.eventless,
-            [b'Q', b'P', b'D'] | [b'Q', b'R', b'D'] | [b'Q', b'R', b'F'] => {
-                !self.answer && !rules.hl7v2.segment(name).is_empty()
+            [b'R', b'D', b'T'] => self.columns.is_telling(),
+            [b'Q', b'P', b'D'] | [b'Q', b'R', b'D'] | [b'Q', b'R', b'F'] | [b'V', b'T', b'Q'] => {
+                !self.answer
             }
             _ if self.record.is_none() => false,
-            _ => {
-                if self.known.0 != name {
-                    self.known = (name, !rules.hl7v2.segment(name).is_empty());
-                }
-                self.known.1
-            }
+            _ => self.look_up(name, rules).wanted,
         }
     }
 
     /// A segment begins: what its name alone says. It is not read yet.
     pub fn begins(&mut self, name: [u8; 3], scope: &mut Scope<'_>) {
         match name {
+            [b'P', b'I', b'D'] if self.record.is_some() && scope.operation() == LINK => {}
             // A header, the next patient, the end of a batch.
             [b'M', b'S', b'H']
             | [b'F', b'H', b'S']
@@ -81,29 +126,25 @@ impl Message {
             | [b'B', b'T', b'S']
             | [b'F', b'T', b'S']
             | [b'P', b'I', b'D']
-            | [b'Q', b'P', b'D'] => self.end(scope),
+            | [b'Q', b'P', b'D']
+            | [b'R', b'D', b'F']
+            | [b'R', b'D', b'T'] => self.end(scope),
             [b'M', b'S', b'A'] => {
                 self.answer = true;
                 scope.facts().acknowledged = Some(true);
             }
-            [b'D', b'G', b'1'] | [b'P', b'R', b'B'] | [b'A', b'L', b'1'] | [b'I', b'A', b'M'] => {
-                self.mark(0, Mark::Diagnosis, scope)
+            _ if self.record.is_some() => {
+                if let Some(health) = self.look_up(name, scope.rules).health
+                    && let Some(record) = &mut self.record
+                {
+                    let bit = 1 << health as u8;
+                    if record.health & bit == 0 {
+                        record.health |= bit;
+                        scope.mark(Mark::from(health));
+                    }
+                }
             }
-            [b'O', b'B', b'X'] => self.mark(1, Mark::Result, scope),
-            [b'R', b'X', b'A']
-            | [b'R', b'X', b'E']
-            | [b'R', b'X', b'O']
-            | [b'R', b'X', b'D']
-            | [b'R', b'X', b'G'] => self.mark(2, Mark::Medication, scope),
             _ => {}
-        }
-    }
-
-    fn mark(&mut self, slot: usize, mark: Mark, scope: &mut Scope<'_>) {
-        if let Some(seen) = self.record.as_mut().and_then(|r| r.marks.get_mut(slot))
-            && !std::mem::replace(seen, true)
-        {
-            scope.mark(mark);
         }
     }
 
@@ -113,16 +154,97 @@ impl Message {
         if &name == b"MSH" {
             return self.header(raw, scope);
         }
+        let rules = scope.rules;
+        let text_field = rules.hl7v2.text(name);
+        if let Some(field) = text_field
+            && !self.is_text(field, raw)
+        {
+            return;
+        }
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
         let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
         match &name {
             b"EVN" => self.event(fields.get(1).copied().unwrap_or(""), scope),
+            b"MSA" => self.acknowledgment(fields.get(1).copied().unwrap_or(""), scope),
             b"PID" => {
-                self.begin(scope);
+                if self.record.is_none() {
+                    self.begin(scope);
+                }
                 self.fields(name, &fields, scope);
             }
-            b"QPD" | b"QRD" | b"QRF" => self.query(name, &fields, scope),
-            _ => self.fields(name, &fields, scope),
+            b"QPD" | b"QRD" | b"QRF" | b"VTQ" => query::read(self, name, &fields, scope),
+            b"RDF" => {
+                let syntax = self.syntax();
+                self.columns.define(&syntax, &fields, scope);
+            }
+            b"RDT" => self.row(&fields, scope),
+            [b'Z', ..] => {
+                self.fields(name, &fields, scope);
+                let syntax = self.syntax();
+                if let Some(record) = &mut self.record {
+                    site::read(&syntax, &fields, &mut record.own, scope);
+                }
+            }
+            _ => {
+                self.fields(name, &fields, scope);
+                if let Some(field) = text_field {
+                    self.text(name, field, &fields, scope);
+                }
+            }
+        }
+    }
+
+    /// Whether the text field of a segment holds text, by its second field, before anything is
+    /// decoded: most results are numbers.
+    fn is_text(&self, field: &Hl7Text, raw: &[u8]) -> bool {
+        let mut pieces = raw.split(|b| *b == self.delimiters.field as u8);
+        let datatype = pieces.nth(2).unwrap_or(&[]).trim_ascii();
+        std::str::from_utf8(datatype).is_ok_and(|t| field.applies(t))
+    }
+
+    /// Free text: what a result is called may say what it is; all else is said in the text.
+    fn text(&mut self, name: [u8; 3], field: &Hl7Text, fields: &[&str], scope: &mut Scope<'_>) {
+        let syntax = self.syntax();
+        let Some(record) = &mut self.record else { return };
+        let raw = fields.get(usize::from(field.number)).copied().unwrap_or("");
+        if raw.is_empty() {
+            return;
+        }
+        if &name == b"OBX" {
+            let code = fields.get(3).copied().unwrap_or("");
+            for label in pieces(code, syntax.delimiters.component).take(2) {
+                site::labelled(&syntax, &field.field, label, raw, &mut record.own, scope);
+            }
+        }
+        for repetition in pieces(raw, syntax.delimiters.repetition).take(MAX_LINES) {
+            for line in syntax.undo(repetition).split(['\n', '\r']) {
+                record.prose.line(&field.field, line, &mut record.own, scope);
+            }
+        }
+    }
+
+    /// A row of an answer.
+    fn row(&mut self, fields: &[&str], scope: &mut Scope<'_>) {
+        let (rules, syntax) = (scope.rules, self.syntax());
+        self.begin(scope);
+        let columns = std::mem::take(&mut self.columns);
+        columns.row(&syntax, fields, scope, &mut |segment, number, raw, scope| {
+            for (_, field) in rules.hl7v2.segment(segment).iter().filter(|(n, _)| *n == number) {
+                self.emit(&syntax, field, false, raw, rules, scope);
+            }
+        });
+        self.columns = columns;
+        self.end(scope);
+    }
+
+    /// A record that is a question.
+    pub fn ask(&mut self, scope: &mut Scope<'_>) {
+        if self.record.is_none() {
+            self.begin(scope);
+            if let Some(record) = &mut self.record {
+                record.query = true;
+            }
+            scope.mark(Mark::Query);
         }
     }
 
@@ -136,7 +258,8 @@ impl Message {
 
     /// The patient's last segment has been read.
     pub fn end(&mut self, scope: &mut Scope<'_>) {
-        if self.record.take().is_some() {
+        if let Some(mut record) = self.record.take() {
+            record.prose.hand_on(&mut record.own, scope);
             scope.end();
         }
     }
@@ -155,8 +278,11 @@ impl Message {
         };
         let country = ascii(undecoded.nth(14));
         let declared = ascii(undecoded.next());
-        self.charset =
-            Charset::declared(declared.split(self.delimiters.repetition)).or_of_country(&country);
+        self.charset = if self.unicode {
+            Charset::UNICODE
+        } else {
+            Charset::declared(declared.split(self.delimiters.repetition)).or_of_country(&country)
+        };
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
         let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
         // MSH-1 is the separator itself: MSH-n is the piece before n.
@@ -172,13 +298,23 @@ impl Message {
         let code = kind.next().map(str::trim).filter(|c| is_code(c, 3)).unwrap_or("");
         let event = kind.next().map(str::trim).filter(|c| is_code(c, 4)).unwrap_or("");
         self.eventless = event.is_empty() && !code.is_empty() && code != "ACK";
+        let eventless = self.eventless;
         let operation = if event.is_empty() { code.to_owned() } else { format!("{code}^{event}") };
         scope.set_operation(&operation);
+
+        self.columns = Columns::default();
+        if !eventless {
+            scope.message(types::label(code, event));
+        }
 
         let answer = code == "ACK" || scope.direction() == Direction::ServerToClient;
         let facts = scope.facts();
         if code != "ACK" || facts.message_types.is_empty() {
             ServiceFacts::add(&mut facts.message_types, &operation);
+        }
+        if !eventless {
+            let counted = if code == "ACK" { code } else { &operation };
+            ServiceFacts::count(&mut facts.messages, counted);
         }
         // The facts are the client's view: an answer has sender and receiver the other way round.
         if !answer || facts.sending_application.is_none() && facts.sending_facility.is_none() {
@@ -194,6 +330,14 @@ impl Message {
         }
     }
 
+    /// MSA-1 (table 0008).
+    fn acknowledgment(&self, code: &str, scope: &mut Scope<'_>) {
+        let code = code.split(self.delimiters.component).next().unwrap_or("").trim();
+        if matches!(code, "AA" | "AE" | "AR" | "CA" | "CE" | "CR") {
+            ServiceFacts::count(&mut scope.facts().acknowledgments, code);
+        }
+    }
+
     /// HD: the namespace, or the universal id.
     fn namespace<'t>(&self, field: &'t str) -> &'t str {
         field
@@ -205,8 +349,11 @@ impl Message {
     fn event(&mut self, event: &str, scope: &mut Scope<'_>) {
         if is_code(event.trim(), 4) && !event.trim().is_empty() {
             let operation = format!("{}^{}", scope.operation(), event.trim());
+            scope.message(types::label(scope.operation(), event.trim()));
             scope.set_operation(&operation);
-            ServiceFacts::add(&mut scope.facts().message_types, &operation);
+            let facts = scope.facts();
+            ServiceFacts::add(&mut facts.message_types, &operation);
+            ServiceFacts::count(&mut facts.messages, &operation);
         }
         self.eventless = false;
     }
@@ -219,7 +366,7 @@ impl Message {
     }
 
     /// Hands on what the rules name in a segment of the open record.
-    fn fields(&mut self, name: [u8; 3], fields: &[&str], scope: &mut Scope<'_>) {
+    pub fn fields(&mut self, name: [u8; 3], fields: &[&str], scope: &mut Scope<'_>) {
         let rules = scope.rules;
         let relation = |n: usize| {
             let code = fields.get(n).copied().unwrap_or("");
@@ -230,6 +377,7 @@ impl Message {
         let own = match &name {
             b"NK1" => relation(3),
             b"GT1" => relation(11),
+            b"CON" => relation(25),
             b"IN1" => {
                 let own = relation(17);
                 if let Some(record) = &mut self.record {
@@ -254,7 +402,7 @@ impl Message {
     }
 
     /// Hands on one repetition.
-    fn emit(
+    pub fn emit(
         &mut self,
         syntax: &Syntax,
         field: &Hl7Field,
@@ -272,97 +420,12 @@ impl Message {
             }
             if record.fields < MAX_RECORD_FIELDS {
                 record.fields += 1;
+                record.own.note(kind, value.text);
                 let found = Field::declared(&field.rule, value.text);
                 scope.field(found.with_kind(kind).with_issuer(value.issuer));
             }
         });
     }
-
-    // --- queries -----------------------------------------------------------------------------
-
-    /// QPD (chapter 5.4.2) and QRD/QRF: what is asked may name a person.
-    fn query(&mut self, name: [u8; 3], fields: &[&str], scope: &mut Scope<'_>) {
-        let rules = scope.rules;
-        let syntax = self.syntax();
-        let parameters = fields.get(3).copied().unwrap_or("");
-        if &name == b"QPD" && parameters.trim_start().starts_with('@') {
-            return self.parameters(&syntax, parameters, scope);
-        }
-        let asks = rules.hl7v2.segment(name).iter().any(|(number, field)| {
-            let raw = fields.get(usize::from(*number)).copied().unwrap_or("");
-            field.applies(fields.get(1).copied().unwrap_or(""))
-                && raw.split(syntax.delimiters.repetition).any(|r| syntax.says_something(field, r))
-        });
-        if asks {
-            self.ask(scope);
-            self.fields(name, fields, scope);
-        }
-        if &name == b"QPD" || self.record.as_ref().is_some_and(|r| r.fields == 0) {
-            self.end(scope);
-        }
-    }
-
-    fn ask(&mut self, scope: &mut Scope<'_>) {
-        if self.record.is_none() {
-            self.begin(scope);
-            if let Some(record) = &mut self.record {
-                record.query = true;
-            }
-            scope.mark(Mark::Query);
-        }
-    }
-
-    /// QIP, `@PID.5.1^SMITH`: puts the parts of each field together and reads it as such.
-    fn parameters(&mut self, syntax: &Syntax, raw: &str, scope: &mut Scope<'_>) {
-        let rules = scope.rules;
-        let d = &syntax.delimiters;
-        let mut asked: Vec<([u8; 3], u16, Vec<&str>)> = Vec::new();
-        for parameter in raw.split(d.repetition).take(MAX_PARAMETERS) {
-            let Some((target, value)) = parameter.split_once(d.component) else { continue };
-            let Some((segment, number, component)) = target_of(target) else { continue };
-            let known = asked.iter().position(|(s, n, _)| *s == segment && *n == number);
-            let at = known.unwrap_or_else(|| {
-                asked.push((segment, number, Vec::new()));
-                asked.len() - 1
-            });
-            let Some((_, _, parts)) = asked.get_mut(at) else { continue };
-            if parts.len() < component {
-                parts.resize(component, "");
-            }
-            if let Some(slot) = parts.get_mut(component - 1) {
-                *slot = value.split(d.component).next().unwrap_or("");
-            }
-        }
-        for (segment, number, parts) in asked {
-            let whole = parts.join(d.component.encode_utf8(&mut [0; 4]));
-            for (n, field) in rules.hl7v2.segment(segment) {
-                if *n == number && syntax.says_something(field, &whole) {
-                    self.ask(scope);
-                    self.emit(syntax, field, true, &whole, rules, scope);
-                }
-            }
-        }
-        self.end(scope);
-    }
-}
-
-impl Syntax {
-    fn says_something(&self, field: &Hl7Field, raw: &str) -> bool {
-        let mut found = false;
-        self.read(field.datatype, field.rule.kind, raw, &mut |_| found = true);
-        found
-    }
-}
-
-/// `@PID.5.1`, also written with dashes: segment, field and component.
-fn target_of(target: &str) -> Option<([u8; 3], u16, usize)> {
-    /// Components a parameter may name.
-    const MAX_COMPONENT: usize = 16;
-    let mut parts = target.trim().trim_start_matches('@').split(['.', '-']);
-    let segment = parts.next()?.as_bytes().try_into().ok()?;
-    let number = parts.next()?.parse().ok()?;
-    let component = parts.next().map_or(Some(1), |c| c.parse().ok())?;
-    (1..=MAX_COMPONENT).contains(&component).then_some((segment, number, component))
 }
 
 /// Message codes and trigger events, so that no other text is taken for one.

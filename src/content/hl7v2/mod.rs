@@ -7,6 +7,12 @@
 pub(in crate::content) mod charset;
 mod embedded;
 mod message;
+mod own;
+mod prose;
+mod query;
+mod site;
+mod table;
+pub mod types;
 pub(in crate::content) mod value;
 mod xml;
 
@@ -17,6 +23,7 @@ use super::{Document, Format, Media, Reason, Scope, Want};
 use crate::protocol::mllp::start::{Header, header, is_delimiter};
 use crate::rules::{Hl7Field, Kind};
 use embedded::Embedded;
+use encoding_rs::{Decoder, UTF_16BE, UTF_16LE};
 use memchr::memchr2;
 use message::Message;
 pub use xml::Xml;
@@ -24,6 +31,8 @@ use zeroize::Zeroizing;
 
 /// Longest segment that is read whole, bytes. What stands beyond is passed over and counted.
 pub const MAX_SEGMENT: usize = 64 << 10;
+/// Bytes of UTF-16 decoded at once.
+const MAX_WIDE: usize = 4 << 10;
 
 /// The format.
 pub struct Er7;
@@ -84,6 +93,20 @@ struct Er7Document {
     cut: bool,
     /// The current segment may hold a document.
     embedded: Option<Embedded>,
+    width: Width,
+}
+
+/// How wide the letters are.
+#[derive(Default)]
+enum Width {
+    /// The first byte, if that has come.
+    #[default]
+    Unknown,
+    First(u8),
+    /// One byte, or several in a set that contains ASCII.
+    Narrow,
+    /// UTF-16: what comes is decoded first.
+    Wide(Box<Decoder>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -97,13 +120,20 @@ enum State {
 
 impl Document for Er7Document {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            rest = match self.state {
-                State::Head => self.head(rest, scope),
-                State::Body => self.body(rest, scope),
-            };
+        let Some((&byte, tail)) = bytes.split_first() else { return Want::ALL };
+        match (&self.width, tail.first()) {
+            (Width::Unknown, None) => {
+                self.width = Width::First(byte);
+                return Want::ALL;
+            }
+            (Width::Unknown, Some(&next)) => self.measure([byte, next]),
+            (&Width::First(first), _) => {
+                self.measure([first, byte]);
+                self.text(&[first], scope);
+            }
+            (Width::Narrow | Width::Wide(_), _) => {}
         }
+        self.text(bytes, scope);
         Want::ALL
     }
 
@@ -118,20 +148,63 @@ impl Document for Er7Document {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
         if self.head_len > 0 {
             self.decide(scope);
         }
+        self.trailer();
         self.finish(scope);
+        self.close_embedded(complete, scope);
         self.message.end(scope);
     }
 
     fn memory(&self) -> usize {
-        self.segment.capacity() + self.embedded.as_ref().map_or(0, Embedded::memory)
+        self.segment.capacity()
+            + self.message.memory()
+            + self.embedded.as_ref().map_or(0, Embedded::memory)
     }
 }
 
 impl Er7Document {
+    /// Tells UTF-16 by its first bytes: a byte order mark, or the first letter of a segment.
+    fn measure(&mut self, first: [u8; 2]) {
+        let set = match first {
+            [0xFF, 0xFE] | [b'A'..=b'Z', 0] => UTF_16LE,
+            [0xFE, 0xFF] | [0, b'A'..=b'Z'] => UTF_16BE,
+            _ => {
+                self.width = Width::Narrow;
+                return;
+            }
+        };
+        self.width = Width::Wide(Box::new(set.new_decoder_with_bom_removal()));
+        self.message.is_unicode();
+    }
+
+    fn text(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
+        let Width::Wide(mut decoder) = std::mem::replace(&mut self.width, Width::Narrow) else {
+            return self.lines(bytes, scope);
+        };
+        let mut text = Zeroizing::new(String::new());
+        for piece in bytes.chunks(MAX_WIDE) {
+            text.clear();
+            text.reserve(decoder.max_utf8_buffer_length(piece.len()).unwrap_or(0));
+            // The buffer is as large as it can become.
+            let _ = decoder.decode_to_string(piece, &mut text, false);
+            self.lines(text.as_bytes(), scope);
+        }
+        self.width = Width::Wide(decoder);
+    }
+
+    fn lines(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            rest = match self.state {
+                State::Head => self.head(rest, scope),
+                State::Body => self.body(rest, scope),
+            };
+        }
+    }
+
     /// Collects the first four bytes of a line and decides what it is.
     fn head<'b>(&mut self, bytes: &'b [u8], scope: &mut Scope<'_>) -> &'b [u8] {
         let mut rest = bytes;
@@ -178,22 +251,27 @@ impl Er7Document {
         };
         if !(named && len >= 3 && separated) {
             let head = head.get(..len).unwrap_or(&[]);
+            self.embed(head, scope);
             if self.keep {
                 self.collect(b" ");
                 self.collect(head);
             }
-            self.embed(head, scope);
             return;
         }
         self.finish(scope);
+        let results = matches!(name, [b'O', b'B', b'X']);
+        match &mut self.embedded {
+            // A document may go on in the next result.
+            Some(embedded) if results => embedded.begin(),
+            Some(_) => self.close_embedded(true, scope),
+            None if results => self.embedded = Some(Embedded::new()),
+            None => {}
+        }
         self.message.begins(name, scope);
         if heading {
             self.message.set_field_separator(separator);
         }
         self.keep = self.message.wants(name, scope.rules);
-        if matches!(name, [b'O', b'B', b'X']) {
-            self.embedded = Some(Embedded::new());
-        }
         if self.keep {
             self.collect(head.get(..len).unwrap_or(&[]));
         }
@@ -204,22 +282,23 @@ impl Er7Document {
         let end = memchr2(b'\r', b'\n', bytes);
         let (line, rest) =
             bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or((bytes, &[]));
+        self.embed(line, scope);
         if self.keep {
             self.collect(line);
         }
-        self.embed(line, scope);
         if end.is_some() {
             self.state = State::Head;
         }
         rest
     }
 
-    /// Reads a document in the current segment.
+    /// Reads a document in the current segment, which then is of no other interest.
     fn embed(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
         if let Some(embedded) = &mut self.embedded {
             embedded.data(bytes, &self.message.syntax(), scope);
-            if embedded.is_done() {
-                self.embedded = None;
+            if embedded.is_document() && std::mem::take(&mut self.keep) {
+                self.segment.clear();
+                self.cut = false;
             }
         }
     }
@@ -236,9 +315,23 @@ impl Er7Document {
         self.segment.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
+    /// The hybrid lower layer protocol writes length and checksum behind the last segment, eight digits
+    /// on a line of their own.
+    fn trailer(&mut self) {
+        if let Some((text, [b' ', digits @ ..])) =
+            self.segment.len().checked_sub(9).and_then(|at| self.segment.split_at_checked(at))
+            && digits.iter().all(u8::is_ascii_digit)
+        {
+            let len = text.len();
+            self.segment.truncate(len);
+        }
+    }
+
     /// The segment that was collected is complete.
     fn finish(&mut self, scope: &mut Scope<'_>) {
-        self.close_embedded(true, scope);
+        if let Some(embedded) = &mut self.embedded {
+            embedded.end_segment(&self.message.syntax(), scope);
+        }
         if std::mem::take(&mut self.keep) {
             let segment = std::mem::take(&mut self.segment);
             self.message.segment(&segment, scope);

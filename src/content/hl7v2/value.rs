@@ -285,7 +285,7 @@ impl Syntax {
                 ("X", hex) => Meaning::Bytes(hex_bytes(hex)?),
                 (".", command) => {
                     let known = ["br", "sp", "fi", "nf", "in", "ti", "sk", "ce"];
-                    known.iter().any(|k| command.starts_with(k)).then_some(Meaning::Char(' '))?
+                    known.iter().any(|k| command.starts_with(k)).then_some(Meaning::Char('\n'))?
                 }
                 ("C" | "M", hex) => hex_bytes(hex).map(|_| Meaning::Nothing)?,
                 ("Z", local) => {

@@ -3,7 +3,7 @@
 pub mod tokens;
 
 use super::tree::Tree;
-use super::{Document, Format, Media, Reason, Scope, Want, media};
+use super::{Document, Format, Media, Nested, Reason, Scope, Want, media, transfer};
 use tokens::{Fault, Receiver, Tokens};
 
 /// JSON, and rows of it (NDJSON).
@@ -27,6 +27,13 @@ impl Format for Json {
         }
     }
 
+    fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
+        // One line is one record: it need not wait for the next.
+        let names = ["ndjson", "jsonl", "jsonlines", "seq"];
+        let declared = names.iter().any(|name| media::says(media, name, &[]));
+        declared && matches!(head.trim_ascii_start(), [b'{' | b'[' | 0x1e, ..])
+    }
+
     fn is_text(&self) -> bool {
         true
     }
@@ -36,6 +43,7 @@ impl Format for Json {
             tokens: Tokens::default(),
             tree: Tree::new("json"),
             path: media::path(media),
+            inner: None,
         })
     }
 }
@@ -45,11 +53,40 @@ struct JsonDocument {
     tree: Tree,
     /// Where it was asked for, until it is known what that says.
     path: Option<Box<str>>,
+    /// The document in a string that is being read.
+    inner: Option<Nested>,
 }
 
 struct Reader<'a, 'b> {
     tree: &'a mut Tree,
+    inner: &'a mut Option<Nested>,
     scope: &'a mut Scope<'b>,
+}
+
+/// Base64 of what documents begin with: `%PDF-`, ZIP, gzip, `<?xml`, `MSH|`, JPEG, PNG, `{\rt`,
+/// `<!DO`, `<htm`, `<Cli`, and JSON with a key (`{"`), but for tokens, whose first key is `alg` or `typ`.
+const BASE64: [&[u8]; 12] = [
+    b"JVBERi0", b"UEsDBB", b"H4sIA", b"PD94bW", b"TVNIf", b"/9j/4", b"iVBORw0", b"e1xydG",
+    b"PCFET0", b"PGh0bW", b"PENsaW", b"eyJ",
+];
+const TOKENS: [&[u8]; 2] = [b"eyJhbGci", b"eyJ0eXAi"];
+
+/// How a string that begins like this is read.
+fn inner(front: &[u8]) -> Option<Nested> {
+    let text = front.trim_ascii_start();
+    let document = match text {
+        [b'{', next, ..] => matches!(next, b'"' | b' ' | b'\n' | b'\r' | b'\\'),
+        [b'[', next, ..] => matches!(next, b'{' | b'[' | b' ' | b'\n' | b'\r'),
+        [b'<', next, ..] => next.is_ascii_alphabetic() || matches!(next, b'?' | b'!'),
+        [b'M', b'S', b'H', b'|', ..] => true,
+        _ => false,
+    };
+    if document {
+        return Some(Nested::new(&Media::Unknown));
+    }
+    let base64 =
+        BASE64.iter().any(|b| text.starts_with(b)) && !TOKENS.iter().any(|t| text.starts_with(t));
+    base64.then(|| transfer::undo("base64", &Media::Unknown))
 }
 
 impl Receiver for Reader<'_, '_> {
@@ -71,6 +108,25 @@ impl Receiver for Reader<'_, '_> {
     fn passed(&mut self) {
         self.tree.passed();
     }
+    fn null(&mut self) {
+        self.tree.null();
+    }
+    fn inner_begin(&mut self, front: &[u8]) -> bool {
+        *self.inner = inner(front);
+        self.inner.is_some()
+    }
+    fn inner(&mut self, bytes: &[u8]) {
+        if let Some(inner) = self.inner
+            && inner.data(bytes, self.scope) == Want::NOTHING
+        {
+            *self.inner = None;
+        }
+    }
+    fn inner_end(&mut self) {
+        if let Some(mut inner) = self.inner.take() {
+            inner.end(true, self.scope);
+        }
+    }
 }
 
 impl Document for JsonDocument {
@@ -78,7 +134,7 @@ impl Document for JsonDocument {
         if let Some(path) = self.path.take() {
             self.tree.around = media::about(&path, scope);
         }
-        let mut reader = Reader { tree: &mut self.tree, scope };
+        let mut reader = Reader { tree: &mut self.tree, inner: &mut self.inner, scope };
         match self.tokens.read(bytes, &mut reader) {
             Ok(()) => Want::ALL,
             Err(fault) => {
@@ -92,13 +148,17 @@ impl Document for JsonDocument {
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
-        let mut reader = Reader { tree: &mut self.tree, scope };
+        let mut reader = Reader { tree: &mut self.tree, inner: &mut self.inner, scope };
         self.tokens.finish(&mut reader);
+        if let Some(mut inner) = self.inner.take() {
+            inner.end(false, scope);
+        }
         self.tree.finish(scope);
     }
 
     fn memory(&self) -> usize {
-        self.tokens.memory() + self.tree.memory()
+        let inner = self.inner.as_ref().map_or(0, Nested::memory);
+        self.tokens.memory() + self.tree.memory() + inner
     }
 }
 

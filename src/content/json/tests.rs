@@ -136,3 +136,146 @@ fn any_cut_and_any_broken_byte() {
 }
 
 use super::tokens;
+
+/// Columns first, rows of cells below: as databases and data frames write tables.
+#[test]
+fn tables() {
+    let rows = [
+        "http>json:~json [PatientContext] [Diagnosis] patient_id=77 name=Jane Roe birth_date=1970-01-31",
+        "http>json:~json [PatientContext] [Diagnosis] patient_id=78 name=Max Li birth_date=1980-02-01",
+    ];
+    for text in [
+        // Trino, InfluxDB, pandas (`split`), Elasticsearch SQL.
+        r#"{"columns":["mrn","patient_name","dob","diagnosis"],"rows":[[77,"Jane Roe","1970-01-31","I10"],["78","Max Li","1980-02-01",null]]}"#,
+        r#"{"results":[{"series":[{"name":"visits","columns":["time","mrn","patient_name","dob","diagnosis"],"values":[[1,77,"Jane Roe","1970-01-31","I10"],[2,78,"Max Li","1980-02-01",null]]}]}]}"#,
+        r#"{"columns":[{"name":"mrn","type":"text"},{"name":"x"},{"name":"patient_name","type":"text"},{"type":"date","name":"p.dob"},{"name":"diagnosis"}],
+            "rows":[["77",{"a":["b"]},"Jane Roe","1970-01-31","I10"],["78",["mrn","dob"],"Max Li","1980-02-01","I11"]]}"#,
+        // BigQuery, Google's visualisation format.
+        r#"{"kind":"x","schema":{"fields":[{"name":"mrn","type":"STRING"},{"name":"patient_name"},{"name":"dob"},{"name":"diagnosis"}]},
+            "rows":[{"f":[{"v":"77"},{"v":"Jane Roe"},{"v":"1970-01-31"},{"v":null}]},{"f":[{"v":"78"},{"v":"Max Li"},{"v":"1980-02-01"},{"v":"I10"}]}]}"#,
+        r#"{"table":{"cols":[{"id":"A","label":"mrn"},{"id":"B","label":"patient_name"},{"id":"C","label":"dob"},{"id":"D","label":"diagnosis"}],
+            "rows":[{"c":[{"v":77,"f":"77.0"},{"v":"Jane Roe"},{"v":"1970-01-31"},null]},{"c":[{"v":78},{"v":"Max Li"},{"v":"1980-02-01"},{}]}]}}"#,
+        // Google Sheets: the first row names the columns.
+        r#"{"range":"A1:D3","values":[["MRN","Patient name","Date of birth","Diagnosis"],["77","Jane Roe","1970-01-31",""],["78","Max Li","1980-02-01"]]}"#,
+        r#"[["mrn","patient_name","dob","diagnosis"],[77,"Jane Roe","1970-01-31",true],[78,"Max Li","1980-02-01"]]"#,
+    ] {
+        assert_eq!(json(text), rows, "{text}");
+    }
+    let plain = [
+        "http>json:~json [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31",
+        "http>json:~json [PatientContext] patient_id=78 name=Max Li birth_date=1980-02-01",
+    ];
+    for text in [
+        // Lists beside each other; pandas (`columns`).
+        r#"{"mrn":[77,78],"patient_name":["Jane Roe","Max Li"],"dob":["1970-01-31","1980-02-01"]}"#,
+        r#"{"mrn":{"0":"77","1":"78"},"patient_name":{"0":"Jane Roe","1":"Max Li"},"dob":{"0":"1970-01-31","1":"1980-02-01"}}"#,
+    ] {
+        assert_eq!(json(text), plain, "{text}");
+    }
+    let holes = r#"{"mrn":[77,78,79],"patient_name":["A B",null,"C D"],"dob":[null,"1980-02-01","1981-02-01"]}"#;
+    assert_eq!(
+        json(holes),
+        [
+            "http>json:~json [PatientContext] patient_id=77 name=A B",
+            "http>json:~json [PatientContext] patient_id=78 birth_date=1980-02-01",
+            "http>json:~json [PatientContext] patient_id=79 name=C D birth_date=1981-02-01",
+        ]
+    );
+    // Tables of something else, and lists of lists that are no tables.
+    for text in [
+        r#"{"columns":["sku","name","price"],"rows":[["1","Lamp","5"]]}"#,
+        r#"{"type":"Polygon","coordinates":[[[1.5,2.5],[3.5,4.5]]]}"#,
+        r#"{"columns":["user","email","name"],"rows":[["a","a@b.c","A B"]]}"#,
+    ] {
+        assert_eq!(json(text), Vec::<String>::new(), "{text}");
+    }
+    let nested = r#"[[{"patient_name":"Jane Roe","mrn":77}],[{"patient_name":"Max Li","mrn":78}]]"#;
+    assert_eq!(json(nested).len(), 2);
+}
+
+#[test]
+fn values_in_wrappers() {
+    let line = "http>json:~json [PatientContext] name=Jane Roe patient_id=77 birth_date=1970-01-31";
+    for text in [
+        // MongoDB, Firestore, DynamoDB, milliseconds and ASP.NET's dates.
+        r#"{"_id":{"$oid":"507f1f77bcf86cd799439011"},"patient_name":"Jane Roe","mrn":{"$numberLong":"77"},"dob":{"$date":"1970-01-31"}}"#,
+        r#"{"patient_name":"Jane Roe","mrn":77,"dob":{"$date":{"$numberLong":"318211200000"}}}"#,
+        r#"{"documents":[{"name":"projects/x/documents/y","fields":{"patient_name":{"stringValue":"Jane Roe"},"mrn":{"integerValue":"77"},"dob":{"timestampValue":"1970-01-31"}}}]}"#,
+        r#"{"Items":[{"patient_name":{"S":"Jane Roe"},"mrn":{"N":"77"},"dob":{"S":"1970-01-31"}}]}"#,
+        r#"{"patient_name":"Jane Roe","mrn":77,"dob":"/Date(318211200000+0100)/"}"#,
+        r#"{"patient_name":"Jane Roe","mrn":77,"dob":2600000}"#,
+        r#"{"patient_name":"Jane Roe","mrn":77,"birthDate":{"year":1970,"month":1,"day":31}}"#,
+        r#"{"patient_name":"Jane Roe","mrn":77,"dob_day":"31","dob_month":"January","dob_year":"1970"}"#,
+        // Names and values as data.
+        r#"{"form":"x","answers":[{"question":"Patient name","answer":"Jane Roe"},{"question":"MRN","answer":77},{"question":"Date of birth","answer":"1970-01-31"},{"question":"Pain?","answer":"no"}]}"#,
+        r#"[[{"name":"patient_name","value":"Jane Roe"},{"name":"mrn","value":"77"},{"name":"dob","value":"1970-01-31"}]]"#,
+    ] {
+        // Seven digits may be anything.
+        let expected = match text {
+            _ if text.contains(":2600000}") => line.replace("1970-01-31", "2600000"),
+            _ if text.contains("318211200000") => line.replace("1970-01-31", "1980-02-01"),
+            _ => line.to_owned(),
+        };
+        assert_eq!(json(text), [expected], "{text}");
+    }
+    let typed =
+        r#"{"data":{"node":{"__typename":"Patient","name":"Jane Roe","born":"1970-01-31"}}}"#;
+    assert_eq!(
+        json(typed),
+        ["http>json:~json [PatientContext] name=Jane Roe birth_date=1970-01-31"]
+    );
+    let hit = r#"{"hits":{"hits":[{"_index":"patients","_source":{"name":"Jane Roe","born":"1970-01-31"}}]}}"#;
+    assert_eq!(json(hit), ["http>json:~json [PatientContext] name=Jane Roe birth_date=1970-01-31"]);
+    assert!(
+        json(r#"{"name":"A","birthDate":{"year":1970}}"#).iter().all(|l| !l.contains("birth_date"))
+    );
+}
+
+/// Documents in strings: JSON in JSON, XML, messages, and files in base64.
+#[test]
+fn documents_in_strings() {
+    use base64::Engine;
+    let base64 = |text: &[u8]| base64::engine::general_purpose::STANDARD.encode(text);
+    let row = "~json [PatientContext] name=Jörg \"J\" Roe patient_id=77";
+    let inner = r#"{"patient_name":"J\u00f6rg \"J\" Roe","mrn":"77"}"#;
+    let string = |text: &str| serde_json::to_string(text).expect("a string");
+    let twice = format!(r#"{{"level":"info","message":{}}}"#, string(inner));
+    assert_eq!(json(&twice), [format!("http>json>json:{row}")]);
+    // In JSON in JSON in JSON.
+    let thrice = format!(r#"{{"x":[{}]}}"#, string(&twice));
+    assert_eq!(json(&thrice), [format!("http>json>json>json:{row}")]);
+    let coded = format!(r#"{{"resourceType":"Binary","data":"{}"}}"#, base64(inner.as_bytes()));
+    assert_eq!(json(&coded), [format!("http>json>base64>json:{row}")]);
+    let xml =
+        "<?xml version=\"1.0\"?><p><mrn>77</mrn><name>Jane Roe</name><dob>1970-01-31</dob></p>";
+    let got = json(&format!(r#"{{"payload":{},"mrn":"5","patient_name":"A B"}}"#, string(xml)));
+    assert_eq!(
+        got,
+        [
+            "http>json>xml:~xml [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31",
+            "http>json:~json [PatientContext] patient_id=5 name=A B",
+        ]
+    );
+    let message =
+        "MSH|^~\\&|A|B|C|D|20260301||ADT^A01|1|P|2.5\rPID|1||H-77^^^X^MR||Roe^Jane||19700131|F\r";
+    let hl7 = json(&format!(r#"{{"hl7":{}}}"#, string(message)));
+    assert!(matches!(&*hl7, [one] if one.contains("name=Roe^Jane")), "{hl7:?}");
+    let pdf = include_bytes!("../../../fixtures/pdf/reportlab.pdf");
+    let got = json(&format!(r#"{{"content":[{{"attachment":{{"data":"{}"}}}}]}}"#, base64(pdf)));
+    assert!(
+        got.iter().any(|l| l.starts_with("http>json>base64>pdf:") && l.contains("Shane Compton"))
+    );
+    // Strings that only begin so, tokens, and broken ones.
+    for text in [
+        r#"{"a":"{\"b\":1","c":"<b>bold","d":"eyJhbGciOiJub25lIn0.eyJtcm4iOiI3In0.x","e":"Mixed","f":"{","g":"\u007b\"mrn\":7"}"#,
+        r#"{"a":"JVBERi0xLjQK","b":"/9j/4AAQSkZJRg==","c":"Hello","d":"\n\n","e":"{{name}} has \"x\""}"#,
+    ] {
+        assert_eq!(json(text), Vec::<String>::new(), "{text}");
+    }
+    // Strings in strings to any depth.
+    let mut deep = inner.to_owned();
+    for _ in 0..12 {
+        deep = format!(r#"{{"a":{}}}"#, string(&deep));
+    }
+    assert!(json(&deep).is_empty());
+}

@@ -12,6 +12,9 @@ pub const MAX_NESTING: usize = 128;
 /// Longest key that is looked at, bytes.
 pub const MAX_KEY: usize = 128;
 
+/// How much of a string tells whether it is a document of its own, bytes.
+pub const FRONT: usize = 8;
+
 /// Longest value that is kept, bytes; a longer one identifies nobody by itself.
 pub const MAX_VALUE: usize = 1024;
 
@@ -29,6 +32,16 @@ pub trait Receiver {
     fn value(&mut self, text: &str);
     /// A value that is neither wanted nor `null`.
     fn passed(&mut self);
+    /// `null`.
+    fn null(&mut self);
+    /// An unwanted string begins with `front`, escapes undone: whether it is read as a document of
+    /// its own. If so, its bytes follow by [`Receiver::inner`], `front` first, up to
+    /// [`Receiver::inner_end`].
+    fn inner_begin(&mut self, front: &[u8]) -> bool;
+    /// The next bytes of a document in a string.
+    fn inner(&mut self, bytes: &[u8]);
+    /// The string has ended.
+    fn inner_end(&mut self);
 }
 
 /// Why a text cannot be read on.
@@ -75,6 +88,9 @@ enum Mode {
 enum Use {
     Key,
     Value,
+    /// Its first bytes tell whether it is a document.
+    Front,
+    Inner,
     Nothing,
 }
 
@@ -100,7 +116,7 @@ impl Tokens {
                 Mode::Text(of) => bytes = self.text(bytes, of, to),
                 Mode::Word { wanted } => bytes = self.word(bytes, wanted, to),
                 _ => {
-                    if self.escape(byte)? {
+                    if self.escape(byte, to)? {
                         bytes = rest;
                     }
                 }
@@ -122,7 +138,7 @@ impl Tokens {
             b'"' if self.at_key => self.mode = Mode::Text(Use::Key),
             b'"' => {
                 let wanted = to.wants();
-                self.mode = Mode::Text(if wanted { Use::Value } else { Use::Nothing });
+                self.mode = Mode::Text(if wanted { Use::Value } else { Use::Front });
             }
             b',' => self.at_key = self.in_object(),
             b':' => self.at_key = false,
@@ -166,13 +182,22 @@ impl Tokens {
 
     /// Reads on in a string, up to its end or the next escape.
     fn text<'a>(&mut self, bytes: &'a [u8], of: Use, to: &mut impl Receiver) -> &'a [u8] {
+        if of == Use::Front {
+            return self.front(bytes, to);
+        }
         let Some(at) = memchr2(b'"', b'\\', bytes) else {
-            self.hold(bytes, of);
+            match of {
+                Use::Inner => to.inner(bytes),
+                _ => self.hold(bytes, of),
+            }
             return &[];
         };
         let (run, rest) = bytes.split_at(at);
         let escape = rest.first() == Some(&b'\\');
         let rest = rest.get(1..).unwrap_or_default();
+        if of == Use::Inner {
+            to.inner(run);
+        }
         if escape {
             self.hold(run, of);
             self.mode = Mode::Escape(of);
@@ -181,6 +206,10 @@ impl Tokens {
         self.mode = Mode::Between;
         match of {
             Use::Nothing => to.passed(),
+            Use::Inner => {
+                to.inner_end();
+                to.passed();
+            }
             _ if self.held.is_empty() => hand(run, of, to),
             _ => {
                 self.hold(run, of);
@@ -191,10 +220,44 @@ impl Tokens {
         rest
     }
 
+    /// Reads the first bytes of an unwanted string, until they tell whether it is a document.
+    fn front<'a>(&mut self, bytes: &'a [u8], to: &mut impl Receiver) -> &'a [u8] {
+        // Nearly all strings are told by their first byte.
+        if self.held.is_empty() && bytes.first().is_some_and(|b| !may_begin(*b)) {
+            self.mode = Mode::Text(Use::Nothing);
+            return bytes;
+        }
+        let room = FRONT.saturating_sub(self.held.len()).min(bytes.len());
+        let front = bytes.get(..room).unwrap_or(bytes);
+        let plain = memchr2(b'"', b'\\', front).unwrap_or(room);
+        self.held.extend_from_slice(front.get(..plain).unwrap_or_default());
+        if self.held.len() >= FRONT {
+            let inner = to.inner_begin(&self.held);
+            if inner {
+                to.inner(&self.held);
+            }
+            self.held.clear();
+            self.mode = Mode::Text(if inner { Use::Inner } else { Use::Nothing });
+            return bytes.get(plain..).unwrap_or_default();
+        }
+        match bytes.get(plain) {
+            None => {}
+            Some(b'\\') => self.mode = Mode::Escape(Use::Front),
+            Some(_) => {
+                // Too short for anything.
+                self.held.clear();
+                self.mode = Mode::Between;
+                to.passed();
+            }
+        }
+        bytes.get(plain + 1..).unwrap_or_default()
+    }
+
     /// Keeps part of a string; of one that is too long, no more than shows that it is.
     fn hold(&mut self, run: &[u8], of: Use) {
         let cap = match of {
-            Use::Nothing => return,
+            Use::Nothing | Use::Inner => return,
+            Use::Front => FRONT + 4,
             Use::Key => MAX_KEY + 1,
             Use::Value => MAX_VALUE + 1,
         };
@@ -203,7 +266,7 @@ impl Tokens {
     }
 
     /// A byte of an escape sequence; whether it was used up.
-    fn escape(&mut self, byte: u8) -> Result<bool, Fault> {
+    fn escape(&mut self, byte: u8, to: &mut impl Receiver) -> Result<bool, Fault> {
         match self.mode {
             Mode::Escape(of) => {
                 let plain = match byte {
@@ -217,7 +280,7 @@ impl Tokens {
                     b'b' | b'f' => b' ',
                     other => other,
                 };
-                self.hold(&[plain], of);
+                self.put(&[plain], of, to);
                 self.mode = Mode::Text(of);
             }
             Mode::Unicode { of, digits, code, high } => {
@@ -234,7 +297,7 @@ impl Tokens {
                     let units = if high == 0 { units.get(..1) } else { units.get(..) };
                     for c in char::decode_utf16(units.unwrap_or_default().iter().copied()) {
                         let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
-                        self.hold(c.encode_utf8(&mut [0; 4]).as_bytes(), of);
+                        self.put(c.encode_utf8(&mut [0; 4]).as_bytes(), of, to);
                     }
                     self.mode = Mode::Text(of);
                 }
@@ -259,6 +322,14 @@ impl Tokens {
         Ok(true)
     }
 
+    /// Takes what an escape sequence stands for.
+    fn put(&mut self, bytes: &[u8], of: Use, to: &mut impl Receiver) {
+        match of {
+            Use::Inner => to.inner(bytes),
+            _ => self.hold(bytes, of),
+        }
+    }
+
     fn word<'a>(&mut self, bytes: &'a [u8], wanted: bool, to: &mut impl Receiver) -> &'a [u8] {
         let inside = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
         let len = bytes.iter().position(|b| !inside(b)).unwrap_or(bytes.len());
@@ -274,7 +345,9 @@ impl Tokens {
         self.mode = Mode::Between;
         if wanted {
             hand(&self.held, Use::Value, to);
-        } else if self.held != b"null" {
+        } else if self.held == b"null" {
+            to.null();
+        } else {
             to.passed();
         }
         self.held.clear();
@@ -291,6 +364,27 @@ fn hand(bytes: &[u8], of: Use, to: &mut impl Receiver) {
     match of {
         Use::Key => to.key(if fits { &text } else { "" }),
         Use::Value if fits => to.value(&text),
-        Use::Value | Use::Nothing => to.passed(),
+        Use::Value | Use::Front | Use::Inner | Use::Nothing => to.passed(),
     }
+}
+
+/// Whether a document in a string may begin with this byte: markup, JSON, HL7 (`MSH|`), RTF, a note of
+/// several lines is left alone; or base64 of such (`inner_begin` looks at the rest).
+const fn may_begin(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'{' | b'['
+            | b'<'
+            | b'M'
+            | b'J'
+            | b'U'
+            | b'H'
+            | b'P'
+            | b'T'
+            | b'e'
+            | b'i'
+            | b'/'
+            | b' '
+            | b'\n'
+    )
 }

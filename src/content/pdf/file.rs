@@ -1,6 +1,7 @@
 //! The objects of a document (ISO 32000-1 7.3.10, 7.5): found by reading from the front, never by the
 //! cross-reference table, which is at the end and in a cut or damaged file missing or wrong.
 
+use super::crypt::Crypt;
 use super::filters;
 use super::object::{Dict, Fuel, Lexer, Object, Token};
 use memchr::memmem;
@@ -35,7 +36,14 @@ pub(super) struct File<'a> {
     pages: Vec<u32>,
     /// The last dictionary that names fonts.
     resources: Option<u32>,
+    /// It cannot be read.
     pub(super) encrypted: bool,
+    /// The encryption dictionary, and the first part of the document's id.
+    encryption: Object,
+    id: Vec<u8>,
+    crypt: Option<Crypt>,
+    /// The dictionary of what is said about the document (14.3.3).
+    info: Object,
     /// A limit was met while indexing.
     pub(super) limited: bool,
 }
@@ -44,6 +52,7 @@ pub(super) struct File<'a> {
 struct Place {
     /// Offset in the file: of two objects with one number, the later counts (7.5.6).
     order: usize,
+    generation: u16,
     /// The object stream it is in.
     packed: Option<usize>,
     /// Offset of the object.
@@ -64,10 +73,17 @@ impl<'a> File<'a> {
             pages: Vec::new(),
             resources: None,
             encrypted: false,
+            encryption: Object::Null,
+            id: Vec::new(),
+            crypt: None,
+            info: Object::Null,
             limited: false,
         };
         let packs = file.scan();
         file.trailers();
+        if file.encryption != Object::Null {
+            file.decrypt();
+        }
         if !file.encrypted {
             file.unpack(&packs);
         }
@@ -86,10 +102,11 @@ impl<'a> File<'a> {
                 self.limited = true;
                 break;
             }
-            let Some(number) = number_before(data.get(..hit).unwrap_or_default()) else { continue };
+            let front = data.get(..hit).unwrap_or_default();
+            let Some((number, generation)) = number_before(front) else { continue };
             let mut lexer = Lexer::new(data, at, self.fuel);
             let Some(object) = lexer.object() else { continue };
-            let mut place = Place { order: hit, packed: None, at, stream: None };
+            let mut place = Place { order: hit, generation, packed: None, at, stream: None };
             at = lexer.at.max(at);
             if let Object::Dict(dict) = &object {
                 place.stream = self.stream_behind(&mut lexer, dict);
@@ -111,9 +128,10 @@ impl<'a> File<'a> {
                     _ => {}
                 }
                 // An encryption dictionary (7.6.3.2), where the trailer that names it is missing.
-                self.encrypted |= dict.has(b"V") && dict.has(b"O") && dict.has(b"U") && {
-                    matches!(dict.get(b"Filter"), Object::Name(_))
-                };
+                let named = matches!(dict.get(b"Filter"), Object::Name(_));
+                if named && dict.has(b"V") && dict.has(b"O") && dict.has(b"U") {
+                    self.encryption = Object::Reference(number);
+                }
             }
             self.index.insert(number, place);
         }
@@ -154,10 +172,29 @@ impl<'a> File<'a> {
     }
 
     fn trailer(&mut self, dict: &Dict) {
-        self.encrypted |= dict.has(b"Encrypt");
+        if dict.has(b"Encrypt") {
+            self.encryption = dict.get(b"Encrypt").clone();
+        }
+        if let Object::Array(id) = dict.get(b"ID")
+            && let Some(Object::String(first)) = id.first()
+        {
+            self.id.clone_from(first);
+        }
+        if dict.has(b"Info") {
+            self.info = dict.get(b"Info").clone();
+        }
         if let Object::Reference(root) = dict.get(b"Root") {
             self.root = Some(*root);
         }
+    }
+
+    /// Finds the key of an encrypted document, if it needs no password.
+    fn decrypt(&mut self) {
+        let mut dict = self.dict(&self.encryption).unwrap_or_default();
+        // Its own values may be references, too.
+        dict.resolve(|value| self.value(value));
+        self.crypt = Crypt::new(&dict, &self.id);
+        self.encrypted = self.crypt.is_none();
     }
 
     /// Indexes what is in the object streams (7.5.7).
@@ -195,7 +232,7 @@ impl<'a> File<'a> {
                         _ => {}
                     }
                 }
-                let place = Place { order, packed: Some(packed), at, stream: None };
+                let place = Place { order, generation: 0, packed: Some(packed), at, stream: None };
                 self.index.insert(number, place);
             }
             self.unpacked.push(Zeroizing::new(data));
@@ -209,7 +246,12 @@ impl<'a> File<'a> {
             Some(packed) => self.unpacked.get(packed)?,
             None => self.data,
         };
-        Lexer::new(data, place.at, self.fuel).object()
+        let mut object = Lexer::new(data, place.at, self.fuel).object()?;
+        // What is in an object stream was encrypted with that (7.5.7).
+        if let (Some(crypt), None) = (&self.crypt, place.packed) {
+            crypt.strings(&mut object, number, place.generation);
+        }
+        Some(object)
     }
 
     /// What `object` is or refers to.
@@ -248,7 +290,8 @@ impl<'a> File<'a> {
 
     /// The dictionary of a stream and its decoded bytes.
     pub(super) fn stream(&self, number: u32) -> Option<(Dict, Vec<u8>)> {
-        let (start, end) = self.index.get(&number)?.stream?;
+        let place = self.index.get(&number)?;
+        let (start, end) = place.stream?;
         let dict = self.dict(&Object::Reference(number))?;
         // Length as a reference, now that it can be resolved: data may hold `endstream`.
         let exact = self.value(dict.get(b"Length")).number().map_or(0, |n| n as usize);
@@ -258,8 +301,19 @@ impl<'a> File<'a> {
             Some(_) => start + exact,
             None => end,
         };
-        let decoded = filters::decode(self, &dict, self.data.get(start..end)?)?;
+        let raw = self.data.get(start..end)?;
+        let plain = match &self.crypt {
+            Some(_) if !self.fuel.burn(raw.len()) => return None,
+            Some(crypt) => crypt.stream(&dict, raw, number, place.generation).map(Zeroizing::new),
+            None => None,
+        };
+        let decoded = filters::decode(self, &dict, plain.as_ref().map_or(raw, |plain| plain))?;
         Some((dict, decoded))
+    }
+
+    /// What is said about the document.
+    pub(super) fn info(&self) -> Option<Dict> {
+        self.dict(&self.info)
     }
 
     /// The catalogue.
@@ -283,8 +337,8 @@ impl<'a> File<'a> {
     }
 }
 
-/// The number in `12 0 ` at the end of `data`.
-fn number_before(data: &[u8]) -> Option<u32> {
+/// The number and the generation in `12 0 ` at the end of `data`.
+fn number_before(data: &[u8]) -> Option<(u32, u16)> {
     let digits = |data: &[u8]| data.iter().rev().take_while(|b| b.is_ascii_digit()).count();
     let cut = |data: &[u8], n: usize| data.len() - n;
     let data = data.trim_ascii_end();
@@ -295,5 +349,8 @@ fn number_before(data: &[u8]) -> Option<u32> {
         return None;
     }
     let count = digits(trimmed.get(trimmed.len().saturating_sub(MAX_DIGITS)..)?);
-    std::str::from_utf8(trimmed.get(cut(trimmed, count)..)?).ok()?.parse().ok()
+    let digits = |data: &[u8]| std::str::from_utf8(data).ok()?.parse().ok();
+    let generation = data.get(before.len()..).and_then(digits).unwrap_or(0);
+    let number = digits(trimmed.get(cut(trimmed, count)..)?)?;
+    Some((number, u16::try_from(generation).unwrap_or(0)))
 }

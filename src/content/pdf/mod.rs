@@ -5,6 +5,7 @@
 //! images, which are passed over as they come.
 
 mod cmap;
+mod crypt;
 mod encoding;
 mod file;
 mod filters;
@@ -125,6 +126,7 @@ enum Text<'a> {
 fn write_text(file: &File<'_>, complete: bool, give: &mut dyn FnMut(Text<'_>)) -> bool {
     let mut notes = Zeroizing::new(String::new());
     pages::fields(file, &mut notes);
+    pages::about(file, &mut notes);
     notes.lines().for_each(|line| give(Text::Note(line)));
     let mut interpreter = text::Interpreter::new(file, MAX_TEXT);
     let mut used = Default::default();

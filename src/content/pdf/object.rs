@@ -38,7 +38,7 @@ impl Fuel {
 pub(super) enum Object {
     #[default]
     Null,
-    Bool,
+    Bool(bool),
     Number(f64),
     String(Vec<u8>),
     Name(Vec<u8>),
@@ -54,7 +54,16 @@ impl Object {
             Self::Array(items) => items.iter().map(|i| 8 + i.weight()).sum(),
             Self::Dict(dict) => dict.0.iter().map(|(k, v)| 8 + k.len() + v.weight()).sum(),
             Self::String(bytes) | Self::Name(bytes) => bytes.len(),
-            Self::Null | Self::Bool | Self::Number(_) | Self::Reference(_) => 1,
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Reference(_) => 1,
+        }
+    }
+    /// Calls `each` with every string in it.
+    pub(super) fn each_string(&mut self, each: &mut dyn FnMut(&mut Vec<u8>)) {
+        match self {
+            Self::String(string) => each(string),
+            Self::Array(items) => items.iter_mut().for_each(|item| item.each_string(each)),
+            Self::Dict(dict) => dict.0.iter_mut().for_each(|(_, value)| value.each_string(each)),
+            _ => {}
         }
     }
     pub(super) fn number(&self) -> Option<f64> {
@@ -82,6 +91,22 @@ impl Dict {
     }
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+    /// Whether `false` is written there.
+    pub(super) fn is_false(&self, key: &[u8]) -> bool {
+        matches!(self.get(key), Object::Bool(false))
+    }
+    /// Puts what they refer to in the place of its references.
+    pub(super) fn resolve(&mut self, value: impl Fn(&Object) -> Object) {
+        for (_, entry) in &mut self.0 {
+            if matches!(entry, Object::Reference(_)) {
+                *entry = value(entry);
+            }
+        }
+    }
+    /// Every key with its value.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&[u8], &Object)> {
+        self.0.iter().map(|(key, value)| (key.as_slice(), value))
     }
     pub(super) fn has(&self, key: &[u8]) -> bool {
         self.0.iter().any(|(k, _)| k == key)
@@ -340,7 +365,8 @@ impl<'a> Lexer<'a> {
                     }
                 }
             }
-            Token::Keyword(b"true" | b"false") => Object::Bool,
+            Token::Keyword(b"true") => Object::Bool(true),
+            Token::Keyword(b"false") => Object::Bool(false),
             Token::Keyword(b"null") => Object::Null,
             Token::Keyword(_) | Token::ArrayClose | Token::DictClose => return None,
         })

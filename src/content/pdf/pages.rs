@@ -18,6 +18,9 @@ const MAX_CONTENT: usize = 16 << 20;
 /// Form fields that are read.
 const MAX_FIELDS: usize = 10_000;
 
+/// Entries read of the dictionary about the document.
+const MAX_ENTRIES: usize = 64;
+
 /// Longest label that stands before a form field's value, bytes.
 const MAX_LABEL: usize = 64;
 
@@ -141,6 +144,30 @@ pub(super) fn orphans(file: &File<'_>, used: &Seen) -> Vec<(Vec<u8>, Dict)> {
     found
 }
 
+/// What is said about the document (14.3.3): its title, subject and keywords, and what a producer
+/// added under names of its own. Who wrote it is not asked.
+pub(super) fn about(file: &File<'_>, out: &mut String) {
+    const OTHERS: [&[u8]; 6] =
+        [b"Author", b"Creator", b"Producer", b"CreationDate", b"ModDate", b"Trapped"];
+    let Some(info) = file.info() else { return };
+    for (key, value) in info.entries().take(MAX_ENTRIES) {
+        let Object::String(text) = file.value(value) else { continue };
+        if OTHERS.contains(&key) || text.is_empty() {
+            continue;
+        }
+        if !matches!(key, b"Title" | b"Subject" | b"Keywords") {
+            let name = label(key);
+            if name.is_empty() || name.len() > MAX_LABEL {
+                continue;
+            }
+            out.push_str(&name);
+            out.push_str(": ");
+        }
+        push_text(&text, out);
+        out.push('\n');
+    }
+}
+
 /// The values of the form (12.7), each behind its name: `patient_name: ...`.
 pub(super) fn fields(file: &File<'_>, out: &mut String) {
     let root = file.root().unwrap_or_default();
@@ -223,15 +250,17 @@ fn push_text(text: &[u8], out: &mut String) {
     out.extend(text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }));
 }
 
-/// The attached files (7.11.4): media type and bytes.
+/// The attached files (7.11.4) and metadata in XMP (14.3.2): media type and bytes.
 pub(super) fn attachments(file: &File<'_>, mut each: impl FnMut(&str, &[u8])) {
     for &number in file.streams() {
         let Some(dict) = file.dict(&Object::Reference(number)) else { continue };
-        if dict.get(b"Type").name() != b"EmbeddedFile" {
+        let kind = dict.get(b"Type").name();
+        if !matches!(kind, b"EmbeddedFile" | b"Metadata") {
             continue;
         }
         if let Some((dict, data)) = file.stream(number) {
-            each(std::str::from_utf8(dict.get(b"Subtype").name()).unwrap_or(""), &data);
+            let declared = std::str::from_utf8(dict.get(b"Subtype").name()).unwrap_or("");
+            each(if kind == b"Metadata" { "application/rdf+xml" } else { declared }, &data);
         }
     }
 }

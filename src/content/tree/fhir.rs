@@ -54,7 +54,9 @@ pub(super) fn emit(
             if !same {
                 break;
             }
-            parts.add(next_path.get(depth + 1..).unwrap_or_default(), view.text(next));
+            if !view.text(next).is_empty() {
+                parts.add(next_path.get(depth + 1..).unwrap_or_default(), view.text(next));
+            }
             of_instance += 1;
         }
         record.element(element, &parts, scope);

@@ -7,12 +7,16 @@
 
 mod dicom;
 mod fhir;
+mod grid;
 mod names;
+mod values;
 
 use super::{Reason, Scope};
 use crate::content::loose::{Loose, Marks, Meaning};
-use crate::rules::{Kind, NamePart};
+use crate::rules::{About, Kind, NamePart, Said};
+use grid::{Grid, Role};
 use names::{Names, PLAIN};
+use zeroize::Zeroizing;
 
 /// Values kept at a time.
 const MAX_VALUES: usize = 4096;
@@ -68,6 +72,20 @@ struct Frame {
     /// The name of the next value.
     next: u16,
     next_meaning: Option<Meaning>,
+    /// What the name it stands under means.
+    own: Option<Meaning>,
+    role: Role,
+    /// Its cells are wrapped in objects.
+    object_cells: bool,
+    /// Rows it has held.
+    rows: u32,
+    /// It has given its column's name or its cell's value.
+    done: bool,
+    /// What its label says its answer is, and the answer.
+    label: Option<Meaning>,
+    answer: Option<Zeroizing<String>>,
+    /// It holds answers that were labelled.
+    pairs: bool,
 }
 
 enum Resource {
@@ -88,6 +106,9 @@ pub struct Tree {
     /// What the path says of the whole document.
     pub around: Marks,
     loose: Loose,
+    grid: Grid,
+    /// Labels stand beside their answers anywhere (`<field name="dob">1970-01-01</field>`).
+    pairs: bool,
     /// A value found no room: counted once a document.
     full: bool,
 }
@@ -104,6 +125,8 @@ impl Tree {
             text: zeroize::Zeroizing::default(),
             around: Marks::default(),
             loose: Loose::default(),
+            grid: Grid::default(),
+            pairs: content == "xml",
             full: false,
         }
     }
@@ -120,10 +143,39 @@ impl Tree {
             + self.nodes.capacity() * size_of::<Node>()
             + self.values.capacity() * size_of::<Value>()
             + self.text.capacity()
+            + self.grid.memory()
+    }
+
+    /// What an object or array that begins is to a table.
+    fn role(&mut self, object: bool) -> Role {
+        let Some(top) = self.frames.last() else { return Role::Plain };
+        let of = self.names.get(top.next).use_;
+        let role = match (object, top.role) {
+            (true, Role::Header) => Role::Column,
+            (true, Role::Row) if top.object_cells => Role::Cell,
+            (false, Role::Plain) if top.object && of.header => Role::Header,
+            (false, Role::Plain) if top.object && of.row && self.grid.is_known() => Role::Row,
+            // The first row may be the names.
+            (false, Role::Plain) if !top.object && (self.grid.is_known() || top.rows == 0) => {
+                Role::Row
+            }
+            // What a row holds beside cells keeps its place.
+            (_, Role::Row) => {
+                self.grid.push("");
+                Role::Plain
+            }
+            _ => Role::Plain,
+        };
+        if matches!(role, Role::Header | Role::Row) {
+            self.grid.clear();
+        }
+        role
     }
 
     /// An object or array begins.
     pub fn open(&mut self, object: bool) {
+        let role = self.role(object);
+        let own = self.frames.last().and_then(|f| f.next_meaning.clone());
         let next_node = self.nodes.len() as u32;
         let (name, element, node, inherited, tag) = match self.frames.last() {
             None => (PLAIN, false, next_node, Marks::default(), PLAIN),
@@ -136,7 +188,7 @@ impl Tree {
             }
         };
         let (tag, name_is_tag) = match self.names.get(name) {
-            n if n.is_tag => (name, true),
+            n if n.dicom_tag.is_some() => (name, true),
             _ => (tag, false),
         };
         if object {
@@ -157,11 +209,16 @@ impl Tree {
             resource: Resource::None,
             // Values in an array bear its name.
             next: if object { PLAIN } else { name },
-            next_meaning: if object {
-                None
-            } else {
-                self.frames.last().and_then(|f| f.next_meaning.clone())
-            },
+            next_meaning: if object { None } else { own.clone() },
+            own,
+            role,
+            object_cells: role == Role::Row
+                && self.frames.last().is_some_and(|around| around.object),
+            rows: 0,
+            done: false,
+            label: None,
+            answer: None,
+            pairs: false,
         });
     }
 
@@ -170,9 +227,17 @@ impl Tree {
         let index = self.names.find(text, scope.rules());
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(index);
-        top.has_tags |= name.is_tag;
+        top.has_tags |= name.dicom_tag.is_some();
         top.next = index;
         top.next_meaning = name.meaning.clone();
+        // A wrapper, or the number of a row under the name of its column (pandas).
+        let number = || !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if top.own.is_some() && (name.use_.wrapper || number()) && !name.tag_value {
+            if !name.fhir {
+                top.next = top.name;
+            }
+            top.next_meaning = top.own.clone();
+        }
         if top.name != PLAIN {
             // A name of its own in this place outweighs what it means anywhere.
             let parent = top.name;
@@ -186,8 +251,19 @@ impl Tree {
     pub fn wants(&mut self) -> bool {
         let Some(top) = self.frames.last() else { return false };
         let name = self.names.get(top.next);
+        match top.role {
+            Role::Header => return true,
+            Role::Row => return self.grid.wants(),
+            Role::Column => return name.use_.column,
+            Role::Cell => return name.use_.cell && self.grid.wants(),
+            Role::Plain => {}
+        }
+        let pairs = top.object && (top.element || self.pairs);
+        if name.use_.typed || (pairs && (name.use_.label || name.use_.answer)) {
+            return true;
+        }
         if top.tag != PLAIN && name.tag_value {
-            return self.names.get(top.tag).tag.is_some();
+            return self.names.get(top.tag).tag_wanted;
         }
         top.next_meaning.is_some() || name.fhir || name.resource_type
     }
@@ -195,15 +271,66 @@ impl Tree {
     /// A value that is not wanted, and not `null`.
     pub fn passed(&mut self) {
         if let Some(top) = self.frames.last_mut() {
+            if matches!(top.role, Role::Row | Role::Header) {
+                self.grid.push("");
+            }
             top.marks = top.marks.and(self.names.get(top.next).marks);
         }
     }
 
+    /// No value: it keeps its place in a list.
+    pub fn null(&mut self) {
+        let Some(top) = self.frames.last() else { return };
+        if matches!(top.role, Role::Row | Role::Header) {
+            self.grid.push("");
+        } else if top.next_meaning.is_some() && self.values.len() < MAX_VALUES {
+            let at = self.text.len() as u32;
+            self.keep(at, at);
+        }
+    }
+
+    /// Keeps a value under its name.
+    fn keep(&mut self, start: u32, end: u32) {
+        let Some(top) = self.frames.last_mut() else { return };
+        let name = self.names.get(top.next);
+        self.values.push(Value {
+            node: top.node,
+            name: top.next,
+            tag: if name.tag_value { top.tag } else { PLAIN },
+            meaning: top.next_meaning.clone(),
+            start,
+            end,
+        });
+    }
+
     /// A value that is wanted.
     pub fn value(&mut self, text: &str, scope: &mut Scope<'_>) {
+        let Some(top) = self.frames.last_mut() else { return };
+        if top.role != Role::Plain {
+            // Of what is said of a column, the first name counts.
+            if !std::mem::replace(&mut top.done, true)
+                || matches!(top.role, Role::Row | Role::Header)
+            {
+                self.grid.push(text);
+            }
+            return;
+        }
         self.passed();
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(top.next);
+        if name.use_.typed
+            && Marks::about(scope.rules().keys.said(text).map_or(About::Nothing, Said::ahead))
+                == Marks::PATIENT
+        {
+            top.marks = top.marks.and(Marks::PATIENT);
+        }
+        if top.object && (top.element || self.pairs) {
+            if name.use_.label && top.label.is_none() {
+                top.label = scope.rules().keys.get(text).map(Meaning::from);
+            } else if name.use_.answer {
+                top.answer = Some(Zeroizing::new(text.to_owned()));
+            }
+        }
         if name.resource_type {
             let known = scope.rules().fhir.is_person(text);
             top.resource = if known { Resource::Person(text.into()) } else { Resource::Other };
@@ -212,9 +339,12 @@ impl Tree {
             }
             return;
         }
-        if text.is_empty() {
+        let wanted = top.next_meaning.is_some() || name.fhir || name.tag_value;
+        if text.is_empty() || !wanted {
             return;
         }
+        let date = top.next_meaning.as_ref().and_then(|m| values::date(m.rule.kind, text));
+        let text = date.as_deref().map_or(text, String::as_str);
         if self.values.len() >= MAX_VALUES || self.text.len() + text.len() > MAX_TEXT {
             if !std::mem::replace(&mut self.full, true) {
                 scope.give_up(Reason::Limit);
@@ -224,19 +354,65 @@ impl Tree {
         let start = self.text.len() as u32;
         self.text.push_str(text);
         top.singles |= top.next_meaning.as_ref().map_or(0, single);
-        self.values.push(Value {
-            node: top.node,
-            name: top.next,
-            tag: if name.tag_value { top.tag } else { PLAIN },
-            meaning: top.next_meaning.clone(),
-            start,
-            end: start + text.len() as u32,
-        });
+        self.keep(start, start + text.len() as u32);
+    }
+
+    /// What the end of an object or array means to a table.
+    fn close_role(&mut self, frame: &Frame, scope: &mut Scope<'_>) {
+        let depth = self.frames.len();
+        self.grid.leave(depth);
+        match frame.role {
+            Role::Plain => {}
+            Role::Column | Role::Cell => {
+                if !frame.done {
+                    self.grid.push("");
+                }
+            }
+            Role::Header => {
+                // `schema: { fields: [...] }` is about what stands beside the schema.
+                let within = self.frames.last().is_some_and(|f| self.names.get(f.name).use_.header);
+                self.grid.name(depth - usize::from(within), scope.rules());
+            }
+            Role::Row if self.grid.is_known() => {
+                self.grid.record(frame.inherited, &mut self.loose);
+                self.loose.mark_from_afar(self.around);
+                self.loose.emit(self.content, scope);
+            }
+            Role::Row => self.grid.name(depth, scope.rules()),
+        }
+        if let Some(around) = self.frames.last_mut().filter(|_| frame.role == Role::Row) {
+            around.rows = around.rows.saturating_add(1);
+        }
+    }
+
+    /// A label and its answer (`{"name": "dob", "value": "1970-01-31"}`) are a value of what stands
+    /// around their list; whether that is what this object is.
+    fn pair(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) -> bool {
+        let (Some(label), Some(answer)) = (frame.label.take(), frame.answer.take()) else {
+            return false;
+        };
+        if !matches!(frame.resource, Resource::None) {
+            return false;
+        }
+        self.drop_values(frame);
+        let Some(around) = self.frames.last_mut() else { return false };
+        around.pairs = true;
+        around.role = Role::Plain;
+        let before = around.next_meaning.replace(label);
+        self.value(&answer, scope);
+        if let Some(around) = self.frames.last_mut() {
+            around.next_meaning = before;
+        }
+        true
     }
 
     /// The innermost object or array ends.
     pub fn close(&mut self, scope: &mut Scope<'_>) {
         let Some(mut frame) = self.frames.pop() else { return };
+        self.close_role(&frame, scope);
+        if self.pair(&mut frame, scope) {
+            return;
+        }
         if let Some(around) = self.frames.last_mut()
             && around.object
         {
@@ -247,7 +423,9 @@ impl Tree {
             self.drop_values(&frame);
             return;
         }
-        if frame.object && !self.leave(&frame) {
+        let list =
+            !frame.object && self.frames.last().is_none_or(|around| frame.pairs && !around.object);
+        if list || (frame.object && !self.leave(&frame)) {
             self.emit(&mut frame, scope);
             self.drop_values(&frame);
             return;
@@ -304,14 +482,17 @@ impl Tree {
             }
             Resource::None if frame.has_tags => dicom::emit(values, &view, scope),
             Resource::None => {
-                self.loose.mark(frame.marks.and(frame.inherited));
-                for value in values {
-                    if let Some(meaning) = &value.meaning {
+                // Lists beside each other: the first of each belong together, and so on.
+                let rows = values::rows(values);
+                for row in 0..rows {
+                    self.loose.mark(frame.marks.and(frame.inherited));
+                    let of_row = values::of_row(values, rows, row);
+                    for (value, meaning) in of_row {
                         self.loose.add(meaning, value.node, view.text(value));
                     }
+                    self.loose.mark_from_afar(self.around);
+                    self.loose.emit(self.content, scope);
                 }
-                self.loose.mark_from_afar(self.around);
-                self.loose.emit(self.content, scope);
             }
         }
     }
@@ -354,7 +535,7 @@ fn single(meaning: &Meaning) -> u16 {
         (Kind::Name, NamePart::Family) => 2,
         (Kind::Name, NamePart::Given) => 4,
         (Kind::PatientId, _) => 8,
-        (Kind::BirthDate, _) => 16,
+        (Kind::BirthDate, NamePart::Whole) => 16,
         (Kind::Ssn, _) => 32,
         (Kind::Sex, _) => 64,
         _ => 0,

@@ -1,10 +1,11 @@
 //! What the key names of a document mean, looked up once each: a list of records repeats the same
 //! few names thousands of times.
 
+use super::grid;
+use crate::content::dicom::model::{is_wanted, named};
 use crate::content::loose::{Marks, Meaning};
-use crate::rules::{FieldRule, RuleSet};
+use crate::rules::RuleSet;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Names and pairs of names remembered in one document.
 const MAX_NAMES: usize = 4096;
@@ -23,10 +24,10 @@ pub struct Name {
     pub marks: Marks,
     /// What it says of what stands under it.
     pub inside: Marks,
-    /// A DICOM tag with a rule.
-    pub tag: Option<Arc<FieldRule>>,
     /// Eight hexadecimal digits: an element of the DICOM JSON model (PS3.18 F.2.2).
-    pub is_tag: bool,
+    pub dicom_tag: Option<u32>,
+    /// Values of this element are of use.
+    pub tag_wanted: bool,
     /// An element of a FHIR rule, or a part of one of its data types.
     pub fhir: bool,
     /// Other names have a meaning of their own under it.
@@ -37,6 +38,96 @@ pub struct Name {
     pub tag_value: bool,
     /// Tells the type of a FHIR resource.
     pub resource_type: bool,
+    /// What it means to tables and lists of pairs.
+    pub use_: Use,
+}
+
+/// What some names stand for whatever they stand under.
+#[derive(Clone, Copy, Default)]
+pub struct Use {
+    /// Holds the names of columns, or that of one.
+    pub header: bool,
+    pub column: bool,
+    /// Holds a row, or the value of a cell.
+    pub row: bool,
+    pub cell: bool,
+    /// Tells what stands beside it under [`Use::answer`].
+    pub label: bool,
+    pub answer: bool,
+    /// Tells what kind of thing the object is.
+    pub typed: bool,
+    /// Stands between a name and its value.
+    pub wrapper: bool,
+}
+
+impl Use {
+    fn of(text: &str) -> Self {
+        Self {
+            header: grid::is_header(text),
+            column: grid::is_column(text),
+            row: grid::is_row(text),
+            cell: grid::is_cell(text),
+            label: matches!(
+                text,
+                "name"
+                    | "key"
+                    | "field"
+                    | "label"
+                    | "question"
+                    | "attribute"
+                    | "fieldName"
+                    | "Key"
+                    | "Name"
+            ),
+            answer: matches!(
+                text,
+                "value" | "answer" | "val" | "Value" | "valueString" | "valueDate" | "response"
+            ),
+            // GraphQL, Elasticsearch, JSON:API and their kin.
+            typed: matches!(
+                text,
+                "__typename"
+                    | "_index"
+                    | "_type"
+                    | "type"
+                    | "entityType"
+                    | "entity_type"
+                    | "recordType"
+                    | "record_type"
+                    | "objectType"
+                    | "collection"
+                    | "table"
+                    | "_collection"
+            ),
+            // MongoDB Extended JSON 2, values of Firestore and DynamoDB, XML written as JSON.
+            wrapper: text.starts_with('$')
+                || matches!(
+                    text,
+                    "value"
+                        | "_value"
+                        | "#text"
+                        | "@value"
+                        | "_text"
+                        | "stringValue"
+                        | "timestampValue"
+                        | "integerValue"
+                        | "doubleValue"
+                        | "S"
+                        | "N"
+                ),
+        }
+    }
+
+    const fn any(self) -> bool {
+        self.header
+            || self.column
+            || self.row
+            || self.cell
+            || self.label
+            || self.answer
+            || self.typed
+            || self.wrapper
+    }
 }
 
 /// The names of one document.
@@ -115,10 +206,14 @@ impl Names {
 
 impl Name {
     fn new(text: &str, rules: &RuleSet) -> Self {
-        let meaning = rules.keys.get(text).map(Meaning::from);
+        // Servers also write attributes under their keywords (`OtherPatientIDs`).
+        let keyword = || {
+            let rule = named(text, &rules.dicom).filter(|_| !is_hexadecimal(text))?;
+            Some(Meaning::of_patient(rule))
+        };
+        let meaning = rules.keys.get(text).map(Meaning::from).or_else(keyword);
         let said = rules.keys.said(text);
-        let is_tag = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        let tag = u32::from_str_radix(text, 16).ok().filter(|_| is_tag);
+        let dicom_tag = u32::from_str_radix(text, 16).ok().filter(|_| is_hexadecimal(text));
         let mentioned = rules.fhir.mentions(text);
         // Parts of HumanName, Identifier, CodeableConcept, Coding, Address, ContactPoint and
         // Reference (FHIR R4, data types).
@@ -150,13 +245,15 @@ impl Name {
             parent: rules.keys.is_parent(text),
             marks: said.map_or(Marks::default(), |s| Marks::about(s.about)),
             inside: said.map_or(Marks::default(), |s| Marks::about(s.inside)),
-            tag: tag.and_then(|t| rules.dicom.get(t)).cloned(),
-            is_tag,
+            dicom_tag,
+            tag_wanted: dicom_tag.is_some_and(|tag| is_wanted(tag, &rules.dicom)),
             fhir: mentioned || PARTS.contains(&text),
             component: mentioned || meaning.is_some() || matches!(text, "type" | "coding"),
-            tag_value: matches!(text, "Value" | "Alphabetic" | "Ideographic" | "Phonetic")
-                || is_name_part(text),
+            tag_value: text == "Value"
+                || group_of_name(text).is_some()
+                || part_of_name(text).is_some(),
             resource_type: text == "resourceType",
+            use_: Use::of(text),
             meaning,
             text: text.into(),
         }
@@ -166,15 +263,27 @@ impl Name {
         self.meaning.is_some()
             || self.marks != Marks::default()
             || self.inside != Marks::default()
-            || self.is_tag
+            || self.dicom_tag.is_some()
             || self.parent
             || self.fhir
             || self.tag_value
             || self.resource_type
+            || self.use_.any()
     }
 }
 
-/// Parts of a name in the native DICOM model (PS3.19 A.1.6).
-pub fn is_name_part(text: &str) -> bool {
-    matches!(text, "FamilyName" | "GivenName" | "MiddleName")
+/// Whether a name is written like a DICOM tag.
+fn is_hexadecimal(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The place of a representation of a name (PS3.5 6.2.1.1, PS3.18 F.2.2).
+pub fn group_of_name(text: &str) -> Option<usize> {
+    ["Alphabetic", "Ideographic", "Phonetic"].iter().position(|group| *group == text)
+}
+
+/// The place of a part of a name in the native DICOM model (PS3.19 A.1.6).
+pub fn part_of_name(text: &str) -> Option<usize> {
+    const PARTS: [&str; 5] = ["FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix"];
+    PARTS.iter().position(|part| *part == text)
 }

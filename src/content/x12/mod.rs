@@ -99,7 +99,8 @@ enum Entity {
 #[derive(Default)]
 struct Record {
     named: bool,
-    diagnosis: bool,
+    /// Kinds of health data that were noted, a bit each.
+    health: u8,
     fields: u32,
 }
 
@@ -239,6 +240,16 @@ impl Loops {
         if name != "N4" {
             self.flush_address(scope);
         }
+        if let Some(record) = &mut self.record {
+            let rules = scope.rules;
+            for health in rules.health.x12(name, segment.0) {
+                let bit = 1 << health as u8;
+                if record.health & bit == 0 {
+                    record.health |= bit;
+                    scope.mark(Mark::from(health));
+                }
+            }
+        }
         match name {
             "ST" => {
                 self.start(false, scope);
@@ -280,13 +291,6 @@ impl Loops {
                     self.address.push_str(segment.get(number));
                 }
                 self.flush_address(scope);
-            }
-            "HI" => {
-                if let Some(record) = &mut self.record
-                    && !std::mem::replace(&mut record.diagnosis, true)
-                {
-                    scope.mark(Mark::Diagnosis);
-                }
             }
             "PER" => self.contacts(segment, scope),
             _ => self.elements(segment, scope),

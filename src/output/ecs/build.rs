@@ -193,6 +193,10 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
     for ((protocol, content), n) in &r.records {
         records.entry(*protocol).or_default().insert(*content, *n);
     }
+    let mut messages: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for ((protocol, kind), n) in &r.messages {
+        messages.entry(*protocol).or_default().insert(*kind, *n);
+    }
     Event {
         // A run without packets has no packet time.
         timestamp: r.ended.or(r.started).unwrap_or(Timestamp(0)),
@@ -230,6 +234,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                     overlap_conflicts: r.overlap_conflicts,
                 },
                 records,
+                messages,
                 identifiers: r.identifiers.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
                 disclosures: r.disclosures,
                 exposures: r.exposures,
@@ -340,6 +345,12 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
         encrypted: f.encrypted,
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
+        credentials: f.credentials.iter().map(|s| s.as_str()).collect(),
+        interfaces: f
+            .interfaces
+            .iter()
+            .map(|i| WebInterface { kind: i.kind.as_str(), product: &i.product, open: i.open })
+            .collect(),
         calling_aet: f.calling_aet.as_deref(),
         called_aet: f.called_aet.as_deref(),
         client_implementation: implementation(client_class, client_version),
@@ -358,7 +369,9 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
         version: f.version.as_deref(),
         processing_id: f.processing_id.as_deref(),
         message_types: &f.message_types,
+        messages: f.messages.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
         acknowledged: f.acknowledged,
+        acknowledgments: f.acknowledgments.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
         method: f.method.as_deref(),
         host: f.host.as_deref(),
         path: f.path.as_deref(),
@@ -393,7 +406,10 @@ const fn mark(mark: Mark) -> &'static str {
         Mark::Diagnosis => "diagnosis",
         Mark::Result => "result",
         Mark::Medication => "medication",
+        Mark::Allergy => "allergy",
+        Mark::Procedure => "procedure",
         Mark::BurnedIn => "burned_in",
+        Mark::Phantom => "phantom",
     }
 }
 

@@ -186,6 +186,10 @@ pub struct Service<'a> {
     pub encrypted: bool,
     pub authentication: &'static str,
     pub credentials_in_clear: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<WebInterface<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calling_aet: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -222,8 +226,12 @@ pub struct Service<'a> {
     pub processing_id: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub message_types: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<&'a str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<bool>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub acknowledgments: BTreeMap<&'a str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -304,6 +312,14 @@ pub struct Dicom<'a> {
     pub refused_titles: &'a [String],
 }
 
+/// What a web service's answers show of it.
+#[derive(Serialize)]
+pub struct WebInterface<'a> {
+    pub kind: &'static str,
+    pub product: &'a str,
+    pub open: bool,
+}
+
 #[derive(Serialize)]
 pub struct Implementation<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -369,6 +385,8 @@ pub struct Run<'a> {
     pub flows: Flows,
     pub streams: Streams<'a>,
     pub records: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     pub identifiers: BTreeMap<&'static str, u64>,
     pub disclosures: u64,
     pub exposures: u64,

@@ -173,6 +173,8 @@ pub struct Unmapped<'a> {
     pub authentication: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials_in_clear: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open_interfaces: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calling_aet: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

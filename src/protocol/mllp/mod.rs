@@ -10,7 +10,7 @@ mod tests;
 
 use super::{
     ContentId, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Resync, Speaker, Want,
+    Resync, ServiceFacts, Speaker, Want,
 };
 use memchr::{memchr2, memchr2_iter, memchr3};
 use start::{Header, Opening, Start};
@@ -19,6 +19,9 @@ use start::{Header, Opening, Start};
 const START_BLOCK: u8 = 0x0B;
 /// `<EB>`, file separator. It may not occur within a message, so it ends one even without its CR.
 const END_BLOCK: u8 = 0x1C;
+/// Commit acknowledgment, and its refusal (MLLP release 2).
+const ACK: u8 = 0x06;
+const NAK: u8 = 0x15;
 const STX: u8 = 0x02;
 const ETX: u8 = 0x03;
 
@@ -116,7 +119,7 @@ fn answer(message: &[u8], opening: Opening, offset: usize) -> Probe {
             Some(false) => Speaker::Any,
             None => return Probe::More,
         },
-        Opening::Batch | Opening::Patient | Opening::Other => Speaker::Any,
+        Opening::Batch | Opening::Patient | Opening::Other | Opening::Wide => Speaker::Any,
     };
     Probe::Yes { speaker, offset }
 }
@@ -128,7 +131,7 @@ const fn is_keep_alive(byte: u8) -> bool {
 
 /// MLLP release 2: a block that holds ACK or NAK only.
 fn is_commit_acknowledgment(data: &[u8]) -> bool {
-    matches!(data, [START_BLOCK, 0x06 | 0x15, END_BLOCK, ..])
+    matches!(data, [START_BLOCK, ACK | NAK, END_BLOCK, ..])
 }
 
 /// The first place in `data` where a message surely begins: offset, framing bytes, opening.
@@ -171,6 +174,8 @@ enum State {
     /// In a block.
     Block {
         framing: Framing,
+        /// The text is in UTF-16: half a letter may look like an end block.
+        wide: bool,
         content: ContentId,
         /// Bytes to come that the content does not want.
         unwanted: u64,
@@ -189,6 +194,8 @@ enum Step {
     Pass(usize),
     /// A message begins after so many bytes.
     Open(usize, Framing, Opening),
+    /// A commit acknowledgment of release 2.
+    Acknowledged,
     /// Too few bytes to tell.
     Need,
 }
@@ -199,6 +206,7 @@ fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
         return match start::block(rest) {
             Start::Yes { framing, filler, opening } => Step::Open(filler, framing, opening),
             Start::More => Step::Need,
+            Start::No if is_commit_acknowledgment(rest) => Step::Acknowledged,
             Start::No => {
                 *line_start = true;
                 Step::Pass(1)
@@ -233,13 +241,24 @@ fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
 
 fn open(direction: Direction, framing: Framing, opening: Opening, host: &mut dyn Host) -> State {
     let (media, unit) = match opening {
-        Opening::Message | Opening::Patient => (Media::Hl7v2, "message"),
+        Opening::Message | Opening::Patient | Opening::Wide => (Media::Hl7v2, "message"),
         Opening::Batch => (Media::Hl7v2, "batch"),
         Opening::Other => (Media::Unknown, "other"),
     };
     let content = host.open(&Hint { direction, media, operation: "", codings: &[], layer: "mllp" });
     host.unit(unit);
-    State::Block { framing, content, unwanted: 0 }
+    State::Block { framing, wide: opening == Opening::Wide, content, unwanted: 0 }
+}
+
+/// Whether an end block stands at the front of text in UTF-16: its CR follows, each of them perhaps two
+/// bytes wide. `None`: the bytes that tell have not come.
+fn ends_wide(tail: &[u8]) -> Option<bool> {
+    match tail {
+        [_, b'\r' | b'\n' | START_BLOCK, ..] => Some(true),
+        [_, 0, b'\r' | b'\n' | 0 | START_BLOCK, ..] => Some(true),
+        [_] | [_, 0] => None,
+        _ => Some(false),
+    }
 }
 
 /// Hands `bytes` to a content, less what it does not want.
@@ -271,15 +290,37 @@ impl Parser for MllpParser {
                         *state = open(direction, framing, opening, host);
                         at += n;
                     }
+                    Step::Acknowledged => {
+                        let code = if rest.get(1) == Some(&ACK) { "ACK" } else { "NAK" };
+                        let facts = host.facts();
+                        facts.acknowledged = Some(true);
+                        ServiceFacts::count(&mut facts.acknowledgments, code);
+                        host.unit("acknowledgment");
+                        // Start block, code and end block.
+                        at += 3;
+                    }
                     Step::Need => return Ok(Progress::need(at, rest.len() + 1)),
                 },
-                State::Block { framing, content, unwanted } => {
+                State::Block { framing, wide, content, unwanted } => {
                     let Some(end) = memchr2(framing.start(), framing.end(), rest) else {
                         deliver(*content, unwanted, rest, host);
                         return Ok(Progress::consumed(data.len()));
                     };
                     let (message, tail) = rest.split_at_checked(end).unwrap_or((rest, &[]));
                     if tail.first() == Some(&framing.end()) {
+                        match if *wide { ends_wide(tail) } else { Some(true) } {
+                            Some(true) => {}
+                            Some(false) => {
+                                let text = rest.get(..=end).unwrap_or(rest);
+                                deliver(*content, unwanted, text, host);
+                                at += end + 1;
+                                continue;
+                            }
+                            None => {
+                                deliver(*content, unwanted, message, host);
+                                return Ok(Progress::need(at + end, tail.len() + 1));
+                            }
+                        }
                         deliver(*content, unwanted, message, host);
                         host.close(*content, true);
                         *state = State::default();

@@ -5,6 +5,8 @@ use super::Framing;
 /// Bytes that may stand between the start block and the header: line ends, spaces, a byte order
 /// mark, the header of the hybrid lower layer protocol (`D23` CR).
 pub const MAX_FILLER: usize = 12;
+/// Bytes of `MSH|` in UTF-16.
+const WIDE_HEADER: usize = 8;
 /// Longest MSH-2 that is taken for encoding characters. The standard has four, five from 2.7 on;
 /// some senders escape one of them for XML.
 pub const MAX_ENCODING: usize = 8;
@@ -38,12 +40,18 @@ pub enum Opening {
     Patient,
     /// X12 or XML in the same framing.
     Other,
+    /// `MSH` in UTF-16.
+    Wide,
 }
 
 /// What begins at `data`, whose first byte is a start block.
 pub fn block(data: &[u8]) -> Start {
     let Some(&first) = data.first() else { return Start::More };
     let Some(framing) = Framing::started_by(first) else { return Start::No };
+    // A commit acknowledgment may be on its way (MLLP release 2).
+    if let [_, 0x06 | 0x15] = data {
+        return Start::More;
+    }
     let mut filler = 1;
     // Hybrid lower layer protocol: `D`, version, CR before the message.
     match data.get(1..5) {
@@ -61,6 +69,13 @@ pub fn block(data: &[u8]) -> Start {
             return Start::No;
         }
     }
+    match wide(data.get(1..).unwrap_or(&[])) {
+        Wide::Yes(half) => {
+            return Start::Yes { framing, filler: 1 + half, opening: Opening::Wide };
+        }
+        Wide::More => return Start::More,
+        Wide::No => {}
+    }
     let rest = data.get(filler..).unwrap_or(&[]);
     match header(rest, false) {
         Header::Yes(opening) => Start::Yes { framing, filler, opening },
@@ -71,6 +86,65 @@ pub fn block(data: &[u8]) -> Start {
             Header::More => Start::More,
             Header::No => Start::No,
         },
+    }
+}
+
+/// Whether a header in UTF-16 stands somewhere.
+enum Wide {
+    /// It does, behind so many bytes that belong to the start block, which may be two bytes wide
+    /// itself.
+    Yes(usize),
+    No,
+    More,
+}
+
+/// UTF-16 in either order of bytes, with a byte order mark or without. (The mark is left to the
+/// message.)
+fn wide(data: &[u8]) -> Wide {
+    let marked = |data: &[u8]| match data {
+        [0xFF, 0xFE, text @ ..] => wide_header(text, Some(true)),
+        [0xFE, 0xFF, text @ ..] => wide_header(text, Some(false)),
+        [0xFF | 0xFE] => Header::More,
+        _ => wide_header(data, None),
+    };
+    match marked(data) {
+        Header::Yes(_) => return Wide::Yes(0),
+        Header::More => return Wide::More,
+        Header::No => {}
+    }
+    match data {
+        // The other half of a start block in little-endian order.
+        [0, rest @ ..] => match marked(rest) {
+            Header::Yes(_) => Wide::Yes(1),
+            Header::More => Wide::More,
+            Header::No => Wide::No,
+        },
+        _ => Wide::No,
+    }
+}
+
+/// Whether `data` starts with the name of a header segment and a delimiter in UTF-16, in this order of
+/// bytes or in any.
+fn wide_header(data: &[u8], little: Option<bool>) -> Header {
+    let head = data.get(..WIDE_HEADER).unwrap_or(data);
+    let is = |name: &[u8; 3], little: bool| {
+        head.iter().enumerate().all(|(at, &byte)| {
+            if at.is_multiple_of(2) != little {
+                return byte == 0;
+            }
+            name.get(at / 2).map_or_else(|| is_delimiter(byte), |letter| *letter == byte)
+        })
+    };
+    let names = [b"MSH", b"FHS", b"BHS"];
+    let found = names.iter().any(|name| match little {
+        Some(little) => is(name, little),
+        None => is(name, true) || is(name, false),
+    });
+    match (found, head.len()) {
+        (true, WIDE_HEADER) => Header::Yes(Opening::Wide),
+        (true, 0) if little.is_none() => Header::No,
+        (true, _) => Header::More,
+        (false, _) => Header::No,
     }
 }
 
@@ -102,6 +176,11 @@ pub enum Header {
 /// separator; with `strict` also encoding characters between two separators, all of them different,
 /// as is asked where no framing stands before.
 pub fn header(data: &[u8], strict: bool) -> Header {
+    match wide(data) {
+        Wide::Yes(0) => return Header::Yes(Opening::Wide),
+        Wide::More => return Header::More,
+        _ => {}
+    }
     let name = data.get(..3).unwrap_or(data);
     let opening = match [&b"MSH"[..], b"FHS", b"BHS"].iter().position(|n| n.starts_with(name)) {
         Some(0) => Opening::Message,

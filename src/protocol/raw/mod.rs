@@ -1,6 +1,7 @@
 //! A connection that carries nothing but a document: data connections of FTP (RFC 959 3.3), transfers
 //! by netcat, and print jobs on the port for them (JetDirect, 9100). Asked after all others.
 
+pub mod edifact;
 mod start;
 pub mod xdt;
 

@@ -1,7 +1,7 @@
 //! Recognition of bare documents: signs that no conversation begins with.
 
-use super::super::{Probe, Speaker};
-use super::xdt;
+use super::super::{Probe, Speaker, poct1a};
+use super::{edifact, xdt};
 
 /// Longest heading row of a table, bytes.
 const MAX_HEADING: usize = 4096;
@@ -30,6 +30,10 @@ const MAGIC: &[&[u8]] = &[
 pub fn document(data: &[u8]) -> Probe {
     let mut more = false;
     let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
+    if data.first() == Some(&b'<') && poct1a::start::begins(data) == Probe::More {
+        // The root element says whether it is a message rather than a document.
+        return Probe::More;
+    }
     for magic in MAGIC {
         let head = data.get(..magic.len()).unwrap_or(data);
         if magic.get(..head.len()).is_some_and(|m| m.eq_ignore_ascii_case(head)) {
@@ -39,7 +43,7 @@ pub fn document(data: &[u8]) -> Probe {
             more = true;
         }
     }
-    for answer in [xdt::begins(data), dicom(data), json(data), table(data)] {
+    for answer in [edifact::begins(data), xdt::begins(data), dicom(data), json(data), table(data)] {
         match answer {
             Probe::Yes { .. } => return answer,
             Probe::More => more = true,

@@ -34,7 +34,7 @@ fn documents() {
         "Patienten-ID;Nachname;Geburtsdatum (TT.MM.JJJJ);Größe\n".as_bytes(),
         b" {\"mrn\" : 7}",
         b"[ {\"mrn\":7}]",
-        b"<?xml version='1.0'?><a/>",
+        b"<?xml version='1.0'?><patients/>",
         &dicom,
     ] {
         assert_eq!(recognised(document), Some("raw"), "{document:?}");

@@ -59,6 +59,17 @@ fn japanese() {
         ),
         "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"
     );
+    // The bytes of delimiters in pairs (春), between escape sequences as they must be.
+    assert_eq!(decode("\\ISO 2022 IR 87", b"\x1B$B=U;3\x1B(B^A"), "春山^A");
+    // Writers that do not switch back, or not with what switches back.
+    assert_eq!(decode("\\ISO 2022 IR 87", b"A=\x1B$B;3ED^\x1B$BB@O:"), "A=山田^太郎");
+    assert_eq!(
+        decode(
+            "ISO 2022 IR 100\\ISO 2022 IR 87",
+            b"A=\x1B$B;3ED\x1B-A^J\xF6rg=\x1B$B;3ED\x1B-A^^^Dr"
+        ),
+        "A=山田^Jörg=山田^^^Dr"
+    );
     // JIS X 0212, and a set that was used without being declared.
     assert_eq!(decode("\\ISO 2022 IR 87\\ISO 2022 IR 159", b"\x1B$(D0!\x1B(B^A"), "丂^A");
     assert_eq!(decode("ISO_IR 100", b"\x1B$B;3ED\x1B(B"), "山田");

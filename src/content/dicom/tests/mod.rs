@@ -3,6 +3,8 @@
 mod charsets;
 mod files;
 mod hostile;
+mod left_behind;
+mod models;
 mod oracle;
 mod structure;
 
@@ -115,6 +117,7 @@ pub struct Log {
     pub records: Vec<Vec<String>>,
     pub marks: Vec<Mark>,
     pub open: usize,
+    under_way: Vec<usize>,
     pub facts: ServiceFacts,
     pub given_up: Vec<Reason>,
     pub skipped: u64,
@@ -123,8 +126,8 @@ pub struct Log {
 
 impl FieldSink for Log {
     fn begin(&mut self, _at: ContentId, head: RecordHead<'_>) {
-        assert_eq!(head.content, "dicom");
-        assert!(head.structured);
+        assert!(head.content == "dicom" || self.open > 0);
+        self.under_way.push(self.records.len());
         self.records.push(Vec::new());
         self.open += 1;
     }
@@ -138,7 +141,8 @@ impl FieldSink for Log {
         if field.evidence != Evidence::Declared {
             line += " ?";
         }
-        self.records.last_mut().expect("open").push(line);
+        let record = *self.under_way.last().expect("open");
+        self.records[record].push(line);
     }
     fn mark(&mut self, _at: ContentId, mark: Mark) {
         assert!(self.open > 0, "mark outside a record");
@@ -146,6 +150,7 @@ impl FieldSink for Log {
     }
     fn end(&mut self, _at: ContentId) {
         self.open -= 1;
+        self.under_way.pop();
     }
 }
 
@@ -219,6 +224,11 @@ pub fn read_file(bytes: &[u8], size: usize) -> Log {
     let media = Media::Type { content_type: "application/octet-stream", name: "" };
     assert!(Part10.probe(&media, &bytes[..bytes.len().min(512)], true), "not recognised");
     read_parts(&Part10, media, &[Part::Data(bytes)], size)
+}
+
+/// Reads a data set with a document inside, which is long.
+pub fn read_documents(bytes: &[u8], size: usize) -> Log {
+    read(EXPLICIT, false, bytes, size)
 }
 
 /// Reads in pieces of every size; all must give the same.

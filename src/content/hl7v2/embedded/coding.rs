@@ -1,0 +1,85 @@
+//! How the data of a document is written.
+
+/// How the data is written, and what is left of a byte that is not complete.
+#[derive(Clone, Copy)]
+pub enum Coding {
+    /// Base64 (RFC 4648 4 and 5).
+    Base64 {
+        /// Bits that make no byte yet.
+        bits: u32,
+        /// Their number.
+        held: u8,
+    },
+    /// Hexadecimal digits.
+    Hex {
+        /// The first of two.
+        high: Option<u8>,
+    },
+    /// No encoding (`A`): text with escape sequences.
+    Plain,
+}
+
+impl Coding {
+    /// Base64, from its beginning.
+    pub const fn base64() -> Self {
+        Self::Base64 { bits: 0, held: 0 }
+    }
+    /// Hexadecimal, from its beginning.
+    pub const fn hex() -> Self {
+        Self::Hex { high: None }
+    }
+    /// Whether bytes have to be decoded.
+    pub const fn is_encoded(self) -> bool {
+        !matches!(self, Self::Plain)
+    }
+    /// The layer's name in `phi.carrier`.
+    pub const fn layer(self) -> &'static str {
+        match self {
+            Self::Base64 { .. } => "base64",
+            Self::Hex { .. } => "hex",
+            Self::Plain => "text",
+        }
+    }
+
+    /// Decodes a byte; of text without an encoding, at most `max_text` bytes are held.
+    pub fn decode(&mut self, byte: u8, max_text: usize, out: &mut Vec<u8>) {
+        match self {
+            Self::Plain => {
+                if out.len() < max_text {
+                    out.push(byte);
+                }
+            }
+            Self::Base64 { bits, held } => {
+                let value = match byte {
+                    b'A'..=b'Z' => byte - b'A',
+                    b'a'..=b'z' => byte - b'a' + 26,
+                    b'0'..=b'9' => byte - b'0' + 52,
+                    b'+' | b'-' => 62,
+                    b'/' | b'_' => 63,
+                    b'=' => {
+                        // The end, or that of a part that was encoded on its own.
+                        (*bits, *held) = (0, 0);
+                        return;
+                    }
+                    _ => return,
+                };
+                *bits = (*bits << 6) | u32::from(value);
+                *held += 6;
+                if *held >= 8 {
+                    *held -= 8;
+                    let [.., decoded] = (*bits >> *held).to_be_bytes();
+                    *bits &= (1 << *held) - 1;
+                    out.push(decoded);
+                }
+            }
+            Self::Hex { high } => {
+                let Some(digit) = char::from(byte).to_digit(16) else { return };
+                let digit = digit as u8;
+                match high.take() {
+                    Some(high) => out.push(high << 4 | digit),
+                    None => *high = Some(digit),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Message types and their trigger events (HL7 table 0354): a closed set, as they become labels of a
+//! metric.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+/// `ADT^A01`, and the codes alone (`ADT`) for messages without an event, or with one of the site.
+static KNOWN: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| include_str!("types.txt").split_ascii_whitespace().collect());
+
+/// What stands for all other types.
+pub const OTHER: &str = "other";
+
+/// The label of a message type.
+pub fn label(code: &str, event: &str) -> &'static str {
+    // Acknowledgments bear the event of what they acknowledge.
+    if code == "ACK" {
+        return "ACK";
+    }
+    let whole = format!("{code}^{event}");
+    let known = KNOWN.get(whole.as_str()).or_else(|| KNOWN.get(code));
+    known.copied().unwrap_or(OTHER)
+}
+
+/// Whether `text` can be such a label.
+pub fn is_label(text: &str) -> bool {
+    text == OTHER || KNOWN.contains(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_set() {
+        assert_eq!(label("ADT", "A01"), "ADT^A01");
+        assert_eq!(label("ADT", "A08"), "ADT^A08");
+        assert_eq!(label("ADT", "Z99"), "ADT");
+        assert_eq!(label("ADT", ""), "ADT");
+        assert_eq!(label("ACK", "R01"), "ACK");
+        assert_eq!(label("ZZZ", "Z01"), "other");
+        assert!(["ADT^A01", "ACK", "other", "ORU^R01", "PPR^PC1"].into_iter().all(is_label));
+        assert!(!is_label("ADT^Z99") && !is_label(""));
+    }
+}

@@ -1,0 +1,59 @@
+use super::*;
+use crate::protocol::News;
+use crate::protocol::recorder::{Piece, play};
+use proptest::prelude::*;
+
+const HELLO: &[u8] =
+    b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n<!-- x --><HEL.R01><HDR/></HEL.R01>";
+const RESULT: &[u8] = b"<OBS.R01><HDR/><SVC><PT/></SVC></OBS.R01>\n";
+const ACK: &[u8] = b"<ACK.R01><ACK><ACK.type_cd V=\"AA\"/></ACK></ACK.R01>";
+
+#[test]
+fn messages_of_both_directions() {
+    for size in [1, 2, 7, 39, 4000] {
+        let pieces = [Piece::Client(HELLO), Piece::Server(ACK), Piece::Client(RESULT)];
+        let (host, news) = play(&pieces, size);
+        assert_eq!(news.first(), Some(&News::Recognised("poct1a")), "in pieces of {size}");
+        assert_eq!(host.contents[0].bytes, [HELLO, RESULT].concat(), "in pieces of {size}");
+        assert_eq!(host.contents[1].bytes, ACK);
+    }
+}
+
+#[test]
+fn holes_and_the_middle() {
+    let pieces = [
+        Piece::Client(HELLO),
+        Piece::ClientGap(10),
+        Piece::Client(b"V=\"1\"/></PT>"),
+        Piece::Client(RESULT),
+    ];
+    let (host, _) = play(&pieces, 5);
+    let found: Vec<_> = host.contents.iter().map(|c| (c.bytes.as_slice(), c.complete)).collect();
+    assert_eq!(found, [(HELLO, Some(false)), (RESULT, Some(true))]);
+    let (host, _) = play(&[Piece::ClientGap(1), Piece::Client(&[b"/></a>", RESULT].concat())], 100);
+    assert_eq!(host.contents[0].bytes, RESULT);
+}
+
+#[test]
+fn other_documents_are_not_taken() {
+    for bytes in [
+        &b"<?xml version='1.0'?><ClinicalDocument/>"[..],
+        b"<html>",
+        b"<OBS.R1>",
+        b"<OBS.R012>",
+        b"OBS.R01",
+    ] {
+        assert_eq!(Poct1a.probe(bytes, true), Probe::No, "{bytes:?}");
+    }
+    for bytes in [&b""[..], b"\n", b"<", b"<?xml", b"<?xml ?>", b"<!-- ", b"<OBS.R0"] {
+        assert_eq!(Poct1a.probe(bytes, true), Probe::More, "{bytes:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+        play(&[Piece::Client(HELLO), Piece::ClientGap(3), Piece::Client(&bytes), Piece::Server(&bytes)], size);
+        play(&[Piece::Client(&bytes)], size);
+    }
+}

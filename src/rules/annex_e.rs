@@ -1,0 +1,79 @@
+//! `rules/annex-e.txt` lists every attribute of PS3.15 table E.1-1 with what it is to phitap: none
+//! may be forgotten.
+
+use super::RuleSet;
+use std::collections::BTreeSet;
+
+const LIST: &str = include_str!("../../rules/annex-e.txt");
+
+/// Reasons for which an attribute of the table is no patient's identifier.
+const NOBODY: [&str; 15] = [
+    "structure",
+    "demographic",
+    "staff",
+    "institution",
+    "device",
+    "camera",
+    "date",
+    "procedure",
+    "trial",
+    "plan",
+    "code",
+    "template",
+    "signature",
+    "pixel",
+    "uid",
+];
+
+#[test]
+fn every_attribute_of_the_table_is_a_rule_or_is_nobody_s_for_a_reason() {
+    let rules = RuleSet::shipped().expect("shipped rules").dicom;
+    let (mut seen, mut faults) = (BTreeSet::new(), Vec::new());
+    for line in LIST.lines().filter(|l| l.starts_with('(')) {
+        let (tag, rest) = line.split_at(11);
+        let class = rest.split_whitespace().next().unwrap_or_default();
+        let hex = tag.replace(['(', ',', ')'], "");
+        let number = u32::from_str_radix(&hex, 16).expect("a tag");
+        assert!(seen.insert(number), "{tag} stands there twice");
+        let (field, text) = (rules.get(number).is_some(), rules.text(number).is_some());
+        let health = rules.health(number).is_some();
+        let right = match class {
+            "patient" => field,
+            "text" => text && !field,
+            "health" => health && !field,
+            other => {
+                NOBODY.contains(&other) && !field && !text && !(health && other != "structure")
+            }
+        };
+        if !right {
+            faults.push(line);
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+    assert!(seen.len() > 650, "{}", seen.len());
+}
+
+#[test]
+fn every_identifying_kind_has_its_letter() {
+    let rules = RuleSet::shipped().expect("shipped rules");
+    let kinds: BTreeSet<_> = rules
+        .entries
+        .iter()
+        .filter(|r| r.section.starts_with("dicom"))
+        .filter_map(|r| r.kind)
+        .collect();
+    // 45 CFR 164.514(b)(2)(i): those without a letter are no identifiers and never alert alone.
+    for kind in kinds.iter().filter(|k| k.safe_harbor() == '-') {
+        let alone = super::RecordEvidence {
+            content: "dicom",
+            structured: true,
+            kinds: &[*kind],
+            patient_context: true,
+            query: false,
+            deidentified: None,
+            listed: false,
+        };
+        assert!(rules.policy.alert(&alone).is_none(), "{}", kind.as_str());
+    }
+    assert!(kinds.iter().any(|k| k.safe_harbor() == 'A'));
+}

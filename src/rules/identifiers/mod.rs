@@ -1,0 +1,339 @@
+//! `[[identifier]]`: numbers of national registers and health systems, country by country, with what
+//! they must satisfy; `[[not_identifier]]`: words before a number that is something else.
+//!
+//! A number that a standard or a label declares is checked whatever its country. In text, numbers are
+//! looked for only in the regions that are switched on ([`IdentifierRules::enable`]).
+
+mod scan;
+#[cfg(test)]
+mod tests;
+
+pub use scan::Hit;
+
+use super::keys::fold;
+use super::load::{Compiled, LoadError, RuleInfo, faulty, field_rule, info, section_entry};
+use super::validators::{MAX_NUMBER, Validator, compact};
+use super::{FieldRule, Kind};
+use regex::bytes::{Regex, RegexBuilder};
+use smallvec::SmallVec;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use unicode_normalization::UnicodeNormalization;
+
+/// Largest compiled pattern, bytes.
+const MAX_PATTERN: usize = 256 << 10;
+
+/// Every region at once.
+pub const ALL_REGIONS: &str = "all";
+
+section_entry! {
+    /// An entry as written.
+    pub(in crate::rules) struct Entry {
+        /// None: a number that is no patient's, but looks like one.
+        kind: Option<Kind>,
+        /// ISO 3166 codes of the countries that switch it on.
+        regions: Vec<String>,
+        /// How it is written in text, from its first character to its last.
+        pattern: String,
+        /// Characters that may stand between its own.
+        #[serde(default)]
+        separators: String,
+        /// A validator by name; none where nothing but the pattern is known.
+        validator: Option<String>,
+        /// Fewest and most letters and digits, where no validator says it or it counts other signs, too.
+        length: Option<(usize, usize)>,
+        /// What it is called, in the languages of its countries.
+        #[serde(default)]
+        words: Vec<String>,
+        /// Systems, OIDs and authorities that declare it.
+        #[serde(default)]
+        systems: Vec<String>,
+        /// Share of random characters of its form that pass.
+        chance: f32,
+        /// Confidence where one of its words stands near by.
+        confidence: f32,
+        /// Confidence without, where chance is small enough.
+        alone: Option<f32>,
+        /// Only those who are cared for are known by it.
+        #[serde(default)]
+        health: bool,
+    }
+}
+
+section_entry! {
+    /// Words of something else.
+    pub(in crate::rules) struct NotEntry {
+        words: Vec<String>,
+    }
+}
+
+/// A number with all that tells it from others.
+#[derive(Debug)]
+pub struct IdentifierRule {
+    /// What it means; the field it stands in is `text`.
+    pub rule: Arc<FieldRule>,
+    /// It is a patient's at all.
+    pub personal: bool,
+    /// Confidence without a word near by; none if it then is nobody's.
+    pub alone: Option<f32>,
+    /// Share of random characters of its form that pass.
+    pub chance: f32,
+    /// Only those who are cared for are known by it.
+    pub health: bool,
+    pattern: Regex,
+    separators: String,
+    validator: Option<&'static Validator>,
+    /// Its validator counts signs that are neither letters nor digits.
+    signs: bool,
+    length: (usize, usize),
+    words: Vec<String>,
+    regions: Vec<String>,
+}
+
+impl IdentifierRule {
+    /// Whether `value` passes its check; nothing where there is none.
+    pub fn verify(&self, value: &str) -> Option<bool> {
+        let validator = self.validator?;
+        Some(compact(value, &self.separators).is_some_and(|c| validator.check(&c)))
+    }
+    /// Whether it has more to go by than its form.
+    pub const fn is_checked(&self) -> bool {
+        self.validator.is_some()
+    }
+}
+
+/// Every rule, and which of them are looked for in text.
+#[derive(Debug, Default)]
+pub struct IdentifierRules {
+    rules: Vec<IdentifierRule>,
+    /// By what it is called, folded.
+    names: HashMap<String, SmallVec<[u16; 2]>, foldhash::fast::FixedState>,
+    systems: HashMap<String, u16, foldhash::fast::FixedState>,
+    /// Words of other things, as in text.
+    others: Vec<String>,
+    /// What is looked for in text, by the number of its letters and digits.
+    enabled: Vec<Vec<u16>>,
+    /// Switched off by region, but known.
+    known: BTreeSet<String>,
+}
+
+impl IdentifierRules {
+    /// The rule of this index.
+    pub fn get(&self, index: u16) -> Option<&IdentifierRule> {
+        self.rules.get(usize::from(index))
+    }
+
+    /// The rule of a system, an OID or an authority.
+    pub fn of_system(&self, system: &str) -> Option<&IdentifierRule> {
+        let bare = system.strip_prefix("urn:oid:").unwrap_or(system);
+        self.systems.get(bare).and_then(|index| self.get(*index))
+    }
+
+    /// Whether `value` is valid as what `name` calls it; nothing if that is not known, or if several
+    /// countries call theirs so and it is valid in none.
+    pub fn verify(&self, name: &str, value: &str) -> Option<Verdict<'_>> {
+        let known = self.names.get(&fold(name))?;
+        let rules = known.iter().filter_map(|index| self.get(*index));
+        let mut checked = rules.filter_map(|rule| Some((rule, rule.verify(value)?)));
+        if let Some((rule, _)) = checked.clone().find(|(_, valid)| *valid) {
+            return Some(Verdict { rule, valid: true });
+        }
+        let (rule, _) = checked.next().filter(|_| known.len() == 1)?;
+        Some(Verdict { rule, valid: false })
+    }
+
+    /// The rule for US social security numbers, which standards declare by their kind alone.
+    pub fn of_kind(&self, kind: Kind) -> Option<&IdentifierRule> {
+        (kind == Kind::Ssn).then(|| self.rules.iter().find(|r| r.rule.kind == kind))?
+    }
+
+    /// Whether a word of `[[not_identifier]]` is this one.
+    pub fn is_other(&self, word: &str) -> bool {
+        let phrase = phrase(word);
+        self.others.contains(&phrase)
+    }
+
+    /// Countries for which there are rules.
+    pub fn regions(&self) -> impl Iterator<Item = &str> {
+        self.known.iter().map(String::as_str)
+    }
+
+    /// Looks in text for the numbers of these regions from now on, and for no others. The first region
+    /// that no rule knows is the error.
+    ///
+    /// # Errors
+    /// A region without rules.
+    pub fn enable<'r>(&mut self, regions: &[&'r str]) -> Result<(), &'r str> {
+        let unknown = |r: &&&str| **r != ALL_REGIONS && !self.known.contains(**r);
+        if let Some(region) = regions.iter().find(unknown) {
+            return Err(region);
+        }
+        let all = regions.contains(&ALL_REGIONS);
+        self.enabled = vec![Vec::new(); MAX_NUMBER + 1];
+        for (index, rule) in (0u16..).zip(&self.rules) {
+            if all || rule.regions.iter().any(|r| regions.contains(&r.as_str())) {
+                let (least, most) = rule.length;
+                for bucket in self.enabled.iter_mut().take(most + 1).skip(least) {
+                    bucket.push(index);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the check of a number says.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict<'a> {
+    /// Whose check it is.
+    pub rule: &'a IdentifierRule,
+    /// It passed.
+    pub valid: bool,
+}
+
+/// A text as words: letters and digits in lower case without diacritics, all else one blank.
+fn words_of(text: &str) -> String {
+    let mut words = String::with_capacity(text.len() + 2);
+    words.push(' ');
+    let mut push = |c: char| {
+        if c.is_alphanumeric() {
+            words.extend(c.to_lowercase());
+        } else if !words.ends_with(' ') {
+            words.push(' ');
+        }
+    };
+    if text.is_ascii() {
+        text.chars().for_each(&mut push);
+    } else {
+        let mark = |c: &char| !matches!(c, '\u{300}'..='\u{36f}');
+        text.nfkd().filter(mark).for_each(&mut push);
+    }
+    if !words.ends_with(' ') {
+        words.push(' ');
+    }
+    words
+}
+
+/// Words of a rule file as they are looked for: whole words, but for scripts that write none.
+fn phrase(words: &str) -> String {
+    let folded = words_of(words);
+    match folded.trim().chars().next() {
+        Some(first) if first >= '\u{2E80}' => folded.trim().to_owned(),
+        _ => folded,
+    }
+}
+
+/// The default regions.
+pub const DEFAULT_REGIONS: &[&str] = &["us"];
+
+pub(in crate::rules) fn compile(
+    section: Compiled<Entry>,
+    others: Compiled<NotEntry>,
+    list: &mut Vec<RuleInfo>,
+) -> Result<IdentifierRules, LoadError> {
+    let mut rules = IdentifierRules::default();
+    for (_, (entry, source)) in section {
+        let wrong = |reason: String| Err(faulty(&source, reason));
+        let index = u16::try_from(rules.rules.len())
+            .map_err(|_| faulty(&source, "id: there are too many identifiers"))?;
+        let validator = match &entry.validator {
+            None => None,
+            Some(name) => Some(Validator::named(name).ok_or_else(|| {
+                let all: Vec<_> = super::validators::ALL.iter().map(|v| v.name).collect();
+                faulty(
+                    &source,
+                    format!("validator: there is no {name:?}; there are {}", all.join(", ")),
+                )
+            })?),
+        };
+        let length = match (entry.length, validator) {
+            (Some(length), _) => length,
+            (None, Some(validator)) => validator.length,
+            (None, None) => {
+                return wrong(
+                    "length: write [fewest, most] where there is no validator".to_owned(),
+                );
+            }
+        };
+        if length.0 < 4 || length.0 > length.1 || length.1 > MAX_NUMBER {
+            return wrong(format!(
+                "length {length:?}: write [fewest, most], from 4 to {MAX_NUMBER}"
+            ));
+        }
+        let shown = [Some(entry.chance), Some(entry.confidence), entry.alone];
+        if let Some(share) = shown.into_iter().flatten().find(|s| !(0.0..=1.0).contains(s)) {
+            return wrong(format!("{share}: write chance and confidence as numbers from 0 to 1"));
+        }
+        let code = |r: &String| r.len() == 2 && r.bytes().all(|b| b.is_ascii_lowercase());
+        if entry.regions.is_empty() || !entry.regions.iter().all(code) {
+            return wrong("regions: write codes of ISO 3166 in lower case, [\"us\"]".to_owned());
+        }
+        let unseparated = |c: char| c.is_alphanumeric();
+        if entry.separators.contains(unseparated) {
+            return wrong("separators: letters and digits are part of a number".to_owned());
+        }
+        let pattern = RegexBuilder::new(&format!("^(?:{})$", entry.pattern))
+            .unicode(false)
+            .case_insensitive(true)
+            .size_limit(MAX_PATTERN)
+            .build()
+            .map_err(|e| faulty(&source, format!("pattern: {e}")))?;
+        if pattern.is_match(b"") {
+            return wrong("pattern: it also matches nothing at all".to_owned());
+        }
+        for word in &entry.words {
+            let folded = fold(word);
+            if !word.contains(char::is_alphanumeric) {
+                return wrong(format!("words: {word:?} has no letters"));
+            }
+            if folded.is_empty() {
+                // Too long for a label.
+                continue;
+            }
+            let known = rules.names.entry(folded).or_default();
+            if !known.contains(&index) {
+                known.push(index);
+            }
+        }
+        for system in &entry.systems {
+            let bare = system.strip_prefix("urn:oid:").unwrap_or(system);
+            if let Some(other) = rules.systems.insert(bare.to_owned(), index) {
+                let other = rules.get(other).map(|r| r.rule.id.to_string()).unwrap_or_default();
+                return wrong(format!("systems: {system:?} is already taken by {other:?}"));
+            }
+        }
+        let subject =
+            format!("{} {}", entry.regions.join(","), entry.validator.unwrap_or_default());
+        list.push(info(
+            "identifier",
+            &entry.common,
+            entry.kind,
+            subject.trim_end().to_owned(),
+            &source,
+        ));
+        let kind = entry.kind.unwrap_or(Kind::OtherId);
+        let rule = field_rule(&entry.common, kind, "text", Some(entry.confidence), &source)?;
+        rules.known.extend(entry.regions.iter().cloned());
+        rules.rules.push(IdentifierRule {
+            rule,
+            personal: entry.kind.is_some(),
+            alone: entry.alone,
+            chance: entry.chance,
+            health: entry.health,
+            pattern,
+            separators: entry.separators,
+            validator,
+            signs: validator.is_some() && entry.length.is_some(),
+            length,
+            words: entry.words.iter().map(|w| phrase(w)).collect(),
+            regions: entry.regions,
+        });
+    }
+    for (_, (entry, source)) in others {
+        list.push(info("not_identifier", &entry.common, None, entry.words.join(", "), &source));
+        rules.others.extend(entry.words.iter().map(|w| phrase(w)));
+    }
+    // Site rules alone may lack the default region.
+    let _ = rules.enable(DEFAULT_REGIONS);
+    Ok(rules)
+}

@@ -1,0 +1,330 @@
+//! One pass over text for numbers that may be identifiers.
+//!
+//! Most text has few digits: blocks of it are counted, sixteen or more bytes at a time, and passed over
+//! where they are too few for any number. Where there are enough, groups of letters and digits are put
+//! together to numbers of a length that some rule has. Then come check digits, which most numbers fail,
+//! then the pattern, and last the words around what is left.
+
+use super::{IdentifierRule, IdentifierRules, words_of};
+use crate::rules::validators::MAX_NUMBER;
+use smallvec::SmallVec;
+
+/// Bytes that are counted at once.
+const BLOCK: usize = 32;
+
+/// Fewest digits of a number that is looked for. (Numbers with fewer are known by label only.)
+const MIN_DIGITS: usize = 5;
+
+/// Most groups of a number (`2 95 10 99 126 111 93`).
+const MAX_GROUPS: usize = 8;
+
+/// Longest group of nothing but letters; a longer one is a word.
+const MAX_LETTERS: usize = 6;
+
+/// Bytes before and behind a number in which words are looked for.
+const NEAR: (usize, usize) = (48, 24);
+
+/// A number in a text.
+pub struct Hit<'r, 't> {
+    /// As it is written.
+    pub value: &'t str,
+    /// Where it starts.
+    pub start: usize,
+    /// Its groups, as a number: equal for numbers written alike.
+    pub shape: u64,
+    /// What the words near by say it is.
+    pub near: Option<&'r IdentifierRule>,
+    /// What it is by its check digits alone, the least likely chance first.
+    pub valid: SmallVec<[&'r IdentifierRule; 4]>,
+}
+
+/// What is known of a number while it is put together.
+struct Number {
+    /// Upper case, without separators.
+    compact: [u8; MAX_NUMBER],
+    len: usize,
+    digits: usize,
+    groups: usize,
+    shape: u64,
+}
+
+impl IdentifierRules {
+    /// Calls `found` with each number in `text` that is of a form in force.
+    pub fn scan<'r, 't>(&'r self, text: &'t str, found: &mut dyn FnMut(Hit<'r, 't>)) {
+        self.scan_for(&self.enabled, text, found);
+    }
+
+    /// Whether the rule `id` finds a number in `text`, or `text` is one.
+    pub fn takes(&self, id: &str, text: &str) -> bool {
+        let Some(at) = self.rules.iter().position(|r| *r.rule.id == *id) else { return false };
+        let Some(rule) = self.rules.get(at) else { return false };
+        let mut taken = rule.verify(text) == Some(true) && rule.pattern.is_match(text.as_bytes());
+        let mut only = vec![Vec::new(); MAX_NUMBER + 1];
+        for bucket in only.iter_mut().take(rule.length.1 + 1).skip(rule.length.0) {
+            bucket.extend(u16::try_from(at));
+        }
+        self.scan_for(&only, text, &mut |hit| {
+            let this = |r: &&IdentifierRule| r.rule.id == rule.rule.id;
+            taken |= hit.near.as_ref().is_some_and(this) || hit.valid.iter().any(this);
+        });
+        // A number that is no patient's is taken if it is not handed on.
+        taken || (!rule.personal && rule.verify(text).is_none() && self.denies(rule, text))
+    }
+
+    /// Whether a number in `text` is of a rule for numbers that are no patient's, by its word.
+    fn denies(&self, rule: &IdentifierRule, text: &str) -> bool {
+        let Some((word, number)) = text.rsplit_once(' ') else { return false };
+        let word = words_of(word);
+        rule.words.iter().any(|w| word.contains(w.as_str()))
+            && rule.pattern.is_match(number.as_bytes())
+    }
+
+    fn scan_for<'r, 't>(
+        &'r self,
+        enabled: &[Vec<u16>],
+        text: &'t str,
+        found: &mut dyn FnMut(Hit<'r, 't>),
+    ) {
+        if enabled.iter().all(Vec::is_empty) {
+            return;
+        }
+        let bytes = text.as_bytes();
+        // Behind the last byte looked at, and behind the last number found.
+        let mut seen = 0;
+        let mut before = 0;
+        for (index, block) in bytes.chunks(BLOCK).enumerate() {
+            let digits = count_digits(block);
+            if before + digits >= MIN_DIGITS {
+                let start = (index * BLOCK).saturating_sub(BLOCK).max(seen);
+                let end = (index * BLOCK + block.len()).min(bytes.len());
+                seen = self.walk(enabled, text, start, end, found).max(end);
+            }
+            before = digits;
+        }
+    }
+
+    /// Looks at the groups that start in a stretch of text; how far it has looked.
+    fn walk<'r, 't>(
+        &'r self,
+        enabled: &[Vec<u16>],
+        text: &'t str,
+        from: usize,
+        to: usize,
+        found: &mut dyn FnMut(Hit<'r, 't>),
+    ) -> usize {
+        let bytes = text.as_bytes();
+        let mut at = from;
+        // A group that began before the stretch and has digits has been looked at, or has too few.
+        while at > 0
+            && at > from.saturating_sub(MAX_NUMBER)
+            && is_part(bytes, at - 1)
+            && is_part(bytes, at)
+        {
+            at -= 1;
+        }
+        while at < to {
+            if !is_part(bytes, at) {
+                at += 1;
+                continue;
+            }
+            let end = group_end(bytes, at);
+            at = match self.at(enabled, text, at, end, found) {
+                Some(behind) => behind,
+                None => end,
+            };
+        }
+        at
+    }
+
+    /// Looks at the numbers that start at `start`; where the one ends that was found.
+    fn at<'r, 't>(
+        &'r self,
+        enabled: &[Vec<u16>],
+        text: &'t str,
+        start: usize,
+        first_end: usize,
+        found: &mut dyn FnMut(Hit<'r, 't>),
+    ) -> Option<usize> {
+        let bytes = text.as_bytes();
+        if !starts_here(bytes, start) {
+            return None;
+        }
+        let mut number =
+            Number { compact: [0; MAX_NUMBER], len: 0, digits: 0, groups: 0, shape: 0 };
+        let (mut at, mut end) = (start, first_end);
+        let mut longest = None;
+        loop {
+            let group = bytes.get(at..end)?;
+            if !number.add(group) {
+                break;
+            }
+            let rules = enabled.get(number.len).map_or(&[][..], Vec::as_slice);
+            if number.digits >= MIN_DIGITS
+                && !rules.is_empty()
+                && ends_here(bytes, start, end, number.groups)
+                && !number.is_made_up()
+                && let Some(hit) = self.judge(text, start, end, &number, rules)
+            {
+                let whole = hit.near.is_some() || hit.valid.iter().any(|r| r.alone.is_some());
+                found(hit);
+                if whole {
+                    longest = Some(end);
+                }
+            }
+            let separator = bytes.get(end).copied().unwrap_or(0);
+            if !b" -./(".contains(&separator) || !is_part(bytes, end + 1) {
+                break;
+            }
+            number.shape = number.shape.wrapping_mul(31).wrapping_add(u64::from(separator));
+            at = end + 1;
+            end = group_end(bytes, at);
+        }
+        longest
+    }
+
+    /// What a number is.
+    fn judge<'r, 't>(
+        &'r self,
+        text: &'t str,
+        start: usize,
+        end: usize,
+        number: &Number,
+        rules: &[u16],
+    ) -> Option<Hit<'r, 't>> {
+        let compact = std::str::from_utf8(number.compact.get(..number.len)?).ok()?;
+        let value = text.get(start..end)?;
+        let mut valid: SmallVec<[&IdentifierRule; 4]> = rules
+            .iter()
+            .filter_map(|index| self.get(*index))
+            .filter(|rule| match rule.validator {
+                Some(_) if rule.signs => rule.verify(value) == Some(true),
+                Some(validator) => validator.check(compact),
+                None => true,
+            })
+            .filter(|rule| rule.pattern.is_match(value.as_bytes()))
+            .collect();
+        if valid.is_empty() {
+            // Only counted, so that a list of numbers can be told from chance.
+            let plain = number.digits == number.len;
+            return plain.then(|| Hit { value, start, shape: number.shape, near: None, valid });
+        }
+        valid.sort_by(|a, b| a.chance.total_cmp(&b.chance));
+        let before = words_of(before(text, start));
+        let behind = words_of(behind(text, end));
+        // The nearest word before it counts.
+        let last = |words: &[String]| words.iter().filter_map(|w| before.rfind(w.as_str())).max();
+        let other = last(&self.others);
+        let near = valid.iter().filter_map(|rule| {
+            let place = last(&rule.words)
+                .or_else(|| rule.words.iter().any(|w| behind.contains(w.as_str())).then_some(0))?;
+            Some((place, *rule))
+        });
+        let near = near.max_by(|a, b| a.0.cmp(&b.0).then(b.1.chance.total_cmp(&a.1.chance)));
+        let near = match (near, other) {
+            (Some((place, _)), Some(other)) if other > place => return None,
+            (None, Some(_)) => return None,
+            (near, _) => near.map(|(_, rule)| rule),
+        };
+        if near.is_some_and(|rule| !rule.personal) {
+            return None;
+        }
+        valid.retain(|rule| rule.personal && rule.is_checked());
+        Some(Hit { value, start, shape: number.shape, near, valid })
+    }
+}
+
+impl Number {
+    /// Adds a group, if it can be part of a number.
+    fn add(&mut self, group: &[u8]) -> bool {
+        let digits = group.iter().filter(|b| b.is_ascii_digit()).count();
+        let word = digits == 0 && group.len() > MAX_LETTERS;
+        let Some(room) = self.compact.get_mut(self.len..self.len + group.len()) else {
+            return false;
+        };
+        if word || self.groups == MAX_GROUPS {
+            return false;
+        }
+        room.copy_from_slice(group);
+        room.make_ascii_uppercase();
+        self.len += group.len();
+        self.digits += digits;
+        self.groups += 1;
+        self.shape = self.shape.wrapping_mul(31).wrapping_add(group.len() as u64 * 2 + 1);
+        true
+    }
+
+    /// One digit throughout, or each one more or less than the one before.
+    fn is_made_up(&self) -> bool {
+        let Some(all) = self.compact.get(..self.len) else { return true };
+        let step = |by: u8| all.windows(2).all(|w| matches!(w, [a, b] if b.wrapping_sub(*a) == by));
+        // `1234567890` goes on with the zero.
+        let body = all.strip_suffix(b"0").filter(|body| body.last() == Some(&b'9')).unwrap_or(all);
+        let up = body.windows(2).all(|w| matches!(w, [a, b] if b.wrapping_sub(*a) == 1));
+        up || step(0) || step(u8::MAX)
+    }
+}
+
+/// Digits of a block; the loop has no branches, so that it becomes wide instructions.
+fn count_digits(block: &[u8]) -> usize {
+    let digits = block.iter().fold(0u8, |n, b| n.wrapping_add(u8::from(b.wrapping_sub(b'0') < 10)));
+    usize::from(digits)
+}
+
+fn is_part(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at).is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// Behind the group of letters and digits that starts at `at`.
+fn group_end(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(rest.len())
+}
+
+/// Whether a number may start here: not within a version, a UID, a path, a UUID, an amount or an escape.
+fn starts_here(bytes: &[u8], at: usize) -> bool {
+    let Some(last) = at.checked_sub(1).and_then(|i| bytes.get(i)) else { return true };
+    let earlier = at.checked_sub(2).is_some_and(|i| is_part(bytes, i));
+    match last {
+        b'_' | b'@' | b'+' | b'%' | b'\\' | b'$' => false,
+        b'-' | b'.' | b'/' => !earlier,
+        _ => !last.is_ascii_alphanumeric(),
+    }
+}
+
+/// Whether a number may end here, and is no part of a longer one of the same sort.
+fn ends_here(bytes: &[u8], start: usize, end: usize, groups: usize) -> bool {
+    let next = bytes.get(end).copied().unwrap_or(b' ');
+    let part = is_part(bytes, end + 1);
+    let open = match next {
+        b'_' | b'@' | b'%' => true,
+        b'-' | b'/' | b'\\' => part,
+        b'.' | b',' | b':' => bytes.get(end + 1).is_some_and(u8::is_ascii_digit),
+        _ => false,
+    };
+    // Groups of a number go on to the left or the right: a card of sixteen digits is no number of twelve.
+    let digit = |at: Option<usize>| at.and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_digit);
+    let goes_on = groups > 1
+        && ((next == b' ' && digit(Some(end + 1)))
+            || (bytes.get(start.wrapping_sub(1)) == Some(&b' ') && digit(start.checked_sub(2))));
+    !open && !goes_on
+}
+
+/// What stands before a number, in its line.
+fn before(text: &str, start: usize) -> &str {
+    let mut from = start.saturating_sub(NEAR.0);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let near = text.get(from..start).unwrap_or("");
+    near.rsplit('\n').next().unwrap_or(near)
+}
+
+/// What stands behind it.
+fn behind(text: &str, end: usize) -> &str {
+    let mut to = (end + NEAR.1).min(text.len());
+    while !text.is_char_boundary(to) {
+        to -= 1;
+    }
+    let near = text.get(end..to).unwrap_or("");
+    near.split('\n').next().unwrap_or(near)
+}

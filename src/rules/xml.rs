@@ -1,0 +1,148 @@
+//! `[[xml]]`: elements of XML messages that identify a patient, by dialect; `[[xml_record]]`: which
+//! element holds the data of one patient; `[[xml_about]]`: elements that say what else is there.
+
+use super::flat::Part;
+use super::load::{
+    Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
+};
+use super::{About, FieldRule, Kind};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Elements in the longest path of a rule.
+const MAX_PATH: usize = 6;
+
+section_entry! {
+    /// An entry as written.
+    pub(in crate::rules) struct Entry {
+        dialect: String,
+        /// `Patient/Name/LastName`, `PT/PT.patient_id@V`: from an ancestor down to the element or
+        /// its attribute.
+        paths: Vec<String>,
+        kind: Kind,
+        #[serde(default)]
+        part: Part,
+        confidence: Option<f32>,
+    }
+}
+
+section_entry! {
+    /// The element that holds the data of one patient.
+    pub(in crate::rules) struct Record {
+        dialect: String,
+        element: String,
+    }
+}
+
+section_entry! {
+    /// Elements that say what stands beside the identifiers.
+    pub(in crate::rules) struct AboutEntry {
+        dialect: String,
+        paths: Vec<String>,
+        about: About,
+    }
+}
+
+/// An element or attribute with the part of a value that it holds.
+#[derive(Debug)]
+pub struct XmlField {
+    /// What it means.
+    pub rule: Arc<FieldRule>,
+    /// Which part.
+    pub part: Part,
+}
+
+/// What is known of one dialect.
+#[derive(Debug, Default)]
+pub struct XmlDialect {
+    records: HashSet<String, foldhash::fast::FixedState>,
+    fields: HashMap<String, XmlField, foldhash::fast::FixedState>,
+    about: HashMap<String, About, foldhash::fast::FixedState>,
+    /// Last parts of all paths: most elements are in none.
+    ends: HashSet<String, foldhash::fast::FixedState>,
+}
+
+impl XmlDialect {
+    /// Whether an element holds the data of one patient.
+    pub fn is_record(&self, element: &str) -> bool {
+        self.records.contains(element)
+    }
+    /// Whether any path ends in this element or attribute.
+    pub fn ends_in(&self, name: &str) -> bool {
+        self.ends.contains(name)
+    }
+    /// The field at a path.
+    pub fn field(&self, path: &str) -> Option<&XmlField> {
+        self.fields.get(path)
+    }
+    /// What the presence of an element says.
+    pub fn about(&self, path: &str) -> Option<About> {
+        self.about.get(path).copied()
+    }
+}
+
+/// Dialects by name.
+#[derive(Debug, Default)]
+pub struct XmlRules {
+    dialects: HashMap<String, XmlDialect, foldhash::fast::FixedState>,
+}
+
+impl XmlRules {
+    /// Longest path of a rule, in elements.
+    pub const MAX_PATH: usize = MAX_PATH;
+
+    /// What is known of a dialect.
+    pub fn dialect(&self, name: &str) -> Option<&XmlDialect> {
+        self.dialects.get(name)
+    }
+}
+
+pub(in crate::rules) fn compile(
+    fields: Compiled<Entry>,
+    records: Compiled<Record>,
+    about: Compiled<AboutEntry>,
+    list: &mut Vec<RuleInfo>,
+) -> Result<XmlRules, LoadError> {
+    let mut rules = XmlRules::default();
+    let mut taken = Taken::default();
+    for (_, (entry, source)) in fields {
+        let subject = entry.paths.join(", ");
+        list.push(info("xml", &entry.common, Some(entry.kind), subject, &source));
+        for path in entry.paths {
+            taken.take(format!("{} {path}", entry.dialect), &entry.common.id, &source)?;
+            let rule = field_rule(&entry.common, entry.kind, &path, entry.confidence, &source)?;
+            let dialect = rules.dialects.entry(entry.dialect.clone()).or_default();
+            dialect.ends.insert(last(&path, &source)?.to_owned());
+            dialect.fields.insert(path, XmlField { rule, part: entry.part });
+        }
+    }
+    for (_, (entry, source)) in records {
+        list.push(info("xml_record", &entry.common, None, entry.element.clone(), &source));
+        let subject = format!("{} record {}", entry.dialect, entry.element);
+        taken.take(subject, &entry.common.id, &source)?;
+        rules.dialects.entry(entry.dialect).or_default().records.insert(entry.element);
+    }
+    for (_, (entry, source)) in about {
+        list.push(info("xml_about", &entry.common, None, entry.paths.join(", "), &source));
+        for path in entry.paths {
+            taken.take(format!("{} about {path}", entry.dialect), &entry.common.id, &source)?;
+            let dialect = rules.dialects.entry(entry.dialect.clone()).or_default();
+            dialect.ends.insert(last(&path, &source)?.to_owned());
+            dialect.about.insert(path, entry.about);
+        }
+    }
+    Ok(rules)
+}
+
+/// The last part of a path.
+fn last<'p>(path: &'p str, source: &Source) -> Result<&'p str, LoadError> {
+    let parts = path.split('/').count();
+    let last = path.rsplit('/').next().unwrap_or("");
+    if last.is_empty() || path.starts_with('/') || parts > MAX_PATH {
+        return Err(faulty(
+            source,
+            format!("path {path:?}: write up to {MAX_PATH} elements, A/B@C"),
+        ));
+    }
+    Ok(last)
+}
