@@ -145,6 +145,18 @@ fn whose_record_is_it() {
             true,
         ),
         (
+            "same name, an id here and a birth date there",
+            &[(PatientId, "17", ""), (Name, "Ash^Eve", "")],
+            &[(Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
+            false,
+        ),
+        (
+            "same name and nothing else",
+            &[(PatientId, "17", ""), (Name, "Ash^Eve", "")],
+            &[(Name, "Ash^Eve", "")],
+            true,
+        ),
+        (
             "other id of another issuer, same name only",
             &[(PatientId, "17", "X"), (Name, "Ash^Eve", "")],
             &[(PatientId, "18", "Y"), (Name, "Ash^Eve", "")],
