@@ -30,6 +30,8 @@ pub struct Markup {
     html: bool,
     /// White space between tags is text.
     blank: bool,
+    /// Long runs of text are given in pieces, and not cut.
+    pieces: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -72,6 +74,11 @@ impl Markup {
         Self { blank: true, ..Self::default() }
     }
 
+    /// For documents in text: runs of any length are given, in pieces.
+    pub fn in_pieces() -> Self {
+        Self { pieces: true, ..Self::default() }
+    }
+
     /// Bytes of heap held.
     pub fn memory(&self) -> usize {
         self.held.capacity()
@@ -103,13 +110,41 @@ impl Markup {
 
     fn read_text<'a>(&mut self, bytes: &'a [u8], to: &mut impl Receiver) -> &'a [u8] {
         let Some(at) = memchr(b'<', bytes) else {
-            self.hold(bytes, MAX_TEXT);
+            self.hold_text(bytes, to);
             return &[];
         };
         let (run, rest) = bytes.split_at(at);
-        self.flush_text(run, to);
+        if self.pieces && self.held.len() + run.len() > MAX_TEXT {
+            self.hold_text(run, to);
+            self.flush_text(&[], to);
+        } else {
+            self.flush_text(run, to);
+        }
         self.mode = Mode::Tag { quote: 0 };
         rest.get(1..).unwrap_or_default()
+    }
+
+    /// Keeps a run of text; a long one is given up to a place where no character and no reference is
+    /// cut.
+    fn hold_text(&mut self, run: &[u8], to: &mut impl Receiver) {
+        /// Longest reference that is kept whole, bytes.
+        const MAX_REFERENCE: usize = 12;
+        if !self.pieces {
+            return self.hold(run, MAX_TEXT);
+        }
+        for part in run.chunks(MAX_TEXT) {
+            self.held.extend_from_slice(part);
+            if self.held.len() <= MAX_TEXT {
+                continue;
+            }
+            let tail = self.held.len().saturating_sub(MAX_REFERENCE);
+            let near = self.held.get(tail..).unwrap_or_default();
+            let mut end = memchr::memrchr(b'&', near).map_or(self.held.len(), |at| tail + at);
+            end = whole_characters(&self.held, end);
+            let piece = self.held.get(..end).unwrap_or_default();
+            give(piece, true, to);
+            self.held.drain(..end);
+        }
     }
 
     fn flush_text(&mut self, run: &[u8], to: &mut impl Receiver) {
@@ -189,6 +224,12 @@ impl Markup {
         let terminator = section.terminator();
         for (at, &byte) in bytes.iter().enumerate() {
             if section == Section::CData {
+                if self.pieces && self.held.len() >= MAX_TEXT {
+                    // What may be the beginning of the end stays.
+                    let end = whole_characters(&self.held, self.held.len() - terminator.len());
+                    to.text(&to_text(self.held.get(..end).unwrap_or_default()));
+                    self.held.drain(..end);
+                }
                 self.hold(&[byte], MAX_TEXT);
             } else {
                 // Only the end matters.
@@ -323,6 +364,27 @@ impl<'a> Attributes<'a> {
     /// The value of one.
     pub fn get(self, name: &str) -> Option<Cow<'a, str>> {
         self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// The end of the last whole character of UTF-8 before `end`; `end` itself in other sets.
+fn whole_characters(bytes: &[u8], end: usize) -> usize {
+    let cut = bytes.get(..end).unwrap_or(bytes);
+    match std::str::from_utf8(cut.get(cut.len().saturating_sub(4)..).unwrap_or(cut)) {
+        Ok(_) => cut.len(),
+        Err(_) => {
+            let back = cut.iter().rev().take(3).position(|b| *b >= 0xC0);
+            match back.and_then(|n| cut.len().checked_sub(n + 1)) {
+                Some(at)
+                    if cut.get(at..).is_some_and(|c| {
+                        std::str::from_utf8(c).is_err_and(|e| e.error_len().is_none())
+                    }) =>
+                {
+                    at
+                }
+                _ => cut.len(),
+            }
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 //! kind, read like the objects of JSON.
 
 use super::dialect::{Dialect, Message};
+use super::hl7v2::carried;
 use super::markup::{Attributes, Markup, Receiver};
 use super::tree::Tree;
-use super::{Document, Format, Media, Reason, Scope, Want, media};
+use super::{Document, Format, Media, Nested, Reason, Scope, Want, media};
 
 /// Deepest nesting of elements.
 const MAX_NESTING: usize = 128;
@@ -44,11 +45,12 @@ impl Format for Xml {
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(XmlDocument {
-            markup: Markup::default(),
+            markup: Markup::in_pieces(),
             reader: Reader {
                 tree: Tree::new("xml"),
                 open: Vec::new(),
                 text: zeroize::Zeroizing::default(),
+                carried: None,
                 fhir: false,
                 cda: false,
                 failed: false,
@@ -71,6 +73,8 @@ struct Reader {
     open: Vec<bool>,
     /// The text of the innermost element.
     text: zeroize::Zeroizing<String>,
+    /// A message in the text of the innermost element.
+    carried: Option<Nested>,
     fhir: bool,
     cda: bool,
     failed: bool,
@@ -102,6 +106,9 @@ impl Turn<'_, '_> {
     }
 
     fn close(&mut self) {
+        if let Some(mut carried) = self.reader.carried.take() {
+            carried.end(true, self.scope);
+        }
         let text = std::mem::take(&mut self.reader.text);
         match self.reader.open.pop() {
             Some(true) => self.reader.tree.close(self.scope),
@@ -196,6 +203,19 @@ impl Receiver for Turn<'_, '_> {
         if let Some(message) = &mut self.reader.message {
             return message.text(text);
         }
+        if let Some(carried) = &mut self.reader.carried {
+            carried.data(text.as_bytes(), self.scope);
+            return;
+        }
+        if self.reader.open.last() == Some(&false)
+            && self.reader.text.trim_start().is_empty()
+            && carried::begins(text.as_bytes())
+        {
+            let mut carried = carried::nested(text.trim_start().as_bytes());
+            carried.data(text.trim_start().as_bytes(), self.scope);
+            self.reader.carried = Some(carried);
+            return;
+        }
         if self.reader.open.last() == Some(&false)
             && self.reader.text.len() < super::markup::MAX_TEXT
         {
@@ -221,11 +241,17 @@ impl Document for XmlDocument {
         if let Some(message) = &mut self.reader.message {
             message.finish(scope);
         }
+        if let Some(mut carried) = self.reader.carried.take() {
+            carried.end(false, scope);
+        }
         self.reader.tree.finish(scope);
     }
 
     fn memory(&self) -> usize {
-        self.markup.memory() + self.reader.tree.memory() + self.reader.text.capacity()
+        self.markup.memory()
+            + self.reader.tree.memory()
+            + self.reader.text.capacity()
+            + self.reader.carried.as_ref().map_or(0, Nested::memory)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod pairs;
 
+use super::hl7v2::carried;
 use super::loose::{Loose, Marks, Meaning};
 use super::{Document, Format, Media, Scope, Want, media};
 use crate::protocol::Authentication;
@@ -98,6 +99,12 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
     }
     let person = rules.fhir.is_person(resource);
     for (name, value) in pairs(text) {
+        if carried::begins(value.as_bytes()) {
+            let mut inner = carried::nested(value.as_bytes());
+            inner.data(value.as_bytes(), scope);
+            inner.end(true, scope);
+            continue;
+        }
         if let Some(key) = rules.services.secret(&name).filter(|_| !value.is_empty()) {
             scope.facts.secret(if query { Secret::Query } else { Secret::Form });
             if key && query {
