@@ -3,7 +3,7 @@
 # With --tests also Python 3, which makes fixtures, tshark, which counts packets and flows
 # independently (PHITAP_NO_TSHARK=1 does without), iproute2, which makes the network namespaces of
 # the live tests (PHITAP_NO_NETNS=1 does without), and the independent programs of tests/oracles
-# (PHITAP_NO_ORACLES=1 does without). Installs what is missing, or says exactly what to install where
+# (PHITAP_NO_ORACLES=1 does without; PHITAP_NO_BROWSER=1 without Chromium among them). Installs what is missing, or says exactly what to install where
 # it may not.
 set -euo pipefail
 
@@ -46,6 +46,15 @@ fi
 if [[ $tests == yes && ${PHITAP_NO_ORACLES-} != 1 ]]; then
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(venv)
     command -v dcmdump >/dev/null || missing+=(dcmtk)
+    for program in nginx node curl; do
+        PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || missing+=("$program")
+    done
+    PATH=$PATH:/usr/sbin:/sbin command -v apache2 >/dev/null ||
+        PATH=$PATH:/usr/sbin:/sbin command -v httpd >/dev/null || missing+=(apache)
+    if [[ ${PHITAP_NO_BROWSER-} != 1 ]] && ! command -v chromium >/dev/null &&
+        ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then
+        missing+=(chromium)
+    fi
 fi
 
 # tests/oracles: Python packages in an environment of their own under target/.
@@ -79,7 +88,8 @@ without_tshark() {
 
 # The name of each missing part, by package manager.
 packages() {
-    local linker=$1 libpcap=$2 python=$3 tshark=$4 iproute=$5 venv=$6 dcmtk=$7 part
+    local linker=$1 libpcap=$2 python=$3 tshark=$4 iproute=$5 venv=$6 dcmtk=$7
+    local nginx=$8 apache=$9 node=${10} part
     for part in "${missing[@]}"; do
         case $part in
         linker) printf '%s ' "$linker" ;;
@@ -89,6 +99,10 @@ packages() {
         iproute2) printf '%s ' "$iproute" ;;
         venv) printf '%s ' "$venv" ;;
         dcmtk) printf '%s ' "$dcmtk" ;;
+        nginx) printf '%s ' "$nginx" ;;
+        apache) printf '%s ' "$apache" ;;
+        node) printf '%s ' "$node" ;;
+        curl | chromium) printf '%s ' "$part" ;;
         esac
     done
 }
@@ -96,15 +110,15 @@ packages() {
 update=:
 if command -v apt-get >/dev/null; then
     update="apt-get update"
-    install="apt-get install -y --no-install-recommends $(packages 'gcc libc6-dev' libpcap-dev python3 tshark iproute2 python3-venv dcmtk)"
+    install="apt-get install -y --no-install-recommends $(packages 'gcc libc6-dev' libpcap-dev python3 tshark iproute2 python3-venv dcmtk nginx-light apache2-bin nodejs)"
 elif command -v dnf >/dev/null; then
-    install="dnf install -y $(packages gcc libpcap-devel python3 wireshark-cli iproute python3 dcmtk)"
+    install="dnf install -y $(packages gcc libpcap-devel python3 wireshark-cli iproute python3 dcmtk nginx httpd nodejs)"
 elif command -v zypper >/dev/null; then
-    install="zypper --non-interactive install $(packages gcc libpcap-devel python3 wireshark iproute2 python3 dcmtk)"
+    install="zypper --non-interactive install $(packages gcc libpcap-devel python3 wireshark iproute2 python3 dcmtk nginx apache2 nodejs)"
 elif command -v pacman >/dev/null; then
-    install="pacman -Sy --noconfirm $(packages gcc libpcap python wireshark-cli iproute2 python dcmtk)"
+    install="pacman -Sy --noconfirm $(packages gcc libpcap python wireshark-cli iproute2 python dcmtk nginx apache nodejs)"
 elif command -v apk >/dev/null; then
-    install="apk add $(packages build-base libpcap-dev python3 tshark iproute2 python3 dcmtk)"
+    install="apk add $(packages build-base libpcap-dev python3 tshark iproute2 python3 dcmtk nginx apache2 nodejs)"
 elif [[ $(uname -s) == Darwin && ${missing[*]} == tshark ]]; then
     if ! command -v brew >/dev/null; then
         say "Missing: tshark. Install it with Homebrew (https://brew.sh): brew install wireshark"
@@ -133,6 +147,15 @@ else
     say "    $install"
     without_tshark
     exit 1
+fi
+
+# Packages of servers must not start them here.
+policy=/usr/sbin/policy-rc.d
+if [[ $install == apt-get* && ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' >"$work/policy"
+    chmod 755 "$work/policy"
+    trap '${as_root[@]+"${as_root[@]}"} rm -f "$policy"; rm -rf "$work"' EXIT
+    ${as_root[@]+"${as_root[@]}"} cp "$work/policy" "$policy"
 fi
 
 say "Missing: ${missing[*]}. Running: $install"

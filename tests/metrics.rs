@@ -57,6 +57,8 @@ const UNITS: &[&str] = &[
     "dimse",
     "fhir",
     "instance",
+    "fhir_request",
+    "fhir_response",
     "interchange",
     "match",
     "message",

@@ -43,6 +43,8 @@ struct Slot {
     layers: Vec<&'static str>,
     /// `None`: the slot is free.
     nested: Option<Nested>,
+    /// It was counted as one that bears FHIR resources of people.
+    fhir: bool,
 }
 
 impl Contents {
@@ -56,6 +58,7 @@ impl Contents {
                     operation: String::new(),
                     layers: Vec::with_capacity(MAX_DEPTH),
                     nested: None,
+                    fhir: false,
                 });
                 (self.slots.len() - 1) as u32
             }
@@ -66,6 +69,7 @@ impl Contents {
         };
         let slot = &mut self.slots[index as usize];
         slot.direction = hint.direction;
+        slot.fhir = false;
         slot.operation.clear();
         slot.operation.push_str(hint.operation);
         slot.layers.clear();
@@ -137,7 +141,14 @@ impl Contents {
             facts: env.facts,
             tally: env.tally,
         };
-        Some(act(nested, &mut scope))
+        let result = act(nested, &mut scope);
+        if std::mem::take(&mut env.tally.fhir) && !std::mem::replace(&mut slot.fhir, true) {
+            env.tally.record(match slot.direction {
+                Direction::ClientToServer => "fhir_request",
+                Direction::ServerToClient => "fhir_response",
+            });
+        }
+        Some(result)
     }
 }
 

@@ -42,7 +42,7 @@ fn interchanges_as_text() {
     let got = xml(&soap(&format!(
         "<submitSingleMessage><hl7Message>{hl7}</hl7Message></submitSingleMessage>"
     )));
-    assert_eq!(got, ["xml>hl7v2:hl7v2 patient_id=77 name=Roe^Eva birth_date=19710506 sex=F"]);
+    assert_eq!(got, ["xml>text>hl7v2:hl7v2 patient_id=77 name=Roe^Eva birth_date=19710506 sex=F"]);
     // A document as text.
     let inner = "&lt;ClinicalDocument xmlns=\"urn:hl7-org:v3\"&gt;&lt;recordTarget&gt;&lt;patientRole&gt;&lt;id root=\"1.2\" extension=\"7\"/&gt;\
         &lt;/patientRole&gt;&lt;/recordTarget&gt;&lt;/ClinicalDocument&gt;";

@@ -10,6 +10,9 @@ pub const MAX_TAG: usize = 16 << 10;
 /// Longest run of text that is kept, bytes.
 pub const MAX_TEXT: usize = 4 << 10;
 
+/// Longest reference that is kept whole, bytes.
+const MAX_REFERENCE: usize = 12;
+
 /// What takes the tokens.
 pub trait Receiver {
     /// A start tag; `closed`: it has no end tag (`<br/>`).
@@ -38,6 +41,8 @@ pub struct Markup {
     html: bool,
     /// White space between tags is text.
     blank: bool,
+    /// Long runs of text are given in pieces, and not cut.
+    pieces: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -80,6 +85,11 @@ impl Markup {
         Self { blank: true, ..Self::default() }
     }
 
+    /// For documents in text: runs of any length are given, in pieces.
+    pub fn in_pieces() -> Self {
+        Self { pieces: true, ..Self::default() }
+    }
+
     /// Bytes of heap held.
     pub fn memory(&self) -> usize {
         self.held.capacity()
@@ -120,19 +130,43 @@ impl Markup {
             return rest.get(1..).unwrap_or_default();
         }
         let Some(at) = memchr(b'<', bytes) else {
-            self.hold(bytes, MAX_TEXT);
+            self.hold_text(bytes, to);
             return &[];
         };
         let (run, rest) = bytes.split_at(at);
-        self.flush_text(run, to);
+        if self.pieces && self.held.len() + run.len() > MAX_TEXT {
+            self.hold_text(run, to);
+            self.flush_text(&[], to);
+        } else {
+            self.flush_text(run, to);
+        }
         self.mode = Mode::Tag { quote: 0 };
         rest.get(1..).unwrap_or_default()
     }
 
+    /// Keeps a run of text; a long one is given up to a place where no character and no reference is
+    /// cut.
+    fn hold_text(&mut self, run: &[u8], to: &mut impl Receiver) {
+        if !self.pieces {
+            return self.hold(run, MAX_TEXT);
+        }
+        for part in run.chunks(MAX_TEXT) {
+            self.held.extend_from_slice(part);
+            if self.held.len() <= MAX_TEXT {
+                continue;
+            }
+            let tail = self.held.len().saturating_sub(MAX_REFERENCE);
+            let near = self.held.get(tail..).unwrap_or_default();
+            let mut end = memchr::memrchr(b'&', near).map_or(self.held.len(), |at| tail + at);
+            end = whole_characters(&self.held, end);
+            let piece = self.held.get(..end).unwrap_or_default();
+            give(piece, true, to);
+            self.held.drain(..end);
+        }
+    }
+
     /// Hands on a run of text, but for a reference at its end that is not complete.
     fn stream(&mut self, run: &[u8], last: bool, to: &mut impl Receiver) {
-        /// Longest reference, bytes.
-        const MAX_REFERENCE: usize = 12;
         let mut text = std::mem::take(&mut self.held);
         text.extend_from_slice(run);
         let recent = text.len().saturating_sub(MAX_REFERENCE);
@@ -240,6 +274,12 @@ impl Markup {
         }
         for (at, &byte) in bytes.iter().enumerate() {
             if section == Section::CData {
+                if self.pieces && self.held.len() >= MAX_TEXT {
+                    // What may be the beginning of the end stays.
+                    let end = whole_characters(&self.held, self.held.len() - terminator.len());
+                    to.text(&to_text(self.held.get(..end).unwrap_or_default()));
+                    self.held.drain(..end);
+                }
                 self.hold(&[byte], MAX_TEXT);
             } else {
                 // Only the end matters.
@@ -374,6 +414,27 @@ impl<'a> Attributes<'a> {
     /// The value of one.
     pub fn get(self, name: &str) -> Option<Cow<'a, str>> {
         self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// The end of the last whole character of UTF-8 before `end`; `end` itself in other sets.
+fn whole_characters(bytes: &[u8], end: usize) -> usize {
+    let cut = bytes.get(..end).unwrap_or(bytes);
+    match std::str::from_utf8(cut.get(cut.len().saturating_sub(4)..).unwrap_or(cut)) {
+        Ok(_) => cut.len(),
+        Err(_) => {
+            let back = cut.iter().rev().take(3).position(|b| *b >= 0xC0);
+            match back.and_then(|n| cut.len().checked_sub(n + 1)) {
+                Some(at)
+                    if cut.get(at..).is_some_and(|c| {
+                        std::str::from_utf8(c).is_err_and(|e| e.error_len().is_none())
+                    }) =>
+                {
+                    at
+                }
+                _ => cut.len(),
+            }
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub mod csv;
 pub mod dialect;
 pub mod dicom;
 pub mod edifact;
+pub mod events;
 pub mod fhir;
 pub mod form;
 pub mod hl7v2;
@@ -41,6 +42,7 @@ pub mod payload;
 pub mod pdf;
 pub mod protobuf;
 pub mod rtf;
+mod service;
 pub mod sheet;
 pub mod syslog;
 pub mod tar;
@@ -89,6 +91,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &multipart::Multipart,
     &mime::Mime,
     &syslog::Syslog,
+    &events::Events,
     &protobuf::Protobuf,
     &zpl::Zpl,
     &form::Target,
@@ -110,6 +113,13 @@ pub trait Format: Sync {
     /// Whether a content declared as `media` that starts with `head` is in this format.
     /// `head` is at least [`PROBE_BYTES`] long unless the content is shorter (`whole`).
     fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool;
+
+    /// Whether a content declared as `media` that starts with `head`, however short, is in this
+    /// format for certain: a stream of events, whose first one must not wait for the second.
+    fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
+        let _ = (media, head);
+        false
+    }
 
     /// Whether it is made of characters: its probe and its reader get them in UTF-8, whatever the
     /// wire has.
@@ -390,6 +400,8 @@ pub struct Tally {
     pub given_up: Vec<(Reason, u64)>,
     /// Bytes that were passed over unread (pixel data, images).
     pub skipped_bytes: u64,
+    /// A FHIR resource of a person was read in the step that is under way.
+    pub(in crate::content) fhir: bool,
 }
 
 impl Tally {
@@ -442,6 +454,7 @@ impl Scope<'_> {
     }
     fn begin_as(&mut self, content: &'static str, structured: bool) {
         self.tally.record(content);
+        self.tally.fhir |= content == "fhir";
         let head = RecordHead {
             content,
             structured,

@@ -29,6 +29,12 @@ impl Format for Multipart {
         (multipart && declared_boundary(media).is_some()) || first_boundary(head).is_some()
     }
 
+    fn at_once(&self, media: &Media<'_>, _head: &[u8]) -> bool {
+        // Each part takes the place of the one before, when there is something new.
+        let stream = media::essence(media).eq_ignore_ascii_case("multipart/x-mixed-replace");
+        stream && declared_boundary(media).is_some()
+    }
+
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(Parts {
             delimiter: declared_boundary(media).map(|b| [b"--", b.as_bytes()].concat()),

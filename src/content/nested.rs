@@ -2,7 +2,9 @@
 //! message, and each one that a document opens inside itself.
 
 use super::charset::Charset;
-use super::{Document, FORMATS, Format, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want};
+use super::{
+    Document, FORMATS, Format, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want, service,
+};
 
 /// Longest media type, transfer syntax or name kept while a format is being recognised, bytes.
 const MAX_HINT: usize = 512;
@@ -54,7 +56,7 @@ impl Nested {
                 // No more than the probe needs is copied, whatever the protocol delivers at once.
                 let (first, rest) = bytes.split_at(bytes.len().min(PROBE_BYTES - head.len()));
                 head.extend_from_slice(first);
-                if head.len() < PROBE_BYTES {
+                if head.len() < PROBE_BYTES && at_once(&media.borrow(), head).is_none() {
                     return Want::ALL;
                 }
                 let head = std::mem::take(head);
@@ -139,15 +141,23 @@ impl Nested {
     }
 }
 
+/// The format that needs no more than `head` to be sure.
+fn at_once(media: &Media<'_>, head: &[u8]) -> Option<&'static &'static dyn Format> {
+    FORMATS.iter().find(|f| f.at_once(media, head))
+}
+
 /// The first format that says `head` is its own.
 fn recognise(media: &Media<'_>, head: &[u8], whole: bool, scope: &mut Scope<'_>) -> State {
     if head.is_empty() {
         return State::Passed;
     }
-    let charset = Charset::of(media, head);
+    service::look(media, head, scope);
+    let at_once = at_once(media, head);
+    // What is read at once is not judged by what comes later.
+    let charset = Charset::of(media, if at_once.is_some() { &[] } else { head });
     let text = charset.readable(head);
     let probe = |f: &&&dyn Format| f.probe(media, if f.is_text() { &text } else { head }, whole);
-    let Some(format) = FORMATS.iter().find(probe) else {
+    let Some(format) = at_once.or_else(|| FORMATS.iter().find(probe)) else {
         return State::Passed;
     };
     if scope.layers.len() >= MAX_DEPTH {

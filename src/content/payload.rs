@@ -1,6 +1,7 @@
 //! A message of another format that stands in an element of XML as text or in base64: X12 in the envelope
 //! of CAQH CORE (2.2 of its connectivity rule), documents of IHE ITI-41, HL7 v2 in web services.
 
+use super::hl7v2::carried;
 use super::{Media, Nested, Scope, Want, transfer};
 
 /// Bytes that tell what it is.
@@ -82,7 +83,9 @@ impl Payload {
     }
 
     fn decide(&mut self, scope: &mut Scope<'_>) -> bool {
-        let nested = if PLAIN.iter().any(|p| self.head.starts_with(p)) {
+        let nested = if carried::begins(&self.head) {
+            carried::nested(&self.head)
+        } else if PLAIN.iter().any(|p| self.head.starts_with(p)) {
             Nested::new(&Media::Unknown)
         } else if self.head.len() >= HEAD && self.may_be() && is_encoded(&self.head) {
             transfer::undo("base64", &Media::Unknown)

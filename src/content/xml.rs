@@ -2,11 +2,12 @@
 //! kind, read like the objects of JSON.
 
 use super::dialect::{Dialect, Message};
+use super::hl7v2::carried;
 use super::markup::{Attributes, Markup, Receiver};
 use super::payload::Payload;
 use super::tree::Tree;
 use super::xds::{EBXML, Metadata};
-use super::{Document, Format, Media, Reason, Scope, Want, media};
+use super::{Document, Format, Media, Nested, Reason, Scope, Want, media};
 
 /// Deepest nesting of elements.
 const MAX_NESTING: usize = 128;
@@ -51,11 +52,12 @@ impl Format for Xml {
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(XmlDocument {
-            markup: Markup::default(),
+            markup: Markup::in_pieces(),
             reader: Reader {
                 tree: Tree::new("xml"),
                 open: Vec::new(),
                 text: zeroize::Zeroizing::default(),
+                carried: None,
                 fhir: false,
                 cda: false,
                 failed: false,
@@ -80,6 +82,8 @@ struct Reader {
     open: Vec<bool>,
     /// The text of the innermost element.
     text: zeroize::Zeroizing<String>,
+    /// A message in the text of the innermost element.
+    carried: Option<Nested>,
     fhir: bool,
     cda: bool,
     failed: bool,
@@ -132,6 +136,9 @@ impl Turn<'_, '_> {
     }
 
     fn close(&mut self) {
+        if let Some(mut carried) = self.reader.carried.take() {
+            carried.end(true, self.scope);
+        }
         let text = std::mem::take(&mut self.reader.text);
         match self.reader.open.pop() {
             Some(true) => self.reader.tree.close(self.scope),
@@ -253,6 +260,19 @@ impl Receiver for Turn<'_, '_> {
         if let Some(message) = &mut self.reader.message {
             return message.text(text);
         }
+        if let Some(carried) = &mut self.reader.carried {
+            carried.data(text.as_bytes(), self.scope);
+            return;
+        }
+        if self.reader.open.last() == Some(&false)
+            && self.reader.text.trim_start().is_empty()
+            && carried::begins(text.as_bytes())
+        {
+            let mut carried = carried::nested(text.trim_start().as_bytes());
+            carried.data(text.trim_start().as_bytes(), self.scope);
+            self.reader.carried = Some(carried);
+            return;
+        }
         if self.reader.open.last() == Some(&false)
             && self.reader.text.len() < super::markup::MAX_TEXT
         {
@@ -278,6 +298,9 @@ impl Document for XmlDocument {
         if let Some(message) = &mut self.reader.message {
             message.finish(scope);
         }
+        if let Some(mut carried) = self.reader.carried.take() {
+            carried.end(false, scope);
+        }
         if let Some(payload) = &mut self.reader.payload {
             payload.end(false, scope);
         }
@@ -288,7 +311,11 @@ impl Document for XmlDocument {
     }
 
     fn memory(&self) -> usize {
-        self.markup.memory() + self.reader.tree.memory() + self.reader.text.capacity()
+        self.markup.memory()
+            + self.reader.tree.memory()
+            + self.reader.text.capacity()
+            + self.reader.carried.as_ref().map_or(0, Nested::memory)
+            + self.reader.payload.as_ref().map_or(0, |p| p.memory())
     }
 }
 

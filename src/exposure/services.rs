@@ -6,7 +6,7 @@ use super::inventory::Inventory;
 use super::types::{Event, EventId, PatientKey, Performed, Service, Sighting, socket};
 use crate::flow::{FlowInfo, Transport};
 use crate::protocol::ServiceFacts;
-use crate::rules::AccessRules;
+use crate::rules::{AccessRules, Secret, ServiceKind};
 use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -39,13 +39,31 @@ pub(in crate::exposure) struct Services {
 struct Known {
     /// Id and time of its first sighting, once it was told.
     told: Option<(EventId, Timestamp)>,
+    /// What of its facts was told that is worth telling anew.
+    shown: u32,
     watch: Option<Box<Watch>>,
 }
+
+/// Kinds of interfaces, open or not, and of secrets, one bit each: a service that shows more of
+/// itself is told anew.
+fn worth(facts: &ServiceFacts) -> u32 {
+    let interfaces = facts.interfaces.iter().fold(0, |bits, interface| {
+        bits | 1 << (2 * interface.kind as u32 + u32::from(interface.open))
+    });
+    facts.credentials.iter().fold(interfaces, |bits, secret| bits | 1 << (SECRETS + *secret as u32))
+}
+
+/// The first bit of secrets.
+const SECRETS: u32 = 2 * ServiceKind::ALL.len() as u32;
+const _: () = assert!(SECRETS as usize + Secret::ALL.len() <= 32);
 
 /// What is kept of a service that speaks DICOM or hands over DICOM objects.
 struct Watch {
     transport: Transport,
+    /// Of all associations together.
     facts: Arc<ServiceFacts>,
+    /// Of the last one.
+    latest: Arc<ServiceFacts>,
     door: Door,
     inventory: Inventory,
     patients: Distinct,
@@ -78,18 +96,20 @@ impl Services {
         if let Some(watch) = &mut known.watch {
             watch.see(sighting, rules);
         }
-        match known.told {
-            None => {
-                let parts: [&[u8]; 3] = [&socket(name.0), &[name.1], name.2.as_bytes()];
-                let id = EventId::derive(key, "service", sighting.time, &parts);
-                known.told = Some((id, sighting.time));
-                out.push(match &mut known.watch {
-                    Some(watch) => watch.tell(id, name, sighting.time),
-                    None => plain(id, name, sighting),
-                });
-            }
-            Some(_) => known.tell_news(name, sighting.time, out),
+        let shown = worth(sighting.facts);
+        if known.told.is_some() && shown & !known.shown == 0 {
+            known.tell_news(name, sighting.time, out);
+            return;
         }
+        known.shown |= shown;
+        let (id, _) = *known.told.get_or_insert_with(|| {
+            let parts: [&[u8]; 3] = [&socket(name.0), &[name.1], name.2.as_bytes()];
+            (EventId::derive(key, "service", sighting.time, &parts), sighting.time)
+        });
+        out.push(match &mut known.watch {
+            Some(watch) => watch.tell(id, name, sighting.time),
+            None => plain(id, name, sighting),
+        });
     }
 
     /// Takes note of what a flow did.
@@ -127,8 +147,14 @@ impl Services {
     }
 
     /// Whom a service lets in.
-    pub fn access(&self, flow: &FlowInfo, protocol: &'static str) -> Access {
-        let watch = self.known.get(&name(flow, protocol)).and_then(|k| k.watch.as_ref());
+    pub fn access(
+        &self,
+        server: SocketAddr,
+        transport: Transport,
+        protocol: &'static str,
+    ) -> Access {
+        let known = self.known.get(&(server, transport.number(), protocol));
+        let watch = known.and_then(|k| k.watch.as_ref());
         watch.map_or_else(Access::default, |w| w.door.access)
     }
 
@@ -179,6 +205,7 @@ impl Watch {
         Self {
             transport,
             facts: Arc::default(),
+            latest: Arc::default(),
             door: Door::default(),
             inventory: Inventory::default(),
             patients: Distinct::default(),
@@ -189,14 +216,22 @@ impl Watch {
     }
 
     fn see(&mut self, sighting: &Sighting<'_>, rules: &AccessRules) {
+        if Arc::ptr_eq(&self.latest, sighting.facts) {
+            return;
+        }
+        self.latest = Arc::clone(sighting.facts);
         let before = self.door.access;
         self.door.see(sighting.flow.client.ip(), sighting.facts, rules);
-        self.news |= self.door.access != before;
         // An association that came to nothing says less than one that did.
-        if !sighting.facts.dimse.is_empty() || self.facts.dimse.is_empty() {
-            self.news |= !Arc::ptr_eq(&self.facts, sighting.facts) && self.facts != *sighting.facts;
-            self.facts = Arc::clone(sighting.facts);
-        }
+        let merged = if sighting.facts.dimse.is_empty() {
+            self.facts.after(sighting.facts)
+        } else {
+            sighting.facts.after(&self.facts)
+        };
+        let first = self.facts.association.is_none();
+        let merged = if first { ServiceFacts::clone(sighting.facts) } else { merged };
+        self.news |= self.door.access != before || *self.facts != merged;
+        self.facts = Arc::new(merged);
     }
 
     fn tell(&mut self, id: EventId, (server, _, protocol): Name, time: Timestamp) -> Event {

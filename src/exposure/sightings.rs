@@ -1,6 +1,7 @@
 //! Hosts in a role, each reported once.
 
 use super::types::{Asset, Event, EventId, Role, Sighting, ip};
+use crate::rules::ServiceKind;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -20,8 +21,9 @@ impl Sightings {
     pub fn see(&mut self, key: &[u8; 32], sighting: &Sighting<'_>, out: &mut Vec<Event>) {
         let flow = sighting.flow;
         let (server, client) = roles(sighting);
-        for (address, role) in [(flow.server.ip(), Some(server)), (flow.client.ip(), client)] {
-            let Some(role) = role else { continue };
+        let shown = sighting.facts.interfaces.iter().map(|i| interface_role(i.kind));
+        let servers = shown.chain([server]).map(|role| (flow.server.ip(), role));
+        for (address, role) in servers.chain(client.map(|role| (flow.client.ip(), role))) {
             if self.assets.contains(&(address, role)) {
                 continue;
             }
@@ -39,6 +41,21 @@ impl Sightings {
                 role,
             })));
         }
+    }
+}
+
+/// The role of a host that serves this.
+const fn interface_role(kind: ServiceKind) -> Role {
+    match kind {
+        ServiceKind::Directory => Role::FileServer,
+        ServiceKind::Bucket => Role::ObjectStore,
+        ServiceKind::SearchIndex => Role::SearchIndex,
+        ServiceKind::Database => Role::Database,
+        ServiceKind::Fhir => Role::FhirServer,
+        ServiceKind::Dicomweb => Role::DicomwebServer,
+        ServiceKind::Pacs => Role::Pacs,
+        ServiceKind::Ehr => Role::HealthRecords,
+        ServiceKind::IntegrationEngine => Role::IntegrationEngine,
     }
 }
 
@@ -60,6 +77,11 @@ fn roles(sighting: &Sighting<'_>) -> (Role, Option<Role>) {
             // Who stores because a third host asked it to is the archive, and who gets it is not.
             let association = sighting.facts.association.as_ref();
             if association.is_some_and(|a| !a.move_originators.is_empty()) {
+                return (Role::DicomServer, Some(Role::Pacs));
+            }
+            // The report of a commitment comes from the archive, too (PS3.4 J.3.3).
+            let did = |operation: &str| sighting.facts.dimse.iter().any(|o| o == operation);
+            if uses(COMMITMENT) && did("N-EVENT-REPORT") && !did("N-ACTION") {
                 return (Role::DicomServer, Some(Role::Pacs));
             }
             let server = if storage || retrieve || uses(COMMITMENT) {

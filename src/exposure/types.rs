@@ -409,6 +409,16 @@ pub enum Role {
     DicomwebServer,
     /// Another HTTP server.
     WebServer,
+    /// Searches an index over HTTP.
+    SearchIndex,
+    /// Answers queries of a database over HTTP.
+    Database,
+    /// Keeps objects in buckets.
+    ObjectStore,
+    /// Keeps health records.
+    HealthRecords,
+    /// Passes messages on.
+    IntegrationEngine,
     /// Takes results of laboratory analysers (ASTM E1394).
     LabInterface,
     /// Takes mail.
@@ -421,7 +431,7 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::Pacs,
         Self::Worklist,
         Self::DicomPrinter,
@@ -433,6 +443,11 @@ impl Role {
         Self::FhirServer,
         Self::DicomwebServer,
         Self::WebServer,
+        Self::SearchIndex,
+        Self::Database,
+        Self::ObjectStore,
+        Self::HealthRecords,
+        Self::IntegrationEngine,
         Self::LabInterface,
         Self::MailServer,
         Self::FileServer,
@@ -452,6 +467,11 @@ impl Role {
             Self::FhirServer => "fhir-server",
             Self::DicomwebServer => "dicomweb-server",
             Self::WebServer => "web-server",
+            Self::SearchIndex => "search-index",
+            Self::Database => "database",
+            Self::ObjectStore => "object-store",
+            Self::HealthRecords => "health-records",
+            Self::IntegrationEngine => "integration-engine",
             Self::LabInterface => "lab-interface",
             Self::MailServer => "mail-server",
             Self::FileServer => "file-server",

@@ -3,7 +3,7 @@
 use super::plausible;
 use super::plausible::actual_kind;
 use crate::content::hl7v2;
-use crate::rules::{Deidentified, Kind, RecordEvidence, RuleInfo, RuleSet};
+use crate::rules::{Answer, Deidentified, Kind, RecordEvidence, RuleInfo, RuleSet};
 use crate::time::Timestamp;
 use std::fmt::Write;
 
@@ -28,7 +28,8 @@ pub struct SampleFailure {
 /// What a sample is depends on the section: a value (`dicom`, `fhir`, `placeholder`), a field as it
 /// stands on the wire (`hl7v2`), a
 /// name (`key`, `key_context`, `name_affix`), a code or system (`hl7_identifier_type`,
-/// `identifier_system`), a text (`recogniser`, `identifier`), a word (`not_identifier`), what was seen (`suppression`:
+/// `identifier_system`), an answer of a web service (`service`), a text (`recogniser`, `identifier`),
+/// a word (`not_identifier`), what was seen (`suppression`:
 /// `client=10.1.2.3 service=10.1.2.9:104 rule=hl7-patient`), or a record (`alert`): `dicom structured: name, birth_date`, with any of
 /// `structured`, `context`, `query`, `deidentified` and `burned_in` behind the format.
 pub fn test_samples(rules: &RuleSet) -> Vec<SampleFailure> {
@@ -75,6 +76,18 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
                     *recogniser.rule.id == *rule.id && plausible(kind, value, rules, SAMPLE_TIME);
             });
             taken
+        }
+        ("service", _) => {
+            let mut parts = sample.splitn(3, " | ");
+            let (path, server) = (parts.next()?, parts.next()?);
+            let server = if server == "-" { "" } else { server };
+            let answer = Answer { path, server, head: parts.next()?.as_bytes() };
+            rules.services.shown(&answer).any(|service| service.id == rule.id)
+        }
+        ("secret", _) => {
+            let mut names = rule.subject.split(", ").map(crate::rules::fold);
+            rules.services.secret(sample).is_some()
+                && names.any(|name| name == crate::rules::fold(sample))
         }
         ("suppression", _) => {
             let own = rules.suppressions.all().iter().find(|s| *s.id == *rule.id)?;

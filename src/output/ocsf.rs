@@ -159,6 +159,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             operations: Some(e.operations.iter().map(|o| &**o).collect()),
             network_direction: Some(e.direction.as_str()),
             transport: Some(e.transport.as_str()),
+            answers: answers(&e.access),
             ..facts(&e.facts)
         }),
         ..event(2, 2006, activity, e.time, e.severity, context)
@@ -298,10 +299,16 @@ fn service_endpoint<'a>(address: SocketAddr, protocol: &'a str) -> Endpoint<'a> 
     Endpoint { svc_name: Some(protocol), ..endpoint(address.ip(), Some(address.port())) }
 }
 
+/// Whom a service answers, where it is proved.
+fn answers(access: &x::Access) -> Option<&'static str> {
+    Some(access.answers()).filter(|a| *a != x::Answers::Unproven).map(x::Answers::as_str)
+}
+
 fn facts(f: &ServiceFacts) -> Unmapped<'_> {
     Unmapped {
         authentication: Some(f.authentication.as_str()),
         credentials_in_clear: Some(f.credentials_in_clear),
+        open_interfaces: f.interfaces.iter().filter(|i| i.open).map(|i| i.kind.as_str()).collect(),
         calling_aet: f.calling_aet.as_deref(),
         called_aet: f.called_aet.as_deref(),
         sending_application: f.sending_application.as_deref(),

@@ -556,7 +556,8 @@ fn ask(bytes: &[u8], at_start: bool, begun: bool) -> Answer {
         Probe::More => more = true,
         Probe::No => {}
     }
-    for &protocol in PROTOCOLS.iter().filter(|p| begun || !p.needs_begin()) {
+    let fits = |p: &&&dyn Protocol| if begun { !p.needs_middle() } else { !p.needs_begin() };
+    for &protocol in PROTOCOLS.iter().filter(fits) {
         match protocol.probe(bytes, at_start) {
             Probe::Yes { speaker, offset } => return Answer::Protocol(protocol, speaker, offset),
             Probe::More => more = true,

@@ -32,7 +32,7 @@ pub mod x12;
 pub use crate::flow::{Direction, End};
 pub use activity::{Activity, Counts, Move, Object};
 pub use driver::{Driver, DriverLimits, News};
-pub use service::{Association, Authentication, Outcome, ServiceFacts};
+pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts};
 
 use crate::time::Timestamp;
 
@@ -52,6 +52,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &syslog::Syslog,
     &mqtt::Mqtt,
     &postgresql::Postgresql,
+    &websocket::Joined,
     &raw::JetDirect,
     &raw::Raw,
 ];
@@ -69,6 +70,11 @@ pub trait Protocol: Sync {
     /// Whether it is asked only of the first bytes of a flow that was seen from its beginning: what
     /// it looks for stands inside other protocols, too.
     fn needs_begin(&self) -> bool {
+        false
+    }
+
+    /// Whether it is asked only of flows whose beginning was not seen: it begins as another one.
+    fn needs_middle(&self) -> bool {
         false
     }
 

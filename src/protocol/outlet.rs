@@ -37,6 +37,18 @@ impl Outlet {
         }
     }
 
+    /// `len` of its bytes were passed over, which it did not want.
+    pub const fn passed(&mut self, len: u64) {
+        if self.unwanted != Want::NOTHING.skip {
+            self.unwanted = self.unwanted.saturating_sub(len);
+        }
+    }
+
+    /// How many bytes to come it does not want.
+    pub const fn unwanted(&self) -> u64 {
+        self.unwanted
+    }
+
     /// Whether nothing of the rest is wanted.
     pub const fn is_done(&self) -> bool {
         self.unwanted == Want::NOTHING.skip

@@ -1,5 +1,8 @@
 //! What a protocol learns of the service behind a flow: the facts of `phi.service`.
 
+use crate::rules::{Secret, ServiceKind};
+use std::sync::Arc;
+
 /// Facts about a service. Plain configuration data, never identifiers of patients and never
 /// credentials. Strings are as on the wire, cut to [`ServiceFacts::MAX_TEXT`] bytes by
 /// [`ServiceFacts::set`].
@@ -11,6 +14,10 @@ pub struct ServiceFacts {
     pub authentication: Authentication,
     /// A secret crossed the wire in clear. The secret itself is never kept.
     pub credentials_in_clear: bool,
+    /// What kinds of secrets crossed a web service's wire in clear, each once.
+    pub credentials: Vec<Secret>,
+    /// What a web service's answers show of it, each once.
+    pub interfaces: Vec<Interface>,
     /// DICOM calling application entity title.
     pub calling_aet: Option<String>,
     /// DICOM called application entity title.
@@ -133,6 +140,71 @@ impl ServiceFacts {
     pub fn association(&mut self) -> &mut Association {
         self.association.get_or_insert_default()
     }
+    /// A secret of this kind crossed the wire in clear.
+    pub fn secret(&mut self, secret: Secret) {
+        // What a cookie opens is over soon, and most say no more than who came back.
+        self.credentials_in_clear |= secret != Secret::SessionCookie;
+        if !self.credentials.contains(&secret) {
+            self.credentials.push(secret);
+        }
+    }
+
+    /// The client showed who it is. The stronger proof stays.
+    pub fn shown(&mut self, how: Authentication) {
+        use Authentication::{Cookie, None, Unknown};
+        let stronger = match self.authentication {
+            None => how != None,
+            Unknown => !matches!(how, None),
+            Cookie => !matches!(how, None | Unknown),
+            _ => false,
+        };
+        if stronger {
+            self.authentication = how;
+        }
+    }
+
+    /// An answer showed what the service is; `open`: the client had not shown who it is.
+    pub fn interface(&mut self, kind: ServiceKind, product: &Arc<str>, open: bool) {
+        let all = &mut self.interfaces;
+        if let Some(known) = all.iter_mut().find(|i| i.kind == kind && i.product == *product) {
+            known.open |= open;
+        } else if all.len() < Self::MAX_LIST {
+            all.push(Interface { kind, product: Arc::clone(product), open });
+        }
+    }
+
+    /// The same with what was known of the service before: associations differ in what they show.
+    pub fn after(&self, before: &Self) -> Self {
+        let mut facts = self.clone();
+        for (list, earlier) in [
+            (&mut facts.sop_classes, &before.sop_classes),
+            (&mut facts.transfer_syntaxes, &before.transfer_syntaxes),
+            (&mut facts.dimse, &before.dimse),
+            (&mut facts.modalities, &before.modalities),
+        ] {
+            earlier.iter().for_each(|text| Self::add(list, text));
+        }
+        for (slot, earlier) in [
+            (&mut facts.station, &before.station),
+            (&mut facts.institution, &before.institution),
+            (&mut facts.rejected, &before.rejected),
+            (&mut facts.aborted, &before.aborted),
+        ] {
+            if slot.is_none() {
+                slot.clone_from(earlier);
+            }
+        }
+        facts.credentials_in_clear |= before.credentials_in_clear;
+        if let (Some(now), Some(before)) = (&mut facts.association, &before.association) {
+            for (list, earlier) in [
+                (&mut now.move_destinations, &before.move_destinations),
+                (&mut now.move_originators, &before.move_originators),
+            ] {
+                earlier.iter().for_each(|text| Self::add(list, text));
+            }
+        }
+        facts
+    }
 
     /// Sets `slot` to `text`, trimmed and cut; blank text leaves it as it was.
     pub fn set(slot: &mut Option<String>, text: &str) {
@@ -170,6 +242,17 @@ fn cut(text: &str) -> &str {
     &text[..end]
 }
 
+/// What a web service's answers show of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// What it is.
+    pub kind: ServiceKind,
+    /// As the rule names it.
+    pub product: Arc<str>,
+    /// It answered a client that had not shown who it is.
+    pub open: bool,
+}
+
 /// How a client proved who it is (`phi.service.authentication`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Authentication {
@@ -180,6 +263,8 @@ pub enum Authentication {
     Basic,
     /// HTTP Bearer (RFC 6750): replayable in clear.
     Bearer,
+    /// A key in a header or a query.
+    ApiKey,
     /// A session cookie.
     Cookie,
     /// HTTP Digest (RFC 7616).
@@ -199,6 +284,7 @@ impl Authentication {
             Self::None => "none",
             Self::Basic => "basic",
             Self::Bearer => "bearer",
+            Self::ApiKey => "api-key",
             Self::Cookie => "cookie",
             Self::Digest => "digest",
             Self::UserIdentity => "user-identity",

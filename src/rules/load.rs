@@ -2,7 +2,7 @@
 
 use super::{
     Kind, RuleSet, astm, dicom, edifact, fhir, flat, health, hl7v2, identifiers, keys, placeholder,
-    policy, suppression, text, x12, xml,
+    policy, services, suppression, text, x12, xml,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +25,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("health.toml", include_str!("../../rules/health.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
+    ("services.toml", include_str!("../../rules/services.toml")),
 ];
 
 /// Largest rule file read, bytes.
@@ -179,6 +180,10 @@ struct File {
     #[serde(default)]
     alert: Vec<toml::Spanned<policy::Entry>>,
     #[serde(default)]
+    service: Vec<toml::Spanned<services::Entry>>,
+    #[serde(default)]
+    secret: Vec<toml::Spanned<services::SecretEntry>>,
+    #[serde(default)]
     suppression: Vec<toml::Spanned<suppression::Entry>>,
     /// Ids of rules that do not apply here.
     #[serde(default)]
@@ -300,6 +305,8 @@ struct Sources {
     test_patient: Section<placeholder::Entry>,
     name_affix: Section<placeholder::Affix>,
     alert: Section<policy::Entry>,
+    service: Section<services::Entry>,
+    secret: Section<services::SecretEntry>,
     suppression: Section<suppression::Entry>,
     disable: BTreeMap<String, Source>,
     deidentified: Option<policy::DeidentifiedEntry>,
@@ -424,6 +431,8 @@ impl Sources {
         at.merge("test_patient", &mut self.test_patient, parsed.test_patient)?;
         at.merge("name_affix", &mut self.name_affix, parsed.name_affix)?;
         at.merge("alert", &mut self.alert, parsed.alert)?;
+        at.merge("service", &mut self.service, parsed.service)?;
+        at.merge("secret", &mut self.secret, parsed.secret)?;
         at.merge("suppression", &mut self.suppression, parsed.suppression)?;
         for id in parsed.disable {
             let line = line_of(text, id.span().start);
@@ -536,6 +545,7 @@ impl Sources {
                 self.phantom,
                 &mut entries,
             )?,
+            services: services::compile(self.service, self.secret, &mut entries)?,
             policy: policy::compile(self.alert, deidentified, severity, access, &mut entries)?,
             suppressions: suppression::compile(self.suppression, &mut entries)?.into(),
             disabled,

@@ -20,6 +20,7 @@ mod kind;
 mod load;
 mod placeholder;
 mod policy;
+mod services;
 mod show;
 mod suppression;
 mod text;
@@ -47,6 +48,7 @@ pub use kind::Kind;
 pub use load::{LoadError, RuleInfo, SHIPPED};
 pub use placeholder::Placeholders;
 pub use policy::{AccessRules, AlertRule, Deidentified, Policy, RecordEvidence, SeverityEntry};
+pub use services::{Answer, Secret, ServiceKind, ServiceRule, ServiceRules};
 pub use show::{check_text, list_table};
 pub use suppression::{Day, Seen, Suppression, Suppressions};
 pub use text::{Person, Recogniser, TextRules};
@@ -105,6 +107,8 @@ pub struct RuleSet {
     pub text: TextRules,
     /// Numbers of national registers and health systems.
     pub identifiers: IdentifierRules,
+    /// What answers show of web services.
+    pub services: ServiceRules,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
     /// What is known and accepted.

@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 
 /// Longest record that is read whole, bytes.
 const MAX_RECORD: usize = 16 << 10;
+/// Orders of one patient that are kept until a result tells that they are answered.
+const MAX_WAITING: usize = 32;
 /// Fields of a record that are looked at.
 const MAX_FIELDS: usize = 64;
 
@@ -41,6 +43,7 @@ impl Format for Records {
             cut: false,
             delimiters: delimiters(b"|\\^&"),
             patient: None,
+            waiting: Vec::new(),
         })
     }
 }
@@ -72,6 +75,8 @@ struct Reader {
     cut: bool,
     delimiters: Delimiters,
     patient: Option<Patient>,
+    /// The patient and the orders, until what follows tells what is done with them.
+    waiting: Vec<Zeroizing<Vec<u8>>>,
 }
 
 /// The patient whose records are being read.
@@ -113,17 +118,19 @@ impl Document for Reader {
         // What is left of the record behind the hole does not start with its type.
         self.record.clear();
         (self.keep, self.line_start) = (false, false);
+        self.proceed(false, scope);
         self.end_patient(scope);
         Want::ALL
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
         self.finish(scope);
+        self.proceed(false, scope);
         self.end_patient(scope);
     }
 
     fn memory(&self) -> usize {
-        self.record.capacity()
+        self.record.capacity() + self.waiting.iter().map(|r| r.capacity()).sum::<usize>()
     }
 }
 
@@ -131,8 +138,14 @@ impl Reader {
     /// A record of type `record` begins; whether it has to be read.
     fn begins(&mut self, record: u8, scope: &mut Scope<'_>) -> bool {
         match record {
-            b'H' | b'P' | b'L' | b'Q' => self.end_patient(scope),
+            b'H' | b'P' | b'L' | b'Q' => {
+                self.proceed(false, scope);
+                self.end_patient(scope);
+            }
             record => {
+                if record == b'R' {
+                    self.proceed(true, scope);
+                }
                 if let Some(health) = scope.rules.health.astm(record)
                     && let Some(patient) = &mut self.patient
                     && !std::mem::replace(&mut patient.has_result, true)
@@ -147,12 +160,40 @@ impl Reader {
     fn finish(&mut self, scope: &mut Scope<'_>) {
         if std::mem::take(&mut self.keep) {
             let record = std::mem::take(&mut self.record);
-            self.read(&record, scope);
-            self.record = record;
-            self.record.clear();
+            let order = record.first() == Some(&b'O') && !self.waiting.is_empty();
+            let held: usize = self.waiting.iter().map(|r| r.len()).sum();
+            let waits = record.first() == Some(&b'P')
+                || (order && self.waiting.len() < MAX_WAITING && held <= MAX_RECORD);
+            if order && !waits {
+                self.proceed(false, scope);
+            }
+            if waits {
+                self.waiting.push(record);
+            } else {
+                self.read(&record, scope);
+                self.record = record;
+                self.record.clear();
+            }
         }
         if std::mem::take(&mut self.cut) {
             scope.give_up(Reason::Limit);
+        }
+    }
+
+    /// Reads what was waiting. ASTM names no message types: with results the orders are answered,
+    /// without they are orders, and without orders there is a patient only.
+    fn proceed(&mut self, results: bool, scope: &mut Scope<'_>) {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
+            return;
+        }
+        scope.set_operation(match (results, waiting.len()) {
+            (true, _) => "RESULT",
+            (false, 1) => "PATIENT",
+            (false, _) => "ORDER",
+        });
+        for record in &waiting {
+            self.read(record, scope);
         }
     }
 
@@ -185,6 +226,7 @@ impl Reader {
                         if record != b'Q' {
                             return;
                         }
+                        scope.set_operation("QUERY");
                         scope.begin("astm");
                         scope.mark(Mark::Query);
                         self.patient = Some(Patient::default());

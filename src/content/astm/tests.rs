@@ -10,7 +10,7 @@ struct Log(Vec<String>);
 
 impl FieldSink for Log {
     fn begin(&mut self, _: ContentId, head: RecordHead<'_>) {
-        self.0.push(format!("record {}", head.content));
+        self.0.push(format!("record {} {}", head.content, head.operation));
     }
     fn field(&mut self, _: ContentId, field: Field<'_>) {
         self.0.push(format!("{} {} {}", field.name, field.kind.as_str(), field.value.expose()));
@@ -45,7 +45,7 @@ fn read(parts: &[&[u8]], size: usize) -> (Vec<String>, ServiceFacts) {
         }
         for piece in part.chunks(size) {
             document.data(piece, &mut scope);
-            assert!(document.memory() <= 2 * MAX_RECORD);
+            assert!(document.memory() <= 3 * MAX_RECORD);
         }
     }
     document.end(true, &mut scope);
@@ -58,7 +58,7 @@ O|1|S0||^^^GLU|R\rR|1|^^^GLU|5.4|mmol/L||N||F\rR|2|^^^NA|140\r\
 P|2||78||Sample&S&x^Otto|Maiden|19380323|M\rL|1|N\r";
 
 const MESSAGE_READ: &[&str] = &[
-    "record astm",
+    "record astm RESULT",
     "P-3 patient_id MRN0861256",
     "P-4 patient_id L77",
     "P-6 name Example^Anna^B",
@@ -67,9 +67,10 @@ const MESSAGE_READ: &[&str] = &[
     "P-11 address 12 Main St^Springfield^IL^62701",
     "P-13 phone (555) 555-0101",
     "P-13 phone 555-0102",
+    "O-3 accession_number S0",
     "mark Result",
     "end",
-    "record astm",
+    "record astm PATIENT",
     "P-4 patient_id 78",
     "P-6 name Sample^x^Otto",
     "P-7 mothers_maiden_name Maiden",
@@ -101,7 +102,13 @@ fn other_delimiters() {
     let (lines, _) = read(&[b"H!~%$!!!A\rP!1!77~78!!!Example%An$F$na\r"], 3);
     assert_eq!(
         lines,
-        ["record astm", "P-3 patient_id 77", "P-3 patient_id 78", "P-6 name Example^An!na", "end"]
+        [
+            "record astm PATIENT",
+            "P-3 patient_id 77",
+            "P-3 patient_id 78",
+            "P-6 name Example^An!na",
+            "end"
+        ]
     );
 }
 
@@ -122,7 +129,31 @@ fn the_only_number_is_that_of_the_patient() {
 #[test]
 fn queries() {
     let (lines, _) = read(&[b"H|\\^&\rQ|1|77^S1||^^^ALL\rQ|2|ALL\rQ|3|^S2\rL|1\r"], 4);
-    assert_eq!(lines, ["record astm", "mark Query", "Q-3 patient_id 77", "end"]);
+    assert_eq!(lines, ["record astm QUERY", "mark Query", "Q-3 patient_id 77", "end"]);
+}
+
+#[test]
+fn what_is_done_names_the_operation() {
+    let operation = |text: &[u8]| {
+        let lines = read(&[text], 7).0;
+        lines.iter().find_map(|l| l.strip_prefix("record astm ").map(str::to_owned))
+    };
+    for (text, expected) in [
+        (&b"H|\\^&\rP|1|77\rC|1|I|note\rO|1|S26-1\rM|1\rR|1|^^^GLU|5\rL|1\r"[..], "RESULT"),
+        (b"H|\\^&\rP|1|77\rO|1|S26-1||^^^GLU\rO|2|S26-2\rL|1\r", "ORDER"),
+        (b"H|\\^&\rP|1|77\rL|1\r", "PATIENT"),
+        (b"H|\\^&\rQ|1|77\rL|1\r", "QUERY"),
+        (b"H|\\^&\rP|1|77\rO|1|S26-1", "ORDER"),
+    ] {
+        assert_eq!(operation(text).as_deref(), Some(expected), "{}", String::from_utf8_lossy(text));
+    }
+    // Many orders are bounded, and all of them are read.
+    let mut text = b"H|\\^&\rP|1|77\r".to_vec();
+    for n in 0..200 {
+        text.extend_from_slice(format!("O|{n}|S26-{n:04}\r").as_bytes());
+    }
+    let lines = read(&[&text], 50).0;
+    assert_eq!(lines.iter().filter(|l| l.starts_with("O-3")).count(), 200);
 }
 
 #[test]
@@ -132,11 +163,11 @@ fn holes_and_junk() {
     assert_eq!(
         lines,
         [
-            "record astm",
+            "record astm PATIENT",
             "P-3 patient_id 1",
             "P-6 name A^B",
             "end",
-            "record astm",
+            "record astm PATIENT",
             "P-3 patient_id 3",
             "end"
         ]
@@ -151,7 +182,9 @@ fn the_shipped_samples_hold() {
         let (record, number) = entry.subject.split_once('-').expect("P-n");
         let bars = "|".repeat(number.parse::<usize>().expect("number") - 1);
         let found = |sample: &str| {
-            let text = format!("{record}{bars}{sample}\r");
+            // Orders belong to a patient.
+            let patient = if record == "O" { "P|1\r" } else { "" };
+            let text = format!("{patient}{record}{bars}{sample}\r");
             read(&[text.as_bytes()], 100).0.iter().filter(|l| l.starts_with(&entry.subject)).count()
         };
         for sample in &entry.matches {

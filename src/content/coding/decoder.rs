@@ -1,6 +1,7 @@
 //! One interface over the decoders of the libraries: pieces in, pieces out, bounded memory.
 
 use super::Coding;
+use super::chunks::Chunks;
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::FrameDecoder;
@@ -43,6 +44,7 @@ pub(super) enum Decoder {
         ended: bool,
     },
     Zstd(Box<Zstd>),
+    Chunks(Chunks),
 }
 
 /// The library wants whole blocks: `input` holds what is not yet one.
@@ -67,6 +69,7 @@ impl Decoder {
                 )),
                 ended: false,
             },
+            Coding::Chunks => Self::Chunks(Chunks::default()),
             Coding::Zstd => {
                 let mut frame = FrameDecoder::new();
                 frame.set_max_window_size(MAX_WINDOW);
@@ -105,6 +108,7 @@ impl Decoder {
             Self::Inflate { state, gzip, ended } => inflate(state, *gzip, ended, input, output),
             Self::Brotli { state, ended } => unbrotli(state, ended, input, output),
             Self::Zstd(zstd) => zstd.step(input, output),
+            Self::Chunks(chunks) => chunks.step(input, output),
         }
     }
 
@@ -114,6 +118,7 @@ impl Decoder {
             Self::Undecided(_) => false,
             Self::Inflate { ended, .. } | Self::Brotli { ended, .. } => *ended,
             Self::Zstd(zstd) => zstd.last,
+            Self::Chunks(chunks) => chunks.at_end(),
         }
     }
 
@@ -122,6 +127,7 @@ impl Decoder {
     pub(super) fn memory(&self) -> usize {
         match self {
             Self::Undecided(first) => first.capacity(),
+            Self::Chunks(_) => 0,
             Self::Inflate { .. } => 48 << 10,
             Self::Brotli { .. } => 512 << 10,
             Self::Zstd(zstd) => (512 << 10) + zstd.input.capacity(),

@@ -1,8 +1,10 @@
-//! Content codings (RFC 9110 8.4.1): gzip, deflate, brotli, zstd; also as files (`.json.gz`).
+//! Content codings (RFC 9110 8.4.1): gzip, deflate, brotli, zstd, also as files (`.json.gz`),
+//! and the signed chunks of S3.
 //!
 //! A coding is a document whose one part is what it decodes to. Codings that were applied one after
 //! the other nest.
 
+mod chunks;
 mod decoder;
 
 use super::nested::Nested;
@@ -22,6 +24,9 @@ pub const FREE_OUTPUT: u64 = 4 << 20;
 /// Codings undone on one content; more are not met outside attacks.
 pub const MAX_CODINGS: usize = 4;
 
+/// Registered codings that are not undone: nobody sends them, or they need a dictionary.
+const UNREAD: [&str; 6] = ["compress", "x-compress", "exi", "pack200-gzip", "dcb", "dcz"];
+
 /// What is decoded at a time; lies on the stack.
 const PIECE: usize = 16 << 10;
 
@@ -36,7 +41,11 @@ pub fn undo(codings: &[&str], media: &Media<'_>) -> Nested {
             continue;
         }
         let Some(coding) = Coding::named(name) else {
-            return Nested::passed();
+            if UNREAD.iter().any(|unread| unread.eq_ignore_ascii_case(name)) {
+                return Nested::passed();
+            }
+            // What no client knows it takes as it is: `Content-Encoding: utf-8` is met.
+            continue;
         };
         nested = Nested::reading(coding.layer(), Box::new(Coded::new(coding, nested)));
     }
@@ -54,17 +63,21 @@ pub(in crate::content) enum Coding {
     Brotli,
     /// RFC 8878.
     Zstd,
+    /// Chunks with signatures, as clients of S3 send them over plain HTTP
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>).
+    Chunks,
 }
 
 impl Coding {
     fn named(name: &str) -> Option<Self> {
-        const NAMES: [(&str, Coding); 6] = [
+        const NAMES: [(&str, Coding); 7] = [
             ("gzip", Coding::Gzip),
             ("x-gzip", Coding::Gzip),
             ("deflate", Coding::Deflate),
             ("br", Coding::Brotli),
             ("zstd", Coding::Zstd),
             ("x-deflate", Coding::Deflate),
+            ("aws-chunked", Coding::Chunks),
         ];
         NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, c)| *c)
     }
@@ -75,6 +88,7 @@ impl Coding {
             Self::Deflate => "deflate",
             Self::Brotli => "br",
             Self::Zstd => "zstd",
+            Self::Chunks => "aws-chunked",
         }
     }
 }

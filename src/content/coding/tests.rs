@@ -130,3 +130,59 @@ fn a_row_of_tiny_zstd_blocks_stays_small() {
     assert!(decoded.len() as u64 <= FREE_OUTPUT + MAX_RATIO * bomb.len() as u64 + (1 << 20));
     assert_eq!(complete, Some(false));
 }
+
+/// Signed chunks of S3, of at most `size` bytes.
+fn chunks(data: &[u8], size: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    for chunk in data.chunks(size).chain([&[][..]]) {
+        out.extend(format!("{:x};chunk-signature={}\r\n", chunk.len(), "ab".repeat(32)).bytes());
+        out.extend(chunk);
+        out.extend(b"\r\n");
+    }
+    out
+}
+
+#[test]
+fn signed_chunks() {
+    for size in [1, 10, 1000] {
+        let mut coded = chunks(PLAIN, size);
+        for piece in [1, 3, coded.len()] {
+            assert_eq!(decode(Coding::Chunks, &coded, piece), (PLAIN.to_vec(), Some(true)));
+        }
+        // A checksum may follow.
+        let end = coded.len() - 2;
+        coded.truncate(end);
+        coded.extend(b"x-amz-checksum-crc32:AAAA\r\n\r\n");
+        assert_eq!(decode(Coding::Chunks, &coded, 7), (PLAIN.to_vec(), Some(true)));
+    }
+    for broken in [
+        &b"ffffffffffffffffffff;x\r\nabc"[..],
+        b"3\r\nabcdef\r\n",
+        b"\r\nabc",
+        b"zz",
+        &[b"1;", [b'x'; 5000].as_slice()].concat(),
+    ] {
+        assert_ne!(decode(Coding::Chunks, broken, 9).1, Some(true));
+    }
+}
+
+#[test]
+fn several_codings_in_a_row_and_names_nobody_knows() {
+    use super::super::testing::records_of;
+    let json = br#"{"resourceType":"Patient","name":[{"family":"Roe"}],"birthDate":"1970-01-01"}"#;
+    let media = Media::Type { content_type: "application/fhir+json", name: "" };
+    let [plain] = records_of(media, &[], json, 50).try_into().expect("one patient");
+    let coded = zstd(&gzip(&brotli(&deflate(json))));
+    for (codings, bytes) in [
+        (&["deflate", "br", "gzip", "zstd"][..], coded),
+        (&["identity", "GZIP", "", "aws-chunked"], chunks(&gzip(json), 20)),
+        (&["utf-8"], json.to_vec()),
+        (&["x-gzip"], gzip(json)),
+    ] {
+        let got = records_of(media, codings, &bytes, 11);
+        let [got] = got.as_slice() else { panic!("{codings:?}: {got:?}") };
+        assert_eq!(got.rsplit(':').next(), plain.rsplit(':').next(), "{codings:?}");
+    }
+    let many = ["gzip"; MAX_CODINGS + 1];
+    assert!(records_of(media, &many, json, 50).is_empty());
+}

@@ -2,9 +2,11 @@
 
 mod pairs;
 
+use super::hl7v2::carried;
 use super::loose::{Loose, Marks, Meaning};
 use super::{Document, Format, Media, Scope, Want, media};
-use crate::rules::Kind;
+use crate::protocol::Authentication;
+use crate::rules::{Kind, Secret};
 use pairs::{MAX_FORM, pairs};
 
 /// Before `exact`, `contains`... in the name of a FHIR search parameter.
@@ -97,6 +99,18 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
     }
     let person = rules.fhir.is_person(resource);
     for (name, value) in pairs(text) {
+        if carried::begins(value.as_bytes()) {
+            let mut inner = carried::nested(value.as_bytes());
+            inner.data(value.as_bytes(), scope);
+            inner.end(true, scope);
+            continue;
+        }
+        if let Some(key) = rules.services.secret(&name).filter(|_| !value.is_empty()) {
+            scope.facts.secret(if query { Secret::Query } else { Secret::Form });
+            if key && query {
+                scope.facts.shown(Authentication::ApiKey);
+            }
+        }
         // `patient[first_name]`, `patient.first_name`, `Patient:given`.
         let name = name.split_once(MODIFIER).map_or(name.as_ref(), |(name, _)| name);
         if let Some(about) = rules.keys.context(name).filter(|_| !value.trim().is_empty()) {

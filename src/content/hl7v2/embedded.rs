@@ -5,7 +5,7 @@
 //! text that came without an encoding. A document may go on in the next repetition and in the next
 //! result.
 
-mod coding;
+pub(super) mod coding;
 mod magic;
 
 use super::value::{Delimiters, Syntax};
@@ -24,6 +24,8 @@ const MAX_TEXT: usize = 64 << 10;
 const CHUNK: usize = 4096;
 /// Bytes that may stand between two escape characters within encoded data (`\.br\`, `\X0D0A\`).
 const MAX_ESCAPE: usize = 16;
+/// How the query of a pointer is written.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Components that may hold the data.
 const MAX_COMPONENTS: usize = 6;
 
@@ -340,11 +342,9 @@ fn point(pointer: &[u8], syntax: &Syntax, scope: &mut Scope<'_>) {
     let text = syntax.charset.decode(pointer, syntax.delimiters.escape_byte());
     let text = syntax.undo(&text);
     let Some((_, behind)) = text.split_once("://") else { return };
-    if let Some(at) = behind.find('/')
-        && let Some(target) = behind.get(at..)
-        && target.contains('?')
-    {
-        scope.whole(&Media::Target, target.as_bytes());
+    if let Some((_, query)) = behind.split_once('?') {
+        let media = Media::Type { content_type: FORM, name: "" };
+        scope.whole(&media, query.as_bytes());
     }
 }
 

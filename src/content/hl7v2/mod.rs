@@ -4,6 +4,7 @@
 //! within a cap, and read when they are complete; of all others no byte behind the name is touched
 //! but to find the next line end.
 
+pub(in crate::content) mod carried;
 pub(in crate::content) mod charset;
 mod embedded;
 mod message;

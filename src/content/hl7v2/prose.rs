@@ -75,6 +75,7 @@ fn read(text: &str, field: &str, own: &mut Own, scope: &mut Scope<'_>) {
         own,
         stranger: Vec::new(),
         strange: false,
+        strange_lines: Vec::new(),
         near: Vec::new(),
         short: field.starts_with("NTE") || text.lines().count() <= SHORT,
     };
@@ -93,6 +94,9 @@ fn read(text: &str, field: &str, own: &mut Own, scope: &mut Scope<'_>) {
         let before = text.get(..at).unwrap_or("");
         let line = before.rsplit('\n').next().unwrap_or("");
         let number = before.matches('\n').count();
+        if reader.strange_lines.contains(&number) {
+            return;
+        }
         let Some(kind) = reader.whose(recogniser.rule.kind, line, number, rules) else { return };
         let offer = Offer {
             rule: &recogniser.rule,
@@ -116,6 +120,8 @@ struct Reader<'a> {
     stranger: Vec<(Meaning, Zeroizing<String>)>,
     /// The last patient that was named is another one.
     strange: bool,
+    /// Lines about another patient.
+    strange_lines: Vec<usize>,
     /// Lines with labelled values of the patient.
     near: Vec<usize>,
     short: bool,
@@ -139,6 +145,7 @@ impl Reader<'_> {
             }
         }
         if self.strange {
+            self.strange_lines.push(number);
             if self.stranger.len() < MAX_STRANGER {
                 self.stranger.push((meaning.clone(), Zeroizing::new(value.to_owned())));
             }

@@ -14,7 +14,7 @@ pub fn read(message: &mut Message, name: [u8; 3], fields: &[&str], scope: &mut S
     let syntax = message.syntax();
     let parameters = match &name {
         b"QPD" => fields.get(3).copied().unwrap_or(""),
-        b"VTQ" => fields.get(4).copied().unwrap_or(""),
+        b"VTQ" => fields.get(5).copied().unwrap_or(""),
         _ => "",
     };
     if parameters.trim_start().starts_with('@') || &name == b"VTQ" {

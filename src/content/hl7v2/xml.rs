@@ -1,6 +1,7 @@
 //! HL7 v2 in XML (HL7 v2.xml): `<PID><PID.3><CX.1>77</CX.1></PID.3></PID>`. Each segment is written back
 //! as ER7 and read like any other.
 
+use super::embedded::Embedded;
 use super::message::Message;
 use super::value::Delimiters;
 use crate::content::markup::{Attributes, Markup, Receiver};
@@ -39,7 +40,7 @@ impl Format for Xml {
     }
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
-        Box::<XmlDocument>::default()
+        Box::new(XmlDocument { markup: Markup::in_pieces(), segments: Segments::default() })
     }
 }
 
@@ -65,6 +66,10 @@ struct Segments {
     parts: Vec<Zeroizing<String>>,
     part: usize,
     sub: usize,
+    /// The document of a result, or of several.
+    embedded: Option<Embedded>,
+    /// Components of OBX-5 that were given to it.
+    given: usize,
 }
 
 struct Turn<'a, 'b> {
@@ -81,11 +86,15 @@ impl Document for XmlDocument {
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
         self.markup.finish(&mut Turn { segments: &mut self.segments, scope });
         self.segments.flush(scope);
+        self.segments.close_embedded(scope);
         self.segments.message.end(scope);
     }
 
     fn memory(&self) -> usize {
-        self.markup.memory() + self.segments.length
+        self.markup.memory()
+            + self.segments.length
+            + self.segments.message.memory()
+            + self.segments.embedded.as_ref().map_or(0, Embedded::memory)
     }
 }
 
@@ -97,6 +106,22 @@ fn local(name: &str) -> &str {
 /// The number behind the dot of `PID.3`, `CX.1`.
 fn number(name: &str, max: usize) -> Option<usize> {
     name.rsplit_once('.')?.1.parse().ok().filter(|n| (1..=max).contains(n))
+}
+
+/// Writes text as ER7 has it.
+fn escape(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '|' => out.push_str("\\F\\"),
+            '^' => out.push_str("\\S\\"),
+            '&' => out.push_str("\\T\\"),
+            '~' => out.push_str("\\R\\"),
+            '\\' => out.push_str("\\E\\"),
+            '\n' => out.push_str("\\.br\\"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
 }
 
 impl Receiver for Turn<'_, '_> {
@@ -118,6 +143,9 @@ impl Receiver for Turn<'_, '_> {
         match s.depth {
             1 => {
                 s.field = number(name, MAX_FIELD).unwrap_or(0);
+                if s.name == Some(*b"OBX") && s.field == 5 {
+                    s.begin_value(self.scope);
+                }
                 (s.part, s.sub) = (1, 1);
                 s.parts.clear();
             }
@@ -145,12 +173,55 @@ impl Receiver for Turn<'_, '_> {
     fn text(&mut self, text: &str) {
         let s = &mut *self.segments;
         if s.name.is_some() && s.depth > 0 && s.field > 0 && s.part > 0 && s.sub > 0 {
+            if s.name == Some(*b"OBX") && s.field == 5 && s.embed(text, self.scope) {
+                return;
+            }
             s.push(text.trim());
         }
     }
 }
 
 impl Segments {
+    /// A repetition of OBX-5 begins: what it holds may be a document, which is read as it comes, like
+    /// that of a segment in ER7.
+    fn begin_value(&mut self, scope: &mut Scope<'_>) {
+        let syntax = self.message.syntax();
+        self.given = 1;
+        let again = self.fields.get(5).is_some_and(|f| !f.is_empty());
+        let embedded = self.embedded.get_or_insert_with(Embedded::new);
+        if again {
+            embedded.data(b"~", &syntax, scope);
+            return;
+        }
+        embedded.begin();
+        embedded.data(b"|", &syntax, scope);
+        if let Some(datatype) = self.fields.get(2) {
+            embedded.data(datatype.as_bytes(), &syntax, scope);
+        }
+        embedded.data(b"|||", &syntax, scope);
+    }
+
+    /// Text of OBX-5; whether it belongs to a document.
+    fn embed(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
+        let syntax = self.message.syntax();
+        let Some(embedded) = &mut self.embedded else { return false };
+        while self.given < self.part {
+            embedded.data(b"^", &syntax, scope);
+            self.given += 1;
+        }
+        // Base64 has none of these, and is escaped nowhere else.
+        let mut escaped = Zeroizing::new(String::with_capacity(text.len()));
+        escape(text, &mut escaped);
+        embedded.data(escaped.as_bytes(), &syntax, scope);
+        embedded.is_document()
+    }
+
+    fn close_embedded(&mut self, scope: &mut Scope<'_>) {
+        if let Some(mut embedded) = self.embedded.take() {
+            embedded.end(true, &self.message.syntax(), scope);
+        }
+    }
+
     /// Adds text at the component and subcomponent at hand.
     fn push(&mut self, text: &str) {
         if self.length + text.len() > MAX_SEGMENT {
@@ -165,17 +236,7 @@ impl Segments {
         let before = part.len();
         let subs = part.matches(d.subcomponent).count() + 1;
         part.extend(std::iter::repeat_n(d.subcomponent, self.sub.saturating_sub(subs)));
-        for c in text.chars() {
-            match c {
-                '|' => part.push_str("\\F\\"),
-                '^' => part.push_str("\\S\\"),
-                '&' => part.push_str("\\T\\"),
-                '~' => part.push_str("\\R\\"),
-                '\\' => part.push_str("\\E\\"),
-                c if c.is_control() => part.push(' '),
-                c => part.push(c),
-            }
-        }
+        escape(text, part);
         self.length += part.len() - before;
     }
 
@@ -207,6 +268,14 @@ impl Segments {
         if self.depth > 0 {
             self.close_field();
             self.depth = 0;
+        }
+        if name == *b"OBX" {
+            let syntax = self.message.syntax();
+            if let Some(embedded) = &mut self.embedded {
+                embedded.end_segment(&syntax, scope);
+            }
+        } else {
+            self.close_embedded(scope);
         }
         self.message.begins(name, scope);
         if self.message.wants(name, scope.rules) {

@@ -2,6 +2,7 @@
 
 pub mod tokens;
 
+use super::hl7v2::carried;
 use super::tree::Tree;
 use super::{Document, Format, Media, Nested, Reason, Scope, Want, media, transfer};
 use tokens::{Fault, Receiver, Tokens};
@@ -25,6 +26,13 @@ impl Format for Json {
             b'[' => matches!(next, Some(b'{' | b'[' | b'"' | b']')),
             _ => false,
         }
+    }
+
+    fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
+        // One line is one record: it need not wait for the next.
+        let names = ["ndjson", "jsonl", "jsonlines", "seq"];
+        let declared = names.iter().any(|name| media::says(media, name, &[]));
+        declared && matches!(head.trim_ascii_start(), [b'{' | b'[' | 0x1e, ..])
     }
 
     fn is_text(&self) -> bool {
@@ -66,12 +74,14 @@ const TOKENS: [&[u8]; 2] = [b"eyJhbGci", b"eyJ0eXAi"];
 
 /// How a string that begins like this is read.
 fn inner(front: &[u8]) -> Option<Nested> {
+    if carried::begins(front) {
+        return Some(carried::nested(front));
+    }
     let text = front.trim_ascii_start();
     let document = match text {
         [b'{', next, ..] => matches!(next, b'"' | b' ' | b'\n' | b'\r' | b'\\'),
         [b'[', next, ..] => matches!(next, b'{' | b'[' | b' ' | b'\n' | b'\r'),
         [b'<', next, ..] => next.is_ascii_alphabetic() || matches!(next, b'?' | b'!'),
-        [b'M', b'S', b'H', b'|', ..] => true,
         _ => false,
     };
     if document {

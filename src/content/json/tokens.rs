@@ -376,6 +376,9 @@ const fn may_begin(byte: u8) -> bool {
         b'{' | b'['
             | b'<'
             | b'M'
+            // Escapes: a start block (`\u000b`), a line end.
+            | b'\\'
+            | b'C'
             | b'J'
             | b'U'
             | b'H'

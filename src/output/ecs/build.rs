@@ -345,6 +345,12 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
         encrypted: f.encrypted,
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
+        credentials: f.credentials.iter().map(|s| s.as_str()).collect(),
+        interfaces: f
+            .interfaces
+            .iter()
+            .map(|i| WebInterface { kind: i.kind.as_str(), product: &i.product, open: i.open })
+            .collect(),
         calling_aet: f.calling_aet.as_deref(),
         called_aet: f.called_aet.as_deref(),
         client_implementation: implementation(client_class, client_version),

@@ -186,6 +186,10 @@ pub struct Service<'a> {
     pub encrypted: bool,
     pub authentication: &'static str,
     pub credentials_in_clear: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<WebInterface<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calling_aet: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -306,6 +310,14 @@ pub struct Dicom<'a> {
     pub accepted_titles: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub refused_titles: &'a [String],
+}
+
+/// What a web service's answers show of it.
+#[derive(Serialize)]
+pub struct WebInterface<'a> {
+    pub kind: &'static str,
+    pub product: &'a str,
+    pub open: bool,
 }
 
 #[derive(Serialize)]

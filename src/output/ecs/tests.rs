@@ -8,9 +8,9 @@ use crate::identify::Shown;
 use crate::output::samples::{context, events, run, tracker, written};
 use crate::output::{Context, RunSummary};
 use crate::protocol::{
-    Activity, Association, Authentication, Object, Outcome, Reason, ServiceFacts,
+    Activity, Association, Authentication, Interface, Object, Outcome, Reason, ServiceFacts,
 };
-use crate::rules::Kind;
+use crate::rules::{Kind, Secret, ServiceKind};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,6 +38,12 @@ fn samples() -> Vec<Value> {
         encrypted: false,
         authentication: Authentication::UserIdentity,
         credentials_in_clear: true,
+        credentials: vec![Secret::Form],
+        interfaces: vec![Interface {
+            kind: ServiceKind::SearchIndex,
+            product: "Solr".into(),
+            open: true,
+        }],
         calling_aet: full("A"),
         called_aet: full("B"),
         implementation_class: [full("1.2"), full("1.3")],

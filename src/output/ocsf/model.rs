@@ -173,10 +173,14 @@ pub struct Unmapped<'a> {
     pub authentication: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials_in_clear: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open_interfaces: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calling_aet: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub called_aet: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sending_application: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -169,6 +169,7 @@ fn ends(f: &ServiceFacts) -> Vec<String> {
         name(&f.version).map(|v| format!("version {v}")),
         name(&f.host).map(|h| format!("host {h}")),
         name(&f.path).map(|p| format!("path {p}")),
+        f.interfaces.iter().find(|i| !i.open).map(|i| format!("{} {}", i.kind.as_str(), i.product)),
         name(&f.software).or_else(|| name(software)).map(|s| format!("software {s}")),
     ]
     .into_iter()
@@ -195,8 +196,14 @@ fn exposed(e: &Exposure) -> Vec<String> {
     if e.access.answers() == Answers::Anyone {
         all.push("ANSWERS ANYONE".to_owned());
     }
+    for interface in e.facts.interfaces.iter().filter(|i| i.open) {
+        all.push(format!("OPEN {} ({})", interface.kind.as_str(), interface.product));
+    }
     if e.facts.credentials_in_clear {
-        all.push("CREDENTIALS IN CLEAR".to_owned());
+        let kinds: Vec<&str> = e.facts.credentials.iter().map(|s| s.as_str()).collect();
+        let kinds =
+            if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+        all.push(format!("CREDENTIALS IN CLEAR{kinds}"));
     }
     let marked = |wanted: &[Mark]| e.marks.iter().any(|m| wanted.contains(m));
     if marked(&Mark::HEALTH) {

@@ -1,10 +1,15 @@
 //! Requests with their responses, and what both tell of the service.
 
+use super::body::Body;
+use super::grpc::Grpc;
 use super::half::Half;
 use super::head::{self, Head};
 use super::path;
+use super::ranges::{self, ByteRanges, ContentRange, Origin, Ranges};
 use super::upgrade::Upgrade;
+use crate::protocol::websocket::Service;
 use crate::protocol::{Authentication, Direction, Hint, Host, Media, Reason, ServiceFacts};
+use crate::rules::Secret;
 use std::collections::VecDeque;
 
 /// Requests that wait for their response. Browsers pipeline none, tools a few dozen.
@@ -25,12 +30,16 @@ pub(super) struct Exchange {
     pub(super) upgraded: bool,
     /// What it was or may be switched to.
     pub(super) upgrade: Upgrade,
+    /// Documents that come in parts.
+    pub(super) ranges: Ranges,
 }
 
 /// What a response needs of its request.
 struct Pending {
     method: &'static str,
     path: String,
+    /// Tells documents apart.
+    target: u64,
 }
 
 impl Exchange {
@@ -51,6 +60,12 @@ impl Exchange {
         let (path, query) = head::split_target(&text);
         let facts = host.facts();
         ServiceFacts::set(&mut facts.method, method);
+        if let Some((user, host)) = head::authority(&text) {
+            if user.contains(':') {
+                facts.secret(Secret::UrlPassword);
+            }
+            ServiceFacts::set(&mut facts.host, host);
+        }
         ServiceFacts::set(&mut facts.host, head.host);
         if method != "CONNECT" {
             ServiceFacts::set(&mut facts.path, &path::mask(path));
@@ -71,7 +86,7 @@ impl Exchange {
         if self.pending.len() < MAX_PENDING {
             let end = (0..=path.len().min(MAX_PATH)).rev().find(|i| path.is_char_boundary(*i));
             let path = path.get(..end.unwrap_or(0)).unwrap_or("").to_owned();
-            self.pending.push_back(Pending { method, path });
+            self.pending.push_back(Pending { method, path, target: ranges::target(target) });
         } else {
             // From here on nobody knows which response belongs to which request.
             host.anomaly(Reason::Limit);
@@ -80,7 +95,9 @@ impl Exchange {
         self.upgrade.asked(head, method, path);
         check(head, host);
         if half.frame(head.framing, false, !head.expect.is_empty()) {
-            open(half, Direction::ClientToServer, method, path, head, host);
+            let service = Service { method, path: path.into() };
+            let body = reader(Direction::ClientToServer, &service, head, host);
+            half.carry(body, service);
         }
     }
 
@@ -120,8 +137,14 @@ impl Exchange {
         }
         check(head, host);
         if half.frame(head.framing, true, asked.is_none()) {
-            let path = asked.as_ref().map_or("", |p| p.path.as_str());
-            open(half, Direction::ServerToClient, method, path, head, host);
+            let (path, target) = asked.map_or_else(Default::default, |p| (p.path, p.target));
+            let service = Service { method, path: path.into() };
+            let part = (status == 206)
+                .then(|| self::part(&service, target, head, &mut self.ranges, host))
+                .flatten();
+            let body =
+                part.unwrap_or_else(|| reader(Direction::ServerToClient, &service, head, host));
+            half.carry(body, service);
         }
         false
     }
@@ -135,6 +158,7 @@ impl Exchange {
         self.pending.capacity() * size_of::<Pending>()
             + self.pending.iter().map(|p| p.path.capacity()).sum::<usize>()
             + self.upgrade.memory()
+            + self.ranges.memory()
     }
 }
 
@@ -147,29 +171,49 @@ fn check(head: &Head<'_>, host: &mut dyn Host) {
     }
 }
 
-/// Opens the content of a body.
-fn open(
-    half: &mut Half,
+/// What reads the body behind `head`.
+pub(in crate::protocol) fn reader(
     direction: Direction,
-    operation: &str,
-    path: &str,
+    service: &Service,
     head: &Head<'_>,
     host: &mut dyn Host,
-) {
+) -> Body {
+    if let Some((grpc, text)) = Grpc::new(head.content_type, head.grpc_encoding) {
+        return if text { Body::grpc_text(grpc) } else { Body::grpc(grpc) };
+    }
     let mut codings = [""; MAX_CODINGS];
     let count = self::codings(head, &mut codings);
     let file = head::file_name(head.content_disposition);
-    let id = host.open(&Hint {
+    Body::content(host.open(&Hint {
         direction,
         media: Media::Type {
             content_type: head.content_type,
-            name: if file.is_empty() { path } else { file },
+            name: if file.is_empty() { &service.path } else { file },
         },
-        operation,
+        operation: service.method,
         codings: codings.get(..count).unwrap_or_default(),
         layer: "http",
-    });
-    half.carry(id);
+    }))
+}
+
+/// What reads the body of a response that bears parts of a document (RFC 9110 15.3.7).
+pub(in crate::protocol) fn part(
+    service: &Service,
+    target: u64,
+    head: &Head<'_>,
+    ranges: &mut Ranges,
+    host: &mut dyn Host,
+) -> Option<Body> {
+    // Transfer codings are undone for each message, before its parts are put together.
+    if !head.transfer_encoding.is_empty() {
+        return None;
+    }
+    let origin = Origin::new(Direction::ServerToClient, service, target, head);
+    if let Some(parts) = ByteRanges::new(head.content_type, &origin) {
+        return Some(Body::parts(parts));
+    }
+    let range = ContentRange::parse(head.content_range)?;
+    ranges.part(&origin, range, host).map(Body::part)
 }
 
 /// The codings of a body in the order they were applied; how many there are.
@@ -180,7 +224,9 @@ pub(in crate::protocol) fn codings<'a>(
     let mut count = 0;
     // Transfer codings were applied last.
     let named = head.content_encoding.split(',').chain(head.transfer_encoding.split(','));
-    for name in named.map(str::trim).filter(|n| !n.is_empty()) {
+    let chunks = head.signed_chunks.then_some("aws-chunked");
+    let mut chunks = chunks.filter(|chunks| !head.content_encoding.contains(chunks)).into_iter();
+    for name in named.map(str::trim).filter(|n| !n.is_empty()).chain(chunks.by_ref()) {
         if let Some(slot) = codings.get_mut(count) {
             *slot = name;
             count += 1;
@@ -196,28 +242,39 @@ fn set_version(facts: &mut ServiceFacts, minor: u8) {
 
 /// How the client shows who it is. The secret is looked at no further than its scheme.
 pub(in crate::protocol) fn authenticate(facts: &mut ServiceFacts, head: &Head<'_>) {
-    let scheme = head.authorization.split([' ', '\t']).next().unwrap_or("");
-    let shown = if scheme.eq_ignore_ascii_case("basic") {
-        facts.credentials_in_clear = true;
-        Authentication::Basic
-    } else if scheme.eq_ignore_ascii_case("bearer") {
-        Authentication::Bearer
-    } else if scheme.eq_ignore_ascii_case("digest") {
-        Authentication::Digest
+    let (scheme, rest) = scheme(head.authorization);
+    let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+    let (shown, secret) = if is("basic") {
+        (Authentication::Basic, Some(Secret::Basic))
+    } else if is("bearer") {
+        (Authentication::Bearer, Some(Secret::Bearer))
+    } else if is("digest") {
+        (Authentication::Digest, None)
+    } else if is("apikey") || is("token") || is("key") || (!scheme.is_empty() && rest.is_empty()) {
+        (Authentication::ApiKey, Some(Secret::ApiKey))
     } else if !scheme.is_empty() {
-        Authentication::Unknown
+        // Signatures (AWS4-HMAC-SHA256), Negotiate, NTLM: nothing that could be used again.
+        (Authentication::Unknown, None)
+    } else if head.api_key {
+        (Authentication::ApiKey, Some(Secret::ApiKey))
     } else if is_session(head.cookie) {
-        Authentication::Cookie
+        (Authentication::Cookie, Some(Secret::SessionCookie))
     } else {
-        return;
+        (Authentication::None, None)
     };
-    let weaker = matches!(
-        facts.authentication,
-        Authentication::None | Authentication::Unknown | Authentication::Cookie
-    );
-    if weaker {
-        facts.authentication = shown;
+    if self::scheme(head.proxy_authorization).0.eq_ignore_ascii_case("basic") {
+        facts.secret(Secret::ProxyPassword);
     }
+    if let Some(secret) = secret {
+        facts.secret(secret);
+    }
+    facts.shown(shown);
+}
+
+/// The scheme of credentials, and what stands behind it.
+fn scheme(value: &str) -> (&str, &str) {
+    let (scheme, rest) = value.trim().split_once([' ', '\t']).unwrap_or((value.trim(), ""));
+    (scheme, rest.trim())
 }
 
 /// Whether one of the cookies is a session's; most cookies only count visitors.

@@ -1,8 +1,11 @@
 //! One direction of a connection: where it stands, and the body that is being read.
 
+use super::body::{Around, Body};
 use super::head::Framing;
+use super::ranges::Ranges;
 use super::start::{self, Begin};
-use crate::protocol::{ContentId, Direction, End, Host, Progress, Reason, Resync, Want};
+use crate::protocol::websocket::Service;
+use crate::protocol::{Direction, End, Host, Progress, Reason, Resync};
 use memchr::memchr;
 
 /// Longest line of a chunk's size with its extensions, bytes.
@@ -48,29 +51,37 @@ pub(super) enum Turn {
 
 /// One direction.
 pub(super) struct Half {
+    direction: Direction,
     pub(super) state: State,
-    content: Option<ContentId>,
-    /// How many bytes the content does not want.
-    skip: u64,
+    body: Body,
+    /// What the request said; of interest to bodies that hold several contents.
+    service: Service,
     /// The body may be missing after all: an unasked response may answer HEAD, and a client that
     /// expects 100 may be told not to send.
     unsure: bool,
 }
 
-impl Default for Half {
-    fn default() -> Self {
-        Self { state: State::Head { scanned: 0 }, content: None, skip: 0, unsure: false }
-    }
-}
-
 impl Half {
+    pub(super) fn new(direction: Direction) -> Self {
+        Self {
+            direction,
+            state: State::Head { scanned: 0 },
+            body: Body::ignored(),
+            service: Service { method: "", path: "".into() },
+            unsure: false,
+        }
+    }
+
     /// Whether a body follows a head with this framing; `response`: where nothing tells its length,
     /// the body of a response ends with the connection (RFC 9112 6.3).
     pub(super) fn frame(&mut self, framing: Framing, response: bool, unsure: bool) -> bool {
         self.unsure = unsure;
         self.state = match framing {
             Framing { chunked: true, .. } => State::ChunkSize { after_data: false },
-            Framing { transfer_coded: true, .. } => State::UntilClose,
+            // Who does not know the coding goes by the length; for a request nothing else is left.
+            Framing { transfer_coded: true, length, .. } if response || length.is_none() => {
+                State::UntilClose
+            }
             Framing { length: Some(0), .. } => State::Head { scanned: 0 },
             Framing { length: Some(left), .. } => State::Body { left },
             _ if response => State::UntilClose,
@@ -79,14 +90,15 @@ impl Half {
         !matches!(self.state, State::Head { .. })
     }
 
-    /// The content that takes the body.
-    pub(super) fn carry(&mut self, content: ContentId) {
-        self.content = Some(content);
-        self.skip = 0;
+    /// What takes the body.
+    pub(super) fn carry(&mut self, body: Body, service: Service) {
+        self.body = body;
+        self.service = service;
     }
 
     /// Reads on in a body.
-    pub(super) fn body(&mut self, direction: Direction, data: &[u8], host: &mut dyn Host) -> Turn {
+    pub(super) fn body(&mut self, data: &[u8], ranges: &mut Ranges, host: &mut dyn Host) -> Turn {
+        let direction = self.direction;
         if self.unsure {
             let left = match self.state {
                 State::Body { left } => left,
@@ -96,7 +108,7 @@ impl Half {
             match start::begins(direction, first) {
                 Begin::Yes => {
                     self.unsure = false;
-                    self.finish(false, host);
+                    self.finish(false, ranges, host);
                     return Turn::Used(0);
                 }
                 Begin::More if (first.len() as u64) < left => return Turn::Need(first.len() + 1),
@@ -105,16 +117,16 @@ impl Half {
         }
         match self.state {
             State::Body { left } => {
-                let (used, left) = self.take(data, left, host);
+                let (used, left) = self.take(data, left, ranges, host);
                 let skip = self.ahead(left);
                 self.state = State::Body { left: left - skip };
                 if left == skip {
-                    self.finish(true, host);
+                    self.finish(true, ranges, host);
                 }
                 if skip > 0 { Turn::Skip(used, skip) } else { Turn::Used(used) }
             }
             State::Chunk { left } => {
-                let (used, left) = self.take(data, left, host);
+                let (used, left) = self.take(data, left, ranges, host);
                 let skip = self.ahead(left);
                 self.state = if left == skip {
                     State::ChunkSize { after_data: true }
@@ -124,52 +136,39 @@ impl Half {
                 if skip > 0 { Turn::Skip(used, skip) } else { Turn::Used(used) }
             }
             State::UntilClose => {
-                self.deliver(data, host);
+                self.deliver(data, ranges, host);
                 match self.ahead(u64::MAX) {
                     0 => Turn::Used(data.len()),
                     skip => Turn::Skip(data.len(), skip),
                 }
             }
             State::ChunkSize { after_data } => self.chunk_size(data, after_data),
-            State::Trailers { seen } => self.trailers(data, seen, host),
+            State::Trailers { seen } => self.trailers(data, seen, ranges, host),
             State::Head { .. } | State::Search { .. } => Turn::Broken,
         }
     }
 
     /// Hands on what of `data` belongs to the `left` bytes; what was used and what is left.
-    fn take(&mut self, data: &[u8], left: u64, host: &mut dyn Host) -> (usize, u64) {
+    fn take(
+        &mut self,
+        data: &[u8],
+        left: u64,
+        ranges: &mut Ranges,
+        host: &mut dyn Host,
+    ) -> (usize, u64) {
         let used = left.min(data.len() as u64) as usize;
-        self.deliver(data.get(..used).unwrap_or_default(), host);
+        self.deliver(data.get(..used).unwrap_or_default(), ranges, host);
         (used, left - used as u64)
     }
 
-    fn deliver(&mut self, bytes: &[u8], host: &mut dyn Host) {
-        let Some(id) = self.content else { return };
-        let skip = self.skip.min(bytes.len() as u64);
-        self.skip -= skip;
-        let bytes = bytes.get(skip as usize..).unwrap_or_default();
-        if !bytes.is_empty() {
-            let want = host.data(id, bytes);
-            self.wants(id, want, host);
-        }
-    }
-
-    fn wants(&mut self, id: ContentId, want: Want, host: &mut dyn Host) {
-        self.skip = want.skip;
-        if want == Want::NOTHING {
-            host.close(id, true);
-            self.content = None;
-        }
+    fn deliver(&mut self, bytes: &[u8], ranges: &mut Ranges, host: &mut dyn Host) {
+        let Self { direction, ref service, .. } = *self;
+        self.body.push(bytes, &mut Around { direction, service, ranges, host });
     }
 
     /// How many of the next `left` bytes nobody wants; they count as read.
     fn ahead(&mut self, left: u64) -> u64 {
-        if self.content.is_none() {
-            return left;
-        }
-        let skip = self.skip.min(left);
-        self.skip -= skip;
-        skip
+        self.body.ahead(left)
     }
 
     /// RFC 9112 7.1: the size in hexadecimal digits, and extensions that nobody needs.
@@ -204,7 +203,13 @@ impl Half {
         }
     }
 
-    fn trailers(&mut self, data: &[u8], seen: usize, host: &mut dyn Host) -> Turn {
+    fn trailers(
+        &mut self,
+        data: &[u8],
+        seen: usize,
+        ranges: &mut Ranges,
+        host: &mut dyn Host,
+    ) -> Turn {
         let Some(lf) = memchr(b'\n', data) else {
             return if seen + data.len() > MAX_TRAILERS {
                 Turn::Broken
@@ -213,7 +218,7 @@ impl Half {
             };
         };
         if data.get(..lf).is_some_and(|line| line.trim_ascii().is_empty()) {
-            self.finish(true, host);
+            self.finish(true, ranges, host);
         } else if seen + lf > MAX_TRAILERS {
             return Turn::Broken;
         } else {
@@ -223,22 +228,21 @@ impl Half {
     }
 
     /// The message has ended.
-    fn finish(&mut self, complete: bool, host: &mut dyn Host) {
-        if let Some(id) = self.content.take() {
-            host.close(id, complete);
-        }
+    fn finish(&mut self, complete: bool, ranges: &mut Ranges, host: &mut dyn Host) {
+        let Self { direction, ref service, .. } = *self;
+        self.body.close(complete, &mut Around { direction, service, ranges, host });
         self.state = State::Head { scanned: 0 };
     }
 
     /// What follows fits nothing.
-    pub(super) fn lose(&mut self, host: &mut dyn Host) {
+    pub(super) fn lose(&mut self, ranges: &mut Ranges, host: &mut dyn Host) {
         let fresh = !matches!(self.state, State::Head { .. });
-        self.finish(false, host);
+        self.finish(false, ranges, host);
         self.state = State::Search { garbage: 0, fresh };
     }
 
     /// `len` bytes are missing here.
-    pub(super) fn gap(&mut self, len: u64, host: &mut dyn Host) -> Resync {
+    pub(super) fn gap(&mut self, len: u64, ranges: &mut Ranges, host: &mut dyn Host) -> Resync {
         self.unsure = false;
         let left = match self.state {
             State::Body { left } | State::Chunk { left } => left,
@@ -246,17 +250,11 @@ impl Half {
             _ => 0,
         };
         if len > left || left == 0 {
-            self.lose(host);
+            self.lose(ranges, host);
             return Resync::Search;
         }
-        if let Some(id) = self.content {
-            let hidden = self.skip.min(len);
-            self.skip -= hidden;
-            if len > hidden {
-                let want = host.gap(id, len - hidden);
-                self.wants(id, want, host);
-            }
-        }
+        let Self { direction, ref service, .. } = *self;
+        self.body.gap(len, &mut Around { direction, service, ranges, host });
         match self.state {
             State::UntilClose => Resync::Known { skip: self.ahead(u64::MAX) },
             State::Chunk { .. } => {
@@ -273,7 +271,7 @@ impl Half {
                 let left = left - len - skip;
                 self.state = State::Body { left };
                 if left == 0 {
-                    self.finish(true, host);
+                    self.finish(true, ranges, host);
                 }
                 Resync::Known { skip }
             }
@@ -281,16 +279,26 @@ impl Half {
     }
 
     /// The direction has ended.
-    pub(super) fn close(&mut self, rest: &[u8], end: End, host: &mut dyn Host) {
+    pub(super) fn close(
+        &mut self,
+        rest: &[u8],
+        end: End,
+        ranges: &mut Ranges,
+        host: &mut dyn Host,
+    ) {
         match self.state {
             State::Body { left } => {
-                self.take(rest, left, host);
+                self.take(rest, left, ranges, host);
             }
-            State::UntilClose => self.deliver(rest, host),
+            State::UntilClose => self.deliver(rest, ranges, host),
             _ => {}
         }
         let complete = self.state == State::UntilClose && end == End::Fin;
-        self.finish(complete, host);
+        self.finish(complete, ranges, host);
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.body.memory()
     }
 }
 

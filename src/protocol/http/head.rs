@@ -83,6 +83,20 @@ pub struct Head<'a> {
     pub upgrade: &'a str,
     /// `Sec-WebSocket-Extensions` (RFC 6455 9.1).
     pub extensions: &'a str,
+    /// `Content-Range`.
+    pub content_range: &'a str,
+    /// `ETag`.
+    pub etag: &'a str,
+    /// `Last-Modified`.
+    pub last_modified: &'a str,
+    /// `Grpc-Encoding`, or `Connect-Content-Encoding`.
+    pub grpc_encoding: &'a str,
+    /// `Proxy-Authorization`.
+    pub proxy_authorization: &'a str,
+    /// A header that names an API key is there, and not empty.
+    pub api_key: bool,
+    /// The body is in signed chunks: `X-Amz-Content-Sha256: STREAMING-...`.
+    pub signed_chunks: bool,
 }
 
 /// Reads a start line without its line end.
@@ -145,6 +159,7 @@ impl<'a> Head<'a> {
     fn header(&mut self, name: &[u8], value: &'a [u8]) {
         let slot = match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => &mut self.host,
+            4 if name.eq_ignore_ascii_case(b"etag") => &mut self.etag,
             6 if name.eq_ignore_ascii_case(b"server") => &mut self.server,
             6 if name.eq_ignore_ascii_case(b"cookie") => &mut self.cookie,
             6 if name.eq_ignore_ascii_case(b"expect") => &mut self.expect,
@@ -155,12 +170,26 @@ impl<'a> Head<'a> {
             19 if name.eq_ignore_ascii_case(b"content-disposition") => {
                 &mut self.content_disposition
             }
+            13 if name.eq_ignore_ascii_case(b"content-range") => &mut self.content_range,
+            13 if name.eq_ignore_ascii_case(b"last-modified") => &mut self.last_modified,
+            13 if name.eq_ignore_ascii_case(b"grpc-encoding") => &mut self.grpc_encoding,
+            19 if name.eq_ignore_ascii_case(b"proxy-authorization") => {
+                &mut self.proxy_authorization
+            }
             24 if name.eq_ignore_ascii_case(b"sec-websocket-extensions") => &mut self.extensions,
+            24 if name.eq_ignore_ascii_case(b"connect-content-encoding") => &mut self.grpc_encoding,
+            20 if name.eq_ignore_ascii_case(b"x-amz-content-sha256") => {
+                self.signed_chunks = value.starts_with(b"STREAMING-");
+                return;
+            }
             14 if name.eq_ignore_ascii_case(b"content-length") => return self.length(value),
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 return self.transfer(text(value));
             }
-            _ => return,
+            _ => {
+                self.api_key |= !value.is_empty() && is_api_key(name);
+                return;
+            }
         };
         *slot = text(value);
     }
@@ -180,6 +209,10 @@ impl<'a> Head<'a> {
     }
 
     fn transfer(&mut self, value: &'a str) {
+        // As if it were not there (RFC 2616 3.6; obsolete).
+        if value.eq_ignore_ascii_case("identity") {
+            return;
+        }
         self.framing.transfer_coded = true;
         let last = value.rsplit(',').next().unwrap_or("").trim();
         self.framing.chunked = last.eq_ignore_ascii_case("chunked");
@@ -189,6 +222,24 @@ impl<'a> Head<'a> {
             self.transfer_encoding = value;
         }
     }
+}
+
+/// Headers that carry an API key, as makers of services and gateways name them.
+pub fn is_api_key(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 11] = [
+        b"x-api-key",
+        b"api-key",
+        b"apikey",
+        b"x-apikey",
+        b"x-auth-token",
+        b"x-access-token",
+        b"x-goog-api-key",
+        b"x-functions-key",
+        b"x-vault-token",
+        b"private-token",
+        b"ocp-apim-subscription-key",
+    ];
+    NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// The first line without its line end, and what follows it.
@@ -234,6 +285,14 @@ pub fn split_target(target: &str) -> (&str, &str) {
     };
     let rest = rest.split('#').next().unwrap_or("");
     rest.split_once('?').unwrap_or((rest, ""))
+}
+
+/// The user information and the host of an absolute target.
+pub fn authority(target: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = target.split_once("://")?;
+    let scheme = !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphabetic());
+    let authority = rest.split(['/', '?', '#']).next().filter(|_| scheme)?;
+    Some(authority.rsplit_once('@').unwrap_or(("", authority)))
 }
 
 /// The method as a member of a closed set.

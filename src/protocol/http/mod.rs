@@ -4,19 +4,26 @@
 //! know of its request (HEAD, CONNECT) waits in a queue. Bodies go on as they come; what the content
 //! does not want is skipped unread.
 
+mod body;
 mod exchange;
+mod grpc;
 mod half;
 pub mod head;
 mod path;
+mod ranges;
 mod start;
 mod upgrade;
 
 #[cfg(test)]
+mod framing_tests;
+#[cfg(test)]
 mod tests;
 
 use super::{Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync};
-pub(in crate::protocol) use exchange::{MAX_CODINGS, authenticate, codings};
+pub(in crate::protocol) use body::{Around, Body};
+pub(in crate::protocol) use exchange::{authenticate, part, reader};
 pub(in crate::protocol) use path::mask as mask_path;
+pub(in crate::protocol) use ranges::{ContentRange, Origin, Ranges, target};
 
 use exchange::Exchange;
 use half::{Half, State, Turn};
@@ -45,10 +52,16 @@ impl Protocol for Http {
 }
 
 /// One connection.
-#[derive(Default)]
 struct HttpParser {
     halves: [Half; 2],
     exchange: Exchange,
+}
+
+impl Default for HttpParser {
+    fn default() -> Self {
+        let halves = [Direction::ClientToServer, Direction::ServerToClient].map(Half::new);
+        Self { halves, exchange: Exchange::default() }
+    }
 }
 
 impl Parser for HttpParser {
@@ -72,7 +85,7 @@ impl Parser for HttpParser {
             let turn = match half.state {
                 State::Head { .. } => self.head(direction, rest, host),
                 State::Search { .. } => self.search(direction, rest),
-                _ => half.body(direction, rest, host),
+                _ => half.body(rest, &mut self.exchange.ranges, host),
             };
             match turn {
                 Turn::Used(n) => at += n,
@@ -83,7 +96,7 @@ impl Parser for HttpParser {
                 }
                 Turn::Broken => {
                     host.anomaly(Reason::Malformed);
-                    self.halves[direction.index()].lose(host);
+                    self.halves[direction.index()].lose(&mut self.exchange.ranges, host);
                 }
                 Turn::Fail(reason) => return Err(ParseError::new(reason, at)),
             }
@@ -97,7 +110,7 @@ impl Parser for HttpParser {
         if let Some(next) = self.next(direction) {
             return next.gap(direction, len, host);
         }
-        let resync = self.halves[direction.index()].gap(len, host);
+        let resync = self.halves[direction.index()].gap(len, &mut self.exchange.ranges, host);
         if resync == Resync::Search {
             // Nobody knows how many messages went missing.
             self.exchange.forget();
@@ -123,11 +136,17 @@ impl Parser for HttpParser {
             };
             return next.close(direction, rest.get(used..).unwrap_or_default(), end, host);
         }
-        self.halves[direction.index()].close(rest, end, host);
+        let ranges = &mut self.exchange.ranges;
+        self.halves[direction.index()].close(rest, end, ranges, host);
+        if direction == Direction::ServerToClient {
+            ranges.close(host);
+        }
     }
 
     fn memory(&self) -> usize {
-        size_of::<Self>() + self.exchange.memory()
+        size_of::<Self>()
+            + self.exchange.memory()
+            + self.halves.iter().map(Half::memory).sum::<usize>()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::protocol::{Authentication, Speaker, Want};
 
 /// Plays the pieces in segments of several sizes; the same must come of each. One line a content:
 /// direction, media, operation, bytes, and how it ended.
-fn contents(pieces: &[Piece<'_>]) -> Vec<String> {
+pub(super) fn contents(pieces: &[Piece<'_>]) -> Vec<String> {
     let lines = |host: &Recorder| -> Vec<String> {
         let ended = |c: &Recorded| match c.complete {
             Some(true) => "",

@@ -23,6 +23,12 @@ pub(super) struct Fields {
     cookie: String,
     content_disposition: String,
     content_encoding: String,
+    pub(super) content_length: String,
+    content_range: String,
+    etag: String,
+    last_modified: String,
+    proxy_authorization: String,
+    api_key: bool,
 }
 
 impl Fields {
@@ -30,9 +36,10 @@ impl Fields {
         for text in self.all() {
             text.clear();
         }
+        self.api_key = false;
     }
 
-    fn all(&mut self) -> [&mut String; 14] {
+    fn all(&mut self) -> [&mut String; 19] {
         [
             &mut self.method,
             &mut self.path,
@@ -48,6 +55,11 @@ impl Fields {
             &mut self.cookie,
             &mut self.content_disposition,
             &mut self.content_encoding,
+            &mut self.content_length,
+            &mut self.content_range,
+            &mut self.etag,
+            &mut self.last_modified,
+            &mut self.proxy_authorization,
         ]
     }
 
@@ -74,6 +86,15 @@ impl Fields {
                 }
                 return;
             }
+            Name::ContentLength => &mut self.content_length,
+            Name::ContentRange => &mut self.content_range,
+            Name::Etag => &mut self.etag,
+            Name::LastModified => &mut self.last_modified,
+            Name::ProxyAuthorization => &mut self.proxy_authorization,
+            Name::ApiKey => {
+                self.api_key |= !value.is_empty();
+                return;
+            }
             Name::Other => return,
         };
         slot.clear();
@@ -92,6 +113,12 @@ impl Fields {
             content_disposition: &self.content_disposition,
             authorization: &self.authorization,
             cookie: &self.cookie,
+            content_range: &self.content_range,
+            etag: &self.etag,
+            last_modified: &self.last_modified,
+            grpc_encoding: &self.grpc_encoding,
+            proxy_authorization: &self.proxy_authorization,
+            api_key: self.api_key,
             ..Head::default()
         }
     }

@@ -8,10 +8,8 @@
 //! A gap inside a DATA frame costs nothing else. After any other, frames are found again by two
 //! plausible headers in a row; what is known of the streams and of the header table is forgotten.
 
-mod body;
 mod fields;
 mod frame;
-mod grpc;
 mod half;
 mod hpack;
 mod start;

@@ -1,12 +1,10 @@
 //! The streams of a connection: requests with their responses (RFC 9113 8.1).
 
-use super::body::Body;
 use super::fields::Fields;
 use super::frame::DEFAULT_MAX;
-use super::grpc::Grpc;
-use crate::protocol::http::{self, head};
+use crate::protocol::http::{self, Around, Body, ContentRange, Origin, Ranges, head};
 use crate::protocol::websocket::{self, Service};
-use crate::protocol::{Authentication, ContentId, Direction, Hint, Host, Media, ServiceFacts};
+use crate::protocol::{Authentication, Direction, Hint, Host, Media, ServiceFacts};
 use std::collections::BTreeMap;
 
 /// Streams remembered at the same time; servers allow 100 to 250.
@@ -15,18 +13,29 @@ const MAX_STREAMS: usize = 256;
 /// Longest path kept, bytes.
 const MAX_PATH: usize = 256;
 
+/// Length from which a document is kept open when its stream is reset: viewers break a download off,
+/// and ask for the rest in parts. Bytes.
+const RESUMED: u64 = 64 << 10;
+
 /// The streams of a connection.
 pub(super) struct Streams {
     open: BTreeMap<u32, Stream>,
     /// A request was seen.
     asked: bool,
+    /// Documents that come in parts.
+    ranges: Ranges,
     /// The largest frame that one of the ends allows.
     pub(super) max_frame: u32,
 }
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { open: BTreeMap::new(), asked: false, max_frame: DEFAULT_MAX }
+        Self {
+            open: BTreeMap::new(),
+            asked: false,
+            ranges: Ranges::default(),
+            max_frame: DEFAULT_MAX,
+        }
     }
 }
 
@@ -38,12 +47,15 @@ struct Stream {
     bodies: [Body; 2],
     websocket: bool,
     connect: bool,
+    /// Tells documents apart.
+    target: u64,
 }
 
 impl Stream {
     fn new() -> Self {
         Self {
             service: Service { method: "", path: "".into() },
+            target: 0,
             headed: [false; 2],
             ended: [false; 2],
             bodies: [Body::default(), Body::default()],
@@ -56,10 +68,22 @@ impl Stream {
         self.bodies.iter().all(Body::is_idle)
     }
 
-    fn close(&mut self, host: &mut dyn Host) {
-        for body in &mut self.bodies {
-            body.close(false, host);
+    fn close(&mut self, ranges: &mut Ranges, host: &mut dyn Host) {
+        for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+            self.close_body(direction, false, ranges, host);
         }
+    }
+
+    fn close_body(
+        &mut self,
+        direction: Direction,
+        complete: bool,
+        ranges: &mut Ranges,
+        host: &mut dyn Host,
+    ) {
+        let Self { service, bodies, .. } = self;
+        let around = &mut Around { direction, service, ranges, host };
+        bodies[direction.index()].close(complete, around);
     }
 }
 
@@ -70,19 +94,24 @@ impl Streams {
         first.service = service;
         first.headed[Direction::ClientToServer.index()] = true;
         first.ended[Direction::ClientToServer.index()] = true;
-        Self { open: BTreeMap::from([(1, first)]), asked: true, max_frame: DEFAULT_MAX }
+        Self {
+            open: BTreeMap::from([(1, first)]),
+            asked: true,
+            ranges: Ranges::default(),
+            max_frame: DEFAULT_MAX,
+        }
     }
 
-    fn stream(&mut self, id: u32, host: &mut dyn Host) -> &mut Stream {
+    fn stream(&mut self, id: u32, host: &mut dyn Host) -> (&mut Stream, &mut Ranges) {
         if self.open.len() >= MAX_STREAMS && !self.open.contains_key(&id) {
             // Those whose other half is never seen, or was answered by a reset.
             let idle = self.open.iter().find(|(_, s)| s.is_idle()).map(|(id, _)| *id);
             let victim = idle.or_else(|| self.open.keys().next().copied());
             if let Some(mut stream) = victim.and_then(|v| self.open.remove(&v)) {
-                stream.close(host);
+                stream.close(&mut self.ranges, host);
             }
         }
-        self.open.entry(id).or_insert_with(Stream::new)
+        (self.open.entry(id).or_insert_with(Stream::new), &mut self.ranges)
     }
 
     /// A block of fields was read on a stream.
@@ -95,11 +124,11 @@ impl Streams {
         host: &mut dyn Host,
     ) {
         let asked = self.asked;
-        let stream = self.stream(id, host);
+        let (stream, ranges) = self.stream(id, host);
         if !stream.headed[direction.index()] {
             match direction {
-                Direction::ClientToServer => stream.request(fields, end, host),
-                Direction::ServerToClient => stream.response(fields, end, asked, host),
+                Direction::ClientToServer => stream.request(fields, end, ranges, host),
+                Direction::ServerToClient => stream.response(fields, end, asked, ranges, host),
             }
         }
         self.asked |= direction == Direction::ClientToServer;
@@ -110,7 +139,7 @@ impl Streams {
 
     /// A server promises a response to a request nobody made (RFC 9113 8.4).
     pub(super) fn promised(&mut self, id: u32, fields: &Fields, host: &mut dyn Host) {
-        let stream = self.stream(id, host);
+        let (stream, _) = self.stream(id, host);
         let (path, _) = head::split_target(&fields.path);
         stream.service =
             Service { method: head::method_name(fields.method.as_bytes()), path: cut(path).into() };
@@ -129,8 +158,9 @@ impl Streams {
         if bytes.is_empty() {
             return;
         }
-        let stream = self.stream(id, host);
-        stream.bodies[direction.index()].push(bytes, direction, &stream.service, host);
+        let (stream, ranges) = self.stream(id, host);
+        let around = &mut Around { direction, service: &stream.service, ranges, host };
+        stream.bodies[direction.index()].push(bytes, around);
     }
 
     /// How many of the `left` bytes ahead nobody wants; they count as read.
@@ -140,14 +170,15 @@ impl Streams {
 
     /// `len` bytes of a DATA frame are missing.
     pub(super) fn gap(&mut self, direction: Direction, id: u32, len: u64, host: &mut dyn Host) {
-        let stream = self.stream(id, host);
-        stream.bodies[direction.index()].gap(len, &stream.service, host);
+        let (stream, ranges) = self.stream(id, host);
+        let around = &mut Around { direction, service: &stream.service, ranges, host };
+        stream.bodies[direction.index()].gap(len, around);
     }
 
     /// A direction of a stream has ended.
     pub(super) fn end(&mut self, direction: Direction, id: u32, host: &mut dyn Host) {
         let Some(stream) = self.open.get_mut(&id) else { return };
-        stream.bodies[direction.index()].close(true, host);
+        stream.close_body(direction, true, &mut self.ranges, host);
         stream.ended[direction.index()] = true;
         if stream.ended == [true; 2] {
             self.open.remove(&id);
@@ -157,17 +188,16 @@ impl Streams {
     /// A stream was reset: what is still under way on it is of no use.
     pub(super) fn reset(&mut self, id: u32, host: &mut dyn Host) {
         if let Some(stream) = self.open.get_mut(&id) {
-            stream.close(host);
+            stream.close(&mut self.ranges, host);
         }
     }
 
     /// Frames of a direction were lost: nobody knows what belongs together.
     pub(super) fn lose(&mut self, direction: Direction, host: &mut dyn Host) {
         for stream in self.open.values_mut() {
-            let body = &mut stream.bodies[direction.index()];
-            if !body.is_idle() {
-                body.close(false, host);
-                *body = Body::default();
+            if !stream.bodies[direction.index()].is_idle() {
+                stream.close_body(direction, false, &mut self.ranges, host);
+                stream.bodies[direction.index()] = Body::default();
             }
             stream.headed[direction.index()] = false;
         }
@@ -176,7 +206,10 @@ impl Streams {
     /// The direction has ended.
     pub(super) fn close(&mut self, direction: Direction, host: &mut dyn Host) {
         for stream in self.open.values_mut() {
-            stream.bodies[direction.index()].close(false, host);
+            stream.close_body(direction, false, &mut self.ranges, host);
+        }
+        if direction == Direction::ServerToClient {
+            self.ranges.close(host);
         }
     }
 
@@ -186,15 +219,15 @@ impl Streams {
                 + s.service.path.len()
                 + s.bodies.iter().map(Body::memory).sum::<usize>()
         };
-        self.open.values().map(stream).sum()
+        self.ranges.memory() + self.open.values().map(stream).sum::<usize>()
     }
 }
 
 impl Stream {
-    fn request(&mut self, fields: &Fields, end: bool, host: &mut dyn Host) {
+    fn request(&mut self, fields: &Fields, end: bool, ranges: &mut Ranges, host: &mut dyn Host) {
         if fields.method.is_empty() {
             // Trailers of a request whose head was lost, or a head behind lost blocks.
-            return self.open(Direction::ClientToServer, fields, end, host);
+            return self.open(Direction::ClientToServer, fields, end, ranges, host);
         }
         host.unit("request");
         let method = head::method_name(fields.method.as_bytes());
@@ -206,6 +239,7 @@ impl Stream {
         ServiceFacts::set(&mut facts.application, "http/2");
         http::authenticate(facts, &fields.head());
         self.service = Service { method, path: cut(path).into() };
+        self.target = http::target(fields.path.as_bytes());
         self.connect = method == "CONNECT";
         self.websocket = self.connect && fields.protocol.eq_ignore_ascii_case("websocket");
         if !query.is_empty() {
@@ -219,16 +253,23 @@ impl Stream {
             host.data(id, fields.path.as_bytes());
             host.close(id, true);
         }
-        self.open(Direction::ClientToServer, fields, end, host);
+        self.open(Direction::ClientToServer, fields, end, ranges, host);
     }
 
-    fn response(&mut self, fields: &Fields, end: bool, asked: bool, host: &mut dyn Host) {
+    fn response(
+        &mut self,
+        fields: &Fields,
+        end: bool,
+        asked: bool,
+        ranges: &mut Ranges,
+        host: &mut dyn Host,
+    ) {
         let status = fields.status.parse::<u16>().unwrap_or(0);
         if (100..200).contains(&status) {
             return;
         }
         if status == 0 {
-            return self.open(Direction::ServerToClient, fields, end, host);
+            return self.open(Direction::ServerToClient, fields, end, ranges, host);
         }
         host.unit("response");
         let facts = host.facts();
@@ -241,50 +282,51 @@ impl Stream {
         }
         self.connect &= (200..300).contains(&status);
         self.websocket = websocket;
-        self.open(Direction::ServerToClient, fields, end, host);
+        self.open(Direction::ServerToClient, fields, end, ranges, host);
     }
 
     /// What follows a head.
-    fn open(&mut self, direction: Direction, fields: &Fields, end: bool, host: &mut dyn Host) {
+    fn open(
+        &mut self,
+        direction: Direction,
+        fields: &Fields,
+        end: bool,
+        ranges: &mut Ranges,
+        host: &mut dyn Host,
+    ) {
         self.headed[direction.index()] = true;
-        let body = &mut self.bodies[direction.index()];
-        if end || !body.is_idle() {
+        if end || !self.bodies[direction.index()].is_idle() {
             return;
         }
-        *body = if self.websocket {
+        self.bodies[direction.index()] = if self.websocket {
             let fresh = websocket::fresh(&fields.extensions);
             Body::websocket(websocket::Half::new(direction, fresh[direction.index()]))
         } else if self.connect {
             // A tunnel: who knows what is in it.
             Body::ignored()
-        } else if let Some(grpc) = Grpc::new(&fields.content_type, &fields.grpc_encoding) {
-            Body::grpc(grpc)
         } else {
-            Body::content(open(direction, &self.service, fields, host))
+            let head = fields.head();
+            let part = match (direction, &*fields.status) {
+                (Direction::ServerToClient, "206") => {
+                    http::part(&self.service, self.target, &head, ranges, host)
+                }
+                (Direction::ServerToClient, "200") => self.resumable(fields, ranges, host),
+                _ => None,
+            };
+            part.unwrap_or_else(|| http::reader(direction, &self.service, &head, host))
         };
     }
-}
 
-fn open(
-    direction: Direction,
-    service: &Service,
-    fields: &Fields,
-    host: &mut dyn Host,
-) -> ContentId {
-    let head = fields.head();
-    let file = head::file_name(head.content_disposition);
-    let mut codings = [""; http::MAX_CODINGS];
-    let count = http::codings(&head, &mut codings);
-    host.open(&Hint {
-        direction,
-        media: Media::Type {
-            content_type: head.content_type,
-            name: if file.is_empty() { &service.path } else { file },
-        },
-        operation: service.method,
-        codings: codings.get(..count).unwrap_or_default(),
-        layer: "http",
-    })
+    /// A document that may be asked for again from where it was broken off.
+    fn resumable(&self, fields: &Fields, ranges: &mut Ranges, host: &mut dyn Host) -> Option<Body> {
+        let len = fields.content_length.parse().ok().filter(|len| *len >= RESUMED)?;
+        let head = fields.head();
+        if head.etag.is_empty() && head.last_modified.is_empty() {
+            return None;
+        }
+        let origin = Origin::new(Direction::ServerToClient, &self.service, self.target, &head);
+        ranges.part(&origin, ContentRange::whole(len), host).map(Body::part)
+    }
 }
 
 fn cut(path: &str) -> &str {

@@ -378,6 +378,59 @@ fn gaps() {
 }
 
 #[test]
+fn a_download_broken_off_is_resumed() {
+    let len = 80_000.to_string();
+    let head_of = |stream, status, extra: &[(&str, &str)]| {
+        let mut fields = vec![(":status", status), ("etag", "v1"), ("content-type", "text/x")];
+        fields.extend(extra);
+        head(stream, END_HEADERS, &fields)
+    };
+    let body = "x".repeat(79_990) + "0123456789";
+    let chunks = |stream, text: &str| -> Vec<u8> {
+        text.as_bytes()
+            .chunks(16_000)
+            .flat_map(|c| data(stream, std::str::from_utf8(c).unwrap()))
+            .collect()
+    };
+    let range = "bytes 79000-79999/80000";
+    let first = [
+        head_of(1, "200", &[("content-length", &len)]),
+        chunks(1, &body[..79_500]),
+        frame(3, 0, 1, &[0, 0, 0, 8]),
+    ]
+    .concat();
+    let second =
+        [head_of(3, "206", &[("content-range", range)]), last(3, &body[79_000..])].concat();
+    let (got, _) = contents(&[
+        Client(&preface()),
+        Server(&settings()),
+        Client(&ask(1, "GET", "/d", END_HEADERS | END_STREAM)),
+        Server(&first),
+        Client(&ask(3, "GET", "/d", END_HEADERS | END_STREAM)),
+        Server(&second),
+    ]);
+    assert_eq!(got.len(), 1, "{}", got.len());
+    assert!(got[0].ends_with(&body), "all of it, once");
+}
+
+#[test]
+fn grpc_whose_head_was_not_seen() {
+    let message = [&[0, 0, 0, 0, 5][..], b"hello"].concat();
+    let frames = [
+        frame(0, 0, 5, &message),
+        frame(0, 0, 5, &message),
+        window(),
+        frame(0, 0, 7, b"{\"a\":1}"),
+        frame(0, 1, 7, b"ab"),
+    ]
+    .concat();
+    let (got, _) = contents(&[Server(&frames)]);
+    assert_eq!(got.len(), 3, "{got:?}");
+    assert!(got[0].ends_with("hello") && got[1].ends_with("hello"), "{got:?}");
+    assert!(got[2].ends_with("{\"a\":1}ab"), "{got:?}");
+}
+
+#[test]
 fn from_the_middle() {
     let middle = [
         b"...the rest of a frame".to_vec(),

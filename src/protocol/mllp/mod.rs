@@ -85,6 +85,11 @@ fn probe_start(data: &[u8]) -> Probe {
     let rest = data.get(alive..).unwrap_or(&[]);
     match rest.first() {
         None => Probe::More,
+        // Something that was to be a message: perhaps the next one is.
+        Some(&START_BLOCK) if is_faulty(rest) => match find_start(rest) {
+            Some((_, filler, opening)) => answer(rest.get(filler..).unwrap_or(&[]), opening, 0),
+            None => Probe::More,
+        },
         Some(&(START_BLOCK | STX)) => match start::block(rest) {
             Start::Yes { filler, opening, .. } => {
                 answer(rest.get(filler..).unwrap_or(&[]), opening, 0)
@@ -119,7 +124,7 @@ fn answer(message: &[u8], opening: Opening, offset: usize) -> Probe {
             Some(false) => Speaker::Any,
             None => return Probe::More,
         },
-        Opening::Batch | Opening::Patient | Opening::Other | Opening::Wide => Speaker::Any,
+        Opening::Batch | Opening::Patient | Opening::Other | Opening::Wide { .. } => Speaker::Any,
     };
     Probe::Yes { speaker, offset }
 }
@@ -127,6 +132,11 @@ fn answer(message: &[u8], opening: Opening, offset: usize) -> Probe {
 /// Bytes that senders write to keep a connection open, and line ends left over.
 const fn is_keep_alive(byte: u8) -> bool {
     matches!(byte, 0 | b'\r' | b'\n' | b' ' | b'\t')
+}
+
+/// Whether a block begins with the name of a header that goes on like none.
+fn is_faulty(data: &[u8]) -> bool {
+    matches!(data, [START_BLOCK, b'M', b'S', b'H', next, ..] if !start::is_delimiter(*next))
 }
 
 /// MLLP release 2: a block that holds ACK or NAK only.
@@ -174,8 +184,9 @@ enum State {
     /// In a block.
     Block {
         framing: Framing,
-        /// The text is in UTF-16: half a letter may look like an end block.
-        wide: bool,
+        /// The text is in UTF-16, in little-endian order or not: half a letter may look like an end
+        /// block.
+        wide: Option<bool>,
         content: ContentId,
         /// Bytes to come that the content does not want.
         unwanted: u64,
@@ -215,7 +226,21 @@ fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
     }
     if *line_start {
         let left = |b: &u8| is_keep_alive(*b) || matches!(*b, END_BLOCK | ETX);
-        let alive = rest.iter().take_while(|b| left(b)).count();
+        let mut alive = rest.iter().take_while(|b| left(b)).count();
+        // The zero before a start block may be its first half.
+        if alive > 0
+            && rest.get(alive - 1) == Some(&0)
+            && matches!(rest.get(alive), None | Some(&START_BLOCK))
+        {
+            alive -= 1;
+        }
+        if alive == 0 && rest.first() == Some(&0) {
+            return match start::wide_start(rest) {
+                Start::Yes { framing, filler, opening } => Step::Open(filler, framing, opening),
+                Start::More => Step::Need,
+                Start::No => Step::Pass(1),
+            };
+        }
         if alive > 0 {
             return Step::Pass(alive);
         }
@@ -241,23 +266,31 @@ fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
 
 fn open(direction: Direction, framing: Framing, opening: Opening, host: &mut dyn Host) -> State {
     let (media, unit) = match opening {
-        Opening::Message | Opening::Patient | Opening::Wide => (Media::Hl7v2, "message"),
+        Opening::Message | Opening::Patient | Opening::Wide { .. } => (Media::Hl7v2, "message"),
         Opening::Batch => (Media::Hl7v2, "batch"),
         Opening::Other => (Media::Unknown, "other"),
     };
     let content = host.open(&Hint { direction, media, operation: "", codings: &[], layer: "mllp" });
     host.unit(unit);
-    State::Block { framing, wide: opening == Opening::Wide, content, unwanted: 0 }
+    let wide = match opening {
+        Opening::Wide { little } => Some(little),
+        _ => None,
+    };
+    State::Block { framing, wide, content, unwanted: 0 }
 }
 
-/// Whether an end block stands at the front of text in UTF-16: its CR follows, each of them perhaps two
-/// bytes wide. `None`: the bytes that tell have not come.
-fn ends_wide(tail: &[u8]) -> Option<bool> {
+/// How long the end block is that stands at the front of text in UTF-16: its CR follows, each of them
+/// perhaps two bytes wide; 0 if it is none. `None`: the bytes that tell have not come.
+fn end_of_wide(tail: &[u8], little: bool) -> Option<usize> {
     match tail {
-        [_, b'\r' | b'\n' | START_BLOCK, ..] => Some(true),
-        [_, 0, b'\r' | b'\n' | 0 | START_BLOCK, ..] => Some(true),
-        [_] | [_, 0] => None,
-        _ => Some(false),
+        [_, b'\r' | b'\n', ..] => Some(2),
+        [_, 0, b'\r' | b'\n', 0, ..] if little => Some(4),
+        [_, 0, b'\r' | b'\n', ..] if !little => Some(3),
+        [_] | [_, 0] | [_, 0, b'\r' | b'\n'] => None,
+        // Without CR.
+        [_, START_BLOCK, ..] => Some(1),
+        [_, 0, START_BLOCK, ..] => Some(if little { 2 } else { 1 }),
+        _ => Some(0),
     }
 }
 
@@ -308,23 +341,23 @@ impl Parser for MllpParser {
                     };
                     let (message, tail) = rest.split_at_checked(end).unwrap_or((rest, &[]));
                     if tail.first() == Some(&framing.end()) {
-                        match if *wide { ends_wide(tail) } else { Some(true) } {
-                            Some(true) => {}
-                            Some(false) => {
+                        let len = match wide.map_or(Some(1), |little| end_of_wide(tail, little)) {
+                            Some(0) => {
                                 let text = rest.get(..=end).unwrap_or(rest);
                                 deliver(*content, unwanted, text, host);
                                 at += end + 1;
                                 continue;
                             }
+                            Some(len) => len,
                             None => {
                                 deliver(*content, unwanted, message, host);
                                 return Ok(Progress::need(at + end, tail.len() + 1));
                             }
-                        }
+                        };
                         deliver(*content, unwanted, message, host);
                         host.close(*content, true);
                         *state = State::default();
-                        at += end + 1;
+                        at += end + len;
                         continue;
                     }
                     // A start block within a message: the end block was left out, or it is text.

@@ -41,7 +41,10 @@ pub enum Opening {
     /// X12 or XML in the same framing.
     Other,
     /// `MSH` in UTF-16.
-    Wide,
+    Wide {
+        /// The low byte of each letter comes first.
+        little: bool,
+    },
 }
 
 /// What begins at `data`, whose first byte is a start block.
@@ -70,8 +73,9 @@ pub fn block(data: &[u8]) -> Start {
         }
     }
     match wide(data.get(1..).unwrap_or(&[])) {
-        Wide::Yes(half) => {
-            return Start::Yes { framing, filler: 1 + half, opening: Opening::Wide };
+        Wide::Yes { half, little } => {
+            let filler = 1 + usize::from(half);
+            return Start::Yes { framing, filler, opening: Opening::Wide { little } };
         }
         Wide::More => return Start::More,
         Wide::No => {}
@@ -91,43 +95,58 @@ pub fn block(data: &[u8]) -> Start {
 
 /// Whether a header in UTF-16 stands somewhere.
 enum Wide {
-    /// It does, behind so many bytes that belong to the start block, which may be two bytes wide
-    /// itself.
-    Yes(usize),
+    /// It does; `half`: behind the other half of a start block that is two bytes wide itself.
+    Yes {
+        half: bool,
+        little: bool,
+    },
     No,
     More,
 }
 
-/// UTF-16 in either order of bytes, with a byte order mark or without. (The mark is left to the
-/// message.)
+/// What stands behind a start block. A byte order mark is left to the message. Without one, a zero may be
+/// the other half of the start block in little-endian order, or the first half of a letter in
+/// big-endian order; there the start block has a zero before it ([`wide_start`]).
 fn wide(data: &[u8]) -> Wide {
-    let marked = |data: &[u8]| match data {
-        [0xFF, 0xFE, text @ ..] => wide_header(text, Some(true)),
-        [0xFE, 0xFF, text @ ..] => wide_header(text, Some(false)),
-        [0xFF | 0xFE] => Header::More,
-        _ => wide_header(data, None),
-    };
-    match marked(data) {
-        Header::Yes(_) => return Wide::Yes(0),
-        Header::More => return Wide::More,
-        Header::No => {}
-    }
     match data {
-        // The other half of a start block in little-endian order.
-        [0, rest @ ..] => match marked(rest) {
-            Header::Yes(_) => Wide::Yes(1),
-            Header::More => Wide::More,
-            Header::No => Wide::No,
-        },
-        _ => Wide::No,
+        [0xFF, 0xFE, text @ ..] => wide_header(text, true, false),
+        [0xFE, 0xFF, text @ ..] => wide_header(text, false, false),
+        [0xFF | 0xFE] => Wide::More,
+        [0, 0xFF, 0xFE, text @ ..] => wide_header(text, true, true),
+        [0] | [0, 0xFF] => Wide::More,
+        [0, text @ ..] => wide_header(text, true, true),
+        _ => wide_header(data, true, false),
     }
 }
 
-/// Whether `data` starts with the name of a header segment and a delimiter in UTF-16, in this order of
-/// bytes or in any.
-fn wide_header(data: &[u8], little: Option<bool>) -> Header {
+/// Whether a start block and a header in big-endian order stand at the front of `data`.
+pub fn wide_start(data: &[u8]) -> Start {
+    const START: u8 = Framing::Mllp.start();
+    match data {
+        [0] | [0, START] | [0, START, 0xFE] => Start::More,
+        [0, START, mark @ (0xFE | 0), text @ ..] => {
+            let text = match (mark, text) {
+                (0xFE, [0xFF, text @ ..]) => text,
+                _ => data.get(2..).unwrap_or(&[]),
+            };
+            match wide_header(text, false, false) {
+                Wide::Yes { little, .. } => Start::Yes {
+                    framing: Framing::Mllp,
+                    filler: 2,
+                    opening: Opening::Wide { little },
+                },
+                Wide::More => Start::More,
+                Wide::No => Start::No,
+            }
+        }
+        _ => Start::No,
+    }
+}
+
+/// Whether `data` starts with the name of a header segment and a delimiter, in this order of bytes.
+fn wide_header(data: &[u8], little: bool, half: bool) -> Wide {
     let head = data.get(..WIDE_HEADER).unwrap_or(data);
-    let is = |name: &[u8; 3], little: bool| {
+    let is = |name: &[u8; 3]| {
         head.iter().enumerate().all(|(at, &byte)| {
             if at.is_multiple_of(2) != little {
                 return byte == 0;
@@ -135,16 +154,13 @@ fn wide_header(data: &[u8], little: Option<bool>) -> Header {
             name.get(at / 2).map_or_else(|| is_delimiter(byte), |letter| *letter == byte)
         })
     };
-    let names = [b"MSH", b"FHS", b"BHS"];
-    let found = names.iter().any(|name| match little {
-        Some(little) => is(name, little),
-        None => is(name, true) || is(name, false),
-    });
+    let found = [b"MSH", b"FHS", b"BHS"].into_iter().any(is);
     match (found, head.len()) {
-        (true, WIDE_HEADER) => Header::Yes(Opening::Wide),
-        (true, 0) if little.is_none() => Header::No,
-        (true, _) => Header::More,
-        (false, _) => Header::No,
+        (true, WIDE_HEADER) => Wide::Yes { half, little },
+        // One letter tells nothing yet: the plain header is asked.
+        (true, 0 | 1) if !half => Wide::No,
+        (true, _) => Wide::More,
+        (false, _) => Wide::No,
     }
 }
 
@@ -177,8 +193,8 @@ pub enum Header {
 /// as is asked where no framing stands before.
 pub fn header(data: &[u8], strict: bool) -> Header {
     match wide(data) {
-        Wide::Yes(0) => return Header::Yes(Opening::Wide),
-        Wide::More => return Header::More,
+        Wide::Yes { half: false, little } => return Header::Yes(Opening::Wide { little }),
+        Wide::More if !data.starts_with(&[0]) => return Header::More,
         _ => {}
     }
     let name = data.get(..3).unwrap_or(data);

@@ -1,6 +1,6 @@
 //! WebSocket (RFC 6455) with permessage-deflate (RFC 7692).
 //!
-//! There is nothing to recognise it by on its own: [`super::http`] hands a connection over after
+//! There is little to recognise it by on its own: [`super::http`] hands a connection over after
 //! `101 Switching Protocols`, and HTTP/2 a stream after an extended CONNECT (RFC 8441). Each message
 //! is a content whose bytes tell what it is; its operation is the method of the request that asked
 //! for the WebSocket, its name that request's path.
@@ -12,13 +12,42 @@ mod half;
 mod header;
 mod inflate;
 mod resync;
+mod start;
 
 #[cfg(test)]
 mod tests;
 
 pub(in crate::protocol) use half::Half;
 
-use super::{Direction, End, Host, ParseError, Parser, Progress, Resync};
+use super::{
+    Authentication, Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Resync,
+    ServiceFacts,
+};
+
+/// Bytes searched for the first frame of a direction before most of them are let go.
+const SEARCH: usize = 16 << 10;
+
+/// Kept of a search without result: a frame may have begun in it.
+const SEARCH_TAIL: usize = 2 << 10;
+
+/// WebSocket whose beginning was not seen.
+pub struct Joined;
+
+impl Protocol for Joined {
+    fn name(&self) -> &'static str {
+        "http"
+    }
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        if at_start { start::probe(data) } else { Probe::No }
+    }
+    fn needs_middle(&self) -> bool {
+        true
+    }
+    fn open(&self) -> Box<dyn Parser> {
+        let service = Service { method: "", path: "".into() };
+        Box::new(WebSocket { joined: Some([false; 2]), ..WebSocket::new(service, "") })
+    }
+}
 
 /// What the request for a WebSocket said of the service.
 pub(in crate::protocol) struct Service {
@@ -30,6 +59,8 @@ pub(in crate::protocol) struct Service {
 pub(in crate::protocol) struct WebSocket {
     service: Service,
     halves: [Half; 2],
+    /// For a connection that was joined in the middle: where frames begin is known of a direction.
+    joined: Option<[bool; 2]>,
 }
 
 impl WebSocket {
@@ -38,6 +69,7 @@ impl WebSocket {
         let fresh = fresh(extensions);
         Self {
             service,
+            joined: None,
             halves: [Direction::ClientToServer, Direction::ServerToClient]
                 .map(|d| Half::new(d, fresh[d.index()])),
         }
@@ -70,8 +102,29 @@ impl Parser for WebSocket {
         data: &[u8],
         host: &mut dyn Host,
     ) -> Result<Progress, ParseError> {
+        let mut passed = 0;
+        if let Some(known) = &mut self.joined {
+            // The direction that was recognised is asked first.
+            if *known == [false; 2] {
+                known[direction.index()] = true;
+                let facts = host.facts();
+                ServiceFacts::set(&mut facts.application, "websocket");
+                facts.shown(Authentication::Unknown);
+            }
+            if !known[direction.index()] {
+                let Some(at) = resync::find(direction == Direction::ClientToServer, data) else {
+                    return Ok(match data.len().checked_sub(SEARCH) {
+                        Some(over) => Progress::consumed(over + SEARCH - SEARCH_TAIL),
+                        None => Progress::need(0, data.len() + 1 + data.len() / 4),
+                    });
+                };
+                known[direction.index()] = true;
+                passed = at;
+            }
+        }
+        let data = data.get(passed..).unwrap_or_default();
         match self.halves[direction.index()].push(data, &self.service, host) {
-            Ok(skip) => Ok(Progress::skip(data.len(), skip)),
+            Ok(skip) => Ok(Progress::skip(passed + data.len(), skip)),
             Err(reason) => {
                 self.halves[direction.index()].close(host);
                 Err(ParseError::new(reason, 0))

@@ -1,10 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
-use super::header;
-use crate::protocol::Want;
-use crate::protocol::driver::News;
+use super::{header, start};
+use crate::flow::{Orientation, Side};
+use crate::protocol::driver::{Driver, DriverLimits, News};
 use crate::protocol::recorder::Piece::{Client, ClientGap, Server, ServerGap};
 use crate::protocol::recorder::{Piece, Recorded, Recorder, play, play_with};
+use crate::protocol::{Authentication, Direction, End, Probe, Want};
 use flate2::{Compress, Compression, FlushCompress};
 use proptest::prelude::*;
 
@@ -279,5 +280,71 @@ proptest! {
             *byte = *new;
         }
         play(&[Client(ASK), Server(YES), Server(&wire)], size);
+    }
+}
+
+/// Plays a conversation whose beginning was not seen.
+fn joined(pieces: &[(Side, &[u8])]) -> (Recorder, Vec<News>) {
+    let mut host = Recorder::default();
+    let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
+    let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure: false });
+    for (side, bytes) in pieces {
+        driver.data(*side, bytes, &mut host);
+    }
+    driver.finish(End::Fin, &mut host);
+    let news = driver.news().collect();
+    (host, news)
+}
+
+#[test]
+fn joined_in_the_middle() {
+    let key = Some([1, 2, 3, 4]);
+    let text = br#"{"mrn":"H1"}"#;
+    let ask = frame(LAST | TEXT, key, text);
+    let answer = frame(LAST | TEXT, None, text);
+    let ping = frame(LAST | 9, key, b"");
+    let (client, server) = (Side::High, Side::Low);
+    for pieces in [
+        &[(client, &*ask), (server, &answer)][..],
+        &[(server, &answer), (client, &ask)],
+        &[(client, &ping), (server, &answer), (client, &ask)],
+    ] {
+        let (host, news) = joined(pieces);
+        assert_eq!(host.contents.len(), 2, "{news:?}");
+        assert!(host.contents.iter().all(|c| c.bytes == text && c.layer == "http/websocket"));
+        let asked = host.contents.iter().find(|c| c.direction == Direction::ClientToServer);
+        assert!(asked.is_some(), "who masks is the client");
+        assert_eq!(host.facts.application.as_deref(), Some("websocket"));
+        assert_eq!(host.facts.authentication, Authentication::Unknown);
+    }
+    // The other direction begins in the middle of a frame.
+    let (host, _) = joined(&[(server, b"rest of a frame"), (client, &ask), (server, &answer)]);
+    assert_eq!(host.contents.len(), 2);
+    // Compressed messages need a row.
+    let mut with = Compress::new(Compression::default(), false);
+    let row: Vec<u8> = [b"one one one".as_slice(), b"two two two", b"three"]
+        .iter()
+        .flat_map(|m| frame(LAST | DEFLATED | TEXT, None, &deflate(&mut with, m)))
+        .collect();
+    let (host, _) = joined(&[(server, &row)]);
+    let bodies: Vec<&[u8]> = host.contents.iter().map(|c| c.bytes.as_slice()).collect();
+    assert_eq!(bodies, [b"one one one".as_slice(), b"two two two", b"three"]);
+}
+
+#[test]
+fn what_is_no_websocket() {
+    for data in [
+        &b"GET / HTTP/1.1\r\n"[..],
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
+        b"\x81\x00\x00\x44 CKFDENECFDEFFCFGEFFCCACACACACACA",
+        b"\x82\x05\x01\x02",
+        b"\x81\x05\x01\x02\x03\x04\x05",
+        b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80",
+        b"\0\0\0\x54\xffSMB",
+        b"SSH-2.0-OpenSSH\r\n",
+        &[0; 64],
+        &[0xff; 64],
+    ] {
+        assert!(!matches!(start::probe(data), Probe::Yes { .. }), "{data:02x?}");
     }
 }

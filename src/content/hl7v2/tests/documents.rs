@@ -124,3 +124,120 @@ fn messages_in_xml() {
     let odd = "<a xmlns=\"urn:hl7-org:v2xml\"><PID><PID.99999999><CX.0>x</CX.0></PID.99999999><PID.3><CX.77777>y<b><c><d>";
     assert_eq!(records("text/xml", odd.as_bytes()), ["http>hl7v2:hl7v2"]);
 }
+
+fn base64_of(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// A message whose text makes it long enough to be cut anywhere.
+fn inner() -> Vec<u8> {
+    let mut text = b"MSH|^~\\&|||||||ADT^A08|1|P|2.5\rPID|1||99||Inner^Eve\r".to_vec();
+    for n in 0..40 {
+        text.extend_from_slice(format!("PV1|{n}|I\r").as_bytes());
+    }
+    text.extend_from_slice(b"NK1|1|Inner^Adam|SPO\r");
+    text
+}
+
+/// Reads a message with these results in pieces of several sizes; whether the document in them was
+/// read to its end.
+#[track_caller]
+fn has_inner(results: &str) {
+    let text = format!("MSH|^~\\&|||||||ORU^R01|1|P|2.5\rPID|1||7||Outer^Ann\r{results}\rDG1|1\r");
+    for size in [usize::MAX, 1, 7, 100] {
+        let lines = read_parts(&[Part::Bytes(text.as_bytes())], size).lines;
+        for line in ["PID-5 name Inner^Eve", "NK1-2 next_of_kin_name Inner^Adam"] {
+            assert_eq!(
+                lines.iter().filter(|l| *l == line).count(),
+                1,
+                "{line} in pieces of {size}: {lines:?}\n{results}"
+            );
+        }
+    }
+}
+
+#[test]
+fn documents_under_other_types() {
+    let base64 = base64_of(&inner());
+    let hex: String = inner().iter().map(|b| format!("{b:02x}")).collect();
+    for kind in ["ST", "TX", "FT", "", "RP"] {
+        has_inner(&format!("OBX|1|{kind}|R^Report||{base64}||||||F"));
+        has_inner(&format!("OBX|1|{kind}|R^Report||{hex}||||||F"));
+        has_inner(&format!("OBX|1|{kind}|R^Report||LAB^AP^x^Base64^{base64}||||||F"));
+    }
+    // ED without an encoding, or with a wrong one.
+    has_inner(&format!("OBX|1|ED|R^Report||^AP^x^^{base64}||||||F"));
+    has_inner(&format!("OBX|1|ED|R^Report||^AP^x^A^{base64}||||||F"));
+    has_inner(&format!("OBX|1|ED|R^Report||^AP^x^PDF^{hex}||||||F"));
+}
+
+#[test]
+fn documents_over_several_results_and_repetitions() {
+    let base64 = base64_of(&inner());
+    let parts: Vec<&str> =
+        base64.as_bytes().chunks(76).map(|c| std::str::from_utf8(c).expect("ASCII")).collect();
+    // Encoded on its own, each part.
+    let inner = inner();
+    let padded: Vec<String> = inner.chunks(50).map(base64_of).collect();
+    let results = |head: &str, parts: &[&str]| {
+        let lines = parts.iter().enumerate();
+        lines.map(|(n, p)| format!("OBX|{n}|{head}{p}||||||F")).collect::<Vec<_>>().join("\r")
+    };
+    let padded: Vec<&str> = padded.iter().map(String::as_str).collect();
+    for parts in [&parts, &padded] {
+        has_inner(&results("TX|R^Report||", parts));
+        has_inner(&results("ED|R^Report||^AP^x^Base64^", parts));
+        has_inner(&format!("OBX|1|TX|R||{}||||||F", parts.join("~")));
+        let repeated = parts.iter().map(|p| format!("^AP^x^Base64^{p}")).collect::<Vec<_>>();
+        has_inner(&format!("OBX|1|ED|R||{}||||||F", repeated.join("~")));
+    }
+    // Two documents stay two.
+    let two = format!("OBX|1|ED|R||^AP^x^Base64^{base64}\rOBX|2|ED|R||^AP^x^Base64^{base64}");
+    let text = format!("MSH|^~\\&|||||||ORU^R01|1|P|2.5\rPID|1||7||Outer^Ann\r{two}\r");
+    let found = fields(text.as_bytes());
+    assert_eq!(found.iter().filter(|l| *l == "PID-5 name Inner^Eve").count(), 2);
+}
+
+#[test]
+fn large_documents_are_not_held() {
+    let mut text = b"MSH|^~\\&|||||||MDM^T02|1|P|2.5\rPID|1||7||Outer^Ann\rOBX|1|ED|x||^IM^JPEG^Base64^/9j/4AAQ".to_vec();
+    for _ in 0..4000 {
+        text.extend_from_slice(&[b'A'; 1000]);
+        text.extend_from_slice(b"\\.br\\");
+    }
+    text.extend_from_slice(b"\rPID|2||8||Other^Ben\r");
+    let read = read_parts(&[Part::Bytes(&text)], 1460);
+    assert!(read.memory < 256 << 10, "{}", read.memory);
+    assert!(read.lines.contains(&"PID-5 name Other^Ben".to_owned()));
+    assert_eq!(read.tally.given_up, []);
+}
+
+#[test]
+fn long_documents_in_xml() {
+    use crate::content::testing::records_of;
+    let mut long = inner();
+    for n in 0..900 {
+        long.extend_from_slice(format!("PV2|{n}|text that makes it longer\r").as_bytes());
+    }
+    long.extend_from_slice(b"GT1|1||Inner^Otto\r");
+    let base64 = base64_of(&long);
+    let broken: Vec<&str> =
+        base64.as_bytes().chunks(76).map(|c| std::str::from_utf8(c).expect("ASCII")).collect();
+    let value = |data: &str| {
+        format!(
+            "<?xml version=\"1.0\"?><ORU_R01 xmlns=\"urn:hl7-org:v2xml\"><MSH><MSH.9><MSG.1>ORU</MSG.1></MSH.9></MSH>\
+             <PID><PID.3><CX.1>7</CX.1></PID.3></PID><OBX><OBX.1>1</OBX.1><OBX.2>ED</OBX.2><OBX.5><ED.2>AP</ED.2>\
+             <ED.3>x</ED.3><ED.4>Base64</ED.4><ED.5>{data}</ED.5></OBX.5></OBX></ORU_R01>"
+        )
+    };
+    for data in [base64.clone(), broken.join("\n"), format!("<![CDATA[{base64}]]>")] {
+        let text = value(&data);
+        let media = Media::Type { content_type: "text/xml", name: "" };
+        for size in [text.len(), 1460, 77] {
+            let got = records_of(media, &[], text.as_bytes(), size).join("\n");
+            assert!(got.contains("name=Inner^Eve"), "in pieces of {size}: {got}");
+            assert!(got.contains("next_of_kin_name=Inner^Otto"), "in pieces of {size}: {got}");
+        }
+    }
+}

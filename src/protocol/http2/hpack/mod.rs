@@ -9,6 +9,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use crate::protocol::http::head::is_api_key;
 use table::{Named, Table};
 
 /// All fields of a list that are handed on, bytes: one byte of a block can stand for a field of 4 KiB.
@@ -37,7 +38,7 @@ pub enum Name {
     ContentType,
     /// `cookie`
     Cookie,
-    /// `grpc-encoding`
+    /// `grpc-encoding`, `connect-content-encoding`
     GrpcEncoding,
     /// `host`
     Host,
@@ -45,6 +46,18 @@ pub enum Name {
     Extensions,
     /// `server`
     Server,
+    /// `content-length`
+    ContentLength,
+    /// `content-range`
+    ContentRange,
+    /// `etag`
+    Etag,
+    /// `last-modified`
+    LastModified,
+    /// `proxy-authorization`
+    ProxyAuthorization,
+    /// One that carries an API key.
+    ApiKey,
     /// Any other.
     Other,
 }
@@ -66,6 +79,13 @@ impl Name {
             b"host" => Self::Host,
             b"sec-websocket-extensions" => Self::Extensions,
             b"server" => Self::Server,
+            b"connect-content-encoding" => Self::GrpcEncoding,
+            b"content-length" => Self::ContentLength,
+            b"content-range" => Self::ContentRange,
+            b"etag" => Self::Etag,
+            b"last-modified" => Self::LastModified,
+            b"proxy-authorization" => Self::ProxyAuthorization,
+            name if is_api_key(name) => Self::ApiKey,
             _ => Self::Other,
         }
     }

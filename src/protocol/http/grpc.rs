@@ -1,19 +1,26 @@
 //! Messages of gRPC (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>): a flag, a
-//! length of four bytes, the message.
+//! length of four bytes, the message. gRPC-Web, also in base64, and the streams of Connect
+//! (<https://connectrpc.com/docs/protocol>) are the same, over any version of HTTP.
 
 use crate::protocol::websocket::Service;
-use crate::protocol::{ContentId, Direction, Hint, Host, Media, Progress, Want};
+use crate::protocol::{ContentId, Direction, Hint, Host, Media, Progress, Reason, Want};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 /// Length of what stands before a message, bytes.
-const PREFIX: usize = 5;
+pub(super) const PREFIX: usize = 5;
+
+/// Longest message taken for one where no head says that it is gRPC, bytes; servers take 4 MiB.
+const MAX_GUESSED: u32 = 4 << 20;
 
 /// Longest name of a coding kept, bytes.
 const MAX_CODING: usize = 16;
 
 /// The messages of one direction of a call.
-pub(super) struct Grpc {
+pub(in crate::protocol) struct Grpc {
     media: &'static str,
-    /// `grpc-encoding`
+    connect: bool,
+    /// `grpc-encoding`, `connect-content-encoding`
     coding: Box<str>,
     state: State,
 }
@@ -35,24 +42,40 @@ enum State {
 const BETWEEN: State = State::Prefix { bytes: [0; PREFIX], have: 0 };
 
 impl Grpc {
-    /// The reader for a body of this type; `None`: it is not gRPC, or gRPC in base64.
-    pub(super) fn new(content_type: &str, coding: &str) -> Option<Self> {
+    /// The reader for a body of this type, and whether it is in base64; `None`: it is not gRPC.
+    pub(in crate::protocol) fn new(content_type: &str, coding: &str) -> Option<(Self, bool)> {
         let essence = content_type.split(';').next().unwrap_or("").trim();
-        let rest = essence.get(16..).filter(|_| {
-            essence.get(..16).is_some_and(|t| t.eq_ignore_ascii_case("application/grpc"))
-        })?;
-        let media = match rest.trim_start_matches("-web") {
+        let after = |prefix: &str| {
+            let (front, rest) = essence.split_at_checked(prefix.len())?;
+            front.eq_ignore_ascii_case(prefix).then_some(rest)
+        };
+        let connect = after("application/connect").filter(|rest| rest.starts_with('+'));
+        let web = after("application/grpc-web");
+        let rest = connect.or(web).or_else(|| after("application/grpc"))?;
+        let text = web.and_then(|rest| rest.strip_prefix("-text"));
+        let media = match text.unwrap_or(rest) {
             "" | "+proto" => "application/protobuf",
             "+json" => "application/json",
             rest if rest.starts_with('+') => "",
             _ => return None,
         };
-        let coding = coding.get(..coding.len().min(MAX_CODING)).unwrap_or("").into();
-        Some(Self { media, coding, state: BETWEEN })
+        Some((Self::of(media, connect.is_some(), coding), text.is_some()))
+    }
+
+    /// For a body whose head was not seen, and that [`begins`] like it.
+    pub(super) fn unknown() -> Self {
+        // Hardly anything else is used.
+        Self::of("application/protobuf", false, "gzip")
+    }
+
+    fn of(media: &'static str, connect: bool, coding: &str) -> Self {
+        let end = (0..=coding.len().min(MAX_CODING)).rev().find(|i| coding.is_char_boundary(*i));
+        let coding = coding.get(..end.unwrap_or(0)).unwrap_or("").into();
+        Self { media, connect, coding, state: BETWEEN }
     }
 
     /// Reads all of `bytes`; how many bytes behind them nobody wants.
-    pub(super) fn push(
+    pub(in crate::protocol) fn push(
         &mut self,
         mut bytes: &[u8],
         direction: Direction,
@@ -74,12 +97,13 @@ impl Grpc {
                     }
                     let [flags, a, b, c, d] = *prefix;
                     let left = u64::from(u32::from_be_bytes([a, b, c, d]));
-                    if flags & 0x7e != 0 {
+                    // The highest bit marks trailers (gRPC-Web), the second the end (Connect).
+                    let trailers = if self.connect { 0x02 } else { 0x80 };
+                    if flags & !(trailers | 1) != 0 {
                         self.state = State::Lost;
                         continue;
                     }
-                    // The highest bit marks trailers (gRPC-Web).
-                    let id = (left > 0 && flags & 0x80 == 0).then(|| {
+                    let id = (left > 0 && flags & trailers == 0).then(|| {
                         let codings = [&*self.coding];
                         host.open(&Hint {
                             direction,
@@ -164,5 +188,89 @@ fn wants(want: Want, id: &mut Option<ContentId>, skip: &mut u64, host: &mut dyn 
         && let Some(id) = id.take()
     {
         host.close(id, true);
+    }
+}
+
+/// Whether a body without head that starts like this may be gRPC: nothing that is read begins with
+/// two zeros, or a one and a zero, and a length that is not zero.
+pub(super) fn begins(first: &[u8; PREFIX]) -> bool {
+    let [flags, a, b, c, d] = *first;
+    flags <= 1 && (1..=MAX_GUESSED).contains(&u32::from_be_bytes([a, b, c, d]))
+}
+
+/// gRPC-Web in base64 (`application/grpc-web-text`): one text after the other, each with its padding.
+pub(super) struct GrpcText {
+    grpc: Grpc,
+    /// Characters that are not yet four.
+    four: [u8; 4],
+    have: usize,
+    /// Decoded bytes that nobody wants.
+    skip: u64,
+}
+
+/// What is decoded at a time, bytes.
+const PIECE: usize = 3 << 10;
+
+impl GrpcText {
+    pub(super) const fn new(grpc: Grpc) -> Self {
+        Self { grpc, four: [0; 4], have: 0, skip: 0 }
+    }
+
+    /// Reads all of `bytes`; how many bytes behind them nobody wants.
+    pub(super) fn push(
+        &mut self,
+        bytes: &[u8],
+        direction: Direction,
+        service: &Service,
+        host: &mut dyn Host,
+    ) -> u64 {
+        let mut clear = [0u8; PIECE];
+        let mut len = 0;
+        for byte in bytes.iter().filter(|b| !b.is_ascii_whitespace()) {
+            if let Some(slot) = self.four.get_mut(self.have) {
+                *slot = *byte;
+            }
+            self.have += 1;
+            if self.have < self.four.len() {
+                continue;
+            }
+            self.have = 0;
+            let Some(room) = clear.get_mut(len..).and_then(|r| r.first_chunk_mut::<3>()) else {
+                return Progress::REST;
+            };
+            let Ok(made) = STANDARD.decode_slice(self.four, room) else {
+                host.anomaly(Reason::Malformed);
+                self.close(host);
+                return Progress::REST;
+            };
+            len += made;
+            if len + 3 > PIECE {
+                self.give(clear.get(..len).unwrap_or_default(), direction, service, host);
+                len = 0;
+            }
+        }
+        self.give(clear.get(..len).unwrap_or_default(), direction, service, host);
+        if self.skip == Progress::REST { Progress::REST } else { 0 }
+    }
+
+    fn give(&mut self, bytes: &[u8], direction: Direction, service: &Service, host: &mut dyn Host) {
+        let hidden = self.skip.min(bytes.len() as u64);
+        if self.skip != Progress::REST {
+            self.skip -= hidden;
+        }
+        if let Some(bytes @ [_, ..]) = bytes.get(hidden as usize..) {
+            self.skip = self.grpc.push(bytes, direction, service, host);
+        }
+    }
+
+    /// Bytes are missing: nobody knows where four characters begin.
+    pub(super) fn gap(&mut self, host: &mut dyn Host) -> u64 {
+        self.close(host);
+        Progress::REST
+    }
+
+    pub(super) fn close(&mut self, host: &mut dyn Host) {
+        self.grpc.close(host);
+        self.skip = Progress::REST;
     }
 }

@@ -1,0 +1,221 @@
+//! What the body of a message carries: a content, a part of one, messages of gRPC or WebSocket.
+
+use super::grpc::{self, Grpc, GrpcText};
+use super::ranges::{ByteRanges, Part, Ranges};
+use crate::protocol::websocket::{self, Service};
+use crate::protocol::{ContentId, Direction, Hint, Host, Media, Progress, Resync, Want};
+
+/// One direction of an exchange.
+pub(in crate::protocol) struct Body {
+    kind: Kind,
+    /// Bytes that nobody wants.
+    skip: u64,
+}
+
+enum Kind {
+    /// Its head was not seen; its bytes tell. So many of the first ones are there.
+    Unknown {
+        first: [u8; grpc::PREFIX],
+        have: usize,
+    },
+    Content(ContentId),
+    Part(Box<Part>),
+    Parts(Box<ByteRanges>),
+    Grpc(Box<Grpc>),
+    GrpcText(Box<GrpcText>),
+    WebSocket(Box<websocket::Half>),
+    Ignored,
+}
+
+/// What reading a body takes beside its bytes.
+pub(in crate::protocol) struct Around<'a> {
+    pub(in crate::protocol) direction: Direction,
+    pub(in crate::protocol) service: &'a Service,
+    /// Documents of this connection that come in parts.
+    pub(in crate::protocol) ranges: &'a mut Ranges,
+    pub(in crate::protocol) host: &'a mut dyn Host,
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::of(Kind::Unknown { first: [0; grpc::PREFIX], have: 0 })
+    }
+}
+
+impl Body {
+    const fn of(kind: Kind) -> Self {
+        Self { kind, skip: 0 }
+    }
+    pub(in crate::protocol) const fn content(id: ContentId) -> Self {
+        Self::of(Kind::Content(id))
+    }
+    pub(in crate::protocol) fn part(part: Part) -> Self {
+        Self::of(Kind::Part(Box::new(part)))
+    }
+    pub(in crate::protocol) fn parts(parts: ByteRanges) -> Self {
+        Self::of(Kind::Parts(Box::new(parts)))
+    }
+    pub(in crate::protocol) fn grpc(grpc: Grpc) -> Self {
+        Self::of(Kind::Grpc(Box::new(grpc)))
+    }
+    pub(in crate::protocol) fn grpc_text(grpc: Grpc) -> Self {
+        Self::of(Kind::GrpcText(Box::new(GrpcText::new(grpc))))
+    }
+    pub(in crate::protocol) fn websocket(half: websocket::Half) -> Self {
+        Self::of(Kind::WebSocket(Box::new(half)))
+    }
+    pub(in crate::protocol) const fn ignored() -> Self {
+        Self { kind: Kind::Ignored, skip: Progress::REST }
+    }
+
+    /// Whether nothing is lost with it.
+    pub(in crate::protocol) const fn is_idle(&self) -> bool {
+        matches!(self.kind, Kind::Unknown { have: 0, .. } | Kind::Ignored)
+    }
+
+    /// Takes all of `bytes`.
+    pub(in crate::protocol) fn push(&mut self, bytes: &[u8], around: &mut Around<'_>) {
+        let mut bytes = self.wanted(bytes);
+        if let Kind::Unknown { first, have } = &mut self.kind {
+            let Some(room) = first.get_mut(*have..) else { return };
+            let (now, rest) = bytes.split_at(bytes.len().min(room.len()));
+            for (slot, byte) in room.iter_mut().zip(now) {
+                *slot = *byte;
+            }
+            *have += now.len();
+            if *have < grpc::PREFIX {
+                return;
+            }
+            self.decide(around);
+            bytes = self.wanted(rest);
+        }
+        self.give(bytes, around);
+    }
+
+    /// What of `bytes` somebody wants.
+    fn wanted<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let hidden = self.hide(bytes.len() as u64);
+        bytes.get(hidden as usize..).unwrap_or_default()
+    }
+
+    /// The first bytes of a body without head tell what it is.
+    fn decide(&mut self, around: &mut Around<'_>) {
+        let Kind::Unknown { first, have } = self.kind else { return };
+        self.kind = if have == first.len() && grpc::begins(&first) {
+            Kind::Grpc(Box::new(Grpc::unknown()))
+        } else {
+            Kind::Content(around.host.open(&Hint {
+                direction: around.direction,
+                media: Media::Type { content_type: "", name: &around.service.path },
+                operation: around.service.method,
+                codings: &[],
+                layer: "http",
+            }))
+        };
+        self.give(first.get(..have).unwrap_or_default(), around);
+    }
+
+    fn give(&mut self, bytes: &[u8], around: &mut Around<'_>) {
+        if bytes.is_empty() {
+            return;
+        }
+        let Around { direction, service, ranges, host } = around;
+        self.skip = match &mut self.kind {
+            Kind::Unknown { .. } | Kind::Ignored => Progress::REST,
+            Kind::Content(id) => {
+                let (id, want) = (*id, host.data(*id, bytes));
+                self.wants(id, want, *host)
+            }
+            Kind::Part(part) => ranges.data(part, bytes, *host),
+            Kind::Parts(parts) => parts.push(bytes, ranges, *host),
+            Kind::Grpc(grpc) => grpc.push(bytes, *direction, service, *host),
+            Kind::GrpcText(text) => text.push(bytes, *direction, service, *host),
+            Kind::WebSocket(half) => match half.push(bytes, service, *host) {
+                Ok(skip) => skip,
+                Err(reason) => {
+                    host.anomaly(reason);
+                    half.close(*host);
+                    Progress::REST
+                }
+            },
+        };
+    }
+
+    /// How many of the `left` bytes ahead nobody wants; they count as read.
+    pub(in crate::protocol) fn ahead(&mut self, left: u64) -> u64 {
+        self.hide(left)
+    }
+
+    fn hide(&mut self, len: u64) -> u64 {
+        let hidden = self.skip.min(len);
+        if self.skip != Progress::REST {
+            self.skip -= hidden;
+        }
+        hidden
+    }
+
+    /// `len` bytes are missing.
+    pub(in crate::protocol) fn gap(&mut self, len: u64, around: &mut Around<'_>) {
+        let len = len - self.hide(len);
+        if len == 0 {
+            return;
+        }
+        let Around { service, ranges, host, .. } = around;
+        self.skip = match &mut self.kind {
+            // Without its first bytes nobody knows what it is.
+            Kind::Unknown { .. } | Kind::Ignored => Progress::REST,
+            Kind::Content(id) => {
+                let (id, want) = (*id, host.gap(*id, len));
+                self.wants(id, want, *host)
+            }
+            Kind::Part(part) => ranges.gap(part, len, *host),
+            Kind::Parts(parts) => parts.gap(len, ranges, *host),
+            Kind::Grpc(grpc) => grpc.gap(len, *host),
+            Kind::GrpcText(text) => text.gap(*host),
+            Kind::WebSocket(half) => match half.gap(len, service, *host) {
+                Resync::Known { skip } => skip,
+                _ => {
+                    half.close(*host);
+                    Progress::REST
+                }
+            },
+        };
+    }
+
+    fn wants(&mut self, id: ContentId, want: Want, host: &mut dyn Host) -> u64 {
+        if want == Want::NOTHING {
+            host.close(id, true);
+            self.kind = Kind::Ignored;
+        }
+        want.skip
+    }
+
+    /// Ends it.
+    pub(in crate::protocol) fn close(&mut self, complete: bool, around: &mut Around<'_>) {
+        if let Kind::Unknown { have: 1.., .. } = self.kind {
+            self.decide(around);
+        }
+        let Around { ranges, host, .. } = around;
+        match std::mem::replace(&mut self.kind, Kind::Ignored) {
+            Kind::Content(id) => host.close(id, complete),
+            Kind::Part(part) => ranges.end(*part, complete, self.skip, *host),
+            Kind::Parts(parts) => parts.close(ranges, *host),
+            Kind::Grpc(mut grpc) => grpc.close(*host),
+            Kind::GrpcText(mut text) => text.close(*host),
+            Kind::WebSocket(mut half) => half.close(*host),
+            Kind::Unknown { .. } | Kind::Ignored => {}
+        }
+        self.skip = Progress::REST;
+    }
+
+    pub(in crate::protocol) fn memory(&self) -> usize {
+        match &self.kind {
+            Kind::Part(_) => size_of::<Part>(),
+            Kind::Parts(parts) => parts.memory(),
+            Kind::Grpc(_) => size_of::<Grpc>(),
+            Kind::GrpcText(_) => size_of::<GrpcText>(),
+            Kind::WebSocket(half) => size_of::<websocket::Half>() + half.memory(),
+            _ => 0,
+        }
+    }
+}

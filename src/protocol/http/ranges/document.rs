@@ -1,0 +1,182 @@
+//! A document that is put together of its parts.
+
+use super::{OVERHEAD, Origin, Part};
+use crate::protocol::Host;
+use crate::protocol::outlet::Outlet;
+use std::collections::BTreeMap;
+
+/// A document, of which all before `next` was handed on.
+pub(super) struct Document {
+    pub(super) serial: u32,
+    origin: Origin,
+    pub(super) total: Option<u64>,
+    pub(super) next: u64,
+    outlet: Option<Outlet>,
+    /// What came early, by where it begins; pieces may overlap.
+    early: BTreeMap<u64, Vec<u8>>,
+    /// What `early` costs.
+    held: usize,
+    /// Too much came early: what does not follow is read alone.
+    pub(super) alone: bool,
+    /// All of it came, or nobody wants more.
+    pub(super) finished: bool,
+}
+
+impl Document {
+    pub(super) const fn new(serial: u32, origin: Origin, total: Option<u64>) -> Self {
+        Self {
+            serial,
+            origin,
+            total,
+            next: 0,
+            outlet: None,
+            early: BTreeMap::new(),
+            held: 0,
+            alone: false,
+            finished: false,
+        }
+    }
+
+    /// Whether a part with these properties belongs to it.
+    pub(super) fn is(&self, origin: &Origin, total: Option<u64>) -> bool {
+        self.origin.is(origin) && (self.total == total || self.total.is_none() || total.is_none())
+    }
+
+    pub(super) const fn held(&self) -> usize {
+        self.held
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>() + self.origin.memory()
+    }
+
+    /// Hands on the next bytes, and what was held behind them.
+    pub(super) fn deliver(&mut self, bytes: &[u8], host: &mut dyn Host) {
+        self.hand_on(bytes, host);
+        self.join(host);
+    }
+
+    /// The next `len` bytes are missing.
+    pub(super) fn lose(&mut self, len: u64, host: &mut dyn Host) {
+        let outlet = self.outlet.get_or_insert_with(|| self.origin.open(host));
+        outlet.gap(len, host);
+        self.next += len;
+        self.settle(host);
+        self.join(host);
+    }
+
+    /// The next `len` bytes were passed over: nobody wanted them.
+    pub(super) fn pass(&mut self, len: u64, host: &mut dyn Host) {
+        if let Some(outlet) = self.outlet.as_mut().filter(|_| !self.finished) {
+            outlet.passed(len);
+            self.next = self.next.saturating_add(len);
+            self.settle(host);
+            self.join(host);
+        }
+    }
+
+    /// How many of the next bytes nobody wants.
+    pub(super) fn unwanted(&self) -> u64 {
+        self.outlet.as_ref().map_or(0, Outlet::unwanted)
+    }
+
+    fn join(&mut self, host: &mut dyn Host) {
+        while let Some(first) = self.early.first_entry()
+            && *first.key() <= self.next
+        {
+            let (start, bytes) = first.remove_entry();
+            self.held -= bytes.len() + OVERHEAD;
+            let known = usize::try_from(self.next - start).unwrap_or(usize::MAX);
+            self.hand_on(bytes.get(known..).unwrap_or_default(), host);
+        }
+    }
+
+    fn hand_on(&mut self, bytes: &[u8], host: &mut dyn Host) {
+        if bytes.is_empty() || self.finished {
+            return;
+        }
+        let outlet = self.outlet.get_or_insert_with(|| self.origin.open(host));
+        outlet.data(bytes, host);
+        self.next += bytes.len() as u64;
+        self.settle(host);
+    }
+
+    fn settle(&mut self, host: &mut dyn Host) {
+        let done = self.outlet.as_ref().is_some_and(Outlet::is_done);
+        if done || self.total.is_some_and(|total| self.next >= total) {
+            self.finish(true, host);
+        }
+    }
+
+    /// Nothing more of it is read.
+    pub(super) fn finish(&mut self, complete: bool, host: &mut dyn Host) {
+        self.finished = true;
+        self.early.clear();
+        self.held = 0;
+        if let Some(outlet) = self.outlet.take() {
+            outlet.close(complete, host);
+        }
+    }
+
+    /// Keeps bytes of a part that came early; what that costs.
+    pub(super) fn hold(&mut self, part: &mut Part, at: u64, bytes: &[u8]) -> usize {
+        let before = self.held;
+        if let Some(key) = part.key
+            && let Some(room) = self.early.get_mut(&key)
+            && let Some(more) = (key + room.len() as u64).checked_sub(at)
+        {
+            // The same part may come twice.
+            let more = bytes.get(usize::try_from(more).unwrap_or(usize::MAX)..).unwrap_or_default();
+            room.extend_from_slice(more);
+            self.held += more.len();
+        } else {
+            part.key = Some(at);
+            let room = self.early.entry(at).or_insert_with(|| {
+                self.held += OVERHEAD;
+                Vec::new()
+            });
+            let more = bytes.get(room.len()..).unwrap_or_default();
+            room.extend_from_slice(more);
+            self.held += more.len();
+        }
+        self.held - before
+    }
+
+    /// Reads each piece that is held on its own; the content that goes on with those of `part`.
+    pub(super) fn release(&mut self, part: &Part, host: &mut dyn Host) -> Outlet {
+        let own = part.key.and_then(|key| self.early.remove(&key));
+        for bytes in std::mem::take(&mut self.early).into_values() {
+            let mut outlet = self.origin.open(host);
+            outlet.data(&bytes, host);
+            outlet.close(false, host);
+        }
+        self.held = 0;
+        let mut outlet = self.origin.open(host);
+        if let Some(bytes) = own {
+            outlet.data(&bytes, host);
+        }
+        outlet
+    }
+
+    /// Hands on what is held, with the holes between.
+    pub(super) fn flush(mut self, host: &mut dyn Host) {
+        for (start, bytes) in std::mem::take(&mut self.early) {
+            let known = usize::try_from(self.next.saturating_sub(start)).unwrap_or(usize::MAX);
+            let Some(bytes @ [_, ..]) = bytes.get(known..) else { continue };
+            let start = start.max(self.next);
+            if let Some(outlet) = &mut self.outlet
+                && start > self.next
+            {
+                outlet.gap(start - self.next, host);
+            }
+            // What does not go on behind a hole may still be read from the next piece.
+            if let Some(outlet) = self.outlet.take_if(|outlet| outlet.is_done()) {
+                outlet.close(false, host);
+            }
+            let outlet = self.outlet.get_or_insert_with(|| self.origin.open(host));
+            outlet.data(bytes, host);
+            self.next = start + bytes.len() as u64;
+        }
+        self.finish(false, host);
+    }
+}

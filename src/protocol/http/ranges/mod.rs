@@ -1,0 +1,358 @@
+//! Documents that come in parts (RFC 9110 14): viewers read a PDF by ranges, downloads are resumed.
+//!
+//! Parts of one document (the same target, validator and length) are put together. What comes in
+//! order goes on at once; what comes early is held, up to a cap, until what stands before it has
+//! come. Beyond the cap each part is read alone, as it comes. At the end of the connection what is
+//! held goes on with the holes between.
+
+mod document;
+mod multipart;
+
+#[cfg(test)]
+mod tests;
+
+pub(in crate::protocol) use multipart::ByteRanges;
+
+use super::exchange::{MAX_CODINGS, codings};
+use super::head::{self, Head};
+use crate::protocol::outlet::Outlet;
+use crate::protocol::websocket::Service;
+use crate::protocol::{Direction, Hint, Host, Media, Progress, Reason};
+use document::Document;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Bytes of a connection that came early and are held.
+const MAX_HELD: usize = 8 << 20;
+
+/// What holding a part costs beside its bytes, roughly.
+const OVERHEAD: usize = 96;
+
+/// Documents of a connection that are put together at the same time.
+const MAX_DOCUMENTS: usize = 8;
+
+/// Longest validator, name, media type or coding kept, bytes.
+const MAX_TEXT: usize = 256;
+
+/// A `Content-Range` (RFC 9110 14.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::protocol) struct ContentRange {
+    start: u64,
+    /// Behind its last byte.
+    end: u64,
+    /// Length of the whole document, where the server knows.
+    total: Option<u64>,
+}
+
+impl ContentRange {
+    /// Reads `bytes 0-499/1234`.
+    pub(in crate::protocol) fn parse(value: &str) -> Option<Self> {
+        let value = value.trim();
+        let unit = value.get(..5).filter(|unit| unit.eq_ignore_ascii_case("bytes"))?;
+        let rest = value.get(unit.len()..)?.trim_start_matches([' ', '\t', '=', ':']);
+        let (range, total) = rest.split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let (start, last) = (number(first)?, number(last)?);
+        let total = number(total);
+        let end = last.checked_add(1)?;
+        (start < end && total.is_none_or(|total| end <= total)).then_some(Self {
+            start,
+            end,
+            total,
+        })
+    }
+
+    /// All of a document of this length.
+    pub(in crate::protocol) const fn whole(total: u64) -> Self {
+        Self { start: 0, end: total, total: Some(total) }
+    }
+}
+
+fn number(text: &str) -> Option<u64> {
+    let text = text.trim();
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// Which document a part belongs to, and what to say of it.
+#[derive(Clone, PartialEq, Eq)]
+pub(in crate::protocol) struct Origin {
+    direction: Direction,
+    method: &'static str,
+    /// Of the target with its query; 0 where the request was not seen.
+    target: u64,
+    /// `ETag`, or else `Last-Modified` (RFC 9110 8.8).
+    validator: Box<str>,
+    content_type: Box<str>,
+    name: Box<str>,
+    codings: Vec<Box<str>>,
+}
+
+impl Origin {
+    /// As a response's head tells.
+    pub(in crate::protocol) fn new(
+        direction: Direction,
+        service: &Service,
+        target: u64,
+        head: &Head<'_>,
+    ) -> Self {
+        let mut names = [""; MAX_CODINGS];
+        let count = codings(head, &mut names);
+        let file = head::file_name(head.content_disposition);
+        let validator = if head.etag.is_empty() { head.last_modified } else { head.etag };
+        Self {
+            direction,
+            method: service.method,
+            target,
+            validator: cut(validator),
+            content_type: cut(head.content_type),
+            name: cut(if file.is_empty() { &service.path } else { file }),
+            codings: names.iter().take(count).map(|name| cut(name)).collect(),
+        }
+    }
+
+    /// Whether what the two come from is one document.
+    fn is(&self, other: &Self) -> bool {
+        self.target == other.target
+            && self.validator == other.validator
+            && self.direction == other.direction
+            && self.codings == other.codings
+    }
+
+    fn open(&self, host: &mut dyn Host) -> Outlet {
+        let mut codings = [""; MAX_CODINGS];
+        for (slot, coding) in codings.iter_mut().zip(&self.codings) {
+            *slot = coding;
+        }
+        let hint = Hint {
+            direction: self.direction,
+            media: Media::Type { content_type: &self.content_type, name: &self.name },
+            operation: self.method,
+            codings: codings.get(..self.codings.len()).unwrap_or_default(),
+            layer: "http",
+        };
+        Outlet::open(&hint, host)
+    }
+
+    fn memory(&self) -> usize {
+        self.validator.len() + self.content_type.len() + self.name.len()
+    }
+}
+
+/// A target, as far as it tells documents apart.
+pub(in crate::protocol) fn target(target: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    target.hash(&mut hasher);
+    hasher.finish() | 1
+}
+
+fn cut(text: &str) -> Box<str> {
+    let end = (0..=text.len().min(MAX_TEXT)).rev().find(|i| text.is_char_boundary(*i));
+    text.get(..end.unwrap_or(0)).unwrap_or("").into()
+}
+
+/// A part that is being read.
+pub(in crate::protocol) struct Part {
+    document: u32,
+    /// Where its next byte stands in the document.
+    at: u64,
+    end: u64,
+    /// Where the bytes begin that are held for it.
+    key: Option<u64>,
+    /// It is read alone.
+    own: Option<Outlet>,
+    /// How many bytes from there it was last said that nobody wants.
+    unwanted: u64,
+    /// It is the whole document, if it is not cut.
+    whole: bool,
+}
+
+/// The documents of a connection that come in parts.
+#[derive(Default)]
+pub(in crate::protocol) struct Ranges {
+    /// The one used last is the last.
+    documents: Vec<Document>,
+    serial: u32,
+    /// Bytes held over all documents.
+    held: usize,
+}
+
+impl Ranges {
+    /// A part begins. `None`: nothing tells which document it belongs to.
+    pub(in crate::protocol) fn part(
+        &mut self,
+        origin: &Origin,
+        range: ContentRange,
+        host: &mut dyn Host,
+    ) -> Option<Part> {
+        let named = !origin.validator.is_empty() || (origin.target != 0 && range.total.is_some());
+        if !named {
+            return None;
+        }
+        let known = self.documents.iter().position(|d| d.is(origin, range.total));
+        let mut document = match known {
+            Some(at) => {
+                let document = self.documents.remove(at);
+                if document.finished && range.start == 0 {
+                    // Fetched once more.
+                    self.fresh(origin, range)
+                } else {
+                    document
+                }
+            }
+            None => self.fresh(origin, range),
+        };
+        document.total = document.total.or(range.total);
+        let serial = document.serial;
+        if self.documents.len() >= MAX_DOCUMENTS {
+            let oldest = self.documents.remove(0);
+            self.held -= oldest.held();
+            oldest.flush(host);
+        }
+        self.documents.push(document);
+        Some(Part {
+            document: serial,
+            at: range.start,
+            end: range.end,
+            key: None,
+            own: None,
+            unwanted: 0,
+            whole: range == ContentRange::whole(range.end),
+        })
+    }
+
+    fn fresh(&mut self, origin: &Origin, range: ContentRange) -> Document {
+        self.serial = self.serial.wrapping_add(1);
+        Document::new(self.serial, origin.clone(), range.total)
+    }
+
+    /// The next bytes of a part; how many of those behind them nobody wants.
+    pub(in crate::protocol) fn data(
+        &mut self,
+        part: &mut Part,
+        bytes: &[u8],
+        host: &mut dyn Host,
+    ) -> u64 {
+        self.passed(part, 0, host);
+        let left = usize::try_from(part.end.saturating_sub(part.at)).unwrap_or(usize::MAX);
+        let bytes = bytes.get(..left).unwrap_or(bytes);
+        if bytes.is_empty() {
+            return Progress::REST;
+        }
+        let at = part.at;
+        part.at += bytes.len() as u64;
+        if let Some(own) = &mut part.own {
+            own.data(bytes, host);
+            part.unwanted = own.unwanted();
+            return part.unwanted;
+        }
+        let found = self.documents.iter_mut().find(|d| d.serial == part.document && !d.finished);
+        let Some(document) = found else { return Progress::REST };
+        if at <= document.next {
+            let known = usize::try_from(document.next - at).unwrap_or(usize::MAX);
+            let before = document.held();
+            document.deliver(bytes.get(known..).unwrap_or_default(), host);
+            self.held = self.held.saturating_sub(before - document.held());
+            let over = document.finished || part.end <= document.next;
+            part.unwanted = match document.unwanted() {
+                _ if over => Progress::REST,
+                unwanted if part.at == document.next => unwanted.min(part.end - part.at),
+                _ => 0,
+            };
+            return part.unwanted;
+        }
+        if !document.alone && self.held + bytes.len() + OVERHEAD <= MAX_HELD {
+            self.held += document.hold(part, at, bytes);
+            return 0;
+        }
+        if !document.alone {
+            host.anomaly(Reason::Limit);
+            document.alone = true;
+        }
+        // What is held of this part goes before what comes now; other parts are on their own.
+        self.held -= document.held();
+        let mut own = document.release(part, host);
+        own.data(bytes, host);
+        part.unwanted = own.unwanted();
+        part.own = Some(own);
+        part.unwanted
+    }
+
+    /// `len` bytes of a part are missing; how many of those behind them nobody wants.
+    pub(in crate::protocol) fn gap(
+        &mut self,
+        part: &mut Part,
+        len: u64,
+        host: &mut dyn Host,
+    ) -> u64 {
+        self.passed(part, 0, host);
+        part.at = part.at.saturating_add(len);
+        if let Some(own) = &mut part.own {
+            own.gap(len, host);
+            return if own.is_done() { Progress::REST } else { 0 };
+        }
+        let found = self.documents.iter_mut().find(|d| d.serial == part.document && !d.finished);
+        let Some(document) = found else { return Progress::REST };
+        let lost = part.at.saturating_sub(document.next).min(len);
+        // What is missing of a part that came early may come again before it is its turn.
+        if part.at - len <= document.next && lost > 0 {
+            let before = document.held();
+            document.lose(lost, host);
+            self.held = self.held.saturating_sub(before - document.held());
+        }
+        0
+    }
+
+    /// Bytes nobody wanted were passed over, all but `left` of those that [`Self::data`] named.
+    fn passed(&mut self, part: &mut Part, left: u64, host: &mut dyn Host) {
+        let passed = std::mem::take(&mut part.unwanted).saturating_sub(left);
+        if passed == 0 {
+            return;
+        }
+        let at = part.at;
+        part.at = at.saturating_add(passed);
+        if let Some(own) = &mut part.own {
+            own.passed(passed);
+        } else if let Some(document) = self.documents.iter_mut().find(|d| d.serial == part.document)
+            && at <= document.next
+        {
+            let before = document.held();
+            document.pass(part.at.saturating_sub(document.next), host);
+            self.held = self.held.saturating_sub(before - document.held());
+        }
+    }
+
+    /// A part has ended, when `left` of the bytes that nobody wants had not come.
+    pub(in crate::protocol) fn end(
+        &mut self,
+        mut part: Part,
+        complete: bool,
+        left: u64,
+        host: &mut dyn Host,
+    ) {
+        if part.unwanted != Progress::REST {
+            self.passed(&mut part, left, host);
+        }
+        if let Some(own) = part.own {
+            own.close(false, host);
+        }
+        if part.whole
+            && complete
+            && let Some(document) = self.documents.iter_mut().find(|d| d.serial == part.document)
+        {
+            // A length that was too large does not leave the document open.
+            self.held -= document.held();
+            document.finish(true, host);
+        }
+    }
+
+    /// No parts will come.
+    pub(in crate::protocol) fn close(&mut self, host: &mut dyn Host) {
+        for document in std::mem::take(&mut self.documents) {
+            document.flush(host);
+        }
+        self.held = 0;
+    }
+
+    pub(in crate::protocol) fn memory(&self) -> usize {
+        self.held + self.documents.iter().map(Document::memory).sum::<usize>()
+    }
+}

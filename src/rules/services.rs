@@ -1,0 +1,272 @@
+//! `[[service]]`: what the answers of a web service show of it, whoever runs it: an open folder, a
+//! bucket, an index, a database; `[[secret]]`: names under which forms and queries carry secrets.
+
+use super::fold;
+use super::load::{Compiled, LoadError, RuleInfo, Source, Taken, faulty, info, section_entry};
+use regex::bytes::{RegexSet, RegexSetBuilder, SetMatches};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Patterns over all services, memory of the compiled set, bytes.
+const MAX_SET: usize = 8 << 20;
+
+section_entry! {
+    /// An entry as written.
+    pub(in crate::rules) struct Entry {
+        kind: ServiceKind,
+        /// As events name it; the title unless given.
+        product: Option<String>,
+        /// One of these is the path; `*` at either end stands for anything.
+        #[serde(default)]
+        path: Vec<String>,
+        /// One of these stands in the `Server` header.
+        #[serde(default)]
+        server: Vec<String>,
+        /// All of these stand in the first bytes of the answer, in capitals or not.
+        #[serde(default)]
+        all: Vec<String>,
+        /// One of these does.
+        #[serde(default)]
+        any: Vec<String>,
+    }
+}
+
+section_entry! {
+    /// Names of form fields and query parameters.
+    pub(in crate::rules) struct SecretEntry {
+        names: Vec<String>,
+        /// It lets the client in, as an API key does; otherwise it is typed by a person.
+        #[serde(default)]
+        key: bool,
+    }
+}
+
+/// What a web service is: a closed set, as in `phi.service.interfaces`.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceKind {
+    /// Lists the files of a folder.
+    Directory,
+    /// Lists the objects of a bucket or container.
+    Bucket,
+    /// Searches an index.
+    SearchIndex,
+    /// Answers queries of a database.
+    Database,
+    /// Serves FHIR.
+    Fhir,
+    /// Serves DICOM over HTTP.
+    Dicomweb,
+    /// Archive or viewer of pictures.
+    Pacs,
+    /// Health records.
+    Ehr,
+    /// Passes messages on.
+    IntegrationEngine,
+}
+
+impl ServiceKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Directory,
+        Self::Bucket,
+        Self::SearchIndex,
+        Self::Database,
+        Self::Fhir,
+        Self::Dicomweb,
+        Self::Pacs,
+        Self::Ehr,
+        Self::IntegrationEngine,
+    ];
+    /// As events write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::Bucket => "bucket",
+            Self::SearchIndex => "search-index",
+            Self::Database => "database",
+            Self::Fhir => "fhir",
+            Self::Dicomweb => "dicomweb",
+            Self::Pacs => "pacs",
+            Self::Ehr => "ehr",
+            Self::IntegrationEngine => "integration-engine",
+        }
+    }
+}
+
+/// What kind of secret crossed the wire in clear: a closed set, as in `phi.service.credentials`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Secret {
+    /// HTTP Basic.
+    Basic,
+    /// HTTP Bearer.
+    Bearer,
+    /// A key in a header.
+    ApiKey,
+    /// A cookie that stands for a session.
+    SessionCookie,
+    /// HTTP Basic, for a proxy.
+    ProxyPassword,
+    /// In the user information of a URL.
+    UrlPassword,
+    /// In the query of a URL.
+    Query,
+    /// In a form or a document that was sent.
+    Form,
+}
+
+impl Secret {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Basic,
+        Self::Bearer,
+        Self::ApiKey,
+        Self::SessionCookie,
+        Self::ProxyPassword,
+        Self::UrlPassword,
+        Self::Query,
+        Self::Form,
+    ];
+    /// As events write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Bearer => "bearer",
+            Self::ApiKey => "api-key",
+            Self::SessionCookie => "session-cookie",
+            Self::ProxyPassword => "proxy-password",
+            Self::UrlPassword => "url-password",
+            Self::Query => "query",
+            Self::Form => "form",
+        }
+    }
+}
+
+/// A service that answers can show.
+#[derive(Debug)]
+pub struct ServiceRule {
+    /// Unique id.
+    pub id: String,
+    /// What it is.
+    pub kind: ServiceKind,
+    /// As events name it.
+    pub product: Arc<str>,
+    path: Vec<String>,
+    server: Vec<String>,
+    /// Numbers of patterns.
+    all: Vec<usize>,
+    any: Vec<usize>,
+}
+
+/// An answer of a web service.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// The path that was asked for, without the query.
+    pub path: &'a str,
+    /// The `Server` header.
+    pub server: &'a str,
+    /// The first bytes of what came.
+    pub head: &'a [u8],
+}
+
+impl ServiceRule {
+    fn takes(&self, answer: &Answer<'_>, found: &SetMatches) -> bool {
+        let has = |pattern: &usize| found.matched(*pattern);
+        let server = || answer.server.to_ascii_lowercase();
+        self.all.iter().all(has)
+            && (self.any.is_empty() || self.any.iter().any(has))
+            && (self.path.is_empty() || self.path.iter().any(|p| is_path(p, answer.path)))
+            && (self.server.is_empty() || self.server.iter().any(|s| server().contains(s)))
+    }
+}
+
+/// Whether `path` is what `pattern` says.
+fn is_path(pattern: &str, path: &str) -> bool {
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(_), Some(_)) => path.contains(pattern.trim_matches('*')),
+        (Some(end), None) => path.ends_with(end),
+        (None, Some(start)) => path.starts_with(start),
+        (None, None) => path == pattern,
+    }
+}
+
+/// Services and names of secrets.
+#[derive(Debug, Default)]
+pub struct ServiceRules {
+    services: Vec<ServiceRule>,
+    patterns: RegexSet,
+    /// By folded name: whether it lets the client in.
+    secrets: HashMap<String, bool, foldhash::fast::FixedState>,
+}
+
+impl ServiceRules {
+    /// The services that `answer` shows.
+    pub fn shown<'a>(&'a self, answer: &Answer<'_>) -> impl Iterator<Item = &'a ServiceRule> {
+        let found = self.patterns.matches(answer.head);
+        let any = found.matched_any();
+        self.services.iter().filter(move |s| any && s.takes(answer, &found))
+    }
+
+    /// Whether a form field or query parameter carries a secret; if so, whether that is a key that
+    /// lets the client in.
+    pub fn secret(&self, name: &str) -> Option<bool> {
+        self.secrets.get(&fold(name)).copied()
+    }
+}
+
+pub(in crate::rules) fn compile(
+    services: Compiled<Entry>,
+    secrets: Compiled<SecretEntry>,
+    list: &mut Vec<RuleInfo>,
+) -> Result<ServiceRules, LoadError> {
+    let mut rules = ServiceRules::default();
+    let mut patterns: Vec<String> = Vec::new();
+    let mut place: Option<Source> = None;
+    for (id, (entry, source)) in services {
+        let subject = [&entry.path, &entry.server, &entry.all, &entry.any]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        list.push(info("service", &entry.common, None, subject, &source));
+        if entry.all.iter().chain(&entry.any).all(String::is_empty) {
+            return Err(faulty(&source, "give `all` or `any`: what stands in the answer"));
+        }
+        let mut number = |text: &String| {
+            let pattern = regex::escape(text);
+            patterns.iter().position(|p| *p == pattern).unwrap_or_else(|| {
+                patterns.push(pattern);
+                patterns.len() - 1
+            })
+        };
+        rules.services.push(ServiceRule {
+            id,
+            kind: entry.kind,
+            product: entry.product.as_ref().unwrap_or(&entry.common.title).as_str().into(),
+            all: entry.all.iter().map(&mut number).collect(),
+            any: entry.any.iter().map(&mut number).collect(),
+            path: entry.path,
+            server: entry.server.iter().map(|s| s.to_ascii_lowercase()).collect(),
+        });
+        place = Some(source);
+    }
+    if let Some(source) = place {
+        rules.patterns = RegexSetBuilder::new(&patterns)
+            .case_insensitive(true)
+            .unicode(false)
+            .size_limit(MAX_SET)
+            .build()
+            .map_err(|_| faulty(&source, "the patterns of all services together are too large"))?;
+    }
+    let mut taken = Taken::default();
+    for (_, (entry, source)) in secrets {
+        list.push(info("secret", &entry.common, None, entry.names.join(", "), &source));
+        for name in &entry.names {
+            taken.take(fold(name), &entry.common.id, &source)?;
+            rules.secrets.insert(fold(name), entry.key);
+        }
+    }
+    Ok(rules)
+}
