@@ -142,6 +142,17 @@ fn documents_with_metadata() {
 }
 
 #[test]
+fn fhir_needs_no_declaration() {
+    let patient = "<Patient xmlns=\"http://hl7.org/fhir\"><identifier><value value=\"77\"/></identifier><name><family value=\"Roe\"/>\
+        <given value=\"Eva\"/></name><birthDate value=\"1971-05-06\"/></Patient>";
+    // As messages of queues, caches and bare connections come: nothing says what they are.
+    let got = records_of(Media::Unknown, &[], patient.as_bytes(), 40);
+    assert_eq!(got, ["http>xml:fhir [PatientContext] patient_id=77 name=Roe^Eva birth_date=1971-05-06"]);
+    let rows = "{\"resourceType\":\"Patient\",\"id\":\"a\",\"birthDate\":\"1971-05-06\",\"name\":[{\"family\":\"Roe\"}]}\n".repeat(3);
+    assert_eq!(records_of(Media::Unknown, &[], rows.as_bytes(), 40).len(), 3);
+}
+
+#[test]
 fn broken() {
     let text = provide();
     for end in (0..text.len()).step_by(3).filter(|end| text.is_char_boundary(*end)) {
