@@ -38,7 +38,8 @@ fn tag_of(name: &str) -> Option<u32> {
     if name.len() == 8 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
         return u32::from_str_radix(name, 16).ok();
     }
-    if !name.starts_with(|c: char| c.is_ascii_uppercase()) {
+    // Other keywords are words of other trades as well (`ResponsiblePerson`, `ContainerIdentifier`).
+    if !name.contains("Patient") {
         return None;
     }
     let tag = StandardDataDictionary.by_name(name)?.tag();
