@@ -8,16 +8,15 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Moves remembered; beyond it the oldest is forgotten.
 const MAX_MOVES: usize = 4_096;
-/// Hosts listed of one move.
-const MAX_HOSTS: usize = 4;
+/// Hosts remembered of one archive and destination, at either end.
+const MAX_HOSTS: usize = 8;
 /// Moves listed of one exposure.
 pub const MAX_LISTED: usize = 16;
 
-/// What ties both sides together: the archive, who asked it and for whom.
+/// What ties both sides together: the archive, and for whom it was asked.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(in crate::exposure) struct Tie {
+struct Tie {
     archive: IpAddr,
-    originator: String,
     destination: String,
 }
 
@@ -25,13 +24,16 @@ pub(in crate::exposure) struct Tie {
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::exposure) struct Side {
     tie: Tie,
+    /// Empty where an archive does not say who asked.
+    originator: String,
     performed: bool,
 }
 
+/// Both ends, with the title of who asked.
 #[derive(Default)]
 struct Ends {
-    asked_by: Vec<IpAddr>,
-    sent_to: Vec<SocketAddr>,
+    asked_by: Vec<(String, IpAddr)>,
+    sent_to: Vec<(String, SocketAddr)>,
 }
 
 /// The moves of a run.
@@ -46,8 +48,7 @@ impl Moves {
     pub fn see(&mut self, moved: &Move, client: IpAddr, server: SocketAddr) -> Side {
         // The archive answers the request, and opens the association on which it stores.
         let archive = if moved.performed { client } else { server.ip() };
-        let (originator, destination) = (moved.originator.clone(), moved.destination.clone());
-        let tie = Tie { archive, originator, destination };
+        let tie = Tie { archive, destination: moved.destination.clone() };
         if !self.ends.contains_key(&tie) {
             if self.order.len() >= MAX_MOVES
                 && let Some(oldest) = self.order.pop_front()
@@ -57,12 +58,13 @@ impl Moves {
             self.order.push_back(tie.clone());
         }
         let ends = self.ends.entry(tie.clone()).or_default();
+        let originator = moved.originator.clone();
         if moved.performed {
-            add(&mut ends.sent_to, server, MAX_HOSTS);
+            add(&mut ends.sent_to, (originator.clone(), server), MAX_HOSTS);
         } else {
-            add(&mut ends.asked_by, client, MAX_HOSTS);
+            add(&mut ends.asked_by, (originator.clone(), client), MAX_HOSTS);
         }
-        Side { tie, performed: moved.performed }
+        Side { tie, originator, performed: moved.performed }
     }
 
     /// Who asked for what these sides of moves performed, and where what they asked for went.
@@ -71,12 +73,21 @@ impl Moves {
         for side in sides {
             let Some(ends) = self.ends.get(&side.tie) else { continue };
             if side.performed {
-                ends.asked_by.iter().for_each(|&client| add(&mut asked_by, client, MAX_LISTED));
+                collect(&ends.asked_by, &side.originator, &mut asked_by);
             } else {
-                ends.sent_to.iter().for_each(|&server| add(&mut sent_to, server, MAX_LISTED));
+                collect(&ends.sent_to, &side.originator, &mut sent_to);
             }
         }
         (asked_by, sent_to)
+    }
+}
+
+/// The hosts of those who say the same of who asked, as far as they say it.
+fn collect<T: Copy + PartialEq>(ends: &[(String, T)], originator: &str, out: &mut Vec<T>) {
+    for (title, host) in ends {
+        if title == originator || title.is_empty() || originator.is_empty() {
+            add(out, *host, MAX_LISTED);
+        }
     }
 }
 

@@ -60,7 +60,10 @@ const _: () = assert!(SECRETS as usize + Secret::ALL.len() <= 32);
 /// What is kept of a service that speaks DICOM or hands over DICOM objects.
 struct Watch {
     transport: Transport,
+    /// Of all associations together.
     facts: Arc<ServiceFacts>,
+    /// Of the last one.
+    latest: Arc<ServiceFacts>,
     door: Door,
     inventory: Inventory,
     patients: Distinct,
@@ -144,8 +147,14 @@ impl Services {
     }
 
     /// Whom a service lets in.
-    pub fn access(&self, flow: &FlowInfo, protocol: &'static str) -> Access {
-        let watch = self.known.get(&name(flow, protocol)).and_then(|k| k.watch.as_ref());
+    pub fn access(
+        &self,
+        server: SocketAddr,
+        transport: Transport,
+        protocol: &'static str,
+    ) -> Access {
+        let known = self.known.get(&(server, transport.number(), protocol));
+        let watch = known.and_then(|k| k.watch.as_ref());
         watch.map_or_else(Access::default, |w| w.door.access)
     }
 
@@ -196,6 +205,7 @@ impl Watch {
         Self {
             transport,
             facts: Arc::default(),
+            latest: Arc::default(),
             door: Door::default(),
             inventory: Inventory::default(),
             patients: Distinct::default(),
@@ -206,14 +216,22 @@ impl Watch {
     }
 
     fn see(&mut self, sighting: &Sighting<'_>, rules: &AccessRules) {
+        if Arc::ptr_eq(&self.latest, sighting.facts) {
+            return;
+        }
+        self.latest = Arc::clone(sighting.facts);
         let before = self.door.access;
         self.door.see(sighting.flow.client.ip(), sighting.facts, rules);
-        self.news |= self.door.access != before;
         // An association that came to nothing says less than one that did.
-        if !sighting.facts.dimse.is_empty() || self.facts.dimse.is_empty() {
-            self.news |= !Arc::ptr_eq(&self.facts, sighting.facts) && self.facts != *sighting.facts;
-            self.facts = Arc::clone(sighting.facts);
-        }
+        let merged = if sighting.facts.dimse.is_empty() {
+            self.facts.after(sighting.facts)
+        } else {
+            sighting.facts.after(&self.facts)
+        };
+        let first = self.facts.association.is_none();
+        let merged = if first { ServiceFacts::clone(sighting.facts) } else { merged };
+        self.news |= self.door.access != before || *self.facts != merged;
+        self.facts = Arc::new(merged);
     }
 
     fn tell(&mut self, id: EventId, (server, _, protocol): Name, time: Timestamp) -> Event {

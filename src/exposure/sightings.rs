@@ -79,6 +79,11 @@ fn roles(sighting: &Sighting<'_>) -> (Role, Option<Role>) {
             if association.is_some_and(|a| !a.move_originators.is_empty()) {
                 return (Role::DicomServer, Some(Role::Pacs));
             }
+            // The report of a commitment comes from the archive, too (PS3.4 J.3.3).
+            let did = |operation: &str| sighting.facts.dimse.iter().any(|o| o == operation);
+            if uses(COMMITMENT) && did("N-EVENT-REPORT") && !did("N-ACTION") {
+                return (Role::DicomServer, Some(Role::Pacs));
+            }
             let server = if storage || retrieve || uses(COMMITMENT) {
                 Role::Pacs
             } else if uses(WORKLIST) || uses(PROCEDURE_STEP) {

@@ -18,6 +18,7 @@ use super::types::{
 use crate::config::HomeNets;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{People, Token};
+use crate::protocol::ServiceFacts;
 use crate::rules::{AccessRules, Kind, RuleSet, Seen as Asked, SeverityEntry, Suppressions};
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
@@ -120,6 +121,8 @@ struct Open {
     flows: HashSet<FlowKey, RandomState>,
     seen: HashMap<EventId, Seen, RandomState>,
     kinds: [u64; Kind::ALL.len()],
+    /// Facts of the last disclosure.
+    latest: Arc<ServiceFacts>,
     told: Exposure,
 }
 
@@ -191,7 +194,8 @@ impl Exposures {
         }
         self.patients.insert(patient, true);
         self.services.patient(&disclosure.flow, disclosure.protocol, patient, &known.merged);
-        let access = self.services.access(&disclosure.flow, disclosure.protocol);
+        let FlowInfo { server, transport, .. } = disclosure.flow;
+        let access = self.services.access(server, transport, disclosure.protocol);
         self.disclosures += u64::from(!disclosure.finding.update);
         let direction = direction(&self.settings.home, &disclosure.flow);
         let points = &self.settings.severity;
@@ -227,14 +231,13 @@ impl Exposures {
             self.active[band(open)] = self.active[band(open)].saturating_sub(1);
         }
         open.grade(&self.settings.severity, score);
-        open.told.access = access;
         self.active[band(open)] += 1;
         let exposure = open.told.id;
         let state = if opens {
             // The next update is due a minute from now; whether one is needed shows then.
             open.due = now + UPDATE_EVERY;
             self.due.insert((open.due, open.number), pair);
-            Some(open.tell(ExposureState::Open, now, &self.moves))
+            Some(open.tell(ExposureState::Open, now, &self.moves, &self.services))
         } else {
             open.dirty = true;
             None
@@ -315,7 +318,6 @@ impl Exposures {
         let room = MAX_TOKENS.saturating_sub(self.tokens);
         open.inventory.add(&what.activity.counts, what.objects, room);
         self.tokens = (self.tokens + open.inventory.held()).saturating_sub(before);
-        open.told.access = self.services.access(what.flow, what.protocol);
         open.dirty = true;
     }
 
@@ -337,7 +339,7 @@ impl Exposures {
             let Some(open) = self.open.get_mut(&pair) else { continue };
             let ends = open.told.last + self.settings.idle;
             if open.dirty && at < ends {
-                out.push(open.tell(ExposureState::Update, at, &self.moves));
+                out.push(open.tell(ExposureState::Update, at, &self.moves, &self.services));
                 open.due = at + UPDATE_EVERY;
             } else if at >= ends {
                 self.close(pair, at, out);
@@ -396,7 +398,7 @@ impl Exposures {
             self.active[band(&open)] = self.active[band(&open)].saturating_sub(1);
             // A last disclosure may be younger than what the caller calls now.
             let at = at.max(open.told.last);
-            out.push(open.tell(ExposureState::Closed, at, &self.moves));
+            out.push(open.tell(ExposureState::Closed, at, &self.moves, &self.services));
         }
     }
 }
@@ -428,6 +430,7 @@ impl Open {
             flows: HashSet::default(),
             seen: HashMap::default(),
             kinds: [0; Kind::ALL.len()],
+            latest: Arc::clone(&disclosure.facts),
             told: Exposure {
                 id: EventId::derive(key, "exposure", now, &parts),
                 state: ExposureState::Open,
@@ -467,7 +470,15 @@ impl Open {
         let told = &mut self.told;
         told.first = told.first.min(finding.time);
         told.last = told.last.max(finding.time);
-        told.facts = Arc::clone(&disclosure.facts);
+        // Associations differ in what they show; of other services the last one says it all.
+        let known = Arc::ptr_eq(&told.facts, &disclosure.facts)
+            || Arc::ptr_eq(&self.latest, &disclosure.facts);
+        if !known && disclosure.facts.association.is_some() {
+            told.facts = Arc::new(disclosure.facts.after(&told.facts));
+        } else if !known {
+            told.facts = Arc::clone(&disclosure.facts);
+        }
+        self.latest = Arc::clone(&disclosure.facts);
         for mark in &finding.marks {
             if !told.marks.contains(mark) {
                 told.marks.push(*mark);
@@ -527,8 +538,16 @@ impl Open {
         self.told.severity = self.told.severity.max(score);
     }
 
-    fn tell(&mut self, state: ExposureState, at: Timestamp, moves: &Moves) -> Event {
+    fn tell(
+        &mut self,
+        state: ExposureState,
+        at: Timestamp,
+        moves: &Moves,
+        services: &Services,
+    ) -> Event {
         self.dirty = false;
+        self.told.access =
+            services.access(self.told.server, self.told.transport, self.told.protocol);
         self.told.figures = self.inventory.figures();
         (self.told.moved_for, self.told.moved_to) = moves.ends(&self.moves);
         self.told.state = state;

@@ -2,7 +2,7 @@
 //! list of identifiers, so it carries their kinds, and never a value.
 
 use super::{Context, Format, Output, RunSummary, community_id};
-use crate::exposure::{Event, EventId, NetworkDirection, Severity};
+use crate::exposure::{Answers, Event, EventId, NetworkDirection, Severity};
 use crate::protocol::ServiceFacts;
 use crate::time::Timestamp;
 use std::fmt::{Display, Write as _};
@@ -195,6 +195,9 @@ impl Cef {
                 line.labelled("cs2", "identifiers", &kinds.join(","));
                 line.labelled("cs3", "operations", &e.operations.join(","));
                 line.facts(&e.facts);
+                if e.access.answers() == Answers::Anyone {
+                    line.labelled("flexString2", "answers", Answers::Anyone.as_str());
+                }
             }
             Event::Asset(a) => {
                 line.start("asset-seen", "Host in a medical role", 0);

@@ -159,6 +159,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             operations: Some(e.operations.iter().map(|o| &**o).collect()),
             network_direction: Some(e.direction.as_str()),
             transport: Some(e.transport.as_str()),
+            answers: answers(&e.access),
             ..facts(&e.facts)
         }),
         ..event(2, 2006, activity, e.time, e.severity, context)
@@ -296,6 +297,11 @@ fn endpoint<'a>(ip: IpAddr, port: Option<u16>) -> Endpoint<'a> {
 
 fn service_endpoint<'a>(address: SocketAddr, protocol: &'a str) -> Endpoint<'a> {
     Endpoint { svc_name: Some(protocol), ..endpoint(address.ip(), Some(address.port())) }
+}
+
+/// Whom a service answers, where it is proved.
+fn answers(access: &x::Access) -> Option<&'static str> {
+    Some(access.answers()).filter(|a| *a != x::Answers::Unproven).map(x::Answers::as_str)
 }
 
 fn facts(f: &ServiceFacts) -> Unmapped<'_> {

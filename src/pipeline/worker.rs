@@ -363,7 +363,7 @@ impl Context {
             *stats.anomalies.entry((protocol, reason)).or_default() += 1;
         }
         if self.findings.is_empty() {
-            if analysis.objects.len() >= MAX_OBJECTS || !analysis.activity.moves.is_empty() {
+            if analysis.objects.len() >= MAX_OBJECTS {
                 self.hand_on(flow, analysis);
             }
             return;

@@ -18,13 +18,13 @@ pub struct Activity {
     pub moves: Vec<Move>,
 }
 
-/// A C-MOVE (PS3.7 9.1.4), seen from one of its two associations. Originator and destination tie
+/// A C-MOVE (PS3.7 9.1.4), seen from one of its two associations. Destination and originator tie
 /// them together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Move {
     /// Whether this is the C-STORE that came of it; otherwise it is the request.
     pub performed: bool,
-    /// Application entity title of who asked.
+    /// Application entity title of who asked; empty where an archive names itself instead.
     pub originator: String,
     /// Application entity title of who is to get the objects.
     pub destination: String,
@@ -74,7 +74,7 @@ impl Activity {
 
     /// Takes note of a move, if it is new and there is room.
     pub fn moved(&mut self, performed: bool, originator: &str, destination: &str) {
-        if originator.is_empty() || destination.is_empty() || self.moves.len() >= Self::MAX_MOVES {
+        if destination.is_empty() || self.moves.len() >= Self::MAX_MOVES {
             return;
         }
         let (originator, destination) = (originator.to_owned(), destination.to_owned());

@@ -173,6 +173,39 @@ impl ServiceFacts {
         }
     }
 
+    /// The same with what was known of the service before: associations differ in what they show.
+    pub fn after(&self, before: &Self) -> Self {
+        let mut facts = self.clone();
+        for (list, earlier) in [
+            (&mut facts.sop_classes, &before.sop_classes),
+            (&mut facts.transfer_syntaxes, &before.transfer_syntaxes),
+            (&mut facts.dimse, &before.dimse),
+            (&mut facts.modalities, &before.modalities),
+        ] {
+            earlier.iter().for_each(|text| Self::add(list, text));
+        }
+        for (slot, earlier) in [
+            (&mut facts.station, &before.station),
+            (&mut facts.institution, &before.institution),
+            (&mut facts.rejected, &before.rejected),
+            (&mut facts.aborted, &before.aborted),
+        ] {
+            if slot.is_none() {
+                slot.clone_from(earlier);
+            }
+        }
+        facts.credentials_in_clear |= before.credentials_in_clear;
+        if let (Some(now), Some(before)) = (&mut facts.association, &before.association) {
+            for (list, earlier) in [
+                (&mut now.move_destinations, &before.move_destinations),
+                (&mut now.move_originators, &before.move_originators),
+            ] {
+                earlier.iter().for_each(|text| Self::add(list, text));
+            }
+        }
+        facts
+    }
+
     /// Sets `slot` to `text`, trimmed and cut; blank text leaves it as it was.
     pub fn set(slot: &mut Option<String>, text: &str) {
         let text = cut(text.trim_matches([' ', '\0']));

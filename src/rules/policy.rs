@@ -56,6 +56,7 @@ pub(in crate::rules) struct DeidentifiedEntry {
     /// Kinds whose values are pseudonyms there.
     pseudonymous: Vec<Kind>,
     /// Fields that de-identification empties: what stands there was left behind, whatever its kind.
+    /// `*` at the end stands for any rest, `private` for all private attributes.
     #[serde(default)]
     emptied: Vec<String>,
 }
@@ -223,7 +224,12 @@ impl Policy {
     }
     /// Whether what stands in this field is a pseudonym in a record that was de-identified.
     pub fn is_pseudonymous(&self, kind: Kind, field: &str) -> bool {
-        self.pseudonymous.contains(&kind) && !self.emptied.iter().any(|f| f == field)
+        // Private attributes are named by maker: `(0011,xx04) of ...`.
+        let emptied = |entry: &String| match entry.strip_suffix('*') {
+            Some(prefix) => field.starts_with(prefix),
+            None => entry == field || entry == "private" && field.contains(",xx"),
+        };
+        self.pseudonymous.contains(&kind) && !self.emptied.iter().any(emptied)
     }
 }
 

@@ -2,6 +2,8 @@
 
     dicom.py send FOLDER    objects of every transfer syntax and character set, sent over loopback into
                             FOLDER/sent.pcap; prints what each object says of its patient, as JSON
+    dicom.py removed FOLDER objects that dicom-anonymizer has de-identified, some with an identifier put back, and
+                            phantoms, sent into FOLDER/sent.pcap; prints what was put back into each
     dicom.py annex-e        the attributes of PS3.15 table E.1-1 as dicom-anonymizer has them
 
 What identifies a patient is taken from rules/dicom.toml; how to find and decode it is theirs.
@@ -410,6 +412,86 @@ def main_send(folder):
     print(json.dumps(truth, ensure_ascii=False))
 
 
+def put_back(ds, number):
+    """Puts an identifier back into a de-identified object: its kind and value. None: it stays clean."""
+    from pydicom.dataset import Dataset
+    from pydicom.sequence import Sequence
+
+    def item(**fields):
+        inner = Dataset()
+        for key, value in fields.items():
+            setattr(inner, key, value)
+        return inner
+
+    kind, value = [
+        (None, None), ("other_id", "X7364401"), ("other_id", "I5551209"), ("name", "Hartman^Jason"),
+        ("name", "Anna Beispiel"), ("birth_date", "19591102"), ("burned_in", "YES"), ("name", "Roe^Richard"),
+        ("other_id", "F2210043"), ("address", "12 Main Street"), ("phone", "(487) 555-0183"),
+        ("phone", "030 901820-11"), ("email", "jane.doe@example.org"), ("phantom", None), (None, None), ("year", None),
+    ][number % 16]
+    match number % 16:
+        case 1:
+            ds.OtherPatientIDs = value
+        case 2:
+            ds.private_block(0x0011, "SIEMENS ISI", create=True).add_new(0x04, "LO", value)
+        case 3:
+            ds.private_block(0x0009, "ACME 1.0", create=True).add_new(0x01, "LO", value)
+        case 4:
+            ds.PatientComments = f"Patient Name: {value}. Nothing of note"
+        case 5:
+            ds.PatientBirthDate = value
+        case 6:
+            ds.BurnedInAnnotation = value
+        case 7:
+            code = item(CodeValue="121029", CodingSchemeDesignator="DCM", CodeMeaning="Subject Name")
+            own = item(ValueType="PNAME", ConceptNameCodeSequence=Sequence([code]), PersonName=value)
+            ds.ContentSequence = Sequence([own])
+        case 8:
+            ds.OriginalAttributesSequence = Sequence([
+                item(ModifiedAttributesSequence=Sequence([item(PatientID=value)]))])
+        case 9:
+            ds.PatientAddress = value
+        case 10:
+            ds.PatientTelephoneNumbers = value
+        case 11:
+            ds.add_new(0x60004000, "LT", f"call {value}")
+        case 12:
+            ds.ImageComments = f"results to {value}"
+        case 13:
+            ds.PatientName, ds.PatientID, ds.PatientBirthDate = "PHANTOM^ACR", f"QA{number}", "19990511"
+            del ds.PatientIdentityRemoved, ds.DeidentificationMethod
+        case 15:
+            ds.PatientBirthDate, ds.PatientAge = "19590101", "064Y"
+    return (kind, value) if kind not in (None, "phantom", "year") else None
+
+
+def main_removed(folder):
+    from dicomanonymizer import anonymize_dataset
+
+    folder = Path(folder)
+    rng = random.Random(SEED)
+    files, left = [], []
+    for number in range(96):
+        ds, _ = make(rng, number)
+        anonymize_dataset(ds, delete_private_tags=True)
+        ds.SpecificCharacterSet = "ISO_IR 192"
+        ds.PatientName = ds.PatientID = f"TRIAL01-{7000 + number}"
+        ds.PatientIdentityRemoved = "YES"
+        ds.DeidentificationMethod = "Basic Application Level Confidentiality Profile"
+        back = put_back(ds, number)
+        left.append({"pseudonym": str(ds.PatientID), "left": back})
+        path = folder / f"{number:04d}.dcm"
+        ds.save_as(path, enforce_file_format=True)
+        files.append(path)
+    all_packets = []
+    # One association for each: what is left behind need not tell subjects apart.
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for at, chunks in enumerate(pool.map(lambda file: send([file], 16382), files)):
+            all_packets += packets(chunks, 50000 + at)
+    write_pcap(folder / "sent.pcap", all_packets)
+    print(json.dumps(left))
+
+
 def main_annex_e():
     names = sorted((Path(importlib.util.find_spec("dicomanonymizer").origin).parent
                     / "dicom_anonymization_databases").glob("dicomfields_*.py"))
@@ -428,5 +510,7 @@ if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
     if sys.argv[1] == "send":
         main_send(sys.argv[2])
+    elif sys.argv[1] == "removed":
+        main_removed(sys.argv[2])
     else:
         main_annex_e()

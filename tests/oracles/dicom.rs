@@ -8,8 +8,8 @@ use std::path::Path;
 /// Kind and value.
 type Identifiers = BTreeSet<(String, String)>;
 
-/// What phitap says of each patient, by patient id, and the rules of all alerts.
-fn patients(capture: &Path, folder: &Path) -> (BTreeMap<String, Identifiers>, BTreeSet<String>) {
+/// Every disclosure of a capture, as it was written last.
+fn disclosures(capture: &Path, folder: &Path) -> Vec<Value> {
     let (key, out) = (Key::new(), folder.join("events.json"));
     let run = phitap([
         "replay",
@@ -24,17 +24,25 @@ fn patients(capture: &Path, folder: &Path) -> (BTreeMap<String, Identifiers>, BT
     ]);
     assert_eq!(run.status, Some(0), "{}", run.err);
     let text = std::fs::read_to_string(out).expect("events");
-    // The last event of an id has all.
     let mut last: BTreeMap<String, Value> = BTreeMap::new();
     for event in events(&text).into_iter().filter(|e| is(e, "phi-disclosure")) {
         last.insert(string(&event["event"]["id"]).to_owned(), event);
     }
+    last.into_values().collect()
+}
+
+fn identifiers(event: &Value) -> Identifiers {
+    list(&event["phi"]["patient"]["identifiers"])
+        .iter()
+        .map(|i| (string(&i["kind"]).to_owned(), string(&i["value"]).to_owned()))
+        .collect()
+}
+
+/// What phitap says of each patient, by patient id, and the rules of all alerts.
+fn patients(capture: &Path, folder: &Path) -> (BTreeMap<String, Identifiers>, BTreeSet<String>) {
     let (mut found, mut alerts) = (BTreeMap::new(), BTreeSet::new());
-    for event in last.values() {
-        let identifiers: Identifiers = list(&event["phi"]["patient"]["identifiers"])
-            .iter()
-            .map(|i| (string(&i["kind"]).to_owned(), string(&i["value"]).to_owned()))
-            .collect();
+    for event in disclosures(capture, folder) {
+        let identifiers = identifiers(&event);
         let mut ids = identifiers.iter().filter(|(kind, _)| kind == "patient_id");
         let id = ids.next().map(|(_, id)| id.clone()).unwrap_or_default();
         assert!(ids.next().is_none(), "two patients in one: {identifiers:?}");
@@ -88,6 +96,43 @@ fn every_syntax_and_character_set_is_read_as_pydicom_and_dcmdump_read_it() {
     assert!(faults.is_empty(), "{} of {}\n{}", faults.len(), found.len(), faults.join("\n"));
     assert_eq!(found.len(), list(&truth).len(), "somebody who was not sent");
     assert!(charsets.len() >= 24 && syntaxes.len() >= 17 && compared > 2000, "{compared}");
+}
+
+#[test]
+fn deidentified_objects_are_silent_unless_something_was_left_behind() {
+    let Some(python) = super::python() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let truth =
+        super::oracle(&python, "dicom.py", &["removed", &folder.path().display().to_string()]);
+    let truth: Value = serde_json::from_str(&truth).expect("JSON");
+    let events = disclosures(&folder.path().join("sent.pcap"), folder.path());
+    let mut found: BTreeMap<u64, Identifiers> = BTreeMap::new();
+    for event in &events {
+        assert_eq!(event["rule"]["id"], "dicom-badly-deidentified", "{event}");
+        // The n-th object came from the n-th port.
+        let port = event["client"]["port"].as_u64().expect("port");
+        assert!(found.insert(port - 50_000, identifiers(event)).is_none(), "{event}");
+    }
+    let mut left = 0;
+    for (n, object) in (0u64..).zip(list(&truth)) {
+        let got = found.remove(&n);
+        let pseudonym = string(&object["pseudonym"]);
+        match list(&object["left"]) {
+            [] => assert_eq!(got, None, "{pseudonym} is clean"),
+            [kind, value] => {
+                left += 1;
+                let got = got.unwrap_or_else(|| panic!("{pseudonym}: {kind} was not found"));
+                let names = |v: &str| got.iter().any(|(_, value)| value == v);
+                let burned_in = kind == "burned_in";
+                assert_eq!(names(pseudonym), burned_in, "{got:?}");
+                let wanted = (string(kind).to_owned(), string(value).to_owned());
+                assert!(burned_in || got.contains(&wanted), "{wanted:?} is not in {got:?}");
+                assert!(burned_in || got.len() == 1, "{got:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(left > 60 && list(&truth).len() - left > 20);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod dicom;
+mod hl7v2;
 mod http;
 mod identifiers;
 

@@ -184,17 +184,23 @@ fn a_move_and_what_came_of_it_name_each_other() {
     let archive = "10.1.2.3:11112";
     let asked = Sample { client: "10.0.0.7:5000", server: archive, ..Sample::default() };
     let stored = Sample { client: "10.1.2.3:40000", server: "10.0.0.8:104", ..Sample::default() };
-    let perform = |x: &mut Exposures, flow, performed, to: &str, out: &mut Vec<Event>| {
-        let mut activity = Activity::default();
-        activity.moved(performed, "WS1", to);
-        let activity = &activity;
-        let what =
-            Performed { time: at(1), flow: &flow, protocol: "dicom", activity, objects: &[] };
-        x.performed(what, out);
-    };
+    let perform =
+        |x: &mut Exposures, flow, performed, title: &str, to: &str, out: &mut Vec<Event>| {
+            let mut activity = Activity::default();
+            activity.moved(performed, if performed { title } else { "WS1" }, to);
+            let activity = &activity;
+            let what =
+                Performed { time: at(1), flow: &flow, protocol: "dicom", activity, objects: &[] };
+            x.performed(what, out);
+        };
     // In whatever order they are seen.
     for swapped in [false, true] {
-        for (destination, tied) in [("VIEWER", true), ("OTHER", false)] {
+        for (title, destination, tied) in [
+            ("WS1", "VIEWER", true),
+            ("", "VIEWER", true),
+            ("WS2", "VIEWER", false),
+            ("WS1", "OTHER", false),
+        ] {
             let (mut x, mut out) = (tracker(), Vec::new());
             let (one, two) = (asked_of(&asked).build(), asked_of(&stored).build());
             let flows = [one.flow, two.flow];
@@ -205,7 +211,7 @@ fn a_move_and_what_came_of_it_name_each_other() {
                 sides.reverse();
             }
             for (flow, performed, to) in sides {
-                perform(&mut x, flow, performed, to, &mut out);
+                perform(&mut x, flow, performed, title, to, &mut out);
             }
             x.finish(at(2), &mut out);
             let closed: Vec<&Exposure> =
@@ -222,4 +228,34 @@ fn a_move_and_what_came_of_it_name_each_other() {
 
 fn asked_of(sample: &Sample) -> Sample {
     Sample { client: sample.client, server: sample.server, ..Sample::default() }
+}
+
+#[test]
+fn what_an_earlier_association_showed_is_not_forgotten() {
+    let shows = |class: &str, station: Option<&str>| ServiceFacts {
+        sop_classes: vec![class.into()],
+        dimse: vec!["C-STORE".into()],
+        station: station.map(str::to_owned),
+        ..called("CT1", Outcome::Accepted, Authentication::None)
+    };
+    let (mut x, mut out) = (tracker(), Vec::new());
+    let disclose = |x: &mut Exposures, patient, facts, out: &mut Vec<Event>| {
+        x.disclosure(Sample { patient, facts, ..Sample::default() }.build(), out);
+    };
+    disclose(&mut x, 1, shows("1.2.1", Some("CT9")), &mut out);
+    disclose(&mut x, 2, shows("1.2.2", None), &mut out);
+    // One that was refused says nothing new, but that.
+    let mut refused = called("CT2", Outcome::Refused, Authentication::None);
+    refused.rejected = Some("rejected-permanent".into());
+    see(&mut x, A, refused, &mut out);
+    x.finish(at(1), &mut out);
+    let services = services(&out);
+    let service = &services.last().expect("service").facts;
+    let exposure = &exposures(&out).last().expect("closed").facts;
+    for facts in [service, exposure] {
+        assert_eq!(facts.sop_classes, ["1.2.2", "1.2.1"]);
+        assert_eq!(facts.station.as_deref(), Some("CT9"));
+        assert_eq!(facts.calling_aet.as_deref(), Some("CT1"));
+    }
+    assert_eq!(service.rejected.as_deref(), Some("rejected-permanent"));
 }

@@ -180,6 +180,8 @@ pub struct Unmapped<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub called_aet: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sending_application: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receiving_application: Option<&'a str>,

@@ -123,6 +123,8 @@ fn store(command: &Command, host: &mut dyn Host) {
         let facts = host.facts();
         ServiceFacts::add(&mut facts.association().move_originators, originator);
         let destination = facts.called_aet.clone().unwrap_or_default();
-        host.activity().moved(true, originator, &destination);
+        // Some archives put in their own title (pynetdicom).
+        let itself = facts.calling_aet.as_ref() == Some(originator);
+        host.activity().moved(true, if itself { "" } else { originator }, &destination);
     }
 }

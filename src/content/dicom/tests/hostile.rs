@@ -141,3 +141,129 @@ proptest! {
         prop_assert!(text.len() <= 3 * bytes.len() + 3);
     }
 }
+
+/// The patient of [`Build::patient`].
+fn is_reported(log: &Log) -> bool {
+    log.records.first().is_some_and(|r| r.iter().any(|f| f.contains("patient_id 00912033")))
+}
+
+#[test]
+fn what_was_read_before_is_reported_whatever_comes_behind() {
+    for (syntax, uid) in
+        [(Syntax::ImplicitLe, IMPLICIT), (Syntax::ExplicitLe, EXPLICIT), (Syntax::ExplicitBe, BIG)]
+    {
+        let patient = || Build::new(syntax).patient();
+        let mut bomb = patient();
+        for _ in 0..500 {
+            bomb = bomb.head(0x0040_A730, "SQ", UNDEFINED).head(0xFFFE_E000, "", UNDEFINED);
+        }
+        let behind = [
+            ("a length of gigabytes", patient().head(0x0010_4000, "UT", 0xFFFF_FFF0), None),
+            ("a sequence of gigabytes", patient().head(0x0040_0275, "SQ", 0x7FFF_FFF0), None),
+            ("a recursion bomb", bomb, Some(Reason::Limit)),
+            (
+                "an item without a sequence",
+                patient().head(0xFFFE_E000, "", UNDEFINED),
+                Some(Reason::Malformed),
+            ),
+            ("a delimiter without a sequence", patient().head(0xFFFE_E0DD, "", 0), None),
+            ("zeros", patient().raw(&[0; 600]), None),
+            ("ones", patient().raw(&[0xFF; 600]), None),
+        ];
+        for (what, build, reason) in behind {
+            for size in [1, 13, usize::MAX] {
+                let log = read(uid, false, &build.bytes, size);
+                assert!(is_reported(&log), "{what} in {uid}: {:?}", log.records);
+                if let Some(reason) = reason {
+                    assert_eq!(log.given_up, [reason], "{what} in {uid}");
+                }
+                assert!(log.memory < 16 << 10, "{what} in {uid}: {}", log.memory);
+            }
+        }
+    }
+}
+
+#[test]
+fn odd_lengths_and_group_lengths() {
+    for (syntax, uid) in [(Syntax::ImplicitLe, IMPLICIT), (Syntax::ExplicitLe, EXPLICIT)] {
+        let data = Build::new(syntax)
+            .head(0x0008_0000, "UL", 4)
+            .raw(&26u32.to_le_bytes())
+            .head(0x0008_0050, "SH", 5)
+            .raw(b"A1234")
+            .head(0x0010_0000, "UL", 4)
+            .raw(&[9, 9, 9, 9])
+            .head(0x0010_0010, "PN", 7)
+            .raw(b"Doe^Jan")
+            .head(0x0010_0020, "LO", 3)
+            .raw(b"771")
+            .bytes;
+        assert_eq!(
+            read_all(uid, &data).records,
+            [[
+                "(0008,0050) accession_number A1234",
+                "(0010,0010) name Doe^Jan",
+                "(0010,0020) patient_id 771"
+            ]]
+        );
+    }
+}
+
+#[test]
+fn value_representations_that_there_are_none() {
+    // Two capitals are one of the future, with a long length; blanks and marks are writers who did
+    // not know; what reads as no VR at all is an implicit element among explicit ones.
+    for vr in [&b"ZZ\0\0"[..], b"??\0\0", b"  \0\0", b"--\0\0"] {
+        let data = Build::new(Syntax::ExplicitLe)
+            .text(0x0008_0060, "CS", "CT")
+            .raw(&[0x10, 0, 0x10, 0])
+            .raw(vr)
+            .raw(&8u32.to_le_bytes())
+            .raw(b"Doe^Jane")
+            .text(0x0010_0020, "LO", "77-1")
+            .bytes;
+        assert_eq!(read_all(EXPLICIT, &data).records[0].len(), 2, "{vr:?}");
+    }
+    let data = Build::new(Syntax::ExplicitLe)
+        .text(0x0008_0060, "CS", "CT")
+        .raw(&[0x10, 0, 0x10, 0, 8, 0, 0, 0])
+        .raw(b"Doe^Jane")
+        .text(0x0010_0020, "LO", "77-1")
+        .bytes;
+    assert_eq!(read_all(EXPLICIT, &data).records[0].len(), 2);
+    // No length that could be one: what stood before it is all.
+    let data = Build::new(Syntax::ExplicitLe)
+        .patient()
+        .raw(&[0x10, 0, 0x40, 0x10, b'p', b'n', 0xFF, 0x7F, 0xFF, 0xFF])
+        .text(0x0010_2154, "SH", "555 0141")
+        .bytes;
+    let log = read_all(EXPLICIT, &data);
+    assert!(is_reported(&log));
+    assert_eq!(log.given_up, [Reason::Malformed]);
+}
+
+#[test]
+fn any_syntax_declared_as_any_other() {
+    let deflate = |bytes: &[u8]| {
+        let mut deflater =
+            flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut deflater, bytes).expect("memory");
+        deflater.finish().expect("memory")
+    };
+    let of = |syntax| Build::new(syntax).patient().pixels(600).bytes;
+    let written = [
+        of(Syntax::ImplicitLe),
+        of(Syntax::ExplicitLe),
+        of(Syntax::ExplicitBe),
+        deflate(&of(Syntax::ExplicitLe)),
+        deflate(&of(Syntax::ImplicitLe)),
+    ];
+    for (n, data) in written.iter().enumerate() {
+        for declared in ["", IMPLICIT, EXPLICIT, BIG, DEFLATED, "1.2.840.10008.1.2.4.50", "1.2.3"] {
+            for size in [7, usize::MAX] {
+                let log = read(declared, false, data, size);
+                assert!(is_reported(&log), "{n} declared as {declared:?}: {:?}", log.records);
+            }
+        }
+    }
+}

@@ -217,7 +217,7 @@ fn overlays_behind_the_functional_groups() {
             false,
             &[&|b| b.sequence(0x0020_9111, false, &[&|b| b.text(0x0020_9157, "UL", "1234")])],
         )
-        .text(0x6002_4000, "LT", "Patient Name: Anna Beispiel; MRN 00773500")
+        .text(0x6002_4000, "LT", "Patient Name: Anna Beispiel, MRN 00773500")
         .pixels(8);
     assert_eq!(
         fields(data)[2..],

@@ -316,3 +316,47 @@ fn a_second_association_on_the_same_connection() {
     assert_eq!(seen.contents[0].media, format!("dicom {EXPLICIT}"));
     assert_eq!(seen.contents[1].media, format!("dicom {IMPLICIT}"));
 }
+
+#[test]
+fn a_hole_in_the_negotiation() {
+    let rq = request(&[(1, CT, &[IMPLICIT, EXPLICIT])], &[]);
+    let next = message(1, &store_request(), Some(b"image"), 4096);
+    // Wherever it is, the first PDU behind it is read; the answer tells the transfer syntax.
+    for (from, to) in [(3, 60), (80, 90), (100, rq.len() - 1), (rq.len() - 20, rq.len())] {
+        for size in [1, 33, 1460] {
+            let (seen, _) = play(
+                &[
+                    Piece::Client(&rq[..from]),
+                    Piece::Server(&accept(&[(1, 0, EXPLICIT)])),
+                    Piece::ClientGap((to - from) as u64),
+                    Piece::Client(&rq[to..]),
+                    Piece::Client(&next),
+                ],
+                size,
+            );
+            let content = one(&seen);
+            assert_eq!(content.bytes, b"image", "hole {from} to {to}, segments of {size}");
+            assert_eq!(content.media, format!("dicom {EXPLICIT}"));
+            assert!(seen.anomalies.is_empty());
+        }
+    }
+}
+
+#[test]
+fn one_request_per_context_as_some_tools_propose_them() {
+    // 127 contexts of one transfer syntax each for two classes, accepted in part.
+    let contexts: Vec<(u8, &str, &[&str])> = (0..127u8)
+        .map(|n| (2 * n + 1, if n % 2 == 0 { CT } else { STUDY_FIND }, &[EXPLICIT][..]))
+        .collect();
+    let answer: Vec<(u8, u8, &str)> =
+        contexts.iter().map(|(id, ..)| (*id, u8::from(id % 3 == 0) * 4, EXPLICIT)).collect();
+    let client =
+        [request(&contexts, &[]), message(253, &store_request(), Some(b"x"), 4096)].concat();
+    for size in [1, 61, 1460, usize::MAX] {
+        let (seen, _) = play(&[Piece::Server(&accept(&answer)), Piece::Client(&client)], size);
+        let association = seen.facts.association.as_deref().expect("association");
+        assert_eq!(association.contexts, [127, 127 - 42]);
+        assert_eq!(one(&seen).media, format!("dicom {EXPLICIT}"));
+        assert!(seen.anomalies.is_empty(), "{:?}", seen.anomalies);
+    }
+}
