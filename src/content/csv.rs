@@ -349,9 +349,9 @@ mod tests {
     fn languages() {
         for header in [
             "Patientenname;Geburtsdatum;Patientennummer;Geschlecht",
-            "Nom du patient;Date de naissance;N° dossier;Sexe",
-            "Nombre del paciente;Fecha de nacimiento;Nº historia clínica;Sexo",
-            "Nome do paciente;Data de nascimento;Nº do prontuário;Sexo",
+            "Nom du patient;Date de naissance;Numéro de dossier;Sexe",
+            "Nombre del paciente;Fecha de nacimiento;Historia clínica;Sexo",
+            "Nome do paciente;Data de nascimento;Prontuário;Sexo",
             "Nome paziente;Data di nascita;Numero cartella;Sesso",
             "Naam patiënt;Geboortedatum;Patiëntnummer;Geslacht",
             "Patientens namn;Födelsedatum;Journalnummer;Kön",
