@@ -344,6 +344,36 @@ mod tests {
         assert_eq!(records("text/plain", b"name\tdob\tward\nA B\t1970-01-01\t3\n").len(), 1);
     }
 
+    /// Names of columns in many languages.
+    #[test]
+    fn languages() {
+        for header in [
+            "Patientenname;Geburtsdatum;Patientennummer;Geschlecht",
+            "Nom du patient;Date de naissance;Numéro de dossier;Sexe",
+            "Nombre del paciente;Fecha de nacimiento;Historia clínica;Sexo",
+            "Nome do paciente;Data de nascimento;Prontuário;Sexo",
+            "Nome paziente;Data di nascita;Numero cartella;Sesso",
+            "Naam patiënt;Geboortedatum;Patiëntnummer;Geslacht",
+            "Patientens namn;Födelsedatum;Journalnummer;Kön",
+            "Pasientens navn;Fødselsdato;Pasientnummer;Kjønn",
+            "Patientens navn;Fødselsdag;Patientnummer;Køn",
+            "Potilaan nimi;Syntymäaika;Potilasnumero;Sukupuoli",
+            "Imię i nazwisko pacjenta;Data urodzenia;Numer pacjenta;Płeć",
+            "Jméno pacienta;Datum narození;Číslo pacienta;Pohlaví",
+            "Hasta adı soyadı;Doğum tarihi;Hasta no;Cinsiyet",
+            "ФИО пациента;Дата рождения;Номер карты;Пол",
+            "患者姓名;出生日期;病历号;性别",
+            "患者氏名;生年月日;患者番号;性別",
+            "환자명;생년월일;환자번호;성별",
+            "اسم المريض;تاريخ الميلاد;رقم المريض;الجنس",
+            "रोगी का नाम;जन्म तिथि;रोगी संख्या;लिंग",
+        ] {
+            let text = format!("{header}\nJane Roe;1970-01-31;H-77;F\n");
+            let line = "http>csv:~csv [PatientContext] name=Jane Roe birth_date=1970-01-31 patient_id=H-77 sex=F";
+            assert_eq!(records("text/csv", text.as_bytes()), [line], "{header}");
+        }
+    }
+
     #[test]
     fn titles_and_rows_without_a_header() {
         let titled = "Patientenliste Station 3;;;\r\nStand: 01.03.2026;;;\r\n;;;\r\nNr;Name;Geb.;Zimmer\r\n7;Roe, Jane;01.02.1970;12\r\n";

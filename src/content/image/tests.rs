@@ -124,11 +124,9 @@ fn exif_of_either_order() {
 
 #[test]
 fn xmp_and_iptc() {
-    let packet = format!(
-        "<?xpacket begin=''?><x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF><rdf:Description xmlns:d='http://ns.adobe.com/DICOM/' \
+    let packet = "<?xpacket begin=''?><x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF><rdf:Description xmlns:d='http://ns.adobe.com/DICOM/' \
          d:PatientID='H-77' d:PatientDOB='1970-01-31'><d:PatientName>Jane Roe</d:PatientName><dc:creator><rdf:Seq><rdf:li>\
-         Patient: No Body</rdf:li></rdf:Seq></dc:creator></rdf:Description></rdf:RDF></x:xmpmeta>"
-    );
+         Patient: No Body</rdf:li></rdf:Seq></dc:creator></rdf:Description></rdf:RDF></x:xmpmeta>".to_owned();
     let body = [b"http://ns.adobe.com/xap/1.0/\0", packet.as_bytes()].concat();
     let line =
         "http>image:~image [PatientContext] patient_id=H-77 birth_date=1970-01-31 name=Jane Roe";
