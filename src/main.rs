@@ -71,7 +71,10 @@ fn log(verbose: u8) {
 }
 
 fn show_rules(action: RulesAction, dir: Option<&std::path::Path>) -> Result<u8, rules::LoadError> {
-    let rules = rules::RuleSet::load(dir)?;
+    let rules = match action {
+        RulesAction::Check => identify::load_rules(dir)?,
+        RulesAction::List | RulesAction::Test => rules::RuleSet::load(dir)?,
+    };
     Ok(match action {
         RulesAction::List => print(|out| out.write_all(rules::list_table(&rules).as_bytes())),
         RulesAction::Check => {

@@ -211,6 +211,7 @@ fn faulty_settings_are_named_with_the_remedy() {
         (&["--key-file", &short], 1, &[&short, "/dev/urandom"]),
         (&["--key-file", &none], 1, &[&none, "check the path"]),
         (&["--filter", "tcp porty 104"], 1, &["tcp porty 104", "pcap-filter"]),
+        (&["--regions", "us,xx"], 1, &["\"xx\"", "gb"]),
         (&["--config", &config], 2, &["phitap.toml:2", "speed"]),
         (&["--config", &none], 1, &[&none, "check the path"]),
     ];
@@ -383,4 +384,90 @@ fn files_with_findings_are_for_their_owner_only() {
     assert_eq!(run.status, Some(0), "{}", run.err);
     let mode = std::fs::metadata(&output).expect("events").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn values_are_revealed_only_where_somebody_asked_for_them() {
+    let folder = Folder::new();
+    let (sample, file) = (sample(), folder.path("revealed.json"));
+    let revealed = |run: &Run| events(&run.out).iter().any(|e| e["phi"]["run"]["reveal"] == true);
+
+    let run = phitap(["replay", "--reveal", &sample]);
+    assert_eq!(run.status, Some(2), "{}", run.err);
+    let line = only_line(&run, "no format");
+    assert!(line.contains("--output") && line.contains("--format"), "{line}");
+    assert!(run.out.is_empty());
+
+    let run = phitap(["replay", "--reveal", "--format", "json", &sample]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert!(revealed(&run));
+    assert!(only_line(&run, "warning").contains("holds patient data"), "{}", run.err);
+    let run = phitap(["replay", "-q", "--reveal", "--output", &file, "--format", "ecs", &sample]);
+    assert_eq!((run.status, run.err.as_str()), (Some(0), ""));
+
+    // A file that others may read is written, and they are named.
+    folder.mode("revealed.json", 0o644);
+    let run = phitap(["replay", "--reveal", "--output", &file, &sample]);
+    assert!(run.err.contains("mode 644") && run.err.contains("chmod 600"), "{}", run.err);
+
+    // A journal is a socket.
+    let (journal, peer) = std::os::unix::net::UnixStream::pair().expect("sockets");
+    let mut command = Command::new(PHITAP);
+    command.args(["replay", "--reveal", "--format", "json", &sample]);
+    command.stdin(Stdio::null()).stdout(std::os::fd::OwnedFd::from(journal));
+    let run: Run = command.output().expect("the program starts").into();
+    drop(peer);
+    assert_eq!(run.status, Some(2), "{}", run.err);
+    assert!(only_line(&run, "socket").contains("journal"), "{}", run.err);
+
+    let run = phitap(["live", "--reveal", "--format", "json", "-i", "lo"]);
+    assert_eq!(run.status, Some(2), "{}", run.err);
+    assert!(only_line(&run, "live").contains("live capture is no terminal"), "{}", run.err);
+
+    for format in ["cef", "ocsf", "summary"] {
+        let run = phitap(["replay", "--reveal", "--format", format, &sample]);
+        assert!(run.out.to_lowercase().contains("reveal"), "{format}: {}", run.out);
+    }
+}
+
+#[test]
+fn a_systemd_credential_is_the_key_and_every_event_names_it() {
+    let folder = Folder::new();
+    let bytes: Vec<u8> = (0..32).collect();
+    folder.file("credentials/phitap.key", &bytes);
+    folder.mode("credentials/phitap.key", 0o440);
+    let (sample, key) = (sample(), Key::new());
+    let with = |credentials: Option<String>, more: &[&str]| -> Run {
+        let mut command = Command::new(PHITAP);
+        command.args(["replay", "--format", "json", &sample]).args(more).stdin(Stdio::null());
+        command.env_remove("CREDENTIALS_DIRECTORY");
+        if let Some(path) = credentials {
+            command.env("CREDENTIALS_DIRECTORY", path);
+        }
+        command.output().expect("the program starts").into()
+    };
+    let ids = |run: &Run| -> std::collections::BTreeSet<String> {
+        assert_eq!(run.status, Some(0), "{}", run.err);
+        events(&run.out).iter().map(|e| e["phi"]["key_id"].to_string()).collect()
+    };
+    let given = ids(&with(None, &["--key-file", &key.path()]));
+    assert_eq!(given.len(), 1, "{given:?}");
+    assert!(!given.contains("null"));
+    assert_eq!(ids(&with(Some(folder.path("credentials")), &[])), given);
+    // Without the credential, and without either, each run has its own.
+    assert_ne!(ids(&with(Some(folder.path("empty")), &[])), given);
+    assert_ne!(ids(&with(None, &[])), ids(&with(None, &[])));
+    for format in ["cef", "ocsf"] {
+        let run = phitap(["replay", "--format", format, "--key-file", &key.path(), &sample]);
+        let id = given.first().expect("one").trim_matches('"');
+        assert!(run.out.lines().all(|line| line.contains(id)), "{format}: {}", run.out);
+    }
+    // What the command line names wins; a credential open to all is refused.
+    folder.mode("credentials/phitap.key", 0o444);
+    let path = key.path();
+    let own = ["--key-file", path.as_str()];
+    assert_eq!(ids(&with(Some(folder.path("credentials")), &own)), given);
+    let run = with(Some(folder.path("credentials")), &[]);
+    assert_eq!(run.status, Some(1));
+    assert!(only_line(&run, "credential").contains("mode 444"), "{}", run.err);
 }

@@ -1,12 +1,15 @@
 //! Without `--reveal`, nothing that the program writes holds what it found: every output of every
-//! fixture is searched for every identifier and password of its truth, in any usual spelling.
+//! fixture, the log at its most talkative, the pages of a running sensor, what is said of broken input and
+//! of panics are searched for every identifier and password of the truth, in any usual spelling.
+
+#![expect(clippy::disallowed_methods, reason = "another program is waited for")]
 
 mod common;
 
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use common::{Case, cases, hospital, list, on_all, phitap, plan, string};
+use common::{Case, PHITAP, cases, hospital, list, on_all, phitap, plan, string};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 
@@ -89,9 +92,14 @@ impl Secrets {
             self.parts.insert(bytes.iter().map(|b| format!("{b:02x} ")).collect());
             self.parts.insert(escaped(&text, "%20").to_lowercase());
             self.parts.insert(escaped(&text, "+").to_lowercase());
-            if !text.is_ascii() {
-                let units = text.encode_utf16();
-                self.parts.insert(units.map(|u| format!("\\u{u:04x}")).collect());
+            // As JSON may write it.
+            let units = text.encode_utf16();
+            self.parts.insert(units.map(|u| format!("\\u{u:04x}")).collect());
+            // UTF-16 in either byte order, as far as it is also UTF-8.
+            let characters: Vec<String> = text.chars().map(String::from).collect();
+            self.parts.insert(characters.join("\0").to_lowercase());
+            if text.chars().filter(|c| c.is_alphabetic()).count() >= 8 {
+                self.parts.insert(text.chars().rev().collect::<String>().to_lowercase());
             }
             // In base64 a value looks different at each of three offsets, and its ends depend on
             // what is beside it.
@@ -167,7 +175,7 @@ fn outputs(case: &Case, more: &[&str]) -> Vec<(String, String)> {
     for format in phitap::output::FORMATS {
         let folder = tempfile::tempdir().expect("folder");
         let metrics = folder.path().join("metrics.prom").display().to_string();
-        let mut arguments = vec!["replay", "-vv", "--format", format.name];
+        let mut arguments = vec!["replay", "-vvv", "--format", format.name];
         arguments.extend(["--metrics-file", &metrics]);
         arguments.extend(more);
         arguments.push(&capture);
@@ -199,8 +207,8 @@ fn no_output_holds_an_identifier_or_a_password() {
     assert!(leaks.is_empty(), "\n{}", leaks.join("\n"));
 }
 
-#[test]
-fn the_merged_hour_shows_nobody() {
+/// Everything that the merged hour must not show.
+fn secrets_of_the_hour() -> Secrets {
     let mut secrets = Secrets::default();
     let plan = plan();
     for case in cases().iter().filter(|c| plan.contains(&c.name)) {
@@ -209,6 +217,12 @@ fn the_merged_hour_shows_nobody() {
         secrets.exact.append(&mut own.exact);
         secrets.words.append(&mut own.words);
     }
+    secrets
+}
+
+#[test]
+fn the_merged_hour_shows_nobody() {
+    let secrets = secrets_of_the_hour();
     let case = Case { name: "hospital".into(), capture: hospital(), truth: Value::Null };
     let search = secrets.search();
     for (place, output) in outputs(&case, &[]) {
@@ -248,4 +262,197 @@ fn the_search_finds_what_reveal_shows() {
     assert_eq!(found("HARTMAN, J"), ["hartman"]);
     assert_eq!(found("?q=hartman%5Ejason&"), ["hartman", "hartman%5ejason"]);
     assert!(found("Hartmann J. 48617274 %48").is_empty());
+
+    // Each spelling is found on its own.
+    let mut secrets = Secrets::default();
+    secrets.whole("Jörg^Canary 4711");
+    let search = secrets.search();
+    let text = "Jörg^Canary 4711";
+    let hex = |upper: bool| -> String {
+        let byte = |b: u8| if upper { format!("{b:02X}") } else { format!("{b:02x}") };
+        text.bytes().map(byte).collect()
+    };
+    let mut spellings = vec![
+        text.to_owned(),
+        text.to_uppercase(),
+        hex(false),
+        hex(true),
+        text.bytes().map(|b| format!("{b:02x} ")).collect(),
+        escaped(text, "%20"),
+        escaped(text, "+"),
+        text.encode_utf16().map(|u| format!("\\u{u:04X}")).collect(),
+        text.chars().rev().collect(),
+        text.chars().map(|c| format!("{c}\0")).collect(),
+        text.chars().map(|c| format!("\0{c}")).collect(),
+    ];
+    for before in ["", "a", "ab"] {
+        spellings.push(STANDARD_NO_PAD.encode(format!("{before}{text}{before}")));
+    }
+    for spelling in spellings {
+        let found = search.found_in(&format!("x{spelling}y"));
+        assert!(!found.is_empty(), "not found: {spelling:?}");
+    }
+    assert!(search.found_in("Jorg Canary 471").is_empty());
 }
+
+/// What a sensor serves while it runs holds no value, even if its events do.
+#[test]
+fn the_pages_of_a_running_sensor_show_nobody() {
+    use std::io::{BufRead as _, Read as _, Write as _};
+    let secrets = secrets_of_the_hour();
+    let search = secrets.search();
+    let folder = tempfile::tempdir().expect("folder");
+    let revealed = folder.path().join("revealed.json");
+    let mut child = std::process::Command::new(PHITAP)
+        .args(["replay", "--follow", "-vvv", "--metrics", "127.0.0.1:0"])
+        .args(["--format", "json", "--reveal", "--output"])
+        .args([&revealed, &hospital()])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut said = std::io::BufReader::new(child.stderr.take().expect("piped")).lines();
+    let serving = said
+        .find_map(|line| Some(line.ok()?.split_once("http://")?.1.to_owned()))
+        .expect("an address");
+    let address = serving.trim_end_matches('/').to_owned();
+    let rest = std::thread::spawn(move || said.map_while(Result::ok).collect::<Vec<_>>());
+    let get = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(&address).expect("connect");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .expect("request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answer");
+        answer
+    };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    // The capture is over when nothing more comes.
+    let mut before = String::new();
+    loop {
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        let now = get("/metrics");
+        let count = now.lines().find(|l| l.starts_with("phitap_patients_distinct ")).unwrap_or("");
+        if count == before && !count.is_empty() && count != "phitap_patients_distinct 0" {
+            break;
+        }
+        count.clone_into(&mut before);
+        assert!(std::time::Instant::now() < until, "nothing is found");
+    }
+    for path in ["/", "/metrics", "/healthz", "/api/v1/exposures", "/nothing?name=x"] {
+        let answer = get(path);
+        assert!(answer.starts_with("HTTP/1.1 "), "{path}: {answer}");
+        let found = search.found_in(&answer);
+        assert!(found.is_empty(), "{path}: {found:?}");
+    }
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).expect("signal");
+    assert!(child.wait().expect("status").success());
+    let said = rest.join().expect("standard error").join("\n");
+    let found = search.found_in(&said);
+    assert!(found.is_empty(), "standard error: {found:?}");
+    // There was something to be shown.
+    let events = std::fs::read_to_string(&revealed).expect("events");
+    assert!(search.found_in(&events).len() > 200);
+}
+
+/// Input that is broken anywhere is complained of without being quoted.
+#[test]
+fn what_is_said_of_broken_input_shows_nobody() {
+    let all = cases();
+    let some: Vec<&Case> = all.iter().step_by(4).collect();
+    let leaks = on_all(&some, |case| {
+        let secrets = Secrets::of(&case.truth);
+        let search = secrets.search();
+        let whole = std::fs::read(&case.capture).expect("capture");
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("broken.pcap");
+        let mut leaks = Vec::new();
+        for seed in 1..4usize {
+            let mut bytes = whole.clone();
+            // Beyond the head of the file; a byte in every few hundred, so that most still reads.
+            let mut at = 24 + seed * 97;
+            while let Some(byte) = bytes.get_mut(at) {
+                *byte = byte.wrapping_add(seed as u8 * 31);
+                at += 211 + (at * seed) % 389;
+            }
+            bytes.truncate(whole.len() - whole.len() / (5 + seed));
+            std::fs::write(&path, &bytes).expect("capture");
+            let run = phitap(["replay".as_ref(), "-vvv".as_ref(), path.as_os_str()]);
+            assert!(matches!(run.status, Some(0 | 1 | 3)), "{}: {:?}", case.name, run.status);
+            for (place, text) in [("standard output", &run.out), ("standard error", &run.err)] {
+                let found = search.found_in(text);
+                if !found.is_empty() {
+                    leaks.push(format!("{} {seed}, {place}: {found:?}", case.name));
+                }
+            }
+        }
+        leaks
+    })
+    .concat();
+    assert!(leaks.is_empty(), "\n{}", leaks.join("\n"));
+}
+
+const CANARY: &str = "Canary^Penelope 19340120";
+
+/// Run by the test below, in a process of its own.
+#[test]
+#[ignore = "it panics on purpose, for the test below"]
+fn a_panic_with_a_value_in_it() {
+    phitap::guard::install();
+    let quoting = || {
+        let broken: Result<(), String> = std::hint::black_box(Err(CANARY.to_owned()));
+        assert!(broken.is_ok(), "{broken:?}");
+    };
+    assert!(std::panic::catch_unwind(quoting).is_err());
+    assert!(
+        std::thread::Builder::new()
+            .name(CANARY.into())
+            .spawn(quoting)
+            .expect("thread")
+            .join()
+            .is_err()
+    );
+    let limits = std::fs::read_to_string("/proc/self/limits").expect("limits");
+    let core = limits.lines().find(|l| l.starts_with("Max core file size")).expect("line");
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+    let filter = std::fs::read_to_string("/proc/self/coredump_filter").expect("filter");
+    assert_eq!(u32::from_str_radix(filter.trim(), 16), Ok(0));
+}
+
+#[test]
+fn panics_say_where_and_not_what() {
+    let own = std::env::current_exe().expect("this program");
+    let run = std::process::Command::new(own)
+        .args(["--exact", "a_panic_with_a_value_in_it", "--ignored", "--nocapture"])
+        .env("RUST_BACKTRACE", "full")
+        .output()
+        .expect("it starts");
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{said}");
+    assert_eq!(said.matches("phitap: internal error at ").count(), 2, "{said}");
+    let mut secrets = Secrets::default();
+    secrets.whole(CANARY);
+    secrets.add("name", &Value::from(CANARY));
+    assert!(secrets.search().found_in(&said).is_empty(), "{said}");
+}
+
+/// Does not compile for a type that has the trait: then there are two ways to read `_`.
+macro_rules! lacks {
+    ($type:ty: $($trait:path),*) => {$(
+        const _: () = {
+            struct Has;
+            trait Ambiguous<A> {
+                const OK: () = ();
+            }
+            impl<T: ?Sized> Ambiguous<()> for T {}
+            impl<T: ?Sized + $trait> Ambiguous<Has> for T {}
+            let () = <$type as Ambiguous<_>>::OK;
+        };
+    )*};
+}
+
+lacks!(phitap::phi::Phi<'static>: std::fmt::Debug, std::fmt::Display, serde::Serialize, AsRef<str>);
+lacks!(phitap::phi::PhiBuf: std::fmt::Debug, std::fmt::Display, serde::Serialize, AsRef<str>);
+lacks!(phitap::identify::Shown: std::fmt::Debug, std::fmt::Display, serde::Serialize, AsRef<str>);
+lacks!(phitap::identify::Key: std::fmt::Debug, std::fmt::Display, serde::Serialize, AsRef<[u8]>);
+lacks!(phitap::content::Field<'static>: std::fmt::Debug, std::fmt::Display, serde::Serialize);

@@ -1,5 +1,8 @@
 //! `phitap rules`, suppressions, and rules that change while a run goes on, as their users meet them.
 
+#![expect(clippy::disallowed_methods, reason = "another program is waited for")]
+#![expect(clippy::print_stdout, reason = "what was measured is worth knowing")]
+
 mod common;
 
 use common::{Key, PHITAP, ROOT, Run, events, is, phitap, string};
@@ -78,13 +81,17 @@ fn rules_are_listed_checked_and_tested() {
     for action in ["list", "check", "test"] {
         let run = phitap(["rules", action, "--rules", &own.path()]);
         assert_eq!(run.status, Some(0), "{action}: {}{}", run.out, run.err);
-        assert_eq!(run.out.contains("text-email "), false, "{action}: {}", run.out);
+        assert!(!run.out.contains("text-email "), "{action}: {}", run.out);
         assert!(action == "test" || run.out.contains("suppression"), "{}", run.out);
     }
     own.write(&SUPPRESSION.replace("no_match = [\"rule=structured", "no_match = [\"rule=hl7"));
     let run = phitap(["rules", "test", "--rules", &own.path()]);
     assert_eq!(run.status, Some(1));
     assert!(run.out.contains("site.toml:2: known-feed takes \"rule=hl7-patient\""), "{}", run.out);
+    for run in [phitap(["rules", "check", "--rules", &own.path()]), replay(&own, &[])] {
+        assert_eq!(run.status, Some(1));
+        assert!(run.err.contains("site.toml:2: no_match of \"known-feed\""), "{}", run.err);
+    }
     own.write(&SUPPRESSION.replace("2099-12-31", "2020-12-31"));
     let run = phitap(["rules", "check", "--rules", &own.path()]);
     assert_eq!(run.status, Some(0));

@@ -7,10 +7,13 @@
 //!    plan) counts only if nothing contradicts.
 //! 2. Name and birth date are equal, and no id of the same kind and issuer differs. Where one has
 //!    the name in parts, or only a part of it (a search), the other must have all of these.
-//! 3. The name is equal, and no birth date and no id of the same kind differs, whoever issued it.
-//!    A single word is no name: then all that the record has must be known.
+//! 3. The name is equal, and one of the two has nothing else that tells people apart: within a
+//!    conversation a bare name continues the patient who bears it (a search and its answer, a
+//!    mention). A single word is no name: then all that the record has must be known.
 //! 4. The record has neither name nor such an id, and another number (accession, visit, account,
 //!    e-mail...) is equal, and the birth date does not differ.
+//!
+//! Across flows a bare name joins nothing ([`super::People`]).
 //!
 //! Patients once told apart stay apart, even if a later record shows that they are one: their
 //! events are out.
@@ -307,8 +310,7 @@ impl Patients {
             };
             let equal = pairs().find_map(|(name, birth)| {
                 self.candidate(Clue::Person(name.token, birth), |ours| {
-                    (name.is_whole() || ours.covers_names(theirs))
-                        && !ours.strong_differs(theirs, false)
+                    (name.is_whole() || ours.covers_names(theirs)) && !ours.strong_differs(theirs)
                 })
             });
             let in_parts = || {
@@ -317,7 +319,7 @@ impl Patients {
                         self.candidate(Clue::Person(*word, birth), |ours| {
                             !ours.has_whole_name()
                                 && theirs.covers_names(ours)
-                                && !ours.strong_differs(theirs, false)
+                                && !ours.strong_differs(theirs)
                         })
                     })
                 })
@@ -327,9 +329,8 @@ impl Patients {
         let by_name = || {
             theirs.names.iter().find_map(|name| {
                 self.candidate(Clue::Value(name.token), |ours| {
-                    (name.is_whole() || ours.covers_names(theirs))
-                        && !ours.strong_differs(theirs, true)
-                        && !ours.births_differ(theirs)
+                    (theirs.is_name_only() || ours.is_name_only())
+                        && (name.is_whole() || ours.covers_names(theirs))
                 })
             })
         };

@@ -67,7 +67,7 @@ impl People {
                 let is = |p: &Person| match clue {
                     Clue::Own(_) => true,
                     Clue::Id(token) => by_id(&p.identity, theirs, token),
-                    Clue::Person(..) => !p.identity.strong_differs(theirs, false),
+                    Clue::Person(..) => !p.identity.strong_differs(theirs),
                 };
                 if !found.contains(&root) && self.known.get(root as usize).is_some_and(is) {
                     found.push(root);
@@ -82,7 +82,7 @@ impl People {
         for &other in found.iter().skip(1) {
             let pair = (self.known.get(index as usize), self.known.get(other as usize));
             let (Some(first), Some(second)) = pair else { continue };
-            if first.identity.strong_differs(&second.identity, false) {
+            if first.identity.strong_differs(&second.identity) {
                 continue;
             }
             let Some(second) = self.known.get_mut(other as usize) else { continue };

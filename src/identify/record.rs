@@ -123,6 +123,10 @@ impl Identity {
     pub fn is_empty(&self) -> bool {
         self.strong.is_empty() && self.names.is_empty() && self.births.is_empty()
     }
+    /// Nothing but names in it tells people apart.
+    pub fn is_name_only(&self) -> bool {
+        self.strong.is_empty() && self.births.is_empty()
+    }
     /// Both have names and none is the same. A part of a name differs from another part, but
     /// says nothing against a whole one.
     pub fn names_differ(&self, other: &Self) -> bool {
@@ -151,11 +155,10 @@ impl Identity {
     pub fn shares_strong(&self, other: &Self) -> bool {
         self.pairs(other).any(|(a, b)| !a.is_shared() && a.equals(b))
     }
-    /// Ids of one kind are in both and none is equal. An id of another issuer differs only if
-    /// `whatever_issuer`: a person has one number with each.
-    pub fn strong_differs(&self, other: &Self, whatever_issuer: bool) -> bool {
+    /// Ids of one kind and issuer are in both and none is equal: a person has one number with each.
+    pub fn strong_differs(&self, other: &Self) -> bool {
         let comparable = |a: &Strong, b: &Strong| {
-            a.kind == b.kind && (whatever_issuer || a.kind == Kind::Ssn || a.issuer == b.issuer)
+            a.kind == b.kind && (a.kind == Kind::Ssn || a.issuer == b.issuer)
         };
         self.pairs(other).any(|(a, b)| comparable(a, b) && a.token != b.token)
             && !self.shares_strong(other)
@@ -181,7 +184,7 @@ impl Identity {
         if self.shares_strong(other) {
             return self.names_differ(other) && self.births_differ(other);
         }
-        self.strong_differs(other, false) || self.names_differ(other) || self.births_differ(other)
+        self.strong_differs(other) || self.names_differ(other) || self.births_differ(other)
     }
     fn pairs<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a Strong, &'a Strong)> {
         self.strong.iter().flat_map(|a| other.strong.iter().map(move |b| (a, b)))
@@ -349,9 +352,10 @@ impl Record {
         }
     }
 
-    /// Different kinds of the identifiers that `count`, each once.
+    /// Different kinds of the identifiers that `count` and prove something, each once.
     pub fn kinds_of(&self, count: impl Fn(&Held) -> bool) -> SmallVec<[Kind; 16]> {
-        let counted = self.held.iter().filter(|held| count(held));
+        let proves = |held: &Held| self.structured || !held.evidence.is_weak();
+        let counted = self.held.iter().filter(|held| proves(held) && count(held));
         let mut kinds: SmallVec<[Kind; 16]> = counted.map(|h| h.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();

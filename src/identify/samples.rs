@@ -3,9 +3,12 @@
 use super::plausible;
 use super::plausible::actual_kind;
 use crate::content::hl7v2;
-use crate::rules::{Answer, Deidentified, Kind, RecordEvidence, RuleInfo, RuleSet};
+use crate::rules::{
+    Answer, Deidentified, Kind, LoadError, RecordEvidence, RuleInfo, RuleSet, SHIPPED,
+};
 use crate::time::Timestamp;
 use std::fmt::Write;
+use std::path::Path;
 
 /// When samples are seen (2026-01-01): rules are tested without a clock.
 const SAMPLE_TIME: Timestamp = Timestamp(1_767_225_600 * 1_000_000_000);
@@ -23,6 +26,26 @@ pub struct SampleFailure {
     pub expected: bool,
 }
 
+/// The shipped rules, extended and overridden by those of `dir`, whose own samples must hold. (Those of
+/// the shipped ones are tested before they ship; `phitap rules test` runs all.)
+///
+/// # Errors
+/// As [`RuleSet::load`], and the first sample that does not hold, with the line of its rule.
+pub fn load_rules(dir: Option<&Path>) -> Result<RuleSet, LoadError> {
+    let rules = RuleSet::load(dir)?;
+    let own = |rule: &RuleInfo| SHIPPED.iter().all(|(name, _)| *name != rule.source.0);
+    match failures(&rules, own).into_iter().next() {
+        None => Ok(rules),
+        Some(failure) => {
+            let (file, line) = failure.source;
+            let (key, wrong) =
+                if failure.expected { ("match", "is not taken") } else { ("no_match", "is taken") };
+            let reason = format!("{key} of {:?}: {:?} {wrong}", failure.rule, failure.sample);
+            Err(LoadError::Faulty { file, line, reason })
+        }
+    }
+}
+
 /// Every sample that fails.
 ///
 /// What a sample is depends on the section: a value (`dicom`, `fhir`, `placeholder`), a field as it
@@ -33,8 +56,12 @@ pub struct SampleFailure {
 /// `client=10.1.2.3 service=10.1.2.9:104 rule=hl7-patient`), or a record (`alert`): `dicom structured: name, birth_date`, with any of
 /// `structured`, `context`, `query`, `deidentified` and `burned_in` behind the format.
 pub fn test_samples(rules: &RuleSet) -> Vec<SampleFailure> {
+    failures(rules, |_| true)
+}
+
+fn failures(rules: &RuleSet, of: impl Fn(&RuleInfo) -> bool) -> Vec<SampleFailure> {
     let mut failures = Vec::new();
-    for rule in &rules.entries {
+    for rule in rules.entries.iter().filter(|rule| of(rule)) {
         let samples = rule.matches.iter().map(|s| (s, true));
         for (sample, expected) in samples.chain(rule.no_matches.iter().map(|s| (s, false))) {
             if takes(rules, rule, sample) != Some(expected) {

@@ -8,6 +8,7 @@ use crate::rules::{Kind, RuleSet};
 use crate::time::Timestamp;
 use std::sync::LazyLock;
 
+mod evidence;
 mod hostile;
 mod left_behind;
 mod model;
@@ -141,6 +142,18 @@ fn whose_record_is_it() {
             "other id of another issuer, same name and birth date",
             &[(PatientId, "17", "X"), (Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
             &[(PatientId, "18", "Y"), (Name, "ASH^EVE^M", ""), (BirthDate, "1959-01-02", "")],
+            true,
+        ),
+        (
+            "same name, an id here and a birth date there",
+            &[(PatientId, "17", ""), (Name, "Ash^Eve", "")],
+            &[(Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
+            false,
+        ),
+        (
+            "same name and nothing else",
+            &[(PatientId, "17", ""), (Name, "Ash^Eve", "")],
+            &[(Name, "Ash^Eve", "")],
             true,
         ),
         (

@@ -7,6 +7,7 @@
 use super::host::Shared;
 use super::run::{complain, say, stopwatch, wall_clock};
 use crate::config::Config;
+use crate::identify::load_rules;
 use crate::output::metrics::Metrics;
 use crate::rules::RuleSet;
 use std::io;
@@ -101,7 +102,7 @@ impl Watch {
     fn reload(&self) {
         let started = stopwatch();
         // Whatever a file does to the loader, the rules in force stay.
-        let load = || RuleSet::load(self.config.rules.as_deref())?.in_regions(&self.config.regions);
+        let load = || load_rules(self.config.rules.as_deref())?.in_regions(&self.config.regions);
         let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load));
         match loaded {
             Ok(Ok(rules)) => {

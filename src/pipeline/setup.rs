@@ -6,10 +6,9 @@ use super::run::RunError;
 use super::worker::Worker;
 use crate::config::{Config, Source};
 use crate::exposure::{self, Exposures};
-use crate::identify::Key;
+use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
 use crate::output::{self, Board, Context, Output, Sink};
-use crate::rules::RuleSet;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,7 +39,7 @@ pub struct Parts {
 impl Parts {
     /// Loads rules and key.
     pub fn new(config: &Config) -> Result<Self, RunError> {
-        let rules = RuleSet::load(config.rules.as_deref())?.in_regions(&config.regions)?;
+        let rules = load_rules(config.rules.as_deref())?.in_regions(&config.regions)?;
         tracing::info!(rules = rules.entries.len(), "loaded");
         let key = match &config.key_file {
             Some(path) => Key::from_file(path)?,

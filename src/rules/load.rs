@@ -1,5 +1,6 @@
 //! Reading rule files.
 
+pub use super::error::LoadError;
 use super::{
     Kind, RuleSet, astm, dicom, edifact, fhir, flat, health, hl7v2, identifiers, keys, placeholder,
     policy, services, suppression, text, x12, xml,
@@ -21,6 +22,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("ncpdp.toml", include_str!("../../rules/ncpdp.toml")),
     ("xml.toml", include_str!("../../rules/xml.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
+    ("hl7v3.toml", include_str!("../../rules/hl7v3.toml")),
     ("health.toml", include_str!("../../rules/health.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
@@ -29,53 +31,6 @@ pub const SHIPPED: &[(&str, &str)] = &[
 
 /// Largest rule file read, bytes.
 const MAX_FILE: u64 = 4 << 20;
-
-/// Why a rule file was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// It could not be read.
-    #[error("{path}: {source}; check the path, and that you may read it", path = .path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// It is not what a rule file must be.
-    #[error("{file}:{line}: {reason}")]
-    Faulty {
-        /// The file.
-        file: String,
-        /// Line, from 1.
-        line: usize,
-        /// What is wrong and what would be right.
-        reason: String,
-    },
-    /// There are no rules for a country that was asked for.
-    #[error("--regions: there are no identifiers of {region:?}; there are {known}")]
-    Region {
-        /// The country.
-        region: String,
-        /// Those that there are.
-        known: String,
-    },
-}
-
-impl LoadError {
-    /// The same with the line of the key that the reason begins with, where the entry has it.
-    fn at_key(self, texts: &[(String, String)]) -> Self {
-        let Self::Faulty { file, line, reason } = self else { return self };
-        let word = reason.split(|c: char| c != '_' && !c.is_alphanumeric()).next().unwrap_or("");
-        let is_key = |text: &str| {
-            let key = text.split('=').next().unwrap_or("").trim();
-            text.contains('=') && (key == word || key.strip_suffix('s') == Some(word))
-        };
-        let text = texts.iter().find(|(name, _)| *name == file).map_or("", |(_, text)| text);
-        let own = text.lines().skip(line).take_while(|text| !text.trim_start().starts_with('['));
-        let below = own.enumerate().find(|(_, text)| is_key(text)).map_or(0, |(n, _)| n + 1);
-        Self::Faulty { file, line: line + below, reason }
-    }
-}
 
 /// What every entry has, for lists and sample tests.
 #[derive(Clone, Debug)]
@@ -477,6 +432,28 @@ impl Sources {
             self.name_affix.remove(id);
             self.alert.remove(id);
             self.suppression.remove(id);
+            self.dicom_health.remove(id);
+            self.dicom_private.remove(id);
+            self.dicom_concept.remove(id);
+            self.hl7_text.remove(id);
+            self.hl7_site.remove(id);
+            self.text_person.remove(id);
+            self.xdt.remove(id);
+            self.xdt_about.remove(id);
+            self.xdt_object.remove(id);
+            self.edifact.remove(id);
+            self.edifact_party.remove(id);
+            self.edifact_about.remove(id);
+            self.ncpdp.remove(id);
+            self.ncpdp_about.remove(id);
+            self.xml.remove(id);
+            self.xml_record.remove(id);
+            self.xml_about.remove(id);
+            self.health.remove(id);
+            self.phantom.remove(id);
+            self.test_patient.remove(id);
+            self.service.remove(id);
+            self.secret.remove(id);
         }
         Ok(disabled.into_keys().collect())
     }

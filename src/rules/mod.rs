@@ -10,6 +10,7 @@
 mod astm;
 mod dicom;
 mod edifact;
+mod error;
 mod fhir;
 mod flat;
 mod health;

@@ -161,6 +161,20 @@ fn rules_are_switched_off_by_id() {
     assert_eq!(rules.entries.len() + 1, shipped.entries.len());
     let text = check_text(&rules, crate::time::Timestamp(0));
     assert!(text.contains("1 disabled: dicom-patient-name"), "{text}");
+    // In any section.
+    let mut sections: Vec<(&str, &str)> = Vec::new();
+    for rule in &shipped.entries {
+        if !sections.iter().any(|(section, _)| *section == rule.section) {
+            sections.push((rule.section, &rule.id));
+        }
+    }
+    assert!(sections.len() > 12);
+    let ids: Vec<String> = sections.iter().map(|(_, id)| format!("{id:?}")).collect();
+    let off = format!("disable = [{}]\n", ids.join(", "));
+    let rules = load(&[("1.toml", &off)]).expect("good");
+    for (section, id) in sections {
+        assert!(rules.entries.iter().all(|r| r.id != id), "{section}");
+    }
     refused("# x\ndisable = [\n  \"dicom-patient-nmae\",\n]\n", 3, &["dicom-patient-nmae"]);
     refused("disable = 7\n", 1, &["sequence"]);
 }

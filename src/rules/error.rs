@@ -1,0 +1,50 @@
+//! Why rules were refused, with file, line and reason.
+
+use std::path::PathBuf;
+
+/// Why a rule file was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It could not be read.
+    #[error("{path}: {source}; check the path, and that you may read it", path = .path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not what a rule file must be.
+    #[error("{file}:{line}: {reason}")]
+    Faulty {
+        /// The file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// There are no rules for a country that was asked for.
+    #[error("--regions: there are no identifiers of {region:?}; there are {known}")]
+    Region {
+        /// The country.
+        region: String,
+        /// Those that there are.
+        known: String,
+    },
+}
+
+impl LoadError {
+    /// The same with the line of the key that the reason begins with, where the entry has it.
+    pub(in crate::rules) fn at_key(self, texts: &[(String, String)]) -> Self {
+        let Self::Faulty { file, line, reason } = self else { return self };
+        let word = reason.split(|c: char| c != '_' && !c.is_alphanumeric()).next().unwrap_or("");
+        let is_key = |text: &str| {
+            let key = text.split('=').next().unwrap_or("").trim();
+            text.contains('=') && (key == word || key.strip_suffix('s') == Some(word))
+        };
+        let text = texts.iter().find(|(name, _)| *name == file).map_or("", |(_, text)| text);
+        let own = text.lines().skip(line).take_while(|text| !text.trim_start().starts_with('['));
+        let below = own.enumerate().find(|(_, text)| is_key(text)).map_or(0, |(n, _)| n + 1);
+        Self::Faulty { file, line: line + below, reason }
+    }
+}
