@@ -4,7 +4,7 @@
 use super::{Direction, Media, Scope, media};
 use crate::protocol::Authentication;
 use crate::rules::{Answer, Secret, ServiceRules};
-use memchr::memchr;
+use memchr::{memchr, memchr2, memmem};
 
 /// Bytes of a content that are looked at.
 const MAX_HEAD: usize = 1 << 10;
@@ -19,7 +19,13 @@ pub(super) fn look(media: &Media<'_>, head: &[u8], scope: &mut Scope<'_>) {
     if !outermost || !may_tell(media::essence(media)) {
         return;
     }
-    let head = head.get(..MAX_HEAD).unwrap_or(head);
+    let mut head = head.get(..MAX_HEAD).unwrap_or(head);
+    if media::essence(media).starts_with("multipart/") {
+        // What the parts hold is theirs; what they are is said by the head of the first.
+        head = head.trim_ascii_start();
+        let end = memmem::find(head, b"\r\n\r\n").unwrap_or(head.len());
+        head = head.get(..end).unwrap_or(head);
+    }
     let rules = &scope.rules.services;
     match scope.direction {
         Direction::ClientToServer => {
@@ -73,14 +79,23 @@ fn sends_secret(mut json: &[u8], rules: &ServiceRules) -> bool {
         }
         // Behind a text: its quotes are no names'.
         json = match value.strip_prefix(b"\"") {
-            Some(text) => {
-                let end = memchr(b'"', text).map_or(text.len(), |end| end + 1);
-                text.get(end..).unwrap_or_default()
-            }
+            Some(text) => behind_text(text),
             None => value,
         };
     }
     false
+}
+
+/// What follows a text whose first quote was read.
+fn behind_text(mut text: &[u8]) -> &[u8] {
+    while let Some(at) = memchr2(b'"', b'\\', text) {
+        let escape = text.get(at) == Some(&b'\\');
+        text = text.get(at + 1 + usize::from(escape)..).unwrap_or_default();
+        if !escape {
+            return text;
+        }
+    }
+    &[]
 }
 
 #[cfg(test)]

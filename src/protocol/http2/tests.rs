@@ -389,7 +389,7 @@ fn a_download_broken_off_is_resumed() {
     let chunks = |stream, text: &str| -> Vec<u8> {
         text.as_bytes()
             .chunks(16_000)
-            .flat_map(|c| data(stream, std::str::from_utf8(c).unwrap()))
+            .flat_map(|c| data(stream, std::str::from_utf8(c).expect("ASCII")))
             .collect()
     };
     let range = "bytes 79000-79999/80000";
