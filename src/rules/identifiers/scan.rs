@@ -116,29 +116,33 @@ impl IdentifierRules {
         found: &mut dyn FnMut(Hit<'r, 't>),
     ) -> usize {
         let bytes = text.as_bytes();
-        let mut at = from;
+        // Where the next window starts, and behind what has been looked at.
+        let (mut at, mut seen) = (from, from);
         while at < to {
-            let Classes { digits, joined } = Classes::of(bytes, at);
-            if joined == 0 {
-                at += WINDOW;
-                continue;
+            let Classes { digits, parts, joined } = Classes::of(bytes, at);
+            let mut left = joined;
+            let mut next = at + WINDOW;
+            while left != 0 {
+                let start = left.trailing_zeros() as usize;
+                let len = (left >> start).trailing_ones() as usize;
+                let open = start + len >= WINDOW;
+                if open && start > 0 {
+                    // It may go on: looked at from its start.
+                    next = at + start;
+                    break;
+                }
+                let mask = (u64::MAX >> (64 - len.clamp(1, 64))) << start;
+                left &= !mask;
+                // One group of a length that nothing has.
+                let odd = parts & mask == mask && enabled.get(len).is_none_or(Vec::is_empty);
+                if open || !odd && (digits & mask).count_ones() as usize >= MIN_DIGITS {
+                    let first = (at + start).max(seen);
+                    seen = self.walk(enabled, text, first, at + start + len, found).max(seen);
+                }
             }
-            let start = joined.trailing_zeros() as usize;
-            let len = (joined >> start).trailing_ones() as usize;
-            if start + len >= WINDOW && start > 0 {
-                // It may go on: looked at from its start.
-                at += start;
-                continue;
-            }
-            let within = (digits >> start) & (u64::MAX >> (64 - len.clamp(1, 64)));
-            let (first, end) = (at + start, at + start + len);
-            let open = start + len >= WINDOW;
-            at = end + usize::from(!open);
-            if open || within.count_ones() as usize >= MIN_DIGITS {
-                at = self.walk(enabled, text, first, end, found).max(at);
-            }
+            at = next;
         }
-        at
+        at.max(seen)
     }
 
     /// Looks at the groups that start in a stretch of text; how far it has looked.
@@ -294,6 +298,8 @@ impl Number {
 /// What the bytes of a window are, a bit each.
 struct Classes {
     digits: u64,
+    /// Letters and digits.
+    parts: u64,
     /// Letters, digits, and what may stand between them in a number: one separator beside a digit.
     joined: u64,
 }
@@ -326,7 +332,7 @@ impl Classes {
         let parts = digits | letters;
         let beside = (digits << 1) | (digits >> 1);
         let joined = parts | (separators & (parts << 1) & (parts >> 1) & beside);
-        Self { digits, joined: joined & (u64::MAX >> 1) }
+        Self { digits, parts, joined: joined & (u64::MAX >> 1) }
     }
 }
 
