@@ -211,6 +211,7 @@ fn faulty_settings_are_named_with_the_remedy() {
         (&["--key-file", &short], 1, &[&short, "/dev/urandom"]),
         (&["--key-file", &none], 1, &[&none, "check the path"]),
         (&["--filter", "tcp porty 104"], 1, &["tcp porty 104", "pcap-filter"]),
+        (&["--regions", "us,xx"], 1, &["\"xx\"", "gb"]),
         (&["--config", &config], 2, &["phitap.toml:2", "speed"]),
         (&["--config", &none], 1, &[&none, "check the path"]),
     ];

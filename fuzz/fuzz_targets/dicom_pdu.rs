@@ -6,26 +6,14 @@
 mod shared;
 
 use libfuzzer_sys::fuzz_target;
-use shared::{Flow, association, pdu};
+use shared::{Flow, association, pdu, records};
 
 fuzz_target!(|data: &[u8]| {
-    let Some((first, mut rest)) = data.split_first() else { return };
+    let Some((first, rest)) = data.split_first() else { return };
     let mut flow = Flow::default();
     if first & 1 == 0 {
         association(&mut flow);
     }
-    while let [how, high, low, tail @ ..] = rest {
-        let len = usize::from(u16::from_be_bytes([*high, *low]));
-        let (bytes, after) = tail.split_at(len.min(tail.len()));
-        let server = how & 1 == 1;
-        if how & 2 != 0 {
-            flow.lose(server, u32::from(*how) * 7);
-        }
-        match how & 4 {
-            0 => flow.say(server, bytes),
-            _ => flow.say(server, &pdu(4, bytes)),
-        }
-        rest = after;
-    }
+    records(&mut flow, rest, |_, bytes| pdu(4, bytes));
     flow.run();
 });

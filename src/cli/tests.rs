@@ -32,6 +32,7 @@ fn defaults() {
     assert_eq!((c.format, c.limits.memory), ("summary", 2 << 30));
     assert_eq!(c.home, HomeNets::default());
     assert_eq!(c.checksums, Checksums::Accept);
+    assert_eq!(c.regions, ["us"]);
     assert!(c.progress && !c.reveal && !c.quiet && c.verbose == 0);
     assert!(c.output.is_none() && c.metrics.is_none() && c.fail_on.is_none() && c.sensor.is_none());
 }
@@ -54,6 +55,10 @@ fn every_option_is_read() {
         "k",
         "--rules",
         "r",
+        "--regions",
+        "us,GB",
+        "--regions",
+        "de",
         "--filter",
         "tcp",
         "--checksums",
@@ -84,6 +89,7 @@ fn every_option_is_read() {
     assert!(!c.home.contains("10.0.0.1".parse().expect("address")));
     assert!(c.reveal && !c.progress);
     assert_eq!(c.filter.as_deref(), Some("tcp"));
+    assert_eq!(c.regions, ["us", "gb", "de"]);
     assert_eq!(c.checksums, Checksums::Strict);
 }
 
@@ -95,6 +101,7 @@ fn wrong_usage_is_refused_with_the_remedy() {
         (&["phitap", "replay", "--memory", "2 apples", "x"], "512MiB"),
         (&["phitap", "replay", "--memory", "1MiB", "x"], "at least 16MiB"),
         (&["phitap", "replay", "--home-net", "10.1.2.3/8", "x"], "10.0.0.0/8"),
+        (&["phitap", "replay", "--regions", "usa", "x"], "us,gb,de"),
         (&["phitap", "replay", "--workers", "0", "x"], "workers"),
         (&["phitap", "replay", "--workers", "1000", "x"], "at most 256"),
         (&["phitap", "replay", "--fail-on", "bad", "x"], "low, medium, high, critical"),
@@ -146,8 +153,8 @@ fn an_input_is_never_overwritten() {
 fn the_file_gives_what_the_command_line_does_not() {
     let f = file(
         "format = \"ecs\"\nmemory = \"1GiB\"\nhome-net = [\"198.51.100.0/24\"]\nworkers = 4\n\
-         reveal = true\nfail-on = \"low\"\nmetrics = 9187\nquiet = true\ninterface = [\"eth7\"]\n\
-         output = \"events.json\"\n",
+         reveal = true\nfail-on = \"low\"\nregions = [\"all\"]\nmetrics = 9187\nquiet = true\n\
+         interface = [\"eth7\"]\noutput = \"events.json\"\n",
     );
     let path = f.path().to_str().expect("path");
     let c = run(&["phitap", "live", "--config", path, "--workers", "2"]).expect("good");
@@ -156,6 +163,7 @@ fn the_file_gives_what_the_command_line_does_not() {
     assert_eq!(c.workers.map(|n| n.get()), Some(2));
     assert!(c.reveal && c.quiet && !c.progress);
     assert_eq!(c.fail_on, Some(Severity::Low));
+    assert_eq!(c.regions, ["all"]);
     assert_eq!(c.metrics.map(|a| a.port()), Some(9187));
     let c = run(&["phitap", "live", "-v", "-i", "eth1", "--config", path]).expect("good");
     assert_eq!(c.source, Source::Interfaces(vec!["eth1".into()]));

@@ -1,7 +1,9 @@
 //! Tables of text: CSV (RFC 4180), TSV, and their kin with semicolons and bars. The first line names
 //! the columns; each other line is one record.
 
+use super::labels::Labels;
 use super::loose::{Loose, Marks, Meaning};
+use super::shape::Node;
 use super::{Document, Format, Media, Reason, Scope, Want, media};
 use crate::rules::RuleSet;
 
@@ -10,6 +12,12 @@ const MAX_ROW: usize = 64 << 10;
 
 /// Columns looked at.
 const MAX_COLUMNS: usize = 256;
+
+/// Lines before the header of a table.
+const MAX_PREAMBLE: u32 = 20;
+
+/// Longest title of a table, bytes.
+const MAX_TITLE: usize = 200;
 
 /// Longest name of a column, bytes.
 const MAX_NAME: usize = 64;
@@ -30,9 +38,18 @@ impl Format for Csv {
         };
         let line = head.get(..lf).unwrap_or_default();
         let text = !head.iter().any(|b| *b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n'));
+        let front = line.trim_ascii_start();
+        // A table of Markdown, or one drawn with lines, is text.
+        let below = head.get(lf + 1..).unwrap_or_default().trim_ascii_start();
+        let drawn = |line: &[u8]| matches!(line, [b'|' | b'+', ..] | [b'-', b'-', b'-', ..]);
+        if !declared && (drawn(front) || drawn(below)) {
+            return false;
+        }
         match separator(line) {
             // Undeclared, several columns with names of a header, and a row below it as wide.
             Some(separator) if text => declared || is_header(line, separator),
+            // What stands before the header may have no columns.
+            None if text => declared,
             _ => false,
         }
     }
@@ -48,6 +65,8 @@ impl Format for Csv {
             quoted: false,
             lost: false,
             separator: None,
+            lines: 0,
+            people: 0,
             columns: Vec::new(),
             afar: Marks::default(),
             around: Marks::default(),
@@ -93,6 +112,9 @@ struct Table {
     lost: bool,
     /// `None` until the header is read.
     separator: Option<u8>,
+    /// Lines read before the header, and records found in them.
+    lines: u32,
+    people: u32,
     columns: Vec<Column>,
     /// What the path says.
     afar: Marks,
@@ -180,18 +202,7 @@ impl Table {
             if line.len() == 5 && line.starts_with("sep=") {
                 return true;
             }
-            let Some(separator) = separator(line.as_bytes()) else { return false };
-            self.separator = Some(separator);
-            let rules = scope.rules;
-            self.columns = Cells { rest: Some(line), separator }
-                .take(MAX_COLUMNS)
-                .map(|n| column(&n, rules))
-                .collect();
-            for column in &self.columns {
-                // A column that only patients have, or none of them, says so of every row.
-                self.around = self.around.and(column.marks.inherited());
-            }
-            return self.columns.iter().any(|c| c.meaning.is_some());
+            return self.before(line, scope);
         };
         let mut record = Loose::default();
         record.mark(self.around);
@@ -206,6 +217,58 @@ impl Table {
         record.mark_from_afar(self.afar);
         record.emit("csv", scope);
         true
+    }
+}
+
+impl Table {
+    /// A line before the header: the header itself, a title, or a row of a table that has none.
+    /// False if no line can be of interest.
+    fn before(&mut self, line: &str, scope: &mut Scope<'_>) -> bool {
+        let rules = scope.rules;
+        let first = self.lines == 0;
+        self.lines += 1;
+        let Some(separator) = separator(line.as_bytes()) else {
+            self.title(line, scope);
+            return self.lines < MAX_PREAMBLE;
+        };
+        let cells = || Cells { rest: Some(line), separator }.take(MAX_COLUMNS);
+        let columns: Vec<Column> = cells().map(|name| column(&name, rules)).collect();
+        let known = columns.iter().filter(|c| c.meaning.is_some()).count();
+        // A single name may stand in a title, too, and in a row by chance.
+        if known >= 2 || (first && known == 1) {
+            self.separator = Some(separator);
+            for column in &columns {
+                // A column that only patients have, or none of them, says so of every row.
+                self.around = self.around.and(column.marks.inherited());
+            }
+            self.columns = columns;
+            return true;
+        }
+        let filled = cells().filter(|cell| !cell.trim().is_empty()).count();
+        if filled < 3 {
+            self.title(line, scope);
+        } else {
+            let mut row = Node::default();
+            for (number, cell) in (1..).zip(cells()) {
+                row.text(number, cell.trim());
+            }
+            let mut record = Loose::default();
+            if row.person(self.afar, &mut record, rules) {
+                record.emit("csv", scope);
+                self.people += 1;
+            }
+        }
+        // Where the first rows are nobody's, the others are not either.
+        self.lines < MAX_PREAMBLE || self.people * 4 >= self.lines
+    }
+
+    /// What stands above a table: `Ward list 3B;;;`.
+    fn title(&mut self, line: &str, scope: &Scope<'_>) {
+        let title =
+            line.trim_matches(|c: char| c.is_whitespace() || matches!(c, ';' | ',' | '|' | '"'));
+        let mut labels = Labels::new("csv");
+        labels.heading(title.get(..MAX_TITLE).unwrap_or(title), scope);
+        self.afar = self.afar.and(labels.around());
     }
 }
 
@@ -279,6 +342,25 @@ mod tests {
             ["http>csv:~csv [PatientContext] patient_id=7 name=Müller^Jörg birth_date=01.02.1970",]
         );
         assert_eq!(records("text/plain", b"name\tdob\tward\nA B\t1970-01-01\t3\n").len(), 1);
+    }
+
+    #[test]
+    fn titles_and_rows_without_a_header() {
+        let titled = "Patientenliste Station 3;;;\r\nStand: 01.03.2026;;;\r\n;;;\r\nNr;Name;Geb.;Zimmer\r\n7;Roe, Jane;01.02.1970;12\r\n";
+        assert_eq!(
+            records("text/csv", titled.as_bytes()),
+            ["http>csv:~csv [PatientContext] name=Roe, Jane birth_date=01.02.1970"]
+        );
+        let plain = "MRN0012345,Roe,Jane,1970-01-31,F\nMRN0012346,Li,Max,1980-02-01,M\n";
+        assert_eq!(
+            records("text/csv", plain.as_bytes()),
+            [
+                "http>csv:~csv [PatientContext] patient_id=MRN0012345 name=Roe Jane birth_date=1970-01-31 sex=F",
+                "http>csv:~csv [PatientContext] patient_id=MRN0012346 name=Li Max birth_date=1980-02-01 sex=M",
+            ]
+        );
+        let staff = "E-00123,Roe,Jane,1970-01-31,Sales\n".repeat(40);
+        assert!(records("text/csv", staff.as_bytes()).is_empty());
     }
 
     #[test]

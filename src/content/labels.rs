@@ -22,6 +22,9 @@ const MAX_NAME_WORDS: usize = 6;
 /// Most words of a number or date (`943 476 5919`, `1 May 1970 (55 years)`).
 const MAX_ID_WORDS: usize = 5;
 
+/// Most groups of a number of a register (`2 95 10 99 126 111 93`).
+const MAX_GROUPS: usize = 8;
+
 /// Most words of any other value (`(827) 555 01 22 ext 5`).
 const MAX_VALUE_WORDS: usize = 8;
 
@@ -185,6 +188,13 @@ impl Labels {
         }
     }
 
+    /// A value that stands behind its label, whatever it looks like.
+    pub fn answer(&mut self, value: &str, scope: &mut Scope<'_>) {
+        if let Some(meaning) = self.waiting.take() {
+            self.value(&meaning, value, scope);
+        }
+    }
+
     /// Nothing may be the value of the label before any more.
     pub fn forget(&mut self) {
         self.waiting = None;
@@ -241,11 +251,8 @@ impl Labels {
     fn numbers(&mut self, text: &str, scope: &mut Scope<'_>) {
         let rules = scope.rules;
         rules.identifiers.scan(text, &mut |hit| {
-            if let Some((meaning, health)) = numbers::meaning(&hit, scope) {
+            if let Some(meaning) = numbers::meaning(&hit, scope) {
                 self.known(&meaning, hit.value, scope);
-                if health {
-                    self.record.mark(Marks::CARE);
-                }
             }
         });
     }
@@ -425,9 +432,10 @@ fn can_be(meaning: &Meaning, value: &str) -> bool {
         }
         Kind::Address => !value.contains(['_', '"', '[', ']']),
         Kind::Sex | Kind::Email => words <= 2,
-        Kind::PatientId | Kind::NationalId | Kind::InsuranceNumber | Kind::Ssn => {
-            words <= MAX_ID_WORDS && value.contains(char::is_numeric)
+        Kind::NationalId | Kind::InsuranceNumber => {
+            words <= MAX_GROUPS && value.contains(char::is_numeric)
         }
+        Kind::PatientId | Kind::Ssn => words <= MAX_ID_WORDS && value.contains(char::is_numeric),
         Kind::BirthDate | Kind::DeathDate => {
             words <= MAX_ID_WORDS && value.contains(char::is_numeric)
         }

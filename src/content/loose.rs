@@ -3,7 +3,7 @@
 
 use super::{Evidence, Field, Mark, Scope};
 use crate::phi::Phi;
-use crate::rules::{About, FieldRule, Key, Kind, NamePart};
+use crate::rules::{About, FieldRule, IdentifierRule, Key, Kind, NamePart};
 use std::sync::Arc;
 
 /// Fields kept of one record.
@@ -31,6 +31,8 @@ pub struct Meaning {
     pub evidence: Evidence,
     /// 0 to 1.
     pub confidence: f32,
+    /// Only those who are cared for have such a number.
+    pub care: bool,
 }
 
 impl From<&Key> for Meaning {
@@ -48,12 +50,13 @@ impl Meaning {
             patient: false,
             evidence: Evidence::Labelled,
             confidence: rule.confidence,
+            care: false,
         }
     }
 
     /// A number that was found in text.
-    pub fn found(rule: &Arc<FieldRule>, evidence: Evidence, confidence: f32) -> Self {
-        Self { evidence, confidence, ..Self::whole(rule) }
+    pub fn found(rule: &IdentifierRule, evidence: Evidence, confidence: f32) -> Self {
+        Self { evidence, confidence, care: rule.health, ..Self::whole(&rule.rule) }
     }
     /// The same of a field that only patients have.
     pub fn of_patient(rule: &Arc<FieldRule>) -> Self {
@@ -226,6 +229,12 @@ impl Loose {
     pub fn emit(&mut self, content: &'static str, scope: &mut Scope<'_>) {
         let mut marks = std::mem::take(&mut self.marks);
         let mut fields = std::mem::take(&mut self.fields);
+        // Numbers alone are an example, or a page about numbers, unless they are a list.
+        let beside =
+            |f: &Part| !f.meaning.evidence.is_found() || f.meaning.evidence == Evidence::Listed;
+        if fields.iter().any(|f| f.meaning.care) && fields.iter().any(beside) {
+            marks = marks.and(Marks::CARE);
+        }
         let patient = marks.is_patient();
         if patient {
             marks = marks.and(Marks::PATIENT);
@@ -237,8 +246,10 @@ impl Loose {
         if marks.is_other() && !patient {
             return;
         }
-        let first = fields.first().map(|f| f.meaning.rule.kind);
-        let several = fields.iter().any(|f| Some(f.meaning.rule.kind) != first);
+        let mut kinds =
+            fields.iter().filter(|f| !f.meaning.evidence.is_weak()).map(|f| f.meaning.rule.kind);
+        let first = kinds.next();
+        let several = kinds.any(|kind| Some(kind) != first);
         if first.is_none() || !(several || patient) {
             return;
         }

@@ -10,6 +10,9 @@ pub const MAX_TAG: usize = 16 << 10;
 /// Longest run of text that is kept, bytes.
 pub const MAX_TEXT: usize = 4 << 10;
 
+/// Longest reference that is kept whole, bytes.
+const MAX_REFERENCE: usize = 12;
+
 /// What takes the tokens.
 pub trait Receiver {
     /// A start tag; `closed`: it has no end tag (`<br/>`).
@@ -18,6 +21,18 @@ pub trait Receiver {
     fn end(&mut self, name: &str);
     /// Text between tags, references undone.
     fn text(&mut self, text: &str);
+    /// Whether the text at hand is wanted as it comes, however long ([`Receiver::piece`]).
+    fn streams(&self) -> bool {
+        false
+    }
+    /// A piece of such a text.
+    fn piece(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
+    /// What stands in an element whose content is no markup (`<script>`), in pieces of any size.
+    fn raw(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
 }
 
 /// The state between two pieces.
@@ -91,7 +106,7 @@ impl Markup {
                 Mode::Text => self.read_text(bytes, to),
                 Mode::Tag { quote } => self.read_tag(bytes, quote, to),
                 Mode::Until(section) => self.read_section(bytes, section, to),
-                Mode::Raw => self.read_raw(bytes),
+                Mode::Raw => self.read_raw(bytes, to),
             };
         }
     }
@@ -109,6 +124,15 @@ impl Markup {
     }
 
     fn read_text<'a>(&mut self, bytes: &'a [u8], to: &mut impl Receiver) -> &'a [u8] {
+        if to.streams() {
+            let at = memchr(b'<', bytes);
+            let (run, rest) = bytes.split_at(at.unwrap_or(bytes.len()));
+            self.stream(run, at.is_some(), to);
+            if at.is_some() {
+                self.mode = Mode::Tag { quote: 0 };
+            }
+            return rest.get(1..).unwrap_or_default();
+        }
         let Some(at) = memchr(b'<', bytes) else {
             self.hold_text(bytes, to);
             return &[];
@@ -127,8 +151,6 @@ impl Markup {
     /// Keeps a run of text; a long one is given up to a place where no character and no reference is
     /// cut.
     fn hold_text(&mut self, run: &[u8], to: &mut impl Receiver) {
-        /// Longest reference that is kept whole, bytes.
-        const MAX_REFERENCE: usize = 12;
         if !self.pieces {
             return self.hold(run, MAX_TEXT);
         }
@@ -145,6 +167,23 @@ impl Markup {
             give(piece, true, to);
             self.held.drain(..end);
         }
+    }
+
+    /// Hands on a run of text, but for a reference at its end that is not complete.
+    fn stream(&mut self, run: &[u8], last: bool, to: &mut impl Receiver) {
+        let mut text = std::mem::take(&mut self.held);
+        text.extend_from_slice(run);
+        let recent = text.len().saturating_sub(MAX_REFERENCE);
+        let end = text.get(recent..).unwrap_or_default();
+        let open = end.iter().rposition(|b| *b == b'&').filter(|at| !end[*at..].contains(&b';'));
+        let cut = open.filter(|_| !last).map_or(text.len(), |at| recent + at);
+        let (now, tail) = text.split_at(cut);
+        match memchr(b'&', now) {
+            _ if now.is_empty() => {}
+            Some(_) => to.piece(unescape(&to_text(now)).as_bytes()),
+            None => to.piece(now),
+        }
+        self.held.extend_from_slice(tail);
     }
 
     fn flush_text(&mut self, run: &[u8], to: &mut impl Receiver) {
@@ -222,6 +261,21 @@ impl Markup {
         to: &mut impl Receiver,
     ) -> &'a [u8] {
         let terminator = section.terminator();
+        if section == Section::CData && to.streams() {
+            let before = self.held.len();
+            let mut text = std::mem::take(&mut self.held);
+            text.extend_from_slice(bytes);
+            if let Some(at) = memchr::memmem::find(&text, terminator) {
+                self.mode = Mode::Text;
+                to.piece(text.get(..at).unwrap_or_default());
+                let used = (at + terminator.len()).saturating_sub(before);
+                return bytes.get(used..).unwrap_or_default();
+            }
+            let (now, tail) = text.split_at(text.len().saturating_sub(terminator.len() - 1));
+            to.piece(now);
+            self.held.extend_from_slice(tail);
+            return &[];
+        }
         for (at, &byte) in bytes.iter().enumerate() {
             if section == Section::CData {
                 if self.pieces && self.held.len() >= MAX_TEXT {
@@ -255,7 +309,7 @@ impl Markup {
         &[]
     }
 
-    fn read_raw<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    fn read_raw<'a>(&mut self, bytes: &'a [u8], to: &mut impl Receiver) -> &'a [u8] {
         let Some(name) = self.raw else {
             self.mode = Mode::Text;
             return bytes;
@@ -264,7 +318,11 @@ impl Markup {
         let mut rest = bytes;
         while !rest.is_empty() {
             if self.held.is_empty() {
-                let Some(at) = memchr(b'<', rest) else { return &[] };
+                let Some(at) = memchr(b'<', rest) else {
+                    to.raw(rest);
+                    return &[];
+                };
+                to.raw(rest.get(..at).unwrap_or_default());
                 self.held.push(b'<');
                 rest = rest.get(at + 1..).unwrap_or_default();
                 continue;
@@ -276,6 +334,8 @@ impl Markup {
                 name.get(self.held.len() - 2).copied().unwrap_or(b'>')
             };
             if byte.to_ascii_lowercase() != expected {
+                // It was no end.
+                to.raw(&self.held);
                 self.held.clear();
                 continue;
             }

@@ -1,6 +1,7 @@
 //! Mail: a header (RFC 5322) and a body whose type and encoding the header tells (RFC 2045).
 
-use super::{Document, Format, Media, Nested, Reason, Scope, Want, media, transfer};
+use super::labels::Labels;
+use super::{Document, Format, Media, Nested, Reason, Scope, Want, media, transfer, words};
 
 /// Longest header, bytes.
 const MAX_HEADER: usize = 128 << 10;
@@ -41,12 +42,16 @@ pub struct Entity {
     pub disposition: String,
     /// Content-Transfer-Encoding.
     pub encoding: String,
+    /// The name of the file (RFC 2183 2.3, RFC 2231 3); empty without one.
+    pub file: String,
+    /// Subject, of a message.
+    pub subject: String,
 }
 
 impl Entity {
     /// Reads a header, folded lines and all.
     pub fn new(header: &[u8]) -> Self {
-        let header = String::from_utf8_lossy(header);
+        let header = super::charset::text(header, None);
         let mut entity = Self::default();
         let mut open: Option<&mut String> = None;
         for line in header.lines() {
@@ -64,26 +69,21 @@ impl Entity {
                 n if n.eq_ignore_ascii_case("content-type") => &mut entity.content_type,
                 n if n.eq_ignore_ascii_case("content-disposition") => &mut entity.disposition,
                 n if n.eq_ignore_ascii_case("content-transfer-encoding") => &mut entity.encoding,
+                n if n.eq_ignore_ascii_case("subject") => &mut entity.subject,
                 _ => continue,
             };
             value.trim().clone_into(slot);
             open = Some(slot);
         }
+        entity.file = words::parameter(&entity.disposition, "filename")
+            .or_else(|| words::parameter(&entity.content_type, "name"))
+            .unwrap_or_default();
         entity
-    }
-
-    /// The name of the file (RFC 2183 2.3, RFC 2231 3).
-    pub fn file(&self) -> &str {
-        ["filename", "filename*", "filename*0", "filename*0*"]
-            .iter()
-            .find_map(|name| media::parameter(&self.disposition, name))
-            .or_else(|| media::parameter(&self.content_type, "name"))
-            .unwrap_or("")
     }
 
     /// The body, to be fed with its bytes as they stand on the wire.
     pub fn body(&self) -> Nested {
-        let media = Media::Type { content_type: &self.content_type, name: self.file() };
+        let media = Media::Type { content_type: &self.content_type, name: &self.file };
         transfer::undo(&self.encoding, &media)
     }
 }
@@ -116,6 +116,11 @@ impl Document for Message {
         // RFC 2045 5.2.
         if entity.content_type.is_empty() {
             "text/plain".clone_into(&mut entity.content_type);
+        }
+        if !entity.subject.is_empty() {
+            let mut labels = Labels::new("mime");
+            labels.line(&words::decode(&entity.subject), scope);
+            labels.emit(scope);
         }
         let body = self.body.insert(entity.body());
         match bytes.get(end.saturating_sub(before)..) {

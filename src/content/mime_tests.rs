@@ -32,6 +32,20 @@ fn plain_mail_and_files() {
 }
 
 #[test]
+fn subjects_and_names_of_files() {
+    let mail = "Subject: =?ISO-8859-1?Q?Patient:_M=FCller,_J=F6rg?=\r\n =?utf-8?B?LCBNUk46IDc3?=\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\nContent-Disposition: attachment; filename*0*=UTF-8''pati%C3%ABnten; filename*1=\".csv\"\r\n\r\n\
+        name,dob\nA B,1970-01-01\n--b--\r\n";
+    assert_eq!(
+        records("message/rfc822", mail.as_bytes()),
+        [
+            "http>mime:~mime [PatientContext] name=Müller, Jörg patient_id=77",
+            "http>mime>multipart>csv:~csv [PatientContext] name=A B birth_date=1970-01-01",
+        ]
+    );
+}
+
+#[test]
 fn cut_and_broken() {
     for end in 0..MAIL.len() {
         records("message/rfc822", &MAIL[..end]);

@@ -38,17 +38,21 @@ pub mod multipart;
 pub mod ncpdp;
 pub mod numbers;
 pub mod parts;
+pub mod payload;
 pub mod pdf;
 pub mod protobuf;
 pub mod rtf;
 mod service;
+pub mod shape;
 pub mod sheet;
 pub mod syslog;
 pub mod tar;
 pub mod text;
 pub mod transfer;
 pub mod tree;
+pub mod words;
 pub mod x12;
+pub mod xds;
 pub mod xdt;
 pub mod xml;
 pub mod zip;
@@ -271,6 +275,11 @@ impl Evidence {
     /// Whether a standard says what the field holds.
     pub const fn is_declared(self) -> bool {
         matches!(self, Self::DeclaredValid | Self::Declared | Self::DeclaredWrong)
+    }
+
+    /// Whether it may add to what is known of somebody, but proves nothing in a loose record.
+    pub const fn is_weak(self) -> bool {
+        matches!(self, Self::Checked | Self::Pattern)
     }
 
     /// Whether it rests on the value and the text around it, not on a field or a label.

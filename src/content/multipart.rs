@@ -3,7 +3,7 @@
 
 use super::loose::{Loose, Marks, Meaning};
 use super::mime::Entity;
-use super::{Document, Format, Media, Nested, Reason, Scope, Want, media};
+use super::{Document, Format, Media, Nested, Reason, Scope, Want, charset, media, words};
 use memchr::memmem;
 
 /// Longest boundary, bytes (RFC 2046 5.1.1 allows 70).
@@ -43,6 +43,7 @@ impl Format for Multipart {
             held: Vec::new(),
             part: Part::None,
             form: Loose::default(),
+            charset: None,
             afar: Marks::default(),
         })
     }
@@ -78,6 +79,7 @@ struct Parts {
     held: Vec<u8>,
     part: Part,
     form: Loose,
+    charset: Option<&'static encoding_rs::Encoding>,
     /// What the path says.
     afar: Marks,
 }
@@ -98,6 +100,8 @@ enum Part {
     None,
     /// A plain field and its value so far.
     Field(Meaning, Vec<u8>),
+    /// The name of the form's character set (RFC 7578 4.6).
+    Charset(Vec<u8>),
     /// A content, and how many of its next bytes it does not want.
     Content(Box<Nested>, u64),
 }
@@ -204,7 +208,7 @@ impl Document for Parts {
     fn memory(&self) -> usize {
         let part = match &self.part {
             Part::None => 0,
-            Part::Field(_, value) => value.capacity(),
+            Part::Field(_, value) | Part::Charset(value) => value.capacity(),
             Part::Content(nested, _) => nested.memory(),
         };
         self.held.capacity() + self.form.memory() + part
@@ -256,9 +260,14 @@ impl Parts {
 
     fn start_part(&mut self, headers: &[u8], scope: &mut Scope<'_>) {
         let entity = Entity::new(headers);
-        let name = media::parameter(&entity.disposition, "name").unwrap_or("");
+        let name = words::parameter(&entity.disposition, "name").unwrap_or_default();
+        let name = name.as_str();
         // RFC 7578 4.4: a plain field needs no type, and is text.
-        let plain = entity.file().is_empty() && !name.is_empty();
+        let plain = entity.file.is_empty() && !name.is_empty();
+        if plain && name == "_charset_" {
+            self.part = Part::Charset(Vec::new());
+            return;
+        }
         self.part = match scope.rules.keys.get(name).filter(|_| plain) {
             Some(key) => Part::Field(Meaning::from(key), Vec::new()),
             None => Part::Content(Box::new(entity.body()), 0),
@@ -271,7 +280,7 @@ impl Parts {
     fn deliver(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
         match &mut self.part {
             Part::None => {}
-            Part::Field(_, value) => {
+            Part::Field(_, value) | Part::Charset(value) => {
                 let room = MAX_FIELD.saturating_sub(value.len());
                 value.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
             }
@@ -292,7 +301,10 @@ impl Parts {
         match std::mem::replace(&mut self.part, Part::None) {
             Part::None => {}
             Part::Field(meaning, value) => {
-                self.form.add(&meaning, 0, &String::from_utf8_lossy(&value));
+                self.form.add(&meaning, 0, &charset::text(&value, self.charset));
+            }
+            Part::Charset(label) => {
+                self.charset = std::str::from_utf8(&label).ok().and_then(charset::known);
             }
             Part::Content(mut nested, _) => nested.end(complete, scope),
         }

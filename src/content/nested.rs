@@ -50,7 +50,9 @@ impl Nested {
             }
             State::Probing { media, head } => {
                 if head.is_empty() && bytes.len() >= PROBE_BYTES {
-                    self.state = recognise(&media.borrow(), bytes, false, scope);
+                    // As much as there would be if it came in smaller pieces.
+                    let front = bytes.get(..PROBE_BYTES).unwrap_or(bytes);
+                    self.state = recognise(&media.borrow(), front, false, scope);
                     return self.feed(bytes, scope);
                 }
                 // No more than the probe needs is copied, whatever the protocol delivers at once.

@@ -2,7 +2,7 @@
 //! (`Family^Given^Middle^Suffix^Prefix`, `Street^Other^City^State^Postcode`).
 
 use super::{Field, Mark, Scope};
-use crate::rules::{About, FieldRule, Kind, Part};
+use crate::rules::{FieldRule, Health, Kind, Part};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -152,15 +152,9 @@ impl Person {
         }
     }
 
-    /// Something about the person.
-    pub fn mark(&mut self, about: About, scope: &mut Scope<'_>) {
-        let mark = match about {
-            About::Diagnosis => Mark::Diagnosis,
-            About::Result => Mark::Result,
-            About::Medication => Mark::Medication,
-            _ => return,
-        };
-        self.put(mark, scope);
+    /// Something of the person's health.
+    pub fn mark(&mut self, health: Health, scope: &mut Scope<'_>) {
+        self.put(Mark::from(health), scope);
     }
 
     /// A mark, once.

@@ -99,6 +99,11 @@ impl Sheet {
         self.table.is_some()
     }
 
+    /// What follows does not belong to what came before.
+    pub fn lose(&mut self) {
+        self.labels.forget();
+    }
+
     /// The table ends here.
     pub fn end_table(&mut self) {
         self.table = None;

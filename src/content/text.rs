@@ -1,6 +1,7 @@
-//! Plain text: notes and letters with labelled values.
+//! Plain text: notes and letters with labelled values, tables drawn with bars (Markdown, the consoles
+//! of databases).
 
-use super::labels::Labels;
+use super::sheet::{MAX_COLUMNS, Sheet};
 use super::{Document, Format, Media, Scope, Want, media};
 
 /// Longest line kept, bytes; the rest of a longer one is passed over.
@@ -36,9 +37,10 @@ impl Format for Text {
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(TextDocument {
-            labels: Labels::new("text"),
+            sheet: Sheet::new("text"),
             line: zeroize::Zeroizing::default(),
             path: media::path(media),
+            lost: false,
         })
     }
 }
@@ -66,38 +68,68 @@ fn is_text(head: &[u8], declared: bool) -> bool {
 }
 
 struct TextDocument {
-    labels: Labels,
+    sheet: Sheet,
     line: zeroize::Zeroizing<Vec<u8>>,
     path: Option<Box<str>>,
+    /// The front of the line is missing.
+    lost: bool,
 }
 
 impl TextDocument {
     fn end_line(&mut self, piece: &[u8], scope: &mut Scope<'_>) {
-        if self.line.is_empty() {
-            read(&mut self.labels, piece, scope);
+        if std::mem::take(&mut self.lost) {
+            self.line.clear();
+        } else if self.line.is_empty() {
+            read(&mut self.sheet, piece, scope);
         } else {
             let room = MAX_LINE.saturating_sub(self.line.len());
             self.line.extend_from_slice(piece.get(..room).unwrap_or(piece));
-            read(&mut self.labels, &self.line, scope);
+            read(&mut self.sheet, &self.line, scope);
             self.line.clear();
         }
     }
 }
 
-fn read(labels: &mut Labels, line: &[u8], scope: &mut Scope<'_>) {
+fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
     let line = line.get(..MAX_LINE).unwrap_or(line);
-    match std::str::from_utf8(line) {
-        Ok(text) => labels.line(text, scope),
-        Err(_) => {
-            labels.line(&encoding_rs::WINDOWS_1252.decode_without_bom_handling(line).0, scope);
+    // What a cap cut in the middle of a character ends before it.
+    let text = match std::str::from_utf8(line) {
+        Ok(text) => text,
+        Err(e) => {
+            std::str::from_utf8(line.get(..e.valid_up_to()).unwrap_or_default()).unwrap_or("")
+        }
+    };
+    let bare = text.trim();
+    let drawn = bare.starts_with('|') && bare.len() > 1;
+    if drawn || bare.matches(" | ").nth(1).is_some() {
+        let cells = bare.trim_start_matches('|').trim_end_matches('|').split('|');
+        let cells: Vec<&str> = cells.map(str::trim).take(MAX_COLUMNS).collect();
+        let ruler = |c: char| matches!(c, '-' | ':' | '=' | '+' | ' ');
+        if cells.iter().all(|cell| cell.chars().all(ruler)) {
+            return;
+        }
+        if drawn || sheet.in_table() || sheet.names(&cells, scope) {
+            sheet.row(&cells, scope);
+            return;
         }
     }
+    // A line between a heading and its rows, or around them.
+    if !bare.is_empty()
+        && bare.starts_with(['+', '-'])
+        && bare.chars().all(|c| matches!(c, '-' | '+' | '='))
+    {
+        return;
+    }
+    if sheet.in_table() {
+        sheet.end_table();
+    }
+    sheet.line(text, scope);
 }
 
 impl Document for TextDocument {
     fn data(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         if let Some(path) = self.path.take() {
-            self.labels.mark(media::about(&path, scope));
+            self.sheet.mark(media::about(&path, scope));
         }
         while let Some(lf) = memchr::memchr2(b'\n', b'\r', bytes) {
             self.end_line(bytes.get(..lf).unwrap_or_default(), scope);
@@ -110,7 +142,8 @@ impl Document for TextDocument {
 
     fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
         self.line.clear();
-        self.labels.forget();
+        self.sheet.lose();
+        self.lost = true;
         Want::ALL
     }
 
@@ -118,11 +151,11 @@ impl Document for TextDocument {
         if complete {
             self.end_line(&[], scope);
         }
-        self.labels.emit(scope);
+        self.sheet.end(scope);
     }
 
     fn memory(&self) -> usize {
-        self.line.capacity() + self.labels.memory()
+        self.line.capacity() + self.sheet.memory()
     }
 }
 
@@ -166,6 +199,23 @@ mod tests {
         assert_eq!(
             text("Patient name\nJane Roe\nDate of birth:\n1 May 1970\n"),
             ["http>text:~text [PatientContext] birth_date=1 May 1970",]
+        );
+    }
+
+    #[test]
+    fn drawn_tables() {
+        let line =
+            "http>text:~text [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31";
+        for table in [
+            "# Ward 3\n\n| MRN | Name | DOB |\n|-----|:----:|----:|\n| 77 | Jane Roe | 1970-01-31 |\n\nText\n",
+            "+-----+----------+------------+\n| mrn | name     | dob        |\n+-----+----------+------------+\n|  77 | Jane Roe | 1970-01-31 |\n+-----+----------+------------+\n1 row in set\n",
+            " mrn |   name   |    dob     \n-----+----------+------------\n 77  | Jane Roe | 1970-01-31\n(1 row)\n",
+        ] {
+            assert_eq!(text(table), [line], "{table}");
+        }
+        assert!(
+            text("| Option | Name | Type |\n|---|---|---|\n| dob | Date of birth | date |\n")
+                .is_empty()
         );
     }
 

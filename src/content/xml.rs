@@ -4,7 +4,9 @@
 use super::dialect::{Dialect, Message};
 use super::hl7v2::carried;
 use super::markup::{Attributes, Markup, Receiver};
+use super::payload::Payload;
 use super::tree::Tree;
+use super::xds::{EBXML, Metadata};
 use super::{Document, Format, Media, Nested, Reason, Scope, Want, media};
 
 /// Deepest nesting of elements.
@@ -27,16 +29,21 @@ impl Format for Xml {
     fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         let Some(rest) = head.strip_prefix(b"<") else { return false };
+        let html = memchr::memmem::find(head, b"<html").is_some();
         let tag = rest.get(..5).unwrap_or(rest);
         if tag.eq_ignore_ascii_case(b"?xml ") {
             // XHTML is read as HTML.
-            return !media::says(media, "html", &[])
-                && memchr::memmem::find(head, b"<html").is_none();
+            return !media::says(media, "html", &[]) && !html;
         }
-        media::says(media, "xml", &["xml"])
-            && rest
-                .first()
-                .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!' | b'?'))
+        let begins = rest
+            .first()
+            .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!' | b'?'));
+        let declared = media::says(media, "xml", &["xml"]);
+        // Without a declaration: an element in a namespace.
+        let named = matches!(media, Media::Type { .. } | Media::Unknown)
+            && !html
+            && memchr::memmem::find(head, b" xmlns").is_some();
+        begins && (declared || named)
     }
 
     fn is_text(&self) -> bool {
@@ -55,6 +62,8 @@ impl Format for Xml {
                 cda: false,
                 failed: false,
                 message: None,
+                payload: None,
+                metadata: None,
             },
             path: media::path(media),
         })
@@ -80,6 +89,10 @@ struct Reader {
     failed: bool,
     /// A message of a dialect that stands in this document (SOAP).
     message: Option<Box<Message>>,
+    /// A message of another format that is the text of the innermost element.
+    payload: Option<Box<Payload>>,
+    /// Metadata of documents, once their namespace was seen.
+    metadata: Option<Box<Metadata>>,
 }
 
 struct Turn<'a, 'b> {
@@ -102,6 +115,23 @@ impl Turn<'_, '_> {
             self.reader.tree.value(text, self.scope);
         } else {
             self.reader.tree.passed();
+        }
+    }
+
+    /// The text of the element was no message: it is text.
+    fn drop_payload(&mut self) {
+        let text = self.reader.payload.take().map(|mut p| p.text()).unwrap_or_default();
+        self.text(&String::from_utf8_lossy(&text));
+    }
+
+    /// The text of the element is over.
+    fn end_payload(&mut self) {
+        if let Some(payload) = &mut self.reader.payload {
+            if payload.end(true, self.scope) {
+                self.reader.payload = None;
+            } else {
+                self.drop_payload();
+            }
         }
     }
 
@@ -128,6 +158,7 @@ impl Receiver for Turn<'_, '_> {
             return;
         }
         let name = name.rsplit(':').next().unwrap_or(name);
+        self.end_payload();
         if let Some(dialect) = Dialect::of(name, attributes).filter(|_| !closed) {
             let message = self.reader.message.insert(Box::new(Message::new(dialect)));
             return message.start(name, attributes, closed, self.scope);
@@ -145,6 +176,15 @@ impl Receiver for Turn<'_, '_> {
         for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
             self.reader.fhir |= namespace == FHIR;
             self.reader.cda |= namespace == CDA;
+            if namespace.starts_with(EBXML) && self.reader.metadata.is_none() {
+                self.reader.metadata = Some(Box::default());
+            }
+        }
+        if let Some(metadata) = &mut self.reader.metadata {
+            metadata.start(name, attributes);
+        }
+        if !closed && Payload::may_stand_in(name) {
+            self.reader.payload = Some(Box::default());
         }
         // Elsewhere, `Patient` is a name like any other.
         let person = self.scope.rules().fhir.is_person(name);
@@ -186,6 +226,11 @@ impl Receiver for Turn<'_, '_> {
             }
             return;
         }
+        self.end_payload();
+        if let Some(metadata) = &mut self.reader.metadata {
+            let name = name.rsplit(':').next().unwrap_or(name);
+            metadata.end(name, &self.reader.text, self.scope);
+        }
         let root = self.reader.open.len() == 1;
         // An element with both attributes and a value (`<telecom use="HP" value="tel:..."/>`).
         if self.reader.open.last() == Some(&true) && !self.reader.text.trim().is_empty() {
@@ -196,6 +241,18 @@ impl Receiver for Turn<'_, '_> {
         self.close();
         if root {
             self.reader.tree.close(self.scope);
+        }
+    }
+
+    fn streams(&self) -> bool {
+        self.reader.payload.is_some()
+    }
+
+    fn piece(&mut self, bytes: &[u8]) {
+        if let Some(payload) = &mut self.reader.payload
+            && !payload.data(bytes, self.scope)
+        {
+            self.drop_payload();
         }
     }
 
@@ -244,6 +301,12 @@ impl Document for XmlDocument {
         if let Some(mut carried) = self.reader.carried.take() {
             carried.end(false, scope);
         }
+        if let Some(payload) = &mut self.reader.payload {
+            payload.end(false, scope);
+        }
+        if let Some(metadata) = &mut self.reader.metadata {
+            metadata.finish(scope);
+        }
         self.reader.tree.finish(scope);
     }
 
@@ -252,6 +315,7 @@ impl Document for XmlDocument {
             + self.reader.tree.memory()
             + self.reader.text.capacity()
             + self.reader.carried.as_ref().map_or(0, Nested::memory)
+            + self.reader.payload.as_ref().map_or(0, |p| p.memory())
     }
 }
 
@@ -332,3 +396,7 @@ mod tests {
         assert!(xml(&"<a>".repeat(1000)).is_empty());
     }
 }
+
+#[cfg(test)]
+#[path = "envelope_tests.rs"]
+mod envelope_tests;

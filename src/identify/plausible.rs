@@ -82,7 +82,35 @@ fn name(value: &str) -> bool {
     let mut letters = value.chars().filter(|c| c.is_alphabetic());
     let first = letters.next();
     let ideograph = first.is_some_and(|c| c >= '\u{2E80}');
+    if is_code(value) {
+        return false;
+    }
     first.is_some() && (ideograph || letters.any(|c| Some(c) != first))
+}
+
+/// Scraps of programs and listings: a bracket closes that never opened, or one word says it all.
+fn is_code(value: &str) -> bool {
+    let mut open = 0u32;
+    let closes = value.chars().any(|c| match c {
+        '(' => {
+            open += 1;
+            false
+        }
+        ')' if open == 0 => true,
+        ')' => {
+            open -= 1;
+            false
+        }
+        _ => false,
+    });
+    let mut words = value.split(|c: char| c.is_whitespace() || c == '^').filter(|w| !w.is_empty());
+    let first = words.next();
+    let mut more = 0;
+    let same = words.all(|word| {
+        more += 1;
+        Some(word) == first
+    });
+    closes || (same && more > 1)
 }
 
 /// A letter for the calendar and a date of eight digits (DICOM (0010,0033), (0010,0034)): what the
@@ -208,6 +236,8 @@ mod tests {
                 "Unger^Una",
                 "X^Malcolm",
                 "Patience Smith",
+                "Smith^Eva (Evi)",
+                "William Williams",
             ],
             &[
                 "ANONYMOUS",
@@ -229,6 +259,8 @@ mod tests {
                 "^^",
                 "Last Name",
                 "Nachname^Vorname",
+                "File^) ) )",
+                "File File File",
             ],
         );
     }

@@ -353,9 +353,10 @@ impl Record {
         }
     }
 
-    /// Different kinds of the identifiers that `count`, each once.
+    /// Different kinds of the identifiers that `count` and prove something, each once.
     pub fn kinds_of(&self, count: impl Fn(&Held) -> bool) -> SmallVec<[Kind; 16]> {
-        let counted = self.held.iter().filter(|held| count(held));
+        let proves = |held: &Held| self.structured || !held.evidence.is_weak();
+        let counted = self.held.iter().filter(|held| proves(held) && count(held));
         let mut kinds: SmallVec<[Kind; 16]> = counted.map(|h| h.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();

@@ -8,6 +8,7 @@ use crate::rules::{Kind, RuleSet};
 use crate::time::Timestamp;
 use std::sync::LazyLock;
 
+mod evidence;
 mod hostile;
 mod left_behind;
 mod model;

@@ -5,7 +5,7 @@ use super::flat::{Holder, Part};
 use super::load::{
     Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
 };
-use super::{About, FieldRule, Kind};
+use super::{FieldRule, Health, Kind};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ section_entry! {
     /// Segments that say what stands beside the identifiers.
     pub(in crate::rules) struct AboutEntry {
         segments: Vec<String>,
-        about: About,
+        shows: Health,
     }
 }
 
@@ -107,7 +107,7 @@ struct Named {
 pub struct EdifactRules {
     fields: HashMap<String, Vec<EdifactField>, foldhash::fast::FixedState>,
     parties: HashMap<String, Vec<Named>, foldhash::fast::FixedState>,
-    about: HashMap<String, About, foldhash::fast::FixedState>,
+    about: HashMap<String, Health, foldhash::fast::FixedState>,
 }
 
 impl EdifactRules {
@@ -123,7 +123,7 @@ impl EdifactRules {
         Some(parties.iter().find(fits).map_or(Holder::Other, |p| p.of))
     }
     /// What the presence of a segment says of the record.
-    pub fn about(&self, segment: &str) -> Option<About> {
+    pub fn about(&self, segment: &str) -> Option<Health> {
         self.about.get(segment).copied()
     }
 }
@@ -171,7 +171,7 @@ pub(in crate::rules) fn compile(
         list.push(info("edifact_about", &entry.common, None, entry.segments.join(", "), &source));
         for segment in entry.segments {
             taken.take(format!("about {segment}"), &entry.common.id, &source)?;
-            rules.about.insert(checked(&segment, &source)?, entry.about);
+            rules.about.insert(checked(&segment, &source)?, entry.shows);
         }
     }
     Ok(rules)

@@ -5,7 +5,7 @@
 use super::load::{
     Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
 };
-use super::{About, FieldRule, Kind};
+use super::{FieldRule, Health, Kind};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ section_entry! {
     /// Fields that say what stands beside the identifiers.
     pub(in crate::rules) struct AboutEntry {
         fields: Vec<String>,
-        about: About,
+        shows: Health,
     }
 }
 
@@ -109,7 +109,7 @@ impl FlatField {
 #[derive(Debug, Default)]
 pub struct FlatRules {
     fields: HashMap<String, Vec<FlatField>, foldhash::fast::FixedState>,
-    about: HashMap<String, About, foldhash::fast::FixedState>,
+    about: HashMap<String, Health, foldhash::fast::FixedState>,
     objects: HashMap<String, Holder, foldhash::fast::FixedState>,
 }
 
@@ -119,7 +119,7 @@ impl FlatRules {
         self.fields.get(id).map_or(&[], Vec::as_slice)
     }
     /// What the presence of a field says of the record.
-    pub fn about(&self, id: &str) -> Option<About> {
+    pub fn about(&self, id: &str) -> Option<Health> {
         self.about.get(id).copied()
     }
     /// Whose data an object holds; that of the object around it if nothing is said.
@@ -155,7 +155,7 @@ pub(in crate::rules) fn compile(
         for field in entry.fields {
             checked(&field, &source)?;
             taken.take(format!("about {field}"), &entry.common.id, &source)?;
-            rules.about.insert(field, entry.about);
+            rules.about.insert(field, entry.shows);
         }
     }
     for (_, (entry, source)) in objects {

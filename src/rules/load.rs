@@ -22,6 +22,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("ncpdp.toml", include_str!("../../rules/ncpdp.toml")),
     ("xml.toml", include_str!("../../rules/xml.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
+    ("hl7v3.toml", include_str!("../../rules/hl7v3.toml")),
     ("health.toml", include_str!("../../rules/health.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),

@@ -5,7 +5,7 @@ use super::flat::Part;
 use super::load::{
     Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
 };
-use super::{About, FieldRule, Kind};
+use super::{FieldRule, Health, Kind};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ section_entry! {
     pub(in crate::rules) struct AboutEntry {
         dialect: String,
         paths: Vec<String>,
-        about: About,
+        shows: Health,
     }
 }
 
@@ -57,7 +57,7 @@ pub struct XmlField {
 pub struct XmlDialect {
     records: HashSet<String, foldhash::fast::FixedState>,
     fields: HashMap<String, XmlField, foldhash::fast::FixedState>,
-    about: HashMap<String, About, foldhash::fast::FixedState>,
+    about: HashMap<String, Health, foldhash::fast::FixedState>,
     /// Last parts of all paths: most elements are in none.
     ends: HashSet<String, foldhash::fast::FixedState>,
 }
@@ -76,7 +76,7 @@ impl XmlDialect {
         self.fields.get(path)
     }
     /// What the presence of an element says.
-    pub fn about(&self, path: &str) -> Option<About> {
+    pub fn about(&self, path: &str) -> Option<Health> {
         self.about.get(path).copied()
     }
 }
@@ -128,7 +128,7 @@ pub(in crate::rules) fn compile(
             taken.take(format!("{} about {path}", entry.dialect), &entry.common.id, &source)?;
             let dialect = rules.dialects.entry(entry.dialect.clone()).or_default();
             dialect.ends.insert(last(&path, &source)?.to_owned());
-            dialect.about.insert(path, entry.about);
+            dialect.about.insert(path, entry.shows);
         }
     }
     Ok(rules)

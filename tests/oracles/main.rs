@@ -12,8 +12,8 @@
 mod common;
 mod dicom;
 mod hl7v2;
-mod http;
 mod identifiers;
+mod web;
 
 use common::ROOT;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What the DICOM targets share: a flow in memory, and the frames of an association (PS3.8 9.3).
+//! What targets share: a flow in memory, and the frames of an association (PS3.8 9.3).
 
 #![allow(dead_code)]
 
@@ -74,6 +74,24 @@ impl Flow {
 
     pub fn run(self) {
         LAB.run(&self.packets);
+    }
+}
+
+/// Plays a list of records: how (bit 0: the server speaks, bit 1: bytes are lost before it, bit 2: the
+/// record goes through `wrap`, else it is raw), length (two bytes), then the bytes.
+pub fn records(flow: &mut Flow, mut rest: &[u8], wrap: impl Fn(bool, &[u8]) -> Vec<u8>) {
+    while let [how, high, low, tail @ ..] = rest {
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        let (bytes, after) = tail.split_at(len.min(tail.len()));
+        let server = how & 1 == 1;
+        if how & 2 != 0 {
+            flow.lose(server, u32::from(*how) * 7);
+        }
+        match how & 4 {
+            0 => flow.say(server, bytes),
+            _ => flow.say(server, &wrap(server, bytes)),
+        }
+        rest = after;
     }
 }
 

@@ -8,6 +8,7 @@ use super::hl7v2::charset::Charset;
 use super::hl7v2::value::{Delimiters, MAX_REPETITIONS, Syntax};
 use super::{Document, Field, Format, Mark, Media, Reason, Scope, ServiceFacts, Want};
 use crate::protocol::astm::header::{Header, header};
+use crate::rules::Kind;
 use memchr::memchr2;
 use zeroize::Zeroizing;
 
@@ -50,6 +51,10 @@ impl Format for Records {
 /// By the four characters behind `H`: field, repeat, component, escape. There are no
 /// subcomponents.
 fn delimiters(declared: &[u8]) -> Delimiters {
+    // As in HL7: component, repeat, escape, subcomponent (HPRIM, and analysers that confuse the two).
+    if let [field, b'^', b'~', b'\\'] = *declared {
+        return Delimiters { field: char::from(field), ..Delimiters::default() };
+    }
     let at = |i: usize, recommended: char| declared.get(i).map_or(recommended, |b| char::from(*b));
     Delimiters {
         field: at(0, '|'),
@@ -226,8 +231,13 @@ impl Reader {
                         scope.mark(Mark::Query);
                         self.patient = Some(Patient::default());
                     }
+                    // Analysers that know one number often put it into the third field for it.
+                    let alone = record == b'P'
+                        && value.kind == Kind::OtherId
+                        && [2, 3].iter().all(|at| fields.get(*at).is_none_or(|f| f.is_empty()));
+                    let kind = if alone { Kind::PatientId } else { value.kind };
                     let found = Field::declared(&field.rule, value.text);
-                    scope.field(found.with_kind(value.kind).with_issuer(value.issuer));
+                    scope.field(found.with_kind(kind).with_issuer(value.issuer));
                 });
             }
         }

@@ -113,6 +113,20 @@ fn other_delimiters() {
 }
 
 #[test]
+fn delimiters_in_the_order_of_hl7() {
+    let (lines, _) = read(&[b"H|^~\\&|x\rP|1|77|||Example^Anna~Alias||19590102\r"], 3);
+    let names = ["P-6 name Example^Anna", "P-6 name Alias"];
+    assert_eq!(lines[1..5], ["P-3 patient_id 77", names[0], names[1], "P-8 birth_date 19590102"]);
+}
+
+#[test]
+fn the_only_number_is_that_of_the_patient() {
+    let (lines, _) = read(&[b"H|\\^&\rP|1|||77|Example^Anna\rP|2|1||78|Sample^Otto\r"], 9);
+    let ids: Vec<&str> = lines.iter().filter(|l| l.contains("_id")).map(String::as_str).collect();
+    assert_eq!(ids, ["P-5 patient_id 77", "P-3 patient_id 1", "P-5 other_id 78"]);
+}
+
+#[test]
 fn queries() {
     let (lines, _) = read(&[b"H|\\^&\rQ|1|77^S1||^^^ALL\rQ|2|ALL\rQ|3|^S2\rL|1\r"], 4);
     assert_eq!(lines, ["record astm QUERY", "mark Query", "Q-3 patient_id 77", "end"]);

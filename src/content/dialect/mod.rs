@@ -60,6 +60,10 @@ impl Format for Dialect {
             })
     }
 
+    fn is_text(&self) -> bool {
+        true
+    }
+
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
         Box::new(DialectDocument { markup: Markup::default(), message: Message::new(*self) })
     }

@@ -2,7 +2,7 @@
 //! A.1): whoever reads these says where a value stands, and the same [`Record`] takes it.
 
 use super::element::UNDEFINED;
-use super::record::{Record, Recording, SPECIFIC_CHARACTER_SET, is_structural};
+use super::record::{Record, Recording, SOP_INSTANCE_UID, SPECIFIC_CHARACTER_SET, is_structural};
 use super::syntax::dictionary_vr;
 use super::walker::{Element, Interest, Visitor};
 use crate::content::Scope;
@@ -15,7 +15,8 @@ use std::sync::Arc;
 /// Whether values of an attribute are of any use. These models are in UTF-8, whatever character set
 /// the data set once had (PS3.18 F.2, PS3.19 A.1).
 pub fn is_wanted(tag: u32, rules: &DicomRules) -> bool {
-    if tag == SPECIFIC_CHARACTER_SET {
+    // What describes an instance does not hand it over.
+    if matches!(tag, SPECIFIC_CHARACTER_SET | SOP_INSTANCE_UID) {
         return false;
     }
     rules.get(tag).is_some()
@@ -37,7 +38,8 @@ fn tag_of(name: &str) -> Option<u32> {
     if name.len() == 8 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
         return u32::from_str_radix(name, 16).ok();
     }
-    if !name.starts_with(|c: char| c.is_ascii_uppercase()) {
+    // Other keywords are words of other trades as well (`ResponsiblePerson`, `ContainerIdentifier`).
+    if !name.contains("Patient") {
         return None;
     }
     let tag = StandardDataDictionary.by_name(name)?.tag();

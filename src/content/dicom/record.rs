@@ -36,7 +36,7 @@ const MAX_DOCUMENT: u32 = 64 << 20;
 
 pub(super) const SPECIFIC_CHARACTER_SET: u32 = 0x0008_0005;
 const SOP_CLASS_UID: u32 = 0x0008_0016;
-const SOP_INSTANCE_UID: u32 = 0x0008_0018;
+pub(super) const SOP_INSTANCE_UID: u32 = 0x0008_0018;
 const MODALITY: u32 = 0x0008_0060;
 const INSTITUTION_NAME: u32 = 0x0008_0080;
 const STATION_NAME: u32 = 0x0008_1010;
@@ -586,6 +586,9 @@ pub(super) fn is_structural(tag: u32) -> bool {
                 | QUALITY_CONTROL_IMAGE
                 | BURNED_IN_ANNOTATION
                 | DIRECTORY_RECORD_TYPE
+                | SOP_INSTANCE_UID
+                | REFERENCED_SOP_INSTANCE_UID
+                | STUDY_INSTANCE_UID
                 | LOCAL_NAMESPACE
                 | UNIVERSAL_ENTITY_ID
         )

@@ -30,7 +30,8 @@ struct Found {
     rule: Arc<FieldRule>,
     field: Arc<str>,
     value: PhiBuf,
-    labelled: bool,
+    evidence: Evidence,
+    confidence: f32,
 }
 
 impl Findings {
@@ -40,19 +41,45 @@ impl Findings {
         if self.searched > MAX_SEARCHED {
             return;
         }
-        rules.text.find(text, |recogniser, value| {
-            let known = |f: &Found| {
-                f.rule.kind == recogniser.rule.kind && f.value.as_phi().expose() == value
+        // Numbers of registers first: what they are is known better than what a pattern says.
+        rules.identifiers.scan(text, &mut |hit| {
+            let number = match (hit.near, hit.valid.iter().find_map(|r| Some((r, r.alone?)))) {
+                (Some(rule), _) if rule.is_checked() => {
+                    Some((rule, Evidence::NearValid, rule.rule.confidence))
+                }
+                (Some(rule), _) => Some((rule, Evidence::Near, rule.rule.confidence)),
+                (None, Some((rule, alone))) => Some((*rule, Evidence::Checked, alone)),
+                (None, None) => None,
             };
-            if self.found.len() < MAX_FOUND && !self.found.iter().any(known) {
-                self.found.push(Found {
-                    rule: Arc::clone(&recogniser.rule),
-                    field: Arc::clone(field),
-                    value: PhiBuf::new(value.to_owned()),
-                    labelled: recogniser.labelled,
-                });
+            if let Some((rule, evidence, confidence)) = number {
+                self.add(&rule.rule, field, hit.value, evidence, confidence);
             }
         });
+        rules.text.find(text, |recogniser, value| {
+            let evidence = if recogniser.labelled { Evidence::Labelled } else { Evidence::Pattern };
+            let rule = &recogniser.rule;
+            self.add(rule, field, value, evidence, rule.confidence);
+        });
+    }
+
+    fn add(
+        &mut self,
+        rule: &Arc<FieldRule>,
+        field: &Arc<str>,
+        value: &str,
+        evidence: Evidence,
+        confidence: f32,
+    ) {
+        let known = |f: &Found| f.rule.kind == rule.kind && f.value.as_phi().expose() == value;
+        if self.found.len() < MAX_FOUND && !self.found.iter().any(known) {
+            self.found.push(Found {
+                rule: Arc::clone(rule),
+                field: Arc::clone(field),
+                value: PhiBuf::new(value.to_owned()),
+                evidence,
+                confidence,
+            });
+        }
     }
 
     /// A value of a private attribute is written like a name.
@@ -79,8 +106,9 @@ impl Findings {
                 evidence: Evidence::Pattern,
             });
         }
+        let said = |f: &Found| matches!(f.evidence, Evidence::Labelled | Evidence::NearValid);
         let names =
-            |f: &Found| f.labelled && (f.rule.kind == Kind::Name || f.rule.kind.is_strong_id());
+            |f: &Found| said(f) && (f.rule.kind == Kind::Name || f.rule.kind.is_strong_id());
         if !identified && !found.iter().any(names) {
             return;
         }
@@ -91,8 +119,8 @@ impl Findings {
                 name: &found.field,
                 rule: &found.rule.id,
                 issuer: "",
-                confidence: found.rule.confidence,
-                evidence: if found.labelled { Evidence::Labelled } else { Evidence::Pattern },
+                confidence: found.confidence,
+                evidence: found.evidence,
             });
         }
     }

@@ -84,9 +84,11 @@ impl Element {
     pub fn resource(resource: &str, marks: Marks) -> Self {
         let content = match resource {
             "ClinicalDocument" => "ccda",
-            "registrationEvent" => "hl7v3",
+            "registrationEvent" | "priorRegistration" | "parameterList" => "hl7v3",
             _ => "fhir",
         };
+        // A question of PDQ or PIX (ITI-47, ITI-45).
+        let marks = if resource == "parameterList" { marks.and(Marks::QUERY) } else { marks };
         Self { content, marks, begun: false }
     }
 

@@ -1,13 +1,16 @@
 //! URL-encoded forms (WHATWG URL 5.1) and request targets.
 
 mod pairs;
+mod path;
 
 use super::hl7v2::carried;
 use super::loose::{Loose, Marks, Meaning};
-use super::{Document, Format, Media, Scope, Want, media};
+use super::{Document, Format, Media, Scope, Want, charset, media};
 use crate::protocol::Authentication;
 use crate::rules::{Kind, Secret};
-use pairs::{MAX_FORM, pairs};
+use encoding_rs::Encoding;
+pub use pairs::decode_bytes;
+use pairs::{MAX_FORM, decode, pairs, set};
 
 /// Before `exact`, `contains`... in the name of a FHIR search parameter.
 const MODIFIER: char = ':';
@@ -31,7 +34,16 @@ impl Format for Form {
             && !name.iter().any(|b| b.is_ascii_whitespace() || matches!(b, b'{' | b'<'))
     }
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
-        Box::new(FormDocument { text: Vec::new(), path: media::path(media), target: false })
+        let declared = match media {
+            Media::Type { content_type, .. } => media::parameter(content_type, "charset"),
+            _ => None,
+        };
+        Box::new(FormDocument {
+            text: Vec::new(),
+            path: media::path(media),
+            target: false,
+            declared: declared.and_then(charset::known),
+        })
     }
 }
 
@@ -46,7 +58,7 @@ impl Format for Target {
         *media == Media::Target
     }
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
-        Box::new(FormDocument { text: Vec::new(), path: None, target: true })
+        Box::new(FormDocument { text: Vec::new(), path: None, target: true, declared: None })
     }
 }
 
@@ -55,6 +67,7 @@ struct FormDocument {
     text: Vec<u8>,
     path: Option<Box<str>>,
     target: bool,
+    declared: Option<&'static Encoding>,
 }
 
 impl Document for FormDocument {
@@ -68,11 +81,12 @@ impl Document for FormDocument {
         let text = zeroize::Zeroizing::new(std::mem::take(&mut self.text));
         if self.target {
             let at = text.iter().position(|b| *b == b'?').unwrap_or(text.len());
-            let path = String::from_utf8_lossy(text.get(..at).unwrap_or_default());
-            read(text.get(at + 1..).unwrap_or_default(), &path, true, scope);
+            let path = text.get(..at).unwrap_or_default();
+            let path = decode(path, set(path, None));
+            read(text.get(at + 1..).unwrap_or_default(), &path, None, true, scope);
         } else {
             let path = self.path.take().unwrap_or_default();
-            read(&text, &path, false, scope);
+            read(&text, &path, self.declared, false, scope);
         }
     }
 
@@ -82,7 +96,13 @@ impl Document for FormDocument {
 }
 
 /// Reads pairs that were sent to `path`.
-fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
+fn read(
+    text: &[u8],
+    path: &str,
+    declared: Option<&'static Encoding>,
+    query: bool,
+    scope: &mut Scope<'_>,
+) {
     let rules = scope.rules;
     let mut record = Loose::default();
     let afar = media::about(path, scope);
@@ -98,7 +118,11 @@ fn read(text: &[u8], path: &str, query: bool, scope: &mut Scope<'_>) {
         record.mark(Marks::QUERY);
     }
     let person = rules.fhir.is_person(resource);
-    for (name, value) in pairs(text) {
+    if query {
+        path::read(path, &mut record, rules);
+    }
+    let set = set(text, declared);
+    for (name, value) in pairs(text, set) {
         if carried::begins(value.as_bytes()) {
             let mut inner = carried::nested(value.as_bytes());
             inner.data(value.as_bytes(), scope);

@@ -59,3 +59,50 @@ fn nobody() {
     assert_eq!(form("{\"patient_name\":\"x=y\",\"mrn\":1}").len(), 1);
     assert!(form("name=lamp&sku=7&email=a@b.c").is_empty());
 }
+
+#[test]
+fn paths() {
+    for (path, fields) in [
+        ("/api/patients/MRN0012345/labs", "patient_id=MRN0012345"),
+        (
+            "/patients/H-77123;dob=1970-01-31/notes?name=Jane+Roe",
+            "birth_date=1970-01-31 patient_id=H-77123 name=Jane Roe",
+        ),
+        ("/mrn/0077123/dob/1970-01-31", "patient_id=0077123 birth_date=1970-01-31"),
+        ("/patient/Jane%20Roe/birthdate/1970-01-31", "name=Jane Roe birth_date=1970-01-31"),
+        ("/patients/last_name=Roe;mrn=0077123/x", "name=Roe patient_id=0077123"),
+    ] {
+        let line = format!("http>target:~target [PatientContext] [Query] {fields}");
+        assert_eq!(target(path), [line], "{path}");
+    }
+    for path in [
+        "/fhir/Patient/1234567",
+        "/patients/search",
+        "/patients/6f1e5c2a-1b2c-4d3e-8f90-123456789abc/labs",
+        "/patients/2026-03-01/list",
+        "/patient/Search/Results",
+        "/name/lamp/id/12345",
+        "/static/js/patient/main.1234.js",
+        "/mrn/search",
+        "/users/12345/email/a@b.c",
+    ] {
+        assert_eq!(target(path), Vec::<String>::new(), "{path}");
+    }
+}
+
+#[test]
+fn other_character_sets() {
+    let declared = records(
+        "application/x-www-form-urlencoded; charset=windows-1251",
+        b"patient_name=%C8%E2%E0%ED%EE%E2&mrn=7",
+    );
+    assert_eq!(declared, ["http>form:~form [PatientContext] name=Иванов patient_id=7"]);
+    let own = form("patient_name=%8ER%93c%91%BE%98Y&mrn=7&_charset_=Shift_JIS");
+    assert_eq!(own, ["http>form:~form [PatientContext] name=山田太郎 patient_id=7"]);
+    let guessed =
+        form("patient_name=%C8%E2%E0%ED%EE%E2+%CF%E5%F2%F0+%D1%E5%F0%E3%E5%E5%E2%E8%F7&mrn=7");
+    assert_eq!(
+        guessed,
+        ["http>form:~form [PatientContext] name=Иванов Петр Сергеевич patient_id=7"]
+    );
+}

@@ -2,13 +2,13 @@
 //! numbers, not names, so a value counts only where it says itself what it is, where a map gives it
 //! a name, or where a patient's record cannot be anything else.
 
-mod shape;
 mod wire;
 
 use super::loose::{Loose, Marks, Meaning};
+use super::shape::{self, Node};
 use super::{Document, Format, Media, Reason, Scope, Want, media};
 use crate::rules::About;
-use shape::Node;
+
 use wire::{Value, Wire};
 use zeroize::Zeroizing;
 

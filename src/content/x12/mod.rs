@@ -7,7 +7,7 @@ mod tests;
 use super::hl7v2::charset::Charset;
 use super::{Document, Field, Format, Mark, Media, Reason, Scope, ServiceFacts, Want};
 use crate::rules::{Kind, X12Element};
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use zeroize::Zeroizing;
 
 /// Longest segment that is read, bytes.
@@ -82,6 +82,10 @@ struct Loops {
     of_patient: bool,
     entity: Entity,
     record: Option<Record>,
+    /// A claim has begun in this loop.
+    claimed: bool,
+    /// The record is that of another insured person of a claim (837 2330A).
+    other_insured: bool,
     /// N3, until N4 completes it.
     address: Zeroizing<String>,
 }
@@ -214,6 +218,15 @@ impl Reader {
         if raw.is_empty() {
             return;
         }
+        // Some senders break lines wherever they are full.
+        let unbroken: Zeroizing<Vec<u8>>;
+        let raw = if memchr2(b'\r', b'\n', raw).is_some() {
+            let text = raw.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n'));
+            unbroken = Zeroizing::new(text.collect());
+            unbroken.as_slice()
+        } else {
+            raw
+        };
         let text = Charset::Undeclared.decode(raw, 0);
         let elements: Vec<&str> =
             text.split(char::from(element)).map(str::trim).take(MAX_ELEMENTS).collect();
@@ -262,10 +275,12 @@ impl Loops {
             // Level codes: 22 subscriber, 23 dependent; EV and SS are events within theirs (278).
             "HL" => match segment.get(3) {
                 "EV" | "SS" => self.entity = Entity::Other,
-                level => self.start(matches!(level, "22" | "23" | "PT"), scope),
+                level => {
+                    self.start(matches!(level, "22" | "23" | "PT"), scope);
+                    self.claimed = false;
+                }
             },
-            "INS" => self.start(true, scope),
-            "CLP" => {
+            "INS" | "CLP" => {
                 self.start(true, scope);
                 self.elements(segment, scope);
             }
@@ -273,6 +288,11 @@ impl Loops {
             "NM1" => self.named(segment, scope),
             "N1" => self.entity = Entity::Other,
             "CLM" => {
+                if self.other_insured {
+                    // A further claim, and not of the one named last.
+                    self.start(self.of_patient, scope);
+                }
+                self.claimed = true;
                 // A claim belongs to the loop, whoever was named last (the payer).
                 self.entity = Entity::None;
                 self.elements(segment, scope);
@@ -312,6 +332,7 @@ impl Loops {
             scope.end();
         }
         self.of_patient = of_patient;
+        self.other_insured = false;
         self.entity = Entity::None;
     }
 
@@ -326,6 +347,7 @@ impl Loops {
             // Another person of the same loop: patient and insured of a payment.
             let of_patient = self.of_patient;
             self.start(of_patient, scope);
+            self.other_insured = self.claimed;
         }
         self.entity = Entity::Patient;
         // Family, given, middle, suffix, prefix: as names are written elsewhere.

@@ -168,6 +168,49 @@ fn enrolment_payment_and_eligibility() {
 }
 
 #[test]
+fn other_insured_persons_and_broken_lines() {
+    let body = "ST*837*1~HL*2*1*22*0~NM1*IL*1*EXAMPLE*ANNA****MI*W1~PAT*****D8*20260131~CLM*ACC1*1~SBR*S*01~NM1*IL*1*EXAMPLE*OTTO****MI*W2~\
+        N3*2 RD~CLM*ACC2*1~REF*EA*MRN1~";
+    let expected = [
+        "record x12 837",
+        "NM1-03 name EXAMPLE^ANNA",
+        "NM1-09 insurance_number W1",
+        "PAT-06 death_date 20260131",
+        "CLM-01 account_number ACC1",
+        "end",
+        "record x12 837",
+        "NM1-03 name EXAMPLE^OTTO",
+        "NM1-09 insurance_number W2",
+        "N3-01 address 2 RD",
+        "end",
+        "record x12 837",
+        "CLM-01 account_number ACC2",
+        "REF-02 patient_id MRN1",
+        "end",
+    ];
+    let text = interchange(body);
+    assert_eq!(read(&[text.as_bytes()], 50), expected);
+    // Lines of 80 characters, wherever they break.
+    let (isa, rest) = text.split_at(ISA.len());
+    let lines: Vec<&[u8]> = rest.as_bytes().chunks(80).collect();
+    let wrapped = [isa.as_bytes(), &lines.join(&b"\r\n"[..])].concat();
+    assert_eq!(read(&[&wrapped], 7), expected);
+}
+
+#[test]
+fn acknowledgments_name_nobody() {
+    for body in [
+        "ST*999*1*005010X231A1~AK1*HC*1*005010X222A1~AK2*837*1~IK3*NM1*8*2010*8~CTX*CLM01:ACC1~IK4*9*67*1*EXAMPLE~IK5*R~AK9*R*1*1*0~",
+        "ST*997*1~AK1*HC*1~AK9*A*1*1*1~",
+        "TA1*000000001*250301*1200*A*000~",
+        "ST*271*1~HL*1**20*1~NM1*PR*2*PAYER*****PI*1~HL*2*1*21*1~NM1*1P*1*DOCTOR*HARRIET****XX*1~PER*IC*DOCTOR*TE*5550199~AAA*N**41*C~",
+        "ST*834*1~N1*P5*SPONSOR~INS*Y*18*030~NM1*36*1*BOSS*BETTY~N3*9 WORK RD~PER*IC*BETTY*TE*5550188~",
+    ] {
+        assert_eq!(read(&[interchange(body).as_bytes()], 40), Vec::<String>::new(), "{body}");
+    }
+}
+
+#[test]
 fn holes_and_limits() {
     let text = interchange(CLAIMS);
     let at = text.find("ANNA").expect("there");

@@ -12,9 +12,17 @@ pub enum Header {
 }
 
 /// Whether `data` starts with a header record: `H`, the field, repeat, component and escape
-/// delimiters, all different, and the field delimiter again or the end of the record.
+/// delimiters, all different, and the field delimiter again or the end of the record. Some senders
+/// (HPRIM) have those of HL7, five of them.
 pub fn header(data: &[u8]) -> Header {
     match data {
+        [b'H', field, b'^', b'~', b'\\', b'&', rest @ ..] if field.is_ascii_punctuation() => {
+            match rest.first() {
+                Some(byte) if byte == field || *byte == b'\r' => Header::Yes,
+                Some(_) => Header::No,
+                None => Header::More,
+            }
+        }
         [b'H', delimiters @ ..] => {
             for (i, &byte) in delimiters.iter().enumerate().take(5) {
                 let before = delimiters.get(..i).unwrap_or(&[]);

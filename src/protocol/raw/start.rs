@@ -43,7 +43,14 @@ pub fn document(data: &[u8]) -> Probe {
             more = true;
         }
     }
-    for answer in [edifact::begins(data), xdt::begins(data), dicom(data), json(data), table(data)] {
+    for answer in [
+        namespaced(data),
+        edifact::begins(data),
+        xdt::begins(data),
+        dicom(data),
+        json(data),
+        table(data),
+    ] {
         match answer {
             Probe::Yes { .. } => return answer,
             Probe::More => more = true,
@@ -51,6 +58,23 @@ pub fn document(data: &[u8]) -> Probe {
         }
     }
     if more { Probe::More } else { Probe::No }
+}
+
+/// XML without a declaration: an element in a namespace, as SOAP and FHIR have it.
+fn namespaced(data: &[u8]) -> Probe {
+    /// Longest first tag, bytes.
+    const MAX_TAG: usize = 1024;
+    match data {
+        [b'<'] => return Probe::More,
+        [b'<', letter, ..] if letter.is_ascii_alphabetic() => {}
+        _ => return Probe::No,
+    }
+    let end = memchr::memchr(b'>', data);
+    let tag = data.get(..end.unwrap_or(data.len()).min(MAX_TAG)).unwrap_or(data);
+    if memchr::memmem::find(tag, b" xmlns").is_some() {
+        return Probe::yes(Speaker::Any);
+    }
+    if end.is_none() && tag.len() < MAX_TAG { Probe::More } else { Probe::No }
 }
 
 /// Whether the job of a label printer begins at `data`: `^XA`, perhaps behind `~` commands, in the

@@ -35,6 +35,10 @@ fn documents() {
         b" {\"mrn\" : 7}",
         b"[ {\"mrn\":7}]",
         b"<?xml version='1.0'?><patients/>",
+        b"<Patient xmlns=\"http://hl7.org/fhir\"><id/></Patient>",
+        b"<s:Envelope\n xmlns:s='x'>",
+        b"UNB+UNOC:3+A+B'UNH+1+MEDRPT:0'",
+        b"01380006310\r\n",
         &dicom,
     ] {
         assert_eq!(recognised(document), Some("raw"), "{document:?}");
@@ -50,6 +54,9 @@ fn conversations() {
         b"LIST a,b\n",
         b"1,2,3\n",
         b"{a:1}",
+        b"<policy-file-request/>",
+        b"UNB: unknown",
+        b"01380006310 is a number\r\n",
         b"[1,2]",
         b"a,b\n",
         b"\0\0\0\0\0",

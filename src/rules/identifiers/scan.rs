@@ -1,16 +1,19 @@
 //! One pass over text for numbers that may be identifiers.
 //!
 //! Most text has few digits: blocks of it are counted, sixteen or more bytes at a time, and passed over
-//! where they are too few for any number. Where there are enough, groups of letters and digits are put
-//! together to numbers of a length that some rule has. Then come check digits, which most numbers fail,
+//! where they are too few for any number. Where there are enough, stretches of letters, digits and single
+//! separators are told eight bytes at a time; groups of those with enough digits are put together to numbers of a length that some rule has. Then come check digits, which most numbers fail,
 //! then the pattern, and last the words around what is left.
 
 use super::{IdentifierRule, IdentifierRules, words_of};
 use crate::rules::validators::MAX_NUMBER;
 use smallvec::SmallVec;
 
-/// Bytes that are counted at once.
-const BLOCK: usize = 32;
+/// Bytes that are counted at once: a number lies within two.
+const BLOCK: usize = 64;
+
+/// Bytes whose classes are told at once; the last of 64 needs to know the next.
+const WINDOW: usize = 63;
 
 /// Fewest digits of a number that is looked for. (Numbers with fewer are known by label only.)
 const MIN_DIGITS: usize = 5;
@@ -89,18 +92,53 @@ impl IdentifierRules {
             return;
         }
         let bytes = text.as_bytes();
-        // Behind the last byte looked at, and behind the last number found.
+        // Behind the last byte looked at.
         let mut seen = 0;
         let mut before = 0;
         for (index, block) in bytes.chunks(BLOCK).enumerate() {
             let digits = count_digits(block);
             if before + digits >= MIN_DIGITS {
                 let start = (index * BLOCK).saturating_sub(BLOCK).max(seen);
-                let end = (index * BLOCK + block.len()).min(bytes.len());
-                seen = self.walk(enabled, text, start, end, found).max(end);
+                let end = (index * BLOCK + block.len()).max(seen);
+                seen = self.stretches(enabled, text, start, end, found);
             }
             before = digits;
         }
+    }
+
+    /// Looks for stretches with enough digits that start in a part of a text; how far it has looked.
+    fn stretches<'r, 't>(
+        &'r self,
+        enabled: &[Vec<u16>],
+        text: &'t str,
+        from: usize,
+        to: usize,
+        found: &mut dyn FnMut(Hit<'r, 't>),
+    ) -> usize {
+        let bytes = text.as_bytes();
+        let mut at = from;
+        while at < to {
+            let Classes { digits, joined } = Classes::of(bytes, at);
+            if joined == 0 {
+                at += WINDOW;
+                continue;
+            }
+            let start = joined.trailing_zeros() as usize;
+            let len = (joined >> start).trailing_ones() as usize;
+            if start + len >= WINDOW && start > 0 {
+                // It may go on: looked at from its start.
+                at += start;
+                continue;
+            }
+            let within = (digits >> start) & (u64::MAX >> (64 - len.clamp(1, 64)));
+            let (first, end) = (at + start, at + start + len);
+            let open = start + len >= WINDOW;
+            at = end + usize::from(!open);
+            if open || within.count_ones() as usize >= MIN_DIGITS {
+                at = self.walk(enabled, text, first, end, found).max(at);
+            }
+        }
+        at
     }
 
     /// Looks at the groups that start in a stretch of text; how far it has looked.
@@ -114,24 +152,13 @@ impl IdentifierRules {
     ) -> usize {
         let bytes = text.as_bytes();
         let mut at = from;
-        // A group that began before the stretch and has digits has been looked at, or has too few.
-        while at > 0
-            && at > from.saturating_sub(MAX_NUMBER)
-            && is_part(bytes, at - 1)
-            && is_part(bytes, at)
-        {
-            at -= 1;
-        }
         while at < to {
             if !is_part(bytes, at) {
                 at += 1;
                 continue;
             }
             let end = group_end(bytes, at);
-            at = match self.at(enabled, text, at, end, found) {
-                Some(behind) => behind,
-                None => end,
-            };
+            at = self.at(enabled, text, at, end, found).unwrap_or(end);
         }
         at
     }
@@ -262,6 +289,62 @@ impl Number {
         let up = body.windows(2).all(|w| matches!(w, [a, b] if b.wrapping_sub(*a) == 1));
         up || step(0) || step(u8::MAX)
     }
+}
+
+/// What the bytes of a window are, a bit each.
+struct Classes {
+    digits: u64,
+    /// Letters, digits, and what may stand between them in a number: one separator beside a digit.
+    joined: u64,
+}
+
+impl Classes {
+    /// Of the 64 bytes from `at` on; behind the end are blanks.
+    fn of(bytes: &[u8], at: usize) -> Self {
+        let (mut digits, mut letters, mut separators) = (0, 0, 0);
+        let rest = bytes.get(at..).unwrap_or_default();
+        let mut add = |place: usize, word: u64| {
+            let (d, l, s) = classes(word);
+            digits |= d << (place * 8);
+            letters |= l << (place * 8);
+            separators |= s << (place * 8);
+        };
+        if let Some(window) = rest.first_chunk::<64>() {
+            for (place, word) in window.as_chunks::<8>().0.iter().enumerate() {
+                add(place, u64::from_le_bytes(*word));
+            }
+        } else {
+            for (place, part) in rest.chunks(8).enumerate() {
+                let mut word = [b'\n'; 8];
+                for (slot, byte) in word.iter_mut().zip(part) {
+                    *slot = *byte;
+                }
+                add(place, u64::from_le_bytes(word));
+            }
+        }
+        // What stands before the window is not known to be a part; nor is it, where one starts.
+        let parts = digits | letters;
+        let beside = (digits << 1) | (digits >> 1);
+        let joined = parts | (separators & (parts << 1) & (parts >> 1) & beside);
+        Self { digits, joined: joined & (u64::MAX >> 1) }
+    }
+}
+
+/// Eight bytes at once: a bit each for digits, letters, and separators (blank, `(`, `-`, `.`, `/`).
+fn classes(word: u64) -> (u64, u64, u64) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let ascii = !word & HIGH;
+    let low = word & !HIGH;
+    // The high bit of each byte that is at least `least`.
+    let from = |bytes: u64, least: u8| bytes + ONES * u64::from(0x80 - least);
+    let within =
+        |bytes: u64, least: u8, most: u8| from(bytes, least) & !from(bytes, most + 1) & ascii;
+    let bits = |high: u64| ((high >> 7).wrapping_mul(0x0102_0408_1020_4080)) >> 56;
+    let digits = within(low, b'0', b'9');
+    let letters = within(low | (ONES * 0x20), b'a', b'z');
+    let separators = within(low, b'-', b'/') | within(low, b' ', b' ') | within(low, b'(', b'(');
+    (bits(digits), bits(letters), bits(separators))
 }
 
 /// Digits of a block; the loop has no branches, so that it becomes wide instructions.

@@ -16,6 +16,40 @@ fn sample(syntax: Syntax) -> Vec<u8> {
         .bytes
 }
 
+/// With everything that changes what an attribute means.
+fn rich(syntax: Syntax) -> Vec<u8> {
+    let code = |b: Build| b.text(0x0008_0100, "SH", "121029").text(0x0008_0102, "SH", "DCM");
+    Build::new(syntax)
+        .text(0x0008_0005, "CS", "\\ISO 2022 IR 87")
+        .text(0x0008_0050, "SH", "A24510381")
+        .bytes(0x0010_0010, "PN", b"A^B=\x1B$B;3ED\x1B(B^\x1B$BB@O:\x1B(B")
+        .text(0x0010_0020, "LO", "771")
+        .text(0x0010_0021, "LO", "NORTH")
+        .text(0x0011_0010, "LO", "SIEMENS ISI")
+        .text(0x0011_1004, "LO", "S-9")
+        .text(0x0011_1005, "PN", "Roe^Jane")
+        .text(0x0012_0062, "CS", "YES")
+        .sequence(
+            0x0040_A730,
+            false,
+            &[&|b| b.sequence(0x0040_A043, true, &[&code]).text(0x0040_A123, "PN", "Ash^Eve")],
+        )
+        .text(0x0042_0010, "ST", "Patient Name: Anna Beispiel")
+        .bytes(
+            0x0042_0011,
+            "OB",
+            b"<?xml version=\"1.0\"?><a><patient_name>Eve Ash</patient_name></a>",
+        )
+        .sequence(
+            0x0400_0561,
+            true,
+            &[&|b| b.sequence(0x0400_0550, false, &[&|b| b.text(0x0010_0020, "LO", "66")])],
+        )
+        .text(0x6000_4000, "LT", "MRN 00773500")
+        .pixels(16)
+        .bytes
+}
+
 #[test]
 fn truncated_at_every_length() {
     for (syntax, uid) in [(Syntax::ImplicitLe, IMPLICIT), (Syntax::ExplicitLe, EXPLICIT)] {
@@ -90,8 +124,6 @@ fn many_tiny_items() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     #[test]
     fn garbage_does_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600), size in 1usize..40) {
         for uid in ["", IMPLICIT, EXPLICIT, BIG, DEFLATED] {
@@ -104,14 +136,16 @@ proptest! {
 
     #[test]
     fn mutations_do_not_panic(
-        at in proptest::collection::vec((0usize..400, any::<u8>()), 1..6),
-        gap in 0usize..400,
+        at in proptest::collection::vec((0usize..1200, any::<u8>()), 1..6),
+        gap in 0usize..1200,
         size in 1usize..60,
     ) {
-        for (syntax, uid) in
-            [(Syntax::ImplicitLe, IMPLICIT), (Syntax::ExplicitLe, EXPLICIT), (Syntax::ExplicitBe, BIG)]
+        let syntaxes =
+            [(Syntax::ImplicitLe, IMPLICIT), (Syntax::ExplicitLe, EXPLICIT), (Syntax::ExplicitBe, BIG)];
+        for ((syntax, uid), make) in
+            syntaxes.into_iter().flat_map(|s| [(s, sample as fn(Syntax) -> Vec<u8>), (s, rich)])
         {
-            let mut data = sample(syntax);
+            let mut data = make(syntax);
             for &(at, byte) in &at {
                 let at = at % data.len();
                 data[at] = byte;

@@ -173,5 +173,9 @@ fn searches_by_tag_keyword_and_path() {
         assert_eq!(got.len(), 1, "{query}: {got:?}");
         assert!(got[0].ends_with(fields) && got[0].contains("[Query]"), "{got:?}");
     }
+    // Keywords that are words of other trades.
+    assert!(target("/tasks?ResponsiblePerson=Doe,+Jane&ContainerIdentifier=7").is_empty());
+    let task = r#"{"Name":"Move","ResponsiblePerson":"Jane Doe","ContainerIdentifier":"C-7","Occupation":"Cook"}"#;
+    assert!(records("application/json", task.as_bytes()).is_empty());
     assert!(target("/dicom-web/studies?0020000D=1.2.3&Modality=CT").is_empty());
 }

@@ -1,4 +1,4 @@
-"""What Hypercorn serves for http.py: files under zstd, brotli or gzip, events, and a WebSocket that
+"""What Hypercorn serves for web.py: files under zstd, brotli or gzip, events, and a WebSocket that
 says what it was told."""
 
 import gzip

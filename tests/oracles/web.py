@@ -2,7 +2,7 @@
 generated documents to curl, to a WebSocket client and to a browser. What they say to each other is
 written to a capture; what each client got, to a list.
 
-http.py FOLDER writes FOLDER/http.pcap and prints a JSON object: for each case the client's address and
+web.py FOLDER writes FOLDER/http.pcap and prints a JSON object: for each case the client's address and
 the patients' numbers that the client got. A relay between client and server writes the packets, so
 that it needs no rights. PHITAP_NO_BROWSER=1 leaves the browser out.
 """
@@ -311,8 +311,8 @@ def node():
 
 def hypercorn():
     port = free_port()
-    shutil.copy(Path(HERE) / "http_app.py", OUT)
-    command = [sys.executable, "-m", "hypercorn", "-b", f"127.0.0.1:{port}", "http_app:app"]
+    shutil.copy(Path(HERE) / "web_app.py", OUT)
+    command = [sys.executable, "-m", "hypercorn", "-b", f"127.0.0.1:{port}", "web_app:app"]
     return start("hypercorn", command, [port], cwd=OUT, env={**os.environ, "PHITAP_DOCS": str(DOCS)}), port
 
 

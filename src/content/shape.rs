@@ -1,6 +1,7 @@
-//! What the values of a message look like, and whether they are a patient's together.
+//! Values without names (fields of protocol buffers, cells of a table without a heading): what they
+//! look like, and whether they are a patient's together.
 
-use crate::content::loose::{Loose, Marks, Meaning};
+use super::loose::{Loose, Marks, Meaning};
 use crate::rules::{Kind, RuleSet};
 use zeroize::Zeroizing;
 
@@ -21,7 +22,7 @@ const MICROS_A_DAY: i64 = 86_400_000_000;
 
 /// What is known of one message.
 #[derive(Default)]
-pub(super) struct Node {
+pub struct Node {
     texts: Vec<Text>,
     numbers: [Option<u64>; 4],
     labelled: Vec<(Meaning, Zeroizing<String>)>,
@@ -38,27 +39,30 @@ struct Text {
 }
 
 /// Bytes that read as text.
-pub(super) fn text(bytes: &[u8]) -> Option<&str> {
+pub fn text(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok()?;
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     (!text.is_empty() && !text.contains(control)).then_some(text)
 }
 
 impl Node {
-    pub(super) fn memory(&self) -> usize {
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
         let texts = self.texts.iter().map(|t| size_of::<Text>() + t.value.capacity());
         let labelled = self.labelled.iter().map(|(_, v)| 64 + v.capacity());
         texts.chain(labelled).sum()
     }
 
-    pub(super) fn number(&mut self, number: u32, value: u64) {
+    /// A number in the field of this number.
+    pub fn number(&mut self, number: u32, value: u64) {
         self.fields += 1;
         if let Some(slot) = self.numbers.get_mut(number as usize) {
             *slot = Some(value);
         }
     }
 
-    pub(super) fn text(&mut self, number: u32, value: &str) {
+    /// A text in the field of this number.
+    pub fn text(&mut self, number: u32, value: &str) {
         self.fields += 1;
         if self.texts.len() < MAX_TEXTS {
             let value = Zeroizing::new(value.to_owned());
@@ -66,18 +70,20 @@ impl Node {
         }
     }
 
-    pub(super) fn mark(&mut self, marks: Marks) {
+    /// Something said of it.
+    pub fn mark(&mut self, marks: Marks) {
         self.marks = self.marks.and(marks);
     }
 
-    pub(super) fn labelled(&mut self, meaning: Meaning, value: &str) {
+    /// A value that has a name after all.
+    pub fn labelled(&mut self, meaning: Meaning, value: &str) {
         if self.labelled.len() < MAX_TEXTS {
             self.labelled.push((meaning, Zeroizing::new(value.to_owned())));
         }
     }
 
     /// The name and the value of an entry of a map: fields 1 and 2, and no other.
-    pub(super) fn pair(&self) -> Option<(&str, &str)> {
+    pub fn pair(&self) -> Option<(&str, &str)> {
         match self.texts.as_slice() {
             [name, value]
                 if self.fields == 2
@@ -92,7 +98,7 @@ impl Node {
 
     /// Takes over what a message inside holds, which is no person by itself: a wrapped string, a
     /// date, a name.
-    pub(super) fn adopt(&mut self, number: u32, inner: Self) {
+    pub fn adopt(&mut self, number: u32, inner: Self) {
         self.fields += 1;
         self.groups += 1;
         let group = self.groups;
@@ -116,7 +122,7 @@ impl Node {
     }
 
     /// Puts together what is said of one person; false if it is not enough.
-    pub(super) fn person(&mut self, around: Marks, record: &mut Loose, rules: &RuleSet) -> bool {
+    pub fn person(&mut self, around: Marks, record: &mut Loose, rules: &RuleSet) -> bool {
         let keys = &rules.keys;
         let mut marks = around.and(self.marks);
         let mut id = None;
@@ -159,14 +165,14 @@ impl Node {
                 .and_then(|at| self.texts.get(at))
                 .or_else(|| self.texts.iter().find(|t| t.group == 0 && free(t)));
             if let Some(id) = id {
-                add("protobuf.patient_id", &id.value);
+                add("shape.patient_id", &id.value);
             }
-            add("protobuf.name", name);
-            add("protobuf.birth_date", birth);
+            add("shape.name", name);
+            add("shape.birth_date", birth);
             for text in &self.texts {
                 let sex = ["male", "female", "m", "f"];
                 if sex.iter().any(|s| text.value.eq_ignore_ascii_case(s)) {
-                    add("protobuf.sex", &text.value);
+                    add("shape.sex", &text.value);
                 }
             }
             // What says itself what it is.

@@ -11,7 +11,7 @@ fn clients_and_phitap_read_the_same_patients() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().to_str().expect("UTF-8");
     let told: Value =
-        serde_json::from_str(&crate::oracle(&python, "http.py", &[path])).expect("JSON");
+        serde_json::from_str(&crate::oracle(&python, "web.py", &[path])).expect("JSON");
     if told["browser"] != true {
         println!("LEFT OUT: the browser, as PHITAP_NO_BROWSER is set");
     }

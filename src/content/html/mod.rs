@@ -1,9 +1,12 @@
-//! HTML: tables with headings, labelled values, filled-in forms.
+//! HTML: tables with headings, labelled values, filled-in forms, data in scripts.
+
+mod script;
 
 use super::labels::Labels;
 use super::loose::{Loose, Marks, Meaning};
 use super::markup::{Attributes, Markup, Receiver};
 use super::{Document, Format, Media, Scope, Want, media};
+use script::Script;
 
 /// Columns of a table.
 const MAX_COLUMNS: usize = 64;
@@ -45,6 +48,8 @@ impl Format for Html {
                 tables: Vec::new(),
                 run: zeroize::Zeroizing::default(),
                 heading: false,
+                hidden: false,
+                script: None,
             },
             path: media::path(media),
         })
@@ -64,14 +69,29 @@ struct Page {
     run: zeroize::Zeroizing<String>,
     /// It stands in a heading or title.
     heading: bool,
+    /// It is a choice that was not made.
+    hidden: bool,
+    script: Option<Script>,
+}
+
+/// Columns that one cell may take.
+const MAX_SPAN: usize = 16;
+
+/// A cell of a table.
+#[derive(Default)]
+struct Cell {
+    text: zeroize::Zeroizing<String>,
+    heading: bool,
+    /// How many columns it takes.
+    span: usize,
 }
 
 #[derive(Default)]
 struct Table {
     columns: Vec<Option<Meaning>>,
     marks: Marks,
-    /// The cells of the row so far, and whether each is a heading.
-    row: Vec<(zeroize::Zeroizing<String>, bool)>,
+    /// The cells of the row so far.
+    row: Vec<Cell>,
     in_cell: bool,
     headed: bool,
 }
@@ -92,11 +112,11 @@ impl Turn<'_, '_> {
         if self.page.heading {
             self.page.labels.heading(&run, self.scope);
         } else if let Some(table) = self.page.tables.last_mut().filter(|t| t.in_cell) {
-            if let Some((cell, _)) = table.row.last_mut() {
-                if !cell.is_empty() {
-                    cell.push(' ');
+            if let Some(cell) = table.row.last_mut() {
+                if !cell.text.is_empty() {
+                    cell.text.push(' ');
                 }
-                cell.push_str(run.trim());
+                cell.text.push_str(run.trim());
             }
         } else {
             self.page.labels.cell(&run, self.scope);
@@ -112,8 +132,8 @@ impl Turn<'_, '_> {
             return;
         }
         let rules = self.scope.rules;
-        let known = row.iter().filter(|(cell, _)| rules.keys.get(label(cell)).is_some()).count();
-        let headings = row.iter().filter(|(_, heading)| *heading).count();
+        let known = row.iter().filter(|c| rules.keys.get(label(&c.text)).is_some()).count();
+        let headings = row.iter().filter(|c| c.heading).count();
         // A row of headings, or a first row in which several cells are names of columns.
         if row.len() >= 2
             && (headings == row.len() || (!table.headed && known >= 2 && known * 2 > row.len()))
@@ -121,9 +141,10 @@ impl Turn<'_, '_> {
             table.headed = true;
             table.marks = Marks::default();
             table.columns.clear();
-            for (cell, _) in &row {
-                let name = label(cell);
+            for cell in &row {
+                let name = label(&cell.text);
                 table.columns.push(rules.keys.get(name).map(Meaning::from));
+                table.columns.extend((1..cell.span).map(|_| None));
                 if let Some(about) = rules.keys.context(name) {
                     table.marks = table.marks.and(Marks::about(about));
                 }
@@ -133,10 +154,12 @@ impl Turn<'_, '_> {
         if table.headed && table.columns.iter().any(Option::is_some) {
             let mut record = Loose::default();
             record.mark(table.marks);
-            for (meaning, (cell, _)) in table.columns.iter().zip(&row) {
-                if let Some(meaning) = meaning {
-                    record.add(meaning, 0, cell);
+            let mut columns = table.columns.iter();
+            for cell in &row {
+                if let Some(Some(meaning)) = columns.next() {
+                    record.add(meaning, 0, &cell.text);
                 }
+                columns.by_ref().take(cell.span.saturating_sub(1)).for_each(drop);
             }
             record.mark_from_afar(self.page.labels.around());
             record.emit("html", self.scope);
@@ -147,8 +170,8 @@ impl Turn<'_, '_> {
         }
         // Labels beside their values.
         self.page.labels.forget();
-        for (cell, _) in &row {
-            self.page.labels.cell(cell, self.scope);
+        for cell in &row {
+            self.page.labels.cell(&cell.text, self.scope);
         }
         self.page.labels.forget();
     }
@@ -160,7 +183,7 @@ fn label(cell: &str) -> &str {
 }
 
 impl Receiver for Turn<'_, '_> {
-    fn start(&mut self, name: &str, attributes: Attributes<'_>, _closed: bool) {
+    fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
         let mut lower = [0u8; 16];
         let name = lower_case(name, &mut lower);
         // These stand inside a run of text.
@@ -169,6 +192,10 @@ impl Receiver for Turn<'_, '_> {
             "b" | "i" | "u" | "em" | "a" | "font" | "small" | "mark" | "wbr" | "sup" | "sub"
         ) {
             return;
+        }
+        // Where the end of a list of choices is missing, it is over here.
+        if matches!(name, "table" | "tr" | "td" | "th" | "form" | "div" | "input") {
+            self.page.hidden = false;
         }
         match name {
             "table" => {
@@ -183,7 +210,9 @@ impl Receiver for Turn<'_, '_> {
                 if let Some(table) = self.page.tables.last_mut()
                     && table.row.len() < MAX_COLUMNS
                 {
-                    table.row.push((zeroize::Zeroizing::default(), name == "th"));
+                    let span = attributes.get("colspan").and_then(|n| n.trim().parse().ok());
+                    let span = span.unwrap_or(1).clamp(1, MAX_SPAN);
+                    table.row.push(Cell { heading: name == "th", span, ..Cell::default() });
                     table.in_cell = true;
                 }
             }
@@ -194,6 +223,19 @@ impl Receiver for Turn<'_, '_> {
             "input" => {
                 self.end_run();
                 self.input(attributes);
+            }
+            "select" => {
+                self.end_run();
+                self.page.hidden = true;
+            }
+            "option" => {
+                self.end_run();
+                self.page.hidden = !attributes.iter().any(|(name, _)| name == "selected");
+            }
+            "script" if !closed => {
+                self.end_run();
+                let kind = attributes.get("type").unwrap_or_default();
+                self.page.script = Some(Script::new(&kind));
             }
             _ => self.end_run(),
         }
@@ -219,6 +261,19 @@ impl Receiver for Turn<'_, '_> {
                 self.end_run();
                 self.page.heading = false;
             }
+            "select" | "datalist" => {
+                self.end_run();
+                self.page.hidden = false;
+            }
+            "option" => {
+                self.end_run();
+                self.page.hidden = true;
+            }
+            "script" => {
+                if let Some(mut script) = self.page.script.take() {
+                    script.end(self.scope);
+                }
+            }
             // A card or a section is about one person.
             "article" | "section" | "dl" | "form" | "fieldset" | "li" => {
                 self.end_run();
@@ -228,7 +283,16 @@ impl Receiver for Turn<'_, '_> {
         }
     }
 
+    fn raw(&mut self, bytes: &[u8]) {
+        if let Some(script) = &mut self.page.script {
+            script.data(bytes, self.scope);
+        }
+    }
+
     fn text(&mut self, text: &str) {
+        if self.page.hidden {
+            return;
+        }
         let mut room = MAX_RUN.saturating_sub(self.page.run.len()).min(text.len());
         while !text.is_char_boundary(room) {
             room -= 1;
@@ -260,8 +324,17 @@ impl Turn<'_, '_> {
             return;
         };
         if shown.iter().any(|s| s.eq_ignore_ascii_case(&kind)) {
-            let name = attributes.get("name").or_else(|| attributes.get("id")).unwrap_or_default();
-            self.page.labels.pair(&name, &value, self.scope);
+            let keys = &self.scope.rules.keys;
+            let known = |name: &&str| keys.get(name).is_some() || keys.context(name).is_some();
+            let own = ["name", "id", "aria-label", "placeholder"].map(|a| attributes.get(a));
+            match own.iter().flatten().find(|name| known(&name.as_ref())) {
+                Some(name) => self.page.labels.pair(name, &value, self.scope),
+                // What stands before it says what it is; hidden fields have no label.
+                None if !kind.eq_ignore_ascii_case("hidden") => {
+                    self.page.labels.answer(&value, self.scope);
+                }
+                None => {}
+            }
         }
         self.page.labels.forget();
     }
@@ -289,6 +362,9 @@ impl Document for HtmlDocument {
         self.markup.finish(&mut turn);
         turn.end_row();
         turn.end_run();
+        if let Some(mut script) = turn.page.script.take() {
+            script.end(turn.scope);
+        }
         self.page.labels.emit(scope);
     }
 
@@ -296,6 +372,7 @@ impl Document for HtmlDocument {
         self.markup.memory()
             + self.page.run.capacity()
             + self.page.labels.memory()
+            + self.page.script.as_ref().map_or(0, Script::memory)
             + self.page.tables.len() * 1024
     }
 }
@@ -337,6 +414,51 @@ mod tests {
             ["http>html:~html [PatientContext] name=Jane Roe birth_date=1970-01-01 patient_id=77 \
              phone=555 123 ssn=206-66-2431",]
         );
+    }
+
+    #[test]
+    fn cells_over_columns_choices_and_labels() {
+        let got = html(
+            "<html><h1>Patients</h1><table><tr><th>MRN<th colspan=2>Visit<th>Name<th>DOB</tr>\
+            <tr><td>77<td>a<td>b<td>Jane Roe<td>1970-01-31<tr><td>78<td colspan=2>none<td>Max Li<td>1980-02-01</table></html>",
+        );
+        assert_eq!(
+            got,
+            [
+                "http>html:~html [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31",
+                "http>html:~html [PatientContext] patient_id=78 name=Max Li birth_date=1980-02-01",
+            ]
+        );
+        let form = html(
+            "<html><form><label for=f1>Patient name</label><input id=f1 value='Jane Roe'><label>MRN:</label> <input name=f2 value=77>\
+            <label>Sex</label><select name=s><option>Male<option selected>Female<option>Other</select>\
+            <table><tr><th>Date of birth</th><td>1970-01-31</td></tr></table></form></html>",
+        );
+        assert_eq!(
+            form,
+            [
+                "http>html:~html [PatientContext] name=Jane Roe patient_id=77 sex=Female birth_date=1970-01-31"
+            ]
+        );
+    }
+
+    #[test]
+    fn data_in_scripts() {
+        let data = r#"{"props":{"patient":{"name":"Jane <b>\"Roe\"","mrn":"77"}}}"#;
+        let line = "http>html>json:~json [PatientContext] name=Jane <b>\"Roe\" patient_id=77";
+        for page in [
+            format!(
+                "<html><script id=__NEXT_DATA__ type='application/json'>{data}</script></html>"
+            ),
+            format!(
+                "<html><script>var a=1;if(a=={{b}}){{}} window.__STATE__ =\n {data};(function(){{}})()</script></html>"
+            ),
+            format!("<html><script>hydrate( {data}, x)</SCRIPT><p>Name: x</p></html>"),
+        ] {
+            assert_eq!(html(&page), [line], "{page}");
+        }
+        let program = "<html><script>x={a:1};y=\"{\";f({\"type\":\"module\"});z={\"a\":[1,{\"b\":2}]};</script><p>MRN: 7 DOB: 1970-01-31</html>";
+        assert_eq!(html(program).len(), 1);
     }
 
     #[test]

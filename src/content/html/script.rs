@@ -1,0 +1,159 @@
+//! Data in scripts: what a page was made from, put beside it for the program that goes on with it
+//! (`__NEXT_DATA__`, `window.__INITIAL_STATE__ = {...}`, JSON-LD).
+
+use crate::content::{Media, Nested, Scope, Want};
+
+/// Objects read of one script.
+const MAX_OBJECTS: u32 = 64;
+
+/// Bytes after which a script that assigned nothing is a program.
+const MAX_PROGRAM: u64 = 64 << 10;
+
+/// A script that is being read.
+#[derive(Default)]
+pub(super) struct Script {
+    state: State,
+    objects: u32,
+    /// Bytes since the last object.
+    program: u64,
+}
+
+#[derive(Default)]
+enum State {
+    /// All of it is data.
+    Data(Box<Nested>),
+    /// Looking for `=` or `(` with an object behind it; whether one has been seen.
+    #[default]
+    Search,
+    Assigned,
+    /// `{`: data if a quote follows.
+    Brace,
+    /// In an object or array: how deep, and whether in a string and behind a backslash.
+    Object {
+        nested: Box<Nested>,
+        depth: u32,
+        string: bool,
+        escape: bool,
+    },
+    /// No more.
+    Done,
+}
+
+impl Script {
+    /// For a script of this type.
+    pub(super) fn new(kind: &str) -> Self {
+        let data = kind.to_ascii_lowercase().contains("json");
+        let state = match data {
+            true => State::Data(Box::new(Nested::new(&Media::Unknown))),
+            false => State::Search,
+        };
+        Self { state, ..Self::default() }
+    }
+
+    pub(super) fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match &mut self.state {
+                State::Done => return,
+                State::Data(nested) => {
+                    if nested.data(rest, scope) == Want::NOTHING {
+                        self.state = State::Done;
+                    }
+                    return;
+                }
+                State::Search => {
+                    let at = memchr::memchr2(b'=', b'(', rest);
+                    self.program += at.unwrap_or(rest.len()) as u64;
+                    if self.program > MAX_PROGRAM {
+                        self.state = State::Done;
+                        return;
+                    }
+                    let Some(at) = at else { return };
+                    rest = rest.get(at + 1..).unwrap_or_default();
+                    self.state = State::Assigned;
+                }
+                State::Assigned => {
+                    let blank = rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
+                    rest = rest.get(blank..).unwrap_or_default();
+                    match rest.first() {
+                        None => {}
+                        Some(b'{') => {
+                            rest = rest.get(1..).unwrap_or_default();
+                            self.state = State::Brace;
+                        }
+                        Some(_) => self.state = State::Search,
+                    }
+                }
+                State::Brace => {
+                    let blank = rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
+                    rest = rest.get(blank..).unwrap_or_default();
+                    match rest.first() {
+                        None => {}
+                        Some(b'"') if self.objects < MAX_OBJECTS => {
+                            self.objects += 1;
+                            self.program = 0;
+                            let mut nested = Box::new(Nested::new(&Media::Unknown));
+                            nested.data(b"{", scope);
+                            self.state =
+                                State::Object { nested, depth: 1, string: false, escape: false };
+                        }
+                        Some(_) => self.state = State::Search,
+                    }
+                }
+                State::Object { nested, depth, string, escape } => {
+                    let end = end_of_object(rest, depth, string, escape);
+                    let (object, after) = rest.split_at(end.unwrap_or(rest.len()));
+                    nested.data(object, scope);
+                    rest = after;
+                    if end.is_some() {
+                        nested.end(true, scope);
+                        self.state = State::Search;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn end(&mut self, scope: &mut Scope<'_>) {
+        match &mut self.state {
+            State::Data(nested) => nested.end(true, scope),
+            State::Object { nested, .. } => nested.end(false, scope),
+            _ => {}
+        }
+        self.state = State::Done;
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        match &self.state {
+            State::Data(nested) | State::Object { nested, .. } => nested.memory(),
+            _ => 0,
+        }
+    }
+}
+
+/// Where the object ends of which `bytes` are the next.
+fn end_of_object(
+    bytes: &[u8],
+    depth: &mut u32,
+    string: &mut bool,
+    escape: &mut bool,
+) -> Option<usize> {
+    for (at, byte) in bytes.iter().enumerate() {
+        if std::mem::take(escape) {
+            continue;
+        }
+        match (byte, *string) {
+            (b'\\', true) => *escape = true,
+            (b'"', _) => *string = !*string,
+            (b'{' | b'[', false) => *depth = depth.saturating_add(1),
+            (b'}' | b']', false) => {
+                *depth = depth.saturating_sub(1);
+                if *depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
