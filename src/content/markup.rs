@@ -154,18 +154,21 @@ impl Markup {
         if !self.pieces {
             return self.hold(run, MAX_TEXT);
         }
-        for part in run.chunks(MAX_TEXT) {
-            self.held.extend_from_slice(part);
-            if self.held.len() <= MAX_TEXT {
+        let mut rest = run;
+        while !rest.is_empty() {
+            let room = MAX_TEXT.saturating_sub(self.held.len());
+            if room == 0 {
+                let tail = self.held.len().saturating_sub(MAX_REFERENCE);
+                let near = self.held.get(tail..).unwrap_or_default();
+                let end = memchr::memrchr(b'&', near).map_or(self.held.len(), |at| tail + at);
+                let end = whole_characters(&self.held, end).max(1);
+                give(self.held.get(..end).unwrap_or_default(), true, to);
+                self.held.drain(..end.min(self.held.len()));
                 continue;
             }
-            let tail = self.held.len().saturating_sub(MAX_REFERENCE);
-            let near = self.held.get(tail..).unwrap_or_default();
-            let mut end = memchr::memrchr(b'&', near).map_or(self.held.len(), |at| tail + at);
-            end = whole_characters(&self.held, end);
-            let piece = self.held.get(..end).unwrap_or_default();
-            give(piece, true, to);
-            self.held.drain(..end);
+            let (part, behind) = rest.split_at(room.min(rest.len()));
+            self.held.extend_from_slice(part);
+            rest = behind;
         }
     }
 

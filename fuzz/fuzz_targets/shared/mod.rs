@@ -1,6 +1,8 @@
-//! What targets share: a flow in memory, and the frames of an association (PS3.8 9.3).
+//! What targets share: a flow in memory, a content alone, and the frames of an association (PS3.8 9.3).
 
 #![allow(dead_code)]
+
+pub mod contents;
 
 use etherparse::PacketBuilder;
 use phitap::capture::LinkType;

@@ -9,6 +9,9 @@ use crate::rules::{Hl7Type, Kind};
 /// Columns that are read.
 const MAX_COLUMNS: usize = 128;
 
+/// Takes a cell that holds the field of a segment.
+type Declared<'a> = dyn FnMut([u8; 3], u16, &str, &mut Scope<'_>) + 'a;
+
 /// The columns of the rows to come.
 #[derive(Default)]
 pub struct Columns(Vec<Option<Column>>);
@@ -60,7 +63,7 @@ impl Columns {
         syntax: &Syntax,
         fields: &[&str],
         scope: &mut Scope<'_>,
-        declared: &mut dyn FnMut([u8; 3], u16, &str, &mut Scope<'_>),
+        declared: &mut Declared<'_>,
     ) {
         for (column, cell) in self.0.iter().zip(fields.iter().skip(1)) {
             let Some(column) = column else { continue };

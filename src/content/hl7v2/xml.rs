@@ -176,7 +176,7 @@ impl Receiver for Turn<'_, '_> {
             if s.name == Some(*b"OBX") && s.field == 5 && s.embed(text, self.scope) {
                 return;
             }
-            s.push(text.trim());
+            s.push(text);
         }
     }
 }
@@ -234,6 +234,8 @@ impl Segments {
         let d = Delimiters::default();
         let Some(part) = self.parts.get_mut(self.part - 1) else { return };
         let before = part.len();
+        // Of long text this is a piece, whose blanks count.
+        let text = if before == 0 { text.trim_start() } else { text };
         let subs = part.matches(d.subcomponent).count() + 1;
         part.extend(std::iter::repeat_n(d.subcomponent, self.sub.saturating_sub(subs)));
         escape(text, part);

@@ -50,18 +50,12 @@ impl Coding {
                 }
             }
             Self::Base64 { bits, held } => {
-                let value = match byte {
-                    b'A'..=b'Z' => byte - b'A',
-                    b'a'..=b'z' => byte - b'a' + 26,
-                    b'0'..=b'9' => byte - b'0' + 52,
-                    b'+' | b'-' => 62,
-                    b'/' | b'_' => 63,
-                    b'=' => {
+                let Some(value) = base64_digit(byte) else {
+                    if byte == b'=' {
                         // The end, or that of a part that was encoded on its own.
                         (*bits, *held) = (0, 0);
-                        return;
                     }
-                    _ => return,
+                    return;
                 };
                 *bits = (*bits << 6) | u32::from(value);
                 *held += 6;
@@ -82,4 +76,16 @@ impl Coding {
             }
         }
     }
+}
+
+/// What a character of base64 stands for (RFC 4648 4 and 5).
+pub const fn base64_digit(byte: u8) -> Option<u8> {
+    Some(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    })
 }

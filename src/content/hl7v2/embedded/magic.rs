@@ -1,5 +1,7 @@
 //! Documents told by how they begin, where nothing declares them.
 
+use super::coding::base64_digit;
+
 /// Characters from which a beginning is told.
 pub const HEAD: usize = 16;
 
@@ -71,17 +73,6 @@ fn decoded(digits: &[u8], digit: fn(u8) -> Option<u8>, width: u32) -> Option<Vec
     }
     // Two or three letters are a word.
     (digits.len() >= 8).then_some(out)
-}
-
-const fn base64_digit(byte: u8) -> Option<u8> {
-    Some(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    })
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
