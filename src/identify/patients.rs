@@ -7,13 +7,13 @@
 //!    plan) counts only if nothing contradicts.
 //! 2. Name and birth date are equal, and no id of the same kind and issuer differs. Where one has
 //!    the name in parts, or only a part of it (a search), the other must have all of these.
-//! 3. The name is equal, and one of the two has nothing else that tells people apart: within a
-//!    conversation a bare name continues the patient who bears it (a search and its answer, a
-//!    mention). A single word is no name: then all that the record has must be known.
+//! 3. The name is equal, and no birth date and no id of the same kind differs, whoever issued it:
+//!    one conversation seldom tells of two people of one name without telling them apart. A single
+//!    word is no name: then all that the record has must be known.
 //! 4. The record has neither name nor such an id, and another number (accession, visit, account,
 //!    e-mail...) is equal, and the birth date does not differ.
 //!
-//! Across flows a bare name joins nothing ([`super::People`]).
+//! Across flows a name alone joins nothing ([`super::People`]).
 //!
 //! Patients once told apart stay apart, even if a later record shows that they are one: their
 //! events are out.
@@ -329,8 +329,9 @@ impl Patients {
         let by_name = || {
             theirs.names.iter().find_map(|name| {
                 self.candidate(Clue::Value(name.token), |ours| {
-                    (theirs.is_name_only() || ours.is_name_only())
-                        && (name.is_whole() || ours.covers_names(theirs))
+                    (name.is_whole() || ours.covers_names(theirs))
+                        && !ours.kinds_differ(theirs)
+                        && !ours.births_differ(theirs)
                 })
             })
         };

@@ -123,10 +123,6 @@ impl Identity {
     pub fn is_empty(&self) -> bool {
         self.strong.is_empty() && self.names.is_empty() && self.births.is_empty()
     }
-    /// Nothing but names in it tells people apart.
-    pub fn is_name_only(&self) -> bool {
-        self.strong.is_empty() && self.births.is_empty()
-    }
     /// Both have names and none is the same. A part of a name differs from another part, but
     /// says nothing against a whole one.
     pub fn names_differ(&self, other: &Self) -> bool {
@@ -154,6 +150,11 @@ impl Identity {
     /// An id that one person has is equal in both.
     pub fn shares_strong(&self, other: &Self) -> bool {
         self.pairs(other).any(|(a, b)| !a.is_shared() && a.equals(b))
+    }
+    /// Ids of one kind are in both and none is equal, whoever issued them.
+    pub fn kinds_differ(&self, other: &Self) -> bool {
+        self.pairs(other).any(|(a, b)| a.kind == b.kind && a.token != b.token)
+            && !self.shares_strong(other)
     }
     /// Ids of one kind and issuer are in both and none is equal: a person has one number with each.
     pub fn strong_differs(&self, other: &Self) -> bool {

@@ -148,7 +148,7 @@ fn whose_record_is_it() {
             "same name, an id here and a birth date there",
             &[(PatientId, "17", ""), (Name, "Ash^Eve", "")],
             &[(Name, "Ash^Eve", ""), (BirthDate, "19590102", "")],
-            false,
+            true,
         ),
         (
             "same name and nothing else",

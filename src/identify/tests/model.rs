@@ -52,9 +52,9 @@ impl Person {
     fn shares(&self, other: &Self) -> bool {
         self.ids.iter().any(|a| other.ids.iter().any(|b| Self::own(*a) && Self::equal(*a, *b)))
     }
-    fn ids_differ(&self, other: &Self) -> bool {
+    fn ids_differ(&self, other: &Self, any_issuer: bool) -> bool {
         let differ = |a: &(Kind, u8, u8), b: &(Kind, u8, u8)| {
-            a.0 == b.0 && a.1 != b.1 && (a.0 == Ssn || a.2 == b.2)
+            a.0 == b.0 && a.1 != b.1 && (any_issuer || a.0 == Ssn || a.2 == b.2)
         };
         !self.shares(other) && self.ids.iter().any(|a| other.ids.iter().any(|b| differ(a, b)))
     }
@@ -86,7 +86,7 @@ impl Person {
                 let fits = |p: &Self| {
                     let named =
                         if Self::whole(*name) { p.names.contains(name) } else { p.covers(record) };
-                    named && p.births.contains(birth) && !p.ids_differ(record)
+                    named && p.births.contains(birth) && !p.ids_differ(record, false)
                 };
                 if let Some(i) = known.iter().position(fits) {
                     return Some(i);
@@ -101,7 +101,7 @@ impl Person {
                             && p.names.iter().any(|n| Self::words(*n).eq([word]))
                             && record.covers(p)
                             && p.births.contains(birth)
-                            && !p.ids_differ(record)
+                            && !p.ids_differ(record, false)
                     };
                     if let Some(i) = known.iter().position(fits) {
                         return Some(i);
@@ -113,13 +113,10 @@ impl Person {
             known.iter().position(|p| {
                 p.names.contains(name)
                     && (Self::whole(*name) || p.covers(record))
-                    && (record.bare() || p.bare())
+                    && !p.ids_differ(record, true)
+                    && !Self::apart(&p.births, &record.births)
             })
         })
-    }
-    /// Nothing but names.
-    fn bare(&self) -> bool {
-        self.ids.is_empty() && self.births.is_empty()
     }
     fn learn(&mut self, record: &Self) {
         for id in &record.ids {
