@@ -147,7 +147,10 @@ fn fhir_needs_no_declaration() {
         <given value=\"Eva\"/></name><birthDate value=\"1971-05-06\"/></Patient>";
     // As messages of queues, caches and bare connections come: nothing says what they are.
     let got = records_of(Media::Unknown, &[], patient.as_bytes(), 40);
-    assert_eq!(got, ["http>xml:fhir [PatientContext] patient_id=77 name=Roe^Eva birth_date=1971-05-06"]);
+    assert_eq!(
+        got,
+        ["http>xml:fhir [PatientContext] patient_id=77 name=Roe^Eva birth_date=1971-05-06"]
+    );
     let rows = "{\"resourceType\":\"Patient\",\"id\":\"a\",\"birthDate\":\"1971-05-06\",\"name\":[{\"family\":\"Roe\"}]}\n".repeat(3);
     assert_eq!(records_of(Media::Unknown, &[], rows.as_bytes(), 40).len(), 3);
 }
