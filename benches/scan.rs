@@ -1,7 +1,7 @@
 //! The scanner for identifiers in text, beside other ways to look for them. Text without hits: that is
 //! what a network carries most of the time.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod common;
 
