@@ -218,7 +218,6 @@ fn noise_is_silent() {
     let wanted = std::env::var("PHITAP_PRECISION_MB").ok().and_then(|m| m.parse().ok());
     for regions in [DEFAULT_REGIONS, &[ALL_REGIONS]] {
         let (bodies, wrong) = run(regions, wanted.unwrap_or(MEGABYTES));
-        println!("{regions:?}: {} alerts in {bodies} bodies of {BODY} bytes", wrong.len());
         assert!(wrong.is_empty(), "{regions:?}: {} of {bodies}: {wrong:?}", wrong.len());
     }
 }
