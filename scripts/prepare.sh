@@ -119,17 +119,24 @@ elif command -v pacman >/dev/null; then
     install="pacman -Sy --noconfirm $(packages gcc libpcap python wireshark-cli iproute2 python dcmtk nginx apache nodejs)"
 elif command -v apk >/dev/null; then
     install="apk add $(packages build-base libpcap-dev python3 tshark iproute2 python3 dcmtk nginx apache2 nodejs)"
-elif [[ $(uname -s) == Darwin && ${missing[*]} == tshark ]]; then
+elif [[ $(uname -s) == Darwin ]]; then
+    for part in linker libpcap python3 venv curl; do
+        if [[ " ${missing[*]} " == *" $part "* ]]; then
+            say "Missing: $part. It comes with Apple's command line tools. Run: xcode-select --install"
+            exit 1
+        fi
+    done
+    formulae=$(packages '' '' '' wireshark '' '' dcmtk nginx httpd node)
     if ! command -v brew >/dev/null; then
-        say "Missing: tshark. Install it with Homebrew (https://brew.sh): brew install wireshark"
+        say "Missing: ${missing[*]}. Install Homebrew (https://brew.sh), then run: brew install $formulae"
         exit 1
     fi
-    say "Missing: tshark. Running: brew install wireshark"
-    exec brew install wireshark
-elif [[ $(uname -s) == Darwin ]]; then
-    say "Missing: ${missing[*]}. tshark comes with Homebrew (brew install wireshark), all else with Apple's"
-    say "command line tools. Run: xcode-select --install"
-    exit 1
+    say "Missing: ${missing[*]}. Running: brew install $formulae"
+    # Word splitting is wanted: a list of words made above.
+    # shellcheck disable=SC2086
+    brew install $formulae >&2
+    oracles
+    exit 0
 else
     say "Missing: ${missing[*]}. Install a C compiler, the development files of libpcap, Python 3 and"
     say "tshark with the package manager of this system, then run this again."
