@@ -11,7 +11,7 @@ use super::{MAX_NAME, Share};
 use std::collections::BTreeMap;
 
 /// Files open at the same time.
-const MAX_FILES: usize = 256;
+const MAX_FILES: usize = 128;
 /// Requests without an answer, and answers without a request.
 const MAX_PENDING: usize = 1024;
 /// Shares connected to at the same time.

@@ -171,11 +171,9 @@ impl SmbParser {
             self.files.asked = true;
         }
         match (header.command, header.is_response()) {
-            (header::SESSION_SETUP, true) if done => {
-                // SMB2_SESSION_FLAG_IS_GUEST and ..._IS_NULL (2.2.6): anybody is let in.
-                if u16_at(body, 2)? & 3 == 0 {
-                    host.facts().shown(Authentication::UserIdentity);
-                }
+            // SMB2_SESSION_FLAG_IS_GUEST and ..._IS_NULL (2.2.6): anybody is let in.
+            (header::SESSION_SETUP, true) if done && u16_at(body, 2)? & 3 == 0 => {
+                host.facts().shown(Authentication::UserIdentity);
             }
             (header::TREE_CONNECT, false) => {
                 self.clear = true;

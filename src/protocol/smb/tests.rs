@@ -1,10 +1,10 @@
 use super::super::recorder::{Piece as Said, Recorder, play, play_with};
 use super::super::{Authentication, News, Reason, Want};
-use super::document::MAX_HELD;
 use super::*;
 use Said::{Client, ClientGap, Server, ServerGap};
 use proptest::prelude::*;
 
+const _: () = assert!(9 << 20 > super::document::MAX_HELD);
 const HANDLE: [u8; 16] = *b"persisvolatile\0\x01";
 const OTHER: [u8; 16] = *b"persisvolatile\0\x02";
 
@@ -62,7 +62,7 @@ fn connected(message: u64, kind: u8) -> Vec<u8> {
 
 fn create(message: u64, name: &str) -> Smb2 {
     let name = wide(name);
-    let mut body = vec![0; 56];
+    let mut body = [0; 56];
     body[0] = 57;
     body[44] = 120;
     body[46..48].copy_from_slice(&(name.len() as u16).to_le_bytes());
@@ -70,7 +70,7 @@ fn create(message: u64, name: &str) -> Smb2 {
 }
 
 fn created(message: u64, handle: [u8; 16]) -> Smb2 {
-    let mut body = vec![0; 88];
+    let mut body = [0; 88];
     body[0] = 89;
     body[64..80].copy_from_slice(&handle);
     smb(header::CREATE, true, message, &body)
@@ -237,7 +237,7 @@ fn from_the_middle_and_after_holes() {
 
 #[test]
 fn what_nobody_wants_is_passed_over() {
-    let image = vec![7; 5000];
+    let image = [7; 5000];
     let client = [
         one(write(1, HANDLE, 0, &image)),
         one(write(2, HANDLE, 5000, &image)),
@@ -268,7 +268,6 @@ fn too_much_that_comes_early_is_read_with_a_hole() {
     (host, _) = play_with(&[Client(&open), Server(&reply), Client(&client)], 1460, host);
     assert_eq!(host.contents[0].bytes.len(), 9 << 20);
     assert_eq!(host.anomalies, [Reason::Limit]);
-    assert!(9 << 20 > MAX_HELD);
 }
 
 #[test]
