@@ -14,7 +14,7 @@ const HEAD: &str = "<!doctype html>
 body{font:15px/1.4 system-ui,sans-serif;margin:1.5rem}
 dl{display:flex;flex-wrap:wrap;gap:.5rem 2rem;margin:1rem 0}dl div{min-width:7rem}
 dt{opacity:.7}dd{margin:0;font-size:1.4rem}
-table{border-collapse:collapse}th,td{padding:.3rem .8rem;text-align:left;border-bottom:1px solid #8886}
+table{border-collapse:collapse}th,td{padding:.3rem .5rem;text-align:left;border-bottom:1px solid #8886}
 td.n,th.n{text-align:right}td.s{white-space:nowrap}.critical{color:#c00;font-weight:700}.high{color:#d40}.medium{color:#a70}
 </style></head><body><h1>phitap</h1>
 ";
