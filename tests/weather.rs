@@ -220,7 +220,7 @@ fn describe(disclosures: &[Disclosure]) -> String {
             f.records,
             f.patient,
             f.alert.id,
-            d.facts
+            f.facts
         );
         for i in &f.identifiers {
             let _ = writeln!(
@@ -255,7 +255,7 @@ fn the_same_in_all_weathers() {
         Err(_) => ROUNDS,
     };
     let lab = Lab::new(RuleSet::shipped().expect("shipped rules"), true).expect("random bytes");
-    let (mut tried, mut speaking) = (0u32, 0u32);
+    let (mut tried, mut speaking, mut failed) = (0u32, 0u32, 0u32);
     for path in captures() {
         for conversation in conversations(&path) {
             let calm = conversation.send(&mut Random(1));
@@ -267,14 +267,18 @@ fn the_same_in_all_weathers() {
                 let mut random = Random(seed);
                 let sent = weather(conversation.send(&mut random), &mut random);
                 let got = describe(&lab.run(&conversation.packets(&sent)));
-                assert!(
-                    got == expected,
-                    "{} round {round} (seed {seed}), {} packets\n--- expected\n{expected}\n--- got\n{got}",
-                    conversation.name,
-                    sent.len()
-                );
+                if got != expected {
+                    eprintln!(
+                        "{} round {round} (seed {seed}), {} packets\n--- expected\n{expected}\n--- got\n{got}",
+                        conversation.name,
+                        sent.len()
+                    );
+                    failed += 1;
+                    break;
+                }
             }
         }
     }
+    assert_eq!(failed, 0, "conversations of {tried} that depend on the weather");
     assert!(tried >= 60 && speaking >= 40, "{tried} conversations, {speaking} with disclosures");
 }

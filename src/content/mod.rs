@@ -358,8 +358,8 @@ pub trait FieldSink {
     fn field(&mut self, at: ContentId, field: Field<'_>);
     /// Something about the innermost open record of `at`.
     fn mark(&mut self, at: ContentId, mark: Mark);
-    /// The innermost open record of `at` is complete.
-    fn end(&mut self, at: ContentId);
+    /// The innermost open record of `at` is complete; `facts` is what is known of the service by now.
+    fn end(&mut self, at: ContentId, facts: &ServiceFacts);
     /// An object was named whose distinct ones are counted. Its `uid` is not kept.
     fn object(&mut self, object: Object, uid: &str) {
         let _ = (object, uid);
@@ -487,7 +487,7 @@ impl Scope<'_> {
     }
     /// The open record is complete.
     pub fn end(&mut self) {
-        self.sink.end(self.id);
+        self.sink.end(self.id, self.facts);
     }
     /// An object was named whose distinct ones are counted.
     pub fn object(&mut self, object: Object, uid: &str) {

@@ -89,8 +89,6 @@ pub struct Disclosure {
     pub flow: FlowInfo,
     /// `dicom`, `hl7`, `http`.
     pub protocol: &'static str,
-    /// What is known of the service at this moment.
-    pub facts: Arc<ServiceFacts>,
     /// The patient.
     pub finding: Finding,
     /// The pseudonym of the same person in an earlier flow, where that was another one.

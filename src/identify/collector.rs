@@ -11,6 +11,7 @@ use crate::content::{
     ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
 };
 use crate::phi::PhiBuf;
+use crate::protocol::ServiceFacts;
 use crate::rules::{Deidentified, Kind, RecordEvidence, RuleSet};
 use crate::time::Timestamp;
 use zeroize::{Zeroize, Zeroizing};
@@ -126,7 +127,7 @@ impl FieldSink for Collector<'_> {
         }
     }
 
-    fn end(&mut self, at: ContentId) {
+    fn end(&mut self, at: ContentId, facts: &ServiceFacts) {
         if let Some(record) = self.innermost(at)
             && record.shadows > 0
         {
@@ -136,7 +137,7 @@ impl FieldSink for Collector<'_> {
         let position = self.patients.open.iter().rposition(|r| r.at == at);
         if let Some(position) = position {
             let record = self.patients.open.remove(position);
-            self.close(record);
+            self.close(record, facts);
         }
     }
 }
@@ -144,9 +145,9 @@ impl FieldSink for Collector<'_> {
 impl Collector<'_> {
     /// The flow has ended. Records still open are complete as far as they go: what they hold was on
     /// the wire, and that their end was not seen makes it no less disclosed.
-    pub fn finish(&mut self) {
+    pub fn finish(&mut self, facts: &ServiceFacts) {
         while let Some(record) = self.patients.open.pop() {
-            self.close(record);
+            self.close(record, facts);
         }
     }
 
@@ -163,17 +164,17 @@ impl Collector<'_> {
     }
 
     /// A record has ended: it joins the one around it, or stands on its own.
-    fn close(&mut self, mut record: Record) {
+    fn close(&mut self, mut record: Record, facts: &ServiceFacts) {
         let cap = self.settings.identifiers_per_patient;
         if let Some(waiting) = record.waiting.take() {
             if record.identity.contradicts(&waiting.identity) {
-                self.close_nested(*waiting, None);
+                self.close_nested(*waiting, None, facts);
             } else {
                 record.join(*waiting, cap, self.tally);
             }
         }
         let outer = self.patients.open.iter().rposition(|r| r.at == record.at);
-        self.close_nested(record, outer);
+        self.close_nested(record, outer, facts);
     }
 
     /// Whose is a record inside another one?
@@ -181,22 +182,22 @@ impl Collector<'_> {
     /// If the outer one has said whose it is, the inner one joins it unless it contradicts. If not,
     /// the inner one waits: a second inner record of another person shows that the outer one only
     /// wraps them (a list of patients), and from then on each stands on its own.
-    fn close_nested(&mut self, mut record: Record, outer: Option<usize>) {
+    fn close_nested(&mut self, mut record: Record, outer: Option<usize>, facts: &ServiceFacts) {
         let cap = self.settings.identifiers_per_patient;
         let Some(around) = outer.and_then(|index| self.patients.open.get_mut(index)) else {
-            return self.complete(record);
+            return self.complete(record, facts);
         };
         if around.container {
-            return self.complete(record);
+            return self.complete(record, facts);
         }
         if !around.identity.is_empty() {
             if around.exposed_by(&record) {
                 record.marks.set(Mark::Deidentified);
                 record.exposed = true;
-                return self.complete(record);
+                return self.complete(record, facts);
             }
             if around.identity.contradicts(&record.identity) {
-                return self.complete(record);
+                return self.complete(record, facts);
             }
             return around.join(record, cap, self.tally);
         }
@@ -208,15 +209,15 @@ impl Collector<'_> {
             Some(_) => {
                 around.container = true;
                 if let Some(first) = around.waiting.take() {
-                    self.complete(*first);
+                    self.complete(*first, facts);
                 }
-                self.complete(record);
+                self.complete(record, facts);
             }
         }
     }
 
     /// A record that stands on its own: is it enough, and whose is it?
-    fn complete(&mut self, mut record: Record) {
+    fn complete(&mut self, mut record: Record, facts: &ServiceFacts) {
         self.tally.records += 1;
         if record.marks.has(Mark::Query) {
             record.drop_patterns();
@@ -259,7 +260,7 @@ impl Collector<'_> {
         if deidentified.is_some() && !kinds.is_empty() {
             self.drop_pseudonyms(&mut record);
         }
-        let finding = self.patients.file(record, alert, self.settings, self.now, self.tally);
+        let finding = self.patients.file(record, alert, self.settings, self.now, facts, self.tally);
         self.out.extend(finding);
     }
 

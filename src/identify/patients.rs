@@ -23,6 +23,7 @@ use super::numbers::Lists;
 use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
 use super::tally::Loss;
 use super::{Collector, Finding, Identifier, Key, Settings, Tally, Token, Traits};
+use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Kind, RuleSet};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
@@ -70,6 +71,8 @@ pub struct Patients {
     clues: HashMap<Clue, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
     names: HashSet<Arc<str>, foldhash::fast::FixedState>,
     pub(super) lists: Lists,
+    /// What was known of the service at the last finding.
+    facts: Arc<ServiceFacts>,
     /// Bytes of heap behind `known` and `clues`, roughly.
     bytes: usize,
     /// Tells this flow apart from others.
@@ -105,10 +108,11 @@ impl Patients {
         settings: &Settings,
         rules: &RuleSet,
         now: Timestamp,
+        facts: &ServiceFacts,
         out: &mut Vec<Finding>,
         tally: &mut Tally,
     ) {
-        Collector { settings, rules, now, patients: self, out, tally }.finish();
+        Collector { settings, rules, now, patients: self, out, tally }.finish(facts);
     }
 
     /// Whether no record is open.
@@ -145,6 +149,7 @@ impl Patients {
         alert: &Arc<AlertRule>,
         settings: &Settings,
         now: Timestamp,
+        facts: &ServiceFacts,
         tally: &mut Tally,
     ) -> Option<Finding> {
         let (index, update) = match self.find(&record) {
@@ -207,6 +212,9 @@ impl Patients {
                 clues.extend(words.map(|word| Clue::Person(*word, birth)));
             }
         }
+        if *self.facts != *facts {
+            self.facts = Arc::new(facts.clone());
+        }
         let finding = Finding {
             ordinal: index,
             update,
@@ -220,6 +228,7 @@ impl Patients {
             operation: record.operation,
             carrier: record.carrier,
             marks: patient.marks.to_vec(),
+            facts: Arc::clone(&self.facts),
         };
         for clue in clues {
             self.remember(clue, index);

@@ -4,6 +4,7 @@ use super::*;
 use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, RecordHead};
 use crate::flow::Direction;
 use crate::phi::Phi;
+use crate::protocol::ServiceFacts;
 use crate::rules::{Kind, RuleSet};
 use crate::time::Timestamp;
 use std::sync::LazyLock;
@@ -76,7 +77,7 @@ impl Flow {
         );
     }
     fn end(&mut self, at: ContentId) {
-        self.sink().end(at);
+        self.sink().end(at, &ServiceFacts::default());
     }
     /// A whole structured record.
     fn record(&mut self, fields: &[(Kind, &str)]) {
@@ -432,7 +433,7 @@ fn records_still_open_when_the_flow_ends_count() {
     flow.field(AT, (Name, "Ash^Eve", ""));
     assert!(flow.out.is_empty());
     let Flow { settings, patients, out, tally } = &mut flow;
-    patients.finish(settings, &RULES, NOW, out, tally);
+    patients.finish(settings, &RULES, NOW, &ServiceFacts::default(), out, tally);
     assert_eq!(flow.findings(), [(0, false)]);
 }
 

@@ -4,6 +4,7 @@ use super::record::Identity;
 use crate::content::{Evidence, Mark};
 use crate::flow::Direction;
 use crate::phi::{Phi, PhiBuf};
+use crate::protocol::ServiceFacts;
 use crate::rules::Kind;
 use crate::time::Timestamp;
 use std::fmt;
@@ -131,6 +132,9 @@ pub struct Finding {
     pub carrier: Vec<&'static str>,
     /// Marks of the patient's records.
     pub marks: Vec<Mark>,
+    /// What was known of the service when the record was complete. What followed in the same packet
+    /// is not in it: a disclosure must not depend on how its stream was cut.
+    pub facts: Arc<ServiceFacts>,
 }
 
 #[cfg(test)]

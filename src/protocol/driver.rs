@@ -13,6 +13,8 @@ const SEARCH_BUFFER: usize = 16 << 10;
 const SEARCH_TAIL: usize = 2 << 10;
 /// Room kept for unread bytes although there are none.
 const ROOMY: usize = 16 << 10;
+/// How often a direction that is not recognised is asked about anew because the other one answered.
+const MAX_ANSWERED: u8 = 64;
 /// Below this many unread bytes each arrival is probed; above, only growth by a quarter.
 const PROBE_EAGER: usize = 256;
 
@@ -50,6 +52,12 @@ struct Stream {
     unread: Vec<u8>,
     /// Do not ask the parser again before this many unread bytes.
     need: usize,
+    /// So many of them did not show what they are.
+    asked: usize,
+    /// How often it was asked about because the other one answered.
+    answered: u8,
+    /// Further bytes of no interest, of which could not be told when it showed.
+    unwanted: u64,
     /// Nothing is missing before the unread bytes.
     whole: bool,
     /// Bytes looked at in vain, for the recognition limit.
@@ -79,6 +87,9 @@ impl Stream {
             state: State::Undecided,
             unread: Vec::new(),
             need: 0,
+            asked: 0,
+            answered: 0,
+            unwanted: 0,
             whole: true,
             looked: 0,
             closed: None,
@@ -135,6 +146,11 @@ impl Driver {
 
     /// In-order bytes of one side. Returns how many further bytes of it are of no interest.
     pub fn data(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+        let unwanted = std::mem::take(&mut self.sides[side.index()].unwanted);
+        if unwanted >= bytes.len() as u64 && unwanted > 0 {
+            return less(unwanted, bytes.len() as u64);
+        }
+        let bytes = bytes.get(unwanted as usize..).unwrap_or(&[]);
         match self.sides[side.index()].state {
             State::Opaque => Progress::REST,
             State::Reading => self.read(side, bytes, host),
@@ -148,6 +164,11 @@ impl Driver {
     pub fn gap(&mut self, side: Side, len: u64, host: &mut dyn Host) -> u64 {
         let direction = self.direction(side);
         let stream = &mut self.sides[side.index()];
+        let unwanted = std::mem::take(&mut stream.unwanted);
+        if unwanted >= len && unwanted > 0 {
+            return less(unwanted, len);
+        }
+        let len = len - unwanted;
         match (stream.state, self.parser.as_mut()) {
             (State::Opaque, _) => Progress::REST,
             (State::Reading | State::Searching, Some(parser)) => {
@@ -170,6 +191,7 @@ impl Driver {
                 // What stood before the gap was not recognised, so it is of no use after it.
                 stream.unread.clear();
                 stream.need = 0;
+                stream.asked = 0;
                 stream.whole = false;
                 0
             }
@@ -243,6 +265,19 @@ impl Driver {
     fn recognise(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
         let limit = self.limits.recognise;
         let begun = self.orientation.sure;
+        // The other one has said what it had to say for now, and that came first.
+        let other = &mut self.sides[side.other().index()];
+        if other.state == State::Undecided
+            && other.unread.len() > other.asked
+            && other.answered < MAX_ANSWERED
+        {
+            other.answered += 1;
+            let skip = self.attempt(side.other(), false, host);
+            self.sides[side.other().index()].unwanted = skip;
+            if self.sides[side.index()].state != State::Undecided {
+                return self.data(side, bytes, host);
+            }
+        }
         let stream = &mut self.sides[side.index()];
         if stream.unread.is_empty() && stream.need == 0 {
             // The usual case: the first segment decides, and nothing is copied.
@@ -291,6 +326,7 @@ impl Driver {
             Answer::More => false,
         };
         let len = stream.unread.len();
+        stream.asked = len;
         if hopeless || last || len > limit {
             stream.looked += len.max(1);
             stream.state = State::Waiting;
@@ -370,10 +406,12 @@ impl Driver {
         stream.need = 0;
         if stream.whole {
             stream.state = State::Reading;
-            self.read(side, &unread, host);
+            let skip = self.read(side, &unread, host);
+            self.sides[side.index()].unwanted = skip;
         } else {
             stream.state = State::Searching;
-            self.search(side, &unread, host);
+            let skip = self.search(side, &unread, host);
+            self.sides[side.index()].unwanted = skip;
         }
         self.close_reading(side, host);
     }
@@ -475,11 +513,7 @@ impl Driver {
             if progress.skip > 0 {
                 let have = (bytes.len() - used) as u64;
                 if progress.skip > have {
-                    let skip = if progress.skip == Progress::REST {
-                        Progress::REST
-                    } else {
-                        progress.skip - have
-                    };
+                    let skip = less(progress.skip, have);
                     return Ok(Step { used: bytes.len(), need: 0, skip, switch: false });
                 }
                 used += progress.skip as usize;
@@ -509,6 +543,7 @@ impl Driver {
             if stream.state == State::Reading {
                 stream.state = State::Undecided;
                 stream.need = 0;
+                stream.asked = 0;
                 stream.looked = 0;
                 stream.counted = false;
                 stream.whole = true;
@@ -531,6 +566,11 @@ impl Driver {
         }
         0
     }
+}
+
+/// What is left to skip after `passed` bytes, which are no more than that.
+const fn less(skip: u64, passed: u64) -> u64 {
+    if skip == Progress::REST { skip } else { skip - passed }
 }
 
 /// How far the parser came over a piece.

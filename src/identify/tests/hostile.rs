@@ -49,7 +49,7 @@ proptest! {
                 Step::End(at) => flow.end(ContentId(*at)),
             }
         }
-        flow.sink().finish();
+        flow.sink().finish(&ServiceFacts::default());
         prop_assert!(flow.patients.open.is_empty());
 
         let mut latest: Vec<&Finding> = Vec::new();
