@@ -193,6 +193,48 @@ fn framings() {
 }
 
 #[test]
+fn other_formats_in_the_same_framing() {
+    let xdt: String = ["80006301", "3000E77", "3101Hartman", "3102Jason", "310302111959"]
+        .into_iter()
+        .map(|field| format!("{:03}{field}\r\n", field.len() + 5))
+        .collect();
+    let formats = [
+        ("xdt", xdt.as_str()),
+        (
+            "edifact",
+            "UNA:+.? 'UNB+UNOC:3+LAB+GP+260302:0820+17'UNH+1+MEDRPT:0:1:RT:NHS003'S01+01'S06+06'S07+07'\
+             PNA+PAT+9435492908:NHS+++SU:Hartman+FO:Jason'DTM+329:19591102:102'UNT+1+1'UNZ+1+17'",
+        ),
+        (
+            "poct1a",
+            "<OBS.R01><HDR/><SVC><PT><PT.patient_id V=\"M7\"/><PT.name V=\"Hartman^Jason\"/></PT></SVC></OBS.R01>",
+        ),
+        (
+            "script",
+            "<Message xmlns=\"http://www.ncpdp.org/schema/SCRIPT\"><Body><NewRx><Patient><HumanPatient><Name>\
+             <LastName>Hartman</LastName><FirstName>Jason</FirstName></Name><DateOfBirth><Date>1959-11-02</Date>\
+             </DateOfBirth></HumanPatient></Patient></NewRx></Body></Message>",
+        ),
+        (
+            "fhir",
+            "{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"Hartman\",\"given\":[\"Jason\"]}]}",
+        ),
+        (
+            "fhir",
+            "<Patient xmlns=\"http://hl7.org/fhir\"><name><family value=\"Hartman\"/><given value=\"Jason\"/></name></Patient>",
+        ),
+    ];
+    for (format, text) in formats {
+        let stream = [framed(text), framed(RESULT)].concat();
+        assert_eq!(names(&stream), ["Hartman^Jason", "Erickson^Sara"], "{format}");
+        let found = disclosures(&stream, b"", 1460);
+        let first = found.first().expect("somebody");
+        let carrier = &first.finding.carrier;
+        assert_eq!(carrier.first(), Some(&"mllp"), "{format}: {carrier:?}");
+    }
+}
+
+#[test]
 fn utf_16_of_both_orders() {
     let text = ADMISSION.replace("Hartman^Jason", "Мельник^Михаил");
     let wide = |little: bool, mark: bool| {

@@ -3,7 +3,7 @@
 use super::date::Date;
 use super::normalise::{issuer, normalise};
 use super::numbers::{is_time, verified};
-use super::plausible::{actual_kind, plausible};
+use super::plausible::{actual_kind, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
 use super::tally::Loss;
 use super::{Finding, Patients, Settings, Tally};
@@ -63,7 +63,8 @@ impl FieldSink for Collector<'_> {
             Evidence::Declared => actual_kind(field.kind, value),
             _ => field.kind,
         };
-        if !plausible(kind, value, self.rules, self.now) {
+        let scrap = || !field.evidence.is_declared() && is_scrap(kind, value);
+        if !plausible(kind, value, self.rules, self.now) || scrap() {
             self.tally.implausible += 1;
             return;
         }

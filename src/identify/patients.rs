@@ -162,6 +162,7 @@ impl Patients {
         };
         let patient = self.known.get_mut(index as usize)?;
         patient.records = patient.records.saturating_add(1);
+        let marks_before = patient.marks;
         patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
 
         let mut clues: SmallVec<[Clue; 16]> = SmallVec::new();
@@ -202,7 +203,8 @@ impl Patients {
                 clues.push(Clue::Value(held.token));
             }
         }
-        if update && patient.identifiers.len() == before {
+        let more_health = patient.marks.is_more_health_than(marks_before);
+        if update && patient.identifiers.len() == before && !more_health {
             return None;
         }
         for &name in patient.identity.names.iter().take(MAX_COMBINED) {

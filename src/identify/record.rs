@@ -248,6 +248,10 @@ impl Marks {
         let weakening = self.0 & other.0 & Self::WEAKENING;
         Self((self.0 | other.0) & !Self::WEAKENING | weakening)
     }
+    /// Whether it says more of somebody's health than `other`.
+    pub fn is_more_health_than(self, other: Self) -> bool {
+        Mark::HEALTH.into_iter().any(|mark| self.has(mark) && !other.has(mark))
+    }
     pub fn to_vec(self) -> Vec<Mark> {
         Self::ALL.into_iter().filter(|m| self.has(*m)).collect()
     }

@@ -427,6 +427,25 @@ fn a_value_of_any_length_is_held_up_to_a_cap() {
 }
 
 #[test]
+fn a_record_that_only_says_more_of_the_health_is_an_update() {
+    let mut flow = Flow::new();
+    let with = |flow: &mut Flow, mark: Mark| {
+        flow.begin(AT, "hl7v2", true);
+        flow.field(AT, (PatientId, "17", "X"));
+        flow.sink().mark(AT, mark);
+        flow.end(AT);
+    };
+    flow.record(&[(PatientId, "17")]);
+    for mark in [Mark::Result, Mark::Result, Mark::PatientContext, Mark::Diagnosis] {
+        with(&mut flow, mark);
+    }
+    assert_eq!(flow.findings(), [(0, false), (0, true), (0, true)]);
+    let last = flow.out.last().expect("found");
+    assert!(last.marks.contains(&Mark::Result) && last.marks.contains(&Mark::Diagnosis));
+    assert_eq!(last.identifiers.len(), 1);
+}
+
+#[test]
 fn records_still_open_when_the_flow_ends_count() {
     let mut flow = Flow::new();
     flow.begin(AT, "hl7v2", true);

@@ -9,13 +9,15 @@ mod dicom;
 mod fhir;
 mod grid;
 mod names;
+mod subjects;
 mod values;
 
 use super::{Reason, Scope};
 use crate::content::loose::{Loose, Marks, Meaning};
 use crate::rules::{About, Kind, NamePart, Said};
 use grid::{Grid, Role};
-use names::{Names, PLAIN};
+use names::{Link, Names, PLAIN};
+use subjects::{Subject, Subjects};
 use zeroize::Zeroizing;
 
 /// Values kept at a time.
@@ -86,6 +88,12 @@ struct Frame {
     answer: Option<Zeroizing<String>>,
     /// It holds answers that were labelled.
     pairs: bool,
+    /// What the type of the resource says of somebody's health, and of whose.
+    health: Marks,
+    subject: Subject,
+    /// Names of the resource: its id, and the URL beside it.
+    id: Option<u64>,
+    url: Option<u64>,
 }
 
 enum Resource {
@@ -107,6 +115,7 @@ pub struct Tree {
     pub around: Marks,
     loose: Loose,
     grid: Grid,
+    subjects: Subjects,
     /// Labels stand beside their answers anywhere (`<field name="dob">1970-01-01</field>`).
     pairs: bool,
     /// A value found no room: counted once a document.
@@ -126,6 +135,7 @@ impl Tree {
             around: Marks::default(),
             loose: Loose::default(),
             grid: Grid::default(),
+            subjects: Subjects::default(),
             pairs: content == "xml",
             full: false,
         }
@@ -133,7 +143,8 @@ impl Tree {
 
     /// Whether `text` as a name means anything.
     pub fn knows(&mut self, text: &str, scope: &Scope<'_>) -> bool {
-        self.names.find(text, scope.rules()) != PLAIN
+        let index = self.names.find(text, scope.rules());
+        self.names.get(index).means_something()
     }
 
     /// Bytes of heap held, roughly.
@@ -144,6 +155,7 @@ impl Tree {
             + self.values.capacity() * size_of::<Value>()
             + self.text.capacity()
             + self.grid.memory()
+            + self.subjects.memory()
     }
 
     /// What an object or array that begins is to a table.
@@ -219,6 +231,10 @@ impl Tree {
             label: None,
             answer: None,
             pairs: false,
+            health: Marks::default(),
+            subject: Subject::Unsaid,
+            id: None,
+            url: None,
         });
     }
 
@@ -265,7 +281,40 @@ impl Tree {
         if top.tag != PLAIN && name.tag_value {
             return self.names.get(top.tag).tag_wanted;
         }
-        top.next_meaning.is_some() || name.fhir || name.resource_type
+        top.next_meaning.is_some() || name.fhir || name.resource_type || self.link().is_some()
+    }
+
+    /// What the next value tells of whose a resource is.
+    fn link(&self) -> Option<Link> {
+        let top = self.frames.last().filter(|top| top.object)?;
+        let link = self.names.get(top.next).link?;
+        let under = self.names.get(top.name).link;
+        let tells = match link {
+            Link::Url => true,
+            Link::Id => under == Some(Link::Resource) || !matches!(top.resource, Resource::None),
+            Link::Reference => under == Some(Link::Subject),
+            Link::Resource | Link::Subject => false,
+        };
+        tells.then_some(link)
+    }
+
+    /// Notes what `text` tells of whose a resource is.
+    fn tie(&mut self, link: Link, text: &str) {
+        let around = self.frames.len().saturating_sub(2);
+        match (link, self.frames.get_mut(around..)) {
+            (Link::Id, Some([.., top])) => top.id = Some(subjects::hash(text)),
+            (Link::Url, Some([.., top])) => top.url = subjects::name(text),
+            (Link::Reference, Some([around, _])) => around.subject = Subject::of(text),
+            _ => {}
+        }
+    }
+
+    /// What a part of a resource says of whom the whole is about.
+    pub fn mark_person(&mut self, marks: Marks) {
+        let person = |f: &&mut Frame| matches!(f.resource, Resource::Person(_));
+        if let Some(frame) = self.frames.iter_mut().find(person) {
+            frame.marks = frame.marks.and(marks);
+        }
     }
 
     /// A value that is not wanted, and not `null`.
@@ -316,6 +365,9 @@ impl Tree {
             return;
         }
         self.passed();
+        if let Some(link) = self.link() {
+            self.tie(link, text);
+        }
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(top.next);
         if name.use_.typed
@@ -336,6 +388,7 @@ impl Tree {
             top.resource = if known { Resource::Person(text.into()) } else { Resource::Other };
             if let Some(about) = scope.rules().keys.context(text) {
                 top.marks = top.marks.and(Marks::about(about));
+                top.health = Marks::about(about).health();
             }
             return;
         }
@@ -408,8 +461,18 @@ impl Tree {
 
     /// The innermost object or array ends.
     pub fn close(&mut self, scope: &mut Scope<'_>) {
-        let Some(mut frame) = self.frames.pop() else { return };
+        let Some(frame) = self.frames.pop() else { return };
+        self.close_frame(frame, scope);
+        if self.frames.is_empty() {
+            self.subjects.finish(scope);
+        }
+    }
+
+    fn close_frame(&mut self, mut frame: Frame, scope: &mut Scope<'_>) {
         self.close_role(&frame, scope);
+        if frame.health != Marks::default() {
+            self.subjects.health(frame.subject, frame.health, scope);
+        }
         if self.pair(&mut frame, scope) {
             return;
         }
@@ -477,6 +540,15 @@ impl Tree {
         let view = View { nodes: &self.nodes, names: &self.names, text: &self.text };
         match &frame.resource {
             Resource::Other => {}
+            Resource::Person(resource) if &**resource == "Patient" => {
+                // In XML, the element of the resource stands between.
+                let url = self.frames.iter().rev().take(3).find_map(|around| around.url);
+                let names = [frame.id, url];
+                let said = self.subjects.said(names);
+                let marks = frame.marks.and(said);
+                let kept = fhir::emit(resource, frame.node, values, marks, &view, scope);
+                self.subjects.patient(names, kept, said);
+            }
             Resource::Person(resource) => {
                 fhir::emit(resource, frame.node, values, frame.marks, &view, scope);
             }

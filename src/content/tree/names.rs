@@ -40,6 +40,36 @@ pub struct Name {
     pub resource_type: bool,
     /// What it means to tables and lists of pairs.
     pub use_: Use,
+    /// What it tells of whose a FHIR resource is.
+    pub link: Option<Link>,
+}
+
+/// Elements of FHIR that tie resources together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Link {
+    /// `Resource.id`.
+    Id,
+    /// `Bundle.entry.fullUrl`.
+    Url,
+    /// `Bundle.entry.resource`.
+    Resource,
+    /// `Observation.subject`, `AllergyIntolerance.patient`.
+    Subject,
+    /// `Reference.reference`.
+    Reference,
+}
+
+impl Link {
+    fn of(text: &str) -> Option<Self> {
+        Some(match text {
+            "id" => Self::Id,
+            "fullUrl" => Self::Url,
+            "resource" => Self::Resource,
+            "subject" | "patient" => Self::Subject,
+            "reference" => Self::Reference,
+            _ => return None,
+        })
+    }
 }
 
 /// What some names stand for whatever they stand under.
@@ -164,7 +194,7 @@ impl Names {
         }
         let name = Name::new(text, rules);
         let mut index = PLAIN;
-        if name.means_something() && self.known.len() < MAX_NAMES {
+        if (name.means_something() || name.link.is_some()) && self.known.len() < MAX_NAMES {
             index = self.known.len() as u16;
             self.known.push(name);
         }
@@ -254,12 +284,14 @@ impl Name {
                 || part_of_name(text).is_some(),
             resource_type: text == "resourceType",
             use_: Use::of(text),
+            link: Link::of(text),
             meaning,
             text: text.into(),
         }
     }
 
-    fn means_something(&self) -> bool {
+    /// Anything but how resources are tied together.
+    pub fn means_something(&self) -> bool {
         self.meaning.is_some()
             || self.marks != Marks::default()
             || self.inside != Marks::default()
