@@ -34,6 +34,9 @@ const MAX_COLLECTED: usize = 64;
 /// Longest line read, bytes.
 const MAX_LINE: usize = 8 << 10;
 
+/// The colon of Chinese and Japanese text.
+const WIDE_COLON: &[u8] = "：".as_bytes();
+
 /// Collects labelled values into records of one person each.
 pub struct Labels {
     content: &'static str,
@@ -98,18 +101,15 @@ impl Labels {
 
     /// A line of text.
     pub fn line(&mut self, line: &str, scope: &mut Scope<'_>) {
-        let line = match line.char_indices().nth(MAX_LINE) {
-            Some((end, _)) => line.get(..end).unwrap_or(""),
-            None => line,
-        };
+        // No line of fewer bytes has that many characters.
+        let end = (line.len() > MAX_LINE).then(|| line.char_indices().nth(MAX_LINE)).flatten();
+        let line = end.map_or(line, |(end, _)| line.get(..end).unwrap_or(""));
         let rules = scope.rules;
         let mut open: Option<(Meaning, usize)> = None;
         let mut from = 0;
         let mut found = false;
-        for (at, mark) in line.char_indices().filter(|(_, c)| matches!(c, ':' | '=' | '#' | '：'))
-        {
+        for (at, after) in marks(line) {
             let before = line.get(from..at).unwrap_or("");
-            let after = at + mark.len_utf8();
             // A time (`10:15`) or an address (`http://`) is no label.
             let next = line.get(after..).unwrap_or("").chars().next();
             let last = before.chars().next_back();
@@ -160,8 +160,8 @@ impl Labels {
             return;
         }
         self.inline(text, scope);
-        let words = text.split_whitespace().count();
-        if words <= MAX_LABEL_WORDS {
+        let words = text.split_whitespace();
+        if words.take(MAX_LABEL_WORDS + 1).count() <= MAX_LABEL_WORDS {
             // A cell or element is less than a heading: `Accepting patients` is a label of a doctor.
             let first = text.split_whitespace().next().unwrap_or("");
             let title = if self.element { first } else { text };
@@ -292,6 +292,18 @@ impl Labels {
     pub fn memory(&self) -> usize {
         self.record.memory()
     }
+}
+
+/// Where what may end a label stands in a line, and where it ends. A look at bytes: most lines have none.
+fn marks(line: &str) -> impl Iterator<Item = (usize, usize)> {
+    let bytes = line.as_bytes();
+    bytes.iter().enumerate().filter_map(move |(at, byte)| match byte {
+        b':' | b'=' | b'#' => Some((at, at + 1)),
+        0xef if bytes.get(at..at + WIDE_COLON.len()) == Some(WIDE_COLON) => {
+            Some((at, at + WIDE_COLON.len()))
+        }
+        _ => None,
+    })
 }
 
 /// A value behind a label without a colon.

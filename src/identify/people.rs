@@ -61,9 +61,11 @@ impl People {
     pub fn recognise(&mut self, patient: Token, traits: &Traits) -> Recognised {
         let theirs = &traits.0;
         let mut found: SmallVec<[u32; 4]> = SmallVec::new();
-        for clue in clues(patient, theirs) {
-            for candidate in self.clues.get(&clue).cloned().unwrap_or_default() {
-                let root = self.root(candidate);
+        let clues = clues(patient, theirs);
+        for &clue in &clues {
+            let candidates = self.clues.get(&clue).into_iter().flatten();
+            for &candidate in candidates {
+                let root = root(&mut self.known, candidate);
                 let is = |p: &Person| match clue {
                     Clue::Own(_) => true,
                     Clue::Id(token) => by_id(&p.identity, theirs, token),
@@ -77,7 +79,7 @@ impl People {
         found.sort_unstable();
         let mut merged = SmallVec::new();
         let Some(&index) = found.first() else {
-            return Recognised { person: self.add(patient, theirs), merged };
+            return Recognised { person: self.add(patient, theirs, &clues), merged };
         };
         for &other in found.iter().skip(1) {
             let pair = (self.known.get(index as usize), self.known.get(other as usize));
@@ -98,7 +100,7 @@ impl People {
             learn(&mut first.identity, theirs);
             person = first.token;
         }
-        self.remember(patient, theirs, index);
+        self.remember(&clues, index);
         Recognised { person, merged }
     }
 
@@ -112,20 +114,20 @@ impl People {
         self.known.is_empty()
     }
 
-    fn add(&mut self, patient: Token, theirs: &Identity) -> Token {
+    fn add(&mut self, patient: Token, theirs: &Identity, clues: &[Clue]) -> Token {
         let index = self.known.len();
         if index < MAX_PEOPLE {
             let index = index as u32;
             let mut identity = Identity::default();
             learn(&mut identity, theirs);
             self.known.push(Person { token: patient, identity, same: index });
-            self.remember(patient, theirs, index);
+            self.remember(clues, index);
         }
         patient
     }
 
-    fn remember(&mut self, patient: Token, theirs: &Identity, index: u32) {
-        for clue in clues(patient, theirs) {
+    fn remember(&mut self, clues: &[Clue], index: u32) {
+        for &clue in clues {
             // People share no more clues than they have traits.
             if self.clues.len() >= MAX_PEOPLE * MAX_TRAITS && !self.clues.contains_key(&clue) {
                 continue;
@@ -136,21 +138,23 @@ impl People {
             }
         }
     }
+}
 
-    /// Whom somebody turned out to be.
-    fn root(&mut self, index: u32) -> u32 {
-        let mut at = index;
-        while let Some(person) = self.known.get(at as usize)
-            && person.same != at
-        {
-            // Always a lower number: this ends.
-            at = person.same;
-        }
-        if let Some(person) = self.known.get_mut(index as usize) {
-            person.same = at;
-        }
-        at
+/// Whom somebody turned out to be.
+fn root(known: &mut [Person], index: u32) -> u32 {
+    let mut at = index;
+    while let Some(person) = known.get(at as usize)
+        && person.same != at
+    {
+        // Always a lower number: this ends.
+        at = person.same;
     }
+    if at != index
+        && let Some(person) = known.get_mut(index as usize)
+    {
+        person.same = at;
+    }
+    at
 }
 
 /// All that may lead to the person.

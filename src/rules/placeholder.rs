@@ -50,8 +50,8 @@ pub struct Placeholders {
     whole: HashMap<String, Vec<Scope>, foldhash::fast::FixedState>,
     /// Single words, folded.
     words: HashMap<String, Vec<Scope>, foldhash::fast::FixedState>,
-    /// What stands before and after the `*`.
-    shapes: Vec<(String, String, Scope)>,
+    /// What stands before and after the `*`, by the first byte; those that begin with it under none.
+    shapes: HashMap<Option<u8>, Vec<(String, String, Scope)>, foldhash::fast::FixedState>,
     affixes: HashSet<String, foldhash::fast::FixedState>,
     /// Of the placeholders, those that de-identification writes.
     deidentified: Vec<(String, Option<String>)>,
@@ -67,11 +67,14 @@ impl Placeholders {
         if self.whole.get(value).is_some_and(|scopes| scopes.iter().any(applies)) {
             return true;
         }
-        let shaped = self.shapes.iter().any(|(before, after, scope)| {
-            applies(scope)
-                && value.len() > before.len() + after.len()
+        let first = value.bytes().next();
+        let begins = first.and_then(|_| self.shapes.get(&first));
+        let shapes = begins.into_iter().chain(self.shapes.get(&None)).flatten();
+        let shaped = shapes.into_iter().any(|(before, after, scope)| {
+            value.len() > before.len() + after.len()
                 && value.starts_with(before.as_str())
                 && value.ends_with(after.as_str())
+                && applies(scope)
         });
         shaped || (is_name(kind) && self.all_words(value, applies))
     }
@@ -163,7 +166,7 @@ pub(in crate::rules) fn compile_values(
                 }
                 Some((before, after)) => {
                     let shape = (before.to_owned(), after.to_owned(), scope.clone());
-                    compiled.shapes.push(shape);
+                    compiled.shapes.entry(before.bytes().next()).or_default().push(shape);
                 }
                 None if value.is_empty() => {
                     return Err(faulty(&source, "value \"\" is empty; empty fields never count"));
