@@ -4,6 +4,8 @@
 //! A number that a standard or a label declares is checked whatever its country. In text, numbers are
 //! looked for only in the regions that are switched on ([`IdentifierRules::enable`]).
 
+mod bare;
+mod context;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -88,6 +90,9 @@ pub struct IdentifierRule {
     length: (usize, usize),
     words: Vec<String>,
     regions: Vec<String>,
+    /// The ways to write it with digits alone, or that they cannot be told.
+    forms: Vec<Vec<u16>>,
+    free: bool,
 }
 
 impl IdentifierRule {
@@ -113,6 +118,9 @@ pub struct IdentifierRules {
     others: Vec<String>,
     /// What is looked for in text, by the number of its letters and digits.
     enabled: Vec<Vec<u16>>,
+    /// The same for numbers of nothing but digits.
+    bare: Vec<bare::Bare>,
+    context: context::Context,
     /// Switched off by region, but known.
     known: BTreeSet<String>,
 }
@@ -178,6 +186,7 @@ impl IdentifierRules {
                 }
             }
         }
+        self.bare = bare::Bare::tables(&self.enabled, &self.rules);
         Ok(())
     }
 }
@@ -195,7 +204,7 @@ pub struct Verdict<'a> {
 fn words_of(text: &str) -> String {
     let mut words = String::with_capacity(text.len() + 2);
     words.push(' ');
-    let mut push = |c: char| {
+    let push = |c: char| {
         if c.is_alphanumeric() {
             words.extend(c.to_lowercase());
         } else if !words.ends_with(' ') {
@@ -203,10 +212,17 @@ fn words_of(text: &str) -> String {
         }
     };
     if text.is_ascii() {
-        text.chars().for_each(&mut push);
+        let mut blank = true;
+        for byte in text.bytes() {
+            let part = byte.is_ascii_alphanumeric();
+            if part || !blank {
+                words.push(if part { byte.to_ascii_lowercase() as char } else { ' ' });
+            }
+            blank = !part;
+        }
     } else {
         let mark = |c: &char| !matches!(c, '\u{300}'..='\u{36f}');
-        text.nfkd().filter(mark).for_each(&mut push);
+        text.nfkd().filter(mark).for_each(push);
     }
     if !words.ends_with(' ') {
         words.push(' ');
@@ -311,6 +327,7 @@ pub(in crate::rules) fn compile(
             subject.trim_end().to_owned(),
             &source,
         ));
+        let forms = bare::forms(&entry.pattern);
         let kind = entry.kind.unwrap_or(Kind::OtherId);
         let rule = field_rule(&entry.common, kind, "text", Some(entry.confidence), &source)?;
         rules.known.extend(entry.regions.iter().cloned());
@@ -327,12 +344,16 @@ pub(in crate::rules) fn compile(
             length,
             words: entry.words.iter().map(|w| phrase(w)).collect(),
             regions: entry.regions,
+            free: forms.is_none(),
+            forms: forms.unwrap_or_default(),
         });
     }
     for (_, (entry, source)) in others {
         list.push(info("not_identifier", &entry.common, None, entry.words.join(", "), &source));
         rules.others.extend(entry.words.iter().map(|w| phrase(w)));
     }
+    // A failure needs more words than any rule file may have.
+    rules.context = context::Context::new(&rules.rules, &rules.others).unwrap_or_default();
     // Site rules alone may lack the default region.
     let _ = rules.enable(DEFAULT_REGIONS);
     Ok(rules)
