@@ -4,7 +4,9 @@
 use super::Scope;
 use super::loose::{Loose, Marks, Meaning};
 use super::numbers;
+
 use crate::rules::{About, Key, Kind, RuleSet};
+use memchr::{memchr3_iter, memmem};
 use zeroize::Zeroizing;
 
 /// Most words of a label (`Date of birth`, `Numéro de sécurité sociale`).
@@ -294,15 +296,21 @@ impl Labels {
     }
 }
 
-/// Where what may end a label stands in a line, and where it ends. A look at bytes: most lines have none.
+/// Where what may end a label stands in a line, and where it ends.
 fn marks(line: &str) -> impl Iterator<Item = (usize, usize)> {
     let bytes = line.as_bytes();
-    bytes.iter().enumerate().filter_map(move |(at, byte)| match byte {
-        b':' | b'=' | b'#' => Some((at, at + 1)),
-        0xef if bytes.get(at..at + WIDE_COLON.len()) == Some(WIDE_COLON) => {
-            Some((at, at + WIDE_COLON.len()))
+    let mut narrow = memchr3_iter(b':', b'=', b'#', bytes).peekable();
+    let wide = (!line.is_ascii()).then(|| memmem::find_iter(bytes, WIDE_COLON));
+    let mut wide = wide.into_iter().flatten().peekable();
+    std::iter::from_fn(move || {
+        let first = match (narrow.peek(), wide.peek()) {
+            (Some(one), Some(other)) => one < other,
+            (one, _) => one.is_some(),
+        };
+        match first {
+            true => narrow.next().map(|at| (at, at + 1)),
+            false => wide.next().map(|at| (at, at + WIDE_COLON.len())),
         }
-        _ => None,
     })
 }
 
@@ -391,19 +399,7 @@ enum Said {
 fn label(text: &str, rules: &RuleSet) -> Option<(usize, Said)> {
     let text = text.trim_end();
     let mut best = None;
-    let mut words = 0;
-    let mut end_of_word = true;
-    let starts = text.char_indices().rev().filter_map(|(at, c)| {
-        let boundary = c.is_whitespace() || matches!(c, ',' | ';' | '|' | '(' | '•' | '>');
-        let start = (boundary && !end_of_word).then_some(at + c.len_utf8());
-        end_of_word = boundary;
-        start
-    });
-    for start in starts.chain([0]) {
-        words += 1;
-        if words > MAX_LABEL_WORDS {
-            break;
-        }
+    let mut consider = |start: usize| {
         let candidate = text.get(start..).unwrap_or("");
         let candidate = candidate.trim_matches(|c| is_padding(c) || c == '(');
         if let Some(key) = rules.keys.get(candidate) {
@@ -411,7 +407,21 @@ fn label(text: &str, rules: &RuleSet) -> Option<(usize, Said)> {
         } else if let Some(about) = rules.keys.context(candidate) {
             best = Some((start, Said::Context(about)));
         }
+    };
+    let mut words = 0;
+    let mut end_of_word = true;
+    for (at, c) in text.char_indices().rev() {
+        let boundary = c.is_whitespace() || matches!(c, ',' | ';' | '|' | '(' | '•' | '>');
+        if boundary && !end_of_word {
+            consider(at + c.len_utf8());
+            words += 1;
+            if words == MAX_LABEL_WORDS {
+                return best;
+            }
+        }
+        end_of_word = boundary;
     }
+    consider(0);
     best
 }
 

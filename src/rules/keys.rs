@@ -128,10 +128,11 @@ impl KeyRules {
     /// Whether other names have a meaning of their own under this one, or under its singular
     /// (`patient.name`).
     pub fn is_parent(&self, name: &str) -> bool {
-        let folded = fold(name);
-        let stems = [folded.strip_suffix('s'), folded.strip_suffix("es")];
-        self.parents.contains(&folded)
-            || stems.into_iter().flatten().any(|s| self.parents.contains(s))
+        with_folded(name, |folded| {
+            let stems = [folded.strip_suffix('s'), folded.strip_suffix("es")];
+            self.parents.contains(folded)
+                || stems.into_iter().flatten().any(|s| self.parents.contains(s))
+        })
     }
     /// What a key name says of the record it stands in.
     pub fn context(&self, name: &str) -> Option<About> {

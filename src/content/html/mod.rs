@@ -182,12 +182,11 @@ impl Turn<'_, '_> {
 
 /// Whether `text` is printable ASCII with no more than one blank between words.
 fn is_spaced(text: &str) -> bool {
-    let mut before = 0;
-    text.bytes().all(|byte| {
-        let twice = byte == b' ' && before == b' ';
-        before = byte;
-        matches!(byte, b' '..=b'~') && !twice
-    })
+    // To the end in any case: then many bytes are looked at together.
+    let bytes = text.as_bytes();
+    let plain = bytes.iter().fold(true, |plain, b| plain & matches!(b, b' '..=b'~'));
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    plain && !pairs.fold(false, |twice, (a, b)| twice | ((*a == b' ') & (*b == b' ')))
 }
 
 /// A heading without what stands around it.
