@@ -235,6 +235,25 @@ fn other_formats_in_the_same_framing() {
 }
 
 #[test]
+fn one_issuer_in_two_formats() {
+    let token = |issuer: &str| {
+        let message = ADMISSION.replace("H01^^^N^MR", &format!("H01^^^{issuer}^MR"));
+        let found = disclosures(&framed(&message), b"", 1460);
+        let ids = &found.first().expect("somebody").finding.identifiers;
+        ids.iter().find(|i| i.kind.as_str() == "patient_id").expect("an id").token
+    };
+    let bundle = "{\"resourceType\":\"Patient\",\"identifier\":[{\"system\":\"urn:oid:1.2.3\",\"value\":\"H01\"}]}";
+    let fhir = disclosures(&framed(bundle), b"", 1460)[0].finding.identifiers[0].token;
+    for same in ["HOSP&1.2.3&ISO", "&1.2.3&ISO", "OTHER&1.2.3", "1.2.3"] {
+        assert_eq!(token(same), fhir, "{same}");
+    }
+    for other in ["HOSP", "HOSP&1.2.4&ISO", "HOSP&ward 7&L", ""] {
+        assert_ne!(token(other), fhir, "{other}");
+    }
+    assert_eq!(token("HOSP&ward 7&L"), token("HOSP"));
+}
+
+#[test]
 fn utf_16_of_both_orders() {
     let text = ADMISSION.replace("Hartman^Jason", "Мельник^Михаил");
     let wide = |little: bool, mark: bool| {

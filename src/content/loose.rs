@@ -383,6 +383,7 @@ fn put(meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
         name: &rule.field,
         rule: &rule.id,
         issuer: "",
+        authority: "",
         confidence: meaning.confidence,
         evidence: meaning.evidence,
     });

@@ -1,7 +1,7 @@
 //! Takes the fields of contents and makes findings of them.
 
 use super::date::Date;
-use super::normalise::{issuer, normalise};
+use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verified};
 use super::plausible::{actual_kind, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
@@ -79,12 +79,19 @@ impl FieldSink for Collector<'_> {
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
         let key = &self.settings.key;
         let token = key.token(kind, &normal);
-        let mut issued_by = String::new();
-        if is_issued(kind) && !field.issuer.is_empty() {
-            issuer(field.issuer, &mut issued_by);
+        let (mut namespace, mut universal) = (String::new(), String::new());
+        if is_issued(kind) {
+            // FHIR gives the universal id only, DICOM and HL7 either of them, or both.
+            let named = if is_universal(field.issuer) { &mut universal } else { &mut namespace };
+            issuer(field.issuer, named);
+            if !field.authority.is_empty() {
+                universal.clear();
+                issuer(field.authority, &mut universal);
+            }
         }
+        let issued_by = if universal.is_empty() { &namespace } else { &universal };
         let public =
-            if issued_by.is_empty() { token } else { key.issued(kind, &issued_by, &normal) };
+            if issued_by.is_empty() { token } else { key.issued(kind, issued_by, &normal) };
         let words = match (kind, normal.split_once(' ')) {
             (Kind::Name, Some((one, other))) => {
                 Some([one, other].map(|word| key.token(kind, word)))
@@ -99,7 +106,7 @@ impl FieldSink for Collector<'_> {
             value: PhiBuf::new(value.to_owned()),
             token,
             public,
-            issuer: Issuer::new(&issued_by),
+            issuer: Issuer::new(&namespace).or_universal(&universal),
             full_date,
             words,
             field: self.patients.name(field.name),

@@ -45,6 +45,7 @@ pub(super) fn verified(
         }
         Evidence::Declared => numbers
             .of_system(field.issuer)
+            .or_else(|| numbers.of_system(field.authority))
             .or_else(|| numbers.of_kind(kind))
             .and_then(|rule| rule.verify(value)),
         Evidence::Labelled => match numbers.of_kind(kind) {

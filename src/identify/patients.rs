@@ -173,10 +173,11 @@ impl Patients {
                 patient.identity.learn_issuer(&Strong::of(held.kind, held));
                 if let (Some(known), Some((_, issuer))) =
                     (patient.identifiers.get_mut(place), patient.values.get_mut(place))
-                    && !issuer.is_known()
                 {
-                    *issuer = held.issuer;
-                    known.token = held.public;
+                    if !issuer.is_known() {
+                        known.token = held.public;
+                    }
+                    issuer.learn(held.issuer);
                 }
                 continue;
             }

@@ -177,7 +177,7 @@ fn by_id(ours: &Identity, theirs: &Identity, token: Token) -> bool {
     };
     let (ours_ids, theirs_ids) = (of(ours), of(theirs));
     let pairs = || ours_ids.iter().flat_map(|a| theirs_ids.iter().map(move |b| (a, b)));
-    let issued = pairs().any(|(a, b)| a.kind == b.kind && a.issuer == b.issuer);
+    let issued = pairs().any(|(a, b)| a.kind == b.kind && a.issuer.same(b.issuer));
     if issued {
         return !(ours.names_differ(theirs) && ours.births_differ(theirs));
     }
@@ -232,7 +232,10 @@ mod tests {
                 value: PhiBuf::new(value.to_owned()),
                 token: token(value),
                 public: token(&format!("{issuer} {value}")),
-                issuer: Issuer::new(issuer),
+                issuer: match issuer.split_once('&') {
+                    Some((name, oid)) => Issuer::new(name).or_universal(oid),
+                    None => Issuer::new(issuer),
+                },
                 full_date: true,
                 words: words.filter(|_| kind == Kind::Name),
                 field: "f".into(),
@@ -304,6 +307,9 @@ mod tests {
                 (&[id("2", "A")], &["ash eve"], &["1959"]),
                 2,
             ),
+            ("issuer by OID", (&[id("1", "A&1.2")], &[], &[]), (&[id("1", "&1.2")], &[], &[]), 1),
+            ("issuer by name", (&[id("1", "A&1.2")], &[], &[]), (&[id("1", "A")], &[], &[]), 1),
+            ("two OIDs", (&[id("1", "A&1.2")], &[], &[]), (&[id("1", "A&1.3")], &[], &[]), 2),
             ("ssn", (&[(Ssn, "536", "")], &[], &[]), (&[(Ssn, "536", "")], &[], &[]), 1),
             (
                 "a number that families share",

@@ -70,7 +70,8 @@ impl Flow {
                 value: Phi::new(value),
                 name: "F-1",
                 rule: "rule",
-                issuer,
+                issuer: issuer.split('&').next().unwrap_or(""),
+                authority: issuer.split('&').nth(1).unwrap_or(""),
                 confidence: 1.0,
                 evidence: Evidence::Declared,
             },
@@ -113,6 +114,36 @@ fn whose_record_is_it() {
             &[(PatientId, "17", "Hosp A")],
             &[(PatientId, "17", "HOSP-A")],
             true,
+        ),
+        (
+            "issuer by name and OID, and by OID",
+            &[(PatientId, "17", "X&1.2.3")],
+            &[(PatientId, "17", "urn:oid:1.2.3")],
+            true,
+        ),
+        (
+            "issuer by name and OID, and by name",
+            &[(PatientId, "17", "X&1.2.3")],
+            &[(PatientId, "17", "x")],
+            true,
+        ),
+        (
+            "issuer by two names and one OID",
+            &[(PatientId, "17", "X&1.2.3")],
+            &[(PatientId, "17", "Y&1.2.3")],
+            true,
+        ),
+        (
+            "issuer by one name and two OIDs",
+            &[(PatientId, "17", "X&1.2.3")],
+            &[(PatientId, "17", "X&1.2.4")],
+            false,
+        ),
+        (
+            "issuer by a name, and by an OID",
+            &[(PatientId, "17", "X")],
+            &[(PatientId, "17", "1.2.3")],
+            false,
         ),
         ("same id, one issuer", &[(PatientId, "17", "X")], &[(PatientId, "17", "")], true),
         (
@@ -446,6 +477,33 @@ fn a_record_that_only_says_more_of_the_health_is_an_update() {
 }
 
 #[test]
+fn the_token_of_an_id_is_that_of_the_universal_id_of_its_issuer() {
+    let token = |issuer: &str| {
+        let mut flow = Flow::new();
+        flow.issued(&[(PatientId, "17", issuer)]);
+        flow.out[0].identifiers[0].token
+    };
+    for (one, other) in [
+        ("HOSP&1.2.3", "urn:oid:1.2.3"),
+        ("HOSP&1.2.3", "1.2.3"),
+        ("HOSP&1.2.3", "OTHER&1.2.3"),
+        (
+            "HOSP&6BA7B810-9DAD-11D1-80B4-00C04FD430C8",
+            "urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+        ),
+    ] {
+        assert!(token(one) == token(other), "{one} {other}");
+    }
+    assert!(token("HOSP") == token("hosp&") && token("HOSP") != token("HOSP&1.2.3"));
+    // What was first known by name is learned by its OID.
+    let mut flow = Flow::new();
+    for issuer in ["HOSP", "HOSP&1.2.3", "1.2.3", "1.2.4"] {
+        flow.issued(&[(PatientId, "17", issuer)]);
+    }
+    assert_eq!(flow.findings(), [(0, false), (1, false)]);
+}
+
+#[test]
 fn records_still_open_when_the_flow_ends_count() {
     let mut flow = Flow::new();
     flow.begin(AT, "hl7v2", true);
@@ -489,10 +547,10 @@ fn tokens_know_the_issuer() {
         let finding = flow.out.pop().expect("a finding");
         (finding.patient, finding.identifiers.iter().map(|i| i.token).collect::<Vec<_>>())
     };
-    let (north, ids) = shown(&[(PatientId, "0017", "North&1.2.3&ISO")]);
+    let (north, ids) = shown(&[(PatientId, "0017", "North-1.2.3-ISO")]);
     assert_eq!(shown(&[(PatientId, "17", "NORTH 1.2.3 iso")]), (north, ids.clone()));
     for other in
-        [(PatientId, "17", "South"), (PatientId, "17", ""), (PatientId, "18", "North&1.2.3&ISO")]
+        [(PatientId, "17", "South"), (PatientId, "17", ""), (PatientId, "18", "North-1.2.3-ISO")]
     {
         let (patient, tokens) = shown(&[other]);
         assert_ne!((patient, &tokens), (north, &ids));

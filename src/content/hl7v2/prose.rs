@@ -206,6 +206,7 @@ impl Reader<'_> {
                 name: self.field,
                 rule: &rule.id,
                 issuer: "",
+                authority: "",
                 confidence: rule.confidence,
                 evidence: Evidence::Labelled,
             });

@@ -18,7 +18,16 @@ impl Flow {
         self.sink().mark(AT, Mark::PatientContext);
         for Put(kind, value, name, issuer, evidence) in fields {
             let (kind, evidence, value) = (*kind, *evidence, Phi::new(value));
-            let field = Field { kind, value, name, rule: "r", issuer, confidence: 0.8, evidence };
+            let field = Field {
+                kind,
+                value,
+                name,
+                rule: "r",
+                issuer,
+                authority: "",
+                confidence: 0.8,
+                evidence,
+            };
             self.sink().field(AT, field);
         }
         self.end(AT);
