@@ -238,9 +238,10 @@ fn describe(disclosures: &[Disclosure]) -> String {
 }
 
 fn captures() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
-        .expect("fixtures")
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut paths: Vec<PathBuf> = ["captures", "services"]
+        .into_iter()
+        .flat_map(|name| std::fs::read_dir(folder.join(name)).expect("fixtures"))
         .map(|e| e.expect("an entry").path())
         .filter(|p| p.extension().is_some_and(|e| e == "pcap"))
         .collect();
