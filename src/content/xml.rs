@@ -135,7 +135,7 @@ impl Turn<'_, '_> {
         if self.reader.tree.wants() {
             self.reader.tree.value(text, self.scope);
         } else {
-            self.reader.tree.passed();
+            self.reader.tree.number(text.trim(), self.scope);
         }
     }
 

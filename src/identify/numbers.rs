@@ -21,7 +21,7 @@ const MAX_LUCK: f32 = 1e-6;
 const MAX_DISTINCT: usize = 16;
 
 /// Ways of writing that are counted in one direction of a flow, and kinds of each.
-const MAX_SHAPES: usize = 32;
+const MAX_SHAPES: usize = 64;
 const MAX_KINDS: usize = 8;
 
 /// Days around the packet time in which a plain number is a time rather than an identifier.

@@ -14,6 +14,7 @@ mod values;
 
 use super::{Reason, Scope};
 use crate::content::loose::{Loose, Marks, Meaning};
+use crate::content::numbers::Place;
 use crate::rules::{About, Kind, NamePart, Said};
 use grid::{Grid, Role};
 use names::{Link, Names, PLAIN};
@@ -74,6 +75,8 @@ struct Frame {
     /// The name of the next value.
     next: u16,
     next_meaning: Option<Meaning>,
+    /// The place of the next value.
+    place: Place,
     /// What the name it stands under means.
     own: Option<Meaning>,
     role: Role,
@@ -120,6 +123,8 @@ pub struct Tree {
     pairs: bool,
     /// A value found no room: counted once a document.
     full: bool,
+    /// The place of values without a name.
+    top: Place,
 }
 
 impl Tree {
@@ -138,6 +143,7 @@ impl Tree {
             subjects: Subjects::default(),
             pairs: content == "xml",
             full: false,
+            top: Place::TOP,
         }
     }
 
@@ -189,6 +195,8 @@ impl Tree {
         let role = self.role(object);
         let own = self.frames.last().and_then(|f| f.next_meaning.clone());
         let next_node = self.nodes.len() as u32;
+        // Values in an array stand where it does.
+        let place = self.frames.last().map_or(self.top, |f| f.place);
         let (name, element, node, inherited, tag) = match self.frames.last() {
             None => (PLAIN, false, next_node, Marks::default(), PLAIN),
             Some(top) => {
@@ -222,6 +230,7 @@ impl Tree {
             // Values in an array bear its name.
             next: if object { PLAIN } else { name },
             next_meaning: if object { None } else { own.clone() },
+            place,
             own,
             role,
             object_cells: role == Role::Row
@@ -240,11 +249,12 @@ impl Tree {
 
     /// The name of the next value.
     pub fn key(&mut self, text: &str, scope: &Scope<'_>) {
-        let index = self.names.find(text, scope.rules());
+        let (index, place) = self.names.look_up(text, scope.rules());
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(index);
         top.has_tags |= name.dicom_tag.is_some();
         top.next = index;
+        top.place = place;
         top.next_meaning = name.meaning.clone();
         // A wrapper, or the number of a row under the name of its column (pandas).
         let number = || !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -325,6 +335,39 @@ impl Tree {
             }
             top.marks = top.marks.and(self.names.get(top.next).marks);
         }
+    }
+
+    /// A value that is not wanted, but may be a number that needs no words near by.
+    pub fn number(&mut self, text: &str, scope: &mut Scope<'_>) {
+        self.passed();
+        let Some(top) = self.frames.last() else { return };
+        if top.role != Role::Plain {
+            return;
+        }
+        let Some(meaning) = top.place.meaning(text, scope) else { return };
+        // Each number of a list is somebody else's.
+        let held = self.values.get(top.values..).unwrap_or_default().iter();
+        let again = held.filter_map(|v| v.meaning.as_ref().map(|m| (v.name, m)));
+        let again = again.filter(|(name, _)| *name == top.next);
+        let again = again.into_iter().any(|(_, m)| m.rule.id == meaning.rule.id);
+        if top.object && !again {
+            let room = self.values.len() < MAX_VALUES && self.text.len() + text.len() <= MAX_TEXT;
+            let start = self.text.len() as u32;
+            if let Some(top) = self.frames.last_mut().filter(|_| room) {
+                self.text.push_str(text);
+                let before = top.next_meaning.replace(meaning);
+                self.keep(start, start + text.len() as u32);
+                if let Some(top) = self.frames.last_mut() {
+                    top.next_meaning = before;
+                }
+            }
+            return;
+        }
+        let mut record = Loose::default();
+        record.mark(top.inherited);
+        record.add(&meaning, 0, text);
+        record.mark_from_afar(self.around);
+        record.emit(self.content, scope);
     }
 
     /// No value: it keeps its place in a list.

@@ -4,6 +4,7 @@
 use super::grid;
 use crate::content::dicom::model::{is_wanted, named};
 use crate::content::loose::{Marks, Meaning};
+use crate::content::numbers::Place;
 use crate::rules::RuleSet;
 use std::collections::HashMap;
 
@@ -163,7 +164,7 @@ impl Use {
 /// The names of one document.
 pub struct Names {
     known: Vec<Name>,
-    by_text: HashMap<Box<str>, u16, foldhash::fast::FixedState>,
+    by_text: HashMap<Box<str>, (u16, Place), foldhash::fast::FixedState>,
     /// Meanings of pairs; `None` under a pair that means nothing.
     pairs: HashMap<Box<str>, Option<Meaning>, foldhash::fast::FixedState>,
     scratch: String,
@@ -189,8 +190,13 @@ impl Names {
 
     /// The index of a name as it stands on the wire.
     pub fn find(&mut self, text: &str, rules: &RuleSet) -> u16 {
-        if let Some(&index) = self.by_text.get(text) {
-            return index;
+        self.look_up(text, rules).0
+    }
+
+    /// The same, with the place that it is for values without a meaning.
+    pub fn look_up(&mut self, text: &str, rules: &RuleSet) -> (u16, Place) {
+        if let Some(&found) = self.by_text.get(text) {
+            return found;
         }
         let name = Name::new(text, rules);
         let mut index = PLAIN;
@@ -198,11 +204,12 @@ impl Names {
             index = self.known.len() as u16;
             self.known.push(name);
         }
+        let found = (index, Place::named(text, rules));
         // A document with more names than this is searched at the price of looking each up.
         if self.by_text.len() < MAX_NAMES {
-            self.by_text.insert(text.into(), index);
+            self.by_text.insert(text.into(), found);
         }
-        index
+        found
     }
 
     /// The meaning of `text` under the name `parent`: `name` under `patient` is `patient name`.

@@ -25,6 +25,12 @@ use unicode_normalization::UnicodeNormalization;
 /// Largest compiled pattern, bytes.
 const MAX_PATTERN: usize = 256 << 10;
 
+/// Longest name of a field that is looked at, characters.
+const MAX_NAME: usize = 128;
+
+/// Share of random numbers of a form that pass, above which no check tells them from chance.
+const MAX_CHANCE: f32 = 0.3;
+
 /// Every region at once.
 pub const ALL_REGIONS: &str = "all";
 
@@ -101,6 +107,10 @@ impl IdentifierRule {
         let validator = self.validator?;
         Some(compact(value, &self.separators).is_some_and(|c| validator.check(&c)))
     }
+    /// Whether its check tells it, or a list of it, from chance.
+    fn is_telling(&self) -> bool {
+        self.personal && self.is_checked() && self.chance <= MAX_CHANCE
+    }
     /// Whether it has more to go by than its form.
     pub const fn is_checked(&self) -> bool {
         self.validator.is_some()
@@ -121,6 +131,8 @@ pub struct IdentifierRules {
     /// The same for numbers of nothing but digits.
     bare: Vec<bare::Bare>,
     context: context::Context,
+    /// A bit each for the lengths of numbers that need no words near by.
+    wordless: u64,
     /// Switched off by region, but known.
     known: BTreeSet<String>,
 }
@@ -161,6 +173,45 @@ impl IdentifierRules {
         self.others.contains(&phrase)
     }
 
+    /// Whether a value that stands alone may be a number that needs no words near by.
+    pub fn may_tell(&self, value: &[u8]) -> bool {
+        let parts = || value.iter().filter(|b| b.is_ascii_alphanumeric());
+        let len = parts().count();
+        len <= MAX_NUMBER
+            && self.wordless >> len & 1 == 1
+            && parts().filter(|b| b.is_ascii_digit()).count() >= scan::MIN_DIGITS
+    }
+
+    /// Looks at a value that stands alone: nothing but the number in it counts.
+    pub fn alone<'r, 't>(&'r self, value: &'t str) -> Option<Hit<'r, 't>> {
+        let value = value.trim();
+        let mut whole = None;
+        self.scan(value, &mut |hit| {
+            if hit.value.len() == value.len() {
+                whole = Some(hit);
+            }
+        });
+        whole
+    }
+
+    /// Whether a word of the name of a field says that its numbers are of something else.
+    pub fn is_of_others(&self, name: &str) -> bool {
+        let mut apart = String::with_capacity(name.len() + 8);
+        let mut lower = false;
+        for c in name.chars().take(MAX_NAME) {
+            if lower && c.is_uppercase() {
+                apart.push(' ');
+            }
+            lower = c.is_lowercase();
+            apart.push(c);
+        }
+        let mut others = false;
+        self.context.each(&words_of(&apart), |_, rule| {
+            others |= rule.and_then(|r| self.get(r)).is_none_or(|rule| !rule.personal);
+        });
+        others
+    }
+
     /// Countries for which there are rules.
     pub fn regions(&self) -> impl Iterator<Item = &str> {
         self.known.iter().map(String::as_str)
@@ -186,6 +237,12 @@ impl IdentifierRules {
                 }
             }
         }
+        let mut wordless = 0;
+        for (len, bucket) in self.enabled.iter().enumerate() {
+            let rules = bucket.iter().filter_map(|index| self.get(*index));
+            wordless |= u64::from(rules.into_iter().any(IdentifierRule::is_telling)) << len;
+        }
+        self.wordless = wordless;
         self.bare = bare::Bare::tables(&self.enabled, &self.rules);
         Ok(())
     }

@@ -17,7 +17,7 @@ const BLOCK: usize = 64;
 const WINDOW: usize = 63;
 
 /// Fewest digits of a number that is looked for. (Numbers with fewer are known by label only.)
-const MIN_DIGITS: usize = 5;
+pub(super) const MIN_DIGITS: usize = 5;
 
 /// Most groups of a number (`2 95 10 99 126 111 93`).
 const MAX_GROUPS: usize = 8;
