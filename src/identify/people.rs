@@ -84,7 +84,10 @@ impl People {
         for &other in found.iter().skip(1) {
             let pair = (self.known.get(index as usize), self.known.get(other as usize));
             let (Some(first), Some(second)) = pair else { continue };
-            if first.identity.strong_differs(&second.identity) {
+            // Two numbers of one issuer are two people, unless a record has both (HL7 A18, A40).
+            let both =
+                theirs.shares_strong(&first.identity) && theirs.shares_strong(&second.identity);
+            if !both && first.identity.strong_differs(&second.identity) {
                 continue;
             }
             let Some(second) = self.known.get_mut(other as usize) else { continue };
@@ -338,6 +341,20 @@ mod tests {
         assert_eq!(people.len(), 1);
         assert_eq!(people.recognise(token("b"), &name).person, token("a"));
         assert!(people.recognise(token("c"), &both).merged.is_empty());
+    }
+
+    #[test]
+    fn a_merge_makes_two_people_one() {
+        let id = |n| traits(&[(Kind::PatientId, n, "A")], &[], &[]);
+        let both = [(Kind::PatientId, "1", "A"), (Kind::PatientId, "2", "A")];
+        let mut people = People::default();
+        people.recognise(token("a"), &id("1"));
+        people.recognise(token("b"), &id("2"));
+        people.recognise(token("c"), &id("3"));
+        assert_eq!(people.len(), 3);
+        let merged = people.recognise(token("a"), &traits(&both, &[], &[]));
+        assert_eq!((merged.person, &merged.merged[..]), (token("a"), &[token("b")][..]));
+        assert_eq!(people.len(), 2);
     }
 
     #[test]
