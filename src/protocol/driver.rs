@@ -13,8 +13,6 @@ const SEARCH_BUFFER: usize = 16 << 10;
 const SEARCH_TAIL: usize = 2 << 10;
 /// Room kept for unread bytes although there are none.
 const ROOMY: usize = 16 << 10;
-/// How often a direction that is not recognised is asked about anew because the other one answered.
-const MAX_ANSWERED: u8 = 64;
 /// Below this many unread bytes each arrival is probed; above, only growth by a quarter.
 const PROBE_EAGER: usize = 256;
 
@@ -52,10 +50,6 @@ struct Stream {
     unread: Vec<u8>,
     /// Do not ask the parser again before this many unread bytes.
     need: usize,
-    /// So many of them did not show what they are.
-    asked: usize,
-    /// How often it was asked about because the other one answered.
-    answered: u8,
     /// Further bytes of no interest, of which could not be told when it showed.
     unwanted: u64,
     /// Nothing is missing before the unread bytes.
@@ -87,8 +81,6 @@ impl Stream {
             state: State::Undecided,
             unread: Vec::new(),
             need: 0,
-            asked: 0,
-            answered: 0,
             unwanted: 0,
             whole: true,
             looked: 0,
@@ -191,7 +183,6 @@ impl Driver {
                 // What stood before the gap was not recognised, so it is of no use after it.
                 stream.unread.clear();
                 stream.need = 0;
-                stream.asked = 0;
                 stream.whole = false;
                 0
             }
@@ -265,19 +256,6 @@ impl Driver {
     fn recognise(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
         let limit = self.limits.recognise;
         let begun = self.orientation.sure;
-        // The other one has said what it had to say for now, and that came first.
-        let other = &mut self.sides[side.other().index()];
-        if other.state == State::Undecided
-            && other.unread.len() > other.asked
-            && other.answered < MAX_ANSWERED
-        {
-            other.answered += 1;
-            let skip = self.attempt(side.other(), false, host);
-            self.sides[side.other().index()].unwanted = skip;
-            if self.sides[side.index()].state != State::Undecided {
-                return self.data(side, bytes, host);
-            }
-        }
         let stream = &mut self.sides[side.index()];
         if stream.unread.is_empty() && stream.need == 0 {
             // The usual case: the first segment decides, and nothing is copied.
@@ -326,7 +304,6 @@ impl Driver {
             Answer::More => false,
         };
         let len = stream.unread.len();
-        stream.asked = len;
         if hopeless || last || len > limit {
             stream.looked += len.max(1);
             stream.state = State::Waiting;
@@ -543,7 +520,6 @@ impl Driver {
             if stream.state == State::Reading {
                 stream.state = State::Undecided;
                 stream.need = 0;
-                stream.asked = 0;
                 stream.looked = 0;
                 stream.counted = false;
                 stream.whole = true;
