@@ -11,13 +11,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// Cases that do not pass yet, and why. A case that starts to pass must be taken off this list.
-const NOT_YET: &[(&str, &str)] = &[
-    (
-        "other-ftp-upload",
-        "a data connection of FTP is not known as one: its document is read as `raw`",
-    ),
-    ("other-smb2-put-csv", "SMB is not read yet"),
-];
+const NOT_YET: &[(&str, &str)] = &[(
+    "other-ftp-upload",
+    "a data connection of FTP is not known as one: its document is read as `raw`",
+)];
 
 /// Cases of which only a part can be read: exit status 3.
 const CUT: &[&str] = &["torture-truncated-file-hl7"];
@@ -55,6 +52,7 @@ fn belongs(event: &Value, flow: &Value) -> bool {
 fn protocol(truth: &str) -> &str {
     match truth {
         "http2" | "websocket" => "http",
+        "smb2" => "smb",
         other => other,
     }
 }

@@ -24,6 +24,7 @@ pub mod poct1a;
 pub mod postgresql;
 pub mod raw;
 pub mod redis;
+pub mod smb;
 pub mod smtp;
 pub mod syslog;
 pub mod websocket;
@@ -46,6 +47,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &ncpdp::Ncpdp,
     &http2::Http2,
     &http::Http,
+    &smb::Smb,
     &smtp::Smtp,
     &ftp::Ftp,
     &redis::Redis,

@@ -269,7 +269,7 @@ pub enum Authentication {
     Cookie,
     /// HTTP Digest (RFC 7616).
     Digest,
-    /// DICOM user identity (PS3.7 D.3.3.7).
+    /// DICOM user identity (PS3.7 D.3.3.7); a user known to a file server (MS-SMB2 3.3.5.5).
     UserIdentity,
     /// A client certificate.
     ClientCertificate,

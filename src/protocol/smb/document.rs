@@ -1,0 +1,193 @@
+//! A file that is put together of the pieces in which it is written or read.
+
+use super::super::outlet::Outlet;
+use super::super::{Direction, Hint, Host, Media, Reason};
+use std::collections::BTreeMap;
+
+/// Bytes of a connection that came early and are held.
+pub(super) const MAX_HELD: usize = 8 << 20;
+/// What holding a piece costs beside its bytes, roughly.
+pub(super) const OVERHEAD: usize = 96;
+
+/// What to say of a content.
+#[derive(Clone, Copy)]
+pub(super) struct Opening<'a> {
+    pub(super) direction: Direction,
+    /// Name of the file, without its folders; empty if unknown.
+    pub(super) name: &'a str,
+    /// Path for the facts of the service.
+    pub(super) path: &'a str,
+}
+
+impl Opening<'_> {
+    pub(super) fn open(&self, host: &mut dyn Host) -> Outlet {
+        if !self.path.is_empty() {
+            super::ServiceFacts::set(&mut host.facts().path, self.path);
+        }
+        let written = self.direction == Direction::ClientToServer;
+        host.unit(if written { "request" } else { "response" });
+        let hint = Hint {
+            direction: self.direction,
+            media: Media::Type { content_type: "", name: self.name },
+            operation: if written { "WRITE" } else { "READ" },
+            codings: &[],
+            layer: "smb",
+        };
+        Outlet::open(&hint, host)
+    }
+}
+
+/// What of a file goes one way; all before `next` was handed on.
+#[derive(Default)]
+pub(super) struct Document {
+    next: u64,
+    outlet: Option<Outlet>,
+    /// What came early, by where it begins; pieces may overlap.
+    early: BTreeMap<u64, Vec<u8>>,
+    /// Something of it is missing.
+    holed: bool,
+}
+
+impl Document {
+    /// One whose first piece is expected at `next`.
+    pub(super) fn new(next: u64) -> Self {
+        Self { next, ..Self::default() }
+    }
+
+    pub(super) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Bytes that stand at `at`; how many of those behind them nobody wants. `held` is what the
+    /// connection holds.
+    pub(super) fn piece(
+        &mut self,
+        at: u64,
+        bytes: &[u8],
+        held: &mut usize,
+        opening: Opening<'_>,
+        host: &mut dyn Host,
+    ) -> u64 {
+        if let Some(outlet) = &self.outlet
+            && outlet.is_done()
+        {
+            self.next = self.next.max(at.saturating_add(bytes.len() as u64));
+            return u64::MAX;
+        }
+        if at > self.next {
+            if *held + bytes.len() + OVERHEAD <= MAX_HELD {
+                self.hold(at, bytes, held);
+                return 0;
+            }
+            host.anomaly(Reason::Limit);
+            self.flush(held, opening, host);
+            self.lose_until(at, host);
+        }
+        let known = usize::try_from(self.next - at.min(self.next)).unwrap_or(usize::MAX);
+        self.hand_on(bytes.get(known..).unwrap_or_default(), opening, host);
+        self.join(held, opening, host);
+        let end = at.saturating_add(bytes.len() as u64);
+        match &self.outlet {
+            _ if end < self.next => self.next - end,
+            Some(outlet) if end == self.next => outlet.unwanted(),
+            _ => 0,
+        }
+    }
+
+    /// Bytes from `at` to `end` were passed over, as [`Self::piece`] asked.
+    pub(super) fn pass(
+        &mut self,
+        at: u64,
+        end: u64,
+        held: &mut usize,
+        opening: Opening<'_>,
+        host: &mut dyn Host,
+    ) {
+        if at <= self.next && end > self.next {
+            if let Some(outlet) = &mut self.outlet {
+                outlet.passed(end - self.next);
+            }
+            self.next = end;
+            self.join(held, opening, host);
+        }
+    }
+
+    /// Bytes from `at` to `end` are missing.
+    pub(super) fn lose(
+        &mut self,
+        at: u64,
+        end: u64,
+        held: &mut usize,
+        opening: Opening<'_>,
+        host: &mut dyn Host,
+    ) {
+        if at <= self.next {
+            self.lose_until(end, host);
+            self.join(held, opening, host);
+        }
+    }
+
+    fn lose_until(&mut self, end: u64, host: &mut dyn Host) {
+        if end > self.next {
+            if let Some(outlet) = &mut self.outlet {
+                outlet.gap(end - self.next, host);
+            }
+            self.holed = true;
+            self.next = end;
+        }
+    }
+
+    fn hold(&mut self, at: u64, bytes: &[u8], held: &mut usize) {
+        if let Some((start, room)) = self.early.range_mut(..=at).next_back()
+            && let Some(known) = (start + room.len() as u64).checked_sub(at)
+        {
+            let known = usize::try_from(known).unwrap_or(usize::MAX);
+            let more = bytes.get(known..).unwrap_or_default();
+            room.extend_from_slice(more);
+            *held += more.len();
+        } else {
+            *held += bytes.len() + OVERHEAD;
+            self.early.insert(at, bytes.to_vec());
+        }
+    }
+
+    fn hand_on(&mut self, bytes: &[u8], opening: Opening<'_>, host: &mut dyn Host) {
+        if !bytes.is_empty() {
+            self.outlet.get_or_insert_with(|| opening.open(host)).data(bytes, host);
+            self.next = self.next.saturating_add(bytes.len() as u64);
+        }
+    }
+
+    fn join(&mut self, held: &mut usize, opening: Opening<'_>, host: &mut dyn Host) {
+        while let Some(first) = self.early.first_entry()
+            && *first.key() <= self.next
+        {
+            let (start, bytes) = first.remove_entry();
+            *held = held.saturating_sub(bytes.len() + OVERHEAD);
+            let known = usize::try_from(self.next - start).unwrap_or(usize::MAX);
+            self.hand_on(bytes.get(known..).unwrap_or_default(), opening, host);
+        }
+    }
+
+    /// Hands on what is held, with the holes between.
+    fn flush(&mut self, held: &mut usize, opening: Opening<'_>, host: &mut dyn Host) {
+        while let Some((&start, _)) = self.early.first_key_value() {
+            self.lose_until(start, host);
+            self.join(held, opening, host);
+        }
+    }
+
+    /// Nothing more of it comes.
+    pub(super) fn close(
+        mut self,
+        complete: bool,
+        held: &mut usize,
+        opening: Opening<'_>,
+        host: &mut dyn Host,
+    ) {
+        self.flush(held, opening, host);
+        if let Some(outlet) = self.outlet {
+            outlet.close(complete && !self.holed, host);
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! The files that are open on a connection, and which answer belongs to which request.
+//!
+//! The two directions of a connection may be seen in any order, so whichever of request and answer
+//! comes second does what both together ask for.
+
+use super::super::outlet::Outlet;
+use super::super::{Direction, Host};
+use super::document::{Document, MAX_HELD, OVERHEAD, Opening};
+use super::header::Handle;
+use super::{MAX_NAME, Share};
+use std::collections::BTreeMap;
+
+/// Files open at the same time.
+const MAX_FILES: usize = 256;
+/// Requests without an answer, and answers without a request.
+const MAX_PENDING: usize = 1024;
+/// Shares connected to at the same time.
+const MAX_TREES: usize = 64;
+
+/// The request or the answer that was seen first.
+enum Pending {
+    /// A file was asked for, by its number here.
+    Create(u32),
+    /// A file was opened; none if that was refused.
+    Created(Option<Handle>),
+    /// A piece was asked for, of this file from this offset on.
+    Read(u32, u64),
+    /// A file is to be closed.
+    Close(u32),
+    /// One was.
+    Closed,
+    /// A share was asked for.
+    Tree(Share),
+    /// A share was connected to: session, number, and whether it has pipes.
+    Connected(u64, u32, bool),
+}
+
+/// An open file.
+struct File {
+    serial: u32,
+    handle: Option<Handle>,
+    /// Its opening was seen, so that it begins at 0.
+    known: bool,
+    name: String,
+    tree: (u64, u32),
+    written: Option<Document>,
+    read: Option<Document>,
+}
+
+/// Where the bytes of a piece go.
+pub(super) struct Piece {
+    to: To,
+    /// Where in the file the next byte stands.
+    at: u64,
+    pub(super) left: u64,
+}
+
+enum To {
+    /// A file, by its number, and which way.
+    File(u32, Direction),
+    /// A read whose request was not seen, by its message.
+    Orphan(u64, u64),
+    Nowhere,
+}
+
+/// Data whose request was not seen.
+#[derive(Default)]
+struct Orphan {
+    bytes: Vec<u8>,
+    complete: bool,
+}
+
+/// The files of a connection.
+#[derive(Default)]
+pub(super) struct Files {
+    files: Vec<File>,
+    serial: u32,
+    pending: BTreeMap<u64, Pending>,
+    trees: BTreeMap<(u64, u32), Share>,
+    /// The share asked for last.
+    share: Share,
+    orphans: BTreeMap<u64, Orphan>,
+    /// Content of data without requests.
+    orphan: Option<Outlet>,
+    held: usize,
+    /// Requests were seen.
+    pub(super) asked: bool,
+}
+
+impl Files {
+    fn put(&mut self, message: u64, pending: Pending) {
+        if self.pending.len() >= MAX_PENDING {
+            self.pending.pop_first();
+        }
+        self.pending.insert(message, pending);
+    }
+
+    // --- shares ------------------------------------------------------------------------------
+
+    pub(super) fn tree(&mut self, message: u64, share: Share) {
+        if !share.pipes {
+            self.share = share.clone();
+        }
+        match self.pending.remove(&message) {
+            Some(Pending::Connected(session, tree, pipes)) => {
+                self.connect((session, tree), pipes, share);
+            }
+            _ => self.put(message, Pending::Tree(share)),
+        }
+    }
+
+    pub(super) fn connected(&mut self, message: u64, session: u64, tree: u32, pipes: bool) {
+        match self.pending.remove(&message) {
+            Some(Pending::Tree(share)) => self.connect((session, tree), pipes, share),
+            _ => self.put(message, Pending::Connected(session, tree, pipes)),
+        }
+    }
+
+    fn connect(&mut self, key: (u64, u32), pipes: bool, share: Share) {
+        if self.trees.len() >= MAX_TREES && !self.trees.contains_key(&key) {
+            self.trees.pop_first();
+        }
+        self.trees.insert(key, Share { pipes: pipes || share.pipes, ..share });
+    }
+
+    // --- opening and closing -----------------------------------------------------------------
+
+    /// A file is asked for; its number.
+    pub(super) fn create(
+        &mut self,
+        message: u64,
+        tree: (u64, u32),
+        name: String,
+        host: &mut dyn Host,
+    ) -> u32 {
+        match self.pending.remove(&message) {
+            Some(Pending::Created(None)) => 0,
+            Some(Pending::Created(Some(handle))) => {
+                // What was written may have come before the word that it would.
+                if let Some(file) = self.files.iter_mut().find(|f| f.handle == Some(handle)) {
+                    (file.name, file.tree) = (name, tree);
+                    return file.serial;
+                }
+                self.add(Some(handle), true, name, tree, host)
+            }
+            _ => {
+                let serial = self.add(None, true, name, tree, host);
+                self.put(message, Pending::Create(serial));
+                serial
+            }
+        }
+    }
+
+    pub(super) fn created(&mut self, message: u64, handle: Option<Handle>, host: &mut dyn Host) {
+        match (self.pending.remove(&message), handle) {
+            (Some(Pending::Create(serial)), Some(handle)) => self.name(serial, handle),
+            (Some(Pending::Create(serial)), None) => self.remove(serial, false, host),
+            _ => self.put(message, Pending::Created(handle)),
+        }
+    }
+
+    fn name(&mut self, serial: u32, handle: Handle) {
+        // A handle may be used again; the newer file has it.
+        for file in &mut self.files {
+            if file.serial == serial {
+                file.handle = Some(handle);
+            } else if file.handle == Some(handle) {
+                file.handle = None;
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        handle: Option<Handle>,
+        known: bool,
+        name: String,
+        tree: (u64, u32),
+        host: &mut dyn Host,
+    ) -> u32 {
+        if self.files.len() >= MAX_FILES
+            && let Some(oldest) = self.files.first().map(|f| f.serial)
+        {
+            self.remove(oldest, false, host);
+        }
+        self.serial = self.serial.wrapping_add(1).max(1);
+        let serial = self.serial;
+        let (written, read) = (None, None);
+        self.files.push(File { serial, handle, known, name, tree, written, read });
+        serial
+    }
+
+    /// The file with this handle. If its opening is not known, it is the one that was asked for
+    /// and has no handle yet, if there is just one; or one from before the capture.
+    pub(super) fn find(&mut self, handle: Handle, tree: u32, host: &mut dyn Host) -> u32 {
+        if let Some(file) = self.files.iter().find(|f| f.handle == Some(handle)) {
+            return file.serial;
+        }
+        let mut nameless = self.files.iter_mut().filter(|f| f.handle.is_none());
+        if let (Some(file), None) = (nameless.next(), nameless.next()) {
+            file.handle = Some(handle);
+            return file.serial;
+        }
+        self.add(Some(handle), false, String::new(), (handle.0, tree), host)
+    }
+
+    /// A file is to be closed: nothing more is written.
+    pub(super) fn close(&mut self, message: u64, serial: u32, host: &mut dyn Host) {
+        if let Some(Pending::Closed) = self.pending.remove(&message) {
+            self.remove(serial, true, host);
+        } else {
+            self.end(serial, Direction::ClientToServer, true, host);
+            self.put(message, Pending::Close(serial));
+        }
+    }
+
+    /// A file was closed: nothing more is read.
+    pub(super) fn closed(&mut self, message: u64, host: &mut dyn Host) {
+        if !self.asked {
+            self.end_orphans(host);
+        } else if let Some(Pending::Close(serial)) = self.pending.remove(&message) {
+            self.remove(serial, true, host);
+        } else {
+            self.put(message, Pending::Closed);
+        }
+    }
+
+    fn remove(&mut self, serial: u32, complete: bool, host: &mut dyn Host) {
+        for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+            self.end(serial, direction, complete, host);
+        }
+        self.files.retain(|f| f.serial != serial);
+    }
+
+    fn end(&mut self, serial: u32, direction: Direction, complete: bool, host: &mut dyn Host) {
+        self.with(serial, direction, |document, held, opening| {
+            if let Some(document) = document.take() {
+                document.close(complete, held, opening, host);
+            }
+        });
+    }
+
+    /// Calls `f` with a document of a file, if that is open and no pipe.
+    fn with<R>(
+        &mut self,
+        serial: u32,
+        direction: Direction,
+        f: impl FnOnce(&mut Option<Document>, &mut usize, Opening<'_>) -> R,
+    ) -> Option<R> {
+        let file = self.files.iter_mut().find(|f| f.serial == serial)?;
+        let share = self.trees.get(&file.tree).unwrap_or(&self.share);
+        if share.pipes {
+            return None;
+        }
+        let path = share.path(&file.name);
+        let name = file.name.rsplit('\\').next().unwrap_or_default();
+        // `report.pdf:stream` names a stream of the file (MS-FSCC 2.1.5).
+        let name = name.split(':').next().unwrap_or_default();
+        let document = match direction {
+            Direction::ClientToServer => &mut file.written,
+            Direction::ServerToClient => &mut file.read,
+        };
+        Some(f(document, &mut self.held, Opening { direction, name, path: &path }))
+    }
+
+    // --- pieces ------------------------------------------------------------------------------
+
+    /// A piece of `len` bytes is written at `at`.
+    pub(super) fn write(&mut self, serial: u32, at: u64, len: u64, host: &mut dyn Host) -> Piece {
+        let direction = Direction::ClientToServer;
+        let known = self.files.iter().any(|f| f.serial == serial && f.known);
+        let begun = self.with(serial, direction, |slot, held, opening| {
+            // What is written from the start again is another version of the file.
+            if at == 0
+                && let Some(document) = slot.take_if(|d| d.next() > 0)
+            {
+                document.close(true, held, opening, host);
+            }
+            // All ones: at the end of the file (2.2.21).
+            let document = slot
+                .get_or_insert_with(|| Document::new(if known || at == u64::MAX { 0 } else { at }));
+            if at == u64::MAX { document.next() } else { at }
+        });
+        match begun {
+            Some(at) => Piece { to: To::File(serial, direction), at, left: len },
+            None => Piece { to: To::Nowhere, at, left: len },
+        }
+    }
+
+    /// A piece at `at` is asked for.
+    pub(super) fn read(&mut self, message: u64, serial: u32, at: u64, host: &mut dyn Host) {
+        let known = self.files.iter().any(|f| f.serial == serial && f.known);
+        self.with(serial, Direction::ServerToClient, |slot, _, _| {
+            slot.get_or_insert_with(|| Document::new(if known { 0 } else { at }));
+        });
+        if let Some(orphan) = self.orphans.remove(&message) {
+            self.held = self.held.saturating_sub(orphan.bytes.len() + OVERHEAD);
+            let left = orphan.bytes.len() as u64;
+            let to = To::File(serial, Direction::ServerToClient);
+            self.data(&mut Piece { to, at, left }, &orphan.bytes, host);
+            if orphan.complete {
+                return;
+            }
+        }
+        self.put(message, Pending::Read(serial, at));
+    }
+
+    /// A piece of `len` bytes was read.
+    pub(super) fn answer(&mut self, message: u64, len: u64) -> Piece {
+        match self.pending.remove(&message) {
+            Some(Pending::Read(serial, at)) => {
+                let to = To::File(serial, Direction::ServerToClient);
+                Piece { to, at, left: len }
+            }
+            _ => Piece { to: To::Orphan(message, 0), at: 0, left: len },
+        }
+    }
+
+    /// The next bytes of a piece; how many of those behind them nobody wants.
+    pub(super) fn data(&mut self, piece: &mut Piece, bytes: &[u8], host: &mut dyn Host) -> u64 {
+        let mut unwanted = 0;
+        if let To::Orphan(message, came) = piece.to
+            && let Some(Pending::Read(serial, at)) = self.pending.get(&message)
+        {
+            piece.to = To::File(*serial, Direction::ServerToClient);
+            piece.at = at.saturating_add(came);
+            self.pending.remove(&message);
+        }
+        match &mut piece.to {
+            To::File(serial, direction) => {
+                let (serial, direction, at) = (*serial, *direction, piece.at);
+                let taken = self.with(serial, direction, |slot, held, opening| {
+                    slot.as_mut().map_or(u64::MAX, |d| d.piece(at, bytes, held, opening, host))
+                });
+                unwanted = taken.unwrap_or(u64::MAX);
+                piece.at = at.saturating_add(bytes.len() as u64);
+            }
+            To::Orphan(message, came) => {
+                *came = came.saturating_add(bytes.len() as u64);
+                let (message, last) = (*message, piece.left <= bytes.len() as u64);
+                self.orphan(message, bytes, last, host);
+            }
+            To::Nowhere => unwanted = u64::MAX,
+        }
+        piece.left = piece.left.saturating_sub(bytes.len() as u64);
+        unwanted.min(piece.left)
+    }
+
+    /// `len` bytes of a piece are passed over.
+    pub(super) fn pass(&mut self, piece: &mut Piece, len: u64, host: &mut dyn Host) {
+        let end = piece.at.saturating_add(len);
+        if let To::File(serial, direction) = piece.to {
+            self.with(serial, direction, |slot, held, opening| {
+                if let Some(document) = slot {
+                    document.pass(piece.at, end, held, opening, host);
+                }
+            });
+        }
+        piece.at = end;
+        piece.left = piece.left.saturating_sub(len);
+    }
+
+    /// `len` bytes of a piece are missing.
+    pub(super) fn lose(&mut self, piece: &mut Piece, len: u64, host: &mut dyn Host) {
+        let len = len.min(piece.left);
+        let end = piece.at.saturating_add(len);
+        match &mut piece.to {
+            To::File(serial, direction) => {
+                self.with(*serial, *direction, |slot, held, opening| {
+                    if let Some(document) = slot {
+                        document.lose(piece.at, end, held, opening, host);
+                    }
+                });
+            }
+            // What is held of it can no longer be put in its place.
+            To::Orphan(..) => piece.to = To::Nowhere,
+            To::Nowhere => {}
+        }
+        piece.at = end;
+        piece.left -= len;
+    }
+
+    // --- data without a request --------------------------------------------------------------
+
+    fn orphan(&mut self, message: u64, bytes: &[u8], last: bool, host: &mut dyn Host) {
+        let full = self.held + bytes.len() + OVERHEAD > MAX_HELD;
+        if self.asked && !full && self.orphans.len() < MAX_PENDING {
+            let orphan = self.orphans.entry(message).or_insert_with(|| {
+                self.held += OVERHEAD;
+                Orphan::default()
+            });
+            orphan.bytes.extend_from_slice(bytes);
+            orphan.complete = last;
+            self.held += bytes.len();
+            return;
+        }
+        // No request will come: they are read as they come.
+        self.flush_orphans(host);
+        self.orphan_outlet(host).data(bytes, host);
+    }
+
+    fn orphan_outlet(&mut self, host: &mut dyn Host) -> &mut Outlet {
+        self.orphan.get_or_insert_with(|| {
+            let direction = Direction::ServerToClient;
+            Opening { direction, name: "", path: "" }.open(host)
+        })
+    }
+
+    fn flush_orphans(&mut self, host: &mut dyn Host) {
+        for (_, orphan) in std::mem::take(&mut self.orphans) {
+            self.held = self.held.saturating_sub(orphan.bytes.len() + OVERHEAD);
+            self.orphan_outlet(host).data(&orphan.bytes, host);
+        }
+    }
+
+    fn end_orphans(&mut self, host: &mut dyn Host) {
+        self.flush_orphans(host);
+        if let Some(outlet) = self.orphan.take() {
+            outlet.close(false, host);
+        }
+    }
+
+    /// Nothing more comes.
+    pub(super) fn finish(&mut self, host: &mut dyn Host) {
+        while let Some(serial) = self.files.first().map(|f| f.serial) {
+            self.remove(serial, false, host);
+        }
+        self.end_orphans(host);
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        // Names are far shorter than they may be.
+        self.held
+            + self.files.iter().map(|f| size_of::<File>() + f.name.capacity()).sum::<usize>()
+            + self.pending.len() * size_of::<(u64, Pending)>()
+            + self.trees.len() * (size_of::<Share>() + 16)
+    }
+}
+
+const _: () = assert!(MAX_FILES * MAX_NAME < MAX_HELD, "names cost less than what is held");

@@ -1,0 +1,439 @@
+//! SMB 2 and 3 (MS-SMB2) over TCP, with or without NetBIOS sessions (RFC 1002 4.3). What is written
+//! and read is handed on file by file, put together of its pieces by handle and offset. SMB 1 is
+//! recognised and not read; what is encrypted is counted as that.
+
+mod document;
+mod files;
+mod header;
+
+#[cfg(test)]
+mod tests;
+
+use super::{
+    Authentication, Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Reason,
+    Resync, ServiceFacts, Speaker,
+};
+use files::{Files, Piece};
+use header::{HEADER, Header, handle_at, u16_at, u32_at, u64_at};
+
+/// Longest file name kept, bytes.
+const MAX_NAME: usize = 1024;
+/// Longest file name read, bytes of UTF-16.
+const MAX_NAME_READ: usize = 4096;
+/// Length of the header of a NetBIOS session message.
+const FRAME: usize = 4;
+/// Segments of a path that the facts show.
+const MAX_SEGMENTS: usize = 8;
+
+/// SMB.
+pub struct Smb;
+
+impl Protocol for Smb {
+    fn name(&self) -> &'static str {
+        "smb"
+    }
+
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        if at_start {
+            return front(data);
+        }
+        memchr::memmem::find_iter(data, b"SMB")
+            .filter_map(|at| at.checked_sub(FRAME + 1))
+            .find_map(|offset| match front(data.get(offset..)?) {
+                Probe::Yes { speaker, .. } => Some(Probe::Yes { speaker, offset }),
+                _ => None,
+            })
+            .unwrap_or(Probe::No)
+    }
+
+    fn open(&self) -> Box<dyn Parser> {
+        Box::<SmbParser>::default()
+    }
+}
+
+/// Whether a message begins at the front of `data`, and who says it.
+fn front(data: &[u8]) -> Probe {
+    // SESSION REQUEST for two encoded names of 34 bytes (RFC 1002 4.3.2).
+    const SESSION_REQUEST: &[u8] = b"\x81\0\0\x44\x20";
+    let head = data.get(..SESSION_REQUEST.len()).unwrap_or(data);
+    if SESSION_REQUEST.starts_with(head) {
+        return if head.len() < SESSION_REQUEST.len() {
+            Probe::More
+        } else {
+            Probe::yes(Speaker::Client)
+        };
+    }
+    if !matches!(data.first(), None | Some(0)) {
+        return Probe::No;
+    }
+    let name = data.get(FRAME + 1..).unwrap_or_default();
+    if !b"SMB".starts_with(name.get(..3).unwrap_or(name)) {
+        return Probe::No;
+    }
+    match (data.get(FRAME), data.get(FRAME..)) {
+        (Some(0xfe), Some(message)) if message.len() >= HEADER => match Header::parse(message) {
+            Some(header) if header.is_response() => Probe::yes(Speaker::Server),
+            Some(_) => Probe::yes(Speaker::Client),
+            None => Probe::No,
+        },
+        (None | Some(0xfe), _) => Probe::More,
+        (Some(0xff | 0xfd | 0xfc), _) if name.len() >= 3 => Probe::yes(Speaker::Any),
+        (Some(0xff | 0xfd | 0xfc), _) => Probe::More,
+        _ => Probe::No,
+    }
+}
+
+/// A share.
+#[derive(Clone, Default)]
+struct Share {
+    name: String,
+    /// It has named pipes, not files.
+    pipes: bool,
+}
+
+impl Share {
+    /// From a path `\\server\share`.
+    fn new(path: &str) -> Self {
+        let name = path.rsplit('\\').next().unwrap_or_default();
+        Self { name: name.to_owned(), pipes: name.eq_ignore_ascii_case("IPC$") }
+    }
+
+    /// The path of a file with everything masked that may be named after a person: all but the
+    /// share and the suffix.
+    fn path(&self, file: &str) -> String {
+        let mut path = format!("/{}", self.name);
+        let (folders, name) = file.rsplit_once('\\').unwrap_or(("", file));
+        for _ in folders.split('\\').filter(|f| !f.is_empty()).take(MAX_SEGMENTS) {
+            path.push_str("/*");
+        }
+        if !name.is_empty() {
+            path.push_str("/*");
+        }
+        // Letters only: another separator would make a folder of it.
+        let plain = |suffix: &&str| suffix.bytes().all(|b| b.is_ascii_alphabetic());
+        if let Some(suffix) = name.rsplit_once('.').map(|(_, suffix)| suffix).filter(plain) {
+            path.push('.');
+            path.push_str(suffix);
+        }
+        super::http::mask_path(&path)
+    }
+}
+
+/// One direction.
+#[derive(Default)]
+struct Half {
+    /// Bytes of the session message that belong to no SMB message begun.
+    left: usize,
+    /// Bytes before those of the piece.
+    before: u64,
+    piece: Option<Piece>,
+    /// Bytes of the SMB message behind the piece.
+    behind: u64,
+    /// The file of the request before in a compound.
+    related: u32,
+    ended: bool,
+    /// Said to be encrypted, or compressed.
+    odd: bool,
+}
+
+/// One connection.
+#[derive(Default)]
+struct SmbParser {
+    halves: [Half; 2],
+    files: Files,
+    /// A share was connected to in clear.
+    clear: bool,
+}
+
+const fn index(direction: Direction) -> usize {
+    match direction {
+        Direction::ClientToServer => 0,
+        Direction::ServerToClient => 1,
+    }
+}
+
+impl SmbParser {
+    /// Reads the beginning of an SMB message of `size` bytes; where its data stand, if there are any
+    /// that are of interest. `file`: the file of the request before.
+    fn message(
+        &mut self,
+        header: &Header,
+        data: &[u8],
+        size: usize,
+        file: &mut u32,
+        host: &mut dyn Host,
+    ) -> Option<(usize, Piece)> {
+        let body = data.get(HEADER..)?;
+        let tree = (header.session, header.tree);
+        let message = header.message;
+        let done = header.status == 0;
+        if !header.is_response() {
+            self.files.asked = true;
+        }
+        match (header.command, header.is_response()) {
+            (header::SESSION_SETUP, true) if done => {
+                // SMB2_SESSION_FLAG_IS_GUEST and ..._IS_NULL (2.2.6): anybody is let in.
+                if u16_at(body, 2)? & 3 == 0 {
+                    host.facts().shown(Authentication::UserIdentity);
+                }
+            }
+            (header::TREE_CONNECT, false) => {
+                self.clear = true;
+                let (at, len) = (u16_at(body, 4)?, u16_at(body, 6)?);
+                let path = data.get(usize::from(at)..)?.get(..usize::from(len))?;
+                let share = Share::new(&header::text(path, MAX_NAME));
+                if !share.pipes {
+                    ServiceFacts::set(&mut host.facts().path, &share.path(""));
+                }
+                self.files.tree(message, share);
+            }
+            // SMB2_SHARE_TYPE_PIPE (2.2.10)
+            (header::TREE_CONNECT, true) if done => {
+                self.files.connected(message, header.session, header.tree, body.get(2) == Some(&2));
+            }
+            (header::CREATE, false) => {
+                let (at, len) = (u16_at(body, 44)?, u16_at(body, 46)?);
+                let name = data.get(usize::from(at)..).and_then(|n| n.get(..usize::from(len)));
+                let name = header::text(name.unwrap_or_default(), MAX_NAME);
+                *file = self.files.create(message, tree, name, host);
+            }
+            (header::CREATE, true) if header.is_final() => {
+                let handle = handle_at(body, 64).filter(|_| done);
+                self.files.created(message, handle.map(|h| (header.session, h)), host);
+            }
+            (header::CLOSE, false) => {
+                let serial = self.file(header, handle_at(body, 8)?, *file, host);
+                self.files.close(message, serial, host);
+            }
+            (header::CLOSE, true) if header.is_final() => self.files.closed(message, host),
+            (header::READ, false) => {
+                let serial = self.file(header, handle_at(body, 16)?, *file, host);
+                *file = serial;
+                self.files.read(message, serial, u64_at(body, 8)?, host);
+            }
+            (header::READ, true) if header.is_final() => {
+                let (at, len) = (usize::from(*body.get(2)?), u32_at(body, 4)?);
+                let filled = done || header.status == header::OVERFLOW;
+                let len = if filled { len as usize } else { 0 };
+                let piece = self.files.answer(message, len as u64);
+                let fits = at >= HEADER + 16 && at.checked_add(len)? <= size;
+                return (fits && len > 0).then_some((at, piece));
+            }
+            (header::WRITE, false) => {
+                let serial = self.file(header, handle_at(body, 16)?, *file, host);
+                *file = serial;
+                let (at, len) = (usize::from(u16_at(body, 2)?), u32_at(body, 4)? as usize);
+                if len == 0 || at < HEADER + 48 || at.checked_add(len)? > size {
+                    return None;
+                }
+                let piece = self.files.write(serial, u64_at(body, 8)?, len as u64, host);
+                return Some((at, piece));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// The file a request is for.
+    fn file(&mut self, header: &Header, handle: [u8; 16], before: u32, host: &mut dyn Host) -> u32 {
+        if handle == header::RELATED {
+            return if header.is_related() { before } else { 0 };
+        }
+        self.files.find((header.session, handle), header.tree, host)
+    }
+
+    /// What stands in a session message: an SMB message, of which all that is read is there, or
+    /// something that is passed over.
+    fn step(
+        &mut self,
+        direction: Direction,
+        rest: &[u8],
+        host: &mut dyn Host,
+    ) -> Result<Progress, ParseError> {
+        let half = &mut self.halves[index(direction)];
+        let left = half.left;
+        let Some(id) = rest.first_chunk::<4>().filter(|_| left >= 4) else {
+            if left >= 4 {
+                return Ok(Progress::need(0, 4));
+            }
+            half.left = 0;
+            return Ok(Progress::skip(0, left as u64));
+        };
+        match *id {
+            header::SMB2 if left >= HEADER => {}
+            header::SMB1 => {
+                if rest.len() < 5 {
+                    return Ok(Progress::need(0, 5));
+                }
+                if rest.get(4) != Some(&header::SMB1_NEGOTIATE) {
+                    return Err(ParseError::new(Reason::Unsupported, 4));
+                }
+                half.left = 0;
+                return Ok(Progress::skip(0, left as u64));
+            }
+            header::ENCRYPTED | header::COMPRESSED => {
+                let encrypted = *id == header::ENCRYPTED;
+                // One share may be encrypted beside another that is not.
+                if encrypted && !self.clear {
+                    return Err(ParseError::new(Reason::Encrypted, 0));
+                }
+                if !std::mem::replace(&mut half.odd, true) {
+                    host.anomaly(if encrypted { Reason::Encrypted } else { Reason::Unsupported });
+                }
+                half.left = 0;
+                return Ok(Progress::skip(0, left as u64));
+            }
+            _ => return Err(ParseError::new(Reason::Malformed, 0)),
+        }
+        if rest.len() < HEADER {
+            return Ok(Progress::need(0, HEADER));
+        }
+        let Some(header) = Header::parse(rest) else {
+            return Err(ParseError::new(Reason::Malformed, 0));
+        };
+        let next = header.next as usize;
+        let size = if next == 0 { left } else { next };
+        if size < HEADER || size > left {
+            return Err(ParseError::new(Reason::Malformed, 20));
+        }
+        let fixed = header.fixed().map(|f| HEADER + f).filter(|f| *f <= size);
+        let mut read = HEADER;
+        let mut data = None;
+        if let Some(fixed) = fixed {
+            read = fixed;
+            if rest.len() >= fixed {
+                read = named(&header, rest, size).unwrap_or(fixed);
+            }
+            let Some(head) = rest.get(..read) else { return Ok(Progress::need(0, read)) };
+            let mut file = if header.is_related() { half.related } else { 0 };
+            data = self.message(&header, head, size, &mut file, host);
+            self.halves[index(direction)].related = file;
+        }
+        let half = &mut self.halves[index(direction)];
+        half.left = left - size;
+        let Some((at, piece)) = data else {
+            return Ok(Progress::skip(read, (size - read) as u64));
+        };
+        half.before = at.saturating_sub(read) as u64;
+        half.behind = (size - at) as u64 - piece.left;
+        half.piece = Some(piece);
+        Ok(Progress::consumed(read))
+    }
+
+    /// Bytes of the piece that is under way.
+    fn piece(&mut self, direction: Direction, rest: &[u8], host: &mut dyn Host) -> Progress {
+        let half = &mut self.halves[index(direction)];
+        if half.before > 0 {
+            return Progress::skip(0, std::mem::take(&mut half.before));
+        }
+        let Some(piece) = &mut half.piece else { return Progress::default() };
+        let len = usize::try_from(piece.left).unwrap_or(usize::MAX).min(rest.len());
+        let bytes = rest.get(..len).unwrap_or(rest);
+        let unwanted = self.files.data(piece, bytes, host);
+        if unwanted > 0 {
+            self.files.pass(piece, unwanted, host);
+        }
+        let mut skip = unwanted;
+        if piece.left == 0 {
+            half.piece = None;
+            skip += std::mem::take(&mut half.behind);
+        }
+        Progress::skip(len, skip)
+    }
+}
+
+/// How much of a message must be there for the name in it, if it has one that is read.
+fn named(header: &Header, data: &[u8], size: usize) -> Option<usize> {
+    let at = match (header.command, header.is_response()) {
+        (header::TREE_CONNECT, false) => 4,
+        (header::CREATE, false) => 44,
+        _ => return None,
+    };
+    let start = usize::from(u16_at(data, HEADER + at)?);
+    let len = usize::from(u16_at(data, HEADER + at + 2)?);
+    let fixed = HEADER + header.fixed()?;
+    (len <= MAX_NAME_READ && start + len <= size && start + len > fixed).then_some(start + len)
+}
+
+impl Parser for SmbParser {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        host: &mut dyn Host,
+    ) -> Result<Progress, ParseError> {
+        let half = &mut self.halves[index(direction)];
+        if half.piece.is_some() {
+            return Ok(self.piece(direction, data, host));
+        }
+        if half.left > 0 {
+            let step = self.step(direction, data, host);
+            if step.is_err() {
+                self.end(direction, host);
+            }
+            return step;
+        }
+        let Some((&[kind, high, middle, low], _)) = data.split_first_chunk::<FRAME>() else {
+            return Ok(Progress::need(0, FRAME));
+        };
+        let len = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        match kind {
+            0 => {
+                half.left = len;
+                half.related = 0;
+                Ok(Progress::consumed(FRAME))
+            }
+            // Session request, its answers, and keep-alive (RFC 1002 4.3.1).
+            0x81..=0x85 => Ok(Progress::skip(FRAME, len as u64)),
+            _ => {
+                self.end(direction, host);
+                Err(ParseError::new(Reason::Malformed, 0))
+            }
+        }
+    }
+
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+        let half = &mut self.halves[index(direction)];
+        let before = std::mem::take(&mut half.before);
+        if let Some(piece) = &mut half.piece {
+            let lost = len.saturating_sub(before);
+            let inside = lost <= piece.left;
+            self.files.lose(piece, lost, host);
+            if inside && before <= len {
+                let mut skip = 0;
+                if piece.left == 0 {
+                    half.piece = None;
+                    skip = std::mem::take(&mut half.behind);
+                }
+                return Resync::Known { skip };
+            }
+        }
+        *half = Half { odd: half.odd, ..Half::default() };
+        Resync::Search
+    }
+
+    fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
+        memchr::memmem::find_iter(data, b"SMB")
+            .filter_map(|at| at.checked_sub(FRAME + 1))
+            .find(|at| matches!(data.get(*at..).map(front), Some(Probe::Yes { .. })))
+    }
+
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn Host) {
+        self.end(direction, host);
+    }
+
+    fn memory(&self) -> usize {
+        self.files.memory()
+    }
+}
+
+impl SmbParser {
+    /// Nothing more is read of a direction.
+    fn end(&mut self, direction: Direction, host: &mut dyn Host) {
+        self.halves[index(direction)] = Half { ended: true, ..Half::default() };
+        // What the other says may tell where to put what is held.
+        if self.halves.iter().all(|half| half.ended) {
+            self.files.finish(host);
+        }
+    }
+}

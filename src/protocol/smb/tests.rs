@@ -1,0 +1,356 @@
+use super::super::recorder::{Piece as Said, Recorder, play, play_with};
+use super::super::{Authentication, News, Reason, Want};
+use super::document::MAX_HELD;
+use super::*;
+use Said::{Client, ClientGap, Server, ServerGap};
+use proptest::prelude::*;
+
+const HANDLE: [u8; 16] = *b"persisvolatile\0\x01";
+const OTHER: [u8; 16] = *b"persisvolatile\0\x02";
+
+/// A message: its command and number, the flags beside those of an answer, and the body.
+struct Smb2 {
+    command: u16,
+    answer: bool,
+    flags: u32,
+    status: u32,
+    message: u64,
+    body: Vec<u8>,
+}
+
+fn smb(command: u16, answer: bool, message: u64, body: &[u8]) -> Smb2 {
+    Smb2 { command, answer, flags: 8, status: 0, message, body: body.to_vec() }
+}
+
+/// A session message of one or more compounded messages.
+fn frame(parts: &[Smb2]) -> Vec<u8> {
+    let mut all = Vec::new();
+    for (i, part) in parts.iter().enumerate() {
+        let mut head = vec![0; HEADER];
+        head[..4].copy_from_slice(&header::SMB2);
+        head[4] = 64;
+        head[8..12].copy_from_slice(&part.status.to_le_bytes());
+        head[12..14].copy_from_slice(&part.command.to_le_bytes());
+        head[16..20].copy_from_slice(&(part.flags | u32::from(part.answer)).to_le_bytes());
+        head[24..32].copy_from_slice(&part.message.to_le_bytes());
+        head[36] = 5;
+        head[40] = 7;
+        head.extend_from_slice(&part.body);
+        if i + 1 < parts.len() {
+            head.resize(head.len().next_multiple_of(8), 0);
+            let next = head.len() as u32;
+            head[20..24].copy_from_slice(&next.to_le_bytes());
+        }
+        all.append(&mut head);
+    }
+    [&(all.len() as u32).to_be_bytes()[..], &all].concat()
+}
+
+fn wide(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+fn tree(message: u64, path: &str) -> Vec<u8> {
+    let name = wide(path);
+    let body = [&[9, 0, 0, 0, 72, 0][..], &(name.len() as u16).to_le_bytes(), &name].concat();
+    frame(&[smb(header::TREE_CONNECT, false, message, &body)])
+}
+
+fn connected(message: u64, kind: u8) -> Vec<u8> {
+    frame(&[smb(header::TREE_CONNECT, true, message, &[16, 0, kind, 0, 0, 0, 0, 0, 0, 0, 0, 0])])
+}
+
+fn create(message: u64, name: &str) -> Smb2 {
+    let name = wide(name);
+    let mut body = vec![0; 56];
+    body[0] = 57;
+    body[44] = 120;
+    body[46..48].copy_from_slice(&(name.len() as u16).to_le_bytes());
+    smb(header::CREATE, false, message, &[&body[..], &name].concat())
+}
+
+fn created(message: u64, handle: [u8; 16]) -> Smb2 {
+    let mut body = vec![0; 88];
+    body[0] = 89;
+    body[64..80].copy_from_slice(&handle);
+    smb(header::CREATE, true, message, &body)
+}
+
+fn write(message: u64, handle: [u8; 16], at: u64, data: &[u8]) -> Smb2 {
+    let len = (data.len() as u32).to_le_bytes();
+    let head = [&[49, 0, 112, 0][..], &len, &at.to_le_bytes(), &handle, &[0; 16], data].concat();
+    smb(header::WRITE, false, message, &head)
+}
+
+fn read(message: u64, handle: [u8; 16], at: u64, len: u32) -> Smb2 {
+    let body =
+        [&[49, 0, 0, 0][..], &len.to_le_bytes(), &at.to_le_bytes(), &handle, &[0; 17]].concat();
+    smb(header::READ, false, message, &body)
+}
+
+fn data(message: u64, data: &[u8]) -> Smb2 {
+    let len = (data.len() as u32).to_le_bytes();
+    smb(header::READ, true, message, &[&[17, 0, 80, 0][..], &len, &[0; 8], data].concat())
+}
+
+fn close(message: u64, handle: [u8; 16]) -> Smb2 {
+    smb(header::CLOSE, false, message, &[&[24, 0, 0, 0, 0, 0, 0, 0][..], &handle].concat())
+}
+
+fn closed(message: u64) -> Smb2 {
+    smb(header::CLOSE, true, message, &[60; 60])
+}
+
+fn related(mut part: Smb2) -> Smb2 {
+    part.flags |= 4;
+    part
+}
+
+fn one(part: Smb2) -> Vec<u8> {
+    frame(&[part])
+}
+
+type Seen = (String, Vec<u8>, u64, Option<bool>);
+
+/// What is handed on, in segments of any size.
+fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
+    let of = |size| {
+        let (host, news) = play(pieces, size);
+        assert!(!news.iter().any(|n| matches!(n, News::Opaque(..))), "{news:?}");
+        let seen: Vec<Seen> = host
+            .contents
+            .iter()
+            .map(|c| (c.operation.clone(), c.bytes.clone(), c.gaps, c.complete))
+            .collect();
+        (seen, host)
+    };
+    let (whole, host) = of(usize::MAX);
+    for size in 1..140 {
+        assert_eq!(of(size).0, whole, "in pieces of {size}");
+    }
+    (whole, host)
+}
+
+fn seen(operation: &str, bytes: &[u8], gaps: u64, complete: bool) -> Seen {
+    (operation.into(), bytes.into(), gaps, Some(complete))
+}
+
+#[test]
+fn a_file_is_written_in_pieces() {
+    let share = tree(1, r"\\10.0.0.1\scans");
+    let mut pending = smb(header::WRITE, true, 3, &[9, 0, 0, 0, 0, 0, 0, 0, 0]);
+    (pending.status, pending.flags) = (header::PENDING, 2);
+    let client = [
+        one(create(2, r"Hansen\Robert.csv")),
+        one(write(3, HANDLE, 0, b"mrn,na")),
+        one(write(5, HANDLE, 10, b"12,Doe\n")),
+        one(write(4, HANDLE, 6, b"me\n7")),
+        one(close(6, HANDLE)),
+    ];
+    let server = [one(created(2, HANDLE)), one(pending), one(closed(6))];
+    let (got, host) = contents(&[
+        Client(&share),
+        Server(&connected(1, 1)),
+        Client(&client[0]),
+        Server(&server[0]),
+        Client(&client[1..].concat()),
+        Server(&server[1..].concat()),
+    ]);
+    assert_eq!(got, [seen("WRITE", b"mrn,name\n712,Doe\n", 0, true)]);
+    assert_eq!(host.facts.path.as_deref(), Some("/scans/*/*.csv"));
+    assert_eq!(host.contents[0].layer, "smb");
+}
+
+#[test]
+fn a_file_is_read_with_answers_in_any_order() {
+    let open = one(create(2, "a.csv"));
+    let ask = [read(3, HANDLE, 0, 4), read(4, HANDLE, 4, 4), read(5, HANDLE, 8, 4)].map(one);
+    let answer = [one(created(2, HANDLE)), one(data(4, b"efgh")), one(data(3, b"abcd"))].concat();
+    let mut end = data(5, b"");
+    end.status = 0xc000_0011;
+    let end = [one(end), one(closed(6))].concat();
+    let stop = one(close(6, HANDLE));
+    let ask = ask.concat();
+    let expected = [seen("READ", b"abcdefgh", 0, true)];
+    let usual = [Client(&open), Client(&ask), Server(&answer), Client(&stop), Server(&end)];
+    assert_eq!(contents(&usual).0, expected);
+    // The capture may show the answers first.
+    let late = [Client(&open), Server(&answer), Server(&end), Client(&ask), Client(&stop)];
+    assert_eq!(contents(&late).0, expected);
+}
+
+#[test]
+fn a_compound_opens_writes_and_closes() {
+    let request = frame(&[
+        create(1, "a.txt"),
+        related(write(2, header::RELATED, 0, b"one")),
+        related(close(3, header::RELATED)),
+    ]);
+    let reply = frame(&[created(1, HANDLE), related(closed(3))]);
+    let (got, _) = contents(&[Client(&request), Server(&reply)]);
+    assert_eq!(got, [seen("WRITE", b"one", 0, true)]);
+}
+
+#[test]
+fn several_files_at_once() {
+    let client = [
+        one(create(1, "a")),
+        one(create(2, "b")),
+        one(write(3, HANDLE, 0, b"aa")),
+        one(write(4, OTHER, 0, b"bb")),
+        one(write(5, HANDLE, 2, b"AA")),
+        one(write(6, OTHER, u64::MAX, b"BB")),
+    ];
+    let server = [one(created(1, HANDLE)), one(created(2, OTHER))].concat();
+    let opened = client[..2].concat();
+    let (got, _) = contents(&[Client(&opened), Server(&server), Client(&client[2..].concat())]);
+    assert_eq!(got, [seen("WRITE", b"aaAA", 0, false), seen("WRITE", b"bbBB", 0, false)]);
+}
+
+#[test]
+fn from_the_middle_and_after_holes() {
+    let client = [one(write(9, HANDLE, 70, b"tail")), one(close(10, HANDLE))].concat();
+    let (got, _) = contents(&[ClientGap(9), Client(&[b"SMBxSMB", &client[..]].concat())]);
+    assert_eq!(got, [seen("WRITE", b"tail", 0, true)]);
+    // One direction alone: answers in their order.
+    let server =
+        [one(data(1, b"ab")), one(data(2, b"cd")), one(closed(3)), one(data(4, b"x"))].concat();
+    let (got, _) = contents(&[Server(&server)]);
+    assert_eq!(got, [seen("READ", b"abcd", 0, false), seen("READ", b"x", 0, false)]);
+    // A hole inside a piece.
+    let whole = one(write(9, HANDLE, 0, b"0123456789"));
+    let (first, last) = whole.split_at(whole.len() - 7);
+    let after = one(write(10, HANDLE, 10, b"more"));
+    let (got, _) = contents(&[Client(first), ClientGap(3), Client(&last[3..]), Client(&after)]);
+    assert_eq!(got, [seen("WRITE", b"0126789more", 3, false)]);
+    // One over the end of a message.
+    let next = [one(write(11, HANDLE, 10, b"lost")), one(write(12, HANDLE, 14, b"more"))];
+    let (got, _) = contents(&[
+        Client(first),
+        ClientGap(7 + next[0].len() as u64),
+        Client(&next[1]),
+        Server(&one(data(4, b"x"))),
+        ServerGap(3),
+    ]);
+    assert_eq!(got[0], seen("WRITE", b"012more", 11, false));
+}
+
+#[test]
+fn what_nobody_wants_is_passed_over() {
+    let image = vec![7; 5000];
+    let client = [
+        one(write(1, HANDLE, 0, &image)),
+        one(write(2, HANDLE, 5000, &image)),
+        one(write(3, OTHER, 0, b"text")),
+    ]
+    .concat();
+    for size in [1, 100, 1460, 100_000] {
+        let host = Recorder {
+            want: Some(|c| if c.bytes[0] == 7 { Want::NOTHING } else { Want::ALL }),
+            ..Recorder::default()
+        };
+        let (host, _) = play_with(&[Client(&client)], size, host);
+        assert!(host.contents[0].bytes.len() <= 5000, "in pieces of {size}");
+        assert_eq!(host.contents[1].bytes, b"text", "in pieces of {size}");
+    }
+}
+
+#[test]
+fn too_much_that_comes_early_is_read_with_a_hole() {
+    let open = one(create(1, "a"));
+    let reply = one(created(1, HANDLE));
+    let block = vec![b'x'; 1 << 20];
+    let mut client = Vec::new();
+    for i in 0..9 {
+        client.extend(one(write(2 + i, HANDLE, 100 + (i << 20), &block)));
+    }
+    let mut host = Recorder::default();
+    (host, _) = play_with(&[Client(&open), Server(&reply), Client(&client)], 1460, host);
+    assert_eq!(host.contents[0].bytes.len(), 9 << 20);
+    assert_eq!(host.anomalies, [Reason::Limit]);
+    assert!(9 << 20 > MAX_HELD);
+}
+
+#[test]
+fn who_is_let_in() {
+    let setup = |flags: u8, status| {
+        let mut answer = smb(header::SESSION_SETUP, true, 1, &[9, 0, flags, 0, 72, 0, 0, 0]);
+        answer.status = status;
+        play(&[Server(&one(answer))], 7).0.facts.authentication
+    };
+    assert_eq!(setup(0, 0), Authentication::UserIdentity);
+    assert_eq!(setup(1, 0), Authentication::None);
+    assert_eq!(setup(2, 0), Authentication::None);
+    assert_eq!(setup(0, 0xc000_0016), Authentication::None);
+}
+
+#[test]
+fn what_is_not_read_is_counted() {
+    let reasons = |message: &[u8]| {
+        let framed = [&(message.len() as u32).to_be_bytes()[..], message].concat();
+        let (host, news) = play(&[Client(&framed)], 3);
+        let opaque = news.iter().find_map(|n| match n {
+            News::Opaque("smb", reason) => Some(*reason),
+            _ => None,
+        });
+        (opaque, host.anomalies)
+    };
+    assert_eq!(reasons(&[b"\xfdSMB", &[0; 60][..]].concat()).0, Some(Reason::Encrypted));
+    assert_eq!(reasons(&[b"\xffSMB\x73", &[0; 60][..]].concat()).0, Some(Reason::Unsupported));
+    assert_eq!(reasons(&[b"\xffSMB\x72", &[0; 60][..]].concat()).0, None);
+    let compressed = reasons(&[b"\xfcSMB", &[0; 60][..]].concat());
+    assert_eq!(compressed, (None, vec![Reason::Unsupported]));
+    // Pipes carry calls, not files.
+    let open = [tree(1, r"\\h\IPC$"), one(create(2, "srvsvc"))].concat();
+    let reply = [connected(1, 2), one(created(2, HANDLE))].concat();
+    let call = one(write(3, HANDLE, 0, b"call"));
+    assert_eq!(contents(&[Client(&open), Server(&reply), Client(&call)]).0, []);
+}
+
+#[test]
+fn recognised() {
+    let write = one(write(1, HANDLE, 0, b"x"));
+    for len in 1..HEADER + FRAME {
+        assert_eq!(Smb.probe(&write[..len], true), Probe::More, "{len} bytes");
+    }
+    assert_eq!(Smb.probe(&write, true), Probe::yes(Speaker::Client));
+    assert_eq!(Smb.probe(&one(closed(1)), true), Probe::yes(Speaker::Server));
+    assert_eq!(Smb.probe(b"\x81\0\0\x44\x20CK", true), Probe::yes(Speaker::Client));
+    assert_eq!(Smb.probe(b"\0\0\0\x12\0\x03\0\0user", true), Probe::No);
+    let middle = [b"xx", &write[..]].concat();
+    let found = Probe::Yes { speaker: Speaker::Client, offset: 2 };
+    assert_eq!(Smb.probe(&middle, false), found);
+}
+
+#[test]
+fn paths_name_nobody() {
+    let share = Share::new(r"\\h\scans");
+    assert_eq!(share.path(r"Doe\Jane\doe.pdf"), "/scans/*/*/*.pdf");
+    assert_eq!(share.path("doe"), "/scans/*");
+    assert_eq!(share.path("index.html"), "/scans/*.html");
+    assert_eq!(share.path("a.b/doe"), "/scans/*");
+    assert_eq!(share.path("x.hansen"), "/scans/*");
+}
+
+proptest! {
+    #[test]
+    fn garbage(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        flips in proptest::collection::vec((0usize..900, any::<u8>()), 0..8),
+        size in 1usize..200,
+    ) {
+        let mut client = [
+            frame(&[create(1, "a"), related(write(2, header::RELATED, 0, b"one")), related(read(3, header::RELATED, 2, 9))]),
+            one(write(4, HANDLE, 5, b"two")),
+            one(close(5, HANDLE)),
+            bytes.clone(),
+        ].concat();
+        let mut server = [one(created(1, HANDLE)), one(data(3, b"abc")), one(closed(5)), bytes].concat();
+        for (at, byte) in flips {
+            let whole = if at % 2 == 0 { &mut client } else { &mut server };
+            let len = whole.len();
+            whole[at % len] = byte;
+        }
+        play(&[Client(&client), Server(&server), ClientGap(5), Client(&server), Server(&client)], size);
+    }
+}
