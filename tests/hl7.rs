@@ -193,6 +193,67 @@ fn framings() {
 }
 
 #[test]
+fn other_formats_in_the_same_framing() {
+    let xdt: String = ["80006301", "3000E77", "3101Hartman", "3102Jason", "310302111959"]
+        .into_iter()
+        .map(|field| format!("{:03}{field}\r\n", field.len() + 5))
+        .collect();
+    let formats = [
+        ("xdt", xdt.as_str()),
+        (
+            "edifact",
+            "UNA:+.? 'UNB+UNOC:3+LAB+GP+260302:0820+17'UNH+1+MEDRPT:0:1:RT:NHS003'S01+01'S06+06'S07+07'\
+             PNA+PAT+9435492908:NHS+++SU:Hartman+FO:Jason'DTM+329:19591102:102'UNT+1+1'UNZ+1+17'",
+        ),
+        (
+            "poct1a",
+            "<OBS.R01><HDR/><SVC><PT><PT.patient_id V=\"M7\"/><PT.name V=\"Hartman^Jason\"/></PT></SVC></OBS.R01>",
+        ),
+        (
+            "script",
+            "<Message xmlns=\"http://www.ncpdp.org/schema/SCRIPT\"><Body><NewRx><Patient><HumanPatient><Name>\
+             <LastName>Hartman</LastName><FirstName>Jason</FirstName></Name><DateOfBirth><Date>1959-11-02</Date>\
+             </DateOfBirth></HumanPatient></Patient></NewRx></Body></Message>",
+        ),
+        (
+            "fhir",
+            "{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"Hartman\",\"given\":[\"Jason\"]}]}",
+        ),
+        (
+            "fhir",
+            "<Patient xmlns=\"http://hl7.org/fhir\"><name><family value=\"Hartman\"/><given value=\"Jason\"/></name></Patient>",
+        ),
+    ];
+    for (format, text) in formats {
+        let stream = [framed(text), framed(RESULT)].concat();
+        assert_eq!(names(&stream), ["Hartman^Jason", "Erickson^Sara"], "{format}");
+        let found = disclosures(&stream, b"", 1460);
+        let first = found.first().expect("somebody");
+        let carrier = &first.finding.carrier;
+        assert_eq!(carrier.first(), Some(&"mllp"), "{format}: {carrier:?}");
+    }
+}
+
+#[test]
+fn one_issuer_in_two_formats() {
+    let token = |issuer: &str| {
+        let message = ADMISSION.replace("H01^^^N^MR", &format!("H01^^^{issuer}^MR"));
+        let found = disclosures(&framed(&message), b"", 1460);
+        let ids = &found.first().expect("somebody").finding.identifiers;
+        ids.iter().find(|i| i.kind.as_str() == "patient_id").expect("an id").token
+    };
+    let bundle = "{\"resourceType\":\"Patient\",\"identifier\":[{\"system\":\"urn:oid:1.2.3\",\"value\":\"H01\"}]}";
+    let fhir = disclosures(&framed(bundle), b"", 1460)[0].finding.identifiers[0].token;
+    for same in ["HOSP&1.2.3&ISO", "&1.2.3&ISO", "OTHER&1.2.3", "1.2.3"] {
+        assert_eq!(token(same), fhir, "{same}");
+    }
+    for other in ["HOSP", "HOSP&1.2.4&ISO", "HOSP&ward 7&L", ""] {
+        assert_ne!(token(other), fhir, "{other}");
+    }
+    assert_eq!(token("HOSP&ward 7&L"), token("HOSP"));
+}
+
+#[test]
 fn utf_16_of_both_orders() {
     let text = ADMISSION.replace("Hartman^Jason", "Мельник^Михаил");
     let wide = |little: bool, mark: bool| {
@@ -259,7 +320,7 @@ fn acknowledgments_are_counted_by_code() {
     let counts = |list: &[(String, u64)]| -> Vec<String> {
         list.iter().map(|(what, n)| format!("{what} {n}")).collect()
     };
-    let facts: Vec<_> = all.iter().map(|d| &d.facts).collect();
+    let facts: Vec<_> = all.iter().map(|d| &d.finding.facts).collect();
     assert_eq!(facts.len(), 3);
     assert_eq!((facts[0].acknowledged, counts(&facts[0].acknowledgments)), (None, vec![]));
     assert_eq!(counts(&facts[1].acknowledgments), ["AA 1"]);
@@ -271,8 +332,8 @@ fn acknowledgments_are_counted_by_code() {
     let client = [&b"\x0b\x06\x1c\r"[..], &first].concat();
     let found = disclosures(&client, b"\x0b\x15\x1c\r", 1);
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].facts.acknowledged, Some(true));
-    assert_eq!(found[0].facts.acknowledgments, [("ACK".to_owned(), 1)]);
+    assert_eq!(found[0].finding.facts.acknowledged, Some(true));
+    assert_eq!(found[0].finding.facts.acknowledgments, [("ACK".to_owned(), 1)]);
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl FieldSink for Pairs {
     fn mark(&mut self, _at: ContentId, _mark: Mark) {
         assert!(self.open > 0, "a mark outside a record");
     }
-    fn end(&mut self, _at: ContentId) {
+    fn end(&mut self, _at: ContentId, _: &ServiceFacts) {
         self.open -= 1;
     }
 }

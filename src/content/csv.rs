@@ -3,6 +3,7 @@
 
 use super::labels::Labels;
 use super::loose::{Loose, Marks, Meaning};
+use super::numbers::Place;
 use super::shape::Node;
 use super::{Document, Format, Media, Reason, Scope, Want, media};
 use crate::rules::RuleSet;
@@ -68,6 +69,7 @@ impl Format for Csv {
             lines: 0,
             people: 0,
             columns: Vec::new(),
+            places: Vec::new(),
             afar: Marks::default(),
             around: Marks::default(),
         })
@@ -116,6 +118,8 @@ struct Table {
     lines: u32,
     people: u32,
     columns: Vec<Column>,
+    /// The same of a table without names.
+    places: Vec<Place>,
     /// What the path says.
     afar: Marks,
     /// What the columns say of every row.
@@ -126,6 +130,7 @@ struct Table {
 struct Column {
     meaning: Option<Meaning>,
     marks: Marks,
+    place: Place,
 }
 
 impl Document for Table {
@@ -211,6 +216,8 @@ impl Table {
                 record.mark(column.marks);
                 if let Some(meaning) = &column.meaning {
                     record.add(meaning, 0, &cell);
+                } else if let Some(meaning) = column.place.meaning(cell.trim(), scope) {
+                    record.add(&meaning, 0, &cell);
                 }
             }
         }
@@ -228,8 +235,14 @@ impl Table {
         let first = self.lines == 0;
         self.lines += 1;
         let Some(separator) = separator(line.as_bytes()) else {
-            self.title(line, scope);
-            return self.lines < MAX_PREAMBLE;
+            let mut record = Loose::default();
+            self.numbers(std::iter::once(line), &mut record, scope);
+            if record.is_empty() {
+                self.title(line, scope);
+            } else {
+                self.person(record, scope);
+            }
+            return self.goes_on();
         };
         let cells = || Cells { rest: Some(line), separator }.take(MAX_COLUMNS);
         let columns: Vec<Column> = cells().map(|name| column(&name, rules)).collect();
@@ -244,22 +257,61 @@ impl Table {
             self.columns = columns;
             return true;
         }
+        let mut record = Loose::default();
+        self.numbers(cells().map(|cell| cell.into_owned()), &mut record, scope);
+        let numbered = !record.is_empty();
         let filled = cells().filter(|cell| !cell.trim().is_empty()).count();
-        if filled < 3 {
+        if filled < 3 && numbered {
+            self.person(record, scope);
+        } else if filled < 3 {
             self.title(line, scope);
         } else {
             let mut row = Node::default();
             for (number, cell) in (1..).zip(cells()) {
                 row.text(number, cell.trim());
             }
-            let mut record = Loose::default();
-            if row.person(self.afar, &mut record, rules) {
-                record.emit("csv", scope);
+            let mut known = Loose::default();
+            if row.person(self.afar, &mut known, rules) {
+                known.emit("csv", scope);
                 self.people += 1;
+            } else if numbered {
+                self.person(record, scope);
             }
         }
-        // Where the first rows are nobody's, the others are not either.
+        self.goes_on()
+    }
+
+    /// Where the first rows are nobody's, the others are not either.
+    const fn goes_on(&self) -> bool {
         self.lines < MAX_PREAMBLE || self.people * 4 >= self.lines
+    }
+
+    /// Looks for numbers of registers in a row of a table that has no names.
+    fn numbers(
+        &mut self,
+        cells: impl Iterator<Item = impl AsRef<str>>,
+        record: &mut Loose,
+        scope: &mut Scope<'_>,
+    ) {
+        let rules = scope.rules;
+        for (column, cell) in cells.enumerate() {
+            let cell = cell.as_ref().trim();
+            if column >= self.places.len() {
+                // The first row may have the names, even if they are none that are known.
+                self.places.push(Place::column(column as u32, cell, rules));
+            }
+            let place = self.places.get(column).copied().unwrap_or_default();
+            if let Some(meaning) = place.meaning(cell, scope) {
+                record.add(&meaning, 0, cell);
+            }
+        }
+    }
+
+    /// A row of nothing known but numbers of a register.
+    fn person(&mut self, mut record: Loose, scope: &mut Scope<'_>) {
+        record.mark_from_afar(self.afar);
+        record.emit("csv", scope);
+        self.people += 1;
     }
 
     /// What stands above a table: `Ward list 3B;;;`.
@@ -277,6 +329,7 @@ fn column(name: &str, rules: &RuleSet) -> Column {
     Column {
         meaning: rules.keys.get(name).map(Meaning::from),
         marks: rules.keys.context(name).map_or(Marks::default(), Marks::about),
+        place: Place::named(name, rules),
     }
 }
 

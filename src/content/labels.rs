@@ -4,7 +4,9 @@
 use super::Scope;
 use super::loose::{Loose, Marks, Meaning};
 use super::numbers;
+
 use crate::rules::{About, Key, Kind, RuleSet};
+use memchr::{memchr3_iter, memmem};
 use zeroize::Zeroizing;
 
 /// Most words of a label (`Date of birth`, `Numéro de sécurité sociale`).
@@ -33,6 +35,9 @@ const MAX_COLLECTED: usize = 64;
 
 /// Longest line read, bytes.
 const MAX_LINE: usize = 8 << 10;
+
+/// The colon of Chinese and Japanese text.
+const WIDE_COLON: &[u8] = "：".as_bytes();
 
 /// Collects labelled values into records of one person each.
 pub struct Labels {
@@ -98,18 +103,15 @@ impl Labels {
 
     /// A line of text.
     pub fn line(&mut self, line: &str, scope: &mut Scope<'_>) {
-        let line = match line.char_indices().nth(MAX_LINE) {
-            Some((end, _)) => line.get(..end).unwrap_or(""),
-            None => line,
-        };
+        // No line of fewer bytes has that many characters.
+        let end = (line.len() > MAX_LINE).then(|| line.char_indices().nth(MAX_LINE)).flatten();
+        let line = end.map_or(line, |(end, _)| line.get(..end).unwrap_or(""));
         let rules = scope.rules;
         let mut open: Option<(Meaning, usize)> = None;
         let mut from = 0;
         let mut found = false;
-        for (at, mark) in line.char_indices().filter(|(_, c)| matches!(c, ':' | '=' | '#' | '：'))
-        {
+        for (at, after) in marks(line) {
             let before = line.get(from..at).unwrap_or("");
-            let after = at + mark.len_utf8();
             // A time (`10:15`) or an address (`http://`) is no label.
             let next = line.get(after..).unwrap_or("").chars().next();
             let last = before.chars().next_back();
@@ -160,8 +162,8 @@ impl Labels {
             return;
         }
         self.inline(text, scope);
-        let words = text.split_whitespace().count();
-        if words <= MAX_LABEL_WORDS {
+        let words = text.split_whitespace();
+        if words.take(MAX_LABEL_WORDS + 1).count() <= MAX_LABEL_WORDS {
             // A cell or element is less than a heading: `Accepting patients` is a label of a doctor.
             let first = text.split_whitespace().next().unwrap_or("");
             let title = if self.element { first } else { text };
@@ -294,6 +296,24 @@ impl Labels {
     }
 }
 
+/// Where what may end a label stands in a line, and where it ends.
+fn marks(line: &str) -> impl Iterator<Item = (usize, usize)> {
+    let bytes = line.as_bytes();
+    let mut narrow = memchr3_iter(b':', b'=', b'#', bytes).peekable();
+    let wide = (!line.is_ascii()).then(|| memmem::find_iter(bytes, WIDE_COLON));
+    let mut wide = wide.into_iter().flatten().peekable();
+    std::iter::from_fn(move || {
+        let first = match (narrow.peek(), wide.peek()) {
+            (Some(one), Some(other)) => one < other,
+            (one, _) => one.is_some(),
+        };
+        match first {
+            true => narrow.next().map(|at| (at, at + 1)),
+            false => wide.next().map(|at| (at, at + WIDE_COLON.len())),
+        }
+    })
+}
+
 /// A value behind a label without a colon.
 struct Inline {
     /// Where the label starts.
@@ -379,19 +399,7 @@ enum Said {
 fn label(text: &str, rules: &RuleSet) -> Option<(usize, Said)> {
     let text = text.trim_end();
     let mut best = None;
-    let mut words = 0;
-    let mut end_of_word = true;
-    let starts = text.char_indices().rev().filter_map(|(at, c)| {
-        let boundary = c.is_whitespace() || matches!(c, ',' | ';' | '|' | '(' | '•' | '>');
-        let start = (boundary && !end_of_word).then_some(at + c.len_utf8());
-        end_of_word = boundary;
-        start
-    });
-    for start in starts.chain([0]) {
-        words += 1;
-        if words > MAX_LABEL_WORDS {
-            break;
-        }
+    let mut consider = |start: usize| {
         let candidate = text.get(start..).unwrap_or("");
         let candidate = candidate.trim_matches(|c| is_padding(c) || c == '(');
         if let Some(key) = rules.keys.get(candidate) {
@@ -399,7 +407,21 @@ fn label(text: &str, rules: &RuleSet) -> Option<(usize, Said)> {
         } else if let Some(about) = rules.keys.context(candidate) {
             best = Some((start, Said::Context(about)));
         }
+    };
+    let mut words = 0;
+    let mut end_of_word = true;
+    for (at, c) in text.char_indices().rev() {
+        let boundary = c.is_whitespace() || matches!(c, ',' | ';' | '|' | '(' | '•' | '>');
+        if boundary && !end_of_word {
+            consider(at + c.len_utf8());
+            words += 1;
+            if words == MAX_LABEL_WORDS {
+                return best;
+            }
+        }
+        end_of_word = boundary;
     }
+    consider(0);
     best
 }
 

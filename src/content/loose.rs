@@ -3,7 +3,7 @@
 
 use super::{Evidence, Field, Mark, Scope};
 use crate::phi::Phi;
-use crate::rules::{About, FieldRule, IdentifierRule, Key, Kind, NamePart};
+use crate::rules::{About, FieldRule, Health, IdentifierRule, Key, Kind, NamePart};
 use std::sync::Arc;
 
 /// Fields kept of one record.
@@ -127,6 +127,24 @@ impl Marks {
     /// What is said of whatever stands inside.
     pub const fn inherited(self) -> Self {
         Self(self.0 & (1 | Self::CARE.0 | Self::OTHER | Self::ELSEWHERE))
+    }
+    /// What says this of somebody's health.
+    pub const fn of_health(health: Health) -> Self {
+        Self(match health {
+            Health::Diagnosis => 2,
+            Health::Result => 4,
+            Health::Medication => 8,
+            Health::Allergy => 256,
+            Health::Procedure => 512,
+        })
+    }
+    /// What is said of somebody's health.
+    pub const fn health(self) -> Self {
+        Self(self.0 & (2 | 4 | 8 | 256 | 512))
+    }
+    /// What `other` does not say.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
     /// Hands the marks on.
     pub fn put(self, scope: &mut Scope<'_>) {
@@ -365,6 +383,7 @@ fn put(meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
         name: &rule.field,
         rule: &rule.id,
         issuer: "",
+        authority: "",
         confidence: meaning.confidence,
         evidence: meaning.evidence,
     });

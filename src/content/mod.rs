@@ -170,6 +170,8 @@ pub struct Field<'a> {
     pub rule: &'a str,
     /// Assigning authority, `system` or OID of an id; empty if none is given.
     pub issuer: &'a str,
+    /// Universal id of the issuer (OID, UUID), where it is given beside the name; else empty.
+    pub authority: &'a str,
     /// 0 to 1.
     pub confidence: f32,
     /// What makes it an identifier.
@@ -185,6 +187,7 @@ impl<'a> Field<'a> {
             name: &rule.field,
             rule: &rule.id,
             issuer: "",
+            authority: "",
             confidence: rule.confidence,
             evidence: Evidence::Declared,
         }
@@ -197,6 +200,11 @@ impl<'a> Field<'a> {
     /// The same with its issuer.
     pub fn with_issuer(mut self, issuer: &'a str) -> Self {
         self.issuer = issuer;
+        self
+    }
+    /// The same with the universal id of its issuer.
+    pub fn with_authority(mut self, authority: &'a str) -> Self {
+        self.authority = authority;
         self
     }
 }
@@ -358,8 +366,8 @@ pub trait FieldSink {
     fn field(&mut self, at: ContentId, field: Field<'_>);
     /// Something about the innermost open record of `at`.
     fn mark(&mut self, at: ContentId, mark: Mark);
-    /// The innermost open record of `at` is complete.
-    fn end(&mut self, at: ContentId);
+    /// The innermost open record of `at` is complete; `facts` is what is known of the service by now.
+    fn end(&mut self, at: ContentId, facts: &ServiceFacts);
     /// An object was named whose distinct ones are counted. Its `uid` is not kept.
     fn object(&mut self, object: Object, uid: &str) {
         let _ = (object, uid);
@@ -487,7 +495,7 @@ impl Scope<'_> {
     }
     /// The open record is complete.
     pub fn end(&mut self) {
-        self.sink.end(self.id);
+        self.sink.end(self.id, self.facts);
     }
     /// An object was named whose distinct ones are counted.
     pub fn object(&mut self, object: Object, uid: &str) {

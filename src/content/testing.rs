@@ -36,7 +36,7 @@ impl FieldSink for Lines {
         let line = self.open.last_mut().expect("a mark stands in a record");
         line.push_str(&format!(" [{mark:?}]"));
     }
-    fn end(&mut self, _at: ContentId) {
+    fn end(&mut self, _at: ContentId, _: &ServiceFacts) {
         let line = self.open.pop().expect("a record was open");
         self.lines.push(line);
     }

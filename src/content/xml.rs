@@ -3,6 +3,7 @@
 
 use super::dialect::{Dialect, Message};
 use super::hl7v2::carried;
+use super::loose::Marks;
 use super::markup::{Attributes, Markup, Receiver};
 use super::payload::Payload;
 use super::tree::Tree;
@@ -60,6 +61,7 @@ impl Format for Xml {
                 carried: None,
                 fhir: false,
                 cda: false,
+                section: None,
                 failed: false,
                 message: None,
                 payload: None,
@@ -86,6 +88,8 @@ struct Reader {
     carried: Option<Nested>,
     fhir: bool,
     cda: bool,
+    /// How deep the elements of the innermost section of a CDA document stand.
+    section: Option<usize>,
     failed: bool,
     /// A message of a dialect that stands in this document (SOAP).
     message: Option<Box<Message>>,
@@ -110,11 +114,28 @@ impl Turn<'_, '_> {
         }
     }
 
+    /// The code of a section of a CDA document tells what stands in it.
+    fn section(&mut self, name: &str, attributes: Attributes<'_>) {
+        if !self.reader.cda {
+            return;
+        }
+        let depth = self.reader.open.len();
+        if name == "section" {
+            // NI: there is nothing to say.
+            self.reader.section = attributes.get("nullFlavor").is_none().then_some(depth + 1);
+        } else if name == "code" && self.reader.section == Some(depth) {
+            let code = attributes.get("code");
+            if let Some(health) = code.and_then(|code| self.scope.rules().health.cda(&code)) {
+                self.reader.tree.mark_person(Marks::of_health(health));
+            }
+        }
+    }
+
     fn value(&mut self, text: &str) {
         if self.reader.tree.wants() {
             self.reader.tree.value(text, self.scope);
         } else {
-            self.reader.tree.passed();
+            self.reader.tree.number(text.trim(), self.scope);
         }
     }
 
@@ -168,6 +189,7 @@ impl Receiver for Turn<'_, '_> {
             self.reader.tree.open(true);
         }
         self.hold();
+        self.section(name, attributes);
         self.reader.text.clear();
         // PS3.19 A.1.5: the element's tag is an attribute.
         let tag = attributes.get("tag").filter(|_| name == "DicomAttribute");
@@ -364,6 +386,40 @@ mod tests {
              email=a@b.org name=Price^Sean sex=M birth_date=19621004",
             ]
         );
+    }
+
+    #[test]
+    fn sections_of_a_cda_document() {
+        let document = |sections: &str| {
+            let got = xml(&format!(
+                "<ClinicalDocument xmlns='urn:hl7-org:v3'><code code='34133-9'/><recordTarget><patientRole><id root='1' extension='7'/>\
+                 </patientRole></recordTarget><component><structuredBody>{sections}</structuredBody></component></ClinicalDocument>"
+            ));
+            got.join(" | ")
+        };
+        let section = |code: &str, inside: &str| {
+            format!(
+                "<component><section{inside}><templateId root='2.16.840'/><code code='{code}' codeSystem='2.16.840.1.113883.6.1'/>\
+                 <title>x</title><text>free</text><entry><act><code code='48765-2'/></act></entry></section></component>"
+            )
+        };
+        for (code, mark) in [
+            ("11450-4", " [Diagnosis]"),
+            ("30954-2", " [Result]"),
+            ("10160-0", " [Medication]"),
+            ("48765-2", " [Allergy]"),
+            ("47519-4", " [Procedure]"),
+            // Plan of treatment.
+            ("18776-5", ""),
+        ] {
+            let expected = format!("http>xml:ccda{mark} patient_id=7");
+            assert_eq!(document(&section(code, "")), expected, "{code}");
+            assert_eq!(document(&section(code, " nullFlavor='NI'")), "http>xml:ccda patient_id=7");
+        }
+        let all = ["11450-4", "30954-2", "10160-0", "48765-2", "47519-4"];
+        let all: String = all.iter().map(|code| section(code, "")).collect();
+        let marks = "[Diagnosis] [Result] [Medication] [Allergy] [Procedure]";
+        assert_eq!(document(&all), format!("http>xml:ccda {marks} patient_id=7"));
     }
 
     #[test]

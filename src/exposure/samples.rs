@@ -112,7 +112,6 @@ impl Sample {
             id: EventId::of_disclosure(&KEY, &flow, &patient),
             flow,
             protocol: self.protocol,
-            facts: Arc::new(self.facts),
             finding: Finding {
                 ordinal: 0,
                 update: self.update,
@@ -126,6 +125,7 @@ impl Sample {
                 operation: self.operation.into(),
                 carrier: vec![self.protocol],
                 marks: self.marks,
+                facts: Arc::new(self.facts),
             },
             person: None,
         }

@@ -30,7 +30,7 @@ pub fn severity(
     let marks = &disclosure.finding.marks;
     let marked = |wanted: &[Mark]| marks.iter().any(|m| wanted.contains(m));
     let fraud = disclosure.finding.identifiers.iter().any(|i| is_fraud_id(i.kind));
-    let facts = &disclosure.facts;
+    let facts = &disclosure.finding.facts;
     let mut score = i32::from(points.base);
     let mut add = |applies: bool, points: u8, sign: i32| {
         if applies {

@@ -194,7 +194,7 @@ fn sightings_are_reported_once_and_by_what_they_prove() {
     let mut d = http(1).build();
     d.flow.server = "10.1.2.15:8080".parse().expect("address");
     let mut see = |d: &Disclosure, content, out: &mut Vec<Event>| {
-        let facts = &d.facts;
+        let facts = &d.finding.facts;
         let s = Sighting { time: T0, flow: &d.flow, protocol: d.protocol, content, facts };
         x.service(s, out);
     };

@@ -177,7 +177,7 @@ impl Exposures {
             flow: &disclosure.flow,
             protocol: disclosure.protocol,
             content,
-            facts: &disclosure.facts,
+            facts: &disclosure.finding.facts,
         };
         self.see(&sighting, out);
 
@@ -255,7 +255,7 @@ impl Exposures {
         let asked = Asked {
             client: disclosure.flow.client.ip(),
             server: disclosure.flow.server,
-            host: disclosure.facts.host.as_deref(),
+            host: disclosure.finding.facts.host.as_deref(),
             rule: &finding.alert.id,
             patient: [Some(finding.patient.bytes()), disclosure.person.as_ref().map(Token::bytes)],
         };
@@ -430,7 +430,7 @@ impl Open {
             flows: HashSet::default(),
             seen: HashMap::default(),
             kinds: [0; Kind::ALL.len()],
-            latest: Arc::clone(&disclosure.facts),
+            latest: Arc::clone(&disclosure.finding.facts),
             told: Exposure {
                 id: EventId::derive(key, "exposure", now, &parts),
                 state: ExposureState::Open,
@@ -449,7 +449,7 @@ impl Open {
                 kinds: Vec::new(),
                 operations: Vec::new(),
                 marks: Vec::new(),
-                facts: Arc::clone(&disclosure.facts),
+                facts: Arc::clone(&disclosure.finding.facts),
                 access: Access::default(),
                 figures: Figures::default(),
                 moved_for: Vec::new(),
@@ -471,14 +471,14 @@ impl Open {
         told.first = told.first.min(finding.time);
         told.last = told.last.max(finding.time);
         // Associations differ in what they show; of other services the last one says it all.
-        let known = Arc::ptr_eq(&told.facts, &disclosure.facts)
-            || Arc::ptr_eq(&self.latest, &disclosure.facts);
-        if !known && disclosure.facts.association.is_some() {
-            told.facts = Arc::new(disclosure.facts.after(&told.facts));
+        let known = Arc::ptr_eq(&told.facts, &disclosure.finding.facts)
+            || Arc::ptr_eq(&self.latest, &disclosure.finding.facts);
+        if !known && disclosure.finding.facts.association.is_some() {
+            told.facts = Arc::new(disclosure.finding.facts.after(&told.facts));
         } else if !known {
-            told.facts = Arc::clone(&disclosure.facts);
+            told.facts = Arc::clone(&disclosure.finding.facts);
         }
-        self.latest = Arc::clone(&disclosure.facts);
+        self.latest = Arc::clone(&disclosure.finding.facts);
         for mark in &finding.marks {
             if !told.marks.contains(mark) {
                 told.marks.push(*mark);

@@ -73,10 +73,11 @@ pub(in crate::exposure) fn ip(address: IpAddr) -> [u8; 16] {
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-        for i in (0..26).rev() {
-            write!(f, "{}", ALPHABET[(self.0 >> (5 * i)) as usize & 31] as char)?;
+        let mut text = [0; 26];
+        for (i, character) in text.iter_mut().rev().enumerate() {
+            *character = ALPHABET[(self.0 >> (5 * i)) as usize & 31];
         }
-        Ok(())
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -89,8 +90,6 @@ pub struct Disclosure {
     pub flow: FlowInfo,
     /// `dicom`, `hl7`, `http`.
     pub protocol: &'static str,
-    /// What is known of the service at this moment.
-    pub facts: Arc<ServiceFacts>,
     /// The patient.
     pub finding: Finding,
     /// The pseudonym of the same person in an earlier flow, where that was another one.

@@ -208,7 +208,13 @@ impl Conversation {
                 self.accept(side, Piece { at, bytes: payload, missing, after }, window, sink);
             }
             if flags & FIN != 0 {
-                self.halves[side.index()].fin.get_or_insert(at + len);
+                let other = &self.halves[side.other().index()];
+                // Sent again, it may acknowledge more.
+                let heard = if flags & ACK == 0 { 0 } else { other.offset(segment.ack) };
+                let heard = if heard > other.top.saturating_add(MAX_ACK_AHEAD) { 0 } else { heard };
+                let half = &mut self.halves[side.index()];
+                half.fin.get_or_insert(at + len);
+                half.fin_after = half.fin_after.min(heard);
             }
         }
         if self.halves[0].holds() || self.halves[1].holds() {
@@ -330,15 +336,30 @@ impl Conversation {
     }
 
     fn report_fins(&mut self, sink: &mut impl StreamSink) {
-        for side in SIDES {
-            let half = &mut self.halves[side.index()];
-            let Some(fin) = half.fin else { continue };
-            if !half.ended && half.known && (half.next >= fin || half.ignored) {
+        if self.halves.iter().all(|half| half.fin.is_none()) {
+            return;
+        }
+        // Of two that are due, the one that acknowledged the other's comes behind it.
+        let order = if self.ends_behind(Side::Low) { [Side::High, Side::Low] } else { SIDES };
+        let due = SIDES.map(|side| self.halves[side.index()].is_at_end());
+        for side in order {
+            if due[side.index()] && (due[side.other().index()] || !self.ends_behind(side)) {
+                let half = &mut self.halves[side.index()];
                 half.ended = true;
                 half.clear();
                 sink.end(side, End::Fin);
             }
         }
+    }
+
+    /// Whether the FIN of `side` acknowledged what of the other one is still to come, its FIN too.
+    fn ends_behind(&self, side: Side) -> bool {
+        let (this, other) = (&self.halves[side.index()], &self.halves[side.other().index()]);
+        this.fin.is_some()
+            && other.known
+            && other.seen
+            && !other.ended
+            && this.fin_after > other.reach()
     }
 
     /// Where the grace is over, starts are where they are and acknowledged holes are gaps.
@@ -425,6 +446,7 @@ impl Conversation {
                 self.lose(side, len, sink);
             }
         }
+        self.report_fins(sink);
         let end = if self.reset.is_some() { End::Reset } else { end };
         for side in SIDES {
             let half = &mut self.halves[side.index()];

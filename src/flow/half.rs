@@ -82,6 +82,8 @@ pub(super) struct Half {
     held_bytes: usize,
     /// Offset of the FIN.
     pub fin: Option<u64>,
+    /// What the FIN acknowledged of the other direction, as an offset there.
+    pub fin_after: u64,
     /// Nothing of the rest is of interest.
     pub ignored: bool,
     /// The end was reported.
@@ -109,6 +111,7 @@ impl Half {
             held: VecDeque::new(),
             held_bytes: 0,
             fin: None,
+            fin_after: u64::MAX,
             ignored: false,
             ended: false,
             stuck: None,
@@ -175,6 +178,11 @@ impl Half {
     /// no handshake was seen.
     pub fn starts_elsewhere(&self, seq: u32) -> Option<bool> {
         self.first.map(|first| first != seq)
+    }
+
+    /// Everything up to its FIN was delivered, and its end is not reported yet.
+    pub fn is_at_end(&self) -> bool {
+        !self.ended && self.known && self.fin.is_some_and(|fin| self.next >= fin || self.ignored)
     }
 
     pub fn holds(&self) -> bool {

@@ -416,6 +416,32 @@ fn a_reset_ends_both_directions_after_the_grace() {
 }
 
 #[test]
+fn an_end_comes_behind_the_one_that_it_acknowledges() {
+    let fin = |side, seq, ack| one(side, seq, ack, ACK | FIN, b"");
+    let (low, high) = (Side::Low, Side::High);
+    let ends = |mut last: Vec<Packet>, first: Side| {
+        let mut packets = vec![
+            one(low, 99, 0, SYN, b""),
+            one(high, 499, 100, SYN | ACK, b""),
+            one(low, 100, 500, ACK, b"ask"),
+            one(high, 500, 103, ACK, b"answer"),
+        ];
+        packets.append(&mut last);
+        let out: Vec<Out> = play(&packets).into_iter().skip(2).collect();
+        let both = [Out::End(first, End::Fin), Out::End(first.other(), End::Fin)];
+        assert_eq!(out, both);
+    };
+    ends(vec![fin(low, 103, 506), fin(high, 506, 104)], low);
+    ends(vec![fin(high, 506, 104), fin(low, 103, 506)], low);
+    ends(vec![fin(high, 506, 103), fin(low, 103, 507)], high);
+    ends(vec![fin(low, 103, 507), fin(high, 506, 103)], high);
+    // Only copies that were sent again: neither waits for the other for ever.
+    ends(vec![fin(low, 103, 507), fin(high, 506, 104)], high);
+    // Neither knew of the other's.
+    ends(vec![fin(high, 506, 103), fin(low, 103, 506)], high);
+}
+
+#[test]
 fn a_new_handshake_is_another_conversation() {
     let mut log = Log::default();
     let conversation = run(

@@ -1,9 +1,9 @@
 //! Takes the fields of contents and makes findings of them.
 
 use super::date::Date;
-use super::normalise::{issuer, normalise};
+use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verified};
-use super::plausible::{actual_kind, plausible};
+use super::plausible::{actual_kind, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
 use super::tally::Loss;
 use super::{Finding, Patients, Settings, Tally};
@@ -11,6 +11,7 @@ use crate::content::{
     ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
 };
 use crate::phi::PhiBuf;
+use crate::protocol::ServiceFacts;
 use crate::rules::{Deidentified, Kind, RecordEvidence, RuleSet};
 use crate::time::Timestamp;
 use zeroize::{Zeroize, Zeroizing};
@@ -62,7 +63,8 @@ impl FieldSink for Collector<'_> {
             Evidence::Declared => actual_kind(field.kind, value),
             _ => field.kind,
         };
-        if !plausible(kind, value, self.rules, self.now) {
+        let scrap = || !field.evidence.is_declared() && is_scrap(kind, value);
+        if !plausible(kind, value, self.rules, self.now) || scrap() {
             self.tally.implausible += 1;
             return;
         }
@@ -77,12 +79,19 @@ impl FieldSink for Collector<'_> {
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
         let key = &self.settings.key;
         let token = key.token(kind, &normal);
-        let mut issued_by = String::new();
-        if is_issued(kind) && !field.issuer.is_empty() {
-            issuer(field.issuer, &mut issued_by);
+        let (mut namespace, mut universal) = (String::new(), String::new());
+        if is_issued(kind) {
+            // FHIR gives the universal id only, DICOM and HL7 either of them, or both.
+            let named = if is_universal(field.issuer) { &mut universal } else { &mut namespace };
+            issuer(field.issuer, named);
+            if !field.authority.is_empty() {
+                universal.clear();
+                issuer(field.authority, &mut universal);
+            }
         }
+        let issued_by = if universal.is_empty() { &namespace } else { &universal };
         let public =
-            if issued_by.is_empty() { token } else { key.issued(kind, &issued_by, &normal) };
+            if issued_by.is_empty() { token } else { key.issued(kind, issued_by, &normal) };
         let words = match (kind, normal.split_once(' ')) {
             (Kind::Name, Some((one, other))) => {
                 Some([one, other].map(|word| key.token(kind, word)))
@@ -97,7 +106,7 @@ impl FieldSink for Collector<'_> {
             value: PhiBuf::new(value.to_owned()),
             token,
             public,
-            issuer: Issuer::new(&issued_by),
+            issuer: Issuer::new(&namespace).or_universal(&universal),
             full_date,
             words,
             field: self.patients.name(field.name),
@@ -126,7 +135,7 @@ impl FieldSink for Collector<'_> {
         }
     }
 
-    fn end(&mut self, at: ContentId) {
+    fn end(&mut self, at: ContentId, facts: &ServiceFacts) {
         if let Some(record) = self.innermost(at)
             && record.shadows > 0
         {
@@ -136,7 +145,7 @@ impl FieldSink for Collector<'_> {
         let position = self.patients.open.iter().rposition(|r| r.at == at);
         if let Some(position) = position {
             let record = self.patients.open.remove(position);
-            self.close(record);
+            self.close(record, facts);
         }
     }
 }
@@ -144,9 +153,9 @@ impl FieldSink for Collector<'_> {
 impl Collector<'_> {
     /// The flow has ended. Records still open are complete as far as they go: what they hold was on
     /// the wire, and that their end was not seen makes it no less disclosed.
-    pub fn finish(&mut self) {
+    pub fn finish(&mut self, facts: &ServiceFacts) {
         while let Some(record) = self.patients.open.pop() {
-            self.close(record);
+            self.close(record, facts);
         }
     }
 
@@ -163,17 +172,17 @@ impl Collector<'_> {
     }
 
     /// A record has ended: it joins the one around it, or stands on its own.
-    fn close(&mut self, mut record: Record) {
+    fn close(&mut self, mut record: Record, facts: &ServiceFacts) {
         let cap = self.settings.identifiers_per_patient;
         if let Some(waiting) = record.waiting.take() {
             if record.identity.contradicts(&waiting.identity) {
-                self.close_nested(*waiting, None);
+                self.close_nested(*waiting, None, facts);
             } else {
                 record.join(*waiting, cap, self.tally);
             }
         }
         let outer = self.patients.open.iter().rposition(|r| r.at == record.at);
-        self.close_nested(record, outer);
+        self.close_nested(record, outer, facts);
     }
 
     /// Whose is a record inside another one?
@@ -181,22 +190,22 @@ impl Collector<'_> {
     /// If the outer one has said whose it is, the inner one joins it unless it contradicts. If not,
     /// the inner one waits: a second inner record of another person shows that the outer one only
     /// wraps them (a list of patients), and from then on each stands on its own.
-    fn close_nested(&mut self, mut record: Record, outer: Option<usize>) {
+    fn close_nested(&mut self, mut record: Record, outer: Option<usize>, facts: &ServiceFacts) {
         let cap = self.settings.identifiers_per_patient;
         let Some(around) = outer.and_then(|index| self.patients.open.get_mut(index)) else {
-            return self.complete(record);
+            return self.complete(record, facts);
         };
         if around.container {
-            return self.complete(record);
+            return self.complete(record, facts);
         }
         if !around.identity.is_empty() {
             if around.exposed_by(&record) {
                 record.marks.set(Mark::Deidentified);
                 record.exposed = true;
-                return self.complete(record);
+                return self.complete(record, facts);
             }
             if around.identity.contradicts(&record.identity) {
-                return self.complete(record);
+                return self.complete(record, facts);
             }
             return around.join(record, cap, self.tally);
         }
@@ -208,15 +217,15 @@ impl Collector<'_> {
             Some(_) => {
                 around.container = true;
                 if let Some(first) = around.waiting.take() {
-                    self.complete(*first);
+                    self.complete(*first, facts);
                 }
-                self.complete(record);
+                self.complete(record, facts);
             }
         }
     }
 
     /// A record that stands on its own: is it enough, and whose is it?
-    fn complete(&mut self, mut record: Record) {
+    fn complete(&mut self, mut record: Record, facts: &ServiceFacts) {
         self.tally.records += 1;
         if record.marks.has(Mark::Query) {
             record.drop_patterns();
@@ -259,7 +268,7 @@ impl Collector<'_> {
         if deidentified.is_some() && !kinds.is_empty() {
             self.drop_pseudonyms(&mut record);
         }
-        let finding = self.patients.file(record, alert, self.settings, self.now, self.tally);
+        let finding = self.patients.file(record, alert, self.settings, self.now, facts, self.tally);
         self.out.extend(finding);
     }
 

@@ -153,7 +153,7 @@ fn date(value: &str, now: Timestamp, out: &mut String) {
 /// (`urn:oid:1.2.3`), else letters and digits, folded, without the scheme of a URL.
 pub(super) fn issuer(name: &str, out: &mut String) {
     let name = name.trim();
-    let name = name.strip_prefix("urn:oid:").unwrap_or(name);
+    let name = ["urn:oid:", "urn:uuid:"].iter().find_map(|s| name.strip_prefix(s)).unwrap_or(name);
     if name.starts_with(|c: char| c.is_ascii_digit())
         && name.bytes().all(|b| b.is_ascii_digit() || b == b'.')
     {
@@ -161,6 +161,15 @@ pub(super) fn issuer(name: &str, out: &mut String) {
     }
     let name = ["https://", "http://"].iter().find_map(|s| name.strip_prefix(s)).unwrap_or(name);
     fold(name, |c| out.push(c));
+}
+
+/// Whether the name of an issuer is the same wherever it is used: an OID, a UUID, a URL.
+pub(super) fn is_universal(name: &str) -> bool {
+    let name = name.trim();
+    let oid = name.starts_with(['0', '1', '2'])
+        && name.contains('.')
+        && name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    oid || ["urn:", "http://", "https://"].iter().any(|scheme| name.starts_with(scheme))
 }
 
 /// Letters and digits of an id; of a composite (HL7 CX) only the id.

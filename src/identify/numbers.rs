@@ -21,7 +21,7 @@ const MAX_LUCK: f32 = 1e-6;
 const MAX_DISTINCT: usize = 16;
 
 /// Ways of writing that are counted in one direction of a flow, and kinds of each.
-const MAX_SHAPES: usize = 32;
+const MAX_SHAPES: usize = 64;
 const MAX_KINDS: usize = 8;
 
 /// Days around the packet time in which a plain number is a time rather than an identifier.
@@ -45,6 +45,7 @@ pub(super) fn verified(
         }
         Evidence::Declared => numbers
             .of_system(field.issuer)
+            .or_else(|| numbers.of_system(field.authority))
             .or_else(|| numbers.of_kind(kind))
             .and_then(|rule| rule.verify(value)),
         Evidence::Labelled => match numbers.of_kind(kind) {

@@ -23,6 +23,7 @@ use super::numbers::Lists;
 use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
 use super::tally::Loss;
 use super::{Collector, Finding, Identifier, Key, Settings, Tally, Token, Traits};
+use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Kind, RuleSet};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
@@ -70,6 +71,8 @@ pub struct Patients {
     clues: HashMap<Clue, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
     names: HashSet<Arc<str>, foldhash::fast::FixedState>,
     pub(super) lists: Lists,
+    /// What was known of the service at the last finding.
+    facts: Arc<ServiceFacts>,
     /// Bytes of heap behind `known` and `clues`, roughly.
     bytes: usize,
     /// Tells this flow apart from others.
@@ -105,10 +108,11 @@ impl Patients {
         settings: &Settings,
         rules: &RuleSet,
         now: Timestamp,
+        facts: &ServiceFacts,
         out: &mut Vec<Finding>,
         tally: &mut Tally,
     ) {
-        Collector { settings, rules, now, patients: self, out, tally }.finish();
+        Collector { settings, rules, now, patients: self, out, tally }.finish(facts);
     }
 
     /// Whether no record is open.
@@ -145,6 +149,7 @@ impl Patients {
         alert: &Arc<AlertRule>,
         settings: &Settings,
         now: Timestamp,
+        facts: &ServiceFacts,
         tally: &mut Tally,
     ) -> Option<Finding> {
         let (index, update) = match self.find(&record) {
@@ -157,6 +162,7 @@ impl Patients {
         };
         let patient = self.known.get_mut(index as usize)?;
         patient.records = patient.records.saturating_add(1);
+        let marks_before = patient.marks;
         patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
 
         let mut clues: SmallVec<[Clue; 16]> = SmallVec::new();
@@ -167,10 +173,11 @@ impl Patients {
                 patient.identity.learn_issuer(&Strong::of(held.kind, held));
                 if let (Some(known), Some((_, issuer))) =
                     (patient.identifiers.get_mut(place), patient.values.get_mut(place))
-                    && !issuer.is_known()
                 {
-                    *issuer = held.issuer;
-                    known.token = held.public;
+                    if !issuer.is_known() {
+                        known.token = held.public;
+                    }
+                    issuer.learn(held.issuer);
                 }
                 continue;
             }
@@ -197,7 +204,8 @@ impl Patients {
                 clues.push(Clue::Value(held.token));
             }
         }
-        if update && patient.identifiers.len() == before {
+        let more_health = patient.marks.is_more_health_than(marks_before);
+        if update && patient.identifiers.len() == before && !more_health {
             return None;
         }
         for &name in patient.identity.names.iter().take(MAX_COMBINED) {
@@ -206,6 +214,9 @@ impl Patients {
                 let words = name.words.iter().flatten();
                 clues.extend(words.map(|word| Clue::Person(*word, birth)));
             }
+        }
+        if *self.facts != *facts {
+            self.facts = Arc::new(facts.clone());
         }
         let finding = Finding {
             ordinal: index,
@@ -220,6 +231,7 @@ impl Patients {
             operation: record.operation,
             carrier: record.carrier,
             marks: patient.marks.to_vec(),
+            facts: Arc::clone(&self.facts),
         };
         for clue in clues {
             self.remember(clue, index);

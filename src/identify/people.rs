@@ -61,9 +61,11 @@ impl People {
     pub fn recognise(&mut self, patient: Token, traits: &Traits) -> Recognised {
         let theirs = &traits.0;
         let mut found: SmallVec<[u32; 4]> = SmallVec::new();
-        for clue in clues(patient, theirs) {
-            for candidate in self.clues.get(&clue).cloned().unwrap_or_default() {
-                let root = self.root(candidate);
+        let clues = clues(patient, theirs);
+        for &clue in &clues {
+            let candidates = self.clues.get(&clue).into_iter().flatten();
+            for &candidate in candidates {
+                let root = root(&mut self.known, candidate);
                 let is = |p: &Person| match clue {
                     Clue::Own(_) => true,
                     Clue::Id(token) => by_id(&p.identity, theirs, token),
@@ -77,12 +79,15 @@ impl People {
         found.sort_unstable();
         let mut merged = SmallVec::new();
         let Some(&index) = found.first() else {
-            return Recognised { person: self.add(patient, theirs), merged };
+            return Recognised { person: self.add(patient, theirs, &clues), merged };
         };
         for &other in found.iter().skip(1) {
             let pair = (self.known.get(index as usize), self.known.get(other as usize));
             let (Some(first), Some(second)) = pair else { continue };
-            if first.identity.strong_differs(&second.identity) {
+            // Two numbers of one issuer are two people, unless a record has both (HL7 A18, A40).
+            let both =
+                theirs.shares_strong(&first.identity) && theirs.shares_strong(&second.identity);
+            if !both && first.identity.strong_differs(&second.identity) {
                 continue;
             }
             let Some(second) = self.known.get_mut(other as usize) else { continue };
@@ -98,7 +103,7 @@ impl People {
             learn(&mut first.identity, theirs);
             person = first.token;
         }
-        self.remember(patient, theirs, index);
+        self.remember(&clues, index);
         Recognised { person, merged }
     }
 
@@ -112,20 +117,20 @@ impl People {
         self.known.is_empty()
     }
 
-    fn add(&mut self, patient: Token, theirs: &Identity) -> Token {
+    fn add(&mut self, patient: Token, theirs: &Identity, clues: &[Clue]) -> Token {
         let index = self.known.len();
         if index < MAX_PEOPLE {
             let index = index as u32;
             let mut identity = Identity::default();
             learn(&mut identity, theirs);
             self.known.push(Person { token: patient, identity, same: index });
-            self.remember(patient, theirs, index);
+            self.remember(clues, index);
         }
         patient
     }
 
-    fn remember(&mut self, patient: Token, theirs: &Identity, index: u32) {
-        for clue in clues(patient, theirs) {
+    fn remember(&mut self, clues: &[Clue], index: u32) {
+        for &clue in clues {
             // People share no more clues than they have traits.
             if self.clues.len() >= MAX_PEOPLE * MAX_TRAITS && !self.clues.contains_key(&clue) {
                 continue;
@@ -136,21 +141,23 @@ impl People {
             }
         }
     }
+}
 
-    /// Whom somebody turned out to be.
-    fn root(&mut self, index: u32) -> u32 {
-        let mut at = index;
-        while let Some(person) = self.known.get(at as usize)
-            && person.same != at
-        {
-            // Always a lower number: this ends.
-            at = person.same;
-        }
-        if let Some(person) = self.known.get_mut(index as usize) {
-            person.same = at;
-        }
-        at
+/// Whom somebody turned out to be.
+fn root(known: &mut [Person], index: u32) -> u32 {
+    let mut at = index;
+    while let Some(person) = known.get(at as usize)
+        && person.same != at
+    {
+        // Always a lower number: this ends.
+        at = person.same;
     }
+    if at != index
+        && let Some(person) = known.get_mut(index as usize)
+    {
+        person.same = at;
+    }
+    at
 }
 
 /// All that may lead to the person.
@@ -173,7 +180,7 @@ fn by_id(ours: &Identity, theirs: &Identity, token: Token) -> bool {
     };
     let (ours_ids, theirs_ids) = (of(ours), of(theirs));
     let pairs = || ours_ids.iter().flat_map(|a| theirs_ids.iter().map(move |b| (a, b)));
-    let issued = pairs().any(|(a, b)| a.kind == b.kind && a.issuer == b.issuer);
+    let issued = pairs().any(|(a, b)| a.kind == b.kind && a.issuer.same(b.issuer));
     if issued {
         return !(ours.names_differ(theirs) && ours.births_differ(theirs));
     }
@@ -228,7 +235,10 @@ mod tests {
                 value: PhiBuf::new(value.to_owned()),
                 token: token(value),
                 public: token(&format!("{issuer} {value}")),
-                issuer: Issuer::new(issuer),
+                issuer: match issuer.split_once('&') {
+                    Some((name, oid)) => Issuer::new(name).or_universal(oid),
+                    None => Issuer::new(issuer),
+                },
                 full_date: true,
                 words: words.filter(|_| kind == Kind::Name),
                 field: "f".into(),
@@ -300,6 +310,9 @@ mod tests {
                 (&[id("2", "A")], &["ash eve"], &["1959"]),
                 2,
             ),
+            ("issuer by OID", (&[id("1", "A&1.2")], &[], &[]), (&[id("1", "&1.2")], &[], &[]), 1),
+            ("issuer by name", (&[id("1", "A&1.2")], &[], &[]), (&[id("1", "A")], &[], &[]), 1),
+            ("two OIDs", (&[id("1", "A&1.2")], &[], &[]), (&[id("1", "A&1.3")], &[], &[]), 2),
             ("ssn", (&[(Ssn, "536", "")], &[], &[]), (&[(Ssn, "536", "")], &[], &[]), 1),
             (
                 "a number that families share",
@@ -328,6 +341,20 @@ mod tests {
         assert_eq!(people.len(), 1);
         assert_eq!(people.recognise(token("b"), &name).person, token("a"));
         assert!(people.recognise(token("c"), &both).merged.is_empty());
+    }
+
+    #[test]
+    fn a_merge_makes_two_people_one() {
+        let id = |n| traits(&[(Kind::PatientId, n, "A")], &[], &[]);
+        let both = [(Kind::PatientId, "1", "A"), (Kind::PatientId, "2", "A")];
+        let mut people = People::default();
+        people.recognise(token("a"), &id("1"));
+        people.recognise(token("b"), &id("2"));
+        people.recognise(token("c"), &id("3"));
+        assert_eq!(people.len(), 3);
+        let merged = people.recognise(token("a"), &traits(&both, &[], &[]));
+        assert_eq!((merged.person, &merged.merged[..]), (token("a"), &[token("b")][..]));
+        assert_eq!(people.len(), 2);
     }
 
     #[test]

@@ -82,14 +82,17 @@ fn name(value: &str) -> bool {
     let mut letters = value.chars().filter(|c| c.is_alphabetic());
     let first = letters.next();
     let ideograph = first.is_some_and(|c| c >= '\u{2E80}');
-    if is_code(value) {
-        return false;
-    }
     first.is_some() && (ideograph || letters.any(|c| Some(c) != first))
 }
 
-/// Scraps of programs and listings: a bracket closes that never opened, or one word says it all.
-fn is_code(value: &str) -> bool {
+/// Whether a name is a scrap of a program or a listing: a bracket closes that never opened, or one
+/// word says it all. Asked only of what was found in text: where a standard declares the field, somebody
+/// may be called the same three times, and a bracket may be lost where the value was cut.
+pub(super) fn is_scrap(kind: Kind, value: &str) -> bool {
+    if !matches!(kind, Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName) {
+        return false;
+    }
+    let value = Zeroizing::new(value.to_lowercase());
     let mut open = 0u32;
     let closes = value.chars().any(|c| match c {
         '(' => {
@@ -259,10 +262,23 @@ mod tests {
                 "^^",
                 "Last Name",
                 "Nachname^Vorname",
-                "File^) ) )",
-                "File File File",
             ],
         );
+    }
+
+    #[test]
+    fn scraps_of_programs() {
+        for value in ["File^) ) )", "File File File", "Eve Eve^eve"] {
+            assert!(is_scrap(Kind::Name, value), "{value}");
+            assert!(
+                plausible(Kind::Name, value, &RULES, NOW),
+                "{value}: a standard may declare it"
+            );
+        }
+        for value in ["Smith^Eva (Evi)", "William^William", "William Williams"] {
+            assert!(!is_scrap(Kind::Name, value), "{value}");
+        }
+        assert!(!is_scrap(Kind::Address, "Ulm Ulm Ulm"));
     }
 
     #[test]

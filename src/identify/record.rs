@@ -35,25 +35,58 @@ impl Held {
     }
 }
 
-/// Who gave an id out; 0 where nobody says. A hash of the folded name: it is only compared.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Issuer(u64);
+/// Who gave an id out: by a name of its own, by a universal id (OID), or by both (HL7 HD). 0 where
+/// nobody says. Hashes of the folded names: they are only compared.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Issuer {
+    namespace: u64,
+    universal: u64,
+}
 
 impl Issuer {
-    /// From its normal form.
-    pub fn new(normal: &str) -> Self {
-        use std::hash::BuildHasher;
-        let hash = foldhash::fast::FixedState::default().hash_one(normal);
-        Self(if normal.is_empty() { 0 } else { hash.max(1) })
+    /// From the normal form of its name.
+    pub fn new(namespace: &str) -> Self {
+        Self { namespace: hash(namespace), universal: 0 }
+    }
+    /// The same with the normal form of its universal id.
+    pub fn or_universal(self, universal: &str) -> Self {
+        Self { universal: hash(universal), ..self }
     }
     /// Whether somebody is named.
     pub const fn is_known(self) -> bool {
-        self.0 != 0
+        self.namespace != 0 || self.universal != 0
     }
-    /// Both are known and they are not the same.
-    pub fn excludes(self, other: Self) -> bool {
-        self.is_known() && other.is_known() && self != other
+    /// Both are known and they are not the same. Universal ids say so where both have one.
+    pub const fn excludes(self, other: Self) -> bool {
+        if self.universal != 0 && other.universal != 0 {
+            return self.universal != other.universal;
+        }
+        self.is_known() && other.is_known() && {
+            self.namespace == 0 || self.namespace != other.namespace
+        }
     }
+    /// Both are known and the same, or nobody names any.
+    pub const fn same(self, other: Self) -> bool {
+        self.is_known() == other.is_known() && !self.excludes(other)
+    }
+    /// Adds the name or the universal id that was not known.
+    pub const fn learn(&mut self, other: Self) {
+        if self.excludes(other) {
+            return;
+        }
+        if self.namespace == 0 {
+            self.namespace = other.namespace;
+        }
+        if self.universal == 0 {
+            self.universal = other.universal;
+        }
+    }
+}
+
+fn hash(normal: &str) -> u64 {
+    use std::hash::BuildHasher;
+    let hash = foldhash::fast::FixedState::default().hash_one(normal);
+    if normal.is_empty() { 0 } else { hash.max(1) }
 }
 
 /// An id that stands for one person.
@@ -159,7 +192,7 @@ impl Identity {
     /// Ids of one kind and issuer are in both and none is equal: a person has one number with each.
     pub fn strong_differs(&self, other: &Self) -> bool {
         let comparable = |a: &Strong, b: &Strong| {
-            a.kind == b.kind && (a.kind == Kind::Ssn || a.issuer == b.issuer)
+            a.kind == b.kind && (a.kind == Kind::Ssn || a.issuer.same(b.issuer))
         };
         self.pairs(other).any(|(a, b)| comparable(a, b) && a.token != b.token)
             && !self.shares_strong(other)
@@ -173,11 +206,11 @@ impl Identity {
     /// Notes who issued an id that was known without.
     pub fn learn_issuer(&mut self, id: &Strong) {
         let known = |s: &&mut Strong| s.token == id.token && s.kind == id.kind;
-        if let Some(known) = self.strong.iter_mut().find(known)
-            && !known.issuer.is_known()
-        {
-            known.issuer = id.issuer;
-            known.public = id.public;
+        if let Some(known) = self.strong.iter_mut().find(known) {
+            if !known.issuer.is_known() {
+                known.public = id.public;
+            }
+            known.issuer.learn(id.issuer);
         }
     }
     /// They cannot be the same person.
@@ -248,6 +281,10 @@ impl Marks {
         let weakening = self.0 & other.0 & Self::WEAKENING;
         Self((self.0 | other.0) & !Self::WEAKENING | weakening)
     }
+    /// Whether it says more of somebody's health than `other`.
+    pub fn is_more_health_than(self, other: Self) -> bool {
+        Mark::HEALTH.into_iter().any(|mark| self.has(mark) && !other.has(mark))
+    }
     pub fn to_vec(self) -> Vec<Mark> {
         Self::ALL.into_iter().filter(|m| self.has(*m)).collect()
     }
@@ -296,9 +333,11 @@ impl Record {
     /// Adds an identifier, each value once.
     pub fn add(&mut self, held: Held, cap: usize, tally: &mut Tally) {
         if let Some(known) = self.held.iter_mut().find(|h| h.equals(&held)) {
-            if !known.issuer.is_known() && held.issuer.is_known() {
-                known.issuer = held.issuer;
-                known.public = held.public;
+            if held.issuer.is_known() {
+                if !known.issuer.is_known() {
+                    known.public = held.public;
+                }
+                known.issuer.learn(held.issuer);
                 self.identity.learn_issuer(&Strong::of(held.kind, &held));
             }
             // The better evidence stays.

@@ -1,7 +1,7 @@
 //! Runs the `match` and `no_match` samples of rules, for `phitap rules test`.
 
 use super::plausible;
-use super::plausible::actual_kind;
+use super::plausible::{actual_kind, is_scrap};
 use crate::content::hl7v2;
 use crate::rules::{
     Answer, Deidentified, Kind, LoadError, RecordEvidence, RuleInfo, RuleSet, SHIPPED,
@@ -99,8 +99,9 @@ fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
         ("recogniser", Some(kind)) => {
             let mut taken = false;
             rules.text.find(sample, |recogniser, value| {
-                taken |=
-                    *recogniser.rule.id == *rule.id && plausible(kind, value, rules, SAMPLE_TIME);
+                taken |= *recogniser.rule.id == *rule.id
+                    && plausible(kind, value, rules, SAMPLE_TIME)
+                    && !is_scrap(kind, value);
             });
             taken
         }

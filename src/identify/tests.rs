@@ -4,6 +4,7 @@ use super::*;
 use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, RecordHead};
 use crate::flow::Direction;
 use crate::phi::Phi;
+use crate::protocol::ServiceFacts;
 use crate::rules::{Kind, RuleSet};
 use crate::time::Timestamp;
 use std::sync::LazyLock;
@@ -69,14 +70,15 @@ impl Flow {
                 value: Phi::new(value),
                 name: "F-1",
                 rule: "rule",
-                issuer,
+                issuer: issuer.split('&').next().unwrap_or(""),
+                authority: issuer.split('&').nth(1).unwrap_or(""),
                 confidence: 1.0,
                 evidence: Evidence::Declared,
             },
         );
     }
     fn end(&mut self, at: ContentId) {
-        self.sink().end(at);
+        self.sink().end(at, &ServiceFacts::default());
     }
     /// A whole structured record.
     fn record(&mut self, fields: &[(Kind, &str)]) {
@@ -112,6 +114,36 @@ fn whose_record_is_it() {
             &[(PatientId, "17", "Hosp A")],
             &[(PatientId, "17", "HOSP-A")],
             true,
+        ),
+        (
+            "issuer by name and OID, and by OID",
+            &[(PatientId, "17", "X&1.2.3")],
+            &[(PatientId, "17", "urn:oid:1.2.3")],
+            true,
+        ),
+        (
+            "issuer by name and OID, and by name",
+            &[(PatientId, "17", "X&1.2.3")],
+            &[(PatientId, "17", "x")],
+            true,
+        ),
+        (
+            "issuer by two names and one OID",
+            &[(PatientId, "17", "X&1.2.3")],
+            &[(PatientId, "17", "Y&1.2.3")],
+            true,
+        ),
+        (
+            "issuer by one name and two OIDs",
+            &[(PatientId, "17", "X&1.2.3")],
+            &[(PatientId, "17", "X&1.2.4")],
+            false,
+        ),
+        (
+            "issuer by a name, and by an OID",
+            &[(PatientId, "17", "X")],
+            &[(PatientId, "17", "1.2.3")],
+            false,
         ),
         ("same id, one issuer", &[(PatientId, "17", "X")], &[(PatientId, "17", "")], true),
         (
@@ -426,13 +458,59 @@ fn a_value_of_any_length_is_held_up_to_a_cap() {
 }
 
 #[test]
+fn a_record_that_only_says_more_of_the_health_is_an_update() {
+    let mut flow = Flow::new();
+    let with = |flow: &mut Flow, mark: Mark| {
+        flow.begin(AT, "hl7v2", true);
+        flow.field(AT, (PatientId, "17", "X"));
+        flow.sink().mark(AT, mark);
+        flow.end(AT);
+    };
+    flow.record(&[(PatientId, "17")]);
+    for mark in [Mark::Result, Mark::Result, Mark::PatientContext, Mark::Diagnosis] {
+        with(&mut flow, mark);
+    }
+    assert_eq!(flow.findings(), [(0, false), (0, true), (0, true)]);
+    let last = flow.out.last().expect("found");
+    assert!(last.marks.contains(&Mark::Result) && last.marks.contains(&Mark::Diagnosis));
+    assert_eq!(last.identifiers.len(), 1);
+}
+
+#[test]
+fn the_token_of_an_id_is_that_of_the_universal_id_of_its_issuer() {
+    let token = |issuer: &str| {
+        let mut flow = Flow::new();
+        flow.issued(&[(PatientId, "17", issuer)]);
+        flow.out[0].identifiers[0].token
+    };
+    for (one, other) in [
+        ("HOSP&1.2.3", "urn:oid:1.2.3"),
+        ("HOSP&1.2.3", "1.2.3"),
+        ("HOSP&1.2.3", "OTHER&1.2.3"),
+        (
+            "HOSP&6BA7B810-9DAD-11D1-80B4-00C04FD430C8",
+            "urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+        ),
+    ] {
+        assert!(token(one) == token(other), "{one} {other}");
+    }
+    assert!(token("HOSP") == token("hosp&") && token("HOSP") != token("HOSP&1.2.3"));
+    // What was first known by name is learned by its OID.
+    let mut flow = Flow::new();
+    for issuer in ["HOSP", "HOSP&1.2.3", "1.2.3", "1.2.4"] {
+        flow.issued(&[(PatientId, "17", issuer)]);
+    }
+    assert_eq!(flow.findings(), [(0, false), (1, false)]);
+}
+
+#[test]
 fn records_still_open_when_the_flow_ends_count() {
     let mut flow = Flow::new();
     flow.begin(AT, "hl7v2", true);
     flow.field(AT, (Name, "Ash^Eve", ""));
     assert!(flow.out.is_empty());
     let Flow { settings, patients, out, tally } = &mut flow;
-    patients.finish(settings, &RULES, NOW, out, tally);
+    patients.finish(settings, &RULES, NOW, &ServiceFacts::default(), out, tally);
     assert_eq!(flow.findings(), [(0, false)]);
 }
 
@@ -469,10 +547,10 @@ fn tokens_know_the_issuer() {
         let finding = flow.out.pop().expect("a finding");
         (finding.patient, finding.identifiers.iter().map(|i| i.token).collect::<Vec<_>>())
     };
-    let (north, ids) = shown(&[(PatientId, "0017", "North&1.2.3&ISO")]);
+    let (north, ids) = shown(&[(PatientId, "0017", "North-1.2.3-ISO")]);
     assert_eq!(shown(&[(PatientId, "17", "NORTH 1.2.3 iso")]), (north, ids.clone()));
     for other in
-        [(PatientId, "17", "South"), (PatientId, "17", ""), (PatientId, "18", "North&1.2.3&ISO")]
+        [(PatientId, "17", "South"), (PatientId, "17", ""), (PatientId, "18", "North-1.2.3-ISO")]
     {
         let (patient, tokens) = shown(&[other]);
         assert_ne!((patient, &tokens), (north, &ids));

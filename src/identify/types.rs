@@ -4,6 +4,7 @@ use super::record::Identity;
 use crate::content::{Evidence, Mark};
 use crate::flow::Direction;
 use crate::phi::{Phi, PhiBuf};
+use crate::protocol::ServiceFacts;
 use crate::rules::Kind;
 use crate::time::Timestamp;
 use std::fmt;
@@ -21,23 +22,22 @@ impl Token {
     }
 }
 
+/// Characters of a token.
+const TOKEN_TEXT: usize = 20;
+
 /// Base32 (RFC 4648 alphabet in lower case), 20 characters; the prefix (`p_`, `i_`) is the writer's.
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        let (mut bits, mut held) = (0u32, 0u32);
-        for &byte in &self.0 {
-            bits = (bits << 8) | u32::from(byte);
-            held += 8;
-            while held >= 5 {
-                held -= 5;
-                write!(f, "{}", ALPHABET[(bits >> held) as usize & 31] as char)?;
-            }
+        // Written as one piece: events hold several.
+        let mut text = [0; TOKEN_TEXT];
+        let value = self.0.iter().fold(0, |value, byte| (value << 8) | u128::from(*byte));
+        // Zero bits fill the last character.
+        let value = value << (TOKEN_TEXT * 5 - self.0.len() * 8);
+        for (i, character) in text.iter_mut().rev().enumerate() {
+            *character = ALPHABET[(value >> (5 * i)) as usize & 31];
         }
-        if held > 0 {
-            write!(f, "{}", ALPHABET[(bits << (5 - held)) as usize & 31] as char)?;
-        }
-        Ok(())
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -131,6 +131,9 @@ pub struct Finding {
     pub carrier: Vec<&'static str>,
     /// Marks of the patient's records.
     pub marks: Vec<Mark>,
+    /// What was known of the service when the record was complete. What followed in the same packet
+    /// is not in it: a disclosure must not depend on how its stream was cut.
+    pub facts: Arc<ServiceFacts>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::metrics::Metrics;
 use super::{Output, RunSummary};
-use crate::exposure::{Count, Event, EventId, Exposure, ExposureState, Severity};
+use crate::exposure::{Answers, Count, Event, EventId, Exposure, ExposureState, Severity};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
@@ -62,10 +62,19 @@ pub struct Row {
     pub authentication: &'static str,
     /// A secret crossed in clear.
     pub credentials_in_clear: bool,
+    /// What stands open: a service that answers anyone, what a web service shows of itself unasked.
+    pub open: Vec<String>,
     /// First disclosure.
     pub first: String,
     /// Last disclosure.
     pub last: String,
+}
+
+fn open(e: &Exposure) -> Vec<String> {
+    let anyone = (e.access.answers() == Answers::Anyone).then(|| "answers anyone".to_owned());
+    let shown = e.facts.interfaces.iter().filter(|i| i.open);
+    let shown = shown.map(|i| format!("{} ({})", i.kind.as_str(), i.product));
+    anyone.into_iter().chain(shown).collect()
 }
 
 impl From<&Exposure> for Row {
@@ -89,6 +98,7 @@ impl From<&Exposure> for Row {
             identifiers: e.kinds.iter().map(|(kind, n)| (kind.as_str(), *n)).collect(),
             authentication: e.facts.authentication.as_str(),
             credentials_in_clear: e.facts.credentials_in_clear,
+            open: open(e),
             first: e.first.to_string(),
             last: e.last.to_string(),
         }

@@ -168,7 +168,7 @@ impl Cef {
                 line.labelled("cs2", "identifiers", &kinds.join(","));
                 line.labelled("cs3", "exposure", &exposure.to_string());
                 line.labelled("cs5", "communityId", &community_id(&d.flow));
-                line.facts(&d.facts);
+                line.facts(&d.finding.facts);
                 line.labelled("flexString1", "rule", &finding.alert.id);
             }
             Event::Exposure(e) => {

@@ -121,7 +121,7 @@ fn disclosure<'a>(
             network_direction: Some(direction.as_str()),
             community_id: Some(community_id(&d.flow)),
             transport: Some(d.flow.transport.as_str()),
-            ..facts(&d.facts)
+            ..facts(&d.finding.facts)
         }),
         ..event(2, 2006, activity, finding.time, score, context)
     }

@@ -135,6 +135,7 @@ impl FlowHost<'_> {
             identify,
             self.rules,
             self.now,
+            self.facts,
             self.findings,
             &mut self.tallies.identify,
         );

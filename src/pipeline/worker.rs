@@ -106,7 +106,6 @@ struct Analysis {
     contents: Contents,
     patients: Patients,
     facts: ServiceFacts,
-    snapshot: Arc<ServiceFacts>,
     activity: Activity,
     objects: Vec<(Object, Token)>,
     encrypted: bool,
@@ -259,7 +258,6 @@ impl Context {
             contents: Contents::default(),
             patients: Patients::of_flow(ends(flow)),
             facts: ServiceFacts::default(),
-            snapshot: Arc::default(),
             activity: Activity::default(),
             objects: Vec::new(),
             encrypted: false,
@@ -368,9 +366,6 @@ impl Context {
             }
             return;
         }
-        if *analysis.snapshot != analysis.facts {
-            analysis.snapshot = Arc::new(analysis.facts.clone());
-        }
         let info = flow.info(client);
         let mut findings = std::mem::take(&mut self.findings);
         for finding in findings.drain(..) {
@@ -379,7 +374,6 @@ impl Context {
                 id: EventId::of_disclosure(&self.shared.event_key, &info, &finding.patient),
                 flow: info,
                 protocol,
-                facts: Arc::clone(&analysis.snapshot),
                 finding,
                 person: None,
             };

@@ -50,6 +50,8 @@ struct Stream {
     unread: Vec<u8>,
     /// Do not ask the parser again before this many unread bytes.
     need: usize,
+    /// Further bytes of no interest, of which could not be told when it showed.
+    unwanted: u64,
     /// Nothing is missing before the unread bytes.
     whole: bool,
     /// Bytes looked at in vain, for the recognition limit.
@@ -79,6 +81,7 @@ impl Stream {
             state: State::Undecided,
             unread: Vec::new(),
             need: 0,
+            unwanted: 0,
             whole: true,
             looked: 0,
             closed: None,
@@ -135,6 +138,11 @@ impl Driver {
 
     /// In-order bytes of one side. Returns how many further bytes of it are of no interest.
     pub fn data(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+        let unwanted = std::mem::take(&mut self.sides[side.index()].unwanted);
+        if unwanted >= bytes.len() as u64 && unwanted > 0 {
+            return less(unwanted, bytes.len() as u64);
+        }
+        let bytes = bytes.get(unwanted as usize..).unwrap_or(&[]);
         match self.sides[side.index()].state {
             State::Opaque => Progress::REST,
             State::Reading => self.read(side, bytes, host),
@@ -148,6 +156,11 @@ impl Driver {
     pub fn gap(&mut self, side: Side, len: u64, host: &mut dyn Host) -> u64 {
         let direction = self.direction(side);
         let stream = &mut self.sides[side.index()];
+        let unwanted = std::mem::take(&mut stream.unwanted);
+        if unwanted >= len && unwanted > 0 {
+            return less(unwanted, len);
+        }
+        let len = len - unwanted;
         match (stream.state, self.parser.as_mut()) {
             (State::Opaque, _) => Progress::REST,
             (State::Reading | State::Searching, Some(parser)) => {
@@ -370,10 +383,12 @@ impl Driver {
         stream.need = 0;
         if stream.whole {
             stream.state = State::Reading;
-            self.read(side, &unread, host);
+            let skip = self.read(side, &unread, host);
+            self.sides[side.index()].unwanted = skip;
         } else {
             stream.state = State::Searching;
-            self.search(side, &unread, host);
+            let skip = self.search(side, &unread, host);
+            self.sides[side.index()].unwanted = skip;
         }
         self.close_reading(side, host);
     }
@@ -475,11 +490,7 @@ impl Driver {
             if progress.skip > 0 {
                 let have = (bytes.len() - used) as u64;
                 if progress.skip > have {
-                    let skip = if progress.skip == Progress::REST {
-                        Progress::REST
-                    } else {
-                        progress.skip - have
-                    };
+                    let skip = less(progress.skip, have);
                     return Ok(Step { used: bytes.len(), need: 0, skip, switch: false });
                 }
                 used += progress.skip as usize;
@@ -531,6 +542,11 @@ impl Driver {
         }
         0
     }
+}
+
+/// What is left to skip after `passed` bytes, which are no more than that.
+const fn less(skip: u64, passed: u64) -> u64 {
+    if skip == Progress::REST { skip } else { skip - passed }
 }
 
 /// How far the parser came over a piece.

@@ -1,4 +1,4 @@
-//! `[[health]]`: which segments and records say something of a patient's health, and what kind of
+//! `[[health]]`: which segments, records and sections say something of a patient's health, and what kind of
 //! thing. Names of JSON, XML and FHIR are told by `[[key_context]]`.
 
 use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, info, section_entry};
@@ -19,6 +19,9 @@ section_entry! {
         /// ASTM records, by type.
         #[serde(default)]
         astm: Vec<String>,
+        /// Sections of CDA documents, by code (LOINC).
+        #[serde(default)]
+        cda: Vec<String>,
     }
 }
 
@@ -44,6 +47,7 @@ pub struct HealthRules {
     hl7v2: HashMap<[u8; 3], Health, foldhash::fast::FixedState>,
     x12: HashMap<String, Vec<(Option<String>, Health)>, foldhash::fast::FixedState>,
     astm: Vec<(u8, Health)>,
+    cda: HashMap<String, Health, foldhash::fast::FixedState>,
 }
 
 impl HealthRules {
@@ -64,6 +68,10 @@ impl HealthRules {
                 qualifier.as_ref().is_none_or(|q| elements.iter().any(|e| is_qualified(e, q)))
             })
             .map(|(_, health)| *health)
+    }
+    /// What a section of a CDA document with this code shows.
+    pub fn cda(&self, code: &str) -> Option<Health> {
+        self.cda.get(code).copied()
     }
     /// What an ASTM record shows.
     pub fn astm(&self, record: u8) -> Option<Health> {
@@ -107,7 +115,12 @@ pub(in crate::rules) fn compile(
                 _ => return Err(faulty(&source, format!("astm {name:?}: write a letter"))),
             }
         }
-        let subject = [&entry.hl7v2[..], &entry.x12, &entry.astm].concat().join(", ");
+        for code in &entry.cda {
+            taken.take(format!("CDA {code}"), &entry.common.id, &source)?;
+            rules.cda.insert(code.clone(), entry.shows);
+        }
+        let all = [&entry.hl7v2[..], &entry.x12, &entry.astm, &entry.cda];
+        let subject = all.concat().join(", ");
         list.push(info("health", &entry.common, None, subject, &source));
     }
     Ok(rules)

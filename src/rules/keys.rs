@@ -123,15 +123,16 @@ pub struct KeyRules {
 impl KeyRules {
     /// The meaning of a key name as it stands on the wire.
     pub fn get(&self, name: &str) -> Option<&Key> {
-        self.keys.get(&fold(name))
+        with_folded(name, |folded| self.keys.get(folded))
     }
     /// Whether other names have a meaning of their own under this one, or under its singular
     /// (`patient.name`).
     pub fn is_parent(&self, name: &str) -> bool {
-        let folded = fold(name);
-        let stems = [folded.strip_suffix('s'), folded.strip_suffix("es")];
-        self.parents.contains(&folded)
-            || stems.into_iter().flatten().any(|s| self.parents.contains(s))
+        with_folded(name, |folded| {
+            let stems = [folded.strip_suffix('s'), folded.strip_suffix("es")];
+            self.parents.contains(folded)
+                || stems.into_iter().flatten().any(|s| self.parents.contains(s))
+        })
     }
     /// What a key name says of the record it stands in.
     pub fn context(&self, name: &str) -> Option<About> {
@@ -139,7 +140,7 @@ impl KeyRules {
     }
     /// What a key name says, and of what.
     pub fn said(&self, name: &str) -> Option<Said> {
-        self.contexts.get(&fold(name)).copied()
+        with_folded(name, |folded| self.contexts.get(folded).copied())
     }
 }
 
@@ -161,6 +162,23 @@ pub fn fold(name: &str) -> String {
             .collect();
     }
     name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Calls `then` with the folded name, which needs no allocation where it is ASCII: names are looked up
+/// far more often than they are kept.
+fn with_folded<T>(name: &str, then: impl FnOnce(&str) -> T) -> T {
+    let mut room = [0; MAX_NAME];
+    if name.len() > MAX_NAME || !name.is_ascii() {
+        return then(&fold(name));
+    }
+    let mut len = 0;
+    for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
+        if let Some(slot) = room.get_mut(len) {
+            *slot = byte.to_ascii_lowercase();
+            len += 1;
+        }
+    }
+    then(std::str::from_utf8(room.get(..len).unwrap_or_default()).unwrap_or_default())
 }
 
 /// Folds a name of a rule file, where one that folds to nothing would never be found.

@@ -43,6 +43,23 @@ section_entry! {
 /// What a placeholder applies to.
 type Scope = Option<Box<[Kind]>>;
 
+/// A byte at the outside of a value.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Outer {
+    First(u8),
+    Last(u8),
+}
+
+impl Outer {
+    fn first(text: &str) -> Option<Self> {
+        text.as_bytes().first().copied().map(Self::First)
+    }
+
+    fn last(text: &str) -> Option<Self> {
+        text.as_bytes().last().copied().map(Self::Last)
+    }
+}
+
 /// Values that name nobody.
 #[derive(Debug, Default)]
 pub struct Placeholders {
@@ -50,8 +67,8 @@ pub struct Placeholders {
     whole: HashMap<String, Vec<Scope>, foldhash::fast::FixedState>,
     /// Single words, folded.
     words: HashMap<String, Vec<Scope>, foldhash::fast::FixedState>,
-    /// What stands before and after the `*`.
-    shapes: Vec<(String, String, Scope)>,
+    /// What stands before and after the `*`, by the byte that the value must begin or end with.
+    shapes: HashMap<Outer, Vec<(String, String, Scope)>, foldhash::fast::FixedState>,
     affixes: HashSet<String, foldhash::fast::FixedState>,
     /// Of the placeholders, those that de-identification writes.
     deidentified: Vec<(String, Option<String>)>,
@@ -67,11 +84,13 @@ impl Placeholders {
         if self.whole.get(value).is_some_and(|scopes| scopes.iter().any(applies)) {
             return true;
         }
-        let shaped = self.shapes.iter().any(|(before, after, scope)| {
-            applies(scope)
-                && value.len() > before.len() + after.len()
+        let outer = [Outer::first(value), Outer::last(value)];
+        let shapes = outer.iter().flatten().filter_map(|outer| self.shapes.get(outer));
+        let shaped = shapes.flatten().any(|(before, after, scope)| {
+            value.len() > before.len() + after.len()
                 && value.starts_with(before.as_str())
                 && value.ends_with(after.as_str())
+                && applies(scope)
         });
         shaped || (is_name(kind) && self.all_words(value, applies))
     }
@@ -162,8 +181,10 @@ pub(in crate::rules) fn compile_values(
                     ));
                 }
                 Some((before, after)) => {
+                    let outer = Outer::first(before).or(Outer::last(after));
+                    let Some(outer) = outer else { continue };
                     let shape = (before.to_owned(), after.to_owned(), scope.clone());
-                    compiled.shapes.push(shape);
+                    compiled.shapes.entry(outer).or_default().push(shape);
                 }
                 None if value.is_empty() => {
                     return Err(faulty(&source, "value \"\" is empty; empty fields never count"));

@@ -33,7 +33,7 @@ impl FieldSink for Log {
         assert!(self.open > 0, "a mark outside a record");
         self.lines.push(format!("{mark:?}"));
     }
-    fn end(&mut self, _at: ContentId) {
+    fn end(&mut self, _at: ContentId, _: &ServiceFacts) {
         self.open -= 1;
     }
 }

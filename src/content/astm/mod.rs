@@ -237,7 +237,8 @@ impl Reader {
                         && [2, 3].iter().all(|at| fields.get(*at).is_none_or(|f| f.is_empty()));
                     let kind = if alone { Kind::PatientId } else { value.kind };
                     let found = Field::declared(&field.rule, value.text);
-                    scope.field(found.with_kind(kind).with_issuer(value.issuer));
+                    let found = found.with_kind(kind).with_issuer(value.issuer);
+                    scope.field(found.with_authority(value.authority));
                 });
             }
         }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::content::{ContentId, Direction, FieldSink, RecordHead, Tally};
+use crate::protocol::ServiceFacts;
 use crate::rules::RuleSet;
 use std::sync::LazyLock;
 
@@ -18,7 +19,7 @@ impl FieldSink for Log {
     fn mark(&mut self, _: ContentId, mark: Mark) {
         self.0.push(format!("mark {mark:?}"));
     }
-    fn end(&mut self, _: ContentId) {
+    fn end(&mut self, _: ContentId, _: &ServiceFacts) {
         self.0.push("end".to_owned());
     }
 }

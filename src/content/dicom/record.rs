@@ -211,7 +211,8 @@ impl Record {
                 continue;
             }
             let field = Field::declared(&pending.rule, value.as_phi().expose());
-            scope.field(field.with_kind(kind).with_issuer(issuer));
+            let field = field.with_kind(kind).with_issuer(issuer);
+            scope.field(field.with_authority(&pending.authority));
         }
     }
 }

@@ -102,6 +102,7 @@ impl Findings {
                 name: field,
                 rule: &rule,
                 issuer: "",
+                authority: "",
                 confidence: SUSPICION,
                 evidence: Evidence::Pattern,
             });
@@ -119,6 +120,7 @@ impl Findings {
                 name: &found.field,
                 rule: &found.rule.id,
                 issuer: "",
+                authority: "",
                 confidence: found.confidence,
                 evidence: found.evidence,
             });

@@ -2,13 +2,18 @@
 
 use super::loose::Marks;
 use super::{Field, Scope};
-use crate::rules::{FhirElement, FhirType, Kind};
+use crate::rules::{FhirElement, FhirType, FieldRule, Kind};
+use std::sync::Arc;
 
 /// Parts kept of one element.
 const MAX_PARTS: usize = 32;
 
 /// Longest value put together from parts, bytes.
 const MAX_JOINED: usize = 512;
+
+/// Fields of a patient that are kept for later, each, and bytes of one.
+const MAX_KEPT: usize = 16;
+const MAX_KEPT_VALUE: usize = 256;
 
 /// The parts of one instance of an element: the names below it, and their values.
 #[derive(Default)]
@@ -77,6 +82,20 @@ pub struct Element {
     content: &'static str,
     marks: Marks,
     begun: bool,
+    /// Fields by which a patient is recognised.
+    kept: Option<Vec<Kept>>,
+}
+
+/// A field of a patient, for records that come later in the same document.
+pub struct Kept {
+    /// What it is.
+    pub rule: Arc<FieldRule>,
+    /// The kind it had.
+    pub kind: Kind,
+    /// The value.
+    pub value: zeroize::Zeroizing<String>,
+    /// Who issued it.
+    pub issuer: Box<str>,
 }
 
 impl Element {
@@ -89,7 +108,8 @@ impl Element {
         };
         // A question of PDQ or PIX (ITI-47, ITI-45).
         let marks = if resource == "parameterList" { marks.and(Marks::QUERY) } else { marks };
-        Self { content, marks, begun: false }
+        let kept = (resource == "Patient").then(Vec::new);
+        Self { content, marks, begun: false, kept }
     }
 
     /// An element with its parts.
@@ -180,13 +200,26 @@ impl Element {
             self.marks.put(scope);
         }
         scope.field(Field::declared(&element.rule, value).with_kind(kind).with_issuer(issuer));
+        if let Some(kept) = &mut self.kept
+            && (kind.is_strong_id() || matches!(kind, Kind::Name | Kind::BirthDate))
+            && kept.len() < MAX_KEPT
+            && value.len().max(issuer.len()) <= MAX_KEPT_VALUE
+        {
+            kept.push(Kept {
+                rule: Arc::clone(&element.rule),
+                kind,
+                value: zeroize::Zeroizing::new(value.to_owned()),
+                issuer: issuer.into(),
+            });
+        }
     }
 
-    /// The resource is complete.
-    pub fn end(self, scope: &mut Scope<'_>) {
+    /// The resource is complete; by what a patient is recognised.
+    pub fn end(self, scope: &mut Scope<'_>) -> Vec<Kept> {
         if self.begun {
             scope.end();
         }
+        self.kept.unwrap_or_default()
     }
 }
 

@@ -374,11 +374,18 @@ impl Data {
         d: &Delimiters,
         scope: &mut Scope<'_>,
     ) -> (usize, Option<char>) {
-        for (at, &byte) in bytes.iter().enumerate() {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            let run = self.run(bytes.get(at..).unwrap_or_default(), d, scope);
+            if run > 0 {
+                at += run;
+                continue;
+            }
             let character = char::from(byte);
             if [d.field, d.repetition, d.component].contains(&character) {
                 return (at, Some(character));
             }
+            at += 1;
             if self.coding.is_encoded() && self.escapes(byte, d) {
                 continue;
             }
@@ -391,6 +398,29 @@ impl Data {
             }
         }
         (bytes.len(), None)
+    }
+
+    /// Decodes base64 up to the next delimiter, or as much of it as is handed on at once: nearly all
+    /// that comes. How much was read.
+    fn run(&mut self, bytes: &[u8], d: &Delimiters, scope: &mut Scope<'_>) -> usize {
+        if self.escaped.is_some() || !matches!(self.coding, Coding::Base64 { .. }) {
+            return 0;
+        }
+        // No more than makes a chunk.
+        let room = CHUNK.saturating_sub(self.out.len()).min(bytes.len());
+        let bytes = bytes.get(..room).unwrap_or_default();
+        let ends = |b: &u8| {
+            let c = char::from(*b);
+            c == d.field || c == d.repetition || c == d.component || c == d.escape
+        };
+        let end = bytes.iter().position(ends).unwrap_or(bytes.len());
+        if !self.coding.decode_base64(bytes.get(..end).unwrap_or_default(), &mut self.out) {
+            return 0;
+        }
+        if self.out.len() >= CHUNK {
+            self.flush(scope);
+        }
+        end
     }
 
     /// Text without an encoding may have one after all, which its first characters tell.

@@ -422,7 +422,8 @@ impl Message {
                 record.fields += 1;
                 record.own.note(kind, value.text);
                 let found = Field::declared(&field.rule, value.text);
-                scope.field(found.with_kind(kind).with_issuer(value.issuer));
+                let found = found.with_kind(kind).with_issuer(value.issuer);
+                scope.field(found.with_authority(value.authority));
             }
         });
     }
@@ -439,9 +440,13 @@ fn kind_of(value: &Value<'_>, field: &Hl7Field, own: bool, rules: &RuleSet) -> O
     let mut kind = value.kind;
     if matches!(field.datatype, Hl7Type::CX | Hl7Type::XCN) && !field.fixed {
         let stated = rules.hl7v2.identifier_type(value.code);
-        let by_authority = || match value.issuer.split_once('.') {
-            Some(("1" | "2", _)) => rules.fhir.system(&format!("urn:oid:{}", value.issuer)),
-            _ => None,
+        let by_authority = || {
+            [value.authority, value.issuer].into_iter().find_map(|name| {
+                match name.split_once('.') {
+                    Some(("1" | "2", _)) => rules.fhir.system(&format!("urn:oid:{name}")),
+                    _ => None,
+                }
+            })
         };
         kind = stated.or_else(by_authority).unwrap_or(kind);
     }

@@ -138,6 +138,7 @@ impl Own {
             name: offer.field,
             rule: &offer.rule.id,
             issuer: "",
+            authority: "",
             confidence: offer.rule.confidence,
             evidence: offer.evidence,
         });

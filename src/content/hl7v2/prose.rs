@@ -5,6 +5,7 @@
 use super::own::{Offer, Own};
 use crate::content::labels::Labels;
 use crate::content::loose::Meaning;
+use crate::content::numbers;
 use crate::content::{Evidence, Field, Mark, Scope};
 use crate::phi::Phi;
 use crate::rules::{Kind, Person, RuleSet};
@@ -82,6 +83,11 @@ fn read(text: &str, field: &str, own: &mut Own, scope: &mut Scope<'_>) {
     let mut labels = Labels::collecting();
     for (number, line) in text.lines().enumerate() {
         if !labels.is_waiting() && !line.contains([':', '=', '#', '：']) {
+            rules.identifiers.scan(line, &mut |hit| {
+                if let Some(meaning) = numbers::meaning(&hit, scope) {
+                    reader.labelled(&meaning, hit.value, line, number, scope);
+                }
+            });
             continue;
         }
         labels.line(line, scope);
@@ -163,7 +169,7 @@ impl Reader<'_> {
             value,
             field: self.field,
             patient: meaning.patient,
-            evidence: Evidence::Labelled,
+            evidence: meaning.evidence,
         };
         self.own.offer(&offer, scope);
     }
@@ -206,6 +212,7 @@ impl Reader<'_> {
                 name: self.field,
                 rule: &rule.id,
                 issuer: "",
+                authority: "",
                 confidence: rule.confidence,
                 evidence: Evidence::Labelled,
             });

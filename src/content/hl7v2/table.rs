@@ -79,6 +79,7 @@ impl Columns {
                                 name: &rule.field,
                                 rule: &rule.id,
                                 issuer: value.issuer,
+                                authority: value.authority,
                                 confidence: rule.confidence,
                                 evidence: Evidence::Labelled,
                             });

@@ -33,7 +33,7 @@ impl FieldSink for Log {
         assert!(self.depth > 0, "a mark outside a record");
         self.lines.push(format!("mark {mark:?}"));
     }
-    fn end(&mut self, _: ContentId) {
+    fn end(&mut self, _: ContentId, _: &ServiceFacts) {
         self.depth -= 1;
         self.lines.push("end".to_owned());
     }

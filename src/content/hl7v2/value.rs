@@ -94,6 +94,8 @@ pub struct Value<'a> {
     pub text: &'a str,
     /// Assigning authority.
     pub issuer: &'a str,
+    /// Its universal id, if it has one beside its name.
+    pub authority: &'a str,
     /// Identifier type code (CX-5), or empty.
     pub code: &'a str,
 }
@@ -105,7 +107,7 @@ impl Syntax {
         let part = |n: usize| parts.get(n - 1).copied().unwrap_or("");
         let mut value = |kind, text: &str| {
             if !text.trim().is_empty() {
-                each(Value { kind, text, issuer: "", code: "" });
+                each(Value { kind, text, issuer: "", authority: "", code: "" });
             }
         };
         match datatype {
@@ -160,7 +162,22 @@ impl Syntax {
     ) {
         let (id, issuer, code) = (self.first(id), self.first(authority), self.first(code));
         if !id.is_empty() {
-            each(Value { kind, text: &id, issuer: &issuer, code: &code });
+            let authority = self.universal(authority);
+            each(Value { kind, text: &id, issuer: &issuer, authority: &authority, code: &code });
+        }
+    }
+
+    /// HD-2 of an assigning authority, if HD-3 (table 0301) or its form says that it is universal.
+    fn universal<'r>(&self, authority: &'r str) -> Cow<'r, str> {
+        let mut parts = pieces(authority, self.delimiters.subcomponent).skip(1);
+        let id = trimmed(self.unescape(parts.next().unwrap_or("")));
+        let oid = id.starts_with(['0', '1', '2'])
+            && id.contains('.')
+            && id.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        match parts.next().unwrap_or("").trim() {
+            "ISO" | "UUID" | "GUID" | "DNS" | "URI" => id,
+            _ if oid => id,
+            _ => Cow::Borrowed(""),
         }
     }
 

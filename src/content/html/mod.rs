@@ -108,7 +108,7 @@ impl Turn<'_, '_> {
             self.page.run.clear();
             return;
         }
-        let run = std::mem::take(&mut self.page.run);
+        let mut run = std::mem::take(&mut self.page.run);
         if self.page.heading {
             self.page.labels.heading(&run, self.scope);
         } else if let Some(table) = self.page.tables.last_mut().filter(|t| t.in_cell) {
@@ -121,6 +121,9 @@ impl Turn<'_, '_> {
         } else {
             self.page.labels.cell(&run, self.scope);
         }
+        // The next run takes its place: a page has thousands.
+        run.clear();
+        self.page.run = run;
     }
 
     fn end_row(&mut self) {
@@ -175,6 +178,15 @@ impl Turn<'_, '_> {
         }
         self.page.labels.forget();
     }
+}
+
+/// Whether `text` is printable ASCII with no more than one blank between words.
+fn is_spaced(text: &str) -> bool {
+    // To the end in any case: then many bytes are looked at together.
+    let bytes = text.as_bytes();
+    let plain = bytes.iter().fold(true, |plain, b| plain & matches!(b, b' '..=b'~'));
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    plain && !pairs.fold(false, |twice, (a, b)| twice | ((*a == b' ') & (*b == b' ')))
 }
 
 /// A heading without what stands around it.
@@ -301,11 +313,15 @@ impl Receiver for Turn<'_, '_> {
         if !self.page.run.is_empty() && text.starts_with(|c: char| c.is_whitespace()) {
             self.page.run.push(' ');
         }
-        for (i, word) in text.split_whitespace().enumerate() {
-            if i > 0 {
-                self.page.run.push(' ');
+        if is_spaced(text) {
+            self.page.run.push_str(text.trim_ascii());
+        } else {
+            for (i, word) in text.split_whitespace().enumerate() {
+                if i > 0 {
+                    self.page.run.push(' ');
+                }
+                self.page.run.push_str(word);
             }
-            self.page.run.push_str(word);
         }
         if text.ends_with(|c: char| c.is_whitespace()) {
             self.page.run.push(' ');

@@ -111,6 +111,9 @@ impl Receiver for Reader<'_, '_> {
     fn passed(&mut self) {
         self.tree.passed();
     }
+    fn number(&mut self, text: &str) {
+        self.tree.number(text, self.scope);
+    }
     fn null(&mut self) {
         self.tree.null();
     }

@@ -45,6 +45,86 @@ fn fhir_resources_about_a_patient() {
 }
 
 #[test]
+fn what_stands_beside_a_patient_is_the_patients() {
+    let patient = |id: &str, name: &str| {
+        format!(
+            r#"{{"resourceType":"Patient","id":"{id}","name":[{{"family":"{name}"}}],"gender":"female"}}"#
+        )
+    };
+    let about = |kind: &str, element: &str, reference: &str| {
+        format!(
+            r#"{{"resourceType":"{kind}","id":"9","{element}":{{"reference":"{reference}"}},"code":{{"text":"x"}}}}"#
+        )
+    };
+    let bundle = |entries: &[(&str, &str)]| {
+        let entries: Vec<String> = entries
+            .iter()
+            .map(|(url, resource)| format!(r#"{{"fullUrl":"{url}","resource":{resource}}}"#))
+            .collect();
+        json(&format!(r#"{{"resourceType":"Bundle","entry":[{}]}}"#, entries.join(",")))
+    };
+    let (roe, doe) = (patient("1", "Roe"), patient("2", "Doe"));
+    let condition = about("Condition", "subject", "Patient/1");
+    let allergy =
+        about("AllergyIntolerance", "patient", "http://other.example/fhir/Patient/1/_history/3");
+    let (known, later) = ("name=Roe sex=female", "name=Roe");
+    let head = "http>json:fhir";
+    // The reference before the patient, and behind; each kind once.
+    assert_eq!(
+        bundle(&[("", &condition), ("", &allergy), ("", &roe), ("", &condition), ("", &doe)]),
+        [
+            format!("{head} [PatientContext] [Diagnosis] [Allergy] {known}"),
+            format!("{head} [PatientContext] name=Doe sex=female"),
+        ]
+    );
+    for (kind, element, mark) in [
+        ("Condition", "subject", "Diagnosis"),
+        ("Observation", "subject", "Result"),
+        ("MedicationRequest", "subject", "Medication"),
+        ("AllergyIntolerance", "patient", "Allergy"),
+        ("Procedure", "subject", "Procedure"),
+    ] {
+        let of_roe = about(kind, element, "Patient/1");
+        let expected = [
+            format!("{head} [PatientContext] {known}"),
+            format!("{head} [PatientContext] name=Doe sex=female"),
+            format!("{head} [{mark}] {later}"),
+        ];
+        assert_eq!(bundle(&[("", &roe), ("", &doe), ("", &of_roe), ("", &of_roe)]), expected);
+    }
+    // By the URL of the entry.
+    let url = "urn:uuid:88F151C0-a954-468a-88bd-5ae15c08e059";
+    let by_url = about("Observation", "subject", &url.to_lowercase());
+    assert_eq!(
+        bundle(&[(url, &roe), ("", &doe), ("", &by_url)])[2],
+        format!("{head} [Result] {later}")
+    );
+    // Without a reference, or by a search, only where there is one patient.
+    let bare = r#"{"resourceType":"Procedure","id":"9"}"#;
+    let search = about("Condition", "subject", "Patient?identifier=7");
+    let both = [("", bare), ("", search.as_str())];
+    assert_eq!(
+        bundle(&[both[0], ("", &roe), both[1]])[1],
+        format!("{head} [Diagnosis] [Procedure] {later}")
+    );
+    assert_eq!(bundle(&[both[0], ("", &roe), both[1], ("", &doe)]).len(), 2);
+    // Of somebody else, of a group, of nobody in this document.
+    for other in ["Patient/3", "Group/1", "urn:uuid:7"] {
+        let resource = about("Condition", "subject", other);
+        assert_eq!(
+            bundle(&[("", &resource), ("", &roe)]),
+            [format!("{head} [PatientContext] {known}")]
+        );
+    }
+    assert!(bundle(&[("", &condition), ("", &allergy)]).is_empty());
+    // Another document of the same stream.
+    assert_eq!(
+        json(&format!("{roe}\n{condition}\n")),
+        [format!("{head} [PatientContext] {known}")]
+    );
+}
+
+#[test]
 fn wrappers_and_lists() {
     let got = json(
         r#"{"hits":{"hits":[{"_index":"patients","_id":"0","_source":{"patient_name":"Ann Lee","mrn":"12","dob":"1985-02-01","diagnosis":["E11.9"]}},

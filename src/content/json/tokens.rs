@@ -18,6 +18,10 @@ pub const FRONT: usize = 8;
 /// Longest value that is kept, bytes; a longer one identifies nobody by itself.
 pub const MAX_VALUE: usize = 1024;
 
+/// Longest unwanted value that may be a number, bytes, and its fewest digits.
+const MAX_NUMBER: usize = 32;
+const MIN_DIGITS: usize = 5;
+
 /// What takes the tokens.
 pub trait Receiver {
     /// An object or array begins.
@@ -32,6 +36,8 @@ pub trait Receiver {
     fn value(&mut self, text: &str);
     /// A value that is neither wanted nor `null`.
     fn passed(&mut self);
+    /// An unwanted value that is written like the number of a register.
+    fn number(&mut self, text: &str);
     /// `null`.
     fn null(&mut self);
     /// An unwanted string begins with `front`, escapes undone: whether it is read as a document of
@@ -91,6 +97,8 @@ enum Use {
     /// Its first bytes tell whether it is a document.
     Front,
     Inner,
+    /// Unwanted, but it may be a number.
+    Number,
     Nothing,
 }
 
@@ -224,7 +232,8 @@ impl Tokens {
     fn front<'a>(&mut self, bytes: &'a [u8], to: &mut impl Receiver) -> &'a [u8] {
         // Nearly all strings are told by their first byte.
         if self.held.is_empty() && bytes.first().is_some_and(|b| !may_begin(*b)) {
-            self.mode = Mode::Text(Use::Nothing);
+            let number = bytes.first().is_some_and(|b| may_number(*b));
+            self.mode = Mode::Text(if number { Use::Number } else { Use::Nothing });
             return bytes;
         }
         let room = FRONT.saturating_sub(self.held.len()).min(bytes.len());
@@ -236,8 +245,15 @@ impl Tokens {
             if inner {
                 to.inner(&self.held);
             }
-            self.held.clear();
-            self.mode = Mode::Text(if inner { Use::Inner } else { Use::Nothing });
+            let number = !inner && self.held.first().is_some_and(|b| may_number(*b));
+            if !number {
+                self.held.clear();
+            }
+            self.mode = Mode::Text(match (inner, number) {
+                (true, _) => Use::Inner,
+                (_, true) => Use::Number,
+                _ => Use::Nothing,
+            });
             return bytes.get(plain..).unwrap_or_default();
         }
         match bytes.get(plain) {
@@ -260,6 +276,7 @@ impl Tokens {
             Use::Front => FRONT + 4,
             Use::Key => MAX_KEY + 1,
             Use::Value => MAX_VALUE + 1,
+            Use::Number => MAX_NUMBER + 1,
         };
         let room = cap.saturating_sub(self.held.len());
         self.held.extend_from_slice(run.get(..room).unwrap_or(run));
@@ -347,6 +364,8 @@ impl Tokens {
             hand(&self.held, Use::Value, to);
         } else if self.held == b"null" {
             to.null();
+        } else if self.held.iter().all(u8::is_ascii_digit) {
+            hand(&self.held, Use::Number, to);
         } else {
             to.passed();
         }
@@ -355,6 +374,13 @@ impl Tokens {
 }
 
 fn hand(bytes: &[u8], of: Use, to: &mut impl Receiver) {
+    if of == Use::Number {
+        let digits = || bytes.iter().filter(|b| b.is_ascii_digit()).count();
+        return match std::str::from_utf8(bytes) {
+            Ok(text) if bytes.len() <= MAX_NUMBER && digits() >= MIN_DIGITS => to.number(text),
+            _ => to.passed(),
+        };
+    }
     let fits = bytes.len() <= if of == Use::Key { MAX_KEY } else { MAX_VALUE };
     // RFC 8259 8.1 asks for UTF-8; what is not is taken for the usual 8-bit set.
     let text = match std::str::from_utf8(bytes) {
@@ -364,8 +390,13 @@ fn hand(bytes: &[u8], of: Use, to: &mut impl Receiver) {
     match of {
         Use::Key => to.key(if fits { &text } else { "" }),
         Use::Value if fits => to.value(&text),
-        Use::Value | Use::Front | Use::Inner | Use::Nothing => to.passed(),
+        Use::Value | Use::Front | Use::Inner | Use::Number | Use::Nothing => to.passed(),
     }
+}
+
+/// Whether a number of a register may begin with this byte.
+const fn may_number(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte.is_ascii_uppercase()
 }
 
 /// Whether a document in a string may begin with this byte: markup, JSON, HL7 (`MSH|`), RTF, a note of

@@ -2,13 +2,13 @@
 
 use super::{Value, View};
 use crate::content::Scope;
-use crate::content::fhir::{Element, Parts};
+use crate::content::fhir::{Element, Kept, Parts};
 use crate::content::loose::Marks;
 
 /// Deepest element of a rule (`Patient.contact.name`), with what stands below it.
 const MAX_PATH: usize = 8;
 
-/// Hands on the resource at `root`.
+/// Hands on the resource at `root`; by what a patient is recognised.
 pub(super) fn emit(
     resource: &str,
     root: u32,
@@ -16,7 +16,7 @@ pub(super) fn emit(
     marks: Marks,
     view: &View<'_>,
     scope: &mut Scope<'_>,
-) {
+) -> Vec<Kept> {
     let rules = scope.rules;
     let mut record = Element::resource(resource, marks);
     let mut joined = String::new();
@@ -62,7 +62,7 @@ pub(super) fn emit(
         record.element(element, &parts, scope);
         at += of_instance.max(1);
     }
-    record.end(scope);
+    record.end(scope)
 }
 
 /// The names from the resource down to a value, and the objects that stand under them.

@@ -9,13 +9,16 @@ mod dicom;
 mod fhir;
 mod grid;
 mod names;
+mod subjects;
 mod values;
 
 use super::{Reason, Scope};
 use crate::content::loose::{Loose, Marks, Meaning};
+use crate::content::numbers::Place;
 use crate::rules::{About, Kind, NamePart, Said};
 use grid::{Grid, Role};
-use names::{Names, PLAIN};
+use names::{Link, Names, PLAIN};
+use subjects::{Subject, Subjects};
 use zeroize::Zeroizing;
 
 /// Values kept at a time.
@@ -72,6 +75,8 @@ struct Frame {
     /// The name of the next value.
     next: u16,
     next_meaning: Option<Meaning>,
+    /// The place of the next value.
+    place: Place,
     /// What the name it stands under means.
     own: Option<Meaning>,
     role: Role,
@@ -86,6 +91,12 @@ struct Frame {
     answer: Option<Zeroizing<String>>,
     /// It holds answers that were labelled.
     pairs: bool,
+    /// What the type of the resource says of somebody's health, and of whose.
+    health: Marks,
+    subject: Subject,
+    /// Names of the resource: its id, and the URL beside it.
+    id: Option<u64>,
+    url: Option<u64>,
 }
 
 enum Resource {
@@ -107,10 +118,13 @@ pub struct Tree {
     pub around: Marks,
     loose: Loose,
     grid: Grid,
+    subjects: Subjects,
     /// Labels stand beside their answers anywhere (`<field name="dob">1970-01-01</field>`).
     pairs: bool,
     /// A value found no room: counted once a document.
     full: bool,
+    /// The place of values without a name.
+    top: Place,
 }
 
 impl Tree {
@@ -126,14 +140,17 @@ impl Tree {
             around: Marks::default(),
             loose: Loose::default(),
             grid: Grid::default(),
+            subjects: Subjects::default(),
             pairs: content == "xml",
             full: false,
+            top: Place::TOP,
         }
     }
 
     /// Whether `text` as a name means anything.
     pub fn knows(&mut self, text: &str, scope: &Scope<'_>) -> bool {
-        self.names.find(text, scope.rules()) != PLAIN
+        let index = self.names.find(text, scope.rules());
+        self.names.get(index).means_something()
     }
 
     /// Bytes of heap held, roughly.
@@ -144,6 +161,7 @@ impl Tree {
             + self.values.capacity() * size_of::<Value>()
             + self.text.capacity()
             + self.grid.memory()
+            + self.subjects.memory()
     }
 
     /// What an object or array that begins is to a table.
@@ -177,6 +195,8 @@ impl Tree {
         let role = self.role(object);
         let own = self.frames.last().and_then(|f| f.next_meaning.clone());
         let next_node = self.nodes.len() as u32;
+        // Values in an array stand where it does.
+        let place = self.frames.last().map_or(self.top, |f| f.place);
         let (name, element, node, inherited, tag) = match self.frames.last() {
             None => (PLAIN, false, next_node, Marks::default(), PLAIN),
             Some(top) => {
@@ -210,6 +230,7 @@ impl Tree {
             // Values in an array bear its name.
             next: if object { PLAIN } else { name },
             next_meaning: if object { None } else { own.clone() },
+            place,
             own,
             role,
             object_cells: role == Role::Row
@@ -219,16 +240,21 @@ impl Tree {
             label: None,
             answer: None,
             pairs: false,
+            health: Marks::default(),
+            subject: Subject::Unsaid,
+            id: None,
+            url: None,
         });
     }
 
     /// The name of the next value.
     pub fn key(&mut self, text: &str, scope: &Scope<'_>) {
-        let index = self.names.find(text, scope.rules());
+        let (index, place) = self.names.look_up(text, scope.rules());
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(index);
         top.has_tags |= name.dicom_tag.is_some();
         top.next = index;
+        top.place = place;
         top.next_meaning = name.meaning.clone();
         // A wrapper, or the number of a row under the name of its column (pandas).
         let number = || !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -265,7 +291,40 @@ impl Tree {
         if top.tag != PLAIN && name.tag_value {
             return self.names.get(top.tag).tag_wanted;
         }
-        top.next_meaning.is_some() || name.fhir || name.resource_type
+        top.next_meaning.is_some() || name.fhir || name.resource_type || self.link().is_some()
+    }
+
+    /// What the next value tells of whose a resource is.
+    fn link(&self) -> Option<Link> {
+        let top = self.frames.last().filter(|top| top.object)?;
+        let link = self.names.get(top.next).link?;
+        let under = self.names.get(top.name).link;
+        let tells = match link {
+            Link::Url => true,
+            Link::Id => under == Some(Link::Resource) || !matches!(top.resource, Resource::None),
+            Link::Reference => under == Some(Link::Subject),
+            Link::Resource | Link::Subject => false,
+        };
+        tells.then_some(link)
+    }
+
+    /// Notes what `text` tells of whose a resource is.
+    fn tie(&mut self, link: Link, text: &str) {
+        let around = self.frames.len().saturating_sub(2);
+        match (link, self.frames.get_mut(around..)) {
+            (Link::Id, Some([.., top])) => top.id = Some(subjects::hash(text)),
+            (Link::Url, Some([.., top])) => top.url = subjects::name(text),
+            (Link::Reference, Some([around, _])) => around.subject = Subject::of(text),
+            _ => {}
+        }
+    }
+
+    /// What a part of a resource says of whom the whole is about.
+    pub fn mark_person(&mut self, marks: Marks) {
+        let person = |f: &&mut Frame| matches!(f.resource, Resource::Person(_));
+        if let Some(frame) = self.frames.iter_mut().find(person) {
+            frame.marks = frame.marks.and(marks);
+        }
     }
 
     /// A value that is not wanted, and not `null`.
@@ -276,6 +335,39 @@ impl Tree {
             }
             top.marks = top.marks.and(self.names.get(top.next).marks);
         }
+    }
+
+    /// A value that is not wanted, but may be a number that needs no words near by.
+    pub fn number(&mut self, text: &str, scope: &mut Scope<'_>) {
+        self.passed();
+        let Some(top) = self.frames.last() else { return };
+        if top.role != Role::Plain {
+            return;
+        }
+        let Some(meaning) = top.place.meaning(text, scope) else { return };
+        // Each number of a list is somebody else's.
+        let held = self.values.get(top.values..).unwrap_or_default().iter();
+        let again = held.filter_map(|v| v.meaning.as_ref().map(|m| (v.name, m)));
+        let again = again.filter(|(name, _)| *name == top.next);
+        let again = again.into_iter().any(|(_, m)| m.rule.id == meaning.rule.id);
+        if top.object && !again {
+            let room = self.values.len() < MAX_VALUES && self.text.len() + text.len() <= MAX_TEXT;
+            let start = self.text.len() as u32;
+            if let Some(top) = self.frames.last_mut().filter(|_| room) {
+                self.text.push_str(text);
+                let before = top.next_meaning.replace(meaning);
+                self.keep(start, start + text.len() as u32);
+                if let Some(top) = self.frames.last_mut() {
+                    top.next_meaning = before;
+                }
+            }
+            return;
+        }
+        let mut record = Loose::default();
+        record.mark(top.inherited);
+        record.add(&meaning, 0, text);
+        record.mark_from_afar(self.around);
+        record.emit(self.content, scope);
     }
 
     /// No value: it keeps its place in a list.
@@ -316,6 +408,9 @@ impl Tree {
             return;
         }
         self.passed();
+        if let Some(link) = self.link() {
+            self.tie(link, text);
+        }
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(top.next);
         if name.use_.typed
@@ -336,6 +431,7 @@ impl Tree {
             top.resource = if known { Resource::Person(text.into()) } else { Resource::Other };
             if let Some(about) = scope.rules().keys.context(text) {
                 top.marks = top.marks.and(Marks::about(about));
+                top.health = Marks::about(about).health();
             }
             return;
         }
@@ -408,8 +504,18 @@ impl Tree {
 
     /// The innermost object or array ends.
     pub fn close(&mut self, scope: &mut Scope<'_>) {
-        let Some(mut frame) = self.frames.pop() else { return };
+        let Some(frame) = self.frames.pop() else { return };
+        self.close_frame(frame, scope);
+        if self.frames.is_empty() {
+            self.subjects.finish(scope);
+        }
+    }
+
+    fn close_frame(&mut self, mut frame: Frame, scope: &mut Scope<'_>) {
         self.close_role(&frame, scope);
+        if frame.health != Marks::default() {
+            self.subjects.health(frame.subject, frame.health, scope);
+        }
         if self.pair(&mut frame, scope) {
             return;
         }
@@ -477,6 +583,15 @@ impl Tree {
         let view = View { nodes: &self.nodes, names: &self.names, text: &self.text };
         match &frame.resource {
             Resource::Other => {}
+            Resource::Person(resource) if &**resource == "Patient" => {
+                // In XML, the element of the resource stands between.
+                let url = self.frames.iter().rev().take(3).find_map(|around| around.url);
+                let names = [frame.id, url];
+                let said = self.subjects.said(names);
+                let marks = frame.marks.and(said);
+                let kept = fhir::emit(resource, frame.node, values, marks, &view, scope);
+                self.subjects.patient(names, kept, said);
+            }
             Resource::Person(resource) => {
                 fhir::emit(resource, frame.node, values, frame.marks, &view, scope);
             }

@@ -4,6 +4,7 @@
 use super::grid;
 use crate::content::dicom::model::{is_wanted, named};
 use crate::content::loose::{Marks, Meaning};
+use crate::content::numbers::Place;
 use crate::rules::RuleSet;
 use std::collections::HashMap;
 
@@ -40,6 +41,36 @@ pub struct Name {
     pub resource_type: bool,
     /// What it means to tables and lists of pairs.
     pub use_: Use,
+    /// What it tells of whose a FHIR resource is.
+    pub link: Option<Link>,
+}
+
+/// Elements of FHIR that tie resources together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Link {
+    /// `Resource.id`.
+    Id,
+    /// `Bundle.entry.fullUrl`.
+    Url,
+    /// `Bundle.entry.resource`.
+    Resource,
+    /// `Observation.subject`, `AllergyIntolerance.patient`.
+    Subject,
+    /// `Reference.reference`.
+    Reference,
+}
+
+impl Link {
+    fn of(text: &str) -> Option<Self> {
+        Some(match text {
+            "id" => Self::Id,
+            "fullUrl" => Self::Url,
+            "resource" => Self::Resource,
+            "subject" | "patient" => Self::Subject,
+            "reference" => Self::Reference,
+            _ => return None,
+        })
+    }
 }
 
 /// What some names stand for whatever they stand under.
@@ -133,7 +164,7 @@ impl Use {
 /// The names of one document.
 pub struct Names {
     known: Vec<Name>,
-    by_text: HashMap<Box<str>, u16, foldhash::fast::FixedState>,
+    by_text: HashMap<Box<str>, (u16, Place), foldhash::fast::FixedState>,
     /// Meanings of pairs; `None` under a pair that means nothing.
     pairs: HashMap<Box<str>, Option<Meaning>, foldhash::fast::FixedState>,
     scratch: String,
@@ -159,20 +190,26 @@ impl Names {
 
     /// The index of a name as it stands on the wire.
     pub fn find(&mut self, text: &str, rules: &RuleSet) -> u16 {
-        if let Some(&index) = self.by_text.get(text) {
-            return index;
+        self.look_up(text, rules).0
+    }
+
+    /// The same, with the place that it is for values without a meaning.
+    pub fn look_up(&mut self, text: &str, rules: &RuleSet) -> (u16, Place) {
+        if let Some(&found) = self.by_text.get(text) {
+            return found;
         }
         let name = Name::new(text, rules);
         let mut index = PLAIN;
-        if name.means_something() && self.known.len() < MAX_NAMES {
+        if (name.means_something() || name.link.is_some()) && self.known.len() < MAX_NAMES {
             index = self.known.len() as u16;
             self.known.push(name);
         }
+        let found = (index, Place::named(text, rules));
         // A document with more names than this is searched at the price of looking each up.
         if self.by_text.len() < MAX_NAMES {
-            self.by_text.insert(text.into(), index);
+            self.by_text.insert(text.into(), found);
         }
-        index
+        found
     }
 
     /// The meaning of `text` under the name `parent`: `name` under `patient` is `patient name`.
@@ -254,12 +291,14 @@ impl Name {
                 || part_of_name(text).is_some(),
             resource_type: text == "resourceType",
             use_: Use::of(text),
+            link: Link::of(text),
             meaning,
             text: text.into(),
         }
     }
 
-    fn means_something(&self) -> bool {
+    /// Anything but how resources are tied together.
+    pub fn means_something(&self) -> bool {
         self.meaning.is_some()
             || self.marks != Marks::default()
             || self.inside != Marks::default()

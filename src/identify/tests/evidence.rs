@@ -18,7 +18,16 @@ impl Flow {
         self.sink().mark(AT, Mark::PatientContext);
         for Put(kind, value, name, issuer, evidence) in fields {
             let (kind, evidence, value) = (*kind, *evidence, Phi::new(value));
-            let field = Field { kind, value, name, rule: "r", issuer, confidence: 0.8, evidence };
+            let field = Field {
+                kind,
+                value,
+                name,
+                rule: "r",
+                issuer,
+                authority: "",
+                confidence: 0.8,
+                evidence,
+            };
             self.sink().field(AT, field);
         }
         self.end(AT);
@@ -162,4 +171,19 @@ fn lists_of_valid_numbers_are_told_from_chance() {
         flow.sink().listed(Direction::ClientToServer, &number);
     }
     assert!(flow.patients.memory() < 64 << 10);
+}
+
+#[test]
+fn a_word_three_times_is_a_name_only_where_a_standard_says_so() {
+    for value in ["Weiß^Weiß^Weiß", "Ash)^Eve"] {
+        let names = |evidence| {
+            let mut flow = Flow::new();
+            let id = Put(Kind::PatientId, "17", "PID-3", "", Evidence::Declared);
+            flow.put(true, &[id, Put(Kind::Name, value, "PID-5", "", evidence)]);
+            flow.why(Kind::Name).len()
+        };
+        assert_eq!(names(Evidence::Declared), 1, "{value}");
+        assert_eq!(names(Evidence::Labelled), 0, "{value}");
+        assert_eq!(names(Evidence::Pattern), 0, "{value}");
+    }
 }

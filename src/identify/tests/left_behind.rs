@@ -19,6 +19,7 @@ fn finding(marks: &[Mark], fields: &[(Kind, &str, &str)]) -> Option<Vec<String>>
                 name: if name.is_empty() { "F-1" } else { name },
                 rule: "rule",
                 issuer: "",
+                authority: "",
                 confidence: 1.0,
                 evidence: if in_text { Evidence::Labelled } else { Evidence::Declared },
             },

@@ -132,7 +132,7 @@ fn fields_marks_and_ends_without_a_record_are_passed_over() {
     flow.field(AT, (Name, "Ash^Eve", ""));
     flow.sink().mark(AT, Mark::Test);
     flow.end(AT);
-    flow.sink().finish();
+    flow.sink().finish(&ServiceFacts::default());
     assert_eq!((flow.out.len(), flow.tally.records), (0, 0));
 }
 

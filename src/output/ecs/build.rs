@@ -50,7 +50,7 @@ fn disclosure<'a>(
         network: Some(Network {
             transport: Some(d.flow.transport.as_str()),
             protocol: d.protocol,
-            application: d.facts.application.as_deref(),
+            application: d.finding.facts.application.as_deref(),
             community_id: Some(community_id(&d.flow)),
             direction: Some(direction.as_str()),
             vlan: (d.flow.vlan != 0).then_some(Vlan { id: Text(d.flow.vlan) }),
@@ -67,7 +67,7 @@ fn disclosure<'a>(
                 identifiers: finding.identifiers.iter().map(identifier).collect(),
             }),
             marks: marks(&finding.marks),
-            service: Some(facts(&d.facts, access)),
+            service: Some(facts(&d.finding.facts, access)),
             exposure: Some(Exposure { id: Text(exposure), detail: None }),
             key_id: &context.key_id,
             ..Phi::default()

@@ -101,12 +101,12 @@ fn samples() -> Vec<Value> {
     disclosure.flow.vlan = 12;
     let (mut x, mut out) = (tracker(), Vec::new());
     let mut opened = disclosure.clone();
-    opened.facts = Arc::new(ServiceFacts {
+    opened.finding.facts = Arc::new(ServiceFacts {
         association: Some(Box::new(Association {
             outcome: Some(Outcome::Accepted),
             ..Association::default()
         })),
-        ..Sample::default().build().facts.as_ref().clone()
+        ..Sample::default().build().finding.facts.as_ref().clone()
     });
     x.disclosure(disclosure.clone(), &mut out);
     x.disclosure(opened, &mut out);

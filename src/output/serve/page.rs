@@ -14,8 +14,8 @@ const HEAD: &str = "<!doctype html>
 body{font:15px/1.4 system-ui,sans-serif;margin:1.5rem}
 dl{display:flex;flex-wrap:wrap;gap:.5rem 2rem;margin:1rem 0}dl div{min-width:7rem}
 dt{opacity:.7}dd{margin:0;font-size:1.4rem}
-table{border-collapse:collapse}th,td{padding:.3rem .8rem;text-align:left;border-bottom:1px solid #8886}
-td.n,th.n{text-align:right}.critical{color:#c00;font-weight:700}.high{color:#d40}.medium{color:#a70}
+table{border-collapse:collapse}th,td{padding:.3rem .5rem;text-align:left;border-bottom:1px solid #8886}
+td.n,th.n{text-align:right}td.s{white-space:nowrap}.critical{color:#c00;font-weight:700}.high{color:#d40}.medium{color:#a70}
 </style></head><body><h1>phitap</h1>
 ";
 
@@ -53,20 +53,25 @@ pub(super) fn html(board: &Board) -> String {
     out
 }
 
+/// Names of products come from rules, which anybody may have written.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
 fn table(out: &mut String, rows: &[Row]) {
     out.push_str(
         "<table><thead><tr><th>Severity</th><th>Client</th><th>Service</th><th>Protocol</th>\
          <th>Direction</th><th class=\"n\">Patients</th><th class=\"n\">Records</th>\
-         <th>Authentication</th><th>Last seen</th><th>State</th></tr></thead><tbody>\n",
+         <th>Authentication</th><th>Open</th><th>Last seen</th><th>State</th></tr></thead><tbody>\n",
     );
     for r in rows.iter().take(MAX_SHOWN) {
         let about = if r.patients_estimated { "about " } else { "" };
         let clear = if r.credentials_in_clear { ", credentials in clear" } else { "" };
         let _ = writeln!(
             out,
-            "<tr><td class=\"{severity}\">{severity} {}</td><td>{}</td><td>{}</td><td>{}</td>\
+            "<tr><td class=\"s {severity}\">{severity} {}</td><td>{}</td><td>{}</td><td>{}</td>\
              <td>{}</td><td class=\"n\">{about}{}</td><td class=\"n\">{}</td><td>{}{clear}</td>\
-             <td>{}</td><td>{}</td></tr>",
+             <td>{}</td><td class=\"s\">{}</td><td>{}</td></tr>",
             r.score,
             r.client,
             r.server,
@@ -75,6 +80,7 @@ fn table(out: &mut String, rows: &[Row]) {
             number(r.patients),
             number(r.records),
             r.authentication,
+            escaped(&r.open.join(", ")),
             r.last.get(..19).unwrap_or_default().replace('T', " "),
             r.state,
             severity = r.severity,

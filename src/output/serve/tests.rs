@@ -6,9 +6,13 @@ use crate::exposure::{Exposures, Settings};
 use crate::output::Output as _;
 use crate::output::board::MAX_ROWS;
 use crate::output::metrics::Metrics;
+use crate::protocol::Interface;
+use crate::rules::ServiceKind;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Instant;
+
+const PACS: &str = ServiceKind::Pacs.as_str();
 
 fn board() -> Arc<Board> {
     let mut board = Arc::new(Board::new(Arc::new(Metrics::new().expect("metrics"))));
@@ -23,7 +27,10 @@ fn board() -> Arc<Board> {
     });
     let mut events = Vec::new();
     exposures.disclosure(hl7(1).build(), &mut events);
-    exposures.disclosure(http(2).build(), &mut events);
+    let mut portal = http(2);
+    let shown = Interface { kind: ServiceKind::Pacs, product: "<own> archive".into(), open: true };
+    portal.facts.interfaces.push(shown);
+    exposures.disclosure(portal.build(), &mut events);
     for event in &events {
         board.event(event).expect("memory");
     }
@@ -78,11 +85,13 @@ fn serves_metrics_health_page_and_api() {
     assert_eq!(rows.len(), 2);
     assert_eq!((&rows[0]["client"], &rows[0]["score"]), (&"203.0.113.9".into(), &100.into()));
     assert_eq!(rows[1]["credentials_in_clear"], true);
+    assert_eq!(rows[1]["open"], serde_json::json!([format!("{PACS} (<own> archive)")]));
 
     let (status, head, body) = get(at, "/");
     assert_eq!(status, 200);
     assert!(head.contains("content-security-policy: default-src 'none'"), "{head}");
     assert!(body.contains("203.0.113.9") && body.contains("10.1.2.9:2575"), "{body}");
+    assert!(body.contains(&format!("{PACS} (&lt;own&gt; archive)")), "{body}");
     // Nothing from the wire but addresses: no names of applications or hosts, no masked values.
     for text in ["REGADT", "portal.example", "/patients", "M***", "p_", "i_"] {
         assert!(!body.contains(text), "{text}");

@@ -90,7 +90,7 @@ fn probe_start(data: &[u8]) -> Probe {
             Some((_, filler, opening)) => answer(rest.get(filler..).unwrap_or(&[]), opening, 0),
             None => Probe::More,
         },
-        Some(&(START_BLOCK | STX)) => match start::block(rest) {
+        Some(&(START_BLOCK | STX)) => match start::block(rest, true) {
             Start::Yes { filler, opening, .. } => {
                 answer(rest.get(filler..).unwrap_or(&[]), opening, 0)
             }
@@ -146,11 +146,12 @@ fn is_commit_acknowledgment(data: &[u8]) -> bool {
 
 /// The first place in `data` where a message surely begins: offset, framing bytes, opening.
 fn find_start(data: &[u8]) -> Option<(usize, usize, Opening)> {
-    let framed =
-        memchr2_iter(START_BLOCK, STX, data).find_map(|at| match start::block(data.get(at..)?) {
+    let framed = memchr2_iter(START_BLOCK, STX, data).find_map(|at| {
+        match start::block(data.get(at..)?, false) {
             Start::Yes { filler, opening, .. } => Some((at, filler, opening)),
             _ => None,
-        });
+        }
+    });
     let line = |name: &[u8], header: fn(&[u8]) -> Header| {
         memchr::memmem::find_iter(data, name).find_map(|at| {
             let at_line = match at.checked_sub(1) {
@@ -214,7 +215,7 @@ enum Step {
 /// Between blocks: finds where the next message begins.
 fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
     if rest.first().is_some_and(|b| Framing::started_by(*b).is_some()) {
-        return match start::block(rest) {
+        return match start::block(rest, true) {
             Start::Yes { framing, filler, opening } => Step::Open(filler, framing, opening),
             Start::More => Step::Need,
             Start::No if is_commit_acknowledgment(rest) => Step::Acknowledged,
@@ -361,7 +362,7 @@ impl Parser for MllpParser {
                         continue;
                     }
                     // A start block within a message: the end block was left out, or it is text.
-                    match start::block(tail) {
+                    match start::block(tail, false) {
                         Start::Yes { framing, filler, opening } => {
                             deliver(*content, unwanted, message, host);
                             host.close(*content, true);

@@ -1,6 +1,8 @@
 //! Where messages begin: start blocks and the header segments of ER7.
 
 use super::Framing;
+use crate::protocol::raw::{edifact, xdt};
+use crate::protocol::{Probe, astm, poct1a};
 
 /// Bytes that may stand between the start block and the header: line ends, spaces, a byte order
 /// mark, the header of the hybrid lower layer protocol (`D23` CR).
@@ -10,6 +12,8 @@ const WIDE_HEADER: usize = 8;
 /// Longest MSH-2 that is taken for encoding characters. The standard has four, five from 2.7 on;
 /// some senders escape one of them for XML.
 pub const MAX_ENCODING: usize = 8;
+/// Longest name of a root element.
+const MAX_NAME: usize = 64;
 
 /// What stands at a place where a message may begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +42,7 @@ pub enum Opening {
     Batch,
     /// `PID`: the header was lost.
     Patient,
-    /// X12 or XML in the same framing.
+    /// X12, EDIFACT, xDT, XML... in the same framing.
     Other,
     /// `MSH` in UTF-16.
     Wide {
@@ -47,8 +51,8 @@ pub enum Opening {
     },
 }
 
-/// What begins at `data`, whose first byte is a start block.
-pub fn block(data: &[u8]) -> Start {
+/// What begins at `data`, whose first byte is a start block; with `sure`, nothing else may stand there.
+pub fn block(data: &[u8], sure: bool) -> Start {
     let Some(&first) = data.first() else { return Start::More };
     let Some(framing) = Framing::started_by(first) else { return Start::No };
     // A commit acknowledgment may be on its way (MLLP release 2).
@@ -85,7 +89,7 @@ pub fn block(data: &[u8]) -> Start {
         Header::Yes(opening) => Start::Yes { framing, filler, opening },
         Header::More => Start::More,
         Header::No if framing == Framing::Stx => Start::No,
-        Header::No => match other(rest) {
+        Header::No => match other(rest, sure) {
             Header::Yes(opening) => Start::Yes { framing, filler, opening },
             Header::More => Start::More,
             Header::No => Start::No,
@@ -164,17 +168,80 @@ fn wide_header(data: &[u8], little: bool, half: bool) -> Wide {
     }
 }
 
-/// X12 and XML also travel in this framing.
-fn other(data: &[u8]) -> Header {
+/// What else travels in this framing: X12, EDIFACT, xDT and XML. In text, a vertical tab is a line end,
+/// so where it need not be a start block (`!sure`) only what nobody writes in text counts.
+fn other(data: &[u8], sure: bool) -> Header {
+    // What may stand before is passed already.
+    if data.first().is_some_and(|b| !b.is_ascii_graphic()) {
+        return Header::No;
+    }
+    let mut more = false;
     for lead in [&b"ISA"[..], b"<?xml", b"<ClinicalDocument"] {
         if data.starts_with(lead) {
             return Header::Yes(Opening::Other);
         }
-        if lead.starts_with(data) {
-            return Header::More;
+        more |= lead.starts_with(data);
+    }
+    let found = [edifact::begins(data), xdt::begins(data), poct1a::start::begins(data)];
+    for probe in found {
+        match probe {
+            Probe::Yes { .. } => return Header::Yes(Opening::Other),
+            Probe::More => more = true,
+            Probe::No => {}
         }
     }
-    Header::No
+    for found in [element(data), object(data), records(data)].into_iter().filter(|_| sure) {
+        match found {
+            Header::Yes(_) => return found,
+            Header::More => more = true,
+            Header::No => {}
+        }
+    }
+    if more { Header::More } else { Header::No }
+}
+
+/// A document of XML without a declaration: the name of its root element, or a comment or a document type
+/// before it.
+fn element(data: &[u8]) -> Header {
+    let Some(rest) = data.strip_prefix(b"<") else { return Header::No };
+    if matches!(rest, [b'!', ..]) {
+        return Header::Yes(Opening::Other);
+    }
+    let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':');
+    let len = rest.iter().take(MAX_NAME).take_while(|b| is_name(b)).count();
+    match rest.get(len) {
+        _ if rest.first().is_some_and(|b| !b.is_ascii_alphabetic()) => Header::No,
+        None if len < MAX_NAME => Header::More,
+        Some(end) if end.is_ascii_whitespace() || matches!(end, b'>' | b'/') => {
+            if len > 0 {
+                Header::Yes(Opening::Other)
+            } else {
+                Header::No
+            }
+        }
+        _ => Header::No,
+    }
+}
+
+/// A JSON object: a brace and the first key.
+fn object(data: &[u8]) -> Header {
+    let Some(rest) = data.strip_prefix(b"{") else { return Header::No };
+    let blank = rest.iter().take(MAX_FILLER).take_while(|b| b.is_ascii_whitespace()).count();
+    match rest.get(blank..) {
+        Some([]) if blank < MAX_FILLER => Header::More,
+        Some([b'"']) => Header::More,
+        Some([b'"', key, ..]) if key.is_ascii_graphic() => Header::Yes(Opening::Other),
+        _ => Header::No,
+    }
+}
+
+/// Records of ASTM E1394.
+fn records(data: &[u8]) -> Header {
+    match astm::header::header(data) {
+        astm::header::Header::Yes => Header::Yes(Opening::Other),
+        astm::header::Header::More => Header::More,
+        astm::header::Header::No => Header::No,
+    }
 }
 
 /// Whether a header segment of ER7 stands somewhere.

@@ -127,12 +127,35 @@ fn batches_are_one_content() {
 
 #[test]
 fn other_contents_in_the_same_framing() {
-    let xml = b"<?xml version=\"1.0\"?><ADT_A01/>";
-    let (host, _) = play(&[Piece::Client(&framed(xml))], 3);
-    assert_eq!(
-        (host.contents[0].bytes.as_slice(), host.contents[0].media.as_str()),
-        (&xml[..], "")
-    );
+    let others: &[&[u8]] = &[
+        b"<?xml version=\"1.0\"?><ADT_A01/>",
+        b"ISA*00*          *00*          *ZZ*A",
+        b"UNA:+.? 'UNB+UNOC:3+A+B'UNH+1+MEDRPT:1:901:UN'",
+        b"UNB+UNOC:3+SENDER+RECIPIENT'",
+        b"UNA:+./*'UIB+UNOA:0++1234'",
+        b"01380006310\r\n0178100000123\r\n",
+        b"<OBS.R01><HDR/></OBS.R01>",
+        b"<Message xmlns=\"http://www.ncpdp.org/schema/SCRIPT\"><Header/></Message>",
+        b"<!-- sent by hand --><Bundle xmlns=\"http://hl7.org/fhir\"/>",
+        b"{\"resourceType\":\"Bundle\"}",
+        b"{\r\n  \"resourceType\": \"Patient\"\r\n}",
+        b"H|\\^&|||LIS\rP|1\r",
+    ];
+    for other in others {
+        let stream = [framed(other), framed(MESSAGE), framed(other)].concat();
+        check(&stream, &[other, MESSAGE, other]);
+        let (host, news) = play(&[Piece::Client(&stream)], 3);
+        assert_eq!(news, [News::Recognised("hl7")]);
+        assert_eq!((host.contents[0].media.as_str(), host.units[0]), ("", "other"));
+    }
+    // A vertical tab in a text is a line end, whatever stands behind it.
+    for text in [&b"a\x0b<b>bold</b>"[..], b"a\x0b{\"x\":1}", b"a\x0b01380 km", b"\x0bUNATTENDED"] {
+        let message = [MESSAGE, b"NTE|1||", text, b"\r"].concat();
+        check(&framed(&message), &[&message]);
+    }
+    for no in [&b"\x0b<<<<"[..], b"\x0b{}", b"\x0b0000000", b"\x0bUNAabcdefghi"] {
+        assert_eq!(Mllp.probe(no, true), Probe::No, "{no:?}");
+    }
 }
 
 #[test]

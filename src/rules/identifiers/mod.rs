@@ -4,6 +4,8 @@
 //! A number that a standard or a label declares is checked whatever its country. In text, numbers are
 //! looked for only in the regions that are switched on ([`IdentifierRules::enable`]).
 
+mod bare;
+mod context;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,12 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Largest compiled pattern, bytes.
 const MAX_PATTERN: usize = 256 << 10;
+
+/// Longest name of a field that is looked at, characters.
+const MAX_NAME: usize = 128;
+
+/// Share of random numbers of a form that pass, above which no check tells them from chance.
+const MAX_CHANCE: f32 = 0.3;
 
 /// Every region at once.
 pub const ALL_REGIONS: &str = "all";
@@ -88,6 +96,9 @@ pub struct IdentifierRule {
     length: (usize, usize),
     words: Vec<String>,
     regions: Vec<String>,
+    /// The ways to write it with digits alone, or that they cannot be told.
+    forms: Vec<Vec<u16>>,
+    free: bool,
 }
 
 impl IdentifierRule {
@@ -95,6 +106,10 @@ impl IdentifierRule {
     pub fn verify(&self, value: &str) -> Option<bool> {
         let validator = self.validator?;
         Some(compact(value, &self.separators).is_some_and(|c| validator.check(&c)))
+    }
+    /// Whether its check tells it, or a list of it, from chance.
+    fn is_telling(&self) -> bool {
+        self.personal && self.is_checked() && self.chance <= MAX_CHANCE
     }
     /// Whether it has more to go by than its form.
     pub const fn is_checked(&self) -> bool {
@@ -113,6 +128,11 @@ pub struct IdentifierRules {
     others: Vec<String>,
     /// What is looked for in text, by the number of its letters and digits.
     enabled: Vec<Vec<u16>>,
+    /// The same for numbers of nothing but digits.
+    bare: Vec<bare::Bare>,
+    context: context::Context,
+    /// A bit each for the lengths of numbers that need no words near by.
+    wordless: u64,
     /// Switched off by region, but known.
     known: BTreeSet<String>,
 }
@@ -153,6 +173,45 @@ impl IdentifierRules {
         self.others.contains(&phrase)
     }
 
+    /// Whether a value that stands alone may be a number that needs no words near by.
+    pub fn may_tell(&self, value: &[u8]) -> bool {
+        let parts = || value.iter().filter(|b| b.is_ascii_alphanumeric());
+        let len = parts().count();
+        len <= MAX_NUMBER
+            && self.wordless >> len & 1 == 1
+            && parts().filter(|b| b.is_ascii_digit()).count() >= scan::MIN_DIGITS
+    }
+
+    /// Looks at a value that stands alone: nothing but the number in it counts.
+    pub fn alone<'r, 't>(&'r self, value: &'t str) -> Option<Hit<'r, 't>> {
+        let value = value.trim();
+        let mut whole = None;
+        self.scan(value, &mut |hit| {
+            if hit.value.len() == value.len() {
+                whole = Some(hit);
+            }
+        });
+        whole
+    }
+
+    /// Whether a word of the name of a field says that its numbers are of something else.
+    pub fn is_of_others(&self, name: &str) -> bool {
+        let mut apart = String::with_capacity(name.len() + 8);
+        let mut lower = false;
+        for c in name.chars().take(MAX_NAME) {
+            if lower && c.is_uppercase() {
+                apart.push(' ');
+            }
+            lower = c.is_lowercase();
+            apart.push(c);
+        }
+        let mut others = false;
+        self.context.each(&words_of(&apart), |_, rule| {
+            others |= rule.and_then(|r| self.get(r)).is_none_or(|rule| !rule.personal);
+        });
+        others
+    }
+
     /// Countries for which there are rules.
     pub fn regions(&self) -> impl Iterator<Item = &str> {
         self.known.iter().map(String::as_str)
@@ -178,6 +237,13 @@ impl IdentifierRules {
                 }
             }
         }
+        let mut wordless = 0;
+        for (len, bucket) in self.enabled.iter().enumerate() {
+            let rules = bucket.iter().filter_map(|index| self.get(*index));
+            wordless |= u64::from(rules.into_iter().any(IdentifierRule::is_telling)) << len;
+        }
+        self.wordless = wordless;
+        self.bare = bare::Bare::tables(&self.enabled, &self.rules);
         Ok(())
     }
 }
@@ -195,7 +261,7 @@ pub struct Verdict<'a> {
 fn words_of(text: &str) -> String {
     let mut words = String::with_capacity(text.len() + 2);
     words.push(' ');
-    let mut push = |c: char| {
+    let push = |c: char| {
         if c.is_alphanumeric() {
             words.extend(c.to_lowercase());
         } else if !words.ends_with(' ') {
@@ -203,10 +269,17 @@ fn words_of(text: &str) -> String {
         }
     };
     if text.is_ascii() {
-        text.chars().for_each(&mut push);
+        let mut blank = true;
+        for byte in text.bytes() {
+            let part = byte.is_ascii_alphanumeric();
+            if part || !blank {
+                words.push(if part { byte.to_ascii_lowercase() as char } else { ' ' });
+            }
+            blank = !part;
+        }
     } else {
         let mark = |c: &char| !matches!(c, '\u{300}'..='\u{36f}');
-        text.nfkd().filter(mark).for_each(&mut push);
+        text.nfkd().filter(mark).for_each(push);
     }
     if !words.ends_with(' ') {
         words.push(' ');
@@ -311,6 +384,7 @@ pub(in crate::rules) fn compile(
             subject.trim_end().to_owned(),
             &source,
         ));
+        let forms = bare::forms(&entry.pattern);
         let kind = entry.kind.unwrap_or(Kind::OtherId);
         let rule = field_rule(&entry.common, kind, "text", Some(entry.confidence), &source)?;
         rules.known.extend(entry.regions.iter().cloned());
@@ -327,12 +401,16 @@ pub(in crate::rules) fn compile(
             length,
             words: entry.words.iter().map(|w| phrase(w)).collect(),
             regions: entry.regions,
+            free: forms.is_none(),
+            forms: forms.unwrap_or_default(),
         });
     }
     for (_, (entry, source)) in others {
         list.push(info("not_identifier", &entry.common, None, entry.words.join(", "), &source));
         rules.others.extend(entry.words.iter().map(|w| phrase(w)));
     }
+    // A failure needs more words than any rule file may have.
+    rules.context = context::Context::new(&rules.rules, &rules.others).unwrap_or_default();
     // Site rules alone may lack the default region.
     let _ = rules.enable(DEFAULT_REGIONS);
     Ok(rules)

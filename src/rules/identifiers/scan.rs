@@ -5,6 +5,7 @@
 //! separators are told eight bytes at a time; groups of those with enough digits are put together to numbers of a length that some rule has. Then come check digits, which most numbers fail,
 //! then the pattern, and last the words around what is left.
 
+use super::bare::Bare;
 use super::{IdentifierRule, IdentifierRules, words_of};
 use crate::rules::validators::MAX_NUMBER;
 use smallvec::SmallVec;
@@ -16,7 +17,7 @@ const BLOCK: usize = 64;
 const WINDOW: usize = 63;
 
 /// Fewest digits of a number that is looked for. (Numbers with fewer are known by label only.)
-const MIN_DIGITS: usize = 5;
+pub(super) const MIN_DIGITS: usize = 5;
 
 /// Most groups of a number (`2 95 10 99 126 111 93`).
 const MAX_GROUPS: usize = 8;
@@ -41,6 +42,13 @@ pub struct Hit<'r, 't> {
     pub valid: SmallVec<[&'r IdentifierRule; 4]>,
 }
 
+/// What is looked for, by the number of letters and digits.
+#[derive(Clone, Copy)]
+struct InForce<'e> {
+    lengths: &'e [Vec<u16>],
+    bare: &'e [Bare],
+}
+
 /// What is known of a number while it is put together.
 struct Number {
     /// Upper case, without separators.
@@ -54,7 +62,7 @@ struct Number {
 impl IdentifierRules {
     /// Calls `found` with each number in `text` that is of a form in force.
     pub fn scan<'r, 't>(&'r self, text: &'t str, found: &mut dyn FnMut(Hit<'r, 't>)) {
-        self.scan_for(&self.enabled, text, found);
+        self.scan_for(InForce { lengths: &self.enabled, bare: &self.bare }, text, found);
     }
 
     /// Whether the rule `id` finds a number in `text`, or `text` is one.
@@ -66,7 +74,8 @@ impl IdentifierRules {
         for bucket in only.iter_mut().take(rule.length.1 + 1).skip(rule.length.0) {
             bucket.extend(u16::try_from(at));
         }
-        self.scan_for(&only, text, &mut |hit| {
+        let bare = Bare::tables(&only, &self.rules);
+        self.scan_for(InForce { lengths: &only, bare: &bare }, text, &mut |hit| {
             let this = |r: &&IdentifierRule| r.rule.id == rule.rule.id;
             taken |= hit.near.as_ref().is_some_and(this) || hit.valid.iter().any(this);
         });
@@ -84,11 +93,11 @@ impl IdentifierRules {
 
     fn scan_for<'r, 't>(
         &'r self,
-        enabled: &[Vec<u16>],
+        enabled: InForce<'_>,
         text: &'t str,
         found: &mut dyn FnMut(Hit<'r, 't>),
     ) {
-        if enabled.iter().all(Vec::is_empty) {
+        if enabled.lengths.iter().all(Vec::is_empty) {
             return;
         }
         let bytes = text.as_bytes();
@@ -109,7 +118,7 @@ impl IdentifierRules {
     /// Looks for stretches with enough digits that start in a part of a text; how far it has looked.
     fn stretches<'r, 't>(
         &'r self,
-        enabled: &[Vec<u16>],
+        enabled: InForce<'_>,
         text: &'t str,
         from: usize,
         to: usize,
@@ -134,9 +143,20 @@ impl IdentifierRules {
                 let mask = (u64::MAX >> (64 - len.clamp(1, 64))) << start;
                 left &= !mask;
                 // One group of a length that nothing has.
-                let odd = parts & mask == mask && enabled.get(len).is_none_or(Vec::is_empty);
+                let odd =
+                    parts & mask == mask && enabled.lengths.get(len).is_none_or(Vec::is_empty);
                 if open || !odd && (digits & mask).count_ones() as usize >= MIN_DIGITS {
                     let first = (at + start).max(seen);
+                    let end = at + start + len;
+                    if !open
+                        && digits & mask == mask
+                        && first == at + start
+                        && let Some(bare) = enabled.bare.get(len).filter(|bare| bare.is_whole())
+                    {
+                        self.bare(bare, text, first, end, found);
+                        seen = end;
+                        continue;
+                    }
                     seen = self.walk(enabled, text, first, at + start + len, found).max(seen);
                 }
             }
@@ -145,10 +165,41 @@ impl IdentifierRules {
         at.max(seen)
     }
 
+    /// Looks at a number of nothing but digits.
+    fn bare<'r, 't>(
+        &'r self,
+        bare: &Bare,
+        text: &'t str,
+        start: usize,
+        end: usize,
+        found: &mut dyn FnMut(Hit<'r, 't>),
+    ) {
+        let bytes = text.as_bytes();
+        let Some(value) = text.get(start..end) else { return };
+        if !starts_here(bytes, start)
+            || !ends_here(bytes, start, end, 1)
+            || is_made_up(value.as_bytes())
+        {
+            return;
+        }
+        let rules = bare.rules(value.as_bytes()).filter_map(|index| self.get(index));
+        let valid: SmallVec<_> =
+            rules.filter(|r| r.validator.is_none_or(|v| v.check(value))).collect();
+        let shape = group_shape(0, value.len());
+        let hit = if valid.is_empty() {
+            Some(Hit { value, start, shape, near: None, valid })
+        } else {
+            self.explain(text, start, end, shape, valid)
+        };
+        if let Some(hit) = hit {
+            found(hit);
+        }
+    }
+
     /// Looks at the groups that start in a stretch of text; how far it has looked.
     fn walk<'r, 't>(
         &'r self,
-        enabled: &[Vec<u16>],
+        enabled: InForce<'_>,
         text: &'t str,
         from: usize,
         to: usize,
@@ -170,7 +221,7 @@ impl IdentifierRules {
     /// Looks at the numbers that start at `start`; where the one ends that was found.
     fn at<'r, 't>(
         &'r self,
-        enabled: &[Vec<u16>],
+        enabled: InForce<'_>,
         text: &'t str,
         start: usize,
         first_end: usize,
@@ -189,7 +240,7 @@ impl IdentifierRules {
             if !number.add(group) {
                 break;
             }
-            let rules = enabled.get(number.len).map_or(&[][..], Vec::as_slice);
+            let rules = enabled.lengths.get(number.len).map_or(&[][..], Vec::as_slice);
             if number.digits >= MIN_DIGITS
                 && !rules.is_empty()
                 && ends_here(bytes, start, end, number.groups)
@@ -224,7 +275,7 @@ impl IdentifierRules {
     ) -> Option<Hit<'r, 't>> {
         let compact = std::str::from_utf8(number.compact.get(..number.len)?).ok()?;
         let value = text.get(start..end)?;
-        let mut valid: SmallVec<[&IdentifierRule; 4]> = rules
+        let valid: SmallVec<[&IdentifierRule; 4]> = rules
             .iter()
             .filter_map(|index| self.get(*index))
             .filter(|rule| match rule.validator {
@@ -239,17 +290,41 @@ impl IdentifierRules {
             let plain = number.digits == number.len;
             return plain.then(|| Hit { value, start, shape: number.shape, near: None, valid });
         }
+        self.explain(text, start, end, number.shape, valid)
+    }
+
+    /// What the words around a valid number say.
+    fn explain<'r, 't>(
+        &'r self,
+        text: &'t str,
+        start: usize,
+        end: usize,
+        shape: u64,
+        mut valid: SmallVec<[&'r IdentifierRule; 4]>,
+    ) -> Option<Hit<'r, 't>> {
+        let value = text.get(start..end)?;
         valid.sort_by(|a, b| a.chance.total_cmp(&b.chance));
-        let before = words_of(before(text, start));
-        let behind = words_of(behind(text, end));
+        let mut places: SmallVec<[Option<usize>; 4]> = SmallVec::from_elem(None, valid.len());
+        let mut other = None;
+        let mut place = |rule: u16, place: usize| {
+            let Some(rule) = self.get(rule) else { return };
+            if let Some(at) = valid.iter().position(|v| std::ptr::eq(*v, rule))
+                && let Some(held) = places.get_mut(at)
+            {
+                *held = (*held).max(Some(place));
+            }
+        };
         // The nearest word before it counts.
-        let last = |words: &[String]| words.iter().filter_map(|w| before.rfind(w.as_str())).max();
-        let other = last(&self.others);
-        let near = valid.iter().filter_map(|rule| {
-            let place = last(&rule.words)
-                .or_else(|| rule.words.iter().any(|w| behind.contains(w.as_str())).then_some(0))?;
-            Some((place, *rule))
+        self.context.each(&words_of(before(text, start)), |at, rule| match rule {
+            Some(rule) => place(rule, at),
+            None => other = other.max(Some(at)),
         });
+        self.context.each(&words_of(behind(text, end)), |_, rule| {
+            if let Some(rule) = rule {
+                place(rule, 0);
+            }
+        });
+        let near = places.iter().zip(&valid).filter_map(|(place, rule)| Some(((*place)?, *rule)));
         let near = near.max_by(|a, b| a.0.cmp(&b.0).then(b.1.chance.total_cmp(&a.1.chance)));
         let near = match (near, other) {
             (Some((place, _)), Some(other)) if other > place => return None,
@@ -260,7 +335,7 @@ impl IdentifierRules {
             return None;
         }
         valid.retain(|rule| rule.personal && rule.is_checked());
-        Some(Hit { value, start, shape: number.shape, near, valid })
+        Some(Hit { value, start, shape, near, valid })
     }
 }
 
@@ -280,19 +355,30 @@ impl Number {
         self.len += group.len();
         self.digits += digits;
         self.groups += 1;
-        self.shape = self.shape.wrapping_mul(31).wrapping_add(group.len() as u64 * 2 + 1);
+        self.shape = group_shape(self.shape, group.len());
         true
     }
 
-    /// One digit throughout, or each one more or less than the one before.
     fn is_made_up(&self) -> bool {
-        let Some(all) = self.compact.get(..self.len) else { return true };
-        let step = |by: u8| all.windows(2).all(|w| matches!(w, [a, b] if b.wrapping_sub(*a) == by));
-        // `1234567890` goes on with the zero.
-        let body = all.strip_suffix(b"0").filter(|body| body.last() == Some(&b'9')).unwrap_or(all);
-        let up = body.windows(2).all(|w| matches!(w, [a, b] if b.wrapping_sub(*a) == 1));
-        up || step(0) || step(u8::MAX)
+        self.compact.get(..self.len).is_none_or(is_made_up)
     }
+}
+
+/// The shape of groups with one more of this length.
+const fn group_shape(shape: u64, len: usize) -> u64 {
+    shape.wrapping_mul(31).wrapping_add(len as u64 * 2 + 1)
+}
+
+/// One digit throughout, or each one more or less than the one before.
+fn is_made_up(all: &[u8]) -> bool {
+    let step = |by: u8| all.windows(2).all(|w| matches!(w, [a, b] if b.wrapping_sub(*a) == by));
+    if !matches!(all, [a, b, ..] if matches!(b.wrapping_sub(*a), 0 | 1 | u8::MAX)) {
+        return false;
+    }
+    // `1234567890` goes on with the zero.
+    let body = all.strip_suffix(b"0").filter(|body| body.last() == Some(&b'9')).unwrap_or(all);
+    let up = body.windows(2).all(|w| matches!(w, [a, b] if b.wrapping_sub(*a) == 1));
+    up || step(0) || step(u8::MAX)
 }
 
 /// What the bytes of a window are, a bit each.

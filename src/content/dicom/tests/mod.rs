@@ -148,7 +148,7 @@ impl FieldSink for Log {
         assert!(self.open > 0, "mark outside a record");
         self.marks.push(mark);
     }
-    fn end(&mut self, _at: ContentId) {
+    fn end(&mut self, _at: ContentId, _: &ServiceFacts) {
         self.open -= 1;
         self.under_way.pop();
     }

@@ -78,6 +78,48 @@ impl Coding {
     }
 }
 
+impl Coding {
+    /// Decodes a run of base64 in one go; false where it is something else.
+    pub fn decode_base64(&mut self, run: &[u8], out: &mut Vec<u8>) -> bool {
+        let Self::Base64 { bits, held } = self else { return false };
+        let (mut sum, mut count) = (*bits, *held);
+        for &byte in run {
+            let value = DIGITS.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT);
+            if value == NO_DIGIT {
+                if byte == b'=' {
+                    (sum, count) = (0, 0);
+                }
+                continue;
+            }
+            sum = (sum << 6) | u32::from(value);
+            count += 6;
+            if count >= 8 {
+                count -= 8;
+                out.push((sum >> count) as u8);
+                sum &= (1 << count) - 1;
+            }
+        }
+        (*bits, *held) = (sum, count);
+        true
+    }
+}
+
+/// What is no digit of base64.
+const NO_DIGIT: u8 = 0xff;
+
+/// [`base64_digit`] of each byte.
+static DIGITS: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if let Some(digit) = base64_digit(byte as u8) {
+            table[byte] = digit;
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// What a character of base64 stands for (RFC 4648 4 and 5).
 pub const fn base64_digit(byte: u8) -> Option<u8> {
     Some(match byte {
