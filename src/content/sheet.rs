@@ -131,31 +131,18 @@ fn label(cell: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::content::testing::{Lines, rules};
-    use crate::content::{ContentId, Direction, ServiceFacts, Tally};
+    use crate::content::testing::with_scope;
 
     /// The records of rows, whose cells are apart by bars.
     fn rows(rows_: &[&str]) -> Vec<String> {
-        let (mut sink, mut facts, mut tally) =
-            (Lines::default(), ServiceFacts::default(), Tally::default());
-        let (mut operation, mut layers) = (String::new(), vec!["test"]);
-        let mut scope = Scope {
-            id: ContentId(0),
-            direction: Direction::ServerToClient,
-            operation: &mut operation,
-            layers: &mut layers,
-            rules: rules(),
-            sink: &mut sink,
-            facts: &mut facts,
-            tally: &mut tally,
-        };
-        let mut sheet = Sheet::new("sheet");
-        for row in rows_ {
-            let cells: Vec<&str> = row.split('|').collect();
-            sheet.row(&cells, &mut scope);
-        }
-        sheet.end(&mut scope);
-        sink.lines
+        with_scope(|scope| {
+            let mut sheet = Sheet::new("sheet");
+            for row in rows_ {
+                let cells: Vec<&str> = row.split('|').collect();
+                sheet.row(&cells, scope);
+            }
+            sheet.end(scope);
+        })
     }
 
     #[test]

@@ -144,7 +144,7 @@ pub fn read<'a>(document: &mut dyn Document, mut pieces: impl Iterator<Item = &'
 }
 
 /// The records that `act` hands on.
-fn with_scope(act: impl FnOnce(&mut Scope<'_>)) -> Vec<String> {
+pub fn with_scope(act: impl FnOnce(&mut Scope<'_>)) -> Vec<String> {
     let (mut sink, mut facts, mut tally) =
         (Lines::default(), ServiceFacts::default(), Tally::default());
     let (mut operation, mut layers) = (String::new(), vec!["test"]);

@@ -27,6 +27,7 @@ pub mod redis;
 pub mod smb;
 pub mod smtp;
 pub mod syslog;
+mod unframed;
 pub mod websocket;
 pub mod x12;
 

@@ -7,11 +7,8 @@ pub mod header;
 #[cfg(test)]
 mod tests;
 
-use super::outlet::Outlet;
-use super::{
-    Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol, Resync,
-    Speaker,
-};
+use super::unframed::Unframed;
+use super::{Parser, Probe, Protocol, Speaker};
 use header::{FIELD, Found, GROUP, REQUEST, RESPONSE, SEGMENT, begins};
 
 /// NCPDP Telecommunication.
@@ -40,7 +37,7 @@ impl Protocol for Ncpdp {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::<NcpdpParser>::default()
+        Box::new(Unframed::new(MEDIA_TYPE, find))
     }
 }
 
@@ -53,59 +50,6 @@ fn find(data: &[u8]) -> Option<usize> {
             let (_, offset) = header::at_end(data.get(from..at)?)?;
             Some(from + offset)
         })
-}
-
-/// One flow: requests one way, responses the other.
-#[derive(Default)]
-struct NcpdpParser {
-    sides: [Option<Outlet>; 2],
-}
-
-impl Parser for NcpdpParser {
-    fn data(
-        &mut self,
-        direction: Direction,
-        data: &[u8],
-        host: &mut dyn Host,
-    ) -> Result<Progress, ParseError> {
-        let Some(side) = self.sides.get_mut(direction.index()) else {
-            return Ok(Progress::consumed(data.len()));
-        };
-        let outlet = side.get_or_insert_with(|| {
-            host.unit("message");
-            let media = Media::Type { content_type: MEDIA_TYPE, name: "" };
-            Outlet::open(
-                &Hint { direction, media, operation: "", codings: &[], layer: "tcp" },
-                host,
-            )
-        });
-        outlet.data(data, host);
-        Ok(Progress::consumed(data.len()))
-    }
-
-    fn gap(&mut self, direction: Direction, _len: u64, host: &mut dyn Host) -> Resync {
-        if let Some(outlet) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            outlet.close(false, host);
-        }
-        Resync::Search
-    }
-
-    fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
-        find(data)
-    }
-
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
-        if let Some(mut outlet) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            if !rest.is_empty() {
-                outlet.data(rest, host);
-            }
-            outlet.close(end == End::Fin, host);
-        }
-    }
-
-    fn memory(&self) -> usize {
-        0
-    }
 }
 
 /// What is passed on is declared as this. Not registered.

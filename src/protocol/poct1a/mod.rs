@@ -6,11 +6,8 @@ pub mod start;
 #[cfg(test)]
 mod tests;
 
-use super::outlet::Outlet;
-use super::{
-    Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol, Resync,
-    Speaker,
-};
+use super::unframed::Unframed;
+use super::{Parser, Probe, Protocol, Speaker};
 
 /// POCT1-A.
 pub struct Poct1a;
@@ -31,59 +28,6 @@ impl Protocol for Poct1a {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::<Poct1aParser>::default()
-    }
-}
-
-/// One flow; answers are messages, too.
-#[derive(Default)]
-struct Poct1aParser {
-    sides: [Option<Outlet>; 2],
-}
-
-impl Parser for Poct1aParser {
-    fn data(
-        &mut self,
-        direction: Direction,
-        data: &[u8],
-        host: &mut dyn Host,
-    ) -> Result<Progress, ParseError> {
-        let Some(side) = self.sides.get_mut(direction.index()) else {
-            return Ok(Progress::consumed(data.len()));
-        };
-        let outlet = side.get_or_insert_with(|| {
-            host.unit("message");
-            let media = Media::Type { content_type: "application/xml", name: "" };
-            Outlet::open(
-                &Hint { direction, media, operation: "", codings: &[], layer: "tcp" },
-                host,
-            )
-        });
-        outlet.data(data, host);
-        Ok(Progress::consumed(data.len()))
-    }
-
-    fn gap(&mut self, direction: Direction, _len: u64, host: &mut dyn Host) -> Resync {
-        if let Some(outlet) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            outlet.close(false, host);
-        }
-        Resync::Search
-    }
-
-    fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
-        start::find(data)
-    }
-
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
-        if let Some(mut outlet) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            if !rest.is_empty() {
-                outlet.data(rest, host);
-            }
-            outlet.close(end == End::Fin, host);
-        }
-    }
-
-    fn memory(&self) -> usize {
-        0
+        Box::new(Unframed::new("application/xml", start::find))
     }
 }
