@@ -124,6 +124,21 @@ pub enum Piece<'a> {
     ServerGap(u64),
 }
 
+/// The contents of a conversation as text, and how each ended; checks that its split into pieces does
+/// not matter.
+pub fn texts(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
+    let of = |size| {
+        let (host, _) = play(pieces, size);
+        let text = |b: &[u8]| String::from_utf8(b.to_vec()).expect("text");
+        host.contents.iter().map(|c| (text(&c.bytes), c.complete)).collect::<Vec<_>>()
+    };
+    let whole = of(usize::MAX);
+    for size in 1..30 {
+        assert_eq!(of(size), whole, "in pieces of {size}");
+    }
+    whole
+}
+
 /// Plays a conversation through the driver, cut into segments of at most `size` bytes, and closes
 /// both directions by FIN. Skips are honoured as the flow stage would. Returns what was recorded
 /// and what was counted.

@@ -1,25 +1,12 @@
-use super::super::recorder::{Piece, play};
+use super::super::recorder::{Piece, play, texts};
 use Piece::{Client, ClientGap, Server};
 use proptest::prelude::*;
 
 const CONNECT: &[u8] = b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01a";
 
-fn payloads(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
-    let of = |size| {
-        let (host, _) = play(pieces, size);
-        let text = |b: &[u8]| String::from_utf8(b.to_vec()).expect("text");
-        host.contents.iter().map(|c| (text(&c.bytes), c.complete)).collect::<Vec<_>>()
-    };
-    let whole = of(usize::MAX);
-    for size in 1..30 {
-        assert_eq!(of(size), whole, "in pieces of {size}");
-    }
-    whole
-}
-
 #[test]
 fn published_by_both_ends() {
-    let got = payloads(&[
+    let got = texts(&[
         Client(CONNECT),
         Server(b"\x20\x02\0\0"),
         Client(b"\x30\x08\0\x03a/b{1}\x32\x09\0\x03a/b\0\x07{2\xc0\0"),
@@ -41,7 +28,7 @@ fn properties_and_secrets() {
     let connect = b"\x10\x15\0\x04MQTT\x05\xc2\0\x3c\0\0\x01a\0\x01u\0\x02pw";
     let (host, _) = play(&[Client(connect)], 3);
     assert!(host.facts.credentials_in_clear);
-    let got = payloads(&[Client(connect), Client(b"\x30\x0a\0\x01t\x03\x01\x01\x00xyz\xc0\0")]);
+    let got = texts(&[Client(connect), Client(b"\x30\x0a\0\x01t\x03\x01\x01\x00xyz\xc0\0")]);
     assert_eq!(got, [("xyz".into(), Some(true))]);
 }
 

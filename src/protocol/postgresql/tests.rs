@@ -1,4 +1,4 @@
-use super::super::recorder::{Piece, play};
+use super::super::recorder::{Piece, play, texts};
 use super::super::{News, Reason};
 use Piece::{Client, Server, ServerGap};
 use proptest::prelude::*;
@@ -30,19 +30,6 @@ fn row(cells: &[Option<&[u8]>]) -> Vec<u8> {
     message(b'D', &body)
 }
 
-fn tables(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
-    let of = |size| {
-        let (host, _) = play(pieces, size);
-        let text = |b: &[u8]| String::from_utf8(b.to_vec()).expect("text");
-        host.contents.iter().map(|c| (text(&c.bytes), c.complete)).collect::<Vec<_>>()
-    };
-    let whole = of(usize::MAX);
-    for size in 1..30 {
-        assert_eq!(of(size), whole, "in pieces of {size}");
-    }
-    whole
-}
-
 #[test]
 fn results_are_tables() {
     let columns = description(&[("mrn", 25), ("dob", 1082), ("n", 23)]);
@@ -59,7 +46,7 @@ fn results_are_tables() {
     ]
     .concat();
     let query = message(b'Q', b"select 1\0");
-    let got = tables(&[Client(STARTUP), Client(&query), Server(&result)]);
+    let got = texts(&[Client(STARTUP), Client(&query), Server(&result)]);
     let heading = "\"mrn\",\"dob\",\"n\"\n";
     assert_eq!(
         got,
@@ -78,7 +65,7 @@ fn after_a_hole() {
     let columns = description(&[("mrn", 25)]);
     let result = [message(b'Z', b"I"), columns, row(&[Some(b"7")]), message(b'C', b"")].concat();
     let got =
-        tables(&[Client(STARTUP), Server(b"R\0"), ServerGap(50), Server(b"xyz"), Server(&result)]);
+        texts(&[Client(STARTUP), Server(b"R\0"), ServerGap(50), Server(b"xyz"), Server(&result)]);
     assert_eq!(got, [("\"mrn\"\n\"7\"\n".into(), Some(true))]);
 }
 

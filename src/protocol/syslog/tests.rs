@@ -1,25 +1,12 @@
 use super::super::Protocol;
-use super::super::recorder::{Piece, play};
+use super::super::recorder::{Piece, play, texts};
 use super::Syslog;
 use Piece::{Client, ClientGap};
 use proptest::prelude::*;
 
-fn messages(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
-    let of = |size| {
-        let (host, _) = play(pieces, size);
-        let text = |b: &[u8]| String::from_utf8(b.to_vec()).expect("text");
-        host.contents.iter().map(|c| (text(&c.bytes), c.complete)).collect::<Vec<_>>()
-    };
-    let whole = of(usize::MAX);
-    for size in 1..30 {
-        assert_eq!(of(size), whole, "in pieces of {size}");
-    }
-    whole
-}
-
 #[test]
 fn both_framings() {
-    let counted = messages(&[Client(b"6 <13>ab8 <191>1 \n9 <0>cut")]);
+    let counted = texts(&[Client(b"6 <13>ab8 <191>1 \n9 <0>cut")]);
     assert_eq!(
         counted,
         [
@@ -28,10 +15,10 @@ fn both_framings() {
             ("<0>cut".into(), Some(false))
         ]
     );
-    let lines = messages(&[Client(b"<13>a\n<14>b\r\n<15>c")]);
-    let texts: Vec<&str> = lines.iter().map(|(text, _)| text.as_str()).collect();
-    assert_eq!(texts, ["<13>a", "<14>b\r", "<15>c"]);
-    let holed = messages(&[Client(b"<13>a\n<14>b"), ClientGap(10), Client(b"c\n<15>d\n")]);
+    let lines = texts(&[Client(b"<13>a\n<14>b\r\n<15>c")]);
+    let said: Vec<&str> = lines.iter().map(|(text, _)| text.as_str()).collect();
+    assert_eq!(said, ["<13>a", "<14>b\r", "<15>c"]);
+    let holed = texts(&[Client(b"<13>a\n<14>b"), ClientGap(10), Client(b"c\n<15>d\n")]);
     assert_eq!(holed[1..], [("<14>b".into(), Some(false)), ("<15>d".into(), Some(true))]);
 }
 
