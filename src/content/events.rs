@@ -63,11 +63,10 @@ const LINE: State = State::Name { have: 0 };
 impl Stream {
     /// More of the event's data.
     fn give(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
-        let hidden = self.skip.min(bytes.len() as u64);
-        if self.skip != Want::NOTHING.skip {
-            self.skip -= hidden;
+        let bytes = Want::behind(&mut self.skip, bytes);
+        if bytes.is_empty() {
+            return;
         }
-        let Some(bytes @ [_, ..]) = bytes.get(hidden as usize..) else { return };
         let event = self.event.get_or_insert_with(|| {
             let name = self.path.as_deref().unwrap_or("");
             Nested::new(&Media::Type { content_type: "", name })

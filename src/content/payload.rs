@@ -100,11 +100,8 @@ impl Payload {
 
     fn feed(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
         let Some(nested) = &mut self.nested else { return };
-        let hidden = usize::try_from(self.unwanted).unwrap_or(usize::MAX).min(bytes.len());
-        if self.unwanted != Want::NOTHING.skip {
-            self.unwanted -= hidden as u64;
-        }
-        if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
+        let wanted = Want::behind(&mut self.unwanted, bytes);
+        if !wanted.is_empty() {
             self.unwanted = nested.data(wanted, scope).skip;
         }
     }

@@ -327,6 +327,15 @@ impl Want {
     pub const ALL: Self = Self { skip: 0 };
     /// Nothing of the rest of this content.
     pub const NOTHING: Self = Self { skip: u64::MAX };
+
+    /// What of the next `bytes` is wanted, where `skip` are not; those passed over are taken off.
+    pub fn behind<'a>(skip: &mut u64, bytes: &'a [u8]) -> &'a [u8] {
+        let hidden = usize::try_from(*skip).unwrap_or(usize::MAX).min(bytes.len());
+        if *skip != Self::NOTHING.skip {
+            *skip -= hidden as u64;
+        }
+        bytes.get(hidden..).unwrap_or_default()
+    }
 }
 
 /// What a protocol knows of a content it opens.

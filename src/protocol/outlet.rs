@@ -17,11 +17,8 @@ impl Outlet {
 
     /// Its next bytes.
     pub fn data(&mut self, bytes: &[u8], host: &mut dyn Host) {
-        let hidden = usize::try_from(self.unwanted).unwrap_or(usize::MAX).min(bytes.len());
-        if self.unwanted != Want::NOTHING.skip {
-            self.unwanted -= hidden as u64;
-        }
-        if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
+        let wanted = Want::behind(&mut self.unwanted, bytes);
+        if !wanted.is_empty() {
             self.unwanted = host.data(self.id, wanted).skip;
         }
     }

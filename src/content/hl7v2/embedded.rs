@@ -457,12 +457,9 @@ impl Data {
             self.flushed = true;
             self.begun = magic::begins(&self.out);
         }
-        let hidden = self.skip.min(self.out.len() as u64);
-        scope.skipped(hidden);
-        if self.skip != Want::NOTHING.skip {
-            self.skip -= hidden;
-        }
-        if let Some(wanted @ [_, ..]) = self.out.get(hidden as usize..) {
+        let wanted = Want::behind(&mut self.skip, &self.out);
+        scope.skipped((self.out.len() - wanted.len()) as u64);
+        if !wanted.is_empty() {
             let nested = &mut self.nested;
             self.skip = scope.within(self.layer, |scope| nested.data(wanted, scope)).skip;
         }
