@@ -44,6 +44,16 @@ impl FieldSink for Lines {
 
 /// Reads `bytes`, declared as `media` under `codings`, in pieces of `piece` bytes; the records.
 pub fn records_of(media: Media<'_>, codings: &[&str], bytes: &[u8], piece: usize) -> Vec<String> {
+    read_as(media, codings, bytes, piece).0
+}
+
+/// The same with what was counted.
+pub fn read_as(
+    media: Media<'_>,
+    codings: &[&str],
+    bytes: &[u8],
+    piece: usize,
+) -> (Vec<String>, Tally) {
     let (mut contents, mut sink) = (Contents::default(), Lines::default());
     let (mut facts, mut tally) = (ServiceFacts::default(), Tally::default());
     let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
@@ -62,7 +72,7 @@ pub fn records_of(media: Media<'_>, codings: &[&str], bytes: &[u8], piece: usize
     }
     contents.close(id, true, &mut env);
     assert!(sink.open.is_empty(), "every record is complete");
-    sink.lines
+    (sink.lines, tally)
 }
 
 /// The records of a content of this media type; checks that its split into pieces does not matter.

@@ -1,9 +1,8 @@
 //! On documents of several generators, and on ones that are broken or hostile.
 
 use super::*;
-use crate::content::testing::{Lines, records, rules};
-use crate::content::{Contents, Direction, Env, ServiceFacts, Tally};
-use crate::protocol::Hint;
+use crate::content::Tally;
+use crate::content::testing::{read_as, records, with_scope};
 use proptest::prelude::*;
 
 /// The text of a document, and the work left.
@@ -27,24 +26,7 @@ fn text(data: &[u8]) -> String {
 
 /// What a document in pieces of `piece` bytes counts.
 fn tally(data: &[u8], piece: usize) -> Tally {
-    let (mut contents, mut sink) = (Contents::default(), Lines::default());
-    let (mut facts, mut tally) = (ServiceFacts::default(), Tally::default());
-    let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
-    let id = contents.open(&Hint {
-        direction: Direction::ServerToClient,
-        media: Media::Unknown,
-        operation: "GET",
-        codings: &[],
-        layer: "http",
-    });
-    let mut at = 0;
-    while at < data.len() {
-        let end = data.len().min(at + piece);
-        let want = contents.data(id, &data[at..end], &mut env);
-        at = usize::try_from(want.skip).unwrap_or(usize::MAX).saturating_add(end);
-    }
-    contents.close(id, true, &mut env);
-    tally
+    read_as(Media::Unknown, &[], data, piece).1
 }
 
 const REPORTLAB: &[u8] = include_bytes!("../../../fixtures/pdf/reportlab.pdf");
@@ -304,25 +286,14 @@ fn images_are_passed_over() {
     data.extend_from_slice(&document(content, "", &[]));
     let held_of = |piece: usize| {
         let (mut images, mut held) = (Images::default(), Zeroizing::default());
-        let (mut sink, mut facts, mut tally) =
-            (Lines::default(), ServiceFacts::default(), Tally::default());
-        let (mut operation, mut layers) = (String::new(), vec![]);
-        let mut scope = Scope {
-            id: crate::content::ContentId(0),
-            direction: Direction::ServerToClient,
-            operation: &mut operation,
-            layers: &mut layers,
-            rules: rules(),
-            sink: &mut sink,
-            facts: &mut facts,
-            tally: &mut tally,
-        };
-        let mut at = 0;
-        while at < data.len() {
-            let end = data.len().min(at + piece);
-            let skip = images.take(&data[at..end], &mut held, &mut scope);
-            at = end + skip as usize;
-        }
+        with_scope(|scope| {
+            let mut at = 0;
+            while at < data.len() {
+                let end = data.len().min(at + piece);
+                let skip = images.take(&data[at..end], &mut held, scope);
+                at = end + skip as usize;
+            }
+        });
         held
     };
     let whole = held_of(data.len());

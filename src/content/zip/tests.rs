@@ -1,8 +1,7 @@
 //! On archives written here and on documents of several programs.
 
-use crate::content::testing::{Lines, records, records_of, rules};
-use crate::content::{Contents, Direction, Env, Media, Reason, ServiceFacts, Tally};
-use crate::protocol::Hint;
+use crate::content::testing::{read_as, records, records_of, with_hole};
+use crate::content::{Media, Reason};
 use proptest::prelude::*;
 
 /// How a member is written.
@@ -82,19 +81,7 @@ fn row(layers: &str, n: usize) -> String {
 }
 
 fn given_up(data: &[u8]) -> Vec<(Reason, u64)> {
-    let (mut contents, mut sink) = (Contents::default(), Lines::default());
-    let (mut facts, mut tally) = (ServiceFacts::default(), Tally::default());
-    let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
-    let id = contents.open(&Hint {
-        direction: Direction::ServerToClient,
-        media: Media::Unknown,
-        operation: "GET",
-        codings: &[],
-        layer: "http",
-    });
-    let _ = contents.data(id, data, &mut env);
-    contents.close(id, true, &mut env);
-    tally.given_up
+    read_as(Media::Unknown, &[], data, data.len()).1.given_up
 }
 
 #[test]
@@ -164,21 +151,8 @@ fn a_hole_hides_only_its_member() {
     let cut = data.len() - 10;
     let rest = [member("two.csv", &csv(2), How::DeflatedStream), END.to_vec()].concat();
     data.truncate(cut);
-    let (mut contents, mut sink) = (Contents::default(), Lines::default());
-    let (mut facts, mut tally) = (ServiceFacts::default(), Tally::default());
-    let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
-    let id = contents.open(&Hint {
-        direction: Direction::ServerToClient,
-        media: Media::Unknown,
-        operation: "GET",
-        codings: &[],
-        layer: "http",
-    });
-    let _ = contents.data(id, &data, &mut env);
-    let _ = contents.gap(id, 10, &mut env);
-    let _ = contents.data(id, &rest, &mut env);
-    contents.close(id, true, &mut env);
-    assert_eq!(sink.lines.last(), Some(&row("zip>", 2)));
+    let lines = with_hole(Media::Unknown, &data, 10, &rest);
+    assert_eq!(lines.last(), Some(&row("zip>", 2)));
 }
 
 const DOCX: &[u8] = include_bytes!("../../../fixtures/office/python-docx.docx");
