@@ -1,11 +1,8 @@
 //! Validated settings and every limit, each with its unit.
 
-mod nets;
-
-pub use nets::{Cidr, CidrError, HomeNets};
-
 use crate::decode::Checksums;
-use crate::exposure::Severity;
+use crate::net::HomeNets;
+use crate::severity::Severity;
 use crate::time::Span;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;

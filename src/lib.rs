@@ -27,8 +27,11 @@
 //! flow that caused it and counts it.
 
 pub mod config;
+pub mod net;
 pub mod phi;
 pub mod rules;
+pub mod severity;
+pub mod syntax;
 pub mod time;
 
 pub mod capture;

@@ -4,7 +4,7 @@ use etherparse::PacketBuilder;
 use phitap::capture::LinkType;
 use phitap::content::Mark;
 use phitap::exposure::Disclosure;
-use phitap::pipeline::lab::{Lab, LabPacket};
+use phitap::pipeline::test_harness::{Lab, LabPacket};
 use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,10 +8,10 @@ mod exposition;
 use exposition::Exposition;
 use phitap::content::FORMATS;
 use phitap::decode::Skip;
-use phitap::exposure::Severity;
 use phitap::output::metrics::{DROPPED, RELOADS};
 use phitap::protocol::{PROTOCOLS, Reason};
 use phitap::rules::Kind;
+use phitap::severity::Severity;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -110,7 +110,7 @@ fn closed(metric: &str, label: &str) -> BTreeSet<String> {
         (_, "worker") => own(&mut ["0", "1"].into_iter()),
         (_, "output") => own(&mut ["ecs", "page"].into_iter()),
         ("phitap_events_dropped_total", "reason") => own(&mut ["write_error"].into_iter()),
-        (_, "type") => include_str!("../src/content/hl7v2/types.txt")
+        (_, "type") => include_str!("../src/content/formats/hl7v2/types.txt")
             .split_ascii_whitespace()
             .chain(["other"])
             .map(str::to_owned)

@@ -11,7 +11,7 @@ mod noise;
 
 use etherparse::PacketBuilder;
 use phitap::capture::LinkType;
-use phitap::pipeline::lab::{Lab, LabPacket};
+use phitap::pipeline::test_harness::{Lab, LabPacket};
 use phitap::rules::{ALL_REGIONS, DEFAULT_REGIONS, RuleSet};
 use phitap::time::Timestamp;
 use std::collections::BTreeMap;

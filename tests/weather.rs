@@ -9,7 +9,7 @@ use etherparse::PacketBuilder;
 use phitap::capture::{Batch, LinkType, Source as _, Status, Timeline};
 use phitap::decode::{Decoder, FlowKey, Outcome, Side, Transport};
 use phitap::exposure::Disclosure;
-use phitap::pipeline::lab::{Lab, LabPacket};
+use phitap::pipeline::test_harness::{Lab, LabPacket};
 use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use phitap::capture::LinkType;
-use phitap::pipeline::lab::{Lab, LabPacket};
+use phitap::pipeline::test_harness::{Lab, LabPacket};
 use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
 use std::sync::LazyLock;

@@ -2,7 +2,8 @@
 
 use super::reveal::{Asked, Destination, allowed};
 use super::{Cli, Command, Live, Options, Replay, RulesAction, exit};
-use crate::config::{Config, HomeNets, Limits, Source};
+use crate::config::{Config, Limits, Source};
+use crate::net::HomeNets;
 use crate::output::FORMATS;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
 use std::io::Read as _;

@@ -2,7 +2,8 @@
 
 use super::load::parse;
 use super::*;
-use crate::config::{Config, HomeNets, Source};
+use crate::config::{Config, Source};
+use crate::net::HomeNets;
 use clap::{CommandFactory as _, Parser as _};
 use std::io::Write as _;
 

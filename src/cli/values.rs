@@ -1,9 +1,9 @@
 //! Values of options, read alike from arguments and from the file.
 
-use crate::config::Cidr;
 use crate::decode::Checksums;
-use crate::exposure::Severity;
+use crate::net::Cidr;
 use crate::output::{self, FORMATS};
+use crate::severity::Severity;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -6,106 +6,22 @@
 //! paths and key names matter is said by [`crate::rules`], never here. Nothing is collected that
 //! is not wanted, and what a content holds is capped by a named constant.
 
-pub mod contents;
+pub mod extract;
+pub mod formats;
+pub mod stack;
 
-#[cfg(test)]
-mod hostile_tests;
-mod nested;
 #[cfg(test)]
 mod testing;
-
-pub mod astm;
-pub mod card;
-pub mod charset;
-pub mod coding;
-pub mod csv;
-pub mod dialect;
-pub mod dicom;
-pub mod edifact;
-pub mod events;
-pub mod fhir;
-pub mod form;
-pub mod hl7v2;
-pub mod html;
-pub mod image;
-pub mod json;
-pub mod labels;
-pub mod loose;
-pub mod markup;
-pub mod media;
-pub mod mime;
-pub mod multipart;
-pub mod ncpdp;
-pub mod numbers;
-pub mod parts;
-pub mod payload;
-pub mod pdf;
-pub mod protobuf;
-pub mod rtf;
-mod service;
-pub mod shape;
-pub mod sheet;
-pub mod syslog;
-pub mod tar;
-pub mod text;
-pub mod transfer;
-pub mod tree;
-pub mod words;
-pub mod x12;
-pub mod xds;
-pub mod xdt;
-pub mod xml;
-pub mod zip;
-pub mod zpl;
+#[cfg(test)]
+mod tests;
 
 pub use crate::protocol::{ContentId, Direction, Media, Object, Reason, ServiceFacts, Want};
-pub use contents::{Contents, Env, MAX_DEPTH};
-pub use nested::Nested;
+
+pub use formats::FORMATS;
+pub use stack::{Contents, Env, MAX_DEPTH, Nested};
 
 use crate::phi::Phi;
 use crate::rules::{FieldRule, Health, IdentifierRule, Kind, RuleSet};
-
-/// Every format phitap reads, in the order in which they are asked.
-pub static FORMATS: &[&dyn Format] = &[
-    &dicom::DataSet,
-    &dicom::Part10,
-    &hl7v2::Er7,
-    &hl7v2::Xml,
-    &dialect::POCT1A,
-    &dialect::SCRIPT,
-    &astm::Records,
-    &x12::Interchange,
-    &edifact::Interchange,
-    &xdt::Xdt,
-    &ncpdp::Telecom,
-    &coding::GzipFile,
-    &coding::ZstdFile,
-    &pdf::Pdf,
-    &image::Image,
-    &zip::DOCX,
-    &zip::XLSX,
-    &zip::PPTX,
-    &zip::ODT,
-    &zip::ODS,
-    &zip::Zip,
-    &tar::Tar,
-    &rtf::Rtf,
-    &multipart::Multipart,
-    &mime::Mime,
-    &syslog::Syslog,
-    &events::Events,
-    &protobuf::Protobuf,
-    &zpl::Zpl,
-    &form::Target,
-    &form::Form,
-    &card::VCARD,
-    &card::ICALENDAR,
-    &json::Json,
-    &html::Html,
-    &xml::Xml,
-    &csv::Csv,
-    &text::Text,
-];
 
 /// A format: how to recognise it and how to start reading it.
 pub trait Format: Sync {

@@ -6,23 +6,23 @@
 //! watched for whom they let in ([`Access`]).
 
 mod access;
+mod counters;
 mod distinct;
-mod inventory;
 mod moves;
+mod observations;
 mod services;
 mod severity;
-mod sightings;
 mod tracker;
 mod types;
 
+pub use crate::exposure::counters::Figures;
 pub use access::{Access, Answers};
 pub use distinct::Distinct;
-pub use inventory::Figures;
 pub use severity::severity;
 pub use tracker::{Exposures, Losses, Settings};
 pub use types::{
     Asset, Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection,
-    PatientKey, Performed, Role, Service, Severity, Sighting, Suppressed,
+    PatientKey, Performed, Role, Service, Sighting, Suppressed,
 };
 
 #[cfg(test)]

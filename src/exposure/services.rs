@@ -1,8 +1,8 @@
 //! Services: each told when it is first seen, and anew when what is known of it has changed.
 
 use super::access::{Access, Answers, Door};
+use super::counters::Inventory;
 use super::distinct::Distinct;
-use super::inventory::Inventory;
 use super::types::{Event, EventId, PatientKey, Performed, Service, Sighting, socket};
 use crate::flow::{FlowInfo, Transport};
 use crate::protocol::ServiceFacts;

@@ -5,21 +5,22 @@
 //! was called in between, and nothing is ever taken in the order of a hash map.
 
 use super::access::Access;
+use super::counters::{Figures, Inventory};
 use super::distinct::Distinct;
-use super::inventory::{Figures, Inventory};
 use super::moves::{self, Moves};
+use super::observations::Sightings;
 use super::services::Services;
 use super::severity;
-use super::sightings::Sightings;
 use super::types::{
     Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection, Performed,
-    Severity, Sighting, Suppressed, ip, socket,
+    Sighting, Suppressed, ip, socket,
 };
-use crate::config::HomeNets;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{People, Token};
+use crate::net::HomeNets;
 use crate::protocol::ServiceFacts;
 use crate::rules::{AccessRules, Kind, RuleSet, Seen as Asked, SeverityEntry, Suppressions};
+use crate::severity::Severity;
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};

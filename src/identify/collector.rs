@@ -1,11 +1,11 @@
 //! Takes the fields of contents and makes findings of them.
 
+use super::counters::Loss;
 use super::date::Date;
 use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verified};
 use super::plausible::{actual_kind, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
-use super::tally::Loss;
 use super::{Finding, Patients, Settings, Tally};
 use crate::content::{
     ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,

@@ -15,6 +15,7 @@
 //! Over all flows, [`People`] says which patients are one person: for the counts of `exposure`.
 
 mod collector;
+mod counters;
 mod date;
 mod key;
 mod mask;
@@ -25,19 +26,18 @@ mod people;
 mod plausible;
 mod record;
 mod samples;
-mod tally;
 mod types;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::identify::counters::{Loss, Tally};
 pub use collector::Collector;
 pub use key::{Key, KeyError};
 pub use patients::Patients;
 pub use people::{MAX_PEOPLE, People, Recognised};
 pub use plausible::plausible;
 pub use samples::{SampleFailure, load_rules, samples_text, test_samples};
-pub use tally::{Loss, Tally};
 pub use types::{Finding, Identifier, Shown, Token, Traits};
 
 /// What all workers share.

@@ -18,10 +18,10 @@
 //! Patients once told apart stay apart, even if a later record shows that they are one: their
 //! events are out.
 
+use super::counters::Loss;
 use super::mask::show;
 use super::numbers::Lists;
 use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
-use super::tally::Loss;
 use super::{Collector, Finding, Identifier, Key, Settings, Tally, Token, Traits};
 use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Kind, RuleSet};

@@ -1,7 +1,7 @@
 //! A record while it is open: its identifiers with their raw values, and whose they seem to be.
 
 use super::Token;
-use super::tally::{Loss, Tally};
+use super::counters::{Loss, Tally};
 use crate::content::{ContentId, Evidence, Mark, RecordHead};
 use crate::flow::Direction;
 use crate::phi::PhiBuf;

@@ -2,7 +2,7 @@
 
 use super::plausible;
 use super::plausible::{actual_kind, is_scrap};
-use crate::content::hl7v2;
+use crate::content::formats::hl7v2;
 use crate::rules::{
     Answer, Deidentified, Kind, LoadError, RecordEvidence, RuleInfo, RuleSet, SHIPPED,
 };

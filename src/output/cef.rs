@@ -2,8 +2,9 @@
 //! list of identifiers, so it carries their kinds, and never a value.
 
 use super::{Context, Format, Output, RunSummary, community_id};
-use crate::exposure::{Answers, Event, EventId, NetworkDirection, Severity};
+use crate::exposure::{Answers, Event, EventId, NetworkDirection};
 use crate::protocol::ServiceFacts;
+use crate::severity::Severity;
 use crate::time::Timestamp;
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};

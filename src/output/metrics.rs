@@ -1,8 +1,8 @@
 //! Prometheus metrics. Labels come from closed sets only, never from traffic.
 
-use crate::exposure::Severity;
 use crate::protocol::Reason;
 use crate::rules::Kind;
+use crate::severity::Severity;
 use prometheus::{
     Encoder as _, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,

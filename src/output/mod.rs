@@ -14,11 +14,11 @@ mod summary;
 mod text;
 mod writer;
 
-pub mod board;
+pub mod dashboard;
 pub mod metrics;
 pub mod serve;
 
-pub use board::Board;
+pub use crate::output::dashboard::Board;
 pub use community_id::community_id;
 pub use progress::Progress;
 pub use run::{InputReport, RunSummary};

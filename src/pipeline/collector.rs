@@ -1,12 +1,13 @@
 //! The collecting side: what workers found, put in the order of the capture, graded, written.
 
-use super::host::Shared;
-use super::stats::Stats;
+use super::content_host::Shared;
+use super::counters::Stats;
 use super::worker::{Item, Order, Report};
-use crate::exposure::{Event, Exposures, Performed, Severity, Sighting};
+use crate::exposure::{Event, Exposures, Performed, Sighting};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, RunSummary};
 use crate::rules::RuleSet;
+use crate::severity::Severity;
 use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;

@@ -11,17 +11,17 @@
 //! the batch and counts it. Events do not depend on how many workers there are.
 
 mod collector;
-mod host;
-pub mod lab;
+mod content_host;
+mod counters;
 mod reload;
 mod route;
 mod run;
 mod setup;
 mod shard;
-mod stats;
+pub mod test_harness;
 mod work;
 mod worker;
 
 /// One flow without packets: for benches and fuzzing.
-pub use host::{FlowHost, InForce, Shared, Tallies};
+pub use crate::pipeline::content_host::{FlowHost, InForce, Shared, Tallies};
 pub use run::{Outcome, RunError, run, wall_clock};

@@ -4,7 +4,7 @@
 //! are faulty, not at all. No flow is lost: one in the middle of a content or a record ends that
 //! under the rules under which it began, and goes on under the new ones.
 
-use super::host::Shared;
+use super::content_host::Shared;
 use super::run::{complain, say, stopwatch, wall_clock};
 use crate::config::Config;
 use crate::identify::load_rules;

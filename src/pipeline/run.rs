@@ -11,12 +11,12 @@ use crate::capture::{
 };
 use crate::config::{Config, Source};
 use crate::decode::Skip;
-use crate::exposure::Severity;
 use crate::identify::KeyError;
 use crate::output::{
     InputReport, Progress, RunSummary, ServeError, Server, WriteError, write_atomically,
 };
 use crate::rules::LoadError;
+use crate::severity::Severity;
 use crate::time::{Span, Timestamp};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! From the configuration to the parts of a run.
 
 use super::collector::Collector;
-use super::host::Shared;
+use super::content_host::Shared;
 use super::run::RunError;
 use super::worker::Worker;
 use crate::config::{Config, Source};

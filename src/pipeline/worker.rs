@@ -1,8 +1,8 @@
 //! A worker: its own flow table, and the state of each flow. Nothing is shared between workers but
 //! what never changes.
 
-use super::host::{FlowHost, Shared, Tallies};
-use super::stats::Stats;
+use super::content_host::{FlowHost, Shared, Tallies};
+use super::counters::Stats;
 use super::work::{Work, WorkBatch};
 use crate::config::Limits;
 use crate::content::Contents;

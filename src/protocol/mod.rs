@@ -5,9 +5,9 @@
 //! carries to a [`Host`]. It knows nothing of what the contents mean.
 
 mod activity;
+mod content_writer;
 pub mod driver;
 pub mod encrypted;
-mod outlet;
 #[cfg(test)]
 pub mod recorder;
 mod service;
@@ -112,6 +112,16 @@ impl Probe {
     /// `Yes`, from the first byte.
     pub const fn yes(speaker: Speaker) -> Self {
         Self::Yes { speaker, offset: 0 }
+    }
+}
+
+impl From<crate::syntax::Match> for Probe {
+    fn from(found: crate::syntax::Match) -> Self {
+        match found {
+            crate::syntax::Match::Yes(()) => Self::yes(Speaker::Any),
+            crate::syntax::Match::No => Self::No,
+            crate::syntax::Match::More => Self::More,
+        }
     }
 }
 

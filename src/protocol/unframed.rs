@@ -1,7 +1,7 @@
 //! A parser for messages without framing: each direction is one content, passed on as it comes. After a
 //! hole a new content begins with the next message.
 
-use super::outlet::Outlet;
+use super::content_writer::Outlet;
 use super::{Direction, End, Hint, Host, Media, ParseError, Parser, Progress, Resync};
 
 /// One flow; answers are messages, too.

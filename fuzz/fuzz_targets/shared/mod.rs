@@ -6,7 +6,7 @@ pub mod contents;
 
 use etherparse::PacketBuilder;
 use phitap::capture::LinkType;
-use phitap::pipeline::lab::{Lab, LabPacket};
+use phitap::pipeline::test_harness::{Lab, LabPacket};
 use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
 use std::sync::LazyLock;

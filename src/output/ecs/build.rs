@@ -108,7 +108,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
                 id: Text(e.id),
                 detail: Some(ExposureDetail {
                     state: e.state.as_str(),
-                    severity: x::Severity::of(e.severity).as_str(),
+                    severity: crate::severity::Severity::of(e.severity).as_str(),
                     patients: e.patients.value,
                     patients_estimated: e.patients.estimate,
                     patients_bounds: bounds(e.patients),

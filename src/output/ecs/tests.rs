@@ -3,7 +3,7 @@
 use super::FORMAT;
 use crate::content::Mark;
 use crate::exposure::samples::{Sample, T0, at, identifier, token};
-use crate::exposure::{Event, Performed, Role, Severity};
+use crate::exposure::{Event, Performed, Role};
 use crate::identify::Shown;
 use crate::output::samples::{context, events, run, tracker, written};
 use crate::output::{Context, RunSummary};
@@ -11,6 +11,7 @@ use crate::protocol::{
     Activity, Association, Authentication, Interface, Object, Outcome, Reason, ServiceFacts,
 };
 use crate::rules::{Kind, Secret, ServiceKind};
+use crate::severity::Severity;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The page: one table, no script, nothing from elsewhere.
 
-use crate::output::board::{Board, Row};
+use crate::output::dashboard::{Board, Row};
 use crate::output::text::{bytes, number, span};
 use std::fmt::Write as _;
 

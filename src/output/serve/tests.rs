@@ -4,7 +4,7 @@ use super::*;
 use crate::exposure::samples::{KEY, hl7, http};
 use crate::exposure::{Exposures, Settings};
 use crate::output::Output as _;
-use crate::output::board::MAX_ROWS;
+use crate::output::dashboard::MAX_ROWS;
 use crate::output::metrics::Metrics;
 use crate::protocol::Interface;
 use crate::rules::ServiceKind;

@@ -7,7 +7,8 @@ mod page;
 mod tests;
 
 use super::{Context, Format, Output, RunSummary, text};
-use crate::exposure::{Event, EventId, Exposure, ExposureState, Severity};
+use crate::exposure::{Event, EventId, Exposure, ExposureState};
+use crate::severity::Severity;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 

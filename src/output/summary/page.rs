@@ -3,8 +3,9 @@
 use super::text::{bytes, count, foreign, number, span};
 use super::{Context, RunSummary};
 use crate::content::Mark;
-use crate::exposure::{Answers, Count, Exposure, NetworkDirection, Severity};
+use crate::exposure::{Answers, Count, Exposure, NetworkDirection};
 use crate::protocol::{Authentication, ServiceFacts};
+use crate::severity::Severity;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

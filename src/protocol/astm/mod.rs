@@ -4,8 +4,6 @@
 //! A record may go on in the next frame (ETB instead of ETX). What is passed on are the records of
 //! one session, without frame numbers and checksums.
 
-pub mod header;
-
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +11,8 @@ use super::{
     ContentId, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol,
     Reason, Resync, Speaker, Want,
 };
-use header::{Header, header};
+use crate::syntax::Match;
+use crate::syntax::astm::header;
 use memchr::memchr_iter;
 
 const STX: u8 = 0x02;
@@ -42,8 +41,8 @@ impl Protocol for Astm {
         if at_start {
             return probe_start(data);
         }
-        let mut frames = memchr_iter(STX, data)
-            .filter(|at| data.get(*at..).is_some_and(|d| frame(d) == Header::Yes));
+        let mut frames =
+            memchr_iter(STX, data).filter(|at| data.get(*at..).is_some_and(|d| frame(d).is_yes()));
         match frames.next() {
             Some(offset) => Probe::Yes { speaker: Speaker::Any, offset },
             None => Probe::No,
@@ -63,33 +62,33 @@ fn probe_start(data: &[u8]) -> Probe {
     }
     let rest = data.get(prelude..).unwrap_or(&[]);
     let answer = match rest.first() {
-        None if data.iter().any(|b| matches!(*b, ENQ | ACK)) || data.is_empty() => Header::More,
-        None => Header::No,
+        None if data.iter().any(|b| matches!(*b, ENQ | ACK)) || data.is_empty() => Match::More,
+        None => Match::No,
         Some(&STX) => frame(rest),
         Some(_) => header(rest),
     };
     match answer {
-        Header::Yes => Probe::yes(Speaker::Any),
-        Header::More => Probe::More,
-        Header::No => Probe::No,
+        Match::Yes(()) => Probe::yes(Speaker::Any),
+        Match::More => Probe::More,
+        Match::No => Probe::No,
     }
 }
 
 /// Whether a frame begins at `data`: STX, the frame number, and a record. The first record of a
 /// session is a header, which is surely one; others are known by their letter and separator.
-fn frame(data: &[u8]) -> Header {
+fn frame(data: &[u8]) -> Match {
     const RECORDS: &[u8] = b"HPORCQLMS";
     let record = match data {
-        [STX] => return Header::More,
+        [STX] => return Match::More,
         [STX, b'0'..=b'7', record @ ..] | [STX, record @ ..] => record,
-        _ => return Header::No,
+        _ => return Match::No,
     };
     match record {
-        [] => Header::More,
+        [] => Match::More,
         [b'H', ..] => header(record),
-        [letter] if RECORDS.contains(letter) => Header::More,
-        [letter, b'|', ..] if RECORDS.contains(letter) => Header::Yes,
-        _ => Header::No,
+        [letter] if RECORDS.contains(letter) => Match::More,
+        [letter, b'|', ..] if RECORDS.contains(letter) => Match::Yes(()),
+        _ => Match::No,
     }
 }
 
@@ -246,14 +245,14 @@ impl Parser for AstmParser {
                         }
                         NAK => other.answer = Answer::Refused,
                         b'H' if line_start => match header(rest) {
-                            Header::Yes => {
+                            Match::Yes(()) => {
                                 side.close(true, host);
                                 side.open(direction, host);
                                 side.state = State::Bare;
                                 continue;
                             }
-                            Header::More => return Ok(Progress::need(at, rest.len() + 1)),
-                            Header::No => side.state = State::Between { line_start: false },
+                            Match::More => return Ok(Progress::need(at, rest.len() + 1)),
+                            Match::No => side.state = State::Between { line_start: false },
                         },
                         byte => side.control(byte, host),
                     }

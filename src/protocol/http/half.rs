@@ -2,8 +2,9 @@
 
 use super::body::{Around, Body};
 use super::head::Framing;
+use super::probe;
+use super::probe::Begin;
 use super::ranges::Ranges;
-use super::start::{self, Begin};
 use crate::protocol::websocket::Service;
 use crate::protocol::{Direction, End, Host, Progress, Reason, Resync};
 use memchr::memchr;
@@ -105,7 +106,7 @@ impl Half {
                 _ => u64::MAX,
             };
             let first = data.get(..left.min(data.len() as u64) as usize).unwrap_or(data);
-            match start::begins(direction, first) {
+            match probe::begins(direction, first) {
                 Begin::Yes => {
                     self.unsure = false;
                     self.finish(false, ranges, host);

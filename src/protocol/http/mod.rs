@@ -10,12 +10,10 @@ mod grpc;
 mod half;
 pub mod head;
 mod path;
+mod probe;
 mod ranges;
-mod start;
 mod upgrade;
 
-#[cfg(test)]
-mod framing_tests;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +26,7 @@ pub(in crate::protocol) use ranges::{ContentRange, Origin, Ranges, target};
 use exchange::Exchange;
 use half::{Half, State, Turn};
 use head::{MAX_HEAD, StartLine};
-use start::Begin;
+use probe::Begin;
 
 /// Bytes that fit no message before a direction is given up.
 const MAX_GARBAGE: u64 = 1 << 20;
@@ -44,7 +42,7 @@ impl Protocol for Http {
         "http"
     }
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        start::probe(data, at_start)
+        probe::probe(data, at_start)
     }
     fn open(&self) -> Box<dyn Parser> {
         Box::<HttpParser>::default()
@@ -122,7 +120,7 @@ impl Parser for HttpParser {
         if let Some(next) = self.next(direction) {
             return next.resync(direction, data);
         }
-        let found = start::find(direction, data)?;
+        let found = probe::find(direction, data)?;
         self.halves[direction.index()].state = State::Head { scanned: 0 };
         Some(found)
     }
@@ -172,7 +170,7 @@ impl HttpParser {
         }
         if direction == Direction::ClientToServer
             && self.exchange.upgrade.is_awaited()
-            && start::begins(direction, data) == Begin::No
+            && probe::begins(direction, data) == Begin::No
         {
             // The client knows of the answer, which is not seen yet, or never.
             let switched = self.exchange.upgrade.take_for_granted(data);
@@ -182,7 +180,7 @@ impl HttpParser {
             if data.len() > MAX_HEAD {
                 return Turn::Fail(Reason::Limit);
             }
-            if start::begins(direction, data) == Begin::No {
+            if probe::begins(direction, data) == Begin::No {
                 return Turn::Broken;
             }
             *scanned = data.len();
@@ -215,7 +213,7 @@ impl HttpParser {
         };
         // In a head, the first byte is the one that did not fit.
         let passed = usize::from(!*fresh);
-        if let Some(found) = start::find(direction, data.get(passed..).unwrap_or_default()) {
+        if let Some(found) = probe::find(direction, data.get(passed..).unwrap_or_default()) {
             self.halves[direction.index()].state = State::Head { scanned: 0 };
             self.exchange.forget();
             return Turn::Used(passed + found);

@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::frame::{self, DEFAULT_MAX, END_HEADERS, END_STREAM, Found, HEADER, Header, PADDED};
 use super::hpack::Decoder;
-use super::start::PREFACE;
+use super::probe::PREFACE;
 use super::streams::Streams;
 use crate::protocol::{Direction, Host, Reason, Resync};
 

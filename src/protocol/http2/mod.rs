@@ -12,13 +12,13 @@ mod fields;
 mod frame;
 mod half;
 mod hpack;
-mod start;
+mod probe;
 mod streams;
 
 #[cfg(test)]
 mod tests;
 
-pub(in crate::protocol) use start::PREFACE;
+pub(in crate::protocol) use probe::PREFACE;
 
 use super::websocket::Service;
 use super::{Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Resync};
@@ -33,7 +33,7 @@ impl Protocol for Http2 {
         "http"
     }
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        start::probe(data, at_start)
+        probe::probe(data, at_start)
     }
     fn open(&self) -> Box<dyn Parser> {
         Box::new(Connection::new(Streams::default()))

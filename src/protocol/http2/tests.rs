@@ -475,9 +475,9 @@ fn probes() {
         (b"\0\0\0\x55\xff", Probe::No),
         (b"\x16\x03\x01\x02\x00\x01", Probe::No),
     ] {
-        assert_eq!(start::probe(data, true), answer, "{data:x?}");
+        assert_eq!(probe::probe(data, true), answer, "{data:x?}");
     }
-    assert_eq!(start::probe(&[0; 4000], false), Probe::More);
+    assert_eq!(probe::probe(&[0; 4000], false), Probe::More);
     // From the middle, at a frame.
     let (head, body) = (answer(7, "a/b"), last(7, "some text"));
     for (data, answer) in [
@@ -488,7 +488,7 @@ fn probes() {
         ([&*body, &[0; 9]].concat(), Probe::No),
         ([&*head, b"GET / HTTP"].concat(), Probe::No),
     ] {
-        assert_eq!(start::probe(&data, true), answer, "{data:x?}");
+        assert_eq!(probe::probe(&data, true), answer, "{data:x?}");
     }
 }
 

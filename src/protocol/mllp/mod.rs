@@ -3,8 +3,6 @@
 //! Real senders leave parts of it out: the end block, its CR, or all framing; some write STX and ETX
 //! instead. Messages are passed on as their bytes come and never collected.
 
-pub mod start;
-
 #[cfg(test)]
 mod tests;
 
@@ -12,50 +10,13 @@ use super::{
     ContentId, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol,
     Resync, ServiceFacts, Speaker, Want,
 };
+use crate::syntax::Match;
+use crate::syntax::hl7v2::{self, END_BLOCK, ETX, Framed, Framing, Opening, START_BLOCK, STX};
 use memchr::{memchr2, memchr2_iter, memchr3};
-use start::{Header, Opening, Start};
 
-/// `<SB>`, vertical tab.
-const START_BLOCK: u8 = 0x0B;
-/// `<EB>`, file separator. It may not occur within a message, so it ends one even without its CR.
-const END_BLOCK: u8 = 0x1C;
 /// Commit acknowledgment, and its refusal (MLLP release 2).
 const ACK: u8 = 0x06;
 const NAK: u8 = 0x15;
-const STX: u8 = 0x02;
-const ETX: u8 = 0x03;
-
-/// What stands around messages.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Framing {
-    /// Start and end block.
-    Mllp,
-    /// STX and ETX.
-    Stx,
-}
-
-impl Framing {
-    /// By the first byte of a message.
-    const fn started_by(byte: u8) -> Option<Self> {
-        match byte {
-            START_BLOCK => Some(Self::Mllp),
-            STX => Some(Self::Stx),
-            _ => None,
-        }
-    }
-    const fn start(self) -> u8 {
-        match self {
-            Self::Mllp => START_BLOCK,
-            Self::Stx => STX,
-        }
-    }
-    const fn end(self) -> u8 {
-        match self {
-            Self::Mllp => END_BLOCK,
-            Self::Stx => ETX,
-        }
-    }
-}
 
 /// Bytes of keep-alive that may come before the first message.
 const MAX_KEEP_ALIVE: usize = 256;
@@ -90,18 +51,18 @@ fn probe_start(data: &[u8]) -> Probe {
             Some((_, filler, opening)) => answer(rest.get(filler..).unwrap_or(&[]), opening, 0),
             None => Probe::More,
         },
-        Some(&(START_BLOCK | STX)) => match start::block(rest, true) {
-            Start::Yes { filler, opening, .. } => {
+        Some(&(START_BLOCK | STX)) => match hl7v2::block(rest, true) {
+            Match::Yes(Framed { filler, opening, .. }) => {
                 answer(rest.get(filler..).unwrap_or(&[]), opening, 0)
             }
-            Start::More => Probe::More,
-            Start::No if is_commit_acknowledgment(rest) => Probe::yes(Speaker::Server),
-            Start::No => Probe::No,
+            Match::More => Probe::More,
+            Match::No if is_commit_acknowledgment(rest) => Probe::yes(Speaker::Server),
+            Match::No => Probe::No,
         },
-        Some(_) => match start::header(rest, true) {
-            Header::Yes(opening) => answer(rest, opening, 0),
-            Header::More => Probe::More,
-            Header::No => Probe::No,
+        Some(_) => match hl7v2::header(rest, true) {
+            Match::Yes(opening) => answer(rest, opening, 0),
+            Match::More => Probe::More,
+            Match::No => Probe::No,
         },
     }
 }
@@ -119,7 +80,7 @@ fn probe_middle(data: &[u8]) -> Probe {
 /// An acknowledgment comes from the end that was called; other messages come from either.
 fn answer(message: &[u8], opening: Opening, offset: usize) -> Probe {
     let speaker = match opening {
-        Opening::Message => match start::is_acknowledgment(message) {
+        Opening::Message => match hl7v2::is_acknowledgment(message) {
             Some(true) => Speaker::Server,
             Some(false) => Speaker::Any,
             None => return Probe::More,
@@ -136,7 +97,7 @@ const fn is_keep_alive(byte: u8) -> bool {
 
 /// Whether a block begins with the name of a header that goes on like none.
 fn is_faulty(data: &[u8]) -> bool {
-    matches!(data, [START_BLOCK, b'M', b'S', b'H', next, ..] if !start::is_delimiter(*next))
+    matches!(data, [START_BLOCK, b'M', b'S', b'H', next, ..] if !hl7v2::is_delimiter(*next))
 }
 
 /// MLLP release 2: a block that holds ACK or NAK only.
@@ -147,24 +108,24 @@ fn is_commit_acknowledgment(data: &[u8]) -> bool {
 /// The first place in `data` where a message surely begins: offset, framing bytes, opening.
 fn find_start(data: &[u8]) -> Option<(usize, usize, Opening)> {
     let framed = memchr2_iter(START_BLOCK, STX, data).find_map(|at| {
-        match start::block(data.get(at..)?, false) {
-            Start::Yes { filler, opening, .. } => Some((at, filler, opening)),
+        match hl7v2::block(data.get(at..)?, false) {
+            Match::Yes(Framed { filler, opening, .. }) => Some((at, filler, opening)),
             _ => None,
         }
     });
-    let line = |name: &[u8], header: fn(&[u8]) -> Header| {
+    let line = |name: &[u8], header: fn(&[u8]) -> Match<Opening>| {
         memchr::memmem::find_iter(data, name).find_map(|at| {
             let at_line = match at.checked_sub(1) {
                 Some(before) => matches!(data.get(before), Some(b'\r' | b'\n')),
                 None => true,
             };
             match header(data.get(at..)?) {
-                Header::Yes(opening) if at_line => Some((at, 0, opening)),
+                Match::Yes(opening) if at_line => Some((at, 0, opening)),
                 _ => None,
             }
         })
     };
-    let found = [framed, line(b"MSH", |d| start::header(d, true)), line(b"PID|", start::patient)];
+    let found = [framed, line(b"MSH", |d| hl7v2::header(d, true)), line(b"PID|", hl7v2::patient)];
     found.into_iter().flatten().min_by_key(|(at, ..)| *at)
 }
 
@@ -215,11 +176,11 @@ enum Step {
 /// Between blocks: finds where the next message begins.
 fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
     if rest.first().is_some_and(|b| Framing::started_by(*b).is_some()) {
-        return match start::block(rest, true) {
-            Start::Yes { framing, filler, opening } => Step::Open(filler, framing, opening),
-            Start::More => Step::Need,
-            Start::No if is_commit_acknowledgment(rest) => Step::Acknowledged,
-            Start::No => {
+        return match hl7v2::block(rest, true) {
+            Match::Yes(Framed { framing, filler, opening }) => Step::Open(filler, framing, opening),
+            Match::More => Step::Need,
+            Match::No if is_commit_acknowledgment(rest) => Step::Acknowledged,
+            Match::No => {
                 *line_start = true;
                 Step::Pass(1)
             }
@@ -236,20 +197,22 @@ fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
             alive -= 1;
         }
         if alive == 0 && rest.first() == Some(&0) {
-            return match start::wide_start(rest) {
-                Start::Yes { framing, filler, opening } => Step::Open(filler, framing, opening),
-                Start::More => Step::Need,
-                Start::No => Step::Pass(1),
+            return match hl7v2::wide_start(rest) {
+                Match::Yes(Framed { framing, filler, opening }) => {
+                    Step::Open(filler, framing, opening)
+                }
+                Match::More => Step::Need,
+                Match::No => Step::Pass(1),
             };
         }
         if alive > 0 {
             return Step::Pass(alive);
         }
-        for header in [start::header(rest, true), start::patient(rest)] {
+        for header in [hl7v2::header(rest, true), hl7v2::patient(rest)] {
             match header {
-                Header::Yes(opening) => return Step::Open(0, Framing::Mllp, opening),
-                Header::More => return Step::Need,
-                Header::No => {}
+                Match::Yes(opening) => return Step::Open(0, Framing::Mllp, opening),
+                Match::More => return Step::Need,
+                Match::No => {}
             }
         }
         *line_start = false;
@@ -362,19 +325,19 @@ impl Parser for MllpParser {
                         continue;
                     }
                     // A start block within a message: the end block was left out, or it is text.
-                    match start::block(tail, false) {
-                        Start::Yes { framing, filler, opening } => {
+                    match hl7v2::block(tail, false) {
+                        Match::Yes(Framed { framing, filler, opening }) => {
                             deliver(*content, unwanted, message, host);
                             host.close(*content, true);
                             *state = open(direction, framing, opening, host);
                             at += end + filler;
                         }
-                        Start::No => {
+                        Match::No => {
                             let text = rest.get(..=end).unwrap_or(rest);
                             deliver(*content, unwanted, text, host);
                             at += end + 1;
                         }
-                        Start::More => {
+                        Match::More => {
                             deliver(*content, unwanted, message, host);
                             return Ok(Progress::need(at + end, tail.len() + 1));
                         }

@@ -2,14 +2,13 @@
 //! has a header of fixed length and segments; what stands between transmissions (STX and ETX,
 //! lengths) differs from switch to switch and is passed on as it is.
 
-pub mod header;
-
 #[cfg(test)]
 mod tests;
 
 use super::unframed::Unframed;
 use super::{Parser, Probe, Protocol, Speaker};
-use header::{FIELD, Found, GROUP, REQUEST, RESPONSE, SEGMENT, begins};
+use crate::syntax::Match;
+use crate::syntax::ncpdp::{self, FIELD, GROUP, REQUEST, RESPONSE, SEGMENT, begins};
 
 /// NCPDP Telecommunication.
 pub struct Ncpdp;
@@ -27,12 +26,12 @@ impl Protocol for Ncpdp {
             };
         }
         match begins(data) {
-            Found::Yes(header, framing) => Probe::Yes {
+            Match::Yes((header, framing)) => Probe::Yes {
                 speaker: if header.request { Speaker::Client } else { Speaker::Server },
                 offset: framing,
             },
-            Found::More => Probe::More,
-            Found::No => Probe::No,
+            Match::More => Probe::More,
+            Match::No => Probe::No,
         }
     }
 
@@ -47,7 +46,7 @@ fn find(data: &[u8]) -> Option<usize> {
         .filter(|at| matches!(data.get(at + 1), Some(&FIELD | &SEGMENT)))
         .find_map(|at| {
             let from = at.saturating_sub(REQUEST.max(RESPONSE));
-            let (_, offset) = header::at_end(data.get(from..at)?)?;
+            let (_, offset) = ncpdp::at_end(data.get(from..at)?)?;
             Some(from + offset)
         })
 }

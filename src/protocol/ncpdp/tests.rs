@@ -9,8 +9,8 @@ const PAID: &[u8] = b"D0B11A011234567893     20260302\x1E\x1CAM20\x1CF4OK\x1D\x1
 
 #[test]
 fn transmissions_in_every_framing() {
-    assert_eq!(header::at_end(&CLAIM[..REQUEST]).map(|h| h.1), Some(0));
-    assert_eq!(header::at_end(&PAID[..RESPONSE]).map(|h| h.1), Some(0));
+    assert_eq!(ncpdp::at_end(&CLAIM[..REQUEST]).map(|h| h.1), Some(0));
+    assert_eq!(ncpdp::at_end(&PAID[..RESPONSE]).map(|h| h.1), Some(0));
     let framings: [(&[u8], &[u8]); 4] =
         [(b"", b""), (b"\x02", b"\x03"), (b"\0\0\0\x6F", b""), (b"0111", b"")];
     for (before, after) in framings {

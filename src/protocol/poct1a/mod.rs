@@ -1,13 +1,12 @@
 //! POCT1-A (CLSI POCT01-A2, ISO/IEEE 11073-90101): devices at the point of care send XML messages over
 //! TCP, one after the other; the receiver answers each with one of its own. There is no framing.
 
-pub mod start;
-
 #[cfg(test)]
 mod tests;
 
 use super::unframed::Unframed;
 use super::{Parser, Probe, Protocol, Speaker};
+use crate::syntax::poct1a;
 
 /// POCT1-A.
 pub struct Poct1a;
@@ -19,15 +18,15 @@ impl Protocol for Poct1a {
 
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
         if at_start {
-            return start::begins(data);
+            return poct1a::begins(data).into();
         }
-        match start::find(data) {
+        match poct1a::find(data) {
             Some(offset) => Probe::Yes { speaker: Speaker::Any, offset },
             None => Probe::No,
         }
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(Unframed::new("application/xml", start::find))
+        Box::new(Unframed::new("application/xml", poct1a::find))
     }
 }

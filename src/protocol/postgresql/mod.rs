@@ -6,7 +6,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use super::outlet::Outlet;
+use super::content_writer::Outlet;
 use super::{
     Authentication, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress,
     Protocol, Reason, Resync, Speaker,

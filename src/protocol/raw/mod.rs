@@ -1,14 +1,12 @@
 //! A connection that carries nothing but a document: data connections of FTP (RFC 959 3.3), transfers
 //! by netcat, and print jobs on the port for them (JetDirect, 9100). Asked after all others.
 
-pub mod edifact;
-mod start;
-pub mod xdt;
+mod probe;
 
 #[cfg(test)]
 mod tests;
 
-use super::outlet::Outlet;
+use super::content_writer::Outlet;
 use super::{
     Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol, Resync,
 };
@@ -26,7 +24,7 @@ impl Protocol for Raw {
 
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
         // In the middle, anything may look like a beginning.
-        if at_start { start::document(data) } else { Probe::No }
+        if at_start { probe::document(data) } else { Probe::No }
     }
 
     fn needs_begin(&self) -> bool {
@@ -44,7 +42,7 @@ impl Protocol for JetDirect {
     }
 
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if at_start { start::label(data) } else { Probe::No }
+        if at_start { probe::label(data) } else { Probe::No }
     }
 
     fn open(&self) -> Box<dyn Parser> {

@@ -1,7 +1,7 @@
 //! What commands and answers hold, and how it is handed on.
 
-use super::super::outlet::Outlet;
 use super::super::{Direction, Hint, Host, Media};
+use crate::protocol::content_writer::Outlet;
 
 /// Where the values of a command or an answer stand.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A file that is put together of the pieces in which it is written or read.
 
-use super::super::outlet::Outlet;
 use super::super::{Direction, Hint, Host, Media, Reason};
+use crate::protocol::content_writer::Outlet;
 use std::collections::BTreeMap;
 
 /// Bytes of a connection that came early and are held.

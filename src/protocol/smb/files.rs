@@ -3,11 +3,11 @@
 //! The two directions of a connection may be seen in any order, so whichever of request and answer
 //! comes second does what both together ask for.
 
-use super::super::outlet::Outlet;
 use super::super::{Direction, Host};
 use super::document::{Document, MAX_HELD, OVERHEAD, Opening};
 use super::header::Handle;
 use super::{MAX_NAME, Share};
+use crate::protocol::content_writer::Outlet;
 use std::collections::BTreeMap;
 
 /// Files open at the same time.

@@ -3,12 +3,12 @@
 //!
 //! Secrets are passed over where they stand; that they crossed in clear is kept.
 
-mod start;
+mod probe;
 
 #[cfg(test)]
 mod tests;
 
-use super::outlet::Outlet;
+use super::content_writer::Outlet;
 use super::{
     Authentication, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress,
     Protocol, Reason, Resync, ServiceFacts,
@@ -27,7 +27,7 @@ impl Protocol for Smtp {
     }
 
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        start::probe(data, at_start)
+        probe::probe(data, at_start)
     }
 
     fn open(&self) -> Box<dyn Parser> {

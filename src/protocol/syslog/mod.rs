@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::outlet::Outlet;
+use super::content_writer::Outlet;
 use super::{
     Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol, Resync,
     Speaker,

@@ -11,8 +11,8 @@
 mod half;
 mod header;
 mod inflate;
+mod probe;
 mod resync;
-mod start;
 
 #[cfg(test)]
 mod tests;
@@ -38,7 +38,7 @@ impl Protocol for Joined {
         "http"
     }
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if at_start { start::probe(data) } else { Probe::No }
+        if at_start { probe::probe(data) } else { Probe::No }
     }
     fn needs_middle(&self) -> bool {
         true

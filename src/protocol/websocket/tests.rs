@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{header, start};
+use super::{header, probe};
 use crate::flow::{Orientation, Side};
 use crate::protocol::driver::{Driver, DriverLimits, News};
 use crate::protocol::recorder::Piece::{Client, ClientGap, Server, ServerGap};
@@ -345,6 +345,6 @@ fn what_is_no_websocket() {
         &[0; 64],
         &[0xff; 64],
     ] {
-        assert!(!matches!(start::probe(data), Probe::Yes { .. }), "{data:02x?}");
+        assert!(!matches!(probe::probe(data), Probe::Yes { .. }), "{data:02x?}");
     }
 }

@@ -8,6 +8,8 @@ use super::{
     ContentId, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol,
     Resync, Speaker, Want,
 };
+use crate::syntax::Match;
+use crate::syntax::x12::{find, interchange};
 
 /// White space and framing bytes that may come before an interchange.
 const MAX_FILLER: usize = 64;
@@ -27,9 +29,9 @@ impl Protocol for X12 {
                 return Probe::No;
             }
             return match interchange(data.get(filler..).unwrap_or(&[])) {
-                Start::Yes => Probe::yes(Speaker::Any),
-                Start::More => Probe::More,
-                Start::No => Probe::No,
+                Match::Yes(()) => Probe::yes(Speaker::Any),
+                Match::More => Probe::More,
+                Match::No => Probe::No,
             };
         }
         match find(data) {
@@ -43,41 +45,8 @@ impl Protocol for X12 {
     }
 }
 
-enum Start {
-    Yes,
-    No,
-    More,
-}
-
 const fn is_filler(byte: u8) -> bool {
     byte.is_ascii_whitespace() || matches!(byte, 0 | 0x02)
-}
-
-/// Whether `data` starts with `ISA*00*`: two separators around a code of two characters.
-fn interchange(data: &[u8]) -> Start {
-    let mut separator = None;
-    for at in 0..7 {
-        let Some(&byte) = data.get(at) else { return Start::More };
-        let fits = match at {
-            0..=2 => b"ISA".get(at) == Some(&byte),
-            3 => {
-                separator = Some(byte);
-                byte.is_ascii_punctuation() || (byte.is_ascii_control() && byte != 0)
-            }
-            6 => separator == Some(byte),
-            _ => byte.is_ascii_digit(),
-        };
-        if !fits {
-            return Start::No;
-        }
-    }
-    Start::Yes
-}
-
-/// The first interchange that begins in `data`.
-fn find(data: &[u8]) -> Option<usize> {
-    memchr::memmem::find_iter(data, b"ISA")
-        .find(|at| data.get(*at..).is_some_and(|d| matches!(interchange(d), Start::Yes)))
 }
 
 /// One flow; answers (TA1, 999, 271) are interchanges too.

@@ -2,7 +2,7 @@
 
 use super::{OVERHEAD, Origin, Part};
 use crate::protocol::Host;
-use crate::protocol::outlet::Outlet;
+use crate::protocol::content_writer::Outlet;
 use std::collections::BTreeMap;
 
 /// A document, of which all before `next` was handed on.

@@ -15,7 +15,7 @@ pub(in crate::protocol) use multipart::ByteRanges;
 
 use super::exchange::{MAX_CODINGS, codings};
 use super::head::{self, Head};
-use crate::protocol::outlet::Outlet;
+use crate::protocol::content_writer::Outlet;
 use crate::protocol::websocket::Service;
 use crate::protocol::{Direction, Hint, Host, Media, Progress, Reason};
 use document::Document;

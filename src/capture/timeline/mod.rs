@@ -1,0 +1,265 @@
+//! Several captures as one timeline.
+
+use super::file::{Head, Reader, Settings, name_of};
+use super::{BATCH_PACKETS, Batch, Fault, Input, LiveCounters, Source, Status};
+use crate::time::Timestamp;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::path::{Path, PathBuf};
+
+/// Bytes of a block of a stream.
+const BLOCK: usize = 1 << 20;
+/// Captures that stay open although their first packet is not yet due: beyond, they are closed and
+/// opened again, so that a set of many files needs few descriptors, mappings and decompressors.
+const KEPT_OPEN: usize = 16;
+/// Captures that wait for data and are asked again, for one batch.
+const ASKED: usize = 16;
+
+/// Captures merged by packet time. Within one its own order holds; between two the earlier packet
+/// comes first, and of equal ones that of the capture named first.
+pub struct Timeline {
+    entries: Vec<Entry>,
+    /// Of each capture with a packet, the time of that packet.
+    heads: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    /// Captures that have nothing now.
+    waiting: VecDeque<usize>,
+    settings: Settings,
+    faults: Vec<Fault>,
+    position: u64,
+}
+
+struct Entry {
+    path: PathBuf,
+    state: State,
+    input: Input,
+    /// Whether it proved to be a capture.
+    readable: bool,
+    size: Option<u64>,
+}
+
+enum State {
+    Open(Box<Reader>),
+    /// Closed until its first packet is due.
+    Shut,
+    Done,
+}
+
+impl Timeline {
+    /// Opens captures. Those that cannot be opened become faults; the others are read.
+    pub fn open<P: AsRef<Path>>(paths: &[P]) -> Self {
+        Self::with(paths, Settings { follow: false, block: BLOCK })
+    }
+
+    /// The same for captures that are still being written: their end is not final, and one that has
+    /// nothing to give does not hold up the others.
+    pub fn follow<P: AsRef<Path>>(paths: &[P]) -> Self {
+        Self::with(paths, Settings { follow: true, block: BLOCK })
+    }
+
+    pub(super) fn with<P: AsRef<Path>>(paths: &[P], settings: Settings) -> Self {
+        let mut timeline = Self {
+            entries: Vec::new(),
+            heads: BinaryHeap::new(),
+            waiting: VecDeque::new(),
+            settings,
+            faults: Vec::new(),
+            position: 0,
+        };
+        for path in paths {
+            timeline.add(path.as_ref());
+        }
+        timeline
+    }
+
+    fn add(&mut self, path: &Path) {
+        let number = self.entries.len();
+        let mut entry = Entry {
+            path: path.to_path_buf(),
+            state: State::Done,
+            input: Input { name: name_of(path), ..Input::default() },
+            readable: false,
+            size: None,
+        };
+        match Reader::open(path, interface(number), self.settings) {
+            Ok(reader) => {
+                let head = reader.head();
+                let kept = self.heads.len() < KEPT_OPEN || !reader.can_reopen();
+                entry.readable = reader.is_started() || self.settings.follow;
+                entry.size = reader.size();
+                entry.state = match head {
+                    Head::Packet(_) if !kept => State::Shut,
+                    _ => State::Open(Box::new(reader)),
+                };
+                if let State::Open(reader) = &entry.state {
+                    self.position += reader.position();
+                }
+                self.entries.push(entry);
+                self.place(number, head);
+            }
+            Err(fault) => {
+                entry.input.fault = Some(fault.describe());
+                self.faults.push(fault);
+                self.entries.push(entry);
+            }
+        }
+    }
+
+    /// How many inputs are captures, as far as is known.
+    pub fn readable(&self) -> usize {
+        self.entries.iter().filter(|e| e.readable).count()
+    }
+
+    /// Bytes of all that could be opened. None if that cannot be known.
+    pub fn size(&self) -> Option<u64> {
+        let open = self.entries.iter().filter(|e| e.readable);
+        open.map(|e| e.size).sum::<Option<u64>>().filter(|_| !self.settings.follow)
+    }
+
+    /// Asks pipes for their first packets. False while one has neither given any nor ended; what is
+    /// [readable](Self::readable) is certain only then.
+    pub fn settle(&mut self) -> bool {
+        if !self.settings.follow {
+            self.ask(self.waiting.len());
+        }
+        self.settings.follow
+            || self.waiting.iter().all(|&n| self.entries.get(n).is_none_or(|e| e.readable))
+    }
+
+    /// Puts a capture where its head belongs.
+    fn place(&mut self, number: usize, head: Head) {
+        match head {
+            Head::Packet(time) => self.heads.push(Reverse((time, number))),
+            Head::Waiting => self.waiting.push_back(number),
+            Head::End => self.close(number),
+        }
+    }
+
+    fn close(&mut self, number: usize) {
+        let Some(entry) = self.entries.get_mut(number) else { return };
+        if let State::Open(mut reader) = std::mem::replace(&mut entry.state, State::Done) {
+            entry.readable |= reader.is_started();
+            entry.input = entry.report(&reader);
+            if let Some(fault) = reader.take_fault() {
+                entry.input.fault = Some(fault.describe());
+                self.faults.push(fault);
+            }
+        }
+    }
+
+    /// Asks captures that had nothing whether they have something now.
+    fn ask(&mut self, turns: usize) {
+        for _ in 0..turns.min(self.waiting.len()) {
+            let Some(number) = self.waiting.pop_front() else { return };
+            let Some(entry) = self.entries.get_mut(number) else { continue };
+            let State::Open(reader) = &mut entry.state else { continue };
+            let before = reader.position();
+            let head = reader.advance();
+            self.position += reader.position().saturating_sub(before);
+            entry.readable |= reader.is_started();
+            self.place(number, head);
+        }
+    }
+
+    /// Opens again what was closed until its first packet was due. False if its head has changed.
+    fn reopen(&mut self, number: usize, time: Timestamp) -> bool {
+        let Some(entry) = self.entries.get_mut(number) else { return false };
+        if !matches!(entry.state, State::Shut) {
+            return true;
+        }
+        match Reader::open(&entry.path, interface(number), self.settings) {
+            Ok(reader) => {
+                let head = reader.head();
+                self.position += reader.position();
+                entry.state = State::Open(Box::new(reader));
+                if head == Head::Packet(time) {
+                    return true;
+                }
+                self.place(number, head);
+            }
+            Err(fault) => {
+                entry.state = State::Done;
+                entry.input.fault = Some(fault.describe());
+                self.faults.push(fault);
+            }
+        }
+        false
+    }
+}
+
+fn interface(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
+}
+
+impl Entry {
+    fn report(&self, reader: &Reader) -> Input {
+        Input {
+            name: self.input.name.clone(),
+            packets: reader.packets,
+            bytes: reader.bytes,
+            dropped: reader.lost(),
+            fault: self.input.fault.clone(),
+        }
+    }
+}
+
+impl Source for Timeline {
+    fn fill(&mut self, batch: &mut Batch) -> Status {
+        let follow = self.settings.follow;
+        // While others have packets, only some are asked: each costs a system call.
+        self.ask(if follow && !self.heads.is_empty() { ASKED } else { usize::MAX });
+        while batch.packets.len() < BATCH_PACKETS {
+            // A pipe that has nothing yet may still have the earliest packet.
+            let held = !follow && !self.waiting.is_empty();
+            let next = if held { None } else { self.heads.pop() };
+            let Some(Reverse((time, number))) = next else {
+                return match (batch.packets.is_empty(), self.waiting.is_empty()) {
+                    (false, _) => Status::More,
+                    (true, false) => Status::Idle,
+                    (true, true) => Status::End,
+                };
+            };
+            if !self.reopen(number, time) {
+                continue;
+            }
+            let until = self.heads.peek().map(|&Reverse(head)| head);
+            let Some(State::Open(reader)) = self.entries.get_mut(number).map(|e| &mut e.state)
+            else {
+                continue;
+            };
+            let before = reader.position();
+            let head = reader.fill(batch, number, until);
+            self.position += reader.position().saturating_sub(before);
+            self.place(number, head);
+        }
+        Status::More
+    }
+
+    fn take_faults(&mut self) -> Vec<Fault> {
+        std::mem::take(&mut self.faults)
+    }
+
+    fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        let input = |entry: &Entry| match &entry.state {
+            State::Open(reader) => entry.report(reader),
+            _ => entry.input.clone(),
+        };
+        self.entries.iter().map(input).collect()
+    }
+}
+
+impl Input {
+    /// The losses of several inputs together.
+    pub fn lost(inputs: &[Self]) -> LiveCounters {
+        inputs.iter().fold(LiveCounters::default(), |sum, input| LiveCounters {
+            kernel: sum.kernel.saturating_add(input.dropped.kernel),
+            interface: sum.interface.saturating_add(input.dropped.interface),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! Turns the values of any format into fields: records, tables, labels, trees of named values, persons.
+
+pub mod embedded;
+pub mod fhir;
+pub mod labels;
+pub mod numbers;
+pub mod person;
+pub mod record;
+pub mod schemaless;
+pub mod table;
+pub mod tree;
+pub mod web_service;
+pub mod xds;

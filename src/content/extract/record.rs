@@ -1,0 +1,390 @@
+//! A record of a loose format (JSON, form, CSV, HTML, text): values under names that the key rules
+//! know, put together to the fields of one person.
+
+use crate::content::{Evidence, Field, Mark, Scope};
+use crate::phi::Phi;
+use crate::rules::{About, FieldRule, Health, IdentifierRule, Key, Kind, NamePart};
+use std::sync::Arc;
+
+/// Fields kept of one record.
+pub const MAX_FIELDS: usize = 64;
+
+/// Characters of one value that is put together from parts, bytes.
+const MAX_JOINED: usize = 512;
+
+/// Confidence of a field below which it counts only in a record about a patient.
+const MIN_CONFIDENCE: f32 = 0.5;
+
+/// Confidence of a name below which it may be that of a thing.
+const MIN_PERSONAL: f32 = 0.6;
+
+/// What a name of the wire means; a [`Key`] that may be kept.
+#[derive(Clone)]
+pub struct Meaning {
+    /// The rule.
+    pub rule: Arc<FieldRule>,
+    /// Whole, family or given name.
+    pub part: NamePart,
+    /// The name itself says that it is about a patient.
+    pub patient: bool,
+    /// What makes a value one of it, and how sure that is.
+    pub evidence: Evidence,
+    /// 0 to 1.
+    pub confidence: f32,
+    /// Only those who are cared for have such a number.
+    pub care: bool,
+}
+
+impl From<&Key> for Meaning {
+    fn from(key: &Key) -> Self {
+        Self { part: key.part, patient: key.patient, ..Self::whole(&key.rule) }
+    }
+}
+
+impl Meaning {
+    /// The whole value of a field that a rule names.
+    pub fn whole(rule: &Arc<FieldRule>) -> Self {
+        Self {
+            rule: Arc::clone(rule),
+            part: NamePart::Whole,
+            patient: false,
+            evidence: Evidence::Labelled,
+            confidence: rule.confidence,
+            care: false,
+        }
+    }
+
+    /// A number that was found in text.
+    pub fn found(rule: &IdentifierRule, evidence: Evidence, confidence: f32) -> Self {
+        Self { evidence, confidence, care: rule.health, ..Self::whole(&rule.rule) }
+    }
+    /// The same of a field that only patients have.
+    pub fn of_patient(rule: &Arc<FieldRule>) -> Self {
+        Self { patient: true, ..Self::whole(rule) }
+    }
+}
+
+/// What is said around a record.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Marks(u16);
+
+impl Marks {
+    const ALL: [(u16, Mark); 7] = [
+        (1, Mark::PatientContext),
+        (2, Mark::Diagnosis),
+        (4, Mark::Result),
+        (8, Mark::Medication),
+        (256, Mark::Allergy),
+        (512, Mark::Procedure),
+        (32, Mark::Query),
+    ];
+    const OTHER: u16 = 16;
+    const ELSEWHERE: u16 = 128;
+
+    /// About a patient.
+    pub const PATIENT: Self = Self(1);
+    /// About care, which most often is that of a patient.
+    pub const CARE: Self = Self(64);
+    /// A question.
+    pub const QUERY: Self = Self(32);
+
+    /// What a context name says.
+    pub const fn about(about: About) -> Self {
+        Self(match about {
+            About::Patient => 1,
+            // Nobody else has these.
+            About::Diagnosis => 1 | 2,
+            About::Result => 4,
+            About::Medication => 8,
+            About::Allergy => Self::CARE.0 | 256,
+            About::Procedure => 512,
+            About::Care => Self::CARE.0,
+            About::Other => Self::OTHER,
+            About::Elsewhere => Self::ELSEWHERE,
+            About::Nothing => 0,
+        })
+    }
+    /// Both.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+    /// Whether all of `other` is said.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+    /// Something else altogether.
+    pub const fn is_other(self) -> bool {
+        self.0 & (Self::OTHER | Self::ELSEWHERE) != 0
+    }
+    /// All in all, about a patient.
+    pub const fn is_patient(self) -> bool {
+        self.has(Self::PATIENT) || (self.has(Self::CARE) && self.0 & Self::ELSEWHERE == 0)
+    }
+    /// What a heading or a path says of what follows.
+    pub const fn ahead(self) -> Self {
+        Self(self.0 & (Self::PATIENT.0 | Self::CARE.0))
+    }
+    /// What is said of whatever stands inside.
+    pub const fn inherited(self) -> Self {
+        Self(self.0 & (1 | Self::CARE.0 | Self::OTHER | Self::ELSEWHERE))
+    }
+    /// What says this of somebody's health.
+    pub const fn of_health(health: Health) -> Self {
+        Self(match health {
+            Health::Diagnosis => 2,
+            Health::Result => 4,
+            Health::Medication => 8,
+            Health::Allergy => 256,
+            Health::Procedure => 512,
+        })
+    }
+    /// What is said of somebody's health.
+    pub const fn health(self) -> Self {
+        Self(self.0 & (2 | 4 | 8 | 256 | 512))
+    }
+    /// What `other` does not say.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+    /// Hands the marks on.
+    pub fn put(self, scope: &mut Scope<'_>) {
+        for (bit, mark) in Self::ALL {
+            if self.0 & bit != 0 {
+                scope.mark(mark);
+            }
+        }
+    }
+}
+
+/// A record that is being put together.
+#[derive(Default)]
+pub struct Loose {
+    fields: Vec<Part>,
+    marks: Marks,
+}
+
+struct Part {
+    meaning: Meaning,
+    /// Parts of one name or address stand in one group.
+    group: u32,
+    value: zeroize::Zeroizing<String>,
+}
+
+impl Loose {
+    /// A value under a name that means something.
+    pub fn add(&mut self, meaning: &Meaning, group: u32, value: &str) {
+        let value = value.trim();
+        if value.is_empty()
+            || self.fields.len() >= MAX_FIELDS
+            || (is_general(meaning) && names_a_thing(value))
+        {
+            return;
+        }
+        if meaning.patient {
+            self.mark(Marks::PATIENT);
+        }
+        self.fields.push(Part {
+            meaning: meaning.clone(),
+            group,
+            value: zeroize::Zeroizing::new(value.to_owned()),
+        });
+    }
+
+    /// Something said around it at a distance (a path, a heading). Hospitals publish lists of doctors
+    /// under `/patients/`, too: it counts only if the record is one of a person.
+    pub fn mark_from_afar(&mut self, marks: Marks) {
+        let personal = |f: &Part| {
+            f.meaning.part != NamePart::Whole
+                || f.meaning.rule.kind.is_strong_id()
+                || matches!(f.meaning.rule.kind, Kind::BirthDate | Kind::Sex | Kind::DeathDate)
+        };
+        if marks.ahead() == Marks::default() || self.fields.iter().any(personal) {
+            self.mark(marks);
+        }
+    }
+
+    /// Something said around it.
+    pub fn mark(&mut self, marks: Marks) {
+        self.marks = self.marks.and(marks);
+    }
+
+    /// Whether `value` is another than the one there, of a kind of which a person has one.
+    pub fn contradicts(&self, meaning: &Meaning, value: &str) -> bool {
+        let kind = meaning.rule.kind;
+        let single = matches!(kind, Kind::Name | Kind::PatientId | Kind::BirthDate | Kind::Ssn);
+        // A second number of one sort that was found in text is somebody else's.
+        let found = |f: &Part| {
+            f.meaning.evidence.is_found()
+                && meaning.evidence.is_found()
+                && f.meaning.rule.id == meaning.rule.id
+                && *f.value != value.trim()
+        };
+        self.fields.iter().any(found)
+            || single
+                && self.fields.iter().any(|f| {
+                    f.meaning.rule.kind == kind
+                        && f.meaning.part == meaning.part
+                        && *f.value != value.trim()
+                })
+    }
+
+    /// Whether there is a field of this kind.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.fields.iter().any(|f| f.meaning.rule.kind == kind)
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.fields.iter().map(|f| size_of::<Part>() + f.value.capacity()).sum()
+    }
+
+    /// Hands the record on, if it can be one of a person, and starts a new one.
+    pub fn emit(&mut self, content: &'static str, scope: &mut Scope<'_>) {
+        let mut marks = std::mem::take(&mut self.marks);
+        let mut fields = std::mem::take(&mut self.fields);
+        // Numbers alone are an example, or a page about numbers, unless they are a list.
+        let beside =
+            |f: &Part| !f.meaning.evidence.is_found() || f.meaning.evidence == Evidence::Listed;
+        if fields.iter().any(|f| f.meaning.care) && fields.iter().any(beside) {
+            marks = marks.and(Marks::CARE);
+        }
+        let patient = marks.is_patient();
+        if patient {
+            marks = marks.and(Marks::PATIENT);
+        } else {
+            fields.retain(|f| {
+                f.meaning.evidence.is_found() || f.meaning.rule.confidence >= MIN_CONFIDENCE
+            });
+        }
+        if marks.is_other() && !patient {
+            return;
+        }
+        let mut kinds =
+            fields.iter().filter(|f| !f.meaning.evidence.is_weak()).map(|f| f.meaning.rule.kind);
+        let first = kinds.next();
+        let several = kinds.any(|kind| Some(kind) != first);
+        if first.is_none() || !(several || patient) {
+            return;
+        }
+        scope.begin_loose(content);
+        marks.put(scope);
+        let mut at = 0;
+        while let Some(part) = fields.get(at) {
+            let same = |other: &&Part| {
+                other.group == part.group && other.meaning.rule.kind == part.meaning.rule.kind
+            };
+            let joins = match part.meaning.part {
+                NamePart::Whole => part.meaning.rule.kind == Kind::Address,
+                _ => true,
+            };
+            // What belongs together is handed on where its first part stands.
+            let before = fields.iter().take(at).filter(same);
+            let earlier = before.clone().any(|o| joins_with(o, part));
+            if !joins {
+                put(&part.meaning, &part.value, scope);
+            } else if !earlier {
+                let parts = fields.iter().skip(at).filter(same).filter(|o| joins_with(o, part));
+                let value = match part.meaning.part {
+                    NamePart::Year | NamePart::Month | NamePart::Day => date(parts),
+                    part => join(parts, part != NamePart::Whole),
+                };
+                put(&part.meaning, &value, scope);
+            }
+            at += 1;
+        }
+        scope.end();
+    }
+}
+
+/// Whether other things than persons have such a name, too.
+fn is_general(meaning: &Meaning) -> bool {
+    meaning.rule.kind == Kind::Name
+        && meaning.part == NamePart::Whole
+        && !meaning.patient
+        && meaning.rule.confidence < MIN_PERSONAL
+}
+
+/// Whether a name is written like that of a thing: `Essential hypertension`, `Help desk`. Each word
+/// of a person's name has a capital where the first has, but for particles, which never end it.
+fn names_a_thing(value: &str) -> bool {
+    let mut words = value.split_whitespace();
+    let first = words.next().unwrap_or("");
+    let capital = |word: &str| word.starts_with(char::is_uppercase);
+    let last = words.next_back().unwrap_or(first);
+    capital(first) && last.starts_with(char::is_lowercase) && !first.ends_with(',')
+}
+
+/// Whether two parts of one group and kind make one value.
+fn joins_with(a: &Part, b: &Part) -> bool {
+    (a.meaning.part == NamePart::Whole) == (b.meaning.part == NamePart::Whole)
+}
+
+/// Family names `^` given names, or the lines of an address.
+fn join<'a>(
+    parts: impl Iterator<Item = &'a Part> + Clone,
+    name: bool,
+) -> zeroize::Zeroizing<String> {
+    let mut joined = zeroize::Zeroizing::new(String::new());
+    let mut append = |value: &str, separator: &str| {
+        if joined.len() + value.len() < MAX_JOINED {
+            if !joined.is_empty() && !joined.ends_with('^') {
+                joined.push_str(separator);
+            }
+            joined.push_str(value);
+        }
+    };
+    if !name {
+        parts.for_each(|p| append(&p.value, ", "));
+        return joined;
+    }
+    let of = |part: NamePart| parts.clone().filter(move |p| p.meaning.part == part);
+    of(NamePart::Family).for_each(|p| append(&p.value, " "));
+    if of(NamePart::Given).next().is_some() {
+        append("^", "");
+        of(NamePart::Given).for_each(|p| append(&p.value, " "));
+    }
+    joined
+}
+
+/// A date from its parts; nothing unless all are there.
+fn date<'a>(parts: impl Iterator<Item = &'a Part> + Clone) -> zeroize::Zeroizing<String> {
+    let of = |part: NamePart| {
+        let found = parts.clone().find(|p| p.meaning.part == part)?;
+        let value = found.value.as_str();
+        // By name (`March`) in the order in which everybody names them.
+        value.parse::<u32>().ok().or_else(|| month(value))
+    };
+    match (of(NamePart::Year), of(NamePart::Month), of(NamePart::Day)) {
+        (Some(year @ 1000..=9999), Some(month @ 1..=12), Some(day @ 1..=31)) => {
+            zeroize::Zeroizing::new(format!("{year:04}-{month:02}-{day:02}"))
+        }
+        _ => zeroize::Zeroizing::default(),
+    }
+}
+
+/// A month by the first three letters of its English name.
+fn month(name: &str) -> Option<u32> {
+    const NAMES: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let front = name.get(..3)?;
+    (1..).zip(NAMES).find(|(_, n)| n.eq_ignore_ascii_case(front)).map(|(number, _)| number)
+}
+
+fn put(meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
+    let rule = &meaning.rule;
+    scope.field(Field {
+        kind: rule.kind,
+        value: Phi::new(value),
+        name: &rule.field,
+        rule: &rule.id,
+        issuer: "",
+        authority: "",
+        confidence: meaning.confidence,
+        evidence: meaning.evidence,
+    });
+}

@@ -1,0 +1,145 @@
+//! Tables inside documents: names of columns first, then rows of cells without names. InfluxDB,
+//! Elasticsearch SQL, Trino, pandas (`split`), Google's visualisation format and BigQuery write them,
+//! each with other keys around.
+
+use crate::content::extract::record::{Loose, Marks, Meaning};
+use crate::rules::RuleSet;
+use zeroize::Zeroizing;
+
+/// Columns looked at.
+const MAX_COLUMNS: usize = 256;
+
+/// Tables that are open at the same time.
+const MAX_TABLES: usize = 8;
+
+/// What an object or array is to a table.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Role {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// The names of the columns.
+    Header,
+    /// What is said of one column; its name is in there.
+    Column,
+    /// A row.
+    Row,
+    /// A cell that is wrapped in an object.
+    Cell,
+}
+
+/// Keys that hold the names of columns.
+pub(super) fn is_header(key: &str) -> bool {
+    const NAMES: [&str; 12] = [
+        "columns",
+        "cols",
+        "column_names",
+        "columnNames",
+        "fields",
+        "headers",
+        "header",
+        "schema",
+        "meta",
+        "fieldNames",
+        "field_names",
+        "titles",
+    ];
+    NAMES.contains(&key)
+}
+
+/// Keys that hold the name of one column.
+pub(super) fn is_column(key: &str) -> bool {
+    matches!(key, "name" | "label" | "field" | "title" | "columnName" | "displayName" | "key")
+}
+
+/// Keys that hold a row's cells, once there are columns.
+pub(super) fn is_row(key: &str) -> bool {
+    matches!(key, "c" | "f" | "cells" | "row")
+}
+
+/// Keys that hold a cell's value.
+pub(super) fn is_cell(key: &str) -> bool {
+    matches!(key, "v" | "value")
+}
+
+/// The tables of a document.
+#[derive(Default)]
+pub(super) struct Grid {
+    tables: Vec<Table>,
+    /// The cells of the row, or the names of the columns, so far.
+    row: Vec<Zeroizing<String>>,
+}
+
+struct Table {
+    /// How many objects and arrays were open around the names.
+    depth: usize,
+    columns: Vec<Option<Meaning>>,
+    /// What the names say of every row.
+    marks: Marks,
+}
+
+impl Grid {
+    pub(super) fn memory(&self) -> usize {
+        let columns = self.tables.iter().map(|t| t.columns.len()).sum::<usize>();
+        columns * 32 + self.row.iter().map(|c| 24 + c.capacity()).sum::<usize>()
+    }
+
+    /// Whether the names of columns are known here.
+    pub(super) const fn is_known(&self) -> bool {
+        !self.tables.is_empty()
+    }
+
+    /// Whether the next cell of a row is wanted; every cell is, while it may be a name.
+    pub(super) fn wants(&self) -> bool {
+        self.tables
+            .last()
+            .is_none_or(|t| t.columns.get(self.row.len()).is_some_and(Option::is_some))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.row.clear();
+    }
+
+    pub(super) fn push(&mut self, cell: &str) {
+        if self.row.len() < MAX_COLUMNS {
+            self.row.push(Zeroizing::new(cell.to_owned()));
+        }
+    }
+
+    /// What was collected names the columns of what follows, if several cells are names of fields
+    /// and most are.
+    pub(super) fn name(&mut self, depth: usize, rules: &RuleSet) {
+        let row = std::mem::take(&mut self.row);
+        let keys = &rules.keys;
+        let columns: Vec<Option<Meaning>> =
+            row.iter().map(|cell| keys.get(bare(cell)).map(Meaning::from)).collect();
+        let known = columns.iter().flatten().count();
+        let said = row.iter().filter_map(|cell| keys.context(bare(cell)));
+        let marks = said.map(Marks::about).fold(Marks::default(), Marks::and);
+        if known >= 2 && self.tables.len() < MAX_TABLES {
+            self.tables.push(Table { depth, columns, marks });
+        }
+    }
+
+    /// A row is complete: its cells under the names of their columns.
+    pub(super) fn record(&mut self, around: Marks, record: &mut Loose) {
+        let row = std::mem::take(&mut self.row);
+        let Some(table) = self.tables.last() else { return };
+        record.mark(table.marks.and(around));
+        for (meaning, cell) in table.columns.iter().zip(&row) {
+            if let Some(meaning) = meaning {
+                record.add(meaning, 0, cell);
+            }
+        }
+    }
+
+    /// Only `depth` objects and arrays are open any more.
+    pub(super) fn leave(&mut self, depth: usize) {
+        self.tables.retain(|t| t.depth <= depth);
+    }
+}
+
+/// The name of a column without that of its table: `p.birth_date`.
+fn bare(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name).trim()
+}

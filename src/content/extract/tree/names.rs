@@ -1,0 +1,328 @@
+//! What the key names of a document mean, looked up once each: a list of records repeats the same
+//! few names thousands of times.
+
+use super::grid;
+use crate::content::extract::numbers::Place;
+use crate::content::extract::record::{Marks, Meaning};
+use crate::content::formats::dicom::model::{is_wanted, named};
+use crate::rules::RuleSet;
+use std::collections::HashMap;
+
+/// Names and pairs of names remembered in one document.
+const MAX_NAMES: usize = 4096;
+
+/// A name that means nothing.
+pub const PLAIN: u16 = 0;
+
+/// What a name is, on its own.
+#[derive(Clone, Default)]
+pub struct Name {
+    /// As it stands on the wire, for FHIR paths.
+    pub text: Box<str>,
+    /// What the key rules say.
+    pub meaning: Option<Meaning>,
+    /// What it says of the record around it.
+    pub marks: Marks,
+    /// What it says of what stands under it.
+    pub inside: Marks,
+    /// Eight hexadecimal digits: an element of the DICOM JSON model (PS3.18 F.2.2).
+    pub dicom_tag: Option<u32>,
+    /// Values of this element are of use.
+    pub tag_wanted: bool,
+    /// An element of a FHIR rule, or a part of one of its data types.
+    pub fhir: bool,
+    /// Other names have a meaning of their own under it.
+    pub parent: bool,
+    /// What stands under it is part of what stands around it.
+    pub component: bool,
+    /// Holds the values of a DICOM element (PS3.18 F.2.2, F.2.3).
+    pub tag_value: bool,
+    /// Tells the type of a FHIR resource.
+    pub resource_type: bool,
+    /// What it means to tables and lists of pairs.
+    pub use_: Use,
+    /// What it tells of whose a FHIR resource is.
+    pub link: Option<Link>,
+}
+
+/// Elements of FHIR that tie resources together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Link {
+    /// `Resource.id`.
+    Id,
+    /// `Bundle.entry.fullUrl`.
+    Url,
+    /// `Bundle.entry.resource`.
+    Resource,
+    /// `Observation.subject`, `AllergyIntolerance.patient`.
+    Subject,
+    /// `Reference.reference`.
+    Reference,
+}
+
+impl Link {
+    fn of(text: &str) -> Option<Self> {
+        Some(match text {
+            "id" => Self::Id,
+            "fullUrl" => Self::Url,
+            "resource" => Self::Resource,
+            "subject" | "patient" => Self::Subject,
+            "reference" => Self::Reference,
+            _ => return None,
+        })
+    }
+}
+
+/// What some names stand for whatever they stand under.
+#[derive(Clone, Copy, Default)]
+pub struct Use {
+    /// Holds the names of columns, or that of one.
+    pub header: bool,
+    pub column: bool,
+    /// Holds a row, or the value of a cell.
+    pub row: bool,
+    pub cell: bool,
+    /// Tells what stands beside it under [`Use::answer`].
+    pub label: bool,
+    pub answer: bool,
+    /// Tells what kind of thing the object is.
+    pub typed: bool,
+    /// Stands between a name and its value.
+    pub wrapper: bool,
+}
+
+impl Use {
+    fn of(text: &str) -> Self {
+        Self {
+            header: grid::is_header(text),
+            column: grid::is_column(text),
+            row: grid::is_row(text),
+            cell: grid::is_cell(text),
+            label: matches!(
+                text,
+                "name"
+                    | "key"
+                    | "field"
+                    | "label"
+                    | "question"
+                    | "attribute"
+                    | "fieldName"
+                    | "Key"
+                    | "Name"
+            ),
+            answer: matches!(
+                text,
+                "value" | "answer" | "val" | "Value" | "valueString" | "valueDate" | "response"
+            ),
+            // GraphQL, Elasticsearch, JSON:API and their kin.
+            typed: matches!(
+                text,
+                "__typename"
+                    | "_index"
+                    | "_type"
+                    | "type"
+                    | "entityType"
+                    | "entity_type"
+                    | "recordType"
+                    | "record_type"
+                    | "objectType"
+                    | "collection"
+                    | "table"
+                    | "_collection"
+            ),
+            // MongoDB Extended JSON 2, values of Firestore and DynamoDB, XML written as JSON.
+            wrapper: text.starts_with('$')
+                || matches!(
+                    text,
+                    "value"
+                        | "_value"
+                        | "#text"
+                        | "@value"
+                        | "_text"
+                        | "stringValue"
+                        | "timestampValue"
+                        | "integerValue"
+                        | "doubleValue"
+                        | "S"
+                        | "N"
+                ),
+        }
+    }
+
+    const fn any(self) -> bool {
+        self.header
+            || self.column
+            || self.row
+            || self.cell
+            || self.label
+            || self.answer
+            || self.typed
+            || self.wrapper
+    }
+}
+
+/// The names of one document.
+pub struct Names {
+    known: Vec<Name>,
+    by_text: HashMap<Box<str>, (u16, Place), foldhash::fast::FixedState>,
+    /// Meanings of pairs; `None` under a pair that means nothing.
+    pairs: HashMap<Box<str>, Option<Meaning>, foldhash::fast::FixedState>,
+    scratch: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            known: vec![Name::default()],
+            by_text: HashMap::default(),
+            pairs: HashMap::default(),
+            scratch: String::new(),
+        }
+    }
+}
+
+impl Names {
+    /// What an index stands for.
+    pub fn get(&self, index: u16) -> &Name {
+        // Index 0 is always there.
+        self.known.get(usize::from(index)).unwrap_or(&self.known[0])
+    }
+
+    /// The index of a name as it stands on the wire.
+    pub fn find(&mut self, text: &str, rules: &RuleSet) -> u16 {
+        self.look_up(text, rules).0
+    }
+
+    /// The same, with the place that it is for values without a meaning.
+    pub fn look_up(&mut self, text: &str, rules: &RuleSet) -> (u16, Place) {
+        if let Some(&found) = self.by_text.get(text) {
+            return found;
+        }
+        let name = Name::new(text, rules);
+        let mut index = PLAIN;
+        if (name.means_something() || name.link.is_some()) && self.known.len() < MAX_NAMES {
+            index = self.known.len() as u16;
+            self.known.push(name);
+        }
+        let found = (index, Place::named(text, rules));
+        // A document with more names than this is searched at the price of looking each up.
+        if self.by_text.len() < MAX_NAMES {
+            self.by_text.insert(text.into(), found);
+        }
+        found
+    }
+
+    /// The meaning of `text` under the name `parent`: `name` under `patient` is `patient name`.
+    pub fn pair(&mut self, parent: u16, text: &str, rules: &RuleSet) -> Option<Meaning> {
+        let parent = self.known.get(usize::from(parent)).filter(|p| p.parent)?;
+        self.scratch.clear();
+        self.scratch.push_str(&parent.text);
+        self.scratch.push('.');
+        self.scratch.push_str(text);
+        if let Some(found) = self.pairs.get(self.scratch.as_str()) {
+            return found.clone();
+        }
+        let find = |name: &str| rules.keys.get(name).map(Meaning::from);
+        let found = find(&self.scratch).or_else(|| {
+            // Lists bear the plural.
+            let singular = parent.text.strip_suffix("es").into_iter();
+            let mut stems = singular.chain(parent.text.strip_suffix('s'));
+            stems.find_map(|stem| find(&format!("{stem}.{text}")))
+        });
+        if self.pairs.len() < MAX_NAMES {
+            self.pairs.insert(self.scratch.as_str().into(), found.clone());
+        }
+        found
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        (self.known.len() + self.by_text.len() + self.pairs.len()) * 64
+    }
+}
+
+impl Name {
+    fn new(text: &str, rules: &RuleSet) -> Self {
+        // Servers also write attributes under their keywords (`OtherPatientIDs`).
+        let keyword = || {
+            let rule = named(text, &rules.dicom).filter(|_| !is_hexadecimal(text))?;
+            Some(Meaning::of_patient(rule))
+        };
+        let meaning = rules.keys.get(text).map(Meaning::from).or_else(keyword);
+        let said = rules.keys.said(text);
+        let dicom_tag = u32::from_str_radix(text, 16).ok().filter(|_| is_hexadecimal(text));
+        let mentioned = rules.fhir.mentions(text);
+        // Parts of HumanName, Identifier, CodeableConcept, Coding, Address, ContactPoint and
+        // Reference (FHIR R4, data types).
+        const PARTS: &[&str] = &[
+            "use",
+            "text",
+            "family",
+            "given",
+            "system",
+            "value",
+            "type",
+            "coding",
+            "code",
+            "line",
+            "streetAddressLine",
+            "city",
+            "district",
+            "state",
+            "postalCode",
+            "country",
+            "display",
+            "rank",
+            "url",
+            "valueString",
+            "extension",
+            "root",
+        ];
+        Self {
+            parent: rules.keys.is_parent(text),
+            marks: said.map_or(Marks::default(), |s| Marks::about(s.about)),
+            inside: said.map_or(Marks::default(), |s| Marks::about(s.inside)),
+            dicom_tag,
+            tag_wanted: dicom_tag.is_some_and(|tag| is_wanted(tag, &rules.dicom)),
+            fhir: mentioned || PARTS.contains(&text),
+            component: mentioned || meaning.is_some() || matches!(text, "type" | "coding"),
+            tag_value: text == "Value"
+                || group_of_name(text).is_some()
+                || part_of_name(text).is_some(),
+            resource_type: text == "resourceType",
+            use_: Use::of(text),
+            link: Link::of(text),
+            meaning,
+            text: text.into(),
+        }
+    }
+
+    /// Anything but how resources are tied together.
+    pub fn means_something(&self) -> bool {
+        self.meaning.is_some()
+            || self.marks != Marks::default()
+            || self.inside != Marks::default()
+            || self.dicom_tag.is_some()
+            || self.parent
+            || self.fhir
+            || self.tag_value
+            || self.resource_type
+            || self.use_.any()
+    }
+}
+
+/// Whether a name is written like a DICOM tag.
+fn is_hexadecimal(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The place of a representation of a name (PS3.5 6.2.1.1, PS3.18 F.2.2).
+pub fn group_of_name(text: &str) -> Option<usize> {
+    ["Alphabetic", "Ideographic", "Phonetic"].iter().position(|group| *group == text)
+}
+
+/// The place of a part of a name in the native DICOM model (PS3.19 A.1.6).
+pub fn part_of_name(text: &str) -> Option<usize> {
+    const PARTS: [&str; 5] = ["FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix"];
+    PARTS.iter().position(|part| *part == text)
+}

@@ -1,0 +1,110 @@
+//! Values that need a second look: dates written as numbers, and lists beside each other.
+
+use super::{Value, single};
+use crate::content::extract::record::Meaning;
+use crate::rules::{Kind, NamePart};
+use zeroize::Zeroizing;
+
+/// Records made of lists that stand beside each other.
+const MAX_ROWS: usize = 1024;
+
+/// Numbers from this on are milliseconds of the epoch, smaller ones seconds.
+const MILLISECONDS: u64 = 10_000_000_000;
+
+/// Digits of a number that is no date as it stands (`19700131` is one).
+const MIN_DIGITS: usize = 9;
+
+/// A date that was written as a number of seconds or milliseconds since 1970: `-1000000000000`,
+/// `/Date(949276800000)/`.
+pub(super) fn date(kind: Kind, text: &str) -> Option<Zeroizing<String>> {
+    if !matches!(kind, Kind::BirthDate | Kind::DeathDate) {
+        return None;
+    }
+    let bare = text.strip_prefix("/Date(").and_then(|t| t.split([')', '+']).next());
+    let number = bare.unwrap_or(text);
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let short = digits.len() < MIN_DIGITS && bare.is_none() && !number.starts_with('-');
+    if short || digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let number = number.parse::<i64>().ok()?;
+    let milliseconds = bare.is_some() || number.unsigned_abs() >= MILLISECONDS;
+    let seconds = if milliseconds { number.div_euclid(1000) } else { number };
+    let (year, month, day) =
+        time::OffsetDateTime::from_unix_timestamp(seconds).ok()?.to_calendar_date();
+    let plausible = (1850..=2100).contains(&year);
+    plausible.then(|| Zeroizing::new(format!("{year:04}-{:02}-{day:02}", u8::from(month))))
+}
+
+/// How many records the values of one object make: more than one where at least two names, of which
+/// a person has one each, hold as many values as each other.
+pub(super) fn rows(values: &[Value]) -> usize {
+    let mut count = 0;
+    let mut lists = 0;
+    // Somebody may have two family names and two given names.
+    let mut others = false;
+    let mut at = 0;
+    while let Some(first) = values.get(at) {
+        let len = run(values, at);
+        let is_single = first.meaning.as_ref().is_some_and(|m| single(m) != 0);
+        if len > 1 && is_single {
+            if count != 0 && len != count {
+                return 1;
+            }
+            count = len;
+            lists += 1;
+            others |= first.meaning.as_ref().is_some_and(|m| m.part == NamePart::Whole);
+        }
+        at += len;
+    }
+    if lists >= 2 && others { count.min(MAX_ROWS) } else { 1 }
+}
+
+/// How many values from `at` on stand under the same name in the same object.
+fn run(values: &[Value], at: usize) -> usize {
+    let rest = values.get(at..).unwrap_or_default();
+    let Some(first) = rest.first() else { return 1 };
+    let whole = first.meaning.as_ref().map(|m| (m.rule.kind, m.part));
+    let same = |v: &&Value| {
+        v.name == first.name
+            && v.tag == first.tag
+            && v.meaning.as_ref().map(|m| (m.rule.kind, m.part)) == whole
+    };
+    rest.iter().take_while(same).count().max(1)
+}
+
+/// The values of one of `rows` records.
+pub(super) fn of_row(
+    values: &[Value],
+    rows: usize,
+    row: usize,
+) -> impl Iterator<Item = (&Value, &Meaning)> {
+    let mut at = 0;
+    let mut end = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let value = values.get(at)?;
+            if rows == 1 {
+                at += 1;
+            } else {
+                // In a list as long as the others, only its own; of anything else, all.
+                if at >= end {
+                    let len = run(values, at);
+                    end = at + len;
+                    if len == rows {
+                        let own = values.get(at + row)?;
+                        at = end;
+                        match &own.meaning {
+                            Some(meaning) => return Some((own, meaning)),
+                            None => continue,
+                        }
+                    }
+                }
+                at += 1;
+            }
+            if let Some(meaning) = &value.meaning {
+                return Some((value, meaning));
+            }
+        }
+    })
+}

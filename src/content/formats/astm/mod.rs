@@ -1,0 +1,270 @@
+//! ASTM E1394 (CLSI LIS2-A2): records of laboratory analysers. H starts a message and names the
+//! delimiters, P is a patient, to whom the O, R and C records behind it belong, L ends the message.
+
+#[cfg(test)]
+mod tests;
+
+use super::hl7v2::charset::Charset;
+use super::hl7v2::value::{Delimiters, MAX_REPETITIONS, Syntax};
+use crate::content::{Document, Field, Format, Mark, Media, Reason, Scope, ServiceFacts, Want};
+use crate::rules::Kind;
+use crate::syntax::astm::header;
+use memchr::memchr2;
+use zeroize::Zeroizing;
+
+/// Longest record that is read whole, bytes.
+const MAX_RECORD: usize = 16 << 10;
+/// Orders of one patient that are kept until a result tells that they are answered.
+const MAX_WAITING: usize = 32;
+/// Fields of a record that are looked at.
+const MAX_FIELDS: usize = 64;
+
+/// The format.
+pub struct Records;
+
+impl Format for Records {
+    fn name(&self) -> &'static str {
+        "astm"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        match media {
+            Media::Type { content_type, .. } if content_type.contains("astm") => true,
+            Media::Type { .. } | Media::Unknown => header(head).is_yes(),
+            Media::Hl7v2 | Media::DicomDataSet { .. } | Media::Target => false,
+        }
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Reader {
+            record: Zeroizing::default(),
+            line_start: true,
+            keep: false,
+            cut: false,
+            delimiters: delimiters(b"|\\^&"),
+            patient: None,
+            waiting: Vec::new(),
+        })
+    }
+}
+
+/// By the four characters behind `H`: field, repeat, component, escape. There are no
+/// subcomponents.
+fn delimiters(declared: &[u8]) -> Delimiters {
+    // As in HL7: component, repeat, escape, subcomponent (HPRIM, and analysers that confuse the two).
+    if let [field, b'^', b'~', b'\\'] = *declared {
+        return Delimiters { field: char::from(field), ..Delimiters::default() };
+    }
+    let at = |i: usize, recommended: char| declared.get(i).map_or(recommended, |b| char::from(*b));
+    Delimiters {
+        field: at(0, '|'),
+        repetition: at(1, '\\'),
+        component: at(2, '^'),
+        escape: at(3, '&'),
+        subcomponent: '\0',
+    }
+}
+
+struct Reader {
+    /// The record being collected.
+    record: Zeroizing<Vec<u8>>,
+    line_start: bool,
+    /// The current record is being collected.
+    keep: bool,
+    /// The current record was cut at the cap.
+    cut: bool,
+    delimiters: Delimiters,
+    patient: Option<Patient>,
+    /// The patient and the orders, until what follows tells what is done with them.
+    waiting: Vec<Zeroizing<Vec<u8>>>,
+}
+
+/// The patient whose records are being read.
+#[derive(Default)]
+struct Patient {
+    has_result: bool,
+}
+
+impl Document for Reader {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        let mut rest = bytes;
+        while let Some(&first) = rest.first() {
+            if self.line_start {
+                if matches!(first, b'\r' | b'\n' | 0) {
+                    rest = rest.get(1..).unwrap_or(&[]);
+                    continue;
+                }
+                self.line_start = false;
+                self.keep = self.begins(first, scope);
+            }
+            let end = memchr2(b'\r', b'\n', rest);
+            let (line, tail) =
+                rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or((rest, &[]));
+            if self.keep {
+                let room = MAX_RECORD.saturating_sub(self.record.len());
+                self.cut |= line.len() > room;
+                self.record.extend_from_slice(line.get(..room).unwrap_or(line));
+            }
+            if end.is_some() {
+                self.finish(scope);
+                self.line_start = true;
+            }
+            rest = tail;
+        }
+        Want::ALL
+    }
+
+    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
+        // What is left of the record behind the hole does not start with its type.
+        self.record.clear();
+        (self.keep, self.line_start) = (false, false);
+        self.proceed(false, scope);
+        self.end_patient(scope);
+        Want::ALL
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        self.finish(scope);
+        self.proceed(false, scope);
+        self.end_patient(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.record.capacity() + self.waiting.iter().map(|r| r.capacity()).sum::<usize>()
+    }
+}
+
+impl Reader {
+    /// A record of type `record` begins; whether it has to be read.
+    fn begins(&mut self, record: u8, scope: &mut Scope<'_>) -> bool {
+        match record {
+            b'H' | b'P' | b'L' | b'Q' => {
+                self.proceed(false, scope);
+                self.end_patient(scope);
+            }
+            record => {
+                if record == b'R' {
+                    self.proceed(true, scope);
+                }
+                if let Some(health) = scope.rules.health.astm(record)
+                    && let Some(patient) = &mut self.patient
+                    && !std::mem::replace(&mut patient.has_result, true)
+                {
+                    scope.mark(Mark::from(health));
+                }
+            }
+        }
+        record == b'H' || scope.rules.astm.record(record).next().is_some()
+    }
+
+    fn finish(&mut self, scope: &mut Scope<'_>) {
+        if std::mem::take(&mut self.keep) {
+            let record = std::mem::take(&mut self.record);
+            let order = record.first() == Some(&b'O') && !self.waiting.is_empty();
+            let held: usize = self.waiting.iter().map(|r| r.len()).sum();
+            let waits = record.first() == Some(&b'P')
+                || (order && self.waiting.len() < MAX_WAITING && held <= MAX_RECORD);
+            if order && !waits {
+                self.proceed(false, scope);
+            }
+            if waits {
+                self.waiting.push(record);
+            } else {
+                self.read(&record, scope);
+                self.record = record;
+                self.record.clear();
+            }
+        }
+        if std::mem::take(&mut self.cut) {
+            scope.give_up(Reason::Limit);
+        }
+    }
+
+    /// Reads what was waiting. ASTM names no message types: with results the orders are answered,
+    /// without they are orders, and without orders there is a patient only.
+    fn proceed(&mut self, results: bool, scope: &mut Scope<'_>) {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
+            return;
+        }
+        scope.set_operation(match (results, waiting.len()) {
+            (true, _) => "RESULT",
+            (false, 1) => "PATIENT",
+            (false, _) => "ORDER",
+        });
+        for record in &waiting {
+            self.read(record, scope);
+        }
+    }
+
+    fn read(&mut self, raw: &[u8], scope: &mut Scope<'_>) {
+        let Some(&record) = raw.first() else { return };
+        if record == b'H' {
+            return self.header(raw, scope);
+        }
+        let syntax = Syntax { delimiters: self.delimiters, charset: Charset::Undeclared };
+        let text = syntax.charset.decode(raw, self.delimiters.escape_byte());
+        let fields: Vec<&str> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
+        // The record type is field 1, and stands alone: text that begins with the letter is none.
+        if fields.first().is_none_or(|name| name.trim().len() != 1) {
+            return;
+        }
+        if record == b'P' {
+            scope.begin("astm");
+            self.patient = Some(Patient::default());
+        }
+        let rules = scope.rules;
+        for (number, field) in rules.astm.record(record) {
+            let raw = fields.get(usize::from(number) - 1).copied().unwrap_or("");
+            for raw in raw.split(self.delimiters.repetition).take(MAX_REPETITIONS) {
+                syntax.read(field.datatype, field.rule.kind, raw, &mut |value| {
+                    // `ALL` asks for every patient (LIS2-A2 11.3).
+                    if record == b'Q' && value.text == "ALL" {
+                        return;
+                    }
+                    if self.patient.is_none() {
+                        if record != b'Q' {
+                            return;
+                        }
+                        scope.set_operation("QUERY");
+                        scope.begin("astm");
+                        scope.mark(Mark::Query);
+                        self.patient = Some(Patient::default());
+                    }
+                    // Analysers that know one number often put it into the third field for it.
+                    let alone = record == b'P'
+                        && value.kind == Kind::OtherId
+                        && [2, 3].iter().all(|at| fields.get(*at).is_none_or(|f| f.is_empty()));
+                    let kind = if alone { Kind::PatientId } else { value.kind };
+                    let found = Field::declared(&field.rule, value.text);
+                    let found = found.with_kind(kind).with_issuer(value.issuer);
+                    scope.field(found.with_authority(value.authority));
+                });
+            }
+        }
+    }
+
+    /// H: delimiters, sender (field 5), receiver (10), processing (12), version (13).
+    fn header(&mut self, raw: &[u8], scope: &mut Scope<'_>) {
+        if !header(raw).is_yes() && raw.len() != 5 {
+            return;
+        }
+        self.delimiters = delimiters(raw.get(1..5).unwrap_or(&[]));
+        let text = Charset::Undeclared.decode(raw, 0);
+        let fields: Vec<&str> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
+        let first = |n: usize| {
+            let field = fields.get(n - 1).copied().unwrap_or("");
+            field.split(self.delimiters.component).next().unwrap_or("")
+        };
+        let facts = scope.facts();
+        ServiceFacts::set(&mut facts.sending_application, first(5));
+        ServiceFacts::set(&mut facts.receiving_application, first(10));
+        ServiceFacts::set(&mut facts.version, first(13));
+    }
+
+    fn end_patient(&mut self, scope: &mut Scope<'_>) {
+        if self.patient.take().is_some() {
+            scope.end();
+        }
+    }
+}

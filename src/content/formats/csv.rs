@@ -1,0 +1,461 @@
+//! Tables of text: CSV (RFC 4180), TSV, and their kin with semicolons and bars. The first line names
+//! the columns; each other line is one record.
+
+use crate::content::extract::labels::Labels;
+use crate::content::extract::numbers::Place;
+use crate::content::extract::record::{Loose, Marks, Meaning};
+use crate::content::extract::schemaless::Node;
+use crate::content::stack::media;
+use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::rules::RuleSet;
+
+/// Longest row, bytes.
+const MAX_ROW: usize = 64 << 10;
+
+/// Columns looked at.
+const MAX_COLUMNS: usize = 256;
+
+/// Lines before the header of a table.
+const MAX_PREAMBLE: u32 = 20;
+
+/// Longest title of a table, bytes.
+const MAX_TITLE: usize = 200;
+
+/// Longest name of a column, bytes.
+const MAX_NAME: usize = 64;
+
+/// Comma, semicolon, tab or bar between the columns; the header tells which.
+pub struct Csv;
+
+impl Format for Csv {
+    fn name(&self) -> &'static str {
+        "csv"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool {
+        let declared = media::says(media, "csv", &["csv", "tsv", "tab", "psv"])
+            || media::says(media, "tab", &[]);
+        let Some(lf) = head.iter().position(|b| *b == b'\n').or(whole.then_some(head.len())) else {
+            return declared;
+        };
+        let line = head.get(..lf).unwrap_or_default();
+        let text = !head.iter().any(|b| *b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n'));
+        let front = line.trim_ascii_start();
+        // A table of Markdown, or one drawn with lines, is text.
+        let below = head.get(lf + 1..).unwrap_or_default().trim_ascii_start();
+        let drawn = |line: &[u8]| matches!(line, [b'|' | b'+', ..] | [b'-', b'-', b'-', ..]);
+        if !declared && (drawn(front) || drawn(below)) {
+            return false;
+        }
+        match separator(line) {
+            // Undeclared, several columns with names of a header, and a row below it as wide.
+            Some(separator) if text => declared || is_header(line, separator),
+            // What stands before the header may have no columns.
+            None if text => declared,
+            _ => false,
+        }
+    }
+
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Table {
+            path: media::path(media),
+            row: Vec::new(),
+            quoted: false,
+            lost: false,
+            separator: None,
+            lines: 0,
+            people: 0,
+            columns: Vec::new(),
+            places: Vec::new(),
+            afar: Marks::default(),
+            around: Marks::default(),
+        })
+    }
+}
+
+/// The separator of a header line: the one that occurs most.
+fn separator(line: &[u8]) -> Option<u8> {
+    let count = |s: u8| line.iter().filter(|b| **b == s).count();
+    [b'\t', b';', b',', b'|']
+        .into_iter()
+        .map(|s| (count(s), s))
+        .filter(|(n, _)| *n > 0)
+        .max()
+        .map(|(_, s)| s)
+}
+
+/// Whether a line looks like column names rather than prose: short cells, most of them words.
+fn is_header(line: &[u8], separator: u8) -> bool {
+    let cells = line.split(|b| *b == separator);
+    let (mut count, mut named) = (0, 0);
+    for cell in cells {
+        let cell = cell.trim_ascii();
+        count += 1;
+        let words = cell.split(|b| *b == b' ').count();
+        named += usize::from(
+            !cell.is_empty()
+                && cell.len() <= MAX_NAME
+                && words <= 4
+                && cell.iter().any(|b| b.is_ascii_alphabetic() || !b.is_ascii()),
+        );
+    }
+    count >= 3 && named * 4 >= count * 3
+}
+
+struct Table {
+    path: Option<Box<str>>,
+    /// The row that is being collected.
+    row: Vec<u8>,
+    quoted: bool,
+    /// The row has a hole.
+    lost: bool,
+    /// `None` until the header is read.
+    separator: Option<u8>,
+    /// Lines read before the header, and records found in them.
+    lines: u32,
+    people: u32,
+    columns: Vec<Column>,
+    /// The same of a table without names.
+    places: Vec<Place>,
+    /// What the path says.
+    afar: Marks,
+    /// What the columns say of every row.
+    around: Marks,
+}
+
+#[derive(Default)]
+struct Column {
+    meaning: Option<Meaning>,
+    marks: Marks,
+    place: Place,
+}
+
+impl Document for Table {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        if let Some(path) = self.path.take() {
+            self.afar = media::about(&path, scope);
+        }
+        let mut start = 0;
+        for (at, &byte) in bytes.iter().enumerate() {
+            match byte {
+                // RFC 4180 2.6: a line break inside quotes belongs to the cell.
+                b'"' => self.quoted = !self.quoted,
+                b'\n' if !self.quoted || self.row.len() + at - start > MAX_ROW / 4 => {
+                    self.quoted = false;
+                    let piece = bytes.get(start..at).unwrap_or_default();
+                    start = at + 1;
+                    if !self.line(piece, scope) {
+                        return Want::NOTHING;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let rest = bytes.get(start..).unwrap_or_default();
+        if self.row.len() + rest.len() > MAX_ROW {
+            scope.give_up(Reason::Limit);
+            return Want::NOTHING;
+        }
+        self.row.extend_from_slice(rest);
+        Want::ALL
+    }
+
+    fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
+        // The row around the hole is lost, and the header if it was in it.
+        self.row.clear();
+        self.quoted = false;
+        self.lost = true;
+        if self.separator.is_none() { Want::NOTHING } else { Want::ALL }
+    }
+
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        if complete {
+            self.line(&[], scope);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        self.row.capacity() + self.columns.capacity() * size_of::<Column>()
+    }
+}
+
+impl Table {
+    /// A line whose last piece is `piece`. False if no line can be of interest.
+    fn line(&mut self, piece: &[u8], scope: &mut Scope<'_>) -> bool {
+        let held;
+        let line = if self.row.is_empty() {
+            piece
+        } else {
+            self.row.extend_from_slice(piece);
+            held = zeroize::Zeroizing::new(std::mem::take(&mut self.row));
+            held.as_slice()
+        };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if std::mem::take(&mut self.lost) || line.trim_ascii().is_empty() {
+            return true;
+        }
+        let line = match std::str::from_utf8(line) {
+            Ok(text) => std::borrow::Cow::Borrowed(text),
+            Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(line).0,
+        };
+        let Some(separator) = self.separator else {
+            let line = line.trim_start_matches('\u{feff}');
+            // Excel's hint, `sep=;`.
+            if line.len() == 5 && line.starts_with("sep=") {
+                return true;
+            }
+            return self.before(line, scope);
+        };
+        let mut record = Loose::default();
+        record.mark(self.around);
+        for (column, cell) in self.columns.iter().zip(Cells { rest: Some(&line), separator }) {
+            if !cell.trim().is_empty() {
+                record.mark(column.marks);
+                if let Some(meaning) = &column.meaning {
+                    record.add(meaning, 0, &cell);
+                } else if let Some(meaning) = column.place.meaning(cell.trim(), scope) {
+                    record.add(&meaning, 0, &cell);
+                }
+            }
+        }
+        record.mark_from_afar(self.afar);
+        record.emit("csv", scope);
+        true
+    }
+}
+
+impl Table {
+    /// A line before the header: the header itself, a title, or a row of a table that has none.
+    /// False if no line can be of interest.
+    fn before(&mut self, line: &str, scope: &mut Scope<'_>) -> bool {
+        let rules = scope.rules;
+        let first = self.lines == 0;
+        self.lines += 1;
+        let Some(separator) = separator(line.as_bytes()) else {
+            let mut record = Loose::default();
+            self.numbers(std::iter::once(line), &mut record, scope);
+            if record.is_empty() {
+                self.title(line, scope);
+            } else {
+                self.person(record, scope);
+            }
+            return self.goes_on();
+        };
+        let cells = || Cells { rest: Some(line), separator }.take(MAX_COLUMNS);
+        let columns: Vec<Column> = cells().map(|name| column(&name, rules)).collect();
+        let known = columns.iter().filter(|c| c.meaning.is_some()).count();
+        // A single name may stand in a title, too, and in a row by chance.
+        if known >= 2 || (first && known == 1) {
+            self.separator = Some(separator);
+            for column in &columns {
+                // A column that only patients have, or none of them, says so of every row.
+                self.around = self.around.and(column.marks.inherited());
+            }
+            self.columns = columns;
+            return true;
+        }
+        let mut record = Loose::default();
+        self.numbers(cells().map(|cell| cell.into_owned()), &mut record, scope);
+        let numbered = !record.is_empty();
+        let filled = cells().filter(|cell| !cell.trim().is_empty()).count();
+        if filled < 3 && numbered {
+            self.person(record, scope);
+        } else if filled < 3 {
+            self.title(line, scope);
+        } else {
+            let mut row = Node::default();
+            for (number, cell) in (1..).zip(cells()) {
+                row.text(number, cell.trim());
+            }
+            let mut known = Loose::default();
+            if row.person(self.afar, &mut known, rules) {
+                known.emit("csv", scope);
+                self.people += 1;
+            } else if numbered {
+                self.person(record, scope);
+            }
+        }
+        self.goes_on()
+    }
+
+    /// Where the first rows are nobody's, the others are not either.
+    const fn goes_on(&self) -> bool {
+        self.lines < MAX_PREAMBLE || self.people * 4 >= self.lines
+    }
+
+    /// Looks for numbers of registers in a row of a table that has no names.
+    fn numbers(
+        &mut self,
+        cells: impl Iterator<Item = impl AsRef<str>>,
+        record: &mut Loose,
+        scope: &mut Scope<'_>,
+    ) {
+        let rules = scope.rules;
+        for (column, cell) in cells.enumerate() {
+            let cell = cell.as_ref().trim();
+            if column >= self.places.len() {
+                // The first row may have the names, even if they are none that are known.
+                self.places.push(Place::column(column as u32, cell, rules));
+            }
+            let place = self.places.get(column).copied().unwrap_or_default();
+            if let Some(meaning) = place.meaning(cell, scope) {
+                record.add(&meaning, 0, cell);
+            }
+        }
+    }
+
+    /// A row of nothing known but numbers of a register.
+    fn person(&mut self, mut record: Loose, scope: &mut Scope<'_>) {
+        record.mark_from_afar(self.afar);
+        record.emit("csv", scope);
+        self.people += 1;
+    }
+
+    /// What stands above a table: `Ward list 3B;;;`.
+    fn title(&mut self, line: &str, scope: &Scope<'_>) {
+        let title =
+            line.trim_matches(|c: char| c.is_whitespace() || matches!(c, ';' | ',' | '|' | '"'));
+        let mut labels = Labels::new("csv");
+        labels.heading(title.get(..MAX_TITLE).unwrap_or(title), scope);
+        self.afar = self.afar.and(labels.around());
+    }
+}
+
+fn column(name: &str, rules: &RuleSet) -> Column {
+    let name = name.trim();
+    Column {
+        meaning: rules.keys.get(name).map(Meaning::from),
+        marks: rules.keys.context(name).map_or(Marks::default(), Marks::about),
+        place: Place::named(name, rules),
+    }
+}
+
+/// The cells of a row, without quotes.
+struct Cells<'a> {
+    rest: Option<&'a str>,
+    separator: u8,
+}
+
+impl<'a> Iterator for Cells<'a> {
+    type Item = std::borrow::Cow<'a, str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.rest?;
+        let separator = self.separator as char;
+        let Some(quoted) = text.trim_start_matches(' ').strip_prefix('"') else {
+            let (cell, rest) = match text.split_once(separator) {
+                Some((cell, rest)) => (cell, Some(rest)),
+                None => (text, None),
+            };
+            self.rest = rest;
+            return Some(cell.into());
+        };
+        let mut from = 0;
+        let end = loop {
+            match quoted.get(from..).and_then(|q| q.find('"')) {
+                None => break quoted.len(),
+                Some(at) if quoted.get(from + at + 1..).is_some_and(|q| q.starts_with('"')) => {
+                    from += at + 2
+                }
+                Some(at) => break from + at,
+            }
+        };
+        let cell = quoted.get(..end).unwrap_or("");
+        let after = quoted.get(end + 1..).unwrap_or("");
+        self.rest = after.split_once(separator).map(|(_, rest)| rest);
+        Some(if cell.contains("\"\"") { cell.replace("\"\"", "\"").into() } else { cell.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::content::testing::records;
+
+    #[test]
+    fn rows_are_records() {
+        let text = "mrn,last_name,first_name,dob,diagnosis\r\n1,\"Wal\"\"lace, Jr\",Ryan,1942-07-10,I10\n\n2,Petty,\"Ga\nbi\",1948-06-07,\n3,Cut";
+        assert_eq!(
+            records("text/csv", text.as_bytes()),
+            [
+                "http>csv:~csv [PatientContext] [Diagnosis] patient_id=1 name=Wal\"lace, Jr^Ryan birth_date=1942-07-10",
+                "http>csv:~csv [PatientContext] patient_id=2 name=Petty^Ga\nbi birth_date=1948-06-07",
+                "http>csv:~csv [PatientContext] patient_id=3 name=Cut",
+            ]
+        );
+    }
+
+    #[test]
+    fn other_separators_and_charsets() {
+        let text = b"\xef\xbb\xbfPatienten-ID;Nachname;Vorname;Geburtsdatum\n7;M\xfcller;J\xf6rg;01.02.1970\n";
+        assert_eq!(
+            records("", text),
+            ["http>csv:~csv [PatientContext] patient_id=7 name=Müller^Jörg birth_date=01.02.1970",]
+        );
+        assert_eq!(records("text/plain", b"name\tdob\tward\nA B\t1970-01-01\t3\n").len(), 1);
+    }
+
+    /// Names of columns in many languages.
+    #[test]
+    fn languages() {
+        for header in [
+            "Patientenname;Geburtsdatum;Patientennummer;Geschlecht",
+            "Nom du patient;Date de naissance;Numéro de dossier;Sexe",
+            "Nombre del paciente;Fecha de nacimiento;Historia clínica;Sexo",
+            "Nome do paciente;Data de nascimento;Prontuário;Sexo",
+            "Nome paziente;Data di nascita;Numero cartella;Sesso",
+            "Naam patiënt;Geboortedatum;Patiëntnummer;Geslacht",
+            "Patientens namn;Födelsedatum;Journalnummer;Kön",
+            "Pasientens navn;Fødselsdato;Pasientnummer;Kjønn",
+            "Patientens navn;Fødselsdag;Patientnummer;Køn",
+            "Potilaan nimi;Syntymäaika;Potilasnumero;Sukupuoli",
+            "Imię i nazwisko pacjenta;Data urodzenia;Numer pacjenta;Płeć",
+            "Jméno pacienta;Datum narození;Číslo pacienta;Pohlaví",
+            "Hasta adı soyadı;Doğum tarihi;Hasta no;Cinsiyet",
+            "ФИО пациента;Дата рождения;Номер карты;Пол",
+            "患者姓名;出生日期;病历号;性别",
+            "患者氏名;生年月日;患者番号;性別",
+            "환자명;생년월일;환자번호;성별",
+            "اسم المريض;تاريخ الميلاد;رقم المريض;الجنس",
+            "रोगी का नाम;जन्म तिथि;रोगी संख्या;लिंग",
+        ] {
+            let text = format!("{header}\nJane Roe;1970-01-31;H-77;F\n");
+            let line = "http>csv:~csv [PatientContext] name=Jane Roe birth_date=1970-01-31 patient_id=H-77 sex=F";
+            assert_eq!(records("text/csv", text.as_bytes()), [line], "{header}");
+        }
+    }
+
+    #[test]
+    fn titles_and_rows_without_a_header() {
+        let titled = "Patientenliste Station 3;;;\r\nStand: 01.03.2026;;;\r\n;;;\r\nNr;Name;Geb.;Zimmer\r\n7;Roe, Jane;01.02.1970;12\r\n";
+        assert_eq!(
+            records("text/csv", titled.as_bytes()),
+            ["http>csv:~csv [PatientContext] name=Roe, Jane birth_date=01.02.1970"]
+        );
+        let plain = "MRN0012345,Roe,Jane,1970-01-31,F\nMRN0012346,Li,Max,1980-02-01,M\n";
+        assert_eq!(
+            records("text/csv", plain.as_bytes()),
+            [
+                "http>csv:~csv [PatientContext] patient_id=MRN0012345 name=Roe Jane birth_date=1970-01-31 sex=F",
+                "http>csv:~csv [PatientContext] patient_id=MRN0012346 name=Li Max birth_date=1980-02-01 sex=M",
+            ]
+        );
+        let staff = "E-00123,Roe,Jane,1970-01-31,Sales\n".repeat(40);
+        assert!(records("text/csv", staff.as_bytes()).is_empty());
+    }
+
+    #[test]
+    fn nobody() {
+        for text in [
+            "order_no,sku,name,phone\n1,2,Lamp,555123\n",
+            "Dear all, this is a letter, not a table, with commas.\nIt has, as it were, no columns, none.\n",
+            "a,b,c\n1,2,3\n",
+            "id,name,email,user_id\n1,A B,a@b.c,7\n",
+        ] {
+            assert_eq!(records("text/csv", text.as_bytes()), Vec::<String>::new(), "{text}");
+        }
+    }
+}

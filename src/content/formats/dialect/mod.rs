@@ -1,0 +1,314 @@
+//! XML messages of standards with vocabularies of their own: POCT1-A (devices at the point of care) and
+//! NCPDP SCRIPT (electronic prescriptions). Which elements name a patient is looked up by path.
+
+#[cfg(test)]
+mod tests;
+
+use super::markup::{Attributes, MAX_TEXT, Markup, Receiver};
+use crate::content::extract::person::Person;
+use crate::content::{Document, Field, Format, Media, Reason, Scope, ServiceFacts, Want};
+use crate::rules::{Kind, XmlDialect, XmlRules};
+use crate::syntax::poct1a::is_message;
+use memchr::memmem;
+use zeroize::Zeroizing;
+
+/// Deepest nesting of elements that is told apart.
+const MAX_NESTING: usize = 64;
+/// Longest path of open elements, bytes.
+const MAX_PATH_BYTES: usize = 4 << 10;
+
+/// POCT1-A, messages of devices at the point of care.
+pub const POCT1A: Dialect = Dialect { name: "poct1a" };
+
+/// NCPDP SCRIPT, electronic prescriptions.
+pub const SCRIPT: Dialect = Dialect { name: "script" };
+
+/// A vocabulary of XML.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Dialect {
+    name: &'static str,
+}
+
+impl Dialect {
+    /// The dialect of which a message starts with this element.
+    pub fn of(name: &str, attributes: Attributes<'_>) -> Option<Self> {
+        if is_message(name.as_bytes()) {
+            return Some(POCT1A);
+        }
+        let is_script = |(name, value): (&str, std::borrow::Cow<'_, str>)| {
+            (name == "TransactionDomain" && value.eq_ignore_ascii_case("SCRIPT"))
+                || value.contains("ncpdp.org/schema/SCRIPT")
+        };
+        (name == "Message" && attributes.iter().any(is_script)).then_some(SCRIPT)
+    }
+}
+
+impl Format for Dialect {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        let declared = matches!(media, Media::Type { .. } | Media::Unknown);
+        declared
+            && root(head).is_some_and(|root| {
+                if *self == POCT1A {
+                    return is_message(root);
+                }
+                let marks = [&b"ncpdp.org/schema/SCRIPT"[..], b"TransactionDomain=\"SCRIPT"];
+                root == b"Message" && marks.iter().any(|m| memmem::find(head, m).is_some())
+            })
+    }
+
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(DialectDocument { markup: Markup::default(), message: Message::new(*self) })
+    }
+}
+
+/// The name of the root element, without its prefix.
+fn root(head: &[u8]) -> Option<&[u8]> {
+    let mut rest = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    loop {
+        rest = rest.strip_prefix(b"<")?;
+        if rest.first()?.is_ascii_alphabetic() {
+            let end =
+                rest.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b'>' | b'/'))?;
+            let name = rest.get(..end)?;
+            return name.rsplit(|b| *b == b':').next();
+        }
+        // A declaration, a comment or a document type.
+        let end = memchr::memchr(b'<', rest)?;
+        rest = rest.get(end..)?;
+    }
+}
+
+struct DialectDocument {
+    markup: Markup,
+    message: Message,
+}
+
+impl Document for DialectDocument {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        self.markup.read(bytes, &mut Turn { message: &mut self.message, scope });
+        if self.message.failed {
+            scope.give_up(Reason::Limit);
+            return Want::NOTHING;
+        }
+        Want::ALL
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        self.message.finish(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.markup.memory() + self.message.memory()
+    }
+}
+
+struct Turn<'a, 'b> {
+    message: &'a mut Message,
+    scope: &'a mut Scope<'b>,
+}
+
+impl Receiver for Turn<'_, '_> {
+    fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
+        self.message.start(name, attributes, closed, self.scope);
+    }
+    fn end(&mut self, name: &str) {
+        self.message.end(name, self.scope);
+    }
+    fn text(&mut self, text: &str) {
+        self.message.text(text);
+    }
+}
+
+/// Reads messages of a dialect, one after the other.
+pub struct Message {
+    dialect: Dialect,
+    /// Names of the open elements, each behind a `/`.
+    path: String,
+    /// Where each begins.
+    starts: Vec<usize>,
+    /// The text of the innermost element.
+    text: Zeroizing<String>,
+    /// Open elements around and with the one that holds a patient.
+    record: Option<usize>,
+    person: Person,
+    failed: bool,
+}
+
+/// The name without its prefix.
+fn local(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, local)| local)
+}
+
+impl Message {
+    /// A reader of messages of this dialect.
+    pub fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            path: String::new(),
+            starts: Vec::new(),
+            text: Zeroizing::default(),
+            record: None,
+            person: Person::default(),
+            failed: false,
+        }
+    }
+
+    /// Whether all elements are closed.
+    pub fn is_over(&self) -> bool {
+        self.starts.is_empty() || self.failed
+    }
+
+    /// Bytes of heap held.
+    pub fn memory(&self) -> usize {
+        self.path.capacity() + self.text.capacity()
+    }
+
+    /// An element begins.
+    pub fn start(
+        &mut self,
+        name: &str,
+        attributes: Attributes<'_>,
+        closed: bool,
+        scope: &mut Scope<'_>,
+    ) {
+        let name = local(name);
+        if self.starts.len() >= MAX_NESTING || self.path.len() + name.len() > MAX_PATH_BYTES {
+            self.failed = true;
+            self.person.end(scope);
+            return;
+        }
+        self.text.clear();
+        let parent = self.starts.last().and_then(|at| self.path.get(at + 1..)).unwrap_or("");
+        let titles = if self.dialect == SCRIPT { parent == "Body" } else { self.starts.is_empty() };
+        self.starts.push(self.path.len());
+        self.path.push('/');
+        self.path.push_str(name);
+        if titles {
+            title(name, scope);
+        }
+        let rules = scope.rules;
+        if let Some(dialect) = rules.xml.dialect(self.dialect.name) {
+            if self.record.is_none() && dialect.is_record(name) {
+                self.record = Some(self.starts.len());
+            }
+            if self.record.is_some() {
+                if let Some(about) = self.find(dialect, name, "", |d, p| d.about(p)) {
+                    self.person.mark(about, scope);
+                }
+                for (attribute, value) in attributes.iter() {
+                    self.value(dialect, name, local(attribute), &value, scope);
+                }
+            }
+        }
+        if closed {
+            self.end(name, scope);
+        }
+    }
+
+    /// An element ends. One that was never closed ends with the one around it.
+    pub fn end(&mut self, name: &str, scope: &mut Scope<'_>) {
+        let name = local(name);
+        let open = |at: &usize| {
+            let rest = self.path.get(at + 1..).unwrap_or("");
+            rest.strip_prefix(name).is_some_and(|r| r.is_empty() || r.starts_with('/'))
+        };
+        let Some(depth) = self.starts.iter().rposition(open) else { return };
+        if self.record.is_some() && depth + 1 == self.starts.len() {
+            let text = std::mem::take(&mut self.text);
+            if let Some(dialect) = scope.rules.xml.dialect(self.dialect.name) {
+                self.value(dialect, name, "", &text, scope);
+            }
+        }
+        self.text.clear();
+        if self.record.is_some_and(|record| depth < record) {
+            self.record = None;
+            self.person.end(scope);
+        }
+        if let Some(at) = self.starts.get(depth) {
+            self.path.truncate(*at);
+        }
+        self.starts.truncate(depth);
+    }
+
+    /// Text of the innermost element.
+    pub fn text(&mut self, text: &str) {
+        if self.record.is_some() && self.text.len() + text.len() <= MAX_TEXT {
+            self.text.push_str(text);
+        }
+    }
+
+    /// No more will come.
+    pub fn finish(&mut self, scope: &mut Scope<'_>) {
+        self.person.end(scope);
+        (self.record, self.path, self.starts) = (None, String::new(), Vec::new());
+    }
+
+    /// A value of the innermost element, or of its attribute.
+    fn value(
+        &mut self,
+        dialect: &XmlDialect,
+        name: &str,
+        attribute: &str,
+        value: &str,
+        scope: &mut Scope<'_>,
+    ) {
+        let value = value.trim();
+        if value.is_empty() {
+            return;
+        }
+        let Some(field) = self.find(dialect, name, attribute, |d, p| d.field(p)) else { return };
+        // A number of communication may be that of any means.
+        if field.rule.kind == Kind::Phone && value.contains('@') {
+            let found = Field::declared(&field.rule, value).with_kind(Kind::Email);
+            self.person.add_field(self.dialect.name, found, scope);
+        } else {
+            self.person.add(self.dialect.name, &field.rule, field.part, value, scope);
+        }
+    }
+
+    /// What is said of the end of the path, the longest one first.
+    fn find<'r, T>(
+        &self,
+        dialect: &'r XmlDialect,
+        name: &str,
+        attribute: &str,
+        get: impl Fn(&'r XmlDialect, &str) -> Option<T>,
+    ) -> Option<T> {
+        let joined = match attribute {
+            "" => String::new(),
+            _ => format!("{name}@{attribute}"),
+        };
+        if !dialect.ends_in(if attribute.is_empty() { name } else { &joined }) {
+            return None;
+        }
+        let first = self.starts.len().saturating_sub(XmlRules::MAX_PATH);
+        self.starts.get(first..)?.iter().find_map(|at| {
+            let path = self.path.get(at + 1..)?;
+            match attribute {
+                "" => get(dialect, path),
+                _ => get(dialect, &format!("{path}@{attribute}")),
+            }
+        })
+    }
+}
+
+/// The kind of message.
+fn title(name: &str, scope: &mut Scope<'_>) {
+    /// Longest name of a message.
+    const MAX_TITLE: usize = 40;
+    if name.len() <= MAX_TITLE && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.') {
+        scope.set_operation(name);
+        ServiceFacts::add(&mut scope.facts().message_types, name);
+        if name.starts_with("ACK.") {
+            scope.facts().acknowledged = Some(true);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! DICOM data sets and Part 10 files (PS3.5, PS3.10).
+//!
+//! * `syntax`: transfer syntaxes, declared or told from the bytes;
+//! * `element`: element headers;
+//! * `walker`: the elements of a data set that comes in pieces;
+//! * `charset`: (0008,0005);
+//! * `record`: the attributes that point to a person;
+//! * `items`: private blocks, and the concepts of content items;
+//! * `text`: identifiers in comments, reports and private attributes;
+//! * `document`: documents inside a data set;
+//! * `model`: data sets in JSON and XML;
+//! * `seek`: the next element after a loss;
+//! * `reader`: preamble, file meta information, deflated data sets.
+
+mod charset;
+mod document;
+mod element;
+mod items;
+pub(in crate::content) mod model;
+mod reader;
+mod record;
+mod seek;
+mod syntax;
+mod text;
+mod walker;
+
+#[cfg(test)]
+mod tests;
+
+use crate::content::{Document, Format, Media};
+use syntax::{Known, Syntax, Transfer};
+
+/// A data set without file meta information, as DIMSE carries it.
+pub struct DataSet;
+
+impl Format for DataSet {
+    fn name(&self) -> &'static str {
+        "dicom"
+    }
+    fn probe(&self, media: &Media<'_>, _head: &[u8], _whole: bool) -> bool {
+        matches!(media, Media::DicomDataSet { .. })
+    }
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        let (declared, query) = match media {
+            Media::DicomDataSet { transfer_syntax, query } => {
+                (Transfer::of_uid(transfer_syntax), *query)
+            }
+            _ => (None, false),
+        };
+        Box::new(reader::Reader::data_set(declared, query))
+    }
+}
+
+/// A Part 10 file, wherever it travels; also one that lost its preamble or its file meta
+/// information.
+pub struct Part10;
+
+impl Format for Part10 {
+    fn name(&self) -> &'static str {
+        "dicom"
+    }
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        reader::has_preamble(head)
+            || [[2u8, 0], [8, 0], [0, 8]].iter().any(|group| head.starts_with(group))
+                && [Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe]
+                    .iter()
+                    .any(|&syntax| head.len() >= 32 && syntax::fits(syntax, head, Known::Nothing))
+    }
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(reader::Reader::file(false))
+    }
+}

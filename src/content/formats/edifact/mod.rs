@@ -1,0 +1,250 @@
+//! EDIFACT (ISO 9735): medical messages of European standards (MEDRPT, MEDREQ, MEDDIS...), those of German
+//! hospitals and insurers (AUFN, ENTL, RECH, SLLA...), and NCPDP SCRIPT in its older form. Which
+//! segments name a patient, and where, is said by rules; all others are passed over.
+
+mod syntax;
+
+#[cfg(test)]
+mod tests;
+
+use crate::content::extract::person::Person;
+use crate::content::{Document, Format, Media, Reason, Scope, ServiceFacts, Want};
+use crate::rules::{EdifactField, Holder, Kind};
+use crate::syntax::edifact::begins;
+use syntax::{Segment, Syntax};
+use zeroize::Zeroizing;
+
+/// Longest segment that is read, bytes.
+const MAX_SEGMENT: usize = 16 << 10;
+/// Longest type of a message kept, bytes.
+const MAX_TYPE: usize = 12;
+
+/// The format.
+pub struct Interchange;
+
+impl Format for Interchange {
+    fn name(&self) -> &'static str {
+        "edifact"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        matches!(media, Media::Type { .. } | Media::Unknown) && begins(head).is_yes()
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::<Reader>::default()
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    /// The segment being collected.
+    segment: Zeroizing<Vec<u8>>,
+    /// The last byte releases the next one.
+    released: bool,
+    lost: bool,
+    /// A hole has taken the beginning of the message: nothing before the next one counts.
+    adrift: bool,
+    syntax: Syntax,
+    message: String,
+    entity: Entity,
+    person: Person,
+}
+
+/// Whom the last segment that names somebody named.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Entity {
+    /// Somebody else: what follows is not the patient's.
+    #[default]
+    Other,
+    /// Nobody in this section of the message.
+    Nobody,
+    Patient,
+}
+
+impl Document for Reader {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        for &byte in bytes {
+            if self.segment.is_empty() && !self.released && byte.is_ascii_whitespace() {
+                continue;
+            }
+            let released = std::mem::take(&mut self.released);
+            // UNA is as long as it is, and holds delimiters.
+            let declares = self.segment.starts_with(b"UNA");
+            let ends = match declares {
+                true => self.segment.len() + 1 == syntax::UNA,
+                false => !released && self.syntax.ends(&self.segment, byte),
+            };
+            if ends {
+                if declares {
+                    self.segment.push(byte);
+                }
+                self.finish(scope);
+                continue;
+            }
+            self.released = !released && self.syntax.releases(byte) && !declares;
+            if self.segment.len() >= MAX_SEGMENT {
+                if !std::mem::replace(&mut self.lost, true) {
+                    scope.give_up(Reason::Limit);
+                }
+                continue;
+            }
+            self.segment.push(byte);
+        }
+        Want::ALL
+    }
+
+    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
+        self.segment.clear();
+        self.segment.push(b'?');
+        (self.released, self.lost, self.adrift) = (false, true, true);
+        self.end_message(scope);
+        Want::ALL
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        self.finish(scope);
+        self.end_message(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.segment.capacity()
+    }
+}
+
+impl Reader {
+    /// The segment that was collected is complete.
+    fn finish(&mut self, scope: &mut Scope<'_>) {
+        let raw = std::mem::take(&mut self.segment);
+        if !std::mem::take(&mut self.lost) {
+            self.read(&raw, scope);
+        }
+        self.segment = raw;
+        self.segment.clear();
+    }
+
+    fn end_message(&mut self, scope: &mut Scope<'_>) {
+        self.person.end(scope);
+        self.entity = Entity::Other;
+    }
+
+    fn read(&mut self, raw: &[u8], scope: &mut Scope<'_>) {
+        if raw.starts_with(b"UNA") {
+            self.end_message(scope);
+            self.syntax = Syntax::declared(raw);
+            return;
+        }
+        let Some(name) = raw.get(..3).filter(|n| n.iter().all(u8::is_ascii_alphanumeric)) else {
+            return;
+        };
+        if matches!(name, b"UNB" | b"UIB") {
+            self.end_message(scope);
+            self.syntax.begin(raw);
+        }
+        let heading = matches!(name, b"UNH" | b"UIH");
+        if self.adrift && !heading {
+            return;
+        }
+        let Ok(name) = std::str::from_utf8(name) else { return };
+        let rules = scope.rules;
+        let (party, about) = (rules.edifact.segment(name), rules.edifact.about(name));
+        let wanted = !party.is_empty()
+            || about.is_some()
+            || name.starts_with('S')
+            || name.starts_with('U')
+            || rules.edifact.party(name, "", "").is_some();
+        if !wanted {
+            return;
+        }
+        let syntax = self.syntax;
+        let text = syntax.decode(raw);
+        let segment = Segment::new(&text, &syntax);
+        match name {
+            "UNB" | "UIB" => self.interchange(&segment, scope),
+            "UNH" | "UIH" => self.begin_message(&segment, scope),
+            "UNT" | "UNZ" | "UIT" | "UIZ" => self.end_message(scope),
+            // Section 1 starts a transaction (ENV 1613); in any section, parties are named anew.
+            "S01" => {
+                self.person.end(scope);
+                self.entity = Entity::Nobody;
+            }
+            _ if is_section(name) => self.entity = Entity::Nobody,
+            _ => {
+                if let Some(about) = about {
+                    self.person.mark(about, scope);
+                }
+                self.identify(name, &segment, scope);
+            }
+        }
+    }
+
+    /// UNB: syntax, sender, recipient.
+    fn interchange(&self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
+        let facts = scope.facts();
+        ServiceFacts::set(&mut facts.sending_application, &segment.get(2, 1));
+        ServiceFacts::set(&mut facts.receiving_application, &segment.get(3, 1));
+    }
+
+    /// UNH+reference+type:version, UIH+SCRIPT:version:release:type.
+    fn begin_message(&mut self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
+        self.end_message(scope);
+        self.adrift = false;
+        let kind = match segment.get(0, 1).as_ref() {
+            "UIH" => segment.get(1, 4),
+            _ => segment.get(2, 1),
+        };
+        self.message.clear();
+        if kind.len() <= MAX_TYPE && kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            self.message.push_str(&kind);
+            scope.set_operation(&kind);
+            ServiceFacts::add(&mut scope.facts().message_types, &kind);
+        }
+    }
+
+    fn identify(&mut self, name: &str, segment: &Segment<'_>, scope: &mut Scope<'_>) {
+        let rules = scope.rules;
+        let qualifier = segment.get(1, 1);
+        let fields = rules.edifact.segment(name);
+        let applies = |f: &&EdifactField| f.applies(&qualifier, &self.message);
+        match rules.edifact.party(name, &qualifier, &self.message) {
+            Some(Holder::Other) => {
+                self.entity = Entity::Other;
+                return;
+            }
+            Some(Holder::Patient) => {
+                self.entity = Entity::Patient;
+                let names = |f: &EdifactField| f.rule.kind == Kind::Name;
+                let first = fields.iter().filter(applies).find(|f| names(f));
+                let named = first.is_some_and(|f| segment.len() > f.element || f.element == 1);
+                // Another patient of the same message.
+                let again =
+                    named || fields.iter().filter(applies).any(|f| f.rule.kind.is_strong_id());
+                if self.person.is_named() && again {
+                    self.person.end(scope);
+                }
+            }
+            None => {}
+        }
+        for field in fields.iter().filter(applies) {
+            if !field.anybody && self.entity == Entity::Other {
+                continue;
+            }
+            let last = if field.onwards { segment.len() } else { field.element };
+            for element in field.element..=last {
+                for repetition in segment.repetitions(element) {
+                    let at = |n: usize| repetition.get(n);
+                    let before = field.component.checked_sub(1).map_or_else(Default::default, at);
+                    if field.stands_between(&before, &at(field.component + 1)) {
+                        let value = at(field.component);
+                        self.person.add("edifact", &field.rule, field.part, &value, scope);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `S02`: a section of a message.
+fn is_section(name: &str) -> bool {
+    name.strip_prefix('S').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+}

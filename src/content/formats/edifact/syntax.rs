@@ -1,0 +1,190 @@
+//! Delimiters, release character and character set of an interchange (ISO 9735-1, 5 and 9; annex A).
+
+use crate::content::formats::hl7v2::charset::Charset;
+use std::borrow::Cow;
+
+/// `UNA` and six characters.
+pub const UNA: usize = 9;
+/// Elements of a segment, and components of an element, that are read.
+const MAX_PARTS: usize = 64;
+
+/// How segments are written.
+#[derive(Clone, Copy)]
+pub struct Syntax {
+    component: u8,
+    element: u8,
+    release: Option<u8>,
+    repetition: Option<u8>,
+    terminator: u8,
+    /// By UNA.
+    declared: bool,
+    charset: Charset,
+}
+
+impl Default for Syntax {
+    fn default() -> Self {
+        Self {
+            component: b':',
+            element: b'+',
+            release: Some(b'?'),
+            repetition: None,
+            terminator: b'\'',
+            declared: false,
+            charset: Charset::Undeclared,
+        }
+    }
+}
+
+impl Syntax {
+    /// By UNA.
+    pub fn declared(una: &[u8]) -> Self {
+        let [component, element, _decimal, release, repetition, terminator] =
+            una.get(3..UNA).and_then(|d| d.try_into().ok()).unwrap_or(*b":+.? '");
+        // A space stands for a character that is not used.
+        let used = |b: u8| Some(b).filter(|b| *b != b' ');
+        Self {
+            component,
+            element,
+            release: used(release),
+            repetition: used(repetition),
+            terminator,
+            declared: true,
+            charset: Charset::Undeclared,
+        }
+    }
+
+    /// By UNB: the character set, and the separators of level B where UNA does not tell.
+    pub fn begin(&mut self, unb: &[u8]) {
+        if !self.declared {
+            *self = Self::default();
+            let (element, component) = (unb.get(3), unb.get(8));
+            if let (Some(&element), Some(&component)) = (element, component)
+                && element.is_ascii_control()
+            {
+                self.element = element;
+                self.component = component;
+                self.release = None;
+                self.terminator = 0x1C;
+            }
+        }
+        // Each interchange may bring its own UNA.
+        self.declared = false;
+        let set = match unb.get(4..8) {
+            Some(b"UNOC") => "8859/1",
+            Some(b"UNOD") => "8859/2",
+            Some(b"UNOE") => "8859/5",
+            Some(b"UNOF") => "8859/7",
+            Some(b"UNOG") => "8859/3",
+            Some(b"UNOH") => "8859/4",
+            Some(b"UNOI") => "8859/6",
+            Some(b"UNOJ") => "8859/8",
+            Some(b"UNOK") => "8859/9",
+            Some(b"UNOL") => "8859/15",
+            Some(b"UNOW" | b"UNOY") => "UNICODE UTF-8",
+            _ => "",
+        };
+        self.charset = Charset::declared([set].into_iter());
+    }
+
+    /// Whether `byte` ends the segment of which `before` stands before it.
+    pub fn ends(&self, before: &[u8], byte: u8) -> bool {
+        // Before UNB has been read whole, level B shows by its separator.
+        let level_b = before.starts_with(b"UNB") && before.get(3).is_some_and(u8::is_ascii_control);
+        byte == if level_b && !self.declared { 0x1C } else { self.terminator }
+    }
+
+    /// Whether `byte` takes its meaning from the next one.
+    pub fn releases(&self, byte: u8) -> bool {
+        self.release == Some(byte)
+    }
+
+    /// Text in UTF-8.
+    pub fn decode<'b>(&self, bytes: &'b [u8]) -> Cow<'b, str> {
+        self.charset.decode(bytes, 0)
+    }
+
+    /// Splits at a delimiter that is not released.
+    fn split<'t>(&self, text: &'t str, delimiter: u8) -> impl Iterator<Item = &'t str> + use<'t> {
+        let release = self.release;
+        let mut rest = Some(text);
+        std::iter::from_fn(move || {
+            let text = rest?;
+            let mut released = false;
+            let at = text.bytes().position(|byte| {
+                let free = !std::mem::take(&mut released);
+                released = free && release == Some(byte);
+                free && byte == delimiter
+            });
+            match at {
+                Some(at) => {
+                    rest = text.get(at + 1..);
+                    text.get(..at)
+                }
+                None => rest.take(),
+            }
+        })
+        .take(MAX_PARTS)
+    }
+
+    /// Without release characters.
+    fn plain<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let Some(release) = self.release.map(char::from) else { return Cow::Borrowed(text) };
+        if !text.contains(release) {
+            return Cow::Borrowed(text);
+        }
+        let mut plain = String::with_capacity(text.len());
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
+            plain.extend(if c == release { chars.next() } else { Some(c) });
+        }
+        Cow::Owned(plain)
+    }
+}
+
+/// A segment.
+pub struct Segment<'t> {
+    elements: Vec<&'t str>,
+    syntax: &'t Syntax,
+}
+
+/// One repetition of an element.
+pub struct Repetition<'t> {
+    text: &'t str,
+    syntax: &'t Syntax,
+}
+
+impl<'t> Segment<'t> {
+    /// The segment `text`, without its terminator.
+    pub fn new(text: &'t str, syntax: &'t Syntax) -> Self {
+        Self { elements: syntax.split(text, syntax.element).collect(), syntax }
+    }
+
+    /// The number of its last element; 0 is its name.
+    pub fn len(&self) -> usize {
+        self.elements.len().saturating_sub(1)
+    }
+
+    /// A component, from 1, of an element.
+    pub fn get(&self, element: usize, component: usize) -> Cow<'t, str> {
+        let text = self.elements.get(element).copied().unwrap_or("");
+        Repetition { text, syntax: self.syntax }.get(component)
+    }
+
+    /// The repetitions of an element; one if there is no character for them.
+    pub fn repetitions(&self, element: usize) -> impl Iterator<Item = Repetition<'t>> + use<'t> {
+        let syntax = self.syntax;
+        let text = self.elements.get(element).copied().unwrap_or("");
+        // No text holds NUL.
+        let delimiter = syntax.repetition.unwrap_or(0);
+        syntax.split(text, delimiter).map(move |text| Repetition { text, syntax })
+    }
+}
+
+impl<'t> Repetition<'t> {
+    /// A component, from 1.
+    pub fn get(&self, component: usize) -> Cow<'t, str> {
+        let Some(skip) = component.checked_sub(1) else { return Cow::Borrowed("") };
+        let mut parts = self.syntax.split(self.text, self.syntax.component);
+        self.syntax.plain(parts.nth(skip).unwrap_or(""))
+    }
+}

@@ -1,0 +1,198 @@
+//! URL-encoded forms (WHATWG URL 5.1) and request targets.
+
+mod pairs;
+mod path;
+
+use super::hl7v2::carried;
+use crate::content::extract::record::{Loose, Marks, Meaning};
+use crate::content::stack::{charset, media};
+use crate::content::{Document, Format, Media, Scope, Want};
+use crate::protocol::Authentication;
+use crate::rules::{Kind, Secret};
+use encoding_rs::Encoding;
+pub use pairs::decode_bytes;
+use pairs::{MAX_FORM, decode, pairs, set};
+
+/// Before `exact`, `contains`... in the name of a FHIR search parameter.
+const MODIFIER: char = ':';
+
+/// `application/x-www-form-urlencoded`.
+pub struct Form;
+
+impl Format for Form {
+    fn name(&self) -> &'static str {
+        "form"
+    }
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        // Clients send JSON and XML under this type, too; what it declares is only believed where
+        // the first name looks like one.
+        let declared = media::essence(media);
+        if !declared.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return false;
+        }
+        let name = head.split(|b| *b == b'=').next().unwrap_or(head);
+        name.len() < head.len()
+            && !name.iter().any(|b| b.is_ascii_whitespace() || matches!(b, b'{' | b'<'))
+    }
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        let declared = match media {
+            Media::Type { content_type, .. } => media::parameter(content_type, "charset"),
+            _ => None,
+        };
+        Box::new(FormDocument {
+            text: Vec::new(),
+            path: media::path(media),
+            target: false,
+            declared: declared.and_then(charset::known),
+        })
+    }
+}
+
+/// The target of an HTTP request.
+pub struct Target;
+
+impl Format for Target {
+    fn name(&self) -> &'static str {
+        "target"
+    }
+    fn probe(&self, media: &Media<'_>, _head: &[u8], _whole: bool) -> bool {
+        *media == Media::Target
+    }
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(FormDocument { text: Vec::new(), path: None, target: true, declared: None })
+    }
+}
+
+/// Read at its end: the parts of a name may come in any order, and forms are short.
+struct FormDocument {
+    text: Vec<u8>,
+    path: Option<Box<str>>,
+    target: bool,
+    declared: Option<&'static Encoding>,
+}
+
+impl Document for FormDocument {
+    fn data(&mut self, bytes: &[u8], _scope: &mut Scope<'_>) -> Want {
+        let room = MAX_FORM.saturating_sub(self.text.len());
+        self.text.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if bytes.len() > room { Want::NOTHING } else { Want::ALL }
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        let text = zeroize::Zeroizing::new(std::mem::take(&mut self.text));
+        if self.target {
+            let at = text.iter().position(|b| *b == b'?').unwrap_or(text.len());
+            let path = text.get(..at).unwrap_or_default();
+            let path = decode(path, set(path, None));
+            read(text.get(at + 1..).unwrap_or_default(), &path, None, true, scope);
+        } else {
+            let path = self.path.take().unwrap_or_default();
+            read(&text, &path, self.declared, false, scope);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        self.text.capacity()
+    }
+}
+
+/// Reads pairs that were sent to `path`.
+fn read(
+    text: &[u8],
+    path: &str,
+    declared: Option<&'static Encoding>,
+    query: bool,
+    scope: &mut Scope<'_>,
+) {
+    let rules = scope.rules;
+    let mut record = Loose::default();
+    let afar = media::about(path, scope);
+    if query {
+        record.mark(Marks::QUERY);
+    }
+    // `POST /Patient/_search` is a search, too.
+    let mut segments = path.split('/').rev();
+    let last = segments.next().unwrap_or("");
+    let search = last == "_search";
+    let resource = if search { segments.next().unwrap_or("") } else { last };
+    if search || last.eq_ignore_ascii_case("search") {
+        record.mark(Marks::QUERY);
+    }
+    let person = rules.fhir.is_person(resource);
+    if query {
+        path::read(path, &mut record, rules);
+    }
+    let set = set(text, declared);
+    for (name, value) in pairs(text, set) {
+        if carried::begins(value.as_bytes()) {
+            let mut inner = carried::nested(value.as_bytes());
+            inner.data(value.as_bytes(), scope);
+            inner.end(true, scope);
+            continue;
+        }
+        if let Some(key) = rules.services.secret(&name).filter(|_| !value.is_empty()) {
+            scope.facts.secret(if query { Secret::Query } else { Secret::Form });
+            if key && query {
+                scope.facts.shown(Authentication::ApiKey);
+            }
+        }
+        // `patient[first_name]`, `patient.first_name`, `Patient:given`.
+        let name = name.split_once(MODIFIER).map_or(name.as_ref(), |(name, _)| name);
+        if let Some(about) = rules.keys.context(name).filter(|_| !value.trim().is_empty()) {
+            record.mark(Marks::about(about));
+        }
+        // QIDO-RS names attributes by tag, by keyword, or by the path to them (PS3.18 8.3.4.1).
+        let attribute = || super::dicom::model::named(name, &rules.dicom);
+        if let Some(rule) = name.contains('.').then(attribute).flatten() {
+            record.add(&Meaning::of_patient(rule), 0, value.trim_end_matches('*'));
+            continue;
+        }
+        let known = rules.keys.get(name).or_else(|| {
+            let inner =
+                name.rsplit(['[', '.']).find(|part| !part.trim_end_matches(']').is_empty())?;
+            rules.keys.get(inner)
+        });
+        if let Some(key) = known {
+            let value = if key.rule.kind == Kind::BirthDate { bare_date(&value) } else { &value };
+            record.add(&Meaning::from(key), 0, value.trim_end_matches('*'));
+        } else if person
+            && let Some(element) =
+                search_parameter(name).and_then(|e| rules.fhir.element(resource, e))
+        {
+            // A token may bring its system: `system|value`.
+            let value = value.rsplit('|').next().unwrap_or("");
+            record.add(&Meaning::whole(&element.rule), 0, bare_date(value));
+        } else if let Some(rule) = attribute() {
+            record.add(&Meaning::of_patient(rule), 0, value.trim_end_matches('*'));
+        }
+    }
+    record.mark_from_afar(afar);
+    record.emit(if query { "target" } else { "form" }, scope);
+}
+
+/// A date without what FHIR puts before it to compare: `ge1970-02-23`.
+fn bare_date(value: &str) -> &str {
+    match value.split_at_checked(2) {
+        Some((word, date))
+            if word.bytes().all(|b| b.is_ascii_lowercase())
+                && date.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
+            date
+        }
+        _ => value,
+    }
+}
+
+/// The element that a FHIR search parameter of a person looks at, where its name is not that of a
+/// key (FHIR R4, search parameters of Patient).
+fn search_parameter(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "identifier" => "identifier",
+        "death-date" => "deceasedDateTime",
+        "address-city" | "address-postalcode" | "address-state" => "address",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+use super::*;
+use crate::content::testing::{records, records_of};
+
+fn form(text: &str) -> Vec<String> {
+    records("application/x-www-form-urlencoded", text.as_bytes())
+}
+
+fn target(text: &str) -> Vec<String> {
+    let whole = records_of(Media::Target, &[], text.as_bytes(), usize::MAX);
+    assert_eq!(records_of(Media::Target, &[], text.as_bytes(), 3), whole);
+    whole
+}
+
+#[test]
+fn a_registration_in_spanish() {
+    let got = form(
+        "apellido=Gonz%C3%A1lez&nombre=Ver%C3%B3nica&dob=1936-03-01&mrn=H0740840&phone=%2B34+912&x=%zz",
+    );
+    assert_eq!(
+        got,
+        ["http>form:~form [PatientContext] name=González^Verónica birth_date=1936-03-01 \
+         patient_id=H0740840 phone=+34 912",]
+    );
+    assert_eq!(
+        form("patient%5Bfirst_name%5D=J&patient%5Blast_name%5D=D%F6&patient[dob]=1970-01-01"),
+        ["http>form:~form [PatientContext] name=Dö^J birth_date=1970-01-01",]
+    );
+}
+
+#[test]
+fn searches() {
+    assert_eq!(
+        target("/fhir/Patient?family:exact=Moran&given=Jon&birthdate=ge1970-02-23"),
+        ["http>target:~target [PatientContext] [Query] name=Moran^Jon birth_date=1970-02-23",]
+    );
+    assert_eq!(
+        target("/fhir/Patient?identifier=urn:oid:1.2%7CH-17&name=x"),
+        ["http>target:~target [PatientContext] [Query] patient_id=H-17 name=x",]
+    );
+    assert_eq!(
+        target("/dicom-web/studies?PatientName=Doe*&PatientID=7"),
+        ["http>target:~target [PatientContext] [Query] name=Doe patient_id=7",]
+    );
+}
+
+#[test]
+fn nobody() {
+    for text in [
+        "/search?q=name&page=2",
+        "/shop?name=lamp&order_id=5&phone=5551234",
+        "/fhir/Patient?_summary=count",
+        "/?",
+        "/dicom-web/studies?includefield=00100010&includefield=00100030",
+        "/a?first_name=&last_name=&dob=",
+    ] {
+        assert_eq!(target(text), Vec::<String>::new(), "{text}");
+    }
+    // Clients send anything under this type.
+    assert_eq!(form("{\"patient_name\":\"x=y\",\"mrn\":1}").len(), 1);
+    assert!(form("name=lamp&sku=7&email=a@b.c").is_empty());
+}
+
+#[test]
+fn paths() {
+    for (path, fields) in [
+        ("/api/patients/MRN0012345/labs", "patient_id=MRN0012345"),
+        (
+            "/patients/H-77123;dob=1970-01-31/notes?name=Jane+Roe",
+            "birth_date=1970-01-31 patient_id=H-77123 name=Jane Roe",
+        ),
+        ("/mrn/0077123/dob/1970-01-31", "patient_id=0077123 birth_date=1970-01-31"),
+        ("/patient/Jane%20Roe/birthdate/1970-01-31", "name=Jane Roe birth_date=1970-01-31"),
+        ("/patients/last_name=Roe;mrn=0077123/x", "name=Roe patient_id=0077123"),
+    ] {
+        let line = format!("http>target:~target [PatientContext] [Query] {fields}");
+        assert_eq!(target(path), [line], "{path}");
+    }
+    for path in [
+        "/fhir/Patient/1234567",
+        "/patients/search",
+        "/patients/6f1e5c2a-1b2c-4d3e-8f90-123456789abc/labs",
+        "/patients/2026-03-01/list",
+        "/patient/Search/Results",
+        "/name/lamp/id/12345",
+        "/static/js/patient/main.1234.js",
+        "/mrn/search",
+        "/users/12345/email/a@b.c",
+    ] {
+        assert_eq!(target(path), Vec::<String>::new(), "{path}");
+    }
+}
+
+#[test]
+fn other_character_sets() {
+    let declared = records(
+        "application/x-www-form-urlencoded; charset=windows-1251",
+        b"patient_name=%C8%E2%E0%ED%EE%E2&mrn=7",
+    );
+    assert_eq!(declared, ["http>form:~form [PatientContext] name=Иванов patient_id=7"]);
+    let own = form("patient_name=%8ER%93c%91%BE%98Y&mrn=7&_charset_=Shift_JIS");
+    assert_eq!(own, ["http>form:~form [PatientContext] name=山田太郎 patient_id=7"]);
+    let guessed =
+        form("patient_name=%C8%E2%E0%ED%EE%E2+%CF%E5%F2%F0+%D1%E5%F0%E3%E5%E5%E2%E8%F7&mrn=7");
+    assert_eq!(
+        guessed,
+        ["http>form:~form [PatientContext] name=Иванов Петр Сергеевич patient_id=7"]
+    );
+}

@@ -1,0 +1,127 @@
+//! A message in a value of something else: a JSON string, a form field, the text of an XML element. Its
+//! segment ends may be written out (`\r`), and it may be in base64.
+
+use super::embedded::coding::Coding;
+use crate::content::{Document, Media, Nested, Scope, Want};
+use crate::syntax::hl7v2::is_delimiter;
+use zeroize::Zeroizing;
+
+/// Bytes from which a message is told.
+const HEAD: usize = 8;
+
+/// Whether a value that begins so is a message; blanks and a start block may stand before it.
+pub fn begins(head: &[u8]) -> bool {
+    let text = head.trim_ascii_start();
+    let text = text.strip_prefix(b"\x0b").unwrap_or(text);
+    match text {
+        [b'M', b'S', b'H', field, component, ..] => {
+            is_delimiter(*field) && is_delimiter(*component) && field != component
+        }
+        // `MSH|`, and the same behind a start block.
+        _ => text.starts_with(b"TVNIf") || text.starts_with(b"C01TSH"),
+    }
+}
+
+/// A value that [`begins`] like a message, as a content of its own.
+pub fn nested(head: &[u8]) -> Nested {
+    let carried = Carried::new(head);
+    let layer = if carried.base64.is_some() { "base64" } else { "text" };
+    Nested::reading(layer, Box::new(carried))
+}
+
+/// A message that comes in pieces.
+struct Carried {
+    nested: Nested,
+    base64: Option<Coding>,
+    /// A backslash whose next character decides what it is.
+    backslash: bool,
+    /// Within an escape sequence of the message.
+    escape: bool,
+    out: Zeroizing<Vec<u8>>,
+}
+
+impl Carried {
+    fn new(head: &[u8]) -> Self {
+        let head = head.get(..2 * HEAD).unwrap_or(head);
+        let base64 = !head.windows(3).any(|w| w == b"MSH");
+        Self {
+            nested: Nested::new(&Media::Hl7v2),
+            base64: base64.then(Coding::base64),
+            backslash: false,
+            escape: false,
+            out: Zeroizing::default(),
+        }
+    }
+
+    fn read(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
+        for &byte in bytes {
+            match &mut self.base64 {
+                Some(coding) => coding.decode(byte, 0, &mut self.out),
+                None => self.plain(byte),
+            }
+        }
+        self.hand_on(scope);
+    }
+
+    /// A byte of text: `\r` and `\n` that are written out end segments. A backslash in lower case is
+    /// never the beginning of an escape sequence (chapter 2.7), but may be the end of one.
+    fn plain(&mut self, byte: u8) {
+        if std::mem::take(&mut self.backslash) {
+            match byte {
+                b'r' | b'n' => {
+                    self.out.push(b'\r');
+                    return;
+                }
+                _ => {
+                    self.escape = true;
+                    self.out.push(b'\\');
+                }
+            }
+        }
+        match byte {
+            b'\\' if !std::mem::take(&mut self.escape) => {
+                self.backslash = true;
+                return;
+            }
+            b'|' | b'^' | b'~' | b'&' | b'\r' | b'\n' => self.escape = false,
+            _ => {}
+        }
+        self.out.push(byte);
+    }
+
+    fn hand_on(&mut self, scope: &mut Scope<'_>) {
+        if self.nested.data(&self.out, scope) != Want::ALL {
+            self.nested = Nested::passed();
+        }
+        self.out.clear();
+    }
+}
+
+impl Document for Carried {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        self.read(bytes, scope);
+        Want::ALL
+    }
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        self.nested.end(complete, scope);
+    }
+    fn memory(&self) -> usize {
+        self.nested.memory() + self.out.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beginnings() {
+        for head in ["MSH|^~\\&", " MSH|^~\\", "\u{b}MSH|^~\\", "TVNIfF5+", "C01TSHxe", "MSH#:+%;"]
+        {
+            assert!(begins(head.as_bytes()), "{head}");
+        }
+        for head in ["MSHTML", "message", "", "MSH", "MSH|||||", "TVNI"] {
+            assert!(!begins(head.as_bytes()), "{head}");
+        }
+    }
+}

@@ -1,0 +1,468 @@
+//! Messages and the patients in them.
+
+use super::charset::Charset;
+use super::patient_context::Own;
+use super::prose::Prose;
+use super::table::Columns;
+use super::value::{Delimiters, MAX_REPETITIONS, Syntax, Value, pieces};
+use super::{query, types, z_segment};
+use crate::content::{Direction, Field, Mark, Scope, ServiceFacts};
+use crate::rules::{Health, Hl7Field, Hl7Subject, Hl7Text, Hl7Type, Kind, RuleSet};
+use crate::syntax::hl7v2::is_delimiter;
+use smallvec::SmallVec;
+
+/// Fields of one patient that are handed on; the rest of a record that repeats without end is not.
+const MAX_RECORD_FIELDS: u32 = 512;
+/// Fields of a segment that are looked at.
+const MAX_FIELDS: usize = 256;
+/// Repetitions of a text, each of them a line.
+const MAX_LINES: usize = 4096;
+/// The event whose two patients are one person (chapter 3.3.24).
+const LINK: &str = "ADT^A24";
+
+/// The fields of a segment; 0 is its name. Most segments have fewer than are held inline.
+type Fields<'s> = SmallVec<[&'s str; 48]>;
+
+/// The message being read.
+#[derive(Default)]
+pub struct Message {
+    delimiters: Delimiters,
+    charset: Charset,
+    test: bool,
+    /// MSH-9 has no trigger event: EVN-1 has it (before v2.3).
+    eventless: bool,
+    /// An answer, which repeats the question.
+    answer: bool,
+    /// The text was in UTF-16 and comes in UTF-8 now, whatever MSH-18 says.
+    unicode: bool,
+    /// The last segment name looked up: they come in runs.
+    known: Known,
+    /// What the rows of an answer hold.
+    columns: Columns,
+    record: Option<Record>,
+}
+
+/// What the rules say of a segment name.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    name: [u8; 3],
+    wanted: bool,
+    health: Option<Health>,
+}
+
+/// The patient whose segments are being read.
+#[derive(Default)]
+struct Record {
+    /// Kinds of health data that were noted, a bit each.
+    health: u8,
+    query: bool,
+    fields: u32,
+    insured_is_patient: bool,
+    own: Own,
+    prose: Prose,
+}
+
+impl Message {
+    /// The field separator.
+    pub const fn field_separator(&self) -> u8 {
+        self.delimiters.field as u8
+    }
+
+    /// A header segment begins.
+    pub fn set_field_separator(&mut self, byte: u8) {
+        self.delimiters.field = char::from(byte);
+    }
+
+    /// The text is in UTF-8, whatever the header declares.
+    pub const fn is_unicode(&mut self) {
+        self.unicode = true;
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.record.as_ref().map_or(0, |r| r.own.memory() + r.prose.memory())
+    }
+
+    /// Whether the open record has nothing yet.
+    pub fn is_empty(&self) -> bool {
+        self.record.as_ref().is_some_and(|r| r.fields == 0)
+    }
+
+    fn look_up(&mut self, name: [u8; 3], rules: &RuleSet) -> Known {
+        if self.known.name != name {
+            let wanted = !rules.hl7v2.segment(name).is_empty()
+                || name.first() == Some(&b'Z')
+                || rules.hl7v2.text(name).is_some();
+            self.known = Known { name, wanted, health: rules.health.hl7v2(name) };
+        }
+        self.known
+    }
+
+    /// Whether a segment has to be read. (Names as arrays of bytes: compared without a call, as this
+    /// is done for every segment.)
+    pub fn wants(&mut self, name: [u8; 3], rules: &RuleSet) -> bool {
+        match name {
+            [b'M', b'S', b'H'] | [b'P', b'I', b'D'] | [b'M', b'S', b'A'] | [b'R', b'D', b'F'] => {
+                true
+            }
+            [b'E', b'V', b'N'] => self.eventless,
+            [b'R', b'D', b'T'] => self.columns.is_telling(),
+            [b'Q', b'P', b'D'] | [b'Q', b'R', b'D'] | [b'Q', b'R', b'F'] | [b'V', b'T', b'Q'] => {
+                !self.answer
+            }
+            _ if self.record.is_none() => false,
+            _ => self.look_up(name, rules).wanted,
+        }
+    }
+
+    /// A segment begins: what its name alone says. It is not read yet.
+    pub fn begins(&mut self, name: [u8; 3], scope: &mut Scope<'_>) {
+        match name {
+            [b'P', b'I', b'D'] if self.record.is_some() && scope.operation() == LINK => {}
+            // A header, the next patient, the end of a batch.
+            [b'M', b'S', b'H']
+            | [b'F', b'H', b'S']
+            | [b'B', b'H', b'S']
+            | [b'B', b'T', b'S']
+            | [b'F', b'T', b'S']
+            | [b'P', b'I', b'D']
+            | [b'Q', b'P', b'D']
+            | [b'R', b'D', b'F']
+            | [b'R', b'D', b'T'] => self.end(scope),
+            [b'M', b'S', b'A'] => {
+                self.answer = true;
+                scope.facts().acknowledged = Some(true);
+            }
+            _ if self.record.is_some() => {
+                if let Some(health) = self.look_up(name, scope.rules).health
+                    && let Some(record) = &mut self.record
+                {
+                    let bit = 1 << health as u8;
+                    if record.health & bit == 0 {
+                        record.health |= bit;
+                        scope.mark(Mark::from(health));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A whole segment.
+    pub fn segment(&mut self, raw: &[u8], scope: &mut Scope<'_>) {
+        let Some(name) = raw.first_chunk::<3>().copied() else { return };
+        if &name == b"MSH" {
+            return self.header(raw, scope);
+        }
+        let rules = scope.rules;
+        let text_field = rules.hl7v2.text(name);
+        if let Some(field) = text_field
+            && !self.is_text(field, raw)
+        {
+            return;
+        }
+        let text = self.charset.decode(raw, self.delimiters.escape_byte());
+        let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
+        match &name {
+            b"EVN" => self.event(fields.get(1).copied().unwrap_or(""), scope),
+            b"MSA" => self.acknowledgment(fields.get(1).copied().unwrap_or(""), scope),
+            b"PID" => {
+                if self.record.is_none() {
+                    self.begin(scope);
+                }
+                self.fields(name, &fields, scope);
+            }
+            b"QPD" | b"QRD" | b"QRF" | b"VTQ" => query::read(self, name, &fields, scope),
+            b"RDF" => {
+                let syntax = self.syntax();
+                self.columns.define(&syntax, &fields, scope);
+            }
+            b"RDT" => self.row(&fields, scope),
+            [b'Z', ..] => {
+                self.fields(name, &fields, scope);
+                let syntax = self.syntax();
+                if let Some(record) = &mut self.record {
+                    z_segment::read(&syntax, &fields, &mut record.own, scope);
+                }
+            }
+            _ => {
+                self.fields(name, &fields, scope);
+                if let Some(field) = text_field {
+                    self.text(name, field, &fields, scope);
+                }
+            }
+        }
+    }
+
+    /// Whether the text field of a segment holds text, by its second field, before anything is
+    /// decoded: most results are numbers.
+    fn is_text(&self, field: &Hl7Text, raw: &[u8]) -> bool {
+        let mut pieces = raw.split(|b| *b == self.delimiters.field as u8);
+        let datatype = pieces.nth(2).unwrap_or(&[]).trim_ascii();
+        std::str::from_utf8(datatype).is_ok_and(|t| field.applies(t))
+    }
+
+    /// Free text: what a result is called may say what it is; all else is said in the text.
+    fn text(&mut self, name: [u8; 3], field: &Hl7Text, fields: &[&str], scope: &mut Scope<'_>) {
+        let syntax = self.syntax();
+        let Some(record) = &mut self.record else { return };
+        let raw = fields.get(usize::from(field.number)).copied().unwrap_or("");
+        if raw.is_empty() {
+            return;
+        }
+        if &name == b"OBX" {
+            let code = fields.get(3).copied().unwrap_or("");
+            for label in pieces(code, syntax.delimiters.component).take(2) {
+                z_segment::labelled(&syntax, &field.field, label, raw, &mut record.own, scope);
+            }
+        }
+        for repetition in pieces(raw, syntax.delimiters.repetition).take(MAX_LINES) {
+            for line in syntax.undo(repetition).split(['\n', '\r']) {
+                record.prose.line(&field.field, line, &mut record.own, scope);
+            }
+        }
+    }
+
+    /// A row of an answer.
+    fn row(&mut self, fields: &[&str], scope: &mut Scope<'_>) {
+        let (rules, syntax) = (scope.rules, self.syntax());
+        self.begin(scope);
+        let columns = std::mem::take(&mut self.columns);
+        columns.row(&syntax, fields, scope, &mut |segment, number, raw, scope| {
+            for (_, field) in rules.hl7v2.segment(segment).iter().filter(|(n, _)| *n == number) {
+                self.emit(&syntax, field, false, raw, rules, scope);
+            }
+        });
+        self.columns = columns;
+        self.end(scope);
+    }
+
+    /// A record that is a question.
+    pub fn ask(&mut self, scope: &mut Scope<'_>) {
+        if self.record.is_none() {
+            self.begin(scope);
+            if let Some(record) = &mut self.record {
+                record.query = true;
+            }
+            scope.mark(Mark::Query);
+        }
+    }
+
+    fn begin(&mut self, scope: &mut Scope<'_>) {
+        scope.begin("hl7v2");
+        self.record = Some(Record::default());
+        if self.test {
+            scope.mark(Mark::Test);
+        }
+    }
+
+    /// The patient's last segment has been read.
+    pub fn end(&mut self, scope: &mut Scope<'_>) {
+        if let Some(mut record) = self.record.take() {
+            record.prose.hand_on(&mut record.own, scope);
+            scope.end();
+        }
+    }
+
+    // --- header ------------------------------------------------------------------------------
+
+    /// MSH (chapter 2.14.9).
+    fn header(&mut self, raw: &[u8], scope: &mut Scope<'_>) {
+        let Some(&field) = raw.get(3).filter(|b| is_delimiter(**b)) else { return };
+        let mut undecoded = raw.split(|b| *b == field);
+        let encoding = undecoded.nth(1).unwrap_or(&[]);
+        self.delimiters = Delimiters::declared(field, encoding);
+        // The declarations themselves are ASCII; what stands before them may not be.
+        let ascii = |piece: Option<&'_ [u8]>| {
+            piece.and_then(|p| std::str::from_utf8(p).ok()).unwrap_or("").to_owned()
+        };
+        let country = ascii(undecoded.nth(14));
+        let declared = ascii(undecoded.next());
+        self.charset = if self.unicode {
+            Charset::UNICODE
+        } else {
+            Charset::declared(declared.split(self.delimiters.repetition)).or_of_country(&country)
+        };
+        let text = self.charset.decode(raw, self.delimiters.escape_byte());
+        let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
+        // MSH-1 is the separator itself: MSH-n is the piece before n.
+        let get = |n: usize| fields.get(n - 1).copied().unwrap_or("");
+        let first = |n: usize| self.namespace(get(n));
+        let named = [first(3), first(4), first(5), first(6)];
+        let version = first(12);
+
+        let processing = get(11).split(self.delimiters.component).next().unwrap_or("").trim();
+        self.answer = false;
+        self.test = matches!(processing, "T" | "D");
+        let mut kind = get(9).split(self.delimiters.component);
+        let code = kind.next().map(str::trim).filter(|c| is_code(c, 3)).unwrap_or("");
+        let event = kind.next().map(str::trim).filter(|c| is_code(c, 4)).unwrap_or("");
+        self.eventless = event.is_empty() && !code.is_empty() && code != "ACK";
+        let eventless = self.eventless;
+        let operation = if event.is_empty() { code.to_owned() } else { format!("{code}^{event}") };
+        scope.set_operation(&operation);
+
+        self.columns = Columns::default();
+        if !eventless {
+            scope.message(types::label(code, event));
+        }
+
+        let answer = code == "ACK" || scope.direction() == Direction::ServerToClient;
+        let facts = scope.facts();
+        if code != "ACK" || facts.message_types.is_empty() {
+            ServiceFacts::add(&mut facts.message_types, &operation);
+        }
+        if !eventless {
+            let counted = if code == "ACK" { code } else { &operation };
+            ServiceFacts::count(&mut facts.messages, counted);
+        }
+        // The facts are the client's view: an answer has sender and receiver the other way round.
+        if !answer || facts.sending_application.is_none() && facts.sending_facility.is_none() {
+            let [application, facility, to_application, to_facility] = named;
+            ServiceFacts::set(&mut facts.sending_application, application);
+            ServiceFacts::set(&mut facts.sending_facility, facility);
+            ServiceFacts::set(&mut facts.receiving_application, to_application);
+            ServiceFacts::set(&mut facts.receiving_facility, to_facility);
+            ServiceFacts::set(&mut facts.version, version);
+            if matches!(processing, "P" | "T" | "D") {
+                ServiceFacts::set(&mut facts.processing_id, processing);
+            }
+        }
+    }
+
+    /// MSA-1 (table 0008).
+    fn acknowledgment(&self, code: &str, scope: &mut Scope<'_>) {
+        let code = code.split(self.delimiters.component).next().unwrap_or("").trim();
+        if matches!(code, "AA" | "AE" | "AR" | "CA" | "CE" | "CR") {
+            ServiceFacts::count(&mut scope.facts().acknowledgments, code);
+        }
+    }
+
+    /// HD: the namespace, or the universal id.
+    fn namespace<'t>(&self, field: &'t str) -> &'t str {
+        field
+            .split([self.delimiters.component, self.delimiters.subcomponent])
+            .find(|p| !p.is_empty() && *p != "\"\"")
+            .unwrap_or("")
+    }
+
+    fn event(&mut self, event: &str, scope: &mut Scope<'_>) {
+        if is_code(event.trim(), 4) && !event.trim().is_empty() {
+            let operation = format!("{}^{}", scope.operation(), event.trim());
+            scope.message(types::label(scope.operation(), event.trim()));
+            scope.set_operation(&operation);
+            let facts = scope.facts();
+            ServiceFacts::add(&mut facts.message_types, &operation);
+            ServiceFacts::count(&mut facts.messages, &operation);
+        }
+        self.eventless = false;
+    }
+
+    // --- fields ------------------------------------------------------------------------------
+
+    /// What is needed to read values of this message.
+    pub const fn syntax(&self) -> Syntax {
+        Syntax { delimiters: self.delimiters, charset: self.charset }
+    }
+
+    /// Hands on what the rules name in a segment of the open record.
+    pub fn fields(&mut self, name: [u8; 3], fields: &[&str], scope: &mut Scope<'_>) {
+        let rules = scope.rules;
+        let relation = |n: usize| {
+            let code = fields.get(n).copied().unwrap_or("");
+            let code = code.split(self.delimiters.component).next().unwrap_or("").trim();
+            // Tables 0063 and 0344, and what X12 writes.
+            ["SEL", "SE", "SELF", "S", "18", "01", "1"].iter().any(|c| c.eq_ignore_ascii_case(code))
+        };
+        let own = match &name {
+            b"NK1" => relation(3),
+            b"GT1" => relation(11),
+            b"CON" => relation(25),
+            b"IN1" => {
+                let own = relation(17);
+                if let Some(record) = &mut self.record {
+                    record.insured_is_patient = own;
+                }
+                own
+            }
+            _ => self.record.as_ref().is_some_and(|r| r.insured_is_patient),
+        };
+        let syntax = self.syntax();
+        let first = fields.get(1).copied().unwrap_or("");
+        for (number, field) in rules.hl7v2.segment(name) {
+            let Some(raw) = fields.get(usize::from(*number)).filter(|raw| !raw.is_empty()) else {
+                continue;
+            };
+            if field.applies(first) {
+                for raw in pieces(raw, syntax.delimiters.repetition).take(MAX_REPETITIONS) {
+                    self.emit(&syntax, field, own, raw, rules, scope);
+                }
+            }
+        }
+    }
+
+    /// Hands on one repetition.
+    pub fn emit(
+        &mut self,
+        syntax: &Syntax,
+        field: &Hl7Field,
+        own: bool,
+        raw: &str,
+        rules: &RuleSet,
+        scope: &mut Scope<'_>,
+    ) {
+        let Some(record) = &mut self.record else { return };
+        syntax.read(field.datatype, field.rule.kind, raw, &mut |value| {
+            let Some(kind) = kind_of(&value, field, own, rules) else { return };
+            // A pattern (`SMI*`) is nobody's name.
+            if record.query && value.text.contains(['*', '%']) {
+                return;
+            }
+            if record.fields < MAX_RECORD_FIELDS {
+                record.fields += 1;
+                record.own.note(kind, value.text);
+                let found = Field::declared(&field.rule, value.text);
+                let found = found.with_kind(kind).with_issuer(value.issuer);
+                scope.field(found.with_authority(value.authority));
+            }
+        });
+    }
+}
+
+/// Message codes and trigger events, so that no other text is taken for one.
+fn is_code(text: &str, max: usize) -> bool {
+    text.len() <= max && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+/// What a value identifies by: its type code knows better than the field, and what belongs to a
+/// relative is not the patient's.
+fn kind_of(value: &Value<'_>, field: &Hl7Field, own: bool, rules: &RuleSet) -> Option<Kind> {
+    let mut kind = value.kind;
+    if matches!(field.datatype, Hl7Type::CX | Hl7Type::XCN) && !field.fixed {
+        let stated = rules.hl7v2.identifier_type(value.code);
+        let by_authority = || {
+            [value.authority, value.issuer].into_iter().find_map(|name| {
+                match name.split_once('.') {
+                    Some(("1" | "2", _)) => rules.fhir.system(&format!("urn:oid:{name}")),
+                    _ => None,
+                }
+            })
+        };
+        kind = stated.or_else(by_authority).unwrap_or(kind);
+    }
+    // PID-19 holds other national numbers outside the United States.
+    if kind == Kind::Ssn && value.text.bytes().filter(u8::is_ascii_digit).count() != 9 {
+        kind = Kind::NationalId;
+    }
+    if field.subject == Hl7Subject::Patient || own {
+        return Some(kind);
+    }
+    match kind {
+        Kind::Name => Some(Kind::NextOfKinName),
+        Kind::Phone => Some(Kind::NextOfKinPhone),
+        Kind::NextOfKinName | Kind::NextOfKinPhone => Some(kind),
+        // A relative's number must never make two patients one.
+        k if k.is_strong_id() => Some(Kind::OtherId),
+        _ => None,
+    }
+}

@@ -1,0 +1,353 @@
+//! HL7 v2 in ER7 (pipes): messages, batches, several of them in one content.
+//!
+//! Segments are told apart by their first four bytes. Those that the rules name are collected,
+//! within a cap, and read when they are complete; of all others no byte behind the name is touched
+//! but to find the next line end.
+
+pub(in crate::content) mod carried;
+pub(in crate::content) mod charset;
+mod embedded;
+mod message;
+mod patient_context;
+mod prose;
+mod query;
+mod table;
+pub mod types;
+pub(in crate::content) mod value;
+mod xml;
+mod z_segment;
+
+#[cfg(test)]
+mod tests;
+
+use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::rules::{Hl7Field, Kind};
+use crate::syntax::hl7v2::{header, is_delimiter};
+use embedded::Embedded;
+use encoding_rs::{Decoder, UTF_16BE, UTF_16LE};
+use memchr::memchr2;
+use message::Message;
+pub use xml::Xml;
+use zeroize::Zeroizing;
+
+/// Longest segment that is read whole, bytes. What stands beyond is passed over and counted.
+pub const MAX_SEGMENT: usize = 64 << 10;
+/// Bytes of UTF-16 decoded at once.
+const MAX_WIDE: usize = 4 << 10;
+
+/// The format.
+pub struct Er7;
+
+/// Reads one repetition of a field on its own, with the recommended delimiters: what its rule's
+/// samples are tested with.
+pub fn read_field(field: &Hl7Field, raw: &str, each: &mut dyn FnMut(Kind, &str)) {
+    let syntax = value::Syntax {
+        delimiters: value::Delimiters::default(),
+        charset: charset::Charset::Undeclared,
+    };
+    syntax.read(field.datatype, field.rule.kind, raw, &mut |v| each(v.kind, v.text));
+}
+
+impl Format for Er7 {
+    fn name(&self) -> &'static str {
+        "hl7v2"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        let begins = |strict| {
+            let filler = |b: &u8| matches!(b, 0x0B | 0xEF | 0xBB | 0xBF) || b.is_ascii_whitespace();
+            let at = head.iter().take_while(|b| filler(b)).count();
+            header(head.get(at..).unwrap_or(&[]), strict).is_yes()
+        };
+        match media {
+            Media::Hl7v2 => true,
+            Media::Type { content_type, .. } if is_er7(content_type) => begins(false),
+            Media::Type { .. } | Media::Unknown => begins(true),
+            Media::DicomDataSet { .. } | Media::Target => false,
+        }
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::<Er7Document>::default()
+    }
+}
+
+/// `application/hl7-v2`, `x-application/hl7-v2+er7`, and what else is in use.
+fn is_er7(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or("").to_ascii_lowercase();
+    essence.contains("hl7-v2") || essence.contains("hl7v2") || essence.contains("er7")
+}
+
+/// A reader of messages.
+#[derive(Default)]
+struct Er7Document {
+    message: Message,
+    /// The segment being collected, from its name on.
+    segment: Zeroizing<Vec<u8>>,
+    /// The first bytes of a line, until they tell whether it is a segment.
+    head: [u8; 4],
+    head_len: usize,
+    state: State,
+    /// The current segment is being collected.
+    keep: bool,
+    /// The current segment was cut at the cap.
+    cut: bool,
+    /// The current segment may hold a document.
+    embedded: Option<Embedded>,
+    width: Width,
+}
+
+/// How wide the letters are.
+#[derive(Default)]
+enum Width {
+    /// The first byte, if that has come.
+    #[default]
+    Unknown,
+    First(u8),
+    /// One byte, or several in a set that contains ASCII.
+    Narrow,
+    /// UTF-16: what comes is decoded first.
+    Wide(Box<Decoder>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    /// Within the first four bytes of a line.
+    #[default]
+    Head,
+    /// Behind them, up to the line end.
+    Body,
+}
+
+impl Document for Er7Document {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        let Some((&byte, tail)) = bytes.split_first() else { return Want::ALL };
+        match (&self.width, tail.first()) {
+            (Width::Unknown, None) => {
+                self.width = Width::First(byte);
+                return Want::ALL;
+            }
+            (Width::Unknown, Some(&next)) => self.measure([byte, next]),
+            (&Width::First(first), _) => {
+                self.measure([first, byte]);
+                self.text(&[first], scope);
+            }
+            (Width::Narrow | Width::Wide(_), _) => {}
+        }
+        self.text(bytes, scope);
+        Want::ALL
+    }
+
+    /// Segments behind a hole may belong to another message: the record ends with what was read, and
+    /// the next patient or header starts afresh.
+    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
+        self.segment.clear();
+        (self.keep, self.head_len) = (false, 0);
+        self.close_embedded(false, scope);
+        self.message.end(scope);
+        self.state = State::Body;
+        Want::ALL
+    }
+
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        if self.head_len > 0 {
+            self.decide(scope);
+        }
+        self.trailer();
+        self.finish(scope);
+        self.close_embedded(complete, scope);
+        self.message.end(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.segment.capacity()
+            + self.message.memory()
+            + self.embedded.as_ref().map_or(0, Embedded::memory)
+    }
+}
+
+impl Er7Document {
+    /// Tells UTF-16 by its first bytes: a byte order mark, or the first letter of a segment.
+    fn measure(&mut self, first: [u8; 2]) {
+        let set = match first {
+            [0xFF, 0xFE] | [b'A'..=b'Z', 0] => UTF_16LE,
+            [0xFE, 0xFF] | [0, b'A'..=b'Z'] => UTF_16BE,
+            _ => {
+                self.width = Width::Narrow;
+                return;
+            }
+        };
+        self.width = Width::Wide(Box::new(set.new_decoder_with_bom_removal()));
+        self.message.is_unicode();
+    }
+
+    fn text(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
+        let Width::Wide(mut decoder) = std::mem::replace(&mut self.width, Width::Narrow) else {
+            return self.lines(bytes, scope);
+        };
+        let mut text = Zeroizing::new(String::new());
+        for piece in bytes.chunks(MAX_WIDE) {
+            text.clear();
+            text.reserve(decoder.max_utf8_buffer_length(piece.len()).unwrap_or(0));
+            // The buffer is as large as it can become.
+            let _ = decoder.decode_to_string(piece, &mut text, false);
+            self.lines(text.as_bytes(), scope);
+        }
+        self.width = Width::Wide(decoder);
+    }
+
+    fn lines(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            rest = match self.state {
+                State::Head => self.head(rest, scope),
+                State::Body => self.body(rest, scope),
+            };
+        }
+    }
+
+    /// Collects the first four bytes of a line and decides what it is.
+    fn head<'b>(&mut self, bytes: &'b [u8], scope: &mut Scope<'_>) -> &'b [u8] {
+        let mut rest = bytes;
+        while let Some((&byte, tail)) = rest.split_first() {
+            let ends = matches!(byte, b'\r' | b'\n');
+            if self.head_len == 0 && (ends || is_filler(byte, self.keep)) {
+                rest = tail;
+                continue;
+            }
+            if ends {
+                // A line of fewer than four bytes.
+                self.decide(scope);
+                self.state = State::Head;
+                return rest;
+            }
+            if let Some(slot) = self.head.get_mut(self.head_len) {
+                *slot = byte;
+            }
+            self.head_len += 1;
+            rest = tail;
+            if self.head_len == self.head.len() {
+                self.decide(scope);
+                return rest;
+            }
+        }
+        rest
+    }
+
+    /// Whether the bytes at the beginning of a line start a segment. If not, a line end within the
+    /// text of the segment before was not escaped, and the line still belongs to it.
+    fn decide(&mut self, scope: &mut Scope<'_>) {
+        let (head, len) = (self.head, std::mem::take(&mut self.head_len));
+        self.state = State::Body;
+        let [a, b, c, separator] = head;
+        let named = a.is_ascii_uppercase()
+            && [b, c].iter().all(|x| x.is_ascii_uppercase() || x.is_ascii_digit());
+        let name = [a, b, c];
+        let heading = matches!(name, [b'M', b'S', b'H'] | [b'F' | b'B', b'H', b'S']);
+        let separated = match len {
+            4 if heading => is_delimiter(separator),
+            4 => separator == self.message.field_separator(),
+            3 => !heading,
+            _ => false,
+        };
+        if !(named && len >= 3 && separated) {
+            let head = head.get(..len).unwrap_or(&[]);
+            self.embed(head, scope);
+            if self.keep {
+                self.collect(b" ");
+                self.collect(head);
+            }
+            return;
+        }
+        self.finish(scope);
+        let results = matches!(name, [b'O', b'B', b'X']);
+        match &mut self.embedded {
+            // A document may go on in the next result.
+            Some(embedded) if results => embedded.begin(),
+            Some(_) => self.close_embedded(true, scope),
+            None if results => self.embedded = Some(Embedded::new()),
+            None => {}
+        }
+        self.message.begins(name, scope);
+        if heading {
+            self.message.set_field_separator(separator);
+        }
+        self.keep = self.message.wants(name, scope.rules);
+        if self.keep {
+            self.collect(head.get(..len).unwrap_or(&[]));
+        }
+    }
+
+    /// Passes over a line, or collects it.
+    fn body<'b>(&mut self, bytes: &'b [u8], scope: &mut Scope<'_>) -> &'b [u8] {
+        let end = memchr2(b'\r', b'\n', bytes);
+        let (line, rest) =
+            bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or((bytes, &[]));
+        self.embed(line, scope);
+        if self.keep {
+            self.collect(line);
+        }
+        if end.is_some() {
+            self.state = State::Head;
+        }
+        rest
+    }
+
+    /// Reads a document in the current segment, which then is of no other interest.
+    fn embed(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
+        if let Some(embedded) = &mut self.embedded {
+            embedded.data(bytes, &self.message.syntax(), scope);
+            if embedded.is_document() && std::mem::take(&mut self.keep) {
+                self.segment.clear();
+                self.cut = false;
+            }
+        }
+    }
+
+    fn close_embedded(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        if let Some(mut embedded) = self.embedded.take() {
+            embedded.end(complete, &self.message.syntax(), scope);
+        }
+    }
+
+    fn collect(&mut self, bytes: &[u8]) {
+        let room = MAX_SEGMENT.saturating_sub(self.segment.len());
+        self.cut |= bytes.len() > room;
+        self.segment.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+
+    /// The hybrid lower layer protocol writes length and checksum behind the last segment, eight digits
+    /// on a line of their own.
+    fn trailer(&mut self) {
+        if let Some((text, [b' ', digits @ ..])) =
+            self.segment.len().checked_sub(9).and_then(|at| self.segment.split_at_checked(at))
+            && digits.iter().all(u8::is_ascii_digit)
+        {
+            let len = text.len();
+            self.segment.truncate(len);
+        }
+    }
+
+    /// The segment that was collected is complete.
+    fn finish(&mut self, scope: &mut Scope<'_>) {
+        if let Some(embedded) = &mut self.embedded {
+            embedded.end_segment(&self.message.syntax(), scope);
+        }
+        if std::mem::take(&mut self.keep) {
+            let segment = std::mem::take(&mut self.segment);
+            self.message.segment(&segment, scope);
+            self.segment = segment;
+            self.segment.clear();
+        }
+        if std::mem::take(&mut self.cut) {
+            scope.give_up(Reason::Limit);
+        }
+    }
+}
+
+/// What may stand before a segment without being part of it: framing, spaces, a byte order mark
+/// (whose bytes may also begin a line of text in a segment).
+const fn is_filler(byte: u8, in_text: bool) -> bool {
+    matches!(byte, 0 | 0x0B | 0x1C | b' ' | b'\t')
+        || (matches!(byte, 0xEF | 0xBB | 0xBF) && !in_text)
+}

@@ -1,0 +1,344 @@
+//! Delimiters, escape sequences and data types (HL7 v2 chapters 2.5, 2.7 and 2A).
+
+use super::charset::Charset;
+use crate::rules::{Hl7Type, Kind};
+use crate::syntax::hl7v2::is_delimiter;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+
+/// Repetitions of a field that are read.
+pub const MAX_REPETITIONS: usize = 64;
+/// Components of a repetition that are read.
+const MAX_COMPONENTS: usize = 24;
+/// Longest escape sequence between two escape characters, bytes.
+const MAX_ESCAPE: usize = 256;
+
+/// The characters that separate, from MSH-1 and MSH-2. All of them are ASCII.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Delimiters {
+    /// `|`
+    pub field: char,
+    /// `^`
+    pub component: char,
+    /// `~`
+    pub repetition: char,
+    /// `\`
+    pub escape: char,
+    /// `&`
+    pub subcomponent: char,
+}
+
+impl Default for Delimiters {
+    fn default() -> Self {
+        Self { field: '|', component: '^', repetition: '~', escape: '\\', subcomponent: '&' }
+    }
+}
+
+impl Delimiters {
+    /// By MSH-1 and MSH-2. A character that is left out, or cannot be a delimiter, or stands twice,
+    /// is the recommended one; where even that is taken, the delimiter does not occur.
+    pub fn declared(field: u8, encoding: &[u8]) -> Self {
+        let mut taken = vec![field];
+        let mut next = |at: usize, recommended: u8| {
+            let usable = |b: &u8| is_delimiter(*b) && !taken.contains(b);
+            let byte =
+                encoding.get(at).copied().filter(usable).or(Some(recommended).filter(usable));
+            taken.extend(byte);
+            // NUL never stands in text: what is passed on has no control characters.
+            byte.map_or('\0', char::from)
+        };
+        Self {
+            field: char::from(field),
+            component: next(0, b'^'),
+            repetition: next(1, b'~'),
+            escape: next(2, b'\\'),
+            subcomponent: next(3, b'&'),
+        }
+    }
+
+    /// The escape character as a byte.
+    pub const fn escape_byte(&self) -> u8 {
+        self.escape as u8
+    }
+}
+
+/// Splits at an ASCII character. Fields are short, so a plain loop beats a search.
+pub fn pieces(text: &str, delimiter: char) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        match text.bytes().position(|b| b == delimiter as u8) {
+            Some(at) => {
+                rest = text.get(at + 1..);
+                text.get(..at)
+            }
+            None => rest.take(),
+        }
+    })
+}
+
+/// What is needed to read values.
+#[derive(Clone, Copy)]
+pub struct Syntax {
+    /// The message's delimiters.
+    pub delimiters: Delimiters,
+    /// Its character set, for `\X..\`.
+    pub charset: Charset,
+}
+
+/// A value read from a field.
+pub struct Value<'a> {
+    /// What it identifies by.
+    pub kind: Kind,
+    /// Its text.
+    pub text: &'a str,
+    /// Assigning authority.
+    pub issuer: &'a str,
+    /// Its universal id, if it has one beside its name.
+    pub authority: &'a str,
+    /// Identifier type code (CX-5), or empty.
+    pub code: &'a str,
+}
+
+impl Syntax {
+    /// Reads one repetition of a field and hands on what it holds.
+    pub fn read(&self, datatype: Hl7Type, kind: Kind, raw: &str, each: &mut dyn FnMut(Value<'_>)) {
+        let parts = self.components(raw);
+        let part = |n: usize| parts.get(n - 1).copied().unwrap_or("");
+        let mut value = |kind, text: &str| {
+            if !text.trim().is_empty() {
+                each(Value { kind, text, issuer: "", authority: "", code: "" });
+            }
+        };
+        match datatype {
+            Hl7Type::CX => self.identifier(kind, part(1), part(4), part(5), each),
+            Hl7Type::DLN => self.identifier(kind, part(1), part(2), "", each),
+            Hl7Type::XCN if kind != Kind::Name => {
+                self.identifier(kind, part(1), part(9), part(13), each);
+            }
+            Hl7Type::XCN => {
+                value(kind, &self.name(parts.get(1..).unwrap_or(&[])));
+            }
+            // Table 0200: S is a pseudonym that is to hide the person.
+            Hl7Type::XPN if part(7) == "S" => {}
+            Hl7Type::XPN => value(kind, &self.name(&parts)),
+            Hl7Type::XAD => value(kind, &self.address(&parts)),
+            Hl7Type::XTN => self.telecom(kind, &parts, &mut value),
+            Hl7Type::TS => {
+                let text = self.first(part(1));
+                let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+                // A year is the least that a date has; zeros stand for unknown.
+                if digits >= 4 && !text.starts_with("0000") {
+                    value(kind, &text);
+                }
+            }
+            Hl7Type::ST | Hl7Type::XON => value(kind, &self.first(part(1))),
+        }
+    }
+
+    /// The components of a repetition, as they stand; nulls (`""`) are empty.
+    fn components<'r>(&self, raw: &'r str) -> SmallVec<[&'r str; MAX_COMPONENTS]> {
+        pieces(raw, self.delimiters.component)
+            .map(|c| if c == "\"\"" { "" } else { c })
+            .take(MAX_COMPONENTS)
+            .collect()
+    }
+
+    /// The first subcomponent that says something, without escapes.
+    fn first<'r>(&self, component: &'r str) -> Cow<'r, str> {
+        let raw = pieces(component, self.delimiters.subcomponent)
+            .find(|s| !s.trim().is_empty() && *s != "\"\"")
+            .unwrap_or("");
+        trimmed(self.unescape(raw))
+    }
+
+    fn identifier(
+        &self,
+        kind: Kind,
+        id: &str,
+        authority: &str,
+        code: &str,
+        each: &mut dyn FnMut(Value<'_>),
+    ) {
+        let (id, issuer, code) = (self.first(id), self.first(authority), self.first(code));
+        if !id.is_empty() {
+            let authority = self.universal(authority);
+            each(Value { kind, text: &id, issuer: &issuer, authority: &authority, code: &code });
+        }
+    }
+
+    /// HD-2 of an assigning authority, if HD-3 (table 0301) or its form says that it is universal.
+    fn universal<'r>(&self, authority: &'r str) -> Cow<'r, str> {
+        let mut parts = pieces(authority, self.delimiters.subcomponent).skip(1);
+        let id = trimmed(self.unescape(parts.next().unwrap_or("")));
+        let oid = id.starts_with(['0', '1', '2'])
+            && id.contains('.')
+            && id.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        match parts.next().unwrap_or("").trim() {
+            "ISO" | "UUID" | "GUID" | "DNS" | "URI" => id,
+            _ if oid => id,
+            _ => Cow::Borrowed(""),
+        }
+    }
+
+    /// XPN: `Family^Given^Further^Suffix^Prefix`. FN holds the surname first and its parts behind.
+    fn name(&self, parts: &[&str]) -> String {
+        let shown: SmallVec<[_; 5]> = parts.iter().take(5).map(|p| self.first(p)).collect();
+        joined(&shown)
+    }
+
+    /// XAD: street, other designation, city, state, postal code. Country or state alone point to
+    /// no one.
+    fn address(&self, parts: &[&str]) -> String {
+        let shown: SmallVec<[_; 5]> = parts.iter().take(5).map(|p| self.first(p)).collect();
+        let telling = shown.iter().enumerate().any(|(i, p)| i != 3 && !p.is_empty());
+        if telling { joined(&shown) } else { String::new() }
+    }
+
+    /// XTN: the number in the first component, or the twelfth, or in parts in 5 to 7; an e-mail
+    /// address in the fourth, or in the first. Only the patient's own are told apart further.
+    fn telecom(&self, kind: Kind, parts: &[&str], value: &mut dyn FnMut(Kind, &str)) {
+        let text = |n: usize| self.first(parts.get(n - 1).copied().unwrap_or(""));
+        let own = kind == Kind::Phone;
+        let (whole, usage, equipment, mail) = (text(1), text(2), text(3), text(4));
+        for candidate in [&mail, &whole] {
+            if candidate.contains('@') {
+                if own {
+                    value(Kind::Email, candidate);
+                }
+                break;
+            }
+        }
+        let is_number = |t: &str| t.bytes().any(|b| b.is_ascii_digit()) && !t.contains('@');
+        let internet = usage == "NET" || equipment.eq_ignore_ascii_case("internet");
+        let kind = if own && equipment == "FX" { Kind::Fax } else { kind };
+        let unformatted = text(12);
+        if is_number(&whole) && !internet {
+            value(kind, &whole);
+        } else if is_number(&unformatted) {
+            value(kind, &unformatted);
+        } else if is_number(&text(7)) {
+            let parts = [text(5), text(6), text(7)];
+            let spoken: SmallVec<[&str; 3]> =
+                parts.iter().map(|p| &**p).filter(|p| !p.is_empty()).collect();
+            value(kind, &spoken.join(" "));
+        }
+    }
+
+    /// A value without escape sequences and control characters.
+    fn unescape<'r>(&self, raw: &'r str) -> Cow<'r, str> {
+        let text = self.undo(raw);
+        if text.contains(char::is_control) {
+            return Cow::Owned(
+                text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            );
+        }
+        text
+    }
+
+    /// Undoes escape sequences; what is none stays as it is.
+    pub fn undo<'r>(&self, raw: &'r str) -> Cow<'r, str> {
+        let escape = self.delimiters.escape;
+        if !raw.contains(escape) {
+            return Cow::Borrowed(raw);
+        }
+        let mut out = String::with_capacity(raw.len());
+        // Hexadecimal escapes that follow each other may make up one character.
+        let mut bytes = Vec::new();
+        let mut rest = raw;
+        while let Some(at) = rest.find(escape) {
+            let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+            let after = after.get(1..).unwrap_or("");
+            if !before.is_empty() {
+                self.flush(&mut bytes, &mut out);
+                out.push_str(before);
+            }
+            let end = after.bytes().take(MAX_ESCAPE).position(|b| b == escape as u8);
+            let sequence = end.and_then(|e| after.get(..e));
+            match sequence.and_then(|s| self.meaning(s)) {
+                Some(meaning) => {
+                    match meaning {
+                        Meaning::Bytes(hex) => bytes.extend(hex),
+                        Meaning::Char(c) => {
+                            self.flush(&mut bytes, &mut out);
+                            out.push(c);
+                        }
+                        Meaning::Nothing => {}
+                    }
+                    let len = sequence.map_or(0, str::len) + 1;
+                    rest = after.get(len..).unwrap_or("");
+                }
+                None => {
+                    self.flush(&mut bytes, &mut out);
+                    out.push(escape);
+                    rest = after;
+                }
+            }
+        }
+        self.flush(&mut bytes, &mut out);
+        out.push_str(rest);
+        Cow::Owned(out)
+    }
+
+    fn flush(&self, bytes: &mut Vec<u8>, out: &mut String) {
+        if !bytes.is_empty() {
+            out.push_str(&self.charset.decode(bytes, 0));
+            bytes.clear();
+        }
+    }
+
+    fn meaning(&self, sequence: &str) -> Option<Meaning> {
+        let d = &self.delimiters;
+        Some(match sequence {
+            "F" => Meaning::Char(d.field),
+            "S" => Meaning::Char(d.component),
+            "T" => Meaning::Char(d.subcomponent),
+            "R" => Meaning::Char(d.repetition),
+            "E" => Meaning::Char(d.escape),
+            "P" => Meaning::Char('#'),
+            // Highlighting.
+            "H" | "N" => Meaning::Nothing,
+            _ => match sequence.split_at_checked(1)? {
+                ("X", hex) => Meaning::Bytes(hex_bytes(hex)?),
+                (".", command) => {
+                    let known = ["br", "sp", "fi", "nf", "in", "ti", "sk", "ce"];
+                    known.iter().any(|k| command.starts_with(k)).then_some(Meaning::Char('\n'))?
+                }
+                ("C" | "M", hex) => hex_bytes(hex).map(|_| Meaning::Nothing)?,
+                ("Z", local) => {
+                    local.bytes().all(|b| b.is_ascii_alphanumeric()).then_some(Meaning::Nothing)?
+                }
+                _ => return None,
+            },
+        })
+    }
+}
+
+/// What an escape sequence stands for.
+enum Meaning {
+    Char(char),
+    Bytes(Vec<u8>),
+    Nothing,
+}
+
+fn hex_bytes(hex: &str) -> Option<Vec<u8>> {
+    if hex.is_empty() || !hex.len().is_multiple_of(2) {
+        return None;
+    }
+    (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(hex.get(i..i + 2)?, 16).ok()).collect()
+}
+
+/// Components with `^` between them, whatever the message's own separator, without empty ones at
+/// the end.
+fn joined(parts: &[Cow<'_, str>]) -> String {
+    let used = parts.iter().rposition(|p| !p.is_empty()).map_or(0, |at| at + 1);
+    parts.get(..used).unwrap_or(&[]).join("^")
+}
+
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(t) => Cow::Borrowed(t.trim()),
+        Cow::Owned(t) if t.trim().len() == t.len() => Cow::Owned(t),
+        Cow::Owned(t) => Cow::Owned(t.trim().to_owned()),
+    }
+}

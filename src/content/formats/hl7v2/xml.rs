@@ -1,0 +1,305 @@
+//! HL7 v2 in XML (HL7 v2.xml): `<PID><PID.3><CX.1>77</CX.1></PID.3></PID>`. Each segment is written back
+//! as ER7 and read like any other.
+
+use super::embedded::Embedded;
+use super::message::Message;
+use super::value::Delimiters;
+use crate::content::formats::markup::{Attributes, Markup, Receiver};
+use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use std::fmt::Write;
+use zeroize::Zeroizing;
+
+/// Highest field number that is read.
+const MAX_FIELD: usize = 255;
+/// Highest component and subcomponent number that is read.
+const MAX_PART: usize = 32;
+/// Longest segment that is put together, bytes.
+const MAX_SEGMENT: usize = 64 << 10;
+/// Deepest nesting within a segment that is told apart.
+const MAX_NESTING: usize = 64;
+
+/// The format.
+pub struct Xml;
+
+impl Format for Xml {
+    fn name(&self) -> &'static str {
+        "hl7v2"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        let declared = matches!(media, Media::Type { .. } | Media::Unknown);
+        declared
+            && head
+                .strip_prefix(b"\xEF\xBB\xBF")
+                .unwrap_or(head)
+                .trim_ascii_start()
+                .starts_with(b"<")
+            && [&b"urn:hl7-org:v2xml"[..], b"<MSH.1>"]
+                .iter()
+                .any(|mark| memchr::memmem::find(head, mark).is_some())
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(XmlDocument { markup: Markup::in_pieces(), segments: Segments::default() })
+    }
+}
+
+#[derive(Default)]
+struct XmlDocument {
+    markup: Markup,
+    segments: Segments,
+}
+
+/// The segment being put together.
+#[derive(Default)]
+struct Segments {
+    message: Message,
+    name: Option<[u8; 3]>,
+    /// Fields by number, in ER7; 0 is unused.
+    fields: Vec<Zeroizing<String>>,
+    length: usize,
+    cut: bool,
+    /// Open elements within the segment: field, component, subcomponent, and what is deeper.
+    depth: usize,
+    field: usize,
+    /// Components of the repetition, in ER7.
+    parts: Vec<Zeroizing<String>>,
+    part: usize,
+    sub: usize,
+    /// The document of a result, or of several.
+    embedded: Option<Embedded>,
+    /// Components of OBX-5 that were given to it.
+    given: usize,
+}
+
+struct Turn<'a, 'b> {
+    segments: &'a mut Segments,
+    scope: &'a mut Scope<'b>,
+}
+
+impl Document for XmlDocument {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        self.markup.read(bytes, &mut Turn { segments: &mut self.segments, scope });
+        Want::ALL
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        self.markup.finish(&mut Turn { segments: &mut self.segments, scope });
+        self.segments.flush(scope);
+        self.segments.close_embedded(scope);
+        self.segments.message.end(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.markup.memory()
+            + self.segments.length
+            + self.segments.message.memory()
+            + self.segments.embedded.as_ref().map_or(0, Embedded::memory)
+    }
+}
+
+/// The name without its prefix.
+fn local(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, local)| local)
+}
+
+/// The number behind the dot of `PID.3`, `CX.1`.
+fn number(name: &str, max: usize) -> Option<usize> {
+    name.rsplit_once('.')?.1.parse().ok().filter(|n| (1..=max).contains(n))
+}
+
+/// Writes text as ER7 has it.
+fn escape(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '|' => out.push_str("\\F\\"),
+            '^' => out.push_str("\\S\\"),
+            '&' => out.push_str("\\T\\"),
+            '~' => out.push_str("\\R\\"),
+            '\\' => out.push_str("\\E\\"),
+            '\n' => out.push_str("\\.br\\"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+}
+
+impl Receiver for Turn<'_, '_> {
+    fn start(&mut self, name: &str, _attributes: Attributes<'_>, closed: bool) {
+        let name = local(name);
+        let s = &mut *self.segments;
+        if s.name.is_none() {
+            let is_segment = name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+            if is_segment && !closed {
+                s.name = name.as_bytes().try_into().ok();
+                (s.depth, s.length) = (0, 0);
+            }
+            return;
+        }
+        if closed {
+            return;
+        }
+        s.depth = (s.depth + 1).min(MAX_NESTING);
+        match s.depth {
+            1 => {
+                s.field = number(name, MAX_FIELD).unwrap_or(0);
+                if s.name == Some(*b"OBX") && s.field == 5 {
+                    s.begin_value(self.scope);
+                }
+                (s.part, s.sub) = (1, 1);
+                s.parts.clear();
+            }
+            2 => (s.part, s.sub) = (number(name, MAX_PART).unwrap_or(0), 1),
+            3 => s.sub = number(name, MAX_PART).unwrap_or(0),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, name: &str) {
+        let s = &mut *self.segments;
+        match s.depth {
+            0 if s.name.is_some_and(|n| n == local(name).as_bytes()) => s.flush(self.scope),
+            0 => {}
+            1 => {
+                s.close_field();
+                s.depth = 0;
+            }
+            2 => (s.depth, s.part, s.sub) = (1, 1, 1),
+            3 => (s.depth, s.sub) = (2, 1),
+            _ => s.depth -= 1,
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        let s = &mut *self.segments;
+        if s.name.is_some() && s.depth > 0 && s.field > 0 && s.part > 0 && s.sub > 0 {
+            if s.name == Some(*b"OBX") && s.field == 5 && s.embed(text, self.scope) {
+                return;
+            }
+            s.push(text);
+        }
+    }
+}
+
+impl Segments {
+    /// A repetition of OBX-5 begins: what it holds may be a document, which is read as it comes, like
+    /// that of a segment in ER7.
+    fn begin_value(&mut self, scope: &mut Scope<'_>) {
+        let syntax = self.message.syntax();
+        self.given = 1;
+        let again = self.fields.get(5).is_some_and(|f| !f.is_empty());
+        let embedded = self.embedded.get_or_insert_with(Embedded::new);
+        if again {
+            embedded.data(b"~", &syntax, scope);
+            return;
+        }
+        embedded.begin();
+        embedded.data(b"|", &syntax, scope);
+        if let Some(datatype) = self.fields.get(2) {
+            embedded.data(datatype.as_bytes(), &syntax, scope);
+        }
+        embedded.data(b"|||", &syntax, scope);
+    }
+
+    /// Text of OBX-5; whether it belongs to a document.
+    fn embed(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
+        let syntax = self.message.syntax();
+        let Some(embedded) = &mut self.embedded else { return false };
+        while self.given < self.part {
+            embedded.data(b"^", &syntax, scope);
+            self.given += 1;
+        }
+        // Base64 has none of these, and is escaped nowhere else.
+        let mut escaped = Zeroizing::new(String::with_capacity(text.len()));
+        escape(text, &mut escaped);
+        embedded.data(escaped.as_bytes(), &syntax, scope);
+        embedded.is_document()
+    }
+
+    fn close_embedded(&mut self, scope: &mut Scope<'_>) {
+        if let Some(mut embedded) = self.embedded.take() {
+            embedded.end(true, &self.message.syntax(), scope);
+        }
+    }
+
+    /// Adds text at the component and subcomponent at hand.
+    fn push(&mut self, text: &str) {
+        if self.length + text.len() > MAX_SEGMENT {
+            self.cut = true;
+            return;
+        }
+        if self.parts.len() < self.part {
+            self.parts.resize(self.part, Zeroizing::default());
+        }
+        let d = Delimiters::default();
+        let Some(part) = self.parts.get_mut(self.part - 1) else { return };
+        let before = part.len();
+        // Of long text this is a piece, whose blanks count.
+        let text = if before == 0 { text.trim_start() } else { text };
+        let subs = part.matches(d.subcomponent).count() + 1;
+        part.extend(std::iter::repeat_n(d.subcomponent, self.sub.saturating_sub(subs)));
+        escape(text, part);
+        self.length += part.len() - before;
+    }
+
+    /// A repetition of a field is complete.
+    fn close_field(&mut self) {
+        if self.field == 0 {
+            return;
+        }
+        if self.fields.len() <= self.field {
+            self.fields.resize(self.field + 1, Zeroizing::default());
+        }
+        if let Some(field) = self.fields.get_mut(self.field) {
+            if !field.is_empty() {
+                field.push('~');
+            }
+            for (at, part) in self.parts.iter().enumerate() {
+                if at > 0 {
+                    field.push('^');
+                }
+                field.push_str(part);
+            }
+        }
+        self.parts.clear();
+    }
+
+    /// The segment is complete.
+    fn flush(&mut self, scope: &mut Scope<'_>) {
+        let Some(name) = self.name.take() else { return };
+        if self.depth > 0 {
+            self.close_field();
+            self.depth = 0;
+        }
+        if name == *b"OBX" {
+            let syntax = self.message.syntax();
+            if let Some(embedded) = &mut self.embedded {
+                embedded.end_segment(&syntax, scope);
+            }
+        } else {
+            self.close_embedded(scope);
+        }
+        self.message.begins(name, scope);
+        if self.message.wants(name, scope.rules) {
+            let mut raw = Zeroizing::new(String::with_capacity(self.length + 64));
+            raw.push_str(std::str::from_utf8(&name).unwrap_or(""));
+            // MSH-1 is the separator, MSH-2 the others: those that were used here.
+            let from = if name == *b"MSH" {
+                raw.push_str("|^~\\&");
+                3
+            } else {
+                1
+            };
+            for field in self.fields.get(from..).unwrap_or(&[]) {
+                // Writing to a string cannot fail.
+                let _ = write!(raw, "|{}", field.as_str());
+            }
+            self.message.segment(raw.as_bytes(), scope);
+        }
+        self.fields.clear();
+        self.parts.clear();
+        if std::mem::take(&mut self.cut) {
+            scope.give_up(Reason::Limit);
+        }
+    }
+}

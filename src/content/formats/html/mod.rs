@@ -1,0 +1,491 @@
+//! HTML: tables with headings, labelled values, filled-in forms, data in scripts.
+
+mod script;
+
+use super::markup::{Attributes, Markup, Receiver};
+use crate::content::extract::labels::Labels;
+use crate::content::extract::record::{Loose, Marks, Meaning};
+use crate::content::stack::media;
+use crate::content::{Document, Format, Media, Scope, Want};
+use script::Script;
+
+/// Columns of a table.
+const MAX_COLUMNS: usize = 64;
+
+/// Tables inside tables.
+const MAX_TABLES: usize = 8;
+
+/// Longest text of one cell or element, bytes.
+const MAX_RUN: usize = 1024;
+
+/// HTML pages.
+pub struct Html;
+
+impl Format for Html {
+    fn name(&self) -> &'static str {
+        "html"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+        let starts =
+            |tag: &[u8]| head.get(..tag.len()).is_some_and(|h| h.eq_ignore_ascii_case(tag));
+        let declared = media::says(media, "html", &["html", "htm"]);
+        (declared && memchr::memchr(b'<', head).is_some())
+            || starts(b"<!doctype html")
+            || starts(b"<html")
+            || (starts(b"<?xml") && memchr::memmem::find(head, b"<html").is_some())
+    }
+
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(HtmlDocument {
+            markup: Markup::html(),
+            page: Page {
+                labels: Labels::new("html"),
+                tables: Vec::new(),
+                run: zeroize::Zeroizing::default(),
+                heading: false,
+                hidden: false,
+                script: None,
+            },
+            path: media::path(media),
+        })
+    }
+}
+
+struct HtmlDocument {
+    markup: Markup,
+    page: Page,
+    path: Option<Box<str>>,
+}
+
+struct Page {
+    labels: Labels,
+    tables: Vec<Table>,
+    /// Text since the last tag that breaks it.
+    run: zeroize::Zeroizing<String>,
+    /// It stands in a heading or title.
+    heading: bool,
+    /// It is a choice that was not made.
+    hidden: bool,
+    script: Option<Script>,
+}
+
+/// Columns that one cell may take.
+const MAX_SPAN: usize = 16;
+
+/// A cell of a table.
+#[derive(Default)]
+struct Cell {
+    text: zeroize::Zeroizing<String>,
+    heading: bool,
+    /// How many columns it takes.
+    span: usize,
+}
+
+#[derive(Default)]
+struct Table {
+    columns: Vec<Option<Meaning>>,
+    marks: Marks,
+    /// The cells of the row so far.
+    row: Vec<Cell>,
+    in_cell: bool,
+    headed: bool,
+}
+
+struct Turn<'a, 'b> {
+    page: &'a mut Page,
+    scope: &'a mut Scope<'b>,
+}
+
+impl Turn<'_, '_> {
+    /// The run of text ends here.
+    fn end_run(&mut self) {
+        if self.page.run.trim().is_empty() {
+            self.page.run.clear();
+            return;
+        }
+        let mut run = std::mem::take(&mut self.page.run);
+        if self.page.heading {
+            self.page.labels.heading(&run, self.scope);
+        } else if let Some(table) = self.page.tables.last_mut().filter(|t| t.in_cell) {
+            if let Some(cell) = table.row.last_mut() {
+                if !cell.text.is_empty() {
+                    cell.text.push(' ');
+                }
+                cell.text.push_str(run.trim());
+            }
+        } else {
+            self.page.labels.cell(&run, self.scope);
+        }
+        // The next run takes its place: a page has thousands.
+        run.clear();
+        self.page.run = run;
+    }
+
+    fn end_row(&mut self) {
+        self.end_run();
+        let Some(table) = self.page.tables.last_mut() else { return };
+        table.in_cell = false;
+        let row = std::mem::take(&mut table.row);
+        if row.is_empty() {
+            return;
+        }
+        let rules = self.scope.rules;
+        let known = row.iter().filter(|c| rules.keys.get(label(&c.text)).is_some()).count();
+        let headings = row.iter().filter(|c| c.heading).count();
+        // A row of headings, or a first row in which several cells are names of columns.
+        if row.len() >= 2
+            && (headings == row.len() || (!table.headed && known >= 2 && known * 2 > row.len()))
+        {
+            table.headed = true;
+            table.marks = Marks::default();
+            table.columns.clear();
+            for cell in &row {
+                let name = label(&cell.text);
+                table.columns.push(rules.keys.get(name).map(Meaning::from));
+                table.columns.extend((1..cell.span).map(|_| None));
+                if let Some(about) = rules.keys.context(name) {
+                    table.marks = table.marks.and(Marks::about(about));
+                }
+            }
+            return;
+        }
+        if table.headed && table.columns.iter().any(Option::is_some) {
+            let mut record = Loose::default();
+            record.mark(table.marks);
+            let mut columns = table.columns.iter();
+            for cell in &row {
+                if let Some(Some(meaning)) = columns.next() {
+                    record.add(meaning, 0, &cell.text);
+                }
+                columns.by_ref().take(cell.span.saturating_sub(1)).for_each(drop);
+            }
+            record.mark_from_afar(self.page.labels.around());
+            record.emit("html", self.scope);
+            return;
+        }
+        if table.headed {
+            return;
+        }
+        // Labels beside their values.
+        self.page.labels.forget();
+        for cell in &row {
+            self.page.labels.cell(&cell.text, self.scope);
+        }
+        self.page.labels.forget();
+    }
+}
+
+/// Whether `text` is printable ASCII with no more than one blank between words.
+fn is_spaced(text: &str) -> bool {
+    // To the end in any case: then many bytes are looked at together.
+    let bytes = text.as_bytes();
+    let plain = bytes.iter().fold(true, |plain, b| plain & matches!(b, b' '..=b'~'));
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    plain && !pairs.fold(false, |twice, (a, b)| twice | ((*a == b' ') & (*b == b' ')))
+}
+
+/// A heading without what stands around it.
+fn label(cell: &str) -> &str {
+    cell.trim().trim_end_matches([':', '*', '▲', '▼', '↑', '↓', ' '])
+}
+
+impl Receiver for Turn<'_, '_> {
+    fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
+        let mut lower = [0u8; 16];
+        let name = lower_case(name, &mut lower);
+        // These stand inside a run of text.
+        if matches!(
+            name,
+            "b" | "i" | "u" | "em" | "a" | "font" | "small" | "mark" | "wbr" | "sup" | "sub"
+        ) {
+            return;
+        }
+        // Where the end of a list of choices is missing, it is over here.
+        if matches!(name, "table" | "tr" | "td" | "th" | "form" | "div" | "input") {
+            self.page.hidden = false;
+        }
+        match name {
+            "table" => {
+                self.end_run();
+                if self.page.tables.len() < MAX_TABLES {
+                    self.page.tables.push(Table::default());
+                }
+            }
+            "tr" => self.end_row(),
+            "td" | "th" => {
+                self.end_run();
+                if let Some(table) = self.page.tables.last_mut()
+                    && table.row.len() < MAX_COLUMNS
+                {
+                    let span = attributes.get("colspan").and_then(|n| n.trim().parse().ok());
+                    let span = span.unwrap_or(1).clamp(1, MAX_SPAN);
+                    table.row.push(Cell { heading: name == "th", span, ..Cell::default() });
+                    table.in_cell = true;
+                }
+            }
+            "h1" | "h2" | "h3" | "h4" | "title" | "caption" | "legend" => {
+                self.end_run();
+                self.page.heading = true;
+            }
+            "input" => {
+                self.end_run();
+                self.input(attributes);
+            }
+            "select" => {
+                self.end_run();
+                self.page.hidden = true;
+            }
+            "option" => {
+                self.end_run();
+                self.page.hidden = !attributes.iter().any(|(name, _)| name == "selected");
+            }
+            "script" if !closed => {
+                self.end_run();
+                let kind = attributes.get("type").unwrap_or_default();
+                self.page.script = Some(Script::new(&kind));
+            }
+            _ => self.end_run(),
+        }
+    }
+
+    fn end(&mut self, name: &str) {
+        let mut lower = [0u8; 16];
+        let name = lower_case(name, &mut lower);
+        match name {
+            "b" | "i" | "u" | "em" | "a" | "font" | "small" | "mark" | "sup" | "sub" => {}
+            "tr" => self.end_row(),
+            "td" | "th" => {
+                self.end_run();
+                if let Some(table) = self.page.tables.last_mut() {
+                    table.in_cell = false;
+                }
+            }
+            "table" => {
+                self.end_row();
+                self.page.tables.pop();
+            }
+            "h1" | "h2" | "h3" | "h4" | "title" | "caption" | "legend" => {
+                self.end_run();
+                self.page.heading = false;
+            }
+            "select" | "datalist" => {
+                self.end_run();
+                self.page.hidden = false;
+            }
+            "option" => {
+                self.end_run();
+                self.page.hidden = true;
+            }
+            "script" => {
+                if let Some(mut script) = self.page.script.take() {
+                    script.end(self.scope);
+                }
+            }
+            // A card or a section is about one person.
+            "article" | "section" | "dl" | "form" | "fieldset" | "li" => {
+                self.end_run();
+                self.page.labels.forget();
+            }
+            _ => self.end_run(),
+        }
+    }
+
+    fn raw(&mut self, bytes: &[u8]) {
+        if let Some(script) = &mut self.page.script {
+            script.data(bytes, self.scope);
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.page.hidden {
+            return;
+        }
+        let mut room = MAX_RUN.saturating_sub(self.page.run.len()).min(text.len());
+        while !text.is_char_boundary(room) {
+            room -= 1;
+        }
+        let text = text.get(..room).unwrap_or("");
+        if !self.page.run.is_empty() && text.starts_with(|c: char| c.is_whitespace()) {
+            self.page.run.push(' ');
+        }
+        if is_spaced(text) {
+            self.page.run.push_str(text.trim_ascii());
+        } else {
+            for (i, word) in text.split_whitespace().enumerate() {
+                if i > 0 {
+                    self.page.run.push(' ');
+                }
+                self.page.run.push_str(word);
+            }
+        }
+        if text.ends_with(|c: char| c.is_whitespace()) {
+            self.page.run.push(' ');
+        }
+    }
+}
+
+impl Turn<'_, '_> {
+    /// A field of a form that is filled in.
+    fn input(&mut self, attributes: Attributes<'_>) {
+        let kind = attributes.get("type").unwrap_or_default();
+        let shown = ["", "text", "tel", "email", "date", "number", "hidden", "search"];
+        let Some(value) = attributes.get("value").filter(|v| !v.is_empty()) else {
+            // An empty field is no value for its label.
+            self.page.labels.forget();
+            return;
+        };
+        if shown.iter().any(|s| s.eq_ignore_ascii_case(&kind)) {
+            let keys = &self.scope.rules.keys;
+            let known = |name: &&str| keys.get(name).is_some() || keys.context(name).is_some();
+            let own = ["name", "id", "aria-label", "placeholder"].map(|a| attributes.get(a));
+            match own.iter().flatten().find(|name| known(&name.as_ref())) {
+                Some(name) => self.page.labels.pair(name, &value, self.scope),
+                // What stands before it says what it is; hidden fields have no label.
+                None if !kind.eq_ignore_ascii_case("hidden") => {
+                    self.page.labels.answer(&value, self.scope);
+                }
+                None => {}
+            }
+        }
+        self.page.labels.forget();
+    }
+}
+
+/// `name` in lower case, if it is short enough to be that of a known element.
+fn lower_case<'a>(name: &str, room: &'a mut [u8; 16]) -> &'a str {
+    let Some(room) = room.get_mut(..name.len()) else { return "" };
+    room.copy_from_slice(name.as_bytes());
+    room.make_ascii_lowercase();
+    std::str::from_utf8(room).unwrap_or("")
+}
+
+impl Document for HtmlDocument {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        if let Some(path) = self.path.take() {
+            self.page.labels.mark(media::about(&path, scope));
+        }
+        self.markup.read(bytes, &mut Turn { page: &mut self.page, scope });
+        Want::ALL
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        let mut turn = Turn { page: &mut self.page, scope };
+        self.markup.finish(&mut turn);
+        turn.end_row();
+        turn.end_run();
+        if let Some(mut script) = turn.page.script.take() {
+            script.end(turn.scope);
+        }
+        self.page.labels.emit(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.markup.memory()
+            + self.page.run.capacity()
+            + self.page.labels.memory()
+            + self.page.script.as_ref().map_or(0, Script::memory)
+            + self.page.tables.len() * 1024
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::content::testing::records;
+
+    fn html(text: &str) -> Vec<String> {
+        records("text/html; charset=utf-8", text.as_bytes())
+    }
+
+    #[test]
+    fn a_ward_list() {
+        let got = html(
+            "<!DOCTYPE html><html><head><title>Ward 3</title><script>if (a<b) { x = '<td>'; }</script></head>\
+            <body><h1>Patient <b>list</b></h1><table class=\"a>b\"><thead><tr><th>MRN</th><th>Name</th><th>Date of birth</th></tr></thead>\
+            <tr><td>17</td><td><a href=x>M&uuml;ller</a>, J&ouml;rg</td><td>1950-02-01</td></tr>\
+            <tr><td>18<td>Roe, Jane<td>1951-02-01</table></body></html>",
+        );
+        assert_eq!(
+            got,
+            [
+                "http>html:~html [PatientContext] patient_id=17 name=Müller, Jörg birth_date=1950-02-01",
+                "http>html:~html [PatientContext] patient_id=18 name=Roe, Jane birth_date=1951-02-01",
+            ]
+        );
+    }
+
+    #[test]
+    fn labelled_values_and_forms() {
+        let got = html(
+            "<html><body><dl><dt>Patient name</dt><dd>Jane Roe</dd><dt>DOB</dt><dd>1970-01-01</dd></dl>\
+            <p>MRN: 77</p><table><tr><td>Phone:</td><td>555 123</td></tr></table>\
+            <input name=ssn value=\"206-66-2431\"><input name=email></body></html>",
+        );
+        assert_eq!(
+            got,
+            ["http>html:~html [PatientContext] name=Jane Roe birth_date=1970-01-01 patient_id=77 \
+             phone=555 123 ssn=206-66-2431",]
+        );
+    }
+
+    #[test]
+    fn cells_over_columns_choices_and_labels() {
+        let got = html(
+            "<html><h1>Patients</h1><table><tr><th>MRN<th colspan=2>Visit<th>Name<th>DOB</tr>\
+            <tr><td>77<td>a<td>b<td>Jane Roe<td>1970-01-31<tr><td>78<td colspan=2>none<td>Max Li<td>1980-02-01</table></html>",
+        );
+        assert_eq!(
+            got,
+            [
+                "http>html:~html [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31",
+                "http>html:~html [PatientContext] patient_id=78 name=Max Li birth_date=1980-02-01",
+            ]
+        );
+        let form = html(
+            "<html><form><label for=f1>Patient name</label><input id=f1 value='Jane Roe'><label>MRN:</label> <input name=f2 value=77>\
+            <label>Sex</label><select name=s><option>Male<option selected>Female<option>Other</select>\
+            <table><tr><th>Date of birth</th><td>1970-01-31</td></tr></table></form></html>",
+        );
+        assert_eq!(
+            form,
+            [
+                "http>html:~html [PatientContext] name=Jane Roe patient_id=77 sex=Female birth_date=1970-01-31"
+            ]
+        );
+    }
+
+    #[test]
+    fn data_in_scripts() {
+        let data = r#"{"props":{"patient":{"name":"Jane <b>\"Roe\"","mrn":"77"}}}"#;
+        let line = "http>html>json:~json [PatientContext] name=Jane <b>\"Roe\" patient_id=77";
+        for page in [
+            format!(
+                "<html><script id=__NEXT_DATA__ type='application/json'>{data}</script></html>"
+            ),
+            format!(
+                "<html><script>var a=1;if(a=={{b}}){{}} window.__STATE__ =\n {data};(function(){{}})()</script></html>"
+            ),
+            format!("<html><script>hydrate( {data}, x)</SCRIPT><p>Name: x</p></html>"),
+        ] {
+            assert_eq!(html(&page), [line], "{page}");
+        }
+        let program = "<html><script>x={a:1};y=\"{\";f({\"type\":\"module\"});z={\"a\":[1,{\"b\":2}]};</script><p>MRN: 7 DOB: 1970-01-31</html>";
+        assert_eq!(html(program).len(), 1);
+    }
+
+    #[test]
+    fn nobody() {
+        for page in [
+            "<html><body><form>First name <input name=first> Last name <input name=last> Date of birth <input name=dob></form></body></html>",
+            "<html><h1>Fields</h1><table><tr><th>Field</th><th>Name</th></tr><tr><td>PID-5</td><td>Patient Name</td></tr></table></html>",
+            "<html><style>name: x; dob: y</style><table><tr><th>Product<th>Name<th>Price</tr><tr><td>1<td>Lamp<td>2</table></html>",
+        ] {
+            assert_eq!(html(page), Vec::<String>::new(), "{page}");
+        }
+    }
+}

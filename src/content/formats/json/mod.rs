@@ -1,0 +1,173 @@
+//! JSON: FHIR resources, DICOM data sets (PS3.18 annex F), and objects of any other kind.
+
+pub mod tokens;
+
+use super::hl7v2::carried;
+use crate::content::extract::tree::Tree;
+use crate::content::stack::{media, transfer_encoding};
+use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+use tokens::{Fault, Receiver, Tokens};
+
+/// JSON, and rows of it (NDJSON).
+pub struct Json;
+
+impl Format for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+        let Some((&first, rest)) = head.split_first() else { return false };
+        let next = rest.trim_ascii_start().first();
+        match first {
+            // Declared as such, anything that can begin is good enough.
+            b'{' | b'[' | 0x1e if media::says(media, "json", &["json", "ndjson", "jsonl"]) => true,
+            b'{' => matches!(next, Some(b'"' | b'}')),
+            b'[' => matches!(next, Some(b'{' | b'[' | b'"' | b']')),
+            _ => false,
+        }
+    }
+
+    fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
+        // One line is one record: it need not wait for the next.
+        let names = ["ndjson", "jsonl", "jsonlines", "seq"];
+        let declared = names.iter().any(|name| media::says(media, name, &[]));
+        declared && matches!(head.trim_ascii_start(), [b'{' | b'[' | 0x1e, ..])
+    }
+
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(JsonDocument {
+            tokens: Tokens::default(),
+            tree: Tree::new("json"),
+            path: media::path(media),
+            inner: None,
+        })
+    }
+}
+
+struct JsonDocument {
+    tokens: Tokens,
+    tree: Tree,
+    /// Where it was asked for, until it is known what that says.
+    path: Option<Box<str>>,
+    /// The document in a string that is being read.
+    inner: Option<Nested>,
+}
+
+struct Reader<'a, 'b> {
+    tree: &'a mut Tree,
+    inner: &'a mut Option<Nested>,
+    scope: &'a mut Scope<'b>,
+}
+
+/// Base64 of what documents begin with: `%PDF-`, ZIP, gzip, `<?xml`, `MSH|`, JPEG, PNG, `{\rt`,
+/// `<!DO`, `<htm`, `<Cli`, and JSON with a key (`{"`), but for tokens, whose first key is `alg` or `typ`.
+const BASE64: [&[u8]; 12] = [
+    b"JVBERi0", b"UEsDBB", b"H4sIA", b"PD94bW", b"TVNIf", b"/9j/4", b"iVBORw0", b"e1xydG",
+    b"PCFET0", b"PGh0bW", b"PENsaW", b"eyJ",
+];
+const TOKENS: [&[u8]; 2] = [b"eyJhbGci", b"eyJ0eXAi"];
+
+/// How a string that begins like this is read.
+fn inner(front: &[u8]) -> Option<Nested> {
+    if carried::begins(front) {
+        return Some(carried::nested(front));
+    }
+    let text = front.trim_ascii_start();
+    let document = match text {
+        [b'{', next, ..] => matches!(next, b'"' | b' ' | b'\n' | b'\r' | b'\\'),
+        [b'[', next, ..] => matches!(next, b'{' | b'[' | b' ' | b'\n' | b'\r'),
+        [b'<', next, ..] => next.is_ascii_alphabetic() || matches!(next, b'?' | b'!'),
+        _ => false,
+    };
+    if document {
+        return Some(Nested::new(&Media::Unknown));
+    }
+    let base64 =
+        BASE64.iter().any(|b| text.starts_with(b)) && !TOKENS.iter().any(|t| text.starts_with(t));
+    base64.then(|| transfer_encoding::undo("base64", &Media::Unknown))
+}
+
+impl Receiver for Reader<'_, '_> {
+    fn open(&mut self, object: bool) {
+        self.tree.open(object);
+    }
+    fn close(&mut self) {
+        self.tree.close(self.scope);
+    }
+    fn key(&mut self, key: &str) {
+        self.tree.key(key, self.scope);
+    }
+    fn wants(&mut self) -> bool {
+        self.tree.wants()
+    }
+    fn value(&mut self, text: &str) {
+        self.tree.value(text, self.scope);
+    }
+    fn passed(&mut self) {
+        self.tree.passed();
+    }
+    fn number(&mut self, text: &str) {
+        self.tree.number(text, self.scope);
+    }
+    fn null(&mut self) {
+        self.tree.null();
+    }
+    fn inner_begin(&mut self, front: &[u8]) -> bool {
+        *self.inner = inner(front);
+        self.inner.is_some()
+    }
+    fn inner(&mut self, bytes: &[u8]) {
+        if let Some(inner) = self.inner
+            && inner.data(bytes, self.scope) == Want::NOTHING
+        {
+            *self.inner = None;
+        }
+    }
+    fn inner_end(&mut self) {
+        if let Some(mut inner) = self.inner.take() {
+            inner.end(true, self.scope);
+        }
+    }
+}
+
+impl Document for JsonDocument {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        if let Some(path) = self.path.take() {
+            self.tree.around = media::about(&path, scope);
+        }
+        let mut reader = Reader { tree: &mut self.tree, inner: &mut self.inner, scope };
+        match self.tokens.read(bytes, &mut reader) {
+            Ok(()) => Want::ALL,
+            Err(fault) => {
+                scope.give_up(match fault {
+                    Fault::Malformed => Reason::Malformed,
+                    Fault::Limit => Reason::Limit,
+                });
+                Want::NOTHING
+            }
+        }
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        let mut reader = Reader { tree: &mut self.tree, inner: &mut self.inner, scope };
+        self.tokens.finish(&mut reader);
+        if let Some(mut inner) = self.inner.take() {
+            inner.end(false, scope);
+        }
+        self.tree.finish(scope);
+    }
+
+    fn memory(&self) -> usize {
+        let inner = self.inner.as_ref().map_or(0, Nested::memory);
+        self.tokens.memory() + self.tree.memory() + inner
+    }
+}
+
+#[cfg(test)]
+mod tests;

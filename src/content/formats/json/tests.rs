@@ -1,0 +1,361 @@
+use crate::content::testing::records;
+
+fn json(text: &str) -> Vec<String> {
+    records("application/json", text.as_bytes())
+}
+
+#[test]
+fn fhir_patient_whatever_the_order_of_keys() {
+    let patient = r#"{"id":"x","active":true,"identifier":[{"use":"usual","type":{"coding":[{"code":"MR"}]},
+        "system":"urn:oid:1.2.3","value":"H-17"},{"system":"http://hl7.org/fhir/sid/us-ssn","value":"609-01-6296"}],
+        "name":[{"use":"official","family":"King","given":["John","Q."]}],
+        "telecom":[{"system":"phone","value":"(298) 555-0177"},{"system":"email","value":"j@example.org"}],
+        "gender":"male","birthDate":"1992-04-28","address":[{"line":["7 Crest"],"city":"G","postalCode":"87229"}],
+        "contact":[{"name":{"family":"King","given":["Ann"]},"telecom":[{"system":"phone","value":"5550178"}]}]"#;
+    let fields = "http>json:fhir [PatientContext] patient_id=H-17 ssn=609-01-6296 name=King^John Q. \
+        phone=(298) 555-0177 email=j@example.org sex=male birth_date=1992-04-28 \
+        address=7 Crest, G, 87229 next_of_kin_name=King^Ann next_of_kin_phone=5550178";
+    let late = format!("{patient},\"resourceType\":\"Patient\"}}");
+    let early = format!("{{\"resourceType\" : \"Patient\" ,{}}}", &patient[1..]);
+    assert_eq!(json(&late), [fields]);
+    assert_eq!(json(&early), [fields]);
+    let bundle = format!(
+        r#"{{"resourceType":"Bundle","entry":[{{"resource":{late}}},{{"resource":{early}}}]}}"#
+    );
+    assert_eq!(json(&bundle), [fields, fields]);
+    let ndjson = format!("{}\n{}\n", late.replace('\n', ""), early.replace('\n', ""));
+    assert_eq!(json(&ndjson), [fields, fields]);
+}
+
+#[test]
+fn fhir_resources_about_a_patient() {
+    let got = json(
+        r#"{"resourceType":"Observation","subject":{"reference":"Patient/1","display":"Jane Roe"},
+        "performer":[{"display":"Dr. No"}],"code":{"text":"Glucose"}}"#,
+    );
+    assert_eq!(got, ["http>json:fhir [Result] name=Jane Roe"]);
+    assert!(
+        json(
+            r#"{"resourceType":"Practitioner","name":[{"family":"No"}],"birthDate":"1950-01-01"}"#
+        )
+        .is_empty()
+    );
+    assert!(json(r#"{"resourceType":"CapabilityStatement","name":"x","rest":[{"resource":[{"type":"Patient"}]}]}"#).is_empty());
+    assert!(json(r#"{"resourceType": "Bundle", "type": "searchset", "total": 0}"#).is_empty());
+}
+
+#[test]
+fn what_stands_beside_a_patient_is_the_patients() {
+    let patient = |id: &str, name: &str| {
+        format!(
+            r#"{{"resourceType":"Patient","id":"{id}","name":[{{"family":"{name}"}}],"gender":"female"}}"#
+        )
+    };
+    let about = |kind: &str, element: &str, reference: &str| {
+        format!(
+            r#"{{"resourceType":"{kind}","id":"9","{element}":{{"reference":"{reference}"}},"code":{{"text":"x"}}}}"#
+        )
+    };
+    let bundle = |entries: &[(&str, &str)]| {
+        let entries: Vec<String> = entries
+            .iter()
+            .map(|(url, resource)| format!(r#"{{"fullUrl":"{url}","resource":{resource}}}"#))
+            .collect();
+        json(&format!(r#"{{"resourceType":"Bundle","entry":[{}]}}"#, entries.join(",")))
+    };
+    let (roe, doe) = (patient("1", "Roe"), patient("2", "Doe"));
+    let condition = about("Condition", "subject", "Patient/1");
+    let allergy =
+        about("AllergyIntolerance", "patient", "http://other.example/fhir/Patient/1/_history/3");
+    let (known, later) = ("name=Roe sex=female", "name=Roe");
+    let head = "http>json:fhir";
+    // The reference before the patient, and behind; each kind once.
+    assert_eq!(
+        bundle(&[("", &condition), ("", &allergy), ("", &roe), ("", &condition), ("", &doe)]),
+        [
+            format!("{head} [PatientContext] [Diagnosis] [Allergy] {known}"),
+            format!("{head} [PatientContext] name=Doe sex=female"),
+        ]
+    );
+    for (kind, element, mark) in [
+        ("Condition", "subject", "Diagnosis"),
+        ("Observation", "subject", "Result"),
+        ("MedicationRequest", "subject", "Medication"),
+        ("AllergyIntolerance", "patient", "Allergy"),
+        ("Procedure", "subject", "Procedure"),
+    ] {
+        let of_roe = about(kind, element, "Patient/1");
+        let expected = [
+            format!("{head} [PatientContext] {known}"),
+            format!("{head} [PatientContext] name=Doe sex=female"),
+            format!("{head} [{mark}] {later}"),
+        ];
+        assert_eq!(bundle(&[("", &roe), ("", &doe), ("", &of_roe), ("", &of_roe)]), expected);
+    }
+    // By the URL of the entry.
+    let url = "urn:uuid:88F151C0-a954-468a-88bd-5ae15c08e059";
+    let by_url = about("Observation", "subject", &url.to_lowercase());
+    assert_eq!(
+        bundle(&[(url, &roe), ("", &doe), ("", &by_url)])[2],
+        format!("{head} [Result] {later}")
+    );
+    // Without a reference, or by a search, only where there is one patient.
+    let bare = r#"{"resourceType":"Procedure","id":"9"}"#;
+    let search = about("Condition", "subject", "Patient?identifier=7");
+    let both = [("", bare), ("", search.as_str())];
+    assert_eq!(
+        bundle(&[both[0], ("", &roe), both[1]])[1],
+        format!("{head} [Diagnosis] [Procedure] {later}")
+    );
+    assert_eq!(bundle(&[both[0], ("", &roe), both[1], ("", &doe)]).len(), 2);
+    // Of somebody else, of a group, of nobody in this document.
+    for other in ["Patient/3", "Group/1", "urn:uuid:7"] {
+        let resource = about("Condition", "subject", other);
+        assert_eq!(
+            bundle(&[("", &resource), ("", &roe)]),
+            [format!("{head} [PatientContext] {known}")]
+        );
+    }
+    assert!(bundle(&[("", &condition), ("", &allergy)]).is_empty());
+    // Another document of the same stream.
+    assert_eq!(
+        json(&format!("{roe}\n{condition}\n")),
+        [format!("{head} [PatientContext] {known}")]
+    );
+}
+
+#[test]
+fn wrappers_and_lists() {
+    let got = json(
+        r#"{"hits":{"hits":[{"_index":"patients","_id":"0","_source":{"patient_name":"Ann Lee","mrn":"12","dob":"1985-02-01","diagnosis":["E11.9"]}},
+        {"_id":"1","_source":{"patient_name":"Bo Li","mrn":13}}]}}"#,
+    );
+    assert_eq!(
+        got,
+        [
+            "http>json:~json [PatientContext] [Diagnosis] name=Ann Lee patient_id=12 birth_date=1985-02-01",
+            "http>json:~json [PatientContext] name=Bo Li patient_id=13",
+        ]
+    );
+    let got = json(
+        r#"{"data":{"patients":[{"name":"A B","id":1},{"firstName":"C","lastName":"D","birthDate":"1970-01-01"}]}}"#,
+    );
+    assert_eq!(
+        got,
+        [
+            "http>json:~json [PatientContext] name=A B patient_id=1",
+            "http>json:~json [PatientContext] name=D^C birth_date=1970-01-01",
+        ]
+    );
+}
+
+#[test]
+fn parts_of_one_person() {
+    let got = json(
+        r#"{"mrn":"77","patient":{"name":{"first":"Zoë","last":"Ü"},"address":{"street":"1 Way","city":"T"},
+        "emergency_contact":{"name":"Max","phone":"555123"}},"doctor":{"name":"Dr. X","phone":"1"}}"#,
+    );
+    assert_eq!(
+        got,
+        ["http>json:~json [PatientContext] patient_id=77 name=Ü^Zoë address=1 Way, T \
+         next_of_kin_name=Max next_of_kin_phone=555123",]
+    );
+    // Two people under one roof.
+    let got =
+        json(r#"{"1":{"name":"A B","dob":"1970-01-01"},"2":{"name":"C D","dob":"1971-01-01"}}"#);
+    assert_eq!(
+        got,
+        [
+            "http>json:~json name=C D birth_date=1971-01-01",
+            "http>json:~json name=A B birth_date=1970-01-01",
+        ]
+    );
+}
+
+#[test]
+fn nobody() {
+    for text in [
+        r#"{"orders":[{"order_no":"638-11-6231","sku":"555-196-1354","name":"Lamp","phone":"5551234"}]}"#,
+        r#"{"users":[{"name":"Ann","email":"a@example.org"}]}"#,
+        r#"{"name":"left-pad","version":"1","author":{"name":"A","email":"a@b.c"}}"#,
+        r#"{"openapi":"3","paths":{},"components":{"schemas":{"Patient":{"properties":{"dob":{"type":"string"}}}}}}"#,
+        r#"{"title":"t","name":"just a name"}"#,
+        "[]",
+        "{}",
+        r#"[1,2,3]"#,
+    ] {
+        assert_eq!(json(text), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn escapes_numbers_and_limits() {
+    let got =
+        json(r#"{"patient_n\u0061me":"J\u00fcrgen \ud83d\ude00 \"Q\" \\","mrn":10e2,"dob":null}"#);
+    assert_eq!(got, ["http>json:~json [PatientContext] name=Jürgen 😀 \"Q\" \\ patient_id=10e2"]);
+    let long = "x".repeat(tokens::MAX_VALUE + 1);
+    assert!(json(&format!(r#"{{"patient_name":"{long}"}}"#)).is_empty());
+    let deep = "[".repeat(100_000);
+    assert!(json(&deep).is_empty());
+    // A cut document gives what was there.
+    let got = json(r#"{"patients":[{"patient_name":"Ann Lee","mrn":"12""#);
+    assert_eq!(got, ["http>json:~json [PatientContext] name=Ann Lee patient_id=12"]);
+}
+
+#[test]
+fn any_cut_and_any_broken_byte() {
+    let text = br#"{"resourceType":"Patient","name":[{"family":"K\u00e9"}],"a":[1,{"b":null}]}"#;
+    for i in 0..text.len() {
+        records("application/json", &text[..i]);
+        for byte in [b'"', b'\\', b'{', b']', 0, 0xff] {
+            let mut broken = text.to_vec();
+            broken[i] = byte;
+            records("application/json", &broken);
+        }
+    }
+}
+
+use super::tokens;
+
+/// Columns first, rows of cells below: as databases and data frames write tables.
+#[test]
+fn tables() {
+    let rows = [
+        "http>json:~json [PatientContext] [Diagnosis] patient_id=77 name=Jane Roe birth_date=1970-01-31",
+        "http>json:~json [PatientContext] [Diagnosis] patient_id=78 name=Max Li birth_date=1980-02-01",
+    ];
+    for text in [
+        // Trino, InfluxDB, pandas (`split`), Elasticsearch SQL.
+        r#"{"columns":["mrn","patient_name","dob","diagnosis"],"rows":[[77,"Jane Roe","1970-01-31","I10"],["78","Max Li","1980-02-01",null]]}"#,
+        r#"{"results":[{"series":[{"name":"visits","columns":["time","mrn","patient_name","dob","diagnosis"],"values":[[1,77,"Jane Roe","1970-01-31","I10"],[2,78,"Max Li","1980-02-01",null]]}]}]}"#,
+        r#"{"columns":[{"name":"mrn","type":"text"},{"name":"x"},{"name":"patient_name","type":"text"},{"type":"date","name":"p.dob"},{"name":"diagnosis"}],
+            "rows":[["77",{"a":["b"]},"Jane Roe","1970-01-31","I10"],["78",["mrn","dob"],"Max Li","1980-02-01","I11"]]}"#,
+        // BigQuery, Google's visualisation format.
+        r#"{"kind":"x","schema":{"fields":[{"name":"mrn","type":"STRING"},{"name":"patient_name"},{"name":"dob"},{"name":"diagnosis"}]},
+            "rows":[{"f":[{"v":"77"},{"v":"Jane Roe"},{"v":"1970-01-31"},{"v":null}]},{"f":[{"v":"78"},{"v":"Max Li"},{"v":"1980-02-01"},{"v":"I10"}]}]}"#,
+        r#"{"table":{"cols":[{"id":"A","label":"mrn"},{"id":"B","label":"patient_name"},{"id":"C","label":"dob"},{"id":"D","label":"diagnosis"}],
+            "rows":[{"c":[{"v":77,"f":"77.0"},{"v":"Jane Roe"},{"v":"1970-01-31"},null]},{"c":[{"v":78},{"v":"Max Li"},{"v":"1980-02-01"},{}]}]}}"#,
+        // Google Sheets: the first row names the columns.
+        r#"{"range":"A1:D3","values":[["MRN","Patient name","Date of birth","Diagnosis"],["77","Jane Roe","1970-01-31",""],["78","Max Li","1980-02-01"]]}"#,
+        r#"[["mrn","patient_name","dob","diagnosis"],[77,"Jane Roe","1970-01-31",true],[78,"Max Li","1980-02-01"]]"#,
+    ] {
+        assert_eq!(json(text), rows, "{text}");
+    }
+    let plain = [
+        "http>json:~json [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31",
+        "http>json:~json [PatientContext] patient_id=78 name=Max Li birth_date=1980-02-01",
+    ];
+    for text in [
+        // Lists beside each other; pandas (`columns`).
+        r#"{"mrn":[77,78],"patient_name":["Jane Roe","Max Li"],"dob":["1970-01-31","1980-02-01"]}"#,
+        r#"{"mrn":{"0":"77","1":"78"},"patient_name":{"0":"Jane Roe","1":"Max Li"},"dob":{"0":"1970-01-31","1":"1980-02-01"}}"#,
+    ] {
+        assert_eq!(json(text), plain, "{text}");
+    }
+    let holes = r#"{"mrn":[77,78,79],"patient_name":["A B",null,"C D"],"dob":[null,"1980-02-01","1981-02-01"]}"#;
+    assert_eq!(
+        json(holes),
+        [
+            "http>json:~json [PatientContext] patient_id=77 name=A B",
+            "http>json:~json [PatientContext] patient_id=78 birth_date=1980-02-01",
+            "http>json:~json [PatientContext] patient_id=79 name=C D birth_date=1981-02-01",
+        ]
+    );
+    // Tables of something else, and lists of lists that are no tables.
+    for text in [
+        r#"{"columns":["sku","name","price"],"rows":[["1","Lamp","5"]]}"#,
+        r#"{"type":"Polygon","coordinates":[[[1.5,2.5],[3.5,4.5]]]}"#,
+        r#"{"columns":["user","email","name"],"rows":[["a","a@b.c","A B"]]}"#,
+    ] {
+        assert_eq!(json(text), Vec::<String>::new(), "{text}");
+    }
+    let nested = r#"[[{"patient_name":"Jane Roe","mrn":77}],[{"patient_name":"Max Li","mrn":78}]]"#;
+    assert_eq!(json(nested).len(), 2);
+}
+
+#[test]
+fn values_in_wrappers() {
+    let line = "http>json:~json [PatientContext] name=Jane Roe patient_id=77 birth_date=1970-01-31";
+    for text in [
+        // MongoDB, Firestore, DynamoDB, milliseconds and ASP.NET's dates.
+        r#"{"_id":{"$oid":"507f1f77bcf86cd799439011"},"patient_name":"Jane Roe","mrn":{"$numberLong":"77"},"dob":{"$date":"1970-01-31"}}"#,
+        r#"{"patient_name":"Jane Roe","mrn":77,"dob":{"$date":{"$numberLong":"318211200000"}}}"#,
+        r#"{"documents":[{"name":"projects/x/documents/y","fields":{"patient_name":{"stringValue":"Jane Roe"},"mrn":{"integerValue":"77"},"dob":{"timestampValue":"1970-01-31"}}}]}"#,
+        r#"{"Items":[{"patient_name":{"S":"Jane Roe"},"mrn":{"N":"77"},"dob":{"S":"1970-01-31"}}]}"#,
+        r#"{"patient_name":"Jane Roe","mrn":77,"dob":"/Date(318211200000+0100)/"}"#,
+        r#"{"patient_name":"Jane Roe","mrn":77,"dob":2600000}"#,
+        r#"{"patient_name":"Jane Roe","mrn":77,"birthDate":{"year":1970,"month":1,"day":31}}"#,
+        r#"{"patient_name":"Jane Roe","mrn":77,"dob_day":"31","dob_month":"January","dob_year":"1970"}"#,
+        // Names and values as data.
+        r#"{"form":"x","answers":[{"question":"Patient name","answer":"Jane Roe"},{"question":"MRN","answer":77},{"question":"Date of birth","answer":"1970-01-31"},{"question":"Pain?","answer":"no"}]}"#,
+        r#"[[{"name":"patient_name","value":"Jane Roe"},{"name":"mrn","value":"77"},{"name":"dob","value":"1970-01-31"}]]"#,
+    ] {
+        // Seven digits may be anything.
+        let expected = match text {
+            _ if text.contains(":2600000}") => line.replace("1970-01-31", "2600000"),
+            _ if text.contains("318211200000") => line.replace("1970-01-31", "1980-02-01"),
+            _ => line.to_owned(),
+        };
+        assert_eq!(json(text), [expected], "{text}");
+    }
+    let typed =
+        r#"{"data":{"node":{"__typename":"Patient","name":"Jane Roe","born":"1970-01-31"}}}"#;
+    assert_eq!(
+        json(typed),
+        ["http>json:~json [PatientContext] name=Jane Roe birth_date=1970-01-31"]
+    );
+    let hit = r#"{"hits":{"hits":[{"_index":"patients","_source":{"name":"Jane Roe","born":"1970-01-31"}}]}}"#;
+    assert_eq!(json(hit), ["http>json:~json [PatientContext] name=Jane Roe birth_date=1970-01-31"]);
+    assert!(
+        json(r#"{"name":"A","birthDate":{"year":1970}}"#).iter().all(|l| !l.contains("birth_date"))
+    );
+}
+
+/// Documents in strings: JSON in JSON, XML, messages, and files in base64.
+#[test]
+fn documents_in_strings() {
+    use base64::Engine;
+    let base64 = |text: &[u8]| base64::engine::general_purpose::STANDARD.encode(text);
+    let row = "~json [PatientContext] name=Jörg \"J\" Roe patient_id=77";
+    let inner = r#"{"patient_name":"J\u00f6rg \"J\" Roe","mrn":"77"}"#;
+    let string = |text: &str| serde_json::to_string(text).expect("a string");
+    let twice = format!(r#"{{"level":"info","message":{}}}"#, string(inner));
+    assert_eq!(json(&twice), [format!("http>json>json:{row}")]);
+    // In JSON in JSON in JSON.
+    let thrice = format!(r#"{{"x":[{}]}}"#, string(&twice));
+    assert_eq!(json(&thrice), [format!("http>json>json>json:{row}")]);
+    let coded = format!(r#"{{"resourceType":"Binary","data":"{}"}}"#, base64(inner.as_bytes()));
+    assert_eq!(json(&coded), [format!("http>json>base64>json:{row}")]);
+    let xml =
+        "<?xml version=\"1.0\"?><p><mrn>77</mrn><name>Jane Roe</name><dob>1970-01-31</dob></p>";
+    let got = json(&format!(r#"{{"payload":{},"mrn":"5","patient_name":"A B"}}"#, string(xml)));
+    assert_eq!(
+        got,
+        [
+            "http>json>xml:~xml [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31",
+            "http>json:~json [PatientContext] patient_id=5 name=A B",
+        ]
+    );
+    let message =
+        "MSH|^~\\&|A|B|C|D|20260301||ADT^A01|1|P|2.5\rPID|1||H-77^^^X^MR||Roe^Jane||19700131|F\r";
+    let hl7 = json(&format!(r#"{{"hl7":{}}}"#, string(message)));
+    assert!(matches!(&*hl7, [one] if one.contains("name=Roe^Jane")), "{hl7:?}");
+    let pdf = include_bytes!("../../../../fixtures/pdf/reportlab.pdf");
+    let got = json(&format!(r#"{{"content":[{{"attachment":{{"data":"{}"}}}}]}}"#, base64(pdf)));
+    assert!(
+        got.iter().any(|l| l.starts_with("http>json>base64>pdf:") && l.contains("Shane Compton"))
+    );
+    // Strings that only begin so, tokens, and broken ones.
+    for text in [
+        r#"{"a":"{\"b\":1","c":"<b>bold","d":"eyJhbGciOiJub25lIn0.eyJtcm4iOiI3In0.x","e":"Mixed","f":"{","g":"\u007bmrn: 7"}"#,
+        r#"{"a":"JVBERi0xLjQK","b":"/9j/4AAQSkZJRg==","c":"Hello","d":"\n\n","e":"{{name}} has \"x\""}"#,
+    ] {
+        assert_eq!(json(text), Vec::<String>::new(), "{text}");
+    }
+    // Strings in strings to any depth.
+    let mut deep = inner.to_owned();
+    for _ in 0..12 {
+        deep = format!(r#"{{"a":{}}}"#, string(&deep));
+    }
+    assert!(json(&deep).is_empty());
+}

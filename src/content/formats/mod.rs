@@ -1,0 +1,75 @@
+//! One file or folder a format.
+
+pub mod astm;
+pub mod csv;
+pub mod dialect;
+pub mod dicom;
+pub mod edifact;
+pub mod encoded_words;
+pub mod event_stream;
+pub mod form;
+pub mod hl7v2;
+pub mod html;
+pub mod image;
+pub mod json;
+pub mod markup;
+pub mod mime;
+pub mod multipart;
+pub mod ncpdp;
+pub mod pdf;
+pub mod protobuf;
+pub mod rtf;
+pub mod syslog;
+pub mod tar;
+pub mod text;
+pub mod vcard;
+pub mod x12;
+pub mod xdt;
+pub mod xml;
+pub mod zip;
+pub mod zpl;
+
+use super::Format;
+use super::stack::coding;
+
+/// Every format phitap reads, in the order in which they are asked.
+pub static FORMATS: &[&dyn Format] = &[
+    &dicom::DataSet,
+    &dicom::Part10,
+    &hl7v2::Er7,
+    &hl7v2::Xml,
+    &dialect::POCT1A,
+    &dialect::SCRIPT,
+    &astm::Records,
+    &x12::Interchange,
+    &edifact::Interchange,
+    &xdt::Xdt,
+    &ncpdp::Telecom,
+    &coding::GzipFile,
+    &coding::ZstdFile,
+    &pdf::Pdf,
+    &image::Image,
+    &zip::DOCX,
+    &zip::XLSX,
+    &zip::PPTX,
+    &zip::ODT,
+    &zip::ODS,
+    &zip::Zip,
+    &tar::Tar,
+    &rtf::Rtf,
+    &multipart::Multipart,
+    &mime::Mime,
+    &syslog::Syslog,
+    &event_stream::Events,
+    &protobuf::Protobuf,
+    &zpl::Zpl,
+    &form::Target,
+    &form::Form,
+    &vcard::VCARD,
+    &vcard::ICALENDAR,
+    &json::Json,
+    &html::Html,
+    &xml::Xml,
+    &csv::Csv,
+    &text::Text,
+];

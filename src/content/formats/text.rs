@@ -1,0 +1,234 @@
+//! Plain text: notes and letters with labelled values, tables drawn with bars (Markdown, the consoles
+//! of databases).
+
+use crate::content::extract::table::{MAX_COLUMNS, Sheet};
+use crate::content::stack::media;
+use crate::content::{Document, Format, Media, Scope, Want};
+
+/// Longest line kept, bytes; the rest of a longer one is passed over.
+const MAX_LINE: usize = 8 << 10;
+
+/// Plain text of no other format.
+pub struct Text;
+
+impl Format for Text {
+    fn name(&self) -> &'static str {
+        "text"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        let essence = media::essence(media);
+        let declared = essence.eq_ignore_ascii_case("text/plain")
+            || essence.eq_ignore_ascii_case("text/markdown")
+            || essence.eq_ignore_ascii_case("text/rtf");
+        let named = ["txt", "text", "log", "md", "asc", "lst"];
+        let unknown = essence.is_empty()
+            || essence.eq_ignore_ascii_case("application/octet-stream")
+            || essence.eq_ignore_ascii_case("binary/octet-stream");
+        let suffix = media::suffix(media);
+        let wanted = declared
+            || named.iter().any(|n| n.eq_ignore_ascii_case(suffix))
+            || (unknown && suffix.is_empty());
+        wanted && is_text(head, declared)
+    }
+
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(TextDocument {
+            sheet: Sheet::new("text"),
+            line: zeroize::Zeroizing::default(),
+            path: media::path(media),
+            lost: false,
+        })
+    }
+}
+
+/// Bytes without control characters that no binary format has by chance.
+const MIN_TEXT: usize = 128;
+
+/// No control bytes but those of lines, and nearly everything readable.
+fn is_text(head: &[u8], declared: bool) -> bool {
+    let control = |b: &u8| *b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n' | 0x0c);
+    if head.iter().any(|b| control(b) || *b == 0x7f) {
+        return false;
+    }
+    match std::str::from_utf8(head) {
+        Ok(_) => true,
+        Err(e) if e.error_len().is_none() => true,
+        // Another set; of a few bytes, where letters beyond ASCII are few.
+        Err(_) => {
+            let ascii = head.iter().filter(|b| b.is_ascii()).count();
+            let few = (head.len() - ascii) * 5 < head.len();
+            // Every script has blanks and line breaks.
+            declared || few || (head.len() >= MIN_TEXT && ascii * 16 >= head.len())
+        }
+    }
+}
+
+struct TextDocument {
+    sheet: Sheet,
+    line: zeroize::Zeroizing<Vec<u8>>,
+    path: Option<Box<str>>,
+    /// The front of the line is missing.
+    lost: bool,
+}
+
+impl TextDocument {
+    fn end_line(&mut self, piece: &[u8], scope: &mut Scope<'_>) {
+        if std::mem::take(&mut self.lost) {
+            self.line.clear();
+        } else if self.line.is_empty() {
+            read(&mut self.sheet, piece, scope);
+        } else {
+            let room = MAX_LINE.saturating_sub(self.line.len());
+            self.line.extend_from_slice(piece.get(..room).unwrap_or(piece));
+            read(&mut self.sheet, &self.line, scope);
+            self.line.clear();
+        }
+    }
+}
+
+fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
+    let line = line.get(..MAX_LINE).unwrap_or(line);
+    // What a cap cut in the middle of a character ends before it.
+    let text = match std::str::from_utf8(line) {
+        Ok(text) => text,
+        Err(e) => {
+            std::str::from_utf8(line.get(..e.valid_up_to()).unwrap_or_default()).unwrap_or("")
+        }
+    };
+    let bare = text.trim();
+    let drawn = bare.starts_with('|') && bare.len() > 1;
+    if drawn || bare.matches(" | ").nth(1).is_some() {
+        let cells = bare.trim_start_matches('|').trim_end_matches('|').split('|');
+        let cells: Vec<&str> = cells.map(str::trim).take(MAX_COLUMNS).collect();
+        let ruler = |c: char| matches!(c, '-' | ':' | '=' | '+' | ' ');
+        if cells.iter().all(|cell| cell.chars().all(ruler)) {
+            return;
+        }
+        if drawn || sheet.in_table() || sheet.names(&cells, scope) {
+            sheet.row(&cells, scope);
+            return;
+        }
+    }
+    // A line between a heading and its rows, or around them.
+    if !bare.is_empty()
+        && bare.starts_with(['+', '-'])
+        && bare.chars().all(|c| matches!(c, '-' | '+' | '='))
+    {
+        return;
+    }
+    if sheet.in_table() {
+        sheet.end_table();
+    }
+    sheet.line(text, scope);
+}
+
+impl Document for TextDocument {
+    fn data(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        if let Some(path) = self.path.take() {
+            self.sheet.mark(media::about(&path, scope));
+        }
+        while let Some(lf) = memchr::memchr2(b'\n', b'\r', bytes) {
+            self.end_line(bytes.get(..lf).unwrap_or_default(), scope);
+            bytes = bytes.get(lf + 1..).unwrap_or_default();
+        }
+        let room = MAX_LINE.saturating_sub(self.line.len());
+        self.line.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        Want::ALL
+    }
+
+    fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
+        self.line.clear();
+        self.sheet.lose();
+        self.lost = true;
+        Want::ALL
+    }
+
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        if complete {
+            self.end_line(&[], scope);
+        }
+        self.sheet.end(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.line.capacity() + self.sheet.memory()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::content::testing::records;
+
+    fn text(text: &str) -> Vec<String> {
+        records("text/plain; charset=utf-8", text.as_bytes())
+    }
+
+    #[test]
+    fn a_note() {
+        let got = text(
+            "PROGRESS NOTE\nPatient: Laura Daugherty\nMRN: H0931558\r\nDOB: 02/01/1957\n\
+            Address: 2644 Roy Station, Anthonyland 11090\nPhone: (827) 555-0122\n\n\
+            HPI: Daugherty is seen at 10:15 for follow-up. Home BP 150/92.\nPlan: increase lisinopril.",
+        );
+        assert_eq!(
+            got,
+            [
+                "http>text:~text [PatientContext] name=Laura Daugherty patient_id=H0931558 birth_date=02/01/1957 \
+             address=2644 Roy Station, Anthonyland 11090 phone=(827) 555-0122",
+            ]
+        );
+    }
+
+    #[test]
+    fn several_labels_in_a_line_and_several_people() {
+        let got = text(
+            "Station 3\nName: Meier, Jürgen   Geburtsdatum: 01.02.1950  Patienten-ID: 77\n\
+             Name: Schulz, Eva, geb: 03.04.1960, Patienten-ID: 78 Diagnose: I10\n",
+        );
+        assert_eq!(
+            got,
+            [
+                "http>text:~text [PatientContext] name=Meier, Jürgen birth_date=01.02.1950 patient_id=77",
+                "http>text:~text [PatientContext] [Diagnosis] name=Schulz, Eva birth_date=03.04.1960 patient_id=78",
+            ]
+        );
+        assert_eq!(
+            text("Patient name\nJane Roe\nDate of birth:\n1 May 1970\n"),
+            ["http>text:~text [PatientContext] birth_date=1 May 1970",]
+        );
+    }
+
+    #[test]
+    fn drawn_tables() {
+        let line =
+            "http>text:~text [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31";
+        for table in [
+            "# Ward 3\n\n| MRN | Name | DOB |\n|-----|:----:|----:|\n| 77 | Jane Roe | 1970-01-31 |\n\nText\n",
+            "+-----+----------+------------+\n| mrn | name     | dob        |\n+-----+----------+------------+\n|  77 | Jane Roe | 1970-01-31 |\n+-----+----------+------------+\n1 row in set\n",
+            " mrn |   name   |    dob     \n-----+----------+------------\n 77  | Jane Roe | 1970-01-31\n(1 row)\n",
+        ] {
+            assert_eq!(text(table), [line], "{table}");
+        }
+        assert!(
+            text("| Option | Name | Type |\n|---|---|---|\n| dob | Date of birth | date |\n")
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn nobody() {
+        for prose in [
+            "Backup share of ward 3B. Do not publish.\n",
+            "Usage: tool --name NAME\nName: tool\nVersion: 1.2\n",
+            "GET http://example.org/a?name=b\n",
+            "The patient: who is it? See PID-5 for the name: a field.\n",
+        ] {
+            assert_eq!(text(prose), Vec::<String>::new(), "{prose}");
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! X12 interchanges (HIPAA 5010: claims, payments, eligibility, enrolment). The ISA segment names the
+//! delimiters; what belongs to one patient is told by loops, which start with HL, INS, CLP or NM1.
+
+#[cfg(test)]
+mod tests;
+
+use super::hl7v2::charset::Charset;
+use crate::content::{Document, Field, Format, Mark, Media, Reason, Scope, ServiceFacts, Want};
+use crate::rules::{Kind, X12Element};
+use memchr::{memchr, memchr2};
+use zeroize::Zeroizing;
+
+/// Longest segment that is read, bytes.
+const MAX_SEGMENT: usize = 16 << 10;
+/// Longest ISA, bytes. Its elements have fixed lengths, 106 bytes in all, which not every sender
+/// keeps to.
+const MAX_ISA: usize = 512;
+/// Element separators within ISA.
+const ISA_ELEMENTS: usize = 16;
+/// Elements of a segment that are looked at.
+const MAX_ELEMENTS: usize = 32;
+/// Fields of one patient that are handed on.
+const MAX_RECORD_FIELDS: u32 = 256;
+
+/// The format.
+pub struct Interchange;
+
+impl Format for Interchange {
+    fn name(&self) -> &'static str {
+        "x12"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        let at = head.iter().take_while(|b| is_filler(**b)).count();
+        // `ISA*00*`: the first element is a code of two characters.
+        let begins = match head.get(at..) {
+            Some([b'I', b'S', b'A', separator, a, b, again, ..]) => {
+                separator == again
+                    && is_separator(*separator)
+                    && [a, b].iter().all(|c| c.is_ascii_alphanumeric())
+            }
+            _ => false,
+        };
+        begins && matches!(media, Media::Type { .. } | Media::Unknown)
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::<Reader>::default()
+    }
+}
+
+/// Framing and white space before an interchange.
+const fn is_filler(byte: u8) -> bool {
+    matches!(byte, 0x0B | 0xEF | 0xBB | 0xBF) || byte.is_ascii_whitespace()
+}
+
+const fn is_separator(byte: u8) -> bool {
+    byte.is_ascii_punctuation() || byte.is_ascii_control()
+}
+
+#[derive(Clone, Copy)]
+struct Delimiters {
+    element: u8,
+    terminator: u8,
+}
+
+#[derive(Default)]
+struct Reader {
+    /// None within ISA.
+    delimiters: Option<Delimiters>,
+    /// The beginning of a segment whose end has not come yet.
+    pending: Zeroizing<Vec<u8>>,
+    /// The segment at hand is too long, or was hit by a hole.
+    lost: bool,
+    loops: Loops,
+}
+
+/// Where the reader stands among the loops of a transaction.
+#[derive(Default)]
+struct Loops {
+    /// What is read belongs to a subscriber, dependent, member or claim.
+    of_patient: bool,
+    entity: Entity,
+    record: Option<Record>,
+    /// A claim has begun in this loop.
+    claimed: bool,
+    /// The record is that of another insured person of a claim (837 2330A).
+    other_insured: bool,
+    /// N3, until N4 completes it.
+    address: Zeroizing<String>,
+}
+
+/// Whom the last NM1 or N1 of the loop named.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Entity {
+    /// Nobody yet.
+    #[default]
+    None,
+    Patient,
+    Other,
+}
+
+#[derive(Default)]
+struct Record {
+    named: bool,
+    /// Kinds of health data that were noted, a bit each.
+    health: u8,
+    fields: u32,
+}
+
+impl Document for Reader {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let Some(delimiters) = self.delimiters else {
+                match self.header(rest) {
+                    Ok(used) => rest = rest.get(used..).unwrap_or(&[]),
+                    Err(reason) => {
+                        self.pending = Zeroizing::default();
+                        scope.give_up(reason);
+                        return Want::NOTHING;
+                    }
+                }
+                continue;
+            };
+            let end = memchr(delimiters.terminator, rest);
+            let piece = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
+            match end {
+                Some(_) if self.pending.is_empty() && !self.lost => {
+                    self.segment(piece, delimiters.element, scope);
+                }
+                Some(_) => {
+                    self.collect(piece, scope);
+                    let pending = std::mem::take(&mut self.pending);
+                    if !std::mem::take(&mut self.lost) {
+                        self.segment(&pending, delimiters.element, scope);
+                    }
+                    self.pending = pending;
+                    self.pending.clear();
+                }
+                None => self.collect(piece, scope),
+            }
+            rest = rest.get(piece.len() + usize::from(end.is_some())..).unwrap_or(&[]);
+        }
+        Want::ALL
+    }
+
+    /// The loop that the hole lies in is over; the next one that starts is read.
+    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
+        self.pending.clear();
+        self.loops.start(false, scope);
+        if self.delimiters.is_none() {
+            return Want::NOTHING;
+        }
+        self.lost = true;
+        Want::ALL
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        if let (Some(delimiters), false) = (self.delimiters, self.lost) {
+            let pending = std::mem::take(&mut self.pending);
+            self.segment(&pending, delimiters.element, scope);
+        }
+        self.loops.start(false, scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.pending.capacity() + self.loops.address.capacity()
+    }
+}
+
+impl Reader {
+    /// Collects ISA until its delimiters are known. Returns how much of `bytes` was used.
+    fn header(&mut self, bytes: &[u8]) -> Result<usize, Reason> {
+        let mut used = 0;
+        for &byte in bytes {
+            used += 1;
+            if self.pending.is_empty() && is_filler(byte) {
+                continue;
+            }
+            self.pending.push(byte);
+            if !b"ISA".iter().zip(self.pending.iter()).all(|(a, b)| a == b) {
+                return Err(Reason::Malformed);
+            }
+            let Some(&element) = self.pending.get(3) else { continue };
+            if !is_separator(element) || self.pending.len() > MAX_ISA {
+                return Err(Reason::Malformed);
+            }
+            // Behind the sixteenth separator: the component separator, then the terminator.
+            if let [before @ .., component, terminator] = self.pending.as_slice()
+                && *component != element
+                && before.last() == Some(&element)
+                && before.iter().filter(|b| **b == element).count() == ISA_ELEMENTS
+            {
+                self.delimiters = Some(Delimiters { element, terminator: *terminator });
+                self.pending.clear();
+                break;
+            }
+        }
+        Ok(used)
+    }
+
+    fn collect(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
+        if self.lost {
+            return;
+        }
+        if self.pending.len() + bytes.len() > MAX_SEGMENT {
+            self.lost = true;
+            self.pending.clear();
+            scope.give_up(Reason::Limit);
+            return;
+        }
+        self.pending.extend_from_slice(bytes);
+    }
+
+    fn segment(&mut self, raw: &[u8], element: u8, scope: &mut Scope<'_>) {
+        let raw = raw.trim_ascii();
+        if raw.is_empty() {
+            return;
+        }
+        // Some senders break lines wherever they are full.
+        let unbroken: Zeroizing<Vec<u8>>;
+        let raw = if memchr2(b'\r', b'\n', raw).is_some() {
+            let text = raw.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n'));
+            unbroken = Zeroizing::new(text.collect());
+            unbroken.as_slice()
+        } else {
+            raw
+        };
+        let text = Charset::Undeclared.decode(raw, 0);
+        let elements: Vec<&str> =
+            text.split(char::from(element)).map(str::trim).take(MAX_ELEMENTS).collect();
+        self.loops.segment(&Segment(&elements), scope);
+        if elements.first() == Some(&"IEA") {
+            // The next interchange may have other delimiters.
+            self.delimiters = None;
+        }
+    }
+}
+
+/// The elements of a segment; 0 is its name.
+struct Segment<'s>(&'s [&'s str]);
+
+impl<'s> Segment<'s> {
+    fn get(&self, number: usize) -> &'s str {
+        self.0.get(number).copied().unwrap_or("")
+    }
+}
+
+impl Loops {
+    fn segment(&mut self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
+        let name = segment.get(0);
+        if name != "N4" {
+            self.flush_address(scope);
+        }
+        if let Some(record) = &mut self.record {
+            let rules = scope.rules;
+            for health in rules.health.x12(name, segment.0) {
+                let bit = 1 << health as u8;
+                if record.health & bit == 0 {
+                    record.health |= bit;
+                    scope.mark(Mark::from(health));
+                }
+            }
+        }
+        match name {
+            "ST" => {
+                self.start(false, scope);
+                let code = segment.get(1);
+                if code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()) {
+                    scope.set_operation(code);
+                    ServiceFacts::add(&mut scope.facts().message_types, code);
+                }
+            }
+            // Level codes: 22 subscriber, 23 dependent; EV and SS are events within theirs (278).
+            "HL" => match segment.get(3) {
+                "EV" | "SS" => self.entity = Entity::Other,
+                level => {
+                    self.start(matches!(level, "22" | "23" | "PT"), scope);
+                    self.claimed = false;
+                }
+            },
+            "INS" | "CLP" => {
+                self.start(true, scope);
+                self.elements(segment, scope);
+            }
+            "SE" | "GE" | "IEA" => self.start(false, scope),
+            "NM1" => self.named(segment, scope),
+            "N1" => self.entity = Entity::Other,
+            "CLM" => {
+                if self.other_insured {
+                    // A further claim, and not of the one named last.
+                    self.start(self.of_patient, scope);
+                }
+                self.claimed = true;
+                // A claim belongs to the loop, whoever was named last (the payer).
+                self.entity = Entity::None;
+                self.elements(segment, scope);
+            }
+            "N3" if self.speaks_of_patient() => {
+                self.address.push_str(segment.get(1));
+                self.address.push('^');
+                self.address.push_str(segment.get(2));
+            }
+            "N4" if self.speaks_of_patient() => {
+                if self.address.is_empty() {
+                    self.address.push('^');
+                }
+                for number in 1..=3 {
+                    self.address.push('^');
+                    self.address.push_str(segment.get(number));
+                }
+                self.flush_address(scope);
+            }
+            "PER" => self.contacts(segment, scope),
+            _ => self.elements(segment, scope),
+        }
+    }
+
+    fn speaks_of_patient(&self) -> bool {
+        match self.entity {
+            Entity::Patient => true,
+            Entity::None => self.of_patient,
+            Entity::Other => false,
+        }
+    }
+
+    /// A loop starts, so the patient of the one before is complete.
+    fn start(&mut self, of_patient: bool, scope: &mut Scope<'_>) {
+        self.flush_address(scope);
+        if self.record.take().is_some() {
+            scope.end();
+        }
+        self.of_patient = of_patient;
+        self.other_insured = false;
+        self.entity = Entity::None;
+    }
+
+    /// NM1: entity, 1 for a person, name, id.
+    fn named(&mut self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
+        let rules = scope.rules;
+        if !rules.x12.is_patient(segment.get(1)) || segment.get(2) != "1" {
+            self.entity = Entity::Other;
+            return;
+        }
+        if self.record.as_ref().is_some_and(|r| r.named) {
+            // Another person of the same loop: patient and insured of a payment.
+            let of_patient = self.of_patient;
+            self.start(of_patient, scope);
+            self.other_insured = self.claimed;
+        }
+        self.entity = Entity::Patient;
+        // Family, given, middle, suffix, prefix: as names are written elsewhere.
+        let name = [3, 4, 5, 7, 6].map(|n| segment.get(n)).join("^");
+        let name = Zeroizing::new(name);
+        for (number, element) in rules.x12.segment("NM1") {
+            match number {
+                3 => self.emit(element, name.trim_end_matches('^'), scope),
+                n => self.element(element, segment, usize::from(*n), scope),
+            }
+        }
+        if let Some(record) = &mut self.record {
+            record.named = true;
+        }
+    }
+
+    fn elements(&mut self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
+        let rules = scope.rules;
+        for (number, element) in rules.x12.segment(segment.get(0)) {
+            self.element(element, segment, usize::from(*number), scope);
+        }
+    }
+
+    /// PER: up to three numbers, each behind its qualifier.
+    fn contacts(&mut self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
+        let rules = scope.rules;
+        for number in [4, 6, 8] {
+            for (_, element) in rules.x12.segment("PER") {
+                self.element(element, segment, number, scope);
+            }
+        }
+    }
+
+    fn flush_address(&mut self, scope: &mut Scope<'_>) {
+        if self.address.is_empty() {
+            return;
+        }
+        let address = std::mem::take(&mut self.address);
+        let rules = scope.rules;
+        for (_, element) in rules.x12.segment("N3") {
+            self.emit(element, address.trim_end_matches('^'), scope);
+        }
+    }
+
+    fn element(
+        &mut self,
+        element: &X12Element,
+        segment: &Segment<'_>,
+        number: usize,
+        scope: &mut Scope<'_>,
+    ) {
+        if element.applies(segment.get(number.saturating_sub(1))) {
+            self.emit(element, segment.get(number), scope);
+        }
+    }
+
+    fn emit(&mut self, element: &X12Element, value: &str, scope: &mut Scope<'_>) {
+        if value.is_empty() || !self.speaks_of_patient() {
+            return;
+        }
+        let record = self.record.get_or_insert_with(|| {
+            scope.begin("x12");
+            Record::default()
+        });
+        if record.fields >= MAX_RECORD_FIELDS {
+            return;
+        }
+        record.fields += 1;
+        let digits = value.bytes().filter(u8::is_ascii_digit).count();
+        let kind = match element.rule.kind {
+            Kind::Ssn if digits != 9 => Kind::OtherId,
+            kind => kind,
+        };
+        scope.field(Field::declared(&element.rule, value).with_kind(kind));
+    }
+}

@@ -1,0 +1,237 @@
+//! xDT, the formats of German practices: GDT (devices), LDT (laboratories), BDT and KVDT (records and
+//! accounting). A line holds its own length (3 digits), the id of a field (4 digits) and its content;
+//! field 8000 starts a record.
+
+mod charset;
+
+#[cfg(test)]
+mod tests;
+
+use crate::content::extract::person::Person;
+use crate::content::{Document, Format, Media, Reason, Scope, ServiceFacts, Want};
+use crate::rules::{Holder, Kind};
+use crate::syntax::xdt::begins;
+use charset::Charset;
+use memchr::memchr2;
+use smallvec::SmallVec;
+use zeroize::Zeroizing;
+
+/// Longest line that is read, bytes. Three digits of length allow 999.
+const MAX_LINE: usize = 4 << 10;
+/// Length and field id.
+const HEAD: usize = 7;
+/// Objects within each other that are told apart (LDT 3).
+const MAX_OBJECTS: usize = 32;
+
+/// The format.
+pub struct Xdt;
+
+impl Format for Xdt {
+    fn name(&self) -> &'static str {
+        "xdt"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        matches!(media, Media::Type { .. } | Media::Unknown) && begins(head).is_yes()
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::<Reader>::default()
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    /// The line being collected.
+    line: Zeroizing<Vec<u8>>,
+    /// The line at hand is too long, or was hit by a hole.
+    lost: bool,
+    /// A hole has taken the beginning of the record: nothing before the next one counts.
+    adrift: bool,
+    charset: Charset,
+    person: Person,
+    /// Open objects, the innermost last.
+    objects: SmallVec<[(Whose, ObjectName); 4]>,
+    /// Open objects beyond those.
+    deeper: u32,
+}
+
+/// `Obj_0045`.
+type ObjectName = SmallVec<[u8; 12]>;
+
+/// Whose data a line holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Patient,
+    Other,
+    /// It has not been said.
+    Nobody,
+}
+
+impl Document for Reader {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let end = memchr2(b'\r', b'\n', rest);
+            let piece = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
+            match end {
+                Some(_) if self.line.is_empty() && !self.lost => self.read(piece, scope),
+                Some(_) => {
+                    self.collect(piece, scope);
+                    self.finish(scope);
+                }
+                None => self.collect(piece, scope),
+            }
+            rest = rest.get(piece.len() + usize::from(end.is_some())..).unwrap_or(&[]);
+        }
+        Want::ALL
+    }
+
+    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
+        self.line.clear();
+        (self.lost, self.adrift) = (true, true);
+        self.end_record(scope);
+        Want::ALL
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        self.finish(scope);
+        self.end_record(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.line.capacity()
+    }
+}
+
+impl Reader {
+    fn collect(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
+        if self.lost {
+            return;
+        }
+        if self.line.len() + bytes.len() > MAX_LINE {
+            self.lost = true;
+            self.line.clear();
+            scope.give_up(Reason::Limit);
+            return;
+        }
+        self.line.extend_from_slice(bytes);
+    }
+
+    /// The line that was collected is complete.
+    fn finish(&mut self, scope: &mut Scope<'_>) {
+        let line = std::mem::take(&mut self.line);
+        if !std::mem::take(&mut self.lost) {
+            self.read(&line, scope);
+        }
+        self.line = line;
+        self.line.clear();
+    }
+
+    fn end_record(&mut self, scope: &mut Scope<'_>) {
+        self.person.end(scope);
+        self.objects.clear();
+        self.deeper = 0;
+    }
+
+    fn read(&mut self, line: &[u8], scope: &mut Scope<'_>) {
+        let line = line.trim_ascii_start();
+        let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+        let line = line.strip_prefix(b"\x02").unwrap_or(line);
+        let (Some(head), Some(value)) = (line.get(..HEAD), line.get(HEAD..)) else { return };
+        // Lengths are often wrong, by the line end or by the bytes of UTF-8, and are not needed.
+        let Some(id) = std::str::from_utf8(head).ok().and_then(|h| h.get(3..)) else { return };
+        if !head.iter().all(u8::is_ascii_digit) {
+            return;
+        }
+        if self.adrift && id != "8000" {
+            return;
+        }
+        match id {
+            "8000" => self.begin_record(value, scope),
+            "8001" => self.end_record(scope),
+            "8002" => self.open_object(value, scope),
+            "8003" => self.close_object(value),
+            "9106" | "9206" => self.charset = Charset::declared(value).unwrap_or(self.charset),
+            "8315" | "8316" | "9212" | "9218" => self.fact(id, value, scope),
+            _ => self.field(id, value, scope),
+        }
+    }
+
+    /// 8000: the type of a record, which starts.
+    fn begin_record(&mut self, value: &[u8], scope: &mut Scope<'_>) {
+        self.end_record(scope);
+        self.adrift = false;
+        let kind = value.trim_ascii();
+        if let (4, Ok(kind)) = (kind.len(), std::str::from_utf8(kind))
+            && kind.bytes().all(|b| b.is_ascii_alphanumeric())
+        {
+            scope.set_operation(kind);
+            ServiceFacts::add(&mut scope.facts().message_types, kind);
+        }
+    }
+
+    fn fact(&self, id: &str, value: &[u8], scope: &mut Scope<'_>) {
+        let text = self.charset.decode(value);
+        let facts = scope.facts();
+        let slot = match id {
+            "8315" => &mut facts.receiving_application,
+            "8316" => &mut facts.sending_application,
+            _ => &mut facts.version,
+        };
+        ServiceFacts::set(slot, &text);
+    }
+
+    /// 8002: an object of LDT 3 (KBV LDT 3.2, 4.3).
+    fn open_object(&mut self, value: &[u8], scope: &mut Scope<'_>) {
+        let name = value.trim_ascii();
+        if self.objects.len() >= MAX_OBJECTS {
+            self.deeper = self.deeper.saturating_add(1);
+            return;
+        }
+        let known = std::str::from_utf8(name).ok().and_then(|n| scope.rules().xdt.holder(n));
+        let whose = match (known, self.objects.last()) {
+            (Some(Holder::Patient), _) => Whose::Patient,
+            (Some(Holder::Other), _) => Whose::Other,
+            (None, Some((around, _))) => *around,
+            (None, None) => Whose::Nobody,
+        };
+        self.objects.push((whose, name.iter().copied().take(12).collect()));
+    }
+
+    fn close_object(&mut self, value: &[u8]) {
+        if self.deeper > 0 {
+            self.deeper -= 1;
+            return;
+        }
+        let name = value.trim_ascii();
+        // One that was not closed ends with the one around it.
+        match self.objects.iter().rposition(|(_, open)| open.as_slice() == name) {
+            Some(at) => self.objects.truncate(at),
+            None => {
+                self.objects.pop();
+            }
+        }
+    }
+
+    fn field(&mut self, id: &str, value: &[u8], scope: &mut Scope<'_>) {
+        let rules = scope.rules;
+        if let Some(about) = rules.xdt.about(id) {
+            self.person.mark(about, scope);
+        }
+        let fields = rules.xdt.field(id);
+        if fields.is_empty() || self.deeper > 0 {
+            return;
+        }
+        // Outside of objects, all fields are the patient's; physicians have ids of their own.
+        let whose = self.objects.last().map_or(Whose::Patient, |(whose, _)| *whose);
+        let text = self.charset.decode(value);
+        for field in fields {
+            // Orders are described in objects that are nobody's.
+            let order = matches!(field.rule.kind, Kind::AccessionNumber | Kind::EncounterId);
+            if whose == Whose::Patient || (whose == Whose::Nobody && order) {
+                self.person.add("xdt", &field.rule, field.part, &text, scope);
+            }
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! XML: FHIR resources, CDA documents, the native DICOM model (PS3.19 A.1), and elements of any other
+//! kind, read like the objects of JSON.
+
+use super::dialect::{Dialect, Message};
+use super::hl7v2::carried;
+use super::markup::{Attributes, Markup, Receiver};
+use crate::content::extract::embedded::Payload;
+use crate::content::extract::record::Marks;
+use crate::content::extract::tree::Tree;
+use crate::content::extract::xds::{EBXML, Metadata};
+use crate::content::stack::media;
+use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+
+/// Deepest nesting of elements.
+const MAX_NESTING: usize = 128;
+
+/// Namespace of FHIR resources (FHIR R4, XML representation).
+const FHIR: &str = "http://hl7.org/fhir";
+
+/// Namespace of HL7 version 3 and CDA.
+const CDA: &str = "urn:hl7-org:v3";
+
+/// XML.
+pub struct Xml;
+
+impl Format for Xml {
+    fn name(&self) -> &'static str {
+        "xml"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+        let Some(rest) = head.strip_prefix(b"<") else { return false };
+        let html = memchr::memmem::find(head, b"<html").is_some();
+        let tag = rest.get(..5).unwrap_or(rest);
+        if tag.eq_ignore_ascii_case(b"?xml ") {
+            // XHTML is read as HTML.
+            return !media::says(media, "html", &[]) && !html;
+        }
+        let begins = rest
+            .first()
+            .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!' | b'?'));
+        let declared = media::says(media, "xml", &["xml"]);
+        // Without a declaration: an element in a namespace.
+        let named = matches!(media, Media::Type { .. } | Media::Unknown)
+            && !html
+            && memchr::memmem::find(head, b" xmlns").is_some();
+        begins && (declared || named)
+    }
+
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(XmlDocument {
+            markup: Markup::in_pieces(),
+            reader: Reader {
+                tree: Tree::new("xml"),
+                open: Vec::new(),
+                text: zeroize::Zeroizing::default(),
+                carried: None,
+                fhir: false,
+                cda: false,
+                section: None,
+                failed: false,
+                message: None,
+                payload: None,
+                metadata: None,
+            },
+            path: media::path(media),
+        })
+    }
+}
+
+struct XmlDocument {
+    markup: Markup,
+    reader: Reader,
+    path: Option<Box<str>>,
+}
+
+struct Reader {
+    tree: Tree,
+    /// For each open element, whether it holds others.
+    open: Vec<bool>,
+    /// The text of the innermost element.
+    text: zeroize::Zeroizing<String>,
+    /// A message in the text of the innermost element.
+    carried: Option<Nested>,
+    fhir: bool,
+    cda: bool,
+    /// How deep the elements of the innermost section of a CDA document stand.
+    section: Option<usize>,
+    failed: bool,
+    /// A message of a dialect that stands in this document (SOAP).
+    message: Option<Box<Message>>,
+    /// A message of another format that is the text of the innermost element.
+    payload: Option<Box<Payload>>,
+    /// Metadata of documents, once their namespace was seen.
+    metadata: Option<Box<Metadata>>,
+}
+
+struct Turn<'a, 'b> {
+    reader: &'a mut Reader,
+    scope: &'a mut Scope<'b>,
+}
+
+impl Turn<'_, '_> {
+    /// The innermost element holds others: it is an object.
+    fn hold(&mut self) {
+        if let Some(holds) = self.reader.open.last_mut()
+            && !std::mem::replace(holds, true)
+        {
+            self.reader.tree.open(true);
+        }
+    }
+
+    /// The code of a section of a CDA document tells what stands in it.
+    fn section(&mut self, name: &str, attributes: Attributes<'_>) {
+        if !self.reader.cda {
+            return;
+        }
+        let depth = self.reader.open.len();
+        if name == "section" {
+            // NI: there is nothing to say.
+            self.reader.section = attributes.get("nullFlavor").is_none().then_some(depth + 1);
+        } else if name == "code" && self.reader.section == Some(depth) {
+            let code = attributes.get("code");
+            if let Some(health) = code.and_then(|code| self.scope.rules().health.cda(&code)) {
+                self.reader.tree.mark_person(Marks::of_health(health));
+            }
+        }
+    }
+
+    fn value(&mut self, text: &str) {
+        if self.reader.tree.wants() {
+            self.reader.tree.value(text, self.scope);
+        } else {
+            self.reader.tree.number(text.trim(), self.scope);
+        }
+    }
+
+    /// The text of the element was no message: it is text.
+    fn drop_payload(&mut self) {
+        let text = self.reader.payload.take().map(|mut p| p.text()).unwrap_or_default();
+        self.text(&String::from_utf8_lossy(&text));
+    }
+
+    /// The text of the element is over.
+    fn end_payload(&mut self) {
+        if let Some(payload) = &mut self.reader.payload {
+            if payload.end(true, self.scope) {
+                self.reader.payload = None;
+            } else {
+                self.drop_payload();
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(mut carried) = self.reader.carried.take() {
+            carried.end(true, self.scope);
+        }
+        let text = std::mem::take(&mut self.reader.text);
+        match self.reader.open.pop() {
+            Some(true) => self.reader.tree.close(self.scope),
+            Some(false) if !text.trim().is_empty() => self.value(text.trim()),
+            _ => {}
+        }
+    }
+}
+
+impl Receiver for Turn<'_, '_> {
+    fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
+        if let Some(message) = &mut self.reader.message {
+            return message.start(name, attributes, closed, self.scope);
+        }
+        if self.reader.open.len() >= MAX_NESTING {
+            self.reader.failed = true;
+            return;
+        }
+        let name = name.rsplit(':').next().unwrap_or(name);
+        self.end_payload();
+        if let Some(dialect) = Dialect::of(name, attributes).filter(|_| !closed) {
+            let message = self.reader.message.insert(Box::new(Message::new(dialect)));
+            return message.start(name, attributes, closed, self.scope);
+        }
+        let root = self.reader.open.is_empty();
+        if root {
+            self.reader.tree.open(true);
+        }
+        self.hold();
+        self.section(name, attributes);
+        self.reader.text.clear();
+        // PS3.19 A.1.5: the element's tag is an attribute.
+        let tag = attributes.get("tag").filter(|_| name == "DicomAttribute");
+        self.reader.tree.key(tag.as_deref().unwrap_or(name), self.scope);
+        self.reader.open.push(false);
+        for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
+            self.reader.fhir |= namespace == FHIR;
+            self.reader.cda |= namespace == CDA;
+            if namespace.starts_with(EBXML) && self.reader.metadata.is_none() {
+                self.reader.metadata = Some(Box::default());
+            }
+        }
+        if let Some(metadata) = &mut self.reader.metadata {
+            metadata.start(name, attributes);
+        }
+        if !closed && Payload::may_stand_in(name) {
+            self.reader.payload = Some(Box::default());
+        }
+        // Elsewhere, `Patient` is a name like any other.
+        let person = self.scope.rules().fhir.is_person(name);
+        let resource = (self.reader.fhir && name.starts_with(|c: char| c.is_ascii_uppercase()))
+            || (self.reader.cda && person);
+        if resource {
+            self.hold();
+            self.reader.tree.key("resourceType", self.scope);
+            self.value(name);
+        }
+        for (attribute, value) in attributes.iter() {
+            match attribute {
+                // FHIR and CDA have values in attributes.
+                "value" => *self.reader.text = value.into_owned(),
+                _ if attribute.starts_with("xmlns") || value.is_empty() || tag.is_some() => {}
+                _ => {
+                    let attribute = attribute.rsplit(':').next().unwrap_or(attribute);
+                    if self.reader.tree.knows(attribute, self.scope) {
+                        let text = std::mem::take(&mut self.reader.text);
+                        self.hold();
+                        self.reader.tree.key(attribute, self.scope);
+                        self.value(&value);
+                        self.reader.text = text;
+                    }
+                }
+            }
+        }
+        if closed {
+            self.end(name);
+        }
+    }
+
+    fn end(&mut self, name: &str) {
+        if let Some(message) = &mut self.reader.message {
+            message.end(name, self.scope);
+            if message.is_over() {
+                message.finish(self.scope);
+                self.reader.message = None;
+            }
+            return;
+        }
+        self.end_payload();
+        if let Some(metadata) = &mut self.reader.metadata {
+            let name = name.rsplit(':').next().unwrap_or(name);
+            metadata.end(name, &self.reader.text, self.scope);
+        }
+        let root = self.reader.open.len() == 1;
+        // An element with both attributes and a value (`<telecom use="HP" value="tel:..."/>`).
+        if self.reader.open.last() == Some(&true) && !self.reader.text.trim().is_empty() {
+            let text = std::mem::take(&mut self.reader.text);
+            self.reader.tree.key("value", self.scope);
+            self.value(text.trim());
+        }
+        self.close();
+        if root {
+            self.reader.tree.close(self.scope);
+        }
+    }
+
+    fn streams(&self) -> bool {
+        self.reader.payload.is_some()
+    }
+
+    fn piece(&mut self, bytes: &[u8]) {
+        if let Some(payload) = &mut self.reader.payload
+            && !payload.data(bytes, self.scope)
+        {
+            self.drop_payload();
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if let Some(message) = &mut self.reader.message {
+            return message.text(text);
+        }
+        if let Some(carried) = &mut self.reader.carried {
+            carried.data(text.as_bytes(), self.scope);
+            return;
+        }
+        if self.reader.open.last() == Some(&false)
+            && self.reader.text.trim_start().is_empty()
+            && carried::begins(text.as_bytes())
+        {
+            let mut carried = carried::nested(text.trim_start().as_bytes());
+            carried.data(text.trim_start().as_bytes(), self.scope);
+            self.reader.carried = Some(carried);
+            return;
+        }
+        if self.reader.open.last() == Some(&false)
+            && self.reader.text.len() < super::markup::MAX_TEXT
+        {
+            self.reader.text.push_str(text);
+        }
+    }
+}
+
+impl Document for XmlDocument {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        if let Some(path) = self.path.take() {
+            self.reader.tree.around = media::about(&path, scope);
+        }
+        self.markup.read(bytes, &mut Turn { reader: &mut self.reader, scope });
+        if self.reader.failed {
+            scope.give_up(Reason::Limit);
+            return Want::NOTHING;
+        }
+        Want::ALL
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        if let Some(message) = &mut self.reader.message {
+            message.finish(scope);
+        }
+        if let Some(mut carried) = self.reader.carried.take() {
+            carried.end(false, scope);
+        }
+        if let Some(payload) = &mut self.reader.payload {
+            payload.end(false, scope);
+        }
+        if let Some(metadata) = &mut self.reader.metadata {
+            metadata.finish(scope);
+        }
+        self.reader.tree.finish(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.markup.memory()
+            + self.reader.tree.memory()
+            + self.reader.text.capacity()
+            + self.reader.carried.as_ref().map_or(0, Nested::memory)
+            + self.reader.payload.as_ref().map_or(0, |p| p.memory())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::content::testing::records;
+
+    fn xml(text: &str) -> Vec<String> {
+        records("application/xml; charset=utf-8", text.as_bytes())
+    }
+
+    #[test]
+    fn fhir() {
+        let patient = r#"<Patient xmlns="http://hl7.org/fhir"><!-- a > b --><id value="x"/><identifier><type><coding>
+            <code value="MR"/></coding></type><system value="urn:oid:1.2"/><value value="H-17"/></identifier>
+            <name><use value="official"/><family value="K&#246;nig"/><given value="John"/></name>
+            <telecom><system value="phone"/><value value="555 0177"/></telecom><gender value="male"/>
+            <birthDate value="1992-04-28"/><address><line value="7 Crest"/><city value="G"/></address></Patient>"#;
+        let fields = "http>xml:fhir [PatientContext] patient_id=H-17 name=König^John phone=555 0177 sex=male \
+            birth_date=1992-04-28 address=7 Crest, G";
+        assert_eq!(xml(patient), [fields]);
+        let bundle = format!(
+            "<?xml version='1.0'?>\n<Bundle xmlns=\"http://hl7.org/fhir\"><entry><resource>{patient}</resource></entry>\
+            <entry><resource><Practitioner><name><family value=\"No\"/></name><birthDate value=\"1950-01-01\"/>\
+            </Practitioner></resource></entry></Bundle>"
+        );
+        assert_eq!(xml(&bundle), [fields]);
+    }
+
+    #[test]
+    fn cda() {
+        let got = xml(
+            r#"<ClinicalDocument xmlns="urn:hl7-org:v3"><title>CCD</title><recordTarget><patientRole>
+            <id root="2.16.840.1.113883.19.5" extension="H071"/><id root="2.16.840.1.113883.4.1" extension="446-48-5624"/>
+            <addr use="HP"><streetAddressLine>598 Ville</streetAddressLine><city>S</city></addr><telecom value="tel:(366) 555-0133"/>
+            <telecom use="HP" value="mailto:a@b.org"/>
+            <patient><name use="L"><given>Sean</given><family>Price</family></name><administrativeGenderCode code="M"/>
+            <birthTime value="19621004"/></patient></patientRole></recordTarget>
+            <author><assignedAuthor><id root="1" extension="2"/><assignedPerson><name><family>No</family></name></assignedPerson>
+            </assignedAuthor></author></ClinicalDocument>"#,
+        );
+        assert_eq!(
+            got,
+            [
+                "http>xml:ccda patient_id=H071 ssn=446-48-5624 address=598 Ville, S phone=(366) 555-0133 \
+             email=a@b.org name=Price^Sean sex=M birth_date=19621004",
+            ]
+        );
+    }
+
+    #[test]
+    fn sections_of_a_cda_document() {
+        let document = |sections: &str| {
+            let got = xml(&format!(
+                "<ClinicalDocument xmlns='urn:hl7-org:v3'><code code='34133-9'/><recordTarget><patientRole><id root='1' extension='7'/>\
+                 </patientRole></recordTarget><component><structuredBody>{sections}</structuredBody></component></ClinicalDocument>"
+            ));
+            got.join(" | ")
+        };
+        let section = |code: &str, inside: &str| {
+            format!(
+                "<component><section{inside}><templateId root='2.16.840'/><code code='{code}' codeSystem='2.16.840.1.113883.6.1'/>\
+                 <title>x</title><text>free</text><entry><act><code code='48765-2'/></act></entry></section></component>"
+            )
+        };
+        for (code, mark) in [
+            ("11450-4", " [Diagnosis]"),
+            ("30954-2", " [Result]"),
+            ("10160-0", " [Medication]"),
+            ("48765-2", " [Allergy]"),
+            ("47519-4", " [Procedure]"),
+            // Plan of treatment.
+            ("18776-5", ""),
+        ] {
+            let expected = format!("http>xml:ccda{mark} patient_id=7");
+            assert_eq!(document(&section(code, "")), expected, "{code}");
+            assert_eq!(document(&section(code, " nullFlavor='NI'")), "http>xml:ccda patient_id=7");
+        }
+        let all = ["11450-4", "30954-2", "10160-0", "48765-2", "47519-4"];
+        let all: String = all.iter().map(|code| section(code, "")).collect();
+        let marks = "[Diagnosis] [Result] [Medication] [Allergy] [Procedure]";
+        assert_eq!(document(&all), format!("http>xml:ccda {marks} patient_id=7"));
+    }
+
+    #[test]
+    fn dicom() {
+        let got = xml(
+            r#"<?xml version="1.0"?><NativeDicomModel><DicomAttribute tag="00100010" vr="PN"><PersonName number="1">
+            <Alphabetic><FamilyName>Doe</FamilyName><GivenName>Jane</GivenName></Alphabetic></PersonName></DicomAttribute>
+            <DicomAttribute tag="00100020" vr="LO"><Value number="1">H-1</Value></DicomAttribute></NativeDicomModel>"#,
+        );
+        // Only where the DICOM rules are there.
+        if crate::content::testing::rules().dicom.get(0x0010_0010).is_some() {
+            assert_eq!(got, ["http>xml:dicom name=Doe^Jane patient_id=H-1"]);
+        }
+    }
+
+    #[test]
+    fn anything_else() {
+        let got = xml("<export><patients><patient><name>A B</name><dob>1970-01-01</dob></patient>\
+            <patient><name>C D</name><mrn>7</mrn></patient></patients></export>");
+        assert_eq!(got.len(), 2);
+        assert!(got.iter().any(|l| l.ends_with("name=A B birth_date=1970-01-01")), "{got:?}");
+        assert!(got.iter().any(|l| l.ends_with("name=C D patient_id=7")), "{got:?}");
+        assert_eq!(
+            xml("<row mrn='7' last_name='A&amp;B' dob='1970-01-01'/>"),
+            ["http>xml:~xml [PatientContext] patient_id=7 name=A&B birth_date=1970-01-01",]
+        );
+        assert!(
+            xml("<order><name>Lamp</name><sku>1</sku><phone>5551234</phone></order>").is_empty()
+        );
+        assert!(xml(&"<a>".repeat(1000)).is_empty());
+    }
+}
+
+#[cfg(test)]
+mod envelope_tests;

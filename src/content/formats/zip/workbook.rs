@@ -1,0 +1,335 @@
+//! Workbooks (SpreadsheetML, ISO/IEC 29500-1 18): cells refer to strings and formats in parts that
+//! may stand behind the sheets, so that rows wait for them.
+
+use super::office::Office;
+use crate::content::extract::record::Marks;
+use crate::content::extract::table::{MAX_COLUMNS, Sheet};
+use crate::content::formats::markup::{Attributes, Markup, Receiver};
+use crate::content::{Reason, Scope};
+use zeroize::Zeroizing;
+
+/// Text of shared strings kept, bytes.
+const MAX_STRINGS: usize = 16 << 20;
+
+/// Text of rows that wait, bytes.
+const MAX_ROWS: usize = 16 << 20;
+
+/// Longest value kept, bytes.
+const MAX_VALUE: usize = 1024;
+
+/// Formats kept.
+const MAX_FORMATS: usize = 64 << 10;
+
+/// Formats of dates kept, beside those that are built in.
+const MAX_DATE_FORMATS: usize = 256;
+
+/// Between the cells, the rows and the sheets that wait.
+const CELL: char = '\u{1f}';
+const ROW: char = '\u{1e}';
+const SHEET: char = '\u{1d}';
+/// Before a cell that is the number of a shared string.
+const SHARED: char = '\u{1}';
+/// Before the format of a cell and its number.
+const NUMBER: char = '\u{2}';
+
+/// What the parts of a workbook hold.
+#[derive(Default)]
+pub(super) struct Workbook {
+    strings: Zeroizing<String>,
+    /// Where each string ends.
+    ends: Vec<u32>,
+    rows: Zeroizing<String>,
+    /// Number formats that show dates, beside those that are built in.
+    date_formats: Vec<u32>,
+    /// Whether cells of each format show dates.
+    dates: Vec<bool>,
+    limited: bool,
+}
+
+impl Workbook {
+    /// Everything is there: reads the rows.
+    pub(super) fn end(&mut self, marks: Marks, scope: &mut Scope<'_>) {
+        if std::mem::take(&mut self.limited) {
+            scope.give_up(Reason::Limit);
+        }
+        let rows = std::mem::take(&mut self.rows);
+        for sheet in rows.split(SHEET).filter(|s| !s.is_empty()) {
+            let mut reader = Sheet::new("xlsx");
+            reader.mark(marks);
+            for row in sheet.split(ROW) {
+                let cells: Vec<Zeroizing<String>> =
+                    row.split(CELL).map(|cell| self.shown(cell)).collect();
+                let cells: Vec<&str> = cells.iter().map(|cell| cell.as_str()).collect();
+                if cells.iter().any(|cell| !cell.is_empty()) {
+                    reader.row(&cells, scope);
+                }
+            }
+            reader.end(scope);
+        }
+    }
+
+    /// What a cell shows.
+    fn shown(&self, cell: &str) -> Zeroizing<String> {
+        let text = if let Some(index) = cell.strip_prefix(SHARED) {
+            let index = index.trim().parse::<usize>().unwrap_or(usize::MAX);
+            let start = match index.checked_sub(1) {
+                None => Some(&0),
+                Some(before) => self.ends.get(before),
+            };
+            match (start, self.ends.get(index)) {
+                (Some(&start), Some(&end)) => {
+                    self.strings.get(start as usize..end as usize).unwrap_or("").to_owned()
+                }
+                _ => String::new(),
+            }
+        } else if let Some(number) = cell.strip_prefix(NUMBER) {
+            let (format, value) = number.split_once(NUMBER).unwrap_or(("", number));
+            let format = format.parse().unwrap_or(usize::MAX);
+            match self.dates.get(format) {
+                Some(true) => date(value).unwrap_or_else(|| value.to_owned()),
+                _ => value.to_owned(),
+            }
+        } else {
+            cell.to_owned()
+        };
+        Zeroizing::new(text)
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.strings.capacity() + self.ends.capacity() * 4 + self.rows.capacity()
+    }
+
+    fn push(&mut self, text: &str) {
+        if self.rows.len() + text.len() <= MAX_ROWS {
+            self.rows.push_str(text);
+        } else {
+            self.limited = true;
+        }
+    }
+}
+
+/// The date of a serial number (18.17.4.1): days since the end of 1899, where February 1900 had 29.
+fn date(serial: &str) -> Option<String> {
+    /// From 1899-12-30 to 0000-03-01.
+    const EPOCH: i64 = 693_899;
+    let days = serial.trim().parse::<f64>().ok().filter(|d| (61.0..2_958_466.0).contains(d))?;
+    let days = days as i64 + EPOCH;
+    // Years from March, eras of 400 years.
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year + i64::from(month <= 2);
+    Some(format!("{year:04}-{month:02}-{day:02}"))
+}
+
+/// One part, while its bytes come.
+pub(super) struct Part {
+    markup: Markup,
+    reader: Reader,
+}
+
+struct Reader {
+    kind: Kind,
+    /// In an element that holds text.
+    shown: bool,
+    /// In the reading aid of a string (`rPh`).
+    aid: bool,
+    /// In the list of cell formats.
+    formats: bool,
+    value: Zeroizing<String>,
+    /// Column of the open cell, and how many of the row are written.
+    column: usize,
+    written: usize,
+    cell: Cell,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Strings,
+    Styles,
+    Sheet,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    Shared,
+    Text,
+    Number(u32),
+}
+
+impl Part {
+    fn new(kind: Kind) -> Self {
+        Self {
+            markup: Markup::prose(),
+            reader: Reader {
+                kind,
+                shown: false,
+                aid: false,
+                formats: false,
+                value: Zeroizing::default(),
+                column: 0,
+                written: 0,
+                cell: Cell::Text,
+            },
+        }
+    }
+    pub(super) fn strings() -> Self {
+        Self::new(Kind::Strings)
+    }
+    pub(super) fn styles() -> Self {
+        Self::new(Kind::Styles)
+    }
+    pub(super) fn sheet() -> Self {
+        Self::new(Kind::Sheet)
+    }
+
+    pub(super) fn data(&mut self, bytes: &[u8], office: &mut Office, _scope: &mut Scope<'_>) {
+        let mut turn = Turn { reader: &mut self.reader, workbook: &mut office.workbook };
+        self.markup.read(bytes, &mut turn);
+    }
+
+    pub(super) fn end(&mut self, office: &mut Office, _scope: &mut Scope<'_>) {
+        if self.reader.kind == Kind::Sheet {
+            office.workbook.push(SHEET.encode_utf8(&mut [0; 4]));
+        }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.markup.memory() + self.reader.value.capacity()
+    }
+}
+
+struct Turn<'a> {
+    reader: &'a mut Reader,
+    workbook: &'a mut Workbook,
+}
+
+fn local(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, local)| local)
+}
+
+impl Receiver for Turn<'_> {
+    fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
+        let number = |name: &str| attributes.get(name).and_then(|n| n.parse::<u32>().ok());
+        match (self.reader.kind, local(name)) {
+            (Kind::Styles, "numFmt") => {
+                let code = attributes.get("formatCode").unwrap_or_default();
+                if shows_dates(&code)
+                    && let Some(id) = number("numFmtId")
+                    && self.workbook.date_formats.len() < MAX_DATE_FORMATS
+                {
+                    self.workbook.date_formats.push(id);
+                }
+            }
+            (Kind::Styles, "cellXfs") => self.reader.formats = true,
+            (Kind::Styles, "xf")
+                if self.reader.formats && self.workbook.dates.len() < MAX_FORMATS =>
+            {
+                let id = number("numFmtId").unwrap_or(0);
+                // Those that are built in (18.8.30), with those of East Asia.
+                let date = matches!(id, 14..=17 | 22 | 27..=36 | 50..=58)
+                    || self.workbook.date_formats.contains(&id);
+                self.workbook.dates.push(date);
+            }
+            (Kind::Strings, "si") if closed => self.end_string(),
+            (Kind::Strings, "rPh") => self.reader.aid = !closed,
+            (Kind::Strings, "t") => self.reader.shown = !closed && !self.reader.aid,
+            (Kind::Sheet, "row") => self.reader.written = 0,
+            (Kind::Sheet, "c") => {
+                let reference = attributes.get("r");
+                self.reader.column =
+                    reference.and_then(|r| column(&r)).unwrap_or(self.reader.written);
+                self.reader.cell = match attributes.get("t").as_deref() {
+                    Some("s") => Cell::Shared,
+                    None | Some("n") => Cell::Number(number("s").unwrap_or(0)),
+                    Some(_) => Cell::Text,
+                };
+                self.reader.value.clear();
+            }
+            (Kind::Sheet, "v" | "t") => self.reader.shown = !closed,
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, name: &str) {
+        match (self.reader.kind, local(name)) {
+            (Kind::Styles, "cellXfs") => self.reader.formats = false,
+            (Kind::Strings, "si") => self.end_string(),
+            (Kind::Strings, "rPh") => self.reader.aid = false,
+            (_, "t" | "v") => self.reader.shown = false,
+            (Kind::Sheet, "c") => self.end_cell(),
+            (Kind::Sheet, "row") => self.workbook.push(ROW.encode_utf8(&mut [0; 4])),
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.reader.shown && self.reader.value.len() + text.len() <= MAX_VALUE {
+            let control = |c: char| if c.is_control() { ' ' } else { c };
+            self.reader.value.extend(text.chars().map(control));
+        }
+    }
+}
+
+impl Turn<'_> {
+    fn end_string(&mut self) {
+        let value = std::mem::take(&mut self.reader.value);
+        if self.workbook.strings.len() + value.len() > MAX_STRINGS
+            || self.workbook.ends.len() >= MAX_STRINGS / 4
+        {
+            self.workbook.limited = true;
+            return;
+        }
+        self.workbook.strings.push_str(&value);
+        self.workbook.ends.push(self.workbook.strings.len() as u32);
+    }
+
+    fn end_cell(&mut self) {
+        let value = std::mem::take(&mut self.reader.value);
+        let (column, written) = (self.reader.column, self.reader.written);
+        if value.is_empty() || column >= MAX_COLUMNS || column < written {
+            return;
+        }
+        let mut cell = Zeroizing::new(String::with_capacity(value.len() + 16));
+        // Empty cells are not written in the file.
+        let apart = column - written + usize::from(written > 0);
+        let apart = if written == 0 { column } else { apart };
+        cell.extend(std::iter::repeat_n(CELL, apart));
+        match self.reader.cell {
+            Cell::Shared => cell.push(SHARED),
+            Cell::Number(format) => {
+                cell.push(NUMBER);
+                cell.push_str(&format.to_string());
+                cell.push(NUMBER);
+            }
+            Cell::Text => {}
+        }
+        cell.push_str(&value);
+        self.workbook.push(&cell);
+        self.reader.written = column + 1;
+    }
+}
+
+/// The column of a reference (`B2` is 1).
+fn column(reference: &str) -> Option<usize> {
+    let letters = reference.bytes().take(4).take_while(u8::is_ascii_alphabetic);
+    let number = letters.fold(0, |n, b| n * 26 + usize::from(b.to_ascii_uppercase() - b'A') + 1);
+    number.checked_sub(1)
+}
+
+/// Whether a number format shows days or years: its letters outside quotes and brackets do.
+fn shows_dates(code: &str) -> bool {
+    let (mut quoted, mut bracket) = (false, false);
+    code.chars().any(|c| {
+        match c {
+            '"' => quoted = !quoted,
+            '[' => bracket = true,
+            ']' => bracket = false,
+            _ => {}
+        }
+        !quoted && !bracket && matches!(c, 'y' | 'Y' | 'd' | 'D')
+    })
+}

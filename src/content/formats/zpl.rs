@@ -1,0 +1,224 @@
+//! Labels and wristbands in ZPL II: `^XA ... ^FD text ^FS ... ^XZ`. Each label is about one person.
+
+use crate::content::extract::labels::Labels;
+use crate::content::{Document, Format, Media, Scope, Want};
+use crate::rules::Kind;
+
+/// Longest command with its text, bytes; the rest of a longer one (a picture) is passed over.
+const MAX_COMMAND: usize = 4096;
+
+/// Texts kept of one label.
+const MAX_TEXTS: usize = 64;
+
+/// ZPL II.
+pub struct Zpl;
+
+impl Format for Zpl {
+    fn name(&self) -> &'static str {
+        "zpl"
+    }
+
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        let rest = head.trim_ascii_start();
+        rest.starts_with(b"^XA")
+            || [&b"~DG"[..], b"~DY", b"~SD", b"~JA", b"\x1b%-12345X"]
+                .iter()
+                .any(|m| rest.starts_with(m))
+                && memchr::memmem::find(rest, b"^XA").is_some()
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Job {
+            command: zeroize::Zeroizing::default(),
+            labels: Labels::new("zpl"),
+            texts: Vec::new(),
+            barcode: false,
+            hex: None,
+        })
+    }
+}
+
+struct Job {
+    /// The command that is being read, without its `^`.
+    command: zeroize::Zeroizing<Vec<u8>>,
+    labels: Labels,
+    /// What stands on the label, and whether it is a bar code.
+    texts: Vec<(zeroize::Zeroizing<String>, bool)>,
+    /// The field is a bar code.
+    barcode: bool,
+    /// What starts a byte in hexadecimal digits (`^FH`).
+    hex: Option<u8>,
+}
+
+impl Document for Job {
+    fn data(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        while let Some(at) = memchr::memchr2(b'^', b'~', bytes) {
+            self.keep(bytes.get(..at).unwrap_or_default());
+            let command = std::mem::take(&mut self.command);
+            self.run(&command, scope);
+            bytes = bytes.get(at + 1..).unwrap_or_default();
+        }
+        self.keep(bytes);
+        // Nothing belongs to the end of a label, so it need not wait for the next command.
+        if self.command.trim_ascii().eq_ignore_ascii_case(b"XZ") {
+            self.print(scope);
+        }
+        Want::ALL
+    }
+
+    fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
+        self.command.clear();
+        Want::ALL
+    }
+
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        if complete {
+            let command = std::mem::take(&mut self.command);
+            self.run(&command, scope);
+        }
+        self.print(scope);
+    }
+
+    fn memory(&self) -> usize {
+        let texts: usize = self.texts.iter().map(|(text, _)| text.capacity()).sum();
+        self.command.capacity() + texts + self.labels.memory()
+    }
+}
+
+impl Job {
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = MAX_COMMAND.saturating_sub(self.command.len());
+        self.command.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+
+    /// A command and its parameters.
+    fn run(&mut self, command: &[u8], scope: &mut Scope<'_>) {
+        let Some((name, rest)) = command.split_first_chunk::<2>() else { return };
+        match &name.map(|b| b.to_ascii_uppercase()) {
+            b"XA" | b"XZ" => self.print(scope),
+            [b'B', b'Y'] => {}
+            // Every command `^B.` is a bar code.
+            [b'B', _] => self.barcode = true,
+            b"FH" => self.hex = Some(rest.first().copied().unwrap_or(b'_')),
+            b"FD" | b"FV" | b"SN" if self.texts.len() < MAX_TEXTS => {
+                let text = self.text(rest);
+                self.texts.push((text, self.barcode));
+            }
+            b"FS" => (self.barcode, self.hex) = (false, None),
+            _ => {}
+        }
+    }
+
+    fn text(&self, bytes: &[u8]) -> zeroize::Zeroizing<String> {
+        let mut plain = zeroize::Zeroizing::new(Vec::with_capacity(bytes.len()));
+        let mut rest = bytes;
+        while let Some((&byte, tail)) = rest.split_first() {
+            let escaped = tail
+                .get(..2)
+                .filter(|_| self.hex == Some(byte))
+                .and_then(|digits| std::str::from_utf8(digits).ok())
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            plain.push(escaped.unwrap_or(byte));
+            rest = if escaped.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
+        }
+        zeroize::Zeroizing::new(match std::str::from_utf8(&plain) {
+            Ok(text) => text.to_owned(),
+            Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(&plain).0.into_owned(),
+        })
+    }
+
+    /// The label is complete. Wristbands have a name and a number without a word before them: what
+    /// looks like one is one where a birth date stands beside it.
+    fn print(&mut self, scope: &mut Scope<'_>) {
+        let texts = std::mem::take(&mut self.texts);
+        (self.barcode, self.hex) = (false, None);
+        // `\&` is a line break in a text block (`^FB`).
+        let lines = |text: &str| text.split("\\&").map(str::to_owned).collect::<Vec<_>>();
+        let mut bare = Vec::new();
+        for (text, barcode) in &texts {
+            for line in lines(text).into_iter().map(zeroize::Zeroizing::new) {
+                if line.contains([':', '=', '#', '：']) && !barcode {
+                    self.labels.line(&line, scope);
+                } else {
+                    bare.push((line, *barcode));
+                }
+            }
+        }
+        if self.labels.has(Kind::BirthDate) {
+            if !self.labels.has(Kind::Name)
+                && let Some((name, _)) = bare.iter().find(|(line, code)| !code && is_name(line))
+            {
+                self.labels.pair("patient_name", name, scope);
+            }
+            if !self.labels.has(Kind::PatientId)
+                && let Some((id, _)) = bare.iter().find(|(line, code)| *code && is_number(line))
+            {
+                self.labels.pair("patient_id", code_text(id), scope);
+            }
+        }
+        self.labels.emit(scope);
+    }
+}
+
+/// `ROE, JANE`, or two to four words that begin with capitals.
+fn is_name(line: &str) -> bool {
+    let words: Vec<&str> = line.split([' ', ',']).filter(|w| !w.is_empty()).collect();
+    let letters = |c: char| c.is_alphabetic() || matches!(c, ' ' | ',' | '-' | '\'' | '.' | '’');
+    let capitals = words.iter().filter(|w| !w.starts_with(char::is_lowercase)).count();
+    (2..=4).contains(&words.len())
+        && line.chars().all(letters)
+        && capitals * 2 >= words.len()
+        && (line.contains(',') || capitals == words.len())
+}
+
+/// What a bar code holds, without the start codes of `^BC` (`>:`) and the mode of `^BQ` (`QA,`).
+fn code_text(line: &str) -> &str {
+    let line = line.trim();
+    let line = line.strip_prefix("QA,").or_else(|| line.strip_prefix("MM,")).unwrap_or(line);
+    match line.strip_prefix('>') {
+        Some(rest) => rest.get(1..).unwrap_or(""),
+        None => line,
+    }
+}
+
+fn is_number(line: &str) -> bool {
+    let text = code_text(line);
+    (4..=24).contains(&text.len())
+        && text.chars().filter(char::is_ascii_digit).count() >= 4
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '/' | '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::content::testing::records;
+
+    #[test]
+    fn wristbands() {
+        let got = records(
+            "",
+            b"^XA^CI28^FO50,50^A0N,40,40^FDRodriguez, Gary^FS^FO50,100^FDDOB: 06/09/1945 Sex: M^FS^FO50,150^BCN,80^FDKH000854837^FS^XZ\n\
+              ^xa^FDMRN: H77123^FS^FH^FDName: M_c3_bcller, Eva^FS^FDDOB: 01/02/1960^FS^XZ",
+        );
+        assert_eq!(
+            got,
+            [
+                "http>zpl:~zpl [PatientContext] birth_date=06/09/1945 sex=M name=Rodriguez, Gary patient_id=KH000854837",
+                "http>zpl:~zpl [PatientContext] patient_id=H77123 name=Müller, Eva birth_date=01/02/1960",
+            ]
+        );
+    }
+
+    #[test]
+    fn parcels() {
+        let parcel = b"^XA^FDJohn Smith^FS^FDMain Street 5^FS^BCN,80^FD00340434161094^FS^XZ";
+        assert_eq!(records("", parcel), Vec::<String>::new());
+    }
+
+    #[test]
+    fn cut_anywhere() {
+        let label = b"^XA^FH\\^FD\\4^BC^FD>:A_1^FS~DG^XZ^XA^FDDOB: 1 May 1970\\&A, B^FS";
+        for end in 0..label.len() {
+            records("", &label[..end]);
+        }
+    }
+}

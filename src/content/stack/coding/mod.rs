@@ -1,0 +1,227 @@
+//! Content codings (RFC 9110 8.4.1): gzip, deflate, brotli, zstd, also as files (`.json.gz`),
+//! and the signed chunks of S3.
+//!
+//! A coding is a document whose one part is what it decodes to. Codings that were applied one after
+//! the other nest.
+
+mod chunks;
+mod decoder;
+
+use super::reader::Nested;
+use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use decoder::{Decoder, Step};
+
+/// Bytes that one content may decode to.
+pub const MAX_OUTPUT: u64 = 256 << 20;
+
+/// Output for each byte of input from which a content counts as a bomb, once [`FREE_OUTPUT`] is
+/// used up. Deflate reaches 1032; exports of records stay below 60.
+pub const MAX_RATIO: u64 = 256;
+
+/// Output before the ratio matters: short contents may well be all one letter.
+pub const FREE_OUTPUT: u64 = 4 << 20;
+
+/// Codings undone on one content; more are not met outside attacks.
+pub const MAX_CODINGS: usize = 4;
+
+/// Registered codings that are not undone: nobody sends them, or they need a dictionary.
+const UNREAD: [&str; 6] = ["compress", "x-compress", "exi", "pack200-gzip", "dcb", "dcz"];
+
+/// What is decoded at a time; lies on the stack.
+const PIECE: usize = 16 << 10;
+
+/// The content behind `codings`, which were applied in this order.
+pub fn undo(codings: &[&str], media: &Media<'_>) -> Nested {
+    if codings.len() > MAX_CODINGS {
+        return Nested::passed();
+    }
+    let mut nested = Nested::new(media);
+    for name in codings.iter().map(|c| c.trim()) {
+        if name.is_empty() || name.eq_ignore_ascii_case("identity") {
+            continue;
+        }
+        let Some(coding) = Coding::named(name) else {
+            if UNREAD.iter().any(|unread| unread.eq_ignore_ascii_case(name)) {
+                return Nested::passed();
+            }
+            // What no client knows it takes as it is: `Content-Encoding: utf-8` is met.
+            continue;
+        };
+        nested = Nested::reading(coding.layer(), Box::new(Coded::new(coding, nested)));
+    }
+    nested
+}
+
+/// A coding that can be undone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::content) enum Coding {
+    /// RFC 1952.
+    Gzip,
+    /// `deflate` means zlib (RFC 1950), but some servers send bare deflate (RFC 1951).
+    Deflate,
+    /// RFC 7932.
+    Brotli,
+    /// RFC 8878.
+    Zstd,
+    /// Chunks with signatures, as clients of S3 send them over plain HTTP
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>).
+    Chunks,
+}
+
+impl Coding {
+    fn named(name: &str) -> Option<Self> {
+        const NAMES: [(&str, Coding); 7] = [
+            ("gzip", Coding::Gzip),
+            ("x-gzip", Coding::Gzip),
+            ("deflate", Coding::Deflate),
+            ("br", Coding::Brotli),
+            ("zstd", Coding::Zstd),
+            ("x-deflate", Coding::Deflate),
+            ("aws-chunked", Coding::Chunks),
+        ];
+        NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, c)| *c)
+    }
+
+    const fn layer(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+            Self::Chunks => "aws-chunked",
+        }
+    }
+}
+
+/// A gzip file, whatever it is declared as.
+pub struct GzipFile;
+
+impl Format for GzipFile {
+    fn name(&self) -> &'static str {
+        "gzip"
+    }
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        // Method 8 (deflate) is the only one there is; reserved flag bits are zero.
+        matches!(head, [0x1f, 0x8b, 8, flags, ..] if flags & 0xe0 == 0)
+    }
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Coded::new(Coding::Gzip, Nested::new(&inside(media, ".gz"))))
+    }
+}
+
+/// A zstd file, whatever it is declared as.
+pub struct ZstdFile;
+
+impl Format for ZstdFile {
+    fn name(&self) -> &'static str {
+        "zstd"
+    }
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+    }
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Coded::new(Coding::Zstd, Nested::new(&inside(media, ".zst"))))
+    }
+}
+
+/// What the declaration of a compressed file says of the file in it: its name without `suffix`.
+fn inside<'a>(media: &Media<'a>, suffix: &str) -> Media<'a> {
+    match *media {
+        Media::Type { name, content_type } => {
+            let stem = name.len().saturating_sub(suffix.len());
+            let named = name.get(stem..).is_some_and(|end| end.eq_ignore_ascii_case(suffix));
+            // A declared type other than that of the archive itself means the text inside.
+            let archive = ["gzip", "zstd", "octet-stream"].iter().any(|t| content_type.contains(t));
+            Media::Type {
+                content_type: if archive { "" } else { content_type },
+                name: if named { name.get(..stem).unwrap_or("") } else { name },
+            }
+        }
+        _ => Media::Unknown,
+    }
+}
+
+/// A content under one coding.
+struct Coded {
+    decoder: Decoder,
+    nested: Nested,
+    /// Decoded bytes that the content inside does not want.
+    skip: u64,
+    taken: u64,
+    given: u64,
+}
+
+impl Coded {
+    fn new(coding: Coding, nested: Nested) -> Self {
+        Self { decoder: Decoder::new(coding), nested, skip: 0, taken: 0, given: 0 }
+    }
+
+    /// Hands on decoded bytes.
+    fn give(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        self.given += bytes.len() as u64;
+        let skip = self.skip.min(bytes.len() as u64);
+        self.skip -= skip;
+        bytes = bytes.get(skip as usize..).unwrap_or_default();
+        if bytes.is_empty() {
+            return Want::ALL;
+        }
+        let want = self.nested.data(bytes, scope);
+        self.skip = want.skip;
+        want
+    }
+
+    fn is_bomb(&self) -> bool {
+        self.given > MAX_OUTPUT || (self.given > FREE_OUTPUT && self.given / MAX_RATIO > self.taken)
+    }
+}
+
+impl Document for Coded {
+    fn data(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        self.taken += bytes.len() as u64;
+        let mut piece = [0u8; PIECE];
+        loop {
+            let (used, step) = self.decoder.step(bytes, &mut piece);
+            bytes = bytes.get(used..).unwrap_or_default();
+            match step {
+                Step::Output(n) => {
+                    let decoded = piece.get(..n).unwrap_or_default();
+                    if self.give(decoded, scope) == Want::NOTHING {
+                        return Want::NOTHING;
+                    }
+                    if self.is_bomb() {
+                        scope.give_up(Reason::Limit);
+                        self.nested.end(false, scope);
+                        return Want::NOTHING;
+                    }
+                }
+                Step::Starved => return Want::ALL,
+                Step::Done => {
+                    self.nested.end(true, scope);
+                    return Want::NOTHING;
+                }
+                Step::Malformed => {
+                    scope.give_up(Reason::Malformed);
+                    self.nested.end(false, scope);
+                    return Want::NOTHING;
+                }
+            }
+        }
+    }
+
+    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
+        // Nothing behind a hole can be decoded.
+        self.nested.end(false, scope);
+        Want::NOTHING
+    }
+
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        self.nested.end(complete && self.decoder.at_end(), scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.decoder.memory() + self.nested.memory()
+    }
+}
+
+#[cfg(test)]
+mod tests;

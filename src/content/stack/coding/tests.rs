@@ -1,0 +1,188 @@
+use super::*;
+use crate::content::testing::{Probe, read};
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use std::io::Write;
+
+const PLAIN: &[u8] = b"some text that is long enough to be worth coding, some text that is long";
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut out = GzEncoder::new(Vec::new(), Compression::default());
+    out.write_all(data).expect("to memory");
+    out.finish().expect("to memory")
+}
+
+fn zlib(data: &[u8]) -> Vec<u8> {
+    let mut out = ZlibEncoder::new(Vec::new(), Compression::default());
+    out.write_all(data).expect("to memory");
+    out.finish().expect("to memory")
+}
+
+fn deflate(data: &[u8]) -> Vec<u8> {
+    let mut out = DeflateEncoder::new(Vec::new(), Compression::default());
+    out.write_all(data).expect("to memory");
+    out.finish().expect("to memory")
+}
+
+fn brotli(data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    {
+        let mut writer = brotli::CompressorWriter::new(&mut out, 4096, 5, 20);
+        writer.write_all(data).expect("to memory");
+    }
+    out
+}
+
+fn zstd(data: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(data, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+/// Decodes `coded` in pieces of `piece` bytes.
+fn decode(coding: Coding, coded: &[u8], piece: usize) -> (Vec<u8>, Option<bool>) {
+    let probe = Probe::default();
+    let nested = Nested::reading("probe", Box::new(probe.document()));
+    let mut coded_document = Coded::new(coding, nested);
+    read(&mut coded_document, coded.chunks(piece.max(1)));
+    probe.result()
+}
+
+#[test]
+fn every_coding_in_pieces_of_any_size() {
+    let long: Vec<u8> =
+        (0..50_000u32).flat_map(|i| (i.wrapping_mul(i) / 7).to_le_bytes()).collect();
+    for plain in [PLAIN, &long] {
+        for (coding, coded) in [
+            (Coding::Gzip, gzip(plain)),
+            (Coding::Deflate, zlib(plain)),
+            (Coding::Deflate, deflate(plain)),
+            (Coding::Brotli, brotli(plain)),
+            (Coding::Zstd, zstd(plain)),
+        ] {
+            for piece in [1, 2, 3, 7, 1460, coded.len()] {
+                if plain.len() > 1000 && piece < 7 {
+                    continue;
+                }
+                let (decoded, complete) = decode(coding, &coded, piece);
+                assert!(decoded == plain, "{coding:?} in pieces of {piece}");
+                assert_eq!(complete, Some(true), "{coding:?} in pieces of {piece}");
+            }
+        }
+    }
+}
+
+#[test]
+fn members_follow_each_other() {
+    let mut coded = gzip(b"one ");
+    coded.extend(gzip(b"two"));
+    coded.extend([0; 7]);
+    for piece in [1, 5, coded.len()] {
+        assert_eq!(decode(Coding::Gzip, &coded, piece), (b"one two".to_vec(), Some(true)));
+    }
+}
+
+#[test]
+fn cut_input_gives_what_is_there() {
+    for (coding, coded) in [
+        (Coding::Gzip, gzip(PLAIN)),
+        (Coding::Deflate, zlib(PLAIN)),
+        (Coding::Brotli, brotli(PLAIN)),
+        (Coding::Zstd, zstd(PLAIN)),
+    ] {
+        for end in 0..coded.len() - 9 {
+            let (decoded, complete) = decode(coding, &coded[..end], 11);
+            assert!(PLAIN.starts_with(&decoded), "{coding:?} cut at {end}");
+            assert_ne!(complete, Some(true), "{coding:?} cut at {end}");
+        }
+    }
+}
+
+#[test]
+fn garbage_ends_the_content() {
+    let garbage: Vec<u8> =
+        (0..5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    for coding in [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd] {
+        for start in 0..64 {
+            let (_, complete) = decode(coding, &garbage[start..], 100);
+            assert_ne!(complete, Some(true), "{coding:?} from {start}");
+        }
+    }
+}
+
+#[test]
+fn a_bomb_is_given_up() {
+    let bomb = gzip(&vec![0; 16 << 20]);
+    let (decoded, complete) = decode(Coding::Gzip, &bomb, 1460);
+    assert!((decoded.len() as u64) < FREE_OUTPUT + MAX_RATIO * bomb.len() as u64);
+    assert!(decoded.len() < 16 << 20);
+    assert_eq!(complete, Some(false));
+}
+
+#[test]
+fn a_row_of_tiny_zstd_blocks_stays_small() {
+    // A frame of 128 KiB run-length blocks: window descriptor, then four bytes for each.
+    let mut bomb = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38];
+    let header = 1 << 1 | (128 << 10) << 3u32;
+    for _ in 0..20_000 {
+        bomb.extend(&u32::to_le_bytes(header)[..3]);
+        bomb.push(b'x');
+    }
+    let (decoded, complete) = decode(Coding::Zstd, &bomb, 65_536);
+    assert!(decoded.len() as u64 <= FREE_OUTPUT + MAX_RATIO * bomb.len() as u64 + (1 << 20));
+    assert_eq!(complete, Some(false));
+}
+
+/// Signed chunks of S3, of at most `size` bytes.
+fn chunks(data: &[u8], size: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    for chunk in data.chunks(size).chain([&[][..]]) {
+        out.extend(format!("{:x};chunk-signature={}\r\n", chunk.len(), "ab".repeat(32)).bytes());
+        out.extend(chunk);
+        out.extend(b"\r\n");
+    }
+    out
+}
+
+#[test]
+fn signed_chunks() {
+    for size in [1, 10, 1000] {
+        let mut coded = chunks(PLAIN, size);
+        for piece in [1, 3, coded.len()] {
+            assert_eq!(decode(Coding::Chunks, &coded, piece), (PLAIN.to_vec(), Some(true)));
+        }
+        // A checksum may follow.
+        let end = coded.len() - 2;
+        coded.truncate(end);
+        coded.extend(b"x-amz-checksum-crc32:AAAA\r\n\r\n");
+        assert_eq!(decode(Coding::Chunks, &coded, 7), (PLAIN.to_vec(), Some(true)));
+    }
+    for broken in [
+        &b"ffffffffffffffffffff;x\r\nabc"[..],
+        b"3\r\nabcdef\r\n",
+        b"\r\nabc",
+        b"zz",
+        &[b"1;", [b'x'; 5000].as_slice()].concat(),
+    ] {
+        assert_ne!(decode(Coding::Chunks, broken, 9).1, Some(true));
+    }
+}
+
+#[test]
+fn several_codings_in_a_row_and_names_nobody_knows() {
+    use crate::content::testing::records_of;
+    let json = br#"{"resourceType":"Patient","name":[{"family":"Roe"}],"birthDate":"1970-01-01"}"#;
+    let media = Media::Type { content_type: "application/fhir+json", name: "" };
+    let [plain] = records_of(media, &[], json, 50).try_into().expect("one patient");
+    let coded = zstd(&gzip(&brotli(&deflate(json))));
+    for (codings, bytes) in [
+        (&["deflate", "br", "gzip", "zstd"][..], coded),
+        (&["identity", "GZIP", "", "aws-chunked"], chunks(&gzip(json), 20)),
+        (&["utf-8"], json.to_vec()),
+        (&["x-gzip"], gzip(json)),
+    ] {
+        let got = records_of(media, codings, &bytes, 11);
+        let [got] = got.as_slice() else { panic!("{codings:?}: {got:?}") };
+        assert_eq!(got.rsplit(':').next(), plain.rsplit(':').next(), "{codings:?}");
+    }
+    let many = ["gzip"; MAX_CODINGS + 1];
+    assert!(records_of(media, &many, json, 50).is_empty());
+}

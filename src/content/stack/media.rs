@@ -1,0 +1,70 @@
+//! What a protocol's declaration says, read leniently.
+
+use crate::content::extract::record::Marks;
+use crate::content::{Media, Scope};
+use crate::rules::{About, Said};
+
+/// The media type without its parameters.
+pub fn essence<'a>(media: &Media<'a>) -> &'a str {
+    match media {
+        Media::Type { content_type, .. } => content_type.split(';').next().unwrap_or("").trim(),
+        _ => "",
+    }
+}
+
+/// Whether the media type has `word` in its subtype (`fhir+json`), or the name one of `suffixes`.
+pub fn says(media: &Media<'_>, word: &str, suffixes: &[&str]) -> bool {
+    let essence = essence(media);
+    let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
+    let mut words = subtype.split(['+', '-', '.', '/']);
+    words.any(|w| w.eq_ignore_ascii_case(word)) || {
+        let suffix = suffix(media);
+        suffixes.iter().any(|s| s.eq_ignore_ascii_case(suffix))
+    }
+}
+
+/// A parameter of the media type (RFC 9110 5.6.6), without its quotes.
+pub fn parameter<'a>(content_type: &'a str, name: &str) -> Option<&'a str> {
+    content_type.split(';').skip(1).find_map(|parameter| {
+        let (n, value) = parameter.split_once('=')?;
+        n.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
+    })
+}
+
+/// The suffix of the file's name.
+pub fn suffix<'a>(media: &Media<'a>) -> &'a str {
+    match media {
+        Media::Type { name, .. } => {
+            let file = name.rsplit(['/', '\\']).next().unwrap_or("");
+            file.rsplit_once('.').map_or("", |(_, suffix)| suffix)
+        }
+        _ => "",
+    }
+}
+
+/// The name or path a content came under.
+pub fn path(media: &Media<'_>) -> Option<Box<str>> {
+    match media {
+        Media::Type { name, .. } if !name.is_empty() => Some((*name).into()),
+        _ => None,
+    }
+}
+
+/// Whether a name or path says that what stands there is about patients (`/api/patients`,
+/// `ward_list.csv`).
+pub fn about(path: &str, scope: &Scope<'_>) -> Marks {
+    let keys = &scope.rules().keys;
+    let mut said = Marks::default();
+    for segment in path.split('/').filter(|s| !s.is_empty()) {
+        let stem = segment.split_once('.').map_or(segment, |(stem, _)| stem);
+        for word in stem.split(['_', '-', ' ']).chain([stem]) {
+            match keys.said(word).map(Said::ahead) {
+                // `/patients/7/providers`: the last word counts.
+                Some(About::Other | About::Elsewhere) => said = Marks::default(),
+                Some(about) => said = said.and(Marks::about(about).ahead()),
+                None => {}
+            }
+        }
+    }
+    said
+}

@@ -1,0 +1,14 @@
+//! Open contents: their table, what is inside what, and how bytes become readable: codings, transfer
+//! encodings and character sets.
+
+pub mod charset;
+pub mod coding;
+pub mod media;
+mod reader;
+pub mod table;
+#[cfg(test)]
+mod tests;
+pub mod transfer_encoding;
+
+pub use reader::Nested;
+pub use table::{Contents, Env, MAX_DEPTH};

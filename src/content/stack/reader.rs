@@ -1,0 +1,259 @@
+//! A content whose format is recognised from its first bytes: the outermost one of a protocol's
+//! message, and each one that a document opens inside itself.
+
+use super::charset::Charset;
+use crate::content::extract::web_service;
+use crate::content::{
+    Document, FORMATS, Format, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want,
+};
+
+/// Longest media type, transfer syntax or name kept while a format is being recognised, bytes.
+const MAX_HINT: usize = 512;
+
+/// One content, from its first byte to its end. A document that carries others (a coding, an
+/// archive, a multipart body) holds one `Nested` for the part that is open and hands it the bytes.
+pub struct Nested {
+    state: State,
+}
+
+enum State {
+    /// Its first bytes, until a format is recognised.
+    Probing { media: MediaBuf, head: Vec<u8> },
+    /// Being read.
+    Reading { layer: &'static str, document: Box<dyn Document> },
+    /// Nobody wants the rest.
+    Passed,
+}
+
+impl Nested {
+    /// A content declared as `media`.
+    pub fn new(media: &Media<'_>) -> Self {
+        Self { state: State::Probing { media: MediaBuf::new(media), head: Vec::new() } }
+    }
+
+    /// A content of known format.
+    pub fn reading(layer: &'static str, document: Box<dyn Document>) -> Self {
+        Self { state: State::Reading { layer, document } }
+    }
+
+    /// A content that nobody reads.
+    pub const fn passed() -> Self {
+        Self { state: State::Passed }
+    }
+
+    /// The next bytes.
+    pub fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        match &mut self.state {
+            State::Passed => Want::NOTHING,
+            State::Reading { layer, document } => {
+                let want = scope.within(layer, |scope| document.data(bytes, scope));
+                self.settle(want, scope)
+            }
+            State::Probing { media, head } => {
+                if head.is_empty() && bytes.len() >= PROBE_BYTES {
+                    // As much as there would be if it came in smaller pieces.
+                    let front = bytes.get(..PROBE_BYTES).unwrap_or(bytes);
+                    self.state = recognise(&media.borrow(), front, false, scope);
+                    return self.feed(bytes, scope);
+                }
+                // No more than the probe needs is copied, whatever the protocol delivers at once.
+                let (first, rest) = bytes.split_at(bytes.len().min(PROBE_BYTES - head.len()));
+                head.extend_from_slice(first);
+                if head.len() < PROBE_BYTES && at_once(&media.borrow(), head).is_none() {
+                    return Want::ALL;
+                }
+                let head = std::mem::take(head);
+                self.state = recognise(&media.borrow(), &head, false, scope);
+                let want = self.feed(&head, scope);
+                self.pass(want, rest, scope)
+            }
+        }
+    }
+
+    /// `len` bytes are missing here.
+    pub fn gap(&mut self, len: u64, scope: &mut Scope<'_>) -> Want {
+        self.decide(scope);
+        let State::Reading { layer, document } = &mut self.state else {
+            return Want::NOTHING;
+        };
+        let want = scope.within(layer, |scope| document.gap(len, scope));
+        self.settle(want, scope)
+    }
+
+    /// The end; `complete` says that nothing is missing behind what was given.
+    pub fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        self.decide(scope);
+        if let State::Reading { layer, document } = &mut self.state {
+            scope.within(layer, |scope| document.end(complete, scope));
+        }
+        self.state = State::Passed;
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        match &self.state {
+            State::Passed => 0,
+            State::Probing { media, head } => media.len() + head.capacity(),
+            State::Reading { document, .. } => document.memory(),
+        }
+    }
+
+    /// Recognises the format from what is there, as no more will come.
+    fn decide(&mut self, scope: &mut Scope<'_>) {
+        if let State::Probing { media, head } = &mut self.state {
+            let head = std::mem::take(head);
+            self.state = recognise(&media.borrow(), &head, true, scope);
+            self.feed(&head, scope);
+        }
+    }
+
+    /// Feeds `bytes` to the document as long as it wants them.
+    fn feed(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        let State::Reading { layer, document } = &mut self.state else {
+            return Want::NOTHING;
+        };
+        if bytes.is_empty() {
+            return Want::ALL;
+        }
+        let want = scope.within(layer, |scope| document.data(bytes, scope));
+        self.settle(want, scope)
+    }
+
+    /// Feeds what `want` leaves of `rest`, which is there already.
+    fn pass(&mut self, mut want: Want, mut rest: &[u8], scope: &mut Scope<'_>) -> Want {
+        while want != Want::NOTHING && !rest.is_empty() {
+            let skip = want.skip.min(rest.len() as u64);
+            scope.skipped(skip);
+            want.skip -= skip;
+            rest = rest.get(skip as usize..).unwrap_or_default();
+            if want == Want::ALL && !rest.is_empty() {
+                want = self.feed(rest, scope);
+                rest = &[];
+            }
+        }
+        want
+    }
+
+    /// Ends a document that wants nothing more at once: its records need not wait for bytes that
+    /// nobody reads.
+    fn settle(&mut self, want: Want, scope: &mut Scope<'_>) -> Want {
+        if want == Want::NOTHING {
+            self.end(true, scope);
+        }
+        want
+    }
+}
+
+/// The format that needs no more than `head` to be sure.
+fn at_once(media: &Media<'_>, head: &[u8]) -> Option<&'static &'static dyn Format> {
+    FORMATS.iter().find(|f| f.at_once(media, head))
+}
+
+/// The first format that says `head` is its own.
+fn recognise(media: &Media<'_>, head: &[u8], whole: bool, scope: &mut Scope<'_>) -> State {
+    if head.is_empty() {
+        return State::Passed;
+    }
+    web_service::look(media, head, scope);
+    let at_once = at_once(media, head);
+    // What is read at once is not judged by what comes later.
+    let charset = Charset::of(media, if at_once.is_some() { &[] } else { head });
+    let text = charset.readable(head);
+    let probe = |f: &&&dyn Format| f.probe(media, if f.is_text() { &text } else { head }, whole);
+    let Some(format) = at_once.or_else(|| FORMATS.iter().find(probe)) else {
+        return State::Passed;
+    };
+    if scope.layers.len() >= MAX_DEPTH {
+        scope.give_up(Reason::Limit);
+        return State::Passed;
+    }
+    let document = format.open(media);
+    let document = if format.is_text() { charset.decoding(document) } else { document };
+    State::Reading { layer: format.name(), document }
+}
+
+impl Scope<'_> {
+    /// Runs `act` inside one more layer of `phi.carrier` (`gzip`, `base64`).
+    pub fn within<R>(&mut self, layer: &'static str, act: impl FnOnce(&mut Scope<'_>) -> R) -> R {
+        self.layers.push(layer);
+        let depth = self.layers.len();
+        let result = act(&mut Scope {
+            id: self.id,
+            direction: self.direction,
+            operation: self.operation,
+            layers: self.layers,
+            rules: self.rules,
+            sink: self.sink,
+            facts: self.facts,
+            tally: self.tally,
+        });
+        self.layers.truncate(depth - 1);
+        result
+    }
+
+    /// Reads a complete content that stands inside this one: a decoded OBX-5, an encapsulated PDF,
+    /// a member of an archive. What arrives in pieces goes through a [`Nested`] instead.
+    pub fn whole(&mut self, media: &Media<'_>, bytes: &[u8]) {
+        let head = bytes.get(..MAX_WHOLE_HEAD).unwrap_or(bytes);
+        let state = recognise(media, head, head.len() == bytes.len(), self);
+        let mut nested = Nested { state };
+        nested.feed(bytes, self);
+        nested.end(true, self);
+    }
+}
+
+/// How much of a complete content a probe may look at.
+const MAX_WHOLE_HEAD: usize = 64 << 10;
+
+/// [`Media`] that outlives the protocol's buffer.
+enum MediaBuf {
+    DicomDataSet { transfer_syntax: String, query: bool },
+    Hl7v2,
+    Type { content_type: String, name: String },
+    Target,
+    Unknown,
+}
+
+impl MediaBuf {
+    fn new(media: &Media<'_>) -> Self {
+        match *media {
+            Media::DicomDataSet { transfer_syntax, query } => {
+                Self::DicomDataSet { transfer_syntax: cut(transfer_syntax), query }
+            }
+            Media::Hl7v2 => Self::Hl7v2,
+            Media::Type { content_type, name } => {
+                Self::Type { content_type: cut(content_type), name: cut(name) }
+            }
+            Media::Target => Self::Target,
+            Media::Unknown => Self::Unknown,
+        }
+    }
+
+    fn borrow(&self) -> Media<'_> {
+        match self {
+            Self::DicomDataSet { transfer_syntax, query } => {
+                Media::DicomDataSet { transfer_syntax, query: *query }
+            }
+            Self::Hl7v2 => Media::Hl7v2,
+            Self::Type { content_type, name } => Media::Type { content_type, name },
+            Self::Target => Media::Target,
+            Self::Unknown => Media::Unknown,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::DicomDataSet { transfer_syntax, .. } => transfer_syntax.capacity(),
+            Self::Type { content_type, name } => content_type.capacity() + name.capacity(),
+            Self::Hl7v2 | Self::Target | Self::Unknown => 0,
+        }
+    }
+}
+
+fn cut(text: &str) -> String {
+    let mut end = text.len().min(MAX_HINT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}

@@ -1,0 +1,154 @@
+//! The open contents of one flow.
+
+use super::coding;
+use super::reader::Nested;
+use crate::content::{ContentId, Direction, FieldSink, Reason, Scope, ServiceFacts, Tally, Want};
+use crate::protocol::Hint;
+use crate::rules::RuleSet;
+
+/// How deep contents may nest (HTTP > gzip > multipart > ZIP > DICOM is 5).
+pub const MAX_DEPTH: usize = 8;
+
+/// How many contents of one flow may be open at the same time. HTTP has one each way, DICOM one for
+/// each presentation context that is sending, HTTP/2 one for each stream.
+pub const MAX_OPEN: usize = 256;
+
+/// The id of a content for which there was no room.
+pub(super) const NO_ROOM: ContentId = ContentId(u32::MAX);
+
+/// What the contents of a flow work with; borrowed anew for each packet.
+pub struct Env<'a> {
+    /// The rules in force.
+    pub rules: &'a RuleSet,
+    /// Takes the fields.
+    pub sink: &'a mut dyn FieldSink,
+    /// Facts of the service.
+    pub facts: &'a mut ServiceFacts,
+    /// What is counted.
+    pub tally: &'a mut Tally,
+}
+
+/// The open contents of one flow. Slots are used again, with what they have allocated.
+#[derive(Default)]
+pub struct Contents {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// How often a content found no room since the last call that could count it.
+    refused: u32,
+}
+
+/// Room for one open content.
+struct Slot {
+    direction: Direction,
+    operation: String,
+    layers: Vec<&'static str>,
+    /// `None`: the slot is free.
+    nested: Option<Nested>,
+    /// It was counted as one that bears FHIR resources of people.
+    fhir: bool,
+}
+
+impl Contents {
+    /// Opens a content.
+    pub fn open(&mut self, hint: &Hint<'_>) -> ContentId {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None if self.slots.len() < MAX_OPEN => {
+                self.slots.push(Slot {
+                    direction: hint.direction,
+                    operation: String::new(),
+                    layers: Vec::with_capacity(MAX_DEPTH),
+                    nested: None,
+                    fhir: false,
+                });
+                (self.slots.len() - 1) as u32
+            }
+            None => {
+                self.refused = self.refused.saturating_add(1);
+                return NO_ROOM;
+            }
+        };
+        let slot = &mut self.slots[index as usize];
+        slot.direction = hint.direction;
+        slot.fhir = false;
+        slot.operation.clear();
+        slot.operation.push_str(hint.operation);
+        slot.layers.clear();
+        slot.layers.extend(hint.layer.split('/').filter(|layer| !layer.is_empty()));
+        slot.nested = Some(coding::undo(hint.codings, &hint.media));
+        ContentId(index)
+    }
+
+    /// The next bytes of a content.
+    pub fn data(&mut self, id: ContentId, bytes: &[u8], env: &mut Env<'_>) -> Want {
+        self.with(id, env, |nested, scope| nested.data(bytes, scope)).unwrap_or(Want::NOTHING)
+    }
+
+    /// `len` bytes of a content were lost.
+    pub fn gap(&mut self, id: ContentId, len: u64, env: &mut Env<'_>) -> Want {
+        self.with(id, env, |nested, scope| nested.gap(len, scope)).unwrap_or(Want::NOTHING)
+    }
+
+    /// The content has ended.
+    pub fn close(&mut self, id: ContentId, complete: bool, env: &mut Env<'_>) {
+        self.with(id, env, |nested, scope| nested.end(complete, scope));
+        if let Some(slot) = self.slots.get_mut(id.0 as usize)
+            && slot.nested.take().is_some()
+        {
+            self.free.push(id.0);
+        }
+    }
+
+    /// The flow has ended: ends what is still open.
+    pub fn close_all(&mut self, env: &mut Env<'_>) {
+        for index in 0..self.slots.len() as u32 {
+            self.close(ContentId(index), false, env);
+        }
+    }
+
+    /// Whether nothing is open.
+    pub fn is_idle(&self) -> bool {
+        self.slots.len() == self.free.len()
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        let slot = |s: &Slot| {
+            s.operation.capacity()
+                + s.layers.capacity() * size_of::<&str>()
+                + s.nested.as_ref().map_or(0, Nested::memory)
+        };
+        self.slots.capacity() * size_of::<Slot>() + self.slots.iter().map(slot).sum::<usize>()
+    }
+
+    fn with<R>(
+        &mut self,
+        id: ContentId,
+        env: &mut Env<'_>,
+        act: impl FnOnce(&mut Nested, &mut Scope<'_>) -> R,
+    ) -> Option<R> {
+        for _ in 0..std::mem::take(&mut self.refused) {
+            env.tally.give_up(Reason::Limit);
+        }
+        let slot = self.slots.get_mut(id.0 as usize)?;
+        let nested = slot.nested.as_mut()?;
+        let mut scope = Scope {
+            id,
+            direction: slot.direction,
+            operation: &mut slot.operation,
+            layers: &mut slot.layers,
+            rules: env.rules,
+            sink: env.sink,
+            facts: env.facts,
+            tally: env.tally,
+        };
+        let result = act(nested, &mut scope);
+        if std::mem::take(&mut env.tally.fhir) && !std::mem::replace(&mut slot.fhir, true) {
+            env.tally.record(match slot.direction {
+                Direction::ClientToServer => "fhir_request",
+                Direction::ServerToClient => "fhir_response",
+            });
+        }
+        Some(result)
+    }
+}

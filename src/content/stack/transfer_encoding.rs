@@ -1,0 +1,138 @@
+//! Content-Transfer-Encoding (RFC 2045 6): what mail writes its bytes in, undone as they arrive.
+
+use crate::content::{Document, Media, Nested, Scope, Want};
+
+/// A content declared as `media` that is written in `encoding`.
+pub fn undo(encoding: &str, media: &Media<'_>) -> Nested {
+    let nested = Nested::new(media);
+    let (layer, decoder) = match encoding.trim() {
+        e if e.eq_ignore_ascii_case("base64") => ("base64", Decoder::Base64 { bits: 0, count: 0 }),
+        e if e.eq_ignore_ascii_case("quoted-printable") => {
+            ("quoted-printable", Decoder::Quoted { escape: Vec::new() })
+        }
+        // 7bit, 8bit and binary are the bytes themselves.
+        _ => return nested,
+    };
+    let encoded = Encoded { decoder, nested, unwanted: 0, holed: false };
+    Nested::reading(layer, Box::new(encoded))
+}
+
+struct Encoded {
+    decoder: Decoder,
+    nested: Nested,
+    /// Decoded bytes to come that nobody wants.
+    unwanted: u64,
+    holed: bool,
+}
+
+enum Decoder {
+    Base64 {
+        /// Bits that make no byte yet, and their number.
+        bits: u32,
+        count: u32,
+    },
+    Quoted {
+        /// `=` and what stands behind it, up to a line break.
+        escape: Vec<u8>,
+    },
+}
+
+/// Longest run of white space between `=` and the line break (RFC 2045 6.7 (3)).
+const MAX_ESCAPE: usize = 78;
+
+impl Decoder {
+    fn decode(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Base64 { bits, count } => {
+                for &byte in bytes {
+                    let value = match byte {
+                        b'A'..=b'Z' => byte - b'A',
+                        b'a'..=b'z' => byte - b'a' + 26,
+                        b'0'..=b'9' => byte - b'0' + 52,
+                        b'+' => 62,
+                        b'/' => 63,
+                        // Encoded texts may follow one another.
+                        b'=' => {
+                            (*bits, *count) = (0, 0);
+                            continue;
+                        }
+                        // RFC 2045 6.8: anything else is passed over.
+                        _ => continue,
+                    };
+                    *bits = (*bits << 6 | u32::from(value)) & 0xffff;
+                    *count += 6;
+                    if *count >= 8 {
+                        *count -= 8;
+                        out.push((*bits >> *count) as u8);
+                    }
+                }
+            }
+            Self::Quoted { escape } => {
+                for &byte in bytes {
+                    if escape.is_empty() && byte != b'=' {
+                        out.push(byte);
+                        continue;
+                    }
+                    escape.push(byte);
+                    match *escape.as_slice() {
+                        [_, .., b'\n'] => escape.clear(),
+                        [_] | [_, b'\r' | b' ' | b'\t', ..] if escape.len() < MAX_ESCAPE => {}
+                        [_, high] if high.is_ascii_hexdigit() => {}
+                        [_, high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                            out.push(digit(high) << 4 | digit(low));
+                            escape.clear();
+                        }
+                        // No escape after all (RFC 2045 6.7, note 2).
+                        _ => out.append(escape),
+                    }
+                }
+            }
+        }
+    }
+}
+
+const fn digit(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => byte - b'0',
+        _ => (byte | 0x20) - b'a' + 10,
+    }
+}
+
+impl Document for Encoded {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        let mut decoded = zeroize::Zeroizing::new(Vec::with_capacity(bytes.len()));
+        self.decoder.decode(bytes, &mut decoded);
+        let hidden = usize::try_from(self.unwanted).unwrap_or(usize::MAX).min(decoded.len());
+        self.unwanted -= hidden as u64;
+        if let Some(wanted @ [_, ..]) = decoded.get(hidden..) {
+            let want = self.nested.data(wanted, scope);
+            if want == Want::NOTHING {
+                return want;
+            }
+            self.unwanted = want.skip;
+        }
+        Want::ALL
+    }
+
+    fn gap(&mut self, len: u64, scope: &mut Scope<'_>) -> Want {
+        self.holed = true;
+        match &mut self.decoder {
+            // How many bytes are missing cannot be told.
+            Decoder::Base64 { .. } => Want::NOTHING,
+            Decoder::Quoted { escape } => {
+                escape.clear();
+                let want = self.nested.gap(len, scope);
+                self.unwanted = if want == Want::NOTHING { 0 } else { want.skip };
+                if want == Want::NOTHING { want } else { Want::ALL }
+            }
+        }
+    }
+
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        self.nested.end(complete && !self.holed, scope);
+    }
+
+    fn memory(&self) -> usize {
+        MAX_ESCAPE + self.nested.memory()
+    }
+}

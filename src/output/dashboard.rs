@@ -1,0 +1,204 @@
+//! What the web page and the API show: the state of the run and a table of exposures. Addresses and
+//! counts only: no identifier, no pseudonym, no text from the wire.
+
+use super::metrics::Metrics;
+use super::{Output, RunSummary};
+use crate::exposure::{Answers, Count, Event, EventId, Exposure, ExposureState};
+use crate::severity::Severity;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Exposures shown. Beyond it closed ones go first, then the least severe.
+pub const MAX_ROWS: usize = 1_000;
+
+/// Shared between the pipeline, which fills it, and the server, which shows it.
+pub struct Board {
+    metrics: Arc<Metrics>,
+    started: Instant,
+    /// Milliseconds after `started`, plus one; 0 for none yet.
+    last_packet: AtomicU64,
+    stopping: AtomicBool,
+    rows: Mutex<BTreeMap<EventId, Row>>,
+}
+
+/// One exposure.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The exposure's id.
+    pub id: String,
+    /// `open`, `update` or `closed`.
+    pub state: &'static str,
+    /// `low` to `critical`.
+    pub severity: &'static str,
+    /// 0 to 100.
+    pub score: u8,
+    /// The client.
+    pub client: IpAddr,
+    /// The service.
+    pub server: SocketAddr,
+    /// `tcp` or `udp`.
+    pub transport: &'static str,
+    /// `dicom`, `hl7`, `http`.
+    pub protocol: &'static str,
+    /// Seen from the home networks.
+    pub direction: &'static str,
+    /// Distinct patients.
+    pub patients: u64,
+    /// Whether that is an estimate.
+    pub patients_estimated: bool,
+    /// Patients by flow.
+    pub disclosures: u64,
+    /// Records.
+    pub records: u64,
+    /// Flows with disclosures.
+    pub flows: u64,
+    /// Identifiers by kind.
+    pub identifiers: BTreeMap<&'static str, u64>,
+    /// How the client proved who it is.
+    pub authentication: &'static str,
+    /// A secret crossed in clear.
+    pub credentials_in_clear: bool,
+    /// What stands open: a service that answers anyone, what a web service shows of itself unasked.
+    pub open: Vec<String>,
+    /// First disclosure.
+    pub first: String,
+    /// Last disclosure.
+    pub last: String,
+}
+
+fn open(e: &Exposure) -> Vec<String> {
+    let anyone = (e.access.answers() == Answers::Anyone).then(|| "answers anyone".to_owned());
+    let shown = e.facts.interfaces.iter().filter(|i| i.open);
+    let shown = shown.map(|i| format!("{} ({})", i.kind.as_str(), i.product));
+    anyone.into_iter().chain(shown).collect()
+}
+
+impl From<&Exposure> for Row {
+    fn from(e: &Exposure) -> Self {
+        let Count { value, estimate } = e.patients;
+        Self {
+            id: e.id.to_string(),
+            state: e.state.as_str(),
+            severity: Severity::of(e.severity).as_str(),
+            score: e.severity,
+            client: e.client,
+            server: e.server,
+            transport: e.transport.as_str(),
+            protocol: e.protocol,
+            direction: e.direction.as_str(),
+            patients: value,
+            patients_estimated: estimate,
+            disclosures: e.disclosures,
+            records: e.records,
+            flows: e.flows,
+            identifiers: e.kinds.iter().map(|(kind, n)| (kind.as_str(), *n)).collect(),
+            authentication: e.facts.authentication.as_str(),
+            credentials_in_clear: e.facts.credentials_in_clear,
+            open: open(e),
+            first: e.first.to_string(),
+            last: e.last.to_string(),
+        }
+    }
+}
+
+/// Whether and how the run goes on.
+#[derive(Serialize, Clone, Copy, Debug, PartialEq)]
+pub struct Health {
+    /// `ok` or `stopping`.
+    pub status: &'static str,
+    /// Since the start.
+    pub uptime_seconds: f64,
+    /// Since the last packet was read; none before the first.
+    pub last_packet_age_seconds: Option<f64>,
+}
+
+impl Board {
+    /// An empty one.
+    #[expect(clippy::disallowed_methods, reason = "the age of the process, for /healthz")]
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            metrics,
+            started: Instant::now(),
+            last_packet: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+            rows: Mutex::default(),
+        }
+    }
+
+    /// The metrics of the run.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Packets have been read. Call it per batch.
+    pub fn packets_seen(&self) {
+        let millis = self.started.elapsed().as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX).saturating_add(1);
+        self.last_packet.store(millis, Ordering::Relaxed);
+    }
+
+    /// The run is being stopped: `/healthz` says 503 from now on.
+    pub fn stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// How the run is.
+    pub fn health(&self) -> Health {
+        let uptime = self.started.elapsed().as_secs_f64();
+        let last = self.last_packet.load(Ordering::Relaxed);
+        let age = last.checked_sub(1).map(|at| (uptime - at as f64 / 1e3).max(0.0));
+        let stopping = self.stopping.load(Ordering::Relaxed);
+        Health {
+            status: if stopping { "stopping" } else { "ok" },
+            uptime_seconds: uptime,
+            last_packet_age_seconds: age,
+        }
+    }
+
+    /// The exposures, the worst first.
+    pub fn rows(&self) -> Vec<Row> {
+        let mut rows: Vec<Row> = self.lock().values().cloned().collect();
+        rows.sort_by(|a, b| {
+            (b.score, b.patients).cmp(&(a.score, a.patients)).then_with(|| a.id.cmp(&b.id))
+        });
+        rows
+    }
+
+    fn see(&self, exposure: &Exposure) {
+        let mut rows = self.lock();
+        rows.insert(exposure.id, exposure.into());
+        if rows.len() > MAX_ROWS {
+            let closed = ExposureState::Closed.as_str();
+            let least = rows.iter().min_by_key(|(id, r)| (r.state != closed, r.score, **id));
+            if let Some(id) = least.map(|(id, _)| *id) {
+                rows.remove(&id);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<EventId, Row>> {
+        // Rows are whole at any moment, so a panic elsewhere leaves nothing half done.
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Fills the table.
+impl Output for Arc<Board> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        if let Event::Exposure(exposure) = event {
+            self.see(exposure);
+        }
+        Ok(())
+    }
+    fn finish(&mut self, _: &RunSummary) -> io::Result<()> {
+        Ok(())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,320 @@
+//! `--format ocsf`: Open Cybersecurity Schema Framework 1.4, one JSON object a line.
+//!
+//! Disclosures and exposures are Data Security Findings (2006), assets and services Device Inventory
+//! Info (5001), the run is a Scan Activity (6007). Identifiers go as types and counts
+//! (`discovery_details`), without values; what OCSF has no name for goes to `unmapped`.
+
+mod model;
+
+use super::{Context, Format, Output, RunSummary, community_id};
+use crate::exposure as x;
+use crate::protocol::ServiceFacts;
+use crate::time::Timestamp;
+use model::*;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+
+#[cfg(test)]
+mod tests;
+
+pub(in crate::output) const FORMAT: Format = Format {
+    name: "ocsf",
+    aliases: &[],
+    about: "one JSON event a line, Open Cybersecurity Schema Framework 1.4",
+    open: |writer, context| Box::new(Ocsf { writer, context, line: Vec::new() }),
+};
+
+struct Ocsf {
+    writer: Box<dyn Write + Send>,
+    context: Context,
+    line: Vec<u8>,
+}
+
+impl Ocsf {
+    fn write<'a>(&mut self, mut event: Event<'a>, key_id: &'a str) -> io::Result<()> {
+        if let Some(unmapped) = &mut event.unmapped {
+            unmapped.key_id = Some(key_id).filter(|id| !id.is_empty());
+        }
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, &event)?;
+        self.line.push(b'\n');
+        self.writer.write_all(&self.line)
+    }
+}
+
+impl Output for Ocsf {
+    fn event(&mut self, event: &x::Event) -> io::Result<()> {
+        let context = std::mem::take(&mut self.context);
+        let event = match event {
+            x::Event::Disclosure { disclosure, severity, direction, exposure, .. } => {
+                self::disclosure(disclosure, *severity, *direction, *exposure, &context)
+            }
+            x::Event::Exposure(exposure) => self::exposure(exposure, &context),
+            x::Event::Asset(asset) => self::asset(asset, &context),
+            x::Event::Service(service) => self::service(service, &context),
+        };
+        let result = self.write(event, &context.key_id);
+        self.context = context;
+        result
+    }
+
+    fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
+        let context = std::mem::take(&mut self.context);
+        let result = self.write(run(summary, &context), &context.key_id);
+        self.context = context;
+        result?;
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+const CREATE: u32 = 1;
+const UPDATE: u32 = 2;
+const CLOSE: u32 = 3;
+
+fn disclosure<'a>(
+    d: &'a x::Disclosure,
+    score: u8,
+    direction: x::NetworkDirection,
+    exposure: x::EventId,
+    context: &'a Context,
+) -> Event<'a> {
+    let finding = &d.finding;
+    let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut confidence = 0f32;
+    for identifier in &finding.identifiers {
+        *kinds.entry(identifier.kind.as_str()).or_default() += 1;
+        confidence = confidence.max(identifier.confidence);
+    }
+    let activity = if finding.update { UPDATE } else { CREATE };
+    let interface = context.interfaces.get(usize::from(d.flow.interface));
+    Event {
+        is_alert: Some(true),
+        status_id: Some(1),
+        confidence_score: Some((confidence.clamp(0.0, 1.0) * 100.0).round() as u8),
+        count: Some(finding.records.into()),
+        start_time: Some(d.flow.started.unix_millis()),
+        end_time: Some(finding.time.unix_millis()),
+        finding_info: Some(FindingInfo {
+            uid: d.id.to_string(),
+            title: &finding.alert.name,
+            types: ["phi-disclosure"],
+            first_seen_time: d.flow.started.unix_millis(),
+            last_seen_time: finding.time.unix_millis(),
+            related_events: vec![RelatedEvent { uid: exposure.to_string() }],
+        }),
+        data_security: Some(data_security(kinds, Some(&finding.alert))),
+        src_endpoint: Some(Endpoint {
+            interface_name: interface.map(|name| &**name),
+            ..endpoint(d.flow.client.ip(), Some(d.flow.client.port()))
+        }),
+        dst_endpoint: Some(service_endpoint(d.flow.server, d.protocol)),
+        unmapped: Some(Unmapped {
+            patient: Some(format!("p_{}", finding.patient)),
+            operations: Some(vec![&*finding.operation]).filter(|o| o != &[""]),
+            carrier: Some(&finding.carrier),
+            direction: Some(finding.direction.as_str()),
+            network_direction: Some(direction.as_str()),
+            community_id: Some(community_id(&d.flow)),
+            transport: Some(d.flow.transport.as_str()),
+            ..facts(&d.finding.facts)
+        }),
+        ..event(2, 2006, activity, finding.time, score, context)
+    }
+}
+
+fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
+    let activity = match e.state {
+        x::ExposureState::Open => CREATE,
+        x::ExposureState::Update => UPDATE,
+        x::ExposureState::Closed => CLOSE,
+    };
+    let kinds = e.kinds.iter().map(|(kind, n)| (kind.as_str(), *n)).collect();
+    Event {
+        is_alert: Some(e.state != x::ExposureState::Closed),
+        status_id: Some(1),
+        count: Some(e.disclosures),
+        start_time: Some(e.first.unix_millis()),
+        end_time: Some(e.last.unix_millis()),
+        finding_info: Some(FindingInfo {
+            uid: e.id.to_string(),
+            title: "Patient data exposed in cleartext",
+            types: ["phi-exposure"],
+            first_seen_time: e.first.unix_millis(),
+            last_seen_time: e.last.unix_millis(),
+            related_events: Vec::new(),
+        }),
+        data_security: Some(data_security(kinds, None)),
+        src_endpoint: Some(endpoint(e.client, None)),
+        dst_endpoint: Some(service_endpoint(e.server, e.protocol)),
+        unmapped: Some(Unmapped {
+            patients: Some(e.patients.value),
+            patients_estimated: Some(e.patients.estimate),
+            records: Some(e.records),
+            flows: Some(e.flows),
+            operations: Some(e.operations.iter().map(|o| &**o).collect()),
+            network_direction: Some(e.direction.as_str()),
+            transport: Some(e.transport.as_str()),
+            answers: answers(&e.access),
+            ..facts(&e.facts)
+        }),
+        ..event(2, 2006, activity, e.time, e.severity, context)
+    }
+}
+
+/// Discovery, Device Inventory Info, Collect.
+fn inventory<'a>(
+    time: Timestamp,
+    address: IpAddr,
+    device: Device,
+    context: &'a Context,
+) -> Event<'a> {
+    Event {
+        device: Some(Device { ip: address, first_seen_time: time.unix_millis(), ..device }),
+        ..event(5, 5001, 2, time, 0, context)
+    }
+}
+
+fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
+    use x::Role::{DicomClient, Hl7Sender, Modality};
+    // Of a client only this is known; "server" (1) would be a guess.
+    let type_id = if matches!(a.role, Modality | DicomClient | Hl7Sender) { 0 } else { 1 };
+    let device = Device { type_id, ..Device::new(a.address) };
+    let mut event = inventory(a.time, a.address, device, context);
+    event.metadata.uid = Some(a.id.to_string());
+    event.unmapped = Some(Unmapped {
+        role: Some(a.role.as_str()),
+        protocol: Some(a.protocol),
+        ..Unmapped::default()
+    });
+    event
+}
+
+fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
+    let device = Device { type_id: 1, ..Device::new(s.server.ip()) };
+    let mut event = inventory(s.time, s.server.ip(), device, context);
+    event.metadata.uid = Some(s.id.to_string());
+    event.unmapped = Some(Unmapped {
+        port: Some(s.server.port()),
+        protocol: Some(s.protocol),
+        transport: Some(s.transport.as_str()),
+        ..facts(&s.facts)
+    });
+    event
+}
+
+/// Application Activity, Scan Activity, Completed.
+fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
+    let end = r.ended.or(r.started).unwrap_or(Timestamp(0));
+    let sum =
+        |map: &BTreeMap<&'static str, u64>| map.values().fold(0u64, |a, n| a.saturating_add(*n));
+    Event {
+        start_time: r.started.map(Timestamp::unix_millis),
+        end_time: r.ended.map(Timestamp::unix_millis),
+        scan: Some(Scan { name: "phitap", type_id: 1 }),
+        num_files: Some(r.inputs.len() as u64),
+        num_detections: Some(r.disclosures),
+        num_network_items: Some(r.flows),
+        num_skipped_items: Some(sum(&r.skipped).saturating_add(sum(&r.dropped))),
+        total: Some(r.packets_read),
+        unmapped: Some(Unmapped {
+            patients: Some(r.patients.value),
+            patients_estimated: Some(r.patients.estimate),
+            packets_skipped: Some(&r.skipped),
+            packets_dropped: Some(&r.dropped),
+            gap_bytes: Some(r.gap_bytes),
+            disclosures_suppressed: Some(r.suppressed.iter().map(|s| s.disclosures).sum()),
+            reveal: r.reveal.then_some(true),
+            faulty_inputs: Some(
+                r.inputs.iter().filter(|i| i.fault.is_some()).map(|i| i.name.as_str()).collect(),
+            ),
+            ..Unmapped::default()
+        }),
+        ..event(6, 6007, 2, end, 0, context)
+    }
+}
+
+fn event<'a>(
+    category_uid: u32,
+    class_uid: u32,
+    activity_id: u32,
+    time: Timestamp,
+    score: u8,
+    context: &'a Context,
+) -> Event<'a> {
+    let severity_id = match (score, crate::severity::Severity::of(score)) {
+        (0, _) => 1,
+        (_, crate::severity::Severity::Low) => 2,
+        (_, crate::severity::Severity::Medium) => 3,
+        (_, crate::severity::Severity::High) => 4,
+        (_, crate::severity::Severity::Critical) => 5,
+    };
+    Event {
+        activity_id,
+        category_uid,
+        class_uid,
+        type_uid: class_uid * 100 + activity_id,
+        severity_id,
+        time: time.unix_millis(),
+        metadata: Metadata {
+            version: "1.4.0",
+            uid: None,
+            log_provider: context.sensor.as_deref(),
+            product: Product {
+                name: "phitap",
+                vendor_name: "phitap",
+                version: env!("CARGO_PKG_VERSION"),
+            },
+        },
+        ..Event::default()
+    }
+}
+
+fn data_security<'a>(
+    kinds: BTreeMap<&'static str, u64>,
+    rule: Option<&'a crate::rules::AlertRule>,
+) -> DataSecurity<'a> {
+    DataSecurity {
+        category_id: 1,
+        category: "Personal",
+        data_lifecycle_state_id: 2,
+        data_lifecycle_state: "Data in-Transit",
+        policy: rule.map(|rule| Policy { uid: &rule.id, name: &rule.name }),
+        discovery_details: kinds
+            .into_iter()
+            .map(|(kind, count)| Discovery { kind, count })
+            .collect(),
+    }
+}
+
+fn endpoint<'a>(ip: IpAddr, port: Option<u16>) -> Endpoint<'a> {
+    Endpoint { ip, port, svc_name: None, interface_name: None }
+}
+
+fn service_endpoint<'a>(address: SocketAddr, protocol: &'a str) -> Endpoint<'a> {
+    Endpoint { svc_name: Some(protocol), ..endpoint(address.ip(), Some(address.port())) }
+}
+
+/// Whom a service answers, where it is proved.
+fn answers(access: &x::Access) -> Option<&'static str> {
+    Some(access.answers()).filter(|a| *a != x::Answers::Unproven).map(x::Answers::as_str)
+}
+
+fn facts(f: &ServiceFacts) -> Unmapped<'_> {
+    Unmapped {
+        authentication: Some(f.authentication.as_str()),
+        credentials_in_clear: Some(f.credentials_in_clear),
+        open_interfaces: f.interfaces.iter().filter(|i| i.open).map(|i| i.kind.as_str()).collect(),
+        calling_aet: f.calling_aet.as_deref(),
+        called_aet: f.called_aet.as_deref(),
+        sending_application: f.sending_application.as_deref(),
+        receiving_application: f.receiving_application.as_deref(),
+        host: f.host.as_deref(),
+        software: f.software.as_deref(),
+        ..Unmapped::default()
+    }
+}

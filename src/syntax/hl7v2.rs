@@ -1,0 +1,345 @@
+//! Where messages begin: start blocks and the header segments of ER7.
+
+use super::{Match, astm, edifact, poct1a, xdt};
+
+/// `<SB>`, vertical tab.
+pub const START_BLOCK: u8 = 0x0B;
+/// `<EB>`, file separator. It may not occur within a message, so it ends one even without its CR.
+pub const END_BLOCK: u8 = 0x1C;
+/// Start of text, which some senders write as start block.
+pub const STX: u8 = 0x02;
+/// End of text.
+pub const ETX: u8 = 0x03;
+
+/// What stands around messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// Start and end block.
+    Mllp,
+    /// STX and ETX.
+    Stx,
+}
+
+impl Framing {
+    /// By the first byte of a message.
+    pub const fn started_by(byte: u8) -> Option<Self> {
+        match byte {
+            START_BLOCK => Some(Self::Mllp),
+            STX => Some(Self::Stx),
+            _ => None,
+        }
+    }
+    /// The byte before a message.
+    pub const fn start(self) -> u8 {
+        match self {
+            Self::Mllp => START_BLOCK,
+            Self::Stx => STX,
+        }
+    }
+    /// The byte behind a message.
+    pub const fn end(self) -> u8 {
+        match self {
+            Self::Mllp => END_BLOCK,
+            Self::Stx => ETX,
+        }
+    }
+}
+
+/// Bytes that may stand between the start block and the header: line ends, spaces, a byte order
+/// mark, the header of the hybrid lower layer protocol (`D23` CR).
+pub const MAX_FILLER: usize = 12;
+/// Bytes of `MSH|` in UTF-16.
+const WIDE_HEADER: usize = 8;
+/// Longest MSH-2 that is taken for encoding characters. The standard has four, five from 2.7 on;
+/// some senders escape one of them for XML.
+pub const MAX_ENCODING: usize = 8;
+/// Longest name of a root element.
+const MAX_NAME: usize = 64;
+
+/// A framed message at the start block that opens it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Framed {
+    /// How its end is marked.
+    pub framing: Framing,
+    /// Bytes of framing before it.
+    pub filler: usize,
+    /// What it starts with.
+    pub opening: Opening,
+}
+
+/// How what is framed starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Opening {
+    /// `MSH`.
+    Message,
+    /// `FHS` or `BHS`.
+    Batch,
+    /// `PID`: the header was lost.
+    Patient,
+    /// X12, EDIFACT, xDT, XML... in the same framing.
+    Other,
+    /// `MSH` in UTF-16.
+    Wide {
+        /// The low byte of each letter comes first.
+        little: bool,
+    },
+}
+
+/// What begins at `data`, whose first byte is a start block; with `sure`, nothing else may stand there.
+pub fn block(data: &[u8], sure: bool) -> Match<Framed> {
+    let Some(&first) = data.first() else { return Match::More };
+    let Some(framing) = Framing::started_by(first) else { return Match::No };
+    // A commit acknowledgment may be on its way (MLLP release 2).
+    if let [_, 0x06 | 0x15] = data {
+        return Match::More;
+    }
+    let mut filler = 1;
+    // Hybrid lower layer protocol: `D`, version, CR before the message.
+    match data.get(1..5) {
+        Some([b'D', a, b, b'\r']) if a.is_ascii_digit() && b.is_ascii_digit() => filler = 5,
+        Some(_) => {}
+        None if data.get(1) == Some(&b'D') => return Match::More,
+        None => {}
+    }
+    while let Some(&byte) = data.get(filler) {
+        if !matches!(byte, b'\r' | b'\n' | b' ' | 0xEF | 0xBB | 0xBF) {
+            break;
+        }
+        filler += 1;
+        if filler > MAX_FILLER {
+            return Match::No;
+        }
+    }
+    match wide(data.get(1..).unwrap_or(&[])) {
+        Match::Yes(Wide { half, little }) => {
+            let filler = 1 + usize::from(half);
+            return Match::Yes(Framed { framing, filler, opening: Opening::Wide { little } });
+        }
+        Match::More => return Match::More,
+        Match::No => {}
+    }
+    let rest = data.get(filler..).unwrap_or(&[]);
+    match header(rest, false) {
+        Match::Yes(opening) => Match::Yes(Framed { framing, filler, opening }),
+        Match::More => Match::More,
+        Match::No if framing == Framing::Stx => Match::No,
+        Match::No => match other(rest, sure) {
+            Match::Yes(opening) => Match::Yes(Framed { framing, filler, opening }),
+            Match::More => Match::More,
+            Match::No => Match::No,
+        },
+    }
+}
+
+/// A header in UTF-16.
+struct Wide {
+    /// Behind the other half of a start block that is two bytes wide itself.
+    half: bool,
+    /// The low byte of each letter comes first.
+    little: bool,
+}
+
+/// What stands behind a start block. A byte order mark is left to the message. Without one, a zero may be
+/// the other half of the start block in little-endian order, or the first half of a letter in
+/// big-endian order; there the start block has a zero before it ([`wide_start`]).
+fn wide(data: &[u8]) -> Match<Wide> {
+    match data {
+        [0xFF, 0xFE, text @ ..] => wide_header(text, true, false),
+        [0xFE, 0xFF, text @ ..] => wide_header(text, false, false),
+        [0xFF | 0xFE] => Match::More,
+        [0, 0xFF, 0xFE, text @ ..] => wide_header(text, true, true),
+        [0] | [0, 0xFF] => Match::More,
+        [0, text @ ..] => wide_header(text, true, true),
+        _ => wide_header(data, true, false),
+    }
+}
+
+/// Whether a start block and a header in big-endian order stand at the front of `data`.
+pub fn wide_start(data: &[u8]) -> Match<Framed> {
+    const START: u8 = Framing::Mllp.start();
+    match data {
+        [0] | [0, START] | [0, START, 0xFE] => Match::More,
+        [0, START, mark @ (0xFE | 0), text @ ..] => {
+            let text = match (mark, text) {
+                (0xFE, [0xFF, text @ ..]) => text,
+                _ => data.get(2..).unwrap_or(&[]),
+            };
+            match wide_header(text, false, false) {
+                Match::Yes(Wide { little, .. }) => Match::Yes(Framed {
+                    framing: Framing::Mllp,
+                    filler: 2,
+                    opening: Opening::Wide { little },
+                }),
+                Match::More => Match::More,
+                Match::No => Match::No,
+            }
+        }
+        _ => Match::No,
+    }
+}
+
+/// Whether `data` starts with the name of a header segment and a delimiter, in this order of bytes.
+fn wide_header(data: &[u8], little: bool, half: bool) -> Match<Wide> {
+    let head = data.get(..WIDE_HEADER).unwrap_or(data);
+    let is = |name: &[u8; 3]| {
+        head.iter().enumerate().all(|(at, &byte)| {
+            if at.is_multiple_of(2) != little {
+                return byte == 0;
+            }
+            name.get(at / 2).map_or_else(|| is_delimiter(byte), |letter| *letter == byte)
+        })
+    };
+    let found = [b"MSH", b"FHS", b"BHS"].into_iter().any(is);
+    match (found, head.len()) {
+        (true, WIDE_HEADER) => Match::Yes(Wide { half, little }),
+        // One letter tells nothing yet: the plain header is asked.
+        (true, 0 | 1) if !half => Match::No,
+        (true, _) => Match::More,
+        (false, _) => Match::No,
+    }
+}
+
+/// What else travels in this framing: X12, EDIFACT, xDT and XML. In text, a vertical tab is a line end,
+/// so where it need not be a start block (`!sure`) only what nobody writes in text counts.
+fn other(data: &[u8], sure: bool) -> Match<Opening> {
+    // What may stand before is passed already.
+    if data.first().is_some_and(|b| !b.is_ascii_graphic()) {
+        return Match::No;
+    }
+    let mut more = false;
+    for lead in [&b"ISA"[..], b"<?xml", b"<ClinicalDocument"] {
+        if data.starts_with(lead) {
+            return Match::Yes(Opening::Other);
+        }
+        more |= lead.starts_with(data);
+    }
+    let found = [edifact::begins(data), xdt::begins(data), poct1a::begins(data)];
+    for probe in found {
+        match probe {
+            Match::Yes(()) => return Match::Yes(Opening::Other),
+            Match::More => more = true,
+            Match::No => {}
+        }
+    }
+    for found in [element(data), object(data), records(data)].into_iter().filter(|_| sure) {
+        match found {
+            Match::Yes(_) => return found,
+            Match::More => more = true,
+            Match::No => {}
+        }
+    }
+    if more { Match::More } else { Match::No }
+}
+
+/// A document of XML without a declaration: the name of its root element, or a comment or a document type
+/// before it.
+fn element(data: &[u8]) -> Match<Opening> {
+    let Some(rest) = data.strip_prefix(b"<") else { return Match::No };
+    if matches!(rest, [b'!', ..]) {
+        return Match::Yes(Opening::Other);
+    }
+    let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':');
+    let len = rest.iter().take(MAX_NAME).take_while(|b| is_name(b)).count();
+    match rest.get(len) {
+        _ if rest.first().is_some_and(|b| !b.is_ascii_alphabetic()) => Match::No,
+        None if len < MAX_NAME => Match::More,
+        Some(end) if end.is_ascii_whitespace() || matches!(end, b'>' | b'/') => {
+            if len > 0 {
+                Match::Yes(Opening::Other)
+            } else {
+                Match::No
+            }
+        }
+        _ => Match::No,
+    }
+}
+
+/// A JSON object: a brace and the first key.
+fn object(data: &[u8]) -> Match<Opening> {
+    let Some(rest) = data.strip_prefix(b"{") else { return Match::No };
+    let blank = rest.iter().take(MAX_FILLER).take_while(|b| b.is_ascii_whitespace()).count();
+    match rest.get(blank..) {
+        Some([]) if blank < MAX_FILLER => Match::More,
+        Some([b'"']) => Match::More,
+        Some([b'"', key, ..]) if key.is_ascii_graphic() => Match::Yes(Opening::Other),
+        _ => Match::No,
+    }
+}
+
+/// Records of ASTM E1394.
+fn records(data: &[u8]) -> Match<Opening> {
+    match astm::header(data) {
+        Match::Yes(()) => Match::Yes(Opening::Other),
+        Match::More => Match::More,
+        Match::No => Match::No,
+    }
+}
+
+/// Whether `data` starts with a header segment (HL7 v2 chapter 2.14.9): a name and a field
+/// separator; with `strict` also encoding characters between two separators, all of them different,
+/// as is asked where no framing stands before.
+pub fn header(data: &[u8], strict: bool) -> Match<Opening> {
+    match wide(data) {
+        Match::Yes(Wide { half: false, little }) => return Match::Yes(Opening::Wide { little }),
+        Match::More if !data.starts_with(&[0]) => return Match::More,
+        _ => {}
+    }
+    let name = data.get(..3).unwrap_or(data);
+    let opening = match [&b"MSH"[..], b"FHS", b"BHS"].iter().position(|n| n.starts_with(name)) {
+        Some(0) => Opening::Message,
+        Some(_) => Opening::Batch,
+        None => return Match::No,
+    };
+    let Some(&field) = data.get(3) else {
+        return Match::More;
+    };
+    if !is_delimiter(field) {
+        return Match::No;
+    }
+    if !strict {
+        return Match::Yes(opening);
+    }
+    let encoding = data.get(4..).unwrap_or(&[]);
+    for (i, &byte) in encoding.iter().enumerate().take(MAX_ENCODING + 1) {
+        let ends = byte == field || (opening == Opening::Batch && matches!(byte, b'\r' | b'\n'));
+        if ends {
+            return if i > 0 { Match::Yes(opening) } else { Match::No };
+        }
+        if !is_delimiter(byte) || encoding.get(..i).is_some_and(|before| before.contains(&byte)) {
+            return Match::No;
+        }
+    }
+    if encoding.len() > MAX_ENCODING { Match::No } else { Match::More }
+}
+
+/// Whether a patient segment with the recommended separator starts here: what is left of a message
+/// whose header was lost.
+pub fn patient(data: &[u8]) -> Match<Opening> {
+    match data {
+        [b'P', b'I', b'D', b'|', b'0'..=b'9' | b'|', ..] => Match::Yes(Opening::Patient),
+        [b'P'] | [b'P', b'I'] | [b'P', b'I', b'D'] | [b'P', b'I', b'D', b'|'] => Match::More,
+        _ => Match::No,
+    }
+}
+
+/// Whether a byte may serve as a delimiter: a printable ASCII character that is neither a letter
+/// nor a digit.
+pub const fn is_delimiter(byte: u8) -> bool {
+    byte.is_ascii_punctuation()
+}
+
+/// Whether a message is an answer, by MSH-9. `None`: its header has not come that far yet.
+pub fn is_acknowledgment(message: &[u8]) -> Option<bool> {
+    /// Bytes of a header segment that are looked at.
+    const MAX_HEADER: usize = 512;
+    let field = *message.get(3)?;
+    let cut = message.get(..MAX_HEADER).unwrap_or(message);
+    let end = cut.iter().position(|b| matches!(b, b'\r' | b'\n' | 0x1C));
+    let header = end.and_then(|e| cut.get(..e)).unwrap_or(cut);
+    // The separator itself is MSH-1, so MSH-9 is the ninth piece.
+    match header.split(|&b| b == field).nth(8) {
+        Some(kind) if kind.len() >= 4 || end.is_some() => Some(kind.starts_with(b"ACK")),
+        _ if end.is_some() || message.len() >= MAX_HEADER => Some(false),
+        _ => None,
+    }
+}

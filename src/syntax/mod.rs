@@ -1,0 +1,44 @@
+//! How messages of each notation begin: HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM and POCT1-A.
+//!
+//! These notations travel bare over TCP, in framings of several protocols, and inside documents.
+//! Protocols and content formats recognise them with the same functions.
+
+pub mod astm;
+pub mod edifact;
+pub mod hl7v2;
+pub mod ncpdp;
+pub mod poct1a;
+pub mod x12;
+pub mod xdt;
+
+/// Whether some bytes begin with what is looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Match<T = ()> {
+    /// They do.
+    Yes(T),
+    /// They do not, whatever follows.
+    No,
+    /// Not enough bytes to tell.
+    More,
+}
+
+impl<T> Match<T> {
+    /// `Yes` or `No`.
+    pub fn of(found: Option<T>) -> Self {
+        found.map_or(Self::No, Self::Yes)
+    }
+
+    /// Whether it is a match for certain.
+    pub const fn is_yes(&self) -> bool {
+        matches!(self, Self::Yes(_))
+    }
+
+    /// The same of something else.
+    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Match<U> {
+        match self {
+            Self::Yes(found) => Match::Yes(with(found)),
+            Self::No => Match::No,
+            Self::More => Match::More,
+        }
+    }
+}
