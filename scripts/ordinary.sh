@@ -38,7 +38,7 @@ alerts=0
 for kind in debian npm pypi; do
     python3 "$here/scripts/ordinary.py" $kind.pcap 250 "$part" "$folder/$kind" >$kind.files
     "$phitap" replay $kind.pcap --format ecs --reveal >$kind.events
-    count=$(grep -c '"phi-disclosure"' $kind.events || true)
+    count=$(grep -c '"phi-finding"' $kind.events || true)
     echo "$kind: $count alerts"
     alerts=$((alerts + count))
 done

@@ -83,7 +83,7 @@ pub struct Limits {
     pub patients_per_flow: usize,
     /// Identifiers kept of one patient in one flow.
     pub identifiers_per_patient: usize,
-    /// An exposure without disclosures for this long is closed.
+    /// An exposure without findings for this long is closed.
     pub exposure_idle: Span,
 }
 

@@ -14,7 +14,7 @@
 //! * [`content`] reads what a protocol carries and names the fields that point to a person.
 //! * [`identify`] turns fields into identifiers, records and patients; the last stage that sees a
 //!   raw value.
-//! * [`exposure`] groups disclosures by client and service and grades them.
+//! * [`exposure`] groups findings by client and service and grades them.
 //! * [`output`] writes events, metrics and the summary.
 //!
 //! No stage imports a later one: each defines, as a trait, what it hands on, and the next stage

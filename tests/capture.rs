@@ -153,7 +153,7 @@ fn the_form_of_a_capture_does_not_matter() {
     let (status, expected, errors) = ecs(&folder, &[&plain]);
     assert_eq!((status, errors.as_str()), (0, ""));
     let expected = events(&expected);
-    assert!(expected.iter().any(|e| e.contains("phi-disclosure")), "{expected:?}");
+    assert!(expected.iter().any(|e| e.contains("phi-finding")), "{expected:?}");
 
     let frames = conversation();
     let odd = pcap_of(frames.iter().enumerate().filter(|(n, _)| n % 2 == 1));
@@ -265,7 +265,7 @@ fn each_fault_is_one_line() {
         // Beside a good one, it is the part that could not be read.
         let (got, output, _) = ecs(&folder, &[&good, &path]);
         assert_eq!(got, 3, "{name}");
-        assert!(output.contains("phi-disclosure"), "{name}");
+        assert!(output.contains("phi-finding"), "{name}");
         let summary = output.lines().last().unwrap_or_default();
         assert!(summary.contains("\"faulty\":[{"), "{name}: {summary}");
     }
@@ -300,7 +300,7 @@ fn packets_before_a_fault_count() {
     for bytes in [whole[..whole.len() - 1].to_vec(), gzip(&whole[..whole.len() - 1])] {
         let (status, output, _) = ecs(&folder, &[&folder.file("cut", &bytes)]);
         assert_eq!(status, 3);
-        assert!(output.contains("phi-disclosure"));
+        assert!(output.contains("phi-finding"));
     }
 }
 
@@ -354,7 +354,7 @@ fn a_file_is_followed_until_the_interrupt() {
         assert!(child.try_wait().expect("known").is_none(), "it waits");
         let mut file = std::fs::File::options().append(true).open(&path).expect("open");
         file.write_all(tail).expect("written");
-        assert!(comes(&mut child, "phi-disclosure"));
+        assert!(comes(&mut child, "phi-finding"));
         interrupt(&child);
         assert_eq!(child.wait().expect("exits").code(), Some(0));
     }
@@ -366,7 +366,7 @@ fn a_pipe_is_read_as_it_comes() {
     let mut input = child.stdin.take().expect("piped");
     input.write_all(&pcap()).expect("written");
     // The pipe stays open: what was sent must not wait for its end.
-    assert!(comes(&mut child, "phi-disclosure"));
+    assert!(comes(&mut child, "phi-finding"));
     interrupt(&child);
     assert_eq!(child.wait().expect("exits").code(), Some(0));
 }

@@ -114,7 +114,7 @@ fn one_faulty_input_does_not_stop_the_others() {
     assert!(run.err.contains("letter.pcap: is not a capture"), "{}", run.err);
     assert!(run.err.contains("cut.pcap: ends within a packet"), "{}", run.err);
     let events = events(&run.out);
-    assert!(events.iter().any(|e| is(e, "phi-disclosure")));
+    assert!(events.iter().any(|e| is(e, "phi-finding")));
     let faulty = &events.last().expect("summary")["phi"]["run"]["inputs"]["faulty"];
     assert_eq!(faulty.as_array().map(Vec::len), Some(2), "{faulty}");
 }
@@ -326,7 +326,7 @@ fn a_filter_leaves_out_what_it_does_not_match_and_counts_it() {
     let run = phitap(["replay", "--format", "json", "--filter", "udp port 9", &sample()]);
     assert_eq!(run.status, Some(0), "{}", run.err);
     let events = events(&run.out);
-    assert!(!events.iter().any(|e| is(e, "phi-disclosure")));
+    assert!(!events.iter().any(|e| is(e, "phi-finding")));
     let packets = &events.last().expect("summary")["phi"]["run"]["packets"];
     assert!(packets["read"].as_u64() > Some(0), "{packets}");
     let skipped: u64 =
@@ -347,9 +347,9 @@ fn wrong_checksums_matter_only_when_asked() {
         let run = phitap(arguments.chain(&[capture.as_str()]));
         assert_eq!(run.status, Some(0), "{options:?}: {}", run.err);
         let events = events(&run.out);
-        let disclosures = events.iter().filter(|e| is(e, "phi-disclosure")).count();
+        let findings = events.iter().filter(|e| is(e, "phi-finding")).count();
         let run = &events.last().expect("summary")["phi"]["run"];
-        (disclosures, run["packets"]["skipped"]["bad_checksum"].as_u64(), run["flows"].clone())
+        (findings, run["packets"]["skipped"]["bad_checksum"].as_u64(), run["flows"].clone())
     };
     let (all, bad, flows) = replay(&[]);
     assert_eq!((all, bad), (2, None), "two patients, whatever the checksums");

@@ -125,19 +125,19 @@ fn faults(case: &Case, status: Option<i32>, events: &[Value]) -> Vec<String> {
     if status != Some(expected) {
         faults.push(format!("exit status {status:?}, not {expected}"));
     }
-    let found: Vec<&Value> = events.iter().filter(|e| is(e, "phi-disclosure")).collect();
+    let found: Vec<&Value> = events.iter().filter(|e| is(e, "phi-finding")).collect();
     if case.truth["alert_expected"] == false && !found.is_empty() {
-        faults.push(format!("{} disclosures where there is no patient", found.len()));
+        faults.push(format!("{} findings where there is no patient", found.len()));
     }
     let flows = list(&case.truth["flows"]);
     for flow in flows {
         let name = format!("flow to port {}", flow["server_port"]);
         let own: Vec<_> = found.iter().filter(|e| belongs(e, flow)).collect();
         if flow["alert_expected"] == true && own.is_empty() {
-            faults.push(format!("{name}: no disclosure"));
+            faults.push(format!("{name}: no finding"));
         }
         if flow["alert_expected"] == false && !own.is_empty() {
-            faults.push(format!("{name}: {} disclosures where none is due", own.len()));
+            faults.push(format!("{name}: {} findings where none is due", own.len()));
         }
         let expected = protocol(string(&flow["protocol"]));
         if let Some(other) = own.iter().find(|e| e["network"]["protocol"] != expected) {
@@ -151,7 +151,7 @@ fn faults(case: &Case, status: Option<i32>, events: &[Value]) -> Vec<String> {
     }
     let strangers = found.iter().filter(|e| !flows.iter().any(|f| belongs(e, f))).count();
     if strangers > 0 {
-        faults.push(format!("{strangers} disclosures in traffic that is not in the truth"));
+        faults.push(format!("{strangers} findings in traffic that is not in the truth"));
     }
     // Packets: read = decoded + skipped + dropped.
     match events.last() {
@@ -268,7 +268,7 @@ fn the_merged_hour_shows_the_same_patients_as_its_parts() {
     let people = |case: &Case| -> BTreeSet<String> {
         events(&replay(case, &key, "2").1)
             .iter()
-            .filter(|e| is(e, "phi-disclosure"))
+            .filter(|e| is(e, "phi-finding"))
             .map(|e| format!("{} {} {}", e["client"], e["server"], e["phi"]["patient"]["token"]))
             .collect()
     };

@@ -3,21 +3,21 @@
 use etherparse::PacketBuilder;
 use phitap::capture::LinkType;
 use phitap::content::Mark;
-use phitap::exposure::Disclosure;
-use phitap::pipeline::test_harness::{Lab, LabPacket};
+use phitap::exposure::FindingEvent;
+use phitap::pipeline::test_harness::{TestHarness, TestPacket};
 use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-static LAB: LazyLock<Lab> = LazyLock::new(|| {
-    Lab::new(RuleSet::shipped().expect("shipped rules"), true).expect("random bytes")
+static LAB: LazyLock<TestHarness> = LazyLock::new(|| {
+    TestHarness::new(RuleSet::shipped().expect("shipped rules"), true).expect("random bytes")
 });
 
 const MESSAGES: &str = include_str!("hl7/messages.txt");
 
 /// What one end says after the other, in pieces of `size` bytes; `true`: the server.
-fn conversation(turns: &[(bool, &[u8])], size: usize) -> Vec<LabPacket> {
+fn conversation(turns: &[(bool, &[u8])], size: usize) -> Vec<TestPacket> {
     let mut packets = Vec::new();
     let mut next = [1u32, 1];
     let mut send = |from_server: bool, next: &mut [u32; 2], syn: bool, payload: &[u8]| {
@@ -32,7 +32,7 @@ fn conversation(turns: &[(bool, &[u8])], size: usize) -> Vec<LabPacket> {
         let mut bytes = Vec::new();
         builder.write(&mut bytes, payload).expect("a valid packet");
         next[this] = next[this].wrapping_add(payload.len() as u32 + u32::from(syn));
-        packets.push(LabPacket {
+        packets.push(TestPacket {
             time: Timestamp::new(1_772_360_102, 10_000 * packets.len() as u32),
             link: LinkType::RAW,
             len: bytes.len() as u32,
@@ -50,31 +50,31 @@ fn conversation(turns: &[(bool, &[u8])], size: usize) -> Vec<LabPacket> {
 }
 
 /// Both directions of a connection.
-fn packets(client: &[u8], server: &[u8], size: usize) -> Vec<LabPacket> {
+fn packets(client: &[u8], server: &[u8], size: usize) -> Vec<TestPacket> {
     conversation(&[(false, client), (true, server)], size)
 }
 
-/// The last revision of each disclosure, in order.
-fn disclosures(client: &[u8], server: &[u8], size: usize) -> Vec<Disclosure> {
-    let mut last: BTreeMap<u32, Disclosure> = BTreeMap::new();
-    for disclosure in LAB.run(&packets(client, server, size)) {
-        last.insert(disclosure.finding.ordinal, disclosure);
+/// The last revision of each finding, in order.
+fn findings(client: &[u8], server: &[u8], size: usize) -> Vec<FindingEvent> {
+    let mut last: BTreeMap<u32, FindingEvent> = BTreeMap::new();
+    for finding in LAB.run(&packets(client, server, size)) {
+        last.insert(finding.finding.ordinal, finding);
     }
     last.into_values().collect()
 }
 
-/// `kind=value` of a disclosure.
-fn identifiers(disclosure: &Disclosure) -> BTreeSet<String> {
-    let found = disclosure.finding.identifiers.iter();
+/// `kind=value` of a finding.
+fn identifiers(finding: &FindingEvent) -> BTreeSet<String> {
+    let found = finding.finding.identifiers.iter();
     found.map(|i| format!("{}={}", i.kind.as_str(), i.shown.text())).collect()
 }
 
-fn marks(disclosure: &Disclosure) -> BTreeSet<String> {
+fn marks(finding: &FindingEvent) -> BTreeSet<String> {
     let name = |mark: &Mark| match mark {
         Mark::PatientContext => "patient_context".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     };
-    disclosure.finding.marks.iter().map(name).collect()
+    finding.finding.marks.iter().map(name).collect()
 }
 
 fn framed(message: &str) -> Vec<u8> {
@@ -115,7 +115,7 @@ fn exactly_what_messages_say_of_their_patients() {
     assert!(cases.len() >= 20, "{}", cases.len());
     for case in &cases {
         for size in [1460, 61] {
-            let found: BTreeSet<_> = disclosures(&framed(&case.message), b"", size)
+            let found: BTreeSet<_> = findings(&framed(&case.message), b"", size)
                 .iter()
                 .map(|d| (identifiers(d), marks(d)))
                 .collect();
@@ -138,7 +138,7 @@ fn all_messages_of_a_connection_at_once() {
         stream.extend(framed(&case.message));
         expected.extend(case.patients.into_iter().map(|(identifiers, _)| identifiers));
     }
-    let found: BTreeSet<_> = disclosures(&stream, b"", 536).iter().map(identifiers).collect();
+    let found: BTreeSet<_> = findings(&stream, b"", 536).iter().map(identifiers).collect();
     let differ: Vec<_> = found.symmetric_difference(&expected).collect();
     assert!(differ.is_empty(), "{differ:#?}");
 }
@@ -150,7 +150,7 @@ const RESULT: &str = "MSH|^~\\&|LAB|NORTH|HIS|SOUTH|20260301||ORU^R01|M2|P|2.5\r
 fn names(client: &[u8]) -> Vec<String> {
     let mut names = Vec::new();
     for size in [1, 7, 1460] {
-        let found: Vec<String> = disclosures(client, b"", size)
+        let found: Vec<String> = findings(client, b"", size)
             .iter()
             .flat_map(identifiers)
             .filter_map(|i| i.strip_prefix("name=").map(str::to_owned))
@@ -227,7 +227,7 @@ fn other_formats_in_the_same_framing() {
     for (format, text) in formats {
         let stream = [framed(text), framed(RESULT)].concat();
         assert_eq!(names(&stream), ["Hartman^Jason", "Erickson^Sara"], "{format}");
-        let found = disclosures(&stream, b"", 1460);
+        let found = findings(&stream, b"", 1460);
         let first = found.first().expect("somebody");
         let carrier = &first.finding.carrier;
         assert_eq!(carrier.first(), Some(&"mllp"), "{format}: {carrier:?}");
@@ -238,12 +238,12 @@ fn other_formats_in_the_same_framing() {
 fn one_issuer_in_two_formats() {
     let token = |issuer: &str| {
         let message = ADMISSION.replace("H01^^^N^MR", &format!("H01^^^{issuer}^MR"));
-        let found = disclosures(&framed(&message), b"", 1460);
+        let found = findings(&framed(&message), b"", 1460);
         let ids = &found.first().expect("somebody").finding.identifiers;
         ids.iter().find(|i| i.kind.as_str() == "patient_id").expect("an id").token
     };
     let bundle = "{\"resourceType\":\"Patient\",\"identifier\":[{\"system\":\"urn:oid:1.2.3\",\"value\":\"H01\"}]}";
-    let fhir = disclosures(&framed(bundle), b"", 1460)[0].finding.identifiers[0].token;
+    let fhir = findings(&framed(bundle), b"", 1460)[0].finding.identifiers[0].token;
     for same in ["HOSP&1.2.3&ISO", "&1.2.3&ISO", "OTHER&1.2.3", "1.2.3"] {
         assert_eq!(token(same), fhir, "{same}");
     }
@@ -330,7 +330,7 @@ fn acknowledgments_are_counted_by_code() {
     assert!(answers.is_empty(), "answers are about nobody");
     // Release 2: one byte in a block.
     let client = [&b"\x0b\x06\x1c\r"[..], &first].concat();
-    let found = disclosures(&client, b"\x0b\x15\x1c\r", 1);
+    let found = findings(&client, b"\x0b\x15\x1c\r", 1);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].finding.facts.acknowledged, Some(true));
     assert_eq!(found[0].finding.facts.acknowledgments, [("ACK".to_owned(), 1)]);
@@ -370,7 +370,7 @@ fn messages_inside_other_contents() {
             body.len()
         );
         for size in [3, 1460] {
-            let found = disclosures(request.as_bytes(), b"", size);
+            let found = findings(request.as_bytes(), b"", size);
             assert_eq!(found.len(), 1, "{media} {}", &body[..body.len().min(300)]);
             let has = identifiers(&found[0]);
             assert!(has.contains("name=Hartman^Jason"), "{has:?}");
@@ -408,8 +408,7 @@ fn hostile_streams_are_bounded_and_the_next_message_is_read() {
             if size == 9 && stream.len() > 200_000 {
                 continue;
             }
-            let names: Vec<_> =
-                disclosures(&stream, b"", size).iter().flat_map(identifiers).collect();
+            let names: Vec<_> = findings(&stream, b"", size).iter().flat_map(identifiers).collect();
             assert!(names.contains(&"name=Hartman^Jason".to_owned()), "{:?}", &stream[..40]);
         }
     }

@@ -33,21 +33,21 @@ fn names_in(folder: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-/// What was found: of each disclosure all but addresses, times and the link; and the run's figures.
+/// What was found: of each finding all but addresses, times and the link; and the run's figures.
 fn found(capture: &Path, key: &str, options: &[&str]) -> (Vec<Value>, Value) {
     let capture = capture.display().to_string();
     let arguments = ["replay", "--format", "json", "--workers", "1", "--key-file", key, &capture];
     let run = phitap(arguments.iter().chain(options));
     assert_eq!(run.status, Some(0), "{capture}: {}", run.err);
     let events = events(&run.out);
-    let disclosures = events.iter().filter(|e| is(e, "phi-disclosure")).map(|e| {
+    let findings = events.iter().filter(|e| is(e, "phi-finding")).map(|e| {
         let ports = ["client", "server", "source", "destination"].map(|end| e[end]["port"].clone());
         let mut phi = e["phi"].clone();
         // Its identity comes of addresses and time.
         phi.as_object_mut().expect("object").remove("exposure").expect("exposure");
         json!([ports, e["network"]["transport"], e["network"]["protocol"], e["rule"], phi])
     });
-    (disclosures.collect(), events.last().expect("summary")["phi"]["run"].clone())
+    (findings.collect(), events.last().expect("summary")["phi"]["run"].clone())
 }
 
 #[test]
@@ -64,9 +64,9 @@ fn the_same_patient_is_found_in_every_encapsulation() {
         let capture = folder().join(format!("{name}.pcap"));
         let mut wrong = Vec::new();
         for options in [&[][..], &["--checksums", "strict"]] {
-            let (disclosures, run) = found(&capture, &key.path(), options);
-            if disclosures != base {
-                wrong.push(format!("{name} {options:?}: {} disclosures differ", disclosures.len()));
+            let (findings, run) = found(&capture, &key.path(), options);
+            if findings != base {
+                wrong.push(format!("{name} {options:?}: {} findings differ", findings.len()));
             }
             if run["flows"]["total"] != 1 {
                 wrong.push(format!("{name} {options:?}: flows {}", run["flows"]["total"]));

@@ -25,9 +25,9 @@ const CONTRACT: &[(&str, &str, &[&str])] = &[
     ("phitap_flows_total", "counter", &[]),
     ("phitap_stream_gap_bytes_total", "counter", &[]),
     ("phitap_streams_total", "counter", &["protocol"]),
-    ("phitap_streams_opaque_total", "counter", &["protocol", "reason"]),
+    ("phitap_streams_abandoned_total", "counter", &["protocol", "reason"]),
     ("phitap_records_total", "counter", &["content", "protocol"]),
-    ("phitap_disclosures_total", "counter", &["protocol", "severity"]),
+    ("phitap_findings_total", "counter", &["protocol", "severity"]),
     ("phitap_identifiers_total", "counter", &["kind"]),
     ("phitap_exposures_active", "gauge", &["severity"]),
     ("phitap_patients_distinct", "gauge", &[]),
@@ -42,7 +42,7 @@ const CONTRACT: &[(&str, &str, &[&str])] = &[
 const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_content_unread_bytes_total", "counter", &[]),
     ("phitap_anomalies_total", "counter", &["protocol", "reason"]),
-    ("phitap_disclosures_suppressed_total", "counter", &["protocol"]),
+    ("phitap_findings_suppressed_total", "counter", &["protocol"]),
     ("phitap_rules_reloads_total", "counter", &["result"]),
     ("phitap_rules_loaded_timestamp_seconds", "gauge", &[]),
     ("phitap_messages_total", "counter", &["protocol", "type"]),
@@ -98,7 +98,7 @@ fn closed(metric: &str, label: &str) -> BTreeSet<String> {
             own(&mut Skip::ALL.iter().map(|s| s.as_str()))
         }
         ("phitap_packets_dropped_total", "stage") => own(&mut DROPPED.into_iter()),
-        ("phitap_streams_opaque_total" | "phitap_anomalies_total", "reason") => {
+        ("phitap_streams_abandoned_total" | "phitap_anomalies_total", "reason") => {
             own(&mut Reason::ALL.iter().map(|r| r.as_str()))
         }
         (_, "result") => own(&mut RELOADS.into_iter()),
@@ -183,7 +183,7 @@ fn totals_are_those_of_the_run_summary() {
         ("phitap_bytes_total", &run["bytes"]),
         ("phitap_flows_total", &run["flows"]["total"]),
         ("phitap_stream_gap_bytes_total", &run["streams"]["gap_bytes"]),
-        ("phitap_disclosures_total", &run["disclosures"]),
+        ("phitap_findings_total", &run["findings"]),
         ("phitap_patients_distinct", &run["patients"]),
     ] {
         assert_eq!(metrics.sum(name), value.as_f64().expect("count"), "{name}");
@@ -199,7 +199,7 @@ fn totals_are_those_of_the_run_summary() {
     }
     assert_eq!(by(&metrics, "phitap_packets_dropped_total", "stage"), counts(&packets["dropped"]));
     for (name, inner, value) in [
-        ("phitap_streams_opaque_total", "reason", &run["streams"]["opaque"]),
+        ("phitap_streams_abandoned_total", "reason", &run["streams"]["opaque"]),
         ("phitap_records_total", "content", &run["records"]),
         ("phitap_messages_total", "type", &run["messages"]),
     ] {

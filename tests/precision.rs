@@ -11,7 +11,7 @@ mod noise;
 
 use etherparse::PacketBuilder;
 use phitap::capture::LinkType;
-use phitap::pipeline::test_harness::{Lab, LabPacket};
+use phitap::pipeline::test_harness::{TestHarness, TestPacket};
 use phitap::rules::{ALL_REGIONS, DEFAULT_REGIONS, RuleSet};
 use phitap::time::Timestamp;
 use std::collections::BTreeMap;
@@ -54,7 +54,7 @@ fn cases(text: &str) -> Vec<Case<'_>> {
 
 impl Case<'_> {
     /// One request and its answer, whichever of them bears the body.
-    fn packets(&self) -> Vec<LabPacket> {
+    fn packets(&self) -> Vec<TestPacket> {
         let bearing = format!(
             "Content-Type: {}\r\nContent-Length: {}\r\n\r\n{}",
             self.media,
@@ -87,7 +87,7 @@ impl Case<'_> {
     }
 }
 
-fn packet(client: bool, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> LabPacket {
+fn packet(client: bool, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> TestPacket {
     let ends = [([192, 0, 2, 10], 50_000), ([192, 0, 2, 80], 80)];
     let (from, to) = if client { (ends[0], ends[1]) } else { (ends[1], ends[0]) };
     let mut tcp = PacketBuilder::ipv4(from.0, to.0, 64).tcp(from.1, to.1, seq, 65535);
@@ -102,29 +102,29 @@ fn packet(client: bool, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> LabPac
     }
     let mut bytes = Vec::new();
     tcp.write(&mut bytes, payload).expect("a valid packet");
-    LabPacket { time: Timestamp(0), link: LinkType::RAW, len: bytes.len() as u32, bytes }
+    TestPacket { time: Timestamp(0), link: LinkType::RAW, len: bytes.len() as u32, bytes }
 }
 
 /// What is disclosed: for each patient, in order of appearance, all identifiers.
-fn disclosed(lab: &Lab, case: &Case<'_>) -> Vec<Vec<(String, String)>> {
+fn disclosed(lab: &TestHarness, case: &Case<'_>) -> Vec<Vec<(String, String)>> {
     let mut last = BTreeMap::new();
-    for disclosure in lab.run(&case.packets()) {
+    for finding in lab.run(&case.packets()) {
         let pair = |i: &phitap::identify::Identifier| {
             (i.kind.as_str().to_owned(), i.shown.text().to_owned())
         };
-        let pairs = disclosure.finding.identifiers.iter().map(pair).collect();
-        last.insert(disclosure.finding.ordinal, pairs);
+        let pairs = finding.finding.identifiers.iter().map(pair).collect();
+        last.insert(finding.finding.ordinal, pairs);
     }
     last.into_values().collect()
 }
 
-fn lab(regions: &[&str]) -> Lab {
+fn lab(regions: &[&str]) -> TestHarness {
     let rules = RuleSet::shipped().and_then(|rules| rules.in_regions(regions));
-    Lab::new(rules.expect("shipped rules"), true).expect("random bytes")
+    TestHarness::new(rules.expect("shipped rules"), true).expect("random bytes")
 }
 
 /// Cases of ordinary traffic that alert.
-fn false_alerts(lab: &Lab, text: &str, least: usize) -> String {
+fn false_alerts(lab: &TestHarness, text: &str, least: usize) -> String {
     let (cases, mut wrong) = (cases(text), String::new());
     for case in &cases {
         assert!(case.patients.is_empty(), "{}", case.name);
@@ -151,7 +151,7 @@ fn with_every_region_ordinary_traffic_is_silent_too() {
 }
 
 /// Cases of patients that are not reported as they should be.
-fn missed(lab: &Lab, text: &str, least: usize) -> String {
+fn missed(lab: &TestHarness, text: &str, least: usize) -> String {
     let (cases, mut wrong) = (cases(text), String::new());
     for case in &cases {
         assert!(!case.patients.is_empty(), "{}", case.name);
@@ -159,7 +159,7 @@ fn missed(lab: &Lab, text: &str, least: usize) -> String {
         let has = |pairs: &[(String, String)], (k, v): (&str, &str)| {
             pairs.iter().any(|(a, b)| a == k && b == v)
         };
-        // Each patient's values in one disclosure, and none of them in another one.
+        // Each patient's values in one finding, and none of them in another one.
         let complete = got.len() == case.patients.len()
             && case
                 .patients

@@ -49,8 +49,8 @@ fn replay(rules: &Rules, more: &[&str]) -> Run {
     phitap(given.iter().chain(more))
 }
 
-fn disclosures(run: &Run) -> Vec<Value> {
-    events(&run.out).into_iter().filter(|e| is(e, "phi-disclosure")).collect()
+fn findings(run: &Run) -> Vec<Value> {
+    events(&run.out).into_iter().filter(|e| is(e, "phi-finding")).collect()
 }
 
 const SUPPRESSION: &str = r#"
@@ -133,14 +133,14 @@ fn faults_of_rules_name_file_line_and_reason() {
 #[test]
 fn what_is_suppressed_is_counted_in_every_output() {
     let none = Rules::new("");
-    let all = disclosures(&replay(&none, &[]));
+    let all = findings(&replay(&none, &[]));
     assert!(all.len() > 3);
     let own = Rules::new(SUPPRESSION);
     let folder = tempfile::tempdir().expect("folder");
     let metrics = folder.path().join("m").display().to_string();
     let run = replay(&own, &["--metrics-file", &metrics, "--fail-on", "low"]);
     assert_eq!(run.status, Some(0), "nothing was found: {}", run.err);
-    assert!(disclosures(&run).is_empty(), "{}", run.out);
+    assert!(findings(&run).is_empty(), "{}", run.out);
     let last = events(&run.out).pop().expect("summary");
     let said = &last["phi"]["run"]["suppressions"][0];
     assert_eq!(said["id"], "known-feed");
@@ -148,7 +148,7 @@ fn what_is_suppressed_is_counted_in_every_output() {
     assert_eq!(said["events"].as_u64(), Some(all.len() as u64), "{said}");
     assert_eq!(last["phi"]["run"]["patients"], 0);
     let metrics = std::fs::read_to_string(&metrics).expect("metrics");
-    let line = format!("phitap_disclosures_suppressed_total{{protocol=\"hl7\"}} {}", all.len());
+    let line = format!("phitap_findings_suppressed_total{{protocol=\"hl7\"}} {}", all.len());
     assert!(metrics.lines().any(|l| l == line), "{metrics}");
     let page = replay(&own, &["--format", "summary"]);
     assert!(page.status == Some(2), "--format twice");
@@ -162,16 +162,16 @@ fn what_is_suppressed_is_counted_in_every_output() {
     // After its last day, by the time of the packets, it holds no longer.
     own.write(&SUPPRESSION.replace("2099-12-31", "2001-01-01"));
     let run = replay(&own, &[]);
-    assert_eq!(disclosures(&run).len(), all.len());
+    assert_eq!(findings(&run).len(), all.len());
     let last = events(&run.out).pop().expect("summary");
-    let since = &last["phi"]["run"]["suppressions"][0]["disclosures_since"];
+    let since = &last["phi"]["run"]["suppressions"][0]["findings_since"];
     assert!(since.as_u64() > Some(0), "{last}");
 }
 
 #[test]
 fn one_patient_is_suppressed_by_the_token_that_events_show() {
     let (none, key) = (Rules::new(""), Key::new());
-    let all = disclosures(&replay(&none, &["--key-file", &key.path()]));
+    let all = findings(&replay(&none, &["--key-file", &key.path()]));
     let tokens: BTreeSet<&str> =
         all.iter().map(|e| string(&e["phi"]["patient"]["token"])).collect();
     let one = tokens.first().expect("a patient");
@@ -179,7 +179,7 @@ fn one_patient_is_suppressed_by_the_token_that_events_show() {
         "rule = [\"hl7-patient\"]\nmatch = [\"rule=hl7-patient client=10.1.2.3\"]",
         &format!("patient = [\"{one}\"]"),
     ));
-    let rest = disclosures(&replay(&own, &["--key-file", &key.path()]));
+    let rest = findings(&replay(&own, &["--key-file", &key.path()]));
     let left: BTreeSet<&str> = rest.iter().map(|e| string(&e["phi"]["patient"]["token"])).collect();
     assert_eq!(left.len() + 1, tokens.len());
     assert!(!left.contains(one));
@@ -247,13 +247,13 @@ impl Following {
         }
     }
 
-    /// Waits for a disclosure.
-    fn disclosure(&self) -> Value {
+    /// Waits for a finding.
+    fn finding(&self) -> Value {
         let until = Instant::now() + PATIENCE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let event = self.events.recv_timeout(left).expect("a disclosure");
-            if is(&event, "phi-disclosure") {
+            let event = self.events.recv_timeout(left).expect("a finding");
+            if is(&event, "phi-finding") {
                 return event;
             }
         }
@@ -329,7 +329,7 @@ fn titled(title: &str) -> String {
 #[test]
 fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
     let none = Rules::new("");
-    let whole = disclosures(&replay(&none, &[]));
+    let whole = findings(&replay(&none, &[]));
     let patients: BTreeSet<String> = whole.iter().map(|e| e["event"]["id"].to_string()).collect();
     let pcap = std::fs::read(capture(PERSISTENT)).expect("capture");
     let (first, rest) = halves(&pcap, 0.3);
@@ -339,7 +339,7 @@ fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
     let mut run = Following::start(&rules, first);
     let serving = run.hears("serving metrics at http://");
     let address = serving.split('/').nth(2).expect("address").to_owned();
-    let before = run.disclosure();
+    let before = run.finding();
     assert_eq!(before["rule"]["name"], "Before");
     let flow = before["client"].clone();
 
@@ -348,7 +348,7 @@ fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
     run.signal(Signal::HUP);
     run.hears("rules reloaded: ");
     run.append(second);
-    let after = std::iter::repeat_with(|| run.disclosure())
+    let after = std::iter::repeat_with(|| run.finding())
         .find(|e| e["rule"]["name"] == "After")
         .expect("endless");
     assert_eq!(after["client"], flow, "the same connection goes on");
@@ -358,7 +358,7 @@ fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
     let said = run.hears("rules not reloaded, those in force stay: ");
     assert!(said.contains("site.toml:4: content is empty"), "{said}");
     run.append(third);
-    let still = run.disclosure();
+    let still = run.finding();
     assert_eq!(still["rule"]["name"], "After");
     let metrics = run.metrics(&address);
     for line in ["{result=\"ok\"} 1", "{result=\"failed\"} 1"] {
@@ -373,7 +373,7 @@ fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
     told.extend(run.stop());
     let last = told.last().expect("summary");
     assert!(is(last, "run-summary"));
-    assert_eq!(last["phi"]["run"]["disclosures"].as_u64(), Some(patients.len() as u64));
+    assert_eq!(last["phi"]["run"]["findings"].as_u64(), Some(patients.len() as u64));
     assert_eq!(last["phi"]["run"]["streams"]["opaque"], serde_json::json!({}));
 }
 
@@ -413,7 +413,7 @@ fn reloads_under_load_are_quick_and_small() {
     let address = serving.split('/').nth(2).expect("address").to_owned();
     let active =
         |line: &str| line.strip_prefix("phitap_flows_active ").and_then(|n| n.parse::<u32>().ok());
-    run.disclosure();
+    run.finding();
     // The same hour over and over: more than is read while the rules change.
     let packets = &pcap[24..];
     for _ in 0..4 {

@@ -8,8 +8,8 @@
 use etherparse::PacketBuilder;
 use phitap::capture::{Batch, LinkType, Source as _, Status, Timeline};
 use phitap::decode::{Decoder, FlowKey, Outcome, Side, Transport};
-use phitap::exposure::Disclosure;
-use phitap::pipeline::test_harness::{Lab, LabPacket};
+use phitap::exposure::FindingEvent;
+use phitap::pipeline::test_harness::{TestHarness, TestPacket};
 use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
 use std::collections::BTreeMap;
@@ -169,10 +169,10 @@ impl Conversation {
         bytes
     }
 
-    fn packets(&self, sent: &[Sent]) -> Vec<LabPacket> {
+    fn packets(&self, sent: &[Sent]) -> Vec<TestPacket> {
         let packet = |(n, sent): (usize, &Sent)| {
             let bytes = self.frame(sent);
-            LabPacket {
+            TestPacket {
                 time: Timestamp::new(1_772_360_102, 10_000 * n as u32),
                 link: LinkType::RAW,
                 len: bytes.len() as u32,
@@ -200,10 +200,10 @@ fn weather(sent: Vec<Sent>, random: &mut Random) -> Vec<Sent> {
     keyed.into_iter().map(|(_, _, sent)| sent).collect()
 }
 
-/// Everything about a disclosure but its times.
-fn describe(disclosures: &[Disclosure]) -> String {
+/// Everything about a finding but its times.
+fn describe(findings: &[FindingEvent]) -> String {
     let mut text = String::new();
-    for d in disclosures {
+    for d in findings {
         let f = &d.finding;
         let _ = writeln!(
             text,
@@ -255,7 +255,8 @@ fn the_same_in_all_weathers() {
         Ok(text) => text.parse().expect("PHITAP_WEATHER is a number of rounds"),
         Err(_) => ROUNDS,
     };
-    let lab = Lab::new(RuleSet::shipped().expect("shipped rules"), true).expect("random bytes");
+    let lab =
+        TestHarness::new(RuleSet::shipped().expect("shipped rules"), true).expect("random bytes");
     let (mut tried, mut speaking, mut failed) = (0u32, 0u32, String::new());
     for path in captures() {
         for conversation in conversations(&path) {
@@ -281,5 +282,5 @@ fn the_same_in_all_weathers() {
         }
     }
     assert!(failed.is_empty(), "{failed}");
-    assert!(tried >= 60 && speaking >= 40, "{tried} conversations, {speaking} with disclosures");
+    assert!(tried >= 60 && speaking >= 40, "{tried} conversations, {speaking} with findings");
 }

@@ -12,7 +12,7 @@ use criterion::Criterion;
 use phitap::config::Limits;
 use phitap::flow::{End, Orientation, Side};
 use phitap::identify::{Key, Patients};
-use phitap::pipeline::{FlowHost, Shared, Tallies};
+use phitap::pipeline::{FlowHost, Shared, StageCounters};
 use phitap::protocol::{Driver, DriverLimits, ServiceFacts};
 use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
@@ -132,7 +132,7 @@ pub fn play(conversation: &Conversation) -> usize {
     let mut driver = Driver::new(limits, Orientation { client, sure: true });
     let (mut contents, mut patients) = (Default::default(), Patients::default());
     let (mut facts, mut findings) = (ServiceFacts::default(), Vec::new());
-    let (mut activity, mut tallies) = (Default::default(), Tallies::default());
+    let (mut activity, mut tallies) = (Default::default(), StageCounters::default());
     let rules = shared().rules.current();
     let mut host = FlowHost {
         shared: shared(),

@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use phitap::content::{
-    ContentId, Contents, Env, Field, FieldSink, Mark, Media, RecordHead, ServiceFacts, Tally,
+    ContentId, Contents, Env, Field, FieldSink, Mark, Media, RecordHead, ServiceFacts, ContentCounters,
 };
 use phitap::flow::Direction;
 use phitap::protocol::Hint;
@@ -71,7 +71,7 @@ fuzz_target!(|data: &[u8]| {
     let [declared, size, lost, bytes @ ..] = data else { return };
     let (content_type, name) = TYPES[usize::from(*declared) % TYPES.len()];
     let (mut contents, mut sink) = (Contents::default(), Pairs::default());
-    let (mut facts, mut tally) = (ServiceFacts::default(), Tally::default());
+    let (mut facts, mut tally) = (ServiceFacts::default(), ContentCounters::default());
     let mut env = Env { rules: &RULES, sink: &mut sink, facts: &mut facts, tally: &mut tally };
     let media = match declared {
         255 => Media::Target,

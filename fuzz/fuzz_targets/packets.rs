@@ -4,13 +4,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use phitap::capture::LinkType;
-use phitap::pipeline::test_harness::{Lab, LabPacket};
+use phitap::pipeline::test_harness::{TestHarness, TestPacket};
 use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
 use std::sync::LazyLock;
 
-static LAB: LazyLock<Lab> = LazyLock::new(|| {
-    Lab::new(RuleSet::shipped().expect("shipped rules"), false).expect("random bytes")
+static LAB: LazyLock<TestHarness> = LazyLock::new(|| {
+    TestHarness::new(RuleSet::shipped().expect("shipped rules"), false).expect("random bytes")
 });
 
 const LINKS: [u16; 12] = [0, 1, 9, 51, 101, 104, 105, 108, 113, 127, 192, 276];
@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
     while let [link, len, step, tail @ ..] = rest {
         let (frame, after) = tail.split_at((usize::from(*len) * 4).min(tail.len()));
         time += i64::from(*step) * 100_000_000;
-        packets.push(LabPacket {
+        packets.push(TestPacket {
             time: Timestamp(time),
             link: LinkType(LINKS[usize::from(*link) % LINKS.len()]),
             bytes: frame.to_vec(),

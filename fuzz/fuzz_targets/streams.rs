@@ -6,13 +6,13 @@
 use etherparse::PacketBuilder;
 use libfuzzer_sys::fuzz_target;
 use phitap::capture::LinkType;
-use phitap::pipeline::test_harness::{Lab, LabPacket};
+use phitap::pipeline::test_harness::{TestHarness, TestPacket};
 use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
 use std::sync::LazyLock;
 
-static LAB: LazyLock<Lab> = LazyLock::new(|| {
-    Lab::new(RuleSet::shipped().expect("shipped rules"), false).expect("random bytes")
+static LAB: LazyLock<TestHarness> = LazyLock::new(|| {
+    TestHarness::new(RuleSet::shipped().expect("shipped rules"), false).expect("random bytes")
 });
 
 const MARKER: &[u8] = b"\xf0\x9f\x9a\x91";
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
         }
         let mut bytes = Vec::new();
         tcp.write(&mut bytes, payload).expect("a valid packet");
-        packets.push(LabPacket {
+        packets.push(TestPacket {
             time: Timestamp::new(1_772_360_102, 1000 * packets.len() as u32),
             link: LinkType::RAW,
             len: bytes.len() as u32,

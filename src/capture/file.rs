@@ -1,6 +1,6 @@
 //! One capture: its bytes, block by block, and the packets in them.
 
-use super::format::{Format, Step};
+use super::format::{Format, NextRecord};
 use super::origin::{Origin, STDIN};
 use super::pcap::FILE_HEADER;
 use super::sniff::{Packing, SNIFF};
@@ -189,7 +189,7 @@ impl Reader {
                 }
             };
             match format.step(rest) {
-                Step::Packet(record) => {
+                NextRecord::Packet(record) => {
                     self.next = Some(Packet {
                         time: record.time,
                         offset: self.at + record.start,
@@ -202,13 +202,13 @@ impl Reader {
                     self.at += record.size;
                     return Head::Packet(record.time);
                 }
-                Step::Pass(size) => self.at += size,
-                Step::Need(size) => match self.more(size) {
+                NextRecord::Pass(size) => self.at += size,
+                NextRecord::Need(size) => match self.more(size) {
                     Head::Packet(_) => {}
                     Head::Waiting => return Head::Waiting,
                     Head::End => return self.end(),
                 },
-                Step::Bad(kind) => return self.stop(*kind),
+                NextRecord::Bad(kind) => return self.stop(*kind),
             }
         }
     }

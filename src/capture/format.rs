@@ -22,7 +22,7 @@ pub(super) struct Record {
 
 /// What stands at the start of the bytes.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum NextRecord {
     Packet(Record),
     /// Nothing for the user in so many bytes.
     Pass(usize),
@@ -56,7 +56,7 @@ impl Format {
 
     /// Looks at what comes next; `rest` starts there.
     #[inline]
-    pub fn step(&mut self, rest: &[u8]) -> Step {
+    pub fn step(&mut self, rest: &[u8]) -> NextRecord {
         match self {
             Self::Pcap(header) => header.step(rest),
             Self::Pcapng(pcapng) => pcapng.step(rest),

@@ -1,7 +1,7 @@
 //! The classic pcap format, in both byte orders, with micro- and nanoseconds
 //! (draft-ietf-opsawg-pcap).
 
-use super::format::{Record, Step, without_fcs};
+use super::format::{NextRecord, Record, without_fcs};
 use super::{FaultKind, LinkType, MAX_RECORD, guard};
 use crate::time::Timestamp;
 
@@ -58,24 +58,24 @@ impl Header {
 
     /// Reads the record that `rest` starts with.
     #[inline]
-    pub fn step(&self, rest: &[u8]) -> Step {
+    pub fn step(&self, rest: &[u8]) -> NextRecord {
         let Some(head) = rest.first_chunk::<RECORD_HEADER>() else {
-            return Step::Need(RECORD_HEADER);
+            return NextRecord::Need(RECORD_HEADER);
         };
         let word = |at: usize| word(head, at, self.big_endian);
         let caplen = word(8);
         if caplen > MAX_RECORD {
-            return Step::Bad(Box::new(FaultKind::BadLength(caplen)));
+            return NextRecord::Bad(Box::new(FaultKind::BadLength(caplen)));
         }
         let size = RECORD_HEADER + caplen as usize;
         if rest.len() < size {
-            return Step::Need(size);
+            return NextRecord::Need(size);
         }
         guard::prefetch(rest);
         let fraction = word(4);
         let nanos = if self.nanoseconds { fraction } else { fraction.saturating_mul(1000) };
         let (caplen, len) = without_fcs(caplen, word(12), self.fcs);
-        Step::Packet(Record {
+        NextRecord::Packet(Record {
             time: Timestamp::new(i64::from(word(0)), nanos),
             start: RECORD_HEADER,
             caplen,

@@ -317,12 +317,12 @@ pub struct Scope<'a> {
     pub(in crate::content) rules: &'a RuleSet,
     pub(in crate::content) sink: &'a mut dyn FieldSink,
     pub(in crate::content) facts: &'a mut ServiceFacts,
-    pub(in crate::content) tally: &'a mut Tally,
+    pub(in crate::content) tally: &'a mut ContentCounters,
 }
 
 /// What contents count; the pipeline adds it to the metrics.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct ContentCounters {
     /// Messages read, by type; a closed set.
     pub messages: Vec<(&'static str, u64)>,
     /// Records and units read, by format.
@@ -335,7 +335,7 @@ pub struct Tally {
     pub(in crate::content) fhir: bool,
 }
 
-impl Tally {
+impl ContentCounters {
     /// One more record of `format`.
     pub fn record(&mut self, format: &'static str) {
         bump(&mut self.records, format);

@@ -2,8 +2,8 @@
 //! the bytes it gets.
 
 use super::{
-    ContentId, Contents, Direction, Document, Env, Field, FieldSink, Mark, Media, RecordHead,
-    Scope, ServiceFacts, Tally, Want,
+    ContentCounters, ContentId, Contents, Direction, Document, Env, Field, FieldSink, Mark, Media,
+    RecordHead, Scope, ServiceFacts, Want,
 };
 use crate::protocol::Hint;
 use crate::rules::RuleSet;
@@ -53,9 +53,9 @@ pub fn read_as(
     codings: &[&str],
     bytes: &[u8],
     piece: usize,
-) -> (Vec<String>, Tally) {
+) -> (Vec<String>, ContentCounters) {
     let (mut contents, mut sink) = (Contents::default(), Lines::default());
-    let (mut facts, mut tally) = (ServiceFacts::default(), Tally::default());
+    let (mut facts, mut tally) = (ServiceFacts::default(), ContentCounters::default());
     let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
     let id = contents.open(&Hint {
         direction: Direction::ServerToClient,
@@ -89,7 +89,7 @@ pub fn records(content_type: &str, bytes: &[u8]) -> Vec<String> {
 pub fn with_hole(media: Media<'_>, before: &[u8], len: u64, after: &[u8]) -> Vec<String> {
     let mut contents = Contents::default();
     let (mut sink, mut facts, mut tally) =
-        (Lines::default(), ServiceFacts::default(), Tally::default());
+        (Lines::default(), ServiceFacts::default(), ContentCounters::default());
     let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
     let id = contents.open(&Hint {
         direction: Direction::ServerToClient,
@@ -156,7 +156,7 @@ pub fn read<'a>(document: &mut dyn Document, mut pieces: impl Iterator<Item = &'
 /// The records that `act` hands on.
 pub fn with_scope(act: impl FnOnce(&mut Scope<'_>)) -> Vec<String> {
     let (mut sink, mut facts, mut tally) =
-        (Lines::default(), ServiceFacts::default(), Tally::default());
+        (Lines::default(), ServiceFacts::default(), ContentCounters::default());
     let (mut operation, mut layers) = (String::new(), vec!["test"]);
     let mut scope = Scope {
         id: ContentId(0),

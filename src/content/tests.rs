@@ -2,7 +2,7 @@
 //! the input is split.
 
 use super::testing::{Lines, records, records_of, rules, with_hole};
-use super::{Contents, Direction, Env, Media, Reason, ServiceFacts, Tally};
+use super::{ContentCounters, Contents, Direction, Env, Media, Reason, ServiceFacts};
 use crate::protocol::Hint;
 
 const SAMPLES: &[(&str, &[u8])] = &[
@@ -147,7 +147,7 @@ fn mutations() {
 fn cost(content_type: &str, bytes: &[u8]) -> (Vec<Reason>, usize) {
     let mut contents = Contents::default();
     let (mut sink, mut facts, mut tally) =
-        (Lines::default(), ServiceFacts::default(), Tally::default());
+        (Lines::default(), ServiceFacts::default(), ContentCounters::default());
     let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
     let id = contents.open(&Hint {
         direction: Direction::ServerToClient,

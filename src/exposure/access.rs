@@ -83,7 +83,7 @@ impl Access {
 
 /// What a service did at its door.
 #[derive(Default)]
-pub(in crate::exposure) struct Door {
+pub(in crate::exposure) struct AccessTracker {
     pub access: Access,
     /// Calling titles let in.
     pub titles: Vec<String>,
@@ -95,7 +95,7 @@ pub(in crate::exposure) struct Door {
 
 const _: () = assert!(MAX_TITLES <= u64::BITS as usize, "a bit for each title");
 
-impl Door {
+impl AccessTracker {
     /// Takes note of an association of `client`.
     pub fn see(&mut self, client: IpAddr, facts: &ServiceFacts, rules: &AccessRules) {
         let Some(association) = &facts.association else { return };

@@ -2,20 +2,20 @@
 
 use super::distinct::Distinct;
 use super::types::{Count, PatientKey};
-use crate::protocol::{Counts, Object};
+use crate::protocol::{Object, OutcomeCounts};
 
-/// Counts of one exposure or service.
+/// OutcomeCounts of one exposure or service.
 #[derive(Clone, Default)]
-pub(in crate::exposure) struct Inventory {
-    counts: Counts,
+pub(in crate::exposure) struct ExposureCounters {
+    counts: OutcomeCounts,
     objects: [Distinct; Object::ALL.len()],
 }
 
 /// What an event says of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct ExposureTotals {
     /// Operations by outcome.
-    pub operations: Counts,
+    pub operations: OutcomeCounts,
     /// Distinct instances handed over.
     pub instances: Count,
     /// Distinct studies.
@@ -24,7 +24,7 @@ pub struct Figures {
     pub commitments: Count,
 }
 
-impl Figures {
+impl ExposureTotals {
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()
@@ -32,9 +32,14 @@ impl Figures {
     }
 }
 
-impl Inventory {
+impl ExposureCounters {
     /// Adds what a flow did. `room` is for how many more objects may be held one by one.
-    pub fn add(&mut self, counts: &Counts, objects: &[(Object, PatientKey)], mut room: usize) {
+    pub fn add(
+        &mut self,
+        counts: &OutcomeCounts,
+        objects: &[(Object, PatientKey)],
+        mut room: usize,
+    ) {
         for (&key, &n) in counts {
             let count = self.counts.entry(key).or_default();
             *count = count.saturating_add(n);
@@ -55,9 +60,9 @@ impl Inventory {
     }
 
     /// What to say of it.
-    pub fn figures(&self) -> Figures {
+    pub fn figures(&self) -> ExposureTotals {
         let [instances, studies, commitments] = &self.objects;
-        Figures {
+        ExposureTotals {
             operations: self.counts.clone(),
             instances: instances.count(),
             studies: studies.count(),

@@ -1,6 +1,6 @@
-//! Disclosures grouped by client and service, and graded.
+//! Findings grouped by client and service, and graded.
 //!
-//! [`Exposures`] takes disclosures in the order of packet time and hands on [`Event`]s. It is the
+//! [`Exposures`] takes findings in the order of packet time and hands on [`Event`]s. It is the
 //! only state here; [`severity`] is a sum of points from `rules/policy.toml`, [`Distinct`] counts
 //! patients without keeping more than their pseudonyms, hosts get a [`Role`], and DICOM services are
 //! watched for whom they let in ([`Access`]).
@@ -15,14 +15,14 @@ mod severity;
 mod tracker;
 mod types;
 
-pub use crate::exposure::counters::Figures;
+pub use crate::exposure::counters::ExposureTotals;
 pub use access::{Access, Answers};
 pub use distinct::Distinct;
 pub use severity::severity;
 pub use tracker::{Exposures, Losses, Settings};
 pub use types::{
-    Asset, Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection,
-    PatientKey, Performed, Role, Service, Sighting, Suppressed,
+    Asset, Count, Event, EventId, Exposure, ExposureState, FindingEvent, FlowActivity,
+    NetworkDirection, PatientKey, Role, Service, ServiceObservation, Suppressed,
 };
 
 #[cfg(test)]

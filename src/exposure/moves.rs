@@ -22,7 +22,7 @@ struct Tie {
 
 /// A move seen from one side.
 #[derive(Clone, PartialEq, Eq)]
-pub(in crate::exposure) struct Side {
+pub(in crate::exposure) struct MoveLeg {
     tie: Tie,
     /// Empty where an archive does not say who asked.
     originator: String,
@@ -45,7 +45,7 @@ pub(in crate::exposure) struct Moves {
 
 impl Moves {
     /// Takes note of what a flow between `client` and `server` says of a move.
-    pub fn see(&mut self, moved: &Move, client: IpAddr, server: SocketAddr) -> Side {
+    pub fn see(&mut self, moved: &Move, client: IpAddr, server: SocketAddr) -> MoveLeg {
         // The archive answers the request, and opens the association on which it stores.
         let archive = if moved.performed { client } else { server.ip() };
         let tie = Tie { archive, destination: moved.destination.clone() };
@@ -64,11 +64,11 @@ impl Moves {
         } else {
             add(&mut ends.asked_by, (originator.clone(), client), MAX_HOSTS);
         }
-        Side { tie, originator, performed: moved.performed }
+        MoveLeg { tie, originator, performed: moved.performed }
     }
 
     /// Who asked for what these sides of moves performed, and where what they asked for went.
-    pub fn ends(&self, sides: &[Side]) -> (Vec<IpAddr>, Vec<SocketAddr>) {
+    pub fn ends(&self, sides: &[MoveLeg]) -> (Vec<IpAddr>, Vec<SocketAddr>) {
         let (mut asked_by, mut sent_to) = (Vec::new(), Vec::new());
         for side in sides {
             let Some(ends) = self.ends.get(&side.tie) else { continue };

@@ -1,6 +1,6 @@
 //! Hosts in a role, each reported once.
 
-use super::types::{Asset, Event, EventId, Role, Sighting, ip};
+use super::types::{Asset, Event, EventId, Role, ServiceObservation, ip};
 use crate::rules::ServiceKind;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,15 +10,15 @@ pub const MAX_ASSETS: usize = 65_536;
 
 /// What was reported.
 #[derive(Default)]
-pub(in crate::exposure) struct Sightings {
+pub(in crate::exposure) struct ServiceObservations {
     assets: BTreeSet<(IpAddr, Role)>,
-    /// Sightings passed over because a cap was reached.
+    /// ServiceObservations passed over because a cap was reached.
     pub unreported: u64,
 }
 
-impl Sightings {
+impl ServiceObservations {
     /// Reports what `sighting` shows for the first time.
-    pub fn see(&mut self, key: &[u8; 32], sighting: &Sighting<'_>, out: &mut Vec<Event>) {
+    pub fn see(&mut self, key: &[u8; 32], sighting: &ServiceObservation<'_>, out: &mut Vec<Event>) {
         let flow = sighting.flow;
         let (server, client) = roles(sighting);
         let shown = sighting.facts.interfaces.iter().map(|i| interface_role(i.kind));
@@ -68,7 +68,7 @@ const COMMITMENT: &str = "1.2.840.10008.1.20.";
 const PRINT: &str = "1.2.840.10008.5.1.1.";
 
 /// The role of the server, and that of the client where it says anything.
-fn roles(sighting: &Sighting<'_>) -> (Role, Option<Role>) {
+fn roles(sighting: &ServiceObservation<'_>) -> (Role, Option<Role>) {
     match sighting.protocol {
         "dicom" => {
             let uses =

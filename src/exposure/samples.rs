@@ -1,6 +1,6 @@
-//! Disclosures for the tests of this stage and of the outputs.
+//! Findings for the tests of this stage and of the outputs.
 
-use super::types::{Disclosure, EventId};
+use super::types::{EventId, FindingEvent};
 use crate::content::{Evidence, Mark};
 use crate::flow::{Direction, FlowInfo, Transport};
 use crate::identify::{Finding, Identifier, Shown, Token};
@@ -94,8 +94,8 @@ impl Default for Sample {
 }
 
 impl Sample {
-    /// The disclosure.
-    pub(crate) fn build(self) -> Disclosure {
+    /// The finding.
+    pub(crate) fn build(self) -> FindingEvent {
         let address = |text: &str| text.parse::<SocketAddr>().expect("address");
         let flow = FlowInfo {
             client: address(self.client),
@@ -108,8 +108,8 @@ impl Sample {
         let patient = token(self.patient);
         let identifiers =
             self.kinds.into_iter().map(|(kind, text)| identifier(kind, text, "(0010,0010)"));
-        Disclosure {
-            id: EventId::of_disclosure(&KEY, &flow, &patient),
+        FindingEvent {
+            id: EventId::of_finding(&KEY, &flow, &patient),
             flow,
             protocol: self.protocol,
             finding: Finding {

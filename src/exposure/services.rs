@@ -1,9 +1,9 @@
 //! Services: each told when it is first seen, and anew when what is known of it has changed.
 
-use super::access::{Access, Answers, Door};
-use super::counters::Inventory;
+use super::access::{Access, AccessTracker, Answers};
+use super::counters::ExposureCounters;
 use super::distinct::Distinct;
-use super::types::{Event, EventId, PatientKey, Performed, Service, Sighting, socket};
+use super::types::{Event, EventId, FlowActivity, PatientKey, Service, ServiceObservation, socket};
 use crate::flow::{FlowInfo, Transport};
 use crate::protocol::ServiceFacts;
 use crate::rules::{AccessRules, Secret, ServiceKind};
@@ -31,7 +31,7 @@ pub(in crate::exposure) struct Services {
     known: BTreeMap<Name, Known>,
     watched: usize,
     tokens: usize,
-    /// Sightings passed over because a cap was reached.
+    /// ServiceObservations passed over because a cap was reached.
     pub unreported: u64,
 }
 
@@ -64,8 +64,8 @@ struct Watch {
     facts: Arc<ServiceFacts>,
     /// Of the last one.
     latest: Arc<ServiceFacts>,
-    door: Door,
-    inventory: Inventory,
+    door: AccessTracker,
+    inventory: ExposureCounters,
     patients: Distinct,
     /// As told last.
     told: Timestamp,
@@ -83,7 +83,7 @@ impl Services {
     pub fn see(
         &mut self,
         key: &[u8; 32],
-        sighting: &Sighting<'_>,
+        sighting: &ServiceObservation<'_>,
         rules: &AccessRules,
         out: &mut Vec<Event>,
     ) {
@@ -113,7 +113,7 @@ impl Services {
     }
 
     /// Takes note of what a flow did.
-    pub fn performed(&mut self, what: &Performed<'_>, out: &mut Vec<Event>) {
+    pub fn performed(&mut self, what: &FlowActivity<'_>, out: &mut Vec<Event>) {
         let room = MAX_TOKENS.saturating_sub(self.tokens);
         let Some(known) = self.entry(what.flow, what.protocol, true) else { return };
         let Some(watch) = &mut known.watch else { return };
@@ -206,8 +206,8 @@ impl Watch {
             transport,
             facts: Arc::default(),
             latest: Arc::default(),
-            door: Door::default(),
-            inventory: Inventory::default(),
+            door: AccessTracker::default(),
+            inventory: ExposureCounters::default(),
             patients: Distinct::default(),
             told: Timestamp(0),
             answers: Answers::Unproven,
@@ -215,7 +215,7 @@ impl Watch {
         }
     }
 
-    fn see(&mut self, sighting: &Sighting<'_>, rules: &AccessRules) {
+    fn see(&mut self, sighting: &ServiceObservation<'_>, rules: &AccessRules) {
         if Arc::ptr_eq(&self.latest, sighting.facts) {
             return;
         }
@@ -255,7 +255,7 @@ impl Watch {
 }
 
 /// A service of which nothing more is kept.
-fn plain(id: EventId, (server, _, protocol): Name, sighting: &Sighting<'_>) -> Event {
+fn plain(id: EventId, (server, _, protocol): Name, sighting: &ServiceObservation<'_>) -> Event {
     Event::Service(Box::new(Service {
         id,
         time: sighting.time,

@@ -12,25 +12,25 @@
 //! - deidentified           the source says it was de-identified
 //! ```
 //!
-//! An exposure has the highest score of its disclosures, plus `patients_10` or `patients_500`.
+//! An exposure has the highest score of its findings, plus `patients_10` or `patients_500`.
 
 use super::access::Answers;
-use super::types::{Count, Disclosure, NetworkDirection};
+use super::types::{Count, FindingEvent, NetworkDirection};
 use crate::content::Mark;
 use crate::protocol::Authentication;
 use crate::rules::{Kind, SeverityEntry};
 
-/// The score of one disclosure, by a service that answers as `answers` says.
+/// The score of one finding, by a service that answers as `answers` says.
 pub fn severity(
     points: &SeverityEntry,
-    disclosure: &Disclosure,
+    event: &FindingEvent,
     direction: NetworkDirection,
     answers: Answers,
 ) -> u8 {
-    let marks = &disclosure.finding.marks;
+    let marks = &event.finding.marks;
     let marked = |wanted: &[Mark]| marks.iter().any(|m| wanted.contains(m));
-    let fraud = disclosure.finding.identifiers.iter().any(|i| is_fraud_id(i.kind));
-    let facts = &disclosure.finding.facts;
+    let fraud = event.finding.identifiers.iter().any(|i| is_fraud_id(i.kind));
+    let facts = &event.finding.facts;
     let mut score = i32::from(points.base);
     let mut add = |applies: bool, points: u8, sign: i32| {
         if applies {
@@ -48,7 +48,7 @@ pub fn severity(
     within(score)
 }
 
-/// The score of an exposure whose worst disclosure has `worst`.
+/// The score of an exposure whose worst finding has `worst`.
 pub(in crate::exposure) fn of_exposure(points: &SeverityEntry, worst: u8, patients: Count) -> u8 {
     let more = match patients.value {
         0..=9 => 0,

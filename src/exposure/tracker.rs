@@ -1,19 +1,19 @@
 //! The table of open exposures.
 //!
-//! Events depend on the disclosures and their order alone: what falls due before a disclosure is
+//! Events depend on the findings and their order alone: what falls due before a finding is
 //! written before it and carries the time at which it fell due, however often [`Exposures::tick`]
 //! was called in between, and nothing is ever taken in the order of a hash map.
 
 use super::access::Access;
-use super::counters::{Figures, Inventory};
+use super::counters::{ExposureCounters, ExposureTotals};
 use super::distinct::Distinct;
 use super::moves::{self, Moves};
-use super::observations::Sightings;
+use super::observations::ServiceObservations;
 use super::services::Services;
 use super::severity;
 use super::types::{
-    Count, Disclosure, Event, EventId, Exposure, ExposureState, NetworkDirection, Performed,
-    Sighting, Suppressed, ip, socket,
+    Count, Event, EventId, Exposure, ExposureState, FindingEvent, FlowActivity, NetworkDirection,
+    ServiceObservation, Suppressed, ip, socket,
 };
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{People, Token};
@@ -28,10 +28,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// Open exposures. Beyond it the one that falls due first is closed; its next disclosure opens a
+/// Open exposures. Beyond it the one that falls due first is closed; its next finding opens a
 /// new one.
 pub const MAX_OPEN: usize = 16_384;
-/// Disclosures of open exposures remembered, so that a revision adds only what is new. Beyond it
+/// Findings of open exposures remembered, so that a revision adds only what is new. Beyond it
 /// revisions add nothing, and are counted as lost.
 pub const MAX_REMEMBERED: usize = 1 << 20;
 /// Tokens of patients and objects of open exposures together; beyond it new counts become estimates.
@@ -46,7 +46,7 @@ pub const UPDATE_EVERY: Span = Span::seconds(60);
 pub struct Settings {
     /// The networks that count as one's own.
     pub home: HomeNets,
-    /// An exposure without disclosures for this long is closed.
+    /// An exposure without findings for this long is closed.
     pub idle: Span,
     /// Keys event ids.
     pub key: [u8; 32],
@@ -63,7 +63,7 @@ pub struct Settings {
 pub struct Losses {
     /// Exposures closed early because too many were open.
     pub exposures_closed_early: u64,
-    /// Revisions of disclosures that are not in the counts of their exposure.
+    /// Revisions of findings that are not in the counts of their exposure.
     pub revisions_uncounted: u64,
     /// Services and assets that were not reported.
     pub sightings_unreported: u64,
@@ -84,7 +84,7 @@ impl Pair {
     }
 }
 
-/// Groups disclosures into exposures.
+/// Groups findings into exposures.
 pub struct Exposures {
     settings: Settings,
     open: HashMap<Pair, Open, RandomState>,
@@ -95,10 +95,10 @@ pub struct Exposures {
     tokens: usize,
     people: People,
     patients: Distinct,
-    disclosures: u64,
+    findings: u64,
     active: [u64; Severity::ALL.len()],
     services: Services,
-    sightings: Sightings,
+    sightings: ServiceObservations,
     suppressed: BTreeMap<Arc<str>, Suppressed>,
     moves: Moves,
     losses: Losses,
@@ -112,17 +112,17 @@ struct Open {
     due: Timestamp,
     /// Whether something is in it that no event told yet.
     dirty: bool,
-    /// Whether some disclosure could not be remembered: then a revision may be one of those.
+    /// Whether some finding could not be remembered: then a revision may be one of those.
     forgetful: bool,
-    /// Highest score of a disclosure.
+    /// Highest score of a finding.
     worst: u8,
     patients: Distinct,
-    inventory: Inventory,
-    moves: Vec<moves::Side>,
+    inventory: ExposureCounters,
+    moves: Vec<moves::MoveLeg>,
     flows: HashSet<FlowKey, RandomState>,
     seen: HashMap<EventId, Seen, RandomState>,
     kinds: [u64; Kind::ALL.len()],
-    /// Facts of the last disclosure.
+    /// Facts of the last finding.
     latest: Arc<ServiceFacts>,
     told: Exposure,
 }
@@ -135,7 +135,7 @@ struct FlowKey {
     vlan: u16,
 }
 
-/// What of a disclosure is already counted.
+/// What of a finding is already counted.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     records: u32,
@@ -156,53 +156,53 @@ impl Exposures {
             tokens: 0,
             people: People::default(),
             patients: Distinct::default(),
-            disclosures: 0,
+            findings: 0,
             active: [0; Severity::ALL.len()],
             services: Services::default(),
-            sightings: Sightings::default(),
+            sightings: ServiceObservations::default(),
             suppressed: BTreeMap::new(),
             moves: Moves::default(),
             losses: Losses::default(),
         }
     }
 
-    /// Takes a disclosure, first or revised. Writes what fell due before it, what it shows of hosts
+    /// Takes a finding, first or revised. Writes what fell due before it, what it shows of hosts
     /// for the first time, itself, and its exposure if it opens one. False if it is suppressed: then
     /// it is only counted.
-    pub fn disclosure(&mut self, mut disclosure: Disclosure, out: &mut Vec<Event>) -> bool {
-        let now = disclosure.finding.time;
+    pub fn finding(&mut self, mut event: FindingEvent, out: &mut Vec<Event>) -> bool {
+        let now = event.finding.time;
         self.tick(now, out);
-        let content = disclosure.finding.carrier.last().copied().unwrap_or_default();
-        let sighting = Sighting {
+        let content = event.finding.carrier.last().copied().unwrap_or_default();
+        let sighting = ServiceObservation {
             time: now,
-            flow: &disclosure.flow,
-            protocol: disclosure.protocol,
+            flow: &event.flow,
+            protocol: event.protocol,
             content,
-            facts: &disclosure.finding.facts,
+            facts: &event.finding.facts,
         };
         self.see(&sighting, out);
 
-        let known = self.people.recognise(disclosure.finding.patient, &disclosure.finding.traits);
+        let known = self.people.recognise(event.finding.patient, &event.finding.traits);
         let patient = known.person;
-        disclosure.person = (patient != disclosure.finding.patient).then_some(patient);
+        event.person = (patient != event.finding.patient).then_some(patient);
         for merged in &known.merged {
             if self.patients.forget(*merged) {
                 self.patients.insert(patient, true);
             }
         }
-        if self.suppress(&disclosure) {
+        if self.suppress(&event) {
             return false;
         }
         self.patients.insert(patient, true);
-        self.services.patient(&disclosure.flow, disclosure.protocol, patient, &known.merged);
-        let FlowInfo { server, transport, .. } = disclosure.flow;
-        let access = self.services.access(server, transport, disclosure.protocol);
-        self.disclosures += u64::from(!disclosure.finding.update);
-        let direction = direction(&self.settings.home, &disclosure.flow);
+        self.services.patient(&event.flow, event.protocol, patient, &known.merged);
+        let FlowInfo { server, transport, .. } = event.flow;
+        let access = self.services.access(server, transport, event.protocol);
+        self.findings += u64::from(!event.finding.update);
+        let direction = direction(&self.settings.home, &event.flow);
         let points = &self.settings.severity;
-        let score = severity::severity(points, &disclosure, direction, access.answers());
+        let score = severity::severity(points, &event, direction, access.answers());
 
-        let pair = Pair::of(&disclosure.flow, disclosure.protocol);
+        let pair = Pair::of(&event.flow, event.protocol);
         let opens = !self.open.contains_key(&pair);
         if opens {
             if self.open.len() >= MAX_OPEN
@@ -211,14 +211,14 @@ impl Exposures {
                 self.losses.exposures_closed_early += 1;
                 self.close(first, now, out);
             }
-            let open = Open::new(&self.settings.key, self.opened, pair, direction, &disclosure);
+            let open = Open::new(&self.settings.key, self.opened, pair, direction, &event);
             self.opened += 1;
             self.open.insert(pair, open);
         }
         let Some(open) = self.open.get_mut(&pair) else { return true };
         let room = self.remembered < MAX_REMEMBERED;
         let before = open.held();
-        if !open.count(&disclosure, room) {
+        if !open.count(&event, room) {
             self.losses.revisions_uncounted += 1;
         }
         self.remembered = (self.remembered + open.held()).saturating_sub(before);
@@ -243,22 +243,22 @@ impl Exposures {
             open.dirty = true;
             None
         };
-        let disclosure = Box::new(disclosure);
-        out.push(Event::Disclosure { disclosure, severity: score, direction, exposure, access });
+        let event = Box::new(event);
+        out.push(Event::Finding { event, severity: score, direction, exposure, access });
         out.extend(state);
         true
     }
 
-    /// Whether a disclosure is known and accepted; counts it, and also one that was until its day was
+    /// Whether a finding is known and accepted; counts it, and also one that was until its day was
     /// over.
-    fn suppress(&mut self, disclosure: &Disclosure) -> bool {
-        let finding = &disclosure.finding;
+    fn suppress(&mut self, event: &FindingEvent) -> bool {
+        let finding = &event.finding;
         let asked = Asked {
-            client: disclosure.flow.client.ip(),
-            server: disclosure.flow.server,
-            host: disclosure.finding.facts.host.as_deref(),
+            client: event.flow.client.ip(),
+            server: event.flow.server,
+            host: event.finding.facts.host.as_deref(),
             rule: &finding.alert.id,
-            patient: [Some(finding.patient.bytes()), disclosure.person.as_ref().map(Token::bytes)],
+            patient: [Some(finding.patient.bytes()), event.person.as_ref().map(Token::bytes)],
         };
         let Some(found) = self.settings.suppressions.find(&asked, finding.time) else {
             return false;
@@ -271,15 +271,15 @@ impl Exposures {
         match found {
             Ok(_) => {
                 of.events += 1;
-                of.disclosures += first;
+                of.findings += first;
             }
-            Err(_) => of.disclosures_since += first,
+            Err(_) => of.findings_since += first,
         }
         found.is_ok()
     }
 
     /// Goes by other rules from now on.
-    pub fn adopt(&mut self, rules: &RuleSet) {
+    pub fn select_protocol(&mut self, rules: &RuleSet) {
         self.settings.severity = rules.policy.severity.clone();
         self.settings.access = rules.policy.access.clone();
         self.settings.suppressions = Arc::clone(&rules.suppressions);
@@ -294,7 +294,7 @@ impl Exposures {
     ///
     /// Foreign web servers are no finding as long as nothing is disclosed to them: anyone who browses
     /// meets thousands.
-    pub fn service(&mut self, sighting: Sighting<'_>, out: &mut Vec<Event>) {
+    pub fn service(&mut self, sighting: ServiceObservation<'_>, out: &mut Vec<Event>) {
         self.tick(sighting.time, out);
         if sighting.protocol == "http" && !self.settings.home.contains(sighting.flow.server.ip()) {
             return;
@@ -303,7 +303,7 @@ impl Exposures {
     }
 
     /// Takes what a flow did. It belongs to the exposure that is open between its ends, if one is.
-    pub fn performed(&mut self, what: Performed<'_>, out: &mut Vec<Event>) {
+    pub fn performed(&mut self, what: FlowActivity<'_>, out: &mut Vec<Event>) {
         self.services.performed(&what, out);
         let (client, server) = (what.flow.client.ip(), what.flow.server);
         let open = self.open.get_mut(&Pair::of(what.flow, what.protocol));
@@ -322,7 +322,7 @@ impl Exposures {
         open.dirty = true;
     }
 
-    fn see(&mut self, sighting: &Sighting<'_>, out: &mut Vec<Event>) {
+    fn see(&mut self, sighting: &ServiceObservation<'_>, out: &mut Vec<Event>) {
         let Settings { key, access, .. } = &self.settings;
         self.services.see(key, sighting, access, out);
         self.sightings.see(key, sighting, out);
@@ -370,9 +370,9 @@ impl Exposures {
         self.patients.count()
     }
 
-    /// Disclosures so far, revisions not counted.
-    pub fn disclosures(&self) -> u64 {
-        self.disclosures
+    /// Findings so far, revisions not counted.
+    pub fn findings(&self) -> u64 {
+        self.findings
     }
 
     /// Exposures opened so far.
@@ -397,7 +397,7 @@ impl Exposures {
             let tokens = open.patients.held() + open.inventory.held();
             self.tokens = self.tokens.saturating_sub(tokens);
             self.active[band(&open)] = self.active[band(&open)].saturating_sub(1);
-            // A last disclosure may be younger than what the caller calls now.
+            // A last finding may be younger than what the caller calls now.
             let at = at.max(open.told.last);
             out.push(open.tell(ExposureState::Closed, at, &self.moves, &self.services));
         }
@@ -410,9 +410,9 @@ impl Open {
         number: u64,
         pair: Pair,
         direction: NetworkDirection,
-        disclosure: &Disclosure,
+        event: &FindingEvent,
     ) -> Self {
-        let now = disclosure.finding.time;
+        let now = event.finding.time;
         let parts: [&[u8]; 4] = [
             &ip(pair.client),
             &socket(pair.server),
@@ -426,12 +426,12 @@ impl Open {
             forgetful: false,
             worst: 0,
             patients: Distinct::default(),
-            inventory: Inventory::default(),
+            inventory: ExposureCounters::default(),
             moves: Vec::new(),
             flows: HashSet::default(),
             seen: HashMap::default(),
             kinds: [0; Kind::ALL.len()],
-            latest: Arc::clone(&disclosure.finding.facts),
+            latest: Arc::clone(&event.finding.facts),
             told: Exposure {
                 id: EventId::derive(key, "exposure", now, &parts),
                 state: ExposureState::Open,
@@ -444,15 +444,15 @@ impl Open {
                 protocol: pair.protocol,
                 direction,
                 flows: 0,
-                disclosures: 0,
+                findings: 0,
                 records: 0,
                 patients: Count::default(),
                 kinds: Vec::new(),
                 operations: Vec::new(),
                 marks: Vec::new(),
-                facts: Arc::clone(&disclosure.finding.facts),
+                facts: Arc::clone(&event.finding.facts),
                 access: Access::default(),
-                figures: Figures::default(),
+                figures: ExposureTotals::default(),
                 moved_for: Vec::new(),
                 moved_to: Vec::new(),
                 severity: 0,
@@ -465,21 +465,21 @@ impl Open {
         self.flows.len() + self.seen.len()
     }
 
-    /// Adds what is new in `disclosure`. False if it is a revision of one that was not remembered.
-    fn count(&mut self, disclosure: &Disclosure, room: bool) -> bool {
-        let finding = &disclosure.finding;
+    /// Adds what is new in `finding`. False if it is a revision of one that was not remembered.
+    fn count(&mut self, event: &FindingEvent, room: bool) -> bool {
+        let finding = &event.finding;
         let told = &mut self.told;
         told.first = told.first.min(finding.time);
         told.last = told.last.max(finding.time);
         // Associations differ in what they show; of other services the last one says it all.
-        let known = Arc::ptr_eq(&told.facts, &disclosure.finding.facts)
-            || Arc::ptr_eq(&self.latest, &disclosure.finding.facts);
-        if !known && disclosure.finding.facts.association.is_some() {
-            told.facts = Arc::new(disclosure.finding.facts.after(&told.facts));
+        let known = Arc::ptr_eq(&told.facts, &event.finding.facts)
+            || Arc::ptr_eq(&self.latest, &event.finding.facts);
+        if !known && event.finding.facts.association.is_some() {
+            told.facts = Arc::new(event.finding.facts.after(&told.facts));
         } else if !known {
-            told.facts = Arc::clone(&disclosure.finding.facts);
+            told.facts = Arc::clone(&event.finding.facts);
         }
-        self.latest = Arc::clone(&disclosure.finding.facts);
+        self.latest = Arc::clone(&event.finding.facts);
         for mark in &finding.marks {
             if !told.marks.contains(mark) {
                 told.marks.push(*mark);
@@ -498,18 +498,18 @@ impl Open {
             kinds |= 1 << identifier.kind as u32;
         }
         let now = Seen { records: finding.records, kinds };
-        let before = match self.seen.get_mut(&disclosure.id) {
+        let before = match self.seen.get_mut(&event.id) {
             Some(seen) => std::mem::replace(seen, now),
             None if finding.update && self.forgetful => return false,
             // A revision that is not known here was told in an exposure that has been closed since:
             // for this one it is the first.
             None => {
                 if room {
-                    self.seen.insert(disclosure.id, now);
+                    self.seen.insert(event.id, now);
                 } else {
                     self.forgetful = true;
                 }
-                told.disclosures += 1;
+                told.findings += 1;
                 Seen::default()
             }
         };
@@ -519,9 +519,9 @@ impl Open {
             *count += (new >> bit) & 1;
         }
         let flow = FlowKey {
-            started: disclosure.flow.started,
-            port: disclosure.flow.client.port(),
-            vlan: disclosure.flow.vlan,
+            started: event.flow.started,
+            port: event.flow.client.port(),
+            vlan: event.flow.vlan,
         };
         if room {
             told.flows += u64::from(self.flows.insert(flow));

@@ -1,7 +1,7 @@
 //! What exposure takes and what it hands on.
 
 use super::access::Access;
-use super::counters::Figures;
+use super::counters::ExposureTotals;
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
@@ -36,11 +36,11 @@ impl EventId {
         Self(u128::from(millis) << 80 | u128::from_be_bytes(low))
     }
 
-    /// The id of a disclosure: the same for the same patient in the same flow.
-    pub fn of_disclosure(key: &[u8; 32], flow: &FlowInfo, patient: &Token) -> Self {
+    /// The id of a finding: the same for the same patient in the same flow.
+    pub fn of_finding(key: &[u8; 32], flow: &FlowInfo, patient: &Token) -> Self {
         Self::derive(
             key,
-            "disclosure",
+            "finding",
             flow.started,
             &[
                 &socket(flow.client),
@@ -83,7 +83,7 @@ impl fmt::Display for EventId {
 
 /// One patient's identifiers seen in cleartext in one flow.
 #[derive(Clone)]
-pub struct Disclosure {
+pub struct FindingEvent {
     /// The same for all revisions.
     pub id: EventId,
     /// The flow.
@@ -125,7 +125,7 @@ impl NetworkDirection {
 /// State of an exposure event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ExposureState {
-    /// First disclosure.
+    /// First finding.
     Open,
     /// At most once a minute of packet time.
     Update,
@@ -165,7 +165,7 @@ impl Count {
     }
 }
 
-/// All disclosures between one client and one service so far.
+/// All findings between one client and one service so far.
 #[derive(Clone)]
 pub struct Exposure {
     /// The same from open to closed.
@@ -174,9 +174,9 @@ pub struct Exposure {
     pub state: ExposureState,
     /// When this event was made, packet time.
     pub time: Timestamp,
-    /// First and last disclosure, packet time.
+    /// First and last finding, packet time.
     pub first: Timestamp,
-    /// Last disclosure.
+    /// Last finding.
     pub last: Timestamp,
     /// The client's address; its ports differ by flow.
     pub client: IpAddr,
@@ -188,10 +188,10 @@ pub struct Exposure {
     pub protocol: &'static str,
     /// Seen from the home networks.
     pub direction: NetworkDirection,
-    /// Flows with disclosures.
+    /// Flows with findings.
     pub flows: u64,
-    /// Disclosures (patients by flow).
-    pub disclosures: u64,
+    /// Findings (patients by flow).
+    pub findings: u64,
     /// Records.
     pub records: u64,
     /// Distinct patients.
@@ -207,7 +207,7 @@ pub struct Exposure {
     /// Whom the service lets in.
     pub access: Access,
     /// What the flows did.
-    pub figures: Figures,
+    pub figures: ExposureTotals,
     /// Who asked for objects that were sent here (C-MOVE).
     pub moved_for: Vec<IpAddr>,
     /// Where objects that were asked for here were sent (C-MOVE).
@@ -227,12 +227,12 @@ pub struct Suppressed {
     pub reason: String,
     /// The last day on which it holds.
     pub expires: Day,
-    /// Disclosure events that were not written, revisions included.
+    /// FindingEvent events that were not written, revisions included.
     pub events: u64,
-    /// Disclosures of these, revisions not counted.
-    pub disclosures: u64,
-    /// Disclosures that it would have covered if its day were not over: they were reported.
-    pub disclosures_since: u64,
+    /// Findings of these, revisions not counted.
+    pub findings: u64,
+    /// Findings that it would have covered if its day were not over: they were reported.
+    pub findings_since: u64,
 }
 
 impl Suppressed {
@@ -244,8 +244,8 @@ impl Suppressed {
             reason: by.reason.clone(),
             expires: by.expires,
             events: 0,
-            disclosures: 0,
-            disclosures_since: 0,
+            findings: 0,
+            findings_since: 0,
         }
     }
 }
@@ -254,9 +254,9 @@ impl Suppressed {
 #[derive(Clone)]
 pub enum Event {
     /// A patient in a flow, first or again.
-    Disclosure {
+    Finding {
         /// What was found.
-        disclosure: Box<Disclosure>,
+        event: Box<FindingEvent>,
         /// 0 to 100.
         severity: u8,
         /// Seen from the home networks.
@@ -311,14 +311,14 @@ pub struct Service {
     /// Calling titles that it turned away, to a cap.
     pub refused_titles: Vec<String>,
     /// What was done with it so far.
-    pub figures: Figures,
+    pub figures: ExposureTotals,
     /// Distinct patients seen with it so far.
     pub patients: Count,
 }
 
 /// What a flow did since it was last told.
 #[derive(Clone, Copy)]
-pub struct Performed<'a> {
+pub struct FlowActivity<'a> {
     /// Packet time.
     pub time: Timestamp,
     /// The flow.
@@ -331,9 +331,9 @@ pub struct Performed<'a> {
     pub objects: &'a [(Object, Token)],
 }
 
-/// A flow whose protocol was recognised, with or without disclosures.
+/// A flow whose protocol was recognised, with or without findings.
 #[derive(Clone, Copy)]
-pub struct Sighting<'a> {
+pub struct ServiceObservation<'a> {
     /// Packet time.
     pub time: Timestamp,
     /// The flow.

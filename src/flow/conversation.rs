@@ -9,7 +9,7 @@
 //! hole that nobody acknowledged waits for its retransmission ([`HOLE_TIME`]). Overlaps keep the
 //! bytes that came first (RFC 9293 3.10.7.4 leaves the choice).
 
-use super::half::{Half, Piece, Ready};
+use super::half::{HalfStream, Piece, Ready};
 use super::{End, Side};
 use crate::decode::tcp_flags::{ACK, FIN, RST, SYN};
 use crate::time::{Span, Timestamp};
@@ -59,7 +59,7 @@ pub struct TcpSegment {
 
 /// What a conversation counts.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct ConversationStats {
+pub struct ConversationCounters {
     /// Bytes reported as gaps.
     pub gap_bytes: u64,
     /// Gaps reported.
@@ -68,7 +68,7 @@ pub struct ConversationStats {
     pub conflicts: u64,
 }
 
-impl std::ops::AddAssign for ConversationStats {
+impl std::ops::AddAssign for ConversationCounters {
     fn add_assign(&mut self, other: Self) {
         self.gap_bytes += other.gap_bytes;
         self.gaps += other.gaps;
@@ -78,20 +78,20 @@ impl std::ops::AddAssign for ConversationStats {
 
 /// Both directions of a TCP conversation.
 pub struct Conversation {
-    halves: [Half; 2],
+    halves: [HalfStream; 2],
     packets: u32,
     /// Who reset it, the offset of the reset, and when.
     reset: Option<(Side, u64, u32, Timestamp)>,
-    stats: ConversationStats,
+    stats: ConversationCounters,
 }
 
 impl Default for Conversation {
     fn default() -> Self {
         Self {
-            halves: [Half::new(), Half::new()],
+            halves: [HalfStream::new(), HalfStream::new()],
             packets: 0,
             reset: None,
-            stats: ConversationStats::default(),
+            stats: ConversationCounters::default(),
         }
     }
 }
@@ -117,7 +117,7 @@ impl Conversation {
 
     /// Whether a segment can belong to this conversation: its numbers fit.
     pub fn fits(&self, segment: &TcpSegment) -> bool {
-        let near = |half: &Half, number| half.away(half.offset(number)) <= MAX_SEQ_AWAY;
+        let near = |half: &HalfStream, number| half.away(half.offset(number)) <= MAX_SEQ_AWAY;
         let (this, other) =
             (&self.halves[segment.from.index()], &self.halves[segment.from.other().index()]);
         let seq = this.seen.then(|| near(this, segment.seq));
@@ -147,11 +147,11 @@ impl Conversation {
 
     /// Bytes of heap held.
     pub fn memory(&self) -> usize {
-        self.halves.iter().map(Half::held_bytes).sum()
+        self.halves.iter().map(HalfStream::held_bytes).sum()
     }
 
     /// What was counted since the last call.
-    pub fn take_stats(&mut self) -> ConversationStats {
+    pub fn take_stats(&mut self) -> ConversationCounters {
         for half in &mut self.halves {
             self.stats.conflicts += std::mem::take(&mut half.conflicts);
         }
@@ -195,7 +195,7 @@ impl Conversation {
         half.far = 0;
         half.top = half.top.max(at + len);
         if flags & RST != 0 {
-            // Taken where the receiver would take it (RFC 5961 3.2); its payload is text for people.
+            // ClaimedSubjects where the receiver would take it (RFC 5961 3.2); its payload is text for people.
             self.reset.get_or_insert((side, at, self.packets, now));
         } else {
             if len > 0 && self.reset.is_some_and(|(by, from, ..)| by == side && at >= from) {

@@ -58,7 +58,7 @@ pub(super) enum Ready {
 }
 
 /// The bytes one side sends.
-pub(super) struct Half {
+pub(super) struct HalfStream {
     /// Sequence number at `ORIGIN`: the first that was heard of.
     reference: Option<u32>,
     /// Sequence number of the first byte, where a handshake told it.
@@ -96,7 +96,7 @@ pub(super) struct Half {
     pub conflicts: u64,
 }
 
-impl Half {
+impl HalfStream {
     pub const fn new() -> Self {
         Self {
             reference: None,

@@ -9,7 +9,7 @@ mod table;
 mod tests;
 
 pub use crate::decode::{Side, Transport};
-pub use conversation::{Conversation, ConversationStats, StreamSink, TcpSegment};
+pub use conversation::{Conversation, ConversationCounters, StreamSink, TcpSegment};
 pub use info::FlowInfo;
 pub use side::{Direction, End, Orientation};
-pub use table::{Arrival, FlowHead, Handler, Table, TableLimits, TableStats};
+pub use table::{Arrival, FlowHead, Handler, Table, TableCounters, TableLimits};

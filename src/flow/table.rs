@@ -3,7 +3,7 @@
 //! Time is packet time, the latest seen. Nothing is shared between workers; both directions of a
 //! flow come to the same one.
 
-use super::conversation::{Conversation, ConversationStats, StreamSink, TcpSegment};
+use super::conversation::{Conversation, ConversationCounters, StreamSink, TcpSegment};
 use super::{End, FlowInfo, Orientation, Side, Transport};
 use crate::decode::{Decoded, FlowKey, tcp_flags};
 use crate::time::{Span, Timestamp};
@@ -91,7 +91,7 @@ pub trait Handler<S> {
 
 /// What a table counts.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct TableStats {
+pub struct TableCounters {
     /// Flows opened.
     pub opened: u64,
     /// Flows given up at a limit.
@@ -99,7 +99,7 @@ pub struct TableStats {
     /// Packets of flows that have ended.
     pub late_packets: u64,
     /// Reassembly.
-    pub tcp: ConversationStats,
+    pub tcp: ConversationCounters,
 }
 
 struct Entry<S> {
@@ -167,7 +167,7 @@ pub struct Table<S> {
     watch: Vec<(u32, u32)>,
     now: Timestamp,
     memory: usize,
-    stats: TableStats,
+    stats: TableCounters,
 }
 
 /// Ties a handler, a flow and its state together for the reassembler.
@@ -218,7 +218,7 @@ impl<S> Table<S> {
             watch: Vec::new(),
             now: Timestamp(i64::MIN),
             memory: 0,
-            stats: TableStats::default(),
+            stats: TableCounters::default(),
         }
     }
 
@@ -233,7 +233,7 @@ impl<S> Table<S> {
     }
 
     /// What was counted since the last call.
-    pub fn take_stats(&mut self) -> TableStats {
+    pub fn take_stats(&mut self) -> TableCounters {
         std::mem::take(&mut self.stats)
     }
 

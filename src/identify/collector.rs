@@ -6,7 +6,7 @@ use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verified};
 use super::plausible::{actual_kind, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
-use super::{Finding, Patients, Settings, Tally};
+use super::{Finding, IdentifyCounters, Patients, Settings};
 use crate::content::{
     ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
 };
@@ -35,7 +35,7 @@ pub struct Collector<'a> {
     /// Takes the findings.
     pub out: &'a mut Vec<Finding>,
     /// What is counted.
-    pub tally: &'a mut Tally,
+    pub tally: &'a mut IdentifyCounters,
 }
 
 impl FieldSink for Collector<'_> {

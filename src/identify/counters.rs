@@ -35,7 +35,7 @@ impl Loss {
 
 /// Counters of identify.
 #[derive(Clone, Debug)]
-pub struct Tally {
+pub struct IdentifyCounters {
     identifiers: [u64; Kind::ALL.len()],
     lost: [u64; Loss::ALL.len()],
     /// Records that ended, nested ones that joined another not counted.
@@ -52,7 +52,7 @@ pub struct Tally {
     pub objects: Vec<(Object, Token)>,
 }
 
-impl Default for Tally {
+impl Default for IdentifyCounters {
     fn default() -> Self {
         Self {
             identifiers: [0; Kind::ALL.len()],
@@ -67,7 +67,7 @@ impl Default for Tally {
     }
 }
 
-impl Tally {
+impl IdentifyCounters {
     /// An object was named.
     pub fn object(&mut self, key: &Key, object: Object, uid: &str) {
         // Padding differs by who encodes it (PS3.5 9.1).
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn each_kind_and_reason_has_its_own_counter() {
-        let mut tally = Tally::default();
+        let mut tally = IdentifyCounters::default();
         for (i, &kind) in Kind::ALL.iter().enumerate() {
             (0..=i).for_each(|_| tally.identifier(kind));
         }

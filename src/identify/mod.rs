@@ -31,7 +31,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use crate::identify::counters::{Loss, Tally};
+pub use crate::identify::counters::{IdentifyCounters, Loss};
 pub use collector::Collector;
 pub use key::{Key, KeyError};
 pub use patients::Patients;

@@ -22,7 +22,7 @@ use super::counters::Loss;
 use super::mask::show;
 use super::numbers::Lists;
 use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
-use super::{Collector, Finding, Identifier, Key, Settings, Tally, Token, Traits};
+use super::{Collector, Finding, Identifier, IdentifyCounters, Key, Settings, Token, Traits};
 use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Kind, RuleSet};
 use crate::time::Timestamp;
@@ -110,7 +110,7 @@ impl Patients {
         now: Timestamp,
         facts: &ServiceFacts,
         out: &mut Vec<Finding>,
-        tally: &mut Tally,
+        tally: &mut IdentifyCounters,
     ) {
         Collector { settings, rules, now, patients: self, out, tally }.finish(facts);
     }
@@ -150,7 +150,7 @@ impl Patients {
         settings: &Settings,
         now: Timestamp,
         facts: &ServiceFacts,
-        tally: &mut Tally,
+        tally: &mut IdentifyCounters,
     ) -> Option<Finding> {
         let (index, update) = match self.find(&record) {
             Some(index) => (index, true),

@@ -1,7 +1,7 @@
 //! A record while it is open: its identifiers with their raw values, and whose they seem to be.
 
 use super::Token;
-use super::counters::{Loss, Tally};
+use super::counters::{IdentifyCounters, Loss};
 use crate::content::{ContentId, Evidence, Mark, RecordHead};
 use crate::flow::Direction;
 use crate::phi::PhiBuf;
@@ -331,7 +331,7 @@ impl Record {
     }
 
     /// Adds an identifier, each value once.
-    pub fn add(&mut self, held: Held, cap: usize, tally: &mut Tally) {
+    pub fn add(&mut self, held: Held, cap: usize, tally: &mut IdentifyCounters) {
         if let Some(known) = self.held.iter_mut().find(|h| h.equals(&held)) {
             if held.issuer.is_known() {
                 if !known.issuer.is_known() {
@@ -354,7 +354,7 @@ impl Record {
     }
 
     /// Takes over all that a nested record of the same person holds.
-    pub fn join(&mut self, nested: Self, cap: usize, tally: &mut Tally) {
+    pub fn join(&mut self, nested: Self, cap: usize, tally: &mut IdentifyCounters) {
         // A structured record inside a loose one (HL7 in a JSON string) says what it really is.
         if nested.structured && !self.structured {
             self.content = nested.content;

@@ -132,7 +132,7 @@ pub struct Finding {
     /// Marks of the patient's records.
     pub marks: Vec<Mark>,
     /// What was known of the service when the record was complete. What followed in the same packet
-    /// is not in it: a disclosure must not depend on how its stream was cut.
+    /// is not in it: a finding must not depend on how its stream was cut.
     pub facts: Arc<ServiceFacts>,
 }
 

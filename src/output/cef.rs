@@ -144,9 +144,9 @@ impl Cef {
         let context = &self.context;
         let mut line = Line(&mut self.line);
         match event {
-            Event::Disclosure { disclosure: d, severity: score, direction, exposure, .. } => {
+            Event::Finding { event: d, severity: score, direction, exposure, .. } => {
                 let finding = &d.finding;
-                line.start("phi-disclosure", &finding.alert.name, severity(*score));
+                line.start("phi-finding", &finding.alert.name, severity(*score));
                 common(&mut line, context, finding.time, Some(d.id));
                 line.time("start", d.flow.started);
                 line.source(d.flow.client.ip());
@@ -190,7 +190,7 @@ impl Cef {
                 line.plain("outcome", e.state.as_str());
                 line.plain("reason", Severity::of(e.severity).as_str());
                 line.number("cn1", "patients", e.patients.value);
-                line.number("cn2", "disclosures", e.disclosures);
+                line.number("cn2", "findings", e.findings);
                 line.number("cn3", "flows", e.flows);
                 let kinds: Vec<&str> = e.kinds.iter().map(|(kind, _)| kind.as_str()).collect();
                 line.labelled("cs2", "identifiers", &kinds.join(","));
@@ -256,12 +256,12 @@ impl Output for Cef {
         line.plain("cnt", run.packets_read);
         line.plain("in", run.bytes_read);
         line.number("cn1", "patients", run.patients.value);
-        line.number("cn2", "disclosures", run.disclosures);
+        line.number("cn2", "findings", run.findings);
         line.number("cn3", "packetsDropped", sum(&run.dropped));
         let faulty = run.inputs.iter().filter(|i| i.fault.is_some()).count();
         line.number("flexNumber1", "packetsSkipped", sum(&run.skipped));
         line.number("flexNumber2", "faultyInputs", faulty as u64);
-        let suppressed: u64 = run.suppressed.iter().map(|s| s.disclosures).sum();
+        let suppressed: u64 = run.suppressed.iter().map(|s| s.findings).sum();
         if suppressed > 0 {
             line.labelled("cs2", "suppressed", &suppressed.to_string());
         }
@@ -324,16 +324,16 @@ mod tests {
     }
 
     #[test]
-    fn a_disclosure() {
+    fn a_finding() {
         let (mut x, mut out) = (tracker(), Vec::new());
         let d = hl7(1).build();
         let id = d.id.to_string();
-        x.disclosure(d, &mut out);
+        x.finding(d, &mut out);
         let lines = lines(&out);
-        let line = lines.iter().find(|l| l.contains("|phi-disclosure|")).expect("line");
+        let line = lines.iter().find(|l| l.contains("|phi-finding|")).expect("line");
         let (header, extensions) = read(line);
         assert_eq!(header[..3], ["CEF:0", "phitap", "phitap"]);
-        assert_eq!(header[4], "phi-disclosure");
+        assert_eq!(header[4], "phi-finding");
         assert_eq!(header[6], "10");
         let get = |key: &str| {
             extensions.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str()).unwrap_or_default()
@@ -374,10 +374,10 @@ mod tests {
         sample.facts.called_aet = Some("A|B=C\\D\r\nCEF:0|x src=1.2.3.4\u{2028}".into());
         sample.operation = "X=1 dst=9.9.9.9";
         let (mut x, mut out) = (tracker(), Vec::new());
-        x.disclosure(sample.build(), &mut out);
+        x.finding(sample.build(), &mut out);
         let lines = lines(&out);
         assert_eq!(lines.len(), out.len() + 1);
-        let line = lines.iter().find(|l| l.contains("|phi-disclosure|")).expect("line");
+        let line = lines.iter().find(|l| l.contains("|phi-finding|")).expect("line");
         let (_, extensions) = read(line);
         let all = |key: &str| extensions.iter().filter(|(k, _)| k == key).count();
         assert_eq!((all("dst"), all("src")), (1, 1));

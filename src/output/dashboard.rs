@@ -17,7 +17,7 @@ use std::time::Instant;
 pub const MAX_ROWS: usize = 1_000;
 
 /// Shared between the pipeline, which fills it, and the server, which shows it.
-pub struct Board {
+pub struct Dashboard {
     metrics: Arc<Metrics>,
     started: Instant,
     /// Milliseconds after `started`, plus one; 0 for none yet.
@@ -52,10 +52,10 @@ pub struct Row {
     /// Whether that is an estimate.
     pub patients_estimated: bool,
     /// Patients by flow.
-    pub disclosures: u64,
+    pub findings: u64,
     /// Records.
     pub records: u64,
-    /// Flows with disclosures.
+    /// Flows with findings.
     pub flows: u64,
     /// Identifiers by kind.
     pub identifiers: BTreeMap<&'static str, u64>,
@@ -65,9 +65,9 @@ pub struct Row {
     pub credentials_in_clear: bool,
     /// What stands open: a service that answers anyone, what a web service shows of itself unasked.
     pub open: Vec<String>,
-    /// First disclosure.
+    /// First finding.
     pub first: String,
-    /// Last disclosure.
+    /// Last finding.
     pub last: String,
 }
 
@@ -93,7 +93,7 @@ impl From<&Exposure> for Row {
             direction: e.direction.as_str(),
             patients: value,
             patients_estimated: estimate,
-            disclosures: e.disclosures,
+            findings: e.findings,
             records: e.records,
             flows: e.flows,
             identifiers: e.kinds.iter().map(|(kind, n)| (kind.as_str(), *n)).collect(),
@@ -117,7 +117,7 @@ pub struct Health {
     pub last_packet_age_seconds: Option<f64>,
 }
 
-impl Board {
+impl Dashboard {
     /// An empty one.
     #[expect(clippy::disallowed_methods, reason = "the age of the process, for /healthz")]
     pub fn new(metrics: Arc<Metrics>) -> Self {
@@ -188,7 +188,7 @@ impl Board {
 }
 
 /// Fills the table.
-impl Output for Arc<Board> {
+impl Output for Arc<Dashboard> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         if let Event::Exposure(exposure) = event {
             self.see(exposure);

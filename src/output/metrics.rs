@@ -26,7 +26,7 @@ pub struct Metrics {
     streams_opaque: IntCounterVec,
     records: IntCounterVec,
     messages: IntCounterVec,
-    disclosures: IntCounterVec,
+    findings: IntCounterVec,
     identifiers: IntCounterVec,
     exposures_active: IntGaugeVec,
     patients_distinct: IntGauge,
@@ -93,7 +93,7 @@ impl Metrics {
             )?,
             streams_opaque: counters(
                 r,
-                "phitap_streams_opaque_total",
+                "phitap_streams_abandoned_total",
                 "Directions of flows that were given up.",
                 &["protocol", "reason"],
             )?,
@@ -109,9 +109,9 @@ impl Metrics {
                 "Messages read, by their type.",
                 &["protocol", "type"],
             )?,
-            disclosures: counters(
+            findings: counters(
                 r,
-                "phitap_disclosures_total",
+                "phitap_findings_total",
                 "Patients seen in a flow, revisions not counted.",
                 &["protocol", "severity"],
             )?,
@@ -151,8 +151,8 @@ impl Metrics {
             )?,
             suppressed: counters(
                 r,
-                "phitap_disclosures_suppressed_total",
-                "Disclosure events that a suppression held back, revisions included.",
+                "phitap_findings_suppressed_total",
+                "FindingEvent events that a suppression held back, revisions included.",
                 &["protocol"],
             )?,
             rules_reloads: counters(
@@ -204,7 +204,7 @@ impl Metrics {
             self.suppressed.with_label_values(&[protocol.name()]);
             self.streams.with_label_values(&[protocol.name()]);
             for severity in Severity::ALL {
-                self.disclosures.with_label_values(&[protocol.name(), severity.as_str()]);
+                self.findings.with_label_values(&[protocol.name(), severity.as_str()]);
             }
         }
     }
@@ -258,9 +258,9 @@ impl Metrics {
     pub fn messages(&self, protocol: &'static str, kind: &'static str, messages: u64) {
         self.messages.with_label_values(&[protocol, kind]).inc_by(messages);
     }
-    /// A disclosure, the first time.
-    pub fn disclosure(&self, protocol: &'static str, severity: Severity) {
-        self.disclosures.with_label_values(&[protocol, severity.as_str()]).inc();
+    /// A finding, the first time.
+    pub fn finding(&self, protocol: &'static str, severity: Severity) {
+        self.findings.with_label_values(&[protocol, severity.as_str()]).inc();
     }
     /// Identifiers found.
     pub fn identifiers(&self, kind: Kind, identifiers: u64) {
@@ -293,7 +293,7 @@ impl Metrics {
         self.events_dropped.with_label_values(&[output, reason]).inc_by(events);
     }
 
-    /// A disclosure event that was held back.
+    /// A finding event that was held back.
     pub fn suppressed(&self, protocol: &'static str) {
         self.suppressed.with_label_values(&[protocol]).inc();
     }
@@ -371,7 +371,7 @@ mod tests {
         m.streams("dicom", 2);
         m.opaque("unknown", Reason::Encrypted, 1);
         m.records("http", "fhir", 4);
-        m.disclosure("dicom", Severity::High);
+        m.finding("dicom", Severity::High);
         m.identifiers(Kind::Name, 6);
         m.exposures_active(Severity::High, 1);
         m.patients_distinct(7);
@@ -395,9 +395,9 @@ mod tests {
             "phitap_flows_total 3",
             "phitap_stream_gap_bytes_total 5",
             "phitap_streams_total{protocol=\"dicom\"} 2",
-            "phitap_streams_opaque_total{protocol=\"unknown\",reason=\"encrypted\"} 1",
+            "phitap_streams_abandoned_total{protocol=\"unknown\",reason=\"encrypted\"} 1",
             "phitap_records_total{content=\"fhir\",protocol=\"http\"} 4",
-            "phitap_disclosures_total{protocol=\"dicom\",severity=\"high\"} 1",
+            "phitap_findings_total{protocol=\"dicom\",severity=\"high\"} 1",
             "phitap_identifiers_total{kind=\"name\"} 6",
             "phitap_exposures_active{severity=\"high\"} 1",
             "phitap_patients_distinct 7",
@@ -416,9 +416,7 @@ mod tests {
     fn closed_sets_start_at_zero_and_all_have_help_and_type() {
         let text = Metrics::new().expect("unique names").render();
         assert!(text.contains("phitap_identifiers_total{kind=\"ssn\"} 0"));
-        assert!(
-            text.contains("phitap_disclosures_total{protocol=\"hl7\",severity=\"critical\"} 0")
-        );
+        assert!(text.contains("phitap_findings_total{protocol=\"hl7\",severity=\"critical\"} 0"));
         for line in text.lines().filter(|l| !l.starts_with('#')) {
             let name = line.split(['{', ' ']).next().expect("name");
             assert!(text.contains(&format!("# HELP {name} ")), "{name}");

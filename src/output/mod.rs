@@ -18,7 +18,7 @@ pub mod dashboard;
 pub mod metrics;
 pub mod serve;
 
-pub use crate::output::dashboard::Board;
+pub use crate::output::dashboard::Dashboard;
 pub use community_id::community_id;
 pub use progress::Progress;
 pub use run::{InputReport, RunSummary};

@@ -67,8 +67,8 @@ pub struct RunSummary {
     pub encrypted_bytes: u64,
     /// Distinct patients.
     pub patients: Count,
-    /// Disclosures, revisions not counted.
-    pub disclosures: u64,
+    /// Findings, revisions not counted.
+    pub findings: u64,
     /// Exposures opened.
     pub exposures: u64,
     /// What was known and accepted, by suppression.

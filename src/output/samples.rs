@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex};
 /// Events of every kind.
 pub(in crate::output) fn events() -> Vec<Event> {
     let (mut exposures, mut out) = (tracker(), Vec::new());
-    exposures.disclosure(hl7(1).build(), &mut out);
+    exposures.finding(hl7(1).build(), &mut out);
     for patient in 2..14 {
         let time = at(patient as i64);
-        exposures.disclosure(Sample { patient, time, ..Sample::default() }.build(), &mut out);
+        exposures.finding(Sample { patient, time, ..Sample::default() }.build(), &mut out);
     }
-    exposures.disclosure(Sample { time: at(70), ..http(14) }.build(), &mut out);
+    exposures.finding(Sample { time: at(70), ..http(14) }.build(), &mut out);
     exposures.finish(at(80), &mut out);
     out
 }
@@ -67,7 +67,7 @@ pub(in crate::output) fn run() -> RunSummary {
         encrypted_flows: 6,
         encrypted_bytes: 1_200_000,
         patients: crate::exposure::Count { value: 14, estimate: false },
-        disclosures: 14,
+        findings: 14,
         exposures: 3,
         suppressed: vec![Suppressed {
             id: "known-feed".into(),
@@ -75,8 +75,8 @@ pub(in crate::output) fn run() -> RunSummary {
             reason: "TLS comes with the engine's upgrade, CR-1042".into(),
             expires: "2026-03-31".parse().expect("a day"),
             events: 9,
-            disclosures: 7,
-            disclosures_since: 0,
+            findings: 7,
+            findings_since: 0,
         }],
         key_id: "k_ab12".into(),
         ..RunSummary::default()

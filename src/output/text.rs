@@ -1,4 +1,4 @@
-//! Figures and foreign text for people.
+//! ExposureTotals and foreign text for people.
 
 use std::fmt::Write as _;
 

@@ -1,9 +1,9 @@
 //! The collecting side: what workers found, put in the order of the capture, graded, written.
 
 use super::content_host::Shared;
-use super::counters::Stats;
+use super::counters::WorkerCounters;
 use super::worker::{Item, Order, Report};
-use crate::exposure::{Event, Exposures, Performed, Sighting};
+use crate::exposure::{Event, Exposures, FlowActivity, ServiceObservation};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, RunSummary};
 use crate::rules::RuleSet;
@@ -22,11 +22,11 @@ pub struct Collector {
     rules: Arc<RuleSet>,
     generation: u64,
     upto: Vec<u64>,
-    /// A live run: exposures go on without packets. In a replay they go by disclosures alone, so that
+    /// A live run: exposures go on without packets. In a replay they go by findings alone, so that
     /// nothing depends on how the work was divided.
     live: bool,
     waiting: BinaryHeap<Waiting>,
-    stats: Stats,
+    stats: WorkerCounters,
     events: Vec<Event>,
     worst: Option<Severity>,
 }
@@ -76,7 +76,7 @@ impl Collector {
             upto: vec![0; workers],
             live,
             waiting: BinaryHeap::new(),
-            stats: Stats::default(),
+            stats: WorkerCounters::default(),
             events: Vec::new(),
             worst: None,
         }
@@ -89,7 +89,7 @@ impl Collector {
     pub fn report(&mut self, worker: usize, report: Report) -> io::Result<()> {
         self.count(&report.stats);
         if self.shared.rules.refresh(&mut self.rules, &mut self.generation) {
-            self.exposures.adopt(&self.rules);
+            self.exposures.select_protocol(&self.rules);
         }
         let report_clock = report.clock;
         self.upto[worker] = if report.last { u64::MAX } else { report.upto };
@@ -107,14 +107,14 @@ impl Collector {
 
     fn take(&mut self, item: Item) {
         match item {
-            Item::Disclosure(disclosure) => {
-                let protocol = disclosure.protocol;
-                if !self.exposures.disclosure(*disclosure, &mut self.events) {
+            Item::Finding(event) => {
+                let protocol = event.protocol;
+                if !self.exposures.finding(*event, &mut self.events) {
                     self.metrics.suppressed(protocol);
                 }
             }
-            Item::Performance(what) => self.exposures.performed(
-                Performed {
+            Item::ActivityReport(what) => self.exposures.performed(
+                FlowActivity {
                     time: what.time,
                     flow: &what.flow,
                     protocol: what.protocol,
@@ -124,7 +124,7 @@ impl Collector {
                 &mut self.events,
             ),
             Item::Service(service) => self.exposures.service(
-                Sighting {
+                ServiceObservation {
                     time: service.time,
                     flow: &service.flow,
                     protocol: service.protocol,
@@ -143,8 +143,8 @@ impl Collector {
         let events = std::mem::take(&mut self.events);
         for event in &events {
             match event {
-                Event::Disclosure { disclosure, severity, .. } if !disclosure.finding.update => {
-                    self.metrics.disclosure(disclosure.protocol, Severity::of(*severity));
+                Event::Finding { event, severity, .. } if !event.finding.update => {
+                    self.metrics.finding(event.protocol, Severity::of(*severity));
                 }
                 Event::Exposure(exposure) => {
                     self.worst = self.worst.max(Some(Severity::of(exposure.severity)));
@@ -194,7 +194,7 @@ impl Collector {
         summary.encrypted_flows = stats.encrypted_flows;
         summary.encrypted_bytes = stats.encrypted_bytes;
         summary.patients = self.exposures.patients();
-        summary.disclosures = self.exposures.disclosures();
+        summary.findings = self.exposures.findings();
         summary.exposures = self.exposures.opened();
         summary.suppressed = self.exposures.suppressed();
         summary.losses = self.exposures.losses();
@@ -205,7 +205,7 @@ impl Collector {
         Ok((summary, self.worst))
     }
 
-    fn count(&mut self, stats: &Stats) {
+    fn count(&mut self, stats: &WorkerCounters) {
         self.stats.add(stats);
         let m = &self.metrics;
         if stats.flows > 0 {

@@ -3,20 +3,20 @@
 use crate::config::Limits;
 use crate::content::{self, Contents, Env};
 use crate::identify::{self, Collector, Finding, Key, Patients};
-use crate::protocol::{Activity, ContentId, Hint, Host, Object, Reason, ServiceFacts, Want};
+use crate::protocol::{Activity, ContentId, ContentSink, Hint, Object, Reason, ServiceFacts, Want};
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The rules in force, which a reload replaces.
-pub struct InForce {
-    /// Counts up with each reload, so that who has them need not lock to see that they are the same.
+pub struct ActiveRules {
+    /// OutcomeCounts up with each reload, so that who has them need not lock to see that they are the same.
     generation: AtomicU64,
     rules: Mutex<Arc<RuleSet>>,
 }
 
-impl InForce {
+impl ActiveRules {
     /// These from the start.
     pub fn new(rules: RuleSet) -> Self {
         let rules = lean(rules);
@@ -52,7 +52,7 @@ fn lean(rules: RuleSet) -> RuleSet {
 /// What all workers share.
 pub struct Shared {
     /// The rules in force.
-    pub rules: InForce,
+    pub rules: ActiveRules,
     /// Key and caps of identify.
     pub identify: identify::Settings,
     /// Keys event ids.
@@ -70,18 +70,18 @@ impl Shared {
                 patients_per_flow: limits.patients_per_flow,
                 identifiers_per_patient: limits.identifiers_per_patient,
             },
-            rules: InForce::new(rules),
+            rules: ActiveRules::new(rules),
         }
     }
 }
 
 /// What stages count below the protocol; drained after each step of a flow.
 #[derive(Default)]
-pub struct Tallies {
+pub struct StageCounters {
     /// Contents.
-    pub content: content::Tally,
+    pub content: content::ContentCounters,
     /// Identify.
-    pub identify: identify::Tally,
+    pub identify: identify::IdentifyCounters,
     /// Oddities that parsers passed over.
     pub anomalies: Vec<Reason>,
 }
@@ -103,7 +103,7 @@ pub struct FlowHost<'a> {
     /// Takes what is found.
     pub findings: &'a mut Vec<Finding>,
     /// Takes what is counted.
-    pub tallies: &'a mut Tallies,
+    pub tallies: &'a mut StageCounters,
     /// Packet time.
     pub now: Timestamp,
 }
@@ -142,7 +142,7 @@ impl FlowHost<'_> {
     }
 }
 
-impl Host for FlowHost<'_> {
+impl ContentSink for FlowHost<'_> {
     fn open(&mut self, hint: &Hint<'_>) -> ContentId {
         self.contents.open(hint)
     }

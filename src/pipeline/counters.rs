@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// Counters of one worker since its last report.
 #[derive(Default, Clone, Debug)]
-pub struct Stats {
+pub struct WorkerCounters {
     /// Flows opened.
     pub flows: u64,
     /// Change of the number of active flows.
@@ -39,7 +39,7 @@ pub struct Stats {
     pub memory: i64,
 }
 
-impl Stats {
+impl WorkerCounters {
     /// Adds a delta.
     pub fn add(&mut self, other: &Self) {
         self.flows += other.flows;

@@ -23,5 +23,5 @@ mod work;
 mod worker;
 
 /// One flow without packets: for benches and fuzzing.
-pub use crate::pipeline::content_host::{FlowHost, InForce, Shared, Tallies};
+pub use crate::pipeline::content_host::{ActiveRules, FlowHost, Shared, StageCounters};
 pub use run::{Outcome, RunError, run, wall_clock};

@@ -60,7 +60,7 @@ impl Drop for Reloader {
 }
 
 /// What the files of a folder look like from outside.
-type Look = Vec<(PathBuf, i64, i64, u64, u64)>;
+type DirSnapshot = Vec<(PathBuf, i64, i64, u64, u64)>;
 
 struct Watch {
     shared: Arc<Shared>,
@@ -71,7 +71,7 @@ struct Watch {
 impl Watch {
     fn run(&self, stop: &AtomicBool, hangup: &AtomicBool) {
         let mut known = self.look();
-        let mut changed: Option<Option<Look>> = None;
+        let mut changed: Option<Option<DirSnapshot>> = None;
         let mut looks = 0u32;
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(LOOK_EVERY);
@@ -95,7 +95,7 @@ impl Watch {
         }
     }
 
-    fn look(&self) -> Option<Look> {
+    fn look(&self) -> Option<DirSnapshot> {
         self.config.rules.as_deref().and_then(|dir| look(dir).ok())
     }
 
@@ -137,7 +137,7 @@ pub fn warn_of_expired(rules: &RuleSet, now: crate::time::Timestamp) {
 }
 
 /// The rule files of a folder, in order of name.
-fn look(dir: &Path) -> io::Result<Look> {
+fn look(dir: &Path) -> io::Result<DirSnapshot> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir)?.take(MAX_FILES) {
         let path = entry?.path();

@@ -4,7 +4,7 @@ use super::collector::Collector;
 use super::reload::{Reloader, warn_of_expired};
 use super::route::{Inline, Threads};
 use super::setup::Parts;
-use super::shard::{Counts, Route, Shards};
+use super::shard::{PacketCounters, Route, Shards};
 use crate::capture::{
     Batch, Fault, Filter, FilterError, LATENCY, Live, LiveCounters, LiveOptions, Source as _,
     Status, Timeline, expand,
@@ -514,7 +514,7 @@ fn close(
     }
 }
 
-fn summary(counts: &Counts, lost: LiveCounters) -> RunSummary {
+fn summary(counts: &PacketCounters, lost: LiveCounters) -> RunSummary {
     let skipped: std::collections::BTreeMap<&'static str, u64> = Skip::ALL
         .iter()
         .map(|skip| (skip.as_str(), counts.skipped[skip.index()]))

@@ -8,7 +8,7 @@ use crate::config::{Config, Source};
 use crate::exposure::{self, Exposures};
 use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
-use crate::output::{self, Board, Context, Output, Sink};
+use crate::output::{self, Context, Dashboard, Output, Sink};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct Parts {
     /// Metrics of the run.
     pub metrics: Arc<Metrics>,
     /// What the web page shows.
-    pub board: Arc<Board>,
+    pub board: Arc<Dashboard>,
     /// Where the secret's id is shown.
     pub key_id: String,
     /// How many workers.
@@ -51,7 +51,7 @@ impl Parts {
         let metrics = Arc::new(Metrics::new().map_err(|e| RunError::Internal(e.to_string()))?);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self {
-            board: Arc::new(Board::new(Arc::clone(&metrics))),
+            board: Arc::new(Dashboard::new(Arc::clone(&metrics))),
             metrics,
             key_id: key.id(),
             workers: config.workers.map_or(cores, std::num::NonZero::get),

@@ -26,7 +26,7 @@ pub trait Route {
 
 /// Packets by what became of them.
 #[derive(Clone, Debug)]
-pub struct Counts {
+pub struct PacketCounters {
     /// Packets read.
     pub packets: u64,
     /// Captured bytes.
@@ -43,7 +43,7 @@ pub struct Counts {
     pub last: Option<Timestamp>,
 }
 
-impl Default for Counts {
+impl Default for PacketCounters {
     fn default() -> Self {
         Self {
             packets: 0,
@@ -66,8 +66,8 @@ pub struct Shards<R> {
     clock: Timestamp,
     ticked: Timestamp,
     batches: u32,
-    counts: Counts,
-    published: Counts,
+    counts: PacketCounters,
+    published: PacketCounters,
     metrics: Arc<Metrics>,
 }
 
@@ -83,8 +83,8 @@ impl<R: Route> Shards<R> {
             clock: Timestamp(i64::MIN),
             ticked: Timestamp(i64::MIN),
             batches: 0,
-            counts: Counts::default(),
-            published: Counts::default(),
+            counts: PacketCounters::default(),
+            published: PacketCounters::default(),
             metrics,
         }
     }
@@ -208,7 +208,7 @@ impl<R: Route> Shards<R> {
     }
 
     /// The input has ended.
-    pub fn finish(mut self) -> (R, Counts) {
+    pub fn finish(mut self) -> (R, PacketCounters) {
         self.decoder.finish();
         self.publish();
         for worker in 0..self.filling.len() {

@@ -8,7 +8,7 @@ use super::worker::{Item, Worker};
 use crate::capture::{BATCH_PACKETS, Batch, Block, LinkType, Packet};
 use crate::config::Limits;
 use crate::decode::Checksums;
-use crate::exposure::Disclosure;
+use crate::exposure::FindingEvent;
 use crate::identify::{Key, KeyError};
 use crate::output::metrics::Metrics;
 use crate::rules::RuleSet;
@@ -16,15 +16,15 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 
 /// A set-up of the stages that is used again and again: the same key, the same rules.
-pub struct Lab {
+pub struct TestHarness {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
     limits: Limits,
 }
 
-/// A packet of a [`Lab`] run.
+/// A packet of a [`TestHarness`] run.
 #[derive(Clone, Debug)]
-pub struct LabPacket {
+pub struct TestPacket {
     /// When it was captured.
     pub time: Timestamp,
     /// Its link type.
@@ -55,7 +55,7 @@ impl Route for Gather {
     }
 }
 
-impl Lab {
+impl TestHarness {
     /// With `rules`, the default limits and a fresh key. `reveal` as on the command line.
     ///
     /// # Errors
@@ -68,8 +68,8 @@ impl Lab {
         Ok(Self { shared: Arc::new(Shared::new(rules, key, reveal, &limits)), metrics, limits })
     }
 
-    /// Every disclosure of a capture, in order, revisions included.
-    pub fn run(&self, packets: &[LabPacket]) -> Vec<Disclosure> {
+    /// Every finding of a capture, in order, revisions included.
+    pub fn run(&self, packets: &[TestPacket]) -> Vec<FindingEvent> {
         let worker = Worker::new(Arc::clone(&self.shared), &self.limits, 1);
         let route = Gather { worker, items: Vec::new() };
         let mut shards = Shards::new(route, Checksums::Accept, Arc::clone(&self.metrics));
@@ -93,10 +93,10 @@ impl Lab {
             shards.batch(&batch);
         }
         let (route, _) = shards.finish();
-        let disclosures = route.items.into_iter().filter_map(|item| match item {
-            Item::Disclosure(disclosure) => Some(*disclosure),
-            Item::Performance(_) | Item::Service(_) => None,
+        let findings = route.items.into_iter().filter_map(|item| match item {
+            Item::Finding(event) => Some(*event),
+            Item::ActivityReport(_) | Item::Service(_) => None,
         });
-        disclosures.collect()
+        findings.collect()
     }
 }

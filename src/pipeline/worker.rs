@@ -1,16 +1,16 @@
 //! A worker: its own flow table, and the state of each flow. Nothing is shared between workers but
 //! what never changes.
 
-use super::content_host::{FlowHost, Shared, Tallies};
-use super::counters::Stats;
+use super::content_host::{FlowHost, Shared, StageCounters};
+use super::counters::WorkerCounters;
 use super::work::{Work, WorkBatch};
 use crate::config::Limits;
 use crate::content::Contents;
-use crate::exposure::{Disclosure, EventId};
+use crate::exposure::{EventId, FindingEvent};
 use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, Patients, Token};
 use crate::protocol::{
-    Activity, Driver, DriverLimits, News, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
+    Activity, Driver, DriverEvent, DriverLimits, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
 };
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
@@ -31,22 +31,22 @@ pub struct Order {
     pub packet: u64,
     /// Number of the flow's first packet.
     pub flow: u64,
-    /// Counts up within both.
+    /// OutcomeCounts up within both.
     pub n: u32,
 }
 
 /// What a worker hands to the collector.
 pub enum Item {
     /// A patient in a flow.
-    Disclosure(Box<Disclosure>),
+    Finding(Box<FindingEvent>),
     /// What a flow did since the last time.
-    Performance(Box<Performance>),
+    ActivityReport(Box<ActivityReport>),
     /// A flow that spoke a known protocol has ended.
     Service(Box<Service>),
 }
 
 /// What a flow did.
-pub struct Performance {
+pub struct ActivityReport {
     /// Packet time.
     pub time: Timestamp,
     /// The flow.
@@ -83,7 +83,7 @@ pub struct Report {
     /// In order.
     pub items: Vec<(Order, Item)>,
     /// What was counted.
-    pub stats: Stats,
+    pub stats: WorkerCounters,
     /// That was the last one.
     pub last: bool,
 }
@@ -143,7 +143,7 @@ struct Context {
     findings: Vec<Finding>,
     /// A datagram as it would stand in a stream.
     frame: Vec<u8>,
-    tallies: Tallies,
+    tallies: StageCounters,
     report: Report,
 }
 
@@ -171,7 +171,7 @@ impl Worker {
                 n: 0,
                 findings: Vec::new(),
                 frame: Vec::new(),
-                tallies: Tallies::default(),
+                tallies: StageCounters::default(),
                 report: Report::default(),
             },
             clock: Timestamp::default(),
@@ -321,10 +321,10 @@ impl Context {
         let client = analysis.driver.orientation().client;
         for news in analysis.driver.news() {
             match news {
-                News::Recognised(protocol) => {
+                DriverEvent::Recognised(protocol) => {
                     *stats.streams.entry(protocol).or_default() += 1;
                 }
-                News::Opaque(protocol, reason) => {
+                DriverEvent::Opaque(protocol, reason) => {
                     let info = flow.info(client);
                     tracing::debug!(client = %info.client, server = %info.server, protocol, %reason, "a direction is no longer read");
                     analysis.encrypted |= reason == Reason::Encrypted;
@@ -370,14 +370,14 @@ impl Context {
         let mut findings = std::mem::take(&mut self.findings);
         for finding in findings.drain(..) {
             let order = self.order(flow);
-            let disclosure = Disclosure {
-                id: EventId::of_disclosure(&self.shared.event_key, &info, &finding.patient),
+            let event = FindingEvent {
+                id: EventId::of_finding(&self.shared.event_key, &info, &finding.patient),
                 flow: info,
                 protocol,
                 finding,
                 person: None,
             };
-            self.report.items.push((order, Item::Disclosure(Box::new(disclosure))));
+            self.report.items.push((order, Item::Finding(Box::new(event))));
         }
         self.findings = findings;
         self.hand_on(flow, analysis);
@@ -388,7 +388,7 @@ impl Context {
         if analysis.activity.is_empty() && analysis.objects.is_empty() {
             return;
         }
-        let performance = Performance {
+        let performance = ActivityReport {
             time: self.now,
             flow: flow.info(analysis.driver.orientation().client),
             protocol: analysis.driver.protocol().unwrap_or("unknown"),
@@ -396,7 +396,7 @@ impl Context {
             objects: std::mem::take(&mut analysis.objects),
         };
         let order = self.order(flow);
-        self.report.items.push((order, Item::Performance(Box::new(performance))));
+        self.report.items.push((order, Item::ActivityReport(Box::new(performance))));
     }
 }
 

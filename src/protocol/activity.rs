@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 /// How often something had an outcome, both from closed sets: `C-FIND` `pending`, `association`
 /// `accepted`.
-pub type Counts = BTreeMap<(&'static str, &'static str), u64>;
+pub type OutcomeCounts = BTreeMap<(&'static str, &'static str), u64>;
 
 /// What a flow did since the last time it was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     /// Operations by outcome.
-    pub counts: Counts,
+    pub counts: OutcomeCounts,
     /// Objects moved, or to be moved, to a third party; to a cap.
     pub moves: Vec<Move>,
 }

@@ -1,22 +1,22 @@
 //! A content that a parser is handing on, and how much of it is not wanted.
 
-use super::{ContentId, Hint, Host, Want};
+use super::{ContentId, ContentSink, Hint, Want};
 
 /// An open content.
-pub struct Outlet {
+pub struct ContentWriter {
     id: ContentId,
     /// Bytes to come that the content does not want.
     unwanted: u64,
 }
 
-impl Outlet {
+impl ContentWriter {
     /// Opens a content.
-    pub fn open(hint: &Hint<'_>, host: &mut dyn Host) -> Self {
+    pub fn open(hint: &Hint<'_>, host: &mut dyn ContentSink) -> Self {
         Self { id: host.open(hint), unwanted: 0 }
     }
 
     /// Its next bytes.
-    pub fn data(&mut self, bytes: &[u8], host: &mut dyn Host) {
+    pub fn data(&mut self, bytes: &[u8], host: &mut dyn ContentSink) {
         let wanted = Want::behind(&mut self.unwanted, bytes);
         if !wanted.is_empty() {
             self.unwanted = host.data(self.id, wanted).skip;
@@ -24,7 +24,7 @@ impl Outlet {
     }
 
     /// `len` of its bytes are missing.
-    pub fn gap(&mut self, len: u64, host: &mut dyn Host) {
+    pub fn gap(&mut self, len: u64, host: &mut dyn ContentSink) {
         let hidden = len.min(self.unwanted);
         if self.unwanted != Want::NOTHING.skip {
             self.unwanted -= hidden;
@@ -52,7 +52,7 @@ impl Outlet {
     }
 
     /// It has ended.
-    pub fn close(self, complete: bool, host: &mut dyn Host) {
+    pub fn close(self, complete: bool, host: &mut dyn ContentSink) {
         host.close(self.id, complete);
     }
 }

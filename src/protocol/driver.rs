@@ -3,7 +3,7 @@
 
 use super::encrypted;
 use super::{
-    Host, PROTOCOLS, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync, Speaker,
+    ContentSink, PROTOCOLS, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync, Speaker,
 };
 use crate::flow::{Direction, End, Orientation, Side};
 
@@ -27,7 +27,7 @@ pub struct DriverLimits {
 
 /// Something that is counted once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum News {
+pub enum DriverEvent {
     /// A direction speaks this protocol.
     Recognised(&'static str),
     /// A direction can no longer be read: protocol (or `unknown`) and reason.
@@ -41,7 +41,7 @@ pub struct Driver {
     parser: Option<Box<dyn Parser>>,
     orientation: Orientation,
     sides: [Stream; 2],
-    news: Vec<News>,
+    news: Vec<DriverEvent>,
 }
 
 struct Stream {
@@ -121,7 +121,7 @@ impl Driver {
     }
 
     /// What is to be counted since the last call.
-    pub fn news(&mut self) -> impl Iterator<Item = News> + '_ {
+    pub fn news(&mut self) -> impl Iterator<Item = DriverEvent> + '_ {
         self.news.drain(..)
     }
 
@@ -137,7 +137,7 @@ impl Driver {
     }
 
     /// In-order bytes of one side. Returns how many further bytes of it are of no interest.
-    pub fn data(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+    pub fn data(&mut self, side: Side, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
         let unwanted = std::mem::take(&mut self.sides[side.index()].unwanted);
         if unwanted >= bytes.len() as u64 && unwanted > 0 {
             return less(unwanted, bytes.len() as u64);
@@ -148,12 +148,12 @@ impl Driver {
             State::Reading => self.read(side, bytes, host),
             State::Searching => self.search(side, bytes, host),
             State::Undecided => self.recognise(side, bytes, host),
-            State::Waiting => self.glance(side, bytes, host),
+            State::Waiting => self.probe_late(side, bytes, host),
         }
     }
 
     /// `len` bytes of one side are missing. Returns how many further bytes are of no interest.
-    pub fn gap(&mut self, side: Side, len: u64, host: &mut dyn Host) -> u64 {
+    pub fn gap(&mut self, side: Side, len: u64, host: &mut dyn ContentSink) -> u64 {
         let direction = self.direction(side);
         let stream = &mut self.sides[side.index()];
         let unwanted = std::mem::take(&mut stream.unwanted);
@@ -190,14 +190,14 @@ impl Driver {
     }
 
     /// One side has ended.
-    pub fn close(&mut self, side: Side, end: End, host: &mut dyn Host) {
+    pub fn close(&mut self, side: Side, end: End, host: &mut dyn ContentSink) {
         if self.sides[side.index()].closed.is_some() {
             return;
         }
         self.sides[side.index()].closed = Some(end);
         match self.sides[side.index()].state {
             State::Undecided | State::Waiting => {
-                self.attempt(side, true, host);
+                self.probe_buffered(side, true, host);
                 // Still nothing: the other side may decide later, and reads this one then.
             }
             State::Searching => {
@@ -209,7 +209,7 @@ impl Driver {
     }
 
     /// Both sides have ended and no more calls will come.
-    pub fn finish(&mut self, end: End, host: &mut dyn Host) {
+    pub fn finish(&mut self, end: End, host: &mut dyn ContentSink) {
         for side in [Side::Low, Side::High] {
             self.close(side, end, host);
         }
@@ -222,7 +222,7 @@ impl Driver {
         }
     }
 
-    fn close_reading(&mut self, side: Side, host: &mut dyn Host) {
+    fn close_reading(&mut self, side: Side, host: &mut dyn ContentSink) {
         let direction = self.direction(side);
         let stream = &mut self.sides[side.index()];
         if let (Some(end), State::Reading | State::Searching, Some(parser)) =
@@ -247,13 +247,14 @@ impl Driver {
         let stream = &mut self.sides[side.index()];
         stream.state = State::Opaque;
         stream.unread = Vec::new();
-        self.news.push(News::Opaque(self.protocol.map_or("unknown", Protocol::name), reason));
+        self.news
+            .push(DriverEvent::Opaque(self.protocol.map_or("unknown", Protocol::name), reason));
         Progress::REST
     }
 
     // --- recognition -------------------------------------------------------------------------
 
-    fn recognise(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+    fn recognise(&mut self, side: Side, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
         let limit = self.limits.recognise;
         let begun = self.orientation.sure;
         let stream = &mut self.sides[side.index()];
@@ -261,7 +262,7 @@ impl Driver {
             // The usual case: the first segment decides, and nothing is copied.
             match ask(bytes, stream.whole, begun) {
                 Answer::Protocol(protocol, speaker, offset) => {
-                    self.adopt(protocol, side, speaker);
+                    self.select_protocol(protocol, side, speaker);
                     return self.begin(side, bytes.get(offset..).unwrap_or(&[]), host);
                 }
                 Answer::Encrypted => return self.encrypted(),
@@ -276,16 +277,16 @@ impl Driver {
         let stream = &mut self.sides[side.index()];
         stream.unread.extend_from_slice(bytes);
         if stream.unread.len() >= stream.need {
-            return self.attempt(side, false, host);
+            return self.probe_buffered(side, false, host);
         }
         if stream.unread.len() > limit {
-            return self.attempt(side, true, host);
+            return self.probe_buffered(side, true, host);
         }
         0
     }
 
     /// Asks again over all unread bytes. `last`: no more will come before the limit.
-    fn attempt(&mut self, side: Side, last: bool, host: &mut dyn Host) -> u64 {
+    fn probe_buffered(&mut self, side: Side, last: bool, host: &mut dyn ContentSink) -> u64 {
         let limit = self.limits.recognise;
         let begun = self.orientation.sure;
         let stream = &mut self.sides[side.index()];
@@ -295,7 +296,7 @@ impl Driver {
         let hopeless = match ask(&stream.unread, stream.whole, begun) {
             Answer::Protocol(protocol, speaker, offset) => {
                 let unread = std::mem::take(&mut stream.unread);
-                self.adopt(protocol, side, speaker);
+                self.select_protocol(protocol, side, speaker);
                 return self.begin(side, unread.get(offset..).unwrap_or(&[]), host);
             }
             Answer::Encrypted => return self.encrypted(),
@@ -315,7 +316,7 @@ impl Driver {
     }
 
     /// Past the limit: only the first bytes of what arrives are looked at.
-    fn glance(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+    fn probe_late(&mut self, side: Side, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
         let stream = &mut self.sides[side.index()];
         stream.looked = stream.looked.saturating_add(bytes.len());
         if stream.unread.len() + bytes.len() <= self.limits.recognise && stream.whole {
@@ -326,7 +327,7 @@ impl Driver {
         }
         if let Answer::Protocol(protocol, speaker, 0) = ask(bytes, true, false) {
             self.sides[side.index()].unread = Vec::new();
-            self.adopt(protocol, side, speaker);
+            self.select_protocol(protocol, side, speaker);
             return self.begin(side, bytes, host);
         }
         self.give_up_both(side)
@@ -351,7 +352,7 @@ impl Driver {
         self.opaque(Side::High, Reason::Encrypted)
     }
 
-    fn adopt(&mut self, protocol: &'static dyn Protocol, side: Side, speaker: Speaker) {
+    fn select_protocol(&mut self, protocol: &'static dyn Protocol, side: Side, speaker: Speaker) {
         if !self.orientation.sure {
             match speaker {
                 Speaker::Client => self.orientation.client = side,
@@ -367,14 +368,14 @@ impl Driver {
     }
 
     /// The first bytes for a parser: of the side that was recognised, then what the other one kept.
-    fn begin(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+    fn begin(&mut self, side: Side, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
         let skip = self.read(side, bytes, host);
         self.other_side(side.other(), host);
         skip
     }
 
     /// The other direction was recognised: what this one has kept can be read now.
-    fn other_side(&mut self, side: Side, host: &mut dyn Host) {
+    fn other_side(&mut self, side: Side, host: &mut dyn ContentSink) {
         let stream = &mut self.sides[side.index()];
         if !matches!(stream.state, State::Undecided | State::Waiting) || self.parser.is_none() {
             return;
@@ -395,7 +396,7 @@ impl Driver {
 
     // --- after a gap -------------------------------------------------------------------------
 
-    fn search(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+    fn search(&mut self, side: Side, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
         let stream = &mut self.sides[side.index()];
         stream.unread.extend_from_slice(bytes);
         if stream.unread.len() < stream.need {
@@ -404,7 +405,7 @@ impl Driver {
         self.try_resync(side, host)
     }
 
-    fn try_resync(&mut self, side: Side, host: &mut dyn Host) -> u64 {
+    fn try_resync(&mut self, side: Side, host: &mut dyn ContentSink) -> u64 {
         let direction = self.direction(side);
         let (stream, Some(parser)) = (&mut self.sides[side.index()], self.parser.as_mut()) else {
             return 0;
@@ -427,11 +428,11 @@ impl Driver {
 
     // --- reading -----------------------------------------------------------------------------
 
-    fn read(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> u64 {
+    fn read(&mut self, side: Side, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
         let stream = &mut self.sides[side.index()];
         if stream.unread.is_empty() {
             return match self.step(side, bytes, host) {
-                Ok(Step { used, need, skip: 0, switch: false }) => {
+                Ok(ParseStep { used, need, skip: 0, switch: false }) => {
                     self.keep(side, bytes.get(used..).unwrap_or(&[]), need)
                 }
                 Ok(step) => self.after(side, step, bytes, host),
@@ -448,7 +449,7 @@ impl Driver {
         }
         let mut unread = std::mem::take(&mut stream.unread);
         match self.step(side, &unread, host) {
-            Ok(Step { used, need, skip: 0, switch: false }) => {
+            Ok(ParseStep { used, need, skip: 0, switch: false }) => {
                 if used == unread.len() {
                     unread.clear();
                 } else {
@@ -470,10 +471,16 @@ impl Driver {
     }
 
     /// Lets the parser read as far as it can.
-    fn step(&mut self, side: Side, bytes: &[u8], host: &mut dyn Host) -> Result<Step, ParseError> {
+    fn step(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        host: &mut dyn ContentSink,
+    ) -> Result<ParseStep, ParseError> {
         let direction = self.direction(side);
         if !bytes.is_empty() && !std::mem::replace(&mut self.sides[side.index()].counted, true) {
-            self.news.push(News::Recognised(self.protocol.map_or("unknown", Protocol::name)));
+            self.news
+                .push(DriverEvent::Recognised(self.protocol.map_or("unknown", Protocol::name)));
         }
         let Some(parser) = self.parser.as_mut() else {
             return Err(ParseError::new(Reason::Malformed, 0));
@@ -485,20 +492,20 @@ impl Driver {
             let consumed = progress.consumed.min(rest.len());
             used += consumed;
             if progress.switch {
-                return Ok(Step { used, need: 0, skip: 0, switch: true });
+                return Ok(ParseStep { used, need: 0, skip: 0, switch: true });
             }
             if progress.skip > 0 {
                 let have = (bytes.len() - used) as u64;
                 if progress.skip > have {
                     let skip = less(progress.skip, have);
-                    return Ok(Step { used: bytes.len(), need: 0, skip, switch: false });
+                    return Ok(ParseStep { used: bytes.len(), need: 0, skip, switch: false });
                 }
                 used += progress.skip as usize;
                 continue;
             }
             let left = bytes.len() - used;
             if left > 0 && (consumed == 0 || progress.need > left) {
-                return Ok(Step {
+                return Ok(ParseStep {
                     used,
                     need: progress.need.max(left + 1),
                     skip: 0,
@@ -506,10 +513,16 @@ impl Driver {
                 });
             }
         }
-        Ok(Step { used, need: 0, skip: 0, switch: false })
+        Ok(ParseStep { used, need: 0, skip: 0, switch: false })
     }
 
-    fn after(&mut self, side: Side, step: Step, bytes: &[u8], host: &mut dyn Host) -> u64 {
+    fn after(
+        &mut self,
+        side: Side,
+        step: ParseStep,
+        bytes: &[u8],
+        host: &mut dyn ContentSink,
+    ) -> u64 {
         if !step.switch {
             return step.skip;
         }
@@ -550,7 +563,7 @@ const fn less(skip: u64, passed: u64) -> u64 {
 }
 
 /// How far the parser came over a piece.
-struct Step {
+struct ParseStep {
     used: usize,
     need: usize,
     skip: u64,

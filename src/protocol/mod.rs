@@ -2,7 +2,7 @@
 //!
 //! A protocol is a folder plus one line in [`PROTOCOLS`]. It gets in-order bytes (`data`), holes
 //! (`gap`) and the end (`close`) of each direction, takes the framing apart, and hands what it
-//! carries to a [`Host`]. It knows nothing of what the contents mean.
+//! carries to a [`ContentSink`]. It knows nothing of what the contents mean.
 
 mod activity;
 mod content_writer;
@@ -32,8 +32,8 @@ pub mod websocket;
 pub mod x12;
 
 pub use crate::flow::{Direction, End};
-pub use activity::{Activity, Counts, Move, Object};
-pub use driver::{Driver, DriverLimits, News};
+pub use activity::{Activity, Move, Object, OutcomeCounts};
+pub use driver::{Driver, DriverEvent, DriverLimits};
 pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts};
 
 use crate::time::Timestamp;
@@ -55,7 +55,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &syslog::Syslog,
     &mqtt::Mqtt,
     &postgresql::Postgresql,
-    &websocket::Joined,
+    &websocket::MidstreamWebSocket,
     &raw::JetDirect,
     &raw::Raw,
 ];
@@ -147,19 +147,19 @@ pub trait Parser: Send {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError>;
 
     /// `len` bytes of `direction` are missing at this point (outside any skip). What was not
     /// consumed before the gap is gone too. The parser either finds its next boundary in the bytes
     /// to come ([`Resync::Search`], by [`Parser::resync`]) or knows where it is ([`Resync::Known`]).
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync;
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync;
 
     /// Looks in `data` for the next boundary after a gap; the offset of its first byte.
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize>;
 
     /// The direction has ended. `rest` are the bytes that were never consumed.
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host);
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink);
 
     /// Bytes of heap this parser holds, roughly.
     fn memory(&self) -> usize;
@@ -229,7 +229,7 @@ impl ParseError {
     }
 }
 
-/// The closed set of reasons for which a stream is opaque (`phitap_streams_opaque_total`).
+/// The closed set of reasons for which a stream is opaque (`phitap_streams_abandoned_total`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Reason {
@@ -286,8 +286,8 @@ impl std::fmt::Display for Reason {
 
 /// What a parser hands its contents to. The pipeline implements it with [`crate::content`];
 /// tests with a recorder.
-pub trait Host {
-    /// Opens a content. Its bytes follow by [`Host::data`] until [`Host::close`].
+pub trait ContentSink {
+    /// Opens a content. Its bytes follow by [`ContentSink::data`] until [`ContentSink::close`].
     fn open(&mut self, hint: &Hint<'_>) -> ContentId;
 
     /// The next bytes of a content, without the protocol's framing.

@@ -1,9 +1,10 @@
-//! A [`Host`] for tests that records what a parser hands on, and a way to feed a parser through the
+//! A [`ContentSink`] for tests that records what a parser hands on, and a way to feed a parser through the
 //! real driver in pieces of any size.
 
-use super::driver::{Driver, DriverLimits, News};
+use super::driver::{Driver, DriverEvent, DriverLimits};
 use super::{
-    Activity, ContentId, Direction, End, Hint, Host, Media, Object, Reason, ServiceFacts, Want,
+    Activity, ContentId, ContentSink, Direction, End, Hint, Media, Object, Reason, ServiceFacts,
+    Want,
 };
 use crate::flow::{Orientation, Side};
 use crate::time::Timestamp;
@@ -48,7 +49,7 @@ pub struct Recorder {
     pub want: Option<fn(&Recorded) -> Want>,
 }
 
-impl Host for Recorder {
+impl ContentSink for Recorder {
     fn open(&mut self, hint: &Hint<'_>) -> ContentId {
         let media = match hint.media {
             Media::DicomDataSet { transfer_syntax, query: false } => {
@@ -142,12 +143,16 @@ pub fn texts(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
 /// Plays a conversation through the driver, cut into segments of at most `size` bytes, and closes
 /// both directions by FIN. Skips are honoured as the flow stage would. Returns what was recorded
 /// and what was counted.
-pub fn play(pieces: &[Piece<'_>], size: usize) -> (Recorder, Vec<News>) {
+pub fn play(pieces: &[Piece<'_>], size: usize) -> (Recorder, Vec<DriverEvent>) {
     play_with(pieces, size, Recorder::default())
 }
 
 /// As [`play`], with a prepared recorder.
-pub fn play_with(pieces: &[Piece<'_>], size: usize, mut host: Recorder) -> (Recorder, Vec<News>) {
+pub fn play_with(
+    pieces: &[Piece<'_>],
+    size: usize,
+    mut host: Recorder,
+) -> (Recorder, Vec<DriverEvent>) {
     let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
     let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure: true });
     let mut skip = [0u64; 2];

@@ -1,48 +1,48 @@
 //! A parser for messages without framing: each direction is one content, passed on as it comes. After a
 //! hole a new content begins with the next message.
 
-use super::content_writer::Outlet;
-use super::{Direction, End, Hint, Host, Media, ParseError, Parser, Progress, Resync};
+use super::content_writer::ContentWriter;
+use super::{ContentSink, Direction, End, Hint, Media, ParseError, Parser, Progress, Resync};
 
 /// One flow; answers are messages, too.
-pub struct Unframed {
-    sides: [Option<Outlet>; 2],
+pub struct UnframedParser {
+    sides: [Option<ContentWriter>; 2],
     content_type: &'static str,
     find: fn(&[u8]) -> Option<usize>,
 }
 
-impl Unframed {
+impl UnframedParser {
     /// Messages declared as `content_type`; `find` tells where the first one begins in what follows a hole.
     pub const fn new(content_type: &'static str, find: fn(&[u8]) -> Option<usize>) -> Self {
         Self { sides: [const { None }; 2], content_type, find }
     }
 }
 
-impl Parser for Unframed {
+impl Parser for UnframedParser {
     fn data(
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let Some(side) = self.sides.get_mut(direction.index()) else {
             return Ok(Progress::consumed(data.len()));
         };
-        let outlet = side.get_or_insert_with(|| {
+        let writer = side.get_or_insert_with(|| {
             host.unit("message");
             let media = Media::Type { content_type: self.content_type, name: "" };
-            Outlet::open(
+            ContentWriter::open(
                 &Hint { direction, media, operation: "", codings: &[], layer: "tcp" },
                 host,
             )
         });
-        outlet.data(data, host);
+        writer.data(data, host);
         Ok(Progress::consumed(data.len()))
     }
 
-    fn gap(&mut self, direction: Direction, _len: u64, host: &mut dyn Host) -> Resync {
-        if let Some(outlet) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            outlet.close(false, host);
+    fn gap(&mut self, direction: Direction, _len: u64, host: &mut dyn ContentSink) -> Resync {
+        if let Some(writer) = self.sides.get_mut(direction.index()).and_then(Option::take) {
+            writer.close(false, host);
         }
         Resync::Search
     }
@@ -51,12 +51,12 @@ impl Parser for Unframed {
         (self.find)(data)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
-        if let Some(mut outlet) = self.sides.get_mut(direction.index()).and_then(Option::take) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
+        if let Some(mut writer) = self.sides.get_mut(direction.index()).and_then(Option::take) {
             if !rest.is_empty() {
-                outlet.data(rest, host);
+                writer.data(rest, host);
             }
-            outlet.close(end == End::Fin, host);
+            writer.close(end == End::Fin, host);
         }
     }
 

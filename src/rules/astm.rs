@@ -2,7 +2,7 @@
 //! of HL7 v2.
 
 use super::hl7v2::{Entry, Hl7Field};
-use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, info};
+use super::load::{ClaimedSubjects, Compiled, LoadError, RuleInfo, faulty, info};
 
 /// Fields by record type and number.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<AstmRules, LoadError> {
     let mut rules = AstmRules::default();
-    let mut taken = Taken::default();
+    let mut taken = ClaimedSubjects::default();
     for (_, (entry, source)) in fields {
         let subject = entry.field().to_owned();
         let (record, number) = parse_field(&subject)

@@ -5,7 +5,7 @@
 
 use super::health::Health;
 use super::load::{
-    Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
+    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
 };
 use super::{FieldRule, Kind, fold};
 use std::collections::HashMap;
@@ -150,7 +150,7 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<DicomRules, LoadError> {
     let mut rules = DicomRules::default();
-    let mut taken = Taken::default();
+    let mut taken = ClaimedSubjects::default();
     for (_, (entry, source)) in sections.attributes {
         let tag = tag_of(&entry.tag, "write (gggg,eeee) in hexadecimal", &source)?;
         list.push(info("dicom", &entry.common, Some(entry.kind), entry.tag.clone(), &source));

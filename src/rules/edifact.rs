@@ -3,7 +3,7 @@
 
 use super::flat::{Holder, Part};
 use super::load::{
-    Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
+    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
 };
 use super::{FieldRule, Health, Kind};
 use std::collections::HashMap;
@@ -135,7 +135,7 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<EdifactRules, LoadError> {
     let mut rules = EdifactRules::default();
-    let mut taken = Taken::default();
+    let mut taken = ClaimedSubjects::default();
     for (_, (entry, source)) in fields {
         let place = parse(&entry.field)
             .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-2.1", entry.field)))?;

@@ -1,7 +1,9 @@
 //! `[[fhir]]`: elements of FHIR resources that identify a patient; `[[identifier_system]]`: what the
 //! `system` (or OID) of an identifier says of it.
 
-use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, field_rule, info, section_entry};
+use super::load::{
+    ClaimedSubjects, Compiled, LoadError, RuleInfo, faulty, field_rule, info, section_entry,
+};
 use super::{FieldRule, Kind};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -89,7 +91,7 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<FhirRules, LoadError> {
     let mut rules = FhirRules::default();
-    let mut taken = Taken::default();
+    let mut taken = ClaimedSubjects::default();
     for (_, (entry, source)) in elements {
         let (resource, path) = entry.path.split_once('.').ok_or_else(|| {
             faulty(&source, format!("path {:?}: write Resource.element", entry.path))

@@ -3,7 +3,7 @@
 //! said of the record.
 
 use super::load::{
-    Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
+    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
 };
 use super::{FieldRule, Health, Kind};
 use serde::Deserialize;
@@ -136,7 +136,7 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<FlatRules, LoadError> {
     let mut rules = FlatRules::default();
-    let mut taken = Taken::default();
+    let mut taken = ClaimedSubjects::default();
     let checked = |id: &str, source: &Source| match id.bytes().all(|b| b.is_ascii_alphanumeric()) {
         true if !id.is_empty() => Ok(()),
         _ => Err(faulty(source, format!("field {id:?}: write letters and digits"))),

@@ -1,7 +1,7 @@
 //! `[[health]]`: which segments, records and sections say something of a patient's health, and what kind of
 //! thing. Names of JSON, XML and FHIR are told by `[[key_context]]`.
 
-use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, info, section_entry};
+use super::load::{ClaimedSubjects, Compiled, LoadError, RuleInfo, faulty, info, section_entry};
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -91,7 +91,7 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<HealthRules, LoadError> {
     let mut rules = HealthRules::default();
-    let mut taken = Taken::default();
+    let mut taken = ClaimedSubjects::default();
     for (_, (entry, source)) in entries {
         for name in &entry.hl7v2 {
             taken.take(format!("HL7 {name}"), &entry.common.id, &source)?;

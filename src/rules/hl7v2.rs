@@ -3,7 +3,7 @@
 //! the site look like.
 
 use super::load::{
-    Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
+    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
 };
 use super::{FieldRule, Kind};
 use serde::Deserialize;
@@ -224,7 +224,7 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<Hl7v2Rules, LoadError> {
     let mut rules = Hl7v2Rules::default();
-    let mut taken = Taken::default();
+    let mut taken = ClaimedSubjects::default();
     for (_, (entry, source)) in fields {
         let (segment, number) = parse_field(&entry.field)
             .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;

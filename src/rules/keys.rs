@@ -2,7 +2,7 @@
 //! `[[key_context]]`: names that say a record is about a patient, or certainly not.
 
 use super::load::{
-    Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
+    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
 };
 use super::{FieldRule, Kind};
 use serde::Deserialize;
@@ -197,7 +197,7 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<KeyRules, LoadError> {
     let mut rules = KeyRules::default();
-    let (mut taken, mut taken_contexts) = (Taken::default(), Taken::default());
+    let (mut taken, mut taken_contexts) = (ClaimedSubjects::default(), ClaimedSubjects::default());
     for (_, (entry, source)) in keys {
         let subject = entry.names.join(", ");
         list.push(info("key", &entry.common, Some(entry.kind), subject, &source));

@@ -634,9 +634,9 @@ pub(in crate::rules) type Compiled<T> = BTreeMap<String, (T, Source)>;
 /// Who has taken which subject (a tag, a field, a key name): two entries for one subject would
 /// leave it to chance which of them holds.
 #[derive(Default)]
-pub(in crate::rules) struct Taken(HashMap<String, (String, Source)>);
+pub(in crate::rules) struct ClaimedSubjects(HashMap<String, (String, Source)>);
 
-impl Taken {
+impl ClaimedSubjects {
     /// Takes `subject` for the entry `id`.
     pub fn take(&mut self, subject: String, id: &str, source: &Source) -> Result<(), LoadError> {
         if let Some((other, (file, line))) = self.0.get(&subject)

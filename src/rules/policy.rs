@@ -65,7 +65,7 @@ pub(in crate::rules) struct DeidentifiedEntry {
 #[derive(Deserialize, Debug, Clone)]
 #[serde(deny_unknown_fields, default)]
 pub struct SeverityEntry {
-    /// Any disclosure.
+    /// Any finding.
     pub base: u8,
     /// One end is not in the home networks.
     pub external: u8,
@@ -79,9 +79,9 @@ pub struct SeverityEntry {
     pub fraud_id: u8,
     /// Health data beside the identifiers.
     pub health: u8,
-    /// Taken off for test data.
+    /// ClaimedSubjects off for test data.
     pub test: u8,
-    /// Taken off where the source says it was de-identified.
+    /// ClaimedSubjects off where the source says it was de-identified.
     pub deidentified: u8,
     /// An exposure of at least ten patients.
     pub patients_10: u8,

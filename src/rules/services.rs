@@ -2,7 +2,9 @@
 //! bucket, an index, a database; `[[secret]]`: names under which forms and queries carry secrets.
 
 use super::fold;
-use super::load::{Compiled, LoadError, RuleInfo, Source, Taken, faulty, info, section_entry};
+use super::load::{
+    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, info, section_entry,
+};
 use regex::bytes::{RegexSet, RegexSetBuilder, SetMatches};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -260,7 +262,7 @@ pub(in crate::rules) fn compile(
             .build()
             .map_err(|_| faulty(&source, "the patterns of all services together are too large"))?;
     }
-    let mut taken = Taken::default();
+    let mut taken = ClaimedSubjects::default();
     for (_, (entry, source)) in secrets {
         list.push(info("secret", &entry.common, None, entry.names.join(", "), &source));
         for name in &entry.names {

@@ -1,7 +1,9 @@
 //! `[[recogniser]]`: what identifiers look like in free text, by shape or by the words before them;
 //! `[[text_person]]`: words that say whose a telephone number there is.
 
-use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, field_rule, info, section_entry};
+use super::load::{
+    ClaimedSubjects, Compiled, LoadError, RuleInfo, faulty, field_rule, info, section_entry,
+};
 use super::{FieldRule, Kind, fold};
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -123,7 +125,7 @@ pub(in crate::rules) fn compile(
             pattern,
         });
     }
-    let mut taken = Taken::default();
+    let mut taken = ClaimedSubjects::default();
     for (_, (entry, source)) in persons {
         list.push(info("text_person", &entry.common, None, entry.words.join(", "), &source));
         for word in &entry.words {

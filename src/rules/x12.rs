@@ -1,7 +1,9 @@
 //! `[[x12]]`: elements of X12 (HIPAA 5010) segments that identify a patient; `[[x12_entity]]`: which
 //! entities (NM101) are patients or insured persons.
 
-use super::load::{Compiled, LoadError, RuleInfo, Taken, faulty, field_rule, info, section_entry};
+use super::load::{
+    ClaimedSubjects, Compiled, LoadError, RuleInfo, faulty, field_rule, info, section_entry,
+};
 use super::{FieldRule, Kind};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -66,7 +68,7 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<X12Rules, LoadError> {
     let mut rules = X12Rules::default();
-    let mut taken = Taken::default();
+    let mut taken = ClaimedSubjects::default();
     for (_, (entry, source)) in elements {
         let (segment, number) = parse_element(&entry.element)
             .ok_or_else(|| faulty(&source, format!("element {:?}: write SEG-nn", entry.element)))?;

@@ -3,7 +3,7 @@
 
 use super::flat::Part;
 use super::load::{
-    Compiled, LoadError, RuleInfo, Source, Taken, faulty, field_rule, info, section_entry,
+    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
 };
 use super::{FieldRule, Health, Kind};
 use std::collections::{HashMap, HashSet};
@@ -104,7 +104,7 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<XmlRules, LoadError> {
     let mut rules = XmlRules::default();
-    let mut taken = Taken::default();
+    let mut taken = ClaimedSubjects::default();
     for (_, (entry, source)) in fields {
         let subject = entry.paths.join(", ");
         list.push(info("xml", &entry.common, Some(entry.kind), subject, &source));

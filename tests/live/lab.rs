@@ -22,12 +22,12 @@ const PREFIX: &str = "phitap-test-";
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A client and a server, each in a namespace of its own, and a cable between.
-pub struct Lab {
+pub struct TestHarness {
     pub client: String,
     pub server: String,
 }
 
-impl Lab {
+impl TestHarness {
     /// Plugs the cable `span` in. None: left out on request.
     ///
     /// # Panics
@@ -98,7 +98,7 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
+impl Drop for TestHarness {
     fn drop(&mut self) {
         for side in [&self.client, &self.server] {
             let _ = try_ip(&["netns", "del", side]);
@@ -170,14 +170,14 @@ pub struct Sensor {
 
 impl Sensor {
     /// Starts it on `interfaces` and waits until it watches.
-    pub fn start(lab: &Lab, interfaces: &[&str], more: &[&str]) -> Self {
+    pub fn start(lab: &TestHarness, interfaces: &[&str], more: &[&str]) -> Self {
         let mut sensor = Self::start_unread(lab, interfaces, more);
         sensor.read();
         sensor
     }
 
     /// The same, but nobody reads its events yet.
-    pub fn start_unread(lab: &Lab, interfaces: &[&str], more: &[&str]) -> Self {
+    pub fn start_unread(lab: &TestHarness, interfaces: &[&str], more: &[&str]) -> Self {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &lab.server, PHITAP, "live", "--format", "json"]);
         command.args(["--metrics", "127.0.0.1:0"]).args(more);

@@ -8,7 +8,7 @@
 mod exposition;
 mod lab;
 
-use lab::{Lab, PATIENCE, PHITAP, Sensor, inside};
+use lab::{PATIENCE, PHITAP, Sensor, TestHarness, inside};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
@@ -50,7 +50,13 @@ fn patient() -> String {
 
 /// Serves one connection at `port` of the lab's server: answers `answer` once a request with `end`
 /// at its end has come, and keeps the connection open until the client closes it.
-fn serve(lab: &Lab, host: &str, port: u16, end: &'static [u8], answer: Vec<u8>) -> SocketAddr {
+fn serve(
+    lab: &TestHarness,
+    host: &str,
+    port: u16,
+    end: &'static [u8],
+    answer: Vec<u8>,
+) -> SocketAddr {
     let address: SocketAddr = format!("{host}:{port}").parse().expect("address");
     let (ready, listens) = channel();
     inside(&lab.server, move || {
@@ -76,7 +82,7 @@ fn serve(lab: &Lab, host: &str, port: u16, end: &'static [u8], answer: Vec<u8>) 
 }
 
 /// Sends `request` from the lab's client. The connection and when the last byte was sent.
-fn send(lab: &Lab, to: SocketAddr, request: Vec<u8>) -> (TcpStream, Instant) {
+fn send(lab: &TestHarness, to: SocketAddr, request: Vec<u8>) -> (TcpStream, Instant) {
     let work = move || {
         let mut stream = TcpStream::connect(to).expect("connect");
         stream.write_all(&request).expect("request");
@@ -85,8 +91,8 @@ fn send(lab: &Lab, to: SocketAddr, request: Vec<u8>) -> (TcpStream, Instant) {
     inside(&lab.client, work).join().expect("client")
 }
 
-fn disclosure(event: &Value) -> bool {
-    event["event"]["action"] == "phi-disclosure"
+fn finding(event: &Value) -> bool {
+    event["event"]["action"] == "phi-finding"
 }
 
 fn count(value: &Value) -> u64 {
@@ -111,13 +117,13 @@ fn summary(events: &[Value]) -> &Value {
 
 #[test]
 fn alerts_come_while_it_runs_and_the_end_is_orderly() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = TestHarness::new() else { return };
     let mut sensor = Sensor::start(&lab, &["span0"], &[]);
 
     // A long message, so that segments offloaded to the interface come in one piece of up to 64 KiB.
     let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
     let (feed, sent) = send(&lab, hl7, admission(77_041, "Featherstonehaugh", 4000));
-    let (came, alert) = sensor.event(disclosure);
+    let (came, alert) = sensor.event(finding);
     assert!(came.duration_since(sent) < ALERT_WITHIN, "{:?}", came.duration_since(sent));
     assert_eq!(alert["network"]["protocol"], "hl7", "{alert}");
     assert_eq!(alert["server"]["port"], 2575);
@@ -129,7 +135,7 @@ fn alerts_come_while_it_runs_and_the_end_is_orderly() {
     let http = serve(&lab, "198.51.0.1", 8080, b"\r\n\r\n", patient().into_bytes());
     let request = b"GET /fhir/Patient/p7 HTTP/1.1\r\nHost: ehr\r\n\r\n".to_vec();
     let (page, sent) = send(&lab, http, request);
-    let (came, alert) = sensor.event(|e| disclosure(e) && e["network"]["protocol"] == "http");
+    let (came, alert) = sensor.event(|e| finding(e) && e["network"]["protocol"] == "http");
     assert!(came.duration_since(sent) < ALERT_WITHIN, "{:?}", came.duration_since(sent));
     assert_eq!(alert["phi"]["direction"], "server_to_client", "{alert}");
 
@@ -142,7 +148,7 @@ fn alerts_come_while_it_runs_and_the_end_is_orderly() {
     exposition::promtool(&text);
     let metrics = exposition::parse(&text);
     assert!(metrics.sum("phitap_packets_total") > 10.0, "{text}");
-    assert!(metrics.sum("phitap_disclosures_total") >= 2.0, "{text}");
+    assert!(metrics.sum("phitap_findings_total") >= 2.0, "{text}");
     for stage in ["kernel", "interface", "queue"] {
         let dropped = metrics.value("phitap_packets_dropped_total", &[("stage", stage)]);
         assert_eq!(dropped, Some(0.0), "{stage}: {text}");
@@ -156,7 +162,7 @@ fn alerts_come_while_it_runs_and_the_end_is_orderly() {
     let (status, events, said) = sensor.stop(Signal::INT);
     assert_eq!(status.code(), Some(0), "{said:#?}");
     let run = summary(&events);
-    assert_eq!(count(&run["disclosures"]), 2, "{run}");
+    assert_eq!(count(&run["findings"]), 2, "{run}");
     let exposures = |state: &str| {
         let is = |e: &&Value| e["phi"]["exposure"]["state"] == state;
         let mut ids: Vec<&str> =
@@ -187,20 +193,20 @@ fn seconds_ago(event: &Value) -> f64 {
 
 #[test]
 fn what_came_before_a_signal_is_still_reported() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = TestHarness::new() else { return };
     let sensor = Sensor::start(&lab, &["span0"], &[]);
     let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
     let (feed, _) = send(&lab, hl7, admission(5_120, "Umber", 0));
     // The packets are in the kernel's ring now, and have hardly been read.
     let (status, events, said) = sensor.stop(Signal::TERM);
     assert_eq!(status.code(), Some(0), "{said:#?}");
-    assert_eq!(count(&summary(&events)["disclosures"]), 1, "{events:#?}");
+    assert_eq!(count(&summary(&events)["findings"]), 1, "{events:#?}");
     drop(feed);
 }
 
 #[test]
 fn a_run_without_packets_ends_today() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = TestHarness::new() else { return };
     let sensor = Sensor::start(&lab, &["span0"], &["--filter", "tcp port 1"]);
     let (status, events, _) = sensor.stop(Signal::INT);
     assert_eq!(status.code(), Some(0));
@@ -210,7 +216,7 @@ fn a_run_without_packets_ends_today() {
 
 #[test]
 fn every_interface_is_read_and_events_tell_which() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = TestHarness::new() else { return };
     lab.plug(1);
     let mut sensor = Sensor::start(&lab, &["span0", "span1"], &[]);
     let mut open = Vec::new();
@@ -218,7 +224,7 @@ fn every_interface_is_read_and_events_tell_which() {
         let host = format!("198.51.{n}.1");
         let hl7 = serve(&lab, &host, 2575, b"\x1c\r", ACK.to_vec());
         open.push(send(&lab, hl7, admission(id, "Vermilion", 0)));
-        let (_, alert) = sensor.event(disclosure);
+        let (_, alert) = sensor.event(finding);
         assert_eq!(alert["server"]["ip"], host, "{alert}");
         assert_eq!(alert["observer"]["ingress"]["interface"]["name"], format!("span{n}"));
     }
@@ -229,7 +235,7 @@ fn every_interface_is_read_and_events_tell_which() {
 
 #[test]
 fn an_interface_that_goes_is_said_once_and_read_again_when_it_is_back() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = TestHarness::new() else { return };
     let mut sensor = Sensor::start(&lab, &["span0"], &[]);
     lab::ip(&["-n", &lab.client, "link", "set", "far0", "down"]);
     sensor.message("it has no link");
@@ -244,7 +250,7 @@ fn an_interface_that_goes_is_said_once_and_read_again_when_it_is_back() {
     sensor.message("span0 is back");
     let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
     let (feed, _) = send(&lab, hl7, admission(62, "Cerulean", 0));
-    sensor.event(disclosure);
+    sensor.event(finding);
     let (status, events, said) = sensor.stop(Signal::INT);
     assert_eq!(status.code(), Some(0));
     assert_eq!(said.iter().filter(|l| l.contains("waiting for it")).count(), 1, "{said:#?}");
@@ -256,7 +262,7 @@ fn an_interface_that_goes_is_said_once_and_read_again_when_it_is_back() {
 const FLOOD: u64 = 400_000;
 
 /// Sends `FLOOD` datagrams of `size` bytes to port 9999 as fast as it goes; how many were sent.
-fn flood(lab: &Lab, size: usize) -> u64 {
+fn flood(lab: &TestHarness, size: usize) -> u64 {
     let work = move || {
         let socket = UdpSocket::bind("198.51.0.2:0").expect("socket");
         socket.connect("198.51.0.1:9999").expect("address");
@@ -268,7 +274,7 @@ fn flood(lab: &Lab, size: usize) -> u64 {
 
 #[test]
 fn what_the_kernel_loses_is_counted_and_no_packet_is_unaccounted_for() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = TestHarness::new() else { return };
     let sensor = Sensor::start(&lab, &["span0"], &["--filter", "udp port 9999"]);
     // While it stands still, the kernel's ring runs over.
     sensor.signal(Signal::STOP);
@@ -285,7 +291,7 @@ fn what_the_kernel_loses_is_counted_and_no_packet_is_unaccounted_for() {
 
 #[test]
 fn what_the_queues_drop_is_counted_apart() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = TestHarness::new() else { return };
     let mut sensor =
         Sensor::start_unread(&lab, &["span0"], &["--filter", "port 2575 or port 9999"]);
     // More events than a pipe holds, so that the program has to wait for its reader.
@@ -320,7 +326,7 @@ fn what_the_queues_drop_is_counted_apart() {
 
 #[test]
 fn an_interface_that_is_not_there_is_named() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = TestHarness::new() else { return };
     let output = Command::new("ip")
         .args(["netns", "exec", &lab.server, PHITAP, "live", "-i", "span0", "-i", "nope7"])
         .stdin(Stdio::null())

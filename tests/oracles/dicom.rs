@@ -8,8 +8,8 @@ use std::path::Path;
 /// Kind and value.
 type Identifiers = BTreeSet<(String, String)>;
 
-/// Every disclosure of a capture, as it was written last.
-fn disclosures(capture: &Path, folder: &Path) -> Vec<Value> {
+/// Every finding of a capture, as it was written last.
+fn findings(capture: &Path, folder: &Path) -> Vec<Value> {
     let (key, out) = (Key::new(), folder.join("events.json"));
     let run = phitap([
         "replay",
@@ -25,7 +25,7 @@ fn disclosures(capture: &Path, folder: &Path) -> Vec<Value> {
     assert_eq!(run.status, Some(0), "{}", run.err);
     let text = std::fs::read_to_string(out).expect("events");
     let mut last: BTreeMap<String, Value> = BTreeMap::new();
-    for event in events(&text).into_iter().filter(|e| is(e, "phi-disclosure")) {
+    for event in events(&text).into_iter().filter(|e| is(e, "phi-finding")) {
         last.insert(string(&event["event"]["id"]).to_owned(), event);
     }
     last.into_values().collect()
@@ -41,7 +41,7 @@ fn identifiers(event: &Value) -> Identifiers {
 /// What phitap says of each patient, by patient id, and the rules of all alerts.
 fn patients(capture: &Path, folder: &Path) -> (BTreeMap<String, Identifiers>, BTreeSet<String>) {
     let (mut found, mut alerts) = (BTreeMap::new(), BTreeSet::new());
-    for event in disclosures(capture, folder) {
+    for event in findings(capture, folder) {
         let identifiers = identifiers(&event);
         let mut ids = identifiers.iter().filter(|(kind, _)| kind == "patient_id");
         let id = ids.next().map(|(_, id)| id.clone()).unwrap_or_default();
@@ -105,7 +105,7 @@ fn deidentified_objects_are_silent_unless_something_was_left_behind() {
     let truth =
         super::oracle(&python, "dicom.py", &["removed", &folder.path().display().to_string()]);
     let truth: Value = serde_json::from_str(&truth).expect("JSON");
-    let events = disclosures(&folder.path().join("sent.pcap"), folder.path());
+    let events = findings(&folder.path().join("sent.pcap"), folder.path());
     let mut found: BTreeMap<u64, Identifiers> = BTreeMap::new();
     for event in &events {
         assert_eq!(event["rule"]["id"], "dicom-badly-deidentified", "{event}");

@@ -22,7 +22,7 @@ fn values_are_those_that_other_programs_read() {
     assert_eq!(run.status, Some(0), "{}", run.err);
     let mut read: BTreeMap<u64, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for event in common::events(&run.out) {
-        if common::is(&event, "phi-disclosure") {
+        if common::is(&event, "phi-finding") {
             let port = event["client"]["port"].as_u64().expect("port");
             let of: &mut BTreeMap<_, BTreeSet<_>> = read.entry(port).or_default();
             let patient: &Value = &event["phi"]["patient"];

@@ -24,7 +24,7 @@ fn clients_and_phitap_read_the_same_patients() {
     ]);
     assert_eq!(run.status, Some(0), "{}", run.err);
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for event in common::events(&run.out).iter().filter(|e| common::is(e, "phi-disclosure")) {
+    for event in common::events(&run.out).iter().filter(|e| common::is(e, "phi-finding")) {
         let client = event["client"]["ip"].as_str().expect("an address").to_owned();
         let identifiers = event["phi"]["patient"]["identifiers"].as_array().expect("a list");
         let values = identifiers.iter().filter_map(|i| i["value"].as_str());

@@ -1,7 +1,7 @@
 //! One content alone, in pieces of a size, with a hole in it or not.
 
 use phitap::content::{
-    ContentId, Contents, Env, Field, FieldSink, Mark, Media, RecordHead, ServiceFacts, Tally, Want,
+    ContentId, Contents, Env, Field, FieldSink, Mark, Media, RecordHead, ServiceFacts, ContentCounters, Want,
 };
 use phitap::flow::Direction;
 use phitap::protocol::Hint;
@@ -47,7 +47,7 @@ pub fn read(
     gap: Option<usize>,
 ) -> Log {
     let (mut contents, mut log) = (Contents::default(), Log::default());
-    let (mut facts, mut tally) = (ServiceFacts::default(), Tally::default());
+    let (mut facts, mut tally) = (ServiceFacts::default(), ContentCounters::default());
     let mut env = Env { rules: &RULES, sink: &mut log, facts: &mut facts, tally: &mut tally };
     let id = contents.open(&Hint {
         direction: Direction::ClientToServer,

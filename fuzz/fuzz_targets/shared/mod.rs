@@ -6,13 +6,13 @@ pub mod contents;
 
 use etherparse::PacketBuilder;
 use phitap::capture::LinkType;
-use phitap::pipeline::test_harness::{Lab, LabPacket};
+use phitap::pipeline::test_harness::{TestHarness, TestPacket};
 use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
 use std::sync::LazyLock;
 
-pub static LAB: LazyLock<Lab> = LazyLock::new(|| {
-    Lab::new(RuleSet::shipped().expect("shipped rules"), false).expect("random bytes")
+pub static LAB: LazyLock<TestHarness> = LazyLock::new(|| {
+    TestHarness::new(RuleSet::shipped().expect("shipped rules"), false).expect("random bytes")
 });
 
 /// Transfer syntaxes, of which an input chooses by number.
@@ -31,7 +31,7 @@ const SEGMENT: usize = 1400;
 #[derive(Default)]
 pub struct Flow {
     sent: [u32; 2],
-    packets: Vec<LabPacket>,
+    packets: Vec<TestPacket>,
 }
 
 impl Flow {
@@ -66,7 +66,7 @@ impl Flow {
         let mut bytes = Vec::new();
         tcp.write(&mut bytes, payload).expect("a valid packet");
         self.sent[this] = self.sent[this].wrapping_add(payload.len() as u32);
-        self.packets.push(LabPacket {
+        self.packets.push(TestPacket {
             time: Timestamp::new(1_772_360_102, 1000 * self.packets.len() as u32),
             link: LinkType::RAW,
             len: bytes.len() as u32,

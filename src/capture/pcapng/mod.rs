@@ -3,7 +3,7 @@
 //! Byte order and interfaces hold for one section. Blocks and options that are not known are passed
 //! over; a block whose length cannot be true ends the reading, since nothing behind it can be found.
 
-use super::format::{Record, Step, without_fcs};
+use super::format::{NextRecord, Record, without_fcs};
 use super::{FaultKind, LinkType, LiveCounters, MAX_RECORD, guard};
 use crate::time::Timestamp;
 
@@ -179,9 +179,9 @@ impl Pcapng {
     }
 
     /// Reads the block that `rest` starts with.
-    pub fn step(&mut self, rest: &[u8]) -> Step {
+    pub fn step(&mut self, rest: &[u8]) -> NextRecord {
         let Some(head) = rest.get(..BLOCK_HEAD + BLOCK_TAIL) else {
-            return Step::Need(BLOCK_HEAD + BLOCK_TAIL);
+            return NextRecord::Need(BLOCK_HEAD + BLOCK_TAIL);
         };
         // The type of a section header reads the same in both byte orders.
         let kind = self.order.u32(head, 0);
@@ -200,7 +200,7 @@ impl Pcapng {
             return bad("a block of impossible length");
         }
         let Some(bytes) = rest.get(..size) else {
-            return Step::Need(size);
+            return NextRecord::Need(size);
         };
         if order.u32(bytes, size - BLOCK_TAIL) as usize != size {
             return bad("a block whose two lengths differ");
@@ -221,10 +221,10 @@ impl Pcapng {
         };
         match step {
             Ok(Some(record)) => {
-                Step::Packet(Record { start: BLOCK_HEAD + record.start, size, ..record })
+                NextRecord::Packet(Record { start: BLOCK_HEAD + record.start, size, ..record })
             }
-            Ok(None) => Step::Pass(size),
-            Err(kind) => Step::Bad(Box::new(kind)),
+            Ok(None) => NextRecord::Pass(size),
+            Err(kind) => NextRecord::Bad(Box::new(kind)),
         }
     }
 
@@ -362,8 +362,8 @@ impl Pcapng {
     }
 }
 
-fn bad(reason: &'static str) -> Step {
-    Step::Bad(Box::new(FaultKind::BadBlock(reason)))
+fn bad(reason: &'static str) -> NextRecord {
+    NextRecord::Bad(Box::new(FaultKind::BadBlock(reason)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! about. Text, HTML pages and the text of other documents share it.
 
 use super::numbers;
-use super::record::{Loose, Marks, Meaning};
+use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
 
 use crate::rules::{About, Key, Kind, RuleSet};
@@ -42,7 +42,7 @@ const WIDE_COLON: &[u8] = "：".as_bytes();
 /// Collects labelled values into records of one person each.
 pub struct Labels {
     content: &'static str,
-    record: Loose,
+    record: CandidateRecord,
     /// What is said around all records of the document.
     around: Marks,
     /// What labels said of the record that is being read: less than a key, as prose has colons, too.
@@ -61,7 +61,7 @@ impl Labels {
     pub fn new(content: &'static str) -> Self {
         Self {
             content,
-            record: Loose::default(),
+            record: CandidateRecord::default(),
             around: Marks::default(),
             said: Marks::default(),
             waiting: None,

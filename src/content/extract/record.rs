@@ -158,7 +158,7 @@ impl Marks {
 
 /// A record that is being put together.
 #[derive(Default)]
-pub struct Loose {
+pub struct CandidateRecord {
     fields: Vec<Part>,
     marks: Marks,
 }
@@ -170,7 +170,7 @@ struct Part {
     value: zeroize::Zeroizing<String>,
 }
 
-impl Loose {
+impl CandidateRecord {
     /// A value under a name that means something.
     pub fn add(&mut self, meaning: &Meaning, group: u32, value: &str) {
         let value = value.trim();

@@ -1,7 +1,7 @@
 //! Values without names (fields of protocol buffers, cells of a table without a heading): what they
 //! look like, and whether they are a patient's together.
 
-use super::record::{Loose, Marks, Meaning};
+use super::record::{CandidateRecord, Marks, Meaning};
 use crate::rules::{Kind, RuleSet};
 use zeroize::Zeroizing;
 
@@ -98,7 +98,7 @@ impl Node {
 
     /// Takes over what a message inside holds, which is no person by itself: a wrapped string, a
     /// date, a name.
-    pub fn adopt(&mut self, number: u32, inner: Self) {
+    pub fn select_protocol(&mut self, number: u32, inner: Self) {
         self.fields += 1;
         self.groups += 1;
         let group = self.groups;
@@ -122,7 +122,7 @@ impl Node {
     }
 
     /// Puts together what is said of one person; false if it is not enough.
-    pub fn person(&mut self, around: Marks, record: &mut Loose, rules: &RuleSet) -> bool {
+    pub fn person(&mut self, around: Marks, record: &mut CandidateRecord, rules: &RuleSet) -> bool {
         let keys = &rules.keys;
         let mut marks = around.and(self.marks);
         let mut id = None;

@@ -2,7 +2,7 @@
 //! labelled values, and rows under the names of their columns.
 
 use super::labels::Labels;
-use super::record::{Loose, Marks, Meaning};
+use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
 
 /// Columns looked at.
@@ -53,7 +53,7 @@ impl Sheet {
             self.labels.forget();
             return false;
         };
-        let mut record = Loose::default();
+        let mut record = CandidateRecord::default();
         record.mark(table.marks);
         for (meaning, cell) in table.columns.iter().zip(row) {
             if let Some(meaning) = meaning {

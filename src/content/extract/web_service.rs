@@ -103,7 +103,7 @@ fn behind_text(mut text: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
     use crate::content::testing::{Lines, rules};
-    use crate::content::{Contents, Env, ServiceFacts, Tally};
+    use crate::content::{ContentCounters, Contents, Env, ServiceFacts};
     use crate::protocol::Hint;
     use crate::rules::ServiceKind;
 
@@ -118,7 +118,7 @@ mod tests {
         for piece in [1, 100, bytes.len()] {
             let before = facts.clone();
             let (mut contents, mut sink) = (Contents::default(), Lines::default());
-            let mut tally = Tally::default();
+            let mut tally = ContentCounters::default();
             let (rules, sink) = (rules(), &mut sink);
             let mut env = Env { rules, sink, facts: &mut facts, tally: &mut tally };
             let layer = "http";

@@ -3,7 +3,7 @@
 
 use crate::content::extract::labels::Labels;
 use crate::content::extract::numbers::Place;
-use crate::content::extract::record::{Loose, Marks, Meaning};
+use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::extract::schemaless::Node;
 use crate::content::stack::media;
 use crate::content::{Document, Format, Media, Reason, Scope, Want};
@@ -210,7 +210,7 @@ impl Table {
             }
             return self.before(line, scope);
         };
-        let mut record = Loose::default();
+        let mut record = CandidateRecord::default();
         record.mark(self.around);
         for (column, cell) in self.columns.iter().zip(Cells { rest: Some(&line), separator }) {
             if !cell.trim().is_empty() {
@@ -236,7 +236,7 @@ impl Table {
         let first = self.lines == 0;
         self.lines += 1;
         let Some(separator) = separator(line.as_bytes()) else {
-            let mut record = Loose::default();
+            let mut record = CandidateRecord::default();
             self.numbers(std::iter::once(line), &mut record, scope);
             if record.is_empty() {
                 self.title(line, scope);
@@ -258,7 +258,7 @@ impl Table {
             self.columns = columns;
             return true;
         }
-        let mut record = Loose::default();
+        let mut record = CandidateRecord::default();
         self.numbers(cells().map(|cell| cell.into_owned()), &mut record, scope);
         let numbered = !record.is_empty();
         let filled = cells().filter(|cell| !cell.trim().is_empty()).count();
@@ -271,7 +271,7 @@ impl Table {
             for (number, cell) in (1..).zip(cells()) {
                 row.text(number, cell.trim());
             }
-            let mut known = Loose::default();
+            let mut known = CandidateRecord::default();
             if row.person(self.afar, &mut known, rules) {
                 known.emit("csv", scope);
                 self.people += 1;
@@ -291,7 +291,7 @@ impl Table {
     fn numbers(
         &mut self,
         cells: impl Iterator<Item = impl AsRef<str>>,
-        record: &mut Loose,
+        record: &mut CandidateRecord,
         scope: &mut Scope<'_>,
     ) {
         let rules = scope.rules;
@@ -309,7 +309,7 @@ impl Table {
     }
 
     /// A row of nothing known but numbers of a register.
-    fn person(&mut self, mut record: Loose, scope: &mut Scope<'_>) {
+    fn person(&mut self, mut record: CandidateRecord, scope: &mut Scope<'_>) {
         record.mark_from_afar(self.afar);
         record.emit("csv", scope);
         self.people += 1;

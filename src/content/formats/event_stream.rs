@@ -172,7 +172,7 @@ impl Document for Stream {
 #[cfg(test)]
 mod tests {
     use crate::content::testing::{Lines, records, rules};
-    use crate::content::{Contents, Direction, Env, Media, ServiceFacts, Tally};
+    use crate::content::{ContentCounters, Contents, Direction, Env, Media, ServiceFacts};
     use crate::protocol::Hint;
 
     const PATIENT: &str =
@@ -199,7 +199,7 @@ mod tests {
     /// The records that are complete after these pieces, while the content is still open.
     fn so_far(content_type: &str, pieces: &[&str]) -> Vec<usize> {
         let (mut contents, mut sink) = (Contents::default(), Lines::default());
-        let (mut facts, mut tally) = (ServiceFacts::default(), Tally::default());
+        let (mut facts, mut tally) = (ServiceFacts::default(), ContentCounters::default());
         let id = contents.open(&Hint {
             direction: Direction::ServerToClient,
             media: Media::Type { content_type, name: "" },

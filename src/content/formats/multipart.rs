@@ -3,7 +3,7 @@
 
 use super::encoded_words;
 use super::mime::Entity;
-use crate::content::extract::record::{Loose, Marks, Meaning};
+use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::stack::{charset, media};
 use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
 use memchr::memmem;
@@ -44,7 +44,7 @@ impl Format for Multipart {
             state: State::Preamble,
             held: Vec::new(),
             part: Part::None,
-            form: Loose::default(),
+            form: CandidateRecord::default(),
             charset: None,
             afar: Marks::default(),
         })
@@ -80,7 +80,7 @@ struct Parts {
     /// What waits for more: a boundary may have begun in it, or a header is not complete.
     held: Vec<u8>,
     part: Part,
-    form: Loose,
+    form: CandidateRecord,
     charset: Option<&'static encoding_rs::Encoding>,
     /// What the path says.
     afar: Marks,

@@ -2,7 +2,9 @@
 
 use super::coding;
 use super::reader::Nested;
-use crate::content::{ContentId, Direction, FieldSink, Reason, Scope, ServiceFacts, Tally, Want};
+use crate::content::{
+    ContentCounters, ContentId, Direction, FieldSink, Reason, Scope, ServiceFacts, Want,
+};
 use crate::protocol::Hint;
 use crate::rules::RuleSet;
 
@@ -25,7 +27,7 @@ pub struct Env<'a> {
     /// Facts of the service.
     pub facts: &'a mut ServiceFacts,
     /// What is counted.
-    pub tally: &'a mut Tally,
+    pub tally: &'a mut ContentCounters,
 }
 
 /// The open contents of one flow. Slots are used again, with what they have allocated.

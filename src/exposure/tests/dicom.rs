@@ -38,7 +38,7 @@ fn flow(client: &str) -> FlowInfo {
 fn see(x: &mut Exposures, client: &str, facts: ServiceFacts, out: &mut Vec<Event>) {
     let (flow, facts) = (flow(client), Arc::new(facts));
     let sighting =
-        Sighting { time: T0, flow: &flow, protocol: "dicom", content: "", facts: &facts };
+        ServiceObservation { time: T0, flow: &flow, protocol: "dicom", content: "", facts: &facts };
     x.service(sighting, out);
 }
 
@@ -133,7 +133,7 @@ fn a_service_that_answers_anyone_makes_it_worse() {
     let grade = |title: &str| {
         let (mut x, mut out) = (tracker(), Vec::new());
         let facts = called(title, Outcome::Accepted, Authentication::None);
-        x.disclosure(Sample { facts, ..Sample::default() }.build(), &mut out);
+        x.finding(Sample { facts, ..Sample::default() }.build(), &mut out);
         exposures(&out)[0].severity
     };
     let points = SeverityEntry::default();
@@ -143,7 +143,7 @@ fn a_service_that_answers_anyone_makes_it_worse() {
 #[test]
 fn objects_are_counted_once_and_operations_by_outcome() {
     let (mut x, mut out) = (tracker(), Vec::new());
-    x.disclosure(Sample::default().build(), &mut out);
+    x.finding(Sample::default().build(), &mut out);
     let mut activity = Activity::default();
     activity.count("C-STORE", "request");
     activity.count("status", "not-authorized");
@@ -156,7 +156,7 @@ fn objects_are_counted_once_and_operations_by_outcome() {
         // Another client of the service: not of this exposure.
         (&elsewhere, [(Object::Instance, token(3)), (Object::Study, token(9))]),
     ] {
-        let what = Performed {
+        let what = FlowActivity {
             time: at(1),
             flow,
             protocol: "dicom",
@@ -167,7 +167,7 @@ fn objects_are_counted_once_and_operations_by_outcome() {
     }
     x.finish(at(2), &mut out);
     let told = &exposures(&out).last().expect("closed").figures;
-    let values = |f: &Figures| [f.instances.value, f.studies.value, f.commitments.value];
+    let values = |f: &ExposureTotals| [f.instances.value, f.studies.value, f.commitments.value];
     assert_eq!(values(told), [2, 1, 1]);
     assert_eq!(told.operations[&("C-STORE", "request")], 3);
     let services = services(&out);
@@ -184,15 +184,19 @@ fn a_move_and_what_came_of_it_name_each_other() {
     let archive = "10.1.2.3:11112";
     let asked = Sample { client: "10.0.0.7:5000", server: archive, ..Sample::default() };
     let stored = Sample { client: "10.1.2.3:40000", server: "10.0.0.8:104", ..Sample::default() };
-    let perform =
-        |x: &mut Exposures, flow, performed, title: &str, to: &str, out: &mut Vec<Event>| {
-            let mut activity = Activity::default();
-            activity.moved(performed, if performed { title } else { "WS1" }, to);
-            let activity = &activity;
-            let what =
-                Performed { time: at(1), flow: &flow, protocol: "dicom", activity, objects: &[] };
-            x.performed(what, out);
-        };
+    let perform = |x: &mut Exposures,
+                   flow,
+                   performed,
+                   title: &str,
+                   to: &str,
+                   out: &mut Vec<Event>| {
+        let mut activity = Activity::default();
+        activity.moved(performed, if performed { title } else { "WS1" }, to);
+        let activity = &activity;
+        let what =
+            FlowActivity { time: at(1), flow: &flow, protocol: "dicom", activity, objects: &[] };
+        x.performed(what, out);
+    };
     // In whatever order they are seen.
     for swapped in [false, true] {
         for (title, destination, tied) in [
@@ -204,8 +208,8 @@ fn a_move_and_what_came_of_it_name_each_other() {
             let (mut x, mut out) = (tracker(), Vec::new());
             let (one, two) = (asked_of(&asked).build(), asked_of(&stored).build());
             let flows = [one.flow, two.flow];
-            x.disclosure(one, &mut out);
-            x.disclosure(two, &mut out);
+            x.finding(one, &mut out);
+            x.finding(two, &mut out);
             let mut sides = [(flows[0], false, "VIEWER"), (flows[1], true, destination)];
             if swapped {
                 sides.reverse();
@@ -240,7 +244,7 @@ fn what_an_earlier_association_showed_is_not_forgotten() {
     };
     let (mut x, mut out) = (tracker(), Vec::new());
     let disclose = |x: &mut Exposures, patient, facts, out: &mut Vec<Event>| {
-        x.disclosure(Sample { patient, facts, ..Sample::default() }.build(), out);
+        x.finding(Sample { patient, facts, ..Sample::default() }.build(), out);
     };
     disclose(&mut x, 1, shows("1.2.1", Some("CT9")), &mut out);
     disclose(&mut x, 2, shows("1.2.2", None), &mut out);

@@ -1,4 +1,4 @@
-//! What disclosures become.
+//! What findings become.
 
 mod dicom;
 
@@ -24,7 +24,7 @@ fn tracker() -> Exposures {
 /// One word an event.
 fn words(events: &[Event]) -> Vec<String> {
     let word = |event: &Event| match event {
-        Event::Disclosure { .. } => "disclosure".to_owned(),
+        Event::Finding { .. } => "finding".to_owned(),
         Event::Exposure(e) => format!("{} {}", e.state.as_str(), (e.time - T0).0 / 1_000_000_000),
         Event::Asset(a) => a.role.as_str().to_owned(),
         Event::Service(s) => format!("service {}", s.protocol),
@@ -40,19 +40,16 @@ fn exposures(events: &[Event]) -> Vec<&Exposure> {
 }
 
 #[test]
-fn first_disclosure_shows_service_hosts_itself_and_opens_an_exposure() {
+fn first_finding_shows_service_hosts_itself_and_opens_an_exposure() {
     let (mut x, mut out) = (tracker(), Vec::new());
-    x.disclosure(Sample::default().build(), &mut out);
-    assert_eq!(
-        words(&out),
-        ["service dicom", "dicom-server", "dicom-client", "disclosure", "open 0"]
-    );
-    let Event::Disclosure { exposure, direction, .. } = &out[3] else { panic!("no disclosure") };
+    x.finding(Sample::default().build(), &mut out);
+    assert_eq!(words(&out), ["service dicom", "dicom-server", "dicom-client", "finding", "open 0"]);
+    let Event::Finding { exposure, direction, .. } = &out[3] else { panic!("no finding") };
     assert_eq!(*exposure, exposures(&out)[0].id);
     assert_eq!(*direction, NetworkDirection::Internal);
     out.clear();
-    x.disclosure(Sample { patient: 2, time: at(1), ..Sample::default() }.build(), &mut out);
-    assert_eq!(words(&out), ["disclosure"]);
+    x.finding(Sample { patient: 2, time: at(1), ..Sample::default() }.build(), &mut out);
+    assert_eq!(words(&out), ["finding"]);
 }
 
 #[test]
@@ -60,19 +57,16 @@ fn updates_come_once_a_minute_and_only_with_news_and_idle_closes() {
     let (mut x, mut out) = (tracker(), Vec::new());
     for second in 0..150 {
         let s = Sample { patient: second, time: at(second as i64), ..Sample::default() };
-        x.disclosure(s.build(), &mut out);
+        x.finding(s.build(), &mut out);
     }
     x.tick(at(100_000), &mut out);
-    let states: Vec<String> = words(&out).into_iter().filter(|w| w != "disclosure").collect();
+    let states: Vec<String> = words(&out).into_iter().filter(|w| w != "finding").collect();
     assert_eq!(states[3..], ["open 0", "update 60", "update 120", "update 180", "closed 749"]);
     let seen = exposures(&out);
     assert!(seen.iter().all(|e| e.id == seen[0].id));
     assert_eq!(seen[1].patients.value, 60);
     let last = seen[4];
-    assert_eq!(
-        (last.disclosures, last.patients.value, last.flows, last.records),
-        (150, 150, 1, 150)
-    );
+    assert_eq!((last.findings, last.patients.value, last.flows, last.records), (150, 150, 1, 150));
     assert_eq!((last.first, last.last), (at(0), at(149)));
     out.clear();
     x.finish(at(100_001), &mut out);
@@ -99,7 +93,7 @@ fn how_often_tick_is_called_changes_nothing() {
                 x.tick(now, &mut out);
                 now = now + Span::millis(700);
             }
-            x.disclosure(sample.build(), &mut out);
+            x.finding(sample.build(), &mut out);
         }
         x.finish(at(1600), &mut out);
         words(&out)
@@ -113,25 +107,25 @@ fn how_often_tick_is_called_changes_nothing() {
 #[test]
 fn a_revision_adds_only_what_is_new() {
     let (mut x, mut out) = (tracker(), Vec::new());
-    x.disclosure(Sample::default().build(), &mut out);
+    x.finding(Sample::default().build(), &mut out);
     let mut more = Sample { time: at(5), update: true, records: 4, ..Sample::default() };
     more.kinds.push((Kind::Phone, "*****12"));
-    x.disclosure(more.build(), &mut out);
+    x.finding(more.build(), &mut out);
     x.finish(at(6), &mut out);
     let last = *exposures(&out).last().expect("closed");
-    assert_eq!((last.disclosures, last.records, last.patients.value), (1, 4, 1));
+    assert_eq!((last.findings, last.records, last.patients.value), (1, 4, 1));
     let kinds = [(Kind::Name, 1), (Kind::PatientId, 1), (Kind::BirthDate, 1), (Kind::Phone, 1)];
     assert_eq!(last.kinds, kinds);
-    assert_eq!(x.disclosures(), 1);
+    assert_eq!(x.findings(), 1);
     assert_eq!(x.losses(), Losses::default());
 }
 
 #[test]
 fn pairs_are_kept_apart_and_closed_in_the_order_of_opening() {
     let (mut x, mut out) = (tracker(), Vec::new());
-    x.disclosure(http(1).build(), &mut out);
-    x.disclosure(hl7(1).build(), &mut out);
-    x.disclosure(Sample::default().build(), &mut out);
+    x.finding(http(1).build(), &mut out);
+    x.finding(hl7(1).build(), &mut out);
+    x.finding(Sample::default().build(), &mut out);
     // http 45+30+10 high, hl7 capped at 100, dicom 53.
     assert_eq!(x.active(), [0, 1, 1, 1]);
     out.clear();
@@ -147,7 +141,7 @@ fn pairs_are_kept_apart_and_closed_in_the_order_of_opening() {
 fn a_wild_clock_neither_loops_nor_floods() {
     let (mut x, mut out) = (tracker(), Vec::new());
     for time in [at(0), Timestamp(i64::MAX), at(1), Timestamp(i64::MIN), at(2)] {
-        x.disclosure(Sample { time, ..Sample::default() }.build(), &mut out);
+        x.finding(Sample { time, ..Sample::default() }.build(), &mut out);
         x.tick(time, &mut out);
     }
     x.finish(Timestamp(i64::MAX), &mut out);
@@ -181,7 +175,7 @@ fn severity_adds_the_points_that_apply() {
 fn many_patients_make_an_exposure_worse_but_never_better() {
     let (mut x, mut out) = (tracker(), Vec::new());
     for patient in 0..10 {
-        x.disclosure(Sample { patient, ..Sample::default() }.build(), &mut out);
+        x.finding(Sample { patient, ..Sample::default() }.build(), &mut out);
     }
     x.finish(at(1), &mut out);
     let scores: Vec<u8> = exposures(&out).iter().map(|e| e.severity).collect();
@@ -193,9 +187,10 @@ fn sightings_are_reported_once_and_by_what_they_prove() {
     let (mut x, mut out) = (tracker(), Vec::new());
     let mut d = http(1).build();
     d.flow.server = "10.1.2.15:8080".parse().expect("address");
-    let mut see = |d: &Disclosure, content, out: &mut Vec<Event>| {
+    let mut see = |d: &FindingEvent, content, out: &mut Vec<Event>| {
         let facts = &d.finding.facts;
-        let s = Sighting { time: T0, flow: &d.flow, protocol: d.protocol, content, facts };
+        let s =
+            ServiceObservation { time: T0, flow: &d.flow, protocol: d.protocol, content, facts };
         x.service(s, out);
     };
     see(&d, "", &mut out);
@@ -217,8 +212,8 @@ fn sightings_are_reported_once_and_by_what_they_prove() {
     d = http(1).build();
     see(&d, "", &mut out);
     assert!(out.is_empty(), "a foreign web server, nothing disclosed");
-    x.disclosure(d, &mut out);
-    assert_eq!(words(&out), ["service http", "web-server", "disclosure", "open 0"]);
+    x.finding(d, &mut out);
+    assert_eq!(words(&out), ["service http", "web-server", "finding", "open 0"]);
 }
 
 #[test]
@@ -226,7 +221,7 @@ fn ids_are_ulids_that_repeat_and_need_the_key() {
     let d = Sample::default().build();
     let again = Sample::default().build();
     assert_eq!(d.id, again.id);
-    let other = EventId::of_disclosure(&[8; 32], &d.flow, &d.finding.patient);
+    let other = EventId::of_finding(&[8; 32], &d.flow, &d.finding.patient);
     assert_ne!(d.id, other);
     assert_eq!(d.id.0 >> 80, u128::from(T0.unix_millis()));
     let text = d.id.to_string();
@@ -237,15 +232,15 @@ fn ids_are_ulids_that_repeat_and_need_the_key() {
 #[test]
 fn a_revision_after_its_exposure_was_closed_opens_a_whole_one() {
     let (mut x, mut out) = (tracker(), Vec::new());
-    x.disclosure(Sample::default().build(), &mut out);
+    x.finding(Sample::default().build(), &mut out);
     let late = Sample { time: at(5000), update: true, records: 2, ..Sample::default() };
-    x.disclosure(late.build(), &mut out);
+    x.finding(late.build(), &mut out);
     x.finish(at(5001), &mut out);
     let seen = exposures(&out);
     let states: Vec<&str> = seen.iter().map(|e| e.state.as_str()).collect();
     assert_eq!(states, ["open", "closed", "open", "closed"]);
     assert_ne!(seen[0].id, seen[3].id);
-    assert_eq!((seen[3].disclosures, seen[3].records, seen[3].kinds.len()), (1, 2, 3));
+    assert_eq!((seen[3].findings, seen[3].records, seen[3].kinds.len()), (1, 2, 3));
     assert_eq!(x.losses(), Losses::default());
 }
 
@@ -255,7 +250,7 @@ fn beyond_the_cap_exposures_close_early_and_are_counted() {
     for n in 0..tracker::MAX_OPEN + 3 {
         let mut d = Sample { time: at(n as i64 / 1000), ..Sample::default() }.build();
         d.flow.server = format!("10.{}.{}.1:104", n / 250, n % 250).parse().expect("address");
-        x.disclosure(d, &mut out);
+        x.finding(d, &mut out);
     }
     assert_eq!(x.losses().exposures_closed_early, 3);
     assert_eq!(x.active().iter().sum::<u64>(), tracker::MAX_OPEN as u64);
@@ -273,17 +268,17 @@ fn check_life(events: &[Event], x: &Exposures) {
     for event in events {
         match event {
             Event::Exposure(e) => lives.entry(e.id).or_default().push(e),
-            Event::Disclosure { exposure, disclosure, .. } => {
-                disclosed += u64::from(!disclosure.finding.update);
+            Event::Finding { exposure, event, .. } => {
+                disclosed += u64::from(!event.finding.update);
                 let life = lives.get(exposure);
                 let open = life.is_none_or(|l| l[l.len() - 1].state != ExposureState::Closed);
-                assert!(open, "disclosure in a closed exposure");
+                assert!(open, "finding in a closed exposure");
             }
             Event::Asset(_) | Event::Service(_) => {}
         }
     }
     assert_eq!(lives.len() as u64, x.opened());
-    assert_eq!(disclosed, x.disclosures());
+    assert_eq!(disclosed, x.findings());
     for life in lives.values() {
         let states: Vec<ExposureState> = life.iter().map(|e| e.state).collect();
         assert_eq!(states.first(), Some(&ExposureState::Open));
@@ -292,15 +287,15 @@ fn check_life(events: &[Event], x: &Exposures) {
         assert!(middle.iter().all(|s| *s == ExposureState::Update), "{states:?}");
         for pair in life.windows(2) {
             let ([a, b], grows) = ([pair[0], pair[1]], |a: u64, b: u64| assert!(a <= b));
-            grows(a.disclosures, b.disclosures);
+            grows(a.findings, b.findings);
             grows(a.records, b.records);
             grows(a.flows, b.flows);
             grows(a.patients.value, b.patients.value);
             assert!(a.severity <= b.severity && a.last <= b.last && b.first <= a.first);
         }
         let last = life[life.len() - 1];
-        assert!(last.patients.value <= last.disclosures && last.flows <= last.disclosures);
-        assert!(last.kinds.iter().all(|(_, n)| (1..=last.disclosures).contains(n)));
+        assert!(last.patients.value <= last.findings && last.flows <= last.findings);
+        assert!(last.kinds.iter().all(|(_, n)| (1..=last.findings).contains(n)));
     }
     assert!(x.is_empty());
 }
@@ -327,7 +322,7 @@ proptest::proptest! {
                 1 => hl7(patient),
                 _ => http(patient),
             };
-            x.disclosure(Sample { time, update, records, ..base }.build(), &mut out);
+            x.finding(Sample { time, update, records, ..base }.build(), &mut out);
         }
         x.finish(at(5000), &mut out);
         check_life(&out, &x);
@@ -340,7 +335,7 @@ fn suppressing(text: &str) -> Exposures {
     std::fs::write(dir.path().join("site.toml"), text).expect("write");
     let rules = crate::rules::RuleSet::load(Some(dir.path())).expect("rules");
     let mut tracker = tracker();
-    tracker.adopt(&rules);
+    tracker.select_protocol(&rules);
     tracker
 }
 
@@ -350,15 +345,15 @@ const SUPPRESSION: &str = "[[suppression]]\nid = \"known\"\ntitle = \"T\"\nowner
 #[test]
 fn what_is_suppressed_is_counted_and_not_told() {
     let (mut x, mut out) = (suppressing(SUPPRESSION), Vec::new());
-    assert!(!x.disclosure(Sample::default().build(), &mut out));
-    assert!(!x.disclosure(Sample { update: true, ..Sample::default() }.build(), &mut out));
-    assert!(x.disclosure(hl7(2).build(), &mut out));
-    let told = out.iter().filter(|e| matches!(e, Event::Disclosure { .. })).count();
-    assert_eq!((told, x.disclosures(), x.opened()), (1, 1, 1));
+    assert!(!x.finding(Sample::default().build(), &mut out));
+    assert!(!x.finding(Sample { update: true, ..Sample::default() }.build(), &mut out));
+    assert!(x.finding(hl7(2).build(), &mut out));
+    let told = out.iter().filter(|e| matches!(e, Event::Finding { .. })).count();
+    assert_eq!((told, x.findings(), x.opened()), (1, 1, 1));
     assert_eq!(x.patients(), Count { value: 1, estimate: false });
     let counted = x.suppressed();
     let [known] = counted.as_slice() else { panic!("{counted:?}") };
-    assert_eq!((&*known.id, known.events, known.disclosures), ("known", 2, 1));
+    assert_eq!((&*known.id, known.events, known.findings), ("known", 2, 1));
     // Which hosts speak what is told all the same.
     let server = "10.1.2.3:11112".parse().expect("address");
     assert!(out.iter().any(|e| matches!(e, Event::Service(s) if s.server == server)));
@@ -369,13 +364,13 @@ fn a_suppression_ends_with_its_day() {
     let (mut x, mut out) = (suppressing(SUPPRESSION), Vec::new());
     // T0 is 2026-03-01T10:15:02Z.
     let late = at(14 * 3600);
-    assert!(!x.disclosure(Sample::default().build(), &mut out));
-    assert!(x.disclosure(Sample { patient: 2, time: late, ..Sample::default() }.build(), &mut out));
+    assert!(!x.finding(Sample::default().build(), &mut out));
+    assert!(x.finding(Sample { patient: 2, time: late, ..Sample::default() }.build(), &mut out));
     let counted = x.suppressed();
-    assert_eq!((counted[0].disclosures, counted[0].disclosures_since), (1, 1));
-    x.adopt(&crate::rules::RuleSet::load(None).expect("rules"));
-    assert!(x.disclosure(Sample { patient: 3, time: late, ..Sample::default() }.build(), &mut out));
-    assert_eq!(x.suppressed()[0].disclosures_since, 1);
+    assert_eq!((counted[0].findings, counted[0].findings_since), (1, 1));
+    x.select_protocol(&crate::rules::RuleSet::load(None).expect("rules"));
+    assert!(x.finding(Sample { patient: 3, time: late, ..Sample::default() }.build(), &mut out));
+    assert_eq!(x.suppressed()[0].findings_since, 1);
 }
 
 #[test]
@@ -384,6 +379,6 @@ fn one_patient_can_be_suppressed_by_pseudonym() {
     let text = SUPPRESSION
         .replace("service = [\"10.1.2.3:11112\"]", &format!("patient = [\"p_{token}\"]"));
     let (mut x, mut out) = (suppressing(&text), Vec::new());
-    assert!(!x.disclosure(Sample::default().build(), &mut out));
-    assert!(x.disclosure(Sample { patient: 2, ..Sample::default() }.build(), &mut out));
+    assert!(!x.finding(Sample::default().build(), &mut out));
+    assert!(x.finding(Sample { patient: 2, ..Sample::default() }.build(), &mut out));
 }

@@ -25,7 +25,7 @@ struct Flow {
     settings: Settings,
     patients: Patients,
     out: Vec<Finding>,
-    tally: Tally,
+    tally: IdentifyCounters,
 }
 
 impl Flow {
@@ -37,7 +37,7 @@ impl Flow {
             settings: Settings { key, reveal: true, patients_per_flow, identifiers_per_patient },
             patients: Patients::default(),
             out: Vec::new(),
-            tally: Tally::default(),
+            tally: IdentifyCounters::default(),
         }
     }
     fn sink(&mut self) -> Collector<'_> {

@@ -15,8 +15,8 @@ const MAX_FAULTS: usize = 1_000;
 
 pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> {
     match event {
-        x::Event::Disclosure { disclosure, severity, direction, exposure, access } => {
-            self::disclosure(disclosure, *severity, *direction, *exposure, access, context)
+        x::Event::Finding { event, severity, direction, exposure, access } => {
+            self::finding(event, *severity, *direction, *exposure, access, context)
         }
         x::Event::Exposure(exposure) => self::exposure(exposure, context),
         x::Event::Asset(asset) => self::asset(asset, context),
@@ -24,8 +24,8 @@ pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> 
     }
 }
 
-fn disclosure<'a>(
-    d: &'a x::Disclosure,
+fn finding<'a>(
+    d: &'a x::FindingEvent,
     severity: u8,
     direction: x::NetworkDirection,
     exposure: x::EventId,
@@ -39,7 +39,7 @@ fn disclosure<'a>(
         event: Meta {
             severity: Some(severity),
             start: Some(Text(d.flow.started)),
-            ..meta(ALERT, "phi-disclosure", "phitap.disclosure", Some(d.id))
+            ..meta(ALERT, "phi-finding", "phitap.finding", Some(d.id))
         },
         observer: observer(context, Some(d.flow.interface)),
         host: None,
@@ -112,7 +112,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
                     patients: e.patients.value,
                     patients_estimated: e.patients.estimate,
                     patients_bounds: bounds(e.patients),
-                    disclosures: e.disclosures,
+                    findings: e.findings,
                     records: e.records,
                     flows: e.flows,
                     operations: &e.operations,
@@ -236,7 +236,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                 records,
                 messages,
                 identifiers: r.identifiers.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
-                disclosures: r.disclosures,
+                findings: r.findings,
                 exposures: r.exposures,
                 patients: r.patients.value,
                 patients_estimated: r.patients.estimate,
@@ -268,8 +268,8 @@ fn suppression(s: &x::Suppressed) -> Suppression<'_> {
         reason: &s.reason,
         expires: Text(s.expires),
         events: s.events,
-        disclosures: s.disclosures,
-        disclosures_since: s.disclosures_since,
+        findings: s.findings,
+        findings_since: s.findings_since,
     }
 }
 

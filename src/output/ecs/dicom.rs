@@ -76,7 +76,7 @@ pub(super) fn of_service(s: &x::Service) -> Option<Box<Dicom<'_>>> {
     })
 }
 
-fn figures(f: &x::Figures, patients: Option<x::Count>) -> Dicom<'static> {
+fn figures(f: &x::ExposureTotals, patients: Option<x::Count>) -> Dicom<'static> {
     let mut operations: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     for (&(what, outcome), &n) in &f.operations {
         operations.entry(what).or_default().insert(outcome, n);

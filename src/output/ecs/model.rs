@@ -328,7 +328,7 @@ pub struct Implementation<'a> {
     pub version: Option<&'a str>,
 }
 
-/// In a disclosure only the id, in an exposure everything.
+/// In a finding only the id, in an exposure everything.
 #[derive(Serialize)]
 pub struct Exposure<'a> {
     pub id: Text<EventId>,
@@ -344,7 +344,7 @@ pub struct ExposureDetail<'a> {
     pub patients_estimated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patients_bounds: Option<Bounds>,
-    pub disclosures: u64,
+    pub findings: u64,
     pub records: u64,
     pub flows: u64,
     pub operations: &'a [Box<str>],
@@ -365,8 +365,8 @@ pub struct Suppression<'a> {
     pub reason: &'a str,
     pub expires: Text<crate::rules::Day>,
     pub events: u64,
-    pub disclosures: u64,
-    pub disclosures_since: u64,
+    pub findings: u64,
+    pub findings_since: u64,
 }
 
 #[derive(Serialize)]
@@ -388,7 +388,7 @@ pub struct Run<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub messages: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     pub identifiers: BTreeMap<&'static str, u64>,
-    pub disclosures: u64,
+    pub findings: u64,
     pub exposures: u64,
     pub patients: u64,
     pub patients_estimated: bool,

@@ -3,7 +3,7 @@
 use super::FORMAT;
 use crate::content::Mark;
 use crate::exposure::samples::{Sample, T0, at, identifier, token};
-use crate::exposure::{Event, Performed, Role};
+use crate::exposure::{Event, FlowActivity, Role};
 use crate::identify::Shown;
 use crate::output::samples::{context, events, run, tracker, written};
 use crate::output::{Context, RunSummary};
@@ -98,10 +98,10 @@ fn samples() -> Vec<Value> {
         Mark::Phantom,
     ];
     let kinds = Kind::ALL.iter().map(|k| (*k, "**")).collect();
-    let mut disclosure = Sample { facts, marks, kinds, ..Sample::default() }.build();
-    disclosure.flow.vlan = 12;
+    let mut event = Sample { facts, marks, kinds, ..Sample::default() }.build();
+    event.flow.vlan = 12;
     let (mut x, mut out) = (tracker(), Vec::new());
-    let mut opened = disclosure.clone();
+    let mut opened = event.clone();
     opened.finding.facts = Arc::new(ServiceFacts {
         association: Some(Box::new(Association {
             outcome: Some(Outcome::Accepted),
@@ -109,30 +109,31 @@ fn samples() -> Vec<Value> {
         })),
         ..Sample::default().build().finding.facts.as_ref().clone()
     });
-    x.disclosure(disclosure.clone(), &mut out);
-    x.disclosure(opened, &mut out);
+    x.finding(event.clone(), &mut out);
+    x.finding(opened, &mut out);
     let mut activity = Activity::default();
     activity.count("C-MOVE", "request");
     for performed in [false, true] {
         activity.moved(performed, "WS1", "VIEWER");
         // The archive is the server of the one and the client of the other.
-        let mut flow = disclosure.flow;
+        let mut flow = event.flow;
         if performed {
             std::mem::swap(&mut flow.client, &mut flow.server);
-            let mut stored = disclosure.clone();
+            let mut stored = event.clone();
             stored.flow = flow;
-            x.disclosure(stored, &mut out);
+            x.finding(stored, &mut out);
         }
         let objects = Object::ALL.map(|object| (object, token(object as u64)));
-        let (time, activity) = (disclosure.finding.time, &activity);
-        let what = Performed { time, flow: &flow, protocol: "dicom", activity, objects: &objects };
+        let (time, activity) = (event.finding.time, &activity);
+        let what =
+            FlowActivity { time, flow: &flow, protocol: "dicom", activity, objects: &objects };
         x.performed(what, &mut out);
     }
     x.finish(at(9), &mut out);
     for event in &mut out {
         match event {
-            Event::Disclosure { disclosure, .. } => {
-                disclosure.person = Some(disclosure.finding.patient);
+            Event::Finding { event, .. } => {
+                event.person = Some(event.finding.patient);
             }
             Event::Exposure(exposure) => exposure.patients.estimate = true,
             Event::Asset(_) | Event::Service(_) => {}
@@ -156,7 +157,7 @@ fn every_event_is_what_the_schema_says() {
         assert!(faults.is_empty(), "{event:#}\n{faults:#?}");
         actions.insert(event["event"]["action"].as_str().expect("action").to_owned());
     }
-    let all = ["asset-seen", "phi-disclosure", "phi-exposure", "run-summary", "service-seen"];
+    let all = ["asset-seen", "phi-finding", "phi-exposure", "run-summary", "service-seen"];
     assert_eq!(actions.iter().map(String::as_str).collect::<Vec<_>>(), all);
 }
 
@@ -258,7 +259,7 @@ fn the_schema_describes_no_field_that_is_never_written() {
     // The capture interface is only known per flow.
     let missing: Vec<_> = known
         .difference(&written)
-        .filter(|f| !f.contains(".observer.ingress") || f.starts_with("phi-disclosure"))
+        .filter(|f| !f.contains(".observer.ingress") || f.starts_with("phi-finding"))
         .collect();
     assert!(missing.is_empty(), "{missing:#?}");
 }
@@ -286,22 +287,21 @@ fn closed_sets_of_schema_and_code_are_the_same() {
 }
 
 #[test]
-fn a_disclosure_looks_like_the_contract() {
+fn a_finding_looks_like_the_contract() {
     let mut d = Sample { records: 3, ..Sample::default() }.build();
     d.flow.client = "203.0.113.9:50112".parse().expect("address");
     d.finding.identifiers.truncate(1);
     d.finding.identifiers[0].token = token(9);
     let (mut x, mut out) = (tracker(), Vec::new());
-    x.disclosure(d.clone(), &mut out);
+    x.finding(d.clone(), &mut out);
     let all = lines(&out, &RunSummary::default());
-    let mut event =
-        all.into_iter().find(|e| e["event"]["action"] == "phi-disclosure").expect("event");
+    let mut event = all.into_iter().find(|e| e["event"]["action"] == "phi-finding").expect("event");
     let exposure = event["phi"]["exposure"]["id"].take();
     assert_eq!(exposure.as_str().map(str::len), Some(26));
     let expected = json!({
         "@timestamp": "2026-03-01T10:15:02.000000Z",
         "event": {"kind": "alert", "category": ["network"], "type": ["info"],
-            "action": "phi-disclosure", "dataset": "phitap.disclosure", "id": d.id.to_string(),
+            "action": "phi-finding", "dataset": "phitap.finding", "id": d.id.to_string(),
             "severity": 83, "start": "2026-03-01T10:15:02.000000Z"},
         "observer": {"product": "phitap", "version": env!("CARGO_PKG_VERSION"),
             "name": "sensor-1", "ingress": {"interface": {"name": "eth1"}}},
@@ -338,13 +338,13 @@ fn a_revealed_value_stands_as_it_is_on_one_line() {
     name.shown = Shown::of("M\u{fc}ller^\"J\u{f6}rg\"\r\n\u{2028}\u{1f600}", false);
     d.finding.identifiers = vec![name];
     let (mut x, mut out) = (tracker(), Vec::new());
-    x.disclosure(d, &mut out);
+    x.finding(d, &mut out);
     let text = written(&FORMAT, Context::default(), &out, &RunSummary::default());
     assert_eq!(text.lines().count(), out.len() + 1, "one line an event");
     let event: Value = text
         .lines()
         .filter_map(|l| serde_json::from_str(l).ok())
-        .find(|e: &Value| e["event"]["action"] == "phi-disclosure")
+        .find(|e: &Value| e["event"]["action"] == "phi-finding")
         .expect("event");
     let shown = &event["phi"]["patient"]["identifiers"][0];
     assert_eq!(shown["value"], "M\u{fc}ller^\"J\u{f6}rg\"\r\n\u{2028}\u{1f600}");

@@ -1,6 +1,6 @@
 //! `--format ocsf`: Open Cybersecurity Schema Framework 1.4, one JSON object a line.
 //!
-//! Disclosures and exposures are Data Security Findings (2006), assets and services Device Inventory
+//! Findings and exposures are Data Security Findings (2006), assets and services Device ExposureCounters
 //! Info (5001), the run is a Scan Activity (6007). Identifiers go as types and counts
 //! (`discovery_details`), without values; what OCSF has no name for goes to `unmapped`.
 
@@ -47,8 +47,8 @@ impl Output for Ocsf {
     fn event(&mut self, event: &x::Event) -> io::Result<()> {
         let context = std::mem::take(&mut self.context);
         let event = match event {
-            x::Event::Disclosure { disclosure, severity, direction, exposure, .. } => {
-                self::disclosure(disclosure, *severity, *direction, *exposure, &context)
+            x::Event::Finding { event, severity, direction, exposure, .. } => {
+                self::finding(event, *severity, *direction, *exposure, &context)
             }
             x::Event::Exposure(exposure) => self::exposure(exposure, &context),
             x::Event::Asset(asset) => self::asset(asset, &context),
@@ -76,8 +76,8 @@ const CREATE: u32 = 1;
 const UPDATE: u32 = 2;
 const CLOSE: u32 = 3;
 
-fn disclosure<'a>(
-    d: &'a x::Disclosure,
+fn finding<'a>(
+    d: &'a x::FindingEvent,
     score: u8,
     direction: x::NetworkDirection,
     exposure: x::EventId,
@@ -102,7 +102,7 @@ fn disclosure<'a>(
         finding_info: Some(FindingInfo {
             uid: d.id.to_string(),
             title: &finding.alert.name,
-            types: ["phi-disclosure"],
+            types: ["phi-finding"],
             first_seen_time: d.flow.started.unix_millis(),
             last_seen_time: finding.time.unix_millis(),
             related_events: vec![RelatedEvent { uid: exposure.to_string() }],
@@ -137,7 +137,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
     Event {
         is_alert: Some(e.state != x::ExposureState::Closed),
         status_id: Some(1),
-        count: Some(e.disclosures),
+        count: Some(e.findings),
         start_time: Some(e.first.unix_millis()),
         end_time: Some(e.last.unix_millis()),
         finding_info: Some(FindingInfo {
@@ -166,7 +166,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
     }
 }
 
-/// Discovery, Device Inventory Info, Collect.
+/// Discovery, Device ExposureCounters Info, Collect.
 fn inventory<'a>(
     time: Timestamp,
     address: IpAddr,
@@ -217,7 +217,7 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
         end_time: r.ended.map(Timestamp::unix_millis),
         scan: Some(Scan { name: "phitap", type_id: 1 }),
         num_files: Some(r.inputs.len() as u64),
-        num_detections: Some(r.disclosures),
+        num_detections: Some(r.findings),
         num_network_items: Some(r.flows),
         num_skipped_items: Some(sum(&r.skipped).saturating_add(sum(&r.dropped))),
         total: Some(r.packets_read),
@@ -227,7 +227,7 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             packets_skipped: Some(&r.skipped),
             packets_dropped: Some(&r.dropped),
             gap_bytes: Some(r.gap_bytes),
-            disclosures_suppressed: Some(r.suppressed.iter().map(|s| s.disclosures).sum()),
+            findings_suppressed: Some(r.suppressed.iter().map(|s| s.findings).sum()),
             reveal: r.reveal.then_some(true),
             faulty_inputs: Some(
                 r.inputs.iter().filter(|i| i.fault.is_some()).map(|i| i.name.as_str()).collect(),

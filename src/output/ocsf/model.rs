@@ -198,7 +198,7 @@ pub struct Unmapped<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub faulty_inputs: Option<Vec<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub disclosures_suppressed: Option<u64>,
+    pub findings_suppressed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reveal: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]

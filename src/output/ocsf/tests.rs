@@ -75,14 +75,12 @@ fn identifiers_are_types_and_counts_without_values() {
     for identifier in &mut d.finding.identifiers {
         identifier.shown = crate::identify::Shown::of("Canary", false);
     }
-    x.disclosure(d, &mut out);
+    x.finding(d, &mut out);
     let text = written(&FORMAT, context(), &out, &run());
     assert!(!text.contains("Canary"));
     let lines = lines(&out);
-    let event = lines
-        .iter()
-        .find(|e| e["finding_info"]["types"][0] == "phi-disclosure")
-        .expect("disclosure");
+    let event =
+        lines.iter().find(|e| e["finding_info"]["types"][0] == "phi-finding").expect("finding");
     assert_eq!(
         event["data_security"]["discovery_details"],
         json!([{"type": "birth_date", "count": 1}, {"type": "name", "count": 1},

@@ -1,6 +1,6 @@
 //! The HTTP server of `--metrics`: `/metrics`, `/healthz`, `/api/v1/exposures` and a page at `/`.
 //!
-//! It runs in a thread of its own and only reads the [`Board`]; whatever its clients do, the pipeline
+//! It runs in a thread of its own and only reads the [`Dashboard`]; whatever its clients do, the pipeline
 //! does not notice.
 
 mod listener;
@@ -9,7 +9,7 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-use super::dashboard::Board;
+use super::dashboard::Dashboard;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST};
@@ -60,7 +60,7 @@ impl Server {
     ///
     /// # Errors
     /// If the address cannot be listened at.
-    pub fn start(address: SocketAddr, board: Arc<Board>) -> Result<Self, ServeError> {
+    pub fn start(address: SocketAddr, board: Arc<Dashboard>) -> Result<Self, ServeError> {
         let fail = |source| ServeError { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(fail)?;
         listener.set_nonblocking(true).map_err(fail)?;
@@ -123,7 +123,7 @@ impl Drop for Server {
     }
 }
 
-fn router(board: Arc<Board>, address: SocketAddr) -> Router {
+fn router(board: Arc<Dashboard>, address: SocketAddr) -> Router {
     let guard = move |request: Request, next: Next| guarded(address, request, next);
     Router::new()
         .route("/metrics", get(metrics))
@@ -166,19 +166,19 @@ fn is_local_name(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
-async fn metrics(State(board): State<Arc<Board>>) -> Response {
+async fn metrics(State(board): State<Arc<Dashboard>>) -> Response {
     let text = "text/plain; version=0.0.4; charset=utf-8";
     ([(CONTENT_TYPE, text)], board.metrics().render()).into_response()
 }
 
-async fn health(State(board): State<Arc<Board>>) -> Response {
+async fn health(State(board): State<Arc<Dashboard>>) -> Response {
     let health = board.health();
     let status =
         if health.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, &health)
 }
 
-async fn exposures(State(board): State<Arc<Board>>) -> Response {
+async fn exposures(State(board): State<Arc<Dashboard>>) -> Response {
     #[derive(Serialize)]
     struct Exposures {
         exposures: Vec<super::dashboard::Row>,
@@ -186,7 +186,7 @@ async fn exposures(State(board): State<Arc<Board>>) -> Response {
     json(StatusCode::OK, &Exposures { exposures: board.rows() })
 }
 
-async fn page(State(board): State<Arc<Board>>) -> Response {
+async fn page(State(board): State<Arc<Dashboard>>) -> Response {
     ([(CONTENT_TYPE, "text/html; charset=utf-8")], page::html(&board)).into_response()
 }
 

@@ -1,6 +1,6 @@
 //! The page: one table, no script, nothing from elsewhere.
 
-use crate::output::dashboard::{Board, Row};
+use crate::output::dashboard::{Dashboard, Row};
 use crate::output::text::{bytes, number, span};
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ td.n,th.n{text-align:right}td.s{white-space:nowrap}.critical{color:#c00;font-wei
 </style></head><body><h1>phitap</h1>
 ";
 
-pub(super) fn html(board: &Board) -> String {
+pub(super) fn html(board: &Dashboard) -> String {
     let mut out = String::from(HEAD);
     let health = board.health();
     let (packets, size) = board.metrics().totals();

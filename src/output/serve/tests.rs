@@ -14,8 +14,8 @@ use std::time::Instant;
 
 const PACS: &str = ServiceKind::Pacs.as_str();
 
-fn board() -> Arc<Board> {
-    let mut board = Arc::new(Board::new(Arc::new(Metrics::new().expect("metrics"))));
+fn board() -> Arc<Dashboard> {
+    let mut board = Arc::new(Dashboard::new(Arc::new(Metrics::new().expect("metrics"))));
     board.metrics().packets(1234, 56_789);
     let mut exposures = Exposures::new(Settings {
         home: Default::default(),
@@ -26,11 +26,11 @@ fn board() -> Arc<Board> {
         access: Default::default(),
     });
     let mut events = Vec::new();
-    exposures.disclosure(hl7(1).build(), &mut events);
+    exposures.finding(hl7(1).build(), &mut events);
     let mut portal = http(2);
     let shown = Interface { kind: ServiceKind::Pacs, product: "<own> archive".into(), open: true };
     portal.facts.interfaces.push(shown);
-    exposures.disclosure(portal.build(), &mut events);
+    exposures.finding(portal.build(), &mut events);
     for event in &events {
         board.event(event).expect("memory");
     }
@@ -160,7 +160,7 @@ fn the_table_is_capped_and_closed_exposures_go_first() {
     for server in servers {
         let mut d = crate::exposure::samples::Sample::default().build();
         d.flow.server = server.parse().expect("address");
-        exposures.disclosure(d, &mut events);
+        exposures.finding(d, &mut events);
         exposures.finish(crate::exposure::samples::T0, &mut events);
     }
     for event in &events {

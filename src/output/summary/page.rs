@@ -28,7 +28,7 @@ pub(super) fn page(worst: &[&Exposure], run: &RunSummary, context: &Context) -> 
     header(&mut out, run);
     out.push('\n');
     if worst.is_empty() {
-        let title = if run.suppressed.iter().any(|s| s.disclosures > 0) {
+        let title = if run.suppressed.iter().any(|s| s.findings > 0) {
             "No patient data seen in cleartext but what is known and accepted."
         } else {
             "No patient data seen in cleartext."
@@ -232,11 +232,11 @@ fn suppressed(out: &mut String, run: &RunSummary, context: &Context) {
     for s in run.suppressed.iter().take(MAX_FAULTS) {
         let why = format!("{}: {}", foreign(&s.owner, MAX_NAME), foreign(&s.reason, 200));
         let mut items = Vec::new();
-        if s.disclosures > 0 {
-            items.push(format!("{} until {}", count(s.disclosures, "disclosure"), s.expires));
+        if s.findings > 0 {
+            items.push(format!("{} until {}", count(s.findings, "finding"), s.expires));
         }
-        if s.disclosures_since > 0 {
-            let since = count(s.disclosures_since, "disclosure");
+        if s.findings_since > 0 {
+            let since = count(s.findings_since, "finding");
             items.push(format!("ENDED on {}, {since} reported since", s.expires));
         }
         items.push(why);
@@ -349,11 +349,8 @@ fn totals(out: &mut String, run: &RunSummary, context: &Context) {
         .map(|(kind, n)| format!("{} {}", kind.as_str().replace('_', " "), number(*n)))
         .collect();
     item(out, SECTION, "Identifiers", &kinds, ", ");
-    let found = [
-        patients(run.patients),
-        count(run.disclosures, "disclosure"),
-        count(run.exposures, "exposure"),
-    ];
+    let found =
+        [patients(run.patients), count(run.findings, "finding"), count(run.exposures, "exposure")];
     item(out, SECTION, "Found", &found, ", ");
     if !run.key_id.is_empty() {
         item(out, SECTION, "Key", &[format!("pseudonyms made with key {}", run.key_id)], "");

@@ -31,11 +31,11 @@ fn nothing_found_and_nothing_missed_is_said_in_words() {
 #[test]
 fn what_is_suppressed_is_never_left_out() {
     let mut over = run().suppressed.remove(0);
-    over.disclosures_since = 2;
+    over.findings_since = 2;
     let only = RunSummary { suppressed: vec![over], ..RunSummary::default() };
     let said = page(&[], &only);
     assert!(said.contains("No patient data seen in cleartext but what is known"), "{said}");
-    assert!(said.contains("ENDED on 2026-03-31, 2 disclosures reported since"), "{said}");
+    assert!(said.contains("ENDED on 2026-03-31, 2 findings reported since"), "{said}");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn foreign_names_neither_steer_the_terminal_nor_break_the_width() {
         server: "[2001:db8:1111:2222:3333:4444:5555:7777]:65535",
         ..Sample::default()
     };
-    x.disclosure(sample.build(), &mut out);
+    x.finding(sample.build(), &mut out);
     let fault = Some("\x1b]0;title\x07 at byte 9".into());
     let inputs = vec![InputReport { name: "n".repeat(300), fault, ..InputReport::default() }];
     let page = page(&out, &RunSummary { inputs, ..run() });
@@ -85,7 +85,7 @@ fn no_value_and_no_pseudonym_is_shown_even_when_events_reveal_them() {
     }
     let token = d.finding.patient.to_string();
     let (mut x, mut out) = (tracker(), Vec::new());
-    x.disclosure(d, &mut out);
+    x.finding(d, &mut out);
     let page = page(&out, &RunSummary { reveal: true, ..run() });
     assert!(!page.contains("Canary") && !page.contains(&token), "{page}");
     assert!(page.contains("values are shown in events"), "{page}");
@@ -128,7 +128,7 @@ fn of_too_many_exposures_the_worst_are_shown_and_the_rest_counted() {
             format!("10.{}.{}.1:104", n / 250, n % 250)
         };
         d.flow.server = server.parse().expect("address");
-        x.disclosure(d, &mut out);
+        x.finding(d, &mut out);
     }
     x.finish(at(2), &mut out);
     let page = page(&out, &RunSummary { exposures: x.opened(), ..run() });
@@ -162,7 +162,7 @@ fn long_items_break_between_words_and_times_get_their_day_where_there_is_more_th
     let (mut x, mut out) = (tracker(), Vec::new());
     for (patient, nanos) in [(1, 0), (2, 400_000_000)] {
         let time = at(0) + crate::time::Span(nanos);
-        x.disclosure(Sample { patient, time, ..Sample::default() }.build(), &mut out);
+        x.finding(Sample { patient, time, ..Sample::default() }.build(), &mut out);
     }
     x.finish(at(1), &mut out);
     for ended in [600, 90_000] {

@@ -8,8 +8,8 @@
 mod tests;
 
 use super::{
-    ContentId, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, Speaker, Want,
+    ContentId, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
+    Protocol, Reason, Resync, Speaker, Want,
 };
 use crate::syntax::Match;
 use crate::syntax::astm::header;
@@ -100,12 +100,12 @@ const fn is_line_control(byte: u8) -> bool {
 /// One flow. Either end may send; usually the analyser does.
 #[derive(Default)]
 struct AstmParser {
-    sides: [Side; 2],
+    sides: [DirectionState; 2],
 }
 
 /// One direction.
 #[derive(Default)]
-struct Side {
+struct DirectionState {
     state: State,
     content: Option<Open>,
     /// Number of the last frame, its text in full passed on.
@@ -127,7 +127,7 @@ struct Open {
 enum Answer {
     #[default]
     Unseen,
-    Taken,
+    ClaimedSubjects,
     Refused,
 }
 
@@ -155,8 +155,8 @@ impl Default for State {
     }
 }
 
-impl Side {
-    fn open(&mut self, direction: Direction, host: &mut dyn Host) {
+impl DirectionState {
+    fn open(&mut self, direction: Direction, host: &mut dyn ContentSink) {
         if self.content.is_none() {
             let media = Media::Type { content_type: MEDIA_TYPE, name: "" };
             let id =
@@ -166,14 +166,14 @@ impl Side {
         }
     }
 
-    fn close(&mut self, complete: bool, host: &mut dyn Host) {
+    fn close(&mut self, complete: bool, host: &mut dyn ContentSink) {
         if let Some(open) = self.content.take() {
             host.close(open.id, complete);
         }
         self.last = None;
     }
 
-    fn deliver(&mut self, bytes: &[u8], host: &mut dyn Host) {
+    fn deliver(&mut self, bytes: &[u8], host: &mut dyn ContentSink) {
         let (Some(open), Some(last)) = (self.content.as_mut(), bytes.last()) else { return };
         open.ended = matches!(last, b'\r' | b'\n');
         let hidden = usize::try_from(open.unwanted).unwrap_or(usize::MAX).min(bytes.len());
@@ -186,7 +186,7 @@ impl Side {
     }
 
     /// A control byte between frames, or one that ends the text of a frame.
-    fn control(&mut self, byte: u8, host: &mut dyn Host) {
+    fn control(&mut self, byte: u8, host: &mut dyn ContentSink) {
         let was_text = matches!(self.state, State::Text { .. } | State::Bare);
         self.state = match byte {
             STX => State::Number,
@@ -229,7 +229,7 @@ impl Parser for AstmParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let [client, server] = &mut self.sides;
         let (side, other) =
@@ -240,7 +240,7 @@ impl Parser for AstmParser {
                 State::Between { line_start } => {
                     match *first {
                         ACK => {
-                            other.answer = Answer::Taken;
+                            other.answer = Answer::ClaimedSubjects;
                             host.facts().acknowledged = Some(true);
                         }
                         NAK => other.answer = Answer::Refused,
@@ -294,7 +294,7 @@ impl Parser for AstmParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         if let Some(side) = self.sides.get_mut(direction.index()) {
             if let Some(open) = side.content.as_mut() {
                 open.unwanted = host.gap(open.id, len).skip;
@@ -316,7 +316,7 @@ impl Parser for AstmParser {
         Some(offset)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
             if matches!(side.state, State::Text { again: false } | State::Bare) {
                 side.deliver(rest, host);

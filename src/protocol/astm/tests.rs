@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocol::driver::News;
+use crate::protocol::driver::DriverEvent;
 use crate::protocol::recorder::{Piece, Recorder, play};
 
 const RECORDS: &[&str] = &[
@@ -36,7 +36,7 @@ fn one_record_a_frame_with_answers() {
     pieces.push(Piece::Client(b"\x04"));
     for size in [1, 2, 7, 1000] {
         let (host, news) = play(&pieces, size);
-        assert_eq!(news[0], News::Recognised("astm"), "{size}");
+        assert_eq!(news[0], DriverEvent::Recognised("astm"), "{size}");
         assert_eq!(texts(&host), [all()], "{size}");
         assert_eq!(host.contents[0].complete, Some(true));
         assert_eq!(host.contents[0].layer, "e1381");

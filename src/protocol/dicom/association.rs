@@ -6,8 +6,8 @@ use super::ledger::Ledger;
 use super::message::{Messages, Stage};
 use super::pdu::{self, PDU_HEADER, PDV_HEADER, PduHeader, PdvHeader};
 use crate::protocol::{
-    Authentication, Direction, End, Hint, Host, Media, Outcome, ParseError, Parser, Progress,
-    Reason, Resync, ServiceFacts,
+    Authentication, ContentSink, Direction, End, Hint, Media, Outcome, ParseError, Parser,
+    Progress, Reason, Resync, ServiceFacts,
 };
 
 /// Bytes searched for a PDU in one direction, after bytes that were none, before it is given up.
@@ -22,12 +22,12 @@ const SEARCH_TAIL: usize = 128;
 pub(super) struct Association {
     contexts: Contexts,
     ledger: Ledger,
-    sides: [Side; 2],
+    sides: [DirectionState; 2],
 }
 
 /// One direction.
 #[derive(Default)]
-struct Side {
+struct DirectionState {
     at: At,
     messages: Messages,
     /// Longest P-DATA-TF PDU that the other end takes.
@@ -66,7 +66,7 @@ impl Parser for Association {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let mut used = 0;
         loop {
@@ -75,15 +75,15 @@ impl Parser for Association {
                 return Ok(Progress::consumed(used));
             }
             match self.step(direction, rest, host) {
-                Step::Read(n) => used += n,
-                Step::Need(n) => return Ok(Progress::need(used, n)),
-                Step::Skip(n, skip) => return Ok(Progress::skip(used + n, skip)),
-                Step::Fail(reason) => return Err(ParseError::new(reason, used)),
+                PduStep::Read(n) => used += n,
+                PduStep::Need(n) => return Ok(Progress::need(used, n)),
+                PduStep::Skip(n, skip) => return Ok(Progress::skip(used + n, skip)),
+                PduStep::Fail(reason) => return Err(ParseError::new(reason, used)),
             }
         }
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         let side = &mut self.sides[direction.index()];
         let at = std::mem::take(&mut side.at);
         if let At::Value { pdv, left, behind } = at
@@ -111,7 +111,7 @@ impl Parser for Association {
         pdu::search(data)
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
         let side = &mut self.sides[direction.index()];
         side.messages.clear(host);
         side.closed = true;
@@ -129,7 +129,7 @@ impl Parser for Association {
 }
 
 /// What one step came to.
-enum Step {
+enum PduStep {
     /// Bytes read.
     Read(usize),
     /// Bytes that must be there.
@@ -141,7 +141,7 @@ enum Step {
 }
 
 impl Association {
-    fn step(&mut self, direction: Direction, data: &[u8], host: &mut dyn Host) -> Step {
+    fn step(&mut self, direction: Direction, data: &[u8], host: &mut dyn ContentSink) -> PduStep {
         let side = &mut self.sides[direction.index()];
         match side.at {
             At::Pdu => self.pdu(direction, data, host),
@@ -155,15 +155,15 @@ impl Association {
                         // Left over from an earlier fragment.
                         let skip = message.skip();
                         let skip = self.value_rest(direction, pdv, left, behind, skip, host);
-                        return Step::Skip(0, skip);
+                        return PduStep::Skip(0, skip);
                     }
                     Some(message) => message.feed(&data[..take], host),
                     None => u64::MAX,
                 };
                 let left = left - take as u32;
                 match self.value_rest(direction, pdv, left, behind, wish, host) {
-                    0 => Step::Read(take),
-                    skip => Step::Skip(take, skip),
+                    0 => PduStep::Read(take),
+                    skip => PduStep::Skip(take, skip),
                 }
             }
             At::Lost => self.find(direction, data, host),
@@ -171,19 +171,19 @@ impl Association {
     }
 
     /// At a PDU header.
-    fn pdu(&mut self, direction: Direction, data: &[u8], host: &mut dyn Host) -> Step {
+    fn pdu(&mut self, direction: Direction, data: &[u8], host: &mut dyn ContentSink) -> PduStep {
         let Some(header) = PduHeader::read(data) else {
-            return Step::Need(PDU_HEADER);
+            return PduStep::Need(PDU_HEADER);
         };
         let side = &mut self.sides[direction.index()];
         if !header.is_sane() {
             host.anomaly(Reason::Malformed);
             side.messages.clear(host);
             if header.is_foreign(data.get(1).copied().unwrap_or(1)) {
-                return Step::Skip(PDU_HEADER, u64::from(header.len));
+                return PduStep::Skip(PDU_HEADER, u64::from(header.len));
             }
             side.at = At::Lost;
-            return Step::Read(0);
+            return PduStep::Read(0);
         }
         side.searched = 0;
         match header.kind {
@@ -209,7 +209,7 @@ impl Association {
             }
             kind => side.at = At::Control(kind, header.len),
         }
-        Step::Read(PDU_HEADER)
+        PduStep::Read(PDU_HEADER)
     }
 
     /// In an A-ASSOCIATE-RQ or -AC.
@@ -218,12 +218,12 @@ impl Association {
         direction: Direction,
         data: &[u8],
         mut negotiation: Negotiation,
-        host: &mut dyn Host,
-    ) -> Step {
+        host: &mut dyn ContentSink,
+    ) -> PduStep {
         let step = match negotiation.read(data, &mut self.contexts, host.facts()) {
-            Read::Need(n) => return Step::Need(n),
-            Read::On(n, 0) => Step::Read(n),
-            Read::On(n, skip) => Step::Skip(n, u64::from(skip)),
+            Read::Need(n) => return PduStep::Need(n),
+            Read::On(n, 0) => PduStep::Read(n),
+            Read::On(n, skip) => PduStep::Skip(n, u64::from(skip)),
         };
         let over = negotiation.is_over();
         let at = if over { At::Pdu } else { At::Associate(negotiation) };
@@ -235,7 +235,7 @@ impl Association {
     }
 
     /// An A-ASSOCIATE-RQ or -AC has ended.
-    fn negotiated(&mut self, direction: Direction, speaks: Speaks, host: &mut dyn Host) {
+    fn negotiated(&mut self, direction: Direction, speaks: Speaks, host: &mut dyn ContentSink) {
         host.unit("pdu");
         let association = host.facts().association();
         // What one end takes is what the other may send.
@@ -258,11 +258,11 @@ impl Association {
         data: &[u8],
         kind: u8,
         len: u32,
-        host: &mut dyn Host,
-    ) -> Step {
+        host: &mut dyn ContentSink,
+    ) -> PduStep {
         const BODY: usize = 4;
         let Some(body) = data.get(..BODY) else {
-            return Step::Need(BODY);
+            return PduStep::Need(BODY);
         };
         self.sides[direction.index()].at = At::Pdu;
         host.unit("pdu");
@@ -290,13 +290,13 @@ impl Association {
             _ => {}
         }
         match len - BODY as u32 {
-            0 => Step::Read(BODY),
-            rest => Step::Skip(BODY, u64::from(rest)),
+            0 => PduStep::Read(BODY),
+            rest => PduStep::Skip(BODY, u64::from(rest)),
         }
     }
 
     /// Where the request was not seen, nobody knows whether a user identity was in it.
-    fn mind_authentication(&self, host: &mut dyn Host) {
+    fn mind_authentication(&self, host: &mut dyn ContentSink) {
         let facts = host.facts();
         if !self.contexts.requested() && facts.authentication == Authentication::None {
             facts.authentication = Authentication::Unknown;
@@ -304,17 +304,23 @@ impl Association {
     }
 
     /// At a PDV header with `left` bytes of the PDU to come.
-    fn pdv(&mut self, direction: Direction, data: &[u8], left: u32, host: &mut dyn Host) -> Step {
+    fn pdv(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        left: u32,
+        host: &mut dyn ContentSink,
+    ) -> PduStep {
         let side = &mut self.sides[direction.index()];
         if left == 0 {
             side.at = At::Pdu;
-            return Step::Read(0);
+            return PduStep::Read(0);
         }
         let pdv = if left < PDV_HEADER as u32 {
             None
         } else {
             match PdvHeader::read(data) {
-                None => return Step::Need(PDV_HEADER),
+                None => return PduStep::Need(PDV_HEADER),
                 pdv => pdv.filter(|p| p.fits(left) && p.is_sane()),
             }
         };
@@ -323,20 +329,20 @@ impl Association {
             side.messages.clear(host);
             if left > MAX_TRUSTED {
                 side.at = At::Lost;
-                return Step::Read(0);
+                return PduStep::Read(0);
             }
             // The length of the PDU still holds: go on behind it.
             side.at = At::Pdu;
-            return Step::Skip(0, u64::from(left));
+            return PduStep::Skip(0, u64::from(left));
         };
         self.fragment(direction, pdv, host);
         let (value, behind) = (pdv.len - 2, left - 4 - pdv.len);
         self.value_rest(direction, pdv, value, behind, 0, host);
-        Step::Read(PDV_HEADER)
+        PduStep::Read(PDV_HEADER)
     }
 
     /// A fragment begins: finds or starts its message.
-    fn fragment(&mut self, direction: Direction, pdv: PdvHeader, host: &mut dyn Host) {
+    fn fragment(&mut self, direction: Direction, pdv: PdvHeader, host: &mut dyn ContentSink) {
         let messages = &mut self.sides[direction.index()].messages;
         let stage = messages.get(pdv.context).map(|m| &mut m.stage);
         if pdv.is_command() {
@@ -395,7 +401,7 @@ impl Association {
         left: u32,
         behind: u32,
         wish: u64,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> u64 {
         let skip = wish.min(u64::from(left));
         let left = left - skip as u32;
@@ -417,7 +423,7 @@ impl Association {
     }
 
     /// The last fragment of a command set or data set has ended.
-    fn last(&mut self, direction: Direction, pdv: PdvHeader, host: &mut dyn Host) {
+    fn last(&mut self, direction: Direction, pdv: PdvHeader, host: &mut dyn ContentSink) {
         let messages = &mut self.sides[direction.index()].messages;
         let Some(message) = messages.get(pdv.context) else {
             return;
@@ -445,21 +451,21 @@ impl Association {
     }
 
     /// Looks for a PDU behind bytes that were none.
-    fn find(&mut self, direction: Direction, data: &[u8], host: &mut dyn Host) -> Step {
+    fn find(&mut self, direction: Direction, data: &[u8], host: &mut dyn ContentSink) -> PduStep {
         let side = &mut self.sides[direction.index()];
         if let Some(offset) = pdu::search(data) {
             side.at = At::Pdu;
-            return Step::Read(offset);
+            return PduStep::Read(offset);
         }
         let passed = data.len().saturating_sub(SEARCH_TAIL);
         side.searched = side.searched.saturating_add(passed);
         if side.searched > MAX_SEARCH {
             host.anomaly(Reason::Malformed);
-            return Step::Fail(Reason::Malformed);
+            return PduStep::Fail(Reason::Malformed);
         }
         match passed {
-            0 => Step::Need(data.len() + 1),
-            passed => Step::Read(passed),
+            0 => PduStep::Need(data.len() + 1),
+            passed => PduStep::Read(passed),
         }
     }
 }

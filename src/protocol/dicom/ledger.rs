@@ -2,7 +2,7 @@
 
 use super::dimse::Command;
 use super::status;
-use crate::protocol::{Activity, Host, Object, ServiceFacts};
+use crate::protocol::{Activity, ContentSink, Object, ServiceFacts};
 use smallvec::SmallVec;
 
 /// C-MOVE and C-GET operations under way at once whose sub-operations are told apart.
@@ -26,7 +26,7 @@ struct Retrieval {
 
 impl Ledger {
     /// Takes note of a command in a context of SOP class `class`.
-    pub fn command(&mut self, command: &Command, class: &str, host: &mut dyn Host) {
+    pub fn command(&mut self, command: &Command, class: &str, host: &mut dyn ContentSink) {
         host.unit("dimse");
         let operation = command.operation();
         let facts = host.facts();
@@ -51,13 +51,13 @@ impl Ledger {
     }
 
     /// The association has ended, or its direction: what is under way will not be answered.
-    pub fn end(&mut self, host: &mut dyn Host) {
+    pub fn end(&mut self, host: &mut dyn ContentSink) {
         for retrieval in self.retrievals.drain(..) {
             count(&retrieval.suboperations, host.activity());
         }
     }
 
-    fn response(&mut self, command: &Command, host: &mut dyn Host) {
+    fn response(&mut self, command: &Command, host: &mut dyn ContentSink) {
         let Some(code) = command.status else { return };
         let class = status::class(code);
         let operation = command.operation();
@@ -75,7 +75,7 @@ impl Ledger {
 
     /// Each pending response tells how far it came, the last one what came of it (PS3.7 9.1.4.1.8);
     /// the last one may leave out what it told before.
-    fn suboperations(&mut self, command: &Command, pending: bool, host: &mut dyn Host) {
+    fn suboperations(&mut self, command: &Command, pending: bool, host: &mut dyn ContentSink) {
         let id = command.responds_to.unwrap_or(0);
         let at = self.retrievals.iter().position(|r| r.id == id);
         let mut told = at
@@ -114,7 +114,7 @@ fn count(suboperations: &[u16; 4], activity: &mut Activity) {
 }
 
 /// An instance is handed over; where a third party asked for it, the command says who.
-fn store(command: &Command, host: &mut dyn Host) {
+fn store(command: &Command, host: &mut dyn ContentSink) {
     host.unit("instance");
     if let Some(uid) = &command.sop_instance {
         host.object(Object::Instance, uid);

@@ -1,7 +1,7 @@
 //! The messages whose fragments are under way in one direction, by presentation context.
 
 use super::dimse::{Command, CommandReader};
-use crate::protocol::{ContentId, Host, Reason, Want};
+use crate::protocol::{ContentId, ContentSink, Reason, Want};
 use smallvec::SmallVec;
 
 /// Messages under way at once in one direction. Applications interleave contexts rarely, and only
@@ -43,7 +43,7 @@ impl Messages {
     }
 
     /// Starts a message; one that was still under way in this context will never be complete.
-    pub fn start(&mut self, context: u8, stage: Stage, host: &mut dyn Host) {
+    pub fn start(&mut self, context: u8, stage: Stage, host: &mut dyn ContentSink) {
         self.remove(context, false, host);
         if self.list.len() >= MAX_MESSAGES {
             host.anomaly(Reason::Limit);
@@ -53,14 +53,14 @@ impl Messages {
     }
 
     /// The message in `context` is over.
-    pub fn remove(&mut self, context: u8, complete: bool, host: &mut dyn Host) {
+    pub fn remove(&mut self, context: u8, complete: bool, host: &mut dyn ContentSink) {
         if let Some(at) = self.list.iter().position(|m| m.context == context) {
             self.list.remove(at).close(complete, host);
         }
     }
 
     /// Nothing that is under way will be complete.
-    pub fn clear(&mut self, host: &mut dyn Host) {
+    pub fn clear(&mut self, host: &mut dyn ContentSink) {
         for message in self.list.drain(..) {
             message.close(false, host);
         }
@@ -79,7 +79,7 @@ impl Messages {
 }
 
 impl Message {
-    fn close(self, complete: bool, host: &mut dyn Host) {
+    fn close(self, complete: bool, host: &mut dyn ContentSink) {
         if let Stage::Data { content, .. } = self.stage {
             host.close(content, complete);
         }
@@ -87,7 +87,7 @@ impl Message {
 
     /// The next bytes of the fragment under way. Returns how many bytes of this data set need not
     /// be handed on.
-    pub fn feed(&mut self, bytes: &[u8], host: &mut dyn Host) -> u64 {
+    pub fn feed(&mut self, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
         match &mut self.stage {
             Stage::Command(reader) => {
                 if reader.feed(bytes) {
@@ -106,7 +106,7 @@ impl Message {
     }
 
     /// `len` bytes of the fragment under way are missing.
-    pub fn gap(&mut self, len: u64, host: &mut dyn Host) -> u64 {
+    pub fn gap(&mut self, len: u64, host: &mut dyn ContentSink) -> u64 {
         match &mut self.stage {
             Stage::Command(_) | Stage::Broken | Stage::Announced(_) => {
                 self.stage = Stage::Broken;

@@ -5,8 +5,8 @@
 mod tests;
 
 use super::{
-    Authentication, Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Reason,
-    Resync, ServiceFacts, Speaker,
+    Authentication, ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol,
+    Reason, Resync, ServiceFacts, Speaker,
 };
 use memchr::memchr;
 
@@ -115,7 +115,7 @@ impl Parser for FtpParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let client = direction == Direction::ClientToServer;
         let mut at = 0;
@@ -141,7 +141,7 @@ impl Parser for FtpParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, _direction: Direction, _len: u64, _host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, _direction: Direction, _len: u64, _host: &mut dyn ContentSink) -> Resync {
         Resync::Search
     }
 
@@ -149,7 +149,14 @@ impl Parser for FtpParser {
         memchr(b'\n', data).map(|at| at + 1)
     }
 
-    fn close(&mut self, _direction: Direction, _rest: &[u8], _end: End, _host: &mut dyn Host) {}
+    fn close(
+        &mut self,
+        _direction: Direction,
+        _rest: &[u8],
+        _end: End,
+        _host: &mut dyn ContentSink,
+    ) {
+    }
 
     fn memory(&self) -> usize {
         0

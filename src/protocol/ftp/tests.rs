@@ -1,5 +1,5 @@
 use super::super::recorder::{Piece, play};
-use super::super::{Authentication, News, Reason};
+use super::super::{Authentication, DriverEvent, Reason};
 use Piece::{Client, ClientGap, Server};
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ fn a_password_in_clear_is_known_but_not_kept() {
             ],
             size,
         );
-        assert!(news.contains(&News::Recognised("ftp")), "{news:?}");
+        assert!(news.contains(&DriverEvent::Recognised("ftp")), "{news:?}");
         assert!(host.facts.credentials_in_clear);
         assert_eq!(host.facts.authentication, Authentication::Basic);
         assert_eq!(host.facts.software.as_deref(), Some("ProFTPD ready"));
@@ -42,7 +42,10 @@ fn tls() {
         ],
         4,
     );
-    assert!(news.iter().any(|n| matches!(n, News::Opaque(_, Reason::Encrypted))), "{news:?}");
+    assert!(
+        news.iter().any(|n| matches!(n, DriverEvent::Opaque(_, Reason::Encrypted))),
+        "{news:?}"
+    );
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use super::grpc::{self, Grpc, GrpcText};
 use super::ranges::{ByteRanges, Part, Ranges};
 use crate::protocol::websocket::{self, Service};
-use crate::protocol::{ContentId, Direction, Hint, Host, Media, Progress, Resync, Want};
+use crate::protocol::{ContentId, ContentSink, Direction, Hint, Media, Progress, Resync, Want};
 
 /// One direction of an exchange.
 pub(in crate::protocol) struct Body {
@@ -23,7 +23,7 @@ enum Kind {
     Parts(Box<ByteRanges>),
     Grpc(Box<Grpc>),
     GrpcText(Box<GrpcText>),
-    WebSocket(Box<websocket::Half>),
+    WebSocket(Box<websocket::DirectionState>),
     Ignored,
 }
 
@@ -33,7 +33,7 @@ pub(in crate::protocol) struct Around<'a> {
     pub(in crate::protocol) service: &'a Service,
     /// Documents of this connection that come in parts.
     pub(in crate::protocol) ranges: &'a mut Ranges,
-    pub(in crate::protocol) host: &'a mut dyn Host,
+    pub(in crate::protocol) host: &'a mut dyn ContentSink,
 }
 
 impl Default for Body {
@@ -61,7 +61,7 @@ impl Body {
     pub(in crate::protocol) fn grpc_text(grpc: Grpc) -> Self {
         Self::of(Kind::GrpcText(Box::new(GrpcText::new(grpc))))
     }
-    pub(in crate::protocol) fn websocket(half: websocket::Half) -> Self {
+    pub(in crate::protocol) fn websocket(half: websocket::DirectionState) -> Self {
         Self::of(Kind::WebSocket(Box::new(half)))
     }
     pub(in crate::protocol) const fn ignored() -> Self {
@@ -182,7 +182,7 @@ impl Body {
         };
     }
 
-    fn wants(&mut self, id: ContentId, want: Want, host: &mut dyn Host) -> u64 {
+    fn wants(&mut self, id: ContentId, want: Want, host: &mut dyn ContentSink) -> u64 {
         if want == Want::NOTHING {
             host.close(id, true);
             self.kind = Kind::Ignored;
@@ -214,7 +214,7 @@ impl Body {
             Kind::Parts(parts) => parts.memory(),
             Kind::Grpc(_) => size_of::<Grpc>(),
             Kind::GrpcText(_) => size_of::<GrpcText>(),
-            Kind::WebSocket(half) => size_of::<websocket::Half>() + half.memory(),
+            Kind::WebSocket(half) => size_of::<websocket::DirectionState>() + half.memory(),
             _ => 0,
         }
     }

@@ -2,13 +2,13 @@
 
 use super::body::Body;
 use super::grpc::Grpc;
-use super::half::Half;
+use super::half::DirectionState;
 use super::head::{self, Head};
 use super::path;
 use super::ranges::{self, ByteRanges, ContentRange, Origin, Ranges};
 use super::upgrade::Upgrade;
 use crate::protocol::websocket::Service;
-use crate::protocol::{Authentication, Direction, Hint, Host, Media, Reason, ServiceFacts};
+use crate::protocol::{Authentication, ContentSink, Direction, Hint, Media, Reason, ServiceFacts};
 use crate::rules::Secret;
 use std::collections::VecDeque;
 
@@ -46,12 +46,12 @@ impl Exchange {
     /// A request's head was read.
     pub(super) fn request(
         &mut self,
-        half: &mut Half,
+        half: &mut DirectionState,
         method: &[u8],
         target: &[u8],
         minor: u8,
         head: &Head<'_>,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         self.asked = true;
         host.unit("request");
@@ -104,11 +104,11 @@ impl Exchange {
     /// A response's head was read. True if another protocol follows it.
     pub(super) fn response(
         &mut self,
-        half: &mut Half,
+        half: &mut DirectionState,
         status: u16,
         minor: u8,
         head: &Head<'_>,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> bool {
         if (100..200).contains(&status) && status != 101 {
             return false;
@@ -164,7 +164,7 @@ impl Exchange {
 
 /// RFC 9112 6.3: a length beside a transfer coding, or several lengths, are how requests are
 /// smuggled past a proxy. The transfer coding wins; of several lengths the first.
-fn check(head: &Head<'_>, host: &mut dyn Host) {
+fn check(head: &Head<'_>, host: &mut dyn ContentSink) {
     let framing = head.framing;
     if framing.length_doubtful || (framing.transfer_coded && framing.length.is_some()) {
         host.anomaly(Reason::Malformed);
@@ -176,7 +176,7 @@ pub(in crate::protocol) fn reader(
     direction: Direction,
     service: &Service,
     head: &Head<'_>,
-    host: &mut dyn Host,
+    host: &mut dyn ContentSink,
 ) -> Body {
     if let Some((grpc, text)) = Grpc::new(head.content_type, head.grpc_encoding) {
         return if text { Body::grpc_text(grpc) } else { Body::grpc(grpc) };
@@ -202,7 +202,7 @@ pub(in crate::protocol) fn part(
     target: u64,
     head: &Head<'_>,
     ranges: &mut Ranges,
-    host: &mut dyn Host,
+    host: &mut dyn ContentSink,
 ) -> Option<Body> {
     // Transfer codings are undone for each message, before its parts are put together.
     if !head.transfer_encoding.is_empty() {

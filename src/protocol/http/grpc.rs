@@ -3,7 +3,7 @@
 //! (<https://connectrpc.com/docs/protocol>) are the same, over any version of HTTP.
 
 use crate::protocol::websocket::Service;
-use crate::protocol::{ContentId, Direction, Hint, Host, Media, Progress, Reason, Want};
+use crate::protocol::{ContentId, ContentSink, Direction, Hint, Media, Progress, Reason, Want};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -80,7 +80,7 @@ impl Grpc {
         mut bytes: &[u8],
         direction: Direction,
         service: &Service,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> u64 {
         loop {
             match &mut self.state {
@@ -139,7 +139,7 @@ impl Grpc {
 
     /// How many bytes of the message ahead nobody wants; they count as read. Ends a message of which
     /// all was read.
-    fn ahead(&mut self, host: &mut dyn Host) -> u64 {
+    fn ahead(&mut self, host: &mut dyn ContentSink) -> u64 {
         let State::Message { left, id, skip } = &mut self.state else { return 0 };
         let ahead = if id.is_some() { (*skip).min(*left) } else { *left };
         *skip = skip.saturating_sub(ahead);
@@ -154,7 +154,7 @@ impl Grpc {
     }
 
     /// `len` bytes are missing; how many bytes behind them nobody wants.
-    pub(super) fn gap(&mut self, len: u64, host: &mut dyn Host) -> u64 {
+    pub(super) fn gap(&mut self, len: u64, host: &mut dyn ContentSink) -> u64 {
         match &mut self.state {
             State::Message { left, id, skip } if len <= *left => {
                 *left -= len;
@@ -174,7 +174,7 @@ impl Grpc {
     }
 
     /// The call has ended, or cannot be read on.
-    pub(super) fn close(&mut self, host: &mut dyn Host) {
+    pub(super) fn close(&mut self, host: &mut dyn ContentSink) {
         if let State::Message { id: Some(id), .. } = self.state {
             host.close(id, false);
         }
@@ -182,7 +182,7 @@ impl Grpc {
     }
 }
 
-fn wants(want: Want, id: &mut Option<ContentId>, skip: &mut u64, host: &mut dyn Host) {
+fn wants(want: Want, id: &mut Option<ContentId>, skip: &mut u64, host: &mut dyn ContentSink) {
     *skip = want.skip;
     if want == Want::NOTHING
         && let Some(id) = id.take()
@@ -222,7 +222,7 @@ impl GrpcText {
         bytes: &[u8],
         direction: Direction,
         service: &Service,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> u64 {
         let mut clear = [0u8; PIECE];
         let mut len = 0;
@@ -253,7 +253,13 @@ impl GrpcText {
         if self.skip == Progress::REST { Progress::REST } else { 0 }
     }
 
-    fn give(&mut self, bytes: &[u8], direction: Direction, service: &Service, host: &mut dyn Host) {
+    fn give(
+        &mut self,
+        bytes: &[u8],
+        direction: Direction,
+        service: &Service,
+        host: &mut dyn ContentSink,
+    ) {
         let hidden = self.skip.min(bytes.len() as u64);
         if self.skip != Progress::REST {
             self.skip -= hidden;
@@ -264,12 +270,12 @@ impl GrpcText {
     }
 
     /// Bytes are missing: nobody knows where four characters begin.
-    pub(super) fn gap(&mut self, host: &mut dyn Host) -> u64 {
+    pub(super) fn gap(&mut self, host: &mut dyn ContentSink) -> u64 {
         self.close(host);
         Progress::REST
     }
 
-    pub(super) fn close(&mut self, host: &mut dyn Host) {
+    pub(super) fn close(&mut self, host: &mut dyn ContentSink) {
         self.grpc.close(host);
         self.skip = Progress::REST;
     }

@@ -6,7 +6,7 @@ use super::probe;
 use super::probe::Begin;
 use super::ranges::Ranges;
 use crate::protocol::websocket::Service;
-use crate::protocol::{Direction, End, Host, Progress, Reason, Resync};
+use crate::protocol::{ContentSink, Direction, End, Progress, Reason, Resync};
 use memchr::memchr;
 
 /// Longest line of a chunk's size with its extensions, bytes.
@@ -35,7 +35,7 @@ pub(super) enum State {
 }
 
 /// What came of reading on.
-pub(super) enum Turn {
+pub(super) enum ReadOutcome {
     /// So many bytes were read; go on.
     Used(usize),
     /// So many bytes must be there before it can go on.
@@ -51,7 +51,7 @@ pub(super) enum Turn {
 }
 
 /// One direction.
-pub(super) struct Half {
+pub(super) struct DirectionState {
     direction: Direction,
     pub(super) state: State,
     body: Body,
@@ -62,7 +62,7 @@ pub(super) struct Half {
     unsure: bool,
 }
 
-impl Half {
+impl DirectionState {
     pub(super) fn new(direction: Direction) -> Self {
         Self {
             direction,
@@ -98,7 +98,12 @@ impl Half {
     }
 
     /// Reads on in a body.
-    pub(super) fn body(&mut self, data: &[u8], ranges: &mut Ranges, host: &mut dyn Host) -> Turn {
+    pub(super) fn body(
+        &mut self,
+        data: &[u8],
+        ranges: &mut Ranges,
+        host: &mut dyn ContentSink,
+    ) -> ReadOutcome {
         let direction = self.direction;
         if self.unsure {
             let left = match self.state {
@@ -110,9 +115,11 @@ impl Half {
                 Begin::Yes => {
                     self.unsure = false;
                     self.finish(false, ranges, host);
-                    return Turn::Used(0);
+                    return ReadOutcome::Used(0);
                 }
-                Begin::More if (first.len() as u64) < left => return Turn::Need(first.len() + 1),
+                Begin::More if (first.len() as u64) < left => {
+                    return ReadOutcome::Need(first.len() + 1);
+                }
                 Begin::More | Begin::No => self.unsure = false,
             }
         }
@@ -124,7 +131,7 @@ impl Half {
                 if left == skip {
                     self.finish(true, ranges, host);
                 }
-                if skip > 0 { Turn::Skip(used, skip) } else { Turn::Used(used) }
+                if skip > 0 { ReadOutcome::Skip(used, skip) } else { ReadOutcome::Used(used) }
             }
             State::Chunk { left } => {
                 let (used, left) = self.take(data, left, ranges, host);
@@ -134,18 +141,18 @@ impl Half {
                 } else {
                     State::Chunk { left: left - skip }
                 };
-                if skip > 0 { Turn::Skip(used, skip) } else { Turn::Used(used) }
+                if skip > 0 { ReadOutcome::Skip(used, skip) } else { ReadOutcome::Used(used) }
             }
             State::UntilClose => {
                 self.deliver(data, ranges, host);
                 match self.ahead(u64::MAX) {
-                    0 => Turn::Used(data.len()),
-                    skip => Turn::Skip(data.len(), skip),
+                    0 => ReadOutcome::Used(data.len()),
+                    skip => ReadOutcome::Skip(data.len(), skip),
                 }
             }
             State::ChunkSize { after_data } => self.chunk_size(data, after_data),
             State::Trailers { seen } => self.trailers(data, seen, ranges, host),
-            State::Head { .. } | State::Search { .. } => Turn::Broken,
+            State::Head { .. } | State::Search { .. } => ReadOutcome::Broken,
         }
     }
 
@@ -155,14 +162,14 @@ impl Half {
         data: &[u8],
         left: u64,
         ranges: &mut Ranges,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> (usize, u64) {
         let used = left.min(data.len() as u64) as usize;
         self.deliver(data.get(..used).unwrap_or_default(), ranges, host);
         (used, left - used as u64)
     }
 
-    fn deliver(&mut self, bytes: &[u8], ranges: &mut Ranges, host: &mut dyn Host) {
+    fn deliver(&mut self, bytes: &[u8], ranges: &mut Ranges, host: &mut dyn ContentSink) {
         let Self { direction, ref service, .. } = *self;
         self.body.push(bytes, &mut Around { direction, service, ranges, host });
     }
@@ -173,18 +180,18 @@ impl Half {
     }
 
     /// RFC 9112 7.1: the size in hexadecimal digits, and extensions that nobody needs.
-    fn chunk_size(&mut self, data: &[u8], after_data: bool) -> Turn {
+    fn chunk_size(&mut self, data: &[u8], after_data: bool) -> ReadOutcome {
         let Some(lf) = memchr(b'\n', data.get(..MAX_CHUNK_LINE).unwrap_or(data)) else {
             return if data.len() >= MAX_CHUNK_LINE {
-                Turn::Broken
+                ReadOutcome::Broken
             } else {
-                Turn::Need(data.len() + 1)
+                ReadOutcome::Need(data.len() + 1)
             };
         };
         let line = data.get(..lf).unwrap_or_default().trim_ascii();
         if line.is_empty() && after_data {
             self.state = State::ChunkSize { after_data: false };
-            return Turn::Used(lf + 1);
+            return ReadOutcome::Used(lf + 1);
         }
         let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
         let ended = line.get(digits).is_none_or(|b| matches!(b, b';' | b' ' | b'\t'));
@@ -192,14 +199,14 @@ impl Half {
             .ok()
             .and_then(|text| u64::from_str_radix(text, 16).ok());
         match size.filter(|_| ended && !after_data) {
-            None => Turn::Broken,
+            None => ReadOutcome::Broken,
             Some(0) => {
                 self.state = State::Trailers { seen: 0 };
-                Turn::Used(lf + 1)
+                ReadOutcome::Used(lf + 1)
             }
             Some(left) => {
                 self.state = State::Chunk { left };
-                Turn::Used(lf + 1)
+                ReadOutcome::Used(lf + 1)
             }
         }
     }
@@ -209,41 +216,46 @@ impl Half {
         data: &[u8],
         seen: usize,
         ranges: &mut Ranges,
-        host: &mut dyn Host,
-    ) -> Turn {
+        host: &mut dyn ContentSink,
+    ) -> ReadOutcome {
         let Some(lf) = memchr(b'\n', data) else {
             return if seen + data.len() > MAX_TRAILERS {
-                Turn::Broken
+                ReadOutcome::Broken
             } else {
-                Turn::Need(data.len() + 1)
+                ReadOutcome::Need(data.len() + 1)
             };
         };
         if data.get(..lf).is_some_and(|line| line.trim_ascii().is_empty()) {
             self.finish(true, ranges, host);
         } else if seen + lf > MAX_TRAILERS {
-            return Turn::Broken;
+            return ReadOutcome::Broken;
         } else {
             self.state = State::Trailers { seen: seen + lf + 1 };
         }
-        Turn::Used(lf + 1)
+        ReadOutcome::Used(lf + 1)
     }
 
     /// The message has ended.
-    fn finish(&mut self, complete: bool, ranges: &mut Ranges, host: &mut dyn Host) {
+    fn finish(&mut self, complete: bool, ranges: &mut Ranges, host: &mut dyn ContentSink) {
         let Self { direction, ref service, .. } = *self;
         self.body.close(complete, &mut Around { direction, service, ranges, host });
         self.state = State::Head { scanned: 0 };
     }
 
     /// What follows fits nothing.
-    pub(super) fn lose(&mut self, ranges: &mut Ranges, host: &mut dyn Host) {
+    pub(super) fn lose(&mut self, ranges: &mut Ranges, host: &mut dyn ContentSink) {
         let fresh = !matches!(self.state, State::Head { .. });
         self.finish(false, ranges, host);
         self.state = State::Search { garbage: 0, fresh };
     }
 
     /// `len` bytes are missing here.
-    pub(super) fn gap(&mut self, len: u64, ranges: &mut Ranges, host: &mut dyn Host) -> Resync {
+    pub(super) fn gap(
+        &mut self,
+        len: u64,
+        ranges: &mut Ranges,
+        host: &mut dyn ContentSink,
+    ) -> Resync {
         self.unsure = false;
         let left = match self.state {
             State::Body { left } | State::Chunk { left } => left,
@@ -285,7 +297,7 @@ impl Half {
         rest: &[u8],
         end: End,
         ranges: &mut Ranges,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         match self.state {
             State::Body { left } => {

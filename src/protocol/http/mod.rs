@@ -17,14 +17,16 @@ mod upgrade;
 #[cfg(test)]
 mod tests;
 
-use super::{Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync};
+use super::{
+    ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync,
+};
 pub(in crate::protocol) use body::{Around, Body};
 pub(in crate::protocol) use exchange::{authenticate, part, reader};
 pub(in crate::protocol) use path::mask as mask_path;
 pub(in crate::protocol) use ranges::{ContentRange, Origin, Ranges, target};
 
 use exchange::Exchange;
-use half::{Half, State, Turn};
+use half::{DirectionState, ReadOutcome, State};
 use head::{MAX_HEAD, StartLine};
 use probe::Begin;
 
@@ -51,13 +53,14 @@ impl Protocol for Http {
 
 /// One connection.
 struct HttpParser {
-    halves: [Half; 2],
+    halves: [DirectionState; 2],
     exchange: Exchange,
 }
 
 impl Default for HttpParser {
     fn default() -> Self {
-        let halves = [Direction::ClientToServer, Direction::ServerToClient].map(Half::new);
+        let halves =
+            [Direction::ClientToServer, Direction::ServerToClient].map(DirectionState::new);
         Self { halves, exchange: Exchange::default() }
     }
 }
@@ -67,7 +70,7 @@ impl Parser for HttpParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let mut at = 0;
         loop {
@@ -86,17 +89,17 @@ impl Parser for HttpParser {
                 _ => half.body(rest, &mut self.exchange.ranges, host),
             };
             match turn {
-                Turn::Used(n) => at += n,
-                Turn::Need(n) => return Ok(Progress::need(at, n)),
-                Turn::Skip(used, skip) => return Ok(Progress::skip(at + used, skip)),
-                Turn::Switch(used) => {
+                ReadOutcome::Used(n) => at += n,
+                ReadOutcome::Need(n) => return Ok(Progress::need(at, n)),
+                ReadOutcome::Skip(used, skip) => return Ok(Progress::skip(at + used, skip)),
+                ReadOutcome::Switch(used) => {
                     return Ok(Progress { switch: true, ..Progress::consumed(at + used) });
                 }
-                Turn::Broken => {
+                ReadOutcome::Broken => {
                     host.anomaly(Reason::Malformed);
                     self.halves[direction.index()].lose(&mut self.exchange.ranges, host);
                 }
-                Turn::Fail(reason) => return Err(ParseError::new(reason, at)),
+                ReadOutcome::Fail(reason) => return Err(ParseError::new(reason, at)),
             }
             if at >= data.len() {
                 return Ok(Progress::consumed(at));
@@ -104,7 +107,7 @@ impl Parser for HttpParser {
         }
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         if let Some(next) = self.next(direction) {
             return next.gap(direction, len, host);
         }
@@ -125,7 +128,7 @@ impl Parser for HttpParser {
         Some(found)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
         if let Some(next) = self.next(direction) {
             // What waited for the answer to the upgrade was not read yet.
             let used = match next.data(direction, rest, host) {
@@ -144,7 +147,7 @@ impl Parser for HttpParser {
     fn memory(&self) -> usize {
         size_of::<Self>()
             + self.exchange.memory()
-            + self.halves.iter().map(Half::memory).sum::<usize>()
+            + self.halves.iter().map(DirectionState::memory).sum::<usize>()
     }
 }
 
@@ -159,14 +162,19 @@ impl HttpParser {
     }
 
     /// Reads a head as soon as all of it is there.
-    fn head(&mut self, direction: Direction, data: &[u8], host: &mut dyn Host) -> Turn {
+    fn head(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        host: &mut dyn ContentSink,
+    ) -> ReadOutcome {
         let half = &mut self.halves[direction.index()];
         let State::Head { scanned } = &mut half.state else {
-            return Turn::Broken;
+            return ReadOutcome::Broken;
         };
         let blank = data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
         if blank > 0 {
-            return Turn::Used(blank);
+            return ReadOutcome::Used(blank);
         }
         if direction == Direction::ClientToServer
             && self.exchange.upgrade.is_awaited()
@@ -174,55 +182,55 @@ impl HttpParser {
         {
             // The client knows of the answer, which is not seen yet, or never.
             let switched = self.exchange.upgrade.take_for_granted(data);
-            return if switched { Turn::Used(0) } else { Turn::Need(data.len() + 1) };
+            return if switched { ReadOutcome::Used(0) } else { ReadOutcome::Need(data.len() + 1) };
         }
         let Some(end) = head::find_end(data, *scanned) else {
             if data.len() > MAX_HEAD {
-                return Turn::Fail(Reason::Limit);
+                return ReadOutcome::Fail(Reason::Limit);
             }
             if probe::begins(direction, data) == Begin::No {
-                return Turn::Broken;
+                return ReadOutcome::Broken;
             }
             *scanned = data.len();
-            return Turn::Need(data.len() + 1);
+            return ReadOutcome::Need(data.len() + 1);
         };
         *scanned = 0;
         let Some((start, found)) = data.get(..end).and_then(head::parse) else {
-            return Turn::Broken;
+            return ReadOutcome::Broken;
         };
         match (direction, start) {
             (Direction::ClientToServer, StartLine::Request { method, target, minor }) => {
                 self.exchange.request(half, method, target, minor, &found, host);
-                Turn::Used(end)
+                ReadOutcome::Used(end)
             }
             (Direction::ServerToClient, StartLine::Status { minor, status }) => {
                 if self.exchange.response(half, status, minor, &found, host) {
-                    Turn::Switch(end)
+                    ReadOutcome::Switch(end)
                 } else {
-                    Turn::Used(end)
+                    ReadOutcome::Used(end)
                 }
             }
-            _ => Turn::Broken,
+            _ => ReadOutcome::Broken,
         }
     }
 
     /// Looks for the next message after bytes that fit nothing.
-    fn search(&mut self, direction: Direction, data: &[u8]) -> Turn {
+    fn search(&mut self, direction: Direction, data: &[u8]) -> ReadOutcome {
         let State::Search { garbage, fresh } = &mut self.halves[direction.index()].state else {
-            return Turn::Broken;
+            return ReadOutcome::Broken;
         };
         // In a head, the first byte is the one that did not fit.
         let passed = usize::from(!*fresh);
         if let Some(found) = probe::find(direction, data.get(passed..).unwrap_or_default()) {
             self.halves[direction.index()].state = State::Head { scanned: 0 };
             self.exchange.forget();
-            return Turn::Used(passed + found);
+            return ReadOutcome::Used(passed + found);
         }
         let passed = data.len().saturating_sub(SEARCH_TAIL);
         *garbage += passed as u64;
         if *garbage > MAX_GARBAGE {
-            return Turn::Fail(Reason::Malformed);
+            return ReadOutcome::Fail(Reason::Malformed);
         }
-        if passed > 0 { Turn::Used(passed) } else { Turn::Need(data.len() + 1) }
+        if passed > 0 { ReadOutcome::Used(passed) } else { ReadOutcome::Need(data.len() + 1) }
     }
 }

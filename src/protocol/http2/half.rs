@@ -5,7 +5,7 @@ use super::frame::{self, DEFAULT_MAX, END_HEADERS, END_STREAM, Found, HEADER, He
 use super::hpack::Decoder;
 use super::probe::PREFACE;
 use super::streams::Streams;
-use crate::protocol::{Direction, Host, Reason, Resync};
+use crate::protocol::{ContentSink, Direction, Reason, Resync};
 
 /// Longest frame of fields or settings that is waited for, bytes. Servers take 8 to 64 KiB.
 const MAX_FRAME: u32 = 64 << 10;
@@ -44,7 +44,7 @@ struct Block {
 }
 
 /// What came of reading on.
-pub(super) enum Turn {
+pub(super) enum ReadOutcome {
     /// So many bytes were read, and so many of what follows are of no interest.
     Used(usize, u64),
     /// So many bytes were read, and so many must be there before it can go on.
@@ -54,7 +54,7 @@ pub(super) enum Turn {
 }
 
 /// One direction.
-pub(super) struct Half {
+pub(super) struct DirectionState {
     direction: Direction,
     state: State,
     decoder: Decoder,
@@ -64,7 +64,7 @@ pub(super) struct Half {
     fields: Fields,
 }
 
-impl Half {
+impl DirectionState {
     pub(super) fn new(direction: Direction) -> Self {
         Self {
             direction,
@@ -77,21 +77,26 @@ impl Half {
     }
 
     /// Reads on in `data`, which is not empty.
-    pub(super) fn read(&mut self, data: &[u8], streams: &mut Streams, host: &mut dyn Host) -> Turn {
+    pub(super) fn read(
+        &mut self,
+        data: &[u8],
+        streams: &mut Streams,
+        host: &mut dyn ContentSink,
+    ) -> ReadOutcome {
         match self.state {
             State::Header => self.frame(data, streams, host),
             State::Data { stream, left, .. } => {
                 let used = left.min(data.len() as u64) as usize;
                 let bytes = data.get(..used).unwrap_or_default();
                 streams.data(self.direction, stream, bytes, host);
-                Turn::Used(used, self.advance(used as u64, streams, host))
+                ReadOutcome::Used(used, self.advance(used as u64, streams, host))
             }
             State::Search { garbage } => self.search(data, garbage, streams.max_frame, false),
         }
     }
 
     /// `len` bytes of a DATA frame are over; how many of what follows are of no interest.
-    fn advance(&mut self, len: u64, streams: &mut Streams, host: &mut dyn Host) -> u64 {
+    fn advance(&mut self, len: u64, streams: &mut Streams, host: &mut dyn ContentSink) -> u64 {
         let State::Data { stream, left, padding, end } = &mut self.state else { return 0 };
         *left -= len.min(*left);
         let skip = streams.ahead(self.direction, *stream, *left);
@@ -107,22 +112,27 @@ impl Half {
         skip
     }
 
-    fn frame(&mut self, data: &[u8], streams: &mut Streams, host: &mut dyn Host) -> Turn {
+    fn frame(
+        &mut self,
+        data: &[u8],
+        streams: &mut Streams,
+        host: &mut dyn ContentSink,
+    ) -> ReadOutcome {
         // RFC 9113 3.4; no frame begins like this.
         if data.starts_with(PREFACE) {
-            return Turn::Used(PREFACE.len(), 0);
+            return ReadOutcome::Used(PREFACE.len(), 0);
         }
         if PREFACE.starts_with(data.get(..PREFACE.len()).unwrap_or(data)) {
-            return Turn::Need(0, PREFACE.len());
+            return ReadOutcome::Need(0, PREFACE.len());
         }
         let Some(header) = Header::read(data) else {
-            return Turn::Need(0, HEADER);
+            return ReadOutcome::Need(0, HEADER);
         };
         if !header.is_sound() {
             host.anomaly(Reason::Malformed);
             self.lose(streams, host);
             // The first byte is the one that did not fit.
-            return Turn::Used(1, 0);
+            return ReadOutcome::Used(1, 0);
         }
         if let Some(block) = &self.block
             && (header.kind != frame::CONTINUATION || header.stream != block.stream)
@@ -137,17 +147,17 @@ impl Half {
                 let padded = header.has(PADDED);
                 let Some(padding) = data.get(HEADER).filter(|_| padded).or((!padded).then_some(&0))
                 else {
-                    return Turn::Need(0, HEADER + 1);
+                    return ReadOutcome::Need(0, HEADER + 1);
                 };
                 let prefix = u32::from(padded);
                 let Some(left) = len.checked_sub(prefix + u32::from(*padding)) else {
                     host.anomaly(Reason::Malformed);
-                    return Turn::Used(HEADER, u64::from(len));
+                    return ReadOutcome::Used(HEADER, u64::from(len));
                 };
                 let (left, padding) = (u64::from(left), u64::from(*padding));
                 let end = header.has(END_STREAM);
                 self.state = State::Data { stream, left, padding, end };
-                Turn::Used(HEADER + prefix as usize, self.advance(0, streams, host))
+                ReadOutcome::Used(HEADER + prefix as usize, self.advance(0, streams, host))
             }
             frame::HEADERS | frame::PUSH_PROMISE | frame::CONTINUATION if len > MAX_FRAME => {
                 host.anomaly(Reason::Limit);
@@ -164,14 +174,14 @@ impl Half {
                 if header.has(END_HEADERS) {
                     self.end_block(&[], streams, host);
                 }
-                Turn::Used(HEADER, u64::from(len))
+                ReadOutcome::Used(HEADER, u64::from(len))
             }
             frame::HEADERS | frame::PUSH_PROMISE | frame::CONTINUATION | frame::SETTINGS
                 if len <= MAX_FRAME =>
             {
                 let whole = HEADER + len as usize;
                 let Some(payload) = data.get(HEADER..whole) else {
-                    return Turn::Need(0, whole);
+                    return ReadOutcome::Need(0, whole);
                 };
                 if kind == frame::SETTINGS {
                     Self::settings(payload, streams);
@@ -179,13 +189,13 @@ impl Half {
                     host.anomaly(Reason::Malformed);
                     self.drop_block();
                 }
-                Turn::Used(whole, 0)
+                ReadOutcome::Used(whole, 0)
             }
             frame::RST_STREAM => {
                 streams.reset(stream, host);
-                Turn::Used(HEADER, u64::from(len))
+                ReadOutcome::Used(HEADER, u64::from(len))
             }
-            _ => Turn::Used(HEADER, u64::from(len)),
+            _ => ReadOutcome::Used(HEADER, u64::from(len)),
         }
     }
 
@@ -207,7 +217,7 @@ impl Half {
         header: Header,
         mut payload: &[u8],
         streams: &mut Streams,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Option<()> {
         if header.kind == frame::CONTINUATION {
             self.block.as_ref()?;
@@ -245,7 +255,7 @@ impl Half {
     }
 
     /// A block is complete with `last`.
-    fn end_block(&mut self, last: &[u8], streams: &mut Streams, host: &mut dyn Host) {
+    fn end_block(&mut self, last: &[u8], streams: &mut Streams, host: &mut dyn ContentSink) {
         let Some(block) = self.block.take() else { return };
         if block.holed || self.pieces.len() + last.len() > MAX_BLOCK {
             host.anomaly(Reason::Limit);
@@ -281,32 +291,37 @@ impl Half {
     }
 
     /// What follows fits nothing.
-    fn lose(&mut self, streams: &mut Streams, host: &mut dyn Host) {
+    fn lose(&mut self, streams: &mut Streams, host: &mut dyn ContentSink) {
         self.drop_block();
         streams.lose(self.direction, host);
         self.state = State::Search { garbage: 0 };
     }
 
-    fn search(&mut self, data: &[u8], garbage: u64, max: u32, last: bool) -> Turn {
+    fn search(&mut self, data: &[u8], garbage: u64, max: u32, last: bool) -> ReadOutcome {
         let (passed, need) = match frame::find(Some(self.direction), data, max, ROW, last) {
             Found::At(at) => {
                 self.state = State::Header;
-                return Turn::Used(at, 0);
+                return ReadOutcome::Used(at, 0);
             }
             Found::Perhaps(at, need) => (at, need - at),
             Found::Nowhere => (data.len(), 0),
         };
         let garbage = garbage + passed as u64;
         if garbage > MAX_GARBAGE {
-            return Turn::Fail(Reason::Malformed);
+            return ReadOutcome::Fail(Reason::Malformed);
         }
         self.state = State::Search { garbage };
         // Another row may begin before the one that is waited for is complete.
-        Turn::Need(passed, need.min(data.len() - passed + data.len() / 4 + 1))
+        ReadOutcome::Need(passed, need.min(data.len() - passed + data.len() / 4 + 1))
     }
 
     /// `len` bytes are missing.
-    pub(super) fn gap(&mut self, len: u64, streams: &mut Streams, host: &mut dyn Host) -> Resync {
+    pub(super) fn gap(
+        &mut self,
+        len: u64,
+        streams: &mut Streams,
+        host: &mut dyn ContentSink,
+    ) -> Resync {
         if let State::Data { stream, left, .. } = self.state
             && len <= left
         {
@@ -333,7 +348,7 @@ impl Half {
     pub(super) fn last(&mut self, rest: &[u8], streams: &Streams) -> Option<usize> {
         let State::Search { .. } = self.state else { return None };
         match self.search(rest, 0, streams.max_frame, true) {
-            Turn::Used(at, _) => Some(at),
+            ReadOutcome::Used(at, _) => Some(at),
             _ => None,
         }
     }

@@ -21,8 +21,8 @@ mod tests;
 pub(in crate::protocol) use probe::PREFACE;
 
 use super::websocket::Service;
-use super::{Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Resync};
-use half::{Half, Turn};
+use super::{ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Resync};
+use half::{DirectionState, ReadOutcome};
 use streams::Streams;
 
 /// HTTP/2 (RFC 9113). `network.application` tells it from HTTP/1.x.
@@ -42,13 +42,14 @@ impl Protocol for Http2 {
 
 /// One connection.
 pub(in crate::protocol) struct Connection {
-    halves: [Half; 2],
+    halves: [DirectionState; 2],
     streams: Streams,
 }
 
 impl Connection {
     fn new(streams: Streams) -> Self {
-        let halves = [Direction::ClientToServer, Direction::ServerToClient].map(Half::new);
+        let halves =
+            [Direction::ClientToServer, Direction::ServerToClient].map(DirectionState::new);
         Self { halves, streams }
     }
 
@@ -63,21 +64,21 @@ impl Parser for Connection {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let mut at = 0;
         while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
             match self.halves[direction.index()].read(rest, &mut self.streams, host) {
-                Turn::Used(used, 0) => at += used,
-                Turn::Used(used, skip) => return Ok(Progress::skip(at + used, skip)),
-                Turn::Need(used, need) => return Ok(Progress::need(at + used, need)),
-                Turn::Fail(reason) => return Err(ParseError::new(reason, at)),
+                ReadOutcome::Used(used, 0) => at += used,
+                ReadOutcome::Used(used, skip) => return Ok(Progress::skip(at + used, skip)),
+                ReadOutcome::Need(used, need) => return Ok(Progress::need(at + used, need)),
+                ReadOutcome::Fail(reason) => return Err(ParseError::new(reason, at)),
             }
         }
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         self.halves[direction.index()].gap(len, &mut self.streams, host)
     }
 
@@ -85,12 +86,14 @@ impl Parser for Connection {
         self.halves[direction.index()].resync(data, &self.streams)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, host: &mut dyn ContentSink) {
         let mut rest =
             self.halves[direction.index()].last(rest, &self.streams).and_then(|at| rest.get(at..));
         while let Some(bytes) = rest.filter(|bytes| !bytes.is_empty()) {
             let half = &mut self.halves[direction.index()];
-            let Turn::Used(used, skip) = half.read(bytes, &mut self.streams, host) else { break };
+            let ReadOutcome::Used(used, skip) = half.read(bytes, &mut self.streams, host) else {
+                break;
+            };
             let skip = skip.min(bytes.len() as u64) as usize;
             rest = bytes.get(used.saturating_add(skip)..);
         }
@@ -100,6 +103,6 @@ impl Parser for Connection {
     fn memory(&self) -> usize {
         size_of::<Self>()
             + self.streams.memory()
-            + self.halves.iter().map(Half::memory).sum::<usize>()
+            + self.halves.iter().map(DirectionState::memory).sum::<usize>()
     }
 }

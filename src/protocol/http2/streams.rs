@@ -4,7 +4,7 @@ use super::fields::Fields;
 use super::frame::DEFAULT_MAX;
 use crate::protocol::http::{self, Around, Body, ContentRange, Origin, Ranges, head};
 use crate::protocol::websocket::{self, Service};
-use crate::protocol::{Authentication, Direction, Hint, Host, Media, ServiceFacts};
+use crate::protocol::{Authentication, ContentSink, Direction, Hint, Media, ServiceFacts};
 use std::collections::BTreeMap;
 
 /// Streams remembered at the same time; servers allow 100 to 250.
@@ -68,7 +68,7 @@ impl Stream {
         self.bodies.iter().all(Body::is_idle)
     }
 
-    fn close(&mut self, ranges: &mut Ranges, host: &mut dyn Host) {
+    fn close(&mut self, ranges: &mut Ranges, host: &mut dyn ContentSink) {
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
             self.close_body(direction, false, ranges, host);
         }
@@ -79,7 +79,7 @@ impl Stream {
         direction: Direction,
         complete: bool,
         ranges: &mut Ranges,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         let Self { service, bodies, .. } = self;
         let around = &mut Around { direction, service, ranges, host };
@@ -102,7 +102,7 @@ impl Streams {
         }
     }
 
-    fn stream(&mut self, id: u32, host: &mut dyn Host) -> (&mut Stream, &mut Ranges) {
+    fn stream(&mut self, id: u32, host: &mut dyn ContentSink) -> (&mut Stream, &mut Ranges) {
         if self.open.len() >= MAX_STREAMS && !self.open.contains_key(&id) {
             // Those whose other half is never seen, or was answered by a reset.
             let idle = self.open.iter().find(|(_, s)| s.is_idle()).map(|(id, _)| *id);
@@ -121,7 +121,7 @@ impl Streams {
         id: u32,
         fields: &Fields,
         end: bool,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         let asked = self.asked;
         let (stream, ranges) = self.stream(id, host);
@@ -138,7 +138,7 @@ impl Streams {
     }
 
     /// A server promises a response to a request nobody made (RFC 9113 8.4).
-    pub(super) fn promised(&mut self, id: u32, fields: &Fields, host: &mut dyn Host) {
+    pub(super) fn promised(&mut self, id: u32, fields: &Fields, host: &mut dyn ContentSink) {
         let (stream, _) = self.stream(id, host);
         let (path, _) = head::split_target(&fields.path);
         stream.service =
@@ -153,7 +153,7 @@ impl Streams {
         direction: Direction,
         id: u32,
         bytes: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         if bytes.is_empty() {
             return;
@@ -169,14 +169,20 @@ impl Streams {
     }
 
     /// `len` bytes of a DATA frame are missing.
-    pub(super) fn gap(&mut self, direction: Direction, id: u32, len: u64, host: &mut dyn Host) {
+    pub(super) fn gap(
+        &mut self,
+        direction: Direction,
+        id: u32,
+        len: u64,
+        host: &mut dyn ContentSink,
+    ) {
         let (stream, ranges) = self.stream(id, host);
         let around = &mut Around { direction, service: &stream.service, ranges, host };
         stream.bodies[direction.index()].gap(len, around);
     }
 
     /// A direction of a stream has ended.
-    pub(super) fn end(&mut self, direction: Direction, id: u32, host: &mut dyn Host) {
+    pub(super) fn end(&mut self, direction: Direction, id: u32, host: &mut dyn ContentSink) {
         let Some(stream) = self.open.get_mut(&id) else { return };
         stream.close_body(direction, true, &mut self.ranges, host);
         stream.ended[direction.index()] = true;
@@ -186,14 +192,14 @@ impl Streams {
     }
 
     /// A stream was reset: what is still under way on it is of no use.
-    pub(super) fn reset(&mut self, id: u32, host: &mut dyn Host) {
+    pub(super) fn reset(&mut self, id: u32, host: &mut dyn ContentSink) {
         if let Some(stream) = self.open.get_mut(&id) {
             stream.close(&mut self.ranges, host);
         }
     }
 
     /// Frames of a direction were lost: nobody knows what belongs together.
-    pub(super) fn lose(&mut self, direction: Direction, host: &mut dyn Host) {
+    pub(super) fn lose(&mut self, direction: Direction, host: &mut dyn ContentSink) {
         for stream in self.open.values_mut() {
             if !stream.bodies[direction.index()].is_idle() {
                 stream.close_body(direction, false, &mut self.ranges, host);
@@ -204,7 +210,7 @@ impl Streams {
     }
 
     /// The direction has ended.
-    pub(super) fn close(&mut self, direction: Direction, host: &mut dyn Host) {
+    pub(super) fn close(&mut self, direction: Direction, host: &mut dyn ContentSink) {
         for stream in self.open.values_mut() {
             stream.close_body(direction, false, &mut self.ranges, host);
         }
@@ -224,7 +230,13 @@ impl Streams {
 }
 
 impl Stream {
-    fn request(&mut self, fields: &Fields, end: bool, ranges: &mut Ranges, host: &mut dyn Host) {
+    fn request(
+        &mut self,
+        fields: &Fields,
+        end: bool,
+        ranges: &mut Ranges,
+        host: &mut dyn ContentSink,
+    ) {
         if fields.method.is_empty() {
             // Trailers of a request whose head was lost, or a head behind lost blocks.
             return self.open(Direction::ClientToServer, fields, end, ranges, host);
@@ -262,7 +274,7 @@ impl Stream {
         end: bool,
         asked: bool,
         ranges: &mut Ranges,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         let status = fields.status.parse::<u16>().unwrap_or(0);
         if (100..200).contains(&status) {
@@ -292,7 +304,7 @@ impl Stream {
         fields: &Fields,
         end: bool,
         ranges: &mut Ranges,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         self.headed[direction.index()] = true;
         if end || !self.bodies[direction.index()].is_idle() {
@@ -300,7 +312,7 @@ impl Stream {
         }
         self.bodies[direction.index()] = if self.websocket {
             let fresh = websocket::fresh(&fields.extensions);
-            Body::websocket(websocket::Half::new(direction, fresh[direction.index()]))
+            Body::websocket(websocket::DirectionState::new(direction, fresh[direction.index()]))
         } else if self.connect {
             // A tunnel: who knows what is in it.
             Body::ignored()
@@ -318,7 +330,12 @@ impl Stream {
     }
 
     /// A document that may be asked for again from where it was broken off.
-    fn resumable(&self, fields: &Fields, ranges: &mut Ranges, host: &mut dyn Host) -> Option<Body> {
+    fn resumable(
+        &self,
+        fields: &Fields,
+        ranges: &mut Ranges,
+        host: &mut dyn ContentSink,
+    ) -> Option<Body> {
         let len = fields.content_length.parse().ok().filter(|len| *len >= RESUMED)?;
         let head = fields.head();
         if head.etag.is_empty() && head.last_modified.is_empty() {

@@ -1,6 +1,6 @@
 use super::frame::{self, END_HEADERS, END_STREAM, PADDED};
 use super::*;
-use crate::protocol::driver::News;
+use crate::protocol::driver::DriverEvent;
 use crate::protocol::recorder::Piece::{self, Client, ClientGap, Server, ServerGap};
 use crate::protocol::recorder::{Recorded, Recorder, play, play_with};
 use crate::protocol::{Authentication, Reason, Speaker, Want};
@@ -497,7 +497,7 @@ fn hostile_frames() {
     let tail = [ask(9, "POST", "/sane", 0), last(9, "sane")].concat();
     let get = |wire: &[u8]| {
         let (host, news) = play(&[Client(&preface()), Client(wire), Client(&tail)], 1460);
-        assert!(!news.iter().any(|n| matches!(n, News::Opaque(..))));
+        assert!(!news.iter().any(|n| matches!(n, DriverEvent::Opaque(..))));
         assert_eq!(lines(&host).last().map(String::as_str), Some("> POST [] sane"));
         host
     };

@@ -7,8 +7,8 @@
 mod tests;
 
 use super::{
-    ContentId, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Resync, ServiceFacts, Speaker, Want,
+    ContentId, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
+    Protocol, Resync, ServiceFacts, Speaker, Want,
 };
 use crate::syntax::Match;
 use crate::syntax::hl7v2::{self, END_BLOCK, ETX, Framed, Framing, Opening, START_BLOCK, STX};
@@ -162,7 +162,7 @@ impl Default for State {
 }
 
 /// What to do with the bytes at hand.
-enum Step {
+enum FrameStep {
     /// Nothing here: pass over so many.
     Pass(usize),
     /// A message begins after so many bytes.
@@ -174,15 +174,17 @@ enum Step {
 }
 
 /// Between blocks: finds where the next message begins.
-fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
+fn idle(line_start: &mut bool, rest: &[u8]) -> FrameStep {
     if rest.first().is_some_and(|b| Framing::started_by(*b).is_some()) {
         return match hl7v2::block(rest, true) {
-            Match::Yes(Framed { framing, filler, opening }) => Step::Open(filler, framing, opening),
-            Match::More => Step::Need,
-            Match::No if is_commit_acknowledgment(rest) => Step::Acknowledged,
+            Match::Yes(Framed { framing, filler, opening }) => {
+                FrameStep::Open(filler, framing, opening)
+            }
+            Match::More => FrameStep::Need,
+            Match::No if is_commit_acknowledgment(rest) => FrameStep::Acknowledged,
             Match::No => {
                 *line_start = true;
-                Step::Pass(1)
+                FrameStep::Pass(1)
             }
         };
     }
@@ -199,19 +201,19 @@ fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
         if alive == 0 && rest.first() == Some(&0) {
             return match hl7v2::wide_start(rest) {
                 Match::Yes(Framed { framing, filler, opening }) => {
-                    Step::Open(filler, framing, opening)
+                    FrameStep::Open(filler, framing, opening)
                 }
-                Match::More => Step::Need,
-                Match::No => Step::Pass(1),
+                Match::More => FrameStep::Need,
+                Match::No => FrameStep::Pass(1),
             };
         }
         if alive > 0 {
-            return Step::Pass(alive);
+            return FrameStep::Pass(alive);
         }
         for header in [hl7v2::header(rest, true), hl7v2::patient(rest)] {
             match header {
-                Match::Yes(opening) => return Step::Open(0, Framing::Mllp, opening),
-                Match::More => return Step::Need,
+                Match::Yes(opening) => return FrameStep::Open(0, Framing::Mllp, opening),
+                Match::More => return FrameStep::Need,
                 Match::No => {}
             }
         }
@@ -219,16 +221,21 @@ fn idle(line_start: &mut bool, rest: &[u8]) -> Step {
     }
     // STX is common in junk, and a message that it starts follows a line end or an end of text.
     match memchr3(START_BLOCK, b'\r', b'\n', rest) {
-        Some(at) if rest.get(at) == Some(&START_BLOCK) => Step::Pass(at),
+        Some(at) if rest.get(at) == Some(&START_BLOCK) => FrameStep::Pass(at),
         Some(at) => {
             *line_start = true;
-            Step::Pass(at + 1)
+            FrameStep::Pass(at + 1)
         }
-        None => Step::Pass(rest.len()),
+        None => FrameStep::Pass(rest.len()),
     }
 }
 
-fn open(direction: Direction, framing: Framing, opening: Opening, host: &mut dyn Host) -> State {
+fn open(
+    direction: Direction,
+    framing: Framing,
+    opening: Opening,
+    host: &mut dyn ContentSink,
+) -> State {
     let (media, unit) = match opening {
         Opening::Message | Opening::Patient | Opening::Wide { .. } => (Media::Hl7v2, "message"),
         Opening::Batch => (Media::Hl7v2, "batch"),
@@ -259,7 +266,7 @@ fn end_of_wide(tail: &[u8], little: bool) -> Option<usize> {
 }
 
 /// Hands `bytes` to a content, less what it does not want.
-fn deliver(content: ContentId, unwanted: &mut u64, bytes: &[u8], host: &mut dyn Host) {
+fn deliver(content: ContentId, unwanted: &mut u64, bytes: &[u8], host: &mut dyn ContentSink) {
     let hidden = usize::try_from(*unwanted).unwrap_or(usize::MAX).min(bytes.len());
     if *unwanted != Want::NOTHING.skip {
         *unwanted -= hidden as u64;
@@ -274,7 +281,7 @@ impl Parser for MllpParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let [client, server] = &mut self.sides;
         let state = if direction.index() == 0 { client } else { server };
@@ -282,12 +289,12 @@ impl Parser for MllpParser {
         while let Some(rest @ [_, ..]) = data.get(at..) {
             match state {
                 State::Idle { line_start } => match idle(line_start, rest) {
-                    Step::Pass(n) => at += n.max(1),
-                    Step::Open(n, framing, opening) => {
+                    FrameStep::Pass(n) => at += n.max(1),
+                    FrameStep::Open(n, framing, opening) => {
                         *state = open(direction, framing, opening, host);
                         at += n;
                     }
-                    Step::Acknowledged => {
+                    FrameStep::Acknowledged => {
                         let code = if rest.get(1) == Some(&ACK) { "ACK" } else { "NAK" };
                         let facts = host.facts();
                         facts.acknowledged = Some(true);
@@ -296,7 +303,7 @@ impl Parser for MllpParser {
                         // Start block, code and end block.
                         at += 3;
                     }
-                    Step::Need => return Ok(Progress::need(at, rest.len() + 1)),
+                    FrameStep::Need => return Ok(Progress::need(at, rest.len() + 1)),
                 },
                 State::Block { framing, wide, content, unwanted } => {
                     let Some(end) = memchr2(framing.start(), framing.end(), rest) else {
@@ -350,7 +357,7 @@ impl Parser for MllpParser {
 
     /// The hole may hide the end of this message and the start of others. The content decides what
     /// it still trusts; the next start block is found either way.
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         if let Some(state) = self.sides.get_mut(direction.index()) {
             match state {
                 State::Idle { line_start } => *line_start = true,
@@ -376,7 +383,7 @@ impl Parser for MllpParser {
         Some(offset)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
         let Some(state) = self.sides.get_mut(direction.index()) else { return };
         if let State::Block { content, unwanted, .. } = state {
             deliver(*content, unwanted, rest, host);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::flow::Orientation;
 use crate::flow::Side;
-use crate::protocol::driver::{Driver, DriverLimits, News};
+use crate::protocol::driver::{Driver, DriverEvent, DriverLimits};
 use crate::protocol::recorder::{Piece, Recorder, play, play_with};
 
 const MESSAGE: &[u8] =
@@ -33,7 +33,7 @@ fn check(stream: &[u8], expected: &[&[u8]]) {
 fn one_message() {
     check(&framed(MESSAGE), &[MESSAGE]);
     let (host, news) = play(&[Piece::Client(&framed(MESSAGE))], 17);
-    assert_eq!(news, [News::Recognised("hl7")]);
+    assert_eq!(news, [DriverEvent::Recognised("hl7")]);
     assert_eq!((host.units, host.contents[0].media.as_str()), (vec!["message"], "hl7v2"));
 }
 
@@ -145,7 +145,7 @@ fn other_contents_in_the_same_framing() {
         let stream = [framed(other), framed(MESSAGE), framed(other)].concat();
         check(&stream, &[other, MESSAGE, other]);
         let (host, news) = play(&[Piece::Client(&stream)], 3);
-        assert_eq!(news, [News::Recognised("hl7")]);
+        assert_eq!(news, [DriverEvent::Recognised("hl7")]);
         assert_eq!((host.contents[0].media.as_str(), host.units[0]), ("", "other"));
     }
     // A vertical tab in a text is a line end, whatever stands behind it.

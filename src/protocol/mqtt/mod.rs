@@ -3,9 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::content_writer::Outlet;
+use super::content_writer::ContentWriter;
 use super::{
-    Authentication, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress,
+    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
     Protocol, Reason, Resync, Speaker,
 };
 
@@ -56,7 +56,10 @@ impl Protocol for Mqtt {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(MqttParser { version: 4, sides: [const { Side { left: 0, outlet: None } }; 2] })
+        Box::new(MqttParser {
+            version: 4,
+            sides: [const { DirectionState { left: 0, writer: None } }; 2],
+        })
     }
 }
 
@@ -84,26 +87,26 @@ fn length(data: &[u8]) -> Length {
 struct MqttParser {
     /// Protocol level: 3, 4 or 5.
     version: u8,
-    sides: [Side; 2],
+    sides: [DirectionState; 2],
 }
 
-struct Side {
+struct DirectionState {
     /// Bytes of the payload to come.
     left: u64,
-    outlet: Option<Outlet>,
+    writer: Option<ContentWriter>,
 }
 
-impl Side {
-    fn close(&mut self, complete: bool, host: &mut dyn Host) {
-        if let Some(outlet) = self.outlet.take() {
-            outlet.close(complete, host);
+impl DirectionState {
+    fn close(&mut self, complete: bool, host: &mut dyn ContentSink) {
+        if let Some(writer) = self.writer.take() {
+            writer.close(complete, host);
         }
     }
 }
 
 impl MqttParser {
     /// What CONNECT says of itself (MQTT 5 3.1.2.3).
-    fn connect(&mut self, body: &[u8], host: &mut dyn Host) {
+    fn connect(&mut self, body: &[u8], host: &mut dyn ContentSink) {
         let name = usize::from(body.get(1).copied().unwrap_or(0));
         self.version = body.get(2 + name).copied().unwrap_or(4);
         let flags = body.get(3 + name).copied().unwrap_or(0);
@@ -143,14 +146,14 @@ impl Parser for MqttParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let mut at = 0;
         while let Some(rest @ [first, after @ ..]) = data.get(at..) {
             let Some(side) = self.sides.get_mut(direction.index()) else { break };
-            if let Some(outlet) = side.outlet.as_mut() {
+            if let Some(writer) = side.writer.as_mut() {
                 let len = usize::try_from(side.left).unwrap_or(usize::MAX).min(rest.len());
-                outlet.data(rest.get(..len).unwrap_or(rest), host);
+                writer.data(rest.get(..len).unwrap_or(rest), host);
                 side.left -= len as u64;
                 at += len;
                 if side.left == 0 {
@@ -201,21 +204,21 @@ impl Parser for MqttParser {
                     codings: &[],
                     layer: "mqtt",
                 };
-                let outlet = Some(Outlet::open(&hint, host));
+                let writer = Some(ContentWriter::open(&hint, host));
                 if let Some(side) = self.sides.get_mut(direction.index()) {
-                    *side = Side { left, outlet };
+                    *side = DirectionState { left, writer };
                 }
             }
         }
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
-        if let Some(outlet) = side.outlet.as_mut()
+        if let Some(writer) = side.writer.as_mut()
             && len < side.left
         {
-            outlet.gap(len, host);
+            writer.gap(len, host);
             side.left -= len;
             return Resync::Known { skip: 0 };
         }
@@ -228,7 +231,7 @@ impl Parser for MqttParser {
         None
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
             side.close(false, host);
         }

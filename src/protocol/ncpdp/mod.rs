@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::unframed::Unframed;
+use super::unframed::UnframedParser;
 use super::{Parser, Probe, Protocol, Speaker};
 use crate::syntax::Match;
 use crate::syntax::ncpdp::{self, FIELD, GROUP, REQUEST, RESPONSE, SEGMENT, begins};
@@ -36,7 +36,7 @@ impl Protocol for Ncpdp {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(Unframed::new(MEDIA_TYPE, find))
+        Box::new(UnframedParser::new(MEDIA_TYPE, find))
     }
 }
 

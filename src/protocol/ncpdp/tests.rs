@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocol::News;
+use crate::protocol::DriverEvent;
 use crate::protocol::recorder::{Piece, play};
 use proptest::prelude::*;
 
@@ -20,7 +20,7 @@ fn transmissions_in_every_framing() {
             let pieces =
                 [Piece::Client(&request), Piece::Server(&response), Piece::Client(&request)];
             let (host, news) = play(&pieces, size);
-            assert_eq!(news.first(), Some(&News::Recognised("ncpdp")), "{before:?} {size}");
+            assert_eq!(news.first(), Some(&DriverEvent::Recognised("ncpdp")), "{before:?} {size}");
             let sent = [&request[before.len()..], &request].concat();
             assert_eq!(host.contents[0].bytes, sent, "{before:?} in pieces of {size}");
             assert!(host.contents[1].bytes.ends_with(&response), "{before:?} {size}");

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::unframed::Unframed;
+use super::unframed::UnframedParser;
 use super::{Parser, Probe, Protocol, Speaker};
 use crate::syntax::poct1a;
 
@@ -27,6 +27,6 @@ impl Protocol for Poct1a {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(Unframed::new("application/xml", poct1a::find))
+        Box::new(UnframedParser::new("application/xml", poct1a::find))
     }
 }

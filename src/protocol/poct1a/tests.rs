@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocol::News;
+use crate::protocol::DriverEvent;
 use crate::protocol::recorder::{Piece, play};
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn messages_of_both_directions() {
     for size in [1, 2, 7, 39, 4000] {
         let pieces = [Piece::Client(HELLO), Piece::Server(ACK), Piece::Client(RESULT)];
         let (host, news) = play(&pieces, size);
-        assert_eq!(news.first(), Some(&News::Recognised("poct1a")), "in pieces of {size}");
+        assert_eq!(news.first(), Some(&DriverEvent::Recognised("poct1a")), "in pieces of {size}");
         assert_eq!(host.contents[0].bytes, [HELLO, RESULT].concat(), "in pieces of {size}");
         assert_eq!(host.contents[1].bytes, ACK);
     }

@@ -6,9 +6,9 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use super::content_writer::Outlet;
+use super::content_writer::ContentWriter;
 use super::{
-    Authentication, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress,
+    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
     Protocol, Reason, Resync, Speaker,
 };
 use row::Columns;
@@ -79,20 +79,20 @@ struct PostgresqlParser {
     asked: bool,
     columns: Columns,
     /// The table that is being handed on.
-    rows: Option<Outlet>,
+    rows: Option<ContentWriter>,
     /// A row as text.
     line: zeroize::Zeroizing<Vec<u8>>,
 }
 
 impl PostgresqlParser {
-    fn close_rows(&mut self, complete: bool, host: &mut dyn Host) {
+    fn close_rows(&mut self, complete: bool, host: &mut dyn ContentSink) {
         if let Some(rows) = self.rows.take() {
             rows.close(complete, host);
         }
     }
 
     /// A message of the server that is read as a whole.
-    fn message(&mut self, kind: u8, body: &[u8], direction: Direction, host: &mut dyn Host) {
+    fn message(&mut self, kind: u8, body: &[u8], direction: Direction, host: &mut dyn ContentSink) {
         match kind {
             b'T' => {
                 self.close_rows(true, host);
@@ -103,7 +103,7 @@ impl PostgresqlParser {
                 let rows = self.rows.get_or_insert_with(|| {
                     host.unit("response");
                     let media = Media::Type { content_type: "text/csv", name: "" };
-                    let mut rows = Outlet::open(
+                    let mut rows = ContentWriter::open(
                         &Hint {
                             direction,
                             media,
@@ -142,7 +142,7 @@ impl Parser for PostgresqlParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let client = direction == Direction::ClientToServer;
         let mut at = 0;
@@ -197,7 +197,7 @@ impl Parser for PostgresqlParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, _len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, _len: u64, host: &mut dyn ContentSink) -> Resync {
         if direction == Direction::ServerToClient {
             self.close_rows(false, host);
         }
@@ -215,7 +215,7 @@ impl Parser for PostgresqlParser {
             .find(|at| matches!(data.get(at + 5), Some(b'I' | b'T' | b'E')))
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
         if direction == Direction::ServerToClient {
             self.close_rows(false, host);
         }

@@ -1,5 +1,5 @@
 use super::super::recorder::{Piece, play, texts};
-use super::super::{News, Reason};
+use super::super::{DriverEvent, Reason};
 use Piece::{Client, Server, ServerGap};
 use proptest::prelude::*;
 
@@ -75,7 +75,10 @@ fn tls_and_secrets() {
     let hello = [22, 3, 1, 0, 5, 1, 0, 0, 1, 0];
     for answer in [&b"S"[..], b""] {
         let (_, news) = play(&[Client(request), Server(answer), Client(&hello)], 3);
-        assert!(news.iter().any(|n| matches!(n, News::Opaque(_, Reason::Encrypted))), "{news:?}");
+        assert!(
+            news.iter().any(|n| matches!(n, DriverEvent::Opaque(_, Reason::Encrypted))),
+            "{news:?}"
+        );
     }
     let ask = message(b'R', &[0, 0, 0, 3]);
     let (host, _) = play(&[Client(request), Server(b"N"), Client(STARTUP), Server(&ask)], 3);

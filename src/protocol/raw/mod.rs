@@ -6,9 +6,9 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
-use super::content_writer::Outlet;
+use super::content_writer::ContentWriter;
 use super::{
-    Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol, Resync,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol, Resync,
 };
 
 /// A bare document.
@@ -53,7 +53,7 @@ impl Protocol for JetDirect {
 /// One flow: a content each way.
 struct Bare {
     layer: &'static str,
-    sides: [Option<Outlet>; 2],
+    sides: [Option<ContentWriter>; 2],
 }
 
 impl Parser for Bare {
@@ -61,25 +61,25 @@ impl Parser for Bare {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let Some(side) = self.sides.get_mut(direction.index()) else {
             return Ok(Progress::consumed(data.len()));
         };
-        let outlet = side.get_or_insert_with(|| {
+        let writer = side.get_or_insert_with(|| {
             host.unit("message");
             let media = Media::Unknown;
             let hint = Hint { direction, media, operation: "", codings: &[], layer: self.layer };
-            Outlet::open(&hint, host)
+            ContentWriter::open(&hint, host)
         });
-        outlet.data(data, host);
-        let skip = if outlet.is_done() { Progress::REST } else { 0 };
+        writer.data(data, host);
+        let skip = if writer.is_done() { Progress::REST } else { 0 };
         Ok(Progress::skip(data.len(), skip))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
-        if let Some(Some(outlet)) = self.sides.get_mut(direction.index()) {
-            outlet.gap(len, host);
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+        if let Some(Some(writer)) = self.sides.get_mut(direction.index()) {
+            writer.gap(len, host);
         }
         Resync::Known { skip: 0 }
     }
@@ -89,10 +89,10 @@ impl Parser for Bare {
         None
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
-        if let Some(mut outlet) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            outlet.data(rest, host);
-            outlet.close(end == End::Fin, host);
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
+        if let Some(mut writer) = self.sides.get_mut(direction.index()).and_then(Option::take) {
+            writer.data(rest, host);
+            writer.close(end == End::Fin, host);
         }
     }
 

@@ -1,5 +1,5 @@
 use super::super::recorder::{Piece, Recorder, play};
-use super::super::{Driver, DriverLimits, News};
+use super::super::{Driver, DriverEvent, DriverLimits};
 use crate::flow::{Orientation, Side};
 use Piece::Client;
 use proptest::prelude::*;
@@ -8,8 +8,8 @@ fn recognised(bytes: &[u8]) -> Option<&'static str> {
     let of = |size| {
         let (host, news) = play(&[Client(bytes)], size);
         let known = news.iter().find_map(|n| match n {
-            News::Recognised(name) => Some(*name),
-            News::Opaque(..) => None,
+            DriverEvent::Recognised(name) => Some(*name),
+            DriverEvent::Opaque(..) => None,
         });
         let own = matches!(known, Some("raw" | "jetdirect"));
         if own {

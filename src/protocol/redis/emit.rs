@@ -1,7 +1,7 @@
 //! What commands and answers hold, and how it is handed on.
 
-use super::super::{Direction, Hint, Host, Media};
-use crate::protocol::content_writer::Outlet;
+use super::super::{ContentSink, Direction, Hint, Media};
+use crate::protocol::content_writer::ContentWriter;
 
 /// Where the values of a command or an answer stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Shape {
 
 /// Hands values on.
 pub struct Emitter {
-    outlet: Option<Outlet>,
+    writer: Option<ContentWriter>,
     /// The fields of a hash are written.
     object: bool,
     /// A string of the object is open.
@@ -78,7 +78,7 @@ pub struct Emitter {
 
 impl Emitter {
     pub const fn new() -> Self {
-        Self { outlet: None, object: false, string: false, field: false }
+        Self { writer: None, object: false, string: false, field: false }
     }
 
     /// Bytes of an element; `first`: it begins here.
@@ -89,7 +89,7 @@ impl Emitter {
         first: bool,
         key: &[u8],
         direction: Direction,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         let hint = |content_type| Hint {
             direction,
@@ -101,87 +101,87 @@ impl Emitter {
         match part {
             Part::Nothing => {}
             Part::Whole => {
-                let open = || Outlet::open(&hint(""), host);
-                let outlet = self.outlet.take().unwrap_or_else(open);
-                self.outlet.insert(outlet).data(bytes, host);
+                let open = || ContentWriter::open(&hint(""), host);
+                let writer = self.writer.take().unwrap_or_else(open);
+                self.writer.insert(writer).data(bytes, host);
             }
             Part::Field | Part::Value => {
-                let begun = self.outlet.is_some();
-                let open = || Outlet::open(&hint("application/json"), host);
-                let mut outlet = self.outlet.take().unwrap_or_else(open);
+                let begun = self.writer.is_some();
+                let open = || ContentWriter::open(&hint("application/json"), host);
+                let mut writer = self.writer.take().unwrap_or_else(open);
                 if !begun {
                     self.object = true;
-                    outlet.data(b"{", host);
-                    name(key, &mut outlet, host);
+                    writer.data(b"{", host);
+                    name(key, &mut writer, host);
                 }
                 self.field = part == Part::Field;
                 if first {
                     self.string = true;
-                    outlet.data(if self.field { b",\"" } else { b":\"" }, host);
+                    writer.data(if self.field { b",\"" } else { b":\"" }, host);
                 }
-                escape(bytes, &mut outlet, host);
-                self.outlet = Some(outlet);
+                escape(bytes, &mut writer, host);
+                self.writer = Some(writer);
             }
         }
     }
 
     /// The element is complete.
-    pub fn element(&mut self, host: &mut dyn Host) {
+    pub fn element(&mut self, host: &mut dyn ContentSink) {
         if !self.object {
             self.close(true, host);
         } else if std::mem::take(&mut self.string)
-            && let Some(outlet) = self.outlet.as_mut()
+            && let Some(writer) = self.writer.as_mut()
         {
-            outlet.data(b"\"", host);
+            writer.data(b"\"", host);
         }
     }
 
-    pub fn gap(&mut self, len: u64, host: &mut dyn Host) {
-        if let Some(outlet) = self.outlet.as_mut() {
-            outlet.gap(len, host);
+    pub fn gap(&mut self, len: u64, host: &mut dyn ContentSink) {
+        if let Some(writer) = self.writer.as_mut() {
+            writer.gap(len, host);
         }
     }
 
     /// All elements are there.
-    pub fn close(&mut self, complete: bool, host: &mut dyn Host) {
-        if let Some(mut outlet) = self.outlet.take() {
+    pub fn close(&mut self, complete: bool, host: &mut dyn ContentSink) {
+        if let Some(mut writer) = self.writer.take() {
             if self.object && complete {
-                outlet.data(if self.field { b":null}" } else { b"}" }, host);
+                writer.data(if self.field { b":null}" } else { b"}" }, host);
             }
-            outlet.close(complete, host);
+            writer.close(complete, host);
         }
         *self = Self::new();
     }
 }
 
 /// The key says whose hash it is: `patient:7` is the patient with the id 7.
-fn name(key: &[u8], outlet: &mut Outlet, host: &mut dyn Host) {
+fn name(key: &[u8], writer: &mut ContentWriter, host: &mut dyn ContentSink) {
     let mut parts = key.rsplit(|b| *b == b':');
     match (parts.next(), parts.next()) {
         (Some(id), Some(kind)) if !id.is_empty() && !kind.is_empty() => {
             let kind = kind.strip_suffix(b"s").unwrap_or(kind);
-            outlet.data(b"\"", host);
-            escape(kind, outlet, host);
-            outlet.data(b"_id\":\"", host);
-            escape(id, outlet, host);
-            outlet.data(b"\"", host);
+            writer.data(b"\"", host);
+            escape(kind, writer, host);
+            writer.data(b"_id\":\"", host);
+            escape(id, writer, host);
+            writer.data(b"\"", host);
         }
-        _ => outlet.data(b"\"\":0", host),
+        _ => writer.data(b"\"\":0", host),
     }
 }
 
 /// Bytes of a JSON string (RFC 8259 7).
-fn escape(bytes: &[u8], outlet: &mut Outlet, host: &mut dyn Host) {
+fn escape(bytes: &[u8], writer: &mut ContentWriter, host: &mut dyn ContentSink) {
     let special = |b: &u8| matches!(b, b'"' | b'\\') || *b < b' ';
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(special) {
         let (plain, tail) = rest.split_at(at);
-        outlet.data(plain, host);
+        writer.data(plain, host);
         match tail.first() {
-            Some(byte @ (b'"' | b'\\')) => outlet.data(&[b'\\', *byte], host),
-            _ => outlet.data(b" ", host),
+            Some(byte @ (b'"' | b'\\')) => writer.data(&[b'\\', *byte], host),
+            _ => writer.data(b" ", host),
         }
         rest = tail.get(1..).unwrap_or_default();
     }
-    outlet.data(rest, host);
+    writer.data(rest, host);
 }

@@ -7,8 +7,8 @@ mod emit;
 mod tests;
 
 use super::{
-    Authentication, Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Reason,
-    Resync, Speaker,
+    Authentication, ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol,
+    Reason, Resync, Speaker,
 };
 use emit::{Emitter, Shape};
 use memchr::memchr;
@@ -122,7 +122,7 @@ impl Reader {
         bytes: &[u8],
         first: bool,
         direction: Direction,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         if client && self.index < 2 {
             let word = if self.index == 0 { &mut self.verb } else { &mut self.key };
@@ -138,7 +138,7 @@ impl Reader {
     }
 
     /// An element is complete.
-    fn element(&mut self, client: bool, host: &mut dyn Host) {
+    fn element(&mut self, client: bool, host: &mut dyn ContentSink) {
         if client && self.index == 0 {
             self.verb.make_ascii_uppercase();
             self.shape = Shape::of_command(&self.verb);
@@ -154,7 +154,7 @@ impl Parser for RedisParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let client = direction == Direction::ClientToServer;
         let mut at = 0;
@@ -242,7 +242,7 @@ impl Parser for RedisParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         let Some(reader) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
         if let Some(left) = reader.bulk
             && len <= left
@@ -263,7 +263,7 @@ impl Parser for RedisParser {
         memchr::memmem::find(data, b"\r\n*").map(|at| at + 2)
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
         if let Some(reader) = self.sides.get_mut(direction.index()) {
             reader.emitter.close(false, host);
         }
@@ -301,7 +301,7 @@ impl RedisParser {
         }
     }
 
-    fn begin(&mut self, direction: Direction, kind: u8, count: u64, host: &mut dyn Host) {
+    fn begin(&mut self, direction: Direction, kind: u8, count: u64, host: &mut dyn ContentSink) {
         let top = self.sides.get(direction.index()).is_some_and(|r| r.open.is_empty());
         // What is pushed (RESP3 `>`) answers no command.
         if top && kind != b'>' {
@@ -324,7 +324,7 @@ impl RedisParser {
     }
 
     /// Ends what is complete behind an element.
-    fn settle(&mut self, direction: Direction, host: &mut dyn Host) {
+    fn settle(&mut self, direction: Direction, host: &mut dyn ContentSink) {
         let client = direction == Direction::ClientToServer;
         let Some(reader) = self.sides.get_mut(direction.index()) else { return };
         // An array counts itself, so that one without elements ends like any other.
@@ -346,7 +346,7 @@ impl RedisParser {
     }
 
     /// A command without the framing, as typed (`PING`).
-    fn inline(&mut self, line: &[u8], host: &mut dyn Host) {
+    fn inline(&mut self, line: &[u8], host: &mut dyn ContentSink) {
         let mut words = line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
         if let Some(verb) = words.next() {
             let key = words.next().unwrap_or(b"");
@@ -355,7 +355,7 @@ impl RedisParser {
         }
     }
 
-    fn asked(&mut self, verb: &[u8], key: Vec<u8>, host: &mut dyn Host) {
+    fn asked(&mut self, verb: &[u8], key: Vec<u8>, host: &mut dyn ContentSink) {
         if verb == b"AUTH" {
             let facts = host.facts();
             facts.authentication = Authentication::Basic;

@@ -1,7 +1,7 @@
 //! A file that is put together of the pieces in which it is written or read.
 
-use super::super::{Direction, Hint, Host, Media, Reason};
-use crate::protocol::content_writer::Outlet;
+use super::super::{ContentSink, Direction, Hint, Media, Reason};
+use crate::protocol::content_writer::ContentWriter;
 use std::collections::BTreeMap;
 
 /// Bytes of a connection that came early and are held.
@@ -20,7 +20,7 @@ pub(super) struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    pub(super) fn open(&self, host: &mut dyn Host) -> Outlet {
+    pub(super) fn open(&self, host: &mut dyn ContentSink) -> ContentWriter {
         if !self.path.is_empty() {
             super::ServiceFacts::set(&mut host.facts().path, self.path);
         }
@@ -33,7 +33,7 @@ impl Opening<'_> {
             codings: &[],
             layer: "smb",
         };
-        Outlet::open(&hint, host)
+        ContentWriter::open(&hint, host)
     }
 }
 
@@ -41,7 +41,7 @@ impl Opening<'_> {
 #[derive(Default)]
 pub(super) struct Document {
     next: u64,
-    outlet: Option<Outlet>,
+    writer: Option<ContentWriter>,
     /// What came early, by where it begins; pieces may overlap.
     early: BTreeMap<u64, Vec<u8>>,
     /// Something of it is missing.
@@ -66,10 +66,10 @@ impl Document {
         bytes: &[u8],
         held: &mut usize,
         opening: Opening<'_>,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> u64 {
-        if let Some(outlet) = &self.outlet
-            && outlet.is_done()
+        if let Some(writer) = &self.writer
+            && writer.is_done()
         {
             self.next = self.next.max(at.saturating_add(bytes.len() as u64));
             return u64::MAX;
@@ -87,9 +87,9 @@ impl Document {
         self.hand_on(bytes.get(known..).unwrap_or_default(), opening, host);
         self.join(held, opening, host);
         let end = at.saturating_add(bytes.len() as u64);
-        match &self.outlet {
+        match &self.writer {
             _ if end < self.next => self.next - end,
-            Some(outlet) if end == self.next => outlet.unwanted(),
+            Some(writer) if end == self.next => writer.unwanted(),
             _ => 0,
         }
     }
@@ -101,11 +101,11 @@ impl Document {
         end: u64,
         held: &mut usize,
         opening: Opening<'_>,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         if at <= self.next && end > self.next {
-            if let Some(outlet) = &mut self.outlet {
-                outlet.passed(end - self.next);
+            if let Some(writer) = &mut self.writer {
+                writer.passed(end - self.next);
             }
             self.next = end;
             self.join(held, opening, host);
@@ -119,7 +119,7 @@ impl Document {
         end: u64,
         held: &mut usize,
         opening: Opening<'_>,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         if at <= self.next {
             self.lose_until(end, host);
@@ -127,10 +127,10 @@ impl Document {
         }
     }
 
-    fn lose_until(&mut self, end: u64, host: &mut dyn Host) {
+    fn lose_until(&mut self, end: u64, host: &mut dyn ContentSink) {
         if end > self.next {
-            if let Some(outlet) = &mut self.outlet {
-                outlet.gap(end - self.next, host);
+            if let Some(writer) = &mut self.writer {
+                writer.gap(end - self.next, host);
             }
             self.holed = true;
             self.next = end;
@@ -151,14 +151,14 @@ impl Document {
         }
     }
 
-    fn hand_on(&mut self, bytes: &[u8], opening: Opening<'_>, host: &mut dyn Host) {
+    fn hand_on(&mut self, bytes: &[u8], opening: Opening<'_>, host: &mut dyn ContentSink) {
         if !bytes.is_empty() {
-            self.outlet.get_or_insert_with(|| opening.open(host)).data(bytes, host);
+            self.writer.get_or_insert_with(|| opening.open(host)).data(bytes, host);
             self.next = self.next.saturating_add(bytes.len() as u64);
         }
     }
 
-    fn join(&mut self, held: &mut usize, opening: Opening<'_>, host: &mut dyn Host) {
+    fn join(&mut self, held: &mut usize, opening: Opening<'_>, host: &mut dyn ContentSink) {
         while let Some(first) = self.early.first_entry()
             && *first.key() <= self.next
         {
@@ -170,7 +170,7 @@ impl Document {
     }
 
     /// Hands on what is held, with the holes between.
-    fn flush(&mut self, held: &mut usize, opening: Opening<'_>, host: &mut dyn Host) {
+    fn flush(&mut self, held: &mut usize, opening: Opening<'_>, host: &mut dyn ContentSink) {
         while let Some((&start, _)) = self.early.first_key_value() {
             self.lose_until(start, host);
             self.join(held, opening, host);
@@ -183,11 +183,11 @@ impl Document {
         complete: bool,
         held: &mut usize,
         opening: Opening<'_>,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         self.flush(held, opening, host);
-        if let Some(outlet) = self.outlet {
-            outlet.close(complete && !self.holed, host);
+        if let Some(writer) = self.writer {
+            writer.close(complete && !self.holed, host);
         }
     }
 }

@@ -3,11 +3,11 @@
 //! The two directions of a connection may be seen in any order, so whichever of request and answer
 //! comes second does what both together ask for.
 
-use super::super::{Direction, Host};
+use super::super::{ContentSink, Direction};
 use super::document::{Document, MAX_HELD, OVERHEAD, Opening};
 use super::header::Handle;
 use super::{MAX_NAME, Share};
-use crate::protocol::content_writer::Outlet;
+use crate::protocol::content_writer::ContentWriter;
 use std::collections::BTreeMap;
 
 /// Files open at the same time.
@@ -81,7 +81,7 @@ pub(super) struct Files {
     share: Share,
     orphans: BTreeMap<u64, Orphan>,
     /// Content of data without requests.
-    orphan: Option<Outlet>,
+    orphan: Option<ContentWriter>,
     held: usize,
     /// Requests were seen.
     pub(super) asked: bool,
@@ -131,7 +131,7 @@ impl Files {
         message: u64,
         tree: (u64, u32),
         name: String,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> u32 {
         match self.pending.remove(&message) {
             Some(Pending::Created(None)) => 0,
@@ -151,7 +151,12 @@ impl Files {
         }
     }
 
-    pub(super) fn created(&mut self, message: u64, handle: Option<Handle>, host: &mut dyn Host) {
+    pub(super) fn created(
+        &mut self,
+        message: u64,
+        handle: Option<Handle>,
+        host: &mut dyn ContentSink,
+    ) {
         match (self.pending.remove(&message), handle) {
             (Some(Pending::Create(serial)), Some(handle)) => self.name(serial, handle),
             (Some(Pending::Create(serial)), None) => self.remove(serial, false, host),
@@ -176,7 +181,7 @@ impl Files {
         known: bool,
         name: String,
         tree: (u64, u32),
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> u32 {
         if self.files.len() >= MAX_FILES
             && let Some(oldest) = self.files.first().map(|f| f.serial)
@@ -192,7 +197,7 @@ impl Files {
 
     /// The file with this handle. If its opening is not known, it is the one that was asked for
     /// and has no handle yet, if there is just one; or one from before the capture.
-    pub(super) fn find(&mut self, handle: Handle, tree: u32, host: &mut dyn Host) -> u32 {
+    pub(super) fn find(&mut self, handle: Handle, tree: u32, host: &mut dyn ContentSink) -> u32 {
         if let Some(file) = self.files.iter().find(|f| f.handle == Some(handle)) {
             return file.serial;
         }
@@ -205,7 +210,7 @@ impl Files {
     }
 
     /// A file is to be closed: nothing more is written.
-    pub(super) fn close(&mut self, message: u64, serial: u32, host: &mut dyn Host) {
+    pub(super) fn close(&mut self, message: u64, serial: u32, host: &mut dyn ContentSink) {
         if let Some(Pending::Closed) = self.pending.remove(&message) {
             self.remove(serial, true, host);
         } else {
@@ -215,7 +220,7 @@ impl Files {
     }
 
     /// A file was closed: nothing more is read.
-    pub(super) fn closed(&mut self, message: u64, host: &mut dyn Host) {
+    pub(super) fn closed(&mut self, message: u64, host: &mut dyn ContentSink) {
         if !self.asked {
             self.end_orphans(host);
         } else if let Some(Pending::Close(serial)) = self.pending.remove(&message) {
@@ -225,14 +230,20 @@ impl Files {
         }
     }
 
-    fn remove(&mut self, serial: u32, complete: bool, host: &mut dyn Host) {
+    fn remove(&mut self, serial: u32, complete: bool, host: &mut dyn ContentSink) {
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
             self.end(serial, direction, complete, host);
         }
         self.files.retain(|f| f.serial != serial);
     }
 
-    fn end(&mut self, serial: u32, direction: Direction, complete: bool, host: &mut dyn Host) {
+    fn end(
+        &mut self,
+        serial: u32,
+        direction: Direction,
+        complete: bool,
+        host: &mut dyn ContentSink,
+    ) {
         self.with(serial, direction, |document, held, opening| {
             if let Some(document) = document.take() {
                 document.close(complete, held, opening, host);
@@ -266,7 +277,13 @@ impl Files {
     // --- pieces ------------------------------------------------------------------------------
 
     /// A piece of `len` bytes is written at `at`.
-    pub(super) fn write(&mut self, serial: u32, at: u64, len: u64, host: &mut dyn Host) -> Piece {
+    pub(super) fn write(
+        &mut self,
+        serial: u32,
+        at: u64,
+        len: u64,
+        host: &mut dyn ContentSink,
+    ) -> Piece {
         let direction = Direction::ClientToServer;
         let known = self.files.iter().any(|f| f.serial == serial && f.known);
         let begun = self.with(serial, direction, |slot, held, opening| {
@@ -288,7 +305,7 @@ impl Files {
     }
 
     /// A piece at `at` is asked for.
-    pub(super) fn read(&mut self, message: u64, serial: u32, at: u64, host: &mut dyn Host) {
+    pub(super) fn read(&mut self, message: u64, serial: u32, at: u64, host: &mut dyn ContentSink) {
         let known = self.files.iter().any(|f| f.serial == serial && f.known);
         self.with(serial, Direction::ServerToClient, |slot, _, _| {
             slot.get_or_insert_with(|| Document::new(if known { 0 } else { at }));
@@ -317,7 +334,12 @@ impl Files {
     }
 
     /// The next bytes of a piece; how many of those behind them nobody wants.
-    pub(super) fn data(&mut self, piece: &mut Piece, bytes: &[u8], host: &mut dyn Host) -> u64 {
+    pub(super) fn data(
+        &mut self,
+        piece: &mut Piece,
+        bytes: &[u8],
+        host: &mut dyn ContentSink,
+    ) -> u64 {
         let mut unwanted = 0;
         if let To::Orphan(message, came) = piece.to
             && let Some(Pending::Read(serial, at)) = self.pending.get(&message)
@@ -347,7 +369,7 @@ impl Files {
     }
 
     /// `len` bytes of a piece are passed over.
-    pub(super) fn pass(&mut self, piece: &mut Piece, len: u64, host: &mut dyn Host) {
+    pub(super) fn pass(&mut self, piece: &mut Piece, len: u64, host: &mut dyn ContentSink) {
         let end = piece.at.saturating_add(len);
         if let To::File(serial, direction) = piece.to {
             self.with(serial, direction, |slot, held, opening| {
@@ -361,7 +383,7 @@ impl Files {
     }
 
     /// `len` bytes of a piece are missing.
-    pub(super) fn lose(&mut self, piece: &mut Piece, len: u64, host: &mut dyn Host) {
+    pub(super) fn lose(&mut self, piece: &mut Piece, len: u64, host: &mut dyn ContentSink) {
         let len = len.min(piece.left);
         let end = piece.at.saturating_add(len);
         match &mut piece.to {
@@ -382,7 +404,7 @@ impl Files {
 
     // --- data without a request --------------------------------------------------------------
 
-    fn orphan(&mut self, message: u64, bytes: &[u8], last: bool, host: &mut dyn Host) {
+    fn orphan(&mut self, message: u64, bytes: &[u8], last: bool, host: &mut dyn ContentSink) {
         let full = self.held + bytes.len() + OVERHEAD > MAX_HELD;
         if self.asked && !full && self.orphans.len() < MAX_PENDING {
             let orphan = self.orphans.entry(message).or_insert_with(|| {
@@ -399,29 +421,29 @@ impl Files {
         self.orphan_outlet(host).data(bytes, host);
     }
 
-    fn orphan_outlet(&mut self, host: &mut dyn Host) -> &mut Outlet {
+    fn orphan_outlet(&mut self, host: &mut dyn ContentSink) -> &mut ContentWriter {
         self.orphan.get_or_insert_with(|| {
             let direction = Direction::ServerToClient;
             Opening { direction, name: "", path: "" }.open(host)
         })
     }
 
-    fn flush_orphans(&mut self, host: &mut dyn Host) {
+    fn flush_orphans(&mut self, host: &mut dyn ContentSink) {
         for (_, orphan) in std::mem::take(&mut self.orphans) {
             self.held = self.held.saturating_sub(orphan.bytes.len() + OVERHEAD);
             self.orphan_outlet(host).data(&orphan.bytes, host);
         }
     }
 
-    fn end_orphans(&mut self, host: &mut dyn Host) {
+    fn end_orphans(&mut self, host: &mut dyn ContentSink) {
         self.flush_orphans(host);
-        if let Some(outlet) = self.orphan.take() {
-            outlet.close(false, host);
+        if let Some(writer) = self.orphan.take() {
+            writer.close(false, host);
         }
     }
 
     /// Nothing more comes.
-    pub(super) fn finish(&mut self, host: &mut dyn Host) {
+    pub(super) fn finish(&mut self, host: &mut dyn ContentSink) {
         while let Some(serial) = self.files.first().map(|f| f.serial) {
             self.remove(serial, false, host);
         }

@@ -10,8 +10,8 @@ mod header;
 mod tests;
 
 use super::{
-    Authentication, Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Reason,
-    Resync, ServiceFacts, Speaker,
+    Authentication, ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol,
+    Reason, Resync, ServiceFacts, Speaker,
 };
 use files::{Files, Piece};
 use header::{HEADER, Header, handle_at, u16_at, u32_at, u64_at};
@@ -121,7 +121,7 @@ impl Share {
 
 /// One direction.
 #[derive(Default)]
-struct Half {
+struct DirectionState {
     /// Bytes of the session message that belong to no SMB message begun.
     left: usize,
     /// Bytes before those of the piece.
@@ -139,7 +139,7 @@ struct Half {
 /// One connection.
 #[derive(Default)]
 struct SmbParser {
-    halves: [Half; 2],
+    halves: [DirectionState; 2],
     files: Files,
     /// A share was connected to in clear.
     clear: bool,
@@ -161,7 +161,7 @@ impl SmbParser {
         data: &[u8],
         size: usize,
         file: &mut u32,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Option<(usize, Piece)> {
         let body = data.get(HEADER..)?;
         let tree = (header.session, header.tree);
@@ -233,7 +233,13 @@ impl SmbParser {
     }
 
     /// The file a request is for.
-    fn file(&mut self, header: &Header, handle: [u8; 16], before: u32, host: &mut dyn Host) -> u32 {
+    fn file(
+        &mut self,
+        header: &Header,
+        handle: [u8; 16],
+        before: u32,
+        host: &mut dyn ContentSink,
+    ) -> u32 {
         if handle == header::RELATED {
             return if header.is_related() { before } else { 0 };
         }
@@ -246,7 +252,7 @@ impl SmbParser {
         &mut self,
         direction: Direction,
         rest: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let half = &mut self.halves[index(direction)];
         let left = half.left;
@@ -319,7 +325,7 @@ impl SmbParser {
     }
 
     /// Bytes of the piece that is under way.
-    fn piece(&mut self, direction: Direction, rest: &[u8], host: &mut dyn Host) -> Progress {
+    fn piece(&mut self, direction: Direction, rest: &[u8], host: &mut dyn ContentSink) -> Progress {
         let half = &mut self.halves[index(direction)];
         if half.before > 0 {
             return Progress::skip(0, std::mem::take(&mut half.before));
@@ -358,7 +364,7 @@ impl Parser for SmbParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let half = &mut self.halves[index(direction)];
         if half.piece.is_some() {
@@ -390,7 +396,7 @@ impl Parser for SmbParser {
         }
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         let half = &mut self.halves[index(direction)];
         let before = std::mem::take(&mut half.before);
         if let Some(piece) = &mut half.piece {
@@ -406,7 +412,7 @@ impl Parser for SmbParser {
                 return Resync::Known { skip };
             }
         }
-        *half = Half { odd: half.odd, ..Half::default() };
+        *half = DirectionState { odd: half.odd, ..DirectionState::default() };
         Resync::Search
     }
 
@@ -416,7 +422,7 @@ impl Parser for SmbParser {
             .find(|at| matches!(data.get(*at..).map(front), Some(Probe::Yes { .. })))
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
         self.end(direction, host);
     }
 
@@ -427,8 +433,8 @@ impl Parser for SmbParser {
 
 impl SmbParser {
     /// Nothing more is read of a direction.
-    fn end(&mut self, direction: Direction, host: &mut dyn Host) {
-        self.halves[index(direction)] = Half { ended: true, ..Half::default() };
+    fn end(&mut self, direction: Direction, host: &mut dyn ContentSink) {
+        self.halves[index(direction)] = DirectionState { ended: true, ..DirectionState::default() };
         // What the other says may tell where to put what is held.
         if self.halves.iter().all(|half| half.ended) {
             self.files.finish(host);

@@ -1,5 +1,5 @@
 use super::super::recorder::{Piece as Said, Recorder, play, play_with};
-use super::super::{Authentication, News, Reason, Want};
+use super::super::{Authentication, DriverEvent, Reason, Want};
 use super::*;
 use Said::{Client, ClientGap, Server, ServerGap};
 use proptest::prelude::*;
@@ -116,7 +116,7 @@ type Seen = (String, Vec<u8>, u64, Option<bool>);
 fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
     let of = |size| {
         let (host, news) = play(pieces, size);
-        assert!(!news.iter().any(|n| matches!(n, News::Opaque(..))), "{news:?}");
+        assert!(!news.iter().any(|n| matches!(n, DriverEvent::Opaque(..))), "{news:?}");
         let seen: Vec<Seen> = host
             .contents
             .iter()
@@ -289,7 +289,7 @@ fn what_is_not_read_is_counted() {
         let framed = [&(message.len() as u32).to_be_bytes()[..], message].concat();
         let (host, news) = play(&[Client(&framed)], 3);
         let opaque = news.iter().find_map(|n| match n {
-            News::Opaque("smb", reason) => Some(*reason),
+            DriverEvent::Opaque("smb", reason) => Some(*reason),
             _ => None,
         });
         (opaque, host.anomalies)

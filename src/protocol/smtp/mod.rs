@@ -8,9 +8,9 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
-use super::content_writer::Outlet;
+use super::content_writer::ContentWriter;
 use super::{
-    Authentication, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress,
+    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
     Protocol, Reason, Resync, ServiceFacts,
 };
 use memchr::{memchr, memmem};
@@ -39,7 +39,7 @@ impl Protocol for Smtp {
 #[derive(Default)]
 struct SmtpParser {
     mode: Mode,
-    message: Option<Outlet>,
+    message: Option<ContentWriter>,
     /// The client asked for TLS, and was not answered yet.
     tls: bool,
     /// The greeting was read.
@@ -64,24 +64,24 @@ enum Mode {
 }
 
 impl SmtpParser {
-    fn deliver(&mut self, direction: Direction, bytes: &[u8], host: &mut dyn Host) {
+    fn deliver(&mut self, direction: Direction, bytes: &[u8], host: &mut dyn ContentSink) {
         let message = self.message.get_or_insert_with(|| {
             host.unit("message");
             let media = Media::Type { content_type: "message/rfc822", name: "" };
             let hint = Hint { direction, media, operation: "DATA", codings: &[], layer: "smtp" };
-            Outlet::open(&hint, host)
+            ContentWriter::open(&hint, host)
         });
         message.data(bytes, host);
     }
 
-    fn finish(&mut self, complete: bool, host: &mut dyn Host) {
+    fn finish(&mut self, complete: bool, host: &mut dyn ContentSink) {
         self.mode = Mode::Command;
         if let Some(message) = self.message.take() {
             message.close(complete, host);
         }
     }
 
-    fn command(&mut self, line: &[u8], host: &mut dyn Host) {
+    fn command(&mut self, line: &[u8], host: &mut dyn ContentSink) {
         let line = line.trim_ascii();
         let end = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
         let (verb, rest) = line.split_at(end);
@@ -106,7 +106,7 @@ impl SmtpParser {
     }
 
     /// A line of the server. True if TLS begins behind it.
-    fn reply(&mut self, line: &[u8], host: &mut dyn Host) -> bool {
+    fn reply(&mut self, line: &[u8], host: &mut dyn ContentSink) -> bool {
         let Some((code, text)) = line.split_first_chunk::<3>() else { return false };
         if !std::mem::replace(&mut self.greeted, true) && code == b"220" {
             // The name of the host, then what the server says of itself.
@@ -160,7 +160,7 @@ impl Parser for SmtpParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let client = direction == Direction::ClientToServer;
         let mut at = 0;
@@ -224,7 +224,7 @@ impl Parser for SmtpParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         if direction != Direction::ClientToServer {
             return Resync::Search;
         }
@@ -249,7 +249,7 @@ impl Parser for SmtpParser {
         memchr(b'\n', data).map(|at| at + 1)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, host: &mut dyn ContentSink) {
         if direction == Direction::ClientToServer {
             if self.mode != Mode::Command && !rest.is_empty() {
                 self.deliver(direction, rest, host);
@@ -265,7 +265,7 @@ impl Parser for SmtpParser {
 
 impl SmtpParser {
     /// `left` bytes of the chunk are still to come.
-    fn chunk(&mut self, left: u64, last: bool, host: &mut dyn Host) {
+    fn chunk(&mut self, left: u64, last: bool, host: &mut dyn ContentSink) {
         match (left, last) {
             (0, true) => self.finish(true, host),
             (0, false) => self.mode = Mode::Command,
@@ -273,7 +273,7 @@ impl SmtpParser {
         }
     }
 
-    fn hole(&mut self, len: u64, host: &mut dyn Host) {
+    fn hole(&mut self, len: u64, host: &mut dyn ContentSink) {
         if let Some(message) = self.message.as_mut() {
             message.gap(len, host);
         }

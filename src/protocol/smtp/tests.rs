@@ -1,5 +1,5 @@
 use super::super::recorder::{Piece, play};
-use super::super::{Authentication, News, Reason};
+use super::super::{Authentication, DriverEvent, Reason};
 use Piece::{Client, ClientGap, Server};
 use proptest::prelude::*;
 
@@ -108,7 +108,8 @@ fn starttls_is_encrypted_from_there_on() {
                 ],
                 size,
             );
-            let encrypted = |n: &News| matches!(n, News::Opaque(_, Reason::Encrypted));
+            let encrypted =
+                |n: &DriverEvent| matches!(n, DriverEvent::Opaque(_, Reason::Encrypted));
             assert!(news.iter().any(encrypted), "{news:?}");
         }
     }
@@ -118,7 +119,7 @@ fn starttls_is_encrypted_from_there_on() {
 fn foreign_greetings() {
     for text in [&b"220 ftp.example.org ready\r\n"[..], b"HELP\r\n", b"2200\r\n"] {
         let (_, news) = play(&[Server(text)], 100);
-        assert!(!news.contains(&News::Recognised("smtp")), "{news:?}");
+        assert!(!news.contains(&DriverEvent::Recognised("smtp")), "{news:?}");
     }
     // It is known by what its client says.
     assert_eq!(

@@ -4,10 +4,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::content_writer::Outlet;
+use super::content_writer::ContentWriter;
 use super::{
-    Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol, Resync,
-    Speaker,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
+    Resync, Speaker,
 };
 use memchr::memchr;
 
@@ -47,7 +47,7 @@ impl Protocol for Syslog {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(SyslogParser { sides: [const { Side { left: None, outlet: None } }; 2] })
+        Box::new(SyslogParser { sides: [const { DirectionState { left: None, writer: None } }; 2] })
     }
 }
 
@@ -92,20 +92,20 @@ fn boundary(data: &[u8]) -> Option<usize> {
 
 /// One flow.
 struct SyslogParser {
-    sides: [Side; 2],
+    sides: [DirectionState; 2],
 }
 
-struct Side {
+struct DirectionState {
     /// Bytes of the message to come; `None`: up to the end of the line.
     left: Option<u64>,
-    outlet: Option<Outlet>,
+    writer: Option<ContentWriter>,
 }
 
-impl Side {
-    fn close(&mut self, complete: bool, host: &mut dyn Host) {
+impl DirectionState {
+    fn close(&mut self, complete: bool, host: &mut dyn ContentSink) {
         self.left = None;
-        if let Some(outlet) = self.outlet.take() {
-            outlet.close(complete, host);
+        if let Some(writer) = self.writer.take() {
+            writer.close(complete, host);
         }
     }
 }
@@ -115,14 +115,14 @@ impl Parser for SyslogParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let Some(side) = self.sides.get_mut(direction.index()) else {
             return Ok(Progress::consumed(data.len()));
         };
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {
-            let Some(outlet) = side.outlet.as_mut() else {
+            let Some(writer) = side.writer.as_mut() else {
                 let digits =
                     rest.iter().take(MAX_DIGITS).take_while(|b| b.is_ascii_digit()).count();
                 if matches!(first, b'\r' | b'\n' | 0 | b' ') {
@@ -147,7 +147,7 @@ impl Parser for SyslogParser {
                 host.unit("message");
                 let media = Media::Type { content_type: "application/syslog", name: "" };
                 let hint = Hint { direction, media, operation: "", codings: &[], layer: "" };
-                side.outlet = Some(Outlet::open(&hint, host));
+                side.writer = Some(ContentWriter::open(&hint, host));
                 continue;
             };
             let (len, end) = match side.left {
@@ -161,7 +161,7 @@ impl Parser for SyslogParser {
                     None => (rest.len(), false),
                 },
             };
-            outlet.data(rest.get(..len).unwrap_or(rest), host);
+            writer.data(rest.get(..len).unwrap_or(rest), host);
             at += len;
             if end {
                 side.close(true, host);
@@ -170,12 +170,12 @@ impl Parser for SyslogParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
-        if let (Some(left), Some(outlet)) = (side.left, side.outlet.as_mut())
+        if let (Some(left), Some(writer)) = (side.left, side.writer.as_mut())
             && len < left
         {
-            outlet.gap(len, host);
+            writer.gap(len, host);
             side.left = Some(left - len);
             return Resync::Known { skip: 0 };
         }
@@ -187,10 +187,10 @@ impl Parser for SyslogParser {
         boundary(data)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            if let Some(outlet) = side.outlet.as_mut() {
-                outlet.data(rest, host);
+            if let Some(writer) = side.writer.as_mut() {
+                writer.data(rest, host);
             }
             // The last line may have no end.
             side.close(side.left.is_none() && end == End::Fin, host);

@@ -3,14 +3,16 @@
 use super::Service;
 use super::header::{self, Header, Kind, MAX_HEADER};
 use super::inflate::{Inflater, TAIL, Trouble};
-use crate::protocol::{ContentId, Direction, Hint, Host, Media, Progress, Reason, Resync, Want};
+use crate::protocol::{
+    ContentId, ContentSink, Direction, Hint, Media, Progress, Reason, Resync, Want,
+};
 
 /// What is unmasked at a time; lies on the stack.
 const PIECE: usize = 4 << 10;
 
 /// One direction. It takes all bytes it is given, so that it can also read what another protocol
 /// hands it piece by piece.
-pub(in crate::protocol) struct Half {
+pub(in crate::protocol) struct DirectionState {
     direction: Direction,
     state: State,
     message: Option<Message>,
@@ -53,7 +55,7 @@ enum Body {
     Dead,
 }
 
-impl Half {
+impl DirectionState {
     pub(in crate::protocol) const fn new(direction: Direction, fresh: bool) -> Self {
         Self { direction, state: BETWEEN, message: None, inflater: None, fresh, adrift: false }
     }
@@ -63,7 +65,7 @@ impl Half {
         &mut self,
         mut data: &[u8],
         service: &Service,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<u64, Reason> {
         loop {
             match &mut self.state {
@@ -133,7 +135,7 @@ impl Half {
         piece: &[u8],
         mask: &mut [u8; 4],
         service: &Service,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         let Some(message) = &mut self.message else { return };
         let mut clear = [0u8; PIECE];
@@ -185,7 +187,7 @@ impl Half {
     }
 
     /// Leaves a frame of which all was read.
-    fn end_frame(&mut self, service: &Service, host: &mut dyn Host) {
+    fn end_frame(&mut self, service: &Service, host: &mut dyn ContentSink) {
         let State::Payload { left: 0, control, last, .. } = self.state else { return };
         self.state = BETWEEN;
         if !control && last {
@@ -193,7 +195,7 @@ impl Half {
         }
     }
 
-    fn end_message(&mut self, service: &Service, host: &mut dyn Host) {
+    fn end_message(&mut self, service: &Service, host: &mut dyn ContentSink) {
         let Some(mut message) = self.message.take() else { return };
         host.unit("message");
         if message.compressed
@@ -217,7 +219,7 @@ impl Half {
         &mut self,
         len: u64,
         service: &Service,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Resync {
         let State::Payload { left, mask, control, .. } = &mut self.state else {
             return match self.state {
@@ -247,7 +249,7 @@ impl Half {
     }
 
     /// Frames were lost.
-    pub(super) fn lose(&mut self, host: &mut dyn Host) {
+    pub(super) fn lose(&mut self, host: &mut dyn ContentSink) {
         self.close(host);
         if let Some(inflater) = &mut self.inflater {
             inflater.reset();
@@ -257,7 +259,7 @@ impl Half {
     }
 
     /// The direction has ended.
-    pub(in crate::protocol) fn close(&mut self, host: &mut dyn Host) {
+    pub(in crate::protocol) fn close(&mut self, host: &mut dyn ContentSink) {
         if let Some(Message { body: Body::Open(id), .. }) = self.message.take() {
             host.close(id, false);
         }
@@ -271,7 +273,13 @@ impl Half {
 
 impl Message {
     /// Takes bytes of the message as it was before masking and compression.
-    fn take(&mut self, bytes: &[u8], direction: Direction, service: &Service, host: &mut dyn Host) {
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        direction: Direction,
+        service: &Service,
+        host: &mut dyn ContentSink,
+    ) {
         let skip = self.skip.min(bytes.len() as u64);
         self.skip -= skip;
         let bytes = bytes.get(skip as usize..).unwrap_or_default();
@@ -301,7 +309,7 @@ impl Message {
         self.wants(id, want, host);
     }
 
-    fn gap(&mut self, len: u64, host: &mut dyn Host) {
+    fn gap(&mut self, len: u64, host: &mut dyn ContentSink) {
         let hidden = self.skip.min(len);
         self.skip -= hidden;
         match self.body {
@@ -315,7 +323,7 @@ impl Message {
         }
     }
 
-    fn wants(&mut self, id: ContentId, want: Want, host: &mut dyn Host) {
+    fn wants(&mut self, id: ContentId, want: Want, host: &mut dyn ContentSink) {
         self.skip = want.skip;
         if want == Want::NOTHING {
             host.close(id, true);
@@ -324,7 +332,12 @@ impl Message {
     }
 
     /// The rest of the message cannot be inflated.
-    fn spoil(&mut self, trouble: Option<Trouble>, inflater: &mut Inflater, host: &mut dyn Host) {
+    fn spoil(
+        &mut self,
+        trouble: Option<Trouble>,
+        inflater: &mut Inflater,
+        host: &mut dyn ContentSink,
+    ) {
         if let Body::Open(id) = self.body {
             host.close(id, false);
         }

@@ -17,11 +17,11 @@ mod resync;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::protocol) use half::Half;
+pub(in crate::protocol) use half::DirectionState;
 
 use super::{
-    Authentication, Direction, End, Host, ParseError, Parser, Probe, Progress, Protocol, Resync,
-    ServiceFacts,
+    Authentication, ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol,
+    Resync, ServiceFacts,
 };
 
 /// Bytes searched for the first frame of a direction before most of them are let go.
@@ -31,9 +31,9 @@ const SEARCH: usize = 16 << 10;
 const SEARCH_TAIL: usize = 2 << 10;
 
 /// WebSocket whose beginning was not seen.
-pub struct Joined;
+pub struct MidstreamWebSocket;
 
-impl Protocol for Joined {
+impl Protocol for MidstreamWebSocket {
     fn name(&self) -> &'static str {
         "http"
     }
@@ -58,7 +58,7 @@ pub(in crate::protocol) struct Service {
 /// A connection that was switched to WebSocket.
 pub(in crate::protocol) struct WebSocket {
     service: Service,
-    halves: [Half; 2],
+    halves: [DirectionState; 2],
     /// For a connection that was joined in the middle: where frames begin is known of a direction.
     joined: Option<[bool; 2]>,
 }
@@ -71,7 +71,7 @@ impl WebSocket {
             service,
             joined: None,
             halves: [Direction::ClientToServer, Direction::ServerToClient]
-                .map(|d| Half::new(d, fresh[d.index()])),
+                .map(|d| DirectionState::new(d, fresh[d.index()])),
         }
     }
 }
@@ -100,7 +100,7 @@ impl Parser for WebSocket {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let mut passed = 0;
         if let Some(known) = &mut self.joined {
@@ -132,7 +132,7 @@ impl Parser for WebSocket {
         }
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         let half = &mut self.halves[direction.index()];
         match half.gap(len, &self.service, host) {
             Resync::Lost => {
@@ -147,13 +147,13 @@ impl Parser for WebSocket {
         resync::find(direction == Direction::ClientToServer, data)
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
         self.halves[direction.index()].close(host);
     }
 
     fn memory(&self) -> usize {
         size_of::<Self>()
             + self.service.path.len()
-            + self.halves.iter().map(Half::memory).sum::<usize>()
+            + self.halves.iter().map(DirectionState::memory).sum::<usize>()
     }
 }

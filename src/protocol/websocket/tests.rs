@@ -2,7 +2,7 @@
 
 use super::{header, probe};
 use crate::flow::{Orientation, Side};
-use crate::protocol::driver::{Driver, DriverLimits, News};
+use crate::protocol::driver::{Driver, DriverEvent, DriverLimits};
 use crate::protocol::recorder::Piece::{Client, ClientGap, Server, ServerGap};
 use crate::protocol::recorder::{Piece, Recorded, Recorder, play, play_with};
 use crate::protocol::{Authentication, Direction, End, Probe, Want};
@@ -243,7 +243,7 @@ fn one_direction_and_early_frames() {
 fn hostile_frames() {
     let opaque = |wire: &[u8]| {
         let (_, news) = play(&[Client(ASK), Server(YES), Server(wire)], 7);
-        news.iter().any(|n| matches!(n, News::Opaque("http", _)))
+        news.iter().any(|n| matches!(n, DriverEvent::Opaque("http", _)))
     };
     assert!(opaque(&frame(LAST, None, b"continues nothing")));
     assert!(opaque(&[frame(TEXT, None, b"a"), frame(TEXT, None, b"b")].concat()));
@@ -284,7 +284,7 @@ proptest! {
 }
 
 /// Plays a conversation whose beginning was not seen.
-fn joined(pieces: &[(Side, &[u8])]) -> (Recorder, Vec<News>) {
+fn joined(pieces: &[(Side, &[u8])]) -> (Recorder, Vec<DriverEvent>) {
     let mut host = Recorder::default();
     let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
     let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure: false });

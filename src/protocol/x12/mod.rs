@@ -5,8 +5,8 @@
 mod tests;
 
 use super::{
-    ContentId, Direction, End, Hint, Host, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Resync, Speaker, Want,
+    ContentId, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
+    Protocol, Resync, Speaker, Want,
 };
 use crate::syntax::Match;
 use crate::syntax::x12::{find, interchange};
@@ -66,7 +66,7 @@ impl Parser for X12Parser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let Some(side) = self.sides.get_mut(direction.index()) else {
             return Ok(Progress::consumed(data.len()));
@@ -93,7 +93,7 @@ impl Parser for X12Parser {
         Ok(Progress::skip(data.len(), skip))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn Host) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         if let Some(Some(open)) = self.sides.get_mut(direction.index()) {
             open.unwanted = host.gap(open.content, len).skip;
         }
@@ -104,7 +104,7 @@ impl Parser for X12Parser {
         find(data)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn Host) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
         if let Some(open) = self.sides.get_mut(direction.index()).and_then(Option::take) {
             if open.unwanted == 0 && !rest.is_empty() {
                 host.data(open.content, rest);

@@ -44,7 +44,7 @@ pub struct Hit<'r, 't> {
 
 /// What is looked for, by the number of letters and digits.
 #[derive(Clone, Copy)]
-struct InForce<'e> {
+struct ScanSet<'e> {
     lengths: &'e [Vec<u16>],
     bare: &'e [Bare],
 }
@@ -62,7 +62,7 @@ struct Number {
 impl IdentifierRules {
     /// Calls `found` with each number in `text` that is of a form in force.
     pub fn scan<'r, 't>(&'r self, text: &'t str, found: &mut dyn FnMut(Hit<'r, 't>)) {
-        self.scan_for(InForce { lengths: &self.enabled, bare: &self.bare }, text, found);
+        self.scan_for(ScanSet { lengths: &self.enabled, bare: &self.bare }, text, found);
     }
 
     /// Whether the rule `id` finds a number in `text`, or `text` is one.
@@ -75,7 +75,7 @@ impl IdentifierRules {
             bucket.extend(u16::try_from(at));
         }
         let bare = Bare::tables(&only, &self.rules);
-        self.scan_for(InForce { lengths: &only, bare: &bare }, text, &mut |hit| {
+        self.scan_for(ScanSet { lengths: &only, bare: &bare }, text, &mut |hit| {
             let this = |r: &&IdentifierRule| r.rule.id == rule.rule.id;
             taken |= hit.near.as_ref().is_some_and(this) || hit.valid.iter().any(this);
         });
@@ -93,7 +93,7 @@ impl IdentifierRules {
 
     fn scan_for<'r, 't>(
         &'r self,
-        enabled: InForce<'_>,
+        enabled: ScanSet<'_>,
         text: &'t str,
         found: &mut dyn FnMut(Hit<'r, 't>),
     ) {
@@ -118,7 +118,7 @@ impl IdentifierRules {
     /// Looks for stretches with enough digits that start in a part of a text; how far it has looked.
     fn stretches<'r, 't>(
         &'r self,
-        enabled: InForce<'_>,
+        enabled: ScanSet<'_>,
         text: &'t str,
         from: usize,
         to: usize,
@@ -199,7 +199,7 @@ impl IdentifierRules {
     /// Looks at the groups that start in a stretch of text; how far it has looked.
     fn walk<'r, 't>(
         &'r self,
-        enabled: InForce<'_>,
+        enabled: ScanSet<'_>,
         text: &'t str,
         from: usize,
         to: usize,
@@ -221,7 +221,7 @@ impl IdentifierRules {
     /// Looks at the numbers that start at `start`; where the one ends that was found.
     fn at<'r, 't>(
         &'r self,
-        enabled: InForce<'_>,
+        enabled: ScanSet<'_>,
         text: &'t str,
         start: usize,
         first_end: usize,

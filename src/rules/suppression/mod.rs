@@ -1,4 +1,4 @@
-//! `[[suppression]]`: disclosures that are known and accepted, by whom, why, and until when.
+//! `[[suppression]]`: findings that are known and accepted, by whom, why, and until when.
 //!
 //! An entry says what it covers by client, service, alert rule and patient: each is a list of which
 //! one must fit, and all that are given must. It ends on its day by the time of the packets, so that

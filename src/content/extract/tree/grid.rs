@@ -2,7 +2,7 @@
 //! Elasticsearch SQL, Trino, pandas (`split`), Google's visualisation format and BigQuery write them,
 //! each with other keys around.
 
-use crate::content::extract::record::{Loose, Marks, Meaning};
+use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::rules::RuleSet;
 use zeroize::Zeroizing;
 
@@ -122,7 +122,7 @@ impl Grid {
     }
 
     /// A row is complete: its cells under the names of their columns.
-    pub(super) fn record(&mut self, around: Marks, record: &mut Loose) {
+    pub(super) fn record(&mut self, around: Marks, record: &mut CandidateRecord) {
         let row = std::mem::take(&mut self.row);
         let Some(table) = self.tables.last() else { return };
         record.mark(table.marks.and(around));

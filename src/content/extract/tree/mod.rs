@@ -13,7 +13,7 @@ mod subjects;
 mod values;
 
 use super::numbers::Place;
-use super::record::{Loose, Marks, Meaning};
+use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::{Reason, Scope};
 use crate::rules::{About, Kind, NamePart, Said};
 use grid::{Grid, Role};
@@ -116,7 +116,7 @@ pub struct Tree {
     text: zeroize::Zeroizing<String>,
     /// What the path says of the whole document.
     pub around: Marks,
-    loose: Loose,
+    loose: CandidateRecord,
     grid: Grid,
     subjects: Subjects,
     /// Labels stand beside their answers anywhere (`<field name="dob">1970-01-01</field>`).
@@ -138,7 +138,7 @@ impl Tree {
             values: Vec::new(),
             text: zeroize::Zeroizing::default(),
             around: Marks::default(),
-            loose: Loose::default(),
+            loose: CandidateRecord::default(),
             grid: Grid::default(),
             subjects: Subjects::default(),
             pairs: content == "xml",
@@ -363,7 +363,7 @@ impl Tree {
             }
             return;
         }
-        let mut record = Loose::default();
+        let mut record = CandidateRecord::default();
         record.mark(top.inherited);
         record.add(&meaning, 0, text);
         record.mark_from_afar(self.around);

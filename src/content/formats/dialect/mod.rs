@@ -93,7 +93,7 @@ struct DialectDocument {
 
 impl Document for DialectDocument {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
-        self.markup.read(bytes, &mut Turn { message: &mut self.message, scope });
+        self.markup.read(bytes, &mut TokenHandler { message: &mut self.message, scope });
         if self.message.failed {
             scope.give_up(Reason::Limit);
             return Want::NOTHING;
@@ -110,12 +110,12 @@ impl Document for DialectDocument {
     }
 }
 
-struct Turn<'a, 'b> {
+struct TokenHandler<'a, 'b> {
     message: &'a mut Message,
     scope: &'a mut Scope<'b>,
 }
 
-impl Receiver for Turn<'_, '_> {
+impl Receiver for TokenHandler<'_, '_> {
     fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
         self.message.start(name, attributes, closed, self.scope);
     }

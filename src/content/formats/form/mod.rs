@@ -4,7 +4,7 @@ mod pairs;
 mod path;
 
 use super::hl7v2::carried;
-use crate::content::extract::record::{Loose, Marks, Meaning};
+use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::stack::{charset, media};
 use crate::content::{Document, Format, Media, Scope, Want};
 use crate::protocol::Authentication;
@@ -105,7 +105,7 @@ fn read(
     scope: &mut Scope<'_>,
 ) {
     let rules = scope.rules;
-    let mut record = Loose::default();
+    let mut record = CandidateRecord::default();
     let afar = media::about(path, scope);
     if query {
         record.mark(Marks::QUERY);

@@ -1,7 +1,7 @@
 //! Identifiers in the path of a request: `/patients/MRN0012345/labs`, `/mrn/0012345`,
 //! `/patient/name=Roe;dob=1970-01-31`.
 
-use crate::content::extract::record::{Loose, Meaning};
+use crate::content::extract::record::{CandidateRecord, Meaning};
 use crate::rules::{About, Kind, RuleSet, Said};
 
 /// Segments looked at.
@@ -14,7 +14,7 @@ const MIN_DIGITS: usize = 3;
 const MAX_NUMBER: usize = 32;
 
 /// Reads the segments of a decoded path.
-pub(super) fn read(path: &str, record: &mut Loose, rules: &RuleSet) {
+pub(super) fn read(path: &str, record: &mut CandidateRecord, rules: &RuleSet) {
     let keys = &rules.keys;
     let mut before: Option<&str> = None;
     for segment in path.split('/').filter(|s| !s.is_empty()).take(MAX_SEGMENTS) {
@@ -32,7 +32,7 @@ pub(super) fn read(path: &str, record: &mut Loose, rules: &RuleSet) {
 }
 
 /// A segment behind another that may say what it is.
-fn pair(name: &str, value: &str, record: &mut Loose, rules: &RuleSet) {
+fn pair(name: &str, value: &str, record: &mut CandidateRecord, rules: &RuleSet) {
     let keys = &rules.keys;
     let patients = keys.said(name).map(Said::ahead) == Some(About::Patient);
     let mut put = |name: &str| {

@@ -24,13 +24,13 @@ pub fn begins(head: &[u8]) -> bool {
 
 /// A value that [`begins`] like a message, as a content of its own.
 pub fn nested(head: &[u8]) -> Nested {
-    let carried = Carried::new(head);
+    let carried = StreamedMessage::new(head);
     let layer = if carried.base64.is_some() { "base64" } else { "text" };
     Nested::reading(layer, Box::new(carried))
 }
 
 /// A message that comes in pieces.
-struct Carried {
+struct StreamedMessage {
     nested: Nested,
     base64: Option<Coding>,
     /// A backslash whose next character decides what it is.
@@ -40,7 +40,7 @@ struct Carried {
     out: Zeroizing<Vec<u8>>,
 }
 
-impl Carried {
+impl StreamedMessage {
     fn new(head: &[u8]) -> Self {
         let head = head.get(..2 * HEAD).unwrap_or(head);
         let base64 = !head.windows(3).any(|w| w == b"MSH");
@@ -97,7 +97,7 @@ impl Carried {
     }
 }
 
-impl Document for Carried {
+impl Document for StreamedMessage {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         self.read(bytes, scope);
         Want::ALL

@@ -1,7 +1,7 @@
 //! Messages and the patients in them.
 
 use super::charset::Charset;
-use super::patient_context::Own;
+use super::patient_context::PatientContext;
 use super::prose::Prose;
 use super::table::Columns;
 use super::value::{Delimiters, MAX_REPETITIONS, Syntax, Value, pieces};
@@ -58,7 +58,7 @@ struct Record {
     query: bool,
     fields: u32,
     insured_is_patient: bool,
-    own: Own,
+    own: PatientContext,
     prose: Prose,
 }
 

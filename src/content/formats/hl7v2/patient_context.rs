@@ -22,7 +22,7 @@ type Words = SmallVec<[Zeroizing<String>; 4]>;
 
 /// The patient's own names, birth dates and ids, as the declared fields gave them.
 #[derive(Default)]
-pub struct Own {
+pub struct PatientContext {
     names: Vec<Words>,
     births: Vec<Zeroizing<String>>,
     ids: Vec<(Kind, Zeroizing<String>)>,
@@ -30,7 +30,7 @@ pub struct Own {
 }
 
 /// A value with what it is said to be.
-pub struct Offer<'a> {
+pub struct Candidate<'a> {
     /// The rule that says so.
     pub rule: &'a FieldRule,
     /// What it identifies by.
@@ -45,7 +45,7 @@ pub struct Offer<'a> {
     pub evidence: Evidence,
 }
 
-impl Own {
+impl PatientContext {
     /// A declared field of the patient.
     pub fn note(&mut self, kind: Kind, text: &str) {
         match kind {
@@ -102,7 +102,7 @@ impl Own {
     /// Hands a value on as the patient's, if it is one that a message about this patient can add.
     /// Values that contradict what the message declares are left out: they are somebody else's, or
     /// mistyped.
-    pub fn offer(&mut self, offer: &Offer<'_>, scope: &mut Scope<'_>) {
+    pub fn offer(&mut self, offer: &Candidate<'_>, scope: &mut Scope<'_>) {
         let known = match offer.kind {
             Kind::Name => self.is_name(offer.value),
             Kind::BirthDate => self.is_birth(offer.value),
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn names_in_any_order() {
-        let mut own = Own::default();
+        let mut own = PatientContext::default();
         assert_eq!(own.is_name("Peter Adams"), None);
         own.note(Kind::Name, "Adams^Peter^J^^Dr.");
         for same in ["Peter Adams", "ADAMS, PETER", "Mr. Peter J. Adams", "Adams", "Peter"] {

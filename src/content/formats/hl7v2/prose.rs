@@ -2,7 +2,7 @@
 //! segments is one text. What it says under labels, or in a shape of its own, belongs to the patient
 //! of the message, unless the words around it say whose it is instead.
 
-use super::patient_context::{Offer, Own};
+use super::patient_context::{Candidate, PatientContext};
 use crate::content::extract::labels::Labels;
 use crate::content::extract::numbers;
 use crate::content::extract::record::Meaning;
@@ -32,7 +32,13 @@ pub struct Prose {
 
 impl Prose {
     /// A further line of the text in `field`.
-    pub fn line(&mut self, field: &Arc<str>, line: &str, own: &mut Own, scope: &mut Scope<'_>) {
+    pub fn line(
+        &mut self,
+        field: &Arc<str>,
+        line: &str,
+        own: &mut PatientContext,
+        scope: &mut Scope<'_>,
+    ) {
         if self.field.as_ref().is_some_and(|f| f != field)
             || self.text.len() + line.len() >= MAX_TEXT
         {
@@ -48,7 +54,7 @@ impl Prose {
     }
 
     /// Nothing of this text comes any more.
-    pub fn hand_on(&mut self, own: &mut Own, scope: &mut Scope<'_>) {
+    pub fn hand_on(&mut self, own: &mut PatientContext, scope: &mut Scope<'_>) {
         let text = std::mem::take(&mut self.text);
         if let Some(field) = self.field.take()
             && telling(&text)
@@ -69,7 +75,7 @@ fn telling(text: &str) -> bool {
         || text.contains('：')
 }
 
-fn read(text: &str, field: &str, own: &mut Own, scope: &mut Scope<'_>) {
+fn read(text: &str, field: &str, own: &mut PatientContext, scope: &mut Scope<'_>) {
     let rules = scope.rules;
     let mut reader = Reader {
         field,
@@ -104,7 +110,7 @@ fn read(text: &str, field: &str, own: &mut Own, scope: &mut Scope<'_>) {
             return;
         }
         let Some(kind) = reader.whose(recogniser.rule.kind, line, number, rules) else { return };
-        let offer = Offer {
+        let offer = Candidate {
             rule: &recogniser.rule,
             kind,
             value,
@@ -121,7 +127,7 @@ fn read(text: &str, field: &str, own: &mut Own, scope: &mut Scope<'_>) {
 
 struct Reader<'a> {
     field: &'a str,
-    own: &'a mut Own,
+    own: &'a mut PatientContext,
     /// What stood behind the name of another patient.
     stranger: Vec<(Meaning, Zeroizing<String>)>,
     /// The last patient that was named is another one.
@@ -163,7 +169,7 @@ impl Reader<'_> {
         if matches!(kind, Kind::Name | Kind::BirthDate) || kind.is_strong_id() {
             self.near.push(number);
         }
-        let offer = Offer {
+        let offer = Candidate {
             rule,
             kind,
             value,

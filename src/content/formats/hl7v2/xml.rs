@@ -72,19 +72,19 @@ struct Segments {
     given: usize,
 }
 
-struct Turn<'a, 'b> {
+struct TokenHandler<'a, 'b> {
     segments: &'a mut Segments,
     scope: &'a mut Scope<'b>,
 }
 
 impl Document for XmlDocument {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
-        self.markup.read(bytes, &mut Turn { segments: &mut self.segments, scope });
+        self.markup.read(bytes, &mut TokenHandler { segments: &mut self.segments, scope });
         Want::ALL
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
-        self.markup.finish(&mut Turn { segments: &mut self.segments, scope });
+        self.markup.finish(&mut TokenHandler { segments: &mut self.segments, scope });
         self.segments.flush(scope);
         self.segments.close_embedded(scope);
         self.segments.message.end(scope);
@@ -124,7 +124,7 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
-impl Receiver for Turn<'_, '_> {
+impl Receiver for TokenHandler<'_, '_> {
     fn start(&mut self, name: &str, _attributes: Attributes<'_>, closed: bool) {
         let name = local(name);
         let s = &mut *self.segments;

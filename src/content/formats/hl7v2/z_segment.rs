@@ -2,7 +2,7 @@
 //! it themselves are taken: ids with a known type code, values behind a known name, numbers and
 //! addresses of somebody's home. Results whose code is such a name (OBX-3) are read the same way.
 
-use super::patient_context::{Offer, Own};
+use super::patient_context::{Candidate, PatientContext};
 use super::value::{MAX_REPETITIONS, Syntax, pieces};
 use crate::content::{Evidence, Scope};
 use crate::rules::{FieldRule, Hl7Shape, Hl7Type, Kind, RuleSet};
@@ -16,7 +16,7 @@ const MAX_DISTANCE: usize = 2;
 const FIELD: &str = "Z segment";
 
 /// Reads a segment; `fields[0]` is its name.
-pub fn read(syntax: &Syntax, fields: &[&str], own: &mut Own, scope: &mut Scope<'_>) {
+pub fn read(syntax: &Syntax, fields: &[&str], own: &mut PatientContext, scope: &mut Scope<'_>) {
     let d = syntax.delimiters;
     for (at, field) in fields.iter().enumerate().skip(1).take(MAX_FIELDS) {
         for raw in pieces(field, d.repetition).take(MAX_REPETITIONS) {
@@ -55,7 +55,7 @@ pub fn labelled(
     field: &str,
     name: &str,
     value: &str,
-    own: &mut Own,
+    own: &mut PatientContext,
     scope: &mut Scope<'_>,
 ) {
     let rules = scope.rules;
@@ -82,7 +82,7 @@ pub fn labelled(
             let evidence = Evidence::Labelled;
             let patient = key.patient;
             own.offer(
-                &Offer { rule: &key.rule, kind, value: text, field, patient, evidence },
+                &Candidate { rule: &key.rule, kind, value: text, field, patient, evidence },
                 scope,
             );
         }
@@ -90,7 +90,7 @@ pub fn labelled(
 }
 
 /// A value that says by its shape what it is.
-fn shaped(syntax: &Syntax, raw: &str, own: &mut Own, scope: &mut Scope<'_>) {
+fn shaped(syntax: &Syntax, raw: &str, own: &mut PatientContext, scope: &mut Scope<'_>) {
     let rules = scope.rules;
     let parts: Vec<&str> = pieces(raw, syntax.delimiters.component).take(16).collect();
     let part = |n: usize| parts.get(n - 1).map_or("", |p| p.trim());
@@ -139,7 +139,13 @@ fn shaped(syntax: &Syntax, raw: &str, own: &mut Own, scope: &mut Scope<'_>) {
     }
 }
 
-fn offer(rule: &FieldRule, kind: Kind, value: &str, own: &mut Own, scope: &mut Scope<'_>) {
+fn offer(
+    rule: &FieldRule,
+    kind: Kind,
+    value: &str,
+    own: &mut PatientContext,
+    scope: &mut Scope<'_>,
+) {
     let evidence = Evidence::Pattern;
-    own.offer(&Offer { rule, kind, value, field: FIELD, patient: true, evidence }, scope);
+    own.offer(&Candidate { rule, kind, value, field: FIELD, patient: true, evidence }, scope);
 }

@@ -4,7 +4,7 @@ mod script;
 
 use super::markup::{Attributes, Markup, Receiver};
 use crate::content::extract::labels::Labels;
-use crate::content::extract::record::{Loose, Marks, Meaning};
+use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::stack::media;
 use crate::content::{Document, Format, Media, Scope, Want};
 use script::Script;
@@ -97,12 +97,12 @@ struct Table {
     headed: bool,
 }
 
-struct Turn<'a, 'b> {
+struct TokenHandler<'a, 'b> {
     page: &'a mut Page,
     scope: &'a mut Scope<'b>,
 }
 
-impl Turn<'_, '_> {
+impl TokenHandler<'_, '_> {
     /// The run of text ends here.
     fn end_run(&mut self) {
         if self.page.run.trim().is_empty() {
@@ -156,7 +156,7 @@ impl Turn<'_, '_> {
             return;
         }
         if table.headed && table.columns.iter().any(Option::is_some) {
-            let mut record = Loose::default();
+            let mut record = CandidateRecord::default();
             record.mark(table.marks);
             let mut columns = table.columns.iter();
             for cell in &row {
@@ -195,7 +195,7 @@ fn label(cell: &str) -> &str {
     cell.trim().trim_end_matches([':', '*', '▲', '▼', '↑', '↓', ' '])
 }
 
-impl Receiver for Turn<'_, '_> {
+impl Receiver for TokenHandler<'_, '_> {
     fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
         let mut lower = [0u8; 16];
         let name = lower_case(name, &mut lower);
@@ -330,7 +330,7 @@ impl Receiver for Turn<'_, '_> {
     }
 }
 
-impl Turn<'_, '_> {
+impl TokenHandler<'_, '_> {
     /// A field of a form that is filled in.
     fn input(&mut self, attributes: Attributes<'_>) {
         let kind = attributes.get("type").unwrap_or_default();
@@ -370,12 +370,12 @@ impl Document for HtmlDocument {
         if let Some(path) = self.path.take() {
             self.page.labels.mark(media::about(&path, scope));
         }
-        self.markup.read(bytes, &mut Turn { page: &mut self.page, scope });
+        self.markup.read(bytes, &mut TokenHandler { page: &mut self.page, scope });
         Want::ALL
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
-        let mut turn = Turn { page: &mut self.page, scope };
+        let mut turn = TokenHandler { page: &mut self.page, scope };
         self.markup.finish(&mut turn);
         turn.end_row();
         turn.end_run();

@@ -195,9 +195,9 @@ fn nobody() {
 
 #[test]
 fn pixels_are_passed_over() {
-    use crate::content::{Contents, Env, ServiceFacts, Tally, testing};
+    use crate::content::{ContentCounters, Contents, Env, ServiceFacts, testing};
     let (mut sink, mut facts, mut tally) =
-        (testing::Lines::default(), ServiceFacts::default(), Tally::default());
+        (testing::Lines::default(), ServiceFacts::default(), ContentCounters::default());
     let mut env =
         Env { rules: testing::rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
     let mut contents = Contents::default();

@@ -1,7 +1,7 @@
 //! On documents of several generators, and on ones that are broken or hostile.
 
 use super::*;
-use crate::content::Tally;
+use crate::content::ContentCounters;
 use crate::content::testing::{read_as, records, with_scope};
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ fn text(data: &[u8]) -> String {
 }
 
 /// What a document in pieces of `piece` bytes counts.
-fn tally(data: &[u8], piece: usize) -> Tally {
+fn tally(data: &[u8], piece: usize) -> ContentCounters {
     read_as(Media::Unknown, &[], data, piece).1
 }
 

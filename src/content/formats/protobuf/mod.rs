@@ -4,7 +4,7 @@
 
 mod wire;
 
-use crate::content::extract::record::{Loose, Marks, Meaning};
+use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::extract::schemaless;
 use crate::content::extract::schemaless::Node;
 use crate::content::stack::media;
@@ -169,13 +169,13 @@ fn field(
             node.labelled(Meaning::from(key), value);
         }
     } else if !emit(&mut inner, marks, scope) {
-        node.adopt(number, inner);
+        node.select_protocol(number, inner);
     }
 }
 
 /// Hands on what a message says of a person, if that is enough; whether it was.
 fn emit(node: &mut Node, marks: Marks, scope: &mut Scope<'_>) -> bool {
-    let mut record = Loose::default();
+    let mut record = CandidateRecord::default();
     if !node.person(marks, &mut record, scope.rules()) {
         return false;
     }

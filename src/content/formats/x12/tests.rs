@@ -1,5 +1,5 @@
 use super::*;
-use crate::content::{ContentId, Direction, FieldSink, RecordHead, Tally};
+use crate::content::{ContentCounters, ContentId, Direction, FieldSink, RecordHead};
 use crate::protocol::ServiceFacts;
 use crate::rules::RuleSet;
 use std::sync::LazyLock;
@@ -27,7 +27,7 @@ impl FieldSink for Log {
 /// Reads `parts` with a hole between each two, in pieces of `size` bytes.
 fn read(parts: &[&[u8]], size: usize) -> Vec<String> {
     let (mut log, mut facts, mut tally) =
-        (Log::default(), ServiceFacts::default(), Tally::default());
+        (Log::default(), ServiceFacts::default(), ContentCounters::default());
     let (mut operation, mut layers) = ("PUT".to_owned(), vec!["http"]);
     let mut document = Interchange.open(&Media::Unknown);
     let mut scope = Scope {

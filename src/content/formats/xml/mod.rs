@@ -100,12 +100,12 @@ struct Reader {
     metadata: Option<Box<Metadata>>,
 }
 
-struct Turn<'a, 'b> {
+struct TokenHandler<'a, 'b> {
     reader: &'a mut Reader,
     scope: &'a mut Scope<'b>,
 }
 
-impl Turn<'_, '_> {
+impl TokenHandler<'_, '_> {
     /// The innermost element holds others: it is an object.
     fn hold(&mut self) {
         if let Some(holds) = self.reader.open.last_mut()
@@ -170,7 +170,7 @@ impl Turn<'_, '_> {
     }
 }
 
-impl Receiver for Turn<'_, '_> {
+impl Receiver for TokenHandler<'_, '_> {
     fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
         if let Some(message) = &mut self.reader.message {
             return message.start(name, attributes, closed, self.scope);
@@ -309,7 +309,7 @@ impl Document for XmlDocument {
         if let Some(path) = self.path.take() {
             self.reader.tree.around = media::about(&path, scope);
         }
-        self.markup.read(bytes, &mut Turn { reader: &mut self.reader, scope });
+        self.markup.read(bytes, &mut TokenHandler { reader: &mut self.reader, scope });
         if self.reader.failed {
             scope.give_up(Reason::Limit);
             return Want::NOTHING;

@@ -40,7 +40,7 @@ struct Text {
     tables: Vec<Vec<Zeroizing<String>>>,
 }
 
-struct Turn<'a, 'b> {
+struct TokenHandler<'a, 'b> {
     text: &'a mut Text,
     scope: &'a mut Scope<'b>,
 }
@@ -67,11 +67,11 @@ impl Prose {
     }
 
     pub(super) fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
-        self.markup.read(bytes, &mut Turn { text: &mut self.text, scope });
+        self.markup.read(bytes, &mut TokenHandler { text: &mut self.text, scope });
     }
 
     pub(super) fn end(&mut self, scope: &mut Scope<'_>) {
-        let mut turn = Turn { text: &mut self.text, scope };
+        let mut turn = TokenHandler { text: &mut self.text, scope };
         self.markup.finish(&mut turn);
         turn.end_line();
         while !turn.text.tables.is_empty() {
@@ -87,7 +87,7 @@ impl Prose {
     }
 }
 
-impl Turn<'_, '_> {
+impl TokenHandler<'_, '_> {
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.text.line);
         let trimmed = line.trim();
@@ -134,7 +134,7 @@ fn local(name: &str) -> &str {
     name.rsplit_once(':').map_or(name, |(_, local)| local)
 }
 
-impl Receiver for Turn<'_, '_> {
+impl Receiver for TokenHandler<'_, '_> {
     fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
         match local(name) {
             "p" | "h" if !closed => self.text.paragraphs += 1,

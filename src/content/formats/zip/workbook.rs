@@ -187,7 +187,7 @@ impl Part {
     }
 
     pub(super) fn data(&mut self, bytes: &[u8], office: &mut Office, _scope: &mut Scope<'_>) {
-        let mut turn = Turn { reader: &mut self.reader, workbook: &mut office.workbook };
+        let mut turn = TokenHandler { reader: &mut self.reader, workbook: &mut office.workbook };
         self.markup.read(bytes, &mut turn);
     }
 
@@ -202,7 +202,7 @@ impl Part {
     }
 }
 
-struct Turn<'a> {
+struct TokenHandler<'a> {
     reader: &'a mut Reader,
     workbook: &'a mut Workbook,
 }
@@ -211,7 +211,7 @@ fn local(name: &str) -> &str {
     name.rsplit_once(':').map_or(name, |(_, local)| local)
 }
 
-impl Receiver for Turn<'_> {
+impl Receiver for TokenHandler<'_> {
     fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
         let number = |name: &str| attributes.get(name).and_then(|n| n.parse::<u32>().ok());
         match (self.reader.kind, local(name)) {
@@ -274,7 +274,7 @@ impl Receiver for Turn<'_> {
     }
 }
 
-impl Turn<'_> {
+impl TokenHandler<'_> {
     fn end_string(&mut self) {
         let value = std::mem::take(&mut self.reader.value);
         if self.workbook.strings.len() + value.len() > MAX_STRINGS

@@ -1,7 +1,7 @@
 //! Chunks with signatures: `size;chunk-signature=...`, the bytes, an empty line; the last one is empty,
 //! and trailers may follow it.
 
-use super::decoder::Step;
+use super::decoder::DecodeStep;
 
 /// Longest line of a chunk, bytes.
 const MAX_LINE: usize = 1 << 10;
@@ -40,11 +40,11 @@ impl Default for State {
 
 impl Chunks {
     /// Decodes from `input` into `output`; how much of `input` was used, and what came of it.
-    pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> (usize, Step) {
+    pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> (usize, DecodeStep) {
         let mut used = 0;
         while let Some(&byte) = input.get(used) {
             match &mut self.state {
-                State::Done => return (used, Step::Done),
+                State::Done => return (used, DecodeStep::Done),
                 State::Bytes { left } => {
                     let rest = input.get(used..).unwrap_or_default();
                     let len = (*left).min(rest.len().min(output.len()) as u64) as usize;
@@ -55,20 +55,20 @@ impl Chunks {
                     if *left == 0 {
                         self.state = State::After;
                     }
-                    return (used + len, Step::Output(len));
+                    return (used + len, DecodeStep::Output(len));
                 }
                 State::After => {
                     used += 1;
                     match byte {
                         b'\r' => {}
                         b'\n' => self.state = State::default(),
-                        _ => return (used, Step::Malformed),
+                        _ => return (used, DecodeStep::Malformed),
                     }
                 }
                 State::Size { size, line } => {
                     let Some(digit) = (byte as char).to_digit(16) else {
                         if *line == 0 {
-                            return (used, Step::Malformed);
+                            return (used, DecodeStep::Malformed);
                         }
                         self.state = State::Rest { size: *size, line: *line };
                         continue;
@@ -76,7 +76,7 @@ impl Chunks {
                     let Some(more) =
                         size.checked_mul(16).and_then(|s| s.checked_add(u64::from(digit)))
                     else {
-                        return (used, Step::Malformed);
+                        return (used, DecodeStep::Malformed);
                     };
                     (*size, *line) = (more, *line + 1);
                     used += 1;
@@ -90,12 +90,12 @@ impl Chunks {
                             left => State::Bytes { left },
                         };
                     } else if *line > MAX_LINE {
-                        return (used, Step::Malformed);
+                        return (used, DecodeStep::Malformed);
                     }
                 }
             }
         }
-        (used, if self.at_end() { Step::Done } else { Step::Starved })
+        (used, if self.at_end() { DecodeStep::Done } else { DecodeStep::Starved })
     }
 
     pub(super) const fn at_end(&self) -> bool {

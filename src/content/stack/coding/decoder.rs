@@ -19,7 +19,7 @@ const MAX_WINDOW: u64 = 8 << 20;
 const ZSTD_UNIT: usize = (128 << 10) + 3 + 18 + 4;
 
 /// What came of one step.
-pub(super) enum Step {
+pub(super) enum DecodeStep {
     /// So many bytes were decoded; there may be more.
     Output(usize),
     /// More input is needed.
@@ -83,7 +83,7 @@ impl Decoder {
     }
 
     /// Decodes from `input` into `output`; how much of `input` was used, and what came of it.
-    pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> (usize, Step) {
+    pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> (usize, DecodeStep) {
         match self {
             Self::Undecided(first) => {
                 let want = 2 - first.len().min(2);
@@ -91,7 +91,7 @@ impl Decoder {
                 first.extend_from_slice(taken);
                 let used = taken.len();
                 let &[cmf, flg, ..] = first.as_slice() else {
-                    return (used, Step::Starved);
+                    return (used, DecodeStep::Starved);
                 };
                 // RFC 1950 2.2: method 8, window at most 32 KiB, a multiple of 31.
                 let zlib = cmf & 0x0f == 8
@@ -101,7 +101,7 @@ impl Decoder {
                 *self = Self::inflate(Decompress::new(zlib), false);
                 // Two bytes of input never fill `output`.
                 match self.step(&first, output) {
-                    (_, Step::Starved) => (used, Step::Output(0)),
+                    (_, DecodeStep::Starved) => (used, DecodeStep::Output(0)),
                     (_, step) => (used, step),
                 }
             }
@@ -141,19 +141,19 @@ fn inflate(
     ended: &mut bool,
     input: &[u8],
     output: &mut [u8],
-) -> (usize, Step) {
+) -> (usize, DecodeStep) {
     if *ended {
         // RFC 1952 2.2: a gzip file is one or more members; padding with zeros is common.
         match input.first() {
-            None => return (0, Step::Starved),
+            None => return (0, DecodeStep::Starved),
             Some(0x1f) if gzip => {
                 state.reset(true);
                 *ended = false;
             }
             Some(0) if gzip => {
-                return (input.iter().take_while(|b| **b == 0).count(), Step::Output(0));
+                return (input.iter().take_while(|b| **b == 0).count(), DecodeStep::Output(0));
             }
-            Some(_) => return (0, Step::Done),
+            Some(_) => return (0, DecodeStep::Done),
         }
     }
     let (before_in, before_out) = (state.total_in(), state.total_out());
@@ -161,13 +161,13 @@ fn inflate(
     let used = (state.total_in() - before_in) as usize;
     let made = (state.total_out() - before_out) as usize;
     match status {
-        Err(_) => (used, Step::Malformed),
+        Err(_) => (used, DecodeStep::Malformed),
         Ok(Status::StreamEnd) => {
             *ended = true;
-            (used, Step::Output(made))
+            (used, DecodeStep::Output(made))
         }
-        Ok(Status::Ok | Status::BufError) if used == 0 && made == 0 => (0, Step::Starved),
-        Ok(Status::Ok | Status::BufError) => (used, Step::Output(made)),
+        Ok(Status::Ok | Status::BufError) if used == 0 && made == 0 => (0, DecodeStep::Starved),
+        Ok(Status::Ok | Status::BufError) => (used, DecodeStep::Output(made)),
     }
 }
 
@@ -176,9 +176,9 @@ fn unbrotli(
     ended: &mut bool,
     input: &[u8],
     output: &mut [u8],
-) -> (usize, Step) {
+) -> (usize, DecodeStep) {
     if *ended {
-        return (0, Step::Done);
+        return (0, DecodeStep::Done);
     }
     let (mut left, mut used) = (input.len(), 0);
     let (mut room, mut made, mut total) = (output.len(), 0, 0);
@@ -186,18 +186,20 @@ fn unbrotli(
         &mut left, &mut used, input, &mut room, &mut made, output, &mut total, state,
     );
     match result {
-        BrotliResult::ResultFailure => (used, Step::Malformed),
+        BrotliResult::ResultFailure => (used, DecodeStep::Malformed),
         BrotliResult::ResultSuccess => {
             *ended = true;
-            (used, Step::Output(made))
+            (used, DecodeStep::Output(made))
         }
-        BrotliResult::NeedsMoreInput if made == 0 => (used, Step::Starved),
-        BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => (used, Step::Output(made)),
+        BrotliResult::NeedsMoreInput if made == 0 => (used, DecodeStep::Starved),
+        BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {
+            (used, DecodeStep::Output(made))
+        }
     }
 }
 
 impl Zstd {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> (usize, Step) {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> (usize, DecodeStep) {
         let free = ZSTD_UNIT.saturating_sub(self.input.len());
         let (taken, _) = input.split_at(input.len().min(free));
         self.input.extend_from_slice(taken);
@@ -210,15 +212,15 @@ impl Zstd {
             Some(0)
         } else if self.last {
             // A further frame is rare in HTTP and is not read.
-            return (used, Step::Done);
+            return (used, DecodeStep::Done);
         } else {
             block_len(&self.input)
         };
         let Some(unit) = unit else {
-            return (used, Step::Malformed);
+            return (used, DecodeStep::Malformed);
         };
         if unit > self.input.len() {
-            return (used, if used == 0 { Step::Starved } else { Step::Output(0) });
+            return (used, if used == 0 { DecodeStep::Starved } else { DecodeStep::Output(0) });
         }
         let mut source: Vec<u8> = self.input.drain(..unit).collect();
         if !self.started {
@@ -230,10 +232,10 @@ impl Zstd {
             source.extend_from_slice(&[0; 4]);
         }
         match self.frame.decode_from_to(&source, output) {
-            Err(_) => (used, Step::Malformed),
+            Err(_) => (used, DecodeStep::Malformed),
             // Promised output that does not come must not make an endless loop.
-            Ok((_, 0)) if unit == 0 => (used, Step::Malformed),
-            Ok((_, made)) => (used, Step::Output(made)),
+            Ok((_, 0)) if unit == 0 => (used, DecodeStep::Malformed),
+            Ok((_, made)) => (used, DecodeStep::Output(made)),
         }
     }
 }

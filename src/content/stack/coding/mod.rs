@@ -9,7 +9,7 @@ mod decoder;
 
 use super::reader::Nested;
 use crate::content::{Document, Format, Media, Reason, Scope, Want};
-use decoder::{Decoder, Step};
+use decoder::{DecodeStep, Decoder};
 
 /// Bytes that one content may decode to.
 pub const MAX_OUTPUT: u64 = 256 << 20;
@@ -183,7 +183,7 @@ impl Document for Coded {
             let (used, step) = self.decoder.step(bytes, &mut piece);
             bytes = bytes.get(used..).unwrap_or_default();
             match step {
-                Step::Output(n) => {
+                DecodeStep::Output(n) => {
                     let decoded = piece.get(..n).unwrap_or_default();
                     if self.give(decoded, scope) == Want::NOTHING {
                         return Want::NOTHING;
@@ -194,12 +194,12 @@ impl Document for Coded {
                         return Want::NOTHING;
                     }
                 }
-                Step::Starved => return Want::ALL,
-                Step::Done => {
+                DecodeStep::Starved => return Want::ALL,
+                DecodeStep::Done => {
                     self.nested.end(true, scope);
                     return Want::NOTHING;
                 }
-                Step::Malformed => {
+                DecodeStep::Malformed => {
                     scope.give_up(Reason::Malformed);
                     self.nested.end(false, scope);
                     return Want::NOTHING;

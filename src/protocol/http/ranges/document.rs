@@ -1,8 +1,8 @@
 //! A document that is put together of its parts.
 
 use super::{OVERHEAD, Origin, Part};
-use crate::protocol::Host;
-use crate::protocol::content_writer::Outlet;
+use crate::protocol::ContentSink;
+use crate::protocol::content_writer::ContentWriter;
 use std::collections::BTreeMap;
 
 /// A document, of which all before `next` was handed on.
@@ -11,7 +11,7 @@ pub(super) struct Document {
     origin: Origin,
     pub(super) total: Option<u64>,
     pub(super) next: u64,
-    outlet: Option<Outlet>,
+    writer: Option<ContentWriter>,
     /// What came early, by where it begins; pieces may overlap.
     early: BTreeMap<u64, Vec<u8>>,
     /// What `early` costs.
@@ -29,7 +29,7 @@ impl Document {
             origin,
             total,
             next: 0,
-            outlet: None,
+            writer: None,
             early: BTreeMap::new(),
             held: 0,
             alone: false,
@@ -51,24 +51,24 @@ impl Document {
     }
 
     /// Hands on the next bytes, and what was held behind them.
-    pub(super) fn deliver(&mut self, bytes: &[u8], host: &mut dyn Host) {
+    pub(super) fn deliver(&mut self, bytes: &[u8], host: &mut dyn ContentSink) {
         self.hand_on(bytes, host);
         self.join(host);
     }
 
     /// The next `len` bytes are missing.
-    pub(super) fn lose(&mut self, len: u64, host: &mut dyn Host) {
-        let outlet = self.outlet.get_or_insert_with(|| self.origin.open(host));
-        outlet.gap(len, host);
+    pub(super) fn lose(&mut self, len: u64, host: &mut dyn ContentSink) {
+        let writer = self.writer.get_or_insert_with(|| self.origin.open(host));
+        writer.gap(len, host);
         self.next += len;
         self.settle(host);
         self.join(host);
     }
 
     /// The next `len` bytes were passed over: nobody wanted them.
-    pub(super) fn pass(&mut self, len: u64, host: &mut dyn Host) {
-        if let Some(outlet) = self.outlet.as_mut().filter(|_| !self.finished) {
-            outlet.passed(len);
+    pub(super) fn pass(&mut self, len: u64, host: &mut dyn ContentSink) {
+        if let Some(writer) = self.writer.as_mut().filter(|_| !self.finished) {
+            writer.passed(len);
             self.next = self.next.saturating_add(len);
             self.settle(host);
             self.join(host);
@@ -77,10 +77,10 @@ impl Document {
 
     /// How many of the next bytes nobody wants.
     pub(super) fn unwanted(&self) -> u64 {
-        self.outlet.as_ref().map_or(0, Outlet::unwanted)
+        self.writer.as_ref().map_or(0, ContentWriter::unwanted)
     }
 
-    fn join(&mut self, host: &mut dyn Host) {
+    fn join(&mut self, host: &mut dyn ContentSink) {
         while let Some(first) = self.early.first_entry()
             && *first.key() <= self.next
         {
@@ -91,30 +91,30 @@ impl Document {
         }
     }
 
-    fn hand_on(&mut self, bytes: &[u8], host: &mut dyn Host) {
+    fn hand_on(&mut self, bytes: &[u8], host: &mut dyn ContentSink) {
         if bytes.is_empty() || self.finished {
             return;
         }
-        let outlet = self.outlet.get_or_insert_with(|| self.origin.open(host));
-        outlet.data(bytes, host);
+        let writer = self.writer.get_or_insert_with(|| self.origin.open(host));
+        writer.data(bytes, host);
         self.next += bytes.len() as u64;
         self.settle(host);
     }
 
-    fn settle(&mut self, host: &mut dyn Host) {
-        let done = self.outlet.as_ref().is_some_and(Outlet::is_done);
+    fn settle(&mut self, host: &mut dyn ContentSink) {
+        let done = self.writer.as_ref().is_some_and(ContentWriter::is_done);
         if done || self.total.is_some_and(|total| self.next >= total) {
             self.finish(true, host);
         }
     }
 
     /// Nothing more of it is read.
-    pub(super) fn finish(&mut self, complete: bool, host: &mut dyn Host) {
+    pub(super) fn finish(&mut self, complete: bool, host: &mut dyn ContentSink) {
         self.finished = true;
         self.early.clear();
         self.held = 0;
-        if let Some(outlet) = self.outlet.take() {
-            outlet.close(complete, host);
+        if let Some(writer) = self.writer.take() {
+            writer.close(complete, host);
         }
     }
 
@@ -143,38 +143,38 @@ impl Document {
     }
 
     /// Reads each piece that is held on its own; the content that goes on with those of `part`.
-    pub(super) fn release(&mut self, part: &Part, host: &mut dyn Host) -> Outlet {
+    pub(super) fn release(&mut self, part: &Part, host: &mut dyn ContentSink) -> ContentWriter {
         let own = part.key.and_then(|key| self.early.remove(&key));
         for bytes in std::mem::take(&mut self.early).into_values() {
-            let mut outlet = self.origin.open(host);
-            outlet.data(&bytes, host);
-            outlet.close(false, host);
+            let mut writer = self.origin.open(host);
+            writer.data(&bytes, host);
+            writer.close(false, host);
         }
         self.held = 0;
-        let mut outlet = self.origin.open(host);
+        let mut writer = self.origin.open(host);
         if let Some(bytes) = own {
-            outlet.data(&bytes, host);
+            writer.data(&bytes, host);
         }
-        outlet
+        writer
     }
 
     /// Hands on what is held, with the holes between.
-    pub(super) fn flush(mut self, host: &mut dyn Host) {
+    pub(super) fn flush(mut self, host: &mut dyn ContentSink) {
         for (start, bytes) in std::mem::take(&mut self.early) {
             let known = usize::try_from(self.next.saturating_sub(start)).unwrap_or(usize::MAX);
             let Some(bytes @ [_, ..]) = bytes.get(known..) else { continue };
             let start = start.max(self.next);
-            if let Some(outlet) = &mut self.outlet
+            if let Some(writer) = &mut self.writer
                 && start > self.next
             {
-                outlet.gap(start - self.next, host);
+                writer.gap(start - self.next, host);
             }
             // What does not go on behind a hole may still be read from the next piece.
-            if let Some(outlet) = self.outlet.take_if(|outlet| outlet.is_done()) {
-                outlet.close(false, host);
+            if let Some(writer) = self.writer.take_if(|writer| writer.is_done()) {
+                writer.close(false, host);
             }
-            let outlet = self.outlet.get_or_insert_with(|| self.origin.open(host));
-            outlet.data(bytes, host);
+            let writer = self.writer.get_or_insert_with(|| self.origin.open(host));
+            writer.data(bytes, host);
             self.next = start + bytes.len() as u64;
         }
         self.finish(false, host);

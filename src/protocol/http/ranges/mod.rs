@@ -15,9 +15,9 @@ pub(in crate::protocol) use multipart::ByteRanges;
 
 use super::exchange::{MAX_CODINGS, codings};
 use super::head::{self, Head};
-use crate::protocol::content_writer::Outlet;
+use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::websocket::Service;
-use crate::protocol::{Direction, Hint, Host, Media, Progress, Reason};
+use crate::protocol::{ContentSink, Direction, Hint, Media, Progress, Reason};
 use document::Document;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -117,7 +117,7 @@ impl Origin {
             && self.codings == other.codings
     }
 
-    fn open(&self, host: &mut dyn Host) -> Outlet {
+    fn open(&self, host: &mut dyn ContentSink) -> ContentWriter {
         let mut codings = [""; MAX_CODINGS];
         for (slot, coding) in codings.iter_mut().zip(&self.codings) {
             *slot = coding;
@@ -129,7 +129,7 @@ impl Origin {
             codings: codings.get(..self.codings.len()).unwrap_or_default(),
             layer: "http",
         };
-        Outlet::open(&hint, host)
+        ContentWriter::open(&hint, host)
     }
 
     fn memory(&self) -> usize {
@@ -158,7 +158,7 @@ pub(in crate::protocol) struct Part {
     /// Where the bytes begin that are held for it.
     key: Option<u64>,
     /// It is read alone.
-    own: Option<Outlet>,
+    own: Option<ContentWriter>,
     /// How many bytes from there it was last said that nobody wants.
     unwanted: u64,
     /// It is the whole document, if it is not cut.
@@ -181,7 +181,7 @@ impl Ranges {
         &mut self,
         origin: &Origin,
         range: ContentRange,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> Option<Part> {
         let named = !origin.validator.is_empty() || (origin.target != 0 && range.total.is_some());
         if !named {
@@ -229,7 +229,7 @@ impl Ranges {
         &mut self,
         part: &mut Part,
         bytes: &[u8],
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> u64 {
         self.passed(part, 0, host);
         let left = usize::try_from(part.end.saturating_sub(part.at)).unwrap_or(usize::MAX);
@@ -281,7 +281,7 @@ impl Ranges {
         &mut self,
         part: &mut Part,
         len: u64,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> u64 {
         self.passed(part, 0, host);
         part.at = part.at.saturating_add(len);
@@ -302,7 +302,7 @@ impl Ranges {
     }
 
     /// Bytes nobody wanted were passed over, all but `left` of those that [`Self::data`] named.
-    fn passed(&mut self, part: &mut Part, left: u64, host: &mut dyn Host) {
+    fn passed(&mut self, part: &mut Part, left: u64, host: &mut dyn ContentSink) {
         let passed = std::mem::take(&mut part.unwanted).saturating_sub(left);
         if passed == 0 {
             return;
@@ -326,7 +326,7 @@ impl Ranges {
         mut part: Part,
         complete: bool,
         left: u64,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) {
         if part.unwanted != Progress::REST {
             self.passed(&mut part, left, host);
@@ -345,7 +345,7 @@ impl Ranges {
     }
 
     /// No parts will come.
-    pub(in crate::protocol) fn close(&mut self, host: &mut dyn Host) {
+    pub(in crate::protocol) fn close(&mut self, host: &mut dyn ContentSink) {
         for document in std::mem::take(&mut self.documents) {
             document.flush(host);
         }

@@ -2,7 +2,7 @@
 //! long it is, so that its bytes need not be searched for the boundary.
 
 use super::{ContentRange, Origin, Part, Ranges, cut};
-use crate::protocol::{Host, Progress};
+use crate::protocol::{ContentSink, Progress};
 use memchr::memchr;
 
 /// Longest line around the parts, bytes; the rest of a longer one is passed over.
@@ -69,7 +69,7 @@ impl ByteRanges {
         &mut self,
         mut bytes: &[u8],
         ranges: &mut Ranges,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> u64 {
         while !bytes.is_empty() {
             match &mut self.state {
@@ -112,7 +112,7 @@ impl ByteRanges {
         if matches!(self.state, State::Done) { Progress::REST } else { 0 }
     }
 
-    fn read_line(&mut self, line: &[u8], ranges: &mut Ranges, host: &mut dyn Host) {
+    fn read_line(&mut self, line: &[u8], ranges: &mut Ranges, host: &mut dyn ContentSink) {
         match &mut self.state {
             State::Between => match line.strip_prefix(&*self.boundary) {
                 Some(b"") => self.state = State::Head { range: None, content_type: None },
@@ -145,7 +145,7 @@ impl ByteRanges {
         }
     }
 
-    fn end_part(&mut self, complete: bool, ranges: &mut Ranges, host: &mut dyn Host) {
+    fn end_part(&mut self, complete: bool, ranges: &mut Ranges, host: &mut dyn ContentSink) {
         if let State::Bytes { part: Some(part), .. } =
             std::mem::replace(&mut self.state, State::Between)
         {
@@ -158,7 +158,7 @@ impl ByteRanges {
         &mut self,
         len: u64,
         ranges: &mut Ranges,
-        host: &mut dyn Host,
+        host: &mut dyn ContentSink,
     ) -> u64 {
         match &mut self.state {
             State::Bytes { part, left } if len <= *left => {
@@ -185,7 +185,7 @@ impl ByteRanges {
     }
 
     /// The body has ended.
-    pub(in crate::protocol) fn close(mut self, ranges: &mut Ranges, host: &mut dyn Host) {
+    pub(in crate::protocol) fn close(mut self, ranges: &mut Ranges, host: &mut dyn ContentSink) {
         self.end_part(false, ranges, host);
         self.state = State::Done;
     }

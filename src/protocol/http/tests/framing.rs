@@ -3,7 +3,7 @@
 use crate::protocol::http::head::MAX_HEAD;
 use super::contents;
 use crate::protocol::Authentication;
-use crate::protocol::driver::News;
+use crate::protocol::driver::DriverEvent;
 use crate::protocol::recorder::Piece::{Client, Server, ServerGap};
 use crate::protocol::recorder::play;
 use crate::protocol::{Direction, Reason};
@@ -132,7 +132,7 @@ fn sizes_of_chunks() {
     }
     let endless = format!("{head}1;{}", "x".repeat(100_000));
     let (_, news) = play(&[Server(endless.as_bytes()), Server(next.as_bytes())], 1460);
-    assert!(news.iter().all(|n| matches!(n, News::Recognised(_))), "{news:?}");
+    assert!(news.iter().all(|n| matches!(n, DriverEvent::Recognised(_))), "{news:?}");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn heads_up_to_the_limit() {
     // One line without end.
     let line = [b"GET / HTTP/1.1\r\nX: ".as_slice(), &vec![b'x'; 2 * MAX_HEAD]].concat();
     let (_, news) = play(&[Client(&line)], 1460);
-    assert!(news.contains(&News::Opaque("http", Reason::Limit)));
+    assert!(news.contains(&DriverEvent::Opaque("http", Reason::Limit)));
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn tunnels() {
         1460,
     );
     assert!(host.contents.is_empty());
-    let encrypted = |n: &&News| matches!(n, News::Opaque(_, Reason::Encrypted));
+    let encrypted = |n: &&DriverEvent| matches!(n, DriverEvent::Opaque(_, Reason::Encrypted));
     assert_eq!(news.iter().filter(encrypted).count(), 2, "{news:?}");
 }
 

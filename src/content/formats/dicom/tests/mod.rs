@@ -12,8 +12,8 @@ use super::element::UNDEFINED;
 use super::syntax::Syntax;
 use super::{DataSet, Part10};
 use crate::content::{
-    ContentId, Direction, Evidence, Field, FieldSink, Format, Mark, Media, Reason, RecordHead,
-    Scope, ServiceFacts, Tally, Want,
+    ContentCounters, ContentId, Direction, Evidence, Field, FieldSink, Format, Mark, Media, Reason,
+    RecordHead, Scope, ServiceFacts, Want,
 };
 use crate::rules::RuleSet;
 use std::sync::LazyLock;
@@ -165,7 +165,7 @@ pub enum Part<'a> {
 pub fn read_parts(format: &dyn Format, media: Media<'_>, parts: &[Part<'_>], size: usize) -> Log {
     let mut document = format.open(&media);
     let (mut log, mut facts, mut tally) =
-        (Log::default(), ServiceFacts::default(), Tally::default());
+        (Log::default(), ServiceFacts::default(), ContentCounters::default());
     let (mut operation, mut layers) = ("C-STORE".to_owned(), vec!["dicom"]);
     let mut skip = 0u64;
     let mut memory = 0;

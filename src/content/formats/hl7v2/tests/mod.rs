@@ -4,7 +4,7 @@ mod documents;
 
 use super::*;
 use crate::content::{
-    ContentId, Direction, Field, FieldSink, Mark, RecordHead, ServiceFacts, Tally,
+    ContentCounters, ContentId, Direction, Field, FieldSink, Mark, RecordHead, ServiceFacts,
 };
 use crate::rules::RuleSet;
 use std::sync::LazyLock;
@@ -42,7 +42,7 @@ impl FieldSink for Log {
 struct Read {
     lines: Vec<String>,
     facts: ServiceFacts,
-    tally: Tally,
+    tally: ContentCounters,
     memory: usize,
 }
 
@@ -54,7 +54,7 @@ enum Part<'a> {
 
 fn read_parts(parts: &[Part<'_>], size: usize) -> Read {
     let (mut log, mut facts, mut tally) =
-        (Log::default(), ServiceFacts::default(), Tally::default());
+        (Log::default(), ServiceFacts::default(), ContentCounters::default());
     let mut operation = String::new();
     let mut layers = vec!["mllp", "hl7v2"];
     let mut document = Er7.open(&Media::Hl7v2);
