@@ -157,7 +157,7 @@ fn every_event_is_what_the_schema_says() {
         assert!(faults.is_empty(), "{event:#}\n{faults:#?}");
         actions.insert(event["event"]["action"].as_str().expect("action").to_owned());
     }
-    let all = ["asset-seen", "phi-finding", "phi-exposure", "run-summary", "service-seen"];
+    let all = ["asset-seen", "phi-exposure", "phi-finding", "run-summary", "service-seen"];
     assert_eq!(actions.iter().map(String::as_str).collect::<Vec<_>>(), all);
 }
 
