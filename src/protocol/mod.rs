@@ -1,6 +1,6 @@
 //! What a stream speaks. Recognised by content in both directions, never by port alone.
 //!
-//! A protocol is a folder plus one line in [`PROTOCOLS`]. It gets in-order bytes (`data`), holes
+//! A protocol is a folder plus one line in [`PROTOCOLS`]. It gets in-order bytes (`data`), gaps
 //! (`gap`) and the end (`close`) of each direction, takes the framing apart, and hands what it
 //! carries to a [`ContentSink`]. It knows nothing of what the contents mean.
 

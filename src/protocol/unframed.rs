@@ -1,5 +1,5 @@
 //! A parser for messages without framing: each direction is one content, passed on as it comes. After a
-//! hole a new content begins with the next message.
+//! gap a new content begins with the next message.
 
 use super::content_writer::ContentWriter;
 use super::{ContentSink, Direction, End, Hint, Media, ParseError, Parser, Progress, Resync};
@@ -12,7 +12,7 @@ pub struct UnframedParser {
 }
 
 impl UnframedParser {
-    /// Messages declared as `content_type`; `find` tells where the first one begins in what follows a hole.
+    /// Messages declared as `content_type`; `find` tells where the first one begins in what follows a gap.
     pub const fn new(content_type: &'static str, find: fn(&[u8]) -> Option<usize>) -> Self {
         Self { sides: [const { None }; 2], content_type, find }
     }

@@ -355,7 +355,7 @@ impl Parser for MllpParser {
         Ok(Progress::consumed(at))
     }
 
-    /// The hole may hide the end of this message and the start of others. The content decides what
+    /// The gap may hide the end of this message and the start of others. The content decides what
     /// it still trusts; the next start block is found either way.
     fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
         if let Some(state) = self.sides.get_mut(direction.index()) {

@@ -159,7 +159,7 @@ fn other_contents_in_the_same_framing() {
 }
 
 #[test]
-fn holes() {
+fn gaps() {
     let (first, second) = (framed(MESSAGE), framed(OTHER));
     // Within a message: the content learns of it, the next message is whole.
     let (host, _) = play(

@@ -169,7 +169,7 @@ impl Document {
         }
     }
 
-    /// Hands on what is held, with the holes between.
+    /// Hands on what is held, with the gaps between.
     fn flush(&mut self, held: &mut usize, opening: Opening<'_>, host: &mut dyn ContentSink) {
         while let Some((&start, _)) = self.early.first_key_value() {
             self.lose_until(start, host);

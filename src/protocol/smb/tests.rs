@@ -217,7 +217,7 @@ fn from_the_middle_and_after_holes() {
         [one(data(1, b"ab")), one(data(2, b"cd")), one(closed(3)), one(data(4, b"x"))].concat();
     let (got, _) = contents(&[Server(&server)]);
     assert_eq!(got, [seen("READ", b"abcd", 0, false), seen("READ", b"x", 0, false)]);
-    // A hole inside a piece.
+    // A gap inside a piece.
     let whole = one(write(9, HANDLE, 0, b"0123456789"));
     let (first, last) = whole.split_at(whole.len() - 7);
     let after = one(write(10, HANDLE, 10, b"more"));

@@ -133,7 +133,7 @@ impl SmtpParser {
             }
             // Nothing of a message that was refused is sent.
             Mode::Text { .. } if refused && self.message.is_none() => self.mode = Mode::Command,
-            // It was answered, so its end stood in the hole.
+            // It was answered, so its end stood in the gap.
             Mode::Text { holed: true, .. } => self.finish(false, host),
             _ => {}
         }
@@ -232,10 +232,10 @@ impl Parser for SmtpParser {
             Mode::Command => return Resync::Search,
             Mode::Text { .. } => {
                 self.mode = Mode::Text { line_start: false, holed: true };
-                self.hole(len, host);
+                self.lose(len, host);
             }
             Mode::Chunk { left, last } => {
-                self.hole(len.min(left), host);
+                self.lose(len.min(left), host);
                 self.chunk(left.saturating_sub(len), last, host);
                 if len > left {
                     return Resync::Search;
@@ -273,7 +273,7 @@ impl SmtpParser {
         }
     }
 
-    fn hole(&mut self, len: u64, host: &mut dyn ContentSink) {
+    fn lose(&mut self, len: u64, host: &mut dyn ContentSink) {
         if let Some(message) = self.message.as_mut() {
             message.gap(len, host);
         }

@@ -20,7 +20,7 @@ pub(in crate::protocol) struct DirectionState {
     /// Each message is compressed on its own (`*_no_context_takeover`).
     fresh: bool,
     /// Frames were lost: what goes on may have begun in them.
-    adrift: bool,
+    after_gap: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -57,7 +57,7 @@ enum Body {
 
 impl DirectionState {
     pub(in crate::protocol) const fn new(direction: Direction, fresh: bool) -> Self {
-        Self { direction, state: BETWEEN, message: None, inflater: None, fresh, adrift: false }
+        Self { direction, state: BETWEEN, message: None, inflater: None, fresh, after_gap: false }
     }
 
     /// Reads all of `data`; how many bytes behind it are of no interest.
@@ -112,10 +112,10 @@ impl DirectionState {
         let control = matches!(kind, Kind::Control | Kind::Close);
         match (kind, &self.message) {
             (Kind::Message, None) => {
-                self.adrift = false;
+                self.after_gap = false;
                 self.message = Some(Message { compressed, body: Body::Ahead, skip: 0 });
             }
-            (Kind::Continuation, None) if self.adrift => {
+            (Kind::Continuation, None) if self.after_gap => {
                 self.message = Some(Message { compressed: false, body: Body::Dead, skip: 0 });
             }
             // RFC 6455 5.4: a message is whole before the next one starts.
@@ -255,7 +255,7 @@ impl DirectionState {
             inflater.reset();
         }
         self.state = BETWEEN;
-        self.adrift = true;
+        self.after_gap = true;
     }
 
     /// The direction has ended.

@@ -335,7 +335,7 @@ fn a_hole_in_the_negotiation() {
                 size,
             );
             let content = one(&seen);
-            assert_eq!(content.bytes, b"image", "hole {from} to {to}, segments of {size}");
+            assert_eq!(content.bytes, b"image", "gap {from} to {to}, segments of {size}");
             assert_eq!(content.media, format!("dicom {EXPLICIT}"));
             assert!(seen.anomalies.is_empty());
         }

@@ -158,7 +158,7 @@ impl Document {
         writer
     }
 
-    /// Hands on what is held, with the holes between.
+    /// Hands on what is held, with the gaps between.
     pub(super) fn flush(mut self, host: &mut dyn ContentSink) {
         for (start, bytes) in std::mem::take(&mut self.early) {
             let known = usize::try_from(self.next.saturating_sub(start)).unwrap_or(usize::MAX);
@@ -169,7 +169,7 @@ impl Document {
             {
                 writer.gap(start - self.next, host);
             }
-            // What does not go on behind a hole may still be read from the next piece.
+            // What does not go on behind a gap may still be read from the next piece.
             if let Some(writer) = self.writer.take_if(|writer| writer.is_done()) {
                 writer.close(false, host);
             }

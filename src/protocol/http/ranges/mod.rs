@@ -3,7 +3,7 @@
 //! Parts of one document (the same target, validator and length) are put together. What comes in
 //! order goes on at once; what comes early is held, up to a cap, until what stands before it has
 //! come. Beyond the cap each part is read alone, as it comes. At the end of the connection what is
-//! held goes on with the holes between.
+//! held goes on with the gaps between.
 
 mod document;
 mod multipart;
