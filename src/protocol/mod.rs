@@ -19,6 +19,7 @@ pub mod http;
 pub mod http2;
 pub mod mllp;
 pub mod mqtt;
+pub mod mysql;
 pub mod ncpdp;
 pub mod poct1a;
 pub mod postgresql;
@@ -26,6 +27,7 @@ pub mod raw;
 pub mod redis;
 pub mod smb;
 pub mod smtp;
+pub mod sql;
 pub mod syslog;
 mod unframed;
 pub mod websocket;
@@ -54,6 +56,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &redis::Redis,
     &syslog::Syslog,
     &mqtt::Mqtt,
+    &mysql::Mysql,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
     &raw::JetDirect,
