@@ -17,6 +17,8 @@ pub mod dicom;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+mod json;
+pub mod ldap;
 pub mod mllp;
 pub mod mqtt;
 pub mod mysql;
@@ -55,6 +57,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &ftp::Ftp,
     &redis::Redis,
     &syslog::Syslog,
+    &ldap::Ldap,
     &mqtt::Mqtt,
     &mysql::Mysql,
     &postgresql::Postgresql,
