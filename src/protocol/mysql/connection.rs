@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 
 /// Longest row or definition that is read, bytes.
 const MAX_ROW: usize = 256 << 10;
+/// Bytes of a definition behind its names: their length, character set, length, type, flags, decimals.
+const FIXED: usize = 13;
 /// Longest stretch of packets out of one compressed packet, bytes.
 const MAX_INFLATED: usize = 4 << 20;
 
@@ -235,10 +237,16 @@ impl MysqlParser {
             return;
         }
         let mut fields = Fields(body);
+        // MariaDB says behind the count whether the definitions follow, or are those of before
+        // (MARIADB_CLIENT_CACHE_METADATA).
         if let Some(count) = fields.length()
-            && fields.0.is_empty()
+            && matches!(fields.0, [] | [0 | 1])
             && (1..=table::MAX_COLUMNS as u64).contains(&count)
         {
+            if fields.0 == [0] && self.result.types.len() as u64 == count {
+                self.result.stage = Stage::Defined;
+                return;
+            }
             self.result.types.clear();
             self.result.stage = Stage::Definitions(count as usize);
         }
@@ -256,7 +264,12 @@ impl MysqlParser {
         // Catalog, schema, table and its original name.
         let named = (0..4).all(|_| fields.string().is_some());
         let name = fields.string().filter(|_| named).unwrap_or_default();
-        let (_, _) = (fields.string(), fields.length());
+        fields.string();
+        // MariaDB may describe the type further (MARIADB_CLIENT_EXTENDED_METADATA).
+        if fields.0.len() > FIXED {
+            fields.string();
+        }
+        fields.length();
         // Character set and length.
         fields.bytes(6);
         let (kind, flags) = (fields.number(1), fields.number(2));
