@@ -185,6 +185,35 @@ impl Evidence {
         }
     }
 
+    /// Every slug that [`Evidence::slugs`] may give: a closed set, which the schema of events lists.
+    pub const SLUGS: &'static [&'static str] = &[
+        "declared-field",
+        "label",
+        "context",
+        "list",
+        "pattern",
+        "check-digit",
+        "check-digit-failed",
+    ];
+
+    /// The reasons one by one, as events give them: where the meaning comes from, then what the check
+    /// of the number says, if it was checked.
+    pub const fn slugs(self) -> &'static [&'static str] {
+        match self {
+            Self::DeclaredValid => &["declared-field", "check-digit"],
+            Self::Declared => &["declared-field"],
+            Self::DeclaredWrong => &["declared-field", "check-digit-failed"],
+            Self::LabelledValid => &["label", "check-digit"],
+            Self::Labelled => &["label"],
+            Self::LabelledWrong => &["label", "check-digit-failed"],
+            Self::NearValid => &["context", "check-digit"],
+            Self::Near => &["context"],
+            Self::Checked => &["check-digit"],
+            Self::Listed => &["list", "check-digit"],
+            Self::Pattern => &["pattern"],
+        }
+    }
+
     /// The same with what the check of the number says.
     pub const fn verified(self, valid: bool) -> Self {
         match (self, valid) {
