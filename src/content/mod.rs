@@ -350,7 +350,7 @@ pub struct Scope<'a> {
 }
 
 /// What contents count; the pipeline adds it to the metrics.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct ContentCounters {
     /// Messages read, by type; a closed set.
     pub messages: Vec<(&'static str, u64)>,
@@ -362,9 +362,15 @@ pub struct ContentCounters {
     pub skipped_bytes: u64,
     /// A FHIR resource of a person was read in the step that is under way.
     pub(in crate::content) fhir: bool,
+    /// Names that were looked up: kept from one document to the next.
+    pub(in crate::content) names: extract::tree::NamePool,
 }
 
 impl ContentCounters {
+    /// The rules were replaced: what was looked up in the old ones is forgotten.
+    pub fn forget(&mut self) {
+        self.names.clear();
+    }
     /// One more record of `format`.
     pub fn record(&mut self, format: &'static str) {
         bump(&mut self.records, format);

@@ -156,24 +156,24 @@ impl Default for State {
 }
 
 impl DirectionState {
-    fn open(&mut self, direction: Direction, host: &mut dyn ContentSink) {
+    fn open(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         if self.content.is_none() {
             let media = Media::Type { content_type: MEDIA_TYPE, name: "" };
             let id =
-                host.open(&Hint { direction, media, operation: "", codings: &[], layer: "e1381" });
-            host.unit("message");
+                sink.open(&Hint { direction, media, operation: "", codings: &[], layer: "e1381" });
+            sink.unit("message");
             self.content = Some(Open { id, unwanted: 0, ended: true });
         }
     }
 
-    fn close(&mut self, complete: bool, host: &mut dyn ContentSink) {
+    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
         if let Some(open) = self.content.take() {
-            host.close(open.id, complete);
+            sink.close(open.id, complete);
         }
         self.last = None;
     }
 
-    fn deliver(&mut self, bytes: &[u8], host: &mut dyn ContentSink) {
+    fn deliver(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
         let (Some(open), Some(last)) = (self.content.as_mut(), bytes.last()) else { return };
         open.ended = matches!(last, b'\r' | b'\n');
         let hidden = usize::try_from(open.unwanted).unwrap_or(usize::MAX).min(bytes.len());
@@ -181,12 +181,12 @@ impl DirectionState {
             open.unwanted -= hidden as u64;
         }
         if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
-            open.unwanted = host.data(open.id, wanted).skip;
+            open.unwanted = sink.data(open.id, wanted).skip;
         }
     }
 
     /// A control byte between frames, or one that ends the text of a frame.
-    fn control(&mut self, byte: u8, host: &mut dyn ContentSink) {
+    fn control(&mut self, byte: u8, sink: &mut dyn ContentSink) {
         let was_text = matches!(self.state, State::Text { .. } | State::Bare);
         self.state = match byte {
             STX => State::Number,
@@ -195,12 +195,12 @@ impl DirectionState {
         };
         // An end of text ends its record, whether or not the sender wrote the CR.
         if was_text && byte == ETX && self.content.as_ref().is_some_and(|c| !c.ended) {
-            self.deliver(b"\r", host);
+            self.deliver(b"\r", sink);
         }
         match byte {
-            EOT | FS => self.close(true, host),
+            EOT | FS => self.close(true, sink),
             // A new session; the one before was given up.
-            ENQ => self.close(false, host),
+            ENQ => self.close(false, sink),
             _ => {}
         }
     }
@@ -229,7 +229,7 @@ impl Parser for AstmParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let [client, server] = &mut self.sides;
         let (side, other) =
@@ -241,51 +241,51 @@ impl Parser for AstmParser {
                     match *first {
                         ACK => {
                             other.answer = Answer::ClaimedSubjects;
-                            host.facts().acknowledged = Some(true);
+                            sink.facts().acknowledged = Some(true);
                         }
                         NAK => other.answer = Answer::Refused,
                         b'H' if line_start => match header(rest) {
                             Match::Yes(()) => {
-                                side.close(true, host);
-                                side.open(direction, host);
+                                side.close(true, sink);
+                                side.open(direction, sink);
                                 side.state = State::Bare;
                                 continue;
                             }
                             Match::More => return Ok(Progress::need(at, rest.len() + 1)),
                             Match::No => side.state = State::Between { line_start: false },
                         },
-                        byte => side.control(byte, host),
+                        byte => side.control(byte, sink),
                     }
                     at += 1;
                 }
                 State::Number => {
-                    side.open(direction, host);
+                    side.open(direction, sink);
                     at += usize::from(side.number(*first));
                 }
                 State::Text { again } => {
                     let end = rest.iter().position(|b| ends_text(*b));
                     let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
                     if again {
-                        host.anomaly(Reason::Malformed);
+                        sink.anomaly(Reason::Malformed);
                     } else {
-                        side.deliver(text, host);
+                        side.deliver(text, sink);
                     }
                     at += text.len();
                     if let Some(&byte) = rest.get(text.len()) {
                         if again {
                             side.state = State::Between { line_start: false };
                         }
-                        side.control(byte, host);
+                        side.control(byte, sink);
                         at += 1;
                     }
                 }
                 State::Bare => {
                     let end = rest.iter().position(|b| ends_text(*b));
                     let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
-                    side.deliver(text, host);
+                    side.deliver(text, sink);
                     at += text.len();
                     if let Some(&byte) = rest.get(text.len()) {
-                        side.control(byte, host);
+                        side.control(byte, sink);
                         at += 1;
                     }
                 }
@@ -294,10 +294,10 @@ impl Parser for AstmParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(side) = self.sides.get_mut(direction.index()) {
             if let Some(open) = side.content.as_mut() {
-                open.unwanted = host.gap(open.id, len).skip;
+                open.unwanted = sink.gap(open.id, len).skip;
                 open.ended = true;
             }
             if side.state != State::Bare {
@@ -316,12 +316,12 @@ impl Parser for AstmParser {
         Some(offset)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
             if matches!(side.state, State::Text { again: false } | State::Bare) {
-                side.deliver(rest, host);
+                side.deliver(rest, sink);
             }
-            side.close(end == End::Fin, host);
+            side.close(end == End::Fin, sink);
             side.state = State::default();
         }
     }
