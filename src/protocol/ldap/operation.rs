@@ -222,7 +222,7 @@ fn filtered(tag: u8, mut body: &[u8], depth: usize, out: &mut Vec<u8>) -> Option
             let name = ber::expect(&mut body, OCTET_STRING)?;
             let value = ber::expect(&mut body, OCTET_STRING)?;
             if !name.eq_ignore_ascii_case(b"objectClass") {
-                json::name(name, out);
+                json::name(full_name(name), out);
                 json::string(value.get(..json::MAX_VALUE).unwrap_or(value), out);
             }
         }
@@ -235,7 +235,7 @@ fn filtered(tag: u8, mut body: &[u8], depth: usize, out: &mut Vec<u8>) -> Option
                 let (_, part) = ber::element(&mut parts)?;
                 longest = if part.len() > longest.len() { part } else { longest };
             }
-            json::name(name, out);
+            json::name(full_name(name), out);
             json::string(longest.get(..json::MAX_VALUE).unwrap_or(longest), out);
         }
         _ => {}
@@ -243,10 +243,10 @@ fn filtered(tag: u8, mut body: &[u8], depth: usize, out: &mut Vec<u8>) -> Option
     Some(())
 }
 
-/// A type with its values. Options (`;lang-de`, `;binary`) are not part of the name.
+/// A type with its values.
 fn attribute(mut attribute: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let description = ber::expect(&mut attribute, OCTET_STRING)?;
-    let name = description.split(|b| *b == b';').next().unwrap_or_default();
+    let name = full_name(description);
     let mut values = ber::expect(&mut attribute, SET)?;
     let Some(first) = (!values.is_empty()).then(|| text(&mut values)).flatten() else {
         return Some(());
@@ -265,6 +265,17 @@ fn attribute(mut attribute: &[u8], out: &mut Vec<u8>) -> Option<()> {
     }
     out.push(b']');
     Some(())
+}
+
+/// Short names of attributes (RFC 4519), and the names that other formats have for the same.
+const SHORT: [(&[u8], &[u8]); 3] =
+    [(b"cn", b"full_name"), (b"sn", b"surname"), (b"l", b"city")];
+
+/// The name of an attribute without its options (`;lang-de`, `;binary`), in full.
+fn full_name(description: &[u8]) -> &[u8] {
+    let name = description.split(|b| *b == b';').next().unwrap_or_default();
+    let short = SHORT.iter().find(|(short, _)| name.eq_ignore_ascii_case(short));
+    short.map_or(name, |(_, full)| full)
 }
 
 /// The next value of a set; an empty one for pictures, certificates and other bytes.

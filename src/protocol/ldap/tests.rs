@@ -53,7 +53,7 @@ fn entries_of_an_answer_are_one_list() {
     let answer = [patient(), patient(), done()].concat();
     let bind = bind("secret");
     let pieces = [Client(&bind), Server(&answer)];
-    let one = r#"{"Patients":{"sn":"Ng","mail":["a@b.example","c@d.example"]}}"#;
+    let one = r#"{"Patients":{"surname":"Ng","mail":["a@b.example","c@d.example"]}}"#;
     assert_eq!(texts(&pieces), [(format!("[{one},{one}]"), Some(true))]);
     let (sink, events) = play(&pieces, 3);
     assert_eq!(events.first(), Some(&DriverEvent::Recognised("ldap")));
@@ -92,10 +92,10 @@ fn requests_say_whom_they_are_about() {
     assert_eq!(
         got,
         [
-            r#"{"patients":{"sn":"Ng","givenName":"Kim"}}"#,
-            r#"{"sn":"Ng"}"#,
+            r#"{"patients":{"surname":"Ng","givenName":"Kim"}}"#,
+            r#"{"surname":"Ng"}"#,
             r#"{"telephoneNumber":"555"}"#,
-            r#"{"sn":"Ng"}"#
+            r#"{"surname":"Ng"}"#
         ]
     );
 }
