@@ -268,8 +268,7 @@ fn attribute(mut attribute: &[u8], out: &mut Vec<u8>) -> Option<()> {
 }
 
 /// Short names of attributes (RFC 4519), and the names that other formats have for the same.
-const SHORT: [(&[u8], &[u8]); 3] =
-    [(b"cn", b"full_name"), (b"sn", b"surname"), (b"l", b"city")];
+const SHORT: [(&[u8], &[u8]); 3] = [(b"cn", b"full_name"), (b"sn", b"surname"), (b"l", b"city")];
 
 /// The name of an attribute without its options (`;lang-de`, `;binary`), in full.
 fn full_name(description: &[u8]) -> &[u8] {
