@@ -8,6 +8,7 @@ mod activity;
 mod content_writer;
 pub mod driver;
 pub mod encrypted;
+mod line;
 #[cfg(test)]
 pub mod recorder;
 mod service;
@@ -31,6 +32,7 @@ pub mod smb;
 pub mod smtp;
 pub mod sql;
 pub mod syslog;
+mod tls_upgrade;
 mod unframed;
 pub mod websocket;
 pub mod x12;

@@ -8,6 +8,7 @@ mod operation;
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::tls_upgrade::TlsUpgrade;
 use super::{
     Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
     Protocol, Reason, Resync, Speaker,
@@ -58,8 +59,8 @@ fn find(data: &[u8]) -> Option<usize> {
 /// One flow.
 #[derive(Default)]
 struct LdapParser {
-    /// The client asked to go on in TLS (RFC 4511 4.14).
-    upgrading: bool,
+    /// StartTLS (RFC 4511 4.14).
+    tls: TlsUpgrade,
     /// The entries of an answer that are being handed on.
     entries: Option<ContentWriter>,
     count: usize,
@@ -83,16 +84,15 @@ impl LdapParser {
             Operation::Bind => match operation::bind(body) {
                 Some((name, password)) => {
                     let facts = sink.facts();
-                    facts.credentials_in_clear |= password.is_some_and(|p| !p.is_empty());
-                    facts.authentication = match password {
-                        Some([]) => Authentication::None,
-                        Some(_) if !name.is_empty() => Authentication::Basic,
-                        _ => Authentication::Unknown,
-                    };
+                    match password {
+                        Some([]) => facts.authentication = Authentication::None,
+                        Some(_) if !name.is_empty() => facts.password_in_clear(),
+                        _ => {}
+                    }
                 }
                 None => sink.anomaly(Reason::Malformed),
             },
-            Operation::StartTls => self.upgrading = true,
+            Operation::StartTls => self.tls.ask(),
             Operation::Entry => {
                 if operation::entry(body, &mut self.json).is_none() {
                     return sink.anomaly(Reason::Malformed);
@@ -147,7 +147,7 @@ impl Parser for LdapParser {
     ) -> Result<Progress, ParseError> {
         let mut at = 0;
         while let Some(rest) = data.get(at..).filter(|r| !r.is_empty()) {
-            if self.upgrading && rest.first() == Some(&22) {
+            if self.tls.begins(rest) {
                 return Ok(Progress { switch: true, ..Progress::consumed(at) });
             }
             let malformed = ParseError::new(Reason::Malformed, at);

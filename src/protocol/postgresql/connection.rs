@@ -7,6 +7,7 @@ use super::super::{
 use super::{
     CANCEL_REQUEST, GSS_REQUEST, MAX_STARTUP, SSL_REQUEST, find_description, values, word,
 };
+use crate::protocol::tls_upgrade::TlsUpgrade;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -20,8 +21,7 @@ const MAX_NAME: usize = 64;
 pub struct PostgresqlParser {
     /// The client has sent its startup message.
     started: bool,
-    /// It asked for encryption, and was not answered.
-    asked: bool,
+    tls: TlsUpgrade,
     table: Table,
     types: Vec<u32>,
     /// Statements by name; the unnamed one among them.
@@ -128,11 +128,7 @@ impl PostgresqlParser {
                 Some(0) if sink.facts().authentication == Authentication::Unknown => {
                     sink.facts().authentication = Authentication::None;
                 }
-                Some(3) => {
-                    let facts = sink.facts();
-                    facts.authentication = Authentication::Basic;
-                    facts.credentials_in_clear = true;
-                }
+                Some(3) => sink.facts().password_in_clear(),
                 Some(5 | 10) => sink.facts().authentication = Authentication::Digest,
                 _ => {}
             },
@@ -151,7 +147,7 @@ impl PostgresqlParser {
             return Err(ParseError::new(Reason::Malformed, at));
         }
         match version {
-            SSL_REQUEST | GSS_REQUEST => self.asked = true,
+            SSL_REQUEST | GSS_REQUEST => self.tls.ask(),
             CANCEL_REQUEST => {}
             _ => self.started = true,
         }
@@ -170,16 +166,15 @@ impl Parser for PostgresqlParser {
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {
             if client && !self.started {
-                if self.asked && *first == 22 {
+                if self.tls.begins(rest) {
                     return Ok(Progress { switch: true, ..Progress::consumed(at) });
                 }
                 return self.start(rest, at);
             }
-            if !client && self.asked && matches!(first, b'S' | b'G' | b'N') {
+            if !client && self.tls.is_asked() && matches!(first, b'S' | b'G' | b'N') {
                 // One byte alone; `S` with a length behind it would be a parameter.
-                self.asked = false;
                 at += 1;
-                if *first != b'N' {
+                if self.tls.answered(*first != b'N') {
                     return Ok(Progress { switch: true, ..Progress::consumed(at) });
                 }
                 continue;
