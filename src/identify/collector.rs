@@ -4,7 +4,7 @@ use super::counters::Loss;
 use super::date::Date;
 use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verified};
-use super::plausible::{actual_kind, is_scrap, plausible};
+use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
 use super::{Finding, IdentifyCounters, Patients, Settings};
 use crate::content::{
@@ -64,7 +64,11 @@ impl FieldSink for Collector<'_> {
             _ => field.kind,
         };
         let scrap = || !field.evidence.is_declared() && is_scrap(kind, value);
-        if !plausible(kind, value, self.rules, self.now) || scrap() {
+        let issued = field.evidence.is_declared() && !field.issuer.is_empty();
+        if !(plausible(kind, value, self.rules, self.now)
+            || issued && is_issued_number(kind, value, self.rules))
+            || scrap()
+        {
             self.tally.implausible += 1;
             return;
         }

@@ -48,6 +48,23 @@ impl Format for Records {
     }
 }
 
+/// Whether a Q record asks for a patient, by the start of the range, its end, and the test (LIS2-A2
+/// 11.3 to 11.5). Some analysers report quality controls in Q records: test, lot and level where
+/// the patient is due, then the value and its unit.
+fn asks([start, end, test]: [&str; 3], component: char) -> bool {
+    let id = start.split(component).next().unwrap_or("");
+    let test = test.trim();
+    let unit = !test.is_empty() && test != "ALL" && !test.starts_with(component);
+    let measured = end.trim().parse::<f64>().is_ok() && unit;
+    !measured && (id.contains(char::is_numeric) || !start.contains(component))
+}
+
+/// Whether a field where an id is due has the parts of a name.
+fn is_person(field: &str) -> bool {
+    let words = field.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()).count();
+    words >= 2 && !field.contains(char::is_numeric)
+}
+
 /// By the four characters behind `H`: field, repeat, component, escape. There are no
 /// subcomponents.
 fn delimiters(declared: &[u8]) -> Delimiters {
@@ -213,9 +230,18 @@ impl Reader {
             scope.begin("astm");
             self.patient = Some(Patient::default());
         }
+        let get = |n: u16| fields.get(usize::from(n).wrapping_sub(1)).copied().unwrap_or("");
+        if record == b'Q' && !asks([get(3), get(4), get(5)], self.delimiters.component) {
+            return;
+        }
+        let moved = record == b'P' && is_person(get(5)) && get(6).trim().is_empty();
         let rules = scope.rules;
         for (number, field) in rules.astm.record(record) {
-            let raw = fields.get(usize::from(number) - 1).copied().unwrap_or("");
+            let raw = match field.moved {
+                Some(0) if moved => "",
+                Some(place) if moved => get(place),
+                _ => get(number),
+            };
             for raw in raw.split(self.delimiters.repetition).take(MAX_REPETITIONS) {
                 syntax.read(field.datatype, field.rule.kind, raw, &mut |value| {
                     // `ALL` asks for every patient (LIS2-A2 11.3).
