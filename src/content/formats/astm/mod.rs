@@ -65,12 +65,16 @@ fn is_person(field: &str) -> bool {
     words >= 2 && !field.contains(char::is_numeric)
 }
 
-/// By the four characters behind `H`: field, repeat, component, escape. There are no
-/// subcomponents.
+/// By the characters behind `H`: field, repeat, component, escape; there are no subcomponents. Or
+/// five, as in HL7 (component, repeat, escape, subcomponent), which HPRIM Santé writes `~^\&`.
 fn delimiters(declared: &[u8]) -> Delimiters {
-    // As in HL7: component, repeat, escape, subcomponent (HPRIM, and analysers that confuse the two).
-    if let [field, b'^', b'~', b'\\'] = *declared {
-        return Delimiters { field: char::from(field), ..Delimiters::default() };
+    if let [field, component @ (b'^' | b'~'), repetition @ (b'^' | b'~'), b'\\'] = *declared {
+        return Delimiters {
+            field: char::from(field),
+            component: char::from(component),
+            repetition: char::from(repetition),
+            ..Delimiters::default()
+        };
     }
     let at = |i: usize, recommended: char| declared.get(i).map_or(recommended, |b| char::from(*b));
     Delimiters {
@@ -234,7 +238,8 @@ impl Reader {
         if record == b'Q' && !asks([get(3), get(4), get(5)], self.delimiters.component) {
             return;
         }
-        let moved = record == b'P' && is_person(get(5)) && get(6).trim().is_empty();
+        let hprim = self.delimiters.component == '~';
+        let moved = record == b'P' && !hprim && is_person(get(5)) && get(6).trim().is_empty();
         let rules = scope.rules;
         for (number, field) in rules.astm.record(record) {
             let raw = match field.moved {
@@ -257,11 +262,20 @@ impl Reader {
                         scope.mark(Mark::Query);
                         self.patient = Some(Patient::default());
                     }
+                    // HPRIM has the patient's own birth name there.
+                    if hprim && value.kind == Kind::MothersMaidenName {
+                        return;
+                    }
                     // Analysers that know one number often put it into the third field for it.
                     let alone = record == b'P'
                         && value.kind == Kind::OtherId
                         && [2, 3].iter().all(|at| fields.get(*at).is_none_or(|f| f.is_empty()));
-                    let kind = if alone { Kind::PatientId } else { value.kind };
+                    let kind = match value.kind {
+                        _ if alone => Kind::PatientId,
+                        // There, P-4 is the number of the file at the laboratory.
+                        Kind::PatientId if hprim && number == 4 => Kind::AccessionNumber,
+                        kind => kind,
+                    };
                     let found = Field::declared(&field.rule, value.text);
                     let found = found.with_kind(kind).with_issuer(value.issuer);
                     scope.field(found.with_authority(value.authority));

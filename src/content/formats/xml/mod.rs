@@ -192,8 +192,12 @@ impl Receiver for TokenHandler<'_, '_> {
         self.hold();
         self.section(name, attributes);
         self.reader.text.clear();
-        // PS3.19 A.1.5: the element's tag is an attribute.
-        let tag = attributes.get("tag").filter(|_| name == "DicomAttribute");
+        // PS3.19 A.1.5: the element's tag is an attribute. The XML of DICOM toolkits is the same in
+        // this (`<element tag="0010,0010" vr="PN">`, `<attr tag="00100010" vr="PN">`).
+        let tag = attributes
+            .get("tag")
+            .filter(|_| name == "DicomAttribute" || attributes.get("vr").is_some())
+            .map(|tag| tag.replacen(',', "", 1));
         self.reader.tree.key(tag.as_deref().unwrap_or(name), self.scope);
         self.reader.open.push(false);
         for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
