@@ -66,43 +66,41 @@ const fn accepts(request: bool, at: usize, byte: u8) -> bool {
 /// Whether a transmission begins at `data`, perhaps behind framing.
 pub fn begins(data: &[u8]) -> Match<(Header, usize)> {
     match batch(data) {
-        Match::Yes(at) => {
-            return one(data.get(at..).unwrap_or(&[]), 0).map(|(header, _)| (header, at));
-        }
-        Match::More if data.len() > MAX_FRAMING => return Match::More,
-        Match::More | Match::No => {}
+        Match::More if data.len() <= MAX_FRAMING => {}
+        Match::No => {}
+        found => return found,
     }
-    one(data, MAX_FRAMING)
+    one(data)
 }
 
-/// Where the first transmission of a batch (Batch Standard 1.2) begins: behind the header record,
-/// `STX 00 ... ETX`, and behind `STX G1` with a reference number.
-fn batch(data: &[u8]) -> Match<usize> {
-    /// Bytes in which the first transmission begins.
-    const MAX_BATCH_HEADER: usize = 256;
+/// The first transmission of a batch (Batch Standard 1.2): behind the header record, `STX 00 ...
+/// ETX`, and behind `STX G1` with a reference number.
+fn batch(data: &[u8]) -> Match<(Header, usize)> {
+    /// Bytes in which the first transmission begins, and in which its header ends.
+    const MAX_BATCH_HEADER: usize = 512;
     const HEADER: &[u8] = b"\x0200";
     const TRANSACTION: &[u8] = b"\x02G1";
-    const REFERENCE: usize = 10;
-    let start = data.iter().take_while(|b| b.is_ascii_whitespace()).count().min(4);
-    let data_from = data.get(start..).unwrap_or(&[]);
-    let head = data_from.get(..HEADER.len()).unwrap_or(data_from);
-    if !HEADER.starts_with(head) {
-        return Match::No;
-    }
-    if !data_from.get(3).is_none_or(|kind| matches!(kind, b'T' | b'R' | b'E')) {
+    let head = data.trim_ascii_start();
+    let (start, kind) = head.split_at_checked(HEADER.len()).unwrap_or((head, &[]));
+    let known = kind.first().is_none_or(|kind| matches!(kind, b'T' | b'R' | b'E'));
+    if !HEADER.starts_with(start) || !known {
         return Match::No;
     }
     let looked = data.get(..MAX_BATCH_HEADER).unwrap_or(data);
-    match memchr::memmem::find(looked, TRANSACTION) {
-        Some(at) => Match::Yes(at + TRANSACTION.len() + REFERENCE),
+    let separator = memchr::memmem::find(looked, TRANSACTION).and_then(|at| {
+        let behind = looked.get(at..)?;
+        Some(at + memchr::memchr2(SEGMENT, GROUP, behind)?)
+    });
+    match separator {
+        Some(at) => Match::of(looked.get(..at).and_then(at_end)),
         None if looked.len() < MAX_BATCH_HEADER => Match::More,
         None => Match::No,
     }
 }
 
-fn one(data: &[u8], max_framing: usize) -> Match<(Header, usize)> {
+fn one(data: &[u8]) -> Match<(Header, usize)> {
     let mut more = false;
-    for framing in 0..=max_framing {
+    for framing in 0..=MAX_FRAMING {
         let Some(rest) = data.get(framing..) else { break };
         for (length, request) in [(REQUEST, true), (RESPONSE, false)] {
             let fits = rest.iter().take(length).enumerate().all(|(i, b)| accepts(request, i, *b));

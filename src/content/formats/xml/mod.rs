@@ -85,6 +85,8 @@ struct Reader {
     open: Vec<bool>,
     /// The text of the innermost element.
     text: zeroize::Zeroizing<String>,
+    /// The innermost element is an attribute of DICOM whose value has no element of its own.
+    bare_value: bool,
     /// A message in the text of the innermost element.
     carried: Option<Nested>,
     fhir: bool,
@@ -200,6 +202,7 @@ impl Receiver for TokenHandler<'_, '_> {
             .map(|tag| tag.replacen(',', "", 1));
         self.reader.tree.key(tag.as_deref().unwrap_or(name), self.scope);
         self.reader.open.push(false);
+        self.reader.bare_value = tag.is_some() && name != "DicomAttribute";
         for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
             self.reader.fhir |= namespace == FHIR;
             self.reader.cda |= namespace == CDA;
@@ -259,6 +262,13 @@ impl Receiver for TokenHandler<'_, '_> {
             metadata.end(name, &self.reader.text, self.scope);
         }
         let root = self.reader.open.len() == 1;
+        // Toolkits write no `<Value>` around the values of an attribute of DICOM.
+        if std::mem::take(&mut self.reader.bare_value) && !self.reader.text.trim().is_empty() {
+            let text = std::mem::take(&mut self.reader.text);
+            self.hold();
+            self.reader.tree.key("Value", self.scope);
+            self.value(text.trim());
+        }
         // An element with both attributes and a value (`<telecom use="HP" value="tel:..."/>`).
         if self.reader.open.last() == Some(&true) && !self.reader.text.trim().is_empty() {
             let text = std::mem::take(&mut self.reader.text);
