@@ -34,6 +34,15 @@ impl Date {
         Some(Self { year: u16::try_from(year).ok()?, month: month.into(), day })
     }
 
+    /// The day of a moment as dates are judged by it, counted from 1970; all days of a clock that cannot
+    /// be believed are one.
+    pub fn day(now: Timestamp) -> u32 {
+        if now < CLOCK_SET {
+            return 0;
+        }
+        u32::try_from((now.0 / 1_000_000_000 + ZONE_SLACK) / 86_400).unwrap_or(0)
+    }
+
     /// Whether somebody whose record passed at `now` can have been born, or died, on it.
     pub fn is_past(self, now: Timestamp) -> bool {
         let limit = Self::of(now).unwrap_or(Self { year: 2100, month: 12, day: 31 });

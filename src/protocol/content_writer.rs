@@ -11,26 +11,26 @@ pub struct ContentWriter {
 
 impl ContentWriter {
     /// Opens a content.
-    pub fn open(hint: &Hint<'_>, host: &mut dyn ContentSink) -> Self {
-        Self { id: host.open(hint), unwanted: 0 }
+    pub fn open(hint: &Hint<'_>, sink: &mut dyn ContentSink) -> Self {
+        Self { id: sink.open(hint), unwanted: 0 }
     }
 
     /// Its next bytes.
-    pub fn data(&mut self, bytes: &[u8], host: &mut dyn ContentSink) {
+    pub fn data(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
         let wanted = Want::behind(&mut self.unwanted, bytes);
         if !wanted.is_empty() {
-            self.unwanted = host.data(self.id, wanted).skip;
+            self.unwanted = sink.data(self.id, wanted).skip;
         }
     }
 
     /// `len` of its bytes are missing.
-    pub fn gap(&mut self, len: u64, host: &mut dyn ContentSink) {
+    pub fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) {
         let hidden = len.min(self.unwanted);
         if self.unwanted != Want::NOTHING.skip {
             self.unwanted -= hidden;
         }
         if len > hidden {
-            self.unwanted = host.gap(self.id, len - hidden).skip;
+            self.unwanted = sink.gap(self.id, len - hidden).skip;
         }
     }
 
@@ -52,7 +52,7 @@ impl ContentWriter {
     }
 
     /// It has ended.
-    pub fn close(self, complete: bool, host: &mut dyn ContentSink) {
-        host.close(self.id, complete);
+    pub fn close(self, complete: bool, sink: &mut dyn ContentSink) {
+        sink.close(self.id, complete);
     }
 }

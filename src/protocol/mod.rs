@@ -1,6 +1,6 @@
 //! What a stream speaks. Recognised by content in both directions, never by port alone.
 //!
-//! A protocol is a folder plus one line in [`PROTOCOLS`]. It gets in-order bytes (`data`), holes
+//! A protocol is a folder plus one line in [`PROTOCOLS`]. It gets in-order bytes (`data`), gaps
 //! (`gap`) and the end (`close`) of each direction, takes the framing apart, and hands what it
 //! carries to a [`ContentSink`]. It knows nothing of what the contents mean.
 
@@ -147,19 +147,19 @@ pub trait Parser: Send {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError>;
 
     /// `len` bytes of `direction` are missing at this point (outside any skip). What was not
     /// consumed before the gap is gone too. The parser either finds its next boundary in the bytes
     /// to come ([`Resync::Search`], by [`Parser::resync`]) or knows where it is ([`Resync::Known`]).
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync;
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync;
 
     /// Looks in `data` for the next boundary after a gap; the offset of its first byte.
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize>;
 
     /// The direction has ended. `rest` are the bytes that were never consumed.
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink);
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink);
 
     /// Bytes of heap this parser holds, roughly.
     fn memory(&self) -> usize;

@@ -1,5 +1,5 @@
 //! A parser for messages without framing: each direction is one content, passed on as it comes. After a
-//! hole a new content begins with the next message.
+//! gap a new content begins with the next message.
 
 use super::content_writer::ContentWriter;
 use super::{ContentSink, Direction, End, Hint, Media, ParseError, Parser, Progress, Resync};
@@ -12,7 +12,7 @@ pub struct UnframedParser {
 }
 
 impl UnframedParser {
-    /// Messages declared as `content_type`; `find` tells where the first one begins in what follows a hole.
+    /// Messages declared as `content_type`; `find` tells where the first one begins in what follows a gap.
     pub const fn new(content_type: &'static str, find: fn(&[u8]) -> Option<usize>) -> Self {
         Self { sides: [const { None }; 2], content_type, find }
     }
@@ -23,26 +23,26 @@ impl Parser for UnframedParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let Some(side) = self.sides.get_mut(direction.index()) else {
             return Ok(Progress::consumed(data.len()));
         };
         let writer = side.get_or_insert_with(|| {
-            host.unit("message");
+            sink.unit("message");
             let media = Media::Type { content_type: self.content_type, name: "" };
             ContentWriter::open(
                 &Hint { direction, media, operation: "", codings: &[], layer: "tcp" },
-                host,
+                sink,
             )
         });
-        writer.data(data, host);
+        writer.data(data, sink);
         Ok(Progress::consumed(data.len()))
     }
 
-    fn gap(&mut self, direction: Direction, _len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(writer) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            writer.close(false, host);
+            writer.close(false, sink);
         }
         Resync::Search
     }
@@ -51,12 +51,12 @@ impl Parser for UnframedParser {
         (self.find)(data)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(mut writer) = self.sides.get_mut(direction.index()).and_then(Option::take) {
             if !rest.is_empty() {
-                writer.data(rest, host);
+                writer.data(rest, sink);
             }
-            writer.close(end == End::Fin, host);
+            writer.close(end == End::Fin, sink);
         }
     }
 

@@ -55,10 +55,28 @@ pub struct FhirElement {
     pub datatype: FhirType,
 }
 
+/// A place in the tree of element names below a resource type: a reader goes down it name by name.
+#[derive(Debug, Default)]
+pub struct FhirPath {
+    element: Option<FhirElement>,
+    below: HashMap<Box<str>, FhirPath, foldhash::fast::FixedState>,
+}
+
+impl FhirPath {
+    /// The place of the name `name` below this one.
+    pub fn child(&self, name: &str) -> Option<&Self> {
+        self.below.get(name)
+    }
+    /// The element of a rule that ends here.
+    pub const fn element(&self) -> Option<&FhirElement> {
+        self.element.as_ref()
+    }
+}
+
 /// Elements by resource type and path below it.
 #[derive(Debug, Default)]
 pub struct FhirRules {
-    elements: HashMap<String, HashMap<String, FhirElement>>,
+    resources: HashMap<String, FhirPath, foldhash::fast::FixedState>,
     systems: HashMap<String, Kind>,
     prefixes: Vec<(String, Kind)>,
     names: std::collections::HashSet<String, foldhash::fast::FixedState>,
@@ -67,11 +85,19 @@ pub struct FhirRules {
 impl FhirRules {
     /// Whether a resource type has identifying elements.
     pub fn is_person(&self, resource_type: &str) -> bool {
-        self.elements.contains_key(resource_type)
+        self.resources.contains_key(resource_type)
+    }
+    /// Where the paths of a resource type begin.
+    pub fn resource(&self, resource_type: &str) -> Option<&FhirPath> {
+        self.resources.get(resource_type)
     }
     /// The element at `path` (`birthDate`, `contact.name`) of a resource type.
     pub fn element(&self, resource_type: &str, path: &str) -> Option<&FhirElement> {
-        self.elements.get(resource_type)?.get(path)
+        let mut place = self.resource(resource_type)?;
+        for name in path.split('.') {
+            place = place.child(name)?;
+        }
+        place.element()
     }
     /// Whether `name` is part of the path of any element (`contact` of `contact.name`).
     pub fn mentions(&self, name: &str) -> bool {
@@ -100,11 +126,11 @@ pub(in crate::rules) fn compile(
         taken.take(entry.path.clone(), &entry.common.id, &source)?;
         let rule = field_rule(&entry.common, entry.kind, &entry.path, entry.confidence, &source)?;
         rules.names.extend(path.split('.').map(str::to_owned));
-        rules
-            .elements
-            .entry(resource.to_owned())
-            .or_default()
-            .insert(path.to_owned(), FhirElement { rule, datatype: entry.datatype });
+        let mut place = rules.resources.entry(resource.to_owned()).or_default();
+        for name in path.split('.') {
+            place = place.below.entry(name.into()).or_default();
+        }
+        place.element = Some(FhirElement { rule, datatype: entry.datatype });
     }
     for (_, (entry, source)) in systems {
         list.push(info(

@@ -104,11 +104,12 @@ fn one(data: &[u8]) -> Match<(Header, usize)> {
         let Some(rest) = data.get(framing..) else { break };
         for (length, request) in [(REQUEST, true), (RESPONSE, false)] {
             let fits = rest.iter().take(length).enumerate().all(|(i, b)| accepts(request, i, *b));
+            if !fits {
+                continue;
+            }
             let from = if request { 6 } else { 0 };
             let version = rest.get(from..rest.len().min(from + 2)).unwrap_or(&[]);
-            let versioned =
-                [b"D0", b"51", b"D1", b"D2", b"E0"].iter().any(|v| v.starts_with(version));
-            if !fits || !versioned {
+            if ![b"D0", b"51", b"D1", b"D2", b"E0"].iter().any(|v| v.starts_with(version)) {
                 continue;
             }
             match rest.get(length..) {

@@ -159,25 +159,25 @@ impl Default for State {
 }
 
 impl DirectionState {
-    fn open(&mut self, direction: Direction, host: &mut dyn ContentSink) {
+    fn open(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         if self.content.is_none() {
             let media = Media::Type { content_type: MEDIA_TYPE, name: "" };
             let id =
-                host.open(&Hint { direction, media, operation: "", codings: &[], layer: "e1381" });
-            host.unit("message");
+                sink.open(&Hint { direction, media, operation: "", codings: &[], layer: "e1381" });
+            sink.unit("message");
             self.content = Some(Open { id, unwanted: 0, ended: true });
         }
     }
 
-    fn close(&mut self, complete: bool, host: &mut dyn ContentSink) {
-        self.hand_on(host);
+    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+        self.hand_on(sink);
         if let Some(open) = self.content.take() {
-            host.close(open.id, complete);
+            sink.close(open.id, complete);
         }
         self.last = None;
     }
 
-    fn deliver(&mut self, bytes: &[u8], host: &mut dyn ContentSink) {
+    fn deliver(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
         let (Some(open), Some(last)) = (self.content.as_mut(), bytes.last()) else { return };
         open.ended = matches!(last, b'\r' | b'\n');
         let hidden = usize::try_from(open.unwanted).unwrap_or(usize::MAX).min(bytes.len());
@@ -185,24 +185,24 @@ impl DirectionState {
             open.unwanted -= hidden as u64;
         }
         if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
-            open.unwanted = host.data(open.id, wanted).skip;
+            open.unwanted = sink.data(open.id, wanted).skip;
         }
     }
 
     /// Text of a frame, until it is known whether the frame counts.
-    fn hold(&mut self, text: &[u8], host: &mut dyn ContentSink) {
+    fn hold(&mut self, text: &[u8], sink: &mut dyn ContentSink) {
         if self.held.len() + text.len() > MAX_HELD {
-            self.hand_on(host);
-            return self.deliver(text, host);
+            self.hand_on(sink);
+            return self.deliver(text, sink);
         }
         self.held.extend_from_slice(text);
     }
 
     /// The last frame counts.
-    fn hand_on(&mut self, host: &mut dyn ContentSink) {
+    fn hand_on(&mut self, sink: &mut dyn ContentSink) {
         if !self.held.is_empty() {
             let held = std::mem::take(&mut self.held);
-            self.deliver(&held, host);
+            self.deliver(&held, sink);
             self.held = held;
             self.held.clear();
         }
@@ -217,7 +217,7 @@ impl DirectionState {
     }
 
     /// A control byte between frames, or one that ends the text of a frame.
-    fn control(&mut self, byte: u8, host: &mut dyn ContentSink) {
+    fn control(&mut self, byte: u8, sink: &mut dyn ContentSink) {
         let was_text = matches!(self.state, State::Text | State::Bare);
         self.state = match byte {
             STX => State::Number,
@@ -226,25 +226,25 @@ impl DirectionState {
         };
         // An end of text ends its record, whether or not the sender wrote the CR.
         if was_text && byte == ETX && !self.is_ended() {
-            self.hold(b"\r", host);
+            self.hold(b"\r", sink);
         }
         match byte {
-            EOT | FS => self.close(true, host),
+            EOT | FS => self.close(true, sink),
             // A new session; the one before was given up.
-            ENQ => self.close(false, host),
+            ENQ => self.close(false, sink),
             _ => {}
         }
     }
 
     /// The byte behind STX. A frame that bears the number of the one before, which was refused, is
     /// that one again, and the one before is void (E1381 6.5.1.2).
-    fn number(&mut self, byte: u8, host: &mut dyn ContentSink) -> bool {
+    fn number(&mut self, byte: u8, sink: &mut dyn ContentSink) -> bool {
         let number = matches!(byte, b'0'..=b'7').then_some(byte);
         if number.is_some() && number == self.last && self.answer == Answer::Refused {
-            host.anomaly(Reason::Malformed);
+            sink.anomaly(Reason::Malformed);
             self.held.clear();
         }
-        self.hand_on(host);
+        self.hand_on(sink);
         self.last = number;
         self.answer = Answer::Unseen;
         self.state = State::Text;
@@ -264,7 +264,7 @@ impl Parser for AstmParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let [client, server] = &mut self.sides;
         let (side, other) =
@@ -276,44 +276,44 @@ impl Parser for AstmParser {
                     match *first {
                         ACK => {
                             other.answer = Answer::Accepted;
-                            host.facts().acknowledged = Some(true);
+                            sink.facts().acknowledged = Some(true);
                         }
                         NAK => other.answer = Answer::Refused,
                         b'H' if line_start => match header(rest) {
                             Match::Yes(()) => {
-                                side.close(true, host);
-                                side.open(direction, host);
+                                side.close(true, sink);
+                                side.open(direction, sink);
                                 side.state = State::Bare;
                                 continue;
                             }
                             Match::More => return Ok(Progress::need(at, rest.len() + 1)),
                             Match::No => side.state = State::Between { line_start: false },
                         },
-                        byte => side.control(byte, host),
+                        byte => side.control(byte, sink),
                     }
                     at += 1;
                 }
                 State::Number => {
-                    side.open(direction, host);
-                    at += usize::from(side.number(*first, host));
+                    side.open(direction, sink);
+                    at += usize::from(side.number(*first, sink));
                 }
                 State::Text => {
                     let end = rest.iter().position(|b| ends_text(*b));
                     let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
-                    side.hold(text, host);
+                    side.hold(text, sink);
                     at += text.len();
                     if let Some(&byte) = rest.get(text.len()) {
-                        side.control(byte, host);
+                        side.control(byte, sink);
                         at += 1;
                     }
                 }
                 State::Bare => {
                     let end = rest.iter().position(|b| ends_text(*b));
                     let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
-                    side.deliver(text, host);
+                    side.deliver(text, sink);
                     at += text.len();
                     if let Some(&byte) = rest.get(text.len()) {
-                        side.control(byte, host);
+                        side.control(byte, sink);
                         at += 1;
                     }
                 }
@@ -322,11 +322,11 @@ impl Parser for AstmParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            side.hand_on(host);
+            side.hand_on(sink);
             if let Some(open) = side.content.as_mut() {
-                open.unwanted = host.gap(open.id, len).skip;
+                open.unwanted = sink.gap(open.id, len).skip;
                 open.ended = true;
             }
             if side.state != State::Bare {
@@ -345,14 +345,14 @@ impl Parser for AstmParser {
         Some(offset)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
             match side.state {
-                State::Text => side.hold(rest, host),
-                State::Bare => side.deliver(rest, host),
+                State::Text => side.hold(rest, sink),
+                State::Bare => side.deliver(rest, sink),
                 State::Between { .. } | State::Number => {}
             }
-            side.close(end == End::Fin, host);
+            side.close(end == End::Fin, sink);
             side.state = State::default();
         }
     }

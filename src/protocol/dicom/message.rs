@@ -43,26 +43,26 @@ impl Messages {
     }
 
     /// Starts a message; one that was still under way in this context will never be complete.
-    pub fn start(&mut self, context: u8, stage: Stage, host: &mut dyn ContentSink) {
-        self.remove(context, false, host);
+    pub fn start(&mut self, context: u8, stage: Stage, sink: &mut dyn ContentSink) {
+        self.remove(context, false, sink);
         if self.list.len() >= MAX_MESSAGES {
-            host.anomaly(Reason::Limit);
-            self.list.remove(0).close(false, host);
+            sink.anomaly(Reason::Limit);
+            self.list.remove(0).close(false, sink);
         }
         self.list.push(Message { context, stage });
     }
 
     /// The message in `context` is over.
-    pub fn remove(&mut self, context: u8, complete: bool, host: &mut dyn ContentSink) {
+    pub fn remove(&mut self, context: u8, complete: bool, sink: &mut dyn ContentSink) {
         if let Some(at) = self.list.iter().position(|m| m.context == context) {
-            self.list.remove(at).close(complete, host);
+            self.list.remove(at).close(complete, sink);
         }
     }
 
     /// Nothing that is under way will be complete.
-    pub fn clear(&mut self, host: &mut dyn ContentSink) {
+    pub fn clear(&mut self, sink: &mut dyn ContentSink) {
         for message in self.list.drain(..) {
-            message.close(false, host);
+            message.close(false, sink);
         }
     }
 
@@ -79,41 +79,41 @@ impl Messages {
 }
 
 impl Message {
-    fn close(self, complete: bool, host: &mut dyn ContentSink) {
+    fn close(self, complete: bool, sink: &mut dyn ContentSink) {
         if let Stage::Data { content, .. } = self.stage {
-            host.close(content, complete);
+            sink.close(content, complete);
         }
     }
 
     /// The next bytes of the fragment under way. Returns how many bytes of this data set need not
     /// be handed on.
-    pub fn feed(&mut self, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
+    pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         match &mut self.stage {
             Stage::Command(reader) => {
                 if reader.feed(bytes) {
                     return 0;
                 }
-                host.anomaly(Reason::Limit);
+                sink.anomaly(Reason::Limit);
                 self.stage = Stage::Broken;
                 u64::MAX
             }
             Stage::Broken | Stage::Announced(_) => u64::MAX,
             Stage::Data { content, skip } => {
-                *skip = host.data(*content, bytes).skip;
+                *skip = sink.data(*content, bytes).skip;
                 *skip
             }
         }
     }
 
     /// `len` bytes of the fragment under way are missing.
-    pub fn gap(&mut self, len: u64, host: &mut dyn ContentSink) -> u64 {
+    pub fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) -> u64 {
         match &mut self.stage {
             Stage::Command(_) | Stage::Broken | Stage::Announced(_) => {
                 self.stage = Stage::Broken;
                 u64::MAX
             }
             Stage::Data { content, skip } => {
-                *skip = host.gap(*content, len).skip;
+                *skip = sink.gap(*content, len).skip;
                 *skip
             }
         }

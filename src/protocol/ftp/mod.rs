@@ -115,7 +115,7 @@ impl Parser for FtpParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let client = direction == Direction::ClientToServer;
         let mut at = 0;
@@ -132,9 +132,9 @@ impl Parser for FtpParser {
             let line = rest.get(..lf).unwrap_or(rest);
             at += lf + 1;
             if client {
-                host.unit("request");
-                self.command(line, host.facts());
-            } else if self.reply(line, host.facts()) {
+                sink.unit("request");
+                self.command(line, sink.facts());
+            } else if self.reply(line, sink.facts()) {
                 return Ok(Progress { switch: true, ..Progress::consumed(at) });
             }
         }

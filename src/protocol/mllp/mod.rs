@@ -234,15 +234,15 @@ fn open(
     direction: Direction,
     framing: Framing,
     opening: Opening,
-    host: &mut dyn ContentSink,
+    sink: &mut dyn ContentSink,
 ) -> State {
     let (media, unit) = match opening {
         Opening::Message | Opening::Patient | Opening::Wide { .. } => (Media::Hl7v2, "message"),
         Opening::Batch => (Media::Hl7v2, "batch"),
         Opening::Other => (Media::Unknown, "other"),
     };
-    let content = host.open(&Hint { direction, media, operation: "", codings: &[], layer: "mllp" });
-    host.unit(unit);
+    let content = sink.open(&Hint { direction, media, operation: "", codings: &[], layer: "mllp" });
+    sink.unit(unit);
     let wide = match opening {
         Opening::Wide { little } => Some(little),
         _ => None,
@@ -266,13 +266,13 @@ fn end_of_wide(tail: &[u8], little: bool) -> Option<usize> {
 }
 
 /// Hands `bytes` to a content, less what it does not want.
-fn deliver(content: ContentId, unwanted: &mut u64, bytes: &[u8], host: &mut dyn ContentSink) {
+fn deliver(content: ContentId, unwanted: &mut u64, bytes: &[u8], sink: &mut dyn ContentSink) {
     let hidden = usize::try_from(*unwanted).unwrap_or(usize::MAX).min(bytes.len());
     if *unwanted != Want::NOTHING.skip {
         *unwanted -= hidden as u64;
     }
     if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
-        *unwanted = host.data(content, wanted).skip;
+        *unwanted = sink.data(content, wanted).skip;
     }
 }
 
@@ -281,7 +281,7 @@ impl Parser for MllpParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let [client, server] = &mut self.sides;
         let state = if direction.index() == 0 { client } else { server };
@@ -291,15 +291,15 @@ impl Parser for MllpParser {
                 State::Idle { line_start } => match idle(line_start, rest) {
                     FrameStep::Pass(n) => at += n.max(1),
                     FrameStep::Open(n, framing, opening) => {
-                        *state = open(direction, framing, opening, host);
+                        *state = open(direction, framing, opening, sink);
                         at += n;
                     }
                     FrameStep::Acknowledged => {
                         let code = if rest.get(1) == Some(&ACK) { "ACK" } else { "NAK" };
-                        let facts = host.facts();
+                        let facts = sink.facts();
                         facts.acknowledged = Some(true);
                         ServiceFacts::count(&mut facts.acknowledgments, code);
-                        host.unit("acknowledgment");
+                        sink.unit("acknowledgment");
                         // Start block, code and end block.
                         at += 3;
                     }
@@ -307,7 +307,7 @@ impl Parser for MllpParser {
                 },
                 State::Block { framing, wide, content, unwanted } => {
                     let Some(end) = memchr2(framing.start(), framing.end(), rest) else {
-                        deliver(*content, unwanted, rest, host);
+                        deliver(*content, unwanted, rest, sink);
                         return Ok(Progress::consumed(data.len()));
                     };
                     let (message, tail) = rest.split_at_checked(end).unwrap_or((rest, &[]));
@@ -315,18 +315,18 @@ impl Parser for MllpParser {
                         let len = match wide.map_or(Some(1), |little| end_of_wide(tail, little)) {
                             Some(0) => {
                                 let text = rest.get(..=end).unwrap_or(rest);
-                                deliver(*content, unwanted, text, host);
+                                deliver(*content, unwanted, text, sink);
                                 at += end + 1;
                                 continue;
                             }
                             Some(len) => len,
                             None => {
-                                deliver(*content, unwanted, message, host);
+                                deliver(*content, unwanted, message, sink);
                                 return Ok(Progress::need(at + end, tail.len() + 1));
                             }
                         };
-                        deliver(*content, unwanted, message, host);
-                        host.close(*content, true);
+                        deliver(*content, unwanted, message, sink);
+                        sink.close(*content, true);
                         *state = State::default();
                         at += end + len;
                         continue;
@@ -334,18 +334,18 @@ impl Parser for MllpParser {
                     // A start block within a message: the end block was left out, or it is text.
                     match hl7v2::block(tail, false) {
                         Match::Yes(Framed { framing, filler, opening }) => {
-                            deliver(*content, unwanted, message, host);
-                            host.close(*content, true);
-                            *state = open(direction, framing, opening, host);
+                            deliver(*content, unwanted, message, sink);
+                            sink.close(*content, true);
+                            *state = open(direction, framing, opening, sink);
                             at += end + filler;
                         }
                         Match::No => {
                             let text = rest.get(..=end).unwrap_or(rest);
-                            deliver(*content, unwanted, text, host);
+                            deliver(*content, unwanted, text, sink);
                             at += end + 1;
                         }
                         Match::More => {
-                            deliver(*content, unwanted, message, host);
+                            deliver(*content, unwanted, message, sink);
                             return Ok(Progress::need(at + end, tail.len() + 1));
                         }
                     }
@@ -355,9 +355,9 @@ impl Parser for MllpParser {
         Ok(Progress::consumed(at))
     }
 
-    /// The hole may hide the end of this message and the start of others. The content decides what
+    /// The gap may hide the end of this message and the start of others. The content decides what
     /// it still trusts; the next start block is found either way.
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(state) = self.sides.get_mut(direction.index()) {
             match state {
                 State::Idle { line_start } => *line_start = true,
@@ -367,7 +367,7 @@ impl Parser for MllpParser {
                         *unwanted -= hidden;
                     }
                     if len > hidden {
-                        *unwanted = host.gap(*content, len - hidden).skip;
+                        *unwanted = sink.gap(*content, len - hidden).skip;
                     }
                 }
             }
@@ -383,11 +383,11 @@ impl Parser for MllpParser {
         Some(offset)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         let Some(state) = self.sides.get_mut(direction.index()) else { return };
         if let State::Block { content, unwanted, .. } = state {
-            deliver(*content, unwanted, rest, host);
-            host.close(*content, end == End::Fin);
+            deliver(*content, unwanted, rest, sink);
+            sink.close(*content, end == End::Fin);
         }
         *state = State::default();
     }

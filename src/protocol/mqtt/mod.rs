@@ -97,21 +97,21 @@ struct DirectionState {
 }
 
 impl DirectionState {
-    fn close(&mut self, complete: bool, host: &mut dyn ContentSink) {
+    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
         if let Some(writer) = self.writer.take() {
-            writer.close(complete, host);
+            writer.close(complete, sink);
         }
     }
 }
 
 impl MqttParser {
     /// What CONNECT says of itself (MQTT 5 3.1.2.3).
-    fn connect(&mut self, body: &[u8], host: &mut dyn ContentSink) {
+    fn connect(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
         let name = usize::from(body.get(1).copied().unwrap_or(0));
         self.version = body.get(2 + name).copied().unwrap_or(4);
         let flags = body.get(3 + name).copied().unwrap_or(0);
         if flags & 0x40 != 0 {
-            let facts = host.facts();
+            let facts = sink.facts();
             facts.authentication = Authentication::Basic;
             facts.credentials_in_clear = true;
         }
@@ -146,18 +146,18 @@ impl Parser for MqttParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let mut at = 0;
         while let Some(rest @ [first, after @ ..]) = data.get(at..) {
             let Some(side) = self.sides.get_mut(direction.index()) else { break };
             if let Some(writer) = side.writer.as_mut() {
                 let len = usize::try_from(side.left).unwrap_or(usize::MAX).min(rest.len());
-                writer.data(rest.get(..len).unwrap_or(rest), host);
+                writer.data(rest.get(..len).unwrap_or(rest), sink);
                 side.left -= len as u64;
                 at += len;
                 if side.left == 0 {
-                    side.close(true, host);
+                    side.close(true, sink);
                 }
                 continue;
             }
@@ -176,7 +176,7 @@ impl Parser for MqttParser {
                 if body.len() < want {
                     return Ok(Progress::need(at, 1 + used + want));
                 }
-                self.connect(body, host);
+                self.connect(body, sink);
             }
             if kind != PUBLISH || len == 0 {
                 return Ok(Progress::skip(at + 1 + used, len));
@@ -192,7 +192,7 @@ impl Parser for MqttParser {
             if head as u64 > len {
                 return Err(ParseError::new(Reason::Malformed, at));
             }
-            host.unit("message");
+            sink.unit("message");
             at += 1 + used + head;
             let left = len - head as u64;
             if left > 0 {
@@ -204,7 +204,7 @@ impl Parser for MqttParser {
                     codings: &[],
                     layer: "mqtt",
                 };
-                let writer = Some(ContentWriter::open(&hint, host));
+                let writer = Some(ContentWriter::open(&hint, sink));
                 if let Some(side) = self.sides.get_mut(direction.index()) {
                     *side = DirectionState { left, writer };
                 }
@@ -213,16 +213,16 @@ impl Parser for MqttParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
         if let Some(writer) = side.writer.as_mut()
             && len < side.left
         {
-            writer.gap(len, host);
+            writer.gap(len, sink);
             side.left -= len;
             return Resync::Known { skip: 0 };
         }
-        side.close(false, host);
+        side.close(false, sink);
         // Packets have no mark to be found by.
         Resync::Lost
     }
@@ -231,9 +231,9 @@ impl Parser for MqttParser {
         None
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            side.close(false, host);
+            side.close(false, sink);
         }
     }
 

@@ -85,23 +85,23 @@ struct PostgresqlParser {
 }
 
 impl PostgresqlParser {
-    fn close_rows(&mut self, complete: bool, host: &mut dyn ContentSink) {
+    fn close_rows(&mut self, complete: bool, sink: &mut dyn ContentSink) {
         if let Some(rows) = self.rows.take() {
-            rows.close(complete, host);
+            rows.close(complete, sink);
         }
     }
 
     /// A message of the server that is read as a whole.
-    fn message(&mut self, kind: u8, body: &[u8], direction: Direction, host: &mut dyn ContentSink) {
+    fn message(&mut self, kind: u8, body: &[u8], direction: Direction, sink: &mut dyn ContentSink) {
         match kind {
             b'T' => {
-                self.close_rows(true, host);
+                self.close_rows(true, sink);
                 self.columns = Columns::new(body);
             }
             b'D' if !self.columns.is_empty() => {
                 let columns = &self.columns;
                 let rows = self.rows.get_or_insert_with(|| {
-                    host.unit("response");
+                    sink.unit("response");
                     let media = Media::Type { content_type: "text/csv", name: "" };
                     let mut rows = ContentWriter::open(
                         &Hint {
@@ -111,25 +111,25 @@ impl PostgresqlParser {
                             codings: &[],
                             layer: "postgresql",
                         },
-                        host,
+                        sink,
                     );
-                    rows.data(columns.heading(), host);
+                    rows.data(columns.heading(), sink);
                     rows
                 });
                 if !rows.is_done() {
                     self.line.clear();
                     columns.row(body, &mut self.line);
-                    rows.data(&self.line, host);
+                    rows.data(&self.line, sink);
                 }
             }
             // AuthenticationCleartextPassword, ...MD5Password, ...SASL
             b'R' => match word(body, 0) {
                 Some(3) => {
-                    let facts = host.facts();
+                    let facts = sink.facts();
                     facts.authentication = Authentication::Basic;
                     facts.credentials_in_clear = true;
                 }
-                Some(5 | 10) => host.facts().authentication = Authentication::Digest,
+                Some(5 | 10) => sink.facts().authentication = Authentication::Digest,
                 _ => {}
             },
             _ => {}
@@ -142,7 +142,7 @@ impl Parser for PostgresqlParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let client = direction == Direction::ClientToServer;
         let mut at = 0;
@@ -182,7 +182,7 @@ impl Parser for PostgresqlParser {
             if client || !matches!(first, b'T' | b'D' | b'R') || size > MAX_ROW {
                 match first {
                     // CommandComplete, PortalSuspended, ErrorResponse, ReadyForQuery
-                    b'C' | b's' | b'E' | b'Z' if !client => self.close_rows(true, host),
+                    b'C' | b's' | b'E' | b'Z' if !client => self.close_rows(true, sink),
                     b'T' if !client => self.columns = Columns::default(),
                     _ => {}
                 }
@@ -191,15 +191,15 @@ impl Parser for PostgresqlParser {
             let Some(body) = rest.get(5..5 + size) else {
                 return Ok(Progress::need(at, 5 + size));
             };
-            self.message(*first, body, direction, host);
+            self.message(*first, body, direction, sink);
             at += 5 + size;
         }
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, _len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
         if direction == Direction::ServerToClient {
-            self.close_rows(false, host);
+            self.close_rows(false, sink);
         }
         Resync::Search
     }
@@ -215,9 +215,9 @@ impl Parser for PostgresqlParser {
             .find(|at| matches!(data.get(at + 5), Some(b'I' | b'T' | b'E')))
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if direction == Direction::ServerToClient {
-            self.close_rows(false, host);
+            self.close_rows(false, sink);
         }
     }
 

@@ -81,8 +81,8 @@ fn tls_and_secrets() {
         );
     }
     let ask = message(b'R', &[0, 0, 0, 3]);
-    let (host, _) = play(&[Client(request), Server(b"N"), Client(STARTUP), Server(&ask)], 3);
-    assert!(host.facts.credentials_in_clear);
+    let (sink, _) = play(&[Client(request), Server(b"N"), Client(STARTUP), Server(&ask)], 3);
+    assert!(sink.facts.credentials_in_clear);
 }
 
 proptest! {

@@ -61,25 +61,25 @@ impl Parser for Bare {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let Some(side) = self.sides.get_mut(direction.index()) else {
             return Ok(Progress::consumed(data.len()));
         };
         let writer = side.get_or_insert_with(|| {
-            host.unit("message");
+            sink.unit("message");
             let media = Media::Unknown;
             let hint = Hint { direction, media, operation: "", codings: &[], layer: self.layer };
-            ContentWriter::open(&hint, host)
+            ContentWriter::open(&hint, sink)
         });
-        writer.data(data, host);
+        writer.data(data, sink);
         let skip = if writer.is_done() { Progress::REST } else { 0 };
         Ok(Progress::skip(data.len(), skip))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(Some(writer)) = self.sides.get_mut(direction.index()) {
-            writer.gap(len, host);
+            writer.gap(len, sink);
         }
         Resync::Known { skip: 0 }
     }
@@ -89,10 +89,10 @@ impl Parser for Bare {
         None
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(mut writer) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            writer.data(rest, host);
-            writer.close(end == End::Fin, host);
+            writer.data(rest, sink);
+            writer.close(end == End::Fin, sink);
         }
     }
 

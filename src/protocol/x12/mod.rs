@@ -66,14 +66,14 @@ impl Parser for X12Parser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let Some(side) = self.sides.get_mut(direction.index()) else {
             return Ok(Progress::consumed(data.len()));
         };
         let open = side.get_or_insert_with(|| {
-            host.unit("interchange");
-            let content = host.open(&Hint {
+            sink.unit("interchange");
+            let content = sink.open(&Hint {
                 direction,
                 media: Media::Unknown,
                 operation: "",
@@ -83,7 +83,7 @@ impl Parser for X12Parser {
             Open { content, unwanted: 0 }
         });
         if open.unwanted == 0 {
-            open.unwanted = host.data(open.content, data).skip;
+            open.unwanted = sink.data(open.content, data).skip;
         }
         let skip = std::mem::take(&mut open.unwanted);
         if skip == Want::NOTHING.skip {
@@ -93,9 +93,9 @@ impl Parser for X12Parser {
         Ok(Progress::skip(data.len(), skip))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(Some(open)) = self.sides.get_mut(direction.index()) {
-            open.unwanted = host.gap(open.content, len).skip;
+            open.unwanted = sink.gap(open.content, len).skip;
         }
         Resync::Known { skip: 0 }
     }
@@ -104,12 +104,12 @@ impl Parser for X12Parser {
         find(data)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(open) = self.sides.get_mut(direction.index()).and_then(Option::take) {
             if open.unwanted == 0 && !rest.is_empty() {
-                host.data(open.content, rest);
+                sink.data(open.content, rest);
             }
-            host.close(open.content, end == End::Fin);
+            sink.close(open.content, end == End::Fin);
         }
     }
 

@@ -19,77 +19,81 @@ pub(super) fn emit(
 ) -> Vec<Kept> {
     let rules = scope.rules;
     let mut record = Element::resource(resource, marks);
-    let mut joined = String::new();
-    let mut at = 0;
-    while let Some(value) = values.get(at) {
-        let (path, nodes, len) = path(root, value, view);
-        let path = path.get(..len).unwrap_or_default();
-        joined.clear();
+    let Some(top) = rules.fhir.resource(resource) else { return record.end(scope) };
+    let mut rest = values;
+    let mut path = values.first().map(|first| Path::new(root, first, view));
+    while let Some(Path { steps, len }) = path {
+        let steps = steps.get(..len).unwrap_or_default();
+        let mut place = top;
         let mut found = None;
-        for (depth, name) in path.iter().enumerate() {
-            if depth > 0 {
-                joined.push('.');
-            }
-            joined.push_str(name);
-            if let Some(element) = rules.fhir.element(resource, &joined) {
+        for (depth, step) in steps.iter().enumerate() {
+            let Some(below) = place.child(step.name) else { break };
+            if let Some(element) = below.element() {
                 found = Some((depth, element));
                 break;
             }
+            place = below;
         }
         let Some((depth, element)) = found else {
-            at += 1;
+            rest = rest.get(1..).unwrap_or_default();
+            path = rest.first().map(|next| Path::new(root, next, view));
             continue;
         };
         // All values of one instance of the element stand together.
-        let instance = nodes.get(depth).copied().flatten();
+        let instance = steps.get(depth).and_then(|step| step.node);
         let mut parts = Parts::default();
-        let mut of_instance = 0;
-        while let Some(next) = values.get(at + of_instance) {
-            let (next_path, next_nodes, next_len) = self::path(root, next, view);
-            let next_path = next_path.get(..next_len).unwrap_or_default();
-            let same = match instance {
-                Some(_) => next_nodes.get(depth).copied().flatten() == instance,
-                None => of_instance == 0,
-            };
-            if !same {
+        while let (Some(Path { steps, len }), Some(value)) = (path, rest.first()) {
+            let steps = steps.get(..len).unwrap_or_default();
+            let text = view.text(value);
+            if !text.is_empty() {
+                parts.add(steps.get(depth + 1..).unwrap_or_default().iter().map(|s| s.name), text);
+            }
+            rest = rest.get(1..).unwrap_or_default();
+            path = rest.first().map(|next| Path::new(root, next, view));
+            let next = path.and_then(|p| p.steps.get(..p.len)?.get(depth)?.node);
+            if instance.is_none() || next != instance {
                 break;
             }
-            if !view.text(next).is_empty() {
-                parts.add(next_path.get(depth + 1..).unwrap_or_default(), view.text(next));
-            }
-            of_instance += 1;
         }
         record.element(element, &parts, scope);
-        at += of_instance.max(1);
     }
     record.end(scope)
 }
 
-/// The names from the resource down to a value, and the objects that stand under them.
-fn path<'a>(
-    root: u32,
-    value: &Value,
-    view: &View<'a>,
-) -> ([&'a str; MAX_PATH], [Option<u32>; MAX_PATH], usize) {
-    let (mut names, mut nodes) = ([""; MAX_PATH], [None; MAX_PATH]);
-    let mut len = 0;
-    let mut push = |name: u16, node: Option<u32>| {
-        if let (Some(n), Some(o)) = (names.get_mut(len), nodes.get_mut(len)) {
-            *n = view.name(name).text.as_ref();
-            *o = node;
-            len += 1;
+/// A name on the way from the resource to a value, and the object that stands under it.
+#[derive(Clone, Copy, Default)]
+struct Step<'a> {
+    name: &'a str,
+    node: Option<u32>,
+}
+
+/// The names from the resource down to a value.
+#[derive(Clone, Copy)]
+struct Path<'a> {
+    steps: [Step<'a>; MAX_PATH],
+    len: usize,
+}
+
+impl<'a> Path<'a> {
+    fn new(root: u32, value: &Value, view: &View<'a>) -> Self {
+        let mut steps = [Step::default(); MAX_PATH];
+        let mut len = 0;
+        let mut push = |name: u16, node: Option<u32>| {
+            if let Some(step) = steps.get_mut(len) {
+                *step = Step { name: view.name(name).text.as_ref(), node };
+                len += 1;
+            }
+        };
+        push(value.name, None);
+        let mut node = value.node;
+        while node != root {
+            let Some(next) = view.node(node).filter(|n| n.parent < node) else { break };
+            push(next.name, Some(node));
+            node = next.parent;
         }
-    };
-    push(value.name, None);
-    let mut node = value.node;
-    while node != root {
-        let Some(next) = view.node(node).filter(|n| n.parent < node) else { break };
-        push(next.name, Some(node));
-        node = next.parent;
+        if let Some(steps) = steps.get_mut(..len) {
+            steps.reverse();
+        }
+        Self { steps, len }
     }
-    if let (Some(names), Some(nodes)) = (names.get_mut(..len), nodes.get_mut(..len)) {
-        names.reverse();
-        nodes.reverse();
-    }
-    (names, nodes, len)
 }

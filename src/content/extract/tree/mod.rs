@@ -17,6 +17,7 @@ use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::{Reason, Scope};
 use crate::rules::{About, Kind, NamePart, Said};
 use grid::{Grid, Role};
+pub use names::NamePool;
 use names::{Link, Names, PLAIN};
 use subjects::{Subject, Subjects};
 use zeroize::Zeroizing;
@@ -148,7 +149,8 @@ impl Tree {
     }
 
     /// Whether `text` as a name means anything.
-    pub fn knows(&mut self, text: &str, scope: &Scope<'_>) -> bool {
+    pub fn knows(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
+        self.names.begin(&mut scope.tally.names, scope.rules);
         let index = self.names.find(text, scope.rules());
         self.names.get(index).means_something()
     }
@@ -248,7 +250,8 @@ impl Tree {
     }
 
     /// The name of the next value.
-    pub fn key(&mut self, text: &str, scope: &Scope<'_>) {
+    pub fn key(&mut self, text: &str, scope: &mut Scope<'_>) {
+        self.names.begin(&mut scope.tally.names, scope.rules);
         let (index, place) = self.names.look_up(text, scope.rules());
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(index);
@@ -549,6 +552,7 @@ impl Tree {
         while !self.frames.is_empty() {
             self.close(scope);
         }
+        self.names.end(&mut scope.tally.names);
     }
 
     /// Whether what an object holds is left to the object around it.

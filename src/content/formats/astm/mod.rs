@@ -136,7 +136,7 @@ impl Document for Reader {
     }
 
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
-        // What is left of the record behind the hole does not start with its type.
+        // What is left of the record behind the gap does not start with its type.
         self.record.clear();
         (self.keep, self.line_start) = (false, false);
         self.proceed(false, scope);

@@ -186,7 +186,7 @@ impl Record {
     }
 
     /// Elements are missing here: what was around them is over.
-    pub fn torn(&mut self, scope: &mut Scope<'_>) {
+    pub fn gap(&mut self, scope: &mut Scope<'_>) {
         self.flush(scope);
         self.inner.clear();
         self.blocks = Blocks::default();

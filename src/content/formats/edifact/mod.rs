@@ -46,8 +46,8 @@ struct Reader {
     /// The last byte releases the next one.
     released: bool,
     lost: bool,
-    /// A hole has taken the beginning of the message: nothing before the next one counts.
-    adrift: bool,
+    /// A gap has taken the beginning of the message: nothing before the next one counts.
+    after_gap: bool,
     syntax: Syntax,
     message: String,
     entity: Entity,
@@ -100,7 +100,7 @@ impl Document for Reader {
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.segment.clear();
         self.segment.push(b'?');
-        (self.released, self.lost, self.adrift) = (false, true, true);
+        (self.released, self.lost, self.after_gap) = (false, true, true);
         self.end_message(scope);
         Want::ALL
     }
@@ -145,7 +145,7 @@ impl Reader {
             self.syntax.begin(raw);
         }
         let heading = matches!(name, b"UNH" | b"UIH");
-        if self.adrift && !heading {
+        if self.after_gap && !heading {
             return;
         }
         let Ok(name) = std::str::from_utf8(name) else { return };
@@ -191,7 +191,7 @@ impl Reader {
     /// UNH+reference+type:version, UIH+SCRIPT:version:release:type.
     fn begin_message(&mut self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
         self.end_message(scope);
-        self.adrift = false;
+        self.after_gap = false;
         let kind = match segment.get(0, 1).as_ref() {
             "UIH" => segment.get(1, 4),
             _ => segment.get(2, 1),

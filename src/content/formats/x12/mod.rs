@@ -72,7 +72,7 @@ struct Reader {
     delimiters: Option<Delimiters>,
     /// The beginning of a segment whose end has not come yet.
     pending: Zeroizing<Vec<u8>>,
-    /// The segment at hand is too long, or was hit by a hole.
+    /// The segment at hand is too long, or was hit by a gap.
     lost: bool,
     loops: Loops,
 }
@@ -149,7 +149,7 @@ impl Document for Reader {
         Want::ALL
     }
 
-    /// The loop that the hole lies in is over; the next one that starts is read.
+    /// The loop that the gap lies in is over; the next one that starts is read.
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.pending.clear();
         self.loops.start(false, scope);

@@ -46,7 +46,7 @@ struct Read {
     memory: usize,
 }
 
-/// A piece of a content, or a hole.
+/// A piece of a content, or a gap.
 enum Part<'a> {
     Bytes(&'a [u8]),
     Gap(u64),
