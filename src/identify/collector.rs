@@ -4,13 +4,8 @@ use super::counters::Loss;
 use super::date::Date;
 use super::mask::mask;
 use super::normalise::{is_universal, issuer, normalise};
-<<<<<<< HEAD
-use super::numbers::{is_time, verified};
-use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
-=======
 use super::numbers::{is_time, verify, weighed};
-use super::plausible::{actual_kind, is_scrap, plausible};
->>>>>>> main
+use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
 use super::values::{ValueCache, Worked};
 use super::{Finding, IdentifyCounters, Patients, Settings};
@@ -68,22 +63,6 @@ impl FieldSink for Collector<'_> {
     fn field(&mut self, at: ContentId, field: Field<'_>) {
         let Some(index) = self.innermost_index(at) else { return };
         let value = cut(field.value.expose());
-<<<<<<< HEAD
-        let kind = match field.evidence {
-            Evidence::Declared => actual_kind(field.kind, value),
-            _ => field.kind,
-        };
-        let scrap = || !field.evidence.is_declared() && is_scrap(kind, value);
-        let issued = field.evidence.is_declared() && !field.issuer.is_empty();
-        if !(plausible(kind, value, self.rules, self.now)
-            || issued && is_issued_number(kind, value, self.rules))
-            || scrap()
-        {
-            self.tally.implausible += 1;
-            return;
-        }
-=======
->>>>>>> main
         if matches!(field.evidence, Evidence::Checked | Evidence::Listed)
             && is_time(value, self.now)
         {
@@ -163,7 +142,10 @@ impl Collector<'_> {
             _ => field.kind,
         };
         let scrap = || !field.evidence.is_declared() && is_scrap(kind, value);
-        if !plausible(kind, value, self.rules, self.now) || scrap() {
+        let issued = field.evidence.is_declared() && !field.issuer.is_empty();
+        let can_be = plausible(kind, value, self.rules, self.now)
+            || issued && is_issued_number(kind, value, self.rules);
+        if !can_be || scrap() {
             return None;
         }
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));

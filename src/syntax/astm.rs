@@ -30,7 +30,8 @@ mod tests {
 
     #[test]
     fn headers() {
-        for yes in ["H|\\^&|||x", "H|\\^&\r", "H|^~\\&|LAB", "H|~^\\&|LAB", "H|~^\\&\r", "H!\\^&!"] {
+        for yes in ["H|\\^&|||x", "H|\\^&\r", "H|^~\\&|LAB", "H|~^\\&|LAB", "H|~^\\&\r", "H!\\^&!"]
+        {
             assert!(header(yes.as_bytes()).is_yes(), "{yes}");
             for cut in 0..5 {
                 assert_eq!(header(&yes.as_bytes()[..cut]), Match::More, "{yes} cut at {cut}");

@@ -210,7 +210,9 @@ mod tests {
         assert_eq!(name("(0010, 0010) Patient's Name             PN: 'Doe^Jane'"), expected(0));
         let empty = "(0010,0020) LO (no value available)         #   0, 0 PatientID";
         assert_eq!(name(empty), Some((0, 0x0010_0020, String::new())));
-        for no in ["(0010,0010)", "see (0010,0010) PN [x]", "# Dicom-Data-Set", "(12,34) PN [x]", ""] {
+        for no in
+            ["(0010,0010)", "see (0010,0010) PN [x]", "# Dicom-Data-Set", "(12,34) PN [x]", ""]
+        {
             assert_eq!(name(no), None, "{no}");
         }
     }

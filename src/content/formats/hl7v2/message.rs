@@ -375,7 +375,15 @@ impl Message {
             let Some(raw) = fields.get(usize::from(*number)).filter(|raw| !raw.is_empty()) else {
                 continue;
             };
-            if !field.applies(first) || (field.counted && is_set_id(raw)) {
+            // Entries for this very query come before those for any.
+            let known = || {
+                let named = |(n, f): &(u16, Hl7Field)| n == number && !f.issued && f.applies(first);
+                rules.hl7v2.segment(name).iter().any(named)
+            };
+            if !field.applies(first)
+                || (field.counted && is_set_id(raw))
+                || (field.issued && known())
+            {
                 continue;
             }
             for raw in pieces(raw, syntax.delimiters.repetition).take(MAX_REPETITIONS) {
@@ -493,9 +501,8 @@ fn kind_of(value: &Value<'_>, field: &Hl7Field, own: bool, rules: &RuleSet) -> O
         kind = stated.or_else(by_authority).or_else(by_name).unwrap_or(kind);
     }
     // Where a name of an employer is due, Japan has the number of the insured person (JAHIS, IN1-11).
-    let is_number = |text: &str| {
-        text.chars().all(|c| c.is_numeric() || matches!(c, '-' | '－' | ' '))
-    };
+    let is_number =
+        |text: &str| text.chars().all(|c| c.is_numeric() || matches!(c, '-' | '－' | ' '));
     if kind == Kind::Employer && is_number(value.text) {
         kind = Kind::InsuranceNumber;
     }

@@ -59,6 +59,7 @@ impl Format for Xml {
                 tree: Tree::new("xml"),
                 open: Vec::new(),
                 text: zeroize::Zeroizing::default(),
+                bare_value: false,
                 carried: None,
                 fhir: false,
                 cda: false,

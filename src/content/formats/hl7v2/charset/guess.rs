@@ -138,9 +138,8 @@ fn alphabet(bytes: &[u8]) -> &'static Encoding {
     // Hebrew has no capitals, and stands where Windows-1251 has its small letters and KOI8-R its
     // capitals. Its final letters end words.
     let hebrew = |b: &u8| matches!(b, 0xE0..=0xFA);
-    let ends_word = |w: &[u8]| {
-        matches!(w, [0xEA | 0xED | 0xEF | 0xF3 | 0xF5, after] if hebrew(after))
-    };
+    let ends_word =
+        |w: &[u8]| matches!(w, [0xEA | 0xED | 0xEF | 0xF3 | 0xF5, after] if hebrew(after));
     if bytes.iter().filter(|b| **b >= 0x80).all(hebrew) && !bytes.windows(2).any(ends_word) {
         return WINDOWS_1255;
     }
@@ -222,12 +221,13 @@ fn latin(bytes: &[u8]) -> Guess {
     for (at, &byte) in bytes.iter().enumerate().filter(|(_, b)| **b >= 0x80) {
         let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
         let after = bytes.get(at + 1).copied().unwrap_or(b' ');
-        if !before.is_ascii_alphabetic() && !after.is_ascii_alphabetic() {
+        let letter = |byte: u8| byte.is_ascii_alphabetic() || byte >= 0xC0;
+        if !letter(before) && !letter(after) {
             continue;
         }
-        let first = !before.is_ascii_alphabetic() && before < 0x80;
-        let inside = before.is_ascii_alphabetic() && after.is_ascii_alphabetic();
-        let vowel = b"aeiouyAEIOUY".contains(&after);
+        let (first, last) = (before < 0x80 && !letter(before), after < 0x80 && !letter(after));
+        let inside = letter(before) && letter(after);
+        let vowel = b"aeiouyAEIOUY".contains(&after) || after >= 0xC0;
         match byte {
             // Letters of DOS (ü é ä å ç ê ë É ö Ö), signs or nothing in the Windows sets.
             0x81 | 0x82 | 0x84 | 0x86 | 0x87 | 0x88 | 0x89 | 0x90 | 0x94 | 0x99 => dos += 1,
@@ -239,12 +239,12 @@ fn latin(bytes: &[u8]) -> Guess {
             // Ą Ś Ź ą ś in ISO 8859-2, signs in Windows-1250.
             0xA1 | 0xA6 | 0xAC | 0xB1 | 0xB6 => iso += 1,
             // Š Ť Ž at the beginning, ľ ť inside: signs in Windows-1250, © « ® µ ».
-            0xA9 | 0xAB | 0xAE if first && after.is_ascii_lowercase() || inside => iso += 1,
+            0xA9 | 0xAB | 0xAE if first && letter(after) || inside => iso += 1,
             0xB5 | 0xBB if inside => iso += 1,
             // Ľ in ISO 8859-2, which begins words; Ą in Windows-1250, which begins none.
             0xA5 if first => iso += 1,
-            // š before a vowel, and ą, which never is there.
-            0xB9 if vowel => iso += 1,
+            // š before a vowel or at the end, and ą, which is in neither place.
+            0xB9 if vowel || last => iso += 1,
             // ź or ž, more often than ľ; Ľ begins a word.
             0xBC if !first => iso += 1,
             0xBE => iso += 1,
@@ -270,8 +270,21 @@ fn latin(bytes: &[u8]) -> Guess {
 const fn is_central(byte: u8) -> bool {
     matches!(
         byte,
-        0xC8 | 0xC6 | 0xD0 | 0xCC | 0xD8 | 0xD9 | 0xD2 | 0xCF
-            | 0xE8 | 0xE6 | 0xF0 | 0xEC | 0xF8 | 0xF9 | 0xF2 | 0xEF
+        0xC8 | 0xC6
+            | 0xD0
+            | 0xCC
+            | 0xD8
+            | 0xD9
+            | 0xD2
+            | 0xCF
+            | 0xE8
+            | 0xE6
+            | 0xF0
+            | 0xEC
+            | 0xF8
+            | 0xF9
+            | 0xF2
+            | 0xEF
     )
 }
 
@@ -294,10 +307,18 @@ mod tests {
         {
             check(WINDOWS_1252, text);
         }
-        for text in ["Wałęsa^Paweł", "Żółkiewska^Łucja", "Zając^Michał", "Šarčević^Božidar", "Wójcik^Józef^Ź"] {
+        for text in
+            ["Wałęsa^Paweł", "Żółkiewska^Łucja", "Zając^Michał", "Šarčević^Božidar", "Źdźbło^Jan"]
+        {
             check(WINDOWS_1250, text);
         }
-        for text in ["Šebestik^Božena", "Dvořák^Tomáš^ŽITNÁ", "Śliwa^Wiesław", "Dušan^Novák", "Zieliński^Grażyna^ąś"] {
+        for text in [
+            "Šebestik^Božena",
+            "Dvořák^Tomáš^ŽITNÁ",
+            "Śliwa^Wiesław",
+            "Dušan^Novák",
+            "Zieliński^Grażyna^ąś",
+        ] {
             check(ISO_8859_2, text);
         }
     }
@@ -308,7 +329,8 @@ mod tests {
         {
             check(WINDOWS_1251, text);
         }
-        for text in ["Петров^Юрий", "Кузнецова^Людмила", "Щербаков^Илья", "СИДОРОВА^ОЛЬГА"] {
+        for text in ["Петров^Юрий", "Кузнецова^Людмила", "Щербаков^Илья", "СИДОРОВА^ОЛЬГА"]
+        {
             check(KOI8_R, text);
             check(WINDOWS_1251, text);
             check(IBM866, text);
