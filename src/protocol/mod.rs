@@ -8,6 +8,7 @@ mod activity;
 mod content_writer;
 pub mod driver;
 pub mod encrypted;
+mod line;
 #[cfg(test)]
 pub mod recorder;
 mod service;
@@ -27,6 +28,7 @@ pub mod redis;
 pub mod smb;
 pub mod smtp;
 pub mod syslog;
+mod tls_upgrade;
 mod unframed;
 pub mod websocket;
 pub mod x12;

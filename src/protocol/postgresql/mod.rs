@@ -7,6 +7,7 @@ mod row;
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::tls_upgrade::TlsUpgrade;
 use super::{
     Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
     Protocol, Reason, Resync, Speaker,
@@ -57,7 +58,7 @@ impl Protocol for Postgresql {
     fn open(&self) -> Box<dyn Parser> {
         Box::new(PostgresqlParser {
             started: false,
-            asked: false,
+            tls: TlsUpgrade::default(),
             columns: Columns::default(),
             rows: None,
             line: zeroize::Zeroizing::default(),
@@ -75,8 +76,7 @@ fn word(data: &[u8], at: usize) -> Option<u32> {
 struct PostgresqlParser {
     /// The client has sent its startup message.
     started: bool,
-    /// It asked for encryption, and was not answered.
-    asked: bool,
+    tls: TlsUpgrade,
     columns: Columns,
     /// The table that is being handed on.
     rows: Option<ContentWriter>,
@@ -124,11 +124,7 @@ impl PostgresqlParser {
             }
             // AuthenticationCleartextPassword, ...MD5Password, ...SASL
             b'R' => match word(body, 0) {
-                Some(3) => {
-                    let facts = sink.facts();
-                    facts.authentication = Authentication::Basic;
-                    facts.credentials_in_clear = true;
-                }
+                Some(3) => sink.facts().password_in_clear(),
                 Some(5 | 10) => sink.facts().authentication = Authentication::Digest,
                 _ => {}
             },
@@ -148,7 +144,7 @@ impl Parser for PostgresqlParser {
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {
             if client && !self.started {
-                if self.asked && *first == 22 {
+                if self.tls.begins(rest) {
                     return Ok(Progress { switch: true, ..Progress::consumed(at) });
                 }
                 let (Some(len), Some(version)) = (word(rest, 0), word(rest, 4)) else {
@@ -158,17 +154,16 @@ impl Parser for PostgresqlParser {
                     return Err(ParseError::new(Reason::Malformed, at));
                 }
                 match version {
-                    SSL_REQUEST | GSS_REQUEST => self.asked = true,
+                    SSL_REQUEST | GSS_REQUEST => self.tls.ask(),
                     CANCEL_REQUEST => {}
                     _ => self.started = true,
                 }
                 return Ok(Progress::skip(at + 8, u64::from(len - 8)));
             }
-            if !client && self.asked && matches!(first, b'S' | b'G' | b'N') {
-                // One byte alone; `S` with a length behind it would be a parameter.
-                self.asked = false;
+            if !client && self.tls.is_asked() && matches!(first, b'S' | b'G' | b'N') {
+                // One byte alone; `S` followed by a length would be a parameter.
                 at += 1;
-                if *first != b'N' {
+                if self.tls.answered(*first != b'N') {
                     return Ok(Progress { switch: true, ..Progress::consumed(at) });
                 }
                 continue;
