@@ -5,7 +5,7 @@ use super::numbers;
 use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
 
-use crate::rules::{About, Key, Kind, RuleSet};
+use crate::rules::{About, Key, Kind, NamePart, RuleSet};
 use memchr::{memchr3_iter, memmem};
 use zeroize::Zeroizing;
 
@@ -155,6 +155,10 @@ impl Labels {
         if let Some((meaning, value)) = open {
             let value = line.get(value..).unwrap_or("");
             if value.trim_matches(is_padding).is_empty() {
+                // A form that asks for a hospital's number is about a patient, filled in or not.
+                if meaning.patient && !self.record.is_empty() {
+                    self.said = self.said.and(Marks::PATIENT);
+                }
                 self.waiting = Some(meaning);
             } else {
                 self.value(&meaning, value, scope);
@@ -175,7 +179,7 @@ impl Labels {
         }
         if let Some(meaning) = self.waiting.take()
             && scope.rules.keys.get(text).is_none()
-            && !begins_with_label(text)
+            && !begins_with_label(line.trim())
         {
             self.value(&meaning, text, scope);
             return;
@@ -221,6 +225,10 @@ impl Labels {
     /// A whole cell or element: a label alone makes the next one its value.
     pub fn cell(&mut self, text: &str, scope: &mut Scope<'_>) {
         let text = text.trim();
+        if text.is_empty() {
+            // An empty cell is the value of the label before it.
+            return self.forget();
+        }
         if let Some(key) = key(text.trim_end_matches([':', '：', '*', ' ']), scope.rules) {
             let meaning = Meaning::from(key);
             self.waiting = Some(meaning);
@@ -309,6 +317,8 @@ impl Labels {
 
     fn known(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
         let value = value.trim_matches(is_padding);
+        let parted = parted_name(meaning, value);
+        let value = parted.as_deref().map_or(value, String::as_str);
         if value.is_empty()
             || value.len() > MAX_VALUE
             || !can_be(meaning, value)
@@ -585,15 +595,44 @@ fn label(text: &str, rules: &RuleSet) -> Option<(usize, Said)> {
     best
 }
 
+/// `Aebischer / Verena`, as `Name / Vorname` asks for it, with a comma.
+fn parted_name(meaning: &Meaning, value: &str) -> Option<Zeroizing<String>> {
+    if meaning.rule.kind != Kind::Name || meaning.part != NamePart::Whole {
+        return None;
+    }
+    let (family, given) = value.split_once('/')?;
+    let word = |part: &str| {
+        let part = part.trim();
+        part.starts_with(char::is_uppercase)
+            && part.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '\'' | '’' | '.'))
+    };
+    let both = word(family) && word(given);
+    both.then(|| Zeroizing::new(format!("{}, {}", family.trim(), given.trim())))
+}
+
 /// What a heading says: all of it, or any word of `title` (`Patient list`, `Ward 3B`).
 fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
     let about = |word: &str| {
         rules.keys.said(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
     };
-    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
-    let said = words.map(about).fold(about(text), Marks::and);
-    // Headings of shops and pages about software say nothing of a person's data further down.
-    said.ahead()
+    let words = || title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let said = words().map(about).fold(about(text), Marks::and);
+    // Phrases inside it: `Portal of personal health information`.
+    let starts = words().map(|w| w.as_ptr() as usize - title.as_ptr() as usize);
+    let ends = words().map(|w| w.as_ptr() as usize - title.as_ptr() as usize + w.len());
+    let ends: Vec<usize> = ends.take(MAX_LABEL_WORDS).collect();
+    let phrases = starts.take(MAX_LABEL_WORDS).enumerate().flat_map(|(at, start)| {
+        let ends = ends.get(at + 1..).unwrap_or_default().iter();
+        ends.filter_map(move |end| title.get(start..*end))
+    });
+    let said = phrases.map(about).fold(said, Marks::and);
+    let elsewhere = words().any(|w| rules.keys.context(w) == Some(About::Elsewhere));
+    // Headings of shops and pages about software say nothing of a person's data further down. A ward's duty roster
+    // lists its staff.
+    match elsewhere {
+        true => said.ahead().without(Marks::CARE),
+        false => said.ahead(),
+    }
 }
 
 /// Whether what stands behind a label can be its value: prose has colons, too.
@@ -617,7 +656,13 @@ fn can_be(meaning: &Meaning, value: &str) -> bool {
         Kind::NationalId | Kind::InsuranceNumber => {
             words <= MAX_GROUPS && value.contains(char::is_numeric)
         }
-        Kind::PatientId | Kind::Ssn => words <= MAX_ID_WORDS && value.contains(char::is_numeric),
+        Kind::PatientId | Kind::Ssn => {
+            // `int32 expected` is a message.
+            let prose = |w: &str| w.len() > 2 && w.bytes().all(|b| b.is_ascii_lowercase());
+            words <= MAX_ID_WORDS
+                && value.contains(char::is_numeric)
+                && !value.split_whitespace().any(prose)
+        }
         Kind::BirthDate | Kind::DeathDate => {
             words <= MAX_ID_WORDS && value.contains(char::is_numeric)
         }
