@@ -21,6 +21,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("edifact.toml", include_str!("../../rules/edifact.toml")),
     ("ncpdp.toml", include_str!("../../rules/ncpdp.toml")),
     ("xml.toml", include_str!("../../rules/xml.toml")),
+    ("xml_national.toml", include_str!("../../rules/xml_national.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
     ("hl7v3.toml", include_str!("../../rules/hl7v3.toml")),
     ("health.toml", include_str!("../../rules/health.toml")),
@@ -107,6 +108,8 @@ struct File {
     ncpdp: Vec<toml::Spanned<flat::Entry>>,
     #[serde(default)]
     ncpdp_about: Vec<toml::Spanned<flat::AboutEntry>>,
+    #[serde(default)]
+    xml_dialect: Vec<toml::Spanned<xml::Start>>,
     #[serde(default)]
     xml: Vec<toml::Spanned<xml::Entry>>,
     #[serde(default)]
@@ -246,6 +249,7 @@ struct Sources {
     edifact_about: Section<edifact::AboutEntry>,
     ncpdp: Section<flat::Entry>,
     ncpdp_about: Section<flat::AboutEntry>,
+    xml_dialect: Section<xml::Start>,
     xml: Section<xml::Entry>,
     xml_record: Section<xml::Record>,
     xml_about: Section<xml::AboutEntry>,
@@ -370,6 +374,7 @@ impl Sources {
         at.merge("ncpdp", &mut self.ncpdp, parsed.ncpdp)?;
         at.merge("ncpdp_about", &mut self.ncpdp_about, parsed.ncpdp_about)?;
         at.merge("xml", &mut self.xml, parsed.xml)?;
+        at.merge("xml_dialect", &mut self.xml_dialect, parsed.xml_dialect)?;
         at.merge("xml_record", &mut self.xml_record, parsed.xml_record)?;
         at.merge("xml_about", &mut self.xml_about, parsed.xml_about)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
@@ -447,6 +452,7 @@ impl Sources {
             self.ncpdp.remove(id);
             self.ncpdp_about.remove(id);
             self.xml.remove(id);
+            self.xml_dialect.remove(id);
             self.xml_record.remove(id);
             self.xml_about.remove(id);
             self.health.remove(id);
@@ -506,7 +512,13 @@ impl Sources {
                 Section::new(),
                 &mut entries,
             )?,
-            xml: xml::compile(self.xml, self.xml_record, self.xml_about, &mut entries)?,
+            xml: xml::compile(
+                self.xml_dialect,
+                self.xml,
+                self.xml_record,
+                self.xml_about,
+                &mut entries,
+            )?,
             fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
             health: health::compile(self.health, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
