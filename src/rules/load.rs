@@ -23,6 +23,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("xml.toml", include_str!("../../rules/xml.toml")),
     ("xml_national.toml", include_str!("../../rules/xml_national.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
+    ("fhir_references.toml", include_str!("../../rules/fhir_references.toml")),
     ("hl7v3.toml", include_str!("../../rules/hl7v3.toml")),
     ("health.toml", include_str!("../../rules/health.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
@@ -118,6 +119,8 @@ struct File {
     xml_about: Vec<toml::Spanned<xml::AboutEntry>>,
     #[serde(default)]
     fhir: Vec<toml::Spanned<fhir::Entry>>,
+    #[serde(default)]
+    fhir_reference: Vec<toml::Spanned<fhir::ReferenceEntry>>,
     #[serde(default)]
     identifier_system: Vec<toml::Spanned<fhir::IdentifierSystem>>,
     #[serde(default)]
@@ -254,6 +257,7 @@ struct Sources {
     xml_record: Section<xml::Record>,
     xml_about: Section<xml::AboutEntry>,
     fhir: Section<fhir::Entry>,
+    fhir_reference: Section<fhir::ReferenceEntry>,
     identifier_system: Section<fhir::IdentifierSystem>,
     health: Section<health::Entry>,
     key: Section<keys::Entry>,
@@ -378,6 +382,7 @@ impl Sources {
         at.merge("xml_record", &mut self.xml_record, parsed.xml_record)?;
         at.merge("xml_about", &mut self.xml_about, parsed.xml_about)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
+        at.merge("fhir_reference", &mut self.fhir_reference, parsed.fhir_reference)?;
         at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
         at.merge("hl7_text", &mut self.hl7_text, parsed.hl7_text)?;
         at.merge("hl7_site", &mut self.hl7_site, parsed.hl7_site)?;
@@ -430,6 +435,7 @@ impl Sources {
             self.x12.remove(id);
             self.x12_entity.remove(id);
             self.fhir.remove(id);
+            self.fhir_reference.remove(id);
             self.identifier_system.remove(id);
             self.key.remove(id);
             self.key_context.remove(id);
@@ -519,7 +525,12 @@ impl Sources {
                 self.xml_about,
                 &mut entries,
             )?,
-            fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
+            fhir: fhir::compile(
+                self.fhir,
+                self.fhir_reference,
+                self.identifier_system,
+                &mut entries,
+            )?,
             health: health::compile(self.health, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
             test_patients: placeholder::compile_values(

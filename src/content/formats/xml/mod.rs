@@ -215,7 +215,7 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.payload = Some(Box::default());
         }
         // Elsewhere, `Patient` is a name like any other.
-        let person = self.scope.rules().fhir.is_person(name);
+        let person = self.scope.rules().fhir.is_version_3(name);
         let resource = (self.reader.fhir && name.starts_with(|c: char| c.is_ascii_uppercase()))
             || (self.reader.cda && person);
         if resource {
