@@ -2,11 +2,14 @@
 # Runs all tests. Arguments go to cargo test.
 set -euo pipefail
 cd "$(dirname "$0")"
-# The live tests make network namespaces, which takes root. Without it they are left out, and that is
-# said.
+say() { printf 'test.sh: %s\n' "$*" >&2; }
+
+# The live tests make network namespaces, which takes root.
 if [[ ${PHITAP_NO_NETNS-} != 1 ]] && ! unshare --net true 2>/dev/null; then
-    echo "test.sh: LEAVING OUT THE LIVE TESTS: they need root on Linux; run them with sudo ./test.sh --test live" >&2
+    say "LEAVING OUT THE LIVE TESTS: they need root on Linux; run them with sudo ./test.sh --test live"
     export PHITAP_NO_NETNS=1
 fi
+say "looking for what the tests need; whatever is missing is named here and then installed."
 scripts/prepare.sh --tests
+say "building and running the tests: the first time about ten minutes on two cores."
 exec cargo test --locked "$@"

@@ -1,10 +1,7 @@
 #!/usr/bin/env bash
-# Makes sure that phitap can be built: a Rust toolchain, a C linker and libpcap with its headers.
-# With --tests also Python 3, which makes fixtures, tshark, which counts packets and flows
-# independently (PHITAP_NO_TSHARK=1 does without), iproute2, which makes the network namespaces of
-# the live tests (PHITAP_NO_NETNS=1 does without), and the independent programs of tests/oracles
-# (PHITAP_NO_ORACLES=1 does without; PHITAP_NO_BROWSER=1 without Chromium among them). Installs what is missing, or says exactly what to install where
-# it may not.
+# Makes sure that phitap can be built: a Rust toolchain, a C linker and libpcap with its headers; with
+# --tests also the programs that the tests need. Says what is missing, what it is for and how to do
+# without it, then installs it; where it may not, says what to install.
 set -euo pipefail
 
 say() { printf '%s\n' "$*" >&2; }
@@ -57,6 +54,23 @@ if [[ $tests == yes && ${PHITAP_NO_ORACLES-} != 1 ]]; then
     fi
 fi
 
+# What each missing part is for, before anything is installed.
+announce() {
+    local part
+    say "Missing, to be installed:"
+    for part in "${missing[@]}"; do
+        case $part in
+        linker) say "  a C compiler    links the program" ;;
+        libpcap) say "  libpcap         live capture; with its headers" ;;
+        python3) say "  Python 3        makes the fixtures" ;;
+        tshark) say "  tshark          counts packets and flows independently (PHITAP_NO_TSHARK=1 does without)" ;;
+        iproute2) say "  iproute2        network namespaces of the live tests (PHITAP_NO_NETNS=1 does without)" ;;
+        chromium) say "  Chromium        an independent browser (PHITAP_NO_BROWSER=1 does without)" ;;
+        *) say "  $(printf %-15s "$part") an independent program for tests/oracles (PHITAP_NO_ORACLES=1 does without)" ;;
+        esac
+    done
+}
+
 # tests/oracles: Python packages in an environment of their own under target/.
 oracles() {
     [[ $tests == yes && ${PHITAP_NO_ORACLES-} != 1 ]] || return 0
@@ -65,7 +79,8 @@ oracles() {
     wanted=$root/tests/oracles/requirements.txt
     env=$root/target/oracles
     cmp -s "$wanted" "$env/installed.txt" && return 0
-    say "Installing the Python packages of tests/oracles into target/oracles"
+    say "Installing Python packages for tests/oracles into target/oracles (PHITAP_NO_ORACLES=1 does without):"
+    say "  $(grep -v '^#' "$wanted" | tr '\n' ' ')"
     rm -rf "$env"
     if ! python3 -m venv "$env" >&2 || ! "$env/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2; then
         say "The Python packages of tests/oracles could not be installed. To test without them, set"
@@ -80,11 +95,7 @@ if [[ ${#missing[@]} -eq 0 ]]; then
     exit 0
 fi
 
-without_tshark() {
-    if [[ " ${missing[*]} " == *" tshark "* ]]; then
-        say "To test without tshark, set PHITAP_NO_TSHARK=1."
-    fi
-}
+announce
 
 # The name of each missing part, by package manager.
 packages() {
@@ -122,24 +133,23 @@ elif command -v apk >/dev/null; then
 elif [[ $(uname -s) == Darwin ]]; then
     for part in linker libpcap python3 venv curl; do
         if [[ " ${missing[*]} " == *" $part "* ]]; then
-            say "Missing: $part. It comes with Apple's command line tools. Run: xcode-select --install"
+            say "$part comes with Apple's command line tools. Run: xcode-select --install"
             exit 1
         fi
     done
     formulae=$(packages '' '' '' wireshark '' '' dcmtk nginx httpd node)
     if ! command -v brew >/dev/null; then
-        say "Missing: ${missing[*]}. Install Homebrew (https://brew.sh), then run: brew install $formulae"
+        say "Install Homebrew (https://brew.sh), then run: brew install $formulae"
         exit 1
     fi
-    say "Missing: ${missing[*]}. Running: brew install $formulae"
+    say "Running: brew install $formulae"
     # Word splitting is wanted: a list of words made above.
     # shellcheck disable=SC2086
     brew install $formulae >&2
     oracles
     exit 0
 else
-    say "Missing: ${missing[*]}. Install a C compiler, the development files of libpcap, Python 3 and"
-    say "tshark with the package manager of this system, then run this again."
+    say "Install these with the package manager of this system, then run this again."
     exit 1
 fi
 
@@ -149,10 +159,9 @@ elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; 
     # sudo drops the variables of this shell.
     as_root=(sudo env DEBIAN_FRONTEND=noninteractive)
 else
-    say "Missing: ${missing[*]}. This user may not install packages. Ask an administrator to run:"
+    say "This user may not install packages. Ask an administrator to run:"
     [[ $update == : ]] || say "    $update"
     say "    $install"
-    without_tshark
     exit 1
 fi
 
@@ -165,7 +174,7 @@ if [[ $install == apt-get* && ! -e $policy ]]; then
     ${as_root[@]+"${as_root[@]}"} cp "$work/policy" "$policy"
 fi
 
-say "Missing: ${missing[*]}. Running: $install"
+say "Running: $install"
 export DEBIAN_FRONTEND=noninteractive
 # Word splitting is wanted: both are lists of words made above.
 # shellcheck disable=SC2086
@@ -173,7 +182,6 @@ export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086
 if ! ${as_root[@]+"${as_root[@]}"} $install >&2; then
     say "The packages could not be installed."
-    without_tshark
     exit 1
 fi
 

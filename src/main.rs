@@ -8,6 +8,11 @@ use phitap::{identify, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+/// Small blocks come and go with every message; this allocator serves them from lists of each thread.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     phitap::guard::install();
     let status = match Task::try_from(Cli::parse()) {

@@ -7,7 +7,7 @@ use phitap::decode::{Decoded, Endpoint, FlowKey, Transport, tcp_flags};
 use phitap::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
 use phitap::time::{Span, Timestamp};
 
-/// Bytes that each flow holds back behind a hole.
+/// Bytes that each flow holds back behind a gap.
 const HELD: usize = 1000;
 
 /// Flows that keep every byte, as a parser with an endless message would.
@@ -54,7 +54,7 @@ fn limits(flows: usize, memory: usize) -> TableLimits {
     TableLimits { flows, memory, window, tcp_idle: Span::seconds(600), udp_idle: Span::seconds(60) }
 }
 
-/// Sends two segments of each of `flows` flows, the second behind a hole.
+/// Sends two segments of each of `flows` flows, the second behind a gap.
 fn fill(table: &mut Table<Vec<u8>>, keep: &mut Keep, flows: u32, mut check: impl FnMut(usize)) {
     let payload = [b'x'; HELD];
     for n in 0..flows {
@@ -129,7 +129,7 @@ fn capture(flows: u32) -> Vec<u8> {
 fn what_the_ceiling_costs_is_in_the_run_summary() {
     const FLOWS: u32 = 12_000;
     let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("holes.pcap");
+    let path = folder.path().join("gaps.pcap");
     std::fs::write(&path, capture(FLOWS)).expect("capture");
     let (path, key) = (path.display().to_string(), Key::new());
     let lost = |memory: &str, workers: &str| {

@@ -11,7 +11,7 @@ pub mod text;
 use criterion::Criterion;
 use phitap::config::Limits;
 use phitap::flow::{End, Orientation, Side};
-use phitap::identify::{Key, Patients};
+use phitap::identify::{Key, Patients, ValueCache};
 use phitap::pipeline::{FlowHost, Shared, StageCounters};
 use phitap::protocol::{Driver, DriverLimits, ServiceFacts};
 use phitap::rules::RuleSet;
@@ -131,6 +131,7 @@ pub fn play(conversation: &Conversation) -> usize {
     let client = Side::Low;
     let mut driver = Driver::new(limits, Orientation { client, sure: true });
     let (mut contents, mut patients) = (Default::default(), Patients::default());
+    let mut values = ValueCache::default();
     let (mut facts, mut findings) = (ServiceFacts::default(), Vec::new());
     let (mut activity, mut tallies) = (Default::default(), StageCounters::default());
     let rules = shared().rules.current();
@@ -139,6 +140,7 @@ pub fn play(conversation: &Conversation) -> usize {
         rules: &rules,
         contents: &mut contents,
         patients: &mut patients,
+        values: &mut values,
         facts: &mut facts,
         activity: &mut activity,
         findings: &mut findings,

@@ -185,6 +185,35 @@ impl Evidence {
         }
     }
 
+    /// Every slug that [`Evidence::slugs`] may give: a closed set, which the schema of events lists.
+    pub const SLUGS: &'static [&'static str] = &[
+        "declared-field",
+        "label",
+        "context",
+        "list",
+        "pattern",
+        "check-digit",
+        "check-digit-failed",
+    ];
+
+    /// The reasons one by one, as events give them: where the meaning comes from, then what the check
+    /// of the number says, if it was checked.
+    pub const fn slugs(self) -> &'static [&'static str] {
+        match self {
+            Self::DeclaredValid => &["declared-field", "check-digit"],
+            Self::Declared => &["declared-field"],
+            Self::DeclaredWrong => &["declared-field", "check-digit-failed"],
+            Self::LabelledValid => &["label", "check-digit"],
+            Self::Labelled => &["label"],
+            Self::LabelledWrong => &["label", "check-digit-failed"],
+            Self::NearValid => &["context", "check-digit"],
+            Self::Near => &["context"],
+            Self::Checked => &["check-digit"],
+            Self::Listed => &["list", "check-digit"],
+            Self::Pattern => &["pattern"],
+        }
+    }
+
     /// The same with what the check of the number says.
     pub const fn verified(self, valid: bool) -> Self {
         match (self, valid) {
@@ -321,7 +350,7 @@ pub struct Scope<'a> {
 }
 
 /// What contents count; the pipeline adds it to the metrics.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct ContentCounters {
     /// Messages read, by type; a closed set.
     pub messages: Vec<(&'static str, u64)>,
@@ -333,9 +362,15 @@ pub struct ContentCounters {
     pub skipped_bytes: u64,
     /// A FHIR resource of a person was read in the step that is under way.
     pub(in crate::content) fhir: bool,
+    /// Names that were looked up: kept from one document to the next.
+    pub(in crate::content) names: extract::tree::NamePool,
 }
 
 impl ContentCounters {
+    /// The rules were replaced: what was looked up in the old ones is forgotten.
+    pub fn forget(&mut self) {
+        self.names.clear();
+    }
     /// One more record of `format`.
     pub fn record(&mut self, format: &'static str) {
         bump(&mut self.records, format);

@@ -134,7 +134,7 @@ impl Document for Probe {
     }
 }
 
-/// The records of `before` and `after` with a hole between them.
+/// The records of `before` and `after` with a gap between them.
 pub fn with_gap(document: &mut dyn Document, before: &[u8], after: &[u8]) -> Vec<String> {
     with_scope(|scope| {
         document.data(before, scope);

@@ -4,9 +4,9 @@
 //! acknowledged was delivered, so that a question comes before its answer even where the capture
 //! mixed up the directions. In-order bytes are borrowed; only what must wait is copied.
 //!
-//! A hole that the other side has acknowledged can only be filled by a packet that the capture put
+//! A gap that the other side has acknowledged can only be filled by a packet that the capture put
 //! in the wrong place; it becomes a gap after a short grace ([`GRACE_PACKETS`], [`GRACE_TIME`]). A
-//! hole that nobody acknowledged waits for its retransmission ([`HOLE_TIME`]). Overlaps keep the
+//! gap that nobody acknowledged waits for its retransmission ([`HOLE_TIME`]). Overlaps keep the
 //! bytes that came first (RFC 9293 3.10.7.4 leaves the choice).
 
 use super::half::{HalfStream, Piece, Ready};
@@ -14,12 +14,12 @@ use super::{End, Side};
 use crate::decode::tcp_flags::{ACK, FIN, RST, SYN};
 use crate::time::{Span, Timestamp};
 
-/// Packets of the flow that may still come before an acknowledged hole is a gap. Where each packet may
+/// Packets of the flow that may still come before an acknowledged gap is a gap. Where each packet may
 /// stand 64 places from where it belongs, a question and its answer can end up twice as far apart.
 pub const GRACE_PACKETS: u32 = 128;
-/// Packet time after which an acknowledged hole is a gap.
+/// Packet time after which an acknowledged gap is a gap.
 pub const GRACE_TIME: Span = Span::seconds(1);
-/// Packet time after which an unacknowledged hole is a gap (a few retransmission time-outs).
+/// Packet time after which an unacknowledged gap is a gap (a few retransmission time-outs).
 pub const HOLE_TIME: Span = Span::seconds(10);
 /// An acknowledgment further ahead than this is not believed, bytes.
 const MAX_ACK_AHEAD: u64 = 1 << 30;
@@ -362,7 +362,7 @@ impl Conversation {
             && this.fin_after > other.reach()
     }
 
-    /// Where the grace is over, starts are where they are and acknowledged holes are gaps.
+    /// Where the grace is over, starts are where they are and acknowledged gaps are gaps.
     fn lose_patience(&mut self, now: Timestamp, sink: &mut impl StreamSink) {
         let packets = self.packets;
         let over = |(count, since): (u32, Timestamp)| {
@@ -398,7 +398,7 @@ impl Conversation {
             self.finish(End::Reset, sink);
         }
         self.report_fins(sink);
-        // A new hole has its own grace.
+        // A new gap has its own grace.
         for half in &mut self.halves {
             if half.is_stuck() {
                 half.stuck.get_or_insert((packets, now));
@@ -406,7 +406,7 @@ impl Conversation {
         }
     }
 
-    /// Gives up the first hole of one side, whatever it waits for.
+    /// Gives up the first gap of one side, whatever it waits for.
     fn force(&mut self, side: Side, sink: &mut impl StreamSink) {
         self.halves[side.index()].start_at_first();
         let half = &self.halves[side.index()];

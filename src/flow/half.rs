@@ -263,7 +263,7 @@ impl HalfStream {
             let mut bytes = std::mem::take(&mut first.bytes);
             self.held_bytes -= bytes.len();
             if missing > 0 && end > self.next && !bytes.is_empty() {
-                // The hole behind the bytes comes next.
+                // The gap behind the bytes comes next.
                 first.at = end;
             } else {
                 self.held.pop_front();

@@ -2,10 +2,12 @@
 
 use super::counters::Loss;
 use super::date::Date;
+use super::mask::mask;
 use super::normalise::{is_universal, issuer, normalise};
-use super::numbers::{is_time, verified};
-use super::plausible::{actual_kind, is_scrap, plausible};
+use super::numbers::{is_time, verify, weighed};
+use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
+use super::values::{ValueCache, Worked};
 use super::{Finding, IdentifyCounters, Patients, Settings};
 use crate::content::{
     ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
@@ -14,7 +16,7 @@ use crate::phi::PhiBuf;
 use crate::protocol::ServiceFacts;
 use crate::rules::{Deidentified, Kind, RecordEvidence, RuleSet};
 use crate::time::Timestamp;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Records open at the same time in one flow, over all contents and depths.
 const MAX_OPEN: usize = 512;
@@ -32,6 +34,8 @@ pub struct Collector<'a> {
     pub now: Timestamp,
     /// The flow's patients.
     pub patients: &'a mut Patients,
+    /// What was worked out of the values seen last.
+    pub values: &'a mut ValueCache,
     /// Takes the findings.
     pub out: &'a mut Vec<Finding>,
     /// What is counted.
@@ -59,58 +63,38 @@ impl FieldSink for Collector<'_> {
     fn field(&mut self, at: ContentId, field: Field<'_>) {
         let Some(index) = self.innermost_index(at) else { return };
         let value = cut(field.value.expose());
-        let kind = match field.evidence {
-            Evidence::Declared => actual_kind(field.kind, value),
-            _ => field.kind,
-        };
-        let scrap = || !field.evidence.is_declared() && is_scrap(kind, value);
-        if !plausible(kind, value, self.rules, self.now) || scrap() {
-            self.tally.implausible += 1;
-            return;
-        }
         if matches!(field.evidence, Evidence::Checked | Evidence::Listed)
             && is_time(value, self.now)
         {
             self.tally.implausible += 1;
             return;
         }
-        let (evidence, confidence) = verified(&field, kind, value, self.rules);
-        let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
-        normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
-        let key = &self.settings.key;
-        let token = key.token(kind, &normal);
-        let (mut namespace, mut universal) = (String::new(), String::new());
-        if is_issued(kind) {
-            // FHIR gives the universal id only, DICOM and HL7 either of them, or both.
-            let named = if is_universal(field.issuer) { &mut universal } else { &mut namespace };
-            issuer(field.issuer, named);
-            if !field.authority.is_empty() {
-                universal.clear();
-                issuer(field.authority, &mut universal);
+        let rules = std::ptr::from_ref(self.rules) as usize;
+        let id = self.values.id(&field, value, self.now, rules);
+        let worked = match self.values.get(&id) {
+            Some(known) => known.clone(),
+            None => {
+                let worked = self.work_out(&field, value);
+                self.values.keep(&id, worked.clone());
+                worked
             }
-        }
-        let issued_by = if universal.is_empty() { &namespace } else { &universal };
-        let public =
-            if issued_by.is_empty() { token } else { key.issued(kind, issued_by, &normal) };
-        let words = match (kind, normal.split_once(' ')) {
-            (Kind::Name, Some((one, other))) => {
-                Some([one, other].map(|word| key.token(kind, word)))
-            }
-            _ => None,
         };
-        let full_date =
-            kind == Kind::BirthDate && Date::parse(value, self.now).is_some_and(Date::is_full);
-        normal.zeroize();
+        let Some(worked) = worked else {
+            self.tally.implausible += 1;
+            return;
+        };
+        let (evidence, confidence) = weighed(&field, worked.valid);
         let held = Held {
-            kind,
+            kind: worked.kind,
             value: PhiBuf::new(value.to_owned()),
-            token,
-            public,
-            issuer: Issuer::new(&namespace).or_universal(&universal),
-            full_date,
-            words,
-            field: self.patients.name(field.name),
-            rule: self.patients.name(field.rule),
+            token: worked.token,
+            public: worked.public,
+            issuer: worked.issuer,
+            full_date: worked.full_date,
+            words: worked.words,
+            mask: worked.mask,
+            field: self.values.name(field.name),
+            rule: self.values.name(field.rule),
             confidence,
             evidence,
         };
@@ -151,6 +135,55 @@ impl FieldSink for Collector<'_> {
 }
 
 impl Collector<'_> {
+    /// What a value is; nothing if it is not plausible.
+    fn work_out(&self, field: &Field<'_>, value: &str) -> Option<Worked> {
+        let kind = match field.evidence {
+            Evidence::Declared => actual_kind(field.kind, value),
+            _ => field.kind,
+        };
+        let scrap = || !field.evidence.is_declared() && is_scrap(kind, value);
+        let issued = field.evidence.is_declared() && !field.issuer.is_empty();
+        let can_be = plausible(kind, value, self.rules, self.now)
+            || issued && is_issued_number(kind, value, self.rules);
+        if !can_be || scrap() {
+            return None;
+        }
+        let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
+        normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
+        let key = &self.settings.key;
+        let token = key.token(kind, &normal);
+        let (mut namespace, mut universal) = (String::new(), String::new());
+        if is_issued(kind) {
+            // FHIR gives the universal id only, DICOM and HL7 either of them, or both.
+            let named = if is_universal(field.issuer) { &mut universal } else { &mut namespace };
+            issuer(field.issuer, named);
+            if !field.authority.is_empty() {
+                universal.clear();
+                issuer(field.authority, &mut universal);
+            }
+        }
+        let issued_by = if universal.is_empty() { &namespace } else { &universal };
+        let public =
+            if issued_by.is_empty() { token } else { key.issued(kind, issued_by, &normal) };
+        let words = match (kind, normal.split_once(' ')) {
+            (Kind::Name, Some((one, other))) => {
+                Some([one, other].map(|word| key.token(kind, word)))
+            }
+            _ => None,
+        };
+        Some(Worked {
+            kind,
+            valid: verify(field, kind, value, self.rules),
+            full_date: kind == Kind::BirthDate
+                && Date::parse(value, self.now).is_some_and(Date::is_full),
+            token,
+            public,
+            issuer: Issuer::new(&namespace).or_universal(&universal),
+            words,
+            mask: (!self.settings.reveal).then(|| mask(kind, value, self.now).into()),
+        })
+    }
+
     /// The flow has ended. Records still open are complete as far as they go: what they hold was on
     /// the wire, and that their end was not seen makes it no less disclosed.
     pub fn finish(&mut self, facts: &ServiceFacts) {

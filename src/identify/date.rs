@@ -34,6 +34,15 @@ impl Date {
         Some(Self { year: u16::try_from(year).ok()?, month: month.into(), day })
     }
 
+    /// The day of a moment as dates are judged by it, counted from 1970; all days of a clock that cannot
+    /// be believed are one.
+    pub fn day(now: Timestamp) -> u32 {
+        if now < CLOCK_SET {
+            return 0;
+        }
+        u32::try_from((now.0 / 1_000_000_000 + ZONE_SLACK) / 86_400).unwrap_or(0)
+    }
+
     /// Whether somebody whose record passed at `now` can have been born, or died, on it.
     pub fn is_past(self, now: Timestamp) -> bool {
         let limit = Self::of(now).unwrap_or(Self { year: 2100, month: 12, day: 31 });
@@ -147,8 +156,9 @@ fn compact(text: &str, run: usize) -> Option<Date> {
     if zone.strip_prefix(['-', '+']).is_some_and(|z| !(2..=4).contains(&digits(z.as_bytes()))) {
         return None;
     }
+    // Zeros stand for a day, or a month and a day, that is not known.
     let year_first = Date::checked(number(text, 0, 4)?, number(text, 4, 6)?, number(text, 6, 8)?)
-        .filter(|d| d.is_full() && d.year >= FIRST_YEAR);
+        .filter(|d| d.year >= FIRST_YEAR);
     if year_first.is_some() || run > 8 {
         return year_first;
     }

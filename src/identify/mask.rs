@@ -1,4 +1,4 @@
-//! What may be shown of a value. [`Shown`] is made here and nowhere else.
+//! What may be shown of a value.
 //!
 //! | kind | shown |
 //! |---|---|
@@ -10,9 +10,7 @@
 //! | sex, age, ethnicity, religion, occupation, picture, biometric | nothing, not even the length |
 //! | address, employer, url, ip | length, separators, and what is a letter |
 
-use super::Shown;
 use super::date::Date;
-use crate::phi::Phi;
 use crate::rules::Kind;
 use crate::time::Timestamp;
 
@@ -22,15 +20,8 @@ const MAX_MASKED: usize = 96;
 /// Fewest digits of a number whose last two may be shown.
 const LONG_NUMBER: usize = 6;
 
-/// What outputs may show of `value`, seen at `now`: all of it with `reveal`.
-pub(super) fn show(kind: Kind, value: Phi<'_>, now: Timestamp, reveal: bool) -> Shown {
-    if reveal {
-        return Shown::reveal(value);
-    }
-    Shown::mask(mask(kind, value.expose(), now))
-}
-
-fn mask(kind: Kind, value: &str, now: Timestamp) -> String {
+/// What outputs may show of `value`, seen at `now`.
+pub(super) fn mask(kind: Kind, value: &str, now: Timestamp) -> String {
     let value = cut(value);
     match kind {
         Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => name(value),
@@ -251,13 +242,6 @@ mod tests {
     #[test]
     fn an_unset_clock_shows_no_year() {
         assert_eq!(mask(Kind::BirthDate, "19591102", Timestamp(0)), "********");
-    }
-
-    #[test]
-    fn reveal_shows_the_value_as_it_is() {
-        let shown = show(Kind::Name, Phi::new("Doe^Jane"), NOW, true);
-        assert_eq!((shown.text(), shown.masked()), ("Doe^Jane", false));
-        assert!(show(Kind::Name, Phi::new("Doe^Jane"), NOW, false).masked());
     }
 
     /// Letters and digits that are shown, as runs.

@@ -7,6 +7,7 @@
 //! 2. `numbers`: does it pass the check of its kind, is it a time or a telephone number?
 //! 3. `normalise`: the form in which two spellings of one value are equal;
 //! 4. [`Key`]: the keyed pseudonym of that form, by which everything behind this point compares;
+//!    (what the first four steps say of a value is kept for a while: `values`);
 //! 5. the open record, which holds the raw value until it ends;
 //! 6. the policy (`rules/policy.toml`): is the record enough for an alert?
 //! 7. [`Patients`]: whose record is it, and what does it add to what is known?
@@ -27,6 +28,7 @@ mod plausible;
 mod record;
 mod samples;
 mod types;
+mod values;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,7 @@ pub use people::{MAX_PEOPLE, People, Recognised};
 pub use plausible::plausible;
 pub use samples::{SampleFailure, load_rules, samples_text, test_samples};
 pub use types::{Finding, Identifier, Shown, Token, Traits};
+pub use values::ValueCache;
 
 /// What all workers share.
 pub struct Settings {

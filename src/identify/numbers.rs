@@ -27,15 +27,10 @@ const MAX_KINDS: usize = 8;
 /// Days around the packet time in which a plain number is a time rather than an identifier.
 const NEAR_DAYS: i64 = 400;
 
-/// How sure a field is, and why, with what the check of its number says.
-pub(super) fn verified(
-    field: &Field<'_>,
-    kind: Kind,
-    value: &str,
-    rules: &RuleSet,
-) -> (Evidence, f32) {
+/// What the check of its number says of a field; nothing where there is none.
+pub(super) fn verify(field: &Field<'_>, kind: Kind, value: &str, rules: &RuleSet) -> Option<bool> {
     let numbers = &rules.identifiers;
-    let valid = match field.evidence {
+    match field.evidence {
         _ if !matches!(
             kind,
             Kind::Ssn | Kind::NationalId | Kind::InsuranceNumber | Kind::PatientId
@@ -53,7 +48,11 @@ pub(super) fn verified(
             None => numbers.verify(field.name, value).map(|verdict| verdict.valid),
         },
         _ => None,
-    };
+    }
+}
+
+/// How sure a field is, and why, with what the check of its number says.
+pub(super) fn weighed(field: &Field<'_>, valid: Option<bool>) -> (Evidence, f32) {
     match valid {
         None => (field.evidence, field.confidence),
         // Half the doubt goes, or a third of the trust.

@@ -19,15 +19,14 @@
 //! events are out.
 
 use super::counters::Loss;
-use super::mask::show;
 use super::numbers::Lists;
 use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
-use super::{Collector, Finding, Identifier, IdentifyCounters, Key, Settings, Token, Traits};
+use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
 use crate::protocol::ServiceFacts;
-use crate::rules::{AlertRule, Kind, RuleSet};
+use crate::rules::{AlertRule, Kind};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Patients looked at for one value: thousands who share a name must not be gone through for each
@@ -36,9 +35,6 @@ const MAX_CANDIDATES: usize = 8;
 
 /// Names and birth dates of one patient that are combined.
 const MAX_COMBINED: usize = 8;
-
-/// Different field names and rule ids kept of one flow.
-const MAX_NAMES: usize = 1024;
 
 /// What a patient is found by.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,7 +65,6 @@ pub struct Patients {
     pub(super) open: Vec<Record>,
     known: Vec<Patient>,
     clues: HashMap<Clue, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
-    names: HashSet<Arc<str>, foldhash::fast::FixedState>,
     pub(super) lists: Lists,
     /// What was known of the service at the last finding.
     facts: Arc<ServiceFacts>,
@@ -99,20 +94,7 @@ impl Patients {
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let open: usize = self.open.iter().map(Record::memory).sum();
-        open + self.bytes + self.names.len() * 48 + self.lists.memory()
-    }
-
-    /// The flow has ended: [`Collector::finish`].
-    pub fn finish(
-        &mut self,
-        settings: &Settings,
-        rules: &RuleSet,
-        now: Timestamp,
-        facts: &ServiceFacts,
-        out: &mut Vec<Finding>,
-        tally: &mut IdentifyCounters,
-    ) {
-        Collector { settings, rules, now, patients: self, out, tally }.finish(facts);
+        open + self.bytes + self.lists.memory()
     }
 
     /// Whether no record is open.
@@ -128,18 +110,6 @@ impl Patients {
     /// Whether no patient was found so far.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
-    }
-
-    /// A shared copy of a field name or a rule id.
-    pub(super) fn name(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.names.get(name) {
-            return known.clone();
-        }
-        let shared: Arc<str> = name.into();
-        if self.names.len() < MAX_NAMES {
-            self.names.insert(shared.clone());
-        }
-        shared
     }
 
     /// Files a complete record under its patient. A finding, if it brought anything new.
@@ -185,7 +155,10 @@ impl Patients {
                 tally.lose(Loss::PatientIdentifiers);
                 continue;
             }
-            let shown = show(held.kind, held.value.as_phi(), now, settings.reveal);
+            let shown = match &held.mask {
+                Some(mask) => Shown::mask(Arc::clone(mask)),
+                None => Shown::reveal(held.value.as_phi()),
+            };
             tally.identifier(held.kind);
             self.bytes +=
                 size_of::<Identifier>() + size_of::<(Token, Issuer)>() + shown.text().len();

@@ -22,6 +22,8 @@ pub(super) struct Held {
     pub full_date: bool,
     /// The two words of a name, where it has them.
     pub words: Option<[Token; 2]>,
+    /// What may be shown of it; none under `--reveal`.
+    pub mask: Option<Arc<str>>,
     pub field: Arc<str>,
     pub rule: Arc<str>,
     pub confidence: f32,

@@ -53,15 +53,15 @@ pub struct Shown(What);
 
 #[derive(Clone)]
 enum What {
-    Masked(Box<str>),
+    Masked(Arc<str>),
     /// Still a raw value, and wiped like one.
     Revealed(PhiBuf),
 }
 
 impl Shown {
     /// A mask.
-    pub(in crate::identify) fn mask(text: String) -> Self {
-        Self(What::Masked(text.into()))
+    pub(in crate::identify) fn mask(text: Arc<str>) -> Self {
+        Self(What::Masked(text))
     }
     /// The value itself.
     pub(in crate::identify) fn reveal(value: Phi<'_>) -> Self {
@@ -148,6 +148,6 @@ impl Token {
 impl Shown {
     /// For tests of later stages.
     pub(crate) fn of(text: &str, masked: bool) -> Self {
-        if masked { Self::mask(text.to_owned()) } else { Self::reveal(Phi::new(text)) }
+        if masked { Self::mask(text.into()) } else { Self::reveal(Phi::new(text)) }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::config::Limits;
 use crate::content::{self, Contents, Env};
-use crate::identify::{self, Collector, Finding, Key, Patients};
+use crate::identify::{self, Collector, Finding, Key, Patients, ValueCache};
 use crate::protocol::{Activity, ContentId, ContentSink, Hint, Object, Reason, ServiceFacts, Want};
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
@@ -96,6 +96,8 @@ pub struct FlowHost<'a> {
     pub contents: &'a mut Contents,
     /// The flow's patients.
     pub patients: &'a mut Patients,
+    /// What was worked out of the values that this worker saw last.
+    pub values: &'a mut ValueCache,
     /// What is known of the service.
     pub facts: &'a mut ServiceFacts,
     /// What the flow did since this was last handed on.
@@ -115,6 +117,7 @@ impl FlowHost<'_> {
             rules: self.rules,
             now: self.now,
             patients: self.patients,
+            values: self.values,
             out: self.findings,
             tally: &mut self.tallies.identify,
         };
@@ -130,15 +133,16 @@ impl FlowHost<'_> {
     /// The flow has ended: ends contents and records that are still open.
     pub fn finish(&mut self) {
         self.with(|contents, env| contents.close_all(env));
-        let identify = &self.shared.identify;
-        self.patients.finish(
-            identify,
-            self.rules,
-            self.now,
-            self.facts,
-            self.findings,
-            &mut self.tallies.identify,
-        );
+        let mut collector = Collector {
+            settings: &self.shared.identify,
+            rules: self.rules,
+            now: self.now,
+            patients: self.patients,
+            values: self.values,
+            out: self.findings,
+            tally: &mut self.tallies.identify,
+        };
+        collector.finish(self.facts);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::config::Limits;
 use crate::content::Contents;
 use crate::exposure::{EventId, FindingEvent};
 use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
-use crate::identify::{Finding, Patients, Token};
+use crate::identify::{Finding, Patients, Token, ValueCache};
 use crate::protocol::{
     Activity, Driver, DriverEvent, DriverLimits, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
 };
@@ -141,6 +141,7 @@ struct Context {
     packet: u64,
     n: u32,
     findings: Vec<Finding>,
+    values: ValueCache,
     /// A datagram as it would stand in a stream.
     frame: Vec<u8>,
     tallies: StageCounters,
@@ -151,9 +152,11 @@ impl Worker {
     /// One of `workers` workers, without flows and with its share of the memory.
     pub fn new(shared: Arc<Shared>, limits: &Limits, workers: usize) -> Self {
         let memory = limits.memory / workers.max(1) as u64;
+        let memory = usize::try_from(memory).unwrap_or(usize::MAX);
+        let values = ValueCache::within(memory);
         let table = TableLimits {
             flows: limits.flows,
-            memory: usize::try_from(memory).unwrap_or(usize::MAX),
+            memory: memory.saturating_sub(values.most_memory()),
             window: limits.window,
             tcp_idle: limits.tcp_idle,
             udp_idle: limits.udp_idle,
@@ -170,6 +173,7 @@ impl Worker {
                 packet: 0,
                 n: 0,
                 findings: Vec::new(),
+                values,
                 frame: Vec::new(),
                 tallies: StageCounters::default(),
                 report: Report::default(),
@@ -182,7 +186,10 @@ impl Worker {
     /// Works through a batch.
     pub fn run(&mut self, batch: &WorkBatch) -> Report {
         let context = &mut self.context;
-        context.shared.rules.refresh(&mut context.rules, &mut context.generation);
+        if context.shared.rules.refresh(&mut context.rules, &mut context.generation) {
+            context.tallies.content.forget();
+            context.values.forget();
+        }
         for work in &batch.work {
             match work {
                 Work::Segment(segment) => {
@@ -286,6 +293,7 @@ impl Context {
                 rules: analysis.rules.as_deref().unwrap_or(&self.rules),
                 contents: &mut analysis.contents,
                 patients: &mut analysis.patients,
+                values: &mut self.values,
                 facts: &mut analysis.facts,
                 activity: &mut analysis.activity,
                 findings: &mut self.findings,

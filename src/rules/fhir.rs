@@ -79,11 +79,33 @@ pub struct FhirReference {
     pub identifier: Arc<FieldRule>,
 }
 
+/// A place in the tree of element names below a resource type: a reader goes down it name by name.
+#[derive(Debug, Default)]
+pub struct FhirPath {
+    element: Option<FhirElement>,
+    reference: Option<FhirReference>,
+    below: HashMap<Box<str>, FhirPath, foldhash::fast::FixedState>,
+}
+
+impl FhirPath {
+    /// The place of the name `name` below this one.
+    pub fn child(&self, name: &str) -> Option<&Self> {
+        self.below.get(name)
+    }
+    /// What a reference here holds, if it says whose the resource is.
+    pub const fn reference(&self) -> Option<&FhirReference> {
+        self.reference.as_ref()
+    }
+    /// The element of a rule that ends here.
+    pub const fn element(&self) -> Option<&FhirElement> {
+        self.element.as_ref()
+    }
+}
+
 /// Elements by resource type and path below it.
 #[derive(Debug, Default)]
 pub struct FhirRules {
-    elements: HashMap<String, HashMap<String, FhirElement>>,
-    references: HashMap<String, HashMap<String, FhirReference>>,
+    resources: HashMap<String, FhirPath, foldhash::fast::FixedState>,
     /// Of references whose element says nothing, but which say themselves that they point to a patient.
     anywhere: Option<FhirReference>,
     systems: HashMap<String, Kind>,
@@ -95,16 +117,19 @@ pub struct FhirRules {
 impl FhirRules {
     /// Whether a resource type has identifying elements.
     pub fn is_person(&self, resource_type: &str) -> bool {
-        self.elements.contains_key(resource_type)
+        self.resources.contains_key(resource_type)
+    }
+    /// Where the paths of a resource type begin.
+    pub fn resource(&self, resource_type: &str) -> Option<&FhirPath> {
+        self.resources.get(resource_type)
     }
     /// The element at `path` (`birthDate`, `contact.name`) of a resource type.
     pub fn element(&self, resource_type: &str, path: &str) -> Option<&FhirElement> {
-        self.elements.get(resource_type)?.get(path)
-    }
-    /// The element at `path` of a resource type, if it says whose the resource is.
-    pub fn subject(&self, resource_type: &str, path: &str) -> Option<&FhirReference> {
-        let listed = self.references.get(resource_type).or_else(|| self.references.get(OTHERS));
-        listed?.get(path)
+        let mut place = self.resource(resource_type)?;
+        for name in path.split('.') {
+            place = place.child(name)?;
+        }
+        place.element()
     }
     /// What any reference to a patient holds.
     pub const fn reference(&self) -> Option<&FhirReference> {
@@ -117,7 +142,7 @@ impl FhirRules {
     }
     /// Whether a resource type is one of those that the standard defines for records of care.
     pub fn is_clinical(&self, resource_type: &str) -> bool {
-        self.is_person(resource_type) || self.references.contains_key(resource_type)
+        self.resources.contains_key(resource_type)
     }
     /// Whether `name` is part of the path of any element (`contact` of `contact.name`).
     pub fn mentions(&self, name: &str) -> bool {
@@ -151,11 +176,11 @@ pub(in crate::rules) fn compile(
         taken.take(entry.path.clone(), &entry.common.id, &source)?;
         let rule = field_rule(&entry.common, entry.kind, &entry.path, entry.confidence, &source)?;
         rules.names.extend(path.split('.').map(str::to_owned));
-        rules
-            .elements
-            .entry(resource.to_owned())
-            .or_default()
-            .insert(path.to_owned(), FhirElement { rule, datatype: entry.datatype });
+        let mut place = rules.resources.entry(resource.to_owned()).or_default();
+        for name in path.split('.') {
+            place = place.below.entry(name.into()).or_default();
+        }
+        place.element = Some(FhirElement { rule, datatype: entry.datatype });
     }
     for (_, (entry, source)) in references {
         let subject = format!("{}: {}", entry.resource, entry.elements.join(", "));
@@ -172,13 +197,15 @@ pub(in crate::rules) fn compile(
         if entry.resource == OTHERS {
             rules.anywhere = Some(reference("Reference")?);
         }
-        let mut elements = HashMap::new();
         for path in &entry.elements {
             taken.take(format!("{}.{path} of", entry.resource), &entry.common.id, &source)?;
             rules.reference_names.extend(path.split('.').map(str::to_owned));
-            elements.insert(path.clone(), reference(&format!("{}.{path}", entry.resource))?);
+            let mut place = rules.resources.entry(entry.resource.clone()).or_default();
+            for name in path.split('.') {
+                place = place.below.entry(name.into()).or_default();
+            }
+            place.reference = Some(reference(&format!("{}.{path}", entry.resource))?);
         }
-        rules.references.entry(entry.resource).or_default().extend(elements);
     }
     for (_, (entry, source)) in systems {
         list.push(info(

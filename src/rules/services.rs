@@ -5,13 +5,14 @@ use super::fold;
 use super::load::{
     ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, info, section_entry,
 };
-use regex::bytes::{RegexSet, RegexSetBuilder, SetMatches};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use serde::Deserialize;
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Patterns over all services, memory of the compiled set, bytes.
-const MAX_SET: usize = 8 << 20;
+/// Texts over all services, bytes: they are compiled into one automaton.
+const MAX_TEXTS: usize = 64 << 10;
 
 section_entry! {
     /// An entry as written.
@@ -156,7 +157,7 @@ pub struct ServiceRule {
     pub product: Arc<str>,
     path: Vec<String>,
     server: Vec<String>,
-    /// Numbers of patterns.
+    /// Numbers of texts.
     all: Vec<usize>,
     any: Vec<usize>,
 }
@@ -173,8 +174,8 @@ pub struct Answer<'a> {
 }
 
 impl ServiceRule {
-    fn takes(&self, answer: &Answer<'_>, found: &SetMatches) -> bool {
-        let has = |pattern: &usize| found.matched(*pattern);
+    fn takes(&self, answer: &Answer<'_>, found: &[usize]) -> bool {
+        let has = |text: &usize| found.contains(text);
         let server = || answer.server.to_ascii_lowercase();
         self.all.iter().all(has)
             && (self.any.is_empty() || self.any.iter().any(has))
@@ -197,7 +198,8 @@ fn is_path(pattern: &str, path: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct ServiceRules {
     services: Vec<ServiceRule>,
-    patterns: RegexSet,
+    /// What stands in answers, in capitals or not.
+    texts: Option<AhoCorasick>,
     /// By folded name: whether it lets the client in.
     secrets: HashMap<String, bool, foldhash::fast::FixedState>,
 }
@@ -205,9 +207,14 @@ pub struct ServiceRules {
 impl ServiceRules {
     /// The services that `answer` shows.
     pub fn shown<'a>(&'a self, answer: &Answer<'_>) -> impl Iterator<Item = &'a ServiceRule> {
-        let found = self.patterns.matches(answer.head);
-        let any = found.matched_any();
-        self.services.iter().filter(move |s| any && s.takes(answer, &found))
+        let mut found: SmallVec<[usize; 8]> = SmallVec::new();
+        for hit in self.texts.iter().flat_map(|texts| texts.find_overlapping_iter(answer.head)) {
+            let text = hit.pattern().as_usize();
+            if !found.contains(&text) {
+                found.push(text);
+            }
+        }
+        self.services.iter().filter(move |s| !found.is_empty() && s.takes(answer, &found))
     }
 
     /// Whether a form field or query parameter carries a secret; if so, whether that is a key that
@@ -223,7 +230,7 @@ pub(in crate::rules) fn compile(
     list: &mut Vec<RuleInfo>,
 ) -> Result<ServiceRules, LoadError> {
     let mut rules = ServiceRules::default();
-    let mut patterns: Vec<String> = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
     let mut place: Option<Source> = None;
     for (id, (entry, source)) in services {
         let subject = [&entry.path, &entry.server, &entry.all, &entry.any]
@@ -237,10 +244,9 @@ pub(in crate::rules) fn compile(
             return Err(faulty(&source, "give `all` or `any`: what stands in the answer"));
         }
         let mut number = |text: &String| {
-            let pattern = regex::escape(text);
-            patterns.iter().position(|p| *p == pattern).unwrap_or_else(|| {
-                patterns.push(pattern);
-                patterns.len() - 1
+            texts.iter().position(|t| t == text).unwrap_or_else(|| {
+                texts.push(text.clone());
+                texts.len() - 1
             })
         };
         rules.services.push(ServiceRule {
@@ -255,12 +261,15 @@ pub(in crate::rules) fn compile(
         place = Some(source);
     }
     if let Some(source) = place {
-        rules.patterns = RegexSetBuilder::new(&patterns)
-            .case_insensitive(true)
-            .unicode(false)
-            .size_limit(MAX_SET)
-            .build()
-            .map_err(|_| faulty(&source, "the patterns of all services together are too large"))?;
+        let too_large = || faulty(&source, "the texts of all services together are too large");
+        if texts.iter().map(String::len).sum::<usize>() > MAX_TEXTS {
+            return Err(too_large());
+        }
+        let automaton = AhoCorasickBuilder::new()
+            .ascii_case_insensitive(true)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(&texts);
+        rules.texts = Some(automaton.map_err(|_| too_large())?);
     }
     let mut taken = ClaimedSubjects::default();
     for (_, (entry, source)) in secrets {

@@ -111,7 +111,7 @@ struct Table {
     /// The row that is being collected.
     row: Vec<u8>,
     quoted: bool,
-    /// The row has a hole.
+    /// The row has a gap.
     lost: bool,
     /// `None` until the header is read.
     separator: Option<u8>,
@@ -165,7 +165,7 @@ impl Document for Table {
     }
 
     fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
-        // The row around the hole is lost, and the header if it was in it.
+        // The row around the gap is lost, and the header if it was in it.
         self.row.clear();
         self.quoted = false;
         self.lost = true;

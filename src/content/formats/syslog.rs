@@ -44,7 +44,7 @@ impl Document for Message {
     }
 
     fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
-        // What follows a hole may be the value of another key.
+        // What follows a gap may be the value of another key.
         Want::NOTHING
     }
 

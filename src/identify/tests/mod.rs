@@ -24,6 +24,7 @@ static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("sh
 struct Flow {
     settings: Settings,
     patients: Patients,
+    values: ValueCache,
     out: Vec<Finding>,
     tally: IdentifyCounters,
 }
@@ -36,6 +37,7 @@ impl Flow {
         Self {
             settings: Settings { key, reveal: true, patients_per_flow, identifiers_per_patient },
             patients: Patients::default(),
+            values: ValueCache::default(),
             out: Vec::new(),
             tally: IdentifyCounters::default(),
         }
@@ -46,6 +48,7 @@ impl Flow {
             rules: &RULES,
             now: NOW,
             patients: &mut self.patients,
+            values: &mut self.values,
             out: &mut self.out,
             tally: &mut self.tally,
         }
@@ -509,8 +512,7 @@ fn records_still_open_when_the_flow_ends_count() {
     flow.begin(AT, "hl7v2", true);
     flow.field(AT, (Name, "Ash^Eve", ""));
     assert!(flow.out.is_empty());
-    let Flow { settings, patients, out, tally } = &mut flow;
-    patients.finish(settings, &RULES, NOW, &ServiceFacts::default(), out, tally);
+    flow.sink().finish(&ServiceFacts::default());
     assert_eq!(flow.findings(), [(0, false)]);
 }
 
@@ -591,4 +593,48 @@ fn a_name_alone_is_a_pseudonym_of_its_flow() {
     let person = [(Name, "Ash^Eve"), (BirthDate, "19590102")];
     assert_eq!(patient(1, &person), patient(2, &person));
     assert_eq!(patient(1, &[(PatientId, "17")]), patient(2, &[(PatientId, "17")]));
+}
+
+#[test]
+fn values_are_masked_unless_reveal_was_given() {
+    for (reveal, shown) in [(true, "Doe^Jane"), (false, "D**^J***")] {
+        let mut flow = Flow::new();
+        flow.settings.reveal = reveal;
+        // The second time, the value is known.
+        for _ in 0..2 {
+            flow.patients = Patients::default();
+            flow.record(&[(Name, "Doe^Jane"), (PatientId, "H0709380")]);
+        }
+        for finding in &flow.out {
+            let name = finding.identifiers.iter().find(|i| i.kind == Name).expect("a name");
+            assert_eq!((name.shown.text(), name.shown.masked()), (shown, !reveal));
+        }
+        assert_eq!(flow.out.len(), 2);
+    }
+}
+
+#[test]
+fn a_known_value_is_judged_anew_on_another_day_and_under_another_label() {
+    let mut flow = Flow::new();
+    let (born, day) = ("20260401", 86_400_000_000_000);
+    let begin = |flow: &mut Flow| flow.begin(AT, "hl7v2", true);
+    begin(&mut flow);
+    // Not born yet, in March.
+    flow.field(AT, (BirthDate, born, ""));
+    assert_eq!(flow.tally.implausible, 1);
+    let field = Field {
+        kind: BirthDate,
+        value: Phi::new(born),
+        name: "F-1",
+        rule: "rule",
+        issuer: "",
+        authority: "",
+        confidence: 1.0,
+        evidence: Evidence::Declared,
+    };
+    let now = Timestamp(NOW.0 + 40 * day);
+    Collector { now, ..flow.sink() }.field(AT, field);
+    assert_eq!(flow.tally.implausible, 1);
+    flow.field(AT, (BirthDate, born, ""));
+    assert_eq!(flow.tally.implausible, 2);
 }

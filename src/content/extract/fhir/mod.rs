@@ -45,21 +45,25 @@ enum Part {
 
 impl<'a> Parts<'a> {
     /// A value under the names `path` below the element.
-    pub fn add(&mut self, path: &[&str], value: &'a str) {
-        let part = match path {
-            [] => Part::Itself,
-            ["family"] => Part::Family,
-            ["given"] => Part::Given,
-            ["text"] => Part::Text,
-            ["use"] => Part::Use,
-            ["system" | "root"] => Part::System,
-            ["value" | "valueString" | "extension"] => Part::Value,
-            ["type", "coding", "code"] => Part::TypeCode,
-            ["code"] => Part::Code,
-            ["line" | "streetAddressLine"] => Part::Line,
-            ["city" | "district" | "state" | "postalCode" | "country"] => Part::Place,
-            ["display"] => Part::Display,
-            ["url"] => Part::Url,
+    pub fn add<'p>(&mut self, mut path: impl Iterator<Item = &'p str>, value: &'a str) {
+        let (first, second, third) = (path.next(), path.next(), path.next());
+        let part = match (first, second, third) {
+            (None, ..) => Part::Itself,
+            (Some("type"), Some("coding"), Some("code")) if path.next().is_none() => Part::TypeCode,
+            (Some(name), None, _) => match name {
+                "family" => Part::Family,
+                "given" => Part::Given,
+                "text" => Part::Text,
+                "use" => Part::Use,
+                "system" | "root" => Part::System,
+                "value" | "valueString" | "extension" => Part::Value,
+                "code" => Part::Code,
+                "line" | "streetAddressLine" => Part::Line,
+                "city" | "district" | "state" | "postalCode" | "country" => Part::Place,
+                "display" => Part::Display,
+                "url" => Part::Url,
+                _ => return,
+            },
             _ => return,
         };
         if self.parts.len() < MAX_PARTS {

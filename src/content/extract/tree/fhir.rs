@@ -32,71 +32,60 @@ pub(super) fn read(
     view: &View<'_>,
     scope: &Scope<'_>,
 ) -> Read {
-    let rules = scope.rules;
+    let rules = &scope.rules.fhir;
     let mut read = Read {
         own: Resource::default(),
         subject: Subject::Unsaid,
         others: Vec::new(),
         same: Vec::new(),
     };
-    let mut joined = String::new();
-    let mut at = 0;
-    while let Some(value) = values.get(at) {
-        let (path, nodes, len) = path(root, value, view);
-        let path = path.get(..len).unwrap_or_default();
-        joined.clear();
+    let Some(top) = rules.resource(resource) else { return read };
+    let mut rest = values;
+    let mut path = values.first().map(|first| Path::new(root, first, view));
+    while let Some(whole @ Path { steps, len }) = path {
+        let steps = steps.get(..len).unwrap_or_default();
+        let mut place = top;
         let mut found = None;
-        let mut subject = None;
-        for (depth, name) in path.iter().enumerate() {
-            if depth > 0 {
-                joined.push('.');
-            }
-            joined.push_str(name);
-            if let Some(element) = rules.fhir.element(resource, &joined) {
-                found = Some((depth, element));
-                break;
-            }
-            if let Some(reference) = rules.fhir.subject(resource, &joined) {
-                subject = Some((depth, reference));
+        for (depth, step) in steps.iter().enumerate() {
+            let Some(below) = place.child(step.name) else { break };
+            place = below;
+            if place.element().is_some() || place.reference().is_some() {
+                found = Some((depth, place));
                 break;
             }
         }
-        let Some(depth) = found.map(|f| f.0).or(subject.map(|s| s.0)).or_else(|| referring(path))
-        else {
-            at += 1;
+        let Some(depth) = found.map(|(depth, _)| depth).or_else(|| referring(steps)) else {
+            rest = rest.get(1..).unwrap_or_default();
+            path = rest.first().map(|next| Path::new(root, next, view));
             continue;
         };
+        let element = found.and_then(|(_, place)| place.element());
         // All values of one instance of the element stand together.
-        let instance = nodes.get(depth).copied().flatten();
+        let instance = steps.get(depth).and_then(|step| step.node);
         let mut reference = Reference::default();
         let mut parts = Parts::default();
-        let mut of_instance = 0;
-        while let Some(next) = values.get(at + of_instance) {
-            let (next_path, next_nodes, next_len) = self::path(root, next, view);
-            let next_path = next_path.get(..next_len).unwrap_or_default();
-            let same = match instance {
-                Some(_) => next_nodes.get(depth).copied().flatten() == instance,
-                None => of_instance == 0,
-            };
-            if !same {
-                break;
-            }
-            let text = view.text(next);
+        while let (Some(Path { steps, len }), Some(value)) = (path, rest.first()) {
+            let steps = steps.get(..len).unwrap_or_default();
+            let text = view.text(value);
             if !text.is_empty() {
-                let below = next_path.get(depth + 1..).unwrap_or_default();
-                match found {
+                let below = steps.get(depth + 1..).unwrap_or_default().iter().map(|s| s.name);
+                match element {
                     Some(_) => parts.add(below, text),
                     None => reference.add(below, text),
                 }
             }
-            of_instance += 1;
+            rest = rest.get(1..).unwrap_or_default();
+            path = rest.first().map(|next| Path::new(root, next, view));
+            let next = path.and_then(|p| p.steps.get(..p.len)?.get(depth)?.node);
+            if instance.is_none() || next != instance {
+                break;
+            }
         }
-        match (found, subject) {
-            (Some((_, element)), _) => read.own.element(element, &parts, scope),
-            (None, Some((_, rule))) => read.subject(&reference, rule, scope),
-            (None, None) => read.reference(resource, path, &reference, scope),
+        match (element, found.and_then(|(_, place)| place.reference())) {
+            (Some(element), _) => read.own.element(element, &parts, scope),
+            (None, Some(rule)) => read.subject(&reference, rule, scope),
+            (None, None) => read.reference(resource, &whole, &reference, scope),
         }
-        at += of_instance.max(1);
     }
     read
 }
@@ -126,7 +115,7 @@ impl Read {
     fn reference(
         &mut self,
         resource: &str,
-        path: &[&str],
+        path: &Path<'_>,
         reference: &Reference<'_>,
         scope: &Scope<'_>,
     ) {
@@ -134,9 +123,10 @@ impl Read {
             return;
         }
         let subject = reference.subject();
-        if let (("Patient", [.., "link", "other", _]), Subject::Named(name)) =
-            ((resource, path), subject)
-        {
+        let names = path.steps.get(..path.len).unwrap_or_default();
+        let linked =
+            matches!(names, [link, other, _] if link.name == "link" && other.name == "other");
+        if let (true, "Patient", Subject::Named(name)) = (linked, resource, subject) {
             self.same.push(name.hash());
             return;
         }
@@ -166,10 +156,15 @@ impl Read {
 }
 
 /// The object of a path that is written like a reference.
-fn referring(path: &[&str]) -> Option<usize> {
-    match path {
-        [.., "reference" | "display" | "type"] => path.len().checked_sub(2),
-        _ => path.iter().position(|name| *name == "identifier")?.checked_sub(1),
+fn referring(path: &[Step<'_>]) -> Option<usize> {
+    match path.last()?.name {
+        "reference" | "display" => path.len().checked_sub(2),
+        // `type` of a reference, or the code of an identifier's.
+        _ => match path.iter().position(|step| step.name == "identifier") {
+            Some(at) => at.checked_sub(1),
+            None if path.last()?.name == "type" => path.len().checked_sub(2),
+            None => None,
+        },
     }
 }
 
@@ -183,12 +178,14 @@ struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    fn add(&mut self, path: &[&str], value: &'a str) {
-        match path {
-            ["reference"] => self.reference = value,
-            ["type"] => self.target = value,
-            ["display"] => self.display = value,
-            ["identifier", rest @ ..] => self.identifier.add(rest, value),
+    fn add<'b>(&mut self, mut path: impl Iterator<Item = &'b str> + Clone, value: &'a str) {
+        let Some(first) = path.next() else { return };
+        let last = path.clone().next().is_none();
+        match first {
+            "reference" if last => self.reference = value,
+            "type" if last => self.target = value,
+            "display" if last => self.display = value,
+            "identifier" => self.identifier.add(path, value),
             _ => {}
         }
     }
@@ -211,39 +208,48 @@ impl<'a> Reference<'a> {
         {
             let (system, value) = token.split_once('|').unwrap_or(("", token));
             let mut parts = Parts::default();
-            parts.add(&["system"], system);
-            parts.add(&["value"], value);
+            parts.add(std::iter::once("system"), system);
+            parts.add(std::iter::once("value"), value);
             to.identifier(&rule.identifier, &parts, scope);
         }
         to.add(&rule.display, rule.display.kind, self.display, "");
     }
 }
 
-/// The names from the resource down to a value, and the objects that stand under them.
-fn path<'a>(
-    root: u32,
-    value: &Value,
-    view: &View<'a>,
-) -> ([&'a str; MAX_PATH], [Option<u32>; MAX_PATH], usize) {
-    let (mut names, mut nodes) = ([""; MAX_PATH], [None; MAX_PATH]);
-    let mut len = 0;
-    let mut push = |name: u16, node: Option<u32>| {
-        if let (Some(n), Some(o)) = (names.get_mut(len), nodes.get_mut(len)) {
-            *n = view.name(name).text.as_ref();
-            *o = node;
-            len += 1;
+/// A name on the way from the resource to a value, and the object that stands under it.
+#[derive(Clone, Copy, Default)]
+struct Step<'a> {
+    name: &'a str,
+    node: Option<u32>,
+}
+
+/// The names from the resource down to a value.
+#[derive(Clone, Copy)]
+struct Path<'a> {
+    steps: [Step<'a>; MAX_PATH],
+    len: usize,
+}
+
+impl<'a> Path<'a> {
+    fn new(root: u32, value: &Value, view: &View<'a>) -> Self {
+        let mut steps = [Step::default(); MAX_PATH];
+        let mut len = 0;
+        let mut push = |name: u16, node: Option<u32>| {
+            if let Some(step) = steps.get_mut(len) {
+                *step = Step { name: view.name(name).text.as_ref(), node };
+                len += 1;
+            }
+        };
+        push(value.name, None);
+        let mut node = value.node;
+        while node != root {
+            let Some(next) = view.node(node).filter(|n| n.parent < node) else { break };
+            push(next.name, Some(node));
+            node = next.parent;
         }
-    };
-    push(value.name, None);
-    let mut node = value.node;
-    while node != root {
-        let Some(next) = view.node(node).filter(|n| n.parent < node) else { break };
-        push(next.name, Some(node));
-        node = next.parent;
+        if let Some(steps) = steps.get_mut(..len) {
+            steps.reverse();
+        }
+        Self { steps, len }
     }
-    if let (Some(names), Some(nodes)) = (names.get_mut(..len), nodes.get_mut(..len)) {
-        names.reverse();
-        nodes.reverse();
-    }
-    (names, nodes, len)
 }

@@ -21,6 +21,7 @@ use crate::content::{Reason, Scope};
 use crate::rules::{About, Said};
 use frame::{Frame, Node, Resource, Value, View, single};
 use grid::{Grid, Role};
+pub use names::NamePool;
 use names::{Link, Names, PLAIN};
 use registrations::Registrations;
 use subjects::{Subject, Subjects};
@@ -76,7 +77,8 @@ impl Tree {
     }
 
     /// Whether `text` as a name means anything.
-    pub fn knows(&mut self, text: &str, scope: &Scope<'_>) -> bool {
+    pub fn knows(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
+        self.names.begin(&mut scope.tally.names, scope.rules);
         let index = self.names.find(text, scope.rules());
         self.names.get(index).means_something()
     }
@@ -178,7 +180,8 @@ impl Tree {
     }
 
     /// The name of the next value.
-    pub fn key(&mut self, text: &str, scope: &Scope<'_>) {
+    pub fn key(&mut self, text: &str, scope: &mut Scope<'_>) {
+        self.names.begin(&mut scope.tally.names, scope.rules);
         let (index, place) = self.names.look_up(text, scope.rules());
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(index);
@@ -388,5 +391,6 @@ impl Tree {
         while !self.frames.is_empty() {
             self.close(scope);
         }
+        self.names.end(&mut scope.tally.names);
     }
 }

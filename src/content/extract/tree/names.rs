@@ -11,6 +11,11 @@ use std::collections::HashMap;
 /// Names and pairs of names remembered in one document.
 const MAX_NAMES: usize = 4096;
 
+/// Names kept from one document to the next, and sets of them: one for each document that is open at
+/// the same time.
+const MAX_KEPT: usize = 1024;
+const MAX_POOLED: usize = 8;
+
 /// A name that means nothing.
 pub const PLAIN: u16 = 0;
 
@@ -158,13 +163,38 @@ impl Use {
     }
 }
 
-/// The names of one document.
+/// The names of one document, and those that earlier ones left to it.
 pub struct Names {
     known: Vec<Name>,
-    by_text: HashMap<Box<str>, (u16, Place), foldhash::fast::FixedState>,
+    by_text: HashMap<Box<str>, Entry, foldhash::fast::FixedState>,
     /// Meanings of pairs; `None` under a pair that means nothing.
     pairs: HashMap<Box<str>, Option<Meaning>, foldhash::fast::FixedState>,
     scratch: String,
+    /// The rules they were looked up in.
+    origin: Option<Origin>,
+    /// Counts the documents that used them.
+    document: u32,
+    /// Names of this document that mean something.
+    used: usize,
+    /// What was there when this document began.
+    inherited: usize,
+}
+
+/// A name that was looked up.
+#[derive(Clone, Copy)]
+struct Entry {
+    index: u16,
+    place: Place,
+    /// The last document that used it.
+    document: u32,
+}
+
+/// The rules behind a look-up: their address, and how often rules were replaced until then. Both
+/// together tell any two rule sets apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Origin {
+    rules: usize,
+    generation: u64,
 }
 
 impl Default for Names {
@@ -174,7 +204,54 @@ impl Default for Names {
             by_text: HashMap::default(),
             pairs: HashMap::default(),
             scratch: String::new(),
+            origin: None,
+            document: 0,
+            used: 0,
+            inherited: 0,
         }
+    }
+}
+
+/// Names that documents left to the next ones of the same worker: most documents are small and bear
+/// the names of those before them.
+#[derive(Default)]
+pub struct NamePool {
+    free: Vec<Names>,
+    generation: u64,
+}
+
+impl NamePool {
+    /// Names for a document that is read under `rules`.
+    fn take(&mut self, rules: &RuleSet) -> Names {
+        let rules = std::ptr::from_ref(rules) as usize;
+        let origin = Some(Origin { rules, generation: self.generation });
+        let mut names = self.free.pop().filter(|n| n.origin == origin).unwrap_or_default();
+        names.origin = origin;
+        names.document = names.document.wrapping_add(1);
+        names.used = 0;
+        names.inherited = names.entries();
+        names
+    }
+
+    /// Takes back what a document used.
+    fn give(&mut self, names: Names) {
+        let small = names.entries() <= MAX_KEPT;
+        let current = names.origin.is_some_and(|o| o.generation == self.generation);
+        if small && current && self.free.len() < MAX_POOLED {
+            self.free.push(names);
+        }
+    }
+
+    /// The rules were replaced: what is known of names no longer holds.
+    pub fn clear(&mut self) {
+        self.free.clear();
+        self.generation += 1;
+    }
+}
+
+impl std::fmt::Debug for NamePool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NamePool").field("free", &self.free.len()).finish_non_exhaustive()
     }
 }
 
@@ -192,21 +269,45 @@ impl Names {
 
     /// The same, with the place that it is for values without a meaning.
     pub fn look_up(&mut self, text: &str, rules: &RuleSet) -> (u16, Place) {
-        if let Some(&found) = self.by_text.get(text) {
-            return found;
+        if let Some(entry) = self.by_text.get_mut(text) {
+            if entry.index != PLAIN && entry.document != self.document {
+                // A name of an earlier document counts as if this one had brought it.
+                if self.used >= MAX_NAMES - 1 {
+                    return (PLAIN, entry.place);
+                }
+                self.used += 1;
+                entry.document = self.document;
+            }
+            return (entry.index, entry.place);
         }
         let name = Name::new(text, rules);
         let mut index = PLAIN;
-        if (name.means_something() || name.link.is_some()) && self.known.len() < MAX_NAMES {
+        if (name.means_something() || name.link.is_some()) && self.used < MAX_NAMES - 1 {
             index = self.known.len() as u16;
             self.known.push(name);
+            self.used += 1;
         }
-        let found = (index, Place::named(text, rules));
+        let place = Place::named(text, rules);
         // A document with more names than this is searched at the price of looking each up.
         if self.by_text.len() < MAX_NAMES {
-            self.by_text.insert(text.into(), found);
+            let document = self.document;
+            self.by_text.insert(text.into(), Entry { index, place, document });
         }
-        found
+        (index, place)
+    }
+
+    /// Takes over what earlier documents left, at the first name of this one.
+    pub fn begin(&mut self, pool: &mut NamePool, rules: &RuleSet) {
+        if self.origin.is_none() {
+            *self = pool.take(rules);
+        }
+    }
+
+    /// Leaves the names to later documents.
+    pub fn end(&mut self, pool: &mut NamePool) {
+        if self.origin.is_some() {
+            pool.give(std::mem::take(self));
+        }
     }
 
     /// The meaning of `text` under the name `parent`: `name` under `patient` is `patient name`.
@@ -234,7 +335,11 @@ impl Names {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        (self.known.len() + self.by_text.len() + self.pairs.len()) * 64
+        self.entries().saturating_sub(self.inherited) * 64
+    }
+
+    fn entries(&self) -> usize {
+        self.known.len() + self.by_text.len() + self.pairs.len()
     }
 }
 

@@ -24,7 +24,7 @@ impl FieldSink for Log {
     }
 }
 
-/// Reads `parts` with a hole between each two, in pieces of `size` bytes.
+/// Reads `parts` with a gap between each two, in pieces of `size` bytes.
 fn read(parts: &[&[u8]], size: usize) -> (Vec<String>, ServiceFacts) {
     let (mut log, mut facts, mut tally) =
         (Log::default(), ServiceFacts::default(), ContentCounters::default());

@@ -224,7 +224,7 @@ impl Document for Reader {
                     return self.read(&[], scope);
                 }
                 let seek = Seek::new(walker.syntax(), walker.last_tag());
-                self.record.torn(scope);
+                self.record.gap(scope);
                 self.phase = Phase::Seeking(Box::new(seek));
                 Want::ALL
             }

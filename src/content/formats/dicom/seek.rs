@@ -78,7 +78,7 @@ impl Seek {
         Sought::More
     }
 
-    /// Another loss: what was held is torn from what comes.
+    /// Another loss: what was held does not join what comes.
     pub fn gap(&mut self) {
         self.held.clear();
         self.searched = 0;

@@ -11,13 +11,16 @@ use crate::content::extract::person::Person;
 use crate::content::{Document, Format, Media, Reason, Scope, ServiceFacts, Want};
 use crate::rules::{EdifactField, Holder, Kind};
 use crate::syntax::edifact::begins;
-use syntax::{Segment, Syntax};
+use syntax::{Repetition, Segment, Syntax};
 use zeroize::Zeroizing;
 
 /// Longest segment that is read, bytes.
 const MAX_SEGMENT: usize = 16 << 10;
 /// Longest type of a message kept, bytes.
 const MAX_TYPE: usize = 12;
+
+/// The component of a number that names its code list (C206, C082: who is responsible for it).
+const LIST: usize = 4;
 
 /// The format.
 pub struct Interchange;
@@ -43,8 +46,8 @@ struct Reader {
     /// The last byte releases the next one.
     released: bool,
     lost: bool,
-    /// A hole has taken the beginning of the message: nothing before the next one counts.
-    adrift: bool,
+    /// A gap has taken the beginning of the message: nothing before the next one counts.
+    after_gap: bool,
     syntax: Syntax,
     message: String,
     entity: Entity,
@@ -97,7 +100,7 @@ impl Document for Reader {
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.segment.clear();
         self.segment.push(b'?');
-        (self.released, self.lost, self.adrift) = (false, true, true);
+        (self.released, self.lost, self.after_gap) = (false, true, true);
         self.end_message(scope);
         Want::ALL
     }
@@ -142,7 +145,7 @@ impl Reader {
             self.syntax.begin(raw);
         }
         let heading = matches!(name, b"UNH" | b"UIH");
-        if self.adrift && !heading {
+        if self.after_gap && !heading {
             return;
         }
         let Ok(name) = std::str::from_utf8(name) else { return };
@@ -188,7 +191,7 @@ impl Reader {
     /// UNH+reference+type:version, UIH+SCRIPT:version:release:type.
     fn begin_message(&mut self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
         self.end_message(scope);
-        self.adrift = false;
+        self.after_gap = false;
         let kind = match segment.get(0, 1).as_ref() {
             "UIH" => segment.get(1, 4),
             _ => segment.get(2, 1),
@@ -232,16 +235,39 @@ impl Reader {
             let last = if field.onwards { segment.len() } else { field.element };
             for element in field.element..=last {
                 for repetition in segment.repetitions(element) {
-                    let at = |n: usize| repetition.get(n);
-                    let before = field.component.checked_sub(1).map_or_else(Default::default, at);
-                    if field.stands_between(&before, &at(field.component + 1)) {
-                        let value = at(field.component);
+                    if let Some(value) = value_of(field, fields, &repetition) {
                         self.person.add("edifact", &field.rule, field.part, &value, scope);
                     }
                 }
             }
         }
     }
+}
+
+/// What an entry means in one repetition of its element. Where a code list says what a number is
+/// (`0101701234:::CPR`), entries about that list come before those about any.
+fn value_of(
+    field: &EdifactField,
+    fields: &[EdifactField],
+    repetition: &Repetition<'_>,
+) -> Option<Zeroizing<String>> {
+    let at = |n: usize| repetition.get(n);
+    if field.component == 0 {
+        let separator = if field.rule.kind == Kind::BirthDate { "-" } else { " " };
+        let whole = Zeroizing::new(repetition.whole(separator));
+        return field.value(&whole).map(|value| Zeroizing::new(value.to_owned()));
+    }
+    let list = at(LIST);
+    let of_list = fields.iter().any(|f| {
+        (f.element, f.component) == (field.element, field.component) && f.is_of_list(&list)
+    });
+    if of_list != field.is_of_list(&list) || (field.has_list() && !of_list) {
+        return None;
+    }
+    let before = field.component.checked_sub(1).map_or_else(Default::default, at);
+    let stands = field.stands_between(&before, &at(field.component + 1));
+    let value = at(field.component);
+    field.value(&value).filter(|_| stands).map(|value| Zeroizing::new(value.to_owned()))
 }
 
 /// `S02`: a section of a message.

@@ -138,7 +138,7 @@ impl Document for Er7Document {
         Want::ALL
     }
 
-    /// Segments behind a hole may belong to another message: the record ends with what was read, and
+    /// Segments behind a gap may belong to another message: the record ends with what was read, and
     /// the next patient or header starts afresh.
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.segment.clear();

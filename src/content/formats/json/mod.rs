@@ -32,8 +32,8 @@ impl Format for Json {
     fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
         // One line is one record: it need not wait for the next.
         let names = ["ndjson", "jsonl", "jsonlines", "seq"];
-        let declared = names.iter().any(|name| media::says(media, name, &[]));
-        declared && matches!(head.trim_ascii_start(), [b'{' | b'[' | 0x1e, ..])
+        matches!(head.trim_ascii_start(), [b'{' | b'[' | 0x1e, ..])
+            && names.iter().any(|name| media::says(media, name, &[]))
     }
 
     fn is_text(&self) -> bool {

@@ -253,9 +253,9 @@ fn tables() {
     ] {
         assert_eq!(json(text), plain, "{text}");
     }
-    let holes = r#"{"mrn":[77,78,79],"patient_name":["A B",null,"C D"],"dob":[null,"1980-02-01","1981-02-01"]}"#;
+    let gaps = r#"{"mrn":[77,78,79],"patient_name":["A B",null,"C D"],"dob":[null,"1980-02-01","1981-02-01"]}"#;
     assert_eq!(
-        json(holes),
+        json(gaps),
         [
             "http>json:~json [PatientContext] patient_id=77 name=A B",
             "http>json:~json [PatientContext] patient_id=78 birth_date=1980-02-01",

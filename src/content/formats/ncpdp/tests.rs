@@ -75,7 +75,7 @@ fn broken() {
     let mut document = super::Telecom.open(&Media::Unknown);
     let found = with_gap(document.as_mut(), &claim[..claim.len() / 2], &wire("OE|CBROE|CAULF"));
     assert_eq!(found.len(), 1);
-    assert!(!found[0].contains("ULF"), "what stands behind a hole is not of this transmission");
+    assert!(!found[0].contains("ULF"), "what stands behind a gap is not of this transmission");
 }
 
 proptest! {

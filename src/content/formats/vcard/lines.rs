@@ -15,7 +15,7 @@ pub(super) struct Lines {
     line: Zeroizing<Vec<u8>>,
     /// A line break has been seen; what follows tells whether the line goes on.
     ended: bool,
-    /// The line has a hole.
+    /// The line has a gap.
     lost: bool,
 }
 

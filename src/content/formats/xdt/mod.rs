@@ -44,10 +44,10 @@ impl Format for Xdt {
 struct Reader {
     /// The line being collected.
     line: Zeroizing<Vec<u8>>,
-    /// The line at hand is too long, or was hit by a hole.
+    /// The line at hand is too long, or was hit by a gap.
     lost: bool,
-    /// A hole has taken the beginning of the record: nothing before the next one counts.
-    adrift: bool,
+    /// A gap has taken the beginning of the record: nothing before the next one counts.
+    after_gap: bool,
     charset: Charset,
     person: Person,
     /// Open objects, the innermost last.
@@ -89,7 +89,7 @@ impl Document for Reader {
 
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.line.clear();
-        (self.lost, self.adrift) = (true, true);
+        (self.lost, self.after_gap) = (true, true);
         self.end_record(scope);
         Want::ALL
     }
@@ -144,7 +144,7 @@ impl Reader {
         if !head.iter().all(u8::is_ascii_digit) {
             return;
         }
-        if self.adrift && id != "8000" {
+        if self.after_gap && id != "8000" {
             return;
         }
         match id {
@@ -161,7 +161,7 @@ impl Reader {
     /// 8000: the type of a record, which starts.
     fn begin_record(&mut self, value: &[u8], scope: &mut Scope<'_>) {
         self.end_record(scope);
-        self.adrift = false;
+        self.after_gap = false;
         let kind = value.trim_ascii();
         if let (4, Ok(kind)) = (kind.len(), std::str::from_utf8(kind))
             && kind.bytes().all(|b| b.is_ascii_alphanumeric())

@@ -188,7 +188,7 @@ struct Transcoded {
     seen: bool,
     /// Decoded bytes to come that nobody wants.
     unwanted: u64,
-    /// What comes behind a hole could not be read.
+    /// What comes behind a gap could not be read.
     cut: bool,
 }
 
@@ -449,7 +449,7 @@ impl Document for Transcoded {
             let encoding = decoder.encoding();
             let wide = encoding == UTF_16LE || encoding == UTF_16BE;
             if wide && self.offset % 2 == 1 {
-                // The hole ends in the middle of a character: so does what can be read.
+                // The gap ends in the middle of a character: so does what can be read.
                 self.mode = Mode::Done;
                 self.cut = true;
                 return Want::NOTHING;

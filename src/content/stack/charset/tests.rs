@@ -140,7 +140,7 @@ fn utf8_with_stray_bytes() {
 }
 
 #[test]
-fn holes() {
+fn gaps() {
     let text = encoded("utf-16le", "name,dob,mrn\nА Б,1970-01-01,77\nВ Г,1970-01-02,78\n");
     let media = Media::Type { content_type: "text/csv", name: "" };
     for len in 1..8u64 {

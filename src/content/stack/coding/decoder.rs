@@ -2,15 +2,11 @@
 
 use super::Coding;
 use super::chunks::Chunks;
-use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::FrameDecoder;
 
-type Brotli = BrotliState<
-    brotli::HeapAlloc<u8>,
-    brotli::HeapAlloc<u32>,
-    brotli::HeapAlloc<brotli::HuffmanCode>,
->;
+type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
 /// Largest zstd window (RFC 9659: a decoder for HTTP need not take more than 8 MiB).
 const MAX_WINDOW: u64 = 8 << 20;
@@ -63,9 +59,9 @@ impl Decoder {
             Coding::Deflate => Self::Undecided(Vec::new()),
             Coding::Brotli => Self::Brotli {
                 state: Box::new(BrotliState::new(
-                    brotli::HeapAlloc::new(0),
-                    brotli::HeapAlloc::new(0),
-                    brotli::HeapAlloc::new(brotli::HuffmanCode::default()),
+                    StandardAlloc::default(),
+                    StandardAlloc::default(),
+                    StandardAlloc::default(),
                 )),
                 ended: false,
             },

@@ -209,7 +209,7 @@ impl Document for Coded {
     }
 
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
-        // Nothing behind a hole can be decoded.
+        // Nothing behind a gap can be decoded.
         self.nested.end(false, scope);
         Want::NOTHING
     }
