@@ -70,16 +70,23 @@ impl FieldSink for Collector<'_> {
             return;
         }
         let rules = std::ptr::from_ref(self.rules) as usize;
-        let id = self.values.id(&field, value, self.now, rules);
-        let worked = match self.values.get(&id) {
+        let tag = self.values.tag(&field, value, self.now, rules);
+        let known = match self.values.get(tag) {
+            // Where a value stood does not change what it is.
+            Some(Some(known)) if !known.stood(field.name, field.rule) => {
+                let mut known = known.clone();
+                known.field = self.values.name(field.name);
+                known.rule = self.values.name(field.rule);
+                Some(known)
+            }
             Some(known) => known.clone(),
             None => {
                 let worked = self.work_out(&field, value);
-                self.values.keep(&id, worked.clone());
+                self.values.keep(tag, worked.clone());
                 worked
             }
         };
-        let Some(worked) = worked else {
+        let Some(worked) = known else {
             self.tally.implausible += 1;
             return;
         };
@@ -93,8 +100,8 @@ impl FieldSink for Collector<'_> {
             full_date: worked.full_date,
             words: worked.words,
             mask: worked.mask,
-            field: self.values.name(field.name),
-            rule: self.values.name(field.rule),
+            field: worked.field,
+            rule: worked.rule,
             confidence,
             evidence,
         };
@@ -136,7 +143,7 @@ impl FieldSink for Collector<'_> {
 
 impl Collector<'_> {
     /// What a value is; nothing if it is not plausible.
-    fn work_out(&self, field: &Field<'_>, value: &str) -> Option<Worked> {
+    fn work_out(&mut self, field: &Field<'_>, value: &str) -> Option<Worked> {
         let kind = match field.evidence {
             Evidence::Declared => actual_kind(field.kind, value),
             _ => field.kind,
@@ -178,6 +185,8 @@ impl Collector<'_> {
             issuer: Issuer::new(&namespace).or_universal(&universal),
             words,
             mask: (!self.settings.reveal).then(|| mask(kind, value, self.now).into()),
+            field: self.values.name(field.name),
+            rule: self.values.name(field.rule),
         })
     }
 

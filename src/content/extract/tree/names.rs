@@ -44,6 +44,9 @@ pub struct Name {
     pub tag_value: bool,
     /// Tells the type of a FHIR resource.
     pub resource_type: bool,
+    /// Resources stand under it, whatever the resource around it is (FHIR R4, `DomainResource.contained`,
+    /// `Bundle.entry.resource`, `Bundle.entry.response.outcome`).
+    pub holds_resources: bool,
     /// What it means to tables and lists of pairs.
     pub use_: Use,
     /// What it tells of whose a FHIR resource is.
@@ -285,7 +288,8 @@ impl Names {
         }
         let name = Name::new(text, rules);
         let mut index = PLAIN;
-        if (name.means_something() || name.link.is_some()) && self.used < MAX_NAMES - 1 {
+        let counts = name.means_something() || name.link.is_some() || name.holds_resources;
+        if counts && self.used < MAX_NAMES - 1 {
             index = self.known.len() as u16;
             self.known.push(name);
             self.used += 1;
@@ -395,6 +399,7 @@ impl Name {
                 || group_of_name(text).is_some()
                 || part_of_name(text).is_some(),
             resource_type: text == "resourceType",
+            holds_resources: matches!(text, "contained" | "resource" | "outcome"),
             use_: Use::of(text),
             link: Link::of(text),
             meaning,
