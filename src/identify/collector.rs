@@ -12,7 +12,6 @@ use super::{Finding, IdentifyCounters, Patients, Settings};
 use crate::content::{
     ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
 };
-use crate::phi::PhiBuf;
 use crate::protocol::ServiceFacts;
 use crate::rules::{Deidentified, Kind, RecordEvidence, RuleSet};
 use crate::time::Timestamp;
@@ -49,7 +48,8 @@ impl FieldSink for Collector<'_> {
 
     fn begin(&mut self, at: ContentId, head: RecordHead<'_>) {
         if self.patients.open.len() < MAX_OPEN {
-            self.patients.open.push(Record::new(at, &head));
+            let record = self.values.record().begin(at, &head);
+            self.patients.open.push(record);
             return;
         }
         self.tally.lose(Loss::OpenRecords);
@@ -93,12 +93,13 @@ impl FieldSink for Collector<'_> {
         let (evidence, confidence) = weighed(&field, worked.valid);
         let held = Held {
             kind: worked.kind,
-            value: PhiBuf::new(value.to_owned()),
+            value: self.values.hold(value),
             token: worked.token,
             public: worked.public,
             issuer: worked.issuer,
             full_date: worked.full_date,
             words: worked.words,
+            test: worked.test,
             mask: worked.mask,
             field: worked.field,
             rule: worked.rule,
@@ -184,6 +185,7 @@ impl Collector<'_> {
             public,
             issuer: Issuer::new(&namespace).or_universal(&universal),
             words,
+            test: kind == Kind::Name && self.is_test_patient(value),
             mask: (!self.settings.reveal).then(|| mask(kind, value, self.now).into()),
             field: self.values.name(field.name),
             rule: self.values.name(field.rule),
@@ -265,6 +267,11 @@ impl Collector<'_> {
 
     /// A record that stands on its own: is it enough, and whose is it?
     fn complete(&mut self, mut record: Record, facts: &ServiceFacts) {
+        self.judge(&mut record, facts);
+        self.values.recycle(record);
+    }
+
+    fn judge(&mut self, record: &mut Record, facts: &ServiceFacts) {
         self.tally.records += 1;
         if record.marks.has(Mark::Query) {
             record.drop_patterns();
@@ -277,7 +284,7 @@ impl Collector<'_> {
             self.tally.phantoms += 1;
             return;
         }
-        if self.is_test_patient(&record) {
+        if record.held.iter().any(|held| held.test) {
             record.marks.set(Mark::Test);
         }
         let deidentified = record
@@ -285,7 +292,7 @@ impl Collector<'_> {
             .has(Mark::Deidentified)
             .then_some(Deidentified { burned_in: record.marks.has(Mark::BurnedIn) });
         let kinds = match deidentified {
-            Some(_) => record.kinds_of(|held| !self.is_pseudonym(&record, held)),
+            Some(_) => record.kinds_of(|held| !self.is_pseudonym(record, held)),
             None => record.kinds_of(|_| true),
         };
         let evidence = RecordEvidence {
@@ -305,21 +312,16 @@ impl Collector<'_> {
             return;
         };
         if deidentified.is_some() && !kinds.is_empty() {
-            self.drop_pseudonyms(&mut record);
+            self.drop_pseudonyms(record);
         }
         let finding = self.patients.file(record, alert, self.settings, self.now, facts, self.tally);
         self.out.extend(finding);
     }
 
-    /// Whether the record's name is that of a known test patient.
-    fn is_test_patient(&self, record: &Record) -> bool {
-        record.held.iter().any(|held| {
-            held.kind == Kind::Name
-                && self.rules.test_patients.contains(
-                    Kind::Name,
-                    &Zeroizing::new(held.value.as_phi().expose().trim().to_lowercase()),
-                )
-        })
+    /// Whether a name is that of a known test patient.
+    fn is_test_patient(&self, name: &str) -> bool {
+        let folded = Zeroizing::new(name.trim().to_lowercase());
+        self.rules.test_patients.contains(Kind::Name, &folded)
     }
 
     /// Whether a value of a record whose source says that it was de-identified is what such records

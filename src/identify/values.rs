@@ -7,8 +7,9 @@
 
 use super::Token;
 use super::date::Date;
-use super::record::Issuer;
+use super::record::{Issuer, Record};
 use crate::content::{Evidence, Field};
+use crate::phi::{Phi, PhiBuf};
 use crate::rules::Kind;
 use crate::time::Timestamp;
 use foldhash::quality::RandomState;
@@ -16,8 +17,8 @@ use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// Most values kept: the fields of some ten thousand patients.
-const MAX_VALUES: usize = 1 << 17;
+/// Most values kept: the fields of some twenty thousand patients.
+const MAX_VALUES: usize = 1 << 18;
 
 /// Share of a worker's memory that the table may take at most.
 const SHARE: usize = 16;
@@ -27,6 +28,9 @@ const FIRST_VALUES: usize = 1 << 10;
 
 /// Places looked at for one value: as many tags as a cache line holds.
 const WAYS: usize = 8;
+
+/// Ended records whose memory is kept.
+const MAX_RECORDS: usize = 8;
 
 /// Different field names and rule ids kept.
 const MAX_NAMES: usize = 4096;
@@ -44,6 +48,8 @@ pub(super) struct Worked {
     pub public: Token,
     pub issuer: Issuer,
     pub words: Option<[Token; 2]>,
+    /// The name of a known test patient.
+    pub test: bool,
     /// What may be shown of it; none under `--reveal`.
     pub mask: Option<Arc<str>>,
     /// Where it stood last, and by which rule.
@@ -74,6 +80,9 @@ pub struct ValueCache {
     most: usize,
     seed: RandomState,
     names: HashSet<Arc<str>, foldhash::fast::FixedState>,
+    /// Memory of records and values that have ended, for the next ones.
+    records: Vec<Record>,
+    spare: Vec<PhiBuf>,
     /// The rules by which values were judged, by their address. Whoever replaces rules calls
     /// [`ValueCache::forget`], so that no other rules can have it.
     rules: usize,
@@ -88,6 +97,8 @@ impl Default for ValueCache {
             most: MAX_VALUES,
             seed: RandomState::default(),
             names: HashSet::default(),
+            records: Vec::new(),
+            spare: Vec::new(),
             rules: 0,
         }
     }
@@ -155,6 +166,26 @@ impl ValueCache {
             *place = tag;
             *slot = worked;
         }
+    }
+
+    /// An empty record.
+    pub(super) fn record(&mut self) -> Record {
+        self.records.pop().unwrap_or_default()
+    }
+
+    /// Takes back a record that has ended.
+    pub(super) fn recycle(&mut self, record: Record) {
+        let record = record.clear(&mut self.spare);
+        if self.records.len() < MAX_RECORDS {
+            self.records.push(record);
+        }
+    }
+
+    /// A copy of a raw value, for as long as its record is open.
+    pub(super) fn hold(&mut self, value: &str) -> PhiBuf {
+        let mut held = self.spare.pop().unwrap_or_default();
+        held.set(Phi::new(value));
+        held
     }
 
     /// A shared copy of a field name or a rule id.
