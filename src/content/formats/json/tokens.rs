@@ -127,9 +127,38 @@ impl Tokens {
         let len = bytes.len();
         while let Some((&byte, rest)) = bytes.split_first() {
             match self.mode {
+                Mode::Between if byte == b'"' && self.at_key => {
+                    // Nearly all keys are short, without escapes, and stand in one piece.
+                    let Some(end) = short(rest) else {
+                        bytes = rest;
+                        self.mode = Mode::Text(Use::Key);
+                        continue;
+                    };
+                    let start = len - rest.len();
+                    match piece.get(start..start + end) {
+                        Some(key) => hand_text(key, Use::Key, to),
+                        None => hand(rest.get(..end).unwrap_or_default(), Use::Key, to),
+                    }
+                    bytes = rest.get(end + 1..).unwrap_or_default();
+                    if let [b':', behind @ ..] = bytes {
+                        bytes = behind;
+                        self.at_key = false;
+                    }
+                }
                 Mode::Between => {
                     bytes = rest;
                     self.structure(byte, to)?;
+                    if self.mode == Mode::Text(Use::Value)
+                        && let Some(end) = short(rest)
+                    {
+                        let start = len - rest.len();
+                        match piece.get(start..start + end) {
+                            Some(value) => hand_text(value, Use::Value, to),
+                            None => hand(rest.get(..end).unwrap_or_default(), Use::Value, to),
+                        }
+                        self.mode = Mode::Between;
+                        bytes = rest.get(end + 1..).unwrap_or_default();
+                    }
                 }
                 Mode::Text(of) => {
                     let text = piece.get(len - bytes.len()..);
@@ -394,6 +423,29 @@ impl Tokens {
         }
         self.held.clear();
     }
+}
+
+/// Longest string that is searched without a call, bytes.
+const SHORT: usize = 32;
+
+/// The length of a short string without escapes, of which `bytes` are what follows its first quote; if
+/// its end is there. Eight bytes are looked at together, which for so few beats a search.
+#[inline]
+fn short(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    for at in (0..SHORT).step_by(8) {
+        let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
+        let word = u64::from_le_bytes(*eight);
+        let found = zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64));
+        if found != 0 {
+            // The lowest mark is exact, whatever borrows made of those above it.
+            let end = at + found.trailing_zeros() as usize / 8;
+            return (bytes.get(end) == Some(&b'"')).then_some(end);
+        }
+    }
+    None
 }
 
 fn hand(bytes: &[u8], of: Use, to: &mut impl Receiver) {
