@@ -5,7 +5,7 @@ use super::date::Date;
 use super::mask::mask;
 use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verify, weighed};
-use super::plausible::{actual_kind, is_scrap, plausible};
+use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
 use super::values::{ValueCache, Worked};
 use super::{Finding, IdentifyCounters, Patients, Settings};
@@ -150,7 +150,10 @@ impl Collector<'_> {
             _ => field.kind,
         };
         let scrap = || !field.evidence.is_declared() && is_scrap(kind, value);
-        if !plausible(kind, value, self.rules, self.now) || scrap() {
+        let issued = field.evidence.is_declared() && !field.issuer.is_empty();
+        let can_be = plausible(kind, value, self.rules, self.now)
+            || issued && is_issued_number(kind, value, self.rules);
+        if !can_be || scrap() {
             return None;
         }
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));

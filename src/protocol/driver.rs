@@ -137,7 +137,7 @@ impl Driver {
     }
 
     /// In-order bytes of one side. Returns how many further bytes of it are of no interest.
-    pub fn data(&mut self, side: Side, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
+    pub fn data(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let unwanted = std::mem::take(&mut self.sides[side.index()].unwanted);
         if unwanted >= bytes.len() as u64 && unwanted > 0 {
             return less(unwanted, bytes.len() as u64);
@@ -145,15 +145,15 @@ impl Driver {
         let bytes = bytes.get(unwanted as usize..).unwrap_or(&[]);
         match self.sides[side.index()].state {
             State::Opaque => Progress::REST,
-            State::Reading => self.read(side, bytes, host),
-            State::Searching => self.search(side, bytes, host),
-            State::Undecided => self.recognise(side, bytes, host),
-            State::Waiting => self.probe_late(side, bytes, host),
+            State::Reading => self.read(side, bytes, sink),
+            State::Searching => self.search(side, bytes, sink),
+            State::Undecided => self.recognise(side, bytes, sink),
+            State::Waiting => self.probe_late(side, bytes, sink),
         }
     }
 
     /// `len` bytes of one side are missing. Returns how many further bytes are of no interest.
-    pub fn gap(&mut self, side: Side, len: u64, host: &mut dyn ContentSink) -> u64 {
+    pub fn gap(&mut self, side: Side, len: u64, sink: &mut dyn ContentSink) -> u64 {
         let direction = self.direction(side);
         let stream = &mut self.sides[side.index()];
         let unwanted = std::mem::take(&mut stream.unwanted);
@@ -166,7 +166,7 @@ impl Driver {
             (State::Reading | State::Searching, Some(parser)) => {
                 stream.unread.clear();
                 stream.need = 0;
-                match parser.gap(direction, len, host) {
+                match parser.gap(direction, len, sink) {
                     Resync::Known { skip } => {
                         stream.state = State::Reading;
                         skip
@@ -190,28 +190,28 @@ impl Driver {
     }
 
     /// One side has ended.
-    pub fn close(&mut self, side: Side, end: End, host: &mut dyn ContentSink) {
+    pub fn close(&mut self, side: Side, end: End, sink: &mut dyn ContentSink) {
         if self.sides[side.index()].closed.is_some() {
             return;
         }
         self.sides[side.index()].closed = Some(end);
         match self.sides[side.index()].state {
             State::Undecided | State::Waiting => {
-                self.probe_buffered(side, true, host);
+                self.probe_buffered(side, true, sink);
                 // Still nothing: the other side may decide later, and reads this one then.
             }
             State::Searching => {
-                self.try_resync(side, host);
+                self.try_resync(side, sink);
             }
             State::Reading | State::Opaque => {}
         }
-        self.close_reading(side, host);
+        self.close_reading(side, sink);
     }
 
     /// Both sides have ended and no more calls will come.
-    pub fn finish(&mut self, end: End, host: &mut dyn ContentSink) {
+    pub fn finish(&mut self, end: End, sink: &mut dyn ContentSink) {
         for side in [Side::Low, Side::High] {
-            self.close(side, end, host);
+            self.close(side, end, sink);
         }
         for side in [Side::Low, Side::High] {
             let stream = &self.sides[side.index()];
@@ -222,7 +222,7 @@ impl Driver {
         }
     }
 
-    fn close_reading(&mut self, side: Side, host: &mut dyn ContentSink) {
+    fn close_reading(&mut self, side: Side, sink: &mut dyn ContentSink) {
         let direction = self.direction(side);
         let stream = &mut self.sides[side.index()];
         if let (Some(end), State::Reading | State::Searching, Some(parser)) =
@@ -230,7 +230,7 @@ impl Driver {
         {
             let rest = std::mem::take(&mut stream.unread);
             let rest = if stream.state == State::Reading { rest.as_slice() } else { &[] };
-            parser.close(direction, rest, end, host);
+            parser.close(direction, rest, end, sink);
             stream.state = State::Opaque;
         }
     }
@@ -254,7 +254,7 @@ impl Driver {
 
     // --- recognition -------------------------------------------------------------------------
 
-    fn recognise(&mut self, side: Side, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
+    fn recognise(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let limit = self.limits.recognise;
         let begun = self.orientation.sure;
         let stream = &mut self.sides[side.index()];
@@ -263,7 +263,7 @@ impl Driver {
             match ask(bytes, stream.whole, begun) {
                 Answer::Protocol(protocol, speaker, offset) => {
                     self.select_protocol(protocol, side, speaker);
-                    return self.begin(side, bytes.get(offset..).unwrap_or(&[]), host);
+                    return self.begin(side, bytes.get(offset..).unwrap_or(&[]), sink);
                 }
                 Answer::Encrypted => return self.encrypted(),
                 Answer::None if stream.whole => {
@@ -277,16 +277,16 @@ impl Driver {
         let stream = &mut self.sides[side.index()];
         stream.unread.extend_from_slice(bytes);
         if stream.unread.len() >= stream.need {
-            return self.probe_buffered(side, false, host);
+            return self.probe_buffered(side, false, sink);
         }
         if stream.unread.len() > limit {
-            return self.probe_buffered(side, true, host);
+            return self.probe_buffered(side, true, sink);
         }
         0
     }
 
     /// Asks again over all unread bytes. `last`: no more will come before the limit.
-    fn probe_buffered(&mut self, side: Side, last: bool, host: &mut dyn ContentSink) -> u64 {
+    fn probe_buffered(&mut self, side: Side, last: bool, sink: &mut dyn ContentSink) -> u64 {
         let limit = self.limits.recognise;
         let begun = self.orientation.sure;
         let stream = &mut self.sides[side.index()];
@@ -297,7 +297,7 @@ impl Driver {
             Answer::Protocol(protocol, speaker, offset) => {
                 let unread = std::mem::take(&mut stream.unread);
                 self.select_protocol(protocol, side, speaker);
-                return self.begin(side, unread.get(offset..).unwrap_or(&[]), host);
+                return self.begin(side, unread.get(offset..).unwrap_or(&[]), sink);
             }
             Answer::Encrypted => return self.encrypted(),
             // In mid-stream it may still show.
@@ -316,7 +316,7 @@ impl Driver {
     }
 
     /// Past the limit: only the first bytes of what arrives are looked at.
-    fn probe_late(&mut self, side: Side, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
+    fn probe_late(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let stream = &mut self.sides[side.index()];
         stream.looked = stream.looked.saturating_add(bytes.len());
         if stream.unread.len() + bytes.len() <= self.limits.recognise && stream.whole {
@@ -328,7 +328,7 @@ impl Driver {
         if let Answer::Protocol(protocol, speaker, 0) = ask(bytes, true, false) {
             self.sides[side.index()].unread = Vec::new();
             self.select_protocol(protocol, side, speaker);
-            return self.begin(side, bytes, host);
+            return self.begin(side, bytes, sink);
         }
         self.give_up_both(side)
     }
@@ -368,14 +368,14 @@ impl Driver {
     }
 
     /// The first bytes for a parser: of the side that was recognised, then what the other one kept.
-    fn begin(&mut self, side: Side, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
-        let skip = self.read(side, bytes, host);
-        self.other_side(side.other(), host);
+    fn begin(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
+        let skip = self.read(side, bytes, sink);
+        self.other_side(side.other(), sink);
         skip
     }
 
     /// The other direction was recognised: what this one has kept can be read now.
-    fn other_side(&mut self, side: Side, host: &mut dyn ContentSink) {
+    fn other_side(&mut self, side: Side, sink: &mut dyn ContentSink) {
         let stream = &mut self.sides[side.index()];
         if !matches!(stream.state, State::Undecided | State::Waiting) || self.parser.is_none() {
             return;
@@ -384,28 +384,28 @@ impl Driver {
         stream.need = 0;
         if stream.whole {
             stream.state = State::Reading;
-            let skip = self.read(side, &unread, host);
+            let skip = self.read(side, &unread, sink);
             self.sides[side.index()].unwanted = skip;
         } else {
             stream.state = State::Searching;
-            let skip = self.search(side, &unread, host);
+            let skip = self.search(side, &unread, sink);
             self.sides[side.index()].unwanted = skip;
         }
-        self.close_reading(side, host);
+        self.close_reading(side, sink);
     }
 
     // --- after a gap -------------------------------------------------------------------------
 
-    fn search(&mut self, side: Side, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
+    fn search(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let stream = &mut self.sides[side.index()];
         stream.unread.extend_from_slice(bytes);
         if stream.unread.len() < stream.need {
             return 0;
         }
-        self.try_resync(side, host)
+        self.try_resync(side, sink)
     }
 
-    fn try_resync(&mut self, side: Side, host: &mut dyn ContentSink) -> u64 {
+    fn try_resync(&mut self, side: Side, sink: &mut dyn ContentSink) -> u64 {
         let direction = self.direction(side);
         let (stream, Some(parser)) = (&mut self.sides[side.index()], self.parser.as_mut()) else {
             return 0;
@@ -415,7 +415,7 @@ impl Driver {
             unread.drain(..offset.min(unread.len()));
             stream.state = State::Reading;
             stream.need = 0;
-            return self.read(side, &unread, host);
+            return self.read(side, &unread, sink);
         }
         let len = stream.unread.len();
         if len > SEARCH_BUFFER {
@@ -428,14 +428,14 @@ impl Driver {
 
     // --- reading -----------------------------------------------------------------------------
 
-    fn read(&mut self, side: Side, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
+    fn read(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let stream = &mut self.sides[side.index()];
         if stream.unread.is_empty() {
-            return match self.step(side, bytes, host) {
+            return match self.step(side, bytes, sink) {
                 Ok(ParseStep { used, need, skip: 0, switch: false }) => {
                     self.keep(side, bytes.get(used..).unwrap_or(&[]), need)
                 }
-                Ok(step) => self.after(side, step, bytes, host),
+                Ok(step) => self.after(side, step, bytes, sink),
                 Err(error) => self.opaque(side, error.reason),
             };
         }
@@ -448,7 +448,7 @@ impl Driver {
             };
         }
         let mut unread = std::mem::take(&mut stream.unread);
-        match self.step(side, &unread, host) {
+        match self.step(side, &unread, sink) {
             Ok(ParseStep { used, need, skip: 0, switch: false }) => {
                 if used == unread.len() {
                     unread.clear();
@@ -465,7 +465,7 @@ impl Driver {
                 stream.need = need;
                 if over { self.opaque(side, Reason::Limit) } else { 0 }
             }
-            Ok(step) => self.after(side, step, &unread, host),
+            Ok(step) => self.after(side, step, &unread, sink),
             Err(error) => self.opaque(side, error.reason),
         }
     }
@@ -475,7 +475,7 @@ impl Driver {
         &mut self,
         side: Side,
         bytes: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<ParseStep, ParseError> {
         let direction = self.direction(side);
         if !bytes.is_empty() && !std::mem::replace(&mut self.sides[side.index()].counted, true) {
@@ -488,7 +488,7 @@ impl Driver {
         let mut used = 0;
         while used < bytes.len() {
             let rest = &bytes[used..];
-            let progress = parser.data(direction, rest, host)?;
+            let progress = parser.data(direction, rest, sink)?;
             let consumed = progress.consumed.min(rest.len());
             used += consumed;
             if progress.switch {
@@ -521,7 +521,7 @@ impl Driver {
         side: Side,
         step: ParseStep,
         bytes: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u64 {
         if !step.switch {
             return step.skip;
@@ -539,7 +539,7 @@ impl Driver {
             }
         }
         match bytes.get(step.used..) {
-            Some(rest) if !rest.is_empty() => self.recognise(side, rest, host),
+            Some(rest) if !rest.is_empty() => self.recognise(side, rest, sink),
             _ => 0,
         }
     }

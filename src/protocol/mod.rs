@@ -8,6 +8,7 @@ mod activity;
 mod content_writer;
 pub mod driver;
 pub mod encrypted;
+mod line;
 #[cfg(test)]
 pub mod recorder;
 mod service;
@@ -17,8 +18,11 @@ pub mod dicom;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+mod json;
+pub mod ldap;
 pub mod mllp;
 pub mod mqtt;
+pub mod mysql;
 pub mod ncpdp;
 pub mod poct1a;
 pub mod postgresql;
@@ -26,7 +30,9 @@ pub mod raw;
 pub mod redis;
 pub mod smb;
 pub mod smtp;
+pub mod sql;
 pub mod syslog;
+mod tls_upgrade;
 mod unframed;
 pub mod websocket;
 pub mod x12;
@@ -53,7 +59,9 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &ftp::Ftp,
     &redis::Redis,
     &syslog::Syslog,
+    &ldap::Ldap,
     &mqtt::Mqtt,
+    &mysql::Mysql,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
     &raw::JetDirect,
@@ -147,19 +155,19 @@ pub trait Parser: Send {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError>;
 
     /// `len` bytes of `direction` are missing at this point (outside any skip). What was not
     /// consumed before the gap is gone too. The parser either finds its next boundary in the bytes
     /// to come ([`Resync::Search`], by [`Parser::resync`]) or knows where it is ([`Resync::Known`]).
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync;
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync;
 
     /// Looks in `data` for the next boundary after a gap; the offset of its first byte.
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize>;
 
     /// The direction has ended. `rest` are the bytes that were never consumed.
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink);
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink);
 
     /// Bytes of heap this parser holds, roughly.
     fn memory(&self) -> usize;

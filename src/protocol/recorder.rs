@@ -129,9 +129,9 @@ pub enum Piece<'a> {
 /// not matter.
 pub fn texts(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
     let of = |size| {
-        let (host, _) = play(pieces, size);
+        let (sink, _) = play(pieces, size);
         let text = |b: &[u8]| String::from_utf8(b.to_vec()).expect("text");
-        host.contents.iter().map(|c| (text(&c.bytes), c.complete)).collect::<Vec<_>>()
+        sink.contents.iter().map(|c| (text(&c.bytes), c.complete)).collect::<Vec<_>>()
     };
     let whole = of(usize::MAX);
     for size in 1..30 {
@@ -151,7 +151,7 @@ pub fn play(pieces: &[Piece<'_>], size: usize) -> (Recorder, Vec<DriverEvent>) {
 pub fn play_with(
     pieces: &[Piece<'_>],
     size: usize,
-    mut host: Recorder,
+    mut sink: Recorder,
 ) -> (Recorder, Vec<DriverEvent>) {
     let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
     let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure: true });
@@ -168,7 +168,7 @@ pub fn play_with(
             let hidden = gap.min(*skip);
             *skip -= hidden;
             if gap > hidden {
-                *skip = driver.gap(side, gap - hidden, &mut host);
+                *skip = driver.gap(side, gap - hidden, &mut sink);
             }
         }
         for chunk in bytes.chunks(size.max(1)) {
@@ -177,13 +177,13 @@ pub fn play_with(
                 *skip -= hidden as u64;
             }
             if hidden < chunk.len() {
-                *skip = driver.data(side, &chunk[hidden..], &mut host);
+                *skip = driver.data(side, &chunk[hidden..], &mut sink);
             }
         }
     }
-    driver.close(Side::Low, End::Fin, &mut host);
-    driver.close(Side::High, End::Fin, &mut host);
-    driver.finish(End::Fin, &mut host);
+    driver.close(Side::Low, End::Fin, &mut sink);
+    driver.close(Side::High, End::Fin, &mut sink);
+    driver.finish(End::Fin, &mut sink);
     let news = driver.news().collect();
-    (host, news)
+    (sink, news)
 }

@@ -70,6 +70,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &json::Json,
     &html::Html,
     &xml::Xml,
+    &dicom::Dump,
     &csv::Csv,
     &text::Text,
 ];

@@ -14,6 +14,7 @@ use super::{
 use crate::syntax::Match;
 use crate::syntax::astm::header;
 use memchr::memchr_iter;
+use zeroize::Zeroizing;
 
 const STX: u8 = 0x02;
 const ETX: u8 = 0x03;
@@ -28,6 +29,9 @@ const FS: u8 = 0x1C;
 
 /// Control bytes that may come before the first frame.
 const MAX_PRELUDE: usize = 64;
+/// Text of a frame that is kept until its answer is seen, bytes. A frame has 64,000 at most (LIS1-A
+/// 8.3.1); what is longer is passed on as it comes.
+const MAX_HELD: usize = 64 << 10;
 
 /// ASTM E1381.
 pub struct Astm;
@@ -108,8 +112,10 @@ struct AstmParser {
 struct DirectionState {
     state: State,
     content: Option<Open>,
-    /// Number of the last frame, its text in full passed on.
+    /// Number of the last frame.
     last: Option<u8>,
+    /// Its text: a frame that is refused is void when it is sent again.
+    held: Zeroizing<Vec<u8>>,
     /// What the other end answered to it.
     answer: Answer,
 }
@@ -127,7 +133,7 @@ struct Open {
 enum Answer {
     #[default]
     Unseen,
-    ClaimedSubjects,
+    Accepted,
     Refused,
 }
 
@@ -141,10 +147,7 @@ enum State {
     /// Behind STX: the frame number comes.
     Number,
     /// In the text of a frame.
-    Text {
-        /// The frame was sent before: its text is not passed on again.
-        again: bool,
-    },
+    Text,
     /// Records without framing.
     Bare,
 }
@@ -156,24 +159,25 @@ impl Default for State {
 }
 
 impl DirectionState {
-    fn open(&mut self, direction: Direction, host: &mut dyn ContentSink) {
+    fn open(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         if self.content.is_none() {
             let media = Media::Type { content_type: MEDIA_TYPE, name: "" };
             let id =
-                host.open(&Hint { direction, media, operation: "", codings: &[], layer: "e1381" });
-            host.unit("message");
+                sink.open(&Hint { direction, media, operation: "", codings: &[], layer: "e1381" });
+            sink.unit("message");
             self.content = Some(Open { id, unwanted: 0, ended: true });
         }
     }
 
-    fn close(&mut self, complete: bool, host: &mut dyn ContentSink) {
+    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+        self.hand_on(sink);
         if let Some(open) = self.content.take() {
-            host.close(open.id, complete);
+            sink.close(open.id, complete);
         }
         self.last = None;
     }
 
-    fn deliver(&mut self, bytes: &[u8], host: &mut dyn ContentSink) {
+    fn deliver(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
         let (Some(open), Some(last)) = (self.content.as_mut(), bytes.last()) else { return };
         open.ended = matches!(last, b'\r' | b'\n');
         let hidden = usize::try_from(open.unwanted).unwrap_or(usize::MAX).min(bytes.len());
@@ -181,38 +185,69 @@ impl DirectionState {
             open.unwanted -= hidden as u64;
         }
         if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
-            open.unwanted = host.data(open.id, wanted).skip;
+            open.unwanted = sink.data(open.id, wanted).skip;
+        }
+    }
+
+    /// Text of a frame, until it is known whether the frame counts.
+    fn hold(&mut self, text: &[u8], sink: &mut dyn ContentSink) {
+        if self.held.len() + text.len() > MAX_HELD {
+            self.hand_on(sink);
+            return self.deliver(text, sink);
+        }
+        self.held.extend_from_slice(text);
+    }
+
+    /// The last frame counts.
+    fn hand_on(&mut self, sink: &mut dyn ContentSink) {
+        if !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            self.deliver(&held, sink);
+            self.held = held;
+            self.held.clear();
+        }
+    }
+
+    /// Whether the text so far ends with a line end.
+    fn is_ended(&self) -> bool {
+        match self.held.last() {
+            Some(last) => matches!(last, b'\r' | b'\n'),
+            None => self.content.as_ref().is_none_or(|c| c.ended),
         }
     }
 
     /// A control byte between frames, or one that ends the text of a frame.
-    fn control(&mut self, byte: u8, host: &mut dyn ContentSink) {
-        let was_text = matches!(self.state, State::Text { .. } | State::Bare);
+    fn control(&mut self, byte: u8, sink: &mut dyn ContentSink) {
+        let was_text = matches!(self.state, State::Text | State::Bare);
         self.state = match byte {
             STX => State::Number,
             b'\r' | b'\n' if !was_text => State::Between { line_start: true },
             _ => State::Between { line_start: matches!(byte, ENQ | EOT | VT | FS) },
         };
         // An end of text ends its record, whether or not the sender wrote the CR.
-        if was_text && byte == ETX && self.content.as_ref().is_some_and(|c| !c.ended) {
-            self.deliver(b"\r", host);
+        if was_text && byte == ETX && !self.is_ended() {
+            self.hold(b"\r", sink);
         }
         match byte {
-            EOT | FS => self.close(true, host),
+            EOT | FS => self.close(true, sink),
             // A new session; the one before was given up.
-            ENQ => self.close(false, host),
+            ENQ => self.close(false, sink),
             _ => {}
         }
     }
 
-    /// The byte behind STX. A frame that bears the number of the one before, which was not
-    /// accepted, is that one again (E1381 6.5.1.2).
-    fn number(&mut self, byte: u8) -> bool {
+    /// The byte behind STX. A frame that bears the number of the one before, which was refused, is
+    /// that one again, and the one before is void (E1381 6.5.1.2).
+    fn number(&mut self, byte: u8, sink: &mut dyn ContentSink) -> bool {
         let number = matches!(byte, b'0'..=b'7').then_some(byte);
-        let again = number.is_some() && number == self.last && self.answer == Answer::Refused;
+        if number.is_some() && number == self.last && self.answer == Answer::Refused {
+            sink.anomaly(Reason::Malformed);
+            self.held.clear();
+        }
+        self.hand_on(sink);
         self.last = number;
         self.answer = Answer::Unseen;
-        self.state = State::Text { again };
+        self.state = State::Text;
         number.is_some()
     }
 }
@@ -229,7 +264,7 @@ impl Parser for AstmParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let [client, server] = &mut self.sides;
         let (side, other) =
@@ -240,52 +275,45 @@ impl Parser for AstmParser {
                 State::Between { line_start } => {
                     match *first {
                         ACK => {
-                            other.answer = Answer::ClaimedSubjects;
-                            host.facts().acknowledged = Some(true);
+                            other.answer = Answer::Accepted;
+                            sink.facts().acknowledged = Some(true);
                         }
                         NAK => other.answer = Answer::Refused,
                         b'H' if line_start => match header(rest) {
                             Match::Yes(()) => {
-                                side.close(true, host);
-                                side.open(direction, host);
+                                side.close(true, sink);
+                                side.open(direction, sink);
                                 side.state = State::Bare;
                                 continue;
                             }
                             Match::More => return Ok(Progress::need(at, rest.len() + 1)),
                             Match::No => side.state = State::Between { line_start: false },
                         },
-                        byte => side.control(byte, host),
+                        byte => side.control(byte, sink),
                     }
                     at += 1;
                 }
                 State::Number => {
-                    side.open(direction, host);
-                    at += usize::from(side.number(*first));
+                    side.open(direction, sink);
+                    at += usize::from(side.number(*first, sink));
                 }
-                State::Text { again } => {
+                State::Text => {
                     let end = rest.iter().position(|b| ends_text(*b));
                     let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
-                    if again {
-                        host.anomaly(Reason::Malformed);
-                    } else {
-                        side.deliver(text, host);
-                    }
+                    side.hold(text, sink);
                     at += text.len();
                     if let Some(&byte) = rest.get(text.len()) {
-                        if again {
-                            side.state = State::Between { line_start: false };
-                        }
-                        side.control(byte, host);
+                        side.control(byte, sink);
                         at += 1;
                     }
                 }
                 State::Bare => {
                     let end = rest.iter().position(|b| ends_text(*b));
                     let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
-                    side.deliver(text, host);
+                    side.deliver(text, sink);
                     at += text.len();
                     if let Some(&byte) = rest.get(text.len()) {
-                        side.control(byte, host);
+                        side.control(byte, sink);
                         at += 1;
                     }
                 }
@@ -294,10 +322,11 @@ impl Parser for AstmParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(side) = self.sides.get_mut(direction.index()) {
+            side.hand_on(sink);
             if let Some(open) = side.content.as_mut() {
-                open.unwanted = host.gap(open.id, len).skip;
+                open.unwanted = sink.gap(open.id, len).skip;
                 open.ended = true;
             }
             if side.state != State::Bare {
@@ -316,17 +345,19 @@ impl Parser for AstmParser {
         Some(offset)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            if matches!(side.state, State::Text { again: false } | State::Bare) {
-                side.deliver(rest, host);
+            match side.state {
+                State::Text => side.hold(rest, sink),
+                State::Bare => side.deliver(rest, sink),
+                State::Between { .. } | State::Number => {}
             }
-            side.close(end == End::Fin, host);
+            side.close(end == End::Fin, sink);
             side.state = State::default();
         }
     }
 
     fn memory(&self) -> usize {
-        0
+        self.sides.iter().map(|side| side.held.capacity()).sum()
     }
 }

@@ -22,8 +22,8 @@ fn all() -> String {
     RECORDS.concat()
 }
 
-fn texts(host: &Recorder) -> Vec<String> {
-    host.contents.iter().map(|c| String::from_utf8_lossy(&c.bytes).into_owned()).collect()
+fn texts(sink: &Recorder) -> Vec<String> {
+    sink.contents.iter().map(|c| String::from_utf8_lossy(&c.bytes).into_owned()).collect()
 }
 
 #[test]
@@ -35,12 +35,12 @@ fn one_record_a_frame_with_answers() {
     }
     pieces.push(Piece::Client(b"\x04"));
     for size in [1, 2, 7, 1000] {
-        let (host, news) = play(&pieces, size);
+        let (sink, news) = play(&pieces, size);
         assert_eq!(news[0], DriverEvent::Recognised("astm"), "{size}");
-        assert_eq!(texts(&host), [all()], "{size}");
-        assert_eq!(host.contents[0].complete, Some(true));
-        assert_eq!(host.contents[0].layer, "e1381");
-        assert_eq!((host.facts.acknowledged, host.units), (Some(true), vec!["message"]));
+        assert_eq!(texts(&sink), [all()], "{size}");
+        assert_eq!(sink.contents[0].complete, Some(true));
+        assert_eq!(sink.contents[0].layer, "e1381");
+        assert_eq!((sink.facts.acknowledged, sink.units), (Some(true), vec!["message"]));
     }
 }
 
@@ -65,9 +65,9 @@ fn a_refused_frame_counts_once() {
     let mut pieces = vec![Piece::Client(b"\x05"), Piece::Server(b"\x06"), Piece::Client(&h)];
     pieces.extend([Piece::Server(b"\x06"), Piece::Client(&p), Piece::Server(b"\x15")]);
     pieces.extend([Piece::Client(&p), Piece::Server(b"\x06"), Piece::Client(b"\x04")]);
-    let (host, _) = play(&pieces, 1000);
-    assert_eq!(texts(&host), [RECORDS[..2].concat()]);
-    assert_eq!(host.anomalies, [Reason::Malformed]);
+    let (sink, _) = play(&pieces, 1000);
+    assert_eq!(texts(&sink), [RECORDS[..2].concat()]);
+    assert_eq!(sink.anomalies, [Reason::Malformed]);
     // A sender that never counts is not taken for one that repeats.
     let (h, p) = (frame(1, RECORDS[0], true), frame(1, RECORDS[1], true));
     let pieces = [Piece::Client(&h), Piece::Server(b"\x06"), Piece::Client(&p)];
@@ -77,12 +77,12 @@ fn a_refused_frame_counts_once() {
 #[test]
 fn several_sessions_and_a_lost_end() {
     let session = [&b"\x05"[..], &frame(1, &all(), true), b"\x04"].concat();
-    let (host, _) = play(&[Piece::Client(&session), Piece::Client(&session)], 9);
-    assert_eq!(texts(&host), [all(), all()]);
+    let (sink, _) = play(&[Piece::Client(&session), Piece::Client(&session)], 9);
+    assert_eq!(texts(&sink), [all(), all()]);
     let cut = [&session[..session.len() - 1], &session].concat();
-    let (host, _) = play(&[Piece::Client(&cut)], 9);
-    assert_eq!(texts(&host), [all(), all()]);
-    assert_eq!(host.contents[0].complete, Some(false));
+    let (sink, _) = play(&[Piece::Client(&cut)], 9);
+    assert_eq!(texts(&sink), [all(), all()]);
+    assert_eq!(sink.contents[0].complete, Some(false));
 }
 
 #[test]
@@ -109,15 +109,15 @@ fn an_end_of_text_ends_the_record() {
 #[test]
 fn from_the_middle_and_over_holes() {
     let stream = [&b"4|mmol/L\r\x0304\r\n"[..], &frame(5, RECORDS[1], true), b"\x04"].concat();
-    let (host, _) = play(&[Piece::ClientGap(1), Piece::Client(&stream)], 6);
-    assert_eq!(texts(&host), [RECORDS[1]]);
+    let (sink, _) = play(&[Piece::ClientGap(1), Piece::Client(&stream)], 6);
+    assert_eq!(texts(&sink), [RECORDS[1]]);
     let (h, p) = (frame(1, RECORDS[0], true), frame(2, RECORDS[1], true));
-    let (host, _) = play(
+    let (sink, _) = play(
         &[Piece::Client(&h[..9]), Piece::ClientGap(5), Piece::Client(&h[14..]), Piece::Client(&p)],
         6,
     );
-    assert_eq!(texts(&host), [[&RECORDS[0][..7], RECORDS[1]].concat()]);
-    assert_eq!(host.contents[0].gaps, 5);
+    assert_eq!(texts(&sink), [[&RECORDS[0][..7], RECORDS[1]].concat()]);
+    assert_eq!(sink.contents[0].gaps, 5);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::contexts::Contexts;
 use super::ledger::Ledger;
 use super::message::{Messages, Stage};
 use super::pdu::{self, PDU_HEADER, PDV_HEADER, PduHeader, PdvHeader};
+use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::{
     Authentication, ContentSink, Direction, End, Hint, Media, Outcome, ParseError, Parser,
     Progress, Reason, Resync, ServiceFacts,
@@ -66,7 +67,7 @@ impl Parser for Association {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let mut used = 0;
         loop {
@@ -74,7 +75,7 @@ impl Parser for Association {
             if rest.is_empty() {
                 return Ok(Progress::consumed(used));
             }
-            match self.step(direction, rest, host) {
+            match self.step(direction, rest, sink) {
                 PduStep::Read(n) => used += n,
                 PduStep::Need(n) => return Ok(Progress::need(used, n)),
                 PduStep::Skip(n, skip) => return Ok(Progress::skip(used + n, skip)),
@@ -83,26 +84,26 @@ impl Parser for Association {
         }
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let side = &mut self.sides[direction.index()];
         let at = std::mem::take(&mut side.at);
         if let At::Value { pdv, left, behind } = at
             && len <= u64::from(left)
         {
             let left = left - len as u32;
-            let wish = side.messages.get(pdv.context).map_or(u64::MAX, |m| m.gap(len, host));
-            let skip = self.value_rest(direction, pdv, left, behind, wish, host);
+            let wish = side.messages.get(pdv.context).map_or(u64::MAX, |m| m.gap(len, sink));
+            let skip = self.value_rest(direction, pdv, left, behind, wish, sink);
             return Resync::Known { skip };
         }
         if let At::Value { left, behind, .. } = at
             && let Some(rest) = (u64::from(left) + u64::from(behind)).checked_sub(len)
         {
             // PDV headers are missing, but the end of the PDU is known.
-            side.messages.clear(host);
+            side.messages.clear(sink);
             return Resync::Known { skip: rest };
         }
         // Headers are missing: nobody knows where what is under way goes on.
-        side.messages.clear(host);
+        side.messages.clear(sink);
         Resync::Search
     }
 
@@ -111,12 +112,12 @@ impl Parser for Association {
         pdu::search(data)
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         let side = &mut self.sides[direction.index()];
-        side.messages.clear(host);
+        side.messages.clear(sink);
         side.closed = true;
         if self.sides.iter().all(|s| s.closed) {
-            self.ledger.end(host);
+            self.ledger.end(sink);
         }
     }
 
@@ -141,44 +142,44 @@ enum PduStep {
 }
 
 impl Association {
-    fn step(&mut self, direction: Direction, data: &[u8], host: &mut dyn ContentSink) -> PduStep {
+    fn step(&mut self, direction: Direction, data: &[u8], sink: &mut dyn ContentSink) -> PduStep {
         let side = &mut self.sides[direction.index()];
         match side.at {
-            At::Pdu => self.pdu(direction, data, host),
-            At::Associate(negotiation) => self.associate(direction, data, negotiation, host),
-            At::Control(kind, len) => self.control(direction, data, kind, len, host),
-            At::Pdv(left) => self.pdv(direction, data, left, host),
+            At::Pdu => self.pdu(direction, data, sink),
+            At::Associate(negotiation) => self.associate(direction, data, negotiation, sink),
+            At::Control(kind, len) => self.control(direction, data, kind, len, sink),
+            At::Pdv(left) => self.pdv(direction, data, left, sink),
             At::Value { pdv, left, behind } => {
                 let take = data.len().min(left as usize);
                 let wish = match side.messages.get(pdv.context) {
                     Some(message) if message.skip() > 0 => {
                         // Left over from an earlier fragment.
                         let skip = message.skip();
-                        let skip = self.value_rest(direction, pdv, left, behind, skip, host);
+                        let skip = self.value_rest(direction, pdv, left, behind, skip, sink);
                         return PduStep::Skip(0, skip);
                     }
-                    Some(message) => message.feed(&data[..take], host),
+                    Some(message) => message.feed(&data[..take], sink),
                     None => u64::MAX,
                 };
                 let left = left - take as u32;
-                match self.value_rest(direction, pdv, left, behind, wish, host) {
+                match self.value_rest(direction, pdv, left, behind, wish, sink) {
                     0 => PduStep::Read(take),
                     skip => PduStep::Skip(take, skip),
                 }
             }
-            At::Lost => self.find(direction, data, host),
+            At::Lost => self.find(direction, data, sink),
         }
     }
 
     /// At a PDU header.
-    fn pdu(&mut self, direction: Direction, data: &[u8], host: &mut dyn ContentSink) -> PduStep {
+    fn pdu(&mut self, direction: Direction, data: &[u8], sink: &mut dyn ContentSink) -> PduStep {
         let Some(header) = PduHeader::read(data) else {
             return PduStep::Need(PDU_HEADER);
         };
         let side = &mut self.sides[direction.index()];
         if !header.is_sane() {
-            host.anomaly(Reason::Malformed);
-            side.messages.clear(host);
+            sink.anomaly(Reason::Malformed);
+            side.messages.clear(sink);
             if header.is_foreign(data.get(1).copied().unwrap_or(1)) {
                 return PduStep::Skip(PDU_HEADER, u64::from(header.len));
             }
@@ -188,19 +189,19 @@ impl Association {
         side.searched = 0;
         match header.kind {
             pdu::DATA_TF if header.exceeds(side.max_pdu) => {
-                host.anomaly(Reason::Limit);
-                side.messages.clear(host);
+                sink.anomaly(Reason::Limit);
+                side.messages.clear(sink);
                 side.at = At::Lost;
             }
             pdu::DATA_TF => {
                 side.at = At::Pdv(header.len);
-                self.mind_authentication(host);
+                self.mind_authentication(sink);
             }
             pdu::ASSOCIATE_RQ => {
                 for side in &mut self.sides {
-                    side.messages.clear(host);
+                    side.messages.clear(sink);
                 }
-                self.ledger.end(host);
+                self.ledger.end(sink);
                 let negotiation = Negotiation::new(Speaks::Requestor, header.len);
                 self.sides[direction.index()].at = At::Associate(negotiation);
             }
@@ -218,9 +219,9 @@ impl Association {
         direction: Direction,
         data: &[u8],
         mut negotiation: Negotiation,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> PduStep {
-        let step = match negotiation.read(data, &mut self.contexts, host.facts()) {
+        let step = match negotiation.read(data, &mut self.contexts, sink.facts()) {
             Read::Need(n) => return PduStep::Need(n),
             Read::On(n, 0) => PduStep::Read(n),
             Read::On(n, skip) => PduStep::Skip(n, u64::from(skip)),
@@ -229,26 +230,26 @@ impl Association {
         let at = if over { At::Pdu } else { At::Associate(negotiation) };
         self.sides[direction.index()].at = at;
         if over {
-            self.negotiated(direction, negotiation.speaks(), host);
+            self.negotiated(direction, negotiation.speaks(), sink);
         }
         step
     }
 
     /// An A-ASSOCIATE-RQ or -AC has ended.
-    fn negotiated(&mut self, direction: Direction, speaks: Speaks, host: &mut dyn ContentSink) {
-        host.unit("pdu");
-        let association = host.facts().association();
+    fn negotiated(&mut self, direction: Direction, speaks: Speaks, sink: &mut dyn ContentSink) {
+        sink.unit("pdu");
+        let association = sink.facts().association();
         // What one end takes is what the other may send.
         let max = association.max_pdu[speaks as usize];
         self.sides[1 - direction.index()].max_pdu = max;
         if speaks == Speaks::Acceptor {
             self.contexts.answered();
             association.outcome = Some(Outcome::Accepted);
-            host.unit("association");
-            host.activity().count("association", "accepted");
-            self.mind_authentication(host);
+            sink.unit("association");
+            sink.activity().count("association", "accepted");
+            self.mind_authentication(sink);
         }
-        host.facts().association().contexts = self.contexts.counts();
+        sink.facts().association().contexts = self.contexts.counts();
     }
 
     /// In an A-ASSOCIATE-RJ, A-RELEASE or A-ABORT: all it has to say stands in four bytes.
@@ -258,34 +259,34 @@ impl Association {
         data: &[u8],
         kind: u8,
         len: u32,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> PduStep {
         const BODY: usize = 4;
         let Some(body) = data.get(..BODY) else {
             return PduStep::Need(BODY);
         };
         self.sides[direction.index()].at = At::Pdu;
-        host.unit("pdu");
+        sink.unit("pdu");
         match kind {
             pdu::ASSOCIATE_RJ => {
                 let rejection = Rejection::read(body);
                 let Rejection { result, source, reason } = rejection;
-                let facts = host.facts();
+                let facts = sink.facts();
                 ServiceFacts::set(&mut facts.rejected, &format!("{result}, {source}: {reason}"));
                 facts.association().outcome = Some(rejection.outcome());
-                host.activity().count("association", "rejected");
-                host.activity().count("rejection", reason);
+                sink.activity().count("association", "rejected");
+                sink.activity().count("rejection", reason);
             }
             pdu::ABORT => {
                 let reason = associate::abort(body);
-                ServiceFacts::set(&mut host.facts().aborted, reason);
-                host.activity().count("association", "aborted");
-                host.activity().count("abort", reason);
-                self.ledger.end(host);
+                ServiceFacts::set(&mut sink.facts().aborted, reason);
+                sink.activity().count("association", "aborted");
+                sink.activity().count("abort", reason);
+                self.ledger.end(sink);
             }
             pdu::RELEASE_RP => {
-                host.activity().count("association", "released");
-                self.ledger.end(host);
+                sink.activity().count("association", "released");
+                self.ledger.end(sink);
             }
             _ => {}
         }
@@ -296,8 +297,8 @@ impl Association {
     }
 
     /// Where the request was not seen, nobody knows whether a user identity was in it.
-    fn mind_authentication(&self, host: &mut dyn ContentSink) {
-        let facts = host.facts();
+    fn mind_authentication(&self, sink: &mut dyn ContentSink) {
+        let facts = sink.facts();
         if !self.contexts.requested() && facts.authentication == Authentication::None {
             facts.authentication = Authentication::Unknown;
         }
@@ -309,7 +310,7 @@ impl Association {
         direction: Direction,
         data: &[u8],
         left: u32,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> PduStep {
         let side = &mut self.sides[direction.index()];
         if left == 0 {
@@ -325,8 +326,8 @@ impl Association {
             }
         };
         let Some(pdv) = pdv else {
-            host.anomaly(Reason::Malformed);
-            side.messages.clear(host);
+            sink.anomaly(Reason::Malformed);
+            side.messages.clear(sink);
             if left > MAX_TRUSTED {
                 side.at = At::Lost;
                 return PduStep::Read(0);
@@ -335,33 +336,33 @@ impl Association {
             side.at = At::Pdu;
             return PduStep::Skip(0, u64::from(left));
         };
-        self.fragment(direction, pdv, host);
+        self.fragment(direction, pdv, sink);
         let (value, behind) = (pdv.len - 2, left - 4 - pdv.len);
-        self.value_rest(direction, pdv, value, behind, 0, host);
+        self.value_rest(direction, pdv, value, behind, 0, sink);
         PduStep::Read(PDV_HEADER)
     }
 
     /// A fragment begins: finds or starts its message.
-    fn fragment(&mut self, direction: Direction, pdv: PdvHeader, host: &mut dyn ContentSink) {
+    fn fragment(&mut self, direction: Direction, pdv: PdvHeader, sink: &mut dyn ContentSink) {
         let messages = &mut self.sides[direction.index()].messages;
         let stage = messages.get(pdv.context).map(|m| &mut m.stage);
         if pdv.is_command() {
             if !matches!(stage, Some(Stage::Command(_) | Stage::Broken)) {
-                messages.start(pdv.context, Stage::Command(Box::default()), host);
+                messages.start(pdv.context, Stage::Command(Box::default()), sink);
                 if self.contexts.is_foreign(pdv.context) {
                     // Read all the same: what is not negotiated is sent nevertheless.
-                    host.anomaly(Reason::Malformed);
+                    sink.anomaly(Reason::Malformed);
                 }
             }
             return;
         }
         let syntax = self.contexts.transfer_syntax(pdv.context);
         let stage = match stage {
-            Some(Stage::Data { .. }) => return,
+            Some(Stage::Data(_)) => return,
             Some(Stage::Announced(command)) => {
                 let command = std::mem::take(command);
-                ServiceFacts::add(&mut host.facts().transfer_syntaxes, syntax);
-                let content = host.open(&Hint {
+                ServiceFacts::add(&mut sink.facts().transfer_syntaxes, syntax);
+                let hint = Hint {
                     direction,
                     media: Media::DicomDataSet {
                         transfer_syntax: syntax,
@@ -370,25 +371,25 @@ impl Association {
                     operation: command.operation(),
                     codings: &[],
                     layer: "",
-                });
-                Stage::Data { content, skip: 0 }
+                };
+                Stage::Data(ContentWriter::open(&hint, sink))
             }
             // Its command set was not seen, so this may as well be the middle of a data set: the
             // content must find a beginning in it.
             Some(Stage::Command(_) | Stage::Broken) | None => {
-                let content = host.open(&Hint {
+                let hint = Hint {
                     direction,
                     media: Media::Type { content_type: "application/dicom", name: "" },
                     operation: "",
                     codings: &[],
                     layer: "",
-                });
-                Stage::Data { content, skip: 0 }
+                };
+                Stage::Data(ContentWriter::open(&hint, sink))
             }
         };
         match messages.get(pdv.context) {
             Some(message) => message.stage = stage,
-            None => messages.start(pdv.context, stage, host),
+            None => messages.start(pdv.context, stage, sink),
         }
     }
 
@@ -401,7 +402,7 @@ impl Association {
         left: u32,
         behind: u32,
         wish: u64,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u64 {
         let skip = wish.min(u64::from(left));
         let left = left - skip as u32;
@@ -416,14 +417,14 @@ impl Association {
         } else {
             side.at = At::Pdv(behind);
             if pdv.is_last() {
-                self.last(direction, pdv, host);
+                self.last(direction, pdv, sink);
             }
         }
         skip
     }
 
     /// The last fragment of a command set or data set has ended.
-    fn last(&mut self, direction: Direction, pdv: PdvHeader, host: &mut dyn ContentSink) {
+    fn last(&mut self, direction: Direction, pdv: PdvHeader, sink: &mut dyn ContentSink) {
         let messages = &mut self.sides[direction.index()].messages;
         let Some(message) = messages.get(pdv.context) else {
             return;
@@ -432,26 +433,26 @@ impl Association {
             Stage::Command(reader) => match std::mem::take(&mut **reader).finish() {
                 Some(command) => {
                     let class = self.contexts.abstract_syntax(pdv.context);
-                    self.ledger.command(&command, class, host);
+                    self.ledger.command(&command, class, sink);
                     if command.has_data_set {
                         message.stage = Stage::Announced(Box::new(command));
                     } else {
-                        messages.remove(pdv.context, true, host);
+                        messages.remove(pdv.context, true, sink);
                     }
                 }
                 None => {
                     // The data set that follows, if any, is read without it.
-                    host.anomaly(Reason::Malformed);
-                    messages.remove(pdv.context, false, host);
+                    sink.anomaly(Reason::Malformed);
+                    messages.remove(pdv.context, false, sink);
                 }
             },
-            Stage::Broken | Stage::Announced(_) => messages.remove(pdv.context, false, host),
-            Stage::Data { .. } => messages.remove(pdv.context, true, host),
+            Stage::Broken | Stage::Announced(_) => messages.remove(pdv.context, false, sink),
+            Stage::Data(_) => messages.remove(pdv.context, true, sink),
         }
     }
 
     /// Looks for a PDU behind bytes that were none.
-    fn find(&mut self, direction: Direction, data: &[u8], host: &mut dyn ContentSink) -> PduStep {
+    fn find(&mut self, direction: Direction, data: &[u8], sink: &mut dyn ContentSink) -> PduStep {
         let side = &mut self.sides[direction.index()];
         if let Some(offset) = pdu::search(data) {
             side.at = At::Pdu;
@@ -460,7 +461,7 @@ impl Association {
         let passed = data.len().saturating_sub(SEARCH_TAIL);
         side.searched = side.searched.saturating_add(passed);
         if side.searched > MAX_SEARCH {
-            host.anomaly(Reason::Malformed);
+            sink.anomaly(Reason::Malformed);
             return PduStep::Fail(Reason::Malformed);
         }
         match passed {

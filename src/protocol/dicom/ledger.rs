@@ -26,56 +26,56 @@ struct Retrieval {
 
 impl Ledger {
     /// Takes note of a command in a context of SOP class `class`.
-    pub fn command(&mut self, command: &Command, class: &str, host: &mut dyn ContentSink) {
-        host.unit("dimse");
+    pub fn command(&mut self, command: &Command, class: &str, sink: &mut dyn ContentSink) {
+        sink.unit("dimse");
         let operation = command.operation();
-        let facts = host.facts();
+        let facts = sink.facts();
         ServiceFacts::add(&mut facts.dimse, operation);
         ServiceFacts::add(&mut facts.sop_classes, command.sop_class.as_deref().unwrap_or(class));
         if command.is_response() {
-            self.response(command, host);
+            self.response(command, sink);
             return;
         }
-        host.activity().count(operation, "request");
+        sink.activity().count(operation, "request");
         match operation {
-            "C-STORE" => store(command, host),
+            "C-STORE" => store(command, sink),
             "C-MOVE" => {
-                let facts = host.facts();
+                let facts = sink.facts();
                 let destination = command.destination.as_deref().unwrap_or("");
                 ServiceFacts::add(&mut facts.association().move_destinations, destination);
                 let originator = facts.calling_aet.clone().unwrap_or_default();
-                host.activity().moved(false, &originator, destination);
+                sink.activity().moved(false, &originator, destination);
             }
             _ => {}
         }
     }
 
     /// The association has ended, or its direction: what is under way will not be answered.
-    pub fn end(&mut self, host: &mut dyn ContentSink) {
+    pub fn end(&mut self, sink: &mut dyn ContentSink) {
         for retrieval in self.retrievals.drain(..) {
-            count(&retrieval.suboperations, host.activity());
+            count(&retrieval.suboperations, sink.activity());
         }
     }
 
-    fn response(&mut self, command: &Command, host: &mut dyn ContentSink) {
+    fn response(&mut self, command: &Command, sink: &mut dyn ContentSink) {
         let Some(code) = command.status else { return };
         let class = status::class(code);
         let operation = command.operation();
-        host.activity().count(operation, class);
+        sink.activity().count(operation, class);
         if let Some(reason) = status::reason(code) {
-            host.activity().count("status", reason);
+            sink.activity().count("status", reason);
         }
         if operation == "C-FIND" && class == "pending" && command.has_data_set {
-            host.unit("match");
+            sink.unit("match");
         }
         if matches!(operation, "C-MOVE" | "C-GET") {
-            self.suboperations(command, class == "pending", host);
+            self.suboperations(command, class == "pending", sink);
         }
     }
 
     /// Each pending response tells how far it came, the last one what came of it (PS3.7 9.1.4.1.8);
     /// the last one may leave out what it told before.
-    fn suboperations(&mut self, command: &Command, pending: bool, host: &mut dyn ContentSink) {
+    fn suboperations(&mut self, command: &Command, pending: bool, sink: &mut dyn ContentSink) {
         let id = command.responds_to.unwrap_or(0);
         let at = self.retrievals.iter().position(|r| r.id == id);
         let mut told = at
@@ -94,7 +94,7 @@ impl Ledger {
         if command.suboperations[0].is_none() {
             told.suboperations[0] = 0;
         }
-        count(&told.suboperations, host.activity());
+        count(&told.suboperations, sink.activity());
     }
 
     /// Bytes of heap held.
@@ -114,17 +114,17 @@ fn count(suboperations: &[u16; 4], activity: &mut Activity) {
 }
 
 /// An instance is handed over; where a third party asked for it, the command says who.
-fn store(command: &Command, host: &mut dyn ContentSink) {
-    host.unit("instance");
+fn store(command: &Command, sink: &mut dyn ContentSink) {
+    sink.unit("instance");
     if let Some(uid) = &command.sop_instance {
-        host.object(Object::Instance, uid);
+        sink.object(Object::Instance, uid);
     }
     if let Some(originator) = &command.originator {
-        let facts = host.facts();
+        let facts = sink.facts();
         ServiceFacts::add(&mut facts.association().move_originators, originator);
         let destination = facts.called_aet.clone().unwrap_or_default();
         // Some archives put in their own title (pynetdicom).
         let itself = facts.calling_aet.as_ref() == Some(originator);
-        host.activity().moved(true, if itself { "" } else { originator }, &destination);
+        sink.activity().moved(true, if itself { "" } else { originator }, &destination);
     }
 }

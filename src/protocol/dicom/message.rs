@@ -1,7 +1,8 @@
 //! The messages whose fragments are under way in one direction, by presentation context.
 
 use super::dimse::{Command, CommandReader};
-use crate::protocol::{ContentId, ContentSink, Reason, Want};
+use crate::protocol::content_writer::ContentWriter;
+use crate::protocol::{ContentSink, Reason};
 use smallvec::SmallVec;
 
 /// Messages under way at once in one direction. Applications interleave contexts rarely, and only
@@ -29,11 +30,7 @@ pub(super) enum Stage {
     /// The command set is read; the data set has not begun.
     Announced(Box<Command>),
     /// The data set is being handed on.
-    Data {
-        content: ContentId,
-        /// Bytes of it that need not be handed on.
-        skip: u64,
-    },
+    Data(ContentWriter),
 }
 
 impl Messages {
@@ -43,26 +40,26 @@ impl Messages {
     }
 
     /// Starts a message; one that was still under way in this context will never be complete.
-    pub fn start(&mut self, context: u8, stage: Stage, host: &mut dyn ContentSink) {
-        self.remove(context, false, host);
+    pub fn start(&mut self, context: u8, stage: Stage, sink: &mut dyn ContentSink) {
+        self.remove(context, false, sink);
         if self.list.len() >= MAX_MESSAGES {
-            host.anomaly(Reason::Limit);
-            self.list.remove(0).close(false, host);
+            sink.anomaly(Reason::Limit);
+            self.list.remove(0).close(false, sink);
         }
         self.list.push(Message { context, stage });
     }
 
     /// The message in `context` is over.
-    pub fn remove(&mut self, context: u8, complete: bool, host: &mut dyn ContentSink) {
+    pub fn remove(&mut self, context: u8, complete: bool, sink: &mut dyn ContentSink) {
         if let Some(at) = self.list.iter().position(|m| m.context == context) {
-            self.list.remove(at).close(complete, host);
+            self.list.remove(at).close(complete, sink);
         }
     }
 
     /// Nothing that is under way will be complete.
-    pub fn clear(&mut self, host: &mut dyn ContentSink) {
+    pub fn clear(&mut self, sink: &mut dyn ContentSink) {
         for message in self.list.drain(..) {
-            message.close(false, host);
+            message.close(false, sink);
         }
     }
 
@@ -72,49 +69,49 @@ impl Messages {
             Stage::Command(reader) => reader.memory(),
             // Its two UIDs and titles.
             Stage::Announced(_) => size_of::<Command>() + 2 * (64 + 16),
-            Stage::Broken | Stage::Data { .. } => 0,
+            Stage::Broken | Stage::Data(_) => 0,
         });
         commands.sum::<usize>() + self.list.capacity() * size_of::<Message>()
     }
 }
 
 impl Message {
-    fn close(self, complete: bool, host: &mut dyn ContentSink) {
-        if let Stage::Data { content, .. } = self.stage {
-            host.close(content, complete);
+    fn close(self, complete: bool, sink: &mut dyn ContentSink) {
+        if let Stage::Data(writer) = self.stage {
+            writer.close(complete, sink);
         }
     }
 
     /// The next bytes of the fragment under way. Returns how many bytes of this data set need not
     /// be handed on.
-    pub fn feed(&mut self, bytes: &[u8], host: &mut dyn ContentSink) -> u64 {
+    pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         match &mut self.stage {
             Stage::Command(reader) => {
                 if reader.feed(bytes) {
                     return 0;
                 }
-                host.anomaly(Reason::Limit);
+                sink.anomaly(Reason::Limit);
                 self.stage = Stage::Broken;
                 u64::MAX
             }
             Stage::Broken | Stage::Announced(_) => u64::MAX,
-            Stage::Data { content, skip } => {
-                *skip = host.data(*content, bytes).skip;
-                *skip
+            Stage::Data(writer) => {
+                writer.data(bytes, sink);
+                writer.unwanted()
             }
         }
     }
 
     /// `len` bytes of the fragment under way are missing.
-    pub fn gap(&mut self, len: u64, host: &mut dyn ContentSink) -> u64 {
+    pub fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) -> u64 {
         match &mut self.stage {
             Stage::Command(_) | Stage::Broken | Stage::Announced(_) => {
                 self.stage = Stage::Broken;
                 u64::MAX
             }
-            Stage::Data { content, skip } => {
-                *skip = host.gap(*content, len).skip;
-                *skip
+            Stage::Data(writer) => {
+                writer.gap(len, sink);
+                writer.unwanted()
             }
         }
     }
@@ -124,16 +121,14 @@ impl Message {
         match self.stage {
             Stage::Command(_) => 0,
             Stage::Broken | Stage::Announced(_) => u64::MAX,
-            Stage::Data { skip, .. } => skip,
+            Stage::Data(ref writer) => writer.unwanted(),
         }
     }
 
     /// `len` bytes are skipped.
     pub fn skipped(&mut self, len: u64) {
-        if let Stage::Data { skip, .. } = &mut self.stage
-            && *skip != Want::NOTHING.skip
-        {
-            *skip -= len.min(*skip);
+        if let Stage::Data(writer) = &mut self.stage {
+            writer.passed(len);
         }
     }
 }

@@ -8,7 +8,7 @@
 //! * `message`: the messages whose fragments are under way in one direction;
 //! * `association`: the parser that puts them together.
 //!
-//! Data sets are streamed to the host as their fragments come, never collected. What the host does
+//! Data sets are streamed to the sink as their fragments come, never collected. What the sink does
 //! not want is skipped to the end of each fragment (PDV), so that of an image only the PDV headers
 //! are touched.
 

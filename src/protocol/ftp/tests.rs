@@ -8,7 +8,7 @@ const BANNER: &[u8] = b"220 ProFTPD ready\r\n";
 #[test]
 fn a_password_in_clear_is_known_but_not_kept() {
     for size in [1, 2, 5, 100] {
-        let (host, news) = play(
+        let (sink, news) = play(
             &[
                 Server(BANNER),
                 Client(b"USER ward\r\n"),
@@ -18,17 +18,17 @@ fn a_password_in_clear_is_known_but_not_kept() {
             size,
         );
         assert!(news.contains(&DriverEvent::Recognised("ftp")), "{news:?}");
-        assert!(host.facts.credentials_in_clear);
-        assert_eq!(host.facts.authentication, Authentication::Basic);
-        assert_eq!(host.facts.software.as_deref(), Some("ProFTPD ready"));
-        assert!(!format!("{:?}", host.facts).contains("secret"));
+        assert!(sink.facts.credentials_in_clear);
+        assert_eq!(sink.facts.authentication, Authentication::Basic);
+        assert_eq!(sink.facts.software.as_deref(), Some("ProFTPD ready"));
+        assert!(!format!("{:?}", sink.facts).contains("secret"));
     }
 }
 
 #[test]
 fn nobody_has_no_secret() {
-    let (host, _) = play(&[Server(BANNER), Client(b"USER anonymous\r\nPASS a@b\r\n")], 9);
-    assert!(!host.facts.credentials_in_clear);
+    let (sink, _) = play(&[Server(BANNER), Client(b"USER anonymous\r\nPASS a@b\r\n")], 9);
+    assert!(!sink.facts.credentials_in_clear);
 }
 
 #[test]

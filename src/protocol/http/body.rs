@@ -33,7 +33,7 @@ pub(in crate::protocol) struct Around<'a> {
     pub(in crate::protocol) service: &'a Service,
     /// Documents of this connection that come in parts.
     pub(in crate::protocol) ranges: &'a mut Ranges,
-    pub(in crate::protocol) host: &'a mut dyn ContentSink,
+    pub(in crate::protocol) sink: &'a mut dyn ContentSink,
 }
 
 impl Default for Body {
@@ -104,7 +104,7 @@ impl Body {
         self.kind = if have == first.len() && grpc::begins(&first) {
             Kind::Grpc(Box::new(Grpc::unknown()))
         } else {
-            Kind::Content(around.host.open(&Hint {
+            Kind::Content(around.sink.open(&Hint {
                 direction: around.direction,
                 media: Media::Type { content_type: "", name: &around.service.path },
                 operation: around.service.method,
@@ -119,22 +119,22 @@ impl Body {
         if bytes.is_empty() {
             return;
         }
-        let Around { direction, service, ranges, host } = around;
+        let Around { direction, service, ranges, sink } = around;
         self.skip = match &mut self.kind {
             Kind::Unknown { .. } | Kind::Ignored => Progress::REST,
             Kind::Content(id) => {
-                let (id, want) = (*id, host.data(*id, bytes));
-                self.wants(id, want, *host)
+                let (id, want) = (*id, sink.data(*id, bytes));
+                self.wants(id, want, *sink)
             }
-            Kind::Part(part) => ranges.data(part, bytes, *host),
-            Kind::Parts(parts) => parts.push(bytes, ranges, *host),
-            Kind::Grpc(grpc) => grpc.push(bytes, *direction, service, *host),
-            Kind::GrpcText(text) => text.push(bytes, *direction, service, *host),
-            Kind::WebSocket(half) => match half.push(bytes, service, *host) {
+            Kind::Part(part) => ranges.data(part, bytes, *sink),
+            Kind::Parts(parts) => parts.push(bytes, ranges, *sink),
+            Kind::Grpc(grpc) => grpc.push(bytes, *direction, service, *sink),
+            Kind::GrpcText(text) => text.push(bytes, *direction, service, *sink),
+            Kind::WebSocket(half) => match half.push(bytes, service, *sink) {
                 Ok(skip) => skip,
                 Err(reason) => {
-                    host.anomaly(reason);
-                    half.close(*host);
+                    sink.anomaly(reason);
+                    half.close(*sink);
                     Progress::REST
                 }
             },
@@ -160,31 +160,31 @@ impl Body {
         if len == 0 {
             return;
         }
-        let Around { service, ranges, host, .. } = around;
+        let Around { service, ranges, sink, .. } = around;
         self.skip = match &mut self.kind {
             // Without its first bytes nobody knows what it is.
             Kind::Unknown { .. } | Kind::Ignored => Progress::REST,
             Kind::Content(id) => {
-                let (id, want) = (*id, host.gap(*id, len));
-                self.wants(id, want, *host)
+                let (id, want) = (*id, sink.gap(*id, len));
+                self.wants(id, want, *sink)
             }
-            Kind::Part(part) => ranges.gap(part, len, *host),
-            Kind::Parts(parts) => parts.gap(len, ranges, *host),
-            Kind::Grpc(grpc) => grpc.gap(len, *host),
-            Kind::GrpcText(text) => text.gap(*host),
-            Kind::WebSocket(half) => match half.gap(len, service, *host) {
+            Kind::Part(part) => ranges.gap(part, len, *sink),
+            Kind::Parts(parts) => parts.gap(len, ranges, *sink),
+            Kind::Grpc(grpc) => grpc.gap(len, *sink),
+            Kind::GrpcText(text) => text.gap(*sink),
+            Kind::WebSocket(half) => match half.gap(len, service, *sink) {
                 Resync::Known { skip } => skip,
                 _ => {
-                    half.close(*host);
+                    half.close(*sink);
                     Progress::REST
                 }
             },
         };
     }
 
-    fn wants(&mut self, id: ContentId, want: Want, host: &mut dyn ContentSink) -> u64 {
+    fn wants(&mut self, id: ContentId, want: Want, sink: &mut dyn ContentSink) -> u64 {
         if want == Want::NOTHING {
-            host.close(id, true);
+            sink.close(id, true);
             self.kind = Kind::Ignored;
         }
         want.skip
@@ -195,14 +195,14 @@ impl Body {
         if let Kind::Unknown { have: 1.., .. } = self.kind {
             self.decide(around);
         }
-        let Around { ranges, host, .. } = around;
+        let Around { ranges, sink, .. } = around;
         match std::mem::replace(&mut self.kind, Kind::Ignored) {
-            Kind::Content(id) => host.close(id, complete),
-            Kind::Part(part) => ranges.end(*part, complete, self.skip, *host),
-            Kind::Parts(parts) => parts.close(ranges, *host),
-            Kind::Grpc(mut grpc) => grpc.close(*host),
-            Kind::GrpcText(mut text) => text.close(*host),
-            Kind::WebSocket(mut half) => half.close(*host),
+            Kind::Content(id) => sink.close(id, complete),
+            Kind::Part(part) => ranges.end(*part, complete, self.skip, *sink),
+            Kind::Parts(parts) => parts.close(ranges, *sink),
+            Kind::Grpc(mut grpc) => grpc.close(*sink),
+            Kind::GrpcText(mut text) => text.close(*sink),
+            Kind::WebSocket(mut half) => half.close(*sink),
             Kind::Unknown { .. } | Kind::Ignored => {}
         }
         self.skip = Progress::REST;

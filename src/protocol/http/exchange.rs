@@ -7,6 +7,7 @@ use super::head::{self, Head};
 use super::path;
 use super::ranges::{self, ByteRanges, ContentRange, Origin, Ranges};
 use super::upgrade::Upgrade;
+use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::websocket::Service;
 use crate::protocol::{Authentication, ContentSink, Direction, Hint, Media, Reason, ServiceFacts};
 use crate::rules::Secret;
@@ -51,14 +52,14 @@ impl Exchange {
         target: &[u8],
         minor: u8,
         head: &Head<'_>,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         self.asked = true;
-        host.unit("request");
+        sink.unit("request");
         let method = head::method_name(method);
         let text = String::from_utf8_lossy(target);
         let (path, query) = head::split_target(&text);
-        let facts = host.facts();
+        let facts = sink.facts();
         ServiceFacts::set(&mut facts.method, method);
         if let Some((user, host)) = head::authority(&text) {
             if user.contains(':') {
@@ -73,15 +74,9 @@ impl Exchange {
         set_version(facts, minor);
         authenticate(facts, head);
         if !query.is_empty() {
-            let id = host.open(&Hint {
-                direction: Direction::ClientToServer,
-                media: Media::Target,
-                operation: method,
-                codings: &[],
-                layer: "http",
-            });
-            host.data(id, target);
-            host.close(id, true);
+            let (direction, media) = (Direction::ClientToServer, Media::Target);
+            let hint = Hint { direction, media, operation: method, codings: &[], layer: "http" };
+            ContentWriter::whole(&hint, target, sink);
         }
         if self.pending.len() < MAX_PENDING {
             let end = (0..=path.len().min(MAX_PATH)).rev().find(|i| path.is_char_boundary(*i));
@@ -89,14 +84,14 @@ impl Exchange {
             self.pending.push_back(Pending { method, path, target: ranges::target(target) });
         } else {
             // From here on nobody knows which response belongs to which request.
-            host.anomaly(Reason::Limit);
+            sink.anomaly(Reason::Limit);
             self.forget();
         }
         self.upgrade.asked(head, method, path);
-        check(head, host);
+        check(head, sink);
         if half.frame(head.framing, false, !head.expect.is_empty()) {
             let service = Service { method, path: path.into() };
-            let body = reader(Direction::ClientToServer, &service, head, host);
+            let body = reader(Direction::ClientToServer, &service, head, sink);
             half.carry(body, service);
         }
     }
@@ -108,14 +103,14 @@ impl Exchange {
         status: u16,
         minor: u8,
         head: &Head<'_>,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> bool {
         if (100..200).contains(&status) && status != 101 {
             return false;
         }
-        host.unit("response");
+        sink.unit("response");
         let asked = self.pending.pop_front();
-        let facts = host.facts();
+        let facts = sink.facts();
         facts.status = Some(status);
         ServiceFacts::set(&mut facts.software, head.server);
         set_version(facts, minor);
@@ -135,15 +130,15 @@ impl Exchange {
         if method == "HEAD" || matches!(status, 204 | 304) {
             return false;
         }
-        check(head, host);
+        check(head, sink);
         if half.frame(head.framing, true, asked.is_none()) {
             let (path, target) = asked.map_or_else(Default::default, |p| (p.path, p.target));
             let service = Service { method, path: path.into() };
             let part = (status == 206)
-                .then(|| self::part(&service, target, head, &mut self.ranges, host))
+                .then(|| self::part(&service, target, head, &mut self.ranges, sink))
                 .flatten();
             let body =
-                part.unwrap_or_else(|| reader(Direction::ServerToClient, &service, head, host));
+                part.unwrap_or_else(|| reader(Direction::ServerToClient, &service, head, sink));
             half.carry(body, service);
         }
         false
@@ -164,10 +159,10 @@ impl Exchange {
 
 /// RFC 9112 6.3: a length beside a transfer coding, or several lengths, are how requests are
 /// smuggled past a proxy. The transfer coding wins; of several lengths the first.
-fn check(head: &Head<'_>, host: &mut dyn ContentSink) {
+fn check(head: &Head<'_>, sink: &mut dyn ContentSink) {
     let framing = head.framing;
     if framing.length_doubtful || (framing.transfer_coded && framing.length.is_some()) {
-        host.anomaly(Reason::Malformed);
+        sink.anomaly(Reason::Malformed);
     }
 }
 
@@ -176,7 +171,7 @@ pub(in crate::protocol) fn reader(
     direction: Direction,
     service: &Service,
     head: &Head<'_>,
-    host: &mut dyn ContentSink,
+    sink: &mut dyn ContentSink,
 ) -> Body {
     if let Some((grpc, text)) = Grpc::new(head.content_type, head.grpc_encoding) {
         return if text { Body::grpc_text(grpc) } else { Body::grpc(grpc) };
@@ -184,7 +179,7 @@ pub(in crate::protocol) fn reader(
     let mut codings = [""; MAX_CODINGS];
     let count = self::codings(head, &mut codings);
     let file = head::file_name(head.content_disposition);
-    Body::content(host.open(&Hint {
+    Body::content(sink.open(&Hint {
         direction,
         media: Media::Type {
             content_type: head.content_type,
@@ -202,7 +197,7 @@ pub(in crate::protocol) fn part(
     target: u64,
     head: &Head<'_>,
     ranges: &mut Ranges,
-    host: &mut dyn ContentSink,
+    sink: &mut dyn ContentSink,
 ) -> Option<Body> {
     // Transfer codings are undone for each message, before its parts are put together.
     if !head.transfer_encoding.is_empty() {
@@ -213,7 +208,7 @@ pub(in crate::protocol) fn part(
         return Some(Body::parts(parts));
     }
     let range = ContentRange::parse(head.content_range)?;
-    ranges.part(&origin, range, host).map(Body::part)
+    ranges.part(&origin, range, sink).map(Body::part)
 }
 
 /// The codings of a body in the order they were applied; how many there are.

@@ -80,7 +80,7 @@ impl Grpc {
         mut bytes: &[u8],
         direction: Direction,
         service: &Service,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u64 {
         loop {
             match &mut self.state {
@@ -105,7 +105,7 @@ impl Grpc {
                     }
                     let id = (left > 0 && flags & trailers == 0).then(|| {
                         let codings = [&*self.coding];
-                        host.open(&Hint {
+                        sink.open(&Hint {
                             direction,
                             media: Media::Type { content_type: self.media, name: &service.path },
                             operation: service.method,
@@ -113,7 +113,7 @@ impl Grpc {
                             layer: "http/grpc",
                         })
                     });
-                    host.unit("message");
+                    sink.unit("message");
                     self.state = State::Message { left, id, skip: 0 };
                 }
                 State::Message { left, id, skip } => {
@@ -125,10 +125,10 @@ impl Grpc {
                     *skip -= hidden;
                     let piece = piece.get(hidden as usize..).unwrap_or_default();
                     if let (Some(open), false) = (*id, piece.is_empty()) {
-                        let want = host.data(open, piece);
-                        wants(want, id, skip, host);
+                        let want = sink.data(open, piece);
+                        wants(want, id, skip, sink);
                     }
-                    let ahead = self.ahead(host);
+                    let ahead = self.ahead(sink);
                     if ahead > 0 || bytes.is_empty() {
                         return ahead;
                     }
@@ -139,14 +139,14 @@ impl Grpc {
 
     /// How many bytes of the message ahead nobody wants; they count as read. Ends a message of which
     /// all was read.
-    fn ahead(&mut self, host: &mut dyn ContentSink) -> u64 {
+    fn ahead(&mut self, sink: &mut dyn ContentSink) -> u64 {
         let State::Message { left, id, skip } = &mut self.state else { return 0 };
         let ahead = if id.is_some() { (*skip).min(*left) } else { *left };
         *skip = skip.saturating_sub(ahead);
         *left -= ahead;
         if *left == 0 {
             if let Some(id) = id {
-                host.close(*id, true);
+                sink.close(*id, true);
             }
             self.state = BETWEEN;
         }
@@ -154,40 +154,40 @@ impl Grpc {
     }
 
     /// `len` bytes are missing; how many bytes behind them nobody wants.
-    pub(super) fn gap(&mut self, len: u64, host: &mut dyn ContentSink) -> u64 {
+    pub(super) fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) -> u64 {
         match &mut self.state {
             State::Message { left, id, skip } if len <= *left => {
                 *left -= len;
                 let hidden = (*skip).min(len);
                 *skip -= hidden;
                 if let (Some(open), true) = (*id, len > hidden) {
-                    let want = host.gap(open, len - hidden);
-                    wants(want, id, skip, host);
+                    let want = sink.gap(open, len - hidden);
+                    wants(want, id, skip, sink);
                 }
-                self.ahead(host)
+                self.ahead(sink)
             }
             _ => {
-                self.close(host);
+                self.close(sink);
                 Progress::REST
             }
         }
     }
 
     /// The call has ended, or cannot be read on.
-    pub(super) fn close(&mut self, host: &mut dyn ContentSink) {
+    pub(super) fn close(&mut self, sink: &mut dyn ContentSink) {
         if let State::Message { id: Some(id), .. } = self.state {
-            host.close(id, false);
+            sink.close(id, false);
         }
         self.state = State::Lost;
     }
 }
 
-fn wants(want: Want, id: &mut Option<ContentId>, skip: &mut u64, host: &mut dyn ContentSink) {
+fn wants(want: Want, id: &mut Option<ContentId>, skip: &mut u64, sink: &mut dyn ContentSink) {
     *skip = want.skip;
     if want == Want::NOTHING
         && let Some(id) = id.take()
     {
-        host.close(id, true);
+        sink.close(id, true);
     }
 }
 
@@ -222,7 +222,7 @@ impl GrpcText {
         bytes: &[u8],
         direction: Direction,
         service: &Service,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u64 {
         let mut clear = [0u8; PIECE];
         let mut len = 0;
@@ -239,17 +239,17 @@ impl GrpcText {
                 return Progress::REST;
             };
             let Ok(made) = STANDARD.decode_slice(self.four, room) else {
-                host.anomaly(Reason::Malformed);
-                self.close(host);
+                sink.anomaly(Reason::Malformed);
+                self.close(sink);
                 return Progress::REST;
             };
             len += made;
             if len + 3 > PIECE {
-                self.give(clear.get(..len).unwrap_or_default(), direction, service, host);
+                self.give(clear.get(..len).unwrap_or_default(), direction, service, sink);
                 len = 0;
             }
         }
-        self.give(clear.get(..len).unwrap_or_default(), direction, service, host);
+        self.give(clear.get(..len).unwrap_or_default(), direction, service, sink);
         if self.skip == Progress::REST { Progress::REST } else { 0 }
     }
 
@@ -258,25 +258,25 @@ impl GrpcText {
         bytes: &[u8],
         direction: Direction,
         service: &Service,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         let hidden = self.skip.min(bytes.len() as u64);
         if self.skip != Progress::REST {
             self.skip -= hidden;
         }
         if let Some(bytes @ [_, ..]) = bytes.get(hidden as usize..) {
-            self.skip = self.grpc.push(bytes, direction, service, host);
+            self.skip = self.grpc.push(bytes, direction, service, sink);
         }
     }
 
     /// Bytes are missing: nobody knows where four characters begin.
-    pub(super) fn gap(&mut self, host: &mut dyn ContentSink) -> u64 {
-        self.close(host);
+    pub(super) fn gap(&mut self, sink: &mut dyn ContentSink) -> u64 {
+        self.close(sink);
         Progress::REST
     }
 
-    pub(super) fn close(&mut self, host: &mut dyn ContentSink) {
-        self.grpc.close(host);
+    pub(super) fn close(&mut self, sink: &mut dyn ContentSink) {
+        self.grpc.close(sink);
         self.skip = Progress::REST;
     }
 }

@@ -102,7 +102,7 @@ impl DirectionState {
         &mut self,
         data: &[u8],
         ranges: &mut Ranges,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> ReadOutcome {
         let direction = self.direction;
         if self.unsure {
@@ -114,7 +114,7 @@ impl DirectionState {
             match probe::begins(direction, first) {
                 Begin::Yes => {
                     self.unsure = false;
-                    self.finish(false, ranges, host);
+                    self.finish(false, ranges, sink);
                     return ReadOutcome::Used(0);
                 }
                 Begin::More if (first.len() as u64) < left => {
@@ -125,16 +125,16 @@ impl DirectionState {
         }
         match self.state {
             State::Body { left } => {
-                let (used, left) = self.take(data, left, ranges, host);
+                let (used, left) = self.take(data, left, ranges, sink);
                 let skip = self.ahead(left);
                 self.state = State::Body { left: left - skip };
                 if left == skip {
-                    self.finish(true, ranges, host);
+                    self.finish(true, ranges, sink);
                 }
                 if skip > 0 { ReadOutcome::Skip(used, skip) } else { ReadOutcome::Used(used) }
             }
             State::Chunk { left } => {
-                let (used, left) = self.take(data, left, ranges, host);
+                let (used, left) = self.take(data, left, ranges, sink);
                 let skip = self.ahead(left);
                 self.state = if left == skip {
                     State::ChunkSize { after_data: true }
@@ -144,14 +144,14 @@ impl DirectionState {
                 if skip > 0 { ReadOutcome::Skip(used, skip) } else { ReadOutcome::Used(used) }
             }
             State::UntilClose => {
-                self.deliver(data, ranges, host);
+                self.deliver(data, ranges, sink);
                 match self.ahead(u64::MAX) {
                     0 => ReadOutcome::Used(data.len()),
                     skip => ReadOutcome::Skip(data.len(), skip),
                 }
             }
             State::ChunkSize { after_data } => self.chunk_size(data, after_data),
-            State::Trailers { seen } => self.trailers(data, seen, ranges, host),
+            State::Trailers { seen } => self.trailers(data, seen, ranges, sink),
             State::Head { .. } | State::Search { .. } => ReadOutcome::Broken,
         }
     }
@@ -162,16 +162,16 @@ impl DirectionState {
         data: &[u8],
         left: u64,
         ranges: &mut Ranges,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> (usize, u64) {
         let used = left.min(data.len() as u64) as usize;
-        self.deliver(data.get(..used).unwrap_or_default(), ranges, host);
+        self.deliver(data.get(..used).unwrap_or_default(), ranges, sink);
         (used, left - used as u64)
     }
 
-    fn deliver(&mut self, bytes: &[u8], ranges: &mut Ranges, host: &mut dyn ContentSink) {
+    fn deliver(&mut self, bytes: &[u8], ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         let Self { direction, ref service, .. } = *self;
-        self.body.push(bytes, &mut Around { direction, service, ranges, host });
+        self.body.push(bytes, &mut Around { direction, service, ranges, sink });
     }
 
     /// How many of the next `left` bytes nobody wants; they count as read.
@@ -216,7 +216,7 @@ impl DirectionState {
         data: &[u8],
         seen: usize,
         ranges: &mut Ranges,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> ReadOutcome {
         let Some(lf) = memchr(b'\n', data) else {
             return if seen + data.len() > MAX_TRAILERS {
@@ -226,7 +226,7 @@ impl DirectionState {
             };
         };
         if data.get(..lf).is_some_and(|line| line.trim_ascii().is_empty()) {
-            self.finish(true, ranges, host);
+            self.finish(true, ranges, sink);
         } else if seen + lf > MAX_TRAILERS {
             return ReadOutcome::Broken;
         } else {
@@ -236,16 +236,16 @@ impl DirectionState {
     }
 
     /// The message has ended.
-    fn finish(&mut self, complete: bool, ranges: &mut Ranges, host: &mut dyn ContentSink) {
+    fn finish(&mut self, complete: bool, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         let Self { direction, ref service, .. } = *self;
-        self.body.close(complete, &mut Around { direction, service, ranges, host });
+        self.body.close(complete, &mut Around { direction, service, ranges, sink });
         self.state = State::Head { scanned: 0 };
     }
 
     /// What follows fits nothing.
-    pub(super) fn lose(&mut self, ranges: &mut Ranges, host: &mut dyn ContentSink) {
+    pub(super) fn lose(&mut self, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         let fresh = !matches!(self.state, State::Head { .. });
-        self.finish(false, ranges, host);
+        self.finish(false, ranges, sink);
         self.state = State::Search { garbage: 0, fresh };
     }
 
@@ -254,7 +254,7 @@ impl DirectionState {
         &mut self,
         len: u64,
         ranges: &mut Ranges,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Resync {
         self.unsure = false;
         let left = match self.state {
@@ -263,11 +263,11 @@ impl DirectionState {
             _ => 0,
         };
         if len > left || left == 0 {
-            self.lose(ranges, host);
+            self.lose(ranges, sink);
             return Resync::Search;
         }
         let Self { direction, ref service, .. } = *self;
-        self.body.gap(len, &mut Around { direction, service, ranges, host });
+        self.body.gap(len, &mut Around { direction, service, ranges, sink });
         match self.state {
             State::UntilClose => Resync::Known { skip: self.ahead(u64::MAX) },
             State::Chunk { .. } => {
@@ -284,7 +284,7 @@ impl DirectionState {
                 let left = left - len - skip;
                 self.state = State::Body { left };
                 if left == 0 {
-                    self.finish(true, ranges, host);
+                    self.finish(true, ranges, sink);
                 }
                 Resync::Known { skip }
             }
@@ -297,17 +297,17 @@ impl DirectionState {
         rest: &[u8],
         end: End,
         ranges: &mut Ranges,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         match self.state {
             State::Body { left } => {
-                self.take(rest, left, ranges, host);
+                self.take(rest, left, ranges, sink);
             }
-            State::UntilClose => self.deliver(rest, ranges, host),
+            State::UntilClose => self.deliver(rest, ranges, sink),
             _ => {}
         }
         let complete = self.state == State::UntilClose && end == End::Fin;
-        self.finish(complete, ranges, host);
+        self.finish(complete, ranges, sink);
     }
 
     pub(super) fn memory(&self) -> usize {

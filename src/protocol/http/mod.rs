@@ -70,7 +70,7 @@ impl Parser for HttpParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let mut at = 0;
         loop {
@@ -79,14 +79,14 @@ impl Parser for HttpParser {
                 return Err(ParseError::new(Reason::Unsupported, at));
             }
             if let Some(next) = self.next(direction) {
-                let progress = next.data(direction, rest, host)?;
+                let progress = next.data(direction, rest, sink)?;
                 return Ok(Progress { consumed: at + progress.consumed, ..progress });
             }
             let half = &mut self.halves[direction.index()];
             let turn = match half.state {
-                State::Head { .. } => self.head(direction, rest, host),
+                State::Head { .. } => self.head(direction, rest, sink),
                 State::Search { .. } => self.search(direction, rest),
-                _ => half.body(rest, &mut self.exchange.ranges, host),
+                _ => half.body(rest, &mut self.exchange.ranges, sink),
             };
             match turn {
                 ReadOutcome::Used(n) => at += n,
@@ -96,8 +96,8 @@ impl Parser for HttpParser {
                     return Ok(Progress { switch: true, ..Progress::consumed(at + used) });
                 }
                 ReadOutcome::Broken => {
-                    host.anomaly(Reason::Malformed);
-                    self.halves[direction.index()].lose(&mut self.exchange.ranges, host);
+                    sink.anomaly(Reason::Malformed);
+                    self.halves[direction.index()].lose(&mut self.exchange.ranges, sink);
                 }
                 ReadOutcome::Fail(reason) => return Err(ParseError::new(reason, at)),
             }
@@ -107,11 +107,11 @@ impl Parser for HttpParser {
         }
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(next) = self.next(direction) {
-            return next.gap(direction, len, host);
+            return next.gap(direction, len, sink);
         }
-        let resync = self.halves[direction.index()].gap(len, &mut self.exchange.ranges, host);
+        let resync = self.halves[direction.index()].gap(len, &mut self.exchange.ranges, sink);
         if resync == Resync::Search {
             // Nobody knows how many messages went missing.
             self.exchange.forget();
@@ -128,19 +128,19 @@ impl Parser for HttpParser {
         Some(found)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(next) = self.next(direction) {
             // What waited for the answer to the upgrade was not read yet.
-            let used = match next.data(direction, rest, host) {
+            let used = match next.data(direction, rest, sink) {
                 Ok(progress) => progress.consumed.min(rest.len()),
                 Err(_) => rest.len(),
             };
-            return next.close(direction, rest.get(used..).unwrap_or_default(), end, host);
+            return next.close(direction, rest.get(used..).unwrap_or_default(), end, sink);
         }
         let ranges = &mut self.exchange.ranges;
-        self.halves[direction.index()].close(rest, end, ranges, host);
+        self.halves[direction.index()].close(rest, end, ranges, sink);
         if direction == Direction::ServerToClient {
-            ranges.close(host);
+            ranges.close(sink);
         }
     }
 
@@ -166,7 +166,7 @@ impl HttpParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> ReadOutcome {
         let half = &mut self.halves[direction.index()];
         let State::Head { scanned } = &mut half.state else {
@@ -200,11 +200,11 @@ impl HttpParser {
         };
         match (direction, start) {
             (Direction::ClientToServer, StartLine::Request { method, target, minor }) => {
-                self.exchange.request(half, method, target, minor, &found, host);
+                self.exchange.request(half, method, target, minor, &found, sink);
                 ReadOutcome::Used(end)
             }
             (Direction::ServerToClient, StartLine::Status { minor, status }) => {
-                if self.exchange.response(half, status, minor, &found, host) {
+                if self.exchange.response(half, status, minor, &found, sink) {
                     ReadOutcome::Switch(end)
                 } else {
                     ReadOutcome::Used(end)

@@ -81,22 +81,22 @@ impl DirectionState {
         &mut self,
         data: &[u8],
         streams: &mut Streams,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> ReadOutcome {
         match self.state {
-            State::Header => self.frame(data, streams, host),
+            State::Header => self.frame(data, streams, sink),
             State::Data { stream, left, .. } => {
                 let used = left.min(data.len() as u64) as usize;
                 let bytes = data.get(..used).unwrap_or_default();
-                streams.data(self.direction, stream, bytes, host);
-                ReadOutcome::Used(used, self.advance(used as u64, streams, host))
+                streams.data(self.direction, stream, bytes, sink);
+                ReadOutcome::Used(used, self.advance(used as u64, streams, sink))
             }
             State::Search { garbage } => self.search(data, garbage, streams.max_frame, false),
         }
     }
 
     /// `len` bytes of a DATA frame are over; how many of what follows are of no interest.
-    fn advance(&mut self, len: u64, streams: &mut Streams, host: &mut dyn ContentSink) -> u64 {
+    fn advance(&mut self, len: u64, streams: &mut Streams, sink: &mut dyn ContentSink) -> u64 {
         let State::Data { stream, left, padding, end } = &mut self.state else { return 0 };
         *left -= len.min(*left);
         let skip = streams.ahead(self.direction, *stream, *left);
@@ -107,7 +107,7 @@ impl DirectionState {
         let (stream, end, skip) = (*stream, *end, skip + *padding);
         self.state = State::Header;
         if end {
-            streams.end(self.direction, stream, host);
+            streams.end(self.direction, stream, sink);
         }
         skip
     }
@@ -116,7 +116,7 @@ impl DirectionState {
         &mut self,
         data: &[u8],
         streams: &mut Streams,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> ReadOutcome {
         // RFC 9113 3.4; no frame begins like this.
         if data.starts_with(PREFACE) {
@@ -129,8 +129,8 @@ impl DirectionState {
             return ReadOutcome::Need(0, HEADER);
         };
         if !header.is_sound() {
-            host.anomaly(Reason::Malformed);
-            self.lose(streams, host);
+            sink.anomaly(Reason::Malformed);
+            self.lose(streams, sink);
             // The first byte is the one that did not fit.
             return ReadOutcome::Used(1, 0);
         }
@@ -138,7 +138,7 @@ impl DirectionState {
             && (header.kind != frame::CONTINUATION || header.stream != block.stream)
         {
             // RFC 9113 6.10: nothing comes between the frames of a block.
-            host.anomaly(Reason::Malformed);
+            sink.anomaly(Reason::Malformed);
             self.drop_block();
         }
         let Header { len, kind, stream, .. } = header;
@@ -151,16 +151,16 @@ impl DirectionState {
                 };
                 let prefix = u32::from(padded);
                 let Some(left) = len.checked_sub(prefix + u32::from(*padding)) else {
-                    host.anomaly(Reason::Malformed);
+                    sink.anomaly(Reason::Malformed);
                     return ReadOutcome::Used(HEADER, u64::from(len));
                 };
                 let (left, padding) = (u64::from(left), u64::from(*padding));
                 let end = header.has(END_STREAM);
                 self.state = State::Data { stream, left, padding, end };
-                ReadOutcome::Used(HEADER + prefix as usize, self.advance(0, streams, host))
+                ReadOutcome::Used(HEADER + prefix as usize, self.advance(0, streams, sink))
             }
             frame::HEADERS | frame::PUSH_PROMISE | frame::CONTINUATION if len > MAX_FRAME => {
-                host.anomaly(Reason::Limit);
+                sink.anomaly(Reason::Limit);
                 if kind != frame::CONTINUATION {
                     self.block = Some(Block {
                         stream,
@@ -172,7 +172,7 @@ impl DirectionState {
                     block.holed = true;
                 }
                 if header.has(END_HEADERS) {
-                    self.end_block(&[], streams, host);
+                    self.end_block(&[], streams, sink);
                 }
                 ReadOutcome::Used(HEADER, u64::from(len))
             }
@@ -185,14 +185,14 @@ impl DirectionState {
                 };
                 if kind == frame::SETTINGS {
                     Self::settings(payload, streams);
-                } else if self.fragment(header, payload, streams, host).is_none() {
-                    host.anomaly(Reason::Malformed);
+                } else if self.fragment(header, payload, streams, sink).is_none() {
+                    sink.anomaly(Reason::Malformed);
                     self.drop_block();
                 }
                 ReadOutcome::Used(whole, 0)
             }
             frame::RST_STREAM => {
-                streams.reset(stream, host);
+                streams.reset(stream, sink);
                 ReadOutcome::Used(HEADER, u64::from(len))
             }
             _ => ReadOutcome::Used(HEADER, u64::from(len)),
@@ -217,7 +217,7 @@ impl DirectionState {
         header: Header,
         mut payload: &[u8],
         streams: &mut Streams,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Option<()> {
         if header.kind == frame::CONTINUATION {
             self.block.as_ref()?;
@@ -242,7 +242,7 @@ impl DirectionState {
             self.block = Some(Block { stream: header.stream, end, promised, holed: false });
         }
         if header.has(END_HEADERS) {
-            self.end_block(payload, streams, host);
+            self.end_block(payload, streams, sink);
         } else if let Some(block) = &mut self.block {
             if self.pieces.len() + payload.len() > MAX_BLOCK {
                 block.holed = true;
@@ -255,13 +255,13 @@ impl DirectionState {
     }
 
     /// A block is complete with `last`.
-    fn end_block(&mut self, last: &[u8], streams: &mut Streams, host: &mut dyn ContentSink) {
+    fn end_block(&mut self, last: &[u8], streams: &mut Streams, sink: &mut dyn ContentSink) {
         let Some(block) = self.block.take() else { return };
         if block.holed || self.pieces.len() + last.len() > MAX_BLOCK {
-            host.anomaly(Reason::Limit);
+            sink.anomaly(Reason::Limit);
             self.drop_block();
             if block.end {
-                streams.end(self.direction, block.stream, host);
+                streams.end(self.direction, block.stream, sink);
             }
             return;
         }
@@ -274,12 +274,12 @@ impl DirectionState {
         self.fields.clear();
         let fields = &mut self.fields;
         if self.decoder.decode(whole, &mut |name, value| fields.take(name, value)).is_err() {
-            host.anomaly(Reason::Malformed);
+            sink.anomaly(Reason::Malformed);
         }
         self.pieces.clear();
         match block.promised {
-            Some(stream) => streams.promised(stream, &self.fields, host),
-            None => streams.head(self.direction, block.stream, &self.fields, block.end, host),
+            Some(stream) => streams.promised(stream, &self.fields, sink),
+            None => streams.head(self.direction, block.stream, &self.fields, block.end, sink),
         }
     }
 
@@ -291,9 +291,9 @@ impl DirectionState {
     }
 
     /// What follows fits nothing.
-    fn lose(&mut self, streams: &mut Streams, host: &mut dyn ContentSink) {
+    fn lose(&mut self, streams: &mut Streams, sink: &mut dyn ContentSink) {
         self.drop_block();
-        streams.lose(self.direction, host);
+        streams.lose(self.direction, sink);
         self.state = State::Search { garbage: 0 };
     }
 
@@ -320,15 +320,15 @@ impl DirectionState {
         &mut self,
         len: u64,
         streams: &mut Streams,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Resync {
         if let State::Data { stream, left, .. } = self.state
             && len <= left
         {
-            streams.gap(self.direction, stream, len, host);
-            return Resync::Known { skip: self.advance(len, streams, host) };
+            streams.gap(self.direction, stream, len, sink);
+            return Resync::Known { skip: self.advance(len, streams, sink) };
         }
-        self.lose(streams, host);
+        self.lose(streams, sink);
         // The search is this parser's own: it knows what may come.
         Resync::Known { skip: 0 }
     }

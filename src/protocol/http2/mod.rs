@@ -64,11 +64,11 @@ impl Parser for Connection {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let mut at = 0;
         while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
-            match self.halves[direction.index()].read(rest, &mut self.streams, host) {
+            match self.halves[direction.index()].read(rest, &mut self.streams, sink) {
                 ReadOutcome::Used(used, 0) => at += used,
                 ReadOutcome::Used(used, skip) => return Ok(Progress::skip(at + used, skip)),
                 ReadOutcome::Need(used, need) => return Ok(Progress::need(at + used, need)),
@@ -78,26 +78,26 @@ impl Parser for Connection {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
-        self.halves[direction.index()].gap(len, &mut self.streams, host)
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
+        self.halves[direction.index()].gap(len, &mut self.streams, sink)
     }
 
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
         self.halves[direction.index()].resync(data, &self.streams)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         let mut rest =
             self.halves[direction.index()].last(rest, &self.streams).and_then(|at| rest.get(at..));
         while let Some(bytes) = rest.filter(|bytes| !bytes.is_empty()) {
             let half = &mut self.halves[direction.index()];
-            let ReadOutcome::Used(used, skip) = half.read(bytes, &mut self.streams, host) else {
+            let ReadOutcome::Used(used, skip) = half.read(bytes, &mut self.streams, sink) else {
                 break;
             };
             let skip = skip.min(bytes.len() as u64) as usize;
             rest = bytes.get(used.saturating_add(skip)..);
         }
-        self.streams.close(direction, host);
+        self.streams.close(direction, sink);
     }
 
     fn memory(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use super::frame::DEFAULT_MAX;
+use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::http::{self, Around, Body, ContentRange, Origin, Ranges, head};
 use crate::protocol::websocket::{self, Service};
 use crate::protocol::{Authentication, ContentSink, Direction, Hint, Media, ServiceFacts};
@@ -68,9 +69,9 @@ impl Stream {
         self.bodies.iter().all(Body::is_idle)
     }
 
-    fn close(&mut self, ranges: &mut Ranges, host: &mut dyn ContentSink) {
+    fn close(&mut self, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
-            self.close_body(direction, false, ranges, host);
+            self.close_body(direction, false, ranges, sink);
         }
     }
 
@@ -79,10 +80,10 @@ impl Stream {
         direction: Direction,
         complete: bool,
         ranges: &mut Ranges,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         let Self { service, bodies, .. } = self;
-        let around = &mut Around { direction, service, ranges, host };
+        let around = &mut Around { direction, service, ranges, sink };
         bodies[direction.index()].close(complete, around);
     }
 }
@@ -102,13 +103,13 @@ impl Streams {
         }
     }
 
-    fn stream(&mut self, id: u32, host: &mut dyn ContentSink) -> (&mut Stream, &mut Ranges) {
+    fn stream(&mut self, id: u32, sink: &mut dyn ContentSink) -> (&mut Stream, &mut Ranges) {
         if self.open.len() >= MAX_STREAMS && !self.open.contains_key(&id) {
             // Those whose other half is never seen, or was answered by a reset.
             let idle = self.open.iter().find(|(_, s)| s.is_idle()).map(|(id, _)| *id);
             let victim = idle.or_else(|| self.open.keys().next().copied());
             if let Some(mut stream) = victim.and_then(|v| self.open.remove(&v)) {
-                stream.close(&mut self.ranges, host);
+                stream.close(&mut self.ranges, sink);
             }
         }
         (self.open.entry(id).or_insert_with(Stream::new), &mut self.ranges)
@@ -121,25 +122,25 @@ impl Streams {
         id: u32,
         fields: &Fields,
         end: bool,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         let asked = self.asked;
-        let (stream, ranges) = self.stream(id, host);
+        let (stream, ranges) = self.stream(id, sink);
         if !stream.headed[direction.index()] {
             match direction {
-                Direction::ClientToServer => stream.request(fields, end, ranges, host),
-                Direction::ServerToClient => stream.response(fields, end, asked, ranges, host),
+                Direction::ClientToServer => stream.request(fields, end, ranges, sink),
+                Direction::ServerToClient => stream.response(fields, end, asked, ranges, sink),
             }
         }
         self.asked |= direction == Direction::ClientToServer;
         if end {
-            self.end(direction, id, host);
+            self.end(direction, id, sink);
         }
     }
 
     /// A server promises a response to a request nobody made (RFC 9113 8.4).
-    pub(super) fn promised(&mut self, id: u32, fields: &Fields, host: &mut dyn ContentSink) {
-        let (stream, _) = self.stream(id, host);
+    pub(super) fn promised(&mut self, id: u32, fields: &Fields, sink: &mut dyn ContentSink) {
+        let (stream, _) = self.stream(id, sink);
         let (path, _) = head::split_target(&fields.path);
         stream.service =
             Service { method: head::method_name(fields.method.as_bytes()), path: cut(path).into() };
@@ -153,13 +154,13 @@ impl Streams {
         direction: Direction,
         id: u32,
         bytes: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         if bytes.is_empty() {
             return;
         }
-        let (stream, ranges) = self.stream(id, host);
-        let around = &mut Around { direction, service: &stream.service, ranges, host };
+        let (stream, ranges) = self.stream(id, sink);
+        let around = &mut Around { direction, service: &stream.service, ranges, sink };
         stream.bodies[direction.index()].push(bytes, around);
     }
 
@@ -174,17 +175,17 @@ impl Streams {
         direction: Direction,
         id: u32,
         len: u64,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
-        let (stream, ranges) = self.stream(id, host);
-        let around = &mut Around { direction, service: &stream.service, ranges, host };
+        let (stream, ranges) = self.stream(id, sink);
+        let around = &mut Around { direction, service: &stream.service, ranges, sink };
         stream.bodies[direction.index()].gap(len, around);
     }
 
     /// A direction of a stream has ended.
-    pub(super) fn end(&mut self, direction: Direction, id: u32, host: &mut dyn ContentSink) {
+    pub(super) fn end(&mut self, direction: Direction, id: u32, sink: &mut dyn ContentSink) {
         let Some(stream) = self.open.get_mut(&id) else { return };
-        stream.close_body(direction, true, &mut self.ranges, host);
+        stream.close_body(direction, true, &mut self.ranges, sink);
         stream.ended[direction.index()] = true;
         if stream.ended == [true; 2] {
             self.open.remove(&id);
@@ -192,17 +193,17 @@ impl Streams {
     }
 
     /// A stream was reset: what is still under way on it is of no use.
-    pub(super) fn reset(&mut self, id: u32, host: &mut dyn ContentSink) {
+    pub(super) fn reset(&mut self, id: u32, sink: &mut dyn ContentSink) {
         if let Some(stream) = self.open.get_mut(&id) {
-            stream.close(&mut self.ranges, host);
+            stream.close(&mut self.ranges, sink);
         }
     }
 
     /// Frames of a direction were lost: nobody knows what belongs together.
-    pub(super) fn lose(&mut self, direction: Direction, host: &mut dyn ContentSink) {
+    pub(super) fn lose(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         for stream in self.open.values_mut() {
             if !stream.bodies[direction.index()].is_idle() {
-                stream.close_body(direction, false, &mut self.ranges, host);
+                stream.close_body(direction, false, &mut self.ranges, sink);
                 stream.bodies[direction.index()] = Body::default();
             }
             stream.headed[direction.index()] = false;
@@ -210,12 +211,12 @@ impl Streams {
     }
 
     /// The direction has ended.
-    pub(super) fn close(&mut self, direction: Direction, host: &mut dyn ContentSink) {
+    pub(super) fn close(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         for stream in self.open.values_mut() {
-            stream.close_body(direction, false, &mut self.ranges, host);
+            stream.close_body(direction, false, &mut self.ranges, sink);
         }
         if direction == Direction::ServerToClient {
-            self.ranges.close(host);
+            self.ranges.close(sink);
         }
     }
 
@@ -235,16 +236,16 @@ impl Stream {
         fields: &Fields,
         end: bool,
         ranges: &mut Ranges,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         if fields.method.is_empty() {
             // Trailers of a request whose head was lost, or a head behind lost blocks.
-            return self.open(Direction::ClientToServer, fields, end, ranges, host);
+            return self.open(Direction::ClientToServer, fields, end, ranges, sink);
         }
-        host.unit("request");
+        sink.unit("request");
         let method = head::method_name(fields.method.as_bytes());
         let (path, query) = head::split_target(&fields.path);
-        let facts = host.facts();
+        let facts = sink.facts();
         ServiceFacts::set(&mut facts.method, method);
         ServiceFacts::set(&mut facts.host, fields.host());
         ServiceFacts::set(&mut facts.path, &http::mask_path(path));
@@ -255,17 +256,11 @@ impl Stream {
         self.connect = method == "CONNECT";
         self.websocket = self.connect && fields.protocol.eq_ignore_ascii_case("websocket");
         if !query.is_empty() {
-            let id = host.open(&Hint {
-                direction: Direction::ClientToServer,
-                media: Media::Target,
-                operation: method,
-                codings: &[],
-                layer: "http",
-            });
-            host.data(id, fields.path.as_bytes());
-            host.close(id, true);
+            let (direction, media) = (Direction::ClientToServer, Media::Target);
+            let hint = Hint { direction, media, operation: method, codings: &[], layer: "http" };
+            ContentWriter::whole(&hint, fields.path.as_bytes(), sink);
         }
-        self.open(Direction::ClientToServer, fields, end, ranges, host);
+        self.open(Direction::ClientToServer, fields, end, ranges, sink);
     }
 
     fn response(
@@ -274,17 +269,17 @@ impl Stream {
         end: bool,
         asked: bool,
         ranges: &mut Ranges,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         let status = fields.status.parse::<u16>().unwrap_or(0);
         if (100..200).contains(&status) {
             return;
         }
         if status == 0 {
-            return self.open(Direction::ServerToClient, fields, end, ranges, host);
+            return self.open(Direction::ServerToClient, fields, end, ranges, sink);
         }
-        host.unit("response");
-        let facts = host.facts();
+        sink.unit("response");
+        let facts = sink.facts();
         facts.status = Some(status);
         ServiceFacts::set(&mut facts.software, &fields.server);
         let websocket = self.websocket && (200..300).contains(&status);
@@ -294,7 +289,7 @@ impl Stream {
         }
         self.connect &= (200..300).contains(&status);
         self.websocket = websocket;
-        self.open(Direction::ServerToClient, fields, end, ranges, host);
+        self.open(Direction::ServerToClient, fields, end, ranges, sink);
     }
 
     /// What follows a head.
@@ -304,7 +299,7 @@ impl Stream {
         fields: &Fields,
         end: bool,
         ranges: &mut Ranges,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         self.headed[direction.index()] = true;
         if end || !self.bodies[direction.index()].is_idle() {
@@ -320,12 +315,12 @@ impl Stream {
             let head = fields.head();
             let part = match (direction, &*fields.status) {
                 (Direction::ServerToClient, "206") => {
-                    http::part(&self.service, self.target, &head, ranges, host)
+                    http::part(&self.service, self.target, &head, ranges, sink)
                 }
-                (Direction::ServerToClient, "200") => self.resumable(fields, ranges, host),
+                (Direction::ServerToClient, "200") => self.resumable(fields, ranges, sink),
                 _ => None,
             };
-            part.unwrap_or_else(|| http::reader(direction, &self.service, &head, host))
+            part.unwrap_or_else(|| http::reader(direction, &self.service, &head, sink))
         };
     }
 
@@ -334,7 +329,7 @@ impl Stream {
         &self,
         fields: &Fields,
         ranges: &mut Ranges,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Option<Body> {
         let len = fields.content_length.parse().ok().filter(|len| *len >= RESUMED)?;
         let head = fields.head();
@@ -342,7 +337,7 @@ impl Stream {
             return None;
         }
         let origin = Origin::new(Direction::ServerToClient, &self.service, self.target, &head);
-        ranges.part(&origin, ContentRange::whole(len), host).map(Body::part)
+        ranges.part(&origin, ContentRange::whole(len), sink).map(Body::part)
     }
 }
 

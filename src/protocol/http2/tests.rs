@@ -67,7 +67,7 @@ fn window() -> Vec<u8> {
     frame(frame::WINDOW_UPDATE, 0, 0, &[0x7f, 0xff, 0xff, 0xff])
 }
 
-fn lines(host: &Recorder) -> Vec<String> {
+fn lines(sink: &Recorder) -> Vec<String> {
     let line = |c: &Recorded| {
         let arrow = if c.direction == Direction::ClientToServer { '>' } else { '<' };
         let ended = match c.complete {
@@ -78,18 +78,18 @@ fn lines(host: &Recorder) -> Vec<String> {
         let (bytes, codings) = (String::from_utf8_lossy(&c.bytes), c.codings.join(","));
         format!("{arrow} {} [{}{codings}] {bytes}{ended}", c.operation, c.media)
     };
-    host.contents.iter().map(line).collect()
+    sink.contents.iter().map(line).collect()
 }
 
 /// Plays the pieces in segments of several sizes; the same must come of each.
 fn contents(pieces: &[Piece<'_>]) -> (Vec<String>, Recorder) {
     let (whole, _) = play(pieces, usize::MAX);
     for size in [1, 2, 3, 7, 10, 100, 1460] {
-        let (host, _) = play(pieces, size);
-        assert_eq!(lines(&host), lines(&whole), "in segments of {size}");
-        assert_eq!(host.facts, whole.facts, "in segments of {size}");
-        assert_eq!(host.units, whole.units, "in segments of {size}");
-        assert_eq!(host.anomalies, whole.anomalies, "in segments of {size}");
+        let (sink, _) = play(pieces, size);
+        assert_eq!(lines(&sink), lines(&whole), "in segments of {size}");
+        assert_eq!(sink.facts, whole.facts, "in segments of {size}");
+        assert_eq!(sink.units, whole.units, "in segments of {size}");
+        assert_eq!(sink.anomalies, whole.anomalies, "in segments of {size}");
     }
     (lines(&whole), whole)
 }
@@ -132,7 +132,7 @@ fn interleaved_streams_and_facts() {
         head(3, END_STREAM, &[("digest", "trailers")]),
     ]
     .concat();
-    let (got, host) = contents(&[Client(&client), Server(&server)]);
+    let (got, sink) = contents(&[Client(&client), Server(&server)]);
     assert_eq!(
         got,
         [
@@ -142,7 +142,7 @@ fn interleaved_streams_and_facts() {
             "< POST [c/d] three"
         ]
     );
-    let facts = &host.facts;
+    let facts = &sink.facts;
     assert_eq!(facts.host.as_deref(), Some("ehr:80"));
     assert_eq!(facts.method.as_deref(), Some("POST"));
     assert_eq!(facts.path.as_deref(), Some("/upload"));
@@ -150,9 +150,9 @@ fn interleaved_streams_and_facts() {
     assert_eq!(facts.software.as_deref(), Some("srv"));
     assert_eq!(facts.application.as_deref(), Some("http/2"));
     assert_eq!(facts.authentication, Authentication::Cookie);
-    assert_eq!(host.units, ["request", "request", "response", "response"]);
-    assert!(host.anomalies.is_empty());
-    assert!(host.contents.iter().all(|c| c.layer == "http"));
+    assert_eq!(sink.units, ["request", "request", "response", "response"]);
+    assert!(sink.anomalies.is_empty());
+    assert!(sink.contents.iter().all(|c| c.layer == "http"));
 }
 
 #[test]
@@ -181,9 +181,9 @@ fn blocks_over_several_frames_and_promises() {
         last(1, "y"),
     ]
     .concat();
-    let (got, host) = contents(&[Client(&client), Server(&server)]);
+    let (got, sink) = contents(&[Client(&client), Server(&server)]);
     assert_eq!(got, ["> POST [] body", "< GET [text/css] p{}", "< POST [x] y"]);
-    assert!(host.anomalies.is_empty());
+    assert!(sink.anomalies.is_empty());
 }
 
 #[test]
@@ -202,9 +202,9 @@ fn resets_refusals_and_one_direction() {
     .concat();
     let (got, _) = contents(&[Client(&client), Server(&server)]);
     assert_eq!(got, ["< GET [x] begun cut"]);
-    let (got, host) = contents(&[Server(&server)]);
+    let (got, sink) = contents(&[Server(&server)]);
     assert_eq!(got, ["<  [x] begun cut"]);
-    assert_eq!(host.facts.authentication, Authentication::Unknown);
+    assert_eq!(sink.facts.authentication, Authentication::Unknown);
 }
 
 #[test]
@@ -219,17 +219,17 @@ fn upgrade_from_http_1() {
     let in_order = [Client(ask), Server(yes), Server(&server), Client(&more), Server(&two)];
     let early = [Client(ask), Client(&more), Server(yes), Server(&server), Server(&two)];
     for pieces in [in_order, early] {
-        let (got, host) = contents(&pieces);
+        let (got, sink) = contents(&pieces);
         assert_eq!(got, ["< GET [a/b] answer", "< GET [c/d] again"]);
-        assert_eq!(host.facts.authentication, Authentication::Bearer);
-        assert_eq!(host.facts.host.as_deref(), Some("ehr:80"));
-        assert_eq!(host.facts.application.as_deref(), Some("http/2"));
-        assert!(host.anomalies.is_empty());
+        assert_eq!(sink.facts.authentication, Authentication::Bearer);
+        assert_eq!(sink.facts.host.as_deref(), Some("ehr:80"));
+        assert_eq!(sink.facts.application.as_deref(), Some("http/2"));
+        assert!(sink.anomalies.is_empty());
     }
     let no = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno";
-    let (got, host) = contents(&[Client(ask), Server(no), Client(ask), Server(no)]);
+    let (got, sink) = contents(&[Client(ask), Server(no), Client(ask), Server(no)]);
     assert_eq!(got, ["< GET [] no", "< GET [] no"]);
-    assert_eq!(host.facts.application.as_deref(), Some("http/1.1"));
+    assert_eq!(sink.facts.application.as_deref(), Some("http/1.1"));
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn grpc_messages() {
         server.extend(frame(frame::DATA, 0, 1, piece));
     }
     server.extend(head(1, END_STREAM, &[("grpc-status", "0")]));
-    let (got, host) = contents(&[Client(&client), Server(&server)]);
+    let (got, sink) = contents(&[Client(&client), Server(&server)]);
     assert_eq!(
         got,
         [
@@ -269,7 +269,7 @@ fn grpc_messages() {
             "< POST [application/json] third"
         ]
     );
-    assert!(host.contents.iter().all(|c| c.layer == "http/grpc"));
+    assert!(sink.contents.iter().all(|c| c.layer == "http/grpc"));
 }
 
 #[test]
@@ -292,9 +292,9 @@ fn websocket_over_a_stream() {
         frame(frame::DATA, 0, 1, b"\x05hello\x81\x02yo"),
     ]
     .concat();
-    let (got, host) = contents(&[Client(&client), Server(&server)]);
+    let (got, sink) = contents(&[Client(&client), Server(&server)]);
     assert_eq!(got, ["> CONNECT [] hi", "< CONNECT [] hello", "< CONNECT [] yo"]);
-    assert_eq!(host.facts.application.as_deref(), Some("websocket"));
+    assert_eq!(sink.facts.application.as_deref(), Some("websocket"));
     // A plain tunnel is not looked into.
     let connect = head(1, 0, &[(":method", "CONNECT"), (":authority", "h:443")]);
     let client = [preface(), connect, data(1, "tunnelled")].concat();
@@ -322,11 +322,11 @@ fn unwanted_bodies_are_skipped() {
         last(1, &image),
     ]
     .concat();
-    let host = Recorder { want: Some(want), ..Recorder::default() };
-    let (host, _) = play_with(&[Server(&server)], 1, host);
-    assert!(host.contents[0].bytes.len() <= 2);
-    assert_eq!(host.contents[1].bytes, b"abgh");
-    assert_eq!(host.contents[1].complete, Some(true));
+    let sink = Recorder { want: Some(want), ..Recorder::default() };
+    let (sink, _) = play_with(&[Server(&server)], 1, sink);
+    assert!(sink.contents[0].bytes.len() <= 2);
+    assert_eq!(sink.contents[1].bytes, b"abgh");
+    assert_eq!(sink.contents[1].complete, Some(true));
 }
 
 #[test]
@@ -443,8 +443,8 @@ fn from_the_middle() {
     ]
     .concat();
     for size in [30, 1000] {
-        let (host, _) = play(&[ServerGap(100), Server(&middle)], size);
-        assert_eq!(lines(&host), ["<  [] {\"a\":1}", "<  [a/b] text."]);
+        let (sink, _) = play(&[ServerGap(100), Server(&middle)], size);
+        assert_eq!(lines(&sink), ["<  [] {\"a\":1}", "<  [a/b] text."]);
     }
 }
 
@@ -496,10 +496,10 @@ fn probes() {
 fn hostile_frames() {
     let tail = [ask(9, "POST", "/sane", 0), last(9, "sane")].concat();
     let get = |wire: &[u8]| {
-        let (host, news) = play(&[Client(&preface()), Client(wire), Client(&tail)], 1460);
+        let (sink, news) = play(&[Client(&preface()), Client(wire), Client(&tail)], 1460);
         assert!(!news.iter().any(|n| matches!(n, DriverEvent::Opaque(..))));
-        assert_eq!(lines(&host).last().map(String::as_str), Some("> POST [] sane"));
-        host
+        assert_eq!(lines(&sink).last().map(String::as_str), Some("> POST [] sane"));
+        sink
     };
     // A block without end, and one that is too long for one frame.
     let mut flood = frame(frame::HEADERS, 0, 1, &[0x82]);
@@ -530,11 +530,11 @@ fn hostile_frames() {
         streams.extend(ask(2 * id + 11, "POST", "/", 0));
         streams.extend(data(2 * id + 11, "x"));
     }
-    let host = get(&streams);
-    assert!(host.contents.iter().all(|c| c.complete.is_some()));
+    let sink = get(&streams);
+    assert!(sink.contents.iter().all(|c| c.complete.is_some()));
     // A frame that cannot be.
-    let host = get(&[frame(frame::PING, 0, 0, b"short"), window()].concat());
-    assert_eq!(host.anomalies, [Reason::Malformed]);
+    let sink = get(&[frame(frame::PING, 0, 0, b"short"), window()].concat());
+    assert_eq!(sink.anomalies, [Reason::Malformed]);
 }
 
 proptest! {

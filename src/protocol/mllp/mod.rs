@@ -6,9 +6,10 @@
 #[cfg(test)]
 mod tests;
 
+use super::content_writer::ContentWriter;
 use super::{
-    ContentId, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Resync, ServiceFacts, Speaker, Want,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
+    Resync, ServiceFacts, Speaker,
 };
 use crate::syntax::Match;
 use crate::syntax::hl7v2::{self, END_BLOCK, ETX, Framed, Framing, Opening, START_BLOCK, STX};
@@ -149,15 +150,22 @@ enum State {
         /// The text is in UTF-16, in little-endian order or not: half a letter may look like an end
         /// block.
         wide: Option<bool>,
-        content: ContentId,
-        /// Bytes to come that the content does not want.
-        unwanted: u64,
+        content: ContentWriter,
     },
 }
 
 impl Default for State {
     fn default() -> Self {
         Self::Idle { line_start: true }
+    }
+}
+
+impl State {
+    /// Ends the message at hand, if any. What follows is between blocks.
+    fn end(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+        if let Self::Block { content, .. } = std::mem::take(self) {
+            content.close(complete, sink);
+        }
     }
 }
 
@@ -234,20 +242,21 @@ fn open(
     direction: Direction,
     framing: Framing,
     opening: Opening,
-    host: &mut dyn ContentSink,
+    sink: &mut dyn ContentSink,
 ) -> State {
     let (media, unit) = match opening {
         Opening::Message | Opening::Patient | Opening::Wide { .. } => (Media::Hl7v2, "message"),
         Opening::Batch => (Media::Hl7v2, "batch"),
         Opening::Other => (Media::Unknown, "other"),
     };
-    let content = host.open(&Hint { direction, media, operation: "", codings: &[], layer: "mllp" });
-    host.unit(unit);
+    let hint = Hint { direction, media, operation: "", codings: &[], layer: "mllp" };
+    let content = ContentWriter::open(&hint, sink);
+    sink.unit(unit);
     let wide = match opening {
         Opening::Wide { little } => Some(little),
         _ => None,
     };
-    State::Block { framing, wide, content, unwanted: 0 }
+    State::Block { framing, wide, content }
 }
 
 /// How long the end block is that stands at the front of text in UTF-16: its CR follows, each of them
@@ -265,23 +274,12 @@ fn end_of_wide(tail: &[u8], little: bool) -> Option<usize> {
     }
 }
 
-/// Hands `bytes` to a content, less what it does not want.
-fn deliver(content: ContentId, unwanted: &mut u64, bytes: &[u8], host: &mut dyn ContentSink) {
-    let hidden = usize::try_from(*unwanted).unwrap_or(usize::MAX).min(bytes.len());
-    if *unwanted != Want::NOTHING.skip {
-        *unwanted -= hidden as u64;
-    }
-    if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
-        *unwanted = host.data(content, wanted).skip;
-    }
-}
-
 impl Parser for MllpParser {
     fn data(
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let [client, server] = &mut self.sides;
         let state = if direction.index() == 0 { client } else { server };
@@ -291,23 +289,23 @@ impl Parser for MllpParser {
                 State::Idle { line_start } => match idle(line_start, rest) {
                     FrameStep::Pass(n) => at += n.max(1),
                     FrameStep::Open(n, framing, opening) => {
-                        *state = open(direction, framing, opening, host);
+                        *state = open(direction, framing, opening, sink);
                         at += n;
                     }
                     FrameStep::Acknowledged => {
                         let code = if rest.get(1) == Some(&ACK) { "ACK" } else { "NAK" };
-                        let facts = host.facts();
+                        let facts = sink.facts();
                         facts.acknowledged = Some(true);
                         ServiceFacts::count(&mut facts.acknowledgments, code);
-                        host.unit("acknowledgment");
+                        sink.unit("acknowledgment");
                         // Start block, code and end block.
                         at += 3;
                     }
                     FrameStep::Need => return Ok(Progress::need(at, rest.len() + 1)),
                 },
-                State::Block { framing, wide, content, unwanted } => {
+                State::Block { framing, wide, content } => {
                     let Some(end) = memchr2(framing.start(), framing.end(), rest) else {
-                        deliver(*content, unwanted, rest, host);
+                        content.data(rest, sink);
                         return Ok(Progress::consumed(data.len()));
                     };
                     let (message, tail) = rest.split_at_checked(end).unwrap_or((rest, &[]));
@@ -315,37 +313,36 @@ impl Parser for MllpParser {
                         let len = match wide.map_or(Some(1), |little| end_of_wide(tail, little)) {
                             Some(0) => {
                                 let text = rest.get(..=end).unwrap_or(rest);
-                                deliver(*content, unwanted, text, host);
+                                content.data(text, sink);
                                 at += end + 1;
                                 continue;
                             }
                             Some(len) => len,
                             None => {
-                                deliver(*content, unwanted, message, host);
+                                content.data(message, sink);
                                 return Ok(Progress::need(at + end, tail.len() + 1));
                             }
                         };
-                        deliver(*content, unwanted, message, host);
-                        host.close(*content, true);
-                        *state = State::default();
+                        content.data(message, sink);
+                        state.end(true, sink);
                         at += end + len;
                         continue;
                     }
                     // A start block within a message: the end block was left out, or it is text.
                     match hl7v2::block(tail, false) {
                         Match::Yes(Framed { framing, filler, opening }) => {
-                            deliver(*content, unwanted, message, host);
-                            host.close(*content, true);
-                            *state = open(direction, framing, opening, host);
+                            content.data(message, sink);
+                            state.end(true, sink);
+                            *state = open(direction, framing, opening, sink);
                             at += end + filler;
                         }
                         Match::No => {
                             let text = rest.get(..=end).unwrap_or(rest);
-                            deliver(*content, unwanted, text, host);
+                            content.data(text, sink);
                             at += end + 1;
                         }
                         Match::More => {
-                            deliver(*content, unwanted, message, host);
+                            content.data(message, sink);
                             return Ok(Progress::need(at + end, tail.len() + 1));
                         }
                     }
@@ -357,19 +354,11 @@ impl Parser for MllpParser {
 
     /// The gap may hide the end of this message and the start of others. The content decides what
     /// it still trusts; the next start block is found either way.
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(state) = self.sides.get_mut(direction.index()) {
             match state {
                 State::Idle { line_start } => *line_start = true,
-                State::Block { content, unwanted, .. } => {
-                    let hidden = len.min(*unwanted);
-                    if *unwanted != Want::NOTHING.skip {
-                        *unwanted -= hidden;
-                    }
-                    if len > hidden {
-                        *unwanted = host.gap(*content, len - hidden).skip;
-                    }
-                }
+                State::Block { content, .. } => content.gap(len, sink),
             }
         }
         Resync::Known { skip: 0 }
@@ -383,13 +372,12 @@ impl Parser for MllpParser {
         Some(offset)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         let Some(state) = self.sides.get_mut(direction.index()) else { return };
-        if let State::Block { content, unwanted, .. } = state {
-            deliver(*content, unwanted, rest, host);
-            host.close(*content, end == End::Fin);
+        if let State::Block { content, .. } = state {
+            content.data(rest, sink);
         }
-        *state = State::default();
+        state.end(end == End::Fin, sink);
     }
 
     fn memory(&self) -> usize {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::flow::Orientation;
 use crate::flow::Side;
+use crate::protocol::Want;
 use crate::protocol::driver::{Driver, DriverEvent, DriverLimits};
 use crate::protocol::recorder::{Piece, Recorder, play, play_with};
 
@@ -14,27 +15,27 @@ fn framed(message: &[u8]) -> Vec<u8> {
 }
 
 /// The bytes of the contents, with what is known of their end.
-fn contents(host: &Recorder) -> Vec<(Direction, Vec<u8>, Option<bool>)> {
-    host.contents.iter().map(|c| (c.direction, c.bytes.clone(), c.complete)).collect()
+fn contents(sink: &Recorder) -> Vec<(Direction, Vec<u8>, Option<bool>)> {
+    sink.contents.iter().map(|c| (c.direction, c.bytes.clone(), c.complete)).collect()
 }
 
 /// Plays `stream` from the client in pieces of every size and checks what is passed on.
 fn check(stream: &[u8], expected: &[&[u8]]) {
     for size in (1..60).chain([1460, usize::MAX]) {
-        let (host, _) = play(&[Piece::Client(stream)], size);
-        let got: Vec<_> = host.contents.iter().map(|c| c.bytes.as_slice()).collect();
+        let (sink, _) = play(&[Piece::Client(stream)], size);
+        let got: Vec<_> = sink.contents.iter().map(|c| c.bytes.as_slice()).collect();
         assert_eq!(got, expected, "in pieces of {size}");
-        assert!(host.contents.iter().all(|c| c.complete == Some(true)), "in pieces of {size}");
-        assert!(host.contents.iter().all(|c| c.layer == "mllp" && c.operation.is_empty()));
+        assert!(sink.contents.iter().all(|c| c.complete == Some(true)), "in pieces of {size}");
+        assert!(sink.contents.iter().all(|c| c.layer == "mllp" && c.operation.is_empty()));
     }
 }
 
 #[test]
 fn one_message() {
     check(&framed(MESSAGE), &[MESSAGE]);
-    let (host, news) = play(&[Piece::Client(&framed(MESSAGE))], 17);
+    let (sink, news) = play(&[Piece::Client(&framed(MESSAGE))], 17);
     assert_eq!(news, [DriverEvent::Recognised("hl7")]);
-    assert_eq!((host.units, host.contents[0].media.as_str()), (vec!["message"], "hl7v2"));
+    assert_eq!((sink.units, sink.contents[0].media.as_str()), (vec!["message"], "hl7v2"));
 }
 
 #[test]
@@ -47,11 +48,11 @@ fn both_directions() {
         Piece::Server(&answer),
     ];
     for size in [1, 5, 100, 4000] {
-        let (host, _) = play(&pieces, size);
+        let (sink, _) = play(&pieces, size);
         let (up, down) = (Direction::ClientToServer, Direction::ServerToClient);
         let (message, ack) = (MESSAGE.to_vec(), ACK.to_vec());
         assert_eq!(
-            contents(&host),
+            contents(&sink),
             [
                 (up, message.clone(), Some(true)),
                 (down, ack.clone(), Some(true)),
@@ -112,9 +113,9 @@ fn other_framing() {
 fn a_patient_whose_header_was_lost() {
     let rest = &MESSAGE[MESSAGE.iter().position(|b| *b == b'\r').expect("there") - 4..];
     let stream = [rest, b"\x1c\r", &framed(OTHER)].concat();
-    let (host, _) =
+    let (sink, _) =
         play(&[Piece::Client(&framed(OTHER)), Piece::ClientGap(40), Piece::Client(&stream)], 1000);
-    let found: Vec<_> = host.contents.iter().map(|c| c.bytes.as_slice()).collect();
+    let found: Vec<_> = sink.contents.iter().map(|c| c.bytes.as_slice()).collect();
     assert_eq!(found, [OTHER, &rest[5..], OTHER]);
 }
 
@@ -144,9 +145,9 @@ fn other_contents_in_the_same_framing() {
     for other in others {
         let stream = [framed(other), framed(MESSAGE), framed(other)].concat();
         check(&stream, &[other, MESSAGE, other]);
-        let (host, news) = play(&[Piece::Client(&stream)], 3);
+        let (sink, news) = play(&[Piece::Client(&stream)], 3);
         assert_eq!(news, [DriverEvent::Recognised("hl7")]);
-        assert_eq!((host.contents[0].media.as_str(), host.units[0]), ("", "other"));
+        assert_eq!((sink.contents[0].media.as_str(), sink.units[0]), ("", "other"));
     }
     // A vertical tab in a text is a line end, whatever stands behind it.
     for text in [&b"a\x0b<b>bold</b>"[..], b"a\x0b{\"x\":1}", b"a\x0b01380 km", b"\x0bUNATTENDED"] {
@@ -162,7 +163,7 @@ fn other_contents_in_the_same_framing() {
 fn gaps() {
     let (first, second) = (framed(MESSAGE), framed(OTHER));
     // Within a message: the content learns of it, the next message is whole.
-    let (host, _) = play(
+    let (sink, _) = play(
         &[
             Piece::Client(&first[..70]),
             Piece::ClientGap(5),
@@ -171,10 +172,10 @@ fn gaps() {
         ],
         7,
     );
-    assert_eq!(host.contents[0].gaps, 5);
-    assert_eq!(host.contents[1].bytes, OTHER);
+    assert_eq!(sink.contents[0].gaps, 5);
+    assert_eq!(sink.contents[1].bytes, OTHER);
     // Over the end of one and the beginning of the next.
-    let (host, _) = play(
+    let (sink, _) = play(
         &[
             Piece::Client(&first[..70]),
             Piece::ClientGap(50),
@@ -183,18 +184,18 @@ fn gaps() {
         ],
         1000,
     );
-    assert_eq!(host.contents.len(), 2);
-    assert_eq!(host.contents[1].bytes, MESSAGE);
+    assert_eq!(sink.contents.len(), 2);
+    assert_eq!(sink.contents[1].bytes, MESSAGE);
     // Between messages.
-    let (host, _) = play(&[Piece::Client(&first), Piece::ClientGap(9), Piece::Client(&second)], 4);
-    assert_eq!(host.contents[1].bytes, OTHER);
+    let (sink, _) = play(&[Piece::Client(&first), Piece::ClientGap(9), Piece::Client(&second)], 4);
+    assert_eq!(sink.contents[1].bytes, OTHER);
 }
 
 #[test]
 fn from_the_middle_of_a_conversation() {
     let stream = [b"Town^^62701\rPV1|1|I\r\x1c\r", &framed(MESSAGE)[..]].concat();
-    let (host, _) = play(&[Piece::ClientGap(1), Piece::Client(&stream)], 11);
-    assert_eq!(contents(&host), [(Direction::ClientToServer, MESSAGE.to_vec(), Some(true))]);
+    let (sink, _) = play(&[Piece::ClientGap(1), Piece::Client(&stream)], 11);
+    assert_eq!(contents(&sink), [(Direction::ClientToServer, MESSAGE.to_vec(), Some(true))]);
 }
 
 #[test]
@@ -204,10 +205,10 @@ fn an_acknowledgment_tells_the_server() {
     assert_eq!(Mllp.probe(b"\x0b\x06\x1c\r", true), Probe::yes(Speaker::Server));
     let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
     let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure: false });
-    let mut host = Recorder::default();
-    driver.gap(Side::Low, 1, &mut host);
-    driver.data(Side::Low, &framed(ACK), &mut host);
-    assert_eq!(host.contents[0].direction, Direction::ServerToClient);
+    let mut sink = Recorder::default();
+    driver.gap(Side::Low, 1, &mut sink);
+    driver.data(Side::Low, &framed(ACK), &mut sink);
+    assert_eq!(sink.contents[0].direction, Direction::ServerToClient);
 }
 
 #[test]
@@ -231,15 +232,15 @@ fn other_protocols_are_not_taken() {
 
 #[test]
 fn what_is_not_wanted_is_not_delivered() {
-    let host = Recorder {
+    let sink = Recorder {
         want: Some(|c| if c.bytes.len() >= 10 { Want::NOTHING } else { Want::ALL }),
         ..Recorder::default()
     };
     let stream = [framed(MESSAGE), framed(OTHER)].concat();
-    let (host, _) = play_with(&[Piece::Client(&stream)], 10, host);
-    assert_eq!(host.contents.len(), 2);
+    let (sink, _) = play_with(&[Piece::Client(&stream)], 10, sink);
+    assert_eq!(sink.contents.len(), 2);
     assert!(
-        host.contents.iter().all(|c| c.bytes.len() < MESSAGE.len() && c.complete == Some(true))
+        sink.contents.iter().all(|c| c.bytes.len() < MESSAGE.len() && c.complete == Some(true))
     );
 }
 
@@ -247,16 +248,16 @@ fn what_is_not_wanted_is_not_delivered() {
 fn a_block_that_never_ends_holds_no_memory() {
     let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
     let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure: true });
-    let mut host = Recorder { want: Some(|_| Want::NOTHING), ..Recorder::default() };
-    driver.data(Side::Low, b"\x0b", &mut host);
-    driver.data(Side::Low, MESSAGE, &mut host);
+    let mut sink = Recorder { want: Some(|_| Want::NOTHING), ..Recorder::default() };
+    driver.data(Side::Low, b"\x0b", &mut sink);
+    driver.data(Side::Low, MESSAGE, &mut sink);
     for _ in 0..1000 {
-        driver.data(Side::Low, &[b'x'; 1460], &mut host);
-        driver.data(Side::Low, b"\x0b\x0b\x0bMS", &mut host);
+        driver.data(Side::Low, &[b'x'; 1460], &mut sink);
+        driver.data(Side::Low, b"\x0b\x0b\x0bMS", &mut sink);
     }
     assert!(driver.memory() < 4096, "{}", driver.memory());
-    driver.data(Side::Low, &framed(OTHER), &mut host);
-    assert_eq!(host.contents.len(), 2);
+    driver.data(Side::Low, &framed(OTHER), &mut sink);
+    assert_eq!(sink.contents.len(), 2);
 }
 
 #[test]

@@ -5,8 +5,8 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Reason, Resync, Speaker,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
+    Reason, Resync, Speaker,
 };
 
 /// Bytes of CONNECT looked at: protocol name, level and flags (MQTT 5 3.1.2).
@@ -70,6 +70,15 @@ enum Length {
     Bad,
 }
 
+/// What comes before the payload of a PUBLISH.
+enum Head<'a> {
+    /// So many bytes, with this topic.
+    Is(usize, &'a [u8]),
+    /// So many bytes must be there to tell.
+    More(usize),
+    Bad,
+}
+
 /// A variable byte integer (MQTT 5 1.5.5).
 fn length(data: &[u8]) -> Length {
     let mut value = 0;
@@ -97,29 +106,27 @@ struct DirectionState {
 }
 
 impl DirectionState {
-    fn close(&mut self, complete: bool, host: &mut dyn ContentSink) {
+    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
         if let Some(writer) = self.writer.take() {
-            writer.close(complete, host);
+            writer.close(complete, sink);
         }
     }
 }
 
 impl MqttParser {
     /// What CONNECT says of itself (MQTT 5 3.1.2.3).
-    fn connect(&mut self, body: &[u8], host: &mut dyn ContentSink) {
+    fn connect(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
         let name = usize::from(body.get(1).copied().unwrap_or(0));
         self.version = body.get(2 + name).copied().unwrap_or(4);
         let flags = body.get(3 + name).copied().unwrap_or(0);
         if flags & 0x40 != 0 {
-            let facts = host.facts();
-            facts.authentication = Authentication::Basic;
-            facts.credentials_in_clear = true;
+            sink.facts().password_in_clear();
         }
     }
 
-    /// Bytes before the payload of a PUBLISH, and its topic. `Err`: how many bytes it needs.
-    fn head<'a>(&self, flags: u8, body: &'a [u8], len: u64) -> Result<(usize, &'a [u8]), usize> {
-        let Some((topic, _)) = body.split_first_chunk::<2>() else { return Err(2) };
+    /// What comes before the payload of a PUBLISH.
+    fn head<'a>(&self, flags: u8, body: &'a [u8], len: u64) -> Head<'a> {
+        let Some((topic, _)) = body.split_first_chunk::<2>() else { return Head::More(2) };
         let mut used = 2 + usize::from(u16::from_be_bytes(*topic));
         let topic_end = used;
         // A packet identifier for all but "at most once".
@@ -130,13 +137,14 @@ impl MqttParser {
                     used = used.saturating_add(bytes);
                     used = used.saturating_add(usize::try_from(properties).unwrap_or(MAX_HEAD));
                 }
-                Length::More => return Err((used + 1).max(body.len() + 1)),
-                Length::Bad => return Ok((usize::MAX, b"")),
+                Length::More => return Head::More((used + 1).max(body.len() + 1)),
+                Length::Bad => return Head::Bad,
             }
         }
         match body.get(2..topic_end) {
-            Some(topic) if body.len() >= used => Ok((used, topic)),
-            _ => Err(used),
+            _ if used as u64 > len || used > MAX_HEAD => Head::Bad,
+            Some(topic) if body.len() >= used => Head::Is(used, topic),
+            _ => Head::More(used),
         }
     }
 }
@@ -146,18 +154,18 @@ impl Parser for MqttParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let mut at = 0;
         while let Some(rest @ [first, after @ ..]) = data.get(at..) {
             let Some(side) = self.sides.get_mut(direction.index()) else { break };
             if let Some(writer) = side.writer.as_mut() {
                 let len = usize::try_from(side.left).unwrap_or(usize::MAX).min(rest.len());
-                writer.data(rest.get(..len).unwrap_or(rest), host);
+                writer.data(rest.get(..len).unwrap_or(rest), sink);
                 side.left -= len as u64;
                 at += len;
                 if side.left == 0 {
-                    side.close(true, host);
+                    side.close(true, sink);
                 }
                 continue;
             }
@@ -176,23 +184,20 @@ impl Parser for MqttParser {
                 if body.len() < want {
                     return Ok(Progress::need(at, 1 + used + want));
                 }
-                self.connect(body, host);
+                self.connect(body, sink);
             }
             if kind != PUBLISH || len == 0 {
                 return Ok(Progress::skip(at + 1 + used, len));
             }
             let whole = usize::try_from(len).unwrap_or(usize::MAX).min(body.len());
             let (head, topic) = match self.head(flags, body.get(..whole).unwrap_or(body), len) {
-                Ok(found) => found,
-                Err(need) if need as u64 <= len && need <= MAX_HEAD => {
+                Head::Is(head, topic) => (head, topic),
+                Head::More(need) if need as u64 <= len && need <= MAX_HEAD => {
                     return Ok(Progress::need(at, 1 + used + need));
                 }
-                Err(_) => return Err(ParseError::new(Reason::Malformed, at)),
+                Head::More(_) | Head::Bad => return Err(ParseError::new(Reason::Malformed, at)),
             };
-            if head as u64 > len {
-                return Err(ParseError::new(Reason::Malformed, at));
-            }
-            host.unit("message");
+            sink.unit("message");
             at += 1 + used + head;
             let left = len - head as u64;
             if left > 0 {
@@ -204,7 +209,7 @@ impl Parser for MqttParser {
                     codings: &[],
                     layer: "mqtt",
                 };
-                let writer = Some(ContentWriter::open(&hint, host));
+                let writer = Some(ContentWriter::open(&hint, sink));
                 if let Some(side) = self.sides.get_mut(direction.index()) {
                     *side = DirectionState { left, writer };
                 }
@@ -213,16 +218,16 @@ impl Parser for MqttParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
         if let Some(writer) = side.writer.as_mut()
             && len < side.left
         {
-            writer.gap(len, host);
+            writer.gap(len, sink);
             side.left -= len;
             return Resync::Known { skip: 0 };
         }
-        side.close(false, host);
+        side.close(false, sink);
         // Packets have no mark to be found by.
         Resync::Lost
     }
@@ -231,9 +236,9 @@ impl Parser for MqttParser {
         None
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            side.close(false, host);
+            side.close(false, sink);
         }
     }
 

@@ -26,8 +26,8 @@ fn published_by_both_ends() {
 #[test]
 fn properties_and_secrets() {
     let connect = b"\x10\x15\0\x04MQTT\x05\xc2\0\x3c\0\0\x01a\0\x01u\0\x02pw";
-    let (host, _) = play(&[Client(connect)], 3);
-    assert!(host.facts.credentials_in_clear);
+    let (sink, _) = play(&[Client(connect)], 3);
+    assert!(sink.facts.credentials_in_clear);
     let got = texts(&[Client(connect), Client(b"\x30\x0a\0\x01t\x03\x01\x01\x00xyz\xc0\0")]);
     assert_eq!(got, [("xyz".into(), Some(true))]);
 }

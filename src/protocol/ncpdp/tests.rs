@@ -19,11 +19,11 @@ fn transmissions_in_every_framing() {
         for size in [1, 3, 7, 4000] {
             let pieces =
                 [Piece::Client(&request), Piece::Server(&response), Piece::Client(&request)];
-            let (host, news) = play(&pieces, size);
+            let (sink, news) = play(&pieces, size);
             assert_eq!(news.first(), Some(&DriverEvent::Recognised("ncpdp")), "{before:?} {size}");
             let sent = [&request[before.len()..], &request].concat();
-            assert_eq!(host.contents[0].bytes, sent, "{before:?} in pieces of {size}");
-            assert!(host.contents[1].bytes.ends_with(&response), "{before:?} {size}");
+            assert_eq!(sink.contents[0].bytes, sent, "{before:?} in pieces of {size}");
+            assert!(sink.contents[1].bytes.ends_with(&response), "{before:?} {size}");
         }
     }
 }
@@ -36,11 +36,11 @@ fn holes_and_the_middle() {
         Piece::Client(b"x\x1CCBy\x03\x02"),
         Piece::Client(CLAIM),
     ];
-    let (host, _) = play(&pieces, 6);
-    let found: Vec<_> = host.contents.iter().map(|c| (c.bytes.as_slice(), c.complete)).collect();
+    let (sink, _) = play(&pieces, 6);
+    let found: Vec<_> = sink.contents.iter().map(|c| (c.bytes.as_slice(), c.complete)).collect();
     assert_eq!(found, [(CLAIM, Some(false)), (CLAIM, Some(true))]);
-    let (host, _) = play(&[Piece::ClientGap(1), Piece::Client(&[b"zz\x03", CLAIM].concat())], 999);
-    assert_eq!(host.contents[0].bytes, CLAIM);
+    let (sink, _) = play(&[Piece::ClientGap(1), Piece::Client(&[b"zz\x03", CLAIM].concat())], 999);
+    assert_eq!(sink.contents[0].bytes, CLAIM);
 }
 
 #[test]

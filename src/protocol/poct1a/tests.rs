@@ -12,10 +12,10 @@ const ACK: &[u8] = b"<ACK.R01><ACK><ACK.type_cd V=\"AA\"/></ACK></ACK.R01>";
 fn messages_of_both_directions() {
     for size in [1, 2, 7, 39, 4000] {
         let pieces = [Piece::Client(HELLO), Piece::Server(ACK), Piece::Client(RESULT)];
-        let (host, news) = play(&pieces, size);
+        let (sink, news) = play(&pieces, size);
         assert_eq!(news.first(), Some(&DriverEvent::Recognised("poct1a")), "in pieces of {size}");
-        assert_eq!(host.contents[0].bytes, [HELLO, RESULT].concat(), "in pieces of {size}");
-        assert_eq!(host.contents[1].bytes, ACK);
+        assert_eq!(sink.contents[0].bytes, [HELLO, RESULT].concat(), "in pieces of {size}");
+        assert_eq!(sink.contents[1].bytes, ACK);
     }
 }
 
@@ -27,11 +27,11 @@ fn holes_and_the_middle() {
         Piece::Client(b"V=\"1\"/></PT>"),
         Piece::Client(RESULT),
     ];
-    let (host, _) = play(&pieces, 5);
-    let found: Vec<_> = host.contents.iter().map(|c| (c.bytes.as_slice(), c.complete)).collect();
+    let (sink, _) = play(&pieces, 5);
+    let found: Vec<_> = sink.contents.iter().map(|c| (c.bytes.as_slice(), c.complete)).collect();
     assert_eq!(found, [(HELLO, Some(false)), (RESULT, Some(true))]);
-    let (host, _) = play(&[Piece::ClientGap(1), Piece::Client(&[b"/></a>", RESULT].concat())], 100);
-    assert_eq!(host.contents[0].bytes, RESULT);
+    let (sink, _) = play(&[Piece::ClientGap(1), Piece::Client(&[b"/></a>", RESULT].concat())], 100);
+    assert_eq!(sink.contents[0].bytes, RESULT);
 }
 
 #[test]

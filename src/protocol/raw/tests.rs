@@ -6,14 +6,14 @@ use proptest::prelude::*;
 
 fn recognised(bytes: &[u8]) -> Option<&'static str> {
     let of = |size| {
-        let (host, news) = play(&[Client(bytes)], size);
+        let (sink, news) = play(&[Client(bytes)], size);
         let known = news.iter().find_map(|n| match n {
             DriverEvent::Recognised(name) => Some(*name),
             DriverEvent::Opaque(..) => None,
         });
         let own = matches!(known, Some("raw" | "jetdirect"));
         if own {
-            assert_eq!(host.contents[0].bytes, bytes, "all of it, in pieces of {size}");
+            assert_eq!(sink.contents[0].bytes, bytes, "all of it, in pieces of {size}");
         }
         known.filter(|_| own)
     };

@@ -89,7 +89,7 @@ impl Emitter {
         first: bool,
         key: &[u8],
         direction: Direction,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         let hint = |content_type| Hint {
             direction,
@@ -101,87 +101,87 @@ impl Emitter {
         match part {
             Part::Nothing => {}
             Part::Whole => {
-                let open = || ContentWriter::open(&hint(""), host);
+                let open = || ContentWriter::open(&hint(""), sink);
                 let writer = self.writer.take().unwrap_or_else(open);
-                self.writer.insert(writer).data(bytes, host);
+                self.writer.insert(writer).data(bytes, sink);
             }
             Part::Field | Part::Value => {
                 let begun = self.writer.is_some();
-                let open = || ContentWriter::open(&hint("application/json"), host);
+                let open = || ContentWriter::open(&hint("application/json"), sink);
                 let mut writer = self.writer.take().unwrap_or_else(open);
                 if !begun {
                     self.object = true;
-                    writer.data(b"{", host);
-                    name(key, &mut writer, host);
+                    writer.data(b"{", sink);
+                    name(key, &mut writer, sink);
                 }
                 self.field = part == Part::Field;
                 if first {
                     self.string = true;
-                    writer.data(if self.field { b",\"" } else { b":\"" }, host);
+                    writer.data(if self.field { b",\"" } else { b":\"" }, sink);
                 }
-                escape(bytes, &mut writer, host);
+                escape(bytes, &mut writer, sink);
                 self.writer = Some(writer);
             }
         }
     }
 
     /// The element is complete.
-    pub fn element(&mut self, host: &mut dyn ContentSink) {
+    pub fn element(&mut self, sink: &mut dyn ContentSink) {
         if !self.object {
-            self.close(true, host);
+            self.close(true, sink);
         } else if std::mem::take(&mut self.string)
             && let Some(writer) = self.writer.as_mut()
         {
-            writer.data(b"\"", host);
+            writer.data(b"\"", sink);
         }
     }
 
-    pub fn gap(&mut self, len: u64, host: &mut dyn ContentSink) {
+    pub fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) {
         if let Some(writer) = self.writer.as_mut() {
-            writer.gap(len, host);
+            writer.gap(len, sink);
         }
     }
 
     /// All elements are there.
-    pub fn close(&mut self, complete: bool, host: &mut dyn ContentSink) {
+    pub fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
         if let Some(mut writer) = self.writer.take() {
             if self.object && complete {
-                writer.data(if self.field { b":null}" } else { b"}" }, host);
+                writer.data(if self.field { b":null}" } else { b"}" }, sink);
             }
-            writer.close(complete, host);
+            writer.close(complete, sink);
         }
         *self = Self::new();
     }
 }
 
 /// The key says whose hash it is: `patient:7` is the patient with the id 7.
-fn name(key: &[u8], writer: &mut ContentWriter, host: &mut dyn ContentSink) {
+fn name(key: &[u8], writer: &mut ContentWriter, sink: &mut dyn ContentSink) {
     let mut parts = key.rsplit(|b| *b == b':');
     match (parts.next(), parts.next()) {
         (Some(id), Some(kind)) if !id.is_empty() && !kind.is_empty() => {
             let kind = kind.strip_suffix(b"s").unwrap_or(kind);
-            writer.data(b"\"", host);
-            escape(kind, writer, host);
-            writer.data(b"_id\":\"", host);
-            escape(id, writer, host);
-            writer.data(b"\"", host);
+            writer.data(b"\"", sink);
+            escape(kind, writer, sink);
+            writer.data(b"_id\":\"", sink);
+            escape(id, writer, sink);
+            writer.data(b"\"", sink);
         }
-        _ => writer.data(b"\"\":0", host),
+        _ => writer.data(b"\"\":0", sink),
     }
 }
 
 /// Bytes of a JSON string (RFC 8259 7).
-fn escape(bytes: &[u8], writer: &mut ContentWriter, host: &mut dyn ContentSink) {
+fn escape(bytes: &[u8], writer: &mut ContentWriter, sink: &mut dyn ContentSink) {
     let special = |b: &u8| matches!(b, b'"' | b'\\') || *b < b' ';
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(special) {
         let (plain, tail) = rest.split_at(at);
-        writer.data(plain, host);
+        writer.data(plain, sink);
         match tail.first() {
-            Some(byte @ (b'"' | b'\\')) => writer.data(&[b'\\', *byte], host),
-            _ => writer.data(b" ", host),
+            Some(byte @ (b'"' | b'\\')) => writer.data(&[b'\\', *byte], sink),
+            _ => writer.data(b" ", sink),
         }
         rest = tail.get(1..).unwrap_or_default();
     }
-    writer.data(rest, host);
+    writer.data(rest, sink);
 }

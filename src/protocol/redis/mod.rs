@@ -7,11 +7,10 @@ mod emit;
 mod tests;
 
 use super::{
-    Authentication, ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, Speaker,
+    ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync,
+    Speaker, line,
 };
 use emit::{Emitter, Shape};
-use memchr::memchr;
 use std::collections::VecDeque;
 
 /// Longest line (a header, a simple string, an inline command), bytes.
@@ -122,7 +121,7 @@ impl Reader {
         bytes: &[u8],
         first: bool,
         direction: Direction,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         if client && self.index < 2 {
             let word = if self.index == 0 { &mut self.verb } else { &mut self.key };
@@ -134,16 +133,16 @@ impl Reader {
             return;
         }
         let part = self.shape.part(self.index);
-        self.emitter.bytes(part, bytes, first, &self.key, direction, host);
+        self.emitter.bytes(part, bytes, first, &self.key, direction, sink);
     }
 
     /// An element is complete.
-    fn element(&mut self, client: bool, host: &mut dyn ContentSink) {
+    fn element(&mut self, client: bool, sink: &mut dyn ContentSink) {
         if client && self.index == 0 {
             self.verb.make_ascii_uppercase();
             self.shape = Shape::of_command(&self.verb);
         } else {
-            self.emitter.element(host);
+            self.emitter.element(sink);
         }
         self.index += 1;
     }
@@ -154,7 +153,7 @@ impl Parser for RedisParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let client = direction == Direction::ClientToServer;
         let mut at = 0;
@@ -163,7 +162,7 @@ impl Parser for RedisParser {
             if let Some(left) = reader.bulk {
                 if left > 0 {
                     let len = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-                    reader.bytes(client, rest.get(..len).unwrap_or(rest), false, direction, host);
+                    reader.bytes(client, rest.get(..len).unwrap_or(rest), false, direction, sink);
                     reader.bulk = Some(left - len as u64);
                     at += len;
                     continue;
@@ -176,23 +175,19 @@ impl Parser for RedisParser {
                 }
                 at += 2;
                 reader.bulk = None;
-                reader.element(client, host);
-                self.settle(direction, host);
+                reader.element(client, sink);
+                self.settle(direction, sink);
                 continue;
             }
-            let Some(lf) = memchr(b'\n', rest) else {
-                if rest.len() > MAX_LINE {
-                    return Err(ParseError::new(Reason::Limit, at));
-                }
-                return Ok(Progress::need(at, rest.len() + 1));
+            let Some((whole, next)) = line::read(data, at, MAX_LINE)? else {
+                return Ok(line::more(data, at));
             };
-            let line = rest.get(1..lf).unwrap_or_default();
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
             if client && reader.open.is_empty() && *first != b'*' {
-                at += lf + 1;
-                self.inline(rest.get(..lf).unwrap_or_default(), host);
+                at = next;
+                self.inline(whole, sink);
                 continue;
             }
+            let line = whole.get(1..).unwrap_or_default();
             let number = || {
                 let text = std::str::from_utf8(line).ok()?;
                 text.parse::<i64>().ok()
@@ -205,7 +200,7 @@ impl Parser for RedisParser {
                     if reader.open.len() >= MAX_DEPTH {
                         return Err(ParseError::new(Reason::Limit, at));
                     }
-                    self.begin(direction, *first, u64::try_from(count).unwrap_or(0), host);
+                    self.begin(direction, *first, u64::try_from(count).unwrap_or(0), sink);
                 }
                 b'$' | b'=' | b'!' => {
                     let Some(len) = number() else {
@@ -214,13 +209,13 @@ impl Parser for RedisParser {
                     self.scalar(direction);
                     let Some(reader) = self.sides.get_mut(direction.index()) else { break };
                     if let Ok(len) = u64::try_from(len) {
-                        reader.bytes(client, &[], true, direction, host);
+                        reader.bytes(client, &[], true, direction, sink);
                         reader.bulk = Some(len);
                     } else {
                         if !reader.open.is_empty() {
-                            reader.bytes(client, &[], true, direction, host);
+                            reader.bytes(client, &[], true, direction, sink);
                         }
-                        reader.element(client, host);
+                        reader.element(client, sink);
                     }
                 }
                 b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => {
@@ -228,30 +223,30 @@ impl Parser for RedisParser {
                     let Some(reader) = self.sides.get_mut(direction.index()) else { break };
                     // Numbers are values, too; statuses and errors are not.
                     if matches!(first, b':' | b',') && !reader.open.is_empty() {
-                        reader.bytes(client, line, true, direction, host);
+                        reader.bytes(client, line, true, direction, sink);
                     }
-                    reader.element(client, host);
+                    reader.element(client, sink);
                 }
                 _ => return Err(ParseError::new(Reason::Malformed, at)),
             }
-            at += lf + 1;
+            at = next;
             if self.sides.get(direction.index()).is_some_and(|r| r.bulk.is_none()) {
-                self.settle(direction, host);
+                self.settle(direction, sink);
             }
         }
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let Some(reader) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
         if let Some(left) = reader.bulk
             && len <= left
         {
-            reader.emitter.gap(len, host);
+            reader.emitter.gap(len, sink);
             reader.bulk = Some(left - len);
             return Resync::Known { skip: 0 };
         }
-        reader.emitter.close(false, host);
+        reader.emitter.close(false, sink);
         reader.open.clear();
         reader.bulk = None;
         reader.index = 0;
@@ -263,9 +258,9 @@ impl Parser for RedisParser {
         memchr::memmem::find(data, b"\r\n*").map(|at| at + 2)
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if let Some(reader) = self.sides.get_mut(direction.index()) {
-            reader.emitter.close(false, host);
+            reader.emitter.close(false, sink);
         }
     }
 
@@ -301,7 +296,7 @@ impl RedisParser {
         }
     }
 
-    fn begin(&mut self, direction: Direction, kind: u8, count: u64, host: &mut dyn ContentSink) {
+    fn begin(&mut self, direction: Direction, kind: u8, count: u64, sink: &mut dyn ContentSink) {
         let top = self.sides.get(direction.index()).is_some_and(|r| r.open.is_empty());
         // What is pushed (RESP3 `>`) answers no command.
         if top && kind != b'>' {
@@ -310,10 +305,10 @@ impl RedisParser {
         let Some(reader) = self.sides.get_mut(direction.index()) else { return };
         if top {
             reader.index = 0;
-            host.unit(if direction == Direction::ClientToServer { "request" } else { "response" });
+            sink.unit(if direction == Direction::ClientToServer { "request" } else { "response" });
         } else {
             // The fields of an entry (XRANGE) are a hash of their own.
-            reader.emitter.close(true, host);
+            reader.emitter.close(true, sink);
             reader.index = 0;
             if direction == Direction::ServerToClient && count.is_multiple_of(2) {
                 reader.shape = Shape::Pairs { from: 0 };
@@ -324,7 +319,7 @@ impl RedisParser {
     }
 
     /// Ends what is complete behind an element.
-    fn settle(&mut self, direction: Direction, host: &mut dyn ContentSink) {
+    fn settle(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         let client = direction == Direction::ClientToServer;
         let Some(reader) = self.sides.get_mut(direction.index()) else { return };
         // An array counts itself, so that one without elements ends like any other.
@@ -334,32 +329,30 @@ impl RedisParser {
                 return;
             }
             reader.open.pop();
-            reader.emitter.close(true, host);
+            reader.emitter.close(true, sink);
         }
-        reader.emitter.close(true, host);
+        reader.emitter.close(true, sink);
         if client {
             let words = [std::mem::take(&mut reader.verb), std::mem::take(&mut reader.key)];
             reader.index = 0;
             let [verb, key] = words;
-            self.asked(&verb, key, host);
+            self.asked(&verb, key, sink);
         }
     }
 
     /// A command without the framing, as typed (`PING`).
-    fn inline(&mut self, line: &[u8], host: &mut dyn ContentSink) {
+    fn inline(&mut self, line: &[u8], sink: &mut dyn ContentSink) {
         let mut words = line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
         if let Some(verb) = words.next() {
             let key = words.next().unwrap_or(b"");
             let verb = verb.get(..MAX_WORD).unwrap_or(verb).to_ascii_uppercase();
-            self.asked(&verb, key.get(..MAX_WORD).unwrap_or(key).to_vec(), host);
+            self.asked(&verb, key.get(..MAX_WORD).unwrap_or(key).to_vec(), sink);
         }
     }
 
-    fn asked(&mut self, verb: &[u8], key: Vec<u8>, host: &mut dyn ContentSink) {
+    fn asked(&mut self, verb: &[u8], key: Vec<u8>, sink: &mut dyn ContentSink) {
         if verb == b"AUTH" {
-            let facts = host.facts();
-            facts.authentication = Authentication::Basic;
-            facts.credentials_in_clear = true;
+            sink.facts().password_in_clear();
         }
         if self.pending.len() < MAX_PENDING {
             self.pending.push_back(Asked { shape: Shape::of_answer(verb), key });

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 fn contents(pieces: &[Piece<'_>]) -> Vec<String> {
     let of = |size| {
-        let (host, _) = play(pieces, size);
+        let (sink, _) = play(pieces, size);
         let text = |b: &[u8]| String::from_utf8(b.to_vec()).expect("text");
-        host.contents.iter().map(|c| text(&c.bytes)).collect::<Vec<_>>()
+        sink.contents.iter().map(|c| text(&c.bytes)).collect::<Vec<_>>()
     };
     let whole = of(usize::MAX);
     for size in 1..30 {
@@ -46,9 +46,9 @@ fn values_are_contents() {
 
 #[test]
 fn secrets() {
-    let (host, _) = play(&[Client(b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n")], 5);
-    assert!(host.facts.credentials_in_clear && host.contents.is_empty());
-    assert!(!format!("{:?}", host.facts).contains("secret"));
+    let (sink, _) = play(&[Client(b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n")], 5);
+    assert!(sink.facts.credentials_in_clear && sink.contents.is_empty());
+    assert!(!format!("{:?}", sink.facts).contains("secret"));
 }
 
 #[test]

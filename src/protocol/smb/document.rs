@@ -20,12 +20,12 @@ pub(super) struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    pub(super) fn open(&self, host: &mut dyn ContentSink) -> ContentWriter {
+    pub(super) fn open(&self, sink: &mut dyn ContentSink) -> ContentWriter {
         if !self.path.is_empty() {
-            super::ServiceFacts::set(&mut host.facts().path, self.path);
+            super::ServiceFacts::set(&mut sink.facts().path, self.path);
         }
         let written = self.direction == Direction::ClientToServer;
-        host.unit(if written { "request" } else { "response" });
+        sink.unit(if written { "request" } else { "response" });
         let hint = Hint {
             direction: self.direction,
             media: Media::Type { content_type: "", name: self.name },
@@ -33,7 +33,7 @@ impl Opening<'_> {
             codings: &[],
             layer: "smb",
         };
-        ContentWriter::open(&hint, host)
+        ContentWriter::open(&hint, sink)
     }
 }
 
@@ -66,7 +66,7 @@ impl Document {
         bytes: &[u8],
         held: &mut usize,
         opening: Opening<'_>,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u64 {
         if let Some(writer) = &self.writer
             && writer.is_done()
@@ -79,13 +79,13 @@ impl Document {
                 self.hold(at, bytes, held);
                 return 0;
             }
-            host.anomaly(Reason::Limit);
-            self.flush(held, opening, host);
-            self.lose_until(at, host);
+            sink.anomaly(Reason::Limit);
+            self.flush(held, opening, sink);
+            self.lose_until(at, sink);
         }
         let known = usize::try_from(self.next - at.min(self.next)).unwrap_or(usize::MAX);
-        self.hand_on(bytes.get(known..).unwrap_or_default(), opening, host);
-        self.join(held, opening, host);
+        self.hand_on(bytes.get(known..).unwrap_or_default(), opening, sink);
+        self.join(held, opening, sink);
         let end = at.saturating_add(bytes.len() as u64);
         match &self.writer {
             _ if end < self.next => self.next - end,
@@ -101,14 +101,14 @@ impl Document {
         end: u64,
         held: &mut usize,
         opening: Opening<'_>,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         if at <= self.next && end > self.next {
             if let Some(writer) = &mut self.writer {
                 writer.passed(end - self.next);
             }
             self.next = end;
-            self.join(held, opening, host);
+            self.join(held, opening, sink);
         }
     }
 
@@ -119,18 +119,18 @@ impl Document {
         end: u64,
         held: &mut usize,
         opening: Opening<'_>,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         if at <= self.next {
-            self.lose_until(end, host);
-            self.join(held, opening, host);
+            self.lose_until(end, sink);
+            self.join(held, opening, sink);
         }
     }
 
-    fn lose_until(&mut self, end: u64, host: &mut dyn ContentSink) {
+    fn lose_until(&mut self, end: u64, sink: &mut dyn ContentSink) {
         if end > self.next {
             if let Some(writer) = &mut self.writer {
-                writer.gap(end - self.next, host);
+                writer.gap(end - self.next, sink);
             }
             self.holed = true;
             self.next = end;
@@ -151,29 +151,29 @@ impl Document {
         }
     }
 
-    fn hand_on(&mut self, bytes: &[u8], opening: Opening<'_>, host: &mut dyn ContentSink) {
+    fn hand_on(&mut self, bytes: &[u8], opening: Opening<'_>, sink: &mut dyn ContentSink) {
         if !bytes.is_empty() {
-            self.writer.get_or_insert_with(|| opening.open(host)).data(bytes, host);
+            self.writer.get_or_insert_with(|| opening.open(sink)).data(bytes, sink);
             self.next = self.next.saturating_add(bytes.len() as u64);
         }
     }
 
-    fn join(&mut self, held: &mut usize, opening: Opening<'_>, host: &mut dyn ContentSink) {
+    fn join(&mut self, held: &mut usize, opening: Opening<'_>, sink: &mut dyn ContentSink) {
         while let Some(first) = self.early.first_entry()
             && *first.key() <= self.next
         {
             let (start, bytes) = first.remove_entry();
             *held = held.saturating_sub(bytes.len() + OVERHEAD);
             let known = usize::try_from(self.next - start).unwrap_or(usize::MAX);
-            self.hand_on(bytes.get(known..).unwrap_or_default(), opening, host);
+            self.hand_on(bytes.get(known..).unwrap_or_default(), opening, sink);
         }
     }
 
     /// Hands on what is held, with the gaps between.
-    fn flush(&mut self, held: &mut usize, opening: Opening<'_>, host: &mut dyn ContentSink) {
+    fn flush(&mut self, held: &mut usize, opening: Opening<'_>, sink: &mut dyn ContentSink) {
         while let Some((&start, _)) = self.early.first_key_value() {
-            self.lose_until(start, host);
-            self.join(held, opening, host);
+            self.lose_until(start, sink);
+            self.join(held, opening, sink);
         }
     }
 
@@ -183,11 +183,11 @@ impl Document {
         complete: bool,
         held: &mut usize,
         opening: Opening<'_>,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
-        self.flush(held, opening, host);
+        self.flush(held, opening, sink);
         if let Some(writer) = self.writer {
-            writer.close(complete && !self.holed, host);
+            writer.close(complete && !self.holed, sink);
         }
     }
 }

@@ -131,7 +131,7 @@ impl Files {
         message: u64,
         tree: (u64, u32),
         name: String,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u32 {
         match self.pending.remove(&message) {
             Some(Pending::Created(None)) => 0,
@@ -141,10 +141,10 @@ impl Files {
                     (file.name, file.tree) = (name, tree);
                     return file.serial;
                 }
-                self.add(Some(handle), true, name, tree, host)
+                self.add(Some(handle), true, name, tree, sink)
             }
             _ => {
-                let serial = self.add(None, true, name, tree, host);
+                let serial = self.add(None, true, name, tree, sink);
                 self.put(message, Pending::Create(serial));
                 serial
             }
@@ -155,11 +155,11 @@ impl Files {
         &mut self,
         message: u64,
         handle: Option<Handle>,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         match (self.pending.remove(&message), handle) {
             (Some(Pending::Create(serial)), Some(handle)) => self.name(serial, handle),
-            (Some(Pending::Create(serial)), None) => self.remove(serial, false, host),
+            (Some(Pending::Create(serial)), None) => self.remove(serial, false, sink),
             _ => self.put(message, Pending::Created(handle)),
         }
     }
@@ -181,12 +181,12 @@ impl Files {
         known: bool,
         name: String,
         tree: (u64, u32),
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u32 {
         if self.files.len() >= MAX_FILES
             && let Some(oldest) = self.files.first().map(|f| f.serial)
         {
-            self.remove(oldest, false, host);
+            self.remove(oldest, false, sink);
         }
         self.serial = self.serial.wrapping_add(1).max(1);
         let serial = self.serial;
@@ -197,7 +197,7 @@ impl Files {
 
     /// The file with this handle. If its opening is not known, it is the one that was asked for
     /// and has no handle yet, if there is just one; or one from before the capture.
-    pub(super) fn find(&mut self, handle: Handle, tree: u32, host: &mut dyn ContentSink) -> u32 {
+    pub(super) fn find(&mut self, handle: Handle, tree: u32, sink: &mut dyn ContentSink) -> u32 {
         if let Some(file) = self.files.iter().find(|f| f.handle == Some(handle)) {
             return file.serial;
         }
@@ -206,33 +206,33 @@ impl Files {
             file.handle = Some(handle);
             return file.serial;
         }
-        self.add(Some(handle), false, String::new(), (handle.0, tree), host)
+        self.add(Some(handle), false, String::new(), (handle.0, tree), sink)
     }
 
     /// A file is to be closed: nothing more is written.
-    pub(super) fn close(&mut self, message: u64, serial: u32, host: &mut dyn ContentSink) {
+    pub(super) fn close(&mut self, message: u64, serial: u32, sink: &mut dyn ContentSink) {
         if let Some(Pending::Closed) = self.pending.remove(&message) {
-            self.remove(serial, true, host);
+            self.remove(serial, true, sink);
         } else {
-            self.end(serial, Direction::ClientToServer, true, host);
+            self.end(serial, Direction::ClientToServer, true, sink);
             self.put(message, Pending::Close(serial));
         }
     }
 
     /// A file was closed: nothing more is read.
-    pub(super) fn closed(&mut self, message: u64, host: &mut dyn ContentSink) {
+    pub(super) fn closed(&mut self, message: u64, sink: &mut dyn ContentSink) {
         if !self.asked {
-            self.end_orphans(host);
+            self.end_orphans(sink);
         } else if let Some(Pending::Close(serial)) = self.pending.remove(&message) {
-            self.remove(serial, true, host);
+            self.remove(serial, true, sink);
         } else {
             self.put(message, Pending::Closed);
         }
     }
 
-    fn remove(&mut self, serial: u32, complete: bool, host: &mut dyn ContentSink) {
+    fn remove(&mut self, serial: u32, complete: bool, sink: &mut dyn ContentSink) {
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
-            self.end(serial, direction, complete, host);
+            self.end(serial, direction, complete, sink);
         }
         self.files.retain(|f| f.serial != serial);
     }
@@ -242,11 +242,11 @@ impl Files {
         serial: u32,
         direction: Direction,
         complete: bool,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         self.with(serial, direction, |document, held, opening| {
             if let Some(document) = document.take() {
-                document.close(complete, held, opening, host);
+                document.close(complete, held, opening, sink);
             }
         });
     }
@@ -282,7 +282,7 @@ impl Files {
         serial: u32,
         at: u64,
         len: u64,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Piece {
         let direction = Direction::ClientToServer;
         let known = self.files.iter().any(|f| f.serial == serial && f.known);
@@ -291,7 +291,7 @@ impl Files {
             if at == 0
                 && let Some(document) = slot.take_if(|d| d.next() > 0)
             {
-                document.close(true, held, opening, host);
+                document.close(true, held, opening, sink);
             }
             // All ones: at the end of the file (2.2.21).
             let document = slot
@@ -305,7 +305,7 @@ impl Files {
     }
 
     /// A piece at `at` is asked for.
-    pub(super) fn read(&mut self, message: u64, serial: u32, at: u64, host: &mut dyn ContentSink) {
+    pub(super) fn read(&mut self, message: u64, serial: u32, at: u64, sink: &mut dyn ContentSink) {
         let known = self.files.iter().any(|f| f.serial == serial && f.known);
         self.with(serial, Direction::ServerToClient, |slot, _, _| {
             slot.get_or_insert_with(|| Document::new(if known { 0 } else { at }));
@@ -314,7 +314,7 @@ impl Files {
             self.held = self.held.saturating_sub(orphan.bytes.len() + OVERHEAD);
             let left = orphan.bytes.len() as u64;
             let to = To::File(serial, Direction::ServerToClient);
-            self.data(&mut Piece { to, at, left }, &orphan.bytes, host);
+            self.data(&mut Piece { to, at, left }, &orphan.bytes, sink);
             if orphan.complete {
                 return;
             }
@@ -338,7 +338,7 @@ impl Files {
         &mut self,
         piece: &mut Piece,
         bytes: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u64 {
         let mut unwanted = 0;
         if let To::Orphan(message, came) = piece.to
@@ -352,7 +352,7 @@ impl Files {
             To::File(serial, direction) => {
                 let (serial, direction, at) = (*serial, *direction, piece.at);
                 let taken = self.with(serial, direction, |slot, held, opening| {
-                    slot.as_mut().map_or(u64::MAX, |d| d.piece(at, bytes, held, opening, host))
+                    slot.as_mut().map_or(u64::MAX, |d| d.piece(at, bytes, held, opening, sink))
                 });
                 unwanted = taken.unwrap_or(u64::MAX);
                 piece.at = at.saturating_add(bytes.len() as u64);
@@ -360,7 +360,7 @@ impl Files {
             To::Orphan(message, came) => {
                 *came = came.saturating_add(bytes.len() as u64);
                 let (message, last) = (*message, piece.left <= bytes.len() as u64);
-                self.orphan(message, bytes, last, host);
+                self.orphan(message, bytes, last, sink);
             }
             To::Nowhere => unwanted = u64::MAX,
         }
@@ -369,12 +369,12 @@ impl Files {
     }
 
     /// `len` bytes of a piece are passed over.
-    pub(super) fn pass(&mut self, piece: &mut Piece, len: u64, host: &mut dyn ContentSink) {
+    pub(super) fn pass(&mut self, piece: &mut Piece, len: u64, sink: &mut dyn ContentSink) {
         let end = piece.at.saturating_add(len);
         if let To::File(serial, direction) = piece.to {
             self.with(serial, direction, |slot, held, opening| {
                 if let Some(document) = slot {
-                    document.pass(piece.at, end, held, opening, host);
+                    document.pass(piece.at, end, held, opening, sink);
                 }
             });
         }
@@ -383,14 +383,14 @@ impl Files {
     }
 
     /// `len` bytes of a piece are missing.
-    pub(super) fn lose(&mut self, piece: &mut Piece, len: u64, host: &mut dyn ContentSink) {
+    pub(super) fn lose(&mut self, piece: &mut Piece, len: u64, sink: &mut dyn ContentSink) {
         let len = len.min(piece.left);
         let end = piece.at.saturating_add(len);
         match &mut piece.to {
             To::File(serial, direction) => {
                 self.with(*serial, *direction, |slot, held, opening| {
                     if let Some(document) = slot {
-                        document.lose(piece.at, end, held, opening, host);
+                        document.lose(piece.at, end, held, opening, sink);
                     }
                 });
             }
@@ -404,7 +404,7 @@ impl Files {
 
     // --- data without a request --------------------------------------------------------------
 
-    fn orphan(&mut self, message: u64, bytes: &[u8], last: bool, host: &mut dyn ContentSink) {
+    fn orphan(&mut self, message: u64, bytes: &[u8], last: bool, sink: &mut dyn ContentSink) {
         let full = self.held + bytes.len() + OVERHEAD > MAX_HELD;
         if self.asked && !full && self.orphans.len() < MAX_PENDING {
             let orphan = self.orphans.entry(message).or_insert_with(|| {
@@ -417,37 +417,37 @@ impl Files {
             return;
         }
         // No request will come: they are read as they come.
-        self.flush_orphans(host);
-        self.orphan_outlet(host).data(bytes, host);
+        self.flush_orphans(sink);
+        self.orphan_outlet(sink).data(bytes, sink);
     }
 
-    fn orphan_outlet(&mut self, host: &mut dyn ContentSink) -> &mut ContentWriter {
+    fn orphan_outlet(&mut self, sink: &mut dyn ContentSink) -> &mut ContentWriter {
         self.orphan.get_or_insert_with(|| {
             let direction = Direction::ServerToClient;
-            Opening { direction, name: "", path: "" }.open(host)
+            Opening { direction, name: "", path: "" }.open(sink)
         })
     }
 
-    fn flush_orphans(&mut self, host: &mut dyn ContentSink) {
+    fn flush_orphans(&mut self, sink: &mut dyn ContentSink) {
         for (_, orphan) in std::mem::take(&mut self.orphans) {
             self.held = self.held.saturating_sub(orphan.bytes.len() + OVERHEAD);
-            self.orphan_outlet(host).data(&orphan.bytes, host);
+            self.orphan_outlet(sink).data(&orphan.bytes, sink);
         }
     }
 
-    fn end_orphans(&mut self, host: &mut dyn ContentSink) {
-        self.flush_orphans(host);
+    fn end_orphans(&mut self, sink: &mut dyn ContentSink) {
+        self.flush_orphans(sink);
         if let Some(writer) = self.orphan.take() {
-            writer.close(false, host);
+            writer.close(false, sink);
         }
     }
 
     /// Nothing more comes.
-    pub(super) fn finish(&mut self, host: &mut dyn ContentSink) {
+    pub(super) fn finish(&mut self, sink: &mut dyn ContentSink) {
         while let Some(serial) = self.files.first().map(|f| f.serial) {
-            self.remove(serial, false, host);
+            self.remove(serial, false, sink);
         }
-        self.end_orphans(host);
+        self.end_orphans(sink);
     }
 
     pub(super) fn memory(&self) -> usize {

@@ -161,7 +161,7 @@ impl SmbParser {
         data: &[u8],
         size: usize,
         file: &mut u32,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Option<(usize, Piece)> {
         let body = data.get(HEADER..)?;
         let tree = (header.session, header.tree);
@@ -173,7 +173,7 @@ impl SmbParser {
         match (header.command, header.is_response()) {
             // SMB2_SESSION_FLAG_IS_GUEST and ..._IS_NULL (2.2.6): anybody is let in.
             (header::SESSION_SETUP, true) if done && u16_at(body, 2)? & 3 == 0 => {
-                host.facts().shown(Authentication::UserIdentity);
+                sink.facts().shown(Authentication::UserIdentity);
             }
             (header::TREE_CONNECT, false) => {
                 self.clear = true;
@@ -181,7 +181,7 @@ impl SmbParser {
                 let path = data.get(usize::from(at)..)?.get(..usize::from(len))?;
                 let share = Share::new(&header::text(path, MAX_NAME));
                 if !share.pipes {
-                    ServiceFacts::set(&mut host.facts().path, &share.path(""));
+                    ServiceFacts::set(&mut sink.facts().path, &share.path(""));
                 }
                 self.files.tree(message, share);
             }
@@ -193,21 +193,21 @@ impl SmbParser {
                 let (at, len) = (u16_at(body, 44)?, u16_at(body, 46)?);
                 let name = data.get(usize::from(at)..).and_then(|n| n.get(..usize::from(len)));
                 let name = header::text(name.unwrap_or_default(), MAX_NAME);
-                *file = self.files.create(message, tree, name, host);
+                *file = self.files.create(message, tree, name, sink);
             }
             (header::CREATE, true) if header.is_final() => {
                 let handle = handle_at(body, 64).filter(|_| done);
-                self.files.created(message, handle.map(|h| (header.session, h)), host);
+                self.files.created(message, handle.map(|h| (header.session, h)), sink);
             }
             (header::CLOSE, false) => {
-                let serial = self.file(header, handle_at(body, 8)?, *file, host);
-                self.files.close(message, serial, host);
+                let serial = self.file(header, handle_at(body, 8)?, *file, sink);
+                self.files.close(message, serial, sink);
             }
-            (header::CLOSE, true) if header.is_final() => self.files.closed(message, host),
+            (header::CLOSE, true) if header.is_final() => self.files.closed(message, sink),
             (header::READ, false) => {
-                let serial = self.file(header, handle_at(body, 16)?, *file, host);
+                let serial = self.file(header, handle_at(body, 16)?, *file, sink);
                 *file = serial;
-                self.files.read(message, serial, u64_at(body, 8)?, host);
+                self.files.read(message, serial, u64_at(body, 8)?, sink);
             }
             (header::READ, true) if header.is_final() => {
                 let (at, len) = (usize::from(*body.get(2)?), u32_at(body, 4)?);
@@ -218,13 +218,13 @@ impl SmbParser {
                 return (fits && len > 0).then_some((at, piece));
             }
             (header::WRITE, false) => {
-                let serial = self.file(header, handle_at(body, 16)?, *file, host);
+                let serial = self.file(header, handle_at(body, 16)?, *file, sink);
                 *file = serial;
                 let (at, len) = (usize::from(u16_at(body, 2)?), u32_at(body, 4)? as usize);
                 if len == 0 || at < HEADER + 48 || at.checked_add(len)? > size {
                     return None;
                 }
-                let piece = self.files.write(serial, u64_at(body, 8)?, len as u64, host);
+                let piece = self.files.write(serial, u64_at(body, 8)?, len as u64, sink);
                 return Some((at, piece));
             }
             _ => {}
@@ -238,12 +238,12 @@ impl SmbParser {
         header: &Header,
         handle: [u8; 16],
         before: u32,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u32 {
         if handle == header::RELATED {
             return if header.is_related() { before } else { 0 };
         }
-        self.files.find((header.session, handle), header.tree, host)
+        self.files.find((header.session, handle), header.tree, sink)
     }
 
     /// What stands in a session message: an SMB message, of which all that is read is there, or
@@ -252,7 +252,7 @@ impl SmbParser {
         &mut self,
         direction: Direction,
         rest: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let half = &mut self.halves[index(direction)];
         let left = half.left;
@@ -282,7 +282,7 @@ impl SmbParser {
                     return Err(ParseError::new(Reason::Encrypted, 0));
                 }
                 if !std::mem::replace(&mut half.odd, true) {
-                    host.anomaly(if encrypted { Reason::Encrypted } else { Reason::Unsupported });
+                    sink.anomaly(if encrypted { Reason::Encrypted } else { Reason::Unsupported });
                 }
                 half.left = 0;
                 return Ok(Progress::skip(0, left as u64));
@@ -310,7 +310,7 @@ impl SmbParser {
             }
             let Some(head) = rest.get(..read) else { return Ok(Progress::need(0, read)) };
             let mut file = if header.is_related() { half.related } else { 0 };
-            data = self.message(&header, head, size, &mut file, host);
+            data = self.message(&header, head, size, &mut file, sink);
             self.halves[index(direction)].related = file;
         }
         let half = &mut self.halves[index(direction)];
@@ -325,7 +325,7 @@ impl SmbParser {
     }
 
     /// Bytes of the piece that is under way.
-    fn piece(&mut self, direction: Direction, rest: &[u8], host: &mut dyn ContentSink) -> Progress {
+    fn piece(&mut self, direction: Direction, rest: &[u8], sink: &mut dyn ContentSink) -> Progress {
         let half = &mut self.halves[index(direction)];
         if half.before > 0 {
             return Progress::skip(0, std::mem::take(&mut half.before));
@@ -333,9 +333,9 @@ impl SmbParser {
         let Some(piece) = &mut half.piece else { return Progress::default() };
         let len = usize::try_from(piece.left).unwrap_or(usize::MAX).min(rest.len());
         let bytes = rest.get(..len).unwrap_or(rest);
-        let unwanted = self.files.data(piece, bytes, host);
+        let unwanted = self.files.data(piece, bytes, sink);
         if unwanted > 0 {
-            self.files.pass(piece, unwanted, host);
+            self.files.pass(piece, unwanted, sink);
         }
         let mut skip = unwanted;
         if piece.left == 0 {
@@ -364,16 +364,16 @@ impl Parser for SmbParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let half = &mut self.halves[index(direction)];
         if half.piece.is_some() {
-            return Ok(self.piece(direction, data, host));
+            return Ok(self.piece(direction, data, sink));
         }
         if half.left > 0 {
-            let step = self.step(direction, data, host);
+            let step = self.step(direction, data, sink);
             if step.is_err() {
-                self.end(direction, host);
+                self.end(direction, sink);
             }
             return step;
         }
@@ -390,19 +390,19 @@ impl Parser for SmbParser {
             // Session request, its answers, and keep-alive (RFC 1002 4.3.1).
             0x81..=0x85 => Ok(Progress::skip(FRAME, len as u64)),
             _ => {
-                self.end(direction, host);
+                self.end(direction, sink);
                 Err(ParseError::new(Reason::Malformed, 0))
             }
         }
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let half = &mut self.halves[index(direction)];
         let before = std::mem::take(&mut half.before);
         if let Some(piece) = &mut half.piece {
             let lost = len.saturating_sub(before);
             let inside = lost <= piece.left;
-            self.files.lose(piece, lost, host);
+            self.files.lose(piece, lost, sink);
             if inside && before <= len {
                 let mut skip = 0;
                 if piece.left == 0 {
@@ -422,8 +422,8 @@ impl Parser for SmbParser {
             .find(|at| matches!(data.get(*at..).map(front), Some(Probe::Yes { .. })))
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
-        self.end(direction, host);
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
+        self.end(direction, sink);
     }
 
     fn memory(&self) -> usize {
@@ -433,11 +433,11 @@ impl Parser for SmbParser {
 
 impl SmbParser {
     /// Nothing more is read of a direction.
-    fn end(&mut self, direction: Direction, host: &mut dyn ContentSink) {
+    fn end(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         self.halves[index(direction)] = DirectionState { ended: true, ..DirectionState::default() };
         // What the other says may tell where to put what is held.
         if self.halves.iter().all(|half| half.ended) {
-            self.files.finish(host);
+            self.files.finish(sink);
         }
     }
 }

@@ -115,20 +115,20 @@ type Seen = (String, Vec<u8>, u64, Option<bool>);
 /// What is handed on, in segments of any size.
 fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
     let of = |size| {
-        let (host, news) = play(pieces, size);
+        let (sink, news) = play(pieces, size);
         assert!(!news.iter().any(|n| matches!(n, DriverEvent::Opaque(..))), "{news:?}");
-        let seen: Vec<Seen> = host
+        let seen: Vec<Seen> = sink
             .contents
             .iter()
             .map(|c| (c.operation.clone(), c.bytes.clone(), c.gaps, c.complete))
             .collect();
-        (seen, host)
+        (seen, sink)
     };
-    let (whole, host) = of(usize::MAX);
+    let (whole, sink) = of(usize::MAX);
     for size in 1..140 {
         assert_eq!(of(size).0, whole, "in pieces of {size}");
     }
-    (whole, host)
+    (whole, sink)
 }
 
 fn seen(operation: &str, bytes: &[u8], gaps: u64, complete: bool) -> Seen {
@@ -148,7 +148,7 @@ fn a_file_is_written_in_pieces() {
         one(close(6, HANDLE)),
     ];
     let server = [one(created(2, HANDLE)), one(pending), one(closed(6))];
-    let (got, host) = contents(&[
+    let (got, sink) = contents(&[
         Client(&share),
         Server(&connected(1, 1)),
         Client(&client[0]),
@@ -157,8 +157,8 @@ fn a_file_is_written_in_pieces() {
         Server(&server[1..].concat()),
     ]);
     assert_eq!(got, [seen("WRITE", b"mrn,name\n712,Doe\n", 0, true)]);
-    assert_eq!(host.facts.path.as_deref(), Some("/scans/*/*.csv"));
-    assert_eq!(host.contents[0].layer, "smb");
+    assert_eq!(sink.facts.path.as_deref(), Some("/scans/*/*.csv"));
+    assert_eq!(sink.contents[0].layer, "smb");
 }
 
 #[test]
@@ -245,13 +245,13 @@ fn what_nobody_wants_is_passed_over() {
     ]
     .concat();
     for size in [1, 100, 1460, 100_000] {
-        let host = Recorder {
+        let sink = Recorder {
             want: Some(|c| if c.bytes[0] == 7 { Want::NOTHING } else { Want::ALL }),
             ..Recorder::default()
         };
-        let (host, _) = play_with(&[Client(&client)], size, host);
-        assert!(host.contents[0].bytes.len() <= 5000, "in pieces of {size}");
-        assert_eq!(host.contents[1].bytes, b"text", "in pieces of {size}");
+        let (sink, _) = play_with(&[Client(&client)], size, sink);
+        assert!(sink.contents[0].bytes.len() <= 5000, "in pieces of {size}");
+        assert_eq!(sink.contents[1].bytes, b"text", "in pieces of {size}");
     }
 }
 
@@ -264,10 +264,10 @@ fn too_much_that_comes_early_is_read_with_a_hole() {
     for i in 0..9 {
         client.extend(one(write(2 + i, HANDLE, 100 + (i << 20), &block)));
     }
-    let mut host = Recorder::default();
-    (host, _) = play_with(&[Client(&open), Server(&reply), Client(&client)], 1460, host);
-    assert_eq!(host.contents[0].bytes.len(), 9 << 20);
-    assert_eq!(host.anomalies, [Reason::Limit]);
+    let mut sink = Recorder::default();
+    (sink, _) = play_with(&[Client(&open), Server(&reply), Client(&client)], 1460, sink);
+    assert_eq!(sink.contents[0].bytes.len(), 9 << 20);
+    assert_eq!(sink.anomalies, [Reason::Limit]);
 }
 
 #[test]
@@ -287,12 +287,12 @@ fn who_is_let_in() {
 fn what_is_not_read_is_counted() {
     let reasons = |message: &[u8]| {
         let framed = [&(message.len() as u32).to_be_bytes()[..], message].concat();
-        let (host, news) = play(&[Client(&framed)], 3);
+        let (sink, news) = play(&[Client(&framed)], 3);
         let opaque = news.iter().find_map(|n| match n {
             DriverEvent::Opaque("smb", reason) => Some(*reason),
             _ => None,
         });
-        (opaque, host.anomalies)
+        (opaque, sink.anomalies)
     };
     assert_eq!(reasons(&[b"\xfdSMB", &[0; 60][..]].concat()).0, Some(Reason::Encrypted));
     assert_eq!(reasons(&[b"\xffSMB\x73", &[0; 60][..]].concat()).0, Some(Reason::Unsupported));

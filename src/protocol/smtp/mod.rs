@@ -9,11 +9,12 @@ mod probe;
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::tls_upgrade::TlsUpgrade;
 use super::{
     Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Reason, Resync, ServiceFacts,
+    Protocol, Resync, ServiceFacts, line,
 };
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
 /// Longest command or reply line, bytes: what AUTH needs (RFC 4954 4).
 const MAX_LINE: usize = 16 << 10;
@@ -40,8 +41,7 @@ impl Protocol for Smtp {
 struct SmtpParser {
     mode: Mode,
     message: Option<ContentWriter>,
-    /// The client asked for TLS, and was not answered yet.
-    tls: bool,
+    tls: TlsUpgrade,
     /// The greeting was read.
     greeted: bool,
 }
@@ -64,27 +64,25 @@ enum Mode {
 }
 
 impl SmtpParser {
-    fn deliver(&mut self, direction: Direction, bytes: &[u8], host: &mut dyn ContentSink) {
+    fn deliver(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn ContentSink) {
         let message = self.message.get_or_insert_with(|| {
-            host.unit("message");
+            sink.unit("message");
             let media = Media::Type { content_type: "message/rfc822", name: "" };
             let hint = Hint { direction, media, operation: "DATA", codings: &[], layer: "smtp" };
-            ContentWriter::open(&hint, host)
+            ContentWriter::open(&hint, sink)
         });
-        message.data(bytes, host);
+        message.data(bytes, sink);
     }
 
-    fn finish(&mut self, complete: bool, host: &mut dyn ContentSink) {
+    fn finish(&mut self, complete: bool, sink: &mut dyn ContentSink) {
         self.mode = Mode::Command;
         if let Some(message) = self.message.take() {
-            message.close(complete, host);
+            message.close(complete, sink);
         }
     }
 
-    fn command(&mut self, line: &[u8], host: &mut dyn ContentSink) {
-        let line = line.trim_ascii();
-        let end = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
-        let (verb, rest) = line.split_at(end);
+    fn command(&mut self, line: &[u8], sink: &mut dyn ContentSink) {
+        let (verb, rest) = line::command(line);
         let is = |word: &[u8]| verb.eq_ignore_ascii_case(word);
         if is(b"DATA") && rest.is_empty() {
             self.mode = Mode::Text { line_start: true, holed: false };
@@ -96,24 +94,24 @@ impl SmtpParser {
                 self.mode = Mode::Chunk { left, last };
             }
         } else if is(b"STARTTLS") {
-            self.tls = true;
+            self.tls.ask();
         } else if is(b"AUTH") {
-            let mechanism = rest.trim_ascii_start().split(|b| *b == b' ').next().unwrap_or(b"");
-            authenticate(mechanism, host.facts());
+            let mechanism = rest.split(|b| *b == b' ').next().unwrap_or(b"");
+            authenticate(mechanism, sink.facts());
         } else if is(b"RSET") || is(b"MAIL") {
-            self.finish(false, host);
+            self.finish(false, sink);
         }
     }
 
     /// A line of the server. True if TLS begins behind it.
-    fn reply(&mut self, line: &[u8], host: &mut dyn ContentSink) -> bool {
+    fn reply(&mut self, line: &[u8], sink: &mut dyn ContentSink) -> bool {
         let Some((code, text)) = line.split_first_chunk::<3>() else { return false };
         if !std::mem::replace(&mut self.greeted, true) && code == b"220" {
             // The name of the host, then what the server says of itself.
             let text = String::from_utf8_lossy(text);
             let software = text.trim_start_matches([' ', '-']).split_once(' ');
             if let Some((_, software)) = software {
-                ServiceFacts::set(&mut host.facts().software, software.trim());
+                ServiceFacts::set(&mut sink.facts().software, software.trim());
             }
             return false;
         }
@@ -121,11 +119,8 @@ impl SmtpParser {
             return false;
         }
         let refused = matches!(code, [b'4' | b'5', ..]);
-        if self.tls {
-            self.tls = false;
-            if code == b"220" {
-                return true;
-            }
+        if self.tls.answered(code == b"220") {
+            return true;
         }
         match self.mode {
             Mode::Command if code == b"354" && self.message.is_none() => {
@@ -134,7 +129,7 @@ impl SmtpParser {
             // Nothing of a message that was refused is sent.
             Mode::Text { .. } if refused && self.message.is_none() => self.mode = Mode::Command,
             // It was answered, so its end stood in the gap.
-            Mode::Text { holed: true, .. } => self.finish(false, host),
+            Mode::Text { holed: true, .. } => self.finish(false, sink),
             _ => {}
         }
         false
@@ -145,8 +140,7 @@ impl SmtpParser {
 fn authenticate(mechanism: &[u8], facts: &mut ServiceFacts) {
     let is = |name: &[u8]| mechanism.eq_ignore_ascii_case(name);
     if is(b"PLAIN") || is(b"LOGIN") {
-        facts.authentication = Authentication::Basic;
-        facts.credentials_in_clear = true;
+        facts.password_in_clear();
     } else if is(b"XOAUTH2") || is(b"OAUTHBEARER") {
         facts.authentication = Authentication::Bearer;
         facts.credentials_in_clear = true;
@@ -160,40 +154,35 @@ impl Parser for SmtpParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let client = direction == Direction::ClientToServer;
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {
             let mode = if client { self.mode } else { Mode::Command };
             match mode {
-                // The answer was not seen, but here is the handshake (RFC 8446 5.1).
-                Mode::Command if client && self.tls && *first == 22 => {
+                Mode::Command if client && self.tls.begins(rest) => {
                     return Ok(Progress { switch: true, ..Progress::consumed(at) });
                 }
                 Mode::Command => {
-                    let Some(lf) = memchr(b'\n', rest) else {
-                        if rest.len() > MAX_LINE {
-                            return Err(ParseError::new(Reason::Malformed, at));
-                        }
-                        return Ok(Progress::need(at, rest.len() + 1));
+                    let Some((line, next)) = line::read(data, at, MAX_LINE)? else {
+                        return Ok(line::more(data, at));
                     };
-                    let line = rest.get(..lf).unwrap_or(rest);
-                    at += lf + 1;
+                    at = next;
                     if client {
-                        self.command(line, host);
-                    } else if self.reply(line, host) {
+                        self.command(line, sink);
+                    } else if self.reply(line, sink) {
                         return Ok(Progress { switch: true, ..Progress::consumed(at) });
                     }
                 }
                 Mode::Text { line_start: true, holed } if *first == b'.' => match rest {
                     [_, b'\r', b'\n', ..] => {
                         at += 3;
-                        self.finish(!holed, host);
+                        self.finish(!holed, sink);
                     }
                     [_, b'\n', ..] => {
                         at += 2;
-                        self.finish(!holed, host);
+                        self.finish(!holed, sink);
                     }
                     [_] | [_, b'\r'] => return Ok(Progress::need(at, rest.len() + 1)),
                     _ => {
@@ -205,26 +194,26 @@ impl Parser for SmtpParser {
                 Mode::Text { holed, .. } => {
                     let end = memmem::find(rest, b"\n.").map_or(rest.len(), |at| at + 1);
                     let text = rest.get(..end).unwrap_or(rest);
-                    self.deliver(direction, text, host);
+                    self.deliver(direction, text, sink);
                     self.mode = Mode::Text { line_start: text.ends_with(b"\n"), holed };
                     at += text.len();
                 }
                 Mode::Chunk { left, last } => {
                     let len = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-                    self.deliver(direction, rest.get(..len).unwrap_or(rest), host);
+                    self.deliver(direction, rest.get(..len).unwrap_or(rest), sink);
                     at += len;
-                    self.chunk(left - len as u64, last, host);
+                    self.chunk(left - len as u64, last, sink);
                 }
             }
             // A chunk without bytes ends where it begins.
             if client && let Mode::Chunk { left: 0, last } = self.mode {
-                self.chunk(0, last, host);
+                self.chunk(0, last, sink);
             }
         }
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if direction != Direction::ClientToServer {
             return Resync::Search;
         }
@@ -232,11 +221,11 @@ impl Parser for SmtpParser {
             Mode::Command => return Resync::Search,
             Mode::Text { .. } => {
                 self.mode = Mode::Text { line_start: false, holed: true };
-                self.lose(len, host);
+                self.lose(len, sink);
             }
             Mode::Chunk { left, last } => {
-                self.lose(len.min(left), host);
-                self.chunk(left.saturating_sub(len), last, host);
+                self.lose(len.min(left), sink);
+                self.chunk(left.saturating_sub(len), last, sink);
                 if len > left {
                     return Resync::Search;
                 }
@@ -246,15 +235,15 @@ impl Parser for SmtpParser {
     }
 
     fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
-        memchr(b'\n', data).map(|at| at + 1)
+        line::resync(data)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if direction == Direction::ClientToServer {
             if self.mode != Mode::Command && !rest.is_empty() {
-                self.deliver(direction, rest, host);
+                self.deliver(direction, rest, sink);
             }
-            self.finish(false, host);
+            self.finish(false, sink);
         }
     }
 
@@ -265,17 +254,17 @@ impl Parser for SmtpParser {
 
 impl SmtpParser {
     /// `left` bytes of the chunk are still to come.
-    fn chunk(&mut self, left: u64, last: bool, host: &mut dyn ContentSink) {
+    fn chunk(&mut self, left: u64, last: bool, sink: &mut dyn ContentSink) {
         match (left, last) {
-            (0, true) => self.finish(true, host),
+            (0, true) => self.finish(true, sink),
             (0, false) => self.mode = Mode::Command,
             _ => self.mode = Mode::Chunk { left, last },
         }
     }
 
-    fn lose(&mut self, len: u64, host: &mut dyn ContentSink) {
+    fn lose(&mut self, len: u64, sink: &mut dyn ContentSink) {
         if let Some(message) = self.message.as_mut() {
-            message.gap(len, host);
+            message.gap(len, sink);
         }
     }
 }

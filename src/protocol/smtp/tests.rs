@@ -8,13 +8,13 @@ const BANNER: &[u8] = b"220 mx.example.org ESMTP Postfix\r\n";
 
 fn bodies(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
     let of = |size| {
-        let (host, _) = play(pieces, size);
-        for content in &host.contents {
+        let (sink, _) = play(pieces, size);
+        for content in &sink.contents {
             assert_eq!((content.media.as_str(), content.layer), ("message/rfc822", "smtp"));
             assert_eq!(content.operation, "DATA");
         }
         let text = |b: &[u8]| String::from_utf8(b.to_vec()).expect("text");
-        host.contents.iter().map(|c| (text(&c.bytes), c.complete)).collect::<Vec<_>>()
+        sink.contents.iter().map(|c| (text(&c.bytes), c.complete)).collect::<Vec<_>>()
     };
     let whole = of(usize::MAX);
     for size in 1..40 {
@@ -78,7 +78,7 @@ fn chunks() {
 
 #[test]
 fn what_is_known_of_the_service() {
-    let (host, _) = play(
+    let (sink, _) = play(
         &[
             Server(BANNER),
             Client(b"EHLO a\r\nAUTH PLAIN AGEAc2VjcmV0\r\n"),
@@ -86,10 +86,10 @@ fn what_is_known_of_the_service() {
         ],
         7,
     );
-    assert!(host.facts.credentials_in_clear);
-    assert_eq!(host.facts.authentication, Authentication::Basic);
-    assert_eq!(host.facts.software.as_deref(), Some("ESMTP Postfix"));
-    assert!(!format!("{:?}", host.facts).contains("AGEA"));
+    assert!(sink.facts.credentials_in_clear);
+    assert_eq!(sink.facts.authentication, Authentication::Basic);
+    assert_eq!(sink.facts.software.as_deref(), Some("ESMTP Postfix"));
+    assert!(!format!("{:?}", sink.facts).contains("AGEA"));
 }
 
 #[test]

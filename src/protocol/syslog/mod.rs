@@ -102,10 +102,10 @@ struct DirectionState {
 }
 
 impl DirectionState {
-    fn close(&mut self, complete: bool, host: &mut dyn ContentSink) {
+    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
         self.left = None;
         if let Some(writer) = self.writer.take() {
-            writer.close(complete, host);
+            writer.close(complete, sink);
         }
     }
 }
@@ -115,7 +115,7 @@ impl Parser for SyslogParser {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let Some(side) = self.sides.get_mut(direction.index()) else {
             return Ok(Progress::consumed(data.len()));
@@ -144,10 +144,10 @@ impl Parser for SyslogParser {
                     }
                     _ => side.left = None,
                 }
-                host.unit("message");
+                sink.unit("message");
                 let media = Media::Type { content_type: "application/syslog", name: "" };
                 let hint = Hint { direction, media, operation: "", codings: &[], layer: "" };
-                side.writer = Some(ContentWriter::open(&hint, host));
+                side.writer = Some(ContentWriter::open(&hint, sink));
                 continue;
             };
             let (len, end) = match side.left {
@@ -161,25 +161,25 @@ impl Parser for SyslogParser {
                     None => (rest.len(), false),
                 },
             };
-            writer.data(rest.get(..len).unwrap_or(rest), host);
+            writer.data(rest.get(..len).unwrap_or(rest), sink);
             at += len;
             if end {
-                side.close(true, host);
+                side.close(true, sink);
             }
         }
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
         if let (Some(left), Some(writer)) = (side.left, side.writer.as_mut())
             && len < left
         {
-            writer.gap(len, host);
+            writer.gap(len, sink);
             side.left = Some(left - len);
             return Resync::Known { skip: 0 };
         }
-        side.close(false, host);
+        side.close(false, sink);
         Resync::Search
     }
 
@@ -187,13 +187,13 @@ impl Parser for SyslogParser {
         boundary(data)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, host: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
             if let Some(writer) = side.writer.as_mut() {
-                writer.data(rest, host);
+                writer.data(rest, sink);
             }
             // The last line may have no end.
-            side.close(side.left.is_none() && end == End::Fin, host);
+            side.close(side.left.is_none() && end == End::Fin, sink);
         }
     }
 

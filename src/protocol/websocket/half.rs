@@ -65,7 +65,7 @@ impl DirectionState {
         &mut self,
         mut data: &[u8],
         service: &Service,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<u64, Reason> {
         loop {
             match &mut self.state {
@@ -92,10 +92,10 @@ impl DirectionState {
                     *left -= used as u64;
                     mask.rotate_left(used % 4);
                     if !control && !piece.is_empty() {
-                        self.deliver(piece, &mut mask_now, service, host);
+                        self.deliver(piece, &mut mask_now, service, sink);
                     }
                     let skip = self.ahead();
-                    self.end_frame(service, host);
+                    self.end_frame(service, sink);
                     if skip > 0 {
                         return Ok(skip);
                     }
@@ -135,7 +135,7 @@ impl DirectionState {
         piece: &[u8],
         mask: &mut [u8; 4],
         service: &Service,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         let Some(message) = &mut self.message else { return };
         let mut clear = [0u8; PIECE];
@@ -154,12 +154,12 @@ impl DirectionState {
             let bytes = if *mask == [0; 4] { part } else { unmask(part, mask, &mut clear) };
             if message.compressed {
                 let inflater = self.inflater.get_or_insert_with(|| Box::new(Inflater::new()));
-                let mut take = |out: &[u8]| message.take(out, self.direction, service, host);
+                let mut take = |out: &[u8]| message.take(out, self.direction, service, sink);
                 if let Err(trouble) = inflater.feed(bytes, &mut take) {
-                    message.spoil(Some(trouble), inflater, host);
+                    message.spoil(Some(trouble), inflater, sink);
                 }
             } else {
-                message.take(bytes, self.direction, service, host);
+                message.take(bytes, self.direction, service, sink);
             }
         }
     }
@@ -187,30 +187,30 @@ impl DirectionState {
     }
 
     /// Leaves a frame of which all was read.
-    fn end_frame(&mut self, service: &Service, host: &mut dyn ContentSink) {
+    fn end_frame(&mut self, service: &Service, sink: &mut dyn ContentSink) {
         let State::Payload { left: 0, control, last, .. } = self.state else { return };
         self.state = BETWEEN;
         if !control && last {
-            self.end_message(service, host);
+            self.end_message(service, sink);
         }
     }
 
-    fn end_message(&mut self, service: &Service, host: &mut dyn ContentSink) {
+    fn end_message(&mut self, service: &Service, sink: &mut dyn ContentSink) {
         let Some(mut message) = self.message.take() else { return };
-        host.unit("message");
+        sink.unit("message");
         if message.compressed
             && let Some(inflater) = &mut self.inflater
         {
             if message.body != Body::Dead {
-                let mut take = |out: &[u8]| message.take(out, self.direction, service, host);
+                let mut take = |out: &[u8]| message.take(out, self.direction, service, sink);
                 if let Err(trouble) = inflater.feed(&TAIL, &mut take) {
-                    message.spoil(Some(trouble), inflater, host);
+                    message.spoil(Some(trouble), inflater, sink);
                 }
             }
             inflater.end_message(self.fresh);
         }
         if let Body::Open(id) = message.body {
-            host.close(id, true);
+            sink.close(id, true);
         }
     }
 
@@ -219,7 +219,7 @@ impl DirectionState {
         &mut self,
         len: u64,
         service: &Service,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Resync {
         let State::Payload { left, mask, control, .. } = &mut self.state else {
             return match self.state {
@@ -235,22 +235,22 @@ impl DirectionState {
         if !*control && let Some(message) = &mut self.message {
             if message.compressed {
                 if let Some(inflater) = &mut self.inflater {
-                    message.spoil(None, inflater, host);
+                    message.spoil(None, inflater, sink);
                 } else {
                     message.body = Body::Dead;
                 }
             } else {
-                message.gap(len, host);
+                message.gap(len, sink);
             }
         }
         let skip = self.ahead();
-        self.end_frame(service, host);
+        self.end_frame(service, sink);
         Resync::Known { skip }
     }
 
     /// Frames were lost.
-    pub(super) fn lose(&mut self, host: &mut dyn ContentSink) {
-        self.close(host);
+    pub(super) fn lose(&mut self, sink: &mut dyn ContentSink) {
+        self.close(sink);
         if let Some(inflater) = &mut self.inflater {
             inflater.reset();
         }
@@ -259,9 +259,9 @@ impl DirectionState {
     }
 
     /// The direction has ended.
-    pub(in crate::protocol) fn close(&mut self, host: &mut dyn ContentSink) {
+    pub(in crate::protocol) fn close(&mut self, sink: &mut dyn ContentSink) {
         if let Some(Message { body: Body::Open(id), .. }) = self.message.take() {
-            host.close(id, false);
+            sink.close(id, false);
         }
         self.state = State::Closed;
     }
@@ -278,7 +278,7 @@ impl Message {
         bytes: &[u8],
         direction: Direction,
         service: &Service,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         let skip = self.skip.min(bytes.len() as u64);
         self.skip -= skip;
@@ -289,7 +289,7 @@ impl Message {
         let id = match self.body {
             Body::Open(id) => id,
             Body::Ahead => {
-                let id = host.open(&Hint {
+                let id = sink.open(&Hint {
                     direction,
                     media: Media::Type { content_type: "", name: &service.path },
                     operation: service.method,
@@ -305,17 +305,17 @@ impl Message {
             }
             Body::Unwanted | Body::Dead => return,
         };
-        let want = host.data(id, bytes);
-        self.wants(id, want, host);
+        let want = sink.data(id, bytes);
+        self.wants(id, want, sink);
     }
 
-    fn gap(&mut self, len: u64, host: &mut dyn ContentSink) {
+    fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) {
         let hidden = self.skip.min(len);
         self.skip -= hidden;
         match self.body {
             Body::Open(id) if len > hidden => {
-                let want = host.gap(id, len - hidden);
-                self.wants(id, want, host);
+                let want = sink.gap(id, len - hidden);
+                self.wants(id, want, sink);
             }
             // Without its first bytes nobody knows what it is.
             Body::Ahead if len > hidden => self.body = Body::Dead,
@@ -323,10 +323,10 @@ impl Message {
         }
     }
 
-    fn wants(&mut self, id: ContentId, want: Want, host: &mut dyn ContentSink) {
+    fn wants(&mut self, id: ContentId, want: Want, sink: &mut dyn ContentSink) {
         self.skip = want.skip;
         if want == Want::NOTHING {
-            host.close(id, true);
+            sink.close(id, true);
             self.body = Body::Unwanted;
         }
     }
@@ -336,14 +336,14 @@ impl Message {
         &mut self,
         trouble: Option<Trouble>,
         inflater: &mut Inflater,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         if let Body::Open(id) = self.body {
-            host.close(id, false);
+            sink.close(id, false);
         }
         match trouble {
-            Some(Trouble::Bomb) => host.anomaly(Reason::Limit),
-            Some(Trouble::Malformed) => host.anomaly(Reason::Malformed),
+            Some(Trouble::Bomb) => sink.anomaly(Reason::Limit),
+            Some(Trouble::Malformed) => sink.anomaly(Reason::Malformed),
             None => {}
         }
         self.body = Body::Dead;

@@ -100,14 +100,14 @@ impl Parser for WebSocket {
         &mut self,
         direction: Direction,
         data: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         let mut passed = 0;
         if let Some(known) = &mut self.joined {
             // The direction that was recognised is asked first.
             if *known == [false; 2] {
                 known[direction.index()] = true;
-                let facts = host.facts();
+                let facts = sink.facts();
                 ServiceFacts::set(&mut facts.application, "websocket");
                 facts.shown(Authentication::Unknown);
             }
@@ -123,20 +123,20 @@ impl Parser for WebSocket {
             }
         }
         let data = data.get(passed..).unwrap_or_default();
-        match self.halves[direction.index()].push(data, &self.service, host) {
+        match self.halves[direction.index()].push(data, &self.service, sink) {
             Ok(skip) => Ok(Progress::skip(passed + data.len(), skip)),
             Err(reason) => {
-                self.halves[direction.index()].close(host);
+                self.halves[direction.index()].close(sink);
                 Err(ParseError::new(reason, 0))
             }
         }
     }
 
-    fn gap(&mut self, direction: Direction, len: u64, host: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let half = &mut self.halves[direction.index()];
-        match half.gap(len, &self.service, host) {
+        match half.gap(len, &self.service, sink) {
             Resync::Lost => {
-                half.lose(host);
+                half.lose(sink);
                 Resync::Search
             }
             known => known,
@@ -147,8 +147,8 @@ impl Parser for WebSocket {
         resync::find(direction == Direction::ClientToServer, data)
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, host: &mut dyn ContentSink) {
-        self.halves[direction.index()].close(host);
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
+        self.halves[direction.index()].close(sink);
     }
 
     fn memory(&self) -> usize {

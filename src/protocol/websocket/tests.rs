@@ -55,21 +55,21 @@ fn deflate(with: &mut Compress, message: &[u8]) -> Vec<u8> {
 fn messages(answer: &[u8], pieces: &[Piece<'_>]) -> Vec<String> {
     let all: Vec<Piece<'_>> =
         [Client(ASK), Server(answer)].into_iter().chain(pieces.iter().copied()).collect();
-    let lines = |host: &Recorder| -> Vec<String> {
+    let lines = |sink: &Recorder| -> Vec<String> {
         let line = |c: &Recorded| {
             assert!(["http/websocket", "http/websocket/deflate"].contains(&c.layer));
             assert_eq!(c.operation, "GET");
             let ended = if c.complete == Some(true) { "" } else { " cut" };
             format!("{}{ended}", String::from_utf8_lossy(&c.bytes))
         };
-        host.contents.iter().map(line).collect()
+        sink.contents.iter().map(line).collect()
     };
     let (whole, _) = play(&all, usize::MAX);
     for size in [1, 2, 3, 5, 7, 100, 1460] {
-        let (host, _) = play(&all, size);
-        assert_eq!(lines(&host), lines(&whole), "in segments of {size}");
-        assert_eq!(host.units, whole.units, "in segments of {size}");
-        assert_eq!(host.anomalies, whole.anomalies, "in segments of {size}");
+        let (sink, _) = play(&all, size);
+        assert_eq!(lines(&sink), lines(&whole), "in segments of {size}");
+        assert_eq!(sink.units, whole.units, "in segments of {size}");
+        assert_eq!(sink.anomalies, whole.anomalies, "in segments of {size}");
     }
     assert_eq!(whole.facts.application.as_deref(), Some("websocket"));
     assert_eq!(whole.facts.host.as_deref(), Some("ehr"));
@@ -169,13 +169,13 @@ fn gaps() {
     more.extend(frame(LAST | TEXT, KEY, b"whole"));
     let got = messages(YES, &[Client(&plain[..9]), ClientGap(8), Client(&more)]);
     assert_eq!(got, ["012 cut", "whole"]);
-    let (host, _) = play(&[Client(ASK), Server(YES), ClientGap(9), Client(&plain)], 1460);
-    assert_eq!(host.contents[0].bytes, b"0123456789");
-    let (host, _) = play(&[Client(ASK), Server(YES), ServerGap(9), Server(&plain)], 1460);
-    assert!(host.contents.is_empty(), "servers do not mask");
+    let (sink, _) = play(&[Client(ASK), Server(YES), ClientGap(9), Client(&plain)], 1460);
+    assert_eq!(sink.contents[0].bytes, b"0123456789");
+    let (sink, _) = play(&[Client(ASK), Server(YES), ServerGap(9), Server(&plain)], 1460);
+    assert!(sink.contents.is_empty(), "servers do not mask");
     for noise in [&[0u8; 900][..], &[0x81; 900], b"\x01\0\0\0\0\0\0\0\0\0", &[b'a'; 900]] {
-        let (host, _) = play(&[Client(ASK), Server(YES), ServerGap(9), Server(noise)], 1460);
-        assert!(host.contents.is_empty(), "{noise:?}");
+        let (sink, _) = play(&[Client(ASK), Server(YES), ServerGap(9), Server(noise)], 1460);
+        assert!(sink.contents.is_empty(), "{noise:?}");
     }
 
     // A lost compressed message takes those with it that refer to it.
@@ -212,11 +212,11 @@ fn unwanted_messages_are_skipped() {
     let mut wire = frame(TEXT, KEY, &[b'i'; 500]);
     wire.extend(frame(LAST, KEY, &[b'i'; 500]));
     wire.extend(frame(LAST | TEXT, KEY, b"abcdefgh"));
-    let host = Recorder { want: Some(want), ..Recorder::default() };
-    let (host, _) = play_with(&[Client(ASK), Server(YES), Client(&wire)], 2, host);
-    assert!(host.contents[0].bytes.len() <= 2);
-    assert_eq!(host.contents[1].bytes, b"abgh");
-    assert_eq!(host.units.iter().filter(|u| **u == "message").count(), 2);
+    let sink = Recorder { want: Some(want), ..Recorder::default() };
+    let (sink, _) = play_with(&[Client(ASK), Server(YES), Client(&wire)], 2, sink);
+    assert!(sink.contents[0].bytes.len() <= 2);
+    assert_eq!(sink.contents[1].bytes, b"abgh");
+    assert_eq!(sink.units.iter().filter(|u| **u == "message").count(), 2);
 }
 
 #[test]
@@ -228,15 +228,15 @@ fn one_direction_and_early_frames() {
         &[Server(YES), Server(&hi)],
     ] {
         for size in [1, 4, 1000] {
-            let (host, _) = play(pieces, size);
-            assert!(host.contents.iter().all(|c| c.bytes == b"hi"), "{:?}", host.contents);
-            assert!(!host.contents.is_empty());
+            let (sink, _) = play(pieces, size);
+            assert!(sink.contents.iter().all(|c| c.bytes == b"hi"), "{:?}", sink.contents);
+            assert!(!sink.contents.is_empty());
         }
     }
     let refused = b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nnoHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
-    let (host, _) = play(&[Client(ASK), Server(refused), Client(b"GET /?a=b HTTP/1.1\r\n\r\n")], 9);
-    assert_eq!(host.facts.application.as_deref(), Some("http/1.1"));
-    assert_eq!(host.contents.len(), 3);
+    let (sink, _) = play(&[Client(ASK), Server(refused), Client(b"GET /?a=b HTTP/1.1\r\n\r\n")], 9);
+    assert_eq!(sink.facts.application.as_deref(), Some("http/1.1"));
+    assert_eq!(sink.contents.len(), 3);
 }
 
 #[test]
@@ -261,11 +261,11 @@ fn hostile_frames() {
     let mut wire = frame(DEFLATED | LAST | 2, None, &bomb);
     wire.extend(frame(LAST | TEXT, None, b"sane"));
     let want = |_: &Recorded| Want { skip: 1 << 40 };
-    let host = Recorder { want: Some(want), ..Recorder::default() };
-    let (host, _) = play_with(&[Client(ASK), Server(YES), Server(&wire)], 1460, host);
-    assert_eq!(host.anomalies, [crate::protocol::Reason::Limit]);
-    assert_eq!(host.contents[0].complete, Some(false));
-    assert_eq!(host.contents[1].bytes, b"sane");
+    let sink = Recorder { want: Some(want), ..Recorder::default() };
+    let (sink, _) = play_with(&[Client(ASK), Server(YES), Server(&wire)], 1460, sink);
+    assert_eq!(sink.anomalies, [crate::protocol::Reason::Limit]);
+    assert_eq!(sink.contents[0].complete, Some(false));
+    assert_eq!(sink.contents[1].bytes, b"sane");
 }
 
 proptest! {
@@ -285,15 +285,15 @@ proptest! {
 
 /// Plays a conversation whose beginning was not seen.
 fn joined(pieces: &[(Side, &[u8])]) -> (Recorder, Vec<DriverEvent>) {
-    let mut host = Recorder::default();
+    let mut sink = Recorder::default();
     let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
     let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure: false });
     for (side, bytes) in pieces {
-        driver.data(*side, bytes, &mut host);
+        driver.data(*side, bytes, &mut sink);
     }
-    driver.finish(End::Fin, &mut host);
+    driver.finish(End::Fin, &mut sink);
     let news = driver.news().collect();
-    (host, news)
+    (sink, news)
 }
 
 #[test]
@@ -309,25 +309,25 @@ fn joined_in_the_middle() {
         &[(server, &answer), (client, &ask)],
         &[(client, &ping), (server, &answer), (client, &ask)],
     ] {
-        let (host, news) = joined(pieces);
-        assert_eq!(host.contents.len(), 2, "{news:?}");
-        assert!(host.contents.iter().all(|c| c.bytes == text && c.layer == "http/websocket"));
-        let asked = host.contents.iter().find(|c| c.direction == Direction::ClientToServer);
+        let (sink, news) = joined(pieces);
+        assert_eq!(sink.contents.len(), 2, "{news:?}");
+        assert!(sink.contents.iter().all(|c| c.bytes == text && c.layer == "http/websocket"));
+        let asked = sink.contents.iter().find(|c| c.direction == Direction::ClientToServer);
         assert!(asked.is_some(), "who masks is the client");
-        assert_eq!(host.facts.application.as_deref(), Some("websocket"));
-        assert_eq!(host.facts.authentication, Authentication::Unknown);
+        assert_eq!(sink.facts.application.as_deref(), Some("websocket"));
+        assert_eq!(sink.facts.authentication, Authentication::Unknown);
     }
     // The other direction begins in the middle of a frame.
-    let (host, _) = joined(&[(server, b"rest of a frame"), (client, &ask), (server, &answer)]);
-    assert_eq!(host.contents.len(), 2);
+    let (sink, _) = joined(&[(server, b"rest of a frame"), (client, &ask), (server, &answer)]);
+    assert_eq!(sink.contents.len(), 2);
     // Compressed messages need a row.
     let mut with = Compress::new(Compression::default(), false);
     let row: Vec<u8> = [b"one one one".as_slice(), b"two two two", b"three"]
         .iter()
         .flat_map(|m| frame(LAST | DEFLATED | TEXT, None, &deflate(&mut with, m)))
         .collect();
-    let (host, _) = joined(&[(server, &row)]);
-    let bodies: Vec<&[u8]> = host.contents.iter().map(|c| c.bytes.as_slice()).collect();
+    let (sink, _) = joined(&[(server, &row)]);
+    let bodies: Vec<&[u8]> = sink.contents.iter().map(|c| c.bytes.as_slice()).collect();
     assert_eq!(bodies, [b"one one one".as_slice(), b"two two two", b"three"]);
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::protocol::Direction;
 use crate::protocol::recorder::{Piece, play};
 
 const CLAIM: &[u8] = b"ISA*00*          *00*          *ZZ*S              *ZZ*R              *250301*1200*^*00501*000000001*0*P*:~GS*HC~ST*270*1~SE*1*1~GE*1*1~IEA*1*1~";
@@ -7,22 +8,22 @@ const CLAIM: &[u8] = b"ISA*00*          *00*          *ZZ*S              *ZZ*R  
 fn interchanges_of_both_directions() {
     for size in [1, 7, 4000] {
         let pieces = [Piece::Client(CLAIM), Piece::Server(CLAIM), Piece::Client(CLAIM)];
-        let (host, _) = play(&pieces, size);
-        let found: Vec<_> = host.contents.iter().map(|c| (c.direction, c.bytes.len())).collect();
+        let (sink, _) = play(&pieces, size);
+        let found: Vec<_> = sink.contents.iter().map(|c| (c.direction, c.bytes.len())).collect();
         let (up, down) = (Direction::ClientToServer, Direction::ServerToClient);
         assert_eq!(found, [(up, 2 * CLAIM.len()), (down, CLAIM.len())], "{size}");
-        assert!(host.contents.iter().all(|c| c.complete == Some(true)));
+        assert!(sink.contents.iter().all(|c| c.complete == Some(true)));
     }
 }
 
 #[test]
 fn holes_and_the_middle() {
     let pieces = [Piece::Client(CLAIM), Piece::ClientGap(10), Piece::Client(CLAIM)];
-    let (host, _) = play(&pieces, 9);
-    assert_eq!((host.contents.len(), host.contents[0].gaps), (1, 10));
+    let (sink, _) = play(&pieces, 9);
+    assert_eq!((sink.contents.len(), sink.contents[0].gaps), (1, 10));
     let cut = [b"*E~IEA*1*1~", CLAIM].concat();
-    let (host, _) = play(&[Piece::ClientGap(1), Piece::Client(&cut)], 1000);
-    assert_eq!(host.contents[0].bytes, CLAIM);
+    let (sink, _) = play(&[Piece::ClientGap(1), Piece::Client(&cut)], 1000);
+    assert_eq!(sink.contents[0].bytes, CLAIM);
 }
 
 #[test]

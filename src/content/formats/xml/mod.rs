@@ -59,6 +59,7 @@ impl Format for Xml {
                 tree: Tree::new("xml"),
                 open: Vec::new(),
                 text: zeroize::Zeroizing::default(),
+                bare_value: false,
                 carried: None,
                 fhir: false,
                 cda: false,
@@ -85,6 +86,8 @@ struct Reader {
     open: Vec<bool>,
     /// The text of the innermost element.
     text: zeroize::Zeroizing<String>,
+    /// The innermost element is an attribute of DICOM whose value has no element of its own.
+    bare_value: bool,
     /// A message in the text of the innermost element.
     carried: Option<Nested>,
     fhir: bool,
@@ -192,10 +195,15 @@ impl Receiver for TokenHandler<'_, '_> {
         self.hold();
         self.section(name, attributes);
         self.reader.text.clear();
-        // PS3.19 A.1.5: the element's tag is an attribute.
-        let tag = attributes.get("tag").filter(|_| name == "DicomAttribute");
+        // PS3.19 A.1.5: the element's tag is an attribute. The XML of DICOM toolkits is the same in
+        // this (`<element tag="0010,0010" vr="PN">`, `<attr tag="00100010" vr="PN">`).
+        let tag = attributes
+            .get("tag")
+            .filter(|_| name == "DicomAttribute" || attributes.get("vr").is_some())
+            .map(|tag| tag.replacen(',', "", 1));
         self.reader.tree.key(tag.as_deref().unwrap_or(name), self.scope);
         self.reader.open.push(false);
+        self.reader.bare_value = tag.is_some() && name != "DicomAttribute";
         for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
             self.reader.fhir |= namespace == FHIR;
             self.reader.cda |= namespace == CDA;
@@ -255,6 +263,13 @@ impl Receiver for TokenHandler<'_, '_> {
             metadata.end(name, &self.reader.text, self.scope);
         }
         let root = self.reader.open.len() == 1;
+        // Toolkits write no `<Value>` around the values of an attribute of DICOM.
+        if std::mem::take(&mut self.reader.bare_value) && !self.reader.text.trim().is_empty() {
+            let text = std::mem::take(&mut self.reader.text);
+            self.hold();
+            self.reader.tree.key("Value", self.scope);
+            self.value(text.trim());
+        }
         // An element with both attributes and a value (`<telecom use="HP" value="tel:..."/>`).
         if self.reader.open.last() == Some(&true) && !self.reader.text.trim().is_empty() {
             let text = std::mem::take(&mut self.reader.text);

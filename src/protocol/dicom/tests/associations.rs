@@ -218,17 +218,17 @@ fn what_is_not_wanted_is_skipped_across_fragments() {
     ]
     .concat();
     // Nothing after the first bytes.
-    let host = Recorder {
+    let sink = Recorder {
         want: Some(|c| if c.bytes.len() > 1000 { Want::NOTHING } else { Want::ALL }),
         ..Recorder::default()
     };
-    let (seen, _) = play_with(&[Piece::Client(&client)], 1460, host);
+    let (seen, _) = play_with(&[Piece::Client(&client)], 1460, sink);
     assert!(seen.contents[0].bytes.len() < 3000);
     assert_eq!(seen.contents[0].complete, Some(true));
     assert_eq!(seen.contents[1].bytes, b"next");
     // 100,000 bytes after the first piece, then everything.
     for size in [100, 1460, usize::MAX] {
-        let host = Recorder {
+        let sink = Recorder {
             want: Some(|c| Want { skip: if c.bytes.len() == 50 { 100_000 } else { 0 } }),
             ..Recorder::default()
         };
@@ -239,7 +239,7 @@ fn what_is_not_wanted_is_skipped_across_fragments() {
             message(1, b"", Some(&data[50..]), 16384)[12..].to_vec(),
         ]
         .concat();
-        let (seen, _) = play_with(&[Piece::Client(&small)], size, host);
+        let (seen, _) = play_with(&[Piece::Client(&small)], size, sink);
         let content = one(&seen);
         if content.bytes.len() != data.len() {
             assert_eq!(content.bytes[..50], data[..50]);

@@ -10,7 +10,7 @@ const CEILING: usize = 64 << 10;
 fn most(client: &[u8], server: &[u8], size: usize) -> usize {
     let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
     let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure: true });
-    let mut host = Recorder::default();
+    let mut sink = Recorder::default();
     let mut most = 0;
     for (side, bytes) in [(Side::Low, client), (Side::High, server)] {
         let mut skip = 0u64;
@@ -18,14 +18,14 @@ fn most(client: &[u8], server: &[u8], size: usize) -> usize {
             let hidden = skip.min(chunk.len() as u64);
             skip -= hidden;
             if hidden < chunk.len() as u64 {
-                skip = driver.data(side, &chunk[hidden as usize..], &mut host);
+                skip = driver.data(side, &chunk[hidden as usize..], &mut sink);
             }
             most = most.max(driver.memory());
         }
     }
     assert_eq!(driver.protocol(), Some("dicom"));
-    assert!(host.anomalies.is_empty(), "{:?}", host.anomalies);
-    let association = host.facts.association.expect("association");
+    assert!(sink.anomalies.is_empty(), "{:?}", sink.anomalies);
+    let association = sink.facts.association.expect("association");
     assert_eq!(association.contexts, [128, 128]);
     most
 }

@@ -51,27 +51,27 @@ impl Document {
     }
 
     /// Hands on the next bytes, and what was held behind them.
-    pub(super) fn deliver(&mut self, bytes: &[u8], host: &mut dyn ContentSink) {
-        self.hand_on(bytes, host);
-        self.join(host);
+    pub(super) fn deliver(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
+        self.hand_on(bytes, sink);
+        self.join(sink);
     }
 
     /// The next `len` bytes are missing.
-    pub(super) fn lose(&mut self, len: u64, host: &mut dyn ContentSink) {
-        let writer = self.writer.get_or_insert_with(|| self.origin.open(host));
-        writer.gap(len, host);
+    pub(super) fn lose(&mut self, len: u64, sink: &mut dyn ContentSink) {
+        let writer = self.writer.get_or_insert_with(|| self.origin.open(sink));
+        writer.gap(len, sink);
         self.next += len;
-        self.settle(host);
-        self.join(host);
+        self.settle(sink);
+        self.join(sink);
     }
 
     /// The next `len` bytes were passed over: nobody wanted them.
-    pub(super) fn pass(&mut self, len: u64, host: &mut dyn ContentSink) {
+    pub(super) fn pass(&mut self, len: u64, sink: &mut dyn ContentSink) {
         if let Some(writer) = self.writer.as_mut().filter(|_| !self.finished) {
             writer.passed(len);
             self.next = self.next.saturating_add(len);
-            self.settle(host);
-            self.join(host);
+            self.settle(sink);
+            self.join(sink);
         }
     }
 
@@ -80,41 +80,41 @@ impl Document {
         self.writer.as_ref().map_or(0, ContentWriter::unwanted)
     }
 
-    fn join(&mut self, host: &mut dyn ContentSink) {
+    fn join(&mut self, sink: &mut dyn ContentSink) {
         while let Some(first) = self.early.first_entry()
             && *first.key() <= self.next
         {
             let (start, bytes) = first.remove_entry();
             self.held -= bytes.len() + OVERHEAD;
             let known = usize::try_from(self.next - start).unwrap_or(usize::MAX);
-            self.hand_on(bytes.get(known..).unwrap_or_default(), host);
+            self.hand_on(bytes.get(known..).unwrap_or_default(), sink);
         }
     }
 
-    fn hand_on(&mut self, bytes: &[u8], host: &mut dyn ContentSink) {
+    fn hand_on(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
         if bytes.is_empty() || self.finished {
             return;
         }
-        let writer = self.writer.get_or_insert_with(|| self.origin.open(host));
-        writer.data(bytes, host);
+        let writer = self.writer.get_or_insert_with(|| self.origin.open(sink));
+        writer.data(bytes, sink);
         self.next += bytes.len() as u64;
-        self.settle(host);
+        self.settle(sink);
     }
 
-    fn settle(&mut self, host: &mut dyn ContentSink) {
+    fn settle(&mut self, sink: &mut dyn ContentSink) {
         let done = self.writer.as_ref().is_some_and(ContentWriter::is_done);
         if done || self.total.is_some_and(|total| self.next >= total) {
-            self.finish(true, host);
+            self.finish(true, sink);
         }
     }
 
     /// Nothing more of it is read.
-    pub(super) fn finish(&mut self, complete: bool, host: &mut dyn ContentSink) {
+    pub(super) fn finish(&mut self, complete: bool, sink: &mut dyn ContentSink) {
         self.finished = true;
         self.early.clear();
         self.held = 0;
         if let Some(writer) = self.writer.take() {
-            writer.close(complete, host);
+            writer.close(complete, sink);
         }
     }
 
@@ -143,23 +143,23 @@ impl Document {
     }
 
     /// Reads each piece that is held on its own; the content that goes on with those of `part`.
-    pub(super) fn release(&mut self, part: &Part, host: &mut dyn ContentSink) -> ContentWriter {
+    pub(super) fn release(&mut self, part: &Part, sink: &mut dyn ContentSink) -> ContentWriter {
         let own = part.key.and_then(|key| self.early.remove(&key));
         for bytes in std::mem::take(&mut self.early).into_values() {
-            let mut writer = self.origin.open(host);
-            writer.data(&bytes, host);
-            writer.close(false, host);
+            let mut writer = self.origin.open(sink);
+            writer.data(&bytes, sink);
+            writer.close(false, sink);
         }
         self.held = 0;
-        let mut writer = self.origin.open(host);
+        let mut writer = self.origin.open(sink);
         if let Some(bytes) = own {
-            writer.data(&bytes, host);
+            writer.data(&bytes, sink);
         }
         writer
     }
 
     /// Hands on what is held, with the gaps between.
-    pub(super) fn flush(mut self, host: &mut dyn ContentSink) {
+    pub(super) fn flush(mut self, sink: &mut dyn ContentSink) {
         for (start, bytes) in std::mem::take(&mut self.early) {
             let known = usize::try_from(self.next.saturating_sub(start)).unwrap_or(usize::MAX);
             let Some(bytes @ [_, ..]) = bytes.get(known..) else { continue };
@@ -167,16 +167,16 @@ impl Document {
             if let Some(writer) = &mut self.writer
                 && start > self.next
             {
-                writer.gap(start - self.next, host);
+                writer.gap(start - self.next, sink);
             }
             // What does not go on behind a gap may still be read from the next piece.
             if let Some(writer) = self.writer.take_if(|writer| writer.is_done()) {
-                writer.close(false, host);
+                writer.close(false, sink);
             }
-            let writer = self.writer.get_or_insert_with(|| self.origin.open(host));
-            writer.data(bytes, host);
+            let writer = self.writer.get_or_insert_with(|| self.origin.open(sink));
+            writer.data(bytes, sink);
             self.next = start + bytes.len() as u64;
         }
-        self.finish(false, host);
+        self.finish(false, sink);
     }
 }

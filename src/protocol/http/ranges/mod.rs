@@ -117,7 +117,7 @@ impl Origin {
             && self.codings == other.codings
     }
 
-    fn open(&self, host: &mut dyn ContentSink) -> ContentWriter {
+    fn open(&self, sink: &mut dyn ContentSink) -> ContentWriter {
         let mut codings = [""; MAX_CODINGS];
         for (slot, coding) in codings.iter_mut().zip(&self.codings) {
             *slot = coding;
@@ -129,7 +129,7 @@ impl Origin {
             codings: codings.get(..self.codings.len()).unwrap_or_default(),
             layer: "http",
         };
-        ContentWriter::open(&hint, host)
+        ContentWriter::open(&hint, sink)
     }
 
     fn memory(&self) -> usize {
@@ -181,7 +181,7 @@ impl Ranges {
         &mut self,
         origin: &Origin,
         range: ContentRange,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> Option<Part> {
         let named = !origin.validator.is_empty() || (origin.target != 0 && range.total.is_some());
         if !named {
@@ -205,7 +205,7 @@ impl Ranges {
         if self.documents.len() >= MAX_DOCUMENTS {
             let oldest = self.documents.remove(0);
             self.held -= oldest.held();
-            oldest.flush(host);
+            oldest.flush(sink);
         }
         self.documents.push(document);
         Some(Part {
@@ -229,9 +229,9 @@ impl Ranges {
         &mut self,
         part: &mut Part,
         bytes: &[u8],
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u64 {
-        self.passed(part, 0, host);
+        self.passed(part, 0, sink);
         let left = usize::try_from(part.end.saturating_sub(part.at)).unwrap_or(usize::MAX);
         let bytes = bytes.get(..left).unwrap_or(bytes);
         if bytes.is_empty() {
@@ -240,7 +240,7 @@ impl Ranges {
         let at = part.at;
         part.at += bytes.len() as u64;
         if let Some(own) = &mut part.own {
-            own.data(bytes, host);
+            own.data(bytes, sink);
             part.unwanted = own.unwanted();
             return part.unwanted;
         }
@@ -249,7 +249,7 @@ impl Ranges {
         if at <= document.next {
             let known = usize::try_from(document.next - at).unwrap_or(usize::MAX);
             let before = document.held();
-            document.deliver(bytes.get(known..).unwrap_or_default(), host);
+            document.deliver(bytes.get(known..).unwrap_or_default(), sink);
             self.held = self.held.saturating_sub(before - document.held());
             let over = document.finished || part.end <= document.next;
             part.unwanted = match document.unwanted() {
@@ -264,13 +264,13 @@ impl Ranges {
             return 0;
         }
         if !document.alone {
-            host.anomaly(Reason::Limit);
+            sink.anomaly(Reason::Limit);
             document.alone = true;
         }
         // What is held of this part goes before what comes now; other parts are on their own.
         self.held -= document.held();
-        let mut own = document.release(part, host);
-        own.data(bytes, host);
+        let mut own = document.release(part, sink);
+        own.data(bytes, sink);
         part.unwanted = own.unwanted();
         part.own = Some(own);
         part.unwanted
@@ -281,12 +281,12 @@ impl Ranges {
         &mut self,
         part: &mut Part,
         len: u64,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u64 {
-        self.passed(part, 0, host);
+        self.passed(part, 0, sink);
         part.at = part.at.saturating_add(len);
         if let Some(own) = &mut part.own {
-            own.gap(len, host);
+            own.gap(len, sink);
             return if own.is_done() { Progress::REST } else { 0 };
         }
         let found = self.documents.iter_mut().find(|d| d.serial == part.document && !d.finished);
@@ -295,14 +295,14 @@ impl Ranges {
         // What is missing of a part that came early may come again before it is its turn.
         if part.at - len <= document.next && lost > 0 {
             let before = document.held();
-            document.lose(lost, host);
+            document.lose(lost, sink);
             self.held = self.held.saturating_sub(before - document.held());
         }
         0
     }
 
     /// Bytes nobody wanted were passed over, all but `left` of those that [`Self::data`] named.
-    fn passed(&mut self, part: &mut Part, left: u64, host: &mut dyn ContentSink) {
+    fn passed(&mut self, part: &mut Part, left: u64, sink: &mut dyn ContentSink) {
         let passed = std::mem::take(&mut part.unwanted).saturating_sub(left);
         if passed == 0 {
             return;
@@ -315,7 +315,7 @@ impl Ranges {
             && at <= document.next
         {
             let before = document.held();
-            document.pass(part.at.saturating_sub(document.next), host);
+            document.pass(part.at.saturating_sub(document.next), sink);
             self.held = self.held.saturating_sub(before - document.held());
         }
     }
@@ -326,13 +326,13 @@ impl Ranges {
         mut part: Part,
         complete: bool,
         left: u64,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) {
         if part.unwanted != Progress::REST {
-            self.passed(&mut part, left, host);
+            self.passed(&mut part, left, sink);
         }
         if let Some(own) = part.own {
-            own.close(false, host);
+            own.close(false, sink);
         }
         if part.whole
             && complete
@@ -340,14 +340,14 @@ impl Ranges {
         {
             // A length that was too large does not leave the document open.
             self.held -= document.held();
-            document.finish(true, host);
+            document.finish(true, sink);
         }
     }
 
     /// No parts will come.
-    pub(in crate::protocol) fn close(&mut self, host: &mut dyn ContentSink) {
+    pub(in crate::protocol) fn close(&mut self, sink: &mut dyn ContentSink) {
         for document in std::mem::take(&mut self.documents) {
-            document.flush(host);
+            document.flush(sink);
         }
         self.held = 0;
     }

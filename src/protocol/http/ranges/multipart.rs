@@ -69,7 +69,7 @@ impl ByteRanges {
         &mut self,
         mut bytes: &[u8],
         ranges: &mut Ranges,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u64 {
         while !bytes.is_empty() {
             match &mut self.state {
@@ -78,14 +78,14 @@ impl ByteRanges {
                     let used = (*left).min(bytes.len() as u64) as usize;
                     let (piece, rest) = bytes.split_at(used);
                     if let Some(part) = part {
-                        ranges.data(part, piece, host);
+                        ranges.data(part, piece, sink);
                         // All of it comes.
                         part.unwanted = 0;
                     }
                     bytes = rest;
                     *left -= used as u64;
                     if *left == 0 {
-                        self.end_part(true, ranges, host);
+                        self.end_part(true, ranges, sink);
                     }
                 }
                 State::Between | State::Head { .. } => {
@@ -102,7 +102,7 @@ impl ByteRanges {
                     self.line.extend_from_slice(piece.get(..room).unwrap_or(piece));
                     if end.is_some() {
                         let line = std::mem::take(&mut self.line);
-                        self.read_line(line.trim_ascii_end(), ranges, host);
+                        self.read_line(line.trim_ascii_end(), ranges, sink);
                         self.line = line;
                         self.line.clear();
                     }
@@ -112,7 +112,7 @@ impl ByteRanges {
         if matches!(self.state, State::Done) { Progress::REST } else { 0 }
     }
 
-    fn read_line(&mut self, line: &[u8], ranges: &mut Ranges, host: &mut dyn ContentSink) {
+    fn read_line(&mut self, line: &[u8], ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         match &mut self.state {
             State::Between => match line.strip_prefix(&*self.boundary) {
                 Some(b"") => self.state = State::Head { range: None, content_type: None },
@@ -138,18 +138,18 @@ impl ByteRanges {
                 if let Some(content_type) = content_type.take() {
                     self.origin.content_type = content_type;
                 }
-                let part = ranges.part(&self.origin, range, host);
+                let part = ranges.part(&self.origin, range, sink);
                 self.state = State::Bytes { part, left: range.end - range.start };
             }
             State::Bytes { .. } | State::Done => {}
         }
     }
 
-    fn end_part(&mut self, complete: bool, ranges: &mut Ranges, host: &mut dyn ContentSink) {
+    fn end_part(&mut self, complete: bool, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         if let State::Bytes { part: Some(part), .. } =
             std::mem::replace(&mut self.state, State::Between)
         {
-            ranges.end(part, complete, 0, host);
+            ranges.end(part, complete, 0, sink);
         }
     }
 
@@ -158,22 +158,22 @@ impl ByteRanges {
         &mut self,
         len: u64,
         ranges: &mut Ranges,
-        host: &mut dyn ContentSink,
+        sink: &mut dyn ContentSink,
     ) -> u64 {
         match &mut self.state {
             State::Bytes { part, left } if len <= *left => {
                 if let Some(part) = part {
-                    ranges.gap(part, len, host);
+                    ranges.gap(part, len, sink);
                 }
                 *left -= len;
                 if *left == 0 {
-                    self.end_part(true, ranges, host);
+                    self.end_part(true, ranges, sink);
                 }
                 0
             }
             // The next boundary will show.
             State::Bytes { .. } => {
-                self.end_part(false, ranges, host);
+                self.end_part(false, ranges, sink);
                 0
             }
             _ => {
@@ -185,8 +185,8 @@ impl ByteRanges {
     }
 
     /// The body has ended.
-    pub(in crate::protocol) fn close(mut self, ranges: &mut Ranges, host: &mut dyn ContentSink) {
-        self.end_part(false, ranges, host);
+    pub(in crate::protocol) fn close(mut self, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
+        self.end_part(false, ranges, sink);
         self.state = State::Done;
     }
 

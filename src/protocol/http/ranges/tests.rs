@@ -56,8 +56,8 @@ fn what_never_came_leaves_a_hole() {
         ["< GET [application/pdf] abcdeABCDE cut"],
         "in the order of the document"
     );
-    let (host, _) = play(&[Server(&response(10, 12)), Server(&response(20, 22))], 3);
-    assert_eq!(host.contents[0].gaps, 8);
+    let (sink, _) = play(&[Server(&response(10, 12)), Server(&response(20, 22))], 3);
+    assert_eq!(sink.contents[0].gaps, 8);
 }
 
 #[test]
@@ -137,22 +137,22 @@ fn unwanted_bytes_are_skipped() {
         _ => Want::ALL,
     };
     for size in [1, 2, 3, 7, 1000] {
-        let host = Recorder { want: Some(want), ..Recorder::default() };
+        let sink = Recorder { want: Some(want), ..Recorder::default() };
         let all = [response(0, 10), response(15, 30), response(8, 16)];
         let pieces: Vec<Piece<'_>> = all.iter().map(|r| Server(r)).collect();
-        let (host, _) = play_with(&pieces, size, host);
-        let [content] = host.contents.as_slice() else { panic!("{:?}", host.contents) };
+        let (sink, _) = play_with(&pieces, size, sink);
+        let [content] = sink.contents.as_slice() else { panic!("{:?}", sink.contents) };
         let bytes = &content.bytes;
         assert!(bytes.starts_with(b"01") && bytes.ends_with(b"HIJ"), "{size}: {bytes:?}");
         assert_eq!(content.complete, Some(true), "{size}");
     }
     // Nobody wants the rest: what follows is neither held nor opened again.
-    let host = Recorder { want: Some(|_| Want::NOTHING), ..Recorder::default() };
+    let sink = Recorder { want: Some(|_| Want::NOTHING), ..Recorder::default() };
     let all = [response(20, 30), response(0, 10), response(10, 20)];
     let pieces: Vec<Piece<'_>> = all.iter().map(|r| Server(r)).collect();
-    let (host, _) = play_with(&pieces, 1000, host);
-    assert_eq!(host.contents.len(), 1);
-    assert_eq!(host.contents[0].bytes, b"0123456789");
+    let (sink, _) = play_with(&pieces, 1000, sink);
+    assert_eq!(sink.contents.len(), 1);
+    assert_eq!(sink.contents[0].bytes, b"0123456789");
 }
 
 #[test]
@@ -169,17 +169,17 @@ fn what_comes_too_early_is_read_alone() {
         all
     };
     let (first, second) = (part(total / 2, MAX_HELD / 2), part(total - MAX_HELD, MAX_HELD));
-    let (host, _) = play(&[Server(&first), Server(&second), Server(&part(0, 5))], 64 << 10);
-    let lens: Vec<usize> = host.contents.iter().map(|c| c.bytes.len()).collect();
+    let (sink, _) = play(&[Server(&first), Server(&second), Server(&part(0, 5))], 64 << 10);
+    let lens: Vec<usize> = sink.contents.iter().map(|c| c.bytes.len()).collect();
     assert_eq!(lens, [MAX_HELD / 2, MAX_HELD, 5]);
-    assert_eq!(host.anomalies, [Reason::Limit]);
+    assert_eq!(sink.anomalies, [Reason::Limit]);
 }
 
 #[test]
 fn memory_has_a_cap() {
     // Parts of one byte, which cost more than they hold, of more documents than are kept.
     let mut ranges = Ranges::default();
-    let mut host = Recorder::default();
+    let mut sink = Recorder::default();
     let service = Service { method: "GET", path: "/".into() };
     for n in 0..100_000u64 {
         let etag = (n % 20).to_string();
@@ -187,14 +187,14 @@ fn memory_has_a_cap() {
         let origin = Origin::new(Direction::ServerToClient, &service, 1, &head);
         let start = 10 + n * 2;
         let range = ContentRange { start, end: start + 1, total: None };
-        let Some(mut part) = ranges.part(&origin, range, &mut host) else { panic!() };
-        ranges.data(&mut part, b"x", &mut host);
-        ranges.end(part, true, 0, &mut host);
+        let Some(mut part) = ranges.part(&origin, range, &mut sink) else { panic!() };
+        ranges.data(&mut part, b"x", &mut sink);
+        ranges.end(part, true, 0, &mut sink);
         assert!(ranges.memory() <= MAX_HELD + MAX_DOCUMENTS * 1024);
     }
-    ranges.close(&mut host);
+    ranges.close(&mut sink);
     assert_eq!(ranges.memory(), 0);
-    assert!(host.contents.iter().all(|c| c.complete.is_some()), "all are closed");
+    assert!(sink.contents.iter().all(|c| c.complete.is_some()), "all are closed");
 }
 
 #[test]

@@ -13,10 +13,10 @@ use crate::rules::Secret;
 fn pipelined_beyond_what_is_remembered() {
     let asks = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n".repeat(300);
     let answers = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".repeat(300);
-    let (host, _) = play(&[Client(asks.as_bytes()), Server(answers.as_bytes())], 1460);
-    assert_eq!(host.contents.len(), 300);
-    assert!(host.contents.iter().all(|c| c.bytes == b"ok" && c.complete == Some(true)));
-    assert_eq!(host.anomalies, [Reason::Limit]);
+    let (sink, _) = play(&[Client(asks.as_bytes()), Server(answers.as_bytes())], 1460);
+    assert_eq!(sink.contents.len(), 300);
+    assert!(sink.contents.iter().all(|c| c.bytes == b"ok" && c.complete == Some(true)));
+    assert_eq!(sink.anomalies, [Reason::Limit]);
 }
 
 #[test]
@@ -58,8 +58,8 @@ fn both_framings_at_once() {
             "POST /a HTTP/1.1\r\n{head}\r\n\r\n1\r\na\r\n0\r\n\r\nPOST /b HTTP/1.1\r\nContent-Length: 1\r\n\r\nb"
         );
         assert_eq!(contents(&[Client(ask.as_bytes())]), ["> POST [] a", "> POST [] b"], "{head}");
-        let (host, _) = play(&[Client(ask.as_bytes())], 7);
-        assert_eq!(host.anomalies, [Reason::Malformed], "{head}");
+        let (sink, _) = play(&[Client(ask.as_bytes())], 7);
+        assert_eq!(sink.anomalies, [Reason::Malformed], "{head}");
     }
 }
 
@@ -74,9 +74,9 @@ fn lengths_that_contradict() {
         ("Content-Length: 99999999999999999999999\r\nContent-Length: 1", 1),
     ] {
         let ask = format!("POST /a HTTP/1.1\r\n{lengths}\r\n\r\nabGET / HTTP/1.1\r\n\r\n");
-        let (host, _) = play(&[Client(ask.as_bytes())], 5);
-        assert_eq!(host.contents[0].bytes, &b"ab"[..body], "{lengths}");
-        assert_eq!(host.units, ["request", "request"], "{lengths}");
+        let (sink, _) = play(&[Client(ask.as_bytes())], 5);
+        assert_eq!(sink.contents[0].bytes, &b"ab"[..body], "{lengths}");
+        assert_eq!(sink.units, ["request", "request"], "{lengths}");
     }
 }
 
@@ -119,8 +119,8 @@ fn sizes_of_chunks() {
     for size in ["8000000000000000", "ffffffffffffffff"] {
         let all = format!("{head}{size}\r\nabc");
         assert_eq!(contents(&[Server(all.as_bytes())]), ["<  [] abc cut"], "{size}");
-        let (host, _) = play(&[Server(all.as_bytes()), ServerGap(1 << 40), Server(b"def")], 9);
-        assert_eq!(host.contents[0].bytes, b"abcdef", "{size}");
+        let (sink, _) = play(&[Server(all.as_bytes()), ServerGap(1 << 40), Server(b"def")], 9);
+        assert_eq!(sink.contents[0].bytes, b"abcdef", "{size}");
     }
     // Beyond that, and what is no size: the connection goes on with the next message.
     for chunks in
@@ -142,8 +142,8 @@ fn endless_trailers() {
         all.extend(format!("X-{n}: y\r\n").bytes());
     }
     all.extend(b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nn");
-    let (host, _) = play(&[Server(&all)], 1460);
-    assert_eq!(host.contents.last().map(|c| &*c.bytes), Some(&b"n"[..]));
+    let (sink, _) = play(&[Server(&all)], 1460);
+    assert_eq!(sink.contents.last().map(|c| &*c.bytes), Some(&b"n"[..]));
 }
 
 #[test]
@@ -153,8 +153,8 @@ fn heads_up_to_the_limit() {
         head.extend(b"X-Header: some value\r\n");
     }
     head.extend(b"\r\nPOST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok");
-    let (host, _) = play(&[Client(&head)], 1460);
-    assert_eq!(host.contents.len(), 1);
+    let (sink, _) = play(&[Client(&head)], 1460);
+    assert_eq!(sink.contents.len(), 1);
     // One line without end.
     let line = [b"GET / HTTP/1.1\r\nX: ".as_slice(), &vec![b'x'; 2 * MAX_HEAD]].concat();
     let (_, news) = play(&[Client(&line)], 1460);
@@ -188,7 +188,7 @@ fn lines_as_lenient_servers_take_them() {
 
 #[test]
 fn through_a_proxy() {
-    let (host, _) = play(
+    let (sink, _) = play(
         &[
             Client(b"GET http://u:pw@ehr.example:8080/fhir/Patient/7?x=1 HTTP/1.1\r\nProxy-Authorization: Basic eDp5\r\n\r\n"),
             Server(b"HTTP/1.1 200 OK\r\nServer: HAPI\r\nContent-Length: 2\r\n\r\nok"),
@@ -196,11 +196,11 @@ fn through_a_proxy() {
         ],
         11,
     );
-    assert_eq!(host.facts.host.as_deref(), Some("other.example"));
-    assert_eq!(host.facts.credentials, [Secret::UrlPassword, Secret::ProxyPassword]);
-    assert_eq!(host.facts.authentication, Authentication::None, "of the service, not of the proxy");
-    assert!(!format!("{:?}", host.facts).contains("pw"));
-    assert_eq!(host.contents[1].bytes, b"ok");
+    assert_eq!(sink.facts.host.as_deref(), Some("other.example"));
+    assert_eq!(sink.facts.credentials, [Secret::UrlPassword, Secret::ProxyPassword]);
+    assert_eq!(sink.facts.authentication, Authentication::None, "of the service, not of the proxy");
+    assert!(!format!("{:?}", sink.facts).contains("pw"));
+    assert_eq!(sink.contents[1].bytes, b"ok");
 }
 
 #[test]
@@ -217,11 +217,11 @@ fn tunnels() {
     ]);
     assert_eq!(got, ["< CONNECT [] no", "> POST [] ok", "< POST [] yes"]);
     let hello = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03\x03";
-    let (host, news) = play(
+    let (sink, news) = play(
         &[Client(connect), Server(b"HTTP/1.0 200 OK\r\n\r\n"), Client(hello), Server(hello)],
         1460,
     );
-    assert!(host.contents.is_empty());
+    assert!(sink.contents.is_empty());
     let encrypted = |n: &&DriverEvent| matches!(n, DriverEvent::Opaque(_, Reason::Encrypted));
     assert_eq!(news.iter().filter(encrypted).count(), 2, "{news:?}");
 }
@@ -258,11 +258,11 @@ fn who_the_client_is() {
         ("Accept: */*", Authentication::None, &[]),
     ] {
         let ask = format!("GET / HTTP/1.1\r\n{header}\r\n\r\n");
-        let (host, _) = play(&[Client(ask.as_bytes())], 9);
-        assert_eq!(host.facts.authentication, authentication, "{header}");
-        assert_eq!(host.facts.credentials, credentials, "{header}");
+        let (sink, _) = play(&[Client(ask.as_bytes())], 9);
+        assert_eq!(sink.facts.authentication, authentication, "{header}");
+        assert_eq!(sink.facts.credentials, credentials, "{header}");
         let clear = credentials.iter().any(|c| *c != Secret::SessionCookie);
-        assert_eq!(host.facts.credentials_in_clear, clear, "{header}");
+        assert_eq!(sink.facts.credentials_in_clear, clear, "{header}");
     }
 }
 
@@ -308,6 +308,6 @@ fn grpc_over_http_1() {
     all.extend([message(0, b"{\"a\":1}"), end].concat());
     let got = contents(&[Server(&all)]);
     assert_eq!(got, ["<  [application/json] {\"a\":1}"]);
-    let (host, _) = play(&[Server(&all)], 3);
-    assert_eq!(host.contents[0].direction, Direction::ServerToClient);
+    let (sink, _) = play(&[Server(&all)], 3);
+    assert_eq!(sink.contents[0].direction, Direction::ServerToClient);
 }

@@ -6,7 +6,7 @@ use crate::protocol::{Authentication, Speaker, Want};
 /// Plays the pieces in segments of several sizes; the same must come of each. One line a content:
 /// direction, media, operation, bytes, and how it ended.
 pub(super) fn contents(pieces: &[Piece<'_>]) -> Vec<String> {
-    let lines = |host: &Recorder| -> Vec<String> {
+    let lines = |sink: &Recorder| -> Vec<String> {
         let ended = |c: &Recorded| match c.complete {
             Some(true) => "",
             Some(false) => " cut",
@@ -18,15 +18,15 @@ pub(super) fn contents(pieces: &[Piece<'_>]) -> Vec<String> {
             let codings = c.codings.join(",");
             format!("{arrow} {} [{}{codings}] {bytes}{}", c.operation, c.media, ended(c))
         };
-        host.contents.iter().map(line).collect()
+        sink.contents.iter().map(line).collect()
     };
     let (whole, _) = play(pieces, usize::MAX);
     for size in [1, 2, 3, 7, 100, 1460] {
-        let (host, _) = play(pieces, size);
-        assert_eq!(lines(&host), lines(&whole), "in segments of {size}");
-        assert_eq!(host.facts, whole.facts, "in segments of {size}");
-        assert_eq!(host.units, whole.units, "in segments of {size}");
-        assert_eq!(host.anomalies, whole.anomalies, "in segments of {size}");
+        let (sink, _) = play(pieces, size);
+        assert_eq!(lines(&sink), lines(&whole), "in segments of {size}");
+        assert_eq!(sink.facts, whole.facts, "in segments of {size}");
+        assert_eq!(sink.units, whole.units, "in segments of {size}");
+        assert_eq!(sink.anomalies, whole.anomalies, "in segments of {size}");
     }
     lines(&whole)
 }
@@ -70,8 +70,8 @@ fn only_one_direction() {
         Server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 304 Same\r\n\r\n"),
     ]);
     assert_eq!(got, ["<  []  cut", "<  [] ok"]);
-    let (host, _) = play(&[Server(b"HTTP/1.1 304 Same\r\n\r\n")], 100);
-    assert_eq!(host.facts.authentication, Authentication::Unknown);
+    let (sink, _) = play(&[Server(b"HTTP/1.1 304 Same\r\n\r\n")], 100);
+    assert_eq!(sink.facts.authentication, Authentication::Unknown);
     let got = contents(&[Client(
         b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nokGET / HTTP/1.1\r\n\r\n",
     )]);
@@ -97,7 +97,7 @@ fn interim_responses_and_refused_bodies() {
 
 #[test]
 fn lengths_that_contradict_each_other() {
-    let (host, _) = play(
+    let (sink, _) = play(
         &[
             Client(b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"),
             Client(b"1\r\na\r\n0\r\n\r\n"),
@@ -106,10 +106,10 @@ fn lengths_that_contradict_each_other() {
         ],
         1460,
     );
-    let bytes: Vec<&[u8]> = host.contents.iter().map(|c| c.bytes.as_slice()).collect();
+    let bytes: Vec<&[u8]> = sink.contents.iter().map(|c| c.bytes.as_slice()).collect();
     assert_eq!(bytes, [b"a".as_slice(), b"abc", b"abc"]);
-    assert_eq!(host.anomalies, [Reason::Malformed, Reason::Malformed]);
-    assert_eq!(host.units, ["request"; 4]);
+    assert_eq!(sink.anomalies, [Reason::Malformed, Reason::Malformed]);
+    assert_eq!(sink.units, ["request"; 4]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn lenient_heads() {
 
 #[test]
 fn facts_of_the_service() {
-    let (host, _) = play(
+    let (sink, _) = play(
         &[
             Client(b"GET /fhir/Patient/77?name=secret HTTP/1.1\r\nHost: ehr:80\r\nAuthorization: Basic c2VjcmV0\r\n\r\n"),
             Server(b"HTTP/1.1 401 No\r\nServer: HAPI\r\nContent-Length: 0\r\n\r\n"),
@@ -132,7 +132,7 @@ fn facts_of_the_service() {
         ],
         50,
     );
-    let facts = &host.facts;
+    let facts = &sink.facts;
     assert_eq!(facts.host.as_deref(), Some("ehr:80"));
     assert_eq!(facts.path.as_deref(), Some("/b"));
     assert_eq!(facts.status, Some(401));
@@ -155,11 +155,11 @@ fn unwanted_bodies_are_skipped() {
         b"ab" => Want { skip: 4 },
         _ => Want::ALL,
     };
-    let host = Recorder { want: Some(want), ..Recorder::default() };
-    let (host, _) = play_with(&[Server(&image), ServerGap(0), Server(next)], 2, host);
-    assert!(host.contents[0].bytes.len() <= 2);
-    assert_eq!(host.contents[1].bytes, b"abgh");
-    assert_eq!(host.contents[1].complete, Some(true));
+    let sink = Recorder { want: Some(want), ..Recorder::default() };
+    let (sink, _) = play_with(&[Server(&image), ServerGap(0), Server(next)], 2, sink);
+    assert!(sink.contents[0].bytes.len() <= 2);
+    assert_eq!(sink.contents[1].bytes, b"abgh");
+    assert_eq!(sink.contents[1].complete, Some(true));
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn gaps() {
 
 #[test]
 fn another_protocol_after_connect_or_upgrade() {
-    let (host, news) = play(
+    let (sink, news) = play(
         &[
             Client(b"CONNECT h:443 HTTP/1.1\r\n\r\n"),
             Server(b"HTTP/1.1 200 Established\r\n\r\n"),
@@ -195,7 +195,7 @@ fn another_protocol_after_connect_or_upgrade() {
         ],
         1460,
     );
-    assert_eq!(host.contents[0].bytes, b"ok");
+    assert_eq!(sink.contents[0].bytes, b"ok");
     assert_eq!(news.len(), 3, "both directions, and the client again after CONNECT");
     let (_, news) = play(
         &[
