@@ -123,6 +123,10 @@ impl FhirRules {
     pub fn resource(&self, resource_type: &str) -> Option<&FhirPath> {
         self.resources.get(resource_type)
     }
+    /// The top of the types that are not listed.
+    pub fn other_resource(&self) -> Option<&FhirPath> {
+        self.resources.get(OTHERS)
+    }
     /// The element at `path` (`birthDate`, `contact.name`) of a resource type.
     pub fn element(&self, resource_type: &str, path: &str) -> Option<&FhirElement> {
         let mut place = self.resource(resource_type)?;

@@ -5,6 +5,7 @@ use super::{Value, View};
 use crate::content::Scope;
 use crate::content::extract::fhir::{Parts, Resource};
 use crate::rules::FhirReference;
+use smallvec::SmallVec;
 
 /// Deepest element of a rule (`Patient.contact.name`), with what stands below it.
 const MAX_PATH: usize = 10;
@@ -32,21 +33,24 @@ pub(super) fn read(
     view: &View<'_>,
     scope: &Scope<'_>,
 ) -> Read {
-    let rules = &scope.rules.fhir;
     let mut read = Read {
         own: Resource::default(),
         subject: Subject::Unsaid,
         others: Vec::new(),
         same: Vec::new(),
     };
-    let Some(top) = rules.resource(resource) else { return read };
+    let rules = &scope.rules.fhir;
+    // Types that no rule names have references, too.
+    let Some(top) = rules.resource(resource).or_else(|| rules.other_resource()) else {
+        return read;
+    };
+    let mut path = Path::default();
     let mut rest = values;
-    let mut path = values.first().map(|first| Path::new(root, first, view));
-    while let Some(whole @ Path { steps, len }) = path {
-        let steps = steps.get(..len).unwrap_or_default();
+    path.lead_to(rest.first(), root, view);
+    while !rest.is_empty() {
         let mut place = top;
         let mut found = None;
-        for (depth, step) in steps.iter().enumerate() {
+        for (depth, step) in path.steps().iter().enumerate() {
             let Some(below) = place.child(step.name) else { break };
             place = below;
             if place.element().is_some() || place.reference().is_some() {
@@ -54,29 +58,30 @@ pub(super) fn read(
                 break;
             }
         }
-        let Some(depth) = found.map(|(depth, _)| depth).or_else(|| referring(steps)) else {
+        let Some(depth) = found.map(|(depth, _)| depth).or_else(|| referring(path.steps())) else {
             rest = rest.get(1..).unwrap_or_default();
-            path = rest.first().map(|next| Path::new(root, next, view));
+            path.lead_to(rest.first(), root, view);
             continue;
         };
         let element = found.and_then(|(_, place)| place.element());
         // All values of one instance of the element stand together.
-        let instance = steps.get(depth).and_then(|step| step.node);
+        let instance = path.steps().get(depth).and_then(|step| step.node);
+        let linked = matches!(path.steps(), [link, other, _] if link.name == "link" && other.name == "other");
         let mut reference = Reference::default();
         let mut parts = Parts::default();
-        while let (Some(Path { steps, len }), Some(value)) = (path, rest.first()) {
-            let steps = steps.get(..len).unwrap_or_default();
+        while let Some((value, behind)) = rest.split_first() {
             let text = view.text(value);
             if !text.is_empty() {
-                let below = steps.get(depth + 1..).unwrap_or_default().iter().map(|s| s.name);
+                let below = path.steps().get(depth + 1..).unwrap_or_default();
+                let below = below.iter().map(|step| step.name);
                 match element {
                     Some(_) => parts.add(below, text),
                     None => reference.add(below, text),
                 }
             }
-            rest = rest.get(1..).unwrap_or_default();
-            path = rest.first().map(|next| Path::new(root, next, view));
-            let next = path.and_then(|p| p.steps.get(..p.len)?.get(depth)?.node);
+            rest = behind;
+            path.lead_to(rest.first(), root, view);
+            let next = path.steps().get(depth).and_then(|step| step.node);
             if instance.is_none() || next != instance {
                 break;
             }
@@ -84,7 +89,9 @@ pub(super) fn read(
         match (element, found.and_then(|(_, place)| place.reference())) {
             (Some(element), _) => read.own.element(element, &parts, scope),
             (None, Some(rule)) => read.subject(&reference, rule, scope),
-            (None, None) => read.reference(resource, &whole, &reference, scope),
+            (None, None) => {
+                read.reference(linked && resource == "Patient", &reference, scope);
+            }
         }
     }
     read
@@ -112,21 +119,12 @@ impl Read {
     }
 
     /// Any other reference; only what it says itself tells that it points to a patient.
-    fn reference(
-        &mut self,
-        resource: &str,
-        path: &Path<'_>,
-        reference: &Reference<'_>,
-        scope: &Scope<'_>,
-    ) {
+    fn reference(&mut self, linked: bool, reference: &Reference<'_>, scope: &Scope<'_>) {
         if !reference.is_patient() {
             return;
         }
         let subject = reference.subject();
-        let names = path.steps.get(..path.len).unwrap_or_default();
-        let linked =
-            matches!(names, [link, other, _] if link.name == "link" && other.name == "other");
-        if let (true, "Patient", Subject::Named(name)) = (linked, resource, subject) {
+        if let (true, Subject::Named(name)) = (linked, subject) {
             self.same.push(name.hash());
             return;
         }
@@ -224,32 +222,27 @@ struct Step<'a> {
 }
 
 /// The names from the resource down to a value.
-#[derive(Clone, Copy)]
+#[derive(Default)]
 struct Path<'a> {
-    steps: [Step<'a>; MAX_PATH],
-    len: usize,
+    steps: SmallVec<[Step<'a>; MAX_PATH]>,
 }
 
 impl<'a> Path<'a> {
-    fn new(root: u32, value: &Value, view: &View<'a>) -> Self {
-        let mut steps = [Step::default(); MAX_PATH];
-        let mut len = 0;
-        let mut push = |name: u16, node: Option<u32>| {
-            if let Some(step) = steps.get_mut(len) {
-                *step = Step { name: view.name(name).text.as_ref(), node };
-                len += 1;
-            }
-        };
-        push(value.name, None);
+    /// Leads to `value` from now on.
+    fn lead_to(&mut self, value: Option<&Value>, root: u32, view: &View<'a>) {
+        self.steps.clear();
+        let Some(value) = value else { return };
+        self.steps.push(Step { name: &view.name(value.name).text, node: None });
         let mut node = value.node;
-        while node != root {
+        while node != root && self.steps.len() < MAX_PATH {
             let Some(next) = view.node(node).filter(|n| n.parent < node) else { break };
-            push(next.name, Some(node));
+            self.steps.push(Step { name: &view.name(next.name).text, node: Some(node) });
             node = next.parent;
         }
-        if let Some(steps) = steps.get_mut(..len) {
-            steps.reverse();
-        }
-        Self { steps, len }
+        self.steps.reverse();
+    }
+
+    fn steps(&self) -> &[Step<'a>] {
+        &self.steps
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Frame {
     pub resource: Resource,
     /// It is a record of a standard: nothing inside stands for itself.
     pub standard: bool,
+    /// It stands in a resource that is nobody's: parts of data types lead to nothing there.
+    pub idle: bool,
     /// It holds a reference to a patient.
     pub refers: bool,
     /// The name of the next value.

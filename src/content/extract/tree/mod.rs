@@ -138,7 +138,8 @@ impl Tree {
                 (top.next, !top.object, top.node, inherited, top.tag)
             }
         };
-        let (tag, name_is_tag) = match self.names.get(name) {
+        let under = self.names.get(name);
+        let (tag, name_is_tag) = match under {
             n if n.dicom_tag.is_some() => (name, true),
             _ => (tag, false),
         };
@@ -160,6 +161,7 @@ impl Tree {
             resource: Resource::None,
             standard: false,
             refers: false,
+            idle: self.frames.last().is_some_and(|top| top.idle && !under.holds_resources),
             // Values in an array bear its name.
             next: if object { PLAIN } else { name },
             next_meaning: if object { None } else { own.clone() },
@@ -362,13 +364,15 @@ impl Tree {
         if name.resource_type {
             top.standard = scope.rules().fhir.is_clinical(text);
             top.resource = Resource::Of(text.into());
+            // Lists of resources are resources, too (FHIR R4, Bundle, Parameters).
+            top.idle = !top.standard && !matches!(text, "Bundle" | "Parameters");
             if let Some(about) = scope.rules().keys.context(text) {
                 top.marks = top.marks.and(Marks::about(about));
                 top.health = Marks::about(about).health();
             }
             return;
         }
-        let wanted = top.next_meaning.is_some() || name.fhir || name.tag_value;
+        let wanted = top.next_meaning.is_some() || (name.fhir && !top.idle) || name.tag_value;
         if text.is_empty() || !wanted {
             return;
         }
