@@ -11,10 +11,12 @@ mod ip;
 mod key;
 mod link;
 mod skip;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod tunnel;
 mod walk;
+mod wan;
 mod wifi;
 
 pub use defrag::{Defragmenter, MAX_DATAGRAM};
