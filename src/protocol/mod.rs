@@ -18,8 +18,11 @@ pub mod dicom;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+mod json;
+pub mod ldap;
 pub mod mllp;
 pub mod mqtt;
+pub mod mysql;
 pub mod ncpdp;
 pub mod poct1a;
 pub mod postgresql;
@@ -27,6 +30,7 @@ pub mod raw;
 pub mod redis;
 pub mod smb;
 pub mod smtp;
+pub mod sql;
 pub mod syslog;
 mod tls_upgrade;
 mod unframed;
@@ -55,7 +59,9 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &ftp::Ftp,
     &redis::Redis,
     &syslog::Syslog,
+    &ldap::Ldap,
     &mqtt::Mqtt,
+    &mysql::Mysql,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
     &raw::JetDirect,

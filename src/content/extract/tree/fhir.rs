@@ -4,6 +4,7 @@ use super::{Value, View};
 use crate::content::Scope;
 use crate::content::extract::fhir::{Element, Kept, Parts};
 use crate::content::extract::record::Marks;
+use smallvec::SmallVec;
 
 /// Deepest element of a rule (`Patient.contact.name`), with what stands below it.
 const MAX_PATH: usize = 8;
@@ -20,37 +21,36 @@ pub(super) fn emit(
     let rules = scope.rules;
     let mut record = Element::resource(resource, marks);
     let Some(top) = rules.fhir.resource(resource) else { return record.end(scope) };
+    let mut path = Path::default();
     let mut rest = values;
-    let mut path = values.first().map(|first| Path::new(root, first, view));
-    while let Some(Path { steps, len }) = path {
-        let steps = steps.get(..len).unwrap_or_default();
+    path.lead_to(rest.first(), root, view);
+    while !rest.is_empty() {
         let mut place = top;
         let mut found = None;
-        for (depth, step) in steps.iter().enumerate() {
+        for (depth, step) in path.steps().iter().enumerate() {
             let Some(below) = place.child(step.name) else { break };
             if let Some(element) = below.element() {
-                found = Some((depth, element));
+                found = Some((depth, step.node, element));
                 break;
             }
             place = below;
         }
-        let Some((depth, element)) = found else {
+        let Some((depth, instance, element)) = found else {
             rest = rest.get(1..).unwrap_or_default();
-            path = rest.first().map(|next| Path::new(root, next, view));
+            path.lead_to(rest.first(), root, view);
             continue;
         };
         // All values of one instance of the element stand together.
-        let instance = steps.get(depth).and_then(|step| step.node);
         let mut parts = Parts::default();
-        while let (Some(Path { steps, len }), Some(value)) = (path, rest.first()) {
-            let steps = steps.get(..len).unwrap_or_default();
+        while let Some((value, behind)) = rest.split_first() {
             let text = view.text(value);
             if !text.is_empty() {
-                parts.add(steps.get(depth + 1..).unwrap_or_default().iter().map(|s| s.name), text);
+                let below = path.steps().get(depth + 1..).unwrap_or_default();
+                parts.add(below.iter().map(|step| step.name), text);
             }
-            rest = rest.get(1..).unwrap_or_default();
-            path = rest.first().map(|next| Path::new(root, next, view));
-            let next = path.and_then(|p| p.steps.get(..p.len)?.get(depth)?.node);
+            rest = behind;
+            path.lead_to(rest.first(), root, view);
+            let next = path.steps().get(depth).and_then(|step| step.node);
             if instance.is_none() || next != instance {
                 break;
             }
@@ -68,32 +68,27 @@ struct Step<'a> {
 }
 
 /// The names from the resource down to a value.
-#[derive(Clone, Copy)]
+#[derive(Default)]
 struct Path<'a> {
-    steps: [Step<'a>; MAX_PATH],
-    len: usize,
+    steps: SmallVec<[Step<'a>; MAX_PATH]>,
 }
 
 impl<'a> Path<'a> {
-    fn new(root: u32, value: &Value, view: &View<'a>) -> Self {
-        let mut steps = [Step::default(); MAX_PATH];
-        let mut len = 0;
-        let mut push = |name: u16, node: Option<u32>| {
-            if let Some(step) = steps.get_mut(len) {
-                *step = Step { name: view.name(name).text.as_ref(), node };
-                len += 1;
-            }
-        };
-        push(value.name, None);
+    /// Leads to `value` from now on.
+    fn lead_to(&mut self, value: Option<&Value>, root: u32, view: &View<'a>) {
+        self.steps.clear();
+        let Some(value) = value else { return };
+        self.steps.push(Step { name: &view.name(value.name).text, node: None });
         let mut node = value.node;
-        while node != root {
+        while node != root && self.steps.len() < MAX_PATH {
             let Some(next) = view.node(node).filter(|n| n.parent < node) else { break };
-            push(next.name, Some(node));
+            self.steps.push(Step { name: &view.name(next.name).text, node: Some(node) });
             node = next.parent;
         }
-        if let Some(steps) = steps.get_mut(..len) {
-            steps.reverse();
-        }
-        Self { steps, len }
+        self.steps.reverse();
+    }
+
+    fn steps(&self) -> &[Step<'a>] {
+        &self.steps
     }
 }

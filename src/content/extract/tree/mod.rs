@@ -73,6 +73,8 @@ struct Frame {
     /// It has keys that are DICOM tags.
     has_tags: bool,
     resource: Resource,
+    /// It stands in a resource that is nobody's: parts of data types lead to nothing there.
+    idle: bool,
     /// The name of the next value.
     next: u16,
     next_meaning: Option<Meaning>,
@@ -209,7 +211,8 @@ impl Tree {
                 (top.next, !top.object, top.node, inherited, top.tag)
             }
         };
-        let (tag, name_is_tag) = match self.names.get(name) {
+        let under = self.names.get(name);
+        let (tag, name_is_tag) = match under {
             n if n.dicom_tag.is_some() => (name, true),
             _ => (tag, false),
         };
@@ -229,6 +232,7 @@ impl Tree {
             tag: if name_is_tag || tag != PLAIN { tag } else { PLAIN },
             has_tags: false,
             resource: Resource::None,
+            idle: self.frames.last().is_some_and(|top| top.idle && !under.holds_resources),
             // Values in an array bear its name.
             next: if object { PLAIN } else { name },
             next_meaning: if object { None } else { own.clone() },
@@ -432,13 +436,15 @@ impl Tree {
         if name.resource_type {
             let known = scope.rules().fhir.is_person(text);
             top.resource = if known { Resource::Person(text.into()) } else { Resource::Other };
+            // Lists of resources are resources, too (FHIR R4, Bundle, Parameters).
+            top.idle = !known && !matches!(text, "Bundle" | "Parameters");
             if let Some(about) = scope.rules().keys.context(text) {
                 top.marks = top.marks.and(Marks::about(about));
                 top.health = Marks::about(about).health();
             }
             return;
         }
-        let wanted = top.next_meaning.is_some() || name.fhir || name.tag_value;
+        let wanted = top.next_meaning.is_some() || (name.fhir && !top.idle) || name.tag_value;
         if text.is_empty() || !wanted {
             return;
         }
@@ -507,19 +513,19 @@ impl Tree {
 
     /// The innermost object or array ends.
     pub fn close(&mut self, scope: &mut Scope<'_>) {
-        let Some(frame) = self.frames.pop() else { return };
-        self.close_frame(frame, scope);
+        let Some(mut frame) = self.frames.pop() else { return };
+        self.close_frame(&mut frame, scope);
         if self.frames.is_empty() {
             self.subjects.finish(scope);
         }
     }
 
-    fn close_frame(&mut self, mut frame: Frame, scope: &mut Scope<'_>) {
-        self.close_role(&frame, scope);
+    fn close_frame(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
+        self.close_role(frame, scope);
         if frame.health != Marks::default() {
             self.subjects.health(frame.subject, frame.health, scope);
         }
-        if self.pair(&mut frame, scope) {
+        if self.pair(frame, scope) {
             return;
         }
         if let Some(around) = self.frames.last_mut()
@@ -529,14 +535,14 @@ impl Tree {
             around.marks = around.marks.and(self.names.get(frame.name).marks);
         }
         if self.values.len() == frame.values {
-            self.drop_values(&frame);
+            self.drop_values(frame);
             return;
         }
         let list =
             !frame.object && self.frames.last().is_none_or(|around| frame.pairs && !around.object);
-        if list || (frame.object && !self.leave(&frame)) {
-            self.emit(&mut frame, scope);
-            self.drop_values(&frame);
+        if list || (frame.object && !self.leave(frame)) {
+            self.emit(frame, scope);
+            self.drop_values(frame);
             return;
         }
         if let Some(around) = self.frames.last_mut() {
