@@ -153,7 +153,7 @@ impl<R: Route> Shards<R> {
     /// Gives a segment of `packet`, which stands at `base` of `block`, to its worker.
     #[inline]
     fn deal(&mut self, decoded: Decoded, packet: &Packet, base: usize, block: &Block) {
-        let hash = self.hasher.hash_one(decoded.key);
+        let hash = self.hasher.hash_one(decoded.key.numbers());
         let worker = self.worker(&decoded.key);
         let segment = Segment {
             number: self.counts.packets,
@@ -175,7 +175,8 @@ impl<R: Route> Shards<R> {
         if self.filling.len() == 1 {
             return 0;
         }
-        let hash = self.hasher.hash_one((key.low.address, key.high.address));
+        let (low, high) = (key.low.number().0, key.high.number().0);
+        let hash = self.hasher.hash_one((low, high));
         ((hash >> 32) as usize * self.filling.len()) >> 32
     }
 

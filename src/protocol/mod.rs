@@ -20,8 +20,11 @@ pub mod dicom;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+mod json;
+pub mod ldap;
 pub mod mllp;
 pub mod mqtt;
+pub mod mysql;
 pub mod ncpdp;
 pub mod poct1a;
 pub mod postgresql;
@@ -29,6 +32,7 @@ pub mod raw;
 pub mod redis;
 pub mod smb;
 pub mod smtp;
+pub mod sql;
 pub mod syslog;
 pub mod tftp;
 mod tls_upgrade;
@@ -59,7 +63,9 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &redis::Redis,
     &syslog::Syslog,
     &tftp::Tftp,
+    &ldap::Ldap,
     &mqtt::Mqtt,
+    &mysql::Mysql,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
     &raw::JetDirect,

@@ -12,7 +12,8 @@ use std::sync::Arc;
 section_entry! {
     /// An entry as written.
     pub(in crate::rules) struct Entry {
-        /// `PNA-2.1`: segment, element, component; `PNA-6+.2`: this element and those behind it.
+        /// `PNA-2.1`: segment, element, component; `PNA-6+.2`: this element and those behind it;
+        /// `PID-1.*`: all components of the element.
         field: String,
         kind: Kind,
         #[serde(default)]
@@ -26,6 +27,12 @@ section_entry! {
         /// Only where the component behind it is one of these.
         #[serde(default)]
         before: Vec<String>,
+        /// Only where the element's fourth component, the code list, is one of these.
+        #[serde(default)]
+        list: Vec<String>,
+        /// Only values that begin with this, which is no part of them.
+        #[serde(default)]
+        prefix: String,
         /// Only in messages of these types.
         #[serde(default)]
         message: Vec<String>,
@@ -69,13 +76,15 @@ pub struct EdifactField {
     pub element: usize,
     /// Elements behind it, too.
     pub onwards: bool,
-    /// Component, from 1.
+    /// Component, from 1; 0 for all of them.
     pub component: usize,
     /// Whoever was named last.
     pub anybody: bool,
     qualifier: Vec<String>,
     behind: Vec<String>,
     before: Vec<String>,
+    list: Vec<String>,
+    prefix: String,
     message: Vec<String>,
 }
 
@@ -87,6 +96,18 @@ impl EdifactField {
     /// Whether it means this between these components.
     pub fn stands_between(&self, before: &str, behind: &str) -> bool {
         allows(&self.behind, before) && allows(&self.before, behind)
+    }
+    /// Whether this code list is one that the entry is about.
+    pub fn is_of_list(&self, list: &str) -> bool {
+        self.list.iter().any(|l| l == list)
+    }
+    /// Whether the entry is about certain code lists only.
+    pub const fn has_list(&self) -> bool {
+        !self.list.is_empty()
+    }
+    /// The value without its prefix, if it has that.
+    pub fn value<'v>(&self, value: &'v str) -> Option<&'v str> {
+        value.strip_prefix(self.prefix.as_str())
     }
 }
 
@@ -141,8 +162,9 @@ pub(in crate::rules) fn compile(
             .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-2.1", entry.field)))?;
         let (segment, element, onwards, component) = place;
         list.push(info("edifact", &entry.common, Some(entry.kind), entry.field.clone(), &source));
-        let conditions = [&entry.qualifier, &entry.behind, &entry.before, &entry.message];
-        let subject = format!("{} {conditions:?}", entry.field);
+        let conditions =
+            [&entry.qualifier, &entry.behind, &entry.before, &entry.list, &entry.message];
+        let subject = format!("{} {conditions:?} {}", entry.field, entry.prefix);
         taken.take(subject, &entry.common.id, &source)?;
         let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence, &source)?;
         rules.fields.entry(segment.to_owned()).or_default().push(EdifactField {
@@ -155,6 +177,8 @@ pub(in crate::rules) fn compile(
             qualifier: entry.qualifier,
             behind: entry.behind,
             before: entry.before,
+            list: entry.list,
+            prefix: entry.prefix,
             message: entry.message,
         });
     }
@@ -184,7 +208,7 @@ fn checked(segment: &str, source: &Source) -> Result<String, LoadError> {
     }
 }
 
-/// `PNA-6+.2`.
+/// `PNA-6+.2`, `PID-1.*`.
 fn parse(text: &str) -> Option<(&str, usize, bool, usize)> {
     let (segment, place) = text.split_once('-')?;
     let (element, component) = place.split_once('.')?;
@@ -194,5 +218,6 @@ fn parse(text: &str) -> Option<(&str, usize, bool, usize)> {
     };
     let number = |n: &str| n.parse::<usize>().ok().filter(|n| (1..=99).contains(n));
     let named = segment.len() == 3 && segment.bytes().all(|b| b.is_ascii_alphanumeric());
-    named.then_some((segment, number(element)?, onwards, number(component)?))
+    let component = if component == "*" { 0 } else { number(component)? };
+    named.then_some((segment, number(element)?, onwards, component))
 }

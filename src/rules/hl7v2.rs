@@ -28,6 +28,14 @@ section_entry! {
         /// Only where the segment's first field starts with one of these codes (QPD-1).
         #[serde(default)]
         first: Vec<String>,
+        /// Only values that name their assigning authority (CX-4).
+        #[serde(default)]
+        issued: bool,
+        /// The field may hold the segment's own number (1, 2, ...) instead.
+        #[serde(default)]
+        counted: bool,
+        /// Where the value is in records that have the name one field early (ASTM); 0 for nowhere.
+        moved: Option<u16>,
     }
 }
 
@@ -44,6 +52,9 @@ impl Entry {
             datatype: self.datatype,
             subject: self.subject,
             fixed: self.fixed,
+            issued: self.issued,
+            counted: self.counted,
+            moved: self.moved,
             first: self.first,
         })
     }
@@ -55,6 +66,9 @@ section_entry! {
         /// As in CX-5; ends in `*` for all codes that start so.
         code: String,
         kind: Kind,
+        /// The same as the name of an assigning authority (CX-4), where no type code is known.
+        #[serde(default)]
+        authority: bool,
     }
 }
 
@@ -178,6 +192,12 @@ pub struct Hl7Field {
     pub subject: Hl7Subject,
     /// The identifier type code (CX-5) does not change the kind.
     pub fixed: bool,
+    /// Only values that name their assigning authority (CX-4).
+    pub issued: bool,
+    /// The field may hold the segment's own number (1, 2, ...) instead.
+    pub counted: bool,
+    /// Where the value is in records that have the name one field early (ASTM); 0 for nowhere.
+    pub moved: Option<u16>,
     first: Vec<String>,
 }
 
@@ -194,6 +214,7 @@ pub struct Hl7v2Rules {
     segments: HashMap<[u8; 3], Vec<(u16, Hl7Field)>, foldhash::fast::FixedState>,
     types: HashMap<String, Kind, foldhash::fast::FixedState>,
     type_prefixes: Vec<(String, Kind)>,
+    authorities: HashMap<String, Kind, foldhash::fast::FixedState>,
     texts: Vec<([u8; 3], Hl7Text)>,
     /// Shapes of values in segments of the site.
     pub sites: Vec<Hl7Site>,
@@ -214,6 +235,10 @@ impl Hl7v2Rules {
             self.type_prefixes.iter().find(|(p, _)| code.starts_with(p.as_str())).map(|(_, k)| *k)
         })
     }
+    /// What the numbers of an assigning authority of this name are.
+    pub fn authority(&self, name: &str) -> Option<Kind> {
+        self.authorities.get(name).copied()
+    }
 }
 
 pub(in crate::rules) fn compile(
@@ -230,7 +255,13 @@ pub(in crate::rules) fn compile(
             .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
         list.push(info("hl7v2", &entry.common, Some(entry.kind), entry.field.clone(), &source));
         taken.take(
-            format!("{} as {} {}", entry.field, entry.kind.as_str(), entry.first.join(",")),
+            format!(
+                "{} as {} {}{}",
+                entry.field,
+                entry.kind.as_str(),
+                entry.first.join(","),
+                if entry.issued { "issued" } else { "" }
+            ),
             &entry.common.id,
             &source,
         )?;
@@ -261,6 +292,9 @@ pub(in crate::rules) fn compile(
             &source,
         ));
         taken.take(format!("code {}", entry.code), &entry.common.id, &source)?;
+        if entry.authority {
+            rules.authorities.insert(entry.code.clone(), entry.kind);
+        }
         match entry.code.strip_suffix('*') {
             Some(prefix) => rules.type_prefixes.push((prefix.to_owned(), entry.kind)),
             None => {
