@@ -175,7 +175,7 @@ impl<R: Route> Shards<R> {
         if self.filling.len() == 1 {
             return 0;
         }
-        let (low, high) = (key.low.number().0, key.high.number().0);
+        let (low, high, _) = key.numbers();
         let hash = self.hasher.hash_one((low, high));
         ((hash >> 32) as usize * self.filling.len()) >> 32
     }
