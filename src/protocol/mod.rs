@@ -23,6 +23,7 @@ pub mod http2;
 mod json;
 pub mod ldap;
 pub mod mllp;
+pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
 pub mod ncpdp;
@@ -64,6 +65,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &syslog::Syslog,
     &tftp::Tftp,
     &ldap::Ldap,
+    &mongodb::Mongodb,
     &mqtt::Mqtt,
     &mysql::Mysql,
     &postgresql::Postgresql,
