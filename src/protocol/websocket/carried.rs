@@ -6,6 +6,7 @@ use super::Service;
 use crate::flow::{Orientation, Side};
 use crate::protocol::dicom::Dicom;
 use crate::protocol::driver::{Driver, DriverEvent, DriverLimits};
+use crate::protocol::expected::ExpectedFlow;
 use crate::protocol::http::Http;
 use crate::protocol::mllp::Mllp;
 use crate::protocol::{
@@ -271,6 +272,9 @@ impl ContentSink for Taking<'_> {
     fn now(&self) -> Timestamp {
         self.sink.now()
     }
+    fn expect(&mut self, flow: ExpectedFlow) {
+        self.sink.expect(flow);
+    }
     fn depth(&self) -> usize {
         self.sink.depth()
     }
@@ -318,6 +322,8 @@ impl ContentSink for Inside<'_> {
     fn now(&self) -> Timestamp {
         self.sink.now()
     }
+    /// The ends of a connection inside are not those of the flow: what it announces is not expected.
+    fn expect(&mut self, _flow: ExpectedFlow) {}
     fn depth(&self) -> usize {
         self.sink.depth() + 1
     }
