@@ -1,9 +1,11 @@
 //! `[[fhir]]`: elements of FHIR resources that identify a patient; `[[identifier_system]]`: what the
 //! `system` (or OID) of an identifier says of it.
 
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, faulty, field_rule, info, section_entry,
-};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::samples::Samples;
+use super::sections::Section;
 use super::{FieldRule, Kind};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -111,42 +113,85 @@ impl FhirRules {
     }
 }
 
-pub(in crate::rules) fn compile(
-    elements: Compiled<Entry>,
-    systems: Compiled<IdentifierSystem>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<FhirRules, LoadError> {
-    let mut rules = FhirRules::default();
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in elements {
-        let (resource, path) = entry.path.split_once('.').ok_or_else(|| {
-            faulty(&source, format!("path {:?}: write Resource.element", entry.path))
-        })?;
-        list.push(info("fhir", &entry.common, Some(entry.kind), entry.path.clone(), &source));
-        taken.take(entry.path.clone(), &entry.common.id, &source)?;
-        let rule = field_rule(&entry.common, entry.kind, &entry.path, entry.confidence, &source)?;
+/// `[[fhir]]`.
+pub(in crate::rules) struct Elements;
+
+impl Section for Elements {
+    const NAME: &'static str = "fhir";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &Entry) -> String {
+        entry.path.clone()
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let Some((resource, path)) = entry.path.split_once('.') else {
+            return to.fault(format!("path {:?}: write Resource.element", entry.path));
+        };
+        to.claim(entry.path.clone())?;
+        let rule = to.field(&entry.common, entry.kind, &entry.path, entry.confidence)?;
+        let rules = &mut to.rules.fhir;
         rules.names.extend(path.split('.').map(str::to_owned));
         let mut place = rules.resources.entry(resource.to_owned()).or_default();
         for name in path.split('.') {
             place = place.below.entry(name.into()).or_default();
         }
         place.element = Some(FhirElement { rule, datatype: entry.datatype });
+        Ok(())
     }
-    for (_, (entry, source)) in systems {
-        list.push(info(
-            "identifier_system",
-            &entry.common,
-            Some(entry.kind),
-            entry.system.clone(),
-            &source,
-        ));
-        taken.take(entry.system.clone(), &entry.common.id, &source)?;
+    /// A sample is a value.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (resource, path) = entry.path.split_once('.')?;
+        let part = match entry.datatype {
+            FhirType::HumanName | FhirType::Address => "text",
+            FhirType::Identifier | FhirType::ContactPoint => "value",
+            FhirType::Reference => "display",
+            FhirType::Primitive => "",
+        };
+        let mut value = serde_json::Value::from(sample);
+        if !part.is_empty() {
+            value = serde_json::json!({ part: value });
+        }
+        for name in path.rsplit('.') {
+            value = serde_json::json!({ name: value });
+        }
+        value.as_object_mut()?.insert("resourceType".to_owned(), resource.into());
+        let text = value.to_string();
+        Some(with.takes(&entry.common.id, "application/fhir+json", text.as_bytes()))
+    }
+}
+
+/// `[[identifier_system]]`.
+pub(in crate::rules) struct Systems;
+
+impl Section for Systems {
+    const NAME: &'static str = "identifier_system";
+    type Entry = IdentifierSystem;
+
+    fn kind(entry: &IdentifierSystem) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &IdentifierSystem) -> String {
+        entry.system.clone()
+    }
+    fn compile(entry: &IdentifierSystem, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        to.claim(entry.system.clone())?;
         match entry.system.strip_suffix('*') {
-            Some(prefix) => rules.prefixes.push((prefix.to_owned(), entry.kind)),
+            Some(prefix) => to.rules.fhir.prefixes.push((prefix.to_owned(), entry.kind)),
             None => {
-                rules.systems.insert(entry.system, entry.kind);
+                to.rules.fhir.systems.insert(entry.system.clone(), entry.kind);
             }
         }
+        Ok(())
     }
-    Ok(rules)
+    /// A sample is a system.
+    fn takes(entry: &IdentifierSystem, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let named = match entry.system.strip_suffix('*') {
+            Some(prefix) => sample.starts_with(prefix),
+            None => sample == entry.system,
+        };
+        Some(named && with.rules.fhir.system(sample) == Some(entry.kind))
+    }
 }

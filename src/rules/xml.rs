@@ -1,10 +1,12 @@
 //! `[[xml]]`: elements of XML messages that identify a patient, by dialect; `[[xml_record]]`: which
 //! element holds the data of one patient; `[[xml_about]]`: elements that say what else is there.
 
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
 use super::flat::Part;
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
-};
+use super::samples::Samples;
+use super::sections::Section;
 use super::{FieldRule, Health, Kind};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -97,52 +99,133 @@ impl XmlRules {
     }
 }
 
-pub(in crate::rules) fn compile(
-    fields: Compiled<Entry>,
-    records: Compiled<Record>,
-    about: Compiled<AboutEntry>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<XmlRules, LoadError> {
-    let mut rules = XmlRules::default();
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in fields {
-        let subject = entry.paths.join(", ");
-        list.push(info("xml", &entry.common, Some(entry.kind), subject, &source));
-        for path in entry.paths {
-            taken.take(format!("{} {path}", entry.dialect), &entry.common.id, &source)?;
-            let rule = field_rule(&entry.common, entry.kind, &path, entry.confidence, &source)?;
-            let dialect = rules.dialects.entry(entry.dialect.clone()).or_default();
-            dialect.ends.insert(last(&path, &source)?.to_owned());
-            dialect.fields.insert(path, XmlField { rule, part: entry.part });
+/// Dialects that are read, and the messages in which their samples stand.
+const DIALECTS: [(&str, &str, &str); 2] = [
+    ("poct1a", "<OBS.R01>", "</OBS.R01>"),
+    ("script", "<Message xmlns=\"http://www.ncpdp.org/schema/SCRIPT\">", "</Message>"),
+];
+
+/// `[[xml]]`.
+pub(in crate::rules) struct Fields;
+
+impl Section for Fields {
+    const NAME: &'static str = "xml";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &Entry) -> String {
+        entry.paths.join(", ")
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        for path in &entry.paths {
+            to.claim(format!("{} {path}", entry.dialect))?;
+            let rule = to.field(&entry.common, entry.kind, path, entry.confidence)?;
+            let last = last(path, to)?;
+            let dialect = dialect(&entry.dialect, to);
+            dialect.ends.insert(last.to_owned());
+            dialect.fields.insert(path.clone(), XmlField { rule, part: entry.part });
         }
+        Ok(())
     }
-    for (_, (entry, source)) in records {
-        list.push(info("xml_record", &entry.common, None, entry.element.clone(), &source));
-        let subject = format!("{} record {}", entry.dialect, entry.element);
-        taken.take(subject, &entry.common.id, &source)?;
-        rules.dialects.entry(entry.dialect).or_default().records.insert(entry.element);
+    /// A sample is a value. Each path must take it.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let Some((_, begin, end)) = DIALECTS.iter().find(|(name, ..)| *name == entry.dialect)
+        else {
+            // No message is in this dialect.
+            return Some(false);
+        };
+        let records = &with.rules.xml.dialect(&entry.dialect)?.records;
+        let taken = |path: &String| {
+            let mut body = element(path, sample);
+            if !path.split('/').any(|name| records.contains(name)) {
+                // Any record will do: always the same one.
+                let record = records.iter().min().map_or("", String::as_str);
+                body = format!("<{record}>{body}</{record}>");
+            }
+            let message = format!("{begin}{body}{end}");
+            with.takes_from(&entry.common.id, path, "application/xml", message.as_bytes())
+        };
+        Some(entry.paths.iter().all(taken))
     }
-    for (_, (entry, source)) in about {
-        list.push(info("xml_about", &entry.common, None, entry.paths.join(", "), &source));
-        for path in entry.paths {
-            taken.take(format!("{} about {path}", entry.dialect), &entry.common.id, &source)?;
-            let dialect = rules.dialects.entry(entry.dialect.clone()).or_default();
-            dialect.ends.insert(last(&path, &source)?.to_owned());
-            dialect.about.insert(path, entry.shows);
+}
+
+/// `A/B@C` as elements with a value.
+fn element(path: &str, value: &str) -> String {
+    let value = value.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    let (path, mut body, attribute) = match path.split_once('@') {
+        Some((path, name)) => (path, String::new(), format!(" {name}=\"{value}\"")),
+        None => (path, value, String::new()),
+    };
+    for (at, name) in path.rsplit('/').enumerate() {
+        let attribute = if at == 0 { &*attribute } else { "" };
+        body = format!("<{name}{attribute}>{body}</{name}>");
+    }
+    body
+}
+
+/// `[[xml_record]]`.
+pub(in crate::rules) struct Records;
+
+impl Section for Records {
+    const NAME: &'static str = "xml_record";
+    type Entry = Record;
+
+    fn subject(entry: &Record) -> String {
+        entry.element.clone()
+    }
+    fn compile(entry: &Record, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        to.claim(format!("{} record {}", entry.dialect, entry.element))?;
+        dialect(&entry.dialect, to).records.insert(entry.element.clone());
+        Ok(())
+    }
+    /// A sample is the name of an element.
+    fn takes(entry: &Record, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let dialect = with.rules.xml.dialect(&entry.dialect)?;
+        Some(sample == entry.element && dialect.is_record(sample))
+    }
+}
+
+/// `[[xml_about]]`.
+pub(in crate::rules) struct About;
+
+impl Section for About {
+    const NAME: &'static str = "xml_about";
+    type Entry = AboutEntry;
+
+    fn subject(entry: &AboutEntry) -> String {
+        entry.paths.join(", ")
+    }
+    fn compile(entry: &AboutEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        for path in &entry.paths {
+            to.claim(format!("{} about {path}", entry.dialect))?;
+            let last = last(path, to)?;
+            let dialect = dialect(&entry.dialect, to);
+            dialect.ends.insert(last.to_owned());
+            dialect.about.insert(path.clone(), entry.shows);
         }
+        Ok(())
     }
-    Ok(rules)
+    /// A sample is a path.
+    fn takes(entry: &AboutEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let dialect = with.rules.xml.dialect(&entry.dialect)?;
+        let named = entry.paths.iter().any(|path| path == sample);
+        Some(named && dialect.about(sample) == Some(entry.shows))
+    }
+}
+
+/// The rules of a dialect.
+fn dialect<'r>(name: &str, to: &'r mut Compiler<'_>) -> &'r mut XmlDialect {
+    to.rules.xml.dialects.entry(name.to_owned()).or_default()
 }
 
 /// The last part of a path.
-fn last<'p>(path: &'p str, source: &Source) -> Result<&'p str, LoadError> {
+fn last<'p>(path: &'p str, to: &Compiler<'_>) -> Result<&'p str, LoadError> {
     let parts = path.split('/').count();
     let last = path.rsplit('/').next().unwrap_or("");
     if last.is_empty() || path.starts_with('/') || parts > MAX_PATH {
-        return Err(faulty(
-            source,
-            format!("path {path:?}: write up to {MAX_PATH} elements, A/B@C"),
-        ));
+        return to.fault(format!("path {path:?}: write up to {MAX_PATH} elements, A/B@C"));
     }
     Ok(last)
 }
