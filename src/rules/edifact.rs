@@ -177,10 +177,8 @@ impl Section for Fields {
         elements.first_mut()?[0] = first(&entry.qualifier);
         let at = elements.last_mut()?;
         at.resize(component + 1, String::new());
-        if let Some(before) = component.checked_sub(2) {
-            if !entry.behind.is_empty() {
-                at[before] = first(&entry.behind);
-            }
+        if let (Some(before), Some(behind)) = (component.checked_sub(2), entry.behind.first()) {
+            at[before].clone_from(behind);
         }
         at[component - 1] = sample.replace(['?', '+', ':', '\''], " ");
         at[component] = first(&entry.before);

@@ -33,11 +33,14 @@ pub const SHIPPED: &[(&str, &str)] = &[
 /// Largest rule file read, bytes.
 const MAX_FILE: u64 = 4 << 20;
 
+/// An entry and where it stands.
+type Placed = (Arc<dyn Rule>, Source);
+
 /// Everything read so far, not yet compiled.
 #[derive(Default)]
 struct Sources {
     /// Entries of all sections by id, so that a later file overrides an earlier one.
-    entries: BTreeMap<String, (Arc<dyn Rule>, Source)>,
+    entries: BTreeMap<String, Placed>,
     disable: BTreeMap<String, Source>,
     deidentified: Option<DeidentifiedEntry>,
     severity: Option<SeverityEntry>,
@@ -184,7 +187,7 @@ impl Sources {
             self.severity.unwrap_or_default(),
             self.access.unwrap_or_default(),
         );
-        let mut by_section: BTreeMap<&str, Vec<&(Arc<dyn Rule>, Source)>> = BTreeMap::new();
+        let mut by_section: BTreeMap<&str, Vec<&Placed>> = BTreeMap::new();
         for entry in self.entries.values() {
             by_section.entry(entry.0.section()).or_default().push(entry);
         }
