@@ -153,7 +153,7 @@ impl<R: Route> Shards<R> {
     /// Gives a segment of `packet`, which stands at `base` of `block`, to its worker.
     #[inline]
     fn deal(&mut self, decoded: Decoded, packet: &Packet, base: usize, block: &Block) {
-        let hash = self.hasher.hash_one(decoded.key);
+        let hash = self.hasher.hash_one(decoded.key.numbers());
         // The upper half: the table uses the lower one.
         let worker = ((hash >> 32) as usize * self.filling.len()) >> 32;
         let segment = Segment {

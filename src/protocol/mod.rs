@@ -8,6 +8,7 @@ mod activity;
 mod content_writer;
 pub mod driver;
 pub mod encrypted;
+mod line;
 #[cfg(test)]
 pub mod recorder;
 mod service;
@@ -17,8 +18,11 @@ pub mod dicom;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+mod json;
+pub mod ldap;
 pub mod mllp;
 pub mod mqtt;
+pub mod mysql;
 pub mod ncpdp;
 pub mod poct1a;
 pub mod postgresql;
@@ -26,7 +30,9 @@ pub mod raw;
 pub mod redis;
 pub mod smb;
 pub mod smtp;
+pub mod sql;
 pub mod syslog;
+mod tls_upgrade;
 mod unframed;
 pub mod websocket;
 pub mod x12;
@@ -53,7 +59,9 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &ftp::Ftp,
     &redis::Redis,
     &syslog::Syslog,
+    &ldap::Ldap,
     &mqtt::Mqtt,
+    &mysql::Mysql,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
     &raw::JetDirect,

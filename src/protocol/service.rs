@@ -149,6 +149,12 @@ impl ServiceFacts {
         }
     }
 
+    /// A password crossed the wire in clear (USER and PASS, AUTH PLAIN, a simple bind...).
+    pub const fn password_in_clear(&mut self) {
+        self.authentication = Authentication::Basic;
+        self.credentials_in_clear = true;
+    }
+
     /// The client showed who it is. The stronger proof stays.
     pub fn shown(&mut self, how: Authentication) {
         use Authentication::{Cookie, None, Unknown};

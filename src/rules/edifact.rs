@@ -14,7 +14,8 @@ use std::sync::Arc;
 section_entry! {
     /// An entry as written.
     pub(in crate::rules) struct Entry {
-        /// `PNA-2.1`: segment, element, component; `PNA-6+.2`: this element and those behind it.
+        /// `PNA-2.1`: segment, element, component; `PNA-6+.2`: this element and those behind it;
+        /// `PID-1.*`: all components of the element.
         field: String,
         kind: Kind,
         #[serde(default)]
@@ -28,6 +29,12 @@ section_entry! {
         /// Only where the component behind it is one of these.
         #[serde(default)]
         before: Vec<String>,
+        /// Only where the element's fourth component, the code list, is one of these.
+        #[serde(default)]
+        list: Vec<String>,
+        /// Only values that begin with this, which is no part of them.
+        #[serde(default)]
+        prefix: String,
         /// Only in messages of these types.
         #[serde(default)]
         message: Vec<String>,
@@ -71,13 +78,15 @@ pub struct EdifactField {
     pub element: usize,
     /// Elements behind it, too.
     pub onwards: bool,
-    /// Component, from 1.
+    /// Component, from 1; 0 for all of them.
     pub component: usize,
     /// Whoever was named last.
     pub anybody: bool,
     qualifier: Vec<String>,
     behind: Vec<String>,
     before: Vec<String>,
+    list: Vec<String>,
+    prefix: String,
     message: Vec<String>,
 }
 
@@ -89,6 +98,18 @@ impl EdifactField {
     /// Whether it means this between these components.
     pub fn stands_between(&self, before: &str, behind: &str) -> bool {
         allows(&self.behind, before) && allows(&self.before, behind)
+    }
+    /// Whether this code list is one that the entry is about.
+    pub fn is_of_list(&self, list: &str) -> bool {
+        self.list.iter().any(|l| l == list)
+    }
+    /// Whether the entry is about certain code lists only.
+    pub const fn has_list(&self) -> bool {
+        !self.list.is_empty()
+    }
+    /// The value without its prefix, if it has that.
+    pub fn value<'v>(&self, value: &'v str) -> Option<&'v str> {
+        value.strip_prefix(self.prefix.as_str())
     }
 }
 
@@ -147,8 +168,9 @@ impl Section for Fields {
         let Some((segment, element, onwards, component)) = parse(&entry.field) else {
             return to.fault(format!("field {:?}: write SEG-2.1", entry.field));
         };
-        let conditions = [&entry.qualifier, &entry.behind, &entry.before, &entry.message];
-        to.claim(format!("{} {conditions:?}", entry.field))?;
+        let conditions =
+            [&entry.qualifier, &entry.behind, &entry.before, &entry.list, &entry.message];
+        to.claim(format!("{} {conditions:?} {}", entry.field, entry.prefix))?;
         let field = EdifactField {
             rule: to.field(&entry.common, entry.kind, &entry.field, entry.confidence)?,
             part: entry.part,
@@ -159,6 +181,8 @@ impl Section for Fields {
             qualifier: entry.qualifier.clone(),
             behind: entry.behind.clone(),
             before: entry.before.clone(),
+            list: entry.list.clone(),
+            prefix: entry.prefix.clone(),
             message: entry.message.clone(),
         };
         to.rules.edifact.fields.entry(segment.to_owned()).or_default().push(field);
@@ -174,18 +198,38 @@ impl Section for Fields {
         let (segment, element, _, component) = parse(&entry.field)?;
         let first = |list: &[String]| list.first().cloned().unwrap_or_default();
         let mut elements = vec![vec![String::new()]; element];
-        elements.first_mut()?[0] = first(&entry.qualifier);
-        let at = elements.last_mut()?;
-        at.resize(component + 1, String::new());
-        if let (Some(before), Some(behind)) = (component.checked_sub(2), entry.behind.first()) {
-            at[before].clone_from(behind);
+        *elements.last_mut()? = entry.components(component, sample);
+        // The qualifier of the first element stands in it, too.
+        if element > 1 {
+            elements.first_mut()?[0] = first(&entry.qualifier);
         }
-        at[component - 1] = sample.replace(['?', '+', ':', '\''], " ");
-        at[component] = first(&entry.before);
         let elements: Vec<String> = elements.iter().map(|c| c.join(":")).collect();
         let segment = format!("{segment}+{}", elements.join("+"));
         let interchange = with.rules.edifact.interchange(&first(&entry.message), &segment);
         Some(with.takes(&entry.common.id, "text/plain", interchange.as_bytes()))
+    }
+}
+
+/// The component of a number that names its code list (C206, C082).
+const LIST: usize = 4;
+
+impl Entry {
+    /// The components of an element with a sample in one of them.
+    fn components(&self, component: usize, sample: &str) -> Vec<String> {
+        let sample = format!("{}{sample}", self.prefix).replace(['?', '+', ':', '\''], " ");
+        let Some(at) = Some(component).filter(|component| *component > 0) else {
+            // All components of the element are one value.
+            return vec![sample];
+        };
+        let mut components = vec![String::new(); at.max(LIST) + 1];
+        components[at - 1] = sample;
+        let stands = [(at.checked_sub(2), &self.behind), (Some(at), &self.before)];
+        for (place, texts) in stands.into_iter().chain([(Some(LIST - 1), &self.list)]) {
+            if let (Some(place), Some(text)) = (place, texts.first()) {
+                components[place].clone_from(text);
+            }
+        }
+        components
     }
 }
 
@@ -274,7 +318,7 @@ fn checked(segment: &str, to: &Compiler<'_>) -> Result<String, LoadError> {
     }
 }
 
-/// `PNA-6+.2`.
+/// `PNA-6+.2`, `PID-1.*`.
 fn parse(text: &str) -> Option<(&str, usize, bool, usize)> {
     let (segment, place) = text.split_once('-')?;
     let (element, component) = place.split_once('.')?;
@@ -284,5 +328,6 @@ fn parse(text: &str) -> Option<(&str, usize, bool, usize)> {
     };
     let number = |n: &str| n.parse::<usize>().ok().filter(|n| (1..=99).contains(n));
     let named = segment.len() == 3 && segment.bytes().all(|b| b.is_ascii_alphanumeric());
-    named.then_some((segment, number(element)?, onwards, number(component)?))
+    let component = if component == "*" { 0 } else { number(component)? };
+    named.then_some((segment, number(element)?, onwards, component))
 }

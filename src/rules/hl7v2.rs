@@ -30,6 +30,14 @@ section_entry! {
         /// Only where the segment's first field starts with one of these codes (QPD-1).
         #[serde(default)]
         first: Vec<String>,
+        /// Only values that name their assigning authority (CX-4).
+        #[serde(default)]
+        issued: bool,
+        /// The field may hold the segment's own number (1, 2, ...) instead.
+        #[serde(default)]
+        counted: bool,
+        /// Where the value is in records that have the name one field early (ASTM); 0 for nowhere.
+        moved: Option<u16>,
     }
 }
 
@@ -46,6 +54,9 @@ impl Entry {
             datatype: self.datatype,
             subject: self.subject,
             fixed: self.fixed,
+            issued: self.issued,
+            counted: self.counted,
+            moved: self.moved,
             first: self.first.clone(),
         })
     }
@@ -57,6 +68,9 @@ section_entry! {
         /// As in CX-5; ends in `*` for all codes that start so.
         code: String,
         kind: Kind,
+        /// The same as the name of an assigning authority (CX-4), where no type code is known.
+        #[serde(default)]
+        authority: bool,
     }
 }
 
@@ -180,6 +194,12 @@ pub struct Hl7Field {
     pub subject: Hl7Subject,
     /// The identifier type code (CX-5) does not change the kind.
     pub fixed: bool,
+    /// Only values that name their assigning authority (CX-4).
+    pub issued: bool,
+    /// The field may hold the segment's own number (1, 2, ...) instead.
+    pub counted: bool,
+    /// Where the value is in records that have the name one field early (ASTM); 0 for nowhere.
+    pub moved: Option<u16>,
     first: Vec<String>,
 }
 
@@ -196,6 +216,7 @@ pub struct Hl7v2Rules {
     segments: HashMap<[u8; 3], Vec<(u16, Hl7Field)>, foldhash::fast::FixedState>,
     types: HashMap<String, Kind, foldhash::fast::FixedState>,
     type_prefixes: Vec<(String, Kind)>,
+    authorities: HashMap<String, Kind, foldhash::fast::FixedState>,
     texts: Vec<([u8; 3], Hl7Text)>,
     /// Shapes of values in segments of the site.
     pub sites: Vec<Hl7Site>,
@@ -216,6 +237,10 @@ impl Hl7v2Rules {
             self.type_prefixes.iter().find(|(p, _)| code.starts_with(p.as_str())).map(|(_, k)| *k)
         })
     }
+    /// What the numbers of an assigning authority of this name are.
+    pub fn authority(&self, name: &str) -> Option<Kind> {
+        self.authorities.get(name).copied()
+    }
 }
 
 /// `[[hl7v2]]`.
@@ -233,8 +258,9 @@ impl Section for Fields {
     }
     fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         let (segment, number) = place_of(&entry.field, to)?;
-        let first = entry.first.join(",");
-        to.claim(format!("{} as {} {first}", entry.field, entry.kind.as_str()))?;
+        let (first, kind) = (entry.first.join(","), entry.kind.as_str());
+        let issued = if entry.issued { "issued" } else { "" };
+        to.claim(format!("{} as {kind} {first}{issued}", entry.field))?;
         let field = entry.compile(to)?;
         to.rules.hl7v2.segments.entry(segment).or_default().push((number, field));
         Ok(())
@@ -355,6 +381,9 @@ impl Section for IdentifierTypes {
     }
     fn compile(entry: &IdentifierType, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         to.claim(format!("code {}", entry.code))?;
+        if entry.authority {
+            to.rules.hl7v2.authorities.insert(entry.code.clone(), entry.kind);
+        }
         match entry.code.strip_suffix('*') {
             Some(prefix) => to.rules.hl7v2.type_prefixes.push((prefix.to_owned(), entry.kind)),
             None => {

@@ -46,11 +46,6 @@ impl Samples<'_> {
     pub fn takes(&self, id: &str, content_type: &str, bytes: &[u8]) -> bool {
         self.reader.read(self.rules, content_type, bytes).iter().any(|field| field.rule == id)
     }
-    /// The same, from the place `field` of a rule that names several.
-    pub fn takes_from(&self, id: &str, field: &str, content_type: &str, bytes: &[u8]) -> bool {
-        let fields = self.reader.read(self.rules, content_type, bytes);
-        fields.iter().any(|taken| taken.rule == id && taken.field == field)
-    }
 }
 
 impl RuleSet {

@@ -1,5 +1,6 @@
-//! `[[xml]]`: elements of XML messages that identify a patient, by dialect; `[[xml_record]]`: which
-//! element holds the data of one patient; `[[xml_about]]`: elements that say what else is there.
+//! `[[xml_dialect]]`: how a message of a dialect of XML begins; `[[xml]]`: its elements that identify a
+//! patient; `[[xml_record]]`: which element holds the data of one patient; `[[xml_about]]`: elements
+//! that say what else is there.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -33,6 +34,22 @@ section_entry! {
     pub(in crate::rules) struct Record {
         dialect: String,
         element: String,
+        /// Where the record holds its own id, if the document says elsewhere which ones are patients.
+        own_id: Option<String>,
+        /// Where the document names the records that are patients.
+        named_in: Option<String>,
+    }
+}
+
+section_entry! {
+    /// How a message of a dialect begins.
+    pub(in crate::rules) struct Start {
+        dialect: String,
+        /// Names of the element, without prefix; one that ends in `*` is the front of it.
+        elements: Vec<String>,
+        /// Fronts of the namespaces of which one must be declared; none if the names are enough.
+        #[serde(default)]
+        namespaces: Vec<String>,
     }
 }
 
@@ -58,6 +75,8 @@ pub struct XmlField {
 #[derive(Debug, Default)]
 pub struct XmlDialect {
     records: HashSet<String, foldhash::fast::FixedState>,
+    own_ids: HashSet<String, foldhash::fast::FixedState>,
+    named_in: HashSet<String, foldhash::fast::FixedState>,
     fields: HashMap<String, XmlField, foldhash::fast::FixedState>,
     about: HashMap<String, Health, foldhash::fast::FixedState>,
     /// Last parts of all paths: most elements are in none.
@@ -68,6 +87,18 @@ impl XmlDialect {
     /// Whether an element holds the data of one patient.
     pub fn is_record(&self, element: &str) -> bool {
         self.records.contains(element)
+    }
+    /// Whether only those records are patients that the document names as such.
+    pub fn names_patients(&self) -> bool {
+        !self.named_in.is_empty()
+    }
+    /// Whether a path holds the id of a record.
+    pub fn is_own_id(&self, path: &str) -> bool {
+        self.own_ids.contains(path)
+    }
+    /// Whether a path names a record that is a patient.
+    pub fn is_named_in(&self, path: &str) -> bool {
+        self.named_in.contains(path)
     }
     /// Whether any path ends in this element or attribute.
     pub fn ends_in(&self, name: &str) -> bool {
@@ -87,11 +118,32 @@ impl XmlDialect {
 #[derive(Debug, Default)]
 pub struct XmlRules {
     dialects: HashMap<String, XmlDialect, foldhash::fast::FixedState>,
+    starts: HashMap<String, Vec<DialectStart>, foldhash::fast::FixedState>,
+    /// Starts of which only the front is given.
+    fronts: Vec<(String, DialectStart)>,
+}
+
+#[derive(Clone, Debug)]
+struct DialectStart {
+    dialect: String,
+    namespaces: Vec<String>,
 }
 
 impl XmlRules {
     /// Longest path of a rule, in elements.
     pub const MAX_PATH: usize = MAX_PATH;
+
+    /// The dialect of which a message begins with `element`; `declares` says whether a namespace with
+    /// this front was declared.
+    pub fn begun(&self, element: &str, declares: impl Fn(&str) -> bool) -> Option<&str> {
+        let named = self.starts.get(element).into_iter().flatten();
+        let fronts = self.fronts.iter().filter(|(front, _)| element.starts_with(front.as_str()));
+        let mut all = named.chain(fronts.map(|(_, start)| start));
+        let declared = |start: &&DialectStart| {
+            start.namespaces.is_empty() || start.namespaces.iter().any(|n| declares(n))
+        };
+        all.find(declared).map(|start| start.dialect.as_str())
+    }
 
     /// What is known of a dialect.
     pub fn dialect(&self, name: &str) -> Option<&XmlDialect> {
@@ -99,11 +151,90 @@ impl XmlRules {
     }
 }
 
-/// Dialects that are read, and the messages in which their samples stand.
-const DIALECTS: [(&str, &str, &str); 2] = [
+/// `[[xml_dialect]]`.
+pub(in crate::rules) struct Dialects;
+
+impl Section for Dialects {
+    const NAME: &'static str = "xml_dialect";
+    type Entry = Start;
+
+    fn subject(entry: &Start) -> String {
+        entry.elements.join(", ")
+    }
+    fn compile(entry: &Start, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let (dialect, namespaces) = (entry.dialect.clone(), entry.namespaces.clone());
+        let start = DialectStart { dialect, namespaces };
+        for element in &entry.elements {
+            match element.strip_suffix('*') {
+                Some(front) => to.rules.xml.fronts.push((front.to_owned(), start.clone())),
+                None => {
+                    let starts = to.rules.xml.starts.entry(element.clone()).or_default();
+                    starts.push(start.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+    /// A sample is the name of an element, and perhaps a namespace behind a blank.
+    fn takes(entry: &Start, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (element, namespace) = sample.split_once(' ').unwrap_or((sample, ""));
+        let declares = |front: &str| namespace.starts_with(front);
+        Some(with.rules.xml.begun(element, declares) == Some(&entry.dialect))
+    }
+}
+
+/// Dialects that begin in a way of their own, and the messages in which their samples stand.
+const BUILT_IN: [(&str, &str, &str); 2] = [
     ("poct1a", "<OBS.R01>", "</OBS.R01>"),
     ("script", "<Message xmlns=\"http://www.ncpdp.org/schema/SCRIPT\">", "</Message>"),
 ];
+
+impl XmlRules {
+    /// The tags around a message of a dialect; nothing if no message is in it.
+    fn envelope(&self, dialect: &str) -> Option<(String, String)> {
+        if let Some((_, begin, end)) = BUILT_IN.iter().find(|(name, ..)| *name == dialect) {
+            return Some(((*begin).to_owned(), (*end).to_owned()));
+        }
+        let named = self.starts.iter().flat_map(|(name, all)| all.iter().map(move |s| (name, s)));
+        let fronts = self.fronts.iter().map(|(front, start)| (front, start));
+        // Any will do: always the same one.
+        let of_dialect = named.chain(fronts).filter(|(_, start)| start.dialect == dialect);
+        let (root, start) = of_dialect.min_by_key(|(name, _)| *name)?;
+        let begin = match start.namespaces.first() {
+            Some(namespace) => format!("<{root} xmlns=\"{namespace}\">"),
+            None => format!("<{root}>"),
+        };
+        Some((begin, format!("</{root}>")))
+    }
+}
+
+impl XmlDialect {
+    /// The elements of a message with a value at `path`, inside a record of a patient.
+    fn body(&self, path: &str, value: &str) -> String {
+        // Any record will do: always the same one.
+        let any = self.records.iter().min().map_or("", String::as_str);
+        let (mut before, mut record, mut inside) = (Vec::new(), any, path);
+        let mut rest = path;
+        while let Some((name, below)) = rest.split_once('/') {
+            if self.is_record(name) {
+                (record, inside) = (name, below);
+                break;
+            }
+            before.push(name);
+            rest = below;
+        }
+        if inside == path {
+            before.clear();
+        }
+        let own = |own: &String| own.split_once('/').map(|(_, below)| element(below, "1"));
+        let own: String = self.own_ids.iter().filter_map(own).collect();
+        let named: String = self.named_in.iter().map(|path| element(path, "1")).collect();
+        let opened: String = before.iter().map(|name| format!("<{name}>")).collect();
+        let closed: String = before.iter().rev().map(|name| format!("</{name}>")).collect();
+        let inside = element(inside, value);
+        format!("{named}{opened}<{record}>{own}{inside}</{record}>{closed}")
+    }
+}
 
 /// `[[xml]]`.
 pub(in crate::rules) struct Fields;
@@ -131,32 +262,30 @@ impl Section for Fields {
     }
     /// A sample is a value. Each path must take it.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
-        let Some((_, begin, end)) = DIALECTS.iter().find(|(name, ..)| *name == entry.dialect)
-        else {
+        let dialect = with.rules.xml.dialect(&entry.dialect)?;
+        let Some((begin, end)) = with.rules.xml.envelope(&entry.dialect) else {
             // No message is in this dialect.
             return Some(false);
         };
-        let records = &with.rules.xml.dialect(&entry.dialect)?.records;
         let taken = |path: &String| {
-            let mut body = element(path, sample);
-            if !path.split('/').any(|name| records.contains(name)) {
-                // Any record will do: always the same one.
-                let record = records.iter().min().map_or("", String::as_str);
-                body = format!("<{record}>{body}</{record}>");
-            }
-            let message = format!("{begin}{body}{end}");
-            with.takes_from(&entry.common.id, path, "application/xml", message.as_bytes())
+            let message = format!("{begin}{}{end}", dialect.body(path, sample));
+            with.takes(&entry.common.id, "application/xml", message.as_bytes())
         };
         Some(entry.paths.iter().all(taken))
     }
 }
 
-/// `A/B@C` as elements with a value.
+/// `A/B`, `A/B@C` or `A/B[C=D]` as elements with a value.
 fn element(path: &str, value: &str) -> String {
     let value = value.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
-    let (path, mut body, attribute) = match path.split_once('@') {
-        Some((path, name)) => (path, String::new(), format!(" {name}=\"{value}\"")),
+    let (path, mut body, attribute) = match path.split_once(['@', '[']) {
         None => (path, value, String::new()),
+        Some((path, condition)) => {
+            match condition.strip_suffix(']').and_then(|c| c.split_once('=')) {
+                Some((name, wanted)) => (path, value, format!(" {name}=\"{wanted}\"")),
+                None => (path, String::new(), format!(" {condition}=\"{value}\"")),
+            }
+        }
     };
     for (at, name) in path.rsplit('/').enumerate() {
         let attribute = if at == 0 { &*attribute } else { "" };
@@ -177,7 +306,14 @@ impl Section for Records {
     }
     fn compile(entry: &Record, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         to.claim(format!("{} record {}", entry.dialect, entry.element))?;
-        dialect(&entry.dialect, to).records.insert(entry.element.clone());
+        for path in entry.own_id.iter().chain(&entry.named_in) {
+            let last = last(path, to)?;
+            dialect(&entry.dialect, to).ends.insert(last.to_owned());
+        }
+        let dialect = dialect(&entry.dialect, to);
+        dialect.records.insert(entry.element.clone());
+        dialect.own_ids.extend(entry.own_id.clone());
+        dialect.named_in.extend(entry.named_in.clone());
         Ok(())
     }
     /// A sample is the name of an element.
@@ -225,7 +361,8 @@ fn last<'p>(path: &'p str, to: &Compiler<'_>) -> Result<&'p str, LoadError> {
     let parts = path.split('/').count();
     let last = path.rsplit('/').next().unwrap_or("");
     if last.is_empty() || path.starts_with('/') || parts > MAX_PATH {
-        return to.fault(format!("path {path:?}: write up to {MAX_PATH} elements, A/B@C"));
+        return to
+            .fault(format!("path {path:?}: write up to {MAX_PATH} elements, A/B@C or A/B[C=D]"));
     }
     Ok(last)
 }

@@ -4,9 +4,10 @@
 #[cfg(test)]
 mod tests;
 
+use super::tls_upgrade::TlsUpgrade;
 use super::{
-    Authentication, ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, ServiceFacts, Speaker,
+    ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Resync,
+    ServiceFacts, Speaker, line,
 };
 use memchr::memchr;
 
@@ -75,27 +76,23 @@ fn greeting(data: &[u8]) -> Probe {
 #[derive(Default)]
 struct FtpParser {
     greeted: bool,
-    /// The client asked for TLS (RFC 4217).
-    tls: bool,
+    /// RFC 4217.
+    tls: TlsUpgrade,
     /// It gave the name that stands for nobody (RFC 1635).
     anonymous: bool,
 }
 
 impl FtpParser {
     fn command(&mut self, line: &[u8], facts: &mut ServiceFacts) {
-        let line = line.trim_ascii();
-        let end = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
-        let (verb, rest) = line.split_at(end);
-        let rest = rest.trim_ascii();
+        let (verb, rest) = line::command(line);
         let is = |word: &[u8]| verb.eq_ignore_ascii_case(word);
         if is(b"USER") {
             self.anonymous =
                 rest.eq_ignore_ascii_case(b"anonymous") || rest.eq_ignore_ascii_case(b"ftp");
         } else if is(b"PASS") && !self.anonymous {
-            facts.authentication = Authentication::Basic;
-            facts.credentials_in_clear = true;
+            facts.password_in_clear();
         } else if is(b"AUTH") {
-            self.tls = true;
+            self.tls.ask();
         }
     }
 
@@ -106,7 +103,7 @@ impl FtpParser {
             let text = String::from_utf8_lossy(text);
             ServiceFacts::set(&mut facts.software, text.trim_matches([' ', '-', '\r']));
         }
-        text.first() != Some(&b'-') && std::mem::take(&mut self.tls) && code == b"234"
+        text.first() != Some(&b'-') && self.tls.answered(code == b"234")
     }
 }
 
@@ -119,18 +116,14 @@ impl Parser for FtpParser {
     ) -> Result<Progress, ParseError> {
         let client = direction == Direction::ClientToServer;
         let mut at = 0;
-        while let Some(rest @ [first, ..]) = data.get(at..) {
-            if client && self.tls && *first == 22 {
+        while let Some(rest @ [_, ..]) = data.get(at..) {
+            if client && self.tls.begins(rest) {
                 return Ok(Progress { switch: true, ..Progress::consumed(at) });
             }
-            let Some(lf) = memchr(b'\n', rest) else {
-                if rest.len() > MAX_LINE {
-                    return Err(ParseError::new(Reason::Malformed, at));
-                }
-                return Ok(Progress::need(at, rest.len() + 1));
+            let Some((line, next)) = line::read(data, at, MAX_LINE)? else {
+                return Ok(line::more(data, at));
             };
-            let line = rest.get(..lf).unwrap_or(rest);
-            at += lf + 1;
+            at = next;
             if client {
                 sink.unit("request");
                 self.command(line, sink.facts());
@@ -146,7 +139,7 @@ impl Parser for FtpParser {
     }
 
     fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
-        memchr(b'\n', data).map(|at| at + 1)
+        line::resync(data)
     }
 
     fn close(

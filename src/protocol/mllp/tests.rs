@@ -1,6 +1,7 @@
 use super::*;
 use crate::flow::Orientation;
 use crate::flow::Side;
+use crate::protocol::Want;
 use crate::protocol::driver::{Driver, DriverEvent, DriverLimits};
 use crate::protocol::recorder::{Piece, Recorder, play, play_with};
 

@@ -378,7 +378,7 @@ fn queries() {
 
 #[test]
 fn relatives_are_not_the_patient() {
-    let insured = |relation: &str, guarantor: &str| {
+    let insured = |patient: &str, relation: &str, guarantor: &str| {
         let gt1 = segment(
             "GT1",
             &[
@@ -403,12 +403,12 @@ fn relatives_are_not_the_patient() {
             ],
         );
         let text = format!(
-            "MSH|^~\\&|||||||ADT^A04|1|P|2.5\rPID|1||7||Example^Anna\r{gt1}{in1}IN2|E1|078-05-1120\r"
+            "MSH|^~\\&|||||||ADT^A04|1|P|2.5\rPID|1||7||{patient}\r{gt1}{in1}IN2|E1|078-05-1120\r"
         );
         fields(text.as_bytes())[3..].to_vec()
     };
     assert_eq!(
-        insured("SPO", "SPO"),
+        insured("Example^Anna", "SPO", "SPO"),
         [
             "GT1-3 next_of_kin_name Example^Otto",
             "GT1-6 next_of_kin_phone 555-0101",
@@ -419,7 +419,12 @@ fn relatives_are_not_the_patient() {
             "end"
         ]
     );
-    let own = insured("18", "SEL");
+    // "Self" is not believed of somebody of another name.
+    assert_eq!(insured("Example^Anna", "18", "SEL"), insured("Example^Anna", "SPO", "SPO"),);
+    // By name and birth date the insured is the patient, whatever the relation.
+    let same = insured("Example^Otto||19300101", "SPO", "");
+    assert!(same.contains(&"IN1-19 address 1 Rd^^Town".to_owned()), "{same:?}");
+    let own = insured("Example^Otto", "18", "SEL");
     for line in [
         "GT1-3 name Example^Otto",
         "GT1-12 ssn 078-05-1120",
