@@ -108,7 +108,7 @@ fn what_was_asked_of_an_archive_and_what_came_of_it() {
     let names: Vec<&str> = list(&service["sop_class_names"]).iter().map(string).collect();
     for name in [
         "CT Image Storage",
-        "Modality FlowActivity Procedure Step SOP Class",
+        "Modality Performed Procedure Step SOP Class",
         "Modality Worklist Information Model - FIND",
         "Storage Commitment Push Model SOP Class",
         "Study Root Query/Retrieve Information Model - MOVE",

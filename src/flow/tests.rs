@@ -140,7 +140,7 @@ fn script() -> impl Strategy<Value = Script> {
             .enumerate()
             .map(|(n, bytes)| (if n % 2 == 0 { Side::Low } else { Side::High }, bytes))
             .collect();
-        // HalfStream of them wrap within the first bytes.
+        // Half of them wrap within the first bytes.
         let isn = if wrap { isn.map(|i| 0xffff_ff00 | i) } else { isn };
         Script { isn, turns }
     })

@@ -36,6 +36,7 @@ pub mod smb;
 pub mod smtp;
 pub mod sql;
 pub mod syslog;
+pub mod tds;
 pub mod tftp;
 mod tls_upgrade;
 mod unframed;
@@ -70,6 +71,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &mongodb::Mongodb,
     &mqtt::Mqtt,
     &mysql::Mysql,
+    &tds::Tds,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
     &raw::JetDirect,

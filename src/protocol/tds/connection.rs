@@ -1,0 +1,392 @@
+//! One connection.
+
+use super::super::sql::{self, MAX_STATEMENT, Parameters, Table, table::MAX_COLUMNS};
+use super::super::{
+    ContentSink, Direction, End, ParseError, Parser, Progress, Reason, Resync, ServiceFacts,
+};
+use super::values::{Fields, Kind, utf16};
+use super::{
+    END_OF_MESSAGE, HEADER, Header, LOGIN, PRELOGIN, RESULT, RPC, SQL_BATCH, find_columns,
+};
+use zeroize::Zeroizing;
+
+/// Longest token that is read, bytes: a row with its texts.
+const MAX_TOKEN: usize = 512 << 10;
+/// Parameters of a call that are read.
+const MAX_PARAMETERS: usize = 2100;
+/// `sp_executesql` and `sp_prepexec`, whose statement and parameters are arguments.
+const SP_EXECUTESQL: u64 = 10;
+const SP_PREPEXEC: u64 = 13;
+/// PRELOGIN option: what is encrypted.
+const ENCRYPTION: u8 = 1;
+
+/// One flow.
+#[derive(Default)]
+pub struct TdsParser {
+    /// The server wants all of the connection encrypted.
+    encrypted: bool,
+    /// The message under way of each direction.
+    messages: [Zeroizing<Vec<u8>>; 2],
+    /// The rest of the message is passed over.
+    lost: [bool; 2],
+    columns: Vec<Kind>,
+    table: Table,
+}
+
+/// What came of a token.
+enum Token {
+    Read(usize),
+    /// It is not complete.
+    Cut,
+    /// What follows cannot be told apart.
+    Unknown,
+}
+
+impl TdsParser {
+    fn packet(
+        &mut self,
+        header: Header,
+        body: &[u8],
+        direction: Direction,
+        sink: &mut dyn ContentSink,
+    ) {
+        let at = direction.index();
+        let last = header.status & END_OF_MESSAGE != 0;
+        if !self.lost[at] {
+            let room = self.messages[at].len() + body.len() <= MAX_STATEMENT;
+            match room {
+                true => self.messages[at].extend_from_slice(body),
+                false => {
+                    sink.anomaly(Reason::Limit);
+                    self.lose(direction, sink);
+                }
+            }
+        }
+        let message = std::mem::take(&mut self.messages[at]);
+        let mut left = 0;
+        if !self.lost[at] {
+            match (direction, header.kind) {
+                (Direction::ServerToClient, RESULT) => left = self.tokens(&message, sink),
+                (Direction::ServerToClient, _) => {}
+                (_, SQL_BATCH) if last => self.batch(&message, sink),
+                (_, RPC) if last => self.call(&message, sink),
+                (_, LOGIN) if last => sink.facts().password_in_clear(),
+                _ => left = message.len(),
+            }
+        }
+        if last {
+            self.lost[at] = false;
+            if direction == Direction::ServerToClient {
+                self.table.close(true, sink);
+            }
+            return;
+        }
+        self.messages[at] = message;
+        let read = self.messages[at].len() - left;
+        self.messages[at].drain(..read);
+        if direction == Direction::ServerToClient && self.messages[at].len() > MAX_TOKEN {
+            sink.anomaly(Reason::Limit);
+            self.lose(direction, sink);
+        }
+    }
+
+    fn lose(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
+        self.messages[direction.index()].clear();
+        self.lost[direction.index()] = true;
+        if direction == Direction::ServerToClient {
+            self.table.reset(false, sink);
+            self.columns.clear();
+        }
+    }
+
+    /// PRELOGIN of the server: what it wants encrypted.
+    fn prelogin(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
+        let options = body.chunks_exact(5).take_while(|o| o.first() != Some(&0xFF));
+        for option in options {
+            let [token, a, b, ..] = *option else { continue };
+            let value = body.get(usize::from(u16::from_be_bytes([a, b]))..).unwrap_or_default();
+            match (token, value) {
+                // On, or required; off encrypts the login alone, and not supported nothing.
+                (ENCRYPTION, [1 | 3, ..]) => self.encrypted = true,
+                (0, [major, minor, build @ ..]) => {
+                    let build = build.first_chunk::<2>().map_or(0, |b| u16::from_be_bytes(*b));
+                    let version = format!("SQL Server {major}.{minor}.{build}");
+                    ServiceFacts::set(&mut sink.facts().software, &version);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn batch(&self, message: &[u8], sink: &mut dyn ContentSink) {
+        let statement = utf16(without_headers(message));
+        sql::hand_on_values(&statement, &Parameters::default(), "tds", sink);
+    }
+
+    /// A call: its procedure by name or number, and its arguments.
+    fn call(&self, message: &[u8], sink: &mut dyn ContentSink) {
+        let mut fields = Fields(without_headers(message));
+        let procedure = match fields.number(2) {
+            Some(0xFFFF) => fields.number(2),
+            Some(len) => {
+                let name = fields.bytes(2 * len as usize).map(utf16).unwrap_or_default();
+                let dynamic = name.to_ascii_lowercase().ends_with(b"sp_executesql");
+                Some(if dynamic { SP_EXECUTESQL } else { 0 })
+            }
+            None => return,
+        };
+        // Options.
+        fields.bytes(2);
+        let mut statement = Zeroizing::new(Vec::new());
+        let mut parameters = Parameters::default();
+        let mut names = Vec::new();
+        let mut text = Zeroizing::new(Vec::new());
+        for at in 0..MAX_PARAMETERS {
+            if fields.0.is_empty() {
+                break;
+            }
+            let (Some(name), Some(_)) = (fields.text(1), fields.number(1)) else { break };
+            text.clear();
+            let value = Kind::read(&mut fields).and_then(|k| k.value(&mut fields, &mut text));
+            if value.is_none() {
+                break;
+            }
+            let is_statement = match procedure {
+                Some(SP_EXECUTESQL) => at == 0,
+                // A handle and the declarations come before it.
+                Some(SP_PREPEXEC) => at == 2,
+                _ => false,
+            };
+            if is_statement {
+                statement = text.clone();
+            } else {
+                let name = name.strip_prefix(b"@").unwrap_or(&name).to_vec();
+                parameters.insert(&name, &text);
+                names.push((name, text.clone()));
+            }
+        }
+        if statement.is_empty() {
+            // A procedure of its own: the names of its parameters say what they hold.
+            let list = names.iter().filter(|(name, _)| !name.is_empty());
+            for (at, (name, _)) in list.enumerate() {
+                let separator: &[u8] = if at == 0 { b"EXEC p @" } else { b", @" };
+                statement.extend_from_slice(separator);
+                statement.extend_from_slice(name);
+                statement.extend_from_slice(b" = @");
+                statement.extend_from_slice(name);
+            }
+        }
+        sql::hand_on_values(&statement, &parameters, "tds", sink);
+    }
+
+    /// Reads the tokens of a result as far as they are complete. How many bytes are left.
+    fn tokens(&mut self, message: &[u8], sink: &mut dyn ContentSink) -> usize {
+        let mut rest = message;
+        while !rest.is_empty() {
+            match self.token(rest, sink) {
+                Token::Read(len) => rest = rest.get(len..).unwrap_or_default(),
+                Token::Cut => break,
+                Token::Unknown => {
+                    sink.anomaly(Reason::Unsupported);
+                    self.lose(Direction::ServerToClient, sink);
+                    return 0;
+                }
+            }
+        }
+        rest.len()
+    }
+
+    fn token(&mut self, data: &[u8], sink: &mut dyn ContentSink) -> Token {
+        let mut fields = Fields(data);
+        let kind = fields.number(1).unwrap_or(0);
+        let read = match kind {
+            0x81 => match self.describe(&mut fields, sink) {
+                Some(true) => Some(()),
+                Some(false) => return Token::Unknown,
+                None => None,
+            },
+            0xD1 | 0xD2 => self.row(&mut fields, kind == 0xD2, sink),
+            // DONE, DONEPROC, DONEINPROC
+            0xFD..=0xFF => fields.bytes(12).map(|_| self.table.close(true, sink)),
+            // RETURNSTATUS
+            0x79 => fields.bytes(4).map(|_| ()),
+            // RETURNVALUE: number, name, status, user type, flags, type, value
+            0xAC => {
+                let head =
+                    fields.bytes(2).and_then(|_| fields.text(1)).and_then(|_| fields.bytes(7));
+                let kind = head.and_then(|_| Kind::read(&mut fields));
+                kind.and_then(|k| k.value(&mut fields, &mut Vec::new()))
+            }
+            // FEATUREEXTACK: features until the last one
+            0xAE => loop {
+                match fields.number(1) {
+                    Some(0xFF) => break Some(()),
+                    Some(_) => {
+                        let len = fields.number(4).and_then(|len| usize::try_from(len).ok());
+                        if len.and_then(|len| fields.bytes(len)).is_none() {
+                            break None;
+                        }
+                    }
+                    None => break None,
+                }
+            },
+            // ERROR, INFO, LOGINACK, ENVCHANGE, ORDER, TABNAME, COLINFO, SSPI: a length
+            0xA4 | 0xA5 | 0xA9 | 0xAA | 0xAB | 0xAD | 0xE3 | 0xED => {
+                fields.number(2).and_then(|len| fields.bytes(len as usize)).map(|_| ())
+            }
+            _ => return Token::Unknown,
+        };
+        match read {
+            Some(()) => Token::Read(data.len() - fields.0.len()),
+            None => Token::Cut,
+        }
+    }
+
+    /// COLMETADATA. None if it is cut, false if a type is not read.
+    fn describe(&mut self, fields: &mut Fields<'_>, sink: &mut dyn ContentSink) -> Option<bool> {
+        let count = fields.number(2)?;
+        if count == 0xFFFF {
+            return Some(true);
+        }
+        let mut columns = Vec::new();
+        let mut names = Vec::new();
+        for _ in 0..count {
+            if columns.len() >= MAX_COLUMNS {
+                return Some(false);
+            }
+            // User type and flags.
+            fields.bytes(6)?;
+            let before = fields.0;
+            let Some(kind) = Kind::read(fields) else {
+                // Cut, or unknown: a whole description of a type is short.
+                return if before.len() < 16 { None } else { Some(false) };
+            };
+            if kind.names_table() {
+                for _ in 0..fields.number(1)?.min(4) {
+                    fields.text(2)?;
+                }
+            }
+            names.push(fields.text(1)?);
+            columns.push(kind);
+        }
+        self.table.reset(true, sink);
+        names.iter().for_each(|name| self.table.column(name));
+        self.columns = columns;
+        Some(true)
+    }
+
+    fn row(
+        &mut self,
+        fields: &mut Fields<'_>,
+        nulls: bool,
+        sink: &mut dyn ContentSink,
+    ) -> Option<()> {
+        let bitmap = match nulls {
+            true => fields.bytes(self.columns.len().div_ceil(8))?,
+            false => &[],
+        };
+        let mut text = Zeroizing::new(Vec::new());
+        for (at, kind) in self.columns.iter().enumerate() {
+            text.clear();
+            let null = bitmap.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
+            if !null && kind.value(fields, &mut text).is_none() {
+                self.table.drop_row();
+                return None;
+            }
+            self.table.cell(&text);
+        }
+        match self.table.is_done() {
+            true => self.table.drop_row(),
+            false => self.table.end_row("tds", sink),
+        }
+        Some(())
+    }
+}
+
+/// What follows ALL_HEADERS (MS-TDS 2.2.5.3), which newer versions begin requests with: their length, then each
+/// with a length and a type.
+fn without_headers(message: &[u8]) -> &[u8] {
+    let mut fields = Fields(message);
+    let (total, first, kind) = (fields.number(4), fields.number(4), fields.number(2));
+    match (total, first, kind) {
+        (Some(total), Some(first), Some(1..=3)) if first + 4 <= total => {
+            message.get(total as usize..).unwrap_or(message)
+        }
+        _ => message,
+    }
+}
+
+/// The length of the TLS record at the front of `data`, where the login is encrypted.
+fn tls_record(data: &[u8]) -> Option<usize> {
+    match data {
+        [0x14..=0x17, 3, 0..=4, a, b, ..] => Some(5 + usize::from(u16::from_be_bytes([*a, *b]))),
+        _ => None,
+    }
+}
+
+impl Parser for TdsParser {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        sink: &mut dyn ContentSink,
+    ) -> Result<Progress, ParseError> {
+        let mut at = 0;
+        while let Some(rest) = data.get(at..).filter(|r| !r.is_empty()) {
+            if rest.len() < HEADER {
+                return Ok(Progress::need(at, HEADER));
+            }
+            if let Some(len) = tls_record(rest) {
+                if self.encrypted {
+                    return Ok(Progress { switch: true, ..Progress::consumed(at) });
+                }
+                return Ok(Progress::skip(at, len as u64));
+            }
+            let header = Header::read(rest).filter(|h| h.length >= HEADER && h.kind <= 0x18);
+            let Some(header) = header else {
+                return Err(ParseError::new(Reason::Malformed, at));
+            };
+            let Some(body) = rest.get(HEADER..header.length) else {
+                return Ok(Progress::need(at, header.length));
+            };
+            let prelogin = direction == Direction::ServerToClient
+                && matches!(header.kind, PRELOGIN | RESULT)
+                && matches!(body, [0, 0, _, 0, 6, ..]);
+            match prelogin {
+                true => self.prelogin(body, sink),
+                false => self.packet(header, body, direction, sink),
+            }
+            at += header.length;
+        }
+        Ok(Progress::consumed(at))
+    }
+
+    fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
+        self.lose(direction, sink);
+        self.lost[direction.index()] = false;
+        Resync::Search
+    }
+
+    fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
+        if direction == Direction::ServerToClient {
+            return find_columns(data);
+        }
+        // A request in one packet with its headers: 22 bytes of them.
+        memchr::memchr2_iter(SQL_BATCH, RPC, data).find(|at| {
+            let rest = data.get(*at..).unwrap_or_default();
+            Header::read(rest).is_some_and(|h| h.status == END_OF_MESSAGE && h.length > 32)
+                && matches!(rest.get(HEADER..HEADER + 8), Some([22, 0, 0, 0, 18, 0, 0, 0]))
+        })
+    }
+
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
+        if direction == Direction::ServerToClient {
+            self.table.close(false, sink);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        let messages: usize = self.messages.iter().map(|m| m.capacity()).sum();
+        messages + self.table.memory() + self.columns.capacity() * size_of::<Kind>()
+    }
+}

@@ -1,0 +1,165 @@
+use super::super::recorder::{Piece, play, texts};
+use super::super::{DriverEvent, Probe, Protocol as _};
+use super::Tds;
+use Piece::{Client, Server, ServerGap};
+use proptest::prelude::*;
+
+fn packet(kind: u8, last: bool, body: &[u8]) -> Vec<u8> {
+    let length = (body.len() as u16 + 8).to_be_bytes();
+    [&[kind, u8::from(last)][..], &length, &[0, 55, 1, 0], body].concat()
+}
+
+fn wide(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+fn short(text: &str) -> Vec<u8> {
+    let wide = wide(text);
+    [&(wide.len() as u16).to_le_bytes()[..], &wide].concat()
+}
+
+fn name(text: &str) -> Vec<u8> {
+    [&[text.encode_utf16().count() as u8][..], &wide(text)].concat()
+}
+
+const NVARCHAR: &[u8] = &[0xE7, 100, 0, 9, 4, 0xD0, 0, 0x34];
+const HEADERS: &[u8] = &[22, 0, 0, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+
+fn prelogin(encryption: u8) -> Vec<u8> {
+    let options = [0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xFF];
+    [&options[..], &[16, 0, 16, 32, 0, 0], &[encryption]].concat()
+}
+
+fn columns() -> Vec<u8> {
+    let column = |kind: &[u8], text: &str| [&[0; 6][..], kind, &name(text)].concat();
+    [
+        vec![0x81, 4, 0],
+        column(NVARCHAR, "mrn"),
+        column(&[0xA7, 40, 0, 9, 4, 0xD0, 0, 0x34], "last_name"),
+        column(&[0x28], "birth_date"),
+        column(&[0x26, 4], "visits"),
+    ]
+    .concat()
+}
+
+fn row() -> Vec<u8> {
+    // 719 163 days after 0001-01-01.
+    [
+        &[0xD1][..],
+        &short("MÜ17"),
+        &[2, 0],
+        b"Ng",
+        &[3, 0x3B, 0xF9, 0x0A],
+        &[4, 0xFE, 0xFF, 0xFF, 0xFF],
+    ]
+    .concat()
+}
+
+fn sparse() -> Vec<u8> {
+    [&[0xD2, 0b1110][..], &short("18")].concat()
+}
+
+const DONE: &[u8] = &[0xFD, 16, 0, 0xC1, 0, 2, 0, 0, 0, 0, 0, 0, 0];
+const TABLE: &str = "\"mrn\",\"last_name\",\"birth_date\",\"visits\"\n\"MÜ17\",\"Ng\",\"1970-01-02\",\"-2\"\n\"18\",\"\",\"\",\"\"\n";
+
+fn opening(encryption: u8) -> [Vec<u8>; 3] {
+    let mut login = vec![0; 94];
+    login[0] = 94;
+    [
+        packet(0x12, true, &prelogin(encryption)),
+        packet(4, true, &prelogin(encryption)),
+        packet(0x10, true, &login),
+    ]
+}
+
+#[test]
+fn results_over_packets_are_tables() {
+    let [hello, answer, login] = opening(2);
+    let result = [columns(), row(), sparse(), DONE.to_vec()].concat();
+    let (first, second) = result.split_at(70);
+    let result = [packet(4, false, first), packet(4, true, second)].concat();
+    let pieces = [Client(&hello), Server(&answer), Client(&login), Server(&result)];
+    assert_eq!(texts(&pieces), [(TABLE.to_owned(), Some(true))]);
+    let (sink, events) = play(&pieces, 13);
+    assert_eq!(events.first(), Some(&DriverEvent::Recognised("tds")));
+    assert!(sink.facts.credentials_in_clear);
+    assert_eq!(sink.facts.software.as_deref(), Some("SQL Server 16.0.4128"));
+}
+
+#[test]
+fn batches_and_calls_give_their_values() {
+    let [hello, answer, login] = opening(2);
+    let batch = wide("INSERT INTO p (mrn, last_name) VALUES (N'17', 'Ng')");
+    let batch = packet(1, true, &[HEADERS, &batch].concat());
+    let parameter =
+        |label: &str, value: &str| [&name(label)[..], &[0], NVARCHAR, &short(value)].concat();
+    let call = [
+        HEADERS.to_vec(),
+        vec![0xFF, 0xFF, 10, 0, 0, 0],
+        parameter("", "SELECT * FROM p WHERE mrn = @P1"),
+        parameter("", "@P1 nvarchar(20)"),
+        parameter("@P1", "18"),
+    ];
+    let call = packet(3, true, &call.concat());
+    let own = [
+        HEADERS.to_vec(),
+        short("find")[..0].to_vec(),
+        vec![4, 0],
+        wide("find"),
+        vec![0, 0],
+        parameter("@mrn", "19"),
+    ];
+    let own = packet(3, true, &own.concat());
+    let pieces = [
+        Client(&hello),
+        Server(&answer),
+        Client(&login),
+        Client(&batch),
+        Client(&call),
+        Client(&own),
+    ];
+    let got: Vec<String> = texts(&pieces).into_iter().map(|(text, _)| text).collect();
+    assert_eq!(
+        got,
+        ["\"mrn\",\"last_name\"\n\"17\",\"Ng\"\n", "\"mrn\"\n\"18\"\n", "\"mrn\"\n\"19\"\n"]
+    );
+}
+
+#[test]
+fn where_only_the_login_is_encrypted_the_rest_is_read() {
+    let [hello, answer, _] = opening(0);
+    let record = [&[0x17, 3, 3, 0, 20][..], &[9; 20]].concat();
+    let result = packet(4, true, &[columns(), row(), sparse(), DONE.to_vec()].concat());
+    let pieces = [Client(&hello), Server(&answer), Client(&record), Server(&result)];
+    assert_eq!(texts(&pieces), [(TABLE.to_owned(), Some(true))]);
+    let [hello, answer, _] = opening(1);
+    let hello_tls = [&[0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3][..], &[7; 194]].concat();
+    let (_, events) = play(&[Client(&hello), Server(&answer), Client(&hello_tls)], 100);
+    assert!(
+        events.iter().any(|e| matches!(e, DriverEvent::Opaque(_, super::super::Reason::Encrypted))),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn results_are_found_in_the_middle_and_after_a_gap() {
+    let result = packet(4, true, &[columns(), row(), sparse(), DONE.to_vec()].concat());
+    let noise = [b"xxxx".to_vec(), result.clone()].concat();
+    assert_eq!(play(&[ServerGap(4), Server(&noise)], 500).0.contents.len(), 1);
+    let pieces = [Server(&result), Server(&result[..50]), ServerGap(9), Server(&result)];
+    let (sink, _) = play(&[&[ServerGap(1)], &pieces[..]].concat(), 9);
+    assert_eq!(sink.contents.iter().filter(|c| c.complete == Some(true)).count(), 2);
+    for bytes in [&b"\x12\x01GET / HTTP/1.1"[..], &[0x10; 40], &[0x12, 1, 0, 9, 0, 0, 0, 0, 1]] {
+        assert_eq!(Tds.probe(bytes, true), Probe::No, "{bytes:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn garbage_is_bounded(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..40) {
+        let [hello, answer, login] = opening(2);
+        let broken = packet(4, false, &[columns(), row(), bytes.clone()].concat());
+        let call = packet(3, true, &bytes);
+        play(&[Client(&hello), Server(&answer), Client(&login), Server(&broken), Client(&call), ServerGap(3), Server(&bytes)], size);
+    }
+}
