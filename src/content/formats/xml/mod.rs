@@ -58,6 +58,9 @@ impl Format for Xml {
             reader: Reader {
                 tree: Tree::new("xml"),
                 open: Vec::new(),
+                attribute_value: false,
+                leaf: false,
+                inside_primitive: 0,
                 text: zeroize::Zeroizing::default(),
                 bare_value: false,
                 carried: None,
@@ -83,8 +86,14 @@ struct XmlDocument {
 
 struct Reader {
     tree: Tree,
-    /// For each open element, whether it holds others.
+    /// For each open element, whether it is an object: it holds others, or attributes that matter.
     open: Vec<bool>,
+    /// The innermost element has the value in an attribute; what stands inside only adds to it.
+    attribute_value: bool,
+    /// The innermost element holds no others so far: its text is its value.
+    leaf: bool,
+    /// Open elements inside a primitive of FHIR, which hold extensions of it.
+    inside_primitive: usize,
     /// The text of the innermost element.
     text: zeroize::Zeroizing<String>,
     /// The innermost element is an attribute of DICOM whose value has no element of its own.
@@ -118,6 +127,13 @@ impl TokenHandler<'_, '_> {
         {
             self.reader.tree.open(true);
         }
+    }
+
+    /// Whether the element that begins stands inside a primitive of FHIR: it is an extension of it, or part
+    /// of one (FHIR R4 2.6.1).
+    fn begins_extension(&self) -> bool {
+        let primitive = self.reader.fhir && self.reader.attribute_value;
+        primitive || self.reader.inside_primitive > 0
     }
 
     /// The code of a section of a CDA document tells what stands in it.
@@ -169,10 +185,20 @@ impl TokenHandler<'_, '_> {
         let text = std::mem::take(&mut self.reader.text);
         match self.reader.open.pop() {
             Some(true) => self.reader.tree.close(self.scope),
+            Some(false) if is_prose(&text) && !self.reader.tree.wants() => {
+                let media = Media::Type { content_type: "text/plain", name: "" };
+                self.scope.whole(&media, text.trim().as_bytes());
+            }
             Some(false) if !text.trim().is_empty() => self.value(text.trim()),
             _ => {}
         }
     }
+}
+
+/// Whether the text of an element is a letter or report: several lines, with labels.
+fn is_prose(text: &str) -> bool {
+    let text = text.trim();
+    text.contains('\n') && text.lines().any(|line| line.contains(": "))
 }
 
 impl Receiver for TokenHandler<'_, '_> {
@@ -200,11 +226,23 @@ impl Receiver for TokenHandler<'_, '_> {
             let message = self.reader.message.insert(Box::new(Message::new(dialect)));
             return message.start(name, attributes, closed, self.scope);
         }
+        if self.begins_extension() {
+            self.reader.inside_primitive += usize::from(!closed);
+            return;
+        }
         let root = self.reader.open.is_empty();
         if root {
             self.reader.tree.open(true);
         }
         self.hold();
+        // A value in an attribute stays that of its element, whatever else stands inside.
+        if self.reader.attribute_value && !self.reader.text.trim().is_empty() {
+            let text = std::mem::take(&mut self.reader.text);
+            self.reader.tree.key("value", self.scope);
+            self.value(text.trim());
+        }
+        self.reader.attribute_value = false;
+        self.reader.leaf = true;
         self.section(name, attributes);
         self.reader.text.clear();
         // PS3.19 A.1.5: the element's tag is an attribute. The XML of DICOM toolkits is the same in
@@ -234,11 +272,14 @@ impl Receiver for TokenHandler<'_, '_> {
         for (attribute, value) in attributes.iter() {
             match attribute {
                 // FHIR and CDA have values in attributes.
-                "value" => *self.reader.text = value.into_owned(),
+                "value" => {
+                    self.reader.attribute_value = true;
+                    *self.reader.text = value.into_owned();
+                }
                 _ if attribute.starts_with("xmlns") || value.is_empty() || tag.is_some() => {}
                 _ => {
                     let attribute = attribute.rsplit(':').next().unwrap_or(attribute);
-                    if self.reader.tree.knows(attribute, self.scope) {
+                    if self.reader.tree.knows_attribute(attribute, self.scope) {
                         let text = std::mem::take(&mut self.reader.text);
                         self.hold();
                         self.reader.tree.key(attribute, self.scope);
@@ -262,6 +303,10 @@ impl Receiver for TokenHandler<'_, '_> {
             }
             return;
         }
+        if self.reader.inside_primitive > 0 {
+            self.reader.inside_primitive -= 1;
+            return;
+        }
         self.end_payload();
         if let Some(metadata) = &mut self.reader.metadata {
             let name = name.rsplit(':').next().unwrap_or(name);
@@ -282,6 +327,8 @@ impl Receiver for TokenHandler<'_, '_> {
             self.value(text.trim());
         }
         self.close();
+        self.reader.leaf = false;
+        self.reader.attribute_value = false;
         if root {
             self.reader.tree.close(self.scope);
         }
@@ -316,7 +363,9 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.carried = Some(carried);
             return;
         }
-        if self.reader.open.last() == Some(&false)
+        if self.reader.leaf
+            && self.reader.inside_primitive == 0
+            && !self.reader.attribute_value
             && self.reader.text.len() < super::markup::MAX_TEXT
         {
             self.reader.text.push_str(text);
