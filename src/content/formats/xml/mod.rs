@@ -439,6 +439,27 @@ mod tests {
     }
 
     #[test]
+    fn attribute_text_and_child_are_three_things() {
+        // Extensions of a primitive are not its value.
+        let extended = r#"<Patient xmlns="http://hl7.org/fhir"><identifier><value value="H-17"/></identifier><name>
+            <family value="Roe"><extension url="x"><valueString value="of Roe"/></extension></family><given value="Eva"/></name>
+            <birthDate value="1971-05-06"><extension url="y"><valueDateTime value="1971-05-06T03:00:00Z"/></extension></birthDate>
+            </Patient>"#;
+        let fields =
+            "http>xml:fhir [PatientContext] patient_id=H-17 name=Roe^Eva birth_date=1971-05-06";
+        assert_eq!(xml(extended), [fields]);
+        // An attribute says of which kind the text is.
+        for attribute in ["type", "S", "system", "kind", "source"] {
+            let patient = format!(
+                "<patient><id {attribute}='LOCAL'>H-17</id><firstname>Eva</firstname><lastname>Roe</lastname></patient>"
+            );
+            let got = xml(&patient);
+            assert_eq!(got.len(), 1, "{attribute}");
+            assert!(got[0].contains("patient_id=H-17") && !got[0].contains("LOCAL"), "{got:?}");
+        }
+    }
+
+    #[test]
     fn cda() {
         let got = xml(
             r#"<ClinicalDocument xmlns="urn:hl7-org:v3"><title>CCD</title><recordTarget><patientRole>
