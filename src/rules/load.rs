@@ -25,6 +25,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("hl7v3.toml", include_str!("../../rules/hl7v3.toml")),
     ("health.toml", include_str!("../../rules/health.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
+    ("labels.toml", include_str!("../../rules/labels.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
     ("services.toml", include_str!("../../rules/services.toml")),
 ];

@@ -46,11 +46,7 @@ impl Sheet {
         }
         let Some(table) = &self.table else {
             // Labels beside their values.
-            self.labels.forget();
-            for cell in row {
-                self.labels.cell(cell.as_ref(), scope);
-            }
-            self.labels.forget();
+            self.labels.cells(row, scope);
             return false;
         };
         let mut record = CandidateRecord::default();
