@@ -5,6 +5,7 @@
 //! Roe, Jane               Max Li
 //! ```
 
+use super::find::key;
 use super::Meaning;
 use crate::rules::RuleSet;
 
@@ -23,7 +24,7 @@ impl Columns {
     pub fn of(line: &str, rules: &RuleSet) -> Self {
         let columns: Vec<_> = segments(line)
             .take(MAX_COLUMNS)
-            .map(|(at, text)| (at, rules.keys.get(text).map(Meaning::from)))
+            .map(|(at, text)| (at, key(text, rules).map(Meaning::from)))
             .collect();
         let known = columns.iter().any(|(_, meaning)| meaning.is_some());
         Self(if columns.len() >= 2 && known { columns } else { Vec::new() })

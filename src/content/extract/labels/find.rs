@@ -1,11 +1,14 @@
 //! Where labels stand in a line of text.
 
 use super::{Meaning, is_padding};
-use crate::rules::{About, Kind, RuleSet};
+use crate::rules::{About, Key, Kind, RuleSet};
 use memchr::{memchr3_iter, memmem};
 
 /// Most words of a label (`Date of birth`, `Numéro de sécurité sociale`).
 const MAX_LABEL_WORDS: usize = 6;
+
+/// Longest ending of a label, characters.
+const MAX_ENDING: usize = 4;
 
 /// Longest label, bytes. No more is looked at before a colon, so that a line of colons costs no more
 /// than any other line.
@@ -89,7 +92,7 @@ fn label(text: &str, open: bool, rules: &RuleSet) -> (usize, Said) {
     let mut consider = |start: usize| {
         let candidate = text.get(start..).unwrap_or("");
         let candidate = candidate.trim_matches(|c| is_padding(c) || c == '(');
-        if let Some(key) = rules.keys.get(candidate) {
+        if let Some(key) = key(candidate, rules) {
             let general = key.rule.kind == Kind::Name && rules.keys.context(candidate).is_some();
             if open || !general || stands_apart(text.get(..start).unwrap_or("")) {
                 best = (start, Said::Key(Meaning::from(key)));
@@ -141,4 +144,43 @@ pub fn has_own_label(line: &str) -> bool {
         && label.starts_with(char::is_alphabetic)
         && label.split_whitespace().count() <= MAX_LABEL_WORDS
         && (rest.is_empty() || rest.starts_with(char::is_whitespace) || !line.is_ascii())
+}
+
+/// The key that a label names. Forms write the endings of several genders and numbers, and parts that two
+/// words share: `Vorname(n)`, `Né(e) le`, `Nato/a il`, `Familien-/Nachname`. Without them it is the plain label.
+pub fn key<'r>(label: &str, rules: &'r RuleSet) -> Option<&'r Key> {
+    rules.keys.get(label).or_else(|| {
+        let inflected = label.contains(['(', '/']) && label.len() <= MAX_LABEL;
+        inflected.then(|| uninflected(label)).and_then(|plain| rules.keys.get(&plain))
+    })
+}
+
+/// A label without endings in brackets or behind a slash.
+fn uninflected(label: &str) -> String {
+    let mut plain = String::with_capacity(label.len());
+    let mut rest = label;
+    while let Some(at) = rest.find(['(', '/']) {
+        let (before, tail) = rest.split_at(at);
+        let slash = tail.starts_with('/');
+        let tail = tail.get(1..).unwrap_or("");
+        let letters = tail.trim_start_matches(['-', ' ']);
+        let ending = letters.len() - letters.trim_start_matches(char::is_alphabetic).len();
+        let behind = letters.get(ending..).unwrap_or("");
+        let attached = before.ends_with(char::is_alphabetic);
+        plain.push_str(before);
+        let short =
+            (1..=MAX_ENDING).contains(&letters.get(..ending).map_or(0, |e| e.chars().count()));
+        rest = match (slash, behind.strip_prefix(')')) {
+            (false, Some(behind)) if attached && short => behind,
+            (true, _) if attached && short && !behind.starts_with(char::is_alphanumeric) => behind,
+            // `Familien-/Nachname`: the second word is whole.
+            (true, _) if before.ends_with('-') => {
+                plain.clear();
+                tail
+            }
+            _ => tail,
+        };
+    }
+    plain.push_str(rest);
+    plain
 }

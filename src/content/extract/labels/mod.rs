@@ -11,6 +11,7 @@ use crate::content::Scope;
 use crate::rules::{About, Kind, RuleSet};
 use columns::Columns;
 use find::Said;
+pub use find::key;
 use zeroize::Zeroizing;
 
 /// Most words of a heading.
@@ -123,7 +124,7 @@ impl Labels {
             let value = line.get(value..).unwrap_or("");
             if value.trim_matches(is_padding).is_empty() {
                 // Only patients are asked for it, whether or not a value follows.
-                if meaning.patient {
+                if meaning.patient && !self.record.is_empty() {
                     self.said = self.said.and(Marks::PATIENT);
                 }
                 self.waiting = Some(meaning);
@@ -169,7 +170,7 @@ impl Labels {
     /// A whole cell or element: a label alone makes the next one its value.
     pub fn cell(&mut self, text: &str, scope: &mut Scope<'_>) {
         let text = text.trim();
-        if let Some(key) = scope.rules.keys.get(text.trim_end_matches([':', '：', '*', ' '])) {
+        if let Some(key) = key(text.trim_end_matches([':', '：', '*', ' ']), scope.rules) {
             let meaning = Meaning::from(key);
             self.waiting = Some(meaning);
         } else {

@@ -177,7 +177,13 @@ pub fn can_be(meaning: &Meaning, value: &str) -> bool {
         Kind::NationalId | Kind::InsuranceNumber => {
             words <= MAX_GROUPS && value.contains(char::is_numeric)
         }
-        Kind::PatientId | Kind::Ssn => words <= MAX_ID_WORDS && value.contains(char::is_numeric),
+        Kind::PatientId | Kind::Ssn => {
+            // `int32 expected` is a message.
+            let prose = |w: &str| w.len() > 2 && w.bytes().all(|b| b.is_ascii_lowercase());
+            words <= MAX_ID_WORDS
+                && value.contains(char::is_numeric)
+                && !value.split_whitespace().any(prose)
+        }
         Kind::BirthDate | Kind::DeathDate => {
             words <= MAX_ID_WORDS && value.contains(char::is_numeric)
         }
