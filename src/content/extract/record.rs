@@ -278,6 +278,7 @@ impl CandidateRecord {
             return;
         }
         scope.begin_loose(content);
+        scope.tally.certain = patient;
         marks.put(scope);
         let mut at = 0;
         while let Some(part) = fields.get(at) {

@@ -38,6 +38,11 @@ impl Sheet {
         self.labels.line(line, scope);
     }
 
+    /// A value under a name.
+    pub fn pair(&mut self, name: &str, value: &str, scope: &mut Scope<'_>) {
+        self.labels.pair(name, value, scope);
+    }
+
     /// A row of a table, or cells beside each other. True if it named the columns of those below.
     pub fn row(&mut self, row: &[impl AsRef<str>], scope: &mut Scope<'_>) -> bool {
         let row = row.get(..MAX_COLUMNS).unwrap_or(row);

@@ -5,8 +5,8 @@
 //! Roe, Jane               Max Li
 //! ```
 
-use super::find::key;
 use super::Meaning;
+use super::find::key;
 use crate::rules::RuleSet;
 
 /// Columns beside each other.

@@ -48,8 +48,8 @@ pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Lab
         // A time (`10:15`) or an address (`http://`) is no label.
         let next = line.get(after..).unwrap_or("").chars().next();
         let last = before.chars().next_back();
-        let time = last.is_some_and(|c| c.is_ascii_digit())
-            && next.is_some_and(|c| c.is_ascii_digit());
+        let time =
+            last.is_some_and(|c| c.is_ascii_digit()) && next.is_some_and(|c| c.is_ascii_digit());
         if next == Some('/') || time {
             return None;
         }

@@ -244,6 +244,10 @@ impl Labels {
     fn value(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
         self.waiting = None;
         let (value, rest) = value::end(meaning, value, scope.rules);
+        // `Patient ID: Specimen ID: 77`: the label has no value of its own.
+        if find::has_own_label(value) {
+            return;
+        }
         self.known(meaning, value, scope);
         self.inline(rest, scope);
     }

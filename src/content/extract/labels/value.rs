@@ -12,6 +12,9 @@ const MAX_NAME_WORDS: usize = 6;
 /// Most words of a number or date (`943 476 5919`, `1 May 1970 (55 years)`).
 const MAX_ID_WORDS: usize = 5;
 
+/// Longest particle of a name, characters.
+const MAX_PARTICLE: usize = 3;
+
 /// Most groups of a number of a register (`2 95 10 99 126 111 93`).
 const MAX_GROUPS: usize = 8;
 
@@ -50,13 +53,17 @@ fn bracket(text: &str) -> usize {
 /// end them only before a label, or before what is no word of a name.
 fn separator(kind: Kind, text: &str, rules: &RuleSet) -> usize {
     let address = matches!(kind, Kind::Address);
-    for (at, c) in text.char_indices().filter(|(_, c)| matches!(c, ',' | ';' | '|' | '،' | '、')) {
+    for (at, c) in text.char_indices().filter(|(_, c)| matches!(c, ',' | ';' | '|' | '،' | '、'))
+    {
         let rest = text.get(at + c.len_utf8()..).unwrap_or("").trim_start();
         let digit = rest.starts_with(|c: char| c.is_ascii_digit());
+        // `Jane Roe, female, aged 69`; particles are short (`Berg, van den`).
+        let word = rest.split(|c: char| !c.is_alphabetic()).next().unwrap_or("");
+        let prose = word.starts_with(char::is_lowercase) && word.chars().count() > MAX_PARTICLE;
         let ends = match kind {
             _ if c != ',' => !address || c == '|',
             Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => {
-                digit || begins_with_label(rest, rules)
+                digit || prose || begins_with_label(rest, rules)
             }
             Kind::BirthDate | Kind::DeathDate => !digit,
             _ if address => begins_with_label(rest, rules),
@@ -168,8 +175,7 @@ pub fn can_be(meaning: &Meaning, value: &str) -> bool {
             words <= MAX_NAME_WORDS
                 && (!cased || value.contains(char::is_uppercase))
                 && !value.starts_with(char::is_lowercase)
-                && !value
-                    .contains(['?', '!', '<', '>', '{', '}', '[', ']', '=', '@', '\\', '_'])
+                && !value.contains(['?', '!', '<', '>', '{', '}', '[', ']', '=', '@', '\\', '_'])
                 && (!value.contains('/') || halves(value).is_some())
         }
         Kind::Address => !value.contains(['_', '"', '[', ']']),
@@ -197,7 +203,6 @@ fn is_code(value: &str) -> bool {
         || ["0x", "::", "()", "/*"].iter().any(|mark| value.contains(mark))
 }
 
-
 /// Family and given name that a slash keeps apart, as forms of some countries ask for them.
 fn halves(value: &str) -> Option<(&str, &str)> {
     let (family, given) = value.split_once('/')?;
@@ -223,8 +228,12 @@ pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
     let value = value.trim_matches(is_padding);
     let value = match meaning.rule.kind {
         Kind::Name => match value.split_once('(') {
-            Some((name, inside)) if !inside.contains(char::is_lowercase)
-                || inside.contains(|c: char| c.is_ascii_digit()) => name.trim_matches(is_padding),
+            Some((name, inside))
+                if !inside.contains(char::is_lowercase)
+                    || inside.contains(|c: char| c.is_ascii_digit()) =>
+            {
+                name.trim_matches(is_padding)
+            }
             _ => value,
         },
         Kind::BirthDate | Kind::DeathDate => value.trim_end_matches('.'),

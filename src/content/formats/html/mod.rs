@@ -33,6 +33,11 @@ fn begins(head: &[u8], name: &[u8]) -> bool {
         })
 }
 
+/// Whether a string begins like a piece of a page.
+pub fn is_fragment(head: &[u8]) -> bool {
+    FRAGMENTS.iter().any(|tag| begins(head, tag))
+}
+
 /// HTML pages.
 pub struct Html;
 
@@ -49,7 +54,7 @@ impl Format for Html {
         (declared && memchr::memchr(b'<', head).is_some())
             || starts(b"<!doctype html")
             || starts(b"<html")
-            || (matches!(media, Media::Unknown) && FRAGMENTS.iter().any(|tag| begins(head, tag)))
+            || (matches!(media, Media::Unknown) && is_fragment(head))
             || (starts(b"<?xml") && memchr::memmem::find(head, b"<html").is_some())
     }
 
@@ -389,7 +394,10 @@ impl TokenHandler<'_, '_> {
 
 /// Whether pages put values into elements of this name, beside their labels.
 fn holds_values(name: &str) -> bool {
-    matches!(name, "span" | "b" | "strong" | "em" | "dd" | "output" | "p" | "div" | "bdi" | "code" | "time")
+    matches!(
+        name,
+        "span" | "b" | "strong" | "em" | "dd" | "output" | "p" | "div" | "bdi" | "code" | "time"
+    )
 }
 
 /// `name` in lower case, if it is short enough to be that of a known element.
