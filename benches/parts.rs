@@ -9,10 +9,9 @@ use common::{NOW, SEGMENT, dicom, person, shared, text};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use phitap::content::formats::json::tokens::{Receiver, Tokens};
 use phitap::content::{ContentId, Direction, Evidence, Field, FieldSink, RecordHead};
-use phitap::flow::{Orientation, Side};
 use phitap::identify::{Collector, IdentifyCounters, Patients, ValueCache};
 use phitap::phi::Phi;
-use phitap::protocol::{Driver, DriverLimits, ServiceFacts};
+use phitap::protocol::ServiceFacts;
 use phitap::rules::Kind;
 use std::hint::black_box;
 
@@ -60,7 +59,9 @@ fn tokens(criterion: &mut Criterion) {
             .0
             .iter()
             .filter(|(client, _)| !client)
-            .filter_map(|(_, bytes)| bytes.get(bytes.windows(4).position(|w| w == b"\r\n\r\n")? + 4..))
+            .filter_map(|(_, bytes)| {
+                bytes.get(bytes.windows(4).position(|w| w == b"\r\n\r\n")? + 4..)
+            })
             .collect();
         group.throughput(Throughput::Bytes(bodies.iter().map(|b| b.len() as u64).sum()));
         group.bench_function(name, |bencher| {
@@ -161,13 +162,8 @@ fn driver(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(noise.len() as u64));
     group.bench_function("unrecognised", |bencher| {
         bencher.iter(|| {
-            let limits = DriverLimits { buffer: 4 << 20, recognise: 64 << 10 };
-            let client = Side::Low;
-            let mut driver = Driver::new(limits, Orientation { client, sure: true });
             let mut conversation = common::Conversation::default();
             conversation.client(noise.clone());
-            black_box(driver.memory());
-            driver.orient(Orientation { client, sure: true });
             common::play(black_box(&conversation))
         });
     });
