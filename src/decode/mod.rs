@@ -12,10 +12,12 @@ mod key;
 mod link;
 mod plain;
 mod skip;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod tunnel;
 mod walk;
+mod wan;
 mod wifi;
 
 pub use defrag::{Defragmenter, MAX_DATAGRAM};

@@ -8,7 +8,9 @@ mod activity;
 mod content_writer;
 pub mod driver;
 pub mod encrypted;
+pub mod expected;
 mod line;
+mod recognition;
 #[cfg(test)]
 pub mod recorder;
 mod service;
@@ -32,6 +34,7 @@ pub mod smb;
 pub mod smtp;
 pub mod sql;
 pub mod syslog;
+pub mod tftp;
 mod tls_upgrade;
 mod unframed;
 pub mod websocket;
@@ -59,6 +62,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &ftp::Ftp,
     &redis::Redis,
     &syslog::Syslog,
+    &tftp::Tftp,
     &ldap::Ldap,
     &mqtt::Mqtt,
     &mysql::Mysql,
@@ -93,6 +97,13 @@ pub trait Protocol: Sync {
     /// as it would stand in a stream, so that the same parser reads both.
     fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {
         let _ = (data, frame);
+        false
+    }
+
+    /// Whether it keeps state over the datagrams of a flow: once the flow speaks it, each datagram is
+    /// its parser's, in a frame by [`expected::frame_datagram`], and [`Protocol::datagram`] is not
+    /// asked any more.
+    fn owns_datagrams(&self) -> bool {
         false
     }
 
@@ -322,6 +333,9 @@ pub trait ContentSink {
 
     /// Something odd that did not stop the parser (a bad length, an unknown context): counted.
     fn anomaly(&mut self, reason: Reason);
+
+    /// A further flow between the same hosts is to come, and this is what is known of it.
+    fn expect(&mut self, flow: expected::ExpectedFlow);
 
     /// Packet time of the bytes being read.
     fn now(&self) -> Timestamp;

@@ -1,4 +1,5 @@
-//! `[[fhir]]`: elements of FHIR resources that identify a patient; `[[identifier_system]]`: what the
+//! `[[fhir]]`: elements of FHIR resources that identify a patient; `[[fhir_reference]]`: which references
+//! say whose a resource is; `[[identifier_system]]`: what the
 //! `system` (or OID) of an identifier says of it.
 
 use super::load::{
@@ -29,6 +30,22 @@ section_entry! {
     }
 }
 
+section_entry! {
+    /// Elements that say whose a resource is.
+    pub(in crate::rules) struct ReferenceEntry {
+        /// Type of the resource; `*` for all that are not listed.
+        resource: String,
+        /// Paths below it: `subject`, `context.sourcePatientInfo`.
+        elements: Vec<String>,
+    }
+}
+
+/// Confidence of a name that a reference gives beside a pointer.
+const DISPLAY_CONFIDENCE: f32 = 0.9;
+
+/// The resource type under which the references of all other types stand.
+const OTHERS: &str = "*";
+
 /// FHIR data types of identifying elements.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FhirType {
@@ -42,8 +59,6 @@ pub enum FhirType {
     ContactPoint,
     /// A bare string, date or code.
     Primitive,
-    /// `display` of a reference.
-    Reference,
 }
 
 /// An element with the shape of its value.
@@ -55,10 +70,20 @@ pub struct FhirElement {
     pub datatype: FhirType,
 }
 
+/// What a reference to a patient holds.
+#[derive(Debug, Clone)]
+pub struct FhirReference {
+    /// `Reference.display`.
+    pub display: Arc<FieldRule>,
+    /// `Reference.identifier`.
+    pub identifier: Arc<FieldRule>,
+}
+
 /// A place in the tree of element names below a resource type: a reader goes down it name by name.
 #[derive(Debug, Default)]
 pub struct FhirPath {
     element: Option<FhirElement>,
+    reference: Option<FhirReference>,
     below: HashMap<Box<str>, FhirPath, foldhash::fast::FixedState>,
 }
 
@@ -66,6 +91,10 @@ impl FhirPath {
     /// The place of the name `name` below this one.
     pub fn child(&self, name: &str) -> Option<&Self> {
         self.below.get(name)
+    }
+    /// What a reference here holds, if it says whose the resource is.
+    pub const fn reference(&self) -> Option<&FhirReference> {
+        self.reference.as_ref()
     }
     /// The element of a rule that ends here.
     pub const fn element(&self) -> Option<&FhirElement> {
@@ -77,9 +106,12 @@ impl FhirPath {
 #[derive(Debug, Default)]
 pub struct FhirRules {
     resources: HashMap<String, FhirPath, foldhash::fast::FixedState>,
+    /// Of references whose element says nothing, but which say themselves that they point to a patient.
+    anywhere: Option<FhirReference>,
     systems: HashMap<String, Kind>,
     prefixes: Vec<(String, Kind)>,
     names: std::collections::HashSet<String, foldhash::fast::FixedState>,
+    reference_names: std::collections::HashSet<String, foldhash::fast::FixedState>,
 }
 
 impl FhirRules {
@@ -91,6 +123,10 @@ impl FhirRules {
     pub fn resource(&self, resource_type: &str) -> Option<&FhirPath> {
         self.resources.get(resource_type)
     }
+    /// The top of the types that are not listed.
+    pub fn other_resource(&self) -> Option<&FhirPath> {
+        self.resources.get(OTHERS)
+    }
     /// The element at `path` (`birthDate`, `contact.name`) of a resource type.
     pub fn element(&self, resource_type: &str, path: &str) -> Option<&FhirElement> {
         let mut place = self.resource(resource_type)?;
@@ -99,9 +135,26 @@ impl FhirRules {
         }
         place.element()
     }
+    /// What any reference to a patient holds.
+    pub const fn reference(&self) -> Option<&FhirReference> {
+        self.anywhere.as_ref()
+    }
+    /// Whether an element of HL7 version 3 is a record of a person: a CDA document, or an act.
+    pub fn is_version_3(&self, element: &str) -> bool {
+        let act = element.starts_with(|c: char| c.is_ascii_lowercase());
+        (act || element == "ClinicalDocument") && self.is_person(element)
+    }
+    /// Whether a resource type is one of those that the standard defines for records of care.
+    pub fn is_clinical(&self, resource_type: &str) -> bool {
+        self.resources.contains_key(resource_type)
+    }
     /// Whether `name` is part of the path of any element (`contact` of `contact.name`).
     pub fn mentions(&self, name: &str) -> bool {
         self.names.contains(name)
+    }
+    /// Whether `name` is part of the path of a reference to whom a resource is about.
+    pub fn refers(&self, name: &str) -> bool {
+        self.reference_names.contains(name)
     }
     /// What a naming system stands for.
     pub fn system(&self, system: &str) -> Option<Kind> {
@@ -113,6 +166,7 @@ impl FhirRules {
 
 pub(in crate::rules) fn compile(
     elements: Compiled<Entry>,
+    references: Compiled<ReferenceEntry>,
     systems: Compiled<IdentifierSystem>,
     list: &mut Vec<RuleInfo>,
 ) -> Result<FhirRules, LoadError> {
@@ -131,6 +185,31 @@ pub(in crate::rules) fn compile(
             place = place.below.entry(name.into()).or_default();
         }
         place.element = Some(FhirElement { rule, datatype: entry.datatype });
+    }
+    for (_, (entry, source)) in references {
+        let subject = format!("{}: {}", entry.resource, entry.elements.join(", "));
+        list.push(info("fhir_reference", &entry.common, None, subject, &source));
+        let part = |path: &str, part: &str, kind, confidence| {
+            field_rule(&entry.common, kind, &format!("{path}.{part}"), confidence, &source)
+        };
+        let reference = |path: &str| -> Result<FhirReference, LoadError> {
+            Ok(FhirReference {
+                display: part(path, "display", Kind::Name, Some(DISPLAY_CONFIDENCE))?,
+                identifier: part(path, "identifier", Kind::PatientId, None)?,
+            })
+        };
+        if entry.resource == OTHERS {
+            rules.anywhere = Some(reference("Reference")?);
+        }
+        for path in &entry.elements {
+            taken.take(format!("{}.{path} of", entry.resource), &entry.common.id, &source)?;
+            rules.reference_names.extend(path.split('.').map(str::to_owned));
+            let mut place = rules.resources.entry(entry.resource.clone()).or_default();
+            for name in path.split('.') {
+                place = place.below.entry(name.into()).or_default();
+            }
+            place.reference = Some(reference(&format!("{}.{path}", entry.resource))?);
+        }
     }
     for (_, (entry, source)) in systems {
         list.push(info(

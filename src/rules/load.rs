@@ -21,10 +21,13 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("edifact.toml", include_str!("../../rules/edifact.toml")),
     ("ncpdp.toml", include_str!("../../rules/ncpdp.toml")),
     ("xml.toml", include_str!("../../rules/xml.toml")),
+    ("xml_national.toml", include_str!("../../rules/xml_national.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
+    ("fhir_references.toml", include_str!("../../rules/fhir_references.toml")),
     ("hl7v3.toml", include_str!("../../rules/hl7v3.toml")),
     ("health.toml", include_str!("../../rules/health.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
+    ("labels.toml", include_str!("../../rules/labels.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
     ("services.toml", include_str!("../../rules/services.toml")),
 ];
@@ -108,6 +111,8 @@ struct File {
     #[serde(default)]
     ncpdp_about: Vec<toml::Spanned<flat::AboutEntry>>,
     #[serde(default)]
+    xml_dialect: Vec<toml::Spanned<xml::Start>>,
+    #[serde(default)]
     xml: Vec<toml::Spanned<xml::Entry>>,
     #[serde(default)]
     xml_record: Vec<toml::Spanned<xml::Record>>,
@@ -115,6 +120,8 @@ struct File {
     xml_about: Vec<toml::Spanned<xml::AboutEntry>>,
     #[serde(default)]
     fhir: Vec<toml::Spanned<fhir::Entry>>,
+    #[serde(default)]
+    fhir_reference: Vec<toml::Spanned<fhir::ReferenceEntry>>,
     #[serde(default)]
     identifier_system: Vec<toml::Spanned<fhir::IdentifierSystem>>,
     #[serde(default)]
@@ -246,10 +253,12 @@ struct Sources {
     edifact_about: Section<edifact::AboutEntry>,
     ncpdp: Section<flat::Entry>,
     ncpdp_about: Section<flat::AboutEntry>,
+    xml_dialect: Section<xml::Start>,
     xml: Section<xml::Entry>,
     xml_record: Section<xml::Record>,
     xml_about: Section<xml::AboutEntry>,
     fhir: Section<fhir::Entry>,
+    fhir_reference: Section<fhir::ReferenceEntry>,
     identifier_system: Section<fhir::IdentifierSystem>,
     health: Section<health::Entry>,
     key: Section<keys::Entry>,
@@ -370,9 +379,11 @@ impl Sources {
         at.merge("ncpdp", &mut self.ncpdp, parsed.ncpdp)?;
         at.merge("ncpdp_about", &mut self.ncpdp_about, parsed.ncpdp_about)?;
         at.merge("xml", &mut self.xml, parsed.xml)?;
+        at.merge("xml_dialect", &mut self.xml_dialect, parsed.xml_dialect)?;
         at.merge("xml_record", &mut self.xml_record, parsed.xml_record)?;
         at.merge("xml_about", &mut self.xml_about, parsed.xml_about)?;
         at.merge("fhir", &mut self.fhir, parsed.fhir)?;
+        at.merge("fhir_reference", &mut self.fhir_reference, parsed.fhir_reference)?;
         at.merge("identifier_system", &mut self.identifier_system, parsed.identifier_system)?;
         at.merge("hl7_text", &mut self.hl7_text, parsed.hl7_text)?;
         at.merge("hl7_site", &mut self.hl7_site, parsed.hl7_site)?;
@@ -425,6 +436,7 @@ impl Sources {
             self.x12.remove(id);
             self.x12_entity.remove(id);
             self.fhir.remove(id);
+            self.fhir_reference.remove(id);
             self.identifier_system.remove(id);
             self.key.remove(id);
             self.key_context.remove(id);
@@ -447,6 +459,7 @@ impl Sources {
             self.ncpdp.remove(id);
             self.ncpdp_about.remove(id);
             self.xml.remove(id);
+            self.xml_dialect.remove(id);
             self.xml_record.remove(id);
             self.xml_about.remove(id);
             self.health.remove(id);
@@ -506,8 +519,19 @@ impl Sources {
                 Section::new(),
                 &mut entries,
             )?,
-            xml: xml::compile(self.xml, self.xml_record, self.xml_about, &mut entries)?,
-            fhir: fhir::compile(self.fhir, self.identifier_system, &mut entries)?,
+            xml: xml::compile(
+                self.xml_dialect,
+                self.xml,
+                self.xml_record,
+                self.xml_about,
+                &mut entries,
+            )?,
+            fhir: fhir::compile(
+                self.fhir,
+                self.fhir_reference,
+                self.identifier_system,
+                &mut entries,
+            )?,
             health: health::compile(self.health, &mut entries)?,
             keys: keys::compile(self.key, self.key_context, &mut entries)?,
             test_patients: placeholder::compile_values(

@@ -37,7 +37,7 @@ mod tests;
 pub use astm::AstmRules;
 pub use dicom::DicomRules;
 pub use edifact::{EdifactField, EdifactRules};
-pub use fhir::{FhirElement, FhirRules, FhirType};
+pub use fhir::{FhirElement, FhirReference, FhirRules, FhirType};
 pub use flat::{FlatField, FlatRules, Holder, Part};
 pub use health::{Health, HealthRules};
 pub use hl7v2::{Hl7Field, Hl7Shape, Hl7Site, Hl7Subject, Hl7Text, Hl7Type, Hl7v2Rules};

@@ -1,7 +1,7 @@
 //! XML: FHIR resources, CDA documents, the native DICOM model (PS3.19 A.1), and elements of any other
 //! kind, read like the objects of JSON.
 
-use super::dialect::{Dialect, Message};
+use super::dialect::{Dialect, Message, Namespaces};
 use super::hl7v2::carried;
 use super::markup::{Attributes, Markup, Receiver};
 use crate::content::extract::embedded::Payload;
@@ -68,6 +68,7 @@ impl Format for Xml {
                 message: None,
                 payload: None,
                 metadata: None,
+                namespaces: Namespaces::default(),
             },
             path: media::path(media),
         })
@@ -101,6 +102,7 @@ struct Reader {
     payload: Option<Box<Payload>>,
     /// Metadata of documents, once their namespace was seen.
     metadata: Option<Box<Metadata>>,
+    namespaces: Namespaces,
 }
 
 struct TokenHandler<'a, 'b> {
@@ -184,7 +186,17 @@ impl Receiver for TokenHandler<'_, '_> {
         }
         let name = name.rsplit(':').next().unwrap_or(name);
         self.end_payload();
-        if let Some(dialect) = Dialect::of(name, attributes).filter(|_| !closed) {
+        for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
+            self.reader.fhir |= namespace == FHIR;
+            self.reader.cda |= namespace == CDA;
+            if EBXML.iter().any(|e| namespace.starts_with(e)) && self.reader.metadata.is_none() {
+                self.reader.metadata = Some(Box::default());
+            }
+            self.reader.namespaces.add(&namespace);
+        }
+        let xml = &self.scope.rules.xml;
+        let dialect = Dialect::of(name, attributes, &self.reader.namespaces, xml);
+        if let Some(dialect) = dialect.filter(|_| !closed) {
             let message = self.reader.message.insert(Box::new(Message::new(dialect)));
             return message.start(name, attributes, closed, self.scope);
         }
@@ -204,13 +216,6 @@ impl Receiver for TokenHandler<'_, '_> {
         self.reader.tree.key(tag.as_deref().unwrap_or(name), self.scope);
         self.reader.open.push(false);
         self.reader.bare_value = tag.is_some() && name != "DicomAttribute";
-        for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
-            self.reader.fhir |= namespace == FHIR;
-            self.reader.cda |= namespace == CDA;
-            if namespace.starts_with(EBXML) && self.reader.metadata.is_none() {
-                self.reader.metadata = Some(Box::default());
-            }
-        }
         if let Some(metadata) = &mut self.reader.metadata {
             metadata.start(name, attributes);
         }
@@ -218,7 +223,7 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.payload = Some(Box::default());
         }
         // Elsewhere, `Patient` is a name like any other.
-        let person = self.scope.rules().fhir.is_person(name);
+        let person = self.scope.rules().fhir.is_version_3(name);
         let resource = (self.reader.fhir && name.starts_with(|c: char| c.is_ascii_uppercase()))
             || (self.reader.cda && person);
         if resource {
@@ -352,6 +357,7 @@ impl Document for XmlDocument {
         self.markup.memory()
             + self.reader.tree.memory()
             + self.reader.text.capacity()
+            + self.reader.namespaces.memory()
             + self.reader.carried.as_ref().map_or(0, Nested::memory)
             + self.reader.payload.as_ref().map_or(0, |p| p.memory())
     }
