@@ -13,7 +13,7 @@ use crate::protocol::{
     Activity, Driver, DriverEvent, DriverLimits, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
 };
 use crate::rules::RuleSet;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -22,6 +22,12 @@ const UDP_LOOKS: u8 = 4;
 
 /// Objects of a flow that wait to be handed on.
 const MAX_OBJECTS: usize = 256;
+
+/// Patients of a flow whose further records wait to be handed on.
+const MAX_REPEATED: usize = 256;
+
+/// How long they wait, packet time, if the flow goes on.
+const HAND_ON_EVERY: Span = Span::seconds(10);
 
 /// Where an item stands in the order of the run, whatever worker it came from: by the packet that
 /// brought it about, then by the first packet of its flow, then by its place in the flow.
@@ -57,6 +63,8 @@ pub struct ActivityReport {
     pub activity: Activity,
     /// Objects it named, by their pseudonyms.
     pub objects: Vec<(Object, Token)>,
+    /// Patients whose records brought nothing new, and how many records.
+    pub records: Vec<(Token, u32)>,
 }
 
 /// A service that a flow proved.
@@ -110,6 +118,8 @@ struct Analysis {
     objects: Vec<(Object, Token)>,
     encrypted: bool,
     content: &'static str,
+    /// When what the flow did was last handed on.
+    handed_on: Timestamp,
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
     /// is at the end of the run depends on what else a worker has read.
     datagram: Option<Timestamp>,
@@ -269,6 +279,7 @@ impl Context {
             objects: Vec::new(),
             encrypted: false,
             content: "",
+            handed_on: self.now,
             datagram: None,
         }))
     }
@@ -369,7 +380,12 @@ impl Context {
             *stats.anomalies.entry((protocol, reason)).or_default() += 1;
         }
         if self.findings.is_empty() {
-            if analysis.objects.len() >= MAX_OBJECTS {
+            let repeated = analysis.patients.repeated();
+            let waited = self.now - analysis.handed_on >= HAND_ON_EVERY;
+            if analysis.objects.len() >= MAX_OBJECTS
+                || repeated >= MAX_REPEATED
+                || repeated > 0 && waited
+            {
                 self.hand_on(flow, analysis);
             }
             return;
@@ -379,6 +395,8 @@ impl Context {
         for finding in findings.drain(..) {
             let order = self.order(flow);
             let event = FindingEvent {
+                records: finding.records.into(),
+                clients: 1,
                 id: EventId::of_finding(&self.shared.event_key, &info, &finding.patient),
                 flow: info,
                 protocol,
@@ -393,7 +411,9 @@ impl Context {
 
     /// Passes on what the flow did, if anything.
     fn hand_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
-        if analysis.activity.is_empty() && analysis.objects.is_empty() {
+        analysis.handed_on = self.now;
+        let records = analysis.patients.take_records();
+        if analysis.activity.is_empty() && analysis.objects.is_empty() && records.is_empty() {
             return;
         }
         let performance = ActivityReport {
@@ -402,6 +422,7 @@ impl Context {
             protocol: analysis.driver.protocol().unwrap_or("unknown"),
             activity: std::mem::take(&mut analysis.activity),
             objects: std::mem::take(&mut analysis.objects),
+            records,
         };
         let order = self.order(flow);
         self.report.items.push((order, Item::ActivityReport(Box::new(performance))));

@@ -294,8 +294,8 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         item(&mut body, SECTION, "", &[format!("and {}", count(more as u64, "more input"))], "");
     }
     let lost = [
-        (run.losses.exposures_closed_early, "exposure closed early"),
-        (run.losses.revisions_uncounted, "revision uncounted"),
+        (run.losses.exposures_ended_early, "exposure ended early"),
+        (run.losses.findings_forgotten, "finding forgotten"),
         (run.losses.sightings_unreported, "sighting unreported"),
     ];
     let lost: Vec<String> = lost
