@@ -100,14 +100,12 @@ impl Announced {
     }
 
     /// Adds records of a patient that brought nothing new.
-    pub fn records(
-        &mut self,
-        pair: Pair,
-        person: PatientKey,
-        records: u32,
-    ) {
-        let Some(service) = self.services.get_mut(&(pair.server, pair.transport.number(), pair.protocol))
-        else { return };
+    pub fn records(&mut self, pair: Pair, person: PatientKey, records: u32) {
+        let Some(service) =
+            self.services.get_mut(&(pair.server, pair.transport.number(), pair.protocol))
+        else {
+            return;
+        };
         let folded = service.folded;
         let client = service.clients.get(&pair.client).copied();
         let Some(findings) = service.patients.get_mut(&person) else { return };
@@ -153,12 +151,8 @@ impl Finding {
     fn new(event: &mut FindingEvent, client: u32, place: &Place<'_>) -> Self {
         let finding = &mut event.finding;
         let exposure = place.exposure.0.to_be_bytes();
-        event.id = EventId::derive(
-            place.key,
-            "finding",
-            finding.time,
-            &[&exposure, place.person.bytes()],
-        );
+        event.id =
+            EventId::derive(place.key, "finding", finding.time, &[&exposure, place.person.bytes()]);
         finding.update = false;
         event.records = finding.new_records.into();
         Self {
@@ -187,10 +181,7 @@ impl Finding {
         let new = finding.kinds.without(self.kinds);
         let health = health(&finding.marks);
         let many = self.clients.len() >= self.clients_due;
-        if new.is_empty()
-            && health & !self.health == 0
-            && place.severity <= self.severity
-            && !many
+        if new.is_empty() && health & !self.health == 0 && place.severity <= self.severity && !many
         {
             return false;
         }
@@ -200,9 +191,8 @@ impl Finding {
         self.kinds = self.kinds.union(new);
         self.health |= health;
         self.severity = self.severity.max(place.severity);
-        self.identifiers.extend(
-            finding.identifiers.iter().filter(|i| new.contains(i.kind)).cloned(),
-        );
+        self.identifiers
+            .extend(finding.identifiers.iter().filter(|i| new.contains(i.kind)).cloned());
         finding.identifiers.clone_from(&self.identifiers);
         finding.update = true;
         event.id = self.id;

@@ -1,5 +1,6 @@
 //! One exposure that is kept: what was counted of it, and what was written.
 
+use super::access::Access;
 use super::counters::{ExposureCounters, ExposureTotals};
 use super::distinct::Distinct;
 use super::moves::{MoveLeg, Moves};
@@ -8,7 +9,6 @@ use super::severity;
 use super::types::{
     Count, Event, EventId, Exposure, ExposureState, FindingEvent, NetworkDirection, ip, socket,
 };
-use super::access::Access;
 use crate::flow::{FlowInfo, Transport};
 use crate::protocol::ServiceFacts;
 use crate::rules::{Kind, SeverityEntry};
@@ -123,8 +123,8 @@ impl Open {
         told.first = told.first.min(finding.time);
         told.last = told.last.max(finding.time);
         // Associations differ in what they show; of other services the last one says it all.
-        let known = Arc::ptr_eq(&told.facts, &finding.facts)
-            || Arc::ptr_eq(&self.latest, &finding.facts);
+        let known =
+            Arc::ptr_eq(&told.facts, &finding.facts) || Arc::ptr_eq(&self.latest, &finding.facts);
         if !known && finding.facts.association.is_some() {
             told.facts = Arc::new(finding.facts.after(&told.facts));
         } else if !known {

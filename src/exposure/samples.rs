@@ -125,7 +125,11 @@ impl Sample {
                 traits: Default::default(),
                 identifiers: identifiers.collect(),
                 kinds,
-                new_kinds: if self.update { self.new_kinds.iter().copied().collect() } else { kinds },
+                new_kinds: if self.update {
+                    self.new_kinds.iter().copied().collect()
+                } else {
+                    kinds
+                },
                 records: self.records,
                 new_records: self.records,
                 alert: alert(),

@@ -310,8 +310,8 @@ fn identifier(i: &crate::identify::Identifier) -> Identifier<'_> {
         kind: i.kind,
         value: i.shown.text(),
         masked: i.shown.masked(),
-        // Millions share a value of the other kinds: a pseudonym of it leads to nobody.
-        token: (!i.kind.is_weak()).then_some(Prefixed("i_", i.token)),
+        // Many share a value of the other kinds: a pseudonym of it leads to nobody.
+        token: i.kind.is_number_or_name().then_some(Prefixed("i_", i.token)),
         field: &i.field,
         confidence: (!plain).then_some(confidence),
         evidence: if plain { &[] } else { i.evidence.slugs() },
@@ -373,8 +373,9 @@ fn implementation<'a>(
     known.then_some(Implementation { class_uid, version })
 }
 
+/// That a record is about a patient goes without saying.
 fn marks(marks: &[Mark]) -> Vec<&'static str> {
-    marks.iter().map(|m| mark(*m)).collect()
+    marks.iter().filter(|m| **m != Mark::PatientContext).map(|m| mark(*m)).collect()
 }
 
 const fn mark(mark: Mark) -> &'static str {
