@@ -4,7 +4,7 @@
 //! overwrites it when dropped. Neither has `Debug`, `Display` or `Serialize`; whoever needs the text
 //! says so with `expose`, and only `identify` (masking, tokens, `--reveal`) has reason to.
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// A borrowed raw value: text in UTF-8, decoded from the wire's charset, otherwise unchanged.
 #[derive(Clone, Copy)]
@@ -30,13 +30,26 @@ impl<'a> Phi<'a> {
 }
 
 /// An owned raw value; zeroed when dropped.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct PhiBuf(Zeroizing<String>);
 
 impl PhiBuf {
     /// Takes over `text`.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
+    }
+    /// Overwrites it, and keeps its memory for another value.
+    pub fn wipe(&mut self) {
+        self.0.as_mut_str().zeroize();
+        self.0.clear();
+    }
+    /// Holds `value` from now on. What was there is overwritten, also where it needs more room.
+    pub fn set(&mut self, value: Phi<'_>) {
+        self.wipe();
+        if self.0.capacity() < value.0.len() {
+            self.0 = Zeroizing::new(String::with_capacity(value.0.len().next_power_of_two()));
+        }
+        self.0.push_str(value.0);
     }
     /// Borrows the value.
     pub fn as_phi(&self) -> Phi<'_> {

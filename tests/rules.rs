@@ -408,7 +408,7 @@ fn open_flows(pcap: &[u8], flows: u32) -> Vec<u8> {
 
 #[test]
 fn reloads_under_load_are_quick_and_small() {
-    let rules = Rules::new(&titled("Load"));
+    let rules = Rules::new(&alert("a-load"));
     let pcap = std::fs::read(common::hospital()).expect("capture");
     let mut run = Following::start(&rules, &pcap);
     let serving = run.hears("serving metrics at http://");

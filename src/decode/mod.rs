@@ -10,11 +10,14 @@ mod ether;
 mod ip;
 mod key;
 mod link;
+mod plain;
 mod skip;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod tunnel;
 mod walk;
+mod wan;
 mod wifi;
 
 pub use defrag::{Defragmenter, MAX_DATAGRAM};
@@ -122,6 +125,12 @@ impl Decoder {
         wire_len: u32,
     ) -> Outcome {
         let cut = (wire_len as usize).saturating_sub(bytes.len());
+        if link == LinkType::ETHERNET
+            && self.checksums == Checksums::Accept
+            && let Some(decoded) = plain::decode(bytes, cut)
+        {
+            return Outcome::Segment(decoded);
+        }
         self.from(time, Walk::new(bytes, cut, self.checksums), link.first_layer())
     }
 

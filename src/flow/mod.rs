@@ -8,7 +8,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use crate::decode::{Side, Transport};
+pub use crate::decode::{Endpoint, FlowKey, Side, Transport};
 pub use conversation::{Conversation, ConversationCounters, StreamSink, TcpSegment};
 pub use info::FlowInfo;
 pub use side::{Direction, End, Orientation};

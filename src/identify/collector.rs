@@ -5,14 +5,13 @@ use super::date::Date;
 use super::mask::mask;
 use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verify, weighed};
-use super::plausible::{actual_kind, is_scrap, plausible};
+use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
 use super::values::{ValueCache, Worked};
 use super::{Finding, IdentifyCounters, Patients, Settings};
 use crate::content::{
     ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
 };
-use crate::phi::PhiBuf;
 use crate::protocol::ServiceFacts;
 use crate::rules::{Deidentified, Kind, RecordEvidence, RuleSet};
 use crate::time::Timestamp;
@@ -49,7 +48,8 @@ impl FieldSink for Collector<'_> {
 
     fn begin(&mut self, at: ContentId, head: RecordHead<'_>) {
         if self.patients.open.len() < MAX_OPEN {
-            self.patients.open.push(Record::new(at, &head));
+            let record = self.values.record().begin(at, &head);
+            self.patients.open.push(record);
             return;
         }
         self.tally.lose(Loss::OpenRecords);
@@ -70,31 +70,39 @@ impl FieldSink for Collector<'_> {
             return;
         }
         let rules = std::ptr::from_ref(self.rules) as usize;
-        let id = self.values.id(&field, value, self.now, rules);
-        let worked = match self.values.get(&id) {
+        let tag = self.values.tag(&field, value, self.now, rules);
+        let known = match self.values.get(tag) {
+            // Where a value stood does not change what it is.
+            Some(Some(known)) if !known.stood(field.name, field.rule) => {
+                let mut known = known.clone();
+                known.field = self.values.name(field.name);
+                known.rule = self.values.name(field.rule);
+                Some(known)
+            }
             Some(known) => known.clone(),
             None => {
                 let worked = self.work_out(&field, value);
-                self.values.keep(&id, worked.clone());
+                self.values.keep(tag, worked.clone());
                 worked
             }
         };
-        let Some(worked) = worked else {
+        let Some(worked) = known else {
             self.tally.implausible += 1;
             return;
         };
         let (evidence, confidence) = weighed(&field, worked.valid);
         let held = Held {
             kind: worked.kind,
-            value: PhiBuf::new(value.to_owned()),
+            value: self.values.hold(value),
             token: worked.token,
             public: worked.public,
             issuer: worked.issuer,
             full_date: worked.full_date,
             words: worked.words,
+            test: worked.test,
             mask: worked.mask,
-            field: self.values.name(field.name),
-            rule: self.values.name(field.rule),
+            field: worked.field,
+            rule: worked.rule,
             confidence,
             evidence,
         };
@@ -136,15 +144,8 @@ impl FieldSink for Collector<'_> {
 
 impl Collector<'_> {
     /// What a value is; nothing if it is not plausible.
-    fn work_out(&self, field: &Field<'_>, value: &str) -> Option<Worked> {
-        let kind = match field.evidence {
-            Evidence::Declared => actual_kind(field.kind, value),
-            _ => field.kind,
-        };
-        let scrap = || !field.evidence.is_declared() && is_scrap(kind, value);
-        if !plausible(kind, value, self.rules, self.now) || scrap() {
-            return None;
-        }
+    fn work_out(&mut self, field: &Field<'_>, value: &str) -> Option<Worked> {
+        let kind = accepted(field, value, self.rules, self.now)?;
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
         let key = &self.settings.key;
@@ -177,7 +178,10 @@ impl Collector<'_> {
             public,
             issuer: Issuer::new(&namespace).or_universal(&universal),
             words,
+            test: kind == Kind::Name && self.is_test_patient(value),
             mask: (!self.settings.reveal).then(|| mask(kind, value, self.now).into()),
+            field: self.values.name(field.name),
+            rule: self.values.name(field.rule),
         })
     }
 
@@ -256,6 +260,11 @@ impl Collector<'_> {
 
     /// A record that stands on its own: is it enough, and whose is it?
     fn complete(&mut self, mut record: Record, facts: &ServiceFacts) {
+        self.judge(&mut record, facts);
+        self.values.recycle(record);
+    }
+
+    fn judge(&mut self, record: &mut Record, facts: &ServiceFacts) {
         self.tally.records += 1;
         if record.marks.has(Mark::Query) {
             record.drop_patterns();
@@ -268,7 +277,7 @@ impl Collector<'_> {
             self.tally.phantoms += 1;
             return;
         }
-        if self.is_test_patient(&record) {
+        if record.held.iter().any(|held| held.test) {
             record.marks.set(Mark::Test);
         }
         let deidentified = record
@@ -276,7 +285,7 @@ impl Collector<'_> {
             .has(Mark::Deidentified)
             .then_some(Deidentified { burned_in: record.marks.has(Mark::BurnedIn) });
         let kinds = match deidentified {
-            Some(_) => record.kinds_of(|held| !self.is_pseudonym(&record, held)),
+            Some(_) => record.kinds_of(|held| !self.is_pseudonym(record, held)),
             None => record.kinds_of(|_| true),
         };
         let evidence = RecordEvidence {
@@ -296,21 +305,16 @@ impl Collector<'_> {
             return;
         };
         if deidentified.is_some() && !kinds.is_empty() {
-            self.drop_pseudonyms(&mut record);
+            self.drop_pseudonyms(record);
         }
         let finding = self.patients.file(record, alert, self.settings, self.now, facts, self.tally);
         self.out.extend(finding);
     }
 
-    /// Whether the record's name is that of a known test patient.
-    fn is_test_patient(&self, record: &Record) -> bool {
-        record.held.iter().any(|held| {
-            held.kind == Kind::Name
-                && self.rules.test_patients.contains(
-                    Kind::Name,
-                    &Zeroizing::new(held.value.as_phi().expose().trim().to_lowercase()),
-                )
-        })
+    /// Whether a name is that of a known test patient.
+    fn is_test_patient(&self, name: &str) -> bool {
+        let folded = Zeroizing::new(name.trim().to_lowercase());
+        self.rules.test_patients.contains(Kind::Name, &folded)
     }
 
     /// Whether a value of a record whose source says that it was de-identified is what such records
@@ -343,6 +347,24 @@ impl Collector<'_> {
         record.held = held;
         record.identify();
     }
+}
+
+/// What a value identifies by; nothing if it is no value at all, a placeholder or impossible.
+pub(super) fn accepted(
+    field: &Field<'_>,
+    value: &str,
+    rules: &RuleSet,
+    now: Timestamp,
+) -> Option<Kind> {
+    let kind = match field.evidence {
+        Evidence::Declared => actual_kind(field.kind, value),
+        _ => field.kind,
+    };
+    let scrap = || !field.evidence.is_declared() && is_scrap(kind, value);
+    let issued = field.evidence.is_declared() && !field.issuer.is_empty();
+    let can_be =
+        plausible(kind, value, rules, now) || issued && is_issued_number(kind, value, rules);
+    (can_be && !scrap()).then_some(kind)
 }
 
 /// Whether a value of this kind says little without who gave it out. There is but one issuer of

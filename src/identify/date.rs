@@ -156,8 +156,9 @@ fn compact(text: &str, run: usize) -> Option<Date> {
     if zone.strip_prefix(['-', '+']).is_some_and(|z| !(2..=4).contains(&digits(z.as_bytes()))) {
         return None;
     }
+    // Zeros stand for a day, or a month and a day, that is not known.
     let year_first = Date::checked(number(text, 0, 4)?, number(text, 4, 6)?, number(text, 6, 8)?)
-        .filter(|d| d.is_full() && d.year >= FIRST_YEAR);
+        .filter(|d| d.year >= FIRST_YEAR);
     if year_first.is_some() || run > 8 {
         return year_first;
     }

@@ -140,20 +140,20 @@ impl Patients {
     /// Files a complete record under its patient. A finding, if it brought anything new.
     pub(super) fn file(
         &mut self,
-        record: Record,
+        record: &Record,
         alert: &Arc<AlertRule>,
         settings: &Settings,
         now: Timestamp,
         facts: &ServiceFacts,
         tally: &mut IdentifyCounters,
     ) -> Option<Finding> {
-        let (index, update) = match self.find(&record) {
+        let (index, update) = match self.find(record) {
             Some(index) => (index, true),
             None if self.known.len() >= settings.patients_per_flow => {
                 tally.lose(Loss::Patients);
                 return None;
             }
-            None => (self.add(&record, alert, &settings.key)?, false),
+            None => (self.add(record, alert, &settings.key)?, false),
         };
         let patient = self.known.get_mut(index as usize)?;
         patient.records = patient.records.saturating_add(1);
@@ -237,8 +237,8 @@ impl Patients {
             new_records,
             alert: patient.alert.clone(),
             direction: record.direction,
-            operation: record.operation,
-            carrier: record.carrier,
+            operation: record.operation.as_str().into(),
+            carrier: record.carrier.clone(),
             marks: patient.marks.to_vec(),
             facts: Arc::clone(&self.facts),
         };

@@ -254,6 +254,7 @@ mod tests {
                 },
                 full_date: true,
                 words: words.filter(|_| kind == Kind::Name),
+                test: false,
                 mask: None,
                 field: "f".into(),
                 rule: "r".into(),

@@ -12,8 +12,22 @@ const MIN_PHONE: usize = 5;
 /// Most digits of a phone number: fifteen (E.164), a prefix for calls abroad and an extension.
 const MAX_PHONE: usize = 24;
 
+/// Digits of a date with year, month and day.
+const FULL_DATE: usize = 8;
+
 /// Most digits of one sort in a row that a number has if it is a number at all (`9999`).
 const MIN_REPEATED: usize = 4;
+
+/// Whether an id whose issuer is named can be one: a register also gives out `5555`. All zeros and
+/// all nines stand for "unknown" everywhere.
+pub(super) fn is_issued_number(kind: Kind, value: &str, rules: &RuleSet) -> bool {
+    let value = value.trim();
+    let folded = Zeroizing::new(value.to_lowercase());
+    matches!(kind, Kind::PatientId | Kind::OtherId)
+        && value.bytes().all(|b| b.is_ascii_digit())
+        && value.contains(|c: char| !matches!(c, '0' | '9'))
+        && !rules.placeholders.contains(kind, &folded)
+}
 
 /// Whether `value` can be an identifier of this kind, seen at `now`.
 pub fn plausible(kind: Kind, value: &str, rules: &RuleSet, now: Timestamp) -> bool {
@@ -29,8 +43,10 @@ pub fn plausible(kind: Kind, value: &str, rules: &RuleSet, now: Timestamp) -> bo
     match kind {
         Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => name(&folded),
         Kind::BirthDate | Kind::DeathDate => {
-            // A year alone identifies nobody (45 CFR 164.514(b)(2)(i)(C)).
-            Date::parse(value, now).is_some_and(|d| d.month > 0 && d.is_past(now))
+            // A year alone identifies nobody (45 CFR 164.514(b)(2)(i)(C)). Where zeros are written
+            // for month and day, a birth date was asked for and this is what is known of it.
+            let whole = digits(value) >= FULL_DATE;
+            Date::parse(value, now).is_some_and(|d| (d.month > 0 || whole) && d.is_past(now))
                 || other_calendar(value)
         }
         Kind::Sex => sex(value).is_some(),
@@ -71,6 +87,10 @@ fn network_address(value: &str) -> bool {
 
 fn letters_and_digits(value: &str) -> usize {
     value.chars().filter(|c| c.is_alphanumeric()).count()
+}
+
+fn digits(value: &str) -> usize {
+    value.bytes().take_while(u8::is_ascii_digit).count()
 }
 
 fn has_digit(value: &str) -> bool {

@@ -22,6 +22,8 @@ pub(super) struct Held {
     pub full_date: bool,
     /// The two words of a name, where it has them.
     pub words: Option<[Token; 2]>,
+    /// The name of a known test patient.
+    pub test: bool,
     /// What may be shown of it; none under `--reveal`.
     pub mask: Option<Arc<str>>,
     pub field: Arc<str>,
@@ -137,7 +139,7 @@ impl Named {
 /// What tells people apart.
 #[derive(Clone, Default)]
 pub(super) struct Identity {
-    pub strong: SmallVec<[Strong; 2]>,
+    pub strong: SmallVec<[Strong; 4]>,
     pub names: SmallVec<[Named; 2]>,
     pub births: SmallVec<[Token; 1]>,
 }
@@ -292,13 +294,16 @@ impl Marks {
     }
 }
 
+/// Values of ended records whose memory is kept.
+const MAX_SPARE: usize = 128;
+
 /// An open record.
 pub(super) struct Record {
     pub at: ContentId,
     pub content: &'static str,
     pub structured: bool,
     pub direction: Direction,
-    pub operation: Box<str>,
+    pub operation: String,
     pub carrier: Vec<&'static str>,
     pub held: Vec<Held>,
     pub identity: Identity,
@@ -313,15 +318,15 @@ pub(super) struct Record {
     pub shadows: u32,
 }
 
-impl Record {
-    pub fn new(at: ContentId, head: &RecordHead<'_>) -> Self {
+impl Default for Record {
+    fn default() -> Self {
         Self {
-            at,
-            content: head.content,
-            structured: head.structured,
-            direction: head.direction,
-            operation: head.operation.into(),
-            carrier: head.carrier.to_vec(),
+            at: ContentId(0),
+            content: "",
+            structured: false,
+            direction: Direction::ClientToServer,
+            operation: String::new(),
+            carrier: Vec::new(),
             held: Vec::new(),
             identity: Identity::default(),
             marks: Marks::default(),
@@ -329,6 +334,38 @@ impl Record {
             container: false,
             exposed: false,
             shadows: 0,
+        }
+    }
+}
+
+impl Record {
+    /// Begins at `at`, with the memory of a record that has ended.
+    pub fn begin(mut self, at: ContentId, head: &RecordHead<'_>) -> Self {
+        self.at = at;
+        self.content = head.content;
+        self.structured = head.structured;
+        self.direction = head.direction;
+        self.operation.push_str(head.operation);
+        self.carrier.extend_from_slice(head.carrier);
+        self
+    }
+
+    /// Leaves its memory to another record, and that of its values to `spare`. The values are
+    /// overwritten.
+    pub fn clear(mut self, spare: &mut Vec<PhiBuf>) -> Self {
+        for mut held in self.held.drain(..) {
+            if spare.len() < MAX_SPARE {
+                held.value.wipe();
+                spare.push(held.value);
+            }
+        }
+        self.operation.clear();
+        self.carrier.clear();
+        Self {
+            held: self.held,
+            operation: self.operation,
+            carrier: self.carrier,
+            ..Self::default()
         }
     }
 

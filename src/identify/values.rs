@@ -2,13 +2,14 @@
 //! whether a value is plausible, its normal form and its pseudonyms cost far more than to find that it
 //! is known.
 //!
-//! Values are told apart by a keyed 128-bit hash, half of which is the place in the table; no raw value
-//! is kept. What is kept holds for one day of packet time, because dates are judged by it.
+//! Values are told apart by a hash of 64 bits with a random seed; no raw value is kept. What is kept holds
+//! for one day of packet time, because dates are judged by it.
 
 use super::Token;
 use super::date::Date;
-use super::record::Issuer;
+use super::record::{Issuer, Record};
 use crate::content::{Evidence, Field};
+use crate::phi::{Phi, PhiBuf};
 use crate::rules::Kind;
 use crate::time::Timestamp;
 use foldhash::quality::RandomState;
@@ -16,8 +17,8 @@ use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// Most values kept: the fields of some ten thousand patients.
-const MAX_VALUES: usize = 1 << 17;
+/// Most values kept: the fields of some twenty thousand patients.
+const MAX_VALUES: usize = 1 << 18;
 
 /// Share of a worker's memory that the table may take at most.
 const SHARE: usize = 16;
@@ -25,8 +26,11 @@ const SHARE: usize = 16;
 /// Places of a new table; it grows as it fills.
 const FIRST_VALUES: usize = 1 << 10;
 
-/// Places looked at for one value.
-const WAYS: usize = 4;
+/// Places looked at for one value: as many tags as a cache line holds.
+const WAYS: usize = 8;
+
+/// Ended records whose memory is kept.
+const MAX_RECORDS: usize = 8;
 
 /// Different field names and rule ids kept.
 const MAX_NAMES: usize = 4096;
@@ -44,28 +48,41 @@ pub(super) struct Worked {
     pub public: Token,
     pub issuer: Issuer,
     pub words: Option<[Token; 2]>,
+    /// The name of a known test patient.
+    pub test: bool,
     /// What may be shown of it; none under `--reveal`.
     pub mask: Option<Arc<str>>,
+    /// Where it stood last, and by which rule.
+    pub field: Arc<str>,
+    pub rule: Arc<str>,
 }
 
-#[derive(Clone)]
-struct Slot {
-    tag: u64,
-    /// The day and how recent it is.
-    day: u32,
-    /// Nothing: not plausible.
-    worked: Option<Worked>,
+impl Worked {
+    /// Whether it stood there last.
+    pub fn stood(&self, field: &str, rule: &str) -> bool {
+        *self.field == *field && *self.rule == *rule
+    }
 }
+
+/// What is kept of a value: what it is, or nothing if it is not plausible.
+type Slot = Option<Worked>;
+
+/// No value has this tag.
+const EMPTY: u64 = 0;
 
 /// The values seen last by one worker.
 pub struct ValueCache {
-    slots: Vec<Option<Slot>>,
+    /// Hashes of values, apart from what is kept of them: most look-ups touch two cache lines.
+    tags: Vec<u64>,
+    slots: Vec<Slot>,
     filled: usize,
     /// Places the table may have.
     most: usize,
-    place: RandomState,
-    tag: RandomState,
+    seed: RandomState,
     names: HashSet<Arc<str>, foldhash::fast::FixedState>,
+    /// Memory of records and values that have ended, for the next ones.
+    records: Vec<Record>,
+    spare: Vec<PhiBuf>,
     /// The rules by which values were judged, by their address. Whoever replaces rules calls
     /// [`ValueCache::forget`], so that no other rules can have it.
     rules: usize,
@@ -74,82 +91,101 @@ pub struct ValueCache {
 impl Default for ValueCache {
     fn default() -> Self {
         Self {
+            tags: Vec::new(),
             slots: Vec::new(),
             filled: 0,
             most: MAX_VALUES,
-            place: RandomState::default(),
-            tag: RandomState::default(),
+            seed: RandomState::default(),
             names: HashSet::default(),
+            records: Vec::new(),
+            spare: Vec::new(),
             rules: 0,
         }
     }
 }
 
-/// What a value is told by.
-pub(super) struct ValueId {
-    place: u64,
-    tag: u64,
-    day: u32,
-}
-
 impl ValueCache {
     /// A table for a worker that has `memory` bytes for its state.
     pub fn within(memory: usize) -> Self {
-        let most = (memory / SHARE / size_of::<Option<Slot>>()).next_power_of_two() / 2;
+        let most =
+            (memory / SHARE / (size_of::<Slot>() + size_of::<u64>())).next_power_of_two() / 2;
         Self { most: most.clamp(FIRST_VALUES, MAX_VALUES), ..Self::default() }
     }
 
     /// Bytes of heap that it may come to hold, roughly.
     pub const fn most_memory(&self) -> usize {
-        self.most * size_of::<Option<Slot>>()
+        self.most * (size_of::<Slot>() + size_of::<u64>())
     }
 
     /// The rules were replaced.
     pub fn forget(&mut self) {
+        self.tags = Vec::new();
         self.slots = Vec::new();
         self.filled = 0;
         self.names.clear();
     }
 
-    /// Identifies `value` of a field, read under the rules at this address.
-    pub(super) fn id(
+    /// The tag of `value` of a field, read under the rules at this address.
+    pub(super) fn tag(
         &mut self,
         field: &Field<'_>,
         value: &str,
         now: Timestamp,
         rules: usize,
-    ) -> ValueId {
+    ) -> u64 {
         if self.rules != rules {
             self.forget();
             self.rules = rules;
         }
         // A label is part of what says whether its number is valid.
         let label = if field.evidence == Evidence::Labelled { field.name } else { "" };
-        let of = (field.kind, field.evidence, value, field.issuer, field.authority, label);
-        ValueId { place: self.place.hash_one(of), tag: self.tag.hash_one(of), day: Date::day(now) }
+        let of = (field.kind, field.evidence, Date::day(now), value);
+        self.seed.hash_one((of, field.issuer, field.authority, label)).max(1)
     }
 
     /// What is known of a value: nothing, that it is not plausible, or what it is.
-    pub(super) fn get(&self, id: &ValueId) -> Option<&Option<Worked>> {
-        let ways = self.ways(id);
-        let known = self.slots.get(ways)?.iter().flatten().find(|s| s.tag == id.tag)?;
-        (known.day == id.day).then_some(&known.worked)
+    #[inline]
+    pub(super) fn get(&self, tag: u64) -> Option<&Option<Worked>> {
+        let first = self.first(tag);
+        let way = self.tags.get(first..first + WAYS)?.iter().position(|t| *t == tag)?;
+        self.slots.get(first + way)
     }
 
     /// Keeps what was worked out.
-    pub(super) fn keep(&mut self, id: &ValueId, worked: Option<Worked>) {
-        if 2 * self.filled >= self.slots.len() && self.slots.len() < self.most {
+    pub(super) fn keep(&mut self, tag: u64, worked: Option<Worked>) {
+        if 4 * self.filled >= 3 * self.slots.len() && self.slots.len() < self.most {
             self.grow();
         }
-        let ways = self.ways(id);
-        let Some(slots) = self.slots.get_mut(ways) else { return };
-        let known = slots.iter().position(|s| s.as_ref().is_none_or(|s| s.tag == id.tag));
-        // Without room, the oldest way is not known: any of them will do.
-        let at = known.unwrap_or((id.tag >> 32) as usize % WAYS);
-        if let Some(slot) = slots.get_mut(at) {
-            self.filled += usize::from(slot.is_none());
-            *slot = Some(Slot { tag: id.tag, day: id.day, worked });
+        let first = self.first(tag);
+        let Some(tags) = self.tags.get_mut(first..first + WAYS) else { return };
+        let empty = tags.iter().position(|t| *t == EMPTY);
+        // Which of them is needed least is not known: any will do.
+        let way = empty.unwrap_or((tag >> 32) as usize % WAYS);
+        self.filled += usize::from(empty.is_some());
+        if let (Some(place), Some(slot)) = (tags.get_mut(way), self.slots.get_mut(first + way)) {
+            *place = tag;
+            *slot = worked;
         }
+    }
+
+    /// An empty record.
+    pub(super) fn record(&mut self) -> Record {
+        self.records.pop().unwrap_or_default()
+    }
+
+    /// Takes back a record that has ended.
+    pub(super) fn recycle(&mut self, record: Record) {
+        let record = record.clear(&mut self.spare);
+        if self.records.len() < MAX_RECORDS {
+            self.records.push(record);
+        }
+    }
+
+    /// A copy of a raw value, for as long as its record is open.
+    pub(super) fn hold(&mut self, value: &str) -> PhiBuf {
+        let mut held = self.spare.pop().unwrap_or_default();
+        held.set(Phi::new(value));
+        held
     }
 
     /// A shared copy of a field name or a rule id.
@@ -165,16 +201,26 @@ impl ValueCache {
         shared
     }
 
-    fn ways(&self, id: &ValueId) -> std::ops::Range<usize> {
-        let sets = (self.slots.len() / WAYS).max(1);
-        let first = (id.place as usize & (sets - 1)) * WAYS;
-        first..first + WAYS
+    /// The first place for a value.
+    fn first(&self, tag: u64) -> usize {
+        (tag as usize & (self.tags.len() / WAYS).saturating_sub(1)) * WAYS
     }
 
-    /// Makes the table four times as large. What it held is worked out once more.
+    /// Makes the table four times as large, and moves what it holds.
     fn grow(&mut self) {
-        let len = (self.slots.len() * 4).clamp(FIRST_VALUES, self.most);
-        self.slots = vec![None; len];
+        let len = (self.slots.len() * 4).clamp(FIRST_VALUES.min(self.most), self.most);
+        let tags = std::mem::replace(&mut self.tags, vec![EMPTY; len]);
+        let slots = std::mem::replace(&mut self.slots, vec![None; len]);
         self.filled = 0;
+        for (tag, worked) in tags.into_iter().zip(slots).filter(|(tag, _)| *tag != EMPTY) {
+            let first = self.first(tag);
+            let Some(tags) = self.tags.get_mut(first..first + WAYS) else { continue };
+            let Some(way) = tags.iter().position(|t| *t == EMPTY) else { continue };
+            if let Some(slot) = self.slots.get_mut(first + way) {
+                tags[way] = tag;
+                *slot = worked;
+                self.filled += 1;
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::content::Contents;
 use crate::exposure::{EventId, FindingEvent};
 use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, Patients, Token, ValueCache};
+use crate::protocol::expected::{ExpectedFlows, frame_datagram};
 use crate::protocol::{
     Activity, Driver, DriverEvent, DriverLimits, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
 };
@@ -152,6 +153,8 @@ struct Context {
     n: u32,
     findings: Vec<Finding>,
     values: ValueCache,
+    /// Flows that others have announced.
+    expected: ExpectedFlows,
     /// A datagram as it would stand in a stream.
     frame: Vec<u8>,
     tallies: StageCounters,
@@ -184,6 +187,7 @@ impl Worker {
                 n: 0,
                 findings: Vec::new(),
                 values,
+                expected: ExpectedFlows::default(),
                 frame: Vec::new(),
                 tallies: StageCounters::default(),
                 report: Report::default(),
@@ -218,6 +222,7 @@ impl Worker {
                     self.context.step(*number, *clock);
                     self.clock = *clock;
                     self.table.tick(*clock, &mut self.context);
+                    self.context.expected.expire(*clock);
                 }
             }
         }
@@ -284,6 +289,26 @@ impl Context {
         }))
     }
 
+    /// If another flow announced this one, of which nothing was read yet, it is read as that. Asked
+    /// with the first bytes rather than at the handshake, which may precede the announcement: of a
+    /// passive data connection it precedes the command.
+    fn relate(&mut self, flow: &FlowHead, state: &mut State) {
+        let fresh = match state {
+            State::Reading(analysis) => analysis.driver.is_untouched(),
+            State::Datagrams { looks, .. } => *looks == 0,
+            State::Broken => false,
+        };
+        let announced = fresh.then(|| self.expected.take(&flow.key, self.now)).flatten();
+        let Some(announced) = announced else { return };
+        if let State::Datagrams { .. } = state {
+            *state = self.reading(flow);
+        }
+        if let State::Reading(analysis) = state {
+            analysis.driver.orient(flow.orientation);
+            analysis.driver.announced(announced);
+        }
+    }
+
     fn order(&mut self, flow: &FlowHead) -> Order {
         self.n += 1;
         Order { packet: self.packet, flow: flow.first_packet, n: self.n }
@@ -336,6 +361,10 @@ impl Context {
 
     /// Passes on what a step brought about.
     fn settle(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
+        for announced in self.tallies.expected.drain(..) {
+            let orientation = analysis.driver.orientation();
+            self.expected.announce(&flow.key, orientation, announced, self.now);
+        }
         let stats = &mut self.report.stats;
         let client = analysis.driver.orientation().client;
         for news in analysis.driver.news() {
@@ -451,10 +480,12 @@ impl Handler<State> for Context {
     }
 
     fn data(&mut self, flow: &FlowHead, state: &mut State, side: Side, bytes: &[u8]) -> u64 {
+        self.relate(flow, state);
         self.analyse(flow, state, |driver, host| driver.data(side, bytes, host)).unwrap_or(u64::MAX)
     }
 
     fn gap(&mut self, flow: &FlowHead, state: &mut State, side: Side, len: u64) -> u64 {
+        self.relate(flow, state);
         self.analyse(flow, state, |driver, host| driver.gap(side, len, host)).unwrap_or(u64::MAX)
     }
 
@@ -469,9 +500,16 @@ impl Handler<State> for Context {
             *known = true;
             return false;
         }
+        self.relate(flow, state);
         let mut frame = std::mem::take(&mut self.frame);
         frame.clear();
-        let framed = PROTOCOLS.iter().any(|protocol| protocol.datagram(bytes, &mut frame));
+        let framed = match state {
+            State::Reading(analysis) if analysis.driver.owns_datagrams() => {
+                frame_datagram(bytes, &mut frame);
+                true
+            }
+            _ => PROTOCOLS.iter().any(|protocol| protocol.datagram(bytes, &mut frame)),
+        };
         if framed {
             if let State::Datagrams { .. } = state {
                 *state = self.reading(flow);

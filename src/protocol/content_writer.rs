@@ -1,18 +1,25 @@
-//! A content that a parser is handing on, and how much of it is not wanted.
+//! An open payload that a parser hands on, and how much of it the reader does not want.
 
 use super::{ContentId, ContentSink, Hint, Want};
 
-/// An open content.
+/// An open payload.
 pub struct ContentWriter {
     id: ContentId,
-    /// Bytes to come that the content does not want.
+    /// Bytes to come that the reader does not want.
     unwanted: u64,
 }
 
 impl ContentWriter {
-    /// Opens a content.
+    /// Opens a payload.
     pub fn open(hint: &Hint<'_>, sink: &mut dyn ContentSink) -> Self {
         Self { id: sink.open(hint), unwanted: 0 }
+    }
+
+    /// Hands on a payload that is already complete.
+    pub fn whole(hint: &Hint<'_>, bytes: &[u8], sink: &mut dyn ContentSink) {
+        let mut writer = Self::open(hint, sink);
+        writer.data(bytes, sink);
+        writer.close(true, sink);
     }
 
     /// Its next bytes.
@@ -26,22 +33,20 @@ impl ContentWriter {
     /// `len` of its bytes are missing.
     pub fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) {
         let hidden = len.min(self.unwanted);
-        if self.unwanted != Want::NOTHING.skip {
-            self.unwanted -= hidden;
-        }
+        self.passed(hidden);
         if len > hidden {
             self.unwanted = sink.gap(self.id, len - hidden).skip;
         }
     }
 
-    /// `len` of its bytes were passed over, which it did not want.
+    /// `len` unwanted bytes were skipped before they came here.
     pub const fn passed(&mut self, len: u64) {
         if self.unwanted != Want::NOTHING.skip {
             self.unwanted = self.unwanted.saturating_sub(len);
         }
     }
 
-    /// How many bytes to come it does not want.
+    /// How many bytes to come the reader does not want.
     pub const fn unwanted(&self) -> u64 {
         self.unwanted
     }
@@ -51,7 +56,7 @@ impl ContentWriter {
         self.unwanted == Want::NOTHING.skip
     }
 
-    /// It has ended.
+    /// It has ended; `complete` if its end was really seen.
     pub fn close(self, complete: bool, sink: &mut dyn ContentSink) {
         sink.close(self.id, complete);
     }

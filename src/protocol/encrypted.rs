@@ -6,6 +6,14 @@ use super::{Probe, Speaker};
 /// Largest TLS record body: 2^14 plus expansion (RFC 8446 5.2, RFC 5246 6.2.3).
 const MAX_TLS_RECORD: u16 = (1 << 14) + 2048;
 
+/// TLS record type of a handshake (RFC 8446 5.1).
+const HANDSHAKE: u8 = 22;
+
+/// Whether `data` begins like a TLS handshake and like no command of a text protocol.
+pub fn is_handshake(data: &[u8]) -> bool {
+    matches!(data, [HANDSHAKE] | [HANDSHAKE, 3, ..])
+}
+
 /// Whether a TCP stream is TLS or SSH. In mid-stream any TLS record will do; at the start it must be
 /// a handshake or an alert.
 pub fn probe(data: &[u8], at_start: bool) -> Probe {
@@ -29,7 +37,7 @@ pub fn probe(data: &[u8], at_start: bool) -> Probe {
         20 => len == 1,
         21 => len == 2 || !at_start,
         // client_hello 1, server_hello 2, or further handshake messages
-        22 => body.first().is_none_or(|t| *t <= 24) || !at_start,
+        HANDSHAKE => body.first().is_none_or(|t| *t <= 24) || !at_start,
         _ => !at_start || len >= 16,
     };
     if fits && len > 0 && len <= MAX_TLS_RECORD { Probe::yes(Speaker::Any) } else { Probe::No }

@@ -8,6 +8,9 @@ mod activity;
 mod content_writer;
 pub mod driver;
 pub mod encrypted;
+pub mod expected;
+mod line;
+mod recognition;
 #[cfg(test)]
 pub mod recorder;
 mod service;
@@ -17,16 +20,24 @@ pub mod dicom;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+mod json;
+pub mod ldap;
 pub mod mllp;
+pub mod mongodb;
 pub mod mqtt;
+pub mod mysql;
 pub mod ncpdp;
 pub mod poct1a;
 pub mod postgresql;
+pub mod proxy;
 pub mod raw;
 pub mod redis;
 pub mod smb;
 pub mod smtp;
+pub mod sql;
 pub mod syslog;
+pub mod tftp;
+mod tls_upgrade;
 mod unframed;
 pub mod websocket;
 pub mod x12;
@@ -40,6 +51,7 @@ use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
 pub static PROTOCOLS: &[&dyn Protocol] = &[
+    &proxy::Proxy,
     &dicom::Dicom,
     &mllp::Mllp,
     &astm::Astm,
@@ -53,7 +65,11 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &ftp::Ftp,
     &redis::Redis,
     &syslog::Syslog,
+    &tftp::Tftp,
+    &ldap::Ldap,
+    &mongodb::Mongodb,
     &mqtt::Mqtt,
+    &mysql::Mysql,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
     &raw::JetDirect,
@@ -85,6 +101,13 @@ pub trait Protocol: Sync {
     /// as it would stand in a stream, so that the same parser reads both.
     fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {
         let _ = (data, frame);
+        false
+    }
+
+    /// Whether it keeps state over the datagrams of a flow: once the flow speaks it, each datagram is
+    /// its parser's, in a frame by [`expected::frame_datagram`], and [`Protocol::datagram`] is not
+    /// asked any more.
+    fn owns_datagrams(&self) -> bool {
         false
     }
 
@@ -315,8 +338,16 @@ pub trait ContentSink {
     /// Something odd that did not stop the parser (a bad length, an unknown context): counted.
     fn anomaly(&mut self, reason: Reason);
 
+    /// A further flow between the same hosts is to come, and this is what is known of it.
+    fn expect(&mut self, flow: expected::ExpectedFlow);
+
     /// Packet time of the bytes being read.
     fn now(&self) -> Timestamp;
+
+    /// How many connections this one is carried in.
+    fn depth(&self) -> usize {
+        0
+    }
 }
 
 /// A content that is open in a flow.

@@ -1,20 +1,43 @@
-//! A parser for messages without framing: each direction is one content, passed on as it comes. After a
-//! gap a new content begins with the next message.
+//! A parser for documents and messages without framing: each direction is one payload, passed on as it
+//! comes.
 
 use super::content_writer::ContentWriter;
 use super::{ContentSink, Direction, End, Hint, Media, ParseError, Parser, Progress, Resync};
 
-/// One flow; answers are messages, too.
+/// What is carried, and how it goes on after a gap.
+#[derive(Clone, Copy)]
+pub struct Unframed {
+    /// How it is counted: `message`, `interchange`.
+    pub unit: &'static str,
+    /// What it is declared as.
+    pub media: Media<'static>,
+    /// The layer in `phi.carrier`.
+    pub layer: &'static str,
+    /// What a gap does to it.
+    pub on_gap: OnGap,
+    /// Where the first message begins in bytes whose beginning was not seen.
+    pub find: fn(&[u8]) -> Option<usize>,
+}
+
+/// What a gap does to a payload without framing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum OnGap {
+    /// The payload goes on: its format knows what to do with a gap.
+    Continue,
+    /// The payload ends; a new one begins with the next message that is found.
+    NextMessage,
+}
+
+/// One flow; answers are payloads, too.
 pub struct UnframedParser {
+    what: Unframed,
     sides: [Option<ContentWriter>; 2],
-    content_type: &'static str,
-    find: fn(&[u8]) -> Option<usize>,
 }
 
 impl UnframedParser {
-    /// Messages declared as `content_type`; `find` tells where the first one begins in what follows a gap.
-    pub const fn new(content_type: &'static str, find: fn(&[u8]) -> Option<usize>) -> Self {
-        Self { sides: [const { None }; 2], content_type, find }
+    /// Reads `what`.
+    pub const fn new(what: Unframed) -> Self {
+        Self { what, sides: [const { None }; 2] }
     }
 }
 
@@ -28,34 +51,46 @@ impl Parser for UnframedParser {
         let Some(side) = self.sides.get_mut(direction.index()) else {
             return Ok(Progress::consumed(data.len()));
         };
+        let Unframed { unit, media, layer, .. } = self.what;
         let writer = side.get_or_insert_with(|| {
-            sink.unit("message");
-            let media = Media::Type { content_type: self.content_type, name: "" };
+            sink.unit(unit);
             ContentWriter::open(
-                &Hint { direction, media, operation: "", codings: &[], layer: "tcp" },
+                &Hint { direction, media, operation: "", codings: &[], layer },
                 sink,
             )
         });
         writer.data(data, sink);
-        Ok(Progress::consumed(data.len()))
+        // What the reader does not want is not even brought here.
+        let skip = writer.unwanted();
+        writer.passed(skip);
+        Ok(Progress::skip(data.len(), skip))
     }
 
-    fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
-        if let Some(writer) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            writer.close(false, sink);
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
+        let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
+        match self.what.on_gap {
+            OnGap::Continue => {
+                if let Some(writer) = side.as_mut() {
+                    writer.gap(len, sink);
+                }
+                Resync::Known { skip: 0 }
+            }
+            OnGap::NextMessage => {
+                if let Some(writer) = side.take() {
+                    writer.close(false, sink);
+                }
+                Resync::Search
+            }
         }
-        Resync::Search
     }
 
     fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
-        (self.find)(data)
+        (self.what.find)(data)
     }
 
     fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(mut writer) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            if !rest.is_empty() {
-                writer.data(rest, sink);
-            }
+            writer.data(rest, sink);
             writer.close(end == End::Fin, sink);
         }
     }

@@ -4,30 +4,41 @@ use super::Match;
 
 /// Whether `data` starts with a header record: `H`, the field, repeat, component and escape
 /// delimiters, all different, and the field delimiter again or the end of the record. Some senders
-/// (HPRIM) have those of HL7, five of them.
+/// name a fifth, for subcomponents: analysers that copy HL7 (`H|^~\&`), and HPRIM Santé (`H|~^\&`).
 pub fn header(data: &[u8]) -> Match {
-    match data {
-        [b'H', field, b'^', b'~', b'\\', b'&', rest @ ..] if field.is_ascii_punctuation() => {
-            match rest.first() {
-                Some(byte) if byte == field || *byte == b'\r' => Match::Yes(()),
-                Some(_) => Match::No,
-                None => Match::More,
+    let Some(delimiters) = data.strip_prefix(b"H") else {
+        return if data.is_empty() { Match::More } else { Match::No };
+    };
+    for (i, &byte) in delimiters.iter().enumerate().take(6) {
+        let before = delimiters.get(..i).unwrap_or(&[]);
+        let ends = byte == b'\r' || before.first() == Some(&byte);
+        if ends && i >= 4 {
+            return Match::Yes(());
+        }
+        let five = || matches!(before, [_, b'^', b'~', b'\\'] | [_, b'~', b'^', b'\\']);
+        let fits = i < 4 || i == 4 && byte == b'&' && five();
+        if !fits || !byte.is_ascii_punctuation() || before.contains(&byte) {
+            return Match::No;
+        }
+    }
+    Match::More
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers() {
+        for yes in ["H|\\^&|||x", "H|\\^&\r", "H|^~\\&|LAB", "H|~^\\&|LAB", "H|~^\\&\r", "H!\\^&!"]
+        {
+            assert!(header(yes.as_bytes()).is_yes(), "{yes}");
+            for cut in 0..5 {
+                assert_eq!(header(&yes.as_bytes()[..cut]), Match::More, "{yes} cut at {cut}");
             }
         }
-        [b'H', delimiters @ ..] => {
-            for (i, &byte) in delimiters.iter().enumerate().take(5) {
-                let before = delimiters.get(..i).unwrap_or(&[]);
-                let fits = match i {
-                    4 => byte == b'\r' || before.first() == Some(&byte),
-                    _ => byte.is_ascii_punctuation() && !before.contains(&byte),
-                };
-                if !fits {
-                    return Match::No;
-                }
-            }
-            if delimiters.len() < 5 { Match::More } else { Match::Yes(()) }
+        for no in ["H||^&|", "HELO x", "X|", "H|~^\\&&|", "H|^~\\#|"] {
+            assert_eq!(header(no.as_bytes()), Match::No, "{no}");
         }
-        [] => Match::More,
-        _ => Match::No,
     }
 }

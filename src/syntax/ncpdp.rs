@@ -65,6 +65,40 @@ const fn accepts(request: bool, at: usize, byte: u8) -> bool {
 
 /// Whether a transmission begins at `data`, perhaps behind framing.
 pub fn begins(data: &[u8]) -> Match<(Header, usize)> {
+    match batch(data) {
+        Match::More if data.len() <= MAX_FRAMING => {}
+        Match::No => {}
+        found => return found,
+    }
+    one(data)
+}
+
+/// The first transmission of a batch (Batch Standard 1.2): behind the header record, `STX 00 ...
+/// ETX`, and behind `STX G1` with a reference number.
+fn batch(data: &[u8]) -> Match<(Header, usize)> {
+    /// Bytes in which the first transmission begins, and in which its header ends.
+    const MAX_BATCH_HEADER: usize = 512;
+    const HEADER: &[u8] = b"\x0200";
+    const TRANSACTION: &[u8] = b"\x02G1";
+    let head = data.trim_ascii_start();
+    let (start, kind) = head.split_at_checked(HEADER.len()).unwrap_or((head, &[]));
+    let known = kind.first().is_none_or(|kind| matches!(kind, b'T' | b'R' | b'E'));
+    if !HEADER.starts_with(start) || !known {
+        return Match::No;
+    }
+    let looked = data.get(..MAX_BATCH_HEADER).unwrap_or(data);
+    let separator = memchr::memmem::find(looked, TRANSACTION).and_then(|at| {
+        let behind = looked.get(at..)?;
+        Some(at + memchr::memchr2(SEGMENT, GROUP, behind)?)
+    });
+    match separator {
+        Some(at) => Match::of(looked.get(..at).and_then(at_end)),
+        None if looked.len() < MAX_BATCH_HEADER => Match::More,
+        None => Match::No,
+    }
+}
+
+fn one(data: &[u8]) -> Match<(Header, usize)> {
     let mut more = false;
     for framing in 0..=MAX_FRAMING {
         let Some(rest) = data.get(framing..) else { break };

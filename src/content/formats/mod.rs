@@ -40,6 +40,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &hl7v2::Xml,
     &dialect::POCT1A,
     &dialect::SCRIPT,
+    &dialect::BMP,
     &astm::Records,
     &x12::Interchange,
     &edifact::Interchange,
@@ -70,6 +71,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &json::Json,
     &html::Html,
     &xml::Xml,
+    &dicom::Dump,
     &csv::Csv,
     &text::Text,
 ];

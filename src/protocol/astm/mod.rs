@@ -14,6 +14,7 @@ use super::{
 use crate::syntax::Match;
 use crate::syntax::astm::header;
 use memchr::memchr_iter;
+use zeroize::Zeroizing;
 
 const STX: u8 = 0x02;
 const ETX: u8 = 0x03;
@@ -28,6 +29,9 @@ const FS: u8 = 0x1C;
 
 /// Control bytes that may come before the first frame.
 const MAX_PRELUDE: usize = 64;
+/// Text of a frame that is kept until its answer is seen, bytes. A frame has 64,000 at most (LIS1-A
+/// 8.3.1); what is longer is passed on as it comes.
+const MAX_HELD: usize = 64 << 10;
 
 /// ASTM E1381.
 pub struct Astm;
@@ -108,8 +112,10 @@ struct AstmParser {
 struct DirectionState {
     state: State,
     content: Option<Open>,
-    /// Number of the last frame, its text in full passed on.
+    /// Number of the last frame.
     last: Option<u8>,
+    /// Its text: a frame that is refused is void when it is sent again.
+    held: Zeroizing<Vec<u8>>,
     /// What the other end answered to it.
     answer: Answer,
 }
@@ -127,7 +133,7 @@ struct Open {
 enum Answer {
     #[default]
     Unseen,
-    ClaimedSubjects,
+    Accepted,
     Refused,
 }
 
@@ -141,10 +147,7 @@ enum State {
     /// Behind STX: the frame number comes.
     Number,
     /// In the text of a frame.
-    Text {
-        /// The frame was sent before: its text is not passed on again.
-        again: bool,
-    },
+    Text,
     /// Records without framing.
     Bare,
 }
@@ -167,6 +170,7 @@ impl DirectionState {
     }
 
     fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+        self.hand_on(sink);
         if let Some(open) = self.content.take() {
             sink.close(open.id, complete);
         }
@@ -185,17 +189,44 @@ impl DirectionState {
         }
     }
 
+    /// Text of a frame, until it is known whether the frame counts.
+    fn hold(&mut self, text: &[u8], sink: &mut dyn ContentSink) {
+        if self.held.len() + text.len() > MAX_HELD {
+            self.hand_on(sink);
+            return self.deliver(text, sink);
+        }
+        self.held.extend_from_slice(text);
+    }
+
+    /// The last frame counts.
+    fn hand_on(&mut self, sink: &mut dyn ContentSink) {
+        if !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            self.deliver(&held, sink);
+            self.held = held;
+            self.held.clear();
+        }
+    }
+
+    /// Whether the text so far ends with a line end.
+    fn is_ended(&self) -> bool {
+        match self.held.last() {
+            Some(last) => matches!(last, b'\r' | b'\n'),
+            None => self.content.as_ref().is_none_or(|c| c.ended),
+        }
+    }
+
     /// A control byte between frames, or one that ends the text of a frame.
     fn control(&mut self, byte: u8, sink: &mut dyn ContentSink) {
-        let was_text = matches!(self.state, State::Text { .. } | State::Bare);
+        let was_text = matches!(self.state, State::Text | State::Bare);
         self.state = match byte {
             STX => State::Number,
             b'\r' | b'\n' if !was_text => State::Between { line_start: true },
             _ => State::Between { line_start: matches!(byte, ENQ | EOT | VT | FS) },
         };
         // An end of text ends its record, whether or not the sender wrote the CR.
-        if was_text && byte == ETX && self.content.as_ref().is_some_and(|c| !c.ended) {
-            self.deliver(b"\r", sink);
+        if was_text && byte == ETX && !self.is_ended() {
+            self.hold(b"\r", sink);
         }
         match byte {
             EOT | FS => self.close(true, sink),
@@ -205,14 +236,18 @@ impl DirectionState {
         }
     }
 
-    /// The byte behind STX. A frame that bears the number of the one before, which was not
-    /// accepted, is that one again (E1381 6.5.1.2).
-    fn number(&mut self, byte: u8) -> bool {
+    /// The byte behind STX. A frame that bears the number of the one before, which was refused, is
+    /// that one again, and the one before is void (E1381 6.5.1.2).
+    fn number(&mut self, byte: u8, sink: &mut dyn ContentSink) -> bool {
         let number = matches!(byte, b'0'..=b'7').then_some(byte);
-        let again = number.is_some() && number == self.last && self.answer == Answer::Refused;
+        if number.is_some() && number == self.last && self.answer == Answer::Refused {
+            sink.anomaly(Reason::Malformed);
+            self.held.clear();
+        }
+        self.hand_on(sink);
         self.last = number;
         self.answer = Answer::Unseen;
-        self.state = State::Text { again };
+        self.state = State::Text;
         number.is_some()
     }
 }
@@ -240,7 +275,7 @@ impl Parser for AstmParser {
                 State::Between { line_start } => {
                     match *first {
                         ACK => {
-                            other.answer = Answer::ClaimedSubjects;
+                            other.answer = Answer::Accepted;
                             sink.facts().acknowledged = Some(true);
                         }
                         NAK => other.answer = Answer::Refused,
@@ -260,21 +295,14 @@ impl Parser for AstmParser {
                 }
                 State::Number => {
                     side.open(direction, sink);
-                    at += usize::from(side.number(*first));
+                    at += usize::from(side.number(*first, sink));
                 }
-                State::Text { again } => {
+                State::Text => {
                     let end = rest.iter().position(|b| ends_text(*b));
                     let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
-                    if again {
-                        sink.anomaly(Reason::Malformed);
-                    } else {
-                        side.deliver(text, sink);
-                    }
+                    side.hold(text, sink);
                     at += text.len();
                     if let Some(&byte) = rest.get(text.len()) {
-                        if again {
-                            side.state = State::Between { line_start: false };
-                        }
                         side.control(byte, sink);
                         at += 1;
                     }
@@ -296,6 +324,7 @@ impl Parser for AstmParser {
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(side) = self.sides.get_mut(direction.index()) {
+            side.hand_on(sink);
             if let Some(open) = side.content.as_mut() {
                 open.unwanted = sink.gap(open.id, len).skip;
                 open.ended = true;
@@ -318,8 +347,10 @@ impl Parser for AstmParser {
 
     fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            if matches!(side.state, State::Text { again: false } | State::Bare) {
-                side.deliver(rest, sink);
+            match side.state {
+                State::Text => side.hold(rest, sink),
+                State::Bare => side.deliver(rest, sink),
+                State::Between { .. } | State::Number => {}
             }
             side.close(end == End::Fin, sink);
             side.state = State::default();
@@ -327,6 +358,6 @@ impl Parser for AstmParser {
     }
 
     fn memory(&self) -> usize {
-        0
+        self.sides.iter().map(|side| side.held.capacity()).sum()
     }
 }

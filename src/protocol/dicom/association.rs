@@ -5,6 +5,7 @@ use super::contexts::Contexts;
 use super::ledger::Ledger;
 use super::message::{Messages, Stage};
 use super::pdu::{self, PDU_HEADER, PDV_HEADER, PduHeader, PdvHeader};
+use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::{
     Authentication, ContentSink, Direction, End, Hint, Media, Outcome, ParseError, Parser,
     Progress, Reason, Resync, ServiceFacts,
@@ -357,11 +358,11 @@ impl Association {
         }
         let syntax = self.contexts.transfer_syntax(pdv.context);
         let stage = match stage {
-            Some(Stage::Data { .. }) => return,
+            Some(Stage::Data(_)) => return,
             Some(Stage::Announced(command)) => {
                 let command = std::mem::take(command);
                 ServiceFacts::add(&mut sink.facts().transfer_syntaxes, syntax);
-                let content = sink.open(&Hint {
+                let hint = Hint {
                     direction,
                     media: Media::DicomDataSet {
                         transfer_syntax: syntax,
@@ -370,20 +371,20 @@ impl Association {
                     operation: command.operation(),
                     codings: &[],
                     layer: "",
-                });
-                Stage::Data { content, skip: 0 }
+                };
+                Stage::Data(ContentWriter::open(&hint, sink))
             }
             // Its command set was not seen, so this may as well be the middle of a data set: the
             // content must find a beginning in it.
             Some(Stage::Command(_) | Stage::Broken) | None => {
-                let content = sink.open(&Hint {
+                let hint = Hint {
                     direction,
                     media: Media::Type { content_type: "application/dicom", name: "" },
                     operation: "",
                     codings: &[],
                     layer: "",
-                });
-                Stage::Data { content, skip: 0 }
+                };
+                Stage::Data(ContentWriter::open(&hint, sink))
             }
         };
         match messages.get(pdv.context) {
@@ -446,7 +447,7 @@ impl Association {
                 }
             },
             Stage::Broken | Stage::Announced(_) => messages.remove(pdv.context, false, sink),
-            Stage::Data { .. } => messages.remove(pdv.context, true, sink),
+            Stage::Data(_) => messages.remove(pdv.context, true, sink),
         }
     }
 

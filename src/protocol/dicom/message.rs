@@ -1,7 +1,8 @@
 //! The messages whose fragments are under way in one direction, by presentation context.
 
 use super::dimse::{Command, CommandReader};
-use crate::protocol::{ContentId, ContentSink, Reason, Want};
+use crate::protocol::content_writer::ContentWriter;
+use crate::protocol::{ContentSink, Reason};
 use smallvec::SmallVec;
 
 /// Messages under way at once in one direction. Applications interleave contexts rarely, and only
@@ -29,11 +30,7 @@ pub(super) enum Stage {
     /// The command set is read; the data set has not begun.
     Announced(Box<Command>),
     /// The data set is being handed on.
-    Data {
-        content: ContentId,
-        /// Bytes of it that need not be handed on.
-        skip: u64,
-    },
+    Data(ContentWriter),
 }
 
 impl Messages {
@@ -72,7 +69,7 @@ impl Messages {
             Stage::Command(reader) => reader.memory(),
             // Its two UIDs and titles.
             Stage::Announced(_) => size_of::<Command>() + 2 * (64 + 16),
-            Stage::Broken | Stage::Data { .. } => 0,
+            Stage::Broken | Stage::Data(_) => 0,
         });
         commands.sum::<usize>() + self.list.capacity() * size_of::<Message>()
     }
@@ -80,8 +77,8 @@ impl Messages {
 
 impl Message {
     fn close(self, complete: bool, sink: &mut dyn ContentSink) {
-        if let Stage::Data { content, .. } = self.stage {
-            sink.close(content, complete);
+        if let Stage::Data(writer) = self.stage {
+            writer.close(complete, sink);
         }
     }
 
@@ -98,9 +95,9 @@ impl Message {
                 u64::MAX
             }
             Stage::Broken | Stage::Announced(_) => u64::MAX,
-            Stage::Data { content, skip } => {
-                *skip = sink.data(*content, bytes).skip;
-                *skip
+            Stage::Data(writer) => {
+                writer.data(bytes, sink);
+                writer.unwanted()
             }
         }
     }
@@ -112,9 +109,9 @@ impl Message {
                 self.stage = Stage::Broken;
                 u64::MAX
             }
-            Stage::Data { content, skip } => {
-                *skip = sink.gap(*content, len).skip;
-                *skip
+            Stage::Data(writer) => {
+                writer.gap(len, sink);
+                writer.unwanted()
             }
         }
     }
@@ -124,16 +121,14 @@ impl Message {
         match self.stage {
             Stage::Command(_) => 0,
             Stage::Broken | Stage::Announced(_) => u64::MAX,
-            Stage::Data { skip, .. } => skip,
+            Stage::Data(ref writer) => writer.unwanted(),
         }
     }
 
     /// `len` bytes are skipped.
     pub fn skipped(&mut self, len: u64) {
-        if let Stage::Data { skip, .. } = &mut self.stage
-            && *skip != Want::NOTHING.skip
-        {
-            *skip -= len.min(*skip);
+        if let Stage::Data(writer) = &mut self.stage {
+            writer.passed(len);
         }
     }
 }

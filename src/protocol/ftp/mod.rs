@@ -1,13 +1,15 @@
-//! The control connection of FTP (RFC 959): facts of the service only. What is transferred goes over
-//! connections of its own.
+//! FTP (RFC 959) with IPv6 (RFC 2428) and TLS (RFC 4217). The control connection tells who logs in and
+//! what is transferred; each file or listing travels in a data connection of its own, which the control
+//! connection announces.
+
+mod address;
+mod control;
+mod data;
 
 #[cfg(test)]
 mod tests;
 
-use super::{
-    Authentication, ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, ServiceFacts, Speaker,
-};
+use super::{Parser, Probe, Protocol, Speaker};
 use memchr::memchr;
 
 /// Longest line, bytes.
@@ -53,7 +55,7 @@ impl Protocol for Ftp {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::<FtpParser>::default()
+        Box::<control::ControlParser>::default()
     }
 }
 
@@ -68,97 +70,5 @@ fn greeting(data: &[u8]) -> Probe {
         _ if line.windows(3).any(|w| w.eq_ignore_ascii_case(b"FTP")) => Probe::yes(Speaker::Server),
         None => Probe::More,
         Some(_) => Probe::No,
-    }
-}
-
-/// One control connection.
-#[derive(Default)]
-struct FtpParser {
-    greeted: bool,
-    /// The client asked for TLS (RFC 4217).
-    tls: bool,
-    /// It gave the name that stands for nobody (RFC 1635).
-    anonymous: bool,
-}
-
-impl FtpParser {
-    fn command(&mut self, line: &[u8], facts: &mut ServiceFacts) {
-        let line = line.trim_ascii();
-        let end = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
-        let (verb, rest) = line.split_at(end);
-        let rest = rest.trim_ascii();
-        let is = |word: &[u8]| verb.eq_ignore_ascii_case(word);
-        if is(b"USER") {
-            self.anonymous =
-                rest.eq_ignore_ascii_case(b"anonymous") || rest.eq_ignore_ascii_case(b"ftp");
-        } else if is(b"PASS") && !self.anonymous {
-            facts.authentication = Authentication::Basic;
-            facts.credentials_in_clear = true;
-        } else if is(b"AUTH") {
-            self.tls = true;
-        }
-    }
-
-    /// True if TLS begins behind the line.
-    fn reply(&mut self, line: &[u8], facts: &mut ServiceFacts) -> bool {
-        let Some((code, text)) = line.split_first_chunk::<3>() else { return false };
-        if !std::mem::replace(&mut self.greeted, true) && code == b"220" {
-            let text = String::from_utf8_lossy(text);
-            ServiceFacts::set(&mut facts.software, text.trim_matches([' ', '-', '\r']));
-        }
-        text.first() != Some(&b'-') && std::mem::take(&mut self.tls) && code == b"234"
-    }
-}
-
-impl Parser for FtpParser {
-    fn data(
-        &mut self,
-        direction: Direction,
-        data: &[u8],
-        sink: &mut dyn ContentSink,
-    ) -> Result<Progress, ParseError> {
-        let client = direction == Direction::ClientToServer;
-        let mut at = 0;
-        while let Some(rest @ [first, ..]) = data.get(at..) {
-            if client && self.tls && *first == 22 {
-                return Ok(Progress { switch: true, ..Progress::consumed(at) });
-            }
-            let Some(lf) = memchr(b'\n', rest) else {
-                if rest.len() > MAX_LINE {
-                    return Err(ParseError::new(Reason::Malformed, at));
-                }
-                return Ok(Progress::need(at, rest.len() + 1));
-            };
-            let line = rest.get(..lf).unwrap_or(rest);
-            at += lf + 1;
-            if client {
-                sink.unit("request");
-                self.command(line, sink.facts());
-            } else if self.reply(line, sink.facts()) {
-                return Ok(Progress { switch: true, ..Progress::consumed(at) });
-            }
-        }
-        Ok(Progress::consumed(at))
-    }
-
-    fn gap(&mut self, _direction: Direction, _len: u64, _host: &mut dyn ContentSink) -> Resync {
-        Resync::Search
-    }
-
-    fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
-        memchr(b'\n', data).map(|at| at + 1)
-    }
-
-    fn close(
-        &mut self,
-        _direction: Direction,
-        _rest: &[u8],
-        _end: End,
-        _host: &mut dyn ContentSink,
-    ) {
-    }
-
-    fn memory(&self) -> usize {
-        0
     }
 }

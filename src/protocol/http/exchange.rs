@@ -7,6 +7,7 @@ use super::head::{self, Head};
 use super::path;
 use super::ranges::{self, ByteRanges, ContentRange, Origin, Ranges};
 use super::upgrade::Upgrade;
+use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::websocket::Service;
 use crate::protocol::{Authentication, ContentSink, Direction, Hint, Media, Reason, ServiceFacts};
 use crate::rules::Secret;
@@ -60,11 +61,11 @@ impl Exchange {
         let (path, query) = head::split_target(&text);
         let facts = sink.facts();
         ServiceFacts::set(&mut facts.method, method);
-        if let Some((user, sink)) = head::authority(&text) {
+        if let Some((user, host)) = head::authority(&text) {
             if user.contains(':') {
                 facts.secret(Secret::UrlPassword);
             }
-            ServiceFacts::set(&mut facts.host, sink);
+            ServiceFacts::set(&mut facts.host, host);
         }
         ServiceFacts::set(&mut facts.host, head.host);
         if method != "CONNECT" {
@@ -73,15 +74,9 @@ impl Exchange {
         set_version(facts, minor);
         authenticate(facts, head);
         if !query.is_empty() {
-            let id = sink.open(&Hint {
-                direction: Direction::ClientToServer,
-                media: Media::Target,
-                operation: method,
-                codings: &[],
-                layer: "http",
-            });
-            sink.data(id, target);
-            sink.close(id, true);
+            let (direction, media) = (Direction::ClientToServer, Media::Target);
+            let hint = Hint { direction, media, operation: method, codings: &[], layer: "http" };
+            ContentWriter::whole(&hint, target, sink);
         }
         if self.pending.len() < MAX_PENDING {
             let end = (0..=path.len().min(MAX_PATH)).rev().find(|i| path.is_char_boundary(*i));

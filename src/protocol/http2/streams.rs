@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use super::frame::DEFAULT_MAX;
+use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::http::{self, Around, Body, ContentRange, Origin, Ranges, head};
 use crate::protocol::websocket::{self, Service};
 use crate::protocol::{Authentication, ContentSink, Direction, Hint, Media, ServiceFacts};
@@ -255,15 +256,9 @@ impl Stream {
         self.connect = method == "CONNECT";
         self.websocket = self.connect && fields.protocol.eq_ignore_ascii_case("websocket");
         if !query.is_empty() {
-            let id = sink.open(&Hint {
-                direction: Direction::ClientToServer,
-                media: Media::Target,
-                operation: method,
-                codings: &[],
-                layer: "http",
-            });
-            sink.data(id, fields.path.as_bytes());
-            sink.close(id, true);
+            let (direction, media) = (Direction::ClientToServer, Media::Target);
+            let hint = Hint { direction, media, operation: method, codings: &[], layer: "http" };
+            ContentWriter::whole(&hint, fields.path.as_bytes(), sink);
         }
         self.open(Direction::ClientToServer, fields, end, ranges, sink);
     }

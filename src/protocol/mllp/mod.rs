@@ -6,9 +6,10 @@
 #[cfg(test)]
 mod tests;
 
+use super::content_writer::ContentWriter;
 use super::{
-    ContentId, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Resync, ServiceFacts, Speaker, Want,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
+    Resync, ServiceFacts, Speaker,
 };
 use crate::syntax::Match;
 use crate::syntax::hl7v2::{self, END_BLOCK, ETX, Framed, Framing, Opening, START_BLOCK, STX};
@@ -20,6 +21,9 @@ const NAK: u8 = 0x15;
 
 /// Bytes of keep-alive that may come before the first message.
 const MAX_KEEP_ALIVE: usize = 256;
+
+/// Byte order marks of UTF-8 and UTF-16.
+const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
 
 /// HL7 minimal lower layer protocol.
 pub struct Mllp;
@@ -43,7 +47,16 @@ fn probe_start(data: &[u8]) -> Probe {
     if alive > MAX_KEEP_ALIVE {
         return Probe::No;
     }
-    let rest = data.get(alive..).unwrap_or(&[]);
+    let mut rest = data.get(alive..).unwrap_or(&[]);
+    // Some senders write a byte order mark before the start block.
+    for mark in MARKS {
+        match rest.strip_prefix(mark) {
+            Some([]) => return Probe::More,
+            Some(behind @ [START_BLOCK, ..]) => rest = behind,
+            None if !rest.is_empty() && mark.starts_with(rest) => return Probe::More,
+            _ => {}
+        }
+    }
     match rest.first() {
         None => Probe::More,
         // Something that was to be a message: perhaps the next one is.
@@ -149,15 +162,22 @@ enum State {
         /// The text is in UTF-16, in little-endian order or not: half a letter may look like an end
         /// block.
         wide: Option<bool>,
-        content: ContentId,
-        /// Bytes to come that the content does not want.
-        unwanted: u64,
+        content: ContentWriter,
     },
 }
 
 impl Default for State {
     fn default() -> Self {
         Self::Idle { line_start: true }
+    }
+}
+
+impl State {
+    /// Ends the message at hand, if any. What follows is between blocks.
+    fn end(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+        if let Self::Block { content, .. } = std::mem::take(self) {
+            content.close(complete, sink);
+        }
     }
 }
 
@@ -241,13 +261,14 @@ fn open(
         Opening::Batch => (Media::Hl7v2, "batch"),
         Opening::Other => (Media::Unknown, "other"),
     };
-    let content = sink.open(&Hint { direction, media, operation: "", codings: &[], layer: "mllp" });
+    let hint = Hint { direction, media, operation: "", codings: &[], layer: "mllp" };
+    let content = ContentWriter::open(&hint, sink);
     sink.unit(unit);
     let wide = match opening {
         Opening::Wide { little } => Some(little),
         _ => None,
     };
-    State::Block { framing, wide, content, unwanted: 0 }
+    State::Block { framing, wide, content }
 }
 
 /// How long the end block is that stands at the front of text in UTF-16: its CR follows, each of them
@@ -262,17 +283,6 @@ fn end_of_wide(tail: &[u8], little: bool) -> Option<usize> {
         [_, START_BLOCK, ..] => Some(1),
         [_, 0, START_BLOCK, ..] => Some(if little { 2 } else { 1 }),
         _ => Some(0),
-    }
-}
-
-/// Hands `bytes` to a content, less what it does not want.
-fn deliver(content: ContentId, unwanted: &mut u64, bytes: &[u8], sink: &mut dyn ContentSink) {
-    let hidden = usize::try_from(*unwanted).unwrap_or(usize::MAX).min(bytes.len());
-    if *unwanted != Want::NOTHING.skip {
-        *unwanted -= hidden as u64;
-    }
-    if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
-        *unwanted = sink.data(content, wanted).skip;
     }
 }
 
@@ -305,9 +315,9 @@ impl Parser for MllpParser {
                     }
                     FrameStep::Need => return Ok(Progress::need(at, rest.len() + 1)),
                 },
-                State::Block { framing, wide, content, unwanted } => {
+                State::Block { framing, wide, content } => {
                     let Some(end) = memchr2(framing.start(), framing.end(), rest) else {
-                        deliver(*content, unwanted, rest, sink);
+                        content.data(rest, sink);
                         return Ok(Progress::consumed(data.len()));
                     };
                     let (message, tail) = rest.split_at_checked(end).unwrap_or((rest, &[]));
@@ -315,37 +325,36 @@ impl Parser for MllpParser {
                         let len = match wide.map_or(Some(1), |little| end_of_wide(tail, little)) {
                             Some(0) => {
                                 let text = rest.get(..=end).unwrap_or(rest);
-                                deliver(*content, unwanted, text, sink);
+                                content.data(text, sink);
                                 at += end + 1;
                                 continue;
                             }
                             Some(len) => len,
                             None => {
-                                deliver(*content, unwanted, message, sink);
+                                content.data(message, sink);
                                 return Ok(Progress::need(at + end, tail.len() + 1));
                             }
                         };
-                        deliver(*content, unwanted, message, sink);
-                        sink.close(*content, true);
-                        *state = State::default();
+                        content.data(message, sink);
+                        state.end(true, sink);
                         at += end + len;
                         continue;
                     }
                     // A start block within a message: the end block was left out, or it is text.
                     match hl7v2::block(tail, false) {
                         Match::Yes(Framed { framing, filler, opening }) => {
-                            deliver(*content, unwanted, message, sink);
-                            sink.close(*content, true);
+                            content.data(message, sink);
+                            state.end(true, sink);
                             *state = open(direction, framing, opening, sink);
                             at += end + filler;
                         }
                         Match::No => {
                             let text = rest.get(..=end).unwrap_or(rest);
-                            deliver(*content, unwanted, text, sink);
+                            content.data(text, sink);
                             at += end + 1;
                         }
                         Match::More => {
-                            deliver(*content, unwanted, message, sink);
+                            content.data(message, sink);
                             return Ok(Progress::need(at + end, tail.len() + 1));
                         }
                     }
@@ -361,15 +370,7 @@ impl Parser for MllpParser {
         if let Some(state) = self.sides.get_mut(direction.index()) {
             match state {
                 State::Idle { line_start } => *line_start = true,
-                State::Block { content, unwanted, .. } => {
-                    let hidden = len.min(*unwanted);
-                    if *unwanted != Want::NOTHING.skip {
-                        *unwanted -= hidden;
-                    }
-                    if len > hidden {
-                        *unwanted = sink.gap(*content, len - hidden).skip;
-                    }
-                }
+                State::Block { content, .. } => content.gap(len, sink),
             }
         }
         Resync::Known { skip: 0 }
@@ -385,11 +386,10 @@ impl Parser for MllpParser {
 
     fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         let Some(state) = self.sides.get_mut(direction.index()) else { return };
-        if let State::Block { content, unwanted, .. } = state {
-            deliver(*content, unwanted, rest, sink);
-            sink.close(*content, end == End::Fin);
+        if let State::Block { content, .. } = state {
+            content.data(rest, sink);
         }
-        *state = State::default();
+        state.end(end == End::Fin, sink);
     }
 
     fn memory(&self) -> usize {

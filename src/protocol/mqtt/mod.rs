@@ -5,8 +5,8 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Reason, Resync, Speaker,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
+    Reason, Resync, Speaker,
 };
 
 /// Bytes of CONNECT looked at: protocol name, level and flags (MQTT 5 3.1.2).
@@ -70,6 +70,15 @@ enum Length {
     Bad,
 }
 
+/// What comes before the payload of a PUBLISH.
+enum Head<'a> {
+    /// So many bytes, with this topic.
+    Is(usize, &'a [u8]),
+    /// So many bytes must be there to tell.
+    More(usize),
+    Bad,
+}
+
 /// A variable byte integer (MQTT 5 1.5.5).
 fn length(data: &[u8]) -> Length {
     let mut value = 0;
@@ -111,15 +120,13 @@ impl MqttParser {
         self.version = body.get(2 + name).copied().unwrap_or(4);
         let flags = body.get(3 + name).copied().unwrap_or(0);
         if flags & 0x40 != 0 {
-            let facts = sink.facts();
-            facts.authentication = Authentication::Basic;
-            facts.credentials_in_clear = true;
+            sink.facts().password_in_clear();
         }
     }
 
-    /// Bytes before the payload of a PUBLISH, and its topic. `Err`: how many bytes it needs.
-    fn head<'a>(&self, flags: u8, body: &'a [u8], len: u64) -> Result<(usize, &'a [u8]), usize> {
-        let Some((topic, _)) = body.split_first_chunk::<2>() else { return Err(2) };
+    /// What comes before the payload of a PUBLISH.
+    fn head<'a>(&self, flags: u8, body: &'a [u8], len: u64) -> Head<'a> {
+        let Some((topic, _)) = body.split_first_chunk::<2>() else { return Head::More(2) };
         let mut used = 2 + usize::from(u16::from_be_bytes(*topic));
         let topic_end = used;
         // A packet identifier for all but "at most once".
@@ -130,13 +137,14 @@ impl MqttParser {
                     used = used.saturating_add(bytes);
                     used = used.saturating_add(usize::try_from(properties).unwrap_or(MAX_HEAD));
                 }
-                Length::More => return Err((used + 1).max(body.len() + 1)),
-                Length::Bad => return Ok((usize::MAX, b"")),
+                Length::More => return Head::More((used + 1).max(body.len() + 1)),
+                Length::Bad => return Head::Bad,
             }
         }
         match body.get(2..topic_end) {
-            Some(topic) if body.len() >= used => Ok((used, topic)),
-            _ => Err(used),
+            _ if used as u64 > len || used > MAX_HEAD => Head::Bad,
+            Some(topic) if body.len() >= used => Head::Is(used, topic),
+            _ => Head::More(used),
         }
     }
 }
@@ -183,15 +191,12 @@ impl Parser for MqttParser {
             }
             let whole = usize::try_from(len).unwrap_or(usize::MAX).min(body.len());
             let (head, topic) = match self.head(flags, body.get(..whole).unwrap_or(body), len) {
-                Ok(found) => found,
-                Err(need) if need as u64 <= len && need <= MAX_HEAD => {
+                Head::Is(head, topic) => (head, topic),
+                Head::More(need) if need as u64 <= len && need <= MAX_HEAD => {
                     return Ok(Progress::need(at, 1 + used + need));
                 }
-                Err(_) => return Err(ParseError::new(Reason::Malformed, at)),
+                Head::More(_) | Head::Bad => return Err(ParseError::new(Reason::Malformed, at)),
             };
-            if head as u64 > len {
-                return Err(ParseError::new(Reason::Malformed, at));
-            }
             sink.unit("message");
             at += 1 + used + head;
             let left = len - head as u64;

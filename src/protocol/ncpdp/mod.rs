@@ -5,8 +5,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::unframed::UnframedParser;
-use super::{Parser, Probe, Protocol, Speaker};
+use super::unframed::{OnGap, Unframed, UnframedParser};
+use super::{Media, Parser, Probe, Protocol, Speaker};
 use crate::syntax::Match;
 use crate::syntax::ncpdp::{self, FIELD, GROUP, REQUEST, RESPONSE, SEGMENT, begins};
 
@@ -36,7 +36,13 @@ impl Protocol for Ncpdp {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(UnframedParser::new(MEDIA_TYPE, find))
+        Box::new(UnframedParser::new(Unframed {
+            unit: "message",
+            media: Media::Type { content_type: MEDIA_TYPE, name: "" },
+            layer: "tcp",
+            on_gap: OnGap::NextMessage,
+            find,
+        }))
     }
 }
 

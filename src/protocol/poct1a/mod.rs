@@ -4,8 +4,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::unframed::UnframedParser;
-use super::{Parser, Probe, Protocol, Speaker};
+use super::unframed::{OnGap, Unframed, UnframedParser};
+use super::{Media, Parser, Probe, Protocol, Speaker};
 use crate::syntax::poct1a;
 
 /// POCT1-A.
@@ -27,6 +27,12 @@ impl Protocol for Poct1a {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(UnframedParser::new("application/xml", poct1a::find))
+        Box::new(UnframedParser::new(Unframed {
+            unit: "message",
+            media: Media::Type { content_type: "application/xml", name: "" },
+            layer: "tcp",
+            on_gap: OnGap::NextMessage,
+            find: poct1a::find,
+        }))
     }
 }

@@ -93,3 +93,42 @@ proptest! {
         play(&[Client(STARTUP), Server(&described), Server(&rows), Server(&known), Server(&rows), ServerGap(5), Server(&bytes), Client(&bytes)], size);
     }
 }
+
+#[test]
+fn statements_and_bound_parameters_are_values_of_their_columns() {
+    let query = message(b'Q', b"INSERT INTO p (mrn, dob) VALUES ('17', '1970-01-02')\0");
+    let parse = message(
+        b'P',
+        b"s1\0SELECT * FROM p WHERE mrn = $1 AND dob = $2\0\0\x02\0\0\0\x19\0\0\x04\x3a",
+    );
+    let bind =
+        message(b'B', b"\0s1\0\0\x02\0\0\0\x01\0\x02\0\0\0\x0218\0\0\0\x04\xff\xff\xd5\x34\0\0");
+    let pieces = [STARTUP.to_vec(), query, parse, bind].concat();
+    let got: Vec<String> = texts(&[Client(&pieces)]).into_iter().map(|(text, _)| text).collect();
+    assert_eq!(
+        got,
+        ["\"mrn\",\"dob\"\n\"17\",\"1970-01-02\"\n", "\"mrn\",\"dob\"\n\"18\",\"1970-01-02\"\n"]
+    );
+}
+
+#[test]
+fn copied_rows_have_the_columns_of_the_statement() {
+    let query = message(b'Q', b"COPY p (mrn, dob) FROM STDIN\0");
+    let rows =
+        [message(b'd', b"17\t1970-0"), message(b'd', b"1-02\n18\t\\N\n"), message(b'c', b"")];
+    let pieces = [STARTUP.to_vec(), query, rows.concat()].concat();
+    assert_eq!(
+        texts(&[Client(&pieces)]),
+        [("\"mrn\",\"dob\"\n\"17\",\"1970-01-02\"\n\"18\",\"\"\n".to_owned(), Some(true))]
+    );
+}
+
+#[test]
+fn rows_are_read_from_the_middle() {
+    let result =
+        [b"xxT".to_vec(), description(&[("mrn", 25), ("dob", 1082)]), row(&[Some(b"17"), None])]
+            .concat();
+    let (sink, _) = play(&[ServerGap(5), Server(&result)], 4);
+    assert_eq!(sink.contents.len(), 1);
+    assert!(sink.contents[0].bytes.ends_with(b"\"17\",\"\"\n"));
+}

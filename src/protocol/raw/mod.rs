@@ -6,10 +6,8 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
-use super::content_writer::ContentWriter;
-use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol, Resync,
-};
+use super::unframed::{OnGap, Unframed, UnframedParser};
+use super::{Media, Parser, Probe, Protocol};
 
 /// A bare document.
 pub struct Raw;
@@ -32,7 +30,7 @@ impl Protocol for Raw {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(Bare { layer: "tcp", sides: [const { None }; 2] })
+        bare("tcp")
     }
 }
 
@@ -46,57 +44,13 @@ impl Protocol for JetDirect {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(Bare { layer: "jetdirect", sides: [const { None }; 2] })
+        bare("jetdirect")
     }
 }
 
-/// One flow: a content each way.
-struct Bare {
-    layer: &'static str,
-    sides: [Option<ContentWriter>; 2],
-}
-
-impl Parser for Bare {
-    fn data(
-        &mut self,
-        direction: Direction,
-        data: &[u8],
-        sink: &mut dyn ContentSink,
-    ) -> Result<Progress, ParseError> {
-        let Some(side) = self.sides.get_mut(direction.index()) else {
-            return Ok(Progress::consumed(data.len()));
-        };
-        let writer = side.get_or_insert_with(|| {
-            sink.unit("message");
-            let media = Media::Unknown;
-            let hint = Hint { direction, media, operation: "", codings: &[], layer: self.layer };
-            ContentWriter::open(&hint, sink)
-        });
-        writer.data(data, sink);
-        let skip = if writer.is_done() { Progress::REST } else { 0 };
-        Ok(Progress::skip(data.len(), skip))
-    }
-
-    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
-        if let Some(Some(writer)) = self.sides.get_mut(direction.index()) {
-            writer.gap(len, sink);
-        }
-        Resync::Known { skip: 0 }
-    }
-
-    fn resync(&mut self, _direction: Direction, _data: &[u8]) -> Option<usize> {
-        // The other direction was recognised, this one came in the middle.
-        None
-    }
-
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
-        if let Some(mut writer) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            writer.data(rest, sink);
-            writer.close(end == End::Fin, sink);
-        }
-    }
-
-    fn memory(&self) -> usize {
-        0
-    }
+/// One payload each way. In the middle of a document nothing shows where another begins.
+fn bare(layer: &'static str) -> Box<dyn Parser> {
+    let media = Media::Unknown;
+    let (on_gap, find) = (OnGap::Continue, |_: &[u8]| None);
+    Box::new(UnframedParser::new(Unframed { unit: "message", media, layer, on_gap, find }))
 }

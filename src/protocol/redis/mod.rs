@@ -7,11 +7,10 @@ mod emit;
 mod tests;
 
 use super::{
-    Authentication, ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, Speaker,
+    ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync,
+    Speaker, line,
 };
 use emit::{Emitter, Shape};
-use memchr::memchr;
 use std::collections::VecDeque;
 
 /// Longest line (a header, a simple string, an inline command), bytes.
@@ -180,19 +179,15 @@ impl Parser for RedisParser {
                 self.settle(direction, sink);
                 continue;
             }
-            let Some(lf) = memchr(b'\n', rest) else {
-                if rest.len() > MAX_LINE {
-                    return Err(ParseError::new(Reason::Limit, at));
-                }
-                return Ok(Progress::need(at, rest.len() + 1));
+            let Some((whole, next)) = line::read(data, at, MAX_LINE)? else {
+                return Ok(line::more(data, at));
             };
-            let line = rest.get(1..lf).unwrap_or_default();
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
             if client && reader.open.is_empty() && *first != b'*' {
-                at += lf + 1;
-                self.inline(rest.get(..lf).unwrap_or_default(), sink);
+                at = next;
+                self.inline(whole, sink);
                 continue;
             }
+            let line = whole.get(1..).unwrap_or_default();
             let number = || {
                 let text = std::str::from_utf8(line).ok()?;
                 text.parse::<i64>().ok()
@@ -234,7 +229,7 @@ impl Parser for RedisParser {
                 }
                 _ => return Err(ParseError::new(Reason::Malformed, at)),
             }
-            at += lf + 1;
+            at = next;
             if self.sides.get(direction.index()).is_some_and(|r| r.bulk.is_none()) {
                 self.settle(direction, sink);
             }
@@ -357,9 +352,7 @@ impl RedisParser {
 
     fn asked(&mut self, verb: &[u8], key: Vec<u8>, sink: &mut dyn ContentSink) {
         if verb == b"AUTH" {
-            let facts = sink.facts();
-            facts.authentication = Authentication::Basic;
-            facts.credentials_in_clear = true;
+            sink.facts().password_in_clear();
         }
         if self.pending.len() < MAX_PENDING {
             self.pending.push_back(Asked { shape: Shape::of_answer(verb), key });

@@ -9,11 +9,12 @@ mod probe;
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::tls_upgrade::TlsUpgrade;
 use super::{
     Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Reason, Resync, ServiceFacts,
+    Protocol, Resync, ServiceFacts, line,
 };
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
 /// Longest command or reply line, bytes: what AUTH needs (RFC 4954 4).
 const MAX_LINE: usize = 16 << 10;
@@ -40,8 +41,7 @@ impl Protocol for Smtp {
 struct SmtpParser {
     mode: Mode,
     message: Option<ContentWriter>,
-    /// The client asked for TLS, and was not answered yet.
-    tls: bool,
+    tls: TlsUpgrade,
     /// The greeting was read.
     greeted: bool,
 }
@@ -82,9 +82,7 @@ impl SmtpParser {
     }
 
     fn command(&mut self, line: &[u8], sink: &mut dyn ContentSink) {
-        let line = line.trim_ascii();
-        let end = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
-        let (verb, rest) = line.split_at(end);
+        let (verb, rest) = line::command(line);
         let is = |word: &[u8]| verb.eq_ignore_ascii_case(word);
         if is(b"DATA") && rest.is_empty() {
             self.mode = Mode::Text { line_start: true, holed: false };
@@ -96,9 +94,9 @@ impl SmtpParser {
                 self.mode = Mode::Chunk { left, last };
             }
         } else if is(b"STARTTLS") {
-            self.tls = true;
+            self.tls.ask();
         } else if is(b"AUTH") {
-            let mechanism = rest.trim_ascii_start().split(|b| *b == b' ').next().unwrap_or(b"");
+            let mechanism = rest.split(|b| *b == b' ').next().unwrap_or(b"");
             authenticate(mechanism, sink.facts());
         } else if is(b"RSET") || is(b"MAIL") {
             self.finish(false, sink);
@@ -121,11 +119,8 @@ impl SmtpParser {
             return false;
         }
         let refused = matches!(code, [b'4' | b'5', ..]);
-        if self.tls {
-            self.tls = false;
-            if code == b"220" {
-                return true;
-            }
+        if self.tls.answered(code == b"220") {
+            return true;
         }
         match self.mode {
             Mode::Command if code == b"354" && self.message.is_none() => {
@@ -145,8 +140,7 @@ impl SmtpParser {
 fn authenticate(mechanism: &[u8], facts: &mut ServiceFacts) {
     let is = |name: &[u8]| mechanism.eq_ignore_ascii_case(name);
     if is(b"PLAIN") || is(b"LOGIN") {
-        facts.authentication = Authentication::Basic;
-        facts.credentials_in_clear = true;
+        facts.password_in_clear();
     } else if is(b"XOAUTH2") || is(b"OAUTHBEARER") {
         facts.authentication = Authentication::Bearer;
         facts.credentials_in_clear = true;
@@ -167,19 +161,14 @@ impl Parser for SmtpParser {
         while let Some(rest @ [first, ..]) = data.get(at..) {
             let mode = if client { self.mode } else { Mode::Command };
             match mode {
-                // The answer was not seen, but here is the handshake (RFC 8446 5.1).
-                Mode::Command if client && self.tls && *first == 22 => {
+                Mode::Command if client && self.tls.begins(rest) => {
                     return Ok(Progress { switch: true, ..Progress::consumed(at) });
                 }
                 Mode::Command => {
-                    let Some(lf) = memchr(b'\n', rest) else {
-                        if rest.len() > MAX_LINE {
-                            return Err(ParseError::new(Reason::Malformed, at));
-                        }
-                        return Ok(Progress::need(at, rest.len() + 1));
+                    let Some((line, next)) = line::read(data, at, MAX_LINE)? else {
+                        return Ok(line::more(data, at));
                     };
-                    let line = rest.get(..lf).unwrap_or(rest);
-                    at += lf + 1;
+                    at = next;
                     if client {
                         self.command(line, sink);
                     } else if self.reply(line, sink) {
@@ -246,7 +235,7 @@ impl Parser for SmtpParser {
     }
 
     fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
-        memchr(b'\n', data).map(|at| at + 1)
+        line::resync(data)
     }
 
     fn close(&mut self, direction: Direction, rest: &[u8], _end: End, sink: &mut dyn ContentSink) {

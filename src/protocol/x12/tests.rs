@@ -1,4 +1,5 @@
 use super::*;
+use crate::protocol::Direction;
 use crate::protocol::recorder::{Piece, play};
 
 const CLAIM: &[u8] = b"ISA*00*          *00*          *ZZ*S              *ZZ*R              *250301*1200*^*00501*000000001*0*P*:~GS*HC~ST*270*1~SE*1*1~GE*1*1~IEA*1*1~";

@@ -6,7 +6,9 @@ use crate::content::extract::numbers::Place;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::content::formats::dicom::model::{is_wanted, named};
 use crate::rules::RuleSet;
+use hashbrown::HashTable;
 use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 
 /// Names and pairs of names remembered in one document.
 const MAX_NAMES: usize = 4096;
@@ -44,6 +46,9 @@ pub struct Name {
     pub tag_value: bool,
     /// Tells the type of a FHIR resource.
     pub resource_type: bool,
+    /// Resources stand under it, whatever the resource around it is (FHIR R4, `DomainResource.contained`,
+    /// `Bundle.entry.resource`, `Bundle.entry.response.outcome`).
+    pub holds_resources: bool,
     /// What it means to tables and lists of pairs.
     pub use_: Use,
     /// What it tells of whose a FHIR resource is.
@@ -57,10 +62,8 @@ pub enum Link {
     Id,
     /// `Bundle.entry.fullUrl`.
     Url,
-    /// `Bundle.entry.resource`.
+    /// `Bundle.entry.resource`, `DomainResource.contained`.
     Resource,
-    /// `Observation.subject`, `AllergyIntolerance.patient`.
-    Subject,
     /// `Reference.reference`.
     Reference,
 }
@@ -70,8 +73,7 @@ impl Link {
         Some(match text {
             "id" => Self::Id,
             "fullUrl" => Self::Url,
-            "resource" => Self::Resource,
-            "subject" | "patient" => Self::Subject,
+            "resource" | "contained" => Self::Resource,
             "reference" => Self::Reference,
             _ => return None,
         })
@@ -169,7 +171,10 @@ impl Use {
 /// The names of one document, and those that earlier ones left to it.
 pub struct Names {
     known: Vec<Name>,
-    by_text: HashMap<Box<str>, Entry, foldhash::fast::FixedState>,
+    entries: Vec<Entry>,
+    by_text: HashTable<u32>,
+    /// The entry that was looked up last: what follows a name once mostly follows it again.
+    last: u32,
     /// Meanings of pairs; `None` under a pair that means nothing.
     pairs: HashMap<Box<str>, Option<Meaning>, foldhash::fast::FixedState>,
     scratch: String,
@@ -184,8 +189,11 @@ pub struct Names {
 }
 
 /// A name that was looked up.
-#[derive(Clone, Copy)]
 struct Entry {
+    text: Box<str>,
+    hash: u64,
+    /// The entry that came behind it last.
+    next: u32,
     index: u16,
     place: Place,
     /// The last document that used it.
@@ -204,7 +212,9 @@ impl Default for Names {
     fn default() -> Self {
         Self {
             known: vec![Name::default()],
-            by_text: HashMap::default(),
+            entries: Vec::new(),
+            by_text: HashTable::new(),
+            last: 0,
             pairs: HashMap::default(),
             scratch: String::new(),
             origin: None,
@@ -232,13 +242,13 @@ impl NamePool {
         names.origin = origin;
         names.document = names.document.wrapping_add(1);
         names.used = 0;
-        names.inherited = names.entries();
+        names.inherited = names.size();
         names
     }
 
     /// Takes back what a document used.
     fn give(&mut self, names: Names) {
-        let small = names.entries() <= MAX_KEPT;
+        let small = names.size() <= MAX_KEPT;
         let current = names.origin.is_some_and(|o| o.generation == self.generation);
         if small && current && self.free.len() < MAX_POOLED {
             self.free.push(names);
@@ -272,7 +282,8 @@ impl Names {
 
     /// The same, with the place that it is for values without a meaning.
     pub fn look_up(&mut self, text: &str, rules: &RuleSet) -> (u16, Place) {
-        if let Some(entry) = self.by_text.get_mut(text) {
+        let (at, hash) = self.position(text);
+        if let Some(entry) = at.and_then(|at| self.entries.get_mut(at as usize)) {
             if entry.index != PLAIN && entry.document != self.document {
                 // A name of an earlier document counts as if this one had brought it.
                 if self.used >= MAX_NAMES - 1 {
@@ -285,18 +296,42 @@ impl Names {
         }
         let name = Name::new(text, rules);
         let mut index = PLAIN;
-        if (name.means_something() || name.link.is_some()) && self.used < MAX_NAMES - 1 {
+        let counts = name.means_something() || name.link.is_some() || name.holds_resources;
+        if counts && self.used < MAX_NAMES - 1 {
             index = self.known.len() as u16;
             self.known.push(name);
             self.used += 1;
         }
         let place = Place::named(text, rules);
         // A document with more names than this is searched at the price of looking each up.
-        if self.by_text.len() < MAX_NAMES {
-            let document = self.document;
-            self.by_text.insert(text.into(), Entry { index, place, document });
+        if self.entries.len() < MAX_NAMES {
+            let at = self.entries.len() as u32;
+            let (document, text) = (self.document, Box::from(text));
+            self.entries.push(Entry { text, hash, next: 0, index, place, document });
+            let entries = &self.entries;
+            let hash_of = |at: &u32| entries.get(*at as usize).map_or(0, |entry| entry.hash);
+            self.by_text.insert_unique(hash, at, hash_of);
         }
         (index, place)
+    }
+
+    /// The entry of a name, if there is one, and its hash, if there is none.
+    fn position(&mut self, text: &str) -> (Option<u32>, u64) {
+        let is = |at: u32| self.entries.get(at as usize).is_some_and(|entry| *entry.text == *text);
+        let expected = self.entries.get(self.last as usize).map(|entry| entry.next);
+        if let Some(expected) = expected.filter(|at| is(*at)) {
+            self.last = expected;
+            return (Some(expected), 0);
+        }
+        let hash = foldhash::fast::FixedState::default().hash_one(text);
+        let found = self.by_text.find(hash, |at| is(*at)).copied();
+        if let Some(found) = found {
+            if let Some(last) = self.entries.get_mut(self.last as usize) {
+                last.next = found;
+            }
+            self.last = found;
+        }
+        (found, hash)
     }
 
     /// Takes over what earlier documents left, at the first name of this one.
@@ -338,11 +373,11 @@ impl Names {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.entries().saturating_sub(self.inherited) * 64
+        self.size().saturating_sub(self.inherited) * 64
     }
 
-    fn entries(&self) -> usize {
-        self.known.len() + self.by_text.len() + self.pairs.len()
+    fn size(&self) -> usize {
+        self.known.len() + self.entries.len() + self.pairs.len()
     }
 }
 
@@ -377,6 +412,7 @@ impl Name {
             "postalCode",
             "country",
             "display",
+            "reference",
             "rank",
             "url",
             "valueString",
@@ -389,12 +425,15 @@ impl Name {
             inside: said.map_or(Marks::default(), |s| Marks::about(s.inside)),
             dicom_tag,
             tag_wanted: dicom_tag.is_some_and(|tag| is_wanted(tag, &rules.dicom)),
-            fhir: mentioned || PARTS.contains(&text),
-            component: mentioned || meaning.is_some() || matches!(text, "type" | "coding"),
+            fhir: mentioned || rules.fhir.refers(text) || PARTS.contains(&text),
+            component: mentioned
+                || meaning.is_some()
+                || matches!(text, "type" | "coding" | "subject" | "patient"),
             tag_value: text == "Value"
                 || group_of_name(text).is_some()
                 || part_of_name(text).is_some(),
             resource_type: text == "resourceType",
+            holds_resources: matches!(text, "contained" | "resource" | "outcome"),
             use_: Use::of(text),
             link: Link::of(text),
             meaning,

@@ -48,12 +48,33 @@ impl Format for Records {
     }
 }
 
-/// By the four characters behind `H`: field, repeat, component, escape. There are no
-/// subcomponents.
+/// Whether a Q record asks for a patient, by the start of the range, its end, and the test (LIS2-A2
+/// 11.3 to 11.5). Some analysers report quality controls in Q records: test, lot and level where
+/// the patient is due, then the value and its unit.
+fn asks([start, end, test]: [&str; 3], component: char) -> bool {
+    let id = start.split(component).next().unwrap_or("");
+    let test = test.trim();
+    let unit = !test.is_empty() && test != "ALL" && !test.starts_with(component);
+    let measured = end.trim().parse::<f64>().is_ok() && unit;
+    !measured && (id.contains(char::is_numeric) || !start.contains(component))
+}
+
+/// Whether a field where an id is due has the parts of a name.
+fn is_person(field: &str) -> bool {
+    let words = field.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()).count();
+    words >= 2 && !field.contains(char::is_numeric)
+}
+
+/// By the characters behind `H`: field, repeat, component, escape; there are no subcomponents. Or
+/// five, as in HL7 (component, repeat, escape, subcomponent), which HPRIM Santé writes `~^\&`.
 fn delimiters(declared: &[u8]) -> Delimiters {
-    // As in HL7: component, repeat, escape, subcomponent (HPRIM, and analysers that confuse the two).
-    if let [field, b'^', b'~', b'\\'] = *declared {
-        return Delimiters { field: char::from(field), ..Delimiters::default() };
+    if let [field, component @ (b'^' | b'~'), repetition @ (b'^' | b'~'), b'\\'] = *declared {
+        return Delimiters {
+            field: char::from(field),
+            component: char::from(component),
+            repetition: char::from(repetition),
+            ..Delimiters::default()
+        };
     }
     let at = |i: usize, recommended: char| declared.get(i).map_or(recommended, |b| char::from(*b));
     Delimiters {
@@ -213,9 +234,19 @@ impl Reader {
             scope.begin("astm");
             self.patient = Some(Patient::default());
         }
+        let get = |n: u16| fields.get(usize::from(n).wrapping_sub(1)).copied().unwrap_or("");
+        if record == b'Q' && !asks([get(3), get(4), get(5)], self.delimiters.component) {
+            return;
+        }
+        let hprim = self.delimiters.component == '~';
+        let moved = record == b'P' && !hprim && is_person(get(5)) && get(6).trim().is_empty();
         let rules = scope.rules;
         for (number, field) in rules.astm.record(record) {
-            let raw = fields.get(usize::from(number) - 1).copied().unwrap_or("");
+            let raw = match field.moved {
+                Some(0) if moved => "",
+                Some(place) if moved => get(place),
+                _ => get(number),
+            };
             for raw in raw.split(self.delimiters.repetition).take(MAX_REPETITIONS) {
                 syntax.read(field.datatype, field.rule.kind, raw, &mut |value| {
                     // `ALL` asks for every patient (LIS2-A2 11.3).
@@ -231,11 +262,20 @@ impl Reader {
                         scope.mark(Mark::Query);
                         self.patient = Some(Patient::default());
                     }
+                    // HPRIM has the patient's own birth name there.
+                    if hprim && value.kind == Kind::MothersMaidenName {
+                        return;
+                    }
                     // Analysers that know one number often put it into the third field for it.
                     let alone = record == b'P'
                         && value.kind == Kind::OtherId
                         && [2, 3].iter().all(|at| fields.get(*at).is_none_or(|f| f.is_empty()));
-                    let kind = if alone { Kind::PatientId } else { value.kind };
+                    let kind = match value.kind {
+                        _ if alone => Kind::PatientId,
+                        // There, P-4 is the number of the file at the laboratory.
+                        Kind::PatientId if hprim && number == 4 => Kind::AccessionNumber,
+                        kind => kind,
+                    };
                     let found = Field::declared(&field.rule, value.text);
                     let found = found.with_kind(kind).with_issuer(value.issuer);
                     scope.field(found.with_authority(value.authority));

@@ -4,6 +4,7 @@
 //! sequences switch G0 and G1; both fall back to the first value at delimiters and line ends
 //! (PS3.5 6.1.2.5.3).
 
+use crate::content::formats::hl7v2;
 use encoding_rs::{
     EUC_JP, EUC_KR, Encoding, GB18030, GBK, ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_5,
     ISO_8859_6, ISO_8859_7, ISO_8859_8, ISO_8859_15, WINDOWS_874, WINDOWS_1254,
@@ -154,13 +155,25 @@ impl Charset {
             return Extended::new(self, first).decode(bytes, out);
         }
         match first {
+            // Writers of other alphabets leave the declaration out as well.
+            Set::Default => undeclared(bytes, out),
             // Nobody writes UTF-8 that by chance reads as Latin-1, but many declare the latter.
-            Set::Default | Set::Latin1 | Set::Utf8 => utf8_or_latin1(bytes, out),
+            Set::Latin1 | Set::Utf8 => utf8_or_latin1(bytes, out),
             Set::Korean | Set::Chinese | Set::Jis208 | Set::Jis212 => {
                 Extended::new(self, first).decode(bytes, out);
             }
             set => decode_run(set, bytes, out),
         }
+    }
+}
+
+/// Text that should be ASCII: UTF-8, or in the set that its letters are likely to be in.
+fn undeclared(bytes: &[u8], out: &mut String) {
+    match std::str::from_utf8(bytes) {
+        Err(e) if e.error_len().is_some() => {
+            out.push_str(&hl7v2::charset::Charset::Undeclared.decode(bytes, 0));
+        }
+        _ => utf8_or_latin1(bytes, out),
     }
 }
 

@@ -76,7 +76,8 @@ pub(super) fn decode(data: &[u8], syntax: Syntax) -> Decoded {
         }
         None => return Decoded::Bad,
     };
-    let vr = vr.or_else(|| dictionary_vr(tag));
+    // Whether a value of a VR that is not known is a sequence, its first bytes tell.
+    let vr = vr.or_else(|| dictionary_vr(tag).filter(|vr| *vr != VR::SQ));
     if !wide {
         return Decoded::Header(Header { tag, vr, len: u32::from(u16_at(6)), size: 8 });
     }

@@ -9,11 +9,13 @@
 //! * `text`: identifiers in comments, reports and private attributes;
 //! * `document`: documents inside a data set;
 //! * `model`: data sets in JSON and XML;
+//! * `dump`: data sets as toolkits print them;
 //! * `seek`: the next element after a loss;
 //! * `reader`: preamble, file meta information, deflated data sets.
 
 mod charset;
 mod document;
+mod dump;
 mod element;
 mod items;
 pub(in crate::content) mod model;
@@ -28,6 +30,7 @@ mod walker;
 mod tests;
 
 use crate::content::{Document, Format, Media};
+pub use dump::Dump;
 use syntax::{Known, Syntax, Transfer};
 
 /// A data set without file meta information, as DIMSE carries it.

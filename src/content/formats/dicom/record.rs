@@ -89,6 +89,8 @@ struct Pending {
 /// What is known of the record under way.
 pub(super) struct Record {
     query: bool,
+    /// Values come as text in UTF-8.
+    is_text: bool,
     open: bool,
     charset: Charset,
     /// Character sets of items, with the number of items around them.
@@ -127,6 +129,7 @@ impl Record {
     pub fn new(query: bool) -> Self {
         Self {
             query,
+            is_text: false,
             open: false,
             charset: Charset::default(),
             inner: Vec::new(),
@@ -144,7 +147,7 @@ impl Record {
 
     /// For values that are text already.
     pub fn of_text() -> Self {
-        Self { charset: Charset::declared(b"ISO_IR 192"), ..Self::new(false) }
+        Self { charset: Charset::declared(b"ISO_IR 192"), is_text: true, ..Self::new(false) }
     }
 
     /// Bytes of heap held, roughly.
@@ -367,6 +370,8 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
             text.strip_suffix(&[0]).unwrap_or(text).trim_ascii().eq_ignore_ascii_case(b"YES")
         };
         match element.tag {
+            // Text is in the encoding of its document, whatever the data set once was in.
+            SPECIFIC_CHARACTER_SET if self.record.is_text => {}
             SPECIFIC_CHARACTER_SET if element.depth == 0 => {
                 self.record.charset = Charset::declared(bytes);
             }

@@ -75,7 +75,12 @@ pub(super) enum Known {
 pub(super) fn fits(syntax: Syntax, head: &[u8], before: Known) -> bool {
     let strict = before != Known::Declared;
     let (mut at, mut last) = (0usize, None);
+    let stray: [&[u8]; 2] = [b"\xfe\xff\xdd\xe0\0\0\0\0", b"\xfe\xff\x0d\xe0\0\0\0\0"];
     for n in 0..if strict { MAX_CHAIN } else { 1 } {
+        // Some writers end a sequence of known length with a delimiter, too.
+        while n > 0 && head.get(at..at + 8).is_some_and(|bytes| stray.contains(&bytes)) {
+            at += 8;
+        }
         let Decoded::Header(header) = decode(head.get(at..).unwrap_or(&[]), syntax) else {
             // Cut off: what was seen decides.
             return n > 0 && at + 12 > head.len();

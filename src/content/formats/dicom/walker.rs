@@ -339,22 +339,33 @@ impl Walker {
                 _ if defined => self.state = State::Pass(u64::from(header.len)),
                 _ => return Walk::Failed(Reason::Malformed),
             },
+            // A delimiter that nothing waits for is passed over: levels of known length end by it.
             ITEM_DELIMITATION => {
-                if kind == Some(Kind::Item) {
+                if matches!(self.levels.last(), Some(l) if l.kind == Kind::Item && l.end.is_none())
+                {
                     self.pop(visitor);
                 }
             }
             SEQUENCE_DELIMITATION => {
                 // An item of undefined length whose own delimiter is missing ends here too.
-                if kind == Some(Kind::Item) {
+                let around = self.levels.iter().rev().nth(1);
+                if matches!(self.levels.last(), Some(l) if l.kind == Kind::Item && l.end.is_none())
+                    && around.is_some_and(|l| l.end.is_none())
+                {
                     self.pop(visitor);
                 }
-                if matches!(self.levels.last(), Some(l) if l.kind != Kind::Item) {
+                if matches!(self.levels.last(), Some(l) if l.kind != Kind::Item && l.end.is_none())
+                {
                     self.pop(visitor);
                 }
             }
             _ if matches!(kind, Some(Kind::Sequence(_) | Kind::Fragments)) => {
-                return Walk::Failed(Reason::Malformed);
+                // What is no item: the rest of a sequence whose length is known is passed over.
+                let end = self.levels.last().and_then(|l| l.end);
+                let Some(rest) = end.and_then(|end| end.checked_sub(self.position)) else {
+                    return Walk::Failed(Reason::Malformed);
+                };
+                self.state = State::Pass(rest);
             }
             tag => {
                 if self.levels.is_empty() {

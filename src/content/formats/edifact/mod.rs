@@ -11,13 +11,16 @@ use crate::content::extract::person::Person;
 use crate::content::{Document, Format, Media, Reason, Scope, ServiceFacts, Want};
 use crate::rules::{EdifactField, Holder, Kind};
 use crate::syntax::edifact::begins;
-use syntax::{Segment, Syntax};
+use syntax::{Repetition, Segment, Syntax};
 use zeroize::Zeroizing;
 
 /// Longest segment that is read, bytes.
 const MAX_SEGMENT: usize = 16 << 10;
 /// Longest type of a message kept, bytes.
 const MAX_TYPE: usize = 12;
+
+/// The component of a number that names its code list (C206, C082: who is responsible for it).
+const LIST: usize = 4;
 
 /// The format.
 pub struct Interchange;
@@ -232,16 +235,39 @@ impl Reader {
             let last = if field.onwards { segment.len() } else { field.element };
             for element in field.element..=last {
                 for repetition in segment.repetitions(element) {
-                    let at = |n: usize| repetition.get(n);
-                    let before = field.component.checked_sub(1).map_or_else(Default::default, at);
-                    if field.stands_between(&before, &at(field.component + 1)) {
-                        let value = at(field.component);
+                    if let Some(value) = value_of(field, fields, &repetition) {
                         self.person.add("edifact", &field.rule, field.part, &value, scope);
                     }
                 }
             }
         }
     }
+}
+
+/// What an entry means in one repetition of its element. Where a code list says what a number is
+/// (`0101701234:::CPR`), entries about that list come before those about any.
+fn value_of(
+    field: &EdifactField,
+    fields: &[EdifactField],
+    repetition: &Repetition<'_>,
+) -> Option<Zeroizing<String>> {
+    let at = |n: usize| repetition.get(n);
+    if field.component == 0 {
+        let separator = if field.rule.kind == Kind::BirthDate { "-" } else { " " };
+        let whole = Zeroizing::new(repetition.whole(separator));
+        return field.value(&whole).map(|value| Zeroizing::new(value.to_owned()));
+    }
+    let list = at(LIST);
+    let of_list = fields.iter().any(|f| {
+        (f.element, f.component) == (field.element, field.component) && f.is_of_list(&list)
+    });
+    if of_list != field.is_of_list(&list) || (field.has_list() && !of_list) {
+        return None;
+    }
+    let before = field.component.checked_sub(1).map_or_else(Default::default, at);
+    let stands = field.stands_between(&before, &at(field.component + 1));
+    let value = at(field.component);
+    field.value(&value).filter(|_| stands).map(|value| Zeroizing::new(value.to_owned()))
 }
 
 /// `S02`: a section of a message.

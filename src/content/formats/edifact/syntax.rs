@@ -187,4 +187,15 @@ impl<'t> Repetition<'t> {
         let mut parts = self.syntax.split(self.text, self.syntax.component);
         self.syntax.plain(parts.nth(skip).unwrap_or(""))
     }
+    /// All components, with `separator` between them.
+    pub fn whole(&self, separator: &str) -> String {
+        let mut whole = String::with_capacity(self.text.len());
+        for part in self.syntax.split(self.text, self.syntax.component) {
+            if !whole.is_empty() {
+                whole.push_str(separator);
+            }
+            whole.push_str(&self.syntax.plain(part));
+        }
+        whole
+    }
 }

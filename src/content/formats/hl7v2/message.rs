@@ -368,37 +368,80 @@ impl Message {
     /// Hands on what the rules name in a segment of the open record.
     pub fn fields(&mut self, name: [u8; 3], fields: &[&str], scope: &mut Scope<'_>) {
         let rules = scope.rules;
-        let relation = |n: usize| {
-            let code = fields.get(n).copied().unwrap_or("");
-            let code = code.split(self.delimiters.component).next().unwrap_or("").trim();
-            // Tables 0063 and 0344, and what X12 writes.
-            ["SEL", "SE", "SELF", "S", "18", "01", "1"].iter().any(|c| c.eq_ignore_ascii_case(code))
-        };
-        let own = match &name {
-            b"NK1" => relation(3),
-            b"GT1" => relation(11),
-            b"CON" => relation(25),
-            b"IN1" => {
-                let own = relation(17);
-                if let Some(record) = &mut self.record {
-                    record.insured_is_patient = own;
-                }
-                own
-            }
-            _ => self.record.as_ref().is_some_and(|r| r.insured_is_patient),
-        };
+        let own = self.is_own(name, fields, rules);
         let syntax = self.syntax();
         let first = fields.get(1).copied().unwrap_or("");
         for (number, field) in rules.hl7v2.segment(name) {
             let Some(raw) = fields.get(usize::from(*number)).filter(|raw| !raw.is_empty()) else {
                 continue;
             };
-            if field.applies(first) {
-                for raw in pieces(raw, syntax.delimiters.repetition).take(MAX_REPETITIONS) {
+            // Entries for this very query come before those for any.
+            let known = || {
+                let named = |(n, f): &(u16, Hl7Field)| n == number && !f.issued && f.applies(first);
+                rules.hl7v2.segment(name).iter().any(named)
+            };
+            if !field.applies(first)
+                || (field.counted && is_set_id(raw))
+                || (field.issued && known())
+            {
+                continue;
+            }
+            for raw in pieces(raw, syntax.delimiters.repetition).take(MAX_REPETITIONS) {
+                if !field.issued || syntax.is_issued(raw) {
                     self.emit(&syntax, field, own, raw, rules, scope);
                 }
             }
         }
+    }
+
+    /// Whether a contact, guarantor or insured person is the patient: the segment says so, and the
+    /// names do not contradict it; or name and birth date, or name and number, are the same.
+    fn is_own(&mut self, segment: [u8; 3], fields: &[&str], rules: &RuleSet) -> bool {
+        let (relation, name, birth) = match &segment {
+            b"NK1" => (3, 2, 16),
+            b"GT1" => (11, 3, 8),
+            b"CON" => (25, 24, usize::MAX),
+            b"IN1" => (17, 16, 18),
+            _ => return self.record.as_ref().is_some_and(|r| r.insured_is_patient),
+        };
+        let syntax = self.syntax();
+        let Some(record) = &mut self.record else { return false };
+        let get = |n: usize| fields.get(n).copied().unwrap_or("");
+        let code = get(relation).split(syntax.delimiters.component).next().unwrap_or("").trim();
+        // Tables 0063 and 0344, and what X12 writes.
+        let stated = ["SEL", "SE", "SELF", "S", "18", "01", "1"]
+            .iter()
+            .any(|c| c.eq_ignore_ascii_case(code));
+        let compare = |n: usize, datatype, same: &dyn Fn(&str) -> Option<bool>| {
+            let mut found = None;
+            for raw in pieces(get(n), syntax.delimiters.repetition).take(MAX_REPETITIONS) {
+                syntax.read(datatype, Kind::Name, raw, &mut |value| {
+                    found = same(value.text).max(found);
+                });
+            }
+            found
+        };
+        let name = compare(name, Hl7Type::XPN, &|text| record.own.is_name(text));
+        let birth = compare(birth, Hl7Type::TS, &|text| record.own.is_birth(text));
+        let number = || {
+            rules.hl7v2.segment(segment).iter().any(|(n, field)| {
+                let kind = field.rule.kind;
+                let same = |text: &str| record.own.is_id(kind, text);
+                kind.is_strong_id()
+                    && !field.counted
+                    && compare(usize::from(*n), field.datatype, &same) == Some(true)
+            })
+        };
+        let own = match (name, birth) {
+            (Some(false), _) | (_, Some(false)) => false,
+            (Some(true), Some(true)) => true,
+            (Some(true), None) => stated || number(),
+            (None, _) => stated,
+        };
+        if &segment == b"IN1" {
+            record.insured_is_patient = own;
+        }
+        own
     }
 
     /// Hands on one repetition.
@@ -434,6 +477,12 @@ fn is_code(text: &str, max: usize) -> bool {
     text.len() <= max && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
+/// Whether a value is the number of its segment in the message (`1`, `2`) and no id.
+fn is_set_id(raw: &str) -> bool {
+    let text = raw.trim();
+    text.len() <= 2 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// What a value identifies by: its type code knows better than the field, and what belongs to a
 /// relative is not the patient's.
 fn kind_of(value: &Value<'_>, field: &Hl7Field, own: bool, rules: &RuleSet) -> Option<Kind> {
@@ -448,7 +497,14 @@ fn kind_of(value: &Value<'_>, field: &Hl7Field, own: bool, rules: &RuleSet) -> O
                 }
             })
         };
-        kind = stated.or_else(by_authority).unwrap_or(kind);
+        let by_name = || rules.hl7v2.authority(value.issuer);
+        kind = stated.or_else(by_authority).or_else(by_name).unwrap_or(kind);
+    }
+    // Where a name of an employer is due, Japan has the number of the insured person (JAHIS, IN1-11).
+    let is_number =
+        |text: &str| text.chars().all(|c| c.is_numeric() || matches!(c, '-' | '－' | ' '));
+    if kind == Kind::Employer && is_number(value.text) {
+        kind = Kind::InsuranceNumber;
     }
     // PID-19 holds other national numbers outside the United States.
     if kind == Kind::Ssn && value.text.bytes().filter(u8::is_ascii_digit).count() != 9 {

@@ -51,8 +51,12 @@ impl PatientContext {
         match kind {
             Kind::Name if self.names.len() < MAX_KEPT => self.names.push(words(text)),
             Kind::BirthDate if self.births.len() < MAX_KEPT => {
+                // Of a date as people write it, only the year is sure; it is not compared.
                 let digits = text.chars().take_while(char::is_ascii_digit).take(8);
-                self.births.push(Zeroizing::new(digits.collect()));
+                let date: Zeroizing<String> = Zeroizing::new(digits.collect());
+                if date.len() >= 4 {
+                    self.births.push(date);
+                }
             }
             kind if kind.is_strong_id() && self.ids.len() < MAX_KEPT => {
                 self.ids.push((kind, Zeroizing::new(fold(text))));
@@ -77,12 +81,12 @@ impl PatientContext {
 
     /// Whether a date is the patient's birth date, in any order of day and month, as far as it is
     /// known.
-    fn is_birth(&self, text: &str) -> Option<bool> {
+    pub fn is_birth(&self, text: &str) -> Option<bool> {
         (!self.births.is_empty()).then(|| self.births.iter().any(|own| same_date(own, text)))
     }
 
     /// Whether the id is known; `None` if none of this kind is.
-    fn is_id(&self, kind: Kind, text: &str) -> Option<bool> {
+    pub fn is_id(&self, kind: Kind, text: &str) -> Option<bool> {
         let said = Zeroizing::new(fold(text));
         if self.ids.iter().any(|(_, own)| *own == said) {
             return Some(true);

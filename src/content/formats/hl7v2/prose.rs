@@ -84,10 +84,13 @@ fn read(text: &str, field: &str, own: &mut PatientContext, scope: &mut Scope<'_>
         strange: false,
         strange_lines: Vec::new(),
         near: Vec::new(),
+        place: false,
+        place_lines: Vec::new(),
         short: field.starts_with("NTE") || text.lines().count() <= SHORT,
     };
     let mut labels = Labels::collecting();
     for (number, line) in text.lines().enumerate() {
+        reader.place(line, number, rules);
         if !labels.is_waiting() && !line.contains([':', '=', '#', '：']) {
             rules.identifiers.scan(line, &mut |hit| {
                 if let Some(meaning) = numbers::meaning(&hit, scope) {
@@ -136,10 +139,29 @@ struct Reader<'a> {
     strange_lines: Vec<usize>,
     /// Lines with labelled values of the patient.
     near: Vec<usize>,
+    /// A label has named a laboratory, a practice or staff, and no label the patient since.
+    place: bool,
+    /// Lines of such a block: addresses and numbers there are theirs.
+    place_lines: Vec<usize>,
     short: bool,
 }
 
 impl Reader<'_> {
+    /// Looks at the first label of a line: whose address and numbers follow.
+    fn place(&mut self, line: &str, number: usize, rules: &RuleSet) {
+        let label = line.split_once([':', '：']).map_or("", |(label, _)| label);
+        let words = label.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+        match words.take(MAX_BEFORE).find_map(|w| rules.text.person(w)) {
+            Some(Person::Other) => self.place = true,
+            Some(Person::Patient | Person::Relative) => self.place = false,
+            None if line.trim().is_empty() => self.place = false,
+            None => {}
+        }
+        if self.place {
+            self.place_lines.push(number);
+        }
+    }
+
     fn labelled(
         &mut self,
         meaning: &Meaning,
@@ -168,6 +190,9 @@ impl Reader<'_> {
         let Some(kind) = self.whose(rule.kind, before, number, scope.rules) else { return };
         if matches!(kind, Kind::Name | Kind::BirthDate) || kind.is_strong_id() {
             self.near.push(number);
+            if meaning.patient {
+                self.place = false;
+            }
         }
         let offer = Candidate {
             rule,
@@ -196,7 +221,10 @@ impl Reader<'_> {
             Some(Person::Patient) => Some(kind),
             Some(Person::Relative) => (kind == Kind::Phone).then_some(Kind::NextOfKinPhone),
             Some(Person::Other) => None,
-            None => self.personal(number).then_some(kind),
+            None => {
+                let theirs = self.place_lines.binary_search(&number).is_ok();
+                (!theirs && self.personal(number)).then_some(kind)
+            }
         }
     }
 

@@ -15,6 +15,8 @@ pub fn read(message: &mut Message, name: [u8; 3], fields: &[&str], scope: &mut S
     let parameters = match &name {
         b"QPD" => fields.get(3).copied().unwrap_or(""),
         b"VTQ" => fields.get(5).copied().unwrap_or(""),
+        b"QRD" => fields.get(8).copied().unwrap_or(""),
+        b"QRF" => fields.get(5).copied().unwrap_or(""),
         _ => "",
     };
     if parameters.trim_start().starts_with('@') || &name == b"VTQ" {
@@ -74,6 +76,9 @@ fn parameters(message: &mut Message, syntax: &Syntax, raw: &str, scope: &mut Sco
 }
 
 fn says_something(syntax: &Syntax, field: &Hl7Field, raw: &str) -> bool {
+    if field.issued && !syntax.is_issued(raw) {
+        return false;
+    }
     let mut found = false;
     syntax.read(field.datatype, field.rule.kind, raw, &mut |_| found = true);
     found

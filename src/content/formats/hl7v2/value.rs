@@ -125,9 +125,10 @@ impl Syntax {
             Hl7Type::XAD => value(kind, &self.address(&parts)),
             Hl7Type::XTN => self.telecom(kind, &parts, &mut value),
             Hl7Type::TS => {
+                // Some senders write a date as people do (`04/15/1955`, `Jun 18, 1977`).
                 let text = self.first(part(1));
-                let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-                // A year is the least that a date has; zeros stand for unknown.
+                let digits = text.bytes().filter(u8::is_ascii_digit).count();
+                // A year is the least that a date has; zeros mean unknown.
                 if digits >= 4 && !text.starts_with("0000") {
                     value(kind, &text);
                 }
@@ -167,6 +168,14 @@ impl Syntax {
         }
     }
 
+    /// Whether a repetition is an id by its form: CX with an assigning authority, and neither a
+    /// name nor a degree, which an id of staff has.
+    pub fn is_issued(&self, raw: &str) -> bool {
+        let parts = self.components(raw);
+        let part = |n: usize| parts.get(n - 1).map_or("", |p| p.trim());
+        part(2).len() <= 2 && part(3).len() <= 4 && !part(4).is_empty()
+    }
+
     /// HD-2 of an assigning authority, if HD-3 (table 0301) or its form says that it is universal.
     fn universal<'r>(&self, authority: &'r str) -> Cow<'r, str> {
         let mut parts = pieces(authority, self.delimiters.subcomponent).skip(1);
@@ -188,9 +197,18 @@ impl Syntax {
     }
 
     /// XAD: street, other designation, city, state, postal code. Country or state alone point to
-    /// no one.
+    /// no one. Where the street is missing, XAD-8 (other geographic designation) may hold it, or
+    /// the whole address, as JAHIS writes it.
     fn address(&self, parts: &[&str]) -> String {
-        let shown: SmallVec<[_; 5]> = parts.iter().take(5).map(|p| self.first(p)).collect();
+        let mut shown: SmallVec<[_; 5]> = parts.iter().take(5).map(|p| self.first(p)).collect();
+        if let Some(other) = parts.get(7).map(|p| self.first(p))
+            && let [street, designation, city, ..] = shown.as_mut_slice()
+            && street.is_empty()
+            && designation.is_empty()
+            && (city.is_empty() || other.contains(char::is_numeric))
+        {
+            *street = other;
+        }
         let telling = shown.iter().enumerate().any(|(i, p)| i != 3 && !p.is_empty());
         if telling { joined(&shown) } else { String::new() }
     }

@@ -96,8 +96,7 @@ fn shaped(syntax: &Syntax, raw: &str, own: &mut PatientContext, scope: &mut Scop
     let part = |n: usize| parts.get(n - 1).map_or("", |p| p.trim());
     for site in &rules.hl7v2.sites {
         match site.shape {
-            // No name and no degree: what has them is staff.
-            Hl7Shape::Id if part(2).len() <= 2 && part(3).len() <= 4 && !part(4).is_empty() => {
+            Hl7Shape::Id if syntax.is_issued(raw) => {
                 let Some(kind) = rules.hl7v2.identifier_type(part(5)) else { continue };
                 if !kind.is_strong_id() && kind != Kind::AccountNumber {
                     continue;

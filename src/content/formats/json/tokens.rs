@@ -115,13 +115,55 @@ impl Tokens {
 
     /// Reads a piece.
     pub fn read(&mut self, mut bytes: &[u8], to: &mut impl Receiver) -> Result<(), Fault> {
+        // Looked at once for all the strings in it. A piece may end within a character.
+        let piece = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(fault) if fault.error_len().is_none() => {
+                let valid = bytes.get(..fault.valid_up_to()).unwrap_or_default();
+                std::str::from_utf8(valid).unwrap_or_default()
+            }
+            Err(_) => "",
+        };
+        let len = bytes.len();
         while let Some((&byte, rest)) = bytes.split_first() {
             match self.mode {
+                Mode::Between if byte == b'"' && self.at_key => {
+                    // Nearly all keys are short, without escapes, and stand in one piece.
+                    let Some(end) = short(rest) else {
+                        bytes = rest;
+                        self.mode = Mode::Text(Use::Key);
+                        continue;
+                    };
+                    let start = len - rest.len();
+                    match piece.get(start..start + end) {
+                        Some(key) => hand_text(key, Use::Key, to),
+                        None => hand(rest.get(..end).unwrap_or_default(), Use::Key, to),
+                    }
+                    bytes = rest.get(end + 1..).unwrap_or_default();
+                    if let [b':', behind @ ..] = bytes {
+                        bytes = behind;
+                        self.at_key = false;
+                    }
+                }
                 Mode::Between => {
                     bytes = rest;
                     self.structure(byte, to)?;
+                    if self.mode == Mode::Text(Use::Value)
+                        && let Some(end) = short(rest)
+                    {
+                        let start = len - rest.len();
+                        match piece.get(start..start + end) {
+                            Some(value) => hand_text(value, Use::Value, to),
+                            None => hand(rest.get(..end).unwrap_or_default(), Use::Value, to),
+                        }
+                        self.mode = Mode::Between;
+                        bytes = rest.get(end + 1..).unwrap_or_default();
+                    }
                 }
-                Mode::Text(of) => bytes = self.text(bytes, of, to),
+                Mode::Text(of) => {
+                    let text = piece.get(len - bytes.len()..);
+                    bytes = self.text(bytes, text, of, to);
+                }
                 Mode::Word { wanted } => bytes = self.word(bytes, wanted, to),
                 _ => {
                     if self.escape(byte, to)? {
@@ -188,8 +230,15 @@ impl Tokens {
         self.stack.get(top / 64).is_some_and(|word| word >> (top % 64) & 1 == 1)
     }
 
-    /// Reads on in a string, up to its end or the next escape.
-    fn text<'a>(&mut self, bytes: &'a [u8], of: Use, to: &mut impl Receiver) -> &'a [u8] {
+    /// Reads on in a string, up to its end or the next escape. `text` is the same as characters, if it
+    /// is known to be some.
+    fn text<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        text: Option<&str>,
+        of: Use,
+        to: &mut impl Receiver,
+    ) -> &'a [u8] {
         if of == Use::Front {
             return self.front(bytes, to);
         }
@@ -218,7 +267,10 @@ impl Tokens {
                 to.inner_end();
                 to.passed();
             }
-            _ if self.held.is_empty() => hand(run, of, to),
+            _ if self.held.is_empty() => match text.and_then(|text| text.get(..at)) {
+                Some(text) => hand_text(text, of, to),
+                None => hand(run, of, to),
+            },
             _ => {
                 self.hold(run, of);
                 hand(&self.held, of, to);
@@ -373,25 +425,65 @@ impl Tokens {
     }
 }
 
+/// Longest string that is searched without a call, bytes.
+const SHORT: usize = 32;
+
+/// The length of a short string without escapes, of which `bytes` are what follows its first quote; if
+/// its end is there. Eight bytes are looked at together, which for so few beats a search.
+#[inline]
+fn short(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    for at in (0..SHORT).step_by(8) {
+        let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
+        let word = u64::from_le_bytes(*eight);
+        let found = zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64));
+        if found != 0 {
+            // The lowest mark is exact, whatever borrows made of those above it.
+            let end = at + found.trailing_zeros() as usize / 8;
+            return (bytes.get(end) == Some(&b'"')).then_some(end);
+        }
+    }
+    None
+}
+
 fn hand(bytes: &[u8], of: Use, to: &mut impl Receiver) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => hand_text(text, of, to),
+        Err(_) if of == Use::Number => to.passed(),
+        // RFC 8259 8.1 asks for UTF-8; what is not is taken for the usual 8-bit set.
+        Err(_) => {
+            let fits = fits(bytes, of);
+            let text = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0;
+            give(&text, fits, of, to);
+        }
+    }
+}
+
+fn hand_text(text: &str, of: Use, to: &mut impl Receiver) {
     if of == Use::Number {
-        let digits = || bytes.iter().filter(|b| b.is_ascii_digit()).count();
-        return match std::str::from_utf8(bytes) {
-            Ok(text) if bytes.len() <= MAX_NUMBER && digits() >= MIN_DIGITS => to.number(text),
-            _ => to.passed(),
+        let digits = || text.bytes().filter(u8::is_ascii_digit).count();
+        return if text.len() <= MAX_NUMBER && digits() >= MIN_DIGITS {
+            to.number(text);
+        } else {
+            to.passed();
         };
     }
-    let fits = bytes.len() <= if of == Use::Key { MAX_KEY } else { MAX_VALUE };
-    // RFC 8259 8.1 asks for UTF-8; what is not is taken for the usual 8-bit set.
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => std::borrow::Cow::Borrowed(text),
-        Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0,
-    };
+    give(text, fits(text.as_bytes(), of), of, to);
+}
+
+fn give(text: &str, fits: bool, of: Use, to: &mut impl Receiver) {
     match of {
-        Use::Key => to.key(if fits { &text } else { "" }),
-        Use::Value if fits => to.value(&text),
+        Use::Key => to.key(if fits { text } else { "" }),
+        Use::Value if fits => to.value(text),
         Use::Value | Use::Front | Use::Inner | Use::Number | Use::Nothing => to.passed(),
     }
+}
+
+/// Whether a key or a value is no longer than what is looked at.
+const fn fits(bytes: &[u8], of: Use) -> bool {
+    bytes.len() <= if matches!(of, Use::Key) { MAX_KEY } else { MAX_VALUE }
 }
 
 /// Whether a number of a register may begin with this byte.

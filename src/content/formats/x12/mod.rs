@@ -19,6 +19,8 @@ const MAX_ISA: usize = 512;
 const ISA_ELEMENTS: usize = 16;
 /// Elements of a segment that are looked at.
 const MAX_ELEMENTS: usize = 32;
+/// Entity code (NM101) of a corrected name.
+const CORRECTED: &str = "74";
 /// Fields of one patient that are handed on.
 const MAX_RECORD_FIELDS: u32 = 256;
 
@@ -86,6 +88,8 @@ struct Loops {
     claimed: bool,
     /// The record is that of another insured person of a claim (837 2330A).
     other_insured: bool,
+    /// The record is that of a second person of the loop.
+    second: bool,
     /// N3, until N4 completes it.
     address: Zeroizing<String>,
 }
@@ -333,6 +337,7 @@ impl Loops {
         }
         self.of_patient = of_patient;
         self.other_insured = false;
+        self.second = false;
         self.entity = Entity::None;
     }
 
@@ -343,11 +348,19 @@ impl Loops {
             self.entity = Entity::Other;
             return;
         }
-        if self.record.as_ref().is_some_and(|r| r.named) {
+        let named = self.record.as_ref().is_some_and(|r| r.named);
+        if segment.get(1) == CORRECTED && named {
+            // A better name of the person at hand; of which of two is not said.
+            if self.second {
+                self.entity = Entity::Other;
+                return;
+            }
+        } else if named {
             // Another person of the same loop: patient and insured of a payment.
             let of_patient = self.of_patient;
             self.start(of_patient, scope);
             self.other_insured = self.claimed;
+            self.second = true;
         }
         self.entity = Entity::Patient;
         // Family, given, middle, suffix, prefix: as names are written elsewhere.

@@ -1,7 +1,7 @@
 //! XML: FHIR resources, CDA documents, the native DICOM model (PS3.19 A.1), and elements of any other
 //! kind, read like the objects of JSON.
 
-use super::dialect::{Dialect, Message};
+use super::dialect::{Dialect, Message, Namespaces};
 use super::hl7v2::carried;
 use super::markup::{Attributes, Markup, Receiver};
 use crate::content::extract::embedded::Payload;
@@ -59,6 +59,7 @@ impl Format for Xml {
                 tree: Tree::new("xml"),
                 open: Vec::new(),
                 text: zeroize::Zeroizing::default(),
+                bare_value: false,
                 carried: None,
                 fhir: false,
                 cda: false,
@@ -67,6 +68,7 @@ impl Format for Xml {
                 message: None,
                 payload: None,
                 metadata: None,
+                namespaces: Namespaces::default(),
             },
             path: media::path(media),
         })
@@ -85,6 +87,8 @@ struct Reader {
     open: Vec<bool>,
     /// The text of the innermost element.
     text: zeroize::Zeroizing<String>,
+    /// The innermost element is an attribute of DICOM whose value has no element of its own.
+    bare_value: bool,
     /// A message in the text of the innermost element.
     carried: Option<Nested>,
     fhir: bool,
@@ -98,6 +102,7 @@ struct Reader {
     payload: Option<Box<Payload>>,
     /// Metadata of documents, once their namespace was seen.
     metadata: Option<Box<Metadata>>,
+    namespaces: Namespaces,
 }
 
 struct TokenHandler<'a, 'b> {
@@ -181,7 +186,17 @@ impl Receiver for TokenHandler<'_, '_> {
         }
         let name = name.rsplit(':').next().unwrap_or(name);
         self.end_payload();
-        if let Some(dialect) = Dialect::of(name, attributes).filter(|_| !closed) {
+        for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
+            self.reader.fhir |= namespace == FHIR;
+            self.reader.cda |= namespace == CDA;
+            if EBXML.iter().any(|e| namespace.starts_with(e)) && self.reader.metadata.is_none() {
+                self.reader.metadata = Some(Box::default());
+            }
+            self.reader.namespaces.add(&namespace);
+        }
+        let xml = &self.scope.rules.xml;
+        let dialect = Dialect::of(name, attributes, &self.reader.namespaces, xml);
+        if let Some(dialect) = dialect.filter(|_| !closed) {
             let message = self.reader.message.insert(Box::new(Message::new(dialect)));
             return message.start(name, attributes, closed, self.scope);
         }
@@ -192,17 +207,15 @@ impl Receiver for TokenHandler<'_, '_> {
         self.hold();
         self.section(name, attributes);
         self.reader.text.clear();
-        // PS3.19 A.1.5: the element's tag is an attribute.
-        let tag = attributes.get("tag").filter(|_| name == "DicomAttribute");
+        // PS3.19 A.1.5: the element's tag is an attribute. The XML of DICOM toolkits is the same in
+        // this (`<element tag="0010,0010" vr="PN">`, `<attr tag="00100010" vr="PN">`).
+        let tag = attributes
+            .get("tag")
+            .filter(|_| name == "DicomAttribute" || attributes.get("vr").is_some())
+            .map(|tag| tag.replacen(',', "", 1));
         self.reader.tree.key(tag.as_deref().unwrap_or(name), self.scope);
         self.reader.open.push(false);
-        for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
-            self.reader.fhir |= namespace == FHIR;
-            self.reader.cda |= namespace == CDA;
-            if namespace.starts_with(EBXML) && self.reader.metadata.is_none() {
-                self.reader.metadata = Some(Box::default());
-            }
-        }
+        self.reader.bare_value = tag.is_some() && name != "DicomAttribute";
         if let Some(metadata) = &mut self.reader.metadata {
             metadata.start(name, attributes);
         }
@@ -210,7 +223,7 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.payload = Some(Box::default());
         }
         // Elsewhere, `Patient` is a name like any other.
-        let person = self.scope.rules().fhir.is_person(name);
+        let person = self.scope.rules().fhir.is_version_3(name);
         let resource = (self.reader.fhir && name.starts_with(|c: char| c.is_ascii_uppercase()))
             || (self.reader.cda && person);
         if resource {
@@ -255,6 +268,13 @@ impl Receiver for TokenHandler<'_, '_> {
             metadata.end(name, &self.reader.text, self.scope);
         }
         let root = self.reader.open.len() == 1;
+        // Toolkits write no `<Value>` around the values of an attribute of DICOM.
+        if std::mem::take(&mut self.reader.bare_value) && !self.reader.text.trim().is_empty() {
+            let text = std::mem::take(&mut self.reader.text);
+            self.hold();
+            self.reader.tree.key("Value", self.scope);
+            self.value(text.trim());
+        }
         // An element with both attributes and a value (`<telecom use="HP" value="tel:..."/>`).
         if self.reader.open.last() == Some(&true) && !self.reader.text.trim().is_empty() {
             let text = std::mem::take(&mut self.reader.text);
@@ -337,6 +357,7 @@ impl Document for XmlDocument {
         self.markup.memory()
             + self.reader.tree.memory()
             + self.reader.text.capacity()
+            + self.reader.namespaces.memory()
             + self.reader.carried.as_ref().map_or(0, Nested::memory)
             + self.reader.payload.as_ref().map_or(0, |p| p.memory())
     }

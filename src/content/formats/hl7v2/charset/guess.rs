@@ -4,8 +4,8 @@
 //! characters in daily use.
 
 use encoding_rs::{
-    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, SHIFT_JIS, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252,
-    WINDOWS_1253, WINDOWS_1255, WINDOWS_1256,
+    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, IBM866, ISO_8859_2, ISO_8859_5, ISO_8859_7, KOI8_R,
+    SHIFT_JIS, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252, WINDOWS_1253, WINDOWS_1255, WINDOWS_1256,
 };
 
 /// Bytes that are looked at.
@@ -132,33 +132,17 @@ fn has_korean_name(bytes: &[u8]) -> bool {
         .any(|word| word.first_chunk::<2>().is_some_and(|first| NAMES.contains(first)))
 }
 
-/// A set with an alphabet of its own: the one in which words begin with capitals and have none inside.
+/// A set with an alphabet of its own: the one in which words begin with capitals, have none inside,
+/// and in which vowels and consonants take turns.
 fn alphabet(bytes: &[u8]) -> &'static Encoding {
-    // Hebrew has no capitals, and stands where Cyrillic has its small letters.
-    if bytes.iter().filter(|b| **b >= 0x80).all(|b| matches!(b, 0xE0..=0xFA)) {
+    // Hebrew has no capitals, and stands where Windows-1251 has its small letters and KOI8-R its
+    // capitals. Its final letters end words.
+    let hebrew = |b: &u8| matches!(b, 0xE0..=0xFA);
+    let ends_word =
+        |w: &[u8]| matches!(w, [0xEA | 0xED | 0xEF | 0xF3 | 0xF5, after] if hebrew(after));
+    if bytes.iter().filter(|b| **b >= 0x80).all(hebrew) && !bytes.windows(2).any(ends_word) {
         return WINDOWS_1255;
     }
-    let faults = |set: &'static Encoding| {
-        let (text, faulty) = set.decode_without_bom_handling(bytes);
-        let mut faults = if faulty { 100 } else { 0 };
-        let mut before = ' ';
-        for c in text.chars() {
-            let inside = before.is_alphabetic();
-            if inside && c.is_uppercase() && before.is_lowercase() {
-                faults += 2;
-            }
-            // Signs in or beside words.
-            if !c.is_ascii() && !c.is_alphabetic() {
-                faults += 2;
-            }
-            // Two alphabets in one word.
-            if inside && c.is_alphabetic() && c.is_ascii() != before.is_ascii() {
-                faults += 1;
-            }
-            before = c;
-        }
-        faults
-    };
     // The vowels that each alphabet uses most, capitals and small letters: а и о, and α ι ο with their accents.
     let (mut cyrillic, mut greek) = (0, 0);
     for byte in bytes {
@@ -168,39 +152,140 @@ fn alphabet(bytes: &[u8]) -> &'static Encoding {
             _ => {}
         }
     }
-    let mut best = (faults(WINDOWS_1251) + greek, WINDOWS_1251);
-    for (set, unlikely) in [(WINDOWS_1253, cyrillic), (WINDOWS_1256, cyrillic + greek)] {
-        let found = faults(set) + unlikely;
-        if found < best.0 {
-            best = (found, set);
+    let rest = [(WINDOWS_1253, cyrillic), (ISO_8859_7, cyrillic), (WINDOWS_1256, cyrillic + greek)];
+    let known = CYRILLIC
+        .iter()
+        .map(|set| (*set, hard_to_speak(bytes, set)))
+        .chain(rest)
+        .map(|(set, unlikely)| (faults(bytes, set) + unlikely, set));
+    let best = known.reduce(|best, next| if next.0 < best.0 { next } else { best });
+    best.map_or(WINDOWS_1251, |(_, set)| set)
+}
+
+/// The sets of Cyrillic, the most common first.
+const CYRILLIC: [&Encoding; 4] = [WINDOWS_1251, KOI8_R, IBM866, ISO_8859_5];
+
+/// What does not fit in text that is decoded from this set.
+fn faults(bytes: &[u8], set: &'static Encoding) -> usize {
+    let (text, faulty) = set.decode_without_bom_handling(bytes);
+    let mut faults = if faulty { 100 } else { 0 };
+    let mut before = ' ';
+    for c in text.chars() {
+        let inside = before.is_alphabetic();
+        if inside && c.is_uppercase() && before.is_lowercase() {
+            faults += 2;
         }
+        // Signs in or beside words.
+        if !c.is_ascii() && !c.is_alphabetic() {
+            faults += 2;
+        }
+        // Two alphabets in one word.
+        if inside && c.is_alphabetic() && c.is_ascii() != before.is_ascii() {
+            faults += 1;
+        }
+        before = c;
     }
-    best.1
+    faults
+}
+
+/// How far text decoded from a set of Cyrillic is from anything that can be spoken: words of
+/// several letters without a vowel, long runs of consonants or of vowels, words that begin with a
+/// letter that begins none, and letters that most languages do not have.
+fn hard_to_speak(bytes: &[u8], set: &'static Encoding) -> usize {
+    const VOWELS: &str = "аеёиоуыэюяіїєўј";
+    const NO_BEGINNING: &str = "ъыь";
+    /// Russian, and with them Ukrainian, Belarusian, Bulgarian, Serbian and Macedonian.
+    const LETTERS: &str = "абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґўјљњћђџѓќѕ";
+    let (text, _) = set.decode_without_bom_handling(bytes);
+    let mut cost = 0;
+    for word in text.split(|c: char| !c.is_alphabetic() || c.is_ascii()).filter(|w| !w.is_empty()) {
+        let (mut run, mut vowel, mut vowels, mut len) = (0, false, 0, 0);
+        for c in word.chars().flat_map(char::to_lowercase) {
+            let is_vowel = VOWELS.contains(c);
+            run = if len > 0 && is_vowel == vowel { run + 1 } else { 1 };
+            cost += usize::from(run > if is_vowel { 2 } else { 3 });
+            cost += usize::from(!LETTERS.contains(c)) * 2;
+            cost += usize::from(len == 0 && NO_BEGINNING.contains(c)) * 2;
+            vowel = is_vowel;
+            vowels += usize::from(is_vowel);
+            len += 1;
+        }
+        cost += usize::from(vowels == 0 && len > 2) * 2;
+    }
+    cost
 }
 
 /// A set of a Latin alphabet.
 fn latin(bytes: &[u8]) -> Guess {
-    let letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
-    let inside = bytes
-        .iter()
-        .enumerate()
-        .filter(|(at, b)| **b >= 0x80 && (at.checked_sub(1).is_some_and(letter) || letter(at + 1)));
-    let (mut dos, mut central, mut western) = (0, 0, 0);
-    for (_, byte) in inside {
+    let (mut dos, mut windows, mut iso, mut central, mut western) = (0, 0, 0, 0, 0);
+    for (at, &byte) in bytes.iter().enumerate().filter(|(_, b)| **b >= 0x80) {
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+        let after = bytes.get(at + 1).copied().unwrap_or(b' ');
+        let letter = |byte: u8| byte.is_ascii_alphabetic() || byte >= 0xC0;
+        if !letter(before) && !letter(after) {
+            continue;
+        }
+        let (first, last) = (before < 0x80 && !letter(before), after < 0x80 && !letter(after));
+        let inside = letter(before) && letter(after);
+        let vowel = b"aeiouyAEIOUY".contains(&after) || after >= 0xC0;
         match byte {
             // Letters of DOS (ü é ä å ç ê ë É ö Ö), signs or nothing in the Windows sets.
             0x81 | 0x82 | 0x84 | 0x86 | 0x87 | 0x88 | 0x89 | 0x90 | 0x94 | 0x99 => dos += 1,
+            // Ť Ź ť: nothing in Windows-1252. ź: a capital there, which begins words.
+            0x8D | 0x8F | 0x9D => windows += 2,
+            0x9F if !first => windows += 1,
+            // Ś ś, or Œ œ, which U follows as a rule.
+            0x8C | 0x9C if !matches!(after, b'u' | b'U' | b'i' | b'I') => windows += 1,
+            // Ą Ś Ź ą ś in ISO 8859-2, signs in Windows-1250.
+            0xA1 | 0xA6 | 0xAC | 0xB1 | 0xB6 => iso += 1,
+            // Š Ť Ž at the beginning, ľ ť inside: signs in Windows-1250, © « ® µ ».
+            0xA9 | 0xAB | 0xAE if first && letter(after) || inside => iso += 1,
+            0xB5 | 0xBB if inside => iso += 1,
+            // Ľ in ISO 8859-2, which begins words; Ą in Windows-1250, which begins none.
+            0xA5 if first => iso += 1,
+            // š before a vowel or at the end, and ą, which is in neither place.
+            0xB9 if vowel || last => iso += 1,
+            // ź or ž, more often than ľ; Ľ begins a word.
+            0xBC if !first => iso += 1,
+            0xBE => iso += 1,
             // Letters of Central Europe, signs in Windows-1252.
-            0xA3 | 0xA5 | 0xAA | 0xAF | 0xB3 | 0xB9 | 0xBA | 0xBC | 0xBE | 0xBF => central += 1,
+            0xA3 | 0xA5 | 0xAA | 0xAF | 0xB3 | 0xB9 | 0xBA | 0xBC | 0xBF => central += 1,
+            // š and ž are the same in Windows-1250; è æ ð with them are č ć đ.
+            0x8A | 0x8E | 0x9A | 0x9E if bytes.iter().any(|b| is_central(*b)) => windows += 1,
             0xC0.. => western += 1,
             _ => {}
         }
     }
-    match (dos, central) {
-        (1.., 0) if western == 0 => Guess::Cp850,
-        (_, 1..) => Guess::Set(WINDOWS_1250),
-        _ => Guess::Set(WINDOWS_1252),
+    match (dos, windows, iso, central) {
+        (1.., 0, 0, 0) if western == 0 => Guess::Cp850,
+        // The sets agree in Ł ł Ż ż Ş ş, but not in what is decisive.
+        (_, 0, 1.., _) => Guess::Set(ISO_8859_2),
+        (_, 0, 0, 0) => Guess::Set(WINDOWS_1252),
+        _ => Guess::Set(WINDOWS_1250),
     }
+}
+
+/// Letters of Central Europe that names have beside š and ž (č ć đ ě ř ů ň ď), and that are rare
+/// where Windows-1252 has š and ž (è æ ð ì ø ù ò ï).
+const fn is_central(byte: u8) -> bool {
+    matches!(
+        byte,
+        0xC8 | 0xC6
+            | 0xD0
+            | 0xCC
+            | 0xD8
+            | 0xD9
+            | 0xD2
+            | 0xCF
+            | 0xE8
+            | 0xE6
+            | 0xF0
+            | 0xEC
+            | 0xF8
+            | 0xF9
+            | 0xF2
+            | 0xEF
+    )
 }
 
 #[cfg(test)]
@@ -222,8 +307,19 @@ mod tests {
         {
             check(WINDOWS_1252, text);
         }
-        for text in ["Wałęsa^Paweł", "Żółkiewska^Łucja", "Zając^Michał"] {
+        for text in
+            ["Wałęsa^Paweł", "Żółkiewska^Łucja", "Zając^Michał", "Šarčević^Božidar", "Źdźbło^Jan"]
+        {
             check(WINDOWS_1250, text);
+        }
+        for text in [
+            "Šebestik^Božena",
+            "Dvořák^Tomáš^ŽITNÁ",
+            "Śliwa^Wiesław",
+            "Dušan^Novák",
+            "Zając^Dąbrówka",
+        ] {
+            check(ISO_8859_2, text);
         }
     }
 
@@ -232,6 +328,13 @@ mod tests {
         for text in ["Иванов^Сергей^Петрович", "КУЗНЕЦОВА^АННА", "Шевченко^Олександр"]
         {
             check(WINDOWS_1251, text);
+        }
+        for text in ["Петров^Юрий", "Кузнецова^Людмила", "Щербаков^Илья", "СИДОРОВА^ОЛЬГА"]
+        {
+            check(KOI8_R, text);
+            check(WINDOWS_1251, text);
+            check(IBM866, text);
+            check(ISO_8859_5, text);
         }
         for text in ["Παπαδόπουλος^Γεώργιος", "Αντωνίου^Μαρία"] {
             check(WINDOWS_1253, text);

@@ -1,0 +1,219 @@
+//! Data sets as toolkits print them, an element a line, in tickets and logs:
+//!
+//! ```text
+//! (0010,0010) PN [Doe^Jane]                  #   8, 1 PatientName          DCMTK, GDCM
+//! 132: (0010,0010) PN #8 [Doe^Jane] PatientName                            dcm4che
+//! (0010, 0010) Patient's Name                      PN: 'Doe^Jane'          pydicom
+//! ```
+
+use super::element::vr_of;
+use super::model::Model;
+use crate::content::stack::media;
+use crate::content::{Document, Format, Media, Scope, Want};
+use dicom_core::VR;
+use memchr::memchr;
+use smallvec::SmallVec;
+use zeroize::Zeroizing;
+
+/// Longest line that is read, bytes; the rest of a longer one is passed over.
+const MAX_LINE: usize = 8 << 10;
+/// Lines of elements that make a text a dump.
+const MIN_ELEMENTS: usize = 2;
+/// Sequences around an element that are told apart.
+const MAX_DEPTH: usize = 32;
+
+/// The format.
+pub struct Dump;
+
+impl Format for Dump {
+    fn name(&self) -> &'static str {
+        "dicom"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        let essence = media::essence(media);
+        let text = essence.is_empty()
+            || essence.eq_ignore_ascii_case("text/plain")
+            || essence.eq_ignore_ascii_case("application/octet-stream");
+        text && head
+            .split(|b| *b == b'\n')
+            .filter_map(|line| std::str::from_utf8(line).ok())
+            .filter(|line| Line::parse(line).is_some())
+            .nth(MIN_ELEMENTS - 1)
+            .is_some()
+    }
+
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::<Reader>::default()
+    }
+}
+
+/// An element as it is printed.
+#[derive(PartialEq, Eq, Debug)]
+struct Line<'t> {
+    /// Characters before the tag: more of them inside a sequence.
+    indent: usize,
+    tag: u32,
+    vr: VR,
+    value: &'t str,
+}
+
+impl<'t> Line<'t> {
+    fn parse(line: &'t str) -> Option<Self> {
+        let open = line.bytes().take(MAX_DEPTH * 4).position(|b| b == b'(')?;
+        let before = line.get(..open)?;
+        // Blanks, the offset of the element, and signs of nesting.
+        if !before.bytes().all(|b| b.is_ascii_digit() || matches!(b, b' ' | b'\t' | b':' | b'>')) {
+            return None;
+        }
+        let indent = before.bytes().filter(|b| matches!(b, b' ' | b'\t' | b'>')).count();
+        let (tag, rest) = line.get(open + 1..)?.split_once(')')?;
+        let (group, element) = tag.split_once(',')?;
+        let hex = |part: &str| {
+            let part = part.trim();
+            (part.len() == 4).then(|| u32::from_str_radix(part, 16).ok()).flatten()
+        };
+        let tag = hex(group)? << 16 | hex(element)?;
+        let rest = rest.strip_prefix(' ')?;
+        let (vr, value) = Self::bracketed(rest).or_else(|| Self::quoted(rest))?;
+        Some(Self { indent, tag, vr, value })
+    }
+
+    /// `PN [Doe^Jane]   #  8, 1 PatientName`, `PN #8 [Doe^Jane] PatientName`.
+    fn bracketed(rest: &'t str) -> Option<(VR, &'t str)> {
+        let vr = vr_of(rest.get(..2)?.as_bytes().try_into().ok()?)?;
+        let rest = rest.get(2..)?.strip_prefix(' ')?;
+        let Some((before, behind)) = rest.split_once('[') else { return Some((vr, "")) };
+        if before.bytes().any(|b| b.is_ascii_alphabetic()) {
+            return Some((vr, ""));
+        }
+        let end = behind.find("] ").or_else(|| behind.rfind(']'))?;
+        Some((vr, behind.get(..end)?.trim()))
+    }
+
+    /// `Patient's Name      PN: 'Doe^Jane'`.
+    fn quoted(rest: &'t str) -> Option<(VR, &'t str)> {
+        let colon = rest.match_indices(": ").map(|(at, _)| at).find_map(|at| {
+            let name = rest.get(at.checked_sub(2)?..at)?;
+            let vr = vr_of(name.as_bytes().try_into().ok()?)?;
+            rest.get(..at - 2)?.ends_with(' ').then_some((at, vr))
+        });
+        let (at, vr) = colon?;
+        let value = rest.get(at + 2..)?.trim();
+        let quote = value.chars().next().filter(|c| matches!(c, '\'' | '"'));
+        let value = match quote {
+            Some(quote) => value.trim_matches(quote),
+            None => value,
+        };
+        Some((vr, value))
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    line: Zeroizing<Vec<u8>>,
+    model: Option<Model>,
+    /// Sequences that are open: their indentation and their tags.
+    around: SmallVec<[(usize, u32); 4]>,
+}
+
+impl Document for Reader {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let end = memchr(b'\n', rest);
+            let piece = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
+            let room = MAX_LINE.saturating_sub(self.line.len());
+            self.line.extend_from_slice(piece.get(..room).unwrap_or(piece));
+            if end.is_some() {
+                self.finish(scope);
+            }
+            rest = rest.get(piece.len() + usize::from(end.is_some())..).unwrap_or(&[]);
+        }
+        Want::ALL
+    }
+
+    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
+        self.line.clear();
+        self.close(scope);
+        Want::ALL
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        self.finish(scope);
+        self.close(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.line.capacity()
+    }
+}
+
+impl Reader {
+    fn finish(&mut self, scope: &mut Scope<'_>) {
+        let line = std::mem::take(&mut self.line);
+        if let Some(line) = std::str::from_utf8(&line).ok().and_then(Line::parse) {
+            self.element(&line, scope);
+        }
+        self.line = line;
+        self.line.clear();
+    }
+
+    fn element(&mut self, line: &Line<'_>, scope: &mut Scope<'_>) {
+        // File meta information, or a tag that is not above the one before, begins another one.
+        let depth = self.around.iter().take_while(|(indent, _)| *indent < line.indent).count();
+        if line.tag >> 16 == 0xFFFE {
+            return;
+        }
+        if line.tag >> 16 == 2 {
+            return self.close(scope);
+        }
+        let model = self.model.get_or_insert_with(|| Model::begin(scope));
+        if depth < self.around.len() {
+            self.around.truncate(depth);
+            model.leave(depth, scope);
+        }
+        let around = self.around.last().map_or(0, |(_, tag)| *tag);
+        if line.vr == VR::SQ {
+            model.sequence(line.tag, depth, around, scope);
+            if depth < MAX_DEPTH {
+                self.around.push((line.indent, line.tag));
+            }
+            return;
+        }
+        model.element((line.tag, line.vr == VR::PN), depth, around, line.value, scope);
+    }
+
+    fn close(&mut self, scope: &mut Scope<'_>) {
+        self.around.clear();
+        if let Some(model) = self.model.take() {
+            model.end(scope);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_as_toolkits_print_them() {
+        let name = |line: &str| Line::parse(line).map(|l| (l.indent, l.tag, l.value.to_owned()));
+        let expected = |indent| Some((indent, 0x0010_0010, "Doe^Jane".to_owned()));
+        assert_eq!(name("(0010,0010) PN [Doe^Jane]              #  8, 1 PatientName"), expected(0));
+        assert_eq!(name("    (0010,0010) PN [Doe^Jane]          #  8, 1 PatientName"), expected(4));
+        assert_eq!(name("132: (0010,0010) PN #8 [Doe^Jane] PatientName"), expected(1));
+        assert_eq!(name("(0010, 0010) Patient's Name             PN: 'Doe^Jane'"), expected(0));
+        let empty = "(0010,0020) LO (no value available)         #   0, 0 PatientID";
+        assert_eq!(name(empty), Some((0, 0x0010_0020, String::new())));
+        for no in
+            ["(0010,0010)", "see (0010,0010) PN [x]", "# Dicom-Data-Set", "(12,34) PN [x]", ""]
+        {
+            assert_eq!(name(no), None, "{no}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Operations (RFC 4511 4.2 to 4.12) and what they say as JSON.
+
+use super::super::{Speaker, json};
+use super::ber::{self, ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE, SET};
+
+/// Filters inside each other that are followed.
+const MAX_DEPTH: usize = 16;
+/// Longest message id, bytes.
+const MAX_ID: usize = 4;
+/// `[0]` requestName of StartTLS (RFC 4511 4.14.1).
+const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
+
+/// What a message asks or answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operation {
+    /// BindRequest.
+    Bind,
+    /// SearchRequest.
+    Search,
+    /// SearchResultEntry.
+    Entry,
+    /// SearchResultDone.
+    Done,
+    /// AddRequest.
+    Add,
+    /// ModifyRequest.
+    Modify,
+    /// CompareRequest.
+    Compare,
+    /// ExtendedRequest for TLS.
+    StartTls,
+    /// Any other that the standard has.
+    Other,
+}
+
+impl Operation {
+    /// Which end says this.
+    pub const fn speaker(self) -> Speaker {
+        match self {
+            Self::Entry | Self::Done => Speaker::Server,
+            Self::Other => Speaker::Any,
+            _ => Speaker::Client,
+        }
+    }
+
+    /// As `phi.operation` says it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Search | Self::Entry | Self::Done => "search",
+            Self::Add => "add",
+            Self::Modify => "modify",
+            Self::Compare => "compare",
+            Self::Bind => "bind",
+            Self::StartTls | Self::Other => "",
+        }
+    }
+}
+
+/// The operation of a message without its outer sequence, and its body.
+pub fn read(message: &[u8]) -> Option<(Operation, &[u8])> {
+    let mut rest = message;
+    let id = ber::expect(&mut rest, INTEGER)?;
+    if id.is_empty() || id.len() > MAX_ID {
+        return None;
+    }
+    let (tag, body) = ber::element(&mut rest)?;
+    let operation = match tag {
+        0x60 => Operation::Bind,
+        0x63 => Operation::Search,
+        0x64 => Operation::Entry,
+        0x65 => Operation::Done,
+        0x66 => Operation::Modify,
+        0x68 => Operation::Add,
+        0x6E => Operation::Compare,
+        0x77 if memchr::memmem::find(body, START_TLS).is_some() => Operation::StartTls,
+        0x42 | 0x4A | 0x50 | 0x61 | 0x67 | 0x69 | 0x6B..=0x6D | 0x6F | 0x73 | 0x77..=0x79 => {
+            Operation::Other
+        }
+        _ => return None,
+    };
+    Some((operation, body))
+}
+
+/// Whether a message begins at `data`: the sequence, the id, and the tag of an operation with a length that
+/// fits. None inside if more bytes are needed.
+pub fn begins(data: &[u8]) -> Option<Option<Operation>> {
+    let Some(outer) = ber::header(data)? else {
+        return data.first().is_none_or(|b| *b == SEQUENCE).then_some(None);
+    };
+    if outer.tag != SEQUENCE || outer.length < 5 {
+        return None;
+    }
+    let rest = data.get(outer.size..)?;
+    let Some(id) = ber::header(rest)? else { return Some(None) };
+    if id.tag != INTEGER || !(1..=MAX_ID).contains(&id.length) {
+        return None;
+    }
+    let Some(body) = rest.get(id.size + id.length..) else { return Some(None) };
+    let Some(inner) = ber::header(body)? else { return Some(None) };
+    let head = id.size + id.length + inner.size;
+    // Controls may follow the operation.
+    let fits = head.checked_add(inner.length)? <= outer.length;
+    let plausible = match inner.tag {
+        // BindRequest: version 2 or 3.
+        0x60 => match body.get(inner.size..inner.size + 3) {
+            Some(version) => matches!(version, [INTEGER, 1, 2 | 3]),
+            None => return Some(None),
+        },
+        0x63 | 0x64 | 0x66 | 0x68 | 0x6E => match body.get(inner.size) {
+            Some(tag) => *tag == OCTET_STRING,
+            None => return Some(None),
+        },
+        // Results: a code of one byte.
+        0x61 | 0x65 | 0x78 => match body.get(inner.size..inner.size + 2) {
+            Some(code) => code == [ENUMERATED, 1] || inner.tag == 0x78,
+            None => return Some(None),
+        },
+        0x77 => match body.get(inner.size) {
+            Some(tag) => *tag == 0x80,
+            None => return Some(None),
+        },
+        _ => false,
+    };
+    if !fits || !plausible {
+        return None;
+    }
+    let tag = [INTEGER, 1, 0, inner.tag, 0];
+    Some(match inner.tag {
+        0x77 => Some(Operation::Other),
+        _ => read(&tag).map(|(operation, _)| operation),
+    })
+}
+
+/// Name and, if it is simple, password of a bind.
+pub fn bind(body: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    let mut rest = body;
+    ber::expect(&mut rest, INTEGER)?;
+    let name = ber::expect(&mut rest, OCTET_STRING)?;
+    let (tag, password) = ber::element(&mut rest)?;
+    Some((name, (tag == 0x80).then_some(password)))
+}
+
+/// An entry or what is to be added: its name and attributes.
+pub fn entry(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut rest = body;
+    let dn = ber::expect(&mut rest, OCTET_STRING)?;
+    let mut attributes = ber::expect(&mut rest, SEQUENCE)?;
+    let unit = unit(dn);
+    begin(unit, out);
+    while !attributes.is_empty() {
+        let attribute = ber::expect(&mut attributes, SEQUENCE)?;
+        self::attribute(attribute, out)?;
+    }
+    end(unit, out);
+    Some(())
+}
+
+/// The new values of a change.
+pub fn modify(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut rest = body;
+    let dn = ber::expect(&mut rest, OCTET_STRING)?;
+    let mut changes = ber::expect(&mut rest, SEQUENCE)?;
+    let unit = unit(dn);
+    begin(unit, out);
+    while !changes.is_empty() {
+        let mut change = ber::expect(&mut changes, SEQUENCE)?;
+        ber::expect(&mut change, ENUMERATED)?;
+        attribute(ber::expect(&mut change, SEQUENCE)?, out)?;
+    }
+    end(unit, out);
+    Some(())
+}
+
+/// The values that a filter asks for.
+pub fn search(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut rest = body;
+    let base = ber::expect(&mut rest, OCTET_STRING)?;
+    // Scope, aliases, limits of size and time, types only.
+    for _ in 0..5 {
+        ber::element(&mut rest)?;
+    }
+    let unit = unit(base);
+    begin(unit, out);
+    let before = out.len();
+    let (tag, filter) = ber::element(&mut rest)?;
+    filtered(tag, filter, 0, out)?;
+    if out.len() == before {
+        out.clear();
+        return Some(());
+    }
+    end(unit, out);
+    Some(())
+}
+
+/// The value that an entry is compared with.
+pub fn compare(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut rest = body;
+    let dn = ber::expect(&mut rest, OCTET_STRING)?;
+    let assertion = ber::expect(&mut rest, SEQUENCE)?;
+    let unit = unit(dn);
+    begin(unit, out);
+    filtered(0xA3, assertion, 0, out)?;
+    end(unit, out);
+    Some(())
+}
+
+/// A filter (RFC 4511 4.5.1.7): the attributes that must equal something, or hold it.
+fn filtered(tag: u8, mut body: &[u8], depth: usize, out: &mut Vec<u8>) -> Option<()> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    match tag {
+        // and, or, not
+        0xA0..=0xA2 => {
+            while !body.is_empty() {
+                let (tag, inner) = ber::element(&mut body)?;
+                filtered(tag, inner, depth + 1, out)?;
+            }
+        }
+        // equalityMatch, approxMatch
+        0xA3 | 0xA8 => {
+            let name = ber::expect(&mut body, OCTET_STRING)?;
+            let value = ber::expect(&mut body, OCTET_STRING)?;
+            if !name.eq_ignore_ascii_case(b"objectClass") {
+                json::name(full_name(name), out);
+                json::string(value.get(..json::MAX_VALUE).unwrap_or(value), out);
+            }
+        }
+        // substrings: the longest of the parts
+        0xA4 => {
+            let name = ber::expect(&mut body, OCTET_STRING)?;
+            let mut parts = ber::expect(&mut body, SEQUENCE)?;
+            let mut longest: &[u8] = &[];
+            while !parts.is_empty() {
+                let (_, part) = ber::element(&mut parts)?;
+                longest = if part.len() > longest.len() { part } else { longest };
+            }
+            json::name(full_name(name), out);
+            json::string(longest.get(..json::MAX_VALUE).unwrap_or(longest), out);
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+/// A type with its values.
+fn attribute(mut attribute: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let description = ber::expect(&mut attribute, OCTET_STRING)?;
+    let name = full_name(description);
+    let mut values = ber::expect(&mut attribute, SET)?;
+    let Some(first) = (!values.is_empty()).then(|| text(&mut values)).flatten() else {
+        return Some(());
+    };
+    json::name(name, out);
+    if values.is_empty() {
+        json::string(first, out);
+        return Some(());
+    }
+    out.push(b'[');
+    json::string(first, out);
+    while !values.is_empty() {
+        let value = text(&mut values)?;
+        json::comma(out);
+        json::string(value, out);
+    }
+    out.push(b']');
+    Some(())
+}
+
+/// Short names of attributes (RFC 4519), and the names that other formats have for the same.
+const SHORT: [(&[u8], &[u8]); 3] = [(b"cn", b"full_name"), (b"sn", b"surname"), (b"l", b"city")];
+
+/// The name of an attribute without its options (`;lang-de`, `;binary`), in full.
+fn full_name(description: &[u8]) -> &[u8] {
+    let name = description.split(|b| *b == b';').next().unwrap_or_default();
+    let short = SHORT.iter().find(|(short, _)| name.eq_ignore_ascii_case(short));
+    short.map_or(name, |(_, full)| full)
+}
+
+/// The next value of a set; an empty one for pictures, certificates and other bytes.
+fn text<'a>(values: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let value = ber::expect(values, OCTET_STRING)?;
+    let readable = value.len() <= json::MAX_VALUE && std::str::from_utf8(value).is_ok();
+    Some(if readable { value } else { &[] })
+}
+
+/// The unit of the directory that an entry is in (`uid=17,ou=Patients,dc=...`). It says what its entries are,
+/// as the name of a table does.
+fn unit(dn: &[u8]) -> Option<&[u8]> {
+    dn.split(|b| *b == b',').find_map(|rdn| {
+        let rdn = rdn.trim_ascii();
+        rdn.get(..3).filter(|name| name.eq_ignore_ascii_case(b"ou="))?;
+        rdn.get(3..).filter(|value| !value.is_empty())
+    })
+}
+
+fn begin(unit: Option<&[u8]>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    if let Some(unit) = unit {
+        json::name(unit, out);
+        out.push(b'{');
+    }
+}
+
+fn end(unit: Option<&[u8]>, out: &mut Vec<u8>) {
+    out.extend_from_slice(if unit.is_some() { b"}}" } else { b"}" });
+}

@@ -1,0 +1,53 @@
+//! Lines, of which commands and replies of text protocols consist (SMTP, FTP, RESP).
+
+use super::{ParseError, Progress, Reason};
+use memchr::memchr;
+
+/// Reads the line that begins at `at`: the line without its CR LF (a bare LF ends one, too), and where
+/// the next begins. `None` if its end has not come. Fails where it is longer than `max` bytes.
+pub fn read(data: &[u8], at: usize, max: usize) -> Result<Option<(&[u8], usize)>, ParseError> {
+    let rest = data.get(at..).unwrap_or_default();
+    match memchr(b'\n', rest) {
+        Some(lf) => {
+            let line = rest.get(..lf).unwrap_or(rest);
+            Ok(Some((line.strip_suffix(b"\r").unwrap_or(line), at + lf + 1)))
+        }
+        None if rest.len() > max => Err(ParseError::new(Reason::Limit, at)),
+        None => Ok(None),
+    }
+}
+
+/// Where the line behind a gap begins.
+pub fn resync(data: &[u8]) -> Option<usize> {
+    memchr(b'\n', data).map(|at| at + 1)
+}
+
+/// What to answer where the end of the line at `at` has not come.
+pub const fn more(data: &[u8], at: usize) -> Progress {
+    Progress::need(at, data.len() - at + 1)
+}
+
+/// The first word of a line and what follows it, both without blanks around them.
+pub fn command(line: &[u8]) -> (&[u8], &[u8]) {
+    let line = line.trim_ascii();
+    let end = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
+    let (verb, rest) = line.split_at(end);
+    (verb, rest.trim_ascii_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_at_crlf_or_lf_and_have_a_limit() {
+        let data = b"one\r\ntwo\nthr";
+        assert_eq!(read(data, 0, 3), Ok(Some((&b"one"[..], 5))));
+        assert_eq!(read(data, 5, 3), Ok(Some((&b"two"[..], 9))));
+        assert_eq!(read(data, 9, 3), Ok(None));
+        assert_eq!(more(data, 9), Progress::need(9, 4));
+        assert_eq!(read(data, 9, 2), Err(ParseError::new(Reason::Limit, 9)));
+        assert_eq!(command(b"  MAIL  FROM:<a> "), (&b"MAIL"[..], &b"FROM:<a>"[..]));
+        assert_eq!(command(b""), (&b""[..], &b""[..]));
+    }
+}

@@ -1,0 +1,88 @@
+//! MySQL and MariaDB (MySQL Internals Manual, "Client/Server Protocol", version 10).
+//!
+//! Result sets, text and binary, are handed on as tables; so are the values of statements, also of prepared
+//! ones. Compressed packets (`CLIENT_COMPRESS`) are opened.
+
+mod connection;
+mod packet;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use super::{Parser, Probe, Protocol, Speaker};
+use connection::MysqlParser;
+use packet::Header;
+
+/// MySQL.
+pub struct Mysql;
+
+/// Longest version text of a greeting, bytes.
+const MAX_VERSION: usize = 96;
+/// Bytes behind the version up to the second part of the challenge.
+const GREETING_TAIL: usize = 31;
+/// How a column definition begins in a packet: the catalog, which is always `def`.
+const DEFINITION: &[u8] = b"\x03def";
+
+impl Protocol for Mysql {
+    fn name(&self) -> &'static str {
+        "mysql"
+    }
+
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        if !at_start {
+            return match find_definition(data) {
+                Some(offset) => Probe::Yes { speaker: Speaker::Server, offset },
+                None => Probe::No,
+            };
+        }
+        // The server speaks first: packet 0, protocol version 10.
+        let Some(header) = Header::read(data) else {
+            let fits = data.get(3).is_none_or(|n| *n == 0) && data.get(1).is_none_or(|b| *b == 0);
+            return if fits { Probe::More } else { Probe::No };
+        };
+        if header.sequence != 0 || !(40..=512).contains(&header.length) {
+            return Probe::No;
+        }
+        let Some((version, rest)) = data.get(4..).and_then(<[u8]>::split_first) else {
+            return Probe::More;
+        };
+        if *version != 10 {
+            return Probe::No;
+        }
+        let Some(end) = memchr::memchr(0, rest.get(..MAX_VERSION).unwrap_or(rest)) else {
+            return if rest.len() > MAX_VERSION { Probe::No } else { Probe::More };
+        };
+        let text = rest.get(..end).unwrap_or_default();
+        let fits = text.first().is_some_and(u8::is_ascii_digit) && text.is_ascii();
+        match rest.get(end + 1..end + 1 + GREETING_TAIL) {
+            _ if !fits => Probe::No,
+            // A zero behind the first part of the challenge.
+            Some(tail) if tail.get(12) == Some(&0) => Probe::yes(Speaker::Server),
+            Some(_) => Probe::No,
+            None => Probe::More,
+        }
+    }
+
+    fn open(&self) -> Box<dyn Parser> {
+        Box::<MysqlParser>::default()
+    }
+}
+
+/// The packet of the first column definition of a result, or of the count of columns before it.
+fn find_definition(data: &[u8]) -> Option<usize> {
+    memchr::memmem::find_iter(data, DEFINITION).find_map(|at| {
+        let start = at.checked_sub(packet::HEADER)?;
+        let header = Header::read(data.get(start..)?)?;
+        if !(20..=1024).contains(&header.length) || header.sequence == 0 {
+            return None;
+        }
+        // The count: one byte in a packet of its own.
+        let count = start.checked_sub(packet::HEADER + 1);
+        let counted = count.and_then(|at| Some((at, Header::read(data.get(at..)?)?)));
+        Some(match counted {
+            Some((at, h)) if h.length == 1 && h.sequence.wrapping_add(1) == header.sequence => at,
+            _ => start,
+        })
+    })
+}

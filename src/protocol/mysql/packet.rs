@@ -1,0 +1,73 @@
+//! Packets, length-encoded numbers and strings.
+
+/// Length of a packet's header.
+pub const HEADER: usize = 4;
+/// A packet of this length is followed by another one that continues it.
+pub const FULL: usize = 0xFF_FFFF;
+
+/// A packet's header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Bytes behind the header.
+    pub length: usize,
+    /// Counts the packets of one command from 0.
+    pub sequence: u8,
+}
+
+impl Header {
+    /// From the front of `data`.
+    pub fn read(data: &[u8]) -> Option<Self> {
+        match data {
+            [a, b, c, sequence, ..] => Some(Self {
+                length: usize::from(*a) | usize::from(*b) << 8 | usize::from(*c) << 16,
+                sequence: *sequence,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// Reads from the front of a packet.
+#[derive(Clone, Copy)]
+pub struct Fields<'a>(pub &'a [u8]);
+
+impl<'a> Fields<'a> {
+    /// The next `len` bytes.
+    pub fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    /// A number of `len` bytes, at most 8, the least significant first.
+    pub fn number(&mut self, len: usize) -> Option<u64> {
+        let bytes = self.bytes(len.min(8))?;
+        Some(bytes.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)))
+    }
+
+    /// A length-encoded number; none for NULL (0xFB), too.
+    pub fn length(&mut self) -> Option<u64> {
+        let len = match self.number(1)? {
+            n @ 0..=0xFA => return Some(n),
+            0xFC => 2,
+            0xFD => 3,
+            0xFE => 8,
+            _ => return None,
+        };
+        self.number(len)
+    }
+
+    /// A length-encoded string.
+    pub fn string(&mut self) -> Option<&'a [u8]> {
+        let len = self.length()?;
+        self.bytes(usize::try_from(len).ok()?)
+    }
+
+    /// A string that a zero ends.
+    pub fn terminated(&mut self) -> Option<&'a [u8]> {
+        let end = memchr::memchr(0, self.0)?;
+        let text = self.bytes(end)?;
+        self.bytes(1)?;
+        Some(text)
+    }
+}

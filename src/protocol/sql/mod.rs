@@ -1,0 +1,52 @@
+//! What the protocols of relational databases share: results as tables, and the values in statements.
+//!
+//! Rows and values are handed on as CSV (RFC 4180) with the names of the columns as heading, so that one
+//! reader, with one set of rules for column names, serves every database.
+
+pub mod statement;
+pub mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use statement::Parameters;
+pub use table::{Table, write_cell};
+
+use super::content_writer::ContentWriter;
+use super::{ContentSink, Direction, Hint, Media};
+
+/// Longest statement that is read, bytes. Restores of dumps send rows by the megabyte.
+pub const MAX_STATEMENT: usize = 1 << 20;
+/// Longest prepared statement that is kept, bytes.
+pub const MAX_PREPARED: usize = 16 << 10;
+/// Prepared statements kept per connection.
+pub const MAX_STATEMENTS: usize = 64;
+
+/// Hands on the values of `statement` that belong to named columns, as one table for each set of columns.
+/// `parameters` are the values of its placeholders.
+pub fn hand_on_values(
+    statement: &[u8],
+    parameters: &Parameters,
+    layer: &'static str,
+    sink: &mut dyn ContentSink,
+) {
+    let tables = statement::tables(statement, parameters);
+    if tables.is_empty() {
+        return;
+    }
+    sink.unit("request");
+    for table in &tables {
+        let hint = Hint {
+            direction: Direction::ClientToServer,
+            media: Media::Type { content_type: "text/csv", name: "" },
+            operation: statement::operation(statement),
+            codings: &[],
+            layer,
+        };
+        let mut writer = ContentWriter::open(&hint, sink);
+        for line in &table.lines {
+            writer.data(line, sink);
+        }
+        writer.close(true, sink);
+    }
+}

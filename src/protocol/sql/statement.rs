@@ -1,0 +1,483 @@
+//! The values in a statement of SQL that belong to a named column: `INSERT INTO t (a, b) VALUES (1, 2)`,
+//! `a = 'x'`, `a LIKE 'x%'`, `a IN ('x', 'y')`, and the named arguments of a procedure. Anything else is
+//! passed over: this is no parser of SQL, and each token is looked at once.
+
+use super::table::write_cell;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// Tables taken from one statement.
+const MAX_TABLES: usize = 16;
+/// Lines of one table.
+const MAX_ROWS: usize = 10_000;
+/// Columns of one table.
+const MAX_COLUMNS: usize = 256;
+/// Depth of parentheses inside a value that is followed.
+const MAX_DEPTH: usize = 32;
+
+/// The values of placeholders, by number (`?`, `$1`) or by name (`@p1`, `:name`).
+#[derive(Default)]
+pub struct Parameters {
+    numbered: Vec<Zeroizing<Vec<u8>>>,
+    named: BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>,
+}
+
+impl Parameters {
+    /// Placeholders that are kept.
+    pub const MAX: usize = 4096;
+
+    /// The value of the next placeholder.
+    pub fn push(&mut self, value: &[u8]) {
+        if self.numbered.len() < Self::MAX {
+            self.numbered.push(Zeroizing::new(value.to_vec()));
+        }
+    }
+
+    /// The value of the placeholder `name`, without its sign.
+    pub fn insert(&mut self, name: &[u8], value: &[u8]) {
+        if self.named.len() < Self::MAX {
+            self.named.insert(name.to_ascii_lowercase(), Zeroizing::new(value.to_vec()));
+        }
+    }
+
+    fn get(&self, placeholder: Placeholder<'_>) -> Option<&[u8]> {
+        match placeholder {
+            Placeholder::Number(at) => self.numbered.get(at).map(|v| v.as_slice()),
+            Placeholder::Name(name) => {
+                self.named.get(&name.to_ascii_lowercase()).map(|v| v.as_slice())
+            }
+        }
+    }
+}
+
+/// Values under the same columns, as lines of CSV, the heading first.
+pub struct Values {
+    /// Lines with their ends.
+    pub lines: Vec<Zeroizing<Vec<u8>>>,
+}
+
+/// What the statement does, as `phi.operation` says it.
+pub fn operation(statement: &[u8]) -> &'static str {
+    const KNOWN: [&str; 9] =
+        ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "CALL", "EXEC", "COPY"];
+    let word = Tokens::new(statement).find_map(|t| match t {
+        Token::Word(word) => Some(word),
+        _ => None,
+    });
+    let word = word.unwrap_or_default();
+    KNOWN.into_iter().find(|k| word.eq_ignore_ascii_case(k.as_bytes())).unwrap_or("SQL")
+}
+
+/// The values of a statement.
+pub fn tables(statement: &[u8], parameters: &Parameters) -> Vec<Values> {
+    let mut reader = Reader {
+        tokens: Tokens::new(statement),
+        parameters,
+        tables: Vec::new(),
+        pairs: Pairs::default(),
+    };
+    reader.statement();
+    reader.tables
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Placeholder<'a> {
+    Number(usize),
+    Name(&'a [u8]),
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Token<'a> {
+    /// A keyword, a name or a number.
+    Word(&'a [u8]),
+    /// A name in backticks or brackets.
+    Name(&'a [u8]),
+    /// Double quotes: a name by the standard, a string in MySQL.
+    Double(Vec<u8>),
+    Text(Vec<u8>),
+    Placeholder(Placeholder<'a>),
+    Punctuation(u8),
+}
+
+impl Token<'_> {
+    fn is(&self, keyword: &str) -> bool {
+        matches!(self, Self::Word(w) if w.eq_ignore_ascii_case(keyword.as_bytes()))
+    }
+
+    /// As the name of a column.
+    fn column(&self) -> Option<&[u8]> {
+        match self {
+            Self::Word(w) if w.first().is_some_and(|b| !b.is_ascii_digit()) => Some(w),
+            Self::Name(name) => Some(name),
+            Self::Double(name) => Some(name),
+            Self::Placeholder(Placeholder::Name(name)) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+struct Tokens<'a> {
+    rest: &'a [u8],
+    /// `?` seen so far.
+    asked: usize,
+}
+
+impl<'a> Tokens<'a> {
+    const fn new(statement: &'a [u8]) -> Self {
+        Self { rest: statement, asked: 0 }
+    }
+
+    /// Takes the first `len` bytes.
+    fn take(&mut self, len: usize) -> &'a [u8] {
+        let (taken, rest) = self.rest.split_at(len.min(self.rest.len()));
+        self.rest = rest;
+        taken
+    }
+
+    fn skip_blank(&mut self) {
+        loop {
+            self.rest = self.rest.trim_ascii_start();
+            let end = match self.rest {
+                [b'-', b'-', ..] => memchr::memchr(b'\n', self.rest).map(|at| at + 1),
+                [b'/', b'*', ..] => memchr::memmem::find(self.rest, b"*/").map(|at| at + 2),
+                _ => return,
+            };
+            self.take(end.unwrap_or(usize::MAX));
+        }
+    }
+
+    /// A string whose opening quote is taken; doubled quotes and backslashes stand for themselves.
+    fn quoted(&mut self, quote: u8) -> Vec<u8> {
+        let mut text = Vec::new();
+        while let Some(at) = memchr::memchr2(quote, b'\\', self.rest) {
+            let part = self.take(at);
+            text.extend_from_slice(part);
+            match self.rest {
+                [b'\\', b'n', ..] => text.push(b'\n'),
+                [b'\\', b'r', ..] => text.push(b'\r'),
+                [b'\\', b't', ..] => text.push(b'\t'),
+                [b'\\', b'0', ..] => {}
+                [b'\\', other, ..] if *other == quote || !other.is_ascii_alphanumeric() => {
+                    text.push(*other);
+                }
+                [b'\\', other, ..] => text.extend_from_slice(&[b'\\', *other]),
+                [first, second, ..] if first == second => text.push(quote),
+                _ => {
+                    self.take(1);
+                    return text;
+                }
+            }
+            self.take(2);
+        }
+        let rest = self.take(usize::MAX);
+        text.extend_from_slice(rest);
+        text
+    }
+
+    fn word(&mut self) -> &'a [u8] {
+        let is_word =
+            |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'#') || *b >= 0x80;
+        let mut len = self.rest.iter().take_while(|b| is_word(b)).count();
+        // The point of a number.
+        if self.rest.iter().take(len).all(u8::is_ascii_digit) && self.rest.get(len) == Some(&b'.') {
+            len += 1 + self.rest.iter().skip(len + 1).take_while(|b| b.is_ascii_digit()).count();
+        }
+        self.take(len)
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        self.skip_blank();
+        let first = *self.rest.first()?;
+        Some(match (first, self.rest.get(1)) {
+            (b'\'', _) => {
+                self.take(1);
+                Token::Text(self.quoted(b'\''))
+            }
+            (b'N' | b'n' | b'E' | b'e', Some(b'\'')) => {
+                self.take(2);
+                Token::Text(self.quoted(b'\''))
+            }
+            (b'"', _) => {
+                self.take(1);
+                Token::Double(self.quoted(b'"'))
+            }
+            (b'`' | b'[', _) => {
+                self.take(1);
+                let end = memchr::memchr(if first == b'[' { b']' } else { b'`' }, self.rest);
+                let name = self.take(end.unwrap_or(usize::MAX));
+                self.take(1);
+                Token::Name(name)
+            }
+            (b'?', _) => {
+                self.take(1);
+                self.asked += 1;
+                Token::Placeholder(Placeholder::Number(self.asked - 1))
+            }
+            (b'$', Some(b'0'..=b'9')) => {
+                self.take(1);
+                let digits = self.word();
+                let number = std::str::from_utf8(digits).ok().and_then(|d| d.parse::<usize>().ok());
+                Token::Placeholder(Placeholder::Number(number.unwrap_or(0).wrapping_sub(1)))
+            }
+            (b'@' | b':', Some(b)) if b.is_ascii_alphabetic() || *b == b'_' => {
+                self.take(1);
+                Token::Placeholder(Placeholder::Name(self.word()))
+            }
+            // A cast: the type says nothing of the value.
+            (b':', Some(b':')) => {
+                self.take(2);
+                self.word();
+                return self.next_after_cast();
+            }
+            (b'+' | b'-', Some(b'0'..=b'9')) => {
+                self.take(1);
+                Token::Word(self.word())
+            }
+            _ => {
+                let word = self.word();
+                match word.is_empty() {
+                    true => Token::Punctuation(*self.take(1).first()?),
+                    false => Token::Word(word),
+                }
+            }
+        })
+    }
+}
+
+impl<'a> Tokens<'a> {
+    /// The token behind a cast. Casts do not follow each other without end: each takes bytes.
+    fn next_after_cast(&mut self) -> Option<Token<'a>> {
+        loop {
+            self.skip_blank();
+            if !self.rest.starts_with(b"::") {
+                return self.next();
+            }
+            self.take(2);
+            self.word();
+        }
+    }
+}
+
+/// Values with their columns that come one by one: of one row until a column comes again.
+#[derive(Default)]
+struct Pairs {
+    columns: Vec<Vec<u8>>,
+    cells: Vec<Zeroizing<Vec<u8>>>,
+}
+
+struct Reader<'a> {
+    tokens: Tokens<'a>,
+    parameters: &'a Parameters,
+    tables: Vec<Values>,
+    pairs: Pairs,
+}
+
+impl<'a> Reader<'a> {
+    fn statement(&mut self) {
+        // The column that may get a value: the last name before an operator.
+        let mut column: Option<Vec<u8>> = None;
+        let mut into = false;
+        while let Some(token) = self.tokens.next() {
+            if self.tables.len() >= MAX_TABLES {
+                return;
+            }
+            match &token {
+                Token::Punctuation(b'(') if into => {
+                    into = false;
+                    self.insert();
+                    column = None;
+                }
+                Token::Punctuation(b'=') => {
+                    if let Some(column) = column.take() {
+                        self.value_of(column);
+                    }
+                }
+                Token::Punctuation(b';') => {
+                    self.end_pairs();
+                    (column, into) = (None, false);
+                }
+                // `a <= b`, `lower(a) = b`: the name stays.
+                Token::Punctuation(_) => {}
+                token if token.is("LIKE") || token.is("ILIKE") => {
+                    if let Some(column) = column.take() {
+                        self.value_of(column);
+                    }
+                }
+                token if token.is("IN") => {
+                    if let Some(column) = column.take() {
+                        self.list_of(&column);
+                    }
+                }
+                token if token.is("INTO") => into = true,
+                token if token.is("SELECT") || token.is("SET") => into = false,
+                token => column = token.column().map(<[u8]>::to_vec).or(column),
+            }
+        }
+        self.end_pairs();
+    }
+
+    /// The literal or the parameter that a token is.
+    fn literal(&self, token: &Token<'_>) -> Option<Zeroizing<Vec<u8>>> {
+        Some(Zeroizing::new(match token {
+            Token::Text(text) | Token::Double(text) => text.clone(),
+            Token::Word(word) if word.first().is_some_and(u8::is_ascii_digit) => word.to_vec(),
+            Token::Placeholder(placeholder) => self.parameters.get(*placeholder)?.to_vec(),
+            _ => return None,
+        }))
+    }
+
+    /// The value behind an operator: a literal, or the first one in a call or behind a type (`DATE '...'`).
+    fn value_of(&mut self, column: Vec<u8>) {
+        let mut depth = 0;
+        for _ in 0..MAX_DEPTH {
+            let Some(token) = self.tokens.next() else { return };
+            if let Some(value) = self.literal(&token) {
+                let value = value.trim_ascii();
+                let value = value.strip_prefix(b"%").unwrap_or(value);
+                let value = value.strip_suffix(b"%").unwrap_or(value);
+                self.pair(column, value);
+                return;
+            }
+            match token {
+                Token::Punctuation(b'(') => depth += 1,
+                Token::Word(word) if word.eq_ignore_ascii_case(b"SELECT") => return,
+                Token::Word(_) => {}
+                _ if depth == 0 => return,
+                _ => {}
+            }
+        }
+    }
+
+    /// `('x', 'y')`: each is a row.
+    fn list_of(&mut self, column: &[u8]) {
+        if self.tokens.next() != Some(Token::Punctuation(b'(')) {
+            return;
+        }
+        while let Some(token) = self.tokens.next() {
+            if token == Token::Punctuation(b')') {
+                return;
+            }
+            if let Some(value) = self.literal(&token) {
+                self.pair(column.to_vec(), &value);
+            } else if token != Token::Punctuation(b',') {
+                return;
+            }
+        }
+    }
+
+    fn pair(&mut self, column: Vec<u8>, value: &[u8]) {
+        let known = |c: &Vec<u8>| c.eq_ignore_ascii_case(&column);
+        if self.pairs.columns.len() >= MAX_COLUMNS || self.pairs.columns.iter().any(known) {
+            self.end_pairs();
+        }
+        if !value.is_empty() {
+            self.pairs.columns.push(column);
+            self.pairs.cells.push(Zeroizing::new(value.to_vec()));
+        }
+    }
+
+    fn end_pairs(&mut self) {
+        let pairs = std::mem::take(&mut self.pairs);
+        if pairs.columns.is_empty() || self.tables.len() >= MAX_TABLES {
+            return;
+        }
+        let columns: Vec<&[u8]> = pairs.columns.iter().map(Vec::as_slice).collect();
+        let row: Vec<&[u8]> = pairs.cells.iter().map(|c| c.as_slice()).collect();
+        // Further values of the same columns are further rows of the same table.
+        let heading = line(&columns);
+        match self.tables.last_mut() {
+            Some(table)
+                if table.lines.first() == Some(&heading) && table.lines.len() < MAX_ROWS =>
+            {
+                table.lines.push(line(&row));
+            }
+            _ => self.tables.push(Values { lines: vec![heading, line(&row)] }),
+        }
+    }
+
+    /// `INSERT INTO t (a, b) VALUES (1, 2), (3, 4)`, from behind the first parenthesis.
+    fn insert(&mut self) {
+        let mut columns: Vec<Vec<u8>> = Vec::new();
+        loop {
+            match self.tokens.next() {
+                None => return,
+                Some(Token::Punctuation(b')')) => break,
+                Some(Token::Punctuation(_)) => {}
+                Some(token) => {
+                    let Some(column) = token.column() else { return };
+                    if columns.len() < MAX_COLUMNS {
+                        columns.push(column.to_vec());
+                    }
+                }
+            }
+        }
+        // MERGE and OUTPUT clauses may come between.
+        loop {
+            match self.tokens.next() {
+                None => return,
+                Some(token) if token.is("VALUES") || token.is("VALUE") => break,
+                Some(token) if token.is("SELECT") => return,
+                Some(_) => {}
+            }
+        }
+        let names: Vec<&[u8]> = columns.iter().map(Vec::as_slice).collect();
+        let mut lines = vec![line(&names)];
+        while let Some(token) = self.tokens.next() {
+            match token {
+                Token::Punctuation(b'(') if lines.len() < MAX_ROWS => {
+                    let Some(row) = self.row(columns.len()) else { break };
+                    let cells: Vec<&[u8]> = row.iter().map(|c| c.as_slice()).collect();
+                    lines.push(line(&cells));
+                }
+                Token::Punctuation(b',') => {}
+                _ => break,
+            }
+        }
+        if lines.len() > 1 {
+            self.tables.push(Values { lines });
+        }
+    }
+
+    /// The values up to the closing parenthesis; of an expression its first literal.
+    fn row(&mut self, columns: usize) -> Option<Vec<Zeroizing<Vec<u8>>>> {
+        let mut row: Vec<Zeroizing<Vec<u8>>> = Vec::new();
+        let (mut depth, mut cell) = (0usize, None);
+        loop {
+            let token = self.tokens.next()?;
+            match token {
+                Token::Punctuation(b'(') => depth += 1,
+                Token::Punctuation(b')') if depth == 0 => break,
+                Token::Punctuation(b')') => depth -= 1,
+                Token::Punctuation(b',') if depth == 0 => {
+                    if row.len() < columns {
+                        row.push(cell.take().unwrap_or_default());
+                    }
+                    cell = None;
+                }
+                token => {
+                    if cell.is_none() {
+                        cell = self.literal(&token);
+                    }
+                }
+            }
+        }
+        if row.len() < columns {
+            row.push(cell.unwrap_or_default());
+        }
+        Some(row)
+    }
+}
+
+/// A line of CSV.
+fn line(cells: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let mut line = Zeroizing::new(Vec::new());
+    for (at, cell) in cells.iter().enumerate() {
+        write_cell(cell, at == 0, &mut line);
+    }
+    line.push(b'\n');
+    line
+}

@@ -1,0 +1,109 @@
+//! A result as lines of CSV.
+
+use super::super::content_writer::ContentWriter;
+use super::super::{ContentSink, Direction, Hint, Media};
+use zeroize::Zeroizing;
+
+/// Columns of a result that are read.
+pub const MAX_COLUMNS: usize = 512;
+
+/// The rows of one result on their way to the reader of tables.
+#[derive(Default)]
+pub struct Table {
+    /// The names of the columns as a line.
+    heading: Vec<u8>,
+    columns: usize,
+    writer: Option<ContentWriter>,
+    line: Zeroizing<Vec<u8>>,
+    cells: usize,
+}
+
+impl Table {
+    /// Forgets the columns and ends the rows.
+    pub fn reset(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+        self.close(complete, sink);
+        self.heading.clear();
+        self.columns = 0;
+    }
+
+    /// The name of the next column.
+    pub fn column(&mut self, name: &[u8]) {
+        if self.columns < MAX_COLUMNS {
+            write_cell(name, self.columns == 0, &mut self.heading);
+            self.columns += 1;
+        }
+    }
+
+    /// Columns named so far.
+    pub const fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The next value of the row; an empty one for NULL.
+    pub fn cell(&mut self, value: &[u8]) {
+        if self.cells < self.columns {
+            write_cell(value, self.cells == 0, &mut self.line);
+        }
+        self.cells += 1;
+    }
+
+    /// Whether nobody wants further rows.
+    pub fn is_done(&self) -> bool {
+        self.writer.as_ref().is_some_and(ContentWriter::is_done)
+    }
+
+    /// Ends the row and hands it on.
+    pub fn end_row(&mut self, layer: &'static str, sink: &mut dyn ContentSink) {
+        if self.columns == 0 || self.cells == 0 {
+            return;
+        }
+        self.line.push(b'\n');
+        let heading = &mut self.heading;
+        let writer = self.writer.get_or_insert_with(|| {
+            sink.unit("response");
+            let media = Media::Type { content_type: "text/csv", name: "" };
+            let direction = Direction::ServerToClient;
+            let hint = Hint { direction, media, operation: "SELECT", codings: &[], layer };
+            let mut writer = ContentWriter::open(&hint, sink);
+            heading.push(b'\n');
+            writer.data(heading, sink);
+            heading.pop();
+            writer
+        });
+        writer.data(&self.line, sink);
+        self.line.clear();
+        self.cells = 0;
+    }
+
+    /// Drops a row that is not complete.
+    pub fn drop_row(&mut self) {
+        self.line.clear();
+        self.cells = 0;
+    }
+
+    /// Ends the rows; the columns stay for the next result of the same statement.
+    pub fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+        self.drop_row();
+        if let Some(writer) = self.writer.take() {
+            writer.close(complete, sink);
+        }
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.heading.capacity() + self.line.capacity()
+    }
+}
+
+/// Writes a value in quotes, with a comma before it unless it is the first of its line.
+pub fn write_cell(value: &[u8], first: bool, line: &mut Vec<u8>) {
+    line.extend_from_slice(if first { b"\"" } else { b",\"" });
+    for byte in value {
+        match byte {
+            b'"' => line.extend_from_slice(b"\"\""),
+            0 => line.push(b' '),
+            _ => line.push(*byte),
+        }
+    }
+    line.push(b'"');
+}

@@ -1,0 +1,121 @@
+//! What is known costs no memory: a record of a patient who is known, with nothing new, allocates
+//! nothing, however many fields it has.
+
+// A global allocator cannot be written without.
+#![allow(unsafe_code, clippy::expect_used)]
+
+use phitap::config::Limits;
+use phitap::content::{ContentId, Direction, Evidence, Field, FieldSink, RecordHead};
+use phitap::identify::{Collector, IdentifyCounters, Key, Patients, Settings, ValueCache};
+use phitap::phi::Phi;
+use phitap::protocol::ServiceFacts;
+use phitap::rules::{Kind, RuleSet};
+use phitap::time::Timestamp;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// Counts what the thread allocates.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + 1));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: likewise.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const NOW: Timestamp = Timestamp(1_772_360_102_000_000_000); // 2026-03-01
+
+const FIELDS: [(Kind, &str); 12] = [
+    (Kind::PatientId, "H0709380"),
+    (Kind::Name, "Hartman^Jason^Q"),
+    (Kind::BirthDate, "19591102"),
+    (Kind::Sex, "M"),
+    (Kind::Address, "12 Main St^^Springfield^IL^62701"),
+    (Kind::Phone, "(475) 555-0132"),
+    (Kind::Ssn, "536-90-4399"),
+    (Kind::AccountNumber, "ACC-000123"),
+    (Kind::EncounterId, "V55120"),
+    (Kind::NextOfKinName, "Hartman^Eve"),
+    (Kind::NextOfKinPhone, "(475) 555-0133"),
+    (Kind::Email, "jason.hartman@example.org"),
+];
+
+/// Allocations of 100 records with the first `fields` fields, once they are known, and findings.
+fn allocations(fields: usize, reveal: bool) -> (u64, usize) {
+    let rules = RuleSet::shipped().expect("shipped rules");
+    let limits = Limits::default();
+    let settings = Settings {
+        key: Key::generate().expect("random numbers"),
+        reveal,
+        patients_per_flow: limits.patients_per_flow,
+        identifiers_per_patient: limits.identifiers_per_patient,
+    };
+    let (mut patients, mut values) = (Patients::default(), ValueCache::default());
+    let (mut tally, mut out) = (IdentifyCounters::default(), Vec::new());
+    let facts = ServiceFacts::default();
+    let mut collector = Collector {
+        settings: &settings,
+        rules: &rules,
+        now: NOW,
+        patients: &mut patients,
+        values: &mut values,
+        out: &mut out,
+        tally: &mut tally,
+    };
+    let at = ContentId(1);
+    let record = |collector: &mut Collector<'_>| {
+        let head = RecordHead {
+            content: "hl7v2",
+            structured: true,
+            direction: Direction::ClientToServer,
+            operation: "ADT^A08",
+            carrier: &["mllp", "hl7v2"],
+        };
+        collector.begin(at, head);
+        for (kind, value) in &FIELDS[..fields] {
+            let field = Field {
+                kind: *kind,
+                value: Phi::new(value),
+                name: "PID",
+                rule: "rule",
+                issuer: "HOSP",
+                authority: "1.2.3",
+                confidence: 1.0,
+                evidence: Evidence::Declared,
+            };
+            collector.field(at, field);
+        }
+        collector.end(at, &facts);
+    };
+    for _ in 0..3 {
+        record(&mut collector);
+    }
+    let before = ALLOCATIONS.get();
+    for _ in 0..100 {
+        record(&mut collector);
+    }
+    (ALLOCATIONS.get() - before, out.len())
+}
+
+#[test]
+fn a_known_record_allocates_nothing() {
+    for reveal in [false, true] {
+        for fields in [2, 6, FIELDS.len()] {
+            assert_eq!(allocations(fields, reveal), (0, 1), "{fields} fields, reveal {reveal}");
+        }
+    }
+}
