@@ -142,11 +142,11 @@ fn counts_are_the_same_at_every_level_and_exact() {
 fn the_default_of_replay_is_patients_and_the_file_can_say_so_too() {
     let made = Made::new();
     let default = made.run(&[]).out;
-    assert_eq!(default, made.run(&["--detail", "patients"]).out);
+    assert!(default == made.run(&["--detail", "patients"]).out);
     let config = made.folder.path().join("phitap.toml").display().to_string();
     std::fs::write(&config, "detail = \"exposures\"\n").expect("written");
     assert!(of(&made.events(&["--config", &config]), "phi-finding").is_empty());
-    assert_eq!(made.run(&["--config", &config, "--detail", "patients"]).out, default);
+    assert!(made.run(&["--config", &config, "--detail", "patients"]).out == default);
 }
 
 #[test]
@@ -154,7 +154,8 @@ fn how_many_workers_there_are_changes_nothing_at_any_level() {
     let made = Made::new();
     for level in ["exposures", "patients", "flows"] {
         let [one, three] = ["1", "3"].map(|n| made.run(&["--detail", level, "--workers", n]).out);
-        assert_eq!(one, three, "{level}");
+        let differs = one.lines().zip(three.lines()).find(|(one, three)| one != three);
+        assert!(one == three, "{level}: {differs:?}");
     }
 }
 

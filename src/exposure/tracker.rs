@@ -357,12 +357,13 @@ impl Exposures {
 
     /// Takes what a flow did. It belongs to the exposure that is open between its ends, if one is.
     pub fn performed(&mut self, what: FlowActivity<'_>, out: &mut Vec<Event>) {
-        self.tick(what.time, out);
-        self.services.performed(&what, out);
+        if !what.activity.is_empty() || !what.objects.is_empty() {
+            self.services.performed(&what, out);
+        }
         let (client, server) = (what.flow.client.ip(), what.flow.server);
         let pair = Pair::of(what.flow, what.protocol);
         for &(patient, records) in what.records {
-            self.repeat(pair, patient, records, what.time);
+            self.repeat(pair, patient, records, what.repeated);
         }
         let open = self.open.get_mut(&pair);
         let sides = what.activity.moves.iter().map(|m| self.moves.see(m, client, server));

@@ -338,6 +338,8 @@ pub struct FlowActivity<'a> {
     pub objects: &'a [(Object, Token)],
     /// Patients whose records brought nothing new, and how many records.
     pub records: &'a [(PatientKey, u32)],
+    /// Packet time of the last of these records.
+    pub repeated: Timestamp,
 }
 
 /// A flow whose protocol was recognised, with or without findings.

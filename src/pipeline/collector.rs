@@ -123,6 +123,7 @@ impl Collector {
                     activity: &what.activity,
                     objects: &what.objects,
                     records: &what.records,
+                    repeated: what.repeated,
                 },
                 &mut self.events,
             ),

@@ -66,6 +66,8 @@ pub struct ActivityReport {
     pub objects: Vec<(Object, Token)>,
     /// Patients whose records brought nothing new, and how many records.
     pub records: Vec<(Token, u32)>,
+    /// Packet time of the last of these records.
+    pub repeated: Timestamp,
 }
 
 /// A service that a flow proved.
@@ -119,6 +121,8 @@ struct Analysis {
     objects: Vec<(Object, Token)>,
     encrypted: bool,
     content: &'static str,
+    /// When a record last ended, which the end of the run must not change.
+    recorded: Timestamp,
     /// When what the flow did was last handed on.
     handed_on: Timestamp,
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
@@ -284,6 +288,7 @@ impl Context {
             objects: Vec::new(),
             encrypted: false,
             content: "",
+            recorded: self.now,
             handed_on: self.now,
             datagram: None,
         }))
@@ -395,6 +400,9 @@ impl Context {
             return;
         }
         let protocol = analysis.driver.protocol().unwrap_or("unknown");
+        if analysis.patients.repeated() > 0 && !self.tallies.content.records.is_empty() {
+            analysis.recorded = self.now;
+        }
         for (content, n) in self.tallies.content.records.drain(..) {
             analysis.content = content;
             *stats.records.entry((protocol, content)).or_default() += n;
@@ -452,6 +460,7 @@ impl Context {
             activity: std::mem::take(&mut analysis.activity),
             objects: std::mem::take(&mut analysis.objects),
             records,
+            repeated: analysis.recorded,
         };
         let order = self.order(flow);
         self.report.items.push((order, Item::ActivityReport(Box::new(performance))));

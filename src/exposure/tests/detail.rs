@@ -128,6 +128,7 @@ proptest::proptest! {
                             activity: &activity,
                             objects: &[],
                             records: &records,
+                            repeated: at(second),
                         },
                         &mut out,
                     );

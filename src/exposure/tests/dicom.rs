@@ -165,6 +165,7 @@ fn objects_are_counted_once_and_operations_by_outcome() {
             activity: &activity,
             objects: &objects,
             records: &[],
+            repeated: T0,
         };
         x.performed(what, &mut out);
     }
@@ -199,6 +200,7 @@ fn a_move_and_what_came_of_it_name_each_other() {
                 activity,
                 objects: &[],
                 records: &[],
+                repeated: T0,
             };
             x.performed(what, out);
         };

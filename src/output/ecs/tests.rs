@@ -133,6 +133,7 @@ fn samples() -> Vec<Value> {
             activity,
             objects: &objects,
             records: &[],
+            repeated: T0,
         };
         x.performed(what, &mut out);
     }
