@@ -14,7 +14,7 @@ use crate::protocol::{
     Activity, Driver, DriverEvent, DriverLimits, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
 };
 use crate::rules::RuleSet;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -23,6 +23,12 @@ const UDP_LOOKS: u8 = 4;
 
 /// Objects of a flow that wait to be handed on.
 const MAX_OBJECTS: usize = 256;
+
+/// Patients of a flow whose further records wait to be handed on.
+const MAX_REPEATED: usize = 256;
+
+/// How long they wait, packet time, if the flow goes on.
+const HAND_ON_EVERY: Span = Span::seconds(10);
 
 /// Where an item stands in the order of the run, whatever worker it came from: by the packet that
 /// brought it about, then by the first packet of its flow, then by its place in the flow.
@@ -58,6 +64,10 @@ pub struct ActivityReport {
     pub activity: Activity,
     /// Objects it named, by their pseudonyms.
     pub objects: Vec<(Object, Token)>,
+    /// Patients whose records brought nothing new, and how many records.
+    pub records: Vec<(Token, u32)>,
+    /// Packet time of the last of these records.
+    pub repeated: Timestamp,
 }
 
 /// A service that a flow proved.
@@ -91,10 +101,14 @@ pub struct Report {
 
 /// The state of one flow.
 enum State {
+    /// TCP without a byte so far: most connections that hang around never say more.
+    Silent,
     /// TCP, or UDP of a known protocol, that is read.
     Reading(Box<Analysis>),
     /// UDP: how often it was looked at, and whether it is encrypted.
     Datagrams { looks: u8, encrypted: bool },
+    /// TCP of no known protocol of which nothing more is read.
+    PassedOver { encrypted: bool },
     /// Given up after a panic.
     Broken,
 }
@@ -111,9 +125,27 @@ struct Analysis {
     objects: Vec<(Object, Token)>,
     encrypted: bool,
     content: &'static str,
+    /// When a record last ended, which the end of the run must not change.
+    recorded: Timestamp,
+    /// When what the flow did was last handed on.
+    handed_on: Timestamp,
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
     /// is at the end of the run depends on what else a worker has read.
     datagram: Option<Timestamp>,
+}
+
+impl Analysis {
+    /// Whether no protocol was found, none will be, and nothing waits to be handed on: then only whether
+    /// it is encrypted needs to be known.
+    fn is_passed_over(&self) -> bool {
+        self.driver.protocol().is_none()
+            && self.driver.is_opaque()
+            && self.contents.is_idle()
+            && self.patients.is_idle()
+            && self.activity.is_empty()
+            && self.objects.is_empty()
+            && self.datagram.is_none()
+    }
 }
 
 /// One worker.
@@ -274,8 +306,30 @@ impl Context {
             objects: Vec::new(),
             encrypted: false,
             content: "",
+            recorded: self.now,
+            handed_on: self.now,
             datagram: None,
         }))
+    }
+
+    /// Reads bytes or a gap of a flow; how many further bytes are of no interest.
+    fn read(
+        &mut self,
+        flow: &FlowHead,
+        state: &mut State,
+        run: impl FnOnce(&mut Driver, &mut FlowHost<'_>) -> u64,
+    ) -> u64 {
+        if matches!(state, State::Silent) {
+            *state = self.reading(flow);
+        }
+        self.relate(flow, state);
+        let skip = self.analyse(flow, state, run).unwrap_or(u64::MAX);
+        if let State::Reading(analysis) = state
+            && analysis.is_passed_over()
+        {
+            *state = State::PassedOver { encrypted: analysis.encrypted };
+        }
+        skip
     }
 
     /// If another flow announced this one, of which nothing was read yet, it is read as that. Asked
@@ -285,7 +339,7 @@ impl Context {
         let fresh = match state {
             State::Reading(analysis) => analysis.driver.is_untouched(),
             State::Datagrams { looks, .. } => *looks == 0,
-            State::Broken => false,
+            State::Silent | State::PassedOver { .. } | State::Broken => false,
         };
         let announced = fresh.then(|| self.expected.take(&flow.key, self.now)).flatten();
         let Some(announced) = announced else { return };
@@ -384,6 +438,9 @@ impl Context {
             return;
         }
         let protocol = analysis.driver.protocol().unwrap_or("unknown");
+        if analysis.patients.repeated() > 0 && !self.tallies.content.records.is_empty() {
+            analysis.recorded = self.now;
+        }
         for (content, n) in self.tallies.content.records.drain(..) {
             analysis.content = content;
             *stats.records.entry((protocol, content)).or_default() += n;
@@ -398,7 +455,12 @@ impl Context {
             *stats.anomalies.entry((protocol, reason)).or_default() += 1;
         }
         if self.findings.is_empty() {
-            if analysis.objects.len() >= MAX_OBJECTS {
+            let repeated = analysis.patients.repeated();
+            let waited = self.now - analysis.handed_on >= HAND_ON_EVERY;
+            if analysis.objects.len() >= MAX_OBJECTS
+                || repeated >= MAX_REPEATED
+                || repeated > 0 && waited
+            {
                 self.hand_on(flow, analysis);
             }
             return;
@@ -408,6 +470,8 @@ impl Context {
         for finding in findings.drain(..) {
             let order = self.order(flow);
             let event = FindingEvent {
+                records: finding.records.into(),
+                clients: 1,
                 id: EventId::of_finding(&self.shared.event_key, &info, &finding.patient),
                 flow: info,
                 protocol,
@@ -422,7 +486,9 @@ impl Context {
 
     /// Passes on what the flow did, if anything.
     fn hand_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
-        if analysis.activity.is_empty() && analysis.objects.is_empty() {
+        analysis.handed_on = self.now;
+        let records = analysis.patients.take_records();
+        if analysis.activity.is_empty() && analysis.objects.is_empty() && records.is_empty() {
             return;
         }
         let performance = ActivityReport {
@@ -431,6 +497,8 @@ impl Context {
             protocol: analysis.driver.protocol().unwrap_or("unknown"),
             activity: std::mem::take(&mut analysis.activity),
             objects: std::mem::take(&mut analysis.objects),
+            records,
+            repeated: analysis.recorded,
         };
         let order = self.order(flow);
         self.report.items.push((order, Item::ActivityReport(Box::new(performance))));
@@ -455,17 +523,15 @@ impl Handler<State> for Context {
         if flow.key.transport == crate::flow::Transport::Udp {
             return State::Datagrams { looks: 0, encrypted: false };
         }
-        self.reading(flow)
+        State::Silent
     }
 
     fn data(&mut self, flow: &FlowHead, state: &mut State, side: Side, bytes: &[u8]) -> u64 {
-        self.relate(flow, state);
-        self.analyse(flow, state, |driver, host| driver.data(side, bytes, host)).unwrap_or(u64::MAX)
+        self.read(flow, state, |driver, host| driver.data(side, bytes, host))
     }
 
     fn gap(&mut self, flow: &FlowHead, state: &mut State, side: Side, len: u64) -> u64 {
-        self.relate(flow, state);
-        self.analyse(flow, state, |driver, host| driver.gap(side, len, host)).unwrap_or(u64::MAX)
+        self.read(flow, state, |driver, host| driver.gap(side, len, host))
     }
 
     fn end(&mut self, flow: &FlowHead, state: &mut State, side: Side, end: End) {
@@ -505,7 +571,7 @@ impl Handler<State> for Context {
                 *looks += 1;
                 *looks < UDP_LOOKS
             }
-            State::Broken => false,
+            State::Broken | State::Silent | State::PassedOver { .. } => false,
         }
     }
 
@@ -539,7 +605,10 @@ impl Handler<State> for Context {
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));
             }
-            State::Datagrams { encrypted: true, .. } => {
+            State::Silent | State::PassedOver { encrypted: false } => {
+                self.report.stats.unrecognised_flows += u64::from(flow.bytes > 0);
+            }
+            State::Datagrams { encrypted: true, .. } | State::PassedOver { encrypted: true } => {
                 self.report.stats.encrypted_flows += 1;
                 self.report.stats.encrypted_bytes += flow.bytes;
             }
@@ -558,7 +627,7 @@ impl Handler<State> for Context {
                     + a.activity.memory()
                     + a.objects.capacity() * size_of::<(Object, Token)>()
             }
-            State::Datagrams { .. } | State::Broken => 0,
+            _ => 0,
         }
     }
 }
