@@ -10,7 +10,6 @@ pub mod driver;
 pub mod encrypted;
 pub mod expected;
 mod line;
-mod recognition;
 #[cfg(test)]
 pub mod recorder;
 mod service;
@@ -37,6 +36,7 @@ pub mod syslog;
 pub mod tftp;
 mod tls_upgrade;
 mod unframed;
+mod unknown;
 pub mod websocket;
 pub mod x12;
 
