@@ -22,11 +22,13 @@ pub mod http2;
 mod json;
 pub mod ldap;
 pub mod mllp;
+pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
 pub mod ncpdp;
 pub mod poct1a;
 pub mod postgresql;
+pub mod proxy;
 pub mod raw;
 pub mod redis;
 pub mod smb;
@@ -49,6 +51,7 @@ use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
 pub static PROTOCOLS: &[&dyn Protocol] = &[
+    &proxy::Proxy,
     &dicom::Dicom,
     &mllp::Mllp,
     &astm::Astm,
@@ -64,6 +67,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &syslog::Syslog,
     &tftp::Tftp,
     &ldap::Ldap,
+    &mongodb::Mongodb,
     &mqtt::Mqtt,
     &mysql::Mysql,
     &postgresql::Postgresql,
@@ -339,6 +343,11 @@ pub trait ContentSink {
 
     /// Packet time of the bytes being read.
     fn now(&self) -> Timestamp;
+
+    /// How many connections this one is carried in.
+    fn depth(&self) -> usize {
+        0
+    }
 }
 
 /// A content that is open in a flow.

@@ -2,9 +2,11 @@
 //! say whose a resource is; `[[identifier_system]]`: what the
 //! `system` (or OID) of an identifier says of it.
 
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, faulty, field_rule, info, section_entry,
-};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::samples::Samples;
+use super::sections::Section;
 use super::{FieldRule, Kind};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -164,68 +166,144 @@ impl FhirRules {
     }
 }
 
-pub(in crate::rules) fn compile(
-    elements: Compiled<Entry>,
-    references: Compiled<ReferenceEntry>,
-    systems: Compiled<IdentifierSystem>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<FhirRules, LoadError> {
-    let mut rules = FhirRules::default();
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in elements {
-        let (resource, path) = entry.path.split_once('.').ok_or_else(|| {
-            faulty(&source, format!("path {:?}: write Resource.element", entry.path))
-        })?;
-        list.push(info("fhir", &entry.common, Some(entry.kind), entry.path.clone(), &source));
-        taken.take(entry.path.clone(), &entry.common.id, &source)?;
-        let rule = field_rule(&entry.common, entry.kind, &entry.path, entry.confidence, &source)?;
+/// `[[fhir]]`.
+pub(in crate::rules) struct Elements;
+
+impl Section for Elements {
+    const NAME: &'static str = "fhir";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &Entry) -> String {
+        entry.path.clone()
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let Some((resource, path)) = entry.path.split_once('.') else {
+            return to.fault(format!("path {:?}: write Resource.element", entry.path));
+        };
+        to.claim(entry.path.clone())?;
+        let rule = to.field(&entry.common, entry.kind, &entry.path, entry.confidence)?;
+        let rules = &mut to.rules.fhir;
         rules.names.extend(path.split('.').map(str::to_owned));
         let mut place = rules.resources.entry(resource.to_owned()).or_default();
         for name in path.split('.') {
             place = place.below.entry(name.into()).or_default();
         }
         place.element = Some(FhirElement { rule, datatype: entry.datatype });
+        Ok(())
     }
-    for (_, (entry, source)) in references {
-        let subject = format!("{}: {}", entry.resource, entry.elements.join(", "));
-        list.push(info("fhir_reference", &entry.common, None, subject, &source));
-        let part = |path: &str, part: &str, kind, confidence| {
-            field_rule(&entry.common, kind, &format!("{path}.{part}"), confidence, &source)
+    /// A sample is a value.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (resource, path) = entry.path.split_once('.')?;
+        let part = match entry.datatype {
+            FhirType::HumanName | FhirType::Address => "text",
+            FhirType::Identifier | FhirType::ContactPoint => "value",
+            FhirType::Primitive => "",
         };
-        let reference = |path: &str| -> Result<FhirReference, LoadError> {
-            Ok(FhirReference {
-                display: part(path, "display", Kind::Name, Some(DISPLAY_CONFIDENCE))?,
-                identifier: part(path, "identifier", Kind::PatientId, None)?,
-            })
-        };
+        let mut value = serde_json::Value::from(sample);
+        if !part.is_empty() {
+            value = serde_json::json!({ part: value });
+        }
+        let text = document(resource, path, value)?;
+        Some(with.takes(&entry.common.id, MEDIA_TYPE, text.as_bytes()))
+    }
+}
+
+/// `[[fhir_reference]]`.
+pub(in crate::rules) struct References;
+
+impl Section for References {
+    const NAME: &'static str = "fhir_reference";
+    type Entry = ReferenceEntry;
+
+    fn subject(entry: &ReferenceEntry) -> String {
+        format!("{}: {}", entry.resource, entry.elements.join(", "))
+    }
+    fn compile(entry: &ReferenceEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         if entry.resource == OTHERS {
-            rules.anywhere = Some(reference("Reference")?);
+            to.rules.fhir.anywhere = Some(entry.reference("Reference", to)?);
         }
         for path in &entry.elements {
-            taken.take(format!("{}.{path} of", entry.resource), &entry.common.id, &source)?;
+            to.claim(format!("{}.{path}", entry.resource))?;
+            let reference = entry.reference(&format!("{}.{path}", entry.resource), to)?;
+            let rules = &mut to.rules.fhir;
             rules.reference_names.extend(path.split('.').map(str::to_owned));
             let mut place = rules.resources.entry(entry.resource.clone()).or_default();
             for name in path.split('.') {
                 place = place.below.entry(name.into()).or_default();
             }
-            place.reference = Some(reference(&format!("{}.{path}", entry.resource))?);
+            place.reference = Some(reference);
         }
+        Ok(())
     }
-    for (_, (entry, source)) in systems {
-        list.push(info(
-            "identifier_system",
-            &entry.common,
-            Some(entry.kind),
-            entry.system.clone(),
-            &source,
-        ));
-        taken.take(entry.system.clone(), &entry.common.id, &source)?;
+    /// A sample is the name that a reference shows. Each element must take it.
+    fn takes(entry: &ReferenceEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let resource = if entry.resource == OTHERS { "OtherResource" } else { &entry.resource };
+        let takes = |path: &String| {
+            let value = serde_json::json!({ "reference": "Patient/1", "display": sample });
+            let text = document(resource, path, value).unwrap_or_default();
+            with.takes(&entry.common.id, MEDIA_TYPE, text.as_bytes())
+        };
+        Some(entry.elements.iter().all(takes))
+    }
+}
+
+impl ReferenceEntry {
+    /// What a reference at `path` holds.
+    fn reference(&self, path: &str, to: &Compiler<'_>) -> Result<FhirReference, LoadError> {
+        let part = |part: &str, kind, confidence| {
+            to.field(&self.common, kind, &format!("{path}.{part}"), confidence)
+        };
+        Ok(FhirReference {
+            display: part("display", Kind::Name, Some(DISPLAY_CONFIDENCE))?,
+            identifier: part("identifier", Kind::PatientId, None)?,
+        })
+    }
+}
+
+/// Media type of FHIR in JSON.
+const MEDIA_TYPE: &str = "application/fhir+json";
+
+/// A resource with a value at `path`.
+fn document(resource: &str, path: &str, mut value: serde_json::Value) -> Option<String> {
+    for name in path.rsplit('.') {
+        value = serde_json::json!({ name: value });
+    }
+    value.as_object_mut()?.insert("resourceType".to_owned(), resource.into());
+    Some(value.to_string())
+}
+
+/// `[[identifier_system]]`.
+pub(in crate::rules) struct Systems;
+
+impl Section for Systems {
+    const NAME: &'static str = "identifier_system";
+    type Entry = IdentifierSystem;
+
+    fn kind(entry: &IdentifierSystem) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &IdentifierSystem) -> String {
+        entry.system.clone()
+    }
+    fn compile(entry: &IdentifierSystem, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        to.claim(entry.system.clone())?;
         match entry.system.strip_suffix('*') {
-            Some(prefix) => rules.prefixes.push((prefix.to_owned(), entry.kind)),
+            Some(prefix) => to.rules.fhir.prefixes.push((prefix.to_owned(), entry.kind)),
             None => {
-                rules.systems.insert(entry.system, entry.kind);
+                to.rules.fhir.systems.insert(entry.system.clone(), entry.kind);
             }
         }
+        Ok(())
     }
-    Ok(rules)
+    /// A sample is a system.
+    fn takes(entry: &IdentifierSystem, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let named = match entry.system.strip_suffix('*') {
+            Some(prefix) => sample.starts_with(prefix),
+            None => sample == entry.system,
+        };
+        Some(named && with.rules.fhir.system(sample) == Some(entry.kind))
+    }
 }

@@ -1,10 +1,13 @@
 //! `[[service]]`: what the answers of a web service show of it, whoever runs it: an open folder, a
 //! bucket, an index, a database; `[[secret]]`: names under which forms and queries carry secrets.
 
-use super::fold;
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, info, section_entry,
-};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::keys::names;
+use super::samples::Samples;
+use super::sections::Section;
+use super::{RuleSet, fold};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use serde::Deserialize;
 use smallvec::SmallVec;
@@ -198,8 +201,9 @@ fn is_path(pattern: &str, path: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct ServiceRules {
     services: Vec<ServiceRule>,
-    /// What stands in answers, in capitals or not.
+    /// What stands in answers, in capitals or not; compiled from `listed`.
     texts: Option<AhoCorasick>,
+    listed: Vec<String>,
     /// By folded name: whether it lets the client in.
     secrets: HashMap<String, bool, foldhash::fast::FixedState>,
 }
@@ -224,60 +228,87 @@ impl ServiceRules {
     }
 }
 
-pub(in crate::rules) fn compile(
-    services: Compiled<Entry>,
-    secrets: Compiled<SecretEntry>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<ServiceRules, LoadError> {
-    let mut rules = ServiceRules::default();
-    let mut texts: Vec<String> = Vec::new();
-    let mut place: Option<Source> = None;
-    for (id, (entry, source)) in services {
-        let subject = [&entry.path, &entry.server, &entry.all, &entry.any]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
-        list.push(info("service", &entry.common, None, subject, &source));
+impl ServiceRules {
+    /// The number of a text that stands in answers.
+    fn number(&mut self, text: &str) -> usize {
+        self.listed.iter().position(|listed| listed == text).unwrap_or_else(|| {
+            self.listed.push(text.to_owned());
+            self.listed.len() - 1
+        })
+    }
+}
+
+/// `[[service]]`.
+pub(in crate::rules) struct Services;
+
+impl Section for Services {
+    const NAME: &'static str = "service";
+    type Entry = Entry;
+
+    fn subject(entry: &Entry) -> String {
+        let lists = [&entry.path, &entry.server, &entry.all, &entry.any];
+        let texts: Vec<&str> = lists.into_iter().flatten().map(String::as_str).collect();
+        texts.join(", ")
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         if entry.all.iter().chain(&entry.any).all(String::is_empty) {
-            return Err(faulty(&source, "give `all` or `any`: what stands in the answer"));
+            return to.fault("give `all` or `any`: what stands in the answer");
         }
-        let mut number = |text: &String| {
-            texts.iter().position(|t| t == text).unwrap_or_else(|| {
-                texts.push(text.clone());
-                texts.len() - 1
-            })
-        };
-        rules.services.push(ServiceRule {
-            id,
+        let rules = &mut to.rules.services;
+        let service = ServiceRule {
+            id: entry.common.id.clone(),
             kind: entry.kind,
             product: entry.product.as_ref().unwrap_or(&entry.common.title).as_str().into(),
-            all: entry.all.iter().map(&mut number).collect(),
-            any: entry.any.iter().map(&mut number).collect(),
-            path: entry.path,
+            all: entry.all.iter().map(|text| rules.number(text)).collect(),
+            any: entry.any.iter().map(|text| rules.number(text)).collect(),
+            path: entry.path.clone(),
             server: entry.server.iter().map(|s| s.to_ascii_lowercase()).collect(),
-        });
-        place = Some(source);
-    }
-    if let Some(source) = place {
-        let too_large = || faulty(&source, "the texts of all services together are too large");
-        if texts.iter().map(String::len).sum::<usize>() > MAX_TEXTS {
-            return Err(too_large());
+        };
+        rules.services.push(service);
+        if rules.listed.iter().map(String::len).sum::<usize>() > MAX_TEXTS {
+            return to.fault("the texts of all services together are too large");
         }
-        let automaton = AhoCorasickBuilder::new()
+        Ok(())
+    }
+    fn finish(rules: &mut RuleSet) {
+        let rules = &mut rules.services;
+        // Within MAX_TEXTS, the automaton is smaller than any limit of its builder.
+        rules.texts = AhoCorasickBuilder::new()
             .ascii_case_insensitive(true)
             .kind(Some(AhoCorasickKind::DFA))
-            .build(&texts);
-        rules.texts = Some(automaton.map_err(|_| too_large())?);
+            .build(&rules.listed)
+            .ok();
     }
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in secrets {
-        list.push(info("secret", &entry.common, None, entry.names.join(", "), &source));
+    /// A sample is an answer: `/path | Server header | first bytes`.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let mut parts = sample.splitn(3, " | ");
+        let (path, server, head) = (parts.next()?, parts.next()?, parts.next()?);
+        let server = if server == "-" { "" } else { server };
+        let answer = Answer { path, server, head: head.as_bytes() };
+        Some(with.rules.services.shown(&answer).any(|service| service.id == entry.common.id))
+    }
+}
+
+/// `[[secret]]`.
+pub(in crate::rules) struct Secrets;
+
+impl Section for Secrets {
+    const NAME: &'static str = "secret";
+    type Entry = SecretEntry;
+
+    fn subject(entry: &SecretEntry) -> String {
+        entry.names.join(", ")
+    }
+    fn compile(entry: &SecretEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         for name in &entry.names {
-            taken.take(fold(name), &entry.common.id, &source)?;
-            rules.secrets.insert(fold(name), entry.key);
+            to.claim(fold(name))?;
+            to.rules.services.secrets.insert(fold(name), entry.key);
         }
+        Ok(())
     }
-    Ok(rules)
+    /// A sample is the name of a field or parameter.
+    fn takes(entry: &SecretEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let named = names(&entry.names, sample);
+        Some(named && with.rules.services.secret(sample) == Some(entry.key))
+    }
 }

@@ -5,7 +5,7 @@ use super::numbers;
 use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
 
-use crate::rules::{About, Key, Kind, RuleSet};
+use crate::rules::{About, Key, Kind, NamePart, RuleSet};
 use memchr::{memchr3_iter, memmem};
 use zeroize::Zeroizing;
 
@@ -30,6 +30,18 @@ const MAX_GROUPS: usize = 8;
 /// Most words of any other value (`(827) 555 01 22 ext 5`).
 const MAX_VALUE_WORDS: usize = 8;
 
+/// Longest label that is looked at for endings, bytes.
+const MAX_LABEL: usize = 64;
+
+/// Longest ending, characters.
+const MAX_ENDING: usize = 4;
+
+/// Columns of values below their labels.
+const MAX_BELOW: usize = 8;
+
+/// How far a value may begin from the column of its label, characters.
+const COLUMN_SLACK: usize = 3;
+
 /// Values collected of one line.
 const MAX_COLLECTED: usize = 64;
 
@@ -49,6 +61,8 @@ pub struct Labels {
     said: Marks,
     /// A label whose value comes next.
     waiting: Option<Meaning>,
+    /// Labels beside each other in the line before, with the columns at which they begin.
+    columns: Vec<(usize, Option<Meaning>)>,
     group: u32,
     /// The line being read is that of a cell or element.
     element: bool,
@@ -65,6 +79,7 @@ impl Labels {
             around: Marks::default(),
             said: Marks::default(),
             waiting: None,
+            columns: Vec::new(),
             group: 0,
             element: false,
             collected: None,
@@ -140,6 +155,10 @@ impl Labels {
         if let Some((meaning, value)) = open {
             let value = line.get(value..).unwrap_or("");
             if value.trim_matches(is_padding).is_empty() {
+                // A form that asks for a hospital's number is about a patient, filled in or not.
+                if meaning.patient && !self.record.is_empty() {
+                    self.said = self.said.and(Marks::PATIENT);
+                }
                 self.waiting = Some(meaning);
             } else {
                 self.value(&meaning, value, scope);
@@ -155,8 +174,12 @@ impl Labels {
         if text.is_empty() {
             return;
         }
+        if self.below(line, scope) {
+            return;
+        }
         if let Some(meaning) = self.waiting.take()
             && scope.rules.keys.get(text).is_none()
+            && !begins_with_label(line.trim())
         {
             self.value(&meaning, text, scope);
             return;
@@ -171,10 +194,42 @@ impl Labels {
         }
     }
 
+    /// Labels beside each other with their values below, as letters in two columns have them. True if the line is
+    /// one of the two.
+    fn below(&mut self, line: &str, scope: &mut Scope<'_>) -> bool {
+        let columns = std::mem::take(&mut self.columns);
+        // Most lines have one column.
+        if columns.is_empty() && !line.trim().contains("  ") && !line.trim().contains('\t') {
+            return false;
+        }
+        let chunks: Vec<(usize, &str)> = chunks(line).take(MAX_BELOW).collect();
+        let labels = chunks.iter().filter(|(_, text)| key(text, scope.rules).is_some()).count();
+        if labels > 0 && chunks.len() > 1 {
+            let column =
+                |(at, text): &(usize, &str)| (*at, key(text, scope.rules).map(Meaning::from));
+            self.columns = chunks.iter().map(column).collect();
+            self.waiting = None;
+            return true;
+        }
+        let mut taken = false;
+        for (at, meaning) in &columns {
+            let near = |(start, _): &&(usize, &str)| start.abs_diff(*at) <= COLUMN_SLACK;
+            if let (Some(meaning), Some((_, value))) = (meaning, chunks.iter().find(near)) {
+                self.value(meaning, value, scope);
+                taken = true;
+            }
+        }
+        taken
+    }
+
     /// A whole cell or element: a label alone makes the next one its value.
     pub fn cell(&mut self, text: &str, scope: &mut Scope<'_>) {
         let text = text.trim();
-        if let Some(key) = scope.rules.keys.get(text.trim_end_matches([':', '：', '*', ' '])) {
+        if text.is_empty() {
+            // An empty cell is the value of the label before it.
+            return self.forget();
+        }
+        if let Some(key) = key(text.trim_end_matches([':', '：', '*', ' ']), scope.rules) {
             let meaning = Meaning::from(key);
             self.waiting = Some(meaning);
         } else {
@@ -234,6 +289,7 @@ impl Labels {
         // Columns are apart by more than one blank.
         let value = value.split("  ").next().unwrap_or("").split('\t').next().unwrap_or("");
         let value = value.trim_matches(is_padding);
+        let value = enclosed(ended(meaning.rule.kind, value)).trim_matches(is_padding);
         let (value, inline) = cut_inline(value, scope.rules);
         self.known(meaning, value, scope);
         self.inline(inline, scope);
@@ -261,6 +317,8 @@ impl Labels {
 
     fn known(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
         let value = value.trim_matches(is_padding);
+        let parted = parted_name(meaning, value);
+        let value = parted.as_deref().map_or(value, String::as_str);
         if value.is_empty()
             || value.len() > MAX_VALUE
             || !can_be(meaning, value)
@@ -320,6 +378,79 @@ struct Inline {
     label: usize,
     value: std::ops::Range<usize>,
     meaning: Meaning,
+}
+
+/// The parts of a line that are more than one blank apart, and the column at which each begins.
+fn chunks(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut rest = line;
+    let mut column = 0;
+    std::iter::from_fn(move || {
+        let text = rest.trim_start();
+        column += rest.get(..rest.len() - text.len())?.chars().count();
+        if text.is_empty() {
+            return None;
+        }
+        let end = text.find("  ").into_iter().chain(text.find('\t')).min().unwrap_or(text.len());
+        let (chunk, tail) = text.split_at(end);
+        let at = column;
+        column += chunk.chars().count();
+        rest = tail;
+        Some((at, chunk.trim_end()))
+    })
+}
+
+/// Whether a line begins with a label, known or not: some words and a colon.
+fn begins_with_label(text: &str) -> bool {
+    let Some((label, value)) = text.split_once([':', '：']) else { return false };
+    let words = label.split_whitespace().count();
+    (1..=MAX_LABEL_WORDS).contains(&words)
+        && label.chars().all(|c| !c.is_numeric())
+        && !value.starts_with("//")
+}
+
+/// A value up to where another label begins, known or not, or another clause where the kind has none.
+fn ended(kind: Kind, value: &str) -> &str {
+    let clause = |c: char| matches!(c, ',' | ';' | '|');
+    let single = matches!(
+        kind,
+        Kind::PatientId
+            | Kind::Ssn
+            | Kind::NationalId
+            | Kind::InsuranceNumber
+            | Kind::AccessionNumber
+            | Kind::EncounterId
+            | Kind::AccountNumber
+            | Kind::Phone
+            | Kind::Sex
+            | Kind::Email
+    );
+    let value = match value.find(if single { clause } else { |c: char| c == '|' }) {
+        Some(at) => value.get(..at).unwrap_or(value),
+        None => value,
+    };
+    // `Meier, Eva, room: 5`: the words before the colon belong to it.
+    let Some(colon) = value.find([':', '：']) else { return value };
+    let before = value.get(..colon).unwrap_or(value);
+    match before.rfind(clause) {
+        Some(at) if begins_with_label(value.get(at + 1..).unwrap_or("").trim_start()) => {
+            value.get(..at).unwrap_or(value)
+        }
+        _ => value,
+    }
+}
+
+/// A value up to a closing bracket that none opens.
+fn enclosed(value: &str) -> &str {
+    let mut open = 0i32;
+    for (at, c) in value.char_indices() {
+        match c {
+            '(' | '[' => open += 1,
+            ')' | ']' if open == 0 => return value.get(..at).unwrap_or(value),
+            ')' | ']' => open -= 1,
+            _ => {}
+        }
+    }
+    value
 }
 
 /// What stands before the first label without a colon, and the rest.
@@ -390,6 +521,45 @@ fn is_plain(key: &Key) -> bool {
     id || key.rule.kind == Kind::BirthDate
 }
 
+/// The key that a label names. Forms write the endings of several genders and numbers, and parts that two
+/// words share: `Vorname(n)`, `Né(e) le`, `Nato/a il`, `Familien-/Nachname`. Without them it is the plain label.
+pub fn key<'r>(label: &str, rules: &'r RuleSet) -> Option<&'r Key> {
+    rules.keys.get(label).or_else(|| {
+        let inflected = label.contains(['(', '/']) && label.len() <= MAX_LABEL;
+        inflected.then(|| uninflected(label)).and_then(|plain| rules.keys.get(&plain))
+    })
+}
+
+/// A label without endings in brackets or behind a slash.
+fn uninflected(label: &str) -> String {
+    let mut plain = String::with_capacity(label.len());
+    let mut rest = label;
+    while let Some(at) = rest.find(['(', '/']) {
+        let (before, tail) = rest.split_at(at);
+        let slash = tail.starts_with('/');
+        let tail = tail.get(1..).unwrap_or("");
+        let letters = tail.trim_start_matches(['-', ' ']);
+        let ending = letters.len() - letters.trim_start_matches(char::is_alphabetic).len();
+        let behind = letters.get(ending..).unwrap_or("");
+        let attached = before.ends_with(char::is_alphabetic);
+        plain.push_str(before);
+        let short =
+            (1..=MAX_ENDING).contains(&letters.get(..ending).map_or(0, |e| e.chars().count()));
+        rest = match (slash, behind.strip_prefix(')')) {
+            (false, Some(behind)) if attached && short => behind,
+            (true, _) if attached && short && !behind.starts_with(char::is_alphanumeric) => behind,
+            // `Familien-/Nachname`: the second word is whole.
+            (true, _) if before.ends_with('-') => {
+                plain.clear();
+                tail
+            }
+            _ => tail,
+        };
+    }
+    plain.push_str(rest);
+    plain
+}
+
 enum Said {
     Key(Meaning),
     Context(About),
@@ -402,7 +572,7 @@ fn label(text: &str, rules: &RuleSet) -> Option<(usize, Said)> {
     let mut consider = |start: usize| {
         let candidate = text.get(start..).unwrap_or("");
         let candidate = candidate.trim_matches(|c| is_padding(c) || c == '(');
-        if let Some(key) = rules.keys.get(candidate) {
+        if let Some(key) = key(candidate, rules) {
             best = Some((start, Said::Key(Meaning::from(key))));
         } else if let Some(about) = rules.keys.context(candidate) {
             best = Some((start, Said::Context(about)));
@@ -425,15 +595,44 @@ fn label(text: &str, rules: &RuleSet) -> Option<(usize, Said)> {
     best
 }
 
+/// `Aebischer / Verena`, as `Name / Vorname` asks for it, with a comma.
+fn parted_name(meaning: &Meaning, value: &str) -> Option<Zeroizing<String>> {
+    if meaning.rule.kind != Kind::Name || meaning.part != NamePart::Whole {
+        return None;
+    }
+    let (family, given) = value.split_once('/')?;
+    let word = |part: &str| {
+        let part = part.trim();
+        part.starts_with(char::is_uppercase)
+            && part.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '\'' | '’' | '.'))
+    };
+    let both = word(family) && word(given);
+    both.then(|| Zeroizing::new(format!("{}, {}", family.trim(), given.trim())))
+}
+
 /// What a heading says: all of it, or any word of `title` (`Patient list`, `Ward 3B`).
 fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
     let about = |word: &str| {
         rules.keys.said(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
     };
-    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
-    let said = words.map(about).fold(about(text), Marks::and);
-    // Headings of shops and pages about software say nothing of a person's data further down.
-    said.ahead()
+    let words = || title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let said = words().map(about).fold(about(text), Marks::and);
+    // Phrases inside it: `Portal of personal health information`.
+    let starts = words().map(|w| w.as_ptr() as usize - title.as_ptr() as usize);
+    let ends = words().map(|w| w.as_ptr() as usize - title.as_ptr() as usize + w.len());
+    let ends: Vec<usize> = ends.take(MAX_LABEL_WORDS).collect();
+    let phrases = starts.take(MAX_LABEL_WORDS).enumerate().flat_map(|(at, start)| {
+        let ends = ends.get(at + 1..).unwrap_or_default().iter();
+        ends.filter_map(move |end| title.get(start..*end))
+    });
+    let said = phrases.map(about).fold(said, Marks::and);
+    let elsewhere = words().any(|w| rules.keys.context(w) == Some(About::Elsewhere));
+    // Headings of shops and pages about software say nothing of a person's data further down. A ward's duty roster
+    // lists its staff.
+    match elsewhere {
+        true => said.ahead().without(Marks::CARE),
+        false => said.ahead(),
+    }
 }
 
 /// Whether what stands behind a label can be its value: prose has colons, too.
@@ -457,7 +656,13 @@ fn can_be(meaning: &Meaning, value: &str) -> bool {
         Kind::NationalId | Kind::InsuranceNumber => {
             words <= MAX_GROUPS && value.contains(char::is_numeric)
         }
-        Kind::PatientId | Kind::Ssn => words <= MAX_ID_WORDS && value.contains(char::is_numeric),
+        Kind::PatientId | Kind::Ssn => {
+            // `int32 expected` is a message.
+            let prose = |w: &str| w.len() > 2 && w.bytes().all(|b| b.is_ascii_lowercase());
+            words <= MAX_ID_WORDS
+                && value.contains(char::is_numeric)
+                && !value.split_whitespace().any(prose)
+        }
         Kind::BirthDate | Kind::DeathDate => {
             words <= MAX_ID_WORDS && value.contains(char::is_numeric)
         }

@@ -177,6 +177,7 @@ impl CandidateRecord {
         if value.is_empty()
             || self.fields.len() >= MAX_FIELDS
             || (is_general(meaning) && names_a_thing(value))
+            || is_path(meaning, value)
         {
             return;
         }
@@ -307,6 +308,16 @@ fn is_general(meaning: &Meaning) -> bool {
         && meaning.part == NamePart::Whole
         && !meaning.patient
         && meaning.rule.confidence < MIN_PERSONAL
+}
+
+/// Whether a value names a field rather than holding one (`person.identifier`): a table that maps fields has the
+/// columns of the records that it is about.
+fn is_path(meaning: &Meaning, value: &str) -> bool {
+    let kind = meaning.rule.kind;
+    let word = |part: &str| part.len() > 1 && part.bytes().all(|b| b.is_ascii_alphabetic());
+    matches!(kind, Kind::Name | Kind::PatientId | Kind::BirthDate)
+        && value.contains('.')
+        && value.split('.').all(word)
 }
 
 /// Whether a name is written like that of a thing: `Essential hypertension`, `Help desk`. Each word

@@ -1,7 +1,7 @@
 //! Lines and tables of a document that is laid out for reading (PDF, word processing, spreadsheets):
 //! labelled values, and rows under the names of their columns.
 
-use super::labels::Labels;
+use super::labels::{Labels, key};
 use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
 
@@ -67,9 +67,8 @@ impl Sheet {
 
     /// How many cells of a row are names of fields.
     pub fn known(row: &[impl AsRef<str>], scope: &Scope<'_>) -> usize {
-        let keys = &scope.rules.keys;
         let row = row.iter().take(MAX_COLUMNS);
-        row.filter(|cell| keys.get(label(cell.as_ref())).is_some()).count()
+        row.filter(|cell| key(label(cell.as_ref()), scope.rules).is_some()).count()
     }
 
     /// Whether a row names the columns of those below: several cells are names of fields, and most of them. In a
@@ -77,8 +76,10 @@ impl Sheet {
     pub fn names(&mut self, row: &[impl AsRef<str>], scope: &Scope<'_>) -> bool {
         let keys = &scope.rules.keys;
         let row = row.get(..MAX_COLUMNS).unwrap_or(row);
-        let columns: Vec<Option<Meaning>> =
-            row.iter().map(|cell| keys.get(label(cell.as_ref())).map(Meaning::from)).collect();
+        let columns: Vec<Option<Meaning>> = row
+            .iter()
+            .map(|cell| key(label(cell.as_ref()), scope.rules).map(Meaning::from))
+            .collect();
         let known = columns.iter().flatten().count();
         let filled = row.iter().filter(|cell| !cell.as_ref().trim().is_empty()).count();
         if known < 2 || known * 2 < filled {

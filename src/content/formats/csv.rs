@@ -94,6 +94,11 @@ fn is_header(line: &[u8], separator: u8) -> bool {
     let (mut count, mut named) = (0, 0);
     for cell in cells {
         let cell = cell.trim_ascii();
+        // `Patient: Jane Roe, DOB: 1970-01-31`: labels with their values.
+        let labelled = memchr::memmem::find(cell, b": ").is_some_and(|at| at > 0);
+        if labelled {
+            return false;
+        }
         count += 1;
         let words = cell.split(|b| *b == b' ').count();
         named += usize::from(

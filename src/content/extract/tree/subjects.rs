@@ -320,13 +320,6 @@ impl Subjects {
         *self = Self::default();
     }
 
-    /// Whether the document has a patient so far, or names one.
-    pub fn any(&self) -> bool {
-        self.seen > 0
-            || !self.unsaid.is_empty()
-            || self.pending.iter().any(|p| !p.fields.is_empty())
-    }
-
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let fields = self.patients.iter().flat_map(|p| &p.fields);

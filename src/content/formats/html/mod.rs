@@ -3,7 +3,7 @@
 mod script;
 
 use super::markup::{Attributes, Markup, Receiver};
-use crate::content::extract::labels::Labels;
+use crate::content::extract::labels::{Labels, key};
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::stack::media;
 use crate::content::{Document, Format, Media, Scope, Want};
@@ -136,7 +136,7 @@ impl TokenHandler<'_, '_> {
             return;
         }
         let rules = self.scope.rules;
-        let known = row.iter().filter(|c| rules.keys.get(label(&c.text)).is_some()).count();
+        let known = row.iter().filter(|c| key(label(&c.text), rules).is_some()).count();
         let headings = row.iter().filter(|c| c.heading).count();
         // A row of headings, or a first row in which several cells are names of columns.
         if row.len() >= 2
@@ -147,7 +147,7 @@ impl TokenHandler<'_, '_> {
             table.columns.clear();
             for cell in &row {
                 let name = label(&cell.text);
-                table.columns.push(rules.keys.get(name).map(Meaning::from));
+                table.columns.push(key(name, rules).map(Meaning::from));
                 table.columns.extend((1..cell.span).map(|_| None));
                 if let Some(about) = rules.keys.context(name) {
                     table.marks = table.marks.and(Marks::about(about));
