@@ -50,7 +50,7 @@ struct Stream {
     unread: Vec<u8>,
     /// Do not ask the parser again before this many unread bytes.
     need: usize,
-    /// Further bytes of no interest, of which could not be told when it showed.
+    /// Further bytes of no interest that could not be reported when that became known.
     unwanted: u64,
     /// Nothing is missing before the unread bytes.
     whole: bool,

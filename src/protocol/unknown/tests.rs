@@ -7,7 +7,7 @@ use proptest::prelude::*;
 const MESSAGE: &[u8] =
     b"MSH|^~\\&|A|B|C|D|2025||ADT^A01|M1|P|2.5\rPID|1||77^^^N^MR||Example^Anna\r";
 
-/// A frame of a protocol that nobody knows: a head, a length, the payload.
+/// A frame of a protocol that it is unknown: a head, a length, the payload.
 fn frame(payload: &[u8]) -> Vec<u8> {
     [b"\xca\xfe\xba\xbe\x01\x07", &(payload.len() as u32).to_be_bytes()[..], payload, b"\0\x02"]
         .concat()
