@@ -147,7 +147,7 @@ impl ExpectedFlows {
     }
 }
 
-/// Writes a datagram to `frame` as it stands in a stream: its length in two bytes, then its bytes.
+/// Writes a datagram to `frame` as it would come in a stream: its length in two bytes, then its bytes.
 /// [`Protocol::owns_datagrams`] asks for it.
 pub fn frame_datagram(data: &[u8], frame: &mut Vec<u8>) {
     // No datagram is longer (RFC 768).

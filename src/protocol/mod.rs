@@ -10,7 +10,6 @@ pub mod driver;
 pub mod encrypted;
 pub mod expected;
 mod line;
-mod recognition;
 #[cfg(test)]
 pub mod recorder;
 mod service;
@@ -40,6 +39,7 @@ pub mod tds;
 pub mod tftp;
 mod tls_upgrade;
 mod unframed;
+mod unknown;
 pub mod websocket;
 pub mod x12;
 
@@ -90,7 +90,7 @@ pub trait Protocol: Sync {
     fn probe(&self, data: &[u8], at_start: bool) -> Probe;
 
     /// Whether it is asked only of the first bytes of a flow that was seen from its beginning: what
-    /// it looks for stands inside other protocols, too.
+    /// it looks for is found inside other protocols, too.
     fn needs_begin(&self) -> bool {
         false
     }
@@ -101,7 +101,7 @@ pub trait Protocol: Sync {
     }
 
     /// Whether a UDP datagram, whole in itself, speaks this protocol. If so, it is written to `frame`
-    /// as it would stand in a stream, so that the same parser reads both.
+    /// as it would come in a stream, so that the same parser reads both.
     fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {
         let _ = (data, frame);
         false
@@ -229,7 +229,7 @@ impl Progress {
 pub enum Resync {
     /// It must find a boundary first.
     Search,
-    /// It knows where it stands: the gap lay inside something whose length it knows.
+    /// It knows its position: the gap lay inside something whose length it knows.
     Known {
         /// Further bytes, after the gap, of no interest.
         skip: u64,
@@ -291,10 +291,10 @@ pub trait ContentSink {
     /// Opens a content. Its bytes follow by [`ContentSink::data`] until [`ContentSink::close`].
     fn open(&mut self, hint: &Hint<'_>) -> ContentId;
 
-    /// The next bytes of a content, without the protocol's framing.
+    /// The next bytes of a payload, without the protocol's framing.
     fn data(&mut self, id: ContentId, bytes: &[u8]) -> Want;
 
-    /// `len` bytes of a content were lost.
+    /// `len` bytes of a payload were lost.
     fn gap(&mut self, id: ContentId, len: u64) -> Want;
 
     /// The content has ended; `complete` says that its end was really seen.
@@ -332,7 +332,7 @@ pub trait ContentSink {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ContentId(pub u32);
 
-/// What a content wants of the bytes to come.
+/// What the reader of a payload wants of the bytes to come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Want {
     /// The next `skip` bytes of this content are not delivered: what is delivered next is what
@@ -357,7 +357,7 @@ impl Want {
     }
 }
 
-/// What a protocol knows of a content it opens.
+/// What a protocol knows of a payload it opens.
 #[derive(Clone, Debug)]
 pub struct Hint<'a> {
     /// Which way it travels.
@@ -381,7 +381,7 @@ pub enum Media<'a> {
         /// Transfer syntax UID; empty where the negotiation was not seen.
         transfer_syntax: &'a str,
         /// The keys of a question (the identifier of a C-FIND, C-MOVE or C-GET request), not a
-        /// record of somebody.
+        /// record of a person.
         query: bool,
     },
     /// HL7 v2 in ER7 (pipes), one or more messages.

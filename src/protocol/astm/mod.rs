@@ -7,9 +7,10 @@
 #[cfg(test)]
 mod tests;
 
+use super::content_writer::ContentWriter;
 use super::{
-    ContentId, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Reason, Resync, Speaker, Want,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
+    Reason, Resync, Speaker,
 };
 use crate::syntax::Match;
 use crate::syntax::astm::header;
@@ -122,9 +123,7 @@ struct DirectionState {
 
 /// The records of a session.
 struct Open {
-    id: ContentId,
-    /// Bytes to come that the content does not want.
-    unwanted: u64,
+    writer: ContentWriter,
     /// The last byte was a line end.
     ended: bool,
 }
@@ -162,17 +161,17 @@ impl DirectionState {
     fn open(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         if self.content.is_none() {
             let media = Media::Type { content_type: MEDIA_TYPE, name: "" };
-            let id =
-                sink.open(&Hint { direction, media, operation: "", codings: &[], layer: "e1381" });
+            let hint = Hint { direction, media, operation: "", codings: &[], layer: "e1381" };
+            let writer = ContentWriter::open(&hint, sink);
             sink.unit("message");
-            self.content = Some(Open { id, unwanted: 0, ended: true });
+            self.content = Some(Open { writer, ended: true });
         }
     }
 
     fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
         self.hand_on(sink);
         if let Some(open) = self.content.take() {
-            sink.close(open.id, complete);
+            open.writer.close(complete, sink);
         }
         self.last = None;
     }
@@ -180,13 +179,7 @@ impl DirectionState {
     fn deliver(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
         let (Some(open), Some(last)) = (self.content.as_mut(), bytes.last()) else { return };
         open.ended = matches!(last, b'\r' | b'\n');
-        let hidden = usize::try_from(open.unwanted).unwrap_or(usize::MAX).min(bytes.len());
-        if open.unwanted != Want::NOTHING.skip {
-            open.unwanted -= hidden as u64;
-        }
-        if let Some(wanted @ [_, ..]) = bytes.get(hidden..) {
-            open.unwanted = sink.data(open.id, wanted).skip;
-        }
+        open.writer.data(bytes, sink);
     }
 
     /// Text of a frame, until it is known whether the frame counts.
@@ -326,7 +319,7 @@ impl Parser for AstmParser {
         if let Some(side) = self.sides.get_mut(direction.index()) {
             side.hand_on(sink);
             if let Some(open) = side.content.as_mut() {
-                open.unwanted = sink.gap(open.id, len).skip;
+                open.writer.gap(len, sink);
                 open.ended = true;
             }
             if side.state != State::Bare {

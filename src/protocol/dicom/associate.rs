@@ -1,6 +1,6 @@
 //! Negotiation: what the A-ASSOCIATE, A-ASSOCIATE-RJ and A-ABORT PDUs say (PS3.8 9.3, PS3.7 D.3.3).
 //!
-//! A request with many presentation contexts, or with a token that stands for the user, is long. It
+//! A request with many presentation contexts, or with a token that identifies the user, is long. It
 //! is read item by item as it comes; nothing of it is collected.
 
 use super::contexts::Contexts;
@@ -31,7 +31,7 @@ const ITEM_COMMON_EXTENDED: u8 = 0x57;
 const ITEM_USER_IDENTITY: u8 = 0x58;
 const ITEM_USER_IDENTITY_AC: u8 = 0x59;
 
-/// Where an A-ASSOCIATE-RQ or -AC that is being read stands.
+/// How far an A-ASSOCIATE-RQ or -AC was read.
 #[derive(Clone, Copy)]
 pub(super) struct Negotiation {
     end: Speaks,
@@ -259,7 +259,7 @@ fn roles(value: &[u8], end: Speaks, facts: &mut Association) {
     }
 }
 
-/// The SOP class that a sub-item begins with, after its length, and what stands behind it.
+/// The SOP class that a sub-item begins with, after its length, and what follows it.
 fn related_class(value: &[u8]) -> Option<(Box<str>, &[u8])> {
     let (len, rest) = value.split_first_chunk::<2>()?;
     let (class, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;

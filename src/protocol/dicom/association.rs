@@ -38,7 +38,7 @@ struct DirectionState {
     closed: bool,
 }
 
-/// Where a direction stands.
+/// The state of a direction.
 #[derive(Clone, Copy, Default)]
 enum At {
     /// At a PDU header.
@@ -102,7 +102,7 @@ impl Parser for Association {
             side.messages.clear(sink);
             return Resync::Known { skip: rest };
         }
-        // Headers are missing: nobody knows where what is under way goes on.
+        // Headers are missing: it is unknown where what is under way goes on.
         side.messages.clear(sink);
         Resync::Search
     }
@@ -252,7 +252,7 @@ impl Association {
         sink.facts().association().contexts = self.contexts.counts();
     }
 
-    /// In an A-ASSOCIATE-RJ, A-RELEASE or A-ABORT: all it has to say stands in four bytes.
+    /// In an A-ASSOCIATE-RJ, A-RELEASE or A-ABORT: all that it says is in four bytes.
     fn control(
         &mut self,
         direction: Direction,
@@ -296,7 +296,7 @@ impl Association {
         }
     }
 
-    /// Where the request was not seen, nobody knows whether a user identity was in it.
+    /// Where the request was not seen, it is unknown whether a user identity was in it.
     fn mind_authentication(&self, sink: &mut dyn ContentSink) {
         let facts = sink.facts();
         if !self.contexts.requested() && facts.authentication == Authentication::None {

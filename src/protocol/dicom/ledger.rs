@@ -74,7 +74,7 @@ impl Ledger {
     }
 
     /// Each pending response tells how far it came, the last one what came of it (PS3.7 9.1.4.1.8);
-    /// the last one may leave out what it told before.
+    /// the last one may leave out what it said before.
     fn suboperations(&mut self, command: &Command, pending: bool, sink: &mut dyn ContentSink) {
         let id = command.responds_to.unwrap_or(0);
         let at = self.retrievals.iter().position(|r| r.id == id);

@@ -249,7 +249,7 @@ fn fit_data(data: &[u8]) -> Fit {
     Fit::Yes
 }
 
-/// Whether what stands behind the PDU at the start of `data`, where it can be seen, is a PDU too.
+/// Whether what follows the PDU at the start of `data`, where it can be seen, is a PDU too.
 fn followed(data: &[u8]) -> bool {
     let Some(header) = PduHeader::read(data) else {
         return false;

@@ -18,7 +18,7 @@ pub fn host_port(text: &[u8]) -> Option<u16> {
 }
 
 /// The port in `|1|10.0.0.1|5000|` (EPRT) or `|||5000|` (reply 229; RFC 2428 2, 3). Any printable
-/// character may stand for the bar.
+/// character may replace the bar.
 pub fn extended(text: &[u8]) -> Option<u16> {
     let text = match text.iter().position(|b| *b == b'(') {
         Some(open) => text.get(open + 1..)?,

@@ -1,4 +1,4 @@
-//! What the body of a message carries: a content, a part of one, messages of gRPC or WebSocket.
+//! What the body of a message carries: a payload, a part of one, messages of gRPC or WebSocket.
 
 use super::grpc::{self, Grpc, GrpcText};
 use super::ranges::{ByteRanges, Part, Ranges};
@@ -8,7 +8,7 @@ use crate::protocol::{ContentId, ContentSink, Direction, Hint, Media, Progress, 
 /// One direction of an exchange.
 pub(in crate::protocol) struct Body {
     kind: Kind,
-    /// Bytes that nobody wants.
+    /// Bytes that are not wanted.
     skip: u64,
 }
 
@@ -92,7 +92,7 @@ impl Body {
         self.give(bytes, around);
     }
 
-    /// What of `bytes` somebody wants.
+    /// The part of `bytes` that is wanted.
     fn wanted<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let hidden = self.hide(bytes.len() as u64);
         bytes.get(hidden as usize..).unwrap_or_default()
@@ -141,7 +141,7 @@ impl Body {
         };
     }
 
-    /// How many of the `left` bytes ahead nobody wants; they count as read.
+    /// How many of the `left` bytes ahead are not wanted; they count as read.
     pub(in crate::protocol) fn ahead(&mut self, left: u64) -> u64 {
         self.hide(left)
     }
@@ -162,7 +162,7 @@ impl Body {
         }
         let Around { service, ranges, sink, .. } = around;
         self.skip = match &mut self.kind {
-            // Without its first bytes nobody knows what it is.
+            // Without its first bytes its kind is unknown.
             Kind::Unknown { .. } | Kind::Ignored => Progress::REST,
             Kind::Content(id) => {
                 let (id, want) = (*id, sink.gap(*id, len));

@@ -19,7 +19,7 @@ const MAX_PENDING: usize = 256;
 /// Longest path kept of a request that waits, bytes.
 const MAX_PATH: usize = 256;
 
-/// Codings looked at in one message; more than a content undoes.
+/// Codings looked at in one message; more than the content stage undoes.
 pub(in crate::protocol) const MAX_CODINGS: usize = 8;
 
 /// What is known of requests whose response has not come.
@@ -83,7 +83,7 @@ impl Exchange {
             let path = path.get(..end.unwrap_or(0)).unwrap_or("").to_owned();
             self.pending.push_back(Pending { method, path, target: ranges::target(target) });
         } else {
-            // From here on nobody knows which response belongs to which request.
+            // From here on it is unknown which response belongs to which request.
             sink.anomaly(Reason::Limit);
             self.forget();
         }
@@ -266,7 +266,7 @@ pub(in crate::protocol) fn authenticate(facts: &mut ServiceFacts, head: &Head<'_
     facts.shown(shown);
 }
 
-/// The scheme of credentials, and what stands behind it.
+/// The scheme of credentials, and what follows it.
 fn scheme(value: &str) -> (&str, &str) {
     let (scheme, rest) = value.trim().split_once([' ', '\t']).unwrap_or((value.trim(), ""));
     (scheme, rest.trim())

@@ -7,7 +7,7 @@ use crate::protocol::{ContentId, ContentSink, Direction, Hint, Media, Progress, 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Length of what stands before a message, bytes.
+/// Length of what precedes a message, bytes.
 pub(super) const PREFIX: usize = 5;
 
 /// Longest message taken for one where no head says that it is gRPC, bytes; servers take 4 MiB.
@@ -74,7 +74,7 @@ impl Grpc {
         Self { media, connect, coding, state: BETWEEN }
     }
 
-    /// Reads all of `bytes`; how many bytes behind them nobody wants.
+    /// Reads all of `bytes`; how many of the bytes that follow are not wanted.
     pub(in crate::protocol) fn push(
         &mut self,
         mut bytes: &[u8],
@@ -137,7 +137,7 @@ impl Grpc {
         }
     }
 
-    /// How many bytes of the message ahead nobody wants; they count as read. Ends a message of which
+    /// How many bytes of the message ahead are not wanted; they count as read. Ends a message of which
     /// all was read.
     fn ahead(&mut self, sink: &mut dyn ContentSink) -> u64 {
         let State::Message { left, id, skip } = &mut self.state else { return 0 };
@@ -153,7 +153,7 @@ impl Grpc {
         ahead
     }
 
-    /// `len` bytes are missing; how many bytes behind them nobody wants.
+    /// `len` bytes are missing; how many of the bytes that follow are not wanted.
     pub(super) fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) -> u64 {
         match &mut self.state {
             State::Message { left, id, skip } if len <= *left => {
@@ -204,7 +204,7 @@ pub(super) struct GrpcText {
     /// Characters that are not yet four.
     four: [u8; 4],
     have: usize,
-    /// Decoded bytes that nobody wants.
+    /// Decoded bytes that are not wanted.
     skip: u64,
 }
 
@@ -216,7 +216,7 @@ impl GrpcText {
         Self { grpc, four: [0; 4], have: 0, skip: 0 }
     }
 
-    /// Reads all of `bytes`; how many bytes behind them nobody wants.
+    /// Reads all of `bytes`; how many of the bytes that follow are not wanted.
     pub(super) fn push(
         &mut self,
         bytes: &[u8],
@@ -269,7 +269,7 @@ impl GrpcText {
         }
     }
 
-    /// Bytes are missing: nobody knows where four characters begin.
+    /// Bytes are missing: it is unknown where four characters begin.
     pub(super) fn gap(&mut self, sink: &mut dyn ContentSink) -> u64 {
         self.close(sink);
         Progress::REST

@@ -1,4 +1,4 @@
-//! One direction of a connection: where it stands, and the body that is being read.
+//! One direction of a connection: its state, and the body that is being read.
 
 use super::body::{Around, Body};
 use super::head::Framing;
@@ -15,7 +15,7 @@ const MAX_CHUNK_LINE: usize = 4 << 10;
 /// All trailers of a message, bytes.
 const MAX_TRAILERS: usize = 64 << 10;
 
-/// Where a direction stands.
+/// The state of a direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
     /// At or in a head; `scanned` bytes of it are known not to hold its end.
@@ -30,7 +30,7 @@ pub(super) enum State {
     Chunk { left: u64 },
     /// After the last chunk.
     Trailers { seen: usize },
-    /// Looking for the next start line; `fresh`: it may stand at the very next byte.
+    /// Looking for the next start line; `fresh`: it may be at the very next byte.
     Search { garbage: u64, fresh: bool },
 }
 
@@ -58,7 +58,7 @@ pub(super) struct DirectionState {
     /// What the request said; of interest to bodies that hold several contents.
     service: Service,
     /// The body may be missing after all: an unasked response may answer HEAD, and a client that
-    /// expects 100 may be told not to send.
+    /// expects 100 may be asked not to send.
     unsure: bool,
 }
 
@@ -174,12 +174,12 @@ impl DirectionState {
         self.body.push(bytes, &mut Around { direction, service, ranges, sink });
     }
 
-    /// How many of the next `left` bytes nobody wants; they count as read.
+    /// How many of the next `left` bytes are not wanted; they count as read.
     fn ahead(&mut self, left: u64) -> u64 {
         self.body.ahead(left)
     }
 
-    /// RFC 9112 7.1: the size in hexadecimal digits, and extensions that nobody needs.
+    /// RFC 9112 7.1: the size in hexadecimal digits, and extensions that are not needed.
     fn chunk_size(&mut self, data: &[u8], after_data: bool) -> ReadOutcome {
         let Some(lf) = memchr(b'\n', data.get(..MAX_CHUNK_LINE).unwrap_or(data)) else {
             return if data.len() >= MAX_CHUNK_LINE {
@@ -315,5 +315,5 @@ impl DirectionState {
     }
 }
 
-// `ahead(u64::MAX)` of a content that wants nothing is the rest of the direction.
+// `ahead(u64::MAX)` of a payload that wants nothing is the rest of the direction.
 const _: () = assert!(Progress::REST == u64::MAX);

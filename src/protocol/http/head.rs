@@ -27,7 +27,7 @@ pub fn find_end(data: &[u8], scanned: usize) -> Option<usize> {
 pub enum StartLine<'a> {
     /// A request's.
     Request {
-        /// The method, as it stands there.
+        /// The method, as the request has it.
         method: &'a [u8],
         /// The request target.
         target: &'a [u8],
@@ -115,7 +115,7 @@ pub fn start_line(line: &[u8]) -> Option<StartLine<'_>> {
     let space = memchr(b' ', line)?;
     let (method, rest) = line.split_at(space);
     let rest = rest.trim_ascii();
-    // Some clients leave blanks in the target: the version is what stands last.
+    // Some clients leave blanks in the target: the version is the last word.
     let (target, version) = rest.split_at(rest.iter().rposition(|b| *b == b' ')?);
     let &[minor] = version.strip_prefix(b" HTTP/1.")? else { return None };
     let target = target.trim_ascii();
@@ -195,7 +195,7 @@ impl<'a> Head<'a> {
     }
 
     fn length(&mut self, value: &[u8]) {
-        // RFC 9110 8.6: `42, 42` stands for 42.
+        // RFC 9110 8.6: `42, 42` means 42.
         for part in value.split(|b| *b == b',') {
             let length = text(part.trim_ascii());
             let number = length.bytes().all(|b| b.is_ascii_digit());

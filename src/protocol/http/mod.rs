@@ -113,7 +113,7 @@ impl Parser for HttpParser {
         }
         let resync = self.halves[direction.index()].gap(len, &mut self.exchange.ranges, sink);
         if resync == Resync::Search {
-            // Nobody knows how many messages went missing.
+            // It is unknown how many messages went missing.
             self.exchange.forget();
         }
         resync

@@ -104,7 +104,7 @@ pub fn find(direction: Direction, data: &[u8]) -> Option<usize> {
     }
 }
 
-/// The start of the request line whose version stands at `version`.
+/// The start of the request line whose version is at `version`.
 fn request_at(data: &[u8], version: usize) -> Option<usize> {
     let before = data.get(version.saturating_sub(MAX_LINE)..version)?;
     let line = before.iter().rposition(|b| *b == b'\n').map_or(0, |lf| lf + 1);
@@ -114,7 +114,7 @@ fn request_at(data: &[u8], version: usize) -> Option<usize> {
     if matches!(start_line(trim(whole)), Some(StartLine::Request { .. })) {
         return Some(offset);
     }
-    // The end of a body may stand on the same line, before the method.
+    // The end of a body may be on the same line, before the method.
     const METHODS: [&str; 7] =
         ["GET /", "POST /", "PUT /", "HEAD /", "DELETE /", "PATCH /", "OPTIONS /"];
     METHODS.iter().find_map(|m| FinderRev::new(m).rfind(whole)).map(|at| offset + at)

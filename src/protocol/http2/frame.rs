@@ -35,9 +35,9 @@ pub const END_STREAM: u8 = 1;
 pub const ACK: u8 = 1;
 /// The block is complete.
 pub const END_HEADERS: u8 = 4;
-/// A length of padding stands first.
+/// A length of padding comes first.
 pub const PADDED: u8 = 8;
-/// Priority fields stand before the block.
+/// Priority fields come before the block.
 pub const PRIORITIZED: u8 = 0x20;
 
 /// A frame's header.

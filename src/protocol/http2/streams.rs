@@ -138,7 +138,7 @@ impl Streams {
         }
     }
 
-    /// A server promises a response to a request nobody made (RFC 9113 8.4).
+    /// A server promises a response to a request that was not made (RFC 9113 8.4).
     pub(super) fn promised(&mut self, id: u32, fields: &Fields, sink: &mut dyn ContentSink) {
         let (stream, _) = self.stream(id, sink);
         let (path, _) = head::split_target(&fields.path);
@@ -164,7 +164,7 @@ impl Streams {
         stream.bodies[direction.index()].push(bytes, around);
     }
 
-    /// How many of the `left` bytes ahead nobody wants; they count as read.
+    /// How many of the `left` bytes ahead are not wanted; they count as read.
     pub(super) fn ahead(&mut self, direction: Direction, id: u32, left: u64) -> u64 {
         self.open.get_mut(&id).map_or(0, |s| s.bodies[direction.index()].ahead(left))
     }
@@ -199,7 +199,7 @@ impl Streams {
         }
     }
 
-    /// Frames of a direction were lost: nobody knows what belongs together.
+    /// Frames of a direction were lost: it is unknown what belongs together.
     pub(super) fn lose(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         for stream in self.open.values_mut() {
             if !stream.bodies[direction.index()].is_idle() {

@@ -148,7 +148,7 @@ struct MllpParser {
     sides: [State; 2],
 }
 
-/// Where one direction stands.
+/// The state of one direction.
 enum State {
     /// Between blocks.
     Idle {
@@ -271,7 +271,7 @@ fn open(
     State::Block { framing, wide, content }
 }
 
-/// How long the end block is that stands at the front of text in UTF-16: its CR follows, each of them
+/// How long the end block is at the front of text in UTF-16: its CR follows, each of them
 /// perhaps two bytes wide; 0 if it is none. `None`: the bytes that tell have not come.
 fn end_of_wide(tail: &[u8], little: bool) -> Option<usize> {
     match tail {

@@ -40,7 +40,7 @@ pub struct MysqlParser {
     result: ResultSet,
     /// Statements by the number that the server gave them.
     prepared: BTreeMap<u32, Prepared>,
-    /// The statement whose number the server has not told yet.
+    /// The statement whose number the server has not given yet.
     preparing: Option<Zeroizing<Vec<u8>>>,
     /// What compressed packets of each direction gave and is not read yet.
     inflated: [Zeroizing<Vec<u8>>; 2],

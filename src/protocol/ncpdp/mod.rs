@@ -1,5 +1,5 @@
 //! NCPDP Telecommunication (D.0, 5.1): claims of pharmacies, sent to switches over TCP. A transmission
-//! has a header of fixed length and segments; what stands between transmissions (STX and ETX,
+//! has a header of fixed length and segments; what comes between transmissions (STX and ETX,
 //! lengths) differs from switch to switch and is passed on as it is.
 
 #[cfg(test)]

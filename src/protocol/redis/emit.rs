@@ -3,7 +3,7 @@
 use super::super::{ContentSink, Direction, Hint, Media};
 use crate::protocol::content_writer::ContentWriter;
 
-/// Where the values of a command or an answer stand.
+/// Where a command or an answer has its values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// No values.

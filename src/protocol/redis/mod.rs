@@ -284,7 +284,7 @@ impl RedisParser {
                 reader.key = asked.key;
                 asked.shape
             }
-            // Fields and values in turn, as far as anyone knows.
+            // Fields and values in turn, as far as is known.
             None if several => Shape::Pairs { from: 0 },
             None => Shape::Values { from: 0, every: 1 },
         };

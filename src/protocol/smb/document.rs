@@ -9,7 +9,7 @@ pub(super) const MAX_HELD: usize = 8 << 20;
 /// What holding a piece costs beside its bytes, roughly.
 pub(super) const OVERHEAD: usize = 96;
 
-/// What to say of a content.
+/// What is known of a file when it is handed on.
 #[derive(Clone, Copy)]
 pub(super) struct Opening<'a> {
     pub(super) direction: Direction,
@@ -58,7 +58,7 @@ impl Document {
         self.next
     }
 
-    /// Bytes that stand at `at`; how many of those behind them nobody wants. `held` is what the
+    /// Bytes at the offset `at`; how many of the bytes that follow are not wanted. `held` is what the
     /// connection holds.
     pub(super) fn piece(
         &mut self,

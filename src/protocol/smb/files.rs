@@ -50,7 +50,7 @@ struct File {
 /// Where the bytes of a piece go.
 pub(super) struct Piece {
     to: To,
-    /// Where in the file the next byte stands.
+    /// The offset of the next byte in the file.
     at: u64,
     pub(super) left: u64,
 }
@@ -333,7 +333,7 @@ impl Files {
         }
     }
 
-    /// The next bytes of a piece; how many of those behind them nobody wants.
+    /// The next bytes of a piece; how many of the bytes that follow are not wanted.
     pub(super) fn data(
         &mut self,
         piece: &mut Piece,

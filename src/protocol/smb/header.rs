@@ -78,7 +78,7 @@ impl Header {
         !(self.status == PENDING && self.flags & FLAG_ASYNC != 0)
     }
 
-    /// Bytes of the body that must be there to read it; none if nobody reads it.
+    /// Bytes of the body that must be there to read it; none if it is not read.
     pub(super) const fn fixed(&self) -> Option<usize> {
         Some(match (self.command, self.is_response()) {
             (SESSION_SETUP, true) => 4,

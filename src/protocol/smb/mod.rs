@@ -153,7 +153,7 @@ const fn index(direction: Direction) -> usize {
 }
 
 impl SmbParser {
-    /// Reads the beginning of an SMB message of `size` bytes; where its data stand, if there are any
+    /// Reads the beginning of an SMB message of `size` bytes; where its data are, if there are any
     /// that are of interest. `file`: the file of the request before.
     fn message(
         &mut self,
@@ -246,7 +246,7 @@ impl SmbParser {
         self.files.find((header.session, handle), header.tree, sink)
     }
 
-    /// What stands in a session message: an SMB message, of which all that is read is there, or
+    /// The content of a session message: an SMB message, of which all that is read is there, or
     /// something that is passed over.
     fn step(
         &mut self,

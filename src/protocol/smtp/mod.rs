@@ -1,7 +1,7 @@
 //! SMTP (RFC 5321), with chunks (RFC 3030), pipelining (RFC 2920), AUTH (RFC 4954) and STARTTLS
 //! (RFC 3207); LMTP (RFC 2033), too. Each message is one content.
 //!
-//! Secrets are passed over where they stand; that they crossed in clear is kept.
+//! Secrets are skipped, never copied; only the fact that they crossed in clear is kept.
 
 mod probe;
 

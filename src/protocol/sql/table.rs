@@ -47,7 +47,7 @@ impl Table {
         self.cells += 1;
     }
 
-    /// Whether nobody wants further rows.
+    /// Whether further rows are not wanted.
     pub fn is_done(&self) -> bool {
         self.writer.as_ref().is_some_and(ContentWriter::is_done)
     }

@@ -164,14 +164,14 @@ impl DirectionState {
         }
     }
 
-    /// How many bytes of the payload ahead nobody wants; they count as read.
+    /// How many bytes of the payload ahead are not wanted; they count as read.
     fn ahead(&mut self) -> u64 {
         let State::Payload { left, mask, control, .. } = &mut self.state else { return 0 };
         let skip = match &mut self.message {
             _ if *control => *left,
             Some(Message { body: Body::Dead, .. }) | None => *left,
             Some(m) if m.compressed => {
-                // What follows may refer to it, unless each message stands on its own.
+                // What follows may refer to it, unless each message is compressed on its own.
                 if m.body == Body::Unwanted && self.fresh { *left } else { 0 }
             }
             Some(Message { body: Body::Unwanted, .. }) => *left,
@@ -317,7 +317,7 @@ impl Message {
                 let want = sink.gap(id, len - hidden);
                 self.wants(id, want, sink);
             }
-            // Without its first bytes nobody knows what it is.
+            // Without its first bytes its kind is unknown.
             Body::Ahead if len > hidden => self.body = Body::Dead,
             _ => {}
         }

@@ -70,7 +70,7 @@ pub fn parse(bytes: &[u8]) -> Option<Header> {
     let (last, compressed) = (first & 0x80 != 0, first & 0x40 != 0);
     let control = matches!(kind, Kind::Close | Kind::Control);
     // The top bit of a length is zero; control frames are short and whole; nothing uses RSV2 and
-    // RSV3, and RSV1 stands on the first frame of a message only.
+    // RSV3, and RSV1 is set on the first frame of a message only.
     let sound = len >> 63 == 0
         && first & 0x30 == 0
         && (!control || (last && len <= MAX_CONTROL))

@@ -2,7 +2,7 @@
 //!
 //! There is little to recognise it by on its own: [`super::http`] hands a connection over after
 //! `101 Switching Protocols`, and HTTP/2 a stream after an extended CONNECT (RFC 8441). Each message
-//! is a content whose bytes tell what it is; its operation is the method of the request that asked
+//! is a payload whose bytes tell what it is; its operation is the method of the request that asked
 //! for the WebSocket, its name that request's path. Where messages carry the bytes of another
 //! connection instead, that is read.
 //!

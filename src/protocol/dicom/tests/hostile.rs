@@ -205,7 +205,7 @@ fn odd_lengths() {
 #[test]
 fn lengths_inside_a_request_that_do_not_add_up() {
     let whole = request(&[(1, CT, &[EXPLICIT]), (3, CT, &[IMPLICIT])], &item(0x58, &[1, 0, 0, 0]));
-    // Each length of an item in turn is made too long; what stands before it is read, and what
+    // Each length of an item in turn is made too long; what precedes it is read, and what
     // follows the PDU too.
     let mut tried = 0;
     for at in 74 + 25..whole.len() - 2 {

@@ -18,7 +18,7 @@ pub(super) struct Document {
     held: usize,
     /// Too much came early: what does not follow is read alone.
     pub(super) alone: bool,
-    /// All of it came, or nobody wants more.
+    /// All of it came, or no more is wanted.
     pub(super) finished: bool,
 }
 
@@ -65,7 +65,7 @@ impl Document {
         self.join(sink);
     }
 
-    /// The next `len` bytes were passed over: nobody wanted them.
+    /// The next `len` bytes were passed over: they were not wanted.
     pub(super) fn pass(&mut self, len: u64, sink: &mut dyn ContentSink) {
         if let Some(writer) = self.writer.as_mut().filter(|_| !self.finished) {
             writer.passed(len);
@@ -75,7 +75,7 @@ impl Document {
         }
     }
 
-    /// How many of the next bytes nobody wants.
+    /// How many of the next bytes are not wanted.
     pub(super) fn unwanted(&self) -> u64 {
         self.writer.as_ref().map_or(0, ContentWriter::unwanted)
     }

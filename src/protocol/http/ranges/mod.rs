@@ -1,7 +1,7 @@
 //! Documents that come in parts (RFC 9110 14): viewers read a PDF by ranges, downloads are resumed.
 //!
 //! Parts of one document (the same target, validator and length) are put together. What comes in
-//! order goes on at once; what comes early is held, up to a cap, until what stands before it has
+//! order goes on at once; what comes early is held, up to a cap, until what precedes it has
 //! come. Beyond the cap each part is read alone, as it comes. At the end of the connection what is
 //! held goes on with the gaps between.
 
@@ -152,14 +152,14 @@ fn cut(text: &str) -> Box<str> {
 /// A part that is being read.
 pub(in crate::protocol) struct Part {
     document: u32,
-    /// Where its next byte stands in the document.
+    /// The offset of its next byte in the document.
     at: u64,
     end: u64,
     /// Where the bytes begin that are held for it.
     key: Option<u64>,
     /// It is read alone.
     own: Option<ContentWriter>,
-    /// How many bytes from there it was last said that nobody wants.
+    /// How many bytes from there it was last said that are not wanted.
     unwanted: u64,
     /// It is the whole document, if it is not cut.
     whole: bool,
@@ -224,7 +224,7 @@ impl Ranges {
         Document::new(self.serial, origin.clone(), range.total)
     }
 
-    /// The next bytes of a part; how many of those behind them nobody wants.
+    /// The next bytes of a part; how many of the bytes that follow are not wanted.
     pub(in crate::protocol) fn data(
         &mut self,
         part: &mut Part,
@@ -276,7 +276,7 @@ impl Ranges {
         part.unwanted
     }
 
-    /// `len` bytes of a part are missing; how many of those behind them nobody wants.
+    /// `len` bytes of a part are missing; how many of the bytes that follow are not wanted.
     pub(in crate::protocol) fn gap(
         &mut self,
         part: &mut Part,
@@ -301,7 +301,7 @@ impl Ranges {
         0
     }
 
-    /// Bytes nobody wanted were passed over, all but `left` of those that [`Self::data`] named.
+    /// Unwanted bytes were passed over, all but `left` of those that [`Self::data`] named.
     fn passed(&mut self, part: &mut Part, left: u64, sink: &mut dyn ContentSink) {
         let passed = std::mem::take(&mut part.unwanted).saturating_sub(left);
         if passed == 0 {
@@ -320,7 +320,7 @@ impl Ranges {
         }
     }
 
-    /// A part has ended, when `left` of the bytes that nobody wants had not come.
+    /// A part has ended, when `left` of the bytes that are not wanted had not come.
     pub(in crate::protocol) fn end(
         &mut self,
         mut part: Part,

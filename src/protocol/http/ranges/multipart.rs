@@ -64,7 +64,7 @@ impl ByteRanges {
         })
     }
 
-    /// Reads all of `bytes`; how many of those behind them nobody wants.
+    /// Reads all of `bytes`; how many of the bytes that follow are not wanted.
     pub(in crate::protocol) fn push(
         &mut self,
         mut bytes: &[u8],
@@ -153,7 +153,7 @@ impl ByteRanges {
         }
     }
 
-    /// `len` bytes are missing; how many of those behind them nobody wants.
+    /// `len` bytes are missing; how many of the bytes that follow are not wanted.
     pub(in crate::protocol) fn gap(
         &mut self,
         len: u64,

@@ -36,7 +36,7 @@ struct Row {
     first: u32,
     /// How many there are.
     count: u32,
-    /// Where their symbols stand in [`Code::symbols`].
+    /// Where their symbols are in [`Code::symbols`].
     at: usize,
 }
 
@@ -69,7 +69,7 @@ const fn build() -> Code {
     code
 }
 
-/// Appends to `out` what `coded` stands for; `None` if it is no such code.
+/// Appends to `out` what `coded` encodes; `None` if it is no such code.
 pub fn decode(coded: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut input = coded.iter();
     // The lowest `have` bits of `bits` are not decoded yet.

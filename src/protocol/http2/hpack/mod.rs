@@ -1,4 +1,4 @@
-//! Header compression (RFC 7541), as far as somebody who listens needs it.
+//! Header compression (RFC 7541), as far as a listener needs it.
 //!
 //! The sizes that the two ends agree on are not checked: an encoder tells in the blocks what it does.
 //! After a loss the table is empty and old indices lead nowhere; those fields are passed over.
@@ -12,7 +12,7 @@ mod tests;
 use crate::protocol::http::head::is_api_key;
 use table::{Named, Table};
 
-/// All fields of a list that are handed on, bytes: one byte of a block can stand for a field of 4 KiB.
+/// All fields of a list that are handed on, bytes: one byte of a block can mean a field of 4 KiB.
 pub const MAX_LIST: usize = 256 << 10;
 
 /// Fields of interest.
@@ -118,7 +118,7 @@ impl Decoder {
     ) -> Result<(), Broken> {
         let done = self.fields(block, take);
         if done.is_none() {
-            // Nobody knows what the rest of it would have put into the table.
+            // It is unknown what the rest of it would have put into the table.
             self.table.clear();
         }
         done.ok_or(Broken)
@@ -185,7 +185,7 @@ impl Decoder {
     }
 }
 
-/// A string as it stands in a block.
+/// A string as a block holds it.
 struct Coded<'a> {
     huffman: bool,
     bytes: &'a [u8],

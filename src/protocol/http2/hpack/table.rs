@@ -104,7 +104,7 @@ impl Table {
         Self { entries: VecDeque::new(), size: 0, limit: DEFAULT_SIZE }
     }
 
-    /// The field with this index; `None`: nobody knows.
+    /// The field with this index; `None`: unknown.
     pub(super) fn get(&self, index: usize) -> Option<(Named, &[u8])> {
         if let Some((name, value)) = STATIC.get(index.checked_sub(1)?) {
             let name = Named { name: Name::of(name.as_bytes()), len: name.len() };

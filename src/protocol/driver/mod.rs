@@ -1,9 +1,10 @@
 //! What all protocols share: recognition, buffering of unread bytes, skipping, resynchronising
 //! after gaps, and errors that end one direction of one flow.
 
+mod recognition;
+
 use super::expected::AnnouncedFlow;
-use super::recognition::{Answer, ask};
-use super::{ContentSink, ParseError, Parser, Progress, Protocol, Reason, Resync, Speaker};
+use super::{ContentSink, ParseError, Parser, Progress, Protocol, Reason, Resync};
 use crate::flow::{Direction, End, Orientation, Side};
 
 /// Bytes searched for the next boundary after a gap before most of them are let go.
@@ -49,7 +50,7 @@ struct Stream {
     unread: Vec<u8>,
     /// Do not ask the parser again before this many unread bytes.
     need: usize,
-    /// Further bytes of no interest, of which could not be told when it showed.
+    /// Further bytes of no interest that could not be reported when that became known.
     unwanted: u64,
     /// Nothing is missing before the unread bytes.
     whole: bool,
@@ -86,6 +87,13 @@ impl Stream {
             closed: None,
             counted: false,
         }
+    }
+}
+
+impl Stream {
+    /// Whether bytes of it were looked at, or wait to be.
+    fn has_spoken(&self) -> bool {
+        self.looked > 0 || !self.unread.is_empty()
     }
 }
 
@@ -235,12 +243,10 @@ impl Driver {
         for side in [Side::Low, Side::High] {
             self.close(side, end, sink);
         }
-        for side in [Side::Low, Side::High] {
-            let stream = &self.sides[side.index()];
-            let seen = stream.looked > 0 || !stream.unread.is_empty();
-            if matches!(stream.state, State::Undecided | State::Waiting) && seen {
-                self.opaque(side, Reason::Unrecognised);
-            }
+        let undecided = |s: &Stream| matches!(s.state, State::Undecided | State::Waiting);
+        let seen = |s: &Stream| undecided(s) && s.has_spoken();
+        if self.sides.iter().any(seen) {
+            self.carve(sink);
         }
     }
 
@@ -272,148 +278,6 @@ impl Driver {
         self.news
             .push(DriverEvent::Opaque(self.protocol.map_or("unknown", Protocol::name), reason));
         Progress::REST
-    }
-
-    // --- recognition -------------------------------------------------------------------------
-
-    fn recognise(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
-        let limit = self.limits.recognise;
-        let begun = self.orientation.sure;
-        let stream = &mut self.sides[side.index()];
-        if stream.unread.is_empty() && stream.need == 0 {
-            // The usual case: the first segment decides, and nothing is copied.
-            match ask(bytes, stream.whole, begun) {
-                Answer::Protocol(protocol, speaker, offset) => {
-                    self.select_protocol(protocol, side, speaker);
-                    return self.begin(side, bytes.get(offset..).unwrap_or(&[]), sink);
-                }
-                Answer::Encrypted => return self.encrypted(),
-                Answer::None if stream.whole => {
-                    stream.looked = bytes.len().max(1);
-                    stream.state = State::Waiting;
-                    return self.give_up_both(side);
-                }
-                Answer::None | Answer::More => {}
-            }
-        }
-        let stream = &mut self.sides[side.index()];
-        stream.unread.extend_from_slice(bytes);
-        if stream.unread.len() >= stream.need {
-            return self.probe_buffered(side, false, sink);
-        }
-        if stream.unread.len() > limit {
-            return self.probe_buffered(side, true, sink);
-        }
-        0
-    }
-
-    /// Asks again over all unread bytes. `last`: no more will come before the limit.
-    fn probe_buffered(&mut self, side: Side, last: bool, sink: &mut dyn ContentSink) -> u64 {
-        let limit = self.limits.recognise;
-        let begun = self.orientation.sure;
-        let stream = &mut self.sides[side.index()];
-        if stream.unread.is_empty() {
-            return 0;
-        }
-        let hopeless = match ask(&stream.unread, stream.whole, begun) {
-            Answer::Protocol(protocol, speaker, offset) => {
-                let unread = std::mem::take(&mut stream.unread);
-                self.select_protocol(protocol, side, speaker);
-                return self.begin(side, unread.get(offset..).unwrap_or(&[]), sink);
-            }
-            Answer::Encrypted => return self.encrypted(),
-            // In mid-stream it may still show.
-            Answer::None => stream.whole,
-            Answer::More => false,
-        };
-        let len = stream.unread.len();
-        if hopeless || last || len > limit {
-            stream.looked += len.max(1);
-            stream.state = State::Waiting;
-            // Kept for the case that the other direction is recognised.
-            return self.give_up_both(side);
-        }
-        stream.need = if len < PROBE_EAGER { len + 1 } else { len + len / 4 };
-        0
-    }
-
-    /// Past the limit: only the first bytes of what arrives are looked at.
-    fn probe_late(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
-        let stream = &mut self.sides[side.index()];
-        stream.looked = stream.looked.saturating_add(bytes.len());
-        if stream.unread.len() + bytes.len() <= self.limits.recognise && stream.whole {
-            stream.unread.extend_from_slice(bytes);
-        } else {
-            stream.unread = Vec::new();
-            stream.whole = false;
-        }
-        if let Answer::Protocol(protocol, speaker, 0) = ask(bytes, true, false) {
-            self.sides[side.index()].unread = Vec::new();
-            self.select_protocol(protocol, side, speaker);
-            return self.begin(side, bytes, sink);
-        }
-        self.give_up_both(side)
-    }
-
-    /// Once both directions have been looked at in vain, or one has for long, the flow is opaque.
-    fn give_up_both(&mut self, side: Side) -> u64 {
-        let hopeless = |s: &Stream| s.state == State::Waiting && s.looked >= 1;
-        let (this, other) = (&self.sides[side.index()], &self.sides[side.other().index()]);
-        let both = hopeless(this) && hopeless(other) && this.whole && other.whole;
-        if both || this.looked > 16 * self.limits.recognise {
-            if other.state != State::Opaque {
-                self.opaque(side.other(), Reason::Unrecognised);
-            }
-            return self.opaque(side, Reason::Unrecognised);
-        }
-        0
-    }
-
-    fn encrypted(&mut self) -> u64 {
-        self.opaque(Side::Low, Reason::Encrypted);
-        self.opaque(Side::High, Reason::Encrypted)
-    }
-
-    fn select_protocol(&mut self, protocol: &'static dyn Protocol, side: Side, speaker: Speaker) {
-        if !self.orientation.sure {
-            match speaker {
-                Speaker::Client => self.orientation.client = side,
-                Speaker::Server => self.orientation.client = side.other(),
-                Speaker::Any => {}
-            }
-        }
-        self.protocol = Some(protocol);
-        self.parser = Some(protocol.open());
-        let stream = &mut self.sides[side.index()];
-        stream.state = State::Reading;
-        stream.need = 0;
-    }
-
-    /// The first bytes for a parser: of the side that was recognised, then what the other one kept.
-    fn begin(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
-        let skip = self.read(side, bytes, sink);
-        self.other_side(side.other(), sink);
-        skip
-    }
-
-    /// The other direction was recognised: what this one has kept can be read now.
-    fn other_side(&mut self, side: Side, sink: &mut dyn ContentSink) {
-        let stream = &mut self.sides[side.index()];
-        if !matches!(stream.state, State::Undecided | State::Waiting) || self.parser.is_none() {
-            return;
-        }
-        let unread = std::mem::take(&mut stream.unread);
-        stream.need = 0;
-        if stream.whole {
-            stream.state = State::Reading;
-            let skip = self.read(side, &unread, sink);
-            self.sides[side.index()].unwanted = skip;
-        } else {
-            stream.state = State::Searching;
-            let skip = self.search(side, &unread, sink);
-            self.sides[side.index()].unwanted = skip;
-        }
-        self.close_reading(side, sink);
     }
 
     // --- after a gap -------------------------------------------------------------------------

@@ -1,0 +1,228 @@
+//! Which protocol the first bytes of a flow speak, and what becomes of a flow that speaks none.
+
+use super::{Driver, DriverEvent, PROBE_EAGER, State, Stream};
+use crate::flow::Side;
+use crate::protocol::unknown::Carver;
+use crate::protocol::{ContentSink, PROTOCOLS, Probe, Protocol, Reason, Speaker, encrypted};
+
+impl Driver {
+    pub(super) fn recognise(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        sink: &mut dyn ContentSink,
+    ) -> u64 {
+        let limit = self.limits.recognise;
+        let begun = self.orientation.sure;
+        let stream = &mut self.sides[side.index()];
+        if stream.unread.is_empty() && stream.need == 0 {
+            // The usual case: the first segment decides, and nothing is copied.
+            match ask(bytes, stream.whole, begun) {
+                Answer::Protocol(protocol, speaker, offset) => {
+                    self.select_protocol(protocol, side, speaker);
+                    return self.begin(side, bytes.get(offset..).unwrap_or(&[]), sink);
+                }
+                Answer::Encrypted => return self.encrypted(),
+                Answer::None if stream.whole => {
+                    stream.looked = bytes.len().max(1);
+                    stream.state = State::Waiting;
+                    if begun {
+                        // Should the other side be recognised, or nothing at all.
+                        stream.unread.extend_from_slice(bytes);
+                    }
+                    return self.give_up_both(side, sink);
+                }
+                Answer::None | Answer::More => {}
+            }
+        }
+        let stream = &mut self.sides[side.index()];
+        stream.unread.extend_from_slice(bytes);
+        if stream.unread.len() >= stream.need {
+            return self.probe_buffered(side, false, sink);
+        }
+        if stream.unread.len() > limit {
+            return self.probe_buffered(side, true, sink);
+        }
+        0
+    }
+
+    /// Asks again over all unread bytes. `last`: no more will come before the limit.
+    pub(super) fn probe_buffered(
+        &mut self,
+        side: Side,
+        last: bool,
+        sink: &mut dyn ContentSink,
+    ) -> u64 {
+        let limit = self.limits.recognise;
+        let begun = self.orientation.sure;
+        let stream = &mut self.sides[side.index()];
+        if stream.unread.is_empty() {
+            return 0;
+        }
+        let hopeless = match ask(&stream.unread, stream.whole, begun) {
+            Answer::Protocol(protocol, speaker, offset) => {
+                let unread = std::mem::take(&mut stream.unread);
+                self.select_protocol(protocol, side, speaker);
+                return self.begin(side, unread.get(offset..).unwrap_or(&[]), sink);
+            }
+            Answer::Encrypted => return self.encrypted(),
+            // In mid-stream it may still show.
+            Answer::None => stream.whole,
+            Answer::More => false,
+        };
+        let len = stream.unread.len();
+        if hopeless || last || len > limit {
+            stream.looked += len.max(1);
+            stream.state = State::Waiting;
+            // Kept for the case that the other direction is recognised.
+            return self.give_up_both(side, sink);
+        }
+        stream.need = if len < PROBE_EAGER { len + 1 } else { len + len / 4 };
+        0
+    }
+
+    /// Past the limit: only the first bytes of what arrives are looked at.
+    pub(super) fn probe_late(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        sink: &mut dyn ContentSink,
+    ) -> u64 {
+        let silent = !self.sides[side.other().index()].has_spoken();
+        let stream = &mut self.sides[side.index()];
+        stream.looked = stream.looked.saturating_add(bytes.len());
+        if stream.unread.len() + bytes.len() <= self.limits.recognise && stream.whole {
+            stream.unread.extend_from_slice(bytes);
+        } else if stream.whole && silent {
+            // What came so far is still there, and no answer will tell more of it.
+            self.carve(sink);
+            return self.data(side, bytes, sink);
+        } else {
+            stream.unread = Vec::new();
+            stream.whole = false;
+        }
+        if let Answer::Protocol(protocol, speaker, 0) = ask(bytes, true, false) {
+            self.sides[side.index()].unread = Vec::new();
+            self.select_protocol(protocol, side, speaker);
+            return self.begin(side, bytes, sink);
+        }
+        self.give_up_both(side, sink)
+    }
+
+    /// Once both directions have been looked at in vain, or one has for long, no protocol claims the flow.
+    fn give_up_both(&mut self, side: Side, sink: &mut dyn ContentSink) -> u64 {
+        let hopeless = |s: &Stream| s.state == State::Waiting && s.looked >= 1;
+        let (this, other) = (&self.sides[side.index()], &self.sides[side.other().index()]);
+        let both = hopeless(this) && hopeless(other) && this.whole && other.whole;
+        if both || this.looked > 16 * self.limits.recognise {
+            self.carve(sink);
+            return std::mem::take(&mut self.sides[side.index()].unwanted);
+        }
+        0
+    }
+
+    /// No protocol claims the flow: it counts as such, and payloads are looked for in it.
+    pub(super) fn carve(&mut self, sink: &mut dyn ContentSink) {
+        self.parser = Some(Box::<Carver>::default());
+        for side in [Side::Low, Side::High] {
+            let stream = &mut self.sides[side.index()];
+            if stream.state == State::Opaque {
+                continue;
+            }
+            stream.state = State::Reading;
+            stream.need = 0;
+            // It is no protocol that was recognised.
+            stream.counted = true;
+            if stream.has_spoken() || stream.closed.is_none() {
+                self.news.push(DriverEvent::Opaque("unknown", Reason::Unrecognised));
+            }
+        }
+        for side in [Side::Low, Side::High] {
+            if self.sides[side.index()].state != State::Reading {
+                continue;
+            }
+            let unread = std::mem::take(&mut self.sides[side.index()].unread);
+            let skip = self.read(side, &unread, sink);
+            self.sides[side.index()].unwanted = skip;
+            self.close_reading(side, sink);
+        }
+    }
+
+    fn encrypted(&mut self) -> u64 {
+        self.opaque(Side::Low, Reason::Encrypted);
+        self.opaque(Side::High, Reason::Encrypted)
+    }
+
+    fn select_protocol(&mut self, protocol: &'static dyn Protocol, side: Side, speaker: Speaker) {
+        if !self.orientation.sure {
+            match speaker {
+                Speaker::Client => self.orientation.client = side,
+                Speaker::Server => self.orientation.client = side.other(),
+                Speaker::Any => {}
+            }
+        }
+        self.protocol = Some(protocol);
+        self.parser = Some(protocol.open());
+        let stream = &mut self.sides[side.index()];
+        stream.state = State::Reading;
+        stream.need = 0;
+    }
+
+    /// The first bytes for a parser: of the side that was recognised, then what the other one kept.
+    fn begin(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
+        let skip = self.read(side, bytes, sink);
+        self.other_side(side.other(), sink);
+        skip
+    }
+
+    /// The other direction was recognised: what this one has kept can be read now.
+    fn other_side(&mut self, side: Side, sink: &mut dyn ContentSink) {
+        let stream = &mut self.sides[side.index()];
+        if !matches!(stream.state, State::Undecided | State::Waiting) || self.parser.is_none() {
+            return;
+        }
+        let unread = std::mem::take(&mut stream.unread);
+        stream.need = 0;
+        if stream.whole {
+            stream.state = State::Reading;
+            let skip = self.read(side, &unread, sink);
+            self.sides[side.index()].unwanted = skip;
+        } else {
+            stream.state = State::Searching;
+            let skip = self.search(side, &unread, sink);
+            self.sides[side.index()].unwanted = skip;
+        }
+        self.close_reading(side, sink);
+    }
+}
+
+/// What is known of a stream by its first bytes.
+pub(super) enum Answer {
+    /// It speaks this protocol: who speaks like this, and bytes to pass over.
+    Protocol(&'static dyn Protocol, Speaker, usize),
+    /// It cannot be read.
+    Encrypted,
+    /// Not enough bytes to tell.
+    More,
+    /// No protocol has it.
+    None,
+}
+
+/// Asks every protocol. `begun`: the flow was seen from its first packet, and these are its first bytes.
+pub(super) fn ask(bytes: &[u8], at_start: bool, begun: bool) -> Answer {
+    let mut more = false;
+    match encrypted::probe(bytes, at_start) {
+        Probe::Yes { .. } => return Answer::Encrypted,
+        Probe::More => more = true,
+        Probe::No => {}
+    }
+    let fits = |p: &&&dyn Protocol| if begun { !p.needs_middle() } else { !p.needs_begin() };
+    for &protocol in PROTOCOLS.iter().filter(fits) {
+        match protocol.probe(bytes, at_start) {
+            Probe::Yes { speaker, offset } => return Answer::Protocol(protocol, speaker, offset),
+            Probe::More => more = true,
+            Probe::No => {}
+        }
+    }
+    if more { Answer::More } else { Answer::None }
+}

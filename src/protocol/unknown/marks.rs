@@ -1,0 +1,181 @@
+//! What payloads begin with that nothing else does.
+
+use crate::protocol::Media;
+use crate::syntax::{Match, edifact, hl7v2, x12, xdt};
+use aho_corasick::{AhoCorasick, MatchKind};
+use std::sync::LazyLock;
+
+/// Bytes that must be there to tell whether a mark is what it looks like; where they are and do not tell,
+/// it is not.
+const MAX_CHECK: usize = 64;
+
+/// Where a payload ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Extent {
+    /// Before the first control character.
+    Text,
+    /// Likewise, but the separators FS, GS, RS and US are text (X12, EDIFACT).
+    Separated,
+    /// Its reader tells.
+    Reader,
+}
+
+impl Extent {
+    /// Where in `data` it ends.
+    pub fn end(self, data: &[u8]) -> Option<usize> {
+        let separators = match self {
+            Self::Text => false,
+            Self::Separated => true,
+            Self::Reader => return None,
+        };
+        data.iter().position(|b| match b {
+            b'\t' | b'\n' | 0x0c | b'\r' | 0x1b => false,
+            0x1c..=0x1f => !separators,
+            _ => *b < b' ',
+        })
+    }
+}
+
+/// A payload that begins.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// What it is declared as.
+    pub media: Media<'static>,
+    /// Where it ends.
+    pub extent: Extent,
+    /// The preamble before it is put back.
+    pub preamble: bool,
+}
+
+/// What a search came to.
+#[derive(Debug)]
+pub(super) enum Search {
+    /// A payload begins at this offset.
+    Found(usize, Found),
+    /// Perhaps one begins at this offset.
+    More(usize),
+    Nothing,
+}
+
+/// A mark, and what tells a payload from bytes that begin like it by chance.
+struct Mark {
+    bytes: &'static [u8],
+    check: fn(&[u8]) -> Match,
+    media: Media<'static>,
+    extent: Extent,
+    preamble: bool,
+}
+
+const fn text(bytes: &'static [u8], check: fn(&[u8]) -> Match) -> Mark {
+    Mark { bytes, check, media: Media::Unknown, extent: Extent::Text, preamble: false }
+}
+
+const fn separated(bytes: &'static [u8], check: fn(&[u8]) -> Match) -> Mark {
+    Mark { extent: Extent::Separated, ..text(bytes, check) }
+}
+
+const fn binary(bytes: &'static [u8], check: fn(&[u8]) -> Match) -> Mark {
+    Mark { extent: Extent::Reader, ..text(bytes, check) }
+}
+
+static MARKS: &[Mark] = &[
+    Mark { media: Media::Hl7v2, ..text(b"MSH", hl7) },
+    Mark { media: Media::Hl7v2, ..text(b"FHS", hl7) },
+    Mark { media: Media::Hl7v2, ..text(b"BHS", hl7) },
+    separated(b"ISA", x12::interchange),
+    separated(b"UNB", edifact::begins),
+    separated(b"UNA", edifact::begins),
+    text(b"0138000", xdt::begins),
+    text(b"0148000", xdt::begins),
+    text(b"<?xml ", sure),
+    text(b"<ClinicalDocument", sure),
+    text(b"<Bundle xmlns", sure),
+    text(b"<Patient xmlns", sure),
+    text(b"{\"resourceType\"", sure),
+    text(b"{ \"resourceType\"", sure),
+    text(b"{\n  \"resourceType\"", sure),
+    text(b"{\n    \"resourceType\"", sure),
+    text(b"{\n\t\"resourceType\"", sure),
+    text(b"{\r\n  \"resourceType\"", sure),
+    text(b"{\"0008", dicom_json),
+    binary(b"%PDF-1.", sure),
+    binary(b"%PDF-2.", sure),
+    binary(b"PK\x03\x04", zip),
+    binary(b"\x1f\x8b\x08", gzip),
+    Mark { preamble: true, ..binary(b"DICM\x02\x00\x00\x00UL", sure) },
+];
+
+/// The automaton over all marks. Their number and size are fixed, so that it cannot fail to be built;
+/// if it did, nothing would be found.
+static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let marks = MARKS.iter().map(|m| m.bytes);
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(marks).ok()
+});
+
+/// The first payload that begins in `data`.
+pub(super) fn find(data: &[u8]) -> Search {
+    let Some(search) = SEARCH.as_ref() else { return Search::Nothing };
+    for hit in search.find_iter(data) {
+        let Some(mark) = MARKS.get(hit.pattern().as_usize()) else { continue };
+        let rest = data.get(hit.start()..).unwrap_or_default();
+        match (mark.check)(rest) {
+            Match::Yes(()) => {
+                let Mark { media, extent, preamble, .. } = *mark;
+                return Search::Found(hit.start(), Found { media, extent, preamble });
+            }
+            Match::More if rest.len() < MAX_CHECK => return Search::More(hit.start()),
+            Match::More | Match::No => {}
+        }
+    }
+    match cut(data) {
+        Some(at) => Search::More(at),
+        None => Search::Nothing,
+    }
+}
+
+/// Where at the end of `data` a mark may begin that is cut off.
+fn cut(data: &[u8]) -> Option<usize> {
+    let longest = MARKS.iter().map(|m| m.bytes.len()).max().unwrap_or(0);
+    let from = data.len().saturating_sub(longest.saturating_sub(1));
+    let tail = data.get(from..)?;
+    let begins = |at: &usize| {
+        let rest = tail.get(*at..).unwrap_or_default();
+        MARKS.iter().any(|m| m.bytes.len() > rest.len() && m.bytes.starts_with(rest))
+    };
+    (0..tail.len()).find(begins).map(|at| from + at)
+}
+
+const fn sure(_: &[u8]) -> Match {
+    Match::Yes(())
+}
+
+fn hl7(data: &[u8]) -> Match {
+    hl7v2::header(data, true).map(|_| ())
+}
+
+/// The first key is an attribute tag in eight hexadecimal digits (PS3.18 F.2.2).
+fn dicom_json(data: &[u8]) -> Match {
+    match data.get(2..11) {
+        None => Match::More,
+        Some([digits @ .., b'"']) if digits.iter().all(u8::is_ascii_hexdigit) => Match::Yes(()),
+        Some(_) => Match::No,
+    }
+}
+
+/// A local header: a version below 7 and a method in use (APPNOTE 4.4.3, 4.4.5).
+fn zip(data: &[u8]) -> Match {
+    match data.get(4..10) {
+        None => Match::More,
+        Some([0..=63, 0, _, _, 0 | 8 | 9 | 12 | 14 | 93 | 95 | 99, 0]) => Match::Yes(()),
+        Some(_) => Match::No,
+    }
+}
+
+/// Reserved flags are zero, and the extra flags and operating system known (RFC 1952 2.3.1).
+fn gzip(data: &[u8]) -> Match {
+    match data.get(3..10) {
+        None => Match::More,
+        Some([flags, .., 0 | 2 | 4, 0..=13 | 255]) if flags & 0xe0 == 0 => Match::Yes(()),
+        Some(_) => Match::No,
+    }
+}

@@ -1,0 +1,108 @@
+use super::*;
+use crate::protocol::recorder::{Piece, Recorder, play};
+use crate::protocol::{DriverEvent, Reason};
+use Piece::{Client, ClientGap, Server};
+use proptest::prelude::*;
+
+const MESSAGE: &[u8] =
+    b"MSH|^~\\&|A|B|C|D|2025||ADT^A01|M1|P|2.5\rPID|1||77^^^N^MR||Example^Anna\r";
+
+/// A frame of a protocol that it is unknown: a head, a length, the payload.
+fn frame(payload: &[u8]) -> Vec<u8> {
+    [b"\xca\xfe\xba\xbe\x01\x07", &(payload.len() as u32).to_be_bytes()[..], payload, b"\0\x02"]
+        .concat()
+}
+
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 24) as u8
+    };
+    (0..len).map(next).collect()
+}
+
+fn payloads(sink: &Recorder) -> Vec<&[u8]> {
+    for content in &sink.contents {
+        assert_eq!((content.layer, content.complete), ("unknown", Some(true)), "{content:?}");
+    }
+    sink.contents.iter().map(|c| c.bytes.as_slice()).collect()
+}
+
+#[test]
+fn payloads_are_found_between_bytes_of_an_unknown_protocol() {
+    let xml = b"<?xml version='1.0'?><a>\xc3\xa9</a>";
+    let fhir = b"{\"resourceType\":\"Patient\"}";
+    let edi = b"ISA*00*          *00*\x1f~";
+    let client = [frame(b"hello"), frame(MESSAGE), frame(xml), frame(MESSAGE)].concat();
+    let server = [frame(fhir), frame(edi)].concat();
+    for size in [1, 2, 3, 7, 16, 61, 1460, 99_999] {
+        let (sink, news) = play(&[Server(&[0xde; 300]), Client(&client), Server(&server)], size);
+        let mut found = payloads(&sink);
+        found.sort_unstable();
+        assert_eq!(found, [&xml[..], edi, MESSAGE, MESSAGE, fhir], "in pieces of {size}");
+        let opaque = DriverEvent::Opaque("unknown", Reason::Unrecognised);
+        assert_eq!(news, [opaque, opaque], "in pieces of {size}");
+    }
+}
+
+#[test]
+fn a_stream_of_one_direction_is_searched_too() {
+    let (sink, _) = play(&[Client(&frame(MESSAGE))], 9);
+    assert_eq!(payloads(&sink), [MESSAGE]);
+    let long: Vec<u8> = frame(b"<?xml version='1.0'?><a/>").repeat(9000);
+    let (sink, _) = play(&[Client(&long)], 1460);
+    assert_eq!(payloads(&sink).len(), 9000);
+}
+
+#[test]
+fn a_gap_is_a_gap_of_the_payload() {
+    let (head, tail) = MESSAGE.split_at(50);
+    let pieces = [
+        Server(b"\x01\x02\x03\x04"),
+        Client(&frame(b"x")),
+        Client(head),
+        ClientGap(7),
+        Client(tail),
+    ];
+    let (sink, _) = play(&pieces, 1460);
+    assert_eq!((sink.contents.len(), sink.contents[0].gaps), (1, 7));
+}
+
+#[test]
+fn what_begins_like_a_payload_by_chance_is_none() {
+    for chance in [
+        &b"MSHello"[..],
+        b"ISA 100",
+        b"UNBOUND",
+        b"PK\x03\x04\xff\xff\0\0\x77\0",
+        b"\x1f\x8b\x08\xff\0\0\0\0\0\0",
+        b"{\"0008xyz\":1}",
+    ] {
+        let (sink, _) = play(&[Client(&frame(chance)), Server(b"\x01\x02\x03")], 1460);
+        assert!(sink.contents.is_empty(), "{chance:?}");
+    }
+}
+
+#[test]
+fn random_bytes_are_passed_over() {
+    let random = noise(SAMPLE);
+    assert!(is_random(&random));
+    let lines = MESSAGE.repeat(20);
+    assert!(!is_random(&lines));
+    let mut carver = Carver::default();
+    let mut sink = Recorder::default();
+    let progress = carver.data(Direction::ClientToServer, &random, &mut sink);
+    assert!(progress.is_ok_and(|p| p.skip == PASSED_OVER || p.consumed >= SAMPLE - 32));
+    assert!(sink.contents.is_empty());
+}
+
+proptest! {
+    #[test]
+    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..600), size in 1usize..70) {
+        let pieces = [Client(&frame(&bytes)), ClientGap(5), Client(&frame(MESSAGE)), Server(&bytes)];
+        play(&pieces, size);
+    }
+}
