@@ -11,10 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Cases that do not pass yet, and why. A case that starts to pass must be taken off this list.
-const NOT_YET: &[(&str, &str)] = &[(
-    "other-ftp-upload",
-    "a data connection of FTP is not known as one: its document is read as `raw`",
-)];
+const NOT_YET: &[(&str, &str)] = &[];
 
 /// Cases of which only a part can be read: exit status 3.
 const CUT: &[&str] = &["torture-truncated-file-hl7"];

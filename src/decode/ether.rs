@@ -1,7 +1,7 @@
 //! EtherTypes: tags, labels, PPPoE, LLC.
 
-use super::Skip;
 use super::walk::{Layer, Walk};
+use super::{Skip, tags};
 use etherparse::{Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 
 const SHORT: Skip = Skip::TruncatedTag;
@@ -18,7 +18,7 @@ pub(super) fn ethernet(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
 }
 
 /// An EtherType, or the length of an IEEE 802.3 frame.
-fn typed(walk: &mut Walk<'_>, ether_type: u16) -> Result<Layer, Skip> {
+pub(super) fn typed(walk: &mut Walk<'_>, ether_type: u16) -> Result<Layer, Skip> {
     if ether_type < MIN_ETHER_TYPE {
         walk.bound(usize::from(ether_type));
         return Ok(Layer::Llc);
@@ -52,9 +52,7 @@ pub(super) fn ether_type(walk: &mut Walk<'_>, ether_type: u16) -> Result<Layer, 
         0x880b => Ok(Layer::Ppp),
         // Transparent Ethernet bridging
         0x6558 => Ok(Layer::Ethernet),
-        // MACsec: confidentiality is the rule
-        0x88e5 => Err(Skip::Encrypted),
-        _ => Err(Skip::NotIp),
+        other => tags::tag(walk, other).unwrap_or(Err(Skip::NotIp)),
     }
 }
 
@@ -83,6 +81,11 @@ pub(super) fn ppp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     };
     match protocol {
         0x0021 | 0x0057 => Ok(Layer::Ip),
+        // Bridged frames (RFC 3518): flags, MAC type (1: Ethernet), perhaps a frame check sequence.
+        0x0031 => {
+            let &[_, mac] = walk.take::<2>(SHORT)?;
+            if mac == 1 { Ok(Layer::Ethernet) } else { Err(Skip::NotIp) }
+        }
         0x0281 | 0x0283 => Ok(Layer::Mpls),
         // Encryption Control Protocol payload
         0x0053 => Err(Skip::Encrypted),
@@ -114,6 +117,14 @@ pub(super) fn mpls(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
 
 /// Length of a pseudowire control word (RFC 4385 3).
 const CONTROL_WORD: usize = 4;
+
+/// Whether an Ethernet header stands here by its EtherType: that of IP, ARP or a usual tag.
+pub(super) fn looks_like_frame(bytes: &[u8]) -> bool {
+    matches!(
+        bytes.get(12..ETHERNET_HEADER),
+        Some([0x08, 0x00 | 0x06] | [0x86, 0xdd] | [0x81, 0x00] | [0x88, 0xa8 | 0x47 | 0x64])
+    )
+}
 
 /// Whether an Ethernet header stands here, before something that agrees with its EtherType.
 fn is_frame(bytes: &[u8], cut: bool) -> bool {

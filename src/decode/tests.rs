@@ -148,7 +148,7 @@ fn tags_and_labels() {
     let llc = join(&[&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &v4]);
     found(LinkType::ETHERNET, &ethernet(llc.len() as u16, &join(&[&llc, &[0; 5]])));
     assert_eq!(skipped(LinkType::ETHERNET, &ethernet(0x0806, &[0; 28])), Skip::NotIp);
-    assert_eq!(skipped(LinkType::ETHERNET, &ethernet(0x88e5, &[0; 40])), Skip::Encrypted);
+    assert_eq!(skipped(LinkType::ETHERNET, &ethernet(0x88e5, &[0x0c; 40])), Skip::Encrypted);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Tunnels: GRE and ERSPAN, and those over UDP.
 
 use super::Skip;
+use super::ether::looks_like_frame;
+use super::tags::next_protocol;
 use super::walk::{Layer, Walk};
 use crate::capture::LinkType;
 
@@ -39,6 +41,14 @@ pub(super) fn gre(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
             Ok(Layer::Ethernet)
         }
         0x22eb => erspan3(walk),
+        // Aruba: Wi-Fi frames between access points and controllers.
+        0x8200..=0x83f0 if protocol & 0x0f == 0 => Ok(Layer::Wifi),
+        // WCCP (draft-wilson-wrec-wccp-v2 4.12): version 2 has a redirect header of four bytes.
+        0x883e => {
+            let v1 = walk.peek::<1>().is_some_and(|[first]| *first == 0x45);
+            walk.pass(if v1 { 0 } else { 4 }, SHORT)?;
+            Ok(Layer::Ip)
+        }
         other => Ok(Layer::EtherType(other)),
     }
 }
@@ -80,11 +90,28 @@ pub(super) fn l2tpv3(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
 pub(super) fn over_udp(walk: &mut Walk<'_>, ports: (u16, u16)) -> Option<Result<Layer, Skip>> {
     let rest = walk.rest();
     let len = match (ports.0, ports.1) {
-        // VXLAN (RFC 7348 5): flags with the I bit, reserved bytes zero; 8472 is Linux's old default
-        (_, 4789 | 8472) => match rest {
-            [0x08, 0, 0, 0, _, _, _, 0, ..] => return Some(ethernet_after(walk, 8)),
+        (_, 4789 | 8472 | 48879) => return vxlan(walk),
+        (_, 4790) => return vxlan_gpe(walk),
+        (5247, _) | (_, 5247) => return capwap(walk),
+        // LISP data (RFC 9300 5.1): flags, nonce, instance, then IP.
+        (_, 4341) => match rest.get(8..) {
+            Some([first, ..]) if matches!(first >> 4, 4 | 6) && rest.len() >= 28 => 8,
             _ => return None,
         },
+        // MPLS in UDP (RFC 7510)
+        (_, 6635) => return Some(Ok(Layer::Mpls)),
+        // Juniper mirroring: intercept and session, then IP.
+        (_, 30030) => match rest.get(8..) {
+            Some([first, ..]) if matches!(first >> 4, 4 | 6) && rest.len() >= 28 => 8,
+            _ => return None,
+        },
+        // ESP in UDP (RFC 3948 2.2): four zero bytes mark IKE, one byte alone keeps the way open.
+        (4500, _) | (_, 4500) => match rest {
+            [0, 0, 0, 0, ..] => return None,
+            [_, _, _, _, _, _, _, _, ..] => return Some(Err(Skip::Encrypted)),
+            _ => return None,
+        },
+        (51820, _) | (_, 51820) if is_wireguard(rest) => return Some(Err(Skip::Encrypted)),
         // GENEVE (RFC 8926 3.4)
         (_, 6081) => match rest {
             &[first, _, high, low, _, _, _, 0, ..] if first >> 6 == 0 => {
@@ -108,6 +135,61 @@ pub(super) fn over_udp(walk: &mut Walk<'_>, ports: (u16, u16)) -> Option<Result<
         _ => return None,
     };
     Some(walk.pass(len, SHORT).map(|()| Layer::Ip))
+}
+
+/// VXLAN (RFC 7348 5): the I flag is set; all else is reserved and ignored, because group policies
+/// (draft-smith-vxlan-group-policy) and fabrics use it. Where they do, the frame must look like one.
+/// 8472 is Linux's old default, 48879 that of Cisco ACI.
+fn vxlan(walk: &mut Walk<'_>) -> Option<Result<Layer, Skip>> {
+    let rest = walk.rest();
+    let plain = matches!(rest, [0x08, 0, 0, 0, _, _, _, 0, ..]);
+    let flagged = rest.first().is_some_and(|flags| flags & 0x08 != 0);
+    let frame = || rest.get(8..).is_some_and(looks_like_frame);
+    (plain || flagged && frame()).then(|| ethernet_after(walk, 8))
+}
+
+/// VXLAN with the protocol of what follows (draft-ietf-nvo3-vxlan-gpe 3.1), if the P flag is set.
+fn vxlan_gpe(walk: &mut Walk<'_>) -> Option<Result<Layer, Skip>> {
+    let &[flags, _, _, next, ..] = walk.peek::<8>()?;
+    if flags & 0x08 == 0 || flags >> 6 != 0 {
+        return None;
+    }
+    let layer = if flags & 0x04 == 0 { Ok(Layer::Ethernet) } else { next_protocol(next) };
+    Some(walk.pass(8, SHORT).and(layer))
+}
+
+/// Data of CAPWAP (RFC 5415 4.3), between Wi-Fi access points and their controller: in clear unless
+/// DTLS was chosen. A frame of IEEE 802.3 follows, or one of the air (RFC 5416 2.3).
+fn capwap(walk: &mut Walk<'_>) -> Option<Result<Layer, Skip>> {
+    const NATIVE: u8 = 0x01;
+    const FRAGMENT: u8 = 0x80;
+    const KEEP_ALIVE: u8 = 0x08;
+    let &[preamble, length, binding, flags, ..] = walk.peek::<8>()?;
+    match preamble {
+        0x00 => {}
+        0x01 => return Some(Err(Skip::Encrypted)),
+        _ => return None,
+    }
+    let len = usize::from(length >> 3) * 4;
+    if len < 8 {
+        return None;
+    }
+    if flags & (FRAGMENT | KEEP_ALIVE) != 0 {
+        return Some(Err(if flags & FRAGMENT != 0 { Skip::NestedFragments } else { Skip::NotIp }));
+    }
+    let layer = if binding & NATIVE != 0 { Layer::Wifi } else { Layer::Ethernet };
+    Some(walk.pass(len, SHORT).map(|()| layer))
+}
+
+/// Messages of WireGuard (whitepaper 5.4): their type, three zero bytes, and fixed lengths.
+fn is_wireguard(rest: &[u8]) -> bool {
+    match rest {
+        [1, 0, 0, 0, ..] => rest.len() == 148,
+        [2, 0, 0, 0, ..] => rest.len() == 92,
+        [3, 0, 0, 0, ..] => rest.len() == 64,
+        [4, 0, 0, 0, ..] => rest.len() >= 32 && rest.len().is_multiple_of(16),
+        _ => false,
+    }
 }
 
 fn ethernet_after(walk: &mut Walk<'_>, len: usize) -> Result<Layer, Skip> {

@@ -108,7 +108,9 @@ pub(super) fn decode(walk: &mut Walk<'_>, wifi: &mut Wifi) -> Result<Layer, Skip
             SHORT
         }
     })?;
-    let (control, flags) = (head[0], head[1]);
+    // Some controllers send the two bytes of frame control in the other order (CAPWAP).
+    let swapped = head[0] & 0x03 != 0 && head[1] & 0x0f == 0x08;
+    let (control, flags) = if swapped { (head[1], head[0]) } else { (head[0], head[1]) };
     // Version 0, type data (2)
     if control & 0x03 != 0 {
         return Err(Skip::MalformedLink);

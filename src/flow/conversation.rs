@@ -95,7 +95,11 @@ impl Conversation {
         let far = half.away(at) > MAX_SEQ_AWAY;
         match (syn, self.is_over()) {
             (true, true) => half.starts_elsewhere(seq).unwrap_or(far),
-            (true, false) => far,
+            // The same ports again although no end was seen. A SYN alone may be forged, and the end it
+            // goes to ignores it (RFC 5961 4.2); one that is answered opens another connection.
+            (true, false) => {
+                far || segment.flags & ACK != 0 && half.starts_elsewhere(seq) == Some(true)
+            }
             (false, over) if segment.flags & RST == 0 => {
                 let goes_on = len > 0 && !far && at >= half.sent.max(half.next);
                 over && far || goes_on && (half.revived || self.is_ended())

@@ -12,7 +12,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use crate::decode::{Side, Transport};
+pub use crate::decode::{Endpoint, FlowKey, Side, Transport};
 pub use conversation::{Conversation, StreamSink, TcpSegment};
 pub use counters::{ConversationCounters, IgnoredSegments};
 pub use info::FlowInfo;

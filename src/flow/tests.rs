@@ -441,6 +441,27 @@ fn an_end_comes_behind_the_one_that_it_acknowledges() {
     ends(vec![fin(high, 506, 103), fin(low, 103, 506)], high);
 }
 
+/// The same ports again after a connection whose end was not seen: an answered SYN with another
+/// number opens a new one, however near the number is. A SYN alone, or one repeated, does not.
+#[test]
+fn ports_used_again_without_an_end() {
+    let mut log = Log::default();
+    let conversation = run(
+        &[
+            one(LOW, 1000, 0, SYN, b""),
+            one(HIGH, 5000, 1001, SYN | ACK, b""),
+            one(LOW, 1001, 5001, ACK, b"hello"),
+        ],
+        &mut log,
+    );
+    let another = |packet: Packet| conversation.is_another(&packet.segment);
+    assert!(!another(one(HIGH, 5000, 1001, SYN | ACK, b"")), "repeated");
+    assert!(!another(one(LOW, 3, 0, SYN, b"")), "not answered");
+    for seq in [9, 5100] {
+        assert!(another(one(HIGH, seq, 4, SYN | ACK, b"")), "{seq}");
+    }
+}
+
 #[test]
 fn a_new_handshake_is_another_conversation() {
     let mut log = Log::default();

@@ -145,17 +145,7 @@ impl FieldSink for Collector<'_> {
 impl Collector<'_> {
     /// What a value is; nothing if it is not plausible.
     fn work_out(&mut self, field: &Field<'_>, value: &str) -> Option<Worked> {
-        let kind = match field.evidence {
-            Evidence::Declared => actual_kind(field.kind, value),
-            _ => field.kind,
-        };
-        let scrap = || !field.evidence.is_declared() && is_scrap(kind, value);
-        let issued = field.evidence.is_declared() && !field.issuer.is_empty();
-        let can_be = plausible(kind, value, self.rules, self.now)
-            || issued && is_issued_number(kind, value, self.rules);
-        if !can_be || scrap() {
-            return None;
-        }
+        let kind = accepted(field, value, self.rules, self.now)?;
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
         let key = &self.settings.key;
@@ -357,6 +347,24 @@ impl Collector<'_> {
         record.held = held;
         record.identify();
     }
+}
+
+/// What a value identifies by; nothing if it is no value at all, a placeholder or impossible.
+pub(super) fn accepted(
+    field: &Field<'_>,
+    value: &str,
+    rules: &RuleSet,
+    now: Timestamp,
+) -> Option<Kind> {
+    let kind = match field.evidence {
+        Evidence::Declared => actual_kind(field.kind, value),
+        _ => field.kind,
+    };
+    let scrap = || !field.evidence.is_declared() && is_scrap(kind, value);
+    let issued = field.evidence.is_declared() && !field.issuer.is_empty();
+    let can_be =
+        plausible(kind, value, rules, now) || issued && is_issued_number(kind, value, rules);
+    (can_be && !scrap()).then_some(kind)
 }
 
 /// Whether a value of this kind says little without who gave it out. There is but one issuer of

@@ -39,7 +39,7 @@ pub use key::{Key, KeyError};
 pub use patients::Patients;
 pub use people::{MAX_PEOPLE, People, Recognised};
 pub use plausible::plausible;
-pub use samples::{SampleFailure, load_rules, samples_text, test_samples};
+pub use samples::{load_rules, samples_text, test_samples};
 pub use types::{Finding, Identifier, Shown, Token, Traits};
 pub use values::ValueCache;
 

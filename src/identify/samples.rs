@@ -1,10 +1,14 @@
 //! Runs the `match` and `no_match` samples of rules, for `phitap rules test`.
 
-use super::plausible;
-use super::plausible::{actual_kind, is_scrap};
-use crate::content::formats::hl7v2;
+use super::collector::accepted;
+use super::plausible::{is_scrap, plausible};
+use crate::content::{
+    ContentCounters, ContentId, Contents, Direction, Env, Field, FieldSink, Mark, Media,
+    RecordHead, ServiceFacts,
+};
+use crate::protocol::Hint;
 use crate::rules::{
-    Answer, Deidentified, Kind, LoadError, RecordEvidence, RuleInfo, RuleSet, SHIPPED,
+    Kind, LoadError, RuleInfo, RuleSet, SHIPPED, SampleFailure, SampleField, SampleReader,
 };
 use crate::time::Timestamp;
 use std::fmt::Write;
@@ -13,169 +17,64 @@ use std::path::Path;
 /// When samples are seen (2026-01-01): rules are tested without a clock.
 const SAMPLE_TIME: Timestamp = Timestamp(1_767_225_600 * 1_000_000_000);
 
-/// A sample that a rule did not treat as it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SampleFailure {
-    /// The rule's id.
-    pub rule: String,
-    /// File and line of the rule.
-    pub source: (String, usize),
-    /// The sample. Comes from the rule file, never from traffic.
-    pub sample: String,
-    /// Whether the rule should have taken it.
-    pub expected: bool,
-}
-
 /// The shipped rules, extended and overridden by those of `dir`, whose own samples must hold. (Those of
 /// the shipped ones are tested before they ship; `phitap rules test` runs all.)
 ///
 /// # Errors
-/// As [`RuleSet::load`], and the first sample that does not hold, with the line of its rule.
+/// As [`RuleSet::load`], and the samples that do not hold, with the line of their rule.
 pub fn load_rules(dir: Option<&Path>) -> Result<RuleSet, LoadError> {
     let rules = RuleSet::load(dir)?;
     let own = |rule: &RuleInfo| SHIPPED.iter().all(|(name, _)| *name != rule.source.0);
-    match failures(&rules, own).into_iter().next() {
-        None => Ok(rules),
-        Some(failure) => {
-            let (file, line) = failure.source;
-            let (key, wrong) =
-                if failure.expected { ("match", "is not taken") } else { ("no_match", "is taken") };
-            let reason = format!("{key} of {:?}: {:?} {wrong}", failure.rule, failure.sample);
-            Err(LoadError::Faulty { file, line, reason })
-        }
-    }
+    let failures = rules.failing_samples(&Reader, own);
+    if failures.is_empty() { Ok(rules) } else { Err(LoadError::Samples(failures)) }
 }
 
 /// Every sample that fails.
-///
-/// What a sample is depends on the section: a value (`dicom`, `fhir`, `placeholder`), a field as it
-/// stands on the wire (`hl7v2`), a
-/// name (`key`, `key_context`, `name_affix`), a code or system (`hl7_identifier_type`,
-/// `identifier_system`), an answer of a web service (`service`), a text (`recogniser`, `identifier`),
-/// a word (`not_identifier`), what was seen (`suppression`:
-/// `client=10.1.2.3 service=10.1.2.9:104 rule=hl7-patient`), or a record (`alert`): `dicom structured: name, birth_date`, with any of
-/// `structured`, `context`, `query`, `deidentified` and `burned_in` behind the format.
 pub fn test_samples(rules: &RuleSet) -> Vec<SampleFailure> {
-    failures(rules, |_| true)
+    rules.failing_samples(&Reader, |_| true)
 }
 
-fn failures(rules: &RuleSet, of: impl Fn(&RuleInfo) -> bool) -> Vec<SampleFailure> {
-    let mut failures = Vec::new();
-    for rule in rules.entries.iter().filter(|rule| of(rule)) {
-        let samples = rule.matches.iter().map(|s| (s, true));
-        for (sample, expected) in samples.chain(rule.no_matches.iter().map(|s| (s, false))) {
-            if takes(rules, rule, sample) != Some(expected) {
-                failures.push(SampleFailure {
-                    rule: rule.id.clone(),
-                    source: rule.source.clone(),
-                    sample: sample.clone(),
-                    expected,
-                });
-            }
+/// Reads samples as a worker reads traffic.
+struct Reader;
+
+impl SampleReader for Reader {
+    fn read(&self, rules: &RuleSet, content_type: &str, bytes: &[u8]) -> Vec<SampleField> {
+        let (mut contents, mut sink) = (Contents::default(), Taken { rules, fields: Vec::new() });
+        let (mut facts, mut tally) = (ServiceFacts::default(), ContentCounters::default());
+        let mut env = Env { rules, sink: &mut sink, facts: &mut facts, tally: &mut tally };
+        let id = contents.open(&Hint {
+            direction: Direction::ClientToServer,
+            media: Media::Type { content_type, name: "" },
+            operation: "",
+            codings: &[],
+            layer: "",
+        });
+        contents.data(id, bytes, &mut env);
+        contents.close(id, true, &mut env);
+        sink.fields
+    }
+
+    fn accepts_found(&self, rules: &RuleSet, kind: Kind, value: &str) -> bool {
+        plausible(kind, value, rules, SAMPLE_TIME) && !is_scrap(kind, value)
+    }
+}
+
+/// Notes which rules took something that may be an identifier.
+struct Taken<'a> {
+    rules: &'a RuleSet,
+    fields: Vec<SampleField>,
+}
+
+impl FieldSink for Taken<'_> {
+    fn begin(&mut self, _at: ContentId, _head: RecordHead<'_>) {}
+    fn field(&mut self, _at: ContentId, field: Field<'_>) {
+        if accepted(&field, field.value.expose(), self.rules, SAMPLE_TIME).is_some() {
+            let (rule, field) = (field.rule.to_owned(), field.name.to_owned());
+            self.fields.push(SampleField { rule, field });
         }
     }
-    failures
-}
-
-/// Whether a rule takes a sample; nothing if the sample cannot be understood.
-fn takes(rules: &RuleSet, rule: &RuleInfo, sample: &str) -> Option<bool> {
-    Some(match (rule.section, rule.kind) {
-        ("key", _) => rules.keys.get(sample).is_some_and(|key| *key.rule.id == *rule.id),
-        ("key_context", _) => {
-            let names = rule.subject.split(", ").map(crate::rules::fold);
-            rules.keys.context(sample).is_some()
-                && names.into_iter().any(|n| n == crate::rules::fold(sample))
-        }
-        ("hl7_identifier_type", kind) => {
-            rule.subject == sample && rules.hl7v2.identifier_type(sample) == kind
-        }
-        ("identifier_system", kind) => {
-            let named = match rule.subject.strip_suffix('*') {
-                Some(prefix) => sample.starts_with(prefix),
-                None => sample == rule.subject,
-            };
-            named && rules.fhir.system(sample) == kind
-        }
-        ("recogniser", Some(kind)) => {
-            let mut taken = false;
-            rules.text.find(sample, |recogniser, value| {
-                taken |= *recogniser.rule.id == *rule.id
-                    && plausible(kind, value, rules, SAMPLE_TIME)
-                    && !is_scrap(kind, value);
-            });
-            taken
-        }
-        ("service", _) => {
-            let mut parts = sample.splitn(3, " | ");
-            let (path, server) = (parts.next()?, parts.next()?);
-            let server = if server == "-" { "" } else { server };
-            let answer = Answer { path, server, head: parts.next()?.as_bytes() };
-            rules.services.shown(&answer).any(|service| service.id == rule.id)
-        }
-        ("secret", _) => {
-            let mut names = rule.subject.split(", ").map(crate::rules::fold);
-            rules.services.secret(sample).is_some()
-                && names.any(|name| name == crate::rules::fold(sample))
-        }
-        ("suppression", _) => {
-            let own = rules.suppressions.all().iter().find(|s| *s.id == *rule.id)?;
-            own.covers_sample(sample)?
-        }
-        ("identifier", _) => rules.identifiers.takes(&rule.id, sample),
-        ("not_identifier", _) => {
-            rules.identifiers.is_other(sample)
-                && rule
-                    .subject
-                    .split(", ")
-                    .any(|w| crate::rules::fold(w) == crate::rules::fold(sample))
-        }
-        ("name_affix", _) => rules.placeholders.is_affix(&crate::rules::fold(sample)),
-        ("phantom", _) => rules.placeholders.is_phantom(sample),
-        ("placeholder", kind) => {
-            rules.placeholders.contains(kind.unwrap_or(Kind::Name), &sample.trim().to_lowercase())
-        }
-        ("test_patient", kind) => {
-            rules.test_patients.contains(kind.unwrap_or(Kind::Name), &sample.trim().to_lowercase())
-        }
-        ("alert", _) => {
-            let alert = rules.policy.alerts.iter().find(|a| a.id == rule.id)?;
-            let (head, kinds) = sample.split_once(':')?;
-            let mut words = head.split_whitespace();
-            let content = words.next()?;
-            let flags: Vec<&str> = words.collect();
-            const FLAGS: [&str; 6] =
-                ["structured", "context", "query", "deidentified", "burned_in", "listed"];
-            if flags.iter().any(|f| !FLAGS.contains(f)) {
-                return None;
-            }
-            let kinds = kinds.split(',').map(str::trim).filter(|k| !k.is_empty());
-            let kinds: Option<Vec<Kind>> = kinds.map(Kind::parse).collect();
-            alert.applies(&RecordEvidence {
-                content,
-                structured: flags.contains(&"structured"),
-                kinds: &kinds?,
-                patient_context: flags.contains(&"context"),
-                query: flags.contains(&"query"),
-                deidentified: flags
-                    .contains(&"deidentified")
-                    .then(|| Deidentified { burned_in: flags.contains(&"burned_in") }),
-                listed: flags.contains(&"listed"),
-            })
-        }
-        ("hl7v2", _) => {
-            let (segment, number) = rule.subject.split_once('-')?;
-            let number: u16 = number.parse().ok()?;
-            let fields = rules.hl7v2.segment(segment.as_bytes().try_into().ok()?);
-            let (_, field) = fields.iter().find(|(n, f)| *n == number && *f.rule.id == *rule.id)?;
-            let mut taken = false;
-            hl7v2::read_field(field, sample, &mut |kind, text| {
-                taken |= plausible(actual_kind(kind, text), text, rules, SAMPLE_TIME);
-            });
-            taken
-        }
-        (_, Some(kind)) => plausible(kind, sample, rules, SAMPLE_TIME),
-        (_, None) => return None,
-    })
+    fn mark(&mut self, _at: ContentId, _mark: Mark) {}
+    fn end(&mut self, _at: ContentId, _facts: &ServiceFacts) {}
 }
 
 /// The result of [`test_samples`] as text: one line a failure, and a sum.
@@ -277,5 +176,44 @@ no_match = ["qqq: ssn", "qqq structured: ssn"]
         assert!(shown.contains("site.toml:2: a-tag does not take \"no date\""), "{shown}");
         assert!(shown.contains("site.toml:10: a-key takes \"QQQ NAME\""), "{shown}");
         assert!(shown.trim_end().ends_with("10 failed"), "{shown}");
+    }
+
+    /// An entry for a place that no document has is refused, however plausible its samples are.
+    #[test]
+    fn samples_are_read_where_their_rule_looks() {
+        let entry = |section: &str, place: &str| {
+            format!(
+                "[[{section}]]\nid = \"site-{section}\"\ntitle = \"A\"\n{place}\nkind = \"name\"\n\
+                 match = [\"Roe^Jane\"]\nno_match = [\"^^^\"]\n\n"
+            )
+        };
+        let faulty = [
+            ("x12", "element = \"ZZ9-77\"\nqualifier = [\"NEVER\"]"),
+            ("edifact", "field = \"ZZZ-99.99\"\nqualifier = [\"NEVER\"]"),
+            ("xml", "dialect = \"no-such-dialect\"\npaths = [\"Nothing/At/All\"]"),
+            ("hl7v2", "field = \"PID-999\"\ndatatype = \"XPN\""),
+            ("dicom", "tag = \"(0028,0010)\""),
+        ];
+        let sound = [
+            ("x12", "element = \"ZZ9-7\"\nqualifier = [\"Q\"]"),
+            ("edifact", "field = \"ZZZ-9.9\"\nqualifier = [\"Q\"]"),
+            ("xml", "dialect = \"script\"\npaths = [\"Person/Known\"]"),
+            ("hl7v2", "field = \"PID-77\"\ndatatype = \"XPN\""),
+            ("dicom", "tag = \"(0011,0010)\""),
+        ];
+        let load = |entries: &[(&str, &str)]| {
+            let dir = tempfile::tempdir().expect("temporary folder");
+            let text: String = entries.iter().map(|(s, place)| entry(s, place)).collect();
+            std::fs::write(dir.path().join("site.toml"), text).expect("write");
+            load_rules(Some(dir.path()))
+        };
+        for entry in faulty {
+            let error = load(&[entry]).err().unwrap_or_else(|| panic!("{entry:?}")).to_string();
+            let reason = format!("site.toml:1: match of \"site-{}\": \"Roe^Jane\"", entry.0);
+            assert!(error.contains(&reason) && error.lines().count() == 1, "{error}");
+        }
+        let error = load(&faulty[..3]).err().expect("refused").to_string();
+        assert_eq!(error.lines().count(), 3, "{error}");
+        assert!(load(&sound).is_ok(), "{:?}", load(&sound).err().map(|e| e.to_string()));
     }
 }

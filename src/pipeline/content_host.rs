@@ -3,6 +3,7 @@
 use crate::config::Limits;
 use crate::content::{self, Contents, Env};
 use crate::identify::{self, Collector, Finding, Key, Patients, ValueCache};
+use crate::protocol::expected::ExpectedFlow;
 use crate::protocol::{Activity, ContentId, ContentSink, Hint, Object, Reason, ServiceFacts, Want};
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
@@ -82,6 +83,8 @@ pub struct StageCounters {
     pub content: content::ContentCounters,
     /// Identify.
     pub identify: identify::IdentifyCounters,
+    /// Flows that parsers announced.
+    pub expected: Vec<ExpectedFlow>,
     /// Oddities that parsers passed over.
     pub anomalies: Vec<Reason>,
 }
@@ -173,6 +176,9 @@ impl ContentSink for FlowHost<'_> {
     }
     fn anomaly(&mut self, reason: Reason) {
         self.tallies.anomalies.push(reason);
+    }
+    fn expect(&mut self, flow: ExpectedFlow) {
+        self.tallies.expected.push(flow);
     }
     fn now(&self) -> Timestamp {
         self.now

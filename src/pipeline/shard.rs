@@ -2,7 +2,7 @@
 
 use super::work::{BATCH_WORK, Segment, Work, WorkBatch};
 use crate::capture::{Batch, Block, Packet};
-use crate::decode::{Checksums, Decoded, Decoder, Outcome, Skip};
+use crate::decode::{Checksums, Decoded, Decoder, FlowKey, Outcome, Skip};
 use crate::output::metrics::Metrics;
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
@@ -154,8 +154,7 @@ impl<R: Route> Shards<R> {
     #[inline]
     fn deal(&mut self, decoded: Decoded, packet: &Packet, base: usize, block: &Block) {
         let hash = self.hasher.hash_one(decoded.key.numbers());
-        // The upper half: the table uses the lower one.
-        let worker = ((hash >> 32) as usize * self.filling.len()) >> 32;
+        let worker = self.worker(&decoded.key);
         let segment = Segment {
             number: self.counts.packets,
             time: packet.time,
@@ -167,6 +166,18 @@ impl<R: Route> Shards<R> {
             decoded,
         };
         self.push(worker, Work::Segment(segment));
+    }
+
+    /// The worker of a flow. It goes by the two addresses alone: flows that belong together (a control
+    /// connection and its data connections) so meet at one worker, in the order of the capture.
+    #[inline]
+    fn worker(&self, key: &FlowKey) -> usize {
+        if self.filling.len() == 1 {
+            return 0;
+        }
+        let (low, high, _) = key.numbers();
+        let hash = self.hasher.hash_one((low, high));
+        ((hash >> 32) as usize * self.filling.len()) >> 32
     }
 
     #[inline]

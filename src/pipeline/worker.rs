@@ -9,6 +9,7 @@ use crate::content::Contents;
 use crate::exposure::{EventId, FindingEvent};
 use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, Patients, Token, ValueCache};
+use crate::protocol::expected::{ExpectedFlows, frame_datagram};
 use crate::protocol::{
     Activity, Driver, DriverEvent, DriverLimits, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
 };
@@ -90,10 +91,14 @@ pub struct Report {
 
 /// The state of one flow.
 enum State {
+    /// TCP without a byte so far: most connections that hang around never say more.
+    Silent,
     /// TCP, or UDP of a known protocol, that is read.
     Reading(Box<Analysis>),
     /// UDP: how often it was looked at, and whether it is encrypted.
     Datagrams { looks: u8, encrypted: bool },
+    /// TCP of no known protocol of which nothing more is read.
+    PassedOver { encrypted: bool },
     /// Given up after a panic.
     Broken,
 }
@@ -113,6 +118,20 @@ struct Analysis {
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
     /// is at the end of the run depends on what else a worker has read.
     datagram: Option<Timestamp>,
+}
+
+impl Analysis {
+    /// Whether no protocol was found, none will be, and nothing waits to be handed on: then only whether
+    /// it is encrypted needs to be known.
+    fn is_passed_over(&self) -> bool {
+        self.driver.protocol().is_none()
+            && self.driver.is_opaque()
+            && self.contents.is_idle()
+            && self.patients.is_idle()
+            && self.activity.is_empty()
+            && self.objects.is_empty()
+            && self.datagram.is_none()
+    }
 }
 
 /// One worker.
@@ -142,6 +161,8 @@ struct Context {
     n: u32,
     findings: Vec<Finding>,
     values: ValueCache,
+    /// Flows that others have announced.
+    expected: ExpectedFlows,
     /// A datagram as it would stand in a stream.
     frame: Vec<u8>,
     tallies: StageCounters,
@@ -174,6 +195,7 @@ impl Worker {
                 n: 0,
                 findings: Vec::new(),
                 values,
+                expected: ExpectedFlows::default(),
                 frame: Vec::new(),
                 tallies: StageCounters::default(),
                 report: Report::default(),
@@ -208,6 +230,7 @@ impl Worker {
                     self.context.step(*number, *clock);
                     self.clock = *clock;
                     self.table.tick(*clock, &mut self.context);
+                    self.context.expected.expire(*clock);
                 }
             }
         }
@@ -278,6 +301,46 @@ impl Context {
         }))
     }
 
+    /// Reads bytes or a gap of a flow; how many further bytes are of no interest.
+    fn read(
+        &mut self,
+        flow: &FlowHead,
+        state: &mut State,
+        run: impl FnOnce(&mut Driver, &mut FlowHost<'_>) -> u64,
+    ) -> u64 {
+        if matches!(state, State::Silent) {
+            *state = self.reading(flow);
+        }
+        self.relate(flow, state);
+        let skip = self.analyse(flow, state, run).unwrap_or(u64::MAX);
+        if let State::Reading(analysis) = state
+            && analysis.is_passed_over()
+        {
+            *state = State::PassedOver { encrypted: analysis.encrypted };
+        }
+        skip
+    }
+
+    /// If another flow announced this one, of which nothing was read yet, it is read as that. Asked
+    /// with the first bytes rather than at the handshake, which may precede the announcement: of a
+    /// passive data connection it precedes the command.
+    fn relate(&mut self, flow: &FlowHead, state: &mut State) {
+        let fresh = match state {
+            State::Reading(analysis) => analysis.driver.is_untouched(),
+            State::Datagrams { looks, .. } => *looks == 0,
+            State::Silent | State::PassedOver { .. } | State::Broken => false,
+        };
+        let announced = fresh.then(|| self.expected.take(&flow.key, self.now)).flatten();
+        let Some(announced) = announced else { return };
+        if let State::Datagrams { .. } = state {
+            *state = self.reading(flow);
+        }
+        if let State::Reading(analysis) = state {
+            analysis.driver.orient(flow.orientation);
+            analysis.driver.announced(announced);
+        }
+    }
+
     fn order(&mut self, flow: &FlowHead) -> Order {
         self.n += 1;
         Order { packet: self.packet, flow: flow.first_packet, n: self.n }
@@ -330,6 +393,10 @@ impl Context {
 
     /// Passes on what a step brought about.
     fn settle(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
+        for announced in self.tallies.expected.drain(..) {
+            let orientation = analysis.driver.orientation();
+            self.expected.announce(&flow.key, orientation, announced, self.now);
+        }
         let stats = &mut self.report.stats;
         let client = analysis.driver.orientation().client;
         for news in analysis.driver.news() {
@@ -431,15 +498,15 @@ impl Handler<State> for Context {
         if flow.key.transport == crate::flow::Transport::Udp {
             return State::Datagrams { looks: 0, encrypted: false };
         }
-        self.reading(flow)
+        State::Silent
     }
 
     fn data(&mut self, flow: &FlowHead, state: &mut State, side: Side, bytes: &[u8]) -> u64 {
-        self.analyse(flow, state, |driver, host| driver.data(side, bytes, host)).unwrap_or(u64::MAX)
+        self.read(flow, state, |driver, host| driver.data(side, bytes, host))
     }
 
     fn gap(&mut self, flow: &FlowHead, state: &mut State, side: Side, len: u64) -> u64 {
-        self.analyse(flow, state, |driver, host| driver.gap(side, len, host)).unwrap_or(u64::MAX)
+        self.read(flow, state, |driver, host| driver.gap(side, len, host))
     }
 
     fn end(&mut self, flow: &FlowHead, state: &mut State, side: Side, end: End) {
@@ -453,9 +520,16 @@ impl Handler<State> for Context {
             *known = true;
             return false;
         }
+        self.relate(flow, state);
         let mut frame = std::mem::take(&mut self.frame);
         frame.clear();
-        let framed = PROTOCOLS.iter().any(|protocol| protocol.datagram(bytes, &mut frame));
+        let framed = match state {
+            State::Reading(analysis) if analysis.driver.owns_datagrams() => {
+                frame_datagram(bytes, &mut frame);
+                true
+            }
+            _ => PROTOCOLS.iter().any(|protocol| protocol.datagram(bytes, &mut frame)),
+        };
         if framed {
             if let State::Datagrams { .. } = state {
                 *state = self.reading(flow);
@@ -472,7 +546,7 @@ impl Handler<State> for Context {
                 *looks += 1;
                 *looks < UDP_LOOKS
             }
-            State::Broken => false,
+            State::Broken | State::Silent | State::PassedOver { .. } => false,
         }
     }
 
@@ -506,7 +580,10 @@ impl Handler<State> for Context {
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));
             }
-            State::Datagrams { encrypted: true, .. } => {
+            State::Silent | State::PassedOver { encrypted: false } => {
+                self.report.stats.unrecognised_flows += u64::from(flow.bytes > 0);
+            }
+            State::Datagrams { encrypted: true, .. } | State::PassedOver { encrypted: true } => {
                 self.report.stats.encrypted_flows += 1;
                 self.report.stats.encrypted_bytes += flow.bytes;
             }
@@ -525,7 +602,7 @@ impl Handler<State> for Context {
                     + a.activity.memory()
                     + a.objects.capacity() * size_of::<(Object, Token)>()
             }
-            State::Datagrams { .. } | State::Broken => 0,
+            _ => 0,
         }
     }
 }

@@ -3,10 +3,9 @@
 
 mod recovery;
 
-use super::encrypted;
-use super::{
-    ContentSink, PROTOCOLS, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync, Speaker,
-};
+use super::expected::AnnouncedFlow;
+use super::recognition::{Answer, ask};
+use super::{ContentSink, ParseError, Parser, Progress, Protocol, Reason, Resync, Speaker};
 use crate::flow::{Direction, End, Orientation, Side};
 
 /// Room kept for unread bytes although there are none.
@@ -110,6 +109,29 @@ impl Driver {
     /// The protocol, once recognised.
     pub fn protocol(&self) -> Option<&'static str> {
         self.protocol.map(Protocol::name)
+    }
+
+    /// Whether nothing was read or recognised yet.
+    pub fn is_untouched(&self) -> bool {
+        let untouched = |s: &Stream| s.state == State::Undecided && s.unread.is_empty();
+        self.protocol.is_none() && self.sides.iter().all(|s| untouched(s) && s.closed.is_none())
+    }
+
+    /// The flow was announced: it is read as that, whatever it looks like.
+    pub fn announced(&mut self, flow: AnnouncedFlow) {
+        if !self.orientation.sure {
+            self.orientation.client = flow.client;
+        }
+        self.protocol = Some(flow.protocol);
+        self.parser = Some(flow.parser);
+        for stream in &mut self.sides {
+            stream.state = State::Reading;
+        }
+    }
+
+    /// Whether every datagram of the flow is its parser's.
+    pub fn owns_datagrams(&self) -> bool {
+        self.protocol.is_some_and(Protocol::owns_datagrams)
     }
 
     /// The client's side, as well as it is known by now.
@@ -542,30 +564,4 @@ struct ParseStep {
     need: usize,
     skip: u64,
     switch: bool,
-}
-
-enum Answer {
-    Protocol(&'static dyn Protocol, Speaker, usize),
-    Encrypted,
-    More,
-    None,
-}
-
-/// `begun`: the flow was seen from its first packet, and these are its first bytes.
-fn ask(bytes: &[u8], at_start: bool, begun: bool) -> Answer {
-    let mut more = false;
-    match encrypted::probe(bytes, at_start) {
-        Probe::Yes { .. } => return Answer::Encrypted,
-        Probe::More => more = true,
-        Probe::No => {}
-    }
-    let fits = |p: &&&dyn Protocol| if begun { !p.needs_middle() } else { !p.needs_begin() };
-    for &protocol in PROTOCOLS.iter().filter(fits) {
-        match protocol.probe(bytes, at_start) {
-            Probe::Yes { speaker, offset } => return Answer::Protocol(protocol, speaker, offset),
-            Probe::More => more = true,
-            Probe::No => {}
-        }
-    }
-    if more { Answer::More } else { Answer::None }
 }

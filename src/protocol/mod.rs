@@ -8,7 +8,9 @@ mod activity;
 mod content_writer;
 pub mod driver;
 pub mod encrypted;
+pub mod expected;
 mod line;
+mod recognition;
 #[cfg(test)]
 pub mod recorder;
 mod service;
@@ -21,17 +23,20 @@ pub mod http2;
 mod json;
 pub mod ldap;
 pub mod mllp;
+pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
 pub mod ncpdp;
 pub mod poct1a;
 pub mod postgresql;
+pub mod proxy;
 pub mod raw;
 pub mod redis;
 pub mod smb;
 pub mod smtp;
 pub mod sql;
 pub mod syslog;
+pub mod tftp;
 mod tls_upgrade;
 mod unframed;
 pub mod websocket;
@@ -42,10 +47,12 @@ pub use activity::{Activity, Move, Object, OutcomeCounts};
 pub use driver::{Driver, DriverEvent, DriverLimits};
 pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts};
 
+use crate::closed_set::closed_set;
 use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
 pub static PROTOCOLS: &[&dyn Protocol] = &[
+    &proxy::Proxy,
     &dicom::Dicom,
     &mllp::Mllp,
     &astm::Astm,
@@ -59,7 +66,9 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &ftp::Ftp,
     &redis::Redis,
     &syslog::Syslog,
+    &tftp::Tftp,
     &ldap::Ldap,
+    &mongodb::Mongodb,
     &mqtt::Mqtt,
     &mysql::Mysql,
     &postgresql::Postgresql,
@@ -93,6 +102,13 @@ pub trait Protocol: Sync {
     /// as it would stand in a stream, so that the same parser reads both.
     fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {
         let _ = (data, frame);
+        false
+    }
+
+    /// Whether it keeps state over the datagrams of a flow: once the flow speaks it, each datagram is
+    /// its parser's, in a frame by [`expected::frame_datagram`], and [`Protocol::datagram`] is not
+    /// asked any more.
+    fn owns_datagrams(&self) -> bool {
         false
     }
 
@@ -237,52 +253,27 @@ impl ParseError {
     }
 }
 
-/// The closed set of reasons for which a stream is opaque (`phitap_streams_abandoned_total`).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[non_exhaustive]
-pub enum Reason {
-    /// TLS, SSH, DTLS, QUIC, encrypted SMB...
-    Encrypted,
-    /// No protocol recognised it.
-    Unrecognised,
-    /// The bytes break the protocol's own rules.
-    Malformed,
-    /// A length, depth or count beyond the parser's named limit.
-    Limit,
-    /// A gap after which no boundary was found.
-    Gap,
-    /// A version or feature that is not read.
-    Unsupported,
-    /// A parser panicked: a defect, confined to the flow.
-    Panic,
-    /// Given up for the memory ceiling.
-    Memory,
-}
-
-impl Reason {
-    /// Every reason.
-    pub const ALL: &'static [Self] = &[
-        Self::Encrypted,
-        Self::Unrecognised,
-        Self::Malformed,
-        Self::Limit,
-        Self::Gap,
-        Self::Unsupported,
-        Self::Panic,
-        Self::Memory,
-    ];
-    /// The metric label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Encrypted => "encrypted",
-            Self::Unrecognised => "unrecognised",
-            Self::Malformed => "malformed",
-            Self::Limit => "limit",
-            Self::Gap => "gap",
-            Self::Unsupported => "unsupported",
-            Self::Panic => "panic",
-            Self::Memory => "memory",
-        }
+closed_set! {
+    /// The closed set of reasons for which a stream is opaque (`phitap_streams_abandoned_total`).
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    #[non_exhaustive]
+    pub enum Reason {
+        /// TLS, SSH, DTLS, QUIC, encrypted SMB...
+        Encrypted = "encrypted",
+        /// No protocol recognised it.
+        Unrecognised = "unrecognised",
+        /// The bytes break the protocol's own rules.
+        Malformed = "malformed",
+        /// A length, depth or count beyond the parser's named limit.
+        Limit = "limit",
+        /// A gap after which no boundary was found.
+        Gap = "gap",
+        /// A version or feature that is not read.
+        Unsupported = "unsupported",
+        /// A parser panicked: a defect, confined to the flow.
+        Panic = "panic",
+        /// Given up for the memory ceiling.
+        Memory = "memory",
     }
 }
 
@@ -323,8 +314,16 @@ pub trait ContentSink {
     /// Something odd that did not stop the parser (a bad length, an unknown context): counted.
     fn anomaly(&mut self, reason: Reason);
 
+    /// A further flow between the same hosts is to come, and this is what is known of it.
+    fn expect(&mut self, flow: expected::ExpectedFlow);
+
     /// Packet time of the bytes being read.
     fn now(&self) -> Timestamp;
+
+    /// How many connections this one is carried in.
+    fn depth(&self) -> usize {
+        0
+    }
 }
 
 /// A content that is open in a flow.

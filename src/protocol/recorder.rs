@@ -2,6 +2,7 @@
 //! real driver in pieces of any size.
 
 use super::driver::{Driver, DriverEvent, DriverLimits};
+use super::expected::ExpectedFlow;
 use super::{
     Activity, ContentId, ContentSink, Direction, End, Hint, Media, Object, Reason, ServiceFacts,
     Want,
@@ -45,6 +46,8 @@ pub struct Recorder {
     pub units: Vec<&'static str>,
     /// Oddities.
     pub anomalies: Vec<Reason>,
+    /// Flows announced.
+    pub expected: Vec<ExpectedFlow>,
     /// What to answer to data: how many bytes to skip, by what was received of the content so far.
     pub want: Option<fn(&Recorded) -> Want>,
 }
@@ -106,6 +109,9 @@ impl ContentSink for Recorder {
     }
     fn anomaly(&mut self, reason: Reason) {
         self.anomalies.push(reason);
+    }
+    fn expect(&mut self, flow: ExpectedFlow) {
+        self.expected.push(flow);
     }
     fn now(&self) -> Timestamp {
         Timestamp(0)

@@ -58,8 +58,10 @@ pub struct ServiceFacts {
     pub acknowledged: Option<bool>,
     /// How many acknowledgments came with each code (`AA`, `AE`, `AR`, HL7 table 0008).
     pub acknowledgments: Vec<(String, u64)>,
-    /// HTTP method of the last request.
+    /// Method of the last request: of HTTP, or the command of a file transfer.
     pub method: Option<String>,
+    /// Who logged in, by the name of the account.
+    pub user: Option<String>,
     /// HTTP host.
     pub host: Option<String>,
     /// Path with anything that may identify a person masked.

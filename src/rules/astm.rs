@@ -1,8 +1,12 @@
 //! `[[astm]]`: fields of ASTM E1394 (LIS2-A2) records that identify a patient. Entries look like those
 //! of HL7 v2.
 
+use super::compile::Compiler;
+use super::error::LoadError;
 use super::hl7v2::{Entry, Hl7Field};
-use super::load::{ClaimedSubjects, Compiled, LoadError, RuleInfo, faulty, info};
+use super::samples::Samples;
+use super::sections::Section;
+use super::{Kind, RuleSet};
 
 /// Fields by record type and number.
 #[derive(Debug, Default)]
@@ -17,22 +21,42 @@ impl AstmRules {
     }
 }
 
-pub(in crate::rules) fn compile(
-    fields: Compiled<Entry>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<AstmRules, LoadError> {
-    let mut rules = AstmRules::default();
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in fields {
-        let subject = entry.field().to_owned();
-        let (record, number) = parse_field(&subject)
-            .ok_or_else(|| faulty(&source, format!("field {subject:?}: write P-n")))?;
-        taken.take(subject.clone(), &entry.common.id, &source)?;
-        list.push(info("astm", &entry.common, Some(entry.kind()), subject, &source));
-        rules.fields.push((record, number, entry.into_field(&source)?));
+/// `[[astm]]`.
+pub(in crate::rules) struct Fields;
+
+impl Section for Fields {
+    const NAME: &'static str = "astm";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind())
     }
-    rules.fields.sort_by_key(|(_, number, _)| *number);
-    Ok(rules)
+    fn subject(entry: &Entry) -> String {
+        entry.place().to_owned()
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let Some((record, number)) = parse_field(entry.place()) else {
+            return to.fault(format!("field {:?}: write P-n", entry.place()));
+        };
+        to.claim(entry.place().to_owned())?;
+        let field = entry.compile(to)?;
+        to.rules.astm.fields.push((record, number, field));
+        Ok(())
+    }
+    fn finish(rules: &mut RuleSet) {
+        rules.astm.fields.sort_by_key(|(_, number, _)| *number);
+    }
+    /// A sample is a field as it stands on the wire.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (record, number) = parse_field(entry.place())?;
+        let mut fields = vec![""; usize::from(number) - 1];
+        *fields.last_mut()? = sample;
+        // All records but a query belong to the patient before them.
+        let patient = if matches!(record, b'P' | b'Q') { "" } else { "P|1\r" };
+        let record = char::from(record);
+        let records = format!("H|\\^&\r{patient}{record}|{}\rL|1\r", fields.join("|"));
+        Some(with.takes(&entry.common.id, "text/plain", records.as_bytes()))
+    }
 }
 
 fn parse_field(text: &str) -> Option<(u8, u16)> {

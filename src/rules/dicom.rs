@@ -3,11 +3,17 @@
 //! `[[dicom_private]]`: private attributes of known makers; `[[dicom_concept]]`: what content items
 //! of structured reports say of their subject.
 
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
 use super::health::Health;
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
-};
+use super::samples::Samples;
+use super::sections::Section;
 use super::{FieldRule, Kind, fold};
+use dicom_core::VR;
+use dicom_core::dictionary::{DataDictionary as _, DataDictionaryEntry as _};
+use dicom_core::header::Tag;
+use dicom_dictionary_std::StandardDataDictionary;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -65,15 +71,6 @@ section_entry! {
         kind: Kind,
         confidence: Option<f32>,
     }
-}
-
-/// The sections that [`compile`] takes.
-pub(in crate::rules) struct Sections {
-    pub attributes: Compiled<Entry>,
-    pub texts: Compiled<TextEntry>,
-    pub health: Compiled<HealthEntry>,
-    pub private: Compiled<PrivateEntry>,
-    pub concepts: Compiled<ConceptEntry>,
 }
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
@@ -145,83 +142,268 @@ const fn repeating(tag: u32) -> u32 {
     }
 }
 
-pub(in crate::rules) fn compile(
-    sections: Sections,
-    list: &mut Vec<RuleInfo>,
-) -> Result<DicomRules, LoadError> {
-    let mut rules = DicomRules::default();
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in sections.attributes {
-        let tag = tag_of(&entry.tag, "write (gggg,eeee) in hexadecimal", &source)?;
-        list.push(info("dicom", &entry.common, Some(entry.kind), entry.tag.clone(), &source));
-        taken.take(
-            format!("({:04X},{:04X})", tag >> 16, tag & 0xFFFF),
-            &entry.common.id,
-            &source,
-        )?;
-        rules.last = rules.last.max(tag);
-        let rule = field_rule(&entry.common, entry.kind, &entry.tag, entry.confidence, &source)?;
-        rules.by_tag.insert(tag, rule);
+/// `[[dicom]]`.
+pub(in crate::rules) struct Attributes;
+
+impl Section for Attributes {
+    const NAME: &'static str = "dicom";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
     }
-    for (_, (entry, source)) in sections.texts {
-        list.push(info("dicom_text", &entry.common, None, entry.tag.clone(), &source));
-        if entry.tag == "private" {
-            rules.private_texts = Some(entry.tag.as_str().into());
-            rules.private_text_rule = Some(entry.common.id.into());
-            continue;
+    fn subject(entry: &Entry) -> String {
+        entry.tag.clone()
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let tag = tag_of(&entry.tag, "write (gggg,eeee) in hexadecimal", to)?;
+        to.claim(format!("({:04X},{:04X})", tag >> 16, tag & 0xFFFF))?;
+        let rule = to.field(&entry.common, entry.kind, &entry.tag, entry.confidence)?;
+        to.rules.dicom.last = to.rules.dicom.last.max(tag);
+        to.rules.dicom.by_tag.insert(tag, rule);
+        Ok(())
+    }
+    /// A sample is a value; for a sequence, that of a patient id in its item.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let tag = parse_tag(&entry.tag)?;
+        let known = StandardDataDictionary.by_tag(Tag((tag >> 16) as u16, tag as u16));
+        let file = match known.is_some_and(|entry| entry.vr().relaxed() == VR::SQ) {
+            true => Part10::implicit().sequence(tag, &Part10::item().text(0x0010_0020, sample)),
+            false => Part10::implicit().text(tag, sample),
+        };
+        let taken = with.reader.read(with.rules, MEDIA_TYPE, &file.finish());
+        Some(taken.iter().any(|t| t.rule == entry.common.id || t.field == entry.tag))
+    }
+}
+
+/// `[[dicom_text]]`.
+pub(in crate::rules) struct Texts;
+
+impl Section for Texts {
+    const NAME: &'static str = "dicom_text";
+    type Entry = TextEntry;
+
+    fn subject(entry: &TextEntry) -> String {
+        entry.tag.clone()
+    }
+    fn compile(entry: &TextEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        if entry.tag == PRIVATE {
+            to.rules.dicom.private_texts = Some(entry.tag.as_str().into());
+            to.rules.dicom.private_text_rule = Some(entry.common.id.as_str().into());
+            return Ok(());
         }
-        let tag = tag_of(&entry.tag, "write (gggg,eeee) or private", &source)?;
-        rules.last = rules.last.max(tag);
-        rules.texts.insert(tag, entry.tag.as_str().into());
+        let tag = tag_of(&entry.tag, "write (gggg,eeee) or private", to)?;
+        to.rules.dicom.last = to.rules.dicom.last.max(tag);
+        to.rules.dicom.texts.insert(tag, entry.tag.as_str().into());
+        Ok(())
     }
-    for (_, (entry, source)) in sections.health {
-        let tag = tag_of(&entry.tag, "write (gggg,eeee) in hexadecimal", &source)?;
-        list.push(info("dicom_health", &entry.common, None, entry.tag.clone(), &source));
-        rules.health.insert(tag, entry.tells);
+    /// A sample is a tag.
+    fn takes(entry: &TextEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let text = with.rules.dicom.text(parse_tag(sample)?);
+        Some(text.is_some_and(|text| **text == *entry.tag))
     }
-    for (_, (entry, source)) in sections.private {
+}
+
+/// `[[dicom_health]]`.
+pub(in crate::rules) struct HealthAttributes;
+
+impl Section for HealthAttributes {
+    const NAME: &'static str = "dicom_health";
+    type Entry = HealthEntry;
+
+    fn subject(entry: &HealthEntry) -> String {
+        entry.tag.clone()
+    }
+    fn compile(entry: &HealthEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let tag = tag_of(&entry.tag, "write (gggg,eeee) in hexadecimal", to)?;
+        to.rules.dicom.health.insert(tag, entry.tells);
+        Ok(())
+    }
+    /// A sample is a tag.
+    fn takes(entry: &HealthEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let tag = parse_tag(sample)?;
+        Some(
+            Some(tag) == parse_tag(&entry.tag) && with.rules.dicom.health(tag) == Some(entry.tells),
+        )
+    }
+}
+
+/// `[[dicom_private]]`.
+pub(in crate::rules) struct PrivateAttributes;
+
+impl Section for PrivateAttributes {
+    const NAME: &'static str = "dicom_private";
+    type Entry = PrivateEntry;
+
+    fn kind(entry: &PrivateEntry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &PrivateEntry) -> String {
+        format!("{} of {}", entry.tag, entry.creator.trim())
+    }
+    fn compile(entry: &PrivateEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         let creator = entry.creator.trim();
         let Some((tag, true)) = parse_private(&entry.tag).map(|t| (t, !creator.is_empty())) else {
             let reason = format!("tag {:?}: write a creator and (gggg,xxee), gggg odd", entry.tag);
-            return Err(faulty(&source, reason));
+            return to.fault(reason);
         };
-        let subject = format!("{} of {creator}", entry.tag);
-        list.push(info("dicom_private", &entry.common, Some(entry.kind), subject.clone(), &source));
-        taken.take(subject.to_lowercase(), &entry.common.id, &source)?;
+        let subject = Self::subject(entry);
+        to.claim(subject.to_lowercase())?;
+        let rule = to.field(&entry.common, entry.kind, &subject, entry.confidence)?;
+        let rules = &mut to.rules.dicom;
         if rules.creator(creator).is_none() {
             rules.creators.push(creator.into());
         }
         let number = rules.creator(creator).unwrap_or_default();
-        let rule = field_rule(&entry.common, entry.kind, &subject, entry.confidence, &source)?;
         rules.private.insert((number, tag.0, tag.1), rule);
+        Ok(())
     }
-    for (_, (entry, source)) in sections.concepts {
-        if entry.code.is_empty() && entry.meanings.is_empty() {
-            return Err(faulty(&source, "write a code with its scheme, or meanings"));
-        }
-        let subject = format!("(0040,A730) {} {}", entry.scheme, entry.code);
-        let subject = subject.trim_end();
-        list.push(info(
-            "dicom_concept",
-            &entry.common,
-            Some(entry.kind),
-            subject.to_owned(),
-            &source,
-        ));
-        let rule = field_rule(&entry.common, entry.kind, subject, entry.confidence, &source)?;
-        if !entry.code.is_empty() {
-            taken.take(subject.to_owned(), &entry.common.id, &source)?;
-            rules.codes.insert((entry.scheme.into(), entry.code.into()), Arc::clone(&rule));
-        }
-        for meaning in &entry.meanings {
-            rules.meanings.insert(fold(meaning).into(), Arc::clone(&rule));
-        }
+    /// A sample is a value.
+    fn takes(entry: &PrivateEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (group, element) = parse_private(&entry.tag)?;
+        let block = u32::from(group) << 16;
+        let file = Part10::explicit()
+            .text(block | 0x10, entry.creator.trim())
+            .text(block | 0x1000 | u32::from(element), sample)
+            .finish();
+        Some(with.takes(&entry.common.id, MEDIA_TYPE, &file))
     }
-    Ok(rules)
 }
 
-fn tag_of(text: &str, remedy: &str, source: &Source) -> Result<u32, LoadError> {
-    parse_tag(text).ok_or_else(|| faulty(source, format!("tag {text:?}: {remedy}")))
+/// `[[dicom_concept]]`.
+pub(in crate::rules) struct Concepts;
+
+impl Section for Concepts {
+    const NAME: &'static str = "dicom_concept";
+    type Entry = ConceptEntry;
+
+    fn kind(entry: &ConceptEntry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &ConceptEntry) -> String {
+        let subject = format!("(0040,A730) {} {}", entry.scheme, entry.code);
+        subject.trim_end().to_owned()
+    }
+    fn compile(entry: &ConceptEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        if entry.code.is_empty() && entry.meanings.is_empty() {
+            return to.fault("write a code with its scheme, or meanings");
+        }
+        let subject = Self::subject(entry);
+        let rule = to.field(&entry.common, entry.kind, &subject, entry.confidence)?;
+        if !entry.code.is_empty() {
+            to.claim(subject)?;
+            let concept = (entry.scheme.as_str().into(), entry.code.as_str().into());
+            to.rules.dicom.codes.insert(concept, Arc::clone(&rule));
+        }
+        for meaning in &entry.meanings {
+            to.rules.dicom.meanings.insert(fold(meaning).into(), Arc::clone(&rule));
+        }
+        Ok(())
+    }
+    /// A sample is the value of a content item (PS3.3 C.17.3).
+    fn takes(entry: &ConceptEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let meaning = entry.meanings.first().map_or("concept", String::as_str);
+        let (scheme, code) = match entry.code.is_empty() {
+            true => ("99SITE", "1"),
+            false => (entry.scheme.as_str(), entry.code.as_str()),
+        };
+        let concept = Part10::item()
+            .text(0x0008_0100, code)
+            .text(0x0008_0102, scheme)
+            .text(0x0008_0104, meaning);
+        let (value_type, tag) = match entry.kind {
+            Kind::Name => ("PNAME", 0x0040_A123),
+            Kind::BirthDate => ("DATE", 0x0040_A121),
+            _ => ("TEXT", 0x0040_A160),
+        };
+        let item = Part10::item()
+            .text(0x0040_A010, "HAS OBS CONTEXT")
+            .text(0x0040_A040, value_type)
+            .sequence(0x0040_A043, &concept)
+            .text(tag, sample);
+        let file = Part10::implicit().sequence(0x0040_A730, &item).finish();
+        Some(with.takes(&entry.common.id, MEDIA_TYPE, &file))
+    }
+}
+
+/// Stands for all private attributes.
+const PRIVATE: &str = "private";
+
+/// Media type of Part 10 files (PS3.18 8.7.3).
+const MEDIA_TYPE: &str = "application/dicom";
+
+/// Writes a Part 10 file (PS3.10 7.1) around a sample, or an item of a sequence in one.
+struct Part10 {
+    explicit: bool,
+    bytes: Vec<u8>,
+}
+
+impl Part10 {
+    fn implicit() -> Self {
+        Self::file("1.2.840.10008.1.2", false)
+    }
+    fn explicit() -> Self {
+        Self::file("1.2.840.10008.1.2.1", true)
+    }
+    fn item() -> Self {
+        Self { explicit: false, bytes: Vec::new() }
+    }
+    /// Preamble, file meta information and the start of a data set in UTF-8.
+    fn file(syntax: &str, explicit: bool) -> Self {
+        let mut meta = Self { explicit: true, bytes: Vec::new() };
+        meta.element(0x0002_0010, *b"UI", padded(syntax, 0));
+        let mut file = Self { explicit: true, bytes: vec![0; 128] };
+        file.bytes.extend(b"DICM");
+        let length = u32::try_from(meta.bytes.len()).unwrap_or_default();
+        file.element(0x0002_0000, *b"UL", length.to_le_bytes().to_vec());
+        file.bytes.extend(meta.bytes);
+        file.explicit = explicit;
+        file.element(0x0008_0005, *b"CS", padded("ISO_IR 192", b' '));
+        file
+    }
+    fn text(mut self, tag: u32, value: &str) -> Self {
+        self.element(tag, *b"LO", padded(value, b' '));
+        self
+    }
+    fn sequence(mut self, tag: u32, item: &Self) -> Self {
+        let mut value = vec![0xFE, 0xFF, 0x00, 0xE0];
+        value.extend(u32::try_from(item.bytes.len()).unwrap_or_default().to_le_bytes());
+        value.extend(&item.bytes);
+        self.element(tag, *b"SQ", value);
+        self
+    }
+    /// Elements are written in the order of their tags.
+    fn element(&mut self, tag: u32, vr: [u8; 2], value: Vec<u8>) {
+        self.bytes.extend(((tag >> 16) as u16).to_le_bytes());
+        self.bytes.extend((tag as u16).to_le_bytes());
+        let length = u32::try_from(value.len()).unwrap_or_default();
+        if self.explicit {
+            self.bytes.extend(vr);
+            self.bytes.extend(u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes());
+        } else {
+            self.bytes.extend(length.to_le_bytes());
+        }
+        self.bytes.extend(value);
+    }
+    fn finish(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// The bytes of a value, of even length (PS3.5 7.1.1).
+fn padded(value: &str, padding: u8) -> Vec<u8> {
+    let mut bytes = value.as_bytes().to_vec();
+    if bytes.len() % 2 == 1 {
+        bytes.push(padding);
+    }
+    bytes
+}
+
+fn tag_of(text: &str, remedy: &str, to: &Compiler<'_>) -> Result<u32, LoadError> {
+    match parse_tag(text) {
+        Some(tag) => Ok(tag),
+        None => to.fault(format!("tag {text:?}: {remedy}")),
+    }
 }
 
 fn parse_tag(text: &str) -> Option<u32> {

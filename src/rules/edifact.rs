@@ -1,11 +1,13 @@
 //! `[[edifact]]`: elements of EDIFACT segments that identify a patient; `[[edifact_party]]`: segments that
 //! name somebody, and who that is; `[[edifact_about]]`: segments that say what else is there.
 
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
 use super::flat::{Holder, Part};
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
-};
-use super::{FieldRule, Health, Kind};
+use super::samples::Samples;
+use super::sections::Section;
+use super::{FieldRule, Health, Kind, RuleSet};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -149,62 +151,170 @@ impl EdifactRules {
     }
 }
 
-pub(in crate::rules) fn compile(
-    fields: Compiled<Entry>,
-    parties: Compiled<Party>,
-    about: Compiled<AboutEntry>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<EdifactRules, LoadError> {
-    let mut rules = EdifactRules::default();
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in fields {
-        let place = parse(&entry.field)
-            .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-2.1", entry.field)))?;
-        let (segment, element, onwards, component) = place;
-        list.push(info("edifact", &entry.common, Some(entry.kind), entry.field.clone(), &source));
+/// `[[edifact]]`.
+pub(in crate::rules) struct Fields;
+
+impl Section for Fields {
+    const NAME: &'static str = "edifact";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &Entry) -> String {
+        entry.field.clone()
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let Some((segment, element, onwards, component)) = parse(&entry.field) else {
+            return to.fault(format!("field {:?}: write SEG-2.1", entry.field));
+        };
         let conditions =
             [&entry.qualifier, &entry.behind, &entry.before, &entry.list, &entry.message];
-        let subject = format!("{} {conditions:?} {}", entry.field, entry.prefix);
-        taken.take(subject, &entry.common.id, &source)?;
-        let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence, &source)?;
-        rules.fields.entry(segment.to_owned()).or_default().push(EdifactField {
-            rule,
+        to.claim(format!("{} {conditions:?} {}", entry.field, entry.prefix))?;
+        let field = EdifactField {
+            rule: to.field(&entry.common, entry.kind, &entry.field, entry.confidence)?,
             part: entry.part,
             element,
             onwards,
             component,
             anybody: entry.anybody,
-            qualifier: entry.qualifier,
-            behind: entry.behind,
-            before: entry.before,
-            list: entry.list,
-            prefix: entry.prefix,
-            message: entry.message,
-        });
+            qualifier: entry.qualifier.clone(),
+            behind: entry.behind.clone(),
+            before: entry.before.clone(),
+            list: entry.list.clone(),
+            prefix: entry.prefix.clone(),
+            message: entry.message.clone(),
+        };
+        to.rules.edifact.fields.entry(segment.to_owned()).or_default().push(field);
+        Ok(())
     }
-    for fields in rules.fields.values_mut() {
-        fields.sort_by_key(|f| (f.element, f.component));
-    }
-    for (_, (party, source)) in parties {
-        let segment = checked(&party.segment, &source)?;
-        list.push(info("edifact_party", &party.common, None, party.segment.clone(), &source));
-        let Party { qualifier, message, of, .. } = party;
-        rules.parties.entry(segment).or_default().push(Named { qualifier, message, of });
-    }
-    for (_, (entry, source)) in about {
-        list.push(info("edifact_about", &entry.common, None, entry.segments.join(", "), &source));
-        for segment in entry.segments {
-            taken.take(format!("about {segment}"), &entry.common.id, &source)?;
-            rules.about.insert(checked(&segment, &source)?, entry.shows);
+    fn finish(rules: &mut RuleSet) {
+        for fields in rules.edifact.fields.values_mut() {
+            fields.sort_by_key(|f| (f.element, f.component));
         }
     }
-    Ok(rules)
+    /// A sample is a component as it stands on the wire.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (segment, element, _, component) = parse(&entry.field)?;
+        let first = |list: &[String]| list.first().cloned().unwrap_or_default();
+        let mut elements = vec![vec![String::new()]; element];
+        *elements.last_mut()? = entry.components(component, sample);
+        // The qualifier of the first element stands in it, too.
+        if element > 1 {
+            elements.first_mut()?[0] = first(&entry.qualifier);
+        }
+        let elements: Vec<String> = elements.iter().map(|c| c.join(":")).collect();
+        let segment = format!("{segment}+{}", elements.join("+"));
+        let interchange = with.rules.edifact.interchange(&first(&entry.message), &segment);
+        Some(with.takes(&entry.common.id, "text/plain", interchange.as_bytes()))
+    }
 }
 
-fn checked(segment: &str, source: &Source) -> Result<String, LoadError> {
+/// The component of a number that names its code list (C206, C082).
+const LIST: usize = 4;
+
+impl Entry {
+    /// The components of an element with a sample in one of them.
+    fn components(&self, component: usize, sample: &str) -> Vec<String> {
+        let sample = format!("{}{sample}", self.prefix).replace(['?', '+', ':', '\''], " ");
+        let Some(at) = Some(component).filter(|component| *component > 0) else {
+            // All components of the element are one value.
+            return vec![sample];
+        };
+        let mut components = vec![String::new(); at.max(LIST) + 1];
+        components[at - 1] = sample;
+        let stands = [(at.checked_sub(2), &self.behind), (Some(at), &self.before)];
+        for (place, texts) in stands.into_iter().chain([(Some(LIST - 1), &self.list)]) {
+            if let (Some(place), Some(text)) = (place, texts.first()) {
+                components[place].clone_from(text);
+            }
+        }
+        components
+    }
+}
+
+impl EdifactRules {
+    /// An interchange with a message of this type, if the type matters, in which `segment` stands behind
+    /// one that names the patient.
+    fn interchange(&self, message: &str, segment: &str) -> String {
+        let of_patient = |named: &&Named| {
+            named.of == Holder::Patient && (message.is_empty() || allows(&named.message, message))
+        };
+        let mut parties: Vec<(&String, &Named)> = self
+            .parties
+            .iter()
+            .filter_map(|(name, all)| Some((name, all.iter().find(of_patient)?)))
+            .filter(|(name, _)| !segment.starts_with(name.as_str()))
+            .collect();
+        // Any of them will do: always the same one, whose name is not asked for.
+        parties.sort_unstable_by_key(|(name, named)| (named.message.len(), *name));
+        let first = |list: &[String]| list.first().cloned().unwrap_or_default();
+        let (party, kind) = parties.first().map_or_else(Default::default, |(name, named)| {
+            (format!("{name}+{}'", first(&named.qualifier)), first(&named.message))
+        });
+        let kind = [message, &kind, "MEDRPT"].into_iter().find(|kind| !kind.is_empty());
+        let kind = kind.unwrap_or_default();
+        format!("UNB+UNOY:4+S+R+260101:0000+1'UNH+1+{kind}:0:1:XX'{party}{segment}'UNT+3+1'")
+    }
+}
+
+/// `[[edifact_party]]`.
+pub(in crate::rules) struct Parties;
+
+impl Section for Parties {
+    const NAME: &'static str = "edifact_party";
+    type Entry = Party;
+
+    fn subject(entry: &Party) -> String {
+        entry.segment.clone()
+    }
+    fn compile(entry: &Party, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let segment = checked(&entry.segment, to)?;
+        let (qualifier, message) = (entry.qualifier.clone(), entry.message.clone());
+        let named = Named { qualifier, message, of: entry.of };
+        to.rules.edifact.parties.entry(segment).or_default().push(named);
+        Ok(())
+    }
+    /// A sample is a segment with its qualifier, `PNA+PAT`, and perhaps the type of the message,
+    /// `NAD in AUFN`.
+    fn takes(entry: &Party, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (segment, message) = sample.split_once(" in ").unwrap_or((sample, ""));
+        let (segment, qualifier) = segment.split_once('+').unwrap_or((segment, ""));
+        let applies = allows(&entry.qualifier, qualifier) && allows(&entry.message, message);
+        let found = with.rules.edifact.party(segment, qualifier, message) == Some(entry.of);
+        Some(segment == entry.segment && applies && found)
+    }
+}
+
+/// `[[edifact_about]]`.
+pub(in crate::rules) struct About;
+
+impl Section for About {
+    const NAME: &'static str = "edifact_about";
+    type Entry = AboutEntry;
+
+    fn subject(entry: &AboutEntry) -> String {
+        entry.segments.join(", ")
+    }
+    fn compile(entry: &AboutEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        for segment in &entry.segments {
+            to.claim(format!("about {segment}"))?;
+            let segment = checked(segment, to)?;
+            to.rules.edifact.about.insert(segment, entry.shows);
+        }
+        Ok(())
+    }
+    /// A sample is the name of a segment.
+    fn takes(entry: &AboutEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let named = entry.segments.iter().any(|s| s == sample);
+        Some(named && with.rules.edifact.about(sample) == Some(entry.shows))
+    }
+}
+
+fn checked(segment: &str, to: &Compiler<'_>) -> Result<String, LoadError> {
     match segment.len() == 3 && segment.bytes().all(|b| b.is_ascii_alphanumeric()) {
         true => Ok(segment.to_owned()),
-        false => Err(faulty(source, format!("segment {segment:?}: write three letters"))),
+        false => to.fault(format!("segment {segment:?}: write three letters")),
     }
 }
 

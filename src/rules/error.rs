@@ -1,5 +1,6 @@
 //! Why rules were refused, with file, line and reason.
 
+use super::samples::SampleFailure;
 use std::path::PathBuf;
 
 /// Why a rule file was refused.
@@ -23,6 +24,9 @@ pub enum LoadError {
         /// What is wrong and what would be right.
         reason: String,
     },
+    /// Samples do not hold.
+    #[error("{}", failures_text(.0))]
+    Samples(Vec<SampleFailure>),
     /// There are no rules for a country that was asked for.
     #[error("--regions: there are no identifiers of {region:?}; there are {known}")]
     Region {
@@ -47,4 +51,15 @@ impl LoadError {
         let below = own.enumerate().find(|(_, text)| is_key(text)).map_or(0, |(n, _)| n + 1);
         Self::Faulty { file, line: line + below, reason }
     }
+}
+
+/// One line a sample: where its rule stands and what is wrong.
+fn failures_text(failures: &[SampleFailure]) -> String {
+    let lines = failures.iter().map(|SampleFailure { rule, source, sample, expected }| {
+        let (file, line) = source;
+        let (key, wrong) =
+            if *expected { ("match", "is not taken") } else { ("no_match", "is taken") };
+        format!("{file}:{line}: {key} of {rule:?}: {sample:?} {wrong}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }

@@ -1,9 +1,12 @@
-//! `[[fhir]]`: elements of FHIR resources that identify a patient; `[[identifier_system]]`: what the
+//! `[[fhir]]`: elements of FHIR resources that identify a patient; `[[fhir_reference]]`: which references
+//! say whose a resource is; `[[identifier_system]]`: what the
 //! `system` (or OID) of an identifier says of it.
 
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, faulty, field_rule, info, section_entry,
-};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::samples::Samples;
+use super::sections::Section;
 use super::{FieldRule, Kind};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -29,6 +32,22 @@ section_entry! {
     }
 }
 
+section_entry! {
+    /// Elements that say whose a resource is.
+    pub(in crate::rules) struct ReferenceEntry {
+        /// Type of the resource; `*` for all that are not listed.
+        resource: String,
+        /// Paths below it: `subject`, `context.sourcePatientInfo`.
+        elements: Vec<String>,
+    }
+}
+
+/// Confidence of a name that a reference gives beside a pointer.
+const DISPLAY_CONFIDENCE: f32 = 0.9;
+
+/// The resource type under which the references of all other types stand.
+const OTHERS: &str = "*";
+
 /// FHIR data types of identifying elements.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FhirType {
@@ -42,8 +61,6 @@ pub enum FhirType {
     ContactPoint,
     /// A bare string, date or code.
     Primitive,
-    /// `display` of a reference.
-    Reference,
 }
 
 /// An element with the shape of its value.
@@ -55,10 +72,20 @@ pub struct FhirElement {
     pub datatype: FhirType,
 }
 
+/// What a reference to a patient holds.
+#[derive(Debug, Clone)]
+pub struct FhirReference {
+    /// `Reference.display`.
+    pub display: Arc<FieldRule>,
+    /// `Reference.identifier`.
+    pub identifier: Arc<FieldRule>,
+}
+
 /// A place in the tree of element names below a resource type: a reader goes down it name by name.
 #[derive(Debug, Default)]
 pub struct FhirPath {
     element: Option<FhirElement>,
+    reference: Option<FhirReference>,
     below: HashMap<Box<str>, FhirPath, foldhash::fast::FixedState>,
 }
 
@@ -66,6 +93,10 @@ impl FhirPath {
     /// The place of the name `name` below this one.
     pub fn child(&self, name: &str) -> Option<&Self> {
         self.below.get(name)
+    }
+    /// What a reference here holds, if it says whose the resource is.
+    pub const fn reference(&self) -> Option<&FhirReference> {
+        self.reference.as_ref()
     }
     /// The element of a rule that ends here.
     pub const fn element(&self) -> Option<&FhirElement> {
@@ -77,9 +108,12 @@ impl FhirPath {
 #[derive(Debug, Default)]
 pub struct FhirRules {
     resources: HashMap<String, FhirPath, foldhash::fast::FixedState>,
+    /// Of references whose element says nothing, but which say themselves that they point to a patient.
+    anywhere: Option<FhirReference>,
     systems: HashMap<String, Kind>,
     prefixes: Vec<(String, Kind)>,
     names: std::collections::HashSet<String, foldhash::fast::FixedState>,
+    reference_names: std::collections::HashSet<String, foldhash::fast::FixedState>,
 }
 
 impl FhirRules {
@@ -91,6 +125,10 @@ impl FhirRules {
     pub fn resource(&self, resource_type: &str) -> Option<&FhirPath> {
         self.resources.get(resource_type)
     }
+    /// The top of the types that are not listed.
+    pub fn other_resource(&self) -> Option<&FhirPath> {
+        self.resources.get(OTHERS)
+    }
     /// The element at `path` (`birthDate`, `contact.name`) of a resource type.
     pub fn element(&self, resource_type: &str, path: &str) -> Option<&FhirElement> {
         let mut place = self.resource(resource_type)?;
@@ -99,9 +137,26 @@ impl FhirRules {
         }
         place.element()
     }
+    /// What any reference to a patient holds.
+    pub const fn reference(&self) -> Option<&FhirReference> {
+        self.anywhere.as_ref()
+    }
+    /// Whether an element of HL7 version 3 is a record of a person: a CDA document, or an act.
+    pub fn is_version_3(&self, element: &str) -> bool {
+        let act = element.starts_with(|c: char| c.is_ascii_lowercase());
+        (act || element == "ClinicalDocument") && self.is_person(element)
+    }
+    /// Whether a resource type is one of those that the standard defines for records of care.
+    pub fn is_clinical(&self, resource_type: &str) -> bool {
+        self.resources.contains_key(resource_type)
+    }
     /// Whether `name` is part of the path of any element (`contact` of `contact.name`).
     pub fn mentions(&self, name: &str) -> bool {
         self.names.contains(name)
+    }
+    /// Whether `name` is part of the path of a reference to whom a resource is about.
+    pub fn refers(&self, name: &str) -> bool {
+        self.reference_names.contains(name)
     }
     /// What a naming system stands for.
     pub fn system(&self, system: &str) -> Option<Kind> {
@@ -111,42 +166,144 @@ impl FhirRules {
     }
 }
 
-pub(in crate::rules) fn compile(
-    elements: Compiled<Entry>,
-    systems: Compiled<IdentifierSystem>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<FhirRules, LoadError> {
-    let mut rules = FhirRules::default();
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in elements {
-        let (resource, path) = entry.path.split_once('.').ok_or_else(|| {
-            faulty(&source, format!("path {:?}: write Resource.element", entry.path))
-        })?;
-        list.push(info("fhir", &entry.common, Some(entry.kind), entry.path.clone(), &source));
-        taken.take(entry.path.clone(), &entry.common.id, &source)?;
-        let rule = field_rule(&entry.common, entry.kind, &entry.path, entry.confidence, &source)?;
+/// `[[fhir]]`.
+pub(in crate::rules) struct Elements;
+
+impl Section for Elements {
+    const NAME: &'static str = "fhir";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &Entry) -> String {
+        entry.path.clone()
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let Some((resource, path)) = entry.path.split_once('.') else {
+            return to.fault(format!("path {:?}: write Resource.element", entry.path));
+        };
+        to.claim(entry.path.clone())?;
+        let rule = to.field(&entry.common, entry.kind, &entry.path, entry.confidence)?;
+        let rules = &mut to.rules.fhir;
         rules.names.extend(path.split('.').map(str::to_owned));
         let mut place = rules.resources.entry(resource.to_owned()).or_default();
         for name in path.split('.') {
             place = place.below.entry(name.into()).or_default();
         }
         place.element = Some(FhirElement { rule, datatype: entry.datatype });
+        Ok(())
     }
-    for (_, (entry, source)) in systems {
-        list.push(info(
-            "identifier_system",
-            &entry.common,
-            Some(entry.kind),
-            entry.system.clone(),
-            &source,
-        ));
-        taken.take(entry.system.clone(), &entry.common.id, &source)?;
+    /// A sample is a value.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (resource, path) = entry.path.split_once('.')?;
+        let part = match entry.datatype {
+            FhirType::HumanName | FhirType::Address => "text",
+            FhirType::Identifier | FhirType::ContactPoint => "value",
+            FhirType::Primitive => "",
+        };
+        let mut value = serde_json::Value::from(sample);
+        if !part.is_empty() {
+            value = serde_json::json!({ part: value });
+        }
+        let text = document(resource, path, value)?;
+        Some(with.takes(&entry.common.id, MEDIA_TYPE, text.as_bytes()))
+    }
+}
+
+/// `[[fhir_reference]]`.
+pub(in crate::rules) struct References;
+
+impl Section for References {
+    const NAME: &'static str = "fhir_reference";
+    type Entry = ReferenceEntry;
+
+    fn subject(entry: &ReferenceEntry) -> String {
+        format!("{}: {}", entry.resource, entry.elements.join(", "))
+    }
+    fn compile(entry: &ReferenceEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        if entry.resource == OTHERS {
+            to.rules.fhir.anywhere = Some(entry.reference("Reference", to)?);
+        }
+        for path in &entry.elements {
+            to.claim(format!("{}.{path}", entry.resource))?;
+            let reference = entry.reference(&format!("{}.{path}", entry.resource), to)?;
+            let rules = &mut to.rules.fhir;
+            rules.reference_names.extend(path.split('.').map(str::to_owned));
+            let mut place = rules.resources.entry(entry.resource.clone()).or_default();
+            for name in path.split('.') {
+                place = place.below.entry(name.into()).or_default();
+            }
+            place.reference = Some(reference);
+        }
+        Ok(())
+    }
+    /// A sample is the name that a reference shows. Each element must take it.
+    fn takes(entry: &ReferenceEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let resource = if entry.resource == OTHERS { "OtherResource" } else { &entry.resource };
+        let takes = |path: &String| {
+            let value = serde_json::json!({ "reference": "Patient/1", "display": sample });
+            let text = document(resource, path, value).unwrap_or_default();
+            with.takes(&entry.common.id, MEDIA_TYPE, text.as_bytes())
+        };
+        Some(entry.elements.iter().all(takes))
+    }
+}
+
+impl ReferenceEntry {
+    /// What a reference at `path` holds.
+    fn reference(&self, path: &str, to: &Compiler<'_>) -> Result<FhirReference, LoadError> {
+        let part = |part: &str, kind, confidence| {
+            to.field(&self.common, kind, &format!("{path}.{part}"), confidence)
+        };
+        Ok(FhirReference {
+            display: part("display", Kind::Name, Some(DISPLAY_CONFIDENCE))?,
+            identifier: part("identifier", Kind::PatientId, None)?,
+        })
+    }
+}
+
+/// Media type of FHIR in JSON.
+const MEDIA_TYPE: &str = "application/fhir+json";
+
+/// A resource with a value at `path`.
+fn document(resource: &str, path: &str, mut value: serde_json::Value) -> Option<String> {
+    for name in path.rsplit('.') {
+        value = serde_json::json!({ name: value });
+    }
+    value.as_object_mut()?.insert("resourceType".to_owned(), resource.into());
+    Some(value.to_string())
+}
+
+/// `[[identifier_system]]`.
+pub(in crate::rules) struct Systems;
+
+impl Section for Systems {
+    const NAME: &'static str = "identifier_system";
+    type Entry = IdentifierSystem;
+
+    fn kind(entry: &IdentifierSystem) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &IdentifierSystem) -> String {
+        entry.system.clone()
+    }
+    fn compile(entry: &IdentifierSystem, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        to.claim(entry.system.clone())?;
         match entry.system.strip_suffix('*') {
-            Some(prefix) => rules.prefixes.push((prefix.to_owned(), entry.kind)),
+            Some(prefix) => to.rules.fhir.prefixes.push((prefix.to_owned(), entry.kind)),
             None => {
-                rules.systems.insert(entry.system, entry.kind);
+                to.rules.fhir.systems.insert(entry.system.clone(), entry.kind);
             }
         }
+        Ok(())
     }
-    Ok(rules)
+    /// A sample is a system.
+    fn takes(entry: &IdentifierSystem, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let named = match entry.system.strip_suffix('*') {
+            Some(prefix) => sample.starts_with(prefix),
+            None => sample == entry.system,
+        };
+        Some(named && with.rules.fhir.system(sample) == Some(entry.kind))
+    }
 }

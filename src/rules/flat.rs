@@ -2,9 +2,11 @@
 //! and addresses come in parts. `[[xdt_about]]`, `[[xdt_object]]`, `[[ncpdp_about]]`: what else is
 //! said of the record.
 
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
-};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::samples::Samples;
+use super::sections::Section;
 use super::{FieldRule, Health, Kind};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -128,40 +130,158 @@ impl FlatRules {
     }
 }
 
-pub(in crate::rules) fn compile(
-    [section, about_section, object_section]: [&'static str; 3],
-    fields: Compiled<Entry>,
-    about: Compiled<AboutEntry>,
-    objects: Compiled<Object>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<FlatRules, LoadError> {
-    let mut rules = FlatRules::default();
-    let mut taken = ClaimedSubjects::default();
-    let checked = |id: &str, source: &Source| match id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        true if !id.is_empty() => Ok(()),
-        _ => Err(faulty(source, format!("field {id:?}: write letters and digits"))),
-    };
-    for (_, (entry, source)) in fields {
-        checked(&entry.field, &source)?;
-        let within = entry.within.join(",");
-        taken.take(format!("{} {within}", entry.field), &entry.common.id, &source)?;
-        list.push(info(section, &entry.common, Some(entry.kind), entry.field.clone(), &source));
-        let rule = field_rule(&entry.common, entry.kind, &entry.field, entry.confidence, &source)?;
-        let field = FlatField { rule, part: entry.part, within: entry.within };
-        rules.fields.entry(entry.field).or_default().push(field);
+impl Entry {
+    fn compile(&self, to: &mut Compiler<'_>) -> Result<FlatField, LoadError> {
+        checked(&self.field, to)?;
+        to.claim(format!("{} {}", self.field, self.within.join(",")))?;
+        let rule = to.field(&self.common, self.kind, &self.field, self.confidence)?;
+        Ok(FlatField { rule, part: self.part, within: self.within.clone() })
     }
-    for (_, (entry, source)) in about {
-        list.push(info(about_section, &entry.common, None, entry.fields.join(", "), &source));
-        for field in entry.fields {
-            checked(&field, &source)?;
-            taken.take(format!("about {field}"), &entry.common.id, &source)?;
-            rules.about.insert(field, entry.shows);
+}
+
+impl AboutEntry {
+    fn compile(&self, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        for field in &self.fields {
+            checked(field, to)?;
+            to.claim(field.clone())?;
         }
+        Ok(())
     }
-    for (_, (entry, source)) in objects {
-        list.push(info(object_section, &entry.common, None, entry.object.clone(), &source));
-        taken.take(format!("object {}", entry.object), &entry.common.id, &source)?;
-        rules.objects.insert(entry.object, entry.of);
+    fn takes(&self, sample: &str, rules: &FlatRules) -> bool {
+        self.fields.iter().any(|f| f == sample) && rules.about(sample) == Some(self.shows)
     }
-    Ok(rules)
+}
+
+fn checked(id: &str, to: &Compiler<'_>) -> Result<(), LoadError> {
+    match !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        true => Ok(()),
+        false => to.fault(format!("field {id:?}: write letters and digits")),
+    }
+}
+
+/// `[[xdt]]`.
+pub(in crate::rules) struct XdtFields;
+
+impl Section for XdtFields {
+    const NAME: &'static str = "xdt";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &Entry) -> String {
+        entry.field.clone()
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let field = entry.compile(to)?;
+        to.rules.xdt.fields.entry(entry.field.clone()).or_default().push(field);
+        Ok(())
+    }
+    /// A sample is a value.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let line = |field: &str, value: &str| format!("{:03}{field}{value}\r\n", value.len() + 9);
+        let object = entry.within.first().map(|object| line("8002", object));
+        let record = [line("8000", "6310"), object.unwrap_or_default(), line(&entry.field, sample)];
+        Some(with.takes(&entry.common.id, "text/plain", record.concat().as_bytes()))
+    }
+}
+
+/// `[[xdt_about]]`.
+pub(in crate::rules) struct XdtAbout;
+
+impl Section for XdtAbout {
+    const NAME: &'static str = "xdt_about";
+    type Entry = AboutEntry;
+
+    fn subject(entry: &AboutEntry) -> String {
+        entry.fields.join(", ")
+    }
+    fn compile(entry: &AboutEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        entry.compile(to)?;
+        let fields = entry.fields.iter().cloned();
+        to.rules.xdt.about.extend(fields.map(|field| (field, entry.shows)));
+        Ok(())
+    }
+    /// A sample is the id of a field.
+    fn takes(entry: &AboutEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        Some(entry.takes(sample, &with.rules.xdt))
+    }
+}
+
+/// `[[xdt_object]]`.
+pub(in crate::rules) struct XdtObjects;
+
+impl Section for XdtObjects {
+    const NAME: &'static str = "xdt_object";
+    type Entry = Object;
+
+    fn subject(entry: &Object) -> String {
+        entry.object.clone()
+    }
+    fn compile(entry: &Object, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        to.claim(format!("object {}", entry.object))?;
+        to.rules.xdt.objects.insert(entry.object.clone(), entry.of);
+        Ok(())
+    }
+    /// A sample is the name of an object.
+    fn takes(entry: &Object, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        Some(sample == entry.object && with.rules.xdt.holder(sample) == Some(entry.of))
+    }
+}
+
+/// `[[ncpdp]]`.
+pub(in crate::rules) struct NcpdpFields;
+
+impl Section for NcpdpFields {
+    const NAME: &'static str = "ncpdp";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &Entry) -> String {
+        entry.field.clone()
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let field = entry.compile(to)?;
+        to.rules.ncpdp.fields.entry(entry.field.clone()).or_default().push(field);
+        Ok(())
+    }
+    /// A sample is a value.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        // A claim whose patient is not the cardholder (306-C6), in version D.0.
+        let header = format!("610279D0B1{:10}1{:17}20260101{:10}", "PCN", "011234567893", "S");
+        let (segment, qualifier) = match entry.within.first() {
+            Some(within) => match within.strip_prefix("CX") {
+                Some(qualifier) => ("01", format!("\u{1C}CX{qualifier}")),
+                None => (within.as_str(), String::new()),
+            },
+            None => ("01", String::new()),
+        };
+        let fields = format!("\u{1C}C62{qualifier}\u{1C}{}{sample}", entry.field);
+        let claim = format!("{header}\u{1E}\u{1C}AM{segment}{fields}\u{1C}");
+        Some(with.takes(&entry.common.id, "text/plain", claim.as_bytes()))
+    }
+}
+
+/// `[[ncpdp_about]]`.
+pub(in crate::rules) struct NcpdpAbout;
+
+impl Section for NcpdpAbout {
+    const NAME: &'static str = "ncpdp_about";
+    type Entry = AboutEntry;
+
+    fn subject(entry: &AboutEntry) -> String {
+        entry.fields.join(", ")
+    }
+    fn compile(entry: &AboutEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        entry.compile(to)?;
+        let fields = entry.fields.iter().cloned();
+        to.rules.ncpdp.about.extend(fields.map(|field| (field, entry.shows)));
+        Ok(())
+    }
+    /// A sample is the id of a field.
+    fn takes(entry: &AboutEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        Some(entry.takes(sample, &with.rules.ncpdp))
+    }
 }

@@ -1,7 +1,11 @@
 //! `[[health]]`: which segments, records and sections say something of a patient's health, and what kind of
 //! thing. Names of JSON, XML and FHIR are told by `[[key_context]]`.
 
-use super::load::{ClaimedSubjects, Compiled, LoadError, RuleInfo, faulty, info, section_entry};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::samples::Samples;
+use super::sections::Section;
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -86,42 +90,59 @@ fn is_qualified(element: &str, qualifier: &str) -> bool {
         .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
 }
 
-pub(in crate::rules) fn compile(
-    entries: Compiled<Entry>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<HealthRules, LoadError> {
-    let mut rules = HealthRules::default();
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in entries {
+/// `[[health]]`.
+pub(in crate::rules) struct Segments;
+
+impl Section for Segments {
+    const NAME: &'static str = "health";
+    type Entry = Entry;
+
+    fn subject(entry: &Entry) -> String {
+        [&entry.hl7v2[..], &entry.x12, &entry.astm, &entry.cda].concat().join(", ")
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         for name in &entry.hl7v2 {
-            taken.take(format!("HL7 {name}"), &entry.common.id, &source)?;
-            let segment = name.as_bytes().try_into();
-            let segment =
-                segment.map_err(|_| faulty(&source, format!("hl7v2 {name:?}: write SEG")))?;
-            rules.hl7v2.insert(segment, entry.shows);
+            to.claim(format!("HL7 {name}"))?;
+            let Ok(segment) = name.as_bytes().try_into() else {
+                return to.fault(format!("hl7v2 {name:?}: write SEG"));
+            };
+            to.rules.health.hl7v2.insert(segment, entry.shows);
         }
         for name in &entry.x12 {
-            taken.take(format!("X12 {name}"), &entry.common.id, &source)?;
+            to.claim(format!("X12 {name}"))?;
             let (segment, qualifier) = match name.split_once(':') {
                 Some((segment, qualifier)) => (segment, Some(qualifier.to_owned())),
                 None => (name.as_str(), None),
             };
-            rules.x12.entry(segment.to_owned()).or_default().push((qualifier, entry.shows));
+            let entries = to.rules.health.x12.entry(segment.to_owned()).or_default();
+            entries.push((qualifier, entry.shows));
         }
         for name in &entry.astm {
-            taken.take(format!("ASTM {name}"), &entry.common.id, &source)?;
+            to.claim(format!("ASTM {name}"))?;
             match name.as_bytes() {
-                [record] => rules.astm.push((*record, entry.shows)),
-                _ => return Err(faulty(&source, format!("astm {name:?}: write a letter"))),
+                [record] => to.rules.health.astm.push((*record, entry.shows)),
+                _ => return to.fault(format!("astm {name:?}: write a letter")),
             }
         }
         for code in &entry.cda {
-            taken.take(format!("CDA {code}"), &entry.common.id, &source)?;
-            rules.cda.insert(code.clone(), entry.shows);
+            to.claim(format!("CDA {code}"))?;
+            to.rules.health.cda.insert(code.clone(), entry.shows);
         }
-        let all = [&entry.hl7v2[..], &entry.x12, &entry.astm, &entry.cda];
-        let subject = all.concat().join(", ");
-        list.push(info("health", &entry.common, None, subject, &source));
+        Ok(())
     }
-    Ok(rules)
+    /// A sample is a segment, record or section as the entry names it, behind its key: `x12 HI:BK`.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (format, name) = sample.split_once(' ')?;
+        let rules = &with.rules.health;
+        Some(match format {
+            "hl7v2" => rules.hl7v2(name.as_bytes().try_into().ok()?) == Some(entry.shows),
+            "astm" => rules.astm(*name.as_bytes().first()?) == Some(entry.shows),
+            "cda" => rules.cda(name) == Some(entry.shows),
+            "x12" => {
+                let (segment, qualifier) = name.split_once(':').unwrap_or((name, ""));
+                rules.x12(segment, &[qualifier]).any(|shown| shown == entry.shows)
+            }
+            _ => return None,
+        })
+    }
 }

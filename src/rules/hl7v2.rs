@@ -2,10 +2,12 @@
 //! 0203) says of an id; `[[hl7_text]]`: fields of free text; `[[hl7_site]]`: what values in segments of
 //! the site look like.
 
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
-};
-use super::{FieldRule, Kind};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::samples::Samples;
+use super::sections::Section;
+use super::{FieldRule, Kind, RuleSet};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,22 +42,22 @@ section_entry! {
 }
 
 impl Entry {
-    pub(in crate::rules) fn field(&self) -> &str {
+    pub(in crate::rules) fn place(&self) -> &str {
         &self.field
     }
     pub(in crate::rules) const fn kind(&self) -> Kind {
         self.kind
     }
-    pub(in crate::rules) fn into_field(self, source: &Source) -> Result<Hl7Field, LoadError> {
+    pub(in crate::rules) fn compile(&self, to: &Compiler<'_>) -> Result<Hl7Field, LoadError> {
         Ok(Hl7Field {
-            rule: field_rule(&self.common, self.kind, &self.field, self.confidence, source)?,
+            rule: to.field(&self.common, self.kind, &self.field, self.confidence)?,
             datatype: self.datatype,
             subject: self.subject,
             fixed: self.fixed,
             issued: self.issued,
             counted: self.counted,
             moved: self.moved,
-            first: self.first,
+            first: self.first.clone(),
         })
     }
 }
@@ -241,68 +243,170 @@ impl Hl7v2Rules {
     }
 }
 
-pub(in crate::rules) fn compile(
-    fields: Compiled<Entry>,
-    types: Compiled<IdentifierType>,
-    texts: Compiled<TextField>,
-    sites: Compiled<SiteShape>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<Hl7v2Rules, LoadError> {
-    let mut rules = Hl7v2Rules::default();
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in fields {
-        let (segment, number) = parse_field(&entry.field)
-            .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
-        list.push(info("hl7v2", &entry.common, Some(entry.kind), entry.field.clone(), &source));
-        taken.take(
-            format!(
-                "{} as {} {}{}",
-                entry.field,
-                entry.kind.as_str(),
-                entry.first.join(","),
-                if entry.issued { "issued" } else { "" }
-            ),
-            &entry.common.id,
-            &source,
-        )?;
-        let field = entry.into_field(&source)?;
-        rules.segments.entry(segment).or_default().push((number, field));
+/// `[[hl7v2]]`.
+pub(in crate::rules) struct Fields;
+
+impl Section for Fields {
+    const NAME: &'static str = "hl7v2";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
     }
-    for fields in rules.segments.values_mut() {
-        fields.sort_by_key(|(number, _)| *number);
+    fn subject(entry: &Entry) -> String {
+        entry.field.clone()
     }
-    for (_, (entry, source)) in texts {
-        let (segment, number) = parse_field(&entry.field)
-            .ok_or_else(|| faulty(&source, format!("field {:?}: write SEG-n", entry.field)))?;
-        list.push(info("hl7_text", &entry.common, None, entry.field.clone(), &source));
-        let text = Hl7Text { field: entry.field.as_str().into(), number, types: entry.types };
-        rules.texts.push((segment, text));
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let (segment, number) = place_of(&entry.field, to)?;
+        let (first, kind) = (entry.first.join(","), entry.kind.as_str());
+        let issued = if entry.issued { "issued" } else { "" };
+        to.claim(format!("{} as {kind} {first}{issued}", entry.field))?;
+        let field = entry.compile(to)?;
+        to.rules.hl7v2.segments.entry(segment).or_default().push((number, field));
+        Ok(())
     }
-    for (_, (entry, source)) in sites {
-        list.push(info("hl7_site", &entry.common, Some(entry.kind), "Z segments".into(), &source));
-        let rule = field_rule(&entry.common, entry.kind, "Z segment", entry.confidence, &source)?;
-        rules.sites.push(Hl7Site { rule, shape: entry.shape, codes: entry.codes });
+    fn finish(rules: &mut RuleSet) {
+        for fields in rules.hl7v2.segments.values_mut() {
+            fields.sort_by_key(|(number, _)| *number);
+        }
     }
-    for (_, (entry, source)) in types {
-        list.push(info(
-            "hl7_identifier_type",
-            &entry.common,
-            Some(entry.kind),
-            entry.code.clone(),
-            &source,
-        ));
-        taken.take(format!("code {}", entry.code), &entry.common.id, &source)?;
+    /// A sample is a field as it stands on the wire. What may be another person's is also taken where the
+    /// segment says that this is the patient.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (segment, number) = parse_field(&entry.field)?;
+        let mut fields = vec![String::new(); usize::from(number)];
+        if let (Some(code), Some(first)) = (entry.first.first(), fields.first_mut()) {
+            first.clone_from(code);
+        }
+        *fields.last_mut()? = sample.to_owned();
+        let takes = |before: &str, fields: &[String]| {
+            let message = message(before, segment, fields);
+            with.takes(&entry.common.id, MEDIA_TYPE, message.as_bytes())
+        };
+        if takes("", &fields) {
+            return Some(true);
+        }
+        let Some((_, relation)) = RELATIONS.iter().find(|(name, _)| *name == segment) else {
+            return Some(entry.subject == Hl7Subject::Insured && takes(OWN_INSURANCE, &fields));
+        };
+        fields.resize(fields.len().max(*relation), String::new());
+        fields[*relation - 1] = "SEL".to_owned();
+        Some(takes("", &fields))
+    }
+}
+
+/// Media type of HL7 v2 in ER7.
+const MEDIA_TYPE: &str = "application/hl7-v2+er7";
+
+/// Where segments of persons say how these are related to the patient.
+const RELATIONS: [([u8; 3], usize); 4] =
+    [(*b"NK1", 3), (*b"GT1", 11), (*b"IN1", 17), (*b"CON", 25)];
+
+/// An insurance of which the patient is the insured person: IN2 continues it.
+const OWN_INSURANCE: &str = "IN1|1||||||||||||||||SEL\r";
+
+/// A message with a segment that holds these fields, and `before` in front of it.
+fn message(before: &str, segment: [u8; 3], fields: &[String]) -> String {
+    let segment = String::from_utf8_lossy(&segment);
+    let kind = if segment.starts_with('Q') { "QBP^Q22" } else { "ADT^A08" };
+    // Segments of the patient stand before those of others; a query has none.
+    let patient = if matches!(&*segment, "PID" | "QPD" | "QRD" | "QRF") { "" } else { "PID|1\r" };
+    let head = format!("MSH|^~\\&|S|S|R|R|20260101||{kind}|1|P|2.5\r{patient}{before}");
+    format!("{head}{segment}|{}\r", fields.join("|"))
+}
+
+/// `[[hl7_text]]`.
+pub(in crate::rules) struct Texts;
+
+impl Section for Texts {
+    const NAME: &'static str = "hl7_text";
+    type Entry = TextField;
+
+    fn subject(entry: &TextField) -> String {
+        entry.field.clone()
+    }
+    fn compile(entry: &TextField, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let (segment, number) = place_of(&entry.field, to)?;
+        let field = entry.field.as_str().into();
+        let text = Hl7Text { field, number, types: entry.types.clone() };
+        to.rules.hl7v2.texts.push((segment, text));
+        Ok(())
+    }
+    /// A sample is a data type, as in OBX-2.
+    fn takes(entry: &TextField, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (segment, _) = parse_field(&entry.field)?;
+        let text = with.rules.hl7v2.text(segment)?;
+        Some(*text.field == *entry.field && text.applies(sample))
+    }
+}
+
+/// `[[hl7_site]]`.
+pub(in crate::rules) struct Sites;
+
+impl Section for Sites {
+    const NAME: &'static str = "hl7_site";
+    type Entry = SiteShape;
+
+    fn kind(entry: &SiteShape) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(_: &SiteShape) -> String {
+        "Z segments".to_owned()
+    }
+    fn compile(entry: &SiteShape, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let rule = to.field(&entry.common, entry.kind, "Z segment", entry.confidence)?;
+        let site = Hl7Site { rule, shape: entry.shape, codes: entry.codes.clone() };
+        to.rules.hl7v2.sites.push(site);
+        Ok(())
+    }
+    /// A sample is a field of a Z segment.
+    fn takes(entry: &SiteShape, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let message = message("", *b"ZZZ", &["1".to_owned(), sample.to_owned()]);
+        Some(with.takes(&entry.common.id, MEDIA_TYPE, message.as_bytes()))
+    }
+}
+
+/// `[[hl7_identifier_type]]`.
+pub(in crate::rules) struct IdentifierTypes;
+
+impl Section for IdentifierTypes {
+    const NAME: &'static str = "hl7_identifier_type";
+    type Entry = IdentifierType;
+
+    fn kind(entry: &IdentifierType) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &IdentifierType) -> String {
+        entry.code.clone()
+    }
+    fn compile(entry: &IdentifierType, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        to.claim(format!("code {}", entry.code))?;
         if entry.authority {
-            rules.authorities.insert(entry.code.clone(), entry.kind);
+            to.rules.hl7v2.authorities.insert(entry.code.clone(), entry.kind);
         }
         match entry.code.strip_suffix('*') {
-            Some(prefix) => rules.type_prefixes.push((prefix.to_owned(), entry.kind)),
+            Some(prefix) => to.rules.hl7v2.type_prefixes.push((prefix.to_owned(), entry.kind)),
             None => {
-                rules.types.insert(entry.code, entry.kind);
+                to.rules.hl7v2.types.insert(entry.code.clone(), entry.kind);
             }
         }
+        Ok(())
     }
-    Ok(rules)
+    /// A sample is a code.
+    fn takes(entry: &IdentifierType, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let named = match entry.code.strip_suffix('*') {
+            Some(prefix) => sample.starts_with(prefix),
+            None => sample == entry.code,
+        };
+        Some(named && with.rules.hl7v2.identifier_type(sample) == Some(entry.kind))
+    }
+}
+
+fn place_of(field: &str, to: &Compiler<'_>) -> Result<([u8; 3], u16), LoadError> {
+    match parse_field(field) {
+        Some(place) => Ok(place),
+        None => to.fault(format!("field {field:?}: write SEG-n")),
+    }
 }
 
 fn parse_field(text: &str) -> Option<([u8; 3], u16)> {

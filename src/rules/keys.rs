@@ -1,9 +1,11 @@
 //! `[[key]]`: key names of JSON objects, form fields, CSV and HTML headings, in several languages;
 //! `[[key_context]]`: names that say a record is about a patient, or certainly not.
 
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
-};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::samples::Samples;
+use super::sections::Section;
 use super::{FieldRule, Kind};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
@@ -161,7 +163,9 @@ pub fn fold(name: &str) -> String {
             .map(|b| b.to_ascii_lowercase() as char)
             .collect();
     }
-    name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    let folded = name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
+    // The sigma at the end of a Greek word is the same letter.
+    folded.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
 }
 
 /// Calls `then` with the folded name, which needs no allocation where it is ASCII: names are looked up
@@ -182,44 +186,75 @@ fn with_folded<T>(name: &str, then: impl FnOnce(&str) -> T) -> T {
 }
 
 /// Folds a name of a rule file, where one that folds to nothing would never be found.
-fn folded(name: &str, source: &Source) -> Result<String, LoadError> {
+fn folded(name: &str, to: &Compiler<'_>) -> Result<String, LoadError> {
     let folded = fold(name);
     if folded.is_empty() {
-        let reason = format!("name {name:?}: write letters or digits, at most {MAX_NAME} bytes");
-        return Err(faulty(source, reason));
+        return to
+            .fault(format!("name {name:?}: write letters or digits, at most {MAX_NAME} bytes"));
     }
     Ok(folded)
 }
 
-pub(in crate::rules) fn compile(
-    keys: Compiled<Entry>,
-    contexts: Compiled<Context>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<KeyRules, LoadError> {
-    let mut rules = KeyRules::default();
-    let (mut taken, mut taken_contexts) = (ClaimedSubjects::default(), ClaimedSubjects::default());
-    for (_, (entry, source)) in keys {
-        let subject = entry.names.join(", ");
-        list.push(info("key", &entry.common, Some(entry.kind), subject, &source));
+/// `[[key]]`.
+pub(in crate::rules) struct Keys;
+
+impl Section for Keys {
+    const NAME: &'static str = "key";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &Entry) -> String {
+        entry.names.join(", ")
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         for name in &entry.names {
-            let folded = folded(name, &source)?;
-            taken.take(folded.clone(), &entry.common.id, &source)?;
-            let rule = field_rule(&entry.common, entry.kind, name, entry.confidence, &source)?;
+            let folded = folded(name, to)?;
+            to.claim(folded.clone())?;
+            let rule = to.field(&entry.common, entry.kind, name, entry.confidence)?;
             let key = Key { rule, part: entry.part, patient: entry.patient };
             if let Some((parent, _)) = name.split_once('.') {
-                rules.parents.insert(fold(parent));
+                to.rules.keys.parents.insert(fold(parent));
             }
-            rules.keys.insert(folded, key);
+            to.rules.keys.keys.insert(folded, key);
         }
+        Ok(())
     }
-    for (_, (entry, source)) in contexts {
-        list.push(info("key_context", &entry.common, None, entry.names.join(", "), &source));
+    /// A sample is a name.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        Some(with.rules.keys.get(sample).is_some_and(|key| *key.rule.id == *entry.common.id))
+    }
+}
+
+/// `[[key_context]]`.
+pub(in crate::rules) struct Contexts;
+
+impl Section for Contexts {
+    const NAME: &'static str = "key_context";
+    type Entry = Context;
+
+    fn subject(entry: &Context) -> String {
+        entry.names.join(", ")
+    }
+    fn compile(entry: &Context, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         for name in &entry.names {
-            let folded = folded(name, &source)?;
-            taken_contexts.take(folded.clone(), &entry.common.id, &source)?;
+            let folded = folded(name, to)?;
+            to.claim(folded.clone())?;
             let inside = entry.inside.unwrap_or(entry.about);
-            rules.contexts.insert(folded, Said { about: entry.about, inside });
+            to.rules.keys.contexts.insert(folded, Said { about: entry.about, inside });
         }
+        Ok(())
     }
-    Ok(rules)
+    /// A sample is a name.
+    fn takes(entry: &Context, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let named = names(&entry.names, sample);
+        Some(named && with.rules.keys.context(sample) == Some(entry.about))
+    }
+}
+
+/// Whether a list of a rule file holds this name.
+pub(in crate::rules) fn names(list: &[String], name: &str) -> bool {
+    let name = fold(name);
+    list.iter().any(|other| fold(other) == name)
 }

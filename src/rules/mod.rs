@@ -4,12 +4,14 @@
 //! those with the same id; `disable = ["id"]` switches rules off. A faulty file is refused whole, with
 //! line and reason.
 //!
-//! Each section of the files has a module here that says what an entry holds and compiles it into
-//! what its content looks up.
+//! A section of the files (`[[dicom]]`, `[[key]]`) is a type that implements `Section` and one line in
+//! `sections.rs`: what an entry holds, what it is compiled into, and how its samples are run.
 
 mod astm;
+mod compile;
 mod dicom;
 mod edifact;
+mod entry;
 mod error;
 mod fhir;
 mod flat;
@@ -21,6 +23,8 @@ mod kind;
 mod load;
 mod placeholder;
 mod policy;
+mod samples;
+mod sections;
 mod services;
 mod show;
 mod suppression;
@@ -37,7 +41,9 @@ mod tests;
 pub use astm::AstmRules;
 pub use dicom::DicomRules;
 pub use edifact::{EdifactField, EdifactRules};
-pub use fhir::{FhirElement, FhirRules, FhirType};
+pub use entry::RuleInfo;
+pub use error::LoadError;
+pub use fhir::{FhirElement, FhirReference, FhirRules, FhirType};
 pub use flat::{FlatField, FlatRules, Holder, Part};
 pub use health::{Health, HealthRules};
 pub use hl7v2::{Hl7Field, Hl7Shape, Hl7Site, Hl7Subject, Hl7Text, Hl7Type, Hl7v2Rules};
@@ -46,9 +52,10 @@ pub use identifiers::{
 };
 pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
 pub use kind::Kind;
-pub use load::{LoadError, RuleInfo, SHIPPED};
+pub use load::SHIPPED;
 pub use placeholder::Placeholders;
 pub use policy::{AccessRules, AlertRule, Deidentified, Policy, RecordEvidence, SeverityEntry};
+pub use samples::{SampleFailure, SampleField, SampleReader};
 pub use services::{Answer, Secret, ServiceKind, ServiceRule, ServiceRules};
 pub use show::{check_text, list_table};
 pub use suppression::{Day, Seen, Suppression, Suppressions};
@@ -76,7 +83,7 @@ pub struct FieldRule {
 }
 
 /// All rules in force. Immutable; a reload makes a new one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RuleSet {
     /// DICOM attributes.
     pub dicom: DicomRules,

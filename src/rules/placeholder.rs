@@ -3,7 +3,12 @@
 //! `[[test_patient]]`: values that name nobody real, though a record of them is reported;
 //! `[[phantom]]`: names of things that are examined in place of people.
 
-use super::load::{Compiled, LoadError, RuleInfo, faulty, info, section_entry};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::keys::names;
+use super::samples::Samples;
+use super::sections::Section;
 use super::{Kind, fold};
 use std::collections::{HashMap, HashSet};
 
@@ -152,14 +157,9 @@ const fn is_name(kind: Kind) -> bool {
     matches!(kind, Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName)
 }
 
-/// Compiles values of a section that is written like `[[placeholder]]`.
-pub(in crate::rules) fn compile_values(
-    section: &'static str,
-    entries: Compiled<Entry>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<Placeholders, LoadError> {
-    let mut compiled = Placeholders::default();
-    for (_, (entry, source)) in entries {
+impl Placeholders {
+    /// Adds the values of an entry.
+    fn add(&mut self, entry: &Entry) -> Result<(), String> {
         let scope: Scope = match entry.kinds.as_slice() {
             [] => None,
             kinds => Some(kinds.into()),
@@ -171,79 +171,141 @@ pub(in crate::rules) fn compile_values(
                     Some((before, after)) => (before.to_owned(), Some(after.to_owned())),
                     None => (value.clone(), None),
                 };
-                compiled.deidentified.push((before, after));
+                self.deidentified.push((before, after));
             }
             match value.split_once('*') {
                 Some((before, after)) if before.len() + after.len() == 0 || after.contains('*') => {
-                    return Err(faulty(
-                        &source,
-                        format!("value {value:?}: write one * with something before or after it"),
+                    return Err(format!(
+                        "value {value:?}: write one * with something before or after it"
                     ));
                 }
                 Some((before, after)) => {
                     let outer = Outer::first(before).or(Outer::last(after));
                     let Some(outer) = outer else { continue };
                     let shape = (before.to_owned(), after.to_owned(), scope.clone());
-                    compiled.shapes.entry(outer).or_default().push(shape);
+                    self.shapes.entry(outer).or_default().push(shape);
                 }
                 None if value.is_empty() => {
-                    return Err(faulty(&source, "value \"\" is empty; empty fields never count"));
+                    return Err("value \"\" is empty; empty fields never count".to_owned());
                 }
                 None => {
                     if value.chars().all(char::is_alphanumeric) {
-                        compiled.words.entry(value.clone()).or_default().push(scope.clone());
+                        self.words.entry(value.clone()).or_default().push(scope.clone());
                     }
-                    compiled.whole.entry(value).or_default().push(scope.clone());
+                    self.whole.entry(value).or_default().push(scope.clone());
                 }
             }
         }
-        list.push(info(
-            section,
-            &entry.common,
-            entry.kinds.first().copied(),
-            entry.values.join(", "),
-            &source,
-        ));
+        Ok(())
     }
-    Ok(compiled)
+
+    /// Whether a sample is one of these values, as any of the kinds of the entry.
+    fn takes(&self, entry: &Entry, sample: &str) -> bool {
+        let kind = entry.kinds.first().copied().unwrap_or(Kind::Name);
+        self.contains(kind, &sample.trim().to_lowercase())
+    }
 }
 
-pub(in crate::rules) fn compile(
-    entries: Compiled<Entry>,
-    affixes: Compiled<Affix>,
-    phantoms: Compiled<Phantom>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<Placeholders, LoadError> {
-    let mut compiled = compile_values("placeholder", entries, list)?;
-    for (_, (entry, source)) in affixes {
+/// `[[placeholder]]`.
+pub(in crate::rules) struct Values;
+
+impl Section for Values {
+    const NAME: &'static str = "placeholder";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        entry.kinds.first().copied()
+    }
+    fn subject(entry: &Entry) -> String {
+        entry.values.join(", ")
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        to.rules.placeholders.add(entry).or_else(|reason| to.fault(reason))
+    }
+    /// A sample is a value.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        Some(with.rules.placeholders.takes(entry, sample))
+    }
+}
+
+/// `[[test_patient]]`.
+pub(in crate::rules) struct TestPatients;
+
+impl Section for TestPatients {
+    const NAME: &'static str = "test_patient";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        entry.kinds.first().copied()
+    }
+    fn subject(entry: &Entry) -> String {
+        entry.values.join(", ")
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        to.rules.test_patients.add(entry).or_else(|reason| to.fault(reason))
+    }
+    /// A sample is a value.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        Some(with.rules.test_patients.takes(entry, sample))
+    }
+}
+
+/// `[[name_affix]]`.
+pub(in crate::rules) struct Affixes;
+
+impl Section for Affixes {
+    const NAME: &'static str = "name_affix";
+    type Entry = Affix;
+
+    fn kind(_: &Affix) -> Option<Kind> {
+        Some(Kind::Name)
+    }
+    fn subject(entry: &Affix) -> String {
+        entry.names.join(", ")
+    }
+    fn compile(entry: &Affix, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         for name in &entry.names {
             let word = fold(name);
             if word.is_empty() {
-                return Err(faulty(&source, format!("name {name:?}: write a word")));
+                return to.fault(format!("name {name:?}: write a word"));
             }
-            compiled.affixes.insert(word);
+            to.rules.placeholders.affixes.insert(word);
         }
-        list.push(info(
-            "name_affix",
-            &entry.common,
-            Some(Kind::Name),
-            entry.names.join(", "),
-            &source,
-        ));
+        Ok(())
     }
-    for (_, (entry, source)) in phantoms {
+    /// A sample is a word.
+    fn takes(entry: &Affix, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let named = names(&entry.names, sample);
+        Some(named && with.rules.placeholders.is_affix(&fold(sample)))
+    }
+}
+
+/// `[[phantom]]`.
+pub(in crate::rules) struct Phantoms;
+
+impl Section for Phantoms {
+    const NAME: &'static str = "phantom";
+    type Entry = Phantom;
+
+    fn subject(entry: &Phantom) -> String {
+        entry.words.join(", ")
+    }
+    fn compile(entry: &Phantom, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         if entry.words.is_empty() {
-            return Err(faulty(&source, "words is empty: this could never apply"));
+            return to.fault("words is empty: this could never apply");
         }
         let words = entry.words.iter().map(|w| (w, true));
         for (word, says) in words.chain(entry.beside.iter().map(|w| (w, false))) {
             let word = word.trim().to_lowercase();
             if word.is_empty() || !word.chars().all(char::is_alphabetic) {
-                return Err(faulty(&source, format!("word {word:?}: write letters only")));
+                return to.fault(format!("word {word:?}: write letters only"));
             }
-            *compiled.phantoms.entry(word).or_default() |= says;
+            *to.rules.placeholders.phantoms.entry(word).or_default() |= says;
         }
-        list.push(info("phantom", &entry.common, None, entry.words.join(", "), &source));
+        Ok(())
     }
-    Ok(compiled)
+    /// A sample is a name or an id.
+    fn takes(_: &Phantom, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        Some(with.rules.placeholders.is_phantom(sample))
+    }
 }

@@ -2,7 +2,11 @@
 //! `[access]`: what shows that a service answers anyone.
 
 use super::Kind;
-use super::load::{Compiled, LoadError, RuleInfo, faulty, info, section_entry};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::samples::Samples;
+use super::sections::Section;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -79,9 +83,9 @@ pub struct SeverityEntry {
     pub fraud_id: u8,
     /// Health data beside the identifiers.
     pub health: u8,
-    /// ClaimedSubjects off for test data.
+    /// Taken off for test data.
     pub test: u8,
-    /// ClaimedSubjects off where the source says it was de-identified.
+    /// Taken off where the source says it was de-identified.
     pub deidentified: u8,
     /// An exposure of at least ten patients.
     pub patients_10: u8,
@@ -233,37 +237,47 @@ impl Policy {
     }
 }
 
-pub(in crate::rules) fn compile(
-    alerts: Compiled<Entry>,
-    deidentified: DeidentifiedEntry,
-    severity: SeverityEntry,
-    access: AccessRules,
-    list: &mut Vec<RuleInfo>,
-) -> Result<Policy, LoadError> {
-    let mut policy = Policy {
-        alerts: Vec::new(),
-        severity,
-        access,
-        pseudonymous: deidentified.pseudonymous,
-        emptied: deidentified.emptied,
-    };
-    for (_, (entry, source)) in alerts {
+impl Policy {
+    /// Takes over the tables that are not entries.
+    pub(in crate::rules) fn configure(
+        &mut self,
+        deidentified: DeidentifiedEntry,
+        severity: SeverityEntry,
+        access: AccessRules,
+    ) {
+        self.pseudonymous = deidentified.pseudonymous;
+        self.emptied = deidentified.emptied;
+        self.severity = severity;
+        self.access = access;
+    }
+}
+
+/// `[[alert]]`.
+pub(in crate::rules) struct Alerts;
+
+impl Section for Alerts {
+    const NAME: &'static str = "alert";
+    type Entry = Entry;
+
+    fn subject(entry: &Entry) -> String {
+        entry.content.join(", ")
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         if entry.content.is_empty() {
-            return Err(faulty(&source, "content is empty: name formats, or \"*\" for all"));
+            return to.fault("content is empty: name formats, or \"*\" for all");
         }
         if entry.any_of.is_empty() {
-            return Err(faulty(&source, "any_of is empty: this alert could never be made"));
+            return to.fault("any_of is empty: this alert could never be made");
         }
         if entry.kinds == 0 {
-            return Err(faulty(&source, "kinds is 0: at least one kind must be there"));
+            return to.fault("kinds is 0: at least one kind must be there");
         }
-        list.push(info("alert", &entry.common, None, entry.content.join(", "), &source));
-        policy.alerts.push(Arc::new(AlertRule {
-            id: entry.common.id,
-            name: entry.common.title,
-            content: entry.content,
-            any_of: entry.any_of,
-            all_of: entry.all_of,
+        to.rules.policy.alerts.push(Arc::new(AlertRule {
+            id: entry.common.id.clone(),
+            name: entry.common.title.clone(),
+            content: entry.content.clone(),
+            any_of: entry.any_of.clone(),
+            all_of: entry.all_of.clone(),
             kinds: entry.kinds,
             structured: entry.structured,
             patient_context: entry.patient_context,
@@ -272,6 +286,33 @@ pub(in crate::rules) fn compile(
             burned_in: entry.burned_in,
             listed: entry.listed,
         }));
+        Ok(())
     }
-    Ok(policy)
+    /// A sample is a record: `dicom structured: name, birth_date`, with any of [`FLAGS`] behind the
+    /// format.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let alert = with.rules.policy.alerts.iter().find(|alert| alert.id == entry.common.id)?;
+        let (head, kinds) = sample.split_once(':')?;
+        let mut words = head.split_whitespace();
+        let content = words.next()?;
+        let flags: Vec<&str> = words.collect();
+        if flags.iter().any(|flag| !FLAGS.contains(flag)) {
+            return None;
+        }
+        let has = |flag| flags.contains(&flag);
+        let kinds = kinds.split(',').map(str::trim).filter(|k| !k.is_empty());
+        let kinds: Vec<Kind> = kinds.map(Kind::parse).collect::<Option<_>>()?;
+        Some(alert.applies(&RecordEvidence {
+            content,
+            structured: has("structured"),
+            kinds: &kinds,
+            patient_context: has("context"),
+            query: has("query"),
+            deidentified: has("deidentified").then(|| Deidentified { burned_in: has("burned_in") }),
+            listed: has("listed"),
+        }))
+    }
 }
+
+/// What a sample may say of a record.
+const FLAGS: [&str; 6] = ["structured", "context", "query", "deidentified", "burned_in", "listed"];

@@ -1,10 +1,14 @@
 //! `[[service]]`: what the answers of a web service show of it, whoever runs it: an open folder, a
 //! bucket, an index, a database; `[[secret]]`: names under which forms and queries carry secrets.
 
-use super::fold;
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, info, section_entry,
-};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::keys::names;
+use super::samples::Samples;
+use super::sections::Section;
+use super::{RuleSet, fold};
+use crate::closed_set::closed_set;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use serde::Deserialize;
 use smallvec::SmallVec;
@@ -45,104 +49,52 @@ section_entry! {
     }
 }
 
-/// What a web service is: a closed set, as in `phi.service.interfaces`.
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[serde(rename_all = "kebab-case")]
-pub enum ServiceKind {
-    /// Lists the files of a folder.
-    Directory,
-    /// Lists the objects of a bucket or container.
-    Bucket,
-    /// Searches an index.
-    SearchIndex,
-    /// Answers queries of a database.
-    Database,
-    /// Serves FHIR.
-    Fhir,
-    /// Serves DICOM over HTTP.
-    Dicomweb,
-    /// Archive or viewer of pictures.
-    Pacs,
-    /// Health records.
-    Ehr,
-    /// Passes messages on.
-    IntegrationEngine,
-}
-
-impl ServiceKind {
-    /// Every kind.
-    pub const ALL: [Self; 9] = [
-        Self::Directory,
-        Self::Bucket,
-        Self::SearchIndex,
-        Self::Database,
-        Self::Fhir,
-        Self::Dicomweb,
-        Self::Pacs,
-        Self::Ehr,
-        Self::IntegrationEngine,
-    ];
-    /// As events write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Directory => "directory",
-            Self::Bucket => "bucket",
-            Self::SearchIndex => "search-index",
-            Self::Database => "database",
-            Self::Fhir => "fhir",
-            Self::Dicomweb => "dicomweb",
-            Self::Pacs => "pacs",
-            Self::Ehr => "ehr",
-            Self::IntegrationEngine => "integration-engine",
-        }
+closed_set! {
+    /// What a web service is: a closed set, as in `phi.service.interfaces`.
+    #[derive(Deserialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum ServiceKind {
+        /// Lists the files of a folder.
+        Directory = "directory",
+        /// Lists the objects of a bucket or container.
+        Bucket = "bucket",
+        /// Searches an index.
+        SearchIndex = "search-index",
+        /// Answers queries of a database.
+        Database = "database",
+        /// Serves FHIR.
+        Fhir = "fhir",
+        /// Serves DICOM over HTTP.
+        Dicomweb = "dicomweb",
+        /// Archive or viewer of pictures.
+        Pacs = "pacs",
+        /// Health records.
+        Ehr = "ehr",
+        /// Passes messages on.
+        IntegrationEngine = "integration-engine",
     }
 }
 
-/// What kind of secret crossed the wire in clear: a closed set, as in `phi.service.credentials`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Secret {
-    /// HTTP Basic.
-    Basic,
-    /// HTTP Bearer.
-    Bearer,
-    /// A key in a header.
-    ApiKey,
-    /// A cookie that stands for a session.
-    SessionCookie,
-    /// HTTP Basic, for a proxy.
-    ProxyPassword,
-    /// In the user information of a URL.
-    UrlPassword,
-    /// In the query of a URL.
-    Query,
-    /// In a form or a document that was sent.
-    Form,
-}
-
-impl Secret {
-    /// Every kind.
-    pub const ALL: [Self; 8] = [
-        Self::Basic,
-        Self::Bearer,
-        Self::ApiKey,
-        Self::SessionCookie,
-        Self::ProxyPassword,
-        Self::UrlPassword,
-        Self::Query,
-        Self::Form,
-    ];
-    /// As events write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Basic => "basic",
-            Self::Bearer => "bearer",
-            Self::ApiKey => "api-key",
-            Self::SessionCookie => "session-cookie",
-            Self::ProxyPassword => "proxy-password",
-            Self::UrlPassword => "url-password",
-            Self::Query => "query",
-            Self::Form => "form",
-        }
+closed_set! {
+    /// What kind of secret crossed the wire in clear: a closed set, as in `phi.service.credentials`.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    pub enum Secret {
+        /// HTTP Basic.
+        Basic = "basic",
+        /// HTTP Bearer.
+        Bearer = "bearer",
+        /// A key in a header.
+        ApiKey = "api-key",
+        /// A cookie that stands for a session.
+        SessionCookie = "session-cookie",
+        /// HTTP Basic, for a proxy.
+        ProxyPassword = "proxy-password",
+        /// In the user information of a URL.
+        UrlPassword = "url-password",
+        /// In the query of a URL.
+        Query = "query",
+        /// In a form or a document that was sent.
+        Form = "form",
     }
 }
 
@@ -198,8 +150,9 @@ fn is_path(pattern: &str, path: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct ServiceRules {
     services: Vec<ServiceRule>,
-    /// What stands in answers, in capitals or not.
+    /// What stands in answers, in capitals or not; compiled from `listed`.
     texts: Option<AhoCorasick>,
+    listed: Vec<String>,
     /// By folded name: whether it lets the client in.
     secrets: HashMap<String, bool, foldhash::fast::FixedState>,
 }
@@ -224,60 +177,87 @@ impl ServiceRules {
     }
 }
 
-pub(in crate::rules) fn compile(
-    services: Compiled<Entry>,
-    secrets: Compiled<SecretEntry>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<ServiceRules, LoadError> {
-    let mut rules = ServiceRules::default();
-    let mut texts: Vec<String> = Vec::new();
-    let mut place: Option<Source> = None;
-    for (id, (entry, source)) in services {
-        let subject = [&entry.path, &entry.server, &entry.all, &entry.any]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
-        list.push(info("service", &entry.common, None, subject, &source));
+impl ServiceRules {
+    /// The number of a text that stands in answers.
+    fn number(&mut self, text: &str) -> usize {
+        self.listed.iter().position(|listed| listed == text).unwrap_or_else(|| {
+            self.listed.push(text.to_owned());
+            self.listed.len() - 1
+        })
+    }
+}
+
+/// `[[service]]`.
+pub(in crate::rules) struct Services;
+
+impl Section for Services {
+    const NAME: &'static str = "service";
+    type Entry = Entry;
+
+    fn subject(entry: &Entry) -> String {
+        let lists = [&entry.path, &entry.server, &entry.all, &entry.any];
+        let texts: Vec<&str> = lists.into_iter().flatten().map(String::as_str).collect();
+        texts.join(", ")
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         if entry.all.iter().chain(&entry.any).all(String::is_empty) {
-            return Err(faulty(&source, "give `all` or `any`: what stands in the answer"));
+            return to.fault("give `all` or `any`: what stands in the answer");
         }
-        let mut number = |text: &String| {
-            texts.iter().position(|t| t == text).unwrap_or_else(|| {
-                texts.push(text.clone());
-                texts.len() - 1
-            })
-        };
-        rules.services.push(ServiceRule {
-            id,
+        let rules = &mut to.rules.services;
+        let service = ServiceRule {
+            id: entry.common.id.clone(),
             kind: entry.kind,
             product: entry.product.as_ref().unwrap_or(&entry.common.title).as_str().into(),
-            all: entry.all.iter().map(&mut number).collect(),
-            any: entry.any.iter().map(&mut number).collect(),
-            path: entry.path,
+            all: entry.all.iter().map(|text| rules.number(text)).collect(),
+            any: entry.any.iter().map(|text| rules.number(text)).collect(),
+            path: entry.path.clone(),
             server: entry.server.iter().map(|s| s.to_ascii_lowercase()).collect(),
-        });
-        place = Some(source);
-    }
-    if let Some(source) = place {
-        let too_large = || faulty(&source, "the texts of all services together are too large");
-        if texts.iter().map(String::len).sum::<usize>() > MAX_TEXTS {
-            return Err(too_large());
+        };
+        rules.services.push(service);
+        if rules.listed.iter().map(String::len).sum::<usize>() > MAX_TEXTS {
+            return to.fault("the texts of all services together are too large");
         }
-        let automaton = AhoCorasickBuilder::new()
+        Ok(())
+    }
+    fn finish(rules: &mut RuleSet) {
+        let rules = &mut rules.services;
+        // Within MAX_TEXTS, the automaton is smaller than any limit of its builder.
+        rules.texts = AhoCorasickBuilder::new()
             .ascii_case_insensitive(true)
             .kind(Some(AhoCorasickKind::DFA))
-            .build(&texts);
-        rules.texts = Some(automaton.map_err(|_| too_large())?);
+            .build(&rules.listed)
+            .ok();
     }
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in secrets {
-        list.push(info("secret", &entry.common, None, entry.names.join(", "), &source));
+    /// A sample is an answer: `/path | Server header | first bytes`.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let mut parts = sample.splitn(3, " | ");
+        let (path, server, head) = (parts.next()?, parts.next()?, parts.next()?);
+        let server = if server == "-" { "" } else { server };
+        let answer = Answer { path, server, head: head.as_bytes() };
+        Some(with.rules.services.shown(&answer).any(|service| service.id == entry.common.id))
+    }
+}
+
+/// `[[secret]]`.
+pub(in crate::rules) struct Secrets;
+
+impl Section for Secrets {
+    const NAME: &'static str = "secret";
+    type Entry = SecretEntry;
+
+    fn subject(entry: &SecretEntry) -> String {
+        entry.names.join(", ")
+    }
+    fn compile(entry: &SecretEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         for name in &entry.names {
-            taken.take(fold(name), &entry.common.id, &source)?;
-            rules.secrets.insert(fold(name), entry.key);
+            to.claim(fold(name))?;
+            to.rules.services.secrets.insert(fold(name), entry.key);
         }
+        Ok(())
     }
-    Ok(rules)
+    /// A sample is the name of a field or parameter.
+    fn takes(entry: &SecretEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let named = names(&entry.names, sample);
+        Some(named && with.rules.services.secret(sample) == Some(entry.key))
+    }
 }

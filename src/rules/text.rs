@@ -1,10 +1,12 @@
 //! `[[recogniser]]`: what identifiers look like in free text, by shape or by the words before them;
 //! `[[text_person]]`: words that say whose a telephone number there is.
 
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, faulty, field_rule, info, is_shipped,
-    section_entry,
-};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::load::is_shipped;
+use super::samples::Samples;
+use super::sections::Section;
 use super::{FieldRule, Kind, fold};
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -123,42 +125,74 @@ fn is_date(value: &str) -> bool {
     matches!(lens, [4, 2, 2] | [1 | 2, 1 | 2, 4]) && !value.starts_with(['+', '('])
 }
 
-pub(in crate::rules) fn compile(
-    section: Compiled<Entry>,
-    persons: Compiled<PersonWords>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<TextRules, LoadError> {
-    let mut rules = TextRules::default();
-    for (_, (entry, source)) in section {
+/// `[[recogniser]]`.
+pub(in crate::rules) struct Recognisers;
+
+impl Section for Recognisers {
+    const NAME: &'static str = "recogniser";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(_: &Entry) -> String {
+        "text".to_owned()
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         let compiled = OnceLock::new();
         // A test compiles the shipped patterns; those of a site are compiled here, to refuse them with
         // their line.
-        if !is_shipped(&source) {
-            let pattern =
-                build(&entry.pattern).map_err(|e| faulty(&source, format!("pattern: {e}")))?;
+        if !is_shipped(to.source) {
+            let pattern = match build(&entry.pattern) {
+                Ok(pattern) => pattern,
+                Err(error) => return to.fault(format!("pattern: {error}")),
+            };
             if pattern.is_match("") {
-                return Err(faulty(&source, "pattern: it also matches nothing at all"));
+                return to.fault("pattern: it also matches nothing at all");
             }
             let _ = compiled.set(Some(pattern));
         }
-        list.push(info("recogniser", &entry.common, Some(entry.kind), "text".to_owned(), &source));
-        let rule = field_rule(&entry.common, entry.kind, "text", entry.confidence, &source)?;
-        rules.recognisers.push(Recogniser {
+        let rule = to.field(&entry.common, entry.kind, "text", entry.confidence)?;
+        to.rules.text.recognisers.push(Recogniser {
             rule,
             labelled: entry.labelled,
             digit: entry.digit,
-            pattern: Pattern { text: entry.pattern, compiled },
+            pattern: Pattern { text: entry.pattern.clone(), compiled },
         });
+        Ok(())
     }
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in persons {
-        list.push(info("text_person", &entry.common, None, entry.words.join(", "), &source));
+    /// A sample is a text.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let mut taken = false;
+        with.rules.text.find(sample, |recogniser, value| {
+            taken |= *recogniser.rule.id == *entry.common.id
+                && with.reader.accepts_found(with.rules, entry.kind, value);
+        });
+        Some(taken)
+    }
+}
+
+/// `[[text_person]]`.
+pub(in crate::rules) struct Persons;
+
+impl Section for Persons {
+    const NAME: &'static str = "text_person";
+    type Entry = PersonWords;
+
+    fn subject(entry: &PersonWords) -> String {
+        entry.words.join(", ")
+    }
+    fn compile(entry: &PersonWords, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         for word in &entry.words {
-            taken.take(fold(word), &entry.common.id, &source)?;
-            rules.persons.insert(fold(word), entry.person);
+            to.claim(fold(word))?;
+            to.rules.text.persons.insert(fold(word), entry.person);
         }
+        Ok(())
     }
-    Ok(rules)
+    /// A sample is a word.
+    fn takes(entry: &PersonWords, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        Some(with.rules.text.person(sample) == Some(entry.person))
+    }
 }
 
 #[cfg(test)]

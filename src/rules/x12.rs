@@ -1,10 +1,12 @@
 //! `[[x12]]`: elements of X12 (HIPAA 5010) segments that identify a patient; `[[x12_entity]]`: which
 //! entities (NM101) are patients or insured persons.
 
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, faulty, field_rule, info, section_entry,
-};
-use super::{FieldRule, Kind};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::samples::Samples;
+use super::sections::Section;
+use super::{FieldRule, Kind, RuleSet};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -62,36 +64,93 @@ impl X12Rules {
     }
 }
 
-pub(in crate::rules) fn compile(
-    elements: Compiled<Entry>,
-    entities: Compiled<Entity>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<X12Rules, LoadError> {
-    let mut rules = X12Rules::default();
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in elements {
-        let (segment, number) = parse_element(&entry.element)
-            .ok_or_else(|| faulty(&source, format!("element {:?}: write SEG-nn", entry.element)))?;
-        list.push(info("x12", &entry.common, Some(entry.kind), entry.element.clone(), &source));
+/// `[[x12]]`.
+pub(in crate::rules) struct Elements;
+
+impl Section for Elements {
+    const NAME: &'static str = "x12";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &Entry) -> String {
+        entry.element.clone()
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let Some((segment, number)) = parse_element(&entry.element) else {
+            return to.fault(format!("element {:?}: write SEG-nn", entry.element));
+        };
         let qualifiers: &[String] =
             if entry.qualifier.is_empty() { &[String::new()] } else { &entry.qualifier };
         for qualifier in qualifiers {
-            taken.take(format!("{} {qualifier}", entry.element), &entry.common.id, &source)?;
+            to.claim(format!("{} {qualifier}", entry.element))?;
         }
-        let rule =
-            field_rule(&entry.common, entry.kind, &entry.element, entry.confidence, &source)?;
-        let element = X12Element { rule, qualifier: entry.qualifier };
-        rules.segments.entry(segment.to_owned()).or_default().push((number, element));
+        let rule = to.field(&entry.common, entry.kind, &entry.element, entry.confidence)?;
+        let element = X12Element { rule, qualifier: entry.qualifier.clone() };
+        to.rules.x12.segments.entry(segment.to_owned()).or_default().push((number, element));
+        Ok(())
     }
-    for elements in rules.segments.values_mut() {
-        elements.sort_by_key(|(number, _)| *number);
+    fn finish(rules: &mut RuleSet) {
+        for elements in rules.x12.segments.values_mut() {
+            elements.sort_by_key(|(number, _)| *number);
+        }
     }
-    for (_, (entity, source)) in entities {
-        list.push(info("x12_entity", &entity.common, None, entity.code.clone(), &source));
-        taken.take(format!("entity {}", entity.code), &entity.common.id, &source)?;
-        rules.entities.insert(entity.code);
+    /// A sample is an element as it stands on the wire.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (segment, number) = parse_element(&entry.element)?;
+        let number = usize::from(number);
+        let mut elements = vec![String::new(); number + 1];
+        elements[0] = segment.to_owned();
+        if segment == "NM1" && number > 2 {
+            elements[1].clone_from(with.rules.x12.entities.iter().min()?);
+            elements[2] = "1".to_owned();
+        }
+        if let Some(qualifier) = entry.qualifier.first() {
+            elements[number - 1].clone_from(qualifier);
+        }
+        elements[number] = sample.to_owned();
+        Some(with.takes(&entry.common.id, "text/plain", &interchange(&elements.join(ELEMENT))))
     }
-    Ok(rules)
+}
+
+/// Delimiters of samples: characters that no sample holds.
+const ELEMENT: &str = "\u{1D}";
+const TERMINATOR: &str = "\u{1C}";
+
+/// An interchange with this segment in the loop of a subscriber.
+fn interchange(segment: &str) -> Vec<u8> {
+    let header = ["ISA", "00", "", "00", "", "ZZ", "S", "ZZ", "R", "260101", "0000"];
+    let header = [&header[..], &["^", "00501", "1", "0", "P", "\u{1F}"]].concat();
+    let segments = [
+        &*header.join(ELEMENT),
+        &["ST", "837", "1"].join(ELEMENT),
+        &["HL", "1", "", "22", "0"].join(ELEMENT),
+        segment,
+        &["SE", "1", "1"].join(ELEMENT),
+    ];
+    segments.map(|segment| format!("{segment}{TERMINATOR}")).concat().into_bytes()
+}
+
+/// `[[x12_entity]]`.
+pub(in crate::rules) struct Entities;
+
+impl Section for Entities {
+    const NAME: &'static str = "x12_entity";
+    type Entry = Entity;
+
+    fn subject(entry: &Entity) -> String {
+        entry.code.clone()
+    }
+    fn compile(entry: &Entity, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        to.claim(format!("entity {}", entry.code))?;
+        to.rules.x12.entities.insert(entry.code.clone());
+        Ok(())
+    }
+    /// A sample is a code.
+    fn takes(entry: &Entity, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        Some(sample == entry.code && with.rules.x12.is_patient(sample))
+    }
 }
 
 fn parse_element(text: &str) -> Option<(&str, u16)> {

@@ -1,10 +1,13 @@
-//! `[[xml]]`: elements of XML messages that identify a patient, by dialect; `[[xml_record]]`: which
-//! element holds the data of one patient; `[[xml_about]]`: elements that say what else is there.
+//! `[[xml_dialect]]`: how a message of a dialect of XML begins; `[[xml]]`: its elements that identify a
+//! patient; `[[xml_record]]`: which element holds the data of one patient; `[[xml_about]]`: elements
+//! that say what else is there.
 
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
 use super::flat::Part;
-use super::load::{
-    ClaimedSubjects, Compiled, LoadError, RuleInfo, Source, faulty, field_rule, info, section_entry,
-};
+use super::samples::Samples;
+use super::sections::Section;
 use super::{FieldRule, Health, Kind};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -31,6 +34,22 @@ section_entry! {
     pub(in crate::rules) struct Record {
         dialect: String,
         element: String,
+        /// Where the record holds its own id, if the document says elsewhere which ones are patients.
+        own_id: Option<String>,
+        /// Where the document names the records that are patients.
+        named_in: Option<String>,
+    }
+}
+
+section_entry! {
+    /// How a message of a dialect begins.
+    pub(in crate::rules) struct Start {
+        dialect: String,
+        /// Names of the element, without prefix; one that ends in `*` is the front of it.
+        elements: Vec<String>,
+        /// Fronts of the namespaces of which one must be declared; none if the names are enough.
+        #[serde(default)]
+        namespaces: Vec<String>,
     }
 }
 
@@ -56,6 +75,8 @@ pub struct XmlField {
 #[derive(Debug, Default)]
 pub struct XmlDialect {
     records: HashSet<String, foldhash::fast::FixedState>,
+    own_ids: HashSet<String, foldhash::fast::FixedState>,
+    named_in: HashSet<String, foldhash::fast::FixedState>,
     fields: HashMap<String, XmlField, foldhash::fast::FixedState>,
     about: HashMap<String, Health, foldhash::fast::FixedState>,
     /// Last parts of all paths: most elements are in none.
@@ -66,6 +87,18 @@ impl XmlDialect {
     /// Whether an element holds the data of one patient.
     pub fn is_record(&self, element: &str) -> bool {
         self.records.contains(element)
+    }
+    /// Whether only those records are patients that the document names as such.
+    pub fn names_patients(&self) -> bool {
+        !self.named_in.is_empty()
+    }
+    /// Whether a path holds the id of a record.
+    pub fn is_own_id(&self, path: &str) -> bool {
+        self.own_ids.contains(path)
+    }
+    /// Whether a path names a record that is a patient.
+    pub fn is_named_in(&self, path: &str) -> bool {
+        self.named_in.contains(path)
     }
     /// Whether any path ends in this element or attribute.
     pub fn ends_in(&self, name: &str) -> bool {
@@ -85,11 +118,32 @@ impl XmlDialect {
 #[derive(Debug, Default)]
 pub struct XmlRules {
     dialects: HashMap<String, XmlDialect, foldhash::fast::FixedState>,
+    starts: HashMap<String, Vec<DialectStart>, foldhash::fast::FixedState>,
+    /// Starts of which only the front is given.
+    fronts: Vec<(String, DialectStart)>,
+}
+
+#[derive(Clone, Debug)]
+struct DialectStart {
+    dialect: String,
+    namespaces: Vec<String>,
 }
 
 impl XmlRules {
     /// Longest path of a rule, in elements.
     pub const MAX_PATH: usize = MAX_PATH;
+
+    /// The dialect of which a message begins with `element`; `declares` says whether a namespace with
+    /// this front was declared.
+    pub fn begun(&self, element: &str, declares: impl Fn(&str) -> bool) -> Option<&str> {
+        let named = self.starts.get(element).into_iter().flatten();
+        let fronts = self.fronts.iter().filter(|(front, _)| element.starts_with(front.as_str()));
+        let mut all = named.chain(fronts.map(|(_, start)| start));
+        let declared = |start: &&DialectStart| {
+            start.namespaces.is_empty() || start.namespaces.iter().any(|n| declares(n))
+        };
+        all.find(declared).map(|start| start.dialect.as_str())
+    }
 
     /// What is known of a dialect.
     pub fn dialect(&self, name: &str) -> Option<&XmlDialect> {
@@ -97,52 +151,218 @@ impl XmlRules {
     }
 }
 
-pub(in crate::rules) fn compile(
-    fields: Compiled<Entry>,
-    records: Compiled<Record>,
-    about: Compiled<AboutEntry>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<XmlRules, LoadError> {
-    let mut rules = XmlRules::default();
-    let mut taken = ClaimedSubjects::default();
-    for (_, (entry, source)) in fields {
-        let subject = entry.paths.join(", ");
-        list.push(info("xml", &entry.common, Some(entry.kind), subject, &source));
-        for path in entry.paths {
-            taken.take(format!("{} {path}", entry.dialect), &entry.common.id, &source)?;
-            let rule = field_rule(&entry.common, entry.kind, &path, entry.confidence, &source)?;
-            let dialect = rules.dialects.entry(entry.dialect.clone()).or_default();
-            dialect.ends.insert(last(&path, &source)?.to_owned());
-            dialect.fields.insert(path, XmlField { rule, part: entry.part });
+/// `[[xml_dialect]]`.
+pub(in crate::rules) struct Dialects;
+
+impl Section for Dialects {
+    const NAME: &'static str = "xml_dialect";
+    type Entry = Start;
+
+    fn subject(entry: &Start) -> String {
+        entry.elements.join(", ")
+    }
+    fn compile(entry: &Start, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let (dialect, namespaces) = (entry.dialect.clone(), entry.namespaces.clone());
+        let start = DialectStart { dialect, namespaces };
+        for element in &entry.elements {
+            match element.strip_suffix('*') {
+                Some(front) => to.rules.xml.fronts.push((front.to_owned(), start.clone())),
+                None => {
+                    let starts = to.rules.xml.starts.entry(element.clone()).or_default();
+                    starts.push(start.clone());
+                }
+            }
         }
+        Ok(())
     }
-    for (_, (entry, source)) in records {
-        list.push(info("xml_record", &entry.common, None, entry.element.clone(), &source));
-        let subject = format!("{} record {}", entry.dialect, entry.element);
-        taken.take(subject, &entry.common.id, &source)?;
-        rules.dialects.entry(entry.dialect).or_default().records.insert(entry.element);
+    /// A sample is the name of an element, and perhaps a namespace behind a blank.
+    fn takes(entry: &Start, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let (element, namespace) = sample.split_once(' ').unwrap_or((sample, ""));
+        let declares = |front: &str| namespace.starts_with(front);
+        Some(with.rules.xml.begun(element, declares) == Some(&entry.dialect))
     }
-    for (_, (entry, source)) in about {
-        list.push(info("xml_about", &entry.common, None, entry.paths.join(", "), &source));
-        for path in entry.paths {
-            taken.take(format!("{} about {path}", entry.dialect), &entry.common.id, &source)?;
-            let dialect = rules.dialects.entry(entry.dialect.clone()).or_default();
-            dialect.ends.insert(last(&path, &source)?.to_owned());
-            dialect.about.insert(path, entry.shows);
+}
+
+/// Dialects that begin in a way of their own, and the messages in which their samples stand.
+const BUILT_IN: [(&str, &str, &str); 2] = [
+    ("poct1a", "<OBS.R01>", "</OBS.R01>"),
+    ("script", "<Message xmlns=\"http://www.ncpdp.org/schema/SCRIPT\">", "</Message>"),
+];
+
+impl XmlRules {
+    /// The tags around a message of a dialect; nothing if no message is in it.
+    fn envelope(&self, dialect: &str) -> Option<(String, String)> {
+        if let Some((_, begin, end)) = BUILT_IN.iter().find(|(name, ..)| *name == dialect) {
+            return Some(((*begin).to_owned(), (*end).to_owned()));
         }
+        let named = self.starts.iter().flat_map(|(name, all)| all.iter().map(move |s| (name, s)));
+        let fronts = self.fronts.iter().map(|(front, start)| (front, start));
+        // Any will do: always the same one.
+        let of_dialect = named.chain(fronts).filter(|(_, start)| start.dialect == dialect);
+        let (root, start) = of_dialect.min_by_key(|(name, _)| *name)?;
+        let begin = match start.namespaces.first() {
+            Some(namespace) => format!("<{root} xmlns=\"{namespace}\">"),
+            None => format!("<{root}>"),
+        };
+        Some((begin, format!("</{root}>")))
     }
-    Ok(rules)
+}
+
+impl XmlDialect {
+    /// The elements of a message with a value at `path`, inside a record of a patient.
+    fn body(&self, path: &str, value: &str) -> String {
+        // Any record will do: always the same one.
+        let any = self.records.iter().min().map_or("", String::as_str);
+        let (mut before, mut record, mut inside) = (Vec::new(), any, path);
+        let mut rest = path;
+        while let Some((name, below)) = rest.split_once('/') {
+            if self.is_record(name) {
+                (record, inside) = (name, below);
+                break;
+            }
+            before.push(name);
+            rest = below;
+        }
+        if inside == path {
+            before.clear();
+        }
+        let own = |own: &String| own.split_once('/').map(|(_, below)| element(below, "1"));
+        let own: String = self.own_ids.iter().filter_map(own).collect();
+        let named: String = self.named_in.iter().map(|path| element(path, "1")).collect();
+        let opened: String = before.iter().map(|name| format!("<{name}>")).collect();
+        let closed: String = before.iter().rev().map(|name| format!("</{name}>")).collect();
+        let inside = element(inside, value);
+        format!("{named}{opened}<{record}>{own}{inside}</{record}>{closed}")
+    }
+}
+
+/// `[[xml]]`.
+pub(in crate::rules) struct Fields;
+
+impl Section for Fields {
+    const NAME: &'static str = "xml";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        Some(entry.kind)
+    }
+    fn subject(entry: &Entry) -> String {
+        entry.paths.join(", ")
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        for path in &entry.paths {
+            to.claim(format!("{} {path}", entry.dialect))?;
+            let rule = to.field(&entry.common, entry.kind, path, entry.confidence)?;
+            let last = last(path, to)?;
+            let dialect = dialect(&entry.dialect, to);
+            dialect.ends.insert(last.to_owned());
+            dialect.fields.insert(path.clone(), XmlField { rule, part: entry.part });
+        }
+        Ok(())
+    }
+    /// A sample is a value. Each path must take it.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let dialect = with.rules.xml.dialect(&entry.dialect)?;
+        let Some((begin, end)) = with.rules.xml.envelope(&entry.dialect) else {
+            // No message is in this dialect.
+            return Some(false);
+        };
+        let taken = |path: &String| {
+            let message = format!("{begin}{}{end}", dialect.body(path, sample));
+            with.takes(&entry.common.id, "application/xml", message.as_bytes())
+        };
+        Some(entry.paths.iter().all(taken))
+    }
+}
+
+/// `A/B`, `A/B@C` or `A/B[C=D]` as elements with a value.
+fn element(path: &str, value: &str) -> String {
+    let value = value.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    let (path, mut body, attribute) = match path.split_once(['@', '[']) {
+        None => (path, value, String::new()),
+        Some((path, condition)) => {
+            match condition.strip_suffix(']').and_then(|c| c.split_once('=')) {
+                Some((name, wanted)) => (path, value, format!(" {name}=\"{wanted}\"")),
+                None => (path, String::new(), format!(" {condition}=\"{value}\"")),
+            }
+        }
+    };
+    for (at, name) in path.rsplit('/').enumerate() {
+        let attribute = if at == 0 { &*attribute } else { "" };
+        body = format!("<{name}{attribute}>{body}</{name}>");
+    }
+    body
+}
+
+/// `[[xml_record]]`.
+pub(in crate::rules) struct Records;
+
+impl Section for Records {
+    const NAME: &'static str = "xml_record";
+    type Entry = Record;
+
+    fn subject(entry: &Record) -> String {
+        entry.element.clone()
+    }
+    fn compile(entry: &Record, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        to.claim(format!("{} record {}", entry.dialect, entry.element))?;
+        for path in entry.own_id.iter().chain(&entry.named_in) {
+            let last = last(path, to)?;
+            dialect(&entry.dialect, to).ends.insert(last.to_owned());
+        }
+        let dialect = dialect(&entry.dialect, to);
+        dialect.records.insert(entry.element.clone());
+        dialect.own_ids.extend(entry.own_id.clone());
+        dialect.named_in.extend(entry.named_in.clone());
+        Ok(())
+    }
+    /// A sample is the name of an element.
+    fn takes(entry: &Record, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let dialect = with.rules.xml.dialect(&entry.dialect)?;
+        Some(sample == entry.element && dialect.is_record(sample))
+    }
+}
+
+/// `[[xml_about]]`.
+pub(in crate::rules) struct About;
+
+impl Section for About {
+    const NAME: &'static str = "xml_about";
+    type Entry = AboutEntry;
+
+    fn subject(entry: &AboutEntry) -> String {
+        entry.paths.join(", ")
+    }
+    fn compile(entry: &AboutEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        for path in &entry.paths {
+            to.claim(format!("{} about {path}", entry.dialect))?;
+            let last = last(path, to)?;
+            let dialect = dialect(&entry.dialect, to);
+            dialect.ends.insert(last.to_owned());
+            dialect.about.insert(path.clone(), entry.shows);
+        }
+        Ok(())
+    }
+    /// A sample is a path.
+    fn takes(entry: &AboutEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let dialect = with.rules.xml.dialect(&entry.dialect)?;
+        let named = entry.paths.iter().any(|path| path == sample);
+        Some(named && dialect.about(sample) == Some(entry.shows))
+    }
+}
+
+/// The rules of a dialect.
+fn dialect<'r>(name: &str, to: &'r mut Compiler<'_>) -> &'r mut XmlDialect {
+    to.rules.xml.dialects.entry(name.to_owned()).or_default()
 }
 
 /// The last part of a path.
-fn last<'p>(path: &'p str, source: &Source) -> Result<&'p str, LoadError> {
+fn last<'p>(path: &'p str, to: &Compiler<'_>) -> Result<&'p str, LoadError> {
     let parts = path.split('/').count();
     let last = path.rsplit('/').next().unwrap_or("");
     if last.is_empty() || path.starts_with('/') || parts > MAX_PATH {
-        return Err(faulty(
-            source,
-            format!("path {path:?}: write up to {MAX_PATH} elements, A/B@C"),
-        ));
+        return to
+            .fault(format!("path {path:?}: write up to {MAX_PATH} elements, A/B@C or A/B[C=D]"));
     }
     Ok(last)
 }

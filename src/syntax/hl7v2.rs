@@ -46,7 +46,7 @@ impl Framing {
 }
 
 /// Bytes that may stand between the start block and the header: line ends, spaces, a byte order
-/// mark, the header of the hybrid lower layer protocol (`D23` CR).
+/// mark, the start block again, the header of the hybrid lower layer protocol (`D23` CR).
 pub const MAX_FILLER: usize = 12;
 /// Bytes of `MSH|` in UTF-16.
 const WIDE_HEADER: usize = 8;
@@ -102,7 +102,9 @@ pub fn block(data: &[u8], sure: bool) -> Match<Framed> {
         None => {}
     }
     while let Some(&byte) = data.get(filler) {
-        if !matches!(byte, b'\r' | b'\n' | b' ' | 0xEF | 0xBB | 0xBF) {
+        // Some senders write the start block twice.
+        let again = byte == START_BLOCK && framing == Framing::Mllp && filler == 1;
+        if !again && !matches!(byte, b'\r' | b'\n' | b' ' | 0xEF | 0xBB | 0xBF) {
             break;
         }
         filler += 1;

@@ -1,7 +1,7 @@
 //! Lines and tables of a document that is laid out for reading (PDF, word processing, spreadsheets):
 //! labelled values, and rows under the names of their columns.
 
-use super::labels::Labels;
+use super::labels::{Labels, key};
 use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
 
@@ -38,6 +38,11 @@ impl Sheet {
         self.labels.line(line, scope);
     }
 
+    /// A value under a name.
+    pub fn pair(&mut self, name: &str, value: &str, scope: &mut Scope<'_>) {
+        self.labels.pair(name, value, scope);
+    }
+
     /// A row of a table, or cells beside each other. True if it named the columns of those below.
     pub fn row(&mut self, row: &[impl AsRef<str>], scope: &mut Scope<'_>) -> bool {
         let row = row.get(..MAX_COLUMNS).unwrap_or(row);
@@ -46,11 +51,7 @@ impl Sheet {
         }
         let Some(table) = &self.table else {
             // Labels beside their values.
-            self.labels.forget();
-            for cell in row {
-                self.labels.cell(cell.as_ref(), scope);
-            }
-            self.labels.forget();
+            self.labels.cells(row, scope);
             return false;
         };
         let mut record = CandidateRecord::default();
@@ -67,9 +68,8 @@ impl Sheet {
 
     /// How many cells of a row are names of fields.
     pub fn known(row: &[impl AsRef<str>], scope: &Scope<'_>) -> usize {
-        let keys = &scope.rules.keys;
         let row = row.iter().take(MAX_COLUMNS);
-        row.filter(|cell| keys.get(label(cell.as_ref())).is_some()).count()
+        row.filter(|cell| key(label(cell.as_ref()), scope.rules).is_some()).count()
     }
 
     /// Whether a row names the columns of those below: several cells are names of fields, and most of them. In a
@@ -77,8 +77,10 @@ impl Sheet {
     pub fn names(&mut self, row: &[impl AsRef<str>], scope: &Scope<'_>) -> bool {
         let keys = &scope.rules.keys;
         let row = row.get(..MAX_COLUMNS).unwrap_or(row);
-        let columns: Vec<Option<Meaning>> =
-            row.iter().map(|cell| keys.get(label(cell.as_ref())).map(Meaning::from)).collect();
+        let columns: Vec<Option<Meaning>> = row
+            .iter()
+            .map(|cell| key(label(cell.as_ref()), scope.rules).map(Meaning::from))
+            .collect();
         let known = columns.iter().flatten().count();
         let filled = row.iter().filter(|cell| !cell.as_ref().trim().is_empty()).count();
         if known < 2 || known * 2 < filled {

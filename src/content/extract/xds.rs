@@ -5,8 +5,12 @@ use crate::content::formats::markup::Attributes;
 use crate::content::{Media, Scope};
 use zeroize::Zeroizing;
 
-/// Namespace of ebXML registries, up to the version.
-pub const EBXML: &str = "urn:oasis:names:tc:ebxml-regrep:xsd:";
+/// Namespaces of ebXML registries, up to the version: 3.0 (XDS.b) and 2.1 (XDS.a).
+pub const EBXML: [&str; 3] = [
+    "urn:oasis:names:tc:ebxml-regrep:xsd:",
+    "urn:oasis:names:tc:ebxml-regrep:rim:xsd:",
+    "urn:oasis:names:tc:ebxml-regrep:registry:xsd:",
+];
 
 /// Identification schemes of `XDSDocumentEntry.patientId`, `XDSSubmissionSet.patientId` and
 /// `XDSFolder.patientId`.

@@ -40,6 +40,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &hl7v2::Xml,
     &dialect::POCT1A,
     &dialect::SCRIPT,
+    &dialect::BMP,
     &astm::Records,
     &x12::Interchange,
     &edifact::Interchange,

@@ -373,6 +373,7 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
         acknowledged: f.acknowledged,
         acknowledgments: f.acknowledgments.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
         method: f.method.as_deref(),
+        user: f.user.as_deref(),
         host: f.host.as_deref(),
         path: f.path.as_deref(),
         status: f.status,

@@ -235,6 +235,8 @@ pub struct Service<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<&'a str>,

@@ -66,6 +66,7 @@ fn samples() -> Vec<Value> {
         acknowledged: Some(false),
         acknowledgments: vec![("AE".into(), 2)],
         method: full("GET"),
+        user: full("u"),
         host: full("h"),
         path: full("/p"),
         status: Some(200),

@@ -22,6 +22,9 @@ const NAK: u8 = 0x15;
 /// Bytes of keep-alive that may come before the first message.
 const MAX_KEEP_ALIVE: usize = 256;
 
+/// Byte order marks of UTF-8 and UTF-16.
+const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
+
 /// HL7 minimal lower layer protocol.
 pub struct Mllp;
 
@@ -44,7 +47,16 @@ fn probe_start(data: &[u8]) -> Probe {
     if alive > MAX_KEEP_ALIVE {
         return Probe::No;
     }
-    let rest = data.get(alive..).unwrap_or(&[]);
+    let mut rest = data.get(alive..).unwrap_or(&[]);
+    // Some senders write a byte order mark before the start block.
+    for mark in MARKS {
+        match rest.strip_prefix(mark) {
+            Some([]) => return Probe::More,
+            Some(behind @ [START_BLOCK, ..]) => rest = behind,
+            None if !rest.is_empty() && mark.starts_with(rest) => return Probe::More,
+            _ => {}
+        }
+    }
     match rest.first() {
         None => Probe::More,
         // Something that was to be a message: perhaps the next one is.

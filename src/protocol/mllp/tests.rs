@@ -71,6 +71,23 @@ fn several_messages_and_junk_between_them() {
         &[MESSAGE, OTHER],
     );
     check(&[b"\r\n\0\0".as_slice(), &framed(MESSAGE)].concat(), &[MESSAGE]);
+    // The start block twice, a byte order mark before it.
+    check(
+        &[b"\x0b".as_slice(), &framed(MESSAGE), b"\x0b", &framed(OTHER)].concat(),
+        &[MESSAGE, OTHER],
+    );
+    for mark in [&b"\xef\xbb\xbf"[..], b"\xff\xfe"] {
+        check(&[mark, &framed(MESSAGE), mark, &framed(OTHER)].concat(), &[MESSAGE, OTHER]);
+    }
+}
+
+#[test]
+fn behind_the_header_of_a_load_balancer() {
+    let line = b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 2575\r\n".as_slice();
+    check(&[line, &framed(MESSAGE), &framed(OTHER)].concat(), &[MESSAGE, OTHER]);
+    let binary =
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0b\x01\x0b\x02\x0b\x03\x0b\x04\x9c\x40\x0a\x0f";
+    check(&[binary, &framed(MESSAGE)[..]].concat(), &[MESSAGE]);
 }
 
 #[test]

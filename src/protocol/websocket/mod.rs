@@ -3,11 +3,13 @@
 //! There is little to recognise it by on its own: [`super::http`] hands a connection over after
 //! `101 Switching Protocols`, and HTTP/2 a stream after an extended CONNECT (RFC 8441). Each message
 //! is a content whose bytes tell what it is; its operation is the method of the request that asked
-//! for the WebSocket, its name that request's path.
+//! for the WebSocket, its name that request's path. Where messages carry the bytes of another
+//! connection instead, that is read.
 //!
 //! A gap inside a frame costs the message at most, and the ones that refer to it under context
 //! takeover. Behind a gap that covers a header frames are found again where several fit each other.
 
+mod carried;
 mod half;
 mod header;
 mod inflate;
@@ -59,6 +61,7 @@ pub(in crate::protocol) struct Service {
 pub(in crate::protocol) struct WebSocket {
     service: Service,
     halves: [DirectionState; 2],
+    carried: carried::Carried,
     /// For a connection that was joined in the middle: where frames begin is known of a direction.
     joined: Option<[bool; 2]>,
 }
@@ -69,6 +72,7 @@ impl WebSocket {
         let fresh = fresh(extensions);
         Self {
             service,
+            carried: carried::Carried::default(),
             joined: None,
             halves: [Direction::ClientToServer, Direction::ServerToClient]
                 .map(|d| DirectionState::new(d, fresh[d.index()])),
@@ -123,6 +127,7 @@ impl Parser for WebSocket {
             }
         }
         let data = data.get(passed..).unwrap_or_default();
+        let sink = &mut self.carried.taking(&self.service, sink);
         match self.halves[direction.index()].push(data, &self.service, sink) {
             Ok(skip) => Ok(Progress::skip(passed + data.len(), skip)),
             Err(reason) => {
@@ -134,9 +139,11 @@ impl Parser for WebSocket {
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let half = &mut self.halves[direction.index()];
-        match half.gap(len, &self.service, sink) {
+        let taking = &mut self.carried.taking(&self.service, sink);
+        match half.gap(len, &self.service, taking) {
             Resync::Lost => {
-                half.lose(sink);
+                half.lose(taking);
+                self.carried.gap(direction, len, sink);
                 Resync::Search
             }
             known => known,
@@ -147,13 +154,15 @@ impl Parser for WebSocket {
         resync::find(direction == Direction::ClientToServer, data)
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
-        self.halves[direction.index()].close(sink);
+    fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {
+        self.halves[direction.index()].close(&mut self.carried.taking(&self.service, sink));
+        self.carried.close(direction, end, sink);
     }
 
     fn memory(&self) -> usize {
         size_of::<Self>()
             + self.service.path.len()
+            + self.carried.memory()
             + self.halves.iter().map(DirectionState::memory).sum::<usize>()
     }
 }

@@ -348,3 +348,32 @@ fn what_is_no_websocket() {
         assert!(!matches!(probe::probe(data), Probe::Yes { .. }), "{data:02x?}");
     }
 }
+
+/// Streams of other protocols, cut into messages anywhere.
+#[test]
+fn connections_carried_in_messages() {
+    const HL7: &[u8] = b"\x0bMSH|^~\\&|A|B|C|D|2025||ADT^A01|M1|P|2.5\rPID|1||77\r\x1c\r";
+    const POST: &[u8] = b"POST /fhir HTTP/1.1\r\nHost: ehr\r\nContent-Length: 5\r\n\r\nhello";
+    for (stream, expected, layer) in [
+        (HL7, HL7.get(1..HL7.len() - 2).unwrap(), "http/websocket/mllp"),
+        (POST, &b"hello"[..], "http/websocket/http"),
+    ] {
+        for at in [1, 2, 20, 50, stream.len() - 1, stream.len()] {
+            // The request line of HTTP tells at once; a part of it alone may be any text.
+            if stream == POST && at < 20 {
+                continue;
+            }
+            let (first, rest) = stream.split_at(at);
+            let mut frames = frame(LAST | 2, KEY, first);
+            frames.extend(frame(LAST | 2, KEY, rest));
+            let pieces = [Client(ASK), Server(YES), Client(&frames)];
+            for size in [1, 7, 1460] {
+                let (sink, _) = play(&pieces, size);
+                let found = sink.contents.iter().find(|c| c.layer == layer);
+                let found = found.unwrap_or_else(|| panic!("{layer} cut at {at}, size {size}"));
+                assert_eq!(found.bytes, expected, "{layer} cut at {at}, size {size}");
+                assert_eq!(found.complete, Some(true));
+            }
+        }
+    }
+}

@@ -12,10 +12,14 @@ mod tests;
 
 pub use scan::Hit;
 
-use super::keys::fold;
-use super::load::{Compiled, LoadError, RuleInfo, faulty, field_rule, info, section_entry};
+use super::compile::Compiler;
+use super::entry::section_entry;
+use super::error::LoadError;
+use super::keys::{fold, names};
+use super::samples::Samples;
+use super::sections::Section;
 use super::validators::{MAX_NUMBER, Validator, compact};
-use super::{FieldRule, Kind};
+use super::{FieldRule, Kind, RuleSet};
 use regex::bytes::{Regex, RegexBuilder};
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap};
@@ -299,94 +303,33 @@ fn phrase(words: &str) -> String {
 /// The default regions.
 pub const DEFAULT_REGIONS: &[&str] = &["us"];
 
-pub(in crate::rules) fn compile(
-    section: Compiled<Entry>,
-    others: Compiled<NotEntry>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<IdentifierRules, LoadError> {
-    let mut rules = IdentifierRules::default();
-    for (_, (entry, source)) in section {
-        let wrong = |reason: String| Err(faulty(&source, reason));
-        let index = u16::try_from(rules.rules.len())
-            .map_err(|_| faulty(&source, "id: there are too many identifiers"))?;
-        let validator = match &entry.validator {
-            None => None,
-            Some(name) => Some(Validator::named(name).ok_or_else(|| {
-                let all: Vec<_> = super::validators::ALL.iter().map(|v| v.name).collect();
-                faulty(
-                    &source,
-                    format!("validator: there is no {name:?}; there are {}", all.join(", ")),
-                )
-            })?),
+/// `[[identifier]]`.
+pub(in crate::rules) struct Identifiers;
+
+impl Section for Identifiers {
+    const NAME: &'static str = "identifier";
+    type Entry = Entry;
+
+    fn kind(entry: &Entry) -> Option<Kind> {
+        entry.kind
+    }
+    fn subject(entry: &Entry) -> String {
+        let validator = entry.validator.as_deref().unwrap_or_default();
+        format!("{} {validator}", entry.regions.join(",")).trim_end().to_owned()
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        let checked = entry.check().and_then(|checked| {
+            to.rules.identifiers.name(entry)?;
+            Ok(checked)
+        });
+        let Checked { validator, length, pattern } = match checked {
+            Ok(checked) => checked,
+            Err(reason) => return to.fault(reason),
         };
-        let length = match (entry.length, validator) {
-            (Some(length), _) => length,
-            (None, Some(validator)) => validator.length,
-            (None, None) => {
-                return wrong(
-                    "length: write [fewest, most] where there is no validator".to_owned(),
-                );
-            }
-        };
-        if length.0 < 4 || length.0 > length.1 || length.1 > MAX_NUMBER {
-            return wrong(format!(
-                "length {length:?}: write [fewest, most], from 4 to {MAX_NUMBER}"
-            ));
-        }
-        let shown = [Some(entry.chance), Some(entry.confidence), entry.alone];
-        if let Some(share) = shown.into_iter().flatten().find(|s| !(0.0..=1.0).contains(s)) {
-            return wrong(format!("{share}: write chance and confidence as numbers from 0 to 1"));
-        }
-        let code = |r: &String| r.len() == 2 && r.bytes().all(|b| b.is_ascii_lowercase());
-        if entry.regions.is_empty() || !entry.regions.iter().all(code) {
-            return wrong("regions: write codes of ISO 3166 in lower case, [\"us\"]".to_owned());
-        }
-        let unseparated = |c: char| c.is_alphanumeric();
-        if entry.separators.contains(unseparated) {
-            return wrong("separators: letters and digits are part of a number".to_owned());
-        }
-        let pattern = RegexBuilder::new(&format!("^(?:{})$", entry.pattern))
-            .unicode(false)
-            .case_insensitive(true)
-            .size_limit(MAX_PATTERN)
-            .build()
-            .map_err(|e| faulty(&source, format!("pattern: {e}")))?;
-        if pattern.is_match(b"") {
-            return wrong("pattern: it also matches nothing at all".to_owned());
-        }
-        for word in &entry.words {
-            let folded = fold(word);
-            if !word.contains(char::is_alphanumeric) {
-                return wrong(format!("words: {word:?} has no letters"));
-            }
-            if folded.is_empty() {
-                // Too long for a label.
-                continue;
-            }
-            let known = rules.names.entry(folded).or_default();
-            if !known.contains(&index) {
-                known.push(index);
-            }
-        }
-        for system in &entry.systems {
-            let bare = system.strip_prefix("urn:oid:").unwrap_or(system);
-            if let Some(other) = rules.systems.insert(bare.to_owned(), index) {
-                let other = rules.get(other).map(|r| r.rule.id.to_string()).unwrap_or_default();
-                return wrong(format!("systems: {system:?} is already taken by {other:?}"));
-            }
-        }
-        let subject =
-            format!("{} {}", entry.regions.join(","), entry.validator.unwrap_or_default());
-        list.push(info(
-            "identifier",
-            &entry.common,
-            entry.kind,
-            subject.trim_end().to_owned(),
-            &source,
-        ));
         let forms = bare::forms(&entry.pattern);
         let kind = entry.kind.unwrap_or(Kind::OtherId);
-        let rule = field_rule(&entry.common, kind, "text", Some(entry.confidence), &source)?;
+        let rule = to.field(&entry.common, kind, "text", Some(entry.confidence))?;
+        let rules = &mut to.rules.identifiers;
         rules.known.extend(entry.regions.iter().cloned());
         rules.rules.push(IdentifierRule {
             rule,
@@ -395,23 +338,122 @@ pub(in crate::rules) fn compile(
             chance: entry.chance,
             health: entry.health,
             pattern,
-            separators: entry.separators,
+            separators: entry.separators.clone(),
             validator,
             signs: validator.is_some() && entry.length.is_some(),
             length,
             words: entry.words.iter().map(|w| phrase(w)).collect(),
-            regions: entry.regions,
+            regions: entry.regions.clone(),
             free: forms.is_none(),
             forms: forms.unwrap_or_default(),
         });
+        Ok(())
     }
-    for (_, (entry, source)) in others {
-        list.push(info("not_identifier", &entry.common, None, entry.words.join(", "), &source));
-        rules.others.extend(entry.words.iter().map(|w| phrase(w)));
+    /// A sample is a text.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        Some(with.rules.identifiers.takes(&entry.common.id, sample))
     }
-    // A failure needs more words than any rule file may have.
-    rules.context = context::Context::new(&rules.rules, &rules.others).unwrap_or_default();
-    // Site rules alone may lack the default region.
-    let _ = rules.enable(DEFAULT_REGIONS);
-    Ok(rules)
+}
+
+/// What an entry says, checked.
+struct Checked {
+    validator: Option<&'static Validator>,
+    length: (usize, usize),
+    pattern: Regex,
+}
+
+impl Entry {
+    fn check(&self) -> Result<Checked, String> {
+        let validator = match &self.validator {
+            None => None,
+            Some(name) => Some(Validator::named(name).ok_or_else(|| {
+                let all: Vec<_> = super::validators::ALL.iter().map(|v| v.name).collect();
+                format!("validator: there is no {name:?}; there are {}", all.join(", "))
+            })?),
+        };
+        let Some(length) = self.length.or(validator.map(|v| v.length)) else {
+            return Err("length: write [fewest, most] where there is no validator".to_owned());
+        };
+        if length.0 < 4 || length.0 > length.1 || length.1 > MAX_NUMBER {
+            return Err(format!("length {length:?}: write [fewest, most], from 4 to {MAX_NUMBER}"));
+        }
+        let shares = [Some(self.chance), Some(self.confidence), self.alone];
+        if let Some(share) = shares.into_iter().flatten().find(|s| !(0.0..=1.0).contains(s)) {
+            return Err(format!("{share}: write chance and confidence as numbers from 0 to 1"));
+        }
+        let code = |r: &String| r.len() == 2 && r.bytes().all(|b| b.is_ascii_lowercase());
+        if self.regions.is_empty() || !self.regions.iter().all(code) {
+            return Err("regions: write codes of ISO 3166 in lower case, [\"us\"]".to_owned());
+        }
+        if self.separators.contains(char::is_alphanumeric) {
+            return Err("separators: letters and digits are part of a number".to_owned());
+        }
+        let pattern = RegexBuilder::new(&format!("^(?:{})$", self.pattern))
+            .unicode(false)
+            .case_insensitive(true)
+            .size_limit(MAX_PATTERN)
+            .build()
+            .map_err(|e| format!("pattern: {e}"))?;
+        if pattern.is_match(b"") {
+            return Err("pattern: it also matches nothing at all".to_owned());
+        }
+        Ok(Checked { validator, length, pattern })
+    }
+}
+
+impl IdentifierRules {
+    /// Notes what the next rule is called, and the systems that declare it.
+    fn name(&mut self, entry: &Entry) -> Result<(), String> {
+        let index = u16::try_from(self.rules.len())
+            .map_err(|_| "id: there are too many identifiers".to_owned())?;
+        for word in &entry.words {
+            let folded = fold(word);
+            if !word.contains(char::is_alphanumeric) {
+                return Err(format!("words: {word:?} has no letters"));
+            }
+            if folded.is_empty() {
+                // Too long for a label.
+                continue;
+            }
+            let known = self.names.entry(folded).or_default();
+            if !known.contains(&index) {
+                known.push(index);
+            }
+        }
+        for system in &entry.systems {
+            let bare = system.strip_prefix("urn:oid:").unwrap_or(system);
+            if let Some(other) = self.systems.insert(bare.to_owned(), index) {
+                let other = self.get(other).map(|r| r.rule.id.to_string()).unwrap_or_default();
+                return Err(format!("systems: {system:?} is already taken by {other:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `[[not_identifier]]`.
+pub(in crate::rules) struct Others;
+
+impl Section for Others {
+    const NAME: &'static str = "not_identifier";
+    type Entry = NotEntry;
+
+    fn subject(entry: &NotEntry) -> String {
+        entry.words.join(", ")
+    }
+    fn compile(entry: &NotEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        to.rules.identifiers.others.extend(entry.words.iter().map(|w| phrase(w)));
+        Ok(())
+    }
+    fn finish(rules: &mut RuleSet) {
+        let rules = &mut rules.identifiers;
+        // A failure needs more words than any rule file may have.
+        rules.context = context::Context::new(&rules.rules, &rules.others).unwrap_or_default();
+        // Site rules alone may lack the default region.
+        let _ = rules.enable(DEFAULT_REGIONS);
+    }
+    /// A sample is a word.
+    fn takes(entry: &NotEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        Some(names(&entry.words, sample) && with.rules.identifiers.is_other(sample))
+    }
 }

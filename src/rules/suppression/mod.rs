@@ -4,8 +4,12 @@
 //! one must fit, and all that are given must. It ends on its day by the time of the packets, so that
 //! a capture is read alike on any day.
 
-use super::load::{Compiled, LoadError, RuleInfo, faulty, info, section_entry};
 use crate::net::Cidr;
+use crate::rules::compile::Compiler;
+use crate::rules::entry::section_entry;
+use crate::rules::error::LoadError;
+use crate::rules::samples::Samples;
+use crate::rules::sections::Section;
 use crate::time::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -218,7 +222,7 @@ pub struct Seen<'a> {
 }
 
 /// A compiled entry.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Suppression {
     /// Its id.
     pub id: Arc<str>,
@@ -270,7 +274,7 @@ impl Suppression {
 }
 
 /// Every suppression, in order of id.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Suppressions(Vec<Suppression>);
 
 impl Suppressions {
@@ -300,57 +304,62 @@ impl Suppressions {
     }
 }
 
-pub(in crate::rules) fn compile(
-    section: Compiled<Entry>,
-    list: &mut Vec<RuleInfo>,
-) -> Result<Suppressions, LoadError> {
-    let alerts: Vec<String> =
-        list.iter().filter(|r| r.section == "alert").map(|r| r.id.clone()).collect();
-    let mut all = Vec::new();
-    for (_, (entry, source)) in section {
-        for (key, text) in [("owner", &entry.owner), ("reason", &entry.reason)] {
-            if text.trim().is_empty() {
-                return Err(faulty(
-                    &source,
-                    format!("{key} is empty: somebody must answer for it"),
-                ));
-            }
-        }
-        if let Some(unknown) = entry.rule.iter().find(|r| !alerts.contains(r)) {
-            return Err(faulty(
-                &source,
-                format!("rule {unknown:?} is no alert; the alerts are {}", alerts.join(", ")),
-            ));
-        }
+/// `[[suppression]]`.
+pub(in crate::rules) struct Accepted;
+
+impl Accepted {
+    /// The criteria that an entry gives.
+    fn criteria(entry: &Entry) -> Vec<&'static str> {
         let criteria = [
             ("client", entry.client.len()),
             ("service", entry.service.len()),
             ("rule", entry.rule.len()),
             ("patient", entry.patient.len()),
         ];
-        let given: Vec<&str> =
-            criteria.iter().filter(|(_, n)| *n > 0).map(|(name, _)| *name).collect();
-        if given.is_empty() {
-            return Err(faulty(
-                &source,
-                "it covers everything: name a client, a service, a rule or a patient",
-            ));
-        }
-        let subject = format!("by {} until {}", given.join(", "), entry.expires);
-        list.push(info("suppression", &entry.common, None, subject, &source));
-        all.push(Suppression {
-            id: entry.common.id.into(),
-            owner: entry.owner,
-            reason: entry.reason,
-            expires: entry.expires,
-            source,
-            clients: entry.client,
-            services: entry.service,
-            rules: entry.rule,
-            patients: entry.patient,
-        });
+        criteria.iter().filter(|(_, n)| *n > 0).map(|(name, _)| *name).collect()
     }
-    Ok(Suppressions(all))
+}
+
+impl Section for Accepted {
+    const NAME: &'static str = "suppression";
+    type Entry = Entry;
+
+    fn subject(entry: &Entry) -> String {
+        format!("by {} until {}", Self::criteria(entry).join(", "), entry.expires)
+    }
+    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        for (key, text) in [("owner", &entry.owner), ("reason", &entry.reason)] {
+            if text.trim().is_empty() {
+                return to.fault(format!("{key} is empty: somebody must answer for it"));
+            }
+        }
+        let alerts: Vec<&str> = to.rules.policy.alerts.iter().map(|a| a.id.as_str()).collect();
+        if let Some(unknown) = entry.rule.iter().find(|r| !alerts.contains(&r.as_str())) {
+            let alerts = alerts.join(", ");
+            return to.fault(format!("rule {unknown:?} is no alert; the alerts are {alerts}"));
+        }
+        if Self::criteria(entry).is_empty() {
+            return to.fault("it covers everything: name a client, a service, a rule or a patient");
+        }
+        let suppression = Suppression {
+            id: entry.common.id.as_str().into(),
+            owner: entry.owner.clone(),
+            reason: entry.reason.clone(),
+            expires: entry.expires,
+            source: to.source.clone(),
+            clients: entry.client.clone(),
+            services: entry.service.clone(),
+            rules: entry.rule.clone(),
+            patients: entry.patient.clone(),
+        };
+        Arc::make_mut(&mut to.rules.suppressions).0.push(suppression);
+        Ok(())
+    }
+    /// A sample is what was seen: `client=10.1.2.3 service=10.1.2.9:104 rule=hl7-patient`.
+    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let all = with.rules.suppressions.all();
+        all.iter().find(|own| *own.id == *entry.common.id)?.covers_sample(sample)
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ const MAX_PARTS: usize = 32;
 /// Longest value put together from parts, bytes.
 const MAX_JOINED: usize = 512;
 
-/// Fields of a patient that are kept for later, each, and bytes of one.
+/// Fields of one resource.
+const MAX_FIELDS: usize = 128;
+
+/// Fields by which a patient is recognised that are kept of one, and bytes of a value.
 const MAX_KEPT: usize = 16;
 const MAX_KEPT_VALUE: usize = 256;
 
@@ -81,16 +84,15 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// A resource that is handed on element by element. Its record starts with the first field.
-pub struct Element {
-    content: &'static str,
-    marks: Marks,
-    begun: bool,
-    /// Fields by which a patient is recognised.
-    kept: Option<Vec<Kept>>,
+/// What a resource says of a person: put together element by element.
+#[derive(Default)]
+pub struct Resource {
+    /// Its fields, in the order of its elements.
+    pub fields: Vec<Kept>,
 }
 
-/// A field of a patient, for records that come later in the same document.
+/// A field that is kept until its record is complete.
+#[derive(Clone)]
 pub struct Kept {
     /// What it is.
     pub rule: Arc<FieldRule>,
@@ -102,34 +104,57 @@ pub struct Kept {
     pub issuer: Box<str>,
 }
 
-impl Element {
-    /// A resource of this type.
-    pub fn resource(resource: &str, marks: Marks) -> Self {
-        let content = match resource {
-            "ClinicalDocument" => "ccda",
-            "registrationEvent" | "priorRegistration" | "parameterList" => "hl7v3",
-            _ => "fhir",
-        };
-        // A question of PDQ or PIX (ITI-47, ITI-45).
-        let marks = if resource == "parameterList" { marks.and(Marks::QUERY) } else { marks };
-        let kept = (resource == "Patient").then(Vec::new);
-        Self { content, marks, begun: false, kept }
+impl Kept {
+    /// Whether a patient is recognised by it.
+    pub fn identifies(&self) -> bool {
+        (self.kind.is_strong_id() || matches!(self.kind, Kind::Name | Kind::BirthDate))
+            && self.value.len().max(self.issuer.len()) <= MAX_KEPT_VALUE
     }
 
+    /// Whether it says the same as another.
+    pub fn same(&self, other: &Self) -> bool {
+        self.kind == other.kind && *self.value == *other.value
+    }
+}
+
+/// Those fields by which a patient is recognised.
+pub fn identifying(fields: Vec<Kept>) -> Vec<Kept> {
+    let mut kept = fields;
+    kept.retain(Kept::identifies);
+    kept.truncate(MAX_KEPT);
+    kept.shrink_to_fit();
+    kept
+}
+
+/// Hands on a record of these fields.
+pub fn put<'a>(
+    content: &'static str,
+    marks: Marks,
+    fields: impl Iterator<Item = &'a Kept>,
+    scope: &mut Scope<'_>,
+) {
+    let mut fields = fields.peekable();
+    if fields.peek().is_none() {
+        return;
+    }
+    scope.begin(content);
+    marks.put(scope);
+    for kept in fields {
+        let field = Field::declared(&kept.rule, &kept.value).with_kind(kept.kind);
+        scope.field(field.with_issuer(&kept.issuer));
+    }
+    scope.end();
+}
+
+impl Resource {
     /// An element with its parts.
-    pub fn element(&mut self, element: &FhirElement, parts: &Parts<'_>, scope: &mut Scope<'_>) {
+    pub fn element(&mut self, element: &FhirElement, parts: &Parts<'_>, scope: &Scope<'_>) {
         let kind = element.rule.kind;
         match element.datatype {
             FhirType::Primitive => {
-                self.field(
-                    element,
-                    kind,
-                    parts.first(&[Part::Itself, Part::Code, Part::Value]),
-                    "",
-                    scope,
-                );
+                let value = parts.first(&[Part::Itself, Part::Code, Part::Value]);
+                self.add(&element.rule, kind, value, "");
             }
-            FhirType::Reference => self.field(element, kind, parts.get(Part::Display), "", scope),
             FhirType::HumanName => {
                 let family = join(parts.all(Part::Family), " ");
                 let given = join(parts.all(Part::Given), " ");
@@ -139,28 +164,16 @@ impl Element {
                     (false, true) => family,
                     _ => join([family.as_str(), given.as_str()].into_iter(), "^"),
                 };
-                self.field(element, kind, &name, "", scope);
+                self.add(&element.rule, kind, &name, "");
             }
-            FhirType::Identifier => {
-                let system = parts.get(Part::System);
-                // CDA gives the bare OID (R1, II.root).
-                let system = &*match system.starts_with(|c: char| c.is_ascii_digit()) {
-                    true => std::borrow::Cow::Owned(format!("urn:oid:{system}")),
-                    false => std::borrow::Cow::Borrowed(system),
-                };
-                let typed = |code| scope.rules.hl7v2.identifier_type(code);
-                let kind = (scope.rules.fhir.system(system))
-                    .or_else(|| parts.all(Part::TypeCode).find_map(typed))
-                    .unwrap_or(kind);
-                self.field(element, kind, parts.get(Part::Value), system, scope);
-            }
+            FhirType::Identifier => self.identifier(&element.rule, parts, scope),
             FhirType::Address => {
                 let lines = parts.all(Part::Line).chain(parts.all(Part::Place));
                 let mut address = join(lines, ", ");
                 if address.is_empty() {
                     address = join(parts.all(Part::Text), ", ");
                 }
-                self.field(element, kind, &address, "", scope);
+                self.add(&element.rule, kind, &address, "");
             }
             FhirType::ContactPoint => {
                 // Of a contact person, only the number has a kind of its own.
@@ -182,48 +195,37 @@ impl Element {
                     "other" if own => Kind::OtherId,
                     _ => return,
                 };
-                self.field(element, kind, value, "", scope);
+                self.add(&element.rule, kind, value, "");
             }
         }
     }
 
-    fn field(
-        &mut self,
-        element: &FhirElement,
-        kind: Kind,
-        value: &str,
-        issuer: &str,
-        scope: &mut Scope<'_>,
-    ) {
-        if value.trim().is_empty() {
-            return;
-        }
-        if !self.begun {
-            self.begun = true;
-            scope.begin(self.content);
-            self.marks.put(scope);
-        }
-        scope.field(Field::declared(&element.rule, value).with_kind(kind).with_issuer(issuer));
-        if let Some(kept) = &mut self.kept
-            && (kind.is_strong_id() || matches!(kind, Kind::Name | Kind::BirthDate))
-            && kept.len() < MAX_KEPT
-            && value.len().max(issuer.len()) <= MAX_KEPT_VALUE
-        {
-            kept.push(Kept {
-                rule: Arc::clone(&element.rule),
-                kind,
-                value: zeroize::Zeroizing::new(value.to_owned()),
-                issuer: issuer.into(),
-            });
-        }
+    /// An Identifier, or that of a reference.
+    pub fn identifier(&mut self, rule: &Arc<FieldRule>, parts: &Parts<'_>, scope: &Scope<'_>) {
+        let system = parts.get(Part::System);
+        // CDA gives the bare OID (R1, II.root).
+        let system = &*match system.starts_with(|c: char| c.is_ascii_digit()) {
+            true => std::borrow::Cow::Owned(format!("urn:oid:{system}")),
+            false => std::borrow::Cow::Borrowed(system),
+        };
+        let typed = |code| scope.rules.hl7v2.identifier_type(code);
+        let kind = (scope.rules.fhir.system(system))
+            .or_else(|| parts.all(Part::TypeCode).find_map(typed))
+            .unwrap_or(rule.kind);
+        self.add(rule, kind, parts.get(Part::Value), system);
     }
 
-    /// The resource is complete; by what a patient is recognised.
-    pub fn end(self, scope: &mut Scope<'_>) -> Vec<Kept> {
-        if self.begun {
-            scope.end();
+    /// A field with its value.
+    pub fn add(&mut self, rule: &Arc<FieldRule>, kind: Kind, value: &str, issuer: &str) {
+        if value.trim().is_empty() || self.fields.len() >= MAX_FIELDS {
+            return;
         }
-        self.kept.unwrap_or_default()
+        self.fields.push(Kept {
+            rule: Arc::clone(rule),
+            kind,
+            value: zeroize::Zeroizing::new(value.to_owned()),
+            issuer: issuer.into(),
+        });
     }
 }
 

@@ -1,26 +1,49 @@
 //! FHIR resources, and CDA documents, which are read by the same rules.
 
+use super::subjects::{Claim, Subject};
 use super::{Value, View};
 use crate::content::Scope;
-use crate::content::extract::fhir::{Element, Kept, Parts};
-use crate::content::extract::record::Marks;
+use crate::content::extract::fhir::{Parts, Resource};
+use crate::rules::FhirReference;
 use smallvec::SmallVec;
 
 /// Deepest element of a rule (`Patient.contact.name`), with what stands below it.
-const MAX_PATH: usize = 8;
+const MAX_PATH: usize = 10;
 
-/// Hands on the resource at `root`; by what a patient is recognised.
-pub(super) fn emit(
+/// References of one resource to patients that are told apart.
+const MAX_CLAIMS: usize = 256;
+
+/// What a resource says: its own fields, whose it is, and what it says of other patients.
+pub(super) struct Read {
+    /// Fields of the resource, and those of the reference to whom it is about.
+    pub own: Resource,
+    /// Whose it is.
+    pub subject: Subject,
+    /// Other patients it names, or more of them.
+    pub others: Vec<Claim>,
+    /// Other records of the same patient (`Patient.link.other`).
+    pub same: Vec<u64>,
+}
+
+/// Reads the resource at `root`.
+pub(super) fn read(
     resource: &str,
     root: u32,
     values: &[Value],
-    marks: Marks,
     view: &View<'_>,
-    scope: &mut Scope<'_>,
-) -> Vec<Kept> {
-    let rules = scope.rules;
-    let mut record = Element::resource(resource, marks);
-    let Some(top) = rules.fhir.resource(resource) else { return record.end(scope) };
+    scope: &Scope<'_>,
+) -> Read {
+    let mut read = Read {
+        own: Resource::default(),
+        subject: Subject::Unsaid,
+        others: Vec::new(),
+        same: Vec::new(),
+    };
+    let rules = &scope.rules.fhir;
+    // Types that no rule names have references, too.
+    let Some(top) = rules.resource(resource).or_else(|| rules.other_resource()) else {
+        return read;
+    };
     let mut path = Path::default();
     let mut rest = values;
     path.lead_to(rest.first(), root, view);
@@ -29,24 +52,32 @@ pub(super) fn emit(
         let mut found = None;
         for (depth, step) in path.steps().iter().enumerate() {
             let Some(below) = place.child(step.name) else { break };
-            if let Some(element) = below.element() {
-                found = Some((depth, step.node, element));
+            place = below;
+            if place.element().is_some() || place.reference().is_some() {
+                found = Some((depth, place));
                 break;
             }
-            place = below;
         }
-        let Some((depth, instance, element)) = found else {
+        let Some(depth) = found.map(|(depth, _)| depth).or_else(|| referring(path.steps())) else {
             rest = rest.get(1..).unwrap_or_default();
             path.lead_to(rest.first(), root, view);
             continue;
         };
+        let element = found.and_then(|(_, place)| place.element());
         // All values of one instance of the element stand together.
+        let instance = path.steps().get(depth).and_then(|step| step.node);
+        let linked = matches!(path.steps(), [link, other, _] if link.name == "link" && other.name == "other");
+        let mut reference = Reference::default();
         let mut parts = Parts::default();
         while let Some((value, behind)) = rest.split_first() {
             let text = view.text(value);
             if !text.is_empty() {
                 let below = path.steps().get(depth + 1..).unwrap_or_default();
-                parts.add(below.iter().map(|step| step.name), text);
+                let below = below.iter().map(|step| step.name);
+                match element {
+                    Some(_) => parts.add(below, text),
+                    None => reference.add(below, text),
+                }
             }
             rest = behind;
             path.lead_to(rest.first(), root, view);
@@ -55,9 +86,132 @@ pub(super) fn emit(
                 break;
             }
         }
-        record.element(element, &parts, scope);
+        match (element, found.and_then(|(_, place)| place.reference())) {
+            (Some(element), _) => read.own.element(element, &parts, scope),
+            (None, Some(rule)) => read.subject(&reference, rule, scope),
+            (None, None) => {
+                read.reference(linked && resource == "Patient", &reference, scope);
+            }
+        }
     }
-    record.end(scope)
+    read
+}
+
+impl Read {
+    /// A reference to whom the resource is about.
+    fn subject(&mut self, reference: &Reference<'_>, rule: &FhirReference, scope: &Scope<'_>) {
+        let subject = reference.subject();
+        if subject == Subject::Other {
+            if self.subject == Subject::Unsaid {
+                self.subject = subject;
+            }
+            return;
+        }
+        let first = matches!(self.subject, Subject::Unsaid | Subject::Other);
+        if first || self.subject == subject {
+            if subject != Subject::Unsaid || self.subject == Subject::Other {
+                self.subject = subject;
+            }
+            reference.fields(rule, &mut self.own, scope);
+        } else {
+            self.other(subject, reference, rule, scope);
+        }
+    }
+
+    /// Any other reference; only what it says itself tells that it points to a patient.
+    fn reference(&mut self, linked: bool, reference: &Reference<'_>, scope: &Scope<'_>) {
+        if !reference.is_patient() {
+            return;
+        }
+        let subject = reference.subject();
+        if let (true, Subject::Named(name)) = (linked, subject) {
+            self.same.push(name.hash());
+            return;
+        }
+        if let Some(rule) = scope.rules.fhir.reference() {
+            self.other(subject, reference, rule, scope);
+        }
+    }
+
+    fn other(
+        &mut self,
+        subject: Subject,
+        reference: &Reference<'_>,
+        rule: &FhirReference,
+        scope: &Scope<'_>,
+    ) {
+        let mut said = Resource::default();
+        reference.fields(rule, &mut said, scope);
+        let same = |c: &&mut Claim| subject != Subject::Unsaid && c.subject == subject;
+        if let Some(claim) = self.others.iter_mut().find(same) {
+            let new = said.fields.into_iter().filter(|f| !claim.fields.iter().any(|k| k.same(f)));
+            let new: Vec<_> = new.collect();
+            claim.fields.extend(new);
+        } else if self.others.len() < MAX_CLAIMS && !said.fields.is_empty() {
+            self.others.push(Claim { subject, fields: said.fields });
+        }
+    }
+}
+
+/// The object of a path that is written like a reference.
+fn referring(path: &[Step<'_>]) -> Option<usize> {
+    match path.last()?.name {
+        "reference" | "display" => path.len().checked_sub(2),
+        // `type` of a reference, or the code of an identifier's.
+        _ => match path.iter().position(|step| step.name == "identifier") {
+            Some(at) => at.checked_sub(1),
+            None if path.last()?.name == "type" => path.len().checked_sub(2),
+            None => None,
+        },
+    }
+}
+
+/// A Reference (FHIR R4 2.3).
+#[derive(Default)]
+struct Reference<'a> {
+    reference: &'a str,
+    target: &'a str,
+    display: &'a str,
+    identifier: Parts<'a>,
+}
+
+impl<'a> Reference<'a> {
+    fn add<'b>(&mut self, mut path: impl Iterator<Item = &'b str> + Clone, value: &'a str) {
+        let Some(first) = path.next() else { return };
+        let last = path.clone().next().is_none();
+        match first {
+            "reference" if last => self.reference = value,
+            "type" if last => self.target = value,
+            "display" if last => self.display = value,
+            "identifier" => self.identifier.add(path, value),
+            _ => {}
+        }
+    }
+
+    /// Whether it says itself that it points to a patient.
+    fn is_patient(&self) -> bool {
+        self.target.rsplit('/').next() == Some("Patient") || Subject::is_patient(self.reference)
+    }
+
+    fn subject(&self) -> Subject {
+        let typed = !self.target.is_empty() && self.target.rsplit('/').next() != Some("Patient");
+        if typed { Subject::Other } else { Subject::of(self.reference) }
+    }
+
+    fn fields(&self, rule: &FhirReference, to: &mut Resource, scope: &Scope<'_>) {
+        to.identifier(&rule.identifier, &self.identifier, scope);
+        // A conditional reference: `Patient?identifier=system|value` (FHIR R4 3.1.0.11.2).
+        if let Some((_, asked)) = self.reference.split_once("Patient?")
+            && let Some(token) = asked.split('&').find_map(|p| p.strip_prefix("identifier="))
+        {
+            let (system, value) = token.split_once('|').unwrap_or(("", token));
+            let mut parts = Parts::default();
+            parts.add(std::iter::once("system"), system);
+            parts.add(std::iter::once("value"), value);
+            to.identifier(&rule.identifier, &parts, scope);
+        }
+        to.add(&rule.display, rule.display.kind, self.display, "");
+    }
 }
 
 /// A name on the way from the resource to a value, and the object that stands under it.

@@ -5,20 +5,25 @@
 //! is told by what stands beside it. Each object that ends either hands on a record, or leaves what
 //! it holds to the object around it, or drops it.
 
+mod close;
 mod dicom;
 mod fhir;
+mod frame;
 mod grid;
 mod names;
+mod registrations;
 mod subjects;
 mod values;
 
 use super::numbers::Place;
 use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::{Reason, Scope};
-use crate::rules::{About, Kind, NamePart, Said};
+use crate::rules::{About, Said};
+use frame::{Frame, Node, Resource, Value, View, single};
 use grid::{Grid, Role};
 pub use names::NamePool;
 use names::{Link, Names, PLAIN};
+use registrations::Registrations;
 use subjects::{Subject, Subjects};
 use zeroize::Zeroizing;
 
@@ -27,87 +32,6 @@ const MAX_VALUES: usize = 4096;
 
 /// Bytes of values kept at a time.
 const MAX_TEXT: usize = 256 << 10;
-
-/// An object that holds values.
-#[derive(Clone, Copy)]
-struct Node {
-    /// The object around it; itself at the top.
-    pub parent: u32,
-    /// The name it stands under.
-    pub name: u16,
-}
-
-/// A value that may matter.
-#[derive(Clone)]
-struct Value {
-    /// The object it stands in.
-    pub node: u32,
-    /// Its name.
-    pub name: u16,
-    /// The DICOM element it belongs to, or [`PLAIN`].
-    pub tag: u16,
-    /// What its name means there.
-    pub meaning: Option<Meaning>,
-    start: u32,
-    end: u32,
-}
-
-/// An open object or array.
-struct Frame {
-    object: bool,
-    /// The name it stands under; elements of an array bear that of the array.
-    name: u16,
-    /// It stands in an array.
-    element: bool,
-    /// The object itself, or the one around an array.
-    node: u32,
-    values: usize,
-    text: usize,
-    /// Kinds of which a person has one, held so far.
-    singles: u16,
-    marks: Marks,
-    /// What holds for everything inside.
-    inherited: Marks,
-    /// The DICOM element it belongs to, or [`PLAIN`].
-    tag: u16,
-    /// It has keys that are DICOM tags.
-    has_tags: bool,
-    resource: Resource,
-    /// It stands in a resource that is nobody's: parts of data types lead to nothing there.
-    idle: bool,
-    /// The name of the next value.
-    next: u16,
-    next_meaning: Option<Meaning>,
-    /// The place of the next value.
-    place: Place,
-    /// What the name it stands under means.
-    own: Option<Meaning>,
-    role: Role,
-    /// Its cells are wrapped in objects.
-    object_cells: bool,
-    /// Rows it has held.
-    rows: u32,
-    /// It has given its column's name or its cell's value.
-    done: bool,
-    /// What its label says its answer is, and the answer.
-    label: Option<Meaning>,
-    answer: Option<Zeroizing<String>>,
-    /// It holds answers that were labelled.
-    pairs: bool,
-    /// What the type of the resource says of somebody's health, and of whose.
-    health: Marks,
-    subject: Subject,
-    /// Names of the resource: its id, and the URL beside it.
-    id: Option<u64>,
-    url: Option<u64>,
-}
-
-enum Resource {
-    None,
-    /// Of a type that no rule names.
-    Other,
-    Person(Box<str>),
-}
 
 /// What is kept of a document.
 pub struct Tree {
@@ -122,6 +46,7 @@ pub struct Tree {
     loose: CandidateRecord,
     grid: Grid,
     subjects: Subjects,
+    registrations: Registrations,
     /// Labels stand beside their answers anywhere (`<field name="dob">1970-01-01</field>`).
     pairs: bool,
     /// A value found no room: counted once a document.
@@ -144,6 +69,7 @@ impl Tree {
             loose: CandidateRecord::default(),
             grid: Grid::default(),
             subjects: Subjects::default(),
+            registrations: Registrations::default(),
             pairs: content == "xml",
             full: false,
             top: Place::TOP,
@@ -166,6 +92,7 @@ impl Tree {
             + self.text.capacity()
             + self.grid.memory()
             + self.subjects.memory()
+            + self.registrations.memory()
     }
 
     /// What an object or array that begins is to a table.
@@ -232,6 +159,8 @@ impl Tree {
             tag: if name_is_tag || tag != PLAIN { tag } else { PLAIN },
             has_tags: false,
             resource: Resource::None,
+            standard: false,
+            refers: false,
             idle: self.frames.last().is_some_and(|top| top.idle && !under.holds_resources),
             // Values in an array bear its name.
             next: if object { PLAIN } else { name },
@@ -247,7 +176,6 @@ impl Tree {
             answer: None,
             pairs: false,
             health: Marks::default(),
-            subject: Subject::Unsaid,
             id: None,
             url: None,
         });
@@ -309,8 +237,8 @@ impl Tree {
         let tells = match link {
             Link::Url => true,
             Link::Id => under == Some(Link::Resource) || !matches!(top.resource, Resource::None),
-            Link::Reference => under == Some(Link::Subject),
-            Link::Resource | Link::Subject => false,
+            Link::Reference => true,
+            Link::Resource => false,
         };
         tells.then_some(link)
     }
@@ -321,14 +249,14 @@ impl Tree {
         match (link, self.frames.get_mut(around..)) {
             (Link::Id, Some([.., top])) => top.id = Some(subjects::hash(text)),
             (Link::Url, Some([.., top])) => top.url = subjects::name(text),
-            (Link::Reference, Some([around, _])) => around.subject = Subject::of(text),
+            (Link::Reference, Some([.., top])) => top.refers |= Subject::is_patient(text),
             _ => {}
         }
     }
 
     /// What a part of a resource says of whom the whole is about.
     pub fn mark_person(&mut self, marks: Marks) {
-        let person = |f: &&mut Frame| matches!(f.resource, Resource::Person(_));
+        let person = |f: &&mut Frame| matches!(f.resource, Resource::Of(_));
         if let Some(frame) = self.frames.iter_mut().find(person) {
             frame.marks = frame.marks.and(marks);
         }
@@ -434,10 +362,10 @@ impl Tree {
             }
         }
         if name.resource_type {
-            let known = scope.rules().fhir.is_person(text);
-            top.resource = if known { Resource::Person(text.into()) } else { Resource::Other };
+            top.standard = scope.rules().fhir.is_clinical(text);
+            top.resource = Resource::Of(text.into());
             // Lists of resources are resources, too (FHIR R4, Bundle, Parameters).
-            top.idle = !known && !matches!(text, "Bundle" | "Parameters");
+            top.idle = !top.standard && !matches!(text, "Bundle" | "Parameters");
             if let Some(about) = scope.rules().keys.context(text) {
                 top.marks = top.marks.and(Marks::about(about));
                 top.health = Marks::about(about).health();
@@ -462,207 +390,11 @@ impl Tree {
         self.keep(start, start + text.len() as u32);
     }
 
-    /// What the end of an object or array means to a table.
-    fn close_role(&mut self, frame: &Frame, scope: &mut Scope<'_>) {
-        let depth = self.frames.len();
-        self.grid.leave(depth);
-        match frame.role {
-            Role::Plain => {}
-            Role::Column | Role::Cell => {
-                if !frame.done {
-                    self.grid.push("");
-                }
-            }
-            Role::Header => {
-                // `schema: { fields: [...] }` is about what stands beside the schema.
-                let within = self.frames.last().is_some_and(|f| self.names.get(f.name).use_.header);
-                self.grid.name(depth - usize::from(within), scope.rules());
-            }
-            Role::Row if self.grid.is_known() => {
-                self.grid.record(frame.inherited, &mut self.loose);
-                self.loose.mark_from_afar(self.around);
-                self.loose.emit(self.content, scope);
-            }
-            Role::Row => self.grid.name(depth, scope.rules()),
-        }
-        if let Some(around) = self.frames.last_mut().filter(|_| frame.role == Role::Row) {
-            around.rows = around.rows.saturating_add(1);
-        }
-    }
-
-    /// A label and its answer (`{"name": "dob", "value": "1970-01-31"}`) are a value of what stands
-    /// around their list; whether that is what this object is.
-    fn pair(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) -> bool {
-        let (Some(label), Some(answer)) = (frame.label.take(), frame.answer.take()) else {
-            return false;
-        };
-        if !matches!(frame.resource, Resource::None) {
-            return false;
-        }
-        self.drop_values(frame);
-        let Some(around) = self.frames.last_mut() else { return false };
-        around.pairs = true;
-        around.role = Role::Plain;
-        let before = around.next_meaning.replace(label);
-        self.value(&answer, scope);
-        if let Some(around) = self.frames.last_mut() {
-            around.next_meaning = before;
-        }
-        true
-    }
-
-    /// The innermost object or array ends.
-    pub fn close(&mut self, scope: &mut Scope<'_>) {
-        let Some(mut frame) = self.frames.pop() else { return };
-        self.close_frame(&mut frame, scope);
-        if self.frames.is_empty() {
-            self.subjects.finish(scope);
-        }
-    }
-
-    fn close_frame(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
-        self.close_role(frame, scope);
-        if frame.health != Marks::default() {
-            self.subjects.health(frame.subject, frame.health, scope);
-        }
-        if self.pair(frame, scope) {
-            return;
-        }
-        if let Some(around) = self.frames.last_mut()
-            && around.object
-        {
-            // A name says something of the record around it, unless what stood there was empty.
-            around.marks = around.marks.and(self.names.get(frame.name).marks);
-        }
-        if self.values.len() == frame.values {
-            self.drop_values(frame);
-            return;
-        }
-        let list =
-            !frame.object && self.frames.last().is_none_or(|around| frame.pairs && !around.object);
-        if list || (frame.object && !self.leave(frame)) {
-            self.emit(frame, scope);
-            self.drop_values(frame);
-            return;
-        }
-        if let Some(around) = self.frames.last_mut() {
-            around.singles |= frame.singles;
-            if !self.names.get(frame.name).component {
-                around.marks = around.marks.and(frame.marks);
-            }
-        }
-    }
-
     /// The document ends, perhaps in the middle: what is open is all there will be.
     pub fn finish(&mut self, scope: &mut Scope<'_>) {
         while !self.frames.is_empty() {
             self.close(scope);
         }
         self.names.end(&mut scope.tally.names);
-    }
-
-    /// Whether what an object holds is left to the object around it.
-    fn leave(&self, frame: &Frame) -> bool {
-        if !matches!(frame.resource, Resource::None) {
-            return false;
-        }
-        let Some(around) = self.frames.last() else { return false };
-        if frame.tag != PLAIN {
-            return true;
-        }
-        if frame.has_tags {
-            return false;
-        }
-        let name = self.names.get(frame.name);
-        // A list of patients stands for several, whatever else its name may mean.
-        let conflict = around.singles & frame.singles != 0;
-        let patients = (frame.element || conflict) && name.inside.has(Marks::PATIENT);
-        if name.component && !patients && self.frames.iter().any(|f| f.object) {
-            return true;
-        }
-        if frame.element || name.inside.is_other() || frame.inherited.is_other() {
-            return false;
-        }
-        // Both have a name, or a number, or a birth date: two people.
-        !conflict
-    }
-
-    /// Hands on what an object holds.
-    fn emit(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
-        let values = self.values.get(frame.values..).unwrap_or_default();
-        let view = View { nodes: &self.nodes, names: &self.names, text: &self.text };
-        match &frame.resource {
-            Resource::Other => {}
-            Resource::Person(resource) if &**resource == "Patient" => {
-                // In XML, the element of the resource stands between.
-                let url = self.frames.iter().rev().take(3).find_map(|around| around.url);
-                let names = [frame.id, url];
-                let said = self.subjects.said(names);
-                let marks = frame.marks.and(said);
-                let kept = fhir::emit(resource, frame.node, values, marks, &view, scope);
-                self.subjects.patient(names, kept, said);
-            }
-            Resource::Person(resource) => {
-                fhir::emit(resource, frame.node, values, frame.marks, &view, scope);
-            }
-            Resource::None if frame.has_tags => dicom::emit(values, &view, scope),
-            Resource::None => {
-                // Lists beside each other: the first of each belong together, and so on.
-                let rows = values::rows(values);
-                for row in 0..rows {
-                    self.loose.mark(frame.marks.and(frame.inherited));
-                    let of_row = values::of_row(values, rows, row);
-                    for (value, meaning) in of_row {
-                        self.loose.add(meaning, value.node, view.text(value));
-                    }
-                    self.loose.mark_from_afar(self.around);
-                    self.loose.emit(self.content, scope);
-                }
-            }
-        }
-    }
-
-    fn drop_values(&mut self, frame: &Frame) {
-        self.values.truncate(frame.values);
-        self.text.truncate(frame.text);
-        if frame.object {
-            self.nodes.truncate(frame.node as usize);
-        }
-    }
-}
-
-/// What the writers of records see.
-struct View<'a> {
-    nodes: &'a [Node],
-    names: &'a Names,
-    text: &'a str,
-}
-
-impl<'a> View<'a> {
-    /// The text of a value.
-    pub fn text(&self, value: &Value) -> &'a str {
-        self.text.get(value.start as usize..value.end as usize).unwrap_or("")
-    }
-    /// A name.
-    pub fn name(&self, index: u16) -> &'a names::Name {
-        self.names.get(index)
-    }
-    /// An object.
-    pub fn node(&self, index: u32) -> Option<Node> {
-        self.nodes.get(index as usize).copied()
-    }
-}
-
-/// The bit of a kind of which a person has one, with the part of it that a name holds.
-fn single(meaning: &Meaning) -> u16 {
-    match (meaning.rule.kind, meaning.part) {
-        (Kind::Name, NamePart::Whole) => 1,
-        (Kind::Name, NamePart::Family) => 2,
-        (Kind::Name, NamePart::Given) => 4,
-        (Kind::PatientId, _) => 8,
-        (Kind::BirthDate, NamePart::Whole) => 16,
-        (Kind::Ssn, _) => 32,
-        (Kind::Sex, _) => 64,
-        _ => 0,
     }
 }

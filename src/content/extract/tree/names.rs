@@ -62,10 +62,8 @@ pub enum Link {
     Id,
     /// `Bundle.entry.fullUrl`.
     Url,
-    /// `Bundle.entry.resource`.
+    /// `Bundle.entry.resource`, `DomainResource.contained`.
     Resource,
-    /// `Observation.subject`, `AllergyIntolerance.patient`.
-    Subject,
     /// `Reference.reference`.
     Reference,
 }
@@ -75,8 +73,7 @@ impl Link {
         Some(match text {
             "id" => Self::Id,
             "fullUrl" => Self::Url,
-            "resource" => Self::Resource,
-            "subject" | "patient" => Self::Subject,
+            "resource" | "contained" => Self::Resource,
             "reference" => Self::Reference,
             _ => return None,
         })
@@ -415,6 +412,7 @@ impl Name {
             "postalCode",
             "country",
             "display",
+            "reference",
             "rank",
             "url",
             "valueString",
@@ -427,8 +425,10 @@ impl Name {
             inside: said.map_or(Marks::default(), |s| Marks::about(s.inside)),
             dicom_tag,
             tag_wanted: dicom_tag.is_some_and(|tag| is_wanted(tag, &rules.dicom)),
-            fhir: mentioned || PARTS.contains(&text),
-            component: mentioned || meaning.is_some() || matches!(text, "type" | "coding"),
+            fhir: mentioned || rules.fhir.refers(text) || PARTS.contains(&text),
+            component: mentioned
+                || meaning.is_some()
+                || matches!(text, "type" | "coding" | "subject" | "patient"),
             tag_value: text == "Value"
                 || group_of_name(text).is_some()
                 || part_of_name(text).is_some(),

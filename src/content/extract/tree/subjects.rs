@@ -1,16 +1,24 @@
-//! Health data beside a patient in one document (a Bundle of FHIR): conditions, observations and their
-//! like say by a reference whose they are, before or behind the patient.
+//! Whose the resources of one document (a Bundle of FHIR) are. Conditions, observations, relatives,
+//! insurances say by a reference whose they are, before or behind the patient; what they say belongs to
+//! the record of that patient.
 
-use crate::content::extract::fhir::Kept;
+use crate::content::Scope;
+use crate::content::extract::fhir::{self, Kept};
 use crate::content::extract::record::Marks;
-use crate::content::{Field, Scope};
+use crate::rules::Kind;
+use smallvec::SmallVec;
+use std::collections::HashSet;
 use std::hash::BuildHasher;
 
 /// Patients of one document that are remembered, the latest.
 const MAX_PATIENTS: usize = 64;
 
-/// People of whom something was said before they came.
+/// People of whom something was said before they came, and fields kept of one.
 const MAX_PENDING: usize = 256;
+const MAX_FIELDS: usize = 32;
+
+/// Resources of other types whose names are remembered.
+const MAX_OTHERS: usize = 4096;
 
 /// Whose a resource is, by its `subject` or `patient`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -21,28 +29,58 @@ pub(super) enum Subject {
     /// Nobody's: that of a group, a device, a place.
     Other,
     /// That of the patient who bears this name.
-    Named(u64),
+    Named(Target),
+}
+
+/// The name to which a reference points.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Target {
+    /// That of a patient.
+    Patient(u64),
+    /// That of a resource of any type (`urn:uuid:`, `#p1`).
+    Any(u64),
+}
+
+impl Target {
+    /// The name alone.
+    pub const fn hash(self) -> u64 {
+        match self {
+            Self::Patient(name) | Self::Any(name) => name,
+        }
+    }
 }
 
 impl Subject {
     /// Of a reference (FHIR R4 2.3.0.1).
     pub fn of(reference: &str) -> Self {
         if let Some(id) = reference.strip_prefix('#') {
-            return Self::Named(hash(id));
+            return Self::Named(Target::Any(hash(id)));
         }
         match name(reference) {
-            Some(name) => Self::Named(name),
+            Some(name) if reference.starts_with("urn:") => Self::Named(Target::Any(name)),
+            Some(name) => Self::Named(Target::Patient(name)),
             None if reference.contains('/') && !reference.contains('?') => Self::Other,
+            None if reference.contains('?') && !Self::is_patient(reference) => Self::Other,
             None => Self::Unsaid,
         }
+    }
+
+    /// Whether a reference says that it points to a patient: `Patient/7`, `Patient?identifier=7`.
+    pub fn is_patient(reference: &str) -> bool {
+        ["Patient/", "Patient?"].iter().any(|sign| match reference.split_once(sign) {
+            Some((front, id)) => (front.is_empty() || front.ends_with('/')) && !id.is_empty(),
+            None => false,
+        })
     }
 }
 
 /// The name of a patient in a URL: the id, wherever the server is.
 pub(super) fn name(url: &str) -> Option<u64> {
     let id = match url.rsplit_once("Patient/") {
-        Some((_, id)) => id.split(['/', '?', '|']).next()?,
-        None => url.strip_prefix("urn:uuid:").or_else(|| url.strip_prefix("urn:oid:"))?,
+        Some((front, id)) if front.is_empty() || front.ends_with('/') => {
+            id.split(['/', '?', '|', '#']).next()?
+        }
+        _ => url.strip_prefix("urn:uuid:").or_else(|| url.strip_prefix("urn:oid:"))?,
     };
     (!id.is_empty()).then(|| hash(id))
 }
@@ -52,29 +90,89 @@ pub(super) fn hash(id: &str) -> u64 {
     foldhash::fast::FixedState::default().hash_one(id.to_ascii_lowercase())
 }
 
+/// Whether two names have a word in common.
+fn share_a_word(a: &str, b: &str) -> bool {
+    let words = |text: &str| {
+        let split = text.split(|c: char| !c.is_alphanumeric()).filter(|w| w.chars().count() > 1);
+        split.map(str::to_lowercase).collect::<SmallVec<[String; 4]>>()
+    };
+    let (a, b) = (words(a), words(b));
+    a.iter().any(|word| b.contains(word))
+}
+
+/// What a resource says of a patient who stands elsewhere.
+pub(super) struct Claim {
+    /// Of whom.
+    pub subject: Subject,
+    /// What it says.
+    pub fields: Vec<Kept>,
+}
+
+/// Names of one patient.
+#[derive(Default)]
+pub(super) struct PatientNames {
+    /// The id of the resource, and the URL beside it.
+    pub own: SmallVec<[u64; 2]>,
+    /// Those of other records of the same person.
+    pub linked: Vec<u64>,
+}
+
+impl PatientNames {
+    fn contains(&self, name: u64) -> bool {
+        self.own.contains(&name)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.own.iter().any(|name| other.linked.contains(name))
+            || other.own.iter().any(|name| self.linked.contains(name))
+    }
+}
+
 struct Patient {
-    names: [Option<u64>; 2],
+    names: PatientNames,
     /// By what the patient is recognised.
     fields: Vec<Kept>,
     marks: Marks,
+    /// The name is known.
+    named: bool,
 }
 
 impl Patient {
+    /// Whether the fields may be the patient's: no name says otherwise.
+    fn may_be(&self, fields: &[Kept]) -> bool {
+        let theirs: Vec<&Kept> = fields.iter().filter(|f| f.kind == Kind::Name).collect();
+        let own = || self.fields.iter().filter(|f| f.kind == Kind::Name);
+        theirs.is_empty()
+            || own().next().is_none()
+            || own().any(|own| theirs.iter().any(|name| share_a_word(&own.value, &name.value)))
+    }
+
     /// What was not known when the patient's record was handed on goes out as a record of its own.
-    fn mark(&mut self, marks: Marks, scope: &mut Scope<'_>) {
+    fn add(&mut self, fields: Vec<Kept>, marks: Marks, scope: &mut Scope<'_>) {
         let new = marks.without(self.marks);
-        if new == Marks::default() || self.fields.is_empty() {
+        let known = |f: &Kept| {
+            (f.kind == Kind::Name && self.named) || self.fields.iter().any(|k| k.same(f))
+        };
+        let mut fields = fields;
+        fields.retain(|f| !known(f));
+        if (new == Marks::default() && fields.is_empty()) || self.fields.is_empty() {
+            // Nothing to recognise the patient by: what was said stands alone.
+            fhir::put("fhir", marks, fields.iter(), scope);
             return;
         }
         self.marks = self.marks.and(new);
-        scope.begin("fhir");
-        new.put(scope);
-        for kept in &self.fields {
-            let field = Field::declared(&kept.rule, &kept.value).with_kind(kept.kind);
-            scope.field(field.with_issuer(&kept.issuer));
-        }
-        scope.end();
+        fhir::put("fhir", new, self.fields.iter().chain(&fields), scope);
+        self.named |= fields.iter().any(|f| f.kind == Kind::Name);
+        let room = MAX_FIELDS.saturating_sub(self.fields.len());
+        self.fields.extend(fields.into_iter().take(room));
     }
+}
+
+/// What was said of somebody who has not come yet.
+struct Pending {
+    target: Target,
+    fields: Vec<Kept>,
+    marks: Marks,
 }
 
 /// The patients of one document, and what was said of them.
@@ -83,63 +181,141 @@ pub(super) struct Subjects {
     patients: Vec<Patient>,
     /// Patients seen.
     seen: usize,
-    /// What was said of people who have not come yet.
-    pending: Vec<(u64, Marks)>,
+    pending: Vec<Pending>,
+    /// What was said of people whom no reference names, and of their health.
+    unsaid: Vec<(Vec<Kept>, Marks, Marks)>,
     /// What was said of nobody in particular.
-    unsaid: Marks,
+    marks: Marks,
+    /// Names of resources that are no patients.
+    others: HashSet<u64, foldhash::fast::FixedState>,
 }
 
 impl Subjects {
-    /// What was said so far of a patient with these names.
-    pub fn said(&mut self, names: [Option<u64>; 2]) -> Marks {
-        let mut marks = Marks::default();
-        self.pending.retain(|(name, said)| {
-            let theirs = names.contains(&Some(*name));
-            marks = if theirs { marks.and(*said) } else { marks };
+    /// A patient's record is complete: it goes out with what was said so far.
+    pub fn patient(
+        &mut self,
+        names: PatientNames,
+        fields: Vec<Kept>,
+        marks: Marks,
+        scope: &mut Scope<'_>,
+    ) {
+        self.seen = self.seen.saturating_add(1);
+        let mut fields = fields;
+        let (mut marks, mut said) = (marks, Marks::default());
+        let named = fields.iter().any(|f| f.kind == Kind::Name);
+        self.pending.retain_mut(|pending| {
+            let theirs = names.contains(pending.target.hash());
+            if theirs {
+                said = said.and(pending.marks);
+                let new = std::mem::take(&mut pending.fields).into_iter();
+                fields.extend(new.filter(|f| !(named && f.kind == Kind::Name)));
+            }
             !theirs
         });
-        marks
-    }
-
-    /// A patient's record was handed on, with these marks.
-    pub fn patient(&mut self, names: [Option<u64>; 2], fields: Vec<Kept>, marks: Marks) {
-        self.seen = self.seen.saturating_add(1);
+        marks = marks.and(said);
+        // Another record of somebody who came before.
+        let theirs = |p: &&mut Patient| p.names.is_same(&names);
+        if let Some(known) = self.patients.iter_mut().rev().find(theirs) {
+            let before = known.fields.iter().filter(|k| !fields.iter().any(|f| f.same(k)));
+            fhir::put("fhir", marks, fields.iter().chain(before), scope);
+            known.names.own.extend(names.own);
+            known.names.linked.extend(names.linked);
+            return;
+        }
+        fhir::put("fhir", marks, fields.iter(), scope);
         if self.patients.len() >= MAX_PATIENTS {
             self.patients.remove(0);
         }
-        self.patients.push(Patient { names, fields, marks });
+        let named = fields.iter().any(|f| f.kind == Kind::Name);
+        self.patients.push(Patient {
+            names,
+            fields: fhir::identifying(fields),
+            marks: said,
+            named,
+        });
     }
 
-    /// A resource says something of somebody's health.
-    pub fn health(&mut self, subject: Subject, marks: Marks, scope: &mut Scope<'_>) {
-        let name = match subject {
-            Subject::Named(name) => name,
-            Subject::Other => return,
-            Subject::Unsaid => {
-                self.unsaid = self.unsaid.and(marks);
-                return;
-            }
-        };
-        let theirs = |p: &&mut Patient| p.names.contains(&Some(name));
-        if let Some(patient) = self.patients.iter_mut().rev().find(theirs) {
-            patient.mark(marks, scope);
-        } else if let Some((_, said)) = self.pending.iter_mut().find(|(n, _)| *n == name) {
-            *said = said.and(marks);
-        } else if self.pending.len() < MAX_PENDING {
-            self.pending.push((name, marks));
+    /// A resource that is no patient has this name.
+    pub fn other(&mut self, name: u64) {
+        if self.others.len() < MAX_OTHERS {
+            self.others.insert(name);
         }
     }
 
-    /// The document ends. If it has one patient, what is nobody's in particular is that patient's.
+    /// A resource says something of a patient; `health` alone is of no use without the patient.
+    pub fn claim(&mut self, claim: Claim, marks: Marks, health: Marks, scope: &mut Scope<'_>) {
+        let Claim { subject, fields } = claim;
+        let target = match subject {
+            Subject::Named(target) => target,
+            Subject::Other => return,
+            Subject::Unsaid => {
+                self.marks = self.marks.and(health);
+                if self.unsaid.len() >= MAX_PENDING {
+                    fhir::put("fhir", marks, fields.iter(), scope);
+                } else if !fields.is_empty() {
+                    self.unsaid.push((fields, marks, health));
+                }
+                return;
+            }
+        };
+        let theirs = |p: &&mut Patient| p.names.contains(target.hash());
+        if let Some(patient) = self.patients.iter_mut().rev().find(theirs) {
+            if !fields.is_empty() || health.without(patient.marks) != Marks::default() {
+                patient.add(fields, health, scope);
+            }
+            return;
+        }
+        let marks = if fields.is_empty() { health } else { marks.and(health) };
+        let theirs = |p: &&mut Pending| p.target.hash() == target.hash();
+        if let Some(pending) = self.pending.iter_mut().find(theirs) {
+            pending.marks = pending.marks.and(marks);
+            for field in fields {
+                if pending.fields.len() < MAX_FIELDS
+                    && !pending.fields.iter().any(|f| f.same(&field))
+                {
+                    pending.fields.push(field);
+                }
+            }
+        } else if self.pending.len() < MAX_PENDING {
+            if !fields.is_empty() || marks != Marks::default() {
+                self.pending.push(Pending { target, fields, marks });
+            }
+        } else {
+            fhir::put("fhir", marks, fields.iter(), scope);
+        }
+    }
+
+    /// The document ends. If it has one patient, what is nobody's in particular is that patient's;
+    /// patients who did not come are known by what was said of them.
     pub fn finish(&mut self, scope: &mut Scope<'_>) {
+        let mut unsaid = std::mem::take(&mut self.unsaid);
         if self.seen == 1
             && let Some(patient) = self.patients.first_mut()
         {
-            let mut marks = self.unsaid;
-            if patient.names == [None; 2] {
-                marks = self.pending.iter().fold(marks, |all, (_, said)| all.and(*said));
+            let mut marks = self.marks;
+            if patient.names.own.is_empty() {
+                marks = self.pending.iter().fold(marks, |all, p| all.and(p.marks));
             }
-            patient.mark(marks, scope);
+            if marks.without(patient.marks) != Marks::default() {
+                patient.add(Vec::new(), marks, scope);
+            }
+            // What names nobody else is said of the one patient, too.
+            unsaid.retain_mut(|(fields, _, health)| {
+                let theirs = patient.may_be(fields);
+                if theirs {
+                    patient.add(std::mem::take(fields), *health, scope);
+                }
+                !theirs
+            });
+        }
+        for (fields, marks, _) in &unsaid {
+            fhir::put("fhir", *marks, fields.iter(), scope);
+        }
+        for pending in &self.pending {
+            let other = matches!(pending.target, Target::Any(name) if self.others.contains(&name));
+            if !other {
+                fhir::put("fhir", pending.marks, pending.fields.iter(), scope);
+            }
         }
         *self = Self::default();
     }
@@ -147,8 +323,12 @@ impl Subjects {
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let fields = self.patients.iter().flat_map(|p| &p.fields);
+        let pending = self.pending.iter().flat_map(|p| &p.fields);
+        let unsaid = self.unsaid.iter().flat_map(|(fields, ..)| fields);
+        let kept = |f: &Kept| size_of::<Kept>() + f.value.len() + f.issuer.len();
         self.patients.capacity() * size_of::<Patient>()
-            + self.pending.capacity() * size_of::<(u64, Marks)>()
-            + fields.map(|f| size_of::<Kept>() + f.value.len() + f.issuer.len()).sum::<usize>()
+            + self.pending.capacity() * size_of::<Pending>()
+            + self.others.capacity() * size_of::<u64>()
+            + fields.chain(pending).chain(unsaid).map(kept).sum::<usize>()
     }
 }

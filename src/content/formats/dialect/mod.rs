@@ -1,15 +1,17 @@
-//! XML messages of standards with vocabularies of their own: POCT1-A (devices at the point of care) and
-//! NCPDP SCRIPT (electronic prescriptions). Which elements name a patient is looked up by path.
+//! XML messages of standards with vocabularies of their own: POCT1-A (devices at the point of care),
+//! NCPDP SCRIPT (electronic prescriptions), ASTM CCR and national formats. Which elements name a patient
+//! is looked up by path.
 
 #[cfg(test)]
 mod tests;
 
 use super::markup::{Attributes, MAX_TEXT, Markup, Receiver};
 use crate::content::extract::person::Person;
-use crate::content::{Document, Field, Format, Media, Reason, Scope, ServiceFacts, Want};
+use crate::content::{Document, Format, Media, Reason, Scope, ServiceFacts, Want};
 use crate::rules::{Kind, XmlDialect, XmlRules};
 use crate::syntax::poct1a::is_message;
 use memchr::memmem;
+use std::hash::BuildHasher;
 use zeroize::Zeroizing;
 
 /// Deepest nesting of elements that is told apart.
@@ -17,11 +19,30 @@ const MAX_NESTING: usize = 64;
 /// Longest path of open elements, bytes.
 const MAX_PATH_BYTES: usize = 4 << 10;
 
+/// Records that are named as patients, of one message.
+const MAX_NAMED: usize = 64;
+
 /// POCT1-A, messages of devices at the point of care.
 pub const POCT1A: Dialect = Dialect { name: "poct1a" };
 
 /// NCPDP SCRIPT, electronic prescriptions.
 pub const SCRIPT: Dialect = Dialect { name: "script" };
+
+/// BMP, the German medication plan: the text of its barcode.
+pub const BMP: Dialect = Dialect { name: "bmp" };
+
+/// Vocabularies that are told from other XML by `[[xml_dialect]]` of the rules.
+const NATIONAL: [Dialect; 9] = [
+    BMP,
+    Dialect { name: "ccr" },
+    Dialect { name: "dasta" },
+    Dialect { name: "hprim-xml" },
+    Dialect { name: "kith" },
+    Dialect { name: "kmehr" },
+    Dialect { name: "medcom-xml" },
+    Dialect { name: "riv-ta" },
+    Dialect { name: "tiss" },
+];
 
 /// A vocabulary of XML.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,9 +50,45 @@ pub struct Dialect {
     name: &'static str,
 }
 
+/// Namespaces that a document has declared so far.
+#[derive(Default)]
+pub struct Namespaces(Vec<Box<str>>);
+
+impl Namespaces {
+    /// Namespaces remembered, and the longest one, bytes.
+    const MAX: usize = 32;
+    const MAX_LENGTH: usize = 256;
+
+    /// Notes one.
+    pub fn add(&mut self, namespace: &str) {
+        let known = self.0.iter().any(|n| **n == *namespace);
+        if !known && self.0.len() < Self::MAX && namespace.len() <= Self::MAX_LENGTH {
+            self.0.push(namespace.into());
+        }
+    }
+
+    /// Whether one begins so.
+    fn declare(&self, front: &str) -> bool {
+        self.0.iter().any(|n| n.starts_with(front))
+    }
+
+    /// Bytes of heap held.
+    pub fn memory(&self) -> usize {
+        self.0.iter().map(|n| size_of::<Box<str>>() + n.len()).sum()
+    }
+}
+
 impl Dialect {
-    /// The dialect of which a message starts with this element.
-    pub fn of(name: &str, attributes: Attributes<'_>) -> Option<Self> {
+    /// The dialect of which a message starts with this element, in a document with these namespaces.
+    pub fn of(
+        name: &str,
+        attributes: Attributes<'_>,
+        namespaces: &Namespaces,
+        rules: &XmlRules,
+    ) -> Option<Self> {
+        if let Some(begun) = rules.begun(name, |front| namespaces.declare(front)) {
+            return NATIONAL.into_iter().find(|dialect| dialect.name == begun);
+        }
         if is_message(name.as_bytes()) {
             return Some(POCT1A);
         }
@@ -54,6 +111,11 @@ impl Format for Dialect {
             && root(head).is_some_and(|root| {
                 if *self == POCT1A {
                     return is_message(root);
+                }
+                if *self == BMP {
+                    let attributes = [&b" v="[..], b" U="];
+                    return root == b"MP"
+                        && attributes.iter().all(|a| memmem::find(head, a).is_some());
                 }
                 let marks = [&b"ncpdp.org/schema/SCRIPT"[..], b"TransactionDomain=\"SCRIPT"];
                 root == b"Message" && marks.iter().any(|m| memmem::find(head, m).is_some())
@@ -136,6 +198,14 @@ pub struct Message {
     starts: Vec<usize>,
     /// The text of the innermost element.
     text: Zeroizing<String>,
+    /// Attributes of the innermost element, as `id[S=LOCAL]`.
+    qualified: Vec<String>,
+    /// The dialect says of some records that they are patients.
+    names: bool,
+    /// Records that are patients, by what the document says.
+    named: Vec<u64>,
+    /// The open record is not known to be a patient's.
+    unnamed: bool,
     /// Open elements around and with the one that holds a patient.
     record: Option<usize>,
     person: Person,
@@ -155,6 +225,10 @@ impl Message {
             path: String::new(),
             starts: Vec::new(),
             text: Zeroizing::default(),
+            qualified: Vec::new(),
+            names: false,
+            named: Vec::new(),
+            unnamed: false,
             record: None,
             person: Person::default(),
             failed: false,
@@ -168,7 +242,7 @@ impl Message {
 
     /// Bytes of heap held.
     pub fn memory(&self) -> usize {
-        self.path.capacity() + self.text.capacity()
+        self.path.capacity() + self.text.capacity() + self.named.capacity() * size_of::<u64>()
     }
 
     /// An element begins.
@@ -196,15 +270,23 @@ impl Message {
         }
         let rules = scope.rules;
         if let Some(dialect) = rules.xml.dialect(self.dialect.name) {
+            self.names = dialect.names_patients();
             if self.record.is_none() && dialect.is_record(name) {
                 self.record = Some(self.starts.len());
+                self.unnamed = dialect.names_patients();
             }
+            self.qualified.clear();
             if self.record.is_some() {
-                if let Some(about) = self.find(dialect, name, "", |d, p| d.about(p)) {
+                if let Some(about) = self.find(dialect, name, name, |d, p| d.about(p)) {
                     self.person.mark(about, scope);
                 }
                 for (attribute, value) in attributes.iter() {
-                    self.value(dialect, name, local(attribute), &value, scope);
+                    let attribute = local(attribute);
+                    self.value(dialect, name, &format!("{name}@{attribute}"), &value, scope);
+                    let qualified = format!("{name}[{attribute}={value}]");
+                    if dialect.ends_in(&qualified) {
+                        self.qualified.push(qualified);
+                    }
                 }
             }
         }
@@ -221,13 +303,20 @@ impl Message {
             rest.strip_prefix(name).is_some_and(|r| r.is_empty() || r.starts_with('/'))
         };
         let Some(depth) = self.starts.iter().rposition(open) else { return };
-        if self.record.is_some() && depth + 1 == self.starts.len() {
+        if depth + 1 == self.starts.len() {
             let text = std::mem::take(&mut self.text);
             if let Some(dialect) = scope.rules.xml.dialect(self.dialect.name) {
-                self.value(dialect, name, "", &text, scope);
+                self.name(dialect, name, &text);
+                if self.record.is_some() {
+                    let qualified = std::mem::take(&mut self.qualified);
+                    let as_is = std::iter::once(name);
+                    let mut steps = qualified.iter().map(String::as_str).chain(as_is);
+                    steps.any(|step| self.value(dialect, name, step, &text, scope));
+                }
             }
         }
         self.text.clear();
+        self.qualified.clear();
         if self.record.is_some_and(|record| depth < record) {
             self.record = None;
             self.person.end(scope);
@@ -240,7 +329,8 @@ impl Message {
 
     /// Text of the innermost element.
     pub fn text(&mut self, text: &str) {
-        if self.record.is_some() && self.text.len() + text.len() <= MAX_TEXT {
+        let wanted = self.record.is_some() || self.names;
+        if wanted && self.text.len() + text.len() <= MAX_TEXT {
             self.text.push_str(text);
         }
     }
@@ -251,50 +341,68 @@ impl Message {
         (self.record, self.path, self.starts) = (None, String::new(), Vec::new());
     }
 
-    /// A value of the innermost element, or of its attribute.
+    /// What the document says of which records are patients.
+    fn name(&mut self, dialect: &XmlDialect, name: &str, text: &str) {
+        let text = text.trim();
+        if !dialect.names_patients() || text.is_empty() {
+            return;
+        }
+        let hash = foldhash::fast::FixedState::default().hash_one(text);
+        if self.find(dialect, name, name, |d, p| d.is_named_in(p).then_some(())).is_some() {
+            if self.named.len() < MAX_NAMED {
+                self.named.push(hash);
+            }
+        } else if self.find(dialect, name, name, |d, p| d.is_own_id(p).then_some(())).is_some() {
+            self.unnamed &= !self.named.contains(&hash);
+        }
+    }
+
+    /// A value of the innermost element `name` or of its attribute, under the last `step` of its path;
+    /// whether it is a field.
     fn value(
         &mut self,
         dialect: &XmlDialect,
         name: &str,
-        attribute: &str,
+        step: &str,
         value: &str,
         scope: &mut Scope<'_>,
-    ) {
+    ) -> bool {
         let value = value.trim();
-        if value.is_empty() {
-            return;
+        if value.is_empty() || self.unnamed {
+            return false;
         }
-        let Some(field) = self.find(dialect, name, attribute, |d, p| d.field(p)) else { return };
-        // A number of communication may be that of any means.
-        if field.rule.kind == Kind::Phone && value.contains('@') {
-            let found = Field::declared(&field.rule, value).with_kind(Kind::Email);
-            self.person.add_field(self.dialect.name, found, scope);
-        } else {
-            self.person.add(self.dialect.name, &field.rule, field.part, value, scope);
-        }
+        let Some(field) = self.find(dialect, name, step, |d, p| d.field(p)) else { return false };
+        // A number of communication may be that of any means, and a URI (`tel:`, `mailto:`).
+        let (scheme, bare) = match (field.rule.kind, value.split_once(':')) {
+            (Kind::Phone, Some((scheme @ ("tel" | "mailto" | "fax"), bare))) => (scheme, bare),
+            _ => ("", value),
+        };
+        let kind = match (field.rule.kind, scheme) {
+            (Kind::Phone, "fax") => Kind::Fax,
+            (Kind::Phone, _) if value.contains('@') => Kind::Email,
+            (kind, _) => kind,
+        };
+        self.person.add_as(self.dialect.name, kind, &field.rule, field.part, bare, scope);
+        true
     }
 
-    /// What is said of the end of the path, the longest one first.
+    /// What is said of the end of the path with its last `step` written so, the longest path first.
     fn find<'r, T>(
         &self,
         dialect: &'r XmlDialect,
         name: &str,
-        attribute: &str,
+        step: &str,
         get: impl Fn(&'r XmlDialect, &str) -> Option<T>,
     ) -> Option<T> {
-        let joined = match attribute {
-            "" => String::new(),
-            _ => format!("{name}@{attribute}"),
-        };
-        if !dialect.ends_in(if attribute.is_empty() { name } else { &joined }) {
+        if !dialect.ends_in(step) {
             return None;
         }
         let first = self.starts.len().saturating_sub(XmlRules::MAX_PATH);
         self.starts.get(first..)?.iter().find_map(|at| {
             let path = self.path.get(at + 1..)?;
-            match attribute {
-                "" => get(dialect, path),
-                _ => get(dialect, &format!("{path}@{attribute}")),
+            match path.strip_suffix(name).filter(|_| step != name) {
+                Some(front) => get(dialect, &format!("{front}{step}")),
+                None => get(dialect, path),
             }
         })
     }

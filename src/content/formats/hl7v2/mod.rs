@@ -21,7 +21,6 @@ mod z_segment;
 mod tests;
 
 use crate::content::{Document, Format, Media, Reason, Scope, Want};
-use crate::rules::{Hl7Field, Kind};
 use crate::syntax::hl7v2::{header, is_delimiter};
 use embedded::Embedded;
 use encoding_rs::{Decoder, UTF_16BE, UTF_16LE};
@@ -37,16 +36,6 @@ const MAX_WIDE: usize = 4 << 10;
 
 /// The format.
 pub struct Er7;
-
-/// Reads one repetition of a field on its own, with the recommended delimiters: what its rule's
-/// samples are tested with.
-pub fn read_field(field: &Hl7Field, raw: &str, each: &mut dyn FnMut(Kind, &str)) {
-    let syntax = value::Syntax {
-        delimiters: value::Delimiters::default(),
-        charset: charset::Charset::Undeclared,
-    };
-    syntax.read(field.datatype, field.rule.kind, raw, &mut |v| each(v.kind, v.text));
-}
 
 impl Format for Er7 {
     fn name(&self) -> &'static str {

@@ -99,7 +99,7 @@ fn what_stands_beside_a_patient_is_the_patients() {
         bundle(&[(url, &roe), ("", &doe), ("", &by_url)])[2],
         format!("{head} [Result] {later}")
     );
-    // Without a reference, or by a search, only where there is one patient.
+    // Without a reference, or by a search, only where there is one patient; a search names one itself.
     let bare = r#"{"resourceType":"Procedure","id":"9"}"#;
     let search = about("Condition", "subject", "Patient?identifier=7");
     let both = [("", bare), ("", search.as_str())];
@@ -107,7 +107,8 @@ fn what_stands_beside_a_patient_is_the_patients() {
         bundle(&[both[0], ("", &roe), both[1]])[1],
         format!("{head} [Diagnosis] [Procedure] {later}")
     );
-    assert_eq!(bundle(&[both[0], ("", &roe), both[1], ("", &doe)]).len(), 2);
+    let asked = bundle(&[both[0], ("", &roe), both[1], ("", &doe)]);
+    assert_eq!(asked[2], format!("{head} [PatientContext] [Diagnosis] patient_id=7"));
     // Of somebody else, of a group, of nobody in this document.
     for other in ["Patient/3", "Group/1", "urn:uuid:7"] {
         let resource = about("Condition", "subject", other);

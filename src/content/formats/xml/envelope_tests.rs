@@ -80,7 +80,7 @@ fn questions_and_answers_of_version_3() {
          <replacementOf><priorRegistration><subject1><priorRegisteredRole><id root='1.2.3' extension='78'/></priorRegisteredRole>\
          </subject1></priorRegistration></replacementOf></registrationEvent></subject></controlActProcess></PRPA_IN201304UV02>",
     );
-    assert_eq!(xml(&merge), ["xml:hl7v3 patient_id=78", "xml:hl7v3 patient_id=77 name=Roe"]);
+    assert_eq!(xml(&merge), ["xml:hl7v3 patient_id=77 name=Roe patient_id=78"]);
     let accepted = soap(
         "<MCCI_IN000002UV01 xmlns='urn:hl7-org:v3'><acknowledgement><typeCode code='CA'/></acknowledgement></MCCI_IN000002UV01>",
     );

@@ -1,11 +1,12 @@
 //! XML: FHIR resources, CDA documents, the native DICOM model (PS3.19 A.1), and elements of any other
 //! kind, read like the objects of JSON.
 
-use super::dialect::{Dialect, Message};
+use super::dialect::{Dialect, Message, Namespaces};
 use super::hl7v2::carried;
 use super::markup::{Attributes, Markup, Receiver};
 use crate::content::extract::embedded::Payload;
 use crate::content::extract::record::Marks;
+use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::extract::xds::{EBXML, Metadata};
 use crate::content::stack::media;
@@ -68,6 +69,8 @@ impl Format for Xml {
                 message: None,
                 payload: None,
                 metadata: None,
+                texts: Texts::default(),
+                namespaces: Namespaces::default(),
             },
             path: media::path(media),
         })
@@ -101,6 +104,9 @@ struct Reader {
     payload: Option<Box<Payload>>,
     /// Metadata of documents, once their namespace was seen.
     metadata: Option<Box<Metadata>>,
+    /// Running text.
+    texts: Texts,
+    namespaces: Namespaces,
 }
 
 struct TokenHandler<'a, 'b> {
@@ -167,7 +173,10 @@ impl TokenHandler<'_, '_> {
         let text = std::mem::take(&mut self.reader.text);
         match self.reader.open.pop() {
             Some(true) => self.reader.tree.close(self.scope),
-            Some(false) if !text.trim().is_empty() => self.value(text.trim()),
+            Some(false) if !text.trim().is_empty() => {
+                self.reader.texts.text(text.trim(), self.scope);
+                self.value(text.trim());
+            }
             _ => {}
         }
     }
@@ -184,17 +193,36 @@ impl Receiver for TokenHandler<'_, '_> {
         }
         let name = name.rsplit(':').next().unwrap_or(name);
         self.end_payload();
-        if let Some(dialect) = Dialect::of(name, attributes).filter(|_| !closed) {
+        for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
+            self.reader.fhir |= namespace == FHIR;
+            self.reader.cda |= namespace == CDA;
+            if EBXML.iter().any(|e| namespace.starts_with(e)) && self.reader.metadata.is_none() {
+                self.reader.metadata = Some(Box::default());
+            }
+            self.reader.namespaces.add(&namespace);
+        }
+        let xml = &self.scope.rules.xml;
+        let dialect = Dialect::of(name, attributes, &self.reader.namespaces, xml);
+        if let Some(dialect) = dialect.filter(|_| !closed) {
             let message = self.reader.message.insert(Box::new(Message::new(dialect)));
             return message.start(name, attributes, closed, self.scope);
         }
         let root = self.reader.open.is_empty();
         if root {
+            self.reader.texts.begin(self.scope);
             self.reader.tree.open(true);
         }
         self.hold();
         self.section(name, attributes);
         self.reader.text.clear();
+        // The tables of narratives (CDA R2 4.3.5, FHIR R4 Narrative).
+        if self.reader.cda || self.reader.fhir {
+            match name {
+                "tr" => self.reader.texts.open_row(),
+                "td" | "th" => self.reader.texts.open_cell(),
+                _ => {}
+            }
+        }
         // PS3.19 A.1.5: the element's tag is an attribute. The XML of DICOM toolkits is the same in
         // this (`<element tag="0010,0010" vr="PN">`, `<attr tag="00100010" vr="PN">`).
         let tag = attributes
@@ -204,13 +232,6 @@ impl Receiver for TokenHandler<'_, '_> {
         self.reader.tree.key(tag.as_deref().unwrap_or(name), self.scope);
         self.reader.open.push(false);
         self.reader.bare_value = tag.is_some() && name != "DicomAttribute";
-        for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
-            self.reader.fhir |= namespace == FHIR;
-            self.reader.cda |= namespace == CDA;
-            if namespace.starts_with(EBXML) && self.reader.metadata.is_none() {
-                self.reader.metadata = Some(Box::default());
-            }
-        }
         if let Some(metadata) = &mut self.reader.metadata {
             metadata.start(name, attributes);
         }
@@ -218,7 +239,7 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.payload = Some(Box::default());
         }
         // Elsewhere, `Patient` is a name like any other.
-        let person = self.scope.rules().fhir.is_person(name);
+        let person = self.scope.rules().fhir.is_version_3(name);
         let resource = (self.reader.fhir && name.starts_with(|c: char| c.is_ascii_uppercase()))
             || (self.reader.cda && person);
         if resource {
@@ -277,6 +298,9 @@ impl Receiver for TokenHandler<'_, '_> {
             self.value(text.trim());
         }
         self.close();
+        if name.rsplit(':').next() == Some("tr") {
+            self.reader.texts.close_row();
+        }
         if root {
             self.reader.tree.close(self.scope);
         }
@@ -346,12 +370,15 @@ impl Document for XmlDocument {
             metadata.finish(scope);
         }
         self.reader.tree.finish(scope);
+        self.reader.texts.end("xml", self.reader.tree.around, scope);
     }
 
     fn memory(&self) -> usize {
         self.markup.memory()
             + self.reader.tree.memory()
             + self.reader.text.capacity()
+            + self.reader.texts.memory()
+            + self.reader.namespaces.memory()
             + self.reader.carried.as_ref().map_or(0, Nested::memory)
             + self.reader.payload.as_ref().map_or(0, |p| p.memory())
     }

@@ -1,43 +1,30 @@
 //! Labelled values in running text: `Patient: Laura D   MRN: H0931558`, and headings that say what it is
 //! about. Text, HTML pages and the text of other documents share it.
 
+mod columns;
+mod find;
+mod value;
+
 use super::numbers;
 use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
-
-use crate::rules::{About, Key, Kind, RuleSet};
-use memchr::{memchr3_iter, memmem};
+use crate::rules::{About, Kind, RuleSet};
+use columns::Columns;
+use find::Said;
+pub use find::key;
 use zeroize::Zeroizing;
 
-/// Most words of a label (`Date of birth`, `Numéro de sécurité sociale`).
-const MAX_LABEL_WORDS: usize = 5;
-
-/// Most words of a label without a colon (`Date of birth`).
-const MAX_INLINE_WORDS: usize = 3;
+/// Most words of a heading.
+const MAX_HEADING_WORDS: usize = 6;
 
 /// Longest value of a label, bytes.
 const MAX_VALUE: usize = 200;
-
-/// Most words of a name with its titles.
-const MAX_NAME_WORDS: usize = 6;
-
-/// Most words of a number or date (`943 476 5919`, `1 May 1970 (55 years)`).
-const MAX_ID_WORDS: usize = 5;
-
-/// Most groups of a number of a register (`2 95 10 99 126 111 93`).
-const MAX_GROUPS: usize = 8;
-
-/// Most words of any other value (`(827) 555 01 22 ext 5`).
-const MAX_VALUE_WORDS: usize = 8;
 
 /// Values collected of one line.
 const MAX_COLLECTED: usize = 64;
 
 /// Longest line read, bytes.
 const MAX_LINE: usize = 8 << 10;
-
-/// The colon of Chinese and Japanese text.
-const WIDE_COLON: &[u8] = "：".as_bytes();
 
 /// Collects labelled values into records of one person each.
 pub struct Labels {
@@ -49,6 +36,8 @@ pub struct Labels {
     said: Marks,
     /// A label whose value comes next.
     waiting: Option<Meaning>,
+    /// Labels whose values come in the line below.
+    columns: Columns,
     group: u32,
     /// The line being read is that of a cell or element.
     element: bool,
@@ -65,6 +54,7 @@ impl Labels {
             around: Marks::default(),
             said: Marks::default(),
             waiting: None,
+            columns: Columns::default(),
             group: 0,
             element: false,
             collected: None,
@@ -108,38 +98,35 @@ impl Labels {
         let line = end.map_or(line, |(end, _)| line.get(..end).unwrap_or(""));
         let rules = scope.rules;
         let mut open: Option<(Meaning, usize)> = None;
-        let mut from = 0;
         let mut found = false;
-        for (at, after) in marks(line) {
-            let before = line.get(from..at).unwrap_or("");
-            // A time (`10:15`) or an address (`http://`) is no label.
-            let next = line.get(after..).unwrap_or("").chars().next();
-            let last = before.chars().next_back();
-            if next == Some('/')
-                || (last.is_some_and(|c| c.is_ascii_digit())
-                    && next.is_some_and(|c| c.is_ascii_digit()))
-            {
+        for label in find::labels(line, rules) {
+            if let Said::Unknown = label.said {
                 continue;
             }
-            let Some((start, said)) = label(before, rules) else { continue };
-            let start = from + start;
             if let Some((meaning, value)) = open.take() {
-                self.value(&meaning, line.get(value..start).unwrap_or(""), scope);
+                self.value(&meaning, line.get(value..label.start).unwrap_or(""), scope);
             }
             found = true;
-            from = after;
-            match said {
-                Said::Key(meaning) => open = Some((meaning, after)),
+            match label.said {
+                Said::Key(meaning) => open = Some((meaning, label.value)),
                 Said::Context(about) => {
-                    if !line.get(after..).unwrap_or("").trim().is_empty() {
+                    if !line.get(label.value..).unwrap_or("").trim().is_empty() {
                         self.said = self.said.and(Marks::about(about));
                     }
                 }
+                Said::Unknown => {}
             }
+        }
+        if found {
+            self.columns = Columns::default();
         }
         if let Some((meaning, value)) = open {
             let value = line.get(value..).unwrap_or("");
             if value.trim_matches(is_padding).is_empty() {
+                // Only patients are asked for it, whether or not a value follows.
+                if meaning.patient && !self.record.is_empty() {
+                    self.said = self.said.and(Marks::PATIENT);
+                }
                 self.waiting = Some(meaning);
             } else {
                 self.value(&meaning, value, scope);
@@ -156,14 +143,23 @@ impl Labels {
             return;
         }
         if let Some(meaning) = self.waiting.take()
+            // An empty label takes no neighbour.
+            && !find::has_own_label(line.trim())
             && scope.rules.keys.get(text).is_none()
         {
             self.value(&meaning, text, scope);
             return;
         }
+        let below = std::mem::replace(&mut self.columns, Columns::of(line, scope.rules));
+        if !below.is_empty() && self.columns.is_empty() {
+            for (meaning, value) in below.values(line) {
+                self.known(&meaning, value, scope);
+            }
+            return;
+        }
         self.inline(text, scope);
         let words = text.split_whitespace();
-        if words.take(MAX_LABEL_WORDS + 1).count() <= MAX_LABEL_WORDS {
+        if words.take(MAX_HEADING_WORDS + 1).count() <= MAX_HEADING_WORDS {
             // A cell or element is less than a heading: `Accepting patients` is a label of a doctor.
             let first = text.split_whitespace().next().unwrap_or("");
             let title = if self.element { first } else { text };
@@ -174,7 +170,7 @@ impl Labels {
     /// A whole cell or element: a label alone makes the next one its value.
     pub fn cell(&mut self, text: &str, scope: &mut Scope<'_>) {
         let text = text.trim();
-        if let Some(key) = scope.rules.keys.get(text.trim_end_matches([':', '：', '*', ' '])) {
+        if let Some(key) = key(text.trim_end_matches([':', '：', '*', ' ']), scope.rules) {
             let meaning = Meaning::from(key);
             self.waiting = Some(meaning);
         } else {
@@ -190,6 +186,22 @@ impl Labels {
         }
     }
 
+    /// Cells beside each other: labels with their values. An empty cell is the value of the label
+    /// before it, unless the row has no more than one label and one value.
+    pub fn cells(&mut self, row: &[impl AsRef<str>], scope: &mut Scope<'_>) {
+        self.forget();
+        let is_empty = |cell: &_| AsRef::<str>::as_ref(cell).trim().is_empty();
+        let filled = row.iter().filter(|cell| !is_empty(*cell)).count();
+        let pair = filled <= 2 && !row.last().is_some_and(is_empty);
+        for cell in row {
+            if !pair && is_empty(cell) {
+                self.forget();
+            }
+            self.cell(cell.as_ref(), scope);
+        }
+        self.forget();
+    }
+
     /// A value that stands behind its label, whatever it looks like.
     pub fn answer(&mut self, value: &str, scope: &mut Scope<'_>) {
         if let Some(meaning) = self.waiting.take() {
@@ -200,6 +212,7 @@ impl Labels {
     /// Nothing may be the value of the label before any more.
     pub fn forget(&mut self) {
         self.waiting = None;
+        self.columns = Columns::default();
     }
 
     /// Whether the record that is being read has a value of this kind.
@@ -230,18 +243,18 @@ impl Labels {
 
     fn value(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
         self.waiting = None;
-        let value = value.trim_matches(is_padding);
-        // Columns are apart by more than one blank.
-        let value = value.split("  ").next().unwrap_or("").split('\t').next().unwrap_or("");
-        let value = value.trim_matches(is_padding);
-        let (value, inline) = cut_inline(value, scope.rules);
+        let (value, rest) = value::end(meaning, value, scope.rules);
+        // `Patient ID: Specimen ID: 77`: the label has no value of its own.
+        if find::has_own_label(value) {
+            return;
+        }
         self.known(meaning, value, scope);
-        self.inline(inline, scope);
+        self.inline(rest, scope);
     }
 
     /// Values behind labels without a colon: `DOB 06/06/1970, MRN 00773500`, and numbers without.
     fn inline(&mut self, mut text: &str, scope: &mut Scope<'_>) {
-        while let Some(found) = inline(text, scope.rules) {
+        while let Some(found) = value::inline(text, scope.rules) {
             self.numbers(text.get(..found.label).unwrap_or(""), scope);
             self.known(&found.meaning, text.get(found.value.clone()).unwrap_or(""), scope);
             text = text.get(found.value.end..).unwrap_or("");
@@ -260,10 +273,16 @@ impl Labels {
     }
 
     fn known(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
-        let value = value.trim_matches(is_padding);
+        let value = value::bare(meaning, value);
+        if let Some(parts) = value::parts(meaning, value) {
+            for (meaning, value) in parts {
+                self.known(&meaning, value, scope);
+            }
+            return;
+        }
         if value.is_empty()
             || value.len() > MAX_VALUE
-            || !can_be(meaning, value)
+            || !value::can_be(meaning, value)
             || scope.rules.placeholders.contains(meaning.rule.kind, &value.to_lowercase())
         {
             return;
@@ -296,179 +315,24 @@ impl Labels {
     }
 }
 
-/// Where what may end a label stands in a line, and where it ends.
-fn marks(line: &str) -> impl Iterator<Item = (usize, usize)> {
-    let bytes = line.as_bytes();
-    let mut narrow = memchr3_iter(b':', b'=', b'#', bytes).peekable();
-    let wide = (!line.is_ascii()).then(|| memmem::find_iter(bytes, WIDE_COLON));
-    let mut wide = wide.into_iter().flatten().peekable();
-    std::iter::from_fn(move || {
-        let first = match (narrow.peek(), wide.peek()) {
-            (Some(one), Some(other)) => one < other,
-            (one, _) => one.is_some(),
-        };
-        match first {
-            true => narrow.next().map(|at| (at, at + 1)),
-            false => wide.next().map(|at| (at, at + WIDE_COLON.len())),
-        }
-    })
-}
-
-/// A value behind a label without a colon.
-struct Inline {
-    /// Where the label starts.
-    label: usize,
-    value: std::ops::Range<usize>,
-    meaning: Meaning,
-}
-
-/// What stands before the first label without a colon, and the rest.
-fn cut_inline<'a>(text: &'a str, rules: &RuleSet) -> (&'a str, &'a str) {
-    let at = inline(text, rules).map_or(text.len(), |found| found.label);
-    text.split_at_checked(at).unwrap_or((text, ""))
-}
-
-/// The first number or date in `text` with a label of one to three words right before it.
-fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
-    if !text.bytes().any(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let mut before: [usize; MAX_INLINE_WORDS] = [0; MAX_INLINE_WORDS];
-    let mut known = 0;
-    let mut at = 0;
-    for word in text.split_inclusive(char::is_whitespace) {
-        let (start, end) = (at, at + word.len());
-        at = end;
-        if word.trim().is_empty() {
-            continue;
-        }
-        if known > 0 && word.contains(|c: char| c.is_ascii_digit()) {
-            // The longest label counts.
-            for &label in before.get(..known).unwrap_or_default().iter().rev() {
-                let name = text.get(label..start).unwrap_or("").trim_matches(is_padding);
-                if let Some(key) = rules.keys.get(name) {
-                    // A number may be written in groups.
-                    let rest = text.get(end..).unwrap_or("");
-                    let group = |w: &&str| {
-                        !w.trim().is_empty() && w.trim().bytes().all(|b| b.is_ascii_digit())
-                    };
-                    let ended = word.trim_end().ends_with(is_padding);
-                    let groups = rest.split_inclusive(char::is_whitespace).take_while(group);
-                    let more = if ended { 0 } else { groups.map(str::len).sum() };
-                    let value = text.get(start..end + more).unwrap_or("").trim_end();
-                    let value = value.trim_end_matches(|c| is_padding(c) || matches!(c, '.' | ')'));
-                    // `Patient ID (0010,0020)` is about a field.
-                    if value.contains(['(', ',', ':']) {
-                        break;
-                    }
-                    let valid = || rules.identifiers.verify(name, value).is_some_and(|v| v.valid);
-                    if !is_plain(key) && !valid() {
-                        continue;
-                    }
-                    let value = start..start + value.len();
-                    return Some(Inline { label, value, meaning: Meaning::from(key) });
-                }
-            }
-        }
-        before.rotate_right(1);
-        if let Some(first) = before.first_mut() {
-            *first = start;
-        }
-        known = (known + 1).min(MAX_INLINE_WORDS);
-        // A label does not reach over the end of a clause.
-        if word.trim_end().ends_with([',', ';', '|']) {
-            known = 0;
-        }
-    }
-    None
-}
-
-/// Whether a label is known well enough to do without a colon, and its value is a number or date.
-/// (`nin` or `rut` are words of other languages, too.)
-fn is_plain(key: &Key) -> bool {
-    let id = matches!(key.rule.kind, Kind::PatientId | Kind::AccessionNumber | Kind::Ssn);
-    id || key.rule.kind == Kind::BirthDate
-}
-
-enum Said {
-    Key(Meaning),
-    Context(About),
-}
-
-/// The longest label that ends `text`, and where it starts.
-fn label(text: &str, rules: &RuleSet) -> Option<(usize, Said)> {
-    let text = text.trim_end();
-    let mut best = None;
-    let mut consider = |start: usize| {
-        let candidate = text.get(start..).unwrap_or("");
-        let candidate = candidate.trim_matches(|c| is_padding(c) || c == '(');
-        if let Some(key) = rules.keys.get(candidate) {
-            best = Some((start, Said::Key(Meaning::from(key))));
-        } else if let Some(about) = rules.keys.context(candidate) {
-            best = Some((start, Said::Context(about)));
-        }
-    };
-    let mut words = 0;
-    let mut end_of_word = true;
-    for (at, c) in text.char_indices().rev() {
-        let boundary = c.is_whitespace() || matches!(c, ',' | ';' | '|' | '(' | '•' | '>');
-        if boundary && !end_of_word {
-            consider(at + c.len_utf8());
-            words += 1;
-            if words == MAX_LABEL_WORDS {
-                return best;
-            }
-        }
-        end_of_word = boundary;
-    }
-    consider(0);
-    best
-}
-
-/// What a heading says: all of it, or any word of `title` (`Patient list`, `Ward 3B`).
+/// What a heading says: all of it, a few of its words together, or any word of `title` (`Patient list`,
+/// `Ward 3B`).
 fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
     let about = |word: &str| {
         rules.keys.said(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
     };
     let words = title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
-    let said = words.map(about).fold(about(text), Marks::and);
+    let mut said = words.map(about).fold(about(text), Marks::and);
+    let words: Vec<&str> = text.split_whitespace().take(MAX_HEADING_WORDS).collect();
+    for size in 2..words.len() {
+        said = words.windows(size).map(|words| about(&words.concat())).fold(said, Marks::and);
+    }
+    // `Duty roster ward 7` is about those who work there.
+    if said.is_elsewhere() && !said.has(Marks::PATIENT) {
+        return Marks::default();
+    }
     // Headings of shops and pages about software say nothing of a person's data further down.
     said.ahead()
-}
-
-/// Whether what stands behind a label can be its value: prose has colons, too.
-fn can_be(meaning: &Meaning, value: &str) -> bool {
-    if is_code(value) {
-        return false;
-    }
-    let words = value.split_whitespace().count();
-    match meaning.rule.kind {
-        Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => {
-            // Where a script has capitals, names have them.
-            let cased = value.contains(char::is_lowercase);
-            words <= MAX_NAME_WORDS
-                && (!cased || value.contains(char::is_uppercase))
-                && !value.starts_with(char::is_lowercase)
-                && !value
-                    .contains(['?', '!', '<', '>', '{', '}', '[', ']', '=', '@', '/', '\\', '_'])
-        }
-        Kind::Address => !value.contains(['_', '"', '[', ']']),
-        Kind::Sex | Kind::Email => words <= 2,
-        Kind::NationalId | Kind::InsuranceNumber => {
-            words <= MAX_GROUPS && value.contains(char::is_numeric)
-        }
-        Kind::PatientId | Kind::Ssn => words <= MAX_ID_WORDS && value.contains(char::is_numeric),
-        Kind::BirthDate | Kind::DeathDate => {
-            words <= MAX_ID_WORDS && value.contains(char::is_numeric)
-        }
-        _ => words <= MAX_VALUE_WORDS,
-    }
-}
-
-/// Whether a value is a piece of a program: it has colons, too.
-fn is_code(value: &str) -> bool {
-    value.contains(['{', '}', '<', '>', ';', '=', '%', '\\', '`'])
-        || ["0x", "::", "()", "/*"].iter().any(|mark| value.contains(mark))
 }
 
 fn is_padding(c: char) -> bool {

@@ -1,0 +1,228 @@
+//! The end of an object: its values become a record, or are left to the object around it, or are dropped.
+
+use super::Tree;
+use super::frame::{Frame, Resource, View};
+use super::grid::Role;
+use super::names::PLAIN;
+use super::subjects::{Claim, PatientNames, Subject};
+use super::{dicom, fhir, values};
+use crate::content::Scope;
+use crate::content::extract::fhir as record;
+use crate::content::extract::record::Marks;
+
+/// What a resource is a record of.
+enum Standard {
+    /// A FHIR Patient.
+    Patient,
+    /// Any other resource of FHIR, which says whose it is.
+    Resource,
+    /// A CDA document.
+    Document,
+    /// A patient of HL7 version 3, and a question for one.
+    Registration,
+    Query,
+}
+
+impl Standard {
+    fn of(resource: &str) -> Self {
+        match resource {
+            "Patient" => Self::Patient,
+            "ClinicalDocument" => Self::Document,
+            "parameterList" => Self::Query,
+            // FHIR types begin with a capital (FHIR R4 2.1.0).
+            _ if resource.starts_with(|c: char| c.is_ascii_lowercase()) => Self::Registration,
+            _ => Self::Resource,
+        }
+    }
+}
+
+impl Tree {
+    /// What the end of an object or array means to a table.
+    fn close_role(&mut self, frame: &Frame, scope: &mut Scope<'_>) {
+        let depth = self.frames.len();
+        self.grid.leave(depth);
+        match frame.role {
+            Role::Plain => {}
+            Role::Column | Role::Cell => {
+                if !frame.done {
+                    self.grid.push("");
+                }
+            }
+            Role::Header => {
+                // `schema: { fields: [...] }` is about what stands beside the schema.
+                let within = self.frames.last().is_some_and(|f| self.names.get(f.name).use_.header);
+                self.grid.name(depth - usize::from(within), scope.rules());
+            }
+            Role::Row if self.grid.is_known() => {
+                self.grid.record(frame.inherited, &mut self.loose);
+                self.loose.mark_from_afar(self.around);
+                self.loose.emit(self.content, scope);
+            }
+            Role::Row => self.grid.name(depth, scope.rules()),
+        }
+        if let Some(around) = self.frames.last_mut().filter(|_| frame.role == Role::Row) {
+            around.rows = around.rows.saturating_add(1);
+        }
+    }
+
+    /// A label and its answer (`{"name": "dob", "value": "1970-01-31"}`) are a value of what stands
+    /// around their list; whether that is what this object is.
+    fn pair(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) -> bool {
+        let (Some(label), Some(answer)) = (frame.label.take(), frame.answer.take()) else {
+            return false;
+        };
+        if !matches!(frame.resource, Resource::None) {
+            return false;
+        }
+        self.drop_values(frame);
+        let Some(around) = self.frames.last_mut() else { return false };
+        around.pairs = true;
+        around.role = Role::Plain;
+        let before = around.next_meaning.replace(label);
+        self.value(&answer, scope);
+        if let Some(around) = self.frames.last_mut() {
+            around.next_meaning = before;
+        }
+        true
+    }
+
+    /// The innermost object or array ends.
+    pub fn close(&mut self, scope: &mut Scope<'_>) {
+        let Some(frame) = self.frames.pop() else { return };
+        self.close_frame(frame, scope);
+        if self.frames.is_empty() {
+            self.subjects.finish(scope);
+            self.registrations.finish(scope);
+        }
+    }
+
+    fn close_frame(&mut self, mut frame: Frame, scope: &mut Scope<'_>) {
+        self.close_role(&frame, scope);
+        if self.pair(&mut frame, scope) {
+            return;
+        }
+        if let Some(around) = self.frames.last_mut()
+            && around.object
+        {
+            // A name says something of the record around it, unless what stood there was empty.
+            around.marks = around.marks.and(self.names.get(frame.name).marks);
+        }
+        if self.values.len() == frame.values {
+            if frame.health != Marks::default() {
+                let claim = Claim { subject: Subject::Unsaid, fields: Vec::new() };
+                self.subjects.claim(claim, frame.marks, frame.health, scope);
+            }
+            self.drop_values(&frame);
+            return;
+        }
+        let list =
+            !frame.object && self.frames.last().is_none_or(|around| frame.pairs && !around.object);
+        if list || (frame.object && !self.leave(&frame)) {
+            self.emit(&mut frame, scope);
+            self.drop_values(&frame);
+            return;
+        }
+        if let Some(around) = self.frames.last_mut() {
+            around.singles |= frame.singles;
+            around.refers |= frame.refers;
+            if !self.names.get(frame.name).component {
+                around.marks = around.marks.and(frame.marks);
+            }
+        }
+    }
+
+    /// Whether what an object holds is left to the object around it.
+    fn leave(&self, frame: &Frame) -> bool {
+        if !matches!(frame.resource, Resource::None) {
+            return false;
+        }
+        let Some(around) = self.frames.last() else { return false };
+        if frame.tag != PLAIN {
+            return true;
+        }
+        if frame.has_tags {
+            return false;
+        }
+        // Whom a resource is about is known at its end.
+        if frame.refers {
+            return true;
+        }
+        let name = self.names.get(frame.name);
+        if name.component && self.frames.iter().any(|around| around.standard) {
+            return true;
+        }
+        // A list of patients stands for several, whatever else its name may mean.
+        let conflict = around.singles & frame.singles != 0;
+        let patients = (frame.element || conflict) && name.inside.has(Marks::PATIENT);
+        if name.component && !patients && self.frames.iter().any(|f| f.object) {
+            return true;
+        }
+        if frame.element || name.inside.is_other() || frame.inherited.is_other() {
+            return false;
+        }
+        // Both have a name, or a number, or a birth date: two people.
+        !conflict
+    }
+
+    /// Hands on what an object holds.
+    fn emit(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
+        let values = self.values.get(frame.values..).unwrap_or_default();
+        let view = View { nodes: &self.nodes, names: &self.names, text: &self.text };
+        match &frame.resource {
+            Resource::Of(resource) => {
+                let read = fhir::read(resource, frame.node, values, &view, scope);
+                let fields = read.own.fields;
+                // In XML, the element of the resource stands between.
+                let url = self.frames.iter().rev().take(3).find_map(|around| around.url);
+                let marks = frame.marks;
+                match Standard::of(resource) {
+                    Standard::Document => record::put("ccda", marks, fields.iter(), scope),
+                    Standard::Registration => self.registrations.patient(fields, marks, scope),
+                    // A question of PDQ or PIX (ITI-47, ITI-45).
+                    Standard::Query => {
+                        self.registrations.query(fields, marks.and(Marks::QUERY));
+                    }
+                    Standard::Patient => {
+                        let own = [frame.id, url].into_iter().flatten().collect();
+                        let names = PatientNames { own, linked: read.same };
+                        self.subjects.patient(names, fields, marks, scope);
+                    }
+                    Standard::Resource => {
+                        if let Some(url) = url {
+                            self.subjects.other(url);
+                        }
+                        let claim = Claim { subject: read.subject, fields };
+                        self.subjects.claim(claim, marks, frame.health, scope);
+                    }
+                }
+                for claim in read.others {
+                    self.subjects.claim(claim, marks, Marks::default(), scope);
+                }
+            }
+            Resource::None if frame.has_tags => dicom::emit(values, &view, scope),
+            // What stands inside a record of a standard is told by its rules, or nothing.
+            Resource::None if self.frames.iter().any(|around| around.standard) => {}
+            Resource::None => {
+                // Lists beside each other: the first of each belong together, and so on.
+                let rows = values::rows(values);
+                for row in 0..rows {
+                    self.loose.mark(frame.marks.and(frame.inherited));
+                    let of_row = values::of_row(values, rows, row);
+                    for (value, meaning) in of_row {
+                        self.loose.add(meaning, value.node, view.text(value));
+                    }
+                    self.loose.mark_from_afar(self.around);
+                    self.loose.emit(self.content, scope);
+                }
+            }
+        }
+    }
+
+    fn drop_values(&mut self, frame: &Frame) {
+        self.values.truncate(frame.values);
+        self.text.truncate(frame.text);
+        if frame.object {
+            self.nodes.truncate(frame.node as usize);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What is open while a document is read, and the values that are kept.
+
+use super::grid::Role;
+use super::names::{Name, Names};
+use crate::content::extract::numbers::Place;
+use crate::content::extract::record::{Marks, Meaning};
+use crate::rules::{Kind, NamePart};
+use zeroize::Zeroizing;
+
+/// An object that holds values.
+#[derive(Clone, Copy)]
+pub(super) struct Node {
+    /// The object around it; itself at the top.
+    pub parent: u32,
+    /// The name it stands under.
+    pub name: u16,
+}
+
+/// A value that may matter.
+#[derive(Clone)]
+pub(super) struct Value {
+    /// The object it stands in.
+    pub node: u32,
+    /// Its name.
+    pub name: u16,
+    /// The DICOM element it belongs to, or [`PLAIN`].
+    pub tag: u16,
+    /// What its name means there.
+    pub meaning: Option<Meaning>,
+    pub start: u32,
+    pub end: u32,
+}
+
+/// An open object or array.
+pub(super) struct Frame {
+    pub object: bool,
+    /// The name it stands under; elements of an array bear that of the array.
+    pub name: u16,
+    /// It stands in an array.
+    pub element: bool,
+    /// The object itself, or the one around an array.
+    pub node: u32,
+    pub values: usize,
+    pub text: usize,
+    /// Kinds of which a person has one, held so far.
+    pub singles: u16,
+    pub marks: Marks,
+    /// What holds for everything inside.
+    pub inherited: Marks,
+    /// The DICOM element it belongs to, or [`PLAIN`].
+    pub tag: u16,
+    /// It has keys that are DICOM tags.
+    pub has_tags: bool,
+    pub resource: Resource,
+    /// It is a record of a standard: nothing inside stands for itself.
+    pub standard: bool,
+    /// It stands in a resource that is nobody's: parts of data types lead to nothing there.
+    pub idle: bool,
+    /// It holds a reference to a patient.
+    pub refers: bool,
+    /// The name of the next value.
+    pub next: u16,
+    pub next_meaning: Option<Meaning>,
+    /// The place of the next value.
+    pub place: Place,
+    /// What the name it stands under means.
+    pub own: Option<Meaning>,
+    pub role: Role,
+    /// Its cells are wrapped in objects.
+    pub object_cells: bool,
+    /// Rows it has held.
+    pub rows: u32,
+    /// It has given its column's name or its cell's value.
+    pub done: bool,
+    /// What its label says its answer is, and the answer.
+    pub label: Option<Meaning>,
+    pub answer: Option<Zeroizing<String>>,
+    /// It holds answers that were labelled.
+    pub pairs: bool,
+    /// What the type of the resource says of somebody's health.
+    pub health: Marks,
+    /// Names of the resource: its id, and the URL beside it.
+    pub id: Option<u64>,
+    pub url: Option<u64>,
+}
+
+/// Whether an object is a resource of FHIR or a record of HL7 version 3, and of which type.
+pub(super) enum Resource {
+    None,
+    Of(Box<str>),
+}
+
+/// What the writers of records see.
+pub(super) struct View<'a> {
+    pub nodes: &'a [Node],
+    pub names: &'a Names,
+    pub text: &'a str,
+}
+
+impl<'a> View<'a> {
+    /// The text of a value.
+    pub fn text(&self, value: &Value) -> &'a str {
+        self.text.get(value.start as usize..value.end as usize).unwrap_or("")
+    }
+    /// A name.
+    pub fn name(&self, index: u16) -> &'a Name {
+        self.names.get(index)
+    }
+    /// An object.
+    pub fn node(&self, index: u32) -> Option<Node> {
+        self.nodes.get(index as usize).copied()
+    }
+}
+
+/// The bit of a kind of which a person has one, with the part of it that a name holds.
+pub(super) fn single(meaning: &Meaning) -> u16 {
+    match (meaning.rule.kind, meaning.part) {
+        (Kind::Name, NamePart::Whole) => 1,
+        (Kind::Name, NamePart::Family) => 2,
+        (Kind::Name, NamePart::Given) => 4,
+        (Kind::PatientId, _) => 8,
+        (Kind::BirthDate, NamePart::Whole) => 16,
+        (Kind::Ssn, _) => 32,
+        (Kind::Sex, _) => 64,
+        _ => 0,
+    }
+}

@@ -1,0 +1,238 @@
+//! Related flows: one that another flow announced, such as a data connection of FTP.
+//!
+//! A parser announces an [`ExpectedFlow`] when everything is known that it has to say of it. The flow
+//! then is not recognised by its content: it is read by the parser that came with the announcement.
+//! All flows between the same two hosts are worked on by the same worker, one after the other in the
+//! order of the capture, so an announcement takes effect the same with one worker and with many.
+
+use super::{Parser, Protocol};
+use crate::flow::{FlowKey, Orientation, Side, Transport};
+use crate::time::{Span, Timestamp};
+use hashbrown::HashMap;
+
+/// How long a flow is waited for, packet time. Data connections follow their command within a round
+/// trip, unless a server is busy.
+const EXPECTED_FOR: Span = Span::seconds(60);
+/// Flows that are waited for between two hosts; the oldest announcement goes first.
+const MAX_EXPECTED: usize = 64;
+/// Pairs of hosts between which flows are waited for.
+const MAX_PAIRS: usize = 16_384;
+
+/// A flow between the ends of the flow that announces it.
+pub struct ExpectedFlow {
+    /// Its transport.
+    pub transport: Transport,
+    /// The end whose port is known. The other end may use any port.
+    pub end: Peer,
+    /// That port.
+    pub port: Port,
+    /// Which end is its client, where the transport does not tell.
+    pub client: Peer,
+    /// What it speaks.
+    pub protocol: &'static dyn Protocol,
+    /// What reads it.
+    pub parser: Box<dyn Parser>,
+}
+
+/// An end of the announcing flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Peer {
+    /// The end that opened the announcing flow.
+    Client,
+    /// The end that answered.
+    Server,
+}
+
+/// A port of an expected flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Port {
+    /// The one that the end has in the announcing flow.
+    Same,
+    /// This one.
+    Number(u16),
+}
+
+/// A flow that was announced and has begun.
+pub struct AnnouncedFlow {
+    /// Which side of it is the client, where the transport does not tell.
+    pub client: Side,
+    /// What it speaks.
+    pub protocol: &'static dyn Protocol,
+    /// What reads it.
+    pub parser: Box<dyn Parser>,
+}
+
+/// The flows that one worker waits for.
+#[derive(Default)]
+pub struct ExpectedFlows {
+    /// By the addresses of the two hosts, in the order of the announcements.
+    pairs: HashMap<[[u8; 16]; 2], Vec<Waiting>>,
+}
+
+struct Waiting {
+    since: Timestamp,
+    transport: Transport,
+    /// The side, in the order of the pair, whose port is known.
+    end: Side,
+    port: u16,
+    announced: AnnouncedFlow,
+}
+
+const fn pair(key: &FlowKey) -> [[u8; 16]; 2] {
+    [key.low.address, key.high.address]
+}
+
+impl ExpectedFlows {
+    /// The flow `key` announced `flow` at `now`. A later announcement of the same port replaces an
+    /// earlier one. Where too many pairs of hosts have announced flows, it is not waited for.
+    pub fn announce(
+        &mut self,
+        key: &FlowKey,
+        orientation: Orientation,
+        flow: ExpectedFlow,
+        now: Timestamp,
+    ) {
+        let side = |peer| match peer {
+            Peer::Client => orientation.client,
+            Peer::Server => orientation.client.other(),
+        };
+        let end = side(flow.end);
+        let port = match flow.port {
+            Port::Same => key.end(end).port,
+            Port::Number(port) => port,
+        };
+        if self.pairs.len() >= MAX_PAIRS && !self.pairs.contains_key(&pair(key)) {
+            self.expire(now);
+            if self.pairs.len() >= MAX_PAIRS {
+                return;
+            }
+        }
+        let waiting = self.pairs.entry(pair(key)).or_default();
+        let transport = flow.transport;
+        waiting.retain(|w| {
+            now - w.since < EXPECTED_FOR && (w.transport, w.end, w.port) != (transport, end, port)
+        });
+        if waiting.len() >= MAX_EXPECTED {
+            waiting.remove(0);
+        }
+        let ExpectedFlow { client, protocol, parser, .. } = flow;
+        let announced = AnnouncedFlow { client: side(client), protocol, parser };
+        waiting.push(Waiting { since: now, transport, end, port, announced });
+    }
+
+    /// The announcement of the flow `key`, which has begun at `now`. It is used up.
+    pub fn take(&mut self, key: &FlowKey, now: Timestamp) -> Option<AnnouncedFlow> {
+        if self.pairs.is_empty() {
+            return None;
+        }
+        let waiting = self.pairs.get_mut(&pair(key))?;
+        let found = waiting.iter().position(|w| {
+            w.transport == key.transport
+                && key.end(w.end).port == w.port
+                && now - w.since < EXPECTED_FOR
+        })?;
+        let announced = waiting.remove(found).announced;
+        if waiting.is_empty() {
+            self.pairs.remove(&pair(key));
+        }
+        Some(announced)
+    }
+
+    /// Forgets what has not come in time.
+    pub fn expire(&mut self, now: Timestamp) {
+        self.pairs.retain(|_, waiting| {
+            waiting.retain(|w| now - w.since < EXPECTED_FOR);
+            !waiting.is_empty()
+        });
+    }
+}
+
+/// Writes a datagram to `frame` as it stands in a stream: its length in two bytes, then its bytes.
+/// [`Protocol::owns_datagrams`] asks for it.
+pub fn frame_datagram(data: &[u8], frame: &mut Vec<u8>) {
+    // No datagram is longer (RFC 768).
+    let len = u16::try_from(data.len()).unwrap_or(u16::MAX);
+    frame.extend_from_slice(&len.to_be_bytes());
+    frame.extend_from_slice(data.get(..usize::from(len)).unwrap_or(data));
+}
+
+/// The datagram at the front of a stream, and the bytes it takes there.
+pub fn framed_datagram(data: &[u8]) -> Option<(&[u8], usize)> {
+    let (len, rest) = data.split_first_chunk::<2>()?;
+    let len = usize::from(u16::from_be_bytes(*len));
+    Some((rest.get(..len)?, 2 + len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Endpoint;
+    use crate::protocol::raw::Raw;
+
+    fn key(client: u16, server: u16) -> (FlowKey, Side) {
+        let end = |last, port| {
+            let mut address = [0; 16];
+            address[15] = last;
+            Endpoint { address, port }
+        };
+        FlowKey::new(end(9, client), end(1, server), Transport::Tcp)
+    }
+
+    fn expect(end: Peer, port: Port) -> ExpectedFlow {
+        let (transport, client) = (Transport::Tcp, Peer::Client);
+        ExpectedFlow { transport, end, port, client, protocol: &Raw, parser: Raw.open() }
+    }
+
+    fn announce(flows: &mut ExpectedFlows, flow: ExpectedFlow, seconds: i64) {
+        let (control, client) = key(40_000, 21);
+        let now = Timestamp(0) + Span::seconds(seconds);
+        flows.announce(&control, Orientation { client, sure: true }, flow, now);
+    }
+
+    /// Whether the flow between these ports was waited for.
+    fn take(flows: &mut ExpectedFlows, client: u16, server: u16, seconds: i64) -> bool {
+        let (key, side) = key(client, server);
+        let found = flows.take(&key, Timestamp(0) + Span::seconds(seconds));
+        found.inspect(|f| assert_eq!(f.client, side, "who announced it is its client")).is_some()
+    }
+
+    #[test]
+    fn a_flow_is_known_by_the_port_of_one_end_and_only_once() {
+        let mut flows = ExpectedFlows::default();
+        announce(&mut flows, expect(Peer::Server, Port::Number(5000)), 0);
+        assert!(!take(&mut flows, 5000, 40_001, 1), "the client's port is another");
+        assert!(take(&mut flows, 40_001, 5000, 1));
+        assert!(!take(&mut flows, 40_002, 5000, 1), "it has come already");
+        announce(&mut flows, expect(Peer::Client, Port::Same), 2);
+        assert!(take(&mut flows, 40_000, 20, 2));
+        assert!(flows.pairs.is_empty());
+    }
+
+    #[test]
+    fn announcements_have_a_time_and_a_number() {
+        let mut flows = ExpectedFlows::default();
+        announce(&mut flows, expect(Peer::Server, Port::Number(5000)), 0);
+        assert!(!take(&mut flows, 40_001, 5000, 60));
+        for port in 0..=MAX_EXPECTED {
+            announce(&mut flows, expect(Peer::Server, Port::Number(port as u16 + 6000)), 60);
+        }
+        assert!(!take(&mut flows, 40_001, 6000, 61), "the oldest had to go");
+        assert!(take(&mut flows, 40_001, 6001, 61));
+        announce(&mut flows, expect(Peer::Server, Port::Number(6002)), 61);
+        assert!(take(&mut flows, 40_001, 6002, 61));
+        assert!(!take(&mut flows, 40_001, 6002, 61), "the earlier announcement was replaced");
+        flows.expire(Timestamp(0) + Span::seconds(200));
+        assert!(flows.pairs.is_empty());
+    }
+
+    #[test]
+    fn datagrams_come_out_of_a_stream_as_they_went_in() {
+        let mut stream = Vec::new();
+        frame_datagram(b"one", &mut stream);
+        frame_datagram(b"", &mut stream);
+        assert_eq!(framed_datagram(&stream), Some((&b"one"[..], 5)));
+        assert_eq!(framed_datagram(&stream[5..]), Some((&b""[..], 2)));
+        assert_eq!(framed_datagram(&stream[..4]), None);
+        assert_eq!(framed_datagram(&[]), None);
+    }
+}

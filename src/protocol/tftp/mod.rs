@@ -1,0 +1,193 @@
+//! TFTP (RFC 1350) with options (RFC 2347), block sizes (RFC 2348) and windows (RFC 7440): firmware and
+//! configurations of devices, and files of old modalities and analysers.
+//!
+//! A request goes to the well-known port; the server answers from a port of its own, so that the file
+//! travels in another flow, which the request announces.
+
+mod packet;
+
+#[cfg(test)]
+mod tests;
+
+use super::content_writer::ContentWriter;
+use super::expected::{ExpectedFlow, Peer, Port, frame_datagram, framed_datagram};
+use super::{
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
+    Reason, Resync, ServiceFacts, Speaker,
+};
+use crate::flow::Transport;
+use packet::{Packet, Request};
+
+/// Bytes of a block where no other size was agreed on (RFC 1350 2).
+const BLOCK: u16 = 512;
+/// Blocks this far behind are repetitions of what came before; others are ahead.
+const BEHIND: u16 = 1 << 15;
+
+/// TFTP.
+pub struct Tftp;
+
+impl Protocol for Tftp {
+    fn name(&self) -> &'static str {
+        "tftp"
+    }
+
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        // TFTP has no streams: this sees its frames only.
+        match framed_datagram(data) {
+            Some((datagram, _)) if at_start && Request::read(datagram).is_some() => {
+                Probe::yes(Speaker::Client)
+            }
+            _ => Probe::No,
+        }
+    }
+
+    fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {
+        let request = Request::read(data).is_some();
+        if request {
+            frame_datagram(data, frame);
+        }
+        request
+    }
+
+    fn owns_datagrams(&self) -> bool {
+        true
+    }
+
+    fn open(&self) -> Box<dyn Parser> {
+        Box::new(TftpParser::new(None))
+    }
+}
+
+/// One flow: that of a request, or the one in which its file travels.
+struct TftpParser {
+    request: Option<Request>,
+    /// Bytes of a full block; a shorter one is the last.
+    block: u16,
+    /// Number of the last block that was read.
+    last: u16,
+    file: Option<ContentWriter>,
+    /// The last block was read.
+    done: bool,
+}
+
+impl TftpParser {
+    const fn new(request: Option<Request>) -> Self {
+        Self { request, block: BLOCK, last: 0, file: None, done: false }
+    }
+
+    fn packet(&mut self, direction: Direction, packet: Packet<'_>, sink: &mut dyn ContentSink) {
+        match packet {
+            Packet::Request(request) => {
+                self.close(false, sink);
+                sink.unit("request");
+                sink.expect(ExpectedFlow {
+                    transport: Transport::Udp,
+                    end: Peer::Client,
+                    port: Port::Same,
+                    client: Peer::Client,
+                    protocol: &Tftp,
+                    parser: Box::new(Self::new(Some(request.clone()))),
+                });
+                // Some servers answer from the port that was asked.
+                *self = Self::new(Some(request));
+                self.tell(sink);
+            }
+            Packet::Agreed { block } => self.block = block.unwrap_or(BLOCK),
+            Packet::Data { number, bytes } => self.block(direction, number, bytes, sink),
+            Packet::Error => self.close(false, sink),
+            Packet::Acknowledgment => {}
+        }
+    }
+
+    /// What is known of the service.
+    fn tell(&self, sink: &mut dyn ContentSink) {
+        if let Some(request) = &self.request {
+            let facts = sink.facts();
+            ServiceFacts::set(&mut facts.method, request.operation());
+            ServiceFacts::set(&mut facts.path, &super::http::mask_path(&request.path));
+        }
+    }
+
+    fn block(
+        &mut self,
+        direction: Direction,
+        number: u16,
+        bytes: &[u8],
+        sink: &mut dyn ContentSink,
+    ) {
+        let ahead = number.wrapping_sub(self.last);
+        let Some(request) = &self.request else { return };
+        if self.done || ahead == 0 || ahead >= BEHIND {
+            return;
+        }
+        if self.file.is_none() {
+            self.tell(sink);
+            sink.unit("file");
+        }
+        let file = self.file.get_or_insert_with(|| {
+            let media = Media::Type { content_type: "", name: &request.path };
+            let operation = request.operation();
+            ContentWriter::open(
+                &Hint { direction, media, operation, codings: &[], layer: "tftp" },
+                sink,
+            )
+        });
+        if ahead > 1 {
+            file.gap(u64::from(ahead - 1) * u64::from(self.block), sink);
+        }
+        file.data(bytes, sink);
+        self.last = number;
+        if bytes.len() < usize::from(self.block) {
+            self.done = true;
+            self.close(true, sink);
+        }
+    }
+
+    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+        if let Some(file) = self.file.take() {
+            file.close(complete, sink);
+        }
+    }
+}
+
+impl Parser for TftpParser {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        sink: &mut dyn ContentSink,
+    ) -> Result<Progress, ParseError> {
+        let mut at = 0;
+        while let Some((datagram, len)) = data.get(at..).and_then(framed_datagram) {
+            match Packet::read(datagram) {
+                Some(packet) => self.packet(direction, packet, sink),
+                None => sink.anomaly(Reason::Malformed),
+            }
+            at += len;
+        }
+        Ok(Progress::consumed(at))
+    }
+
+    fn gap(&mut self, _direction: Direction, _len: u64, _sink: &mut dyn ContentSink) -> Resync {
+        // Datagrams are whole or not there at all; blocks are counted.
+        Resync::Known { skip: 0 }
+    }
+
+    fn resync(&mut self, _direction: Direction, _data: &[u8]) -> Option<usize> {
+        None
+    }
+
+    fn close(
+        &mut self,
+        _direction: Direction,
+        _rest: &[u8],
+        _end: End,
+        sink: &mut dyn ContentSink,
+    ) {
+        self.close(false, sink);
+    }
+
+    fn memory(&self) -> usize {
+        self.request.as_ref().map_or(0, |r| r.path.capacity())
+    }
+}

@@ -1,0 +1,330 @@
+//! Connections inside a WebSocket: gateways pass the bytes of MLLP, HTTP or DICOM on in messages, cut
+//! anywhere. Where the first message of a direction begins such a connection, all messages of both
+//! directions are its bytes.
+
+use super::Service;
+use crate::flow::{Orientation, Side};
+use crate::protocol::dicom::Dicom;
+use crate::protocol::driver::{Driver, DriverEvent, DriverLimits};
+use crate::protocol::expected::ExpectedFlow;
+use crate::protocol::http::Http;
+use crate::protocol::mllp::Mllp;
+use crate::protocol::{
+    Activity, ContentId, ContentSink, Direction, End, Hint, Media, Object, Probe, Progress,
+    Protocol, Reason, ServiceFacts, Want,
+};
+use crate::syntax::hl7v2::START_BLOCK;
+use crate::time::Timestamp;
+use zeroize::Zeroizing;
+
+/// Bytes of a message that are looked at to tell whether a connection begins with it.
+const MAX_HEAD: usize = 256;
+/// Bytes that must begin like a connection where the message ends before that is sure: short words
+/// of other protocols do so, too.
+const MIN_HEAD: usize = 8;
+/// Connections inside each other.
+const MAX_DEPTH: usize = 1;
+/// Limits of what is read inside.
+const LIMITS: DriverLimits = DriverLimits { buffer: 4 << 20, recognise: 64 << 10 };
+/// Stands for the message of a direction while it has no content of its own.
+const MESSAGE: [ContentId; 2] = [ContentId(u32::MAX - 1), ContentId(u32::MAX)];
+
+/// What is carried in the messages of a WebSocket.
+#[derive(Default)]
+pub(super) struct Carried {
+    connection: Option<Box<Driver>>,
+    /// Bytes to come that the connection does not want.
+    skip: [u64; 2],
+    messages: [Message; 2],
+    /// A message of this direction was looked at.
+    begun: [bool; 2],
+}
+
+/// The message of a direction that is being read.
+#[derive(Default)]
+enum Message {
+    #[default]
+    None,
+    /// Its first bytes, until they tell what it is.
+    Head { layer: &'static str, held: Zeroizing<Vec<u8>> },
+    /// It stands for itself.
+    Whole(ContentId),
+    /// It is a piece of the connection.
+    Piece,
+}
+
+const fn side(direction: Direction) -> Side {
+    match direction {
+        Direction::ClientToServer => Side::Low,
+        Direction::ServerToClient => Side::High,
+    }
+}
+
+/// Whether a connection begins with `data`.
+fn begins(data: &[u8]) -> Probe {
+    let mut more = false;
+    let framed = data.first() == Some(&START_BLOCK);
+    let protocols: [(&dyn Protocol, bool); 3] = [(&Mllp, framed), (&Dicom, true), (&Http, true)];
+    for (protocol, possible) in protocols {
+        match protocol.probe(data, true) {
+            _ if !possible => {}
+            Probe::More => more = true,
+            Probe::No => {}
+            yes => return yes,
+        }
+    }
+    if more { Probe::More } else { Probe::No }
+}
+
+impl Carried {
+    /// Takes the contents of messages in place of `sink`.
+    pub(super) fn taking<'a>(
+        &'a mut self,
+        service: &'a Service,
+        sink: &'a mut dyn ContentSink,
+    ) -> Taking<'a> {
+        Taking { carried: self, service, sink }
+    }
+
+    /// A direction has ended.
+    pub(super) fn close(&mut self, direction: Direction, end: End, sink: &mut dyn ContentSink) {
+        if let Some(connection) = &mut self.connection {
+            connection.close(side(direction), end, &mut Inside { sink });
+            count(connection, sink);
+        }
+    }
+
+    /// `len` bytes of messages, or more, are missing.
+    pub(super) fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) {
+        let skip = self.skip.get_mut(direction.index());
+        let (Some(connection), Some(skip)) = (&mut self.connection, skip) else { return };
+        *skip = connection.gap(side(direction), len.max(1), &mut Inside { sink });
+        count(connection, sink);
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.connection.as_ref().map_or(0, |c| size_of::<Driver>() + c.memory())
+    }
+
+    fn piece(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn ContentSink) {
+        let Some(skip) = self.skip.get_mut(direction.index()) else { return };
+        let passed = usize::try_from(*skip).unwrap_or(usize::MAX).min(bytes.len());
+        if *skip != Progress::REST {
+            *skip -= passed as u64;
+        }
+        let bytes = bytes.get(passed..).unwrap_or(&[]);
+        if bytes.is_empty() {
+            return;
+        }
+        let orientation = Orientation { client: Side::Low, sure: true };
+        let new = || Box::new(Driver::new(LIMITS, orientation));
+        let connection = self.connection.get_or_insert_with(new);
+        *skip = connection.data(side(direction), bytes, &mut Inside { sink });
+        count(connection, sink);
+    }
+}
+
+/// What could not be read inside is counted like everything odd.
+fn count(connection: &mut Driver, sink: &mut dyn ContentSink) {
+    for event in connection.news() {
+        if let DriverEvent::Opaque(_, reason) = event {
+            sink.anomaly(reason);
+        }
+    }
+}
+
+/// A sink that tells messages from pieces of a connection.
+pub(super) struct Taking<'a> {
+    carried: &'a mut Carried,
+    service: &'a Service,
+    sink: &'a mut dyn ContentSink,
+}
+
+impl Taking<'_> {
+    fn direction(id: ContentId) -> Option<Direction> {
+        [Direction::ClientToServer, Direction::ServerToClient]
+            .into_iter()
+            .find(|d| MESSAGE.get(d.index()) == Some(&id))
+    }
+
+    fn message(&mut self, direction: Direction) -> Message {
+        self.carried.messages.get_mut(direction.index()).map(std::mem::take).unwrap_or_default()
+    }
+
+    fn set(&mut self, direction: Direction, message: Message) {
+        if let Some(slot) = self.carried.messages.get_mut(direction.index()) {
+            *slot = message;
+        }
+    }
+
+    /// The message stands for itself.
+    fn whole(&mut self, direction: Direction, layer: &'static str, head: &[u8]) -> Want {
+        let media = Media::Type { content_type: "", name: &self.service.path };
+        let operation = self.service.method;
+        let hint = Hint { direction, media, operation, codings: &[], layer };
+        let id = self.sink.open(&hint);
+        let want = self.sink.data(id, head);
+        self.set(direction, Message::Whole(id));
+        want
+    }
+}
+
+impl ContentSink for Taking<'_> {
+    fn open(&mut self, hint: &Hint<'_>) -> ContentId {
+        let index = hint.direction.index();
+        let first = self.carried.begun.get_mut(index).is_none_or(|b| !std::mem::replace(b, true));
+        let message = if self.carried.connection.is_some() {
+            Message::Piece
+        } else if first && self.sink.depth() < MAX_DEPTH {
+            Message::Head { layer: hint.layer, held: Zeroizing::default() }
+        } else {
+            Message::Whole(self.sink.open(hint))
+        };
+        self.set(hint.direction, message);
+        MESSAGE.get(index).copied().unwrap_or(ContentId(u32::MAX))
+    }
+
+    fn data(&mut self, id: ContentId, bytes: &[u8]) -> Want {
+        let Some(direction) = Self::direction(id) else { return self.sink.data(id, bytes) };
+        match self.message(direction) {
+            Message::None => Want::NOTHING,
+            Message::Piece => {
+                self.set(direction, Message::Piece);
+                self.carried.piece(direction, bytes, self.sink);
+                Want::ALL
+            }
+            Message::Whole(id) => {
+                self.set(direction, Message::Whole(id));
+                self.sink.data(id, bytes)
+            }
+            Message::Head { layer, mut held } => {
+                held.extend_from_slice(bytes);
+                match begins(&held) {
+                    Probe::Yes { .. } => {
+                        self.set(direction, Message::Piece);
+                        self.carried.piece(direction, &held, self.sink);
+                        Want::ALL
+                    }
+                    Probe::More if held.len() < MAX_HEAD => {
+                        self.set(direction, Message::Head { layer, held });
+                        Want::ALL
+                    }
+                    Probe::More | Probe::No => self.whole(direction, layer, &held),
+                }
+            }
+        }
+    }
+
+    fn gap(&mut self, id: ContentId, len: u64) -> Want {
+        let Some(direction) = Self::direction(id) else { return self.sink.gap(id, len) };
+        match self.message(direction) {
+            Message::None => Want::NOTHING,
+            Message::Piece => {
+                self.set(direction, Message::Piece);
+                self.carried.gap(direction, len, self.sink);
+                Want::ALL
+            }
+            Message::Whole(id) => {
+                self.set(direction, Message::Whole(id));
+                self.sink.gap(id, len)
+            }
+            Message::Head { layer, held } => {
+                self.whole(direction, layer, &held);
+                self.gap(id, len)
+            }
+        }
+    }
+
+    fn close(&mut self, id: ContentId, complete: bool) {
+        let Some(direction) = Self::direction(id) else { return self.sink.close(id, complete) };
+        let mut message = self.message(direction);
+        if let Message::Head { layer, held } = message {
+            // What begins like a connection so far goes on in the next message.
+            let enough = held.first() == Some(&START_BLOCK) || held.len() >= MIN_HEAD;
+            if enough && matches!(begins(&held), Probe::More) {
+                return self.carried.piece(direction, &held, self.sink);
+            }
+            self.whole(direction, layer, &held);
+            message = self.message(direction);
+        }
+        match message {
+            Message::Whole(id) => self.sink.close(id, complete),
+            Message::Piece if !complete => self.carried.gap(direction, 1, self.sink),
+            Message::Piece | Message::None | Message::Head { .. } => {}
+        }
+    }
+
+    fn facts(&mut self) -> &mut ServiceFacts {
+        self.sink.facts()
+    }
+    fn activity(&mut self) -> &mut Activity {
+        self.sink.activity()
+    }
+    fn object(&mut self, object: Object, uid: &str) {
+        self.sink.object(object, uid);
+    }
+    fn unit(&mut self, kind: &'static str) {
+        self.sink.unit(kind);
+    }
+    fn anomaly(&mut self, reason: Reason) {
+        self.sink.anomaly(reason);
+    }
+    fn now(&self) -> Timestamp {
+        self.sink.now()
+    }
+    fn expect(&mut self, flow: ExpectedFlow) {
+        self.sink.expect(flow);
+    }
+    fn depth(&self) -> usize {
+        self.sink.depth()
+    }
+}
+
+/// The sink of a connection inside: its contents are carried by the WebSocket.
+struct Inside<'a> {
+    sink: &'a mut dyn ContentSink,
+}
+
+impl ContentSink for Inside<'_> {
+    fn open(&mut self, hint: &Hint<'_>) -> ContentId {
+        let layer = match hint.layer {
+            "mllp" => "http/websocket/mllp",
+            "http" => "http/websocket/http",
+            "dicom" => "http/websocket/dicom",
+            other => other,
+        };
+        self.sink.open(&Hint { layer, ..*hint })
+    }
+    fn data(&mut self, id: ContentId, bytes: &[u8]) -> Want {
+        self.sink.data(id, bytes)
+    }
+    fn gap(&mut self, id: ContentId, len: u64) -> Want {
+        self.sink.gap(id, len)
+    }
+    fn close(&mut self, id: ContentId, complete: bool) {
+        self.sink.close(id, complete);
+    }
+    fn facts(&mut self) -> &mut ServiceFacts {
+        self.sink.facts()
+    }
+    fn activity(&mut self) -> &mut Activity {
+        self.sink.activity()
+    }
+    fn object(&mut self, object: Object, uid: &str) {
+        self.sink.object(object, uid);
+    }
+    fn unit(&mut self, kind: &'static str) {
+        self.sink.unit(kind);
+    }
+    fn anomaly(&mut self, reason: Reason) {
+        self.sink.anomaly(reason);
+    }
+    fn now(&self) -> Timestamp {
+        self.sink.now()
+    }
+    /// The ends of a connection inside are not those of the flow: what it announces is not expected.
+    fn expect(&mut self, _flow: ExpectedFlow) {}
+    fn depth(&self) -> usize {
+        self.sink.depth() + 1
+    }
+}

@@ -1,0 +1,75 @@
+//! `match` and `no_match` samples, run by the code that reads traffic.
+//!
+//! A section that names a place in a format (a tag, a segment, a path) writes a small document with the
+//! sample in that place. Reading documents takes later stages, so they pass in a [`SampleReader`].
+
+use super::{Kind, RuleInfo, RuleSet};
+
+/// Reads the documents that sections make of samples.
+pub trait SampleReader {
+    /// Reads `bytes` as content of this media type; the fields that were taken.
+    fn read(&self, rules: &RuleSet, content_type: &str, bytes: &[u8]) -> Vec<SampleField>;
+    /// Whether a value that a recogniser found in text may be an identifier of its kind.
+    fn accepts_found(&self, rules: &RuleSet, kind: Kind, value: &str) -> bool;
+}
+
+/// A field that was taken from a sample document.
+#[derive(Debug)]
+pub struct SampleField {
+    /// The rule's id.
+    pub rule: String,
+    /// Where it stood, by the rule's notation.
+    pub field: String,
+}
+
+/// A sample that a rule did not treat as it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampleFailure {
+    /// The rule's id.
+    pub rule: String,
+    /// File and line of the rule.
+    pub source: (String, usize),
+    /// The sample. Comes from the rule file, never from traffic.
+    pub sample: String,
+    /// Whether the rule should have taken it.
+    pub expected: bool,
+}
+
+/// What samples are run with.
+pub(in crate::rules) struct Samples<'a> {
+    pub rules: &'a RuleSet,
+    pub reader: &'a dyn SampleReader,
+}
+
+impl Samples<'_> {
+    /// Whether the rule `id` takes a field out of this document.
+    pub fn takes(&self, id: &str, content_type: &str, bytes: &[u8]) -> bool {
+        self.reader.read(self.rules, content_type, bytes).iter().any(|field| field.rule == id)
+    }
+}
+
+impl RuleSet {
+    /// Every sample that fails, of the entries that `of` chooses.
+    pub fn failing_samples(
+        &self,
+        reader: &dyn SampleReader,
+        of: impl Fn(&RuleInfo) -> bool,
+    ) -> Vec<SampleFailure> {
+        let with = Samples { rules: self, reader };
+        let mut failures = Vec::new();
+        for info in self.entries.iter().filter(|info| of(info)) {
+            let samples = info.matches.iter().map(|s| (s, true));
+            for (sample, expected) in samples.chain(info.no_matches.iter().map(|s| (s, false))) {
+                if info.rule.takes(sample, &with) != Some(expected) {
+                    failures.push(SampleFailure {
+                        rule: info.id.clone(),
+                        source: info.source.clone(),
+                        sample: sample.clone(),
+                        expected,
+                    });
+                }
+            }
+        }
+        failures
+    }
+}
