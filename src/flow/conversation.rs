@@ -9,6 +9,7 @@
 //! gap that nobody acknowledged waits for its retransmission ([`HOLE_TIME`]). Overlaps keep the
 //! bytes that came first (RFC 9293 3.10.7.4 leaves the choice).
 
+use super::counters::ConversationCounters;
 use super::half::{HalfStream, Piece, Ready};
 use super::{End, Side};
 use crate::decode::tcp_flags::{ACK, FIN, RST, SYN};
@@ -22,7 +23,7 @@ pub const GRACE_TIME: Span = Span::seconds(1);
 /// Packet time after which an unacknowledged gap is a gap (a few retransmission time-outs).
 pub const HOLE_TIME: Span = Span::seconds(10);
 /// An acknowledgment further ahead than this is not believed, bytes.
-const MAX_ACK_AHEAD: u64 = 1 << 30;
+pub(super) const MAX_ACK_AHEAD: u64 = 1 << 30;
 /// A sequence number further away than this belongs to another conversation, bytes.
 const MAX_SEQ_AWAY: u64 = 1 << 26;
 
@@ -57,32 +58,13 @@ pub struct TcpSegment {
     pub missing: u32,
 }
 
-/// What a conversation counts.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct ConversationCounters {
-    /// Bytes reported as gaps.
-    pub gap_bytes: u64,
-    /// Gaps reported.
-    pub gaps: u64,
-    /// Bytes that contradicted a copy seen before.
-    pub conflicts: u64,
-}
-
-impl std::ops::AddAssign for ConversationCounters {
-    fn add_assign(&mut self, other: Self) {
-        self.gap_bytes += other.gap_bytes;
-        self.gaps += other.gaps;
-        self.conflicts += other.conflicts;
-    }
-}
-
 /// Both directions of a TCP conversation.
 pub struct Conversation {
-    halves: [HalfStream; 2],
-    packets: u32,
+    pub(super) halves: [HalfStream; 2],
+    pub(super) packets: u32,
     /// Who reset it, the offset of the reset, and when.
-    reset: Option<(Side, u64, u32, Timestamp)>,
-    stats: ConversationCounters,
+    pub(super) reset: Option<(Side, u64, u32, Timestamp)>,
+    pub(super) stats: ConversationCounters,
 }
 
 impl Default for Conversation {
@@ -96,18 +78,21 @@ impl Default for Conversation {
     }
 }
 
-const SIDES: [Side; 2] = [Side::Low, Side::High];
+pub(super) const SIDES: [Side; 2] = [Side::Low, Side::High];
 
 impl Conversation {
-    /// Whether this segment starts another conversation between the same ends.
-    pub fn is_another(&self, segment: &TcpSegment) -> bool {
+    /// Whether this segment, which carries `len` bytes, starts another conversation between the same
+    /// ends. A SYN does where its number is far away (RFC 9293 3.4.3); data does where the old
+    /// conversation is over and the ends evidently do not know of it.
+    pub fn is_another(&self, segment: &TcpSegment, len: u64) -> bool {
         let half = &self.halves[segment.from.index()];
         if !half.seen {
             return false;
         }
         let syn = segment.flags & SYN != 0;
         let seq = if syn { segment.seq.wrapping_add(1) } else { segment.seq };
-        let far = half.away(half.offset(seq)) > MAX_SEQ_AWAY;
+        let at = half.offset(seq);
+        let far = half.away(at) > MAX_SEQ_AWAY;
         match (syn, self.is_over()) {
             (true, true) => half.starts_elsewhere(seq).unwrap_or(far),
             // The same ports again although no end was seen. A SYN alone may be forged, and the end it
@@ -115,8 +100,23 @@ impl Conversation {
             (true, false) => {
                 far || segment.flags & ACK != 0 && half.starts_elsewhere(seq) == Some(true)
             }
-            (false, over) => over && segment.flags & RST == 0 && far,
+            (false, over) if segment.flags & RST == 0 => {
+                let goes_on = len > 0 && !far && at >= half.sent.max(half.next);
+                over && far || goes_on && (half.revived || self.is_ended())
+            }
+            (false, _) => false,
         }
+    }
+
+    /// Whether a peer took data behind an end that was reported.
+    pub fn is_revived(&self) -> bool {
+        self.halves.iter().any(|h| h.revived)
+    }
+
+    /// Whether both ends have said that they are done. A conversation that was only reset may yet
+    /// turn out to go on.
+    pub fn is_finished(&self) -> bool {
+        self.is_ended() || self.halves.iter().all(|h| h.ended || h.is_at_end())
     }
 
     /// Whether a segment can belong to this conversation: its numbers fit.
@@ -141,7 +141,9 @@ impl Conversation {
 
     /// Whether something waits for a later packet or for time to pass.
     pub fn waits(&self) -> bool {
-        !self.is_ended() && (self.reset.is_some() || self.halves.iter().any(|h| h.stuck.is_some()))
+        !self.is_ended()
+            && (self.reset.is_some()
+                || self.halves.iter().any(|h| h.stuck.is_some() || h.at_end_since.is_some()))
     }
 
     /// Whether nothing that may still come is of interest.
@@ -178,6 +180,11 @@ impl Conversation {
         let mut seq = segment.seq;
         if flags & SYN != 0 {
             seq = seq.wrapping_add(1);
+            if self.halves[side.index()].starts_elsewhere(seq) == Some(true) {
+                // RFC 5961 4.2: an established end answers and goes on.
+                self.stats.ignored.syn += 1;
+                return;
+            }
             self.halves[side.index()].start(seq);
             // The answer to a SYN tells where the other side starts.
             if flags & ACK != 0 {
@@ -193,32 +200,34 @@ impl Conversation {
             // Too far to be believed at once; but after a long outage the stream goes on far away.
             half.far = half.far.saturating_add(u8::from(len > 0));
             if half.far < FAR_SEGMENTS || at < half.next {
+                self.stats.ignored.far += u64::from(len > 0);
                 return;
             }
         }
         half.far = 0;
-        half.top = half.top.max(at + len);
         if flags & RST != 0 {
-            // ClaimedSubjects where the receiver would take it (RFC 5961 3.2); its payload is text for people.
-            self.reset.get_or_insert((side, at, self.packets, now));
+            self.take_reset(now, side, at, len);
         } else {
-            if len > 0 && self.reset.is_some_and(|(by, from, ..)| by == side && at >= from) {
+            half.top = half.top.max(at + len);
+            let new = len > 0 && at + len > half.sent;
+            if new {
+                half.sent = at + len;
+            }
+            if new && self.reset.is_some() {
                 // It goes on: the reset was not of this conversation.
                 self.reset = None;
+                self.stats.ignored.rst += 1;
             }
             let after = if flags & ACK == 0 { 0 } else { self.acknowledge(side, segment.ack) };
+            // An end that this acknowledges comes before what answers it.
+            self.report_fins(None, sink);
             if len > 0 {
                 let missing = u64::from(segment.missing);
                 self.accept(side, Piece { at, bytes: payload, missing, after }, window, sink);
             }
             if flags & FIN != 0 {
-                let other = &self.halves[side.other().index()];
-                // Sent again, it may acknowledge more.
-                let heard = if flags & ACK == 0 { 0 } else { other.offset(segment.ack) };
-                let heard = if heard > other.top.saturating_add(MAX_ACK_AHEAD) { 0 } else { heard };
-                let half = &mut self.halves[side.index()];
-                half.fin.get_or_insert(at + len);
-                half.fin_after = half.fin_after.min(heard);
+                let ack = (flags & ACK != 0).then_some(segment.ack);
+                self.take_fin(side, at + len, ack);
             }
         }
         if self.halves[0].holds() || self.halves[1].holds() {
@@ -239,6 +248,16 @@ impl Conversation {
             return 0;
         }
         partner.acknowledge(acked);
+        if let Some(fin) = partner.fin.filter(|fin| acked > fin + 1 && partner.sent > *fin) {
+            // The peer took data behind the end, so it never got that end.
+            if partner.ended {
+                partner.revived = partner.sent > fin + 1;
+            } else {
+                partner.forget_fin();
+                self.stats.ignored.fin += 1;
+            }
+        }
+        let partner = &self.halves[side.other().index()];
         partner.fin.map_or(acked, |fin| acked.min(fin))
     }
 
@@ -246,14 +265,28 @@ impl Conversation {
     fn accept(&mut self, side: Side, piece: Piece<'_>, window: usize, sink: &mut impl StreamSink) {
         let other_next = self.halves[side.other().index()].reach();
         let half = &mut self.halves[side.index()];
-        if half.ended || half.ignored || half.fin.is_some_and(|fin| piece.at >= fin) {
-            return;
-        }
         let end = piece.end();
-        if half.known && end <= half.next {
+        if half.ended || half.ignored {
+            self.stats.ignored.after_end += u64::from(half.fin.is_some_and(|fin| end > fin));
             return;
         }
-        if half.known && piece.at <= half.next && piece.after <= other_next && !half.holds() {
+        if let Some(fin) = half.fin.filter(|fin| piece.at < *fin && end > *fin) {
+            // What is in front of the end does not wait for what is behind it.
+            let (head, tail) = piece.split(fin);
+            self.accept(side, head, window, sink);
+            self.accept(side, tail, window, sink);
+            return;
+        }
+        if half.known && end <= half.next {
+            if !half.take_back(&piece) {
+                return;
+            }
+            // The gap was reported on the word of an acknowledgment alone.
+            self.stats.ignored.ack += 1;
+        }
+        let behind_end = half.fin.is_some_and(|fin| piece.at >= fin);
+        let in_turn = half.known && piece.at <= half.next && piece.after <= other_next;
+        if in_turn && !half.holds() && !behind_end {
             let old = (half.next - piece.at).min(piece.bytes.len() as u64) as usize;
             self.deliver(side, &piece.bytes[old..], sink);
             let half = &self.halves[side.index()];
@@ -302,7 +335,7 @@ impl Conversation {
     }
 
     /// Delivers whatever is in turn, in both directions, until nothing moves.
-    fn drain(&mut self, sink: &mut impl StreamSink) {
+    pub(super) fn drain(&mut self, sink: &mut impl StreamSink) {
         loop {
             let mut moved = false;
             for side in SIDES {
@@ -325,7 +358,7 @@ impl Conversation {
     /// Reports ends that are reached, and watches over what waits.
     #[inline]
     fn settle(&mut self, now: Timestamp, sink: &mut impl StreamSink) {
-        self.report_fins(sink);
+        self.report_fins(None, sink);
         let packets = self.packets;
         for half in &mut self.halves {
             if half.is_stuck() {
@@ -333,37 +366,15 @@ impl Conversation {
             } else {
                 half.stuck = None;
             }
+            if half.is_at_end() {
+                half.at_end_since.get_or_insert((packets, now));
+            } else {
+                half.at_end_since = None;
+            }
         }
         if self.waits() {
             self.lose_patience(now, sink);
         }
-    }
-
-    fn report_fins(&mut self, sink: &mut impl StreamSink) {
-        if self.halves.iter().all(|half| half.fin.is_none()) {
-            return;
-        }
-        // Of two that are due, the one that acknowledged the other's comes behind it.
-        let order = if self.ends_behind(Side::Low) { [Side::High, Side::Low] } else { SIDES };
-        let due = SIDES.map(|side| self.halves[side.index()].is_at_end());
-        for side in order {
-            if due[side.index()] && (due[side.other().index()] || !self.ends_behind(side)) {
-                let half = &mut self.halves[side.index()];
-                half.ended = true;
-                half.clear();
-                sink.end(side, End::Fin);
-            }
-        }
-    }
-
-    /// Whether the FIN of `side` acknowledged what of the other one is still to come, its FIN too.
-    fn ends_behind(&self, side: Side) -> bool {
-        let (this, other) = (&self.halves[side.index()], &self.halves[side.other().index()]);
-        this.fin.is_some()
-            && other.known
-            && other.seen
-            && !other.ended
-            && this.fin_after > other.reach()
     }
 
     /// Where the grace is over, starts are where they are and acknowledged gaps are gaps.
@@ -380,6 +391,7 @@ impl Conversation {
             self.drain(sink);
         }
         for side in SIDES {
+            self.settle_end(side, &over, sink);
             let half = &self.halves[side.index()];
             let Some(stuck) = half.stuck.filter(|s| half.known && over(*s)) else { continue };
             let overdue = now - stuck.1 >= HOLE_TIME;
@@ -393,7 +405,11 @@ impl Conversation {
                 }
                 _ => half.acked_data(),
             };
-            let len = to.saturating_sub(self.halves[side.index()].next);
+            let half = &mut self.halves[side.index()];
+            let len = to.saturating_sub(half.next);
+            if len > 0 && to > half.top {
+                half.vouched.get_or_insert(half.next.max(half.top));
+            }
             self.lose(side, len, sink);
             self.drain(sink);
         }
@@ -401,7 +417,7 @@ impl Conversation {
         if over_reset && !self.is_ended() {
             self.finish(End::Reset, sink);
         }
-        self.report_fins(sink);
+        self.report_fins(Some(&over), sink);
         // A new gap has its own grace.
         for half in &mut self.halves {
             if half.is_stuck() {
@@ -413,6 +429,7 @@ impl Conversation {
     /// Gives up the first gap of one side, whatever it waits for.
     fn force(&mut self, side: Side, sink: &mut impl StreamSink) {
         self.halves[side.index()].start_at_first();
+        self.resolve_end(side);
         let half = &self.halves[side.index()];
         if let Some(from) = half.held_from() {
             let len = from.saturating_sub(half.next);
@@ -423,6 +440,7 @@ impl Conversation {
                 Ready::Data(bytes) => self.deliver(side, &bytes, sink),
                 Ready::Missing(len) => self.lose(side, len, sink),
             }
+            self.resolve_end(side);
         }
     }
 
@@ -450,7 +468,7 @@ impl Conversation {
                 self.lose(side, len, sink);
             }
         }
-        self.report_fins(sink);
+        self.report_fins(Some(&|_| true), sink);
         let end = if self.reset.is_some() { End::Reset } else { end };
         for side in SIDES {
             let half = &mut self.halves[side.index()];

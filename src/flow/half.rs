@@ -42,7 +42,24 @@ pub(super) struct Piece<'a> {
     pub after: u64,
 }
 
-impl Piece<'_> {
+impl<'a> Piece<'a> {
+    /// The piece in front of an offset inside it, and behind.
+    pub fn split(&self, at: u64) -> (Self, Self) {
+        let middle = (at - self.at).min(self.bytes.len() as u64) as usize;
+        let (head, tail) = self.bytes.split_at(middle);
+        let lost = (at - self.at) - middle as u64;
+        let tail_at = if tail.is_empty() { at } else { self.at + middle as u64 };
+        (
+            Piece { bytes: head, missing: lost.min(self.missing), ..*self },
+            Piece {
+                at: tail_at,
+                bytes: tail,
+                missing: self.missing - lost.min(self.missing),
+                ..*self
+            },
+        )
+    }
+
     /// Where the piece ends on the wire.
     pub fn end(&self) -> u64 {
         self.at + self.bytes.len() as u64 + self.missing
@@ -76,6 +93,8 @@ pub(super) struct HalfStream {
     pub next: u64,
     /// The end of the highest segment seen. Skipping moves `next` ahead of it.
     pub top: u64,
+    /// The end of the data seen. Empty segments may carry the number behind a FIN.
+    pub sent: u64,
     /// The highest offset that the other side acknowledged.
     pub acked: u64,
     held: VecDeque<Held>,
@@ -90,6 +109,13 @@ pub(super) struct HalfStream {
     pub ended: bool,
     /// Since when it cannot move on though it should: packets of the flow, packet time.
     pub stuck: Option<(u32, Timestamp)>,
+    /// Since when everything up to the FIN is delivered: packets of the flow, packet time.
+    pub at_end_since: Option<(u32, Timestamp)>,
+    /// The peer took data behind the end that was reported.
+    pub revived: bool,
+    /// From here on, bytes were given up as lost because an acknowledgment said that they were sent;
+    /// none of them was seen.
+    pub vouched: Option<u64>,
     /// Segments in a row that were too far away to be believed.
     pub far: u8,
     /// Bytes that contradicted a copy seen before.
@@ -107,6 +133,7 @@ impl HalfStream {
             absent: false,
             next: ORIGIN,
             top: ORIGIN,
+            sent: 0,
             acked: 0,
             held: VecDeque::new(),
             held_bytes: 0,
@@ -115,6 +142,9 @@ impl HalfStream {
             ignored: false,
             ended: false,
             stuck: None,
+            at_end_since: None,
+            revived: false,
+            vouched: None,
             far: 0,
             conflicts: 0,
         }
@@ -183,6 +213,43 @@ impl HalfStream {
     /// Everything up to its FIN was delivered, and its end is not reported yet.
     pub fn is_at_end(&self) -> bool {
         !self.ended && self.known && self.fin.is_some_and(|fin| self.next >= fin || self.ignored)
+    }
+
+    /// The peer has acknowledged the FIN, and nothing contradicts it.
+    pub fn is_fin_acknowledged(&self) -> bool {
+        self.ignored || (self.is_acknowledged_to_fin() && !self.holds())
+    }
+
+    /// The peer has acknowledged exactly up to the FIN.
+    pub fn is_acknowledged_to_fin(&self) -> bool {
+        self.fin.is_some_and(|fin| self.acked == fin + 1)
+    }
+
+    /// Whether what is held first lies behind the FIN.
+    pub fn holds_behind_fin(&self) -> bool {
+        self.fin.is_some_and(|fin| self.held_from().is_some_and(|from| from >= fin))
+    }
+
+    /// The FIN was not one.
+    pub fn forget_fin(&mut self) {
+        self.fin = None;
+        self.fin_after = u64::MAX;
+        self.at_end_since = None;
+    }
+
+    /// Goes back to a piece whose place was given up as lost on the word of an acknowledgment alone.
+    pub fn take_back(&mut self, piece: &Piece<'_>) -> bool {
+        if self.vouched.take_if(|from| piece.at >= *from).is_none() {
+            return false;
+        }
+        self.next = piece.at;
+        self.acked = self.top;
+        self.clear();
+        true
+    }
+
+    pub fn held_segments(&self) -> usize {
+        self.held.len()
     }
 
     pub fn holds(&self) -> bool {
@@ -256,7 +323,8 @@ impl HalfStream {
     pub fn ready(&mut self, other_next: u64) -> Option<Ready> {
         loop {
             let first = self.held.front_mut()?;
-            if first.at > self.next || first.after > other_next {
+            let behind_end = self.fin.is_some_and(|fin| first.at >= fin);
+            if first.at > self.next || first.after > other_next || behind_end {
                 return None;
             }
             let (end, missing) = (first.end(), first.missing);

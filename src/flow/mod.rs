@@ -1,6 +1,10 @@
 //! Conversations: flow table, TCP reassembly, time-outs on packet time.
 
 mod conversation;
+mod counters;
+mod ends;
+#[cfg(test)]
+mod evasion;
 mod half;
 mod info;
 mod side;
@@ -9,7 +13,8 @@ mod table;
 mod tests;
 
 pub use crate::decode::{Endpoint, FlowKey, Side, Transport};
-pub use conversation::{Conversation, ConversationCounters, StreamSink, TcpSegment};
+pub use conversation::{Conversation, StreamSink, TcpSegment};
+pub use counters::{ConversationCounters, IgnoredSegments};
 pub use info::FlowInfo;
 pub use side::{Direction, End, Orientation};
 pub use table::{Arrival, FlowHead, Handler, Table, TableCounters, TableLimits};

@@ -3,7 +3,8 @@
 //! Time is packet time, the latest seen. Nothing is shared between workers; both directions of a
 //! flow come to the same one.
 
-use super::conversation::{Conversation, ConversationCounters, StreamSink, TcpSegment};
+use super::conversation::{Conversation, StreamSink, TcpSegment};
+use super::counters::ConversationCounters;
 use super::{End, FlowInfo, Orientation, Side, Transport};
 use crate::decode::{Decoded, FlowKey, tcp_flags};
 use crate::time::{Span, Timestamp};
@@ -116,6 +117,9 @@ struct Entry<S> {
     state: Option<S>,
     /// UDP: no further datagram is of interest.
     ignored: bool,
+    /// TCP: another conversation between the same ends was announced while this one went on, truly
+    /// or not; a packet goes to the one whose numbers it fits.
+    contested: bool,
     /// UDP: what was seen a moment ago.
     copies: Option<Box<Copies>>,
 }
@@ -335,16 +339,28 @@ impl<S> Table<S> {
         let found = self.index.find(arrival.hash, |&slot| {
             let entry = &entries[slot as usize];
             entry.head.key == segment.key
-                && (entry.head.vlan == segment.vlan
+                && ((entry.head.vlan == segment.vlan && !entry.contested)
                     || segment.key.transport == Transport::Udp
                     || entry.tcp.fits(tcp))
         });
         if let Some(&slot) = found {
             let is_tcp = segment.key.transport == Transport::Tcp;
-            if !is_tcp || !self.entries[slot as usize].tcp.is_another(tcp) {
+            let len = u64::from(segment.len) + u64::from(segment.missing);
+            let entry = &mut self.entries[slot as usize];
+            if !is_tcp || !entry.tcp.is_another(tcp, len) {
                 return Some(slot);
             }
-            self.remove(slot, End::Cut, handler);
+            let near = entry.tcp.fits(tcp);
+            if entry.state.is_none() || near || entry.tcp.is_finished() || entry.tcp.is_revived() {
+                self.remove(slot, End::Cut, handler);
+            } else {
+                // Forged, it must not end what goes on; the old one ends with its time.
+                entry.contested = true;
+                while self.index.len() >= self.limits.flows && self.evict(handler) {}
+                let slot = self.insert(arrival, handler);
+                self.entries[slot as usize].contested = true;
+                return Some(slot);
+            }
         }
         // A bare acknowledgment or reset of an unknown flow has nothing to say.
         let syn = segment.flags & tcp_flags::SYN != 0;
@@ -380,6 +396,7 @@ impl<S> Table<S> {
             tcp: Conversation::default(),
             state: Some(handler.open(&head)),
             ignored: false,
+            contested: false,
             copies: (class == Class::Udp).then(Box::default),
         };
         self.stats.opened += 1;

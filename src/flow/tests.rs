@@ -7,11 +7,11 @@ use crate::time::{Span, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-const WINDOW: usize = 1 << 20;
+pub(super) const WINDOW: usize = 1 << 20;
 
 /// What came out of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Out {
+pub(super) enum Out {
     Data(Side, Vec<u8>),
     Gap(Side, u64),
     End(Side, End),
@@ -19,8 +19,8 @@ enum Out {
 
 /// Records, joining neighbours of the same kind.
 #[derive(Default)]
-struct Log {
-    out: Vec<Out>,
+pub(super) struct Log {
+    pub(super) out: Vec<Out>,
     /// Answer to the first data of a side.
     skip: [u64; 2],
 }
@@ -46,9 +46,9 @@ impl StreamSink for Log {
 }
 
 #[derive(Clone, Debug)]
-struct Packet {
-    segment: TcpSegment,
-    payload: Vec<u8>,
+pub(super) struct Packet {
+    pub(super) segment: TcpSegment,
+    pub(super) payload: Vec<u8>,
 }
 
 /// A conversation as its ends see it: turns of bytes, cut into segments of the given sizes.
@@ -116,7 +116,7 @@ fn play(packets: &[Packet]) -> Vec<Out> {
     log.out
 }
 
-fn without_ends(out: Vec<Out>) -> Vec<Out> {
+pub(super) fn without_ends(out: Vec<Out>) -> Vec<Out> {
     let mut log = Log::default();
     for out in out {
         match out {
@@ -266,7 +266,7 @@ proptest! {
     }
 }
 
-fn one(side: Side, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Packet {
+pub(super) fn one(side: Side, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Packet {
     let segment = TcpSegment { from: side, seq, ack, flags, missing: 0 };
     Packet { segment, payload: payload.to_vec() }
 }
@@ -274,7 +274,7 @@ fn one(side: Side, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Packet {
 const LOW: Side = Side::Low;
 const HIGH: Side = Side::High;
 
-fn data(side: Side, bytes: &[u8]) -> Out {
+pub(super) fn data(side: Side, bytes: &[u8]) -> Out {
     Out::Data(side, bytes.to_vec())
 }
 
@@ -454,7 +454,7 @@ fn ports_used_again_without_an_end() {
         ],
         &mut log,
     );
-    let another = |packet: Packet| conversation.is_another(&packet.segment);
+    let another = |packet: Packet| conversation.is_another(&packet.segment, 0);
     assert!(!another(one(HIGH, 5000, 1001, SYN | ACK, b"")), "repeated");
     assert!(!another(one(LOW, 3, 0, SYN, b"")), "not answered");
     for seq in [9, 5100] {
@@ -475,8 +475,8 @@ fn a_new_handshake_is_another_conversation() {
         &mut log,
     );
     let syn = |seq| one(LOW, seq, 0, SYN, b"").segment;
-    assert!(conversation.is_another(&syn(5000)));
-    assert!(!conversation.is_another(&syn(0)), "a copy of the old one");
+    assert!(conversation.is_another(&syn(5000), 0));
+    assert!(!conversation.is_another(&syn(0), 0), "a copy of the old one");
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub struct Metrics {
     gap_bytes: IntCounter,
     unread_bytes: IntCounter,
     anomalies: IntCounterVec,
+    segments_ignored: IntCounterVec,
     streams: IntCounterVec,
     streams_opaque: IntCounterVec,
     records: IntCounterVec,
@@ -83,6 +84,12 @@ impl Metrics {
                 "phitap_anomalies_total",
                 "Oddities that parsers passed over.",
                 &["protocol", "reason"],
+            )?,
+            segments_ignored: counters(
+                r,
+                "phitap_segments_ignored_total",
+                "TCP segments that an end host would not take, or that the conversation refuted.",
+                &["reason"],
             )?,
             gap_bytes: counter(r, "phitap_stream_gap_bytes_total", "Bytes missing in streams.")?,
             streams: counters(
@@ -191,6 +198,9 @@ impl Metrics {
         for reason in Reason::ALL {
             self.streams_opaque.with_label_values(&["unknown", reason.as_str()]);
         }
+        for (reason, _) in crate::flow::IgnoredSegments::default().reasons() {
+            self.segments_ignored.with_label_values(&[reason]);
+        }
         for severity in Severity::ALL {
             self.exposures_active.with_label_values(&[severity.as_str()]);
         }
@@ -237,6 +247,10 @@ impl Metrics {
     /// Oddities that a parser passed over.
     pub fn anomalies(&self, protocol: &'static str, reason: Reason, anomalies: u64) {
         self.anomalies.with_label_values(&[protocol, reason.as_str()]).inc_by(anomalies);
+    }
+    /// TCP segments that were not believed.
+    pub fn segments_ignored(&self, reason: &'static str, segments: u64) {
+        self.segments_ignored.with_label_values(&[reason]).inc_by(segments);
     }
     /// Bytes missing in streams.
     pub fn gap_bytes(&self, bytes: u64) {

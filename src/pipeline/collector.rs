@@ -217,6 +217,9 @@ impl Collector {
         if stats.skipped_bytes > 0 {
             m.unread_bytes(stats.skipped_bytes);
         }
+        for (&reason, &n) in &stats.ignored {
+            m.segments_ignored(reason, n);
+        }
         for (&(protocol, reason), &n) in &stats.anomalies {
             m.anomalies(protocol, reason, n);
         }

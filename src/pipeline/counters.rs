@@ -19,6 +19,8 @@ pub struct WorkerCounters {
     pub gap_bytes: u64,
     /// Bytes that contradicted a copy seen before.
     pub conflicts: u64,
+    /// TCP segments that were not believed, by reason.
+    pub ignored: BTreeMap<&'static str, u64>,
     /// Oddities that parsers passed over.
     pub anomalies: BTreeMap<(&'static str, Reason), u64>,
     /// Records by protocol and content.
@@ -53,6 +55,7 @@ impl WorkerCounters {
         self.memory += other.memory;
         merge(&mut self.streams, &other.streams);
         merge(&mut self.opaque, &other.opaque);
+        merge(&mut self.ignored, &other.ignored);
         merge(&mut self.anomalies, &other.anomalies);
         merge(&mut self.records, &other.records);
         merge(&mut self.messages, &other.messages);

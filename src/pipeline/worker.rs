@@ -265,6 +265,11 @@ impl Worker {
         }
         stats.gap_bytes += table.tcp.gap_bytes;
         stats.conflicts += table.tcp.conflicts;
+        for (reason, n) in table.tcp.ignored.reasons() {
+            if n > 0 {
+                *stats.ignored.entry(reason).or_default() += n;
+            }
+        }
         let (active, memory) = (self.table.active() as i64, self.table.memory() as i64);
         stats.active = active - self.reported.active;
         stats.memory = memory - self.reported.memory;

@@ -2,15 +2,12 @@
 //! after gaps, and errors that end one direction of one flow.
 
 mod recognition;
+mod recovery;
 
 use super::expected::AnnouncedFlow;
 use super::{ContentSink, ParseError, Parser, Progress, Protocol, Reason, Resync};
 use crate::flow::{Direction, End, Orientation, Side};
 
-/// Bytes searched for the next boundary after a gap before most of them are let go.
-const SEARCH_BUFFER: usize = 16 << 10;
-/// Bytes kept of a search without result: a boundary may have begun in them.
-const SEARCH_TAIL: usize = 2 << 10;
 /// Room kept for unread bytes although there are none.
 const ROOMY: usize = 16 << 10;
 /// Below this many unread bytes each arrival is probed; above, only growth by a quarter.
@@ -59,6 +56,10 @@ struct Stream {
     closed: Option<End>,
     /// It was counted as recognised.
     counted: bool,
+    /// How often the parser failed.
+    errors: u16,
+    /// Bytes searched in vain since it failed first.
+    searched: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,8 @@ impl Stream {
             looked: 0,
             closed: None,
             counted: false,
+            errors: 0,
+            searched: 0,
         }
     }
 }
@@ -280,38 +283,6 @@ impl Driver {
         Progress::REST
     }
 
-    // --- after a gap -------------------------------------------------------------------------
-
-    fn search(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
-        let stream = &mut self.sides[side.index()];
-        stream.unread.extend_from_slice(bytes);
-        if stream.unread.len() < stream.need {
-            return 0;
-        }
-        self.try_resync(side, sink)
-    }
-
-    fn try_resync(&mut self, side: Side, sink: &mut dyn ContentSink) -> u64 {
-        let direction = self.direction(side);
-        let (stream, Some(parser)) = (&mut self.sides[side.index()], self.parser.as_mut()) else {
-            return 0;
-        };
-        if let Some(offset) = parser.resync(direction, &stream.unread) {
-            let mut unread = std::mem::take(&mut stream.unread);
-            unread.drain(..offset.min(unread.len()));
-            stream.state = State::Reading;
-            stream.need = 0;
-            return self.read(side, &unread, sink);
-        }
-        let len = stream.unread.len();
-        if len > SEARCH_BUFFER {
-            stream.unread.drain(..len - SEARCH_TAIL);
-        }
-        let len = stream.unread.len();
-        stream.need = if len < PROBE_EAGER { len + 1 } else { len + len / 4 };
-        0
-    }
-
     // --- reading -----------------------------------------------------------------------------
 
     fn read(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
@@ -322,7 +293,7 @@ impl Driver {
                     self.keep(side, bytes.get(used..).unwrap_or(&[]), need)
                 }
                 Ok(step) => self.after(side, step, bytes, sink),
-                Err(error) => self.opaque(side, error.reason),
+                Err(error) => self.recover(side, error, bytes, sink),
             };
         }
         stream.unread.extend_from_slice(bytes);
@@ -352,7 +323,7 @@ impl Driver {
                 if over { self.opaque(side, Reason::Limit) } else { 0 }
             }
             Ok(step) => self.after(side, step, &unread, sink),
-            Err(error) => self.opaque(side, error.reason),
+            Err(error) => self.recover(side, error, &unread, sink),
         }
     }
 
@@ -374,7 +345,9 @@ impl Driver {
         let mut used = 0;
         while used < bytes.len() {
             let rest = &bytes[used..];
-            let progress = parser.data(direction, rest, sink)?;
+            let progress = parser
+                .data(direction, rest, sink)
+                .map_err(|error| ParseError::new(error.reason, used))?;
             let consumed = progress.consumed.min(rest.len());
             used += consumed;
             if progress.switch {

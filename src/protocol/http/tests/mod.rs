@@ -259,3 +259,19 @@ fn an_endless_head_is_given_up() {
     let (_, news) = play(&[Client(&endless)], 1460);
     assert!(format!("{news:?}").contains("Limit"));
 }
+
+#[test]
+fn garbage_does_not_silence_what_follows() {
+    let message: &[u8] = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nabcd";
+    for garbage in [&b"\r\nnot a request at all\r\n\r\n"[..], b"\0\xff\xfe\r\n\r\n", b"GET\r\n\r\n"]
+    {
+        let client = [message, garbage, message, garbage, message].concat();
+        for size in [1, 7, 100, usize::MAX] {
+            let (seen, _) = play(&[Client(&client)], size);
+            let bodies: Vec<&[u8]> = seen.contents.iter().map(|c| &c.bytes[..]).collect();
+            let bodies = bodies.iter().filter(|b| **b == b"abcd").count();
+            assert_eq!(bodies, 3, "{garbage:?} in pieces of {size}");
+            assert!(!seen.anomalies.is_empty());
+        }
+    }
+}
