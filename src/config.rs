@@ -1,6 +1,6 @@
 //! Validated settings and every limit, each with its unit.
 
-use crate::decode::Checksums;
+use crate::closed_set::closed_set;
 use crate::net::HomeNets;
 use crate::severity::Severity;
 use crate::time::Span;
@@ -17,6 +17,31 @@ pub enum Source {
     Interfaces(Vec<String>),
 }
 
+/// How much is written of what was found (`--detail`). Counts are the same with each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// Exposures, services and assets.
+    Exposures,
+    /// Besides, one finding for each patient of an exposure.
+    Patients,
+    /// Besides, one finding for each patient of a flow.
+    Flows,
+}
+
+impl Detail {
+    /// Every one, the least first.
+    pub const ALL: [Self; 3] = [Self::Exposures, Self::Patients, Self::Flows];
+
+    /// As `--detail` takes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exposures => "exposures",
+            Self::Patients => "patients",
+            Self::Flows => "flows",
+        }
+    }
+}
+
 /// Everything a run needs to know, checked. [`crate::cli`] makes it from arguments and file.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -26,6 +51,8 @@ pub struct Config {
     pub follow: bool,
     /// Name of an entry of `output::FORMATS`.
     pub format: &'static str,
+    /// How much is written of what was found.
+    pub detail: Detail,
     /// Where events go; standard output if none.
     pub output: Option<PathBuf>,
     /// Where `/metrics`, `/healthz` and the web page are served.
@@ -101,5 +128,17 @@ impl Default for Limits {
             identifiers_per_patient: 64,
             exposure_idle: Span::seconds(900),
         }
+    }
+}
+
+closed_set! {
+    /// Whether checksums must be right.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum Checksums {
+        /// Any will do: on the sending host they are often filled in by the interface, after capture.
+        #[default]
+        Accept = "accept",
+        /// A packet with a wrong IP, TCP or UDP checksum is passed over.
+        Strict = "strict",
     }
 }
