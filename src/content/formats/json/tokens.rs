@@ -499,6 +499,9 @@ const fn may_begin(byte: u8) -> bool {
         b'{' | b'['
             | b'<'
             | b'M'
+            // The length before the gzip of a health card.
+            | b'A'
+            | b'B'
             // Escapes: a start block (`\u000b`), a line end.
             | b'\\'
             | b'C'
