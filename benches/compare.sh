@@ -1,84 +1,127 @@
 #!/usr/bin/env bash
-# Compares phitap with tcpdump and tshark on a capture: bytes per CPU second, and memory.
+# Compares phitap with other programs on captures: bytes per CPU second, wall time, memory, output.
 #
-#   benches/compare.sh CAPTURE.pcap [ROUNDS]
+#   benches/compare.sh [-r ROUNDS] CAPTURE.pcap...      captures of your own
+#   benches/compare.sh [-r ROUNDS] -m FOLDER [SCALE]    those of ../shared/perf, made if they are missing
 #
-# Each tool reads the whole file once to warm up, then all take turns, ROUNDS times (default 5).
-# CPU seconds are user and system time together, of all threads; memory is the peak resident set.
-# tcpdump decodes headers and tests a filter that takes nothing; tshark dissects every packet and
-# counts protocols. PHITAP names another program than target/release/phitap.
+# Each program reads the whole file once to warm the page cache; then all take turns, ROUNDS times
+# (default 5), so that what else the machine does hits all alike. CPU seconds are user and system time of
+# all threads together, the median of the rounds; memory is the peak resident set. Ratios are to
+# `tcpdump -n -r FILE 'port 1'` of the same run, which decodes headers and prints nothing.
+#
+# phitap writes JSON events to a file, with one worker and with one for each core. tshark dissects every
+# packet and counts protocols. Suricata (with benches/phi.rules), Zeek, ndpiReader and tcpflow take part
+# where they are installed. PHITAP names another program than target/release/phitap, MAKE another script
+# than ../shared/perf/make.sh (which needs root).
 set -euo pipefail
 
-usage() { echo "usage: $0 CAPTURE.pcap [ROUNDS]" >&2; exit 2; }
+usage() { sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
-capture=${1:-}
-rounds=${2:-5}
-[[ -n $capture && $rounds =~ ^[1-9][0-9]*$ ]] || usage
-[[ -r $capture ]] || { echo "$0: cannot read $capture" >&2; exit 1; }
-cd "$(dirname "$(realpath "$0")")/.." && capture=$(realpath "$OLDPWD/$capture" 2>/dev/null || realpath "$capture")
-phitap=${PHITAP:-target/release/phitap}
+rounds=5 folder=
+while getopts r:m: option; do
+    case $option in
+        r) rounds=$OPTARG ;;
+        m) folder=$OPTARG ;;
+        *) usage ;;
+    esac
+done
+shift $((OPTIND - 1))
+[[ $rounds =~ ^[1-9][0-9]*$ ]] || usage
+here=$(cd "$(dirname "$(realpath "$0")")/.." && pwd)
+phitap=$(realpath "${PHITAP:-$here/target/release/phitap}")
 [[ -x $phitap ]] || { echo "$0: no $phitap; build it with: cargo build --release" >&2; exit 1; }
 [[ -x /usr/bin/time ]] || { echo "$0: no /usr/bin/time; install it with: apt-get install time" >&2; exit 1; }
 
-names=(phitap-1 phitap-all)
-declare -A command
-command[phitap-1]="$phitap replay --quiet --no-progress --format ecs --output /dev/null --workers 1 $(printf %q "$capture")"
-command[phitap-all]="$phitap replay --quiet --no-progress --format ecs --output /dev/null $(printf %q "$capture")"
-command[tcpdump]="tcpdump -n -r $(printf %q "$capture") port 1"
-command[tshark]="tshark -n -r $(printf %q "$capture") -q -z io,phs"
-for tool in tcpdump tshark; do
-    if command -v "$tool" >/dev/null; then
-        names+=("$tool")
-    else
-        echo "$tool is missing and left out; install it with: apt-get install $tool" >&2
+if [[ -n $folder ]]; then
+    if ! compgen -G "$folder/*.pcap" >/dev/null; then
+        "${MAKE:-$here/../shared/perf/make.sh}" "$folder" "${1:-1}"
     fi
-done
+    captures=("$folder"/*.pcap)
+else
+    captures=("$@")
+fi
+[[ ${#captures[@]} -gt 0 ]] || usage
 
-results=$(mktemp -d)
-trap 'rm -rf "$results"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 
-# One run: its CPU seconds, wall seconds and peak memory (KiB) go to the results of its tool.
-measure() {
-    local name=$1 to=$2
-    local status=0
-    eval "/usr/bin/time -q -f '%U %S %e %M' -o '$results/one' ${command[$name]}" \
-        >/dev/null 2>"$results/said" || status=$?
-    # 3 of phitap: the file ends within a packet.
-    if [[ $status != 0 && ! ($name == phitap-* && $status == 3) ]]; then
-        echo "$name failed with status $status:" >&2
-        cat "$results/said" >&2
-        exit 1
-    fi
-    tail -n 1 "$results/one" >>"$to"
+# The command of a program for a capture; what it writes stands in $scratch/out.
+command_of() {
+    local file out=$scratch/out
+    file=$(printf %q "$2")
+    case $1 in
+        phitap-1) echo "$phitap replay -q --no-progress --format json --output $out/events --workers 1 $file" ;;
+        phitap-all) echo "$phitap replay -q --no-progress --format json --output $out/events $file" ;;
+        tcpdump) echo "tcpdump -n -r $file 'port 1'" ;;
+        tshark) echo "tshark -n -q -z io,phs -r $file" ;;
+        suricata) echo "suricata -r $file -l $out -S $here/benches/phi.rules -k none" ;;
+        zeek) echo "cd $out && zeek -C -r $file" ;;
+        ndpiReader) echo "ndpiReader -q -i $file" ;;
+        tcpflow) echo "tcpflow -q -o $out -r $file" ;;
+    esac
 }
 
-for name in "${names[@]}"; do measure "$name" /dev/null; done
-for ((round = 1; round <= rounds; round++)); do
-    for name in "${names[@]}"; do measure "$name" "$results/$name"; done
-    echo "round $round of $rounds" >&2
+programs=(tcpdump phitap-1 phitap-all)
+command -v tcpdump >/dev/null || { echo "$0: no tcpdump; install it with: apt-get install tcpdump" >&2; exit 1; }
+for program in tshark suricata zeek ndpiReader tcpflow; do
+    if command -v "$program" >/dev/null; then programs+=("$program"); else left_out+=" $program"; fi
 done
+[[ -z ${left_out:-} ]] || echo "not installed and left out:$left_out" >&2
 
-bytes=$(stat -c %s "$capture")
-echo "$capture: $bytes bytes, $rounds rounds, $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
-printf '%-11s %22s %24s %8s %8s %12s %16s\n' tool 'CPU s (min..max)' 'MB per CPU s (min..max)' 'Gbit/s' 'wall s' 'peak MiB' 'CPU to phitap-1'
-for name in "${names[@]}"; do
-    awk -v name="$name" -v bytes="$bytes" -v base="$results/phitap-1" '
-        function median(list, n,    i, j, t) {
-            for (i = 2; i <= n; i++) for (j = i; j > 1 && list[j - 1] > list[j]; j--) {
-                t = list[j]; list[j] = list[j - 1]; list[j - 1] = t
+# One run: its user, system and wall seconds and peak memory (KiB) go to the results of its program.
+measure() {
+    local program=$1 capture=$2 to=$3 status=0
+    rm -rf "$scratch/out" && mkdir "$scratch/out"
+    /usr/bin/time -q -f '%U %S %e %M' -o "$scratch/one" \
+        bash -c "$(command_of "$program" "$capture")" >/dev/null 2>"$scratch/said" || status=$?
+    # 3 of phitap: the file ends within a packet.
+    if [[ $status != 0 && ! ($program == phitap-* && $status == 3) ]]; then
+        echo "$program failed with status $status:" >&2
+        tail -n 5 "$scratch/said" >&2
+        exit 1
+    fi
+    tail -n 1 "$scratch/one" >>"$to"
+    # What it wrote: events are lines of phitap and Suricata.
+    local events=-
+    case $program in
+        phitap-*) events=$(wc -l <"$scratch/out/events") ;;
+        suricata) events=$(grep -c '"event_type":"alert"' "$scratch/out/eve.json" || true) ;;
+    esac
+    echo "$events $(find "$scratch/out" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }')" >"$to.wrote"
+}
+
+echo "$(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $rounds rounds"
+for capture in "${captures[@]}"; do
+    capture=$(realpath "$capture")
+    name=$(basename "$capture" .pcap)
+    for program in "${programs[@]}"; do measure "$program" "$capture" "$scratch/warm"; done
+    for ((round = 1; round <= rounds; round++)); do
+        for program in "${programs[@]}"; do measure "$program" "$capture" "$scratch/$name.$program"; done
+        echo "$name: round $round of $rounds" >&2
+    done
+    bytes=$(stat -c %s "$capture")
+    printf '\n%s: %d bytes\n' "$name" "$bytes"
+    printf '%-11s %20s %8s %10s %7s %9s %9s %8s\n' \
+        program 'CPU s (min..max)' ratio Gbit/CPU-s 'wall s' 'peak MiB' events 'output %'
+    for program in "${programs[@]}"; do
+        awk -v program="$program" -v bytes="$bytes" -v base="$scratch/$name.tcpdump" \
+            -v wrote="$(cat "$scratch/$name.$program.wrote")" '
+            function median(list, n,    i, j, t) {
+                for (i = 2; i <= n; i++) for (j = i; j > 1 && list[j - 1] > list[j]; j--) {
+                    t = list[j]; list[j] = list[j - 1]; list[j - 1] = t
+                }
+                return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
             }
-            return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
-        }
-        { cpu[NR] = $1 + $2; wall[NR] = $3; if ($4 > memory) memory = $4 }
-        END {
-            while ((getline line < base) > 0) { split(line, f, " "); own[++n] = f[1] + f[2] }
-            reference = median(own, n); m = median(cpu, NR)
-            # The clock of CPU time ticks every 10 ms.
-            least = 0.01; if (m < least) m = least; if (reference < least) reference = least
-            low = cpu[1] < least ? least : cpu[1]; high = cpu[NR] < least ? least : cpu[NR]
-            printf "%-11s %9.2f (%.2f..%.2f) %10.0f (%.0f..%.0f) %8.2f %8.2f %12.0f %14.2f x\n", name, m,
-                cpu[1], cpu[NR], bytes / m / 1e6, bytes / high / 1e6, bytes / low / 1e6,
-                bytes * 8 / m / 1e9, median(wall, NR), memory / 1024, m / reference
-        }' "$results/$name"
+            { cpu[NR] = $1 + $2; wall[NR] = $3; if ($4 > memory) memory = $4 }
+            END {
+                while ((getline line < base) > 0) { split(line, f, " "); own[++n] = f[1] + f[2] }
+                # The clock of CPU time ticks every 10 ms.
+                reference = median(own, n); if (reference < 0.01) reference = 0.01
+                m = median(cpu, NR); if (m < 0.01) m = 0.01
+                split(wrote, w, " ")
+                printf "%-11s %7.2f (%.2f..%.2f) %8.2f %10.2f %7.2f %9.0f %9s %8.2f\n", program, m,
+                    cpu[1], cpu[NR], m / reference, bytes * 8 / m / 1e9, median(wall, NR),
+                    memory / 1024, w[1], 100 * w[2] / bytes
+            }' "$scratch/$name.$program"
+    done
 done
-echo "The last column: how many times the CPU seconds of phitap with one worker the tool needs."

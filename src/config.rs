@@ -1,6 +1,6 @@
 //! Validated settings and every limit, each with its unit.
 
-use crate::decode::Checksums;
+use crate::closed_set::closed_set;
 use crate::net::HomeNets;
 use crate::severity::Severity;
 use crate::time::Span;
@@ -101,5 +101,17 @@ impl Default for Limits {
             identifiers_per_patient: 64,
             exposure_idle: Span::seconds(900),
         }
+    }
+}
+
+closed_set! {
+    /// Whether checksums must be right.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum Checksums {
+        /// Any will do: on the sending host they are often filled in by the interface, after capture.
+        #[default]
+        Accept = "accept",
+        /// A packet with a wrong IP, TCP or UDP checksum is passed over.
+        Strict = "strict",
     }
 }

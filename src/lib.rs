@@ -26,6 +26,7 @@
 //! Nothing here panics on input. A panic in a parser is a defect; the pipeline confines it to the
 //! flow that caused it and counts it.
 
+mod closed_set;
 pub mod config;
 pub mod net;
 pub mod phi;

@@ -26,7 +26,10 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
         }
     }
     let mut found = Vec::new();
-    walk(&Path::new(ROOT).join(folder), &mut found);
+    let path = Path::new(ROOT).join(folder);
+    if path.is_dir() {
+        walk(&path, &mut found);
+    }
     let file = Path::new(ROOT).join(format!("{folder}.rs"));
     if let Ok(text) = std::fs::read_to_string(&file) {
         found.push((file, text));
@@ -64,17 +67,90 @@ fn no_stage_imports_a_later_one() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// The vocabulary that every stage may use knows none of them, but for what it is about.
+/// The lowest floor: what every stage may use imports none of them.
 #[test]
-fn raw_values_and_time_know_no_stage() {
-    for file in ["phi", "time", "guard"] {
-        let text = std::fs::read_to_string(Path::new(ROOT).join(format!("src/{file}.rs")));
-        let text = text.expect("source");
-        for (line, code) in code(&text) {
-            let stage = STAGES.iter().find(|s| code.contains(&format!("crate::{s}")));
-            assert!(stage.is_none(), "src/{file}.rs:{line}: {code}");
+fn the_lowest_floor_imports_no_stage() {
+    let floor = ["syntax", "net", "severity", "config", "rules", "phi", "time", "closed_set"];
+    for module in floor.iter().chain(&["guard"]) {
+        for (path, text) in sources(&format!("src/{module}")) {
+            if path.file_name().is_some_and(|name| name == "tests.rs") {
+                continue;
+            }
+            for (line, code) in code(&text) {
+                let stages = STAGES.iter().chain(&["pipeline", "cli"]);
+                let names = |stage: &&&str| code.contains(&format!("crate::{stage}"));
+                let stage = { stages }.find(names);
+                assert!(stage.is_none(), "{}:{line}: {code}", path.display());
+            }
         }
     }
+}
+
+/// One convention: `name/mod.rs` for a module with parts, and no other paths.
+#[test]
+fn modules_lie_where_their_names_say() {
+    for (path, text) in sources("src") {
+        let folder = path.with_extension("");
+        assert!(!folder.is_dir(), "{} beside a folder of its name", path.display());
+        for (line, code) in code(&text) {
+            assert!(!code.contains("#[path"), "{}:{line}: {code}", path.display());
+        }
+    }
+}
+
+/// Every protocol is a folder with `mod.rs`, and `tests.rs` or `tests/`.
+#[test]
+fn every_protocol_has_the_same_files() {
+    let folder = Path::new(ROOT).join("src/protocol");
+    let mut protocols = 0;
+    for entry in std::fs::read_dir(folder).expect("folder").map(|e| e.expect("entry").path()) {
+        if entry.is_dir() && entry.file_name().is_some_and(|name| name != "tests") {
+            assert!(entry.join("mod.rs").is_file(), "{}: no mod.rs", entry.display());
+            let tests = entry.join("tests.rs").is_file() || entry.join("tests").is_dir();
+            assert!(tests, "{}: no tests", entry.display());
+            protocols += 1;
+        }
+    }
+    assert!(protocols > 15, "{protocols}");
+}
+
+/// Lines of the longest function.
+const MAX_FUNCTION: usize = 90;
+
+/// Longer functions. The list only shrinks.
+const LONG_FUNCTIONS: [(&str, &str); 5] = [
+    ("src/identify/patients.rs", "file"),
+    ("src/identify/tests/mod.rs", "whose_record_is_it"),
+    ("src/content/tests.rs", "bombs"),
+    ("src/output/ecs/tests.rs", "samples"),
+    ("src/output/metrics.rs", "new"),
+];
+
+#[test]
+fn no_function_is_too_long() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let place = path.strip_prefix(ROOT).expect("inside").display().to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        for (start, line) in lines.iter().enumerate() {
+            let declared = line.trim_start();
+            let function = declared.split("fn ").nth(1).filter(|_| {
+                let before = declared.split("fn ").next().unwrap_or_default();
+                before.split_whitespace().all(|w| w.starts_with("pub") || w == "const" || w == "in")
+            });
+            let Some(name) = function.and_then(|f| f.split(['(', '<']).next()) else { continue };
+            let indent = &line[..line.len() - declared.len()];
+            let end = lines[start..].iter().position(|l| *l == format!("{indent}}}"));
+            let length = end.map_or(0, |end| end + 1);
+            // A declaration in a trait, or a body on its own line, ends elsewhere.
+            let has_body = lines[start..].iter().find(|l| l.ends_with(['{', ';', '}']));
+            let has_body = has_body.is_some_and(|l| l.ends_with('{'));
+            if has_body && length > MAX_FUNCTION && !LONG_FUNCTIONS.contains(&(&*place, name)) {
+                wrong.push(format!("{place}:{}: {name} has {length} lines", start + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 #[test]

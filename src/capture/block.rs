@@ -2,31 +2,23 @@
 
 use std::sync::Arc;
 
-enum Bytes {
-    Map(memmap2::Mmap),
-    Owned(Vec<u8>),
-}
-
-/// Bytes that packets stand in. Cloning is cheap; the last clone unmaps or frees.
+/// Bytes that packets stand in. Cloning is cheap; the last clone frees.
 #[derive(Clone)]
-pub struct Block(Arc<Bytes>);
+pub struct Block(Arc<Vec<u8>>);
 
 impl Block {
-    /// A mapped file.
-    pub(super) fn map(map: memmap2::Mmap) -> Self {
-        Self(Arc::new(Bytes::Map(map)))
-    }
     /// A buffer of its own.
     pub fn owned(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(Bytes::Owned(bytes)))
+        Self(Arc::new(bytes))
     }
     /// The bytes.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        match &*self.0 {
-            Bytes::Map(map) => map,
-            Bytes::Owned(bytes) => bytes,
-        }
+        &self.0
+    }
+    /// The buffer, if nobody else has the block any more.
+    pub(super) fn reclaim(self) -> Result<Vec<u8>, Self> {
+        Arc::try_unwrap(self.0).map_err(Self)
     }
     /// Its index in `blocks`, to which it is added if it is not the last one. A batch has at most one
     /// block a packet, and far fewer than 2^16 packets.

@@ -3,11 +3,10 @@
 use super::format::{Format, NextRecord};
 use super::origin::{Origin, STDIN};
 use super::pcap::FILE_HEADER;
-use super::sniff::{Packing, SNIFF};
+use super::sniff::Packing;
 use super::stream::{Load, Stream};
-use super::{BATCH_PACKETS, Batch, Block, Fault, FaultKind, LiveCounters, Packet, guard};
+use super::{BATCH_PACKETS, Batch, Block, Fault, FaultKind, LiveCounters, Packet};
 use crate::time::Timestamp;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 /// How to read.
@@ -30,7 +29,7 @@ pub(super) enum Head {
     End,
 }
 
-/// A capture being read. A plain file on a disk is mapped and is one block; all else is a stream.
+/// A capture being read, block by block.
 pub(super) struct Reader {
     name: String,
     interface: u16,
@@ -40,7 +39,7 @@ pub(super) struct Reader {
     base: u64,
     /// Offset of what comes next in the block.
     at: usize,
-    stream: Option<Stream>,
+    stream: Stream,
     /// Whether no more bytes come behind the block.
     ended: bool,
     next: Option<Packet>,
@@ -73,19 +72,12 @@ impl Reader {
         if size == Some(0) && !settings.follow {
             return Err(fault(FaultKind::Empty));
         }
-        let mapped = if stdin || settings.follow { None } else { map(&origin) };
-        let (block, stream) = match mapped {
-            Some(block) => (block, None),
-            None => {
-                let stream = Stream::new(origin, settings.block, settings.follow);
-                (Block::owned(Vec::new()), Some(stream))
-            }
-        };
+        let stream = Stream::new(origin, settings.block, settings.follow);
         let mut reader = Self {
             name,
             interface,
             format: None,
-            block,
+            block: Block::owned(Vec::new()),
             base: 0,
             at: 0,
             stream,
@@ -137,7 +129,7 @@ impl Reader {
 
     /// Bytes of the file behind what was read.
     pub fn position(&self) -> u64 {
-        self.stream.as_ref().map_or(self.at as u64, Stream::position)
+        self.stream.position()
     }
 
     /// Packets that the capturing host says it lost.
@@ -217,8 +209,9 @@ impl Reader {
     #[cold]
     fn recognise(&mut self) -> Head {
         let rest = self.block.bytes().get(self.at..).unwrap_or(&[]);
-        let packed = self.stream.as_ref().is_some_and(Stream::is_packed);
-        if packed && let Some(packing) = Packing::of(rest) {
+        if self.stream.is_packed()
+            && let Some(packing) = Packing::of(rest)
+        {
             return self.stop(FaultKind::PackedTwice(packing.name()));
         }
         match Format::open(rest, self.ended) {
@@ -231,13 +224,10 @@ impl Reader {
                 Head::End => Head::Packet(Timestamp::default()),
                 other => other,
             },
-            Err(kind) => {
-                let fault = self.stream.as_mut().and_then(|s| self.ended.then(|| s.take_fault()));
-                match fault.flatten() {
-                    Some(kind) => self.stop_stream(kind),
-                    None => self.stop(kind),
-                }
-            }
+            Err(kind) => match self.stream.take_fault().filter(|_| self.ended) {
+                Some(kind) => self.stop_stream(kind),
+                None => self.stop(kind),
+            },
         }
     }
 
@@ -245,10 +235,10 @@ impl Reader {
     /// `Head::Packet` means there are more than before.
     #[cold]
     fn more(&mut self, need: usize) -> Head {
-        let Some(stream) = self.stream.as_mut().filter(|_| !self.ended) else {
-            self.ended = true;
+        if self.ended {
             return Head::End;
-        };
+        }
+        let stream = &mut self.stream;
         stream.carry(self.block.bytes().get(self.at..).unwrap_or(&[]));
         self.base += self.at as u64;
         self.at = 0;
@@ -273,7 +263,7 @@ impl Reader {
     /// No more bytes come, and what is left is no whole record.
     #[cold]
     fn end(&mut self) -> Head {
-        if let Some(kind) = self.stream.as_mut().and_then(Stream::take_fault) {
+        if let Some(kind) = self.stream.take_fault() {
             return self.stop_stream(kind);
         }
         if self.at == self.block.bytes().len() {
@@ -286,7 +276,7 @@ impl Reader {
     /// Stops at the place of reading.
     #[cold]
     fn stop(&mut self, kind: FaultKind) -> Head {
-        let unpacked = self.stream.as_ref().is_some_and(Stream::is_packed);
+        let unpacked = self.stream.is_packed();
         self.fail(kind, self.base + self.at as u64, unpacked)
     }
 
@@ -301,18 +291,4 @@ impl Reader {
         self.ended = true;
         Head::End
     }
-}
-
-/// Maps a plain file on a disk.
-fn map(origin: &Origin) -> Option<Block> {
-    if !origin.is_regular() {
-        return None;
-    }
-    let mut start = [0; SNIFF];
-    let n = origin.file().read_at(&mut start, 0).ok()?;
-    if Packing::of(start.get(..n)?).is_some() {
-        return None;
-    }
-    // Not every file system can map; what cannot be mapped can be read.
-    guard::map(origin.file()).ok().map(Block::map)
 }

@@ -1,7 +1,7 @@
 //! Where packets come from.
 //!
-//! A [`Source`] fills batches of packets that share reference-counted blocks of bytes: a mapped
-//! file, a read buffer, a block of copied live packets. Replay copies no packet. `unsafe` is
+//! A [`Source`] fills batches of packets that share reference-counted blocks of bytes: a read
+//! buffer, a block of copied live packets. Replay copies no packet. `unsafe` is
 //! allowed only here, each block with its reason.
 
 mod block;

@@ -57,11 +57,6 @@ impl Origin {
         Ok(self.file.metadata()?.len())
     }
 
-    /// The file itself.
-    pub const fn file(&self) -> &File {
-        &self.file
-    }
-
     /// From now on a read waits for data: not every decompressor can be interrupted.
     pub fn wait(&mut self) {
         self.waits = true;

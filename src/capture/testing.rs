@@ -170,18 +170,18 @@ pub(super) fn read_all(paths: &[PathBuf], block: usize) -> Given {
     Given { packets, faults, inputs, readable: timeline.readable() }
 }
 
-/// Reads the bytes of one capture, mapped and as a stream of blocks of `block` bytes: both must give
-/// the same.
+/// Reads the bytes of one capture, plain and compressed, in blocks of `block` bytes: both must give the
+/// same.
 pub(super) fn read(bytes: &[u8], block: usize) -> Given {
     let folder = Folder::new();
-    let mapped = read_all(&[folder.file("a", bytes)], block);
-    let streamed = read_all(&[folder.file("a.gz", &gzip(bytes))], block);
-    assert_eq!(mapped.packets, streamed.packets, "blocks of {block}");
+    let plain = read_all(&[folder.file("a", bytes)], block);
+    let packed = read_all(&[folder.file("a.gz", &gzip(bytes))], block);
+    assert_eq!(plain.packets, packed.packets, "blocks of {block}");
     let offsets = |g: &Given| g.faults.iter().map(|f| f.offset).collect::<Vec<_>>();
     if !bytes.is_empty() {
-        assert_eq!(offsets(&mapped), offsets(&streamed), "blocks of {block}");
+        assert_eq!(offsets(&plain), offsets(&packed), "blocks of {block}");
     }
-    mapped
+    plain
 }
 
 pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -360,6 +360,10 @@ pub struct ContentCounters {
     pub given_up: Vec<(Reason, u64)>,
     /// Bytes that were passed over unread (pixel data, images).
     pub skipped_bytes: u64,
+    /// Names of people of whom the format says that they are patients.
+    pub(in crate::content) people: u64,
+    /// The open record is one of those.
+    pub(in crate::content) certain: bool,
     /// A FHIR resource of a person was read in the step that is under way.
     pub(in crate::content) fhir: bool,
     /// Names that were looked up: kept from one document to the next.
@@ -420,6 +424,7 @@ impl Scope<'_> {
     }
     fn begin_as(&mut self, content: &'static str, structured: bool) {
         self.tally.record(content);
+        self.tally.certain = structured;
         self.tally.fhir |= content == "fhir";
         let head = RecordHead {
             content,
@@ -433,6 +438,8 @@ impl Scope<'_> {
     /// A field of the open record.
     pub fn field(&mut self, field: Field<'_>) {
         if !field.value.is_blank() {
+            let name = field.kind == Kind::Name && self.tally.certain;
+            self.tally.people += u64::from(name);
             self.sink.field(self.id, field);
         }
     }

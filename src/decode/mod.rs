@@ -25,6 +25,7 @@ pub use key::{Endpoint, FlowKey, Side, Transport};
 pub use skip::Skip;
 
 use crate::capture::LinkType;
+pub use crate::config::Checksums;
 use crate::time::Timestamp;
 use walk::{Layer, Walk};
 
@@ -77,29 +78,6 @@ pub enum Outcome {
     Held,
     /// Passed over.
     Skipped(Skip),
-}
-
-/// Whether checksums must be right.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Checksums {
-    /// Any will do: on the sending host they are often filled in by the interface, after capture.
-    #[default]
-    Accept,
-    /// A packet with a wrong IP, TCP or UDP checksum is passed over.
-    Strict,
-}
-
-impl Checksums {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Accept, Self::Strict];
-
-    /// As options write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accept => "accept",
-            Self::Strict => "strict",
-        }
-    }
 }
 
 /// Decodes packets; keeps the fragments of datagrams that are not yet whole.

@@ -1,62 +1,50 @@
 //! Why a packet was passed over.
 
-macro_rules! skips {
-    ($($(#[doc = $doc:literal])* $variant:ident = $label:literal;)*) => {
-        /// The closed set of reasons of `phitap_packets_skipped_total`.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum Skip { $($(#[doc = $doc])* $variant,)* }
+use crate::closed_set::closed_set;
 
-        impl Skip {
-            /// Every reason, in the order of its index.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The metric label.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $label,)* }
-            }
-        }
-    };
-}
-
-skips! {
-    /// Too short for its link-layer header.
-    TruncatedLink = "truncated_link";
-    /// Too short for a tag, label or PPP header.
-    TruncatedTag = "truncated_tag";
-    /// Too short for its IP header.
-    TruncatedIp = "truncated_ip";
-    /// Too short for its TCP or UDP header.
-    TruncatedTransport = "truncated_transport";
-    /// Too short for a tunnel header.
-    TruncatedTunnel = "truncated_tunnel";
-    /// A link-layer header that breaks its own rules.
-    MalformedLink = "malformed_link";
-    /// An IP header that breaks its own rules.
-    MalformedIp = "malformed_ip";
-    /// A TCP or UDP header that breaks its own rules.
-    MalformedTransport = "malformed_transport";
-    /// A tunnel header that breaks its own rules.
-    MalformedTunnel = "malformed_tunnel";
-    /// A wrong checksum, with `--checksums strict`.
-    BadChecksum = "bad_checksum";
-    /// A link type that is not read.
-    UnsupportedLink = "unsupported_link";
-    /// ARP, LLDP, spanning tree...
-    NotIp = "not_ip";
-    /// ICMP, IGMP, SCTP...
-    NotTcpOrUdp = "not_tcp_or_udp";
-    /// ESP, MACsec, protected Wi-Fi: cannot be read.
-    Encrypted = "encrypted";
-    /// More headers than the cap.
-    TooManyLayers = "too_many_layers";
-    /// Fragments inside fragments.
-    NestedFragments = "nested_fragments";
-    /// 802.11 management, control or null frames.
-    WifiManagement = "wifi_management";
-    /// An 802.11 retransmission of a frame that was already seen.
-    WifiRetry = "wifi_retry";
-    /// Excluded by `--filter`.
-    Filtered = "filtered";
+closed_set! {
+    /// The closed set of reasons of `phitap_packets_skipped_total`.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    pub enum Skip {
+        /// Too short for its link-layer header.
+        TruncatedLink = "truncated_link",
+        /// Too short for a tag, label or PPP header.
+        TruncatedTag = "truncated_tag",
+        /// Too short for its IP header.
+        TruncatedIp = "truncated_ip",
+        /// Too short for its TCP or UDP header.
+        TruncatedTransport = "truncated_transport",
+        /// Too short for a tunnel header.
+        TruncatedTunnel = "truncated_tunnel",
+        /// A link-layer header that breaks its own rules.
+        MalformedLink = "malformed_link",
+        /// An IP header that breaks its own rules.
+        MalformedIp = "malformed_ip",
+        /// A TCP or UDP header that breaks its own rules.
+        MalformedTransport = "malformed_transport",
+        /// A tunnel header that breaks its own rules.
+        MalformedTunnel = "malformed_tunnel",
+        /// A wrong checksum, with `--checksums strict`.
+        BadChecksum = "bad_checksum",
+        /// A link type that is not read.
+        UnsupportedLink = "unsupported_link",
+        /// ARP, LLDP, spanning tree...
+        NotIp = "not_ip",
+        /// ICMP, IGMP, SCTP...
+        NotTcpOrUdp = "not_tcp_or_udp",
+        /// ESP, MACsec, protected Wi-Fi: cannot be read.
+        Encrypted = "encrypted",
+        /// More headers than the cap.
+        TooManyLayers = "too_many_layers",
+        /// Fragments inside fragments.
+        NestedFragments = "nested_fragments",
+        /// 802.11 management, control or null frames.
+        WifiManagement = "wifi_management",
+        /// An 802.11 retransmission of a frame that was already seen.
+        WifiRetry = "wifi_retry",
+        /// Excluded by `--filter`.
+        Filtered = "filtered",
+    }
 }
 
 impl Skip {

@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::counters::ExposureTotals;
+use crate::closed_set::closed_set;
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
@@ -346,99 +347,50 @@ pub struct ServiceObservation<'a> {
     pub facts: &'a Arc<ServiceFacts>,
 }
 
-/// What traffic proves a host to be (`phi.asset.role`).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Role {
-    /// Accepts or gives out DICOM objects.
-    Pacs,
-    /// Answers modality worklist queries.
-    Worklist,
-    /// Prints DICOM films.
-    DicomPrinter,
-    /// Another DICOM acceptor.
-    DicomServer,
-    /// Sends DICOM objects, as modalities do.
-    Modality,
-    /// Another DICOM requestor: a workstation, a router.
-    DicomClient,
-    /// Accepts HL7 messages.
-    Hl7Interface,
-    /// Sends HL7 messages.
-    Hl7Sender,
-    /// Serves FHIR.
-    FhirServer,
-    /// Serves DICOM over HTTP.
-    DicomwebServer,
-    /// Another HTTP server.
-    WebServer,
-    /// Searches an index over HTTP.
-    SearchIndex,
-    /// Answers queries of a database over HTTP.
-    Database,
-    /// Keeps objects in buckets.
-    ObjectStore,
-    /// Keeps health records.
-    HealthRecords,
-    /// Passes messages on.
-    IntegrationEngine,
-    /// Takes results of laboratory analysers (ASTM E1394).
-    LabInterface,
-    /// Takes mail.
-    MailServer,
-    /// Takes or gives out files.
-    FileServer,
-    /// Any other server.
-    Server,
-}
-
-impl Role {
-    /// Every role.
-    pub const ALL: [Self; 20] = [
-        Self::Pacs,
-        Self::Worklist,
-        Self::DicomPrinter,
-        Self::DicomServer,
-        Self::Modality,
-        Self::DicomClient,
-        Self::Hl7Interface,
-        Self::Hl7Sender,
-        Self::FhirServer,
-        Self::DicomwebServer,
-        Self::WebServer,
-        Self::SearchIndex,
-        Self::Database,
-        Self::ObjectStore,
-        Self::HealthRecords,
-        Self::IntegrationEngine,
-        Self::LabInterface,
-        Self::MailServer,
-        Self::FileServer,
-        Self::Server,
-    ];
-    /// As `phi.asset.role` writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pacs => "pacs",
-            Self::Worklist => "worklist-server",
-            Self::DicomPrinter => "dicom-printer",
-            Self::DicomServer => "dicom-server",
-            Self::Modality => "modality",
-            Self::DicomClient => "dicom-client",
-            Self::Hl7Interface => "hl7-interface",
-            Self::Hl7Sender => "hl7-sender",
-            Self::FhirServer => "fhir-server",
-            Self::DicomwebServer => "dicomweb-server",
-            Self::WebServer => "web-server",
-            Self::SearchIndex => "search-index",
-            Self::Database => "database",
-            Self::ObjectStore => "object-store",
-            Self::HealthRecords => "health-records",
-            Self::IntegrationEngine => "integration-engine",
-            Self::LabInterface => "lab-interface",
-            Self::MailServer => "mail-server",
-            Self::FileServer => "file-server",
-            Self::Server => "server",
-        }
+closed_set! {
+    /// What traffic proves a host to be (`phi.asset.role`).
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    pub enum Role {
+        /// Accepts or gives out DICOM objects.
+        Pacs = "pacs",
+        /// Answers modality worklist queries.
+        Worklist = "worklist-server",
+        /// Prints DICOM films.
+        DicomPrinter = "dicom-printer",
+        /// Another DICOM acceptor.
+        DicomServer = "dicom-server",
+        /// Sends DICOM objects, as modalities do.
+        Modality = "modality",
+        /// Another DICOM requestor: a workstation, a router.
+        DicomClient = "dicom-client",
+        /// Accepts HL7 messages.
+        Hl7Interface = "hl7-interface",
+        /// Sends HL7 messages.
+        Hl7Sender = "hl7-sender",
+        /// Serves FHIR.
+        FhirServer = "fhir-server",
+        /// Serves DICOM over HTTP.
+        DicomwebServer = "dicomweb-server",
+        /// Another HTTP server.
+        WebServer = "web-server",
+        /// Searches an index over HTTP.
+        SearchIndex = "search-index",
+        /// Answers queries of a database over HTTP.
+        Database = "database",
+        /// Keeps objects in buckets.
+        ObjectStore = "object-store",
+        /// Keeps health records.
+        HealthRecords = "health-records",
+        /// Passes messages on.
+        IntegrationEngine = "integration-engine",
+        /// Takes results of laboratory analysers (ASTM E1394).
+        LabInterface = "lab-interface",
+        /// Takes mail.
+        MailServer = "mail-server",
+        /// Takes or gives out files.
+        FileServer = "file-server",
+        /// Any other server.
+        Server = "server",
     }
 }
 

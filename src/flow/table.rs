@@ -117,7 +117,7 @@ struct Entry<S> {
     /// UDP: no further datagram is of interest.
     ignored: bool,
     /// UDP: what was seen a moment ago.
-    copies: Copies,
+    copies: Option<Box<Copies>>,
 }
 
 /// The last datagrams of a flow, to tell the copies that a second mirror port or VLAN brings. TCP
@@ -156,10 +156,55 @@ enum Class {
 /// A flow in a queue: when it was put there, and which it is.
 type Queued = (Timestamp, u32, u32);
 
+/// Entries of a slab that are allocated together.
+const CHUNK: usize = 256;
+
+/// Entries by number. It grows without moving those that are there, and without room for as many again.
+struct Slab<T> {
+    chunks: Vec<Vec<T>>,
+    len: usize,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new(), len: 0 }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Adds an entry; its number.
+    fn push(&mut self, entry: T) -> usize {
+        if self.len.is_multiple_of(CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        if let Some(last) = self.chunks.last_mut() {
+            last.push(entry);
+            self.len += 1;
+        }
+        self.len - 1
+    }
+}
+
+impl<T> std::ops::Index<usize> for Slab<T> {
+    type Output = T;
+
+    #[inline]
+    fn index(&self, at: usize) -> &T {
+        &self.chunks[at / CHUNK][at % CHUNK]
+    }
+}
+
+impl<T> std::ops::IndexMut<usize> for Slab<T> {
+    #[inline]
+    fn index_mut(&mut self, at: usize) -> &mut T {
+        &mut self.chunks[at / CHUNK][at % CHUNK]
+    }
+}
+
 /// Flows of one worker.
 pub struct Table<S> {
     limits: TableLimits,
-    entries: Vec<Entry<S>>,
+    entries: Slab<Entry<S>>,
     free: Vec<u32>,
     index: HashTable<u32>,
     queues: [VecDeque<Queued>; 3],
@@ -211,7 +256,7 @@ impl<S> Table<S> {
     pub fn new(limits: TableLimits) -> Self {
         Self {
             limits,
-            entries: Vec::new(),
+            entries: Slab::default(),
             free: Vec::new(),
             index: HashTable::new(),
             queues: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
@@ -253,7 +298,7 @@ impl<S> Table<S> {
             return;
         };
         if segment.key.transport == Transport::Udp {
-            if !entry.ignored && !entry.copies.seen(arrival) {
+            if !entry.ignored && !entry.copies.as_mut().is_some_and(|c| c.seen(arrival)) {
                 entry.ignored =
                     !handler.datagram(&entry.head, state, segment.from, arrival.payload);
             }
@@ -335,7 +380,7 @@ impl<S> Table<S> {
             tcp: Conversation::default(),
             state: Some(handler.open(&head)),
             ignored: false,
-            copies: Copies::default(),
+            copies: (class == Class::Udp).then(Box::default),
         };
         self.stats.opened += 1;
         self.memory += entry.weight;
@@ -345,11 +390,8 @@ impl<S> Table<S> {
                 self.entries[slot as usize] = Entry { generation, ..entry };
                 slot
             }
-            None => {
-                self.entries.push(entry);
-                // At most `limits.flows` entries, far below 2^32.
-                (self.entries.len() - 1) as u32
-            }
+            // At most `limits.flows` entries, far below 2^32.
+            None => self.entries.push(entry) as u32,
         };
         let entries = &self.entries;
         self.index.insert_unique(arrival.hash, slot, |&s| entries[s as usize].hash);

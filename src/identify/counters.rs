@@ -1,35 +1,22 @@
 //! What identify counts; the pipeline adds it to the metrics.
 
 use super::{Key, Token};
+use crate::closed_set::closed_set;
 use crate::content::Object;
 use crate::rules::Kind;
 
-/// Why something was not kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Loss {
-    /// A record had more identifiers than are kept of one.
-    RecordIdentifiers,
-    /// A patient had more identifiers in one flow than are kept of one.
-    PatientIdentifiers,
-    /// A flow showed more patients than are told apart.
-    Patients,
-    /// Too many records were open at the same time, or nested too deep.
-    OpenRecords,
-}
-
-impl Loss {
-    /// Every reason.
-    pub const ALL: &'static [Self] =
-        &[Self::RecordIdentifiers, Self::PatientIdentifiers, Self::Patients, Self::OpenRecords];
-
-    /// The metric label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RecordIdentifiers => "record_identifiers",
-            Self::PatientIdentifiers => "patient_identifiers",
-            Self::Patients => "patients",
-            Self::OpenRecords => "open_records",
-        }
+closed_set! {
+    /// Why something was not kept.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub enum Loss {
+        /// A record had more identifiers than are kept of one.
+        RecordIdentifiers = "record_identifiers",
+        /// A patient had more identifiers in one flow than are kept of one.
+        PatientIdentifiers = "patient_identifiers",
+        /// A flow showed more patients than are told apart.
+        Patients = "patients",
+        /// Too many records were open at the same time, or nested too deep.
+        OpenRecords = "open_records",
     }
 }
 

@@ -91,10 +91,14 @@ pub struct Report {
 
 /// The state of one flow.
 enum State {
+    /// TCP without a byte so far: most connections that hang around never say more.
+    Silent,
     /// TCP, or UDP of a known protocol, that is read.
     Reading(Box<Analysis>),
     /// UDP: how often it was looked at, and whether it is encrypted.
     Datagrams { looks: u8, encrypted: bool },
+    /// TCP of no known protocol of which nothing more is read.
+    PassedOver { encrypted: bool },
     /// Given up after a panic.
     Broken,
 }
@@ -114,6 +118,20 @@ struct Analysis {
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
     /// is at the end of the run depends on what else a worker has read.
     datagram: Option<Timestamp>,
+}
+
+impl Analysis {
+    /// Whether no protocol was found, none will be, and nothing waits to be handed on: then only whether
+    /// it is encrypted needs to be known.
+    fn is_passed_over(&self) -> bool {
+        self.driver.protocol().is_none()
+            && self.driver.is_opaque()
+            && self.contents.is_idle()
+            && self.patients.is_idle()
+            && self.activity.is_empty()
+            && self.objects.is_empty()
+            && self.datagram.is_none()
+    }
 }
 
 /// One worker.
@@ -278,6 +296,26 @@ impl Context {
         }))
     }
 
+    /// Reads bytes or a gap of a flow; how many further bytes are of no interest.
+    fn read(
+        &mut self,
+        flow: &FlowHead,
+        state: &mut State,
+        run: impl FnOnce(&mut Driver, &mut FlowHost<'_>) -> u64,
+    ) -> u64 {
+        if matches!(state, State::Silent) {
+            *state = self.reading(flow);
+        }
+        self.relate(flow, state);
+        let skip = self.analyse(flow, state, run).unwrap_or(u64::MAX);
+        if let State::Reading(analysis) = state
+            && analysis.is_passed_over()
+        {
+            *state = State::PassedOver { encrypted: analysis.encrypted };
+        }
+        skip
+    }
+
     /// If another flow announced this one, of which nothing was read yet, it is read as that. Asked
     /// with the first bytes rather than at the handshake, which may precede the announcement: of a
     /// passive data connection it precedes the command.
@@ -285,7 +323,7 @@ impl Context {
         let fresh = match state {
             State::Reading(analysis) => analysis.driver.is_untouched(),
             State::Datagrams { looks, .. } => *looks == 0,
-            State::Broken => false,
+            State::Silent | State::PassedOver { .. } | State::Broken => false,
         };
         let announced = fresh.then(|| self.expected.take(&flow.key, self.now)).flatten();
         let Some(announced) = announced else { return };
@@ -455,17 +493,15 @@ impl Handler<State> for Context {
         if flow.key.transport == crate::flow::Transport::Udp {
             return State::Datagrams { looks: 0, encrypted: false };
         }
-        self.reading(flow)
+        State::Silent
     }
 
     fn data(&mut self, flow: &FlowHead, state: &mut State, side: Side, bytes: &[u8]) -> u64 {
-        self.relate(flow, state);
-        self.analyse(flow, state, |driver, host| driver.data(side, bytes, host)).unwrap_or(u64::MAX)
+        self.read(flow, state, |driver, host| driver.data(side, bytes, host))
     }
 
     fn gap(&mut self, flow: &FlowHead, state: &mut State, side: Side, len: u64) -> u64 {
-        self.relate(flow, state);
-        self.analyse(flow, state, |driver, host| driver.gap(side, len, host)).unwrap_or(u64::MAX)
+        self.read(flow, state, |driver, host| driver.gap(side, len, host))
     }
 
     fn end(&mut self, flow: &FlowHead, state: &mut State, side: Side, end: End) {
@@ -505,7 +541,7 @@ impl Handler<State> for Context {
                 *looks += 1;
                 *looks < UDP_LOOKS
             }
-            State::Broken => false,
+            State::Broken | State::Silent | State::PassedOver { .. } => false,
         }
     }
 
@@ -539,7 +575,10 @@ impl Handler<State> for Context {
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));
             }
-            State::Datagrams { encrypted: true, .. } => {
+            State::Silent | State::PassedOver { encrypted: false } => {
+                self.report.stats.unrecognised_flows += u64::from(flow.bytes > 0);
+            }
+            State::Datagrams { encrypted: true, .. } | State::PassedOver { encrypted: true } => {
                 self.report.stats.encrypted_flows += 1;
                 self.report.stats.encrypted_bytes += flow.bytes;
             }
@@ -558,7 +597,7 @@ impl Handler<State> for Context {
                     + a.activity.memory()
                     + a.objects.capacity() * size_of::<(Object, Token)>()
             }
-            State::Datagrams { .. } | State::Broken => 0,
+            _ => 0,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Kept apart from [`super::ServiceFacts`]: facts say what a service is and stay as they are, these
 //! grow with every message. They are handed on now and then and start again at zero.
 
+use crate::closed_set::closed_set;
 use std::collections::BTreeMap;
 
 /// How often something had an outcome, both from closed sets: `C-FIND` `pending`, `association`
@@ -30,28 +31,16 @@ pub struct Move {
     pub destination: String,
 }
 
-/// Things that are counted by their unique identifiers.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Object {
-    /// A composite instance (an image, a report) that was handed over.
-    Instance,
-    /// A study.
-    Study,
-    /// An instance whose safekeeping was asked for or confirmed (storage commitment).
-    Commitment,
-}
-
-impl Object {
-    /// Every one.
-    pub const ALL: [Self; 3] = [Self::Instance, Self::Study, Self::Commitment];
-
-    /// Its name, also that of the pseudonyms made of its identifiers.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Instance => "instance",
-            Self::Study => "study",
-            Self::Commitment => "commitment",
-        }
+closed_set! {
+    /// Things that are counted by their unique identifiers.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    pub enum Object {
+        /// A composite instance (an image, a report) that was handed over.
+        Instance = "instance",
+        /// A study.
+        Study = "study",
+        /// An instance whose safekeeping was asked for or confirmed (storage commitment).
+        Commitment = "commitment",
     }
 }
 

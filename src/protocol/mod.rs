@@ -23,6 +23,7 @@ pub mod http2;
 mod json;
 pub mod ldap;
 pub mod mllp;
+pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
 pub mod ncpdp;
@@ -46,6 +47,7 @@ pub use activity::{Activity, Move, Object, OutcomeCounts};
 pub use driver::{Driver, DriverEvent, DriverLimits};
 pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts};
 
+use crate::closed_set::closed_set;
 use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
@@ -66,6 +68,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &syslog::Syslog,
     &tftp::Tftp,
     &ldap::Ldap,
+    &mongodb::Mongodb,
     &mqtt::Mqtt,
     &mysql::Mysql,
     &postgresql::Postgresql,
@@ -250,52 +253,27 @@ impl ParseError {
     }
 }
 
-/// The closed set of reasons for which a stream is opaque (`phitap_streams_abandoned_total`).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[non_exhaustive]
-pub enum Reason {
-    /// TLS, SSH, DTLS, QUIC, encrypted SMB...
-    Encrypted,
-    /// No protocol recognised it.
-    Unrecognised,
-    /// The bytes break the protocol's own rules.
-    Malformed,
-    /// A length, depth or count beyond the parser's named limit.
-    Limit,
-    /// A gap after which no boundary was found.
-    Gap,
-    /// A version or feature that is not read.
-    Unsupported,
-    /// A parser panicked: a defect, confined to the flow.
-    Panic,
-    /// Given up for the memory ceiling.
-    Memory,
-}
-
-impl Reason {
-    /// Every reason.
-    pub const ALL: &'static [Self] = &[
-        Self::Encrypted,
-        Self::Unrecognised,
-        Self::Malformed,
-        Self::Limit,
-        Self::Gap,
-        Self::Unsupported,
-        Self::Panic,
-        Self::Memory,
-    ];
-    /// The metric label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Encrypted => "encrypted",
-            Self::Unrecognised => "unrecognised",
-            Self::Malformed => "malformed",
-            Self::Limit => "limit",
-            Self::Gap => "gap",
-            Self::Unsupported => "unsupported",
-            Self::Panic => "panic",
-            Self::Memory => "memory",
-        }
+closed_set! {
+    /// The closed set of reasons for which a stream is opaque (`phitap_streams_abandoned_total`).
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    #[non_exhaustive]
+    pub enum Reason {
+        /// TLS, SSH, DTLS, QUIC, encrypted SMB...
+        Encrypted = "encrypted",
+        /// No protocol recognised it.
+        Unrecognised = "unrecognised",
+        /// The bytes break the protocol's own rules.
+        Malformed = "malformed",
+        /// A length, depth or count beyond the parser's named limit.
+        Limit = "limit",
+        /// A gap after which no boundary was found.
+        Gap = "gap",
+        /// A version or feature that is not read.
+        Unsupported = "unsupported",
+        /// A parser panicked: a defect, confined to the flow.
+        Panic = "panic",
+        /// Given up for the memory ceiling.
+        Memory = "memory",
     }
 }
 

@@ -163,7 +163,9 @@ pub fn fold(name: &str) -> String {
             .map(|b| b.to_ascii_lowercase() as char)
             .collect();
     }
-    name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    let folded = name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
+    // The sigma at the end of a Greek word is the same letter.
+    folded.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
 }
 
 /// Calls `then` with the folded name, which needs no allocation where it is ASCII: names are looked up

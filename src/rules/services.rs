@@ -8,6 +8,7 @@ use super::keys::names;
 use super::samples::Samples;
 use super::sections::Section;
 use super::{RuleSet, fold};
+use crate::closed_set::closed_set;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use serde::Deserialize;
 use smallvec::SmallVec;
@@ -48,104 +49,52 @@ section_entry! {
     }
 }
 
-/// What a web service is: a closed set, as in `phi.service.interfaces`.
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[serde(rename_all = "kebab-case")]
-pub enum ServiceKind {
-    /// Lists the files of a folder.
-    Directory,
-    /// Lists the objects of a bucket or container.
-    Bucket,
-    /// Searches an index.
-    SearchIndex,
-    /// Answers queries of a database.
-    Database,
-    /// Serves FHIR.
-    Fhir,
-    /// Serves DICOM over HTTP.
-    Dicomweb,
-    /// Archive or viewer of pictures.
-    Pacs,
-    /// Health records.
-    Ehr,
-    /// Passes messages on.
-    IntegrationEngine,
-}
-
-impl ServiceKind {
-    /// Every kind.
-    pub const ALL: [Self; 9] = [
-        Self::Directory,
-        Self::Bucket,
-        Self::SearchIndex,
-        Self::Database,
-        Self::Fhir,
-        Self::Dicomweb,
-        Self::Pacs,
-        Self::Ehr,
-        Self::IntegrationEngine,
-    ];
-    /// As events write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Directory => "directory",
-            Self::Bucket => "bucket",
-            Self::SearchIndex => "search-index",
-            Self::Database => "database",
-            Self::Fhir => "fhir",
-            Self::Dicomweb => "dicomweb",
-            Self::Pacs => "pacs",
-            Self::Ehr => "ehr",
-            Self::IntegrationEngine => "integration-engine",
-        }
+closed_set! {
+    /// What a web service is: a closed set, as in `phi.service.interfaces`.
+    #[derive(Deserialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum ServiceKind {
+        /// Lists the files of a folder.
+        Directory = "directory",
+        /// Lists the objects of a bucket or container.
+        Bucket = "bucket",
+        /// Searches an index.
+        SearchIndex = "search-index",
+        /// Answers queries of a database.
+        Database = "database",
+        /// Serves FHIR.
+        Fhir = "fhir",
+        /// Serves DICOM over HTTP.
+        Dicomweb = "dicomweb",
+        /// Archive or viewer of pictures.
+        Pacs = "pacs",
+        /// Health records.
+        Ehr = "ehr",
+        /// Passes messages on.
+        IntegrationEngine = "integration-engine",
     }
 }
 
-/// What kind of secret crossed the wire in clear: a closed set, as in `phi.service.credentials`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Secret {
-    /// HTTP Basic.
-    Basic,
-    /// HTTP Bearer.
-    Bearer,
-    /// A key in a header.
-    ApiKey,
-    /// A cookie that stands for a session.
-    SessionCookie,
-    /// HTTP Basic, for a proxy.
-    ProxyPassword,
-    /// In the user information of a URL.
-    UrlPassword,
-    /// In the query of a URL.
-    Query,
-    /// In a form or a document that was sent.
-    Form,
-}
-
-impl Secret {
-    /// Every kind.
-    pub const ALL: [Self; 8] = [
-        Self::Basic,
-        Self::Bearer,
-        Self::ApiKey,
-        Self::SessionCookie,
-        Self::ProxyPassword,
-        Self::UrlPassword,
-        Self::Query,
-        Self::Form,
-    ];
-    /// As events write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Basic => "basic",
-            Self::Bearer => "bearer",
-            Self::ApiKey => "api-key",
-            Self::SessionCookie => "session-cookie",
-            Self::ProxyPassword => "proxy-password",
-            Self::UrlPassword => "url-password",
-            Self::Query => "query",
-            Self::Form => "form",
-        }
+closed_set! {
+    /// What kind of secret crossed the wire in clear: a closed set, as in `phi.service.credentials`.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    pub enum Secret {
+        /// HTTP Basic.
+        Basic = "basic",
+        /// HTTP Bearer.
+        Bearer = "bearer",
+        /// A key in a header.
+        ApiKey = "api-key",
+        /// A cookie that stands for a session.
+        SessionCookie = "session-cookie",
+        /// HTTP Basic, for a proxy.
+        ProxyPassword = "proxy-password",
+        /// In the user information of a URL.
+        UrlPassword = "url-password",
+        /// In the query of a URL.
+        Query = "query",
+        /// In a form or a document that was sent.
+        Form = "form",
     }
 }
 

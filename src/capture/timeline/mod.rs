@@ -7,10 +7,10 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::path::{Path, PathBuf};
 
-/// Bytes of a block of a stream.
-const BLOCK: usize = 1 << 20;
+/// Bytes of a block: half of a small second-level cache.
+const BLOCK: usize = 256 << 10;
 /// Captures that stay open although their first packet is not yet due: beyond, they are closed and
-/// opened again, so that a set of many files needs few descriptors, mappings and decompressors.
+/// opened again, so that a set of many files needs few descriptors, buffers and decompressors.
 const KEPT_OPEN: usize = 16;
 /// Captures that wait for data and are asked again, for one batch.
 const ASKED: usize = 16;

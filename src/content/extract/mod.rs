@@ -8,6 +8,7 @@ pub mod person;
 pub mod record;
 pub mod schemaless;
 pub mod table;
+pub mod texts;
 pub mod tree;
 pub mod web_service;
 pub mod xds;

@@ -116,6 +116,10 @@ impl Marks {
     pub const fn is_other(self) -> bool {
         self.0 & (Self::OTHER | Self::ELSEWHERE) != 0
     }
+    /// People in another role.
+    pub const fn is_elsewhere(self) -> bool {
+        self.0 & Self::ELSEWHERE != 0
+    }
     /// All in all, about a patient.
     pub const fn is_patient(self) -> bool {
         self.has(Self::PATIENT) || (self.has(Self::CARE) && self.0 & Self::ELSEWHERE == 0)
@@ -177,7 +181,6 @@ impl CandidateRecord {
         if value.is_empty()
             || self.fields.len() >= MAX_FIELDS
             || (is_general(meaning) && names_a_thing(value))
-            || is_path(meaning, value)
         {
             return;
         }
@@ -254,6 +257,8 @@ impl CandidateRecord {
         if fields.iter().any(|f| f.meaning.care) && fields.iter().any(beside) {
             marks = marks.and(Marks::CARE);
         }
+        // Tables that map fields hold the names of fields.
+        fields.retain(|f| !names_a_field(&f.meaning, &f.value, scope));
         let patient = marks.is_patient();
         if patient {
             marks = marks.and(Marks::PATIENT);
@@ -273,6 +278,7 @@ impl CandidateRecord {
             return;
         }
         scope.begin_loose(content);
+        scope.tally.certain = patient;
         marks.put(scope);
         let mut at = 0;
         while let Some(part) = fields.get(at) {
@@ -310,16 +316,6 @@ fn is_general(meaning: &Meaning) -> bool {
         && meaning.rule.confidence < MIN_PERSONAL
 }
 
-/// Whether a value names a field rather than holding one (`person.identifier`): a table that maps fields has the
-/// columns of the records that it is about.
-fn is_path(meaning: &Meaning, value: &str) -> bool {
-    let kind = meaning.rule.kind;
-    let word = |part: &str| part.len() > 1 && part.bytes().all(|b| b.is_ascii_alphabetic());
-    matches!(kind, Kind::Name | Kind::PatientId | Kind::BirthDate)
-        && value.contains('.')
-        && value.split('.').all(word)
-}
-
 /// Whether a name is written like that of a thing: `Essential hypertension`, `Help desk`. Each word
 /// of a person's name has a capital where the first has, but for particles, which never end it.
 fn names_a_thing(value: &str) -> bool {
@@ -328,6 +324,23 @@ fn names_a_thing(value: &str) -> bool {
     let capital = |word: &str| word.starts_with(char::is_uppercase);
     let last = words.next_back().unwrap_or(first);
     capital(first) && last.starts_with(char::is_lowercase) && !first.ends_with(',')
+}
+
+/// Whether a value is the name of a field or of a kind of thing, as in tables that describe data:
+/// `person.display`, `Patient.managingOrganization.identifier`, `Organisation`.
+fn names_a_field(meaning: &Meaning, value: &str, scope: &Scope<'_>) -> bool {
+    let named = matches!(meaning.rule.kind, Kind::Name | Kind::PatientId | Kind::BirthDate);
+    if !named || meaning.part != NamePart::Whole || value.contains(char::is_whitespace) {
+        return false;
+    }
+    let part = |part: &str| {
+        part.len() >= 2
+            && part.starts_with(|c: char| c.is_ascii_alphabetic())
+            && part.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_')
+    };
+    let path = value.contains('.') && value.split('.').all(part);
+    let keys = &scope.rules.keys;
+    path || (part(value) && (keys.get(value).is_some() || keys.said(value).is_some()))
 }
 
 /// Whether two parts of one group and kind make one value.

@@ -38,6 +38,11 @@ impl Sheet {
         self.labels.line(line, scope);
     }
 
+    /// A value under a name.
+    pub fn pair(&mut self, name: &str, value: &str, scope: &mut Scope<'_>) {
+        self.labels.pair(name, value, scope);
+    }
+
     /// A row of a table, or cells beside each other. True if it named the columns of those below.
     pub fn row(&mut self, row: &[impl AsRef<str>], scope: &mut Scope<'_>) -> bool {
         let row = row.get(..MAX_COLUMNS).unwrap_or(row);
@@ -46,11 +51,7 @@ impl Sheet {
         }
         let Some(table) = &self.table else {
             // Labels beside their values.
-            self.labels.forget();
-            for cell in row {
-                self.labels.cell(cell.as_ref(), scope);
-            }
-            self.labels.forget();
+            self.labels.cells(row, scope);
             return false;
         };
         let mut record = CandidateRecord::default();

@@ -91,15 +91,11 @@ fn separator(line: &[u8]) -> Option<u8> {
 /// Whether a line looks like column names rather than prose: short cells, most of them words.
 fn is_header(line: &[u8], separator: u8) -> bool {
     let cells = line.split(|b| *b == separator);
-    let (mut count, mut named) = (0, 0);
+    let (mut count, mut named, mut labelled) = (0, 0, 0);
     for cell in cells {
         let cell = cell.trim_ascii();
-        // `Patient: Jane Roe, DOB: 1970-01-31`: labels with their values.
-        let labelled = memchr::memmem::find(cell, b": ").is_some_and(|at| at > 0);
-        if labelled {
-            return false;
-        }
         count += 1;
+        labelled += usize::from(is_labelled(cell));
         let words = cell.split(|b| *b == b' ').count();
         named += usize::from(
             !cell.is_empty()
@@ -108,7 +104,14 @@ fn is_header(line: &[u8], separator: u8) -> bool {
                 && cell.iter().any(|b| b.is_ascii_alphabetic() || !b.is_ascii()),
         );
     }
-    count >= 3 && named * 4 >= count * 3
+    count >= 3 && named * 4 >= count * 3 && labelled < 2
+}
+
+/// Whether a cell holds a label and its value (`DOB: 27.04.1965`): no column has such a name.
+fn is_labelled(cell: &[u8]) -> bool {
+    let mut halves = cell.splitn(2, |b| *b == b':');
+    let (label, value) = (halves.next().unwrap_or_default(), halves.next());
+    label.iter().any(u8::is_ascii_alphabetic) && value.is_some_and(|v| !v.trim_ascii().is_empty())
 }
 
 struct Table {

@@ -18,6 +18,26 @@ const MAX_TABLES: usize = 8;
 /// Longest text of one cell or element, bytes.
 const MAX_RUN: usize = 1024;
 
+/// Elements with which a piece of a page begins that stands in another format (FHIR R4, Narrative).
+const FRAGMENTS: [&[u8]; 13] = [
+    b"div", b"p", b"table", b"span", b"ul", b"dl", b"body", b"h1", b"h2", b"h3", b"section", b"b",
+    b"article",
+];
+
+/// Whether `head` begins with the tag of this name.
+fn begins(head: &[u8], name: &[u8]) -> bool {
+    head.strip_prefix(b"<")
+        .and_then(|head| Some((head.get(..name.len())?, head.get(name.len())?)))
+        .is_some_and(|(tag, next)| {
+            tag.eq_ignore_ascii_case(name) && (next.is_ascii_whitespace() || *next == b'>')
+        })
+}
+
+/// Whether a string begins like a piece of a page.
+pub fn is_fragment(head: &[u8]) -> bool {
+    FRAGMENTS.iter().any(|tag| begins(head, tag))
+}
+
 /// HTML pages.
 pub struct Html;
 
@@ -34,6 +54,7 @@ impl Format for Html {
         (declared && memchr::memchr(b'<', head).is_some())
             || starts(b"<!doctype html")
             || starts(b"<html")
+            || (matches!(media, Media::Unknown) && is_fragment(head))
             || (starts(b"<?xml") && memchr::memmem::find(head, b"<html").is_some())
     }
 
@@ -48,6 +69,7 @@ impl Format for Html {
                 labels: Labels::new("html"),
                 tables: Vec::new(),
                 run: zeroize::Zeroizing::default(),
+                empty: false,
                 heading: false,
                 hidden: false,
                 script: None,
@@ -68,6 +90,8 @@ struct Page {
     tables: Vec<Table>,
     /// Text since the last tag that breaks it.
     run: zeroize::Zeroizing<String>,
+    /// The last tag began an element that holds values, and nothing came behind it.
+    empty: bool,
     /// It stands in a heading or title.
     heading: bool,
     /// It is a choice that was not made.
@@ -85,6 +109,12 @@ struct Cell {
     heading: bool,
     /// How many columns it takes.
     span: usize,
+}
+
+impl AsRef<str> for Cell {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
 }
 
 #[derive(Default)]
@@ -173,11 +203,7 @@ impl TokenHandler<'_, '_> {
             return;
         }
         // Labels beside their values.
-        self.page.labels.forget();
-        for cell in &row {
-            self.page.labels.cell(&cell.text, self.scope);
-        }
-        self.page.labels.forget();
+        self.page.labels.cells(&row, self.scope);
     }
 }
 
@@ -199,6 +225,7 @@ impl Receiver for TokenHandler<'_, '_> {
     fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
         let mut lower = [0u8; 16];
         let name = lower_case(name, &mut lower);
+        self.page.empty = !closed && holds_values(name);
         // These stand inside a run of text.
         if matches!(
             name,
@@ -257,6 +284,13 @@ impl Receiver for TokenHandler<'_, '_> {
     fn end(&mut self, name: &str) {
         let mut lower = [0u8; 16];
         let name = lower_case(name, &mut lower);
+        // `<p>Accession #: <span></span></p>`: the label before it has no value.
+        let empty = std::mem::take(&mut self.page.empty) && holds_values(name);
+        if empty && self.page.tables.last().is_none_or(|table| !table.in_cell) {
+            self.end_run();
+            self.page.labels.forget();
+            return;
+        }
         match name {
             "b" | "i" | "u" | "em" | "a" | "font" | "small" | "mark" | "sup" | "sub" => {}
             "tr" => self.end_row(),
@@ -303,6 +337,7 @@ impl Receiver for TokenHandler<'_, '_> {
     }
 
     fn text(&mut self, text: &str) {
+        self.page.empty &= text.trim().is_empty();
         if self.page.hidden {
             return;
         }
@@ -355,6 +390,14 @@ impl TokenHandler<'_, '_> {
         }
         self.page.labels.forget();
     }
+}
+
+/// Whether pages put values into elements of this name, beside their labels.
+fn holds_values(name: &str) -> bool {
+    matches!(
+        name,
+        "span" | "b" | "strong" | "em" | "dd" | "output" | "p" | "div" | "bdi" | "code" | "time"
+    )
 }
 
 /// `name` in lower case, if it is short enough to be that of a known element.

@@ -4,7 +4,9 @@ pub mod tokens;
 
 use super::hl7v2::carried;
 use crate::content::extract::embedded;
+use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
+use crate::content::formats::html;
 use crate::content::stack::{media, transfer_encoding};
 use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
 use tokens::{Fault, Receiver, Tokens};
@@ -47,6 +49,8 @@ impl Format for Json {
             tree: Tree::new("json"),
             path: media::path(media),
             inner: None,
+            texts: Texts::default(),
+            form: Form::default(),
         })
     }
 }
@@ -58,19 +62,74 @@ struct JsonDocument {
     path: Option<Box<str>>,
     /// The document in a string that is being read.
     inner: Option<Nested>,
+    /// Running text.
+    texts: Texts,
+    form: Form,
+}
+
+/// Where in a form the next value stands (FHIR R4, QuestionnaireResponse.item).
+#[derive(Default)]
+struct Form {
+    depth: u32,
+    /// The next value is a question or an answer.
+    next: Next,
+    /// The question whose answer may come.
+    question: zeroize::Zeroizing<String>,
+    /// Answers of it stand here.
+    answers: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Next {
+    #[default]
+    Other,
+    Question,
+    Answer,
+}
+
+impl Form {
+    fn key(&mut self, key: &str) {
+        self.next = match key {
+            "text" => Next::Question,
+            "answer" => {
+                self.answers = true;
+                Next::Other
+            }
+            "linkId" => {
+                self.answers = false;
+                Next::Other
+            }
+            _ if self.answers && key.starts_with("value") => Next::Answer,
+            _ => Next::Other,
+        };
+    }
 }
 
 struct Reader<'a, 'b> {
     tree: &'a mut Tree,
     inner: &'a mut Option<Nested>,
+    texts: &'a mut Texts,
+    form: &'a mut Form,
     scope: &'a mut Scope<'b>,
 }
 
 /// Base64 of what documents begin with: `%PDF-`, ZIP, gzip, `<?xml`, `MSH|`, JPEG, PNG, `{\rt`,
-/// `<!DO`, `<htm`, `<Cli`, and JSON with a key (`{"`), but for tokens, whose first key is `alg` or `typ`.
-const BASE64: [&[u8]; 12] = [
-    b"JVBERi0", b"UEsDBB", b"H4sIA", b"PD94bW", b"TVNIf", b"/9j/4", b"iVBORw0", b"e1xydG",
-    b"PCFET0", b"PGh0bW", b"PENsaW", b"eyJ",
+/// `<!DO`, `<htm`, `<Cli`, the preamble of DICOM files, and JSON with a key (`{"`), but for tokens, whose first key is `alg` or `typ`.
+const BASE64: [&[u8]; 14] = [
+    b"JVBERi0",
+    b"UEsDBB",
+    b"H4sIA",
+    b"PD94bW",
+    b"TVNIf",
+    b"/9j/4",
+    b"iVBORw0",
+    b"e1xydG",
+    b"PCFET0",
+    b"PGh0bW",
+    b"PENsaW",
+    b"eyJ",
+    b"AAAAAAAA",
+    b"SUkqA",
 ];
 const TOKENS: [&[u8]; 2] = [b"eyJhbGci", b"eyJ0eXAi"];
 
@@ -83,6 +142,8 @@ fn inner(front: &[u8]) -> Option<Nested> {
     let document = match text {
         [b'{', next, ..] => matches!(next, b'"' | b' ' | b'\n' | b'\r' | b'\\'),
         [b'[', next, ..] => matches!(next, b'{' | b'[' | b' ' | b'\n' | b'\r'),
+        // The narrative of a resource is read where the resource itself names nobody.
+        [b'<', ..] if html::is_fragment(text) => false,
         [b'<', next, ..] => next.is_ascii_alphabetic() || matches!(next, b'?' | b'!'),
         _ => false,
     };
@@ -97,18 +158,34 @@ fn inner(front: &[u8]) -> Option<Nested> {
 
 impl Receiver for Reader<'_, '_> {
     fn open(&mut self, object: bool) {
+        self.texts.begin(self.scope);
+        self.form.depth += 1;
         self.tree.open(object);
     }
     fn close(&mut self) {
         self.tree.close(self.scope);
+        self.form.depth = self.form.depth.saturating_sub(1);
+        if self.form.depth == 0 {
+            *self.form = Form::default();
+            self.texts.end("json", self.tree.around, self.scope);
+        }
     }
     fn key(&mut self, key: &str) {
+        self.form.key(key);
         self.tree.key(key, self.scope);
     }
     fn wants(&mut self) -> bool {
         self.tree.wants()
     }
     fn value(&mut self, text: &str) {
+        match self.form.next {
+            Next::Question => *self.form.question = text.to_owned(),
+            Next::Answer if !self.form.question.is_empty() => {
+                self.texts.answer(&self.form.question, text);
+            }
+            _ => {}
+        }
+        self.texts.text(text, self.scope);
         self.tree.value(text, self.scope);
     }
     fn passed(&mut self) {
@@ -116,6 +193,10 @@ impl Receiver for Reader<'_, '_> {
     }
     fn number(&mut self, text: &str) {
         self.tree.number(text, self.scope);
+    }
+    fn prose(&mut self, text: &str) {
+        self.texts.text(text, self.scope);
+        self.tree.passed();
     }
     fn null(&mut self) {
         self.tree.null();
@@ -143,7 +224,13 @@ impl Document for JsonDocument {
         if let Some(path) = self.path.take() {
             self.tree.around = media::about(&path, scope);
         }
-        let mut reader = Reader { tree: &mut self.tree, inner: &mut self.inner, scope };
+        let mut reader = Reader {
+            tree: &mut self.tree,
+            inner: &mut self.inner,
+            texts: &mut self.texts,
+            form: &mut self.form,
+            scope,
+        };
         match self.tokens.read(bytes, &mut reader) {
             Ok(()) => Want::ALL,
             Err(fault) => {
@@ -157,17 +244,24 @@ impl Document for JsonDocument {
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
-        let mut reader = Reader { tree: &mut self.tree, inner: &mut self.inner, scope };
+        let mut reader = Reader {
+            tree: &mut self.tree,
+            inner: &mut self.inner,
+            texts: &mut self.texts,
+            form: &mut self.form,
+            scope,
+        };
         self.tokens.finish(&mut reader);
         if let Some(mut inner) = self.inner.take() {
             inner.end(false, scope);
         }
         self.tree.finish(scope);
+        self.texts.end("json", self.tree.around, scope);
     }
 
     fn memory(&self) -> usize {
         let inner = self.inner.as_ref().map_or(0, Nested::memory);
-        self.tokens.memory() + self.tree.memory() + inner
+        self.tokens.memory() + self.tree.memory() + self.texts.memory() + inner
     }
 }
 

@@ -18,6 +18,9 @@ pub const FRONT: usize = 8;
 /// Longest value that is kept, bytes; a longer one identifies nobody by itself.
 pub const MAX_VALUE: usize = 1024;
 
+/// How much of a string of running text is kept, bytes.
+const MAX_PROSE: usize = 64 << 10;
+
 /// Longest unwanted value that may be a number, bytes, and its fewest digits.
 const MAX_NUMBER: usize = 32;
 const MIN_DIGITS: usize = 5;
@@ -38,6 +41,11 @@ pub trait Receiver {
     fn passed(&mut self);
     /// An unwanted value that is written like the number of a register.
     fn number(&mut self, text: &str);
+    /// An unwanted or long string that may be running text.
+    fn prose(&mut self, text: &str) {
+        let _ = text;
+        self.passed();
+    }
     /// `null`.
     fn null(&mut self);
     /// An unwanted string begins with `front`, escapes undone: whether it is read as a document of
@@ -262,7 +270,6 @@ impl Tokens {
         }
         self.mode = Mode::Between;
         match of {
-            Use::Nothing => to.passed(),
             Use::Inner => {
                 to.inner_end();
                 to.passed();
@@ -324,11 +331,10 @@ impl Tokens {
     /// Keeps part of a string; of one that is too long, no more than shows that it is.
     fn hold(&mut self, run: &[u8], of: Use) {
         let cap = match of {
-            Use::Nothing | Use::Inner => return,
+            Use::Inner => return,
             Use::Front => FRONT + 4,
             Use::Key => MAX_KEY + 1,
-            Use::Value => MAX_VALUE + 1,
-            Use::Number => MAX_NUMBER + 1,
+            Use::Value | Use::Number | Use::Nothing => MAX_PROSE,
         };
         let room = cap.saturating_sub(self.held.len());
         self.held.extend_from_slice(run.get(..room).unwrap_or(run));
@@ -451,7 +457,6 @@ fn short(bytes: &[u8]) -> Option<usize> {
 fn hand(bytes: &[u8], of: Use, to: &mut impl Receiver) {
     match std::str::from_utf8(bytes) {
         Ok(text) => hand_text(text, of, to),
-        Err(_) if of == Use::Number => to.passed(),
         // RFC 8259 8.1 asks for UTF-8; what is not is taken for the usual 8-bit set.
         Err(_) => {
             let fits = fits(bytes, of);
@@ -464,11 +469,9 @@ fn hand(bytes: &[u8], of: Use, to: &mut impl Receiver) {
 fn hand_text(text: &str, of: Use, to: &mut impl Receiver) {
     if of == Use::Number {
         let digits = || text.bytes().filter(u8::is_ascii_digit).count();
-        return if text.len() <= MAX_NUMBER && digits() >= MIN_DIGITS {
-            to.number(text);
-        } else {
-            to.passed();
-        };
+        let number = text.len() <= MAX_NUMBER && digits() >= MIN_DIGITS;
+        // `MRN: 4711001` has a label, which no number has.
+        return if number && !text.contains(':') { to.number(text) } else { to.prose(text) };
     }
     give(text, fits(text.as_bytes(), of), of, to);
 }
@@ -477,7 +480,8 @@ fn give(text: &str, fits: bool, of: Use, to: &mut impl Receiver) {
     match of {
         Use::Key => to.key(if fits { text } else { "" }),
         Use::Value if fits => to.value(text),
-        Use::Value | Use::Front | Use::Inner | Use::Number | Use::Nothing => to.passed(),
+        Use::Value | Use::Number | Use::Nothing => to.prose(text),
+        Use::Front | Use::Inner => to.passed(),
     }
 }
 
@@ -498,6 +502,7 @@ const fn may_begin(byte: u8) -> bool {
         byte,
         b'{' | b'['
             | b'<'
+            | b'A'
             | b'M'
             // The length before the gzip of a health card.
             | b'A'
@@ -509,6 +514,7 @@ const fn may_begin(byte: u8) -> bool {
             | b'U'
             | b'H'
             | b'P'
+            | b'S'
             | b'T'
             | b'e'
             | b'i'

@@ -6,6 +6,7 @@ use super::hl7v2::carried;
 use super::markup::{Attributes, Markup, Receiver};
 use crate::content::extract::embedded::Payload;
 use crate::content::extract::record::Marks;
+use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::extract::xds::{EBXML, Metadata};
 use crate::content::stack::media;
@@ -68,6 +69,7 @@ impl Format for Xml {
                 message: None,
                 payload: None,
                 metadata: None,
+                texts: Texts::default(),
                 namespaces: Namespaces::default(),
             },
             path: media::path(media),
@@ -102,6 +104,8 @@ struct Reader {
     payload: Option<Box<Payload>>,
     /// Metadata of documents, once their namespace was seen.
     metadata: Option<Box<Metadata>>,
+    /// Running text.
+    texts: Texts,
     namespaces: Namespaces,
 }
 
@@ -169,7 +173,10 @@ impl TokenHandler<'_, '_> {
         let text = std::mem::take(&mut self.reader.text);
         match self.reader.open.pop() {
             Some(true) => self.reader.tree.close(self.scope),
-            Some(false) if !text.trim().is_empty() => self.value(text.trim()),
+            Some(false) if !text.trim().is_empty() => {
+                self.reader.texts.text(text.trim(), self.scope);
+                self.value(text.trim());
+            }
             _ => {}
         }
     }
@@ -202,11 +209,20 @@ impl Receiver for TokenHandler<'_, '_> {
         }
         let root = self.reader.open.is_empty();
         if root {
+            self.reader.texts.begin(self.scope);
             self.reader.tree.open(true);
         }
         self.hold();
         self.section(name, attributes);
         self.reader.text.clear();
+        // The tables of narratives (CDA R2 4.3.5, FHIR R4 Narrative).
+        if self.reader.cda || self.reader.fhir {
+            match name {
+                "tr" => self.reader.texts.open_row(),
+                "td" | "th" => self.reader.texts.open_cell(),
+                _ => {}
+            }
+        }
         // PS3.19 A.1.5: the element's tag is an attribute. The XML of DICOM toolkits is the same in
         // this (`<element tag="0010,0010" vr="PN">`, `<attr tag="00100010" vr="PN">`).
         let tag = attributes
@@ -282,6 +298,9 @@ impl Receiver for TokenHandler<'_, '_> {
             self.value(text.trim());
         }
         self.close();
+        if name.rsplit(':').next() == Some("tr") {
+            self.reader.texts.close_row();
+        }
         if root {
             self.reader.tree.close(self.scope);
         }
@@ -363,12 +382,14 @@ impl Document for XmlDocument {
             metadata.finish(scope);
         }
         self.reader.tree.finish(scope);
+        self.reader.texts.end("xml", self.reader.tree.around, scope);
     }
 
     fn memory(&self) -> usize {
         self.markup.memory()
             + self.reader.tree.memory()
             + self.reader.text.capacity()
+            + self.reader.texts.memory()
             + self.reader.namespaces.memory()
             + self.reader.carried.as_ref().map_or(0, Nested::memory)
             + self.reader.payload.as_ref().map_or(0, |p| p.memory())

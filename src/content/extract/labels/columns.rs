@@ -1,0 +1,66 @@
+//! Labels above their values in columns, as letters and reports have them side by side:
+//!
+//! ```text
+//! Patient                 Physician
+//! Roe, Jane               Max Li
+//! ```
+
+use super::Meaning;
+use super::find::key;
+use crate::rules::RuleSet;
+
+/// Columns beside each other.
+const MAX_COLUMNS: usize = 8;
+
+/// How far a value may start beside its heading, characters.
+const MAX_SHIFT: usize = 6;
+
+/// The headings of one line.
+#[derive(Default)]
+pub struct Columns(Vec<(usize, Option<Meaning>)>);
+
+impl Columns {
+    /// The headings of `line`, if it has several and a rule knows one of them.
+    pub fn of(line: &str, rules: &RuleSet) -> Self {
+        let columns: Vec<_> = segments(line)
+            .take(MAX_COLUMNS)
+            .map(|(at, text)| (at, key(text, rules).map(Meaning::from)))
+            .collect();
+        let known = columns.iter().any(|(_, meaning)| meaning.is_some());
+        Self(if columns.len() >= 2 && known { columns } else { Vec::new() })
+    }
+
+    /// Whether no headings were read.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The values of the line below, each under the heading that is nearest.
+    pub fn values<'a>(self, line: &'a str) -> impl Iterator<Item = (Meaning, &'a str)> {
+        segments(line).take(MAX_COLUMNS).filter_map(move |(at, text)| {
+            let nearest = self.0.iter().min_by_key(|(column, _)| column.abs_diff(at))?;
+            let near = nearest.0.abs_diff(at) <= MAX_SHIFT;
+            nearest.1.clone().filter(|_| near).map(|meaning| (meaning, text))
+        })
+    }
+}
+
+/// The texts of a line that are apart by a tab or more than one blank, with the column in which
+/// each starts.
+fn segments(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut rest = line;
+    let mut column = 0;
+    std::iter::from_fn(move || {
+        let bare = rest.trim_start();
+        column += rest.len() - bare.len();
+        if bare.is_empty() {
+            return None;
+        }
+        let end = ["  ", "\t"].iter().filter_map(|s| bare.find(s)).min().unwrap_or(bare.len());
+        let (segment, after) = bare.split_at(end);
+        let at = column;
+        column += segment.chars().count();
+        rest = after;
+        Some((at, segment.trim_end()))
+    })
+}

@@ -1,0 +1,186 @@
+//! Where labels stand in a line of text.
+
+use super::{Meaning, is_padding};
+use crate::rules::{About, Key, Kind, RuleSet};
+use memchr::{memchr3_iter, memmem};
+
+/// Most words of a label (`Date of birth`, `Numéro de sécurité sociale`).
+const MAX_LABEL_WORDS: usize = 6;
+
+/// Longest ending of a label, characters.
+const MAX_ENDING: usize = 4;
+
+/// Longest label, bytes. No more is looked at before a colon, so that a line of colons costs no more
+/// than any other line.
+const MAX_LABEL: usize = 72;
+
+/// The colon of Chinese and Japanese text.
+const WIDE_COLON: &[u8] = "：".as_bytes();
+
+/// What a label says.
+pub enum Said {
+    /// What stands behind it.
+    Key(Meaning),
+    /// What the text is about.
+    Context(About),
+    /// Nothing that a rule knows.
+    Unknown,
+}
+
+/// A label and the sign that ends it.
+pub struct Label {
+    /// Where the label starts.
+    pub start: usize,
+    /// Where its value may start.
+    pub value: usize,
+    /// What it says.
+    pub said: Said,
+}
+
+/// The labels of a line in order, in time linear in its length.
+pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Label> + 'a {
+    let mut from = 0;
+    let mut open = false;
+    marks(line).filter_map(move |(at, after)| {
+        let start = from;
+        from = after;
+        let before = line.get(start..at).unwrap_or("");
+        // A time (`10:15`) or an address (`http://`) is no label.
+        let next = line.get(after..).unwrap_or("").chars().next();
+        let last = before.chars().next_back();
+        let time =
+            last.is_some_and(|c| c.is_ascii_digit()) && next.is_some_and(|c| c.is_ascii_digit());
+        if next == Some('/') || time {
+            return None;
+        }
+        let (offset, said) = label(before, open, rules);
+        open = match said {
+            Said::Key(_) => true,
+            Said::Context(_) => false,
+            Said::Unknown => open,
+        };
+        Some(Label { start: start + offset, value: after, said })
+    })
+}
+
+/// Where what may end a label stands in a line, and where it ends.
+fn marks(line: &str) -> impl Iterator<Item = (usize, usize)> {
+    let bytes = line.as_bytes();
+    let mut narrow = memchr3_iter(b':', b'=', b'#', bytes).peekable();
+    let wide = (!line.is_ascii()).then(|| memmem::find_iter(bytes, WIDE_COLON));
+    let mut wide = wide.into_iter().flatten().peekable();
+    std::iter::from_fn(move || {
+        let first = match (narrow.peek(), wide.peek()) {
+            (Some(one), Some(other)) => one < other,
+            (one, _) => one.is_some(),
+        };
+        match first {
+            true => narrow.next().map(|at| (at, at + 1)),
+            false => wide.next().map(|at| (at, at + WIDE_COLON.len())),
+        }
+    })
+}
+
+/// The longest label that ends `text`, and where it starts. `open`: a value may stand before it.
+fn label(text: &str, open: bool, rules: &RuleSet) -> (usize, Said) {
+    let text = text.trim_end();
+    let mut front = text.len().saturating_sub(MAX_LABEL);
+    while !text.is_char_boundary(front) {
+        front += 1;
+    }
+    let mut best = (0, Said::Unknown);
+    let mut consider = |start: usize| {
+        let candidate = text.get(start..).unwrap_or("");
+        let candidate = candidate.trim_matches(|c| is_padding(c) || c == '(');
+        if let Some(key) = key(candidate, rules) {
+            let general = key.rule.kind == Kind::Name && rules.keys.context(candidate).is_some();
+            if open || !general || stands_apart(text.get(..start).unwrap_or("")) {
+                best = (start, Said::Key(Meaning::from(key)));
+            }
+        } else if let Some(about) = rules.keys.context(candidate) {
+            best = (start, Said::Context(about));
+        }
+    };
+    let mut words = 0;
+    let mut end_of_word = true;
+    for (at, c) in text.get(front..).unwrap_or("").char_indices().rev() {
+        let boundary = c.is_whitespace() || matches!(c, ',' | ';' | '|' | '(' | '•' | '>' | ')');
+        if boundary && !end_of_word {
+            consider(front + at + c.len_utf8());
+            words += 1;
+            if words == MAX_LABEL_WORDS {
+                return best;
+            }
+        }
+        end_of_word = boundary;
+    }
+    if front == 0 {
+        consider(0);
+    }
+    best
+}
+
+/// Whether a label that is also an ordinary word (`Patient`) is one behind `before`: in `Image
+/// Position Patient:` it is part of another, behind a heading or a separator it is not.
+fn stands_apart(before: &str) -> bool {
+    let bare = before.trim_end();
+    if bare.is_empty() || before.len() - bare.len() > 1 || before.ends_with('\t') {
+        return true;
+    }
+    let last = bare.rsplit(char::is_whitespace).next().unwrap_or("");
+    let heading = last.chars().count() >= 4 && !last.contains(char::is_lowercase);
+    // The article of some languages.
+    heading || !last.ends_with(char::is_alphanumeric) || bare.chars().count() <= 4
+}
+
+/// Whether a line begins like `label: value` with a label of its own, known or not.
+pub fn has_own_label(line: &str) -> bool {
+    let Some((at, after)) = marks(line).next() else {
+        return false;
+    };
+    let label = line.get(..at).unwrap_or("");
+    let rest = line.get(after..).unwrap_or("");
+    at <= MAX_LABEL
+        && label.starts_with(char::is_alphabetic)
+        && label.split_whitespace().count() <= MAX_LABEL_WORDS
+        && (rest.is_empty() || rest.starts_with(char::is_whitespace) || !line.is_ascii())
+}
+
+/// The key that a label names. Forms write the endings of several genders and numbers, and parts that two
+/// words share: `Vorname(n)`, `Né(e) le`, `Nato/a il`, `Familien-/Nachname`. Without them it is the plain label.
+pub fn key<'r>(label: &str, rules: &'r RuleSet) -> Option<&'r Key> {
+    rules.keys.get(label).or_else(|| {
+        let inflected = label.contains(['(', '/']) && label.len() <= MAX_LABEL;
+        inflected.then(|| uninflected(label)).and_then(|plain| rules.keys.get(&plain))
+    })
+}
+
+/// A label without endings in brackets or behind a slash.
+fn uninflected(label: &str) -> String {
+    let mut plain = String::with_capacity(label.len());
+    let mut rest = label;
+    while let Some(at) = rest.find(['(', '/']) {
+        let (before, tail) = rest.split_at(at);
+        let slash = tail.starts_with('/');
+        let tail = tail.get(1..).unwrap_or("");
+        let letters = tail.trim_start_matches(['-', ' ']);
+        let ending = letters.len() - letters.trim_start_matches(char::is_alphabetic).len();
+        let behind = letters.get(ending..).unwrap_or("");
+        let attached = before.ends_with(char::is_alphabetic);
+        plain.push_str(before);
+        let short =
+            (1..=MAX_ENDING).contains(&letters.get(..ending).map_or(0, |e| e.chars().count()));
+        rest = match (slash, behind.strip_prefix(')')) {
+            (false, Some(behind)) if attached && short => behind,
+            (true, _) if attached && short && !behind.starts_with(char::is_alphanumeric) => behind,
+            // `Familien-/Nachname`: the second word is whole.
+            (true, _) if before.ends_with('-') => {
+                plain.clear();
+                tail
+            }
+            _ => tail,
+        };
+    }
+    plain.push_str(rest);
+    plain
+}

@@ -1,0 +1,341 @@
+//! Labelled values in running text: `Patient: Laura D   MRN: H0931558`, and headings that say what it is
+//! about. Text, HTML pages and the text of other documents share it.
+
+mod columns;
+mod find;
+mod value;
+
+use super::numbers;
+use super::record::{CandidateRecord, Marks, Meaning};
+use crate::content::Scope;
+use crate::rules::{About, Kind, RuleSet};
+use columns::Columns;
+use find::Said;
+pub use find::key;
+use zeroize::Zeroizing;
+
+/// Most words of a heading.
+const MAX_HEADING_WORDS: usize = 6;
+
+/// Longest value of a label, bytes.
+const MAX_VALUE: usize = 200;
+
+/// Values collected of one line.
+const MAX_COLLECTED: usize = 64;
+
+/// Longest line read, bytes.
+const MAX_LINE: usize = 8 << 10;
+
+/// Collects labelled values into records of one person each.
+pub struct Labels {
+    content: &'static str,
+    record: CandidateRecord,
+    /// What is said around all records of the document.
+    around: Marks,
+    /// What labels said of the record that is being read: less than a key, as prose has colons, too.
+    said: Marks,
+    /// A label whose value comes next.
+    waiting: Option<Meaning>,
+    /// Labels whose values come in the line below.
+    columns: Columns,
+    group: u32,
+    /// The line being read is that of a cell or element.
+    element: bool,
+    /// Values are handed to [`Labels::take`] instead of being put together to records.
+    collected: Option<Vec<(Meaning, Zeroizing<String>)>>,
+}
+
+impl Labels {
+    /// For a document of this format.
+    pub fn new(content: &'static str) -> Self {
+        Self {
+            content,
+            record: CandidateRecord::default(),
+            around: Marks::default(),
+            said: Marks::default(),
+            waiting: None,
+            columns: Columns::default(),
+            group: 0,
+            element: false,
+            collected: None,
+        }
+    }
+
+    /// For a text whose person is known: values are collected for [`Labels::take`].
+    pub fn collecting() -> Self {
+        Self { collected: Some(Vec::new()), ..Self::new("text") }
+    }
+
+    /// The values collected since the last call.
+    pub fn take(&mut self) -> Vec<(Meaning, Zeroizing<String>)> {
+        self.collected.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether a line without labels may be the value of the label before.
+    pub const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Something said around the whole document.
+    pub fn mark(&mut self, marks: Marks) {
+        self.around = self.around.and(marks);
+    }
+
+    /// What is said around the whole document.
+    pub const fn around(&self) -> Marks {
+        self.around
+    }
+
+    /// A heading or title: its words may tell what the document is about.
+    pub fn heading(&mut self, text: &str, scope: &Scope<'_>) {
+        self.mark(heading(text, text, scope.rules()));
+    }
+
+    /// A line of text.
+    pub fn line(&mut self, line: &str, scope: &mut Scope<'_>) {
+        // No line of fewer bytes has that many characters.
+        let end = (line.len() > MAX_LINE).then(|| line.char_indices().nth(MAX_LINE)).flatten();
+        let line = end.map_or(line, |(end, _)| line.get(..end).unwrap_or(""));
+        let rules = scope.rules;
+        let mut open: Option<(Meaning, usize)> = None;
+        let mut found = false;
+        for label in find::labels(line, rules) {
+            if let Said::Unknown = label.said {
+                continue;
+            }
+            if let Some((meaning, value)) = open.take() {
+                self.value(&meaning, line.get(value..label.start).unwrap_or(""), scope);
+            }
+            found = true;
+            match label.said {
+                Said::Key(meaning) => open = Some((meaning, label.value)),
+                Said::Context(about) => {
+                    if !line.get(label.value..).unwrap_or("").trim().is_empty() {
+                        self.said = self.said.and(Marks::about(about));
+                    }
+                }
+                Said::Unknown => {}
+            }
+        }
+        if found {
+            self.columns = Columns::default();
+        }
+        if let Some((meaning, value)) = open {
+            let value = line.get(value..).unwrap_or("");
+            if value.trim_matches(is_padding).is_empty() {
+                // Only patients are asked for it, whether or not a value follows.
+                if meaning.patient && !self.record.is_empty() {
+                    self.said = self.said.and(Marks::PATIENT);
+                }
+                self.waiting = Some(meaning);
+            } else {
+                self.value(&meaning, value, scope);
+            }
+        } else if !found {
+            self.unlabelled(line, scope);
+        }
+    }
+
+    /// A line without labels: the value of the one before, a label alone, or prose.
+    fn unlabelled(&mut self, line: &str, scope: &mut Scope<'_>) {
+        let text = line.trim_matches(is_padding);
+        if text.is_empty() {
+            return;
+        }
+        if let Some(meaning) = self.waiting.take()
+            // An empty label takes no neighbour.
+            && !find::has_own_label(line.trim())
+            && scope.rules.keys.get(text).is_none()
+        {
+            self.value(&meaning, text, scope);
+            return;
+        }
+        let below = std::mem::replace(&mut self.columns, Columns::of(line, scope.rules));
+        if !below.is_empty() && self.columns.is_empty() {
+            for (meaning, value) in below.values(line) {
+                self.known(&meaning, value, scope);
+            }
+            return;
+        }
+        self.inline(text, scope);
+        let words = text.split_whitespace();
+        if words.take(MAX_HEADING_WORDS + 1).count() <= MAX_HEADING_WORDS {
+            // A cell or element is less than a heading: `Accepting patients` is a label of a doctor.
+            let first = text.split_whitespace().next().unwrap_or("");
+            let title = if self.element { first } else { text };
+            self.mark(heading(text, title, scope.rules));
+        }
+    }
+
+    /// A whole cell or element: a label alone makes the next one its value.
+    pub fn cell(&mut self, text: &str, scope: &mut Scope<'_>) {
+        let text = text.trim();
+        if let Some(key) = key(text.trim_end_matches([':', '：', '*', ' ']), scope.rules) {
+            let meaning = Meaning::from(key);
+            self.waiting = Some(meaning);
+        } else {
+            // A label of the record that has begun; what stands before one may be a menu.
+            let label = text.trim_end_matches([':', '：', '*', ' ']);
+            let said = scope.rules.keys.context(label);
+            if said == Some(About::Elsewhere) && !self.record.is_empty() {
+                self.said = self.said.and(Marks::about(About::Elsewhere));
+            }
+            self.element = true;
+            self.line(text, scope);
+            self.element = false;
+        }
+    }
+
+    /// Cells beside each other: labels with their values. An empty cell is the value of the label
+    /// before it, unless the row has no more than one label and one value.
+    pub fn cells(&mut self, row: &[impl AsRef<str>], scope: &mut Scope<'_>) {
+        self.forget();
+        let is_empty = |cell: &_| AsRef::<str>::as_ref(cell).trim().is_empty();
+        let filled = row.iter().filter(|cell| !is_empty(*cell)).count();
+        let pair = filled <= 2 && !row.last().is_some_and(is_empty);
+        for cell in row {
+            if !pair && is_empty(cell) {
+                self.forget();
+            }
+            self.cell(cell.as_ref(), scope);
+        }
+        self.forget();
+    }
+
+    /// A value that stands behind its label, whatever it looks like.
+    pub fn answer(&mut self, value: &str, scope: &mut Scope<'_>) {
+        if let Some(meaning) = self.waiting.take() {
+            self.value(&meaning, value, scope);
+        }
+    }
+
+    /// Nothing may be the value of the label before any more.
+    pub fn forget(&mut self) {
+        self.waiting = None;
+        self.columns = Columns::default();
+    }
+
+    /// Whether the record that is being read has a value of this kind.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.record.has(kind)
+    }
+
+    /// A word that says what the record itself is about: a category, a role.
+    pub fn category(&mut self, word: &str, scope: &Scope<'_>) {
+        if let Some(said) = scope.rules.keys.said(word) {
+            self.record.mark(Marks::about(said.ahead()));
+        }
+    }
+
+    /// A value under a name.
+    pub fn pair(&mut self, name: &str, value: &str, scope: &mut Scope<'_>) {
+        let rules = scope.rules;
+        if value.trim().is_empty() {
+            return;
+        }
+        if let Some(about) = rules.keys.context(name) {
+            self.record.mark(Marks::about(about));
+        }
+        if let Some(key) = rules.keys.get(name) {
+            self.value(&Meaning::from(key), value, scope);
+        }
+    }
+
+    fn value(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
+        self.waiting = None;
+        let (value, rest) = value::end(meaning, value, scope.rules);
+        // `Patient ID: Specimen ID: 77`: the label has no value of its own.
+        if find::has_own_label(value) {
+            return;
+        }
+        self.known(meaning, value, scope);
+        self.inline(rest, scope);
+    }
+
+    /// Values behind labels without a colon: `DOB 06/06/1970, MRN 00773500`, and numbers without.
+    fn inline(&mut self, mut text: &str, scope: &mut Scope<'_>) {
+        while let Some(found) = value::inline(text, scope.rules) {
+            self.numbers(text.get(..found.label).unwrap_or(""), scope);
+            self.known(&found.meaning, text.get(found.value.clone()).unwrap_or(""), scope);
+            text = text.get(found.value.end..).unwrap_or("");
+        }
+        self.numbers(text, scope);
+    }
+
+    /// Numbers that the words around them or their check digits explain.
+    fn numbers(&mut self, text: &str, scope: &mut Scope<'_>) {
+        let rules = scope.rules;
+        rules.identifiers.scan(text, &mut |hit| {
+            if let Some(meaning) = numbers::meaning(&hit, scope) {
+                self.known(&meaning, hit.value, scope);
+            }
+        });
+    }
+
+    fn known(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
+        let value = value::bare(meaning, value);
+        if let Some(parts) = value::parts(meaning, value) {
+            for (meaning, value) in parts {
+                self.known(&meaning, value, scope);
+            }
+            return;
+        }
+        if value.is_empty()
+            || value.len() > MAX_VALUE
+            || !value::can_be(meaning, value)
+            || scope.rules.placeholders.contains(meaning.rule.kind, &value.to_lowercase())
+        {
+            return;
+        }
+        if let Some(collected) = &mut self.collected {
+            if collected.len() < MAX_COLLECTED {
+                collected.push((meaning.clone(), Zeroizing::new(value.to_owned())));
+            }
+            return;
+        }
+        // Another value of what a person has once: another person.
+        if self.record.contradicts(meaning, value) {
+            self.emit(scope);
+        }
+        self.record.add(meaning, self.group, value);
+    }
+
+    /// What follows is about somebody else.
+    pub fn emit(&mut self, scope: &mut Scope<'_>) {
+        self.waiting = None;
+        self.group = self.group.wrapping_add(1);
+        let said = std::mem::take(&mut self.said);
+        self.record.mark_from_afar(self.around.and(said));
+        self.record.emit(self.content, scope);
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.record.memory()
+    }
+}
+
+/// What a heading says: all of it, a few of its words together, or any word of `title` (`Patient list`,
+/// `Ward 3B`).
+fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
+    let about = |word: &str| {
+        rules.keys.said(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
+    };
+    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let mut said = words.map(about).fold(about(text), Marks::and);
+    let words: Vec<&str> = text.split_whitespace().take(MAX_HEADING_WORDS).collect();
+    for size in 2..words.len() {
+        said = words.windows(size).map(|words| about(&words.concat())).fold(said, Marks::and);
+    }
+    // `Duty roster ward 7` is about those who work there.
+    if said.is_elsewhere() && !said.has(Marks::PATIENT) {
+        return Marks::default();
+    }
+    // Headings of shops and pages about software say nothing of a person's data further down.
+    said.ahead()
+}
+
+fn is_padding(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, ',' | ';' | '|' | ':' | '*' | '-' | '•' | '·' | '_' | '"' | '\u{feff}')
+}

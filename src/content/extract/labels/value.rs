@@ -1,0 +1,243 @@
+//! Where the value of a label ends, and what can be one.
+
+use super::{Meaning, is_padding};
+use crate::rules::{Key, Kind, NamePart, RuleSet};
+
+/// Most words of a label without a colon (`Date of birth`).
+const MAX_INLINE_WORDS: usize = 3;
+
+/// Most words of a name with its titles.
+const MAX_NAME_WORDS: usize = 6;
+
+/// Most words of a number or date (`943 476 5919`, `1 May 1970 (55 years)`).
+const MAX_ID_WORDS: usize = 5;
+
+/// Longest particle of a name, characters.
+const MAX_PARTICLE: usize = 3;
+
+/// Most groups of a number of a register (`2 95 10 99 126 111 93`).
+const MAX_GROUPS: usize = 8;
+
+/// Most words of any other value (`(827) 555 01 22 ext 5`).
+const MAX_VALUE_WORDS: usize = 8;
+
+/// The value of a label with this meaning at the front of `text`, and what stands behind it.
+pub fn end<'a>(meaning: &Meaning, text: &'a str, rules: &RuleSet) -> (&'a str, &'a str) {
+    let text = text.trim_matches(is_padding);
+    // Columns are apart by more than one blank.
+    let value = text.split("  ").next().unwrap_or("").split('\t').next().unwrap_or("");
+    let value = value.get(..bracket(value)).unwrap_or(value);
+    let value = value.get(..separator(meaning.rule.kind, value, rules)).unwrap_or(value);
+    let at = inline(value, rules).map_or(value.len(), |found| found.label);
+    let value = value.get(..at).unwrap_or(value);
+    let rest = text.get(value.len()..).unwrap_or("");
+    (value.trim_matches(is_padding), rest)
+}
+
+/// Where the first bracket stands that has no partner.
+fn bracket(text: &str) -> usize {
+    let mut open: [Option<usize>; 2] = [None; 2];
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'(' => open[0] = open[0].or(Some(at)),
+            b'[' => open[1] = open[1].or(Some(at)),
+            b')' if open[0].take().is_none() => return at,
+            b']' if open[1].take().is_none() => return at,
+            _ => {}
+        }
+    }
+    open.into_iter().flatten().min().unwrap_or(text.len())
+}
+
+/// Where a separator ends a value of this kind. Names and addresses have commas of their own, which
+/// end them only before a label, or before what is no word of a name.
+fn separator(kind: Kind, text: &str, rules: &RuleSet) -> usize {
+    let address = matches!(kind, Kind::Address);
+    for (at, c) in text.char_indices().filter(|(_, c)| matches!(c, ',' | ';' | '|' | '،' | '、'))
+    {
+        let rest = text.get(at + c.len_utf8()..).unwrap_or("").trim_start();
+        let digit = rest.starts_with(|c: char| c.is_ascii_digit());
+        // `Jane Roe, female, aged 69`; particles are short (`Berg, van den`).
+        let word = rest.split(|c: char| !c.is_alphabetic()).next().unwrap_or("");
+        let prose = word.starts_with(char::is_lowercase) && word.chars().count() > MAX_PARTICLE;
+        let ends = match kind {
+            _ if c != ',' => !address || c == '|',
+            Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => {
+                digit || prose || begins_with_label(rest, rules)
+            }
+            Kind::BirthDate | Kind::DeathDate => !digit,
+            _ if address => begins_with_label(rest, rules),
+            _ => true,
+        };
+        if ends {
+            return at;
+        }
+    }
+    text.len()
+}
+
+/// Whether a text begins with a label and a number (`phone (613) 555-0114`).
+fn begins_with_label(text: &str, rules: &RuleSet) -> bool {
+    let mut at = 0;
+    for word in text.split_inclusive(char::is_whitespace).take(MAX_INLINE_WORDS) {
+        at += word.len();
+        let next = text.get(at..).unwrap_or("").trim_start_matches(|c: char| c == '(' || c == '+');
+        let name = text.get(..at).unwrap_or("");
+        if next.starts_with(|c: char| c.is_ascii_digit()) && rules.keys.get(name).is_some() {
+            return true;
+        }
+    }
+    false
+}
+
+/// A value behind a label without a colon.
+pub struct Inline {
+    /// Where the label starts.
+    pub label: usize,
+    /// Where the value is.
+    pub value: std::ops::Range<usize>,
+    /// What it is.
+    pub meaning: Meaning,
+}
+
+/// The first number or date in `text` with a label of one to three words right before it.
+pub fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
+    if !text.bytes().any(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let mut before: [usize; MAX_INLINE_WORDS] = [0; MAX_INLINE_WORDS];
+    let mut known = 0;
+    let mut at = 0;
+    for word in text.split_inclusive(char::is_whitespace) {
+        let (start, end) = (at, at + word.len());
+        at = end;
+        if word.trim().is_empty() {
+            continue;
+        }
+        if known > 0 && word.contains(|c: char| c.is_ascii_digit()) {
+            // The longest label counts.
+            for &label in before.get(..known).unwrap_or_default().iter().rev() {
+                let name = text.get(label..start).unwrap_or("").trim_matches(is_padding);
+                if let Some(key) = rules.keys.get(name) {
+                    // A number may be written in groups.
+                    let rest = text.get(end..).unwrap_or("");
+                    let group = |w: &&str| {
+                        !w.trim().is_empty() && w.trim().bytes().all(|b| b.is_ascii_digit())
+                    };
+                    let ended = word.trim_end().ends_with(is_padding);
+                    let groups = rest.split_inclusive(char::is_whitespace).take_while(group);
+                    let more = if ended { 0 } else { groups.map(str::len).sum() };
+                    let value = text.get(start..end + more).unwrap_or("").trim_end();
+                    let value = value.trim_end_matches(|c| is_padding(c) || matches!(c, '.' | ')'));
+                    // `Patient ID (0010,0020)` is about a field.
+                    if value.contains(['(', ',', ':']) {
+                        break;
+                    }
+                    let valid = || rules.identifiers.verify(name, value).is_some_and(|v| v.valid);
+                    if !is_plain(key) && !valid() {
+                        continue;
+                    }
+                    let value = start..start + value.len();
+                    return Some(Inline { label, value, meaning: Meaning::from(key) });
+                }
+            }
+        }
+        before.rotate_right(1);
+        if let Some(first) = before.first_mut() {
+            *first = start;
+        }
+        known = (known + 1).min(MAX_INLINE_WORDS);
+        // A label does not reach over the end of a clause.
+        if word.trim_end().ends_with([',', ';', '|']) {
+            known = 0;
+        }
+    }
+    None
+}
+
+/// Whether a label is known well enough to do without a colon, and its value is a number or date.
+/// (`nin` or `rut` are words of other languages, too.)
+fn is_plain(key: &Key) -> bool {
+    let id = matches!(key.rule.kind, Kind::PatientId | Kind::AccessionNumber | Kind::Ssn);
+    id || key.rule.kind == Kind::BirthDate
+}
+
+/// Whether what stands behind a label can be its value: prose has colons, too.
+pub fn can_be(meaning: &Meaning, value: &str) -> bool {
+    if is_code(value) {
+        return false;
+    }
+    let words = value.split_whitespace().count();
+    match meaning.rule.kind {
+        Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => {
+            // Where a script has capitals, names have them.
+            let cased = value.contains(char::is_lowercase);
+            words <= MAX_NAME_WORDS
+                && (!cased || value.contains(char::is_uppercase))
+                && !value.starts_with(char::is_lowercase)
+                && !value.contains(['?', '!', '<', '>', '{', '}', '[', ']', '=', '@', '\\', '_'])
+                && (!value.contains('/') || halves(value).is_some())
+        }
+        Kind::Address => !value.contains(['_', '"', '[', ']']),
+        Kind::Sex | Kind::Email => words <= 2,
+        Kind::NationalId | Kind::InsuranceNumber => {
+            words <= MAX_GROUPS && value.contains(char::is_numeric)
+        }
+        Kind::PatientId | Kind::Ssn => {
+            // `int32 expected` is a message.
+            let prose = |w: &str| w.len() > 2 && w.bytes().all(|b| b.is_ascii_lowercase());
+            words <= MAX_ID_WORDS
+                && value.contains(char::is_numeric)
+                && !value.split_whitespace().any(prose)
+        }
+        Kind::BirthDate | Kind::DeathDate => {
+            words <= MAX_ID_WORDS && value.contains(char::is_numeric)
+        }
+        _ => words <= MAX_VALUE_WORDS,
+    }
+}
+
+/// Whether a value is a piece of a program: it has colons, too.
+fn is_code(value: &str) -> bool {
+    value.contains(['{', '}', '<', '>', ';', '=', '%', '\\', '`'])
+        || ["0x", "::", "()", "/*"].iter().any(|mark| value.contains(mark))
+}
+
+/// Family and given name that a slash keeps apart, as forms of some countries ask for them.
+fn halves(value: &str) -> Option<(&str, &str)> {
+    let (family, given) = value.split_once('/')?;
+    let (family, given) = (family.trim(), given.trim());
+    let word = |text: &str| {
+        text.chars().filter(|c| c.is_alphabetic()).count() >= 2
+            && text.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '\'' | '’' | '.'))
+    };
+    (word(family) && word(given)).then_some((family, given))
+}
+
+/// The same as meanings of their own.
+pub fn parts<'a>(meaning: &Meaning, value: &'a str) -> Option<[(Meaning, &'a str); 2]> {
+    let whole = meaning.rule.kind == Kind::Name && meaning.part == NamePart::Whole;
+    let (family, given) = halves(value).filter(|_| whole)?;
+    let part = |part| Meaning { part, ..meaning.clone() };
+    Some([(part(NamePart::Family), family), (part(NamePart::Given), given)])
+}
+
+/// A value without what forms and writers add: the dot of Hungarian dates, what stands in brackets
+/// behind a name (`Jane Roe (55 y)`).
+pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
+    let value = value.trim_matches(is_padding);
+    let value = match meaning.rule.kind {
+        Kind::Name => match value.split_once('(') {
+            Some((name, inside))
+                if !inside.contains(char::is_lowercase)
+                    || inside.contains(|c: char| c.is_ascii_digit()) =>
+            {
+                name.trim_matches(is_padding)
+            }
+            _ => value,
+        },
+        Kind::BirthDate | Kind::DeathDate => value.trim_end_matches('.'),
+        _ => value,
+    };
+    value
+}
