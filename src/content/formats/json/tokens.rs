@@ -502,9 +502,8 @@ const fn may_begin(byte: u8) -> bool {
         byte,
         b'{' | b'['
             | b'<'
-            | b'A'
             | b'M'
-            // The length before the gzip of a health card.
+            // Also the length before the gzip of a health card.
             | b'A'
             | b'B'
             // Escapes: a start block (`\u000b`), a line end.
