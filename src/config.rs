@@ -17,6 +17,31 @@ pub enum Source {
     Interfaces(Vec<String>),
 }
 
+/// How much is written of what was found (`--detail`). Counts are the same with each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// Exposures, services and assets.
+    Exposures,
+    /// Besides, one finding for each patient of an exposure.
+    Patients,
+    /// Besides, one finding for each patient of a flow.
+    Flows,
+}
+
+impl Detail {
+    /// Every one, the least first.
+    pub const ALL: [Self; 3] = [Self::Exposures, Self::Patients, Self::Flows];
+
+    /// As `--detail` takes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exposures => "exposures",
+            Self::Patients => "patients",
+            Self::Flows => "flows",
+        }
+    }
+}
+
 /// Everything a run needs to know, checked. [`crate::cli`] makes it from arguments and file.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -26,6 +51,8 @@ pub struct Config {
     pub follow: bool,
     /// Name of an entry of `output::FORMATS`.
     pub format: &'static str,
+    /// How much is written of what was found.
+    pub detail: Detail,
     /// Where events go; standard output if none.
     pub output: Option<PathBuf>,
     /// Where `/metrics`, `/healthz` and the web page are served.

@@ -190,7 +190,7 @@ fn what_the_capturing_host_lost_is_told() {
     let (status, page, _) = run(phitap(&folder).arg(folder.file("ng", &pcapng())));
     assert_eq!(status, 0);
     let page: String = page.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = "Never seen 1 032 packets: interface 7, kernel 1 025";
+    let line = "Never seen 1,032 packets: interface 7, kernel 1,025";
     assert!(page.contains(line), "{page}");
 }
 

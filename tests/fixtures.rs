@@ -23,6 +23,8 @@ fn replay(case: &Case, key: &Key, workers: &str) -> (Option<i32>, String, String
         "replay",
         "--format",
         "json",
+        "--detail",
+        "flows",
         "--reveal",
         "--key-file",
         &key.path(),
@@ -285,7 +287,8 @@ fn standard_output_gets_what_a_file_would() {
     let (cases, key) = (cases(), Key::new());
     let case = cases.iter().find(|c| c.name == "hl7-adt-a01").expect("case");
     let output = Command::new(PHITAP)
-        .args(["replay", "--format", "json", "--reveal", "--key-file", &key.path()])
+        .args(["replay", "--format", "json", "--detail", "flows", "--reveal"])
+        .args(["--key-file", &key.path()])
         .arg(&case.capture)
         .output()
         .expect("the program starts");

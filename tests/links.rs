@@ -41,7 +41,7 @@ fn found(capture: &Path, key: &str, options: &[&str]) -> (Vec<Value>, Value) {
     assert_eq!(run.status, Some(0), "{capture}: {}", run.err);
     let events = events(&run.out);
     let findings = events.iter().filter(|e| is(e, "phi-finding")).map(|e| {
-        let ports = ["client", "server", "source", "destination"].map(|end| e[end]["port"].clone());
+        let ports = ["client", "server"].map(|end| e[end]["port"].clone());
         let mut phi = e["phi"].clone();
         // Its identity comes of addresses and time.
         phi.as_object_mut().expect("object").remove("exposure").expect("exposure");

@@ -45,7 +45,7 @@ fn capture(name: &str) -> PathBuf {
 fn replay(rules: &Rules, more: &[&str]) -> Run {
     let capture = capture(PERSISTENT).display().to_string();
     let rules = rules.path();
-    let given = ["replay", "--format", "json", "--rules", &rules, &capture];
+    let given = ["replay", "--format", "json", "--detail", "flows", "--rules", &rules, &capture];
     phitap(given.iter().chain(more))
 }
 
@@ -202,7 +202,8 @@ impl Following {
         let mut file = std::fs::File::create(&path).expect("capture");
         file.write_all(begin).expect("capture");
         let mut child = Command::new(PHITAP)
-            .args(["replay", "--follow", "--format", "json", "--metrics", "127.0.0.1:0"])
+            .args(["replay", "--follow", "--format", "json", "--detail", "flows"])
+            .args(["--metrics", "127.0.0.1:0"])
             .args(["--rules", &rules.path()])
             .arg(&path)
             .stdin(Stdio::null())
@@ -319,9 +320,10 @@ fn halves(pcap: &[u8], share: f64) -> (&[u8], &[u8]) {
     pcap.split_at(at)
 }
 
-fn titled(title: &str) -> String {
+/// A rule that is asked before `hl7-patient`: rules go by id.
+fn alert(id: &str) -> String {
     format!(
-        "[[alert]]\nid = \"hl7-patient\"\ntitle = \"{title}\"\ncontent = [\"hl7v2\"]\n\
+        "[[alert]]\nid = \"{id}\"\ntitle = \"T\"\ncontent = [\"hl7v2\"]\n\
          structured = true\nany_of = [\"name\", \"patient_id\"]\n"
     )
 }
@@ -335,21 +337,21 @@ fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
     let (first, rest) = halves(&pcap, 0.3);
     let (second, third) = rest.split_at(halves(&pcap, 0.6).0.len() - first.len());
 
-    let rules = Rules::new(&titled("Before"));
+    let rules = Rules::new(&alert("a-before"));
     let mut run = Following::start(&rules, first);
     let serving = run.hears("serving metrics at http://");
     let address = serving.split('/').nth(2).expect("address").to_owned();
     let before = run.finding();
-    assert_eq!(before["rule"]["name"], "Before");
+    assert_eq!(before["rule"]["id"], "a-before");
     let flow = before["client"].clone();
 
     // On SIGHUP.
-    rules.write(&titled("After"));
+    rules.write(&alert("a-after"));
     run.signal(Signal::HUP);
     run.hears("rules reloaded: ");
     run.append(second);
     let after = std::iter::repeat_with(|| run.finding())
-        .find(|e| e["rule"]["name"] == "After")
+        .find(|e| e["rule"]["id"] == "a-after")
         .expect("endless");
     assert_eq!(after["client"], flow, "the same connection goes on");
 
@@ -359,7 +361,7 @@ fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
     assert!(said.contains("site.toml:4: content is empty"), "{said}");
     run.append(third);
     let still = run.finding();
-    assert_eq!(still["rule"]["name"], "After");
+    assert_eq!(still["rule"]["id"], "a-after");
     let metrics = run.metrics(&address);
     for line in ["{result=\"ok\"} 1", "{result=\"failed\"} 1"] {
         let line = format!("phitap_rules_reloads_total{line}");
@@ -367,7 +369,7 @@ fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
     }
 
     // A file that changes is seen without a signal.
-    rules.write(&titled("Last"));
+    rules.write(&alert("a-last"));
     run.hears("rules reloaded: ");
     let mut told = vec![before, after, still];
     told.extend(run.stop());
@@ -406,7 +408,7 @@ fn open_flows(pcap: &[u8], flows: u32) -> Vec<u8> {
 
 #[test]
 fn reloads_under_load_are_quick_and_small() {
-    let rules = Rules::new(&titled("Load"));
+    let rules = Rules::new(&alert("a-load"));
     let pcap = std::fs::read(common::hospital()).expect("capture");
     let mut run = Following::start(&rules, &pcap);
     let serving = run.hears("serving metrics at http://");

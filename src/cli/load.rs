@@ -2,7 +2,7 @@
 
 use super::reveal::{Asked, Destination, allowed};
 use super::{Cli, Command, Live, Options, Replay, RulesAction, exit};
-use crate::config::{Config, Limits, Source};
+use crate::config::{Config, Detail, Limits, Source};
 use crate::net::HomeNets;
 use crate::output::FORMATS;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
@@ -147,10 +147,15 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         }
     }
     let home = options.home_net;
+    let detail = match source {
+        Source::Files(_) => Detail::Patients,
+        Source::Interfaces(_) => Detail::Exposures,
+    };
     Ok(Config {
         source,
         follow: false,
         format: options.format.map_or(FORMATS[0].name, |f| f.0),
+        detail: options.detail.unwrap_or(detail),
         output: options.output,
         metrics: options.metrics.map(|listen| listen.0),
         metrics_file: options.metrics_file,
@@ -205,6 +210,7 @@ impl Options {
         // A field that is added must be merged too: no `..` here.
         let Self {
             format,
+            detail,
             output,
             metrics,
             metrics_file,
@@ -228,6 +234,7 @@ impl Options {
         } = self;
         Self {
             format: format.or(file.format),
+            detail: detail.or(file.detail),
             output: output.or(file.output),
             metrics: metrics.or(file.metrics),
             metrics_file: metrics_file.or(file.metrics_file),

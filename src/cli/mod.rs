@@ -14,6 +14,7 @@ pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
 pub use values::{FormatName, Listen, Size};
 
+use crate::config::Detail;
 use crate::decode::Checksums;
 use crate::net::Cidr;
 use crate::severity::Severity;
@@ -137,6 +138,14 @@ pub struct Options {
     /// Format of the output [default: summary]
     #[arg(long, value_name = "FORMAT", value_parser = values::format_parser(), help_heading = "Output")]
     pub format: Option<FormatName>,
+    /// How much to write of what was found [default: patients in replay, exposures in live]
+    ///
+    /// exposures: no findings. patients: one finding for each patient of an exposure (client and
+    /// service), and again when a new kind of identifier, health data or a higher severity shows.
+    /// flows: one for each patient of a flow. Counts are the same with each.
+    #[arg(long, value_name = "LEVEL", value_parser = values::detail_parser(), help_heading = "Output")]
+    #[serde(deserialize_with = "values::detail")]
+    pub detail: Option<Detail>,
     /// Write to a file instead of standard output
     ///
     /// A new file is readable by its owner only.

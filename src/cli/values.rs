@@ -1,5 +1,6 @@
 //! Values of options, read alike from arguments and from the file.
 
+use crate::config::Detail;
 use crate::decode::Checksums;
 use crate::net::Cidr;
 use crate::output::{self, FORMATS};
@@ -95,6 +96,23 @@ pub(super) fn severity_parser() -> impl TypedValueParser<Value = Severity> {
 pub(super) fn severity<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Severity>, D::Error> {
     let text = String::deserialize(from)?;
     parse_severity(&text).map(Some).map_err(D::Error::custom)
+}
+
+fn parse_detail(text: &str) -> Result<Detail, String> {
+    let found = Detail::ALL.into_iter().find(|d| d.as_str() == text);
+    found.ok_or_else(|| {
+        format!("{text:?} is no level of detail; choose exposures, patients or flows")
+    })
+}
+
+pub(super) fn detail_parser() -> impl TypedValueParser<Value = Detail> {
+    let values = Detail::ALL.iter().map(|d| PossibleValue::new(d.as_str()));
+    PossibleValuesParser::new(values).try_map(|text| parse_detail(&text))
+}
+
+pub(super) fn detail<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Detail>, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_detail(&text).map(Some).map_err(D::Error::custom)
 }
 
 fn parse_checksums(text: &str) -> Result<Checksums, String> {

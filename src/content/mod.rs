@@ -168,23 +168,6 @@ impl Evidence {
         Self::Pattern,
     ];
 
-    /// For events.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::DeclaredValid => "declared field, valid number",
-            Self::Declared => "declared field",
-            Self::DeclaredWrong => "declared field, not a valid number",
-            Self::LabelledValid => "label, valid number",
-            Self::Labelled => "label",
-            Self::LabelledWrong => "label, not a valid number",
-            Self::NearValid => "words near by, valid number",
-            Self::Near => "words near by",
-            Self::Checked => "check digits",
-            Self::Listed => "list of valid numbers",
-            Self::Pattern => "pattern",
-        }
-    }
-
     /// Every slug that [`Evidence::slugs`] may give: a closed set, which the schema of events lists.
     pub const SLUGS: &'static [&'static str] = &[
         "declared-field",

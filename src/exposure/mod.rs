@@ -6,10 +6,12 @@
 //! watched for whom they let in ([`Access`]).
 
 mod access;
+mod announced;
 mod counters;
 mod distinct;
 mod moves;
 mod observations;
+mod open;
 mod services;
 mod severity;
 mod tracker;
@@ -19,7 +21,7 @@ pub use crate::exposure::counters::ExposureTotals;
 pub use access::{Access, Answers};
 pub use distinct::Distinct;
 pub use severity::severity;
-pub use tracker::{Exposures, Losses, Settings};
+pub use tracker::{Exposures, Losses, Settings, Taken};
 pub use types::{
     Asset, Count, Event, EventId, Exposure, ExposureState, FindingEvent, FlowActivity,
     NetworkDirection, PatientKey, Role, Service, ServiceObservation, Suppressed,

@@ -60,7 +60,10 @@ pub(crate) struct Sample {
     pub patient: u64,
     pub time: Timestamp,
     pub update: bool,
+    /// New ones.
     pub records: u32,
+    /// Kinds that a revision adds.
+    pub new_kinds: Vec<Kind>,
     pub kinds: Vec<(Kind, &'static str)>,
     pub operation: &'static str,
     pub marks: Vec<Mark>,
@@ -77,6 +80,7 @@ impl Default for Sample {
             time: T0,
             update: false,
             records: 1,
+            new_kinds: Vec::new(),
             kinds: vec![
                 (Kind::Name, "D**^J***"),
                 (Kind::PatientId, "******78"),
@@ -106,6 +110,7 @@ impl Sample {
             interface: 0,
         };
         let patient = token(self.patient);
+        let kinds = self.kinds.iter().map(|(kind, _)| *kind).collect();
         let identifiers =
             self.kinds.into_iter().map(|(kind, text)| identifier(kind, text, "(0010,0010)"));
         FindingEvent {
@@ -113,13 +118,20 @@ impl Sample {
             flow,
             protocol: self.protocol,
             finding: Finding {
-                ordinal: 0,
+                ordinal: u32::try_from(self.patient).expect("few patients"),
                 update: self.update,
                 time: self.time,
                 patient,
                 traits: Default::default(),
                 identifiers: identifiers.collect(),
+                kinds,
+                new_kinds: if self.update {
+                    self.new_kinds.iter().copied().collect()
+                } else {
+                    kinds
+                },
                 records: self.records,
+                new_records: self.records,
                 alert: alert(),
                 direction: Direction::ServerToClient,
                 operation: self.operation.into(),
@@ -128,6 +140,8 @@ impl Sample {
                 facts: Arc::new(self.facts),
             },
             person: None,
+            records: self.records.into(),
+            clients: 1,
         }
     }
 }

@@ -29,7 +29,7 @@ pub fn severity(
 ) -> u8 {
     let marks = &event.finding.marks;
     let marked = |wanted: &[Mark]| marks.iter().any(|m| wanted.contains(m));
-    let fraud = event.finding.identifiers.iter().any(|i| is_fraud_id(i.kind));
+    let fraud = event.finding.kinds.iter().any(is_fraud_id);
     let facts = &event.finding.facts;
     let mut score = i32::from(points.base);
     let mut add = |applies: bool, points: u8, sign: i32| {

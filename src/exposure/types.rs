@@ -82,7 +82,7 @@ impl fmt::Display for EventId {
     }
 }
 
-/// One patient's identifiers seen in cleartext in one flow.
+/// One patient's identifiers seen in cleartext: in one flow, or folded for an exposure.
 #[derive(Clone)]
 pub struct FindingEvent {
     /// The same for all revisions.
@@ -96,6 +96,10 @@ pub struct FindingEvent {
     /// The pseudonym of the same person in an earlier flow, where that was another one.
     /// [`super::Exposures`] fills it in.
     pub person: Option<PatientKey>,
+    /// Records of the patient so far: in the flow, or, folded, in the exposure.
+    pub records: u64,
+    /// Clients that saw the patient with the service, where findings are folded over them; else 1.
+    pub clients: u64,
 }
 
 /// Where an end of a flow stands, seen from the networks given by `--home-net`.
@@ -128,10 +132,12 @@ impl NetworkDirection {
 pub enum ExposureState {
     /// First finding.
     Open,
-    /// At most once a minute of packet time.
+    /// It has grown worse, or there is more and a minute of packet time has passed.
     Update,
-    /// Idle, or the run has ended.
-    Closed,
+    /// Nothing was found for long enough. More may come under the same id.
+    Idle,
+    /// The run has ended, or there were too many exposures.
+    Ended,
 }
 
 impl ExposureState {
@@ -140,7 +146,8 @@ impl ExposureState {
         match self {
             Self::Open => "open",
             Self::Update => "update",
-            Self::Closed => "closed",
+            Self::Idle => "idle",
+            Self::Ended => "ended",
         }
     }
 }
@@ -169,9 +176,9 @@ impl Count {
 /// All findings between one client and one service so far.
 #[derive(Clone)]
 pub struct Exposure {
-    /// The same from open to closed.
+    /// The same from open to ended.
     pub id: EventId,
-    /// Open, update or closed.
+    /// Open, update, idle or ended.
     pub state: ExposureState,
     /// When this event was made, packet time.
     pub time: Timestamp,
@@ -254,7 +261,7 @@ impl Suppressed {
 /// What the exposure stage hands to the outputs.
 #[derive(Clone)]
 pub enum Event {
-    /// A patient in a flow, first or again.
+    /// A patient, first or again.
     Finding {
         /// What was found.
         event: Box<FindingEvent>,
@@ -330,6 +337,10 @@ pub struct FlowActivity<'a> {
     pub activity: &'a Activity,
     /// Objects it named, by their pseudonyms.
     pub objects: &'a [(Object, Token)],
+    /// Patients whose records brought nothing new, and how many records.
+    pub records: &'a [(PatientKey, u32)],
+    /// Packet time of the last of these records.
+    pub repeated: Timestamp,
 }
 
 /// A flow whose protocol was recognised, with or without findings.

@@ -23,7 +23,7 @@ use super::numbers::Lists;
 use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
 use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
 use crate::protocol::ServiceFacts;
-use crate::rules::{AlertRule, Kind};
+use crate::rules::{AlertRule, Kind, KindSet};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -55,6 +55,10 @@ struct Patient {
     /// What each of them is compared by.
     values: Vec<(Token, Issuer)>,
     records: u32,
+    /// Of these, records that were handed on.
+    handed_on: u32,
+    /// Kinds that the last finding had.
+    kinds: KindSet,
     marks: Marks,
     alert: Arc<AlertRule>,
 }
@@ -66,6 +70,8 @@ pub struct Patients {
     known: Vec<Patient>,
     clues: HashMap<Clue, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
     pub(super) lists: Lists,
+    /// Patients with records that brought nothing new and were not handed on yet.
+    repeated: Vec<u32>,
     /// What was known of the service at the last finding.
     facts: Arc<ServiceFacts>,
     /// Bytes of heap behind `known` and `clues`, roughly.
@@ -94,7 +100,7 @@ impl Patients {
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let open: usize = self.open.iter().map(Record::memory).sum();
-        open + self.bytes + self.lists.memory()
+        open + self.bytes + self.repeated.capacity() * size_of::<u32>() + self.lists.memory()
     }
 
     /// Whether no record is open.
@@ -105,6 +111,25 @@ impl Patients {
     /// Patients told apart so far.
     pub fn len(&self) -> usize {
         self.known.len()
+    }
+
+    /// How many patients have records that were not handed on yet.
+    pub const fn repeated(&self) -> usize {
+        self.repeated.len()
+    }
+
+    /// Patients whose records brought nothing new since their last finding, and how many records.
+    pub fn take_records(&mut self) -> Vec<(Token, u32)> {
+        let mut records = Vec::new();
+        for index in std::mem::take(&mut self.repeated) {
+            let Some(patient) = self.known.get_mut(index as usize) else { continue };
+            let new = patient.records - patient.handed_on;
+            if new > 0 {
+                patient.handed_on = patient.records;
+                records.push((patient.token, new));
+            }
+        }
+        records
     }
 
     /// Whether no patient was found so far.
@@ -179,8 +204,16 @@ impl Patients {
         }
         let more_health = patient.marks.is_more_health_than(marks_before);
         if update && patient.identifiers.len() == before && !more_health {
+            // Whoever has more than one that waits is in the list already.
+            if patient.records - patient.handed_on == 1 {
+                self.repeated.push(index);
+            }
             return None;
         }
+        let kinds: KindSet = patient.identifiers.iter().map(|i| i.kind).collect();
+        let new_kinds = kinds.without(patient.kinds);
+        let new_records = patient.records - patient.handed_on;
+        (patient.kinds, patient.handed_on) = (kinds, patient.records);
         for &name in patient.identity.names.iter().take(MAX_COMBINED) {
             for &birth in patient.identity.births.iter().take(MAX_COMBINED) {
                 clues.push(Clue::Person(name.token, birth));
@@ -198,7 +231,10 @@ impl Patients {
             patient: patient.token,
             traits: Traits(patient.identity.clone()),
             identifiers: patient.identifiers.clone(),
+            kinds,
+            new_kinds,
             records: patient.records,
+            new_records,
             alert: patient.alert.clone(),
             direction: record.direction,
             operation: record.operation.as_str().into(),
@@ -224,6 +260,8 @@ impl Patients {
             identifiers: Vec::with_capacity(record.held.len()),
             values: Vec::with_capacity(record.held.len()),
             records: 0,
+            handed_on: 0,
+            kinds: KindSet::default(),
             marks: Marks::default(),
             alert: alert.clone(),
         });

@@ -107,6 +107,19 @@ impl People {
         Recognised { person, merged }
     }
 
+    /// The person behind a patient that was recognised before.
+    pub fn person(&self, patient: Token) -> Token {
+        let candidates = self.clues.get(&Clue::Own(patient)).and_then(|c| c.first());
+        let Some(mut at) = candidates.copied() else { return patient };
+        while let Some(person) = self.known.get(at as usize) {
+            if person.same == at {
+                return person.token;
+            }
+            at = person.same;
+        }
+        patient
+    }
+
     /// People told apart so far.
     pub fn len(&self) -> usize {
         self.known.iter().enumerate().filter(|(i, p)| p.same as usize == *i).count()

@@ -5,7 +5,7 @@ use crate::content::{Evidence, Mark};
 use crate::flow::Direction;
 use crate::phi::{Phi, PhiBuf};
 use crate::protocol::ServiceFacts;
-use crate::rules::Kind;
+use crate::rules::{Kind, KindSet};
 use crate::time::Timestamp;
 use std::fmt;
 use std::sync::Arc;
@@ -119,8 +119,14 @@ pub struct Finding {
     pub traits: Traits,
     /// Every identifier so far, in the order of appearance.
     pub identifiers: Vec<Identifier>,
+    /// Every kind of identifier so far.
+    pub kinds: KindSet,
+    /// Kinds that the patient's last finding did not have.
+    pub new_kinds: KindSet,
     /// Records of this patient in this flow so far.
     pub records: u32,
+    /// Records that were not handed on before, with a finding or by [`super::Patients::take_records`].
+    pub new_records: u32,
     /// The rule that makes it an alert (`rules/policy.toml`).
     pub alert: Arc<crate::rules::AlertRule>,
     /// Which way the record travelled.

@@ -158,7 +158,7 @@ impl Cef {
                 if let Some(name) = context.interfaces.get(usize::from(d.flow.interface)) {
                     line.text("deviceInboundInterface", name);
                 }
-                line.plain("cnt", finding.records);
+                line.plain("cnt", d.records);
                 line.text("act", &finding.operation);
                 line.plain("reason", Severity::of(*score).as_str());
                 line.labelled("cs1", "patient", &format!("p_{}", finding.patient));

@@ -173,8 +173,8 @@ impl Dashboard {
         let mut rows = self.lock();
         rows.insert(exposure.id, exposure.into());
         if rows.len() > MAX_ROWS {
-            let closed = ExposureState::Closed.as_str();
-            let least = rows.iter().min_by_key(|(id, r)| (r.state != closed, r.score, **id));
+            let ended = ExposureState::Ended.as_str();
+            let least = rows.iter().min_by_key(|(id, r)| (r.state != ended, r.score, **id));
             if let Some(id) = least.map(|(id, _)| *id) {
                 rows.remove(&id);
             }

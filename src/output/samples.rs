@@ -30,6 +30,8 @@ pub(in crate::output) fn tracker() -> Exposures {
         severity: Default::default(),
         suppressions: Default::default(),
         access: Default::default(),
+        detail: crate::config::Detail::Flows,
+        memory: 1 << 20,
     })
 }
 

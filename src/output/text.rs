@@ -18,13 +18,13 @@ pub(in crate::output) fn bytes(n: u64) -> String {
     }
 }
 
-/// `12 345 678`.
+/// `12,345,678`.
 pub(in crate::output) fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(' ');
+            out.push(',');
         }
         out.push(digit);
     }
@@ -97,10 +97,10 @@ mod tests {
             shown,
             ["0 B", "999 B", "1.0 kB", "9.9 kB", "10 kB", "999 kB", "1.0 MB", "1.5 GB", "18 EB"]
         );
-        assert_eq!([number(7), number(1234), number(1_234_567)], ["7", "1 234", "1 234 567"]);
+        assert_eq!([number(7), number(1234), number(1_234_567)], ["7", "1,234", "1,234,567"]);
         assert_eq!(count(1, "query"), "1 query");
         assert_eq!(count(2, "query"), "2 queries");
-        assert_eq!(count(1000, "patient"), "1 000 patients");
+        assert_eq!(count(1000, "patient"), "1,000 patients");
         assert_eq!(
             [span(0.04), span(59.6), span(600.0), span(9_000.0), span(400_000.0)],
             ["0.0 s", "60 s", "10 min", "2 h 30 min", "4 d 15 h"]

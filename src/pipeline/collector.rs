@@ -3,7 +3,7 @@
 use super::content_host::Shared;
 use super::counters::WorkerCounters;
 use super::worker::{Item, Order, Report};
-use crate::exposure::{Event, Exposures, FlowActivity, ServiceObservation};
+use crate::exposure::{Event, Exposures, FlowActivity, ServiceObservation, Taken};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, RunSummary};
 use crate::rules::RuleSet;
@@ -109,8 +109,10 @@ impl Collector {
         match item {
             Item::Finding(event) => {
                 let protocol = event.protocol;
-                if !self.exposures.finding(*event, &mut self.events) {
-                    self.metrics.suppressed(protocol);
+                match self.exposures.finding(*event, &mut self.events) {
+                    Taken::Suppressed => self.metrics.suppressed(protocol),
+                    Taken::Revised => {}
+                    Taken::New(severity) => self.metrics.finding(protocol, severity),
                 }
             }
             Item::ActivityReport(what) => self.exposures.performed(
@@ -120,6 +122,8 @@ impl Collector {
                     protocol: what.protocol,
                     activity: &what.activity,
                     objects: &what.objects,
+                    records: &what.records,
+                    repeated: what.repeated,
                 },
                 &mut self.events,
             ),
@@ -142,14 +146,8 @@ impl Collector {
         }
         let events = std::mem::take(&mut self.events);
         for event in &events {
-            match event {
-                Event::Finding { event, severity, .. } if !event.finding.update => {
-                    self.metrics.finding(event.protocol, Severity::of(*severity));
-                }
-                Event::Exposure(exposure) => {
-                    self.worst = self.worst.max(Some(Severity::of(exposure.severity)));
-                }
-                _ => {}
+            if let Event::Exposure(exposure) = event {
+                self.worst = self.worst.max(Some(Severity::of(exposure.severity)));
             }
         }
         self.metrics.patients_distinct(self.exposures.patients().value);

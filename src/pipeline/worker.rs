@@ -14,7 +14,7 @@ use crate::protocol::{
     Activity, Driver, DriverEvent, DriverLimits, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
 };
 use crate::rules::RuleSet;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -23,6 +23,12 @@ const UDP_LOOKS: u8 = 4;
 
 /// Objects of a flow that wait to be handed on.
 const MAX_OBJECTS: usize = 256;
+
+/// Patients of a flow whose further records wait to be handed on.
+const MAX_REPEATED: usize = 256;
+
+/// How long they wait, packet time, if the flow goes on.
+const HAND_ON_EVERY: Span = Span::seconds(10);
 
 /// Where an item stands in the order of the run, whatever worker it came from: by the packet that
 /// brought it about, then by the first packet of its flow, then by its place in the flow.
@@ -58,6 +64,10 @@ pub struct ActivityReport {
     pub activity: Activity,
     /// Objects it named, by their pseudonyms.
     pub objects: Vec<(Object, Token)>,
+    /// Patients whose records brought nothing new, and how many records.
+    pub records: Vec<(Token, u32)>,
+    /// Packet time of the last of these records.
+    pub repeated: Timestamp,
 }
 
 /// A service that a flow proved.
@@ -115,6 +125,10 @@ struct Analysis {
     objects: Vec<(Object, Token)>,
     encrypted: bool,
     content: &'static str,
+    /// When a record last ended, which the end of the run must not change.
+    recorded: Timestamp,
+    /// When what the flow did was last handed on.
+    handed_on: Timestamp,
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
     /// is at the end of the run depends on what else a worker has read.
     datagram: Option<Timestamp>,
@@ -292,6 +306,8 @@ impl Context {
             objects: Vec::new(),
             encrypted: false,
             content: "",
+            recorded: self.now,
+            handed_on: self.now,
             datagram: None,
         }))
     }
@@ -422,6 +438,9 @@ impl Context {
             return;
         }
         let protocol = analysis.driver.protocol().unwrap_or("unknown");
+        if analysis.patients.repeated() > 0 && !self.tallies.content.records.is_empty() {
+            analysis.recorded = self.now;
+        }
         for (content, n) in self.tallies.content.records.drain(..) {
             analysis.content = content;
             *stats.records.entry((protocol, content)).or_default() += n;
@@ -436,7 +455,12 @@ impl Context {
             *stats.anomalies.entry((protocol, reason)).or_default() += 1;
         }
         if self.findings.is_empty() {
-            if analysis.objects.len() >= MAX_OBJECTS {
+            let repeated = analysis.patients.repeated();
+            let waited = self.now - analysis.handed_on >= HAND_ON_EVERY;
+            if analysis.objects.len() >= MAX_OBJECTS
+                || repeated >= MAX_REPEATED
+                || repeated > 0 && waited
+            {
                 self.hand_on(flow, analysis);
             }
             return;
@@ -446,6 +470,8 @@ impl Context {
         for finding in findings.drain(..) {
             let order = self.order(flow);
             let event = FindingEvent {
+                records: finding.records.into(),
+                clients: 1,
                 id: EventId::of_finding(&self.shared.event_key, &info, &finding.patient),
                 flow: info,
                 protocol,
@@ -460,7 +486,9 @@ impl Context {
 
     /// Passes on what the flow did, if anything.
     fn hand_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
-        if analysis.activity.is_empty() && analysis.objects.is_empty() {
+        analysis.handed_on = self.now;
+        let records = analysis.patients.take_records();
+        if analysis.activity.is_empty() && analysis.objects.is_empty() && records.is_empty() {
             return;
         }
         let performance = ActivityReport {
@@ -469,6 +497,8 @@ impl Context {
             protocol: analysis.driver.protocol().unwrap_or("unknown"),
             activity: std::mem::take(&mut analysis.activity),
             objects: std::mem::take(&mut analysis.objects),
+            records,
+            repeated: analysis.recorded,
         };
         let order = self.order(flow);
         self.report.items.push((order, Item::ActivityReport(Box::new(performance))));

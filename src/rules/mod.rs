@@ -51,7 +51,7 @@ pub use identifiers::{
     ALL_REGIONS, DEFAULT_REGIONS, Hit, IdentifierRule, IdentifierRules, Verdict,
 };
 pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
-pub use kind::Kind;
+pub use kind::{Kind, KindSet};
 pub use load::SHIPPED;
 pub use placeholder::Placeholders;
 pub use policy::{AccessRules, AlertRule, Deidentified, Policy, RecordEvidence, SeverityEntry};

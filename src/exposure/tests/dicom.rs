@@ -15,6 +15,8 @@ fn tracker() -> Exposures {
         key: KEY,
         severity: SeverityEntry::default(),
         access: AccessRules::of(&["ECHOSCU", "ANY-SCU"], 2),
+        detail: crate::config::Detail::Flows,
+        memory: 1 << 20,
     })
 }
 
@@ -162,6 +164,8 @@ fn objects_are_counted_once_and_operations_by_outcome() {
             protocol: "dicom",
             activity: &activity,
             objects: &objects,
+            records: &[],
+            repeated: T0,
         };
         x.performed(what, &mut out);
     }
@@ -184,19 +188,22 @@ fn a_move_and_what_came_of_it_name_each_other() {
     let archive = "10.1.2.3:11112";
     let asked = Sample { client: "10.0.0.7:5000", server: archive, ..Sample::default() };
     let stored = Sample { client: "10.1.2.3:40000", server: "10.0.0.8:104", ..Sample::default() };
-    let perform = |x: &mut Exposures,
-                   flow,
-                   performed,
-                   title: &str,
-                   to: &str,
-                   out: &mut Vec<Event>| {
-        let mut activity = Activity::default();
-        activity.moved(performed, if performed { title } else { "WS1" }, to);
-        let activity = &activity;
-        let what =
-            FlowActivity { time: at(1), flow: &flow, protocol: "dicom", activity, objects: &[] };
-        x.performed(what, out);
-    };
+    let perform =
+        |x: &mut Exposures, flow, performed, title: &str, to: &str, out: &mut Vec<Event>| {
+            let mut activity = Activity::default();
+            activity.moved(performed, if performed { title } else { "WS1" }, to);
+            let activity = &activity;
+            let what = FlowActivity {
+                time: at(1),
+                flow: &flow,
+                protocol: "dicom",
+                activity,
+                objects: &[],
+                records: &[],
+                repeated: T0,
+            };
+            x.performed(what, out);
+        };
     // In whatever order they are seen.
     for swapped in [false, true] {
         for (title, destination, tied) in [
@@ -219,7 +226,7 @@ fn a_move_and_what_came_of_it_name_each_other() {
             }
             x.finish(at(2), &mut out);
             let closed: Vec<&Exposure> =
-                exposures(&out).into_iter().filter(|e| e.state == ExposureState::Closed).collect();
+                exposures(&out).into_iter().filter(|e| e.state == ExposureState::Ended).collect();
             let [request, store] = closed[..] else { panic!("{}", closed.len()) };
             let to: Vec<String> = request.moved_to.iter().map(ToString::to_string).collect();
             let by: Vec<String> = store.moved_for.iter().map(ToString::to_string).collect();

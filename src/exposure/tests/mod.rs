@@ -1,9 +1,11 @@
 //! What findings become.
 
+mod detail;
 mod dicom;
 
 use super::samples::{KEY, Sample, T0, at, hl7, http};
 use super::*;
+use crate::config::Detail;
 use crate::content::Mark;
 use crate::net::HomeNets;
 use crate::protocol::{Authentication, ServiceFacts};
@@ -18,7 +20,14 @@ fn tracker() -> Exposures {
         severity: SeverityEntry::default(),
         suppressions: Default::default(),
         access: crate::rules::AccessRules::default(),
+        detail: Detail::Flows,
+        memory: 1 << 20,
     })
+}
+
+/// Whether a finding was counted.
+fn is_counted(taken: Taken) -> bool {
+    taken != Taken::Suppressed
 }
 
 /// One word an event.
@@ -53,7 +62,7 @@ fn first_finding_shows_service_hosts_itself_and_opens_an_exposure() {
 }
 
 #[test]
-fn updates_come_once_a_minute_and_only_with_news_and_idle_closes() {
+fn updates_come_once_a_minute_with_news_or_at_once_when_worse_and_end_in_idle() {
     let (mut x, mut out) = (tracker(), Vec::new());
     for second in 0..150 {
         let s = Sample { patient: second, time: at(second as i64), ..Sample::default() };
@@ -61,16 +70,23 @@ fn updates_come_once_a_minute_and_only_with_news_and_idle_closes() {
     }
     x.tick(at(100_000), &mut out);
     let states: Vec<String> = words(&out).into_iter().filter(|w| w != "finding").collect();
-    assert_eq!(states[3..], ["open 0", "update 60", "update 120", "update 180", "closed 749"]);
+    assert_eq!(
+        states[3..],
+        ["open 0", "update 9", "update 60", "update 120", "update 180", "idle 749"]
+    );
     let seen = exposures(&out);
     assert!(seen.iter().all(|e| e.id == seen[0].id));
-    assert_eq!(seen[1].patients.value, 60);
-    let last = seen[4];
+    assert_eq!((seen[1].patients.value, seen[2].patients.value), (10, 60));
+    let last = seen[5];
     assert_eq!((last.findings, last.patients.value, last.flows, last.records), (150, 150, 1, 150));
     assert_eq!((last.first, last.last), (at(0), at(149)));
     out.clear();
     x.finish(at(100_001), &mut out);
-    assert_eq!(words(&out), ["service dicom"], "closed once; the service has had patients since");
+    assert_eq!(
+        words(&out),
+        ["ended 100001", "service dicom"],
+        "the service has had patients since"
+    );
 }
 
 #[test]
@@ -101,14 +117,15 @@ fn how_often_tick_is_called_changes_nothing() {
     let plain = run(false);
     assert_eq!(plain, run(true));
     assert!(plain.iter().any(|w| w.starts_with("update")), "{plain:?}");
-    assert_eq!(plain.iter().filter(|w| w.starts_with("closed")).count(), 3, "{plain:?}");
+    assert_eq!(plain.iter().filter(|w| w.starts_with("ended")).count(), 3, "{plain:?}");
 }
 
 #[test]
 fn a_revision_adds_only_what_is_new() {
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(Sample::default().build(), &mut out);
-    let mut more = Sample { time: at(5), update: true, records: 4, ..Sample::default() };
+    let new_kinds = vec![Kind::Phone];
+    let mut more = Sample { time: at(5), update: true, records: 3, new_kinds, ..Sample::default() };
     more.kinds.push((Kind::Phone, "*****12"));
     x.finding(more.build(), &mut out);
     x.finish(at(6), &mut out);
@@ -121,7 +138,7 @@ fn a_revision_adds_only_what_is_new() {
 }
 
 #[test]
-fn pairs_are_kept_apart_and_closed_in_the_order_of_opening() {
+fn pairs_are_kept_apart_and_end_in_the_order_of_opening() {
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(http(1).build(), &mut out);
     x.finding(hl7(1).build(), &mut out);
@@ -146,7 +163,7 @@ fn a_wild_clock_neither_loops_nor_floods() {
     }
     x.finish(Timestamp(i64::MAX), &mut out);
     assert!(exposures(&out).len() < 20, "{}", exposures(&out).len());
-    assert_eq!(exposures(&out).last().map(|e| e.state), Some(ExposureState::Closed));
+    assert_eq!(exposures(&out).last().map(|e| e.state), Some(ExposureState::Ended));
 }
 
 #[test]
@@ -179,7 +196,7 @@ fn many_patients_make_an_exposure_worse_but_never_better() {
     }
     x.finish(at(1), &mut out);
     let scores: Vec<u8> = exposures(&out).iter().map(|e| e.severity).collect();
-    assert_eq!(scores, [53, 58]);
+    assert_eq!(scores, [53, 58, 58], "said at once");
 }
 
 #[test]
@@ -230,37 +247,38 @@ fn ids_are_ulids_that_repeat_and_need_the_key() {
 }
 
 #[test]
-fn a_revision_after_its_exposure_was_closed_opens_a_whole_one() {
+fn what_comes_after_idle_belongs_to_the_same_exposure() {
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(Sample::default().build(), &mut out);
     let late = Sample { time: at(5000), update: true, records: 2, ..Sample::default() };
     x.finding(late.build(), &mut out);
+    assert_eq!(x.active().iter().sum::<u64>(), 1);
     x.finish(at(5001), &mut out);
     let seen = exposures(&out);
     let states: Vec<&str> = seen.iter().map(|e| e.state.as_str()).collect();
-    assert_eq!(states, ["open", "closed", "open", "closed"]);
-    assert_ne!(seen[0].id, seen[3].id);
-    assert_eq!((seen[3].findings, seen[3].records, seen[3].kinds.len()), (1, 2, 3));
+    assert_eq!(states, ["open", "idle", "ended"]);
+    assert!(seen.iter().all(|e| e.id == seen[0].id));
+    assert_eq!((seen[2].findings, seen[2].records, seen[2].kinds.len()), (1, 3, 3));
     assert_eq!(x.losses(), Losses::default());
 }
 
 #[test]
-fn beyond_the_cap_exposures_close_early_and_are_counted() {
+fn beyond_the_cap_exposures_end_early_and_are_counted() {
     let (mut x, mut out) = (tracker(), Vec::new());
     for n in 0..tracker::MAX_OPEN + 3 {
         let mut d = Sample { time: at(n as i64 / 1000), ..Sample::default() }.build();
         d.flow.server = format!("10.{}.{}.1:104", n / 250, n % 250).parse().expect("address");
         x.finding(d, &mut out);
     }
-    assert_eq!(x.losses().exposures_closed_early, 3);
+    assert_eq!(x.losses().exposures_ended_early, 3);
     assert_eq!(x.active().iter().sum::<u64>(), tracker::MAX_OPEN as u64);
     x.finish(at(100), &mut out);
     let opened = exposures(&out).iter().filter(|e| e.state == ExposureState::Open).count();
-    let closed = exposures(&out).iter().filter(|e| e.state == ExposureState::Closed).count();
-    assert_eq!((opened, closed), (tracker::MAX_OPEN + 3, tracker::MAX_OPEN + 3));
+    let ended = exposures(&out).iter().filter(|e| e.state == ExposureState::Ended).count();
+    assert_eq!((opened, ended), (tracker::MAX_OPEN + 3, tracker::MAX_OPEN + 3));
 }
 
-/// Every exposure opens first, closes last and once, never loses count, and nothing is left behind.
+/// Every exposure opens first, ends last and once, never loses count, and nothing is left behind.
 fn check_life(events: &[Event], x: &Exposures) {
     use std::collections::BTreeMap;
     let mut lives: BTreeMap<EventId, Vec<&Exposure>> = BTreeMap::new();
@@ -271,8 +289,8 @@ fn check_life(events: &[Event], x: &Exposures) {
             Event::Finding { exposure, event, .. } => {
                 disclosed += u64::from(!event.finding.update);
                 let life = lives.get(exposure);
-                let open = life.is_none_or(|l| l[l.len() - 1].state != ExposureState::Closed);
-                assert!(open, "finding in a closed exposure");
+                let open = life.is_none_or(|l| l[l.len() - 1].state != ExposureState::Ended);
+                assert!(open, "finding in an exposure that has ended");
             }
             Event::Asset(_) | Event::Service(_) => {}
         }
@@ -282,9 +300,10 @@ fn check_life(events: &[Event], x: &Exposures) {
     for life in lives.values() {
         let states: Vec<ExposureState> = life.iter().map(|e| e.state).collect();
         assert_eq!(states.first(), Some(&ExposureState::Open));
-        assert_eq!(states.last(), Some(&ExposureState::Closed));
+        assert_eq!(states.last(), Some(&ExposureState::Ended));
         let middle = &states[1..states.len() - 1];
-        assert!(middle.iter().all(|s| *s == ExposureState::Update), "{states:?}");
+        let known = [ExposureState::Update, ExposureState::Idle];
+        assert!(middle.iter().all(|s| known.contains(s)), "{states:?}");
         for pair in life.windows(2) {
             let ([a, b], grows) = ([pair[0], pair[1]], |a: u64, b: u64| assert!(a <= b));
             grows(a.findings, b.findings);
@@ -345,9 +364,9 @@ const SUPPRESSION: &str = "[[suppression]]\nid = \"known\"\ntitle = \"T\"\nowner
 #[test]
 fn what_is_suppressed_is_counted_and_not_told() {
     let (mut x, mut out) = (suppressing(SUPPRESSION), Vec::new());
-    assert!(!x.finding(Sample::default().build(), &mut out));
-    assert!(!x.finding(Sample { update: true, ..Sample::default() }.build(), &mut out));
-    assert!(x.finding(hl7(2).build(), &mut out));
+    assert!(!is_counted(x.finding(Sample::default().build(), &mut out)));
+    assert!(!is_counted(x.finding(Sample { update: true, ..Sample::default() }.build(), &mut out)));
+    assert!(is_counted(x.finding(hl7(2).build(), &mut out)));
     let told = out.iter().filter(|e| matches!(e, Event::Finding { .. })).count();
     assert_eq!((told, x.findings(), x.opened()), (1, 1, 1));
     assert_eq!(x.patients(), Count { value: 1, estimate: false });
@@ -364,12 +383,16 @@ fn a_suppression_ends_with_its_day() {
     let (mut x, mut out) = (suppressing(SUPPRESSION), Vec::new());
     // T0 is 2026-03-01T10:15:02Z.
     let late = at(14 * 3600);
-    assert!(!x.finding(Sample::default().build(), &mut out));
-    assert!(x.finding(Sample { patient: 2, time: late, ..Sample::default() }.build(), &mut out));
+    assert!(!is_counted(x.finding(Sample::default().build(), &mut out)));
+    assert!(is_counted(
+        x.finding(Sample { patient: 2, time: late, ..Sample::default() }.build(), &mut out)
+    ));
     let counted = x.suppressed();
     assert_eq!((counted[0].findings, counted[0].findings_since), (1, 1));
     x.select_protocol(&crate::rules::RuleSet::load(None).expect("rules"));
-    assert!(x.finding(Sample { patient: 3, time: late, ..Sample::default() }.build(), &mut out));
+    assert!(is_counted(
+        x.finding(Sample { patient: 3, time: late, ..Sample::default() }.build(), &mut out)
+    ));
     assert_eq!(x.suppressed()[0].findings_since, 1);
 }
 
@@ -379,6 +402,6 @@ fn one_patient_can_be_suppressed_by_pseudonym() {
     let text = SUPPRESSION
         .replace("service = [\"10.1.2.3:11112\"]", &format!("patient = [\"p_{token}\"]"));
     let (mut x, mut out) = (suppressing(&text), Vec::new());
-    assert!(!x.finding(Sample::default().build(), &mut out));
-    assert!(x.finding(Sample { patient: 2, ..Sample::default() }.build(), &mut out));
+    assert!(!is_counted(x.finding(Sample::default().build(), &mut out)));
+    assert!(is_counted(x.finding(Sample { patient: 2, ..Sample::default() }.build(), &mut out)));
 }

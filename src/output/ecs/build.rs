@@ -2,7 +2,7 @@
 
 use super::dicom;
 use super::model::*;
-use crate::content::Mark;
+use crate::content::{Evidence, Mark};
 use crate::exposure as x;
 use crate::output::{Context, RunSummary, community_id};
 use crate::protocol::ServiceFacts;
@@ -10,13 +10,16 @@ use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+/// Confidence that needs no mention.
+const CERTAIN: f32 = 0.95;
+
 /// Faulty inputs listed in the run summary.
 const MAX_FAULTS: usize = 1_000;
 
 pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> {
     match event {
-        x::Event::Finding { event, severity, direction, exposure, access } => {
-            self::finding(event, *severity, *direction, *exposure, access, context)
+        x::Event::Finding { event, severity, direction, exposure, .. } => {
+            self::finding(event, *severity, *direction, *exposure, context)
         }
         x::Event::Exposure(exposure) => self::exposure(exposure, context),
         x::Event::Asset(asset) => self::asset(asset, context),
@@ -29,68 +32,73 @@ fn finding<'a>(
     severity: u8,
     direction: x::NetworkDirection,
     exposure: x::EventId,
-    access: &'a x::Access,
     context: &'a Context,
 ) -> Event<'a> {
     let finding = &d.finding;
-    let ends = Ends::of(end(d.flow.client), end(d.flow.server));
     Event {
-        timestamp: finding.time,
-        event: Meta {
-            severity: Some(severity),
-            start: Some(Text(d.flow.started)),
-            ..meta(ALERT, "phi-finding", "phitap.finding", Some(d.id))
-        },
-        observer: observer(context, Some(d.flow.interface)),
-        host: None,
-        client: ends.client,
-        server: ends.server,
-        source: ends.client,
-        destination: ends.server,
+        client: Some(end(d.flow.client)),
+        server: Some(end(d.flow.server)),
         network: Some(Network {
             transport: Some(d.flow.transport.as_str()),
             protocol: d.protocol,
-            application: d.finding.facts.application.as_deref(),
+            application: None,
             community_id: Some(community_id(&d.flow)),
             direction: Some(direction.as_str()),
             vlan: (d.flow.vlan != 0).then_some(Vlan { id: Text(d.flow.vlan) }),
         }),
-        rule: Some(Rule { id: &finding.alert.id, name: &finding.alert.name }),
+        rule: Some(Rule { id: &finding.alert.id }),
         phi: Phi {
             operation: filled(&finding.operation),
             carrier: Some(&finding.carrier),
             direction: Some(finding.direction.as_str()),
-            records: Some(finding.records.into()),
+            records: Some(d.records),
+            clients: (d.clients > 1).then_some(d.clients),
             patient: Some(Patient {
                 token: Prefixed("p_", finding.patient),
                 same_as: d.person.map(|person| Prefixed("p_", person)),
                 identifiers: finding.identifiers.iter().map(identifier).collect(),
             }),
             marks: marks(&finding.marks),
-            service: Some(facts(&d.finding.facts, access)),
             exposure: Some(Exposure { id: Text(exposure), detail: None }),
-            key_id: &context.key_id,
             ..Phi::default()
         },
+        ..blank(
+            finding.time,
+            Meta {
+                severity: Some(severity),
+                ..meta(EVENT, "phi-finding", "phitap.finding", Some(d.id))
+            },
+            observer(context, Some(d.flow.interface)),
+        )
+    }
+}
+
+/// An event of which no more is known.
+fn blank(timestamp: Timestamp, event: Meta, observer: Observer<'_>) -> Event<'_> {
+    Event {
+        timestamp,
+        ecs: Version { version: "8.17" },
+        event,
+        observer,
+        host: None,
+        client: None,
+        server: None,
+        network: None,
+        rule: None,
+        phi: Phi::default(),
     }
 }
 
 fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
-    let ends = Ends::of(End { ip: e.client, port: None }, end(e.server));
+    let meta = Meta {
+        severity: Some(e.severity),
+        start: Some(Text(e.first)),
+        end: Some(Text(e.last)),
+        ..meta(ALERT, "phi-exposure", "phitap.exposure", Some(e.id))
+    };
     Event {
-        timestamp: e.time,
-        event: Meta {
-            severity: Some(e.severity),
-            start: Some(Text(e.first)),
-            end: Some(Text(e.last)),
-            ..meta(ALERT, "phi-exposure", "phitap.exposure", Some(e.id))
-        },
-        observer: observer(context, None),
-        host: None,
-        client: ends.client,
-        server: ends.server,
-        source: ends.client,
-        destination: ends.server,
+        client: Some(End { ip: e.client, port: None }),
+        server: Some(end(e.server)),
         network: Some(Network {
             transport: Some(e.transport.as_str()),
             protocol: e.protocol,
@@ -99,7 +107,6 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             direction: Some(e.direction.as_str()),
             vlan: None,
         }),
-        rule: None,
         phi: Phi {
             marks: marks(&e.marks),
             service: Some(facts(&e.facts, &e.access)),
@@ -122,19 +129,14 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             key_id: &context.key_id,
             ..Phi::default()
         },
+        ..blank(e.time, meta, observer(context, None))
     }
 }
 
 fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
+    let meta = meta(ASSET, "asset-seen", "phitap.asset", Some(a.id));
     Event {
-        timestamp: a.time,
-        event: meta(ASSET, "asset-seen", "phitap.asset", Some(a.id)),
-        observer: observer(context, None),
         host: Some(Host { ip: [a.address] }),
-        client: None,
-        server: None,
-        source: None,
-        destination: None,
         network: Some(Network {
             transport: None,
             protocol: a.protocol,
@@ -143,25 +145,19 @@ fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
             direction: None,
             vlan: None,
         }),
-        rule: None,
         phi: Phi {
             asset: Some(Asset { role: a.role.as_str() }),
             key_id: &context.key_id,
             ..Phi::default()
         },
+        ..blank(a.time, meta, observer(context, None))
     }
 }
 
 fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
+    let meta = meta(ASSET, "service-seen", "phitap.service", Some(s.id));
     Event {
-        timestamp: s.time,
-        event: meta(ASSET, "service-seen", "phitap.service", Some(s.id)),
-        observer: observer(context, None),
-        host: None,
-        client: None,
         server: Some(end(s.server)),
-        source: None,
-        destination: None,
         network: Some(Network {
             transport: Some(s.transport.as_str()),
             protocol: s.protocol,
@@ -170,13 +166,13 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
             direction: None,
             vlan: None,
         }),
-        rule: None,
         phi: Phi {
             service: Some(facts(&s.facts, &s.access)),
             dicom: dicom::of_service(s),
             key_id: &context.key_id,
             ..Phi::default()
         },
+        ..blank(s.time, meta, observer(context, None))
     }
 }
 
@@ -197,18 +193,9 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
     for ((protocol, kind), n) in &r.messages {
         messages.entry(*protocol).or_default().insert(*kind, *n);
     }
+    // A run without packets has no packet time.
+    let time = r.ended.or(r.started).unwrap_or(Timestamp(0));
     Event {
-        // A run without packets has no packet time.
-        timestamp: r.ended.or(r.started).unwrap_or(Timestamp(0)),
-        event: meta(METRIC, "run-summary", "phitap.run", None),
-        observer: observer(context, None),
-        host: None,
-        client: None,
-        server: None,
-        source: None,
-        destination: None,
-        network: None,
-        rule: None,
         phi: Phi {
             run: Some(Box::new(Run {
                 started: r.started.map(Text),
@@ -244,8 +231,8 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                 suppressions: r.suppressed.iter().map(suppression).collect(),
                 inputs: Inputs { total: r.inputs.len(), faulty: faulty.take(MAX_FAULTS).collect() },
                 losses: Losses {
-                    exposures_closed_early: r.losses.exposures_closed_early,
-                    revisions_uncounted: r.losses.revisions_uncounted,
+                    exposures_ended_early: r.losses.exposures_ended_early,
+                    findings_forgotten: r.losses.findings_forgotten,
                     sightings_unreported: r.losses.sightings_unreported,
                 },
                 reveal: r.reveal,
@@ -253,6 +240,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             key_id: &r.key_id,
             ..Phi::default()
         },
+        ..blank(time, meta(METRIC, "run-summary", "phitap.run", None), observer(context, None))
     }
 }
 
@@ -275,6 +263,7 @@ fn suppression(s: &x::Suppressed) -> Suppression<'_> {
 
 /// `event.kind`, `event.type`.
 const ALERT: (&str, &str) = ("alert", "info");
+const EVENT: (&str, &str) = ("event", "info");
 const ASSET: (&str, &str) = ("asset", "info");
 const METRIC: (&str, &str) = ("metric", "info");
 
@@ -307,34 +296,25 @@ fn observer(context: &Context, interface: Option<u16>) -> Observer<'_> {
     }
 }
 
-struct Ends {
-    client: Option<End>,
-    server: Option<End>,
-}
-
-impl Ends {
-    fn of(client: End, server: End) -> Self {
-        Self { client: Some(client), server: Some(server) }
-    }
-}
-
 fn end(address: SocketAddr) -> End {
     End { ip: address.ip(), port: Some(address.port()) }
 }
 
 fn identifier(i: &crate::identify::Identifier) -> Identifier<'_> {
-    let letter = i.kind.safe_harbor();
+    // A field that a standard declares, and nothing that speaks against it, needs no words.
+    let plain = matches!(i.evidence, Evidence::Declared | Evidence::DeclaredValid)
+        && i.confidence >= CERTAIN;
+    // A NaN would become null.
+    let confidence = if i.confidence.is_nan() { 0.0 } else { i.confidence.clamp(0.0, 1.0) };
     Identifier {
         kind: i.kind,
         value: i.shown.text(),
         masked: i.shown.masked(),
-        token: Prefixed("i_", i.token),
+        // Many share a value of the other kinds: a pseudonym of it leads to nobody.
+        token: i.kind.is_number_or_name().then_some(Prefixed("i_", i.token)),
         field: &i.field,
-        rule: &i.rule,
-        // A NaN would become null.
-        confidence: if i.confidence.is_nan() { 0.0 } else { i.confidence.clamp(0.0, 1.0) },
-        evidence: i.evidence.as_str(),
-        safe_harbor: (letter != '-').then_some(letter),
+        confidence: (!plain).then_some(confidence),
+        evidence: if plain { &[] } else { i.evidence.slugs() },
     }
 }
 
@@ -394,8 +374,9 @@ fn implementation<'a>(
     known.then_some(Implementation { class_uid, version })
 }
 
+/// That a record is about a patient goes without saying.
 fn marks(marks: &[Mark]) -> Vec<&'static str> {
-    marks.iter().map(|m| mark(*m)).collect()
+    marks.iter().filter(|m| **m != Mark::PatientContext).map(|m| mark(*m)).collect()
 }
 
 const fn mark(mark: Mark) -> &'static str {

@@ -36,6 +36,7 @@ impl Serialize for Prefixed {
 pub struct Event<'a> {
     #[serde(rename = "@timestamp", serialize_with = "text")]
     pub timestamp: crate::time::Timestamp,
+    pub ecs: Version,
     pub event: Meta,
     pub observer: Observer<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,14 +46,16 @@ pub struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<End>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<End>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub destination: Option<End>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<Rule<'a>>,
     pub phi: Phi<'a>,
+}
+
+/// The version of ECS.
+#[derive(Serialize)]
+pub struct Version {
+    pub version: &'static str,
 }
 
 #[derive(Serialize)]
@@ -128,7 +131,6 @@ pub struct Vlan {
 #[derive(Serialize)]
 pub struct Rule<'a> {
     pub id: &'a str,
-    pub name: &'a str,
 }
 
 #[derive(Serialize, Default)]
@@ -141,6 +143,8 @@ pub struct Phi<'a> {
     pub direction: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clients: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patient: Option<Patient<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -172,13 +176,13 @@ pub struct Identifier<'a> {
     pub kind: Kind,
     pub value: &'a str,
     pub masked: bool,
-    pub token: Prefixed,
-    pub field: &'a str,
-    pub rule: &'a str,
-    pub confidence: f32,
-    pub evidence: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub safe_harbor: Option<char>,
+    pub token: Option<Prefixed>,
+    pub field: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f32>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub evidence: &'static [&'static str],
 }
 
 #[derive(Serialize)]
@@ -443,7 +447,7 @@ pub struct FaultyInput<'a> {
 
 #[derive(Serialize)]
 pub struct Losses {
-    pub exposures_closed_early: u64,
-    pub revisions_uncounted: u64,
+    pub exposures_ended_early: u64,
+    pub findings_forgotten: u64,
     pub sightings_unreported: u64,
 }

@@ -96,7 +96,7 @@ fn finding<'a>(
         is_alert: Some(true),
         status_id: Some(1),
         confidence_score: Some((confidence.clamp(0.0, 1.0) * 100.0).round() as u8),
-        count: Some(finding.records.into()),
+        count: Some(d.records),
         start_time: Some(d.flow.started.unix_millis()),
         end_time: Some(finding.time.unix_millis()),
         finding_info: Some(FindingInfo {
@@ -131,11 +131,11 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
     let activity = match e.state {
         x::ExposureState::Open => CREATE,
         x::ExposureState::Update => UPDATE,
-        x::ExposureState::Closed => CLOSE,
+        x::ExposureState::Idle | x::ExposureState::Ended => CLOSE,
     };
     let kinds = e.kinds.iter().map(|(kind, n)| (kind.as_str(), *n)).collect();
     Event {
-        is_alert: Some(e.state != x::ExposureState::Closed),
+        is_alert: Some(activity != CLOSE),
         status_id: Some(1),
         count: Some(e.findings),
         start_time: Some(e.first.unix_millis()),

@@ -63,9 +63,9 @@ fn exposures_are_created_updated_and_closed_under_one_uid() {
         })
         .collect();
     let activities: Vec<u64> = dicom.iter().filter_map(|e| e["activity_id"].as_u64()).collect();
-    assert_eq!(activities, [1, 2, 3]);
+    assert_eq!(activities, [1, 2, 2, 3], "open, worse, a minute later, ended");
     assert!(dicom.iter().all(|e| e["finding_info"]["uid"] == dicom[0]["finding_info"]["uid"]));
-    assert_eq!(dicom[2]["unmapped"]["patients"], 12);
+    assert_eq!(dicom[3]["unmapped"]["patients"], 12);
 }
 
 #[test]

@@ -24,6 +24,8 @@ fn board() -> Arc<Dashboard> {
         severity: Default::default(),
         suppressions: Default::default(),
         access: Default::default(),
+        detail: crate::config::Detail::Flows,
+        memory: 1 << 20,
     });
     let mut events = Vec::new();
     exposures.finding(hl7(1).build(), &mut events);
@@ -144,7 +146,7 @@ fn stopping_does_not_wait_for_a_silent_client() {
 }
 
 #[test]
-fn the_table_is_capped_and_closed_exposures_go_first() {
+fn the_table_is_capped_and_ended_exposures_go_first() {
     let mut board = board();
     let mut exposures = Exposures::new(Settings {
         home: Default::default(),
@@ -153,6 +155,8 @@ fn the_table_is_capped_and_closed_exposures_go_first() {
         severity: Default::default(),
         suppressions: Default::default(),
         access: Default::default(),
+        detail: crate::config::Detail::Flows,
+        memory: 1 << 20,
     });
     let mut events = Vec::new();
     let servers: Vec<String> =

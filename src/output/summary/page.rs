@@ -96,7 +96,7 @@ fn block(out: &mut String, e: &Exposure, run: &RunSummary, context: &Context) {
     let mut over: Vec<String> = e.operations.iter().map(|o| foreign(o, MAX_NAME)).collect();
     over.extend(ends(&e.facts));
     item(out, BLOCK, "Over", &over, ", ");
-    item(out, BLOCK, "Passed", &passed(e), ", ");
+    item(out, BLOCK, "Transferred", &passed(e), ", ");
     let kinds: Vec<String> = e
         .kinds
         .iter()
@@ -190,8 +190,8 @@ fn exposed(e: &Exposure) -> Vec<String> {
         .to_owned(),
     );
     all.push(match e.facts.authentication {
-        Authentication::None => "no authentication".to_owned(),
-        Authentication::Unknown => "authentication not visible".to_owned(),
+        Authentication::None => "no access control".to_owned(),
+        Authentication::Unknown => "access control not visible".to_owned(),
         other => format!("authentication {}", other.as_str()),
     });
     if e.access.answers() == Answers::Anyone {
@@ -294,8 +294,8 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         item(&mut body, SECTION, "", &[format!("and {}", count(more as u64, "more input"))], "");
     }
     let lost = [
-        (run.losses.exposures_closed_early, "exposure closed early"),
-        (run.losses.revisions_uncounted, "revision uncounted"),
+        (run.losses.exposures_ended_early, "exposure ended early"),
+        (run.losses.findings_forgotten, "finding forgotten"),
         (run.losses.sightings_unreported, "sighting unreported"),
     ];
     let lost: Vec<String> = lost

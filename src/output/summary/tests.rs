@@ -42,7 +42,7 @@ fn what_is_suppressed_is_never_left_out() {
 fn an_estimate_has_bounds() {
     let patients = crate::exposure::Count { value: 160_000, estimate: true };
     let said = page(&events(), &RunSummary { patients, ..run() });
-    assert!(said.contains("about 160 000 patients (152 200 to 167 800)"), "{said}");
+    assert!(said.contains("about 160,000 patients (152,200 to 167,800)"), "{said}");
 }
 
 #[test]
@@ -135,8 +135,8 @@ fn of_too_many_exposures_the_worst_are_shown_and_the_rest_counted() {
     let blocks = page.lines().filter(|l| l.contains(" -> ")).collect::<Vec<_>>();
     assert_eq!(blocks.len(), 100);
     assert!(blocks[0].contains("203.0.113.1:104"), "{}", blocks[0]);
-    assert!(page.contains("in 4 146 exposures"), "{}", &page[..400]);
-    assert!(page.contains("... and 4 046 less severe"));
+    assert!(page.contains("in 4,146 exposures"), "{}", &page[..400]);
+    assert!(page.contains("... and 4,046 less severe"));
 }
 
 #[test]

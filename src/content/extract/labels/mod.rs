@@ -3,6 +3,8 @@
 
 mod columns;
 mod find;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use super::numbers;

@@ -166,6 +166,9 @@ impl Tree {
 
     /// Hands on what an object holds.
     fn emit(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
+        if self.describes {
+            return;
+        }
         let values = self.values.get(frame.values..).unwrap_or_default();
         let view = View { nodes: &self.nodes, names: &self.names, text: &self.text };
         match &frame.resource {

@@ -49,6 +49,8 @@ pub struct Tree {
     registrations: Registrations,
     /// Labels stand beside their answers anywhere (`<field name="dob">1970-01-01</field>`).
     pairs: bool,
+    /// It describes an interface: nobody stands in it.
+    describes: bool,
     /// A value found no room: counted once a document.
     full: bool,
     /// The place of values without a name.
@@ -71,6 +73,7 @@ impl Tree {
             subjects: Subjects::default(),
             registrations: Registrations::default(),
             pairs: content == "xml",
+            describes: false,
             full: false,
             top: Place::TOP,
         }
@@ -81,6 +84,15 @@ impl Tree {
         self.names.begin(&mut scope.tally.names, scope.rules);
         let index = self.names.find(text, scope.rules());
         self.names.get(index).means_something()
+    }
+
+    /// Whether `text` as the name of an attribute means anything. Wrappers of JSON (`S`, `N`) are none
+    /// there: an attribute says of which kind the text is.
+    pub fn knows_attribute(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
+        self.names.begin(&mut scope.tally.names, scope.rules);
+        let index = self.names.find(text, scope.rules());
+        let name = self.names.get(index);
+        name.means_something() && !(name.use_.wrapper && name.meaning.is_none())
     }
 
     /// Bytes of heap held, roughly.
@@ -185,6 +197,9 @@ impl Tree {
     pub fn key(&mut self, text: &str, scope: &mut Scope<'_>) {
         self.names.begin(&mut scope.tally.names, scope.rules);
         let (index, place) = self.names.look_up(text, scope.rules());
+        // The description of an interface has examples, not people (OpenAPI 3.1 4.8.1, Swagger 2.0).
+        self.describes |=
+            self.frames.len() == 1 && matches!(text, "openapi" | "swagger" | "asyncapi");
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(index);
         top.has_tags |= name.dicom_tag.is_some();

@@ -114,6 +114,7 @@ impl Use {
                     | "question"
                     | "attribute"
                     | "fieldName"
+                    | "displayName"
                     | "Key"
                     | "Name"
             ),

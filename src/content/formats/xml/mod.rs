@@ -59,6 +59,9 @@ impl Format for Xml {
             reader: Reader {
                 tree: Tree::new("xml"),
                 open: Vec::new(),
+                attribute_value: false,
+                leaf: false,
+                inside_primitive: 0,
                 text: zeroize::Zeroizing::default(),
                 bare_value: false,
                 carried: None,
@@ -85,8 +88,14 @@ struct XmlDocument {
 
 struct Reader {
     tree: Tree,
-    /// For each open element, whether it holds others.
+    /// For each open element, whether it is an object: it holds others, or attributes that matter.
     open: Vec<bool>,
+    /// The innermost element has the value in an attribute; what stands inside only adds to it.
+    attribute_value: bool,
+    /// The innermost element holds no others so far: its text is its value.
+    leaf: bool,
+    /// Open elements inside a primitive of FHIR, which hold extensions of it.
+    inside_primitive: usize,
     /// The text of the innermost element.
     text: zeroize::Zeroizing<String>,
     /// The innermost element is an attribute of DICOM whose value has no element of its own.
@@ -122,6 +131,13 @@ impl TokenHandler<'_, '_> {
         {
             self.reader.tree.open(true);
         }
+    }
+
+    /// Whether the element that begins stands inside a primitive of FHIR: it is an extension of it, or part
+    /// of one (FHIR R4 2.6.1).
+    fn begins_extension(&self) -> bool {
+        let primitive = self.reader.fhir && self.reader.attribute_value;
+        primitive || self.reader.inside_primitive > 0
     }
 
     /// The code of a section of a CDA document tells what stands in it.
@@ -207,12 +223,24 @@ impl Receiver for TokenHandler<'_, '_> {
             let message = self.reader.message.insert(Box::new(Message::new(dialect)));
             return message.start(name, attributes, closed, self.scope);
         }
+        if self.begins_extension() {
+            self.reader.inside_primitive += usize::from(!closed);
+            return;
+        }
         let root = self.reader.open.is_empty();
         if root {
             self.reader.texts.begin(self.scope);
             self.reader.tree.open(true);
         }
         self.hold();
+        // A value in an attribute stays that of its element, whatever else stands inside.
+        if self.reader.attribute_value && !self.reader.text.trim().is_empty() {
+            let text = std::mem::take(&mut self.reader.text);
+            self.reader.tree.key("value", self.scope);
+            self.value(text.trim());
+        }
+        self.reader.attribute_value = false;
+        self.reader.leaf = true;
         self.section(name, attributes);
         self.reader.text.clear();
         // The tables of narratives (CDA R2 4.3.5, FHIR R4 Narrative).
@@ -250,11 +278,14 @@ impl Receiver for TokenHandler<'_, '_> {
         for (attribute, value) in attributes.iter() {
             match attribute {
                 // FHIR and CDA have values in attributes.
-                "value" => *self.reader.text = value.into_owned(),
+                "value" => {
+                    self.reader.attribute_value = true;
+                    *self.reader.text = value.into_owned();
+                }
                 _ if attribute.starts_with("xmlns") || value.is_empty() || tag.is_some() => {}
                 _ => {
                     let attribute = attribute.rsplit(':').next().unwrap_or(attribute);
-                    if self.reader.tree.knows(attribute, self.scope) {
+                    if self.reader.tree.knows_attribute(attribute, self.scope) {
                         let text = std::mem::take(&mut self.reader.text);
                         self.hold();
                         self.reader.tree.key(attribute, self.scope);
@@ -278,6 +309,10 @@ impl Receiver for TokenHandler<'_, '_> {
             }
             return;
         }
+        if self.reader.inside_primitive > 0 {
+            self.reader.inside_primitive -= 1;
+            return;
+        }
         self.end_payload();
         if let Some(metadata) = &mut self.reader.metadata {
             let name = name.rsplit(':').next().unwrap_or(name);
@@ -298,6 +333,8 @@ impl Receiver for TokenHandler<'_, '_> {
             self.value(text.trim());
         }
         self.close();
+        self.reader.leaf = false;
+        self.reader.attribute_value = false;
         if name.rsplit(':').next() == Some("tr") {
             self.reader.texts.close_row();
         }
@@ -347,7 +384,9 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.carried = Some(carried);
             return;
         }
-        if self.reader.open.last() == Some(&false)
+        if self.reader.leaf
+            && self.reader.inside_primitive == 0
+            && !self.reader.attribute_value
             && self.reader.text.len() < super::markup::MAX_TEXT
         {
             self.reader.text.push_str(text);
@@ -420,6 +459,27 @@ mod tests {
             </Practitioner></resource></entry></Bundle>"
         );
         assert_eq!(xml(&bundle), [fields]);
+    }
+
+    #[test]
+    fn attribute_text_and_child_are_three_things() {
+        // Extensions of a primitive are not its value.
+        let extended = r#"<Patient xmlns="http://hl7.org/fhir"><identifier><value value="H-17"/></identifier><name>
+            <family value="Roe"><extension url="x"><valueString value="of Roe"/></extension></family><given value="Eva"/></name>
+            <birthDate value="1971-05-06"><extension url="y"><valueDateTime value="1971-05-06T03:00:00Z"/></extension></birthDate>
+            </Patient>"#;
+        let fields =
+            "http>xml:fhir [PatientContext] patient_id=H-17 name=Roe^Eva birth_date=1971-05-06";
+        assert_eq!(xml(extended), [fields]);
+        // An attribute says of which kind the text is.
+        for attribute in ["type", "S", "system", "kind", "source"] {
+            let patient = format!(
+                "<patient><id {attribute}='LOCAL'>H-17</id><firstname>Eva</firstname><lastname>Roe</lastname></patient>"
+            );
+            let got = xml(&patient);
+            assert_eq!(got.len(), 1, "{attribute}");
+            assert!(got[0].contains("patient_id=H-17") && !got[0].contains("LOCAL"), "{got:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,73 @@
+//! Lines of text as reports, letters and forms have them.
+
+use super::Labels;
+use crate::content::testing::with_scope;
+
+/// The records of some lines.
+fn read(lines: &str) -> Vec<String> {
+    with_scope(|scope| {
+        let mut labels = Labels::new("text");
+        lines.lines().for_each(|line| labels.line(line, scope));
+        labels.emit(scope);
+    })
+}
+
+/// The same as one record of a patient.
+fn record(fields: &str) -> Vec<String> {
+    vec![format!("test:~text [PatientContext] {fields}")]
+}
+
+#[test]
+fn a_value_ends_where_the_next_thing_begins() {
+    let fields = "name=Jane Roe birth_date=1970-01-31 patient_id=H-77";
+    for line in [
+        "Patient: Jane Roe, DOB: 1970-01-31, MRN: H-77",
+        "Patient: Jane Roe; DOB: 1970-01-31; MRN: H-77",
+        "Patient: Jane Roe | DOB: 1970-01-31 | MRN: H-77",
+        "Patient: Jane Roe\tDOB: 1970-01-31\tMRN: H-77",
+        "Patient: Jane Roe (DOB: 1970-01-31, MRN: H-77)",
+        "Patient：Jane Roe  DOB：1970-01-31  MRN：H-77",
+        "Patient: Jane Roe, female, aged 56; DOB: 1970-01-31; MRN: H-77, seen twice",
+        "Patient Name: Jane Roe [DOB: 1970-01-31] [MRN: H-77]",
+    ] {
+        assert_eq!(read(line), record(fields), "{line}");
+    }
+}
+
+#[test]
+fn an_empty_label_takes_no_neighbour() {
+    let fields = "name=Jane Roe birth_date=1970-01-31";
+    for lines in [
+        "Patient: Jane Roe\nDOB: 1970-01-31\nMRN:\nPrinted on: 16 May 2021",
+        "Patient: Jane Roe\nMRN:\nDOB: 1970-01-31",
+        "Name: Jane Roe\nDOB: 1970-01-31\nMRN: Specimen ID: 77",
+        "Patient: Jane Roe\nDOB:\n1970-01-31",
+    ] {
+        let got = read(lines);
+        assert!(
+            got == record(fields) || got == [format!("test:~text {fields}")],
+            "{lines}: {got:?}"
+        );
+    }
+    // The label of something else ends in a word that is one by itself.
+    assert_eq!(read("Image Position Patient: Supine Left\nPixel Spacing: 0.5"), [""; 0]);
+}
+
+#[test]
+fn labels_above_their_values() {
+    let fields = "name=Roe,Jane birth_date=1970-01-31";
+    for lines in [
+        "Patient               DR.\nRoe,Jane              MAX LI\nDate of birth: 1970-01-31     Elm House 12",
+        "Patient name          Physician\nRoe,Jane              Max Li\nDOB                   Ward\n1970-01-31            7",
+    ] {
+        assert_eq!(read(lines), record(fields), "{lines}");
+    }
+}
+
+#[test]
+fn a_line_of_colons_is_read_once() {
+    for unit in [":", "a:", "a b c d e f:", "Patient:", "name: ", "((:", "é：", "x,y;z|:"] {
+        let line = unit.repeat(1 << 12);
+        read(&line);
+    }
+}

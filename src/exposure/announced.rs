@@ -1,0 +1,215 @@
+//! Which findings were written, so that a patient is written once for each exposure and again only
+//! when something new is known.
+
+use super::open::Pair;
+use super::types::{EventId, FindingEvent, PatientKey};
+use crate::content::Mark;
+use crate::identify::Identifier;
+use crate::rules::KindSet;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+use std::net::{IpAddr, SocketAddr};
+
+/// Clients of a service beyond which its findings are folded: one for each patient, which tells the
+/// number of clients, instead of one for each patient and client.
+pub const FOLD_CLIENTS: usize = 4;
+/// Findings of a service before they are folded: few are written one by one.
+pub const FOLD_FINDINGS: usize = 256;
+/// Clients of one service told apart.
+const MAX_CLIENTS: usize = 65_536;
+/// Clients of one patient told apart; the number in the event grows no further.
+const MAX_PATIENT_CLIENTS: usize = 1_024;
+
+/// The findings written so far, with their identifiers as shown: a revision names all of them.
+#[derive(Default)]
+pub(in crate::exposure) struct Announced {
+    services: HashMap<(SocketAddr, u8, &'static str), Service, RandomState>,
+    /// Bytes of heap, roughly.
+    bytes: usize,
+    /// Findings kept.
+    len: usize,
+}
+
+#[derive(Default)]
+struct Service {
+    clients: HashMap<IpAddr, u32, RandomState>,
+    patients: HashMap<PatientKey, SmallVec<[Finding; 1]>, RandomState>,
+    /// Findings written, revisions not counted.
+    findings: usize,
+    folded: bool,
+}
+
+struct Finding {
+    /// Index of the client in [`Service::clients`].
+    client: u32,
+    /// Its exposure. After that has ended early, the patient is written again for the next one.
+    exposure: EventId,
+    id: EventId,
+    kinds: KindSet,
+    health: u16,
+    severity: u8,
+    records: u64,
+    identifiers: Vec<Identifier>,
+    /// The clients of a folded finding, sorted.
+    clients: SmallVec<[u32; 4]>,
+    /// How many clients make the next revision.
+    clients_due: usize,
+}
+
+/// What is known of a finding beside the event.
+#[derive(Clone, Copy)]
+pub(in crate::exposure) struct Place<'a> {
+    /// Keys event ids.
+    pub key: &'a [u8; 32],
+    /// The person.
+    pub person: PatientKey,
+    /// The exposure.
+    pub exposure: EventId,
+    /// The finding's severity.
+    pub severity: u8,
+}
+
+impl Announced {
+    /// Makes of `event` what is to be written of its patient, and tells its severity. None if nothing is
+    /// new.
+    pub fn admit(&mut self, event: &mut FindingEvent, place: &Place<'_>) -> Option<u8> {
+        let name = (event.flow.server, event.flow.transport.number(), event.protocol);
+        let service = self.services.entry(name).or_default();
+        let client = service.client(event.flow.client.ip());
+        if service.clients.len() > FOLD_CLIENTS && service.findings >= FOLD_FINDINGS {
+            service.folded = true;
+        }
+        let folded = service.folded;
+        let findings = service.patients.entry(place.person).or_default();
+        let known = findings
+            .iter_mut()
+            .find(|f| folded || (f.client == client && f.exposure == place.exposure));
+        if let Some(known) = known {
+            let before = known.identifiers.len();
+            let news = known.revise(event, client, place);
+            self.bytes += (known.identifiers.len() - before) * size_of::<Identifier>();
+            return news.then_some(known.severity);
+        }
+        let new = Finding::new(event, client, place);
+        self.bytes += new.memory();
+        self.len += 1;
+        service.findings += 1;
+        findings.push(new);
+        Some(place.severity)
+    }
+
+    /// Adds records of a patient that brought nothing new.
+    pub fn records(&mut self, pair: Pair, person: PatientKey, records: u32) {
+        let Some(service) =
+            self.services.get_mut(&(pair.server, pair.transport.number(), pair.protocol))
+        else {
+            return;
+        };
+        let folded = service.folded;
+        let client = service.clients.get(&pair.client).copied();
+        let Some(findings) = service.patients.get_mut(&person) else { return };
+        let known = match folded {
+            true => findings.first_mut(),
+            // An earlier one of the same client belongs to an exposure that has ended.
+            false => findings.iter_mut().rfind(|f| Some(f.client) == client),
+        };
+        if let Some(known) = known {
+            known.records += u64::from(records);
+        }
+    }
+
+    /// Bytes of heap held, roughly.
+    pub const fn memory(&self) -> usize {
+        self.bytes
+    }
+
+    /// Forgets everything; how many findings may so be written again.
+    pub fn clear(&mut self) -> u64 {
+        let forgotten = self.len as u64;
+        *self = Self::default();
+        forgotten
+    }
+}
+
+impl Service {
+    /// The number of a client. Those beyond the cap share one.
+    fn client(&mut self, address: IpAddr) -> u32 {
+        let next = self.clients.len();
+        match self.clients.get(&address) {
+            Some(&client) => client,
+            None if next >= MAX_CLIENTS => u32::MAX,
+            None => {
+                self.clients.insert(address, next as u32);
+                next as u32
+            }
+        }
+    }
+}
+
+impl Finding {
+    fn new(event: &mut FindingEvent, client: u32, place: &Place<'_>) -> Self {
+        let finding = &mut event.finding;
+        let exposure = place.exposure.0.to_be_bytes();
+        event.id =
+            EventId::derive(place.key, "finding", finding.time, &[&exposure, place.person.bytes()]);
+        finding.update = false;
+        event.records = finding.new_records.into();
+        Self {
+            client,
+            exposure: place.exposure,
+            id: event.id,
+            kinds: finding.kinds,
+            health: health(&finding.marks),
+            severity: place.severity,
+            records: event.records,
+            identifiers: finding.identifiers.clone(),
+            clients: SmallVec::from_slice(&[client]),
+            clients_due: 10,
+        }
+    }
+
+    /// Takes over what is new, and makes `event` the next revision. False if nothing is.
+    fn revise(&mut self, event: &mut FindingEvent, client: u32, place: &Place<'_>) -> bool {
+        let finding = &mut event.finding;
+        self.records += u64::from(finding.new_records);
+        if self.clients.len() < MAX_PATIENT_CLIENTS
+            && let Err(at) = self.clients.binary_search(&client)
+        {
+            self.clients.insert(at, client);
+        }
+        let new = finding.kinds.without(self.kinds);
+        let health = health(&finding.marks);
+        let many = self.clients.len() >= self.clients_due;
+        if new.is_empty() && health & !self.health == 0 && place.severity <= self.severity && !many
+        {
+            return false;
+        }
+        if many {
+            self.clients_due *= 10;
+        }
+        self.kinds = self.kinds.union(new);
+        self.health |= health;
+        self.severity = self.severity.max(place.severity);
+        self.identifiers
+            .extend(finding.identifiers.iter().filter(|i| new.contains(i.kind)).cloned());
+        finding.identifiers.clone_from(&self.identifiers);
+        finding.update = true;
+        event.id = self.id;
+        event.records = self.records;
+        event.clients = self.clients.len() as u64;
+        true
+    }
+
+    /// Bytes of heap, roughly. Masks and field names are shared.
+    fn memory(&self) -> usize {
+        2 * size_of::<(PatientKey, SmallVec<[Self; 1]>)>()
+            + self.identifiers.len() * size_of::<Identifier>()
+    }
+}
+
+/// Marks that tell of somebody's health, one bit each.
+fn health(marks: &[Mark]) -> u16 {
+    let marks = marks.iter().filter(|mark| Mark::HEALTH.contains(mark));
+    marks.fold(0, |bits, mark| bits | 1 << *mark as u16)
+}

@@ -1,0 +1,202 @@
+//! One exposure that is kept: what was counted of it, and what was written.
+
+use super::access::Access;
+use super::counters::{ExposureCounters, ExposureTotals};
+use super::distinct::Distinct;
+use super::moves::{MoveLeg, Moves};
+use super::services::Services;
+use super::severity;
+use super::types::{
+    Count, Event, EventId, Exposure, ExposureState, FindingEvent, NetworkDirection, ip, socket,
+};
+use crate::flow::{FlowInfo, Transport};
+use crate::protocol::ServiceFacts;
+use crate::rules::{Kind, SeverityEntry};
+use crate::severity::Severity;
+use crate::time::Timestamp;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Operations listed of an exposure.
+pub const MAX_OPERATIONS: usize = 32;
+
+/// A client and a service.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::exposure) struct Pair {
+    pub client: IpAddr,
+    pub server: SocketAddr,
+    pub transport: Transport,
+    pub protocol: &'static str,
+}
+
+impl Pair {
+    pub fn of(flow: &FlowInfo, protocol: &'static str) -> Self {
+        let FlowInfo { client, server, transport, .. } = *flow;
+        Self { client: client.ip(), server, transport, protocol }
+    }
+}
+
+/// An exposure that has not ended.
+pub(in crate::exposure) struct Open {
+    /// Number of its opening: the order of what falls due at the same time, and at the end.
+    pub number: u64,
+    /// Its key among those that are due, or quiet.
+    pub due: Timestamp,
+    /// Nothing was found for long enough: it waits among the quiet ones.
+    pub quiet: bool,
+    /// Whether something is in it that no event told yet.
+    pub dirty: bool,
+    /// Highest score of a finding.
+    worst: u8,
+    /// The score in its last event.
+    written: u8,
+    pub patients: Distinct,
+    pub inventory: ExposureCounters,
+    pub moves: Vec<MoveLeg>,
+    kinds: [u64; Kind::ALL.len()],
+    /// Facts of the last finding.
+    latest: Arc<ServiceFacts>,
+    pub told: Exposure,
+}
+
+impl Open {
+    pub fn new(
+        key: &[u8; 32],
+        number: u64,
+        pair: Pair,
+        direction: NetworkDirection,
+        event: &FindingEvent,
+    ) -> Self {
+        let now = event.finding.time;
+        let parts: [&[u8]; 4] = [
+            &ip(pair.client),
+            &socket(pair.server),
+            &[pair.transport.number()],
+            pair.protocol.as_bytes(),
+        ];
+        Self {
+            number,
+            due: now,
+            quiet: false,
+            dirty: false,
+            worst: 0,
+            written: 0,
+            patients: Distinct::default(),
+            inventory: ExposureCounters::default(),
+            moves: Vec::new(),
+            kinds: [0; Kind::ALL.len()],
+            latest: Arc::clone(&event.finding.facts),
+            told: Exposure {
+                id: EventId::derive(key, "exposure", now, &parts),
+                state: ExposureState::Open,
+                time: now,
+                first: now,
+                last: now,
+                client: pair.client,
+                server: pair.server,
+                transport: pair.transport,
+                protocol: pair.protocol,
+                direction,
+                flows: 0,
+                findings: 0,
+                records: 0,
+                patients: Count::default(),
+                kinds: Vec::new(),
+                operations: Vec::new(),
+                marks: Vec::new(),
+                facts: Arc::clone(&event.finding.facts),
+                access: Access::default(),
+                figures: ExposureTotals::default(),
+                moved_for: Vec::new(),
+                moved_to: Vec::new(),
+                severity: 0,
+            },
+        }
+    }
+
+    /// Adds a finding. `opens` says that it is the first of the exposure: then it counts whole, even
+    /// if it revises one of an exposure that has ended. `starts_flow` says that no finding of its flow
+    /// was counted before.
+    pub fn count(&mut self, event: &FindingEvent, opens: bool, starts_flow: bool) {
+        let finding = &event.finding;
+        let told = &mut self.told;
+        told.first = told.first.min(finding.time);
+        told.last = told.last.max(finding.time);
+        // Associations differ in what they show; of other services the last one says it all.
+        let known =
+            Arc::ptr_eq(&told.facts, &finding.facts) || Arc::ptr_eq(&self.latest, &finding.facts);
+        if !known && finding.facts.association.is_some() {
+            told.facts = Arc::new(finding.facts.after(&told.facts));
+        } else if !known {
+            told.facts = Arc::clone(&finding.facts);
+        }
+        self.latest = Arc::clone(&finding.facts);
+        for mark in &finding.marks {
+            if !told.marks.contains(mark) {
+                told.marks.push(*mark);
+            }
+        }
+        let operation = &finding.operation;
+        if !operation.is_empty()
+            && told.operations.len() < MAX_OPERATIONS
+            && !told.operations.contains(operation)
+        {
+            told.operations.push(operation.clone());
+        }
+        told.findings += u64::from(opens || !finding.update);
+        told.flows += u64::from(opens || starts_flow);
+        told.records += u64::from(finding.new_records);
+        let kinds = if opens { finding.kinds } else { finding.new_kinds };
+        for kind in kinds.iter() {
+            if let Some(count) = self.kinds.get_mut(kind as usize) {
+                *count += 1;
+            }
+        }
+    }
+
+    /// Adds records that brought nothing new.
+    pub fn records(&mut self, records: u32, time: Timestamp) {
+        self.told.records += u64::from(records);
+        self.told.last = self.told.last.max(time);
+        self.dirty = true;
+    }
+
+    /// Takes the score of a finding. True if the exposure is worse than its last event says.
+    pub fn grade(&mut self, points: &SeverityEntry, score: u8) -> bool {
+        self.worst = self.worst.max(score);
+        self.told.patients = self.patients.count();
+        let score = severity::of_exposure(points, self.worst, self.told.patients);
+        self.told.severity = self.told.severity.max(score);
+        self.told.severity > self.written
+    }
+
+    /// Index of its severity in [`Severity::ALL`].
+    pub const fn band(&self) -> usize {
+        Severity::of(self.told.severity) as usize
+    }
+
+    /// The event that says all that is known.
+    pub fn tell(
+        &mut self,
+        state: ExposureState,
+        at: Timestamp,
+        moves: &Moves,
+        services: &Services,
+    ) -> Event {
+        self.dirty = false;
+        self.written = self.told.severity;
+        self.told.access =
+            services.access(self.told.server, self.told.transport, self.told.protocol);
+        self.told.figures = self.inventory.figures();
+        (self.told.moved_for, self.told.moved_to) = moves.ends(&self.moves);
+        self.told.state = state;
+        self.told.time = at;
+        self.told.kinds = Kind::ALL
+            .iter()
+            .zip(&self.kinds)
+            .filter(|(_, n)| **n > 0)
+            .map(|(kind, n)| (*kind, *n))
+            .collect();
+        Event::Exposure(Box::new(self.told.clone()))
+    }
+}

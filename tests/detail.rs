@@ -1,0 +1,180 @@
+//! Levels of detail on a made capture: many clients, patients that come again and again.
+
+mod common;
+
+use common::{Key, Run, events, is, phitap};
+use serde_json::Value;
+use std::io::Write as _;
+
+/// Patients of the capture.
+const PATIENTS: usize = 40;
+/// Clients, each with connections of its own.
+const CLIENTS: usize = 12;
+/// Messages of a connection; every patient comes more than once in each.
+const MESSAGES: usize = 100;
+
+fn message(patient: usize, n: usize) -> Vec<u8> {
+    let text = format!(
+        "MSH|^~\\&|ADT|WARD|ENGINE|MAIN|20260301101502||ADT^A08^ADT_A01|{n}|P|2.5\r\
+         PID|1||MRN{:06}^^^WARD^MR||Testmann^Anna{patient}||19{:02}0412|F|||\
+         {patient} Elm Street^^Springfield^IL^62701||(217)555-{:04}\r",
+        4711 + patient,
+        30 + patient,
+        1000 + patient,
+    );
+    [b"\x0b", text.as_bytes(), b"\x1c\r"].concat()
+}
+
+/// An IPv4 TCP segment in an Ethernet frame. Checksums are left out, as by offload.
+fn frame(client: usize, port: u16, seq: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0; 12];
+    frame.extend([8, 0, 0x45, 0]);
+    frame.extend(u16::try_from(40 + payload.len()).expect("fits").to_be_bytes());
+    frame.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+    frame.extend([10, 1, 0, u8::try_from(client).expect("few clients"), 10, 1, 2, 3]);
+    frame.extend(port.to_be_bytes());
+    frame.extend(2575u16.to_be_bytes());
+    frame.extend(seq.to_be_bytes());
+    frame.extend([0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    frame.extend(payload);
+    frame
+}
+
+/// Every client opens two connections, one after the other, and tells of the patients in turn.
+fn capture() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bytes.extend(0xa1b2_c3d4u32.to_le_bytes());
+    bytes.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0]);
+    let mut n = 0u32;
+    let mut put = |frame: &[u8]| {
+        let size = u32::try_from(frame.len()).expect("fits");
+        let time = [1_772_360_102 + n / 100, n % 100 * 10_000];
+        for word in time.into_iter().chain([size, size]) {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes.extend(frame);
+        n += 1;
+    };
+    for connection in 0..2u16 {
+        for client in 0..CLIENTS {
+            let (port, mut seq) = (40_000 + connection, 1);
+            put(&frame(client, port, 0, 2, b""));
+            for n in 0..MESSAGES {
+                let message = message((client + n) % PATIENTS, n);
+                put(&frame(client, port, seq, 0x18, &message));
+                seq += u32::try_from(message.len()).expect("short");
+            }
+            put(&frame(client, port, seq, 0x11, b""));
+        }
+    }
+    bytes
+}
+
+struct Made {
+    key: Key,
+    folder: tempfile::TempDir,
+}
+
+impl Made {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut file = std::fs::File::create(folder.path().join("made.pcap")).expect("file");
+        file.write_all(&capture()).expect("written");
+        Self { key: Key::new(), folder }
+    }
+
+    fn run(&self, options: &[&str]) -> Run {
+        let capture = self.folder.path().join("made.pcap").display().to_string();
+        let key = self.key.path();
+        let given = ["replay", "-q", "--format", "json", "--key-file", &key];
+        phitap(given.iter().chain(options).chain(&[capture.as_str()]))
+    }
+
+    fn events(&self, options: &[&str]) -> Vec<Value> {
+        let run = self.run(options);
+        assert_eq!(run.status, Some(0), "{}", run.err);
+        events(&run.out)
+    }
+}
+
+fn of<'a>(events: &'a [Value], action: &str) -> Vec<&'a Value> {
+    events.iter().filter(|e| is(e, action)).collect()
+}
+
+/// The median size of these events, bytes of JSON with the end of the line.
+fn median(events: &[&Value]) -> usize {
+    let mut sizes: Vec<usize> = events.iter().map(|e| e.to_string().len() + 1).collect();
+    sizes.sort_unstable();
+    sizes[sizes.len() / 2]
+}
+
+#[test]
+fn counts_are_the_same_at_every_level_and_exact() {
+    let made = Made::new();
+    let levels = ["exposures", "patients", "flows"].map(|l| made.events(&["--detail", l]));
+    let counts = levels.each_ref().map(|all| {
+        let exposures: Vec<Value> =
+            of(all, "phi-exposure").into_iter().map(|e| e["phi"].clone()).collect();
+        (exposures, all.last().expect("summary")["phi"]["run"].clone())
+    });
+    assert_eq!(counts[0], counts[1]);
+    assert_eq!(counts[1], counts[2]);
+    let (exposures, run) = &counts[0];
+    let ended: Vec<&Value> =
+        exposures.iter().map(|e| &e["exposure"]).filter(|e| e["state"] == "ended").collect();
+    assert_eq!(ended.len(), CLIENTS);
+    for exposure in ended {
+        assert_eq!(exposure["records"], 2 * MESSAGES);
+        assert_eq!(exposure["patients"], PATIENTS);
+        assert_eq!(exposure["flows"], 2);
+        assert_eq!(exposure["findings"], 2 * PATIENTS);
+        assert_eq!(exposure["identifiers"]["phone"], 2 * PATIENTS);
+    }
+    assert_eq!(run["patients"], PATIENTS);
+    assert_eq!(run["findings"], 2 * PATIENTS * CLIENTS);
+    let findings = levels.each_ref().map(|all| of(all, "phi-finding").len());
+    // With patients, findings of this busy service are folded once it has more than a few.
+    assert_eq!((findings[0], findings[2]), (0, 2 * PATIENTS * CLIENTS));
+    assert!((PATIENTS..4 * PATIENTS * 3).contains(&findings[1]), "{findings:?}");
+}
+
+#[test]
+fn the_default_of_replay_is_patients_and_the_file_can_say_so_too() {
+    let made = Made::new();
+    let default = made.run(&[]).out;
+    assert!(default == made.run(&["--detail", "patients"]).out);
+    let config = made.folder.path().join("phitap.toml").display().to_string();
+    std::fs::write(&config, "detail = \"exposures\"\n").expect("written");
+    assert!(of(&made.events(&["--config", &config]), "phi-finding").is_empty());
+    assert!(made.run(&["--config", &config, "--detail", "patients"]).out == default);
+}
+
+#[test]
+fn how_many_workers_there_are_changes_nothing_at_any_level() {
+    let made = Made::new();
+    for level in ["exposures", "patients", "flows"] {
+        let [one, three] = ["1", "3"].map(|n| made.run(&["--detail", level, "--workers", n]).out);
+        let differs = one.lines().zip(three.lines()).find(|(one, three)| one != three);
+        assert!(one == three, "{level}: {differs:?}");
+    }
+}
+
+#[test]
+fn events_are_lean() {
+    let all = Made::new().events(&[]);
+    let findings = of(&all, "phi-finding");
+    assert!(median(&findings) <= 1_300, "{}", median(&findings));
+    for exposure in of(&all, "phi-exposure") {
+        assert!(exposure.to_string().len() < 3_000, "{exposure}");
+    }
+    for finding in &findings {
+        assert_eq!(finding["event"]["kind"], "event");
+        assert!(finding["phi"].get("service").is_none());
+        let exposure = &finding["phi"]["exposure"];
+        assert_eq!(exposure.as_object().expect("object").len(), 1, "{exposure}");
+        let is_its = |e: &&&Value| e["phi"]["exposure"]["id"] == exposure["id"];
+        assert!(of(&all, "phi-exposure").iter().any(|e| is_its(&e)));
+    }
+    assert_eq!(of(&all, "phi-exposure")[0]["event"]["kind"], "alert");
+    assert!(is(all.last().expect("events"), "run-summary"));
+}
