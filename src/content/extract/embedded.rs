@@ -6,7 +6,9 @@ use crate::content::stack::transfer_encoding;
 use crate::content::{Media, Nested, Scope, Want};
 
 /// Bytes that tell what it is.
-const HEAD: usize = 12;
+const HEAD: usize = 16;
+/// Shorter text in the letters of base64 holds no document.
+const MIN_BASE64: usize = 64;
 
 /// What texts begin with that are read as they are.
 const PLAIN: [&[u8]; 10] =
@@ -37,6 +39,47 @@ impl Payload {
             "body",
         ];
         NAMES.iter().any(|n| n.eq_ignore_ascii_case(element))
+    }
+
+    /// Whether the text of any other element begins like one, as it is written there; `ends` says
+    /// that it is all of it.
+    pub fn begins(text: &[u8], ends: bool) -> bool {
+        /// Also with references for the characters that are markup.
+        const STARTS: [&[u8]; 16] = [
+            b"&lt;?",
+            b"&lt;!",
+            b"&#60;?",
+            b"&#x3c;?",
+            b"&#x3C;?",
+            b"<?xml",
+            b"<!DOCTYPE",
+            b"ISA*",
+            b"MSH|",
+            b"FHS|",
+            b"BHS|",
+            b"UNA:",
+            b"UNB+",
+            b"%PDF-",
+            b"{\"",
+            b"{&quot;",
+        ];
+        let text = text.trim_ascii_start();
+        // An element: its name, and what may follow that.
+        let element = [&b"&lt;"[..], b"<"].iter().any(|open| {
+            let Some(name) = text.strip_prefix(*open) else { return false };
+            let len = name.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b':').count();
+            let follows = name.get(len);
+            len > 0
+                && (follows.is_none() && !ends
+                    || matches!(follows, Some(b'>' | b'&' | b' ' | b'\r' | b'\n' | b'/')))
+        });
+        let cut = !ends && text.len() < MIN_BASE64;
+        let letters = || text.iter().take(MIN_BASE64).all(|b| is_base64(*b));
+        element
+            || STARTS.iter().any(|s| text.starts_with(s) || cut && s.starts_with(text))
+            || (cut || text.len() >= MIN_BASE64)
+                && letters()
+                && (is_encoded(text) || text.len() < HEAD)
     }
 
     /// The next bytes. False: it is ordinary text.
@@ -77,10 +120,8 @@ impl Payload {
 
     /// Whether it may still be one.
     fn may_be(&self) -> bool {
-        let base64 =
-            |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\r' | b'\n');
         PLAIN.iter().any(|p| self.head.starts_with(p) || p.starts_with(&self.head))
-            || self.head.iter().all(base64)
+            || self.head.iter().all(|b| is_base64(*b))
     }
 
     fn decide(&mut self, scope: &mut Scope<'_>) -> bool {
@@ -115,5 +156,15 @@ fn is_encoded(head: &[u8]) -> bool {
         b"PD", b"JVBERi", b"SVNB", b"TVNI", b"VU5", b"VUlC", b"77u/", b"UEsDB", b"H4sI", b"PEN",
         b"eyJ", b"RElDT",
     ];
-    STARTS.iter().any(|s| head.starts_with(s))
+    STARTS.iter().any(|s| head.starts_with(s)) || is_measured_gzip(head)
+}
+
+const fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r' | b'\n')
+}
+
+/// Whether base64 begins with gzip behind a length of two bytes, or offsets of eight, as files of
+/// German health cards have it (gemSpec_eGK_Fach_VSDM 2.2).
+pub fn is_measured_gzip(text: &[u8]) -> bool {
+    [3, 11].iter().any(|at| text.get(*at..at + 4) == Some(b"fiwg"))
 }

@@ -21,8 +21,11 @@ pub trait Receiver {
     fn end(&mut self, name: &str);
     /// Text between tags, references undone.
     fn text(&mut self, text: &str);
-    /// Whether the text at hand is wanted as it comes, however long ([`Receiver::piece`]).
-    fn streams(&self) -> bool {
+    /// Whether the text at hand is wanted as it comes, however long ([`Receiver::piece`]). `text` is
+    /// what is known of its beginning, as it is written, and empty later on; `ends` says that it is
+    /// all of it.
+    fn streams(&mut self, text: &[u8], ends: bool) -> bool {
+        let _ = (text, ends);
         false
     }
     /// A piece of such a text.
@@ -124,20 +127,20 @@ impl Markup {
     }
 
     fn read_text<'a>(&mut self, bytes: &'a [u8], to: &mut impl Receiver) -> &'a [u8] {
-        if to.streams() {
-            let at = memchr(b'<', bytes);
-            let (run, rest) = bytes.split_at(at.unwrap_or(bytes.len()));
+        let at = memchr(b'<', bytes);
+        let (run, rest) = bytes.split_at(at.unwrap_or(bytes.len()));
+        let begins = if self.held.is_empty() { run } else { &[] };
+        if to.streams(begins, at.is_some()) {
             self.stream(run, at.is_some(), to);
             if at.is_some() {
                 self.mode = Mode::Tag { quote: 0 };
             }
             return rest.get(1..).unwrap_or_default();
         }
-        let Some(at) = memchr(b'<', bytes) else {
+        if at.is_none() {
             self.hold_text(bytes, to);
             return &[];
-        };
-        let (run, rest) = bytes.split_at(at);
+        }
         if self.pieces && self.held.len() + run.len() > MAX_TEXT {
             self.hold_text(run, to);
             self.flush_text(&[], to);
@@ -264,7 +267,8 @@ impl Markup {
         to: &mut impl Receiver,
     ) -> &'a [u8] {
         let terminator = section.terminator();
-        if section == Section::CData && to.streams() {
+        let begins = if self.held.is_empty() { bytes } else { &[] };
+        if section == Section::CData && to.streams(begins, false) {
             let before = self.held.len();
             let mut text = std::mem::take(&mut self.held);
             text.extend_from_slice(bytes);

@@ -47,6 +47,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &xdt::Xdt,
     &ncpdp::Telecom,
     &coding::GzipFile,
+    &coding::MeasuredGzip,
     &coding::ZstdFile,
     &pdf::Pdf,
     &image::Image,

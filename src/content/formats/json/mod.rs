@@ -3,6 +3,7 @@
 pub mod tokens;
 
 use super::hl7v2::carried;
+use crate::content::extract::embedded;
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::formats::html;
@@ -149,8 +150,9 @@ fn inner(front: &[u8]) -> Option<Nested> {
     if document {
         return Some(Nested::new(&Media::Unknown));
     }
-    let base64 =
-        BASE64.iter().any(|b| text.starts_with(b)) && !TOKENS.iter().any(|t| text.starts_with(t));
+    let base64 = BASE64.iter().any(|b| text.starts_with(b))
+        && !TOKENS.iter().any(|t| text.starts_with(t))
+        || embedded::is_measured_gzip(text);
     base64.then(|| transfer_encoding::undo("base64", &Media::Unknown))
 }
 

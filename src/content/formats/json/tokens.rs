@@ -502,8 +502,10 @@ const fn may_begin(byte: u8) -> bool {
         byte,
         b'{' | b'['
             | b'<'
-            | b'A'
             | b'M'
+            // Also the length before the gzip of a health card.
+            | b'A'
+            | b'B'
             // Escapes: a start block (`\u000b`), a line end.
             | b'\\'
             | b'C'

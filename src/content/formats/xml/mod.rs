@@ -343,8 +343,20 @@ impl Receiver for TokenHandler<'_, '_> {
         }
     }
 
-    fn streams(&self) -> bool {
-        self.reader.payload.is_some()
+    /// Whatever the element is called, its text may be a document.
+    fn streams(&mut self, text: &[u8], ends: bool) -> bool {
+        let reader = &mut *self.reader;
+        if reader.payload.is_none()
+            && !text.is_empty()
+            && reader.message.is_none()
+            && reader.carried.is_none()
+            && !reader.open.is_empty()
+            && Payload::begins(text, ends)
+            && reader.text.trim().is_empty()
+        {
+            reader.payload = Some(Box::default());
+        }
+        reader.payload.is_some()
     }
 
     fn piece(&mut self, bytes: &[u8]) {

@@ -109,6 +109,84 @@ impl Format for GzipFile {
     }
 }
 
+/// Gzip behind its length or offsets, as files of German health cards have it: `EF.PD` begins with a
+/// length of two bytes, `EF.VD` with offsets of eight (gemSpec_eGK_Fach_VSDM 2.2).
+pub struct MeasuredGzip;
+
+/// Bytes before the gzip.
+const MEASURES: [usize; 2] = [2, 8];
+
+fn measure(head: &[u8]) -> Option<usize> {
+    let gzip = |at: &usize| matches!(head.get(*at..), Some([0x1f, 0x8b, 8, flags, ..]) if flags & 0xe0 == 0);
+    MEASURES.into_iter().find(gzip)
+}
+
+impl Format for MeasuredGzip {
+    fn name(&self) -> &'static str {
+        "gzip"
+    }
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        measure(head).is_some()
+    }
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Measured {
+            head: Vec::new(),
+            gzip: Coded::new(Coding::Gzip, Nested::new(&Media::Unknown)),
+            begun: false,
+        })
+    }
+}
+
+/// Leaves off what stands before the gzip.
+struct Measured {
+    head: Vec<u8>,
+    gzip: Coded,
+    begun: bool,
+}
+
+impl Measured {
+    /// Bytes that tell how much stands before it: the longest, and a header as far as its flags.
+    const HEAD: usize = 12;
+
+    fn begin(&mut self, scope: &mut Scope<'_>) -> Want {
+        self.begun = true;
+        let head = std::mem::take(&mut self.head);
+        match measure(&head) {
+            Some(at) => self.gzip.data(head.get(at..).unwrap_or(&[]), scope),
+            None => Want::NOTHING,
+        }
+    }
+}
+
+impl Document for Measured {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        if self.begun {
+            return self.gzip.data(bytes, scope);
+        }
+        let (first, rest) =
+            bytes.split_at(bytes.len().min(Self::HEAD - self.head.len().min(Self::HEAD)));
+        self.head.extend_from_slice(first);
+        if self.head.len() < Self::HEAD {
+            return Want::ALL;
+        }
+        match self.begin(scope) {
+            Want::ALL if !rest.is_empty() => self.gzip.data(rest, scope),
+            want => want,
+        }
+    }
+
+    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        if !self.begun {
+            self.begin(scope);
+        }
+        self.gzip.end(complete, scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.head.capacity() + self.gzip.memory()
+    }
+}
+
 /// A zstd file, whatever it is declared as.
 pub struct ZstdFile;
 
