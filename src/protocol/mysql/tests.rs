@@ -181,7 +181,7 @@ proptest! {
     fn garbage_is_bounded(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in 1usize..50) {
         let (greeting, login, ok) = (greeting(), login(0x220, b""), packet(2, OK));
         play(&[Server(&greeting), Client(&login), Server(&ok), Client(&bytes), Server(&bytes)], size);
-        let answer = result(true, &[bytes.clone()]);
+        let answer = result(true, std::slice::from_ref(&bytes));
         play(&[Server(&greeting), Server(&answer), ServerGap(3), Server(&bytes), Server(&answer)], size);
     }
 }

@@ -70,7 +70,6 @@ fn find_description(data: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'T', data).find(|at| {
         let rest = data.get(*at..).unwrap_or_default();
         let len = word(rest, 1).map_or(0, |len| len as usize);
-        (32..=16 << 10).contains(&len)
-            && rest.get(5..=len).is_some_and(|body| values::is_description(body))
+        (32..=16 << 10).contains(&len) && rest.get(5..=len).is_some_and(values::is_description)
     })
 }

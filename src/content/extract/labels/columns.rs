@@ -36,7 +36,7 @@ impl Columns {
     }
 
     /// The values of the line below, each under the heading that is nearest.
-    pub fn values<'a>(self, line: &'a str) -> impl Iterator<Item = (Meaning, &'a str)> {
+    pub fn values(self, line: &str) -> impl Iterator<Item = (Meaning, &str)> {
         segments(line).take(MAX_COLUMNS).filter_map(move |(at, text)| {
             let nearest = self.0.iter().min_by_key(|(column, _)| column.abs_diff(at))?;
             let near = nearest.0.abs_diff(at) <= MAX_SHIFT;

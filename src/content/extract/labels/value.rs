@@ -81,7 +81,7 @@ fn begins_with_label(text: &str, rules: &RuleSet) -> bool {
     let mut at = 0;
     for word in text.split_inclusive(char::is_whitespace).take(MAX_INLINE_WORDS) {
         at += word.len();
-        let next = text.get(at..).unwrap_or("").trim_start_matches(|c: char| c == '(' || c == '+');
+        let next = text.get(at..).unwrap_or("").trim_start_matches(['(', '+']);
         let name = text.get(..at).unwrap_or("");
         if next.starts_with(|c: char| c.is_ascii_digit()) && rules.keys.get(name).is_some() {
             return true;
@@ -226,7 +226,8 @@ pub fn parts<'a>(meaning: &Meaning, value: &'a str) -> Option<[(Meaning, &'a str
 /// behind a name (`Jane Roe (55 y)`).
 pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
     let value = value.trim_matches(is_padding);
-    let value = match meaning.rule.kind {
+
+    (match meaning.rule.kind {
         Kind::Name => match value.split_once('(') {
             Some((name, inside))
                 if !inside.contains(char::is_lowercase)
@@ -238,6 +239,5 @@ pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
         },
         Kind::BirthDate | Kind::DeathDate => value.trim_end_matches('.'),
         _ => value,
-    };
-    value
+    }) as _
 }
