@@ -40,6 +40,7 @@ const CONTRACT: &[(&str, &str, &[&str])] = &[
 
 /// Metrics beside the contract; those with labels only once there is something to count.
 const FURTHER: &[(&str, &str, &[&str])] = &[
+    ("phitap_segments_ignored_total", "counter", &["reason"]),
     ("phitap_content_unread_bytes_total", "counter", &[]),
     ("phitap_anomalies_total", "counter", &["protocol", "reason"]),
     ("phitap_findings_suppressed_total", "counter", &["protocol"]),
@@ -100,6 +101,12 @@ fn closed(metric: &str, label: &str) -> BTreeSet<String> {
         ("phitap_packets_dropped_total", "stage") => own(&mut DROPPED.into_iter()),
         ("phitap_streams_abandoned_total" | "phitap_anomalies_total", "reason") => {
             own(&mut Reason::ALL.iter().map(|r| r.as_str()))
+        }
+        ("phitap_segments_ignored_total", "reason") => {
+            own(&mut phitap::flow::IgnoredSegments::default()
+                .reasons()
+                .into_iter()
+                .map(|(reason, _)| reason))
         }
         (_, "result") => own(&mut RELOADS.into_iter()),
         (_, "protocol") => own(&mut protocols()),

@@ -180,7 +180,7 @@ impl Sensor {
     pub fn start_unread(lab: &TestHarness, interfaces: &[&str], more: &[&str]) -> Self {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &lab.server, PHITAP, "live", "--format", "json"]);
-        command.args(["--metrics", "127.0.0.1:0"]).args(more);
+        command.args(["--detail", "flows", "--metrics", "127.0.0.1:0"]).args(more);
         for interface in interfaces {
             command.args(["-i", interface]);
         }

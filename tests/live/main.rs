@@ -171,7 +171,7 @@ fn alerts_come_while_it_runs_and_the_end_is_orderly() {
         ids
     };
     assert_eq!(exposures("open").len(), 2);
-    assert_eq!(exposures("open"), exposures("closed"), "each exposure is closed once");
+    assert_eq!(exposures("open"), exposures("ended"), "each exposure ends once");
     drop((feed, page));
 }
 

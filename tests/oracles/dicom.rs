@@ -13,6 +13,7 @@ fn findings(capture: &Path, folder: &Path) -> Vec<Value> {
     let (key, out) = (Key::new(), folder.join("events.json"));
     let run = phitap([
         "replay",
+        "--detail=flows",
         "--format",
         "json",
         "--reveal",

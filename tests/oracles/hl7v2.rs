@@ -18,7 +18,7 @@ fn values_are_those_that_other_programs_read() {
         serde_json::from_str(&truth).expect("the script prints JSON");
     assert_eq!(truth.len(), MESSAGES);
 
-    let run = common::phitap(["replay", "--format=ecs", "--reveal", capture]);
+    let run = common::phitap(["replay", "--format=ecs", "--detail=flows", "--reveal", capture]);
     assert_eq!(run.status, Some(0), "{}", run.err);
     let mut read: BTreeMap<u64, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for event in common::events(&run.out) {

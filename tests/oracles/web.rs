@@ -18,6 +18,7 @@ fn clients_and_phitap_read_the_same_patients() {
     let capture = folder.path().join("http.pcap");
     let run = common::phitap([
         "replay".as_ref(),
+        "--detail=flows".as_ref(),
         capture.as_os_str(),
         "--format=ecs".as_ref(),
         "--reveal".as_ref(),

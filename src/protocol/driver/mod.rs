@@ -3,6 +3,8 @@
 
 mod recognition;
 mod recovery;
+#[cfg(test)]
+mod tests;
 
 use super::expected::AnnouncedFlow;
 use super::{ContentSink, ParseError, Parser, Progress, Protocol, Reason, Resync};

@@ -198,6 +198,44 @@ impl TokenHandler<'_, '_> {
     }
 }
 
+impl TokenHandler<'_, '_> {
+    /// What the namespaces that an element declares say of the document.
+    fn namespaces(&mut self, attributes: Attributes<'_>) {
+        for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
+            self.reader.fhir |= namespace == FHIR;
+            self.reader.cda |= namespace == CDA;
+            if EBXML.iter().any(|e| namespace.starts_with(e)) && self.reader.metadata.is_none() {
+                self.reader.metadata = Some(Box::default());
+            }
+            self.reader.namespaces.add(&namespace);
+        }
+    }
+
+    /// The attributes of an element; those of a tag (`tagged`) say nothing else.
+    fn attributes(&mut self, attributes: Attributes<'_>, tagged: bool) {
+        for (attribute, value) in attributes.iter() {
+            match attribute {
+                // FHIR and CDA have values in attributes.
+                "value" => {
+                    self.reader.attribute_value = true;
+                    *self.reader.text = value.into_owned();
+                }
+                _ if attribute.starts_with("xmlns") || value.is_empty() || tagged => {}
+                _ => {
+                    let attribute = attribute.rsplit(':').next().unwrap_or(attribute);
+                    if self.reader.tree.knows_attribute(attribute, self.scope) {
+                        let text = std::mem::take(&mut self.reader.text);
+                        self.hold();
+                        self.reader.tree.key(attribute, self.scope);
+                        self.value(&value);
+                        self.reader.text = text;
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Receiver for TokenHandler<'_, '_> {
     fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
         if let Some(message) = &mut self.reader.message {
@@ -209,14 +247,7 @@ impl Receiver for TokenHandler<'_, '_> {
         }
         let name = name.rsplit(':').next().unwrap_or(name);
         self.end_payload();
-        for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
-            self.reader.fhir |= namespace == FHIR;
-            self.reader.cda |= namespace == CDA;
-            if EBXML.iter().any(|e| namespace.starts_with(e)) && self.reader.metadata.is_none() {
-                self.reader.metadata = Some(Box::default());
-            }
-            self.reader.namespaces.add(&namespace);
-        }
+        self.namespaces(attributes);
         let xml = &self.scope.rules.xml;
         let dialect = Dialect::of(name, attributes, &self.reader.namespaces, xml);
         if let Some(dialect) = dialect.filter(|_| !closed) {
@@ -275,26 +306,7 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.tree.key("resourceType", self.scope);
             self.value(name);
         }
-        for (attribute, value) in attributes.iter() {
-            match attribute {
-                // FHIR and CDA have values in attributes.
-                "value" => {
-                    self.reader.attribute_value = true;
-                    *self.reader.text = value.into_owned();
-                }
-                _ if attribute.starts_with("xmlns") || value.is_empty() || tag.is_some() => {}
-                _ => {
-                    let attribute = attribute.rsplit(':').next().unwrap_or(attribute);
-                    if self.reader.tree.knows_attribute(attribute, self.scope) {
-                        let text = std::mem::take(&mut self.reader.text);
-                        self.hold();
-                        self.reader.tree.key(attribute, self.scope);
-                        self.value(&value);
-                        self.reader.text = text;
-                    }
-                }
-            }
-        }
+        self.attributes(attributes, tag.is_some());
         if closed {
             self.end(name);
         }
