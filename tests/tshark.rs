@@ -17,8 +17,12 @@ enum Differ {
     TunnelOverUdp,
     /// tshark does not read this encapsulation.
     NotReadByTshark,
+    /// tshark has no reader for the link type and refuses the file.
+    RefusedByTshark,
+    /// tshark takes what the UDP datagrams carry for data of its own.
+    OnlyCarrierByTshark,
 }
-use Differ::{NotReadByTshark, TunnelOverUdp};
+use Differ::{NotReadByTshark, OnlyCarrierByTshark, RefusedByTshark, TunnelOverUdp};
 
 /// Captures whose counts differ, and how. One that agrees after all must be struck out.
 const DIFFERING: &[(&str, Differ)] = &[
@@ -38,6 +42,25 @@ const DIFFERING: &[(&str, Differ)] = &[
     ("vxlan", TunnelOverUdp),
     ("vxlan-8472", TunnelOverUdp),
     ("vxlan-fragments", TunnelOverUdp),
+    ("capwap-ethernet", TunnelOverUdp),
+    ("capwap-wifi-swapped", TunnelOverUdp),
+    ("jmirror", TunnelOverUdp),
+    ("lisp", TunnelOverUdp),
+    ("mpls-in-udp", TunnelOverUdp),
+    ("vxlan-gpe-ethernet", TunnelOverUdp),
+    ("vxlan-gpe-ip", TunnelOverUdp),
+    ("vxlan-group-policy", TunnelOverUdp),
+    ("vxlan-reserved-bits", TunnelOverUdp),
+    // Whether the frame control field is swapped is a setting of its own.
+    ("capwap-wifi", OnlyCarrierByTshark),
+    // A port that it must be told.
+    ("vxlan-48879", OnlyCarrierByTshark),
+    // Link types 205, 206 and 219.
+    ("cisco-hdlc-direction", RefusedByTshark),
+    ("frame-relay-direction", RefusedByTshark),
+    ("mpls-link", RefusedByTshark),
+    // It takes the family for little-endian.
+    ("nflog-big-endian-ipv6", NotReadByTshark),
     // It takes every frame in ERSPAN III for Ethernet, whatever the frame type field says.
     ("erspan-3-ip", NotReadByTshark),
     // Whether a session carries Ethernet is agreed beforehand; it does not guess.
@@ -58,6 +81,8 @@ struct Counts {
     packets: u64,
     tcp: u64,
     udp: u64,
+    /// It does not read the file at all.
+    refused: bool,
 }
 
 /// What tshark counts. It must be there, or be left out on request.
@@ -73,7 +98,7 @@ fn tshark(capture: &Path) -> Counts {
         .expect("tshark starts");
     // Not its status: that of a capture cut short is 2.
     let text = String::from_utf8_lossy(&output.stdout);
-    let mut counts = Counts { packets: 0, tcp: 0, udp: 0 };
+    let mut counts = Counts { packets: 0, tcp: 0, udp: 0, refused: false };
     let mut tables = 0;
     let mut udp = false;
     for line in text.lines() {
@@ -87,7 +112,9 @@ fn tshark(capture: &Path) -> Counts {
         }
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(tables, 2, "{}: {complaint}", capture.display());
+    let refused = tables == 0 && complaint.contains("unsupported");
+    assert!(tables == 2 || refused, "{}: {complaint}", capture.display());
+    counts.refused = refused;
     counts
 }
 
@@ -149,8 +176,10 @@ fn packets_and_flows_are_those_that_tshark_counts() {
             None => theirs.tcp + theirs.udp == flows,
             Some(TunnelOverUdp) => theirs.tcp == flows && theirs.udp > 0,
             Some(NotReadByTshark) => theirs.tcp == 0 && theirs.udp == 0 && flows > 0,
+            Some(RefusedByTshark) => theirs.refused && flows > 0,
+            Some(OnlyCarrierByTshark) => theirs.tcp == 0 && theirs.udp > 0 && flows > 0,
         };
-        if !as_expected || theirs.packets != packets {
+        if !as_expected || (theirs.packets != packets && !theirs.refused) {
             wrong.push(format!(
                 "{name}: {packets} packets and {flows} flows, tshark {theirs:?}, listed {differ:?}"
             ));
