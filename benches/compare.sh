@@ -2,7 +2,7 @@
 # Compares phitap with other programs on captures: bytes per CPU second, wall time, memory, output.
 #
 #   benches/compare.sh [-r ROUNDS] CAPTURE.pcap...      captures of your own
-#   benches/compare.sh [-r ROUNDS] -m FOLDER [SCALE]    those of ../shared/perf, made if they are missing
+#   benches/compare.sh [-r ROUNDS] -m FOLDER [SCALE]    those in FOLDER; made by MAKE if there are none
 #
 # Each program reads the whole file once to warm the page cache; then all take turns, ROUNDS times
 # (default 5), so that what else the machine does hits all alike. CPU seconds are user and system time of
@@ -11,8 +11,8 @@
 #
 # phitap writes JSON events to a file, with one worker and with one for each core. tshark dissects every
 # packet and counts protocols. Suricata (with benches/phi.rules), Zeek, ndpiReader and tcpflow take part
-# where they are installed. PHITAP names another program than target/release/phitap, MAKE another script
-# than ../shared/perf/make.sh (which needs root).
+# where they are installed. PHITAP names another program than target/release/phitap. MAKE names a
+# program that writes captures of servers under load to a folder: MAKE FOLDER SCALE.
 set -euo pipefail
 
 usage() { sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -34,7 +34,7 @@ phitap=$(realpath "${PHITAP:-$here/target/release/phitap}")
 
 if [[ -n $folder ]]; then
     if ! compgen -G "$folder/*.pcap" >/dev/null; then
-        "${MAKE:-$here/../shared/perf/make.sh}" "$folder" "${1:-1}"
+        "${MAKE:?there are no captures in $folder; MAKE must name a program that makes them}" "$folder" "${1:-1}"
     fi
     captures=("$folder"/*.pcap)
 else
