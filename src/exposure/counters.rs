@@ -4,7 +4,7 @@ use super::distinct::Distinct;
 use super::types::{Count, PatientKey};
 use crate::protocol::{Object, OutcomeCounts};
 
-/// OutcomeCounts of one exposure or service.
+/// Counts of one exposure or service.
 #[derive(Clone, Default)]
 pub(in crate::exposure) struct ExposureCounters {
     counts: OutcomeCounts,

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The rules in force, which a reload replaces.
 pub struct ActiveRules {
-    /// OutcomeCounts up with each reload, so that who has them need not lock to see that they are the same.
+    /// Counts up with each reload, so that who has them need not lock to see that they are the same.
     generation: AtomicU64,
     rules: Mutex<Arc<RuleSet>>,
 }

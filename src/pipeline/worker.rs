@@ -38,7 +38,7 @@ pub struct Order {
     pub packet: u64,
     /// Number of the flow's first packet.
     pub flow: u64,
-    /// OutcomeCounts up within both.
+    /// Counts up within both.
     pub n: u32,
 }
 
