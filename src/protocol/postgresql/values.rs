@@ -1,6 +1,6 @@
 //! Columns, and values in binary form.
 
-use super::super::sql::{Table, table::MAX_COLUMNS};
+use super::super::sql::{Table, table::MAX_COLUMNS, write_day};
 use std::io::Write as _;
 
 /// Bytes behind the name of a column: table, number, type, its size and modifier, format.
@@ -77,12 +77,12 @@ pub fn binary(kind: u32, value: &[u8]) -> Option<Vec<u8>> {
     // Writing to memory does not fail.
     let _ = match kind {
         DATE if value.len() == 4 => {
-            text.extend_from_slice(date(signed() + EPOCH).as_bytes());
+            write_day(signed() + EPOCH, &mut text);
             Ok(())
         }
         _ if TIMESTAMPS.contains(&kind) && value.len() == 8 => {
             let days = signed().div_euclid(MICROS_A_DAY);
-            text.extend_from_slice(date(days + EPOCH).as_bytes());
+            write_day(days + EPOCH, &mut text);
             Ok(())
         }
         BOOL if matches!(value, [0 | 1]) => write!(text, "{}", value == [1]),
@@ -112,17 +112,4 @@ pub fn binary(kind: u32, value: &[u8]) -> Option<Vec<u8>> {
         _ => return None,
     };
     Some(text)
-}
-
-/// A day of the Gregorian calendar, counted from 1970-01-01 (the algorithm of eras of 400 years).
-fn date(days: i64) -> String {
-    let days = days.saturating_add(719_468);
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
 }

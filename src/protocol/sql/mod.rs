@@ -21,6 +21,16 @@ pub const MAX_STATEMENT: usize = 1 << 20;
 pub const MAX_PREPARED: usize = 16 << 10;
 /// Prepared statements kept per connection.
 pub const MAX_STATEMENTS: usize = 64;
+const SECONDS_A_DAY: i64 = 86_400;
+
+/// Writes a day as `YYYY-MM-DD`; nothing for one that no calendar has. Days count from 1970-01-01.
+pub fn write_day(days: i64, text: &mut Vec<u8>) {
+    let moment = time::OffsetDateTime::from_unix_timestamp(days.saturating_mul(SECONDS_A_DAY));
+    if let Ok(day) = moment {
+        let (year, month, day) = (day.year(), u8::from(day.month()), day.day());
+        text.extend_from_slice(format!("{year:04}-{month:02}-{day:02}").as_bytes());
+    }
+}
 
 /// Hands on the values of `statement` that belong to named columns, as one table for each set of columns.
 /// `parameters` are the values of its placeholders.

@@ -1,5 +1,6 @@
 //! Types and their values (MS-TDS 2.2.5.4 to 2.2.5.6).
 
+use super::super::sql::write_day;
 use std::io::Write as _;
 
 /// Longest value that is read, bytes; of a longer one the beginning.
@@ -257,9 +258,6 @@ impl Kind {
 
 /// A day, counted from 0001-01-01.
 fn date(text: &mut Vec<u8>, days: i64) -> std::io::Result<()> {
-    let seconds = (days - TO_1970).saturating_mul(86_400);
-    match time::OffsetDateTime::from_unix_timestamp(seconds) {
-        Ok(d) => write!(text, "{:04}-{:02}-{:02}", d.year(), u8::from(d.month()), d.day()),
-        Err(_) => Ok(()),
-    }
+    write_day(days.saturating_sub(TO_1970), text);
+    Ok(())
 }
