@@ -181,13 +181,15 @@ impl MysqlParser {
 
     fn server(&mut self, header: Header, body: &[u8], sink: &mut dyn ContentSink) {
         let Some(&first) = body.first() else { return };
+        // The greeting may be seen behind the answer to it.
+        let opening = matches!(self.phase, Phase::Connection | Phase::Authentication);
+        if opening && first == 10 && header.sequence == 0 {
+            let version = Fields(body.get(1..).unwrap_or_default()).terminated();
+            let version = String::from_utf8_lossy(version.unwrap_or_default()).into_owned();
+            ServiceFacts::set(&mut sink.facts().software, &version);
+            return;
+        }
         if self.phase == Phase::Connection {
-            if first == 10 && header.sequence == 0 {
-                let version = Fields(body.get(1..).unwrap_or_default()).terminated();
-                let version = String::from_utf8_lossy(version.unwrap_or_default()).into_owned();
-                ServiceFacts::set(&mut sink.facts().software, &version);
-                return;
-            }
             self.begin_midstream(body);
         }
         if self.phase == Phase::Authentication {
