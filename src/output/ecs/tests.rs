@@ -3,12 +3,13 @@
 use super::FORMAT;
 use crate::content::Mark;
 use crate::exposure::samples::{Sample, T0, at, identifier, token};
-use crate::exposure::{Event, FlowActivity, Role};
+use crate::exposure::{Event, FlowActivity};
 use crate::identify::Shown;
 use crate::output::samples::{context, events, run, tracker, written};
 use crate::output::{Context, RunSummary};
 use crate::protocol::{
-    Activity, Association, Authentication, Interface, Object, Outcome, Reason, ServiceFacts,
+    Activity, Association, Authentication, DicomFacts, FileFacts, Interface, MessageFacts, Object,
+    Outcome, Reason, Role, ServiceFacts, WebFacts,
 };
 use crate::rules::{Kind, Secret, ServiceKind};
 use crate::severity::Severity;
@@ -35,16 +36,7 @@ fn lines(events: &[Event], run: &RunSummary) -> Vec<Value> {
 fn samples() -> Vec<Value> {
     let mut all = lines(&events(), &run());
     let full = |n: &str| Some(n.to_owned());
-    let facts = ServiceFacts {
-        encrypted: false,
-        authentication: Authentication::UserIdentity,
-        credentials_in_clear: true,
-        credentials: vec![Secret::Form],
-        interfaces: vec![Interface {
-            kind: ServiceKind::SearchIndex,
-            product: "Solr".into(),
-            open: true,
-        }],
+    let dicom = DicomFacts {
         calling_aet: full("A"),
         called_aet: full("B"),
         implementation_class: [full("1.2"), full("1.3")],
@@ -55,23 +47,6 @@ fn samples() -> Vec<Value> {
         modalities: vec!["CT".into()],
         station: full("S"),
         institution: full("I"),
-        sending_application: full("C"),
-        sending_facility: full("D"),
-        receiving_application: full("E"),
-        receiving_facility: full("F"),
-        version: full("2.5"),
-        processing_id: full("P"),
-        message_types: vec!["ADT^A01".into()],
-        messages: vec![("ADT^A01".into(), 2)],
-        acknowledged: Some(false),
-        acknowledgments: vec![("AE".into(), 2)],
-        method: full("GET"),
-        user: full("u"),
-        host: full("h"),
-        path: full("/p"),
-        status: Some(200),
-        software: full("s"),
-        application: full("http/1.1"),
         rejected: full("1 2"),
         aborted: full("0 1"),
         association: Some(Box::new(Association {
@@ -86,6 +61,39 @@ fn samples() -> Vec<Value> {
             move_destinations: vec!["VIEWER".into()],
             move_originators: vec!["WS1".into()],
         })),
+    };
+    let facts = ServiceFacts {
+        encrypted: false,
+        authentication: Authentication::UserIdentity,
+        credentials_in_clear: true,
+        credentials: vec![Secret::Form],
+        interfaces: vec![Interface {
+            kind: ServiceKind::SearchIndex,
+            product: "Solr".into(),
+            open: true,
+        }],
+        software: full("s"),
+        application: full("http/1.1"),
+        dicom: Some(Box::new(dicom)),
+        messages: Some(Box::new(MessageFacts {
+            sending_application: full("C"),
+            sending_facility: full("D"),
+            receiving_application: full("E"),
+            receiving_facility: full("F"),
+            version: full("2.5"),
+            processing_id: full("P"),
+            types: vec!["ADT^A01".into()],
+            messages: vec![("ADT^A01".into(), 2)],
+            acknowledged: Some(false),
+            acknowledgments: vec![("AE".into(), 2)],
+        })),
+        web: Some(Box::new(WebFacts {
+            method: full("GET"),
+            host: full("h"),
+            path: full("/p"),
+            status: Some(200),
+        })),
+        files: Some(Box::new(FileFacts { method: full("GET"), user: full("u"), path: full("/p") })),
     };
     let marks = vec![
         Mark::Deidentified,
@@ -104,9 +112,12 @@ fn samples() -> Vec<Value> {
     let (mut x, mut out) = (tracker(), Vec::new());
     let mut opened = event.clone();
     opened.finding.facts = Arc::new(ServiceFacts {
-        association: Some(Box::new(Association {
-            outcome: Some(Outcome::Accepted),
-            ..Association::default()
+        dicom: Some(Box::new(DicomFacts {
+            association: Some(Box::new(Association {
+                outcome: Some(Outcome::Accepted),
+                ..Association::default()
+            })),
+            ..DicomFacts::default()
         })),
         ..Sample::default().build().finding.facts.as_ref().clone()
     });
