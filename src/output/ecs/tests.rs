@@ -32,9 +32,8 @@ fn lines(events: &[Event], run: &RunSummary) -> Vec<Value> {
     text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
 }
 
-/// Every field of every kind of event is filled at least once in these.
-fn samples() -> Vec<Value> {
-    let mut all = lines(&events(), &run());
+/// Every fact that protocols may learn.
+fn all_facts() -> ServiceFacts {
     let full = |n: &str| Some(n.to_owned());
     let dicom = DicomFacts {
         calling_aet: full("A"),
@@ -62,7 +61,7 @@ fn samples() -> Vec<Value> {
             move_originators: vec!["WS1".into()],
         })),
     };
-    let facts = ServiceFacts {
+    ServiceFacts {
         encrypted: false,
         authentication: Authentication::UserIdentity,
         credentials_in_clear: true,
@@ -94,7 +93,12 @@ fn samples() -> Vec<Value> {
             status: Some(200),
         })),
         files: Some(Box::new(FileFacts { method: full("GET"), user: full("u"), path: full("/p") })),
-    };
+    }
+}
+
+/// Every field of every kind of event is filled at least once in these.
+fn samples() -> Vec<Value> {
+    let mut all = lines(&events(), &run());
     let marks = vec![
         Mark::Deidentified,
         Mark::Test,
@@ -107,20 +111,13 @@ fn samples() -> Vec<Value> {
         Mark::Phantom,
     ];
     let kinds = Kind::ALL.iter().map(|k| (*k, "**")).collect();
-    let mut event = Sample { facts, marks, kinds, ..Sample::default() }.build();
+    let mut event = Sample { facts: all_facts(), marks, kinds, ..Sample::default() }.build();
     event.flow.vlan = 12;
     let (mut x, mut out) = (tracker(), Vec::new());
     let mut opened = event.clone();
-    opened.finding.facts = Arc::new(ServiceFacts {
-        dicom: Some(Box::new(DicomFacts {
-            association: Some(Box::new(Association {
-                outcome: Some(Outcome::Accepted),
-                ..Association::default()
-            })),
-            ..DicomFacts::default()
-        })),
-        ..Sample::default().build().finding.facts.as_ref().clone()
-    });
+    let mut accepted = Sample::default().facts;
+    accepted.dicom().association().outcome = Some(Outcome::Accepted);
+    opened.finding.facts = Arc::new(accepted);
     x.finding(event.clone(), &mut out);
     x.finding(opened, &mut out);
     let mut activity = Activity::default();

@@ -5,6 +5,8 @@
 
 mod family;
 mod role;
+#[cfg(test)]
+mod tests;
 
 pub use family::{Admission, Ends, Fact, FactList, FamilyFacts, Phrase};
 pub use role::{Role, Roles};
