@@ -178,10 +178,10 @@ fn an_exposure_over_several_files_names_both() {
     std::fs::write(&one, &bytes[..at]).expect("written");
     std::fs::write(&two, [&bytes[..24], &bytes[at..]].concat()).expect("written");
     let [one, two] = [&one, &two].map(|path| path.to_str().expect("UTF-8"));
-    let out = events(&phitap(&["replay", "--format", "json", one, two]).out);
+    let out = events(&phitap(["replay", "--format", "json", one, two]).out);
     let last = out.iter().rfind(|e| is(e, "phi-exposure")).expect("an exposure");
     let whole =
-        events(&phitap(&["replay", "--format", "json", capture.to_str().expect("UTF-8")]).out);
+        events(&phitap(["replay", "--format", "json", capture.to_str().expect("UTF-8")]).out);
     let whole = whole.iter().rfind(|e| is(e, "phi-exposure")).expect("an exposure");
     let (cut, whole) = (&last["phi"]["evidence"], &whole["phi"]["evidence"]);
     assert_eq!((cut["file"].as_str(), cut["last_file"].as_str()), (Some(one), Some(two)));

@@ -333,6 +333,7 @@ fn a_finding_looks_like_the_contract() {
         "rule": {"id": "a-sample"},
         "phi": {"operation": "C-FIND", "carrier": ["dicom"], "direction": "server_to_client",
             "records": 3,
+            "evidence": {"file": "captures/ward.pcap", "first_packet": 1, "last_packet": 1},
             "patient": {"token": format!("p_{}", token(1)), "identifiers": [
                 {"kind": "name", "value": "D**^J***", "masked": true,
                  "token": format!("i_{}", token(9)), "field": "(0010,0010)",
