@@ -51,6 +51,7 @@ pub use driver::{Driver, DriverEvent, DriverLimits};
 pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts};
 
 use crate::closed_set::closed_set;
+use crate::flow::Side;
 use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
@@ -321,6 +322,10 @@ pub trait ContentSink {
 
     /// A further flow between the same hosts is to come, and this is what is known of it.
     fn expect(&mut self, flow: expected::ExpectedFlow);
+
+    /// The parser is about to read `bytes`, the last of which came last from `side`; the first of
+    /// them may have come in earlier packets.
+    fn reading(&mut self, _side: Side, _bytes: &[u8]) {}
 
     /// Packet time of the bytes being read.
     fn now(&self) -> Timestamp;
