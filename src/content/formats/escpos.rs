@@ -130,7 +130,9 @@ impl Job {
             [0x1b, b't', page] => self.windows = matches!(page, 16 | 40..=50),
             // A line feed of several lines, or of none.
             [0x1b, b'd' | b'J', ..] => self.end_line(),
-            [0x1d, b'k', 0..=6, code @ .., 0] | [0x1d, b'k', 7..=255, _, code @ ..] => self.code(code),
+            [0x1d, b'k', 0..=6, code @ .., 0] | [0x1d, b'k', 7..=255, _, code @ ..] => {
+                self.code(code)
+            }
             // Data of a two-dimensional code (function 180, 280, 380...: `1P0`).
             [0x1d, b'(', b'k', _, _, _, b'P', _, code @ ..] => self.code(code),
             _ => {}

@@ -46,10 +46,10 @@ fn gaps_and_the_middle() {
 
 #[test]
 fn a_queue_is_listed() {
-    let (sink, _) = play(&[
-        Client(b"\x04q list\n"),
-        Server(b"Rank Owner Job Files\n1st anna 7 Roe.pdf\n"),
-    ], usize::MAX);
+    let (sink, _) = play(
+        &[Client(b"\x04q list\n"), Server(b"Rank Owner Job Files\n1st anna 7 Roe.pdf\n")],
+        usize::MAX,
+    );
     assert_eq!(sink.contents[0].bytes, b"Rank Owner Job Files\n1st anna 7 Roe.pdf\n");
 }
 
