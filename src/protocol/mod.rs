@@ -19,8 +19,10 @@ pub mod dicom;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+mod jetdirect;
 mod json;
 pub mod ldap;
+pub mod lpd;
 pub mod mllp;
 pub mod mongodb;
 pub mod mqtt;
@@ -76,7 +78,8 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &tds::Tds,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
-    &raw::JetDirect,
+    &lpd::Lpd,
+    &jetdirect::JetDirect,
     &raw::Raw,
 ];
 
