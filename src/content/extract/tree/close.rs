@@ -126,8 +126,8 @@ impl Tree {
             self.drop_values(&frame);
             return;
         }
-        let list = !frame.object
-            && self.frames.last().is_none_or(|around| frame.pairs && !around.object);
+        let list =
+            !frame.object && self.frames.last().is_none_or(|around| frame.pairs && !around.object);
         if list || (frame.object && !self.leave(&frame)) {
             self.emit(&mut frame, scope);
             self.drop_values(&frame);

@@ -332,7 +332,8 @@ pub(super) fn parameters(
             if behind.first().map(label) == Some("value") {
                 let of = |name: &str| {
                     let part = |i: &&Item<'_>| {
-                        i.holders.first() == Some(operation) && i.holders.get(1).map(label) == Some(name)
+                        i.holders.first() == Some(operation)
+                            && i.holders.get(1).map(label) == Some(name)
                     };
                     items.iter().find(part).map(|i| view.text(i.value))
                 };
