@@ -1,4 +1,4 @@
-//! What is known of a service that takes or gives out files (FTP, TFTP, SMB).
+//! What is known of a service that takes or gives out files (FTP, TFTP, SMB) or prints them (LPD, IPP).
 
 use crate::protocol::service::{FactList, FamilyFacts, Phrase};
 
