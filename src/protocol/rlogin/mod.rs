@@ -106,7 +106,10 @@ impl Parser for RloginParser {
             match names(data) {
                 Names::Are(user, len) => {
                     self.named = true;
-                    ServiceFacts::set(&mut sink.facts().user, &String::from_utf8_lossy(user));
+                    ServiceFacts::set(
+                        &mut sink.facts().files().user,
+                        &String::from_utf8_lossy(user),
+                    );
                     typed = data.get(len..).unwrap_or_default();
                 }
                 Names::More => return Ok(Progress::need(0, data.len() + 1)),
@@ -115,7 +118,10 @@ impl Parser for RloginParser {
         }
         self.prompt.typed(typed, sink);
         if let Some(screen) = &mut self.screen {
-            typed.iter().filter(|b| is_reaction(&[**b])).for_each(|_| screen.data(&[REACTION], sink));
+            typed
+                .iter()
+                .filter(|b| is_reaction(&[**b]))
+                .for_each(|_| screen.data(&[REACTION], sink));
         }
         Ok(Progress::consumed(data.len()))
     }

@@ -10,10 +10,10 @@ fn what_the_host_shows() {
     for size in [1, 2, 7, usize::MAX] {
         let pieces =
             [Client(NAMES), Server(b"\0Password: "), Client(b"secret\r"), Server(b"\r\nhello")];
-        let (sink, news) = play(&pieces, size);
+        let (mut sink, news) = play(&pieces, size);
         assert!(news.contains(&DriverEvent::Recognised("rlogin")));
         assert_eq!(sink.contents[0].bytes, b"\0Password: \x05\r\nhello");
-        assert_eq!(sink.facts.user.as_deref(), Some("ward3"));
+        assert_eq!(sink.facts.files().user.as_deref(), Some("ward3"));
         assert!(sink.facts.credentials_in_clear);
     }
 }

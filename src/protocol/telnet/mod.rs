@@ -191,7 +191,7 @@ impl Prompt {
                 sink.facts().password_in_clear();
             } else if self.asks(&USER) {
                 let name = String::from_utf8_lossy(&self.typed);
-                ServiceFacts::set(&mut sink.facts().user, &name);
+                ServiceFacts::set(&mut sink.facts().files().user, &name);
             }
             self.typed.clear();
             self.asked.clear();

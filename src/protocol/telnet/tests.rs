@@ -32,8 +32,8 @@ fn options_are_taken_out_and_the_user_is_known() {
     let text = shown(&pieces);
     assert!(text.starts_with("login: \x05\x05anna\r\nPassword: \x05\x05\r\nName: 50 "), "{text:?}");
     assert!(!text.contains("secret"));
-    let (sink, _) = play(&pieces, 5);
-    assert_eq!(sink.facts.user.as_deref(), Some("anna"));
+    let (mut sink, _) = play(&pieces, 5);
+    assert_eq!(sink.facts.files().user.as_deref(), Some("anna"));
     assert!(sink.facts.credentials_in_clear);
 }
 
