@@ -155,11 +155,13 @@ proptest::proptest! {
 }
 
 fn lists(events: &[Event]) -> Vec<&PatientList> {
-    let list = |event| match event {
-        &Event::Patients(ref list) => Some(&**list),
-        _ => None,
-    };
-    events.iter().filter_map(list).collect()
+    let mut all = Vec::new();
+    for event in events {
+        if let Event::Patients(list) = event {
+            all.push(&**list);
+        }
+    }
+    all
 }
 
 #[test]
