@@ -7,6 +7,7 @@
 mod cef;
 mod community_id;
 mod ecs;
+mod event_log;
 mod ocsf;
 mod progress;
 mod run;
@@ -20,6 +21,7 @@ pub mod serve;
 
 pub use crate::output::dashboard::Dashboard;
 pub use community_id::community_id;
+pub use event_log::EventLog;
 pub use progress::Progress;
 pub use run::{InputReport, RunSummary};
 pub use serve::{ServeError, Server};
