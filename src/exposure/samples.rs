@@ -113,6 +113,7 @@ impl Sample {
             server: address(self.server),
             transport: Transport::Tcp,
             vlan: 0,
+            inner_vlan: 0,
             started: T0,
             interface: 0,
         };

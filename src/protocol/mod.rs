@@ -44,7 +44,7 @@ pub mod websocket;
 pub mod x12;
 
 pub use crate::flow::{Direction, End};
-pub use activity::{Activity, Move, Object, OutcomeCounts};
+pub use activity::{Activity, FlowLosses, Move, Object, OutcomeCounts};
 pub use driver::{Driver, DriverEvent, DriverLimits};
 pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts};
 

@@ -5,7 +5,7 @@ use super::model::*;
 use crate::capture;
 use crate::content::{Evidence, Mark};
 use crate::exposure as x;
-use crate::output::{Context, RunSummary, community_id};
+use crate::output::{self, Context, RunSummary, community_id};
 use crate::protocol::ServiceFacts;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -45,7 +45,8 @@ fn finding<'a>(
             application: None,
             community_id: Some(community_id(&d.flow)),
             direction: Some(direction.as_str()),
-            vlan: (d.flow.vlan != 0).then_some(Vlan { id: Text(d.flow.vlan) }),
+            vlan: vlan(d.flow.vlan),
+            inner: vlan(d.flow.inner_vlan).map(|vlan| InnerNetwork { vlan }),
         }),
         rule: Some(Rule { id: &finding.alert.id }),
         phi: Phi {
@@ -74,6 +75,10 @@ fn finding<'a>(
             observer(context, Some(d.flow.interface)),
         )
     }
+}
+
+fn vlan(id: u16) -> Option<Vlan> {
+    (id != 0).then_some(Vlan { id: Text(id) })
 }
 
 /// When it began, where that is not when it was complete.
@@ -126,6 +131,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             community_id: Some(community_id(&e.first_flow)),
             direction: Some(e.direction.as_str()),
             vlan: None,
+            inner: None,
         }),
         phi: Phi {
             marks: marks(&e.marks),
@@ -145,6 +151,11 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
                     flows: e.flows,
                     operations: &e.operations,
                     identifiers: e.kinds.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
+                    coverage: (!e.losses.is_empty()).then_some(ExposureCoverage {
+                        gap_bytes: e.losses.gap_bytes,
+                        cut_bytes: e.losses.cut_bytes,
+                        directions_given_up: e.losses.directions,
+                    }),
                 }),
             }),
             key_id: &context.key_id,
@@ -165,6 +176,7 @@ fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
             community_id: None,
             direction: None,
             vlan: None,
+            inner: None,
         }),
         phi: Phi {
             asset: Some(Asset { role: a.role.as_str() }),
@@ -186,6 +198,7 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
             community_id: None,
             direction: None,
             vlan: None,
+            inner: None,
         }),
         phi: Phi {
             service: Some(facts(&s.facts, &s.access)),
@@ -224,14 +237,19 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                 packets: Packets {
                     read: r.packets_read,
                     decoded: r.packets_decoded,
+                    cut: r.packets_cut,
                     skipped: &r.skipped,
                     dropped: &r.dropped,
                     lost: &r.lost,
                 },
                 bytes: r.bytes_read,
+                coverage: coverage(r),
                 flows: Flows {
                     total: r.flows,
                     unrecognised: r.unrecognised_flows,
+                    unrecognised_bytes: r.unrecognised_bytes,
+                    half_recognised: r.half_recognised_flows,
+                    given_up: r.evicted_flows,
                     encrypted: r.encrypted_flows,
                     encrypted_bytes: r.encrypted_bytes,
                 },
@@ -239,6 +257,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                     recognised: &r.streams,
                     opaque,
                     gap_bytes: r.gap_bytes,
+                    cut_bytes: r.cut_bytes,
                     overlap_conflicts: r.overlap_conflicts,
                 },
                 records,
@@ -262,6 +281,31 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             ..Phi::default()
         },
         ..blank(time, meta(METRIC, "run-summary", "phitap.run", None), observer(context, None))
+    }
+}
+
+/// A share to four places: more would differ by nothing that was measured.
+fn rounded(share: f64) -> f64 {
+    (share * 1e4).round() / 1e4
+}
+
+fn coverage(r: &RunSummary) -> Coverage {
+    let (payload_bytes, unjudged_bytes) = r.unjudged_bytes();
+    let shortfall = |s: output::Shortfall| Shortfall {
+        cause: s.cause.as_str(),
+        count: s.count,
+        bytes: s.bytes,
+        text: s.text,
+    };
+    Coverage {
+        verdict: r.verdict().as_str(),
+        interrupted: r.interrupted.is_some(),
+        interrupted_at: r.interrupted.and_then(|i| i.at).map(rounded),
+        payload_bytes,
+        unjudged_bytes,
+        unjudged_ratio: rounded(output::coverage::ratio(unjudged_bytes, payload_bytes)),
+        unjudged_flows: r.unjudged_flows(),
+        unjudged: r.shortfalls().into_iter().map(shortfall).collect(),
     }
 }
 
