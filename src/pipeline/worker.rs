@@ -1,20 +1,17 @@
 //! A worker: its own flow table, and the state of each flow. Nothing is shared between workers but
 //! what never changes.
 
-use super::arrivals::Arrivals;
+use super::analysis::{Analysis, State};
 use super::content_host::{FlowHost, Shared, StageCounters};
-use super::counters::WorkerCounters;
+use super::report::{ActivityReport, Item, Order, Report, Service};
 use super::work::{Work, WorkBatch};
 use crate::capture::PacketRef;
 use crate::config::Limits;
-use crate::content::Contents;
 use crate::exposure::{EventId, FindingEvent};
-use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
-use crate::identify::{Finding, Patients, Token, ValueCache};
+use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
+use crate::identify::{Finding, ValueCache};
 use crate::protocol::expected::{ExpectedFlows, frame_datagram};
-use crate::protocol::{
-    Activity, Driver, DriverEvent, DriverLimits, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
-};
+use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason, encrypted};
 use crate::rules::RuleSet;
 use crate::time::{Span, Timestamp};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,6 +29,7 @@ const MAX_REPEATED: usize = 256;
 /// How long they wait, packet time, if the flow goes on.
 const HAND_ON_EVERY: Span = Span::seconds(10);
 
+<<<<<<< HEAD
 /// Where an item stands in the order of the run, whatever worker it came from: by the packet that
 /// brought it about, then by the first packet of its flow, then by its place in the flow.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -155,6 +153,8 @@ impl Analysis {
     }
 }
 
+=======
+>>>>>>> main
 /// One worker.
 pub struct Worker {
     table: Table<State>,
@@ -314,6 +314,7 @@ impl Context {
 
     /// A flow that is read from here on.
     fn reading(&self, flow: &FlowHead) -> State {
+<<<<<<< HEAD
         State::Reading(Box::new(Analysis {
             rules: None,
             driver: Driver::new(self.limits, flow.orientation),
@@ -331,6 +332,9 @@ impl Context {
             handed_on: self.now,
             datagram: None,
         }))
+=======
+        State::Reading(Box::new(Analysis::new(flow, self.limits, self.now)))
+>>>>>>> main
     }
 
     /// Reads bytes or a gap of a flow; how many further bytes are of no interest.
@@ -539,19 +543,6 @@ impl Context {
     }
 }
 
-/// Tells the two ends of a flow apart from others, whichever of them spoke first.
-fn ends(flow: &FlowHead) -> u128 {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    let state = foldhash::quality::FixedState::default();
-    let hash = |seed: u8| {
-        let mut hasher = state.build_hasher();
-        hasher.write_u8(seed);
-        std::hash::Hash::hash(&flow.key, &mut hasher);
-        hasher.finish()
-    };
-    u128::from(hash(0)) << 64 | u128::from(hash(1))
-}
-
 impl Handler<State> for Context {
     fn open(&mut self, flow: &FlowHead) -> State {
         if flow.key.transport == crate::flow::Transport::Udp {
@@ -671,15 +662,7 @@ impl Handler<State> for Context {
 
     fn memory(&self, state: &State) -> usize {
         match state {
-            State::Reading(a) => {
-                std::mem::size_of::<Analysis>()
-                    + a.driver.memory()
-                    + a.contents.memory()
-                    + a.patients.memory()
-                    + a.activity.memory()
-                    + a.arrivals.memory()
-                    + a.objects.capacity() * size_of::<(Object, Token)>()
-            }
+            State::Reading(analysis) => analysis.memory(),
             _ => 0,
         }
     }
