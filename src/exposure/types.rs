@@ -6,11 +6,7 @@ use crate::capture::{PacketRef, PacketSpan};
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
-<<<<<<< HEAD
-use crate::protocol::{Activity, FlowLosses, Object, ServiceFacts};
-=======
-use crate::protocol::{Activity, Object, Role, ServiceFacts};
->>>>>>> main
+use crate::protocol::{Activity, FlowLosses, Object, Role, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
 use crate::time::Timestamp;
 use std::fmt;

@@ -13,25 +13,7 @@ use prometheus::{
 /// the wire can become one.
 pub struct Metrics {
     registry: Registry,
-<<<<<<< HEAD
-    packets: IntCounter,
-    bytes: IntCounter,
-    packets_skipped: IntCounterVec,
-    packets_dropped: IntCounterVec,
-    flows_active: IntGauge,
-    flows: IntCounter,
-    gap_bytes: IntCounter,
-    cut_bytes: IntCounter,
-    packets_cut: IntCounter,
-    flows_unread: IntCounterVec,
-    unread_bytes: IntCounter,
-    anomalies: IntCounterVec,
-    segments_ignored: IntCounterVec,
-    streams: IntCounterVec,
-    streams_opaque: IntCounterVec,
-=======
     traffic: Traffic,
->>>>>>> main
     records: IntCounterVec,
     messages: IntCounterVec,
     findings: IntCounterVec,
@@ -56,6 +38,9 @@ struct Traffic {
     flows_active: IntGauge,
     flows: IntCounter,
     gap_bytes: IntCounter,
+    cut_bytes: IntCounter,
+    packets_cut: IntCounter,
+    flows_unread: IntCounterVec,
     unread_bytes: IntCounter,
     anomalies: IntCounterVec,
     segments_ignored: IntCounterVec,
@@ -246,7 +231,7 @@ impl Metrics {
             self.traffic.packets_dropped.with_label_values(&[stage]);
         }
         for reason in UNREAD {
-            self.flows_unread.with_label_values(&[reason]);
+            self.traffic.flows_unread.with_label_values(&[reason]);
         }
         for reason in Reason::ALL {
             self.traffic.streams_opaque.with_label_values(&["unknown", reason.as_str()]);
@@ -305,26 +290,20 @@ impl Metrics {
     pub fn segments_ignored(&self, reason: &'static str, segments: u64) {
         self.traffic.segments_ignored.with_label_values(&[reason]).inc_by(segments);
     }
-<<<<<<< HEAD
     /// Bytes missing in streams, and how many of them the snap length cut off.
     pub fn gap_bytes(&self, bytes: u64, cut: u64) {
-        self.gap_bytes.inc_by(bytes);
-        self.cut_bytes.inc_by(cut);
+        self.traffic.gap_bytes.inc_by(bytes);
+        self.traffic.cut_bytes.inc_by(cut);
     }
     /// Packets of which the snap length cut off something that was needed.
     pub fn packets_cut(&self, packets: u64) {
-        self.packets_cut.inc_by(packets);
+        self.traffic.packets_cut.inc_by(packets);
     }
     /// Flows that ended without being read; `reason` is one of [`UNREAD`].
     pub fn unread_flows(&self, reason: &'static str, flows: u64) {
         if flows > 0 {
-            self.flows_unread.with_label_values(&[reason]).inc_by(flows);
+            self.traffic.flows_unread.with_label_values(&[reason]).inc_by(flows);
         }
-=======
-    /// Bytes missing in streams.
-    pub fn gap_bytes(&self, bytes: u64) {
-        self.traffic.gap_bytes.inc_by(bytes);
->>>>>>> main
     }
     /// Directions recognised.
     pub fn streams(&self, protocol: &'static str, streams: u64) {
@@ -398,12 +377,12 @@ impl Metrics {
 
     /// What could not be read so far: each figure with its name.
     pub fn losses(&self) -> Vec<(&'static str, u64)> {
-        let dropped = |stage| self.packets_dropped.with_label_values(&[stage]).get();
-        let unread = |reason| self.flows_unread.with_label_values(&[reason]).get();
+        let dropped = |stage| self.traffic.packets_dropped.with_label_values(&[stage]).get();
+        let unread = |reason| self.traffic.flows_unread.with_label_values(&[reason]).get();
         vec![
             ("Packets lost", DROPPED.into_iter().map(dropped).sum()),
-            ("Packets cut", self.packets_cut.get()),
-            ("Bytes missing", self.gap_bytes.get()),
+            ("Packets cut", self.traffic.packets_cut.get()),
+            ("Bytes missing", self.traffic.gap_bytes.get()),
             ("Flows unrecognised", unread("unrecognised") + unread("half_recognised")),
             ("Flows encrypted", unread("encrypted")),
             ("Flows given up", unread("memory")),

@@ -1,8 +1,8 @@
 use super::super::testing::{
     Seen, Writer, block, enhanced, interface, options, read, section, simple, statistics,
 };
-use crate::capture::Fault;
 use super::*;
+use crate::capture::Fault;
 use proptest::prelude::*;
 
 const SECOND: i64 = 1_000_000_000;

@@ -9,13 +9,8 @@ use crate::identify::Shown;
 use crate::output::samples::{context, events, run, tracker, written};
 use crate::output::{Cause, Context, Interrupted, RunSummary, Verdict};
 use crate::protocol::{
-<<<<<<< HEAD
-    Activity, Association, Authentication, FlowLosses, Interface, Object, Outcome, Reason,
-    ServiceFacts,
-=======
-    Activity, Association, Authentication, DicomFacts, FileFacts, Interface, MessageFacts, Object,
-    Outcome, Reason, Role, ServiceFacts, WebFacts,
->>>>>>> main
+    Activity, Association, Authentication, DicomFacts, FileFacts, FlowLosses, Interface,
+    MessageFacts, Object, Outcome, Reason, Role, ServiceFacts, WebFacts,
 };
 use crate::rules::{Kind, Secret, ServiceKind};
 use crate::severity::Severity;

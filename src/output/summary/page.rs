@@ -4,11 +4,8 @@ use super::text::{bytes, count, foreign, number, span};
 use super::{Context, RunSummary};
 use crate::content::Mark;
 use crate::exposure::{Answers, Count, Exposure, NetworkDirection};
-<<<<<<< HEAD
 use crate::output::Verdict;
-=======
 use crate::protocol::service::Phrase;
->>>>>>> main
 use crate::protocol::{Authentication, ServiceFacts};
 use crate::severity::Severity;
 use crate::time::Timestamp;
