@@ -21,7 +21,7 @@ use super::{
     ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync,
 };
 pub(in crate::protocol) use body::{Around, Body};
-pub(in crate::protocol) use exchange::{authenticate, part, reader};
+pub(in crate::protocol) use exchange::{authenticate, part, reader, tokens};
 pub(in crate::protocol) use path::mask as mask_path;
 pub(in crate::protocol) use ranges::{ContentRange, Origin, Ranges, target};
 
