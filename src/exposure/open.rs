@@ -126,10 +126,9 @@ impl Open {
         told.first = told.first.min(finding.time);
         told.last = told.last.max(finding.time);
         told.packets.extend(finding.packets);
-        // Associations differ in what they show; of other services the last one says it all.
         let known =
             Arc::ptr_eq(&told.facts, &finding.facts) || Arc::ptr_eq(&self.latest, &finding.facts);
-        if !known && finding.facts.association.is_some() {
+        if !known && finding.facts.accumulates() {
             told.facts = Arc::new(finding.facts.after(&told.facts));
         } else if !known {
             told.facts = Arc::clone(&finding.facts);

@@ -12,7 +12,7 @@ pub mod expected;
 mod line;
 #[cfg(test)]
 pub mod recorder;
-mod service;
+pub mod service;
 
 pub mod astm;
 pub mod dicom;
@@ -33,11 +33,13 @@ pub mod postgresql;
 pub mod proxy;
 pub mod raw;
 pub mod redis;
+pub mod rlogin;
 pub mod smb;
 pub mod smtp;
 pub mod sql;
 pub mod syslog;
 pub mod tds;
+pub mod telnet;
 pub mod tftp;
 mod tls_upgrade;
 mod unframed;
@@ -47,8 +49,12 @@ pub mod x12;
 
 pub use crate::flow::{Direction, End};
 pub use activity::{Activity, Move, Object, OutcomeCounts};
+pub use dicom::{Association, DicomFacts, Outcome};
 pub use driver::{Driver, DriverEvent, DriverLimits};
-pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts};
+pub use ftp::FileFacts;
+pub use http::WebFacts;
+pub use mllp::MessageFacts;
+pub use service::{Authentication, Interface, Role, Roles, ServiceFacts};
 
 use crate::closed_set::closed_set;
 use crate::flow::Side;
@@ -78,10 +84,18 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &tds::Tds,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
+    &telnet::Telnet,
+    &rlogin::Rlogin,
     &lpd::Lpd,
     &jetdirect::JetDirect,
     &raw::Raw,
 ];
+
+/// The roles of the ends of a flow that speaks the protocol called `name`.
+pub fn roles(name: &str, facts: &ServiceFacts, content: &str) -> Roles {
+    let protocol = PROTOCOLS.iter().find(|protocol| protocol.name() == name);
+    protocol.map_or(Roles::server(Role::Server), |protocol| protocol.roles(facts, content))
+}
 
 /// A protocol: how to recognise it and how to start reading it.
 pub trait Protocol: Sync {
@@ -116,6 +130,13 @@ pub trait Protocol: Sync {
     /// asked any more.
     fn owns_datagrams(&self) -> bool {
         false
+    }
+
+    /// The roles of the ends of a flow of which `facts` are known and whose innermost content is
+    /// `content` (`fhir`; empty if there was none).
+    fn roles(&self, facts: &ServiceFacts, content: &str) -> Roles {
+        let _ = (facts, content);
+        Roles::server(Role::Server)
     }
 
     /// A parser for one flow.
