@@ -1,6 +1,6 @@
 //! Services: each told when it is first seen, and anew when what is known of it has changed.
 
-use super::access::{Access, AccessTracker, Answers};
+use super::access::{self, Access, AccessTracker, Answers};
 use super::counters::ExposureCounters;
 use super::distinct::Distinct;
 use super::types::{Event, EventId, FlowActivity, PatientKey, Service, ServiceObservation, socket};
@@ -97,6 +97,10 @@ impl Services {
             watch.see(sighting, rules);
         }
         let shown = worth(sighting.facts);
+        // Told when the flow has ended, and more of it may be shown.
+        if known.told.is_none() && sighting.facts.withheld {
+            return;
+        }
         if known.told.is_some() && shown & !known.shown == 0 {
             known.tell_news(name, sighting.time, out);
             return;
@@ -223,7 +227,7 @@ impl Watch {
         let before = self.door.access;
         self.door.see(sighting.flow.client.ip(), sighting.facts, rules);
         // An association that came to nothing says less than one that did.
-        let merged = if sighting.facts.dimse.is_empty() {
+        let merged = if sighting.facts.dimse.is_empty() && !self.facts.withheld {
             self.facts.after(sighting.facts)
         } else {
             sighting.facts.after(&self.facts)
@@ -246,8 +250,8 @@ impl Watch {
             protocol,
             facts: Arc::clone(&self.facts),
             access: self.door.access,
-            titles: self.door.titles.clone(),
-            refused_titles: self.door.refused.clone(),
+            titles: access::shown(&self.door.titles),
+            refused_titles: access::shown(&self.door.refused),
             figures: self.inventory.figures(),
             patients: self.patients.count(),
         }))

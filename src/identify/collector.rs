@@ -8,6 +8,7 @@ use super::numbers::{is_time, verify, weighed};
 use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
 use super::values::{ValueCache, Worked};
+use super::patients::Around;
 use super::{Finding, IdentifyCounters, Patients, Settings};
 use crate::content::{
     ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
@@ -302,12 +303,16 @@ impl Collector<'_> {
                 Some(_) => self.tally.deidentified += 1,
                 None => self.tally.below_policy += 1,
             }
+            // No finding, but a name all the same.
+            self.patients.learn(record.held.iter(), self.settings);
             return;
         };
         if deidentified.is_some() && !kinds.is_empty() {
             self.drop_pseudonyms(record);
         }
-        let finding = self.patients.file(record, alert, self.settings, self.now, facts, self.tally);
+        let around =
+            Around { settings: self.settings, rules: self.rules, now: self.now, facts };
+        let finding = self.patients.file(record, alert, &around, self.tally);
         self.out.extend(finding);
     }
 

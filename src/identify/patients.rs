@@ -19,11 +19,12 @@
 //! events are out.
 
 use super::counters::Loss;
+use super::gate::{Gate, WITHHELD_FOR};
 use super::numbers::Lists;
 use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
 use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
 use crate::protocol::ServiceFacts;
-use crate::rules::{AlertRule, Kind, KindSet};
+use crate::rules::{AlertRule, Kind, KindSet, RuleSet};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -63,6 +64,18 @@ struct Patient {
     alert: Arc<AlertRule>,
 }
 
+/// What a record is filed with.
+pub(super) struct Around<'a> {
+    /// What all workers share.
+    pub settings: &'a Settings,
+    /// The rules in force.
+    pub rules: &'a RuleSet,
+    /// Packet time.
+    pub now: Timestamp,
+    /// What is known of the service.
+    pub facts: &'a ServiceFacts,
+}
+
 /// The patients of one flow and the records still open.
 #[derive(Default)]
 pub struct Patients {
@@ -72,8 +85,13 @@ pub struct Patients {
     pub(super) lists: Lists,
     /// Patients with records that brought nothing new and were not handed on yet.
     repeated: Vec<u32>,
-    /// What was known of the service at the last finding.
+    /// What of the facts of the service may be shown. Most flows end without a finding, and need it
+    /// then only.
+    gate: Option<Box<Gate>>,
+    /// What was known of the service at the last finding, where values are revealed.
     facts: Arc<ServiceFacts>,
+    /// When the flow began.
+    started: Timestamp,
     /// Bytes of heap behind `known` and `clues`, roughly.
     bytes: usize,
     /// Tells this flow apart from others.
@@ -92,15 +110,16 @@ impl Patient {
 }
 
 impl Patients {
-    /// Of the flow that `flow` tells apart from others.
-    pub fn of_flow(flow: u128) -> Self {
-        Self { flow, ..Self::default() }
+    /// Of the flow that `flow` tells apart from others, which began at `started`.
+    pub fn of_flow(flow: u128, started: Timestamp) -> Self {
+        Self { flow, started, ..Self::default() }
     }
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let open: usize = self.open.iter().map(Record::memory).sum();
-        open + self.bytes + self.repeated.capacity() * size_of::<u32>() + self.lists.memory()
+        let gate = self.gate.as_ref().map_or(0, |gate| gate.memory());
+        open + gate + self.bytes + self.repeated.capacity() * size_of::<u32>() + self.lists.memory()
     }
 
     /// Whether no record is open.
@@ -137,16 +156,62 @@ impl Patients {
         self.known.is_empty()
     }
 
+    /// What may be shown of the facts of the service, now that the flow has ended.
+    pub fn settled_facts(
+        &mut self,
+        facts: ServiceFacts,
+        settings: &Settings,
+        rules: &RuleSet,
+    ) -> Arc<ServiceFacts> {
+        if settings.reveal {
+            return Arc::new(facts);
+        }
+        self.gate(&settings.key).facts(&facts, true, rules)
+    }
+
+    /// What may be shown of the facts of the service while the flow goes on.
+    fn shown_facts(&mut self, around: &Around<'_>) -> Arc<ServiceFacts> {
+        if around.settings.reveal {
+            if *self.facts != *around.facts {
+                self.facts = Arc::new(around.facts.clone());
+            }
+            return Arc::clone(&self.facts);
+        }
+        let settled = around.now - self.started >= WITHHELD_FOR;
+        self.gate(&around.settings.key).facts(around.facts, settled, around.rules)
+    }
+
+    fn shown_operation(&mut self, operation: &str, settings: &Settings, rules: &RuleSet) -> String {
+        match settings.reveal {
+            true => operation.to_owned(),
+            false => self.gate(&settings.key).operation(operation, rules),
+        }
+    }
+
+    fn gate(&mut self, key: &Key) -> &mut Gate {
+        self.gate.get_or_insert_with(|| Box::new(Gate::new(key)))
+    }
+
+    /// Nothing shows these values any more.
+    pub(super) fn learn<'h>(&mut self, held: impl Iterator<Item = &'h Held>, settings: &Settings) {
+        if settings.reveal {
+            return;
+        }
+        let gate = self.gate(&settings.key);
+        for held in held {
+            gate.learn(held.kind, held.value.as_phi().expose());
+        }
+    }
+
     /// Files a complete record under its patient. A finding, if it brought anything new.
     pub(super) fn file(
         &mut self,
         record: &Record,
         alert: &Arc<AlertRule>,
-        settings: &Settings,
-        now: Timestamp,
-        facts: &ServiceFacts,
+        around: &Around<'_>,
         tally: &mut IdentifyCounters,
     ) -> Option<Finding> {
+        let Around { settings, rules, now, .. } = *around;
         let (index, update) = match self.find(record) {
             Some(index) => (index, true),
             None if self.known.len() >= settings.patients_per_flow => {
@@ -162,6 +227,7 @@ impl Patients {
 
         let mut clues: SmallVec<[Clue; 16]> = SmallVec::new();
         let before = patient.identifiers.len();
+        let mut new: SmallVec<[&Held; 16]> = SmallVec::new();
         for held in &record.held {
             if let Some(place) = patient.position(held) {
                 // The same number, this time with its issuer: from now on that counts.
@@ -185,6 +251,7 @@ impl Patients {
                 None => Shown::reveal(held.value.as_phi()),
             };
             tally.identifier(held.kind);
+            new.push(held);
             self.bytes +=
                 size_of::<Identifier>() + size_of::<(Token, Issuer)>() + shown.text().len();
             patient.identity.add(held);
@@ -221,10 +288,7 @@ impl Patients {
                 clues.extend(words.map(|word| Clue::Person(*word, birth)));
             }
         }
-        if *self.facts != *facts {
-            self.facts = Arc::new(facts.clone());
-        }
-        let finding = Finding {
+        let mut finding = Finding {
             ordinal: index,
             update,
             time: now,
@@ -237,14 +301,17 @@ impl Patients {
             new_records,
             alert: patient.alert.clone(),
             direction: record.direction,
-            operation: record.operation.as_str().into(),
+            operation: Box::default(),
             carrier: record.carrier.clone(),
             marks: patient.marks.to_vec(),
-            facts: Arc::clone(&self.facts),
+            facts: Arc::default(),
         };
         for clue in clues {
             self.remember(clue, index);
         }
+        self.learn(new.into_iter(), settings);
+        finding.operation = self.shown_operation(&record.operation, settings, rules).into();
+        finding.facts = self.shown_facts(around);
         Some(finding)
     }
 

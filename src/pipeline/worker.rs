@@ -305,7 +305,7 @@ impl Context {
             rules: None,
             driver: Driver::new(self.limits, flow.orientation),
             contents: Contents::default(),
-            patients: Patients::of_flow(ends(flow)),
+            patients: Patients::of_flow(ends(flow), flow.started),
             facts: ServiceFacts::default(),
             activity: Activity::default(),
             objects: Vec::new(),
@@ -600,12 +600,15 @@ impl Handler<State> for Context {
                     return;
                 };
                 self.hand_on(flow, &mut analysis);
+                let rules = analysis.rules.as_deref().unwrap_or(&self.rules);
+                let facts = std::mem::take(&mut analysis.facts);
+                let facts = analysis.patients.settled_facts(facts, &self.shared.identify, rules);
                 let service = Service {
                     time: analysis.datagram.unwrap_or(self.now),
                     flow: info,
                     protocol,
                     content: analysis.content,
-                    facts: Arc::new(std::mem::take(&mut analysis.facts)),
+                    facts,
                 };
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));

@@ -46,7 +46,7 @@ pub mod x12;
 pub use crate::flow::{Direction, End};
 pub use activity::{Activity, Move, Object, OutcomeCounts};
 pub use driver::{Driver, DriverEvent, DriverLimits};
-pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts};
+pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts, TextKind};
 
 use crate::closed_set::closed_set;
 use crate::time::Timestamp;

@@ -3,9 +3,9 @@
 use crate::rules::{Secret, ServiceKind};
 use std::sync::Arc;
 
-/// Facts about a service. Plain configuration data, never identifiers of patients and never
-/// credentials. Strings are as on the wire, cut to [`ServiceFacts::MAX_TEXT`] bytes by
-/// [`ServiceFacts::set`].
+/// Facts about a service. Never credentials. Texts are as on the wire, cut to
+/// [`ServiceFacts::MAX_TEXT`] bytes by [`ServiceFacts::set`]; anybody may have put a name or a number
+/// into them, so `identify` masks what may be a person's before they leave the flow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceFacts {
     /// Whether the payload is encrypted.
@@ -78,6 +78,27 @@ pub struct ServiceFacts {
     pub aborted: Option<String>,
     /// What a DICOM association negotiated.
     pub association: Option<Box<Association>>,
+    /// Some of the texts are masked for now, and may be shown when the flow has ended.
+    pub withheld: bool,
+    /// Tells calling titles apart where they are masked; 0: they are not.
+    pub calling_key: u64,
+}
+
+/// What a text among the facts is: what may stand in it, and so what of it may be shown.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TextKind {
+    /// A name that somebody gave a system: a title, a host, a banner, an account.
+    Name,
+    /// The name of an organisation or a part of it.
+    Organisation,
+    /// The path of a resource or a file.
+    Path,
+    /// A code of a standard: a type of message, a method.
+    Code,
+    /// A DICOM unique identifier (PS3.5 9).
+    Uid,
+    /// The version of a standard.
+    Version,
 }
 
 /// What a DICOM association negotiated (PS3.8 9.3, PS3.7 annex D), and what was asked over it.
@@ -133,6 +154,52 @@ impl Outcome {
 }
 
 impl ServiceFacts {
+    /// Calls `of` with every text that comes from the wire. Texts of our own are left out.
+    pub fn for_each_text_mut(&mut self, of: &mut dyn FnMut(TextKind, &mut String)) {
+        use TextKind::{Code, Name, Organisation, Path, Uid, Version};
+        let [client_class, server_class] = &mut self.implementation_class;
+        let [client_version, server_version] = &mut self.implementation_version;
+        for (kind, slot) in [
+            (Name, &mut self.calling_aet),
+            (Name, &mut self.called_aet),
+            (Uid, client_class),
+            (Uid, server_class),
+            (Name, client_version),
+            (Name, server_version),
+            (Name, &mut self.station),
+            (Organisation, &mut self.institution),
+            (Organisation, &mut self.sending_application),
+            (Organisation, &mut self.sending_facility),
+            (Organisation, &mut self.receiving_application),
+            (Organisation, &mut self.receiving_facility),
+            (Version, &mut self.version),
+            (Code, &mut self.processing_id),
+            (Code, &mut self.method),
+            (Name, &mut self.user),
+            (Name, &mut self.host),
+            (Path, &mut self.path),
+            (Name, &mut self.software),
+        ] {
+            slot.iter_mut().for_each(|text| of(kind, text));
+        }
+        for (kind, list) in [
+            (Uid, &mut self.sop_classes),
+            (Uid, &mut self.transfer_syntaxes),
+            (Code, &mut self.modalities),
+            (Code, &mut self.message_types),
+        ] {
+            list.iter_mut().for_each(|text| of(kind, text));
+        }
+        for (text, _) in self.messages.iter_mut().chain(&mut self.acknowledgments) {
+            of(Code, text);
+        }
+        if let Some(association) = &mut self.association {
+            association.extended.iter_mut().for_each(|text| of(Uid, text));
+            let titles = association.move_destinations.iter_mut();
+            titles.chain(&mut association.move_originators).for_each(|text| of(Name, text));
+        }
+    }
+
     /// Longest text kept, bytes.
     pub const MAX_TEXT: usize = 256;
     /// Longest list kept.
@@ -190,7 +257,7 @@ impl ServiceFacts {
             (&mut facts.dimse, &before.dimse),
             (&mut facts.modalities, &before.modalities),
         ] {
-            earlier.iter().for_each(|text| Self::add(list, text));
+            earlier.iter().filter(|t| is_whole(t)).for_each(|text| Self::add(list, text));
         }
         for (slot, earlier) in [
             (&mut facts.station, &before.station),
@@ -208,7 +275,7 @@ impl ServiceFacts {
                 (&mut now.move_destinations, &before.move_destinations),
                 (&mut now.move_originators, &before.move_originators),
             ] {
-                earlier.iter().for_each(|text| Self::add(list, text));
+                earlier.iter().filter(|t| is_whole(t)).for_each(|text| Self::add(list, text));
             }
         }
         facts
@@ -240,6 +307,11 @@ impl ServiceFacts {
             list.push(text.to_owned());
         }
     }
+}
+
+/// Whether nothing of a text is masked: then it is no other spelling of one that is not.
+fn is_whole(text: &str) -> bool {
+    !text.contains('*')
 }
 
 fn cut(text: &str) -> &str {

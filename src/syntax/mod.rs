@@ -7,6 +7,7 @@ pub mod astm;
 pub mod edifact;
 pub mod hl7v2;
 pub mod ncpdp;
+pub mod percent;
 pub mod poct1a;
 pub mod x12;
 pub mod xdt;

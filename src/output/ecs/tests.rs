@@ -36,6 +36,8 @@ fn samples() -> Vec<Value> {
     let mut all = lines(&events(), &run());
     let full = |n: &str| Some(n.to_owned());
     let facts = ServiceFacts {
+        withheld: false,
+        calling_key: 0,
         encrypted: false,
         authentication: Authentication::UserIdentity,
         credentials_in_clear: true,
