@@ -146,13 +146,7 @@ impl AccessTracker {
         }
     }
 
-    fn let_in(
-        &mut self,
-        client: IpAddr,
-        title: &str,
-        facts: &ServiceFacts,
-        rules: &AccessRules,
-    ) {
+    fn let_in(&mut self, client: IpAddr, title: &str, facts: &ServiceFacts, rules: &AccessRules) {
         self.access.default_title |= rules.is_default_title(title);
         let place = remember(&mut self.titles, title, facts);
         self.access.titles = self.titles.len() as u32;

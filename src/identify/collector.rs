@@ -5,10 +5,10 @@ use super::date::Date;
 use super::mask::mask;
 use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verify, weighed};
+use super::patients::Around;
 use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
 use super::values::{ValueCache, Worked};
-use super::patients::Around;
 use super::{Finding, IdentifyCounters, Patients, Settings};
 use crate::content::{
     ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
@@ -310,8 +310,7 @@ impl Collector<'_> {
         if deidentified.is_some() && !kinds.is_empty() {
             self.drop_pseudonyms(record);
         }
-        let around =
-            Around { settings: self.settings, rules: self.rules, now: self.now, facts };
+        let around = Around { settings: self.settings, rules: self.rules, now: self.now, facts };
         let finding = self.patients.file(record, alert, &around, self.tally);
         self.out.extend(finding);
     }

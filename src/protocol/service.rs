@@ -91,6 +91,8 @@ pub enum TextKind {
     Name,
     /// The name of an organisation or a part of it.
     Organisation,
+    /// Who exchanges messages: an application or an organisation.
+    Party,
     /// The path of a resource or a file.
     Path,
     /// A code of a standard: a type of message, a method.
@@ -156,7 +158,7 @@ impl Outcome {
 impl ServiceFacts {
     /// Calls `of` with every text that comes from the wire. Texts of our own are left out.
     pub fn for_each_text_mut(&mut self, of: &mut dyn FnMut(TextKind, &mut String)) {
-        use TextKind::{Code, Name, Organisation, Path, Uid, Version};
+        use TextKind::{Code, Name, Organisation, Party, Path, Uid, Version};
         let [client_class, server_class] = &mut self.implementation_class;
         let [client_version, server_version] = &mut self.implementation_version;
         for (kind, slot) in [
@@ -168,9 +170,9 @@ impl ServiceFacts {
             (Name, server_version),
             (Name, &mut self.station),
             (Organisation, &mut self.institution),
-            (Organisation, &mut self.sending_application),
+            (Party, &mut self.sending_application),
             (Organisation, &mut self.sending_facility),
-            (Organisation, &mut self.receiving_application),
+            (Party, &mut self.receiving_application),
             (Organisation, &mut self.receiving_facility),
             (Version, &mut self.version),
             (Code, &mut self.processing_id),

@@ -1,8 +1,8 @@
 //! Text in the headers of mail: encoded words (RFC 2047), parameters in other character sets and in
 //! several parts (RFC 2231).
 
-use crate::syntax::percent;
 use crate::content::stack::charset;
+use crate::syntax::percent;
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};

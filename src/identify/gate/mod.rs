@@ -95,7 +95,8 @@ impl Gate {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        let texts = self.memo.iter().map(|m| m.text.len() + m.shown.as_ref().map_or(0, |t| t.len()));
+        let texts =
+            self.memo.iter().map(|m| m.text.len() + m.shown.as_ref().map_or(0, |t| t.len()));
         size_of::<Self>()
             + self.known.capacity() * 9
             + self.watched.capacity() * 5

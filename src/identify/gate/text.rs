@@ -42,7 +42,7 @@ pub(super) struct Text<'a> {
     withheld: Vec<bool>,
     /// Groups of letters and digits.
     groups: Vec<(usize, usize)>,
-    /// Words of an interface in a path: they are so called whoever is called like them.
+    /// Segments of a path that name parts of an interface, whoever else is called so.
     fixed: Vec<(usize, usize)>,
 }
 
@@ -88,7 +88,9 @@ impl<'a> Text<'a> {
             }
             TextKind::Path => self.path(rules),
             TextKind::Code if is_code(&self.text) => {}
-            TextKind::Name | TextKind::Organisation | TextKind::Code => self.names(rules),
+            TextKind::Name | TextKind::Organisation | TextKind::Party | TextKind::Code => {
+                self.names(rules);
+            }
             TextKind::Uid | TextKind::Version => {}
         }
         self.numbers(rules);
@@ -102,26 +104,31 @@ impl<'a> Text<'a> {
     /// Words that are written like names, and those that may be names.
     fn names(&mut self, rules: &RuleSet) {
         let vocabulary = &rules.vocabulary;
-        let organisation =
-            self.kind == TextKind::Organisation && vocabulary.names_organisation(&self.text);
         let all = words(&self.text);
+        // Institutions are called after places as often as not; people have two names.
+        let organisation = match self.kind {
+            TextKind::Organisation => all.len() == 1 || vocabulary.names_organisation(&self.text),
+            TextKind::Party => vocabulary.names_organisation(&self.text),
+            _ => false,
+        };
         let group = |at: usize| self.groups.iter().position(|&(s, e)| (s..e).contains(&at));
         let is_known = |&(start, end): &(usize, usize)| {
             self.text.get(start..end).is_some_and(|word| vocabulary.knows(word))
         };
-        // `MirthConnect` is known by its second word.
-        let rescued: Vec<Option<usize>> = all
-            .iter()
-            .filter(|word| word.1 - word.0 > 2 && is_known(word))
-            .map(|word| group(word.0))
-            .collect();
+        // `MirthConnect` is known by its second word, `MariaDB` as a whole.
+        let known_words = all.iter().filter(|word| word.1 - word.0 > 2 && is_known(word));
+        let known_groups = self.groups.iter().filter(|of| is_known(of));
+        let rescued: Vec<Option<usize>> =
+            known_words.chain(known_groups).map(|word| group(word.0)).collect();
         let mut judged = Vec::new();
         for word in all.iter().filter(|word| !is_known(word)) {
             let (start, end) = *word;
             let text = self.text.get(start..end).unwrap_or_default();
             let like_a_name = is_titled(text) || text.chars().any(has_no_case);
-            let beside_known = organisation || rescued.contains(&group(start));
-            judged.push((start, end, like_a_name && !beside_known));
+            let known = rescued.contains(&group(start));
+            if !known {
+                judged.push((start, end, like_a_name && !organisation));
+            }
         }
         for (start, end, masked) in judged {
             let bits = if masked { &mut self.masked } else { &mut self.withheld };
@@ -144,14 +151,12 @@ impl<'a> Text<'a> {
                 let suffix = segment.rfind('.').filter(|dot| {
                     let of = words(segment.get(*dot..).unwrap_or_default());
                     of.len() == 1
-                        && segment
-                            .get(dot + 1..)
-                            .is_some_and(|word| vocabulary.knows_in_path(word))
+                        && segment.get(dot + 1..).is_some_and(|word| vocabulary.knows_in_path(word))
                 });
                 let masked = start..start + suffix.unwrap_or(segment.len());
                 self.masked.get_mut(masked).unwrap_or_default().fill(true);
             } else {
-                self.fixed.extend(all.iter().map(|&(s, e)| (start + s, start + e)));
+                self.fixed.push((start, end));
             }
             start = end + 1;
         }
