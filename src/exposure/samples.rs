@@ -1,6 +1,7 @@
 //! Findings for the tests of this stage and of the outputs.
 
 use super::types::{EventId, FindingEvent};
+use crate::capture::{PacketRef, PacketSpan};
 use crate::content::{Evidence, Mark};
 use crate::flow::{Direction, FlowInfo, Transport};
 use crate::identify::{Finding, Identifier, Shown, Token};
@@ -18,6 +19,12 @@ pub(crate) const KEY: [u8; 32] = [7; 32];
 /// `T0` and `seconds`.
 pub(crate) fn at(seconds: i64) -> Timestamp {
     T0 + Span::seconds(seconds)
+}
+
+/// The packet that was captured then, in a capture with one packet a second from `T0` on.
+pub(crate) fn packet(time: Timestamp) -> PacketRef {
+    let number = (time - T0).0.div_euclid(1_000_000_000) + 1;
+    PacketRef { number: u64::try_from(number).unwrap_or(1), time, interface: 0 }
 }
 
 /// The token of sample person `n`.
@@ -121,6 +128,7 @@ impl Sample {
                 ordinal: u32::try_from(self.patient).expect("few patients"),
                 update: self.update,
                 time: self.time,
+                packets: PacketSpan::of(packet(self.time)),
                 patient,
                 traits: Default::default(),
                 identifiers: identifiers.collect(),

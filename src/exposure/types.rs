@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::counters::ExposureTotals;
+use crate::capture::{PacketRef, PacketSpan};
 use crate::closed_set::closed_set;
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
@@ -220,6 +221,10 @@ pub struct Exposure {
     pub moved_for: Vec<IpAddr>,
     /// Where objects that were asked for here were sent (C-MOVE).
     pub moved_to: Vec<SocketAddr>,
+    /// The packets of its records, and the flow in which the first of them came.
+    pub packets: PacketSpan,
+    /// That flow.
+    pub first_flow: FlowInfo,
     /// 0 to 100, the highest so far.
     pub severity: u8,
 }
@@ -339,8 +344,8 @@ pub struct FlowActivity<'a> {
     pub objects: &'a [(Object, Token)],
     /// Patients whose records brought nothing new, and how many records.
     pub records: &'a [(PatientKey, u32)],
-    /// Packet time of the last of these records.
-    pub repeated: Timestamp,
+    /// The last packet of these records.
+    pub repeated: PacketRef,
 }
 
 /// A flow whose protocol was recognised, with or without findings.

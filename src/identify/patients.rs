@@ -23,6 +23,7 @@ use super::gate::{Gate, WITHHELD_FOR};
 use super::numbers::Lists;
 use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
 use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
+use crate::capture::PacketSpan;
 use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Kind, KindSet, RuleSet};
 use crate::time::Timestamp;
@@ -55,6 +56,8 @@ struct Patient {
     identifiers: Vec<Identifier>,
     /// What each of them is compared by.
     values: Vec<(Token, Issuer)>,
+    /// The packets of its records.
+    packets: PacketSpan,
     records: u32,
     /// Of these, records that were handed on.
     handed_on: u32,
@@ -211,7 +214,7 @@ impl Patients {
         around: &Around<'_>,
         tally: &mut IdentifyCounters,
     ) -> Option<Finding> {
-        let Around { settings, rules, now, .. } = *around;
+        let Around { settings, rules, .. } = *around;
         let (index, update) = match self.find(record) {
             Some(index) => (index, true),
             None if self.known.len() >= settings.patients_per_flow => {
@@ -222,6 +225,7 @@ impl Patients {
         };
         let patient = self.known.get_mut(index as usize)?;
         patient.records = patient.records.saturating_add(1);
+        patient.packets.extend(record.packets);
         let marks_before = patient.marks;
         patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
 
@@ -291,7 +295,8 @@ impl Patients {
         let mut finding = Finding {
             ordinal: index,
             update,
-            time: now,
+            time: record.packets.last.time,
+            packets: patient.packets,
             patient: patient.token,
             traits: Traits(patient.identity.clone()),
             identifiers: patient.identifiers.clone(),
@@ -326,6 +331,7 @@ impl Patients {
             identity: Identity::default(),
             identifiers: Vec::with_capacity(record.held.len()),
             values: Vec::with_capacity(record.held.len()),
+            packets: record.packets,
             records: 0,
             handed_on: 0,
             kinds: KindSet::default(),

@@ -19,8 +19,10 @@ pub mod dicom;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+mod jetdirect;
 mod json;
 pub mod ldap;
+pub mod lpd;
 pub mod mllp;
 pub mod mongodb;
 pub mod mqtt;
@@ -49,6 +51,7 @@ pub use driver::{Driver, DriverEvent, DriverLimits};
 pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts, TextKind};
 
 use crate::closed_set::closed_set;
+use crate::flow::Side;
 use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
@@ -75,7 +78,8 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &tds::Tds,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
-    &raw::JetDirect,
+    &lpd::Lpd,
+    &jetdirect::JetDirect,
     &raw::Raw,
 ];
 
@@ -318,6 +322,10 @@ pub trait ContentSink {
 
     /// A further flow between the same hosts is to come, and this is what is known of it.
     fn expect(&mut self, flow: expected::ExpectedFlow);
+
+    /// The parser is about to read `bytes`, the last of which came last from `side`; the first of
+    /// them may have come in earlier packets.
+    fn reading(&mut self, _side: Side, _bytes: &[u8]) {}
 
     /// Packet time of the bytes being read.
     fn now(&self) -> Timestamp;

@@ -147,9 +147,9 @@ fn is_put_together(folded: &str, known: &impl Fn(&str) -> bool) -> bool {
         if so_far >= MAX_PIECES || !folded.is_char_boundary(start) {
             continue;
         }
-        for end in start + MIN_PIECE..=folded.len() {
+        for (end, fewest) in pieces.iter_mut().enumerate().skip(start + MIN_PIECE) {
             if folded.get(start..end).is_some_and(known) {
-                pieces[end] = pieces[end].min(so_far + 1);
+                *fewest = so_far.saturating_add(1).min(*fewest);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Whom services let in, what passed, and moves.
 
-use super::super::samples::token;
+use super::super::samples::{packet, token};
 use super::*;
 use crate::flow::FlowInfo;
 use crate::protocol::{Activity, Association, Object, Outcome};
@@ -165,7 +165,7 @@ fn objects_are_counted_once_and_operations_by_outcome() {
             activity: &activity,
             objects: &objects,
             records: &[],
-            repeated: T0,
+            repeated: packet(T0),
         };
         x.performed(what, &mut out);
     }
@@ -200,7 +200,7 @@ fn a_move_and_what_came_of_it_name_each_other() {
                 activity,
                 objects: &[],
                 records: &[],
-                repeated: T0,
+                repeated: packet(T0),
             };
             x.performed(what, out);
         };

@@ -2,6 +2,7 @@
 
 use super::dicom;
 use super::model::*;
+use crate::capture;
 use crate::content::{Evidence, Mark};
 use crate::exposure as x;
 use crate::output::{Context, RunSummary, community_id};
@@ -52,6 +53,7 @@ fn finding<'a>(
             carrier: Some(&finding.carrier),
             direction: Some(finding.direction.as_str()),
             records: Some(d.records),
+            evidence: packets(finding.packets, context),
             clients: (d.clients > 1).then_some(d.clients),
             patient: Some(Patient {
                 token: Prefixed("p_", finding.patient),
@@ -66,11 +68,29 @@ fn finding<'a>(
             finding.time,
             Meta {
                 severity: Some(severity),
+                start: earlier(finding.packets.first.time, finding.time),
                 ..meta(EVENT, "phi-finding", "phitap.finding", Some(d.id))
             },
             observer(context, Some(d.flow.interface)),
         )
     }
+}
+
+/// When it began, where that is not when it was complete.
+fn earlier(start: Timestamp, end: Timestamp) -> Option<Text<Timestamp>> {
+    (start < end).then_some(Text(start))
+}
+
+/// Where an analyst finds the packets; of a live capture there is no file.
+fn packets(span: capture::PacketSpan, context: &Context) -> Option<PacketSpan<'_>> {
+    let name = |packet: capture::PacketRef| context.files.get(usize::from(packet.interface));
+    let (file, last) = (name(span.first)?, name(span.last)?);
+    Some(PacketSpan {
+        file,
+        first_packet: span.first.number,
+        last_file: (span.last.interface != span.first.interface).then_some(last),
+        last_packet: span.last.number,
+    })
 }
 
 /// An event of which no more is known.
@@ -103,12 +123,13 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             transport: Some(e.transport.as_str()),
             protocol: e.protocol,
             application: e.facts.application.as_deref(),
-            community_id: None,
+            community_id: Some(community_id(&e.first_flow)),
             direction: Some(e.direction.as_str()),
             vlan: None,
         }),
         phi: Phi {
             marks: marks(&e.marks),
+            evidence: packets(e.packets, context),
             service: Some(facts(&e.facts, &e.access)),
             dicom: dicom::of_exposure(e),
             exposure: Some(Exposure {

@@ -144,6 +144,8 @@ pub struct Phi<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<PacketSpan<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub clients: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patient: Option<Patient<'a>>,
@@ -161,6 +163,16 @@ pub struct Phi<'a> {
     pub run: Option<Box<Run<'a>>>,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub key_id: &'a str,
+}
+
+/// The packets that carried what an event tells of.
+#[derive(Serialize)]
+pub struct PacketSpan<'a> {
+    pub file: &'a str,
+    pub first_packet: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_file: Option<&'a str>,
+    pub last_packet: u64,
 }
 
 #[derive(Serialize)]

@@ -1,8 +1,9 @@
 //! Events against the contract and the schema.
 
 use super::FORMAT;
+use crate::capture::PacketSpan;
 use crate::content::Mark;
-use crate::exposure::samples::{Sample, T0, at, identifier, token};
+use crate::exposure::samples::{Sample, T0, at, identifier, packet, token};
 use crate::exposure::{Event, FlowActivity, Role};
 use crate::identify::Shown;
 use crate::output::samples::{context, events, run, tracker, written};
@@ -135,7 +136,7 @@ fn samples() -> Vec<Value> {
             activity,
             objects: &objects,
             records: &[],
-            repeated: T0,
+            repeated: packet(T0),
         };
         x.performed(what, &mut out);
     }
@@ -145,8 +146,12 @@ fn samples() -> Vec<Value> {
             Event::Finding { event, .. } => {
                 event.person = Some(event.finding.patient);
                 event.clients = 12;
+                across_files(&mut event.finding.packets);
             }
-            Event::Exposure(exposure) => exposure.patients.estimate = true,
+            Event::Exposure(exposure) => {
+                exposure.patients.estimate = true;
+                across_files(&mut exposure.packets);
+            }
             Event::Asset(_) | Event::Service(_) => {}
         }
     }
@@ -156,6 +161,12 @@ fn samples() -> Vec<Value> {
     run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
     all.extend(lines(&out, &run));
     all
+}
+
+/// From the first of the sample's files to the second.
+fn across_files(packets: &mut PacketSpan) {
+    packets.first.time = at(-1);
+    packets.last.interface = 1;
 }
 
 #[test]
@@ -324,6 +335,7 @@ fn a_finding_looks_like_the_contract() {
         "rule": {"id": "a-sample"},
         "phi": {"operation": "C-FIND", "carrier": ["dicom"], "direction": "server_to_client",
             "records": 3,
+            "evidence": {"file": "captures/ward.pcap", "first_packet": 1, "last_packet": 1},
             "patient": {"token": format!("p_{}", token(1)), "identifiers": [
                 {"kind": "name", "value": "D**^J***", "masked": true,
                  "token": format!("i_{}", token(9)), "field": "(0010,0010)",
