@@ -325,7 +325,12 @@ impl Collector<'_> {
         if deidentified.is_some() && !kinds.is_empty() {
             self.drop_pseudonyms(record);
         }
-        let around = Around { settings: self.settings, rules: self.rules, now: record.packets.last.time, facts };
+        let around = Around {
+            settings: self.settings,
+            rules: self.rules,
+            now: record.packets.last.time,
+            facts,
+        };
         let finding = self.patients.file(record, alert, &around, self.tally);
         self.out.extend(finding);
     }

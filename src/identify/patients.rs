@@ -102,6 +102,58 @@ pub struct Patients {
 }
 
 impl Patient {
+    /// Takes over what is new in a record, up to so many identifiers.
+    fn take<'r>(
+        &mut self,
+        record: &'r Record,
+        cap: usize,
+        tally: &mut IdentifyCounters,
+    ) -> Brought<'r> {
+        let mut brought = Brought { new: SmallVec::new(), clues: SmallVec::new(), bytes: 0 };
+        for held in &record.held {
+            if let Some(place) = self.position(held) {
+                // The same number, this time with its issuer: from now on that counts.
+                self.identity.learn_issuer(&Strong::of(held.kind, held));
+                if let (Some(known), Some((_, issuer))) =
+                    (self.identifiers.get_mut(place), self.values.get_mut(place))
+                {
+                    if !issuer.is_known() {
+                        known.token = held.public;
+                    }
+                    issuer.learn(held.issuer);
+                }
+                continue;
+            }
+            brought.new.push(held);
+            if self.identifiers.len() >= cap {
+                tally.lose(Loss::PatientIdentifiers);
+                continue;
+            }
+            let shown = match &held.mask {
+                Some(mask) => Shown::mask(Arc::clone(mask)),
+                None => Shown::reveal(held.value.as_phi()),
+            };
+            tally.identifier(held.kind);
+            brought.bytes +=
+                size_of::<Identifier>() + size_of::<(Token, Issuer)>() + shown.text().len();
+            self.identity.add(held);
+            self.identifiers.push(Identifier {
+                kind: held.kind,
+                shown,
+                token: held.public,
+                field: held.field.clone(),
+                rule: held.rule.clone(),
+                confidence: held.confidence,
+                evidence: held.evidence,
+            });
+            self.values.push((held.token, held.issuer));
+            if is_clue(held.kind) {
+                brought.clues.push(Clue::Value(held.token));
+            }
+        }
+        brought
+    }
+
     /// The index of the identifier that is the same value, of the same issuer as far as both name
     /// one.
     fn position(&self, held: &Held) -> Option<usize> {
@@ -110,6 +162,16 @@ impl Patient {
         };
         self.identifiers.iter().zip(&self.values).position(equal)
     }
+}
+
+/// What a record brought that was not known of its patient.
+struct Brought<'r> {
+    /// Identifiers, also those beyond the cap.
+    new: SmallVec<[&'r Held; 16]>,
+    /// What the patient is found by from now on.
+    clues: SmallVec<[Clue; 16]>,
+    /// Heap that it takes, roughly; 0: nothing is kept of it.
+    bytes: usize,
 }
 
 impl Patients {
@@ -219,6 +281,7 @@ impl Patients {
             Some(index) => (index, true),
             None if self.known.len() >= settings.patients_per_flow => {
                 tally.lose(Loss::Patients);
+                self.learn(record.held.iter(), settings);
                 return None;
             }
             None => (self.add(record, alert, &settings.key)?, false),
@@ -229,52 +292,11 @@ impl Patients {
         let marks_before = patient.marks;
         patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
 
-        let mut clues: SmallVec<[Clue; 16]> = SmallVec::new();
-        let before = patient.identifiers.len();
-        let mut new: SmallVec<[&Held; 16]> = SmallVec::new();
-        for held in &record.held {
-            if let Some(place) = patient.position(held) {
-                // The same number, this time with its issuer: from now on that counts.
-                patient.identity.learn_issuer(&Strong::of(held.kind, held));
-                if let (Some(known), Some((_, issuer))) =
-                    (patient.identifiers.get_mut(place), patient.values.get_mut(place))
-                {
-                    if !issuer.is_known() {
-                        known.token = held.public;
-                    }
-                    issuer.learn(held.issuer);
-                }
-                continue;
-            }
-            if patient.identifiers.len() >= settings.identifiers_per_patient {
-                tally.lose(Loss::PatientIdentifiers);
-                continue;
-            }
-            let shown = match &held.mask {
-                Some(mask) => Shown::mask(Arc::clone(mask)),
-                None => Shown::reveal(held.value.as_phi()),
-            };
-            tally.identifier(held.kind);
-            new.push(held);
-            self.bytes +=
-                size_of::<Identifier>() + size_of::<(Token, Issuer)>() + shown.text().len();
-            patient.identity.add(held);
-            patient.identifiers.push(Identifier {
-                kind: held.kind,
-                shown,
-                token: held.public,
-                field: held.field.clone(),
-                rule: held.rule.clone(),
-                confidence: held.confidence,
-                evidence: held.evidence,
-            });
-            patient.values.push((held.token, held.issuer));
-            if is_clue(held.kind) {
-                clues.push(Clue::Value(held.token));
-            }
-        }
+        let Brought { new, mut clues, bytes } =
+            patient.take(record, settings.identifiers_per_patient, tally);
+        self.bytes += bytes;
         let more_health = patient.marks.is_more_health_than(marks_before);
-        if update && patient.identifiers.len() == before && !more_health {
+        if update && bytes == 0 && !more_health {
             // Whoever has more than one that waits is in the list already.
             if patient.records - patient.handed_on == 1 {
                 self.repeated.push(index);
