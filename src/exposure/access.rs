@@ -3,7 +3,8 @@
 //! Application entity titles are all that most services go by, and they are no secret. Only some
 //! titles prove something: one that tools use unless told otherwise, or several from one host.
 
-use crate::protocol::{Association, Authentication, Outcome, ServiceFacts};
+use crate::protocol::service::Admission;
+use crate::protocol::{Authentication, Outcome, ServiceFacts};
 use crate::rules::AccessRules;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -89,7 +90,7 @@ pub(in crate::exposure) struct Title {
 
 impl Title {
     fn is(&self, facts: &ServiceFacts, title: &str) -> bool {
-        match (self.key, facts.calling_key) {
+        match (self.key, facts.admission_key) {
             (0, 0) => self.shown == title,
             // Masked now and shown before, or the other way round: either may be the same title.
             (0, _) | (_, 0) => looks_alike(&self.shown, title),
@@ -126,9 +127,7 @@ const _: () = assert!(MAX_TITLES <= u64::BITS as usize, "a bit for each title");
 impl AccessTracker {
     /// Takes note of an association of `client`.
     pub fn see(&mut self, client: IpAddr, facts: &ServiceFacts, rules: &AccessRules) {
-        let Some(association) = &facts.association else { return };
-        let Some(title) = facts.calling_aet.as_deref() else { return };
-        let Association { outcome: Some(outcome), .. } = **association else { return };
+        let Some(Admission { title, outcome }) = facts.admission() else { return };
         match outcome {
             Outcome::Accepted => {
                 // Who showed another proof of identity was not let in for the title.
@@ -163,7 +162,7 @@ impl AccessTracker {
 /// Puts `title` into `list` if it is new and there is room; its place.
 fn remember(list: &mut Vec<Title>, title: &str, facts: &ServiceFacts) -> Option<usize> {
     if let Some(place) = list.iter().position(|known| known.is(facts, title)) {
-        if let Some(known) = list.get_mut(place).filter(|_| facts.calling_key == 0) {
+        if let Some(known) = list.get_mut(place).filter(|_| facts.admission_key == 0) {
             *known = Title { key: 0, shown: title.to_owned() };
         }
         return Some(place);
@@ -171,6 +170,6 @@ fn remember(list: &mut Vec<Title>, title: &str, facts: &ServiceFacts) -> Option<
     if list.len() >= MAX_TITLES {
         return None;
     }
-    list.push(Title { key: facts.calling_key, shown: title.to_owned() });
+    list.push(Title { key: facts.admission_key, shown: title.to_owned() });
     Some(list.len() - 1)
 }

@@ -126,10 +126,9 @@ impl Open {
         told.first = told.first.min(finding.time);
         told.last = told.last.max(finding.time);
         told.packets.extend(finding.packets);
-        // Associations differ in what they show; of other services the last one says it all.
         let known =
             Arc::ptr_eq(&told.facts, &finding.facts) || Arc::ptr_eq(&self.latest, &finding.facts);
-        if !known && finding.facts.association.is_some() {
+        if !known && finding.facts.accumulates() {
             told.facts = Arc::new(finding.facts.after(&told.facts));
         } else if !known {
             told.facts = Arc::clone(&finding.facts);
@@ -161,9 +160,9 @@ impl Open {
     /// A flow has ended: what was masked of its facts for as long as it went on may be shown.
     pub fn settle(&mut self, facts: &Arc<ServiceFacts>) {
         if self.told.facts.withheld && !facts.withheld {
-            self.told.facts = match facts.association {
-                Some(_) => Arc::new(facts.after(&self.told.facts)),
-                None => Arc::clone(facts),
+            self.told.facts = match facts.accumulates() {
+                true => Arc::new(facts.after(&self.told.facts)),
+                false => Arc::clone(facts),
             };
             self.dirty = true;
         }

@@ -5,7 +5,7 @@ use crate::capture::{PacketRef, PacketSpan};
 use crate::content::{Evidence, Mark};
 use crate::flow::{Direction, FlowInfo, Transport};
 use crate::identify::{Finding, Identifier, Shown, Token};
-use crate::protocol::{Authentication, ServiceFacts};
+use crate::protocol::{Authentication, DicomFacts, MessageFacts, ServiceFacts, WebFacts};
 use crate::rules::{AlertRule, Kind, RuleSet};
 use crate::time::{Span, Timestamp};
 use std::net::SocketAddr;
@@ -96,8 +96,11 @@ impl Default for Sample {
             operation: "C-FIND",
             marks: Vec::new(),
             facts: ServiceFacts {
-                calling_aet: Some("WS9".into()),
-                called_aet: Some("ORTHANC".into()),
+                dicom: Some(Box::new(DicomFacts {
+                    calling_aet: Some("WS9".into()),
+                    called_aet: Some("ORTHANC".into()),
+                    ..DicomFacts::default()
+                })),
                 ..ServiceFacts::default()
             },
         }
@@ -165,10 +168,13 @@ pub(crate) fn hl7(patient: u64) -> Sample {
         operation: "ADT^A01",
         marks: vec![Mark::Diagnosis],
         facts: ServiceFacts {
-            sending_application: Some("REGADT".into()),
-            receiving_application: Some("ENGINE".into()),
-            version: Some("2.5.1".into()),
-            acknowledged: Some(true),
+            messages: Some(Box::new(MessageFacts {
+                sending_application: Some("REGADT".into()),
+                receiving_application: Some("ENGINE".into()),
+                version: Some("2.5.1".into()),
+                acknowledged: Some(true),
+                ..MessageFacts::default()
+            })),
             ..ServiceFacts::default()
         },
         ..Sample::default()
@@ -187,11 +193,13 @@ pub(crate) fn http(patient: u64) -> Sample {
         facts: ServiceFacts {
             authentication: Authentication::Basic,
             credentials_in_clear: true,
-            method: Some("GET".into()),
-            host: Some("portal.example".into()),
-            path: Some("/patients/*".into()),
-            status: Some(200),
             application: Some("http/1.1".into()),
+            web: Some(Box::new(WebFacts {
+                method: Some("GET".into()),
+                host: Some("portal.example".into()),
+                path: Some("/patients/*".into()),
+                status: Some(200),
+            })),
             ..ServiceFacts::default()
         },
         ..Sample::default()

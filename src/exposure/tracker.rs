@@ -310,7 +310,7 @@ impl Exposures {
         let asked = Asked {
             client: event.flow.client.ip(),
             server: event.flow.server,
-            host: event.finding.facts.host.as_deref(),
+            host: event.finding.facts.host(),
             rule: &finding.alert.id,
             patient: [Some(finding.patient.bytes()), event.person.as_ref().map(Token::bytes)],
         };

@@ -3,11 +3,10 @@
 use super::access::Access;
 use super::counters::ExposureTotals;
 use crate::capture::{PacketRef, PacketSpan};
-use crate::closed_set::closed_set;
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
-use crate::protocol::{Activity, Object, ServiceFacts};
+use crate::protocol::{Activity, Object, Role, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
 use crate::time::Timestamp;
 use std::fmt;
@@ -240,7 +239,7 @@ pub struct Suppressed {
     pub reason: String,
     /// The last day on which it holds.
     pub expires: Day,
-    /// FindingEvent events that were not written, revisions included.
+    /// Finding events that were not written, revisions included.
     pub events: u64,
     /// Findings of these, revisions not counted.
     pub findings: u64,
@@ -361,53 +360,6 @@ pub struct ServiceObservation<'a> {
     pub content: &'static str,
     /// What is known of the service.
     pub facts: &'a Arc<ServiceFacts>,
-}
-
-closed_set! {
-    /// What traffic proves a host to be (`phi.asset.role`).
-    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-    pub enum Role {
-        /// Accepts or gives out DICOM objects.
-        Pacs = "pacs",
-        /// Answers modality worklist queries.
-        Worklist = "worklist-server",
-        /// Prints DICOM films.
-        DicomPrinter = "dicom-printer",
-        /// Another DICOM acceptor.
-        DicomServer = "dicom-server",
-        /// Sends DICOM objects, as modalities do.
-        Modality = "modality",
-        /// Another DICOM requestor: a workstation, a router.
-        DicomClient = "dicom-client",
-        /// Accepts HL7 messages.
-        Hl7Interface = "hl7-interface",
-        /// Sends HL7 messages.
-        Hl7Sender = "hl7-sender",
-        /// Serves FHIR.
-        FhirServer = "fhir-server",
-        /// Serves DICOM over HTTP.
-        DicomwebServer = "dicomweb-server",
-        /// Another HTTP server.
-        WebServer = "web-server",
-        /// Searches an index over HTTP.
-        SearchIndex = "search-index",
-        /// Answers queries of a database over HTTP.
-        Database = "database",
-        /// Keeps objects in buckets.
-        ObjectStore = "object-store",
-        /// Keeps health records.
-        HealthRecords = "health-records",
-        /// Passes messages on.
-        IntegrationEngine = "integration-engine",
-        /// Takes results of laboratory analysers (ASTM E1394).
-        LabInterface = "lab-interface",
-        /// Takes mail.
-        MailServer = "mail-server",
-        /// Takes or gives out files.
-        FileServer = "file-server",
-        /// Any other server.
-        Server = "server",
-    }
 }
 
 /// A patient, wherever seen: the pseudonyms of one record that stand for one person.

@@ -49,6 +49,9 @@ enum Clue {
     Patient(Token),
 }
 
+/// New clues to one patient.
+type Clues = SmallVec<[Clue; 16]>;
+
 /// A patient of the flow.
 struct Patient {
     token: Token,
@@ -102,14 +105,27 @@ pub struct Patients {
 }
 
 impl Patient {
-    /// Takes over what is new in a record, up to so many identifiers.
-    fn take<'r>(
+    /// The index of the identifier that is the same value, of the same issuer as far as both name
+    /// one.
+    fn position(&self, held: &Held) -> Option<usize> {
+        let equal = |(i, (token, issuer)): (&Identifier, &(Token, Issuer))| {
+            *token == held.token && i.kind == held.kind && !issuer.excludes(held.issuer)
+        };
+        self.identifiers.iter().zip(&self.values).position(equal)
+    }
+}
+
+impl Patient {
+    /// Adds the identifiers of a record that are new, up to `most` in all, and by what they are found.
+    /// Bytes of heap that they take.
+    fn learn(
         &mut self,
-        record: &'r Record,
-        cap: usize,
+        record: &Record,
+        most: usize,
+        clues: &mut Clues,
         tally: &mut IdentifyCounters,
-    ) -> Brought<'r> {
-        let mut brought = Brought { new: SmallVec::new(), clues: SmallVec::new(), bytes: 0 };
+    ) -> usize {
+        let mut bytes = 0;
         for held in &record.held {
             if let Some(place) = self.position(held) {
                 // The same number, this time with its issuer: from now on that counts.
@@ -124,8 +140,7 @@ impl Patient {
                 }
                 continue;
             }
-            brought.new.push(held);
-            if self.identifiers.len() >= cap {
+            if self.identifiers.len() >= most {
                 tally.lose(Loss::PatientIdentifiers);
                 continue;
             }
@@ -134,8 +149,7 @@ impl Patient {
                 None => Shown::reveal(held.value.as_phi()),
             };
             tally.identifier(held.kind);
-            brought.bytes +=
-                size_of::<Identifier>() + size_of::<(Token, Issuer)>() + shown.text().len();
+            bytes += size_of::<Identifier>() + size_of::<(Token, Issuer)>() + shown.text().len();
             self.identity.add(held);
             self.identifiers.push(Identifier {
                 kind: held.kind,
@@ -148,30 +162,22 @@ impl Patient {
             });
             self.values.push((held.token, held.issuer));
             if is_clue(held.kind) {
-                brought.clues.push(Clue::Value(held.token));
+                clues.push(Clue::Value(held.token));
             }
         }
-        brought
+        bytes
     }
 
-    /// The index of the identifier that is the same value, of the same issuer as far as both name
-    /// one.
-    fn position(&self, held: &Held) -> Option<usize> {
-        let equal = |(i, (token, issuer)): (&Identifier, &(Token, Issuer))| {
-            *token == held.token && i.kind == held.kind && !issuer.excludes(held.issuer)
-        };
-        self.identifiers.iter().zip(&self.values).position(equal)
+    /// Adds the pairs of name and birth date by which the patient is found.
+    fn combine(&self, clues: &mut Clues) {
+        for &name in self.identity.names.iter().take(MAX_COMBINED) {
+            for &birth in self.identity.births.iter().take(MAX_COMBINED) {
+                clues.push(Clue::Person(name.token, birth));
+                let words = name.words.iter().flatten();
+                clues.extend(words.map(|word| Clue::Person(*word, birth)));
+            }
+        }
     }
-}
-
-/// What a record brought that was not known of its patient.
-struct Brought<'r> {
-    /// Identifiers, also those beyond the cap.
-    new: SmallVec<[&'r Held; 16]>,
-    /// What the patient is found by from now on.
-    clues: SmallVec<[Clue; 16]>,
-    /// Heap that it takes, roughly; 0: nothing is kept of it.
-    bytes: usize,
 }
 
 impl Patients {
@@ -292,14 +298,19 @@ impl Patients {
         let marks_before = patient.marks;
         patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
 
-        let Brought { new, mut clues, bytes } =
-            patient.take(record, settings.identifiers_per_patient, tally);
-        self.bytes += bytes;
+        let before = patient.identifiers.len();
+        let mut clues = SmallVec::new();
+        self.bytes += patient.learn(record, settings.identifiers_per_patient, &mut clues, tally);
+        // Those beyond the cap are in no finding, and must not be shown all the same.
+        let full = patient.identifiers.len() >= settings.identifiers_per_patient;
         let more_health = patient.marks.is_more_health_than(marks_before);
-        if update && bytes == 0 && !more_health {
+        if update && patient.identifiers.len() == before && !more_health {
             // Whoever has more than one that waits is in the list already.
             if patient.records - patient.handed_on == 1 {
                 self.repeated.push(index);
+            }
+            if full {
+                self.learn(record.held.iter(), settings);
             }
             return None;
         }
@@ -307,13 +318,7 @@ impl Patients {
         let new_kinds = kinds.without(patient.kinds);
         let new_records = patient.records - patient.handed_on;
         (patient.kinds, patient.handed_on) = (kinds, patient.records);
-        for &name in patient.identity.names.iter().take(MAX_COMBINED) {
-            for &birth in patient.identity.births.iter().take(MAX_COMBINED) {
-                clues.push(Clue::Person(name.token, birth));
-                let words = name.words.iter().flatten();
-                clues.extend(words.map(|word| Clue::Person(*word, birth)));
-            }
-        }
+        patient.combine(&mut clues);
         let mut finding = Finding {
             ordinal: index,
             update,
@@ -336,7 +341,7 @@ impl Patients {
         for clue in clues {
             self.remember(clue, index);
         }
-        self.learn(new.into_iter(), settings);
+        self.learn(record.held.iter(), settings);
         finding.operation = self.shown_operation(&record.operation, settings, rules).into();
         finding.facts = self.shown_facts(around);
         Some(finding)

@@ -12,7 +12,7 @@ pub mod expected;
 mod line;
 #[cfg(test)]
 pub mod recorder;
-mod service;
+pub mod service;
 
 pub mod astm;
 pub mod dicom;
@@ -47,8 +47,12 @@ pub mod x12;
 
 pub use crate::flow::{Direction, End};
 pub use activity::{Activity, Move, Object, OutcomeCounts};
+pub use dicom::{Association, DicomFacts, Outcome};
 pub use driver::{Driver, DriverEvent, DriverLimits};
-pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts, TextKind};
+pub use ftp::FileFacts;
+pub use http::WebFacts;
+pub use mllp::MessageFacts;
+pub use service::{Authentication, Interface, Role, Roles, ServiceFacts, TextKind};
 
 use crate::closed_set::closed_set;
 use crate::flow::Side;
@@ -83,6 +87,12 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &raw::Raw,
 ];
 
+/// The roles of the ends of a flow that speaks the protocol called `name`.
+pub fn roles(name: &str, facts: &ServiceFacts, content: &str) -> Roles {
+    let protocol = PROTOCOLS.iter().find(|protocol| protocol.name() == name);
+    protocol.map_or(Roles::server(Role::Server), |protocol| protocol.roles(facts, content))
+}
+
 /// A protocol: how to recognise it and how to start reading it.
 pub trait Protocol: Sync {
     /// As in `network.protocol` and metric labels: `dicom`, `hl7`, `http`.
@@ -116,6 +126,13 @@ pub trait Protocol: Sync {
     /// asked any more.
     fn owns_datagrams(&self) -> bool {
         false
+    }
+
+    /// The roles of the ends of a flow of which `facts` are known and whose innermost content is
+    /// `content` (`fhir`; empty if there was none).
+    fn roles(&self, facts: &ServiceFacts, content: &str) -> Roles {
+        let _ = (facts, content);
+        Roles::server(Role::Server)
     }
 
     /// A parser for one flow.

@@ -231,10 +231,11 @@ impl Gate {
             let mut withheld = false;
             shown.for_each_text_mut(&mut |kind, text| withheld |= self.pass(kind, text, rules));
             shown.withheld = withheld;
-            if shown.calling_aet != facts.calling_aet
-                && let Some(title) = &facts.calling_aet
+            let (title, masked) = (facts.admission(), shown.admission());
+            if let (Some(title), Some(masked)) = (title, masked)
+                && title.title != masked.title
             {
-                shown.calling_key = self.hash(title).max(1);
+                shown.admission_key = self.hash(title.title).max(1);
             }
             self.last = facts.clone();
             if *self.shown != shown {

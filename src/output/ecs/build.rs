@@ -7,6 +7,7 @@ use crate::content::{Evidence, Mark};
 use crate::exposure as x;
 use crate::output::{Context, RunSummary, community_id};
 use crate::protocol::ServiceFacts;
+use crate::protocol::service::FactList;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -340,8 +341,11 @@ fn identifier(i: &crate::identify::Identifier) -> Identifier<'_> {
 }
 
 fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
-    let [client_class, server_class] = &f.implementation_class;
-    let [client_version, server_version] = &f.implementation_version;
+    let (mut facts, mut outcome) = (FactList::default(), FactList::default());
+    for family in f.families() {
+        family.list(&mut facts);
+        family.outcome(&mut outcome);
+    }
     Service {
         encrypted: f.encrypted,
         authentication: f.authentication.as_str(),
@@ -352,47 +356,11 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
             .iter()
             .map(|i| WebInterface { kind: i.kind.as_str(), product: &i.product, open: i.open })
             .collect(),
-        calling_aet: f.calling_aet.as_deref(),
-        called_aet: f.called_aet.as_deref(),
-        client_implementation: implementation(client_class, client_version),
-        server_implementation: implementation(server_class, server_version),
-        sop_classes: &f.sop_classes,
-        sop_class_names: dicom::names(&f.sop_classes),
-        transfer_syntaxes: &f.transfer_syntaxes,
-        dimse: &f.dimse,
-        modalities: &f.modalities,
-        station: f.station.as_deref(),
-        institution: f.institution.as_deref(),
-        sending_application: f.sending_application.as_deref(),
-        sending_facility: f.sending_facility.as_deref(),
-        receiving_application: f.receiving_application.as_deref(),
-        receiving_facility: f.receiving_facility.as_deref(),
-        version: f.version.as_deref(),
-        processing_id: f.processing_id.as_deref(),
-        message_types: &f.message_types,
-        messages: f.messages.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
-        acknowledged: f.acknowledged,
-        acknowledgments: f.acknowledgments.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
-        method: f.method.as_deref(),
-        user: f.user.as_deref(),
-        host: f.host.as_deref(),
-        path: f.path.as_deref(),
-        status: f.status,
+        facts: Facts(facts),
         software: f.software.as_deref(),
-        rejected: f.rejected.as_deref(),
-        aborted: f.aborted.as_deref(),
-        association: f.association.as_deref().map(dicom::association),
+        outcome: Facts(outcome),
         access: dicom::access(access),
     }
-}
-
-fn implementation<'a>(
-    class_uid: &'a Option<String>,
-    version: &'a Option<String>,
-) -> Option<Implementation<'a>> {
-    let known = class_uid.is_some() || version.is_some();
-    let (class_uid, version) = (class_uid.as_deref(), version.as_deref());
-    known.then_some(Implementation { class_uid, version })
 }
 
 /// That a record is about a patient goes without saying.

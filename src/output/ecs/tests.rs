@@ -4,12 +4,13 @@ use super::FORMAT;
 use crate::capture::PacketSpan;
 use crate::content::Mark;
 use crate::exposure::samples::{Sample, T0, at, identifier, packet, token};
-use crate::exposure::{Event, FlowActivity, Role};
+use crate::exposure::{Event, FlowActivity};
 use crate::identify::Shown;
 use crate::output::samples::{context, events, run, tracker, written};
 use crate::output::{Context, RunSummary};
 use crate::protocol::{
-    Activity, Association, Authentication, Interface, Object, Outcome, Reason, ServiceFacts,
+    Activity, Association, Authentication, DicomFacts, FileFacts, Interface, MessageFacts, Object,
+    Outcome, Reason, Role, ServiceFacts, WebFacts,
 };
 use crate::rules::{Kind, Secret, ServiceKind};
 use crate::severity::Severity;
@@ -32,22 +33,10 @@ fn lines(events: &[Event], run: &RunSummary) -> Vec<Value> {
     text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
 }
 
-/// Every field of every kind of event is filled at least once in these.
-fn samples() -> Vec<Value> {
-    let mut all = lines(&events(), &run());
+/// Every fact that protocols may learn.
+fn all_facts() -> ServiceFacts {
     let full = |n: &str| Some(n.to_owned());
-    let facts = ServiceFacts {
-        withheld: false,
-        calling_key: 0,
-        encrypted: false,
-        authentication: Authentication::UserIdentity,
-        credentials_in_clear: true,
-        credentials: vec![Secret::Form],
-        interfaces: vec![Interface {
-            kind: ServiceKind::SearchIndex,
-            product: "Solr".into(),
-            open: true,
-        }],
+    let dicom = DicomFacts {
         calling_aet: full("A"),
         called_aet: full("B"),
         implementation_class: [full("1.2"), full("1.3")],
@@ -58,23 +47,6 @@ fn samples() -> Vec<Value> {
         modalities: vec!["CT".into()],
         station: full("S"),
         institution: full("I"),
-        sending_application: full("C"),
-        sending_facility: full("D"),
-        receiving_application: full("E"),
-        receiving_facility: full("F"),
-        version: full("2.5"),
-        processing_id: full("P"),
-        message_types: vec!["ADT^A01".into()],
-        messages: vec![("ADT^A01".into(), 2)],
-        acknowledged: Some(false),
-        acknowledgments: vec![("AE".into(), 2)],
-        method: full("GET"),
-        user: full("u"),
-        host: full("h"),
-        path: full("/p"),
-        status: Some(200),
-        software: full("s"),
-        application: full("http/1.1"),
         rejected: full("1 2"),
         aborted: full("0 1"),
         association: Some(Box::new(Association {
@@ -90,6 +62,46 @@ fn samples() -> Vec<Value> {
             move_originators: vec!["WS1".into()],
         })),
     };
+    ServiceFacts {
+        withheld: false,
+        admission_key: 0,
+        encrypted: false,
+        authentication: Authentication::UserIdentity,
+        credentials_in_clear: true,
+        credentials: vec![Secret::Form],
+        interfaces: vec![Interface {
+            kind: ServiceKind::SearchIndex,
+            product: "Solr".into(),
+            open: true,
+        }],
+        software: full("s"),
+        application: full("http/1.1"),
+        dicom: Some(Box::new(dicom)),
+        messages: Some(Box::new(MessageFacts {
+            sending_application: full("C"),
+            sending_facility: full("D"),
+            receiving_application: full("E"),
+            receiving_facility: full("F"),
+            version: full("2.5"),
+            processing_id: full("P"),
+            types: vec!["ADT^A01".into()],
+            messages: vec![("ADT^A01".into(), 2)],
+            acknowledged: Some(false),
+            acknowledgments: vec![("AE".into(), 2)],
+        })),
+        web: Some(Box::new(WebFacts {
+            method: full("GET"),
+            host: full("h"),
+            path: full("/p"),
+            status: Some(200),
+        })),
+        files: Some(Box::new(FileFacts { method: full("GET"), user: full("u"), path: full("/p") })),
+    }
+}
+
+/// Every field of every kind of event is filled at least once in these.
+fn samples() -> Vec<Value> {
+    let mut all = lines(&events(), &run());
     let marks = vec![
         Mark::Deidentified,
         Mark::Test,
@@ -102,17 +114,13 @@ fn samples() -> Vec<Value> {
         Mark::Phantom,
     ];
     let kinds = Kind::ALL.iter().map(|k| (*k, "**")).collect();
-    let mut event = Sample { facts, marks, kinds, ..Sample::default() }.build();
+    let mut event = Sample { facts: all_facts(), marks, kinds, ..Sample::default() }.build();
     event.flow.vlan = 12;
     let (mut x, mut out) = (tracker(), Vec::new());
     let mut opened = event.clone();
-    opened.finding.facts = Arc::new(ServiceFacts {
-        association: Some(Box::new(Association {
-            outcome: Some(Outcome::Accepted),
-            ..Association::default()
-        })),
-        ..Sample::default().build().finding.facts.as_ref().clone()
-    });
+    let mut accepted = Sample::default().facts;
+    accepted.dicom().association().outcome = Some(Outcome::Accepted);
+    opened.finding.facts = Arc::new(accepted);
     x.finding(event.clone(), &mut out);
     x.finding(opened, &mut out);
     let mut activity = Activity::default();

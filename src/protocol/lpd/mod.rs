@@ -127,7 +127,7 @@ impl LpdParser {
             }
             2 => {
                 let queue = String::from_utf8_lossy(rest);
-                ServiceFacts::set(&mut sink.facts().path, &queue);
+                ServiceFacts::set(&mut sink.facts().files().path, &queue);
             }
             3 | 4 => self.asked = true,
             _ => {}
@@ -141,7 +141,10 @@ impl LpdParser {
         for line in text.split(|b| *b == b'\n') {
             match line.split_first() {
                 Some((b'P', user)) => {
-                    ServiceFacts::set(&mut sink.facts().user, &String::from_utf8_lossy(user));
+                    ServiceFacts::set(
+                        &mut sink.facts().files().user,
+                        &String::from_utf8_lossy(user),
+                    );
                 }
                 // Name of the job, banner, title, name of the file.
                 Some((b'J' | b'L' | b'T' | b'N', name)) => {

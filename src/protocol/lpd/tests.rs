@@ -22,7 +22,8 @@ fn a_job_is_its_names_and_its_document() {
         ]
     );
     let (sink, _) = play(&[Client(&job)], 7);
-    assert_eq!(sink.facts.user.as_deref(), Some("anna"));
+    let user = sink.facts.files.and_then(|files| files.user);
+    assert_eq!(user.as_deref(), Some("anna"));
 }
 
 #[test]

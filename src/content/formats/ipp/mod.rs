@@ -128,7 +128,7 @@ impl Message {
             }
             b"compression" | b"compression-supplied" => self.job.compression = value.into_owned(),
             b"requesting-user-name" if !value.is_empty() => {
-                ServiceFacts::set(&mut scope.facts().user, &value);
+                ServiceFacts::set(&mut scope.facts().files().user, &value);
             }
             name if NAMES.contains(&name) => {
                 if self.job.name.is_empty() {
