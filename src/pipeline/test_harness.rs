@@ -7,7 +7,7 @@ use super::work::WorkBatch;
 use super::worker::{Item, Worker};
 use crate::capture::{BATCH_PACKETS, Batch, Block, LinkType, Packet};
 use crate::config::Limits;
-use crate::decode::Checksums;
+use crate::decode::{Checksums, Decoder};
 use crate::exposure::FindingEvent;
 use crate::identify::{Key, KeyError};
 use crate::output::metrics::Metrics;
@@ -46,8 +46,10 @@ impl Route for Gather {
         1
     }
     fn send(&mut self, _worker: usize, batch: WorkBatch) -> bool {
-        let report = self.worker.run(&batch);
-        self.items.extend(report.items.into_iter().map(|(_, item)| item));
+        let Self { worker, items } = self;
+        worker.run(&batch, &mut |report| {
+            items.extend(report.items.into_iter().map(|(_, item)| item));
+        });
         true
     }
     fn failed(&self) -> bool {
@@ -72,7 +74,8 @@ impl TestHarness {
     pub fn run(&self, packets: &[TestPacket]) -> Vec<FindingEvent> {
         let worker = Worker::new(Arc::clone(&self.shared), &self.limits, 1);
         let route = Gather { worker, items: Vec::new() };
-        let mut shards = Shards::new(route, Checksums::Accept, Arc::clone(&self.metrics));
+        let mut shards =
+            Shards::new(route, Decoder::new(Checksums::Accept), Arc::clone(&self.metrics));
         let mut batch = Batch::default();
         for chunk in packets.chunks(BATCH_PACKETS) {
             batch.clear();

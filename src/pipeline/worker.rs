@@ -21,6 +21,13 @@ use std::sync::Arc;
 /// Datagrams of a UDP flow that are looked at.
 const UDP_LOOKS: u8 = 4;
 
+/// Items of a report beyond which it is handed on before its batch is worked through. A packet of
+/// compressed rows may bring thousands.
+const MAX_ITEMS: usize = 1024;
+
+/// Work in one step after which a flow is weighed again.
+const GROWS: u64 = 16 << 10;
+
 /// Objects of a flow that wait to be handed on.
 const MAX_OBJECTS: usize = 256;
 
@@ -127,6 +134,8 @@ struct Analysis {
     content: &'static str,
     /// When a record last ended, which the end of the run must not change.
     recorded: Timestamp,
+    /// Bytes of the flow when it was last reported that a patient was found.
+    reported: u64,
     /// When what the flow did was last handed on.
     handed_on: Timestamp,
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
@@ -175,6 +184,8 @@ struct Context {
     n: u32,
     findings: Vec<Finding>,
     values: ValueCache,
+    /// A flow has come to hold much more in the last step.
+    grew: bool,
     /// Flows that others have announced.
     expected: ExpectedFlows,
     /// A datagram as it would stand in a stream.
@@ -186,7 +197,7 @@ struct Context {
 impl Worker {
     /// One of `workers` workers, without flows and with its share of the memory.
     pub fn new(shared: Arc<Shared>, limits: &Limits, workers: usize) -> Self {
-        let memory = limits.memory / workers.max(1) as u64;
+        let memory = limits.flow_memory() / workers.max(1) as u64;
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
         let values = ValueCache::within(memory);
         let table = TableLimits {
@@ -209,6 +220,7 @@ impl Worker {
                 n: 0,
                 findings: Vec::new(),
                 values,
+                grew: false,
                 expected: ExpectedFlows::default(),
                 frame: Vec::new(),
                 tallies: StageCounters::default(),
@@ -219,8 +231,8 @@ impl Worker {
         }
     }
 
-    /// Works through a batch.
-    pub fn run(&mut self, batch: &WorkBatch) -> Report {
+    /// Works through a batch. What is found is handed to `report`, more than once where it is much.
+    pub fn run(&mut self, batch: &WorkBatch, report: &mut dyn FnMut(Report)) {
         let context = &mut self.context;
         if context.shared.rules.refresh(&mut context.rules, &mut context.generation) {
             context.tallies.content.forget();
@@ -230,6 +242,7 @@ impl Worker {
             match work {
                 Work::Segment(segment) => {
                     self.context.step(segment.number, segment.time);
+                    self.context.tallies.content.reserve.bring(u64::from(segment.decoded.len));
                     let arrival = Arrival {
                         number: segment.number,
                         clock: segment.clock,
@@ -239,6 +252,9 @@ impl Worker {
                         payload: batch.payload(segment),
                     };
                     self.table.packet(&arrival, &mut self.context);
+                    if self.context.report.items.len() >= MAX_ITEMS {
+                        report(self.report(segment.number, false));
+                    }
                 }
                 Work::Tick { number, clock } => {
                     self.context.step(*number, *clock);
@@ -252,10 +268,10 @@ impl Worker {
             self.context.step(batch.upto + 1, self.context.now);
             self.table.finish(&mut self.context);
         }
-        self.report(batch)
+        report(self.report(batch.upto, batch.last));
     }
 
-    fn report(&mut self, batch: &WorkBatch) -> Report {
+    fn report(&mut self, upto: u64, last: bool) -> Report {
         let stats = &mut self.context.report.stats;
         let table = self.table.take_stats();
         stats.flows += table.opened;
@@ -279,11 +295,13 @@ impl Worker {
             *stats.identifiers.entry(kind).or_default() += n;
         }
         self.context.tallies.identify = Default::default();
-        stats.skipped_bytes += std::mem::take(&mut self.context.tallies.content.skipped_bytes);
+        let content = &mut self.context.tallies.content;
+        stats.skipped_bytes += std::mem::take(&mut content.skipped_bytes);
+        stats.unpaid_bytes += std::mem::take(&mut content.unpaid_bytes);
         let mut report = std::mem::take(&mut self.context.report);
-        report.upto = batch.upto;
+        report.upto = upto;
         report.clock = self.clock;
-        report.last = batch.last;
+        report.last = last;
         // Time-outs and the end of the run close flows in the order of this worker's table.
         report.items.sort_by_key(|(order, _)| *order);
         report
@@ -313,6 +331,7 @@ impl Context {
             content: "",
             recorded: self.now,
             handed_on: self.now,
+            reported: 0,
             datagram: None,
         }))
     }
@@ -371,6 +390,7 @@ impl Context {
     ) -> Option<R> {
         let State::Reading(analysis) = state else { return None };
         analysis.driver.orient(flow.orientation);
+        let before = self.tallies.content.work;
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut host = FlowHost {
                 shared: &self.shared,
@@ -386,6 +406,7 @@ impl Context {
             };
             run(&mut analysis.driver, &mut host)
         }));
+        self.grew |= self.tallies.content.work.wrapping_sub(before) > GROWS;
         match result {
             Ok(result) => {
                 let idle = analysis.contents.is_idle() && analysis.patients.is_idle();
@@ -475,6 +496,9 @@ impl Context {
         for finding in findings.drain(..) {
             let order = self.order(flow);
             let event = FindingEvent {
+                brought: flow
+                    .bytes
+                    .saturating_sub(std::mem::replace(&mut analysis.reported, flow.bytes)),
                 records: finding.records.into(),
                 clients: 1,
                 id: EventId::of_finding(&self.shared.event_key, &info, &finding.patient),
@@ -532,7 +556,10 @@ impl Handler<State> for Context {
     }
 
     fn data(&mut self, flow: &FlowHead, state: &mut State, side: Side, bytes: &[u8]) -> u64 {
-        self.read(flow, state, |driver, host| driver.data(side, bytes, host))
+        self.read(flow, state, |driver, host| {
+            host.contents.bring(bytes.len());
+            driver.data(side, bytes, host)
+        })
     }
 
     fn gap(&mut self, flow: &FlowHead, state: &mut State, side: Side, len: u64) -> u64 {
@@ -620,6 +647,10 @@ impl Handler<State> for Context {
             State::Datagrams { .. } => self.report.stats.unrecognised_flows += 1,
             State::Broken => {}
         }
+    }
+
+    fn grew(&mut self) -> bool {
+        std::mem::take(&mut self.grew)
     }
 
     fn memory(&self, state: &State) -> usize {

@@ -221,7 +221,9 @@ fn inside<'a>(media: &Media<'a>, suffix: &str) -> Media<'a> {
 
 /// A content under one coding.
 struct Coded {
-    decoder: Decoder,
+    coding: Coding,
+    /// Set up with the first bytes: contents that never come cost nothing.
+    decoder: Option<Decoder>,
     nested: Nested,
     /// Decoded bytes that the content inside does not want.
     skip: u64,
@@ -231,7 +233,7 @@ struct Coded {
 
 impl Coded {
     fn new(coding: Coding, nested: Nested) -> Self {
-        Self { decoder: Decoder::new(coding), nested, skip: 0, taken: 0, given: 0 }
+        Self { coding, decoder: None, nested, skip: 0, taken: 0, given: 0 }
     }
 
     /// Hands on decoded bytes.
@@ -256,13 +258,24 @@ impl Coded {
 impl Document for Coded {
     fn data(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         self.taken += bytes.len() as u64;
+        if self.decoder.is_none() && !scope.spend(Decoder::cost(self.coding)) {
+            scope.leave(bytes.len() as u64);
+            self.nested.end(false, scope);
+            return Want::NOTHING;
+        }
         let mut piece = [0u8; PIECE];
         loop {
-            let (used, step) = self.decoder.step(bytes, &mut piece);
+            let decoder = self.decoder.get_or_insert_with(|| Decoder::new(self.coding));
+            let (used, step) = decoder.step(bytes, &mut piece);
             bytes = bytes.get(used..).unwrap_or_default();
             match step {
                 DecodeStep::Output(n) => {
                     let decoded = piece.get(..n).unwrap_or_default();
+                    if !scope.spend(n as u64) {
+                        scope.leave(n as u64);
+                        self.nested.end(false, scope);
+                        return Want::NOTHING;
+                    }
                     if self.give(decoded, scope) == Want::NOTHING {
                         return Want::NOTHING;
                     }
@@ -293,11 +306,12 @@ impl Document for Coded {
     }
 
     fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
-        self.nested.end(complete && self.decoder.at_end(), scope);
+        let at_end = self.decoder.take().is_some_and(|decoder| decoder.at_end());
+        self.nested.end(complete && at_end, scope);
     }
 
     fn memory(&self) -> usize {
-        self.decoder.memory() + self.nested.memory()
+        self.decoder.as_ref().map_or(0, |d| d.memory(self.given)) + self.nested.memory()
     }
 }
 
