@@ -469,6 +469,13 @@ impl Scope<'_> {
         self.tally.work = self.tally.work.wrapping_add(work);
         self.tally.budget.spend(work, &mut self.tally.reserve)
     }
+    /// Runs `act` on what was unpacked.
+    pub(in crate::content) fn unpacked<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
+        self.tally.budget.enter_unpacked();
+        let result = act(self);
+        self.tally.budget.leave_unpacked();
+        result
+    }
     /// The work that the flow may still cause.
     pub(in crate::content) fn work_left(&self) -> u64 {
         self.tally.budget.left(&self.tally.reserve)

@@ -31,14 +31,14 @@ const RESERVE_PER_BYTE: u64 = 4;
 /// The most in reserve.
 const MAX_RESERVE: u64 = 64 << 20;
 
-/// Bytes on the wire that pay for a record. Rows of a table are seldom shorter.
-const BYTES_PER_RECORD: u64 = 8;
+/// Bytes on the wire that pay for a record that was unpacked.
+const BYTES_PER_RECORD: u64 = 128;
 
 /// Records that a flow may hold whatever it brings.
-const FREE_RECORDS: u64 = 64;
+const FREE_RECORDS: u64 = 32;
 
 /// The work of a record beyond those: its person is compared, masked, pseudonymised and reported.
-const RECORD: u64 = 1024;
+const RECORD: u64 = 4096;
 
 /// What opening content costs beside the bytes that are looked at.
 pub const OPENING: u64 = 64;
@@ -55,11 +55,13 @@ pub struct Budget {
     work: u64,
     /// In wire bytes.
     records: u64,
+    /// How many decoders the content that is read is inside of.
+    unpacking: u32,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { work: FREE_WORK, records: FREE_RECORDS * BYTES_PER_RECORD }
+        Self { work: FREE_WORK, records: FREE_RECORDS * BYTES_PER_RECORD, unpacking: 0 }
     }
 }
 
@@ -84,8 +86,27 @@ impl Budget {
         left.is_some()
     }
 
-    /// A record was read.
+    /// What is read from now on was unpacked, until [`Budget::leave_unpacked`].
+    pub fn enter_unpacked(&mut self) {
+        self.unpacking += 1;
+    }
+
+    /// The opposite.
+    pub fn leave_unpacked(&mut self) {
+        self.unpacking = self.unpacking.saturating_sub(1);
+    }
+
+    /// Whether what is read came as it is.
+    pub const fn is_plain(&self) -> bool {
+        self.unpacking == 0
+    }
+
+    /// A record was read. Those that came as they are cost nothing: there are no more than fit on the
+    /// wire.
     pub fn record(&mut self, reserve: &mut Reserve) {
+        if self.unpacking == 0 {
+            return;
+        }
         match self.records.checked_sub(BYTES_PER_RECORD) {
             Some(left) => self.records = left,
             None => {
@@ -138,6 +159,8 @@ mod tests {
     #[test]
     fn records_beyond_what_the_wire_brought_cost_work() {
         let (mut budget, mut reserve) = (Budget::default(), Reserve::default());
+        budget.record(&mut reserve);
+        budget.enter_unpacked();
         let before = budget.left(&reserve);
         (0..FREE_RECORDS).for_each(|_| budget.record(&mut reserve));
         assert_eq!(budget.left(&reserve), before);

@@ -92,6 +92,10 @@ impl Contents {
     /// Takes `work` out of the flow's budget; false, and counted, if there is not so much left.
     pub fn spend(&mut self, work: u64, tally: &mut ContentCounters) -> bool {
         tally.work = tally.work.wrapping_add(work);
+        if self.budget.is_plain() {
+            // From now on the protocol delivers what it unpacks.
+            self.budget.enter_unpacked();
+        }
         let paid = self.budget.spend(work, &mut tally.reserve);
         if !paid {
             tally.unpaid_bytes = tally.unpaid_bytes.saturating_add(work);

@@ -109,7 +109,9 @@ fn read(data: &[u8], complete: bool, scope: &mut Scope<'_>) {
         return;
     }
     let mut reader = Reader { sheet: Sheet::new("pdf"), columns: Vec::new() };
-    let limited = write_text(&file, complete, &mut |text| reader.read(text, scope));
+    let limited = write_text(&file, complete, &mut |text| {
+        scope.unpacked(|scope| reader.read(text, scope));
+    });
     reader.sheet.end(scope);
     scope.spend((work - fuel.left()) * WORK_COST);
     // What is attached is paid out of the same budget.

@@ -230,7 +230,9 @@ impl Archive {
             at += used;
             self.given += made as u64;
             let paid = scope.spend(made as u64);
-            member.data(piece.get(..made).unwrap_or_default(), &mut self.office, scope);
+            scope.unpacked(|scope| {
+                member.data(piece.get(..made).unwrap_or_default(), &mut self.office, scope);
+            });
             let left = size.map(|size| size.saturating_sub(inflater.total_in()));
             let passed = left.map_or(State::Seek, State::Pass);
             match status {
@@ -305,7 +307,7 @@ impl Document for Archive {
         {
             member.end(false, &mut self.office, scope);
         }
-        self.office.end(complete, scope);
+        scope.unpacked(|scope| self.office.end(complete, scope));
     }
 
     fn memory(&self) -> usize {

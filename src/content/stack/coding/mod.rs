@@ -245,9 +245,13 @@ impl Coded {
         if bytes.is_empty() {
             return Want::ALL;
         }
-        let want = self.nested.data(bytes, scope);
+        let want = scope.unpacked(|scope| self.nested.data(bytes, scope));
         self.skip = want.skip;
         want
+    }
+
+    fn end_nested(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        scope.unpacked(|scope| self.nested.end(complete, scope));
     }
 
     fn is_bomb(&self) -> bool {
@@ -260,7 +264,7 @@ impl Document for Coded {
         self.taken += bytes.len() as u64;
         if self.decoder.is_none() && !scope.spend(Decoder::cost(self.coding)) {
             scope.leave(bytes.len() as u64);
-            self.nested.end(false, scope);
+            self.end_nested(false, scope);
             return Want::NOTHING;
         }
         let mut piece = [0u8; PIECE];
@@ -273,7 +277,7 @@ impl Document for Coded {
                     let decoded = piece.get(..n).unwrap_or_default();
                     if !scope.spend(n as u64) {
                         scope.leave(n as u64);
-                        self.nested.end(false, scope);
+                        self.end_nested(false, scope);
                         return Want::NOTHING;
                     }
                     if self.give(decoded, scope) == Want::NOTHING {
@@ -281,18 +285,18 @@ impl Document for Coded {
                     }
                     if self.is_bomb() {
                         scope.give_up(Reason::Limit);
-                        self.nested.end(false, scope);
+                        self.end_nested(false, scope);
                         return Want::NOTHING;
                     }
                 }
                 DecodeStep::Starved => return Want::ALL,
                 DecodeStep::Done => {
-                    self.nested.end(true, scope);
+                    self.end_nested(true, scope);
                     return Want::NOTHING;
                 }
                 DecodeStep::Malformed => {
                     scope.give_up(Reason::Malformed);
-                    self.nested.end(false, scope);
+                    self.end_nested(false, scope);
                     return Want::NOTHING;
                 }
             }
@@ -301,13 +305,13 @@ impl Document for Coded {
 
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         // Nothing behind a gap can be decoded.
-        self.nested.end(false, scope);
+        self.end_nested(false, scope);
         Want::NOTHING
     }
 
     fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
         let at_end = self.decoder.take().is_some_and(|decoder| decoder.at_end());
-        self.nested.end(complete && at_end, scope);
+        self.end_nested(complete && at_end, scope);
     }
 
     fn memory(&self) -> usize {
