@@ -1,6 +1,6 @@
 //! A table of fixed size, out of which the least valuable entries go first.
 
-use crate::protocol::ServiceFacts;
+use crate::protocol::{Role, ServiceFacts};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an entry is worth keeping for, the least first. Anyone can send one request to an invented
@@ -21,17 +21,22 @@ pub(in crate::exposure) enum Worth {
 }
 
 impl Worth {
-    /// What a service is worth by what is known of it.
-    pub fn of(protocol: &str, content: &str, facts: &ServiceFacts) -> Self {
-        const PROTOCOLS: [&str; 7] = ["dicom", "hl7", "astm", "poct1a", "x12", "ncpdp", "edifact"];
-        const CONTENTS: [&str; 3] = ["fhir", "dicom", "hl7"];
-        let medical = PROTOCOLS.contains(&protocol)
-            || CONTENTS.iter().any(|c| content.starts_with(c))
-            || !facts.interfaces.is_empty();
-        let answered = facts.status.is_some()
-            || facts.software.is_some()
-            || facts.acknowledged == Some(true)
-            || facts.association.as_ref().is_some_and(|a| a.outcome.is_some());
+    /// What a service is worth by its role and what is known of it.
+    pub fn of(role: Role, facts: &ServiceFacts) -> Self {
+        let medical = !matches!(
+            role,
+            Role::WebServer
+                | Role::SearchIndex
+                | Role::Database
+                | Role::ObjectStore
+                | Role::MailServer
+                | Role::FileServer
+                | Role::Server
+        );
+        let answered = facts.status().is_some()
+            || facts.software().is_some()
+            || facts.admission().is_some()
+            || facts.messages.as_ref().is_some_and(|m| m.acknowledged == Some(true));
         match (medical, answered) {
             (false, false) => Self::Asked,
             (false, true) => Self::Answered,

@@ -6,7 +6,7 @@ use super::distinct::Distinct;
 use super::inventory::{Inventory, Worth};
 use super::types::{Event, EventId, FlowActivity, PatientKey, Service, ServiceObservation, socket};
 use crate::flow::{FlowInfo, Transport};
-use crate::protocol::ServiceFacts;
+use crate::protocol::{self, ServiceFacts};
 use crate::rules::{AccessRules, Secret, ServiceKind};
 use crate::time::{Span, Timestamp};
 use std::net::SocketAddr;
@@ -102,7 +102,8 @@ impl Services {
         out: &mut Vec<Event>,
     ) {
         let name = name(sighting.flow, sighting.protocol);
-        let value = Worth::of(sighting.protocol, sighting.content, sighting.facts);
+        let roles = protocol::roles(sighting.protocol, sighting.facts, sighting.content);
+        let value = Worth::of(roles.server, sighting.facts);
         let watched = sighting.protocol == "dicom" || self.watched.get(&name).is_some();
         let mut watch = None;
         if watched {
@@ -255,14 +256,7 @@ impl Watch {
         self.latest = Arc::clone(sighting.facts);
         let before = self.door.access;
         self.door.see(sighting.flow.client.ip(), sighting.facts, rules);
-        // An association that came to nothing says less than one that did.
-        let merged = if sighting.facts.dimse.is_empty() {
-            self.facts.after(sighting.facts)
-        } else {
-            sighting.facts.after(&self.facts)
-        };
-        let first = self.facts.association.is_none();
-        let merged = if first { ServiceFacts::clone(sighting.facts) } else { merged };
+        let merged = self.facts.joined(sighting.facts);
         self.news |= self.door.access != before || *self.facts != merged;
         self.facts = Arc::new(merged);
     }

@@ -22,9 +22,9 @@ use super::counters::Loss;
 use super::numbers::Lists;
 use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
 use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
+use crate::capture::PacketSpan;
 use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Kind, KindSet};
-use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,6 +54,8 @@ struct Patient {
     identifiers: Vec<Identifier>,
     /// What each of them is compared by.
     values: Vec<(Token, Issuer)>,
+    /// The packets of its records.
+    packets: PacketSpan,
     records: u32,
     /// Of these, records that were handed on.
     handed_on: u32,
@@ -143,7 +145,6 @@ impl Patients {
         record: &Record,
         alert: &Arc<AlertRule>,
         settings: &Settings,
-        now: Timestamp,
         facts: &ServiceFacts,
         tally: &mut IdentifyCounters,
     ) -> Option<Finding> {
@@ -157,6 +158,7 @@ impl Patients {
         };
         let patient = self.known.get_mut(index as usize)?;
         patient.records = patient.records.saturating_add(1);
+        patient.packets.extend(record.packets);
         let marks_before = patient.marks;
         patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
 
@@ -227,7 +229,8 @@ impl Patients {
         let finding = Finding {
             ordinal: index,
             update,
-            time: now,
+            time: record.packets.last.time,
+            packets: patient.packets,
             patient: patient.token,
             traits: Traits(patient.identity.clone()),
             identifiers: patient.identifiers.clone(),
@@ -259,6 +262,7 @@ impl Patients {
             identity: Identity::default(),
             identifiers: Vec::with_capacity(record.held.len()),
             values: Vec::with_capacity(record.held.len()),
+            packets: record.packets,
             records: 0,
             handed_on: 0,
             kinds: KindSet::default(),

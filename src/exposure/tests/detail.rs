@@ -1,5 +1,6 @@
 //! What becomes an event at each level of detail, and what does not depend on it.
 
+use super::super::samples::packet;
 use super::*;
 
 fn at_level(detail: Detail, memory: usize) -> Exposures {
@@ -128,7 +129,7 @@ proptest::proptest! {
                             activity: &activity,
                             objects: &[],
                             records: &records,
-                            repeated: at(second),
+                            repeated: packet(at(second)),
                         },
                         &mut out,
                     );

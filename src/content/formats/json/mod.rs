@@ -222,7 +222,7 @@ impl Receiver for Reader<'_, '_> {
 impl Document for JsonDocument {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         if let Some(path) = self.path.take() {
-            self.tree.around = media::about(&path, scope);
+            self.tree.stands_at(&path, scope);
         }
         let mut reader = Reader {
             tree: &mut self.tree,
