@@ -47,6 +47,9 @@ enum Clue {
     Patient(Token),
 }
 
+/// New clues to one patient.
+type Clues = SmallVec<[Clue; 16]>;
+
 /// A patient of the flow.
 struct Patient {
     token: Token,
@@ -90,6 +93,71 @@ impl Patient {
             *token == held.token && i.kind == held.kind && !issuer.excludes(held.issuer)
         };
         self.identifiers.iter().zip(&self.values).position(equal)
+    }
+}
+
+impl Patient {
+    /// Adds the identifiers of a record that are new, up to `most` in all, and by what they are found.
+    /// Bytes of heap that they take.
+    fn learn(
+        &mut self,
+        record: &Record,
+        most: usize,
+        clues: &mut Clues,
+        tally: &mut IdentifyCounters,
+    ) -> usize {
+        let mut bytes = 0;
+        for held in &record.held {
+            if let Some(place) = self.position(held) {
+                // The same number, this time with its issuer: from now on that counts.
+                self.identity.learn_issuer(&Strong::of(held.kind, held));
+                if let (Some(known), Some((_, issuer))) =
+                    (self.identifiers.get_mut(place), self.values.get_mut(place))
+                {
+                    if !issuer.is_known() {
+                        known.token = held.public;
+                    }
+                    issuer.learn(held.issuer);
+                }
+                continue;
+            }
+            if self.identifiers.len() >= most {
+                tally.lose(Loss::PatientIdentifiers);
+                continue;
+            }
+            let shown = match &held.mask {
+                Some(mask) => Shown::mask(Arc::clone(mask)),
+                None => Shown::reveal(held.value.as_phi()),
+            };
+            tally.identifier(held.kind);
+            bytes += size_of::<Identifier>() + size_of::<(Token, Issuer)>() + shown.text().len();
+            self.identity.add(held);
+            self.identifiers.push(Identifier {
+                kind: held.kind,
+                shown,
+                token: held.public,
+                field: held.field.clone(),
+                rule: held.rule.clone(),
+                confidence: held.confidence,
+                evidence: held.evidence,
+            });
+            self.values.push((held.token, held.issuer));
+            if is_clue(held.kind) {
+                clues.push(Clue::Value(held.token));
+            }
+        }
+        bytes
+    }
+
+    /// Adds the pairs of name and birth date by which the patient is found.
+    fn combine(&self, clues: &mut Clues) {
+        for &name in self.identity.names.iter().take(MAX_COMBINED) {
+            for &birth in self.identity.births.iter().take(MAX_COMBINED) {
+                clues.push(Clue::Person(name.token, birth));
+                let words = name.words.iter().flatten();
+                clues.extend(words.map(|word| Clue::Person(*word, birth)));
+            }
+        }
     }
 }
 
@@ -162,48 +230,9 @@ impl Patients {
         let marks_before = patient.marks;
         patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
 
-        let mut clues: SmallVec<[Clue; 16]> = SmallVec::new();
         let before = patient.identifiers.len();
-        for held in &record.held {
-            if let Some(place) = patient.position(held) {
-                // The same number, this time with its issuer: from now on that counts.
-                patient.identity.learn_issuer(&Strong::of(held.kind, held));
-                if let (Some(known), Some((_, issuer))) =
-                    (patient.identifiers.get_mut(place), patient.values.get_mut(place))
-                {
-                    if !issuer.is_known() {
-                        known.token = held.public;
-                    }
-                    issuer.learn(held.issuer);
-                }
-                continue;
-            }
-            if patient.identifiers.len() >= settings.identifiers_per_patient {
-                tally.lose(Loss::PatientIdentifiers);
-                continue;
-            }
-            let shown = match &held.mask {
-                Some(mask) => Shown::mask(Arc::clone(mask)),
-                None => Shown::reveal(held.value.as_phi()),
-            };
-            tally.identifier(held.kind);
-            self.bytes +=
-                size_of::<Identifier>() + size_of::<(Token, Issuer)>() + shown.text().len();
-            patient.identity.add(held);
-            patient.identifiers.push(Identifier {
-                kind: held.kind,
-                shown,
-                token: held.public,
-                field: held.field.clone(),
-                rule: held.rule.clone(),
-                confidence: held.confidence,
-                evidence: held.evidence,
-            });
-            patient.values.push((held.token, held.issuer));
-            if is_clue(held.kind) {
-                clues.push(Clue::Value(held.token));
-            }
-        }
+        let mut clues = SmallVec::new();
+        self.bytes += patient.learn(record, settings.identifiers_per_patient, &mut clues, tally);
         let more_health = patient.marks.is_more_health_than(marks_before);
         if update && patient.identifiers.len() == before && !more_health {
             // Whoever has more than one that waits is in the list already.
@@ -216,13 +245,7 @@ impl Patients {
         let new_kinds = kinds.without(patient.kinds);
         let new_records = patient.records - patient.handed_on;
         (patient.kinds, patient.handed_on) = (kinds, patient.records);
-        for &name in patient.identity.names.iter().take(MAX_COMBINED) {
-            for &birth in patient.identity.births.iter().take(MAX_COMBINED) {
-                clues.push(Clue::Person(name.token, birth));
-                let words = name.words.iter().flatten();
-                clues.extend(words.map(|word| Clue::Person(*word, birth)));
-            }
-        }
+        patient.combine(&mut clues);
         if *self.facts != *facts {
             self.facts = Arc::new(facts.clone());
         }
