@@ -10,7 +10,6 @@ use crate::content::{Document, Format, Media, Scope, Want};
 use crate::protocol::Authentication;
 use crate::rules::{Kind, Secret};
 use encoding_rs::Encoding;
-pub use pairs::decode_bytes;
 use pairs::{MAX_FORM, decode, pairs, set};
 
 /// Before `exact`, `contains`... in the name of a FHIR search parameter.
