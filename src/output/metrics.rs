@@ -42,6 +42,7 @@ struct Traffic {
     packets_cut: IntCounter,
     flows_unread: IntCounterVec,
     unread_bytes: IntCounter,
+    content_skipped: IntCounterVec,
     anomalies: IntCounterVec,
     segments_ignored: IntCounterVec,
     streams: IntCounterVec,
@@ -83,6 +84,12 @@ impl Traffic {
                 r,
                 "phitap_content_unread_bytes_total",
                 "Bytes of contents passed over unread, such as pixel data.",
+            )?,
+            content_skipped: counters(
+                r,
+                "phitap_content_skipped_bytes_total",
+                "Bytes of contents left unread for want of something, by what was wanting.",
+                &["reason"],
             )?,
             anomalies: counters(
                 r,
@@ -281,6 +288,10 @@ impl Metrics {
     /// Bytes of contents passed over unread.
     pub fn unread_bytes(&self, bytes: u64) {
         self.traffic.unread_bytes.inc_by(bytes);
+    }
+    /// Bytes of contents left unread.
+    pub fn content_skipped(&self, reason: Reason, bytes: u64) {
+        self.traffic.content_skipped.with_label_values(&[reason.as_str()]).inc_by(bytes);
     }
     /// Oddities that a parser passed over.
     pub fn anomalies(&self, protocol: &'static str, reason: Reason, anomalies: u64) {
