@@ -137,7 +137,7 @@ def read(segments, w):
 
 def main():
     path, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 600
-    pcap, truth = Pcap(path), {}
+    pcap, truth = Pcap(path, R), {}
     for n in range(count):
         segments, codec, w = make(n)
         truth[str(20000 + n)] = read(segments, w)

@@ -1,12 +1,12 @@
 """Writes conversations over TCP into a capture file."""
-import random, socket, struct
+import socket, struct
 
 
 class Pcap:
-    """A capture of bare IP packets, microseconds apart."""
+    """A capture of bare IP packets, microseconds apart; `random` chooses how they are cut."""
 
-    def __init__(self, path, seed=20260301):
-        self.out, self.time, self.random = open(path, "wb"), 1772360102 * 10**6, random.Random(seed)
+    def __init__(self, path, random):
+        self.out, self.time, self.random = open(path, "wb"), 1772360102 * 10**6, random
         self.out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
 
     def packet(self, source, destination, sport, dport, seq, ack, flags, data=b""):

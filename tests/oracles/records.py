@@ -338,7 +338,7 @@ def turns(document):
 
 def main():
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 400
-    capture, truth = Pcap(sys.argv[1]), {}
+    capture, truth = Pcap(sys.argv[1], R), {}
     for n in range(count):
         make = SHAPES[n % len(SHAPES)]
         document, people = make()
