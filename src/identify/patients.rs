@@ -20,7 +20,7 @@
 
 use super::counters::Loss;
 use super::numbers::Lists;
-use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
+use super::record::{Complete, Held, Identity, Issuer, Marks, Record, Strong};
 use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
 use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Kind, KindSet};
@@ -140,7 +140,7 @@ impl Patients {
     /// Files a complete record under its patient. A finding, if it brought anything new.
     pub(super) fn file(
         &mut self,
-        record: &Record,
+        record: &Complete<'_>,
         alert: &Arc<AlertRule>,
         settings: &Settings,
         now: Timestamp,
@@ -162,7 +162,7 @@ impl Patients {
 
         let mut clues: SmallVec<[Clue; 16]> = SmallVec::new();
         let before = patient.identifiers.len();
-        for held in &record.held {
+        for held in record.held {
             if let Some(place) = patient.position(held) {
                 // The same number, this time with its issuer: from now on that counts.
                 patient.identity.learn_issuer(&Strong::of(held.kind, held));
@@ -237,8 +237,8 @@ impl Patients {
             new_records,
             alert: patient.alert.clone(),
             direction: record.direction,
-            operation: record.operation.as_str().into(),
-            carrier: record.carrier.clone(),
+            operation: record.operation.into(),
+            carrier: record.carrier.to_vec(),
             marks: patient.marks.to_vec(),
             facts: Arc::clone(&self.facts),
         };
@@ -249,7 +249,7 @@ impl Patients {
     }
 
     /// A new patient.
-    fn add(&mut self, record: &Record, alert: &Arc<AlertRule>, key: &Key) -> Option<u32> {
+    fn add(&mut self, record: &Complete<'_>, alert: &Arc<AlertRule>, key: &Key) -> Option<u32> {
         let index = u32::try_from(self.known.len()).ok()?;
         let token = self.pseudonym(record, index, key);
         self.remember(Clue::Patient(token), index);
@@ -276,8 +276,8 @@ impl Patients {
     /// with their issuers: two hospitals count from one. Anything else, a name alone above all, is
     /// shared by many, and so its pseudonym holds in its flow only. Where two patients of a flow
     /// would get one pseudonym, ids and then the order of appearance tell them apart.
-    fn pseudonym(&self, record: &Record, index: u32, key: &Key) -> Token {
-        let identity = &record.identity;
+    fn pseudonym(&self, record: &Complete<'_>, index: u32, key: &Key) -> Token {
+        let identity = record.identity;
         let strong = Kind::ALL
             .iter()
             .filter_map(|kind| identity.strong.iter().find(|s| s.kind == *kind))
@@ -312,8 +312,8 @@ impl Patients {
     }
 
     /// The patient whose record it is.
-    fn find(&self, record: &Record) -> Option<u32> {
-        let theirs = &record.identity;
+    fn find(&self, record: &Complete<'_>) -> Option<u32> {
+        let theirs = record.identity;
         let by_id = theirs.strong.iter().find_map(|id| {
             self.candidate(Clue::Value(id.token), |ours| {
                 ours.strong.iter().any(|s| s.equals(id))

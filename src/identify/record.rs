@@ -37,6 +37,17 @@ impl Held {
     fn equals(&self, other: &Self) -> bool {
         self.token == other.token && self.kind == other.kind && !self.issuer.excludes(other.issuer)
     }
+
+    /// The same without the raw value: for what outlives its record.
+    pub fn without_value(&self) -> Self {
+        Self {
+            value: PhiBuf::default(),
+            mask: self.mask.clone(),
+            field: Arc::clone(&self.field),
+            rule: Arc::clone(&self.rule),
+            ..*self
+        }
+    }
 }
 
 /// Who gave an id out: by a name of its own, by a universal id (OID), or by both (HL7 HD). 0 where
@@ -291,6 +302,30 @@ impl Marks {
     }
     pub fn to_vec(self) -> Vec<Mark> {
         Self::ALL.into_iter().filter(|m| self.has(*m)).collect()
+    }
+}
+
+/// A record that has ended, as it is filed under its patient.
+pub(super) struct Complete<'a> {
+    pub held: &'a [Held],
+    pub identity: &'a Identity,
+    pub marks: Marks,
+    pub direction: Direction,
+    pub operation: &'a str,
+    pub carrier: &'a [&'static str],
+}
+
+impl<'a> Complete<'a> {
+    /// What was read.
+    pub fn of(record: &'a Record) -> Self {
+        Self {
+            held: &record.held,
+            identity: &record.identity,
+            marks: record.marks,
+            direction: record.direction,
+            operation: &record.operation,
+            carrier: &record.carrier,
+        }
     }
 }
 

@@ -8,9 +8,10 @@
 use super::Token;
 use super::date::Date;
 use super::record::{Issuer, Record};
+use super::units::Units;
 use crate::content::{Evidence, Field};
 use crate::phi::{Phi, PhiBuf};
-use crate::rules::Kind;
+use crate::rules::{Kind, RuleSet};
 use crate::time::Timestamp;
 use foldhash::quality::RandomState;
 use std::collections::HashSet;
@@ -86,6 +87,8 @@ pub struct ValueCache {
     /// The rules by which values were judged, by their address. Whoever replaces rules calls
     /// [`ValueCache::forget`], so that no other rules can have it.
     rules: usize,
+    /// What came of whole units of documents.
+    pub(super) units: Units,
 }
 
 impl Default for ValueCache {
@@ -100,6 +103,7 @@ impl Default for ValueCache {
             records: Vec::new(),
             spare: Vec::new(),
             rules: 0,
+            units: Units::default(),
         }
     }
 }
@@ -109,12 +113,13 @@ impl ValueCache {
     pub fn within(memory: usize) -> Self {
         let most =
             (memory / SHARE / (size_of::<Slot>() + size_of::<u64>())).next_power_of_two() / 2;
-        Self { most: most.clamp(FIRST_VALUES, MAX_VALUES), ..Self::default() }
+        let most = most.clamp(FIRST_VALUES, MAX_VALUES);
+        Self { most, units: Units::within(memory), ..Self::default() }
     }
 
     /// Bytes of heap that it may come to hold, roughly.
     pub const fn most_memory(&self) -> usize {
-        self.most * (size_of::<Slot>() + size_of::<u64>())
+        self.most * (size_of::<Slot>() + size_of::<u64>()) + self.units.most_memory()
     }
 
     /// The rules were replaced.
@@ -123,20 +128,27 @@ impl ValueCache {
         self.slots = Vec::new();
         self.filled = 0;
         self.names.clear();
+        self.units.forget();
     }
 
-    /// The tag of `value` of a field, read under the rules at this address.
+    /// Values and units are those of the rules at this address.
+    pub(super) fn under(&mut self, rules: &RuleSet) {
+        let rules = std::ptr::from_ref(rules) as usize;
+        if self.rules != rules {
+            self.forget();
+            self.rules = rules;
+        }
+    }
+
+    /// The tag of `value` of a field, read under these rules.
     pub(super) fn tag(
         &mut self,
         field: &Field<'_>,
         value: &str,
         now: Timestamp,
-        rules: usize,
+        rules: &RuleSet,
     ) -> u64 {
-        if self.rules != rules {
-            self.forget();
-            self.rules = rules;
-        }
+        self.under(rules);
         // A label is part of what says whether its number is valid.
         let label = if field.evidence == Evidence::Labelled { field.name } else { "" };
         let of = (field.kind, field.evidence, Date::day(now), value);

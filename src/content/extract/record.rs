@@ -104,6 +104,10 @@ impl Marks {
             About::Nothing => 0,
         })
     }
+    /// As a number, to compare by.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
     /// Both.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
