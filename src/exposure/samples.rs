@@ -123,7 +123,7 @@ impl Sample {
                 time: self.time,
                 patient,
                 traits: Default::default(),
-                identifiers: identifiers.collect(),
+                identifiers: Arc::new(identifiers.collect()),
                 kinds,
                 new_kinds: if self.update {
                     self.new_kinds.iter().copied().collect()

@@ -142,6 +142,7 @@ impl FieldSink for Collector<'_> {
                 direction: head.direction,
                 operation: head.operation,
                 carrier: head.carrier,
+                profile: Some(&record.profile),
             };
             self.file(&complete, &record.alert, facts);
         }

@@ -37,7 +37,7 @@ const MAX_CANDIDATES: usize = 8;
 const MAX_COMBINED: usize = 8;
 
 /// What a patient is found by.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy)]
 enum Clue {
     /// A strong id, a name, or another number.
     Value(Token),
@@ -47,13 +47,20 @@ enum Clue {
     Patient(Token),
 }
 
+impl Clue {
+    /// Tokens are keyed hashes of what they stand for: clues of other kinds have other ones.
+    const fn key(self) -> u64 {
+        match self {
+            Self::Value(token) | Self::Patient(token) => token.front(),
+            Self::Person(name, birth) => name.front() ^ birth.front().rotate_left(1),
+        }
+    }
+}
+
 /// A patient of the flow.
 struct Patient {
     token: Token,
-    identity: Identity,
-    identifiers: Vec<Identifier>,
-    /// What each of them is compared by.
-    values: Vec<(Token, Issuer)>,
+    profile: Profile,
     records: u32,
     /// Of these, records that were handed on.
     handed_on: u32,
@@ -63,12 +70,86 @@ struct Patient {
     alert: Arc<AlertRule>,
 }
 
+/// What is known of a patient. Findings share it with the flow, and flows with each other as long as
+/// the record that told it is the same.
+#[derive(Clone, Default)]
+pub(super) struct Profile {
+    identity: Arc<Identity>,
+    identifiers: Arc<Vec<Identifier>>,
+    /// What each of them is compared by.
+    values: Arc<Vec<(Token, Issuer)>>,
+    /// Identifiers that found no room.
+    lost: u64,
+}
+
+impl Profile {
+    /// What a record tells of a patient who is new, `most` identifiers of it.
+    fn of(record: &Complete<'_>, most: usize) -> Self {
+        let mut profile = Self::default();
+        // Nobody shares it yet: room is made once.
+        Arc::make_mut(&mut profile.identifiers).reserve_exact(record.held.len().min(most));
+        Arc::make_mut(&mut profile.values).reserve_exact(record.held.len().min(most));
+        for held in record.held {
+            profile.add(held, most);
+        }
+        profile
+    }
+
+    /// The index of the identifier that is the same value, of the same issuer as far as both name
+    /// one.
+    fn position(&self, held: &Held) -> Option<usize> {
+        let equal = |(i, (token, issuer)): (&Identifier, &(Token, Issuer))| {
+            *token == held.token && i.kind == held.kind && !issuer.excludes(held.issuer)
+        };
+        self.identifiers.iter().zip(&*self.values).position(equal)
+    }
+
+    /// Adds an identifier; false if it was known, or found no room.
+    fn add(&mut self, held: &Held, most: usize) -> bool {
+        if let Some(place) = self.position(held) {
+            // The same number, this time with its issuer: from now on that counts.
+            let known = self.values.get(place).map(|(_, issuer)| *issuer);
+            if let Some(known) = known.filter(|issuer| issuer.may_learn(held.issuer)) {
+                Arc::make_mut(&mut self.identity).learn_issuer(&Strong::of(held.kind, held));
+                let identifier = Arc::make_mut(&mut self.identifiers).get_mut(place);
+                if let Some(identifier) = identifier.filter(|_| !known.is_known()) {
+                    identifier.token = held.public;
+                }
+                if let Some((_, issuer)) = Arc::make_mut(&mut self.values).get_mut(place) {
+                    issuer.learn(held.issuer);
+                }
+            }
+            return false;
+        }
+        if self.identifiers.len() >= most {
+            self.lost += 1;
+            return false;
+        }
+        let shown = match &held.mask {
+            Some(mask) => Shown::mask(Arc::clone(mask)),
+            None => Shown::reveal(held.value.as_phi()),
+        };
+        Arc::make_mut(&mut self.identity).add(held);
+        Arc::make_mut(&mut self.values).push((held.token, held.issuer));
+        Arc::make_mut(&mut self.identifiers).push(Identifier {
+            kind: held.kind,
+            shown,
+            token: held.public,
+            field: held.field.clone(),
+            rule: held.rule.clone(),
+            confidence: held.confidence,
+            evidence: held.evidence,
+        });
+        true
+    }
+}
+
 /// The patients of one flow and the records still open.
 #[derive(Default)]
 pub struct Patients {
     pub(super) open: Vec<Record>,
     known: Vec<Patient>,
-    clues: HashMap<Clue, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
+    clues: HashMap<u64, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
     pub(super) lists: Lists,
     /// Patients with records that brought nothing new and were not handed on yet.
     repeated: Vec<u32>,
@@ -78,17 +159,6 @@ pub struct Patients {
     bytes: usize,
     /// Tells this flow apart from others.
     flow: u128,
-}
-
-impl Patient {
-    /// The index of the identifier that is the same value, of the same issuer as far as both name
-    /// one.
-    fn position(&self, held: &Held) -> Option<usize> {
-        let equal = |(i, (token, issuer)): (&Identifier, &(Token, Issuer))| {
-            *token == held.token && i.kind == held.kind && !issuer.excludes(held.issuer)
-        };
-        self.identifiers.iter().zip(&self.values).position(equal)
-    }
 }
 
 impl Patients {
@@ -147,75 +217,61 @@ impl Patients {
         facts: &ServiceFacts,
         tally: &mut IdentifyCounters,
     ) -> Option<Finding> {
+        let most = settings.identifiers_per_patient;
         let (index, update) = match self.find(record) {
             Some(index) => (index, true),
             None if self.known.len() >= settings.patients_per_flow => {
                 tally.lose(Loss::Patients);
                 return None;
             }
-            None => (self.add(record, alert, &settings.key)?, false),
+            None => {
+                let profile = match record.profile {
+                    Some(known) => known.get_or_init(|| Profile::of(record, most)).clone(),
+                    None => Profile::of(record, most),
+                };
+                (self.add(record, profile, alert, &settings.key)?, false)
+            }
         };
         let patient = self.known.get_mut(index as usize)?;
         patient.records = patient.records.saturating_add(1);
         let marks_before = patient.marks;
         patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
 
+        let profile = &mut patient.profile;
+        let before = if update { profile.identifiers.len() } else { 0 };
+        if update {
+            profile.lost = 0;
+            for held in record.held {
+                profile.add(held, most);
+            }
+        }
+        (0..profile.lost).for_each(|_| tally.lose(Loss::PatientIdentifiers));
+        let new = profile.identifiers.iter().zip(&*profile.values).skip(before);
         let mut clues: SmallVec<[Clue; 16]> = SmallVec::new();
-        let before = patient.identifiers.len();
-        for held in record.held {
-            if let Some(place) = patient.position(held) {
-                // The same number, this time with its issuer: from now on that counts.
-                patient.identity.learn_issuer(&Strong::of(held.kind, held));
-                if let (Some(known), Some((_, issuer))) =
-                    (patient.identifiers.get_mut(place), patient.values.get_mut(place))
-                {
-                    if !issuer.is_known() {
-                        known.token = held.public;
-                    }
-                    issuer.learn(held.issuer);
-                }
-                continue;
-            }
-            if patient.identifiers.len() >= settings.identifiers_per_patient {
-                tally.lose(Loss::PatientIdentifiers);
-                continue;
-            }
-            let shown = match &held.mask {
-                Some(mask) => Shown::mask(Arc::clone(mask)),
-                None => Shown::reveal(held.value.as_phi()),
-            };
-            tally.identifier(held.kind);
-            self.bytes +=
-                size_of::<Identifier>() + size_of::<(Token, Issuer)>() + shown.text().len();
-            patient.identity.add(held);
-            patient.identifiers.push(Identifier {
-                kind: held.kind,
-                shown,
-                token: held.public,
-                field: held.field.clone(),
-                rule: held.rule.clone(),
-                confidence: held.confidence,
-                evidence: held.evidence,
-            });
-            patient.values.push((held.token, held.issuer));
-            if is_clue(held.kind) {
-                clues.push(Clue::Value(held.token));
+        for (identifier, (token, _)) in new {
+            tally.identifier(identifier.kind);
+            self.bytes += size_of::<Identifier>()
+                + size_of::<(Token, Issuer)>()
+                + identifier.shown.text().len();
+            if is_clue(identifier.kind) {
+                clues.push(Clue::Value(*token));
             }
         }
         let more_health = patient.marks.is_more_health_than(marks_before);
-        if update && patient.identifiers.len() == before && !more_health {
+        if update && patient.profile.identifiers.len() == before && !more_health {
             // Whoever has more than one that waits is in the list already.
             if patient.records - patient.handed_on == 1 {
                 self.repeated.push(index);
             }
             return None;
         }
-        let kinds: KindSet = patient.identifiers.iter().map(|i| i.kind).collect();
+        let profile = &patient.profile;
+        let kinds: KindSet = profile.identifiers.iter().map(|i| i.kind).collect();
         let new_kinds = kinds.without(patient.kinds);
         let new_records = patient.records - patient.handed_on;
         (patient.kinds, patient.handed_on) = (kinds, patient.records);
-        for &name in patient.identity.names.iter().take(MAX_COMBINED) {
-            for &birth in patient.identity.births.iter().take(MAX_COMBINED) {
+        for &name in profile.identity.names.iter().take(MAX_COMBINED) {
+            for &birth in profile.identity.births.iter().take(MAX_COMBINED) {
                 clues.push(Clue::Person(name.token, birth));
                 let words = name.words.iter().flatten();
                 clues.extend(words.map(|word| Clue::Person(*word, birth)));
@@ -229,8 +285,8 @@ impl Patients {
             update,
             time: now,
             patient: patient.token,
-            traits: Traits(patient.identity.clone()),
-            identifiers: patient.identifiers.clone(),
+            traits: Traits(Arc::clone(&profile.identity)),
+            identifiers: Arc::clone(&profile.identifiers),
             kinds,
             new_kinds,
             records: patient.records,
@@ -249,16 +305,20 @@ impl Patients {
     }
 
     /// A new patient.
-    fn add(&mut self, record: &Complete<'_>, alert: &Arc<AlertRule>, key: &Key) -> Option<u32> {
+    fn add(
+        &mut self,
+        record: &Complete<'_>,
+        profile: Profile,
+        alert: &Arc<AlertRule>,
+        key: &Key,
+    ) -> Option<u32> {
         let index = u32::try_from(self.known.len()).ok()?;
         let token = self.pseudonym(record, index, key);
         self.remember(Clue::Patient(token), index);
         self.bytes += size_of::<Patient>();
         self.known.push(Patient {
             token,
-            identity: Identity::default(),
-            identifiers: Vec::with_capacity(record.held.len()),
-            values: Vec::with_capacity(record.held.len()),
+            profile,
             records: 0,
             handed_on: 0,
             kinds: KindSet::default(),
@@ -300,7 +360,7 @@ impl Patients {
                 }
             }
         };
-        let taken = |token: &Token| self.clues.contains_key(&Clue::Patient(*token));
+        let taken = |token: &Token| self.clues.contains_key(&Clue::Patient(*token).key());
         if !taken(&token) {
             return token;
         }
@@ -370,16 +430,15 @@ impl Patients {
     }
 
     fn candidate(&self, clue: Clue, fits: impl Fn(&Identity) -> bool) -> Option<u32> {
-        let candidates = self.clues.get(&clue)?;
-        candidates
-            .iter()
-            .copied()
-            .find(|index| self.known.get(*index as usize).is_some_and(|p| fits(&p.identity)))
+        let candidates = self.clues.get(&clue.key())?;
+        candidates.iter().copied().find(|index| {
+            self.known.get(*index as usize).is_some_and(|p| fits(&p.profile.identity))
+        })
     }
 
     fn remember(&mut self, clue: Clue, index: u32) {
         let before = self.clues.len();
-        let candidates = self.clues.entry(clue).or_default();
+        let candidates = self.clues.entry(clue.key()).or_default();
         // In order of appearance, which is not always the order in which they got this clue.
         if let Err(place) = candidates.binary_search(&index)
             && candidates.len() < MAX_CANDIDATES
@@ -387,7 +446,7 @@ impl Patients {
             candidates.insert(place, index);
         }
         if self.clues.len() > before {
-            self.bytes += 2 * size_of::<(Clue, SmallVec<[u32; 4]>)>();
+            self.bytes += 2 * size_of::<(u64, SmallVec<[u32; 4]>)>();
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use super::Token;
 use super::counters::{IdentifyCounters, Loss};
+use super::patients::Profile;
 use crate::content::{ContentId, Evidence, Mark, RecordHead};
 use crate::flow::Direction;
 use crate::phi::PhiBuf;
 use crate::rules::Kind;
 use smallvec::SmallVec;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// An identifier of an open record.
 pub(super) struct Held {
@@ -83,6 +84,10 @@ impl Issuer {
     /// Both are known and the same, or nobody names any.
     pub const fn same(self, other: Self) -> bool {
         self.is_known() == other.is_known() && !self.excludes(other)
+    }
+    /// Whether [`Issuer::learn`] would change anything.
+    pub const fn may_learn(self, other: Self) -> bool {
+        self.namespace == 0 && other.namespace != 0 || self.universal == 0 && other.universal != 0
     }
     /// Adds the name or the universal id that was not known.
     pub const fn learn(&mut self, other: Self) {
@@ -313,6 +318,8 @@ pub(super) struct Complete<'a> {
     pub direction: Direction,
     pub operation: &'a str,
     pub carrier: &'a [&'static str],
+    /// Of a record that was read before: what it tells of a patient who is new.
+    pub profile: Option<&'a OnceLock<Profile>>,
 }
 
 impl<'a> Complete<'a> {
@@ -325,6 +332,7 @@ impl<'a> Complete<'a> {
             direction: record.direction,
             operation: &record.operation,
             carrier: &record.carrier,
+            profile: None,
         }
     }
 }

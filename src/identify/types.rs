@@ -8,17 +8,31 @@ use crate::protocol::ServiceFacts;
 use crate::rules::{Kind, KindSet};
 use crate::time::Timestamp;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// A keyed pseudonym: the first 96 bits of BLAKE3, keyed per deployment, over the kind, the issuer
 /// and the normalised value. Without the key nothing can be looked up.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Token(pub(in crate::identify) [u8; 12]);
 
 impl Token {
     /// The pseudonym's bytes.
     pub const fn bytes(&self) -> &[u8; 12] {
         &self.0
+    }
+
+    /// Its first bits: enough to look it up by.
+    pub(in crate::identify) const fn front(self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// A keyed hash already: its first bits tell it apart as well as all of them would.
+impl Hash for Token {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        to.write_u64(self.front());
     }
 }
 
@@ -82,7 +96,7 @@ impl Shown {
 
 /// What tells a patient apart from others, in pseudonyms: for [`super::People`].
 #[derive(Clone, Default)]
-pub struct Traits(pub(in crate::identify) Identity);
+pub struct Traits(pub(in crate::identify) Arc<Identity>);
 
 /// One identifier of a patient.
 #[derive(Clone)]
@@ -118,7 +132,7 @@ pub struct Finding {
     /// By what the patient is recognised in other flows.
     pub traits: Traits,
     /// Every identifier so far, in the order of appearance.
-    pub identifiers: Vec<Identifier>,
+    pub identifiers: Arc<Vec<Identifier>>,
     /// Every kind of identifier so far.
     pub kinds: KindSet,
     /// Kinds that the patient's last finding did not have.

@@ -6,14 +6,15 @@
 //! their records depend on. No raw value is kept, so units are not kept under `--reveal`.
 
 use super::counters::Loss;
-use super::record::{Held, Identity, Marks, Record};
-use super::{IdentifyCounters, Settings};
+use super::patients::Profile;
+use super::record::{Held, Identity, Issuer, Marks, Record};
+use super::{Identifier, IdentifyCounters, Settings, Token};
 use crate::content::UnitCounts;
 use crate::rules::AlertRule;
 use foldhash::quality::RandomState;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Most bytes that the table takes.
 const MAX_MEMORY: usize = 48 << 20;
@@ -29,6 +30,8 @@ pub(super) struct UnitRecord {
     pub held: Vec<Held>,
     pub identity: Identity,
     pub marks: Marks,
+    /// What it tells of a patient, once a flow had it of one who was new.
+    pub profile: OnceLock<Profile>,
     pub alert: Arc<AlertRule>,
 }
 
@@ -43,7 +46,9 @@ pub(super) struct Unit {
 
 impl Unit {
     fn memory(&self) -> usize {
-        let of = |r: &UnitRecord| size_of::<UnitRecord>() + r.held.len() * size_of::<Held>();
+        let held = size_of::<Held>() + size_of::<Identifier>() + size_of::<(Token, Issuer)>();
+        let of =
+            |r: &UnitRecord| size_of::<UnitRecord>() + size_of::<Identity>() + r.held.len() * held;
         // With the place in the table.
         size_of::<Self>() + 3 * size_of::<u128>() + self.records.iter().map(of).sum::<usize>()
     }
@@ -164,6 +169,7 @@ impl Units {
             held: record.held.iter().map(Held::without_value).collect(),
             identity: record.identity.clone(),
             marks: record.marks,
+            profile: OnceLock::new(),
             alert: Arc::clone(alert),
         });
     }

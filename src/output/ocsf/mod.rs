@@ -86,7 +86,7 @@ fn finding<'a>(
     let finding = &d.finding;
     let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut confidence = 0f32;
-    for identifier in &finding.identifiers {
+    for identifier in finding.identifiers.iter() {
         *kinds.entry(identifier.kind.as_str()).or_default() += 1;
         confidence = confidence.max(identifier.confidence);
     }

@@ -279,11 +279,7 @@ impl Document for JsonDocument {
 
     fn memory(&self) -> usize {
         let inner = self.inner.as_ref().map_or(0, Nested::memory);
-        self.tokens.memory()
-            + self.tree.memory()
-            + self.texts.memory()
-            + self.rows.memory()
-            + inner
+        self.tokens.memory() + self.tree.memory() + self.texts.memory() + self.rows.memory() + inner
     }
 }
 

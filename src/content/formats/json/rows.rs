@@ -32,11 +32,7 @@ impl Rows {
 
 impl JsonDocument {
     /// Reads bytes, row by row where they are rows.
-    pub(super) fn by_rows(
-        &mut self,
-        mut bytes: &[u8],
-        scope: &mut Scope<'_>,
-    ) -> Result<(), Fault> {
+    pub(super) fn by_rows(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Result<(), Fault> {
         while !bytes.is_empty() {
             let used = self.row(bytes, scope)?;
             bytes = bytes.get(used..).unwrap_or_default();
