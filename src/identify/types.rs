@@ -39,19 +39,30 @@ impl Hash for Token {
 /// Characters of a token.
 const TOKEN_TEXT: usize = 20;
 
-/// Base32 (RFC 4648 alphabet in lower case), 20 characters; the prefix (`p_`, `i_`) is the writer's.
+impl Token {
+    /// Base32 (RFC 4648 alphabet in lower case); the prefix (`p_`, `i_`) is the writer's.
+    pub fn text(&self) -> [u8; TOKEN_TEXT] {
+        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        let mut text = [0; TOKEN_TEXT];
+        // Zero bits fill the last character.
+        // The last half are the low fifty bits, the first half those above them: shifts of one word each
+        // are cheaper than those of a number of 128 bits.
+        let all = self.0.iter().fold(0, |value, byte| (value << 8) | u128::from(*byte)) << 4;
+        let (high, low) = ((all >> 50) as u64, all as u64);
+        let (front, back) = text.split_at_mut(TOKEN_TEXT / 2);
+        for (at, character) in front.iter_mut().rev().enumerate() {
+            *character = ALPHABET[(high >> (5 * at)) as usize & 31];
+        }
+        for (at, character) in back.iter_mut().rev().enumerate() {
+            *character = ALPHABET[(low >> (5 * at)) as usize & 31];
+        }
+        text
+    }
+}
+
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        // Written as one piece: events hold several.
-        let mut text = [0; TOKEN_TEXT];
-        let value = self.0.iter().fold(0, |value, byte| (value << 8) | u128::from(*byte));
-        // Zero bits fill the last character.
-        let value = value << (TOKEN_TEXT * 5 - self.0.len() * 8);
-        for (i, character) in text.iter_mut().rev().enumerate() {
-            *character = ALPHABET[(value >> (5 * i)) as usize & 31];
-        }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
