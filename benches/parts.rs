@@ -7,6 +7,7 @@ mod common;
 
 use common::{NOW, SEGMENT, dicom, person, shared, text};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use phitap::capture::{PacketRef, PacketSpan};
 use phitap::content::formats::json::tokens::{Receiver, Tokens};
 use phitap::content::{ContentId, Direction, Evidence, Field, FieldSink, RecordHead};
 use phitap::identify::{Collector, IdentifyCounters, Patients, ValueCache};
@@ -135,6 +136,8 @@ fn records(criterion: &mut Criterion) {
                     settings: &shared().identify,
                     rules: &rules,
                     now: NOW,
+                    packets: PacketSpan::of(PacketRef { time: NOW, ..PacketRef::default() }),
+                    since: PacketRef { time: NOW, ..PacketRef::default() },
                     patients: &mut patients,
                     values: &mut values,
                     out: &mut out,

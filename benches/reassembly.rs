@@ -7,7 +7,7 @@ mod common;
 use common::packets::frames;
 use common::{Conversation, NOW, Numbers, SEGMENT};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use phitap::capture::LinkType;
+use phitap::capture::{LinkType, PacketRef};
 use phitap::config::Limits;
 use phitap::decode::{Checksums, Decoded, Decoder, Outcome};
 use phitap::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
@@ -22,7 +22,7 @@ struct Counter {
 
 impl Handler<()> for Counter {
     fn open(&mut self, _: &FlowHead) {}
-    fn data(&mut self, _: &FlowHead, (): &mut (), _: Side, bytes: &[u8]) -> u64 {
+    fn data(&mut self, _: &FlowHead, (): &mut (), _: Side, bytes: &[u8], _: PacketRef) -> u64 {
         self.bytes += black_box(bytes).len() as u64;
         0
     }
@@ -78,7 +78,7 @@ fn run(packets: &[Packet]) -> u64 {
             number: number as u64 + 1,
             clock: NOW,
             hash: packet.hash,
-            interface: 0,
+            packet: PacketRef::default(),
             segment: &packet.decoded,
             payload: &packet.frame[start..start + packet.decoded.len as usize],
         };

@@ -4,6 +4,7 @@
 // A global allocator cannot be written without.
 #![allow(unsafe_code, clippy::expect_used)]
 
+use phitap::capture::{PacketRef, PacketSpan};
 use phitap::config::Limits;
 use phitap::content::{ContentId, Direction, Evidence, Field, FieldSink, RecordHead};
 use phitap::identify::{Collector, IdentifyCounters, Key, Patients, Settings, ValueCache};
@@ -71,6 +72,8 @@ fn allocations(fields: usize, reveal: bool) -> (u64, usize) {
         settings: &settings,
         rules: &rules,
         now: NOW,
+        packets: PacketSpan::of(PacketRef { time: NOW, ..PacketRef::default() }),
+        since: PacketRef { time: NOW, ..PacketRef::default() },
         patients: &mut patients,
         values: &mut values,
         out: &mut out,

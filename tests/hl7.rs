@@ -320,7 +320,7 @@ fn acknowledgments_are_counted_by_code() {
     let counts = |list: &[(String, u64)]| -> Vec<String> {
         list.iter().map(|(what, n)| format!("{what} {n}")).collect()
     };
-    let facts: Vec<_> = all.iter().map(|d| &d.finding.facts).collect();
+    let facts: Vec<_> = all.iter().filter_map(|d| d.finding.facts.messages.as_deref()).collect();
     assert_eq!(facts.len(), 3);
     assert_eq!((facts[0].acknowledged, counts(&facts[0].acknowledgments)), (None, vec![]));
     assert_eq!(counts(&facts[1].acknowledgments), ["AA 1"]);
@@ -332,8 +332,9 @@ fn acknowledgments_are_counted_by_code() {
     let client = [&b"\x0b\x06\x1c\r"[..], &first].concat();
     let found = findings(&client, b"\x0b\x15\x1c\r", 1);
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].finding.facts.acknowledged, Some(true));
-    assert_eq!(found[0].finding.facts.acknowledgments, [("ACK".to_owned(), 1)]);
+    let facts = found[0].finding.facts.messages.as_ref().expect("facts of messages");
+    assert_eq!(facts.acknowledged, Some(true));
+    assert_eq!(facts.acknowledgments, [("ACK".to_owned(), 1)]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Key, events, is, phitap};
+use phitap::capture::PacketRef;
 use phitap::decode::{Decoded, Endpoint, FlowKey, Transport, tcp_flags};
 use phitap::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
 use phitap::time::{Span, Timestamp};
@@ -20,7 +21,14 @@ impl Handler<Vec<u8>> for Keep {
     fn open(&mut self, _flow: &FlowHead) -> Vec<u8> {
         Vec::new()
     }
-    fn data(&mut self, _flow: &FlowHead, state: &mut Vec<u8>, _side: Side, bytes: &[u8]) -> u64 {
+    fn data(
+        &mut self,
+        _flow: &FlowHead,
+        state: &mut Vec<u8>,
+        _side: Side,
+        bytes: &[u8],
+        _packet: PacketRef,
+    ) -> u64 {
         state.extend_from_slice(bytes);
         0
     }
@@ -63,7 +71,7 @@ fn fill(table: &mut Table<Vec<u8>>, keep: &mut Keep, flows: u32, mut check: impl
                 number: u64::from(2 * n + step + 1),
                 clock: Timestamp(i64::from(n)),
                 hash: u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15),
-                interface: 0,
+                packet: PacketRef::default(),
                 segment: &segment(n, seq),
                 payload: &payload,
             };

@@ -1,6 +1,7 @@
 //! Ordinary traffic must stay silent, and the same shapes with patients must not.
 //!
-//! `precision/registers.txt` and `precision/lookalikes.txt` do the same for numbers of national registers, with
+//! `precision/wrapped.txt` and `precision/wrapped_ordinary.txt` do the same where records stand in patches,
+//! parameters, tokens, queries, and rows of tables; `precision/registers.txt` and `precision/lookalikes.txt` do the same for numbers of national registers, with
 //! every region switched on. `precision/ordinary.txt` holds what a hospital's network carries all day that is about nobody's
 //! care; `precision/patients.txt` holds records of patients and what must be reported of each. All
 //! people are invented. A case is `=== name | METHOD path | media type`, then the body; for patients
@@ -19,6 +20,8 @@ use std::fmt::Write as _;
 
 const ORDINARY: &str = include_str!("precision/ordinary.txt");
 const PATIENTS: &str = include_str!("precision/patients.txt");
+const WRAPPED: &str = include_str!("precision/wrapped.txt");
+const WRAPPED_ORDINARY: &str = include_str!("precision/wrapped_ordinary.txt");
 const REGISTERS: &str = include_str!("precision/registers.txt");
 const LOOKALIKES: &str = include_str!("precision/lookalikes.txt");
 
@@ -141,6 +144,18 @@ fn false_alerts(lab: &TestHarness, text: &str, least: usize) -> String {
 fn ordinary_traffic_is_silent() {
     let wrong = false_alerts(&lab(DEFAULT_REGIONS), ORDINARY, 60);
     assert!(wrong.is_empty(), "false alerts:\n{wrong}");
+}
+
+#[test]
+fn staff_and_things_in_containers_are_silent() {
+    let wrong = false_alerts(&lab(DEFAULT_REGIONS), WRAPPED_ORDINARY, 10);
+    assert!(wrong.is_empty(), "false alerts:\n{wrong}");
+}
+
+#[test]
+fn patients_in_containers_are_found_each_in_a_record() {
+    let wrong = missed(&lab(DEFAULT_REGIONS), WRAPPED, 25);
+    assert!(wrong.is_empty(), "{} wrong:\n{wrong}", wrong.lines().count() / 2);
 }
 
 #[test]

@@ -134,6 +134,7 @@ pub fn play(conversation: &Conversation) -> usize {
     let mut values = ValueCache::default();
     let (mut facts, mut findings) = (ServiceFacts::default(), Vec::new());
     let (mut activity, mut tallies) = (Default::default(), StageCounters::default());
+    let mut arrivals = Default::default();
     let rules = shared().rules.current();
     let mut host = FlowHost {
         shared: shared(),
@@ -145,6 +146,7 @@ pub fn play(conversation: &Conversation) -> usize {
         activity: &mut activity,
         findings: &mut findings,
         tallies: &mut tallies,
+        arrivals: &mut arrivals,
         now: NOW,
     };
     let mut skip = [0u64; 2];

@@ -45,6 +45,8 @@ pub(super) struct Reader {
     next: Option<Packet>,
     fault: Option<Fault>,
     size: Option<u64>,
+    /// Frames found, as Wireshark counts them, the next packet included.
+    found: u64,
     /// Packets taken.
     pub packets: u64,
     /// Bytes of the packets taken.
@@ -85,6 +87,7 @@ impl Reader {
             next: None,
             fault: None,
             size,
+            found: 0,
             packets: 0,
             bytes: 0,
         };
@@ -182,12 +185,14 @@ impl Reader {
             };
             match format.step(rest) {
                 NextRecord::Packet(record) => {
+                    self.found += 1;
                     self.next = Some(Packet {
                         time: record.time,
                         offset: self.at + record.start,
                         caplen: record.caplen,
                         len: record.len,
                         block: 0,
+                        number: self.found,
                         interface: self.interface,
                         link: record.link,
                     });
@@ -195,6 +200,10 @@ impl Reader {
                     return Head::Packet(record.time);
                 }
                 NextRecord::Pass(size) => self.at += size,
+                NextRecord::Other(size) => {
+                    self.found += 1;
+                    self.at += size;
+                }
                 NextRecord::Need(size) => match self.more(size) {
                     Head::Packet(_) => {}
                     Head::Waiting => return Head::Waiting,

@@ -26,6 +26,8 @@ pub(super) enum NextRecord {
     Packet(Record),
     /// Nothing for the user in so many bytes.
     Pass(usize),
+    /// The same, but Wireshark shows it as a frame with a number.
+    Other(usize),
     /// So many bytes are needed to tell.
     Need(usize),
     Bad(Box<FaultKind>),

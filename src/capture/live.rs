@@ -205,6 +205,7 @@ impl Interface {
                 caplen: data.len() as u32,
                 len: packet.header.len,
                 block: batch.blocks.len() as u16,
+                number: self.packets + 1,
                 interface: index,
                 link: self.link,
             });

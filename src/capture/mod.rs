@@ -14,6 +14,7 @@ mod inputs;
 mod link;
 mod live;
 mod origin;
+mod packet_ref;
 mod pcap;
 mod pcapng;
 mod sniff;
@@ -29,6 +30,7 @@ pub use filter::{Filter, FilterError};
 pub use inputs::expand;
 pub use link::LinkType;
 pub use live::{LATENCY, Live, LiveCounters, LiveOptions};
+pub use packet_ref::{PacketRef, PacketSpan};
 pub use timeline::Timeline;
 
 use crate::time::Timestamp;
@@ -52,6 +54,8 @@ pub struct Packet {
     pub len: u32,
     /// Index in [`Batch::blocks`].
     pub block: u16,
+    /// Its number in its capture, from 1, as Wireshark counts.
+    pub number: u64,
     /// Input or interface, in the order of the run.
     pub interface: u16,
     /// Link type.
@@ -65,6 +69,14 @@ pub struct Batch {
     pub blocks: Vec<Block>,
     /// In the order of the timeline.
     pub packets: Vec<Packet>,
+}
+
+impl Packet {
+    /// What names it.
+    #[inline]
+    pub const fn reference(&self) -> PacketRef {
+        PacketRef { number: self.number, time: self.time, interface: self.interface }
+    }
 }
 
 impl Batch {

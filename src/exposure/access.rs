@@ -3,7 +3,8 @@
 //! Application entity titles are all that most services go by, and they are no secret. Only some
 //! titles prove something: one that tools use unless told otherwise, or several from one host.
 
-use crate::protocol::{Association, Authentication, Outcome, ServiceFacts};
+use crate::protocol::service::Admission;
+use crate::protocol::{Authentication, Outcome, ServiceFacts};
 use crate::rules::AccessRules;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -98,9 +99,7 @@ const _: () = assert!(MAX_TITLES <= u64::BITS as usize, "a bit for each title");
 impl AccessTracker {
     /// Takes note of an association of `client`.
     pub fn see(&mut self, client: IpAddr, facts: &ServiceFacts, rules: &AccessRules) {
-        let Some(association) = &facts.association else { return };
-        let Some(title) = facts.calling_aet.as_deref() else { return };
-        let Association { outcome: Some(outcome), .. } = **association else { return };
+        let Some(Admission { title, outcome }) = facts.admission() else { return };
         match outcome {
             Outcome::Accepted => {
                 // Who showed another proof of identity was not let in for the title.

@@ -24,7 +24,7 @@ pub use severity::severity;
 pub use tracker::{Exposures, Losses, Settings, Taken};
 pub use types::{
     Asset, Count, Event, EventId, Exposure, ExposureState, FindingEvent, FlowActivity,
-    NetworkDirection, PatientKey, Role, Service, ServiceObservation, Suppressed,
+    NetworkDirection, PatientKey, Service, ServiceObservation, Suppressed,
 };
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::severity;
 use super::types::{
     Count, Event, EventId, Exposure, ExposureState, FindingEvent, NetworkDirection, ip, socket,
 };
+use crate::capture::{PacketRef, PacketSpan};
 use crate::flow::{FlowInfo, Transport};
 use crate::protocol::ServiceFacts;
 use crate::rules::{Kind, SeverityEntry};
@@ -109,6 +110,8 @@ impl Open {
                 figures: ExposureTotals::default(),
                 moved_for: Vec::new(),
                 moved_to: Vec::new(),
+                packets: event.finding.packets,
+                first_flow: event.flow,
                 severity: 0,
             },
         }
@@ -122,10 +125,10 @@ impl Open {
         let told = &mut self.told;
         told.first = told.first.min(finding.time);
         told.last = told.last.max(finding.time);
-        // Associations differ in what they show; of other services the last one says it all.
+        told.packets.extend(finding.packets);
         let known =
             Arc::ptr_eq(&told.facts, &finding.facts) || Arc::ptr_eq(&self.latest, &finding.facts);
-        if !known && finding.facts.association.is_some() {
+        if !known && finding.facts.accumulates() {
             told.facts = Arc::new(finding.facts.after(&told.facts));
         } else if !known {
             told.facts = Arc::clone(&finding.facts);
@@ -155,9 +158,10 @@ impl Open {
     }
 
     /// Adds records that brought nothing new.
-    pub fn records(&mut self, records: u32, time: Timestamp) {
+    pub fn records(&mut self, records: u32, last: PacketRef) {
         self.told.records += u64::from(records);
-        self.told.last = self.told.last.max(time);
+        self.told.last = self.told.last.max(last.time);
+        self.told.packets.extend(PacketSpan::of(last));
         self.dirty = true;
     }
 

@@ -1,10 +1,11 @@
 //! Findings for the tests of this stage and of the outputs.
 
 use super::types::{EventId, FindingEvent};
+use crate::capture::{PacketRef, PacketSpan};
 use crate::content::{Evidence, Mark};
 use crate::flow::{Direction, FlowInfo, Transport};
 use crate::identify::{Finding, Identifier, Shown, Token};
-use crate::protocol::{Authentication, ServiceFacts};
+use crate::protocol::{Authentication, DicomFacts, MessageFacts, ServiceFacts, WebFacts};
 use crate::rules::{AlertRule, Kind, RuleSet};
 use crate::time::{Span, Timestamp};
 use std::net::SocketAddr;
@@ -18,6 +19,12 @@ pub(crate) const KEY: [u8; 32] = [7; 32];
 /// `T0` and `seconds`.
 pub(crate) fn at(seconds: i64) -> Timestamp {
     T0 + Span::seconds(seconds)
+}
+
+/// The packet that was captured then, in a capture with one packet a second from `T0` on.
+pub(crate) fn packet(time: Timestamp) -> PacketRef {
+    let number = (time - T0).0.div_euclid(1_000_000_000) + 1;
+    PacketRef { number: u64::try_from(number).unwrap_or(1), time, interface: 0 }
 }
 
 /// The token of sample person `n`.
@@ -89,8 +96,11 @@ impl Default for Sample {
             operation: "C-FIND",
             marks: Vec::new(),
             facts: ServiceFacts {
-                calling_aet: Some("WS9".into()),
-                called_aet: Some("ORTHANC".into()),
+                dicom: Some(Box::new(DicomFacts {
+                    calling_aet: Some("WS9".into()),
+                    called_aet: Some("ORTHANC".into()),
+                    ..DicomFacts::default()
+                })),
                 ..ServiceFacts::default()
             },
         }
@@ -121,6 +131,7 @@ impl Sample {
                 ordinal: u32::try_from(self.patient).expect("few patients"),
                 update: self.update,
                 time: self.time,
+                packets: PacketSpan::of(packet(self.time)),
                 patient,
                 traits: Default::default(),
                 identifiers: Arc::new(identifiers.collect()),
@@ -157,10 +168,13 @@ pub(crate) fn hl7(patient: u64) -> Sample {
         operation: "ADT^A01",
         marks: vec![Mark::Diagnosis],
         facts: ServiceFacts {
-            sending_application: Some("REGADT".into()),
-            receiving_application: Some("ENGINE".into()),
-            version: Some("2.5.1".into()),
-            acknowledged: Some(true),
+            messages: Some(Box::new(MessageFacts {
+                sending_application: Some("REGADT".into()),
+                receiving_application: Some("ENGINE".into()),
+                version: Some("2.5.1".into()),
+                acknowledged: Some(true),
+                ..MessageFacts::default()
+            })),
             ..ServiceFacts::default()
         },
         ..Sample::default()
@@ -179,11 +193,13 @@ pub(crate) fn http(patient: u64) -> Sample {
         facts: ServiceFacts {
             authentication: Authentication::Basic,
             credentials_in_clear: true,
-            method: Some("GET".into()),
-            host: Some("portal.example".into()),
-            path: Some("/patients/*".into()),
-            status: Some(200),
             application: Some("http/1.1".into()),
+            web: Some(Box::new(WebFacts {
+                method: Some("GET".into()),
+                host: Some("portal.example".into()),
+                path: Some("/patients/*".into()),
+                status: Some(200),
+            })),
             ..ServiceFacts::default()
         },
         ..Sample::default()

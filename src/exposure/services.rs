@@ -222,14 +222,7 @@ impl Watch {
         self.latest = Arc::clone(sighting.facts);
         let before = self.door.access;
         self.door.see(sighting.flow.client.ip(), sighting.facts, rules);
-        // An association that came to nothing says less than one that did.
-        let merged = if sighting.facts.dimse.is_empty() {
-            self.facts.after(sighting.facts)
-        } else {
-            sighting.facts.after(&self.facts)
-        };
-        let first = self.facts.association.is_none();
-        let merged = if first { ServiceFacts::clone(sighting.facts) } else { merged };
+        let merged = self.facts.joined(sighting.facts);
         self.news |= self.door.access != before || *self.facts != merged;
         self.facts = Arc::new(merged);
     }

@@ -15,6 +15,7 @@ use super::types::{
     Count, Event, ExposureState, FindingEvent, FlowActivity, NetworkDirection, PatientKey,
     ServiceObservation, Suppressed,
 };
+use crate::capture::PacketRef;
 use crate::config::Detail;
 use crate::flow::FlowInfo;
 use crate::identify::{People, Token};
@@ -309,7 +310,7 @@ impl Exposures {
         let asked = Asked {
             client: event.flow.client.ip(),
             server: event.flow.server,
-            host: event.finding.facts.host.as_deref(),
+            host: event.finding.facts.host(),
             rule: &finding.alert.id,
             patient: [Some(finding.patient.bytes()), event.person.as_ref().map(Token::bytes)],
         };
@@ -383,14 +384,14 @@ impl Exposures {
 
     /// Counts records of a patient that brought nothing new. Those of suppressed findings, and of
     /// exposures that ended early, are in no count.
-    fn repeat(&mut self, pair: Pair, patient: PatientKey, records: u32, now: Timestamp) {
+    fn repeat(&mut self, pair: Pair, patient: PatientKey, records: u32, last: PacketRef) {
         let withheld = &self.withheld.patients;
         if !withheld.is_empty() && withheld.contains(&(pair, patient)) {
             return;
         }
-        self.wake(pair, now);
+        self.wake(pair, last.time);
         let Some(open) = self.open.get_mut(&pair) else { return };
-        open.records(records, now);
+        open.records(records, last);
         if self.settings.detail == Detail::Patients {
             let person = self.people.person(patient);
             self.announced.records(pair, person, records);

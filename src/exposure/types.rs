@@ -2,11 +2,11 @@
 
 use super::access::Access;
 use super::counters::ExposureTotals;
-use crate::closed_set::closed_set;
+use crate::capture::{PacketRef, PacketSpan};
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
-use crate::protocol::{Activity, Object, ServiceFacts};
+use crate::protocol::{Activity, Object, Role, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
@@ -222,6 +222,10 @@ pub struct Exposure {
     pub moved_for: Vec<IpAddr>,
     /// Where objects that were asked for here were sent (C-MOVE).
     pub moved_to: Vec<SocketAddr>,
+    /// The packets of its records, and the flow in which the first of them came.
+    pub packets: PacketSpan,
+    /// That flow.
+    pub first_flow: FlowInfo,
     /// 0 to 100, the highest so far.
     pub severity: u8,
 }
@@ -341,8 +345,8 @@ pub struct FlowActivity<'a> {
     pub objects: &'a [(Object, Token)],
     /// Patients whose records brought nothing new, and how many records.
     pub records: &'a [(PatientKey, u32)],
-    /// Packet time of the last of these records.
-    pub repeated: Timestamp,
+    /// The last packet of these records.
+    pub repeated: PacketRef,
 }
 
 /// A flow whose protocol was recognised, with or without findings.
@@ -358,53 +362,6 @@ pub struct ServiceObservation<'a> {
     pub content: &'static str,
     /// What is known of the service.
     pub facts: &'a Arc<ServiceFacts>,
-}
-
-closed_set! {
-    /// What traffic proves a host to be (`phi.asset.role`).
-    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-    pub enum Role {
-        /// Accepts or gives out DICOM objects.
-        Pacs = "pacs",
-        /// Answers modality worklist queries.
-        Worklist = "worklist-server",
-        /// Prints DICOM films.
-        DicomPrinter = "dicom-printer",
-        /// Another DICOM acceptor.
-        DicomServer = "dicom-server",
-        /// Sends DICOM objects, as modalities do.
-        Modality = "modality",
-        /// Another DICOM requestor: a workstation, a router.
-        DicomClient = "dicom-client",
-        /// Accepts HL7 messages.
-        Hl7Interface = "hl7-interface",
-        /// Sends HL7 messages.
-        Hl7Sender = "hl7-sender",
-        /// Serves FHIR.
-        FhirServer = "fhir-server",
-        /// Serves DICOM over HTTP.
-        DicomwebServer = "dicomweb-server",
-        /// Another HTTP server.
-        WebServer = "web-server",
-        /// Searches an index over HTTP.
-        SearchIndex = "search-index",
-        /// Answers queries of a database over HTTP.
-        Database = "database",
-        /// Keeps objects in buckets.
-        ObjectStore = "object-store",
-        /// Keeps health records.
-        HealthRecords = "health-records",
-        /// Passes messages on.
-        IntegrationEngine = "integration-engine",
-        /// Takes results of laboratory analysers (ASTM E1394).
-        LabInterface = "lab-interface",
-        /// Takes mail.
-        MailServer = "mail-server",
-        /// Takes or gives out files.
-        FileServer = "file-server",
-        /// Any other server.
-        Server = "server",
-    }
 }
 
 /// A patient, wherever seen: the pseudonyms of one record that stand for one person.

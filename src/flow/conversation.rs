@@ -12,6 +12,7 @@
 use super::counters::ConversationCounters;
 use super::half::{HalfStream, Piece, Ready};
 use super::{End, Side};
+use crate::capture::PacketRef;
 use crate::decode::tcp_flags::{ACK, FIN, RST, SYN};
 use crate::time::{Span, Timestamp};
 
@@ -35,8 +36,8 @@ const MAX_OFFSET: u64 = u64::MAX >> 2;
 /// Takes a stream in order. Each call answers how many of the coming bytes of that side are of no
 /// interest (`u64::MAX`: all of them); they are not delivered, and a gap in them is not reported.
 pub trait StreamSink {
-    /// In-order bytes.
-    fn data(&mut self, side: Side, bytes: &[u8]) -> u64;
+    /// In-order bytes that `packet` carried.
+    fn data(&mut self, side: Side, bytes: &[u8], packet: PacketRef) -> u64;
     /// `len` bytes were lost.
     fn gap(&mut self, side: Side, len: u64) -> u64;
     /// Nothing more will come from this side.
@@ -56,6 +57,8 @@ pub struct TcpSegment {
     pub flags: u8,
     /// Bytes of payload that were on the wire but not captured, behind the captured ones.
     pub missing: u32,
+    /// The packet that carried it.
+    pub packet: PacketRef,
 }
 
 /// Both directions of a TCP conversation.
@@ -223,7 +226,12 @@ impl Conversation {
             self.report_fins(None, sink);
             if len > 0 {
                 let missing = u64::from(segment.missing);
-                self.accept(side, Piece { at, bytes: payload, missing, after }, window, sink);
+                self.accept(
+                    side,
+                    Piece { at, bytes: payload, missing, after, packet: segment.packet },
+                    window,
+                    sink,
+                );
             }
             if flags & FIN != 0 {
                 let ack = (flags & ACK != 0).then_some(segment.ack);
@@ -288,7 +296,7 @@ impl Conversation {
         let in_turn = half.known && piece.at <= half.next && piece.after <= other_next;
         if in_turn && !half.holds() && !behind_end {
             let old = (half.next - piece.at).min(piece.bytes.len() as u64) as usize;
-            self.deliver(side, &piece.bytes[old..], sink);
+            self.deliver(side, &piece.bytes[old..], piece.packet, sink);
             let half = &self.halves[side.index()];
             if end > half.next && !half.ignored {
                 let len = end - half.next;
@@ -306,9 +314,9 @@ impl Conversation {
         }
     }
 
-    fn deliver(&mut self, side: Side, bytes: &[u8], sink: &mut impl StreamSink) {
+    fn deliver(&mut self, side: Side, bytes: &[u8], packet: PacketRef, sink: &mut impl StreamSink) {
         if !bytes.is_empty() {
-            let skip = sink.data(side, bytes);
+            let skip = sink.data(side, bytes, packet);
             self.advance(side, bytes.len() as u64, skip);
         }
     }
@@ -342,7 +350,9 @@ impl Conversation {
                 let other_next = self.halves[side.other().index()].reach();
                 while self.halves[side.index()].known {
                     match self.halves[side.index()].ready(other_next) {
-                        Some(Ready::Data(bytes)) => self.deliver(side, &bytes, sink),
+                        Some(Ready::Data(bytes, packet)) => {
+                            self.deliver(side, &bytes, packet, sink);
+                        }
                         Some(Ready::Missing(len)) => self.lose(side, len, sink),
                         None => break,
                     }
@@ -437,7 +447,7 @@ impl Conversation {
         }
         while let Some(ready) = self.halves[side.index()].ready(u64::MAX) {
             match ready {
-                Ready::Data(bytes) => self.deliver(side, &bytes, sink),
+                Ready::Data(bytes, packet) => self.deliver(side, &bytes, packet, sink),
                 Ready::Missing(len) => self.lose(side, len, sink),
             }
             self.resolve_end(side);

@@ -3,6 +3,7 @@
 
 use super::tests::{Log, Out, Packet, WINDOW, data, one, without_ends};
 use super::*;
+use crate::capture::PacketRef;
 use crate::decode::tcp_flags::{ACK, FIN, RST, SYN};
 use crate::time::{Span, Timestamp};
 
@@ -233,7 +234,7 @@ struct Bytes([Vec<u8>; 2]);
 
 impl Handler<()> for Bytes {
     fn open(&mut self, _: &FlowHead) {}
-    fn data(&mut self, _: &FlowHead, (): &mut (), side: Side, bytes: &[u8]) -> u64 {
+    fn data(&mut self, _: &FlowHead, (): &mut (), side: Side, bytes: &[u8], _: PacketRef) -> u64 {
         self.0[side.index()].extend_from_slice(bytes);
         0
     }
@@ -264,7 +265,7 @@ fn through_a_table(packets: &[Packet], millis: i64) -> [Vec<u8>; 2] {
     let (key, low_side) = FlowKey::new(low, high, Transport::Tcp);
     let (mut table, mut bytes) = (Table::new(limits), Bytes::default());
     for (n, packet) in packets.iter().enumerate() {
-        let TcpSegment { from, seq, ack, flags, missing } = packet.segment;
+        let TcpSegment { from, seq, ack, flags, missing, packet: reference } = packet.segment;
         let from = if from == LOW { low_side } else { low_side.other() };
         let len = packet.payload.len() as u32;
         let segment = Decoded { key, from, seq, ack, flags, vlan: 0, offset: 0, len, missing };
@@ -274,7 +275,7 @@ fn through_a_table(packets: &[Packet], millis: i64) -> [Vec<u8>; 2] {
             number: n as u64,
             clock,
             hash: 7,
-            interface: 0,
+            packet: reference,
             segment: &segment,
             payload: &packet.payload,
         };

@@ -4,6 +4,7 @@
 //! (RFC 9293 3.4) needs no thought behind this file. Invariant: `held` is sorted by offset, its
 //! segments are disjoint and all lie at or behind `next`.
 
+use crate::capture::PacketRef;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 
@@ -20,11 +21,14 @@ struct Held {
     missing: u64,
     /// Offset in the other direction that must be delivered first.
     after: u64,
+    /// The packet that carried it.
+    packet: PacketRef,
 }
 
 impl Held {
-    fn new(at: u64, bytes: &[u8], missing: u64, after: u64) -> Self {
-        Self { at, bytes: bytes.to_vec(), missing, after }
+    fn new(at: u64, bytes: &[u8], missing: u64, piece: &Piece<'_>) -> Self {
+        let (after, packet) = (piece.after, piece.packet);
+        Self { at, bytes: bytes.to_vec(), missing, after, packet }
     }
     fn end(&self) -> u64 {
         self.at + self.bytes.len() as u64
@@ -40,6 +44,8 @@ pub(super) struct Piece<'a> {
     pub missing: u64,
     /// Offset in the other direction that must be delivered first.
     pub after: u64,
+    /// The packet that carried it.
+    pub packet: PacketRef,
 }
 
 impl<'a> Piece<'a> {
@@ -68,8 +74,8 @@ impl<'a> Piece<'a> {
 
 /// What can be handed on now.
 pub(super) enum Ready {
-    /// Bytes in order.
-    Data(Vec<u8>),
+    /// Bytes in order, and the packet that carried them.
+    Data(Vec<u8>, PacketRef),
     /// Bytes that were never captured.
     Missing(u64),
 }
@@ -295,7 +301,7 @@ impl HalfStream {
             self.conflicts += theirs.iter().zip(ours).filter(|(a, b)| a != b).count() as u64;
             if at < from {
                 let head = &bytes[..(from - at) as usize];
-                if !self.insert(index, Held::new(at, head, 0, piece.after), window) {
+                if !self.insert(index, Held::new(at, head, 0, piece), window) {
                     return false;
                 }
                 index += 1;
@@ -307,7 +313,7 @@ impl HalfStream {
         if bytes.is_empty() && piece.missing == 0 {
             return true;
         }
-        self.insert(index, Held::new(at, bytes, piece.missing, piece.after), window)
+        self.insert(index, Held::new(at, bytes, piece.missing, piece), window)
     }
 
     fn insert(&mut self, index: usize, held: Held, window: usize) -> bool {
@@ -327,7 +333,7 @@ impl HalfStream {
             if first.at > self.next || first.after > other_next || behind_end {
                 return None;
             }
-            let (end, missing) = (first.end(), first.missing);
+            let (end, missing, packet) = (first.end(), first.missing, first.packet);
             let mut bytes = std::mem::take(&mut first.bytes);
             self.held_bytes -= bytes.len();
             if missing > 0 && end > self.next && !bytes.is_empty() {
@@ -339,7 +345,7 @@ impl HalfStream {
             if end > self.next && !bytes.is_empty() {
                 let old = bytes.len() - (end - self.next) as usize;
                 bytes.drain(..old);
-                return Some(Ready::Data(bytes));
+                return Some(Ready::Data(bytes, packet));
             }
             let lost = (end + missing).saturating_sub(self.next);
             if lost > 0 {

@@ -6,6 +6,7 @@
 use super::conversation::{Conversation, StreamSink, TcpSegment};
 use super::counters::ConversationCounters;
 use super::{End, FlowInfo, Orientation, Side, Transport};
+use crate::capture::PacketRef;
 use crate::decode::{Decoded, FlowKey, tcp_flags};
 use crate::time::{Span, Timestamp};
 use hashbrown::HashTable;
@@ -76,8 +77,15 @@ impl FlowHead {
 pub trait Handler<S> {
     /// A new flow.
     fn open(&mut self, flow: &FlowHead) -> S;
-    /// In-order bytes; how many further bytes of this side are of no interest.
-    fn data(&mut self, flow: &FlowHead, state: &mut S, side: Side, bytes: &[u8]) -> u64;
+    /// In-order bytes that `packet` carried; how many further bytes of this side are of no interest.
+    fn data(
+        &mut self,
+        flow: &FlowHead,
+        state: &mut S,
+        side: Side,
+        bytes: &[u8],
+        packet: PacketRef,
+    ) -> u64;
     /// Lost bytes; likewise.
     fn gap(&mut self, flow: &FlowHead, state: &mut S, side: Side, len: u64) -> u64;
     /// One side has ended.
@@ -227,8 +235,8 @@ struct Sink<'a, S, H> {
 }
 
 impl<S, H: Handler<S>> StreamSink for Sink<'_, S, H> {
-    fn data(&mut self, side: Side, bytes: &[u8]) -> u64 {
-        self.handler.data(self.head, self.state, side, bytes)
+    fn data(&mut self, side: Side, bytes: &[u8], packet: PacketRef) -> u64 {
+        self.handler.data(self.head, self.state, side, bytes, packet)
     }
     fn gap(&mut self, side: Side, len: u64) -> u64 {
         self.handler.gap(self.head, self.state, side, len)
@@ -247,8 +255,8 @@ pub struct Arrival<'a> {
     pub clock: Timestamp,
     /// Hash of its key, the same for both directions.
     pub hash: u64,
-    /// Interface it was seen on.
-    pub interface: u16,
+    /// What names it.
+    pub packet: PacketRef,
     /// Its headers.
     pub segment: &'a Decoded,
     /// Its captured payload.
@@ -291,7 +299,7 @@ impl<S> Table<S> {
     pub fn packet(&mut self, arrival: &Arrival<'_>, handler: &mut impl Handler<S>) {
         self.now = self.now.max(arrival.clock);
         let segment = arrival.segment;
-        let tcp = tcp_segment(segment);
+        let tcp = tcp_segment(segment, arrival.packet);
         let Some(slot) = self.slot(arrival, &tcp, handler) else { return };
         let entry = &mut self.entries[slot as usize];
         entry.last = self.now;
@@ -378,7 +386,7 @@ impl<S> Table<S> {
             key: segment.key,
             orientation: guess(segment),
             vlan: segment.vlan,
-            interface: arrival.interface,
+            interface: arrival.packet.interface,
             first_packet: arrival.number,
             started: arrival.clock,
             bytes: 0,
@@ -526,13 +534,14 @@ impl<S> Table<S> {
     }
 }
 
-fn tcp_segment(segment: &Decoded) -> TcpSegment {
+fn tcp_segment(segment: &Decoded, packet: PacketRef) -> TcpSegment {
     TcpSegment {
         from: segment.from,
         seq: segment.seq,
         ack: segment.ack,
         flags: segment.flags,
         missing: segment.missing,
+        packet,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::conversation::{GRACE_PACKETS, GRACE_TIME, HOLE_TIME};
 use super::*;
+use crate::capture::PacketRef;
 use crate::decode::tcp_flags::{ACK, FIN, RST, SYN};
 use crate::time::{Span, Timestamp};
 use proptest::collection::vec;
@@ -26,7 +27,7 @@ pub(super) struct Log {
 }
 
 impl StreamSink for Log {
-    fn data(&mut self, side: Side, bytes: &[u8]) -> u64 {
+    fn data(&mut self, side: Side, bytes: &[u8], _: PacketRef) -> u64 {
         match self.out.last_mut() {
             Some(Out::Data(last, buffer)) if *last == side => buffer.extend_from_slice(bytes),
             _ => self.out.push(Out::Data(side, bytes.to_vec())),
@@ -63,7 +64,14 @@ impl Script {
         let mut next = [self.isn[0].wrapping_add(1), self.isn[1].wrapping_add(1)];
         let mut packets = Vec::new();
         let packet = |side: Side, seq, ack, flags, payload: &[u8]| Packet {
-            segment: TcpSegment { from: side, seq, ack, flags, missing: 0 },
+            segment: TcpSegment {
+                from: side,
+                seq,
+                ack,
+                flags,
+                missing: 0,
+                packet: PacketRef::default(),
+            },
             payload: payload.to_vec(),
         };
         if handshake {
@@ -95,7 +103,7 @@ impl Script {
     fn expected(&self) -> Vec<Out> {
         let mut log = Log::default();
         for (side, bytes) in &self.turns {
-            log.data(*side, bytes);
+            log.data(*side, bytes, PacketRef::default());
         }
         log.out
     }
@@ -121,7 +129,7 @@ pub(super) fn without_ends(out: Vec<Out>) -> Vec<Out> {
     for out in out {
         match out {
             Out::Data(side, bytes) => {
-                log.data(side, &bytes);
+                log.data(side, &bytes, PacketRef::default());
             }
             Out::Gap(side, len) => {
                 log.gap(side, len);
@@ -257,7 +265,7 @@ proptest! {
         let mut conversation = Conversation::default();
         for (n, (low, seq, ack, flags, len, missing)) in packets.into_iter().enumerate() {
             let from = if low { Side::Low } else { Side::High };
-            let segment = TcpSegment { from, seq, ack, flags, missing: u32::from(missing) };
+            let segment = TcpSegment { from, seq, ack, flags, missing: u32::from(missing), packet: PacketRef::default() };
             let now = Timestamp(n as i64 * 10_000_000);
             conversation.segment(now, &segment, &vec![0; len], 256, &mut log);
             prop_assert!(conversation.memory() <= 512);
@@ -267,7 +275,8 @@ proptest! {
 }
 
 pub(super) fn one(side: Side, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Packet {
-    let segment = TcpSegment { from: side, seq, ack, flags, missing: 0 };
+    let segment =
+        TcpSegment { from: side, seq, ack, flags, missing: 0, packet: PacketRef::default() };
     Packet { segment, payload: payload.to_vec() }
 }
 
@@ -496,7 +505,7 @@ struct Datagrams(u32);
 
 impl Handler<()> for Datagrams {
     fn open(&mut self, _: &FlowHead) {}
-    fn data(&mut self, _: &FlowHead, (): &mut (), _: Side, _: &[u8]) -> u64 {
+    fn data(&mut self, _: &FlowHead, (): &mut (), _: Side, _: &[u8], _: PacketRef) -> u64 {
         0
     }
     fn gap(&mut self, _: &FlowHead, (): &mut (), _: Side, _: u64) -> u64 {
@@ -534,8 +543,14 @@ fn a_datagram_seen_on_two_mirror_ports_counts_once() {
         let segment =
             Decoded { key, from, seq: 0, ack: 0, flags: 0, vlan, offset: 0, len, missing: 0 };
         let clock = Timestamp(1_772_360_102_000_000_000 + micros * 1000);
-        let arrival =
-            Arrival { number: 1, clock, hash: 7, interface: 0, segment: &segment, payload };
+        let arrival = Arrival {
+            number: 1,
+            clock,
+            hash: 7,
+            packet: PacketRef::default(),
+            segment: &segment,
+            payload,
+        };
         table.packet(&arrival, &mut datagrams);
     };
     send(0, 1, b"<34>one");

@@ -9,6 +9,7 @@ use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
 use super::record::{Complete, Held, Issuer, Record};
 use super::values::{ValueCache, Worked};
 use super::{Finding, IdentifyCounters, Patients, Settings};
+use crate::capture::{PacketRef, PacketSpan};
 use crate::content::{
     ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
     UnitCounts,
@@ -33,6 +34,10 @@ pub struct Collector<'a> {
     pub rules: &'a RuleSet,
     /// Packet time.
     pub now: Timestamp,
+    /// The packets that carried the bytes at hand.
+    pub packets: PacketSpan,
+    /// The first packet of the content behind the record that ended last.
+    pub since: PacketRef,
     /// The flow's patients.
     pub patients: &'a mut Patients,
     /// What was worked out of the values seen last.
@@ -51,7 +56,7 @@ impl FieldSink for Collector<'_> {
 
     fn begin(&mut self, at: ContentId, head: RecordHead<'_>) {
         if self.patients.open.len() < MAX_OPEN {
-            let record = self.values.record().begin(at, &head);
+            let record = self.values.record().begin(at, &head, self.span());
             self.patients.open.push(record);
             return;
         }
@@ -112,6 +117,7 @@ impl FieldSink for Collector<'_> {
         };
         let cap = self.settings.identifiers_per_patient;
         if let Some(record) = self.patients.open.get_mut(index) {
+            record.packets.extend(self.packets);
             record.add(held, cap, self.tally);
         }
     }
@@ -136,6 +142,7 @@ impl FieldSink for Collector<'_> {
         known.count(self.tally);
         for record in &known.records {
             let complete = Complete {
+                packets: if record.follows { self.packets } else { self.span() },
                 held: &record.held,
                 identity: &record.identity,
                 marks: record.marks,
@@ -145,6 +152,9 @@ impl FieldSink for Collector<'_> {
                 profile: Some(&record.profile),
             };
             self.file(&complete, &record.alert, facts);
+        }
+        if known.ended {
+            self.since = self.packets.first;
         }
         Some(known.content)
     }
@@ -178,13 +188,25 @@ impl FieldSink for Collector<'_> {
         }
         let position = self.patients.open.iter().rposition(|r| r.at == at);
         if let Some(position) = position {
-            let record = self.patients.open.remove(position);
+            let mut record = self.patients.open.remove(position);
+            record.packets.extend(self.packets);
+            self.since = self.packets.first;
             self.close(record, facts);
+            if self.patients.open.is_empty() {
+                self.values.units.ended();
+            }
         }
     }
 }
 
 impl Collector<'_> {
+    /// The packets of a record that begins here, as far as they have come.
+    fn span(&self) -> PacketSpan {
+        let mut span = PacketSpan::of(self.since);
+        span.extend(self.packets);
+        span
+    }
+
     /// What a value is; nothing if it is not plausible.
     fn work_out(&mut self, field: &Field<'_>, value: &str) -> Option<Worked> {
         let kind = accepted(field, value, self.rules, self.now)?;
@@ -349,13 +371,18 @@ impl Collector<'_> {
         if deidentified.is_some() && !kinds.is_empty() {
             self.drop_pseudonyms(record);
         }
-        self.values.units.record(record, alert, self.settings);
+        if self.patients.open.is_empty() {
+            self.values.units.record(record, alert, self.settings);
+        } else {
+            // Which packets carried it depends on what is open around it.
+            self.values.units.spoil();
+        }
         self.file(&Complete::of(record), alert, facts);
     }
 
     /// Files a record under its patient.
     fn file(&mut self, record: &Complete<'_>, alert: &Arc<AlertRule>, facts: &ServiceFacts) {
-        let finding = self.patients.file(record, alert, self.settings, self.now, facts, self.tally);
+        let finding = self.patients.file(record, alert, self.settings, facts, self.tally);
         self.out.extend(finding);
     }
 

@@ -22,9 +22,9 @@ use super::counters::Loss;
 use super::numbers::Lists;
 use super::record::{Complete, Held, Identity, Issuer, Marks, Record, Strong};
 use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
+use crate::capture::PacketSpan;
 use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Kind, KindSet};
-use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -61,6 +61,8 @@ impl Clue {
 struct Patient {
     token: Token,
     profile: Profile,
+    /// The packets of its records.
+    packets: PacketSpan,
     records: u32,
     /// Of these, records that were handed on.
     handed_on: u32,
@@ -213,7 +215,6 @@ impl Patients {
         record: &Complete<'_>,
         alert: &Arc<AlertRule>,
         settings: &Settings,
-        now: Timestamp,
         facts: &ServiceFacts,
         tally: &mut IdentifyCounters,
     ) -> Option<Finding> {
@@ -234,6 +235,7 @@ impl Patients {
         };
         let patient = self.known.get_mut(index as usize)?;
         patient.records = patient.records.saturating_add(1);
+        patient.packets.extend(record.packets);
         let marks_before = patient.marks;
         patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
 
@@ -283,7 +285,8 @@ impl Patients {
         let finding = Finding {
             ordinal: index,
             update,
-            time: now,
+            time: record.packets.last.time,
+            packets: patient.packets,
             patient: patient.token,
             traits: Traits(Arc::clone(&profile.identity)),
             identifiers: Arc::clone(&profile.identifiers),
@@ -319,6 +322,7 @@ impl Patients {
         self.known.push(Patient {
             token,
             profile,
+            packets: record.packets,
             records: 0,
             handed_on: 0,
             kinds: KindSet::default(),

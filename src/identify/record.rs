@@ -3,6 +3,7 @@
 use super::Token;
 use super::counters::{IdentifyCounters, Loss};
 use super::patients::Profile;
+use crate::capture::PacketSpan;
 use crate::content::{ContentId, Evidence, Mark, RecordHead};
 use crate::flow::Direction;
 use crate::phi::PhiBuf;
@@ -312,6 +313,8 @@ impl Marks {
 
 /// A record that has ended, as it is filed under its patient.
 pub(super) struct Complete<'a> {
+    /// The packets that carried it.
+    pub packets: PacketSpan,
     pub held: &'a [Held],
     pub identity: &'a Identity,
     pub marks: Marks,
@@ -326,6 +329,7 @@ impl<'a> Complete<'a> {
     /// What was read.
     pub fn of(record: &'a Record) -> Self {
         Self {
+            packets: record.packets,
             held: &record.held,
             identity: &record.identity,
             marks: record.marks,
@@ -359,6 +363,8 @@ pub(super) struct Record {
     pub exposed: bool,
     /// Records opened inside this one beyond the cap, whose ends are still to come.
     pub shadows: u32,
+    /// The packets that carried it so far.
+    pub packets: PacketSpan,
 }
 
 impl Default for Record {
@@ -377,19 +383,21 @@ impl Default for Record {
             container: false,
             exposed: false,
             shadows: 0,
+            packets: PacketSpan::default(),
         }
     }
 }
 
 impl Record {
     /// Begins at `at`, with the memory of a record that has ended.
-    pub fn begin(mut self, at: ContentId, head: &RecordHead<'_>) -> Self {
+    pub fn begin(mut self, at: ContentId, head: &RecordHead<'_>, packets: PacketSpan) -> Self {
         self.at = at;
         self.content = head.content;
         self.structured = head.structured;
         self.direction = head.direction;
         self.operation.push_str(head.operation);
         self.carrier.extend_from_slice(head.carrier);
+        self.packets = packets;
         self
     }
 
@@ -445,6 +453,7 @@ impl Record {
             self.carrier = nested.carrier;
         }
         self.marks = self.marks.union(nested.marks);
+        self.packets.extend(nested.packets);
         for held in nested.held {
             self.add(held, cap, tally);
         }

@@ -1,6 +1,7 @@
 //! What identify hands on: owned, small, without raw values.
 
 use super::record::Identity;
+use crate::capture::PacketSpan;
 use crate::content::{Evidence, Mark};
 use crate::flow::Direction;
 use crate::phi::{Phi, PhiBuf};
@@ -136,8 +137,10 @@ pub struct Finding {
     pub ordinal: u32,
     /// False the first time.
     pub update: bool,
-    /// Packet time of the record that caused it.
+    /// Packet time of the record that caused it: of the last packet that carried any of it.
     pub time: Timestamp,
+    /// The packets that carried the patient's records in this flow so far.
+    pub packets: PacketSpan,
     /// The patient's pseudonym.
     pub patient: Token,
     /// By what the patient is recognised in other flows.

@@ -30,6 +30,8 @@ pub(super) struct UnitRecord {
     pub held: Vec<Held>,
     pub identity: Identity,
     pub marks: Marks,
+    /// Another record of the unit had ended before.
+    pub follows: bool,
     /// What it tells of a patient, once a flow had it of one who was new.
     pub profile: OnceLock<Profile>,
     pub alert: Arc<AlertRule>,
@@ -38,6 +40,8 @@ pub(super) struct UnitRecord {
 /// What came of a unit.
 pub(super) struct Unit {
     pub records: Vec<UnitRecord>,
+    /// A record ended in it.
+    pub ended: bool,
     /// What identify counted.
     counts: [u64; COUNTED],
     /// What content counted.
@@ -78,6 +82,8 @@ struct Note {
     before: [u64; COUNTED],
     /// Losses to caps of a record, which depend on what else is open.
     lost: u64,
+    /// A record has ended.
+    ended: bool,
     /// It cannot be repeated.
     spoilt: bool,
 }
@@ -155,7 +161,8 @@ impl Units {
     /// From here on, notes what comes of a unit.
     pub fn begin(&mut self, key: u128, tally: &IdentifyCounters) {
         let (before, lost) = (counted(tally), lost(tally));
-        self.note = Some(Note { key, records: Vec::new(), before, lost, spoilt: false });
+        self.note =
+            Some(Note { key, records: Vec::new(), before, lost, ended: false, spoilt: false });
     }
 
     /// A record led to an alert.
@@ -169,9 +176,17 @@ impl Units {
             held: record.held.iter().map(Held::without_value).collect(),
             identity: record.identity.clone(),
             marks: record.marks,
+            follows: note.ended,
             profile: OnceLock::new(),
             alert: Arc::clone(alert),
         });
+    }
+
+    /// A record has ended, whatever came of it.
+    pub fn ended(&mut self) {
+        if let Some(note) = &mut self.note {
+            note.ended = true;
+        }
     }
 
     /// Something came of the unit that depends on more than its bytes.
@@ -189,7 +204,10 @@ impl Units {
         }
         let mut counts = counted(tally);
         counts.iter_mut().zip(note.before).for_each(|(now, before)| *now -= before);
-        self.put(note.key, Arc::new(Unit { records: note.records, counts, content }));
+        self.put(
+            note.key,
+            Arc::new(Unit { records: note.records, ended: note.ended, counts, content }),
+        );
     }
 }
 

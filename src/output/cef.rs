@@ -124,12 +124,10 @@ impl Line<'_> {
         if facts.credentials_in_clear {
             self.labelled("cs6", "credentials", "in clear");
         }
-        if let Some(host) = &facts.host {
-            self.text("destinationServiceName", host);
-        } else if let Some(aet) = &facts.called_aet {
-            self.text("destinationServiceName", aet);
-        } else if let Some(application) = &facts.receiving_application {
-            self.text("destinationServiceName", application);
+        // The outermost name: a web server's host before that of an application behind it.
+        let name = facts.families().rev().find_map(|family| family.ends().server);
+        if let Some((_, name)) = name {
+            self.text("destinationServiceName", name);
         }
     }
 }
@@ -371,7 +369,7 @@ mod tests {
     #[test]
     fn hostile_text_stays_inside_its_field() {
         let mut sample = Sample::default();
-        sample.facts.called_aet = Some("A|B=C\\D\r\nCEF:0|x src=1.2.3.4\u{2028}".into());
+        sample.facts.dicom().called_aet = Some("A|B=C\\D\r\nCEF:0|x src=1.2.3.4\u{2028}".into());
         sample.operation = "X=1 dst=9.9.9.9";
         let (mut x, mut out) = (tracker(), Vec::new());
         x.finding(sample.build(), &mut out);

@@ -58,6 +58,8 @@ pub struct Context {
     pub sensor: Option<Arc<str>>,
     /// Names of capture interfaces by `FlowInfo::interface`; none for files.
     pub interfaces: Vec<Arc<str>>,
+    /// Names of capture files by `FlowInfo::interface`; none for interfaces.
+    pub files: Vec<Arc<str>>,
     /// Which key made tokens and ids; says nothing of the key itself.
     pub key_id: Arc<str>,
     /// Whether colour is wanted: the caller looks at the terminal.

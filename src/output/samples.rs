@@ -89,6 +89,7 @@ pub(in crate::output) fn context() -> Context {
     Context {
         sensor: Some("sensor-1".into()),
         interfaces: vec!["eth1".into()],
+        files: vec!["captures/ward.pcap".into(), "captures/cut.pcapng".into()],
         key_id: "k_ab12".into(),
         ..Context::default()
     }

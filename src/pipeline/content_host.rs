@@ -1,7 +1,10 @@
 //! Ties the stages of one flow together: protocol to content to identify.
 
+use super::arrivals::Arrivals;
+use crate::capture::PacketSpan;
 use crate::config::Limits;
 use crate::content::{self, Contents, Env};
+use crate::flow::Side;
 use crate::identify::{self, Collector, Finding, Key, Patients, ValueCache};
 use crate::protocol::expected::ExpectedFlow;
 use crate::protocol::{Activity, ContentId, ContentSink, Hint, Object, Reason, ServiceFacts, Want};
@@ -109,16 +112,21 @@ pub struct FlowHost<'a> {
     pub findings: &'a mut Vec<Finding>,
     /// Takes what is counted.
     pub tallies: &'a mut StageCounters,
+    /// The packets of the flow's bytes.
+    pub arrivals: &'a mut Arrivals,
     /// Packet time.
     pub now: Timestamp,
 }
 
 impl FlowHost<'_> {
-    fn with<R>(&mut self, run: impl FnOnce(&mut Contents, &mut Env<'_>) -> R) -> R {
+    fn with<R>(&mut self, id: ContentId, run: impl FnOnce(&mut Contents, &mut Env<'_>) -> R) -> R {
+        let carried = self.arrivals.of(id);
         let mut sink = Collector {
             settings: &self.shared.identify,
             rules: self.rules,
             now: self.now,
+            packets: carried.packets,
+            since: carried.since,
             patients: self.patients,
             values: self.values,
             out: self.findings,
@@ -130,16 +138,23 @@ impl FlowHost<'_> {
             facts: self.facts,
             tally: &mut self.tallies.content,
         };
-        run(self.contents, &mut env)
+        let result = run(self.contents, &mut env);
+        let since = sink.since;
+        self.arrivals.read(id, since);
+        result
     }
 
     /// The flow has ended: ends contents and records that are still open.
     pub fn finish(&mut self) {
-        self.with(|contents, env| contents.close_all(env));
+        for id in self.contents.all() {
+            self.close(id, false);
+        }
         let mut collector = Collector {
             settings: &self.shared.identify,
             rules: self.rules,
             now: self.now,
+            packets: PacketSpan::of(self.arrivals.last()),
+            since: self.arrivals.last(),
             patients: self.patients,
             values: self.values,
             out: self.findings,
@@ -154,13 +169,15 @@ impl ContentSink for FlowHost<'_> {
         self.contents.open(hint)
     }
     fn data(&mut self, id: ContentId, bytes: &[u8]) -> Want {
-        self.with(|contents, env| contents.data(id, bytes, env))
+        self.arrivals.content(id, bytes);
+        self.with(id, |contents, env| contents.data(id, bytes, env))
     }
     fn gap(&mut self, id: ContentId, len: u64) -> Want {
-        self.with(|contents, env| contents.gap(id, len, env))
+        self.with(id, |contents, env| contents.gap(id, len, env))
     }
     fn close(&mut self, id: ContentId, complete: bool) {
-        self.with(|contents, env| contents.close(id, complete, env));
+        self.with(id, |contents, env| contents.close(id, complete, env));
+        self.arrivals.close(id);
     }
     fn facts(&mut self) -> &mut ServiceFacts {
         self.facts
@@ -179,6 +196,9 @@ impl ContentSink for FlowHost<'_> {
     }
     fn expect(&mut self, flow: ExpectedFlow) {
         self.tallies.expected.push(flow);
+    }
+    fn reading(&mut self, side: Side, bytes: &[u8]) {
+        self.arrivals.reading(side, bytes);
     }
     fn now(&self) -> Timestamp {
         self.now

@@ -10,6 +10,7 @@
 //! more, batches travel over bounded channels; replay waits where one is full, a live capture drops
 //! the batch and counts it. Events do not depend on how many workers there are.
 
+mod arrivals;
 mod collector;
 mod content_host;
 mod counters;

@@ -222,7 +222,8 @@ fn replay(
     let mut filter = config.filter.as_deref().map(Filter::new).transpose()?;
     let show = config.progress && io::stderr().is_terminal();
     let progress = Progress::new(source.size(), show);
-    let mut flow = Flow::start(config, parts, Vec::new())?;
+    let names = source.inputs().into_iter().map(|input| input.name.into()).collect();
+    let mut flow = Flow::start(config, parts, names)?;
     let mut batch = Batch::default();
     let mut position = 0;
     let mut clock = Replayed::new(config.follow);
@@ -414,8 +415,8 @@ macro_rules! either {
 }
 
 impl Flow {
-    fn start(config: &Config, parts: &Parts, interfaces: Vec<Arc<str>>) -> Result<Self, RunError> {
-        let collector = parts.collector(config, interfaces)?;
+    fn start(config: &Config, parts: &Parts, inputs: Vec<Arc<str>>) -> Result<Self, RunError> {
+        let collector = parts.collector(config, inputs)?;
         let metrics = Arc::clone(&parts.metrics);
         let live = matches!(config.source, Source::Interfaces(_));
         let lost = LiveCounters::default();

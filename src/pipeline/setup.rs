@@ -65,20 +65,19 @@ impl Parts {
     }
 
     /// The collector, with its output opened.
-    pub fn collector(
-        &self,
-        config: &Config,
-        interfaces: Vec<Arc<str>>,
-    ) -> Result<Collector, RunError> {
+    pub fn collector(&self, config: &Config, inputs: Vec<Arc<str>>) -> Result<Collector, RunError> {
         let format = output::format(config.format)
             .ok_or_else(|| RunError::Internal(format!("no output format {}", config.format)))?;
         let sink = Sink::open(config.output.as_deref())?;
+        let live = matches!(config.source, Source::Interfaces(_));
+        let (interfaces, files) = if live { (inputs, Vec::new()) } else { (Vec::new(), inputs) };
         let context = Context {
             sensor: config.sensor.as_deref().map(Into::into),
             interfaces,
+            files,
             key_id: self.key_id.as_str().into(),
             colour: config.output.is_none() && std::io::stdout().is_terminal(),
-            follow: matches!(config.source, Source::Interfaces(_)),
+            follow: live,
         };
         let rules = self.shared.rules.current();
         let exposures = Exposures::new(exposure::Settings {
@@ -100,7 +99,7 @@ impl Parts {
             metrics,
             Arc::clone(&self.shared),
             self.workers,
-            matches!(config.source, Source::Interfaces(_)),
+            live,
         ))
     }
 }

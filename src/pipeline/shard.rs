@@ -157,12 +157,11 @@ impl<R: Route> Shards<R> {
         let worker = self.worker(&decoded.key);
         let segment = Segment {
             number: self.counts.packets,
-            time: packet.time,
+            packet: packet.reference(),
             clock: self.clock,
             hash,
             base,
             block: self.filling[worker].block(block),
-            interface: packet.interface,
             decoded,
         };
         self.push(worker, Work::Segment(segment));

@@ -73,17 +73,19 @@ impl TestHarness {
         let worker = Worker::new(Arc::clone(&self.shared), &self.limits, 1);
         let route = Gather { worker, items: Vec::new() };
         let mut shards = Shards::new(route, Checksums::Accept, Arc::clone(&self.metrics));
-        let mut batch = Batch::default();
+        let (mut batch, mut number) = (Batch::default(), 0);
         for chunk in packets.chunks(BATCH_PACKETS) {
             batch.clear();
             let mut bytes = Vec::new();
             for packet in chunk {
+                number += 1;
                 batch.packets.push(Packet {
                     time: packet.time,
                     offset: bytes.len(),
                     caplen: u32::try_from(packet.bytes.len()).unwrap_or(u32::MAX),
                     len: packet.len,
                     block: 0,
+                    number,
                     interface: 0,
                     link: packet.link,
                 });

@@ -1,6 +1,6 @@
 //! What travels from the reader to the workers.
 
-use crate::capture::Block;
+use crate::capture::{Block, PacketRef};
 use crate::decode::Decoded;
 use crate::time::Timestamp;
 
@@ -12,8 +12,8 @@ pub const BATCH_WORK: usize = 256;
 pub struct Segment {
     /// Number of the packet in the run, from 1.
     pub number: u64,
-    /// When it was captured.
-    pub time: Timestamp,
+    /// Which packet of which capture it is, and when it was captured.
+    pub packet: PacketRef,
     /// The latest time of the run so far: what time-outs go by.
     pub clock: Timestamp,
     /// Hash of the flow key, the same in both directions.
@@ -22,8 +22,6 @@ pub struct Segment {
     pub base: usize,
     /// Index in [`WorkBatch::blocks`].
     pub block: u16,
-    /// Input or interface.
-    pub interface: u16,
     /// Its headers.
     pub decoded: Decoded,
 }

@@ -1,9 +1,11 @@
 //! A worker: its own flow table, and the state of each flow. Nothing is shared between workers but
 //! what never changes.
 
+use super::arrivals::Arrivals;
 use super::content_host::{FlowHost, Shared, StageCounters};
 use super::counters::WorkerCounters;
 use super::work::{Work, WorkBatch};
+use crate::capture::PacketRef;
 use crate::config::Limits;
 use crate::content::Contents;
 use crate::exposure::{EventId, FindingEvent};
@@ -66,8 +68,8 @@ pub struct ActivityReport {
     pub objects: Vec<(Object, Token)>,
     /// Patients whose records brought nothing new, and how many records.
     pub records: Vec<(Token, u32)>,
-    /// Packet time of the last of these records.
-    pub repeated: Timestamp,
+    /// The last packet of these records.
+    pub repeated: PacketRef,
 }
 
 /// A service that a flow proved.
@@ -123,10 +125,11 @@ struct Analysis {
     facts: ServiceFacts,
     activity: Activity,
     objects: Vec<(Object, Token)>,
+    arrivals: Arrivals,
     encrypted: bool,
     content: &'static str,
-    /// When a record last ended, which the end of the run must not change.
-    recorded: Timestamp,
+    /// The packet with which a record last ended.
+    recorded: PacketRef,
     /// When what the flow did was last handed on.
     handed_on: Timestamp,
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
@@ -171,6 +174,8 @@ struct Context {
     generation: u64,
     limits: DriverLimits,
     now: Timestamp,
+    /// The packet at hand.
+    here: PacketRef,
     packet: u64,
     n: u32,
     findings: Vec<Finding>,
@@ -205,6 +210,7 @@ impl Worker {
                 shared,
                 limits: driver,
                 now: Timestamp::default(),
+                here: PacketRef::default(),
                 packet: 0,
                 n: 0,
                 findings: Vec::new(),
@@ -229,12 +235,13 @@ impl Worker {
         for work in &batch.work {
             match work {
                 Work::Segment(segment) => {
-                    self.context.step(segment.number, segment.time);
+                    self.context.step(segment.number, segment.packet.time);
+                    self.context.here = segment.packet;
                     let arrival = Arrival {
                         number: segment.number,
                         clock: segment.clock,
                         hash: segment.hash,
-                        interface: segment.interface,
+                        packet: segment.packet,
                         segment: &segment.decoded,
                         payload: batch.payload(segment),
                     };
@@ -309,9 +316,10 @@ impl Context {
             facts: ServiceFacts::default(),
             activity: Activity::default(),
             objects: Vec::new(),
+            arrivals: Arrivals::default(),
             encrypted: false,
             content: "",
-            recorded: self.now,
+            recorded: PacketRef::default(),
             handed_on: self.now,
             datagram: None,
         }))
@@ -382,12 +390,14 @@ impl Context {
                 activity: &mut analysis.activity,
                 findings: &mut self.findings,
                 tallies: &mut self.tallies,
+                arrivals: &mut analysis.arrivals,
                 now: self.now,
             };
             run(&mut analysis.driver, &mut host)
         }));
         match result {
             Ok(result) => {
+                analysis.arrivals.settle(analysis.driver.unread());
                 let idle = analysis.contents.is_idle() && analysis.patients.is_idle();
                 if idle {
                     analysis.rules = None;
@@ -445,7 +455,7 @@ impl Context {
         }
         let protocol = analysis.driver.protocol().unwrap_or("unknown");
         if analysis.patients.repeated() > 0 && !self.tallies.content.records.is_empty() {
-            analysis.recorded = self.now;
+            analysis.recorded = analysis.arrivals.last();
         }
         for (content, n) in self.tallies.content.records.drain(..) {
             analysis.content = content;
@@ -532,8 +542,18 @@ impl Handler<State> for Context {
         State::Silent
     }
 
-    fn data(&mut self, flow: &FlowHead, state: &mut State, side: Side, bytes: &[u8]) -> u64 {
-        self.read(flow, state, |driver, host| driver.data(side, bytes, host))
+    fn data(
+        &mut self,
+        flow: &FlowHead,
+        state: &mut State,
+        side: Side,
+        bytes: &[u8],
+        packet: PacketRef,
+    ) -> u64 {
+        self.read(flow, state, |driver, host| {
+            host.arrivals.came(side, bytes.len(), packet);
+            driver.data(side, bytes, host)
+        })
     }
 
     fn gap(&mut self, flow: &FlowHead, state: &mut State, side: Side, len: u64) -> u64 {
@@ -568,7 +588,7 @@ impl Handler<State> for Context {
             if let State::Reading(analysis) = state {
                 analysis.datagram = Some(self.now);
             }
-            self.data(flow, state, side, &frame);
+            self.data(flow, state, side, &frame, self.here);
         }
         self.frame = frame;
         match state {
@@ -631,6 +651,7 @@ impl Handler<State> for Context {
                     + a.contents.memory()
                     + a.patients.memory()
                     + a.activity.memory()
+                    + a.arrivals.memory()
                     + a.objects.capacity() * size_of::<(Object, Token)>()
             }
             _ => 0,

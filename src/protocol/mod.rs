@@ -12,15 +12,17 @@ pub mod expected;
 mod line;
 #[cfg(test)]
 pub mod recorder;
-mod service;
+pub mod service;
 
 pub mod astm;
 pub mod dicom;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+mod jetdirect;
 mod json;
 pub mod ldap;
+pub mod lpd;
 pub mod mllp;
 pub mod mongodb;
 pub mod mqtt;
@@ -45,10 +47,15 @@ pub mod x12;
 
 pub use crate::flow::{Direction, End};
 pub use activity::{Activity, Move, Object, OutcomeCounts};
+pub use dicom::{Association, DicomFacts, Outcome};
 pub use driver::{Driver, DriverEvent, DriverLimits};
-pub use service::{Association, Authentication, Interface, Outcome, ServiceFacts};
+pub use ftp::FileFacts;
+pub use http::WebFacts;
+pub use mllp::MessageFacts;
+pub use service::{Authentication, Interface, Role, Roles, ServiceFacts};
 
 use crate::closed_set::closed_set;
+use crate::flow::Side;
 use crate::time::Timestamp;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
@@ -75,9 +82,16 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &tds::Tds,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
-    &raw::JetDirect,
+    &lpd::Lpd,
+    &jetdirect::JetDirect,
     &raw::Raw,
 ];
+
+/// The roles of the ends of a flow that speaks the protocol called `name`.
+pub fn roles(name: &str, facts: &ServiceFacts, content: &str) -> Roles {
+    let protocol = PROTOCOLS.iter().find(|protocol| protocol.name() == name);
+    protocol.map_or(Roles::server(Role::Server), |protocol| protocol.roles(facts, content))
+}
 
 /// A protocol: how to recognise it and how to start reading it.
 pub trait Protocol: Sync {
@@ -112,6 +126,13 @@ pub trait Protocol: Sync {
     /// asked any more.
     fn owns_datagrams(&self) -> bool {
         false
+    }
+
+    /// The roles of the ends of a flow of which `facts` are known and whose innermost content is
+    /// `content` (`fhir`; empty if there was none).
+    fn roles(&self, facts: &ServiceFacts, content: &str) -> Roles {
+        let _ = (facts, content);
+        Roles::server(Role::Server)
     }
 
     /// A parser for one flow.
@@ -318,6 +339,10 @@ pub trait ContentSink {
 
     /// A further flow between the same hosts is to come, and this is what is known of it.
     fn expect(&mut self, flow: expected::ExpectedFlow);
+
+    /// The parser is about to read `bytes`, the last of which came last from `side`; the first of
+    /// them may have come in earlier packets.
+    fn reading(&mut self, _side: Side, _bytes: &[u8]) {}
 
     /// Packet time of the bytes being read.
     fn now(&self) -> Timestamp;

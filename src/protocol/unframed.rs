@@ -4,6 +4,13 @@
 use super::content_writer::ContentWriter;
 use super::{ContentSink, Direction, End, Hint, Media, ParseError, Parser, Progress, Resync};
 
+/// One payload each way. In the middle of a document nothing shows where another begins.
+pub fn bare(layer: &'static str) -> Box<dyn Parser> {
+    let media = Media::Unknown;
+    let (on_gap, find) = (OnGap::Continue, |_: &[u8]| None);
+    Box::new(UnframedParser::new(Unframed { unit: "message", media, layer, on_gap, find }))
+}
+
 /// What is carried, and how it goes on after a gap.
 #[derive(Clone, Copy)]
 pub struct Unframed {

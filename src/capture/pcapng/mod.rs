@@ -24,6 +24,11 @@ mod block {
     pub(super) const SIMPLE_PACKET: u32 = 3;
     pub(super) const STATISTICS: u32 = 5;
     pub(super) const ENHANCED_PACKET: u32 = 6;
+
+    /// Blocks that hold no packet, but that Wireshark (4.0) lists among the packets: entries of the
+    /// systemd journal, custom blocks, events of sysdig.
+    pub(super) const LISTED: [u32; 9] =
+        [9, 0xbad, 0x4000_0bad, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222];
 }
 
 /// Options; the codes mean something else in each block.
@@ -217,6 +222,7 @@ impl Pcapng {
                 self.statistics(body);
                 Ok(None)
             }
+            _ if block::LISTED.contains(&kind) => return NextRecord::Other(size),
             _ => Ok(None),
         };
         match step {

@@ -3,8 +3,11 @@
 pub mod embedded;
 pub mod fhir;
 pub mod labels;
+pub mod layout;
 pub mod numbers;
+pub mod page;
 pub mod person;
+pub mod printed;
 pub mod record;
 pub mod schemaless;
 pub mod table;

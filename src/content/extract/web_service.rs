@@ -35,7 +35,7 @@ pub(in crate::content) fn look(media: &Media<'_>, head: &[u8], scope: &mut Scope
             }
         }
         Direction::ServerToClient => {
-            if !scope.facts.status.is_some_and(|status| (200..300).contains(&status)) {
+            if !scope.facts.status().is_some_and(|status| (200..300).contains(&status)) {
                 return;
             }
             let server = scope.facts.software.as_deref().unwrap_or("");
@@ -108,6 +108,12 @@ mod tests {
     use crate::rules::ServiceKind;
 
     /// What is known of the service after a content.
+    fn answered(status: u16) -> ServiceFacts {
+        let mut facts = ServiceFacts::default();
+        facts.web().status = Some(status);
+        facts
+    }
+
     fn facts(
         mut facts: ServiceFacts,
         direction: Direction,
@@ -137,8 +143,7 @@ mod tests {
     }
 
     fn answer(authentication: Authentication, status: u16, path: &str, body: &[u8]) -> Vec<String> {
-        let before =
-            ServiceFacts { authentication, status: Some(status), ..ServiceFacts::default() };
+        let before = ServiceFacts { authentication, ..answered(status) };
         let media = Media::Type { content_type: "", name: path };
         let after = facts(before, Direction::ServerToClient, media, &[], body);
         let line = |i: &crate::protocol::Interface| {
@@ -170,7 +175,7 @@ mod tests {
     fn behind_a_coding_and_not_inside_of_others() {
         use std::io::Write;
         let listing = b"<html><head><title>Index of /</title></head>";
-        let ok = || ServiceFacts { status: Some(200), ..ServiceFacts::default() };
+        let ok = || answered(200);
         let media = Media::Type { content_type: "text/html", name: "/" };
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         gzip.write_all(listing).expect("to memory");

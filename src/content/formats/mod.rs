@@ -6,17 +6,23 @@ pub mod dialect;
 pub mod dicom;
 pub mod edifact;
 pub mod encoded_words;
+pub mod escpos;
 pub mod event_stream;
 pub mod form;
 pub mod hl7v2;
 pub mod html;
 pub mod image;
+pub mod ipp;
 pub mod json;
+pub mod label_language;
 pub mod markup;
 pub mod mime;
 pub mod multipart;
 pub mod ncpdp;
+pub mod pcl;
 pub mod pdf;
+pub mod pjl;
+pub mod postscript;
 pub mod protobuf;
 pub mod rtf;
 pub mod syslog;
@@ -36,6 +42,7 @@ use super::stack::coding;
 pub static FORMATS: &[&dyn Format] = &[
     &dicom::DataSet,
     &dicom::Part10,
+    &ipp::Ipp,
     &hl7v2::Er7,
     &hl7v2::Xml,
     &dialect::POCT1A,
@@ -50,6 +57,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &coding::MeasuredGzip,
     &coding::ZstdFile,
     &pdf::Pdf,
+    &postscript::PostScript,
     &image::Image,
     &zip::DOCX,
     &zip::XLSX,
@@ -65,6 +73,14 @@ pub static FORMATS: &[&dyn Format] = &[
     &event_stream::Events,
     &protobuf::Protobuf,
     &zpl::Zpl,
+    &pjl::Pjl,
+    &pcl::PclXl,
+    &pcl::Pcl,
+    &escpos::EscPos,
+    &label_language::EPL,
+    &label_language::TSPL,
+    &label_language::CPCL,
+    &label_language::FINGERPRINT,
     &form::Target,
     &form::Form,
     &vcard::VCARD,

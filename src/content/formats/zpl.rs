@@ -1,14 +1,10 @@
 //! Labels and wristbands in ZPL II: `^XA ... ^FD text ^FS ... ^XZ`. Each label is about one person.
 
-use crate::content::extract::labels::Labels;
+use crate::content::extract::printed::PrintedLabel;
 use crate::content::{Document, Format, Media, Scope, Want};
-use crate::rules::Kind;
 
 /// Longest command with its text, bytes; the rest of a longer one (a picture) is passed over.
 const MAX_COMMAND: usize = 4096;
-
-/// Texts kept of one label.
-const MAX_TEXTS: usize = 64;
 
 /// ZPL II.
 pub struct Zpl;
@@ -21,17 +17,15 @@ impl Format for Zpl {
     fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
         let rest = head.trim_ascii_start();
         rest.starts_with(b"^XA")
-            || [&b"~DG"[..], b"~DY", b"~SD", b"~JA", b"\x1b%-12345X"]
-                .iter()
-                .any(|m| rest.starts_with(m))
+            || [&b"~DG"[..], b"~DY", b"~SD", b"~JA"].iter().any(|m| rest.starts_with(m))
                 && memchr::memmem::find(rest, b"^XA").is_some()
     }
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
         Box::new(Job {
             command: zeroize::Zeroizing::default(),
-            labels: Labels::new("zpl"),
-            texts: Vec::new(),
+            label: PrintedLabel::new("zpl"),
+            place: None,
             barcode: false,
             hex: None,
         })
@@ -41,9 +35,9 @@ impl Format for Zpl {
 struct Job {
     /// The command that is being read, without its `^`.
     command: zeroize::Zeroizing<Vec<u8>>,
-    labels: Labels,
-    /// What stands on the label, and whether it is a bar code.
-    texts: Vec<(zeroize::Zeroizing<String>, bool)>,
+    label: PrintedLabel,
+    /// Where the field stands (`^FO`, `^FT`).
+    place: Option<(i32, i32)>,
     /// The field is a bar code.
     barcode: bool,
     /// What starts a byte in hexadecimal digits (`^FH`).
@@ -80,8 +74,7 @@ impl Document for Job {
     }
 
     fn memory(&self) -> usize {
-        let texts: usize = self.texts.iter().map(|(text, _)| text.capacity()).sum();
-        self.command.capacity() + texts + self.labels.memory()
+        self.command.capacity() + self.label.memory()
     }
 }
 
@@ -100,9 +93,15 @@ impl Job {
             // Every command `^B.` is a bar code.
             [b'B', _] => self.barcode = true,
             b"FH" => self.hex = Some(rest.first().copied().unwrap_or(b'_')),
-            b"FD" | b"FV" | b"SN" if self.texts.len() < MAX_TEXTS => {
+            b"FO" | b"FT" => self.place = place(rest),
+            b"FD" | b"FV" | b"SN" => {
                 let text = self.text(rest);
-                self.texts.push((text, self.barcode));
+                if self.barcode {
+                    self.label.text(self.place, code_text(&text), true);
+                } else {
+                    // `\\&` is a line break in a text block (`^FB`).
+                    text.split("\\&").for_each(|line| self.label.text(self.place, line, false));
+                }
             }
             b"FS" => (self.barcode, self.hex) = (false, None),
             _ => {}
@@ -127,48 +126,18 @@ impl Job {
         })
     }
 
-    /// The label is complete. Wristbands have a name and a number without a word before them: what
-    /// looks like one is one where a birth date stands beside it.
+    /// The label is complete.
     fn print(&mut self, scope: &mut Scope<'_>) {
-        let texts = std::mem::take(&mut self.texts);
-        (self.barcode, self.hex) = (false, None);
-        // `\&` is a line break in a text block (`^FB`).
-        let lines = |text: &str| text.split("\\&").map(str::to_owned).collect::<Vec<_>>();
-        let mut bare = Vec::new();
-        for (text, barcode) in &texts {
-            for line in lines(text).into_iter().map(zeroize::Zeroizing::new) {
-                if line.contains([':', '=', '#', '：']) && !barcode {
-                    self.labels.line(&line, scope);
-                } else {
-                    bare.push((line, *barcode));
-                }
-            }
-        }
-        if self.labels.has(Kind::BirthDate) {
-            if !self.labels.has(Kind::Name)
-                && let Some((name, _)) = bare.iter().find(|(line, code)| !code && is_name(line))
-            {
-                self.labels.pair("patient_name", name, scope);
-            }
-            if !self.labels.has(Kind::PatientId)
-                && let Some((id, _)) = bare.iter().find(|(line, code)| *code && is_number(line))
-            {
-                self.labels.pair("patient_id", code_text(id), scope);
-            }
-        }
-        self.labels.emit(scope);
+        (self.barcode, self.hex, self.place) = (false, None, None);
+        self.label.emit(scope);
     }
 }
 
-/// `ROE, JANE`, or two to four words that begin with capitals.
-fn is_name(line: &str) -> bool {
-    let words: Vec<&str> = line.split([' ', ',']).filter(|w| !w.is_empty()).collect();
-    let letters = |c: char| c.is_alphabetic() || matches!(c, ' ' | ',' | '-' | '\'' | '.' | '’');
-    let capitals = words.iter().filter(|w| !w.starts_with(char::is_lowercase)).count();
-    (2..=4).contains(&words.len())
-        && line.chars().all(letters)
-        && capitals * 2 >= words.len()
-        && (line.contains(',') || capitals == words.len())
+/// `x,y` in dots.
+fn place(parameters: &[u8]) -> Option<(i32, i32)> {
+    let text = std::str::from_utf8(parameters).ok()?;
+    let mut numbers = text.split(',').map(|n| n.trim().parse().ok());
+    Some((numbers.next()??, numbers.next()??))
 }
 
 /// What a bar code holds, without the start codes of `^BC` (`>:`) and the mode of `^BQ` (`QA,`).
@@ -179,13 +148,6 @@ fn code_text(line: &str) -> &str {
         Some(rest) => rest.get(1..).unwrap_or(""),
         None => line,
     }
-}
-
-fn is_number(line: &str) -> bool {
-    let text = code_text(line);
-    (4..=24).contains(&text.len())
-        && text.chars().filter(char::is_ascii_digit).count() >= 4
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '/' | '.'))
 }
 
 #[cfg(test)]

@@ -101,11 +101,9 @@ impl Contents {
         }
     }
 
-    /// The flow has ended: ends what is still open.
-    pub fn close_all(&mut self, env: &mut Env<'_>) {
-        for index in 0..self.slots.len() as u32 {
-            self.close(ContentId(index), false, env);
-        }
+    /// Every content that was open at some time: ending those again that have ended does nothing.
+    pub fn all(&self) -> impl Iterator<Item = ContentId> + use<> {
+        (0..self.slots.len() as u32).map(ContentId)
     }
 
     /// Whether nothing is open.

@@ -27,7 +27,9 @@ fn slots_are_used_again_and_capped() {
     assert_eq!(refused, NO_ROOM);
     assert_eq!(contents.data(refused, b"{}", &mut env), Want::NOTHING);
     contents.close(refused, true, &mut env);
-    contents.close_all(&mut env);
+    for id in contents.all() {
+        contents.close(id, false, &mut env);
+    }
     assert_ne!(contents.open(&hint(Media::Unknown, &[])), NO_ROOM);
     assert_eq!(tally.given_up, [(Reason::Limit, 1)]);
 }

@@ -1,5 +1,6 @@
 //! What becomes an event at each level of detail, and what does not depend on it.
 
+use super::super::samples::packet;
 use super::*;
 use std::sync::Arc;
 
@@ -130,7 +131,7 @@ proptest::proptest! {
                             activity: &activity,
                             objects: &[],
                             records: &records,
-                            repeated: at(second),
+                            repeated: packet(at(second)),
                         },
                         &mut out,
                     );

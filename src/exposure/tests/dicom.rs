@@ -1,6 +1,6 @@
 //! Whom services let in, what passed, and moves.
 
-use super::super::samples::token;
+use super::super::samples::{packet, token};
 use super::*;
 use crate::flow::FlowInfo;
 use crate::protocol::{Activity, Association, Object, Outcome};
@@ -22,13 +22,13 @@ fn tracker() -> Exposures {
 
 fn called(title: &str, outcome: Outcome, authentication: Authentication) -> ServiceFacts {
     let association = Association { outcome: Some(outcome), ..Association::default() };
-    ServiceFacts {
+    let dicom = DicomFacts {
         calling_aet: Some(title.into()),
         called_aet: Some("ARCHIVE".into()),
-        authentication,
         association: Some(Box::new(association)),
-        ..ServiceFacts::default()
-    }
+        ..DicomFacts::default()
+    };
+    ServiceFacts { authentication, dicom: Some(Box::new(dicom)), ..ServiceFacts::default() }
 }
 
 fn flow(client: &str) -> FlowInfo {
@@ -165,7 +165,7 @@ fn objects_are_counted_once_and_operations_by_outcome() {
             activity: &activity,
             objects: &objects,
             records: &[],
-            repeated: T0,
+            repeated: packet(T0),
         };
         x.performed(what, &mut out);
     }
@@ -200,7 +200,7 @@ fn a_move_and_what_came_of_it_name_each_other() {
                 activity,
                 objects: &[],
                 records: &[],
-                repeated: T0,
+                repeated: packet(T0),
             };
             x.performed(what, out);
         };
@@ -243,11 +243,13 @@ fn asked_of(sample: &Sample) -> Sample {
 
 #[test]
 fn what_an_earlier_association_showed_is_not_forgotten() {
-    let shows = |class: &str, station: Option<&str>| ServiceFacts {
-        sop_classes: vec![class.into()],
-        dimse: vec!["C-STORE".into()],
-        station: station.map(str::to_owned),
-        ..called("CT1", Outcome::Accepted, Authentication::None)
+    let shows = |class: &str, station: Option<&str>| {
+        let mut facts = called("CT1", Outcome::Accepted, Authentication::None);
+        let dicom = facts.dicom();
+        dicom.sop_classes.push(class.into());
+        dicom.dimse.push("C-STORE".into());
+        dicom.station = station.map(str::to_owned);
+        facts
     };
     let (mut x, mut out) = (tracker(), Vec::new());
     let disclose = |x: &mut Exposures, patient, facts, out: &mut Vec<Event>| {
@@ -257,16 +259,18 @@ fn what_an_earlier_association_showed_is_not_forgotten() {
     disclose(&mut x, 2, shows("1.2.2", None), &mut out);
     // One that was refused says nothing new, but that.
     let mut refused = called("CT2", Outcome::Refused, Authentication::None);
-    refused.rejected = Some("rejected-permanent".into());
+    refused.dicom().rejected = Some("rejected-permanent".into());
     see(&mut x, A, refused, &mut out);
     x.finish(at(1), &mut out);
     let services = services(&out);
     let service = &services.last().expect("service").facts;
     let exposure = &exposures(&out).last().expect("closed").facts;
     for facts in [service, exposure] {
+        let facts = facts.dicom.as_ref().expect("facts of DICOM");
         assert_eq!(facts.sop_classes, ["1.2.2", "1.2.1"]);
         assert_eq!(facts.station.as_deref(), Some("CT9"));
         assert_eq!(facts.calling_aet.as_deref(), Some("CT1"));
     }
-    assert_eq!(service.rejected.as_deref(), Some("rejected-permanent"));
+    let dicom = service.dicom.as_ref().expect("facts of DICOM");
+    assert_eq!(dicom.rejected.as_deref(), Some("rejected-permanent"));
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::config::Detail;
 use crate::content::Mark;
 use crate::net::HomeNets;
-use crate::protocol::{Authentication, ServiceFacts};
+use crate::protocol::{Authentication, DicomFacts, ServiceFacts};
 use crate::rules::{Kind, SeverityEntry};
 use crate::time::{Span, Timestamp};
 
@@ -217,7 +217,10 @@ fn sightings_are_reported_once_and_by_what_they_prove() {
     out.clear();
     d = Sample {
         facts: ServiceFacts {
-            sop_classes: vec!["1.2.840.10008.5.1.4.1.1.2".into()],
+            dicom: Some(Box::new(DicomFacts {
+                sop_classes: vec!["1.2.840.10008.5.1.4.1.1.2".into()],
+                ..DicomFacts::default()
+            })),
             ..ServiceFacts::default()
         },
         ..Sample::default()

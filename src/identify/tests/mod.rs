@@ -1,6 +1,7 @@
 //! Records, patients and findings, end to end.
 
 use super::*;
+use crate::capture::{PacketRef, PacketSpan};
 use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, RecordHead};
 use crate::flow::Direction;
 use crate::phi::Phi;
@@ -48,6 +49,8 @@ impl Flow {
             settings: &self.settings,
             rules: &RULES,
             now: NOW,
+            packets: PacketSpan::of(PacketRef { time: NOW, ..PacketRef::default() }),
+            since: PacketRef { time: NOW, ..PacketRef::default() },
             patients: &mut self.patients,
             values: &mut self.values,
             out: &mut self.out,

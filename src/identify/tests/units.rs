@@ -1,6 +1,7 @@
 //! Units that were read before give what reading them gave.
 
 use super::*;
+use crate::capture::{PacketRef, PacketSpan};
 use crate::content::{ContentCounters, Contents, Env, Media};
 use crate::protocol::Hint;
 use crate::rules::RuleSet;
@@ -22,16 +23,6 @@ fn read(
     let (mut patients, mut out) = (Patients::default(), Vec::new());
     let (mut tally, mut content) = (IdentifyCounters::default(), ContentCounters::default());
     let (mut contents, mut facts) = (Contents::default(), ServiceFacts::default());
-    let mut sink = Collector {
-        settings: &settings,
-        rules,
-        now,
-        patients: &mut patients,
-        values,
-        out: &mut out,
-        tally: &mut tally,
-    };
-    let mut env = Env { rules, sink: &mut sink, facts: &mut facts, tally: &mut content };
     let id = contents.open(&Hint {
         direction: Direction::ServerToClient,
         media: Media::Type { content_type: "application/fhir+ndjson", name: "" },
@@ -39,14 +30,33 @@ fn read(
         codings: &[],
         layer: "http",
     });
-    for bytes in text.as_bytes().chunks(piece) {
-        contents.data(id, bytes, &mut env);
+    let mut since = PacketRef { number: 1, time: now, interface: 0 };
+    for (n, bytes) in text.as_bytes().chunks(piece).map(Some).chain([None]).enumerate() {
+        let mut sink = Collector {
+            settings: &settings,
+            rules,
+            now,
+            packets: PacketSpan::of(PacketRef { number: n as u64 + 1, time: now, interface: 0 }),
+            since,
+            patients: &mut patients,
+            values,
+            out: &mut out,
+            tally: &mut tally,
+        };
+        let mut env = Env { rules, sink: &mut sink, facts: &mut facts, tally: &mut content };
+        match bytes {
+            Some(bytes) => {
+                contents.data(id, bytes, &mut env);
+            }
+            None => contents.close(id, true, &mut env),
+        }
+        since = sink.since;
     }
-    contents.close(id, true, &mut env);
     let finding = |f: &Finding| {
         let shown = |i: &Identifier| format!("{} {} {}", i.kind.as_str(), i.shown.text(), i.token);
         let identifiers: Vec<_> = f.identifiers.iter().map(shown).collect();
-        format!("{} {:?} {:?} {:?}", f.patient, f.marks, f.carrier, identifiers)
+        let packets = f.packets.first.number..=f.packets.last.number;
+        format!("{} {packets:?} {:?} {:?} {identifiers:?}", f.patient, f.marks, f.carrier)
     };
     let counts = [tally.records, tally.below_policy, tally.implausible, tally.phantoms];
     content.records.sort_unstable();
@@ -70,12 +80,12 @@ fn rows(end: &str) -> String {
 
 #[test]
 fn a_row_that_was_read_before_gives_what_reading_it_gave() {
-    let text = rows("\n");
-    let fresh = read(&mut ValueCache::default(), &RULES, NOW, &text, text.len());
-    assert_eq!(fresh.0.len(), 3, "three people: {:?}", fresh.0);
     let mut values = ValueCache::default();
+    read(&mut values, &RULES, NOW, &rows("\n"), 1 << 20);
     for end in ["\n", "\r\n", "\n\n"] {
         for piece in [1, 7, 100, 333, 1460, 1 << 20] {
+            let fresh = read(&mut ValueCache::default(), &RULES, NOW, &rows(end), piece);
+            assert_eq!(fresh.0.len(), 3, "three people: {:?}", fresh.0);
             let again = read(&mut values, &RULES, NOW, &rows(end), piece);
             assert_eq!(again, fresh, "{end:?} in pieces of {piece}");
         }

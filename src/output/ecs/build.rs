@@ -2,10 +2,12 @@
 
 use super::dicom;
 use super::model::*;
+use crate::capture;
 use crate::content::{Evidence, Mark};
 use crate::exposure as x;
 use crate::output::{Context, RunSummary, community_id};
 use crate::protocol::ServiceFacts;
+use crate::protocol::service::FactList;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -52,6 +54,7 @@ fn finding<'a>(
             carrier: Some(&finding.carrier),
             direction: Some(finding.direction.as_str()),
             records: Some(d.records),
+            evidence: packets(finding.packets, context),
             clients: (d.clients > 1).then_some(d.clients),
             patient: Some(Patient {
                 token: Prefixed("p_", finding.patient),
@@ -66,11 +69,29 @@ fn finding<'a>(
             finding.time,
             Meta {
                 severity: Some(severity),
+                start: earlier(finding.packets.first.time, finding.time),
                 ..meta(EVENT, "phi-finding", "phitap.finding", Some(d.id))
             },
             observer(context, Some(d.flow.interface)),
         )
     }
+}
+
+/// When it began, where that is not when it was complete.
+fn earlier(start: Timestamp, end: Timestamp) -> Option<Text<Timestamp>> {
+    (start < end).then_some(Text(start))
+}
+
+/// Where an analyst finds the packets; of a live capture there is no file.
+fn packets(span: capture::PacketSpan, context: &Context) -> Option<PacketSpan<'_>> {
+    let name = |packet: capture::PacketRef| context.files.get(usize::from(packet.interface));
+    let (file, last) = (name(span.first)?, name(span.last)?);
+    Some(PacketSpan {
+        file,
+        first_packet: span.first.number,
+        last_file: (span.last.interface != span.first.interface).then_some(last),
+        last_packet: span.last.number,
+    })
 }
 
 /// An event of which no more is known.
@@ -103,12 +124,13 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             transport: Some(e.transport.as_str()),
             protocol: e.protocol,
             application: e.facts.application.as_deref(),
-            community_id: None,
+            community_id: Some(community_id(&e.first_flow)),
             direction: Some(e.direction.as_str()),
             vlan: None,
         }),
         phi: Phi {
             marks: marks(&e.marks),
+            evidence: packets(e.packets, context),
             service: Some(facts(&e.facts, &e.access)),
             dicom: dicom::of_exposure(e),
             exposure: Some(Exposure {
@@ -319,8 +341,11 @@ fn identifier(i: &crate::identify::Identifier) -> Identifier<'_> {
 }
 
 fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
-    let [client_class, server_class] = &f.implementation_class;
-    let [client_version, server_version] = &f.implementation_version;
+    let (mut facts, mut outcome) = (FactList::default(), FactList::default());
+    for family in f.families() {
+        family.list(&mut facts);
+        family.outcome(&mut outcome);
+    }
     Service {
         encrypted: f.encrypted,
         authentication: f.authentication.as_str(),
@@ -331,47 +356,11 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
             .iter()
             .map(|i| WebInterface { kind: i.kind.as_str(), product: &i.product, open: i.open })
             .collect(),
-        calling_aet: f.calling_aet.as_deref(),
-        called_aet: f.called_aet.as_deref(),
-        client_implementation: implementation(client_class, client_version),
-        server_implementation: implementation(server_class, server_version),
-        sop_classes: &f.sop_classes,
-        sop_class_names: dicom::names(&f.sop_classes),
-        transfer_syntaxes: &f.transfer_syntaxes,
-        dimse: &f.dimse,
-        modalities: &f.modalities,
-        station: f.station.as_deref(),
-        institution: f.institution.as_deref(),
-        sending_application: f.sending_application.as_deref(),
-        sending_facility: f.sending_facility.as_deref(),
-        receiving_application: f.receiving_application.as_deref(),
-        receiving_facility: f.receiving_facility.as_deref(),
-        version: f.version.as_deref(),
-        processing_id: f.processing_id.as_deref(),
-        message_types: &f.message_types,
-        messages: f.messages.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
-        acknowledged: f.acknowledged,
-        acknowledgments: f.acknowledgments.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
-        method: f.method.as_deref(),
-        user: f.user.as_deref(),
-        host: f.host.as_deref(),
-        path: f.path.as_deref(),
-        status: f.status,
+        facts: Facts(facts),
         software: f.software.as_deref(),
-        rejected: f.rejected.as_deref(),
-        aborted: f.aborted.as_deref(),
-        association: f.association.as_deref().map(dicom::association),
+        outcome: Facts(outcome),
         access: dicom::access(access),
     }
-}
-
-fn implementation<'a>(
-    class_uid: &'a Option<String>,
-    version: &'a Option<String>,
-) -> Option<Implementation<'a>> {
-    let known = class_uid.is_some() || version.is_some();
-    let (class_uid, version) = (class_uid.as_deref(), version.as_deref());
-    known.then_some(Implementation { class_uid, version })
 }
 
 /// That a record is about a patient goes without saying.

@@ -1,43 +1,11 @@
-//! What events say of DICOM: the association, whom a service lets in, and what passed.
+//! What events say of DICOM beside the facts of the service: whom a service lets in, and what passed.
 
-use super::model::{Access, Association, Dicom, End};
+use super::model::{Access, Dicom, End};
 use crate::exposure as x;
-use crate::protocol as p;
-use dicom_core::dictionary::UidDictionary as _;
-use dicom_dictionary_std::StandardSopClassDictionary;
 use std::collections::BTreeMap;
 
 /// Calling titles listed of a service, let in or turned away.
 const MAX_TITLES: usize = 16;
-
-/// Names of SOP classes (PS3.6 annex A), as far as they are known.
-pub(super) fn names(classes: &[String]) -> Vec<&'static str> {
-    let names = classes.iter().filter_map(|uid| StandardSopClassDictionary.by_uid(uid));
-    names.map(|entry| entry.name).collect()
-}
-
-pub(super) fn association(a: &p::Association) -> Box<Association<'_>> {
-    let [contexts_proposed, contexts_accepted] = a.contexts;
-    let [client_max_pdu, server_max_pdu] = a.max_pdu;
-    let [proposed_roles, agreed_roles] = a.provider_roles;
-    let answered = a.outcome == Some(p::Outcome::Accepted);
-    let provider_roles = if answered { agreed_roles } else { proposed_roles };
-    Box::new(Association {
-        outcome: a.outcome.map(p::Outcome::as_str),
-        contexts_proposed,
-        contexts_accepted,
-        client_max_pdu,
-        server_max_pdu,
-        user_identity: a.user_identity,
-        identity_confirmed: a.user_identity.map(|_| a.identity_confirmed),
-        operations_invoked: a.asynchronous.map(|[invoked, _]| invoked),
-        operations_performed: a.asynchronous.map(|[_, performed]| performed),
-        provider_roles: Some(provider_roles).filter(|n| *n > 0),
-        extended_negotiation: &a.extended,
-        move_destinations: &a.move_destinations,
-        move_originators: &a.move_originators,
-    })
-}
 
 /// Nothing where nothing is proved.
 pub(super) fn access(a: &x::Access) -> Option<Box<Access>> {

@@ -3,6 +3,7 @@
 
 use crate::exposure::EventId;
 use crate::identify::Token;
+use crate::protocol::service::{Fact, FactList};
 use crate::rules::Kind;
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
@@ -148,6 +149,8 @@ pub struct Phi<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<PacketSpan<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub clients: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patient: Option<Patient<'a>>,
@@ -165,6 +168,16 @@ pub struct Phi<'a> {
     pub run: Option<Box<Run<'a>>>,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub key_id: &'a str,
+}
+
+/// The packets that carried what an event tells of.
+#[derive(Serialize)]
+pub struct PacketSpan<'a> {
+    pub file: &'a str,
+    pub first_packet: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_file: Option<&'a str>,
+    pub last_packet: u64,
 }
 
 #[derive(Serialize)]
@@ -198,96 +211,47 @@ pub struct Service<'a> {
     pub credentials: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<WebInterface<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub calling_aet: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub called_aet: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_implementation: Option<Implementation<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub server_implementation: Option<Implementation<'a>>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub sop_classes: &'a [String],
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sop_class_names: Vec<&'static str>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub transfer_syntaxes: &'a [String],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub dimse: &'a [String],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub modalities: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub station: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub institution: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sending_application: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sending_facility: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub receiving_application: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub receiving_facility: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub processing_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub message_types: &'a [String],
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub messages: BTreeMap<&'a str, u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub acknowledged: Option<bool>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub acknowledgments: BTreeMap<&'a str, u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub method: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub host: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
+    /// What protocols say of it.
+    #[serde(flatten)]
+    pub facts: Facts<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rejected: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub aborted: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub association: Option<Box<Association<'a>>>,
+    /// What became of the connection.
+    #[serde(flatten)]
+    pub outcome: Facts<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<Box<Access>>,
 }
 
-#[derive(Serialize)]
-pub struct Association<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<&'static str>,
-    pub contexts_proposed: u16,
-    pub contexts_accepted: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_max_pdu: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub server_max_pdu: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_identity: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub identity_confirmed: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub operations_invoked: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub operations_performed: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub provider_roles: Option<u16>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub extended_negotiation: &'a [String],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub move_destinations: &'a [String],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub move_originators: &'a [String],
+/// Facts that protocols name.
+pub struct Facts<'a>(pub FactList<'a>);
+
+impl Serialize for Facts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, fact)| (name, Written(fact))))
+    }
+}
+
+struct Written<'a>(&'a Fact<'a>);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Fact::Text(text) => text.serialize(serializer),
+            Fact::List(list) => list.serialize(serializer),
+            Fact::Words(words) => words.serialize(serializer),
+            Fact::Number(number) => number.serialize(serializer),
+            Fact::Flag(flag) => flag.serialize(serializer),
+            Fact::Counts(counts) => {
+                let sorted: BTreeMap<&str, u64> =
+                    counts.iter().map(|(text, n)| (text.as_str(), *n)).collect();
+                sorted.serialize(serializer)
+            }
+            Fact::Group(list) => {
+                serializer.collect_map(list.iter().map(|(name, fact)| (name, Written(fact))))
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -328,14 +292,6 @@ pub struct WebInterface<'a> {
     pub kind: &'static str,
     pub product: &'a str,
     pub open: bool,
-}
-
-#[derive(Serialize)]
-pub struct Implementation<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub class_uid: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<&'a str>,
 }
 
 /// In a finding only the id, in an exposure everything.

@@ -1,14 +1,16 @@
 //! Events against the contract and the schema.
 
 use super::FORMAT;
+use crate::capture::PacketSpan;
 use crate::content::Mark;
-use crate::exposure::samples::{Sample, T0, at, identifier, token};
-use crate::exposure::{Event, FlowActivity, Role};
+use crate::exposure::samples::{Sample, T0, at, identifier, packet, token};
+use crate::exposure::{Event, FlowActivity};
 use crate::identify::Shown;
 use crate::output::samples::{context, events, run, tracker, written};
 use crate::output::{Context, RunSummary};
 use crate::protocol::{
-    Activity, Association, Authentication, Interface, Object, Outcome, Reason, ServiceFacts,
+    Activity, Association, Authentication, DicomFacts, FileFacts, Interface, MessageFacts, Object,
+    Outcome, Reason, Role, ServiceFacts, WebFacts,
 };
 use crate::rules::{Kind, Secret, ServiceKind};
 use crate::severity::Severity;
@@ -31,20 +33,10 @@ fn lines(events: &[Event], run: &RunSummary) -> Vec<Value> {
     text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
 }
 
-/// Every field of every kind of event is filled at least once in these.
-fn samples() -> Vec<Value> {
-    let mut all = lines(&events(), &run());
+/// Every fact that protocols may learn.
+fn all_facts() -> ServiceFacts {
     let full = |n: &str| Some(n.to_owned());
-    let facts = ServiceFacts {
-        encrypted: false,
-        authentication: Authentication::UserIdentity,
-        credentials_in_clear: true,
-        credentials: vec![Secret::Form],
-        interfaces: vec![Interface {
-            kind: ServiceKind::SearchIndex,
-            product: "Solr".into(),
-            open: true,
-        }],
+    let dicom = DicomFacts {
         calling_aet: full("A"),
         called_aet: full("B"),
         implementation_class: [full("1.2"), full("1.3")],
@@ -55,23 +47,6 @@ fn samples() -> Vec<Value> {
         modalities: vec!["CT".into()],
         station: full("S"),
         institution: full("I"),
-        sending_application: full("C"),
-        sending_facility: full("D"),
-        receiving_application: full("E"),
-        receiving_facility: full("F"),
-        version: full("2.5"),
-        processing_id: full("P"),
-        message_types: vec!["ADT^A01".into()],
-        messages: vec![("ADT^A01".into(), 2)],
-        acknowledged: Some(false),
-        acknowledgments: vec![("AE".into(), 2)],
-        method: full("GET"),
-        user: full("u"),
-        host: full("h"),
-        path: full("/p"),
-        status: Some(200),
-        software: full("s"),
-        application: full("http/1.1"),
         rejected: full("1 2"),
         aborted: full("0 1"),
         association: Some(Box::new(Association {
@@ -87,6 +62,44 @@ fn samples() -> Vec<Value> {
             move_originators: vec!["WS1".into()],
         })),
     };
+    ServiceFacts {
+        encrypted: false,
+        authentication: Authentication::UserIdentity,
+        credentials_in_clear: true,
+        credentials: vec![Secret::Form],
+        interfaces: vec![Interface {
+            kind: ServiceKind::SearchIndex,
+            product: "Solr".into(),
+            open: true,
+        }],
+        software: full("s"),
+        application: full("http/1.1"),
+        dicom: Some(Box::new(dicom)),
+        messages: Some(Box::new(MessageFacts {
+            sending_application: full("C"),
+            sending_facility: full("D"),
+            receiving_application: full("E"),
+            receiving_facility: full("F"),
+            version: full("2.5"),
+            processing_id: full("P"),
+            types: vec!["ADT^A01".into()],
+            messages: vec![("ADT^A01".into(), 2)],
+            acknowledged: Some(false),
+            acknowledgments: vec![("AE".into(), 2)],
+        })),
+        web: Some(Box::new(WebFacts {
+            method: full("GET"),
+            host: full("h"),
+            path: full("/p"),
+            status: Some(200),
+        })),
+        files: Some(Box::new(FileFacts { method: full("GET"), user: full("u"), path: full("/p") })),
+    }
+}
+
+/// Every field of every kind of event is filled at least once in these.
+fn samples() -> Vec<Value> {
+    let mut all = lines(&events(), &run());
     let marks = vec![
         Mark::Deidentified,
         Mark::Test,
@@ -99,17 +112,13 @@ fn samples() -> Vec<Value> {
         Mark::Phantom,
     ];
     let kinds = Kind::ALL.iter().map(|k| (*k, "**")).collect();
-    let mut event = Sample { facts, marks, kinds, ..Sample::default() }.build();
+    let mut event = Sample { facts: all_facts(), marks, kinds, ..Sample::default() }.build();
     event.flow.vlan = 12;
     let (mut x, mut out) = (tracker(), Vec::new());
     let mut opened = event.clone();
-    opened.finding.facts = Arc::new(ServiceFacts {
-        association: Some(Box::new(Association {
-            outcome: Some(Outcome::Accepted),
-            ..Association::default()
-        })),
-        ..Sample::default().build().finding.facts.as_ref().clone()
-    });
+    let mut accepted = Sample::default().facts;
+    accepted.dicom().association().outcome = Some(Outcome::Accepted);
+    opened.finding.facts = Arc::new(accepted);
     x.finding(event.clone(), &mut out);
     x.finding(opened, &mut out);
     let mut activity = Activity::default();
@@ -133,7 +142,7 @@ fn samples() -> Vec<Value> {
             activity,
             objects: &objects,
             records: &[],
-            repeated: T0,
+            repeated: packet(T0),
         };
         x.performed(what, &mut out);
     }
@@ -143,8 +152,12 @@ fn samples() -> Vec<Value> {
             Event::Finding { event, .. } => {
                 event.person = Some(event.finding.patient);
                 event.clients = 12;
+                across_files(&mut event.finding.packets);
             }
-            Event::Exposure(exposure) => exposure.patients.estimate = true,
+            Event::Exposure(exposure) => {
+                exposure.patients.estimate = true;
+                across_files(&mut exposure.packets);
+            }
             Event::Asset(_) | Event::Service(_) => {}
         }
     }
@@ -154,6 +167,12 @@ fn samples() -> Vec<Value> {
     run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
     all.extend(lines(&out, &run));
     all
+}
+
+/// From the first of the sample's files to the second.
+fn across_files(packets: &mut PacketSpan) {
+    packets.first.time = at(-1);
+    packets.last.interface = 1;
 }
 
 #[test]
@@ -322,6 +341,7 @@ fn a_finding_looks_like_the_contract() {
         "rule": {"id": "a-sample"},
         "phi": {"operation": "C-FIND", "carrier": ["dicom"], "direction": "server_to_client",
             "records": 3,
+            "evidence": {"file": "captures/ward.pcap", "first_packet": 1, "last_packet": 1},
             "patient": {"token": format!("p_{}", token(1)), "identifiers": [
                 {"kind": "name", "value": "D**^J***", "masked": true,
                  "token": format!("i_{}", token(9)), "field": "(0010,0010)",

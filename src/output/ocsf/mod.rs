@@ -1,6 +1,6 @@
 //! `--format ocsf`: Open Cybersecurity Schema Framework 1.4, one JSON object a line.
 //!
-//! Findings and exposures are Data Security Findings (2006), assets and services Device ExposureCounters
+//! Findings and exposures are Data Security Findings (2006), assets and services Device Inventory
 //! Info (5001), the run is a Scan Activity (6007). Identifiers go as types and counts
 //! (`discovery_details`), without values; what OCSF has no name for goes to `unmapped`.
 
@@ -8,7 +8,8 @@ mod model;
 
 use super::{Context, Format, Output, RunSummary, community_id, json};
 use crate::exposure as x;
-use crate::protocol::ServiceFacts;
+use crate::protocol::service::FamilyFacts;
+use crate::protocol::{Role, ServiceFacts};
 use crate::time::Timestamp;
 use model::*;
 use std::collections::BTreeMap;
@@ -166,7 +167,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
     }
 }
 
-/// Discovery, Device ExposureCounters Info, Collect.
+/// Discovery, Device Inventory Info, Collect.
 fn inventory<'a>(
     time: Timestamp,
     address: IpAddr,
@@ -180,7 +181,7 @@ fn inventory<'a>(
 }
 
 fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
-    use x::Role::{DicomClient, Hl7Sender, Modality};
+    use Role::{DicomClient, Hl7Sender, Modality};
     // Of a client only this is known; "server" (1) would be a guess.
     let type_id = if matches!(a.role, Modality | DicomClient | Hl7Sender) { 0 } else { 1 };
     let device = Device { type_id, ..Device::new(a.address) };
@@ -309,11 +310,7 @@ fn facts(f: &ServiceFacts) -> Unmapped<'_> {
         authentication: Some(f.authentication.as_str()),
         credentials_in_clear: Some(f.credentials_in_clear),
         open_interfaces: f.interfaces.iter().filter(|i| i.open).map(|i| i.kind.as_str()).collect(),
-        calling_aet: f.calling_aet.as_deref(),
-        called_aet: f.called_aet.as_deref(),
-        sending_application: f.sending_application.as_deref(),
-        receiving_application: f.receiving_application.as_deref(),
-        host: f.host.as_deref(),
+        names: Names(f.families().map(FamilyFacts::ends).collect()),
         software: f.software.as_deref(),
         ..Unmapped::default()
     }

@@ -1,6 +1,7 @@
 //! The shape of OCSF events. What is not known is left out.
 
-use serde::Serialize;
+use crate::protocol::service::Ends;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -176,17 +177,10 @@ pub struct Unmapped<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub open_interfaces: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub calling_aet: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub called_aet: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub answers: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sending_application: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub receiving_application: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub host: Option<&'a str>,
+    /// What the ends call each other.
+    #[serde(flatten)]
+    pub names: Names<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -203,4 +197,15 @@ pub struct Unmapped<'a> {
     pub reveal: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<&'a str>,
+}
+
+/// Names of clients and servers, each under the word that the protocol has for it.
+#[derive(Default)]
+pub struct Names<'a>(pub Vec<Ends<'a>>);
+
+impl Serialize for Names<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let names = self.0.iter().flat_map(|ends| [ends.client, ends.server]);
+        serializer.collect_map(names.flatten())
+    }
 }

@@ -4,6 +4,7 @@ use super::text::{bytes, count, foreign, number, span};
 use super::{Context, RunSummary};
 use crate::content::Mark;
 use crate::exposure::{Answers, Count, Exposure, NetworkDirection};
+use crate::protocol::service::Phrase;
 use crate::protocol::{Authentication, ServiceFacts};
 use crate::severity::Severity;
 use crate::time::Timestamp;
@@ -150,32 +151,32 @@ fn times(e: &Exposure, run: &RunSummary) -> String {
 
 /// Who talks to whom, in the service's own names.
 fn ends(f: &ServiceFacts) -> Vec<String> {
-    let name = |text: &Option<String>| text.as_deref().map(|t| foreign(t, MAX_NAME));
-    let pair = |what: &str, from: Option<String>, to: Option<String>| match (from, to) {
-        (Some(from), Some(to)) => Some(format!("{what} {from} to {to}")),
-        (Some(from), None) => Some(format!("{what} {from}")),
-        (None, Some(to)) => Some(format!("{what} to {to}")),
-        (None, None) => None,
-    };
-    let list = |what: &str, titles: Option<&Vec<String>>| {
-        let titles: Vec<String> = titles?.iter().map(|t| foreign(t, MAX_NAME)).collect();
-        (!titles.is_empty()).then(|| format!("{what} {}", titles.join(" ")))
-    };
-    let [_, software] = &f.implementation_version;
-    [
-        pair("AE", name(&f.calling_aet), name(&f.called_aet)),
-        pair("application", name(&f.sending_application), name(&f.receiving_application)),
-        list("move to", f.association.as_ref().map(|a| &a.move_destinations)),
-        list("moved for", f.association.as_ref().map(|a| &a.move_originators)),
-        name(&f.version).map(|v| format!("version {v}")),
-        name(&f.host).map(|h| format!("host {h}")),
-        name(&f.path).map(|p| format!("path {p}")),
+    let mut phrases = Vec::new();
+    f.families().for_each(|family| family.phrases(&mut phrases));
+    let mut said: Vec<String> = phrases.into_iter().filter_map(phrase).collect();
+    said.extend(
         f.interfaces.iter().find(|i| !i.open).map(|i| format!("{} {}", i.kind.as_str(), i.product)),
-        name(&f.software).or_else(|| name(software)).map(|s| format!("software {s}")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    );
+    said.extend(f.software().map(|s| format!("software {}", foreign(s, MAX_NAME))));
+    said
+}
+
+/// Nothing where a phrase has nothing to say.
+fn phrase(phrase: Phrase<'_>) -> Option<String> {
+    let name = |text: &str| foreign(text, MAX_NAME);
+    match phrase {
+        Phrase::FromTo(_, None, None) => None,
+        Phrase::FromTo(what, Some(from), None) => Some(format!("{what} {}", name(from))),
+        Phrase::FromTo(what, None, Some(to)) => Some(format!("{what} to {}", name(to))),
+        Phrase::FromTo(what, Some(from), Some(to)) => {
+            Some(format!("{what} {} to {}", name(from), name(to)))
+        }
+        Phrase::Text(what, text) => Some(format!("{what} {}", name(text))),
+        Phrase::List(what, texts) => {
+            let texts: Vec<String> = texts.iter().map(|text| name(text)).collect();
+            (!texts.is_empty()).then(|| format!("{what} {}", texts.join(" ")))
+        }
+    }
 }
 
 fn exposed(e: &Exposure) -> Vec<String> {

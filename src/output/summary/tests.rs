@@ -5,7 +5,7 @@ use crate::content::Mark;
 use crate::exposure::samples::{Sample, at};
 use crate::output::InputReport;
 use crate::output::samples::{context, events, run, tracker, written};
-use crate::protocol::ServiceFacts;
+use crate::protocol::{DicomFacts, MessageFacts, ServiceFacts, WebFacts};
 use std::sync::Arc;
 
 const WIDTH: usize = 100;
@@ -50,12 +50,17 @@ fn an_estimate_has_bounds() {
 fn foreign_names_neither_steer_the_terminal_nor_break_the_width() {
     let long = |c: char| Some(String::from(c).repeat(250));
     let facts = ServiceFacts {
-        calling_aet: Some("\x1b[2J\u{202e}\r\nX".into()),
-        called_aet: long('\u{7}'),
-        host: long('h'),
-        path: long('/'),
         software: long('s'),
-        sending_application: long('a'),
+        dicom: Some(Box::new(DicomFacts {
+            calling_aet: Some("\x1b[2J\u{202e}\r\nX".into()),
+            called_aet: long('\u{7}'),
+            ..DicomFacts::default()
+        })),
+        messages: Some(Box::new(MessageFacts {
+            sending_application: long('a'),
+            ..MessageFacts::default()
+        })),
+        web: Some(Box::new(WebFacts { host: long('h'), path: long('/'), ..WebFacts::default() })),
         ..ServiceFacts::default()
     };
     let marks = vec![Mark::Result, Mark::Test, Mark::Deidentified, Mark::BurnedIn];

@@ -10,7 +10,7 @@ mod tests;
 use super::content_writer::ContentWriter;
 use super::{
     ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, Speaker,
+    Reason, Resync, Role, Roles, ServiceFacts, Speaker,
 };
 use crate::syntax::Match;
 use crate::syntax::astm::header;
@@ -52,6 +52,10 @@ impl Protocol for Astm {
             Some(offset) => Probe::Yes { speaker: Speaker::Any, offset },
             None => Probe::No,
         }
+    }
+
+    fn roles(&self, _facts: &ServiceFacts, _content: &str) -> Roles {
+        Roles::server(Role::LabInterface)
     }
 
     fn open(&self) -> Box<dyn Parser> {
@@ -269,7 +273,7 @@ impl Parser for AstmParser {
                     match *first {
                         ACK => {
                             other.answer = Answer::Accepted;
-                            sink.facts().acknowledged = Some(true);
+                            sink.facts().messages().acknowledged = Some(true);
                         }
                         NAK => other.answer = Answer::Refused,
                         b'H' if line_start => match header(rest) {

@@ -40,7 +40,8 @@ fn one_record_a_frame_with_answers() {
         assert_eq!(texts(&sink), [all()], "{size}");
         assert_eq!(sink.contents[0].complete, Some(true));
         assert_eq!(sink.contents[0].layer, "e1381");
-        assert_eq!((sink.facts.acknowledged, sink.units), (Some(true), vec!["message"]));
+        let messages = sink.facts.messages.expect("facts of messages");
+        assert_eq!((messages.acknowledged, sink.units), (Some(true), vec!["message"]));
     }
 }
 

@@ -4,8 +4,9 @@
 //! is read item by item as it comes; nothing of it is collected.
 
 use super::contexts::Contexts;
+use super::facts::{Association, Outcome};
 use super::pdu::ASSOCIATE_FIXED;
-use crate::protocol::{Association, Authentication, Outcome, ServiceFacts};
+use crate::protocol::{Authentication, ServiceFacts};
 
 /// Longest UID (PS3.5 9.1).
 const MAX_UID: usize = 64;
@@ -112,11 +113,12 @@ impl Negotiation {
         };
         // In an answer the titles are reserved (PS3.8 9.3.3).
         if self.end == Speaks::Requestor {
-            if contexts.request() {
-                facts.association = None;
-            }
             if facts.authentication == Authentication::Unknown {
                 facts.authentication = Authentication::None;
+            }
+            let facts = facts.dicom();
+            if contexts.request() {
+                facts.association = None;
             }
             ServiceFacts::set(&mut facts.called_aet, &text(&fixed[4..20]));
             ServiceFacts::set(&mut facts.calling_aet, &text(&fixed[20..36]));
@@ -208,31 +210,31 @@ fn user_information(kind: u8, value: &[u8], end: Speaks, facts: &mut ServiceFact
     match kind {
         ITEM_MAX_LENGTH => {
             if let Some(max) = value.first_chunk::<4>() {
-                facts.association().max_pdu[index] = Some(u32::from_be_bytes(*max));
+                facts.dicom().association().max_pdu[index] = Some(u32::from_be_bytes(*max));
             }
         }
         ITEM_IMPLEMENTATION_CLASS => {
-            ServiceFacts::set(&mut facts.implementation_class[index], &text(value));
+            ServiceFacts::set(&mut facts.dicom().implementation_class[index], &text(value));
         }
         ITEM_IMPLEMENTATION_VERSION => {
-            ServiceFacts::set(&mut facts.implementation_version[index], &text(value));
+            ServiceFacts::set(&mut facts.dicom().implementation_version[index], &text(value));
         }
         ITEM_ASYNCHRONOUS => {
             if let Some(&[a, b, c, d]) = value.first_chunk::<4>() {
                 let window = [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
-                facts.association().asynchronous = Some(window);
+                facts.dicom().association().asynchronous = Some(window);
             }
         }
-        ITEM_ROLES => roles(value, end, facts.association()),
+        ITEM_ROLES => roles(value, end, facts.dicom().association()),
         ITEM_EXTENDED | ITEM_COMMON_EXTENDED => {
             if let Some((class, _)) = related_class(value) {
-                ServiceFacts::add(&mut facts.association().extended, &class);
+                ServiceFacts::add(&mut facts.dicom().association().extended, &class);
             }
         }
         ITEM_USER_IDENTITY => {
             facts.authentication = Authentication::UserIdentity;
             let kind = value.first().copied().unwrap_or(0);
-            facts.association().user_identity = match kind {
+            facts.dicom().association().user_identity = match kind {
                 1 => Some("username"),
                 2 => Some("passcode"),
                 3 => Some("kerberos"),
@@ -244,7 +246,7 @@ fn user_information(kind: u8, value: &[u8], end: Speaks, facts: &mut ServiceFact
             // (PS3.7 D.3.3.7.1); a user name alone and a Kerberos ticket do not.
             facts.credentials_in_clear |= matches!(kind, 2 | 4 | 5);
         }
-        ITEM_USER_IDENTITY_AC => facts.association().identity_confirmed = true,
+        ITEM_USER_IDENTITY_AC => facts.dicom().association().identity_confirmed = true,
         _ => {}
     }
 }

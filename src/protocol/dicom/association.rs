@@ -238,7 +238,7 @@ impl Association {
     /// An A-ASSOCIATE-RQ or -AC has ended.
     fn negotiated(&mut self, direction: Direction, speaks: Speaks, sink: &mut dyn ContentSink) {
         sink.unit("pdu");
-        let association = sink.facts().association();
+        let association = sink.facts().dicom().association();
         // What one end takes is what the other may send.
         let max = association.max_pdu[speaks as usize];
         self.sides[1 - direction.index()].max_pdu = max;
@@ -249,7 +249,7 @@ impl Association {
             sink.activity().count("association", "accepted");
             self.mind_authentication(sink);
         }
-        sink.facts().association().contexts = self.contexts.counts();
+        sink.facts().dicom().association().contexts = self.contexts.counts();
     }
 
     /// In an A-ASSOCIATE-RJ, A-RELEASE or A-ABORT: all that it says is in four bytes.
@@ -271,7 +271,7 @@ impl Association {
             pdu::ASSOCIATE_RJ => {
                 let rejection = Rejection::read(body);
                 let Rejection { result, source, reason } = rejection;
-                let facts = sink.facts();
+                let facts = sink.facts().dicom();
                 ServiceFacts::set(&mut facts.rejected, &format!("{result}, {source}: {reason}"));
                 facts.association().outcome = Some(rejection.outcome());
                 sink.activity().count("association", "rejected");
@@ -279,7 +279,7 @@ impl Association {
             }
             pdu::ABORT => {
                 let reason = associate::abort(body);
-                ServiceFacts::set(&mut sink.facts().aborted, reason);
+                ServiceFacts::set(&mut sink.facts().dicom().aborted, reason);
                 sink.activity().count("association", "aborted");
                 sink.activity().count("abort", reason);
                 self.ledger.end(sink);
@@ -361,7 +361,7 @@ impl Association {
             Some(Stage::Data(_)) => return,
             Some(Stage::Announced(command)) => {
                 let command = std::mem::take(command);
-                ServiceFacts::add(&mut sink.facts().transfer_syntaxes, syntax);
+                ServiceFacts::add(&mut sink.facts().dicom().transfer_syntaxes, syntax);
                 let hint = Hint {
                     direction,
                     media: Media::DicomDataSet {

@@ -29,7 +29,7 @@ impl Ledger {
     pub fn command(&mut self, command: &Command, class: &str, sink: &mut dyn ContentSink) {
         sink.unit("dimse");
         let operation = command.operation();
-        let facts = sink.facts();
+        let facts = sink.facts().dicom();
         ServiceFacts::add(&mut facts.dimse, operation);
         ServiceFacts::add(&mut facts.sop_classes, command.sop_class.as_deref().unwrap_or(class));
         if command.is_response() {
@@ -40,7 +40,7 @@ impl Ledger {
         match operation {
             "C-STORE" => store(command, sink),
             "C-MOVE" => {
-                let facts = sink.facts();
+                let facts = sink.facts().dicom();
                 let destination = command.destination.as_deref().unwrap_or("");
                 ServiceFacts::add(&mut facts.association().move_destinations, destination);
                 let originator = facts.calling_aet.clone().unwrap_or_default();
@@ -120,7 +120,7 @@ fn store(command: &Command, sink: &mut dyn ContentSink) {
         sink.object(Object::Instance, uid);
     }
     if let Some(originator) = &command.originator {
-        let facts = sink.facts();
+        let facts = sink.facts().dicom();
         ServiceFacts::add(&mut facts.association().move_originators, originator);
         let destination = facts.called_aet.clone().unwrap_or_default();
         // Some archives put in their own title (pynetdicom).

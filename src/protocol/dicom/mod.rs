@@ -16,6 +16,7 @@ mod associate;
 mod association;
 mod contexts;
 mod dimse;
+mod facts;
 mod ledger;
 mod message;
 mod pdu;
@@ -24,7 +25,8 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use super::{Parser, Probe, Protocol};
+use super::{Parser, Probe, Protocol, Roles, ServiceFacts};
+pub use facts::{Association, DicomFacts, Outcome};
 
 /// DICOM upper layer and DIMSE (PS3.8, PS3.7).
 pub struct Dicom;
@@ -36,6 +38,10 @@ impl Protocol for Dicom {
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
         if at_start { pdu::probe_start(data) } else { pdu::probe_middle(data) }
     }
+    fn roles(&self, facts: &ServiceFacts, _content: &str) -> Roles {
+        facts::roles(facts.dicom.as_deref().unwrap_or(&DicomFacts::default()))
+    }
+
     fn open(&self) -> Box<dyn Parser> {
         Box::new(association::Association::default())
     }

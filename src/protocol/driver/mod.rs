@@ -160,6 +160,11 @@ impl Driver {
         self.news.drain(..)
     }
 
+    /// Bytes of each side that were delivered and wait to be read.
+    pub const fn unread(&self) -> [usize; 2] {
+        [self.sides[0].unread.len(), self.sides[1].unread.len()]
+    }
+
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         self.sides.iter().map(|s| s.unread.capacity()).sum::<usize>()
@@ -263,6 +268,7 @@ impl Driver {
         {
             let rest = std::mem::take(&mut stream.unread);
             let rest = if stream.state == State::Reading { rest.as_slice() } else { &[] };
+            sink.reading(side, rest);
             parser.close(direction, rest, end, sink);
             stream.state = State::Opaque;
         }
@@ -307,6 +313,7 @@ impl Driver {
             };
         }
         let mut unread = std::mem::take(&mut stream.unread);
+        sink.reading(side, &unread);
         match self.step(side, &unread, sink) {
             Ok(ParseStep { used, need, skip: 0, switch: false }) => {
                 if used == unread.len() {

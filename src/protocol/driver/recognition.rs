@@ -62,6 +62,7 @@ impl Driver {
         let hopeless = match ask(&stream.unread, stream.whole, begun) {
             Answer::Protocol(protocol, speaker, offset) => {
                 let unread = std::mem::take(&mut stream.unread);
+                sink.reading(side, &unread);
                 self.select_protocol(protocol, side, speaker);
                 return self.begin(side, unread.get(offset..).unwrap_or(&[]), sink);
             }
@@ -142,6 +143,7 @@ impl Driver {
                 continue;
             }
             let unread = std::mem::take(&mut self.sides[side.index()].unread);
+            sink.reading(side, &unread);
             let skip = self.read(side, &unread, sink);
             self.sides[side.index()].unwanted = skip;
             self.close_reading(side, sink);
@@ -182,6 +184,7 @@ impl Driver {
             return;
         }
         let unread = std::mem::take(&mut stream.unread);
+        sink.reading(side, &unread);
         stream.need = 0;
         if stream.whole {
             stream.state = State::Reading;

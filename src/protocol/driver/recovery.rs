@@ -33,6 +33,7 @@ impl Driver {
             unread.drain(..offset.min(unread.len()));
             stream.state = State::Reading;
             stream.need = 0;
+            sink.reading(side, &unread);
             return self.read(side, &unread, sink);
         }
         let len = stream.unread.len();

@@ -41,7 +41,7 @@ impl ControlParser {
                 rest.eq_ignore_ascii_case(b"anonymous") || rest.eq_ignore_ascii_case(b"ftp");
             self.login = Login { software: self.login.software.take(), ..Login::default() };
             ServiceFacts::set(&mut self.login.user, &String::from_utf8_lossy(rest));
-            sink.facts().user.clone_from(&self.login.user);
+            sink.facts().files().user.clone_from(&self.login.user);
         } else if is("PASS") && !self.anonymous {
             let facts = sink.facts();
             facts.password_in_clear();

@@ -63,12 +63,13 @@ impl DataParser {
 impl Transfer {
     /// The service is that of the control connection.
     fn tell(&self, facts: &mut ServiceFacts) {
-        facts.user.clone_from(&self.login.user);
         facts.software.clone_from(&self.login.software);
         facts.authentication = self.login.authentication;
         facts.credentials_in_clear = self.login.in_clear;
-        ServiceFacts::set(&mut facts.method, self.operation);
-        ServiceFacts::set(&mut facts.path, &http::mask_path(&self.path));
+        let files = facts.files();
+        files.user.clone_from(&self.login.user);
+        ServiceFacts::set(&mut files.method, self.operation);
+        ServiceFacts::set(&mut files.path, &http::mask_path(&self.path));
     }
 }
 

@@ -5,11 +5,13 @@
 mod address;
 mod control;
 mod data;
+mod facts;
 
 #[cfg(test)]
 mod tests;
 
-use super::{Parser, Probe, Protocol, Speaker};
+use super::{Parser, Probe, Protocol, Role, Roles, ServiceFacts, Speaker};
+pub use facts::FileFacts;
 use memchr::memchr;
 
 /// Longest line, bytes.
@@ -52,6 +54,10 @@ impl Protocol for Ftp {
             return if known { Probe::yes(Speaker::Client) } else { Probe::More };
         }
         Probe::No
+    }
+
+    fn roles(&self, _facts: &ServiceFacts, _content: &str) -> Roles {
+        Roles::server(Role::FileServer)
     }
 
     fn open(&self) -> Box<dyn Parser> {

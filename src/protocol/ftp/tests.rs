@@ -67,9 +67,12 @@ fn announced(pieces: &[Piece<'_>]) -> Vec<(Peer, u16, String, Option<String>)> {
             assert_eq!(progress.map(|p| p.consumed), Ok(4));
             let [file] = data.contents.as_slice() else { panic!("{:?}", data.contents) };
             assert_eq!((file.bytes.as_slice(), file.layer), (&b"a,b\n"[..], "ftp"));
-            assert_eq!(data.facts.user.as_deref(), Some("ward"));
+            assert_eq!(
+                data.facts.files.as_ref().and_then(|files| files.user.as_deref()),
+                Some("ward")
+            );
             assert!(data.facts.credentials_in_clear);
-            (flow.end, port, file.operation.clone(), data.facts.path)
+            (flow.end, port, file.operation.clone(), data.facts.files.and_then(|files| files.path))
         });
         flows.collect::<Vec<_>>()
     };

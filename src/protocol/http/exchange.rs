@@ -60,16 +60,16 @@ impl Exchange {
         let text = String::from_utf8_lossy(target);
         let (path, query) = head::split_target(&text);
         let facts = sink.facts();
-        ServiceFacts::set(&mut facts.method, method);
-        if let Some((user, host)) = head::authority(&text) {
-            if user.contains(':') {
-                facts.secret(Secret::UrlPassword);
-            }
-            ServiceFacts::set(&mut facts.host, host);
+        let authority = head::authority(&text);
+        if authority.is_some_and(|(user, _)| user.contains(':')) {
+            facts.secret(Secret::UrlPassword);
         }
-        ServiceFacts::set(&mut facts.host, head.host);
+        let web = facts.web();
+        ServiceFacts::set(&mut web.method, method);
+        ServiceFacts::set(&mut web.host, authority.map_or("", |(_, host)| host));
+        ServiceFacts::set(&mut web.host, head.host);
         if method != "CONNECT" {
-            ServiceFacts::set(&mut facts.path, &path::mask(path));
+            ServiceFacts::set(&mut web.path, &path::mask(path));
         }
         set_version(facts, minor);
         authenticate(facts, head);
@@ -111,7 +111,7 @@ impl Exchange {
         sink.unit("response");
         let asked = self.pending.pop_front();
         let facts = sink.facts();
-        facts.status = Some(status);
+        facts.web().status = Some(status);
         ServiceFacts::set(&mut facts.software, head.server);
         set_version(facts, minor);
         if !self.asked && facts.authentication == Authentication::None {

@@ -6,6 +6,7 @@
 
 mod body;
 mod exchange;
+mod facts;
 mod grpc;
 mod half;
 pub mod head;
@@ -19,9 +20,11 @@ mod tests;
 
 use super::{
     ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync,
+    Roles, ServiceFacts,
 };
 pub(in crate::protocol) use body::{Around, Body};
 pub(in crate::protocol) use exchange::{authenticate, part, reader};
+pub use facts::WebFacts;
 pub(in crate::protocol) use path::mask as mask_path;
 pub(in crate::protocol) use ranges::{ContentRange, Origin, Ranges, target};
 
@@ -46,6 +49,10 @@ impl Protocol for Http {
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
         probe::probe(data, at_start)
     }
+    fn roles(&self, _facts: &ServiceFacts, content: &str) -> Roles {
+        facts::roles(content)
+    }
+
     fn open(&self) -> Box<dyn Parser> {
         Box::<HttpParser>::default()
     }

@@ -21,7 +21,10 @@ mod tests;
 pub(in crate::protocol) use probe::PREFACE;
 
 use super::websocket::Service;
-use super::{ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Resync};
+use super::{
+    ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Resync, Roles,
+    ServiceFacts,
+};
 use half::{DirectionState, ReadOutcome};
 use streams::Streams;
 
@@ -35,6 +38,10 @@ impl Protocol for Http2 {
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
         probe::probe(data, at_start)
     }
+    fn roles(&self, facts: &ServiceFacts, content: &str) -> Roles {
+        super::http::Http.roles(facts, content)
+    }
+
     fn open(&self) -> Box<dyn Parser> {
         Box::new(Connection::new(Streams::default()))
     }

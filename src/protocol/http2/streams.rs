@@ -246,9 +246,10 @@ impl Stream {
         let method = head::method_name(fields.method.as_bytes());
         let (path, query) = head::split_target(&fields.path);
         let facts = sink.facts();
-        ServiceFacts::set(&mut facts.method, method);
-        ServiceFacts::set(&mut facts.host, fields.host());
-        ServiceFacts::set(&mut facts.path, &http::mask_path(path));
+        let web = facts.web();
+        ServiceFacts::set(&mut web.method, method);
+        ServiceFacts::set(&mut web.host, fields.host());
+        ServiceFacts::set(&mut web.path, &http::mask_path(path));
         ServiceFacts::set(&mut facts.application, "http/2");
         http::authenticate(facts, &fields.head());
         self.service = Service { method, path: cut(path).into() };
@@ -280,7 +281,7 @@ impl Stream {
         }
         sink.unit("response");
         let facts = sink.facts();
-        facts.status = Some(status);
+        facts.web().status = Some(status);
         ServiceFacts::set(&mut facts.software, &fields.server);
         let websocket = self.websocket && (200..300).contains(&status);
         ServiceFacts::set(&mut facts.application, if websocket { "websocket" } else { "http/2" });

@@ -143,10 +143,10 @@ fn interleaved_streams_and_facts() {
         ]
     );
     let facts = &sink.facts;
-    assert_eq!(facts.host.as_deref(), Some("ehr:80"));
-    assert_eq!(facts.method.as_deref(), Some("POST"));
-    assert_eq!(facts.path.as_deref(), Some("/upload"));
-    assert_eq!(facts.status, Some(200));
+    assert_eq!(facts.host(), Some("ehr:80"));
+    assert_eq!(facts.web.as_ref().and_then(|web| web.method.as_deref()), Some("POST"));
+    assert_eq!(facts.web.as_ref().and_then(|web| web.path.as_deref()), Some("/upload"));
+    assert_eq!(facts.status(), Some(200));
     assert_eq!(facts.software.as_deref(), Some("srv"));
     assert_eq!(facts.application.as_deref(), Some("http/2"));
     assert_eq!(facts.authentication, Authentication::Cookie);
@@ -222,7 +222,7 @@ fn upgrade_from_http_1() {
         let (got, sink) = contents(&pieces);
         assert_eq!(got, ["< GET [a/b] answer", "< GET [c/d] again"]);
         assert_eq!(sink.facts.authentication, Authentication::Bearer);
-        assert_eq!(sink.facts.host.as_deref(), Some("ehr:80"));
+        assert_eq!(sink.facts.host(), Some("ehr:80"));
         assert_eq!(sink.facts.application.as_deref(), Some("http/2"));
         assert!(sink.anomalies.is_empty());
     }

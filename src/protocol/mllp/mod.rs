@@ -3,13 +3,16 @@
 //! Real senders leave parts of it out: the end block, its CR, or all framing; some write STX and ETX
 //! instead. Messages are passed on as their bytes come and never collected.
 
+mod facts;
 #[cfg(test)]
 mod tests;
+
+pub use facts::MessageFacts;
 
 use super::content_writer::ContentWriter;
 use super::{
     ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Resync, ServiceFacts, Speaker,
+    Resync, Role, Roles, ServiceFacts, Speaker,
 };
 use crate::syntax::Match;
 use crate::syntax::hl7v2::{self, END_BLOCK, ETX, Framed, Framing, Opening, START_BLOCK, STX};
@@ -35,6 +38,10 @@ impl Protocol for Mllp {
 
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
         if at_start { probe_start(data) } else { probe_middle(data) }
+    }
+
+    fn roles(&self, _facts: &ServiceFacts, _content: &str) -> Roles {
+        Roles { server: Role::Hl7Interface, client: Some(Role::Hl7Sender) }
     }
 
     fn open(&self) -> Box<dyn Parser> {
@@ -306,7 +313,7 @@ impl Parser for MllpParser {
                     }
                     FrameStep::Acknowledged => {
                         let code = if rest.get(1) == Some(&ACK) { "ACK" } else { "NAK" };
-                        let facts = sink.facts();
+                        let facts = sink.facts().messages();
                         facts.acknowledged = Some(true);
                         ServiceFacts::count(&mut facts.acknowledgments, code);
                         sink.unit("acknowledgment");

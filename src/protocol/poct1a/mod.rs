@@ -5,7 +5,7 @@
 mod tests;
 
 use super::unframed::{OnGap, Unframed, UnframedParser};
-use super::{Media, Parser, Probe, Protocol, Speaker};
+use super::{Media, Parser, Probe, Protocol, Role, Roles, ServiceFacts, Speaker};
 use crate::syntax::poct1a;
 
 /// POCT1-A.
@@ -24,6 +24,10 @@ impl Protocol for Poct1a {
             Some(offset) => Probe::Yes { speaker: Speaker::Any, offset },
             None => Probe::No,
         }
+    }
+
+    fn roles(&self, _facts: &ServiceFacts, _content: &str) -> Roles {
+        Roles::server(Role::LabInterface)
     }
 
     fn open(&self) -> Box<dyn Parser> {

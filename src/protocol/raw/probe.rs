@@ -77,27 +77,6 @@ fn namespaced(data: &[u8]) -> Probe {
     if end.is_none() && tag.len() < MAX_TAG { Probe::More } else { Probe::No }
 }
 
-/// Whether the job of a label printer begins at `data`: `^XA`, perhaps behind `~` commands, in the
-/// job language of printers (PJL), or after a download (`~DG`).
-pub fn label(data: &[u8]) -> Probe {
-    const PJL: &[u8] = b"\x1b%-12345X";
-    let rest = data.trim_ascii_start();
-    if data.len() - rest.len() > MAX_BLANK {
-        return Probe::No;
-    }
-    for magic in [&b"^XA"[..], b"~DG", b"~DY", b"~SD", b"~JA", PJL] {
-        let head = rest.get(..magic.len()).unwrap_or(rest);
-        if magic.starts_with(head) {
-            return if head.len() == magic.len() {
-                Probe::yes(Speaker::Client)
-            } else {
-                Probe::More
-            };
-        }
-    }
-    Probe::No
-}
-
 fn dicom(data: &[u8]) -> Probe {
     let preamble = data.get(..DICM).unwrap_or(data);
     if preamble.iter().any(|b| *b != 0) {

@@ -43,8 +43,6 @@ fn documents() {
     ] {
         assert_eq!(recognised(document), Some("raw"), "{document:?}");
     }
-    assert_eq!(recognised(b"^XA^FDx^FS^XZ"), Some("jetdirect"));
-    assert_eq!(recognised(b"\r\n~DGR:A.GRF,1,1,00\n^XA^XZ"), Some("jetdirect"));
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(super) struct Opening<'a> {
 impl Opening<'_> {
     pub(super) fn open(&self, sink: &mut dyn ContentSink) -> ContentWriter {
         if !self.path.is_empty() {
-            super::ServiceFacts::set(&mut sink.facts().path, self.path);
+            super::ServiceFacts::set(&mut sink.facts().files().path, self.path);
         }
         let written = self.direction == Direction::ClientToServer;
         sink.unit(if written { "request" } else { "response" });

@@ -11,7 +11,7 @@ mod tests;
 
 use super::{
     Authentication, ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, ServiceFacts, Speaker,
+    Reason, Resync, Role, Roles, ServiceFacts, Speaker,
 };
 use files::{Files, Piece};
 use header::{HEADER, Header, handle_at, u16_at, u32_at, u64_at};
@@ -44,6 +44,10 @@ impl Protocol for Smb {
                 _ => None,
             })
             .unwrap_or(Probe::No)
+    }
+
+    fn roles(&self, _facts: &ServiceFacts, _content: &str) -> Roles {
+        Roles::server(Role::FileServer)
     }
 
     fn open(&self) -> Box<dyn Parser> {
@@ -181,7 +185,7 @@ impl SmbParser {
                 let path = data.get(usize::from(at)..)?.get(..usize::from(len))?;
                 let share = Share::new(&header::text(path, MAX_NAME));
                 if !share.pipes {
-                    ServiceFacts::set(&mut sink.facts().path, &share.path(""));
+                    ServiceFacts::set(&mut sink.facts().files().path, &share.path(""));
                 }
                 self.files.tree(message, share);
             }

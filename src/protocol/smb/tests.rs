@@ -157,7 +157,8 @@ fn a_file_is_written_in_pieces() {
         Server(&server[1..].concat()),
     ]);
     assert_eq!(got, [seen("WRITE", b"mrn,name\n712,Doe\n", 0, true)]);
-    assert_eq!(sink.facts.path.as_deref(), Some("/scans/*/*.csv"));
+    let path = sink.facts.files.and_then(|files| files.path);
+    assert_eq!(path.as_deref(), Some("/scans/*/*.csv"));
     assert_eq!(sink.contents[0].layer, "smb");
 }
 

@@ -12,7 +12,7 @@ use super::content_writer::ContentWriter;
 use super::tls_upgrade::TlsUpgrade;
 use super::{
     Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Resync, ServiceFacts, line,
+    Protocol, Resync, Role, Roles, ServiceFacts, line,
 };
 use memchr::memmem;
 
@@ -29,6 +29,10 @@ impl Protocol for Smtp {
 
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
         probe::probe(data, at_start)
+    }
+
+    fn roles(&self, _facts: &ServiceFacts, _content: &str) -> Roles {
+        Roles::server(Role::MailServer)
     }
 
     fn open(&self) -> Box<dyn Parser> {

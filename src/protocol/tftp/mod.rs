@@ -13,7 +13,7 @@ use super::content_writer::ContentWriter;
 use super::expected::{ExpectedFlow, Peer, Port, frame_datagram, framed_datagram};
 use super::{
     ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, ServiceFacts, Speaker,
+    Reason, Resync, Role, Roles, ServiceFacts, Speaker,
 };
 use crate::flow::Transport;
 use packet::{Packet, Request};
@@ -51,6 +51,10 @@ impl Protocol for Tftp {
 
     fn owns_datagrams(&self) -> bool {
         true
+    }
+
+    fn roles(&self, _facts: &ServiceFacts, _content: &str) -> Roles {
+        Roles::server(Role::FileServer)
     }
 
     fn open(&self) -> Box<dyn Parser> {
@@ -102,7 +106,7 @@ impl TftpParser {
     /// What is known of the service.
     fn tell(&self, sink: &mut dyn ContentSink) {
         if let Some(request) = &self.request {
-            let facts = sink.facts();
+            let facts = sink.facts().files();
             ServiceFacts::set(&mut facts.method, request.operation());
             ServiceFacts::set(&mut facts.path, &super::http::mask_path(&request.path));
         }

@@ -58,7 +58,8 @@ fn a_file_comes_in_blocks_of_the_agreed_size() {
     assert_eq!(file.bytes, [&full[..], b"end"].concat(), "a block that is repeated counts once");
     assert_eq!((file.complete, file.operation.as_str(), file.layer), (Some(true), "RRQ", "tftp"));
     assert_eq!(file.direction, Direction::ServerToClient);
-    assert_eq!(sink.facts.path.as_deref(), Some("/exam/*.csv"));
+    let path = sink.facts.files.and_then(|files| files.path);
+    assert_eq!(path.as_deref(), Some("/exam/*.csv"));
     let sink = transfer(
         READ,
         &[b"\0\x06tsize\x009\0blksize\x008\0", &data(1, b"12345678"), &data(2, b"9")],

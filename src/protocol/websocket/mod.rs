@@ -23,7 +23,7 @@ pub(in crate::protocol) use half::DirectionState;
 
 use super::{
     Authentication, ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol,
-    Resync, ServiceFacts,
+    Resync, Roles, ServiceFacts,
 };
 
 /// Bytes searched for the first frame of a direction before most of them are let go.
@@ -45,6 +45,10 @@ impl Protocol for MidstreamWebSocket {
     fn needs_middle(&self) -> bool {
         true
     }
+    fn roles(&self, facts: &ServiceFacts, content: &str) -> Roles {
+        super::http::Http.roles(facts, content)
+    }
+
     fn open(&self) -> Box<dyn Parser> {
         let service = Service { method: "", path: "".into() };
         Box::new(WebSocket { joined: Some([false; 2]), ..WebSocket::new(service, "") })

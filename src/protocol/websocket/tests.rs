@@ -72,9 +72,9 @@ fn messages(answer: &[u8], pieces: &[Piece<'_>]) -> Vec<String> {
         assert_eq!(sink.anomalies, whole.anomalies, "in segments of {size}");
     }
     assert_eq!(whole.facts.application.as_deref(), Some("websocket"));
-    assert_eq!(whole.facts.host.as_deref(), Some("ehr"));
-    assert_eq!(whole.facts.path.as_deref(), Some("/feed/Doe"));
-    assert_eq!(whole.facts.status, Some(101));
+    assert_eq!(whole.facts.host(), Some("ehr"));
+    assert_eq!(whole.facts.web.as_ref().and_then(|web| web.path.as_deref()), Some("/feed/Doe"));
+    assert_eq!(whole.facts.status(), Some(101));
     lines(&whole)
 }
 

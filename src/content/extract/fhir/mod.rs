@@ -71,6 +71,16 @@ impl<'a> Parts<'a> {
         }
     }
 
+    /// The value of a primitive.
+    pub fn itself(&self) -> &'a str {
+        self.get(Part::Itself)
+    }
+
+    /// `Reference.display`.
+    pub fn display(&self) -> &'a str {
+        self.get(Part::Display)
+    }
+
     fn get(&self, part: Part) -> &'a str {
         self.all(part).next().unwrap_or("")
     }

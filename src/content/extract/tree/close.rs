@@ -5,7 +5,7 @@ use super::frame::{Frame, Resource, View};
 use super::grid::Role;
 use super::names::PLAIN;
 use super::subjects::{Claim, PatientNames, Subject};
-use super::{dicom, fhir, values};
+use super::{dicom, fhir, labelled, values};
 use crate::content::Scope;
 use crate::content::extract::fhir as record;
 use crate::content::extract::record::Marks;
@@ -21,6 +21,17 @@ enum Standard {
     /// A patient of HL7 version 3, and a question for one.
     Registration,
     Query,
+}
+
+/// What is known of a resource beside what it says.
+#[derive(Default)]
+pub(super) struct Around {
+    /// Its id, and the URL beside it.
+    pub id: Option<u64>,
+    pub url: Option<u64>,
+    /// What is said of it, and of somebody's health by its type.
+    pub marks: Marks,
+    pub health: Marks,
 }
 
 impl Standard {
@@ -71,7 +82,7 @@ impl Tree {
         let (Some(label), Some(answer)) = (frame.label.take(), frame.answer.take()) else {
             return false;
         };
-        if !matches!(frame.resource, Resource::None) {
+        if !matches!(frame.resource, Resource::None) || frame.labelled {
             return false;
         }
         self.drop_values(frame);
@@ -125,6 +136,7 @@ impl Tree {
         if let Some(around) = self.frames.last_mut() {
             around.singles |= frame.singles;
             around.refers |= frame.refers;
+            around.patch |= frame.patch;
             if !self.names.get(frame.name).component {
                 around.marks = around.marks.and(frame.marks);
             }
@@ -137,7 +149,7 @@ impl Tree {
             return false;
         }
         let Some(around) = self.frames.last() else { return false };
-        if frame.tag != PLAIN {
+        if frame.tag != PLAIN || frame.labelled || frame.patch {
             return true;
         }
         if frame.has_tags {
@@ -153,6 +165,9 @@ impl Tree {
         }
         // A list of patients stands for several, whatever else its name may mean.
         let conflict = around.singles & frame.singles != 0;
+        if self.is_new_value(conflict) {
+            return true;
+        }
         let patients = (frame.element || conflict) && name.inside.has(Marks::PATIENT);
         if name.component && !patients && self.frames.iter().any(|f| f.object) {
             return true;
@@ -164,6 +179,17 @@ impl Tree {
         !conflict
     }
 
+    /// Whether what has ended is, or stands in, the value of an operation of a JSON Patch.
+    fn is_new_value(&self, conflict: bool) -> bool {
+        match self.frames.as_slice() {
+            [list, operation, ..] if !list.object && operation.object => {
+                let next = self.names.get(operation.next);
+                &*next.text == "value" && (operation.patch || !conflict)
+            }
+            _ => false,
+        }
+    }
+
     /// Hands on what an object holds.
     fn emit(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
         if self.describes {
@@ -172,36 +198,22 @@ impl Tree {
         let values = self.values.get(frame.values..).unwrap_or_default();
         let view = View { nodes: &self.nodes, names: &self.names, text: &self.text };
         match &frame.resource {
-            Resource::Of(resource) => {
-                let read = fhir::read(resource, frame.node, values, &view, scope);
-                let fields = read.own.fields;
-                // In XML, the element of the resource stands between.
-                let url = self.frames.iter().rev().take(3).find_map(|around| around.url);
-                let marks = frame.marks;
-                match Standard::of(resource) {
-                    Standard::Document => record::put("ccda", marks, fields.iter(), scope),
-                    Standard::Registration => self.registrations.patient(fields, marks, scope),
-                    // A question of PDQ or PIX (ITI-47, ITI-45).
-                    Standard::Query => {
-                        self.registrations.query(fields, marks.and(Marks::QUERY));
-                    }
-                    Standard::Patient => {
-                        let own = [frame.id, url].into_iter().flatten().collect();
-                        let names = PatientNames { own, linked: read.same };
-                        self.subjects.patient(names, fields, marks, scope);
-                    }
-                    Standard::Resource => {
-                        if let Some(url) = url {
-                            self.subjects.other(url);
-                        }
-                        let claim = Claim { subject: read.subject, fields };
-                        self.subjects.claim(claim, marks, frame.health, scope);
-                    }
-                }
-                for claim in read.others {
-                    self.subjects.claim(claim, marks, Marks::default(), scope);
+            Resource::Of(resource) if &**resource == "Parameters" => {
+                let marks = self.around;
+                let edits = labelled::parameters(frame.node, values, &view, marks, scope);
+                for (resource, edits) in edits {
+                    self.apply(&resource, &edits, scope);
                 }
             }
+            Resource::Of(resource) => {
+                let read = fhir::read(resource, frame.node, values, &view, scope);
+                // In XML, the element of the resource stands between.
+                let url = self.frames.iter().rev().take(3).find_map(|around| around.url);
+                let (id, marks, health) = (frame.id, frame.marks, frame.health);
+                let resource = resource.clone();
+                self.hand_on(&resource, read, Around { id, url, marks, health }, scope);
+            }
+            Resource::None if frame.patch => self.emit_patch(frame, scope),
             Resource::None if frame.has_tags => dicom::emit(values, &view, scope),
             // What stands inside a record of a standard is told by its rules, or nothing.
             Resource::None if self.frames.iter().any(|around| around.standard) => {}
@@ -221,10 +233,45 @@ impl Tree {
         }
     }
 
+    /// Hands on what a resource says.
+    pub(super) fn hand_on(
+        &mut self,
+        resource: &str,
+        read: fhir::Read,
+        around: Around,
+        scope: &mut Scope<'_>,
+    ) {
+        let fields = read.own.fields;
+        let Around { id, url, marks, health } = around;
+        match Standard::of(resource) {
+            Standard::Document => record::put("ccda", marks, fields.iter(), scope),
+            Standard::Registration => self.registrations.patient(fields, marks, scope),
+            // A question of PDQ or PIX (ITI-47, ITI-45).
+            Standard::Query => {
+                self.registrations.query(fields, marks.and(Marks::QUERY));
+            }
+            Standard::Patient => {
+                let own = [id, url].into_iter().flatten().collect();
+                let names = PatientNames { own, linked: read.same };
+                self.subjects.patient(names, fields, marks, scope);
+            }
+            Standard::Resource => {
+                if let Some(url) = url {
+                    self.subjects.other(url);
+                }
+                let claim = Claim { subject: read.subject, fields };
+                self.subjects.claim(claim, marks, health, scope);
+            }
+        }
+        for claim in read.others {
+            self.subjects.claim(claim, marks, Marks::default(), scope);
+        }
+    }
+
     fn drop_values(&mut self, frame: &Frame) {
         self.values.truncate(frame.values);
         self.text.truncate(frame.text);
-        if frame.object {
+        if frame.object || self.frames.is_empty() {
             self.nodes.truncate(frame.node as usize);
         }
     }

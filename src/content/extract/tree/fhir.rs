@@ -1,7 +1,7 @@
 //! FHIR resources, and CDA documents, which are read by the same rules.
 
 use super::subjects::{Claim, Subject};
-use super::{Value, View};
+use super::{Value, View, labelled};
 use crate::content::Scope;
 use crate::content::extract::fhir::{Parts, Resource};
 use crate::rules::FhirReference;
@@ -44,6 +44,7 @@ pub(super) fn read(
     let Some(top) = rules.resource(resource).or_else(|| rules.other_resource()) else {
         return read;
     };
+    read.own.fields = labelled::extensions(resource, root, values, view, scope);
     let mut path = Path::default();
     let mut rest = values;
     path.lead_to(rest.first(), root, view);

@@ -58,6 +58,10 @@ pub(super) struct Frame {
     pub idle: bool,
     /// It holds a reference to a patient.
     pub refers: bool,
+    /// It is a FHIR Parameters resource, or stands in one: its values stand under labels.
+    pub labelled: bool,
+    /// It is an operation of a JSON Patch (RFC 6902 4), or the list of them.
+    pub patch: bool,
     /// The name of the next value.
     pub next: u16,
     pub next_meaning: Option<Meaning>,

@@ -10,13 +10,16 @@ mod dicom;
 mod fhir;
 mod frame;
 mod grid;
+mod labelled;
 mod names;
+mod patch;
 mod registrations;
 mod subjects;
 mod values;
 
 use super::numbers::Place;
 use super::record::{CandidateRecord, Marks, Meaning};
+use crate::content::stack::media;
 use crate::content::{Reason, Scope};
 use crate::rules::{About, Said};
 use frame::{Frame, Node, Resource, Value, View, single};
@@ -55,6 +58,8 @@ pub struct Tree {
     full: bool,
     /// The place of values without a name.
     top: Place,
+    /// The FHIR type of what the document changes, as its path says (`PATCH /fhir/Patient/7`).
+    target: Option<Box<str>>,
 }
 
 impl Tree {
@@ -76,7 +81,14 @@ impl Tree {
             describes: false,
             full: false,
             top: Place::TOP,
+            target: None,
         }
+    }
+
+    /// Takes what the path of the document says of it.
+    pub fn stands_at(&mut self, path: &str, scope: &Scope<'_>) {
+        self.around = media::about(path, scope);
+        self.target = patch::target(path);
     }
 
     /// Whether `text` as a name means anything.
@@ -97,7 +109,11 @@ impl Tree {
 
     /// Whether nothing that was read has a bearing on what follows.
     pub fn is_fresh(&self) -> bool {
-        self.frames.is_empty() && !self.describes && !self.full && !self.grid.is_known()
+        self.frames.is_empty()
+            && !self.describes
+            && !self.full
+            && !self.grid.is_known()
+            && self.target.is_none()
     }
 
     /// Bytes of heap held, roughly.
@@ -160,14 +176,15 @@ impl Tree {
             n if n.dicom_tag.is_some() => (name, true),
             _ => (tag, false),
         };
-        if object {
+        let root = self.frames.is_empty();
+        if object || root {
             self.nodes.push(Node { parent: node.min(next_node), name });
         }
         self.frames.push(Frame {
             object,
             name,
             element,
-            node: if object { next_node } else { node },
+            node: if object || root { next_node } else { node },
             values: self.values.len(),
             text: self.text.len(),
             singles: 0,
@@ -178,6 +195,8 @@ impl Tree {
             resource: Resource::None,
             standard: false,
             refers: false,
+            labelled: self.frames.last().is_some_and(|top| top.labelled && !under.holds_resources),
+            patch: false,
             idle: self.frames.last().is_some_and(|top| top.idle && !under.holds_resources),
             // Values in an array bear its name.
             next: if object { PLAIN } else { name },
@@ -246,7 +265,15 @@ impl Tree {
         if top.tag != PLAIN && name.tag_value {
             return self.names.get(top.tag).tag_wanted;
         }
+        if name.operation {
+            return self.is_operation();
+        }
         top.next_meaning.is_some() || name.fhir || name.resource_type || self.link().is_some()
+    }
+
+    /// Whether the innermost object may be an operation of a JSON Patch: it stands in a list at the top.
+    fn is_operation(&self) -> bool {
+        self.frames.len() == 2 && self.frames.first().is_some_and(|list| !list.object)
     }
 
     /// What the next value tells of whose a resource is.
@@ -386,13 +413,17 @@ impl Tree {
             top.resource = Resource::Of(text.into());
             // Lists of resources are resources, too (FHIR R4, Bundle, Parameters).
             top.idle = !top.standard && !matches!(text, "Bundle" | "Parameters");
+            top.labelled = text == "Parameters";
             if let Some(about) = scope.rules().keys.context(text) {
                 top.marks = top.marks.and(Marks::about(about));
                 top.health = Marks::about(about).health();
             }
             return;
         }
-        let wanted = top.next_meaning.is_some() || (name.fhir && !top.idle) || name.tag_value;
+        let operation = name.operation;
+        top.patch |= operation && patch::is_operation(&name.text, text);
+        let wanted =
+            top.next_meaning.is_some() || (name.fhir && !top.idle) || name.tag_value || operation;
         if text.is_empty() || !wanted {
             return;
         }

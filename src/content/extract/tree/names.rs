@@ -1,7 +1,7 @@
 //! What the key names of a document mean, looked up once each: a list of records repeats the same
 //! few names thousands of times.
 
-use super::grid;
+use super::{grid, labelled};
 use crate::content::extract::numbers::Place;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::content::formats::dicom::model::{is_wanted, named};
@@ -49,6 +49,10 @@ pub struct Name {
     /// Resources stand under it, whatever the resource around it is (FHIR R4, `DomainResource.contained`,
     /// `Bundle.entry.resource`, `Bundle.entry.response.outcome`).
     pub holds_resources: bool,
+    /// A member of an operation of a JSON Patch (RFC 6902 4).
+    pub operation: bool,
+    /// Objects that bear a label stand under it (FHIR R4, `Parameters.parameter`, `Extension`).
+    pub holds_labelled: bool,
     /// What it means to tables and lists of pairs.
     pub use_: Use,
     /// What it tells of whose a FHIR resource is.
@@ -297,7 +301,8 @@ impl Names {
         }
         let name = Name::new(text, rules);
         let mut index = PLAIN;
-        let counts = name.means_something() || name.link.is_some() || name.holds_resources;
+        let structure = name.link.is_some() || name.holds_resources || name.holds_labelled;
+        let counts = name.means_something() || structure;
         if counts && self.used < MAX_NAMES - 1 {
             index = self.known.len() as u16;
             self.known.push(name);
@@ -426,10 +431,17 @@ impl Name {
             inside: said.map_or(Marks::default(), |s| Marks::about(s.inside)),
             dicom_tag,
             tag_wanted: dicom_tag.is_some_and(|tag| is_wanted(tag, &rules.dicom)),
-            fhir: mentioned || rules.fhir.refers(text) || PARTS.contains(&text),
+            fhir: mentioned
+                || rules.fhir.refers(text)
+                || PARTS.contains(&text)
+                || is_typed_value(text),
             component: mentioned
                 || meaning.is_some()
+                || is_typed_value(text)
+                || labelled::is_holder(text)
                 || matches!(text, "type" | "coding" | "subject" | "patient"),
+            holds_labelled: labelled::is_holder(text),
+            operation: matches!(text, "op" | "path"),
             tag_value: text == "Value"
                 || group_of_name(text).is_some()
                 || part_of_name(text).is_some(),
@@ -452,8 +464,14 @@ impl Name {
             || self.fhir
             || self.tag_value
             || self.resource_type
+            || self.operation
             || self.use_.any()
     }
+}
+
+/// Whether an element has its type in its name: `valueHumanName` (FHIR R4 2.24.0.1, `value[x]`).
+pub fn is_typed_value(text: &str) -> bool {
+    text.strip_prefix("value").is_some_and(|t| t.starts_with(|c: char| c.is_ascii_uppercase()))
 }
 
 /// Whether a name is written like a DICOM tag.

@@ -296,7 +296,7 @@ impl Reader {
             let field = fields.get(n - 1).copied().unwrap_or("");
             field.split(self.delimiters.component).next().unwrap_or("")
         };
-        let facts = scope.facts();
+        let facts = scope.facts().messages();
         ServiceFacts::set(&mut facts.sending_application, first(5));
         ServiceFacts::set(&mut facts.receiving_application, first(10));
         ServiceFacts::set(&mut facts.version, first(13));

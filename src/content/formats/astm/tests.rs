@@ -84,9 +84,18 @@ const MESSAGE_READ: &[&str] = &[
 fn patients_of_a_message() {
     let (lines, facts) = read(&[MESSAGE], usize::MAX);
     assert_eq!(lines, MESSAGE_READ);
-    assert_eq!(facts.sending_application.as_deref(), Some("ANALYZER"));
-    assert_eq!(facts.receiving_application.as_deref(), Some("HOST"));
-    assert_eq!(facts.version.as_deref(), Some("LIS2-A2"));
+    assert_eq!(
+        facts.messages.as_ref().expect("facts of messages").sending_application.as_deref(),
+        Some("ANALYZER")
+    );
+    assert_eq!(
+        facts.messages.as_ref().expect("facts of messages").receiving_application.as_deref(),
+        Some("HOST")
+    );
+    assert_eq!(
+        facts.messages.as_ref().expect("facts of messages").version.as_deref(),
+        Some("LIS2-A2")
+    );
 }
 
 #[test]

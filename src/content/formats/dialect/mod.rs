@@ -414,9 +414,9 @@ fn title(name: &str, scope: &mut Scope<'_>) {
     const MAX_TITLE: usize = 40;
     if name.len() <= MAX_TITLE && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.') {
         scope.set_operation(name);
-        ServiceFacts::add(&mut scope.facts().message_types, name);
+        ServiceFacts::add(&mut scope.facts().messages().types, name);
         if name.starts_with("ACK.") {
-            scope.facts().acknowledged = Some(true);
+            scope.facts().messages().acknowledged = Some(true);
         }
     }
 }

@@ -110,7 +110,7 @@ impl Reader {
                     self.before = Known::Begins;
                     if let Some(transfer) = Transfer::of_uid(&meta.transfer_syntax) {
                         ServiceFacts::add(
-                            &mut scope.facts().transfer_syntaxes,
+                            &mut scope.facts().dicom().transfer_syntaxes,
                             &meta.transfer_syntax,
                         );
                         self.declared = Some(transfer);

@@ -403,7 +403,7 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
             }
             SOP_CLASS_UID | MODALITY | STATION_NAME | INSTITUTION_NAME => {
                 let text = self.text(element, bytes);
-                let facts = self.scope.facts();
+                let facts = self.scope.facts().dicom();
                 match element.tag {
                     SOP_CLASS_UID => ServiceFacts::add(&mut facts.sop_classes, &text),
                     MODALITY => ServiceFacts::add(&mut facts.modalities, &text),

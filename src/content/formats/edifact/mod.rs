@@ -183,7 +183,7 @@ impl Reader {
 
     /// UNB: syntax, sender, recipient.
     fn interchange(&self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
-        let facts = scope.facts();
+        let facts = scope.facts().messages();
         ServiceFacts::set(&mut facts.sending_application, &segment.get(2, 1));
         ServiceFacts::set(&mut facts.receiving_application, &segment.get(3, 1));
     }
@@ -200,7 +200,7 @@ impl Reader {
         if kind.len() <= MAX_TYPE && kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
             self.message.push_str(&kind);
             scope.set_operation(&kind);
-            ServiceFacts::add(&mut scope.facts().message_types, &kind);
+            ServiceFacts::add(&mut scope.facts().messages().types, &kind);
         }
     }
 

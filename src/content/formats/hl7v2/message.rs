@@ -131,7 +131,7 @@ impl Message {
             | [b'R', b'D', b'T'] => self.end(scope),
             [b'M', b'S', b'A'] => {
                 self.answer = true;
-                scope.facts().acknowledged = Some(true);
+                scope.facts().messages().acknowledged = Some(true);
             }
             _ if self.record.is_some() => {
                 if let Some(health) = self.look_up(name, scope.rules).health
@@ -308,9 +308,9 @@ impl Message {
         }
 
         let answer = code == "ACK" || scope.direction() == Direction::ServerToClient;
-        let facts = scope.facts();
-        if code != "ACK" || facts.message_types.is_empty() {
-            ServiceFacts::add(&mut facts.message_types, &operation);
+        let facts = scope.facts().messages();
+        if code != "ACK" || facts.types.is_empty() {
+            ServiceFacts::add(&mut facts.types, &operation);
         }
         if !eventless {
             let counted = if code == "ACK" { code } else { &operation };
@@ -334,7 +334,7 @@ impl Message {
     fn acknowledgment(&self, code: &str, scope: &mut Scope<'_>) {
         let code = code.split(self.delimiters.component).next().unwrap_or("").trim();
         if matches!(code, "AA" | "AE" | "AR" | "CA" | "CE" | "CR") {
-            ServiceFacts::count(&mut scope.facts().acknowledgments, code);
+            ServiceFacts::count(&mut scope.facts().messages().acknowledgments, code);
         }
     }
 
@@ -351,8 +351,8 @@ impl Message {
             let operation = format!("{}^{}", scope.operation(), event.trim());
             scope.message(types::label(scope.operation(), event.trim()));
             scope.set_operation(&operation);
-            let facts = scope.facts();
-            ServiceFacts::add(&mut facts.message_types, &operation);
+            let facts = scope.facts().messages();
+            ServiceFacts::add(&mut facts.types, &operation);
             ServiceFacts::count(&mut facts.messages, &operation);
         }
         self.eventless = false;

@@ -247,7 +247,7 @@ impl JsonDocument {
 impl Document for JsonDocument {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         if let Some(path) = self.path.take() {
-            self.tree.around = media::about(&path, scope);
+            self.tree.stands_at(&path, scope);
         }
         match self.by_rows(bytes, scope) {
             Ok(()) => Want::ALL,

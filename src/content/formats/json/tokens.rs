@@ -305,7 +305,7 @@ impl Tokens {
                 to.inner(&self.held);
             }
             let number = !inner && self.held.first().is_some_and(|b| may_number(*b));
-            if !number {
+            if inner {
                 self.held.clear();
             }
             self.mode = Mode::Text(match (inner, number) {

@@ -126,10 +126,10 @@ impl Reader {
         self.inside = true;
         if let Ok(transaction) = std::str::from_utf8(&header.transaction) {
             scope.set_operation(transaction);
-            ServiceFacts::add(&mut scope.facts().message_types, transaction);
+            ServiceFacts::add(&mut scope.facts().messages().types, transaction);
         }
         if let Ok(version) = std::str::from_utf8(&header.version) {
-            ServiceFacts::set(&mut scope.facts().version, version);
+            ServiceFacts::set(&mut scope.facts().messages().version, version);
         }
     }
 

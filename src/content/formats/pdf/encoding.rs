@@ -4,7 +4,7 @@ use unicode_normalization::char::compose;
 
 /// What the codes of a simple font mean before its differences.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Base {
+pub(in crate::content::formats) enum Base {
     /// Also for fonts that say nothing: what is common in practice.
     WinAnsi,
     MacRoman,
@@ -12,7 +12,7 @@ pub(super) enum Base {
 }
 
 /// The character of a code; none where the encoding has none.
-pub(super) fn character(base: Base, code: u8) -> Option<char> {
+pub(in crate::content::formats) fn character(base: Base, code: u8) -> Option<char> {
     match base {
         Base::Standard => standard(code),
         Base::WinAnsi => one(encoding_rs::WINDOWS_1252, code),
@@ -166,7 +166,7 @@ const GREEK: &str = "alpha beta gamma delta epsilon zeta eta theta iota kappa la
                      pi rho - sigma tau upsilon phi chi psi omega";
 
 /// Appends what the glyph `name` shows; false if the name says nothing.
-pub(super) fn glyph(name: &[u8], out: &mut String) -> bool {
+pub(in crate::content::formats) fn glyph(name: &[u8], out: &mut String) -> bool {
     let Ok(name) = std::str::from_utf8(name) else { return false };
     // `a.sc`, `one.tnum`: a variant of the letter before the dot.
     let name = name.split('.').next().unwrap_or("");
@@ -220,7 +220,7 @@ fn cyrillic(number: u32) -> Option<char> {
 
 /// A text string (7.9.2.2): UTF-16 or UTF-8 with a mark, else PDFDocEncoding, whose letters are
 /// those of Windows-1252.
-pub(super) fn text_string(bytes: &[u8]) -> String {
+pub(in crate::content::formats) fn text_string(bytes: &[u8]) -> String {
     match bytes {
         [0xfe, 0xff, rest @ ..] => encoding_rs::UTF_16BE.decode_without_bom_handling(rest).0,
         [0xff, 0xfe, rest @ ..] => encoding_rs::UTF_16LE.decode_without_bom_handling(rest).0,

@@ -260,6 +260,16 @@ fn composite_widths(file: &File<'_>, below: &Dict) -> Widths {
 /// The usual width of letters beyond ASCII, and of anything not known.
 const USUAL: f32 = 556.0;
 
+/// The width of a character in a font of this name, in thousandths of its size, where nothing states it.
+pub(in crate::content::formats) fn usual_width(name: &[u8], c: char) -> f32 {
+    let is = |word: &[u8]| memchr::memmem::find(name, word).is_some();
+    match () {
+        () if is(b"Courier") || is(b"Mono") || is(b"Consol") => 600.0,
+        () if is(b"Times") || is(b"Serif") => standard(&TIMES, u32::from(c)),
+        () => standard(&HELVETICA, u32::from(c)),
+    }
+}
+
 fn standard(widths: &[u16; 95], code: u32) -> f32 {
     let at = code.checked_sub(32).map(|at| at as usize);
     at.and_then(|at| widths.get(at)).map_or(USUAL, |w| f32::from(*w))

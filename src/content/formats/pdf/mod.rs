@@ -6,21 +6,20 @@
 
 mod cmap;
 mod crypt;
-mod encoding;
+pub(in crate::content::formats) mod encoding;
 mod file;
-mod filters;
-mod font;
+pub(in crate::content::formats) mod filters;
+pub(in crate::content::formats) mod font;
 mod images;
-mod layout;
 mod object;
 mod pages;
 mod text;
 
-use crate::content::extract::table::{MAX_COLUMNS, Sheet};
+use crate::content::extract::layout::Line;
+use crate::content::extract::page::PageReader;
 use crate::content::{Document, Format, Media, Reason, Scope, Want};
 use file::File;
 use images::Images;
-use layout::{Cell, Line};
 use object::Fuel;
 use zeroize::Zeroizing;
 
@@ -96,16 +95,19 @@ impl Document for PdfDocument {
 }
 
 /// Reads a document.
-fn read(data: &[u8], complete: bool, scope: &mut Scope<'_>) {
+pub(in crate::content::formats) fn read(data: &[u8], complete: bool, scope: &mut Scope<'_>) {
     let fuel = Fuel::new(MAX_WORK);
     let file = File::new(data, &fuel);
     if file.encrypted {
         scope.give_up(Reason::Encrypted);
         return;
     }
-    let mut reader = Reader { sheet: Sheet::new("pdf"), columns: Vec::new() };
-    let limited = write_text(&file, complete, &mut |text| reader.read(text, scope));
-    reader.sheet.end(scope);
+    let mut reader = PageReader::new("pdf");
+    let limited = write_text(&file, complete, &mut |text| match text {
+        Text::Line(line) => reader.line(line, scope),
+        Text::Note(note) => reader.note(note, scope),
+    });
+    reader.end(scope);
     pages::attachments(&file, |content_type, bytes| {
         scope.whole(&Media::Type { content_type, name: "" }, bytes);
     });
@@ -150,80 +152,6 @@ fn write_text(file: &File<'_>, complete: bool, give: &mut dyn FnMut(Text<'_>)) -
         }
     }
     interpreter.limited
-}
-
-/// Reads lines: as text, or as rows of a table where one has named its columns.
-struct Reader {
-    sheet: Sheet,
-    /// Where each column of the table starts and ends.
-    columns: Vec<(f64, f64)>,
-}
-
-impl Reader {
-    fn read(&mut self, text: Text<'_>, scope: &mut Scope<'_>) {
-        let line = match text {
-            Text::Line(line) => line,
-            Text::Note(note) => return self.sheet.line(note, scope),
-        };
-        let (cells, pieces) = (line.cells(), line.pieces());
-        // Where columns are close together, only what was placed by itself tells them apart.
-        let narrow = pieces.len() > cells.len()
-            && Sheet::known(&pieces, scope) > Sheet::known(&cells, scope);
-        let row = if narrow { &pieces } else { &cells };
-        if self.sheet.names(row, scope) {
-            let columns = row.iter().take(MAX_COLUMNS).map(|cell| (cell.start, cell.end));
-            self.columns = columns.collect();
-            return;
-        }
-        let labelled = cells.iter().any(|cell| has_label(cell.as_ref()));
-        if labelled {
-            self.sheet.end_table();
-        }
-        if self.sheet.in_table() {
-            let row = self.aligned(&pieces);
-            if row.iter().filter(|cell| !cell.is_empty()).count() >= 2 {
-                self.sheet.row(&row, scope);
-                return;
-            }
-        }
-        if cells.len() >= 2 && !labelled && !self.sheet.in_table() {
-            self.sheet.row(&cells, scope);
-        } else {
-            self.sheet.line(&line.text(), scope);
-        }
-    }
-
-    /// The cells of a row under the columns they stand under.
-    fn aligned(&self, cells: &[Cell]) -> Vec<Zeroizing<String>> {
-        let mut row = vec![Zeroizing::new(String::new()); self.columns.len()];
-        for cell in cells {
-            // How much of the cell is under a column, or how far away it is.
-            let under = |&(start, end): &(f64, f64)| cell.end.min(end) - cell.start.max(start);
-            let nearest = self
-                .columns
-                .iter()
-                .enumerate()
-                .max_by(|(_, a), (_, b)| under(a).total_cmp(&under(b)))
-                .and_then(|(at, _)| row.get_mut(at));
-            if let Some(column) = nearest {
-                if !column.is_empty() {
-                    column.push(' ');
-                }
-                column.push_str(cell.as_ref());
-            }
-        }
-        row
-    }
-}
-
-/// Whether a word with a colon stands there, which is no time.
-fn has_label(cell: &str) -> bool {
-    let mut before = ' ';
-    cell.chars().any(|c| {
-        let label = matches!(c, ':' | '：') && (before.is_alphabetic() || before == ')');
-        before = c;
-        label
-    })
 }
 
 #[cfg(test)]

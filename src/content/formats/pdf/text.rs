@@ -2,8 +2,8 @@
 
 use super::file::File;
 use super::font::Font;
-use super::layout::{Line, Page, Spot};
 use super::object::{Dict, Lexer, Object, Token};
+use crate::content::extract::layout::{Line, Page, Spot};
 use memchr::memmem;
 use std::collections::HashMap;
 use std::rc::Rc;

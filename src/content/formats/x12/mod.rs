@@ -273,7 +273,7 @@ impl Loops {
                 let code = segment.get(1);
                 if code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()) {
                     scope.set_operation(code);
-                    ServiceFacts::add(&mut scope.facts().message_types, code);
+                    ServiceFacts::add(&mut scope.facts().messages().types, code);
                 }
             }
             // Level codes: 22 subscriber, 23 dependent; EV and SS are events within theirs (278).

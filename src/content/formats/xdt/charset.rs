@@ -1,11 +1,8 @@
 //! Character sets of xDT, by fields 9106 and 9206 (KBV LDT 9.1; QMS GDT 2.1, 6.1).
 
+use crate::content::stack::charset::cp437;
 use encoding_rs::{ISO_8859_15, WINDOWS_1252};
 use std::borrow::Cow;
-
-/// The upper half of code page 437.
-const CP437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀\
-αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{A0}";
 
 /// Letters with marks in code page 437 that German names have: ü é ä Ä É ö Ö Ü á ß and some more.
 const GERMAN: &[u8] =
@@ -55,7 +52,7 @@ impl Charset {
             Err(_) => {}
         }
         match self {
-            Self::Ibm => Cow::Owned(bytes.iter().map(|b| ibm(*b)).collect()),
+            Self::Ibm => Cow::Owned(bytes.iter().map(|b| cp437(*b)).collect()),
             Self::Latin9 => ISO_8859_15.decode_without_bom_handling(bytes).0,
             Self::Latin1 | Self::Utf8 => WINDOWS_1252.decode_without_bom_handling(bytes).0,
             Self::Undeclared | Self::SevenBit => {
@@ -66,13 +63,6 @@ impl Charset {
                 WINDOWS_1252.decode_without_bom_handling(bytes).0
             }
         }
-    }
-}
-
-fn ibm(byte: u8) -> char {
-    match byte.checked_sub(0x80) {
-        Some(high) => CP437.chars().nth(usize::from(high)).unwrap_or('?'),
-        None => char::from(byte),
     }
 }
 
@@ -95,7 +85,6 @@ mod tests {
 
     #[test]
     fn every_set() {
-        assert_eq!(CP437.chars().count(), 128);
         let of = |code: &[u8], bytes| Charset::declared(code).unwrap_or_default().decode(bytes);
         assert_eq!(of(b"1", b"M}ller [rger Gro~"), "Müller Ärger Groß");
         assert_eq!(of(b"2", b"M\x81ller \x8Erger Gro\xE1"), "Müller Ärger Groß");

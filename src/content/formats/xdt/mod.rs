@@ -167,13 +167,13 @@ impl Reader {
             && kind.bytes().all(|b| b.is_ascii_alphanumeric())
         {
             scope.set_operation(kind);
-            ServiceFacts::add(&mut scope.facts().message_types, kind);
+            ServiceFacts::add(&mut scope.facts().messages().types, kind);
         }
     }
 
     fn fact(&self, id: &str, value: &[u8], scope: &mut Scope<'_>) {
         let text = self.charset.decode(value);
-        let facts = scope.facts();
+        let facts = scope.facts().messages();
         let slot = match id {
             "8315" => &mut facts.receiving_application,
             "8316" => &mut facts.sending_application,

@@ -409,7 +409,7 @@ impl Receiver for TokenHandler<'_, '_> {
 impl Document for XmlDocument {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         if let Some(path) = self.path.take() {
-            self.reader.tree.around = media::about(&path, scope);
+            self.reader.tree.stands_at(&path, scope);
         }
         self.markup.read(bytes, &mut TokenHandler { reader: &mut self.reader, scope });
         if self.reader.failed {

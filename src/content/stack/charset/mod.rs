@@ -1,6 +1,11 @@
 //! The characters of text contents: what is declared, what the first bytes show, and a guess where
 //! neither holds. Documents that read text get it in UTF-8, whatever the wire has.
 
+mod dos;
+pub mod ebcdic;
+
+pub use dos::cp437;
+
 use super::media;
 use crate::content::{Document, Media, Scope, Want};
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};

@@ -49,14 +49,26 @@ fn facts_of_the_service() {
         100,
     );
     let facts = &seen.facts;
-    assert_eq!(facts.calling_aet.as_deref(), Some("CT01"));
-    assert_eq!(facts.called_aet.as_deref(), Some("ARCHIVE"));
-    assert_eq!(facts.implementation_version, [Some("OFFIS_DCMTK_367".to_owned()), None]);
-    assert_eq!(facts.implementation_class[0].as_deref(), Some("1.2.276.0.7230010.3.0.3.6.7"));
-    assert_eq!(facts.implementation_class[1].as_deref(), Some("1.2.826.0.1.3680043.2.1"));
-    assert_eq!(facts.sop_classes, [CT]);
-    assert_eq!(facts.transfer_syntaxes, [EXPLICIT]);
-    assert_eq!(facts.dimse, ["C-STORE"]);
+    assert_eq!(facts.dicom.as_ref().expect("facts of DICOM").calling_aet.as_deref(), Some("CT01"));
+    assert_eq!(
+        facts.dicom.as_ref().expect("facts of DICOM").called_aet.as_deref(),
+        Some("ARCHIVE")
+    );
+    assert_eq!(
+        facts.dicom.as_ref().expect("facts of DICOM").implementation_version,
+        [Some("OFFIS_DCMTK_367".to_owned()), None]
+    );
+    assert_eq!(
+        facts.dicom.as_ref().expect("facts of DICOM").implementation_class[0].as_deref(),
+        Some("1.2.276.0.7230010.3.0.3.6.7")
+    );
+    assert_eq!(
+        facts.dicom.as_ref().expect("facts of DICOM").implementation_class[1].as_deref(),
+        Some("1.2.826.0.1.3680043.2.1")
+    );
+    assert_eq!(facts.dicom.as_ref().expect("facts of DICOM").sop_classes, [CT]);
+    assert_eq!(facts.dicom.as_ref().expect("facts of DICOM").transfer_syntaxes, [EXPLICIT]);
+    assert_eq!(facts.dicom.as_ref().expect("facts of DICOM").dimse, ["C-STORE"]);
     assert_eq!(facts.authentication, Authentication::None);
     assert!(!facts.credentials_in_clear && !facts.encrypted);
     assert_eq!(seen.contents[0].media, format!("dicom {EXPLICIT}"));
@@ -85,7 +97,7 @@ fn rejections_and_aborts() {
     let client = request(&[(1, CT, &[EXPLICIT])], &[]);
     let (seen, _) = play(&[Piece::Client(&client), Piece::Server(&pdu(3, &[0, 1, 1, 7]))], 4);
     assert_eq!(
-        seen.facts.rejected.as_deref(),
+        seen.facts.dicom.as_ref().expect("facts of DICOM").rejected.as_deref(),
         Some("rejected-permanent, service-user: called-ae-title-not-recognized")
     );
     let (seen, _) = play(
@@ -99,7 +111,7 @@ fn rejections_and_aborts() {
         4,
     );
     assert_eq!(
-        seen.facts.aborted.as_deref(),
+        seen.facts.dicom.as_ref().expect("facts of DICOM").aborted.as_deref(),
         Some("service-provider: invalid-pdu-parameter-value")
     );
     assert_eq!(one(&seen).complete, Some(false));
@@ -158,7 +170,7 @@ fn get_sends_images_back_on_the_same_association() {
     assert_eq!(seen.contents[1].operation, "C-STORE");
     assert_eq!(seen.contents[1].direction, Direction::ServerToClient);
     assert_eq!(seen.contents[1].media, format!("dicom {EXPLICIT}"));
-    assert_eq!(seen.facts.dimse, ["C-GET", "C-STORE"]);
+    assert_eq!(seen.facts.dicom.as_ref().expect("facts of DICOM").dimse, ["C-GET", "C-STORE"]);
 }
 
 #[test]
@@ -354,7 +366,14 @@ fn one_request_per_context_as_some_tools_propose_them() {
         [request(&contexts, &[]), message(253, &store_request(), Some(b"x"), 4096)].concat();
     for size in [1, 61, 1460, usize::MAX] {
         let (seen, _) = play(&[Piece::Server(&accept(&answer)), Piece::Client(&client)], size);
-        let association = seen.facts.association.as_deref().expect("association");
+        let association = seen
+            .facts
+            .dicom
+            .as_ref()
+            .expect("facts of DICOM")
+            .association
+            .as_deref()
+            .expect("association");
         assert_eq!(association.contexts, [127, 127 - 42]);
         assert_eq!(one(&seen).media, format!("dicom {EXPLICIT}"));
         assert!(seen.anomalies.is_empty(), "{:?}", seen.anomalies);

@@ -45,7 +45,14 @@ fn a_move_names_its_destination_and_counts_its_sub_operations() {
     let last = rsp(0xB000, [None, Some(1), Some(1), Some(1)]);
     let server = [accept(&[(1, 0, IMPLICIT)]), pending.concat(), last];
     let seen = both(&client.concat(), &server.concat());
-    let association = seen.facts.association.as_ref().expect("association");
+    let association = seen
+        .facts
+        .dicom
+        .as_ref()
+        .expect("facts of DICOM")
+        .association
+        .as_ref()
+        .expect("association");
     assert_eq!(association.move_destinations, ["VIEWER"]);
     assert!(association.move_originators.is_empty());
     let [moved] = &seen.activity.moves[..] else { panic!("{:?}", seen.activity) };
@@ -78,7 +85,14 @@ fn a_store_for_a_third_party_says_for_whom() {
         message(1, &command(0x8001, CT, false, Some(0xA700)), None, 999),
     ];
     let seen = both(&client.concat(), &server.concat());
-    let association = seen.facts.association.as_ref().expect("association");
+    let association = seen
+        .facts
+        .dicom
+        .as_ref()
+        .expect("facts of DICOM")
+        .association
+        .as_ref()
+        .expect("association");
     assert_eq!(association.move_originators, ["WS1"]);
     let [moved] = &seen.activity.moves[..] else { panic!("{:?}", seen.activity) };
     assert_eq!((&*moved.originator, &*moved.destination), ("WS1", "ARCHIVE"));
@@ -156,7 +170,14 @@ fn answers_are_counted_while_a_question_is_being_cancelled() {
     assert_eq!([of("request"), of("pending"), of("cancel"), of("success")], [2, 4, 1, 1]);
     assert_eq!(n(&seen, "C-CANCEL", "request"), 1);
     // What counts is what the acceptor says.
-    let association = seen.facts.association.as_ref().expect("association");
+    let association = seen
+        .facts
+        .dicom
+        .as_ref()
+        .expect("facts of DICOM")
+        .association
+        .as_ref()
+        .expect("association");
     assert_eq!(association.asynchronous, Some([2, 1]));
 }
 
@@ -183,8 +204,8 @@ fn operations_on_normalized_objects() {
         let told: Vec<_> =
             seen.contents.iter().map(|c| (c.operation.as_str(), &c.bytes[..])).collect();
         assert_eq!(told, [(operation, &b"set"[..]), (operation, b"back")]);
-        assert_eq!(seen.facts.dimse, [operation]);
-        assert_eq!(seen.facts.sop_classes, [class]);
+        assert_eq!(seen.facts.dicom.as_ref().expect("facts of DICOM").dimse, [operation]);
+        assert_eq!(seen.facts.dicom.as_ref().expect("facts of DICOM").sop_classes, [class]);
         assert_eq!((n(&seen, operation, "request"), n(&seen, operation, "success")), (1, 1));
     }
 }
@@ -211,7 +232,14 @@ fn what_an_association_negotiates() {
     ];
     let server = accept_with(&[(1, 0, IMPLICIT), (3, 4, "")], &answer.concat());
     let seen = both(&client, &server);
-    let association = seen.facts.association.as_deref().expect("association");
+    let association = seen
+        .facts
+        .dicom
+        .as_ref()
+        .expect("facts of DICOM")
+        .association
+        .as_deref()
+        .expect("association");
     assert_eq!(association.outcome, Some(Outcome::Accepted));
     assert_eq!(association.contexts, [2, 1]);
     assert_eq!(association.max_pdu, [Some(16384), Some(131_072)]);
@@ -232,7 +260,14 @@ fn what_becomes_of_associations() {
         (1, Outcome::Refused, "no-reason-given"),
     ] {
         let seen = both(&rq, &pdu(3, &[0, 1, 1, reason]));
-        let association = seen.facts.association.as_deref().expect("association");
+        let association = seen
+            .facts
+            .dicom
+            .as_ref()
+            .expect("facts of DICOM")
+            .association
+            .as_deref()
+            .expect("association");
         assert_eq!(association.outcome, Some(outcome));
         assert_eq!((n(&seen, "association", "rejected"), n(&seen, "rejection", name)), (1, 1));
     }
@@ -252,5 +287,14 @@ fn what_becomes_of_associations() {
         ],
         50,
     );
-    assert_eq!(seen.facts.association.as_deref().and_then(|a| a.outcome), None);
+    assert_eq!(
+        seen.facts
+            .dicom
+            .as_ref()
+            .expect("facts of DICOM")
+            .association
+            .as_deref()
+            .and_then(|a| a.outcome),
+        None
+    );
 }

@@ -218,7 +218,10 @@ fn lengths_inside_a_request_that_do_not_add_up() {
         client.extend(message(1, &store_request(), Some(b"next"), 4096));
         for size in [1, 50, usize::MAX] {
             let (seen, _) = play(&[Piece::Client(&client)], size);
-            assert_eq!(seen.facts.calling_aet.as_deref(), Some("CT01"));
+            assert_eq!(
+                seen.facts.dicom.as_ref().expect("facts of DICOM").calling_aet.as_deref(),
+                Some("CT01")
+            );
             assert_eq!(seen.contents[0].bytes, b"next", "item at {at}");
         }
     }

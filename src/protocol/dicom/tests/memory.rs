@@ -25,7 +25,7 @@ fn most(client: &[u8], server: &[u8], size: usize) -> usize {
     }
     assert_eq!(driver.protocol(), Some("dicom"));
     assert!(sink.anomalies.is_empty(), "{:?}", sink.anomalies);
-    let association = sink.facts.association.expect("association");
+    let association = sink.facts.dicom.and_then(|dicom| dicom.association).expect("association");
     assert_eq!(association.contexts, [128, 128]);
     most
 }

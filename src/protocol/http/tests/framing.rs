@@ -196,7 +196,7 @@ fn through_a_proxy() {
         ],
         11,
     );
-    assert_eq!(sink.facts.host.as_deref(), Some("other.example"));
+    assert_eq!(sink.facts.host(), Some("other.example"));
     assert_eq!(sink.facts.credentials, [Secret::UrlPassword, Secret::ProxyPassword]);
     assert_eq!(sink.facts.authentication, Authentication::None, "of the service, not of the proxy");
     assert!(!format!("{:?}", sink.facts).contains("pw"));

@@ -133,9 +133,9 @@ fn facts_of_the_service() {
         50,
     );
     let facts = &sink.facts;
-    assert_eq!(facts.host.as_deref(), Some("ehr:80"));
-    assert_eq!(facts.path.as_deref(), Some("/b"));
-    assert_eq!(facts.status, Some(401));
+    assert_eq!(facts.host(), Some("ehr:80"));
+    assert_eq!(facts.web.as_ref().and_then(|web| web.path.as_deref()), Some("/b"));
+    assert_eq!(facts.status(), Some(401));
     assert_eq!(facts.software.as_deref(), Some("HAPI"));
     assert_eq!(facts.application.as_deref(), Some("http/1.1"));
     assert_eq!(facts.authentication, Authentication::Basic);

@@ -44,7 +44,7 @@ fn part_10_files_with_and_without_preamble() {
             let log = same_in_all_pieces(file);
             assert_eq!(log.records.len(), 1);
             assert_eq!(log.records[0].len(), 5, "{uid}");
-            assert_eq!(log.facts.transfer_syntaxes, [uid]);
+            assert_eq!(log.facts.dicom.as_ref().expect("facts of DICOM").transfer_syntaxes, [uid]);
         }
     }
 }

@@ -18,10 +18,19 @@ fn reads_every_syntax_in_pieces_of_every_size() {
         let data = Build::new(syntax).patient().pixels(64).bytes;
         let log = read_all(uid, &data);
         assert_eq!(log.records, [PATIENT], "{uid}");
-        assert_eq!(log.facts.modalities, ["CT"]);
-        assert_eq!(log.facts.station.as_deref(), Some("CT4"));
-        assert_eq!(log.facts.institution.as_deref(), Some("Northfield Clinic"));
-        assert_eq!(log.facts.sop_classes, ["1.2.840.10008.5.1.4.1.1.2"]);
+        assert_eq!(log.facts.dicom.as_ref().expect("facts of DICOM").modalities, ["CT"]);
+        assert_eq!(
+            log.facts.dicom.as_ref().expect("facts of DICOM").station.as_deref(),
+            Some("CT4")
+        );
+        assert_eq!(
+            log.facts.dicom.as_ref().expect("facts of DICOM").institution.as_deref(),
+            Some("Northfield Clinic")
+        );
+        assert_eq!(
+            log.facts.dicom.as_ref().expect("facts of DICOM").sop_classes,
+            ["1.2.840.10008.5.1.4.1.1.2"]
+        );
         assert!(log.given_up.is_empty());
         assert!(log.skipped >= 64);
     }

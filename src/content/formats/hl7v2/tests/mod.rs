@@ -140,13 +140,28 @@ fn reads_an_admission() {
     let read = read(ADMISSION);
     assert_eq!(read.lines, ADMISSION_READ);
     let facts = read.facts;
-    assert_eq!(facts.sending_application.as_deref(), Some("ADMIS"));
-    assert_eq!(facts.sending_facility.as_deref(), Some("NORTH"));
-    assert_eq!(facts.receiving_application.as_deref(), Some("HIS"));
-    assert_eq!(facts.receiving_facility.as_deref(), Some("SOUTH"));
-    assert_eq!(facts.version.as_deref(), Some("2.5"));
-    assert_eq!(facts.processing_id.as_deref(), Some("P"));
-    assert_eq!(facts.message_types, ["ADT^A01"]);
+    assert_eq!(
+        facts.messages.as_ref().expect("facts of messages").sending_application.as_deref(),
+        Some("ADMIS")
+    );
+    assert_eq!(
+        facts.messages.as_ref().expect("facts of messages").sending_facility.as_deref(),
+        Some("NORTH")
+    );
+    assert_eq!(
+        facts.messages.as_ref().expect("facts of messages").receiving_application.as_deref(),
+        Some("HIS")
+    );
+    assert_eq!(
+        facts.messages.as_ref().expect("facts of messages").receiving_facility.as_deref(),
+        Some("SOUTH")
+    );
+    assert_eq!(facts.messages.as_ref().expect("facts of messages").version.as_deref(), Some("2.5"));
+    assert_eq!(
+        facts.messages.as_ref().expect("facts of messages").processing_id.as_deref(),
+        Some("P")
+    );
+    assert_eq!(facts.messages.as_ref().expect("facts of messages").types, ["ADT^A01"]);
     assert_eq!(read.tally.records, [("hl7v2", 1)]);
 }
 
@@ -312,7 +327,10 @@ fn messages_without_patients() {
     let acknowledgment =
         read(b"MSH|^~\\&|HIS|SOUTH|ADMIS|NORTH|2025||ACK^A01^ACK|1|P|2.5\rMSA|AA|M1\r");
     assert_eq!(acknowledgment.lines, Vec::<String>::new());
-    assert_eq!(acknowledgment.facts.acknowledged, Some(true));
+    assert_eq!(
+        acknowledgment.facts.messages.as_ref().expect("facts of messages").acknowledged,
+        Some(true)
+    );
     for text in [
         &b"MSH|^~\\&|NET|N|||2025||NMD^N02|1|P|2.5\rNST|Y|1.2|SRV\r"[..],
         b"MSH|^~\\&|LAB|N|||2025||ESU^U01|1|P|2.5\rEQU|A1|2025|OP\r",

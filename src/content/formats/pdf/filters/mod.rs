@@ -70,7 +70,7 @@ pub(super) fn decode(file: &File<'_>, dict: &Dict, raw: &[u8]) -> Option<Vec<u8>
 }
 
 /// RFC 1950; without its header where that is missing or damaged.
-fn inflate(data: &[u8], room: usize) -> Vec<u8> {
+pub(in crate::content::formats) fn inflate(data: &[u8], room: usize) -> Vec<u8> {
     let start = data.iter().take(2).take_while(|b| matches!(b, b'\r' | b'\n')).count();
     let data = data.get(start..).unwrap_or_default();
     let zlib = matches!(data, [cmf, flg, ..]
@@ -94,7 +94,7 @@ fn inflate(data: &[u8], room: usize) -> Vec<u8> {
 }
 
 /// 7.4.4: codes of 9 to 12 bits, high bit first.
-fn unlzw(data: &[u8], early: bool, room: usize) -> Vec<u8> {
+pub(in crate::content::formats) fn unlzw(data: &[u8], early: bool, room: usize) -> Vec<u8> {
     const CLEAR: usize = 256;
     const END: usize = 257;
     // Where each entry's bytes stand in the output: entry = previous string and one byte more.
@@ -151,7 +151,7 @@ fn unlzw(data: &[u8], early: bool, room: usize) -> Vec<u8> {
     out
 }
 
-fn ascii85(data: &[u8], room: usize) -> Vec<u8> {
+pub(in crate::content::formats) fn ascii85(data: &[u8], room: usize) -> Vec<u8> {
     let data = data.trim_ascii_start();
     let data = data.strip_prefix(b"<~").unwrap_or(data);
     let mut out = Vec::with_capacity(data.len() / 5 * 4 + 4);
@@ -183,7 +183,7 @@ fn ascii85(data: &[u8], room: usize) -> Vec<u8> {
     out
 }
 
-fn ascii_hex(data: &[u8]) -> Vec<u8> {
+pub(in crate::content::formats) fn ascii_hex(data: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len() / 2);
     let mut high = None;
     for &byte in data.iter().take_while(|b| **b != b'>') {
@@ -197,7 +197,7 @@ fn ascii_hex(data: &[u8]) -> Vec<u8> {
     out
 }
 
-fn run_length(mut data: &[u8], room: usize) -> Vec<u8> {
+pub(in crate::content::formats) fn run_length(mut data: &[u8], room: usize) -> Vec<u8> {
     let mut out = Vec::new();
     while let Some((&length, rest)) = data.split_first() {
         let count = usize::from(length);

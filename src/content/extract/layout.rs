@@ -3,10 +3,10 @@
 use zeroize::Zeroizing;
 
 /// Pieces of one page before its lines are made.
-pub(super) const MAX_PIECES: usize = 20_000;
+pub const MAX_PIECES: usize = 20_000;
 
 /// Text of one page before its lines are made, bytes.
-pub(super) const MAX_PENDING: usize = 1 << 20;
+pub const MAX_PENDING: usize = 1 << 20;
 
 /// A gap this wide is a space, in units of the font size: kerning stays below a tenth, and
 /// justified lines above a fifth.
@@ -22,7 +22,7 @@ const LINE_GAP: f64 = 0.4;
 const CELL_SEPARATOR: &str = "   ";
 
 /// Text on one base line without a wide gap.
-pub(super) struct Piece {
+pub struct Piece {
     /// Quarter turns of the writing direction.
     turn: u8,
     /// Distance from the top, whatever its origin.
@@ -35,29 +35,37 @@ pub(super) struct Piece {
 
 /// Where a glyph stands.
 #[derive(Clone, Copy)]
-pub(super) struct Spot {
-    pub(super) turn: u8,
-    pub(super) down: f64,
-    pub(super) start: f64,
-    pub(super) end: f64,
-    pub(super) size: f64,
+pub struct Spot {
+    /// Quarter turns of the writing direction.
+    pub turn: u8,
+    /// Distance from the top, whatever its origin.
+    pub down: f64,
+    /// Where it starts along the line.
+    pub start: f64,
+    /// Where it ends.
+    pub end: f64,
+    /// Size of the font in the same units.
+    pub size: f64,
 }
 
 /// The pieces of a page.
 #[derive(Default)]
-pub(super) struct Page {
+pub struct Page {
     pieces: Vec<Piece>,
     bytes: usize,
 }
 
 /// Pieces beside each other, from left to right.
-pub(super) struct Line(Vec<Piece>);
+pub struct Line(Vec<Piece>);
 
 /// A part of a line that is apart from the others.
-pub(super) struct Cell {
-    pub(super) start: f64,
-    pub(super) end: f64,
-    pub(super) text: Zeroizing<String>,
+pub struct Cell {
+    /// Where it starts along the line.
+    pub start: f64,
+    /// Where it ends.
+    pub end: f64,
+    /// What it says.
+    pub text: Zeroizing<String>,
 }
 
 impl AsRef<str> for Cell {
@@ -68,7 +76,7 @@ impl AsRef<str> for Cell {
 
 impl Page {
     /// A glyph, or several that one code shows.
-    pub(super) fn push(&mut self, text: &str, spot: Spot) {
+    pub fn push(&mut self, text: &str, spot: Spot) {
         self.bytes += text.len();
         if let Some(last) = self.pieces.last_mut() {
             let gap = (spot.start - last.end) / spot.size;
@@ -92,17 +100,17 @@ impl Page {
     }
 
     /// Bytes of text since the last lines were made.
-    pub(super) const fn bytes(&self) -> usize {
+    pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Whether the lines must be made now.
-    pub(super) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.pieces.len() >= MAX_PIECES || self.bytes >= MAX_PENDING
     }
 
     /// The lines of the page, top to bottom.
-    pub(super) fn lines(&mut self, out: &mut Vec<Line>) {
+    pub fn lines(&mut self, out: &mut Vec<Line>) {
         let mut pieces = std::mem::take(&mut self.pieces);
         self.bytes = 0;
         pieces.sort_by(|a, b| a.turn.cmp(&b.turn).then(a.down.total_cmp(&b.down)));
@@ -157,17 +165,17 @@ impl Line {
     }
 
     /// The columns, as wide gaps separate them.
-    pub(super) fn cells(&self) -> Vec<Cell> {
+    pub fn cells(&self) -> Vec<Cell> {
         self.divided(CELL_GAP)
     }
 
     /// What was placed by itself: the cells of a narrow table, but the words of some programs.
-    pub(super) fn pieces(&self) -> Vec<Cell> {
+    pub fn pieces(&self) -> Vec<Cell> {
         self.divided(WORD_GAP)
     }
 
     /// The line as text.
-    pub(super) fn text(&self) -> Zeroizing<String> {
+    pub fn text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::new());
         for cell in self.cells() {
             if !text.is_empty() {

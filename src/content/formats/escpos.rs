@@ -1,0 +1,239 @@
+//! ESC/POS (Epson), which receipt and small label printers take: queue tickets, pharmacy labels, results of
+//! devices at the bedside.
+
+use crate::content::extract::printed::PrintedLabel;
+use crate::content::stack::charset::cp437;
+use crate::content::{Document, Format, Media, Scope, Want};
+use zeroize::Zeroizing;
+
+/// Longest line, bytes.
+const MAX_LINE: usize = 1024;
+/// Longest command that is kept until its end has come, bytes.
+const MAX_HELD: usize = 4096;
+
+/// ESC/POS.
+pub struct EscPos;
+
+impl Format for EscPos {
+    fn name(&self) -> &'static str {
+        "escpos"
+    }
+
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        head.starts_with(b"\x1b@")
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Job {
+            held: Zeroizing::default(),
+            line: Zeroizing::default(),
+            label: PrintedLabel::new("escpos"),
+            windows: false,
+        })
+    }
+}
+
+struct Job {
+    held: Zeroizing<Vec<u8>>,
+    line: Zeroizing<Vec<u8>>,
+    label: PrintedLabel,
+    /// The code page is one of Windows (`ESC t`).
+    windows: bool,
+}
+
+/// How far a command goes.
+enum Length {
+    Is(usize),
+    More,
+    /// So many bytes, and data of a picture behind them.
+    Picture(usize, u64),
+}
+
+/// The length of the command at the front of `data`.
+fn length(data: &[u8]) -> Length {
+    let (Some(lead), Some(code)) = (data.first(), data.get(1)) else { return Length::More };
+    let word = |at: usize| -> Option<u64> {
+        let bytes = data.get(at..at + 2)?;
+        Some(u64::from(*bytes.first()?) | u64::from(*bytes.get(1)?) << 8)
+    };
+    let fixed = |len: usize| if data.len() >= len { Length::Is(len) } else { Length::More };
+    match (lead, code) {
+        (0x1b, b'@' | b'2' | b'S' | b'L' | b'i' | b'm' | 0x0c) => fixed(2),
+        (0x1b, b'$' | b'\\' | b'c' | b'B' | b'Z') => fixed(4),
+        (0x1b, b'p') => fixed(5),
+        (0x1b, b'W') => fixed(10),
+        (0x1b, b'D') => match data.iter().skip(2).position(|b| *b == 0) {
+            Some(at) => Length::Is(3 + at),
+            None if data.len() < 40 => Length::More,
+            None => Length::Is(2),
+        },
+        (0x1b, b'*') => match (data.get(2), word(3)) {
+            (Some(mode), Some(columns)) => {
+                Length::Picture(5, columns * if *mode >= 32 { 3 } else { 1 })
+            }
+            _ => Length::More,
+        },
+        (0x1b, _) => fixed(3),
+        (0x1d, b'(' | b'8') | (0x1c, b'(') => match word(3) {
+            Some(len) => fixed(5 + len as usize),
+            None => Length::More,
+        },
+        (0x1d, b'v') => match (word(4), word(6)) {
+            (Some(x), Some(y)) => Length::Picture(8, x * y),
+            _ => Length::More,
+        },
+        (0x1d, b'*') => match (data.get(2), data.get(3)) {
+            (Some(x), Some(y)) => Length::Picture(4, u64::from(*x) * u64::from(*y) * 8),
+            _ => Length::More,
+        },
+        (0x1d, b'k') => match (data.get(2), data.get(3)) {
+            (Some(0..=6), _) => match data.iter().skip(3).position(|b| *b == 0) {
+                Some(at) => Length::Is(4 + at),
+                None if data.len() < 260 => Length::More,
+                None => Length::Is(3),
+            },
+            (Some(_), Some(len)) => fixed(4 + usize::from(*len)),
+            _ => Length::More,
+        },
+        (0x1d, b'V') => match data.get(2) {
+            Some(mode) if *mode >= 65 => fixed(4),
+            Some(_) => Length::Is(3),
+            None => Length::More,
+        },
+        (0x1d, b'L' | b'W' | b'P' | b'\\' | b'$') | (0x1c, b'S' | b'p') => fixed(4),
+        (0x1d, b':') | (0x1c, b'&' | b'.') => fixed(2),
+        (0x10, 0x14) => fixed(5),
+        _ => fixed(3),
+    }
+}
+
+impl Job {
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        let text = match std::str::from_utf8(&line) {
+            Ok(text) => text.to_owned(),
+            Err(_) if self.windows => {
+                encoding_rs::WINDOWS_1252.decode_without_bom_handling(&line).0.into_owned()
+            }
+            Err(_) => line.iter().map(|b| cp437(*b)).collect(),
+        };
+        self.label.text(None, &Zeroizing::new(text), false);
+    }
+
+    fn command(&mut self, command: &[u8], scope: &mut Scope<'_>) {
+        match command {
+            // A cut and a reset end what is about one person.
+            [0x1b, b'@' | b'i' | b'm', ..] | [0x1d, b'V', ..] => {
+                self.end_line();
+                self.label.emit(scope);
+            }
+            [0x1b, b't', page] => self.windows = matches!(page, 16 | 40..=50),
+            // A line feed of several lines, or of none.
+            [0x1b, b'd' | b'J', ..] => self.end_line(),
+            [0x1d, b'k', 0..=6, code @ .., 0] | [0x1d, b'k', 7..=255, _, code @ ..] => {
+                self.code(code)
+            }
+            // Data of a two-dimensional code (function 180, 280, 380...: `1P0`).
+            [0x1d, b'(', b'k', _, _, _, b'P', _, code @ ..] => self.code(code),
+            _ => {}
+        }
+    }
+
+    fn code(&mut self, code: &[u8]) {
+        let code = code.strip_prefix(b"{A").or_else(|| code.strip_prefix(b"{B")).unwrap_or(code);
+        self.label.text(None, &String::from_utf8_lossy(code), true);
+    }
+
+    /// Reads what is held: bytes used, and bytes to come that are a picture.
+    fn read(&mut self, data: &[u8], scope: &mut Scope<'_>) -> (usize, u64) {
+        let mut at = 0;
+        while let Some(rest @ [first, ..]) = data.get(at..) {
+            match first {
+                0x1b | 0x1d | 0x1c | 0x10 => match length(rest) {
+                    Length::More => return (at, 0),
+                    Length::Is(len) => {
+                        self.command(rest.get(..len).unwrap_or_default(), scope);
+                        at += len;
+                    }
+                    Length::Picture(head, len) => {
+                        let have = rest.len().saturating_sub(head) as u64;
+                        if len > have {
+                            return (data.len(), len - have);
+                        }
+                        at += head + len as usize;
+                    }
+                },
+                b'\n' | b'\r' | 0x0c => {
+                    self.end_line();
+                    at += 1;
+                }
+                b'\t' => {
+                    self.line.extend_from_slice(b"   ");
+                    at += 1;
+                }
+                byte => {
+                    if self.line.len() < MAX_LINE && *byte >= b' ' {
+                        self.line.push(*byte);
+                    }
+                    at += 1;
+                }
+            }
+        }
+        (at, 0)
+    }
+}
+
+impl Document for Job {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        let mut held = std::mem::take(&mut self.held);
+        held.extend_from_slice(bytes);
+        let (used, skip) = self.read(&held, scope);
+        let used = used.min(held.len());
+        held.drain(..used);
+        if held.len() > MAX_HELD {
+            held.clear();
+        }
+        self.held = held;
+        Want { skip }
+    }
+
+    fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
+        self.held.clear();
+        self.line.clear();
+        Want::ALL
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        self.end_line();
+        self.label.emit(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.held.capacity() + self.line.capacity() + self.label.memory()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::content::testing::records;
+
+    #[test]
+    fn tickets() {
+        let job = b"\x1b@\x1ba\x01\x1b!\x30RADIOLOGY\n\x1b!\x00\x1ba\x00Patient: M\x81ller, Eva\nDOB: 01.02.1960\n\
+            \x1dv0\x00\x02\x00\x02\x00\x1b@\n!\x1dh\x50\x1dk\x49\x08{BH77123\nMRN: H77123\n\x1dV\x42\x00\
+            Patient: Ito, Ken\nMRN: 8812\n\x1dVA\x03";
+        assert_eq!(
+            records("", job),
+            [
+                "http>escpos:~escpos [PatientContext] name=Müller, Eva birth_date=01.02.1960 patient_id=H77123",
+                "http>escpos:~escpos [PatientContext] name=Ito, Ken patient_id=8812",
+            ]
+        );
+    }
+
+    #[test]
+    fn receipts() {
+        let job = b"\x1b@CORNER SHOP\nCashier: Ada\nMilk   1.20\nTOTAL  1.20\nThank you\n\x1dV\x00";
+        assert_eq!(records("", job), [""; 0]);
+    }
+}

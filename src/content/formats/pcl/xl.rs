@@ -1,0 +1,340 @@
+//! PCL XL (HP, PCL XL Feature Reference Protocol Class 2.0): a stream of operators with attributes before them,
+//! in binary. Text comes with the distances of its letters.
+
+use crate::content::extract::layout::{Line, Page, Spot};
+use crate::content::extract::page::PageReader;
+use crate::content::formats::pdf::font::usual_width;
+use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use zeroize::Zeroizing;
+
+/// Bytes kept of an operator whose attributes have not all come.
+const MAX_HELD: usize = 256 << 10;
+/// Longest line of the header, bytes.
+const MAX_HEADER: usize = 1024;
+/// Attributes of one operator.
+const MAX_ATTRIBUTES: usize = 64;
+/// Lines of one job.
+const MAX_LINES: usize = 200_000;
+
+const POINT: u8 = 76;
+const TEXT_DATA: u8 = 171;
+const SPACING_X: u8 = 175;
+const CHAR_SIZE: u8 = 161;
+const UNITS: u8 = 137;
+
+/// PCL XL.
+pub struct PclXl;
+
+impl Format for PclXl {
+    fn name(&self) -> &'static str {
+        "pclxl"
+    }
+
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        begins(head)
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Job {
+            held: Zeroizing::default(),
+            header: false,
+            big_endian: false,
+            reader: PageReader::new("pclxl"),
+            page: Page::default(),
+            lines: 0,
+            attributes: Vec::new(),
+            x: 0.0,
+            y: 0.0,
+            size: 50.0,
+        })
+    }
+}
+
+/// `) HP-PCL XL;2;0;`: little-endian, or `(`: big-endian.
+pub(super) fn begins(head: &[u8]) -> bool {
+    matches!(
+        head,
+        [b'(' | b')', b' ', b'H', b'P', b'-', b'P', b'C', b'L', b' ', b'X', b'L', b';', ..]
+    )
+}
+
+/// What stands before an operator: numbers, or the bytes of a text.
+enum Value {
+    Numbers(Vec<f64>),
+    Bytes(Zeroizing<Vec<u8>>),
+    Wide(Zeroizing<Vec<u16>>),
+}
+
+struct Job {
+    held: Zeroizing<Vec<u8>>,
+    /// The header was read.
+    header: bool,
+    big_endian: bool,
+    reader: PageReader,
+    page: Page,
+    lines: usize,
+    attributes: Vec<(u8, Value)>,
+    x: f64,
+    y: f64,
+    /// Size of the letters in units of the page.
+    size: f64,
+}
+
+/// What a tag takes.
+enum Tag {
+    /// So many bytes; a value, an attribute's name, or an operator.
+    Is(usize),
+    More,
+    /// Data of so many bytes that are no text, behind so many.
+    Data(usize, u64),
+    Bad,
+}
+
+impl Job {
+    fn number(&self, bytes: &[u8], kind: u8) -> f64 {
+        let mut le = [0u8; 4];
+        for (slot, byte) in le.iter_mut().zip(bytes) {
+            *slot = *byte;
+        }
+        if self.big_endian && bytes.len() <= 4 {
+            le.get_mut(..bytes.len()).into_iter().for_each(<[u8]>::reverse);
+        }
+        let [a, b, ..] = le;
+        match kind {
+            0 => f64::from(a),
+            1 => f64::from(u16::from_le_bytes([a, b])),
+            2 => f64::from(u32::from_le_bytes(le)),
+            3 => f64::from(i16::from_le_bytes([a, b])),
+            4 => f64::from(i32::from_le_bytes(le)),
+            _ => f64::from(f32::from_le_bytes(le)),
+        }
+    }
+
+    const fn width(kind: u8) -> usize {
+        match kind {
+            0 => 1,
+            1 | 3 => 2,
+            _ => 4,
+        }
+    }
+
+    /// Reads the tag at the front of `data`; `last` is the value before an attribute's name.
+    fn tag(&self, data: &[u8], value: &mut Option<Value>) -> Tag {
+        let Some(tag) = data.first() else { return Tag::More };
+        let kind = tag & 7;
+        let bytes = |from: usize, len: usize| data.get(from..from + len);
+        match tag {
+            0x00 | 0x09..=0x0d | 0x20 => Tag::Is(1),
+            0xc0..=0xc5 | 0xd0..=0xd5 | 0xe0..=0xe5 => {
+                let count = match tag >> 4 {
+                    0xc => 1,
+                    0xd => 2,
+                    _ => 4,
+                };
+                let width = Self::width(kind);
+                let Some(all) = bytes(1, width * count) else { return Tag::More };
+                let numbers = all.chunks(width).map(|b| self.number(b, kind)).collect();
+                *value = Some(Value::Numbers(numbers));
+                Tag::Is(1 + width * count)
+            }
+            0xc8..=0xcd => {
+                let Some(length) = data.get(1) else { return Tag::More };
+                let size = match length {
+                    0xc0 => 1,
+                    0xc1 => 2,
+                    0xc2 => 4,
+                    _ => return Tag::Bad,
+                };
+                let Some(length) = bytes(2, size) else { return Tag::More };
+                let count =
+                    self.number(length, if size == 4 { 2 } else { size as u8 - 1 }) as usize;
+                let (width, start) = (Self::width(kind), 2 + size);
+                let Some(total) = count.checked_mul(width).filter(|t| *t < MAX_HELD / 2) else {
+                    return Tag::Bad;
+                };
+                let Some(all) = bytes(start, total) else { return Tag::More };
+                *value = Some(match kind {
+                    0 => Value::Bytes(Zeroizing::new(all.to_vec())),
+                    1 => {
+                        let wide = all.chunks(2).map(|b| self.number(b, 1) as u16);
+                        Value::Wide(Zeroizing::new(wide.collect()))
+                    }
+                    _ => Value::Numbers(all.chunks(width).map(|b| self.number(b, kind)).collect()),
+                });
+                Tag::Is(start + total)
+            }
+            0xf8 if data.len() >= 2 => Tag::Is(2),
+            0xf9 if data.len() >= 3 => Tag::Is(3),
+            0xf8 | 0xf9 => Tag::More,
+            0xfa => match bytes(1, 4) {
+                Some(length) => Tag::Data(5, self.number(length, 2) as u64),
+                None => Tag::More,
+            },
+            0xfb => match data.get(1) {
+                Some(length) => Tag::Data(2, u64::from(*length)),
+                None => Tag::More,
+            },
+            0x41..=0xbf => Tag::Is(1),
+            _ => Tag::Bad,
+        }
+    }
+
+    fn take(&mut self, attribute: u8) -> Option<Value> {
+        let at = self.attributes.iter().position(|(name, _)| *name == attribute)?;
+        Some(self.attributes.swap_remove(at).1)
+    }
+
+    fn numbers(&mut self, attribute: u8) -> Vec<f64> {
+        match self.take(attribute) {
+            Some(Value::Numbers(numbers)) => numbers,
+            Some(Value::Bytes(bytes)) => bytes.iter().map(|b| f64::from(*b)).collect(),
+            Some(Value::Wide(wide)) => wide.iter().map(|w| f64::from(*w)).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    fn operate(&mut self, operator: u8, scope: &mut Scope<'_>) {
+        match operator {
+            // BeginPage, EndPage.
+            0x43 | 0x44 => {
+                self.flush(scope);
+                (self.x, self.y) = (0.0, 0.0);
+            }
+            // BeginSession.
+            0x41 => {
+                if let Some(unit) = self.numbers(UNITS).first().filter(|u| **u >= 1.0) {
+                    self.size = unit / 6.0;
+                }
+            }
+            // SetCursor, SetCursorRel.
+            0x6b | 0x6c => {
+                if let [x, y] = *self.numbers(POINT) {
+                    let (from_x, from_y) =
+                        if operator == 0x6c { (self.x, self.y) } else { (0.0, 0.0) };
+                    (self.x, self.y) = (from_x + x, from_y + y);
+                }
+            }
+            // SetFont.
+            0x6f => {
+                if let Some(size) = self.numbers(CHAR_SIZE).first().filter(|s| **s > 0.0) {
+                    self.size = *size;
+                }
+            }
+            // Text.
+            0xa8 => self.text(),
+            _ => {}
+        }
+        self.attributes.clear();
+    }
+
+    fn text(&mut self) {
+        let spacing = self.numbers(SPACING_X);
+        let text: Zeroizing<String> = Zeroizing::new(match self.take(TEXT_DATA) {
+            Some(Value::Bytes(bytes)) => {
+                encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes).0.into_owned()
+            }
+            Some(Value::Wide(wide)) => String::from_utf16_lossy(&wide),
+            _ => return,
+        });
+        let size = self.size.clamp(1.0, 1e6);
+        for (at, c) in text.chars().enumerate() {
+            let width = f64::from(usual_width(b"", c)) / 1000.0 * size;
+            let spot = Spot { turn: 0, down: self.y, start: self.x, end: self.x + width, size };
+            if !c.is_control() && self.x.is_finite() && self.y.is_finite() {
+                self.page.push(c.encode_utf8(&mut [0; 4]), spot);
+            }
+            self.x += spacing.get(at).copied().unwrap_or(width);
+        }
+    }
+
+    fn flush(&mut self, scope: &mut Scope<'_>) {
+        let mut lines: Vec<Line> = Vec::new();
+        self.page.lines(&mut lines);
+        self.lines += lines.len();
+        lines.iter().for_each(|line| self.reader.line(line, scope));
+    }
+
+    /// Reads what is held as far as it goes: bytes used, bytes to come that are no text; none if it is
+    /// no PCL XL any more.
+    fn read(&mut self, data: &[u8], scope: &mut Scope<'_>) -> Option<(usize, u64)> {
+        let mut at = 0;
+        if !self.header {
+            let Some(end) = memchr::memchr(b'\n', data) else {
+                return (data.len() < MAX_HEADER).then_some((0, 0));
+            };
+            self.big_endian = data.first() == Some(&b'(');
+            self.header = true;
+            at = end + 1;
+        }
+        let mut value = None;
+        // A value waits for its attribute: where that has not come, both are read again.
+        let mut start = at;
+        loop {
+            let rest = data.get(at..).unwrap_or_default();
+            match self.tag(rest, &mut value) {
+                Tag::More => return Some((start, 0)),
+                Tag::Bad => return None,
+                Tag::Data(head, len) => {
+                    let have = rest.len().saturating_sub(head) as u64;
+                    if len > have {
+                        return Some((data.len(), len - have));
+                    }
+                    at += head + len as usize;
+                    start = at;
+                }
+                Tag::Is(len) => {
+                    at += len;
+                    match rest.first() {
+                        Some(0xf8 | 0xf9) => {
+                            let name = rest.get(1).copied().unwrap_or(0);
+                            if let Some(value) = value.take()
+                                && self.attributes.len() < MAX_ATTRIBUTES
+                            {
+                                self.attributes.push((name, value));
+                            }
+                            start = at;
+                        }
+                        Some(operator @ 0x41..=0xbf) => {
+                            self.operate(*operator, scope);
+                            start = at;
+                        }
+                        _ if value.is_none() => start = at,
+                        _ => {}
+                    }
+                }
+            }
+            if self.page.is_full() {
+                self.flush(scope);
+            }
+        }
+    }
+}
+
+impl Document for Job {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        let mut held = std::mem::take(&mut self.held);
+        held.extend_from_slice(bytes);
+        let read = self.read(&held, scope).filter(|_| self.lines <= MAX_LINES);
+        let Some((used, skip)) = read else {
+            scope.give_up(Reason::Malformed);
+            return Want::NOTHING;
+        };
+        let used = used.min(held.len());
+        held.drain(..used);
+        if held.len() > MAX_HELD {
+            scope.give_up(Reason::Limit);
+            return Want::NOTHING;
+        }
+        self.held = held;
+        Want { skip }
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        self.flush(scope);
+        self.reader.end(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.held.capacity() + self.reader.memory()
+    }
+}

@@ -1,0 +1,343 @@
+//! Fonts: from the codes of a string to the text it shows and the room it takes (PLRM 5).
+
+use super::graphics::{Matrix, concat, distance};
+use super::machine::{FONTS, Machine};
+use super::object::{Key, Object};
+use crate::content::extract::layout::Spot;
+use crate::content::formats::pdf::encoding::{self, Base};
+use crate::content::formats::pdf::font::usual_width;
+use std::rc::Rc;
+
+/// Steps that reading an encoding costs.
+const GLYPHS_COST: usize = 2000;
+/// Fonts whose encodings are kept.
+const MAX_FONTS: usize = 4096;
+/// The height of a bitmap font's box in sizes of its letters.
+const BOX_HEIGHT: f64 = 1.2;
+
+/// What the codes of a font show.
+pub(super) struct Glyphs {
+    table: Vec<Option<Box<str>>>,
+    widths: Vec<f64>,
+    /// It has the encoding with which it came: what is no text in it may be UTF-8.
+    plain: bool,
+    /// Codes are text in a character set.
+    charset: Option<&'static encoding_rs::Encoding>,
+    /// The fonts of a composite font by the first byte of a code.
+    parts: Vec<Rc<Glyphs>>,
+    /// Units of the font's size: 1000, but for bitmap fonts.
+    units: f64,
+}
+
+/// How a string is spaced beside the widths of its letters.
+#[derive(Default)]
+pub(super) struct Spacing<'a> {
+    pub(super) each: (f64, f64),
+    pub(super) at: Option<(u32, f64, f64)>,
+    /// The distances from letter to letter themselves.
+    pub(super) exactly: Option<&'a [(f64, f64)]>,
+}
+
+/// The names of a standard encoding's glyphs.
+pub(super) fn names(base: Base, machine: &mut Machine<'_>) -> Option<Object> {
+    let mut items = Vec::with_capacity(256);
+    for code in 0..=255u8 {
+        let name = match encoding::character(base, code) {
+            Some(' ') => "space".to_owned(),
+            Some(c) if c.is_ascii_alphabetic() => c.to_string(),
+            Some(c) => format!("uni{:04X}", u32::from(c)),
+            None => ".notdef".to_owned(),
+        };
+        items.push(Object::Name(machine.store.name(name.as_bytes())));
+    }
+    machine.store.new_array(items, false)
+}
+
+impl Machine<'_> {
+    /// The font of a name: one that the job brought, or one that printers have.
+    pub(super) fn find_font(&mut self, name: Object) -> Option<u32> {
+        let key = self.store.key(name)?;
+        if let Some(Object::Dict(font)) = self.store.get(FONTS, key) {
+            return Some(font);
+        }
+        let font = self.store.new_dict(Default::default())?;
+        self.store.put_named(font, b"FontName", name)?;
+        self.store.put_named(font, b"FontType", Object::Number(1.0))?;
+        let standard = self.store.get_named(super::machine::SYSTEM, b"StandardEncoding")?;
+        self.store.put_named(font, b"Encoding", standard)?;
+        let unit = [0.001, 0.0, 0.0, 0.001, 0.0, 0.0].map(Object::Number).to_vec();
+        let matrix = self.store.new_array(unit, false)?;
+        self.store.put_named(font, b"FontMatrix", matrix)?;
+        for empty in [&b"FontInfo"[..], b"Private", b"CharStrings"] {
+            let dict = self.store.new_dict(Default::default())?;
+            self.store.put_named(font, empty, Object::Dict(dict))?;
+        }
+        let bounds = [-200.0, -250.0, 1100.0, 950.0].map(Object::Number).to_vec();
+        let bounds = self.store.new_array(bounds, false)?;
+        self.store.put_named(font, b"FontBBox", bounds)?;
+        self.store.put(FONTS, key, Object::Dict(font))?;
+        Some(font)
+    }
+
+    /// A font of another size.
+    pub(super) fn make_font(&mut self, font: u32, matrix: &Matrix) -> Option<u32> {
+        let dict = self.store.dict(font)?.clone();
+        let old = self.store.get_named(font, b"FontMatrix")?;
+        let new = concat(&self.store.matrix(old)?, matrix);
+        let copy = self.store.new_dict(dict)?;
+        let new = self.store.new_array(new.map(Object::Number).to_vec(), false)?;
+        self.store.put_named(copy, b"FontMatrix", new)?;
+        Some(copy)
+    }
+
+    /// What the codes of a font show.
+    fn glyphs(&mut self, font: u32, depth: usize) -> Rc<Glyphs> {
+        // Sizes of one font share its encoding.
+        let key = match self.store.get_named(font, b"Encoding") {
+            Some(Object::Array(at) | Object::Proc(at)) => at | 1 << 31,
+            _ => font,
+        };
+        if depth == 0
+            && let Some(known) = self.glyphs.get(&key)
+        {
+            return Rc::clone(known);
+        }
+        self.burn(GLYPHS_COST);
+        let glyphs = Rc::new(self.read_glyphs(font, depth));
+        // Composite fonts share the encoding of their parts.
+        if depth == 0 && glyphs.parts.is_empty() && self.glyphs.len() < MAX_FONTS {
+            self.glyphs.insert(key, Rc::clone(&glyphs));
+        }
+        glyphs
+    }
+
+    fn read_glyphs(&mut self, font: u32, depth: usize) -> Glyphs {
+        let name = self.store.get_named(font, b"FontName");
+        let name = name.and_then(|n| self.store.bytes(n)).unwrap_or_default().to_vec();
+        let array = self.store.get_named(font, b"Encoding").unwrap_or(Object::Null);
+        let standard = self.store.get_named(super::machine::SYSTEM, b"StandardEncoding");
+        let mut glyphs = Glyphs {
+            table: Vec::new(),
+            widths: Vec::new(),
+            plain: standard == Some(array),
+            charset: charset(&name),
+            parts: Vec::new(),
+            units: self.units(font),
+        };
+        if depth == 0
+            && let Some(parts) = self.store.get_named(font, b"FDepVector")
+        {
+            let fonts: Vec<Object> = self.store.array(parts).unwrap_or_default().to_vec();
+            let encoding: Vec<Object> = self.store.array(array).unwrap_or_default().to_vec();
+            let part = |code: &Object| match code {
+                Object::Number(n) => fonts.get(*n as usize).copied(),
+                _ => None,
+            };
+            for font in encoding.iter().take(256).map(part) {
+                let Some(Object::Dict(font)) = font else { break };
+                glyphs.parts.push(self.glyphs(font, 1));
+            }
+        }
+        let named = self.store.get_named(font, b"GlyphNames2Unicode").and_then(|o| match o {
+            Object::Dict(at) => Some(at),
+            _ => None,
+        });
+        let items: Vec<Object> = self.store.array(array).unwrap_or_default().to_vec();
+        for code in 0..256usize {
+            let item = items.get(code).copied().unwrap_or(Object::Null);
+            let text = self.shown(item, code as u8, named, !items.is_empty());
+            let first = text.as_deref().and_then(|t| t.chars().next()).unwrap_or(' ');
+            glyphs.widths.push(f64::from(usual_width(&name, first)));
+            glyphs.table.push(text);
+        }
+        glyphs
+    }
+
+    /// What a glyph name shows; a name that says nothing (`G17`) stands for its code.
+    fn shown(&self, name: Object, code: u8, named: Option<u32>, encoded: bool) -> Option<Box<str>> {
+        let spelled = self.store.bytes(name).unwrap_or_default();
+        if let Some(unicode) = named
+            && let Object::Name(name) = name
+            && let Some(value) = self.store.get(unicode, Key::Name(name.0))
+        {
+            match value {
+                Object::Number(n) => {
+                    return char::from_u32(n as u32).map(|c| c.to_string().into());
+                }
+                _ => {
+                    if let Some(bytes) = self.store.bytes(value) {
+                        let text = encoding_rs::UTF_16BE.decode_without_bom_handling(bytes).0;
+                        return Some(text.into());
+                    }
+                }
+            }
+        }
+        let mut text = String::new();
+        if encoding::glyph(spelled, &mut text) {
+            return Some(text.into());
+        }
+        if spelled == b".notdef" && encoded {
+            return None;
+        }
+        encoding::character(Base::WinAnsi, code).map(|c| c.to_string().into())
+    }
+
+    /// How many units of a font's space its size has.
+    fn units(&self, font: u32) -> f64 {
+        let bitmap = self.store.get_named(font, b"FontType") == Some(Object::Number(3.0));
+        let bounds = self.store.get_named(font, b"FontBBox");
+        let bounds = bounds.and_then(|b| self.store.array(b));
+        match bounds {
+            Some([_, Object::Number(low), _, Object::Number(high)])
+                if bitmap && high - low > 1e-6 =>
+            {
+                (high - low) / BOX_HEIGHT
+            }
+            _ if bitmap => 10.0,
+            _ => 1000.0,
+        }
+    }
+
+    /// Shows a string: its text is put on the page, and the current point moves.
+    pub(super) fn show(
+        &mut self,
+        string: &[u8],
+        spacing: &Spacing<'_>,
+        visible: bool,
+    ) -> Option<()> {
+        let font = self.graphics.font?;
+        let matrix = self.store.get_named(font, b"FontMatrix")?;
+        let matrix = self.store.matrix(matrix)?;
+        let glyphs = self.glyphs(font, 0);
+        self.burn(string.len());
+        let units = glyphs.units;
+        let ctm = self.graphics.ctm;
+        // The directions of writing and of the letters' height in device space.
+        let (ux, uy) = distance(&matrix, units, 0.0);
+        let (wx, wy) = distance(&ctm, ux, uy);
+        let (hx, hy) = distance(&matrix, 0.0, units);
+        let (hx, hy) = distance(&ctm, hx, hy);
+        let size = hx.hypot(hy);
+        let mut at = 0usize;
+        let mut point = self.graphics.point.unwrap_or_default();
+        let page = &mut self.page;
+        glyphs.each(string, &mut |text, code, width| {
+            let em = width / 1000.0;
+            let (mut dx, mut dy) = (ux * em + spacing.each.0, uy * em + spacing.each.1);
+            if let Some((special, x, y)) = spacing.at
+                && special == code
+            {
+                (dx, dy) = (dx + x, dy + y);
+            }
+            let end = (point.0 + wx * em, point.1 + wy * em);
+            if let Some(exact) = spacing.exactly {
+                (dx, dy) = exact.get(at).copied().unwrap_or_default();
+            }
+            at += 1;
+            if visible && size.is_finite() && size > f64::EPSILON {
+                place(text, point, end, (wx, wy), size, &mut |text, spot| page.push(text, spot));
+            }
+            let (mx, my) = distance(&ctm, dx, dy);
+            point = (point.0 + mx, point.1 + my);
+        });
+        self.graphics.point = Some(point);
+        Some(())
+    }
+
+    /// How far a string goes, in user space.
+    pub(super) fn width_of(&mut self, string: &[u8]) -> (f64, f64) {
+        let Some(font) = self.graphics.font else { return (0.0, 0.0) };
+        let matrix = self.store.get_named(font, b"FontMatrix");
+        let Some(matrix) = matrix.and_then(|m| self.store.matrix(m)) else { return (0.0, 0.0) };
+        let glyphs = self.glyphs(font, 0);
+        self.burn(string.len());
+        let mut width = 0.0;
+        glyphs.each(string, &mut |_, _, w| width += w / 1000.0);
+        distance(&matrix, glyphs.units * width, 0.0)
+    }
+}
+
+/// Puts text on a page by its place in device space.
+fn place(
+    text: &str,
+    (x, y): (f64, f64),
+    (end_x, end_y): (f64, f64),
+    (wx, wy): (f64, f64),
+    size: f64,
+    push: &mut dyn FnMut(&str, Spot),
+) {
+    let turn = match (wx.abs() >= wy.abs(), wx >= 0.0, wy >= 0.0) {
+        (true, true, _) => 0,
+        (false, _, true) => 1,
+        (true, false, _) => 2,
+        (false, _, false) => 3,
+    };
+    let turned = |x: f64, y: f64| match turn {
+        0 => (x, -y),
+        1 => (y, x),
+        2 => (-x, y),
+        _ => (-y, -x),
+    };
+    let ((start, down), (end, _)) = (turned(x, y), turned(end_x, end_y));
+    if !text.is_empty() && start.is_finite() && end.is_finite() && down.is_finite() {
+        push(text, Spot { turn, down, start, end, size });
+    }
+}
+
+impl Glyphs {
+    /// Each letter of a string: its text, its code, and its width in thousandths.
+    fn each(&self, string: &[u8], give: &mut dyn FnMut(&str, u32, f64)) {
+        let wide = |c: char| if c.is_ascii() { 500.0 } else { 1000.0 };
+        if let Some(charset) = self.charset {
+            for c in charset.decode_without_bom_handling(string).0.chars() {
+                give(c.encode_utf8(&mut [0; 4]), u32::from(c), wide(c));
+            }
+            return;
+        }
+        if !self.parts.is_empty() {
+            for pair in string.chunks(2) {
+                let [high, low] = *pair else { return };
+                if let Some(part) = self.parts.get(usize::from(high)) {
+                    part.letter(low, give);
+                }
+            }
+            return;
+        }
+        if self.plain
+            && !string.is_ascii()
+            && let Ok(text) = std::str::from_utf8(string)
+        {
+            for c in text.chars() {
+                let width = self.widths.get(c as usize).copied().unwrap_or(556.0);
+                give(c.encode_utf8(&mut [0; 4]), u32::from(c), width);
+            }
+            return;
+        }
+        string.iter().for_each(|code| self.letter(*code, give));
+    }
+
+    fn letter(&self, code: u8, give: &mut dyn FnMut(&str, u32, f64)) {
+        let text = self.table.get(usize::from(code)).and_then(|t| t.as_deref()).unwrap_or("");
+        let blank = text.chars().any(|c| c.is_whitespace() || c.is_control());
+        let width = self.widths.get(usize::from(code)).copied().unwrap_or(556.0);
+        give(if blank { " " } else { text }, u32::from(code), width);
+    }
+}
+
+/// The character set of a composite font that printers have (PLRM appendix E, CMaps).
+fn charset(name: &[u8]) -> Option<&'static encoding_rs::Encoding> {
+    let has = |word: &[u8]| memchr::memmem::find(name, word).is_some();
+    if !name.ends_with(b"-H") && !name.ends_with(b"-V") {
+        return None;
+    }
+    Some(match () {
+        () if has(b"UCS2") || has(b"UTF16") => encoding_rs::UTF_16BE,
+        () if has(b"UTF8") => encoding_rs::UTF_8,
+        () if has(b"RKSJ") => encoding_rs::SHIFT_JIS,
+        () if has(b"GBK") || has(b"GB-EUC") => encoding_rs::GBK,
+        () if has(b"KSC") => encoding_rs::EUC_KR,
+        () if has(b"B5") => encoding_rs::BIG5,
+        () if has(b"-EUC-") => encoding_rs::EUC_JP,
+        () => return None,
+    })
+}

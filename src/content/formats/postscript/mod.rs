@@ -1,0 +1,139 @@
+//! PostScript (PLRM, third edition): the text that a job shows, in reading order.
+//!
+//! Programs print with procedures of their own, so that the text of a job is known only by running it. What
+//! runs here has no devices and no files but the job itself, and its work is bounded. Errors are passed over:
+//! a printer would end the job, but its text has crossed the wire all the same.
+
+mod fonts;
+mod graphics;
+mod machine;
+mod object;
+mod operators;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use super::pdf;
+use crate::content::extract::page::PageReader;
+use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use machine::Machine;
+use memchr::memmem;
+use zeroize::Zeroizing;
+
+/// Longest job, bytes; of a longer one the front is read.
+const MAX_JOB: usize = 16 << 20;
+/// Bytes before `%!`: the end of a job before it, and the header of files with a preview.
+const MAX_LEAD: usize = 64;
+/// What a file with a preview begins with (EPSF 3.0 section 5).
+const PREVIEW: &[u8] = b"\xc5\xd0\xd3\xc6";
+
+/// PostScript.
+pub struct PostScript;
+
+impl Format for PostScript {
+    fn name(&self) -> &'static str {
+        "postscript"
+    }
+
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+        if head.starts_with(PREVIEW) {
+            return true;
+        }
+        let lead = head.get(..MAX_LEAD).unwrap_or(head);
+        memmem::find(lead, b"%!").is_some_and(|at| {
+            let before = head.get(..at).unwrap_or_default();
+            let blank = |b: &u8| matches!(b, 0 | 4 | b'\r' | b'\n' | b' ' | b'\t');
+            let marked = head.get(at + 2..at + 4) == Some(b"PS");
+            let bare = head.get(at + 2).is_some_and(|b| matches!(b, b'\r' | b'\n'));
+            before.iter().all(blank) && (marked || bare)
+        })
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::<Job>::default()
+    }
+}
+
+#[derive(Default)]
+struct Job {
+    held: Zeroizing<Vec<u8>>,
+    limited: bool,
+}
+
+impl Document for Job {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        let room = MAX_JOB.saturating_sub(self.held.len());
+        self.held.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if bytes.len() > room {
+            self.limited = true;
+            scope.give_up(Reason::Limit);
+            return Want::NOTHING;
+        }
+        Want::ALL
+    }
+
+    fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
+        // Whatever token is cut, the next line is one of the program again.
+        self.held.push(b'\n');
+        Want::ALL
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        let job = std::mem::take(&mut self.held);
+        read(&job, scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.held.capacity()
+    }
+}
+
+fn read(job: &[u8], scope: &mut Scope<'_>) {
+    let program = program(job);
+    if is_packed(program) {
+        pdf::read(program, false, scope);
+        return;
+    }
+    let mut reader = PageReader::new("postscript");
+    if let Some(title) = title(program) {
+        reader.note(&title, scope);
+    }
+    let mut give = |line: &_| reader.line(line, scope);
+    let mut machine = Machine::new(&mut give);
+    machine.run(program);
+    let limited = machine.limited;
+    reader.end(scope);
+    if limited {
+        scope.give_up(Reason::Limit);
+    }
+}
+
+/// The program in a file with a preview, or all of it.
+fn program(job: &[u8]) -> &[u8] {
+    let Some(header) = job.strip_prefix(PREVIEW) else { return job };
+    let word = |at: usize| {
+        let bytes = header.get(at..at + 4).and_then(|b| <[u8; 4]>::try_from(b).ok());
+        bytes.map_or(0, |b| u32::from_le_bytes(b) as usize)
+    };
+    let (start, len) = (word(0), word(4));
+    let rest = job.get(start..).unwrap_or_default();
+    rest.get(..len).unwrap_or(rest)
+}
+
+/// Whether its pages are objects of PDF that its prolog interprets, as Ghostscript writes them.
+fn is_packed(program: &[u8]) -> bool {
+    memmem::find(program, b"/Type/Page").is_some()
+        && memmem::find(program, b"endstream").is_some()
+        && memmem::find(program, b" obj").is_some()
+}
+
+/// What the job says that it is (DSC 4.3, `%%Title:`).
+fn title(program: &[u8]) -> Option<String> {
+    const HEAD: usize = 4096;
+    let head = program.get(..HEAD).unwrap_or(program);
+    let at = memmem::find(head, b"%%Title:")? + b"%%Title:".len();
+    let rest = head.get(at..)?;
+    let line = rest.get(..memchr::memchr2(b'\r', b'\n', rest)?)?.trim_ascii();
+    let line = line.strip_prefix(b"(").and_then(|l| l.strip_suffix(b")")).unwrap_or(line);
+    Some(String::from_utf8_lossy(line).into_owned())
+}

@@ -1,0 +1,36 @@
+//! EBCDIC, as IBM's mainframes and midrange systems and their terminals have it: code page 37, whose letters and
+//! digits all Latin code pages share.
+
+/// The characters of the bytes from 0x40 on.
+const CP037: &str = "\
+    \x20\0âäàáãåçñ¢.<(+|&éêëèíîïìß!$*);¬\
+    -/ÂÄÀÁÃÅÇÑ¦,%_>?øÉÊËÈÍÎÏÌ`:#@'=\"\
+    Øabcdefghi«»ðýþ±°jklmnopqrªºæ¸Æ¤\
+    µ~stuvwxyz¡¿ÐÝÞ®^£¥·©§¶¼½¾[]¯¨´×\
+    {ABCDEFGHI\0ôöòóõ}JKLMNOPQR¹ûüùúÿ\
+    \\÷STUVWXYZ²ÔÖÒÓÕ0123456789³ÛÜÙÚ\0";
+
+/// The character of a byte; a blank for what shows none.
+pub fn character(byte: u8) -> char {
+    static TABLE: std::sync::LazyLock<[char; 256]> = std::sync::LazyLock::new(|| {
+        let mut table = [' '; 256];
+        for (slot, c) in table.iter_mut().skip(0x40).zip(CP037.chars()) {
+            *slot = if c == '\0' { ' ' } else { c };
+        }
+        table
+    });
+    TABLE.get(usize::from(byte)).copied().unwrap_or(' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_digits_and_signs() {
+        let text: String =
+            b"\xd1\x96\x85\x6b\x40\xf1\xf9\x61\xe9".iter().map(|b| character(*b)).collect();
+        assert_eq!(text, "Joe, 19/Z");
+        assert_eq!(CP037.chars().count(), 0xc0);
+    }
+}

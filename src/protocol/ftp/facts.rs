@@ -1,0 +1,26 @@
+//! What is known of a service that takes or gives out files (FTP, TFTP, SMB) or prints them (LPD, IPP).
+
+use crate::protocol::service::{FactList, FamilyFacts, Phrase};
+
+/// Facts of a transfer of files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileFacts {
+    /// The command that transfers the file: `RETR`, `STOR`...
+    pub method: Option<String>,
+    /// Who logged in, by the name of the account.
+    pub user: Option<String>,
+    /// Path with anything that may identify a person masked.
+    pub path: Option<String>,
+}
+
+impl FamilyFacts for FileFacts {
+    fn list<'a>(&'a self, to: &mut FactList<'a>) {
+        to.text("method", self.method.as_deref());
+        to.text("user", self.user.as_deref());
+        to.text("path", self.path.as_deref());
+    }
+
+    fn phrases<'a>(&'a self, to: &mut Vec<Phrase<'a>>) {
+        to.extend(self.path.as_deref().map(|path| Phrase::Text("path", path)));
+    }
+}

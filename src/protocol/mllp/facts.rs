@@ -1,0 +1,62 @@
+//! What is known of a service that exchanges messages: HL7 v2, and the formats whose header says the
+//! same (ASTM, EDIFACT, X12, xDT, NCPDP).
+
+use crate::protocol::service::{Ends, FactList, FamilyFacts, Phrase};
+
+/// Facts of an exchange of messages, as the client sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageFacts {
+    /// HL7 MSH-3.
+    pub sending_application: Option<String>,
+    /// HL7 MSH-4.
+    pub sending_facility: Option<String>,
+    /// HL7 MSH-5.
+    pub receiving_application: Option<String>,
+    /// HL7 MSH-6.
+    pub receiving_facility: Option<String>,
+    /// HL7 MSH-12.
+    pub version: Option<String>,
+    /// HL7 MSH-11: `P`, `T` or `D`.
+    pub processing_id: Option<String>,
+    /// Message types seen, `ADT^A01`.
+    pub types: Vec<String>,
+    /// How many messages of each of these types came.
+    pub messages: Vec<(String, u64)>,
+    /// Whether messages were acknowledged.
+    pub acknowledged: Option<bool>,
+    /// How many acknowledgments came with each code (`AA`, `AE`, `AR`, HL7 table 0008).
+    pub acknowledgments: Vec<(String, u64)>,
+}
+
+impl FamilyFacts for MessageFacts {
+    fn list<'a>(&'a self, to: &mut FactList<'a>) {
+        to.text("sending_application", self.sending_application.as_deref());
+        to.text("sending_facility", self.sending_facility.as_deref());
+        to.text("receiving_application", self.receiving_application.as_deref());
+        to.text("receiving_facility", self.receiving_facility.as_deref());
+        to.text("version", self.version.as_deref());
+        to.text("processing_id", self.processing_id.as_deref());
+        to.list("message_types", &self.types);
+        to.counts("messages", &self.messages);
+        to.flag("acknowledged", self.acknowledged);
+        to.counts("acknowledgments", &self.acknowledgments);
+    }
+
+    fn ends(&self) -> Ends<'_> {
+        let (from, to) =
+            (self.sending_application.as_deref(), self.receiving_application.as_deref());
+        Ends {
+            client: from.map(|name| ("sending_application", name)),
+            server: to.map(|name| ("receiving_application", name)),
+        }
+    }
+
+    fn phrases<'a>(&'a self, to: &mut Vec<Phrase<'a>>) {
+        to.push(Phrase::FromTo(
+            "application",
+            self.sending_application.as_deref(),
+            self.receiving_application.as_deref(),
+        ));
+        to.extend(self.version.as_deref().map(|version| Phrase::Text("version", version)));
+    }
+}

@@ -1,0 +1,156 @@
+//! What one family of protocols knows of a service. Each protocol's folder owns its facts; the outputs
+//! ask for them by this trait and know no protocol.
+
+use crate::protocol::Outcome;
+
+/// The facts of one family of protocols: DICOM, messages, web services, file transfers.
+pub trait FamilyFacts {
+    /// Adds the facts as events write them, in their order.
+    fn list<'a>(&'a self, to: &mut FactList<'a>);
+
+    /// Adds what became of the connection; events write it behind all other facts.
+    fn outcome<'a>(&'a self, to: &mut FactList<'a>) {
+        let _ = to;
+    }
+
+    /// What client and server call each other.
+    fn ends(&self) -> Ends<'_> {
+        Ends::default()
+    }
+
+    /// Adds what a person would want to read of it in a line.
+    fn phrases<'a>(&'a self, to: &mut Vec<Phrase<'a>>);
+
+    /// The server's software, where the family has its own place for it.
+    fn software(&self) -> Option<&str> {
+        None
+    }
+
+    /// By which name the client asked to be let in, and what the service answered.
+    fn admission(&self) -> Option<Admission<'_>> {
+        None
+    }
+
+    /// Whether connections to one service differ in what they show, so that their facts add up. Of other
+    /// services the last connection says it all.
+    fn accumulates(&self) -> bool {
+        false
+    }
+
+    /// Keeps what `earlier` connections showed and this one does not.
+    fn merge(&mut self, earlier: &Self)
+    where
+        Self: Sized,
+    {
+        let _ = earlier;
+    }
+}
+
+/// Names of both ends, each with the word that events have for it.
+#[derive(Clone, Copy, Default)]
+pub struct Ends<'a> {
+    /// The client's.
+    pub client: Option<(&'static str, &'a str)>,
+    /// The server's.
+    pub server: Option<(&'static str, &'a str)>,
+}
+
+/// A few words for people. The texts come from the wire.
+#[derive(Clone, Copy)]
+pub enum Phrase<'a> {
+    /// `AE WS9 to ARCHIVE`.
+    FromTo(&'static str, Option<&'a str>, Option<&'a str>),
+    /// `version 2.5`.
+    Text(&'static str, &'a str),
+    /// `move to VIEWER WS1`.
+    List(&'static str, &'a [String]),
+}
+
+/// How a client asked to be let in, and what came of it.
+#[derive(Clone, Copy)]
+pub struct Admission<'a> {
+    /// What the client called itself.
+    pub title: &'a str,
+    /// What the service answered.
+    pub outcome: Outcome,
+}
+
+/// A fact as events write it.
+#[derive(Clone)]
+pub enum Fact<'a> {
+    /// A text.
+    Text(&'a str),
+    /// Texts.
+    List(&'a [String]),
+    /// Words of the field's standards.
+    Words(Vec<&'static str>),
+    /// A number.
+    Number(u64),
+    /// Yes or no.
+    Flag(bool),
+    /// How often each text came.
+    Counts(&'a [(String, u64)]),
+    /// Facts that belong together.
+    Group(FactList<'a>),
+}
+
+/// Named facts in the order of events. Those that are not known are left out.
+#[derive(Clone, Default)]
+pub struct FactList<'a>(Vec<(&'static str, Fact<'a>)>);
+
+impl<'a> FactList<'a> {
+    /// A text, if it is known.
+    pub fn text(&mut self, name: &'static str, text: Option<&'a str>) {
+        self.put(name, text.map(Fact::Text));
+    }
+
+    /// A list, unless it is empty.
+    pub fn list(&mut self, name: &'static str, list: &'a [String]) {
+        self.put(name, (!list.is_empty()).then_some(Fact::List(list)));
+    }
+
+    /// Words, unless there are none.
+    pub fn words(&mut self, name: &'static str, words: Vec<&'static str>) {
+        self.put(name, (!words.is_empty()).then_some(Fact::Words(words)));
+    }
+
+    /// A number, if it is known.
+    pub fn number(&mut self, name: &'static str, number: Option<impl Into<u64>>) {
+        self.put(name, number.map(|n| Fact::Number(n.into())));
+    }
+
+    /// Yes or no, if it is known.
+    pub fn flag(&mut self, name: &'static str, flag: Option<bool>) {
+        self.put(name, flag.map(Fact::Flag));
+    }
+
+    /// Counts, unless there are none.
+    pub fn counts(&mut self, name: &'static str, counts: &'a [(String, u64)]) {
+        self.put(name, (!counts.is_empty()).then_some(Fact::Counts(counts)));
+    }
+
+    /// A group, if there is one.
+    pub fn group(&mut self, name: &'static str, group: Option<Self>) {
+        self.put(name, group.map(Fact::Group));
+    }
+
+    /// Each name once: of two families in one flow (a file share behind a CONNECT proxy), the later
+    /// one says it.
+    fn put(&mut self, name: &'static str, fact: Option<Fact<'a>>) {
+        let Some(fact) = fact else { return };
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, slot)) => *slot = fact,
+            None => self.0.push((name, fact)),
+        }
+    }
+
+    /// Whether nothing is known.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The facts, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &(&'static str, Fact<'a>)> {
+        self.0.iter()
+    }
+}

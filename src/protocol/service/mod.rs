@@ -1,0 +1,258 @@
+//! What protocols learn of the service behind a flow: the facts of `phi.service`.
+//!
+//! What any service may show stands here; the rest belongs to families of protocols, each in the
+//! folder of its protocol, which outputs ask by [`FamilyFacts`].
+
+mod family;
+mod role;
+#[cfg(test)]
+mod tests;
+
+pub use family::{Admission, Ends, Fact, FactList, FamilyFacts, Phrase};
+pub use role::{Role, Roles};
+
+use super::dicom::DicomFacts;
+use super::ftp::FileFacts;
+use super::http::WebFacts;
+use super::mllp::MessageFacts;
+use crate::closed_set::closed_set;
+use crate::rules::{Secret, ServiceKind};
+use std::sync::Arc;
+
+/// Facts about a service. Plain configuration data, never identifiers of patients and never
+/// credentials. Strings are as on the wire, cut to [`ServiceFacts::MAX_TEXT`] bytes by
+/// [`ServiceFacts::set`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceFacts {
+    /// Whether the payload is encrypted.
+    pub encrypted: bool,
+    /// How the client proved who it is.
+    pub authentication: Authentication,
+    /// A secret crossed the wire in clear. The secret itself is never kept.
+    pub credentials_in_clear: bool,
+    /// What kinds of secrets crossed a web service's wire in clear, each once.
+    pub credentials: Vec<Secret>,
+    /// What a web service's answers show of it, each once.
+    pub interfaces: Vec<Interface>,
+    /// Server software, as it names itself.
+    pub software: Option<String>,
+    /// `http/1.1`, `http/2`, `websocket`...: `network.application`.
+    pub application: Option<String>,
+    /// What DICOM says of it.
+    pub dicom: Option<Box<DicomFacts>>,
+    /// What messages say of it.
+    pub messages: Option<Box<MessageFacts>>,
+    /// What HTTP says of it.
+    pub web: Option<Box<WebFacts>>,
+    /// What file transfers say of it.
+    pub files: Option<Box<FileFacts>>,
+}
+
+impl ServiceFacts {
+    /// Longest text kept, bytes.
+    pub const MAX_TEXT: usize = 256;
+    /// Longest list kept.
+    pub const MAX_LIST: usize = 16;
+
+    /// What DICOM says of it, to be added to.
+    pub fn dicom(&mut self) -> &mut DicomFacts {
+        self.dicom.get_or_insert_default()
+    }
+
+    /// What messages say of it, to be added to.
+    pub fn messages(&mut self) -> &mut MessageFacts {
+        self.messages.get_or_insert_default()
+    }
+
+    /// What HTTP says of it, to be added to.
+    pub fn web(&mut self) -> &mut WebFacts {
+        self.web.get_or_insert_default()
+    }
+
+    /// What file transfers say of it, to be added to.
+    pub fn files(&mut self) -> &mut FileFacts {
+        self.files.get_or_insert_default()
+    }
+
+    /// Facts of each family, in the order of events.
+    pub fn families(&self) -> impl DoubleEndedIterator<Item = &dyn FamilyFacts> {
+        let Self { dicom, messages, web, files, .. } = self;
+        let all: [Option<&dyn FamilyFacts>; 4] = [
+            dicom.as_deref().map(|facts| facts as _),
+            messages.as_deref().map(|facts| facts as _),
+            web.as_deref().map(|facts| facts as _),
+            files.as_deref().map(|facts| facts as _),
+        ];
+        all.into_iter().flatten()
+    }
+
+    /// The host that the client names.
+    pub fn host(&self) -> Option<&str> {
+        self.web.as_ref()?.host.as_deref()
+    }
+
+    /// Status of the last response of a web service.
+    pub fn status(&self) -> Option<u16> {
+        self.web.as_ref()?.status
+    }
+
+    /// The server's software.
+    pub fn software(&self) -> Option<&str> {
+        self.software.as_deref().or_else(|| self.families().find_map(FamilyFacts::software))
+    }
+
+    /// By which name the client asked to be let in, and what the service answered.
+    pub fn admission(&self) -> Option<Admission<'_>> {
+        self.families().find_map(FamilyFacts::admission)
+    }
+
+    /// A secret of this kind crossed the wire in clear.
+    pub fn secret(&mut self, secret: Secret) {
+        // What a cookie opens is over soon, and most say no more than who came back.
+        self.credentials_in_clear |= secret != Secret::SessionCookie;
+        if !self.credentials.contains(&secret) {
+            self.credentials.push(secret);
+        }
+    }
+
+    /// A password crossed the wire in clear (USER and PASS, AUTH PLAIN, a simple bind...).
+    pub const fn password_in_clear(&mut self) {
+        self.authentication = Authentication::Basic;
+        self.credentials_in_clear = true;
+    }
+
+    /// The client showed who it is. The stronger proof stays.
+    pub fn shown(&mut self, how: Authentication) {
+        use Authentication::{Cookie, None, Unknown};
+        let stronger = match self.authentication {
+            None => how != None,
+            Unknown => !matches!(how, None),
+            Cookie => !matches!(how, None | Unknown),
+            _ => false,
+        };
+        if stronger {
+            self.authentication = how;
+        }
+    }
+
+    /// An answer showed what the service is; `open`: the client had not shown who it is.
+    pub fn interface(&mut self, kind: ServiceKind, product: &Arc<str>, open: bool) {
+        let all = &mut self.interfaces;
+        if let Some(known) = all.iter_mut().find(|i| i.kind == kind && i.product == *product) {
+            known.open |= open;
+        } else if all.len() < Self::MAX_LIST {
+            all.push(Interface { kind, product: Arc::clone(product), open });
+        }
+    }
+
+    /// Whether connections to this service differ in what they show, so that their facts add up.
+    pub fn accumulates(&self) -> bool {
+        self.families().any(FamilyFacts::accumulates)
+    }
+
+    /// Whether all that is known comes from a connection over which nothing was asked.
+    fn is_idle(&self) -> bool {
+        self.dicom.as_ref().is_none_or(|dicom| dicom.dimse.is_empty())
+    }
+
+    /// The same with what was known of the service before.
+    pub fn after(&self, before: &Self) -> Self {
+        let mut facts = self.clone();
+        facts.credentials_in_clear |= before.credentials_in_clear;
+        merge(&mut facts.dicom, &before.dicom);
+        merge(&mut facts.messages, &before.messages);
+        merge(&mut facts.web, &before.web);
+        merge(&mut facts.files, &before.files);
+        facts
+    }
+
+    /// All that a service has shown so far, where `later` is what the last connection shows.
+    pub fn joined(&self, later: &Self) -> Self {
+        if !self.accumulates() {
+            later.clone()
+        } else if later.is_idle() {
+            // A connection that came to nothing says less than one that did.
+            self.after(later)
+        } else {
+            later.after(self)
+        }
+    }
+
+    /// Sets `slot` to `text`, trimmed and cut; blank text leaves it as it was.
+    pub fn set(slot: &mut Option<String>, text: &str) {
+        let text = cut(text.trim_matches([' ', '\0']));
+        if !text.is_empty() && slot.as_deref() != Some(text) {
+            *slot = Some(text.to_owned());
+        }
+    }
+
+    /// Counts `text` in `list`, if it is there or there is room.
+    pub fn count(list: &mut Vec<(String, u64)>, text: &str) {
+        let text = cut(text.trim_matches([' ', '\0']));
+        let room = list.len() < Self::MAX_LIST;
+        match list.iter_mut().find(|(known, _)| known == text) {
+            Some((_, n)) => *n = n.saturating_add(1),
+            None if room && !text.is_empty() => list.push((text.to_owned(), 1)),
+            None => {}
+        }
+    }
+
+    /// Adds `text` to `list` if it is new and there is room.
+    pub fn add(list: &mut Vec<String>, text: &str) {
+        let text = cut(text.trim_matches([' ', '\0']));
+        if !text.is_empty() && list.len() < Self::MAX_LIST && !list.iter().any(|t| t == text) {
+            list.push(text.to_owned());
+        }
+    }
+}
+
+fn merge<F: FamilyFacts>(now: &mut Option<Box<F>>, before: &Option<Box<F>>) {
+    if let (Some(now), Some(before)) = (now, before) {
+        now.merge(before);
+    }
+}
+
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(ServiceFacts::MAX_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// What a web service's answers show of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// What it is.
+    pub kind: ServiceKind,
+    /// As the rule names it.
+    pub product: Arc<str>,
+    /// It answered a client that had not shown who it is.
+    pub open: bool,
+}
+
+closed_set! {
+    /// How a client proved who it is (`phi.service.authentication`).
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum Authentication {
+        /// Nothing was asked or shown.
+        #[default]
+        None = "none",
+        /// HTTP Basic (RFC 7617): in clear.
+        Basic = "basic",
+        /// HTTP Bearer (RFC 6750): replayable in clear.
+        Bearer = "bearer",
+        /// A key in a header or a query.
+        ApiKey = "api-key",
+        /// A session cookie.
+        Cookie = "cookie",
+        /// HTTP Digest (RFC 7616).
+        Digest = "digest",
+        /// DICOM user identity (PS3.7 D.3.3.7); a user known to a file server (MS-SMB2 3.3.5.5).
+        UserIdentity = "user-identity",
+        /// A client certificate.
+        ClientCertificate = "client-certificate",
+        /// Not visible (mid-stream, one direction).
+        Unknown = "unknown",
+    }
+}
