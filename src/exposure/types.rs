@@ -241,7 +241,7 @@ pub struct Suppressed {
     pub reason: String,
     /// The last day on which it holds.
     pub expires: Day,
-    /// FindingEvent events that were not written, revisions included.
+    /// Finding events that were not written, revisions included.
     pub events: u64,
     /// Findings of these, revisions not counted.
     pub findings: u64,

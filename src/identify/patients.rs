@@ -57,6 +57,9 @@ impl Clue {
     }
 }
 
+/// New clues to one patient.
+type Clues = SmallVec<[Clue; 16]>;
+
 /// A patient of the flow.
 struct Patient {
     token: Token,
@@ -163,6 +166,54 @@ pub struct Patients {
     flow: u128,
 }
 
+impl Patient {
+    /// Learns what a record brings; `new` says that it is the patient's first. Adds by what it is found
+    /// to `clues`; bytes of heap that it takes.
+    fn learn(
+        &mut self,
+        record: &Complete<'_>,
+        new: bool,
+        most: usize,
+        clues: &mut Clues,
+        tally: &mut IdentifyCounters,
+    ) -> usize {
+        let profile = &mut self.profile;
+        // A new patient has the profile that the record gave.
+        let before = if new { 0 } else { profile.identifiers.len() };
+        if !new {
+            profile.lost = 0;
+            for held in record.held {
+                profile.add(held, most);
+            }
+        }
+        (0..profile.lost).for_each(|_| tally.lose(Loss::PatientIdentifiers));
+        let mut bytes = 0;
+        for (identifier, (token, _)) in
+            profile.identifiers.iter().zip(&*profile.values).skip(before)
+        {
+            tally.identifier(identifier.kind);
+            bytes += size_of::<Identifier>() + size_of::<(Token, Issuer)>();
+            bytes += identifier.shown.text().len();
+            if is_clue(identifier.kind) {
+                clues.push(Clue::Value(*token));
+            }
+        }
+        bytes
+    }
+
+    /// Adds the pairs of name and birth date by which the patient is found.
+    fn combine(&self, clues: &mut Clues) {
+        let identity = &self.profile.identity;
+        for &name in identity.names.iter().take(MAX_COMBINED) {
+            for &birth in identity.births.iter().take(MAX_COMBINED) {
+                clues.push(Clue::Person(name.token, birth));
+                let words = name.words.iter().flatten();
+                clues.extend(words.map(|word| Clue::Person(*word, birth)));
+            }
+        }
+    }
+}
+
 impl Patients {
     /// Of the flow that `flow` tells apart from others.
     pub fn of_flow(flow: u128) -> Self {
@@ -239,26 +290,9 @@ impl Patients {
         let marks_before = patient.marks;
         patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
 
-        let profile = &mut patient.profile;
-        let before = if update { profile.identifiers.len() } else { 0 };
-        if update {
-            profile.lost = 0;
-            for held in record.held {
-                profile.add(held, most);
-            }
-        }
-        (0..profile.lost).for_each(|_| tally.lose(Loss::PatientIdentifiers));
-        let new = profile.identifiers.iter().zip(&*profile.values).skip(before);
-        let mut clues: SmallVec<[Clue; 16]> = SmallVec::new();
-        for (identifier, (token, _)) in new {
-            tally.identifier(identifier.kind);
-            self.bytes += size_of::<Identifier>()
-                + size_of::<(Token, Issuer)>()
-                + identifier.shown.text().len();
-            if is_clue(identifier.kind) {
-                clues.push(Clue::Value(*token));
-            }
-        }
+        let before = if update { patient.profile.identifiers.len() } else { 0 };
+        let mut clues = SmallVec::new();
+        self.bytes += patient.learn(record, !update, most, &mut clues, tally);
         let more_health = patient.marks.is_more_health_than(marks_before);
         if update && patient.profile.identifiers.len() == before && !more_health {
             // Whoever has more than one that waits is in the list already.
@@ -267,18 +301,12 @@ impl Patients {
             }
             return None;
         }
-        let profile = &patient.profile;
-        let kinds: KindSet = profile.identifiers.iter().map(|i| i.kind).collect();
+        let kinds: KindSet = patient.profile.identifiers.iter().map(|i| i.kind).collect();
         let new_kinds = kinds.without(patient.kinds);
         let new_records = patient.records - patient.handed_on;
         (patient.kinds, patient.handed_on) = (kinds, patient.records);
-        for &name in profile.identity.names.iter().take(MAX_COMBINED) {
-            for &birth in profile.identity.births.iter().take(MAX_COMBINED) {
-                clues.push(Clue::Person(name.token, birth));
-                let words = name.words.iter().flatten();
-                clues.extend(words.map(|word| Clue::Person(*word, birth)));
-            }
-        }
+        patient.combine(&mut clues);
+        let profile = &patient.profile;
         if *self.facts != *facts {
             self.facts = Arc::new(facts.clone());
         }

@@ -13,18 +13,7 @@ use prometheus::{
 /// the wire can become one.
 pub struct Metrics {
     registry: Registry,
-    packets: IntCounter,
-    bytes: IntCounter,
-    packets_skipped: IntCounterVec,
-    packets_dropped: IntCounterVec,
-    flows_active: IntGauge,
-    flows: IntCounter,
-    gap_bytes: IntCounter,
-    unread_bytes: IntCounter,
-    anomalies: IntCounterVec,
-    segments_ignored: IntCounterVec,
-    streams: IntCounterVec,
-    streams_opaque: IntCounterVec,
+    traffic: Traffic,
     records: IntCounterVec,
     messages: IntCounterVec,
     findings: IntCounterVec,
@@ -40,6 +29,22 @@ pub struct Metrics {
     rules_loaded: Gauge,
 }
 
+/// Packets, flows and what parsers made of them.
+struct Traffic {
+    packets: IntCounter,
+    bytes: IntCounter,
+    packets_skipped: IntCounterVec,
+    packets_dropped: IntCounterVec,
+    flows_active: IntGauge,
+    flows: IntCounter,
+    gap_bytes: IntCounter,
+    unread_bytes: IntCounter,
+    anomalies: IntCounterVec,
+    segments_ignored: IntCounterVec,
+    streams: IntCounterVec,
+    streams_opaque: IntCounterVec,
+}
+
 /// Where packets can be lost: values of `stage`. The kernel and the interface lose them unread.
 pub const DROPPED: [&str; 4] = ["kernel", "interface", "queue", "defragment"];
 
@@ -49,15 +54,9 @@ pub const RELOADS: [&str; 2] = ["ok", "failed"];
 /// Workers that get a label of their own; further ones share the last.
 pub const MAX_WORKERS: usize = 256;
 
-impl Metrics {
-    /// All at zero.
-    ///
-    /// # Errors
-    /// Only if two metrics had the same name, which a test rules out.
-    pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
-        let r = &registry;
-        let metrics = Self {
+impl Traffic {
+    fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
             packets: counter(r, "phitap_packets_total", "Packets read.")?,
             bytes: counter(r, "phitap_bytes_total", "Bytes of packets read, as captured.")?,
             packets_skipped: counters(
@@ -104,6 +103,20 @@ impl Metrics {
                 "Directions of flows that were given up.",
                 &["protocol", "reason"],
             )?,
+        })
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    ///
+    /// # Errors
+    /// Only if two metrics had the same name, which a test rules out.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let r = &registry;
+        let metrics = Self {
+            traffic: Traffic::new(r)?,
             records: counters(
                 r,
                 "phitap_records_total",
@@ -159,7 +172,7 @@ impl Metrics {
             suppressed: counters(
                 r,
                 "phitap_findings_suppressed_total",
-                "FindingEvent events that a suppression held back, revisions included.",
+                "Finding events that a suppression held back, revisions included.",
                 &["protocol"],
             )?,
             rules_reloads: counters(
@@ -190,16 +203,16 @@ impl Metrics {
     /// Label values known beforehand are there from the start: a rate needs a first value.
     fn start_at_zero(&self) {
         for skip in crate::decode::Skip::ALL {
-            self.packets_skipped.with_label_values(&[skip.as_str()]);
+            self.traffic.packets_skipped.with_label_values(&[skip.as_str()]);
         }
         for stage in DROPPED {
-            self.packets_dropped.with_label_values(&[stage]);
+            self.traffic.packets_dropped.with_label_values(&[stage]);
         }
         for reason in Reason::ALL {
-            self.streams_opaque.with_label_values(&["unknown", reason.as_str()]);
+            self.traffic.streams_opaque.with_label_values(&["unknown", reason.as_str()]);
         }
         for (reason, _) in crate::flow::IgnoredSegments::default().reasons() {
-            self.segments_ignored.with_label_values(&[reason]);
+            self.traffic.segments_ignored.with_label_values(&[reason]);
         }
         for severity in Severity::ALL {
             self.exposures_active.with_label_values(&[severity.as_str()]);
@@ -212,7 +225,7 @@ impl Metrics {
         }
         for protocol in crate::protocol::PROTOCOLS {
             self.suppressed.with_label_values(&[protocol.name()]);
-            self.streams.with_label_values(&[protocol.name()]);
+            self.traffic.streams.with_label_values(&[protocol.name()]);
             for severity in Severity::ALL {
                 self.findings.with_label_values(&[protocol.name(), severity.as_str()]);
             }
@@ -221,48 +234,48 @@ impl Metrics {
 
     /// Packets read, and their bytes.
     pub fn packets(&self, packets: u64, bytes: u64) {
-        self.packets.inc_by(packets);
-        self.bytes.inc_by(bytes);
+        self.traffic.packets.inc_by(packets);
+        self.traffic.bytes.inc_by(bytes);
     }
     /// Packets passed over.
     pub fn skipped(&self, reason: &'static str, packets: u64) {
-        self.packets_skipped.with_label_values(&[reason]).inc_by(packets);
+        self.traffic.packets_skipped.with_label_values(&[reason]).inc_by(packets);
     }
     /// Packets lost.
     pub fn dropped(&self, stage: &'static str, packets: u64) {
-        self.packets_dropped.with_label_values(&[stage]).inc_by(packets);
+        self.traffic.packets_dropped.with_label_values(&[stage]).inc_by(packets);
     }
     /// New flows.
     pub fn flows(&self, flows: u64) {
-        self.flows.inc_by(flows);
+        self.traffic.flows.inc_by(flows);
     }
     /// The change of the number of flows in one flow table.
     pub fn flows_active(&self, change: i64) {
-        self.flows_active.add(change);
+        self.traffic.flows_active.add(change);
     }
     /// Bytes of contents passed over unread.
     pub fn unread_bytes(&self, bytes: u64) {
-        self.unread_bytes.inc_by(bytes);
+        self.traffic.unread_bytes.inc_by(bytes);
     }
     /// Oddities that a parser passed over.
     pub fn anomalies(&self, protocol: &'static str, reason: Reason, anomalies: u64) {
-        self.anomalies.with_label_values(&[protocol, reason.as_str()]).inc_by(anomalies);
+        self.traffic.anomalies.with_label_values(&[protocol, reason.as_str()]).inc_by(anomalies);
     }
     /// TCP segments that were not believed.
     pub fn segments_ignored(&self, reason: &'static str, segments: u64) {
-        self.segments_ignored.with_label_values(&[reason]).inc_by(segments);
+        self.traffic.segments_ignored.with_label_values(&[reason]).inc_by(segments);
     }
     /// Bytes missing in streams.
     pub fn gap_bytes(&self, bytes: u64) {
-        self.gap_bytes.inc_by(bytes);
+        self.traffic.gap_bytes.inc_by(bytes);
     }
     /// Directions recognised.
     pub fn streams(&self, protocol: &'static str, streams: u64) {
-        self.streams.with_label_values(&[protocol]).inc_by(streams);
+        self.traffic.streams.with_label_values(&[protocol]).inc_by(streams);
     }
     /// Directions given up.
     pub fn opaque(&self, protocol: &'static str, reason: Reason, streams: u64) {
-        self.streams_opaque.with_label_values(&[protocol, reason.as_str()]).inc_by(streams);
+        self.traffic.streams_opaque.with_label_values(&[protocol, reason.as_str()]).inc_by(streams);
     }
     /// Records read.
     pub fn records(&self, protocol: &'static str, content: &'static str, records: u64) {
@@ -323,7 +336,7 @@ impl Metrics {
 
     /// Packets and bytes read so far.
     pub fn totals(&self) -> (u64, u64) {
-        (self.packets.get(), self.bytes.get())
+        (self.traffic.packets.get(), self.traffic.bytes.get())
     }
 
     /// Everything in the Prometheus text format 0.0.4.

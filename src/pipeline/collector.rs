@@ -2,7 +2,7 @@
 
 use super::content_host::Shared;
 use super::counters::WorkerCounters;
-use super::worker::{Item, Order, Report};
+use super::report::{Item, Order, Report};
 use crate::exposure::{Event, Exposures, FlowActivity, ServiceObservation, Taken};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, RunSummary};

@@ -10,11 +10,13 @@
 //! more, batches travel over bounded channels; replay waits where one is full, a live capture drops
 //! the batch and counts it. Events do not depend on how many workers there are.
 
+mod analysis;
 mod arrivals;
 mod collector;
 mod content_host;
 mod counters;
 mod reload;
+mod report;
 mod route;
 mod run;
 mod setup;

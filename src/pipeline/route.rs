@@ -1,9 +1,10 @@
 //! From the reader to the workers and on to the collector: directly, or over threads and channels.
 
 use super::collector::Collector;
+use super::report::Report;
 use super::shard::Route;
 use super::work::WorkBatch;
-use super::worker::{Report, Worker};
+use super::worker::Worker;
 use crate::output::metrics::Metrics;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::io;

@@ -2,9 +2,10 @@
 //! fuzz targets, which so run what a capture would.
 
 use super::content_host::Shared;
+use super::report::Item;
 use super::shard::{Route, Shards};
 use super::work::WorkBatch;
-use super::worker::{Item, Worker};
+use super::worker::Worker;
 use crate::capture::{BATCH_PACKETS, Batch, Block, LinkType, Packet};
 use crate::config::Limits;
 use crate::decode::Checksums;

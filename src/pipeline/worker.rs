@@ -1,20 +1,17 @@
 //! A worker: its own flow table, and the state of each flow. Nothing is shared between workers but
 //! what never changes.
 
-use super::arrivals::Arrivals;
+use super::analysis::{Analysis, State};
 use super::content_host::{FlowHost, Shared, StageCounters};
-use super::counters::WorkerCounters;
+use super::report::{ActivityReport, Item, Order, Report, Service};
 use super::work::{Work, WorkBatch};
 use crate::capture::PacketRef;
 use crate::config::Limits;
-use crate::content::Contents;
 use crate::exposure::{EventId, FindingEvent};
-use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
-use crate::identify::{Finding, Patients, Token, ValueCache};
+use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
+use crate::identify::{Finding, ValueCache};
 use crate::protocol::expected::{ExpectedFlows, frame_datagram};
-use crate::protocol::{
-    Activity, Driver, DriverEvent, DriverLimits, Object, PROTOCOLS, Reason, ServiceFacts, encrypted,
-};
+use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason, encrypted};
 use crate::rules::RuleSet;
 use crate::time::{Span, Timestamp};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,125 +28,6 @@ const MAX_REPEATED: usize = 256;
 
 /// How long they wait, packet time, if the flow goes on.
 const HAND_ON_EVERY: Span = Span::seconds(10);
-
-/// Where an item stands in the order of the run, whatever worker it came from: by the packet that
-/// brought it about, then by the first packet of its flow, then by its place in the flow.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Order {
-    /// Number of the packet.
-    pub packet: u64,
-    /// Number of the flow's first packet.
-    pub flow: u64,
-    /// Counts up within both.
-    pub n: u32,
-}
-
-/// What a worker hands to the collector.
-pub enum Item {
-    /// A patient in a flow.
-    Finding(Box<FindingEvent>),
-    /// What a flow did since the last time.
-    ActivityReport(Box<ActivityReport>),
-    /// A flow that spoke a known protocol has ended.
-    Service(Box<Service>),
-}
-
-/// What a flow did.
-pub struct ActivityReport {
-    /// Packet time.
-    pub time: Timestamp,
-    /// The flow.
-    pub flow: FlowInfo,
-    /// Its protocol.
-    pub protocol: &'static str,
-    /// What it did.
-    pub activity: Activity,
-    /// Objects it named, by their pseudonyms.
-    pub objects: Vec<(Object, Token)>,
-    /// Patients whose records brought nothing new, and how many records.
-    pub records: Vec<(Token, u32)>,
-    /// The last packet of these records.
-    pub repeated: PacketRef,
-}
-
-/// A service that a flow proved.
-pub struct Service {
-    /// Packet time.
-    pub time: Timestamp,
-    /// The flow.
-    pub flow: FlowInfo,
-    /// Its protocol.
-    pub protocol: &'static str,
-    /// The last content read.
-    pub content: &'static str,
-    /// What is known of the service.
-    pub facts: Arc<ServiceFacts>,
-}
-
-/// What came of a batch.
-#[derive(Default)]
-pub struct Report {
-    /// Everything up to this packet has been worked through.
-    pub upto: u64,
-    /// The latest tick that was worked through.
-    pub clock: Timestamp,
-    /// In order.
-    pub items: Vec<(Order, Item)>,
-    /// What was counted.
-    pub stats: WorkerCounters,
-    /// That was the last one.
-    pub last: bool,
-}
-
-/// The state of one flow.
-enum State {
-    /// TCP without a byte so far: most connections that hang around never say more.
-    Silent,
-    /// TCP, or UDP of a known protocol, that is read.
-    Reading(Box<Analysis>),
-    /// UDP: how often it was looked at, and whether it is encrypted.
-    Datagrams { looks: u8, encrypted: bool },
-    /// TCP of no known protocol of which nothing more is read.
-    PassedOver { encrypted: bool },
-    /// Given up after a panic.
-    Broken,
-}
-
-struct Analysis {
-    /// Those under which the content or record at hand began. Between two a flow holds none, so that
-    /// none outlive their replacement for long.
-    rules: Option<Arc<RuleSet>>,
-    driver: Driver,
-    contents: Contents,
-    patients: Patients,
-    facts: ServiceFacts,
-    activity: Activity,
-    objects: Vec<(Object, Token)>,
-    arrivals: Arrivals,
-    encrypted: bool,
-    content: &'static str,
-    /// The packet with which a record last ended.
-    recorded: PacketRef,
-    /// When what the flow did was last handed on.
-    handed_on: Timestamp,
-    /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
-    /// is at the end of the run depends on what else a worker has read.
-    datagram: Option<Timestamp>,
-}
-
-impl Analysis {
-    /// Whether no protocol was found, none will be, and nothing waits to be handed on: then only whether
-    /// it is encrypted needs to be known.
-    fn is_passed_over(&self) -> bool {
-        self.driver.protocol().is_none()
-            && self.driver.is_opaque()
-            && self.contents.is_idle()
-            && self.patients.is_idle()
-            && self.activity.is_empty()
-            && self.objects.is_empty()
-            && self.datagram.is_none()
-    }
-}
 
 /// One worker.
 pub struct Worker {
@@ -308,21 +186,7 @@ impl Context {
 
     /// A flow that is read from here on.
     fn reading(&self, flow: &FlowHead) -> State {
-        State::Reading(Box::new(Analysis {
-            rules: None,
-            driver: Driver::new(self.limits, flow.orientation),
-            contents: Contents::default(),
-            patients: Patients::of_flow(ends(flow)),
-            facts: ServiceFacts::default(),
-            activity: Activity::default(),
-            objects: Vec::new(),
-            arrivals: Arrivals::default(),
-            encrypted: false,
-            content: "",
-            recorded: PacketRef::default(),
-            handed_on: self.now,
-            datagram: None,
-        }))
+        State::Reading(Box::new(Analysis::new(flow, self.limits, self.now)))
     }
 
     /// Reads bytes or a gap of a flow; how many further bytes are of no interest.
@@ -521,19 +385,6 @@ impl Context {
     }
 }
 
-/// Tells the two ends of a flow apart from others, whichever of them spoke first.
-fn ends(flow: &FlowHead) -> u128 {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    let state = foldhash::quality::FixedState::default();
-    let hash = |seed: u8| {
-        let mut hasher = state.build_hasher();
-        hasher.write_u8(seed);
-        std::hash::Hash::hash(&flow.key, &mut hasher);
-        hasher.finish()
-    };
-    u128::from(hash(0)) << 64 | u128::from(hash(1))
-}
-
 impl Handler<State> for Context {
     fn open(&mut self, flow: &FlowHead) -> State {
         if flow.key.transport == crate::flow::Transport::Udp {
@@ -645,15 +496,7 @@ impl Handler<State> for Context {
 
     fn memory(&self, state: &State) -> usize {
         match state {
-            State::Reading(a) => {
-                std::mem::size_of::<Analysis>()
-                    + a.driver.memory()
-                    + a.contents.memory()
-                    + a.patients.memory()
-                    + a.activity.memory()
-                    + a.arrivals.memory()
-                    + a.objects.capacity() * size_of::<(Object, Token)>()
-            }
+            State::Reading(analysis) => analysis.memory(),
             _ => 0,
         }
     }

@@ -33,11 +33,13 @@ pub mod postgresql;
 pub mod proxy;
 pub mod raw;
 pub mod redis;
+pub mod rlogin;
 pub mod smb;
 pub mod smtp;
 pub mod sql;
 pub mod syslog;
 pub mod tds;
+pub mod telnet;
 pub mod tftp;
 mod tls_upgrade;
 mod unframed;
@@ -82,6 +84,8 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &tds::Tds,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
+    &telnet::Telnet,
+    &rlogin::Rlogin,
     &lpd::Lpd,
     &jetdirect::JetDirect,
     &raw::Raw,

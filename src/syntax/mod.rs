@@ -4,6 +4,7 @@
 //! Protocols and content formats recognise them with the same functions.
 
 pub mod astm;
+pub mod ebcdic;
 pub mod edifact;
 pub mod hl7v2;
 pub mod ncpdp;

@@ -27,6 +27,7 @@ pub mod protobuf;
 pub mod rtf;
 pub mod syslog;
 pub mod tar;
+pub mod terminal;
 pub mod text;
 pub mod vcard;
 pub mod x12;
@@ -42,6 +43,7 @@ use super::stack::coding;
 pub static FORMATS: &[&dyn Format] = &[
     &dicom::DataSet,
     &dicom::Part10,
+    &terminal::Terminal,
     &ipp::Ipp,
     &hl7v2::Er7,
     &hl7v2::Xml,

@@ -1,4 +1,5 @@
-//! What is known of a service that takes or gives out files (FTP, TFTP, SMB) or prints them (LPD, IPP).
+//! What is known of a service that takes or gives out files (FTP, TFTP, SMB), prints them (LPD, IPP), or shows them on
+//! terminals (telnet, rlogin).
 
 use crate::protocol::service::{FactList, FamilyFacts, Phrase};
 

@@ -23,7 +23,9 @@ mod reader;
 mod record;
 mod seek;
 mod syntax;
+mod tags;
 mod text;
+mod value;
 mod walker;
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 //! A.1): whoever reads these says where a value stands, and the same [`Record`] takes it.
 
 use super::element::UNDEFINED;
-use super::record::{Record, Recording, SOP_INSTANCE_UID, SPECIFIC_CHARACTER_SET, is_structural};
+use super::record::{Record, Recording};
 use super::syntax::dictionary_vr;
+use super::tags::{SOP_INSTANCE_UID, SPECIFIC_CHARACTER_SET, is_structural};
 use super::walker::{Element, Interest, Visitor};
 use crate::content::Scope;
 use crate::rules::{DicomRules, FieldRule};

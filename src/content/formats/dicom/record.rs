@@ -2,9 +2,11 @@
 
 use super::charset::Charset;
 use super::document::Encapsulated;
-use super::element::{UNDEFINED, is_multi_valued, is_text, uses_charset};
-use super::items::{Blocks, Concept, belongs_to_content_item, is_creator, is_private};
+use super::element::{UNDEFINED, is_text, uses_charset};
+use super::items::{Blocks, Concept, is_creator, is_private};
+use super::tags::*;
 use super::text::Findings;
+use super::value::{PADDING, Text, is_person_name, is_printable, says_something, split};
 use super::walker::{Element, Interest, Visitor};
 use crate::content::{Field, Mark, Object, Reason, Scope, ServiceFacts};
 use crate::phi::PhiBuf;
@@ -22,8 +24,6 @@ const MAX_UNLIMITED: usize = 64 << 10;
 const MIN_TEXT: u32 = 6;
 /// Bytes kept of attributes that the structure needs.
 const MAX_STRUCTURAL: usize = 256;
-/// Values read of one attribute.
-const MAX_VALUES: usize = 64;
 /// Character sets that items have of their own, inside one another.
 const MAX_CHARSETS: usize = 8;
 /// Pixel data stands behind this tag (PS3.5 8.1), and no rule names what does.
@@ -33,45 +33,6 @@ const MAX_OWN: usize = 8;
 
 /// Largest encapsulated document that is read, bytes. It is handed on as it comes.
 const MAX_DOCUMENT: u32 = 64 << 20;
-
-pub(super) const SPECIFIC_CHARACTER_SET: u32 = 0x0008_0005;
-const SOP_CLASS_UID: u32 = 0x0008_0016;
-pub(super) const SOP_INSTANCE_UID: u32 = 0x0008_0018;
-const MODALITY: u32 = 0x0008_0060;
-const INSTITUTION_NAME: u32 = 0x0008_0080;
-const STATION_NAME: u32 = 0x0008_1010;
-const REFERENCED_SOP_INSTANCE_UID: u32 = 0x0008_1155;
-const REFERENCED_SOP_SEQUENCE: u32 = 0x0008_1199;
-const STUDY_INSTANCE_UID: u32 = 0x0020_000D;
-const PATIENT_NAME: u32 = 0x0010_0010;
-const PATIENT_ID: u32 = 0x0010_0020;
-const QUALITY_CONTROL_SUBJECT: u32 = 0x0010_0200;
-const PATIENT_IDENTITY_REMOVED: u32 = 0x0012_0062;
-const DEIDENTIFICATION_METHOD: u32 = 0x0012_0063;
-const DEIDENTIFICATION_METHOD_CODE_SEQUENCE: u32 = 0x0012_0064;
-const QUALITY_CONTROL_IMAGE: u32 = 0x0028_0300;
-const BURNED_IN_ANNOTATION: u32 = 0x0028_0301;
-const DIRECTORY_RECORD_SEQUENCE: u32 = 0x0004_1220;
-const DIRECTORY_RECORD_TYPE: u32 = 0x0004_1430;
-const ENCAPSULATED_DOCUMENT: u32 = 0x0042_0011;
-/// Holds what attributes had been before they were corrected (PS3.3 C.12.1.1.9).
-const MODIFIED_ATTRIBUTES_SEQUENCE: u32 = 0x0400_0550;
-const LOCAL_NAMESPACE: u32 = 0x0040_0031;
-const UNIVERSAL_ENTITY_ID: u32 = 0x0040_0032;
-
-/// An id, the name of its issuer, and the sequence that qualifies the issuer: they follow one
-/// another in this order (PS3.3 tables 10-18 and C.3-2).
-struct Issued {
-    id: u32,
-    issuer: u32,
-    qualifiers: u32,
-}
-
-const ISSUED: [Issued; 3] = [
-    Issued { id: PATIENT_ID, issuer: 0x0010_0021, qualifiers: 0x0010_0024 },
-    Issued { id: 0x0008_0050, issuer: 0, qualifiers: 0x0008_0051 },
-    Issued { id: 0x0038_0010, issuer: 0x0038_0011, qualifiers: 0x0038_0014 },
-];
 
 /// An id that waits for its issuer.
 struct Pending {
@@ -231,22 +192,6 @@ fn kind_of_issuer(rules: &RuleSet, issuer: &str) -> Option<Kind> {
         .fhir
         .system(issuer)
         .or_else(|| oid.then(|| rules.fhir.system(&format!("urn:oid:{issuer}"))).flatten())
-}
-
-/// A value as text.
-enum Text<'b> {
-    Plain(&'b str),
-    Decoded(Zeroizing<String>),
-}
-
-impl std::ops::Deref for Text<'_> {
-    type Target = str;
-    fn deref(&self) -> &str {
-        match self {
-            Self::Plain(text) => text,
-            Self::Decoded(text) => text,
-        }
-    }
 }
 
 /// A record with what it writes to.
@@ -573,33 +518,6 @@ impl Recording<'_, '_, '_> {
     }
 }
 
-/// Whether the structure of a data set needs an attribute, at least where it stands in the right
-/// place.
-pub(super) fn is_structural(tag: u32) -> bool {
-    is_creator(tag)
-        || belongs_to_content_item(tag)
-        || ISSUED.iter().any(|i| i.issuer == tag)
-        || matches!(
-            tag,
-            SPECIFIC_CHARACTER_SET
-                | SOP_CLASS_UID
-                | MODALITY
-                | STATION_NAME
-                | INSTITUTION_NAME
-                | PATIENT_IDENTITY_REMOVED
-                | DEIDENTIFICATION_METHOD
-                | QUALITY_CONTROL_SUBJECT
-                | QUALITY_CONTROL_IMAGE
-                | BURNED_IN_ANNOTATION
-                | DIRECTORY_RECORD_TYPE
-                | SOP_INSTANCE_UID
-                | REFERENCED_SOP_INSTANCE_UID
-                | STUDY_INSTANCE_UID
-                | LOCAL_NAMESPACE
-                | UNIVERSAL_ENTITY_ID
-        )
-}
-
 impl Record {
     /// The source says that the data set was de-identified.
     fn deidentified(&mut self, scope: &mut Scope<'_>) {
@@ -636,39 +554,4 @@ impl Record {
             self.deidentified(scope);
         }
     }
-}
-
-/// Whether a text is written like a person's name: family and given name, and nothing but letters
-/// (PS3.5 6.2.1).
-fn is_person_name(text: &str, vr: Option<VR>) -> bool {
-    let text = text.trim_matches(PADDING);
-    let of_name =
-        |c: char| c.is_alphabetic() || matches!(c, ' ' | '-' | '.' | '\'' | '’' | '=' | '^');
-    let parts = text.split('^').filter(|p| p.chars().any(char::is_alphabetic)).count();
-    text.chars().all(of_name) && parts >= if vr == Some(VR::PN) { 1 } else { 2 }
-}
-
-/// Whether bytes of unknown meaning may be text.
-fn is_printable(bytes: &[u8]) -> bool {
-    let text = bytes.trim_ascii_end();
-    let text = text.strip_suffix(&[0]).unwrap_or(text);
-    !text.iter().any(|b| *b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n' | 0x0C | 0x1B))
-}
-
-/// Padding of values (PS3.5 6.2).
-const PADDING: [char; 5] = [' ', '\0', '\t', '\r', '\n'];
-
-/// The values of an attribute, without padding.
-fn split(text: &str, vr: Option<VR>) -> impl Iterator<Item = &str> {
-    let separator = is_multi_valued(vr).then_some('\\');
-    text.split(move |c| Some(c) == separator).take(MAX_VALUES).map(|v| v.trim_matches(PADDING))
-}
-
-/// Whether a value is one: not only delimiters, and in a question not only wild cards or a range
-/// (PS3.4 C.2.2.2).
-fn says_something(value: &str, query: bool, kind: Kind) -> bool {
-    if !value.chars().any(char::is_alphanumeric) {
-        return false;
-    }
-    !(query && matches!(kind, Kind::BirthDate | Kind::DeathDate) && value.contains('-'))
 }

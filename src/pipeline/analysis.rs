@@ -1,0 +1,104 @@
+//! The state of one flow in a worker.
+
+use super::arrivals::Arrivals;
+use crate::capture::PacketRef;
+use crate::content::Contents;
+use crate::flow::FlowHead;
+use crate::identify::{Patients, Token};
+use crate::protocol::{Activity, Driver, DriverLimits, Object, ServiceFacts};
+use crate::rules::RuleSet;
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// The state of one flow.
+pub(super) enum State {
+    /// TCP without a byte so far: most connections that hang around never say more.
+    Silent,
+    /// TCP, or UDP of a known protocol, that is read.
+    Reading(Box<Analysis>),
+    /// UDP: how often it was looked at, and whether it is encrypted.
+    Datagrams { looks: u8, encrypted: bool },
+    /// TCP of no known protocol of which nothing more is read.
+    PassedOver { encrypted: bool },
+    /// Given up after a panic.
+    Broken,
+}
+
+pub(super) struct Analysis {
+    /// Those under which the content or record at hand began. Between two a flow holds none, so that
+    /// none outlive their replacement for long.
+    pub rules: Option<Arc<RuleSet>>,
+    pub driver: Driver,
+    pub contents: Contents,
+    pub patients: Patients,
+    pub facts: ServiceFacts,
+    pub activity: Activity,
+    pub objects: Vec<(Object, Token)>,
+    pub arrivals: Arrivals,
+    pub encrypted: bool,
+    pub content: &'static str,
+    /// The packet with which a record last ended.
+    pub recorded: PacketRef,
+    /// When what the flow did was last handed on.
+    pub handed_on: Timestamp,
+    /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
+    /// is at the end of the run depends on what else a worker has read.
+    pub datagram: Option<Timestamp>,
+}
+
+impl Analysis {
+    /// A flow that is read from `now` on.
+    pub fn new(flow: &FlowHead, limits: DriverLimits, now: Timestamp) -> Self {
+        Self {
+            rules: None,
+            driver: Driver::new(limits, flow.orientation),
+            contents: Contents::default(),
+            patients: Patients::of_flow(ends(flow)),
+            facts: ServiceFacts::default(),
+            activity: Activity::default(),
+            objects: Vec::new(),
+            arrivals: Arrivals::default(),
+            encrypted: false,
+            content: "",
+            recorded: PacketRef::default(),
+            handed_on: now,
+            datagram: None,
+        }
+    }
+
+    /// Bytes held, roughly.
+    pub fn memory(&self) -> usize {
+        size_of::<Self>()
+            + self.driver.memory()
+            + self.contents.memory()
+            + self.patients.memory()
+            + self.activity.memory()
+            + self.arrivals.memory()
+            + self.objects.capacity() * size_of::<(Object, Token)>()
+    }
+
+    /// Whether no protocol was found, none will be, and nothing waits to be handed on: then only whether
+    /// it is encrypted needs to be known.
+    pub fn is_passed_over(&self) -> bool {
+        self.driver.protocol().is_none()
+            && self.driver.is_opaque()
+            && self.contents.is_idle()
+            && self.patients.is_idle()
+            && self.activity.is_empty()
+            && self.objects.is_empty()
+            && self.datagram.is_none()
+    }
+}
+
+/// Tells the two ends of a flow apart from others, whichever of them spoke first.
+fn ends(flow: &FlowHead) -> u128 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    let state = foldhash::quality::FixedState::default();
+    let hash = |seed: u8| {
+        let mut hasher = state.build_hasher();
+        hasher.write_u8(seed);
+        std::hash::Hash::hash(&flow.key, &mut hasher);
+        hasher.finish()
+    };
+    u128::from(hash(0)) << 64 | u128::from(hash(1))
+}

@@ -1,0 +1,79 @@
+//! What workers hand to the collector.
+
+use super::counters::WorkerCounters;
+use crate::capture::PacketRef;
+use crate::exposure::FindingEvent;
+use crate::flow::FlowInfo;
+use crate::identify::Token;
+use crate::protocol::{Activity, Object, ServiceFacts};
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// Where an item stands in the order of the run, whatever worker it came from: by the packet that
+/// brought it about, then by the first packet of its flow, then by its place in the flow.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Order {
+    /// Number of the packet.
+    pub packet: u64,
+    /// Number of the flow's first packet.
+    pub flow: u64,
+    /// Counts up within both.
+    pub n: u32,
+}
+
+/// What a worker hands to the collector.
+pub enum Item {
+    /// A patient in a flow.
+    Finding(Box<FindingEvent>),
+    /// What a flow did since the last time.
+    ActivityReport(Box<ActivityReport>),
+    /// A flow that spoke a known protocol has ended.
+    Service(Box<Service>),
+}
+
+/// What a flow did.
+pub struct ActivityReport {
+    /// Packet time.
+    pub time: Timestamp,
+    /// The flow.
+    pub flow: FlowInfo,
+    /// Its protocol.
+    pub protocol: &'static str,
+    /// What it did.
+    pub activity: Activity,
+    /// Objects it named, by their pseudonyms.
+    pub objects: Vec<(Object, Token)>,
+    /// Patients whose records brought nothing new, and how many records.
+    pub records: Vec<(Token, u32)>,
+    /// The last packet of these records.
+    pub repeated: PacketRef,
+}
+
+/// A service that a flow proved.
+pub struct Service {
+    /// Packet time.
+    pub time: Timestamp,
+    /// The flow.
+    pub flow: FlowInfo,
+    /// Its protocol.
+    pub protocol: &'static str,
+    /// The last content read.
+    pub content: &'static str,
+    /// What is known of the service.
+    pub facts: Arc<ServiceFacts>,
+}
+
+/// What came of a batch.
+#[derive(Default)]
+pub struct Report {
+    /// Everything up to this packet has been worked through.
+    pub upto: u64,
+    /// The latest tick that was worked through.
+    pub clock: Timestamp,
+    /// In order.
+    pub items: Vec<(Order, Item)>,
+    /// What was counted.
+    pub stats: WorkerCounters,
+    /// That was the last one.
+    pub last: bool,
+}
