@@ -18,13 +18,14 @@ pub enum Source {
 }
 
 /// How much is written of what was found (`--detail`). Counts are the same with each.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Detail {
     /// Exposures, services and assets.
     Exposures,
-    /// Besides, one finding for each patient of an exposure.
+    /// Besides, one finding for each patient of an exposure; of a busy service, lists of patients.
     Patients,
-    /// Besides, one finding for each patient of a flow.
+    /// Besides, one finding for each patient of a flow, with everything that was seen.
+    #[default]
     Flows,
 }
 

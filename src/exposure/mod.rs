@@ -9,6 +9,7 @@ mod access;
 mod announced;
 mod counters;
 mod distinct;
+mod lists;
 mod moves;
 mod observations;
 mod open;
@@ -20,6 +21,7 @@ mod types;
 pub use crate::exposure::counters::ExposureTotals;
 pub use access::{Access, Answers};
 pub use distinct::Distinct;
+pub use lists::{PatientGroup, PatientList};
 pub use severity::severity;
 pub use tracker::{Exposures, Losses, Settings, Taken};
 pub use types::{

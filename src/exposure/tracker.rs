@@ -4,7 +4,7 @@
 //! written before it and carries the time at which it fell due, however often [`Exposures::tick`]
 //! was called in between, and nothing is ever taken in the order of a hash map.
 
-use super::announced::{Announced, Place};
+use super::announced::{Admitted, Announced, Place};
 use super::distinct::Distinct;
 use super::moves::{self, Moves};
 use super::observations::ServiceObservations;
@@ -231,32 +231,27 @@ impl Exposures {
             (false, false) => None,
         };
         let state = state.map(|state| open.tell(state, now, &self.moves, &self.services));
-        if let Some(severity) = self.admit(&mut event, person, score, exposure) {
-            let event = Box::new(event);
-            out.push(Event::Finding { event, severity, direction, exposure, access });
+        let place = Place { key: &self.settings.key, person, exposure, severity: score, direction };
+        match self.announced.admit(self.settings.detail, &mut event, &place) {
+            Admitted::Written(severity) => {
+                let event = Box::new(event);
+                out.push(Event::Finding { event, severity, direction, exposure, access });
+            }
+            Admitted::Listed(list) => out.push(Event::Patients(list)),
+            Admitted::Nothing => {}
+        }
+        if self.announced.memory() > self.settings.memory {
+            self.lists(None, out);
+            self.losses.findings_forgotten += self.announced.clear();
         }
         out.extend(state);
         if taken_first { Taken::New(Severity::of(score)) } else { Taken::Revised }
     }
 
-    /// The severity of the event that a finding becomes, if it becomes one.
-    fn admit(
-        &mut self,
-        event: &mut FindingEvent,
-        person: PatientKey,
-        severity: u8,
-        exposure: super::EventId,
-    ) -> Option<u8> {
-        match self.settings.detail {
-            Detail::Exposures => None,
-            Detail::Flows => Some(severity),
-            Detail::Patients => {
-                if self.announced.memory() > self.settings.memory {
-                    self.losses.findings_forgotten += self.announced.clear();
-                }
-                let place = Place { key: &self.settings.key, person, exposure, severity };
-                self.announced.admit(event, &place)
-            }
+    /// Writes the lists of patients that fell due by `now`, or all.
+    fn lists(&mut self, now: Option<Timestamp>, out: &mut Vec<Event>) {
+        while let Some(list) = self.announced.next_list(now) {
+            out.push(Event::Patients(Box::new(list)));
         }
     }
 
@@ -406,6 +401,7 @@ impl Exposures {
 
     /// Writes the updates that fell due by `now`, and which exposures have become idle.
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+        self.lists(Some(now), out);
         // Every round takes one entry out and puts at most one in, later than `now`.
         while let Some(entry) = self.due.first_entry() {
             let (at, number) = *entry.key();
@@ -438,6 +434,7 @@ impl Exposures {
     /// The run has ended: ends every exposure, in the order of opening.
     pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Event>) {
         self.tick(now, out);
+        self.lists(None, out);
         let mut left: Vec<(u64, Pair)> = self.open.iter().map(|(p, o)| (o.number, *p)).collect();
         left.sort_unstable_by_key(|(number, _)| *number);
         for (_, pair) in left {

@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::counters::ExposureTotals;
+use super::lists::PatientList;
 use crate::capture::{PacketRef, PacketSpan};
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
@@ -280,6 +281,8 @@ pub enum Event {
         /// Whom the service lets in.
         access: Access,
     },
+    /// Patients of a busy service.
+    Patients(Box<PatientList>),
     /// A client and a service.
     Exposure(Box<Exposure>),
     /// A host with a role that traffic proves.

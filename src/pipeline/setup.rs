@@ -75,6 +75,7 @@ impl Parts {
             sensor: config.sensor.as_deref().map(Into::into),
             interfaces,
             files,
+            detail: config.detail,
             key_id: self.key_id.as_str().into(),
             colour: config.output.is_none() && std::io::stdout().is_terminal(),
             follow: live,
