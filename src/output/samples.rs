@@ -8,7 +8,6 @@ use crate::protocol::Reason;
 use crate::rules::Kind;
 use crate::time::Span;
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::{Arc, Mutex};
 
 /// Events of every kind.
