@@ -26,6 +26,10 @@ const MAX_CLIENTS: usize = 65_536;
 /// Clients of one patient told apart; the number in the event grows no further.
 const MAX_PATIENT_CLIENTS: usize = 1_024;
 
+/// Bytes of heap that a service takes, and one of its clients, roughly.
+const SERVICE: usize = 256;
+const CLIENT: usize = 64;
+
 /// The findings written so far, with their identifiers as shown: a revision names all of them.
 #[derive(Default)]
 pub(in crate::exposure) struct Announced {
@@ -107,8 +111,13 @@ impl Announced {
 
     fn patient(&mut self, event: &mut FindingEvent, place: &Place<'_>) -> Admitted {
         let name = (event.flow.server, event.flow.transport.number(), event.protocol);
+        if !self.services.contains_key(&name) {
+            self.bytes += SERVICE;
+        }
         let service = self.services.entry(name).or_default();
+        let clients = service.clients.len();
         let client = service.client(event.flow.client.ip());
+        self.bytes += (service.clients.len() - clients) * CLIENT;
         let busy = service.findings >= FOLD_FINDINGS;
         service.folded |= busy && service.clients.len() > FOLD_CLIENTS;
         let folded = service.folded;

@@ -5,6 +5,7 @@ use super::date::Date;
 use super::mask::mask;
 use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verify, weighed};
+use super::patients::Around;
 use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
 use super::record::{Complete, Held, Issuer, Record};
 use super::values::{ValueCache, Worked};
@@ -110,6 +111,7 @@ impl FieldSink for Collector<'_> {
             words: worked.words,
             test: worked.test,
             mask: worked.mask,
+            words_of: worked.words_of,
             field: worked.field,
             rule: worked.rule,
             confidence,
@@ -140,6 +142,7 @@ impl FieldSink for Collector<'_> {
             return None;
         };
         known.count(self.tally);
+        self.patients.learn_hashes(&known.learnt, self.settings);
         for record in &known.records {
             let complete = Complete {
                 packets: if record.follows { self.packets } else { self.span() },
@@ -233,8 +236,13 @@ impl Collector<'_> {
             }
             _ => None,
         };
+        let words_of = match self.settings.reveal {
+            true => Arc::default(),
+            false => self.values.words_of(key, kind, value),
+        };
         Some(Worked {
             kind,
+            words_of,
             valid: verify(field, kind, value, self.rules),
             full_date: kind == Kind::BirthDate
                 && Date::parse(value, self.now).is_some_and(Date::is_full),
@@ -366,6 +374,9 @@ impl Collector<'_> {
                 Some(_) => self.tally.deidentified += 1,
                 None => self.tally.below_policy += 1,
             }
+            // No finding, but a name all the same.
+            self.patients.learn(record.held.iter(), self.settings);
+            self.values.units.learn(&record.held);
             return;
         };
         if deidentified.is_some() && !kinds.is_empty() {
@@ -382,7 +393,13 @@ impl Collector<'_> {
 
     /// Files a record under its patient.
     fn file(&mut self, record: &Complete<'_>, alert: &Arc<AlertRule>, facts: &ServiceFacts) {
-        let finding = self.patients.file(record, alert, self.settings, facts, self.tally);
+        let around = Around {
+            settings: self.settings,
+            rules: self.rules,
+            now: record.packets.last.time,
+            facts,
+        };
+        let finding = self.patients.file(record, alert, &around, self.tally);
         self.out.extend(finding);
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Held {
     pub test: bool,
     /// What may be shown of it; none under `--reveal`.
     pub mask: Option<Arc<str>>,
+    /// By what the gate of a flow knows the value again.
+    pub words_of: Arc<[u64]>,
     pub field: Arc<str>,
     pub rule: Arc<str>,
     pub confidence: f32,
@@ -45,6 +47,7 @@ impl Held {
         Self {
             value: PhiBuf::default(),
             mask: self.mask.clone(),
+            words_of: Arc::clone(&self.words_of),
             field: Arc::clone(&self.field),
             rule: Arc::clone(&self.rule),
             ..*self

@@ -40,6 +40,8 @@ pub(super) struct UnitRecord {
 /// What came of a unit.
 pub(super) struct Unit {
     pub records: Vec<UnitRecord>,
+    /// By what gates know values of its other records.
+    pub learnt: Vec<u64>,
     /// A record ended in it.
     pub ended: bool,
     /// What identify counted.
@@ -54,7 +56,10 @@ impl Unit {
         let of =
             |r: &UnitRecord| size_of::<UnitRecord>() + size_of::<Identity>() + r.held.len() * held;
         // With the place in the table.
-        size_of::<Self>() + 3 * size_of::<u128>() + self.records.iter().map(of).sum::<usize>()
+        size_of::<Self>()
+            + 3 * size_of::<u128>()
+            + self.records.iter().map(of).sum::<usize>()
+            + self.learnt.capacity() * size_of::<u64>()
     }
 
     /// Counts what it counted when it was read.
@@ -79,6 +84,7 @@ fn counted(tally: &IdentifyCounters) -> [u64; COUNTED] {
 struct Note {
     key: u128,
     records: Vec<UnitRecord>,
+    learnt: Vec<u64>,
     before: [u64; COUNTED],
     /// Losses to caps of a record, which depend on what else is open.
     lost: u64,
@@ -161,8 +167,15 @@ impl Units {
     /// From here on, notes what comes of a unit.
     pub fn begin(&mut self, key: u128, tally: &IdentifyCounters) {
         let (before, lost) = (counted(tally), lost(tally));
-        self.note =
-            Some(Note { key, records: Vec::new(), before, lost, ended: false, spoilt: false });
+        self.note = Some(Note {
+            key,
+            records: Vec::new(),
+            learnt: Vec::new(),
+            before,
+            lost,
+            ended: false,
+            spoilt: false,
+        });
     }
 
     /// A record led to an alert.
@@ -189,6 +202,13 @@ impl Units {
         }
     }
 
+    /// A record led to no alert.
+    pub fn learn(&mut self, held: &[Held]) {
+        if let Some(note) = &mut self.note {
+            note.learnt.extend(held.iter().flat_map(|held| held.words_of.iter()));
+        }
+    }
+
     /// Something came of the unit that depends on more than its bytes.
     pub fn spoil(&mut self) {
         if let Some(note) = &mut self.note {
@@ -206,7 +226,13 @@ impl Units {
         counts.iter_mut().zip(note.before).for_each(|(now, before)| *now -= before);
         self.put(
             note.key,
-            Arc::new(Unit { records: note.records, ended: note.ended, counts, content }),
+            Arc::new(Unit {
+                records: note.records,
+                learnt: note.learnt,
+                ended: note.ended,
+                counts,
+                content,
+            }),
         );
     }
 }

@@ -5,15 +5,15 @@
 //! Values are told apart by a hash of 64 bits with a random seed; no raw value is kept. What is kept holds
 //! for one day of packet time, because dates are judged by it.
 
-use super::Token;
 use super::date::Date;
 use super::record::{Issuer, Record};
 use super::units::Units;
+use super::{Key, Token, gate};
 use crate::content::{Evidence, Field};
 use crate::phi::{Phi, PhiBuf};
 use crate::rules::{Kind, RuleSet};
 use crate::time::Timestamp;
-use foldhash::quality::RandomState;
+use foldhash::quality::{RandomState, SeedableRandomState};
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -53,6 +53,8 @@ pub(super) struct Worked {
     pub test: bool,
     /// What may be shown of it; none under `--reveal`.
     pub mask: Option<Arc<str>>,
+    /// By what the gate of a flow knows it again; nothing under `--reveal`.
+    pub words_of: Arc<[u64]>,
     /// Where it stood last, and by which rule.
     pub field: Arc<str>,
     pub rule: Arc<str>,
@@ -87,6 +89,8 @@ pub struct ValueCache {
     /// The rules by which values were judged, by their address. Whoever replaces rules calls
     /// [`ValueCache::forget`], so that no other rules can have it.
     rules: usize,
+    /// Of the words of values, for gates.
+    words: Option<SeedableRandomState>,
     /// What came of whole units of documents.
     pub(super) units: Units,
 }
@@ -103,6 +107,7 @@ impl Default for ValueCache {
             records: Vec::new(),
             spare: Vec::new(),
             rules: 0,
+            words: None,
             units: Units::default(),
         }
     }
@@ -178,6 +183,11 @@ impl ValueCache {
             *place = tag;
             *slot = worked;
         }
+    }
+
+    /// By what the gate of a flow knows a value again.
+    pub(super) fn words_of(&mut self, key: &Key, kind: Kind, value: &str) -> Arc<[u64]> {
+        gate::hashes(self.words.get_or_insert_with(|| gate::hasher(key)), kind, value)
     }
 
     /// An empty record.

@@ -424,4 +424,5 @@ pub struct Losses {
     pub exposures_ended_early: u64,
     pub findings_forgotten: u64,
     pub sightings_unreported: u64,
+    pub findings_unwritten: u64,
 }

@@ -64,6 +64,8 @@ fn all_facts() -> ServiceFacts {
         })),
     };
     ServiceFacts {
+        withheld: false,
+        admission_key: 0,
         encrypted: false,
         authentication: Authentication::UserIdentity,
         credentials_in_clear: true,
