@@ -104,6 +104,10 @@ impl Marks {
             About::Nothing => 0,
         })
     }
+    /// As a number, to compare by.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
     /// What a name says of what stands under it.
     pub fn about_name(name: &str, keys: &KeyRules) -> Self {
         keys.said(name).map_or(Self(0), |said| Self::about(said.inside))

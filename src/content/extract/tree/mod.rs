@@ -144,6 +144,15 @@ impl Tree {
         name.means_something() && !(name.use_.wrapper && name.meaning.is_none())
     }
 
+    /// Whether nothing that was read has a bearing on what follows.
+    pub fn is_fresh(&self) -> bool {
+        self.frames.is_empty()
+            && !self.describes
+            && !self.full
+            && !self.grid.is_known()
+            && self.target.is_none()
+    }
+
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         self.names.memory()

@@ -1,5 +1,6 @@
 //! JSON: FHIR resources, DICOM data sets (PS3.18 annex F), and objects of any other kind.
 
+mod rows;
 pub mod tokens;
 
 use super::{graphql, jws};
@@ -9,6 +10,7 @@ use crate::content::extract::tree::Tree;
 use crate::content::formats::html;
 use crate::content::stack::{media, transfer_encoding};
 use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+use rows::Rows;
 use tokens::{Fault, Receiver, Tokens};
 
 /// JSON, and rows of it (NDJSON).
@@ -52,6 +54,7 @@ impl Format for Json {
             inner: None,
             texts: Texts::default(),
             form: Form::default(),
+            rows: Rows::default(),
         })
     }
 }
@@ -66,6 +69,7 @@ struct JsonDocument {
     /// Running text.
     texts: Texts,
     form: Form,
+    rows: Rows,
 }
 
 /// Where in a form the next value stands (FHIR R4, QuestionnaireResponse.item).
@@ -231,11 +235,9 @@ impl Receiver for Reader<'_, '_> {
     }
 }
 
-impl Document for JsonDocument {
-    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
-        if let Some(path) = self.path.take() {
-            self.tree.stands_at(&path, scope);
-        }
+impl JsonDocument {
+    /// Reads bytes as they come.
+    fn read(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Result<(), Fault> {
         let mut reader = Reader {
             tree: &mut self.tree,
             inner: &mut self.inner,
@@ -243,19 +245,35 @@ impl Document for JsonDocument {
             form: &mut self.form,
             scope,
         };
-        match self.tokens.read(bytes, &mut reader) {
+        self.tokens.read(bytes, &mut reader)
+    }
+
+    fn fail(fault: Fault, scope: &mut Scope<'_>) {
+        scope.give_up(match fault {
+            Fault::Malformed => Reason::Malformed,
+            Fault::Limit => Reason::Limit,
+        });
+    }
+}
+
+impl Document for JsonDocument {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        if let Some(path) = self.path.take() {
+            self.tree.stands_at(&path, scope);
+        }
+        match self.by_rows(bytes, scope) {
             Ok(()) => Want::ALL,
             Err(fault) => {
-                scope.give_up(match fault {
-                    Fault::Malformed => Reason::Malformed,
-                    Fault::Limit => Reason::Limit,
-                });
+                Self::fail(fault, scope);
                 Want::NOTHING
             }
         }
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        if let Err(fault) = self.end_rows(scope) {
+            Self::fail(fault, scope);
+        }
         let mut reader = Reader {
             tree: &mut self.tree,
             inner: &mut self.inner,
@@ -273,7 +291,7 @@ impl Document for JsonDocument {
 
     fn memory(&self) -> usize {
         let inner = self.inner.as_ref().map_or(0, Nested::memory);
-        self.tokens.memory() + self.tree.memory() + self.texts.memory() + inner
+        self.tokens.memory() + self.tree.memory() + self.texts.memory() + self.rows.memory() + inner
     }
 }
 
