@@ -8,6 +8,7 @@ mod cef;
 mod community_id;
 mod coverage;
 mod ecs;
+mod json;
 mod ocsf;
 mod progress;
 mod run;
