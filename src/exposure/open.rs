@@ -11,7 +11,7 @@ use super::types::{
 };
 use crate::capture::{PacketRef, PacketSpan};
 use crate::flow::{FlowInfo, Transport};
-use crate::protocol::ServiceFacts;
+use crate::protocol::{FlowLosses, ServiceFacts};
 use crate::rules::{Kind, SeverityEntry};
 use crate::severity::Severity;
 use crate::time::Timestamp;
@@ -110,6 +110,7 @@ impl Open {
                 figures: ExposureTotals::default(),
                 moved_for: Vec::new(),
                 moved_to: Vec::new(),
+                losses: FlowLosses::default(),
                 packets: event.finding.packets,
                 first_flow: event.flow,
                 severity: 0,
@@ -154,6 +155,17 @@ impl Open {
             if let Some(count) = self.kinds.get_mut(kind as usize) {
                 *count += 1;
             }
+        }
+    }
+
+    /// A flow has ended: what was masked of its facts for as long as it went on may be shown.
+    pub fn settle(&mut self, facts: &Arc<ServiceFacts>) {
+        if self.told.facts.withheld && !facts.withheld {
+            self.told.facts = match facts.accumulates() {
+                true => Arc::new(facts.after(&self.told.facts)),
+                false => Arc::clone(facts),
+            };
+            self.dirty = true;
         }
     }
 

@@ -116,6 +116,7 @@ impl Sample {
             server: address(self.server),
             transport: Transport::Tcp,
             vlan: 0,
+            inner_vlan: 0,
             started: T0,
             interface: 0,
         };
@@ -124,6 +125,7 @@ impl Sample {
         let identifiers =
             self.kinds.into_iter().map(|(kind, text)| identifier(kind, text, "(0010,0010)"));
         FindingEvent {
+            brought: 1000,
             id: EventId::of_finding(&KEY, &flow, &patient),
             flow,
             protocol: self.protocol,
@@ -134,7 +136,7 @@ impl Sample {
                 packets: PacketSpan::of(packet(self.time)),
                 patient,
                 traits: Default::default(),
-                identifiers: identifiers.collect(),
+                identifiers: Arc::new(identifiers.collect()),
                 kinds,
                 new_kinds: if self.update {
                     self.new_kinds.iter().copied().collect()

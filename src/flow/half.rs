@@ -13,6 +13,9 @@ const ORIGIN: u64 = 1 << 40;
 /// Segments held for one direction at most.
 const MAX_HELD: usize = 8192;
 
+/// What an allocation takes beyond its bytes, about.
+const HEAP: usize = 16;
+
 /// A segment that came before its turn.
 struct Held {
     at: u64,
@@ -205,15 +208,21 @@ impl HalfStream {
         }
     }
 
+    /// How long the stream is, from the first number heard of to the highest byte seen.
+    pub const fn length(&self) -> u64 {
+        self.top.saturating_sub(ORIGIN)
+    }
+
     /// How far an offset is from the stream as it was seen, bytes.
     pub const fn away(&self, at: u64) -> u64 {
         at.abs_diff(self.top)
     }
 
-    /// Whether a SYN announces another first byte than the one known from a handshake; `None` where
-    /// no handshake was seen.
+    /// Whether a SYN announces another first byte than the one known from a handshake, or, where none was
+    /// seen, one behind bytes that were; `None` where that cannot be told.
     pub fn starts_elsewhere(&self, seq: u32) -> Option<bool> {
-        self.first.map(|first| first != seq)
+        let behind = || (self.seen && self.offset(seq) > self.top).then_some(true);
+        self.first.map(|first| first != seq).or_else(behind)
     }
 
     /// Everything up to its FIN was delivered, and its end is not reported yet.
@@ -262,8 +271,9 @@ impl HalfStream {
         !self.held.is_empty()
     }
 
-    pub const fn held_bytes(&self) -> usize {
-        self.held_bytes
+    /// Bytes of heap that is held, with what each segment takes beside its bytes.
+    pub fn memory(&self) -> usize {
+        self.held_bytes + self.held.capacity() * size_of::<Held>() + self.held.len() * HEAP
     }
 
     /// Where the first held segment starts.

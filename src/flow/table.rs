@@ -49,6 +49,8 @@ pub struct FlowHead {
     pub orientation: Orientation,
     /// Outermost VLAN identifier of its first packet.
     pub vlan: u16,
+    /// Identifier of the VLAN inside it.
+    pub inner_vlan: u16,
     /// Interface of its first packet.
     pub interface: u16,
     /// Number of its first packet in the run; unique.
@@ -57,6 +59,8 @@ pub struct FlowHead {
     pub started: Timestamp,
     /// Payload bytes so far, as on the wire, copies included.
     pub bytes: u64,
+    /// Those of them that the snap length cut off.
+    pub cut: u64,
 }
 
 impl FlowHead {
@@ -67,6 +71,7 @@ impl FlowHead {
             server: self.key.end(client.other()).to_socket_addr(),
             transport: self.key.transport,
             vlan: self.vlan,
+            inner_vlan: self.inner_vlan,
             started: self.started,
             interface: self.interface,
         }
@@ -94,6 +99,10 @@ pub trait Handler<S> {
     fn datagram(&mut self, flow: &FlowHead, state: &mut S, side: Side, bytes: &[u8]) -> bool;
     /// The flow is over; nothing more will come.
     fn close(&mut self, flow: &FlowHead, state: S, end: End);
+    /// Whether the state of the last flow has come to hold much more since this was asked last.
+    fn grew(&mut self) -> bool {
+        false
+    }
     /// Bytes of heap that the state holds, roughly.
     fn memory(&self, state: &S) -> usize;
 }
@@ -305,6 +314,7 @@ impl<S> Table<S> {
         entry.last = self.now;
         entry.packets = entry.packets.wrapping_add(1);
         entry.head.bytes += u64::from(segment.len) + u64::from(segment.missing);
+        entry.head.cut += u64::from(segment.missing);
         let Some(state) = entry.state.as_mut() else {
             self.stats.late_packets += 1;
             return;
@@ -328,7 +338,7 @@ impl<S> Table<S> {
             }
         }
         let entry = &mut self.entries[slot as usize];
-        if entry.packets % WEIGH_EVERY == 1 || entry.tcp.waits() {
+        if handler.grew() || entry.packets % WEIGH_EVERY == 1 || entry.tcp.waits() {
             self.weigh(slot, handler);
             while self.memory > self.limits.memory && self.evict(handler) {}
         }
@@ -347,7 +357,9 @@ impl<S> Table<S> {
         let found = self.index.find(arrival.hash, |&slot| {
             let entry = &entries[slot as usize];
             entry.head.key == segment.key
-                && ((entry.head.vlan == segment.vlan && !entry.contested)
+                && ((entry.head.vlan == segment.vlan
+                    && entry.head.inner_vlan == segment.inner_vlan
+                    && !entry.contested)
                     || segment.key.transport == Transport::Udp
                     || entry.tcp.fits(tcp))
         });
@@ -386,10 +398,12 @@ impl<S> Table<S> {
             key: segment.key,
             orientation: guess(segment),
             vlan: segment.vlan,
+            inner_vlan: segment.inner_vlan,
             interface: arrival.packet.interface,
             first_packet: arrival.number,
             started: arrival.clock,
             bytes: 0,
+            cut: 0,
         };
         let class = if segment.key.transport == Transport::Tcp { Class::Tcp } else { Class::Udp };
         let entry = Entry {

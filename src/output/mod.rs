@@ -6,8 +6,10 @@
 
 mod cef;
 mod community_id;
+mod coverage;
 mod ecs;
 mod event_log;
+mod json;
 mod ocsf;
 mod progress;
 mod run;
@@ -21,9 +23,10 @@ pub mod serve;
 
 pub use crate::output::dashboard::Dashboard;
 pub use community_id::community_id;
+pub use coverage::{Cause, Shortfall, Verdict};
 pub use event_log::EventLog;
 pub use progress::Progress;
-pub use run::{InputReport, RunSummary};
+pub use run::{InputReport, Interrupted, RunSummary};
 pub use serve::{ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 

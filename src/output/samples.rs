@@ -31,7 +31,11 @@ pub(in crate::output) fn busy() -> Vec<Event> {
         exposures.finding(Sample { time, ..hl7(patient) }.build(), &mut out);
         let mut event = Sample { patient, time, ..Sample::default() }.build();
         event.flow.client.set_ip([10, 1, 7, 20 + (patient % 8) as u8].into());
-        event.finding.identifiers.push(identifier(Kind::Sex, "*", "(0010,0040)"));
+        Arc::make_mut(&mut event.finding.identifiers).push(identifier(
+            Kind::Sex,
+            "*",
+            "(0010,0040)",
+        ));
         event.finding.kinds.insert(Kind::Sex);
         exposures.finding(event, &mut out);
     }
@@ -82,11 +86,18 @@ pub(in crate::output) fn run() -> RunSummary {
         streams: [("dicom", 4), ("hl7", 2), ("http", 20)].into(),
         opaque: [(("dicom", Reason::Malformed), 1), (("unknown", Reason::Encrypted), 12)].into(),
         gap_bytes: 2_900,
+        cut_bytes: 900,
+        packets_cut: 6,
+        cut_at: 96,
+        cut_payload_bytes: 1_200,
+        payload_bytes: 3_900_000,
         overlap_conflicts: 1,
         records: [(("dicom", "dicom"), 12), (("hl7", "hl7v2"), 1), (("http", "json"), 1)].into(),
         messages: [(("hl7", "ADT^A01"), 1)].into(),
         identifiers: [(Kind::Name, 14), (Kind::PatientId, 12), (Kind::Ssn, 1)].into(),
         unrecognised_flows: 3,
+        unrecognised_bytes: 60_000,
+        half_recognised_flows: 1,
         encrypted_flows: 6,
         encrypted_bytes: 1_200_000,
         patients: crate::exposure::Count { value: 14, estimate: false },

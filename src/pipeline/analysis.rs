@@ -36,11 +36,17 @@ pub(super) struct Analysis {
     pub objects: Vec<(Object, Token)>,
     pub arrivals: Arrivals,
     pub encrypted: bool,
+    /// One direction of a known protocol was not recognised.
+    pub half_recognised: bool,
+    /// Payload bytes that the snap length cut off and that were handed on as such.
+    pub cut: u64,
     pub content: &'static str,
     /// The packet with which a record last ended.
     pub recorded: PacketRef,
     /// When what the flow did was last handed on.
     pub handed_on: Timestamp,
+    /// Bytes of the flow when it was last reported that a patient was found.
+    pub reported: u64,
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
     /// is at the end of the run depends on what else a worker has read.
     pub datagram: Option<Timestamp>,
@@ -53,15 +59,18 @@ impl Analysis {
             rules: None,
             driver: Driver::new(limits, flow.orientation),
             contents: Contents::default(),
-            patients: Patients::of_flow(ends(flow)),
+            patients: Patients::of_flow(ends(flow), flow.started),
             facts: ServiceFacts::default(),
             activity: Activity::default(),
             objects: Vec::new(),
             arrivals: Arrivals::default(),
             encrypted: false,
+            half_recognised: false,
+            cut: 0,
             content: "",
             recorded: PacketRef::default(),
             handed_on: now,
+            reported: 0,
             datagram: None,
         }
     }

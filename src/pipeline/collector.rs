@@ -6,6 +6,7 @@ use super::report::{Item, Order, Report};
 use crate::exposure::{Event, Exposures, FlowActivity, ServiceObservation, Taken};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, RunSummary};
+use crate::protocol::Reason;
 use crate::rules::RuleSet;
 use crate::severity::Severity;
 use std::collections::BinaryHeap;
@@ -189,11 +190,15 @@ impl Collector {
         summary.streams = stats.streams;
         summary.opaque = stats.opaque;
         summary.gap_bytes = stats.gap_bytes;
+        summary.cut_bytes = stats.cut_bytes;
         summary.overlap_conflicts = stats.conflicts;
         summary.records = stats.records;
         summary.messages = stats.messages;
         summary.identifiers = stats.identifiers;
         summary.unrecognised_flows = stats.unrecognised_flows;
+        summary.unrecognised_bytes = stats.unrecognised_bytes;
+        summary.half_recognised_flows = stats.half_recognised_flows;
+        summary.evicted_flows = stats.evicted_flows;
         summary.encrypted_flows = stats.encrypted_flows;
         summary.encrypted_bytes = stats.encrypted_bytes;
         summary.patients = self.exposures.patients();
@@ -217,10 +222,21 @@ impl Collector {
         m.flows_active(stats.active);
         m.memory("flows", stats.memory);
         if stats.gap_bytes > 0 {
-            m.gap_bytes(stats.gap_bytes);
+            m.gap_bytes(stats.gap_bytes, stats.cut_bytes);
+        }
+        for (reason, n) in [
+            ("unrecognised", stats.unrecognised_flows),
+            ("half_recognised", stats.half_recognised_flows),
+            ("encrypted", stats.encrypted_flows),
+            ("memory", stats.evicted_flows),
+        ] {
+            m.unread_flows(reason, n);
         }
         if stats.skipped_bytes > 0 {
             m.unread_bytes(stats.skipped_bytes);
+        }
+        if stats.unpaid_bytes > 0 {
+            m.content_skipped(Reason::Budget, stats.unpaid_bytes);
         }
         for (&reason, &n) in &stats.ignored {
             m.segments_ignored(reason, n);

@@ -8,10 +8,10 @@ use crate::exposure::samples::{Sample, T0, at, identifier, packet, token};
 use crate::exposure::{Event, FlowActivity};
 use crate::identify::Shown;
 use crate::output::samples::{busy, context, events, run, tracker, written};
-use crate::output::{Context, RunSummary};
+use crate::output::{Cause, Context, Interrupted, RunSummary, Verdict};
 use crate::protocol::{
-    Activity, Association, Authentication, DicomFacts, FileFacts, Interface, MessageFacts, Object,
-    Outcome, Reason, Role, ServiceFacts, WebFacts,
+    Activity, Association, Authentication, DicomFacts, FileFacts, FlowLosses, Interface,
+    MessageFacts, Object, Outcome, Reason, Role, ServiceFacts, WebFacts,
 };
 use crate::rules::{Kind, Secret, ServiceKind};
 use crate::severity::Severity;
@@ -64,6 +64,8 @@ fn all_facts() -> ServiceFacts {
         })),
     };
     ServiceFacts {
+        withheld: false,
+        admission_key: 0,
         encrypted: false,
         authentication: Authentication::UserIdentity,
         credentials_in_clear: true,
@@ -115,6 +117,7 @@ fn samples() -> Vec<Value> {
     let kinds = Kind::ALL.iter().map(|k| (*k, "**")).collect();
     let mut event = Sample { facts: all_facts(), marks, kinds, ..Sample::default() }.build();
     event.flow.vlan = 12;
+    event.flow.inner_vlan = 7;
     let (mut x, mut out) = (tracker(), Vec::new());
     let mut opened = event.clone();
     let mut accepted = Sample::default().facts;
@@ -124,6 +127,7 @@ fn samples() -> Vec<Value> {
     x.finding(opened, &mut out);
     let mut activity = Activity::default();
     activity.count("C-MOVE", "request");
+    activity.losses = FlowLosses { gap_bytes: 9, cut_bytes: 4, directions: 1 };
     for performed in [false, true] {
         activity.moved(performed, "WS1", "VIEWER");
         // The archive is the server of the one and the client of the other.
@@ -164,6 +168,7 @@ fn samples() -> Vec<Value> {
     }
     let mut run = run();
     run.patients.estimate = true;
+    run.interrupted = Some(Interrupted { at: Some(0.43) });
     run.opaque = Reason::ALL.iter().map(|r| (("unknown", *r), 1)).collect();
     run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
     all.extend(lines(&out, &run));
@@ -321,14 +326,24 @@ fn closed_sets_of_schema_and_code_are_the_same() {
         listed("/$defs/phi-exposure/properties/phi/properties/exposure/properties/severity/enum"),
         set(&mut Severity::ALL.iter().map(|s| s.as_str()))
     );
+    let coverage =
+        "/$defs/run-summary/properties/phi/properties/run/properties/coverage/properties";
+    assert_eq!(
+        listed(&format!("{coverage}/verdict/enum")),
+        set(&mut Verdict::ALL.iter().map(|v| v.as_str()))
+    );
+    assert_eq!(
+        listed(&format!("{coverage}/unjudged/items/properties/cause/enum")),
+        set(&mut Cause::ALL.iter().map(|c| c.as_str()))
+    );
 }
 
 #[test]
 fn a_finding_looks_like_the_contract() {
     let mut d = Sample { records: 3, ..Sample::default() }.build();
     d.flow.client = "203.0.113.9:50112".parse().expect("address");
-    d.finding.identifiers.truncate(1);
-    d.finding.identifiers[0].token = token(9);
+    Arc::make_mut(&mut d.finding.identifiers).truncate(1);
+    Arc::make_mut(&mut d.finding.identifiers)[0].token = token(9);
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(d.clone(), &mut out);
     let all = lines(&out, &RunSummary::default());
@@ -370,7 +385,7 @@ fn a_revealed_value_stands_as_it_is_on_one_line() {
     let mut d = Sample::default().build();
     let mut name = identifier(Kind::Name, "", "PID-5");
     name.shown = Shown::of("M\u{fc}ller^\"J\u{f6}rg\"\r\n\u{2028}\u{1f600}", false);
-    d.finding.identifiers = vec![name];
+    d.finding.identifiers = vec![name].into();
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(d, &mut out);
     let text = written(&FORMAT, Context::default(), &out, &RunSummary::default());

@@ -6,7 +6,7 @@
 
 mod model;
 
-use super::{Context, Format, Output, RunSummary, community_id};
+use super::{Context, Format, Output, RunSummary, community_id, json};
 use crate::exposure as x;
 use crate::protocol::service::FamilyFacts;
 use crate::protocol::{Role, ServiceFacts};
@@ -38,7 +38,7 @@ impl Ocsf {
             unmapped.key_id = Some(key_id).filter(|id| !id.is_empty());
         }
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &event)?;
+        json::append(&mut self.line, &event)?;
         self.line.push(b'\n');
         self.writer.write_all(&self.line)
     }
@@ -88,7 +88,7 @@ fn finding<'a>(
     let finding = &d.finding;
     let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut confidence = 0f32;
-    for identifier in &finding.identifiers {
+    for identifier in finding.identifiers.iter() {
         *kinds.entry(identifier.kind.as_str()).or_default() += 1;
         confidence = confidence.max(identifier.confidence);
     }
@@ -267,6 +267,8 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             packets_skipped: Some(&r.skipped),
             packets_dropped: Some(&r.dropped),
             gap_bytes: Some(r.gap_bytes),
+            coverage: Some(r.verdict().as_str()),
+            interrupted: r.interrupted.is_some().then_some(true),
             findings_suppressed: Some(r.suppressed.iter().map(|s| s.findings).sum()),
             reveal: r.reveal.then_some(true),
             faulty_inputs: Some(

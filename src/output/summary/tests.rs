@@ -6,6 +6,7 @@ use crate::exposure::samples::{Sample, at};
 use crate::output::InputReport;
 use crate::output::samples::{context, events, run, tracker, written};
 use crate::protocol::{DicomFacts, MessageFacts, ServiceFacts, WebFacts};
+use std::sync::Arc;
 
 const WIDTH: usize = 100;
 
@@ -32,7 +33,8 @@ fn nothing_found_and_nothing_missed_is_said_in_words() {
 fn what_is_suppressed_is_never_left_out() {
     let mut over = run().suppressed.remove(0);
     over.findings_since = 2;
-    let only = RunSummary { suppressed: vec![over], ..RunSummary::default() };
+    let read = RunSummary { packets_read: 1, packets_decoded: 1, ..RunSummary::default() };
+    let only = RunSummary { suppressed: vec![over], ..read };
     let said = page(&[], &only);
     assert!(said.contains("No patient data seen in cleartext but what is known"), "{said}");
     assert!(said.contains("ENDED on 2026-03-31, 2 findings reported since"), "{said}");
@@ -85,7 +87,7 @@ fn foreign_names_neither_steer_the_terminal_nor_break_the_width() {
 #[test]
 fn no_value_and_no_pseudonym_is_shown_even_when_events_reveal_them() {
     let mut d = Sample::default().build();
-    for identifier in &mut d.finding.identifiers {
+    for identifier in Arc::make_mut(&mut d.finding.identifiers) {
         identifier.shown = crate::identify::Shown::of("Canary^Revealed", false);
     }
     let token = d.finding.patient.to_string();
