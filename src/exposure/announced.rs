@@ -3,7 +3,7 @@
 
 use super::open::Pair;
 use super::types::{EventId, FindingEvent, PatientKey};
-use crate::content::Mark;
+use crate::content::MarkSet;
 use crate::identify::Identifier;
 use crate::rules::KindSet;
 use foldhash::fast::RandomState;
@@ -47,7 +47,7 @@ struct Finding {
     exposure: EventId,
     id: EventId,
     kinds: KindSet,
-    health: u16,
+    health: MarkSet,
     severity: u8,
     records: u64,
     identifiers: Vec<Identifier>,
@@ -160,7 +160,7 @@ impl Finding {
             exposure: place.exposure,
             id: event.id,
             kinds: finding.kinds,
-            health: health(&finding.marks),
+            health: finding.marks.health(),
             severity: place.severity,
             records: event.records,
             identifiers: finding.identifiers.clone(),
@@ -179,17 +179,16 @@ impl Finding {
             self.clients.insert(at, client);
         }
         let new = finding.kinds.without(self.kinds);
-        let health = health(&finding.marks);
+        let health = finding.marks.health().without(self.health);
         let many = self.clients.len() >= self.clients_due;
-        if new.is_empty() && health & !self.health == 0 && place.severity <= self.severity && !many
-        {
+        if new.is_empty() && health.is_empty() && place.severity <= self.severity && !many {
             return false;
         }
         if many {
             self.clients_due *= 10;
         }
         self.kinds = self.kinds.union(new);
-        self.health |= health;
+        self.health = self.health.union(health);
         self.severity = self.severity.max(place.severity);
         self.identifiers
             .extend(finding.identifiers.iter().filter(|i| new.contains(i.kind)).cloned());
@@ -206,10 +205,4 @@ impl Finding {
         2 * size_of::<(PatientKey, SmallVec<[Self; 1]>)>()
             + self.identifiers.len() * size_of::<Identifier>()
     }
-}
-
-/// Marks that tell of somebody's health, one bit each.
-fn health(marks: &[Mark]) -> u16 {
-    let marks = marks.iter().filter(|mark| Mark::HEALTH.contains(mark));
-    marks.fold(0, |bits, mark| bits | 1 << *mark as u16)
 }

@@ -20,9 +20,10 @@
 
 use super::counters::Loss;
 use super::numbers::Lists;
-use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
+use super::record::{Held, Identity, Issuer, Record, Strong};
 use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
 use crate::capture::PacketSpan;
+use crate::content::MarkSet;
 use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Kind, KindSet};
 use smallvec::SmallVec;
@@ -64,7 +65,7 @@ struct Patient {
     handed_on: u32,
     /// Kinds that the last finding had.
     kinds: KindSet,
-    marks: Marks,
+    marks: MarkSet,
     alert: Arc<AlertRule>,
 }
 
@@ -233,7 +234,7 @@ impl Patients {
         let before = patient.identifiers.len();
         let mut clues = SmallVec::new();
         self.bytes += patient.learn(record, settings.identifiers_per_patient, &mut clues, tally);
-        let more_health = patient.marks.is_more_health_than(marks_before);
+        let more_health = !patient.marks.health().without(marks_before).is_empty();
         if update && patient.identifiers.len() == before && !more_health {
             // Whoever has more than one that waits is in the list already.
             if patient.records - patient.handed_on == 1 {
@@ -265,7 +266,7 @@ impl Patients {
             direction: record.direction,
             operation: record.operation.as_str().into(),
             carrier: record.carrier.clone(),
-            marks: patient.marks.to_vec(),
+            marks: patient.marks,
             facts: Arc::clone(&self.facts),
         };
         for clue in clues {
@@ -289,7 +290,7 @@ impl Patients {
             records: 0,
             handed_on: 0,
             kinds: KindSet::default(),
-            marks: Marks::default(),
+            marks: MarkSet::default(),
             alert: alert.clone(),
         });
         Some(index)

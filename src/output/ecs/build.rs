@@ -61,7 +61,7 @@ fn finding<'a>(
                 same_as: d.person.map(|person| Prefixed("p_", person)),
                 identifiers: finding.identifiers.iter().map(identifier).collect(),
             }),
-            marks: marks(&finding.marks),
+            marks: marks(finding.marks.iter()),
             exposure: Some(Exposure { id: Text(exposure), detail: None }),
             ..Phi::default()
         },
@@ -129,7 +129,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             vlan: None,
         }),
         phi: Phi {
-            marks: marks(&e.marks),
+            marks: marks(e.marks.iter().copied()),
             evidence: packets(e.packets, context),
             service: Some(facts(&e.facts, &e.access)),
             dicom: dicom::of_exposure(e),
@@ -364,24 +364,8 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
 }
 
 /// That a record is about a patient goes without saying.
-fn marks(marks: &[Mark]) -> Vec<&'static str> {
-    marks.iter().filter(|m| **m != Mark::PatientContext).map(|m| mark(*m)).collect()
-}
-
-const fn mark(mark: Mark) -> &'static str {
-    match mark {
-        Mark::Deidentified => "deidentified",
-        Mark::Test => "test",
-        Mark::Query => "query",
-        Mark::PatientContext => "patient_context",
-        Mark::Diagnosis => "diagnosis",
-        Mark::Result => "result",
-        Mark::Medication => "medication",
-        Mark::Allergy => "allergy",
-        Mark::Procedure => "procedure",
-        Mark::BurnedIn => "burned_in",
-        Mark::Phantom => "phantom",
-    }
+fn marks(marks: impl Iterator<Item = Mark>) -> Vec<&'static str> {
+    marks.filter(|mark| *mark != Mark::PatientContext).map(Mark::as_str).collect()
 }
 
 fn filled(text: &str) -> Option<&str> {

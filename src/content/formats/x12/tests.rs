@@ -1,4 +1,5 @@
 use super::*;
+use crate::content::Mark;
 use crate::content::{ContentCounters, ContentId, Direction, FieldSink, RecordHead};
 use crate::protocol::ServiceFacts;
 use crate::rules::RuleSet;
