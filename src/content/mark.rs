@@ -108,6 +108,10 @@ impl MarkSet {
         let weakening = self.intersection(other).intersection(Self::WEAKENING);
         self.union(other).without(Self::WEAKENING).union(weakening)
     }
+    /// As a number, to compare by.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
     /// Every mark in it, in the order of [`Mark::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Mark> {
         Mark::ALL.into_iter().filter(move |mark| self.contains(*mark))

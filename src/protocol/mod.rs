@@ -33,11 +33,13 @@ pub mod postgresql;
 pub mod proxy;
 pub mod raw;
 pub mod redis;
+pub mod rlogin;
 pub mod smb;
 pub mod smtp;
 pub mod sql;
 pub mod syslog;
 pub mod tds;
+pub mod telnet;
 pub mod tftp;
 mod tls_upgrade;
 mod unframed;
@@ -52,7 +54,7 @@ pub use driver::{Driver, DriverEvent, DriverLimits};
 pub use ftp::FileFacts;
 pub use http::WebFacts;
 pub use mllp::MessageFacts;
-pub use service::{Authentication, Interface, Role, Roles, ServiceFacts};
+pub use service::{Authentication, Interface, Role, Roles, ServiceFacts, TextKind};
 
 use crate::closed_set::closed_set;
 use crate::flow::Side;
@@ -82,6 +84,8 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &tds::Tds,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
+    &telnet::Telnet,
+    &rlogin::Rlogin,
     &lpd::Lpd,
     &jetdirect::JetDirect,
     &raw::Raw,
@@ -297,6 +301,8 @@ closed_set! {
         Panic = "panic",
         /// Given up for the memory ceiling.
         Memory = "memory",
+        /// Reading on would cost more than the bytes on the wire pay for.
+        Budget = "budget",
     }
 }
 
@@ -333,6 +339,10 @@ pub trait ContentSink {
     /// A protocol-level unit was read (message, object, response): counted per protocol and kind.
     /// `kind` comes from a closed set, it becomes a metric label (`dimse`, `message`, `request`).
     fn unit(&mut self, kind: &'static str);
+
+    /// Takes `work` out of the budget that the flow's bytes on the wire fill, for what a protocol
+    /// unpacks itself. False if there is not so much left: then it must not go on.
+    fn spend(&mut self, work: u64) -> bool;
 
     /// Something odd that did not stop the parser (a bad length, an unknown context): counted.
     fn anomaly(&mut self, reason: Reason);

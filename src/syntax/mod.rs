@@ -4,9 +4,11 @@
 //! Protocols and content formats recognise them with the same functions.
 
 pub mod astm;
+pub mod ebcdic;
 pub mod edifact;
 pub mod hl7v2;
 pub mod ncpdp;
+pub mod percent;
 pub mod poct1a;
 pub mod x12;
 pub mod xdt;

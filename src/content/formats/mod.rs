@@ -14,6 +14,7 @@ pub mod html;
 pub mod image;
 pub mod ipp;
 pub mod json;
+pub mod jws;
 pub mod label_language;
 pub mod markup;
 pub mod mime;
@@ -27,6 +28,7 @@ pub mod protobuf;
 pub mod rtf;
 pub mod syslog;
 pub mod tar;
+pub mod terminal;
 pub mod text;
 pub mod vcard;
 pub mod x12;
@@ -42,6 +44,7 @@ use super::stack::coding;
 pub static FORMATS: &[&dyn Format] = &[
     &dicom::DataSet,
     &dicom::Part10,
+    &terminal::Terminal,
     &ipp::Ipp,
     &hl7v2::Er7,
     &hl7v2::Xml,
@@ -85,6 +88,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &form::Form,
     &vcard::VCARD,
     &vcard::ICALENDAR,
+    &jws::Compact,
     &json::Json,
     &html::Html,
     &xml::Xml,

@@ -6,6 +6,7 @@ use crate::identify::Token;
 use crate::protocol::service::{Fact, FactList};
 use crate::rules::Kind;
 use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -29,7 +30,10 @@ pub struct Prefixed(pub &'static str, pub Token);
 
 impl Serialize for Prefixed {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&format_args!("{}{}", self.0, self.1))
+        // Written as one piece: events hold many.
+        let mut text = SmallVec::<[u8; 32]>::from_slice(self.0.as_bytes());
+        text.extend_from_slice(&self.1.text());
+        to.serialize_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -151,6 +155,8 @@ pub struct Phi<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patient: Option<Patient<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub patients: Vec<PatientGroup>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<Service<'a>>,
@@ -182,13 +188,25 @@ pub struct Patient<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_as: Option<Prefixed>,
     pub identifiers: Vec<Identifier<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<Kind>,
+}
+
+/// Patients with the same kinds of identifiers.
+#[derive(Serialize)]
+pub struct PatientGroup {
+    pub kinds: Vec<Kind>,
+    pub tokens: Vec<Prefixed>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<Prefixed>,
 }
 
 #[derive(Serialize)]
 pub struct Identifier<'a> {
     pub kind: Kind,
     pub value: &'a str,
-    pub masked: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masked: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Prefixed>,
     pub field: &'a str,
@@ -406,4 +424,5 @@ pub struct Losses {
     pub exposures_ended_early: u64,
     pub findings_forgotten: u64,
     pub sightings_unreported: u64,
+    pub findings_unwritten: u64,
 }

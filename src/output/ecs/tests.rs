@@ -2,11 +2,12 @@
 
 use super::FORMAT;
 use crate::capture::PacketSpan;
+use crate::config::Detail;
 use crate::content::Mark;
 use crate::exposure::samples::{Sample, T0, at, identifier, packet, token};
 use crate::exposure::{Event, FlowActivity};
 use crate::identify::Shown;
-use crate::output::samples::{context, events, run, tracker, written};
+use crate::output::samples::{busy, context, events, run, tracker, written};
 use crate::output::{Context, RunSummary};
 use crate::protocol::{
     Activity, Association, Authentication, DicomFacts, FileFacts, Interface, MessageFacts, Object,
@@ -63,6 +64,8 @@ fn all_facts() -> ServiceFacts {
         })),
     };
     ServiceFacts {
+        withheld: false,
+        admission_key: 0,
         encrypted: false,
         authentication: Authentication::UserIdentity,
         credentials_in_clear: true,
@@ -158,7 +161,7 @@ fn samples() -> Vec<Value> {
                 exposure.patients.estimate = true;
                 across_files(&mut exposure.packets);
             }
-            Event::Asset(_) | Event::Service(_) => {}
+            Event::Patients(_) | Event::Asset(_) | Event::Service(_) => {}
         }
     }
     let mut run = run();
@@ -166,7 +169,15 @@ fn samples() -> Vec<Value> {
     run.opaque = Reason::ALL.iter().map(|r| (("unknown", *r), 1)).collect();
     run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
     all.extend(lines(&out, &run));
+    all.extend(folded());
     all
+}
+
+/// Events with `--detail patients`, of a service with one client and of one with several.
+fn folded() -> Vec<Value> {
+    let context = Context { detail: Detail::Patients, ..context() };
+    let text = written(&FORMAT, context, &busy(), &run());
+    text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
 }
 
 /// From the first of the sample's files to the second.
@@ -318,8 +329,8 @@ fn closed_sets_of_schema_and_code_are_the_same() {
 fn a_finding_looks_like_the_contract() {
     let mut d = Sample { records: 3, ..Sample::default() }.build();
     d.flow.client = "203.0.113.9:50112".parse().expect("address");
-    d.finding.identifiers.truncate(1);
-    d.finding.identifiers[0].token = token(9);
+    Arc::make_mut(&mut d.finding.identifiers).truncate(1);
+    Arc::make_mut(&mut d.finding.identifiers)[0].token = token(9);
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(d.clone(), &mut out);
     let all = lines(&out, &RunSummary::default());
@@ -361,7 +372,7 @@ fn a_revealed_value_stands_as_it_is_on_one_line() {
     let mut d = Sample::default().build();
     let mut name = identifier(Kind::Name, "", "PID-5");
     name.shown = Shown::of("M\u{fc}ller^\"J\u{f6}rg\"\r\n\u{2028}\u{1f600}", false);
-    d.finding.identifiers = vec![name];
+    d.finding.identifiers = vec![name].into();
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(d, &mut out);
     let text = written(&FORMAT, Context::default(), &out, &RunSummary::default());

@@ -2,7 +2,6 @@
 //! neither holds. Documents that read text get it in UTF-8, whatever the wire has.
 
 mod dos;
-pub mod ebcdic;
 
 pub use dos::cp437;
 

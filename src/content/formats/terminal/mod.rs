@@ -1,0 +1,124 @@
+//! What stood on the screen of a terminal (ECMA-48, DEC VT100 and its successors): labelled values and tables,
+//! as whoever sat before it saw them.
+//!
+//! Programs draw screens in any order and draw over what they change, so a screen is read when somebody reacts
+//! to it, when it is cleared, and at the end. What only rolls up is read as lines, each once.
+
+mod screen;
+#[cfg(test)]
+mod tests;
+
+use crate::content::extract::labels::Labels;
+use crate::content::extract::layout::{Line, Page, Spot};
+use crate::content::extract::page::PageReader;
+use crate::content::stack::media;
+use crate::content::{Document, Format, Media, Scope, Want};
+use screen::{Event, Screen};
+
+/// As what the protocols of terminals declare their screens.
+pub const MEDIA: &str = "application/x-terminal";
+/// The control that stands for somebody's reaction to what is on the screen. Hosts ask with it who is there,
+/// which shows nothing.
+pub const REACTION: u8 = 5;
+
+/// Screens of terminals.
+pub struct Terminal;
+
+impl Format for Terminal {
+    fn name(&self) -> &'static str {
+        "terminal"
+    }
+
+    fn probe(&self, media: &Media<'_>, _head: &[u8], _whole: bool) -> bool {
+        media::essence(media) == MEDIA
+    }
+
+    fn at_once(&self, media: &Media<'_>, _head: &[u8]) -> bool {
+        media::essence(media) == MEDIA
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Session { screen: Screen::default(), lines: Labels::new("terminal"), seen: 0 })
+    }
+}
+
+struct Session {
+    screen: Screen,
+    /// What rolls up.
+    lines: Labels,
+    /// The screen that was read last.
+    seen: u64,
+}
+
+/// Size of a letter on the page that a screen makes: a blank more than one wide is a gap between columns.
+const SIZE: f64 = 10.0;
+const WIDTH: f64 = 6.0;
+const HEIGHT: f64 = 12.0;
+
+impl Session {
+    /// Reads the screen, unless it is as it was.
+    fn read(&mut self, scope: &mut Scope<'_>) {
+        let hash = self.screen.hash();
+        if hash == std::mem::replace(&mut self.seen, hash) {
+            return;
+        }
+        let mut page = Page::default();
+        for (row, cells) in self.screen.rows().enumerate() {
+            let blank = |at: usize| cells.get(at).is_none_or(|c| *c == ' ');
+            for (column, c) in cells.iter().enumerate() {
+                // One blank is a blank, two are a gap.
+                if *c == ' ' && (column == 0 || blank(column - 1) || blank(column + 1)) {
+                    continue;
+                }
+                let (down, start) = (row as f64 * HEIGHT, column as f64 * WIDTH);
+                let spot = Spot { turn: 0, down, start, end: start + WIDTH, size: SIZE };
+                page.push(c.encode_utf8(&mut [0; 4]), spot);
+            }
+        }
+        let mut lines: Vec<Line> = Vec::new();
+        page.lines(&mut lines);
+        let mut reader = PageReader::new("terminal");
+        lines.iter().for_each(|line| reader.line(line, scope));
+        reader.end(scope);
+    }
+
+    fn event(&mut self, event: Event, scope: &mut Scope<'_>) {
+        match event {
+            Event::Line(text) => self.lines.line(&text, scope),
+            Event::Screen => self.read(scope),
+            // A form begins, or somebody else's does.
+            Event::Cleared => {
+                self.read(scope);
+                self.lines.emit(scope);
+            }
+        }
+    }
+}
+
+impl Document for Session {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        for byte in bytes {
+            if let Some(event) = self.screen.put(*byte) {
+                self.event(event, scope);
+            }
+        }
+        Want::ALL
+    }
+
+    fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
+        self.screen.lose();
+        self.lines.forget();
+        Want::ALL
+    }
+
+    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        if let Some(event) = self.screen.finish() {
+            self.event(event, scope);
+        }
+        self.lines.emit(scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.screen.memory() + self.lines.memory()
+    }
+}

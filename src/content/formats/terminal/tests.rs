@@ -1,0 +1,69 @@
+use super::{MEDIA, REACTION};
+use crate::content::testing::records;
+
+fn screens(text: &str) -> Vec<String> {
+    records(MEDIA, text.as_bytes())
+}
+
+const JANE: &str = "http>terminal:~terminal [PatientContext] name=ROE,JANE patient_id=H77123 birth_date=31 JAN 1970";
+
+#[test]
+fn a_form_is_read_when_somebody_reacts() {
+    let form = "\x1b[2J\x1b[1;30HPATIENT INQUIRY\x1b[3;5HPatient Name:\x1b[4;5HMRN:\x1b[5;5HDOB:";
+    let jane = "\x1b[3;20HROE,JANE\x1b[4;20HH77123\x1b[5;20H31 JAN 1970";
+    let reaction = char::from(REACTION);
+    assert_eq!(screens(&format!("{form}{jane}{reaction}")), [JANE]);
+    // Somebody else in the same form.
+    let ken = "\x1b[3;20H\x1b[KITO,KEN\x1b[4;20H\x1b[K8812\x1b[5;20H\x1b[K02 FEB 1980";
+    let got = screens(&format!("{form}{jane}{reaction}{reaction}{ken}{reaction}"));
+    assert_eq!(got.len(), 2, "{got:?}");
+    assert!(got[1].contains("name=ITO,KEN patient_id=8812 birth_date=02 FEB 1980"), "{got:?}");
+    // And without a reaction: before it is cleared, and at the end.
+    assert_eq!(screens(&format!("{form}{jane}\x1b[H\x1b[J$ ")), [JANE]);
+    assert_eq!(screens(&format!("{form}{jane}")), [JANE]);
+}
+
+#[test]
+fn lines_that_roll_up_are_read_once() {
+    let got = screens(
+        "Select PATIENT: 5\r\n\r\n   Patient Name: ROE,JANE\r\n MRN: H77123   DOB: 31 JAN 1970\r\nOption: \x05\r\n",
+    );
+    assert_eq!(got, [JANE]);
+}
+
+#[test]
+fn a_table_under_its_headings() {
+    let got = screens(
+        "\x1b[H\x1b[2J\x1b[2;1HName              MRN       Birth date\x1b[3;1HROE,JANE          H77123    1970-01-31\x1b[4;1HITO,KEN           8812      1980-02-02\x05",
+    );
+    assert_eq!(got.len(), 2, "{got:?}");
+}
+
+#[test]
+fn frames_and_letters_of_other_sets() {
+    let got = screens(
+        "\x1b[2J\x1b[2;2H\x1b(0lqqqqk\x1b(B\x1b[3;2H\x1b(0x\x1b(B Name: M\u{fc}ller, Eva \x1b(0x\x1b(B MRN: 771204 \x1b(0x\x1b(B\x05",
+    );
+    assert_eq!(
+        got,
+        ["http>terminal:~terminal [PatientContext] name=M\u{fc}ller, Eva patient_id=771204"]
+    );
+}
+
+#[test]
+fn shells_are_silent_and_controls_harmless() {
+    assert_eq!(
+        screens(
+            "Last login: Mon\r\n$ ls -l\r\ntotal 4\r\n-rw-r--r-- 1 anna staff 12 notes.txt\r\n$ "
+        ),
+        [""; 0]
+    );
+    for text in [
+        "\x1b[99999999;99999999Hx\x1b[9999L\x1b[9999M\x1b[9999@\x1b[9999P\x1b[9999X\x1b[9999S\x1b[9999T",
+        "\x1b[5;2r\x1b[;r\x1b[1;9999r\n\n\n\x1bM\x1bM\x1b[9999A\x1b[9999B\x1b[9999D\x1b[9999C",
+        "\x1b]0;title\x07\x1bP1$r\x1b\\\x1bY  \x1b(",
+        "\x1b[1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1m\x1b[?1049h\x1b[?1049l\x1bc",
+    ] {
+        assert_eq!(screens(text), [""; 0]);
+    }
+}

@@ -1,0 +1,140 @@
+//! Commands and options in the stream (RFC 854, 855, 1091, 885, 856, 2355).
+
+use super::super::Direction;
+
+/// Interpret as command.
+pub(super) const IAC: u8 = 255;
+/// End of record (RFC 885).
+pub(super) const EOR: u8 = 239;
+const SE: u8 = 240;
+const SB: u8 = 250;
+const WILL: u8 = 251;
+const WONT: u8 = 252;
+const DO: u8 = 253;
+const DONT: u8 = 254;
+/// Options.
+const ECHO: u8 = 1;
+const END_OF_RECORD: u8 = 25;
+const ENCRYPT: u8 = 38;
+const TN3270E: u8 = 40;
+const START_TLS: u8 = 46;
+/// Options are below this; but for one (255).
+const MAX_OPTION: u8 = 50;
+const MSP_OPTIONS: [u8; 9] = [69, 70, 85, 86, 87, 90, 91, 93, 201];
+/// Longest details of an option, bytes.
+const MAX_DETAILS: usize = 4096;
+
+/// What stands at the front of the stream.
+pub(super) enum Item<'a> {
+    /// So many characters.
+    Text(usize),
+    /// A character that looks like a command.
+    Escaped,
+    EndOfRecord,
+    /// Verb and option.
+    Option(u8, u8),
+    /// Details of an option, and the bytes they take.
+    Details(&'a [u8], usize),
+    /// A command of two bytes.
+    Command,
+    More,
+    Bad,
+}
+
+/// Whether a stream may begin with `IAC verb ...`: yes, not known yet, no.
+pub(super) fn begins(verb: u8, rest: &[u8]) -> Option<bool> {
+    let known = |option: u8| option < MAX_OPTION || option == 255 || MSP_OPTIONS.contains(&option);
+    match (verb, rest) {
+        (WILL..=DONT | SB, [option, next, ..]) => {
+            // What follows an option is another or text.
+            let text = *next == IAC || *next < 0x80 || verb == SB;
+            (known(*option) && text).then_some(true)
+        }
+        (WILL..=DONT, [option]) => known(*option).then_some(true),
+        (WILL..=DONT | SB, _) => Some(false),
+        _ => None,
+    }
+}
+
+/// Reads what stands at the front of `data`.
+pub(super) fn read(data: &[u8]) -> Item<'_> {
+    let text = memchr::memchr(IAC, data).unwrap_or(data.len());
+    if text > 0 {
+        return Item::Text(text);
+    }
+    match data {
+        [_, IAC, ..] => Item::Escaped,
+        [_, EOR, ..] => Item::EndOfRecord,
+        [_, verb @ WILL..=DONT, option, ..] => Item::Option(*verb, *option),
+        [_, WILL..=DONT] | [_] | [] => Item::More,
+        [_, SB, details @ ..] => {
+            let mut at = 0;
+            while let Some(iac) = memchr::memchr(IAC, details.get(at..).unwrap_or_default()) {
+                match details.get(at + iac + 1) {
+                    Some(&SE) => {
+                        let end = at + iac;
+                        return Item::Details(details.get(..end).unwrap_or_default(), 2 + end + 2);
+                    }
+                    Some(_) => at += iac + 2,
+                    None => break,
+                }
+            }
+            if details.len() > MAX_DETAILS { Item::Bad } else { Item::More }
+        }
+        _ => Item::Command,
+    }
+}
+
+/// What was agreed on.
+#[derive(Default)]
+pub(super) struct Options {
+    /// The host said whether it echoes.
+    echo: Option<bool>,
+    /// Both ends send records, as each said of itself.
+    records: [bool; 2],
+    enhanced: bool,
+}
+
+impl Options {
+    /// One end says what it will do, or what the other may.
+    pub(super) fn negotiated(&mut self, direction: Direction, verb: u8, option: u8) {
+        let host = direction == Direction::ServerToClient;
+        match (option, verb) {
+            (ECHO, WILL | WONT) if host => self.echo = Some(verb == WILL),
+            (END_OF_RECORD, WILL | WONT) => {
+                if let Some(records) = self.records.get_mut(direction.index()) {
+                    *records = verb == WILL;
+                }
+            }
+            (TN3270E, WILL | DO) => {
+                // Agreed on when both said so; the client says it last.
+                if !host && verb == WILL {
+                    self.enhanced = true;
+                }
+            }
+            (TN3270E, WONT | DONT) => self.enhanced = false,
+            _ => {}
+        }
+    }
+
+    /// Details of an option; whether the stream is encrypted behind them.
+    pub(super) fn details(&mut self, details: &[u8]) -> bool {
+        // START (RFC 2946 3); FOLLOWS of START_TLS.
+        matches!(details, [ENCRYPT, 3, ..] | [START_TLS, 1, ..])
+    }
+
+    /// Whether characters come in records of an IBM terminal.
+    pub(super) fn has_records(&self) -> bool {
+        self.enhanced || self.records == [true, true]
+    }
+
+    /// Whether records have a header of TN3270E (RFC 2355 8.1).
+    pub(super) const fn is_enhanced(&self) -> bool {
+        self.enhanced
+    }
+
+    /// Whether what is typed shows without the host: it said that it does not echo.
+    pub(super) fn shows_locally(&self) -> bool {
+        self.echo == Some(false)
+    }
+}
