@@ -164,7 +164,7 @@ fn names(client: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn framings() {
+fn every_framing_of_mllp_is_read() {
     let both = ["Hartman^Jason", "Erickson^Sara"];
     let batch = format!("FHS|^~\\&|A\rBHS|^~\\&|A\r{ADMISSION}{RESULT}BTS|2\rFTS|1\r");
     for stream in [

@@ -96,7 +96,7 @@ const CLAIMS_READ: &[&str] = &[
 ];
 
 #[test]
-fn claims() {
+fn claims_are_read_by_subscriber_and_dependent() {
     assert_eq!(read(&[interchange(CLAIMS).as_bytes()], usize::MAX), CLAIMS_READ);
 }
 
