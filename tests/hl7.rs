@@ -70,7 +70,7 @@ fn identifiers(finding: &FindingEvent) -> BTreeSet<String> {
 }
 
 fn marks(finding: &FindingEvent) -> BTreeSet<String> {
-    let name = |mark: &Mark| match mark {
+    let name = |mark: Mark| match mark {
         Mark::PatientContext => "patient_context".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     };
