@@ -15,6 +15,7 @@ mod text;
 mod writer;
 
 pub mod dashboard;
+mod json;
 pub mod metrics;
 pub mod serve;
 

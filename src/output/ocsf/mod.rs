@@ -6,7 +6,7 @@
 
 mod model;
 
-use super::{Context, Format, Output, RunSummary, community_id};
+use super::{Context, Format, Output, RunSummary, community_id, json};
 use crate::exposure as x;
 use crate::protocol::service::FamilyFacts;
 use crate::protocol::{Role, ServiceFacts};
@@ -38,7 +38,7 @@ impl Ocsf {
             unmapped.key_id = Some(key_id).filter(|id| !id.is_empty());
         }
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &event)?;
+        json::write(&mut self.line, &event)?;
         self.line.push(b'\n');
         self.writer.write_all(&self.line)
     }
