@@ -51,10 +51,7 @@ mod tests {
         let mut line = Vec::new();
         write(&mut line, &text).expect("written");
         let line = String::from_utf8(line).expect("UTF-8");
-        assert_eq!(
-            line,
-            "\"a\\u009b2J\\u202eb\\u200b\\u007f\\udb40\\udc41é山\\n\\\"\"",
-        );
+        assert_eq!(line, "\"a\\u009b2J\\u202eb\\u200b\\u007f\\udb40\\udc41é山\\n\\\"\"",);
         assert_eq!(serde_json::from_str::<String>(&line).expect("JSON"), text);
     }
 }
