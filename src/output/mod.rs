@@ -7,6 +7,7 @@
 mod cef;
 mod community_id;
 mod ecs;
+mod json;
 mod ocsf;
 mod progress;
 mod run;
@@ -15,7 +16,6 @@ mod text;
 mod writer;
 
 pub mod dashboard;
-mod json;
 pub mod metrics;
 pub mod serve;
 

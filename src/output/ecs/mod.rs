@@ -29,7 +29,7 @@ struct Ecs {
 impl Ecs {
     fn write(&mut self, event: &model::Event<'_>) -> io::Result<()> {
         self.line.clear();
-        json::write(&mut self.line, event)?;
+        json::append(&mut self.line, event)?;
         self.line.push(b'\n');
         self.writer.write_all(&self.line)
     }

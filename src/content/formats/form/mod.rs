@@ -3,7 +3,7 @@
 mod pairs;
 mod path;
 
-use super::hl7v2::carried;
+use crate::content::extract::embedded;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::stack::{charset, media};
 use crate::content::{Document, Format, Media, Scope, Want};
@@ -123,8 +123,7 @@ fn read(
     }
     let set = set(text, declared);
     for (name, value) in pairs(text, set) {
-        if carried::begins(value.as_bytes()) {
-            let mut inner = carried::nested(value.as_bytes());
+        if let Some(mut inner) = embedded::message(value.as_bytes()) {
             inner.data(value.as_bytes(), scope);
             inner.end(true, scope);
             continue;
