@@ -120,7 +120,8 @@ impl EventLog {
             return;
         }
         let line_end = |from: usize| {
-            memchr::memchr(b'\n', &self.backlog[from..]).map_or(self.backlog.len(), |n| from + n + 1)
+            memchr::memchr(b'\n', &self.backlog[from..])
+                .map_or(self.backlog.len(), |n| from + n + 1)
         };
         let from = if self.written > 0 { line_end(self.written) } else { 0 };
         let to = line_end((from + over - 1).min(self.backlog.len()));
@@ -137,7 +138,9 @@ impl EventLog {
             Err(error) if !self.failing => {
                 let kib = MAX_BACKLOG >> 10;
                 let error = WriteError::new(path.to_string(), error);
-                (self.warn)(&format!("{error}; up to {kib} KiB of events wait until it works again"));
+                (self.warn)(&format!(
+                    "{error}; up to {kib} KiB of events wait until it works again"
+                ));
                 self.failing = true;
             }
             Ok(()) if self.failing => {
@@ -303,7 +306,8 @@ mod tests {
         assert!(written.lines().all(|l| l.len() == 1023), "whole lines only");
         let lost = lines - written.lines().count();
         assert!(lost > 0);
-        let counted = format!("phitap_events_dropped_total{{output=\"ecs\",reason=\"backlog\"}} {lost}");
+        let counted =
+            format!("phitap_events_dropped_total{{output=\"ecs\",reason=\"backlog\"}} {lost}");
         assert!(metrics.render().contains(&counted), "{counted}");
     }
 }
