@@ -399,7 +399,8 @@ impl Collector<'_> {
             now: record.packets.last.time,
             facts,
         };
-        let finding = self.patients.file(record, alert, &around, self.tally);
+        let finding =
+            self.patients.file(record, alert, &around, self.values.texts(self.rules), self.tally);
         self.out.extend(finding);
     }
 

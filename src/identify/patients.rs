@@ -19,9 +19,10 @@
 //! events are out.
 
 use super::counters::Loss;
-use super::gate::{Gate, WITHHELD_FOR};
+use super::gate::{Gate, Texts, WITHHELD_FOR};
 use super::numbers::Lists;
 use super::record::{Complete, Held, Identity, Issuer, Record, Strong};
+use super::values::ValueCache;
 use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
 use crate::capture::PacketSpan;
 use crate::content::MarkSet;
@@ -287,15 +288,16 @@ impl Patients {
         facts: ServiceFacts,
         settings: &Settings,
         rules: &RuleSet,
+        values: &mut ValueCache,
     ) -> Arc<ServiceFacts> {
         if settings.reveal {
             return Arc::new(facts);
         }
-        self.gate(&settings.key).facts(&facts, true, rules)
+        self.gate(&settings.key).facts(&facts, true, rules, values.texts(rules))
     }
 
     /// What may be shown of the facts of the service while the flow goes on.
-    fn shown_facts(&mut self, around: &Around<'_>) -> Arc<ServiceFacts> {
+    fn shown_facts(&mut self, around: &Around<'_>, texts: &mut Texts) -> Arc<ServiceFacts> {
         if around.settings.reveal {
             if *self.facts != *around.facts {
                 self.facts = Arc::new(around.facts.clone());
@@ -303,13 +305,18 @@ impl Patients {
             return Arc::clone(&self.facts);
         }
         let settled = around.now - self.started >= WITHHELD_FOR;
-        self.gate(&around.settings.key).facts(around.facts, settled, around.rules)
+        self.gate(&around.settings.key).facts(around.facts, settled, around.rules, texts)
     }
 
-    fn shown_operation(&mut self, operation: &str, settings: &Settings, rules: &RuleSet) -> String {
-        match settings.reveal {
+    fn shown_operation(
+        &mut self,
+        operation: &str,
+        around: &Around<'_>,
+        texts: &mut Texts,
+    ) -> String {
+        match around.settings.reveal {
             true => operation.to_owned(),
-            false => self.gate(&settings.key).operation(operation, rules),
+            false => self.gate(&around.settings.key).operation(operation, around.rules, texts),
         }
     }
 
@@ -341,9 +348,10 @@ impl Patients {
         record: &Complete<'_>,
         alert: &Arc<AlertRule>,
         around: &Around<'_>,
+        texts: &mut Texts,
         tally: &mut IdentifyCounters,
     ) -> Option<Finding> {
-        let Around { settings, rules, .. } = *around;
+        let Around { settings, .. } = *around;
         let most = settings.identifiers_per_patient;
         let (index, update) = match self.find(record) {
             Some(index) => (index, true),
@@ -411,8 +419,8 @@ impl Patients {
             self.remember(clue, index);
         }
         self.learn(record.held.iter(), settings);
-        finding.operation = self.shown_operation(record.operation, settings, rules).into();
-        finding.facts = self.shown_facts(around);
+        finding.operation = self.shown_operation(record.operation, around, texts).into();
+        finding.facts = self.shown_facts(around, texts);
         Some(finding)
     }
 

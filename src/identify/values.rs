@@ -93,6 +93,7 @@ pub struct ValueCache {
     words: Option<SeedableRandomState>,
     /// What came of whole units of documents.
     pub(super) units: Units,
+    texts: gate::Texts,
 }
 
 impl Default for ValueCache {
@@ -109,6 +110,7 @@ impl Default for ValueCache {
             rules: 0,
             words: None,
             units: Units::default(),
+            texts: gate::Texts::default(),
         }
     }
 }
@@ -134,6 +136,13 @@ impl ValueCache {
         self.filled = 0;
         self.names.clear();
         self.units.forget();
+        self.texts.forget();
+    }
+
+    /// What was worked out of texts of services under these rules.
+    pub fn texts(&mut self, rules: &RuleSet) -> &mut gate::Texts {
+        self.under(rules);
+        &mut self.texts
     }
 
     /// Values and units are those of the rules at this address.

@@ -517,7 +517,12 @@ impl Handler<State> for Context {
                 self.hand_on(flow, &mut analysis);
                 let rules = analysis.rules.as_deref().unwrap_or(&self.rules);
                 let facts = std::mem::take(&mut analysis.facts);
-                let facts = analysis.patients.settled_facts(facts, &self.shared.identify, rules);
+                let facts = analysis.patients.settled_facts(
+                    facts,
+                    &self.shared.identify,
+                    rules,
+                    &mut self.values,
+                );
                 let service = Service {
                     time: analysis.datagram.unwrap_or(self.now),
                     flow: info,

@@ -15,6 +15,7 @@
 //!
 //! The flow keeps hashes of its identifiers under a secret seed, and no identifier.
 
+mod table;
 mod text;
 
 #[cfg(test)]
@@ -31,6 +32,8 @@ use hashbrown::HashSet;
 use smallvec::SmallVec;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
+use table::Judged;
+pub use table::Texts;
 use text::{Text, folded};
 use zeroize::Zeroizing;
 
@@ -61,8 +64,10 @@ pub(super) struct Gate {
     overflown: bool,
     /// Texts that came by, with what is shown of them.
     memo: Vec<Memo>,
-    /// Of what in these texts an identifier would matter; half of each hash is enough.
+    /// Parts of the first `looked_at` of these texts, of which an identifier would matter; half of each
+    /// hash is enough.
     watched: HashSet<u32, fast::FixedState>,
+    looked_at: usize,
     /// The facts that came last, and what is shown of them.
     last: ServiceFacts,
     shown: Arc<ServiceFacts>,
@@ -187,6 +192,7 @@ struct Memo {
     /// None: as it is.
     shown: Option<Box<str>>,
     withheld: bool,
+    judged: Arc<Judged>,
 }
 
 impl Gate {
@@ -198,6 +204,7 @@ impl Gate {
             overflown: false,
             memo: Vec::new(),
             watched: HashSet::default(),
+            looked_at: 0,
             last: ServiceFacts::default(),
             shown: Arc::default(),
             settled: false,
@@ -229,16 +236,30 @@ impl Gate {
             self.overflown = true;
             return;
         }
-        if self.known.insert(hash) && self.watched.contains(&(hash as u32)) {
+        if self.known.insert(hash) && self.watches(hash) {
             self.forget();
         }
     }
 
+    /// Whether an identifier with this hash is part of a text that came by.
+    fn watches(&mut self, hash: u64) -> bool {
+        for memo in self.memo.iter().skip(self.looked_at) {
+            self.watched.extend(memo.judged.parts.iter().map(|part| *part as u32));
+        }
+        self.looked_at = self.memo.len();
+        self.watched.contains(&(hash as u32))
+    }
+
     /// What is shown of texts must be worked out again.
     fn forget(&mut self) {
+        self.forget_texts();
+        self.last = ServiceFacts::default();
+    }
+
+    fn forget_texts(&mut self) {
         self.memo.clear();
         self.watched.clear();
-        self.last = ServiceFacts::default();
+        self.looked_at = 0;
     }
 
     /// What may be shown of facts; `settled`: no further identifier is waited for.
@@ -247,6 +268,7 @@ impl Gate {
         facts: &ServiceFacts,
         settled: bool,
         rules: &RuleSet,
+        texts: &mut Texts,
     ) -> Arc<ServiceFacts> {
         if settled != self.settled {
             self.settled = settled;
@@ -255,7 +277,9 @@ impl Gate {
         if self.last != *facts {
             let mut shown = facts.clone();
             let mut withheld = false;
-            shown.for_each_text_mut(&mut |kind, text| withheld |= self.pass(kind, text, rules));
+            shown.for_each_text_mut(&mut |kind, text| {
+                withheld |= self.pass(kind, text, rules, texts);
+            });
             shown.withheld = withheld;
             let (title, masked) = (facts.admission(), shown.admission());
             if let (Some(title), Some(masked)) = (title, masked)
@@ -272,14 +296,20 @@ impl Gate {
     }
 
     /// What may be shown of the name of an operation.
-    pub fn operation(&mut self, operation: &str, rules: &RuleSet) -> String {
+    pub fn operation(&mut self, operation: &str, rules: &RuleSet, texts: &mut Texts) -> String {
         let mut shown = operation.to_owned();
-        self.pass(TextKind::Code, &mut shown, rules);
+        self.pass(TextKind::Code, &mut shown, rules, texts);
         shown
     }
 
     /// Masks what must not be shown of a text. True if something may be shown later.
-    fn pass(&mut self, kind: TextKind, text: &mut String, rules: &RuleSet) -> bool {
+    fn pass(
+        &mut self,
+        kind: TextKind,
+        text: &mut String,
+        rules: &RuleSet,
+        texts: &mut Texts,
+    ) -> bool {
         if let Some(known) = self.memo.iter().find(|m| m.kind == kind && *m.text == **text) {
             if let Some(shown) = &known.shown {
                 shown.as_ref().clone_into(text);
@@ -287,22 +317,38 @@ impl Gate {
             return known.withheld;
         }
         if self.memo.len() >= MAX_MEMO {
-            self.memo.clear();
-            self.watched.clear();
+            self.forget_texts();
         }
         let settled = self.settled && !self.overflown;
+        let judged = texts.judge(kind, text, rules, &self.hasher);
+        let concerns = |part: &u64| self.known.contains(part);
+        let (shown, withheld) = if !self.known.is_empty() && judged.parts.iter().any(concerns) {
+            self.mask(kind, text, settled, rules)
+        } else if settled {
+            (judged.settled.clone(), false)
+        } else {
+            (judged.unsettled.clone(), judged.withheld)
+        };
+        let before = std::mem::take(text);
+        match &shown {
+            Some(shown) => text.push_str(shown),
+            None => text.push_str(&before),
+        }
+        self.memo.push(Memo { kind, text: before.into(), shown, withheld, judged });
+        withheld
+    }
+
+    /// What is shown of a text that has an identifier of the flow in it.
+    fn mask(
+        &self,
+        kind: TextKind,
+        text: &str,
+        settled: bool,
+        rules: &RuleSet,
+    ) -> (Option<Box<str>>, bool) {
         let mut masked = Text::new(kind, text, rules);
         let withheld = !settled && masked.withhold();
-        masked.clues(&mut |clue| {
-            let hash = self.hash(clue);
-            self.watched.insert(hash as u32);
-            self.known.contains(&hash)
-        });
-        let shown = masked.shown().map(String::into_boxed_str);
-        self.memo.push(Memo { kind, text: text.as_str().into(), shown: shown.clone(), withheld });
-        if let Some(shown) = shown {
-            *text = shown.into_string();
-        }
-        withheld
+        masked.clues(&mut |clue| self.known.contains(&self.hash(clue)));
+        (masked.shown().map(String::into_boxed_str), withheld)
     }
 }

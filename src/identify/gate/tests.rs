@@ -19,7 +19,7 @@ fn gate(settled: bool, known: &[(Kind, &str)]) -> Gate {
 
 fn shown(gate: &mut Gate, kind: TextKind, text: &str) -> String {
     let mut text = text.to_owned();
-    gate.pass(kind, &mut text, &RULES);
+    gate.pass(kind, &mut text, &RULES, &mut Texts::default());
     text
 }
 
@@ -164,9 +164,9 @@ fn words_written_like_names_are_masked_and_others_until_the_flow_has_ended() {
         [("BRANDYWINE", "B*********"), ("gruber.example", "g*****.example"), ("CT12345", "CT*****")]
     {
         let mut waits = text.to_owned();
-        assert!(open.pass(Name, &mut waits, &RULES));
+        assert!(open.pass(Name, &mut waits, &RULES, &mut Texts::default()));
         assert_eq!(waits, masked);
-        assert!(!over.pass(Name, &mut text.to_owned(), &RULES));
+        assert!(!over.pass(Name, &mut text.to_owned(), &RULES, &mut Texts::default()));
         assert_eq!(shown(&mut over, Name, text), text);
     }
 }
@@ -179,13 +179,17 @@ fn a_name_that_is_found_later_is_masked_from_then_on() {
     facts.dicom().association().outcome = Some(crate::protocol::Outcome::Accepted);
     facts.web().host = Some("ward.example".into());
     let title = |facts: &ServiceFacts| facts.dicom.as_ref().and_then(|d| d.calling_aet.clone());
-    let before = gate.facts(&facts, true, &RULES);
+    let mut texts = Texts::default();
+    let before = gate.facts(&facts, true, &RULES, &mut texts);
     assert_eq!(title(&before).as_deref(), Some("BRANDYWINE"));
     assert_eq!(before.admission_key, 0);
     learn(&mut gate, Kind::Name, "Nobody^Else");
-    assert!(Arc::ptr_eq(&before, &gate.facts(&facts, true, &RULES)), "nothing has changed");
+    assert!(
+        Arc::ptr_eq(&before, &gate.facts(&facts, true, &RULES, &mut texts)),
+        "nothing has changed"
+    );
     learn(&mut gate, Kind::Name, "Brandywine^Ophelia");
-    let after = gate.facts(&facts, true, &RULES);
+    let after = gate.facts(&facts, true, &RULES, &mut texts);
     assert_eq!(title(&after).as_deref(), Some("B*********"));
     assert_eq!(after.host(), Some("ward.example"));
     assert_ne!(after.admission_key, 0, "titles that are masked are told apart");
@@ -211,5 +215,21 @@ fn odd_texts_are_taken() {
         {
             shown(&mut gate, kind, text);
         }
+    }
+}
+
+#[test]
+fn what_other_flows_made_of_a_text_does_not_matter() {
+    let mut texts = Texts::default();
+    let mut pass = |gate: &mut Gate, text: &str| {
+        let mut text = text.to_owned();
+        gate.pass(Name, &mut text, &RULES, &mut texts);
+        text
+    };
+    let known = [(Kind::Name, "Brandywine^Ophelia")];
+    for _ in 0..2 {
+        assert_eq!(pass(&mut gate(true, &[]), "BRANDYWINE"), "BRANDYWINE");
+        assert_eq!(pass(&mut gate(true, &known), "BRANDYWINE"), "B*********");
+        assert_eq!(pass(&mut gate(false, &[]), "BRANDYWINE"), "B*********");
     }
 }

@@ -1,0 +1,85 @@
+//! What was worked out of the texts seen last. Connections to one service repeat the same host, banner and
+//! titles, and judging a text costs far more than finding that it is known.
+//!
+//! Texts are known again by a hash of 128 bits with random seeds. Of the text only what may be shown
+//! is kept.
+
+use super::text::Text;
+use crate::protocol::TextKind;
+use crate::rules::RuleSet;
+use foldhash::quality::{RandomState, SeedableRandomState};
+use hashbrown::HashMap;
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+
+/// Texts kept by a worker.
+const MAX_TEXTS: usize = 4096;
+/// Hashes of parts kept of all texts together: 4 MiB.
+const MAX_PARTS: usize = 1 << 19;
+
+/// A text as it is shown in a flow without identifiers of its own.
+#[derive(Default)]
+pub(super) struct Judged {
+    /// Hashes of its parts: whether any of them is an identifier decides whether this holds.
+    pub parts: Box<[u64]>,
+    /// What is shown once no further identifier is waited for; none if that is the text as it was.
+    pub settled: Option<Box<str>>,
+    /// The same before.
+    pub unsettled: Option<Box<str>>,
+    /// Whether the two differ.
+    pub withheld: bool,
+}
+
+/// The texts seen last by one worker.
+#[derive(Default)]
+pub struct Texts {
+    judged: HashMap<u128, Arc<Judged>, foldhash::fast::FixedState>,
+    /// Hashes in `judged`.
+    parts: usize,
+    seeds: [RandomState; 2],
+}
+
+impl Texts {
+    /// The rules were replaced.
+    pub fn forget(&mut self) {
+        self.judged.clear();
+        self.parts = 0;
+    }
+
+    /// What is known of `text`, whose parts are hashed by `hasher`.
+    pub(super) fn judge(
+        &mut self,
+        kind: TextKind,
+        text: &str,
+        rules: &RuleSet,
+        hasher: &SeedableRandomState,
+    ) -> Arc<Judged> {
+        let [high, low] = self.seeds.each_ref().map(|seed| seed.hash_one((kind, text)));
+        let key = u128::from(high) << 64 | u128::from(low);
+        if let Some(judged) = self.judged.get(&key) {
+            return Arc::clone(judged);
+        }
+        let judged = Arc::new(judge(kind, text, rules, hasher));
+        if self.judged.len() >= MAX_TEXTS || self.parts + judged.parts.len() > MAX_PARTS {
+            self.forget();
+        }
+        self.parts += judged.parts.len();
+        self.judged.insert(key, Arc::clone(&judged));
+        judged
+    }
+}
+
+fn judge(kind: TextKind, text: &str, rules: &RuleSet, hasher: &SeedableRandomState) -> Judged {
+    let mut masked = Text::new(kind, text, rules);
+    let mut parts = Vec::new();
+    masked.clues(&mut |clue| {
+        parts.push(hasher.hash_one(clue));
+        false
+    });
+    parts.sort_unstable();
+    parts.dedup();
+    let settled = masked.shown().map(String::into_boxed_str);
+    let withheld = masked.withhold();
+    let unsettled = masked.shown().map(String::into_boxed_str);
+    Judged { parts: parts.into(), settled, unsettled, withheld }
+}
