@@ -1,6 +1,6 @@
 //! Services: each told when it is first seen, and anew when what is known of it has changed.
 
-use super::access::{Access, AccessTracker, Answers};
+use super::access::{self, Access, AccessTracker, Answers};
 use super::counters::ExposureCounters;
 use super::distinct::Distinct;
 use super::inventory::{Inventory, Worth};
@@ -115,6 +115,10 @@ impl Services {
         }
         let Some(known) = self.known.see(name, value) else { return };
         let shown = worth(sighting.facts);
+        // Told when the flow has ended, and more of it may be shown.
+        if known.told.is_none() && sighting.facts.withheld {
+            return;
+        }
         if known.told.is_some() && shown & !known.shown == 0 {
             known.tell_news(watch, name, sighting.time, out);
             return;
@@ -273,8 +277,8 @@ impl Watch {
             protocol,
             facts: Arc::clone(&self.facts),
             access: self.door.access,
-            titles: self.door.titles.clone(),
-            refused_titles: self.door.refused.clone(),
+            titles: access::shown(&self.door.titles),
+            refused_titles: access::shown(&self.door.refused),
             figures: self.inventory.figures(),
             patients: self.patients.count(),
         }))

@@ -370,6 +370,10 @@ impl Exposures {
             return;
         }
         self.see(&sighting, out);
+        let pair = Pair::of(sighting.flow, sighting.protocol);
+        if let Some(open) = self.open.get_mut(&pair) {
+            open.settle(sighting.facts);
+        }
     }
 
     /// Takes what a flow did. It belongs to the exposure that is open between its ends, if one is.

@@ -56,7 +56,7 @@ impl Analysis {
             rules: None,
             driver: Driver::new(limits, flow.orientation),
             contents: Contents::default(),
-            patients: Patients::of_flow(ends(flow)),
+            patients: Patients::of_flow(ends(flow), flow.started),
             facts: ServiceFacts::default(),
             activity: Activity::default(),
             objects: Vec::new(),

@@ -290,6 +290,7 @@ impl Context {
                 Some(result)
             }
             Err(_) => {
+                self.tallies.content.abandon();
                 let protocol = analysis.driver.protocol().unwrap_or("unknown");
                 self.settle(flow, analysis);
                 *self.report.stats.opaque.entry((protocol, Reason::Panic)).or_default() += 2;
@@ -491,12 +492,15 @@ impl Handler<State> for Context {
                     return;
                 };
                 self.hand_on(flow, &mut analysis);
+                let rules = analysis.rules.as_deref().unwrap_or(&self.rules);
+                let facts = std::mem::take(&mut analysis.facts);
+                let facts = analysis.patients.settled_facts(facts, &self.shared.identify, rules);
                 let service = Service {
                     time: analysis.datagram.unwrap_or(self.now),
                     flow: info,
                     protocol,
                     content: analysis.content,
-                    facts: Arc::new(std::mem::take(&mut analysis.facts)),
+                    facts,
                 };
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));

@@ -54,7 +54,7 @@ pub use driver::{Driver, DriverEvent, DriverLimits};
 pub use ftp::FileFacts;
 pub use http::WebFacts;
 pub use mllp::MessageFacts;
-pub use service::{Authentication, Interface, Role, Roles, ServiceFacts};
+pub use service::{Authentication, Interface, Role, Roles, ServiceFacts, TextKind};
 
 use crate::closed_set::closed_set;
 use crate::flow::Side;
