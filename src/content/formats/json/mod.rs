@@ -3,7 +3,7 @@
 mod rows;
 pub mod tokens;
 
-use super::jws;
+use super::{graphql, jws};
 use crate::content::extract::embedded;
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
@@ -82,6 +82,8 @@ struct Form {
     question: zeroize::Zeroizing<String>,
     /// Answers of it stand here.
     answers: bool,
+    /// The next value may be a request of GraphQL.
+    request: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -94,6 +96,7 @@ enum Next {
 
 impl Form {
     fn key(&mut self, key: &str) {
+        self.request = matches!(key, "query" | "mutation");
         self.next = match key {
             "text" => Next::Question,
             "answer" => {
@@ -212,7 +215,10 @@ impl Receiver for Reader<'_, '_> {
         self.tree.null();
     }
     fn inner_begin(&mut self, front: &[u8]) -> bool {
-        *self.inner = inner(front);
+        *self.inner = match self.form.request && graphql::begins(front) {
+            true => Some(Nested::new(&Media::Unknown)),
+            false => inner(front),
+        };
         self.inner.is_some()
     }
     fn inner(&mut self, bytes: &[u8]) {
