@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures() {
+    fn figures_are_short_and_rounded() {
         let shown: Vec<String> =
             [0, 999, 1000, 9_949, 9_950, 999_499, 999_500, 1_470_000_000, u64::MAX]
                 .into_iter()

@@ -279,7 +279,7 @@ fn a_number_that_is_no_ssn() {
 }
 
 #[test]
-fn telecommunication() {
+fn parts_of_a_telephone_number_are_put_together() {
     let phone = |raw: &str| {
         let text = format!("MSH|^~\\&|||||||ADT^A08|1|P|2.5\rPID|1||||||||||||{raw}\r");
         fields(text.as_bytes())
@@ -342,7 +342,7 @@ fn messages_without_patients() {
 }
 
 #[test]
-fn queries() {
+fn parameters_of_a_query_are_a_question_for_a_patient() {
     let demographics = fields(b"MSH|^~\\&|||||||QBP^Q22^QBP_Q21|1|P|2.5\rQPD|IHE PDQ Query|Q1|@PID.5.1^EXAMPLE~@PID.5.2^ANNA~@PID.7^19591102~@PID.3.1^77\rRCP|I\r");
     assert_eq!(
         demographics,
