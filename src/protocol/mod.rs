@@ -6,6 +6,7 @@
 
 mod activity;
 mod content_writer;
+mod dotted;
 pub mod driver;
 pub mod encrypted;
 pub mod expected;
@@ -19,6 +20,7 @@ pub mod dicom;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+pub mod imap;
 mod jetdirect;
 mod json;
 pub mod ldap;
@@ -29,6 +31,7 @@ pub mod mqtt;
 pub mod mysql;
 pub mod ncpdp;
 pub mod poct1a;
+pub mod pop3;
 pub mod postgresql;
 pub mod proxy;
 pub mod raw;
@@ -74,6 +77,8 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &smb::Smb,
     &smtp::Smtp,
     &ftp::Ftp,
+    &pop3::Pop3,
+    &imap::Imap,
     &redis::Redis,
     &syslog::Syslog,
     &tftp::Tftp,
