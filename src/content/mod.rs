@@ -18,7 +18,7 @@ mod tests;
 pub use crate::protocol::{ContentId, Direction, Media, Object, Reason, ServiceFacts, Want};
 
 pub use formats::FORMATS;
-pub use stack::{Contents, Env, MAX_DEPTH, Nested};
+pub use stack::{Budget, Contents, Env, MAX_DEPTH, Nested, Reserve};
 
 use crate::phi::Phi;
 use crate::rules::{FieldRule, Health, IdentifierRule, Kind, RuleSet};
@@ -43,6 +43,11 @@ pub trait Format: Sync {
     /// wire has.
     fn is_text(&self) -> bool {
         false
+    }
+
+    /// What reading a byte of it costs, in units of the flow's budget.
+    fn cost(&self) -> u64 {
+        2
     }
 
     /// A reader for one content.
@@ -343,6 +348,14 @@ pub struct ContentCounters {
     pub given_up: Vec<(Reason, u64)>,
     /// Bytes that were passed over unread (pixel data, images).
     pub skipped_bytes: u64,
+    /// Bytes that were left because the budget was used up.
+    pub unpaid_bytes: u64,
+    /// Work done so far; it wraps.
+    pub work: u64,
+    /// What flows may spend beyond their own budgets: kept from one flow to the next.
+    pub reserve: Reserve,
+    /// The budget of the flow whose content is being read.
+    pub(in crate::content) budget: Budget,
     /// Names of people of whom the format says that they are patients.
     pub(in crate::content) people: u64,
     /// The open record is one of those.
@@ -407,6 +420,7 @@ impl Scope<'_> {
     }
     fn begin_as(&mut self, content: &'static str, structured: bool) {
         self.tally.record(content);
+        self.tally.budget.record(&mut self.tally.reserve);
         self.tally.certain = structured;
         self.tally.fhir |= content == "fhir";
         let head = RecordHead {
@@ -449,6 +463,27 @@ impl Scope<'_> {
     /// `bytes` passed over unread.
     pub fn skipped(&mut self, bytes: u64) {
         self.tally.skipped_bytes = self.tally.skipped_bytes.saturating_add(bytes);
+    }
+    /// Takes `work` out of the flow's budget; false if there is not so much left.
+    pub(in crate::content) fn spend(&mut self, work: u64) -> bool {
+        self.tally.work = self.tally.work.wrapping_add(work);
+        self.tally.budget.spend(work, &mut self.tally.reserve)
+    }
+    /// Runs `act` on what was unpacked.
+    pub(in crate::content) fn unpacked<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
+        self.tally.budget.enter_unpacked();
+        let result = act(self);
+        self.tally.budget.leave_unpacked();
+        result
+    }
+    /// The work that the flow may still cause.
+    pub(in crate::content) fn work_left(&self) -> u64 {
+        self.tally.budget.left(&self.tally.reserve)
+    }
+    /// `bytes` are left, for the budget is used up.
+    pub(in crate::content) fn leave(&mut self, bytes: u64) {
+        self.tally.unpaid_bytes = self.tally.unpaid_bytes.saturating_add(bytes);
+        self.tally.give_up(Reason::Budget);
     }
     /// The content, or part of it, was given up.
     pub fn give_up(&mut self, reason: Reason) {

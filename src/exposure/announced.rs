@@ -1,11 +1,14 @@
 //! Which findings were written, so that a patient is written once for each exposure and again only
 //! when something new is known.
 
+use super::lists::{Lists, PatientList};
 use super::open::Pair;
-use super::types::{EventId, FindingEvent, PatientKey};
+use super::types::{EventId, FindingEvent, NetworkDirection, PatientKey};
+use crate::config::Detail;
 use crate::content::Mark;
 use crate::identify::Identifier;
 use crate::rules::KindSet;
+use crate::time::Timestamp;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -14,12 +17,17 @@ use std::net::{IpAddr, SocketAddr};
 /// Clients of a service beyond which its findings are folded: one for each patient, which tells the
 /// number of clients, instead of one for each patient and client.
 pub const FOLD_CLIENTS: usize = 4;
-/// Findings of a service before they are folded: few are written one by one.
+/// Findings of a service that are written one by one. Beyond them patients are listed ([`PatientList`]),
+/// unless `--reveal` asks for what a list has not.
 pub const FOLD_FINDINGS: usize = 256;
 /// Clients of one service told apart.
 const MAX_CLIENTS: usize = 65_536;
 /// Clients of one patient told apart; the number in the event grows no further.
 const MAX_PATIENT_CLIENTS: usize = 1_024;
+
+/// Bytes of heap that a service takes, and one of its clients, roughly.
+const SERVICE: usize = 256;
+const CLIENT: usize = 64;
 
 /// The findings written so far, with their identifiers as shown: a revision names all of them.
 #[derive(Default)]
@@ -29,6 +37,17 @@ pub(in crate::exposure) struct Announced {
     bytes: usize,
     /// Findings kept.
     len: usize,
+    lists: Lists,
+}
+
+/// What becomes of a finding.
+pub(in crate::exposure) enum Admitted {
+    /// It is written, with this severity.
+    Written(u8),
+    /// It filled a list.
+    Listed(Box<PatientList>),
+    /// It says nothing new at the level of detail, or waits in a list.
+    Nothing,
 }
 
 #[derive(Default)]
@@ -55,6 +74,8 @@ struct Finding {
     clients: SmallVec<[u32; 4]>,
     /// How many clients make the next revision.
     clients_due: usize,
+    /// It was not written on its own but in a list, which names kinds only.
+    listed: bool,
 }
 
 /// What is known of a finding beside the event.
@@ -68,18 +89,36 @@ pub(in crate::exposure) struct Place<'a> {
     pub exposure: EventId,
     /// The finding's severity.
     pub severity: u8,
+    /// Seen from the home networks.
+    pub direction: NetworkDirection,
 }
 
 impl Announced {
-    /// Makes of `event` what is to be written of its patient, and tells its severity. None if nothing is
-    /// new.
-    pub fn admit(&mut self, event: &mut FindingEvent, place: &Place<'_>) -> Option<u8> {
-        let name = (event.flow.server, event.flow.transport.number(), event.protocol);
-        let service = self.services.entry(name).or_default();
-        let client = service.client(event.flow.client.ip());
-        if service.clients.len() > FOLD_CLIENTS && service.findings >= FOLD_FINDINGS {
-            service.folded = true;
+    /// Makes of `event` what is to be written of its patient at this level of detail.
+    pub fn admit(
+        &mut self,
+        detail: Detail,
+        event: &mut FindingEvent,
+        place: &Place<'_>,
+    ) -> Admitted {
+        match detail {
+            Detail::Exposures => Admitted::Nothing,
+            Detail::Flows => Admitted::Written(place.severity),
+            Detail::Patients => self.patient(event, place),
         }
+    }
+
+    fn patient(&mut self, event: &mut FindingEvent, place: &Place<'_>) -> Admitted {
+        let name = (event.flow.server, event.flow.transport.number(), event.protocol);
+        if !self.services.contains_key(&name) {
+            self.bytes += SERVICE;
+        }
+        let service = self.services.entry(name).or_default();
+        let clients = service.clients.len();
+        let client = service.client(event.flow.client.ip());
+        self.bytes += (service.clients.len() - clients) * CLIENT;
+        let busy = service.findings >= FOLD_FINDINGS;
+        service.folded |= busy && service.clients.len() > FOLD_CLIENTS;
         let folded = service.folded;
         let findings = service.patients.entry(place.person).or_default();
         let known = findings
@@ -89,14 +128,31 @@ impl Announced {
             let before = known.identifiers.len();
             let news = known.revise(event, client, place);
             self.bytes += (known.identifiers.len() - before) * size_of::<Identifier>();
-            return news.then_some(known.severity);
+            return match (news, known.listed) {
+                (false, _) => Admitted::Nothing,
+                (true, false) => Admitted::Written(known.severity),
+                (true, true) => list(&mut self.lists, event, place, known.kinds, folded),
+            };
         }
-        let new = Finding::new(event, client, place);
+        let masked = event.finding.identifiers.iter().all(|i| i.shown.masked());
+        let new = Finding::new(event, client, place, busy && masked);
+        let (listed, kinds) = (new.listed, new.kinds);
         self.bytes += new.memory();
         self.len += 1;
         service.findings += 1;
         findings.push(new);
-        Some(place.severity)
+        match listed {
+            true => list(&mut self.lists, event, place, kinds, folded),
+            false => Admitted::Written(place.severity),
+        }
+    }
+
+    /// The next list of patients that fell due by `now`, or the next of all.
+    pub fn next_list(&mut self, now: Option<Timestamp>) -> Option<PatientList> {
+        match now {
+            Some(now) => self.lists.due(now),
+            None => self.lists.next(),
+        }
     }
 
     /// Adds records of a patient that brought nothing new.
@@ -127,7 +183,7 @@ impl Announced {
     /// Forgets everything; how many findings may so be written again.
     pub fn clear(&mut self) -> u64 {
         let forgotten = self.len as u64;
-        *self = Self::default();
+        *self = Self { lists: std::mem::take(&mut self.lists), ..Self::default() };
         forgotten
     }
 }
@@ -148,7 +204,7 @@ impl Service {
 }
 
 impl Finding {
-    fn new(event: &mut FindingEvent, client: u32, place: &Place<'_>) -> Self {
+    fn new(event: &mut FindingEvent, client: u32, place: &Place<'_>, listed: bool) -> Self {
         let finding = &mut event.finding;
         let exposure = place.exposure.0.to_be_bytes();
         event.id =
@@ -163,9 +219,10 @@ impl Finding {
             health: health(&finding.marks),
             severity: place.severity,
             records: event.records,
-            identifiers: finding.identifiers.clone(),
+            identifiers: if listed { Vec::new() } else { finding.identifiers.clone() },
             clients: SmallVec::from_slice(&[client]),
             clients_due: 10,
+            listed,
         }
     }
 
@@ -173,7 +230,8 @@ impl Finding {
     fn revise(&mut self, event: &mut FindingEvent, client: u32, place: &Place<'_>) -> bool {
         let finding = &mut event.finding;
         self.records += u64::from(finding.new_records);
-        if self.clients.len() < MAX_PATIENT_CLIENTS
+        if !self.listed
+            && self.clients.len() < MAX_PATIENT_CLIENTS
             && let Err(at) = self.clients.binary_search(&client)
         {
             self.clients.insert(at, client);
@@ -191,12 +249,15 @@ impl Finding {
         self.kinds = self.kinds.union(new);
         self.health |= health;
         self.severity = self.severity.max(place.severity);
+        event.records = self.records;
+        if self.listed {
+            return true;
+        }
         self.identifiers
             .extend(finding.identifiers.iter().filter(|i| new.contains(i.kind)).cloned());
         finding.identifiers.clone_from(&self.identifiers);
         finding.update = true;
         event.id = self.id;
-        event.records = self.records;
         event.clients = self.clients.len() as u64;
         true
     }
@@ -205,6 +266,20 @@ impl Finding {
     fn memory(&self) -> usize {
         2 * size_of::<(PatientKey, SmallVec<[Self; 1]>)>()
             + self.identifiers.len() * size_of::<Identifier>()
+    }
+}
+
+/// Puts the patient of a finding into a list.
+fn list(
+    lists: &mut Lists,
+    event: &FindingEvent,
+    place: &Place<'_>,
+    kinds: KindSet,
+    folded: bool,
+) -> Admitted {
+    match lists.add(event, place, kinds, folded) {
+        Some(list) => Admitted::Listed(Box::new(list)),
+        None => Admitted::Nothing,
     }
 }
 

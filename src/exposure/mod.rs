@@ -7,8 +7,11 @@
 
 mod access;
 mod announced;
+mod ceiling;
 mod counters;
 mod distinct;
+mod inventory;
+mod lists;
 mod moves;
 mod observations;
 mod open;
@@ -20,6 +23,7 @@ mod types;
 pub use crate::exposure::counters::ExposureTotals;
 pub use access::{Access, Answers};
 pub use distinct::Distinct;
+pub use lists::{PatientGroup, PatientList};
 pub use severity::severity;
 pub use tracker::{Exposures, Losses, Settings, Taken};
 pub use types::{

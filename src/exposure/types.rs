@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::counters::ExposureTotals;
+use super::lists::PatientList;
 use crate::capture::{PacketRef, PacketSpan};
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
@@ -98,6 +99,8 @@ pub struct FindingEvent {
     pub person: Option<PatientKey>,
     /// Records of the patient so far: in the flow, or, folded, in the exposure.
     pub records: u64,
+    /// Bytes that came over the wire in its flow since the finding before.
+    pub brought: u64,
     /// Clients that saw the patient with the service, where findings are folded over them; else 1.
     pub clients: u64,
 }
@@ -278,6 +281,8 @@ pub enum Event {
         /// Whom the service lets in.
         access: Access,
     },
+    /// Patients of a busy service.
+    Patients(Box<PatientList>),
     /// A client and a service.
     Exposure(Box<Exposure>),
     /// A host with a role that traffic proves.

@@ -5,6 +5,7 @@ use super::date::Date;
 use super::mask::mask;
 use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verify, weighed};
+use super::patients::Around;
 use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
 use super::record::{Held, Issuer, Record};
 use super::values::{ValueCache, Worked};
@@ -317,12 +318,20 @@ impl Collector<'_> {
                 Some(_) => self.tally.deidentified += 1,
                 None => self.tally.below_policy += 1,
             }
+            // No finding, but a name all the same.
+            self.patients.learn(record.held.iter(), self.settings);
             return;
         };
         if deidentified.is_some() && !kinds.is_empty() {
             self.drop_pseudonyms(record);
         }
-        let finding = self.patients.file(record, alert, self.settings, facts, self.tally);
+        let around = Around {
+            settings: self.settings,
+            rules: self.rules,
+            now: record.packets.last.time,
+            facts,
+        };
+        let finding = self.patients.file(record, alert, &around, self.tally);
         self.out.extend(finding);
     }
 

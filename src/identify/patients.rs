@@ -19,12 +19,14 @@
 //! events are out.
 
 use super::counters::Loss;
+use super::gate::{Gate, WITHHELD_FOR};
 use super::numbers::Lists;
 use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
 use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
 use crate::capture::PacketSpan;
 use crate::protocol::ServiceFacts;
-use crate::rules::{AlertRule, Kind, KindSet};
+use crate::rules::{AlertRule, Kind, KindSet, RuleSet};
+use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -68,6 +70,18 @@ struct Patient {
     alert: Arc<AlertRule>,
 }
 
+/// What a record is filed with.
+pub(super) struct Around<'a> {
+    /// What all workers share.
+    pub settings: &'a Settings,
+    /// The rules in force.
+    pub rules: &'a RuleSet,
+    /// Packet time.
+    pub now: Timestamp,
+    /// What is known of the service.
+    pub facts: &'a ServiceFacts,
+}
+
 /// The patients of one flow and the records still open.
 #[derive(Default)]
 pub struct Patients {
@@ -77,8 +91,13 @@ pub struct Patients {
     pub(super) lists: Lists,
     /// Patients with records that brought nothing new and were not handed on yet.
     repeated: Vec<u32>,
-    /// What was known of the service at the last finding.
+    /// What of the facts of the service may be shown. Most flows end without a finding, and need it
+    /// then only.
+    gate: Option<Box<Gate>>,
+    /// What was known of the service at the last finding, where values are revealed.
     facts: Arc<ServiceFacts>,
+    /// When the flow began.
+    started: Timestamp,
     /// Bytes of heap behind `known` and `clues`, roughly.
     bytes: usize,
     /// Tells this flow apart from others.
@@ -162,15 +181,16 @@ impl Patient {
 }
 
 impl Patients {
-    /// Of the flow that `flow` tells apart from others.
-    pub fn of_flow(flow: u128) -> Self {
-        Self { flow, ..Self::default() }
+    /// Of the flow that `flow` tells apart from others, which began at `started`.
+    pub fn of_flow(flow: u128, started: Timestamp) -> Self {
+        Self { flow, started, ..Self::default() }
     }
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let open: usize = self.open.iter().map(Record::memory).sum();
-        open + self.bytes + self.repeated.capacity() * size_of::<u32>() + self.lists.memory()
+        let gate = self.gate.as_ref().map_or(0, |gate| gate.memory());
+        open + gate + self.bytes + self.repeated.capacity() * size_of::<u32>() + self.lists.memory()
     }
 
     /// Whether no record is open.
@@ -207,19 +227,67 @@ impl Patients {
         self.known.is_empty()
     }
 
+    /// What may be shown of the facts of the service, now that the flow has ended.
+    pub fn settled_facts(
+        &mut self,
+        facts: ServiceFacts,
+        settings: &Settings,
+        rules: &RuleSet,
+    ) -> Arc<ServiceFacts> {
+        if settings.reveal {
+            return Arc::new(facts);
+        }
+        self.gate(&settings.key).facts(&facts, true, rules)
+    }
+
+    /// What may be shown of the facts of the service while the flow goes on.
+    fn shown_facts(&mut self, around: &Around<'_>) -> Arc<ServiceFacts> {
+        if around.settings.reveal {
+            if *self.facts != *around.facts {
+                self.facts = Arc::new(around.facts.clone());
+            }
+            return Arc::clone(&self.facts);
+        }
+        let settled = around.now - self.started >= WITHHELD_FOR;
+        self.gate(&around.settings.key).facts(around.facts, settled, around.rules)
+    }
+
+    fn shown_operation(&mut self, operation: &str, settings: &Settings, rules: &RuleSet) -> String {
+        match settings.reveal {
+            true => operation.to_owned(),
+            false => self.gate(&settings.key).operation(operation, rules),
+        }
+    }
+
+    fn gate(&mut self, key: &Key) -> &mut Gate {
+        self.gate.get_or_insert_with(|| Box::new(Gate::new(key)))
+    }
+
+    /// Nothing shows these values any more.
+    pub(super) fn learn<'h>(&mut self, held: impl Iterator<Item = &'h Held>, settings: &Settings) {
+        if settings.reveal {
+            return;
+        }
+        let gate = self.gate(&settings.key);
+        for held in held {
+            gate.learn(held.kind, held.value.as_phi().expose());
+        }
+    }
+
     /// Files a complete record under its patient. A finding, if it brought anything new.
     pub(super) fn file(
         &mut self,
         record: &Record,
         alert: &Arc<AlertRule>,
-        settings: &Settings,
-        facts: &ServiceFacts,
+        around: &Around<'_>,
         tally: &mut IdentifyCounters,
     ) -> Option<Finding> {
+        let Around { settings, rules, .. } = *around;
         let (index, update) = match self.find(record) {
             Some(index) => (index, true),
             None if self.known.len() >= settings.patients_per_flow => {
                 tally.lose(Loss::Patients);
+                self.learn(record.held.iter(), settings);
                 return None;
             }
             None => (self.add(record, alert, &settings.key)?, false),
@@ -233,11 +301,16 @@ impl Patients {
         let before = patient.identifiers.len();
         let mut clues = SmallVec::new();
         self.bytes += patient.learn(record, settings.identifiers_per_patient, &mut clues, tally);
+        // Those beyond the cap are in no finding, and must not be shown all the same.
+        let full = patient.identifiers.len() >= settings.identifiers_per_patient;
         let more_health = patient.marks.is_more_health_than(marks_before);
         if update && patient.identifiers.len() == before && !more_health {
             // Whoever has more than one that waits is in the list already.
             if patient.records - patient.handed_on == 1 {
                 self.repeated.push(index);
+            }
+            if full {
+                self.learn(record.held.iter(), settings);
             }
             return None;
         }
@@ -246,10 +319,7 @@ impl Patients {
         let new_records = patient.records - patient.handed_on;
         (patient.kinds, patient.handed_on) = (kinds, patient.records);
         patient.combine(&mut clues);
-        if *self.facts != *facts {
-            self.facts = Arc::new(facts.clone());
-        }
-        let finding = Finding {
+        let mut finding = Finding {
             ordinal: index,
             update,
             time: record.packets.last.time,
@@ -263,14 +333,17 @@ impl Patients {
             new_records,
             alert: patient.alert.clone(),
             direction: record.direction,
-            operation: record.operation.as_str().into(),
+            operation: Box::default(),
             carrier: record.carrier.clone(),
             marks: patient.marks.to_vec(),
-            facts: Arc::clone(&self.facts),
+            facts: Arc::default(),
         };
         for clue in clues {
             self.remember(clue, index);
         }
+        self.learn(record.held.iter(), settings);
+        finding.operation = self.shown_operation(&record.operation, settings, rules).into();
+        finding.facts = self.shown_facts(around);
         Some(finding)
     }
 

@@ -41,9 +41,12 @@ struct Person {
     same: u32,
 }
 
+/// Bytes of heap that a person takes, roughly, with the clues.
+const PERSON: usize = 1024;
+
 /// The people of a run.
-#[derive(Default)]
 pub struct People {
+    most: usize,
     known: Vec<Person>,
     clues: HashMap<Clue, SmallVec<[u32; 2]>, foldhash::fast::RandomState>,
 }
@@ -56,7 +59,18 @@ pub struct Recognised {
     pub merged: SmallVec<[Token; 1]>,
 }
 
+impl Default for People {
+    fn default() -> Self {
+        Self { most: MAX_PEOPLE, known: Vec::new(), clues: HashMap::default() }
+    }
+}
+
 impl People {
+    /// As many as `memory` bytes hold, and no more than [`MAX_PEOPLE`].
+    pub fn within(memory: usize) -> Self {
+        Self { most: (memory / PERSON).min(MAX_PEOPLE), ..Self::default() }
+    }
+
     /// The person behind a patient of a flow, `patient`, of whom `traits` are known so far.
     pub fn recognise(&mut self, patient: Token, traits: &Traits) -> Recognised {
         let theirs = &traits.0;
@@ -132,7 +146,7 @@ impl People {
 
     fn add(&mut self, patient: Token, theirs: &Identity, clues: &[Clue]) -> Token {
         let index = self.known.len();
-        if index < MAX_PEOPLE {
+        if index < self.most {
             let index = index as u32;
             let mut identity = Identity::default();
             learn(&mut identity, theirs);
@@ -145,7 +159,7 @@ impl People {
     fn remember(&mut self, clues: &[Clue], index: u32) {
         for &clue in clues {
             // People share no more clues than they have traits.
-            if self.clues.len() >= MAX_PEOPLE * MAX_TRAITS && !self.clues.contains_key(&clue) {
+            if self.clues.len() >= self.most * MAX_TRAITS && !self.clues.contains_key(&clue) {
                 continue;
             }
             let candidates = self.clues.entry(clue).or_default();
@@ -159,16 +173,16 @@ impl People {
 /// Whom somebody turned out to be.
 fn root(known: &mut [Person], index: u32) -> u32 {
     let mut at = index;
-    while let Some(person) = known.get(at as usize)
-        && person.same != at
+    while let Some(next) = known.get(at as usize).map(|person| person.same)
+        && next != at
     {
-        // Always a lower number: this ends.
-        at = person.same;
-    }
-    if at != index
-        && let Some(person) = known.get_mut(index as usize)
-    {
-        person.same = at;
+        // Always a lower number: this ends. Everybody on the way is taken one step closer, so that a
+        // chain is long only once.
+        let closer = known.get(next as usize).map_or(next, |person| person.same);
+        if let Some(person) = known.get_mut(at as usize) {
+            person.same = closer;
+        }
+        at = closer;
     }
     at
 }

@@ -2,8 +2,9 @@
 //! list of identifiers, so it carries their kinds, and never a value.
 
 use super::{Context, Format, Output, RunSummary, community_id};
-use crate::exposure::{Answers, Event, EventId, NetworkDirection};
+use crate::exposure::{Answers, Event, EventId, NetworkDirection, PatientList};
 use crate::protocol::ServiceFacts;
+use crate::rules::{Kind, KindSet};
 use crate::severity::Severity;
 use crate::time::Timestamp;
 use std::fmt::{Display, Write as _};
@@ -170,6 +171,7 @@ impl Cef {
                 line.facts(&d.finding.facts);
                 line.labelled("flexString1", "rule", &finding.alert.id);
             }
+            Event::Patients(list) => patients(&mut line, context, list),
             Event::Exposure(e) => {
                 line.start(
                     "phi-exposure",
@@ -219,6 +221,33 @@ impl Cef {
     fn write(&mut self) -> io::Result<()> {
         self.line.push('\n');
         self.writer.write_all(self.line.as_bytes())
+    }
+}
+
+/// Patients of a busy service.
+fn patients(line: &mut Line<'_>, context: &Context, list: &PatientList) {
+    line.start("phi-finding", "Further patients in cleartext", severity(list.severity));
+    common(line, context, list.last, Some(list.id));
+    line.time("start", list.first);
+    line.time("end", list.last);
+    if let Some(client) = list.client {
+        line.source(client);
+    }
+    line.destination(list.server.ip(), list.server.port());
+    line.plain("proto", list.transport.as_str().to_uppercase());
+    line.plain("app", list.protocol);
+    if let Some(direction) = list.direction {
+        line.direction(direction);
+    }
+    line.plain("cnt", list.records);
+    line.plain("reason", Severity::of(list.severity).as_str());
+    line.number("cn1", "patients", list.patients);
+    line.number("cn2", "clients", list.clients);
+    let kinds: KindSet = list.groups.iter().flat_map(|g| g.kinds.iter()).collect();
+    let kinds: Vec<&str> = kinds.iter().map(Kind::as_str).collect();
+    line.labelled("cs2", "identifiers", &kinds.join(","));
+    if let Some(exposure) = list.exposure {
+        line.labelled("cs3", "exposure", &exposure.to_string());
     }
 }
 

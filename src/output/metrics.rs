@@ -39,6 +39,7 @@ struct Traffic {
     flows: IntCounter,
     gap_bytes: IntCounter,
     unread_bytes: IntCounter,
+    content_skipped: IntCounterVec,
     anomalies: IntCounterVec,
     segments_ignored: IntCounterVec,
     streams: IntCounterVec,
@@ -77,6 +78,12 @@ impl Traffic {
                 r,
                 "phitap_content_unread_bytes_total",
                 "Bytes of contents passed over unread, such as pixel data.",
+            )?,
+            content_skipped: counters(
+                r,
+                "phitap_content_skipped_bytes_total",
+                "Bytes of contents left unread for want of something, by what was wanting.",
+                &["reason"],
             )?,
             anomalies: counters(
                 r,
@@ -256,6 +263,10 @@ impl Metrics {
     /// Bytes of contents passed over unread.
     pub fn unread_bytes(&self, bytes: u64) {
         self.traffic.unread_bytes.inc_by(bytes);
+    }
+    /// Bytes of contents left unread.
+    pub fn content_skipped(&self, reason: Reason, bytes: u64) {
+        self.traffic.content_skipped.with_label_values(&[reason.as_str()]).inc_by(bytes);
     }
     /// Oddities that a parser passed over.
     pub fn anomalies(&self, protocol: &'static str, reason: Reason, anomalies: u64) {

@@ -25,6 +25,7 @@ pub use run::{InputReport, RunSummary};
 pub use serve::{ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
+use crate::config::Detail;
 use crate::exposure::Event;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -57,6 +58,8 @@ pub struct Context {
     pub sensor: Option<Arc<str>>,
     /// Names of capture interfaces by `FlowInfo::interface`; none for files.
     pub interfaces: Vec<Arc<str>>,
+    /// How much is written of each finding.
+    pub detail: Detail,
     /// Names of capture files by `FlowInfo::interface`; none for interfaces.
     pub files: Vec<Arc<str>>,
     /// Which key made tokens and ids; says nothing of the key itself.

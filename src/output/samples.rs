@@ -1,7 +1,8 @@
 //! A run for the tests of outputs.
 
 use super::{Context, Format, InputReport, RunSummary};
-use crate::exposure::samples::{KEY, Sample, T0, at, hl7, http};
+use crate::config::Detail;
+use crate::exposure::samples::{KEY, Sample, T0, at, hl7, http, identifier};
 use crate::exposure::{Event, Exposures, Settings, Suppressed};
 use crate::protocol::Reason;
 use crate::rules::Kind;
@@ -22,7 +23,27 @@ pub(in crate::output) fn events() -> Vec<Event> {
     out
 }
 
+/// Events of a service with one client and of one with eight, with `--detail patients`.
+pub(in crate::output) fn busy() -> Vec<Event> {
+    let (mut exposures, mut out) = (tracker_at(Detail::Patients), Vec::new());
+    for patient in 0..400 {
+        let time = at(patient as i64 / 10);
+        exposures.finding(Sample { time, ..hl7(patient) }.build(), &mut out);
+        let mut event = Sample { patient, time, ..Sample::default() }.build();
+        event.flow.client.set_ip([10, 1, 7, 20 + (patient % 8) as u8].into());
+        event.finding.identifiers.push(identifier(Kind::Sex, "*", "(0010,0040)"));
+        event.finding.kinds.insert(Kind::Sex);
+        exposures.finding(event, &mut out);
+    }
+    exposures.finish(at(80), &mut out);
+    out
+}
+
 pub(in crate::output) fn tracker() -> Exposures {
+    tracker_at(Detail::Flows)
+}
+
+fn tracker_at(detail: Detail) -> Exposures {
     Exposures::new(Settings {
         home: Default::default(),
         idle: Span::seconds(600),
@@ -30,8 +51,8 @@ pub(in crate::output) fn tracker() -> Exposures {
         severity: Default::default(),
         suppressions: Default::default(),
         access: Default::default(),
-        detail: crate::config::Detail::Flows,
-        memory: 1 << 20,
+        detail,
+        memory: 1 << 24,
     })
 }
 

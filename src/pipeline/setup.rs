@@ -75,6 +75,7 @@ impl Parts {
             sensor: config.sensor.as_deref().map(Into::into),
             interfaces,
             files,
+            detail: config.detail,
             key_id: self.key_id.as_str().into(),
             colour: config.output.is_none() && std::io::stdout().is_terminal(),
             follow: live,
@@ -88,7 +89,7 @@ impl Parts {
             suppressions: Arc::clone(&rules.suppressions),
             access: rules.policy.access.clone(),
             detail: config.detail,
-            memory: usize::try_from(config.limits.memory / 8).unwrap_or(usize::MAX),
+            memory: config.limits.exposure_memory(),
         });
         let output = (format.open)(Box::new(sink), context);
         let board: Box<dyn Output> = Box::new(Arc::clone(&self.board));

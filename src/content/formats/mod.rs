@@ -14,6 +14,7 @@ pub mod html;
 pub mod image;
 pub mod ipp;
 pub mod json;
+pub mod jws;
 pub mod label_language;
 pub mod markup;
 pub mod mime;
@@ -87,6 +88,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &form::Form,
     &vcard::VCARD,
     &vcard::ICALENDAR,
+    &jws::Compact,
     &json::Json,
     &html::Html,
     &xml::Xml,

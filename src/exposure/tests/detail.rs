@@ -74,7 +74,8 @@ fn a_patient_is_written_once_and_again_only_with_news() {
 #[test]
 fn each_client_of_a_patient_has_a_finding_until_there_are_too_many() {
     let (mut x, mut out) = (at_level(Detail::Patients, 1 << 24), Vec::new());
-    let patients = announced::FOLD_FINDINGS as u64;
+    // With those of the further clients below, as many as are written one by one.
+    let patients = (announced::FOLD_FINDINGS - announced::FOLD_CLIENTS + 1) as u64;
     let client = |n: usize| format!("10.1.{}.{}:50001", 7 + n / 250, 1 + n % 250);
     for patient in 0..patients {
         x.finding(seen(&client(0), patient, 0), &mut out);
@@ -151,4 +152,71 @@ proptest::proptest! {
         proptest::prop_assert_eq!((patients.1, patients.2), (flows.1, flows.2));
         proptest::prop_assert!(exposures.3 == 0 && patients.3 <= flows.3);
     }
+}
+
+fn lists(events: &[Event]) -> Vec<&PatientList> {
+    let mut all = Vec::new();
+    for event in events {
+        if let Event::Patients(list) = event {
+            all.push(&**list);
+        }
+    }
+    all
+}
+
+#[test]
+fn patients_of_a_busy_service_are_listed_each_once() {
+    let (mut x, mut out) = (at_level(Detail::Patients, 1 << 24), Vec::new());
+    let patients = 2 * announced::FOLD_FINDINGS as u64 + 7;
+    for patient in 0..patients {
+        // One client, then a second look at each from the same one.
+        x.finding(seen("10.1.7.20:50001", patient, patient as i64 / 8), &mut out);
+        x.finding(seen("10.1.7.20:50002", patient, patient as i64 / 8), &mut out);
+    }
+    let mut worse = seen("10.1.7.20:50003", patients - 1, 100);
+    worse.finding.kinds.insert(Kind::Phone);
+    x.finding(worse, &mut out);
+    x.finish(at(200), &mut out);
+    assert_eq!(findings(&out).len(), announced::FOLD_FINDINGS);
+    let listed = lists(&out);
+    assert!(listed.iter().all(|list| list.patients <= lists::MAX_LISTED as u64));
+    assert!(listed.iter().all(|list| list.last - list.first <= lists::LIST_EVERY));
+    let exposure = exposures(&out)[0];
+    assert!(listed.iter().all(|list| list.exposure == Some(exposure.id) && list.clients == 1));
+    let mut tokens: Vec<PatientKey> =
+        listed.iter().flat_map(|l| &l.groups).flat_map(|g| g.patients.clone()).collect();
+    tokens.extend(findings(&out).iter().map(|(f, _)| f.finding.patient));
+    assert_eq!(tokens.len() as u64, patients + 1, "each once, and once more with news");
+    tokens.sort_unstable();
+    tokens.dedup();
+    assert_eq!(tokens.len() as u64, patients);
+    let last = out.iter().rposition(|e| matches!(e, Event::Patients(_))).expect("a list");
+    let ended = words(&out).iter().position(|w| w.starts_with("ended")).expect("the end");
+    assert!(last < ended, "nothing comes behind the end of its exposure");
+}
+
+#[test]
+fn lists_of_many_clients_name_their_number() {
+    let (mut x, mut out) = (at_level(Detail::Patients, 1 << 24), Vec::new());
+    for n in 0..3 * announced::FOLD_FINDINGS as u64 {
+        let client = format!("10.1.7.{}:50001", n % 40);
+        x.finding(seen(&client, n, 0), &mut out);
+    }
+    x.finish(at(200), &mut out);
+    let listed = lists(&out);
+    assert_eq!(listed.iter().map(|l| l.patients).sum::<u64>(), 2 * announced::FOLD_FINDINGS as u64);
+    assert!(listed.iter().all(|l| l.exposure.is_none() && l.client.is_none() && l.clients == 40));
+}
+
+#[test]
+fn revealed_values_are_never_folded_away() {
+    let (mut x, mut out) = (at_level(Detail::Patients, 1 << 24), Vec::new());
+    let patients = announced::FOLD_FINDINGS as u64 + 9;
+    for patient in 0..patients {
+        let mut event = seen("10.1.7.20:50001", patient, 0);
+        event.finding.identifiers[0].shown = crate::identify::Shown::of("value", false);
+        x.finding(event, &mut out);
+    }
+    x.finish(at(200), &mut out);
+    assert_eq!((findings(&out).len() as u64, lists(&out).len()), (patients, 0));
 }

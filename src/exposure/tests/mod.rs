@@ -21,7 +21,7 @@ fn tracker() -> Exposures {
         suppressions: Default::default(),
         access: crate::rules::AccessRules::default(),
         detail: Detail::Flows,
-        memory: 1 << 20,
+        memory: 256 << 20,
     })
 }
 
@@ -34,6 +34,7 @@ fn is_counted(taken: Taken) -> bool {
 fn words(events: &[Event]) -> Vec<String> {
     let word = |event: &Event| match event {
         Event::Finding { .. } => "finding".to_owned(),
+        Event::Patients(_) => "patients".to_owned(),
         Event::Exposure(e) => format!("{} {}", e.state.as_str(), (e.time - T0).0 / 1_000_000_000),
         Event::Asset(a) => a.role.as_str().to_owned(),
         Event::Service(s) => format!("service {}", s.protocol),
@@ -295,7 +296,7 @@ fn check_life(events: &[Event], x: &Exposures) {
                 let open = life.is_none_or(|l| l[l.len() - 1].state != ExposureState::Ended);
                 assert!(open, "finding in an exposure that has ended");
             }
-            Event::Asset(_) | Event::Service(_) => {}
+            Event::Patients(_) | Event::Asset(_) | Event::Service(_) => {}
         }
     }
     assert_eq!(lives.len() as u64, x.opened());

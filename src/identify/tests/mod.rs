@@ -401,7 +401,7 @@ fn an_issuer_that_a_later_record_names_joins_and_is_shown_from_then_on() {
 fn a_name_alone_is_a_pseudonym_of_its_flow() {
     let patient = |flow: u128, fields: &[(Kind, &str)]| {
         let mut held = Flow::new();
-        held.patients = Patients::of_flow(flow);
+        held.patients = Patients::of_flow(flow, NOW);
         held.record(fields);
         held.out[0].patient
     };

@@ -3,17 +3,22 @@
 use super::dicom;
 use super::model::*;
 use crate::capture;
+use crate::config::Detail;
 use crate::content::{Evidence, Mark};
 use crate::exposure as x;
+use crate::identify as i;
 use crate::output::{Context, RunSummary, community_id};
 use crate::protocol::ServiceFacts;
 use crate::protocol::service::FactList;
+use crate::rules::Kind;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// Confidence that needs no mention.
 const CERTAIN: f32 = 0.95;
+/// Confidence below which a folded finding names it.
+const DOUBTFUL: f32 = 0.5;
 
 /// Faulty inputs listed in the run summary.
 const MAX_FAULTS: usize = 1_000;
@@ -23,6 +28,7 @@ pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> 
         x::Event::Finding { event, severity, direction, exposure, .. } => {
             self::finding(event, *severity, *direction, *exposure, context)
         }
+        x::Event::Patients(list) => patients(list, context),
         x::Event::Exposure(exposure) => self::exposure(exposure, context),
         x::Event::Asset(asset) => self::asset(asset, context),
         x::Event::Service(service) => self::service(service, context),
@@ -56,11 +62,7 @@ fn finding<'a>(
             records: Some(d.records),
             evidence: packets(finding.packets, context),
             clients: (d.clients > 1).then_some(d.clients),
-            patient: Some(Patient {
-                token: Prefixed("p_", finding.patient),
-                same_as: d.person.map(|person| Prefixed("p_", person)),
-                identifiers: finding.identifiers.iter().map(identifier).collect(),
-            }),
+            patient: Some(patient(d, context)),
             marks: marks(&finding.marks),
             exposure: Some(Exposure { id: Text(exposure), detail: None }),
             ..Phi::default()
@@ -73,6 +75,72 @@ fn finding<'a>(
                 ..meta(EVENT, "phi-finding", "phitap.finding", Some(d.id))
             },
             observer(context, Some(d.flow.interface)),
+        )
+    }
+}
+
+fn patient<'a>(d: &'a x::FindingEvent, context: &Context) -> Patient<'a> {
+    let lean = context.detail != Detail::Flows;
+    let all = &d.finding.identifiers;
+    // The mask of a sex or an address tells nothing that its kind does not.
+    let shown = |i: &&i::Identifier| !lean || !i.shown.masked() || is_telling(i.kind);
+    let identifiers: Vec<Identifier<'_>> =
+        all.iter().filter(shown).map(|i| identifier(i, lean)).collect();
+    let mut kinds: Vec<Kind> = Vec::new();
+    for i in all.iter().filter(|i| !shown(i)) {
+        if !kinds.contains(&i.kind) {
+            kinds.push(i.kind);
+        }
+    }
+    Patient {
+        token: Prefixed("p_", d.finding.patient),
+        same_as: d.person.map(|person| Prefixed("p_", person)),
+        identifiers,
+        kinds,
+    }
+}
+
+/// Whether the mask of a value still helps to tell people apart.
+const fn is_telling(kind: Kind) -> bool {
+    kind.is_number_or_name() || matches!(kind, Kind::BirthDate | Kind::DeathDate)
+}
+
+fn patients<'a>(list: &'a x::PatientList, context: &'a Context) -> Event<'a> {
+    let prefixed =
+        |prefix, tokens: &[i::Token]| tokens.iter().map(|token| Prefixed(prefix, *token)).collect();
+    let group = |group: &x::PatientGroup| PatientGroup {
+        kinds: group.kinds.iter().collect(),
+        tokens: prefixed("p_", &group.patients),
+        numbers: prefixed("i_", &group.numbers),
+    };
+    Event {
+        client: list.client.map(|ip| End { ip, port: None }),
+        server: Some(end(list.server)),
+        network: Some(Network {
+            transport: Some(list.transport.as_str()),
+            protocol: list.protocol,
+            application: None,
+            community_id: None,
+            direction: list.direction.map(x::NetworkDirection::as_str),
+            vlan: None,
+        }),
+        phi: Phi {
+            records: Some(list.records),
+            evidence: packets(list.packets, context),
+            clients: (list.clients > 1).then_some(list.clients),
+            patients: list.groups.iter().map(group).collect(),
+            marks: marks(&list.marks),
+            exposure: list.exposure.map(|id| Exposure { id: Text(id), detail: None }),
+            ..Phi::default()
+        },
+        ..blank(
+            list.last,
+            Meta {
+                severity: Some(list.severity),
+                start: earlier(list.first, list.last),
+                ..meta(EVENT, "phi-finding", "phitap.finding", Some(list.id))
+            },
+            observer(context, None),
         )
     }
 }
@@ -256,6 +324,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                     exposures_ended_early: r.losses.exposures_ended_early,
                     findings_forgotten: r.losses.findings_forgotten,
                     sightings_unreported: r.losses.sightings_unreported,
+                    findings_unwritten: r.losses.findings_unwritten,
                 },
                 reveal: r.reveal,
             })),
@@ -322,21 +391,22 @@ fn end(address: SocketAddr) -> End {
     End { ip: address.ip(), port: Some(address.port()) }
 }
 
-fn identifier(i: &crate::identify::Identifier) -> Identifier<'_> {
+fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
     // A field that a standard declares, and nothing that speaks against it, needs no words.
     let plain = matches!(i.evidence, Evidence::Declared | Evidence::DeclaredValid)
         && i.confidence >= CERTAIN;
+    let told = if lean { i.confidence < DOUBTFUL } else { !plain };
     // A NaN would become null.
     let confidence = if i.confidence.is_nan() { 0.0 } else { i.confidence.clamp(0.0, 1.0) };
     Identifier {
         kind: i.kind,
         value: i.shown.text(),
-        masked: i.shown.masked(),
+        masked: Some(i.shown.masked()).filter(|masked| !lean || !masked),
         // Many share a value of the other kinds: a pseudonym of it leads to nobody.
         token: i.kind.is_number_or_name().then_some(Prefixed("i_", i.token)),
         field: &i.field,
-        confidence: (!plain).then_some(confidence),
-        evidence: if plain { &[] } else { i.evidence.slugs() },
+        confidence: told.then_some(confidence),
+        evidence: if plain || lean { &[] } else { i.evidence.slugs() },
     }
 }
 

@@ -151,6 +151,8 @@ pub struct Phi<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patient: Option<Patient<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub patients: Vec<PatientGroup>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<Service<'a>>,
@@ -182,13 +184,25 @@ pub struct Patient<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_as: Option<Prefixed>,
     pub identifiers: Vec<Identifier<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<Kind>,
+}
+
+/// Patients with the same kinds of identifiers.
+#[derive(Serialize)]
+pub struct PatientGroup {
+    pub kinds: Vec<Kind>,
+    pub tokens: Vec<Prefixed>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<Prefixed>,
 }
 
 #[derive(Serialize)]
 pub struct Identifier<'a> {
     pub kind: Kind,
     pub value: &'a str,
-    pub masked: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masked: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Prefixed>,
     pub field: &'a str,
@@ -406,4 +420,5 @@ pub struct Losses {
     pub exposures_ended_early: u64,
     pub findings_forgotten: u64,
     pub sightings_unreported: u64,
+    pub findings_unwritten: u64,
 }

@@ -2,11 +2,12 @@
 
 use super::FORMAT;
 use crate::capture::PacketSpan;
+use crate::config::Detail;
 use crate::content::Mark;
 use crate::exposure::samples::{Sample, T0, at, identifier, packet, token};
 use crate::exposure::{Event, FlowActivity};
 use crate::identify::Shown;
-use crate::output::samples::{context, events, run, tracker, written};
+use crate::output::samples::{busy, context, events, run, tracker, written};
 use crate::output::{Context, RunSummary};
 use crate::protocol::{
     Activity, Association, Authentication, DicomFacts, FileFacts, Interface, MessageFacts, Object,
@@ -63,6 +64,8 @@ fn all_facts() -> ServiceFacts {
         })),
     };
     ServiceFacts {
+        withheld: false,
+        admission_key: 0,
         encrypted: false,
         authentication: Authentication::UserIdentity,
         credentials_in_clear: true,
@@ -158,7 +161,7 @@ fn samples() -> Vec<Value> {
                 exposure.patients.estimate = true;
                 across_files(&mut exposure.packets);
             }
-            Event::Asset(_) | Event::Service(_) => {}
+            Event::Patients(_) | Event::Asset(_) | Event::Service(_) => {}
         }
     }
     let mut run = run();
@@ -166,7 +169,15 @@ fn samples() -> Vec<Value> {
     run.opaque = Reason::ALL.iter().map(|r| (("unknown", *r), 1)).collect();
     run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
     all.extend(lines(&out, &run));
+    all.extend(folded());
     all
+}
+
+/// Events with `--detail patients`, of a service with one client and of one with several.
+fn folded() -> Vec<Value> {
+    let context = Context { detail: Detail::Patients, ..context() };
+    let text = written(&FORMAT, context, &busy(), &run());
+    text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
 }
 
 /// From the first of the sample's files to the second.

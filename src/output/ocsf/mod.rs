@@ -51,6 +51,7 @@ impl Output for Ocsf {
             x::Event::Finding { event, severity, direction, exposure, .. } => {
                 self::finding(event, *severity, *direction, *exposure, &context)
             }
+            x::Event::Patients(list) => patients(list, &context),
             x::Event::Exposure(exposure) => self::exposure(exposure, &context),
             x::Event::Asset(asset) => self::asset(asset, &context),
             x::Event::Service(service) => self::service(service, &context),
@@ -125,6 +126,44 @@ fn finding<'a>(
             ..facts(&d.finding.facts)
         }),
         ..event(2, 2006, activity, finding.time, score, context)
+    }
+}
+
+/// Patients of a busy service: how many show which kinds, and who they are.
+fn patients<'a>(list: &'a x::PatientList, context: &'a Context) -> Event<'a> {
+    let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for group in &list.groups {
+        for kind in group.kinds.iter() {
+            *kinds.entry(kind.as_str()).or_default() += group.patients.len() as u64;
+        }
+    }
+    let tokens = list.groups.iter().flat_map(|group| &group.patients);
+    let related = list.exposure.map(|id| RelatedEvent { uid: id.to_string() });
+    Event {
+        is_alert: Some(true),
+        status_id: Some(1),
+        count: Some(list.records),
+        start_time: Some(list.first.unix_millis()),
+        end_time: Some(list.last.unix_millis()),
+        finding_info: Some(FindingInfo {
+            uid: list.id.to_string(),
+            title: "Further patients in cleartext",
+            types: ["phi-finding"],
+            first_seen_time: list.first.unix_millis(),
+            last_seen_time: list.last.unix_millis(),
+            related_events: related.into_iter().collect(),
+        }),
+        data_security: Some(data_security(kinds, None)),
+        src_endpoint: list.client.map(|client| endpoint(client, None)),
+        dst_endpoint: Some(service_endpoint(list.server, list.protocol)),
+        unmapped: Some(Unmapped {
+            patients: Some(list.patients),
+            patient_tokens: tokens.map(|token| format!("p_{token}")).collect(),
+            network_direction: list.direction.map(x::NetworkDirection::as_str),
+            transport: Some(list.transport.as_str()),
+            ..Unmapped::default()
+        }),
+        ..event(2, 2006, CREATE, list.last, list.severity, context)
     }
 }
 

@@ -150,6 +150,8 @@ pub struct Unmapped<'a> {
     pub port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patient: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub patient_tokens: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patients: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]

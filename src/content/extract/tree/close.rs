@@ -8,7 +8,8 @@ use super::subjects::{Claim, PatientNames, Subject};
 use super::{dicom, fhir, labelled, values};
 use crate::content::Scope;
 use crate::content::extract::fhir as record;
-use crate::content::extract::record::Marks;
+use crate::content::extract::record::{CandidateRecord, Marks};
+use crate::rules::Kind;
 
 /// What a resource is a record of.
 enum Standard {
@@ -225,6 +226,12 @@ impl Tree {
                     let of_row = values::of_row(values, rows, row);
                     for (value, meaning) in of_row {
                         self.loose.add(meaning, value.node, view.text(value));
+                    }
+                    // A user who looks at a patient is not that patient.
+                    let user = self.claims && self.frames.is_empty() && !frame.subject;
+                    if user && !self.loose.has(Kind::BirthDate) && !self.loose.names_patient() {
+                        self.loose = CandidateRecord::default();
+                        continue;
                     }
                     self.loose.mark_from_afar(self.around);
                     self.loose.emit(self.content, scope);

@@ -2,7 +2,7 @@
 
 pub mod tokens;
 
-use super::hl7v2::carried;
+use super::jws;
 use crate::content::extract::embedded;
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
@@ -44,9 +44,10 @@ impl Format for Json {
     }
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        let claims = media::essence(media) == jws::CLAIMS;
         Box::new(JsonDocument {
             tokens: Tokens::default(),
-            tree: Tree::new("json"),
+            tree: if claims { Tree::of_claims() } else { Tree::new("json") },
             path: media::path(media),
             inner: None,
             texts: Texts::default(),
@@ -114,7 +115,7 @@ struct Reader<'a, 'b> {
 }
 
 /// Base64 of what documents begin with: `%PDF-`, ZIP, gzip, `<?xml`, `MSH|`, JPEG, PNG, `{\rt`,
-/// `<!DO`, `<htm`, `<Cli`, the preamble of DICOM files, and JSON with a key (`{"`), but for tokens, whose first key is `alg` or `typ`.
+/// `<!DO`, `<htm`, `<Cli`, the preamble of DICOM files, and JSON with a key (`{"`).
 const BASE64: [&[u8]; 14] = [
     b"JVBERi0",
     b"UEsDBB",
@@ -131,12 +132,11 @@ const BASE64: [&[u8]; 14] = [
     b"AAAAAAAA",
     b"SUkqA",
 ];
-const TOKENS: [&[u8]; 2] = [b"eyJhbGci", b"eyJ0eXAi"];
 
 /// How a string that begins like this is read.
 fn inner(front: &[u8]) -> Option<Nested> {
-    if carried::begins(front) {
-        return Some(carried::nested(front));
+    if let Some(nested) = embedded::message(front) {
+        return Some(nested);
     }
     let text = front.trim_ascii_start();
     let document = match text {
@@ -150,9 +150,7 @@ fn inner(front: &[u8]) -> Option<Nested> {
     if document {
         return Some(Nested::new(&Media::Unknown));
     }
-    let base64 = BASE64.iter().any(|b| text.starts_with(b))
-        && !TOKENS.iter().any(|t| text.starts_with(t))
-        || embedded::is_measured_gzip(text);
+    let base64 = BASE64.iter().any(|b| text.starts_with(b)) || embedded::is_measured_gzip(text);
     base64.then(|| transfer_encoding::undo("base64", &Media::Unknown))
 }
 
@@ -178,6 +176,10 @@ impl Receiver for Reader<'_, '_> {
         self.tree.wants()
     }
     fn value(&mut self, text: &str) {
+        if jws::is_token(text) {
+            jws::read(text, self.scope);
+            return self.tree.passed();
+        }
         match self.form.next {
             Next::Question => *self.form.question = text.to_owned(),
             Next::Answer if !self.form.question.is_empty() => {
@@ -195,6 +197,10 @@ impl Receiver for Reader<'_, '_> {
         self.tree.number(text, self.scope);
     }
     fn prose(&mut self, text: &str) {
+        if jws::is_token(text) {
+            jws::read(text, self.scope);
+            return self.tree.passed();
+        }
         self.texts.text(text, self.scope);
         self.tree.passed();
     }
