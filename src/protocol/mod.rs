@@ -15,6 +15,7 @@ mod line;
 pub mod recorder;
 pub mod service;
 
+pub mod amqp;
 pub mod astm;
 pub mod dicom;
 pub mod ftp;
@@ -29,6 +30,7 @@ pub mod mllp;
 pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
+pub mod nats;
 pub mod ncpdp;
 pub mod poct1a;
 pub mod pop3;
@@ -40,6 +42,7 @@ pub mod rlogin;
 pub mod smb;
 pub mod smtp;
 pub mod sql;
+pub mod stomp;
 pub mod syslog;
 pub mod tds;
 pub mod telnet;
@@ -85,6 +88,9 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &ldap::Ldap,
     &mongodb::Mongodb,
     &mqtt::Mqtt,
+    &amqp::Amqp,
+    &nats::Nats,
+    &stomp::Stomp,
     &mysql::Mysql,
     &tds::Tds,
     &postgresql::Postgresql,

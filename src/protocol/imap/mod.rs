@@ -210,7 +210,10 @@ impl Parser for ImapParser {
             let Some(side) = self.sides.get_mut(index) else { break };
             let mut unpacked = std::mem::take(&mut side.unpacked);
             let Some(inflater) = &mut side.inflate else { break };
-            let mut take = |bytes: &[u8]| unpacked.extend_from_slice(bytes);
+            let mut take = |bytes: &[u8]| {
+                unpacked.extend_from_slice(bytes);
+                true
+            };
             if inflater.feed(packed, &mut take).is_err() {
                 return Err(ParseError::new(Reason::Unsupported, step * STEP));
             }
