@@ -41,6 +41,8 @@ struct ImapParser {
     sides: [Side; 2],
     tls: TlsUpgrade,
     greeted: bool,
+    /// The tag of the last command with a literal: a server that refuses it gets none.
+    appending: Vec<u8>,
     /// The tag of the command that asked for compression, until it is answered.
     compress: Option<Vec<u8>>,
     compressed: bool,
@@ -140,6 +142,9 @@ impl ImapParser {
         let (tag, rest) = line::command(line);
         let (verb, rest) = line::command(rest);
         let is = |word: &[u8]| verb.eq_ignore_ascii_case(word);
+        if literal(line).is_some() {
+            self.appending = tag.to_vec();
+        }
         let facts = sink.facts();
         if is(b"LOGIN") {
             facts.password_in_clear();
@@ -180,6 +185,14 @@ impl ImapParser {
         }
         if tag == b"+" {
             return false;
+        }
+        if !positive && !tag.is_empty() && self.appending == tag {
+            // Its literal does not come, but the next command.
+            let client = Direction::ClientToServer.index();
+            if let Some(side) = self.sides.get_mut(client) {
+                side.left = 0;
+                side.end(false, sink);
+            }
         }
         if self.compress.as_deref() == Some(tag) {
             self.compress = None;

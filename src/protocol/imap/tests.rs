@@ -22,6 +22,20 @@ fn messages_that_are_fetched_and_appended() {
 }
 
 #[test]
+fn what_is_refused_does_not_come() {
+    let got = texts(&[
+        Server(HELLO),
+        Client(b"a1 APPEND Sent {10}\r\n"),
+        Server(b"a1 NO [TRYCREATE] no such mailbox\r\n"),
+        Client(b"a2 APPEND INBOX {3}\r\n"),
+        Server(b"+ go\r\n"),
+        Client(b"B: \r\n"),
+        Server(b"a2 OK\r\n"),
+    ]);
+    assert_eq!(got.last(), Some(&("B: ".to_owned(), Some(true))));
+}
+
+#[test]
 fn what_is_known_of_the_service() {
     let (mut sink, _) = play(&[Server(HELLO), Client(b"a1 LOGIN \"anna\" secret\r\n")], 3);
     assert_eq!(sink.facts.files().user.as_deref(), Some("anna"));
