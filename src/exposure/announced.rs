@@ -13,6 +13,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// Clients of a service beyond which its findings are folded: one for each patient, which tells the
 /// number of clients, instead of one for each patient and client.
@@ -69,7 +70,7 @@ struct Finding {
     health: u16,
     severity: u8,
     records: u64,
-    identifiers: Vec<Identifier>,
+    identifiers: Arc<Vec<Identifier>>,
     /// The clients of a folded finding, sorted.
     clients: SmallVec<[u32; 4]>,
     /// How many clients make the next revision.
@@ -219,7 +220,7 @@ impl Finding {
             health: health(&finding.marks),
             severity: place.severity,
             records: event.records,
-            identifiers: if listed { Vec::new() } else { finding.identifiers.clone() },
+            identifiers: if listed { Arc::default() } else { Arc::clone(&finding.identifiers) },
             clients: SmallVec::from_slice(&[client]),
             clients_due: 10,
             listed,
@@ -253,9 +254,9 @@ impl Finding {
         if self.listed {
             return true;
         }
-        self.identifiers
-            .extend(finding.identifiers.iter().filter(|i| new.contains(i.kind)).cloned());
-        finding.identifiers.clone_from(&self.identifiers);
+        let more = finding.identifiers.iter().filter(|i| new.contains(i.kind)).cloned();
+        Arc::make_mut(&mut self.identifiers).extend(more);
+        finding.identifiers = Arc::clone(&self.identifiers);
         finding.update = true;
         event.id = self.id;
         event.clients = self.clients.len() as u64;

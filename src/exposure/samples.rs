@@ -135,7 +135,7 @@ impl Sample {
                 packets: PacketSpan::of(packet(self.time)),
                 patient,
                 traits: Default::default(),
-                identifiers: identifiers.collect(),
+                identifiers: Arc::new(identifiers.collect()),
                 kinds,
                 new_kinds: if self.update {
                     self.new_kinds.iter().copied().collect()

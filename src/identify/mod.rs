@@ -30,6 +30,7 @@ mod plausible;
 mod record;
 mod samples;
 mod types;
+mod units;
 mod values;
 
 #[cfg(test)]

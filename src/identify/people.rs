@@ -24,7 +24,7 @@ const MAX_TRAITS: usize = 8;
 const MAX_CANDIDATES: usize = 8;
 
 /// What a person is found by.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy)]
 enum Clue {
     /// The pseudonym that a flow gave.
     Own(Token),
@@ -32,6 +32,16 @@ enum Clue {
     Id(Token),
     /// Name and birth date.
     Person(Token, Token),
+}
+
+impl Clue {
+    /// Tokens are keyed hashes of what they stand for: clues of other kinds have other ones.
+    const fn key(self) -> u64 {
+        match self {
+            Self::Own(token) | Self::Id(token) => token.front(),
+            Self::Person(name, birth) => name.front() ^ birth.front().rotate_left(1),
+        }
+    }
 }
 
 struct Person {
@@ -48,7 +58,7 @@ const PERSON: usize = 1024;
 pub struct People {
     most: usize,
     known: Vec<Person>,
-    clues: HashMap<Clue, SmallVec<[u32; 2]>, foldhash::fast::RandomState>,
+    clues: HashMap<u64, SmallVec<[u32; 2]>, foldhash::fast::RandomState>,
 }
 
 /// Whose a patient is.
@@ -73,11 +83,11 @@ impl People {
 
     /// The person behind a patient of a flow, `patient`, of whom `traits` are known so far.
     pub fn recognise(&mut self, patient: Token, traits: &Traits) -> Recognised {
-        let theirs = &traits.0;
+        let theirs = &*traits.0;
         let mut found: SmallVec<[u32; 4]> = SmallVec::new();
         let clues = clues(patient, theirs);
         for &clue in &clues {
-            let candidates = self.clues.get(&clue).into_iter().flatten();
+            let candidates = self.clues.get(&clue.key()).into_iter().flatten();
             for &candidate in candidates {
                 let root = root(&mut self.known, candidate);
                 let is = |p: &Person| match clue {
@@ -123,7 +133,7 @@ impl People {
 
     /// The person behind a patient that was recognised before.
     pub fn person(&self, patient: Token) -> Token {
-        let candidates = self.clues.get(&Clue::Own(patient)).and_then(|c| c.first());
+        let candidates = self.clues.get(&Clue::Own(patient).key()).and_then(|c| c.first());
         let Some(mut at) = candidates.copied() else { return patient };
         while let Some(person) = self.known.get(at as usize) {
             if person.same == at {
@@ -159,10 +169,10 @@ impl People {
     fn remember(&mut self, clues: &[Clue], index: u32) {
         for &clue in clues {
             // People share no more clues than they have traits.
-            if self.clues.len() >= self.most * MAX_TRAITS && !self.clues.contains_key(&clue) {
+            if self.clues.len() >= self.most * MAX_TRAITS && !self.clues.contains_key(&clue.key()) {
                 continue;
             }
-            let candidates = self.clues.entry(clue).or_default();
+            let candidates = self.clues.entry(clue.key()).or_default();
             if candidates.len() < MAX_CANDIDATES && !candidates.contains(&index) {
                 candidates.push(index);
             }
@@ -246,6 +256,7 @@ mod tests {
     use crate::identify::record::{Held, Issuer};
     use crate::phi::PhiBuf;
     use crate::rules::Kind;
+    use std::sync::Arc;
 
     fn token(text: &str) -> Token {
         let hash = blake3::hash(text.as_bytes());
@@ -270,6 +281,7 @@ mod tests {
                 words: words.filter(|_| kind == Kind::Name),
                 test: false,
                 mask: None,
+                words_of: Arc::default(),
                 field: "f".into(),
                 rule: "r".into(),
                 confidence: 1.0,
@@ -279,7 +291,7 @@ mod tests {
         ids.iter().for_each(|(kind, value, issuer)| add(*kind, value, issuer));
         names.iter().for_each(|name| add(Kind::Name, name, ""));
         births.iter().for_each(|birth| add(Kind::BirthDate, birth, ""));
-        Traits(identity)
+        Traits(identity.into())
     }
 
     /// How many people these are.

@@ -290,6 +290,7 @@ impl Context {
                 Some(result)
             }
             Err(_) => {
+                self.tallies.content.abandon();
                 let protocol = analysis.driver.protocol().unwrap_or("unknown");
                 self.settle(flow, analysis);
                 *self.report.stats.opaque.entry((protocol, Reason::Panic)).or_default() += 2;

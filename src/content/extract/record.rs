@@ -104,6 +104,10 @@ impl Marks {
             About::Nothing => 0,
         })
     }
+    /// As a number, to compare by.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
     /// What a name says of what stands under it.
     pub fn about_name(name: &str, keys: &KeyRules) -> Self {
         keys.said(name).map_or(Self(0), |said| Self::about(said.inside))
@@ -278,6 +282,7 @@ impl CandidateRecord {
         if fields.iter().any(|f| f.meaning.care) && fields.iter().any(beside) {
             marks = marks.and(Marks::CARE);
         }
+        name_beside_given(&mut fields);
         // Tables that map fields hold the names of fields.
         fields.retain(|f| !names_a_field(&f.meaning, &f.value, scope));
         let patient = marks.is_patient();
@@ -335,6 +340,23 @@ impl CandidateRecord {
             at += 1;
         }
         scope.end();
+    }
+}
+
+/// A name beside a given name, without a family name, is the family name: `Name;Vorname`, `Nom;Prénom`.
+fn name_beside_given(fields: &mut [Part]) {
+    let is = |f: &Part, part| f.meaning.rule.kind == Kind::Name && f.meaning.part == part;
+    if fields.iter().any(|f| is(f, NamePart::Family)) {
+        return;
+    }
+    let given = |f: &&Part| is(f, NamePart::Given);
+    let Some(given) = fields.iter().find(given).map(|f| f.value.clone()) else { return };
+    let mut whole = fields.iter_mut().filter(|f| is(f, NamePart::Whole));
+    if let (Some(name), None) = (whole.next(), whole.next()) {
+        let holds = name.value.split([' ', ',', '^']).any(|word| *word == **given);
+        if !holds && !name.value.contains(',') {
+            name.meaning.part = NamePart::Family;
+        }
     }
 }
 

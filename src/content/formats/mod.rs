@@ -9,6 +9,7 @@ pub mod encoded_words;
 pub mod escpos;
 pub mod event_stream;
 pub mod form;
+pub mod graphql;
 pub mod hl7v2;
 pub mod html;
 pub mod image;
@@ -89,6 +90,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &vcard::VCARD,
     &vcard::ICALENDAR,
     &jws::Compact,
+    &graphql::GraphQl,
     &json::Json,
     &html::Html,
     &xml::Xml,

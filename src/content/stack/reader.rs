@@ -183,6 +183,7 @@ fn recognise(media: &Media<'_>, head: &[u8], whole: bool, scope: &mut Scope<'_>)
 impl Scope<'_> {
     /// Runs `act` inside one more layer of `phi.carrier` (`gzip`, `base64`).
     pub fn within<R>(&mut self, layer: &'static str, act: impl FnOnce(&mut Scope<'_>) -> R) -> R {
+        self.tally.spoil();
         self.layers.push(layer);
         let depth = self.layers.len();
         let result = act(&mut Scope {
@@ -202,6 +203,7 @@ impl Scope<'_> {
     /// Reads a complete content that stands inside this one: a decoded OBX-5, an encapsulated PDF,
     /// a member of an archive. What arrives in pieces goes through a [`Nested`] instead.
     pub fn whole(&mut self, media: &Media<'_>, bytes: &[u8]) {
+        self.tally.spoil();
         let head = bytes.get(..MAX_WHOLE_HEAD).unwrap_or(bytes);
         let state = recognise(media, head, head.len() == bytes.len(), self);
         let mut nested = Nested { state };

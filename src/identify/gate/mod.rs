@@ -28,6 +28,7 @@ use crate::time::Span;
 use foldhash::quality::SeedableRandomState;
 use foldhash::{SharedSeed, fast};
 use hashbrown::HashSet;
+use smallvec::SmallVec;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use text::{Text, folded};
@@ -68,44 +69,29 @@ pub(super) struct Gate {
     settled: bool,
 }
 
-struct Memo {
-    kind: TextKind,
-    text: Box<str>,
-    /// None: as it is.
-    shown: Option<Box<str>>,
-    withheld: bool,
+/// By what a flow knows the value of an identifier again: hashes of its words or numbers.
+pub(super) fn hashes(hasher: &SeedableRandomState, kind: Kind, value: &str) -> Arc<[u64]> {
+    let mut words = Words { hasher, hashes: SmallVec::new() };
+    words.learn(kind, value);
+    words.hashes.as_slice().into()
 }
 
-impl Gate {
-    /// One whose hashes cannot be made without `key`.
-    pub fn new(key: &Key) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = key.derive("phitap gate of facts", &[]);
-        let seed = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        Self {
-            hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()),
-            known: HashSet::default(),
-            overflown: false,
-            memo: Vec::new(),
-            watched: HashSet::default(),
-            last: ServiceFacts::default(),
-            shown: Arc::default(),
-            settled: false,
-        }
-    }
+/// The hasher of all gates, whose hashes cannot be made without `key`.
+pub(super) fn hasher(key: &Key) -> SeedableRandomState {
+    let [a, b, c, d, e, f, g, h, ..] = key.derive("phitap gate of facts", &[]);
+    let seed = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    SeedableRandomState::with_seed(seed, SharedSeed::global_fixed())
+}
 
-    /// Bytes of heap held, roughly.
-    pub fn memory(&self) -> usize {
-        let texts =
-            self.memo.iter().map(|m| m.text.len() + m.shown.as_ref().map_or(0, |t| t.len()));
-        size_of::<Self>()
-            + self.known.capacity() * 9
-            + self.watched.capacity() * 5
-            + self.memo.capacity() * size_of::<Memo>()
-            + texts.sum::<usize>()
-    }
+/// The words and numbers of a value.
+struct Words<'a> {
+    hasher: &'a SeedableRandomState,
+    hashes: SmallVec<[u64; 8]>,
+}
 
-    /// From now on nothing shows this value of an identifier.
-    pub fn learn(&mut self, kind: Kind, value: &str) {
+impl Words<'_> {
+    /// The value of an identifier.
+    fn learn(&mut self, kind: Kind, value: &str) {
         match kind {
             Kind::Sex | Kind::Age | Kind::Ethnicity | Kind::Religion | Kind::Photo => {}
             Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => self.learn_name(value),
@@ -156,7 +142,7 @@ impl Gate {
     fn learn_word(&mut self, word: &str) {
         let least = if word.is_ascii() { MIN_NAME } else { MIN_NAME - 1 };
         if word.chars().count() >= least && word.contains(char::is_alphabetic) {
-            self.add(self.hash(word));
+            self.hashes.push(self.hasher.hash_one(word));
         }
     }
 
@@ -190,8 +176,48 @@ impl Gate {
 
     fn learn_folded(&mut self, value: &str, least: usize) {
         if value.chars().count() >= least {
-            self.add(self.hash(value));
+            self.hashes.push(self.hasher.hash_one(value));
         }
+    }
+}
+
+struct Memo {
+    kind: TextKind,
+    text: Box<str>,
+    /// None: as it is.
+    shown: Option<Box<str>>,
+    withheld: bool,
+}
+
+impl Gate {
+    /// One whose hashes cannot be made without `key`.
+    pub fn new(key: &Key) -> Self {
+        Self {
+            hasher: hasher(key),
+            known: HashSet::default(),
+            overflown: false,
+            memo: Vec::new(),
+            watched: HashSet::default(),
+            last: ServiceFacts::default(),
+            shown: Arc::default(),
+            settled: false,
+        }
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        let texts =
+            self.memo.iter().map(|m| m.text.len() + m.shown.as_ref().map_or(0, |t| t.len()));
+        size_of::<Self>()
+            + self.known.capacity() * 9
+            + self.watched.capacity() * 5
+            + self.memo.capacity() * size_of::<Memo>()
+            + texts.sum::<usize>()
+    }
+
+    /// From now on nothing shows an identifier of these [`hashes`].
+    pub fn learn(&mut self, hashes: &[u64]) {
+        hashes.iter().for_each(|hash| self.add(*hash));
     }
 
     fn hash(&self, folded: &str) -> u64 {

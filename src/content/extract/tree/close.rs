@@ -80,6 +80,10 @@ impl Tree {
     /// A label and its answer (`{"name": "dob", "value": "1970-01-31"}`) are a value of what stands
     /// around their list; whether that is what this object is.
     fn pair(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) -> bool {
+        if self.dump && frame.strange {
+            self.drop_values(frame);
+            return true;
+        }
         let (Some(label), Some(answer)) = (frame.label.take(), frame.answer.take()) else {
             return false;
         };
@@ -94,6 +98,9 @@ impl Tree {
         self.value(&answer, scope);
         if let Some(around) = self.frames.last_mut() {
             around.next_meaning = before;
+            // It stands under a name that is that of a label elsewhere (`<field>`).
+            around.label = None;
+            around.strange = false;
         }
         true
     }
@@ -152,6 +159,9 @@ impl Tree {
         let Some(around) = self.frames.last() else { return false };
         if frame.tag != PLAIN || frame.labelled || frame.patch {
             return true;
+        }
+        if frame.row {
+            return false;
         }
         if frame.has_tags {
             return false;

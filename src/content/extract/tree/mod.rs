@@ -25,6 +25,7 @@ use crate::content::{Reason, Scope};
 use crate::rules::{About, Said};
 use frame::{Frame, Node, Resource, Value, View, single};
 use grid::{Grid, Role};
+pub use labelled::words;
 pub use names::NamePool;
 use names::{Link, Names, PLAIN};
 use registrations::Registrations;
@@ -67,6 +68,12 @@ pub struct Tree {
     top: Place,
     /// The FHIR type of what the document changes, as its path says (`PATCH /fhir/Patient/7`).
     target: Option<Box<str>>,
+    /// It is a dump of a database: labels stand beside columns, and what the path says may change.
+    dump: bool,
+    /// What the path of the document says of it, whatever tables stand in it.
+    stated: Marks,
+    /// The object that begins next is a row.
+    row: bool,
     /// It is the claims of a token: without a word of patients or a birth date, they are about a user.
     claims: bool,
 }
@@ -91,6 +98,9 @@ impl Tree {
             full: false,
             top: Place::TOP,
             target: None,
+            dump: false,
+            stated: Marks::default(),
+            row: false,
             claims: false,
         }
     }
@@ -103,7 +113,19 @@ impl Tree {
     /// Takes what the path of the document says of it.
     pub fn stands_at(&mut self, path: &str, scope: &Scope<'_>) {
         self.around = media::about(path, scope);
+        self.stated = self.around;
         self.target = patch::target(path);
+    }
+
+    /// Takes what the names of a database and of a table of it say of the rows that follow.
+    pub fn in_table(&mut self, path: &str, scope: &Scope<'_>) {
+        self.dump = true;
+        self.around = self.stated.and(media::about(path, scope));
+    }
+
+    /// The object that begins next is a row of a table.
+    pub fn begin_row(&mut self) {
+        self.row = true;
     }
 
     /// Whether `text` as a name means anything.
@@ -120,6 +142,15 @@ impl Tree {
         let index = self.names.find(text, scope.rules());
         let name = self.names.get(index);
         name.means_something() && !(name.use_.wrapper && name.meaning.is_none())
+    }
+
+    /// Whether nothing that was read has a bearing on what follows.
+    pub fn is_fresh(&self) -> bool {
+        self.frames.is_empty()
+            && !self.describes
+            && !self.full
+            && !self.grid.is_known()
+            && self.target.is_none()
     }
 
     /// Bytes of heap held, roughly.
@@ -202,6 +233,8 @@ impl Tree {
             standard: false,
             refers: false,
             subject: false,
+            row: object && std::mem::take(&mut self.row),
+            strange: false,
             labelled: self.frames.last().is_some_and(|top| top.labelled && !under.holds_resources),
             patch: false,
             idle: self.frames.last().is_some_and(|top| top.idle && !under.holds_resources),
@@ -415,6 +448,7 @@ impl Tree {
         if top.object && (top.element || self.pairs) {
             if name.use_.label && top.label.is_none() {
                 top.label = scope.rules().keys.get(text).map(Meaning::from);
+                top.strange = top.label.is_none();
             } else if name.use_.answer {
                 top.answer = Some(Zeroizing::new(text.to_owned()));
             }

@@ -121,6 +121,7 @@ impl Use {
                     | "displayName"
                     | "Key"
                     | "Name"
+                    | "NAME"
             ),
             answer: matches!(
                 text,

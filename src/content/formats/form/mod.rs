@@ -3,6 +3,7 @@
 mod pairs;
 mod path;
 
+use super::graphql;
 use crate::content::extract::embedded;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::stack::{charset, media};
@@ -127,6 +128,10 @@ fn read(
             inner.data(value.as_bytes(), scope);
             inner.end(true, scope);
             continue;
+        }
+        if graphql::begins(value.as_bytes()) || value.starts_with('{') {
+            let media = Media::Type { content_type: "application/graphql", name: "" };
+            scope.whole(&media, value.as_bytes());
         }
         if let Some(key) = rules.services.secret(&name).filter(|_| !value.is_empty()) {
             scope.facts.secret(if query { Secret::Query } else { Secret::Form });

@@ -1,14 +1,16 @@
 //! JSON: FHIR resources, DICOM data sets (PS3.18 annex F), and objects of any other kind.
 
+mod rows;
 pub mod tokens;
 
-use super::jws;
+use super::{graphql, jws};
 use crate::content::extract::embedded;
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::formats::html;
 use crate::content::stack::{media, transfer_encoding};
 use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+use rows::Rows;
 use tokens::{Fault, Receiver, Tokens};
 
 /// JSON, and rows of it (NDJSON).
@@ -52,6 +54,7 @@ impl Format for Json {
             inner: None,
             texts: Texts::default(),
             form: Form::default(),
+            rows: Rows::default(),
         })
     }
 }
@@ -66,6 +69,7 @@ struct JsonDocument {
     /// Running text.
     texts: Texts,
     form: Form,
+    rows: Rows,
 }
 
 /// Where in a form the next value stands (FHIR R4, QuestionnaireResponse.item).
@@ -78,6 +82,8 @@ struct Form {
     question: zeroize::Zeroizing<String>,
     /// Answers of it stand here.
     answers: bool,
+    /// The next value may be a request of GraphQL.
+    request: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -90,6 +96,7 @@ enum Next {
 
 impl Form {
     fn key(&mut self, key: &str) {
+        self.request = matches!(key, "query" | "mutation");
         self.next = match key {
             "text" => Next::Question,
             "answer" => {
@@ -208,7 +215,10 @@ impl Receiver for Reader<'_, '_> {
         self.tree.null();
     }
     fn inner_begin(&mut self, front: &[u8]) -> bool {
-        *self.inner = inner(front);
+        *self.inner = match self.form.request && graphql::begins(front) {
+            true => Some(Nested::new(&Media::Unknown)),
+            false => inner(front),
+        };
         self.inner.is_some()
     }
     fn inner(&mut self, bytes: &[u8]) {
@@ -225,11 +235,9 @@ impl Receiver for Reader<'_, '_> {
     }
 }
 
-impl Document for JsonDocument {
-    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
-        if let Some(path) = self.path.take() {
-            self.tree.stands_at(&path, scope);
-        }
+impl JsonDocument {
+    /// Reads bytes as they come.
+    fn read(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Result<(), Fault> {
         let mut reader = Reader {
             tree: &mut self.tree,
             inner: &mut self.inner,
@@ -237,19 +245,35 @@ impl Document for JsonDocument {
             form: &mut self.form,
             scope,
         };
-        match self.tokens.read(bytes, &mut reader) {
+        self.tokens.read(bytes, &mut reader)
+    }
+
+    fn fail(fault: Fault, scope: &mut Scope<'_>) {
+        scope.give_up(match fault {
+            Fault::Malformed => Reason::Malformed,
+            Fault::Limit => Reason::Limit,
+        });
+    }
+}
+
+impl Document for JsonDocument {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        if let Some(path) = self.path.take() {
+            self.tree.stands_at(&path, scope);
+        }
+        match self.by_rows(bytes, scope) {
             Ok(()) => Want::ALL,
             Err(fault) => {
-                scope.give_up(match fault {
-                    Fault::Malformed => Reason::Malformed,
-                    Fault::Limit => Reason::Limit,
-                });
+                Self::fail(fault, scope);
                 Want::NOTHING
             }
         }
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        if let Err(fault) = self.end_rows(scope) {
+            Self::fail(fault, scope);
+        }
         let mut reader = Reader {
             tree: &mut self.tree,
             inner: &mut self.inner,
@@ -267,7 +291,7 @@ impl Document for JsonDocument {
 
     fn memory(&self) -> usize {
         let inner = self.inner.as_ref().map_or(0, Nested::memory);
-        self.tokens.memory() + self.tree.memory() + self.texts.memory() + inner
+        self.tokens.memory() + self.tree.memory() + self.texts.memory() + self.rows.memory() + inner
     }
 }
 

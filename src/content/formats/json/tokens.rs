@@ -519,6 +519,9 @@ const fn may_begin(byte: u8) -> bool {
             | b'i'
             // The digits of a health card (`shc:/`).
             | b's'
+            // Requests of GraphQL.
+            | b'm'
+            | b'q'
             | b'/'
             | b' '
             | b'\n'

@@ -5,11 +5,16 @@ use super::dialect::{Dialect, Message, Namespaces};
 use super::markup::{Attributes, Markup, Receiver};
 use crate::content::extract::embedded::{self, Payload};
 use crate::content::extract::record::Marks;
+use crate::content::extract::rows::Rows;
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::extract::xds::{EBXML, Metadata};
 use crate::content::stack::media;
 use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+
+mod dump;
+
+use dump::{Dump, Part};
 
 /// Deepest nesting of elements.
 const MAX_NESTING: usize = 128;
@@ -73,6 +78,8 @@ impl Format for Xml {
                 metadata: None,
                 texts: Texts::default(),
                 namespaces: Namespaces::default(),
+                dump: Dump::default(),
+                rows: Rows::default(),
             },
             path: media::path(media),
         })
@@ -115,6 +122,8 @@ struct Reader {
     /// Running text.
     texts: Texts,
     namespaces: Namespaces,
+    dump: Dump,
+    rows: Rows,
 }
 
 struct TokenHandler<'a, 'b> {
@@ -210,6 +219,28 @@ impl TokenHandler<'_, '_> {
         }
     }
 
+    /// Takes an element that is a row of one of several tables; whether it is somebody's.
+    fn row(&mut self, name: &str, attributes: Attributes<'_>) -> bool {
+        if self.reader.open.len() != 1 || self.reader.fhir || self.reader.cda {
+            return false;
+        }
+        let columns: Vec<_> = attributes.iter().collect();
+        let columns: Vec<_> = columns.iter().map(|(name, value)| (*name, &**value)).collect();
+        self.reader.rows.row(name, &columns, self.scope)
+    }
+
+    /// What the element that begins is to a dump of a database; whether its attributes say nothing else.
+    fn part_of_dump(&mut self, name: &str, attributes: Attributes<'_>) -> bool {
+        let part = self.reader.dump.start(name, attributes, self.reader.open.len());
+        if matches!(part, Part::Table | Part::TableRow) {
+            self.reader.tree.in_table(&self.reader.dump.path(), self.scope);
+        }
+        if matches!(part, Part::Row | Part::TableRow) {
+            self.reader.tree.begin_row();
+        }
+        matches!(part, Part::Table | Part::TableRow)
+    }
+
     /// The attributes of an element; those of a tag (`tagged`) say nothing else.
     fn attributes(&mut self, attributes: Attributes<'_>, tagged: bool) {
         for (attribute, value) in attributes.iter() {
@@ -263,6 +294,9 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.tree.open(true);
         }
         self.hold();
+        if closed && self.row(name, attributes) {
+            return;
+        }
         // A value in an attribute stays that of its element, whatever else stands inside.
         if self.reader.attribute_value && !self.reader.text.trim().is_empty() {
             let text = std::mem::take(&mut self.reader.text);
@@ -305,7 +339,8 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.tree.key("resourceType", self.scope);
             self.value(name);
         }
-        self.attributes(attributes, tag.is_some());
+        let named = !closed && self.part_of_dump(name, attributes);
+        self.attributes(attributes, tag.is_some() || named);
         if closed {
             self.end(name);
         }
@@ -344,6 +379,9 @@ impl Receiver for TokenHandler<'_, '_> {
             self.value(text.trim());
         }
         self.close();
+        if self.reader.dump.end(self.reader.open.len() + 1) {
+            self.reader.tree.in_table(&self.reader.dump.path(), self.scope);
+        }
         self.reader.leaf = false;
         self.reader.attribute_value = false;
         if name.rsplit(':').next() == Some("tr") {
@@ -431,6 +469,7 @@ impl Document for XmlDocument {
             metadata.finish(scope);
         }
         self.reader.tree.finish(scope);
+        self.reader.rows.finish("xml", self.reader.tree.around, scope);
         self.reader.texts.end("xml", self.reader.tree.around, scope);
     }
 
@@ -440,6 +479,7 @@ impl Document for XmlDocument {
             + self.reader.text.capacity()
             + self.reader.texts.memory()
             + self.reader.namespaces.memory()
+            + self.reader.rows.memory()
             + self.reader.carried.as_ref().map_or(0, Nested::memory)
             + self.reader.payload.as_ref().map_or(0, |p| p.memory())
     }
