@@ -117,7 +117,9 @@ fn messages_in_utf_16_and_ebcdic() {
         _ => (0x40..=255u8).find(|b| crate::syntax::ebcdic::character(*b) == c).expect("EBCDIC"),
     };
     let ebcdic: Vec<u8> = text.chars().map(code).collect();
-    let client = [frame(&little), frame(&big), frame(&ebcdic)].concat();
+    // A string of a program ends with a NUL, which is as wide as its letters.
+    let ended = [&little[..], &[0, 0]].concat();
+    let client = [frame(&ended), frame(&big), frame(&ebcdic)].concat();
     for size in [usize::MAX, 1, 2, 3, 5, 64] {
         let (sink, _) = play(&[Client(&client), Server(b"\x01\x02")], size);
         assert_eq!(payloads(&sink), [&little[..], &big, MESSAGE], "in pieces of {size}");
