@@ -116,6 +116,7 @@ impl Sample {
             server: address(self.server),
             transport: Transport::Tcp,
             vlan: 0,
+            inner_vlan: 0,
             started: T0,
             interface: 0,
         };

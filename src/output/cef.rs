@@ -288,6 +288,10 @@ impl Output for Cef {
         let faulty = run.inputs.iter().filter(|i| i.fault.is_some()).count();
         line.number("flexNumber1", "packetsSkipped", sum(&run.skipped));
         line.number("flexNumber2", "faultyInputs", faulty as u64);
+        line.labelled("cs1", "coverage", run.verdict().as_str());
+        if let Some(interruption) = run.interruption() {
+            line.labelled("cs4", "interruption", &interruption);
+        }
         let suppressed: u64 = run.suppressed.iter().map(|s| s.findings).sum();
         if suppressed > 0 {
             line.labelled("cs2", "suppressed", &suppressed.to_string());

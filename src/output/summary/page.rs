@@ -4,6 +4,7 @@ use super::text::{bytes, count, foreign, number, span};
 use super::{Context, RunSummary};
 use crate::content::Mark;
 use crate::exposure::{Answers, Count, Exposure, NetworkDirection};
+use crate::output::Verdict;
 use crate::protocol::service::Phrase;
 use crate::protocol::{Authentication, ServiceFacts};
 use crate::severity::Severity;
@@ -28,19 +29,17 @@ pub(super) fn page(worst: &[&Exposure], run: &RunSummary, context: &Context) -> 
     let mut out = String::new();
     header(&mut out, run);
     out.push('\n');
+    let interrupted = run.interruption().map_or_else(String::new, |at| format!("{at}. "));
     if worst.is_empty() {
-        let title = if run.suppressed.iter().any(|s| s.findings > 0) {
-            "No patient data seen in cleartext but what is known and accepted."
-        } else {
-            "No patient data seen in cleartext."
-        };
-        heading(&mut out, title, context);
+        heading(&mut out, &format!("{interrupted}{}", run.all_clear()), context);
+        unjudged(&mut out, run);
     } else {
         let patients = patients(run.patients);
         let all = run.exposures.max(worst.len() as u64);
         let exposures = count(all, "exposure");
-        let title = format!("PATIENT DATA IN CLEARTEXT: {patients} in {exposures}");
+        let title = format!("{interrupted}PATIENT DATA IN CLEARTEXT: {patients} in {exposures}");
         heading(&mut out, &title, context);
+        unjudged(&mut out, run);
         for exposure in worst.iter().take(MAX_SHOWN) {
             out.push('\n');
             block(&mut out, exposure, run, context);
@@ -57,6 +56,20 @@ pub(super) fn page(worst: &[&Exposure], run: &RunSummary, context: &Context) -> 
     out.push('\n');
     totals(&mut out, run, context);
     out
+}
+
+/// How much could not be judged, and why: what was found, or not, holds for the rest only.
+fn unjudged(out: &mut String, run: &RunSummary) {
+    let shortfalls = run.shortfalls();
+    if shortfalls.is_empty() {
+        return;
+    }
+    let share = run.unjudged_share();
+    let share = if share.is_empty() { String::new() } else { format!(": {share}") };
+    let _ = writeln!(out, "Not judged{share}");
+    for shortfall in shortfalls {
+        item(out, (2, 2), "", &[shortfall.text], "");
+    }
 }
 
 fn header(out: &mut String, run: &RunSummary) {
@@ -105,6 +118,21 @@ fn block(out: &mut String, e: &Exposure, run: &RunSummary, context: &Context) {
         .collect();
     item(out, BLOCK, "Shows", &kinds, ", ");
     item(out, BLOCK, "How exposed", &exposed(e), "; ");
+    item(out, BLOCK, "Not read", &missing(e), ", ");
+}
+
+/// What of its flows could not be read.
+fn missing(e: &Exposure) -> Vec<String> {
+    let losses = e.losses;
+    let lost = losses.gap_bytes.saturating_sub(losses.cut_bytes);
+    [
+        (lost, format!("{} missing", bytes(lost))),
+        (losses.cut_bytes, format!("{} cut by the snap length", bytes(losses.cut_bytes))),
+        (losses.directions, format!("{} given up", count(losses.directions, "direction"))),
+    ]
+    .into_iter()
+    .filter_map(|(n, text)| (n > 0).then_some(text))
+    .collect()
 }
 
 /// What was handed over, by whom and where to, as far as it is more than records.
@@ -257,27 +285,32 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         item(&mut body, SECTION, "Encrypted", &[flows, bytes(run.encrypted_bytes)], ", ");
     }
     if run.unrecognised_flows > 0 {
-        item(&mut body, SECTION, "Unrecognised", &[count(run.unrecognised_flows, "flow")], ", ");
+        let flows = count(run.unrecognised_flows, "flow");
+        item(&mut body, SECTION, "Unrecognised", &[flows, bytes(run.unrecognised_bytes)], ", ");
+    }
+    if run.half_recognised_flows > 0 {
+        let flows = count(run.half_recognised_flows, "flow");
+        item(&mut body, SECTION, "Half recognised", &[flows, "in one direction".into()], " ");
+    }
+    if run.packets_cut > 0 {
+        let cut = format!("{} at {} bytes", count(run.packets_cut, "packet"), run.cut_at);
+        item(&mut body, SECTION, "Cut", &[cut, bytes(run.cut_payload_bytes)], ", ");
     }
     // The two above say it of flows already.
     let opaque: Vec<String> = run
         .opaque
         .iter()
-        .filter(|((_, reason), n)| {
-            let told = matches!(reason.as_str(), "encrypted" | "unrecognised");
+        .filter(|((protocol, reason), n)| {
+            let told = reason.as_str() == "encrypted"
+                || *protocol == "unknown" && reason.as_str() == "unrecognised";
             !told && **n > 0
         })
         .map(|((protocol, reason), n)| format!("{protocol} {reason} {}", number(*n)))
         .collect();
     item(&mut body, SECTION, "Given up", &opaque, ", ");
-    if run.gap_bytes > 0 {
-        item(
-            &mut body,
-            SECTION,
-            "Gaps",
-            &[format!("{} missing in streams", bytes(run.gap_bytes))],
-            "",
-        );
+    let gaps = run.gap_bytes.saturating_sub(run.cut_bytes);
+    if gaps > 0 {
+        item(&mut body, SECTION, "Gaps", &[format!("{} missing in streams", bytes(gaps))], "");
     }
     if run.overlap_conflicts > 0 {
         let n = format!("{} against what was seen before", count(run.overlap_conflicts, "segment"));
@@ -306,8 +339,11 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         .map(|(n, what)| format!("{} {what}", number(*n)))
         .collect();
     item(&mut body, SECTION, "Caps reached", &lost, ", ");
-    if body.is_empty() {
+    if body.is_empty() && run.verdict() == Verdict::Complete {
         heading(out, "Everything was read.", context);
+    } else if body.is_empty() {
+        // What is missing stands under the headline.
+        out.pop();
     } else {
         heading(out, "WHAT COULD NOT BE READ", context);
         out.push_str(&body);
