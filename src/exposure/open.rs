@@ -135,9 +135,9 @@ impl Open {
             told.facts = Arc::clone(&finding.facts);
         }
         self.latest = Arc::clone(&finding.facts);
-        for mark in &finding.marks {
-            if !told.marks.contains(mark) {
-                told.marks.push(*mark);
+        for mark in finding.marks.iter() {
+            if !told.marks.contains(&mark) {
+                told.marks.push(mark);
             }
         }
         let operation = &finding.operation;

@@ -149,7 +149,7 @@ impl Sample {
                 direction: Direction::ServerToClient,
                 operation: self.operation.into(),
                 carrier: vec![self.protocol],
-                marks: self.marks,
+                marks: self.marks.into_iter().collect(),
                 facts: Arc::new(self.facts),
             },
             person: None,

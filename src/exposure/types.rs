@@ -211,7 +211,7 @@ pub struct Exposure {
     pub kinds: Vec<(Kind, u64)>,
     /// Operations seen, in the order of appearance, to a cap.
     pub operations: Vec<Box<str>>,
-    /// Marks of any of the records.
+    /// Marks of any of the records, in the order of appearance.
     pub marks: Vec<Mark>,
     /// The latest facts of the service.
     pub facts: Arc<ServiceFacts>,

@@ -64,7 +64,7 @@ fn finding<'a>(
             evidence: packets(finding.packets, context),
             clients: (d.clients > 1).then_some(d.clients),
             patient: Some(patient(d, context)),
-            marks: marks(&finding.marks),
+            marks: marks(finding.marks.iter()),
             exposure: Some(Exposure { id: Text(exposure), detail: None }),
             ..Phi::default()
         },
@@ -135,7 +135,7 @@ fn patients<'a>(list: &'a x::PatientList, context: &'a Context) -> Event<'a> {
             evidence: packets(list.packets, context),
             clients: (list.clients > 1).then_some(list.clients),
             patients: list.groups.iter().map(group).collect(),
-            marks: marks(&list.marks),
+            marks: marks(list.marks.iter().copied()),
             exposure: list.exposure.map(|id| Exposure { id: Text(id), detail: None }),
             ..Phi::default()
         },
@@ -204,7 +204,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             inner: None,
         }),
         phi: Phi {
-            marks: marks(&e.marks),
+            marks: marks(e.marks.iter().copied()),
             evidence: packets(e.packets, context),
             service: Some(facts(&e.facts, &e.access)),
             dicom: dicom::of_exposure(e),
@@ -479,24 +479,8 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
 }
 
 /// That a record is about a patient goes without saying.
-fn marks(marks: &[Mark]) -> Vec<&'static str> {
-    marks.iter().filter(|m| **m != Mark::PatientContext).map(|m| mark(*m)).collect()
-}
-
-const fn mark(mark: Mark) -> &'static str {
-    match mark {
-        Mark::Deidentified => "deidentified",
-        Mark::Test => "test",
-        Mark::Query => "query",
-        Mark::PatientContext => "patient_context",
-        Mark::Diagnosis => "diagnosis",
-        Mark::Result => "result",
-        Mark::Medication => "medication",
-        Mark::Allergy => "allergy",
-        Mark::Procedure => "procedure",
-        Mark::BurnedIn => "burned_in",
-        Mark::Phantom => "phantom",
-    }
+fn marks(marks: impl Iterator<Item = Mark>) -> Vec<&'static str> {
+    marks.filter(|mark| *mark != Mark::PatientContext).map(Mark::as_str).collect()
 }
 
 fn filled(text: &str) -> Option<&str> {

@@ -2,7 +2,7 @@
 
 use super::text::{bytes, count, foreign, number, span};
 use super::{Context, RunSummary};
-use crate::content::Mark;
+use crate::content::{Mark, MarkSet};
 use crate::exposure::{Answers, Count, Exposure, NetworkDirection};
 use crate::output::Verdict;
 use crate::protocol::service::Phrase;
@@ -235,17 +235,17 @@ fn exposed(e: &Exposure) -> Vec<String> {
             if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
         all.push(format!("CREDENTIALS IN CLEAR{kinds}"));
     }
-    let marked = |wanted: &[Mark]| e.marks.iter().any(|m| wanted.contains(m));
-    if marked(&Mark::HEALTH) {
+    let marks: MarkSet = e.marks.iter().copied().collect();
+    if !marks.health().is_empty() {
         all.push("with health data".to_owned());
     }
-    if marked(&[Mark::BurnedIn]) {
+    if marks.contains(Mark::BurnedIn) {
         all.push("identifiers in the picture".to_owned());
     }
-    if marked(&[Mark::Test]) {
+    if marks.contains(Mark::Test) {
         all.push("some marked as test data".to_owned());
     }
-    if marked(&[Mark::Deidentified]) {
+    if marks.contains(Mark::Deidentified) {
         all.push("some marked as de-identified".to_owned());
     }
     all
