@@ -38,7 +38,7 @@ struct Traffic {
     flows_active: IntGauge,
     flows: IntCounter,
     gap_bytes: IntCounter,
-    unread_bytes: IntCounter,
+    skipped_bytes: IntCounter,
     anomalies: IntCounterVec,
     segments_ignored: IntCounterVec,
     streams: IntCounterVec,
@@ -73,9 +73,9 @@ impl Traffic {
             )?,
             flows_active: gauge(r, "phitap_flows_active", "Flows in the flow tables.")?,
             flows: counter(r, "phitap_flows_total", "Flows seen.")?,
-            unread_bytes: counter(
+            skipped_bytes: counter(
                 r,
-                "phitap_content_unread_bytes_total",
+                "phitap_content_skipped_bytes_total",
                 "Bytes of contents passed over unread, such as pixel data.",
             )?,
             anomalies: counters(
@@ -254,8 +254,8 @@ impl Metrics {
         self.traffic.flows_active.add(change);
     }
     /// Bytes of contents passed over unread.
-    pub fn unread_bytes(&self, bytes: u64) {
-        self.traffic.unread_bytes.inc_by(bytes);
+    pub fn skipped_bytes(&self, bytes: u64) {
+        self.traffic.skipped_bytes.inc_by(bytes);
     }
     /// Oddities that a parser passed over.
     pub fn anomalies(&self, protocol: &'static str, reason: Reason, anomalies: u64) {

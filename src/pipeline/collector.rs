@@ -194,6 +194,7 @@ impl Collector {
         summary.patients = self.exposures.patients();
         summary.findings = self.exposures.findings();
         summary.exposures = self.exposures.opened();
+        summary.graded = self.exposures.graded();
         summary.suppressed = self.exposures.suppressed();
         summary.losses = self.exposures.losses();
         for (_, output) in &mut self.outputs {
@@ -215,7 +216,7 @@ impl Collector {
             m.gap_bytes(stats.gap_bytes);
         }
         if stats.skipped_bytes > 0 {
-            m.unread_bytes(stats.skipped_bytes);
+            m.skipped_bytes(stats.skipped_bytes);
         }
         for (&reason, &n) in &stats.ignored {
             m.segments_ignored(reason, n);
