@@ -95,7 +95,7 @@ pub struct Config {
 /// Limits of state that input can fill. Each bounds memory or work; each loss behind one is counted.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// All flow state of all workers together, bytes.
+    /// Resident memory of the process, bytes.
     pub memory: u64,
     /// Flows of one worker.
     pub flows: usize,
@@ -115,6 +115,33 @@ pub struct Limits {
     pub identifiers_per_patient: usize,
     /// An exposure without findings for this long is closed.
     pub exposure_idle: Span,
+}
+
+impl Limits {
+    /// What the program takes whatever it reads, bytes: its code, rules and queues.
+    const BASE: u64 = 40 << 20;
+
+    /// What of the memory is for state.
+    const fn state(&self) -> u64 {
+        let base = if Self::BASE > self.memory / 2 { self.memory / 2 } else { Self::BASE };
+        self.memory - base
+    }
+
+    /// The share of flows: of all workers together, bytes. Less than is left by the others, as an
+    /// allocator never fills its pages.
+    pub const fn flow_memory(&self) -> u64 {
+        self.state() / 8 * 5
+    }
+
+    /// The share of exposures, services and findings that were written, bytes.
+    pub fn exposure_memory(&self) -> usize {
+        usize::try_from(self.state() / 8).unwrap_or(usize::MAX)
+    }
+
+    /// The share of fragments of datagrams that are not whole yet, bytes.
+    pub fn fragment_memory(&self) -> usize {
+        usize::try_from(self.state() / 32).unwrap_or(usize::MAX)
+    }
 }
 
 impl Default for Limits {

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::ops::{Add, Sub};
 
+/// Nanoseconds of a second.
+const NANOS: i64 = 1_000_000_000;
+
 /// A moment, in nanoseconds since 1970-01-01T00:00:00Z. Negative before.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Timestamp(pub i64);
@@ -54,15 +57,28 @@ impl Sub for Timestamp {
 /// RFC 3339 in UTC with microseconds, as ECS `@timestamp` wants it.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = time::macros::format_description!(
-            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z"
-        );
         // i64 nanoseconds span 1677 to 2262: always inside the range of `OffsetDateTime`.
-        let text = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0))
-            .ok()
-            .and_then(|t| t.format(&format).ok())
-            .unwrap_or_default();
-        f.write_str(&text)
+        let Ok(at) = time::OffsetDateTime::from_unix_timestamp(self.0.div_euclid(NANOS)) else {
+            return Ok(());
+        };
+        let (year, month, day) = at.to_calendar_date();
+        let (hour, minute, second) = at.to_hms();
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let mut put = |end: usize, width: usize, number: i64| {
+            let mut left = number;
+            for place in text.iter_mut().take(end).rev().take(width) {
+                *place = b'0' + (left % 10) as u8;
+                left /= 10;
+            }
+        };
+        put(4, 4, year.into());
+        put(7, 2, u8::from(month).into());
+        put(10, 2, day.into());
+        put(13, 2, hour.into());
+        put(16, 2, minute.into());
+        put(19, 2, second.into());
+        put(26, 6, self.0.rem_euclid(NANOS) / 1_000);
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -77,5 +93,7 @@ mod tests {
             "2026-03-01T10:15:02.123456Z"
         );
         assert_eq!(Timestamp(-1_000).to_string(), "1969-12-31T23:59:59.999999Z");
+        assert_eq!(Timestamp(i64::MAX).to_string(), "2262-04-11T23:47:16.854775Z");
+        assert_eq!(Timestamp(i64::MIN).to_string(), "1677-09-21T00:12:43.145224Z");
     }
 }

@@ -43,8 +43,10 @@ fn found(capture: &Path, key: &str, options: &[&str]) -> (Vec<Value>, Value) {
     let findings = events.iter().filter(|e| is(e, "phi-finding")).map(|e| {
         let ports = ["client", "server"].map(|end| e[end]["port"].clone());
         let mut phi = e["phi"].clone();
-        // Its identity comes of addresses and time.
-        phi.as_object_mut().expect("object").remove("exposure").expect("exposure");
+        // Its identity depends on addresses and time, its packets on the file.
+        for other in ["exposure", "evidence"] {
+            phi.as_object_mut().expect("object").remove(other).expect(other);
+        }
         json!([ports, e["network"]["transport"], e["network"]["protocol"], e["rule"], phi])
     });
     (findings.collect(), events.last().expect("summary")["phi"]["run"].clone())

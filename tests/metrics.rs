@@ -41,7 +41,8 @@ const CONTRACT: &[(&str, &str, &[&str])] = &[
 /// Metrics beside the contract; those with labels only once there is something to count.
 const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_segments_ignored_total", "counter", &["reason"]),
-    ("phitap_content_skipped_bytes_total", "counter", &[]),
+    ("phitap_content_skipped_bytes_total", "counter", &["reason"]),
+    ("phitap_content_unread_bytes_total", "counter", &[]),
     ("phitap_anomalies_total", "counter", &["protocol", "reason"]),
     ("phitap_findings_suppressed_total", "counter", &["protocol"]),
     ("phitap_rules_reloads_total", "counter", &["result"]),

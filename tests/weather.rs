@@ -222,7 +222,7 @@ fn describe(findings: &[FindingEvent]) -> String {
             f.alert.id,
             f.facts
         );
-        for i in &f.identifiers {
+        for i in f.identifiers.iter() {
             let _ = writeln!(
                 text,
                 "  {} {} {} {} {}",

@@ -18,7 +18,7 @@ mod tests;
 pub use crate::protocol::{ContentId, Direction, Media, Object, Reason, ServiceFacts, Want};
 
 pub use formats::FORMATS;
-pub use stack::{Contents, Env, MAX_DEPTH, Nested};
+pub use stack::{Budget, Contents, Env, MAX_DEPTH, Nested, Reserve};
 
 use crate::phi::Phi;
 use crate::rules::{FieldRule, Health, IdentifierRule, Kind, RuleSet};
@@ -43,6 +43,11 @@ pub trait Format: Sync {
     /// wire has.
     fn is_text(&self) -> bool {
         false
+    }
+
+    /// What reading a byte of it costs, in units of the flow's budget.
+    fn cost(&self) -> u64 {
+        2
     }
 
     /// A reader for one content.
@@ -300,12 +305,40 @@ pub trait FieldSink {
     fn object(&mut self, object: Object, uid: &str) {
         let _ = (object, uid);
     }
+    /// Repeats what came of a unit of a document, if one of the same bytes was read before; `around`
+    /// stands for all else on which its records depend. If it is not known, what comes of it is noted
+    /// until [`FieldSink::keep_unit`].
+    fn repeat_unit(
+        &mut self,
+        unit: &[u8],
+        around: u64,
+        head: &RecordHead<'_>,
+        facts: &ServiceFacts,
+    ) -> Option<UnitCounts> {
+        let _ = (unit, around, head, facts);
+        None
+    }
+    /// The unit has ended; with what it counted, it may be repeated.
+    fn keep_unit(&mut self, counts: Option<UnitCounts>) {
+        let _ = counts;
+    }
     /// Notes a number that was found in text, written in a certain way and valid as any of some kinds. The
     /// place of the kind in `valid` of which numbers written so are a list in this flow, if they are.
     fn listed(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
         let _ = (direction, number);
         None
     }
+}
+
+/// What a unit of a document (a row, or all of a small one) counted while it was read.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct UnitCounts {
+    /// Records, and of which format.
+    records: (&'static str, u64),
+    /// Names of people of whom the format says that they are patients.
+    people: u64,
+    /// It is a FHIR resource of a person.
+    fhir: bool,
 }
 
 /// A number that only its check digits may explain.
@@ -343,12 +376,22 @@ pub struct ContentCounters {
     pub given_up: Vec<(Reason, u64)>,
     /// Bytes that were passed over unread (pixel data, images).
     pub skipped_bytes: u64,
+    /// Bytes that were left because the budget was used up.
+    pub unpaid_bytes: u64,
+    /// Work done so far; it wraps.
+    pub work: u64,
+    /// What flows may spend beyond their own budgets: kept from one flow to the next.
+    pub reserve: Reserve,
+    /// The budget of the flow whose content is being read.
+    pub(in crate::content) budget: Budget,
     /// Names of people of whom the format says that they are patients.
     pub(in crate::content) people: u64,
     /// The open record is one of those.
     pub(in crate::content) certain: bool,
     /// A FHIR resource of a person was read in the step that is under way.
     pub(in crate::content) fhir: bool,
+    /// A unit is being read, and whether it did what cannot be repeated.
+    pub(in crate::content) unit: Option<bool>,
     /// Names that were looked up: kept from one document to the next.
     pub(in crate::content) names: extract::tree::NamePool,
 }
@@ -357,6 +400,16 @@ impl ContentCounters {
     /// The rules were replaced: what was looked up in the old ones is forgotten.
     pub fn forget(&mut self) {
         self.names.clear();
+    }
+    /// The step under way has failed.
+    pub fn abandon(&mut self) {
+        self.unit = None;
+    }
+    /// The unit that is being read, if any, depends on more than its bytes.
+    pub(in crate::content) fn spoil(&mut self) {
+        if let Some(spoilt) = &mut self.unit {
+            *spoilt = true;
+        }
     }
     /// One more record of `format`.
     pub fn record(&mut self, format: &'static str) {
@@ -369,9 +422,13 @@ impl ContentCounters {
 }
 
 fn bump<K: PartialEq>(list: &mut Vec<(K, u64)>, key: K) {
+    bump_by(list, key, 1);
+}
+
+fn bump_by<K: PartialEq>(list: &mut Vec<(K, u64)>, key: K, by: u64) {
     match list.iter_mut().find(|(k, _)| *k == key) {
-        Some((_, n)) => *n += 1,
-        None => list.push((key, 1)),
+        Some((_, n)) => *n += by,
+        None => list.push((key, by)),
     }
 }
 
@@ -390,11 +447,13 @@ impl Scope<'_> {
     }
     /// Names the operation (an HL7 message type).
     pub fn set_operation(&mut self, operation: &str) {
+        self.tally.spoil();
         self.operation.clear();
         self.operation.push_str(operation);
     }
     /// Facts of the service, for contents that know some (MSH-3, MSH-4).
     pub fn facts(&mut self) -> &mut ServiceFacts {
+        self.tally.spoil();
         self.facts
     }
     /// Starts a record of a structured format.
@@ -407,6 +466,7 @@ impl Scope<'_> {
     }
     fn begin_as(&mut self, content: &'static str, structured: bool) {
         self.tally.record(content);
+        self.tally.budget.record(&mut self.tally.reserve);
         self.tally.certain = structured;
         self.tally.fhir |= content == "fhir";
         let head = RecordHead {
@@ -444,14 +504,84 @@ impl Scope<'_> {
     }
     /// A message of this type was read; the types are a closed set.
     pub fn message(&mut self, kind: &'static str) {
+        self.tally.spoil();
         bump(&mut self.tally.messages, kind);
     }
     /// `bytes` passed over unread.
     pub fn skipped(&mut self, bytes: u64) {
+        self.tally.spoil();
         self.tally.skipped_bytes = self.tally.skipped_bytes.saturating_add(bytes);
+    }
+    /// Takes `work` out of the flow's budget; false if there is not so much left.
+    pub(in crate::content) fn spend(&mut self, work: u64) -> bool {
+        self.tally.work = self.tally.work.wrapping_add(work);
+        self.tally.budget.spend(work, &mut self.tally.reserve)
+    }
+    /// Runs `act` on what was unpacked.
+    pub(in crate::content) fn unpacked<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
+        self.tally.budget.enter_unpacked();
+        let result = act(self);
+        self.tally.budget.leave_unpacked();
+        result
+    }
+    /// The work that the flow may still cause.
+    pub(in crate::content) fn work_left(&self) -> u64 {
+        self.tally.budget.left(&self.tally.reserve)
+    }
+    /// `bytes` are left, for the budget is used up.
+    pub(in crate::content) fn leave(&mut self, bytes: u64) {
+        self.tally.unpaid_bytes = self.tally.unpaid_bytes.saturating_add(bytes);
+        self.tally.give_up(Reason::Budget);
     }
     /// The content, or part of it, was given up.
     pub fn give_up(&mut self, reason: Reason) {
+        self.tally.spoil();
         self.tally.give_up(reason);
+    }
+    /// Reads a unit of a document: `bytes`, of which all records depend on nothing else but `around`.
+    /// If it was read before, what came of it is repeated. `read` says whether all of it was read, and
+    /// nothing is open behind it.
+    pub fn unit(&mut self, bytes: &[u8], around: u64, read: impl FnOnce(&mut Self) -> bool) {
+        if self.tally.unit.is_some() {
+            read(self);
+            return;
+        }
+        let head = RecordHead {
+            content: "",
+            structured: false,
+            direction: self.direction,
+            operation: self.operation,
+            carrier: self.layers,
+        };
+        if let Some(counts) = self.sink.repeat_unit(bytes, around, &head, self.facts) {
+            let (content, records) = counts.records;
+            if records > 0 {
+                bump_by(&mut self.tally.records, content, records);
+            }
+            self.tally.people += counts.people;
+            self.tally.fhir |= counts.fhir;
+            return;
+        }
+        self.tally.unit = Some(false);
+        let before = (
+            std::mem::take(&mut self.tally.records),
+            std::mem::take(&mut self.tally.fhir),
+            self.tally.people,
+        );
+        let complete = read(self);
+        let tally = &mut *self.tally;
+        let spoilt = tally.unit.take().unwrap_or(true);
+        let own = std::mem::replace(&mut tally.records, before.0);
+        let counts = UnitCounts {
+            records: own.first().copied().unwrap_or_default(),
+            people: tally.people - before.2,
+            fhir: tally.fhir,
+        };
+        tally.fhir |= before.1;
+        let whole = complete && !spoilt && own.len() <= 1;
+        for (content, records) in own {
+            bump_by(&mut tally.records, content, records);
+        }
+        self.sink.keep_unit(whole.then_some(counts));
     }
 }

@@ -67,6 +67,7 @@ pub fn read_as(
     let mut at = 0;
     while at < bytes.len() {
         let end = bytes.len().min(at + piece.max(1));
+        contents.bring(end - at);
         let want = contents.data(id, &bytes[at..end], &mut env);
         at = usize::try_from(want.skip).unwrap_or(usize::MAX).saturating_add(end);
     }

@@ -12,6 +12,11 @@ use std::collections::{HashMap, VecDeque};
 pub const MAX_DATAGRAM: usize = 65_535;
 /// Datagrams held at a time.
 const MAX_DATAGRAMS: usize = 4096;
+/// Bytes of all of them together, with their overhead.
+pub const MAX_BYTES: usize = 64 << 20;
+/// What a piece takes beyond its bytes, and a datagram of which one came, about.
+const PIECE: usize = 40;
+const DATAGRAM: usize = 256;
 /// Fragments of one datagram.
 const MAX_FRAGMENTS: usize = 1024;
 /// A datagram that is not whole by then is given up (RFC 8200 4.5: 60 seconds; half of that is what
@@ -30,12 +35,15 @@ struct Key {
 
 struct Partial {
     started: Timestamp,
-    bytes: Vec<u8>,
+    /// What came, where nothing was before. Kept in pieces: an offset alone takes no memory.
+    pieces: Vec<(u32, Box<[u8]>)>,
     /// Filled ranges, sorted, disjoint, not touching.
     filled: Vec<(u32, u32)>,
     /// Length of the whole, once the last fragment was seen.
     total: Option<u32>,
     fragments: u64,
+    /// Bytes of heap held, about.
+    memory: usize,
 }
 
 /// A datagram put together.
@@ -48,15 +56,34 @@ pub(super) struct Datagram {
 }
 
 /// Holds the fragments of datagrams that are not yet whole.
-#[derive(Default)]
 pub struct Defragmenter {
+    /// Bytes that may be held, and that are.
+    most: usize,
+    held: usize,
     partial: HashMap<Key, Partial, foldhash::fast::RandomState>,
     /// In order of start, for time-outs and the cap.
     order: VecDeque<(Timestamp, Key)>,
     lost: u64,
 }
 
+impl Default for Defragmenter {
+    fn default() -> Self {
+        Self::within(MAX_BYTES)
+    }
+}
+
 impl Defragmenter {
+    /// Holds no more than `memory` bytes, nor than [`MAX_BYTES`].
+    pub fn within(memory: usize) -> Self {
+        Self {
+            most: memory.min(MAX_BYTES),
+            held: 0,
+            partial: HashMap::default(),
+            order: VecDeque::new(),
+            lost: 0,
+        }
+    }
+
     /// Adds the fragment at the walk's position; the datagram, if it is whole now.
     pub(super) fn add(
         &mut self,
@@ -87,30 +114,34 @@ impl Defragmenter {
         }
         let partial = self.partial.entry(key).or_insert_with(|| Partial {
             started: now,
-            bytes: Vec::new(),
+            pieces: Vec::new(),
             filled: Vec::new(),
             total: None,
             fragments: 0,
+            memory: 0,
         });
         partial.fragments += 1;
-        if partial.filled.len() < MAX_FRAGMENTS {
-            partial.fill(start as u32, bytes);
+        if partial.pieces.len() < MAX_FRAGMENTS {
+            self.held += partial.fill(start as u32, bytes);
         }
         if !fragment.more {
             partial.total.get_or_insert(end as u32);
         }
-        let total = partial.total?;
-        if partial.filled.first() != Some(&(0, total)) {
+        let whole = partial.total.filter(|total| partial.filled.first() == Some(&(0, *total)));
+        let Some(total) = whole else {
+            while self.held > self.most && self.partial.len() > 1 {
+                self.drop_oldest();
+            }
             return None;
-        }
-        let mut whole = self.partial.remove(&key)?;
-        whole.bytes.truncate(total as usize);
+        };
+        let whole = self.partial.remove(&key)?;
+        self.held -= whole.memory;
         Some(Datagram {
             source: walk.source,
             destination: walk.destination,
             vlan: walk.vlan,
             protocol: fragment.protocol,
-            payload: whole.bytes,
+            payload: whole.assemble(total as usize),
         })
     }
 
@@ -129,6 +160,7 @@ impl Defragmenter {
             && let Some(partial) = self.partial.remove(&key)
         {
             self.lost += partial.fragments;
+            self.held -= partial.memory;
         }
     }
 
@@ -145,12 +177,9 @@ impl Defragmenter {
 }
 
 impl Partial {
-    /// Copies `bytes` to where nothing stands yet.
-    fn fill(&mut self, start: u32, bytes: &[u8]) {
+    /// Keeps what of `bytes` stands where nothing is yet; how much memory that took.
+    fn fill(&mut self, start: u32, bytes: &[u8]) -> usize {
         let end = start + bytes.len() as u32;
-        if self.bytes.len() < end as usize {
-            self.bytes.resize(end as usize, 0);
-        }
         let mut at = start;
         for &(from, to) in &self.filled {
             if to <= at {
@@ -160,12 +189,12 @@ impl Partial {
                 break;
             }
             if at < from {
-                copy(&mut self.bytes, start, bytes, at, from);
+                keep(&mut self.pieces, start, bytes, at, from);
             }
             at = at.max(to);
         }
         if at < end {
-            copy(&mut self.bytes, start, bytes, at, end);
+            keep(&mut self.pieces, start, bytes, at, end);
         }
         let first = self.filled.partition_point(|&(_, to)| to < start);
         let last = self.filled.partition_point(|&(from, _)| from <= end);
@@ -174,10 +203,25 @@ impl Partial {
             merged = (merged.0.min(from), merged.1.max(to));
         }
         self.filled.splice(first..last, [merged]);
+        let pieces = self.pieces.iter().map(|(_, piece)| piece.len() + PIECE);
+        let memory = DATAGRAM + pieces.sum::<usize>();
+        let before = std::mem::replace(&mut self.memory, memory);
+        memory - before
+    }
+
+    /// The datagram of `total` bytes, of which all are there.
+    fn assemble(&self, total: usize) -> Vec<u8> {
+        let mut whole = vec![0; total];
+        for (at, piece) in &self.pieces {
+            let from = total.min(*at as usize);
+            let room = &mut whole[from..];
+            let len = room.len().min(piece.len());
+            room[..len].copy_from_slice(&piece[..len]);
+        }
+        whole
     }
 }
 
-fn copy(into: &mut [u8], start: u32, bytes: &[u8], from: u32, to: u32) {
-    into[from as usize..to as usize]
-        .copy_from_slice(&bytes[(from - start) as usize..(to - start) as usize]);
+fn keep(pieces: &mut Vec<(u32, Box<[u8]>)>, start: u32, bytes: &[u8], from: u32, to: u32) {
+    pieces.push((from, bytes[(from - start) as usize..(to - start) as usize].into()));
 }

@@ -94,6 +94,11 @@ impl Decoder {
         Self { checksums, ..Self::default() }
     }
 
+    /// The same that holds no more than `bytes` of fragments.
+    pub fn with_fragment_memory(self, bytes: usize) -> Self {
+        Self { defragmenter: Defragmenter::within(bytes), ..self }
+    }
+
     /// Decodes one captured packet. `wire_len` is its length on the wire.
     pub fn decode(
         &mut self,

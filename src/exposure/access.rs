@@ -82,14 +82,42 @@ impl Access {
     }
 }
 
+/// A calling title. One that is masked is told from others by its key.
+pub(in crate::exposure) struct Title {
+    key: u64,
+    shown: String,
+}
+
+impl Title {
+    fn is(&self, facts: &ServiceFacts, title: &str) -> bool {
+        match (self.key, facts.admission_key) {
+            (0, 0) => self.shown == title,
+            // Masked now and shown before, or the other way round: either may be the same title.
+            (0, _) | (_, 0) => looks_alike(&self.shown, title),
+            (known, key) => known == key,
+        }
+    }
+}
+
+/// What may be shown of titles.
+pub(in crate::exposure) fn shown(titles: &[Title]) -> Vec<String> {
+    titles.iter().map(|title| title.shown.clone()).collect()
+}
+
+/// Whether one text may be the other with some of it masked.
+fn looks_alike(one: &str, other: &str) -> bool {
+    one.chars().count() == other.chars().count()
+        && one.chars().zip(other.chars()).all(|(a, b)| a == b || a == '*' || b == '*')
+}
+
 /// What a service did at its door.
 #[derive(Default)]
 pub(in crate::exposure) struct AccessTracker {
     pub access: Access,
     /// Calling titles let in.
-    pub titles: Vec<String>,
+    pub titles: Vec<Title>,
     /// Calling titles turned away.
-    pub refused: Vec<String>,
+    pub refused: Vec<Title>,
     /// Titles (places in `titles`) by which each host was let in.
     clients: BTreeMap<IpAddr, u64>,
 }
@@ -104,12 +132,12 @@ impl AccessTracker {
             Outcome::Accepted => {
                 // Who showed another proof of identity was not let in for the title.
                 if facts.authentication == Authentication::None {
-                    self.let_in(client, title, rules);
+                    self.let_in(client, title, facts, rules);
                 }
             }
             Outcome::CallingRefused => {
                 self.access.refused_calling = true;
-                remember(&mut self.refused, title);
+                remember(&mut self.refused, title, facts);
                 self.access.refused_titles = self.refused.len() as u32;
             }
             Outcome::CalledRefused => self.access.refused_called = true,
@@ -117,9 +145,9 @@ impl AccessTracker {
         }
     }
 
-    fn let_in(&mut self, client: IpAddr, title: &str, rules: &AccessRules) {
+    fn let_in(&mut self, client: IpAddr, title: &str, facts: &ServiceFacts, rules: &AccessRules) {
         self.access.default_title |= rules.is_default_title(title);
-        let place = remember(&mut self.titles, title);
+        let place = remember(&mut self.titles, title, facts);
         self.access.titles = self.titles.len() as u32;
         if self.clients.len() >= MAX_CLIENTS && !self.clients.contains_key(&client) {
             return;
@@ -132,13 +160,16 @@ impl AccessTracker {
 }
 
 /// Puts `title` into `list` if it is new and there is room; its place.
-fn remember(list: &mut Vec<String>, title: &str) -> Option<usize> {
-    if let Some(place) = list.iter().position(|t| t == title) {
+fn remember(list: &mut Vec<Title>, title: &str, facts: &ServiceFacts) -> Option<usize> {
+    if let Some(place) = list.iter().position(|known| known.is(facts, title)) {
+        if let Some(known) = list.get_mut(place).filter(|_| facts.admission_key == 0) {
+            *known = Title { key: 0, shown: title.to_owned() };
+        }
         return Some(place);
     }
     if list.len() >= MAX_TITLES {
         return None;
     }
-    list.push(title.to_owned());
+    list.push(Title { key: facts.admission_key, shown: title.to_owned() });
     Some(list.len() - 1)
 }

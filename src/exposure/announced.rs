@@ -13,6 +13,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// Clients of a service beyond which its findings are folded: one for each patient, which tells the
 /// number of clients, instead of one for each patient and client.
@@ -24,6 +25,10 @@ pub const FOLD_FINDINGS: usize = 256;
 const MAX_CLIENTS: usize = 65_536;
 /// Clients of one patient told apart; the number in the event grows no further.
 const MAX_PATIENT_CLIENTS: usize = 1_024;
+
+/// Bytes of heap that a service takes, and one of its clients, roughly.
+const SERVICE: usize = 256;
+const CLIENT: usize = 64;
 
 /// The findings written so far, with their identifiers as shown: a revision names all of them.
 #[derive(Default)]
@@ -65,7 +70,7 @@ struct Finding {
     health: u16,
     severity: u8,
     records: u64,
-    identifiers: Vec<Identifier>,
+    identifiers: Arc<Vec<Identifier>>,
     /// The clients of a folded finding, sorted.
     clients: SmallVec<[u32; 4]>,
     /// How many clients make the next revision.
@@ -106,8 +111,13 @@ impl Announced {
 
     fn patient(&mut self, event: &mut FindingEvent, place: &Place<'_>) -> Admitted {
         let name = (event.flow.server, event.flow.transport.number(), event.protocol);
+        if !self.services.contains_key(&name) {
+            self.bytes += SERVICE;
+        }
         let service = self.services.entry(name).or_default();
+        let clients = service.clients.len();
         let client = service.client(event.flow.client.ip());
+        self.bytes += (service.clients.len() - clients) * CLIENT;
         let busy = service.findings >= FOLD_FINDINGS;
         service.folded |= busy && service.clients.len() > FOLD_CLIENTS;
         let folded = service.folded;
@@ -210,7 +220,7 @@ impl Finding {
             health: health(&finding.marks),
             severity: place.severity,
             records: event.records,
-            identifiers: if listed { Vec::new() } else { finding.identifiers.clone() },
+            identifiers: if listed { Arc::default() } else { Arc::clone(&finding.identifiers) },
             clients: SmallVec::from_slice(&[client]),
             clients_due: 10,
             listed,
@@ -244,9 +254,9 @@ impl Finding {
         if self.listed {
             return true;
         }
-        self.identifiers
-            .extend(finding.identifiers.iter().filter(|i| new.contains(i.kind)).cloned());
-        finding.identifiers.clone_from(&self.identifiers);
+        let more = finding.identifiers.iter().filter(|i| new.contains(i.kind)).cloned();
+        Arc::make_mut(&mut self.identifiers).extend(more);
+        finding.identifiers = Arc::clone(&self.identifiers);
         finding.update = true;
         event.id = self.id;
         event.clients = self.clients.len() as u64;

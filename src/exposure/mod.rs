@@ -7,8 +7,10 @@
 
 mod access;
 mod announced;
+mod ceiling;
 mod counters;
 mod distinct;
+mod inventory;
 mod lists;
 mod moves;
 mod observations;

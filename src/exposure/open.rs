@@ -157,6 +157,17 @@ impl Open {
         }
     }
 
+    /// A flow has ended: what was masked of its facts for as long as it went on may be shown.
+    pub fn settle(&mut self, facts: &Arc<ServiceFacts>) {
+        if self.told.facts.withheld && !facts.withheld {
+            self.told.facts = match facts.accumulates() {
+                true => Arc::new(facts.after(&self.told.facts)),
+                false => Arc::clone(facts),
+            };
+            self.dirty = true;
+        }
+    }
+
     /// Adds records that brought nothing new.
     pub fn records(&mut self, records: u32, last: PacketRef) {
         self.told.records += u64::from(records);

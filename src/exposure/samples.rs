@@ -124,6 +124,7 @@ impl Sample {
         let identifiers =
             self.kinds.into_iter().map(|(kind, text)| identifier(kind, text, "(0010,0010)"));
         FindingEvent {
+            brought: 1000,
             id: EventId::of_finding(&KEY, &flow, &patient),
             flow,
             protocol: self.protocol,
@@ -134,7 +135,7 @@ impl Sample {
                 packets: PacketSpan::of(packet(self.time)),
                 patient,
                 traits: Default::default(),
-                identifiers: identifiers.collect(),
+                identifiers: Arc::new(identifiers.collect()),
                 kinds,
                 new_kinds: if self.update {
                     self.new_kinds.iter().copied().collect()

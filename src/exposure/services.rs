@@ -1,38 +1,43 @@
 //! Services: each told when it is first seen, and anew when what is known of it has changed.
 
-use super::access::{Access, AccessTracker, Answers};
+use super::access::{self, Access, AccessTracker, Answers};
 use super::counters::ExposureCounters;
 use super::distinct::Distinct;
+use super::inventory::{Inventory, Worth};
 use super::types::{Event, EventId, FlowActivity, PatientKey, Service, ServiceObservation, socket};
 use crate::flow::{FlowInfo, Transport};
-use crate::protocol::ServiceFacts;
+use crate::protocol::{self, ServiceFacts};
 use crate::rules::{AccessRules, Secret, ServiceKind};
 use crate::time::{Span, Timestamp};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Services remembered as told; further ones are counted, not told.
+/// Services remembered as told; beyond it those go that are worth least.
 pub const MAX_SERVICES: usize = 65_536;
-/// Services of which more is kept than that they were told.
+/// Services of which more is kept than that they were told; the same holds for them.
 pub const MAX_WATCHED: usize = 4_096;
 /// Pseudonyms of patients and objects held of all services together; beyond it new counts become
 /// estimates.
 pub const MAX_TOKENS: usize = 1 << 20;
+/// Bytes of heap that a service takes, one of which more is kept, and a pseudonym, roughly: fewer are
+/// kept where memory is short.
+const SERVICE: usize = 512;
+const WATCHED: usize = 8 << 10;
+const TOKEN: usize = 32;
+/// Services that are kept however short it is.
+const MIN_SERVICES: usize = 64;
 /// A service whose numbers changed is told anew at most this often.
 const TELL_EVERY: Span = Span::seconds(3_600);
 
 type Name = (SocketAddr, u8, &'static str);
 
 /// The services of a run.
-#[derive(Default)]
 pub(in crate::exposure) struct Services {
     /// In the order of their addresses: what is told at the end must not depend on chance.
-    known: BTreeMap<Name, Known>,
-    watched: usize,
+    known: Inventory<Name, Known>,
+    watched: Inventory<Name, Watch>,
     tokens: usize,
-    /// ServiceObservations passed over because a cap was reached.
-    pub unreported: u64,
+    most_tokens: usize,
 }
 
 #[derive(Default)]
@@ -41,7 +46,6 @@ struct Known {
     told: Option<(EventId, Timestamp)>,
     /// What of its facts was told that is worth telling anew.
     shown: u32,
-    watch: Option<Box<Watch>>,
 }
 
 /// Kinds of interfaces, open or not, and of secrets, one bit each: a service that shows more of
@@ -79,6 +83,16 @@ fn name(flow: &FlowInfo, protocol: &'static str) -> Name {
 }
 
 impl Services {
+    /// As many as a share of `memory` bytes holds.
+    pub fn within(memory: usize) -> Self {
+        Self {
+            known: Inventory::new((memory / SERVICE).clamp(MIN_SERVICES, MAX_SERVICES)),
+            watched: Inventory::new((memory / WATCHED).clamp(MIN_SERVICES, MAX_WATCHED)),
+            tokens: 0,
+            most_tokens: (memory / TOKEN).min(MAX_TOKENS),
+        }
+    }
+
     /// Takes note of a sighting, and tells of the service what is new and matters.
     pub fn see(
         &mut self,
@@ -87,18 +101,26 @@ impl Services {
         rules: &AccessRules,
         out: &mut Vec<Event>,
     ) {
-        let Some(known) =
-            self.entry(sighting.flow, sighting.protocol, sighting.protocol == "dicom")
-        else {
-            return;
-        };
         let name = name(sighting.flow, sighting.protocol);
-        if let Some(watch) = &mut known.watch {
+        let roles = protocol::roles(sighting.protocol, sighting.facts, sighting.content);
+        let value = Worth::of(roles.server, sighting.facts);
+        let watched = sighting.protocol == "dicom" || self.watched.get(&name).is_some();
+        let mut watch = None;
+        if watched {
+            let Self { watched, tokens, .. } = self;
+            watch = Watch::of(watched, tokens, sighting.flow, name, value);
+        }
+        if let Some(watch) = &mut watch {
             watch.see(sighting, rules);
         }
+        let Some(known) = self.known.see(name, value) else { return };
         let shown = worth(sighting.facts);
+        // Told when the flow has ended, and more of it may be shown.
+        if known.told.is_none() && sighting.facts.withheld {
+            return;
+        }
         if known.told.is_some() && shown & !known.shown == 0 {
-            known.tell_news(name, sighting.time, out);
+            known.tell_news(watch, name, sighting.time, out);
             return;
         }
         known.shown |= shown;
@@ -106,7 +128,7 @@ impl Services {
             let parts: [&[u8]; 3] = [&socket(name.0), &[name.1], name.2.as_bytes()];
             (EventId::derive(key, "service", sighting.time, &parts), sighting.time)
         });
-        out.push(match &mut known.watch {
+        out.push(match &mut watch {
             Some(watch) => watch.tell(id, name, sighting.time),
             None => plain(id, name, sighting),
         });
@@ -114,16 +136,19 @@ impl Services {
 
     /// Takes note of what a flow did.
     pub fn performed(&mut self, what: &FlowActivity<'_>, out: &mut Vec<Event>) {
-        let room = MAX_TOKENS.saturating_sub(self.tokens);
-        let Some(known) = self.entry(what.flow, what.protocol, true) else { return };
-        let Some(watch) = &mut known.watch else { return };
+        let room = self.most_tokens.saturating_sub(self.tokens);
+        let name = name(what.flow, what.protocol);
+        let Self { watched, tokens, .. } = self;
+        let Some(watch) = Watch::of(watched, tokens, what.flow, name, Worth::Asked) else { return };
         let before = watch.inventory.held();
         watch.inventory.add(&what.activity.counts, what.objects, room);
         let after = watch.inventory.held();
         watch.door.access.not_authorized |=
             what.activity.counts.contains_key(&("status", "not-authorized"));
         watch.news = true;
-        known.tell_news(name(what.flow, what.protocol), what.time, out);
+        if let Some(known) = self.known.get_mut(&name) {
+            known.tell_news(Some(watch), name, what.time, out);
+        }
         self.tokens = (self.tokens + after).saturating_sub(before);
     }
 
@@ -135,9 +160,14 @@ impl Services {
         patient: PatientKey,
         merged: &[PatientKey],
     ) {
-        let room = self.tokens < MAX_TOKENS;
-        let known = self.known.get_mut(&name(flow, protocol));
-        let Some(watch) = known.and_then(|k| k.watch.as_mut()) else { return };
+        let room = self.tokens < self.most_tokens;
+        let name = name(flow, protocol);
+        // It was seen just now: there is room.
+        self.known.see(name, Worth::Patients);
+        if self.watched.get(&name).is_none() {
+            return;
+        }
+        let Some(watch) = self.watched.see(name, Worth::Patients) else { return };
         let before = watch.patients.held();
         for other in merged {
             watch.patients.forget(*other);
@@ -153,46 +183,35 @@ impl Services {
         transport: Transport,
         protocol: &'static str,
     ) -> Access {
-        let known = self.known.get(&(server, transport.number(), protocol));
-        let watch = known.and_then(|k| k.watch.as_ref());
+        let watch = self.watched.get(&(server, transport.number(), protocol));
         watch.map_or_else(Access::default, |w| w.door.access)
     }
 
     /// Tells what has not been told yet.
     pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Event>) {
-        for (&name, known) in &mut self.known {
-            if let (Some((id, _)), Some(watch)) = (known.told, &mut known.watch)
-                && watch.news
-            {
+        for (name, watch) in self.watched.iter_mut().filter(|(_, watch)| watch.news) {
+            if let Some((id, _)) = self.known.get(&name).and_then(|known| known.told) {
                 out.push(watch.tell(id, name, now.max(watch.told)));
             }
         }
     }
 
-    fn entry(
-        &mut self,
-        flow: &FlowInfo,
-        protocol: &'static str,
-        watch: bool,
-    ) -> Option<&mut Known> {
-        let name = name(flow, protocol);
-        if !self.known.contains_key(&name) && self.known.len() >= MAX_SERVICES {
-            self.unreported += 1;
-            return None;
-        }
-        let known = self.known.entry(name).or_default();
-        if watch && known.watch.is_none() && self.watched < MAX_WATCHED {
-            self.watched += 1;
-            known.watch = Some(Box::new(Watch::new(flow.transport)));
-        }
-        Some(known)
+    /// How many were passed over, as all that are remembered are worth more.
+    pub const fn unreported(&self) -> u64 {
+        self.known.refused
     }
 }
 
 impl Known {
     /// Tells it anew if whom it answers has shown, or if it is long since it was told.
-    fn tell_news(&mut self, name: Name, now: Timestamp, out: &mut Vec<Event>) {
-        let (Some((id, _)), Some(watch)) = (self.told, &mut self.watch) else { return };
+    fn tell_news(
+        &self,
+        watch: Option<&mut Watch>,
+        name: Name,
+        now: Timestamp,
+        out: &mut Vec<Event>,
+    ) {
+        let (Some((id, _)), Some(watch)) = (self.told, watch) else { return };
         let shown = watch.answers != watch.door.access.answers();
         if shown || watch.news && now >= watch.told + TELL_EVERY {
             out.push(watch.tell(id, name, now));
@@ -200,10 +219,10 @@ impl Known {
     }
 }
 
-impl Watch {
-    fn new(transport: Transport) -> Self {
+impl Default for Watch {
+    fn default() -> Self {
         Self {
-            transport,
+            transport: Transport::Tcp,
             facts: Arc::default(),
             latest: Arc::default(),
             door: AccessTracker::default(),
@@ -213,6 +232,25 @@ impl Watch {
             answers: Answers::Unproven,
             news: false,
         }
+    }
+}
+
+impl Watch {
+    /// What a service shows for the first time belongs to it, whatever had to go for it.
+    fn of<'a>(
+        watched: &'a mut Inventory<Name, Self>,
+        tokens: &mut usize,
+        flow: &FlowInfo,
+        name: Name,
+        value: Worth,
+    ) -> Option<&'a mut Self> {
+        watched.see(name, value)?;
+        if let Some(gone) = watched.take_gone() {
+            *tokens = tokens.saturating_sub(gone.inventory.held() + gone.patients.held());
+        }
+        let watch = watched.get_mut(&name)?;
+        watch.transport = flow.transport;
+        Some(watch)
     }
 
     fn see(&mut self, sighting: &ServiceObservation<'_>, rules: &AccessRules) {
@@ -239,8 +277,8 @@ impl Watch {
             protocol,
             facts: Arc::clone(&self.facts),
             access: self.door.access,
-            titles: self.door.titles.clone(),
-            refused_titles: self.door.refused.clone(),
+            titles: access::shown(&self.door.titles),
+            refused_titles: access::shown(&self.door.refused),
             figures: self.inventory.figures(),
             patients: self.patients.count(),
         }))

@@ -5,6 +5,7 @@
 //! was called in between, and nothing is ever taken in the order of a hash map.
 
 use super::announced::{Admitted, Announced, Place};
+use super::ceiling::Ceiling;
 use super::distinct::Distinct;
 use super::moves::{self, Moves};
 use super::observations::ServiceObservations;
@@ -33,6 +34,11 @@ use std::sync::Arc;
 pub const MAX_OPEN: usize = 16_384;
 /// Tokens of patients and objects of all exposures together; beyond it new counts become estimates.
 pub const MAX_TOKENS: usize = 1 << 20;
+/// Bytes of heap that an exposure takes, and a token, roughly: fewer are kept where memory is short.
+const OPEN: usize = 4 << 10;
+const TOKEN: usize = 32;
+/// Exposures that are kept however short it is.
+const MIN_OPEN: usize = 64;
 /// An exposure that grows no worse is updated at most this often.
 pub const UPDATE_EVERY: Span = Span::seconds(60);
 /// Suppressed flows and patients remembered, so that their further records are not counted.
@@ -68,6 +74,8 @@ pub struct Losses {
     pub findings_forgotten: u64,
     /// Services and assets that were not reported.
     pub sightings_unreported: u64,
+    /// Findings counted but not written, as there were too many for what was read.
+    pub findings_unwritten: u64,
 }
 
 /// What became of a finding.
@@ -84,6 +92,9 @@ pub enum Taken {
 /// Groups findings into exposures.
 pub struct Exposures {
     settings: Settings,
+    /// Exposures that may be kept, and tokens.
+    most: usize,
+    most_tokens: usize,
     open: HashMap<Pair, Open, RandomState>,
     /// When each exposure that is not quiet must next be looked at; the number is that of its opening.
     due: BTreeMap<(Timestamp, u64), Pair>,
@@ -102,6 +113,7 @@ pub struct Exposures {
     suppressed: BTreeMap<Arc<str>, Suppressed>,
     withheld: Withheld,
     announced: Announced,
+    ceiling: Ceiling,
     moves: Moves,
     losses: Losses,
 }
@@ -154,24 +166,27 @@ impl Exposures {
     /// None open.
     pub fn new(settings: Settings) -> Self {
         Self {
-            settings,
+            most: (settings.memory / OPEN).clamp(MIN_OPEN, MAX_OPEN),
+            most_tokens: (settings.memory / TOKEN).min(MAX_TOKENS),
             open: HashMap::default(),
             due: BTreeMap::new(),
             quiet: BTreeMap::new(),
             opened: 0,
             tokens: 0,
-            people: People::default(),
+            people: People::within(settings.memory),
             patients: Distinct::default(),
             findings: 0,
             active: [0; Severity::ALL.len()],
             ended: [0; Severity::ALL.len()],
-            services: Services::default(),
-            sightings: ServiceObservations::default(),
+            services: Services::within(settings.memory),
+            sightings: ServiceObservations::within(settings.memory),
             suppressed: BTreeMap::new(),
             withheld: Withheld::default(),
             announced: Announced::default(),
+            ceiling: Ceiling::default(),
             moves: Moves::default(),
             losses: Losses::default(),
+            settings,
         }
     }
 
@@ -221,7 +236,7 @@ impl Exposures {
         for merged in &known.merged {
             open.patients.forget(*merged);
         }
-        open.patients.insert(person, self.tokens < MAX_TOKENS);
+        open.patients.insert(person, self.tokens < self.most_tokens);
         self.tokens = (self.tokens + open.patients.held()).saturating_sub(before);
         self.active[open.band()] = self.active[open.band()].saturating_sub(1);
         let worse = open.grade(&self.settings.severity, score);
@@ -235,8 +250,15 @@ impl Exposures {
         };
         let state = state.map(|state| open.tell(state, now, &self.moves, &self.services));
         let place = Place { key: &self.settings.key, person, exposure, severity: score, direction };
-        match self.announced.admit(self.settings.detail, &mut event, &place) {
+        self.ceiling.bring(event.brought);
+        let detail = match self.ceiling.admits(&event) {
+            true => self.settings.detail,
+            false => Detail::Exposures,
+        };
+        self.losses.findings_unwritten += u64::from(detail != self.settings.detail && taken_first);
+        match self.announced.admit(detail, &mut event, &place) {
             Admitted::Written(severity) => {
+                self.ceiling.written(&event);
                 let event = Box::new(event);
                 out.push(Event::Finding { event, severity, direction, exposure, access });
             }
@@ -271,7 +293,7 @@ impl Exposures {
             self.wake(pair, now);
             return false;
         }
-        if self.open.len() >= MAX_OPEN {
+        if self.open.len() >= self.most {
             let first = self.quiet.first_key_value().or_else(|| self.due.first_key_value());
             if let Some(first) = first.map(|(_, pair)| *pair) {
                 self.losses.exposures_ended_early += 1;
@@ -352,6 +374,10 @@ impl Exposures {
             return;
         }
         self.see(&sighting, out);
+        let pair = Pair::of(sighting.flow, sighting.protocol);
+        if let Some(open) = self.open.get_mut(&pair) {
+            open.settle(sighting.facts);
+        }
     }
 
     /// Takes what a flow did. It belongs to the exposure that is open between its ends, if one is.
@@ -374,7 +400,7 @@ impl Exposures {
             moves::add(&mut open.moves, side, moves::MAX_LISTED);
         }
         let before = open.inventory.held();
-        let room = MAX_TOKENS.saturating_sub(self.tokens);
+        let room = self.most_tokens.saturating_sub(self.tokens);
         open.inventory.add(&what.activity.counts, what.objects, room);
         self.tokens = (self.tokens + open.inventory.held()).saturating_sub(before);
         open.dirty = true;
@@ -473,7 +499,7 @@ impl Exposures {
 
     /// What was lost to a cap.
     pub const fn losses(&self) -> Losses {
-        let unreported = self.sightings.unreported + self.services.unreported;
+        let unreported = self.sightings.unreported() + self.services.unreported();
         Losses { sightings_unreported: unreported, ..self.losses }
     }
 

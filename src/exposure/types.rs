@@ -10,6 +10,7 @@ use crate::identify::{Finding, Token};
 use crate::protocol::{Activity, Object, Role, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
 use crate::time::Timestamp;
+use smallvec::SmallVec;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -22,16 +23,17 @@ pub struct EventId(pub u128);
 impl EventId {
     /// The id of what `parts` describe, at `time`. `domain` keeps kinds of events apart.
     pub fn derive(key: &[u8; 32], domain: &str, time: Timestamp, parts: &[&[u8]]) -> Self {
-        let mut hasher = blake3::Hasher::new_keyed(key);
-        hasher.update(domain.as_bytes());
-        hasher.update(&time.0.to_be_bytes());
+        // One block at once is much cheaper than a hasher that could take any number.
+        let mut input: SmallVec<[u8; 192]> = SmallVec::new();
+        input.extend_from_slice(domain.as_bytes());
+        input.extend_from_slice(&time.0.to_be_bytes());
         for part in parts {
-            hasher.update(&(part.len() as u64).to_be_bytes());
-            hasher.update(part);
+            input.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            input.extend_from_slice(part);
         }
         let mut low = [0; 16];
         // 80 bits behind the time.
-        for (to, &from) in low[6..].iter_mut().zip(hasher.finalize().as_bytes()) {
+        for (to, &from) in low[6..].iter_mut().zip(blake3::keyed_hash(key, &input).as_bytes()) {
             *to = from;
         }
         let millis = time.unix_millis() & ((1 << 48) - 1);
@@ -99,6 +101,8 @@ pub struct FindingEvent {
     pub person: Option<PatientKey>,
     /// Records of the patient so far: in the flow, or, folded, in the exposure.
     pub records: u64,
+    /// Bytes that came over the wire in its flow since the finding before.
+    pub brought: u64,
     /// Clients that saw the patient with the service, where findings are folded over them; else 1.
     pub clients: u64,
 }

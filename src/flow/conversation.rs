@@ -156,7 +156,7 @@ impl Conversation {
 
     /// Bytes of heap held.
     pub fn memory(&self) -> usize {
-        self.halves.iter().map(HalfStream::held_bytes).sum()
+        self.halves.iter().map(HalfStream::memory).sum()
     }
 
     /// What was counted since the last call.

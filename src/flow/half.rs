@@ -13,6 +13,9 @@ const ORIGIN: u64 = 1 << 40;
 /// Segments held for one direction at most.
 const MAX_HELD: usize = 8192;
 
+/// What an allocation takes beyond its bytes, about.
+const HEAP: usize = 16;
+
 /// A segment that came before its turn.
 struct Held {
     at: u64,
@@ -262,8 +265,9 @@ impl HalfStream {
         !self.held.is_empty()
     }
 
-    pub const fn held_bytes(&self) -> usize {
-        self.held_bytes
+    /// Bytes of heap that is held, with what each segment takes beside its bytes.
+    pub fn memory(&self) -> usize {
+        self.held_bytes + self.held.capacity() * size_of::<Held>() + self.held.len() * HEAP
     }
 
     /// Where the first held segment starts.

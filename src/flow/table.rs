@@ -94,6 +94,10 @@ pub trait Handler<S> {
     fn datagram(&mut self, flow: &FlowHead, state: &mut S, side: Side, bytes: &[u8]) -> bool;
     /// The flow is over; nothing more will come.
     fn close(&mut self, flow: &FlowHead, state: S, end: End);
+    /// Whether the state of the last flow has come to hold much more since this was asked last.
+    fn grew(&mut self) -> bool {
+        false
+    }
     /// Bytes of heap that the state holds, roughly.
     fn memory(&self, state: &S) -> usize;
 }
@@ -328,7 +332,7 @@ impl<S> Table<S> {
             }
         }
         let entry = &mut self.entries[slot as usize];
-        if entry.packets % WEIGH_EVERY == 1 || entry.tcp.waits() {
+        if handler.grew() || entry.packets % WEIGH_EVERY == 1 || entry.tcp.waits() {
             self.weigh(slot, handler);
             while self.memory > self.limits.memory && self.evict(handler) {}
         }

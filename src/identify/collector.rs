@@ -5,17 +5,20 @@ use super::date::Date;
 use super::mask::mask;
 use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verify, weighed};
+use super::patients::Around;
 use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
-use super::record::{Held, Issuer, Record};
+use super::record::{Complete, Held, Issuer, Record};
 use super::values::{ValueCache, Worked};
 use super::{Finding, IdentifyCounters, Patients, Settings};
 use crate::capture::{PacketRef, PacketSpan};
 use crate::content::{
     ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
+    UnitCounts,
 };
 use crate::protocol::ServiceFacts;
-use crate::rules::{Deidentified, Kind, RecordEvidence, RuleSet};
+use crate::rules::{AlertRule, Deidentified, Kind, RecordEvidence, RuleSet};
 use crate::time::Timestamp;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Records open at the same time in one flow, over all contents and depths.
@@ -48,6 +51,7 @@ pub struct Collector<'a> {
 
 impl FieldSink for Collector<'_> {
     fn object(&mut self, object: Object, uid: &str) {
+        self.values.units.spoil();
         self.tally.object(&self.settings.key, object, uid);
     }
 
@@ -68,14 +72,15 @@ impl FieldSink for Collector<'_> {
     fn field(&mut self, at: ContentId, field: Field<'_>) {
         let Some(index) = self.innermost_index(at) else { return };
         let value = cut(field.value.expose());
-        if matches!(field.evidence, Evidence::Checked | Evidence::Listed)
-            && is_time(value, self.now)
-        {
-            self.tally.implausible += 1;
-            return;
+        if matches!(field.evidence, Evidence::Checked | Evidence::Listed) {
+            // The hour at which it is read decides.
+            self.values.units.spoil();
+            if is_time(value, self.now) {
+                self.tally.implausible += 1;
+                return;
+            }
         }
-        let rules = std::ptr::from_ref(self.rules) as usize;
-        let tag = self.values.tag(&field, value, self.now, rules);
+        let tag = self.values.tag(&field, value, self.now, self.rules);
         let known = match self.values.get(tag) {
             // Where a value stood does not change what it is.
             Some(Some(known)) if !known.stood(field.name, field.rule) => {
@@ -106,6 +111,7 @@ impl FieldSink for Collector<'_> {
             words: worked.words,
             test: worked.test,
             mask: worked.mask,
+            words_of: worked.words_of,
             field: worked.field,
             rule: worked.rule,
             confidence,
@@ -118,7 +124,50 @@ impl FieldSink for Collector<'_> {
         }
     }
 
+    fn repeat_unit(
+        &mut self,
+        unit: &[u8],
+        around: u64,
+        head: &RecordHead<'_>,
+        facts: &ServiceFacts,
+    ) -> Option<UnitCounts> {
+        // What stands in another record is part of that.
+        if !self.patients.open.is_empty() || self.settings.reveal {
+            return None;
+        }
+        self.values.under(self.rules);
+        let key = self.values.units.key((unit, around, Date::day(self.now)));
+        let Some(known) = self.values.units.get(key) else {
+            self.values.units.begin(key, self.tally);
+            return None;
+        };
+        known.count(self.tally);
+        self.patients.learn_hashes(&known.learnt, self.settings);
+        for record in &known.records {
+            let complete = Complete {
+                packets: if record.follows { self.packets } else { self.span() },
+                held: &record.held,
+                identity: &record.identity,
+                marks: record.marks,
+                direction: head.direction,
+                operation: head.operation,
+                carrier: head.carrier,
+                profile: Some(&record.profile),
+            };
+            self.file(&complete, &record.alert, facts);
+        }
+        if known.ended {
+            self.since = self.packets.first;
+        }
+        Some(known.content)
+    }
+
+    fn keep_unit(&mut self, counts: Option<UnitCounts>) {
+        self.values.units.end(counts, self.tally);
+    }
+
     fn listed(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
+        self.values.units.spoil();
         if is_time(number.value.expose(), self.now) {
             return None;
         }
@@ -146,6 +195,9 @@ impl FieldSink for Collector<'_> {
             record.packets.extend(self.packets);
             self.since = self.packets.first;
             self.close(record, facts);
+            if self.patients.open.is_empty() {
+                self.values.units.ended();
+            }
         }
     }
 }
@@ -184,8 +236,13 @@ impl Collector<'_> {
             }
             _ => None,
         };
+        let words_of = match self.settings.reveal {
+            true => Arc::default(),
+            false => self.values.words_of(key, kind, value),
+        };
         Some(Worked {
             kind,
+            words_of,
             valid: verify(field, kind, value, self.rules),
             full_date: kind == Kind::BirthDate
                 && Date::parse(value, self.now).is_some_and(Date::is_full),
@@ -317,12 +374,32 @@ impl Collector<'_> {
                 Some(_) => self.tally.deidentified += 1,
                 None => self.tally.below_policy += 1,
             }
+            // No finding, but a name all the same.
+            self.patients.learn(record.held.iter(), self.settings);
+            self.values.units.learn(&record.held);
             return;
         };
         if deidentified.is_some() && !kinds.is_empty() {
             self.drop_pseudonyms(record);
         }
-        let finding = self.patients.file(record, alert, self.settings, facts, self.tally);
+        if self.patients.open.is_empty() {
+            self.values.units.record(record, alert, self.settings);
+        } else {
+            // Which packets carried it depends on what is open around it.
+            self.values.units.spoil();
+        }
+        self.file(&Complete::of(record), alert, facts);
+    }
+
+    /// Files a record under its patient.
+    fn file(&mut self, record: &Complete<'_>, alert: &Arc<AlertRule>, facts: &ServiceFacts) {
+        let around = Around {
+            settings: self.settings,
+            rules: self.rules,
+            now: record.packets.last.time,
+            facts,
+        };
+        let finding = self.patients.file(record, alert, &around, self.tally);
         self.out.extend(finding);
     }
 

@@ -11,13 +11,15 @@
 //! 5. the open record, which holds the raw value until it ends;
 //! 6. the policy (`rules/policy.toml`): is the record enough for an alert?
 //! 7. [`Patients`]: whose record is it, and what does it add to what is known?
-//! 8. `mask`: what may be shown of a value that was added.
+//! 8. `mask`: what may be shown of a value that was added;
+//! 9. `gate`: what may be shown of the facts of the service, which must not hold such a value.
 //!
 //! Over all flows, [`People`] says which patients are one person: for the counts of `exposure`.
 
 mod collector;
 mod counters;
 mod date;
+mod gate;
 mod key;
 mod mask;
 mod normalise;
@@ -28,6 +30,7 @@ mod plausible;
 mod record;
 mod samples;
 mod types;
+mod units;
 mod values;
 
 #[cfg(test)]

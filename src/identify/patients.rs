@@ -19,12 +19,14 @@
 //! events are out.
 
 use super::counters::Loss;
+use super::gate::{Gate, WITHHELD_FOR};
 use super::numbers::Lists;
-use super::record::{Held, Identity, Issuer, Marks, Record, Strong};
+use super::record::{Complete, Held, Identity, Issuer, Marks, Record, Strong};
 use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
 use crate::capture::PacketSpan;
 use crate::protocol::ServiceFacts;
-use crate::rules::{AlertRule, Kind, KindSet};
+use crate::rules::{AlertRule, Kind, KindSet, RuleSet};
+use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,7 +39,7 @@ const MAX_CANDIDATES: usize = 8;
 const MAX_COMBINED: usize = 8;
 
 /// What a patient is found by.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy)]
 enum Clue {
     /// A strong id, a name, or another number.
     Value(Token),
@@ -47,16 +49,23 @@ enum Clue {
     Patient(Token),
 }
 
+impl Clue {
+    /// Tokens are keyed hashes of what they stand for: clues of other kinds have other ones.
+    const fn key(self) -> u64 {
+        match self {
+            Self::Value(token) | Self::Patient(token) => token.front(),
+            Self::Person(name, birth) => name.front() ^ birth.front().rotate_left(1),
+        }
+    }
+}
+
 /// New clues to one patient.
 type Clues = SmallVec<[Clue; 16]>;
 
 /// A patient of the flow.
 struct Patient {
     token: Token,
-    identity: Identity,
-    identifiers: Vec<Identifier>,
-    /// What each of them is compared by.
-    values: Vec<(Token, Issuer)>,
+    profile: Profile,
     /// The packets of its records.
     packets: PacketSpan,
     records: u32,
@@ -68,17 +77,108 @@ struct Patient {
     alert: Arc<AlertRule>,
 }
 
+/// What is known of a patient. Findings share it with the flow, and flows with each other as long as
+/// the record that told it is the same.
+#[derive(Clone, Default)]
+pub(super) struct Profile {
+    identity: Arc<Identity>,
+    identifiers: Arc<Vec<Identifier>>,
+    /// What each of them is compared by.
+    values: Arc<Vec<(Token, Issuer)>>,
+    /// Identifiers that found no room.
+    lost: u64,
+}
+
+impl Profile {
+    /// What a record tells of a patient who is new, `most` identifiers of it.
+    fn of(record: &Complete<'_>, most: usize) -> Self {
+        let mut profile = Self::default();
+        // Nobody shares it yet: room is made once.
+        Arc::make_mut(&mut profile.identifiers).reserve_exact(record.held.len().min(most));
+        Arc::make_mut(&mut profile.values).reserve_exact(record.held.len().min(most));
+        for held in record.held {
+            profile.add(held, most);
+        }
+        profile
+    }
+
+    /// The index of the identifier that is the same value, of the same issuer as far as both name
+    /// one.
+    fn position(&self, held: &Held) -> Option<usize> {
+        let equal = |(i, (token, issuer)): (&Identifier, &(Token, Issuer))| {
+            *token == held.token && i.kind == held.kind && !issuer.excludes(held.issuer)
+        };
+        self.identifiers.iter().zip(&*self.values).position(equal)
+    }
+
+    /// Adds an identifier; false if it was known, or found no room.
+    fn add(&mut self, held: &Held, most: usize) -> bool {
+        if let Some(place) = self.position(held) {
+            // The same number, this time with its issuer: from now on that counts.
+            let known = self.values.get(place).map(|(_, issuer)| *issuer);
+            if let Some(known) = known.filter(|issuer| issuer.may_learn(held.issuer)) {
+                Arc::make_mut(&mut self.identity).learn_issuer(&Strong::of(held.kind, held));
+                let identifier = Arc::make_mut(&mut self.identifiers).get_mut(place);
+                if let Some(identifier) = identifier.filter(|_| !known.is_known()) {
+                    identifier.token = held.public;
+                }
+                if let Some((_, issuer)) = Arc::make_mut(&mut self.values).get_mut(place) {
+                    issuer.learn(held.issuer);
+                }
+            }
+            return false;
+        }
+        if self.identifiers.len() >= most {
+            self.lost += 1;
+            return false;
+        }
+        let shown = match &held.mask {
+            Some(mask) => Shown::mask(Arc::clone(mask)),
+            None => Shown::reveal(held.value.as_phi()),
+        };
+        Arc::make_mut(&mut self.identity).add(held);
+        Arc::make_mut(&mut self.values).push((held.token, held.issuer));
+        Arc::make_mut(&mut self.identifiers).push(Identifier {
+            kind: held.kind,
+            shown,
+            token: held.public,
+            field: held.field.clone(),
+            rule: held.rule.clone(),
+            confidence: held.confidence,
+            evidence: held.evidence,
+        });
+        true
+    }
+}
+
+/// What a record is filed with.
+pub(super) struct Around<'a> {
+    /// What all workers share.
+    pub settings: &'a Settings,
+    /// The rules in force.
+    pub rules: &'a RuleSet,
+    /// Packet time.
+    pub now: Timestamp,
+    /// What is known of the service.
+    pub facts: &'a ServiceFacts,
+}
+
 /// The patients of one flow and the records still open.
 #[derive(Default)]
 pub struct Patients {
     pub(super) open: Vec<Record>,
     known: Vec<Patient>,
-    clues: HashMap<Clue, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
+    clues: HashMap<u64, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
     pub(super) lists: Lists,
     /// Patients with records that brought nothing new and were not handed on yet.
     repeated: Vec<u32>,
-    /// What was known of the service at the last finding.
+    /// What of the facts of the service may be shown. Most flows end without a finding, and need it
+    /// then only.
+    gate: Option<Box<Gate>>,
+    /// What was known of the service at the last finding, where values are revealed.
     facts: Arc<ServiceFacts>,
+    /// When the flow began.
+    started: Timestamp,
     /// Bytes of heap behind `known` and `clues`, roughly.
     bytes: usize,
     /// Tells this flow apart from others.
@@ -86,64 +186,35 @@ pub struct Patients {
 }
 
 impl Patient {
-    /// The index of the identifier that is the same value, of the same issuer as far as both name
-    /// one.
-    fn position(&self, held: &Held) -> Option<usize> {
-        let equal = |(i, (token, issuer)): (&Identifier, &(Token, Issuer))| {
-            *token == held.token && i.kind == held.kind && !issuer.excludes(held.issuer)
-        };
-        self.identifiers.iter().zip(&self.values).position(equal)
-    }
-}
-
-impl Patient {
-    /// Adds the identifiers of a record that are new, up to `most` in all, and by what they are found.
-    /// Bytes of heap that they take.
+    /// Learns what a record brings; `new` says that it is the patient's first. Adds by what it is found
+    /// to `clues`; bytes of heap that it takes.
     fn learn(
         &mut self,
-        record: &Record,
+        record: &Complete<'_>,
+        new: bool,
         most: usize,
         clues: &mut Clues,
         tally: &mut IdentifyCounters,
     ) -> usize {
+        let profile = &mut self.profile;
+        // A new patient has the profile that the record gave.
+        let before = if new { 0 } else { profile.identifiers.len() };
+        if !new {
+            profile.lost = 0;
+            for held in record.held {
+                profile.add(held, most);
+            }
+        }
+        (0..profile.lost).for_each(|_| tally.lose(Loss::PatientIdentifiers));
         let mut bytes = 0;
-        for held in &record.held {
-            if let Some(place) = self.position(held) {
-                // The same number, this time with its issuer: from now on that counts.
-                self.identity.learn_issuer(&Strong::of(held.kind, held));
-                if let (Some(known), Some((_, issuer))) =
-                    (self.identifiers.get_mut(place), self.values.get_mut(place))
-                {
-                    if !issuer.is_known() {
-                        known.token = held.public;
-                    }
-                    issuer.learn(held.issuer);
-                }
-                continue;
-            }
-            if self.identifiers.len() >= most {
-                tally.lose(Loss::PatientIdentifiers);
-                continue;
-            }
-            let shown = match &held.mask {
-                Some(mask) => Shown::mask(Arc::clone(mask)),
-                None => Shown::reveal(held.value.as_phi()),
-            };
-            tally.identifier(held.kind);
-            bytes += size_of::<Identifier>() + size_of::<(Token, Issuer)>() + shown.text().len();
-            self.identity.add(held);
-            self.identifiers.push(Identifier {
-                kind: held.kind,
-                shown,
-                token: held.public,
-                field: held.field.clone(),
-                rule: held.rule.clone(),
-                confidence: held.confidence,
-                evidence: held.evidence,
-            });
-            self.values.push((held.token, held.issuer));
-            if is_clue(held.kind) {
-                clues.push(Clue::Value(held.token));
+        for (identifier, (token, _)) in
+            profile.identifiers.iter().zip(&*profile.values).skip(before)
+        {
+            tally.identifier(identifier.kind);
+            bytes += size_of::<Identifier>() + size_of::<(Token, Issuer)>();
+            bytes += identifier.shown.text().len();
+            if is_clue(identifier.kind) {
+                clues.push(Clue::Value(*token));
             }
         }
         bytes
@@ -151,8 +222,9 @@ impl Patient {
 
     /// Adds the pairs of name and birth date by which the patient is found.
     fn combine(&self, clues: &mut Clues) {
-        for &name in self.identity.names.iter().take(MAX_COMBINED) {
-            for &birth in self.identity.births.iter().take(MAX_COMBINED) {
+        let identity = &self.profile.identity;
+        for &name in identity.names.iter().take(MAX_COMBINED) {
+            for &birth in identity.births.iter().take(MAX_COMBINED) {
                 clues.push(Clue::Person(name.token, birth));
                 let words = name.words.iter().flatten();
                 clues.extend(words.map(|word| Clue::Person(*word, birth)));
@@ -162,15 +234,16 @@ impl Patient {
 }
 
 impl Patients {
-    /// Of the flow that `flow` tells apart from others.
-    pub fn of_flow(flow: u128) -> Self {
-        Self { flow, ..Self::default() }
+    /// Of the flow that `flow` tells apart from others, which began at `started`.
+    pub fn of_flow(flow: u128, started: Timestamp) -> Self {
+        Self { flow, started, ..Self::default() }
     }
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let open: usize = self.open.iter().map(Record::memory).sum();
-        open + self.bytes + self.repeated.capacity() * size_of::<u32>() + self.lists.memory()
+        let gate = self.gate.as_ref().map_or(0, |gate| gate.memory());
+        open + gate + self.bytes + self.repeated.capacity() * size_of::<u32>() + self.lists.memory()
     }
 
     /// Whether no record is open.
@@ -207,22 +280,84 @@ impl Patients {
         self.known.is_empty()
     }
 
+    /// What may be shown of the facts of the service, now that the flow has ended.
+    pub fn settled_facts(
+        &mut self,
+        facts: ServiceFacts,
+        settings: &Settings,
+        rules: &RuleSet,
+    ) -> Arc<ServiceFacts> {
+        if settings.reveal {
+            return Arc::new(facts);
+        }
+        self.gate(&settings.key).facts(&facts, true, rules)
+    }
+
+    /// What may be shown of the facts of the service while the flow goes on.
+    fn shown_facts(&mut self, around: &Around<'_>) -> Arc<ServiceFacts> {
+        if around.settings.reveal {
+            if *self.facts != *around.facts {
+                self.facts = Arc::new(around.facts.clone());
+            }
+            return Arc::clone(&self.facts);
+        }
+        let settled = around.now - self.started >= WITHHELD_FOR;
+        self.gate(&around.settings.key).facts(around.facts, settled, around.rules)
+    }
+
+    fn shown_operation(&mut self, operation: &str, settings: &Settings, rules: &RuleSet) -> String {
+        match settings.reveal {
+            true => operation.to_owned(),
+            false => self.gate(&settings.key).operation(operation, rules),
+        }
+    }
+
+    fn gate(&mut self, key: &Key) -> &mut Gate {
+        self.gate.get_or_insert_with(|| Box::new(Gate::new(key)))
+    }
+
+    /// Nothing shows values of these hashes any more.
+    pub(super) fn learn_hashes(&mut self, hashes: &[u64], settings: &Settings) {
+        if !hashes.is_empty() {
+            self.gate(&settings.key).learn(hashes);
+        }
+    }
+
+    /// Nothing shows these values any more.
+    pub(super) fn learn<'h>(&mut self, held: impl Iterator<Item = &'h Held>, settings: &Settings) {
+        if settings.reveal {
+            return;
+        }
+        let gate = self.gate(&settings.key);
+        for held in held {
+            gate.learn(&held.words_of);
+        }
+    }
+
     /// Files a complete record under its patient. A finding, if it brought anything new.
     pub(super) fn file(
         &mut self,
-        record: &Record,
+        record: &Complete<'_>,
         alert: &Arc<AlertRule>,
-        settings: &Settings,
-        facts: &ServiceFacts,
+        around: &Around<'_>,
         tally: &mut IdentifyCounters,
     ) -> Option<Finding> {
+        let Around { settings, rules, .. } = *around;
+        let most = settings.identifiers_per_patient;
         let (index, update) = match self.find(record) {
             Some(index) => (index, true),
             None if self.known.len() >= settings.patients_per_flow => {
                 tally.lose(Loss::Patients);
+                self.learn(record.held.iter(), settings);
                 return None;
             }
-            None => (self.add(record, alert, &settings.key)?, false),
+            None => {
+                let profile = match record.profile {
+                    Some(known) => known.get_or_init(|| Profile::of(record, most)).clone(),
+                    None => Profile::of(record, most),
+                };
+                (self.add(record, profile, alert, &settings.key)?, false)
+            }
         };
         let patient = self.known.get_mut(index as usize)?;
         patient.records = patient.records.saturating_add(1);
@@ -230,61 +365,71 @@ impl Patients {
         let marks_before = patient.marks;
         patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
 
-        let before = patient.identifiers.len();
+        let before = if update { patient.profile.identifiers.len() } else { 0 };
         let mut clues = SmallVec::new();
-        self.bytes += patient.learn(record, settings.identifiers_per_patient, &mut clues, tally);
+        self.bytes += patient.learn(record, !update, most, &mut clues, tally);
+        // Those beyond the cap are in no finding, and must not be shown all the same.
+        let full = patient.profile.identifiers.len() >= most;
         let more_health = patient.marks.is_more_health_than(marks_before);
-        if update && patient.identifiers.len() == before && !more_health {
+        if update && patient.profile.identifiers.len() == before && !more_health {
             // Whoever has more than one that waits is in the list already.
             if patient.records - patient.handed_on == 1 {
                 self.repeated.push(index);
             }
+            if full {
+                self.learn(record.held.iter(), settings);
+            }
             return None;
         }
-        let kinds: KindSet = patient.identifiers.iter().map(|i| i.kind).collect();
+        let kinds: KindSet = patient.profile.identifiers.iter().map(|i| i.kind).collect();
         let new_kinds = kinds.without(patient.kinds);
         let new_records = patient.records - patient.handed_on;
         (patient.kinds, patient.handed_on) = (kinds, patient.records);
         patient.combine(&mut clues);
-        if *self.facts != *facts {
-            self.facts = Arc::new(facts.clone());
-        }
-        let finding = Finding {
+        let profile = &patient.profile;
+        let mut finding = Finding {
             ordinal: index,
             update,
             time: record.packets.last.time,
             packets: patient.packets,
             patient: patient.token,
-            traits: Traits(patient.identity.clone()),
-            identifiers: patient.identifiers.clone(),
+            traits: Traits(Arc::clone(&profile.identity)),
+            identifiers: Arc::clone(&profile.identifiers),
             kinds,
             new_kinds,
             records: patient.records,
             new_records,
             alert: patient.alert.clone(),
             direction: record.direction,
-            operation: record.operation.as_str().into(),
-            carrier: record.carrier.clone(),
+            operation: Box::default(),
+            carrier: record.carrier.to_vec(),
             marks: patient.marks.to_vec(),
-            facts: Arc::clone(&self.facts),
+            facts: Arc::default(),
         };
         for clue in clues {
             self.remember(clue, index);
         }
+        self.learn(record.held.iter(), settings);
+        finding.operation = self.shown_operation(record.operation, settings, rules).into();
+        finding.facts = self.shown_facts(around);
         Some(finding)
     }
 
     /// A new patient.
-    fn add(&mut self, record: &Record, alert: &Arc<AlertRule>, key: &Key) -> Option<u32> {
+    fn add(
+        &mut self,
+        record: &Complete<'_>,
+        profile: Profile,
+        alert: &Arc<AlertRule>,
+        key: &Key,
+    ) -> Option<u32> {
         let index = u32::try_from(self.known.len()).ok()?;
         let token = self.pseudonym(record, index, key);
         self.remember(Clue::Patient(token), index);
         self.bytes += size_of::<Patient>();
         self.known.push(Patient {
             token,
-            identity: Identity::default(),
-            identifiers: Vec::with_capacity(record.held.len()),
-            values: Vec::with_capacity(record.held.len()),
+            profile,
             packets: record.packets,
             records: 0,
             handed_on: 0,
@@ -303,8 +448,8 @@ impl Patients {
     /// with their issuers: two hospitals count from one. Anything else, a name alone above all, is
     /// shared by many, and so its pseudonym holds in its flow only. Where two patients of a flow
     /// would get one pseudonym, ids and then the order of appearance tell them apart.
-    fn pseudonym(&self, record: &Record, index: u32, key: &Key) -> Token {
-        let identity = &record.identity;
+    fn pseudonym(&self, record: &Complete<'_>, index: u32, key: &Key) -> Token {
+        let identity = record.identity;
         let strong = Kind::ALL
             .iter()
             .filter_map(|kind| identity.strong.iter().find(|s| s.kind == *kind))
@@ -327,7 +472,7 @@ impl Patients {
                 }
             }
         };
-        let taken = |token: &Token| self.clues.contains_key(&Clue::Patient(*token));
+        let taken = |token: &Token| self.clues.contains_key(&Clue::Patient(*token).key());
         if !taken(&token) {
             return token;
         }
@@ -339,8 +484,8 @@ impl Patients {
     }
 
     /// The patient whose record it is.
-    fn find(&self, record: &Record) -> Option<u32> {
-        let theirs = &record.identity;
+    fn find(&self, record: &Complete<'_>) -> Option<u32> {
+        let theirs = record.identity;
         let by_id = theirs.strong.iter().find_map(|id| {
             self.candidate(Clue::Value(id.token), |ours| {
                 ours.strong.iter().any(|s| s.equals(id))
@@ -397,16 +542,15 @@ impl Patients {
     }
 
     fn candidate(&self, clue: Clue, fits: impl Fn(&Identity) -> bool) -> Option<u32> {
-        let candidates = self.clues.get(&clue)?;
-        candidates
-            .iter()
-            .copied()
-            .find(|index| self.known.get(*index as usize).is_some_and(|p| fits(&p.identity)))
+        let candidates = self.clues.get(&clue.key())?;
+        candidates.iter().copied().find(|index| {
+            self.known.get(*index as usize).is_some_and(|p| fits(&p.profile.identity))
+        })
     }
 
     fn remember(&mut self, clue: Clue, index: u32) {
         let before = self.clues.len();
-        let candidates = self.clues.entry(clue).or_default();
+        let candidates = self.clues.entry(clue.key()).or_default();
         // In order of appearance, which is not always the order in which they got this clue.
         if let Err(place) = candidates.binary_search(&index)
             && candidates.len() < MAX_CANDIDATES
@@ -414,7 +558,7 @@ impl Patients {
             candidates.insert(place, index);
         }
         if self.clues.len() > before {
-            self.bytes += 2 * size_of::<(Clue, SmallVec<[u32; 4]>)>();
+            self.bytes += 2 * size_of::<(u64, SmallVec<[u32; 4]>)>();
         }
     }
 }

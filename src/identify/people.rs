@@ -24,7 +24,7 @@ const MAX_TRAITS: usize = 8;
 const MAX_CANDIDATES: usize = 8;
 
 /// What a person is found by.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy)]
 enum Clue {
     /// The pseudonym that a flow gave.
     Own(Token),
@@ -34,6 +34,16 @@ enum Clue {
     Person(Token, Token),
 }
 
+impl Clue {
+    /// Tokens are keyed hashes of what they stand for: clues of other kinds have other ones.
+    const fn key(self) -> u64 {
+        match self {
+            Self::Own(token) | Self::Id(token) => token.front(),
+            Self::Person(name, birth) => name.front() ^ birth.front().rotate_left(1),
+        }
+    }
+}
+
 struct Person {
     token: Token,
     identity: Identity,
@@ -41,11 +51,14 @@ struct Person {
     same: u32,
 }
 
+/// Bytes of heap that a person takes, roughly, with the clues.
+const PERSON: usize = 1024;
+
 /// The people of a run.
-#[derive(Default)]
 pub struct People {
+    most: usize,
     known: Vec<Person>,
-    clues: HashMap<Clue, SmallVec<[u32; 2]>, foldhash::fast::RandomState>,
+    clues: HashMap<u64, SmallVec<[u32; 2]>, foldhash::fast::RandomState>,
 }
 
 /// Whose a patient is.
@@ -56,14 +69,25 @@ pub struct Recognised {
     pub merged: SmallVec<[Token; 1]>,
 }
 
+impl Default for People {
+    fn default() -> Self {
+        Self { most: MAX_PEOPLE, known: Vec::new(), clues: HashMap::default() }
+    }
+}
+
 impl People {
+    /// As many as `memory` bytes hold, and no more than [`MAX_PEOPLE`].
+    pub fn within(memory: usize) -> Self {
+        Self { most: (memory / PERSON).min(MAX_PEOPLE), ..Self::default() }
+    }
+
     /// The person behind a patient of a flow, `patient`, of whom `traits` are known so far.
     pub fn recognise(&mut self, patient: Token, traits: &Traits) -> Recognised {
-        let theirs = &traits.0;
+        let theirs = &*traits.0;
         let mut found: SmallVec<[u32; 4]> = SmallVec::new();
         let clues = clues(patient, theirs);
         for &clue in &clues {
-            let candidates = self.clues.get(&clue).into_iter().flatten();
+            let candidates = self.clues.get(&clue.key()).into_iter().flatten();
             for &candidate in candidates {
                 let root = root(&mut self.known, candidate);
                 let is = |p: &Person| match clue {
@@ -109,7 +133,7 @@ impl People {
 
     /// The person behind a patient that was recognised before.
     pub fn person(&self, patient: Token) -> Token {
-        let candidates = self.clues.get(&Clue::Own(patient)).and_then(|c| c.first());
+        let candidates = self.clues.get(&Clue::Own(patient).key()).and_then(|c| c.first());
         let Some(mut at) = candidates.copied() else { return patient };
         while let Some(person) = self.known.get(at as usize) {
             if person.same == at {
@@ -132,7 +156,7 @@ impl People {
 
     fn add(&mut self, patient: Token, theirs: &Identity, clues: &[Clue]) -> Token {
         let index = self.known.len();
-        if index < MAX_PEOPLE {
+        if index < self.most {
             let index = index as u32;
             let mut identity = Identity::default();
             learn(&mut identity, theirs);
@@ -145,10 +169,10 @@ impl People {
     fn remember(&mut self, clues: &[Clue], index: u32) {
         for &clue in clues {
             // People share no more clues than they have traits.
-            if self.clues.len() >= MAX_PEOPLE * MAX_TRAITS && !self.clues.contains_key(&clue) {
+            if self.clues.len() >= self.most * MAX_TRAITS && !self.clues.contains_key(&clue.key()) {
                 continue;
             }
-            let candidates = self.clues.entry(clue).or_default();
+            let candidates = self.clues.entry(clue.key()).or_default();
             if candidates.len() < MAX_CANDIDATES && !candidates.contains(&index) {
                 candidates.push(index);
             }
@@ -159,16 +183,16 @@ impl People {
 /// Whom somebody turned out to be.
 fn root(known: &mut [Person], index: u32) -> u32 {
     let mut at = index;
-    while let Some(person) = known.get(at as usize)
-        && person.same != at
+    while let Some(next) = known.get(at as usize).map(|person| person.same)
+        && next != at
     {
-        // Always a lower number: this ends.
-        at = person.same;
-    }
-    if at != index
-        && let Some(person) = known.get_mut(index as usize)
-    {
-        person.same = at;
+        // Always a lower number: this ends. Everybody on the way is taken one step closer, so that a
+        // chain is long only once.
+        let closer = known.get(next as usize).map_or(next, |person| person.same);
+        if let Some(person) = known.get_mut(at as usize) {
+            person.same = closer;
+        }
+        at = closer;
     }
     at
 }
@@ -232,6 +256,7 @@ mod tests {
     use crate::identify::record::{Held, Issuer};
     use crate::phi::PhiBuf;
     use crate::rules::Kind;
+    use std::sync::Arc;
 
     fn token(text: &str) -> Token {
         let hash = blake3::hash(text.as_bytes());
@@ -256,6 +281,7 @@ mod tests {
                 words: words.filter(|_| kind == Kind::Name),
                 test: false,
                 mask: None,
+                words_of: Arc::default(),
                 field: "f".into(),
                 rule: "r".into(),
                 confidence: 1.0,
@@ -265,7 +291,7 @@ mod tests {
         ids.iter().for_each(|(kind, value, issuer)| add(*kind, value, issuer));
         names.iter().for_each(|name| add(Kind::Name, name, ""));
         births.iter().for_each(|birth| add(Kind::BirthDate, birth, ""));
-        Traits(identity)
+        Traits(identity.into())
     }
 
     /// How many people these are.

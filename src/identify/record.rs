@@ -2,13 +2,14 @@
 
 use super::Token;
 use super::counters::{IdentifyCounters, Loss};
+use super::patients::Profile;
 use crate::capture::PacketSpan;
 use crate::content::{ContentId, Evidence, Mark, RecordHead};
 use crate::flow::Direction;
 use crate::phi::PhiBuf;
 use crate::rules::Kind;
 use smallvec::SmallVec;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// An identifier of an open record.
 pub(super) struct Held {
@@ -27,6 +28,8 @@ pub(super) struct Held {
     pub test: bool,
     /// What may be shown of it; none under `--reveal`.
     pub mask: Option<Arc<str>>,
+    /// By what the gate of a flow knows the value again.
+    pub words_of: Arc<[u64]>,
     pub field: Arc<str>,
     pub rule: Arc<str>,
     pub confidence: f32,
@@ -37,6 +40,18 @@ impl Held {
     /// The same value, and of the same issuer as far as both name one.
     fn equals(&self, other: &Self) -> bool {
         self.token == other.token && self.kind == other.kind && !self.issuer.excludes(other.issuer)
+    }
+
+    /// The same without the raw value: for what outlives its record.
+    pub fn without_value(&self) -> Self {
+        Self {
+            value: PhiBuf::default(),
+            mask: self.mask.clone(),
+            words_of: Arc::clone(&self.words_of),
+            field: Arc::clone(&self.field),
+            rule: Arc::clone(&self.rule),
+            ..*self
+        }
     }
 }
 
@@ -73,6 +88,10 @@ impl Issuer {
     /// Both are known and the same, or nobody names any.
     pub const fn same(self, other: Self) -> bool {
         self.is_known() == other.is_known() && !self.excludes(other)
+    }
+    /// Whether [`Issuer::learn`] would change anything.
+    pub const fn may_learn(self, other: Self) -> bool {
+        self.namespace == 0 && other.namespace != 0 || self.universal == 0 && other.universal != 0
     }
     /// Adds the name or the universal id that was not known.
     pub const fn learn(&mut self, other: Self) {
@@ -292,6 +311,36 @@ impl Marks {
     }
     pub fn to_vec(self) -> Vec<Mark> {
         Self::ALL.into_iter().filter(|m| self.has(*m)).collect()
+    }
+}
+
+/// A record that has ended, as it is filed under its patient.
+pub(super) struct Complete<'a> {
+    /// The packets that carried it.
+    pub packets: PacketSpan,
+    pub held: &'a [Held],
+    pub identity: &'a Identity,
+    pub marks: Marks,
+    pub direction: Direction,
+    pub operation: &'a str,
+    pub carrier: &'a [&'static str],
+    /// Of a record that was read before: what it tells of a patient who is new.
+    pub profile: Option<&'a OnceLock<Profile>>,
+}
+
+impl<'a> Complete<'a> {
+    /// What was read.
+    pub fn of(record: &'a Record) -> Self {
+        Self {
+            packets: record.packets,
+            held: &record.held,
+            identity: &record.identity,
+            marks: record.marks,
+            direction: record.direction,
+            operation: &record.operation,
+            carrier: &record.carrier,
+            profile: None,
+        }
     }
 }
 

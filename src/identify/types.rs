@@ -9,11 +9,12 @@ use crate::protocol::ServiceFacts;
 use crate::rules::{Kind, KindSet};
 use crate::time::Timestamp;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// A keyed pseudonym: the first 96 bits of BLAKE3, keyed per deployment, over the kind, the issuer
 /// and the normalised value. Without the key nothing can be looked up.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Token(pub(in crate::identify) [u8; 12]);
 
 impl Token {
@@ -21,24 +22,48 @@ impl Token {
     pub const fn bytes(&self) -> &[u8; 12] {
         &self.0
     }
+
+    /// Its first bits: enough to look it up by.
+    pub(in crate::identify) const fn front(self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// A keyed hash already: its first bits tell it apart as well as all of them would.
+impl Hash for Token {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        to.write_u64(self.front());
+    }
 }
 
 /// Characters of a token.
 const TOKEN_TEXT: usize = 20;
 
-/// Base32 (RFC 4648 alphabet in lower case), 20 characters; the prefix (`p_`, `i_`) is the writer's.
+impl Token {
+    /// Base32 (RFC 4648 alphabet in lower case); the prefix (`p_`, `i_`) is the writer's.
+    pub fn text(&self) -> [u8; TOKEN_TEXT] {
+        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        let mut text = [0; TOKEN_TEXT];
+        // Zero bits fill the last character.
+        // The last half are the low fifty bits, the first half those above them: shifts of one word each
+        // are cheaper than those of a number of 128 bits.
+        let all = self.0.iter().fold(0, |value, byte| (value << 8) | u128::from(*byte)) << 4;
+        let (high, low) = ((all >> 50) as u64, all as u64);
+        let (front, back) = text.split_at_mut(TOKEN_TEXT / 2);
+        for (at, character) in front.iter_mut().rev().enumerate() {
+            *character = ALPHABET[(high >> (5 * at)) as usize & 31];
+        }
+        for (at, character) in back.iter_mut().rev().enumerate() {
+            *character = ALPHABET[(low >> (5 * at)) as usize & 31];
+        }
+        text
+    }
+}
+
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        // Written as one piece: events hold several.
-        let mut text = [0; TOKEN_TEXT];
-        let value = self.0.iter().fold(0, |value, byte| (value << 8) | u128::from(*byte));
-        // Zero bits fill the last character.
-        let value = value << (TOKEN_TEXT * 5 - self.0.len() * 8);
-        for (i, character) in text.iter_mut().rev().enumerate() {
-            *character = ALPHABET[(value >> (5 * i)) as usize & 31];
-        }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
@@ -83,7 +108,7 @@ impl Shown {
 
 /// What tells a patient apart from others, in pseudonyms: for [`super::People`].
 #[derive(Clone, Default)]
-pub struct Traits(pub(in crate::identify) Identity);
+pub struct Traits(pub(in crate::identify) Arc<Identity>);
 
 /// One identifier of a patient.
 #[derive(Clone)]
@@ -121,7 +146,7 @@ pub struct Finding {
     /// By what the patient is recognised in other flows.
     pub traits: Traits,
     /// Every identifier so far, in the order of appearance.
-    pub identifiers: Vec<Identifier>,
+    pub identifiers: Arc<Vec<Identifier>>,
     /// Every kind of identifier so far.
     pub kinds: KindSet,
     /// Kinds that the patient's last finding did not have.

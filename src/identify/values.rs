@@ -5,14 +5,15 @@
 //! Values are told apart by a hash of 64 bits with a random seed; no raw value is kept. What is kept holds
 //! for one day of packet time, because dates are judged by it.
 
-use super::Token;
 use super::date::Date;
 use super::record::{Issuer, Record};
+use super::units::Units;
+use super::{Key, Token, gate};
 use crate::content::{Evidence, Field};
 use crate::phi::{Phi, PhiBuf};
-use crate::rules::Kind;
+use crate::rules::{Kind, RuleSet};
 use crate::time::Timestamp;
-use foldhash::quality::RandomState;
+use foldhash::quality::{RandomState, SeedableRandomState};
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -52,6 +53,8 @@ pub(super) struct Worked {
     pub test: bool,
     /// What may be shown of it; none under `--reveal`.
     pub mask: Option<Arc<str>>,
+    /// By what the gate of a flow knows it again; nothing under `--reveal`.
+    pub words_of: Arc<[u64]>,
     /// Where it stood last, and by which rule.
     pub field: Arc<str>,
     pub rule: Arc<str>,
@@ -86,6 +89,10 @@ pub struct ValueCache {
     /// The rules by which values were judged, by their address. Whoever replaces rules calls
     /// [`ValueCache::forget`], so that no other rules can have it.
     rules: usize,
+    /// Of the words of values, for gates.
+    words: Option<SeedableRandomState>,
+    /// What came of whole units of documents.
+    pub(super) units: Units,
 }
 
 impl Default for ValueCache {
@@ -100,6 +107,8 @@ impl Default for ValueCache {
             records: Vec::new(),
             spare: Vec::new(),
             rules: 0,
+            words: None,
+            units: Units::default(),
         }
     }
 }
@@ -109,12 +118,13 @@ impl ValueCache {
     pub fn within(memory: usize) -> Self {
         let most =
             (memory / SHARE / (size_of::<Slot>() + size_of::<u64>())).next_power_of_two() / 2;
-        Self { most: most.clamp(FIRST_VALUES, MAX_VALUES), ..Self::default() }
+        let most = most.clamp(FIRST_VALUES, MAX_VALUES);
+        Self { most, units: Units::within(memory), ..Self::default() }
     }
 
     /// Bytes of heap that it may come to hold, roughly.
     pub const fn most_memory(&self) -> usize {
-        self.most * (size_of::<Slot>() + size_of::<u64>())
+        self.most * (size_of::<Slot>() + size_of::<u64>()) + self.units.most_memory()
     }
 
     /// The rules were replaced.
@@ -123,20 +133,27 @@ impl ValueCache {
         self.slots = Vec::new();
         self.filled = 0;
         self.names.clear();
+        self.units.forget();
     }
 
-    /// The tag of `value` of a field, read under the rules at this address.
+    /// Values and units are those of the rules at this address.
+    pub(super) fn under(&mut self, rules: &RuleSet) {
+        let rules = std::ptr::from_ref(rules) as usize;
+        if self.rules != rules {
+            self.forget();
+            self.rules = rules;
+        }
+    }
+
+    /// The tag of `value` of a field, read under these rules.
     pub(super) fn tag(
         &mut self,
         field: &Field<'_>,
         value: &str,
         now: Timestamp,
-        rules: usize,
+        rules: &RuleSet,
     ) -> u64 {
-        if self.rules != rules {
-            self.forget();
-            self.rules = rules;
-        }
+        self.under(rules);
         // A label is part of what says whether its number is valid.
         let label = if field.evidence == Evidence::Labelled { field.name } else { "" };
         let of = (field.kind, field.evidence, Date::day(now), value);
@@ -166,6 +183,11 @@ impl ValueCache {
             *place = tag;
             *slot = worked;
         }
+    }
+
+    /// By what the gate of a flow knows a value again.
+    pub(super) fn words_of(&mut self, key: &Key, kind: Kind, value: &str) -> Arc<[u64]> {
+        gate::hashes(self.words.get_or_insert_with(|| gate::hasher(key)), kind, value)
     }
 
     /// An empty record.

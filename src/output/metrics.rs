@@ -38,7 +38,8 @@ struct Traffic {
     flows_active: IntGauge,
     flows: IntCounter,
     gap_bytes: IntCounter,
-    skipped_bytes: IntCounter,
+    unread_bytes: IntCounter,
+    content_skipped: IntCounterVec,
     anomalies: IntCounterVec,
     segments_ignored: IntCounterVec,
     streams: IntCounterVec,
@@ -73,10 +74,16 @@ impl Traffic {
             )?,
             flows_active: gauge(r, "phitap_flows_active", "Flows in the flow tables.")?,
             flows: counter(r, "phitap_flows_total", "Flows seen.")?,
-            skipped_bytes: counter(
+            unread_bytes: counter(
+                r,
+                "phitap_content_unread_bytes_total",
+                "Bytes of contents passed over unread, such as pixel data.",
+            )?,
+            content_skipped: counters(
                 r,
                 "phitap_content_skipped_bytes_total",
-                "Bytes of contents passed over unread, such as pixel data.",
+                "Bytes of contents left unread for want of something, by what was wanting.",
+                &["reason"],
             )?,
             anomalies: counters(
                 r,
@@ -254,8 +261,12 @@ impl Metrics {
         self.traffic.flows_active.add(change);
     }
     /// Bytes of contents passed over unread.
-    pub fn skipped_bytes(&self, bytes: u64) {
-        self.traffic.skipped_bytes.inc_by(bytes);
+    pub fn unread_bytes(&self, bytes: u64) {
+        self.traffic.unread_bytes.inc_by(bytes);
+    }
+    /// Bytes of contents left unread.
+    pub fn content_skipped(&self, reason: Reason, bytes: u64) {
+        self.traffic.content_skipped.with_label_values(&[reason.as_str()]).inc_by(bytes);
     }
     /// Oddities that a parser passed over.
     pub fn anomalies(&self, protocol: &'static str, reason: Reason, anomalies: u64) {

@@ -7,6 +7,7 @@
 mod cef;
 mod community_id;
 mod ecs;
+mod json;
 mod ocsf;
 mod progress;
 mod remedy;

@@ -31,7 +31,11 @@ pub(in crate::output) fn busy() -> Vec<Event> {
         exposures.finding(Sample { time, ..hl7(patient) }.build(), &mut out);
         let mut event = Sample { patient, time, ..Sample::default() }.build();
         event.flow.client.set_ip([10, 1, 7, 20 + (patient % 8) as u8].into());
-        event.finding.identifiers.push(identifier(Kind::Sex, "*", "(0010,0040)"));
+        Arc::make_mut(&mut event.finding.identifiers).push(identifier(
+            Kind::Sex,
+            "*",
+            "(0010,0040)",
+        ));
         event.finding.kinds.insert(Kind::Sex);
         exposures.finding(event, &mut out);
     }

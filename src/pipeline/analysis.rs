@@ -41,6 +41,8 @@ pub(super) struct Analysis {
     pub recorded: PacketRef,
     /// When what the flow did was last handed on.
     pub handed_on: Timestamp,
+    /// Bytes of the flow when it was last reported that a patient was found.
+    pub reported: u64,
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
     /// is at the end of the run depends on what else a worker has read.
     pub datagram: Option<Timestamp>,
@@ -53,7 +55,7 @@ impl Analysis {
             rules: None,
             driver: Driver::new(limits, flow.orientation),
             contents: Contents::default(),
-            patients: Patients::of_flow(ends(flow)),
+            patients: Patients::of_flow(ends(flow), flow.started),
             facts: ServiceFacts::default(),
             activity: Activity::default(),
             objects: Vec::new(),
@@ -62,6 +64,7 @@ impl Analysis {
             content: "",
             recorded: PacketRef::default(),
             handed_on: now,
+            reported: 0,
             datagram: None,
         }
     }

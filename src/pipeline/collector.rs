@@ -6,6 +6,7 @@ use super::report::{Item, Order, Report};
 use crate::exposure::{Event, Exposures, FlowActivity, ServiceObservation, Taken};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, RunSummary};
+use crate::protocol::Reason;
 use crate::rules::RuleSet;
 use crate::severity::Severity;
 use std::collections::BinaryHeap;
@@ -216,7 +217,10 @@ impl Collector {
             m.gap_bytes(stats.gap_bytes);
         }
         if stats.skipped_bytes > 0 {
-            m.skipped_bytes(stats.skipped_bytes);
+            m.unread_bytes(stats.skipped_bytes);
+        }
+        if stats.unpaid_bytes > 0 {
+            m.content_skipped(Reason::Budget, stats.unpaid_bytes);
         }
         for (&reason, &n) in &stats.ignored {
             m.segments_ignored(reason, n);

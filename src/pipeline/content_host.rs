@@ -191,6 +191,9 @@ impl ContentSink for FlowHost<'_> {
     fn unit(&mut self, kind: &'static str) {
         self.tallies.content.record(kind);
     }
+    fn spend(&mut self, work: u64) -> bool {
+        self.contents.spend(work, &mut self.tallies.content)
+    }
     fn anomaly(&mut self, reason: Reason) {
         self.tallies.anomalies.push(reason);
     }

@@ -37,6 +37,8 @@ pub struct WorkerCounters {
     pub encrypted_bytes: u64,
     /// Bytes of contents passed over unread (pixel data, images).
     pub skipped_bytes: u64,
+    /// Bytes of contents left because the budget of their flow was used up.
+    pub unpaid_bytes: u64,
     /// Change of memory held by flows, bytes.
     pub memory: i64,
 }
@@ -52,6 +54,7 @@ impl WorkerCounters {
         self.encrypted_flows += other.encrypted_flows;
         self.encrypted_bytes += other.encrypted_bytes;
         self.skipped_bytes += other.skipped_bytes;
+        self.unpaid_bytes += other.unpaid_bytes;
         self.memory += other.memory;
         merge(&mut self.streams, &other.streams);
         merge(&mut self.opaque, &other.opaque);

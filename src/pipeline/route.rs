@@ -41,10 +41,13 @@ impl Route for Inline {
         1
     }
     fn send(&mut self, _worker: usize, batch: WorkBatch) -> bool {
-        let report = self.busy.during(|| self.worker.run(&batch));
-        if self.failed.is_none() {
-            self.failed = self.collector.report(0, report).err();
-        }
+        let Self { worker, collector, busy, failed } = self;
+        let mut collect = |report| {
+            if failed.is_none() {
+                *failed = collector.report(0, report).err();
+            }
+        };
+        busy.during(|| worker.run(&batch, &mut collect));
         true
     }
     fn failed(&self) -> bool {
@@ -82,8 +85,10 @@ impl Threads {
             let run = move || {
                 let mut busy = Busy::new(metrics, index);
                 for batch in queue {
-                    let report = busy.during(|| worker.run(&batch));
-                    if reports.send((index, report)).is_err() {
+                    let mut gone = false;
+                    let mut send = |report| gone |= reports.send((index, report)).is_err();
+                    busy.during(|| worker.run(&batch, &mut send));
+                    if gone {
                         break;
                     }
                 }

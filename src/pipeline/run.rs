@@ -10,7 +10,7 @@ use crate::capture::{
     Status, Timeline, expand,
 };
 use crate::config::{Config, Source};
-use crate::decode::Skip;
+use crate::decode::{Decoder, Skip};
 use crate::identify::KeyError;
 use crate::output::{
     InputReport, Progress, RunSummary, ServeError, Server, WriteError, write_atomically,
@@ -420,14 +420,16 @@ impl Flow {
         let metrics = Arc::clone(&parts.metrics);
         let live = matches!(config.source, Source::Interfaces(_));
         let lost = LiveCounters::default();
+        let decoder =
+            Decoder::new(config.checksums).with_fragment_memory(config.limits.fragment_memory());
         // A live capture must not wait for a worker, so it always has a thread of its own.
         if parts.workers == 1 && !live {
             let route = Inline::new(parts.worker(config), collector, Arc::clone(&metrics));
-            return Ok(Self::Inline(Box::new(Shards::new(route, config.checksums, metrics)), lost));
+            return Ok(Self::Inline(Box::new(Shards::new(route, decoder, metrics)), lost));
         }
         let workers = (0..parts.workers).map(|_| parts.worker(config)).collect();
         let route = Threads::start(workers, collector, &metrics, live)?;
-        Ok(Self::Threads(Box::new(Shards::new(route, config.checksums, metrics)), lost))
+        Ok(Self::Threads(Box::new(Shards::new(route, decoder, metrics)), lost))
     }
 
     fn batch(&mut self, batch: &Batch) {

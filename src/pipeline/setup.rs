@@ -97,7 +97,7 @@ impl Parts {
             suppressions: Arc::clone(&rules.suppressions),
             access: rules.policy.access.clone(),
             detail: config.detail,
-            memory: usize::try_from(config.limits.memory / 8).unwrap_or(usize::MAX),
+            memory: config.limits.exposure_memory(),
         });
         let output = (format.open)(Box::new(sink), context);
         let board: Box<dyn Output> = Box::new(Arc::clone(&self.board));

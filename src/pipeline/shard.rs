@@ -2,7 +2,7 @@
 
 use super::work::{BATCH_WORK, Segment, Work, WorkBatch};
 use crate::capture::{Batch, Block, Packet};
-use crate::decode::{Checksums, Decoded, Decoder, FlowKey, Outcome, Skip};
+use crate::decode::{Decoded, Decoder, FlowKey, Outcome, Skip};
 use crate::output::metrics::Metrics;
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
@@ -73,11 +73,11 @@ pub struct Shards<R> {
 
 impl<R: Route> Shards<R> {
     /// Deals out to `route`.
-    pub fn new(route: R, checksums: Checksums, metrics: Arc<Metrics>) -> Self {
+    pub fn new(route: R, decoder: Decoder, metrics: Arc<Metrics>) -> Self {
         let filling = (0..route.workers()).map(|_| WorkBatch::default()).collect();
         Self {
             route,
-            decoder: Decoder::new(checksums),
+            decoder,
             hasher: RandomState::default(),
             filling,
             clock: Timestamp(i64::MIN),

@@ -8,7 +8,7 @@ use super::work::WorkBatch;
 use super::worker::Worker;
 use crate::capture::{BATCH_PACKETS, Batch, Block, LinkType, Packet};
 use crate::config::Limits;
-use crate::decode::Checksums;
+use crate::decode::{Checksums, Decoder};
 use crate::exposure::FindingEvent;
 use crate::identify::{Key, KeyError};
 use crate::output::metrics::Metrics;
@@ -47,8 +47,10 @@ impl Route for Gather {
         1
     }
     fn send(&mut self, _worker: usize, batch: WorkBatch) -> bool {
-        let report = self.worker.run(&batch);
-        self.items.extend(report.items.into_iter().map(|(_, item)| item));
+        let Self { worker, items } = self;
+        worker.run(&batch, &mut |report| {
+            items.extend(report.items.into_iter().map(|(_, item)| item));
+        });
         true
     }
     fn failed(&self) -> bool {
@@ -73,7 +75,8 @@ impl TestHarness {
     pub fn run(&self, packets: &[TestPacket]) -> Vec<FindingEvent> {
         let worker = Worker::new(Arc::clone(&self.shared), &self.limits, 1);
         let route = Gather { worker, items: Vec::new() };
-        let mut shards = Shards::new(route, Checksums::Accept, Arc::clone(&self.metrics));
+        let mut shards =
+            Shards::new(route, Decoder::new(Checksums::Accept), Arc::clone(&self.metrics));
         let (mut batch, mut number) = (Batch::default(), 0);
         for chunk in packets.chunks(BATCH_PACKETS) {
             batch.clear();

@@ -20,6 +20,13 @@ use std::sync::Arc;
 /// Datagrams of a UDP flow that are looked at.
 const UDP_LOOKS: u8 = 4;
 
+/// Items of a report beyond which it is handed on before its batch is worked through. A packet of
+/// compressed rows may bring thousands.
+const MAX_ITEMS: usize = 1024;
+
+/// Work in one step after which a flow is weighed again.
+const GROWS: u64 = 16 << 10;
+
 /// Objects of a flow that wait to be handed on.
 const MAX_OBJECTS: usize = 256;
 
@@ -58,6 +65,8 @@ struct Context {
     n: u32,
     findings: Vec<Finding>,
     values: ValueCache,
+    /// A flow has come to hold much more in the last step.
+    grew: bool,
     /// Flows that others have announced.
     expected: ExpectedFlows,
     /// A datagram as it would stand in a stream.
@@ -69,7 +78,7 @@ struct Context {
 impl Worker {
     /// One of `workers` workers, without flows and with its share of the memory.
     pub fn new(shared: Arc<Shared>, limits: &Limits, workers: usize) -> Self {
-        let memory = limits.memory / workers.max(1) as u64;
+        let memory = limits.flow_memory() / workers.max(1) as u64;
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
         let values = ValueCache::within(memory);
         let table = TableLimits {
@@ -93,6 +102,7 @@ impl Worker {
                 n: 0,
                 findings: Vec::new(),
                 values,
+                grew: false,
                 expected: ExpectedFlows::default(),
                 frame: Vec::new(),
                 tallies: StageCounters::default(),
@@ -103,8 +113,8 @@ impl Worker {
         }
     }
 
-    /// Works through a batch.
-    pub fn run(&mut self, batch: &WorkBatch) -> Report {
+    /// Works through a batch. What is found is handed to `report`, more than once where it is much.
+    pub fn run(&mut self, batch: &WorkBatch, report: &mut dyn FnMut(Report)) {
         let context = &mut self.context;
         if context.shared.rules.refresh(&mut context.rules, &mut context.generation) {
             context.tallies.content.forget();
@@ -115,6 +125,7 @@ impl Worker {
                 Work::Segment(segment) => {
                     self.context.step(segment.number, segment.packet.time);
                     self.context.here = segment.packet;
+                    self.context.tallies.content.reserve.bring(u64::from(segment.decoded.len));
                     let arrival = Arrival {
                         number: segment.number,
                         clock: segment.clock,
@@ -124,6 +135,9 @@ impl Worker {
                         payload: batch.payload(segment),
                     };
                     self.table.packet(&arrival, &mut self.context);
+                    if self.context.report.items.len() >= MAX_ITEMS {
+                        report(self.report(segment.number, false));
+                    }
                 }
                 Work::Tick { number, clock } => {
                     self.context.step(*number, *clock);
@@ -137,10 +151,10 @@ impl Worker {
             self.context.step(batch.upto + 1, self.context.now);
             self.table.finish(&mut self.context);
         }
-        self.report(batch)
+        report(self.report(batch.upto, batch.last));
     }
 
-    fn report(&mut self, batch: &WorkBatch) -> Report {
+    fn report(&mut self, upto: u64, last: bool) -> Report {
         let stats = &mut self.context.report.stats;
         let table = self.table.take_stats();
         stats.flows += table.opened;
@@ -164,11 +178,13 @@ impl Worker {
             *stats.identifiers.entry(kind).or_default() += n;
         }
         self.context.tallies.identify = Default::default();
-        stats.skipped_bytes += std::mem::take(&mut self.context.tallies.content.skipped_bytes);
+        let content = &mut self.context.tallies.content;
+        stats.skipped_bytes += std::mem::take(&mut content.skipped_bytes);
+        stats.unpaid_bytes += std::mem::take(&mut content.unpaid_bytes);
         let mut report = std::mem::take(&mut self.context.report);
-        report.upto = batch.upto;
+        report.upto = upto;
         report.clock = self.clock;
-        report.last = batch.last;
+        report.last = last;
         // Time-outs and the end of the run close flows in the order of this worker's table.
         report.items.sort_by_key(|(order, _)| *order);
         report
@@ -243,6 +259,7 @@ impl Context {
     ) -> Option<R> {
         let State::Reading(analysis) = state else { return None };
         analysis.driver.orient(flow.orientation);
+        let before = self.tallies.content.work;
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut host = FlowHost {
                 shared: &self.shared,
@@ -259,6 +276,7 @@ impl Context {
             };
             run(&mut analysis.driver, &mut host)
         }));
+        self.grew |= self.tallies.content.work.wrapping_sub(before) > GROWS;
         match result {
             Ok(result) => {
                 analysis.arrivals.settle(analysis.driver.unread());
@@ -272,6 +290,7 @@ impl Context {
                 Some(result)
             }
             Err(_) => {
+                self.tallies.content.abandon();
                 let protocol = analysis.driver.protocol().unwrap_or("unknown");
                 self.settle(flow, analysis);
                 *self.report.stats.opaque.entry((protocol, Reason::Panic)).or_default() += 2;
@@ -349,6 +368,9 @@ impl Context {
         for finding in findings.drain(..) {
             let order = self.order(flow);
             let event = FindingEvent {
+                brought: flow
+                    .bytes
+                    .saturating_sub(std::mem::replace(&mut analysis.reported, flow.bytes)),
                 records: finding.records.into(),
                 clients: 1,
                 id: EventId::of_finding(&self.shared.event_key, &info, &finding.patient),
@@ -402,6 +424,7 @@ impl Handler<State> for Context {
     ) -> u64 {
         self.read(flow, state, |driver, host| {
             host.arrivals.came(side, bytes.len(), packet);
+            host.contents.bring(bytes.len());
             driver.data(side, bytes, host)
         })
     }
@@ -471,12 +494,15 @@ impl Handler<State> for Context {
                     return;
                 };
                 self.hand_on(flow, &mut analysis);
+                let rules = analysis.rules.as_deref().unwrap_or(&self.rules);
+                let facts = std::mem::take(&mut analysis.facts);
+                let facts = analysis.patients.settled_facts(facts, &self.shared.identify, rules);
                 let service = Service {
                     time: analysis.datagram.unwrap_or(self.now),
                     flow: info,
                     protocol,
                     content: analysis.content,
-                    facts: Arc::new(std::mem::take(&mut analysis.facts)),
+                    facts,
                 };
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));
@@ -491,6 +517,10 @@ impl Handler<State> for Context {
             State::Datagrams { .. } => self.report.stats.unrecognised_flows += 1,
             State::Broken => {}
         }
+    }
+
+    fn grew(&mut self) -> bool {
+        std::mem::take(&mut self.grew)
     }
 
     fn memory(&self, state: &State) -> usize {

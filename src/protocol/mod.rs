@@ -54,7 +54,7 @@ pub use driver::{Driver, DriverEvent, DriverLimits};
 pub use ftp::FileFacts;
 pub use http::WebFacts;
 pub use mllp::MessageFacts;
-pub use service::{Authentication, Interface, Role, Roles, ServiceFacts};
+pub use service::{Authentication, Interface, Role, Roles, ServiceFacts, TextKind};
 
 use crate::closed_set::closed_set;
 use crate::flow::Side;
@@ -301,6 +301,8 @@ closed_set! {
         Panic = "panic",
         /// Given up for the memory ceiling.
         Memory = "memory",
+        /// Reading on would cost more than the bytes on the wire pay for.
+        Budget = "budget",
     }
 }
 
@@ -337,6 +339,10 @@ pub trait ContentSink {
     /// A protocol-level unit was read (message, object, response): counted per protocol and kind.
     /// `kind` comes from a closed set, it becomes a metric label (`dimse`, `message`, `request`).
     fn unit(&mut self, kind: &'static str);
+
+    /// Takes `work` out of the budget that the flow's bytes on the wire fill, for what a protocol
+    /// unpacks itself. False if there is not so much left: then it must not go on.
+    fn spend(&mut self, work: u64) -> bool;
 
     /// Something odd that did not stop the parser (a bad length, an unknown context): counted.
     fn anomaly(&mut self, reason: Reason);

@@ -48,6 +48,8 @@ pub struct Recorder {
     pub anomalies: Vec<Reason>,
     /// Flows announced.
     pub expected: Vec<ExpectedFlow>,
+    /// Work that may still be done; any if none.
+    pub work: Option<u64>,
     /// What to answer to data: how many bytes to skip, by what was received of the content so far.
     pub want: Option<fn(&Recorded) -> Want>,
 }
@@ -106,6 +108,12 @@ impl ContentSink for Recorder {
     }
     fn unit(&mut self, kind: &'static str) {
         self.units.push(kind);
+    }
+    fn spend(&mut self, work: u64) -> bool {
+        let Some(left) = &mut self.work else { return true };
+        let paid = work <= *left;
+        *left = left.saturating_sub(work);
+        paid
     }
     fn anomaly(&mut self, reason: Reason) {
         self.anomalies.push(reason);

@@ -32,6 +32,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("forms.toml", include_str!("../../rules/forms.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
     ("services.toml", include_str!("../../rules/services.toml")),
+    ("vocabulary.toml", include_str!("../../rules/vocabulary.toml")),
 ];
 
 /// Largest rule file read, bytes.

@@ -30,6 +30,7 @@ mod show;
 mod suppression;
 mod text;
 pub mod validators;
+mod vocabulary;
 mod x12;
 mod xml;
 
@@ -60,6 +61,7 @@ pub use services::{Answer, Secret, ServiceKind, ServiceRule, ServiceRules};
 pub use show::{check_text, list_table, show_text};
 pub use suppression::{Day, Seen, Suppression, Suppressions};
 pub use text::{Person, Recogniser, TextRules};
+pub use vocabulary::{Vocabulary, words};
 pub use x12::{X12Element, X12Rules};
 pub use xml::{XmlDialect, XmlField, XmlRules};
 
@@ -117,6 +119,8 @@ pub struct RuleSet {
     pub identifiers: IdentifierRules,
     /// What answers show of web services.
     pub services: ServiceRules,
+    /// Words that are nobody's name.
+    pub vocabulary: Vocabulary,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
     /// What is known and accepted.

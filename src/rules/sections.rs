@@ -10,7 +10,7 @@ use super::error::LoadError;
 use super::samples::Samples;
 use super::{
     Kind, RuleSet, astm, dicom, edifact, fhir, flat, health, hl7v2, identifiers, keys, placeholder,
-    policy, services, suppression, text, x12, xml,
+    policy, services, suppression, text, vocabulary, x12, xml,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -186,6 +186,7 @@ sections! {
     placeholder::Phantoms,
     services::Services,
     services::Secrets,
+    vocabulary::Words,
     policy::Alerts,
     suppression::Accepted,
 }

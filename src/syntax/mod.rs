@@ -8,6 +8,7 @@ pub mod ebcdic;
 pub mod edifact;
 pub mod hl7v2;
 pub mod ncpdp;
+pub mod percent;
 pub mod poct1a;
 pub mod x12;
 pub mod xdt;

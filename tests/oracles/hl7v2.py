@@ -4,11 +4,12 @@ client port, what hl7apy and python-hl7 read in them: {"40001": {"PID-5": ["Exam
 
 The messages have every kind of escape, delimiter, repetition, subcomponent and character set. Where the two
 programs disagree, this fails: then nothing can be compared."""
-import json, random, re, socket, struct, sys, warnings
+import json, random, re, sys, warnings
 
 import hl7
 from hl7apy.parser import parse_message
 from hl7apy.consts import VALIDATION_LEVEL
+from pcap import Pcap
 
 warnings.filterwarnings("ignore")
 R = random.Random(20260301)
@@ -134,34 +135,9 @@ def read(segments, w):
     return result
 
 
-class Pcap:
-    def __init__(self, path):
-        self.out, self.time = open(path, "wb"), 1772360102 * 10**6
-        self.out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
-
-    def packet(self, source, destination, sport, dport, seq, ack, flags, data=b""):
-        tcp = struct.pack(">HHIIBBHHH", sport, dport, seq, ack, 5 << 4, flags, 65535, 0, 0) + data
-        ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0, socket.inet_aton(source), socket.inet_aton(destination))
-        self.time += 50
-        self.out.write(struct.pack("<IIII", self.time // 10**6, self.time % 10**6, 20 + len(tcp), 20 + len(tcp)) + ip + tcp)
-
-    def connection(self, port, data):
-        a, b = "10.1.7.31", "10.1.2.9"
-        self.packet(a, b, port, 2575, 1, 0, 0x02)
-        self.packet(b, a, 2575, port, 1, 2, 0x12)
-        seq = 2
-        while data:
-            size = R.choice([7, 100, 1400])
-            piece, data = data[:size], data[size:]
-            self.packet(a, b, port, 2575, seq, 2, 0x18, piece)
-            seq += len(piece)
-        self.packet(a, b, port, 2575, seq, 2, 0x11)
-        self.packet(b, a, 2575, port, 2, seq + 1, 0x11)
-
-
 def main():
     path, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 600
-    pcap, truth = Pcap(path), {}
+    pcap, truth = Pcap(path, R), {}
     for n in range(count):
         segments, codec, w = make(n)
         truth[str(20000 + n)] = read(segments, w)
@@ -173,7 +149,7 @@ def main():
         # Each segment on its own: a coder with shifts ends each in ASCII.
         data = b"".join((s + end).encode(codec) for s in segments)
         assert data.decode(codec) == text
-        pcap.connection(20000 + n, b"\x0b" + mark + data + b"\x1c\r")
+        pcap.conversation(20000 + n, 2575, [(True, b"\x0b" + mark + data + b"\x1c\r")])
     json.dump(truth, sys.stdout, ensure_ascii=False)
 
 

@@ -13,6 +13,7 @@ mod common;
 mod dicom;
 mod hl7v2;
 mod identifiers;
+mod records;
 mod web;
 
 use common::ROOT;

@@ -2,6 +2,7 @@
 //! of CAQH CORE (2.2 of its connectivity rule), documents of IHE ITI-41, HL7 v2 in web services.
 
 use crate::content::formats::hl7v2::carried;
+use crate::content::formats::jws;
 use crate::content::stack::transfer_encoding;
 use crate::content::{Media, Nested, Scope, Want};
 
@@ -13,6 +14,15 @@ const MIN_BASE64: usize = 64;
 /// What texts begin with that are read as they are.
 const PLAIN: [&[u8]; 10] =
     [b"ISA", b"MSH", b"FHS", b"BHS", b"UNA", b"UNB", b"UIB", b"<", b"%PDF-", b"{\""];
+
+/// What reads a value that begins with `front`, if that is how an HL7 v2 message or a token begins, wherever
+/// the value stands.
+pub fn message(front: &[u8]) -> Option<Nested> {
+    if carried::begins(front) {
+        return Some(carried::nested(front));
+    }
+    jws::begins(front).then(jws::nested)
+}
 
 /// The text of an element.
 #[derive(Default)]
@@ -121,12 +131,13 @@ impl Payload {
     /// Whether it may still be one.
     fn may_be(&self) -> bool {
         PLAIN.iter().any(|p| self.head.starts_with(p) || p.starts_with(&self.head))
+            || jws::begins(&self.head)
             || self.head.iter().all(|b| is_base64(*b))
     }
 
     fn decide(&mut self, scope: &mut Scope<'_>) -> bool {
-        let nested = if carried::begins(&self.head) {
-            carried::nested(&self.head)
+        let nested = if let Some(nested) = message(&self.head) {
+            nested
         } else if PLAIN.iter().any(|p| self.head.starts_with(p)) {
             Nested::new(&Media::Unknown)
         } else if self.head.len() >= HEAD && self.may_be() && is_encoded(&self.head) {

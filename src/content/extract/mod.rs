@@ -9,6 +9,7 @@ pub mod page;
 pub mod person;
 pub mod printed;
 pub mod record;
+pub mod rows;
 pub mod schemaless;
 pub mod table;
 pub mod texts;

@@ -3,7 +3,7 @@
 
 use crate::content::{Evidence, Field, Mark, Scope};
 use crate::phi::Phi;
-use crate::rules::{About, FieldRule, Health, IdentifierRule, Key, Kind, NamePart};
+use crate::rules::{About, FieldRule, Health, IdentifierRule, Key, KeyRules, Kind, NamePart};
 use std::sync::Arc;
 
 /// Fields kept of one record.
@@ -104,6 +104,14 @@ impl Marks {
             About::Nothing => 0,
         })
     }
+    /// As a number, to compare by.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+    /// What a name says of what stands under it.
+    pub fn about_name(name: &str, keys: &KeyRules) -> Self {
+        keys.said(name).map_or(Self(0), |said| Self::about(said.inside))
+    }
     /// Both.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -187,6 +195,12 @@ impl CandidateRecord {
         if meaning.patient {
             self.mark(Marks::PATIENT);
         }
+        // `"patient": "4ef2-1"` points to a record of one.
+        let whole = meaning.rule.kind == Kind::Name && meaning.part == NamePart::Whole;
+        let word = !value.contains(char::is_whitespace);
+        if whole && word && value.bytes().any(|b| b.is_ascii_digit()) && value.is_ascii() {
+            return;
+        }
         self.fields.push(Part {
             meaning: meaning.clone(),
             group,
@@ -237,6 +251,17 @@ impl CandidateRecord {
         self.fields.iter().any(|f| f.meaning.rule.kind == kind)
     }
 
+    /// Whether the name of a field says that it is about a patient. One word under `patient` may be a number
+    /// of any kind.
+    pub fn names_patient(&self) -> bool {
+        let names = |f: &Part| {
+            f.meaning.rule.kind != Kind::Name
+                || f.meaning.part != NamePart::Whole
+                || f.value.contains(char::is_whitespace)
+        };
+        self.fields.iter().any(|f| f.meaning.patient && names(f))
+    }
+
     /// Whether there is no field.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
@@ -257,6 +282,7 @@ impl CandidateRecord {
         if fields.iter().any(|f| f.meaning.care) && fields.iter().any(beside) {
             marks = marks.and(Marks::CARE);
         }
+        name_beside_given(&mut fields);
         // Tables that map fields hold the names of fields.
         fields.retain(|f| !names_a_field(&f.meaning, &f.value, scope));
         let patient = marks.is_patient();
@@ -293,7 +319,16 @@ impl CandidateRecord {
             let before = fields.iter().take(at).filter(same);
             let earlier = before.clone().any(|o| joins_with(o, part));
             if !joins {
-                put(&part.meaning, &part.value, scope);
+                let whole = part.meaning.rule.kind == Kind::Name && part.meaning.patient;
+                match numbered(&part.value).filter(|_| whole) {
+                    Some((number, name)) => {
+                        if let Some(key) = scope.rules.keys.get(NUMBER) {
+                            put(&Meaning::from(key), number, scope);
+                        }
+                        put(&part.meaning, name, scope);
+                    }
+                    None => put(&part.meaning, &part.value, scope),
+                }
             } else if !earlier {
                 let parts = fields.iter().skip(at).filter(same).filter(|o| joins_with(o, part));
                 let value = match part.meaning.part {
@@ -306,6 +341,46 @@ impl CandidateRecord {
         }
         scope.end();
     }
+}
+
+/// A name beside a given name, without a family name, is the family name: `Name;Vorname`, `Nom;Prénom`.
+fn name_beside_given(fields: &mut [Part]) {
+    let is = |f: &Part, part| f.meaning.rule.kind == Kind::Name && f.meaning.part == part;
+    if fields.iter().any(|f| is(f, NamePart::Family)) {
+        return;
+    }
+    let given = |f: &&Part| is(f, NamePart::Given);
+    let Some(given) = fields.iter().find(given).map(|f| f.value.clone()) else { return };
+    let mut whole = fields.iter_mut().filter(|f| is(f, NamePart::Whole));
+    if let (Some(name), None) = (whole.next(), whole.next()) {
+        let holds = name.value.split([' ', ',', '^']).any(|word| *word == **given);
+        if !holds && !name.value.contains(',') {
+            name.meaning.part = NamePart::Family;
+        }
+    }
+}
+
+/// The key whose rule says what the number beside the name of a patient is.
+const NUMBER: &str = "patient_id";
+
+/// Length of a number beside a name, bytes, and its fewest digits.
+const NUMBER_LEN: std::ops::RangeInclusive<usize> = 3..=24;
+const MIN_NUMBER_DIGITS: usize = 2;
+
+/// The number and the name of a value that holds both: `H-1200 - Jane Roe`, `Jane Roe (H-1200)`.
+pub fn numbered(value: &str) -> Option<(&str, &str)> {
+    let front = value.split_once(" - ");
+    let behind = || value.trim_end().strip_suffix(')')?.rsplit_once(" (").map(|(a, b)| (b, a));
+    let (number, name) = front.or_else(behind)?;
+    let (number, name) = (number.trim(), name.trim());
+    let digits = number.bytes().filter(u8::is_ascii_digit).count();
+    let is_number = NUMBER_LEN.contains(&number.len())
+        && digits >= MIN_NUMBER_DIGITS
+        && number.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'/' | b'.'));
+    let is_name = name.starts_with(char::is_alphabetic)
+        && !name.contains(|c: char| c.is_ascii_digit() || matches!(c, '(' | ')' | ':'))
+        && !names_a_thing(name);
+    (is_number && is_name).then_some((number, name))
 }
 
 /// Whether other things than persons have such a name, too.

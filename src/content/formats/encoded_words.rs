@@ -1,8 +1,8 @@
 //! Text in the headers of mail: encoded words (RFC 2047), parameters in other character sets and in
 //! several parts (RFC 2231).
 
-use super::form::decode_bytes;
 use crate::content::stack::charset;
+use crate::syntax::percent;
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -161,7 +161,7 @@ pub fn parameter(field: &str, name: &str) -> Option<String> {
             }
         }
         match coded {
-            true => bytes.extend_from_slice(&decode_bytes(value.replace('+', "%2B").as_bytes())),
+            true => bytes.extend_from_slice(&percent::decode(value.replace('+', "%2B").as_bytes())),
             false => bytes.extend_from_slice(value.as_bytes()),
         }
     }

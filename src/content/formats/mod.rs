@@ -9,11 +9,13 @@ pub mod encoded_words;
 pub mod escpos;
 pub mod event_stream;
 pub mod form;
+pub mod graphql;
 pub mod hl7v2;
 pub mod html;
 pub mod image;
 pub mod ipp;
 pub mod json;
+pub mod jws;
 pub mod label_language;
 pub mod markup;
 pub mod mime;
@@ -87,6 +89,8 @@ pub static FORMATS: &[&dyn Format] = &[
     &form::Form,
     &vcard::VCARD,
     &vcard::ICALENDAR,
+    &jws::Compact,
+    &graphql::GraphQl,
     &json::Json,
     &html::Html,
     &xml::Xml,

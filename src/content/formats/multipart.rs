@@ -156,17 +156,17 @@ impl Document for Parts {
                         return Want::ALL;
                     }
                 },
-                State::Headers => match headers_end(rest) {
-                    Some(end) => {
+                State::Headers => match self.headers_end(rest, &finder) {
+                    HeadersEnd::At(end) => {
                         self.start_part(rest.get(..end).unwrap_or_default(), scope);
                         rest = rest.get(end..).unwrap_or_default();
                         self.state = State::Body;
                     }
-                    None if rest.len() > MAX_HEADERS => {
+                    HeadersEnd::Never => {
                         scope.give_up(Reason::Limit);
                         self.state = State::Body;
                     }
-                    None => {
+                    HeadersEnd::Later => {
                         self.held = rest.to_vec();
                         return Want::ALL;
                     }
@@ -217,6 +217,15 @@ impl Document for Parts {
     }
 }
 
+/// Where the headers of a part end.
+enum HeadersEnd {
+    /// So many bytes further, with the empty line.
+    At(usize),
+    /// The next part begins before, or there is no end to them.
+    Never,
+    Later,
+}
+
 enum Boundary {
     /// The part's bytes end at `body`, the next part's headers start at `next`.
     At { body: usize, next: usize },
@@ -258,6 +267,28 @@ impl Parts {
         }
         // A line break and part of a boundary.
         Boundary::None { sure: data.len().saturating_sub(len + 3).max(from.saturating_sub(1)) }
+    }
+
+    /// Where a part's headers end. They are looked for up to the next boundary only: else each boundary
+    /// without headers would have all that follows searched once more.
+    fn headers_end(&self, data: &[u8], finder: &memmem::Finder<'_>) -> HeadersEnd {
+        match data {
+            // A part without headers.
+            [b'\r', b'\n', ..] => return HeadersEnd::At(2),
+            [b'\n', ..] => return HeadersEnd::At(1),
+            _ => {}
+        }
+        let window = data.get(..MAX_HEADERS).unwrap_or(data);
+        let next = match self.boundary(window, finder) {
+            Boundary::At { body, .. } | Boundary::Last { body } => Some(body),
+            Boundary::None { .. } => None,
+        };
+        let own = next.and_then(|next| window.get(..next)).unwrap_or(window);
+        match crate::protocol::http::head::find_end(own, 0) {
+            Some(end) => HeadersEnd::At(end),
+            None if next.is_some() || data.len() > MAX_HEADERS => HeadersEnd::Never,
+            None => HeadersEnd::Later,
+        }
     }
 
     fn start_part(&mut self, headers: &[u8], scope: &mut Scope<'_>) {
@@ -313,16 +344,6 @@ impl Parts {
     }
 }
 
-/// Length of a part's headers with the empty line behind them.
-fn headers_end(data: &[u8]) -> Option<usize> {
-    match data {
-        // A part without headers.
-        [b'\r', b'\n', ..] => Some(2),
-        [b'\n', ..] => Some(1),
-        _ => crate::protocol::http::head::find_end(data, 0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::content::testing::records;
@@ -351,6 +372,15 @@ mod tests {
                 "http>multipart>json:~json [PatientContext] patient_id=7 birth_date=1970-01-01",
                 "http>multipart>json:~json [PatientContext] patient_id=8 birth_date=1970-01-02",
             ]
+        );
+    }
+
+    #[test]
+    fn a_part_without_headers_does_not_swallow_the_next_one() {
+        let body = b"--b\nno header\n--b\nContent-Type: application/json\n\n{\"mrn\":\"7\",\"dob\":\"1970-01-01\"}\n--b--";
+        assert_eq!(
+            records("multipart/related; boundary=b", body),
+            ["http>multipart>json:~json [PatientContext] patient_id=7 birth_date=1970-01-01"]
         );
     }
 }

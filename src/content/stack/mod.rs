@@ -1,6 +1,7 @@
 //! Open contents: their table, what is inside what, and how bytes become readable: codings, transfer
 //! encodings and character sets.
 
+mod budget;
 pub mod charset;
 pub mod coding;
 pub mod media;
@@ -10,5 +11,6 @@ pub mod table;
 mod tests;
 pub mod transfer_encoding;
 
+pub use budget::{Budget, HEADERS, INFLATER, LARGE_DECODER, OPENING, Reserve};
 pub use reader::Nested;
 pub use table::{Contents, Env, MAX_DEPTH};

@@ -1,6 +1,7 @@
 //! A content whose format is recognised from its first bytes: the outermost one of a protocol's
 //! message, and each one that a document opens inside itself.
 
+use super::OPENING;
 use super::charset::Charset;
 use crate::content::extract::web_service;
 use crate::content::{
@@ -20,7 +21,8 @@ enum State {
     /// Its first bytes, until a format is recognised.
     Probing { media: MediaBuf, head: Vec<u8> },
     /// Being read.
-    Reading { layer: &'static str, document: Box<dyn Document> },
+    /// Each of its bytes costs `cost`.
+    Reading { layer: &'static str, cost: u64, document: Box<dyn Document> },
     /// Nobody wants the rest.
     Passed,
 }
@@ -33,7 +35,7 @@ impl Nested {
 
     /// A content of known format.
     pub fn reading(layer: &'static str, document: Box<dyn Document>) -> Self {
-        Self { state: State::Reading { layer, document } }
+        Self { state: State::Reading { layer, cost: 1, document } }
     }
 
     /// A content that nobody reads.
@@ -45,10 +47,7 @@ impl Nested {
     pub fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         match &mut self.state {
             State::Passed => Want::NOTHING,
-            State::Reading { layer, document } => {
-                let want = scope.within(layer, |scope| document.data(bytes, scope));
-                self.settle(want, scope)
-            }
+            State::Reading { .. } => self.feed(bytes, scope),
             State::Probing { media, head } => {
                 if head.is_empty() && bytes.len() >= PROBE_BYTES {
                     // As much as there would be if it came in smaller pieces.
@@ -73,7 +72,7 @@ impl Nested {
     /// `len` bytes are missing here.
     pub fn gap(&mut self, len: u64, scope: &mut Scope<'_>) -> Want {
         self.decide(scope);
-        let State::Reading { layer, document } = &mut self.state else {
+        let State::Reading { layer, document, .. } = &mut self.state else {
             return Want::NOTHING;
         };
         let want = scope.within(layer, |scope| document.gap(len, scope));
@@ -83,7 +82,7 @@ impl Nested {
     /// The end; `complete` says that nothing is missing behind what was given.
     pub fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
         self.decide(scope);
-        if let State::Reading { layer, document } = &mut self.state {
+        if let State::Reading { layer, document, .. } = &mut self.state {
             scope.within(layer, |scope| document.end(complete, scope));
         }
         self.state = State::Passed;
@@ -109,11 +108,16 @@ impl Nested {
 
     /// Feeds `bytes` to the document as long as it wants them.
     fn feed(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
-        let State::Reading { layer, document } = &mut self.state else {
+        let State::Reading { layer, cost, document } = &mut self.state else {
             return Want::NOTHING;
         };
         if bytes.is_empty() {
             return Want::ALL;
+        }
+        if !scope.spend(bytes.len() as u64 * *cost) {
+            scope.leave(bytes.len() as u64);
+            self.end(false, scope);
+            return Want::NOTHING;
         }
         let want = scope.within(layer, |scope| document.data(bytes, scope));
         self.settle(want, scope)
@@ -167,14 +171,19 @@ fn recognise(media: &Media<'_>, head: &[u8], whole: bool, scope: &mut Scope<'_>)
         scope.give_up(Reason::Limit);
         return State::Passed;
     }
+    if !scope.spend(OPENING + head.len() as u64) {
+        scope.leave(head.len() as u64);
+        return State::Passed;
+    }
     let document = format.open(media);
     let document = if format.is_text() { charset.decoding(document) } else { document };
-    State::Reading { layer: format.name(), document }
+    State::Reading { layer: format.name(), cost: format.cost(), document }
 }
 
 impl Scope<'_> {
     /// Runs `act` inside one more layer of `phi.carrier` (`gzip`, `base64`).
     pub fn within<R>(&mut self, layer: &'static str, act: impl FnOnce(&mut Scope<'_>) -> R) -> R {
+        self.tally.spoil();
         self.layers.push(layer);
         let depth = self.layers.len();
         let result = act(&mut Scope {
@@ -194,6 +203,7 @@ impl Scope<'_> {
     /// Reads a complete content that stands inside this one: a decoded OBX-5, an encapsulated PDF,
     /// a member of an archive. What arrives in pieces goes through a [`Nested`] instead.
     pub fn whole(&mut self, media: &Media<'_>, bytes: &[u8]) {
+        self.tally.spoil();
         let head = bytes.get(..MAX_WHOLE_HEAD).unwrap_or(bytes);
         let state = recognise(media, head, head.len() == bytes.len(), self);
         let mut nested = Nested { state };

@@ -1,5 +1,6 @@
 //! The open contents of one flow.
 
+use super::budget::{Budget, HEADERS};
 use super::coding;
 use super::reader::Nested;
 use crate::content::{
@@ -37,6 +38,8 @@ pub struct Contents {
     free: Vec<u32>,
     /// How often a content found no room since the last call that could count it.
     refused: u32,
+    /// What reading them may still cost.
+    budget: Budget,
 }
 
 /// Room for one open content.
@@ -79,6 +82,26 @@ impl Contents {
         slot.layers.extend(hint.layer.split('/').filter(|layer| !layer.is_empty()));
         slot.nested = Some(coding::undo(hint.codings, &hint.media));
         ContentId(index)
+    }
+
+    /// A segment with `bytes` of payload came over the wire.
+    pub fn bring(&mut self, bytes: usize) {
+        self.budget.bring(bytes as u64 + HEADERS);
+    }
+
+    /// Takes `work` out of the flow's budget; false, and counted, if there is not so much left.
+    pub fn spend(&mut self, work: u64, tally: &mut ContentCounters) -> bool {
+        tally.work = tally.work.wrapping_add(work);
+        if self.budget.is_plain() {
+            // From now on the protocol delivers what it unpacks.
+            self.budget.enter_unpacked();
+        }
+        let paid = self.budget.spend(work, &mut tally.reserve);
+        if !paid {
+            tally.unpaid_bytes = tally.unpaid_bytes.saturating_add(work);
+            tally.give_up(Reason::Budget);
+        }
+        paid
     }
 
     /// The next bytes of a content.
@@ -132,6 +155,7 @@ impl Contents {
         }
         let slot = self.slots.get_mut(id.0 as usize)?;
         let nested = slot.nested.as_mut()?;
+        env.tally.budget = self.budget;
         let mut scope = Scope {
             id,
             direction: slot.direction,
@@ -143,6 +167,7 @@ impl Contents {
             tally: env.tally,
         };
         let result = act(nested, &mut scope);
+        self.budget = env.tally.budget;
         if std::mem::take(&mut env.tally.fhir) && !std::mem::replace(&mut slot.fhir, true) {
             env.tally.record(match slot.direction {
                 Direction::ClientToServer => "fhir_request",

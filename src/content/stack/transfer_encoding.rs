@@ -17,6 +17,12 @@ pub fn undo(encoding: &str, media: &Media<'_>) -> Nested {
     Nested::reading(layer, Box::new(encoded))
 }
 
+/// What reads a content that is written in base64, of either alphabet.
+pub fn base64(nested: Nested) -> Box<dyn Document> {
+    let decoder = Decoder::Base64 { bits: 0, count: 0 };
+    Box::new(Encoded { decoder, nested, unwanted: 0, holed: false })
+}
+
 struct Encoded {
     decoder: Decoder,
     nested: Nested,
@@ -49,8 +55,9 @@ impl Decoder {
                         b'A'..=b'Z' => byte - b'A',
                         b'a'..=b'z' => byte - b'a' + 26,
                         b'0'..=b'9' => byte - b'0' + 52,
-                        b'+' => 62,
-                        b'/' => 63,
+                        // RFC 4648 4, and 5 for URLs.
+                        b'+' | b'-' => 62,
+                        b'/' | b'_' => 63,
                         // Encoded texts may follow one another.
                         b'=' => {
                             (*bits, *count) = (0, 0);

@@ -2,6 +2,7 @@
 
 use super::super::samples::packet;
 use super::*;
+use std::sync::Arc;
 
 fn at_level(detail: Detail, memory: usize) -> Exposures {
     Exposures::new(Settings {
@@ -40,14 +41,15 @@ fn a_patient_is_written_once_and_again_only_with_news() {
     // The same in another flow; another value of a known kind; fewer kinds.
     x.finding(seen("10.1.7.20:50002", 1, 1), &mut out);
     let mut other = seen("10.1.7.20:50003", 1, 2);
-    other.finding.identifiers.truncate(1);
-    other.finding.identifiers[0].shown = crate::identify::Shown::of("D**", true);
+    Arc::make_mut(&mut other.finding.identifiers).truncate(1);
+    Arc::make_mut(&mut other.finding.identifiers)[0].shown =
+        crate::identify::Shown::of("D**", true);
     x.finding(other, &mut out);
     assert_eq!(findings(&out).len(), 1);
     // A new kind.
     let mut more = seen("10.1.7.20:50004", 1, 3);
     more.finding.identifiers =
-        vec![crate::exposure::samples::identifier(Kind::Phone, "*****12", "(0010,2154)")];
+        vec![crate::exposure::samples::identifier(Kind::Phone, "*****12", "(0010,2154)")].into();
     more.finding.kinds.insert(Kind::Phone);
     x.finding(more, &mut out);
     // Health data, which is also more severe.
@@ -214,7 +216,8 @@ fn revealed_values_are_never_folded_away() {
     let patients = announced::FOLD_FINDINGS as u64 + 9;
     for patient in 0..patients {
         let mut event = seen("10.1.7.20:50001", patient, 0);
-        event.finding.identifiers[0].shown = crate::identify::Shown::of("value", false);
+        Arc::make_mut(&mut event.finding.identifiers)[0].shown =
+            crate::identify::Shown::of("value", false);
         x.finding(event, &mut out);
     }
     x.finish(at(200), &mut out);

@@ -21,7 +21,7 @@ fn tracker() -> Exposures {
         suppressions: Default::default(),
         access: crate::rules::AccessRules::default(),
         detail: Detail::Flows,
-        memory: 1 << 20,
+        memory: 256 << 20,
     })
 }
 

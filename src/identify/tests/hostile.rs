@@ -66,7 +66,7 @@ proptest! {
                     let more = finding.identifiers.len() > before.identifiers.len();
                     prop_assert!(more || more_health);
                     prop_assert!(finding.records > before.records);
-                    for (old, new) in before.identifiers.iter().zip(&finding.identifiers) {
+                    for (old, new) in before.identifiers.iter().zip(finding.identifiers.iter()) {
                         prop_assert!(old.kind == new.kind && old.token == new.token);
                     }
                     *before = finding;

@@ -16,6 +16,7 @@ mod left_behind;
 mod matching;
 mod model;
 mod nested;
+mod units;
 
 pub(super) const NOW: Timestamp = Timestamp(1_772_360_102_000_000_000); // 2026-03-01
 const AT: ContentId = ContentId(1);
@@ -401,7 +402,7 @@ fn an_issuer_that_a_later_record_names_joins_and_is_shown_from_then_on() {
 fn a_name_alone_is_a_pseudonym_of_its_flow() {
     let patient = |flow: u128, fields: &[(Kind, &str)]| {
         let mut held = Flow::new();
-        held.patients = Patients::of_flow(flow);
+        held.patients = Patients::of_flow(flow, NOW);
         held.record(fields);
         held.out[0].patient
     };

@@ -324,6 +324,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                     exposures_ended_early: r.losses.exposures_ended_early,
                     findings_forgotten: r.losses.findings_forgotten,
                     sightings_unreported: r.losses.sightings_unreported,
+                    findings_unwritten: r.losses.findings_unwritten,
                 },
                 reveal: r.reveal,
             })),

@@ -8,7 +8,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-use super::{Context, Format, Output, RunSummary};
+use super::{Context, Format, Output, RunSummary, json};
 use crate::exposure::Event;
 use std::io::{self, Write};
 
@@ -29,7 +29,7 @@ struct Ecs {
 impl Ecs {
     fn write(&mut self, event: &model::Event<'_>) -> io::Result<()> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, event)?;
+        json::append(&mut self.line, event)?;
         self.line.push(b'\n');
         self.writer.write_all(&self.line)
     }

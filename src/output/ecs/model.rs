@@ -6,6 +6,7 @@ use crate::identify::Token;
 use crate::protocol::service::{Fact, FactList};
 use crate::rules::Kind;
 use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -29,7 +30,10 @@ pub struct Prefixed(pub &'static str, pub Token);
 
 impl Serialize for Prefixed {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&format_args!("{}{}", self.0, self.1))
+        // Written as one piece: events hold many.
+        let mut text = SmallVec::<[u8; 32]>::from_slice(self.0.as_bytes());
+        text.extend_from_slice(&self.1.text());
+        to.serialize_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -420,4 +424,5 @@ pub struct Losses {
     pub exposures_ended_early: u64,
     pub findings_forgotten: u64,
     pub sightings_unreported: u64,
+    pub findings_unwritten: u64,
 }

@@ -64,6 +64,8 @@ fn all_facts() -> ServiceFacts {
         })),
     };
     ServiceFacts {
+        withheld: false,
+        admission_key: 0,
         encrypted: false,
         authentication: Authentication::UserIdentity,
         credentials_in_clear: true,
@@ -327,8 +329,8 @@ fn closed_sets_of_schema_and_code_are_the_same() {
 fn a_finding_looks_like_the_contract() {
     let mut d = Sample { records: 3, ..Sample::default() }.build();
     d.flow.client = "203.0.113.9:50112".parse().expect("address");
-    d.finding.identifiers.truncate(1);
-    d.finding.identifiers[0].token = token(9);
+    Arc::make_mut(&mut d.finding.identifiers).truncate(1);
+    Arc::make_mut(&mut d.finding.identifiers)[0].token = token(9);
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(d.clone(), &mut out);
     let all = lines(&out, &RunSummary::default());
@@ -370,7 +372,7 @@ fn a_revealed_value_stands_as_it_is_on_one_line() {
     let mut d = Sample::default().build();
     let mut name = identifier(Kind::Name, "", "PID-5");
     name.shown = Shown::of("M\u{fc}ller^\"J\u{f6}rg\"\r\n\u{2028}\u{1f600}", false);
-    d.finding.identifiers = vec![name];
+    d.finding.identifiers = vec![name].into();
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(d, &mut out);
     let text = written(&FORMAT, Context::default(), &out, &RunSummary::default());

@@ -6,7 +6,7 @@
 
 mod model;
 
-use super::{Context, Format, Output, RunSummary, community_id};
+use super::{Context, Format, Output, RunSummary, community_id, json};
 use crate::exposure as x;
 use crate::protocol::service::FamilyFacts;
 use crate::protocol::{Role, ServiceFacts};
@@ -38,7 +38,7 @@ impl Ocsf {
             unmapped.key_id = Some(key_id).filter(|id| !id.is_empty());
         }
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &event)?;
+        json::append(&mut self.line, &event)?;
         self.line.push(b'\n');
         self.writer.write_all(&self.line)
     }
@@ -88,7 +88,7 @@ fn finding<'a>(
     let finding = &d.finding;
     let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut confidence = 0f32;
-    for identifier in &finding.identifiers {
+    for identifier in finding.identifiers.iter() {
         *kinds.entry(identifier.kind.as_str()).or_default() += 1;
         confidence = confidence.max(identifier.confidence);
     }

@@ -4,6 +4,7 @@ use super::FORMAT;
 use crate::exposure::samples::Sample;
 use crate::output::samples::{busy, context, events, run, tracker, written};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn lines(events: &[crate::exposure::Event]) -> Vec<Value> {
     let text = written(&FORMAT, context(), events, &run());
@@ -75,7 +76,7 @@ fn exposures_are_created_updated_and_closed_under_one_uid() {
 fn identifiers_are_types_and_counts_without_values() {
     let (mut x, mut out) = (tracker(), Vec::new());
     let mut d = Sample::default().build();
-    for identifier in &mut d.finding.identifiers {
+    for identifier in Arc::make_mut(&mut d.finding.identifiers) {
         identifier.shown = crate::identify::Shown::of("Canary", false);
     }
     x.finding(d, &mut out);

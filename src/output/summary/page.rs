@@ -384,6 +384,7 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         (run.losses.exposures_ended_early, "exposure ended early"),
         (run.losses.findings_forgotten, "finding forgotten"),
         (run.losses.sightings_unreported, "sighting unreported"),
+        (run.losses.findings_unwritten, "finding unwritten"),
     ];
     let lost: Vec<String> = lost
         .iter()

@@ -6,6 +6,7 @@ use crate::exposure::samples::{Sample, at};
 use crate::output::InputReport;
 use crate::output::samples::{context, events, run, tracker, written};
 use crate::protocol::{DicomFacts, MessageFacts, ServiceFacts, WebFacts};
+use std::sync::Arc;
 
 const WIDTH: usize = 100;
 
@@ -85,7 +86,7 @@ fn foreign_names_neither_steer_the_terminal_nor_break_the_width() {
 #[test]
 fn no_value_and_no_pseudonym_is_shown_even_when_events_reveal_them() {
     let mut d = Sample::default().build();
-    for identifier in &mut d.finding.identifiers {
+    for identifier in Arc::make_mut(&mut d.finding.identifiers) {
         identifier.shown = crate::identify::Shown::of("Canary^Revealed", false);
     }
     let token = d.finding.patient.to_string();

@@ -1,7 +1,7 @@
 //! What is known of a DICOM service: titles, software, what was asked and what was sent.
 
 use crate::closed_set::closed_set;
-use crate::protocol::service::{Admission, Ends, FactList, FamilyFacts, Phrase};
+use crate::protocol::service::{Admission, Ends, FactList, FamilyFacts, Phrase, TextKind};
 use crate::protocol::{Role, Roles, ServiceFacts};
 use dicom_core::dictionary::UidDictionary as _;
 use dicom_dictionary_std::StandardSopClassDictionary;
@@ -94,6 +94,32 @@ impl DicomFacts {
 }
 
 impl FamilyFacts for DicomFacts {
+    fn for_each_text_mut(&mut self, of: &mut dyn FnMut(TextKind, &mut String)) {
+        use TextKind::{Code, Name, Organisation, Uid};
+        for (kind, slot) in [
+            (Name, &mut self.calling_aet),
+            (Name, &mut self.called_aet),
+            (Name, &mut self.station),
+            (Organisation, &mut self.institution),
+        ] {
+            slot.iter_mut().for_each(|text| of(kind, text));
+        }
+        self.implementation_class.iter_mut().flatten().for_each(|text| of(Uid, text));
+        self.implementation_version.iter_mut().flatten().for_each(|text| of(Name, text));
+        for (kind, list) in [
+            (Uid, &mut self.sop_classes),
+            (Uid, &mut self.transfer_syntaxes),
+            (Code, &mut self.modalities),
+        ] {
+            list.iter_mut().for_each(|text| of(kind, text));
+        }
+        if let Some(association) = &mut self.association {
+            association.extended.iter_mut().for_each(|text| of(Uid, text));
+            let titles = association.move_destinations.iter_mut();
+            titles.chain(&mut association.move_originators).for_each(|text| of(Name, text));
+        }
+    }
+
     fn list<'a>(&'a self, to: &mut FactList<'a>) {
         to.text("calling_aet", self.calling_aet.as_deref());
         to.text("called_aet", self.called_aet.as_deref());
@@ -151,7 +177,7 @@ impl FamilyFacts for DicomFacts {
             (&mut self.dimse, &earlier.dimse),
             (&mut self.modalities, &earlier.modalities),
         ] {
-            earlier.iter().for_each(|text| ServiceFacts::add(list, text));
+            ServiceFacts::add_earlier(list, earlier);
         }
         for (slot, earlier) in [
             (&mut self.station, &earlier.station),
@@ -168,7 +194,7 @@ impl FamilyFacts for DicomFacts {
                 (&mut now.move_destinations, &before.move_destinations),
                 (&mut now.move_originators, &before.move_originators),
             ] {
-                earlier.iter().for_each(|text| ServiceFacts::add(list, text));
+                ServiceFacts::add_earlier(list, earlier);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What is known of a service that takes or gives out files (FTP, TFTP, SMB), prints them (LPD, IPP), or shows them on
 //! terminals (telnet, rlogin).
 
-use crate::protocol::service::{FactList, FamilyFacts, Phrase};
+use crate::protocol::service::{FactList, FamilyFacts, Phrase, TextKind};
 
 /// Facts of a transfer of files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,12 @@ pub struct FileFacts {
 }
 
 impl FamilyFacts for FileFacts {
+    fn for_each_text_mut(&mut self, of: &mut dyn FnMut(TextKind, &mut String)) {
+        self.method.iter_mut().for_each(|text| of(TextKind::Code, text));
+        self.user.iter_mut().for_each(|text| of(TextKind::Name, text));
+        self.path.iter_mut().for_each(|text| of(TextKind::Path, text));
+    }
+
     fn list<'a>(&'a self, to: &mut FactList<'a>) {
         to.text("method", self.method.as_deref());
         to.text("user", self.user.as_deref());

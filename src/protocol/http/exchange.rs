@@ -22,6 +22,10 @@ const MAX_PATH: usize = 256;
 /// Codings looked at in one message; more than the content stage undoes.
 pub(in crate::protocol) const MAX_CODINGS: usize = 8;
 
+/// Longest token that is read, bytes, and cookies of a request that may be one.
+const MAX_TOKEN: usize = 16 << 10;
+const MAX_COOKIES: usize = 16;
+
 /// What is known of requests whose response has not come.
 #[derive(Default)]
 pub(super) struct Exchange {
@@ -78,6 +82,7 @@ impl Exchange {
             let hint = Hint { direction, media, operation: method, codings: &[], layer: "http" };
             ContentWriter::whole(&hint, target, sink);
         }
+        tokens(method, head, sink);
         if self.pending.len() < MAX_PENDING {
             let end = (0..=path.len().min(MAX_PATH)).rev().find(|i| path.is_char_boundary(*i));
             let path = path.get(..end.unwrap_or(0)).unwrap_or("").to_owned();
@@ -264,6 +269,24 @@ pub(in crate::protocol) fn authenticate(facts: &mut ServiceFacts, head: &Head<'_
         facts.secret(secret);
     }
     facts.shown(shown);
+}
+
+/// Hands on what the tokens in the head of a request say (RFC 6750 2.1): they may name the patient.
+pub(in crate::protocol) fn tokens(
+    method: &'static str,
+    head: &Head<'_>,
+    sink: &mut dyn ContentSink,
+) {
+    let (direction, media) =
+        (Direction::ClientToServer, Media::Type { content_type: "application/jwt", name: "" });
+    let hint = Hint { direction, media, operation: method, codings: &[], layer: "http" };
+    let is_token =
+        |text: &&str| text.len() <= MAX_TOKEN && text.starts_with("ey") && text.contains('.');
+    let bearer = scheme(head.authorization).1;
+    let cookies = head.cookie.split("; ").filter_map(|pair| Some(pair.split_once('=')?.1));
+    for token in std::iter::once(bearer).chain(cookies.take(MAX_COOKIES)).filter(is_token) {
+        ContentWriter::whole(&hint, token.as_bytes(), sink);
+    }
 }
 
 /// The scheme of credentials, and what follows it.

@@ -1,6 +1,6 @@
 //! What is known of a web service.
 
-use crate::protocol::service::{Ends, FactList, FamilyFacts, Phrase};
+use crate::protocol::service::{Ends, FactList, FamilyFacts, Phrase, TextKind};
 use crate::protocol::{Role, Roles};
 
 /// Facts of a web service, over any version of HTTP.
@@ -17,6 +17,12 @@ pub struct WebFacts {
 }
 
 impl FamilyFacts for WebFacts {
+    fn for_each_text_mut(&mut self, of: &mut dyn FnMut(TextKind, &mut String)) {
+        self.method.iter_mut().for_each(|text| of(TextKind::Code, text));
+        self.host.iter_mut().for_each(|text| of(TextKind::Name, text));
+        self.path.iter_mut().for_each(|text| of(TextKind::Path, text));
+    }
+
     fn list<'a>(&'a self, to: &mut FactList<'a>) {
         to.text("method", self.method.as_deref());
         to.text("host", self.host.as_deref());

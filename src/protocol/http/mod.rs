@@ -23,7 +23,7 @@ use super::{
     Roles, ServiceFacts,
 };
 pub(in crate::protocol) use body::{Around, Body};
-pub(in crate::protocol) use exchange::{authenticate, part, reader};
+pub(in crate::protocol) use exchange::{authenticate, part, reader, tokens};
 pub use facts::WebFacts;
 pub(in crate::protocol) use path::mask as mask_path;
 pub(in crate::protocol) use ranges::{ContentRange, Origin, Ranges, target};

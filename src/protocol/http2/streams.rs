@@ -261,6 +261,7 @@ impl Stream {
             let hint = Hint { direction, media, operation: method, codings: &[], layer: "http" };
             ContentWriter::whole(&hint, fields.path.as_bytes(), sink);
         }
+        http::tokens(method, &fields.head(), sink);
         self.open(Direction::ClientToServer, fields, end, ranges, sink);
     }
 

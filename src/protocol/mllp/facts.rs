@@ -1,7 +1,7 @@
 //! What is known of a service that exchanges messages: HL7 v2, and the formats whose header says the
 //! same (ASTM, EDIFACT, X12, xDT, NCPDP).
 
-use crate::protocol::service::{Ends, FactList, FamilyFacts, Phrase};
+use crate::protocol::service::{Ends, FactList, FamilyFacts, Phrase, TextKind};
 
 /// Facts of an exchange of messages, as the client sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,24 @@ pub struct MessageFacts {
 }
 
 impl FamilyFacts for MessageFacts {
+    fn for_each_text_mut(&mut self, of: &mut dyn FnMut(TextKind, &mut String)) {
+        use TextKind::{Code, Organisation, Party, Version};
+        for (kind, slot) in [
+            (Party, &mut self.sending_application),
+            (Organisation, &mut self.sending_facility),
+            (Party, &mut self.receiving_application),
+            (Organisation, &mut self.receiving_facility),
+            (Version, &mut self.version),
+            (Code, &mut self.processing_id),
+        ] {
+            slot.iter_mut().for_each(|text| of(kind, text));
+        }
+        self.types.iter_mut().for_each(|text| of(Code, text));
+        for (text, _) in self.messages.iter_mut().chain(&mut self.acknowledgments) {
+            of(Code, text);
+        }
+    }
+
     fn list<'a>(&'a self, to: &mut FactList<'a>) {
         to.text("sending_application", self.sending_application.as_deref());
         to.text("sending_facility", self.sending_facility.as_deref());

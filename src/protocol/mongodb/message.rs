@@ -92,6 +92,12 @@ pub fn find(data: &[u8]) -> Option<usize> {
         .min()
 }
 
+/// How long a compressed message says it is when opened, bytes.
+pub fn inflated_len(body: &[u8]) -> u64 {
+    let length = body.get(4..).and_then(|d| d.first_chunk::<4>());
+    length.map_or(0, |length| u32::from_le_bytes(*length).into())
+}
+
 /// Opens a compressed message: original operation, length, compressor, bytes. Its operation.
 pub fn inflate(body: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<i32, Reason> {
     let (head, data) = body.split_at_checked(9).ok_or(Reason::Malformed)?;

@@ -80,6 +80,7 @@ impl MongodbParser {
     ) {
         let mut inflated = Zeroizing::new(Vec::new());
         let (opcode, body) = match header.opcode {
+            message::OP_COMPRESSED if !sink.spend(message::inflated_len(body)) => return,
             message::OP_COMPRESSED => match message::inflate(body, MAX_MESSAGE, &mut inflated) {
                 Ok(opcode) => (opcode, inflated.as_slice()),
                 Err(reason) => return sink.anomaly(reason),

@@ -416,6 +416,9 @@ impl MysqlParser {
             if plain == 0 {
                 buffer.extend_from_slice(body);
             } else {
+                if !sink.spend(INFLATING + plain as u64) {
+                    return Err(ParseError::new(Reason::Budget, at));
+                }
                 inflate(body, plain, &mut buffer).ok_or(ParseError::new(Reason::Malformed, at))?;
             }
             let progress = self.packets(direction, &buffer, sink)?;
@@ -428,6 +431,9 @@ impl MysqlParser {
         Ok(Progress::consumed(at))
     }
 }
+
+/// What setting up an inflater costs of the flow's budget.
+const INFLATING: u64 = 4 << 10;
 
 /// Appends what `body` inflates to (RFC 1950), which must be `plain` bytes.
 fn inflate(body: &[u8], plain: usize, buffer: &mut Zeroizing<Vec<u8>>) -> Option<()> {

@@ -5,6 +5,9 @@ use crate::protocol::Outcome;
 
 /// The facts of one family of protocols: DICOM, messages, web services, file transfers.
 pub trait FamilyFacts {
+    /// Calls `of` with every text that comes from the wire. Texts of our own are left out.
+    fn for_each_text_mut(&mut self, of: &mut dyn FnMut(TextKind, &mut String));
+
     /// Adds the facts as events write them, in their order.
     fn list<'a>(&'a self, to: &mut FactList<'a>);
 
@@ -44,6 +47,25 @@ pub trait FamilyFacts {
     {
         let _ = earlier;
     }
+}
+
+/// What a text among the facts is: what may stand in it, and so what of it may be shown.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TextKind {
+    /// A name that somebody gave a system: a title, a host, a banner, an account.
+    Name,
+    /// The name of an organisation or a part of it.
+    Organisation,
+    /// Who exchanges messages: an application or an organisation.
+    Party,
+    /// The path of a resource or a file.
+    Path,
+    /// A code of a standard: a type of message, a method.
+    Code,
+    /// A DICOM unique identifier (PS3.5 9).
+    Uid,
+    /// The version of a standard.
+    Version,
 }
 
 /// Names of both ends, each with the word that events have for it.

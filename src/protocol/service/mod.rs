@@ -8,7 +8,7 @@ mod role;
 #[cfg(test)]
 mod tests;
 
-pub use family::{Admission, Ends, Fact, FactList, FamilyFacts, Phrase};
+pub use family::{Admission, Ends, Fact, FactList, FamilyFacts, Phrase, TextKind};
 pub use role::{Role, Roles};
 
 use super::dicom::DicomFacts;
@@ -19,9 +19,9 @@ use crate::closed_set::closed_set;
 use crate::rules::{Secret, ServiceKind};
 use std::sync::Arc;
 
-/// Facts about a service. Plain configuration data, never identifiers of patients and never
-/// credentials. Strings are as on the wire, cut to [`ServiceFacts::MAX_TEXT`] bytes by
-/// [`ServiceFacts::set`].
+/// Facts about a service. Never credentials. Texts are as on the wire, cut to
+/// [`ServiceFacts::MAX_TEXT`] bytes by [`ServiceFacts::set`]; anybody may have put a name or a number
+/// into them, so `identify` masks what may be a person's before they leave the flow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceFacts {
     /// Whether the payload is encrypted.
@@ -46,6 +46,10 @@ pub struct ServiceFacts {
     pub web: Option<Box<WebFacts>>,
     /// What file transfers say of it.
     pub files: Option<Box<FileFacts>>,
+    /// Some of the texts are masked for now, and may be shown when the flow has ended.
+    pub withheld: bool,
+    /// Tells the names by which clients asked to be let in apart where they are masked; 0: they are not.
+    pub admission_key: u64,
 }
 
 impl ServiceFacts {
@@ -84,6 +88,19 @@ impl ServiceFacts {
             files.as_deref().map(|facts| facts as _),
         ];
         all.into_iter().flatten()
+    }
+
+    /// Calls `of` with every text that comes from the wire. Texts of our own are left out.
+    pub fn for_each_text_mut(&mut self, of: &mut dyn FnMut(TextKind, &mut String)) {
+        self.software.iter_mut().for_each(|text| of(TextKind::Name, text));
+        let Self { dicom, messages, web, files, .. } = self;
+        let all: [Option<&mut dyn FamilyFacts>; 4] = [
+            dicom.as_deref_mut().map(|facts| facts as _),
+            messages.as_deref_mut().map(|facts| facts as _),
+            web.as_deref_mut().map(|facts| facts as _),
+            files.as_deref_mut().map(|facts| facts as _),
+        ];
+        all.into_iter().flatten().for_each(|facts| facts.for_each_text_mut(of));
     }
 
     /// The host that the client names.
@@ -170,12 +187,19 @@ impl ServiceFacts {
     pub fn joined(&self, later: &Self) -> Self {
         if !self.accumulates() {
             later.clone()
-        } else if later.is_idle() {
+        } else if later.is_idle() && !self.withheld {
             // A connection that came to nothing says less than one that did.
             self.after(later)
         } else {
             later.after(self)
         }
+    }
+
+    /// Adds texts of earlier connections. One of which something is masked may be another spelling of one
+    /// that is there.
+    pub fn add_earlier(list: &mut Vec<String>, earlier: &[String]) {
+        let whole = earlier.iter().filter(|text| !text.contains('*'));
+        whole.for_each(|text| Self::add(list, text));
     }
 
     /// Sets `slot` to `text`, trimmed and cut; blank text leaves it as it was.

@@ -266,6 +266,9 @@ impl ContentSink for Taking<'_> {
     fn unit(&mut self, kind: &'static str) {
         self.sink.unit(kind);
     }
+    fn spend(&mut self, work: u64) -> bool {
+        self.sink.spend(work)
+    }
     fn anomaly(&mut self, reason: Reason) {
         self.sink.anomaly(reason);
     }
@@ -315,6 +318,9 @@ impl ContentSink for Inside<'_> {
     }
     fn unit(&mut self, kind: &'static str) {
         self.sink.unit(kind);
+    }
+    fn spend(&mut self, work: u64) -> bool {
+        self.sink.spend(work)
     }
     fn anomaly(&mut self, reason: Reason) {
         self.sink.anomaly(reason);

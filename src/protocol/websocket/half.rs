@@ -154,7 +154,13 @@ impl DirectionState {
             let bytes = if *mask == [0; 4] { part } else { unmask(part, mask, &mut clear) };
             if message.compressed {
                 let inflater = self.inflater.get_or_insert_with(|| Box::new(Inflater::new()));
-                let mut take = |out: &[u8]| message.take(out, self.direction, service, sink);
+                let mut take = |out: &[u8]| {
+                    let paid = sink.spend(out.len() as u64);
+                    if paid {
+                        message.take(out, self.direction, service, sink);
+                    }
+                    paid
+                };
                 if let Err(trouble) = inflater.feed(bytes, &mut take) {
                     message.spoil(Some(trouble), inflater, sink);
                 }
@@ -202,7 +208,13 @@ impl DirectionState {
             && let Some(inflater) = &mut self.inflater
         {
             if message.body != Body::Dead {
-                let mut take = |out: &[u8]| message.take(out, self.direction, service, sink);
+                let mut take = |out: &[u8]| {
+                    let paid = sink.spend(out.len() as u64);
+                    if paid {
+                        message.take(out, self.direction, service, sink);
+                    }
+                    paid
+                };
                 if let Err(trouble) = inflater.feed(&TAIL, &mut take) {
                     message.spoil(Some(trouble), inflater, sink);
                 }
@@ -344,7 +356,7 @@ impl Message {
         match trouble {
             Some(Trouble::Bomb) => sink.anomaly(Reason::Limit),
             Some(Trouble::Malformed) => sink.anomaly(Reason::Malformed),
-            None => {}
+            Some(Trouble::Unpaid) | None => {}
         }
         self.body = Body::Dead;
         inflater.reset();

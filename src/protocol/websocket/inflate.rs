@@ -25,6 +25,8 @@ pub enum Trouble {
     Malformed,
     /// It inflates to too much.
     Bomb,
+    /// It inflates to more than the flow's bytes pay for; this was counted.
+    Unpaid,
 }
 
 /// One direction's decoder. Its window is always the largest (32 KiB) and is kept from message to
@@ -43,8 +45,12 @@ impl Inflater {
         Self { state: Decompress::new(false), taken: 0, given: 0, ended: false }
     }
 
-    /// Inflates `input`, and hands what comes of it to `take`.
-    pub fn feed(&mut self, mut input: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), Trouble> {
+    /// Inflates `input`, and hands what comes of it to `take`, which says whether to go on.
+    pub fn feed(
+        &mut self,
+        mut input: &[u8],
+        take: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), Trouble> {
         self.taken += input.len() as u64;
         let mut piece = [0u8; PIECE];
         while !self.ended {
@@ -54,8 +60,8 @@ impl Inflater {
             let made = (self.state.total_out() - before_out) as usize;
             input = input.get(used..).unwrap_or_default();
             self.given += made as u64;
-            if made > 0 {
-                take(piece.get(..made).unwrap_or_default());
+            if made > 0 && !take(piece.get(..made).unwrap_or_default()) {
+                return Err(Trouble::Unpaid);
             }
             let bomb = self.given > FREE_OUTPUT && self.given / MAX_RATIO > self.taken;
             if bomb || self.given > MAX_OUTPUT {

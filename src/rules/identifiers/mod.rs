@@ -147,6 +147,18 @@ impl IdentifierRules {
         self.rules.get(usize::from(index))
     }
 
+    /// Whether `value`, as it is written, is a valid number of some person in some country, switched on
+    /// or not.
+    pub fn is_valid_number(&self, value: &str) -> bool {
+        let digits = value.bytes().filter(u8::is_ascii_digit).count();
+        digits >= scan::MIN_DIGITS
+            && self.rules.iter().any(|rule| {
+                rule.personal
+                    && rule.verify(value) == Some(true)
+                    && rule.pattern.is_match(value.as_bytes())
+            })
+    }
+
     /// The rule of a system, an OID or an authority.
     pub fn of_system(&self, system: &str) -> Option<&IdentifierRule> {
         let bare = system.strip_prefix("urn:oid:").unwrap_or(system);

@@ -298,6 +298,12 @@ impl Suppressions {
         }
         over.map(Err)
     }
+    /// Whether one of them names this host: then it is no secret.
+    pub fn names_host(&self, host: &str) -> bool {
+        let host = host.rsplit_once(':').map_or(host, |(name, _)| name).to_lowercase();
+        let named = |target: &Target| matches!(target, Target::Host(name, _) if *name == host);
+        self.0.iter().any(|s| s.services.iter().any(named))
+    }
     /// Those whose day is over.
     pub fn expired(&self, now: Timestamp) -> impl Iterator<Item = &Suppression> {
         self.0.iter().filter(move |s| s.expires.is_over(now))

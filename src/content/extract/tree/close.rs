@@ -8,7 +8,8 @@ use super::subjects::{Claim, PatientNames, Subject};
 use super::{dicom, fhir, labelled, values};
 use crate::content::Scope;
 use crate::content::extract::fhir as record;
-use crate::content::extract::record::Marks;
+use crate::content::extract::record::{CandidateRecord, Marks};
+use crate::rules::Kind;
 
 /// What a resource is a record of.
 enum Standard {
@@ -79,6 +80,10 @@ impl Tree {
     /// A label and its answer (`{"name": "dob", "value": "1970-01-31"}`) are a value of what stands
     /// around their list; whether that is what this object is.
     fn pair(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) -> bool {
+        if self.dump && frame.strange {
+            self.drop_values(frame);
+            return true;
+        }
         let (Some(label), Some(answer)) = (frame.label.take(), frame.answer.take()) else {
             return false;
         };
@@ -93,6 +98,9 @@ impl Tree {
         self.value(&answer, scope);
         if let Some(around) = self.frames.last_mut() {
             around.next_meaning = before;
+            // It stands under a name that is that of a label elsewhere (`<field>`).
+            around.label = None;
+            around.strange = false;
         }
         true
     }
@@ -151,6 +159,9 @@ impl Tree {
         let Some(around) = self.frames.last() else { return false };
         if frame.tag != PLAIN || frame.labelled || frame.patch {
             return true;
+        }
+        if frame.row {
+            return false;
         }
         if frame.has_tags {
             return false;
@@ -225,6 +236,12 @@ impl Tree {
                     let of_row = values::of_row(values, rows, row);
                     for (value, meaning) in of_row {
                         self.loose.add(meaning, value.node, view.text(value));
+                    }
+                    // A user who looks at a patient is not that patient.
+                    let user = self.claims && self.frames.is_empty() && !frame.subject;
+                    if user && !self.loose.has(Kind::BirthDate) && !self.loose.names_patient() {
+                        self.loose = CandidateRecord::default();
+                        continue;
                     }
                     self.loose.mark_from_afar(self.around);
                     self.loose.emit(self.content, scope);

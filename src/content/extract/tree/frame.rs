@@ -58,6 +58,12 @@ pub(super) struct Frame {
     pub idle: bool,
     /// It holds a reference to a patient.
     pub refers: bool,
+    /// It says of itself that it is about a patient.
+    pub subject: bool,
+    /// It is a row of a table in a dump of a database.
+    pub row: bool,
+    /// It has a label that means nothing.
+    pub strange: bool,
     /// It is a FHIR Parameters resource, or stands in one: its values stand under labels.
     pub labelled: bool,
     /// It is an operation of a JSON Patch (RFC 6902 4), or the list of them.

@@ -49,7 +49,18 @@ pub(super) fn is_header(key: &str) -> bool {
 
 /// Keys that hold the name of one column.
 pub(super) fn is_column(key: &str) -> bool {
-    matches!(key, "name" | "label" | "field" | "title" | "columnName" | "displayName" | "key")
+    matches!(
+        key,
+        "name"
+            | "label"
+            | "field"
+            | "title"
+            | "column"
+            | "columnName"
+            | "displayName"
+            | "caption"
+            | "key"
+    )
 }
 
 /// Keys that hold a row's cells, once there are columns.
@@ -103,6 +114,18 @@ impl Grid {
     pub(super) fn push(&mut self, cell: &str) {
         if self.row.len() < MAX_COLUMNS {
             self.row.push(Zeroizing::new(cell.to_owned()));
+        }
+    }
+
+    /// Another name of the column that was named last counts, if that one means nothing (DHIS2 has its own
+    /// id of a column first).
+    pub(super) fn rename(&mut self, name: &str, rules: &RuleSet) {
+        let keys = &rules.keys;
+        if let Some(last) = self.row.last_mut()
+            && keys.get(bare(last)).is_none()
+            && keys.get(bare(name)).is_some()
+        {
+            *last = Zeroizing::new(name.to_owned());
         }
     }
 

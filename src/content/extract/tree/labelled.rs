@@ -36,7 +36,7 @@ fn last(label: &str) -> &str {
 }
 
 /// The words of a label: `patientName`, `ext-patient-name`.
-fn words(label: &str) -> impl Iterator<Item = &str> {
+pub fn words(label: &str) -> impl Iterator<Item = &str> {
     let mut rest = label;
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());

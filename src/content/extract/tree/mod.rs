@@ -13,17 +13,19 @@ mod grid;
 mod labelled;
 mod names;
 mod patch;
+mod path;
 mod registrations;
 mod subjects;
 mod values;
 
 use super::numbers::Place;
-use super::record::{CandidateRecord, Marks, Meaning};
+use super::record::{CandidateRecord, Marks, Meaning, numbered};
 use crate::content::stack::media;
 use crate::content::{Reason, Scope};
 use crate::rules::{About, Said};
 use frame::{Frame, Node, Resource, Value, View, single};
 use grid::{Grid, Role};
+pub use labelled::words;
 pub use names::NamePool;
 use names::{Link, Names, PLAIN};
 use registrations::Registrations;
@@ -32,6 +34,12 @@ use zeroize::Zeroizing;
 
 /// Values kept at a time.
 const MAX_VALUES: usize = 4096;
+
+/// Objects and arrays around a row of a list at the top: `{"results": [{...}]}`.
+const MAX_ROOT: usize = 3;
+
+/// What a document about a patient is called, for names that mean something under it.
+const PATIENT: &str = "patient";
 
 /// Bytes of values kept at a time.
 const MAX_TEXT: usize = 256 << 10;
@@ -60,6 +68,14 @@ pub struct Tree {
     top: Place,
     /// The FHIR type of what the document changes, as its path says (`PATCH /fhir/Patient/7`).
     target: Option<Box<str>>,
+    /// It is a dump of a database: labels stand beside columns, and what the path says may change.
+    dump: bool,
+    /// What the path of the document says of it, whatever tables stand in it.
+    stated: Marks,
+    /// The object that begins next is a row.
+    row: bool,
+    /// It is the claims of a token: without a word of patients or a birth date, they are about a user.
+    claims: bool,
 }
 
 impl Tree {
@@ -82,13 +98,34 @@ impl Tree {
             full: false,
             top: Place::TOP,
             target: None,
+            dump: false,
+            stated: Marks::default(),
+            row: false,
+            claims: false,
         }
+    }
+
+    /// For the claims of a token.
+    pub fn of_claims() -> Self {
+        Self { claims: true, ..Self::new("json") }
     }
 
     /// Takes what the path of the document says of it.
     pub fn stands_at(&mut self, path: &str, scope: &Scope<'_>) {
         self.around = media::about(path, scope);
+        self.stated = self.around;
         self.target = patch::target(path);
+    }
+
+    /// Takes what the names of a database and of a table of it say of the rows that follow.
+    pub fn in_table(&mut self, path: &str, scope: &Scope<'_>) {
+        self.dump = true;
+        self.around = self.stated.and(media::about(path, scope));
+    }
+
+    /// The object that begins next is a row of a table.
+    pub fn begin_row(&mut self) {
+        self.row = true;
     }
 
     /// Whether `text` as a name means anything.
@@ -105,6 +142,15 @@ impl Tree {
         let index = self.names.find(text, scope.rules());
         let name = self.names.get(index);
         name.means_something() && !(name.use_.wrapper && name.meaning.is_none())
+    }
+
+    /// Whether nothing that was read has a bearing on what follows.
+    pub fn is_fresh(&self) -> bool {
+        self.frames.is_empty()
+            && !self.describes
+            && !self.full
+            && !self.grid.is_known()
+            && self.target.is_none()
     }
 
     /// Bytes of heap held, roughly.
@@ -186,6 +232,9 @@ impl Tree {
             resource: Resource::None,
             standard: false,
             refers: false,
+            subject: false,
+            row: object && std::mem::take(&mut self.row),
+            strange: false,
             labelled: self.frames.last().is_some_and(|top| top.labelled && !under.holds_resources),
             patch: false,
             idle: self.frames.last().is_some_and(|top| top.idle && !under.holds_resources),
@@ -372,11 +421,13 @@ impl Tree {
     pub fn value(&mut self, text: &str, scope: &mut Scope<'_>) {
         let Some(top) = self.frames.last_mut() else { return };
         if top.role != Role::Plain {
-            // Of what is said of a column, the first name counts.
+            // Of what is said of a column, the first name counts that means something.
             if !std::mem::replace(&mut top.done, true)
                 || matches!(top.role, Role::Row | Role::Header)
             {
                 self.grid.push(text);
+            } else if top.role == Role::Column {
+                self.grid.rename(text, scope.rules());
             }
             return;
         }
@@ -387,14 +438,17 @@ impl Tree {
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(top.next);
         if name.use_.typed
-            && Marks::about(scope.rules().keys.said(text).map_or(About::Nothing, Said::ahead))
+            && (Marks::about(scope.rules().keys.said(text).map_or(About::Nothing, Said::ahead))
                 == Marks::PATIENT
+                || Subject::is_patient(text))
         {
             top.marks = top.marks.and(Marks::PATIENT);
+            top.subject = true;
         }
         if top.object && (top.element || self.pairs) {
             if name.use_.label && top.label.is_none() {
                 top.label = scope.rules().keys.get(text).map(Meaning::from);
+                top.strange = top.label.is_none();
             } else if name.use_.answer {
                 top.answer = Some(Zeroizing::new(text.to_owned()));
             }
@@ -411,10 +465,24 @@ impl Tree {
             }
             return;
         }
-        let operation = name.operation;
-        top.patch |= operation && patch::is_operation(&name.text, text);
-        let wanted =
-            top.next_meaning.is_some() || (name.fhir && !top.idle) || name.tag_value || operation;
+        let (operation, fhir, tag_value) = (name.operation, name.fhir, name.tag_value);
+        if top.next_meaning.is_none() && fhir && self.around.has(Marks::PATIENT) {
+            let element =
+                self.frames.len() <= MAX_ROOT && self.frames.last().is_some_and(|f| f.element);
+            if (element || self.frames.len() == 1) && numbered(text).is_some() {
+                // What a document about a patient shows of itself.
+                let parent = self.names.find(PATIENT, scope.rules());
+                let of = self.frames.last().map_or(PLAIN, |f| f.next);
+                let of = self.names.get(of).text.clone();
+                let shown = self.names.pair(parent, &of, scope.rules());
+                if let Some(top) = self.frames.last_mut() {
+                    top.next_meaning = shown;
+                }
+            }
+        }
+        let Some(top) = self.frames.last_mut() else { return };
+        top.patch |= operation && patch::is_operation(&self.names.get(top.next).text, text);
+        let wanted = top.next_meaning.is_some() || (fhir && !top.idle) || tag_value || operation;
         if text.is_empty() || !wanted {
             return;
         }

@@ -1,7 +1,7 @@
 //! What the key names of a document mean, looked up once each: a list of records repeats the same
 //! few names thousands of times.
 
-use super::{grid, labelled};
+use super::{grid, labelled, path};
 use crate::content::extract::numbers::Place;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::content::formats::dicom::model::{is_wanted, named};
@@ -121,15 +121,17 @@ impl Use {
                     | "displayName"
                     | "Key"
                     | "Name"
+                    | "NAME"
             ),
             answer: matches!(
                 text,
                 "value" | "answer" | "val" | "Value" | "valueString" | "valueDate" | "response"
             ),
-            // GraphQL, Elasticsearch, JSON:API and their kin.
+            // GraphQL, Elasticsearch, JSON:API and their kin; tokens of SMART App Launch.
             typed: matches!(
                 text,
                 "__typename"
+                    | "fhirUser"
                     | "_index"
                     | "_type"
                     | "type"
@@ -395,6 +397,7 @@ impl Name {
             Some(Meaning::of_patient(rule))
         };
         let meaning = rules.keys.get(text).map(Meaning::from).or_else(keyword);
+        let meaning = meaning.or_else(|| path::meaning(text, rules));
         let said = rules.keys.said(text);
         let dicom_tag = u32::from_str_radix(text, 16).ok().filter(|_| is_hexadecimal(text));
         let mentioned = rules.fhir.mentions(text);
@@ -427,7 +430,7 @@ impl Name {
         ];
         Self {
             parent: rules.keys.is_parent(text),
-            marks: said.map_or(Marks::default(), |s| Marks::about(s.about)),
+            marks: said.map_or_else(|| path::marks(text), |s| Marks::about(s.about)),
             inside: said.map_or(Marks::default(), |s| Marks::about(s.inside)),
             dicom_tag,
             tag_wanted: dicom_tag.is_some_and(|tag| is_wanted(tag, &rules.dicom)),

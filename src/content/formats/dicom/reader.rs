@@ -137,8 +137,13 @@ impl Reader {
                 }
             },
             Phase::Deflated(walker, inflater) => {
+                let (before, room) = (inflater.given(), scope.work_left());
                 let mut recording = Recording::new(&mut self.record, scope);
-                match inflater.feed(bytes, walker, &mut recording) {
+                let walk = inflater.feed(bytes, room, walker, &mut recording);
+                if !scope.spend(inflater.given() - before) {
+                    scope.leave(bytes.len() as u64);
+                }
+                match walk {
                     Walk::On => Want::ALL,
                     end => self.ended(end, scope),
                 }
@@ -322,7 +327,20 @@ impl Inflater {
         infer(None, out.get(..got).filter(|o| !o.is_empty())?, Known::Nothing)
     }
 
-    fn feed<V: Visitor>(&mut self, bytes: &[u8], walker: &mut Walker, visitor: &mut V) -> Walk {
+    /// Bytes that it inflated to so far.
+    fn given(&self) -> u64 {
+        self.state.total_out()
+    }
+
+    /// Inflates `bytes`, to little more than `room`.
+    fn feed<V: Visitor>(
+        &mut self,
+        bytes: &[u8],
+        room: u64,
+        walker: &mut Walker,
+        visitor: &mut V,
+    ) -> Walk {
+        let room = self.given().saturating_add(room);
         let mut rest = bytes;
         let mut out = Zeroizing::new([0u8; INFLATE_STEP]);
         loop {
@@ -335,8 +353,11 @@ impl Inflater {
                 Walk::On => {}
                 end => return end,
             }
-            if self.state.total_out() > MAX_INFLATED {
+            if self.given() > MAX_INFLATED {
                 return Walk::Failed(Reason::Limit);
+            }
+            if self.given() > room {
+                return Walk::Stopped;
             }
             match status {
                 Err(_) => return Walk::Failed(Reason::Malformed),

@@ -3,14 +3,14 @@
 mod pairs;
 mod path;
 
-use super::hl7v2::carried;
+use super::graphql;
+use crate::content::extract::embedded;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::stack::{charset, media};
 use crate::content::{Document, Format, Media, Scope, Want};
 use crate::protocol::Authentication;
 use crate::rules::{Kind, Secret};
 use encoding_rs::Encoding;
-pub use pairs::decode_bytes;
 use pairs::{MAX_FORM, decode, pairs, set};
 
 /// Before `exact`, `contains`... in the name of a FHIR search parameter.
@@ -124,11 +124,14 @@ fn read(
     }
     let set = set(text, declared);
     for (name, value) in pairs(text, set) {
-        if carried::begins(value.as_bytes()) {
-            let mut inner = carried::nested(value.as_bytes());
+        if let Some(mut inner) = embedded::message(value.as_bytes()) {
             inner.data(value.as_bytes(), scope);
             inner.end(true, scope);
             continue;
+        }
+        if graphql::begins(value.as_bytes()) || value.starts_with('{') {
+            let media = Media::Type { content_type: "application/graphql", name: "" };
+            scope.whole(&media, value.as_bytes());
         }
         if let Some(key) = rules.services.secret(&name).filter(|_| !value.is_empty()) {
             scope.facts.secret(if query { Secret::Query } else { Secret::Form });

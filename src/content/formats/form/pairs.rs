@@ -1,6 +1,7 @@
 //! Names and values of a URL-encoded text.
 
 use crate::content::stack::charset;
+use crate::syntax::percent;
 use encoding_rs::Encoding;
 use std::borrow::Cow;
 
@@ -30,7 +31,7 @@ pub fn pairs<'a>(
 /// The character set of a form: as declared by the protocol or by its field `_charset_`, else a
 /// guess, where it is not UTF-8.
 pub fn set(text: &[u8], declared: Option<&'static Encoding>) -> Option<&'static Encoding> {
-    let bytes = decode_bytes(text);
+    let bytes = percent::decode(text);
     if std::str::from_utf8(&bytes).is_ok() {
         return None;
     }
@@ -44,35 +45,8 @@ pub fn set(text: &[u8], declared: Option<&'static Encoding>) -> Option<&'static 
 
 /// Undoes percent-encoding and `+`.
 pub fn decode<'a>(text: &'a [u8], set: Option<&'static Encoding>) -> Cow<'a, str> {
-    match decode_bytes(text) {
+    match percent::decode(text) {
         Cow::Borrowed(bytes) => charset::text(bytes, set),
         Cow::Owned(bytes) => Cow::Owned(charset::text(&bytes, set).into_owned()),
     }
-}
-
-/// The bytes behind percent-encoding and `+`.
-pub fn decode_bytes(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.iter().any(|b| matches!(b, b'%' | b'+')) {
-        return Cow::Borrowed(text);
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match (byte, after) {
-            (b'+', _) => bytes.push(b' '),
-            (b'%', &[a, b, ..]) => {
-                let digit = |c: u8| (c as char).to_digit(16);
-                match (digit(a), digit(b)) {
-                    (Some(a), Some(b)) => {
-                        bytes.push((a << 4 | b) as u8);
-                        rest = after.get(2..).unwrap_or_default();
-                    }
-                    _ => bytes.push(b'%'),
-                }
-            }
-            _ => bytes.push(byte),
-        }
-    }
-    Cow::Owned(bytes)
 }

@@ -2,6 +2,7 @@
 
 use super::{Block, MAX_BLOCK, Words, exif, to_text, xmp};
 use crate::content::Scope;
+use crate::content::stack::INFLATER;
 use std::io::Read;
 use zeroize::Zeroizing;
 
@@ -49,7 +50,11 @@ fn text(name: &[u8; 4], body: &[u8], words: &mut Words, scope: &mut Scope<'_>) {
     let text = if packed {
         let decoder = flate2::read::ZlibDecoder::new(text);
         // What came before a fault is text all the same.
-        let _ = decoder.take(MAX_BLOCK as u64).read_to_end(&mut unpacked);
+        let room = (MAX_BLOCK as u64).min(scope.work_left());
+        let _ = decoder.take(room).read_to_end(&mut unpacked);
+        if !scope.spend(INFLATER + unpacked.len() as u64) {
+            scope.leave(text.len() as u64);
+        }
         unpacked.as_slice()
     } else {
         text

@@ -1,14 +1,16 @@
 //! JSON: FHIR resources, DICOM data sets (PS3.18 annex F), and objects of any other kind.
 
+mod rows;
 pub mod tokens;
 
-use super::hl7v2::carried;
+use super::{graphql, jws};
 use crate::content::extract::embedded;
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::formats::html;
 use crate::content::stack::{media, transfer_encoding};
 use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+use rows::Rows;
 use tokens::{Fault, Receiver, Tokens};
 
 /// JSON, and rows of it (NDJSON).
@@ -44,13 +46,15 @@ impl Format for Json {
     }
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        let claims = media::essence(media) == jws::CLAIMS;
         Box::new(JsonDocument {
             tokens: Tokens::default(),
-            tree: Tree::new("json"),
+            tree: if claims { Tree::of_claims() } else { Tree::new("json") },
             path: media::path(media),
             inner: None,
             texts: Texts::default(),
             form: Form::default(),
+            rows: Rows::default(),
         })
     }
 }
@@ -65,6 +69,7 @@ struct JsonDocument {
     /// Running text.
     texts: Texts,
     form: Form,
+    rows: Rows,
 }
 
 /// Where in a form the next value stands (FHIR R4, QuestionnaireResponse.item).
@@ -77,6 +82,8 @@ struct Form {
     question: zeroize::Zeroizing<String>,
     /// Answers of it stand here.
     answers: bool,
+    /// The next value may be a request of GraphQL.
+    request: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -89,6 +96,7 @@ enum Next {
 
 impl Form {
     fn key(&mut self, key: &str) {
+        self.request = matches!(key, "query" | "mutation");
         self.next = match key {
             "text" => Next::Question,
             "answer" => {
@@ -114,7 +122,7 @@ struct Reader<'a, 'b> {
 }
 
 /// Base64 of what documents begin with: `%PDF-`, ZIP, gzip, `<?xml`, `MSH|`, JPEG, PNG, `{\rt`,
-/// `<!DO`, `<htm`, `<Cli`, the preamble of DICOM files, and JSON with a key (`{"`), but for tokens, whose first key is `alg` or `typ`.
+/// `<!DO`, `<htm`, `<Cli`, the preamble of DICOM files, and JSON with a key (`{"`).
 const BASE64: [&[u8]; 14] = [
     b"JVBERi0",
     b"UEsDBB",
@@ -131,12 +139,11 @@ const BASE64: [&[u8]; 14] = [
     b"AAAAAAAA",
     b"SUkqA",
 ];
-const TOKENS: [&[u8]; 2] = [b"eyJhbGci", b"eyJ0eXAi"];
 
 /// How a string that begins like this is read.
 fn inner(front: &[u8]) -> Option<Nested> {
-    if carried::begins(front) {
-        return Some(carried::nested(front));
+    if let Some(nested) = embedded::message(front) {
+        return Some(nested);
     }
     let text = front.trim_ascii_start();
     let document = match text {
@@ -150,9 +157,7 @@ fn inner(front: &[u8]) -> Option<Nested> {
     if document {
         return Some(Nested::new(&Media::Unknown));
     }
-    let base64 = BASE64.iter().any(|b| text.starts_with(b))
-        && !TOKENS.iter().any(|t| text.starts_with(t))
-        || embedded::is_measured_gzip(text);
+    let base64 = BASE64.iter().any(|b| text.starts_with(b)) || embedded::is_measured_gzip(text);
     base64.then(|| transfer_encoding::undo("base64", &Media::Unknown))
 }
 
@@ -178,6 +183,10 @@ impl Receiver for Reader<'_, '_> {
         self.tree.wants()
     }
     fn value(&mut self, text: &str) {
+        if jws::is_token(text) {
+            jws::read(text, self.scope);
+            return self.tree.passed();
+        }
         match self.form.next {
             Next::Question => *self.form.question = text.to_owned(),
             Next::Answer if !self.form.question.is_empty() => {
@@ -195,6 +204,10 @@ impl Receiver for Reader<'_, '_> {
         self.tree.number(text, self.scope);
     }
     fn prose(&mut self, text: &str) {
+        if jws::is_token(text) {
+            jws::read(text, self.scope);
+            return self.tree.passed();
+        }
         self.texts.text(text, self.scope);
         self.tree.passed();
     }
@@ -202,7 +215,10 @@ impl Receiver for Reader<'_, '_> {
         self.tree.null();
     }
     fn inner_begin(&mut self, front: &[u8]) -> bool {
-        *self.inner = inner(front);
+        *self.inner = match self.form.request && graphql::begins(front) {
+            true => Some(Nested::new(&Media::Unknown)),
+            false => inner(front),
+        };
         self.inner.is_some()
     }
     fn inner(&mut self, bytes: &[u8]) {
@@ -219,11 +235,9 @@ impl Receiver for Reader<'_, '_> {
     }
 }
 
-impl Document for JsonDocument {
-    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
-        if let Some(path) = self.path.take() {
-            self.tree.stands_at(&path, scope);
-        }
+impl JsonDocument {
+    /// Reads bytes as they come.
+    fn read(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Result<(), Fault> {
         let mut reader = Reader {
             tree: &mut self.tree,
             inner: &mut self.inner,
@@ -231,19 +245,35 @@ impl Document for JsonDocument {
             form: &mut self.form,
             scope,
         };
-        match self.tokens.read(bytes, &mut reader) {
+        self.tokens.read(bytes, &mut reader)
+    }
+
+    fn fail(fault: Fault, scope: &mut Scope<'_>) {
+        scope.give_up(match fault {
+            Fault::Malformed => Reason::Malformed,
+            Fault::Limit => Reason::Limit,
+        });
+    }
+}
+
+impl Document for JsonDocument {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        if let Some(path) = self.path.take() {
+            self.tree.stands_at(&path, scope);
+        }
+        match self.by_rows(bytes, scope) {
             Ok(()) => Want::ALL,
             Err(fault) => {
-                scope.give_up(match fault {
-                    Fault::Malformed => Reason::Malformed,
-                    Fault::Limit => Reason::Limit,
-                });
+                Self::fail(fault, scope);
                 Want::NOTHING
             }
         }
     }
 
     fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+        if let Err(fault) = self.end_rows(scope) {
+            Self::fail(fault, scope);
+        }
         let mut reader = Reader {
             tree: &mut self.tree,
             inner: &mut self.inner,
@@ -261,7 +291,7 @@ impl Document for JsonDocument {
 
     fn memory(&self) -> usize {
         let inner = self.inner.as_ref().map_or(0, Nested::memory);
-        self.tokens.memory() + self.tree.memory() + self.texts.memory() + inner
+        self.tokens.memory() + self.tree.memory() + self.texts.memory() + self.rows.memory() + inner
     }
 }
 

@@ -9,8 +9,8 @@ use memchr::memchr2;
 /// Deepest nesting of objects and arrays.
 pub const MAX_NESTING: usize = 128;
 
-/// Longest key that is looked at, bytes.
-pub const MAX_KEY: usize = 128;
+/// Longest key that is looked at, bytes: some are paths (openEHR) or URLs.
+pub const MAX_KEY: usize = 320;
 
 /// How much of a string tells whether it is a document of its own, bytes.
 pub const FRONT: usize = 8;
@@ -517,6 +517,11 @@ const fn may_begin(byte: u8) -> bool {
             | b'T'
             | b'e'
             | b'i'
+            // The digits of a health card (`shc:/`).
+            | b's'
+            // Requests of GraphQL.
+            | b'm'
+            | b'q'
             | b'/'
             | b' '
             | b'\n'

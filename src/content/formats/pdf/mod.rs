@@ -29,6 +29,9 @@ pub const MAX_DOCUMENT: usize = 16 << 20;
 /// Work that one document may cause, in bytes read, decoded and run.
 pub const MAX_WORK: u64 = 64 << 20;
 
+/// What a byte looked at costs of the flow's budget: most are looked at for a token.
+const WORK_COST: u64 = 2;
+
 /// Text of one document, bytes.
 const MAX_TEXT: usize = 8 << 20;
 
@@ -96,22 +99,35 @@ impl Document for PdfDocument {
 
 /// Reads a document.
 pub(in crate::content::formats) fn read(data: &[u8], complete: bool, scope: &mut Scope<'_>) {
-    let fuel = Fuel::new(MAX_WORK);
+    let work = (scope.work_left() / WORK_COST).min(MAX_WORK);
+    let fuel = Fuel::new(work);
     let file = File::new(data, &fuel);
     if file.encrypted {
         scope.give_up(Reason::Encrypted);
+        scope.spend((work - fuel.left()) * WORK_COST);
         return;
     }
     let mut reader = PageReader::new("pdf");
-    let limited = write_text(&file, complete, &mut |text| match text {
-        Text::Line(line) => reader.line(line, scope),
-        Text::Note(note) => reader.note(note, scope),
+    let limited = write_text(&file, complete, &mut |text| {
+        scope.unpacked(|scope| match text {
+            Text::Line(line) => reader.line(line, scope),
+            Text::Note(note) => reader.note(note, scope),
+        });
     });
     reader.end(scope);
+    scope.spend((work - fuel.left()) * WORK_COST);
+    // What is attached is paid out of the same budget.
+    let mut paid = fuel.left();
     pages::attachments(&file, |content_type, bytes| {
+        scope.spend((paid - fuel.left()) * WORK_COST);
         scope.whole(&Media::Type { content_type, name: "" }, bytes);
+        fuel.cap(scope.work_left() / WORK_COST);
+        paid = fuel.left();
     });
-    if limited || file.limited || fuel.is_empty() {
+    scope.spend((paid - fuel.left()) * WORK_COST);
+    if fuel.is_empty() && work < MAX_WORK {
+        scope.leave(data.len() as u64);
+    } else if limited || file.limited || fuel.is_empty() {
         scope.give_up(Reason::Limit);
     }
 }

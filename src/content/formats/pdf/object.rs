@@ -25,6 +25,10 @@ impl Fuel {
         self.0.set(left.unwrap_or(0));
         left.is_some()
     }
+    /// Leaves no more than `bytes`.
+    pub(super) fn cap(&self, bytes: u64) {
+        self.0.set(self.0.get().min(bytes));
+    }
     pub(super) fn left(&self) -> u64 {
         self.0.get()
     }

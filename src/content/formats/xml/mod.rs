@@ -2,15 +2,19 @@
 //! kind, read like the objects of JSON.
 
 use super::dialect::{Dialect, Message, Namespaces};
-use super::hl7v2::carried;
 use super::markup::{Attributes, Markup, Receiver};
-use crate::content::extract::embedded::Payload;
+use crate::content::extract::embedded::{self, Payload};
 use crate::content::extract::record::Marks;
+use crate::content::extract::rows::Rows;
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::extract::xds::{EBXML, Metadata};
 use crate::content::stack::media;
 use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+
+mod dump;
+
+use dump::{Dump, Part};
 
 /// Deepest nesting of elements.
 const MAX_NESTING: usize = 128;
@@ -74,6 +78,8 @@ impl Format for Xml {
                 metadata: None,
                 texts: Texts::default(),
                 namespaces: Namespaces::default(),
+                dump: Dump::default(),
+                rows: Rows::default(),
             },
             path: media::path(media),
         })
@@ -116,6 +122,8 @@ struct Reader {
     /// Running text.
     texts: Texts,
     namespaces: Namespaces,
+    dump: Dump,
+    rows: Rows,
 }
 
 struct TokenHandler<'a, 'b> {
@@ -211,6 +219,28 @@ impl TokenHandler<'_, '_> {
         }
     }
 
+    /// Takes an element that is a row of one of several tables; whether it is somebody's.
+    fn row(&mut self, name: &str, attributes: Attributes<'_>) -> bool {
+        if self.reader.open.len() != 1 || self.reader.fhir || self.reader.cda {
+            return false;
+        }
+        let columns: Vec<_> = attributes.iter().collect();
+        let columns: Vec<_> = columns.iter().map(|(name, value)| (*name, &**value)).collect();
+        self.reader.rows.row(name, &columns, self.scope)
+    }
+
+    /// What the element that begins is to a dump of a database; whether its attributes say nothing else.
+    fn part_of_dump(&mut self, name: &str, attributes: Attributes<'_>) -> bool {
+        let part = self.reader.dump.start(name, attributes, self.reader.open.len());
+        if matches!(part, Part::Table | Part::TableRow) {
+            self.reader.tree.in_table(&self.reader.dump.path(), self.scope);
+        }
+        if matches!(part, Part::Row | Part::TableRow) {
+            self.reader.tree.begin_row();
+        }
+        matches!(part, Part::Table | Part::TableRow)
+    }
+
     /// The attributes of an element; those of a tag (`tagged`) say nothing else.
     fn attributes(&mut self, attributes: Attributes<'_>, tagged: bool) {
         for (attribute, value) in attributes.iter() {
@@ -264,6 +294,9 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.tree.open(true);
         }
         self.hold();
+        if closed && self.row(name, attributes) {
+            return;
+        }
         // A value in an attribute stays that of its element, whatever else stands inside.
         if self.reader.attribute_value && !self.reader.text.trim().is_empty() {
             let text = std::mem::take(&mut self.reader.text);
@@ -306,7 +339,8 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.tree.key("resourceType", self.scope);
             self.value(name);
         }
-        self.attributes(attributes, tag.is_some());
+        let named = !closed && self.part_of_dump(name, attributes);
+        self.attributes(attributes, tag.is_some() || named);
         if closed {
             self.end(name);
         }
@@ -345,6 +379,9 @@ impl Receiver for TokenHandler<'_, '_> {
             self.value(text.trim());
         }
         self.close();
+        if self.reader.dump.end(self.reader.open.len() + 1) {
+            self.reader.tree.in_table(&self.reader.dump.path(), self.scope);
+        }
         self.reader.leaf = false;
         self.reader.attribute_value = false;
         if name.rsplit(':').next() == Some("tr") {
@@ -389,9 +426,8 @@ impl Receiver for TokenHandler<'_, '_> {
         }
         if self.reader.open.last() == Some(&false)
             && self.reader.text.trim_start().is_empty()
-            && carried::begins(text.as_bytes())
+            && let Some(mut carried) = embedded::message(text.trim_start().as_bytes())
         {
-            let mut carried = carried::nested(text.trim_start().as_bytes());
             carried.data(text.trim_start().as_bytes(), self.scope);
             self.reader.carried = Some(carried);
             return;
@@ -433,6 +469,7 @@ impl Document for XmlDocument {
             metadata.finish(scope);
         }
         self.reader.tree.finish(scope);
+        self.reader.rows.finish("xml", self.reader.tree.around, scope);
         self.reader.texts.end("xml", self.reader.tree.around, scope);
     }
 
@@ -442,143 +479,14 @@ impl Document for XmlDocument {
             + self.reader.text.capacity()
             + self.reader.texts.memory()
             + self.reader.namespaces.memory()
+            + self.reader.rows.memory()
             + self.reader.carried.as_ref().map_or(0, Nested::memory)
             + self.reader.payload.as_ref().map_or(0, |p| p.memory())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::content::testing::records;
-
-    fn xml(text: &str) -> Vec<String> {
-        records("application/xml; charset=utf-8", text.as_bytes())
-    }
-
-    #[test]
-    fn fhir() {
-        let patient = r#"<Patient xmlns="http://hl7.org/fhir"><!-- a > b --><id value="x"/><identifier><type><coding>
-            <code value="MR"/></coding></type><system value="urn:oid:1.2"/><value value="H-17"/></identifier>
-            <name><use value="official"/><family value="K&#246;nig"/><given value="John"/></name>
-            <telecom><system value="phone"/><value value="555 0177"/></telecom><gender value="male"/>
-            <birthDate value="1992-04-28"/><address><line value="7 Crest"/><city value="G"/></address></Patient>"#;
-        let fields = "http>xml:fhir [PatientContext] patient_id=H-17 name=König^John phone=555 0177 sex=male \
-            birth_date=1992-04-28 address=7 Crest, G";
-        assert_eq!(xml(patient), [fields]);
-        let bundle = format!(
-            "<?xml version='1.0'?>\n<Bundle xmlns=\"http://hl7.org/fhir\"><entry><resource>{patient}</resource></entry>\
-            <entry><resource><Practitioner><name><family value=\"No\"/></name><birthDate value=\"1950-01-01\"/>\
-            </Practitioner></resource></entry></Bundle>"
-        );
-        assert_eq!(xml(&bundle), [fields]);
-    }
-
-    #[test]
-    fn attribute_text_and_child_are_three_things() {
-        // Extensions of a primitive are not its value.
-        let extended = r#"<Patient xmlns="http://hl7.org/fhir"><identifier><value value="H-17"/></identifier><name>
-            <family value="Roe"><extension url="x"><valueString value="of Roe"/></extension></family><given value="Eva"/></name>
-            <birthDate value="1971-05-06"><extension url="y"><valueDateTime value="1971-05-06T03:00:00Z"/></extension></birthDate>
-            </Patient>"#;
-        let fields =
-            "http>xml:fhir [PatientContext] patient_id=H-17 name=Roe^Eva birth_date=1971-05-06";
-        assert_eq!(xml(extended), [fields]);
-        // An attribute says of which kind the text is.
-        for attribute in ["type", "S", "system", "kind", "source"] {
-            let patient = format!(
-                "<patient><id {attribute}='LOCAL'>H-17</id><firstname>Eva</firstname><lastname>Roe</lastname></patient>"
-            );
-            let got = xml(&patient);
-            assert_eq!(got.len(), 1, "{attribute}");
-            assert!(got[0].contains("patient_id=H-17") && !got[0].contains("LOCAL"), "{got:?}");
-        }
-    }
-
-    #[test]
-    fn cda() {
-        let got = xml(
-            r#"<ClinicalDocument xmlns="urn:hl7-org:v3"><title>CCD</title><recordTarget><patientRole>
-            <id root="2.16.840.1.113883.19.5" extension="H071"/><id root="2.16.840.1.113883.4.1" extension="446-48-5624"/>
-            <addr use="HP"><streetAddressLine>598 Ville</streetAddressLine><city>S</city></addr><telecom value="tel:(366) 555-0133"/>
-            <telecom use="HP" value="mailto:a@b.org"/>
-            <patient><name use="L"><given>Sean</given><family>Price</family></name><administrativeGenderCode code="M"/>
-            <birthTime value="19621004"/></patient></patientRole></recordTarget>
-            <author><assignedAuthor><id root="1" extension="2"/><assignedPerson><name><family>No</family></name></assignedPerson>
-            </assignedAuthor></author></ClinicalDocument>"#,
-        );
-        assert_eq!(
-            got,
-            [
-                "http>xml:ccda patient_id=H071 ssn=446-48-5624 address=598 Ville, S phone=(366) 555-0133 \
-             email=a@b.org name=Price^Sean sex=M birth_date=19621004",
-            ]
-        );
-    }
-
-    #[test]
-    fn sections_of_a_cda_document() {
-        let document = |sections: &str| {
-            let got = xml(&format!(
-                "<ClinicalDocument xmlns='urn:hl7-org:v3'><code code='34133-9'/><recordTarget><patientRole><id root='1' extension='7'/>\
-                 </patientRole></recordTarget><component><structuredBody>{sections}</structuredBody></component></ClinicalDocument>"
-            ));
-            got.join(" | ")
-        };
-        let section = |code: &str, inside: &str| {
-            format!(
-                "<component><section{inside}><templateId root='2.16.840'/><code code='{code}' codeSystem='2.16.840.1.113883.6.1'/>\
-                 <title>x</title><text>free</text><entry><act><code code='48765-2'/></act></entry></section></component>"
-            )
-        };
-        for (code, mark) in [
-            ("11450-4", " [Diagnosis]"),
-            ("30954-2", " [Result]"),
-            ("10160-0", " [Medication]"),
-            ("48765-2", " [Allergy]"),
-            ("47519-4", " [Procedure]"),
-            // Plan of treatment.
-            ("18776-5", ""),
-        ] {
-            let expected = format!("http>xml:ccda{mark} patient_id=7");
-            assert_eq!(document(&section(code, "")), expected, "{code}");
-            assert_eq!(document(&section(code, " nullFlavor='NI'")), "http>xml:ccda patient_id=7");
-        }
-        let all = ["11450-4", "30954-2", "10160-0", "48765-2", "47519-4"];
-        let all: String = all.iter().map(|code| section(code, "")).collect();
-        let marks = "[Diagnosis] [Result] [Medication] [Allergy] [Procedure]";
-        assert_eq!(document(&all), format!("http>xml:ccda {marks} patient_id=7"));
-    }
-
-    #[test]
-    fn dicom() {
-        let got = xml(
-            r#"<?xml version="1.0"?><NativeDicomModel><DicomAttribute tag="00100010" vr="PN"><PersonName number="1">
-            <Alphabetic><FamilyName>Doe</FamilyName><GivenName>Jane</GivenName></Alphabetic></PersonName></DicomAttribute>
-            <DicomAttribute tag="00100020" vr="LO"><Value number="1">H-1</Value></DicomAttribute></NativeDicomModel>"#,
-        );
-        // Only where the DICOM rules are there.
-        if crate::content::testing::rules().dicom.get(0x0010_0010).is_some() {
-            assert_eq!(got, ["http>xml:dicom name=Doe^Jane patient_id=H-1"]);
-        }
-    }
-
-    #[test]
-    fn anything_else() {
-        let got = xml("<export><patients><patient><name>A B</name><dob>1970-01-01</dob></patient>\
-            <patient><name>C D</name><mrn>7</mrn></patient></patients></export>");
-        assert_eq!(got.len(), 2);
-        assert!(got.iter().any(|l| l.ends_with("name=A B birth_date=1970-01-01")), "{got:?}");
-        assert!(got.iter().any(|l| l.ends_with("name=C D patient_id=7")), "{got:?}");
-        assert_eq!(
-            xml("<row mrn='7' last_name='A&amp;B' dob='1970-01-01'/>"),
-            ["http>xml:~xml [PatientContext] patient_id=7 name=A&B birth_date=1970-01-01",]
-        );
-        assert!(
-            xml("<order><name>Lamp</name><sku>1</sku><phone>5551234</phone></order>").is_empty()
-        );
-        assert!(xml(&"<a>".repeat(1000)).is_empty());
-    }
-}
+mod envelope_tests;
 
 #[cfg(test)]
-mod envelope_tests;
+mod tests;

@@ -4,6 +4,7 @@
 use super::header::{self, Header, Method, Parsed};
 use super::member::Member;
 use super::office::Office;
+use crate::content::stack::{INFLATER, OPENING};
 use crate::content::{Document, Reason, Scope, Want};
 use flate2::{Decompress, FlushDecompress, Status};
 use memchr::memmem;
@@ -153,6 +154,9 @@ impl Archive {
             Method::Other if size != Some(0) => Some(Reason::Unsupported),
             _ => None,
         };
+        // A deflated member costs as much to set up, however short it is.
+        let costs = if matches!(header.method, Method::Deflated) { INFLATER } else { OPENING };
+        let reason = reason.or_else(|| (!scope.spend(costs)).then_some(Reason::Budget));
         if let Some(reason) = reason {
             scope.give_up(reason);
         }
@@ -225,7 +229,10 @@ impl Archive {
             let made = (inflater.total_out() - before_out) as usize;
             at += used;
             self.given += made as u64;
-            member.data(piece.get(..made).unwrap_or_default(), &mut self.office, scope);
+            let paid = scope.spend(made as u64);
+            scope.unpacked(|scope| {
+                member.data(piece.get(..made).unwrap_or_default(), &mut self.office, scope);
+            });
             let left = size.map(|size| size.saturating_sub(inflater.total_in()));
             let passed = left.map_or(State::Seek, State::Pass);
             match status {
@@ -236,8 +243,12 @@ impl Archive {
                     member.end(false, &mut self.office, scope);
                     self.state = passed;
                 }
-                Ok(_) if self.is_bomb() => {
-                    scope.give_up(Reason::Limit);
+                Ok(_) if self.is_bomb() || !paid => {
+                    if paid {
+                        scope.give_up(Reason::Limit);
+                    } else {
+                        scope.leave(rest.len() as u64);
+                    }
                     member.end(false, &mut self.office, scope);
                     self.state = State::Done;
                 }
@@ -296,7 +307,7 @@ impl Document for Archive {
         {
             member.end(false, &mut self.office, scope);
         }
-        self.office.end(complete, scope);
+        scope.unpacked(|scope| self.office.end(complete, scope));
     }
 
     fn memory(&self) -> usize {

@@ -1,8 +1,11 @@
 //! One interface over the decoders of the libraries: pieces in, pieces out, bounded memory.
 
+use super::super::{INFLATER, LARGE_DECODER};
 use super::Coding;
 use super::chunks::Chunks;
-use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
+use brotli_decompressor::{
+    BrotliDecompressStream, BrotliResult, BrotliState, HuffmanCode, SliceWrapper, StandardAlloc,
+};
 use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::FrameDecoder;
 
@@ -13,6 +16,16 @@ const MAX_WINDOW: u64 = 8 << 20;
 
 /// The largest zstd block with its header, a frame header and a checksum (RFC 8878 3.1.1.2.3).
 const ZSTD_UNIT: usize = (128 << 10) + 3 + 18 + 4;
+
+/// What the library keeps of a zstd frame: a window, and one block that was not collected yet, in a
+/// buffer that doubles.
+const ZSTD_BUFFER: usize = 2 * (MAX_WINDOW as usize + (128 << 10));
+
+/// Tables of a zstd decoder, and its literals.
+const ZSTD_TABLES: usize = 256 << 10;
+
+/// Tables of a brotli decoder that each has.
+const BROTLI_TABLES: usize = 32 << 10;
 
 /// What came of one step.
 pub(super) enum DecodeStep {
@@ -118,15 +131,33 @@ impl Decoder {
         }
     }
 
-    /// Bytes of heap held, roughly: windows grow to what the data asks for, which is not visible
-    /// from outside, so the usual sizes are taken.
-    pub(super) fn memory(&self) -> usize {
+    /// What setting one up costs of the flow's budget.
+    pub(super) const fn cost(coding: Coding) -> u64 {
+        match coding {
+            Coding::Gzip | Coding::Deflate => INFLATER,
+            Coding::Brotli | Coding::Zstd => LARGE_DECODER,
+            Coding::Chunks => 0,
+        }
+    }
+
+    /// Bytes of heap held after `given` bytes of output. Of a window counts what was written to it:
+    /// the system gives pages only to what is touched.
+    pub(super) fn memory(&self, given: u64) -> usize {
+        let touched = usize::try_from(given).unwrap_or(usize::MAX);
         match self {
             Self::Undecided(first) => first.capacity(),
             Self::Chunks(_) => 0,
             Self::Inflate { .. } => 48 << 10,
-            Self::Brotli { .. } => 512 << 10,
-            Self::Zstd(zstd) => (512 << 10) + zstd.input.capacity(),
+            Self::Brotli { state, .. } => {
+                let groups =
+                    [&state.literal_hgroup, &state.insert_copy_hgroup, &state.distance_hgroup];
+                let codes: usize = groups.iter().map(|group| group.codes.slice().len()).sum();
+                size_of::<Brotli>()
+                    + BROTLI_TABLES
+                    + codes * size_of::<HuffmanCode>()
+                    + state.ringbuffer.slice().len().min(touched)
+            }
+            Self::Zstd(zstd) => ZSTD_TABLES + zstd.input.capacity() + touched.min(ZSTD_BUFFER),
         }
     }
 }

@@ -221,7 +221,9 @@ fn inside<'a>(media: &Media<'a>, suffix: &str) -> Media<'a> {
 
 /// A content under one coding.
 struct Coded {
-    decoder: Decoder,
+    coding: Coding,
+    /// Set up with the first bytes: contents that never come cost nothing.
+    decoder: Option<Decoder>,
     nested: Nested,
     /// Decoded bytes that the content inside does not want.
     skip: u64,
@@ -231,7 +233,7 @@ struct Coded {
 
 impl Coded {
     fn new(coding: Coding, nested: Nested) -> Self {
-        Self { decoder: Decoder::new(coding), nested, skip: 0, taken: 0, given: 0 }
+        Self { coding, decoder: None, nested, skip: 0, taken: 0, given: 0 }
     }
 
     /// Hands on decoded bytes.
@@ -243,9 +245,13 @@ impl Coded {
         if bytes.is_empty() {
             return Want::ALL;
         }
-        let want = self.nested.data(bytes, scope);
+        let want = scope.unpacked(|scope| self.nested.data(bytes, scope));
         self.skip = want.skip;
         want
+    }
+
+    fn end_nested(&mut self, complete: bool, scope: &mut Scope<'_>) {
+        scope.unpacked(|scope| self.nested.end(complete, scope));
     }
 
     fn is_bomb(&self) -> bool {
@@ -256,30 +262,41 @@ impl Coded {
 impl Document for Coded {
     fn data(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         self.taken += bytes.len() as u64;
+        if self.decoder.is_none() && !scope.spend(Decoder::cost(self.coding)) {
+            scope.leave(bytes.len() as u64);
+            self.end_nested(false, scope);
+            return Want::NOTHING;
+        }
         let mut piece = [0u8; PIECE];
         loop {
-            let (used, step) = self.decoder.step(bytes, &mut piece);
+            let decoder = self.decoder.get_or_insert_with(|| Decoder::new(self.coding));
+            let (used, step) = decoder.step(bytes, &mut piece);
             bytes = bytes.get(used..).unwrap_or_default();
             match step {
                 DecodeStep::Output(n) => {
                     let decoded = piece.get(..n).unwrap_or_default();
+                    if !scope.spend(n as u64) {
+                        scope.leave(n as u64);
+                        self.end_nested(false, scope);
+                        return Want::NOTHING;
+                    }
                     if self.give(decoded, scope) == Want::NOTHING {
                         return Want::NOTHING;
                     }
                     if self.is_bomb() {
                         scope.give_up(Reason::Limit);
-                        self.nested.end(false, scope);
+                        self.end_nested(false, scope);
                         return Want::NOTHING;
                     }
                 }
                 DecodeStep::Starved => return Want::ALL,
                 DecodeStep::Done => {
-                    self.nested.end(true, scope);
+                    self.end_nested(true, scope);
                     return Want::NOTHING;
                 }
                 DecodeStep::Malformed => {
                     scope.give_up(Reason::Malformed);
-                    self.nested.end(false, scope);
+                    self.end_nested(false, scope);
                     return Want::NOTHING;
                 }
             }
@@ -288,16 +305,17 @@ impl Document for Coded {
 
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         // Nothing behind a gap can be decoded.
-        self.nested.end(false, scope);
+        self.end_nested(false, scope);
         Want::NOTHING
     }
 
     fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
-        self.nested.end(complete && self.decoder.at_end(), scope);
+        let at_end = self.decoder.take().is_some_and(|decoder| decoder.at_end());
+        self.end_nested(complete && at_end, scope);
     }
 
     fn memory(&self) -> usize {
-        self.decoder.memory() + self.nested.memory()
+        self.decoder.as_ref().map_or(0, |d| d.memory(self.given)) + self.nested.memory()
     }
 }
 

@@ -186,3 +186,42 @@ fn several_codings_in_a_row_and_names_nobody_knows() {
     let many = ["gzip"; MAX_CODINGS + 1];
     assert!(records_of(media, &many, json, 50).is_empty());
 }
+
+#[test]
+fn nested_bombs_share_one_budget() {
+    use crate::content::testing::read_as;
+    // Each layer alone keeps its ratio; all together unpack some kilobytes to 64 MiB.
+    let zeros = gzip(&vec![b'\n'; 64 << 20]);
+    let media = Media::Type { content_type: "text/plain", name: "" };
+    let archive = tar_of(&[("a", gzip(&vec![b'x'; 1 << 20]).as_slice()); 64]);
+    for (codings, bytes) in [
+        (&["gzip", "gzip"][..], gzip(&zeros)),
+        (&["gzip"], gzip(&gzip(&zeros))),
+        (&[], gzip(&gzip(&zeros))),
+        (&["gzip"], gzip(&archive)),
+    ] {
+        assert!(bytes.len() < 100_000, "{}", bytes.len());
+        let (records, tally) = read_as(media, codings, &bytes, 1460);
+        assert!(records.is_empty());
+        assert!(tally.given_up.iter().any(|(reason, _)| *reason == Reason::Budget), "{codings:?}");
+        assert!(tally.unpaid_bytes > 0);
+    }
+}
+
+/// A tar archive of these files.
+fn tar_of(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, data) in members {
+        let mut block = vec![0; 512];
+        block[..name.len()].copy_from_slice(name.as_bytes());
+        block[124..135].copy_from_slice(format!("{:011o}", data.len()).as_bytes());
+        block[148..156].fill(b' ');
+        block[156] = b'0';
+        let sum: u32 = block.iter().map(|b| u32::from(*b)).sum();
+        block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        out.extend(block);
+        out.extend_from_slice(data);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out
+}

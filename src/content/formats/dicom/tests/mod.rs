@@ -188,6 +188,7 @@ pub fn read_parts(format: &dyn Format, media: Media<'_>, parts: &[Part<'_>], siz
                         if skip != Want::NOTHING.skip {
                             skip -= hidden;
                         }
+                        scope.tally.budget.bring(chunk.len() as u64);
                         if (hidden as usize) < chunk.len() {
                             skip = document.data(&chunk[hidden as usize..], &mut scope).skip;
                         }

@@ -1,0 +1,308 @@
+//! The gate that every text of the facts of a service passes before it leaves its flow.
+//!
+//! Hosts, paths, titles, banners and codes come from the wire, where anybody may have put a name or a
+//! number. What is masked, without `--reveal`:
+//!
+//! 1. a valid number of a person in any country (`536-90-4399`);
+//! 2. what equals or contains an identifier that was found in the flow: a word of a name, alone, with
+//!    initials (`jdoe`) or joined (`johndoe`), in any case, without accents, percent-encoded; an id; a
+//!    birth date in the usual orders;
+//! 3. in paths every segment with a word that `[[vocabulary]]` does not know; elsewhere an unknown word
+//!    that is written like a name (`Xxxx`, or in a script without capitals), unless it stands beside a
+//!    word of an organisation;
+//! 4. other unknown words and long numbers for as long as the flow goes on: an identifier that equals
+//!    them may still come. They are shown when the flow has ended, or after [`WITHHELD_FOR`].
+//!
+//! The flow keeps hashes of its identifiers under a secret seed, and no identifier.
+
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use super::Key;
+use super::normalise::phone_digits;
+use crate::protocol::{ServiceFacts, TextKind};
+use crate::rules::{Kind, RuleSet, words};
+use crate::time::Span;
+use foldhash::quality::SeedableRandomState;
+use foldhash::{SharedSeed, fast};
+use hashbrown::HashSet;
+use smallvec::SmallVec;
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+use text::{Text, folded};
+use zeroize::Zeroizing;
+
+/// How long unknown words of a flow that goes on are masked, packet time. Connections between systems
+/// last for days, and their titles and facilities are needed before.
+pub const WITHHELD_FOR: Span = Span::seconds(600);
+
+/// Hashes of identifiers kept of a flow. Beyond it unknown words are no longer shown at all.
+const MAX_KNOWN: usize = 1 << 18;
+
+/// Texts of a flow whose masked form is kept.
+const MAX_MEMO: usize = 48;
+
+/// Shortest word of a name that is looked for, letters; of scripts without capitals two say as much.
+const MIN_NAME: usize = 3;
+/// Shortest id that is looked for, letters and digits.
+const MIN_ID: usize = 4;
+/// Fewest digits of a number within an id that are looked for alone.
+const MIN_DIGITS: usize = 5;
+/// Shortest other value that is looked for, letters and digits.
+const MIN_VALUE: usize = 6;
+
+/// The gate of one flow.
+pub(super) struct Gate {
+    hasher: SeedableRandomState,
+    known: HashSet<u64, fast::FixedState>,
+    /// There were more identifiers than are kept.
+    overflown: bool,
+    /// Texts that came by, with what is shown of them.
+    memo: Vec<Memo>,
+    /// Of what in these texts an identifier would matter; half of each hash is enough.
+    watched: HashSet<u32, fast::FixedState>,
+    /// The facts that came last, and what is shown of them.
+    last: ServiceFacts,
+    shown: Arc<ServiceFacts>,
+    settled: bool,
+}
+
+/// By what a flow knows the value of an identifier again: hashes of its words or numbers.
+pub(super) fn hashes(hasher: &SeedableRandomState, kind: Kind, value: &str) -> Arc<[u64]> {
+    let mut words = Words { hasher, hashes: SmallVec::new() };
+    words.learn(kind, value);
+    words.hashes.as_slice().into()
+}
+
+/// The hasher of all gates, whose hashes cannot be made without `key`.
+pub(super) fn hasher(key: &Key) -> SeedableRandomState {
+    let [a, b, c, d, e, f, g, h, ..] = key.derive("phitap gate of facts", &[]);
+    let seed = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    SeedableRandomState::with_seed(seed, SharedSeed::global_fixed())
+}
+
+/// The words and numbers of a value.
+struct Words<'a> {
+    hasher: &'a SeedableRandomState,
+    hashes: SmallVec<[u64; 8]>,
+}
+
+impl Words<'_> {
+    /// The value of an identifier.
+    fn learn(&mut self, kind: Kind, value: &str) {
+        match kind {
+            Kind::Sex | Kind::Age | Kind::Ethnicity | Kind::Religion | Kind::Photo => {}
+            Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => self.learn_name(value),
+            Kind::BirthDate | Kind::DeathDate => self.learn_date(value),
+            Kind::Email => {
+                self.learn_name(value.split('@').next().unwrap_or_default());
+                self.learn_folded(&folded(value), MIN_VALUE);
+            }
+            Kind::Phone | Kind::NextOfKinPhone | Kind::Fax => {
+                let digits = Zeroizing::new(phone_digits(value).collect::<String>());
+                self.learn_folded(&digits, MIN_VALUE);
+            }
+            Kind::Address | Kind::Employer | Kind::Url | Kind::Ip | Kind::Occupation => {
+                self.learn_folded(&folded(value), MIN_VALUE);
+            }
+            _ => self.learn_id(value),
+        }
+    }
+
+    fn learn_name(&mut self, value: &str) {
+        for (start, end) in words(value) {
+            let word = folded(value.get(start..end).unwrap_or_default());
+            self.learn_word(&word);
+        }
+        // Words with capitals inside (`McDonald`), and with an apostrophe or a hyphen, are also whole.
+        for word in value.split(|c: char| c.is_whitespace() || matches!(c, '^' | ',' | '=' | '&')) {
+            let word = folded(word);
+            self.learn_word(&word);
+        }
+        // Umlauts are written with an e as often as without.
+        if value.contains(['ä', 'ö', 'ü', 'Ä', 'Ö', 'Ü', 'ß']) {
+            let spelt = Zeroizing::new(value.chars().fold(String::new(), |mut text, c| {
+                match c {
+                    'ä' | 'Ä' => text.push_str("ae"),
+                    'ö' | 'Ö' => text.push_str("oe"),
+                    'ü' | 'Ü' => text.push_str("ue"),
+                    'ß' => text.push_str("ss"),
+                    c => text.push(c),
+                }
+                text
+            }));
+            for word in spelt.split(|c: char| !c.is_alphabetic()) {
+                self.learn_word(&folded(word));
+            }
+        }
+    }
+
+    fn learn_word(&mut self, word: &str) {
+        let least = if word.is_ascii() { MIN_NAME } else { MIN_NAME - 1 };
+        if word.chars().count() >= least && word.contains(char::is_alphabetic) {
+            self.hashes.push(self.hasher.hash_one(word));
+        }
+    }
+
+    fn learn_date(&mut self, value: &str) {
+        let digits: Zeroizing<String> =
+            Zeroizing::new(value.chars().filter(char::is_ascii_digit).take(8).collect());
+        self.learn_folded(&digits, MIN_VALUE);
+        if let (8, Some((year, rest))) = (digits.len(), digits.split_at_checked(4))
+            && let Some((month, day)) = rest.split_at_checked(2)
+        {
+            for order in [[day, month, year], [month, day, year]] {
+                self.learn_folded(&Zeroizing::new(order.concat()), MIN_VALUE);
+            }
+        }
+    }
+
+    fn learn_id(&mut self, value: &str) {
+        // Of a composite (HL7 CX) the id is the first component.
+        let id = value.split('^').find(|part| !part.trim().is_empty()).unwrap_or_default();
+        let whole = folded(id);
+        self.learn_folded(&whole, MIN_ID);
+        let number = whole.trim_matches(|c: char| !c.is_ascii_digit());
+        if number.len() < whole.len() && number.bytes().all(|b| b.is_ascii_digit()) {
+            self.learn_folded(number, MIN_DIGITS);
+        }
+        let short = whole.trim_start_matches('0');
+        if short.len() < whole.len() {
+            self.learn_folded(short, MIN_DIGITS);
+        }
+    }
+
+    fn learn_folded(&mut self, value: &str, least: usize) {
+        if value.chars().count() >= least {
+            self.hashes.push(self.hasher.hash_one(value));
+        }
+    }
+}
+
+struct Memo {
+    kind: TextKind,
+    text: Box<str>,
+    /// None: as it is.
+    shown: Option<Box<str>>,
+    withheld: bool,
+}
+
+impl Gate {
+    /// One whose hashes cannot be made without `key`.
+    pub fn new(key: &Key) -> Self {
+        Self {
+            hasher: hasher(key),
+            known: HashSet::default(),
+            overflown: false,
+            memo: Vec::new(),
+            watched: HashSet::default(),
+            last: ServiceFacts::default(),
+            shown: Arc::default(),
+            settled: false,
+        }
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        let texts =
+            self.memo.iter().map(|m| m.text.len() + m.shown.as_ref().map_or(0, |t| t.len()));
+        size_of::<Self>()
+            + self.known.capacity() * 9
+            + self.watched.capacity() * 5
+            + self.memo.capacity() * size_of::<Memo>()
+            + texts.sum::<usize>()
+    }
+
+    /// From now on nothing shows an identifier of these [`hashes`].
+    pub fn learn(&mut self, hashes: &[u64]) {
+        hashes.iter().for_each(|hash| self.add(*hash));
+    }
+
+    fn hash(&self, folded: &str) -> u64 {
+        self.hasher.hash_one(folded)
+    }
+
+    fn add(&mut self, hash: u64) {
+        if self.known.len() >= MAX_KNOWN {
+            self.overflown = true;
+            return;
+        }
+        if self.known.insert(hash) && self.watched.contains(&(hash as u32)) {
+            self.forget();
+        }
+    }
+
+    /// What is shown of texts must be worked out again.
+    fn forget(&mut self) {
+        self.memo.clear();
+        self.watched.clear();
+        self.last = ServiceFacts::default();
+    }
+
+    /// What may be shown of facts; `settled`: no further identifier is waited for.
+    pub fn facts(
+        &mut self,
+        facts: &ServiceFacts,
+        settled: bool,
+        rules: &RuleSet,
+    ) -> Arc<ServiceFacts> {
+        if settled != self.settled {
+            self.settled = settled;
+            self.forget();
+        }
+        if self.last != *facts {
+            let mut shown = facts.clone();
+            let mut withheld = false;
+            shown.for_each_text_mut(&mut |kind, text| withheld |= self.pass(kind, text, rules));
+            shown.withheld = withheld;
+            let (title, masked) = (facts.admission(), shown.admission());
+            if let (Some(title), Some(masked)) = (title, masked)
+                && title.title != masked.title
+            {
+                shown.admission_key = self.hash(title.title).max(1);
+            }
+            self.last = facts.clone();
+            if *self.shown != shown {
+                self.shown = Arc::new(shown);
+            }
+        }
+        Arc::clone(&self.shown)
+    }
+
+    /// What may be shown of the name of an operation.
+    pub fn operation(&mut self, operation: &str, rules: &RuleSet) -> String {
+        let mut shown = operation.to_owned();
+        self.pass(TextKind::Code, &mut shown, rules);
+        shown
+    }
+
+    /// Masks what must not be shown of a text. True if something may be shown later.
+    fn pass(&mut self, kind: TextKind, text: &mut String, rules: &RuleSet) -> bool {
+        if let Some(known) = self.memo.iter().find(|m| m.kind == kind && *m.text == **text) {
+            if let Some(shown) = &known.shown {
+                shown.as_ref().clone_into(text);
+            }
+            return known.withheld;
+        }
+        if self.memo.len() >= MAX_MEMO {
+            self.memo.clear();
+            self.watched.clear();
+        }
+        let settled = self.settled && !self.overflown;
+        let mut masked = Text::new(kind, text, rules);
+        let withheld = !settled && masked.withhold();
+        masked.clues(&mut |clue| {
+            let hash = self.hash(clue);
+            self.watched.insert(hash as u32);
+            self.known.contains(&hash)
+        });
+        let shown = masked.shown().map(String::into_boxed_str);
+        self.memo.push(Memo { kind, text: text.as_str().into(), shown: shown.clone(), withheld });
+        if let Some(shown) = shown {
+            *text = shown.into_string();
+        }
+        withheld
+    }
+}

@@ -1,0 +1,244 @@
+//! What came of units of documents that were read lately: rows of NDJSON, small documents. Servers send
+//! the same resources again and again, and to see that a unit is the same takes a hash of its bytes,
+//! where reading it takes its tokens, names and values.
+//!
+//! Units are told apart by a hash of 128 bits with a random seed, over their bytes and over all else that
+//! their records depend on. No raw value is kept, so units are not kept under `--reveal`.
+
+use super::counters::Loss;
+use super::patients::Profile;
+use super::record::{Held, Identity, Issuer, Marks, Record};
+use super::{Identifier, IdentifyCounters, Settings, Token};
+use crate::content::UnitCounts;
+use crate::rules::AlertRule;
+use foldhash::quality::RandomState;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash};
+use std::sync::{Arc, OnceLock};
+
+/// Most bytes that the table takes.
+const MAX_MEMORY: usize = 48 << 20;
+
+/// Share of a worker's memory that it may take at most.
+const SHARE: usize = 16;
+
+/// Records of one unit that are kept; a unit with more is not.
+const MAX_RECORDS: usize = 64;
+
+/// A record that led to an alert, without its raw values.
+pub(super) struct UnitRecord {
+    pub held: Vec<Held>,
+    pub identity: Identity,
+    pub marks: Marks,
+    /// Another record of the unit had ended before.
+    pub follows: bool,
+    /// What it tells of a patient, once a flow had it of one who was new.
+    pub profile: OnceLock<Profile>,
+    pub alert: Arc<AlertRule>,
+}
+
+/// What came of a unit.
+pub(super) struct Unit {
+    pub records: Vec<UnitRecord>,
+    /// By what gates know values of its other records.
+    pub learnt: Vec<u64>,
+    /// A record ended in it.
+    pub ended: bool,
+    /// What identify counted.
+    counts: [u64; COUNTED],
+    /// What content counted.
+    pub content: UnitCounts,
+}
+
+impl Unit {
+    fn memory(&self) -> usize {
+        let held = size_of::<Held>() + size_of::<Identifier>() + size_of::<(Token, Issuer)>();
+        let of =
+            |r: &UnitRecord| size_of::<UnitRecord>() + size_of::<Identity>() + r.held.len() * held;
+        // With the place in the table.
+        size_of::<Self>()
+            + 3 * size_of::<u128>()
+            + self.records.iter().map(of).sum::<usize>()
+            + self.learnt.capacity() * size_of::<u64>()
+    }
+
+    /// Counts what it counted when it was read.
+    pub fn count(&self, tally: &mut IdentifyCounters) {
+        let [records, below_policy, deidentified, phantoms, implausible] = self.counts;
+        tally.records += records;
+        tally.below_policy += below_policy;
+        tally.deidentified += deidentified;
+        tally.phantoms += phantoms;
+        tally.implausible += implausible;
+    }
+}
+
+/// Counters that a unit adds to whatever flow it stands in.
+const COUNTED: usize = 5;
+
+fn counted(tally: &IdentifyCounters) -> [u64; COUNTED] {
+    [tally.records, tally.below_policy, tally.deidentified, tally.phantoms, tally.implausible]
+}
+
+/// A unit that is being read.
+struct Note {
+    key: u128,
+    records: Vec<UnitRecord>,
+    learnt: Vec<u64>,
+    before: [u64; COUNTED],
+    /// Losses to caps of a record, which depend on what else is open.
+    lost: u64,
+    /// A record has ended.
+    ended: bool,
+    /// It cannot be repeated.
+    spoilt: bool,
+}
+
+type Table = HashMap<u128, Arc<Unit>, foldhash::fast::FixedState>;
+
+/// The units that one worker read lately. When the younger half is full, the older one goes.
+pub(super) struct Units {
+    young: Table,
+    old: Table,
+    /// Bytes that the younger half takes, and may take.
+    held: usize,
+    most: usize,
+    seeds: [RandomState; 2],
+    note: Option<Note>,
+}
+
+impl Default for Units {
+    fn default() -> Self {
+        Self::within(MAX_MEMORY * SHARE)
+    }
+}
+
+impl Units {
+    /// For a worker that has `memory` bytes for its state.
+    pub fn within(memory: usize) -> Self {
+        Self {
+            young: Table::default(),
+            old: Table::default(),
+            held: 0,
+            most: (memory / SHARE).min(MAX_MEMORY) / 2,
+            seeds: [RandomState::default(), RandomState::default()],
+            note: None,
+        }
+    }
+
+    /// Bytes of heap that it may come to hold, roughly.
+    pub const fn most_memory(&self) -> usize {
+        2 * self.most
+    }
+
+    /// The rules were replaced.
+    pub fn forget(&mut self) {
+        self.young = Table::default();
+        self.old = Table::default();
+        self.held = 0;
+        self.note = None;
+    }
+
+    /// The key of a unit.
+    pub fn key(&self, unit: impl Hash) -> u128 {
+        let [high, low] = self.seeds.each_ref().map(|seed| u128::from(seed.hash_one(&unit)));
+        high << 64 | low
+    }
+
+    /// What came of the unit, if it was read lately.
+    pub fn get(&mut self, key: u128) -> Option<Arc<Unit>> {
+        if let Some(unit) = self.young.get(&key) {
+            return Some(Arc::clone(unit));
+        }
+        let unit = self.old.remove(&key)?;
+        self.put(key, Arc::clone(&unit));
+        Some(unit)
+    }
+
+    fn put(&mut self, key: u128, unit: Arc<Unit>) {
+        self.held += unit.memory();
+        if self.held > self.most {
+            self.old = std::mem::take(&mut self.young);
+            self.held = unit.memory();
+        }
+        self.young.insert(key, unit);
+    }
+
+    /// From here on, notes what comes of a unit.
+    pub fn begin(&mut self, key: u128, tally: &IdentifyCounters) {
+        let (before, lost) = (counted(tally), lost(tally));
+        self.note = Some(Note {
+            key,
+            records: Vec::new(),
+            learnt: Vec::new(),
+            before,
+            lost,
+            ended: false,
+            spoilt: false,
+        });
+    }
+
+    /// A record led to an alert.
+    pub fn record(&mut self, record: &Record, alert: &Arc<AlertRule>, settings: &Settings) {
+        let Some(note) = &mut self.note else { return };
+        if note.records.len() >= MAX_RECORDS || settings.reveal {
+            note.spoilt = true;
+            return;
+        }
+        note.records.push(UnitRecord {
+            held: record.held.iter().map(Held::without_value).collect(),
+            identity: record.identity.clone(),
+            marks: record.marks,
+            follows: note.ended,
+            profile: OnceLock::new(),
+            alert: Arc::clone(alert),
+        });
+    }
+
+    /// A record has ended, whatever came of it.
+    pub fn ended(&mut self) {
+        if let Some(note) = &mut self.note {
+            note.ended = true;
+        }
+    }
+
+    /// A record led to no alert.
+    pub fn learn(&mut self, held: &[Held]) {
+        if let Some(note) = &mut self.note {
+            note.learnt.extend(held.iter().flat_map(|held| held.words_of.iter()));
+        }
+    }
+
+    /// Something came of the unit that depends on more than its bytes.
+    pub fn spoil(&mut self) {
+        if let Some(note) = &mut self.note {
+            note.spoilt = true;
+        }
+    }
+
+    /// The unit has ended. It is kept if content says what it counted.
+    pub fn end(&mut self, content: Option<UnitCounts>, tally: &IdentifyCounters) {
+        let (Some(note), Some(content)) = (self.note.take(), content) else { return };
+        if note.spoilt || note.lost != lost(tally) {
+            return;
+        }
+        let mut counts = counted(tally);
+        counts.iter_mut().zip(note.before).for_each(|(now, before)| *now -= before);
+        self.put(
+            note.key,
+            Arc::new(Unit {
+                records: note.records,
+                learnt: note.learnt,
+                ended: note.ended,
+                counts,
+                content,
+            }),
+        );
+    }
+}
+
+/// What was lost to caps of records; those of patients apply anew wherever a unit stands.
+fn lost(tally: &IdentifyCounters) -> u64 {
+    let of_records = |loss: &Loss| matches!(loss, Loss::RecordIdentifiers | Loss::OpenRecords);
+    tally.lost().filter(|(loss, _)| of_records(loss)).map(|(_, n)| n).sum()
+}
