@@ -47,6 +47,8 @@ fn run(config: &Config) -> u8 {
         Ok(outcome) if config.fail_on.is_some_and(|least| outcome.worst >= Some(least)) => {
             exit::FOUND
         }
+        // As for a capture whose header says that it cannot be read.
+        Ok(outcome) if outcome.summary.is_unreadable() => exit::FAILED,
         Ok(outcome) if outcome.summary.is_partial() => exit::PARTIAL,
         Ok(_) => exit::DONE,
         // Each input was named already.

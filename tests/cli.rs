@@ -324,7 +324,7 @@ fn help_version_completions_and_manual_are_there() {
 #[test]
 fn a_filter_leaves_out_what_it_does_not_match_and_counts_it() {
     let run = phitap(["replay", "--format", "json", "--filter", "udp port 9", &sample()]);
-    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert_eq!(run.status, Some(3), "{}", run.err);
     let events = events(&run.out);
     assert!(!events.iter().any(|e| is(e, "phi-finding")));
     let packets = &events.last().expect("summary")["phi"]["run"]["packets"];

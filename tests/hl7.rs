@@ -70,7 +70,7 @@ fn identifiers(finding: &FindingEvent) -> BTreeSet<String> {
 }
 
 fn marks(finding: &FindingEvent) -> BTreeSet<String> {
-    let name = |mark: &Mark| match mark {
+    let name = |mark: Mark| match mark {
         Mark::PatientContext => "patient_context".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     };
@@ -164,7 +164,7 @@ fn names(client: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn framings() {
+fn every_framing_of_mllp_is_read() {
     let both = ["Hartman^Jason", "Erickson^Sara"];
     let batch = format!("FHS|^~\\&|A\rBHS|^~\\&|A\r{ADMISSION}{RESULT}BTS|2\rFTS|1\r");
     for stream in [

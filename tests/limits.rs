@@ -54,7 +54,18 @@ fn segment(n: u32, seq: u32) -> Decoded {
     let server = Endpoint::v4([192, 168, 0, 1], 2575);
     let (key, from) = FlowKey::new(client, server, Transport::Tcp);
     let len = HELD as u32;
-    Decoded { key, from, seq, ack: 0, flags: tcp_flags::ACK, vlan: 0, offset: 0, len, missing: 0 }
+    Decoded {
+        key,
+        from,
+        seq,
+        ack: 0,
+        flags: tcp_flags::ACK,
+        vlan: 0,
+        inner_vlan: 0,
+        offset: 0,
+        len,
+        missing: 0,
+    }
 }
 
 fn limits(flows: usize, memory: usize) -> TableLimits {

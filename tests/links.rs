@@ -38,7 +38,8 @@ fn found(capture: &Path, key: &str, options: &[&str]) -> (Vec<Value>, Value) {
     let capture = capture.display().to_string();
     let arguments = ["replay", "--format", "json", "--workers", "1", "--key-file", key, &capture];
     let run = phitap(arguments.iter().chain(options));
-    assert_eq!(run.status, Some(0), "{capture}: {}", run.err);
+    let cut = capture.ends_with("snaplen.pcap");
+    assert_eq!(run.status, Some(if cut { 3 } else { 0 }), "{capture}: {}", run.err);
     let events = events(&run.out);
     let findings = events.iter().filter(|e| is(e, "phi-finding")).map(|e| {
         let ports = ["client", "server"].map(|end| e[end]["port"].clone());

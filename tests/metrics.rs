@@ -8,7 +8,7 @@ mod exposition;
 use exposition::Exposition;
 use phitap::content::FORMATS;
 use phitap::decode::Skip;
-use phitap::output::metrics::{DROPPED, RELOADS};
+use phitap::output::metrics::{DROPPED, RELOADS, UNREAD};
 use phitap::protocol::{PROTOCOLS, Reason};
 use phitap::rules::Kind;
 use phitap::severity::Severity;
@@ -48,6 +48,9 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_rules_reloads_total", "counter", &["result"]),
     ("phitap_rules_loaded_timestamp_seconds", "gauge", &[]),
     ("phitap_messages_total", "counter", &["protocol", "type"]),
+    ("phitap_stream_cut_bytes_total", "counter", &[]),
+    ("phitap_packets_cut_total", "counter", &[]),
+    ("phitap_flows_unread_total", "counter", &["reason"]),
 ];
 
 /// What is counted beside formats: units of protocols, and contents that a format turns out to be.
@@ -109,6 +112,7 @@ fn closed(metric: &str, label: &str) -> BTreeSet<String> {
                 .into_iter()
                 .map(|(reason, _)| reason))
         }
+        ("phitap_flows_unread_total", "reason") => own(&mut UNREAD.into_iter()),
         (_, "result") => own(&mut RELOADS.into_iter()),
         (_, "protocol") => own(&mut protocols()),
         (_, "content") => own(&mut FORMATS.iter().map(|f| f.name()).chain(UNITS.iter().copied())),

@@ -34,6 +34,13 @@ pub enum FaultKind {
     BadLength(u32),
     /// A link type that is not read.
     UnknownLink(u16),
+    /// Packets of a link type that is not read, among others perhaps.
+    ForeignPackets {
+        /// The first such link type.
+        link: u16,
+        /// All packets of such types.
+        packets: u64,
+    },
     /// A folder without captures.
     NoCaptures,
     /// An interface that cannot be opened or read: why, and what to do about it.
@@ -96,6 +103,17 @@ impl Fault {
                 format!(
                     "has link type {link}{name} {at}, which phitap does not read; capture on an \
                      Ethernet, Wi-Fi, cooked or raw IP interface"
+                )
+            }
+            FaultKind::ForeignPackets { link, packets } => {
+                let name = foreign(*link).map(|n| format!(" ({n})")).unwrap_or_default();
+                let packets = match packets {
+                    1 => "1 packet".to_owned(),
+                    n => format!("{n} packets"),
+                };
+                format!(
+                    "has {packets} of link type {link}{name}, which phitap does not read; capture on \
+                     an Ethernet, Wi-Fi, cooked or raw IP interface"
                 )
             }
             FaultKind::NoCaptures => {

@@ -5,7 +5,7 @@ use super::origin::{Origin, STDIN};
 use super::pcap::FILE_HEADER;
 use super::sniff::Packing;
 use super::stream::{Load, Stream};
-use super::{BATCH_PACKETS, Batch, Block, Fault, FaultKind, LiveCounters, Packet};
+use super::{BATCH_PACKETS, Batch, Block, Fault, FaultKind, LinkType, LiveCounters, Packet};
 use crate::time::Timestamp;
 use std::path::Path;
 
@@ -47,6 +47,11 @@ pub(super) struct Reader {
     size: Option<u64>,
     /// Frames found, as Wireshark counts them, the next packet included.
     found: u64,
+    /// The link type of the last packet, and whether it is read.
+    link: (LinkType, bool),
+    /// Packets of link types that are not read, and the first of those types.
+    foreign: u64,
+    foreign_link: Option<LinkType>,
     /// Packets taken.
     pub packets: u64,
     /// Bytes of the packets taken.
@@ -88,6 +93,9 @@ impl Reader {
             fault: None,
             size,
             found: 0,
+            link: (LinkType::ETHERNET, true),
+            foreign: 0,
+            foreign_link: None,
             packets: 0,
             bytes: 0,
         };
@@ -128,6 +136,23 @@ impl Reader {
     /// What ended it early.
     pub const fn take_fault(&mut self) -> Option<Fault> {
         self.fault.take()
+    }
+
+    /// Packets that cannot be read for their link type, if there are any. A format with a link type for
+    /// each packet, such as pcapng, says so only here.
+    pub fn foreign(&self) -> Option<Fault> {
+        let link = self.foreign_link?;
+        let kind = FaultKind::ForeignPackets { link: link.0, packets: self.foreign };
+        Some(Fault { name: self.name.clone(), offset: 0, unpacked: false, kind })
+    }
+
+    /// A link type that the packet before did not have.
+    #[cold]
+    fn turn_to(&mut self, link: LinkType) {
+        self.link = (link, link.name().is_some());
+        if !self.link.1 {
+            self.foreign_link.get_or_insert(link);
+        }
     }
 
     /// Bytes of the file behind what was read.
@@ -185,6 +210,10 @@ impl Reader {
             };
             match format.step(rest) {
                 NextRecord::Packet(record) => {
+                    if record.link != self.link.0 {
+                        self.turn_to(record.link);
+                    }
+                    self.foreign += u64::from(!self.link.1);
                     self.found += 1;
                     self.next = Some(Packet {
                         time: record.time,

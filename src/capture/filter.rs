@@ -1,12 +1,26 @@
 //! BPF expressions (`--filter`), compiled by libpcap and run on packets wherever they come from.
+//!
+//! Linux hands live packets to a filter without their outermost VLAN tag, so `port 2575` matches tagged
+//! packets there. In a file the tag stands in the packet, and the same expression would match none. So
+//! that both agree, an expression that does not speak of VLANs is run here on the packet without its
+//! outermost tag.
 
 use super::LinkType;
 use std::collections::HashMap;
 
+/// Offset of the EtherType, or of the VLAN tag in front of it, in an Ethernet frame.
+const ETHER_TYPE: usize = 12;
+/// Length of a VLAN tag (IEEE 802.1Q 9.3), bytes.
+const TAG: usize = 4;
+
 /// A filter, compiled for each link type it meets.
 pub struct Filter {
     expression: String,
+    /// Whether it has the primitive `vlan`, which looks at tags itself.
+    names_vlans: bool,
     programs: HashMap<u16, Option<pcap::BpfProgram>>,
+    /// A packet without its outermost tag.
+    untagged: Vec<u8>,
 }
 
 /// An expression that libpcap refuses.
@@ -26,19 +40,38 @@ impl Filter {
         let program = compile(expression, LinkType::ETHERNET)
             .map_err(|reason| FilterError { expression: expression.to_owned(), reason })?;
         let programs = HashMap::from([(LinkType::ETHERNET.0, Some(program))]);
-        Ok(Self { expression: expression.to_owned(), programs })
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric());
+        let names_vlans = words.into_iter().any(|word| word.eq_ignore_ascii_case("vlan"));
+        Ok(Self { expression: expression.to_owned(), names_vlans, programs, untagged: Vec::new() })
     }
 
     /// Whether a packet is to be looked at. Where the expression means nothing for the link type
     /// (`ether host` on raw IP), no packet is.
     pub fn takes(&mut self, link: LinkType, bytes: &[u8]) -> bool {
         let expression = &self.expression;
-        self.programs
-            .entry(link.0)
-            .or_insert_with(|| compile(expression, link).ok())
-            .as_ref()
-            .is_some_and(|program| program.filter(bytes))
+        let program = self.programs.entry(link.0).or_insert_with(|| compile(expression, link).ok());
+        let Some(program) = program else { return false };
+        if link != LinkType::ETHERNET || self.names_vlans || !is_tagged(bytes, ETHER_TYPE) {
+            return program.filter(bytes);
+        }
+        let (head, tail) = bytes.split_at(ETHER_TYPE);
+        self.untagged.clear();
+        self.untagged.extend_from_slice(head);
+        self.untagged.extend_from_slice(tail.get(TAG..).unwrap_or(&[]));
+        program.filter(&self.untagged)
     }
+
+    /// Whether a packet bears tags that the expression does not look behind.
+    pub fn is_behind_tags(&self, link: LinkType, bytes: &[u8]) -> bool {
+        let at = if self.names_vlans { ETHER_TYPE } else { ETHER_TYPE + TAG };
+        link == LinkType::ETHERNET && is_tagged(bytes, ETHER_TYPE) && is_tagged(bytes, at)
+    }
+}
+
+/// Whether a whole VLAN tag stands at `at`: 802.1Q, 802.1ad or the older type that libpcap knows, too.
+fn is_tagged(bytes: &[u8], at: usize) -> bool {
+    let tag = bytes.get(at..at + TAG);
+    matches!(tag, Some([0x81 | 0x91, 0x00, ..] | [0x88, 0xa8, ..]))
 }
 
 fn compile(expression: &str, link: LinkType) -> Result<pcap::BpfProgram, String> {

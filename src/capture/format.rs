@@ -2,7 +2,7 @@
 
 use super::pcap::{self, FILE_HEADER};
 use super::pcapng::Pcapng;
-use super::{FaultKind, LinkType, LiveCounters, sniff};
+use super::{FaultKind, LinkType, LiveCounters, formats, sniff};
 use crate::time::Timestamp;
 
 /// A packet record.
@@ -37,6 +37,7 @@ pub(super) enum NextRecord {
 pub(super) enum Format {
     Pcap(pcap::Header),
     Pcapng(Box<Pcapng>),
+    Other(Box<dyn formats::Records>),
 }
 
 impl Format {
@@ -51,6 +52,11 @@ impl Format {
         }
         match pcap::Header::parse(bytes) {
             Ok(header) => Ok(Some((Self::Pcap(header), FILE_HEADER))),
+            Err(FaultKind::NotACapture(_)) if bytes.len() < FILE_HEADER && !ended => Ok(None),
+            Err(kind @ FaultKind::NotACapture(_)) => match formats::open(bytes, ended) {
+                Some(records) => Ok(Some((Self::Other(records), 0))),
+                None => Err(kind),
+            },
             Err(FaultKind::TruncatedHeader) if !ended => Ok(None),
             Err(kind) => Err(kind),
         }
@@ -62,13 +68,14 @@ impl Format {
         match self {
             Self::Pcap(header) => header.step(rest),
             Self::Pcapng(pcapng) => pcapng.step(rest),
+            Self::Other(records) => records.step(rest),
         }
     }
 
     /// Whether the header of the file was read.
     pub fn started(&self) -> bool {
         match self {
-            Self::Pcap(_) => true,
+            Self::Pcap(_) | Self::Other(_) => true,
             Self::Pcapng(pcapng) => pcapng.started(),
         }
     }
@@ -78,6 +85,9 @@ impl Format {
         match self {
             Self::Pcap(_) => LiveCounters::default(),
             Self::Pcapng(pcapng) => pcapng.lost(),
+            Self::Other(records) => {
+                LiveCounters { kernel: records.lost(), ..LiveCounters::default() }
+            }
         }
     }
 }

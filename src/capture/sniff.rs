@@ -1,5 +1,7 @@
 //! What a file is, by its first bytes. Names are not believed.
 
+use super::{formats, k12};
+
 /// First bytes needed to tell.
 pub(super) const SNIFF: usize = 6;
 
@@ -10,6 +12,9 @@ pub(super) enum Packing {
     Zstd,
     Xz,
     Lz4,
+    Bzip2,
+    /// Not compressed, but likewise turned into other bytes.
+    K12,
     /// A skippable frame, as zstd and lz4 both have them (RFC 8878 3.1.2); what follows tells.
     Skippable,
 }
@@ -23,6 +28,8 @@ impl Packing {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
             [0xfd, b'7', b'z', b'X', b'Z', 0x00, ..] => Some(Self::Xz),
             [0x04, 0x22, 0x4d, 0x18, ..] | [0x02, 0x21, 0x4c, 0x18, ..] => Some(Self::Lz4),
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Self::Bzip2),
+            bytes if bytes.starts_with(k12::RULE) => Some(Self::K12),
             [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Skippable),
             _ => None,
         }
@@ -35,12 +42,14 @@ impl Packing {
             Self::Zstd => "zstd",
             Self::Xz => "xz",
             Self::Lz4 => "lz4",
+            Self::Bzip2 => "bzip2",
+            Self::K12 => "K12 text",
             Self::Skippable => "zstd or lz4",
         }
     }
 }
 
-/// Whether it starts like pcap or pcapng.
+/// Whether it starts like a capture whose format has a magic number.
 pub(super) fn is_capture(bytes: &[u8]) -> bool {
     matches!(
         bytes,
@@ -49,6 +58,7 @@ pub(super) fn is_capture(bytes: &[u8]) -> bool {
             | [0xa1, 0xb2, 0x3c, 0x4d, ..]
             | [0x4d, 0x3c, 0xb2, 0xa1, ..]
     ) || is_pcapng(bytes)
+        || formats::is_known(bytes)
 }
 
 /// Whether it starts like pcapng.
@@ -60,15 +70,12 @@ pub(super) fn is_pcapng(bytes: &[u8]) -> bool {
 pub(super) fn remedy(magic: [u8; 4]) -> &'static str {
     match magic {
         [b'P', b'K', ..] => "a ZIP archive: unpack it first",
-        [b'B', b'Z', b'h', _] => "bzip2: unpack it first with bunzip2",
         [b'7', b'z', 0xbc, 0xaf] => "a 7-Zip archive: unpack it first",
-        [b's', b'n', b'o', b'o'] => "a snoop file: convert it with editcap -F pcap",
         [0xa1, 0xb2, 0xcd, 0x34] | [0x34, 0xcd, 0xb2, 0xa1] => {
             "a capture in Kuznetzov's variant of pcap: convert it with editcap -F pcap"
         }
-        [b'G', b'M', b'B', b'U'] | [b'X', b'C', b'P', 0] => {
-            "a Network Monitor or Sniffer file: convert it with editcap -F pcap"
-        }
+        [b'X', b'C', b'P', 0] => "a Sniffer file of Windows: convert it with editcap -F pcap",
+        [0, 0, 2, 0] => "perhaps a K12 file (.rf5): convert it with editcap -F pcap",
         _ => "give a pcap or pcapng file",
     }
 }

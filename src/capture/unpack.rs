@@ -1,6 +1,7 @@
-//! Compressed captures, unpacked as they are read: gzip, zstd, xz and lz4, each of any number of
+//! Compressed captures, unpacked as they are read: gzip, zstd, xz, lz4 and bzip2, each of any number of
 //! members. Memory does not depend on how much comes out.
 
+use super::k12::K12;
 use super::sniff::{Packing, SNIFF};
 use super::{FaultKind, origin::Origin};
 use std::io::{self, BufRead, Read};
@@ -86,6 +87,8 @@ enum Member {
         /// A legacy frame ends with the file.
         legacy: bool,
     },
+    Bzip2(Box<bzip2::bufread::BzDecoder<Packed>>),
+    K12(Box<K12<Packed>>),
     /// At the end, or given up.
     Done,
 }
@@ -97,6 +100,8 @@ impl Member {
             Self::Gzip(decoder) => Some(decoder.get_ref()),
             Self::Xz(decoder) => Some(decoder.inner()),
             Self::Lz4 { decoder, .. } => Some(decoder.get_ref()),
+            Self::Bzip2(decoder) => Some(decoder.get_ref()),
+            Self::K12(decoder) => Some(decoder.get_ref()),
             Self::Done => None,
         }
     }
@@ -180,6 +185,8 @@ impl Unpack {
                 Member::Gzip(decoder) => decoder.read(bytes)?,
                 Member::Zstd(decoder, packed) => zstd(decoder, packed, bytes)?,
                 Member::Xz(decoder) => decoder.read(bytes)?,
+                Member::Bzip2(decoder) => decoder.read(bytes)?,
+                Member::K12(decoder) => decoder.read(bytes)?,
                 Member::Lz4 { decoder, legacy } => {
                     let n = decoder.read(bytes)?;
                     // The decoder takes an end between two blocks for the end of the frame.
@@ -196,6 +203,8 @@ impl Unpack {
                 Member::Gzip(decoder) => Member::Between(decoder.into_inner()),
                 Member::Zstd(_, packed) | Member::Between(packed) => Member::Between(packed),
                 Member::Xz(decoder) => Member::Between(decoder.into_inner()),
+                Member::Bzip2(decoder) => Member::Between(decoder.into_inner()),
+                Member::K12(decoder) => Member::Between(decoder.into_inner()),
                 Member::Lz4 { decoder, .. } => Member::Between(decoder.into_inner()),
                 Member::Done => Member::Done,
             };
@@ -223,6 +232,8 @@ impl Unpack {
                 let decoder = Box::new(lz4_flex::frame::FrameDecoder::new(packed));
                 Member::Lz4 { decoder, legacy }
             }
+            Ok(Begun::Bzip2) => Member::Bzip2(Box::new(bzip2::bufread::BzDecoder::new(packed))),
+            Ok(Begun::K12) => Member::K12(Box::new(K12::new(packed))),
             Ok(Begun::Zstd(decoder)) => Member::Zstd(decoder, packed),
             Err(failure) => {
                 self.member = Member::Between(packed);
@@ -255,6 +266,8 @@ impl Unpack {
             Packing::Gzip => Begun::Gzip,
             Packing::Xz => Begun::Xz,
             Packing::Lz4 => Begun::Lz4 { legacy },
+            Packing::Bzip2 => Begun::Bzip2,
+            Packing::K12 => Begun::K12,
             Packing::Zstd => {
                 use ruzstd::decoding::errors::FrameDecoderError;
                 let mut decoder = Box::new(ruzstd::decoding::FrameDecoder::new());
@@ -286,6 +299,8 @@ enum Begun {
     Zstd(Box<ruzstd::decoding::FrameDecoder>),
     Xz,
     Lz4 { legacy: bool },
+    Bzip2,
+    K12,
 }
 
 fn zstd(

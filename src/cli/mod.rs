@@ -104,7 +104,7 @@ pub enum Command {
 pub struct Replay {
     /// Capture files, folders (recursively), or - for standard input
     ///
-    /// pcap and pcapng, also compressed.
+    /// pcap, pcapng and formats of other programs, also compressed.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Wait for more at the end of files that are still being written; stop with Ctrl-C

@@ -27,7 +27,7 @@ fn clap_structs_are_consistent() {
 }
 
 #[test]
-fn defaults() {
+fn without_options_the_defaults_hold() {
     let c = run(&["phitap", "replay", "a.pcap", "-"]).expect("good");
     assert_eq!(c.source, Source::Files(vec!["a.pcap".into(), "-".into()]));
     assert_eq!((c.format, c.limits.memory), ("summary", 2 << 30));
@@ -215,7 +215,7 @@ fn every_option_has_a_key() {
 }
 
 #[test]
-fn sizes() {
+fn sizes_have_units_and_nothing_else() {
     for (text, bytes) in [
         ("2GiB", 2 << 30),
         ("512 MiB", 512 << 20),

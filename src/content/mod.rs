@@ -8,6 +8,7 @@
 
 pub mod extract;
 pub mod formats;
+mod mark;
 pub mod stack;
 
 #[cfg(test)]
@@ -18,10 +19,12 @@ mod tests;
 pub use crate::protocol::{ContentId, Direction, Media, Object, Reason, ServiceFacts, Want};
 
 pub use formats::FORMATS;
+pub use mark::{Mark, MarkSet};
 pub use stack::{Budget, Contents, Env, MAX_DEPTH, Nested, Reserve};
 
+use crate::closed_set::closed_set;
 use crate::phi::Phi;
-use crate::rules::{FieldRule, Health, IdentifierRule, Kind, RuleSet};
+use crate::rules::{FieldRule, IdentifierRule, Kind, RuleSet};
 
 /// A format: how to recognise it and how to start reading it.
 pub trait Format: Sync {
@@ -130,49 +133,36 @@ impl<'a> Field<'a> {
     }
 }
 
-/// What makes a value an identifier, in the order of its weight.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Evidence {
-    /// A standard says what the field holds, and the number is one of its kind.
-    DeclaredValid,
-    /// A standard says what the field holds.
-    Declared,
-    /// A standard says what the field holds, but the number does not pass the check of its kind.
-    DeclaredWrong,
-    /// A key name, a heading or a label says so, and the number is one of its kind.
-    LabelledValid,
-    /// A key name, a heading or a label says so.
-    Labelled,
-    /// A key name, a heading or a label says so, but the number does not pass the check of its kind.
-    LabelledWrong,
-    /// Words near by say so, and the number is one of their kind.
-    NearValid,
-    /// Words near by say so.
-    Near,
-    /// Its check digits say so, which chance seldom does.
-    Checked,
-    /// Nearly all numbers written like it in this flow are valid, which chance would not make them.
-    Listed,
-    /// It is written like one.
-    Pattern,
+closed_set! {
+    /// What makes a value an identifier, in the order of its weight.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    pub enum Evidence {
+        /// A standard says what the field holds, and the number is one of its kind.
+        DeclaredValid = "declared-valid",
+        /// A standard says what the field holds.
+        Declared = "declared",
+        /// A standard says what the field holds, but the number does not pass the check of its kind.
+        DeclaredWrong = "declared-wrong",
+        /// A key name, a heading or a label says so, and the number is one of its kind.
+        LabelledValid = "labelled-valid",
+        /// A key name, a heading or a label says so.
+        Labelled = "labelled",
+        /// A key name, a heading or a label says so, but the number does not pass the check of its kind.
+        LabelledWrong = "labelled-wrong",
+        /// Words near by say so, and the number is one of their kind.
+        NearValid = "near-valid",
+        /// Words near by say so.
+        Near = "near",
+        /// Its check digits say so, which chance seldom does.
+        Checked = "checked",
+        /// Nearly all numbers written like it in this flow are valid, which chance would not make them.
+        Listed = "listed",
+        /// It is written like one.
+        Pattern = "pattern",
+    }
 }
 
 impl Evidence {
-    /// Every one.
-    pub const ALL: &'static [Self] = &[
-        Self::DeclaredValid,
-        Self::Declared,
-        Self::DeclaredWrong,
-        Self::LabelledValid,
-        Self::Labelled,
-        Self::LabelledWrong,
-        Self::NearValid,
-        Self::Near,
-        Self::Checked,
-        Self::Listed,
-        Self::Pattern,
-    ];
-
     /// Every slug that [`Evidence::slugs`] may give: a closed set, which the schema of events lists.
     pub const SLUGS: &'static [&'static str] = &[
         "declared-field",
@@ -226,51 +216,6 @@ impl Evidence {
     /// Whether it rests on the value and the text around it, not on a field or a label.
     pub const fn is_found(self) -> bool {
         matches!(self, Self::NearValid | Self::Near | Self::Checked | Self::Listed | Self::Pattern)
-    }
-}
-
-/// What a record is beside its fields.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Mark {
-    /// The source says it was de-identified ((0012,0062) YES).
-    Deidentified,
-    /// Test data (MSH-11 T or D, a phantom, a known test patient).
-    Test,
-    /// A question for a patient, not a record of one (C-FIND request, search form).
-    Query,
-    /// Words or structure around it say that this is about patients.
-    PatientContext,
-    /// A diagnosis stands beside it.
-    Diagnosis,
-    /// An observation or result stands beside it.
-    Result,
-    /// A medication stands beside it.
-    Medication,
-    /// An allergy stands beside it.
-    Allergy,
-    /// A procedure stands beside it.
-    Procedure,
-    /// The picture itself shows identifiers ((0028,0301) YES).
-    BurnedIn,
-    /// A phantom or a quality check in place of a patient ((0010,0200) YES).
-    Phantom,
-}
-
-impl Mark {
-    /// Marks that say something of somebody's health.
-    pub const HEALTH: [Self; 5] =
-        [Self::Diagnosis, Self::Result, Self::Medication, Self::Allergy, Self::Procedure];
-}
-
-impl From<Health> for Mark {
-    fn from(health: Health) -> Self {
-        match health {
-            Health::Diagnosis => Self::Diagnosis,
-            Health::Result => Self::Result,
-            Health::Medication => Self::Medication,
-            Health::Allergy => Self::Allergy,
-            Health::Procedure => Self::Procedure,
-        }
     }
 }
 

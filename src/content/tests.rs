@@ -39,7 +39,7 @@ const SAMPLES: &[(&str, &[u8])] = &[
 ];
 
 #[test]
-fn cuts() {
+fn a_sample_cut_off_anywhere_stops_nothing() {
     for (content_type, sample) in SAMPLES {
         for end in 0..sample.len() {
             records(content_type, &sample[..end]);
@@ -82,7 +82,7 @@ impl Dice {
 /// Bytes changed, cut out, doubled and taken over from other samples. `PHITAP_MUTATIONS` says how many
 /// times as many as usual.
 #[test]
-fn mutations() {
+fn mutated_samples_stop_nothing() {
     let times = std::env::var("PHITAP_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     let seed = std::env::var("PHITAP_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(7);
     let mut dice = Dice(seed);

@@ -23,14 +23,14 @@ const MAX_FRAGMENTS: usize = 1024;
 /// Linux allows).
 const TIMEOUT: Span = Span::seconds(30);
 
-/// Tells datagrams apart (RFC 791 3.2, with the VLAN).
+/// Tells datagrams apart (RFC 791 3.2, with the VLANs).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     source: [u8; 16],
     destination: [u8; 16],
     id: u32,
     protocol: u8,
-    vlan: u16,
+    vlans: (u16, u16),
 }
 
 struct Partial {
@@ -50,7 +50,8 @@ struct Partial {
 pub(super) struct Datagram {
     pub source: Endpoint,
     pub destination: Endpoint,
-    pub vlan: u16,
+    /// The outermost VLAN and the one inside it.
+    pub vlans: (u16, u16),
     pub protocol: u8,
     pub payload: Vec<u8>,
 }
@@ -97,7 +98,7 @@ impl Defragmenter {
             destination: walk.destination.address,
             id: fragment.id,
             protocol: fragment.protocol,
-            vlan: walk.vlan,
+            vlans: (walk.vlan, walk.inner_vlan),
         };
         let bytes = walk.rest();
         let start = fragment.offset as usize;
@@ -139,7 +140,7 @@ impl Defragmenter {
         Some(Datagram {
             source: walk.source,
             destination: walk.destination,
-            vlan: walk.vlan,
+            vlans: (walk.vlan, walk.inner_vlan),
             protocol: fragment.protocol,
             payload: whole.assemble(total as usize),
         })

@@ -39,8 +39,12 @@ pub(super) fn ether_type(walk: &mut Walk<'_>, ether_type: u16) -> Result<Layer, 
         // 802.1Q, 802.1ad and the older QinQ types
         0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => {
             let tag = SingleVlanHeaderSlice::from_slice(walk.rest()).map_err(|_| SHORT)?;
+            // Identifier 0 is a priority tag, which belongs to no VLAN (IEEE 802.1Q 9.6).
+            let vlan = tag.vlan_identifier().value();
             if walk.vlan == 0 {
-                walk.vlan = tag.vlan_identifier().value();
+                walk.vlan = vlan;
+            } else if walk.inner_vlan == 0 {
+                walk.inner_vlan = vlan;
             }
             let inner = tag.ether_type().0;
             walk.pass(tag.slice().len(), SHORT)?;

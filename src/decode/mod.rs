@@ -59,6 +59,8 @@ pub struct Decoded {
     pub flags: u8,
     /// Outermost VLAN identifier, 0 for none.
     pub vlan: u16,
+    /// Identifier of the VLAN tag behind it (IEEE 802.1ad), 0 for none.
+    pub inner_vlan: u16,
     /// Offset of the payload in the packet, bytes.
     pub offset: u32,
     /// Captured length of the payload, bytes.
@@ -171,7 +173,7 @@ impl Decoder {
     fn whole(&mut self, datagram: defrag::Datagram) -> Outcome {
         let mut walk = Walk::new(&datagram.payload, 0, self.checksums);
         walk.addresses(datagram.source, datagram.destination);
-        walk.vlan = datagram.vlan;
+        (walk.vlan, walk.inner_vlan) = datagram.vlans;
         match self.run(&mut walk, Layer::Protocol(datagram.protocol)) {
             Ok(Layer::Done(decoded)) => Outcome::Whole(decoded, datagram.payload),
             Ok(_) => Outcome::Skipped(Skip::NestedFragments),

@@ -77,6 +77,7 @@ fn tcp(
         ack: number(8),
         flags: head[13] & (tcp_flags::FIN | tcp_flags::SYN | tcp_flags::RST | tcp_flags::ACK),
         vlan: 0,
+        inner_vlan: 0,
         // Packets are far smaller than 4 GiB: the capture stage refuses larger records.
         offset: payload as u32,
         len: (end - payload) as u32,

@@ -48,6 +48,31 @@ closed_set! {
 }
 
 impl Skip {
+    /// Whether the packet ended before a header was complete.
+    pub const fn is_truncated(self) -> bool {
+        matches!(
+            self,
+            Self::TruncatedLink
+                | Self::TruncatedTag
+                | Self::TruncatedIp
+                | Self::TruncatedTransport
+                | Self::TruncatedTunnel
+        )
+    }
+
+    /// Whether the packet may have held a conversation that could have been read.
+    pub const fn is_a_loss(self) -> bool {
+        !matches!(
+            self,
+            Self::NotIp
+                | Self::NotTcpOrUdp
+                | Self::Encrypted
+                | Self::WifiManagement
+                | Self::WifiRetry
+                | Self::Filtered
+        )
+    }
+
     /// Index in [`Skip::ALL`].
     pub const fn index(self) -> usize {
         self as usize

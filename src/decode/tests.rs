@@ -266,7 +266,7 @@ fn snap(packet: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn wifi() {
+fn every_wifi_capture_header_is_passed() {
     let body = snap(&ipv4());
     let link = LinkType::IEEE802_11;
     found(link, &wifi_frame(0, 1, 1, &body));

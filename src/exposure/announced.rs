@@ -5,7 +5,7 @@ use super::lists::{Lists, PatientList};
 use super::open::Pair;
 use super::types::{EventId, FindingEvent, NetworkDirection, PatientKey};
 use crate::config::Detail;
-use crate::content::Mark;
+use crate::content::MarkSet;
 use crate::identify::Identifier;
 use crate::rules::KindSet;
 use crate::time::Timestamp;
@@ -67,7 +67,7 @@ struct Finding {
     exposure: EventId,
     id: EventId,
     kinds: KindSet,
-    health: u16,
+    health: MarkSet,
     severity: u8,
     records: u64,
     identifiers: Arc<Vec<Identifier>>,
@@ -217,7 +217,7 @@ impl Finding {
             exposure: place.exposure,
             id: event.id,
             kinds: finding.kinds,
-            health: health(&finding.marks),
+            health: finding.marks.health(),
             severity: place.severity,
             records: event.records,
             identifiers: if listed { Arc::default() } else { Arc::clone(&finding.identifiers) },
@@ -238,17 +238,16 @@ impl Finding {
             self.clients.insert(at, client);
         }
         let new = finding.kinds.without(self.kinds);
-        let health = health(&finding.marks);
+        let health = finding.marks.health().without(self.health);
         let many = self.clients.len() >= self.clients_due;
-        if new.is_empty() && health & !self.health == 0 && place.severity <= self.severity && !many
-        {
+        if new.is_empty() && health.is_empty() && place.severity <= self.severity && !many {
             return false;
         }
         if many {
             self.clients_due *= 10;
         }
         self.kinds = self.kinds.union(new);
-        self.health |= health;
+        self.health = self.health.union(health);
         self.severity = self.severity.max(place.severity);
         event.records = self.records;
         if self.listed {
@@ -282,10 +281,4 @@ fn list(
         Some(list) => Admitted::Listed(Box::new(list)),
         None => Admitted::Nothing,
     }
-}
-
-/// Marks that tell of somebody's health, one bit each.
-fn health(marks: &[Mark]) -> u16 {
-    let marks = marks.iter().filter(|mark| Mark::HEALTH.contains(mark));
-    marks.fold(0, |bits, mark| bits | 1 << *mark as u16)
 }

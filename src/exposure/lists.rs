@@ -115,9 +115,9 @@ impl Lists {
         list.records += event.records;
         list.severity = list.severity.max(place.severity);
         list.packets.extend(finding.packets);
-        for mark in &finding.marks {
-            if !list.marks.contains(mark) {
-                list.marks.push(*mark);
+        for mark in finding.marks.iter() {
+            if !list.marks.contains(&mark) {
+                list.marks.push(mark);
             }
         }
         let client = flow.client.ip();

@@ -11,7 +11,7 @@ use super::types::{
 };
 use crate::capture::{PacketRef, PacketSpan};
 use crate::flow::{FlowInfo, Transport};
-use crate::protocol::ServiceFacts;
+use crate::protocol::{FlowLosses, ServiceFacts};
 use crate::rules::{Kind, SeverityEntry};
 use crate::severity::Severity;
 use crate::time::Timestamp;
@@ -110,6 +110,7 @@ impl Open {
                 figures: ExposureTotals::default(),
                 moved_for: Vec::new(),
                 moved_to: Vec::new(),
+                losses: FlowLosses::default(),
                 packets: event.finding.packets,
                 first_flow: event.flow,
                 severity: 0,
@@ -134,9 +135,9 @@ impl Open {
             told.facts = Arc::clone(&finding.facts);
         }
         self.latest = Arc::clone(&finding.facts);
-        for mark in &finding.marks {
-            if !told.marks.contains(mark) {
-                told.marks.push(*mark);
+        for mark in finding.marks.iter() {
+            if !told.marks.contains(&mark) {
+                told.marks.push(mark);
             }
         }
         let operation = &finding.operation;

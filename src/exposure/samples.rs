@@ -116,6 +116,7 @@ impl Sample {
             server: address(self.server),
             transport: Transport::Tcp,
             vlan: 0,
+            inner_vlan: 0,
             started: T0,
             interface: 0,
         };
@@ -148,7 +149,7 @@ impl Sample {
                 direction: Direction::ServerToClient,
                 operation: self.operation.into(),
                 carrier: vec![self.protocol],
-                marks: self.marks,
+                marks: self.marks.into_iter().collect(),
                 facts: Arc::new(self.facts),
             },
             person: None,

@@ -27,8 +27,7 @@ pub fn severity(
     direction: NetworkDirection,
     answers: Answers,
 ) -> u8 {
-    let marks = &event.finding.marks;
-    let marked = |wanted: &[Mark]| marks.iter().any(|m| wanted.contains(m));
+    let marks = event.finding.marks;
     let fraud = event.finding.kinds.iter().any(is_fraud_id);
     let facts = &event.finding.facts;
     let mut score = i32::from(points.base);
@@ -42,9 +41,9 @@ pub fn severity(
     add(answers == Answers::Anyone, points.answers_anyone, 1);
     add(facts.credentials_in_clear, points.credentials_in_clear, 1);
     add(fraud, points.fraud_id, 1);
-    add(marked(&Mark::HEALTH), points.health, 1);
-    add(marked(&[Mark::Test]), points.test, -1);
-    add(marked(&[Mark::Deidentified]), points.deidentified, -1);
+    add(!marks.health().is_empty(), points.health, 1);
+    add(marks.contains(Mark::Test), points.test, -1);
+    add(marks.contains(Mark::Deidentified), points.deidentified, -1);
     within(score)
 }
 

@@ -131,12 +131,13 @@ struct Withheld {
 struct FlowKey {
     started: Timestamp,
     port: u16,
-    vlan: u16,
+    vlans: (u16, u16),
 }
 
 impl FlowKey {
     fn of(flow: &FlowInfo) -> Self {
-        Self { started: flow.started, port: flow.client.port(), vlan: flow.vlan }
+        let vlans = (flow.vlan, flow.inner_vlan);
+        Self { started: flow.started, port: flow.client.port(), vlans }
     }
 }
 
@@ -399,6 +400,7 @@ impl Exposures {
         for side in sides {
             moves::add(&mut open.moves, side, moves::MAX_LISTED);
         }
+        open.told.losses += what.activity.losses;
         let before = open.inventory.held();
         let room = self.most_tokens.saturating_sub(self.tokens);
         open.inventory.add(&what.activity.counts, what.objects, room);

@@ -7,7 +7,7 @@ use crate::capture::{PacketRef, PacketSpan};
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
-use crate::protocol::{Activity, Object, Role, ServiceFacts};
+use crate::protocol::{Activity, FlowLosses, Object, Role, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
@@ -42,18 +42,16 @@ impl EventId {
 
     /// The id of a finding: the same for the same patient in the same flow.
     pub fn of_finding(key: &[u8; 32], flow: &FlowInfo, patient: &Token) -> Self {
-        Self::derive(
-            key,
-            "finding",
-            flow.started,
-            &[
-                &socket(flow.client),
-                &socket(flow.server),
-                &[flow.transport.number()],
-                &flow.vlan.to_be_bytes(),
-                patient.bytes(),
-            ],
-        )
+        let parts: [&[u8]; 6] = [
+            &socket(flow.client),
+            &socket(flow.server),
+            &[flow.transport.number()],
+            &flow.vlan.to_be_bytes(),
+            patient.bytes(),
+            &flow.inner_vlan.to_be_bytes(),
+        ];
+        let parts = if flow.inner_vlan == 0 { &parts[..5] } else { &parts[..] };
+        Self::derive(key, "finding", flow.started, parts)
     }
 }
 
@@ -213,7 +211,7 @@ pub struct Exposure {
     pub kinds: Vec<(Kind, u64)>,
     /// Operations seen, in the order of appearance, to a cap.
     pub operations: Vec<Box<str>>,
-    /// Marks of any of the records.
+    /// Marks of any of the records, in the order of appearance.
     pub marks: Vec<Mark>,
     /// The latest facts of the service.
     pub facts: Arc<ServiceFacts>,
@@ -229,6 +227,8 @@ pub struct Exposure {
     pub packets: PacketSpan,
     /// That flow.
     pub first_flow: FlowInfo,
+    /// What of its flows could not be read.
+    pub losses: FlowLosses,
     /// 0 to 100, the highest so far.
     pub severity: u8,
 }

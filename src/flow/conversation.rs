@@ -23,11 +23,17 @@ pub const GRACE_PACKETS: u32 = 128;
 pub const GRACE_TIME: Span = Span::seconds(1);
 /// Packet time after which an unacknowledged gap is a gap (a few retransmission time-outs).
 pub const HOLE_TIME: Span = Span::seconds(10);
-/// An acknowledgment further ahead than this is not believed, bytes.
-pub(super) const MAX_ACK_AHEAD: u64 = 1 << 30;
+/// An acknowledgment further ahead than this is not believed, bytes: it most often belongs to another
+/// connection between the same ports, and would make up a loss.
+pub(super) const MAX_ACK_AHEAD: u64 = 1 << 26;
 /// A sequence number further away than this belongs to another conversation, bytes.
 const MAX_SEQ_AWAY: u64 = 1 << 26;
-
+/// A number no further than this behind the highest byte seen, and not beyond it, carries on the stream.
+const RECENT: u64 = 1 << 20;
+/// How far a number may lie beyond the highest byte seen, and that so often the length of what was seen,
+/// before it needs the other number of its segment to be believed.
+const JUMP: u64 = 1 << 18;
+const JUMP_TIMES: u64 = 8;
 /// Segments with data in a row that are too far away, before the stream is believed to go on there.
 const FAR_SEGMENTS: u8 = 8;
 /// No stream is longer; skips beyond it saturate.
@@ -81,6 +87,15 @@ impl Default for Conversation {
     }
 }
 
+/// Whether a number lies further from the stream than what was seen of it makes likely.
+fn strays(half: &HalfStream, at: u64) -> bool {
+    if at > half.top {
+        at - half.top > half.length().saturating_mul(JUMP_TIMES).saturating_add(JUMP)
+    } else {
+        half.top - at > RECENT
+    }
+}
+
 pub(super) const SIDES: [Side; 2] = [Side::Low, Side::High];
 
 impl Conversation {
@@ -105,10 +120,31 @@ impl Conversation {
             }
             (false, over) if segment.flags & RST == 0 => {
                 let goes_on = len > 0 && !far && at >= half.sent.max(half.next);
-                over && far || goes_on && (half.revived || self.is_ended())
+                over && far
+                    || goes_on && (half.revived || self.is_ended())
+                    || len > 0 && self.is_foreign(segment)
             }
             (false, _) => false,
         }
+    }
+
+    /// Whether a segment is of another connection although its numbers are near. Ports are used again
+    /// soon, and first numbers grow with time (RFC 9293 3.4.1), so that a lost handshake leaves no
+    /// other sign than this: neither number carries on its stream, and one of them lies further away
+    /// than what was seen of it makes likely. Taken for the same connection, the distance would be
+    /// reported as lost, and nobody sent it.
+    #[inline]
+    pub fn is_foreign(&self, segment: &TcpSegment) -> bool {
+        let (this, other) =
+            (&self.halves[segment.from.index()], &self.halves[segment.from.other().index()]);
+        if !this.seen || !other.seen || segment.flags & (SYN | RST | ACK) != ACK {
+            return false;
+        }
+        let (at, acked) = (this.offset(segment.seq), other.offset(segment.ack));
+        let carries_on = |half: &HalfStream, at| at <= half.top && at + RECENT >= half.top;
+        !carries_on(this, at)
+            && !carries_on(other, acked)
+            && (strays(this, at) || strays(other, acked))
     }
 
     /// Whether a peer took data behind an end that was reported.
@@ -124,6 +160,9 @@ impl Conversation {
 
     /// Whether a segment can belong to this conversation: its numbers fit.
     pub fn fits(&self, segment: &TcpSegment) -> bool {
+        if self.is_foreign(segment) {
+            return false;
+        }
         let near = |half: &HalfStream, number| half.away(half.offset(number)) <= MAX_SEQ_AWAY;
         let (this, other) =
             (&self.halves[segment.from.index()], &self.halves[segment.from.other().index()]);
@@ -208,6 +247,11 @@ impl Conversation {
             }
         }
         half.far = 0;
+        if len == 0 && self.is_foreign(segment) {
+            self.stats.ignored.far += 1;
+            return;
+        }
+        let half = &mut self.halves[side.index()];
         if flags & RST != 0 {
             self.take_reset(now, side, at, len);
         } else {
@@ -300,7 +344,7 @@ impl Conversation {
             let half = &self.halves[side.index()];
             if end > half.next && !half.ignored {
                 let len = end - half.next;
-                self.lose(side, len, sink);
+                self.cut(side, len, sink);
             }
             return;
         }
@@ -319,6 +363,12 @@ impl Conversation {
             let skip = sink.data(side, bytes, packet);
             self.advance(side, bytes.len() as u64, skip);
         }
+    }
+
+    /// Bytes that were on the wire but not captured: the snap length cut them off.
+    fn cut(&mut self, side: Side, len: u64, sink: &mut impl StreamSink) {
+        self.stats.cut_bytes += len;
+        self.lose(side, len, sink);
     }
 
     fn lose(&mut self, side: Side, len: u64, sink: &mut impl StreamSink) {
@@ -353,7 +403,7 @@ impl Conversation {
                         Some(Ready::Data(bytes, packet)) => {
                             self.deliver(side, &bytes, packet, sink);
                         }
-                        Some(Ready::Missing(len)) => self.lose(side, len, sink),
+                        Some(Ready::Missing(len)) => self.cut(side, len, sink),
                         None => break,
                     }
                     moved = true;
@@ -448,7 +498,7 @@ impl Conversation {
         while let Some(ready) = self.halves[side.index()].ready(u64::MAX) {
             match ready {
                 Ready::Data(bytes, packet) => self.deliver(side, &bytes, packet, sink),
-                Ready::Missing(len) => self.lose(side, len, sink),
+                Ready::Missing(len) => self.cut(side, len, sink),
             }
             self.resolve_end(side);
         }
@@ -474,8 +524,10 @@ impl Conversation {
         for side in SIDES {
             let half = &self.halves[side.index()];
             if half.known && half.seen && !half.ignored && !half.ended {
+                // A last acknowledged byte that nobody saw is the number of a FIN (RFC 9293 3.4).
+                let end = u64::from(half.fin.is_none());
                 let len = half.acked_data().saturating_sub(half.next);
-                self.lose(side, len, sink);
+                self.lose(side, if len == end { 0 } else { len }, sink);
             }
         }
         self.report_fins(Some(&|_| true), sink);

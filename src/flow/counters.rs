@@ -36,6 +36,8 @@ impl IgnoredSegments {
 pub struct ConversationCounters {
     /// Bytes reported as gaps.
     pub gap_bytes: u64,
+    /// Those of them that the snap length of the capture cut off.
+    pub cut_bytes: u64,
     /// Gaps reported.
     pub gaps: u64,
     /// Bytes that contradicted a copy seen before.
@@ -47,6 +49,7 @@ pub struct ConversationCounters {
 impl std::ops::AddAssign for ConversationCounters {
     fn add_assign(&mut self, other: Self) {
         self.gap_bytes += other.gap_bytes;
+        self.cut_bytes += other.cut_bytes;
         self.gaps += other.gaps;
         self.conflicts += other.conflicts;
         let (ours, theirs) = (&mut self.ignored, other.ignored);

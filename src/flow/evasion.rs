@@ -268,7 +268,8 @@ fn through_a_table(packets: &[Packet], millis: i64) -> [Vec<u8>; 2] {
         let TcpSegment { from, seq, ack, flags, missing, packet: reference } = packet.segment;
         let from = if from == LOW { low_side } else { low_side.other() };
         let len = packet.payload.len() as u32;
-        let segment = Decoded { key, from, seq, ack, flags, vlan: 0, offset: 0, len, missing };
+        let segment =
+            Decoded { key, from, seq, ack, flags, vlan: 0, inner_vlan: 0, offset: 0, len, missing };
         let clock = Timestamp(0) + Span::millis(millis * n as i64);
         table.tick(clock, &mut bytes);
         let arrival = Arrival {

@@ -208,15 +208,21 @@ impl HalfStream {
         }
     }
 
+    /// How long the stream is, from the first number heard of to the highest byte seen.
+    pub const fn length(&self) -> u64 {
+        self.top.saturating_sub(ORIGIN)
+    }
+
     /// How far an offset is from the stream as it was seen, bytes.
     pub const fn away(&self, at: u64) -> u64 {
         at.abs_diff(self.top)
     }
 
-    /// Whether a SYN announces another first byte than the one known from a handshake; `None` where
-    /// no handshake was seen.
+    /// Whether a SYN announces another first byte than the one known from a handshake, or, where none was
+    /// seen, one behind bytes that were; `None` where that cannot be told.
     pub fn starts_elsewhere(&self, seq: u32) -> Option<bool> {
-        self.first.map(|first| first != seq)
+        let behind = || (self.seen && self.offset(seq) > self.top).then_some(true);
+        self.first.map(|first| first != seq).or_else(behind)
     }
 
     /// Everything up to its FIN was delivered, and its end is not reported yet.

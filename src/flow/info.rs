@@ -15,6 +15,8 @@ pub struct FlowInfo {
     pub transport: Transport,
     /// Outermost VLAN identifier, 0 for none.
     pub vlan: u16,
+    /// Identifier of the VLAN inside it, 0 for none.
+    pub inner_vlan: u16,
     /// Time of its first packet.
     pub started: Timestamp,
     /// Index of the capture interface or file (`observer.ingress`), in the order of the run.

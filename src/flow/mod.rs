@@ -7,6 +7,8 @@ mod ends;
 mod evasion;
 mod half;
 mod info;
+#[cfg(test)]
+mod losses;
 mod side;
 mod table;
 #[cfg(test)]

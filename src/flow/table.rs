@@ -49,6 +49,8 @@ pub struct FlowHead {
     pub orientation: Orientation,
     /// Outermost VLAN identifier of its first packet.
     pub vlan: u16,
+    /// Identifier of the VLAN inside it.
+    pub inner_vlan: u16,
     /// Interface of its first packet.
     pub interface: u16,
     /// Number of its first packet in the run; unique.
@@ -57,6 +59,8 @@ pub struct FlowHead {
     pub started: Timestamp,
     /// Payload bytes so far, as on the wire, copies included.
     pub bytes: u64,
+    /// Those of them that the snap length cut off.
+    pub cut: u64,
 }
 
 impl FlowHead {
@@ -67,6 +71,7 @@ impl FlowHead {
             server: self.key.end(client.other()).to_socket_addr(),
             transport: self.key.transport,
             vlan: self.vlan,
+            inner_vlan: self.inner_vlan,
             started: self.started,
             interface: self.interface,
         }
@@ -309,6 +314,7 @@ impl<S> Table<S> {
         entry.last = self.now;
         entry.packets = entry.packets.wrapping_add(1);
         entry.head.bytes += u64::from(segment.len) + u64::from(segment.missing);
+        entry.head.cut += u64::from(segment.missing);
         let Some(state) = entry.state.as_mut() else {
             self.stats.late_packets += 1;
             return;
@@ -351,7 +357,9 @@ impl<S> Table<S> {
         let found = self.index.find(arrival.hash, |&slot| {
             let entry = &entries[slot as usize];
             entry.head.key == segment.key
-                && ((entry.head.vlan == segment.vlan && !entry.contested)
+                && ((entry.head.vlan == segment.vlan
+                    && entry.head.inner_vlan == segment.inner_vlan
+                    && !entry.contested)
                     || segment.key.transport == Transport::Udp
                     || entry.tcp.fits(tcp))
         });
@@ -390,10 +398,12 @@ impl<S> Table<S> {
             key: segment.key,
             orientation: guess(segment),
             vlan: segment.vlan,
+            inner_vlan: segment.inner_vlan,
             interface: arrival.packet.interface,
             first_packet: arrival.number,
             started: arrival.clock,
             bytes: 0,
+            cut: 0,
         };
         let class = if segment.key.transport == Transport::Tcp { Class::Tcp } else { Class::Udp };
         let entry = Entry {

@@ -109,7 +109,7 @@ impl Script {
     }
 }
 
-fn run(packets: &[Packet], log: &mut Log) -> Conversation {
+pub(super) fn run(packets: &[Packet], log: &mut Log) -> Conversation {
     let mut conversation = Conversation::default();
     for (n, packet) in packets.iter().enumerate() {
         let now = Timestamp(n as i64 * 1_000_000);
@@ -280,8 +280,8 @@ pub(super) fn one(side: Side, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> 
     Packet { segment, payload: payload.to_vec() }
 }
 
-const LOW: Side = Side::Low;
-const HIGH: Side = Side::High;
+pub(super) const LOW: Side = Side::Low;
+pub(super) const HIGH: Side = Side::High;
 
 pub(super) fn data(side: Side, bytes: &[u8]) -> Out {
     Out::Data(side, bytes.to_vec())
@@ -540,8 +540,18 @@ fn a_datagram_seen_on_two_mirror_ports_counts_once() {
     let (mut table, mut datagrams) = (Table::new(limits), Datagrams(0));
     let mut send = |micros: i64, vlan: u16, payload: &[u8]| {
         let len = payload.len() as u32;
-        let segment =
-            Decoded { key, from, seq: 0, ack: 0, flags: 0, vlan, offset: 0, len, missing: 0 };
+        let segment = Decoded {
+            key,
+            from,
+            seq: 0,
+            ack: 0,
+            flags: 0,
+            vlan,
+            inner_vlan: 0,
+            offset: 0,
+            len,
+            missing: 0,
+        };
         let clock = Timestamp(1_772_360_102_000_000_000 + micros * 1000);
         let arrival = Arrival {
             number: 1,

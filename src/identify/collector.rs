@@ -178,7 +178,7 @@ impl FieldSink for Collector<'_> {
         if let Some(index) = self.innermost_index(at)
             && let Some(record) = self.patients.open.get_mut(index)
         {
-            record.marks.set(mark);
+            record.marks.insert(mark);
         }
     }
 
@@ -306,7 +306,7 @@ impl Collector<'_> {
         }
         if !around.identity.is_empty() {
             if around.exposed_by(&record) {
-                record.marks.set(Mark::Deidentified);
+                record.marks.insert(Mark::Deidentified);
                 record.exposed = true;
                 return self.complete(record, facts);
             }
@@ -338,24 +338,24 @@ impl Collector<'_> {
 
     fn judge(&mut self, record: &mut Record, facts: &ServiceFacts) {
         self.tally.records += 1;
-        if record.marks.has(Mark::Query) {
+        if record.marks.contains(Mark::Query) {
             record.drop_patterns();
         }
         record.settle();
         if record.held.is_empty() {
             return;
         }
-        if record.marks.has(Mark::Phantom) {
+        if record.marks.contains(Mark::Phantom) {
             self.tally.phantoms += 1;
             return;
         }
         if record.held.iter().any(|held| held.test) {
-            record.marks.set(Mark::Test);
+            record.marks.insert(Mark::Test);
         }
         let deidentified = record
             .marks
-            .has(Mark::Deidentified)
-            .then_some(Deidentified { burned_in: record.marks.has(Mark::BurnedIn) });
+            .contains(Mark::Deidentified)
+            .then_some(Deidentified { burned_in: record.marks.contains(Mark::BurnedIn) });
         let kinds = match deidentified {
             Some(_) => record.kinds_of(|held| !self.is_pseudonym(record, held)),
             None => record.kinds_of(|_| true),
@@ -364,8 +364,8 @@ impl Collector<'_> {
             content: record.content,
             structured: record.structured,
             kinds: &kinds,
-            patient_context: record.structured || record.marks.has(Mark::PatientContext),
-            query: record.marks.has(Mark::Query),
+            patient_context: record.structured || record.marks.contains(Mark::PatientContext),
+            query: record.marks.contains(Mark::Query),
             deidentified,
             listed: record.held.iter().any(|h| h.evidence == Evidence::Listed),
         };

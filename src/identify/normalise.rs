@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn issuers() {
+    fn spellings_of_one_issuer_are_equal() {
         let normal = |name: &str| {
             let mut out = String::new();
             issuer(name, &mut out);
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn sexes() {
+    fn every_spelling_of_a_sex_has_its_code() {
         for (value, code) in [
             ("M", "M"),
             ("male", "M"),

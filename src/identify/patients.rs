@@ -21,9 +21,10 @@
 use super::counters::Loss;
 use super::gate::{Gate, WITHHELD_FOR};
 use super::numbers::Lists;
-use super::record::{Complete, Held, Identity, Issuer, Marks, Record, Strong};
+use super::record::{Complete, Held, Identity, Issuer, Record, Strong};
 use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
 use crate::capture::PacketSpan;
+use crate::content::MarkSet;
 use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Kind, KindSet, RuleSet};
 use crate::time::Timestamp;
@@ -73,7 +74,7 @@ struct Patient {
     handed_on: u32,
     /// Kinds that the last finding had.
     kinds: KindSet,
-    marks: Marks,
+    marks: MarkSet,
     alert: Arc<AlertRule>,
 }
 
@@ -370,7 +371,7 @@ impl Patients {
         self.bytes += patient.learn(record, !update, most, &mut clues, tally);
         // Those beyond the cap are in no finding, and must not be shown all the same.
         let full = patient.profile.identifiers.len() >= most;
-        let more_health = patient.marks.is_more_health_than(marks_before);
+        let more_health = !patient.marks.health().without(marks_before).is_empty();
         if update && patient.profile.identifiers.len() == before && !more_health {
             // Whoever has more than one that waits is in the list already.
             if patient.records - patient.handed_on == 1 {
@@ -403,7 +404,7 @@ impl Patients {
             direction: record.direction,
             operation: Box::default(),
             carrier: record.carrier.to_vec(),
-            marks: patient.marks.to_vec(),
+            marks: patient.marks,
             facts: Arc::default(),
         };
         for clue in clues {
@@ -434,7 +435,7 @@ impl Patients {
             records: 0,
             handed_on: 0,
             kinds: KindSet::default(),
-            marks: Marks::default(),
+            marks: MarkSet::default(),
             alert: alert.clone(),
         });
         Some(index)

@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn names() {
+    fn names_of_people_are_plausible_and_placeholders_are_not() {
         check(
             Kind::Name,
             &[
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn dates() {
+    fn dates_of_birth_are_whole_dates_in_the_span_of_a_life() {
         check(
             Kind::BirthDate,
             &[
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers() {
+    fn numbers_that_were_never_issued_are_not_plausible() {
         check(
             Kind::Ssn,
             &["029-29-0854", "536904399", "536 90 4399"],

@@ -4,7 +4,7 @@ use super::Token;
 use super::counters::{IdentifyCounters, Loss};
 use super::patients::Profile;
 use crate::capture::PacketSpan;
-use crate::content::{ContentId, Evidence, Mark, RecordHead};
+use crate::content::{ContentId, Evidence, Mark, MarkSet, RecordHead};
 use crate::flow::Direction;
 use crate::phi::PhiBuf;
 use crate::rules::Kind;
@@ -253,74 +253,13 @@ fn disjoint(a: &[Token], b: &[Token]) -> bool {
     !a.is_empty() && !b.is_empty() && !a.iter().any(|t| b.contains(t))
 }
 
-/// A set of [`Mark`]s.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Marks(u16);
-
-impl Marks {
-    const ALL: [Mark; 11] = [
-        Mark::Deidentified,
-        Mark::Test,
-        Mark::Query,
-        Mark::PatientContext,
-        Mark::Diagnosis,
-        Mark::Result,
-        Mark::Medication,
-        Mark::Allergy,
-        Mark::Procedure,
-        Mark::BurnedIn,
-        Mark::Phantom,
-    ];
-    /// Marks that make a record less than others: they hold for a patient only if they hold for
-    /// every one of the records.
-    const WEAKENING: u16 = 0b111;
-
-    const fn bit(mark: Mark) -> u16 {
-        1 << match mark {
-            Mark::Deidentified => 0,
-            Mark::Test => 1,
-            Mark::Query => 2,
-            Mark::PatientContext => 3,
-            Mark::Diagnosis => 4,
-            Mark::Result => 5,
-            Mark::Medication => 6,
-            Mark::BurnedIn => 7,
-            Mark::Phantom => 8,
-            Mark::Allergy => 9,
-            Mark::Procedure => 10,
-        }
-    }
-    pub fn set(&mut self, mark: Mark) {
-        self.0 |= Self::bit(mark);
-    }
-    pub const fn has(self, mark: Mark) -> bool {
-        self.0 & Self::bit(mark) != 0
-    }
-    /// All marks of parts of one record.
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-    /// The marks of a patient with a further record.
-    pub const fn with_record(self, other: Self) -> Self {
-        let weakening = self.0 & other.0 & Self::WEAKENING;
-        Self((self.0 | other.0) & !Self::WEAKENING | weakening)
-    }
-    /// Whether it says more of somebody's health than `other`.
-    pub fn is_more_health_than(self, other: Self) -> bool {
-        Mark::HEALTH.into_iter().any(|mark| self.has(mark) && !other.has(mark))
-    }
-    pub fn to_vec(self) -> Vec<Mark> {
-        Self::ALL.into_iter().filter(|m| self.has(*m)).collect()
-    }
-}
-
 /// A record that has ended, as it is filed under its patient.
 pub(super) struct Complete<'a> {
     /// The packets that carried it.
     pub packets: PacketSpan,
     pub held: &'a [Held],
     pub identity: &'a Identity,
-    pub marks: Marks,
+    pub marks: MarkSet,
     pub direction: Direction,
     pub operation: &'a str,
     pub carrier: &'a [&'static str],
@@ -357,7 +296,7 @@ pub(super) struct Record {
     pub carrier: Vec<&'static str>,
     pub held: Vec<Held>,
     pub identity: Identity,
-    pub marks: Marks,
+    pub marks: MarkSet,
     /// A nested record that came before this one said whose it is.
     pub waiting: Option<Box<Record>>,
     /// Nested records of different people have been seen: this one only wraps them.
@@ -381,7 +320,7 @@ impl Default for Record {
             carrier: Vec::new(),
             held: Vec::new(),
             identity: Identity::default(),
-            marks: Marks::default(),
+            marks: MarkSet::default(),
             waiting: None,
             container: false,
             exposed: false,
@@ -466,8 +405,8 @@ impl Record {
     /// report inside a cleaned image is what cleaning overlooks.
     pub fn exposed_by(&self, nested: &Self) -> bool {
         let known = |s: &Strong| self.identity.strong.iter().any(|o| o.equals(s));
-        self.marks.has(Mark::Deidentified)
-            && !nested.marks.has(Mark::Deidentified)
+        self.marks.contains(Mark::Deidentified)
+            && !nested.marks.contains(Mark::Deidentified)
             && !(nested.identity.strong.iter().all(known)
                 && self.identity.covers_names(&nested.identity))
     }

@@ -2,7 +2,7 @@
 
 use super::record::Identity;
 use crate::capture::PacketSpan;
-use crate::content::{Evidence, Mark};
+use crate::content::{Evidence, MarkSet};
 use crate::flow::Direction;
 use crate::phi::{Phi, PhiBuf};
 use crate::protocol::ServiceFacts;
@@ -164,7 +164,7 @@ pub struct Finding {
     /// Layers outside in.
     pub carrier: Vec<&'static str>,
     /// Marks of the patient's records.
-    pub marks: Vec<Mark>,
+    pub marks: MarkSet,
     /// What was known of the service when the record was complete. What followed in the same packet
     /// is not in it: a finding must not depend on how its stream was cut.
     pub facts: Arc<ServiceFacts>,

@@ -7,8 +7,9 @@
 
 use super::counters::Loss;
 use super::patients::Profile;
-use super::record::{Held, Identity, Issuer, Marks, Record};
+use super::record::{Held, Identity, Issuer, Record};
 use super::{Identifier, IdentifyCounters, Settings, Token};
+use crate::content::MarkSet;
 use crate::content::UnitCounts;
 use crate::rules::AlertRule;
 use foldhash::quality::RandomState;
@@ -29,7 +30,7 @@ const MAX_RECORDS: usize = 64;
 pub(super) struct UnitRecord {
     pub held: Vec<Held>,
     pub identity: Identity,
-    pub marks: Marks,
+    pub marks: MarkSet,
     /// Another record of the unit had ended before.
     pub follows: bool,
     /// What it tells of a patient, once a flow had it of one who was new.

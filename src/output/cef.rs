@@ -1,6 +1,7 @@
 //! `--format cef`: ArcSight Common Event Format, version 0, one line an event. CEF has no place for a
 //! list of identifiers, so it carries their kinds, and never a value.
 
+use super::text::is_unsafe;
 use super::{Context, Format, Output, RunSummary, community_id};
 use crate::exposure::{Answers, Event, EventId, NetworkDirection, PatientList};
 use crate::protocol::ServiceFacts;
@@ -41,7 +42,7 @@ impl Line<'_> {
             for c in field.chars().take(MAX_TEXT) {
                 match c {
                     '|' | '\\' => self.0.extend(['\\', c]),
-                    c if c.is_control() => self.0.push(' '),
+                    c if is_unsafe(c) => self.0.push(' '),
                     c => self.0.push(c),
                 }
             }
@@ -68,8 +69,8 @@ impl Line<'_> {
                 '=' | '\\' => self.0.extend(['\\', c]),
                 '\n' => self.0.push_str("\\n"),
                 '\r' => self.0.push_str("\\r"),
-                // Some readers end a line at these too.
-                c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => self.0.push(' '),
+                // Also what some readers end a line at, and what turns the reading direction.
+                c if is_unsafe(c) => self.0.push(' '),
                 c => self.0.push(c),
             }
         }
@@ -288,6 +289,10 @@ impl Output for Cef {
         let faulty = run.inputs.iter().filter(|i| i.fault.is_some()).count();
         line.number("flexNumber1", "packetsSkipped", sum(&run.skipped));
         line.number("flexNumber2", "faultyInputs", faulty as u64);
+        line.labelled("cs1", "coverage", run.verdict().as_str());
+        if let Some(interruption) = run.interruption() {
+            line.labelled("cs4", "interruption", &interruption);
+        }
         let suppressed: u64 = run.suppressed.iter().map(|s| s.findings).sum();
         if suppressed > 0 {
             line.labelled("cs2", "suppressed", &suppressed.to_string());

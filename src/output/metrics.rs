@@ -38,6 +38,9 @@ struct Traffic {
     flows_active: IntGauge,
     flows: IntCounter,
     gap_bytes: IntCounter,
+    cut_bytes: IntCounter,
+    packets_cut: IntCounter,
+    flows_unread: IntCounterVec,
     unread_bytes: IntCounter,
     content_skipped: IntCounterVec,
     anomalies: IntCounterVec,
@@ -48,6 +51,9 @@ struct Traffic {
 
 /// Where packets can be lost: values of `stage`. The kernel and the interface lose them unread.
 pub const DROPPED: [&str; 4] = ["kernel", "interface", "queue", "defragment"];
+
+/// Why a flow was not read: values of `reason` of `phitap_flows_unread_total`.
+pub const UNREAD: [&str; 4] = ["unrecognised", "half_recognised", "encrypted", "memory"];
 
 /// How a reload can end: values of `result`.
 pub const RELOADS: [&str; 2] = ["ok", "failed"];
@@ -98,6 +104,22 @@ impl Traffic {
                 &["reason"],
             )?,
             gap_bytes: counter(r, "phitap_stream_gap_bytes_total", "Bytes missing in streams.")?,
+            cut_bytes: counter(
+                r,
+                "phitap_stream_cut_bytes_total",
+                "Those of the missing bytes that the snap length of the capture cut off.",
+            )?,
+            packets_cut: counter(
+                r,
+                "phitap_packets_cut_total",
+                "Packets of which the snap length cut off payload or headers.",
+            )?,
+            flows_unread: counters(
+                r,
+                "phitap_flows_unread_total",
+                "Flows that ended without being read, wholly or in one direction.",
+                &["reason"],
+            )?,
             streams: counters(
                 r,
                 "phitap_streams_total",
@@ -215,6 +237,9 @@ impl Metrics {
         for stage in DROPPED {
             self.traffic.packets_dropped.with_label_values(&[stage]);
         }
+        for reason in UNREAD {
+            self.traffic.flows_unread.with_label_values(&[reason]);
+        }
         for reason in Reason::ALL {
             self.traffic.streams_opaque.with_label_values(&["unknown", reason.as_str()]);
         }
@@ -276,9 +301,20 @@ impl Metrics {
     pub fn segments_ignored(&self, reason: &'static str, segments: u64) {
         self.traffic.segments_ignored.with_label_values(&[reason]).inc_by(segments);
     }
-    /// Bytes missing in streams.
-    pub fn gap_bytes(&self, bytes: u64) {
+    /// Bytes missing in streams, and how many of them the snap length cut off.
+    pub fn gap_bytes(&self, bytes: u64, cut: u64) {
         self.traffic.gap_bytes.inc_by(bytes);
+        self.traffic.cut_bytes.inc_by(cut);
+    }
+    /// Packets of which the snap length cut off something that was needed.
+    pub fn packets_cut(&self, packets: u64) {
+        self.traffic.packets_cut.inc_by(packets);
+    }
+    /// Flows that ended without being read; `reason` is one of [`UNREAD`].
+    pub fn unread_flows(&self, reason: &'static str, flows: u64) {
+        if flows > 0 {
+            self.traffic.flows_unread.with_label_values(&[reason]).inc_by(flows);
+        }
     }
     /// Directions recognised.
     pub fn streams(&self, protocol: &'static str, streams: u64) {
@@ -350,6 +386,20 @@ impl Metrics {
         (self.traffic.packets.get(), self.traffic.bytes.get())
     }
 
+    /// What could not be read so far: each figure with its name.
+    pub fn losses(&self) -> Vec<(&'static str, u64)> {
+        let dropped = |stage| self.traffic.packets_dropped.with_label_values(&[stage]).get();
+        let unread = |reason| self.traffic.flows_unread.with_label_values(&[reason]).get();
+        vec![
+            ("Packets lost", DROPPED.into_iter().map(dropped).sum()),
+            ("Packets cut", self.traffic.packets_cut.get()),
+            ("Bytes missing", self.traffic.gap_bytes.get()),
+            ("Flows unrecognised", unread("unrecognised") + unread("half_recognised")),
+            ("Flows encrypted", unread("encrypted")),
+            ("Flows given up", unread("memory")),
+        ]
+    }
+
     /// Everything in the Prometheus text format 0.0.4.
     pub fn render(&self) -> String {
         let mut text = Vec::new();
@@ -405,7 +455,9 @@ mod tests {
         m.flows(3);
         m.flows_active(3);
         m.flows_active(-1);
-        m.gap_bytes(5);
+        m.gap_bytes(5, 2);
+        m.packets_cut(3);
+        m.unread_flows("half_recognised", 1);
         m.streams("dicom", 2);
         m.opaque("unknown", Reason::Encrypted, 1);
         m.records("http", "fhir", 4);
@@ -432,6 +484,10 @@ mod tests {
             "phitap_flows_active 2",
             "phitap_flows_total 3",
             "phitap_stream_gap_bytes_total 5",
+            "phitap_stream_cut_bytes_total 2",
+            "phitap_packets_cut_total 3",
+            "phitap_flows_unread_total{reason=\"half_recognised\"} 1",
+            "phitap_flows_unread_total{reason=\"memory\"} 0",
             "phitap_streams_total{protocol=\"dicom\"} 2",
             "phitap_streams_abandoned_total{protocol=\"unknown\",reason=\"encrypted\"} 1",
             "phitap_records_total{content=\"fhir\",protocol=\"http\"} 4",

@@ -6,6 +6,7 @@
 
 mod cef;
 mod community_id;
+mod coverage;
 mod ecs;
 mod json;
 mod ocsf;
@@ -22,8 +23,9 @@ pub mod serve;
 
 pub use crate::output::dashboard::Dashboard;
 pub use community_id::community_id;
+pub use coverage::{Cause, Shortfall, Verdict};
 pub use progress::Progress;
-pub use run::{InputReport, RunSummary};
+pub use run::{InputReport, Interrupted, RunSummary};
 pub use serve::{ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 

@@ -19,6 +19,13 @@ pub struct InputReport {
     pub fault: Option<String>,
 }
 
+/// A replay was stopped before the end of its input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interrupted {
+    /// The share of the input that was read, 0 to 1, where its size is known.
+    pub at: Option<f64>,
+}
+
 /// The figures of a run. The pipeline fills it in; keys are from closed sets.
 #[derive(Clone, Debug, Default)]
 pub struct RunSummary {
@@ -38,6 +45,20 @@ pub struct RunSummary {
     pub packets_decoded: u64,
     /// Packets passed over, by reason.
     pub skipped: BTreeMap<&'static str, u64>,
+    /// Packets of which the snap length cut off payload or headers.
+    pub packets_cut: u64,
+    /// The longest of them as captured, bytes.
+    pub cut_at: u32,
+    /// Payload of segments as captured, bytes.
+    pub payload_bytes: u64,
+    /// Payload of segments that the snap length cut off, bytes.
+    pub cut_payload_bytes: u64,
+    /// Packets that `--filter` excluded for an inner VLAN tag, perhaps: it may say so itself.
+    pub filtered_tagged: u64,
+    /// Whether and where a replay was stopped.
+    pub interrupted: Option<Interrupted>,
+    /// Whether packets came from interfaces, not from files.
+    pub live: bool,
     /// Packets lost, by stage.
     pub dropped: BTreeMap<&'static str, u64>,
     /// Packets that were on the wire and never read, by who lost them (`kernel`, `interface`, and
@@ -51,6 +72,8 @@ pub struct RunSummary {
     pub opaque: BTreeMap<(&'static str, Reason), u64>,
     /// Bytes missing in streams.
     pub gap_bytes: u64,
+    /// Those of them that the snap length cut off.
+    pub cut_bytes: u64,
     /// Segments that say something else than what was there before at the same place.
     pub overlap_conflicts: u64,
     /// Records read, by protocol and content.
@@ -61,6 +84,12 @@ pub struct RunSummary {
     pub identifiers: BTreeMap<Kind, u64>,
     /// Flows that no protocol recognised.
     pub unrecognised_flows: u64,
+    /// Their captured payload, bytes.
+    pub unrecognised_bytes: u64,
+    /// Flows of a known protocol, one direction of which was not recognised.
+    pub half_recognised_flows: u64,
+    /// Flows given up for the memory ceiling.
+    pub evicted_flows: u64,
     /// Flows that are encrypted.
     pub encrypted_flows: u64,
     /// Bytes of flows that are encrypted.
@@ -81,11 +110,4 @@ pub struct RunSummary {
     pub key_id: String,
     /// Whether values were shown.
     pub reveal: bool,
-}
-
-impl RunSummary {
-    /// Whether part of the input could not be read: exit status 3.
-    pub fn is_partial(&self) -> bool {
-        self.inputs.iter().any(|i| i.fault.is_some())
-    }
 }

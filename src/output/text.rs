@@ -75,7 +75,8 @@ pub(in crate::output) fn foreign(text: &str, width: usize) -> String {
     out
 }
 
-const fn is_unsafe(c: char) -> bool {
+/// Whether a character could move the cursor, turn the reading direction, or is not seen at all.
+pub(in crate::output) const fn is_unsafe(c: char) -> bool {
     matches!(c,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures() {
+    fn figures_are_short_and_rounded() {
         let shown: Vec<String> =
             [0, 999, 1000, 9_949, 9_950, 999_499, 999_500, 1_470_000_000, u64::MAX]
                 .into_iter()

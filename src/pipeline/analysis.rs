@@ -36,6 +36,10 @@ pub(super) struct Analysis {
     pub objects: Vec<(Object, Token)>,
     pub arrivals: Arrivals,
     pub encrypted: bool,
+    /// One direction of a known protocol was not recognised.
+    pub half_recognised: bool,
+    /// Payload bytes that the snap length cut off and that were handed on as such.
+    pub cut: u64,
     pub content: &'static str,
     /// The packet with which a record last ended.
     pub recorded: PacketRef,
@@ -61,6 +65,8 @@ impl Analysis {
             objects: Vec::new(),
             arrivals: Arrivals::default(),
             encrypted: false,
+            half_recognised: false,
+            cut: 0,
             content: "",
             recorded: PacketRef::default(),
             handed_on: now,

@@ -185,11 +185,15 @@ impl Collector {
         summary.streams = stats.streams;
         summary.opaque = stats.opaque;
         summary.gap_bytes = stats.gap_bytes;
+        summary.cut_bytes = stats.cut_bytes;
         summary.overlap_conflicts = stats.conflicts;
         summary.records = stats.records;
         summary.messages = stats.messages;
         summary.identifiers = stats.identifiers;
         summary.unrecognised_flows = stats.unrecognised_flows;
+        summary.unrecognised_bytes = stats.unrecognised_bytes;
+        summary.half_recognised_flows = stats.half_recognised_flows;
+        summary.evicted_flows = stats.evicted_flows;
         summary.encrypted_flows = stats.encrypted_flows;
         summary.encrypted_bytes = stats.encrypted_bytes;
         summary.patients = self.exposures.patients();
@@ -214,7 +218,15 @@ impl Collector {
         m.flows_active(stats.active);
         m.memory("flows", stats.memory);
         if stats.gap_bytes > 0 {
-            m.gap_bytes(stats.gap_bytes);
+            m.gap_bytes(stats.gap_bytes, stats.cut_bytes);
+        }
+        for (reason, n) in [
+            ("unrecognised", stats.unrecognised_flows),
+            ("half_recognised", stats.half_recognised_flows),
+            ("encrypted", stats.encrypted_flows),
+            ("memory", stats.evicted_flows),
+        ] {
+            m.unread_flows(reason, n);
         }
         if stats.skipped_bytes > 0 {
             m.unread_bytes(stats.skipped_bytes);

@@ -1,5 +1,6 @@
 //! What workers count, in deltas that the collector adds up.
 
+use crate::flow::FlowHead;
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ pub struct WorkerCounters {
     pub opaque: BTreeMap<(&'static str, Reason), u64>,
     /// Bytes missing in streams.
     pub gap_bytes: u64,
+    /// Those of them that the snap length cut off.
+    pub cut_bytes: u64,
     /// Bytes that contradicted a copy seen before.
     pub conflicts: u64,
     /// TCP segments that were not believed, by reason.
@@ -31,6 +34,12 @@ pub struct WorkerCounters {
     pub identifiers: BTreeMap<Kind, u64>,
     /// Flows that no protocol recognised.
     pub unrecognised_flows: u64,
+    /// Their captured payload, bytes.
+    pub unrecognised_bytes: u64,
+    /// Flows of a known protocol, one direction of which was not recognised.
+    pub half_recognised_flows: u64,
+    /// Flows given up for the memory ceiling.
+    pub evicted_flows: u64,
     /// Flows that are encrypted.
     pub encrypted_flows: u64,
     /// Payload bytes of encrypted flows.
@@ -44,13 +53,25 @@ pub struct WorkerCounters {
 }
 
 impl WorkerCounters {
+    /// A flow ended that no protocol recognised. One without a byte had nothing to recognise.
+    pub fn unrecognised(&mut self, flow: &FlowHead) {
+        if flow.bytes > 0 {
+            self.unrecognised_flows += 1;
+            self.unrecognised_bytes += flow.bytes.saturating_sub(flow.cut);
+        }
+    }
+
     /// Adds a delta.
     pub fn add(&mut self, other: &Self) {
         self.flows += other.flows;
         self.active += other.active;
         self.gap_bytes += other.gap_bytes;
+        self.cut_bytes += other.cut_bytes;
         self.conflicts += other.conflicts;
         self.unrecognised_flows += other.unrecognised_flows;
+        self.unrecognised_bytes += other.unrecognised_bytes;
+        self.half_recognised_flows += other.half_recognised_flows;
+        self.evicted_flows += other.evicted_flows;
         self.encrypted_flows += other.encrypted_flows;
         self.encrypted_bytes += other.encrypted_bytes;
         self.skipped_bytes += other.skipped_bytes;

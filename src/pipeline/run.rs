@@ -13,7 +13,8 @@ use crate::config::{Config, Source};
 use crate::decode::{Decoder, Skip};
 use crate::identify::KeyError;
 use crate::output::{
-    InputReport, Progress, RunSummary, ServeError, Server, WriteError, write_atomically,
+    InputReport, Interrupted, Progress, RunSummary, ServeError, Server, WriteError,
+    write_atomically,
 };
 use crate::rules::LoadError;
 use crate::severity::Severity;
@@ -227,6 +228,8 @@ fn replay(
     let mut batch = Batch::default();
     let mut position = 0;
     let mut clock = Replayed::new(config.follow);
+    let mut ended = false;
+    let mut tagged = 0;
     while !stop.load(Ordering::Relaxed) && !flow.failed() {
         batch.clear();
         match source.fill(&mut batch) {
@@ -235,10 +238,13 @@ fn replay(
                 flow.idle(clock.now());
                 std::thread::sleep(IDLE);
             }
-            Status::End => break,
+            Status::End => {
+                ended = true;
+                break;
+            }
         }
         if let Some(filter) = &mut filter {
-            exclude(&mut batch, filter, &mut flow);
+            tagged += exclude(&mut batch, filter, &mut flow);
         }
         if !batch.packets.is_empty() {
             flow.batch(&batch);
@@ -260,7 +266,16 @@ fn replay(
     for input in &inputs {
         tracing::info!(input = input.name, packets = input.packets, bytes = input.bytes, "read");
     }
-    flow.finish(config, parts, inputs, started)
+    // Whoever follows files that grow can end it in no other way.
+    let interrupted = (!ended && !config.follow && stop.load(Ordering::Relaxed))
+        .then(|| Interrupted { at: share_read(source.position(), source.size()) });
+    flow.finish(config, parts, Ending { inputs, tagged, interrupted, started })
+}
+
+/// The share of the input that was read. What was read and not yet worked through is not the end.
+fn share_read(position: u64, size: Option<u64>) -> Option<f64> {
+    let size = size.filter(|size| *size > 0)?;
+    Some((position as f64 / size as f64).min(0.99))
 }
 
 /// Packet time of a replay while nothing comes.
@@ -293,21 +308,24 @@ fn report_of(input: crate::capture::Input) -> InputReport {
     InputReport { name: input.name, packets: input.packets, bytes: input.bytes, fault: input.fault }
 }
 
-/// Takes out what `--filter` excludes; it stays counted.
-fn exclude(batch: &mut Batch, filter: &mut Filter, flow: &mut Flow) {
+/// Takes out what `--filter` excludes; it stays counted. How many of these bear VLAN tags that the
+/// expression did not look behind.
+fn exclude(batch: &mut Batch, filter: &mut Filter, flow: &mut Flow) -> u64 {
     let packets = std::mem::take(&mut batch.packets);
-    let (mut excluded, mut bytes) = (0, 0);
+    let (mut excluded, mut bytes, mut tagged) = (0, 0, 0);
     let kept = packets.into_iter().filter(|packet| {
         let takes = filter.takes(packet.link, batch.bytes(packet));
         if !takes {
             excluded += 1;
             bytes += u64::from(packet.caplen);
+            tagged += u64::from(filter.is_behind_tags(packet.link, batch.bytes(packet)));
         }
         takes
     });
     let kept = kept.collect();
     batch.packets = kept;
     flow.filtered(excluded, bytes);
+    tagged
 }
 
 fn live(
@@ -375,7 +393,16 @@ fn live(
     count_lost(parts, &mut lost, source.counters());
     flow.lost_before(lost);
     let inputs = source.inputs().into_iter().map(report_of).collect();
-    flow.finish(config, parts, inputs, started)
+    flow.finish(config, parts, Ending { inputs, tagged: 0, interrupted: None, started })
+}
+
+/// What is known of a run at its end.
+struct Ending {
+    inputs: Vec<InputReport>,
+    /// Packets that `--filter` excluded and that bear VLAN tags it did not look behind.
+    tagged: u64,
+    interrupted: Option<Interrupted>,
+    started: Instant,
 }
 
 /// Adds what was lost since the last call to the metrics.
@@ -454,13 +481,7 @@ impl Flow {
         }
     }
 
-    fn finish(
-        self,
-        config: &Config,
-        parts: &Parts,
-        inputs: Vec<InputReport>,
-        started: Instant,
-    ) -> Result<Outcome, RunError> {
+    fn finish(self, config: &Config, parts: &Parts, ending: Ending) -> Result<Outcome, RunError> {
         let (collector, failed, counts, lost) = match self {
             Self::Inline(shards, lost) => {
                 let (route, counts) = shards.finish();
@@ -473,10 +494,13 @@ impl Flow {
                 (collector, failed, counts, lost)
             }
         };
-        let mut summary = RunSummary { inputs, ..summary(&counts, lost) };
+        let mut summary = RunSummary { inputs: ending.inputs, ..summary(&counts, lost) };
+        summary.filtered_tagged = ending.tagged;
+        summary.interrupted = ending.interrupted;
+        summary.live = matches!(config.source, Source::Interfaces(_));
         summary.key_id.clone_from(&parts.key_id);
         summary.reveal = config.reveal;
-        summary.wall_seconds = started.elapsed().as_secs_f64();
+        summary.wall_seconds = ending.started.elapsed().as_secs_f64();
         // A live capture without a packet ends now, not in 1970.
         if matches!(config.source, Source::Interfaces(_)) {
             summary.ended.get_or_insert_with(wall_clock);
@@ -536,6 +560,10 @@ fn summary(counts: &PacketCounters, lost: LiveCounters) -> RunSummary {
         packets_read: counts.packets,
         bytes_read: counts.bytes,
         packets_decoded: counts.packets.saturating_sub(passed),
+        packets_cut: counts.cut_packets,
+        cut_at: counts.cut_at,
+        payload_bytes: counts.payload,
+        cut_payload_bytes: counts.cut_payload,
         skipped,
         dropped,
         lost: [("kernel", lost.kernel), ("interface", lost.interface)]

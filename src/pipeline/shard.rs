@@ -35,6 +35,14 @@ pub struct PacketCounters {
     pub skipped: Vec<u64>,
     /// Fragments of datagrams that never became whole.
     pub lost_fragments: u64,
+    /// Payload of segments as captured, bytes.
+    pub payload: u64,
+    /// Payload of segments that the snap length cut off, bytes.
+    pub cut_payload: u64,
+    /// Packets of which the snap length cut off payload or headers.
+    pub cut_packets: u64,
+    /// The longest of them as captured, bytes.
+    pub cut_at: u32,
     /// Packets in batches that a full channel refused (live only).
     pub queue_full: u64,
     /// Time of the first packet.
@@ -50,6 +58,10 @@ impl Default for PacketCounters {
             bytes: 0,
             skipped: vec![0; Skip::ALL.len()],
             lost_fragments: 0,
+            payload: 0,
+            cut_payload: 0,
+            cut_packets: 0,
+            cut_at: 0,
             queue_full: 0,
             first: None,
             last: None,
@@ -102,6 +114,9 @@ impl<R: Route> Shards<R> {
             let outcome = self.decoder.decode(packet.time, packet.link, bytes, packet.len);
             if let Some(skip) = self.outcome(outcome, packet, block) {
                 self.counts.skipped[skip.index()] += 1;
+                if packet.caplen < packet.len && skip.is_truncated() {
+                    self.cut(packet, 0);
+                }
             }
             // Whatever becomes of further subframes, the packet is counted once.
             while let Some(outcome) = self.decoder.next_subframe(packet.time, bytes) {
@@ -150,9 +165,21 @@ impl<R: Route> Shards<R> {
         }
     }
 
+    /// The snap length cut off `missing` bytes of payload, or a header.
+    #[cold]
+    fn cut(&mut self, packet: &Packet, missing: u32) {
+        self.counts.cut_packets += 1;
+        self.counts.cut_payload += u64::from(missing);
+        self.counts.cut_at = self.counts.cut_at.max(packet.caplen);
+    }
+
     /// Gives a segment of `packet`, which stands at `base` of `block`, to its worker.
     #[inline]
     fn deal(&mut self, decoded: Decoded, packet: &Packet, base: usize, block: &Block) {
+        self.counts.payload += u64::from(decoded.len);
+        if decoded.missing > 0 {
+            self.cut(packet, decoded.missing);
+        }
         let hash = self.hasher.hash_one(decoded.key.numbers());
         let worker = self.worker(&decoded.key);
         let segment = Segment {
@@ -232,6 +259,7 @@ impl<R: Route> Shards<R> {
         self.counts.lost_fragments += self.decoder.take_lost_fragments();
         let (now, before) = (&self.counts, &self.published);
         self.metrics.packets(now.packets - before.packets, now.bytes - before.bytes);
+        self.metrics.packets_cut(now.cut_packets - before.cut_packets);
         for skip in Skip::ALL {
             let n = now.skipped[skip.index()] - before.skipped[skip.index()];
             if n > 0 {

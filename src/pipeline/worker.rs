@@ -162,7 +162,9 @@ impl Worker {
             // Both directions of each.
             *stats.opaque.entry(("unknown", Reason::Memory)).or_default() += 2 * table.evicted;
         }
+        stats.evicted_flows += table.evicted;
         stats.gap_bytes += table.tcp.gap_bytes;
+        stats.cut_bytes += table.tcp.cut_bytes;
         stats.conflicts += table.tcp.conflicts;
         for (reason, n) in table.tcp.ignored.reasons() {
             if n > 0 {
@@ -317,6 +319,10 @@ impl Context {
                     let info = flow.info(client);
                     tracing::debug!(client = %info.client, server = %info.server, protocol, %reason, "a direction is no longer read");
                     analysis.encrypted |= reason == Reason::Encrypted;
+                    if protocol != "unknown" {
+                        analysis.half_recognised |= reason == Reason::Unrecognised;
+                        analysis.activity.losses.directions += 1;
+                    }
                     *stats.opaque.entry((protocol, reason)).or_default() += 1;
                 }
             }
@@ -389,7 +395,14 @@ impl Context {
     fn hand_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
         analysis.handed_on = self.now;
         let records = analysis.patients.take_records();
-        if analysis.activity.is_empty() && analysis.objects.is_empty() && records.is_empty() {
+        let losses = &mut analysis.activity.losses;
+        losses.cut_bytes += flow.cut - analysis.cut;
+        analysis.cut = flow.cut;
+        if losses.is_empty()
+            && analysis.activity.is_empty()
+            && analysis.objects.is_empty()
+            && records.is_empty()
+        {
             return;
         }
         let performance = ActivityReport {
@@ -430,7 +443,12 @@ impl Handler<State> for Context {
     }
 
     fn gap(&mut self, flow: &FlowHead, state: &mut State, side: Side, len: u64) -> u64 {
-        self.read(flow, state, |driver, host| driver.gap(side, len, host))
+        let skip = self.read(flow, state, |driver, host| driver.gap(side, len, host));
+        if let State::Reading(analysis) = state {
+            let losses = &mut analysis.activity.losses;
+            losses.gap_bytes = losses.gap_bytes.saturating_add(len);
+        }
+        skip
     }
 
     fn end(&mut self, flow: &FlowHead, state: &mut State, side: Side, end: End) {
@@ -490,9 +508,12 @@ impl Handler<State> for Context {
                 let known = analysis.driver.protocol().unwrap_or("unknown");
                 tracing::debug!(client = %info.client, server = %info.server, protocol = known, bytes = flow.bytes, ?end, "flow ended");
                 let Some(protocol) = analysis.driver.protocol() else {
-                    stats.unrecognised_flows += u64::from(!analysis.encrypted && flow.bytes > 0);
+                    if !analysis.encrypted {
+                        stats.unrecognised(flow);
+                    }
                     return;
                 };
+                stats.half_recognised_flows += u64::from(analysis.half_recognised);
                 self.hand_on(flow, &mut analysis);
                 let rules = analysis.rules.as_deref().unwrap_or(&self.rules);
                 let facts = std::mem::take(&mut analysis.facts);
@@ -508,13 +529,13 @@ impl Handler<State> for Context {
                 self.report.items.push((order, Item::Service(Box::new(service))));
             }
             State::Silent | State::PassedOver { encrypted: false } => {
-                self.report.stats.unrecognised_flows += u64::from(flow.bytes > 0);
+                self.report.stats.unrecognised(flow);
             }
             State::Datagrams { encrypted: true, .. } | State::PassedOver { encrypted: true } => {
                 self.report.stats.encrypted_flows += 1;
                 self.report.stats.encrypted_bytes += flow.bytes;
             }
-            State::Datagrams { .. } => self.report.stats.unrecognised_flows += 1,
+            State::Datagrams { .. } => self.report.stats.unrecognised(flow),
             State::Broken => {}
         }
     }

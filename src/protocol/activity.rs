@@ -17,6 +17,34 @@ pub struct Activity {
     pub counts: OutcomeCounts,
     /// Objects moved, or to be moved, to a third party; to a cap.
     pub moves: Vec<Move>,
+    /// What of it could not be read.
+    pub losses: FlowLosses,
+}
+
+/// What of a flow could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowLosses {
+    /// Bytes missing in its streams, those included that the snap length cut off.
+    pub gap_bytes: u64,
+    /// Payload bytes that the snap length cut off.
+    pub cut_bytes: u64,
+    /// Directions that were given up, or of which no boundary was found after a gap.
+    pub directions: u64,
+}
+
+impl FlowLosses {
+    /// Whether nothing is missing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::ops::AddAssign for FlowLosses {
+    fn add_assign(&mut self, other: Self) {
+        self.gap_bytes = self.gap_bytes.saturating_add(other.gap_bytes);
+        self.cut_bytes = self.cut_bytes.saturating_add(other.cut_bytes);
+        self.directions = self.directions.saturating_add(other.directions);
+    }
 }
 
 /// A C-MOVE (PS3.7 9.1.4), seen from one of its two associations. Destination and originator tie
@@ -73,7 +101,7 @@ impl Activity {
         }
     }
 
-    /// Whether nothing happened.
+    /// Whether nothing happened; losses alone are no activity.
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty() && self.moves.is_empty()
     }

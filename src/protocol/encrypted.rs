@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn datagrams() {
+    fn datagrams_of_quic_and_dtls_are_encrypted() {
         assert!(probe_datagram(&[0xc3, 0, 0, 0, 1, 8, 1, 2]));
         assert!(probe_datagram(&[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]));
         assert!(!probe_datagram(b"<34>1 2003-10-11"));

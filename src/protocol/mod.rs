@@ -48,7 +48,7 @@ pub mod websocket;
 pub mod x12;
 
 pub use crate::flow::{Direction, End};
-pub use activity::{Activity, Move, Object, OutcomeCounts};
+pub use activity::{Activity, FlowLosses, Move, Object, OutcomeCounts};
 pub use dicom::{Association, DicomFacts, Outcome};
 pub use driver::{Driver, DriverEvent, DriverLimits};
 pub use ftp::FileFacts;

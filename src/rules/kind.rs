@@ -1,94 +1,76 @@
 //! Kinds of identifiers: the closed set of `phi.patient.identifiers[].kind`.
 
+use crate::closed_set::closed_set;
 use serde::{Deserialize, Serialize};
 
-macro_rules! kinds {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal, $letter:literal;)*) => {
-        /// What an identifier identifies by.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum Kind { $($(#[doc = $doc])* $variant,)* }
-
-        impl Kind {
-            /// Every kind.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// As events and metric labels write it.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// The letter of HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i); `-` where none applies.
-            pub const fn safe_harbor(self) -> char {
-                match self { $(Self::$variant => $letter,)* }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// Name of the patient.
-    Name = "name", 'A';
-    /// Medical record number or another id of the patient within one organisation.
-    PatientId = "patient_id", 'H';
-    /// Date of birth.
-    BirthDate = "birth_date", 'C';
-    /// Administrative sex: no identifier alone, but part of the picture.
-    Sex = "sex", '-';
-    /// Postal address or a part of it below the state.
-    Address = "address", 'B';
-    /// Telephone number.
-    Phone = "phone", 'D';
-    /// Fax number.
-    Fax = "fax", 'E';
-    /// E-mail address.
-    Email = "email", 'F';
-    /// US social security number.
-    Ssn = "ssn", 'G';
-    /// National person or health number of any country.
-    NationalId = "national_id", 'R';
-    /// Health plan beneficiary number.
-    InsuranceNumber = "insurance_number", 'I';
-    /// Account number.
-    AccountNumber = "account_number", 'J';
-    /// Visit or encounter number.
-    EncounterId = "encounter_id", 'R';
-    /// Accession number of an order.
-    AccessionNumber = "accession_number", 'R';
-    /// Driver's licence.
-    DriversLicence = "drivers_licence", 'K';
-    /// Passport number.
-    PassportNumber = "passport_number", 'K';
-    /// Device identifier or serial number.
-    DeviceId = "device_id", 'M';
-    /// Any other id of the person.
-    OtherId = "other_id", 'R';
-    /// Name of a relative or contact.
-    NextOfKinName = "next_of_kin_name", 'A';
-    /// Telephone of a relative or contact.
-    NextOfKinPhone = "next_of_kin_phone", 'D';
-    /// Mother's maiden or birth name.
-    MothersMaidenName = "mothers_maiden_name", 'A';
-    /// Date of death.
-    DeathDate = "death_date", 'C';
-    /// Full-face photograph.
-    Photo = "photo", 'Q';
-    /// A web address of the person.
-    Url = "url", 'N';
-    /// An IP address of the person.
-    Ip = "ip", 'O';
-    /// Biometric identifier.
-    Biometric = "biometric", 'P';
-    /// Employer.
-    Employer = "employer", 'R';
-    /// Age: over 89 it identifies (45 CFR 164.514(b)(2)(i)(C)), else it is part of the picture.
-    Age = "age", 'C';
-    /// Ethnic group, no identifier alone.
-    Ethnicity = "ethnicity", '-';
-    /// Religion, no identifier alone.
-    Religion = "religion", '-';
-    /// Occupation or military rank, no identifier alone.
-    Occupation = "occupation", '-';
+closed_set! {
+    /// What an identifier identifies by.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Kind {
+        /// Name of the patient.
+        Name = "name",
+        /// Medical record number or another id of the patient within one organisation.
+        PatientId = "patient_id",
+        /// Date of birth.
+        BirthDate = "birth_date",
+        /// Administrative sex: no identifier alone, but part of the picture.
+        Sex = "sex",
+        /// Postal address or a part of it below the state.
+        Address = "address",
+        /// Telephone number.
+        Phone = "phone",
+        /// Fax number.
+        Fax = "fax",
+        /// E-mail address.
+        Email = "email",
+        /// US social security number.
+        Ssn = "ssn",
+        /// National person or health number of any country.
+        NationalId = "national_id",
+        /// Health plan beneficiary number.
+        InsuranceNumber = "insurance_number",
+        /// Account number.
+        AccountNumber = "account_number",
+        /// Visit or encounter number.
+        EncounterId = "encounter_id",
+        /// Accession number of an order.
+        AccessionNumber = "accession_number",
+        /// Driver's licence.
+        DriversLicence = "drivers_licence",
+        /// Passport number.
+        PassportNumber = "passport_number",
+        /// Device identifier or serial number.
+        DeviceId = "device_id",
+        /// Any other id of the person.
+        OtherId = "other_id",
+        /// Name of a relative or contact.
+        NextOfKinName = "next_of_kin_name",
+        /// Telephone of a relative or contact.
+        NextOfKinPhone = "next_of_kin_phone",
+        /// Mother's maiden or birth name.
+        MothersMaidenName = "mothers_maiden_name",
+        /// Date of death.
+        DeathDate = "death_date",
+        /// Full-face photograph.
+        Photo = "photo",
+        /// A web address of the person.
+        Url = "url",
+        /// An IP address of the person.
+        Ip = "ip",
+        /// Biometric identifier.
+        Biometric = "biometric",
+        /// Employer.
+        Employer = "employer",
+        /// Age: over 89 it identifies (45 CFR 164.514(b)(2)(i)(C)), else it is part of the picture.
+        Age = "age",
+        /// Ethnic group, no identifier alone.
+        Ethnicity = "ethnicity",
+        /// Religion, no identifier alone.
+        Religion = "religion",
+        /// Occupation or military rank, no identifier alone.
+        Occupation = "occupation",
+    }
 }
 
 /// A set of kinds.
@@ -120,7 +102,7 @@ impl KindSet {
     }
     /// Every kind in it, in the order of [`Kind::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Kind> {
-        Kind::ALL.iter().copied().filter(move |kind| self.contains(*kind))
+        Kind::ALL.into_iter().filter(move |kind| self.contains(*kind))
     }
 }
 
@@ -133,6 +115,33 @@ impl FromIterator<Kind> for KindSet {
 }
 
 impl Kind {
+    /// The letter of HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i); `-` where none applies.
+    pub const fn safe_harbor(self) -> char {
+        match self {
+            Self::Name | Self::NextOfKinName | Self::MothersMaidenName => 'A',
+            Self::Address => 'B',
+            Self::BirthDate | Self::DeathDate | Self::Age => 'C',
+            Self::Phone | Self::NextOfKinPhone => 'D',
+            Self::Fax => 'E',
+            Self::Email => 'F',
+            Self::Ssn => 'G',
+            Self::PatientId => 'H',
+            Self::InsuranceNumber => 'I',
+            Self::AccountNumber => 'J',
+            Self::DriversLicence | Self::PassportNumber => 'K',
+            Self::DeviceId => 'M',
+            Self::Url => 'N',
+            Self::Ip => 'O',
+            Self::Biometric => 'P',
+            Self::Photo => 'Q',
+            Self::NationalId
+            | Self::EncounterId
+            | Self::AccessionNumber
+            | Self::OtherId
+            | Self::Employer => 'R',
+            Self::Sex | Self::Ethnicity | Self::Religion | Self::Occupation => '-',
+        }
+    }
     /// Whether a value of this kind, with its issuer, stands for one person on its own.
     pub const fn is_strong_id(self) -> bool {
         matches!(
@@ -164,7 +173,7 @@ impl Kind {
     }
     /// The kind with this name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|k| k.as_str() == name)
+        Self::ALL.into_iter().find(|k| k.as_str() == name)
     }
 }
 
@@ -174,7 +183,7 @@ mod tests {
 
     #[test]
     fn serde_and_as_str_agree() {
-        for &kind in Kind::ALL {
+        for kind in Kind::ALL {
             let json = serde_json::to_string(&kind).expect("unit variant");
             assert_eq!(json, format!("\"{}\"", kind.as_str()));
             assert_eq!(Kind::parse(kind.as_str()), Some(kind));

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers() {
+    fn a_header_is_known_by_its_delimiters() {
         for yes in ["H|\\^&|||x", "H|\\^&\r", "H|^~\\&|LAB", "H|~^\\&|LAB", "H|~^\\&\r", "H!\\^&!"]
         {
             assert!(header(yes.as_bytes()).is_yes(), "{yes}");

@@ -2,6 +2,7 @@ use super::super::testing::{
     Seen, Writer, block, enhanced, interface, options, read, section, simple, statistics,
 };
 use super::*;
+use crate::capture::Fault;
 use proptest::prelude::*;
 
 const SECOND: i64 = 1_000_000_000;
@@ -151,11 +152,13 @@ fn a_simple_packet_is_as_long_as_the_snap_length_lets_it() {
 }
 
 #[test]
-fn packets_of_unknown_link_types_are_handed_on() {
+fn packets_of_unknown_link_types_are_handed_on_and_said() {
     let file = [section(true), interface(true, 272, 0, &[]), enhanced(true, 0, 0, b"n", 1, &[])];
     let given = read(&file.concat(), 1 << 16);
     assert_eq!((given.packets.len(), given.packets[0].3), (1, 272));
-    assert!(given.faults.is_empty());
+    let said: Vec<String> = given.faults.iter().map(Fault::describe).collect();
+    assert_eq!(said.len(), 1);
+    assert!(said[0].starts_with("has 1 packet of link type 272"), "{said:?}");
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl Timeline {
         if let State::Open(mut reader) = std::mem::replace(&mut entry.state, State::Done) {
             entry.readable |= reader.is_started();
             entry.input = entry.report(&reader);
-            if let Some(fault) = reader.take_fault() {
+            if let Some(fault) = reader.take_fault().or_else(|| reader.foreign()) {
                 entry.input.fault = Some(fault.describe());
                 self.faults.push(fault);
             }

@@ -1,7 +1,7 @@
 //! Names and addresses that come in parts, one field each: put together as HL7 writes them
 //! (`Family^Given^Middle^Suffix^Prefix`, `Street^Other^City^State^Postcode`).
 
-use crate::content::{Field, Mark, Scope};
+use crate::content::{Field, Mark, MarkSet, Scope};
 use crate::rules::{FieldRule, Health, Kind, Part};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const MAX_FIELDS: u32 = 256;
 pub struct Person {
     groups: SmallVec<[Group; 2]>,
     begun: bool,
-    marks: SmallVec<[Mark; 4]>,
+    marks: MarkSet,
     fields: u32,
 }
 
@@ -107,9 +107,7 @@ impl Person {
     fn begin(&mut self, content: &'static str, scope: &mut Scope<'_>) {
         if !std::mem::replace(&mut self.begun, true) {
             scope.begin(content);
-            for mark in &self.marks {
-                scope.mark(*mark);
-            }
+            self.marks.iter().for_each(|mark| scope.mark(mark));
         }
     }
 
@@ -159,11 +157,8 @@ impl Person {
 
     /// A mark, once.
     pub fn put(&mut self, mark: Mark, scope: &mut Scope<'_>) {
-        if !self.marks.contains(&mark) {
-            self.marks.push(mark);
-            if self.begun {
-                scope.mark(mark);
-            }
+        if self.marks.insert(mark) && self.begun {
+            scope.mark(mark);
         }
     }
 
@@ -176,7 +171,7 @@ impl Person {
         if std::mem::take(&mut self.begun) {
             scope.end();
         }
-        self.marks.clear();
+        self.marks = MarkSet::EMPTY;
         self.fields = 0;
     }
 }

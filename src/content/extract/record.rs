@@ -1,7 +1,7 @@
 //! A record of a loose format (JSON, form, CSV, HTML, text): values under names that the key rules
 //! know, put together to the fields of one person.
 
-use crate::content::{Evidence, Field, Mark, Scope};
+use crate::content::{Evidence, Field, Mark, MarkSet, Scope};
 use crate::phi::Phi;
 use crate::rules::{About, FieldRule, Health, IdentifierRule, Key, KeyRules, Kind, NamePart};
 use std::sync::Arc;
@@ -64,107 +64,110 @@ impl Meaning {
     }
 }
 
-/// What is said around a record.
+/// What is said around a record: marks, and whose it is.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Marks(u16);
+pub struct Marks {
+    marks: MarkSet,
+    /// About care, which most often is that of a patient.
+    care: bool,
+    /// About something else altogether.
+    other: bool,
+    /// About people in another role.
+    elsewhere: bool,
+}
 
 impl Marks {
-    const ALL: [(u16, Mark); 7] = [
-        (1, Mark::PatientContext),
-        (2, Mark::Diagnosis),
-        (4, Mark::Result),
-        (8, Mark::Medication),
-        (256, Mark::Allergy),
-        (512, Mark::Procedure),
-        (32, Mark::Query),
-    ];
-    const OTHER: u16 = 16;
-    const ELSEWHERE: u16 = 128;
+    const NONE: Self = Self { marks: MarkSet::EMPTY, care: false, other: false, elsewhere: false };
 
     /// About a patient.
-    pub const PATIENT: Self = Self(1);
+    pub const PATIENT: Self = Self::of(Mark::PatientContext);
     /// About care, which most often is that of a patient.
-    pub const CARE: Self = Self(64);
+    pub const CARE: Self = Self { care: true, ..Self::NONE };
     /// A question.
-    pub const QUERY: Self = Self(32);
+    pub const QUERY: Self = Self::of(Mark::Query);
 
+    const fn of(mark: Mark) -> Self {
+        Self { marks: MarkSet::of(mark), ..Self::NONE }
+    }
     /// What a context name says.
     pub const fn about(about: About) -> Self {
-        Self(match about {
-            About::Patient => 1,
+        match about {
+            About::Patient => Self::PATIENT,
             // Nobody else has these.
-            About::Diagnosis => 1 | 2,
-            About::Result => 4,
-            About::Medication => 8,
-            About::Allergy => Self::CARE.0 | 256,
-            About::Procedure => 512,
-            About::Care => Self::CARE.0,
-            About::Other => Self::OTHER,
-            About::Elsewhere => Self::ELSEWHERE,
-            About::Nothing => 0,
-        })
+            About::Diagnosis => Self::PATIENT.and(Self::of(Mark::Diagnosis)),
+            About::Result => Self::of(Mark::Result),
+            About::Medication => Self::of(Mark::Medication),
+            About::Allergy => Self::CARE.and(Self::of(Mark::Allergy)),
+            About::Procedure => Self::of(Mark::Procedure),
+            About::Care => Self::CARE,
+            About::Other => Self { other: true, ..Self::NONE },
+            About::Elsewhere => Self { elsewhere: true, ..Self::NONE },
+            About::Nothing => Self::NONE,
+        }
     }
     /// As a number, to compare by.
-    pub const fn bits(self) -> u16 {
-        self.0
+    pub fn bits(self) -> u64 {
+        let flags = [self.care, self.other, self.elsewhere];
+        flags.iter().fold(self.marks.bits().into(), |bits, flag| bits << 1 | u64::from(*flag))
     }
     /// What a name says of what stands under it.
     pub fn about_name(name: &str, keys: &KeyRules) -> Self {
-        keys.said(name).map_or(Self(0), |said| Self::about(said.inside))
+        keys.said(name).map_or(Self::NONE, |said| Self::about(said.inside))
     }
     /// Both.
     pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        Self {
+            marks: self.marks.union(other.marks),
+            care: self.care || other.care,
+            other: self.other || other.other,
+            elsewhere: self.elsewhere || other.elsewhere,
+        }
     }
-    /// Whether all of `other` is said.
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
+    /// Whether this mark is among them.
+    pub const fn has(self, mark: Mark) -> bool {
+        self.marks.contains(mark)
     }
-    /// Something else altogether.
+    /// Something else altogether, or people in another role.
     pub const fn is_other(self) -> bool {
-        self.0 & (Self::OTHER | Self::ELSEWHERE) != 0
+        self.other || self.elsewhere
     }
     /// People in another role.
     pub const fn is_elsewhere(self) -> bool {
-        self.0 & Self::ELSEWHERE != 0
+        self.elsewhere
     }
     /// All in all, about a patient.
     pub const fn is_patient(self) -> bool {
-        self.has(Self::PATIENT) || (self.has(Self::CARE) && self.0 & Self::ELSEWHERE == 0)
+        self.has(Mark::PatientContext) || self.care && !self.elsewhere
     }
     /// What a heading or a path says of what follows.
     pub const fn ahead(self) -> Self {
-        Self(self.0 & (Self::PATIENT.0 | Self::CARE.0))
+        let marks = self.marks.intersection(MarkSet::of(Mark::PatientContext));
+        Self { marks, care: self.care, ..Self::NONE }
     }
-    /// What is said of whatever stands inside.
+    /// What is said of whatever is inside.
     pub const fn inherited(self) -> Self {
-        Self(self.0 & (1 | Self::CARE.0 | Self::OTHER | Self::ELSEWHERE))
+        Self { marks: self.marks.intersection(MarkSet::of(Mark::PatientContext)), ..self }
     }
     /// What says this of somebody's health.
-    pub const fn of_health(health: Health) -> Self {
-        Self(match health {
-            Health::Diagnosis => 2,
-            Health::Result => 4,
-            Health::Medication => 8,
-            Health::Allergy => 256,
-            Health::Procedure => 512,
-        })
+    pub fn of_health(health: Health) -> Self {
+        Self::of(Mark::from(health))
     }
     /// What is said of somebody's health.
     pub const fn health(self) -> Self {
-        Self(self.0 & (2 | 4 | 8 | 256 | 512))
+        Self { marks: self.marks.health(), ..Self::NONE }
     }
-    /// What `other` does not say.
-    pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
+    /// What `before` does not say.
+    pub const fn without(self, before: Self) -> Self {
+        Self {
+            marks: self.marks.without(before.marks),
+            care: self.care && !before.care,
+            other: self.other && !before.other,
+            elsewhere: self.elsewhere && !before.elsewhere,
+        }
     }
     /// Hands the marks on.
     pub fn put(self, scope: &mut Scope<'_>) {
-        for (bit, mark) in Self::ALL {
-            if self.0 & bit != 0 {
-                scope.mark(mark);
-            }
-        }
+        self.marks.iter().for_each(|mark| scope.mark(mark));
     }
 }
 

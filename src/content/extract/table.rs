@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody() {
+    fn tables_of_things_and_of_fields_name_nobody() {
         assert_eq!(rows(&["order_no|sku|name|phone", "1|2|Lamp|555123"]), [""; 0]);
         assert_eq!(rows(&["Field|Name", "PID-5|Patient Name", "PID-7|Date of Birth"]), [""; 0]);
     }

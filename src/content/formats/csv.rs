@@ -408,7 +408,7 @@ mod tests {
 
     /// Names of columns in many languages.
     #[test]
-    fn languages() {
+    fn columns_are_known_in_many_languages() {
         for header in [
             "Patientenname;Geburtsdatum;Patientennummer;Geschlecht",
             "Nom du patient;Date de naissance;Numéro de dossier;Sexe",
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody() {
+    fn tables_without_patients_name_nobody() {
         for text in [
             "order_no,sku,name,phone\n1,2,Lamp,555123\n",
             "Dear all, this is a letter, not a table, with commas.\nIt has, as it were, no columns, none.\n",

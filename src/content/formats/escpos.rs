@@ -218,7 +218,7 @@ mod tests {
     use crate::content::testing::records;
 
     #[test]
-    fn tickets() {
+    fn a_ticket_names_its_patient() {
         let job = b"\x1b@\x1ba\x01\x1b!\x30RADIOLOGY\n\x1b!\x00\x1ba\x00Patient: M\x81ller, Eva\nDOB: 01.02.1960\n\
             \x1dv0\x00\x02\x00\x02\x00\x1b@\n!\x1dh\x50\x1dk\x49\x08{BH77123\nMRN: H77123\n\x1dV\x42\x00\
             Patient: Ito, Ken\nMRN: 8812\n\x1dVA\x03";
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn receipts() {
+    fn a_receipt_names_nobody() {
         let job = b"\x1b@CORNER SHOP\nCashier: Ada\nMilk   1.20\nTOTAL  1.20\nThank you\n\x1dV\x00";
         assert_eq!(records("", job), [""; 0]);
     }

@@ -435,7 +435,7 @@ MRN: 0077{\b 3}500\tab DOB: 1970-02-01\par
     }
 
     #[test]
-    fn cuts() {
+    fn a_letter_cut_off_anywhere_stops_nothing() {
         for end in 0..LETTER.len() {
             records("", &LETTER.as_bytes()[..end]);
         }

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody() {
+    fn prose_names_nobody() {
         for prose in [
             "Backup share of ward 3B. Do not publish.\n",
             "Usage: tool --name NAME\nName: tool\nVersion: 1.2\n",

@@ -155,7 +155,7 @@ mod tests {
     use crate::content::testing::records;
 
     #[test]
-    fn wristbands() {
+    fn a_wristband_names_its_patient() {
         let got = records(
             "",
             b"^XA^CI28^FO50,50^A0N,40,40^FDRodriguez, Gary^FS^FO50,100^FDDOB: 06/09/1945 Sex: M^FS^FO50,150^BCN,80^FDKH000854837^FS^XZ\n\
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn parcels() {
+    fn the_label_of_a_parcel_names_nobody() {
         let parcel = b"^XA^FDJohn Smith^FS^FDMain Street 5^FS^BCN,80^FD00340434161094^FS^XZ";
         assert_eq!(records("", parcel), Vec::<String>::new());
     }

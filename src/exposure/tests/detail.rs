@@ -54,7 +54,7 @@ fn a_patient_is_written_once_and_again_only_with_news() {
     x.finding(more, &mut out);
     // Health data, which is also more severe.
     let mut ill = seen("10.1.7.20:50005", 1, 4);
-    ill.finding.marks = vec![Mark::Diagnosis];
+    ill.finding.marks.insert(Mark::Diagnosis);
     x.finding(ill, &mut out);
     let all = findings(&out);
     let [(first, one), (second, two), (third, three)] = all[..] else { panic!("{}", all.len()) };

@@ -60,9 +60,7 @@ proptest! {
                 Some(before) => {
                     prop_assert!(finding.update);
                     prop_assert_eq!(finding.patient, before.patient);
-                    let more_health = Mark::HEALTH
-                        .iter()
-                        .any(|m| finding.marks.contains(m) && !before.marks.contains(m));
+                    let more_health = !finding.marks.health().without(before.marks).is_empty();
                     let more = finding.identifiers.len() > before.identifiers.len();
                     prop_assert!(more || more_health);
                     prop_assert!(finding.records > before.records);

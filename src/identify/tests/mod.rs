@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::capture::{PacketRef, PacketSpan};
-use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, RecordHead};
+use crate::content::{ContentId, Evidence, Field, FieldSink, Mark, MarkSet, RecordHead};
 use crate::flow::Direction;
 use crate::phi::Phi;
 use crate::protocol::ServiceFacts;
@@ -243,7 +243,7 @@ fn marks_that_weaken_hold_only_if_every_record_has_them() {
     record(&mut flow, &[Mark::Query, Mark::Test], "5550131");
     record(&mut flow, &[Mark::Test, Mark::Result], "5550132");
     record(&mut flow, &[Mark::Diagnosis], "5550133");
-    let marks: Vec<_> = flow.out.iter().map(|f| f.marks.clone()).collect();
+    let marks: Vec<Vec<Mark>> = flow.out.iter().map(|f| f.marks.iter().collect()).collect();
     assert_eq!(
         marks,
         [
@@ -294,7 +294,7 @@ fn a_record_that_only_says_more_of_the_health_is_an_update() {
     }
     assert_eq!(flow.findings(), [(0, false), (0, true), (0, true)]);
     let last = flow.out.last().expect("found");
-    assert!(last.marks.contains(&Mark::Result) && last.marks.contains(&Mark::Diagnosis));
+    assert!(last.marks.contains(Mark::Result) && last.marks.contains(Mark::Diagnosis));
     assert_eq!(last.identifiers.len(), 1);
 }
 

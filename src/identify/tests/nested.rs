@@ -20,7 +20,7 @@ fn what_a_nested_record_repeats_joins_the_record_around_it() {
     assert_eq!(flow.findings(), [(0, false)]);
     let kinds: Vec<_> = flow.out[0].identifiers.iter().map(|i| i.kind).collect();
     assert_eq!(kinds, [Name, PatientId, Phone]);
-    assert_eq!(flow.out[0].marks, [Mark::Diagnosis]);
+    assert_eq!(flow.out[0].marks, MarkSet::of(Mark::Diagnosis));
     assert_eq!((flow.out[0].records, flow.tally.records), (1, 1));
 }
 

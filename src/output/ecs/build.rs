@@ -7,7 +7,7 @@ use crate::config::Detail;
 use crate::content::{Evidence, Mark};
 use crate::exposure as x;
 use crate::identify as i;
-use crate::output::{Context, RunSummary, community_id};
+use crate::output::{self, Context, RunSummary, community_id};
 use crate::protocol::ServiceFacts;
 use crate::protocol::service::FactList;
 use crate::rules::Kind;
@@ -52,7 +52,8 @@ fn finding<'a>(
             application: None,
             community_id: Some(community_id(&d.flow)),
             direction: Some(direction.as_str()),
-            vlan: (d.flow.vlan != 0).then_some(Vlan { id: Text(d.flow.vlan) }),
+            vlan: vlan(d.flow.vlan),
+            inner: vlan(d.flow.inner_vlan).map(|vlan| InnerNetwork { vlan }),
         }),
         rule: Some(Rule { id: &finding.alert.id }),
         phi: Phi {
@@ -63,7 +64,7 @@ fn finding<'a>(
             evidence: packets(finding.packets, context),
             clients: (d.clients > 1).then_some(d.clients),
             patient: Some(patient(d, context)),
-            marks: marks(&finding.marks),
+            marks: marks(finding.marks.iter()),
             exposure: Some(Exposure { id: Text(exposure), detail: None }),
             ..Phi::default()
         },
@@ -77,6 +78,10 @@ fn finding<'a>(
             observer(context, Some(d.flow.interface)),
         )
     }
+}
+
+fn vlan(id: u16) -> Option<Vlan> {
+    (id != 0).then_some(Vlan { id: Text(id) })
 }
 
 fn patient<'a>(d: &'a x::FindingEvent, context: &Context) -> Patient<'a> {
@@ -123,13 +128,14 @@ fn patients<'a>(list: &'a x::PatientList, context: &'a Context) -> Event<'a> {
             community_id: None,
             direction: list.direction.map(x::NetworkDirection::as_str),
             vlan: None,
+            inner: None,
         }),
         phi: Phi {
             records: Some(list.records),
             evidence: packets(list.packets, context),
             clients: (list.clients > 1).then_some(list.clients),
             patients: list.groups.iter().map(group).collect(),
-            marks: marks(&list.marks),
+            marks: marks(list.marks.iter().copied()),
             exposure: list.exposure.map(|id| Exposure { id: Text(id), detail: None }),
             ..Phi::default()
         },
@@ -195,9 +201,10 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             community_id: Some(community_id(&e.first_flow)),
             direction: Some(e.direction.as_str()),
             vlan: None,
+            inner: None,
         }),
         phi: Phi {
-            marks: marks(&e.marks),
+            marks: marks(e.marks.iter().copied()),
             evidence: packets(e.packets, context),
             service: Some(facts(&e.facts, &e.access)),
             dicom: dicom::of_exposure(e),
@@ -214,6 +221,11 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
                     flows: e.flows,
                     operations: &e.operations,
                     identifiers: e.kinds.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
+                    coverage: (!e.losses.is_empty()).then_some(ExposureCoverage {
+                        gap_bytes: e.losses.gap_bytes,
+                        cut_bytes: e.losses.cut_bytes,
+                        directions_given_up: e.losses.directions,
+                    }),
                 }),
             }),
             key_id: &context.key_id,
@@ -234,6 +246,7 @@ fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
             community_id: None,
             direction: None,
             vlan: None,
+            inner: None,
         }),
         phi: Phi {
             asset: Some(Asset { role: a.role.as_str() }),
@@ -255,6 +268,7 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
             community_id: None,
             direction: None,
             vlan: None,
+            inner: None,
         }),
         phi: Phi {
             service: Some(facts(&s.facts, &s.access)),
@@ -293,14 +307,19 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                 packets: Packets {
                     read: r.packets_read,
                     decoded: r.packets_decoded,
+                    cut: r.packets_cut,
                     skipped: &r.skipped,
                     dropped: &r.dropped,
                     lost: &r.lost,
                 },
                 bytes: r.bytes_read,
+                coverage: coverage(r),
                 flows: Flows {
                     total: r.flows,
                     unrecognised: r.unrecognised_flows,
+                    unrecognised_bytes: r.unrecognised_bytes,
+                    half_recognised: r.half_recognised_flows,
+                    given_up: r.evicted_flows,
                     encrypted: r.encrypted_flows,
                     encrypted_bytes: r.encrypted_bytes,
                 },
@@ -308,6 +327,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                     recognised: &r.streams,
                     opaque,
                     gap_bytes: r.gap_bytes,
+                    cut_bytes: r.cut_bytes,
                     overlap_conflicts: r.overlap_conflicts,
                 },
                 records,
@@ -332,6 +352,31 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             ..Phi::default()
         },
         ..blank(time, meta(METRIC, "run-summary", "phitap.run", None), observer(context, None))
+    }
+}
+
+/// A share to four places: more would differ by nothing that was measured.
+fn rounded(share: f64) -> f64 {
+    (share * 1e4).round() / 1e4
+}
+
+fn coverage(r: &RunSummary) -> Coverage {
+    let (payload_bytes, unjudged_bytes) = r.unjudged_bytes();
+    let shortfall = |s: output::Shortfall| Shortfall {
+        cause: s.cause.as_str(),
+        count: s.count,
+        bytes: s.bytes,
+        text: s.text,
+    };
+    Coverage {
+        verdict: r.verdict().as_str(),
+        interrupted: r.interrupted.is_some(),
+        interrupted_at: r.interrupted.and_then(|i| i.at).map(rounded),
+        payload_bytes,
+        unjudged_bytes,
+        unjudged_ratio: rounded(output::coverage::ratio(unjudged_bytes, payload_bytes)),
+        unjudged_flows: r.unjudged_flows(),
+        unjudged: r.shortfalls().into_iter().map(shortfall).collect(),
     }
 }
 
@@ -434,24 +479,8 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
 }
 
 /// That a record is about a patient goes without saying.
-fn marks(marks: &[Mark]) -> Vec<&'static str> {
-    marks.iter().filter(|m| **m != Mark::PatientContext).map(|m| mark(*m)).collect()
-}
-
-const fn mark(mark: Mark) -> &'static str {
-    match mark {
-        Mark::Deidentified => "deidentified",
-        Mark::Test => "test",
-        Mark::Query => "query",
-        Mark::PatientContext => "patient_context",
-        Mark::Diagnosis => "diagnosis",
-        Mark::Result => "result",
-        Mark::Medication => "medication",
-        Mark::Allergy => "allergy",
-        Mark::Procedure => "procedure",
-        Mark::BurnedIn => "burned_in",
-        Mark::Phantom => "phantom",
-    }
+fn marks(marks: impl Iterator<Item = Mark>) -> Vec<&'static str> {
+    marks.filter(|mark| *mark != Mark::PatientContext).map(Mark::as_str).collect()
 }
 
 fn filled(text: &str) -> Option<&str> {

@@ -126,6 +126,14 @@ pub struct Network<'a> {
     pub direction: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vlan: Option<Vlan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inner: Option<InnerNetwork>,
+}
+
+/// The tag inside another (ECS `network.inner`).
+#[derive(Serialize)]
+pub struct InnerNetwork {
+    pub vlan: Vlan,
 }
 
 #[derive(Serialize)]
@@ -329,6 +337,16 @@ pub struct ExposureDetail<'a> {
     pub flows: u64,
     pub operations: &'a [Box<str>],
     pub identifiers: BTreeMap<&'static str, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<ExposureCoverage>,
+}
+
+/// What of the flows of an exposure could not be read.
+#[derive(Serialize)]
+pub struct ExposureCoverage {
+    pub gap_bytes: u64,
+    pub cut_bytes: u64,
+    pub directions_given_up: u64,
 }
 
 /// Of an estimate.
@@ -362,6 +380,7 @@ pub struct Run<'a> {
     pub ended: Option<Text<crate::time::Timestamp>>,
     pub packets: Packets<'a>,
     pub bytes: u64,
+    pub coverage: Coverage,
     pub flows: Flows,
     pub streams: Streams<'a>,
     pub records: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
@@ -381,10 +400,35 @@ pub struct Run<'a> {
     pub reveal: bool,
 }
 
+/// How much of the traffic the findings speak for.
+#[derive(Serialize)]
+pub struct Coverage {
+    pub verdict: &'static str,
+    pub interrupted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interrupted_at: Option<f64>,
+    pub payload_bytes: u64,
+    pub unjudged_bytes: u64,
+    pub unjudged_ratio: f64,
+    pub unjudged_flows: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unjudged: Vec<Shortfall>,
+}
+
+#[derive(Serialize)]
+pub struct Shortfall {
+    pub cause: &'static str,
+    pub count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    pub text: String,
+}
+
 #[derive(Serialize)]
 pub struct Packets<'a> {
     pub read: u64,
     pub decoded: u64,
+    pub cut: u64,
     pub skipped: &'a BTreeMap<&'static str, u64>,
     pub dropped: &'a BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -395,6 +439,9 @@ pub struct Packets<'a> {
 pub struct Flows {
     pub total: u64,
     pub unrecognised: u64,
+    pub unrecognised_bytes: u64,
+    pub half_recognised: u64,
+    pub given_up: u64,
     pub encrypted: u64,
     pub encrypted_bytes: u64,
 }
@@ -404,6 +451,7 @@ pub struct Streams<'a> {
     pub recognised: &'a BTreeMap<&'static str, u64>,
     pub opaque: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     pub gap_bytes: u64,
+    pub cut_bytes: u64,
     pub overlap_conflicts: u64,
 }
 

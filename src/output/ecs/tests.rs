@@ -8,10 +8,10 @@ use crate::exposure::samples::{Sample, T0, at, identifier, packet, token};
 use crate::exposure::{Event, FlowActivity};
 use crate::identify::Shown;
 use crate::output::samples::{busy, context, events, run, tracker, written};
-use crate::output::{Context, RunSummary};
+use crate::output::{Cause, Context, Interrupted, RunSummary, Verdict};
 use crate::protocol::{
-    Activity, Association, Authentication, DicomFacts, FileFacts, Interface, MessageFacts, Object,
-    Outcome, Reason, Role, ServiceFacts, WebFacts,
+    Activity, Association, Authentication, DicomFacts, FileFacts, FlowLosses, Interface,
+    MessageFacts, Object, Outcome, Reason, Role, ServiceFacts, WebFacts,
 };
 use crate::rules::{Kind, Secret, ServiceKind};
 use crate::severity::Severity;
@@ -117,6 +117,7 @@ fn samples() -> Vec<Value> {
     let kinds = Kind::ALL.iter().map(|k| (*k, "**")).collect();
     let mut event = Sample { facts: all_facts(), marks, kinds, ..Sample::default() }.build();
     event.flow.vlan = 12;
+    event.flow.inner_vlan = 7;
     let (mut x, mut out) = (tracker(), Vec::new());
     let mut opened = event.clone();
     let mut accepted = Sample::default().facts;
@@ -126,6 +127,7 @@ fn samples() -> Vec<Value> {
     x.finding(opened, &mut out);
     let mut activity = Activity::default();
     activity.count("C-MOVE", "request");
+    activity.losses = FlowLosses { gap_bytes: 9, cut_bytes: 4, directions: 1 };
     for performed in [false, true] {
         activity.moved(performed, "WS1", "VIEWER");
         // The archive is the server of the one and the client of the other.
@@ -166,6 +168,7 @@ fn samples() -> Vec<Value> {
     }
     let mut run = run();
     run.patients.estimate = true;
+    run.interrupted = Some(Interrupted { at: Some(0.43) });
     run.opaque = Reason::ALL.iter().map(|r| (("unknown", *r), 1)).collect();
     run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
     all.extend(lines(&out, &run));
@@ -322,6 +325,16 @@ fn closed_sets_of_schema_and_code_are_the_same() {
     assert_eq!(
         listed("/$defs/phi-exposure/properties/phi/properties/exposure/properties/severity/enum"),
         set(&mut Severity::ALL.iter().map(|s| s.as_str()))
+    );
+    let coverage =
+        "/$defs/run-summary/properties/phi/properties/run/properties/coverage/properties";
+    assert_eq!(
+        listed(&format!("{coverage}/verdict/enum")),
+        set(&mut Verdict::ALL.iter().map(|v| v.as_str()))
+    );
+    assert_eq!(
+        listed(&format!("{coverage}/unjudged/items/properties/cause/enum")),
+        set(&mut Cause::ALL.iter().map(|c| c.as_str()))
     );
 }
 

@@ -267,6 +267,8 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             packets_skipped: Some(&r.skipped),
             packets_dropped: Some(&r.dropped),
             gap_bytes: Some(r.gap_bytes),
+            coverage: Some(r.verdict().as_str()),
+            interrupted: r.interrupted.is_some().then_some(true),
             findings_suppressed: Some(r.suppressed.iter().map(|s| s.findings).sum()),
             reveal: r.reveal.then_some(true),
             faulty_inputs: Some(

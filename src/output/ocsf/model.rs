@@ -192,6 +192,10 @@ pub struct Unmapped<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gap_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub faulty_inputs: Option<Vec<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub findings_suppressed: Option<u64>,

@@ -191,8 +191,9 @@ async fn page(State(board): State<Arc<Dashboard>>) -> Response {
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(body) => (status, [(CONTENT_TYPE, "application/json")], body).into_response(),
+    let mut body = Vec::new();
+    match crate::output::json::append(&mut body, value) {
+        Ok(()) => (status, [(CONTENT_TYPE, "application/json")], body).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

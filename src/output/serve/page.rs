@@ -41,8 +41,18 @@ pub(super) fn html(board: &Dashboard) -> String {
         let _ = write!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>");
     }
     out.push_str("</dl>\n");
-    if rows.is_empty() {
-        out.push_str("<p>No patient data seen in cleartext.</p>\n");
+    let losses = board.metrics().losses();
+    if losses.iter().any(|(_, n)| *n > 0) {
+        out.push_str("<p>Not read so far:</p><dl>");
+        for (name, n) in losses.iter().filter(|(_, n)| *n > 0) {
+            let _ = write!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", number(*n));
+        }
+        out.push_str("</dl>\n");
+    }
+    if rows.is_empty() && packets == 0 {
+        out.push_str("<p>No packet has come yet: nothing can be said.</p>\n");
+    } else if rows.is_empty() {
+        out.push_str("<p>No patient data seen in what was read so far.</p>\n");
     } else {
         table(&mut out, &rows);
     }

@@ -4,8 +4,9 @@ use super::layout::{BLOCK, Columns, SECTION, columns, heading, item, width};
 use super::services::Overview;
 use super::text::{bytes, count, foreign, number, span};
 use super::{Context, RunSummary};
-use crate::content::Mark;
+use crate::content::{Mark, MarkSet};
 use crate::exposure::{Answers, Count, Exposure, NetworkDirection};
+use crate::output::Verdict;
 use crate::protocol::service::Phrase;
 use crate::protocol::{Authentication, ServiceFacts};
 use crate::severity::Severity;
@@ -30,22 +31,22 @@ pub(super) fn page(
     let mut last = None;
     header(&mut out, run, context);
     out.push('\n');
+    let interrupted = run.interruption().map_or_else(String::new, |at| format!("{at}. "));
     if worst.is_empty() {
-        let title = if run.suppressed.iter().any(|s| s.findings > 0) {
-            "No patient data seen in cleartext but what is known and accepted."
-        } else {
-            "No patient data seen in cleartext."
-        };
-        heading(&mut out, title, context);
+        heading(&mut out, &format!("{interrupted}{}", run.all_clear()), context);
+        unjudged(&mut out, run, context);
     } else {
         let patients = patients(run.patients);
         let all = run.exposures.max(worst.len() as u64);
         let exposures = count(all, "exposure");
         let services = count(overview.len() as u64, "service");
-        let title = format!("PATIENT DATA IN CLEARTEXT: {patients} in {exposures} of {services}");
+        let title = format!(
+            "{interrupted}PATIENT DATA IN CLEARTEXT: {patients} in {exposures} of {services}"
+        );
         heading(&mut out, &title, context);
         let bands = bands(worst, run);
         item(&mut out, (Columns { indent: 0, column: 0 }, width(context)), "", &bands, ", ");
+        unjudged(&mut out, run, context);
         overview.remedies(&mut out, context);
         overview.services(&mut out, context);
         overview.scanners(&mut out, context);
@@ -87,6 +88,21 @@ fn bands(worst: &[&Exposure], run: &RunSummary) -> Vec<String> {
     }
     let all = Severity::ALL.into_iter().zip(graded).rev();
     all.filter(|(_, n)| *n > 0).map(|(s, n)| format!("{} {}", number(n), s.as_str())).collect()
+}
+
+/// How much could not be judged, and why: what was found, or not, holds for the rest only.
+fn unjudged(out: &mut String, run: &RunSummary, context: &Context) {
+    let shortfalls = run.shortfalls();
+    if shortfalls.is_empty() {
+        return;
+    }
+    let share = run.unjudged_share();
+    let share = if share.is_empty() { String::new() } else { format!(": {share}") };
+    let whole = (Columns { indent: 0, column: 0 }, width(context));
+    item(out, whole, "", &[format!("Not judged{share}")], "");
+    for shortfall in shortfalls {
+        item(out, columns(Columns { column: 2, ..SECTION }, context), "", &[shortfall.text], "");
+    }
 }
 
 fn header(out: &mut String, run: &RunSummary, context: &Context) {
@@ -263,17 +279,17 @@ fn exposed(e: &Exposure) -> Vec<String> {
             if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
         all.push(format!("CREDENTIALS IN CLEAR{kinds}"));
     }
-    let marked = |wanted: &[Mark]| e.marks.iter().any(|m| wanted.contains(m));
-    if marked(&Mark::HEALTH) {
+    let marks: MarkSet = e.marks.iter().copied().collect();
+    if !marks.health().is_empty() {
         all.push("with health data".to_owned());
     }
-    if marked(&[Mark::BurnedIn]) {
+    if marks.contains(Mark::BurnedIn) {
         all.push("identifiers in the picture".to_owned());
     }
-    if marked(&[Mark::Test]) {
+    if marks.contains(Mark::Test) {
         all.push("some marked as test data".to_owned());
     }
-    if marked(&[Mark::Deidentified]) {
+    if marks.contains(Mark::Deidentified) {
         all.push("some marked as de-identified".to_owned());
     }
     all
@@ -337,8 +353,9 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
     let opaque: Vec<String> = run
         .opaque
         .iter()
-        .filter(|((_, reason), n)| {
-            let told = matches!(reason.as_str(), "encrypted" | "unrecognised");
+        .filter(|((protocol, reason), n)| {
+            let told = reason.as_str() == "encrypted"
+                || *protocol == "unknown" && reason.as_str() == "unrecognised";
             !told && **n > 0
         })
         .map(|((protocol, reason), n)| format!("{protocol} {reason} {}", number(*n)))
@@ -394,6 +411,9 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
     item(&mut body, columns(SECTION, context), "Caps reached", &lost, ", ");
     if body.is_empty() {
         heading(out, "Everything was read.", context);
+    } else if body.is_empty() {
+        // What is missing stands under the headline.
+        out.pop();
     } else {
         heading(out, "WHAT COULD NOT BE READ", context);
         out.push_str(&body);

@@ -33,7 +33,8 @@ fn nothing_found_and_nothing_missed_is_said_in_words() {
 fn what_is_suppressed_is_never_left_out() {
     let mut over = run().suppressed.remove(0);
     over.findings_since = 2;
-    let only = RunSummary { suppressed: vec![over], ..RunSummary::default() };
+    let read = RunSummary { packets_read: 1, packets_decoded: 1, ..RunSummary::default() };
+    let only = RunSummary { suppressed: vec![over], ..read };
     let said = page(&[], &only);
     assert!(said.contains("No patient data seen in cleartext but what is known"), "{said}");
     assert!(said.contains("ENDED on 2026-03-31, 2 findings reported since"), "{said}");

@@ -267,6 +267,16 @@ impl Driver {
             (stream.closed, stream.state, self.parser.as_mut())
         {
             let rest = std::mem::take(&mut stream.unread);
+            if stream.state == State::Searching && !rest.is_empty() {
+                // Bytes came, and no boundary was found in them up to the end.
+                let reason = match (stream.errors, stream.counted) {
+                    (1.., _) => Reason::Malformed,
+                    (0, true) => Reason::Gap,
+                    (0, false) => Reason::Unrecognised,
+                };
+                let protocol = self.protocol.map_or("unknown", Protocol::name);
+                self.news.push(DriverEvent::Opaque(protocol, reason));
+            }
             let rest = if stream.state == State::Reading { rest.as_slice() } else { &[] };
             sink.reading(side, rest);
             parser.close(direction, rest, end, sink);

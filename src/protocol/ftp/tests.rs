@@ -33,7 +33,7 @@ fn nobody_has_no_secret() {
 }
 
 #[test]
-fn tls() {
+fn after_auth_tls_the_connection_counts_as_encrypted() {
     let (_, news) = play(
         &[
             Server(BANNER),

@@ -330,7 +330,7 @@ fn unwanted_bodies_are_skipped() {
 }
 
 #[test]
-fn gaps() {
+fn a_gap_in_a_body_costs_only_the_bytes_lost() {
     let start = [settings(), answer(1, "x")].concat();
     let body = data(1, "0123456789");
     let rest = [last(1, "end"), window()].concat();
@@ -449,7 +449,7 @@ fn from_the_middle() {
 }
 
 #[test]
-fn probes() {
+fn prefaces_and_settings_are_recognised() {
     let yes = Probe::yes;
     let settings = settings();
     let empty = frame(frame::SETTINGS, 0, 0, &[]);

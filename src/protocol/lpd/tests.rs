@@ -21,7 +21,7 @@ fn a_job_is_its_names_and_its_document() {
             ("Patient: Roe, Jane".into(), Some(true)),
         ]
     );
-    let (mut sink, _) = play(&[Client(&job)], 7);
+    let (sink, _) = play(&[Client(&job)], 7);
     let user = sink.facts.files.and_then(|files| files.user);
     assert_eq!(user.as_deref(), Some("anna"));
 }

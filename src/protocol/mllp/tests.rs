@@ -177,7 +177,7 @@ fn other_contents_in_the_same_framing() {
 }
 
 #[test]
-fn gaps() {
+fn a_gap_in_a_message_leaves_the_next_message_whole() {
     let (first, second) = (framed(MESSAGE), framed(OTHER));
     // Within a message: the content learns of it, the next message is whole.
     let (sink, _) = play(

@@ -25,7 +25,7 @@ fn recognised(bytes: &[u8]) -> Option<&'static str> {
 }
 
 #[test]
-fn documents() {
+fn bare_documents_are_recognised() {
     let dicom = [&[0; 128][..], b"DICM\x02\0"].concat();
     for document in [
         &b"%PDF-1.7\n"[..],
@@ -46,7 +46,7 @@ fn documents() {
 }
 
 #[test]
-fn conversations() {
+fn conversations_are_not_taken_for_documents() {
     for text in [
         &b"hello, world, again!\n"[..],
         b"LIST a,b\n",

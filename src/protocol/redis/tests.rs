@@ -45,7 +45,7 @@ fn values_are_contents() {
 }
 
 #[test]
-fn secrets() {
+fn the_password_of_auth_is_noted_and_not_kept() {
     let (sink, _) = play(&[Client(b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n")], 5);
     assert!(sink.facts.credentials_in_clear && sink.contents.is_empty());
     assert!(!format!("{:?}", sink.facts).contains("secret"));

@@ -308,7 +308,7 @@ fn what_is_not_read_is_counted() {
 }
 
 #[test]
-fn recognised() {
+fn both_ends_are_recognised_from_the_start_and_midway() {
     let write = one(write(1, HANDLE, 0, b"x"));
     for len in 1..HEADER + FRAME {
         assert_eq!(Smb.probe(&write[..len], true), Probe::More, "{len} bytes");

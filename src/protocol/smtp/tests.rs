@@ -68,7 +68,7 @@ fn refused_cut_and_holed() {
 }
 
 #[test]
-fn chunks() {
+fn chunks_of_bdat_are_one_message() {
     let got = bodies(&[
         Client(HELLO),
         Client(b"BDAT 5\r\na\r\n.\nBDAT 0\r\nBDAT 3 LAST\r\nxyzRSET\r\nBDAT 0 LAST\r\n"),

@@ -23,7 +23,7 @@ fn both_framings() {
 }
 
 #[test]
-fn datagrams() {
+fn a_datagram_with_a_priority_becomes_a_frame() {
     let framed = |data: &[u8]| {
         let mut frame = Vec::new();
         Syslog.datagram(data, &mut frame).then_some(frame)

@@ -79,7 +79,7 @@ fn messages(answer: &[u8], pieces: &[Piece<'_>]) -> Vec<String> {
 }
 
 #[test]
-fn headers() {
+fn headers_are_read_and_reserved_ones_refused() {
     // RFC 6455 5.7
     let hello = header::parse(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d]).unwrap();
     assert_eq!((hello.last, hello.len, hello.mask), (true, 5, [0x37, 0xfa, 0x21, 0x3d]));
@@ -155,7 +155,7 @@ fn examples_of_rfc_7692() {
 }
 
 #[test]
-fn gaps() {
+fn a_gap_in_a_frame_leaves_the_next_frame_whole() {
     let plain = frame(LAST | TEXT, KEY, b"0123456789");
     // Six bytes of header; the mask goes on behind the gap.
     let got = messages(YES, &[Client(&plain[..9]), ClientGap(5), Client(&plain[14..])]);

@@ -9,7 +9,7 @@ mod value;
 
 use super::numbers;
 use super::record::{CandidateRecord, Marks, Meaning};
-use crate::content::Scope;
+use crate::content::{Mark, Scope};
 use crate::rules::{About, Kind, RuleSet};
 use columns::Columns;
 use find::Said;
@@ -330,7 +330,7 @@ fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
         said = words.windows(size).map(|words| about(&words.concat())).fold(said, Marks::and);
     }
     // `Duty roster ward 7` is about those who work there.
-    if said.is_elsewhere() && !said.has(Marks::PATIENT) {
+    if said.is_elsewhere() && !said.has(Mark::PatientContext) {
         return Marks::default();
     }
     // Headings of shops and pages about software say nothing of a person's data further down.

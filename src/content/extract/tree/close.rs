@@ -6,9 +6,9 @@ use super::grid::Role;
 use super::names::PLAIN;
 use super::subjects::{Claim, PatientNames, Subject};
 use super::{dicom, fhir, labelled, values};
-use crate::content::Scope;
 use crate::content::extract::fhir as record;
 use crate::content::extract::record::{CandidateRecord, Marks};
+use crate::content::{Mark, Scope};
 use crate::rules::Kind;
 
 /// What a resource is a record of.
@@ -179,7 +179,7 @@ impl Tree {
         if self.is_new_value(conflict) {
             return true;
         }
-        let patients = (frame.element || conflict) && name.inside.has(Marks::PATIENT);
+        let patients = (frame.element || conflict) && name.inside.has(Mark::PatientContext);
         if name.component && !patients && self.frames.iter().any(|f| f.object) {
             return true;
         }

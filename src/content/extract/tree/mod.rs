@@ -21,7 +21,7 @@ mod values;
 use super::numbers::Place;
 use super::record::{CandidateRecord, Marks, Meaning, numbered};
 use crate::content::stack::media;
-use crate::content::{Reason, Scope};
+use crate::content::{Mark, Reason, Scope};
 use crate::rules::{About, Said};
 use frame::{Frame, Node, Resource, Value, View, single};
 use grid::{Grid, Role};
@@ -466,7 +466,7 @@ impl Tree {
             return;
         }
         let (operation, fhir, tag_value) = (name.operation, name.fhir, name.tag_value);
-        if top.next_meaning.is_none() && fhir && self.around.has(Marks::PATIENT) {
+        if top.next_meaning.is_none() && fhir && self.around.has(Mark::PatientContext) {
             let element =
                 self.frames.len() <= MAX_ROOT && self.frames.last().is_some_and(|f| f.element);
             if (element || self.frames.len() == 1) && numbered(text).is_some() {

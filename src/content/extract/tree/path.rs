@@ -2,6 +2,7 @@
 //! (`ehr/person_name:0/family_name|value`, <https://specifications.openehr.org/releases/SM/latest/serial_data_formats.html>),
 //! claims of SAML and WS-Federation (`http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname`).
 
+use crate::content::Mark;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::rules::{KeyRules, Kind, NamePart, RuleSet};
 
@@ -32,7 +33,7 @@ pub(super) fn meaning(key: &str, rules: &RuleSet) -> Option<Meaning> {
     if front.split(separator).next() == Some(CONTEXT) || steps().any(|step| is_other(step, keys)) {
         return None;
     }
-    let patient = steps().any(|step| Marks::about_name(step, keys).has(Marks::PATIENT));
+    let patient = steps().any(|step| Marks::about_name(step, keys).has(Mark::PatientContext));
     let under = steps().next().and_then(|parent| keys.get(&format!("{parent}.{last}")));
     let found = under.or_else(|| keys.get(last))?;
     // `name` stands at the end of the path to anything.

@@ -6,7 +6,9 @@ mod tests;
 
 use super::hl7v2::charset::Charset;
 use super::hl7v2::value::{Delimiters, MAX_REPETITIONS, Syntax};
-use crate::content::{Document, Field, Format, Mark, Media, Reason, Scope, ServiceFacts, Want};
+use crate::content::{
+    Document, Field, Format, Mark, MarkSet, Media, Reason, Scope, ServiceFacts, Want,
+};
 use crate::rules::Kind;
 use crate::syntax::astm::header;
 use memchr::memchr2;
@@ -103,7 +105,8 @@ struct Reader {
 /// The patient whose records are being read.
 #[derive(Default)]
 struct Patient {
-    has_result: bool,
+    /// Health data that was noted.
+    noted: MarkSet,
 }
 
 impl Document for Reader {
@@ -169,9 +172,9 @@ impl Reader {
                 }
                 if let Some(health) = scope.rules.health.astm(record)
                     && let Some(patient) = &mut self.patient
-                    && !std::mem::replace(&mut patient.has_result, true)
+                    && patient.noted.insert(health.into())
                 {
-                    scope.mark(Mark::from(health));
+                    scope.mark(health.into());
                 }
             }
         }

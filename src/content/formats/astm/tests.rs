@@ -137,7 +137,7 @@ fn the_only_number_is_that_of_the_patient() {
 }
 
 #[test]
-fn queries() {
+fn a_query_asks_for_the_patient_that_it_names() {
     let (lines, _) = read(&[b"H|\\^&\rQ|1|77^S1||^^^ALL\rQ|2|ALL\rQ|3|^S2\rL|1\r"], 4);
     assert_eq!(lines, ["record astm QUERY", "mark Query", "Q-3 patient_id 77", "end"]);
 }

@@ -17,7 +17,7 @@ const RESULT: &str = r#"<?xml version="1.0" encoding="utf-8"?>
 </OBS.R01>"#;
 
 #[test]
-fn devices() {
+fn results_of_devices_name_the_patient() {
     let eva = "patient_id=MRN-77 name=Roe^Eva birth_date=1971-05-06 sex=F [Result] name=Roe^Eva";
     let got = records("application/xml", RESULT.as_bytes());
     assert_eq!(got, [format!("http>poct1a:poct1a {eva}")]);
@@ -37,7 +37,7 @@ fn devices() {
 }
 
 #[test]
-fn nobody() {
+fn messages_about_operators_and_controls_name_nobody() {
     for text in [
         "<ACK.R01><HDR><HDR.control_id V=\"7\"/></HDR><ACK><ACK.type_cd V=\"AA\"/></ACK></ACK.R01>",
         "<OPL.R01><HDR/><OPR><OPR.operator_id V=\"nurse7\"/><OPR.name V=\"Nightingale^F\"/></OPR></OPL.R01>",
@@ -62,7 +62,7 @@ const NEW_RX: &str = r#"<?xml version="1.0"?><Message DatatypesVersion="20170715
  <MedicationPrescribed><DrugDescription>X</DrugDescription><Diagnosis/></MedicationPrescribed></NewRx></Body></Message>"#;
 
 #[test]
-fn prescriptions() {
+fn a_prescription_names_the_patient_and_the_medication() {
     let fields = "insurance_number=W100200300 ssn=536904399 sex=F birth_date=1971-05-06 phone=5035550101 \
         email=eva@example.org [Medication] [Diagnosis] name=Roe^Eva^^Jr address=1 Main St^^Salem^OR^97301";
     assert_eq!(
@@ -88,7 +88,7 @@ fn prescriptions() {
 }
 
 #[test]
-fn broken() {
+fn a_message_cut_off_anywhere_stops_nothing() {
     for text in [RESULT, NEW_RX] {
         for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
             records_of(Media::Unknown, &[], &text.as_bytes()[..end], 64);

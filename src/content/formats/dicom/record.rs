@@ -8,7 +8,7 @@ use super::tags::*;
 use super::text::Findings;
 use super::value::{PADDING, Text, is_person_name, is_printable, says_something, split};
 use super::walker::{Element, Interest, Visitor};
-use crate::content::{Field, Mark, Object, Reason, Scope, ServiceFacts};
+use crate::content::{Field, Mark, MarkSet, Object, Reason, Scope, ServiceFacts};
 use crate::phi::PhiBuf;
 use crate::rules::{FieldRule, Kind, RuleSet};
 use dicom_core::VR;
@@ -82,8 +82,8 @@ struct Said {
     phantom_id: bool,
     /// The patient's name reads like one.
     named: bool,
-    /// Health data: one bit each.
-    health: u8,
+    /// Health data that was noted.
+    noted: MarkSet,
 }
 
 impl Record {
@@ -366,9 +366,7 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
             return;
         }
         let Some(health) = self.scope.rules().dicom.health(element.tag) else { return };
-        let bit = 1 << health as u8;
-        if self.record.said.health & bit == 0 {
-            self.record.said.health |= bit;
+        if self.record.said.noted.insert(health.into()) {
             self.scope.mark(health.into());
         }
     }

@@ -83,7 +83,7 @@ fn german_messages() {
 }
 
 #[test]
-fn prescriptions() {
+fn a_prescription_in_script_names_the_patient() {
     let got = edifact(
         "UNA:+./*'UIB+UNOA:0++1234567+++77777777:C:PASS+7701630:P+20260302:081522'UIH+SCRIPT:010:006:NEWRX+110072'\
         PVD+P1+7701630:D3+++++CORNER PHARMACY++6152205656:TE'PVD+PC+6666666:0B+++HOUSE:GREGORY'\
@@ -120,7 +120,7 @@ fn character_sets_and_level_b() {
 }
 
 #[test]
-fn nobody() {
+fn messages_without_patients_name_nobody() {
     for text in [
         "UNB+UNOA:1+A+B+260302:0820+9'UNH+1+CONTRL:2:2:UN'UCI+17+LAB1+GP1+7'UNT+3+1'UNZ+1+9'",
         "UNB+UNOA:1+A+B+260302:0820+9'UNH+1+APERAK:0:1:RT'BGM+LSR'NAD+MR+GP1'RFF+ACW:17'UNT+3+1'UNZ+1+9'",
@@ -137,7 +137,7 @@ fn nobody() {
 }
 
 #[test]
-fn broken() {
+fn an_interchange_cut_off_anywhere_stops_nothing() {
     for end in 0..REPORT.len() {
         records_of(Media::Unknown, &[], &REPORT.as_bytes()[..end], 33);
     }

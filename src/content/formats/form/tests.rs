@@ -28,7 +28,7 @@ fn a_registration_in_spanish() {
 }
 
 #[test]
-fn searches() {
+fn a_search_of_fhir_is_a_question_for_a_patient() {
     assert_eq!(
         target("/fhir/Patient?family:exact=Moran&given=Jon&birthdate=ge1970-02-23"),
         ["http>target:~target [PatientContext] [Query] name=Moran^Jon birth_date=1970-02-23",]
@@ -44,7 +44,7 @@ fn searches() {
 }
 
 #[test]
-fn nobody() {
+fn queries_without_patients_name_nobody() {
     for text in [
         "/search?q=name&page=2",
         "/shop?name=lamp&order_id=5&phone=5551234",
@@ -61,7 +61,7 @@ fn nobody() {
 }
 
 #[test]
-fn paths() {
+fn identifiers_in_paths_are_read() {
     for (path, fields) in [
         ("/api/patients/MRN0012345/labs", "patient_id=MRN0012345"),
         (

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beginnings() {
+    fn beginnings_of_messages_are_known_plain_and_encoded() {
         for head in ["MSH|^~\\&", " MSH|^~\\", "\u{b}MSH|^~\\", "TVNIfF5+", "C01TSHxe", "MSH#:+%;"]
         {
             assert!(begins(head.as_bytes()), "{head}");

@@ -6,7 +6,7 @@ use super::prose::Prose;
 use super::table::Columns;
 use super::value::{Delimiters, MAX_REPETITIONS, Syntax, Value, pieces};
 use super::{query, types, z_segment};
-use crate::content::{Direction, Field, Mark, Scope, ServiceFacts};
+use crate::content::{Direction, Field, Mark, MarkSet, Scope, ServiceFacts};
 use crate::rules::{Health, Hl7Field, Hl7Subject, Hl7Text, Hl7Type, Kind, RuleSet};
 use crate::syntax::hl7v2::is_delimiter;
 use smallvec::SmallVec;
@@ -53,8 +53,8 @@ struct Known {
 /// The patient whose segments are being read.
 #[derive(Default)]
 struct Record {
-    /// Kinds of health data that were noted, a bit each.
-    health: u8,
+    /// Health data that was noted.
+    noted: MarkSet,
     query: bool,
     fields: u32,
     insured_is_patient: bool,
@@ -136,12 +136,9 @@ impl Message {
             _ if self.record.is_some() => {
                 if let Some(health) = self.look_up(name, scope.rules).health
                     && let Some(record) = &mut self.record
+                    && record.noted.insert(health.into())
                 {
-                    let bit = 1 << health as u8;
-                    if record.health & bit == 0 {
-                        record.health |= bit;
-                        scope.mark(Mark::from(health));
-                    }
+                    scope.mark(health.into());
                 }
             }
             _ => {}

@@ -70,7 +70,7 @@ fn zlib(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn comments() {
+fn comments_of_pictures_are_read_as_text() {
     assert_eq!(records("image/jpeg", &jpeg(&[segment(0xfe, NOTE.as_bytes())])), [expected()]);
     let text = [b"Comment\0", NOTE.as_bytes()].concat();
     assert_eq!(records("image/png", &png(&[chunk(b"tEXt", &text)])), [expected()]);
@@ -163,7 +163,7 @@ fn xmp_and_iptc() {
 }
 
 #[test]
-fn nobody() {
+fn captions_and_credits_name_nobody() {
     let blob = tiff(
         true,
         0,

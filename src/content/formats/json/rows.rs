@@ -110,7 +110,7 @@ impl JsonDocument {
             return self.read(row, scope);
         }
         let mut result = Ok(());
-        let around = u64::from(self.tree.around.bits());
+        let around = self.tree.around.bits();
         scope.unit(row, around, |scope| {
             result = self.read(row, scope);
             result.is_ok() && self.is_between()

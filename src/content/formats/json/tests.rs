@@ -174,7 +174,7 @@ fn parts_of_one_person() {
 }
 
 #[test]
-fn nobody() {
+fn objects_without_patients_name_nobody() {
     for text in [
         r#"{"orders":[{"order_no":"638-11-6231","sku":"555-196-1354","name":"Lamp","phone":"5551234"}]}"#,
         r#"{"users":[{"name":"Ann","email":"a@example.org"}]}"#,
@@ -220,7 +220,7 @@ use super::tokens;
 
 /// Columns first, rows of cells below: as databases and data frames write tables.
 #[test]
-fn tables() {
+fn columns_apart_from_rows_are_a_table() {
     let rows = [
         "http>json:~json [PatientContext] [Diagnosis] patient_id=77 name=Jane Roe birth_date=1970-01-31",
         "http>json:~json [PatientContext] [Diagnosis] patient_id=78 name=Max Li birth_date=1980-02-01",

@@ -24,7 +24,7 @@ const CLAIM: &str = "%/|AM07|EM1|D2123456|E103|D700002073234%/|AM07|EM1|D2123457
 const EVA: &str = "http>ncpdp:ncpdp ssn=536904399 birth_date=19620927 sex=2 phone=5035550101";
 
 #[test]
-fn claims() {
+fn a_claim_names_the_patient_and_the_medication() {
     let insured = "/|AM04|C2W100200300|CCEVA|CDROE|C1GRP1|C61";
     let expected = [format!(
         "{EVA} insurance_number=W100200300 accession_number=123456 [Medication] accession_number=123457 \
@@ -39,7 +39,7 @@ fn claims() {
 }
 
 #[test]
-fn cardholders() {
+fn a_cardholder_is_the_patient_only_if_the_relationship_says_so() {
     let of = |relationship: &str, patient: &str| {
         let text =
             format!("{HEAD}{patient}/|AM04|C2W100200300|CCULF|CDROE{relationship}%/|AM07|EM1");
@@ -64,7 +64,7 @@ fn responses_and_staff() {
 }
 
 #[test]
-fn broken() {
+fn a_claim_cut_off_anywhere_stops_nothing() {
     let claim = wire(&format!("<{HEAD}{PATIENT}{CLAIM}>"));
     for end in 0..claim.len() {
         records_of(Media::Unknown, &[], &claim[..end], 5);

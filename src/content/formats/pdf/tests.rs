@@ -227,7 +227,7 @@ fn moves_and_gaps() {
 }
 
 #[test]
-fn encodings() {
+fn text_is_decoded_by_the_encoding_of_its_font() {
     let fonts = "/Font<</A<</Subtype/Type1/BaseFont/Helvetica/Encoding/MacRomanEncoding>>/B 10 0 R/C 11 0 R/D 13 0 R>>";
     let cmap = b"1 begincodespacerange <0000> <FFFF> endcodespacerange 2 beginbfchar <0003> <0020> \
         <0041> <D83DDE00> endbfchar 2 beginbfrange <0010> <0019> <0041> <0020> <0021> [<0078> <00660066>] endbfrange";

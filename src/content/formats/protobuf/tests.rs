@@ -90,7 +90,7 @@ fn values_that_say_what_they_are() {
 }
 
 #[test]
-fn fhir() {
+fn a_fhir_resource_in_protobuf_is_a_record() {
     let string = |n: u64, value: &str| bytes(n, &text(1, value));
     let birth = [number(1, (-1_000_000_000_000i64) as u64), text(2, "UTC"), number(3, 3)].concat();
     let patient = [
@@ -126,7 +126,7 @@ fn documents_inside() {
 }
 
 #[test]
-fn nobody() {
+fn messages_without_patients_name_nobody() {
     let employee = [text(1, "E-1002"), text(2, "Jane Roe"), text(3, "1970-01-31")].concat();
     assert!(call("/hr.StaffService/GetEmployee", &employee).is_empty());
     let trace = [text(1, "Checkout Service"), text(2, "2026-03-01"), text(3, "Patient")].concat();

@@ -34,7 +34,7 @@ fn patients_on_cards() {
 }
 
 #[test]
-fn appointments() {
+fn an_appointment_names_its_patient() {
     let got = records(
         "text/calendar; charset=utf-8",
         "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1@x\r\nDTSTART:20260301T100000Z\r\n\
@@ -56,7 +56,7 @@ fn appointments() {
 
 /// Address books and meetings are nobody's care.
 #[test]
-fn nobody() {
+fn address_books_and_meetings_are_no_care() {
     let alerts = |lines: Vec<String>| -> Vec<String> {
         lines.into_iter().filter(|l| l.contains("PatientContext")).collect()
     };

@@ -5,7 +5,7 @@
 mod tests;
 
 use super::hl7v2::charset::Charset;
-use crate::content::{Document, Field, Format, Mark, Media, Reason, Scope, ServiceFacts, Want};
+use crate::content::{Document, Field, Format, MarkSet, Media, Reason, Scope, ServiceFacts, Want};
 use crate::rules::{Kind, X12Element};
 use memchr::{memchr, memchr2};
 use zeroize::Zeroizing;
@@ -107,8 +107,8 @@ enum Entity {
 #[derive(Default)]
 struct Record {
     named: bool,
-    /// Kinds of health data that were noted, a bit each.
-    health: u8,
+    /// Health data that was noted.
+    noted: MarkSet,
     fields: u32,
 }
 
@@ -260,10 +260,8 @@ impl Loops {
         if let Some(record) = &mut self.record {
             let rules = scope.rules;
             for health in rules.health.x12(name, segment.0) {
-                let bit = 1 << health as u8;
-                if record.health & bit == 0 {
-                    record.health |= bit;
-                    scope.mark(Mark::from(health));
+                if record.noted.insert(health.into()) {
+                    scope.mark(health.into());
                 }
             }
         }

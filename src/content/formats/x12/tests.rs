@@ -1,4 +1,5 @@
 use super::*;
+use crate::content::Mark;
 use crate::content::{ContentCounters, ContentId, Direction, FieldSink, RecordHead};
 use crate::protocol::ServiceFacts;
 use crate::rules::RuleSet;
@@ -95,7 +96,7 @@ const CLAIMS_READ: &[&str] = &[
 ];
 
 #[test]
-fn claims() {
+fn claims_are_read_by_subscriber_and_dependent() {
     assert_eq!(read(&[interchange(CLAIMS).as_bytes()], usize::MAX), CLAIMS_READ);
 }
 

@@ -35,7 +35,7 @@ const GDT: &[(&str, &[u8])] = &[
 ];
 
 #[test]
-fn devices() {
+fn a_record_of_a_device_is_read_with_any_line_ends() {
     let expected = ["http>xdt:xdt patient_id=4711 birth_date=02111959 sex=2 [Result] \
          name=Müller^Jutta^^von^Dr. address=Habichtweg 5^^14469 Potsdam"];
     assert_eq!(records("", &lines(GDT)), expected);
@@ -86,7 +86,7 @@ fn several_patients_and_staff() {
 }
 
 #[test]
-fn objects() {
+fn objects_of_ldt_say_whose_fields_they_hold() {
     let person = |family: &'static [u8]| {
         [
             (b"8147".as_slice(), b"Person".as_slice()),

@@ -5,7 +5,7 @@ fn xml(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn fhir() {
+fn a_fhir_resource_in_xml_is_a_record() {
     let patient = r#"<Patient xmlns="http://hl7.org/fhir"><!-- a > b --><id value="x"/><identifier><type><coding>
         <code value="MR"/></coding></type><system value="urn:oid:1.2"/><value value="H-17"/></identifier>
         <name><use value="official"/><family value="K&#246;nig"/><given value="John"/></name>
@@ -44,7 +44,7 @@ fn attribute_text_and_child_are_three_things() {
 }
 
 #[test]
-fn cda() {
+fn the_record_target_of_a_clinical_document_is_a_record() {
     let got = xml(
         r#"<ClinicalDocument xmlns="urn:hl7-org:v3"><title>CCD</title><recordTarget><patientRole>
         <id root="2.16.840.1.113883.19.5" extension="H071"/><id root="2.16.840.1.113883.4.1" extension="446-48-5624"/>
@@ -99,7 +99,7 @@ fn sections_of_a_cda_document() {
 }
 
 #[test]
-fn dicom() {
+fn a_native_dicom_model_is_a_record() {
     let got = xml(
         r#"<?xml version="1.0"?><NativeDicomModel><DicomAttribute tag="00100010" vr="PN"><PersonName number="1">
         <Alphabetic><FamilyName>Doe</FamilyName><GivenName>Jane</GivenName></Alphabetic></PersonName></DicomAttribute>

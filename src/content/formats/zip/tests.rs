@@ -182,7 +182,7 @@ fn form(layers: &str, content: &str) -> String {
 }
 
 #[test]
-fn letters() {
+fn letters_of_word_processors_are_read() {
     let [first, second] = table("docx", "docx");
     assert_eq!(records(WORD, DOCX), [first, second, form("docx", "docx")]);
     let [first, second] = table("odt", "odt");
@@ -195,7 +195,7 @@ fn letters() {
 }
 
 #[test]
-fn workbooks() {
+fn workbooks_of_every_writer_are_read() {
     for (data, forms) in [(OPENPYXL, 1), (XLSXWRITER, 0)] {
         let media = Media::Type { content_type: "", name: "/export/list.xlsx" };
         let got = records_of(media, &[], data, 100);

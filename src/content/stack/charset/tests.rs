@@ -81,7 +81,7 @@ fn declared_inside() {
 }
 
 #[test]
-fn undeclared() {
+fn an_undeclared_charset_is_guessed_from_names() {
     for (label, name) in PEOPLE {
         if matches!(*label, "iso-8859-15" | "gb18030") {
             // One or two letters tell nothing.
@@ -97,7 +97,7 @@ fn undeclared() {
 }
 
 #[test]
-fn wide() {
+fn sixteen_bit_text_is_read_with_and_without_a_mark() {
     let name = "Грета Grünwald 山田";
     let expected = format!("name={name} birth_date=1970-01-01 patient_id=77");
     let json = format!("{{\"name\":\"{name}\",\"dob\":\"1970-01-01\",\"mrn\":\"77\"}}");
@@ -140,7 +140,7 @@ fn utf8_with_stray_bytes() {
 }
 
 #[test]
-fn gaps() {
+fn a_gap_in_sixteen_bit_text_puts_nothing_together_wrongly() {
     let text = encoded("utf-16le", "name,dob,mrn\nА Б,1970-01-01,77\nВ Г,1970-01-02,78\n");
     let media = Media::Type { content_type: "text/csv", name: "" };
     for len in 1..8u64 {
@@ -160,7 +160,7 @@ fn gaps() {
 }
 
 #[test]
-fn labels() {
+fn charsets_declared_inside_are_found() {
     assert_eq!(inside(b" <?xml version='1.0' encoding = \"KOI8-R\"?><a/>"), Some("KOI8-R"));
     assert_eq!(inside(b"<html><meta content='text/html;charset=Big5' http-equiv=x>"), Some("Big5"));
     assert_eq!(inside(b"<p>meta charset=x"), None);

@@ -264,7 +264,7 @@ fn what_is_not_wanted_is_skipped_across_fragments() {
 }
 
 #[test]
-fn gaps() {
+fn a_gap_in_a_fragment_leaves_the_next_message_whole() {
     let data = data_set(5000);
     let head =
         [request(&[(1, CT, &[EXPLICIT])], &[]), pdu(4, &pdv(1, 3, &store_request()))].concat();

@@ -204,7 +204,7 @@ fn through_a_proxy() {
 }
 
 #[test]
-fn tunnels() {
+fn what_a_tunnel_carries_is_read_once_the_proxy_agrees() {
     let connect = b"CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n";
     // Refused: the connection goes on, and the refusal has a body.
     let got = contents(&[

@@ -163,7 +163,7 @@ fn unwanted_bodies_are_skipped() {
 }
 
 #[test]
-fn gaps() {
+fn a_gap_in_a_body_costs_only_the_bytes_lost() {
     let head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12";
     let got = contents(&[Server(head), ServerGap(5), Server(b"890"), Server(head), ServerGap(8)]);
     assert_eq!(got, ["<  [] 12890", "<  [] 12"]);
@@ -208,7 +208,7 @@ fn another_protocol_after_connect_or_upgrade() {
 }
 
 #[test]
-fn probes() {
+fn start_lines_are_recognised_and_what_looks_like_them_is_not() {
     let yes = Probe::yes;
     for (data, answer) in [
         (&b"GET / HTTP/1.1\r\n"[..], yes(Speaker::Client)),

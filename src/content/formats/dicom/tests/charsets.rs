@@ -43,7 +43,7 @@ fn second_bytes_that_look_like_delimiters() {
 }
 
 #[test]
-fn japanese() {
+fn japanese_examples_of_the_standard_are_decoded() {
     // PS3.5 H.3.1 and H.3.2.
     assert_eq!(
         decode(
@@ -76,7 +76,7 @@ fn japanese() {
 }
 
 #[test]
-fn korean() {
+fn korean_examples_of_the_standard_are_decoded() {
     // PS3.5 I.2.
     let declared = "\\ISO 2022 IR 149";
     assert_eq!(

@@ -51,7 +51,7 @@ fn what_says_that_a_data_set_was_deidentified() {
 }
 
 #[test]
-fn phantoms() {
+fn phantoms_are_known_by_name_and_number() {
     let is = |b: Build| marks(b).contains(&Mark::Phantom);
     assert!(is(named("PHANTOM^ACR", "771")));
     assert!(is(named("QA^Daily", "771")));

@@ -233,7 +233,7 @@ fn a_question_is_marked_and_ranges_and_wild_cards_are_none() {
 }
 
 #[test]
-fn marks() {
+fn what_the_data_set_says_of_itself_is_marked() {
     let data = Build::new(Syntax::ExplicitLe)
         .text(0x0010_0010, "PN", "SUBJ-12")
         .text(0x0012_0062, "CS", "YES")

@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn dos() {
+    fn code_page_850_is_guessed_by_its_umlauts() {
         let german =
             [(&b"M\x81ller^J\x81rgen"[..], "Müller^Jürgen"), (b"Sch\x94n^K\x84the", "Schön^Käthe")];
         for (bytes, text) in german {

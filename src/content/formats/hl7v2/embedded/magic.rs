@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beginnings() {
+    fn beginnings_of_encoded_documents_are_known() {
         for head in [
             "JVBERi0xLjQKJeLj",
             "e1xydGYxXGFuc2kK",

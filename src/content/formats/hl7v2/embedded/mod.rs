@@ -34,6 +34,8 @@ pub struct Embedded {
     state: State,
     /// The document of the repetition or segment before, which may go on.
     open: Option<Box<Data>>,
+    /// A document began, or went on, in this segment.
+    document: bool,
 }
 
 enum State {
@@ -90,17 +92,20 @@ impl State {
 impl Embedded {
     /// An OBX segment begins; the next bytes are those of OBX-1.
     pub const fn new() -> Self {
-        Self { state: State::Fields { number: 1, value: [0; 3], len: 0 }, open: None }
+        let state = State::Fields { number: 1, value: [0; 3], len: 0 };
+        Self { state, open: None, document: false }
     }
 
     /// The next OBX segment begins.
     pub fn begin(&mut self) {
+        self.document = false;
         self.state = State::Fields { number: 1, value: [0; 3], len: 0 };
     }
 
-    /// Whether the segment holds a document.
+    /// Whether the segment holds a document, also one that has ended: how the segment was cut into
+    /// pieces must not matter.
     pub const fn is_document(&self) -> bool {
-        matches!(self.state, State::Data { .. })
+        self.document
     }
 
     /// Bytes of heap held, roughly.
@@ -219,6 +224,7 @@ impl Embedded {
                 } else {
                     self.close(true, syntax, scope);
                     let data = Box::new(Data::new(coding, &content_type));
+                    self.document = true;
                     self.state = State::Data { class, data };
                 }
             } else if parts.len() >= MAX_COMPONENTS {
@@ -239,6 +245,7 @@ impl Embedded {
         // Enough to tell whether this is a document.
         if known.is_some() || Written::of(last, self.open.is_some()).is_some() {
             if let Some(data) = self.start(syntax, scope) {
+                self.document = true;
                 self.state = State::Data { class, data };
             }
         } else if class == Class::Text && parts.len() == 1 {

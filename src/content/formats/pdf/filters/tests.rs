@@ -48,7 +48,7 @@ fn several_in_a_row() {
 }
 
 #[test]
-fn predictors() {
+fn every_predictor_is_undone() {
     // One row of each PNG filter, two columns of two colours.
     let rows = [0u8, 1, 2, 3, 4, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 3, 2, 2, 2, 2, 4, 1, 1, 1, 1];
     let parms = "/DecodeParms<</Predictor 15/Columns 2/Colors 2>>";

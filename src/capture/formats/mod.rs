@@ -1,0 +1,108 @@
+//! Capture formats of other programs: each a short reader over the bytes at hand.
+//!
+//! They are recognised by their first bytes. What they say of themselves is checked like everything else
+//! in a capture; a length that cannot be true ends the reading.
+
+mod erf;
+mod netmon;
+mod nettl;
+mod sniffer;
+mod snoop;
+
+use super::format::{NextRecord, Record};
+use super::{FaultKind, LinkType, MAX_RECORD};
+use crate::time::Timestamp;
+
+/// Nanoseconds of a day.
+const DAY: i64 = 86_400_000_000_000;
+
+/// Reads the records of one file, from its first byte on.
+pub(super) trait Records: Send {
+    /// Looks at what comes next; `rest` starts there.
+    fn step(&mut self, rest: &[u8]) -> NextRecord;
+
+    /// Packets that the capturing host says it lost.
+    fn lost(&self) -> u64 {
+        0
+    }
+}
+
+/// The reader of a file that starts with `bytes`, if it is of one of these formats. `ended` says that
+/// the file has no more bytes.
+pub(super) fn open(bytes: &[u8], ended: bool) -> Option<Box<dyn Records>> {
+    if bytes.starts_with(snoop::MAGIC) {
+        Some(Box::<snoop::Snoop>::default())
+    } else if bytes.starts_with(netmon::MAGIC_1) || bytes.starts_with(netmon::MAGIC_2) {
+        Some(Box::<netmon::Netmon>::default())
+    } else if bytes.starts_with(sniffer::MAGIC) {
+        Some(Box::<sniffer::Sniffer>::default())
+    } else if bytes.starts_with(nettl::MAGIC) {
+        Some(Box::<nettl::Nettl>::default())
+    } else if erf::is_erf(bytes, ended) {
+        Some(Box::new(erf::Erf))
+    } else {
+        None
+    }
+}
+
+/// Whether a file that starts so is of a format with a magic number.
+pub(super) fn is_known(bytes: &[u8]) -> bool {
+    let magics = [snoop::MAGIC, netmon::MAGIC_1, netmon::MAGIC_2, nettl::MAGIC, sniffer::MAGIC];
+    // Perhaps only some of the first bytes are at hand.
+    let starts = |magic: &[u8]| bytes.starts_with(magic) || magic.starts_with(bytes);
+    bytes.len() >= 4 && magics.into_iter().any(starts)
+}
+
+fn bad(kind: FaultKind) -> NextRecord {
+    NextRecord::Bad(Box::new(kind))
+}
+
+/// A record of `size` bytes with a packet of `caplen` bytes at `start`, once it is all there.
+fn packet(rest: &[u8], record: Record) -> NextRecord {
+    let end = record.start.saturating_add(record.caplen as usize);
+    if record.caplen > MAX_RECORD || end > record.size || record.size > 2 * MAX_RECORD as usize {
+        return bad(FaultKind::BadLength(record.caplen));
+    }
+    if rest.len() < record.size {
+        NextRecord::Need(record.size)
+    } else {
+        NextRecord::Packet(record)
+    }
+}
+
+/// A link type for what a format names no other way.
+const UNKNOWN: LinkType = LinkType(u16::MAX);
+
+fn le16(bytes: &[u8], at: usize) -> u16 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u16::from_le_bytes(*b))
+}
+
+fn le32(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u32::from_le_bytes(*b))
+}
+
+fn le64(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_le_bytes(*b))
+}
+
+fn be16(bytes: &[u8], at: usize) -> u16 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u16::from_be_bytes(*b))
+}
+
+fn be32(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u32::from_be_bytes(*b))
+}
+
+/// Midnight of a day of the calendar; formats that keep local time do not say of which place.
+fn midnight(year: i64, month: i64, day: i64) -> i64 {
+    // Days since 1970-01-01 of the proleptic Gregorian calendar, with years that start in March.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days =
+        365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + (153 * m + 2) / 5 + day
+            - 1
+            - 719_468;
+    days.saturating_mul(DAY)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! What a record is beside its fields.
+
+use crate::closed_set::closed_set;
+use crate::rules::Health;
+
+closed_set! {
+    /// What a record is beside its fields (`phi.marks`).
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+    pub enum Mark {
+        /// The source says it was de-identified ((0012,0062) YES).
+        Deidentified = "deidentified",
+        /// Test data (MSH-11 T or D, a phantom, a known test patient).
+        Test = "test",
+        /// A question for a patient, not a record of one (C-FIND request, search form).
+        Query = "query",
+        /// Words or structure around it say that this is about patients.
+        PatientContext = "patient_context",
+        /// A diagnosis is beside it.
+        Diagnosis = "diagnosis",
+        /// An observation or result is beside it.
+        Result = "result",
+        /// A medication is beside it.
+        Medication = "medication",
+        /// An allergy is beside it.
+        Allergy = "allergy",
+        /// A procedure is beside it.
+        Procedure = "procedure",
+        /// The picture itself shows identifiers ((0028,0301) YES).
+        BurnedIn = "burned_in",
+        /// A phantom or a quality check in place of a patient ((0010,0200) YES).
+        Phantom = "phantom",
+    }
+}
+
+impl From<Health> for Mark {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Diagnosis => Self::Diagnosis,
+            Health::Result => Self::Result,
+            Health::Medication => Self::Medication,
+            Health::Allergy => Self::Allergy,
+            Health::Procedure => Self::Procedure,
+        }
+    }
+}
+
+/// A set of [`Mark`]s: one bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct MarkSet(u16);
+
+const _: () = assert!(Mark::ALL.len() <= u16::BITS as usize, "a bit for each mark");
+
+impl MarkSet {
+    /// No mark.
+    pub const EMPTY: Self = Self(0);
+    /// What says something of somebody's health.
+    pub const HEALTH: Self = Self::of(Mark::Diagnosis)
+        .union(Self::of(Mark::Result))
+        .union(Self::of(Mark::Medication))
+        .union(Self::of(Mark::Allergy))
+        .union(Self::of(Mark::Procedure));
+
+    /// What makes a record less than others: it holds for a patient only if it holds for every one of
+    /// the records.
+    const WEAKENING: Self =
+        Self::of(Mark::Deidentified).union(Self::of(Mark::Test)).union(Self::of(Mark::Query));
+
+    /// One mark.
+    pub const fn of(mark: Mark) -> Self {
+        Self(1 << mark as u16)
+    }
+    /// Adds a mark. Whether it is new.
+    pub const fn insert(&mut self, mark: Mark) -> bool {
+        let new = !self.contains(mark);
+        *self = self.union(Self::of(mark));
+        new
+    }
+    /// Whether a mark is in it.
+    pub const fn contains(self, mark: Mark) -> bool {
+        self.has(Self::of(mark))
+    }
+    /// Whether all marks of `other` are in it.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+    /// Whether no mark is in it.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+    /// The marks of both.
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+    /// The marks that both have.
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+    /// The marks that `other` does not have.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+    /// What is said of somebody's health.
+    pub const fn health(self) -> Self {
+        self.intersection(Self::HEALTH)
+    }
+    /// The marks of a patient with a further record.
+    pub const fn with_record(self, other: Self) -> Self {
+        let weakening = self.intersection(other).intersection(Self::WEAKENING);
+        self.union(other).without(Self::WEAKENING).union(weakening)
+    }
+    /// As a number, to compare by.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+    /// Every mark in it, in the order of [`Mark::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Mark> {
+        Mark::ALL.into_iter().filter(move |mark| self.contains(*mark))
+    }
+}
+
+impl FromIterator<Mark> for MarkSet {
+    fn from_iter<I: IntoIterator<Item = Mark>>(marks: I) -> Self {
+        marks.into_iter().fold(Self::default(), |set, mark| set.union(Self::of(mark)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_weakens_a_record_holds_only_if_every_record_has_it() {
+        let tested = MarkSet::from_iter([Mark::Test, Mark::Query, Mark::Result]);
+        let ill = MarkSet::from_iter([Mark::Test, Mark::Diagnosis]);
+        let both: Vec<Mark> = tested.with_record(ill).iter().collect();
+        assert_eq!(both, [Mark::Test, Mark::Diagnosis, Mark::Result]);
+    }
+
+    #[test]
+    fn a_mark_is_new_once() {
+        let mut set = MarkSet::default();
+        assert!(Mark::ALL.into_iter().all(|mark| set.insert(mark)));
+        assert!(!Mark::ALL.into_iter().any(|mark| set.insert(mark)));
+        assert_eq!(set.iter().collect::<Vec<_>>(), Mark::ALL);
+    }
+
+    #[test]
+    fn every_kind_of_health_data_is_a_mark_of_health() {
+        use Health::{Allergy, Diagnosis, Medication, Procedure, Result};
+        let all = [Diagnosis, Result, Medication, Allergy, Procedure].map(Mark::from);
+        assert_eq!(MarkSet::from_iter(all), MarkSet::HEALTH);
+    }
+}
