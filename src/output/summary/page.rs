@@ -154,6 +154,21 @@ fn block(out: &mut String, e: &Exposure, run: &RunSummary, context: &Context) {
         .collect();
     item(out, columns(BLOCK, context), "Shows", &kinds, ", ");
     item(out, columns(BLOCK, context), "How exposed", &exposed(e), "; ");
+    item(out, columns(BLOCK, context), "Not read", &missing(e), ", ");
+}
+
+/// What of its flows could not be read.
+fn missing(e: &Exposure) -> Vec<String> {
+    let losses = e.losses;
+    let lost = losses.gap_bytes.saturating_sub(losses.cut_bytes);
+    [
+        (lost, format!("{} missing", bytes(lost))),
+        (losses.cut_bytes, format!("{} cut by the snap length", bytes(losses.cut_bytes))),
+        (losses.directions, format!("{} given up", count(losses.directions, "direction"))),
+    ]
+    .into_iter()
+    .filter_map(|(n, text)| (n > 0).then_some(text))
+    .collect()
 }
 
 /// An operation by its name; the transaction sets of X12 are numbers.
@@ -341,11 +356,32 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         );
     }
     if run.unrecognised_flows > 0 {
+        let flows = count(run.unrecognised_flows, "flow");
         item(
             &mut body,
             columns(SECTION, context),
             "Unrecognised",
-            &[count(run.unrecognised_flows, "flow")],
+            &[flows, bytes(run.unrecognised_bytes)],
+            ", ",
+        );
+    }
+    if run.half_recognised_flows > 0 {
+        let flows = count(run.half_recognised_flows, "flow");
+        item(
+            &mut body,
+            columns(SECTION, context),
+            "Half recognised",
+            &[flows, "in one direction".into()],
+            " ",
+        );
+    }
+    if run.packets_cut > 0 {
+        let cut = format!("{} at {} bytes", count(run.packets_cut, "packet"), run.cut_at);
+        item(
+            &mut body,
+            columns(SECTION, context),
+            "Cut",
+            &[cut, bytes(run.cut_payload_bytes)],
             ", ",
         );
     }
@@ -361,12 +397,13 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         .map(|((protocol, reason), n)| format!("{protocol} {reason} {}", number(*n)))
         .collect();
     item(&mut body, columns(SECTION, context), "Given up", &opaque, ", ");
-    if run.gap_bytes > 0 {
+    let gaps = run.gap_bytes.saturating_sub(run.cut_bytes);
+    if gaps > 0 {
         item(
             &mut body,
             columns(SECTION, context),
             "Gaps",
-            &[format!("{} missing in streams", bytes(run.gap_bytes))],
+            &[format!("{} missing in streams", bytes(gaps))],
             "",
         );
     }
@@ -409,7 +446,7 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         .map(|(n, what)| format!("{} {what}", number(*n)))
         .collect();
     item(&mut body, columns(SECTION, context), "Caps reached", &lost, ", ");
-    if body.is_empty() {
+    if body.is_empty() && run.verdict() == Verdict::Complete {
         heading(out, "Everything was read.", context);
     } else if body.is_empty() {
         // What is missing stands under the headline.
