@@ -344,46 +344,23 @@ fn suppressed(out: &mut String, run: &RunSummary, context: &Context) {
 }
 
 fn unread(out: &mut String, run: &RunSummary, context: &Context) {
+    let section = columns(SECTION, context);
     let mut body = String::new();
     if run.encrypted_flows > 0 {
         let flows = count(run.encrypted_flows, "flow");
-        item(
-            &mut body,
-            columns(SECTION, context),
-            "Encrypted",
-            &[flows, bytes(run.encrypted_bytes)],
-            ", ",
-        );
+        item(&mut body, section, "Encrypted", &[flows, bytes(run.encrypted_bytes)], ", ");
     }
     if run.unrecognised_flows > 0 {
         let flows = count(run.unrecognised_flows, "flow");
-        item(
-            &mut body,
-            columns(SECTION, context),
-            "Unrecognised",
-            &[flows, bytes(run.unrecognised_bytes)],
-            ", ",
-        );
+        item(&mut body, section, "Unrecognised", &[flows, bytes(run.unrecognised_bytes)], ", ");
     }
     if run.half_recognised_flows > 0 {
         let flows = count(run.half_recognised_flows, "flow");
-        item(
-            &mut body,
-            columns(SECTION, context),
-            "Half recognised",
-            &[flows, "in one direction".into()],
-            " ",
-        );
+        item(&mut body, section, "Half recognised", &[flows, "in one direction".into()], " ");
     }
     if run.packets_cut > 0 {
         let cut = format!("{} at {} bytes", count(run.packets_cut, "packet"), run.cut_at);
-        item(
-            &mut body,
-            columns(SECTION, context),
-            "Cut",
-            &[cut, bytes(run.cut_payload_bytes)],
-            ", ",
-        );
+        item(&mut body, section, "Cut", &[cut, bytes(run.cut_payload_bytes)], ", ");
     }
     // The two above say it of flows already.
     let opaque: Vec<String> = run
@@ -396,43 +373,25 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         })
         .map(|((protocol, reason), n)| format!("{protocol} {reason} {}", number(*n)))
         .collect();
-    item(&mut body, columns(SECTION, context), "Given up", &opaque, ", ");
+    item(&mut body, section, "Given up", &opaque, ", ");
     let gaps = run.gap_bytes.saturating_sub(run.cut_bytes);
     if gaps > 0 {
-        item(
-            &mut body,
-            columns(SECTION, context),
-            "Gaps",
-            &[format!("{} missing in streams", bytes(gaps))],
-            "",
-        );
+        item(&mut body, section, "Gaps", &[format!("{} missing in streams", bytes(gaps))], "");
     }
     if run.overlap_conflicts > 0 {
         let n = format!("{} against what was seen before", count(run.overlap_conflicts, "segment"));
-        item(&mut body, columns(SECTION, context), "Contradictions", &[n], "");
+        item(&mut body, section, "Contradictions", &[n], "");
     }
-    item(&mut body, columns(SECTION, context), "Skipped", &figures(&run.skipped), ", ");
-    item(&mut body, columns(SECTION, context), "Dropped", &figures(&run.dropped), ", ");
-    item(&mut body, columns(SECTION, context), "Never seen", &figures(&run.lost), ", ");
+    item(&mut body, section, "Skipped", &figures(&run.skipped), ", ");
+    item(&mut body, section, "Dropped", &figures(&run.dropped), ", ");
+    item(&mut body, section, "Never seen", &figures(&run.lost), ", ");
     let mut faults = run.inputs.iter().filter_map(|i| Some((&i.name, i.fault.as_ref()?)));
     for (name, fault) in faults.by_ref().take(MAX_FAULTS) {
-        item(
-            &mut body,
-            columns(SECTION, context),
-            "Faulty input",
-            &[foreign(name, 200), foreign(fault, 200)],
-            ": ",
-        );
+        item(&mut body, section, "Faulty input", &[foreign(name, 200), foreign(fault, 200)], ": ");
     }
     let more = faults.count();
     if more > 0 {
-        item(
-            &mut body,
-            columns(SECTION, context),
-            "",
-            &[format!("and {}", count(more as u64, "more input"))],
-            "",
-        );
+        item(&mut body, section, "", &[format!("and {}", count(more as u64, "more input"))], "");
     }
     let lost = [
         (run.losses.exposures_ended_early, "exposure ended early"),
@@ -445,7 +404,7 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         .filter(|(n, _)| *n > 0)
         .map(|(n, what)| format!("{} {what}", number(*n)))
         .collect();
-    item(&mut body, columns(SECTION, context), "Caps reached", &lost, ", ");
+    item(&mut body, section, "Caps reached", &lost, ", ");
     if body.is_empty() && run.verdict() == Verdict::Complete {
         heading(out, "Everything was read.", context);
     } else if body.is_empty() {
@@ -458,6 +417,7 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
 }
 
 fn totals(out: &mut String, run: &RunSummary, context: &Context) {
+    let section = columns(SECTION, context);
     heading(out, "TOTALS", context);
     let mut packets = vec![
         format!("{} read", number(run.packets_read)),
@@ -468,11 +428,11 @@ fn totals(out: &mut String, run: &RunSummary, context: &Context) {
             packets.push(format!("{} {what}", number(n)));
         }
     }
-    item(out, columns(SECTION, context), "Packets", &packets, ", ");
-    item(out, columns(SECTION, context), "Flows", &[number(run.flows)], "");
+    item(out, section, "Packets", &packets, ", ");
+    item(out, section, "Flows", &[number(run.flows)], "");
     let streams: Vec<String> =
         run.streams.iter().map(|(p, n)| format!("{p} {}", number(*n))).collect();
-    item(out, columns(SECTION, context), "Streams", &streams, ", ");
+    item(out, section, "Streams", &streams, ", ");
     let records: Vec<String> = run
         .records
         .iter()
@@ -485,38 +445,26 @@ fn totals(out: &mut String, run: &RunSummary, context: &Context) {
             format!("{what}{over} {}", number(*n))
         })
         .collect();
-    item(out, columns(SECTION, context), "Records", &records, ", ");
+    item(out, section, "Records", &records, ", ");
     let messages: Vec<String> =
         run.messages.iter().map(|((_, kind), n)| format!("{kind} {}", number(*n))).collect();
     if !messages.is_empty() {
-        item(out, columns(SECTION, context), "Messages", &messages, ", ");
+        item(out, section, "Messages", &messages, ", ");
     }
     let kinds: Vec<String> = run
         .identifiers
         .iter()
         .map(|(kind, n)| format!("{} {}", kind.as_str().replace('_', " "), number(*n)))
         .collect();
-    item(out, columns(SECTION, context), "Identifiers", &kinds, ", ");
+    item(out, section, "Identifiers", &kinds, ", ");
     let found =
         [patients(run.patients), count(run.findings, "finding"), count(run.exposures, "exposure")];
-    item(out, columns(SECTION, context), "Found", &found, ", ");
+    item(out, section, "Found", &found, ", ");
     if !run.key_id.is_empty() {
-        item(
-            out,
-            columns(SECTION, context),
-            "Key",
-            &[format!("pseudonyms made with key {}", run.key_id)],
-            "",
-        );
+        item(out, section, "Key", &[format!("pseudonyms made with key {}", run.key_id)], "");
     }
     if run.reveal {
-        item(
-            out,
-            columns(SECTION, context),
-            "Reveal",
-            &["values are shown in events".to_owned()],
-            "",
-        );
+        item(out, section, "Reveal", &["values are shown in events".to_owned()], "");
     }
 }
 
