@@ -205,3 +205,26 @@ fn every_protocol_and_format_is_named() {
         }
     }
 }
+
+#[test]
+fn the_table_of_protocols_names_every_protocol_payload_and_capture() {
+    let page = std::fs::read_to_string(Path::new(ROOT).join("docs/protocols.md")).expect("page");
+    let (protocols, payloads) = page.split_once("## Payloads").expect("two tables");
+    let cells = |table: &str, at: usize| -> Vec<String> {
+        let rows = table.lines().filter(|line| line.starts_with("| `"));
+        let cells = rows.filter_map(|row| row.split('|').nth(at));
+        let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        cells.flat_map::<Vec<String>, _>(|cell| quoted(cell)).collect()
+    };
+    let (named, named_payloads) = (cells(protocols, 1), cells(payloads, 1));
+    for protocol in phitap::protocol::PROTOCOLS.iter().map(|p| p.name()) {
+        assert!(named.iter().any(|n| n == protocol), "{protocol} is missing");
+    }
+    for format in phitap::content::FORMATS.iter().map(|f| f.name()) {
+        assert!(named_payloads.iter().any(|n| n == format), "{format} is missing");
+    }
+    for capture in cells(protocols, 3).into_iter().chain(cells(payloads, 3)) {
+        let file = Path::new(ROOT).join(format!("fixtures/captures/{capture}.pcap"));
+        assert!(file.is_file(), "{capture} is no fixture");
+    }
+}

@@ -177,7 +177,8 @@ pub struct Options {
     pub top: Option<usize>,
     /// Write to a file instead of standard output
     ///
-    /// A new file is readable by its owner only.
+    /// A new file is readable by its owner only. replay replaces an existing file. live appends to it,
+    /// opens it anew when it was renamed (logrotate), and goes on when the disk is full.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
     /// Serve /metrics, /healthz and a web page at this address

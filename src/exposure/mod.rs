@@ -22,6 +22,7 @@ mod types;
 
 pub use crate::exposure::counters::ExposureTotals;
 pub use access::{Access, Answers};
+pub use ceiling::Written;
 pub use distinct::Distinct;
 pub use lists::{PatientGroup, PatientList};
 pub use severity::severity;

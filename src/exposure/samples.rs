@@ -125,7 +125,7 @@ impl Sample {
         let identifiers =
             self.kinds.into_iter().map(|(kind, text)| identifier(kind, text, "(0010,0010)"));
         FindingEvent {
-            brought: 1000,
+            paid: true,
             id: EventId::of_finding(&KEY, &flow, &patient),
             flow,
             protocol: self.protocol,

@@ -251,7 +251,6 @@ impl Exposures {
         };
         let state = state.map(|state| open.tell(state, now, &self.moves, &self.services));
         let place = Place { key: &self.settings.key, person, exposure, severity: score, direction };
-        self.ceiling.bring(event.brought);
         let detail = match self.ceiling.admits(&event) {
             true => self.settings.detail,
             false => Detail::Exposures,

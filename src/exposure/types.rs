@@ -99,8 +99,8 @@ pub struct FindingEvent {
     pub person: Option<PatientKey>,
     /// Records of the patient so far: in the flow, or, folded, in the exposure.
     pub records: u64,
-    /// Bytes that came over the wire in its flow since the finding before.
-    pub brought: u64,
+    /// Its flow brought enough bytes for it to be written.
+    pub paid: bool,
     /// Clients that saw the patient with the service, where findings are folded over them; else 1.
     pub clients: u64,
 }

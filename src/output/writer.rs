@@ -12,7 +12,7 @@ use std::path::Path;
 /// Bytes held before they are written.
 const BUFFER: usize = 256 << 10;
 /// Mode of new files: they name hosts, and with `--reveal` people.
-const MODE: u32 = 0o600;
+pub(super) const MODE: u32 = 0o600;
 
 /// A write that failed.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 use super::arrivals::Arrivals;
 use crate::capture::PacketRef;
 use crate::content::Contents;
+use crate::exposure::Written;
 use crate::flow::FlowHead;
 use crate::identify::{Patients, Token};
 use crate::protocol::{Activity, Driver, DriverLimits, Object, ServiceFacts};
@@ -45,8 +46,8 @@ pub(super) struct Analysis {
     pub recorded: PacketRef,
     /// When what the flow did was last handed on.
     pub handed_on: Timestamp,
-    /// Bytes of the flow when it was last reported that a patient was found.
-    pub reported: u64,
+    /// What was written of its findings.
+    pub written: Written,
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
     /// is at the end of the run depends on what else a worker has read.
     pub datagram: Option<Timestamp>,
@@ -70,7 +71,7 @@ impl Analysis {
             content: "",
             recorded: PacketRef::default(),
             handed_on: now,
-            reported: 0,
+            written: Written::default(),
             datagram: None,
         }
     }

@@ -143,7 +143,7 @@ impl Collector {
 
     fn write(&mut self) -> io::Result<()> {
         if self.events.is_empty() {
-            return Ok(());
+            return if self.live { self.flush() } else { Ok(()) };
         }
         let events = std::mem::take(&mut self.events);
         for event in &events {
@@ -167,6 +167,11 @@ impl Collector {
             output.flush()?;
         }
         Ok(())
+    }
+
+    /// What could not be written may be by now, though nothing new has come.
+    fn flush(&mut self) -> io::Result<()> {
+        self.outputs.iter_mut().try_for_each(|(_, output)| output.flush())
     }
 
     /// The run has ended: closes exposures, and writes the summary that `fill` completes.

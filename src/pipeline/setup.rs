@@ -8,9 +8,9 @@ use crate::config::{Config, Source};
 use crate::exposure::{self, Exposures};
 use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
-use crate::output::{self, Context, Dashboard, Output, Sink};
+use crate::output::{self, Context, Dashboard, EventLog, Output, Sink};
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Name of the systemd credential that holds the key (systemd.exec(5), LoadCredential=).
@@ -25,6 +25,11 @@ fn terminal_width() -> usize {
 fn credential() -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);
     path.exists().then_some(path)
+}
+
+/// Whether `path` is a file, or will be one: pipes and devices cannot be appended to.
+fn is_log(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(true, |of| of.is_file())
 }
 
 /// What a run is made of before it starts.
@@ -73,8 +78,15 @@ impl Parts {
     pub fn collector(&self, config: &Config, inputs: Vec<Arc<str>>) -> Result<Collector, RunError> {
         let format = output::format(config.format)
             .ok_or_else(|| RunError::Internal(format!("no output format {}", config.format)))?;
-        let sink = Sink::open(config.output.as_deref())?;
         let live = matches!(config.source, Source::Interfaces(_));
+        let sink = match config.output.as_deref() {
+            Some(path) if live && is_log(path) => {
+                let metrics = Arc::clone(&self.metrics);
+                let log = EventLog::open(path, format.name, metrics, super::run::complain)?;
+                Sink::new(path.display().to_string(), Box::new(log))
+            }
+            path => Sink::open(path)?,
+        };
         let (interfaces, files) = if live { (inputs, Vec::new()) } else { (Vec::new(), inputs) };
         let terminal = config.output.is_none() && std::io::stdout().is_terminal();
         let context = Context {

@@ -374,9 +374,7 @@ impl Context {
         for finding in findings.drain(..) {
             let order = self.order(flow);
             let event = FindingEvent {
-                brought: flow
-                    .bytes
-                    .saturating_sub(std::mem::replace(&mut analysis.reported, flow.bytes)),
+                paid: analysis.written.pays(flow.bytes, &finding),
                 records: finding.records.into(),
                 clients: 1,
                 id: EventId::of_finding(&self.shared.event_key, &info, &finding.patient),

@@ -6,6 +6,7 @@
 
 mod activity;
 mod content_writer;
+mod dotted;
 pub mod driver;
 pub mod encrypted;
 pub mod expected;
@@ -14,11 +15,13 @@ mod line;
 pub mod recorder;
 pub mod service;
 
+pub mod amqp;
 pub mod astm;
 pub mod dicom;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+pub mod imap;
 mod jetdirect;
 mod json;
 pub mod ldap;
@@ -27,8 +30,10 @@ pub mod mllp;
 pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
+pub mod nats;
 pub mod ncpdp;
 pub mod poct1a;
+pub mod pop3;
 pub mod postgresql;
 pub mod proxy;
 pub mod raw;
@@ -37,6 +42,7 @@ pub mod rlogin;
 pub mod smb;
 pub mod smtp;
 pub mod sql;
+pub mod stomp;
 pub mod syslog;
 pub mod tds;
 pub mod telnet;
@@ -74,12 +80,17 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &smb::Smb,
     &smtp::Smtp,
     &ftp::Ftp,
+    &pop3::Pop3,
+    &imap::Imap,
     &redis::Redis,
     &syslog::Syslog,
     &tftp::Tftp,
     &ldap::Ldap,
     &mongodb::Mongodb,
     &mqtt::Mqtt,
+    &amqp::Amqp,
+    &nats::Nats,
+    &stomp::Stomp,
     &mysql::Mysql,
     &tds::Tds,
     &postgresql::Postgresql,

@@ -361,3 +361,55 @@ fn without_permission_it_says_what_to_do() {
     assert!(said.contains("lo: cannot capture"), "{said}");
     assert!(said.contains("setcap cap_net_raw"), "{said}");
 }
+
+/// Events of one kind in the log of a sensor, once there are `n`; every line of it is whole.
+fn logged(log: &std::path::Path, n: usize) -> Vec<Value> {
+    let until = Instant::now() + lab::PATIENCE;
+    loop {
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        let lines = text.split_inclusive('\n').filter(|l| l.ends_with('\n'));
+        let events: Vec<Value> =
+            lines.map(|l| serde_json::from_str(l).expect("whole lines")).collect();
+        let opened = events.iter().filter(|e| e["phi"]["exposure"]["state"] == "open");
+        if opened.count() >= n {
+            return events;
+        }
+        assert!(Instant::now() < until, "{n} exposures in {text}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_event_log_outlives_kills_restarts_and_rotation() {
+    let Some(lab) = TestHarness::new() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let log = folder.path().join("events.json");
+    let output = ["--output", log.to_str().expect("UTF-8")];
+    let feed = |port| {
+        let hl7 = serve(&lab, "198.51.0.1", port, b"\x1c\r", ACK.to_vec());
+        send(&lab, hl7, admission(u32::from(port), "Featherstonehaugh", 0)).0
+    };
+
+    let sensor = Sensor::start(&lab, &["span0"], &output);
+    let _open = feed(2575);
+    logged(&log, 1);
+    let killed = sensor.stop(Signal::KILL);
+    assert_eq!(killed.0.code(), None);
+
+    // What a kill may leave of a line.
+    let mut file = std::fs::OpenOptions::new().append(true).open(&log).expect("log");
+    std::io::Write::write_all(&mut file, b"{\"@timestamp\":\"2026-").expect("written");
+    let sensor = Sensor::start(&lab, &["span0"], &output);
+    let _second = feed(2576);
+    logged(&log, 2);
+
+    let old = folder.path().join("events.json.1");
+    std::fs::rename(&log, &old).expect("renamed");
+    let _third = feed(2577);
+    let after = logged(&log, 1);
+    assert!(after.iter().all(|e| e["server"]["port"] != 2576), "it is in the old file");
+    let (status, ..) = sensor.stop(Signal::TERM);
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(logged(&log, 1).last().expect("summary")["event"]["action"], "run-summary");
+    logged(&old, 2);
+}

@@ -60,6 +60,10 @@ impl Format for Csv {
         true
     }
 
+    fn cost(&self) -> u64 {
+        3
+    }
+
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(Table {
             path: media::path(media),

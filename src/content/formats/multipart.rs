@@ -37,6 +37,10 @@ impl Format for Multipart {
         stream && declared_boundary(media).is_some()
     }
 
+    fn cost(&self) -> u64 {
+        1
+    }
+
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(Parts {
             delimiter: declared_boundary(media).map(|b| [b"--", b.as_bytes()].concat()),

@@ -31,6 +31,10 @@ impl Format for Rtf {
     fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
         head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).starts_with(b"{\\rtf")
     }
+    fn cost(&self) -> u64 {
+        8
+    }
+
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(RtfDocument {
             mode: Mode::Text,

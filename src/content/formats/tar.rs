@@ -22,6 +22,10 @@ impl Format for Tar {
         // The checksum tells it from anything else, also where the magic of ustar is missing.
         head.get(..BLOCK).is_some_and(|block| block.first() != Some(&0) && is_header(block))
     }
+    fn cost(&self) -> u64 {
+        1
+    }
+
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
         Box::new(Archive { state: State::Header, held: Vec::new(), long_name: None, members: 0 })
     }

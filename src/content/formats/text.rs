@@ -36,6 +36,10 @@ impl Format for Text {
         true
     }
 
+    fn cost(&self) -> u64 {
+        4
+    }
+
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(TextDocument {
             sheet: Sheet::new("text"),

@@ -11,7 +11,7 @@
 //! measures time: the same bytes give the same findings.
 
 /// Work that a flow may cause whatever it brings.
-pub const FREE_WORK: u64 = 32 << 10;
+pub const FREE_WORK: u64 = 16 << 10;
 
 /// Work that each byte on the wire pays for. Exports of records unpack to 5 to 20 times their size.
 pub const WORK_PER_BYTE: u64 = 32;
@@ -23,7 +23,7 @@ pub const HEADERS: u64 = 64;
 const MAX_SAVED: u64 = 64 << 20;
 
 /// What a worker has in reserve before it saw a byte.
-const FREE_RESERVE: u64 = 4 << 20;
+const FREE_RESERVE: u64 = 3 << 20;
 
 /// What each byte on the wire adds to the reserve.
 const RESERVE_PER_BYTE: u64 = 4;
@@ -40,8 +40,9 @@ const FREE_RECORDS: u64 = 32;
 /// The work of a record beyond those: its person is compared, masked, pseudonymised and reported.
 const RECORD: u64 = 4096;
 
-/// What opening content costs beside the bytes that are looked at.
-pub const OPENING: u64 = 64;
+/// What opening content costs beside the bytes that are looked at: every format is asked, and a reader is
+/// set up.
+pub const OPENING: u64 = 256;
 
 /// What setting up a decoder costs: inflate with its window of 32 KiB.
 pub const INFLATER: u64 = 4 << 10;

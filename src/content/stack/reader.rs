@@ -11,6 +11,9 @@ use crate::content::{
 /// Longest media type, transfer syntax or name kept while a format is being recognised, bytes.
 const MAX_HINT: usize = 512;
 
+/// Shorter contents hold nothing that identifies anybody, bytes.
+const MIN_CONTENT: usize = 5;
+
 /// One content, from its first byte to its end. A document that carries others (a coding, an
 /// archive, a multipart body) holds one `Nested` for the part that is open and hands it the bytes.
 pub struct Nested {
@@ -155,10 +158,14 @@ fn at_once(media: &Media<'_>, head: &[u8]) -> Option<&'static &'static dyn Forma
 
 /// The first format that says `head` is its own.
 fn recognise(media: &Media<'_>, head: &[u8], whole: bool, scope: &mut Scope<'_>) -> State {
-    if head.is_empty() {
+    if head.is_empty() || whole && head.len() < MIN_CONTENT {
         return State::Passed;
     }
     web_service::look(media, head, scope);
+    if !scope.spend(OPENING + head.len() as u64) {
+        scope.leave(head.len() as u64);
+        return State::Passed;
+    }
     let at_once = at_once(media, head);
     // What is read at once is not judged by what comes later.
     let charset = Charset::of(media, if at_once.is_some() { &[] } else { head });
@@ -169,10 +176,6 @@ fn recognise(media: &Media<'_>, head: &[u8], whole: bool, scope: &mut Scope<'_>)
     };
     if scope.layers.len() >= MAX_DEPTH {
         scope.give_up(Reason::Limit);
-        return State::Passed;
-    }
-    if !scope.spend(OPENING + head.len() as u64) {
-        scope.leave(head.len() as u64);
         return State::Passed;
     }
     let document = format.open(media);

@@ -18,6 +18,10 @@ const MAX_PATH: usize = 256;
 /// and ask for the rest in parts. Bytes.
 const RESUMED: u64 = 64 << 10;
 
+/// The oldest streams looked at for one that is idle where there is no room: all of them for each new
+/// one would cost more than the streams themselves.
+const MAX_LOOKS: usize = 16;
+
 /// The streams of a connection.
 pub(super) struct Streams {
     open: BTreeMap<u32, Stream>,
@@ -106,7 +110,8 @@ impl Streams {
     fn stream(&mut self, id: u32, sink: &mut dyn ContentSink) -> (&mut Stream, &mut Ranges) {
         if self.open.len() >= MAX_STREAMS && !self.open.contains_key(&id) {
             // Those whose other half is never seen, or was answered by a reset.
-            let idle = self.open.iter().find(|(_, s)| s.is_idle()).map(|(id, _)| *id);
+            let idle =
+                self.open.iter().take(MAX_LOOKS).find(|(_, s)| s.is_idle()).map(|(id, _)| *id);
             let victim = idle.or_else(|| self.open.keys().next().copied());
             if let Some(mut stream) = victim.and_then(|v| self.open.remove(&v)) {
                 stream.close(&mut self.ranges, sink);

@@ -9,12 +9,12 @@ mod probe;
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::dotted::{Dotted, Piece};
 use super::tls_upgrade::TlsUpgrade;
 use super::{
     Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
     Protocol, Resync, Role, Roles, ServiceFacts, line,
 };
-use memchr::memmem;
 
 /// Longest command or reply line, bytes: what AUTH needs (RFC 4954 4).
 const MAX_LINE: usize = 16 << 10;
@@ -58,8 +58,7 @@ enum Mode {
     Command,
     /// A message up to the line with a dot (RFC 5321 4.5.2).
     Text {
-        /// The next byte is the first of a line.
-        line_start: bool,
+        at: Dotted,
         /// A part of it was lost, perhaps its end.
         holed: bool,
     },
@@ -89,7 +88,7 @@ impl SmtpParser {
         let (verb, rest) = line::command(line);
         let is = |word: &[u8]| verb.eq_ignore_ascii_case(word);
         if is(b"DATA") && rest.is_empty() {
-            self.mode = Mode::Text { line_start: true, holed: false };
+            self.mode = Mode::Text { at: Dotted::new(), holed: false };
         } else if is(b"BDAT") {
             let text = String::from_utf8_lossy(rest);
             let mut words = text.split_ascii_whitespace();
@@ -128,7 +127,7 @@ impl SmtpParser {
         }
         match self.mode {
             Mode::Command if code == b"354" && self.message.is_none() => {
-                self.mode = Mode::Text { line_start: true, holed: false };
+                self.mode = Mode::Text { at: Dotted::new(), holed: false };
             }
             // Nothing of a message that was refused is sent.
             Mode::Text { .. } if refused && self.message.is_none() => self.mode = Mode::Command,
@@ -162,7 +161,7 @@ impl Parser for SmtpParser {
     ) -> Result<Progress, ParseError> {
         let client = direction == Direction::ClientToServer;
         let mut at = 0;
-        while let Some(rest @ [first, ..]) = data.get(at..) {
+        while let Some(rest @ [_, ..]) = data.get(at..) {
             let mode = if client { self.mode } else { Mode::Command };
             match mode {
                 Mode::Command if client && self.tls.begins(rest) => {
@@ -179,28 +178,21 @@ impl Parser for SmtpParser {
                         return Ok(Progress { switch: true, ..Progress::consumed(at) });
                     }
                 }
-                Mode::Text { line_start: true, holed } if *first == b'.' => match rest {
-                    [_, b'\r', b'\n', ..] => {
-                        at += 3;
-                        self.finish(!holed, sink);
+                Mode::Text { at: mut text, holed } => {
+                    let piece = text.next(rest);
+                    self.mode = Mode::Text { at: text, holed };
+                    match piece {
+                        Piece::Text(len) => {
+                            self.deliver(direction, rest.get(..len).unwrap_or(rest), sink);
+                            at += len;
+                        }
+                        Piece::Stuffed => at += 1,
+                        Piece::End(len) => {
+                            at += len;
+                            self.finish(!holed, sink);
+                        }
+                        Piece::More => return Ok(Progress::need(at, rest.len() + 1)),
                     }
-                    [_, b'\n', ..] => {
-                        at += 2;
-                        self.finish(!holed, sink);
-                    }
-                    [_] | [_, b'\r'] => return Ok(Progress::need(at, rest.len() + 1)),
-                    _ => {
-                        // RFC 5321 4.5.2: the first dot was added on the way.
-                        at += 1;
-                        self.mode = Mode::Text { line_start: false, holed };
-                    }
-                },
-                Mode::Text { holed, .. } => {
-                    let end = memmem::find(rest, b"\n.").map_or(rest.len(), |at| at + 1);
-                    let text = rest.get(..end).unwrap_or(rest);
-                    self.deliver(direction, text, sink);
-                    self.mode = Mode::Text { line_start: text.ends_with(b"\n"), holed };
-                    at += text.len();
                 }
                 Mode::Chunk { left, last } => {
                     let len = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
@@ -224,7 +216,7 @@ impl Parser for SmtpParser {
         match self.mode {
             Mode::Command => return Resync::Search,
             Mode::Text { .. } => {
-                self.mode = Mode::Text { line_start: false, holed: true };
+                self.mode = Mode::Text { at: Dotted::holed(), holed: true };
                 self.lose(len, sink);
             }
             Mode::Chunk { left, last } => {

@@ -41,17 +41,18 @@ pub(super) enum Item<'a> {
     Bad,
 }
 
-/// Whether a stream may begin with `IAC verb ...`: yes, not known yet, no.
+/// Whether a stream may begin with `IAC verb ...`: yes, not known yet, no. Who begins offers or asks for something;
+/// a byte order mark of UTF-16 looks like a refusal.
 pub(super) fn begins(verb: u8, rest: &[u8]) -> Option<bool> {
     let known = |option: u8| option < MAX_OPTION || option == 255 || MSP_OPTIONS.contains(&option);
     match (verb, rest) {
-        (WILL..=DONT | SB, [option, next, ..]) => {
+        (WILL | DO | SB, [option, next, ..]) => {
             // What follows an option is another or text.
             let text = *next == IAC || *next < 0x80 || verb == SB;
             (known(*option) && text).then_some(true)
         }
-        (WILL..=DONT, [option]) => known(*option).then_some(true),
-        (WILL..=DONT | SB, _) => Some(false),
+        (WILL | DO, [option]) => known(*option).then_some(true),
+        (WILL | DO | SB, _) => Some(false),
         _ => None,
     }
 }

@@ -39,7 +39,11 @@ fn options_are_taken_out_and_the_user_is_known() {
 
 #[test]
 fn what_is_typed_shows_where_the_host_does_not_echo() {
-    let text = shown(&[Server(b"\xff\xfc\x01Name? "), Client(b"ROE,JANE\r\n"), Server(b"MRN? ")]);
+    let text = shown(&[
+        Server(b"\xff\xfd\x18\xff\xfc\x01Name? "),
+        Client(b"ROE,JANE\r\n"),
+        Server(b"MRN? "),
+    ]);
     assert_eq!(text.replace(char::from(REACTION), ""), "Name? ROE,JANE\r\nMRN? ");
 }
 

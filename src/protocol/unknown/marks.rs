@@ -1,7 +1,7 @@
 //! What payloads begin with that nothing else does.
 
 use crate::protocol::Media;
-use crate::syntax::{Match, edifact, hl7v2, x12, xdt};
+use crate::syntax::{Match, ebcdic, edifact, hl7v2, x12, xdt};
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::sync::LazyLock;
 
@@ -16,6 +16,10 @@ pub(super) enum Extent {
     Text,
     /// Likewise, but the separators FS, GS, RS and US are text (X12, EDIFACT).
     Separated,
+    /// Likewise, in UTF-16: before the first control character of two bytes, little-endian or not.
+    Wide(bool),
+    /// Likewise, in EBCDIC.
+    Ebcdic,
     /// Its reader tells.
     Reader,
 }
@@ -27,6 +31,19 @@ impl Extent {
             Self::Text => false,
             Self::Separated => true,
             Self::Reader => return None,
+            Self::Wide(little) => {
+                let control = |unit: &[u8]| match *unit {
+                    [low, 0] if little => is_control(low),
+                    [0, low] if !little => is_control(low),
+                    _ => false,
+                };
+                return data.chunks_exact(2).position(control).map(|at| at * 2);
+            }
+            Self::Ebcdic => {
+                // Tab, end of line in three ways, and what is no control.
+                let text = |b: &u8| *b >= 0x40 || matches!(b, 0x05 | 0x0d | 0x15 | 0x25);
+                return data.iter().position(|b| !text(b));
+            }
         };
         data.iter().position(|b| match b {
             b'\t' | b'\n' | 0x0c | b'\r' | 0x1b => false,
@@ -34,6 +51,11 @@ impl Extent {
             _ => *b < b' ',
         })
     }
+}
+
+/// Whether a byte is a control that no text has.
+const fn is_control(byte: u8) -> bool {
+    byte < b' ' && !matches!(byte, b'\t' | b'\n' | 0x0c | b'\r' | 0x1b)
 }
 
 /// A payload that begins.
@@ -82,6 +104,9 @@ static MARKS: &[Mark] = &[
     Mark { media: Media::Hl7v2, ..text(b"MSH", hl7) },
     Mark { media: Media::Hl7v2, ..text(b"FHS", hl7) },
     Mark { media: Media::Hl7v2, ..text(b"BHS", hl7) },
+    Mark { media: Media::Hl7v2, extent: Extent::Wide(true), ..text(b"M\0S\0H\0", hl7_little) },
+    Mark { media: Media::Hl7v2, extent: Extent::Wide(false), ..text(b"\0M\0S\0H", hl7_big) },
+    Mark { media: Media::Hl7v2, extent: Extent::Ebcdic, ..text(b"\xd4\xe2\xc8", hl7_ebcdic) },
     separated(b"ISA", x12::interchange),
     separated(b"UNB", edifact::begins),
     separated(b"UNA", edifact::begins),
@@ -151,6 +176,32 @@ const fn sure(_: &[u8]) -> Match {
 
 fn hl7(data: &[u8]) -> Match {
     hl7v2::header(data, true).map(|_| ())
+}
+
+/// The same in UTF-16, of which every other byte is zero in a header.
+fn hl7_little(data: &[u8]) -> Match {
+    wide(data, 0)
+}
+
+fn hl7_big(data: &[u8]) -> Match {
+    wide(data, 1)
+}
+
+fn wide(data: &[u8], at: usize) -> Match {
+    let head = data.get(..2 * MAX_CHECK).unwrap_or(data);
+    let narrow: Vec<u8> = head.iter().skip(at).step_by(2).copied().collect();
+    match hl7(&narrow) {
+        // As much as tells came twice as long.
+        Match::More if head.len() == 2 * MAX_CHECK => Match::No,
+        answer => answer,
+    }
+}
+
+/// The same in EBCDIC.
+fn hl7_ebcdic(data: &[u8]) -> Match {
+    let head = data.get(..MAX_CHECK).unwrap_or(data);
+    let text: String = head.iter().map(|b| ebcdic::character(*b)).collect();
+    hl7(text.as_bytes())
 }
 
 /// The first key is an attribute tag in eight hexadecimal digits (PS3.18 F.2.2).

@@ -82,9 +82,20 @@ impl Parser for Carver {
                 }
                 continue;
             };
+            if matches!(payload.extent, Extent::Wide(_)) && rest.len() < 2 {
+                return Ok(Progress::need(at, 2));
+            }
             let end = payload.extent.end(rest);
-            payload.writer.data(rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest), sink);
-            at += end.unwrap_or(rest.len());
+            let whole = match payload.extent {
+                Extent::Wide(_) => rest.len() & !1,
+                _ => rest.len(),
+            };
+            let text = rest.get(..end.unwrap_or(whole)).unwrap_or(rest);
+            match payload.extent {
+                Extent::Ebcdic => payload.writer.data(&latin(text), sink),
+                _ => payload.writer.data(text, sink),
+            }
+            at += text.len();
             if end.is_none() && payload.extent == Extent::Reader && !payload.writer.is_done() {
                 let skip = payload.writer.unwanted();
                 payload.writer.passed(skip);
@@ -119,6 +130,22 @@ impl Parser for Carver {
     fn memory(&self) -> usize {
         0
     }
+}
+
+/// Text in EBCDIC as UTF-8; each of its ends of lines is one.
+fn latin(text: &[u8]) -> zeroize::Zeroizing<Vec<u8>> {
+    let mut out = zeroize::Zeroizing::new(Vec::with_capacity(text.len()));
+    for byte in text {
+        match byte {
+            0x0d | 0x15 | 0x25 => out.push(b'\r'),
+            0x05 => out.push(b'\t'),
+            _ => {
+                let c = crate::syntax::ebcdic::character(*byte);
+                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+    }
+    out
 }
 
 /// Whether the first bytes look compressed or encrypted. Few bytes do not tell.

@@ -106,3 +106,22 @@ proptest! {
         play(&pieces, size);
     }
 }
+
+#[test]
+fn messages_in_utf_16_and_ebcdic() {
+    let text = std::str::from_utf8(MESSAGE).expect("ASCII");
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let code = |c: char| match c {
+        '\r' => 0x0d,
+        _ => (0x40..=255u8).find(|b| crate::syntax::ebcdic::character(*b) == c).expect("EBCDIC"),
+    };
+    let ebcdic: Vec<u8> = text.chars().map(code).collect();
+    // A string of a program ends with a NUL, which is as wide as its letters.
+    let ended = [&little[..], &[0, 0]].concat();
+    let client = [frame(&ended), frame(&big), frame(&ebcdic)].concat();
+    for size in [usize::MAX, 1, 2, 3, 5, 64] {
+        let (sink, _) = play(&[Client(&client), Server(b"\x01\x02")], size);
+        assert_eq!(payloads(&sink), [&little[..], &big, MESSAGE], "in pieces of {size}");
+    }
+}

@@ -12,7 +12,7 @@
 mod carried;
 mod half;
 mod header;
-mod inflate;
+pub(in crate::protocol) mod inflate;
 mod probe;
 mod resync;
 

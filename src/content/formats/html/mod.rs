@@ -62,6 +62,10 @@ impl Format for Html {
         true
     }
 
+    fn cost(&self) -> u64 {
+        4
+    }
+
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(HtmlDocument {
             markup: Markup::html(),

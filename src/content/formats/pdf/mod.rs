@@ -32,6 +32,9 @@ pub const MAX_WORK: u64 = 64 << 20;
 /// What a byte looked at costs of the flow's budget: most are looked at for a token.
 const WORK_COST: u64 = 2;
 
+/// What a document costs beside that, however short it is.
+const DOCUMENT: u64 = 4 << 10;
+
 /// Text of one document, bytes.
 const MAX_TEXT: usize = 8 << 20;
 
@@ -54,6 +57,10 @@ impl Format for Pdf {
             let version = head.get(at + b"%PDF-".len()).is_some_and(u8::is_ascii_digit);
             version && matches!(before, None | Some(b'\r' | b'\n' | 0 | 0xbf))
         })
+    }
+
+    fn cost(&self) -> u64 {
+        1
     }
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
@@ -99,6 +106,10 @@ impl Document for PdfDocument {
 
 /// Reads a document.
 pub(in crate::content::formats) fn read(data: &[u8], complete: bool, scope: &mut Scope<'_>) {
+    if !scope.spend(DOCUMENT) {
+        scope.leave(data.len() as u64);
+        return;
+    }
     let work = (scope.work_left() / WORK_COST).min(MAX_WORK);
     let fuel = Fuel::new(work);
     let file = File::new(data, &fuel);

@@ -1,0 +1,52 @@
+//! Text up to a line with a dot, in which lines that begin with one have another before it (RFC 5321 4.5.2, RFC
+//! 1939 3).
+
+/// Where in the text the stream is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dotted {
+    /// The next byte is the first of a line.
+    line_start: bool,
+}
+
+/// What stands at the front.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Piece {
+    /// So many bytes of text.
+    Text(usize),
+    /// A dot that was added on the way.
+    Stuffed,
+    /// The line with the dot, which takes so many bytes.
+    End(usize),
+    /// More must come to tell.
+    More,
+}
+
+impl Dotted {
+    /// At the beginning of the text.
+    pub const fn new() -> Self {
+        Self { line_start: true }
+    }
+
+    /// Behind a part that was lost: what comes next is no end.
+    pub const fn holed() -> Self {
+        Self { line_start: false }
+    }
+
+    /// What stands at the front of `data`, which is not empty.
+    pub fn next(&mut self, data: &[u8]) -> Piece {
+        if self.line_start && data.first() == Some(&b'.') {
+            return match data {
+                [_, b'\r', b'\n', ..] => Piece::End(3),
+                [_, b'\n', ..] => Piece::End(2),
+                [_] | [_, b'\r'] => Piece::More,
+                _ => {
+                    self.line_start = false;
+                    Piece::Stuffed
+                }
+            };
+        }
+        let end = memchr::memmem::find(data, b"\n.").map_or(data.len(), |at| at + 1);
+        self.line_start = data.get(..end).is_some_and(|text| text.ends_with(b"\n"));
+        Piece::Text(end)
+    }
+}

@@ -1,0 +1,138 @@
+//! Lines of commands and answers: how they are known, and the literals at their ends (RFC 9051 4.3, 6, 7).
+
+use super::super::{Probe, Speaker};
+
+/// Longest line looked at to recognise the protocol, bytes.
+const MAX_HEAD: usize = 512;
+/// Longest tag.
+const MAX_TAG: usize = 32;
+/// Longest literal believed, bytes.
+const MAX_LITERAL: u64 = 1 << 32;
+
+/// What only clients say.
+const COMMANDS: [&[u8]; 12] = [
+    b"CAPABILITY",
+    b"LOGIN",
+    b"AUTHENTICATE",
+    b"STARTTLS",
+    b"SELECT",
+    b"EXAMINE",
+    b"FETCH",
+    b"UID",
+    b"APPEND",
+    b"ID",
+    b"ENABLE",
+    b"NAMESPACE",
+];
+
+pub(super) fn probe(data: &[u8], at_start: bool) -> Probe {
+    if at_start {
+        for greeting in [&b"* OK"[..], b"* PREAUTH", b"* BYE"] {
+            let head = data.get(..greeting.len()).unwrap_or(data);
+            if greeting.starts_with(head) {
+                return match data.get(greeting.len()) {
+                    Some(b' ') => Probe::yes(Speaker::Server),
+                    Some(_) => Probe::No,
+                    None => Probe::More,
+                };
+            }
+        }
+        return command(data);
+    }
+    match boundary(data) {
+        Some(offset) => Probe::Yes { speaker: Speaker::Server, offset },
+        None => command(data),
+    }
+}
+
+/// `a1 LOGIN ...`
+fn command(data: &[u8]) -> Probe {
+    let head = data.get(..MAX_HEAD).unwrap_or(data);
+    let tag = head.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'.').count();
+    if tag == 0 || tag > MAX_TAG || !head.iter().take(tag).any(u8::is_ascii_digit) {
+        return if head.is_empty() { Probe::More } else { Probe::No };
+    }
+    let rest = match head.get(tag..) {
+        Some([b' ', rest @ ..]) => rest,
+        Some([]) => return Probe::More,
+        _ => return Probe::No,
+    };
+    let mut more = false;
+    for word in COMMANDS {
+        let start = rest.get(..word.len()).unwrap_or(rest);
+        if word.get(..start.len()).is_some_and(|w| w.eq_ignore_ascii_case(start)) {
+            match rest.get(word.len()) {
+                Some(b' ' | b'\r' | b'\n') => return Probe::yes(Speaker::Client),
+                None => more = true,
+                Some(_) => {}
+            }
+        }
+    }
+    if more { Probe::More } else { Probe::No }
+}
+
+/// The first line of an answer that brings a message: `* 12 FETCH (`.
+pub(super) fn boundary(data: &[u8]) -> Option<usize> {
+    let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', data).map(|at| at + 1));
+    starts.into_iter().find(|at| {
+        let Some(rest) = data.get(*at..).and_then(|l| l.strip_prefix(b"* ")) else { return false };
+        let digits = rest.iter().take(10).take_while(|b| b.is_ascii_digit()).count();
+        digits > 0 && rest.get(digits..).is_some_and(|r| r.starts_with(b" FETCH ("))
+    })
+}
+
+/// A literal that a line announces at its end.
+pub(super) struct Literal {
+    pub(super) len: u64,
+}
+
+/// `{123}`, `{123+}`, `~{123}`.
+pub(super) fn literal(line: &[u8]) -> Option<Literal> {
+    let inner = line.strip_suffix(b"}")?;
+    let open = inner.iter().rposition(|b| *b == b'{')?;
+    let digits = inner.get(open + 1..)?;
+    let digits = digits.strip_suffix(b"+").or_else(|| digits.strip_suffix(b"-")).unwrap_or(digits);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let len: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    (len <= MAX_LITERAL).then_some(Literal { len })
+}
+
+/// The kind of content whose literal ends this line of an answer: the item stands before it.
+pub(super) fn fetched(line: &[u8]) -> Option<&'static str> {
+    let open = line.iter().rposition(|b| *b == b'{')?;
+    let before = line.get(..open)?.trim_ascii_end();
+    let before = before.strip_suffix(b"~").unwrap_or(before).trim_ascii_end();
+    // `BODY[1]<0>`: a part of it.
+    let start = before.iter().rposition(|b| matches!(b, b' ' | b'(')).map_or(0, |at| at + 1);
+    let section = memchr::memmem::rfind(before, b"[")
+        .filter(|at| before.get(*at..).is_some_and(|s| memchr::memchr(b']', s).is_some()));
+    let (item, section) = match section {
+        Some(at) => {
+            let word = before.get(..at)?;
+            let start = word.iter().rposition(|b| matches!(b, b' ' | b'(')).map_or(0, |at| at + 1);
+            let section = before.get(at + 1..)?;
+            let end = memchr::memchr(b']', section)?;
+            (word.get(start..)?.to_ascii_uppercase(), section.get(..end)?.to_ascii_uppercase())
+        }
+        None => (before.get(start..)?.to_ascii_uppercase(), Vec::new()),
+    };
+    match item.as_slice() {
+        b"RFC822" | b"RFC822.HEADER" => Some("message/rfc822"),
+        b"BODY" | b"BODY.PEEK" | b"BINARY" => Some(match section.as_slice() {
+            b"" => "message/rfc822",
+            s if s.starts_with(b"HEADER") => "message/rfc822",
+            _ => "",
+        }),
+        b"RFC822.TEXT" => Some(""),
+        _ => None,
+    }
+}
+
+/// The kind of content whose literal ends this line of a command.
+pub(super) fn appended(line: &[u8]) -> Option<&'static str> {
+    let mut words = line.split(|b| *b == b' ');
+    let append = |w: &[u8]| w.eq_ignore_ascii_case(b"APPEND") || w.eq_ignore_ascii_case(b"REPLACE");
+    words.nth(1).filter(|w| append(w)).map(|_| "message/rfc822")
+}

@@ -1,0 +1,287 @@
+//! IMAP (RFC 9051, RFC 3501): messages that are fetched and appended, also compressed (RFC 4978).
+
+mod lines;
+#[cfg(test)]
+mod tests;
+
+use super::content_writer::ContentWriter;
+use super::tls_upgrade::TlsUpgrade;
+use super::websocket::inflate::Inflater;
+use super::{
+    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
+    Protocol, Reason, Resync, ServiceFacts, line,
+};
+use lines::{Literal, literal};
+
+/// Longest line without its literals, bytes.
+const MAX_LINE: usize = 64 << 10;
+/// Bytes that are unpacked at a time.
+const STEP: usize = 4 << 10;
+
+/// IMAP.
+pub struct Imap;
+
+impl Protocol for Imap {
+    fn name(&self) -> &'static str {
+        "imap"
+    }
+
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        lines::probe(data, at_start)
+    }
+
+    fn open(&self) -> Box<dyn Parser> {
+        Box::<ImapParser>::default()
+    }
+}
+
+/// One flow.
+#[derive(Default)]
+struct ImapParser {
+    sides: [Side; 2],
+    tls: TlsUpgrade,
+    greeted: bool,
+    /// The tag of the last command with a literal: a server that refuses it gets none.
+    appending: Vec<u8>,
+    /// The tag of the command that asked for compression, until it is answered.
+    compress: Option<Vec<u8>>,
+    compressed: bool,
+}
+
+/// One direction.
+#[derive(Default)]
+struct Side {
+    /// Bytes of a literal to come.
+    left: u64,
+    writer: Option<ContentWriter>,
+    inflate: Option<Box<Inflater>>,
+    /// Unpacked bytes that were not consumed.
+    unpacked: zeroize::Zeroizing<Vec<u8>>,
+}
+
+impl Side {
+    fn end(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+        if let Some(writer) = self.writer.take() {
+            writer.close(complete, sink);
+        }
+    }
+}
+
+impl ImapParser {
+    /// Reads what is not packed; the bytes consumed and whether another protocol follows.
+    fn plain(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        sink: &mut dyn ContentSink,
+    ) -> Result<Progress, ParseError> {
+        let client = direction == Direction::ClientToServer;
+        let mut at = 0;
+        while let Some(rest @ [_, ..]) = data.get(at..) {
+            let Some(side) = self.sides.get_mut(direction.index()) else { break };
+            if side.left > 0 {
+                let len = usize::try_from(side.left).unwrap_or(usize::MAX).min(rest.len());
+                if let Some(writer) = &mut side.writer {
+                    writer.data(rest.get(..len).unwrap_or(rest), sink);
+                }
+                side.left -= len as u64;
+                at += len;
+                if side.left == 0 {
+                    side.end(true, sink);
+                }
+                continue;
+            }
+            if client && self.tls.begins(rest) {
+                return Ok(Progress { switch: true, ..Progress::consumed(at) });
+            }
+            let Some((line, next)) = line::read(data, at, MAX_LINE)? else {
+                return Ok(line::more(data, at));
+            };
+            at = next;
+            let switch = match client {
+                true => {
+                    self.command(line, sink);
+                    false
+                }
+                false => self.answer(line, sink),
+            };
+            if let Some(found) = literal(line) {
+                self.open(direction, line, &found, sink);
+            }
+            if switch {
+                return Ok(Progress { switch: true, ..Progress::consumed(at) });
+            }
+            if !client && self.compressed {
+                // What follows is packed.
+                break;
+            }
+        }
+        Ok(Progress::consumed(at))
+    }
+
+    fn open(
+        &mut self,
+        direction: Direction,
+        line: &[u8],
+        found: &Literal,
+        sink: &mut dyn ContentSink,
+    ) {
+        let client = direction == Direction::ClientToServer;
+        let Some(side) = self.sides.get_mut(direction.index()) else { return };
+        side.left = found.len;
+        let kind = if client { lines::appended(line) } else { lines::fetched(line) };
+        let Some(content_type) = kind.filter(|_| found.len > 0) else { return };
+        sink.unit("message");
+        let media = Media::Type { content_type, name: "" };
+        let operation = if client { "APPEND" } else { "FETCH" };
+        let hint = Hint { direction, media, operation, codings: &[], layer: "imap" };
+        side.writer = Some(ContentWriter::open(&hint, sink));
+    }
+
+    fn command(&mut self, line: &[u8], sink: &mut dyn ContentSink) {
+        let (tag, rest) = line::command(line);
+        let (verb, rest) = line::command(rest);
+        let is = |word: &[u8]| verb.eq_ignore_ascii_case(word);
+        if literal(line).is_some() {
+            self.appending = tag.to_vec();
+        }
+        let facts = sink.facts();
+        if is(b"LOGIN") {
+            facts.password_in_clear();
+            let user = rest.split(|b| *b == b' ').next().unwrap_or_default();
+            if !user.starts_with(b"{") {
+                let user = String::from_utf8_lossy(user);
+                ServiceFacts::set(&mut facts.files().user, user.trim_matches('"'));
+            }
+        } else if is(b"AUTHENTICATE") {
+            match rest.to_ascii_uppercase() {
+                m if m.starts_with(b"PLAIN") || m.starts_with(b"LOGIN") => {
+                    facts.password_in_clear()
+                }
+                m if m.starts_with(b"XOAUTH2") || m.starts_with(b"OAUTHBEARER") => {
+                    facts.authentication = Authentication::Bearer;
+                    facts.credentials_in_clear = true;
+                }
+                _ => facts.authentication = Authentication::Digest,
+            }
+        } else if is(b"STARTTLS") {
+            self.tls.ask();
+        } else if is(b"COMPRESS") && rest.eq_ignore_ascii_case(b"DEFLATE") {
+            self.compress = Some(tag.to_vec());
+        }
+    }
+
+    /// A line of the server. True if TLS begins behind it.
+    fn answer(&mut self, line: &[u8], sink: &mut dyn ContentSink) -> bool {
+        let (tag, rest) = line::command(line);
+        let positive = rest.get(..2).is_some_and(|w| w.eq_ignore_ascii_case(b"OK"));
+        if tag == b"*" {
+            if !std::mem::replace(&mut self.greeted, true) && positive {
+                let text = rest.rsplit(|b| *b == b']').next().unwrap_or_default();
+                let text = text.strip_prefix(b"OK").unwrap_or(text).trim_ascii();
+                ServiceFacts::set(&mut sink.facts().software, &String::from_utf8_lossy(text));
+            }
+            return false;
+        }
+        if tag == b"+" {
+            return false;
+        }
+        if !positive && !tag.is_empty() && self.appending == tag {
+            // Its literal does not come, but the next command.
+            let client = Direction::ClientToServer.index();
+            if let Some(side) = self.sides.get_mut(client) {
+                side.left = 0;
+                side.end(false, sink);
+            }
+        }
+        if self.compress.as_deref() == Some(tag) {
+            self.compress = None;
+            if positive {
+                self.compressed = true;
+                for side in &mut self.sides {
+                    side.inflate = Some(Box::new(Inflater::new()));
+                }
+            }
+            return false;
+        }
+        self.tls.answered(positive)
+    }
+}
+
+impl Parser for ImapParser {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        sink: &mut dyn ContentSink,
+    ) -> Result<Progress, ParseError> {
+        let index = direction.index();
+        if self.sides.get(index).is_none_or(|s| s.inflate.is_none()) {
+            return self.plain(direction, data, sink);
+        }
+        for (step, packed) in data.chunks(STEP).enumerate() {
+            let Some(side) = self.sides.get_mut(index) else { break };
+            let mut unpacked = std::mem::take(&mut side.unpacked);
+            let Some(inflater) = &mut side.inflate else { break };
+            let mut take = |bytes: &[u8]| {
+                unpacked.extend_from_slice(bytes);
+                true
+            };
+            if inflater.feed(packed, &mut take).is_err() {
+                return Err(ParseError::new(Reason::Unsupported, step * STEP));
+            }
+            inflater.end_message(false);
+            let used = self.plain(direction, &unpacked, sink)?.consumed.min(unpacked.len());
+            unpacked.drain(..used);
+            if unpacked.len() > MAX_LINE {
+                return Err(ParseError::new(Reason::Limit, step * STEP));
+            }
+            if let Some(side) = self.sides.get_mut(index) {
+                side.unpacked = unpacked;
+            }
+        }
+        Ok(Progress::consumed(data.len()))
+    }
+
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
+        let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
+        if side.inflate.is_some() {
+            side.end(false, sink);
+            return Resync::Lost;
+        }
+        if side.left > len {
+            side.left -= len;
+            if let Some(writer) = &mut side.writer {
+                writer.gap(len, sink);
+            }
+            return Resync::Known { skip: 0 };
+        }
+        side.left = 0;
+        side.end(false, sink);
+        Resync::Search
+    }
+
+    fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
+        if direction == Direction::ServerToClient {
+            return lines::boundary(data);
+        }
+        line::resync(data)
+    }
+
+    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
+        if let Some(side) = self.sides.get_mut(direction.index()) {
+            if let Some(writer) = &mut side.writer
+                && side.inflate.is_none()
+            {
+                writer.data(rest, sink);
+            }
+            side.end(false, sink);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        let side =
+            |s: &Side| s.unpacked.capacity() + s.inflate.as_ref().map_or(0, |_| Inflater::memory());
+        self.sides.iter().map(side).sum()
+    }
+}

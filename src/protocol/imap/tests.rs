@@ -1,0 +1,99 @@
+use super::super::recorder::{Piece, play, texts};
+use Piece::{Client, ClientGap, Server, ServerGap};
+use flate2::{Compress, Compression, FlushCompress};
+use proptest::prelude::*;
+
+const HELLO: &[u8] = b"* OK [CAPABILITY IMAP4rev1] Dovecot ready.\r\n";
+
+#[test]
+fn messages_that_are_fetched_and_appended() {
+    let got = texts(&[
+        Server(HELLO),
+        Client(b"a1 LOGIN anna secret\r\n"),
+        Server(b"a1 OK Logged in\r\n"),
+        Client(b"a2 FETCH 1:2 (UID BODY.PEEK[])\r\n"),
+        Server(b"* 1 FETCH (UID 7 BODY[] {12}\r\nSubject: a\r\n FLAGS (\\Seen))\r\n* 2 FETCH (BODY[HEADER] {3}\r\nB: )\r\na2 OK done\r\n"),
+        Client(b"a3 APPEND Sent (\\Seen) {10}\r\n"),
+        Server(b"+ go\r\n"),
+        Client(b"Subject: c\r\na4 LOGOUT\r\n"),
+    ]);
+    let all = ["Subject: a\r\n", "B: ", "Subject: c"];
+    assert_eq!(got, all.map(|t| (t.to_owned(), Some(true))));
+}
+
+#[test]
+fn what_is_refused_does_not_come() {
+    let got = texts(&[
+        Server(HELLO),
+        Client(b"a1 APPEND Sent {10}\r\n"),
+        Server(b"a1 NO [TRYCREATE] no such mailbox\r\n"),
+        Client(b"a2 APPEND INBOX {3}\r\n"),
+        Server(b"+ go\r\n"),
+        Client(b"B: \r\n"),
+        Server(b"a2 OK\r\n"),
+    ]);
+    assert_eq!(got.last(), Some(&("B: ".to_owned(), Some(true))));
+}
+
+#[test]
+fn what_is_known_of_the_service() {
+    let (mut sink, _) = play(&[Server(HELLO), Client(b"a1 LOGIN \"anna\" secret\r\n")], 3);
+    assert_eq!(sink.facts.files().user.as_deref(), Some("anna"));
+    assert_eq!(sink.facts.software.as_deref(), Some("Dovecot ready."));
+    assert!(sink.facts.credentials_in_clear);
+}
+
+#[test]
+fn compressed_streams() {
+    let pack = |packer: &mut Compress, text: &[u8]| {
+        let mut out = Vec::with_capacity(1000);
+        packer.compress_vec(text, &mut out, FlushCompress::Sync).expect("room");
+        out
+    };
+    let (mut up, mut down) = (
+        Compress::new(Compression::default(), false),
+        Compress::new(Compression::default(), false),
+    );
+    let ask = pack(&mut up, b"a3 UID FETCH 1 BODY[]\r\n");
+    let first = pack(&mut down, b"* 1 FETCH (BODY[] {12}\r\nSubje");
+    let second = pack(&mut down, b"ct: a\r\n)\r\na3 OK\r\n");
+    let got = texts(&[
+        Server(HELLO),
+        Client(b"a2 COMPRESS DEFLATE\r\n"),
+        Server(b"a2 OK DEFLATE active\r\n"),
+        Client(&ask),
+        Server(&first),
+        Server(&second),
+    ]);
+    assert_eq!(got, [("Subject: a\r\n".to_owned(), Some(true))]);
+}
+
+#[test]
+fn gaps_and_the_middle() {
+    let got = texts(&[
+        ServerGap(3),
+        Server(b"tail)\r\n* 12 FETCH (BODY[] {20}\r\nSubject: a"),
+        ServerGap(10),
+        Server(b")\r\n* 13 FETCH (RFC822 {2}\r\nxy)\r\n"),
+    ]);
+    assert_eq!(got[0].0, "Subject: a");
+    assert_eq!(got.last(), Some(&("xy".to_owned(), Some(true))));
+}
+
+#[test]
+fn a_mailbox_of_text_is_not_taken_for_messages() {
+    let got = texts(&[
+        Server(HELLO),
+        Client(b"a1 LIST \"\" *\r\n"),
+        Server(b"* LIST () \".\" {5}\r\nINBOX\r\na1 OK\r\n"),
+    ]);
+    assert_eq!(got, []);
+}
+
+proptest! {
+    #[test]
+    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+        play(&[Server(HELLO), Client(b"a1 COMPRESS DEFLATE\r\n"), Server(b"a1 OK\r\n"), Client(&bytes), Server(&bytes), ServerGap(3), Server(&bytes)], size);
+        play(&[Server(HELLO), Server(b"* 1 FETCH (BODY[] {99999999999}\r\n"), Server(&bytes), ClientGap(3), Client(&bytes)], size);
+    }
+}

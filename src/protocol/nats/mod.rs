@@ -1,0 +1,222 @@
+//! NATS client protocol (docs.nats.io, reference of the protocol): what is published and delivered, under its
+//! subject.
+
+#[cfg(test)]
+mod tests;
+
+use super::content_writer::ContentWriter;
+use super::{
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
+    Reason, Resync, ServiceFacts, Speaker, line,
+};
+
+/// Longest control line, bytes (INFO and CONNECT are JSON).
+const MAX_LINE: usize = 64 << 10;
+/// Longest payload believed, bytes (`max_payload` is 64 MiB at most).
+const MAX_PAYLOAD: u64 = 64 << 20;
+
+/// NATS.
+pub struct Nats;
+
+impl Protocol for Nats {
+    fn name(&self) -> &'static str {
+        "nats"
+    }
+
+    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+        if !at_start {
+            return match find(data) {
+                Some(offset) => Probe::Yes { speaker: Speaker::Any, offset },
+                None => Probe::No,
+            };
+        }
+        let mut more = false;
+        let openings = [(&b"INFO {\""[..], Speaker::Server), (b"CONNECT {\"", Speaker::Client)];
+        for (word, speaker) in openings {
+            let head = data.get(..word.len()).unwrap_or(data);
+            if word.starts_with(head) {
+                match head.len() == word.len() {
+                    true => return Probe::yes(speaker),
+                    false => more = true,
+                }
+            }
+        }
+        if more { Probe::More } else { Probe::No }
+    }
+
+    fn open(&self) -> Box<dyn Parser> {
+        Box::<NatsParser>::default()
+    }
+}
+
+/// What precedes a payload.
+struct Message<'a> {
+    subject: &'a str,
+    /// Bytes of headers, and of all.
+    headers: u64,
+    total: u64,
+    operation: &'static str,
+}
+
+/// `PUB subject [reply] size`, `HPUB subject [reply] headers total`, `MSG subject sid [reply] size`,
+/// `HMSG subject sid [reply] headers total`.
+fn message(line: &[u8]) -> Option<Message<'_>> {
+    let text = std::str::from_utf8(line).ok()?;
+    let words: Vec<&str> = text.split_ascii_whitespace().take(7).collect();
+    let (operation, fixed, headers) = match *words.first()? {
+        w if w.eq_ignore_ascii_case("PUB") => ("PUB", 1, false),
+        w if w.eq_ignore_ascii_case("HPUB") => ("PUB", 1, true),
+        w if w.eq_ignore_ascii_case("MSG") => ("MSG", 2, false),
+        w if w.eq_ignore_ascii_case("HMSG") => ("MSG", 2, true),
+        _ => return None,
+    };
+    let sizes = if headers { 2 } else { 1 };
+    let rest = words.len().checked_sub(1 + fixed + sizes)?;
+    if rest > 1 {
+        return None;
+    }
+    let number = |back: usize| words.get(words.len() - back)?.parse::<u64>().ok();
+    let total = number(1).filter(|n| *n <= MAX_PAYLOAD)?;
+    let headers = if headers { number(2).filter(|n| *n <= total)? } else { 0 };
+    Some(Message { subject: words.get(1)?, headers, total, operation })
+}
+
+/// The first line that announces a payload.
+fn find(data: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\n', data).map(|at| at + 1).find(|at| {
+        let rest = data.get(*at..).unwrap_or_default();
+        let known = [&b"PUB "[..], b"HPUB ", b"MSG ", b"HMSG "].iter().any(|w| rest.starts_with(w));
+        let head = rest.get(..512).unwrap_or(rest);
+        known
+            && memchr::memmem::find(head, b"\r\n")
+                .is_some_and(|end| rest.get(..end).is_some_and(|l| message(l).is_some()))
+    })
+}
+
+/// One flow.
+#[derive(Default)]
+struct NatsParser {
+    sides: [Side; 2],
+}
+
+/// One direction.
+#[derive(Default)]
+struct Side {
+    /// Bytes of headers and of the payload to come.
+    skip: u64,
+    left: u64,
+    writer: Option<ContentWriter>,
+}
+
+impl NatsParser {
+    fn line(&mut self, direction: Direction, line: &[u8], sink: &mut dyn ContentSink) {
+        if let Some(json) = line.strip_prefix(b"CONNECT ") {
+            let has = |key: &[u8]| memchr::memmem::find(json, key).is_some();
+            if has(b"\"pass\":\"") || has(b"\"auth_token\":\"") {
+                sink.facts().password_in_clear();
+            }
+            return;
+        }
+        let Some(found) = message(line) else { return };
+        sink.unit("message");
+        let Some(side) = self.sides.get_mut(direction.index()) else { return };
+        (side.skip, side.left) = (found.headers, found.total - found.headers);
+        if side.left > 0 {
+            let name = found.subject.replace('.', "/");
+            let media = Media::Type { content_type: "", name: &name };
+            let operation = found.operation;
+            let hint = Hint { direction, media, operation, codings: &[], layer: "nats" };
+            side.writer = Some(ContentWriter::open(&hint, sink));
+        }
+    }
+}
+
+impl Side {
+    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+        (self.skip, self.left) = (0, 0);
+        if let Some(writer) = self.writer.take() {
+            writer.close(complete, sink);
+        }
+    }
+}
+
+impl Parser for NatsParser {
+    fn data(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        sink: &mut dyn ContentSink,
+    ) -> Result<Progress, ParseError> {
+        let mut at = 0;
+        while let Some(rest @ [_, ..]) = data.get(at..) {
+            let Some(side) = self.sides.get_mut(direction.index()) else { break };
+            if side.skip > 0 {
+                let len = usize::try_from(side.skip).unwrap_or(usize::MAX).min(rest.len());
+                side.skip -= len as u64;
+                at += len;
+                continue;
+            }
+            if let Some(writer) = &mut side.writer {
+                let len = usize::try_from(side.left).unwrap_or(usize::MAX).min(rest.len());
+                writer.data(rest.get(..len).unwrap_or(rest), sink);
+                side.left -= len as u64;
+                at += len;
+                if side.left == 0 {
+                    side.close(true, sink);
+                }
+                continue;
+            }
+            let Some((line, next)) = line::read(data, at, MAX_LINE)? else {
+                return Ok(line::more(data, at));
+            };
+            if line.iter().take(8).any(|b| *b < b' ' && *b != b'\t') {
+                return Err(ParseError::new(Reason::Malformed, at));
+            }
+            if direction == Direction::ServerToClient
+                && let Some(json) = line.strip_prefix(b"INFO ")
+                && let Some(version) = version(json)
+            {
+                ServiceFacts::set(&mut sink.facts().software, &format!("nats-server {version}"));
+            }
+            self.line(direction, line, sink);
+            at = next;
+        }
+        Ok(Progress::consumed(at))
+    }
+
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
+        let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
+        if side.skip == 0
+            && side.left > len
+            && let Some(writer) = &mut side.writer
+        {
+            writer.gap(len, sink);
+            side.left -= len;
+            return Resync::Known { skip: 0 };
+        }
+        side.close(false, sink);
+        Resync::Search
+    }
+
+    fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
+        find(data)
+    }
+
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
+        if let Some(side) = self.sides.get_mut(direction.index()) {
+            side.close(false, sink);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        0
+    }
+}
+
+/// `"version":"2.10.4"` of INFO.
+fn version(json: &[u8]) -> Option<&str> {
+    const KEY: &[u8] = b"\"version\":\"";
+    let at = memchr::memmem::find(json, KEY)? + KEY.len();
+    let rest = json.get(at..)?;
+    std::str::from_utf8(rest.get(..memchr::memchr(b'"', rest)?)?).ok()
+}

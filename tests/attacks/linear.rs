@@ -1,0 +1,306 @@
+//! Every repetition of a token costs in proportion to its length: no format or protocol looks at the
+//! same bytes again and again, nor long at any.
+
+use crate::run::{SECONDS_PER_BYTE, SLOWER};
+use etherparse::PacketBuilder;
+use phitap::capture::LinkType;
+use phitap::pipeline::test_harness::{TestHarness, TestPacket};
+use phitap::rules::RuleSet;
+use phitap::time::Timestamp;
+
+/// Bytes of the shortest repetition; the others are two and four times as long.
+const SHORT: usize = if cfg!(debug_assertions) { 16 << 10 } else { 128 << 10 };
+
+/// What the clock and the machine may add, seconds.
+const SLACK: f64 = 0.02;
+
+/// Media types and what is repeated in them.
+const CONTENTS: &[(&str, &str, &[&str])] = &[
+    (
+        "text/plain",
+        "",
+        &[
+            ":",
+            "a:",
+            "MRN: ",
+            "Patient: a\n",
+            "MRN 7 ",
+            "DOB:\n",
+            "(",
+            "a  b\t",
+            "1970-01-01 ",
+            "206-66-2431 ",
+        ],
+    ),
+    ("text/csv", "mrn,last_name,dob\n", &["1,Roe,1970-01-01\n", ",", "\"", "\"\"", "a;", "\n"]),
+    ("text/csv", "", &["1,Roe,1970-01-01\n", "a,b\n", "1;2;3;4\n", ",,,\n"]),
+    ("text/plain", "MRN|Name\n", &["1|Roe\n", "|", "a|"]),
+    ("application/json", "", &["{\"a\":", "[", "{}", "{\"mrn\":\"7\"}\n", "\"", "0 "]),
+    (
+        "application/json",
+        "[",
+        &[
+            "{\"mrn\":\"7\",\"dob\":\"1970-01-01\"},",
+            "\"\\\"\",",
+            "0,",
+            "\"{\\\"a\\\":0}\",",
+            "{\"name\":\"\"},",
+            "[],",
+        ],
+    ),
+    ("application/json", "{\"data\":\"", &["{\\\"mrn\\\":7}", "eyJ", "\\u0041", "\\\\"]),
+    (
+        "application/xml",
+        "<a>",
+        &[
+            "<b/>",
+            "<b>",
+            "<b c='d'>",
+            "&amp;",
+            "<!--",
+            "<![CDATA[",
+            "&a;",
+            "<patient_name>x</patient_name>",
+        ],
+    ),
+    (
+        "text/html",
+        "<html>",
+        &["<td>MRN:</td>", "<tr><td>a", "<", "<a ", "<p>Patient: ", "&nbsp;", "<script>"],
+    ),
+    ("application/x-www-form-urlencoded", "", &["a=b&", "mrn=7&", "=", "&", "%41", "name=%"]),
+    (
+        "multipart/mixed; boundary=b",
+        "",
+        &[
+            "--b \r\n",
+            "--b\r\n\r\nx\r\n",
+            "--b\r\n",
+            "--bx\n",
+            "\r\n--b\r\nContent-Type: text/plain\r\n\r\nMRN: 7",
+        ],
+    ),
+    ("message/rfc822", "", &["Subject: a\r\n", "a: b\r\n\r\n", "=?utf-8?q?a?= "]),
+    (
+        "application/pdf",
+        "%PDF-1.4\n",
+        &["1 0 obj<<>>endobj\n", "<<", "[", "stream\n", "endstream ", "trailer<<>>", "1 0 R "],
+    ),
+    ("application/rtf", "{\\rtf1 ", &["{", "\\par MRN: 7 ", "\\'41", "}{"]),
+    (
+        "application/octet-stream",
+        "",
+        &["PK\x03\x04", "ISA*", "MSH|", "%PDF-1.4\n", "\u{1f}", "UNB+"],
+    ),
+    (
+        "text/vcard",
+        "BEGIN:VCARD\r\n",
+        &["FN:a\r\n", "N:a;b\r\n", ":", "END:VCARD\r\nBEGIN:VCARD\r\n"],
+    ),
+    ("text/event-stream", "", &["data: {\"mrn\":7}\n\n", "data:\n", "\n", ":\n"]),
+    (
+        "application/edi-x12",
+        "ISA*00*          *00*          *ZZ*A              *ZZ*B              *260301*0101*^*00501*000000001*0*P*:~GS*HC*A*B*20260301*0101*1*X*005010~ST*837*1~",
+        &["NM1*IL*1*ROE*J****MI*7~", "~", "*", "HL*1**22*1~"],
+    ),
+    (
+        "application/edifact",
+        "UNB+UNOA:1+A+B+260301:0101+1'UNH+1+MEDRPT:0:1:RT'",
+        &["PNA+PAT+7+++1:ROE'", "'", "+", "?"],
+    ),
+    (
+        "application/hl7-v2",
+        "MSH|^~\\&|A|B|C|D|20260301||ORU^R01|1|P|2.5\r",
+        &[
+            "OBX|1|TX|1||MRN: 7 Name: Roe\r",
+            "PID|1||7^^^A^MR||ROE^J\r",
+            "|",
+            "^",
+            "\r",
+            "OBX|1|ED|1||A^AP^PDF^Base64^JVBERi0xLjQKMSAwIG9iago8PC\r",
+        ],
+    ),
+    ("text/plain", "^XA", &["^FD7^FS", "^", "^FO1,1^FDMRN: 7^FS"]),
+];
+
+/// What protocols are sent, behind the port's name only: the begin, and what is repeated.
+const STREAMS: &[(&str, &str, &[&str])] = &[
+    (
+        "mllp",
+        "",
+        &[
+            "\x0bMSH|^~\\&|A\r\x1c\r",
+            "\x0b",
+            "\x1c\r",
+            "\x0bMSH|^~\\&|A|B|C|D|2||ADT^A01|1|P|2.5\rPID|1||7||R^J\r\x1c\r",
+        ],
+    ),
+    (
+        "http",
+        "",
+        &[
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx",
+        ],
+    ),
+    ("http head", "GET / HTTP/1.1\r\n", &["a: b\r\n", "a", "Cookie: a=b; "]),
+    (
+        "http chunks",
+        "POST / HTTP/1.1\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n",
+        &["1\r\na\r\n", "1;a=b\r\n,\r\n", "0001\r\n\n\r\n"],
+    ),
+    ("ftp", "220 a\r\nUSER a\r\n", &["PASV\r\n", "a\r\n", "RETR a\r\n"]),
+    (
+        "smtp",
+        "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\n",
+        &["DATA\r\n.\r\n", "RCPT TO:<a@b>\r\n", "NOOP\r\n"],
+    ),
+    ("redis", "*1\r\n$4\r\nPING\r\n", &["*1\r\n$4\r\nPING\r\n", "*1\r\n", "$1\r\na\r\n"]),
+    ("syslog", "", &["<34>1 2026-03-01T00:00:00Z a b - - - MRN: 7\n", "<34>", "<34>a: {\n"]),
+    ("astm", "\x05\x021H|\\^&\r", &["\x021P|1|7||R^J\r\x0300\r\n", "\x05", "\x021R\r"]),
+    (
+        "mqtt",
+        "\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0",
+        &["\x30\x04\0\x01a{", "\x30\x03\0\x01a", "\x30\x0c\0\x01a{\"mrn\":7"],
+    ),
+    ("unknown", "\x01\x02\x03", &["MSH|", "ISA*", "{\"", "PK\x03\x04", "%PDF-", "<", "UNA"]),
+];
+
+/// CPU time of this thread, seconds.
+fn clock() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let nanoseconds: f64 = text.split(' ').next().and_then(|n| n.parse().ok()).expect("a number");
+    nanoseconds / 1e9
+}
+
+/// A conversation in which one side says `bytes`.
+fn packets(bytes: &[u8]) -> Vec<TestPacket> {
+    let mut packets = Vec::new();
+    let mut push = |syn: bool, seq: u32, payload: &[u8]| {
+        let tcp =
+            PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).tcp(40_000, 8000, seq, 65_535);
+        let tcp = if syn { tcp.syn() } else { tcp.ack(1) };
+        let mut bytes = Vec::new();
+        tcp.write(&mut bytes, payload).expect("a valid packet");
+        let time = Timestamp::new(1_772_360_102, 1000 * packets.len() as u32);
+        packets.push(TestPacket { time, link: LinkType::RAW, len: bytes.len() as u32, bytes });
+    };
+    push(true, 0, b"");
+    let mut seq = 1;
+    for payload in bytes.chunks(1400) {
+        push(false, seq, payload);
+        seq += payload.len() as u32;
+    }
+    packets
+}
+
+fn repeated(begin: &str, token: &str, len: usize) -> Vec<u8> {
+    let mut bytes = begin.as_bytes().to_vec();
+    while bytes.len() < len {
+        bytes.extend(token.as_bytes());
+    }
+    bytes
+}
+
+/// Seconds that reading takes: the least of some runs, as others use the machine, too.
+fn seconds(harness: &TestHarness, bytes: &[u8]) -> f64 {
+    let packets = packets(bytes);
+    let run = || {
+        let before = clock();
+        harness.run(&packets);
+        clock() - before
+    };
+    (0..2).map(|_| run()).fold(f64::INFINITY, f64::min)
+}
+
+/// What is wrong with repetitions that `make` builds for a length.
+fn fault(
+    harness: &TestHarness,
+    name: &str,
+    token: &str,
+    make: impl Fn(usize) -> Vec<u8>,
+) -> Option<String> {
+    let times = [1, 2, 4].map(|n| seconds(harness, &make(n * SHORT)));
+    let each = times[2] / (4 * SHORT) as f64;
+    if std::env::var_os("PHITAP_SHOW_COSTS").is_some() {
+        println!(
+            "{:8.1} ns a byte, {:4.1} times: {name}, {token:?}",
+            each * 1e9,
+            times[2] / times[0]
+        );
+    }
+    let slow = times[2] > SLACK * SLOWER.max(1.0) && each > SECONDS_PER_BYTE * SLOWER;
+    let grows = times[2] > 2.0 * 4.0 * times[0] + SLACK;
+    (slow || grows).then(|| format!("{name}, {token:?}: {times:?} s, {:.0} ns a byte", each * 1e9))
+}
+
+fn harness() -> TestHarness {
+    TestHarness::new(RuleSet::shipped().expect("shipped rules"), false).expect("random bytes")
+}
+
+#[test]
+fn every_repetition_in_a_content_costs_in_proportion_to_its_length() {
+    let harness = harness();
+    let mut wrong = Vec::new();
+    for (media, begin, tokens) in CONTENTS {
+        for token in *tokens {
+            let make = |len: usize| {
+                let body = repeated(begin, token, len);
+                let head = format!(
+                    "POST / HTTP/1.1\r\nContent-Type: {media}\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                [head.as_bytes(), &body].concat()
+            };
+            wrong.extend(fault(&harness, media, token, make));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_repetition_in_a_protocol_costs_in_proportion_to_its_length() {
+    let harness = harness();
+    let mut wrong = Vec::new();
+    for (name, begin, tokens) in STREAMS {
+        for token in *tokens {
+            wrong.extend(fault(&harness, name, token, |len| repeated(begin, token, len)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn messages_of_one_byte_over_a_websocket_cost_in_proportion_to_their_number() {
+    let harness = harness();
+    let begin = "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let token = [0x81, 0x81, 0, 0, 0, 0, b'x'];
+    let make = |len: usize| {
+        let mut bytes = begin.as_bytes().to_vec();
+        while bytes.len() < len {
+            bytes.extend(token);
+        }
+        bytes
+    };
+    assert_eq!(fault(&harness, "websocket", "one byte", make), None);
+}
+
+#[test]
+fn ever_new_streams_of_http2_cost_in_proportion_to_their_number() {
+    let harness = harness();
+    let make = |len: usize| {
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+        let mut stream = 1u32;
+        while bytes.len() < len {
+            // GET / by indexed fields (RFC 7541, appendix A).
+            bytes.extend([0, 0, 3, 1, 4]);
+            bytes.extend(stream.to_be_bytes());
+            bytes.extend([0x82, 0x84, 0x86]);
+            stream += 2;
+        }
+        bytes
+    };
+    assert_eq!(fault(&harness, "http/2", "new stream", make), None);
+}

@@ -1,0 +1,155 @@
+//! Attacks on the sensor itself: what may be sent to exhaust it. Each is run with a hospital's traffic
+//! beside it, whose findings must be complete, and has ceilings of CPU for each megabyte and of resident
+//! memory. Only what is said in `SECURITY.md` to be withstood is tested here.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod linear;
+mod packets;
+mod payloads;
+mod run;
+
+use packets::Capture;
+use run::{Attack, withstood};
+
+/// How many of something: fewer where nothing is optimised.
+const fn many(release: u32) -> u32 {
+    if cfg!(debug_assertions) { release / 4 } else { release }
+}
+
+#[test]
+fn floods_of_connections_that_never_speak() {
+    let mut capture = Capture::new();
+    for n in 0..many(80_000) {
+        capture.syn(n);
+    }
+    withstood(&Attack::new("syn flood", capture));
+}
+
+#[test]
+fn half_open_gaps() {
+    let mut capture = Capture::new();
+    for n in 0..many(40_000) {
+        let mut flow = capture.flow(n, 2575);
+        flow.say(b"\x0bMSH|^~\\&|");
+        flow.lose(100);
+        flow.say(&[b'x'; 1000]);
+    }
+    withstood(&Attack::new("gaps", capture).memory_mib(96));
+}
+
+#[test]
+fn segments_in_reverse_order_with_one_byte_each() {
+    let mut capture = Capture::new();
+    let mut flow = capture.flow(1, 2575);
+    flow.say(b"\x0b");
+    flow.say_backwards(&vec![b'x'; many(16_000) as usize], 1);
+    withstood(&Attack::new("reordering", capture));
+}
+
+#[test]
+fn fragments_that_never_become_whole() {
+    let mut capture = Capture::new();
+    for n in 0..many(80_000) {
+        // Behind so large an offset that whoever makes room for all of it is soon out of memory.
+        capture.fragment(n, 65_000, &[b'x'; 64]);
+    }
+    withstood(&Attack::new("fragments", capture).memory_mib(96));
+}
+
+#[test]
+fn drips_of_one_byte() {
+    let mut capture = Capture::new();
+    let mut flow = capture.flow(1, 80);
+    flow.say(b"POST / HTTP/1.1\r\nContent-Type: text/csv\r\nContent-Length: 100000\r\n\r\n");
+    for byte in b"mrn,name\n1,\"".iter().chain(&vec![b'x'; many(20_000) as usize]) {
+        flow.say(&[*byte]);
+    }
+    withstood(&Attack::new("drips", capture));
+}
+
+#[test]
+fn bombs_in_every_coding_and_in_one_another() {
+    for (name, media, coding, body) in payloads::bombs() {
+        let mut capture = Capture::new();
+        capture.flow(1, 80).post(media, coding, &body);
+        withstood(&Attack::new(name, capture));
+    }
+}
+
+#[test]
+fn bombs_in_many_connections_share_what_is_in_reserve() {
+    for (name, media, coding, body) in payloads::bombs().into_iter().take(4) {
+        let mut capture = Capture::new();
+        for n in 0..100 {
+            capture.flow(n, 80).post(media, coding, body.get(..1200).unwrap_or(&body));
+        }
+        withstood(&Attack::new(name, capture));
+    }
+}
+
+#[test]
+fn contents_inside_each_other() {
+    for (name, media, body) in payloads::nested() {
+        let mut capture = Capture::new();
+        capture.flow(1, 80).post(media, "", &body);
+        withstood(&Attack::new(name, capture));
+    }
+}
+
+#[test]
+fn many_keys_and_many_connections_between_two_hosts() {
+    let mut capture = Capture::new();
+    let keys: String = (0..many(40_000)).map(|n| format!("\"k{n}\":{n},")).collect();
+    capture.flow(1, 80).post("application/json", "", format!("{{{keys}\"z\":0}}").as_bytes());
+    for n in 0..many(20_000) {
+        capture
+            .flow_between([10, 9, 9, 9], 1024 + (n % 60_000) as u16, 80)
+            .say(b"GET / HTTP/1.1\r\n\r\n");
+    }
+    withstood(&Attack::new("hash tables", capture));
+}
+
+#[test]
+fn a_body_that_never_ends() {
+    let mut capture = Capture::new();
+    let mut flow = capture.flow(1, 80);
+    flow.say(b"POST / HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 10000000000\r\n\r\n");
+    for _ in 0..many(4_000) {
+        flow.say(&[b'x'; 1400]);
+    }
+    withstood(&Attack::new("large body", capture));
+}
+
+#[test]
+fn a_hundred_thousand_patients_in_one_connection() {
+    let mut capture = Capture::new();
+    let mut flow = capture.flow(1, 2575);
+    for n in 0..many(100_000) {
+        flow.say(payloads::admission(n).as_bytes());
+    }
+    // Each is a finding, which is what the program is for: no CPU for them is saved.
+    withstood(&Attack::new("patients", capture).cpu_factor(8.0).memory_mib(256));
+}
+
+#[test]
+fn compressed_rows_do_not_become_a_flood_of_events() {
+    let rows: String = (0..200_000).map(|n| format!("{n:06},Roe{n},1970-01-01\n")).collect();
+    let body = payloads::brotli(format!("mrn,last_name,dob\n{rows}").as_bytes());
+    let mut capture = Capture::new();
+    capture.flow(1, 80).post("text/csv", "br", &body);
+    let size = capture.len();
+    let outcome = withstood(&Attack::new("brotli rows", capture));
+    assert!(outcome.written < 20 * size + (300 << 10), "{} of {size}", outcome.written);
+}
+
+#[test]
+fn invented_addresses_do_not_keep_out_services_that_are_there() {
+    let mut capture = Capture::new();
+    for n in 0..many(140_000) {
+        capture.request(n);
+    }
+    // The hospital's services come with its findings, after those.
+    let outcome = withstood(&Attack::new("invented addresses", capture).first().memory_mib(512));
+    assert!(outcome.services > 0);
+}

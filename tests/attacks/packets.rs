@@ -1,0 +1,143 @@
+//! Captures made packet by packet.
+
+use etherparse::PacketBuilder;
+
+/// Bytes of a segment.
+const SEGMENT: usize = 1400;
+
+/// A capture file in the making. All of it is within seconds, so that nothing is over by time.
+pub struct Capture {
+    file: Vec<u8>,
+    packets: u32,
+}
+
+impl Capture {
+    pub fn new() -> Self {
+        let words = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 1];
+        Self { file: words.iter().flat_map(|word| word.to_le_bytes()).collect(), packets: 0 }
+    }
+
+    pub fn len(&self) -> usize {
+        self.file.len()
+    }
+
+    /// The file, with its first packet at `second`.
+    pub fn bytes_at(&self, second: u32) -> Vec<u8> {
+        let mut file = self.file.clone();
+        let mut at = 24;
+        while let Some(head) = file.get_mut(at..at + 16) {
+            let time = u32::from_le_bytes(head[..4].try_into().expect("4 bytes"));
+            head[..4].copy_from_slice(&(time + second).to_le_bytes());
+            let len = u32::from_le_bytes(head[8..12].try_into().expect("4 bytes"));
+            at += 16 + len as usize;
+        }
+        file
+    }
+
+    fn push(&mut self, frame: &[u8]) {
+        let len = frame.len() as u32;
+        for word in [self.packets / 100_000, self.packets % 100_000 * 10, len, len] {
+            self.file.extend(word.to_le_bytes());
+        }
+        self.file.extend(frame);
+        self.packets += 1;
+    }
+
+    fn tcp(&mut self, from: ([u8; 4], u16), to: ([u8; 4], u16), seq: u32, syn: bool, data: &[u8]) {
+        let mut tcp = PacketBuilder::ethernet2([2; 6], [4; 6])
+            .ipv4(from.0, to.0, 64)
+            .tcp(from.1, to.1, seq, 1024);
+        tcp = if syn { tcp.syn() } else { tcp.ack(1) };
+        let mut frame = Vec::new();
+        tcp.write(&mut frame, data).expect("frame");
+        self.push(&frame);
+    }
+
+    /// The first packet of a connection to an invented address.
+    pub fn syn(&mut self, n: u32) {
+        self.tcp((client(n), 40_000), ([192, 168, 7, 1], 104), 0, true, b"");
+    }
+
+    /// A request, alone, to an invented address.
+    pub fn request(&mut self, n: u32) {
+        self.tcp(
+            ([10, 77, 0, 1], 40_000),
+            (client(n), 80),
+            1,
+            false,
+            b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        );
+    }
+
+    /// The fragment of a datagram at `offset`, with more to come.
+    pub fn fragment(&mut self, n: u32, offset: u16, data: &[u8]) {
+        let mut frame = vec![4, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 8, 0, 0x45, 0];
+        frame.extend((20 + data.len() as u16).to_be_bytes());
+        frame.extend((n as u16).to_be_bytes());
+        frame.extend((0x2000 | offset / 8).to_be_bytes());
+        frame.extend([64, 17, 0, 0]);
+        frame.extend(client(n));
+        frame.extend([192, 168, 7, 1]);
+        frame.extend(data);
+        self.push(&frame);
+    }
+
+    /// A connection of client `n`.
+    pub fn flow(&mut self, n: u32, port: u16) -> Flow<'_> {
+        self.flow_between(client(n), 40_000, port)
+    }
+
+    pub fn flow_between(&mut self, client: [u8; 4], from: u16, port: u16) -> Flow<'_> {
+        let flow =
+            Flow { from: (client, from), to: ([192, 168, 7, 1], port), seq: 1, capture: self };
+        flow.capture.tcp(flow.from, flow.to, 0, true, b"");
+        flow
+    }
+}
+
+/// An address nobody has.
+fn client(n: u32) -> [u8; 4] {
+    let [_, a, b, c] = n.to_be_bytes();
+    [10, 100 + a, b, c]
+}
+
+/// What a client says.
+pub struct Flow<'a> {
+    capture: &'a mut Capture,
+    from: ([u8; 4], u16),
+    to: ([u8; 4], u16),
+    seq: u32,
+}
+
+impl Flow<'_> {
+    pub fn say(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(SEGMENT) {
+            self.capture.tcp(self.from, self.to, self.seq, false, piece);
+            self.seq = self.seq.wrapping_add(piece.len() as u32);
+        }
+    }
+
+    pub fn lose(&mut self, bytes: u32) {
+        self.seq = self.seq.wrapping_add(bytes);
+    }
+
+    pub fn say_backwards(&mut self, bytes: &[u8], size: usize) {
+        for (n, piece) in bytes.chunks(size).enumerate().rev() {
+            let seq = self.seq.wrapping_add((n * size) as u32);
+            self.capture.tcp(self.from, self.to, seq, false, piece);
+        }
+        self.seq = self.seq.wrapping_add(bytes.len() as u32);
+    }
+
+    pub fn post(&mut self, media: &str, coding: &str, body: &[u8]) {
+        let coding = match coding {
+            "" => String::new(),
+            coding => format!("Content-Encoding: {coding}\r\n"),
+        };
+        let head = format!(
+            "POST /x HTTP/1.1\r\nHost: a\r\nContent-Type: {media}\r\n{coding}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.say(&[head.as_bytes(), body].concat());
+    }
+}

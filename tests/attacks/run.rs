@@ -1,0 +1,183 @@
+//! Runs the program over an attack and a hospital's traffic, and measures it.
+
+use crate::common::{Key, PHITAP, ROOT, events, is};
+use crate::packets::Capture;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How much slower than a release the program is that the tests run.
+pub const SLOWER: f64 = if cfg!(debug_assertions) { 30.0 } else { 2.5 };
+
+/// CPU for each byte of a capture that attacks, and what is granted whatever its size.
+pub const SECONDS_PER_BYTE: f64 = 100e-9;
+pub const GRANTED: f64 = 0.05;
+
+/// Captures whose findings must be complete: a conversation of HL7, of DICOM and of FHIR.
+const HOSPITAL: [&str; 3] =
+    ["hl7-adt-a08-persistent", "dicom-cfind-patient-pynetdicom", "http-fhir-patient-json"];
+
+pub struct Attack {
+    name: &'static str,
+    capture: Capture,
+    first: bool,
+    memory_mib: u64,
+    cpu: f64,
+}
+
+impl Attack {
+    /// With at most 150 MiB of memory.
+    pub fn new(name: &'static str, capture: Capture) -> Self {
+        Self { name, capture, first: false, memory_mib: 0, cpu: 1.0 }
+    }
+    /// All of it comes before the hospital's traffic.
+    pub fn first(self) -> Self {
+        Self { first: true, ..self }
+    }
+    /// Under `--memory`, which it may exceed by a fifth.
+    pub fn memory_mib(self, memory_mib: u64) -> Self {
+        Self { memory_mib, ..self }
+    }
+    /// What it carries may cost so many times more.
+    pub fn cpu_factor(self, cpu: f64) -> Self {
+        Self { cpu, ..self }
+    }
+}
+
+pub struct Outcome {
+    /// Bytes of events beyond those of the hospital.
+    pub written: usize,
+    /// Services reported that the hospital has.
+    pub services: usize,
+}
+
+/// What of a run matters.
+struct Measured {
+    out: String,
+    /// Seconds.
+    cpu: f64,
+    /// Bytes.
+    memory: u64,
+}
+
+fn measure(arguments: &[String]) -> Measured {
+    let mut child = Command::new(PHITAP)
+        .args(["replay", "--format=ecs", "--no-progress", "-q", "--workers=1"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let folder = PathBuf::from(format!("/proc/{}", child.id()));
+    let (peak, mut out) = (AtomicU64::new(0), String::new());
+    let (done, mut pipe) = (AtomicU64::new(0), child.stdout.take().expect("piped"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while done.load(Ordering::Relaxed) == 0 {
+                if let Some(now) = peak_memory(&folder) {
+                    peak.fetch_max(now, Ordering::Relaxed);
+                }
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+        });
+        pipe.read_to_string(&mut out).expect("the program writes UTF-8");
+        done.store(1, Ordering::Relaxed);
+    });
+    // Until it is waited for, the times of a process that has ended can be read.
+    while !stat(&folder).starts_with('Z') {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let fields = stat(&folder);
+    let ticks: f64 =
+        fields.split(' ').skip(11).take(2).map(|n| n.parse::<f64>().expect("ticks")).sum();
+    assert!(child.wait().expect("ends").success());
+    Measured { out, cpu: ticks / 100.0, memory: peak.into_inner() }
+}
+
+/// `/proc/PID/stat` from the state on (proc_pid_stat(5)).
+fn stat(folder: &Path) -> String {
+    let text =
+        std::fs::read_to_string(folder.join("stat")).expect("a process that was not waited for");
+    text.rsplit_once(") ").expect("name in brackets").1.to_owned()
+}
+
+fn peak_memory(folder: &Path) -> Option<u64> {
+    let status = std::fs::read_to_string(folder.join("status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+fn hospital() -> Vec<String> {
+    let path = |name| format!("{ROOT}/fixtures/captures/{name}.pcap");
+    HOSPITAL.map(path).to_vec()
+}
+
+/// Who was seen at which service.
+fn findings(events: &[Value]) -> BTreeSet<String> {
+    let seen = events.iter().filter(|event| is(event, "phi-finding"));
+    seen.map(|event| {
+        let (server, patient) = (&event["server"], &event["phi"]["patient"]);
+        let identifiers = patient["identifiers"].as_array().map_or(0, Vec::len);
+        format!("{}:{} {} {identifiers}", server["ip"], server["port"], patient["token"])
+    })
+    .collect()
+}
+
+fn services(events: &[Value]) -> BTreeSet<String> {
+    let seen = events.iter().filter(|event| is(event, "service-seen"));
+    seen.map(|event| format!("{}:{}", event["server"]["ip"], event["server"]["port"])).collect()
+}
+
+/// The hospital alone, and the key it was read with.
+fn alone() -> &'static (Key, Measured) {
+    static ALONE: OnceLock<(Key, Measured)> = OnceLock::new();
+    ALONE.get_or_init(|| {
+        let key = Key::new();
+        let arguments = [vec!["--key-file".to_owned(), key.path()], hospital()].concat();
+        let measured = measure(&arguments);
+        (key, measured)
+    })
+}
+
+/// Runs an attack with the hospital's traffic, and checks what both have in common.
+pub fn withstood(attack: &Attack) -> Outcome {
+    let (key, alone) = alone();
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("attack.pcap");
+    let first = std::fs::read(&hospital()[0]).expect("capture");
+    let second = u32::from_le_bytes(first[24..28].try_into().expect("4 bytes"));
+    let second = if attack.first { second - 100 } else { second };
+    let size = attack.capture.len();
+    std::fs::write(&path, attack.capture.bytes_at(second)).expect("capture");
+    let mut arguments = vec!["--key-file".to_owned(), key.path()];
+    if attack.memory_mib > 0 {
+        arguments.push(format!("--memory={}MiB", attack.memory_mib));
+    }
+    arguments.push(path.display().to_string());
+    arguments.extend(hospital());
+    let run = measure(&arguments);
+
+    let name = attack.name;
+    let (cpu, granted) = (run.cpu - alone.cpu, (size as f64 * SECONDS_PER_BYTE).max(GRANTED));
+    println!("{name}: {size} bytes, {cpu:.2} s, {} MiB", run.memory >> 20);
+    assert!(cpu <= granted * attack.cpu * SLOWER, "{name}: {cpu} s for {size} bytes");
+    let most = match attack.memory_mib {
+        0 => 150 << 20,
+        mib => (mib << 20) / 5 * 6,
+    };
+    // The code of a program that is not optimised is larger by as much.
+    let code = if cfg!(debug_assertions) { 40 << 20 } else { 0 };
+    assert!(run.memory <= most + code, "{name}: {} MiB", run.memory >> 20);
+    let (before, after) = (events(&alone.out), events(&run.out));
+    let (expected, found) = (findings(&before), findings(&after));
+    let missing: Vec<&String> = expected.difference(&found).collect();
+    assert!(!expected.is_empty() && missing.is_empty(), "{name}: {missing:?}");
+    Outcome {
+        written: run.out.len().saturating_sub(alone.out.len()),
+        services: services(&before).intersection(&services(&after)).count(),
+    }
+}
