@@ -3,13 +3,13 @@
 use super::Tree;
 use super::frame::{Frame, Resource, View};
 use super::grid::Role;
-use super::names::PLAIN;
+use super::names::{Name, PLAIN};
 use super::subjects::{Claim, PatientNames, Subject};
 use super::{dicom, fhir, labelled, values};
 use crate::content::extract::fhir as record;
-use crate::content::extract::record::{CandidateRecord, Marks};
+use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::{Mark, Scope};
-use crate::rules::Kind;
+use crate::rules::{Kind, NamePart};
 
 /// What a resource is a record of.
 enum Standard {
@@ -46,6 +46,12 @@ impl Standard {
             _ => Self::Resource,
         }
     }
+}
+
+/// Whether a value is the name of a part of a composition, not of a person.
+fn names_a_part(name: &Name, meaning: &Meaning) -> bool {
+    let named = name.use_.label || name.use_.wrapper;
+    named && meaning.rule.kind == Kind::Name && meaning.part == NamePart::Whole && !meaning.patient
 }
 
 impl Tree {
@@ -117,6 +123,9 @@ impl Tree {
 
     fn close_frame(&mut self, mut frame: Frame, scope: &mut Scope<'_>) {
         self.close_role(&frame, scope);
+        if self.unwrap_text(&frame, scope) {
+            return self.drop_values(&frame);
+        }
         if self.pair(&mut frame, scope) {
             return;
         }
@@ -162,6 +171,10 @@ impl Tree {
         }
         if frame.row {
             return false;
+        }
+        if self.is_composition() {
+            let name = self.names.get(frame.name);
+            return !(name.inside.is_other() || frame.inherited.is_other());
         }
         if frame.has_tags {
             return false;
@@ -231,10 +244,17 @@ impl Tree {
             Resource::None => {
                 // Lists beside each other: the first of each belong together, and so on.
                 let rows = values::rows(values);
+                let composition = self.is_composition();
                 for row in 0..rows {
                     self.loose.mark(frame.marks.and(frame.inherited));
+                    if composition {
+                        self.loose.mark(Marks::PATIENT);
+                    }
                     let of_row = values::of_row(values, rows, row);
                     for (value, meaning) in of_row {
+                        if composition && names_a_part(view.name(value.name), meaning) {
+                            continue;
+                        }
                         self.loose.add(meaning, value.node, view.text(value));
                     }
                     // A user who looks at a patient is not that patient.

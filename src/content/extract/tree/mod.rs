@@ -6,6 +6,7 @@
 //! it holds to the object around it, or drops it.
 
 mod close;
+mod composition;
 mod dicom;
 mod fhir;
 mod frame;
@@ -74,6 +75,8 @@ pub struct Tree {
     stated: Marks,
     /// The object that begins next is a row.
     row: bool,
+    /// Whether it is a composition of openEHR.
+    composition: composition::Composition,
     /// It is the claims of a token: without a word of patients or a birth date, they are about a user.
     claims: bool,
 }
@@ -101,6 +104,7 @@ impl Tree {
             dump: false,
             stated: Marks::default(),
             row: false,
+            composition: composition::Composition::default(),
             claims: false,
         }
     }
@@ -261,6 +265,9 @@ impl Tree {
     pub fn key(&mut self, text: &str, scope: &mut Scope<'_>) {
         self.names.begin(&mut scope.tally.names, scope.rules);
         let (index, place) = self.names.look_up(text, scope.rules());
+        if self.frames.len() <= 2 {
+            self.note_context(text);
+        }
         // The description of an interface has examples, not people (OpenAPI 3.1 4.8.1, Swagger 2.0).
         self.describes |=
             self.frames.len() == 1 && matches!(text, "openapi" | "swagger" | "asyncapi");
@@ -434,6 +441,10 @@ impl Tree {
         self.passed();
         if let Some(link) = self.link() {
             self.tie(link, text);
+        }
+        let typed = |top: &Frame| self.names.get(top.next).use_.typed;
+        if self.frames.len() == 1 && self.frames.last().is_some_and(typed) {
+            self.note_type(text);
         }
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(top.next);

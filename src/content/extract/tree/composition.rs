@@ -1,0 +1,77 @@
+//! Compositions of openEHR in their canonical and STRUCTURED forms
+//! (<https://specifications.openehr.org/releases/SM/latest/serial_data_formats.html>): all that one says
+//! belongs to one patient, however deep it stands, but for those who took part.
+
+use super::Tree;
+use super::frame::Frame;
+use super::names::PLAIN;
+use crate::content::Scope;
+use crate::content::extract::record::Meaning;
+use zeroize::Zeroizing;
+
+/// The type of the canonical form (Reference Model, EHR IM 5.4).
+const TYPE: &str = "COMPOSITION";
+
+/// The context of the STRUCTURED form, and names that stand in it.
+const CONTEXT: &str = "ctx";
+const IN_CONTEXT: [&str; 3] = ["language", "territory", "composer_name"];
+
+/// Whether a document is a composition.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Composition {
+    #[default]
+    No,
+    /// The context of one may have begun.
+    Perhaps,
+    Yes,
+}
+
+impl Tree {
+    /// A key of the document.
+    pub(super) fn note_context(&mut self, key: &str) {
+        match (self.composition, self.frames.len()) {
+            (Composition::No, 1) if key == CONTEXT => self.composition = Composition::Perhaps,
+            (Composition::Perhaps, 1) => self.composition = Composition::No,
+            (Composition::Perhaps, 2) if IN_CONTEXT.contains(&key) => {
+                self.composition = Composition::Yes;
+            }
+            _ => {}
+        }
+    }
+
+    /// The type of an object.
+    pub(super) fn note_type(&mut self, text: &str) {
+        if text == TYPE && self.frames.len() == 1 {
+            self.composition = Composition::Yes;
+        }
+    }
+
+    /// Whether all that is said is said of one patient.
+    pub(super) fn is_composition(&self) -> bool {
+        self.composition == Composition::Yes
+    }
+
+    /// Takes what an object that ends says as the label or the value of the one around:
+    /// `"name": {"value": "Date of birth"}, "value": {"value": "1970-01-31"}`.
+    pub(super) fn unwrap_text(&mut self, frame: &Frame, scope: &Scope<'_>) -> bool {
+        let key = self.names.get(frame.name);
+        if !self.is_composition() || !frame.object || frame.name == PLAIN {
+            return false;
+        }
+        let (label, answer) = (key.use_.label, key.use_.answer);
+        let own = self.values.get(frame.values..).unwrap_or_default().iter();
+        let mut own = own.filter(|v| v.node == frame.node && self.names.get(v.name).use_.wrapper);
+        let Some(value) = own.next().filter(|_| label || answer) else { return false };
+        let text = self.text.get(value.start as usize..value.end as usize).unwrap_or("");
+        let text = Zeroizing::new(text.to_owned());
+        let Some(around) = self.frames.last_mut().filter(|around| around.object) else {
+            return false;
+        };
+        if label {
+            around.label = scope.rules().keys.get(&text).map(Meaning::from);
+        } else {
+            around.answer = Some(text);
+        }
+        true
+    }
+}
