@@ -50,6 +50,8 @@ pub struct Config {
     pub source: Source,
     /// Capture files are still being written: wait for more at their end.
     pub follow: bool,
+    /// How many exposures the summary shows in full.
+    pub top: Option<usize>,
     /// Name of an entry of `output::FORMATS`.
     pub format: &'static str,
     /// How much is written of what was found.

@@ -1,6 +1,5 @@
 //! Arguments to configuration to run to exit status, nothing else.
 
-use clap::Parser as _;
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
 use phitap::config::Config;
 use phitap::pipeline::{self, RunError, wall_clock};
@@ -15,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     phitap::guard::install();
-    let status = match Task::try_from(Cli::parse()) {
+    let status = match Task::try_from(Cli::read()) {
         Ok(task) => perform(task),
         Err(error) => {
             complain(&error);
@@ -32,7 +31,7 @@ fn perform(task: Task) -> u8 {
             run(&config)
         }
         Task::Rules { action, rules } => {
-            show_rules(action, rules.as_deref()).unwrap_or_else(|error| {
+            show_rules(&action, rules.as_deref()).unwrap_or_else(|error| {
                 complain(&error);
                 exit::FAILED
             })
@@ -77,13 +76,22 @@ fn log(verbose: u8) {
         .init();
 }
 
-fn show_rules(action: RulesAction, dir: Option<&std::path::Path>) -> Result<u8, rules::LoadError> {
+fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8, rules::LoadError> {
     let rules = match action {
         RulesAction::Check => identify::load_rules(dir)?,
-        RulesAction::List | RulesAction::Test => rules::RuleSet::load(dir)?,
+        RulesAction::List | RulesAction::Show { .. } | RulesAction::Test => {
+            rules::RuleSet::load(dir)?
+        }
     };
     Ok(match action {
         RulesAction::List => print(|out| out.write_all(rules::list_table(&rules).as_bytes())),
+        RulesAction::Show { id } => match rules::show_text(&rules, id) {
+            Some(text) => print(|out| out.write_all(text.as_bytes())),
+            None => {
+                complain(&format!("there is no rule {id:?}; see phitap rules list"));
+                exit::FAILED
+            }
+        },
         RulesAction::Check => {
             print(|out| out.write_all(rules::check_text(&rules, wall_clock()).as_bytes()))
         }

@@ -154,6 +154,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     Ok(Config {
         source,
         follow: false,
+        top: options.top,
         format: options.format.map_or(FORMATS[0].name, |f| f.0),
         detail: options.detail.unwrap_or(detail),
         output: options.output,
@@ -211,6 +212,7 @@ impl Options {
         let Self {
             format,
             detail,
+            top,
             output,
             metrics,
             metrics_file,
@@ -235,6 +237,7 @@ impl Options {
         Self {
             format: format.or(file.format),
             detail: detail.or(file.detail),
+            top: top.or(file.top),
             output: output.or(file.output),
             metrics: metrics.or(file.metrics),
             metrics_file: metrics_file.or(file.metrics_file),

@@ -59,6 +59,27 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// Reads the arguments of the program. A capture file where a command is due gets a hint.
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            let first = std::env::args_os().nth(1).map(PathBuf::from);
+            if error.kind() == clap::error::ErrorKind::InvalidSubcommand
+                && let Some(path) = first.filter(|path| path.exists())
+            {
+                let mut styled = error;
+                let hint = format!("to read a capture, run: phitap replay {}", path.display());
+                styled.insert(
+                    clap::error::ContextKind::Suggested,
+                    clap::error::ContextValue::StyledStrs(vec![hint.into()]),
+                );
+                styled.exit()
+            }
+            error.exit()
+        })
+    }
+}
+
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -100,8 +121,8 @@ pub struct Replay {
 #[derive(Args, Debug)]
 #[command(after_long_help = AFTER_HELP)]
 pub struct Live {
-    /// Interface to watch; may be given more than once
-    #[arg(short, long, value_name = "IFACE")]
+    /// Interfaces to watch, such as eth1,eth2
+    #[arg(short, long, value_name = "IFACE", value_delimiter = ',')]
     pub interface: Vec<String>,
     /// The rest.
     #[command(flatten)]
@@ -120,10 +141,15 @@ pub struct Rules {
 }
 
 /// What to do with the rules.
-#[derive(Subcommand, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Subcommand, Debug, Clone, PartialEq, Eq)]
 pub enum RulesAction {
     /// List every rule in force
     List,
+    /// Say all that a rule says: what it matches, why, its samples
+    Show {
+        /// Its id, as `list` and events give it
+        id: String,
+    },
     /// Check that every rule file is well formed
     Check,
     /// Run the match and no_match samples of every rule
@@ -135,7 +161,7 @@ pub enum RulesAction {
 #[derive(Args, Deserialize, Debug, Default, Clone)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Options {
-    /// Format of the output [default: summary]
+    /// Format of the output; json means ecs [default: summary]
     #[arg(long, value_name = "FORMAT", value_parser = values::format_parser(), help_heading = "Output")]
     pub format: Option<FormatName>,
     /// How much to write of what was found [default: patients in replay, exposures in live]
@@ -146,6 +172,9 @@ pub struct Options {
     #[arg(long, value_name = "LEVEL", value_parser = values::detail_parser(), help_heading = "Output")]
     #[serde(deserialize_with = "values::detail")]
     pub detail: Option<Detail>,
+    /// Exposures that the summary shows in full, the worst first [default: 10]
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    pub top: Option<usize>,
     /// Write to a file instead of standard output
     ///
     /// A new file is readable by its owner only. replay replaces an existing file. live appends to it,
@@ -199,10 +228,10 @@ pub struct Options {
     #[arg(long, value_name = "MODE", value_parser = values::checksums_parser(), help_heading = "Detection")]
     #[serde(deserialize_with = "values::checksums")]
     pub checksums: Option<Checksums>,
-    /// An address block that counts as one's own; may be given more than once
+    /// Address blocks that count as one's own, such as 10.0.0.0/8,192.0.2.0/24
     ///
     /// Default: private, link-local, loopback and shared address space.
-    #[arg(long, value_name = "CIDR", help_heading = "Detection")]
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', help_heading = "Detection")]
     #[serde(deserialize_with = "values::cidrs")]
     pub home_net: Vec<Cidr>,
 

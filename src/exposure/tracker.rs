@@ -106,6 +106,8 @@ pub struct Exposures {
     patients: Distinct,
     findings: u64,
     active: [u64; Severity::ALL.len()],
+    /// Exposures that have ended by severity.
+    ended: [u64; Severity::ALL.len()],
     services: Services,
     sightings: ServiceObservations,
     suppressed: BTreeMap<Arc<str>, Suppressed>,
@@ -176,6 +178,7 @@ impl Exposures {
             patients: Distinct::default(),
             findings: 0,
             active: [0; Severity::ALL.len()],
+            ended: [0; Severity::ALL.len()],
             services: Services::within(settings.memory),
             sightings: ServiceObservations::within(settings.memory),
             suppressed: BTreeMap::new(),
@@ -490,6 +493,11 @@ impl Exposures {
         self.active
     }
 
+    /// Exposures that have ended by severity, in the order of [`Severity::ALL`].
+    pub const fn graded(&self) -> [u64; Severity::ALL.len()] {
+        self.ended
+    }
+
     /// What was lost to a cap.
     pub const fn losses(&self) -> Losses {
         let unreported = self.sightings.unreported() + self.services.unreported();
@@ -501,6 +509,7 @@ impl Exposures {
             let tokens = open.patients.held() + open.inventory.held();
             self.tokens = self.tokens.saturating_sub(tokens);
             let key = (open.due, open.number);
+            self.ended[open.band()] += 1;
             if open.quiet {
                 self.quiet.remove(&key);
             } else {

@@ -12,6 +12,7 @@ mod event_log;
 mod json;
 mod ocsf;
 mod progress;
+mod remedy;
 mod run;
 mod summary;
 mod text;
@@ -71,6 +72,10 @@ pub struct Context {
     pub key_id: Arc<str>,
     /// Whether colour is wanted: the caller looks at the terminal.
     pub colour: bool,
+    /// Columns of the terminal; 0 where there is none.
+    pub width: usize,
+    /// How many exposures the summary shows in full, where that is said.
+    pub top: Option<usize>,
     /// Whether to show exposures as they open, for people who watch a live run.
     pub follow: bool,
 }

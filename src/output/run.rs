@@ -98,6 +98,8 @@ pub struct RunSummary {
     pub patients: Count,
     /// Findings, revisions not counted.
     pub findings: u64,
+    /// Exposures by severity, in the order of [`crate::severity::Severity::ALL`].
+    pub graded: [u64; 4],
     /// Exposures opened.
     pub exposures: u64,
     /// What was known and accepted, by suppression.

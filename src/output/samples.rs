@@ -103,6 +103,7 @@ pub(in crate::output) fn run() -> RunSummary {
         patients: crate::exposure::Count { value: 14, estimate: false },
         findings: 14,
         exposures: 3,
+        graded: [0, 1, 1, 1],
         suppressed: vec![Suppressed {
             id: "known-feed".into(),
             owner: "interfaces@hospital.example".into(),

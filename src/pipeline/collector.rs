@@ -204,6 +204,7 @@ impl Collector {
         summary.patients = self.exposures.patients();
         summary.findings = self.exposures.findings();
         summary.exposures = self.exposures.opened();
+        summary.graded = self.exposures.graded();
         summary.suppressed = self.exposures.suppressed();
         summary.losses = self.exposures.losses();
         for (_, output) in &mut self.outputs {

@@ -16,6 +16,11 @@ use std::sync::Arc;
 /// Name of the systemd credential that holds the key (systemd.exec(5), LoadCredential=).
 const CREDENTIAL: &str = "phitap.key";
 
+/// Columns of the terminal that standard output is; 0 if it does not say.
+fn terminal_width() -> usize {
+    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_col.into())
+}
+
 /// The key that systemd gave the service, if it did.
 fn credential() -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);
@@ -83,13 +88,16 @@ impl Parts {
             path => Sink::open(path)?,
         };
         let (interfaces, files) = if live { (inputs, Vec::new()) } else { (Vec::new(), inputs) };
+        let terminal = config.output.is_none() && std::io::stdout().is_terminal();
         let context = Context {
             sensor: config.sensor.as_deref().map(Into::into),
             interfaces,
             files,
             detail: config.detail,
             key_id: self.key_id.as_str().into(),
-            colour: config.output.is_none() && std::io::stdout().is_terminal(),
+            colour: terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+            width: if terminal { terminal_width() } else { 0 },
+            top: config.top,
             follow: live,
         };
         let rules = self.shared.rules.current();

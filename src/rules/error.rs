@@ -28,10 +28,12 @@ pub enum LoadError {
     #[error("{}", failures_text(.0))]
     Samples(Vec<SampleFailure>),
     /// There are no rules for a country that was asked for.
-    #[error("--regions: there are no identifiers of {region:?}; there are {known}")]
+    #[error("--regions: there are no identifiers of {region:?}{hint}; there are {known}")]
     Region {
         /// The country.
         region: String,
+        /// What was meant, where that is known.
+        hint: &'static str,
         /// Those that there are.
         known: String,
     },

@@ -103,6 +103,7 @@ impl RuleSet {
             Ok(()) => Ok(self),
             Err(region) => Err(LoadError::Region {
                 region: region.to_owned(),
+                hint: if region.eq_ignore_ascii_case("uk") { " (the code is gb)" } else { "" },
                 known: self.identifiers.regions().collect::<Vec<_>>().join(" "),
             }),
         }

@@ -58,7 +58,7 @@ pub use placeholder::Placeholders;
 pub use policy::{AccessRules, AlertRule, Deidentified, Policy, RecordEvidence, SeverityEntry};
 pub use samples::{SampleFailure, SampleField, SampleReader};
 pub use services::{Answer, Secret, ServiceKind, ServiceRule, ServiceRules};
-pub use show::{check_text, list_table};
+pub use show::{check_text, list_table, show_text};
 pub use suppression::{Day, Seen, Suppression, Suppressions};
 pub use text::{Person, Recogniser, TextRules};
 pub use vocabulary::{Vocabulary, words};

@@ -28,6 +28,33 @@ pub fn list_table(rules: &RuleSet) -> String {
     align(&rows)
 }
 
+/// All that a rule says, or nothing if there is none with this id.
+pub fn show_text(rules: &RuleSet, id: &str) -> Option<String> {
+    let rule = rules.entries.iter().find(|rule| rule.id == id)?;
+    let (file, line) = &rule.source;
+    let mut text = format!("{}\n  {}\n", rule.id, rule.title);
+    let mut say = |label: &str, value: &str| {
+        if !value.is_empty() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {label:<10} {value}");
+        }
+    };
+    say("section", rule.section);
+    if let Some(kind) = rule.kind {
+        let letter = kind.safe_harbor();
+        say("kind", &format!("{} (Safe Harbor {letter})", kind.as_str()));
+    }
+    say("where", &rule.subject);
+    say("reference", &rule.reference);
+    say("file", &format!("{file}:{line}"));
+    for (label, samples) in [("match", &rule.matches), ("no match", &rule.no_matches)] {
+        for sample in samples {
+            say(label, sample);
+        }
+    }
+    Some(text)
+}
+
 /// What was loaded, one line a section, what was switched off, and suppressions that are over `now`.
 pub fn check_text(rules: &RuleSet, now: Timestamp) -> String {
     let mut sections: Vec<(&str, usize)> = Vec::new();

@@ -1,7 +1,9 @@
 //! `--format summary`: what happened, for people, worst first. It shows addresses, counts and kinds,
 //! never a value.
 
+mod layout;
 mod page;
+mod services;
 
 #[cfg(test)]
 mod tests;
@@ -9,6 +11,7 @@ mod tests;
 use super::{Context, Format, Output, RunSummary, text};
 use crate::exposure::{Event, EventId, Exposure, ExposureState};
 use crate::severity::Severity;
+use services::Overview;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -16,7 +19,10 @@ pub(in crate::output) const FORMAT: Format = Format {
     name: "summary",
     aliases: &[],
     about: "a page for people at the end",
-    open: |writer, context| Box::new(Summary { writer, context, exposures: BTreeMap::new() }),
+    open: |writer, context| {
+        let (exposures, overview) = (BTreeMap::new(), Overview::default());
+        Box::new(Summary { writer, context, exposures, overview })
+    },
 };
 
 /// Exposures held for the page; twice as many are, between two prunings.
@@ -26,6 +32,7 @@ struct Summary {
     writer: Box<dyn Write + Send>,
     context: Context,
     exposures: BTreeMap<EventId, Exposure>,
+    overview: Overview,
 }
 
 impl Summary {
@@ -64,6 +71,7 @@ impl Output for Summary {
         if self.context.follow && exposure.state == ExposureState::Open {
             self.announce(exposure)?;
         }
+        self.overview.take(exposure);
         self.exposures.insert(exposure.id, (**exposure).clone());
         if self.exposures.len() >= 2 * MAX_HELD {
             self.prune();
@@ -75,7 +83,7 @@ impl Output for Summary {
         self.prune();
         let mut worst: Vec<&Exposure> = self.exposures.values().collect();
         worst.sort_by_key(|e| (rank(e), e.id));
-        let page = page::page(&worst, run, &self.context);
+        let page = page::page(&worst, &self.overview, run, &self.context);
         self.writer.write_all(page.as_bytes())?;
         self.writer.flush()
     }

@@ -1,5 +1,7 @@
-//! The page, at most [`WIDTH`] columns wide.
+//! The page.
 
+use super::layout::{BLOCK, Columns, SECTION, columns, heading, item, width};
+use super::services::Overview;
 use super::text::{bytes, count, foreign, number, span};
 use super::{Context, RunSummary};
 use crate::content::{Mark, MarkSet};
@@ -12,74 +14,107 @@ use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// Columns.
-const WIDTH: usize = 100;
-/// Columns of the label and of what belongs to it, in the block of an exposure.
-const BLOCK: (usize, usize) = (15, 28);
-/// The same in the sections below.
-const SECTION: (usize, usize) = (2, 18);
-/// Exposures shown in full.
-const MAX_SHOWN: usize = 100;
+/// Exposures shown in full unless `--top` says otherwise.
+const TOP: usize = 10;
 /// Faulty inputs listed.
 const MAX_FAULTS: usize = 20;
 /// Characters of a name from the wire.
 const MAX_NAME: usize = 40;
 
-pub(super) fn page(worst: &[&Exposure], run: &RunSummary, context: &Context) -> String {
+pub(super) fn page(
+    worst: &[&Exposure],
+    overview: &Overview,
+    run: &RunSummary,
+    context: &Context,
+) -> String {
     let mut out = String::new();
-    header(&mut out, run);
+    let mut last = None;
+    header(&mut out, run, context);
     out.push('\n');
     let interrupted = run.interruption().map_or_else(String::new, |at| format!("{at}. "));
     if worst.is_empty() {
         heading(&mut out, &format!("{interrupted}{}", run.all_clear()), context);
-        unjudged(&mut out, run);
+        unjudged(&mut out, run, context);
     } else {
         let patients = patients(run.patients);
         let all = run.exposures.max(worst.len() as u64);
         let exposures = count(all, "exposure");
-        let title = format!("{interrupted}PATIENT DATA IN CLEARTEXT: {patients} in {exposures}");
+        let services = count(overview.len() as u64, "service");
+        let title = format!(
+            "{interrupted}PATIENT DATA IN CLEARTEXT: {patients} in {exposures} of {services}"
+        );
         heading(&mut out, &title, context);
-        unjudged(&mut out, run);
-        for exposure in worst.iter().take(MAX_SHOWN) {
+        let bands = bands(worst, run);
+        item(&mut out, (Columns { indent: 0, column: 0 }, width(context)), "", &bands, ", ");
+        unjudged(&mut out, run, context);
+        overview.remedies(&mut out, context);
+        overview.services(&mut out, context);
+        overview.scanners(&mut out, context);
+        out.push('\n');
+        heading(&mut out, "THE WORST", context);
+        let top = context.top.unwrap_or(TOP);
+        for exposure in worst.iter().take(top) {
             out.push('\n');
             block(&mut out, exposure, run, context);
         }
-        let more = all.saturating_sub(worst.len().min(MAX_SHOWN) as u64);
+        let more = all.saturating_sub(worst.len().min(top) as u64);
         if more > 0 {
-            let more = number(more);
-            let _ = writeln!(out, "\n... and {more} less severe; --format ecs lists them all.");
+            let more = format!("... and {} more; --top N shows N of them.", number(more));
+            out.push('\n');
+            item(&mut out, (Columns { indent: 0, column: 0 }, width(context)), "", &[more], "");
         }
+        last = Some(title);
     }
     suppressed(&mut out, run, context);
     out.push('\n');
     unread(&mut out, run, context);
     out.push('\n');
     totals(&mut out, run, context);
+    // Whoever looks at a terminal sees the end first.
+    if let Some(title) = last {
+        out.push('\n');
+        heading(&mut out, &title, context);
+    }
     out
 }
 
+/// How many exposures there are of each severity, the worst first.
+fn bands(worst: &[&Exposure], run: &RunSummary) -> Vec<String> {
+    let mut graded = run.graded;
+    if graded.iter().all(|n| *n == 0) {
+        for e in worst {
+            graded[Severity::of(e.severity) as usize] += 1;
+        }
+    }
+    let all = Severity::ALL.into_iter().zip(graded).rev();
+    all.filter(|(_, n)| *n > 0).map(|(s, n)| format!("{} {}", number(n), s.as_str())).collect()
+}
+
 /// How much could not be judged, and why: what was found, or not, holds for the rest only.
-fn unjudged(out: &mut String, run: &RunSummary) {
+fn unjudged(out: &mut String, run: &RunSummary, context: &Context) {
     let shortfalls = run.shortfalls();
     if shortfalls.is_empty() {
         return;
     }
     let share = run.unjudged_share();
     let share = if share.is_empty() { String::new() } else { format!(": {share}") };
-    let _ = writeln!(out, "Not judged{share}");
+    let whole = (Columns { indent: 0, column: 0 }, width(context));
+    item(out, whole, "", &[format!("Not judged{share}")], "");
     for shortfall in shortfalls {
-        item(out, (2, 2), "", &[shortfall.text], "");
+        item(out, columns(Columns { column: 2, ..SECTION }, context), "", &[shortfall.text], "");
     }
 }
 
-fn header(out: &mut String, run: &RunSummary) {
+fn header(out: &mut String, run: &RunSummary, context: &Context) {
     let faulty = run.inputs.iter().filter(|i| i.fault.is_some()).count();
     let inputs = match run.inputs.as_slice() {
         [one] => foreign(&one.name, 60),
         many if faulty > 0 => format!("{}, {faulty} faulty", count(many.len() as u64, "input")),
         many => count(many.len() as u64, "input"),
     };
-    let _ = writeln!(out, "phitap {}  {inputs}", env!("CARGO_PKG_VERSION"));
+    let whole = (Columns { indent: 0, column: 0 }, width(context));
+    let program = format!("phitap {} ", env!("CARGO_PKG_VERSION"));
+    item(out, whole, "", &[program, inputs], " ");
     if let (Some(first), Some(last)) = (run.started, run.ended) {
         let whole = span((last - first).as_secs_f64());
         let _ = writeln!(out, "{} to {} UTC ({whole})", moment(first), until(first, last));
@@ -90,7 +125,8 @@ fn header(out: &mut String, run: &RunSummary) {
     } else {
         String::new()
     };
-    let _ = writeln!(out, "{}, {}{rate}", count(run.packets_read, "packet"), bytes(run.bytes_read));
+    let read = format!("{}, {}{rate}", count(run.packets_read, "packet"), bytes(run.bytes_read));
+    item(out, whole, "", &[read], "");
 }
 
 fn block(out: &mut String, e: &Exposure, run: &RunSummary, context: &Context) {
@@ -98,27 +134,27 @@ fn block(out: &mut String, e: &Exposure, run: &RunSummary, context: &Context) {
     let to = format!("-> {}  {} over {}", e.server, e.protocol, e.transport.as_str());
     let client = e.client.to_string();
     // Two long IPv6 addresses need two lines.
-    let gap = if BLOCK.0 + client.len() + 1 + to.len() <= WIDTH {
+    let gap = if BLOCK.indent + client.len() + 1 + to.len() <= width(context) {
         " ".to_owned()
     } else {
-        format!("\n{:indent$}", "", indent = BLOCK.0)
+        format!("\n{:indent$}", "", indent = BLOCK.indent)
     };
     let _ = writeln!(out, "{severity}  {client}{gap}{to}");
     let records = format!("{} in {}", count(e.records, "record"), count(e.flows, "flow"));
     let seen = [patients(e.patients), records, times(e, run)];
-    item(out, BLOCK, "Seen", &seen, ", ");
-    let mut over: Vec<String> = e.operations.iter().map(|o| foreign(o, MAX_NAME)).collect();
+    item(out, columns(BLOCK, context), "Seen", &seen, ", ");
+    let mut over: Vec<String> = e.operations.iter().map(|o| operation(o)).collect();
     over.extend(ends(&e.facts));
-    item(out, BLOCK, "Over", &over, ", ");
-    item(out, BLOCK, "Transferred", &passed(e), ", ");
+    item(out, columns(BLOCK, context), "Over", &over, ", ");
+    item(out, columns(BLOCK, context), "Transferred", &passed(e), ", ");
     let kinds: Vec<String> = e
         .kinds
         .iter()
         .map(|(kind, n)| format!("{} {}", kind.as_str().replace('_', " "), number(*n)))
         .collect();
-    item(out, BLOCK, "Shows", &kinds, ", ");
-    item(out, BLOCK, "How exposed", &exposed(e), "; ");
-    item(out, BLOCK, "Not read", &missing(e), ", ");
+    item(out, columns(BLOCK, context), "Shows", &kinds, ", ");
+    item(out, columns(BLOCK, context), "How exposed", &exposed(e), "; ");
+    item(out, columns(BLOCK, context), "Not read", &missing(e), ", ");
 }
 
 /// What of its flows could not be read.
@@ -133,6 +169,29 @@ fn missing(e: &Exposure) -> Vec<String> {
     .into_iter()
     .filter_map(|(n, text)| (n > 0).then_some(text))
     .collect()
+}
+
+/// An operation by its name; the transaction sets of X12 are numbers.
+fn operation(code: &str) -> String {
+    const SETS: [(&str, &str); 13] = [
+        ("270", "eligibility inquiry"),
+        ("271", "eligibility response"),
+        ("274", "provider information"),
+        ("275", "patient information"),
+        ("276", "claim status request"),
+        ("277", "claim status"),
+        ("278", "services review"),
+        ("820", "premium payment"),
+        ("834", "benefit enrolment"),
+        ("835", "claim payment"),
+        ("837", "claim"),
+        ("997", "acknowledgment"),
+        ("999", "acknowledgment"),
+    ];
+    match SETS.iter().find(|(number, _)| *number == code) {
+        Some((number, name)) => format!("X12 {number} {name}"),
+        None => foreign(code, MAX_NAME),
+    }
 }
 
 /// What was handed over, by whom and where to, as far as it is more than records.
@@ -269,32 +328,39 @@ fn suppressed(out: &mut String, run: &RunSummary, context: &Context) {
             items.push(format!("ENDED on {}, {since} reported since", s.expires));
         }
         items.push(why);
-        let _ = writeln!(out, "  {}", foreign(&s.id, WIDTH - SECTION.0));
-        item(out, SECTION, "", &items, ", ");
+        let _ = writeln!(out, "  {}", foreign(&s.id, width(context) - SECTION.indent));
+        item(out, columns(SECTION, context), "", &items, ", ");
     }
     let more = run.suppressed.len().saturating_sub(MAX_FAULTS);
     if more > 0 {
-        item(out, SECTION, "", &[format!("and {}", count(more as u64, "more suppression"))], "");
+        item(
+            out,
+            columns(SECTION, context),
+            "",
+            &[format!("and {}", count(more as u64, "more suppression"))],
+            "",
+        );
     }
 }
 
 fn unread(out: &mut String, run: &RunSummary, context: &Context) {
+    let section = columns(SECTION, context);
     let mut body = String::new();
     if run.encrypted_flows > 0 {
         let flows = count(run.encrypted_flows, "flow");
-        item(&mut body, SECTION, "Encrypted", &[flows, bytes(run.encrypted_bytes)], ", ");
+        item(&mut body, section, "Encrypted", &[flows, bytes(run.encrypted_bytes)], ", ");
     }
     if run.unrecognised_flows > 0 {
         let flows = count(run.unrecognised_flows, "flow");
-        item(&mut body, SECTION, "Unrecognised", &[flows, bytes(run.unrecognised_bytes)], ", ");
+        item(&mut body, section, "Unrecognised", &[flows, bytes(run.unrecognised_bytes)], ", ");
     }
     if run.half_recognised_flows > 0 {
         let flows = count(run.half_recognised_flows, "flow");
-        item(&mut body, SECTION, "Half recognised", &[flows, "in one direction".into()], " ");
+        item(&mut body, section, "Half recognised", &[flows, "in one direction".into()], " ");
     }
     if run.packets_cut > 0 {
         let cut = format!("{} at {} bytes", count(run.packets_cut, "packet"), run.cut_at);
-        item(&mut body, SECTION, "Cut", &[cut, bytes(run.cut_payload_bytes)], ", ");
+        item(&mut body, section, "Cut", &[cut, bytes(run.cut_payload_bytes)], ", ");
     }
     // The two above say it of flows already.
     let opaque: Vec<String> = run
@@ -307,25 +373,25 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         })
         .map(|((protocol, reason), n)| format!("{protocol} {reason} {}", number(*n)))
         .collect();
-    item(&mut body, SECTION, "Given up", &opaque, ", ");
+    item(&mut body, section, "Given up", &opaque, ", ");
     let gaps = run.gap_bytes.saturating_sub(run.cut_bytes);
     if gaps > 0 {
-        item(&mut body, SECTION, "Gaps", &[format!("{} missing in streams", bytes(gaps))], "");
+        item(&mut body, section, "Gaps", &[format!("{} missing in streams", bytes(gaps))], "");
     }
     if run.overlap_conflicts > 0 {
         let n = format!("{} against what was seen before", count(run.overlap_conflicts, "segment"));
-        item(&mut body, SECTION, "Contradictions", &[n], "");
+        item(&mut body, section, "Contradictions", &[n], "");
     }
-    item(&mut body, SECTION, "Skipped", &figures(&run.skipped), ", ");
-    item(&mut body, SECTION, "Dropped", &figures(&run.dropped), ", ");
-    item(&mut body, SECTION, "Never seen", &figures(&run.lost), ", ");
+    item(&mut body, section, "Skipped", &figures(&run.skipped), ", ");
+    item(&mut body, section, "Dropped", &figures(&run.dropped), ", ");
+    item(&mut body, section, "Never seen", &figures(&run.lost), ", ");
     let mut faults = run.inputs.iter().filter_map(|i| Some((&i.name, i.fault.as_ref()?)));
     for (name, fault) in faults.by_ref().take(MAX_FAULTS) {
-        item(&mut body, SECTION, "Faulty input", &[foreign(name, 200), foreign(fault, 200)], ": ");
+        item(&mut body, section, "Faulty input", &[foreign(name, 200), foreign(fault, 200)], ": ");
     }
     let more = faults.count();
     if more > 0 {
-        item(&mut body, SECTION, "", &[format!("and {}", count(more as u64, "more input"))], "");
+        item(&mut body, section, "", &[format!("and {}", count(more as u64, "more input"))], "");
     }
     let lost = [
         (run.losses.exposures_ended_early, "exposure ended early"),
@@ -338,7 +404,7 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         .filter(|(n, _)| *n > 0)
         .map(|(n, what)| format!("{} {what}", number(*n)))
         .collect();
-    item(&mut body, SECTION, "Caps reached", &lost, ", ");
+    item(&mut body, section, "Caps reached", &lost, ", ");
     if body.is_empty() && run.verdict() == Verdict::Complete {
         heading(out, "Everything was read.", context);
     } else if body.is_empty() {
@@ -351,6 +417,7 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
 }
 
 fn totals(out: &mut String, run: &RunSummary, context: &Context) {
+    let section = columns(SECTION, context);
     heading(out, "TOTALS", context);
     let mut packets = vec![
         format!("{} read", number(run.packets_read)),
@@ -361,40 +428,43 @@ fn totals(out: &mut String, run: &RunSummary, context: &Context) {
             packets.push(format!("{} {what}", number(n)));
         }
     }
-    item(out, SECTION, "Packets", &packets, ", ");
-    item(out, SECTION, "Flows", &[number(run.flows)], "");
+    item(out, section, "Packets", &packets, ", ");
+    item(out, section, "Flows", &[number(run.flows)], "");
     let streams: Vec<String> =
         run.streams.iter().map(|(p, n)| format!("{p} {}", number(*n))).collect();
-    item(out, SECTION, "Streams", &streams, ", ");
+    item(out, section, "Streams", &streams, ", ");
     let records: Vec<String> = run
         .records
         .iter()
+        // The units of a transport say nothing to who reads this.
+        .filter(|((_, content), _)| !matches!(*content, "pdu" | "dimse"))
         .map(|((protocol, content), n)| {
             let over =
                 if protocol == content { String::new() } else { format!(" over {protocol}") };
-            format!("{content}{over} {}", number(*n))
+            let what = if *content == "target" { "URL".into() } else { content.replace('_', " ") };
+            format!("{what}{over} {}", number(*n))
         })
         .collect();
-    item(out, SECTION, "Records", &records, ", ");
+    item(out, section, "Records", &records, ", ");
     let messages: Vec<String> =
         run.messages.iter().map(|((_, kind), n)| format!("{kind} {}", number(*n))).collect();
     if !messages.is_empty() {
-        item(out, SECTION, "Messages", &messages, ", ");
+        item(out, section, "Messages", &messages, ", ");
     }
     let kinds: Vec<String> = run
         .identifiers
         .iter()
         .map(|(kind, n)| format!("{} {}", kind.as_str().replace('_', " "), number(*n)))
         .collect();
-    item(out, SECTION, "Identifiers", &kinds, ", ");
+    item(out, section, "Identifiers", &kinds, ", ");
     let found =
         [patients(run.patients), count(run.findings, "finding"), count(run.exposures, "exposure")];
-    item(out, SECTION, "Found", &found, ", ");
+    item(out, section, "Found", &found, ", ");
     if !run.key_id.is_empty() {
-        item(out, SECTION, "Key", &[format!("pseudonyms made with key {}", run.key_id)], "");
+        item(out, section, "Key", &[format!("pseudonyms made with key {}", run.key_id)], "");
     }
     if run.reveal {
-        item(out, SECTION, "Reveal", &["values are shown in events".to_owned()], "");
+        item(out, section, "Reveal", &["values are shown in events".to_owned()], "");
     }
 }
 
@@ -421,70 +491,6 @@ fn patients(n: Count) -> String {
     }
     let (low, high) = n.bounds();
     format!("about {} ({} to {})", count(n.value, "patient"), number(low), number(high))
-}
-
-/// A label and its items, wrapped between items, or between words where an item is too long for a
-/// line, or anywhere where a word is.
-fn item(
-    out: &mut String,
-    (indent, column): (usize, usize),
-    label: &str,
-    items: &[String],
-    separator: &str,
-) {
-    if items.is_empty() {
-        return;
-    }
-    let room = WIDTH - column;
-    let mut line = format!("{:indent$}{label:<gap$}", "", gap = column - indent);
-    let mut used = 0;
-    for (i, text) in items.iter().enumerate() {
-        let end = if i + 1 < items.len() { separator.trim_end() } else { "" };
-        let whole = format!("{text}{end}");
-        let words: Vec<&str> = if whole.chars().count() <= room {
-            vec![&whole]
-        } else {
-            whole.split_whitespace().collect()
-        };
-        for word in words {
-            let width = word.chars().count();
-            if used > 0 {
-                if used + 1 + width > room {
-                    turn(out, &mut line, column);
-                    used = 0;
-                } else {
-                    line.push(' ');
-                    used += 1;
-                }
-            }
-            for c in word.chars() {
-                if used == room {
-                    turn(out, &mut line, column);
-                    used = 0;
-                }
-                line.push(c);
-                used += 1;
-            }
-        }
-    }
-    out.push_str(line.trim_end());
-    out.push('\n');
-}
-
-/// Ends `line` and starts the next at `column`.
-fn turn(out: &mut String, line: &mut String, column: usize) {
-    out.push_str(line.trim_end());
-    out.push('\n');
-    line.clear();
-    line.extend(std::iter::repeat_n(' ', column));
-}
-
-fn heading(out: &mut String, text: &str, context: &Context) {
-    let _ = if context.colour {
-        writeln!(out, "\x1b[1m{text}\x1b[0m")
-    } else {
-        writeln!(out, "{text}")
-    };
 }
 
 /// `CRITICAL 100`, 13 columns wide.

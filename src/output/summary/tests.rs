@@ -140,10 +140,15 @@ fn of_too_many_exposures_the_worst_are_shown_and_the_rest_counted() {
     x.finish(at(2), &mut out);
     let page = page(&out, &RunSummary { exposures: x.opened(), ..run() });
     let blocks = page.lines().filter(|l| l.contains(" -> ")).collect::<Vec<_>>();
-    assert_eq!(blocks.len(), 100);
+    assert_eq!(blocks.len(), 10);
     assert!(blocks[0].contains("203.0.113.1:104"), "{}", blocks[0]);
     assert!(page.contains("in 4,146 exposures"), "{}", &page[..400]);
-    assert!(page.contains("... and 4,046 less severe"));
+    assert!(page.contains("... and 4,136 more"));
+    // Every service is named all the same.
+    assert_eq!(page.lines().filter(|l| l.contains(":104, dicom, 1 client")).count(), 4_146);
+    let three = Context { top: Some(3), ..context() };
+    let page = written(&FORMAT, three, &out, &run());
+    assert_eq!(page.lines().filter(|l| l.contains(" -> ")).count(), 3);
 }
 
 #[test]
@@ -176,4 +181,41 @@ fn long_items_break_between_words_and_times_get_their_day_where_there_is_more_th
         let page = self::page(&out, &RunSummary { ended: Some(at(ended)), ..run() });
         assert!(page.contains("in 1 flow, at ") && !page.contains(" to 10:15:02\n"), "{page}");
     }
+}
+
+#[test]
+fn the_page_fits_the_terminal_and_ends_with_its_headline() {
+    let run = run();
+    for width in [1, 60, 80, 100, 200] {
+        let page = written(&FORMAT, Context { width, ..context() }, &events(), &run);
+        let most = width.clamp(60, 100);
+        // Names of files and severities are one word each.
+        let long = page.lines().find(|l| l.chars().count() > most);
+        assert!(long.is_none(), "{width}: {long:?}");
+        assert!(page.contains("1 critical, 1 high, 1 medium\n"), "{page}");
+        let headline = page.lines().find(|l| l.starts_with("PATIENT DATA")).expect("headline");
+        let last = page.lines().rfind(|l| l.starts_with("PATIENT DATA")).expect("headline");
+        assert!(page.matches(headline).count() == 2 && headline == last);
+    }
+}
+
+#[test]
+fn a_service_with_many_clients_is_one_line_and_a_client_of_many_services_is_named() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for n in 0..7u8 {
+        let mut open = Sample { patient: n.into(), ..Sample::default() }.build();
+        open.flow.client.set_ip([10, 1, 7, 20 + n].into());
+        x.finding(open, &mut out);
+        let mut touched = Sample { patient: n.into(), ..Sample::default() }.build();
+        touched.flow.client.set_ip([10, 9, 9, 9].into());
+        touched.flow.server.set_ip([10, 2, 2, 1 + n].into());
+        x.finding(touched, &mut out);
+    }
+    x.finish(at(9), &mut out);
+    let page = page(&out, &RunSummary { exposures: 14, ..run() });
+    let line =
+        page.lines().find(|l| l.contains("10.1.2.3:11112, dicom, 7 clients")).expect("a line");
+    assert!(line.contains("at least 1 patient"), "{line}");
+    assert!(page.contains("CLIENTS OF MANY SERVICES\n  10.9.9.9, 7 services\n"), "{page}");
+    assert!(page.contains("in 14 exposures of 8 services\n"), "{page}");
 }

@@ -1,0 +1,76 @@
+//! What closes an exposure: one sentence for each thing that is wrong with it, the most urgent first.
+
+use crate::exposure::{Answers, Exposure, NetworkDirection};
+use crate::protocol::Authentication;
+
+/// Something to do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(in crate::output) enum Remedy {
+    /// The client is in a foreign network.
+    CloseToOutside,
+    /// The server is in a foreign network.
+    KeepInside,
+    /// The service was seen to answer whoever asks.
+    RequireLogin,
+    /// Secrets crossed in clear.
+    ChangePasswords,
+    /// DICOM without TLS.
+    DicomTls,
+    /// HL7 without TLS.
+    Hl7Tls,
+    /// HTTP without TLS.
+    Https,
+    /// Mail without TLS.
+    MailTls,
+    /// Files over a protocol without TLS.
+    FileTls,
+    /// A database without TLS.
+    DatabaseTls,
+    /// Anything else without TLS.
+    Tls,
+}
+
+impl Remedy {
+    /// As a sentence without its end, for the summary and for events.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::CloseToOutside => "Close the port to other networks, or put it behind a VPN",
+            Self::KeepInside => "Stop sending to the foreign network, or send through a VPN",
+            Self::RequireLogin => "Require a login; for DICOM, accept known titles and hosts only",
+            Self::ChangePasswords => "Change the passwords and keys that crossed in clear",
+            Self::DicomTls => "Switch on TLS for DICOM (PS3.15 annex B)",
+            Self::Hl7Tls => "Send HL7 over TLS (MLLP over TLS, IHE ATNA)",
+            Self::Https => "Serve over HTTPS and turn plain HTTP off",
+            Self::MailTls => "Require STARTTLS, or encrypt the mail itself (S/MIME)",
+            Self::FileTls => "Move the files to SFTP, FTPS or SMB 3 with encryption",
+            Self::DatabaseTls => "Require TLS for connections to the database",
+            Self::Tls => "Send through TLS or an encrypted tunnel",
+        }
+    }
+
+    /// What to do about an exposure, the most urgent first.
+    pub fn of(e: &Exposure) -> Vec<Self> {
+        let open = e.facts.interfaces.iter().any(|i| i.open);
+        let asked = e.facts.authentication != Authentication::None;
+        let transport = match e.protocol {
+            "dicom" => Self::DicomTls,
+            "hl7" => Self::Hl7Tls,
+            "http" => Self::Https,
+            "smtp" => Self::MailTls,
+            "ftp" | "tftp" | "smb" => Self::FileTls,
+            "mysql" | "postgresql" | "tds" | "mongodb" | "redis" | "ldap" => Self::DatabaseTls,
+            _ => Self::Tls,
+        };
+        let wrong = [
+            (e.direction == NetworkDirection::Inbound, Self::CloseToOutside),
+            (
+                matches!(e.direction, NetworkDirection::Outbound | NetworkDirection::External),
+                Self::KeepInside,
+            ),
+            (e.access.answers() == Answers::Anyone || open && !asked, Self::RequireLogin),
+            (e.facts.credentials_in_clear, Self::ChangePasswords),
+            (true, transport),
+        ];
+        wrong.into_iter().filter(|(is, _)| *is).map(|(_, remedy)| remedy).collect()
+    }
+}
