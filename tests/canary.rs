@@ -2,7 +2,6 @@
 //! events say of its service, in the fixtures of every protocol. No output may show them, at any level of
 //! detail.
 
-#![expect(clippy::disallowed_methods, reason = "another program is waited for")]
 
 mod common;
 

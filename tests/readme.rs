@@ -214,7 +214,7 @@ fn the_table_of_protocols_names_every_protocol_payload_and_capture() {
         let rows = table.lines().filter(|line| line.starts_with("| `"));
         let cells = rows.filter_map(|row| row.split('|').nth(at));
         let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-        cells.flat_map::<Vec<String>, _>(|cell| quoted(cell)).collect()
+        cells.flat_map::<Vec<String>, _>(quoted).collect()
     };
     let (named, named_payloads) = (cells(protocols, 1), cells(payloads, 1));
     for protocol in phitap::protocol::PROTOCOLS.iter().map(|p| p.name()) {

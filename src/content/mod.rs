@@ -1,10 +1,10 @@
 //! What a protocol carries, and the fields in it that point to a person.
 //!
-//! A content is a file or folder plus one line in [`FORMATS`]. It gets its bytes in pieces of any
-//! size, undoes one layer (a coding, an archive, a document format), and either opens what is
-//! inside as a further content or pushes [`Field`]s to the [`FieldSink`]. Which tags, fields,
-//! paths and key names matter is said by [`crate::rules`], never here. Nothing is collected that
-//! is not wanted, and what a content holds is capped by a named constant.
+//! A format is a file or folder plus one line in [`FORMATS`]. It gets its bytes in pieces of any size,
+//! removes one layer (a coding, an archive, a document format), and either opens what is inside as a further
+//! payload or pushes [`Field`]s to the [`FieldSink`]. [`crate::rules`] defines which tags, fields, paths and
+//! key names matter, never this module. Only what is wanted is kept, and every buffer is capped by a named
+//! constant.
 
 pub mod extract;
 pub mod formats;
@@ -31,12 +31,12 @@ pub trait Format: Sync {
     /// The layer's name in `phi.carrier`, and a metric label: `dicom`, `hl7v2`, `json`, `gzip`.
     fn name(&self) -> &'static str;
 
-    /// Whether a content declared as `media` that starts with `head` is in this format.
-    /// `head` is at least [`PROBE_BYTES`] long unless the content is shorter (`whole`).
+    /// Whether a payload declared as `media` that starts with `head` is in this format. `head` is at least
+    /// [`PROBE_BYTES`] long unless the payload is shorter (`whole`).
     fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool;
 
-    /// Whether a content declared as `media` that starts with `head`, however short, is in this
-    /// format for certain: a stream of events, whose first one must not wait for the second.
+    /// Whether a payload declared as `media` that starts with `head`, however short, is certainly in this
+    /// format: for example a stream of events, whose first one must not wait for the second.
     fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
         let _ = (media, head);
         false
@@ -80,15 +80,15 @@ pub trait Document: Send {
     fn memory(&self) -> usize;
 }
 
-/// A named value in a content that points to a person.
+/// A named value in a payload that points to a person.
 #[derive(Clone, Copy)]
 pub struct Field<'a> {
     /// What it identifies by.
     pub kind: Kind,
     /// The value as text.
     pub value: Phi<'a>,
-    /// Where it stood, in the content's own notation: `(0010,0010)`, `PID-5`, `Patient.birthDate`.
-    /// Comes from a rule, never from the wire.
+    /// Where it was found, in the format's own notation: `(0010,0010)`, `PID-5`, `Patient.birthDate`. Comes
+    /// from a rule, never from the wire.
     pub name: &'a str,
     /// The rule's id.
     pub rule: &'a str,
@@ -103,7 +103,7 @@ pub struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// `value` stood in the field that `rule` names.
+    /// `value` was in the field that `rule` names.
     pub fn declared(rule: &'a FieldRule, value: &'a str) -> Self {
         Self {
             kind: rule.kind,
@@ -208,7 +208,7 @@ impl Evidence {
         matches!(self, Self::DeclaredValid | Self::Declared | Self::DeclaredWrong)
     }
 
-    /// Whether it may add to what is known of somebody, but proves nothing in a loose record.
+    /// Whether it may add to what is known of a person, but proves nothing in a loose record.
     pub const fn is_weak(self) -> bool {
         matches!(self, Self::Checked | Self::Pattern)
     }
@@ -224,8 +224,8 @@ impl Evidence {
 pub struct RecordHead<'a> {
     /// The format that found it: `dicom`, `hl7v2`, `fhir`, `json`, `form`...
     pub content: &'static str,
-    /// A structured medical record (data set, message, resource), which stands on its own; a loose
-    /// one (form, CSV, text) needs evidence together.
+    /// A structured medical record (data set, message, resource), which suffices alone; a loose one (form,
+    /// CSV, text) needs combined evidence.
     pub structured: bool,
     /// Which way it travelled.
     pub direction: Direction,
@@ -235,8 +235,8 @@ pub struct RecordHead<'a> {
     pub carrier: &'a [&'static str],
 }
 
-/// Takes the fields of records. `at` tells apart contents that are open at the same time; records
-/// of one content nest like brackets.
+/// Takes the fields of records. `at` distinguishes payloads that are open at the same time; records of one
+/// payload nest like brackets.
 pub trait FieldSink {
     /// A record starts: its fields belong to one person.
     fn begin(&mut self, at: ContentId, head: RecordHead<'_>);
@@ -310,7 +310,7 @@ pub struct Scope<'a> {
     pub(in crate::content) tally: &'a mut ContentCounters,
 }
 
-/// What contents count; the pipeline adds it to the metrics.
+/// What payloads count; the pipeline adds it to the metrics.
 #[derive(Debug, Default)]
 pub struct ContentCounters {
     /// Messages read, by type; a closed set.
@@ -396,7 +396,7 @@ impl Scope<'_> {
         self.operation.clear();
         self.operation.push_str(operation);
     }
-    /// Facts of the service, for contents that know some (MSH-3, MSH-4).
+    /// Facts about the service, from formats that know some (MSH-3, MSH-4).
     pub fn facts(&mut self) -> &mut ServiceFacts {
         self.tally.spoil();
         self.facts

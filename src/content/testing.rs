@@ -1,5 +1,5 @@
-//! What the tests of contents share: a sink that writes records down, and a document that keeps
-//! the bytes it gets.
+//! What the tests of formats share: a sink that writes records down, and a document that keeps the bytes it
+//! gets.
 
 use super::{
     ContentCounters, ContentId, Contents, Direction, Document, Env, Field, FieldSink, Mark, Media,
@@ -76,7 +76,7 @@ pub fn read_as(
     (sink.lines, tally)
 }
 
-/// The records of a content of this media type; checks that its split into pieces does not matter.
+/// The records of a payload of this media type; checks that splitting it into pieces does not matter.
 pub fn records(content_type: &str, bytes: &[u8]) -> Vec<String> {
     let media = Media::Type { content_type, name: "" };
     let whole = records_of(media, &[], bytes, bytes.len());
@@ -86,7 +86,7 @@ pub fn records(content_type: &str, bytes: &[u8]) -> Vec<String> {
     whole
 }
 
-/// The records of a content with `len` bytes missing between two pieces.
+/// The records of a payload with `len` bytes missing between two pieces.
 pub fn with_hole(media: Media<'_>, before: &[u8], len: u64, after: &[u8]) -> Vec<String> {
     let mut contents = Contents::default();
     let (mut sink, mut facts, mut tally) =

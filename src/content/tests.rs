@@ -143,7 +143,7 @@ fn mutated_samples_stop_nothing() {
     }
 }
 
-/// What a content that was read in pieces of 4 KB gave up, and the most memory it held.
+/// What a payload read in pieces of 4 KB produced, and the most memory it held.
 fn cost(content_type: &str, bytes: &[u8]) -> (Vec<Reason>, usize) {
     let mut contents = Contents::default();
     let (mut sink, mut facts, mut tally) =

@@ -1,7 +1,7 @@
 //! Whom a DICOM service lets in, as far as traffic proves it.
 //!
-//! Application entity titles are all that most services go by, and they are no secret. Only some
-//! titles prove something: one that tools use unless told otherwise, or several from one host.
+//! Application entity titles are the only access control of most services, and they are no secret. Only some
+//! titles prove something: a default title of a common tool, or several titles from one host.
 
 use crate::protocol::service::Admission;
 use crate::protocol::{Authentication, Outcome, ServiceFacts};
@@ -9,7 +9,7 @@ use crate::rules::AccessRules;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// Titles remembered of a service, let in or turned away.
+/// Titles remembered per service, accepted or rejected.
 const MAX_TITLES: usize = 64;
 /// Client addresses remembered of a service.
 const MAX_CLIENTS: usize = 256;
@@ -17,13 +17,13 @@ const MAX_CLIENTS: usize = 256;
 /// Whom a service lets in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Access {
-    /// It let in who called by a title that tools use unless told otherwise.
+    /// It accepted a default calling title of a common tool.
     pub default_title: bool,
     /// It let one host in by several titles.
     pub several_titles: bool,
-    /// It turned away a calling title.
+    /// It rejected a calling title.
     pub refused_calling: bool,
-    /// It turned away a called title.
+    /// It rejected a called title.
     pub refused_called: bool,
     /// It answered a request with "not authorized".
     pub not_authorized: bool,
@@ -31,7 +31,7 @@ pub struct Access {
     pub titles: u32,
     /// Different hosts that it let in, to a cap.
     pub clients: u32,
-    /// Different calling titles that it turned away, to a cap.
+    /// Different calling titles that it rejected, up to a limit.
     pub refused_titles: u32,
 }
 
@@ -58,7 +58,7 @@ impl Answers {
 }
 
 impl Access {
-    /// Whom it answers. A service that turned somebody away looks at titles, whatever else it does.
+    /// Whom it answers. A service that rejected anyone checks titles, whatever else it does.
     pub const fn answers(&self) -> Answers {
         if self.refused_calling || self.not_authorized {
             Answers::Known
@@ -110,13 +110,13 @@ fn looks_alike(one: &str, other: &str) -> bool {
         && one.chars().zip(other.chars()).all(|(a, b)| a == b || a == '*' || b == '*')
 }
 
-/// What a service did at its door.
+/// Access decisions of one DICOM service.
 #[derive(Default)]
 pub(in crate::exposure) struct AccessTracker {
     pub access: Access,
     /// Calling titles let in.
     pub titles: Vec<Title>,
-    /// Calling titles turned away.
+    /// Rejected calling titles.
     pub refused: Vec<Title>,
     /// Titles (places in `titles`) by which each host was let in.
     clients: BTreeMap<IpAddr, u64>,

@@ -15,15 +15,15 @@ use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// Clients of a service beyond which its findings are folded: one for each patient, which tells the
-/// number of clients, instead of one for each patient and client.
+/// Clients of a service above which its findings are folded: one for each patient, with the number of
+/// clients, instead of one for each patient and client.
 pub const FOLD_CLIENTS: usize = 4;
 /// Findings of a service that are written one by one. Beyond them patients are listed ([`PatientList`]),
 /// unless `--reveal` asks for what a list has not.
 pub const FOLD_FINDINGS: usize = 256;
-/// Clients of one service told apart.
+/// Clients of one service that are counted separately.
 const MAX_CLIENTS: usize = 65_536;
-/// Clients of one patient told apart; the number in the event grows no further.
+/// Clients of one patient that are counted separately; the number in the event stops there.
 const MAX_PATIENT_CLIENTS: usize = 1_024;
 
 /// Bytes of heap that a service takes, and one of its clients, roughly.

@@ -1,7 +1,7 @@
 //! How many distinct patients: exactly up to a cap, then by HyperLogLog.
 //!
-//! Tokens are keyed hashes, uniform already, so their own bits serve the sketch, and nobody without
-//! the key can choose values that fool it.
+//! Tokens are keyed hashes and already uniform, so their own bits serve the sketch, and values that fool it
+//! cannot be chosen without the key.
 
 use super::types::{Count, PatientKey};
 use foldhash::fast::RandomState;
@@ -14,7 +14,7 @@ pub const MAX_EXACT: usize = 100_000;
 const PRECISION: u32 = 12;
 const REGISTERS: usize = 1 << PRECISION;
 
-/// A set of patients that only tells its size.
+/// A set of patients that only gives its size.
 #[derive(Clone)]
 pub struct Distinct(Form);
 

@@ -45,7 +45,7 @@ pub(in crate::exposure) struct Open {
     pub due: Timestamp,
     /// Nothing was found for long enough: it waits among the quiet ones.
     pub quiet: bool,
-    /// Whether something is in it that no event told yet.
+    /// Whether it holds anything that no event has reported yet.
     pub dirty: bool,
     /// Highest score of a finding.
     worst: u8,

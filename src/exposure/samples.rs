@@ -59,7 +59,7 @@ pub(crate) fn identifier(kind: Kind, masked: &str, field: &str) -> Identifier {
     }
 }
 
-/// What a sample is made of; `..Default::default()` gives a DICOM query answer inside the house.
+/// What a sample consists of; `..Default::default()` is a DICOM query response inside the home networks.
 pub(crate) struct Sample {
     pub client: &'static str,
     pub server: &'static str,

@@ -1,4 +1,4 @@
-//! Services: each told when it is first seen, and anew when what is known of it has changed.
+//! Services: each is reported when first seen, and again when what is known about it has changed.
 
 use super::access::{self, Access, AccessTracker, Answers};
 use super::counters::ExposureCounters;
@@ -26,14 +26,14 @@ const WATCHED: usize = 8 << 10;
 const TOKEN: usize = 32;
 /// Services that are kept however short it is.
 const MIN_SERVICES: usize = 64;
-/// A service whose numbers changed is told anew at most this often.
+/// Minimum time between reports of a service whose numbers changed.
 const TELL_EVERY: Span = Span::seconds(3_600);
 
 type Name = (SocketAddr, u8, &'static str);
 
 /// The services of a run.
 pub(in crate::exposure) struct Services {
-    /// In the order of their addresses: what is told at the end must not depend on chance.
+    /// In the order of their addresses, so that the final report is deterministic.
     known: Inventory<Name, Known>,
     watched: Inventory<Name, Watch>,
     tokens: usize,
@@ -42,14 +42,14 @@ pub(in crate::exposure) struct Services {
 
 #[derive(Default)]
 struct Known {
-    /// Id and time of its first sighting, once it was told.
+    /// ID and time of its first observation, once reported.
     told: Option<(EventId, Timestamp)>,
-    /// What of its facts was told that is worth telling anew.
+    /// The reported facts whose change is worth a new report.
     shown: u32,
 }
 
-/// Kinds of interfaces, open or not, and of secrets, one bit each: a service that shows more of
-/// itself is told anew.
+/// Kinds of interfaces, open or not, and of secrets, one bit each: a service that shows more is reported
+/// again.
 fn worth(facts: &ServiceFacts) -> u32 {
     let interfaces = facts.interfaces.iter().fold(0, |bits, interface| {
         bits | 1 << (2 * interface.kind as u32 + u32::from(interface.open))
@@ -71,10 +71,10 @@ struct Watch {
     door: AccessTracker,
     inventory: ExposureCounters,
     patients: Distinct,
-    /// As told last.
+    /// As last reported.
     told: Timestamp,
     answers: Answers,
-    /// Something is not told yet.
+    /// Something has not been reported yet.
     news: bool,
 }
 
@@ -93,7 +93,7 @@ impl Services {
         }
     }
 
-    /// Takes note of a sighting, and tells of the service what is new and matters.
+    /// Records an observation, and reports what is new and matters about the service.
     pub fn see(
         &mut self,
         key: &[u8; 32],
@@ -187,7 +187,7 @@ impl Services {
         watch.map_or_else(Access::default, |w| w.door.access)
     }
 
-    /// Tells what has not been told yet.
+    /// Reports what has not been reported yet.
     pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Event>) {
         for (name, watch) in self.watched.iter_mut().filter(|(_, watch)| watch.news) {
             if let Some((id, _)) = self.known.get(&name).and_then(|known| known.told) {
@@ -203,7 +203,7 @@ impl Services {
 }
 
 impl Known {
-    /// Tells it anew if whom it answers has shown, or if it is long since it was told.
+    /// Reports it again if whom it answers has become known, or if the last report is old.
     fn tell_news(
         &self,
         watch: Option<&mut Watch>,

@@ -57,7 +57,7 @@ pub struct Settings {
     pub severity: SeverityEntry,
     /// What is known and accepted.
     pub suppressions: Arc<Suppressions>,
-    /// What proves that a DICOM service lets in whoever asks.
+    /// What proves that a DICOM service accepts any client.
     pub access: AccessRules,
     /// Which findings become events.
     pub detail: Detail,

@@ -105,7 +105,7 @@ pub struct FindingEvent {
     pub clients: u64,
 }
 
-/// Where an end of a flow stands, seen from the networks given by `--home-net`.
+/// Location of an endpoint, as seen from the networks given by `--home-net`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum NetworkDirection {
     /// From outside to a server inside.
@@ -313,7 +313,7 @@ pub struct Asset {
 pub struct Service {
     /// The same for every sighting of this service.
     pub id: EventId,
-    /// When it was first seen, or when this was told anew.
+    /// When it was first seen, or when this was reported again.
     pub time: Timestamp,
     /// Where it listens.
     pub server: SocketAddr,
@@ -327,7 +327,7 @@ pub struct Service {
     pub access: Access,
     /// Calling titles that it let in, to a cap.
     pub titles: Vec<String>,
-    /// Calling titles that it turned away, to a cap.
+    /// Calling titles that it rejected, up to a limit.
     pub refused_titles: Vec<String>,
     /// What was done with it so far.
     pub figures: ExposureTotals,
@@ -335,7 +335,7 @@ pub struct Service {
     pub patients: Count,
 }
 
-/// What a flow did since it was last told.
+/// What a flow did since the last report.
 #[derive(Clone, Copy)]
 pub struct FlowActivity<'a> {
     /// Packet time.
@@ -369,5 +369,5 @@ pub struct ServiceObservation<'a> {
     pub facts: &'a Arc<ServiceFacts>,
 }
 
-/// A patient, wherever seen: the pseudonyms of one record that stand for one person.
+/// A patient, wherever seen: the pseudonyms of one record that belong to one person.
 pub type PatientKey = Token;

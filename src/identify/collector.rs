@@ -1,4 +1,4 @@
-//! Takes the fields of contents and makes findings of them.
+//! Collects the fields of all payloads into findings.
 
 use super::counters::Loss;
 use super::date::Date;
@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Records open at the same time in one flow, over all contents and depths.
+/// Records open at the same time in one flow, over all payloads and depths.
 const MAX_OPEN: usize = 512;
 
 /// Longest value that is held, bytes; what is longer is held up to here.
@@ -82,7 +82,7 @@ impl FieldSink for Collector<'_> {
         }
         let tag = self.values.tag(&field, value, self.now, self.rules);
         let known = match self.values.get(tag) {
-            // Where a value stood does not change what it is.
+            // The position of a value does not change what it is.
             Some(Some(known)) if !known.stood(field.name, field.rule) => {
                 let mut known = known.clone();
                 known.field = self.values.name(field.name);
@@ -265,19 +265,19 @@ impl Collector<'_> {
         }
     }
 
-    /// The innermost record of a content, whether or not it takes fields.
+    /// The innermost record of a payload, whether or not it takes fields.
     fn innermost(&mut self, at: ContentId) -> Option<&mut Record> {
         self.patients.open.iter_mut().rfind(|r| r.at == at)
     }
 
-    /// The innermost record of a content that takes fields.
+    /// The innermost record of a payload that takes fields.
     fn innermost_index(&self, at: ContentId) -> Option<usize> {
         let open = &self.patients.open;
         let index = open.iter().rposition(|r| r.at == at)?;
         open.get(index).filter(|r| r.shadows == 0).map(|_| index)
     }
 
-    /// A record has ended: it joins the one around it, or stands on its own.
+    /// Ends a record: it joins the one around it, or is judged alone.
     fn close(&mut self, mut record: Record, facts: &ServiceFacts) {
         let cap = self.settings.identifiers_per_patient;
         if let Some(waiting) = record.waiting.take() {
@@ -293,9 +293,9 @@ impl Collector<'_> {
 
     /// Whose is a record inside another one?
     ///
-    /// If the outer one has said whose it is, the inner one joins it unless it contradicts. If not,
-    /// the inner one waits: a second inner record of another person shows that the outer one only
-    /// wraps them (a list of patients), and from then on each stands on its own.
+    /// If the outer record has named its person, the inner one joins it unless it contradicts. If not, the
+    /// inner one waits: a second inner record of another person shows that the outer one only wraps them (a
+    /// list of patients), and from then on each is judged alone.
     fn close_nested(&mut self, mut record: Record, outer: Option<usize>, facts: &ServiceFacts) {
         let cap = self.settings.identifiers_per_patient;
         let Some(around) = outer.and_then(|index| self.patients.open.get_mut(index)) else {
@@ -330,7 +330,7 @@ impl Collector<'_> {
         }
     }
 
-    /// A record that stands on its own: is it enough, and whose is it?
+    /// Judges a complete record: does it suffice for a finding, and of which patient?
     fn complete(&mut self, mut record: Record, facts: &ServiceFacts) {
         self.judge(&mut record, facts);
         self.values.recycle(record);
@@ -410,10 +410,10 @@ impl Collector<'_> {
         self.rules.test_patients.contains(Kind::Name, &folded)
     }
 
-    /// Whether a value of a record whose source says that it was de-identified is what such records
-    /// hold: a pseudonym, or what may stay (`[deidentified]` in the rules), and the year of birth,
-    /// which is often written as the first of January (PS3.15 E.1, action Z). What stands in texts
-    /// was never replaced by anybody.
+    /// Whether a value of a record that its source declares de-identified is what such records hold: a
+    /// pseudonym, or a value that may remain (`[deidentified]` in the rules), and the year of birth, often
+    /// written as the first of January (PS3.15 E.1, action Z). Values found in running text were never
+    /// replaced.
     fn is_pseudonym(&self, record: &Record, held: &Held) -> bool {
         let year_only =
             |value: &str| Date::parse(value, self.now).is_none_or(|d| d.month <= 1 && d.day <= 1);
@@ -423,8 +423,8 @@ impl Collector<'_> {
                 || held.kind == Kind::BirthDate && year_only(held.value.as_phi().expose()))
     }
 
-    /// Leaves out the pseudonyms of a record that holds identifiers, too: they are nobody's. Where a
-    /// name reads like a person's, it is as likely that it was left behind as well.
+    /// Drops the pseudonyms of a record that also holds identifiers, because they point to no person. A name
+    /// that reads like a person's is kept: it may have been left behind as well.
     fn drop_pseudonyms(&self, record: &mut Record) {
         let of_person = |held: &Held| {
             held.kind == Kind::Name

@@ -13,7 +13,7 @@ closed_set! {
         RecordIdentifiers = "record_identifiers",
         /// A patient had more identifiers in one flow than are kept of one.
         PatientIdentifiers = "patient_identifiers",
-        /// A flow showed more patients than are told apart.
+        /// A flow had more patients than are tracked separately.
         Patients = "patients",
         /// Too many records were open at the same time, or nested too deep.
         OpenRecords = "open_records",
@@ -33,7 +33,7 @@ pub struct IdentifyCounters {
     pub deidentified: u64,
     /// Of these, records of phantoms and quality checks.
     pub phantoms: u64,
-    /// Values that name nobody (placeholders, impossible dates).
+    /// Values that identify no person (placeholders, impossible dates).
     pub implausible: u64,
     /// Objects named, by their pseudonyms; some more than once.
     pub objects: Vec<(Object, Token)>,

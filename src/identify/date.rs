@@ -5,8 +5,7 @@ use crate::time::Timestamp;
 /// Longest text that is read as a date, bytes.
 const MAX_DATE: usize = 48;
 
-/// First year in which somebody who is treated today, or was on record when records became
-/// electronic, can have been born.
+/// Earliest plausible birth year: of a person treated today, or on record when records became electronic.
 const FIRST_YEAR: u16 = 1850;
 
 /// Packet times before this (1990-01-01) come from a clock that was never set.
@@ -24,7 +23,7 @@ pub(super) struct Date {
 }
 
 impl Date {
-    /// The date of a moment (UTC), if its clock can be believed.
+    /// The date of a time stamp (UTC), if its clock is plausible.
     pub fn of(now: Timestamp) -> Option<Self> {
         if now < CLOCK_SET {
             return None;
@@ -34,8 +33,7 @@ impl Date {
         Some(Self { year: u16::try_from(year).ok()?, month: month.into(), day })
     }
 
-    /// The day of a moment as dates are judged by it, counted from 1970; all days of a clock that cannot
-    /// be believed are one.
+    /// The day, counted from 1970, against which dates are judged. All days of an implausible clock are one.
     pub fn day(now: Timestamp) -> u32 {
         if now < CLOCK_SET {
             return 0;
@@ -43,13 +41,13 @@ impl Date {
         u32::try_from((now.0 / 1_000_000_000 + ZONE_SLACK) / 86_400).unwrap_or(0)
     }
 
-    /// Whether somebody whose record passed at `now` can have been born, or died, on it.
+    /// Whether a person whose record was seen at `now` can have been born, or have died, on this date.
     pub fn is_past(self, now: Timestamp) -> bool {
         let limit = Self::of(now).unwrap_or(Self { year: 2100, month: 12, day: 31 });
         self.year >= FIRST_YEAR && self <= limit
     }
 
-    /// Whole years from it to `now`; none where the clock cannot be believed.
+    /// Whole years from it to `now`; none if the clock is implausible.
     pub fn age(self, now: Timestamp) -> Option<u16> {
         let today = Self::of(now)?;
         let before = (today.month, today.day) < (self.month, self.day);
@@ -156,7 +154,7 @@ fn compact(text: &str, run: usize) -> Option<Date> {
     if zone.strip_prefix(['-', '+']).is_some_and(|z| !(2..=4).contains(&digits(z.as_bytes()))) {
         return None;
     }
-    // Zeros stand for a day, or a month and a day, that is not known.
+    // Zeros mean an unknown day, or an unknown month and day.
     let year_first = Date::checked(number(text, 0, 4)?, number(text, 4, 6)?, number(text, 6, 8)?)
         .filter(|d| d.year >= FIRST_YEAR);
     if year_first.is_some() || run > 8 {
@@ -248,7 +246,7 @@ fn century(two: u16, now: Timestamp) -> u16 {
     if year > this_year { year - 100 } else { year }
 }
 
-/// The month of a name, by the letters that tell it apart in several languages.
+/// The month of a name, by the letters that distinguish it in several languages.
 fn month(word: &str) -> Option<u8> {
     const STARTS: &[(&str, u8)] = &[
         ("jan", 1),
@@ -407,7 +405,7 @@ mod tests {
         assert!(!date("1849-12-31").is_past(NOW));
         assert_eq!(date("19360301").age(NOW), Some(90));
         assert_eq!(date("19360303").age(NOW), Some(89));
-        // A capture whose clock was never set cannot tell.
+        // A capture whose clock was never set gives no age.
         assert!(date("20260401").is_past(Timestamp(0)));
         assert_eq!(date("19360301").age(Timestamp(0)), None);
     }

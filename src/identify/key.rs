@@ -46,7 +46,7 @@ pub enum KeyError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// It is somebody else's, who could read or replace it.
+    /// It belongs to another user, who could read or replace it.
     #[error(
         "key file {path} belongs to user {owner}; run: chown {user} {path}",
         path = .path.display()
@@ -167,7 +167,7 @@ impl Key {
         framed(&self.0.root, purpose.as_bytes(), parts)
     }
 
-    /// The pseudonym of a normalised value, whoever issued it.
+    /// The pseudonym of a normalised value, regardless of its issuer.
     pub(in crate::identify) fn token(&self, kind: Kind, normal: &str) -> Token {
         self.pseudonym(kind.as_str(), &[normal.as_bytes()])
     }

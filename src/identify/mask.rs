@@ -29,7 +29,7 @@ pub(super) fn mask(kind: Kind, value: &str, now: Timestamp) -> String {
             Some(date) if date.month > 0 => match date.age(now) {
                 Some(0..=89) => year(value, date.year),
                 Some(_) => "90+".to_owned(),
-                // The clock of the capture cannot be believed, and so no age.
+                // The clock of the capture is implausible, and so is any age.
                 None => structure(value),
             },
             _ => structure(value),
@@ -95,7 +95,7 @@ const fn star(c: char) -> char {
     if is_structure(c) { c } else { '*' }
 }
 
-/// The same, but a letter is told from a digit.
+/// The same, but letters and digits have different masks.
 fn class(c: char) -> char {
     if c.is_alphabetic() { 'x' } else { star(c) }
 }
@@ -128,7 +128,7 @@ fn name(value: &str) -> String {
     masked
 }
 
-/// The year where it stands in the text as such, everything else masked.
+/// Keeps the year if the text contains it literally, and masks everything else.
 fn year(value: &str, year: u16) -> String {
     let digits = year.to_string();
     match value.split_once(digits.as_str()) {

@@ -52,7 +52,7 @@ pub struct Settings {
     pub key: Key,
     /// Show values as they are (`--reveal`).
     pub reveal: bool,
-    /// Patients told apart within one flow; records of further ones are counted as lost.
+    /// Patients tracked separately within one flow; records of further ones are counted as lost.
     pub patients_per_flow: usize,
     /// Identifiers kept of one patient in one flow, and of one record.
     pub identifiers_per_patient: usize,

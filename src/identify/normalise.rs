@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-/// Digits of a phone number that tell it apart, from the end.
+/// Trailing digits of a phone number that are compared.
 const PHONE_DIGITS: usize = 9;
 
 /// Words of a name that are looked at.

@@ -17,7 +17,7 @@ const MIN_LISTED: usize = 3;
 /// How seldom chance may make as many valid numbers.
 const MAX_LUCK: f32 = 1e-6;
 
-/// Different valid numbers that are told apart; more are no further evidence.
+/// Different valid numbers that are counted; more are no further evidence.
 const MAX_DISTINCT: usize = 16;
 
 /// Ways of writing that are counted in one direction of a flow, and kinds of each.

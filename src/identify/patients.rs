@@ -15,8 +15,8 @@
 //!
 //! Across flows a name alone joins nothing ([`super::People`]).
 //!
-//! Patients once told apart stay apart, even if a later record shows that they are one: their
-//! events are out.
+//! Patients once separated stay separate, even if a later record shows that they are one: their events are
+//! already written.
 
 use super::counters::Loss;
 use super::gate::{Gate, Texts, WITHHELD_FOR};
@@ -253,7 +253,7 @@ impl Patients {
         self.open.is_empty()
     }
 
-    /// Patients told apart so far.
+    /// Patients found so far.
     pub fn len(&self) -> usize {
         self.known.len()
     }
@@ -452,11 +452,11 @@ impl Patients {
     /// The patient's pseudonym, made of what the first record says and never changed, so that a
     /// patient counts once.
     ///
-    /// Name and birth date come first: every protocol carries them, and their normal form is the
-    /// same everywhere, so one person gives one pseudonym across flows and protocols. Ids come next,
-    /// with their issuers: two hospitals count from one. Anything else, a name alone above all, is
-    /// shared by many, and so its pseudonym holds in its flow only. Where two patients of a flow
-    /// would get one pseudonym, ids and then the order of appearance tell them apart.
+    /// Name and birth date come first: every protocol carries them, and their normal form is the same
+    /// everywhere, so one person has one pseudonym across flows and protocols. IDs come next, with their
+    /// issuers, because two hospitals may both count from one. Anything else, above all a name alone, is
+    /// shared by many people, so its pseudonym is valid only within its flow. If two patients of a flow would
+    /// get the same pseudonym, IDs and then the order of appearance separate them.
     fn pseudonym(&self, record: &Complete<'_>, index: u32, key: &Key) -> Token {
         let identity = record.identity;
         let strong = Kind::ALL

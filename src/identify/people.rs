@@ -14,7 +14,7 @@ use super::{Token, Traits};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
-/// People told apart; further ones are not recognised again, except by their own pseudonym.
+/// People that are recognised again; further ones only by their own pseudonym.
 pub const MAX_PEOPLE: usize = 100_000;
 
 /// Ids, names and birth dates kept of one person, each.
@@ -28,7 +28,7 @@ const MAX_CANDIDATES: usize = 8;
 enum Clue {
     /// The pseudonym that a flow gave.
     Own(Token),
-    /// An id, whoever issued it.
+    /// An ID, regardless of its issuer.
     Id(Token),
     /// Name and birth date.
     Person(Token, Token),
@@ -65,7 +65,7 @@ pub struct People {
 pub struct Recognised {
     /// The pseudonym under which the person was first seen.
     pub person: Token,
-    /// People who were told apart until now and turned out to be the same.
+    /// People counted separately until now who turned out to be the same.
     pub merged: SmallVec<[Token; 1]>,
 }
 
@@ -144,12 +144,12 @@ impl People {
         patient
     }
 
-    /// People told apart so far.
+    /// People found so far.
     pub fn len(&self) -> usize {
         self.known.iter().enumerate().filter(|(i, p)| p.same as usize == *i).count()
     }
 
-    /// Whether nobody was seen so far.
+    /// Whether no person was seen so far.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
@@ -180,7 +180,7 @@ impl People {
     }
 }
 
-/// Whom somebody turned out to be.
+/// The person that another turned out to be.
 fn root(known: &mut [Person], index: u32) -> u32 {
     let mut at = index;
     while let Some(next) = known.get(at as usize).map(|person| person.same)

@@ -18,8 +18,8 @@ const FULL_DATE: usize = 8;
 /// Most digits of one sort in a row that a number has if it is a number at all (`9999`).
 const MIN_REPEATED: usize = 4;
 
-/// Whether an id whose issuer is named can be one: a register also gives out `5555`. All zeros and
-/// all nines stand for "unknown" everywhere.
+/// Whether an ID with a known issuer is plausible: a register also assigns `5555`. All zeros and all nines
+/// mean "unknown" everywhere.
 pub(super) fn is_issued_number(kind: Kind, value: &str, rules: &RuleSet) -> bool {
     let value = value.trim();
     let folded = Zeroizing::new(value.to_lowercase());
@@ -43,8 +43,8 @@ pub fn plausible(kind: Kind, value: &str, rules: &RuleSet, now: Timestamp) -> bo
     match kind {
         Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => name(&folded),
         Kind::BirthDate | Kind::DeathDate => {
-            // A year alone identifies nobody (45 CFR 164.514(b)(2)(i)(C)). Where zeros are written
-            // for month and day, a birth date was asked for and this is what is known of it.
+            // A year alone identifies no one (45 CFR 164.514(b)(2)(i)(C)). Zeros for month and day mean that
+            // a birth date was asked for and this is what is known of it.
             let whole = digits(value) >= FULL_DATE;
             Date::parse(value, now).is_some_and(|d| (d.month > 0 || whole) && d.is_past(now))
                 || other_calendar(value)
@@ -105,9 +105,9 @@ fn name(value: &str) -> bool {
     first.is_some() && (ideograph || letters.any(|c| Some(c) != first))
 }
 
-/// Whether a name is a scrap of a program or a listing: a bracket closes that never opened, or one
-/// word says it all. Asked only of what was found in text: where a standard declares the field, somebody
-/// may be called the same three times, and a bracket may be lost where the value was cut.
+/// Whether a name is a fragment of a program or a listing: it has an unmatched closing bracket, or repeats
+/// one word. Asked only of values found in text: where a standard declares the field, a person may have the
+/// same name three times, and a bracket may be lost where the value was cut.
 pub(super) fn is_scrap(kind: Kind, value: &str) -> bool {
     if !matches!(kind, Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName) {
         return false;
@@ -156,7 +156,7 @@ fn id(value: &str, least: usize) -> bool {
     significant().count() >= least && significant().any(|c| c != '0') && !repeated(significant())
 }
 
-/// One character throughout, often enough to be nobody's number.
+/// One repeated character, often enough to be no real number.
 fn repeated(mut chars: impl Iterator<Item = char>) -> bool {
     let Some(first) = chars.next() else { return false };
     let mut count = 1;

@@ -55,8 +55,8 @@ impl Held {
     }
 }
 
-/// Who gave an id out: by a name of its own, by a universal id (OID), or by both (HL7 HD). 0 where
-/// nobody says. Hashes of the folded names: they are only compared.
+/// Issuer of an ID: by a local name, by a universal ID (OID), or by both (HL7 HD). 0 if unknown. Only hashes
+/// of the folded names are kept, because they are only compared.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Issuer {
     namespace: u64,
@@ -72,7 +72,7 @@ impl Issuer {
     pub fn or_universal(self, universal: &str) -> Self {
         Self { universal: hash(universal), ..self }
     }
-    /// Whether somebody is named.
+    /// Whether an issuer is known.
     pub const fn is_known(self) -> bool {
         self.namespace != 0 || self.universal != 0
     }
@@ -85,7 +85,7 @@ impl Issuer {
             self.namespace == 0 || self.namespace != other.namespace
         }
     }
-    /// Both are known and the same, or nobody names any.
+    /// Both are known and equal, or both are unknown.
     pub const fn same(self, other: Self) -> bool {
         self.is_known() == other.is_known() && !self.excludes(other)
     }
@@ -113,7 +113,7 @@ fn hash(normal: &str) -> u64 {
     if normal.is_empty() { 0 } else { hash.max(1) }
 }
 
-/// An id that stands for one person.
+/// An ID that belongs to one person.
 #[derive(Clone, Copy)]
 pub(super) struct Strong {
     pub kind: Kind,
@@ -156,7 +156,7 @@ impl Named {
     }
 }
 
-/// What tells people apart.
+/// The values that distinguish people.
 #[derive(Clone, Default)]
 pub(super) struct Identity {
     pub strong: SmallVec<[Strong; 4]>,
@@ -176,7 +176,7 @@ impl Identity {
             _ => {}
         }
     }
-    /// Nothing in it tells people apart.
+    /// Nothing in it distinguishes people.
     pub fn is_empty(&self) -> bool {
         self.strong.is_empty() && self.names.is_empty() && self.births.is_empty()
     }
@@ -208,7 +208,7 @@ impl Identity {
     pub fn shares_strong(&self, other: &Self) -> bool {
         self.pairs(other).any(|(a, b)| !a.is_shared() && a.equals(b))
     }
-    /// Ids of one kind are in both and none is equal, whoever issued them.
+    /// Both have IDs of one kind, and none is equal, regardless of issuer.
     pub fn kinds_differ(&self, other: &Self) -> bool {
         self.pairs(other).any(|(a, b)| a.kind == b.kind && a.token != b.token)
             && !self.shares_strong(other)
@@ -301,7 +301,7 @@ pub(super) struct Record {
     pub waiting: Option<Box<Record>>,
     /// Nested records of different people have been seen: this one only wraps them.
     pub container: bool,
-    /// It stood in a record that was de-identified, and names somebody else than that one does.
+    /// It was part of a de-identified record, and names another person than that record does.
     pub exposed: bool,
     /// Records opened inside this one beyond the cap, whose ends are still to come.
     pub shadows: u32,
@@ -401,8 +401,8 @@ impl Record {
         }
     }
 
-    /// Whether a nested record names somebody although this one says that it was de-identified: a
-    /// report inside a cleaned image is what cleaning overlooks.
+    /// Whether a nested record names a person although this one is declared de-identified: cleaning tools
+    /// overlook a report inside a cleaned image.
     pub fn exposed_by(&self, nested: &Self) -> bool {
         let known = |s: &Strong| self.identity.strong.iter().any(|o| o.equals(s));
         self.marks.contains(Mark::Deidentified)
@@ -411,7 +411,7 @@ impl Record {
                 && self.identity.covers_names(&nested.identity))
     }
 
-    /// Leaves out what asks for many at once (`HART*`, PS3.4 C.2.2.2.4): it is nobody's.
+    /// Drops wildcard query keys (`HART*`, PS3.4 C.2.2.2.4): they identify no one.
     pub fn drop_patterns(&mut self) {
         self.held.retain(|h| !h.value.as_phi().expose().contains(['*', '?']));
         self.identify();

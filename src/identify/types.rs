@@ -106,7 +106,7 @@ impl Shown {
     }
 }
 
-/// What tells a patient apart from others, in pseudonyms: for [`super::People`].
+/// The pseudonyms that distinguish a patient from others, for [`super::People`].
 #[derive(Clone, Default)]
 pub struct Traits(pub(in crate::identify) Arc<Identity>);
 
@@ -119,7 +119,7 @@ pub struct Identifier {
     pub shown: Shown,
     /// Its pseudonym.
     pub token: Token,
-    /// Where it stood.
+    /// Where it was found.
     pub field: Arc<str>,
     /// The rule that named it.
     pub rule: Arc<str>,

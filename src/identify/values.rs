@@ -1,9 +1,8 @@
-//! What was worked out of the values seen last. A feed brings the same patients again and again, and
-//! whether a value is plausible, its normal form and its pseudonyms cost far more than to find that it
-//! is known.
+//! Results computed for the most recent values. A feed repeats the same patients, and judging whether a value
+//! is plausible, its normal form and its pseudonyms costs far more than a cache hit.
 //!
-//! Values are told apart by a hash of 64 bits with a random seed; no raw value is kept. What is kept holds
-//! for one day of packet time, because dates are judged by it.
+//! The cache key is a 64-bit hash with a random seed; no raw value is kept. An entry is valid for one day of
+//! packet time, because dates are judged by it.
 
 use super::date::Date;
 use super::record::{Issuer, Record};
@@ -36,7 +35,7 @@ const MAX_RECORDS: usize = 8;
 /// Different field names and rule ids kept.
 const MAX_NAMES: usize = 4096;
 
-/// What a value is, all that can be said of it without the record it stands in.
+/// What a value is, as far as that does not depend on its record.
 #[derive(Clone)]
 pub(super) struct Worked {
     /// The kind that it really has.
@@ -55,13 +54,13 @@ pub(super) struct Worked {
     pub mask: Option<Arc<str>>,
     /// By what the gate of a flow knows it again; nothing under `--reveal`.
     pub words_of: Arc<[u64]>,
-    /// Where it stood last, and by which rule.
+    /// Where it was last found, and by which rule.
     pub field: Arc<str>,
     pub rule: Arc<str>,
 }
 
 impl Worked {
-    /// Whether it stood there last.
+    /// Whether it was last found there.
     pub fn stood(&self, field: &str, rule: &str) -> bool {
         *self.field == *field && *self.rule == *rule
     }

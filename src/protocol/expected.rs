@@ -26,7 +26,7 @@ pub struct ExpectedFlow {
     pub end: Peer,
     /// That port.
     pub port: Port,
-    /// Which end is its client, where the transport does not tell.
+    /// Its client, if the transport does not say.
     pub client: Peer,
     /// What it speaks.
     pub protocol: &'static dyn Protocol,
@@ -54,7 +54,7 @@ pub enum Port {
 
 /// A flow that was announced and has begun.
 pub struct AnnouncedFlow {
-    /// Which side of it is the client, where the transport does not tell.
+    /// The side of its client, if the transport does not say.
     pub client: Side,
     /// What it speaks.
     pub protocol: &'static dyn Protocol,

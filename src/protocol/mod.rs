@@ -1,8 +1,8 @@
 //! What a stream speaks. Recognised by content in both directions, never by port alone.
 //!
-//! A protocol is a folder plus one line in [`PROTOCOLS`]. It gets in-order bytes (`data`), gaps
-//! (`gap`) and the end (`close`) of each direction, takes the framing apart, and hands what it
-//! carries to a [`ContentSink`]. It knows nothing of what the contents mean.
+//! A protocol is a folder plus one line in [`PROTOCOLS`]. It gets in-order bytes (`data`), gaps (`gap`) and
+//! the end (`close`) of each direction, parses the framing, and hands its payloads to a [`ContentSink`]. It
+//! does not interpret them.
 
 mod activity;
 mod content_writer;
@@ -159,14 +159,14 @@ pub trait Protocol: Sync {
 pub enum Probe {
     /// It is this protocol.
     Yes {
-        /// Which end speaks like this, where the bytes tell.
+        /// The side that sends such bytes, if they show it.
         speaker: Speaker,
         /// Bytes to pass over before the first that the parser understands (mid-stream only).
         offset: usize,
     },
     /// It cannot be this protocol.
     No,
-    /// Not enough bytes to tell.
+    /// Not enough bytes to decide.
     More,
 }
 
@@ -323,10 +323,10 @@ impl std::fmt::Display for Reason {
     }
 }
 
-/// What a parser hands its contents to. The pipeline implements it with [`crate::content`];
-/// tests with a recorder.
+/// Takes the payloads that a parser finds. The pipeline implements it with [`crate::content`], tests with a
+/// recorder.
 pub trait ContentSink {
-    /// Opens a content. Its bytes follow by [`ContentSink::data`] until [`ContentSink::close`].
+    /// Opens a payload. Its bytes follow through [`ContentSink::data`] until [`ContentSink::close`].
     fn open(&mut self, hint: &Hint<'_>) -> ContentId;
 
     /// The next bytes of a payload, without the protocol's framing.

@@ -15,8 +15,7 @@ const MAX_LINE: usize = 107;
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family, length.
 const FIXED: usize = 16;
-/// Longest header of version 2 that is believed, bytes. Addresses take 216 at most, the rest are
-/// extensions.
+/// Longest header of version 2 that is accepted, bytes. Addresses take at most 216, the rest is extensions.
 const MAX_BINARY: usize = 4096;
 
 /// The PROXY protocol.

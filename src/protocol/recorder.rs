@@ -139,8 +139,8 @@ pub enum Piece<'a> {
     ServerGap(u64),
 }
 
-/// The contents of a conversation as text, and how each ended; checks that its split into pieces does
-/// not matter.
+/// The payloads of a conversation as text, and how each ended; checks that splitting it into pieces does not
+/// matter.
 pub fn texts(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
     let of = |size| {
         let (sink, _) = play(pieces, size);

@@ -46,7 +46,7 @@ impl Section for Fields {
     fn finish(rules: &mut RuleSet) {
         rules.astm.fields.sort_by_key(|(_, number, _)| *number);
     }
-    /// A sample is a field as it stands on the wire.
+    /// A sample is a field as on the wire.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let (record, number) = parse_field(entry.place())?;
         let mut fields = vec![""; usize::from(number) - 1];

@@ -1,4 +1,4 @@
-//! What sections share while their entries are compiled: where an entry stands, and who looks where.
+//! What sections share while their entries are compiled: the position of an entry, and the lookup tables.
 
 use super::entry::{Common, Source};
 use super::error::LoadError;

@@ -1,7 +1,7 @@
-//! `[[dicom]]`: DICOM attributes that identify a patient (PS3.15 table E.1-1); `[[dicom_text]]`:
-//! those whose free text may; `[[dicom_health]]`: those that tell of somebody's health;
-//! `[[dicom_private]]`: private attributes of known makers; `[[dicom_concept]]`: what content items
-//! of structured reports say of their subject.
+//! `[[dicom]]`: DICOM attributes that identify a patient (PS3.15 table E.1-1); `[[dicom_text]]`: those whose
+//! free text may; `[[dicom_health]]`: those about a person's health; `[[dicom_private]]`: private attributes
+//! of known manufacturers; `[[dicom_concept]]`: what content items of structured reports say about their
+//! subject.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -36,7 +36,7 @@ section_entry! {
 }
 
 section_entry! {
-    /// An attribute that tells of somebody's health.
+    /// An attribute about a person's health.
     pub(in crate::rules) struct HealthEntry {
         /// `(gggg,eeee)` in hexadecimal.
         tag: String,
@@ -113,7 +113,7 @@ impl DicomRules {
     pub const fn last_tag(&self) -> u32 {
         self.last
     }
-    /// What an attribute tells of somebody's health.
+    /// What an attribute says about a person's health.
     pub fn health(&self, tag: u32) -> Option<Health> {
         self.health.get(&tag).copied()
     }
@@ -133,8 +133,8 @@ impl DicomRules {
     }
 }
 
-/// Curves and overlays are groups that repeat, 5000 to 501E and 6000 to 601E (PS3.5 7.6): the first
-/// stands for all.
+/// Curves and overlays are repeating groups, 5000 to 501E and 6000 to 601E (PS3.5 7.6): the first represents
+/// all.
 const fn repeating(tag: u32) -> u32 {
     match tag >> 24 {
         0x50 | 0x60 if tag >> 16 & 0xFF < 0x20 => tag & 0xFF00_FFFF,

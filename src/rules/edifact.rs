@@ -1,5 +1,5 @@
 //! `[[edifact]]`: elements of EDIFACT segments that identify a patient; `[[edifact_party]]`: segments that
-//! name somebody, and who that is; `[[edifact_about]]`: segments that say what else is there.
+//! name a person, and that person's role; `[[edifact_about]]`: segments that say what else the message holds.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -46,7 +46,7 @@ section_entry! {
 }
 
 section_entry! {
-    /// A segment that names somebody.
+    /// A segment that names a person.
     pub(in crate::rules) struct Party {
         segment: String,
         /// Only where its first component is one of these.
@@ -60,7 +60,7 @@ section_entry! {
 }
 
 section_entry! {
-    /// Segments that say what stands beside the identifiers.
+    /// Segments that say what accompanies the identifiers.
     pub(in crate::rules) struct AboutEntry {
         segments: Vec<String>,
         shows: Health,
@@ -138,8 +138,8 @@ impl EdifactRules {
     pub fn segment(&self, name: &str) -> &[EdifactField] {
         self.fields.get(name).map_or(&[], Vec::as_slice)
     }
-    /// Whom a segment names; nothing if it names nobody. A segment that may name a patient and does
-    /// not here names another.
+    /// The person a segment names, if any. A segment that may name a patient but does not here names another
+    /// person.
     pub fn party(&self, segment: &str, qualifier: &str, message: &str) -> Option<Holder> {
         let parties = self.parties.get(segment)?;
         let fits = |p: &&Named| allows(&p.qualifier, qualifier) && allows(&p.message, message);
@@ -193,13 +193,13 @@ impl Section for Fields {
             fields.sort_by_key(|f| (f.element, f.component));
         }
     }
-    /// A sample is a component as it stands on the wire.
+    /// A sample is a component as on the wire.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let (segment, element, _, component) = parse(&entry.field)?;
         let first = |list: &[String]| list.first().cloned().unwrap_or_default();
         let mut elements = vec![vec![String::new()]; element];
         *elements.last_mut()? = entry.components(component, sample);
-        // The qualifier of the first element stands in it, too.
+        // The qualifier in the first element counts, too.
         if element > 1 {
             elements.first_mut()?[0] = first(&entry.qualifier);
         }
@@ -234,8 +234,8 @@ impl Entry {
 }
 
 impl EdifactRules {
-    /// An interchange with a message of this type, if the type matters, in which `segment` stands behind
-    /// one that names the patient.
+    /// An interchange with a message of this type, if the type matters, in which `segment` follows one that
+    /// names the patient.
     fn interchange(&self, message: &str, segment: &str) -> String {
         let of_patient = |named: &&Named| {
             named.of == Holder::Patient && (message.is_empty() || allows(&named.message, message))

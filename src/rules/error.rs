@@ -55,7 +55,7 @@ impl LoadError {
     }
 }
 
-/// One line a sample: where its rule stands and what is wrong.
+/// One line per sample: the position of its rule and what is wrong.
 fn failures_text(failures: &[SampleFailure]) -> String {
     let lines = failures.iter().map(|SampleFailure { rule, source, sample, expected }| {
         let (file, line) = source;

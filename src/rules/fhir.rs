@@ -45,7 +45,7 @@ section_entry! {
 /// Confidence of a name that a reference gives beside a pointer.
 const DISPLAY_CONFIDENCE: f32 = 0.9;
 
-/// The resource type under which the references of all other types stand.
+/// The resource type for references that apply to all other types.
 const OTHERS: &str = "*";
 
 /// FHIR data types of identifying elements.
@@ -158,7 +158,7 @@ impl FhirRules {
     pub fn refers(&self, name: &str) -> bool {
         self.reference_names.contains(name)
     }
-    /// What a naming system stands for.
+    /// What a naming system identifies.
     pub fn system(&self, system: &str) -> Option<Kind> {
         self.systems.get(system).copied().or_else(|| {
             self.prefixes.iter().find(|(p, _)| system.starts_with(p.as_str())).map(|(_, k)| *k)

@@ -1,6 +1,5 @@
-//! `[[xdt]]` and `[[ncpdp]]`: fields of formats in which a field has an id and stands on its own; names
-//! and addresses come in parts. `[[xdt_about]]`, `[[xdt_object]]`, `[[ncpdp_about]]`: what else is
-//! said of the record.
+//! `[[xdt]]` and `[[ncpdp]]`: fields of formats in which every field has an ID; names and addresses come in
+//! parts. `[[xdt_about]]`, `[[xdt_object]]`, `[[ncpdp_about]]`: what else is said about the record.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -28,7 +27,7 @@ section_entry! {
 }
 
 section_entry! {
-    /// Fields that say what stands beside the identifiers.
+    /// Fields that say what accompanies the identifiers.
     pub(in crate::rules) struct AboutEntry {
         fields: Vec<String>,
         shows: Health,

@@ -1,5 +1,5 @@
-//! `[[health]]`: which segments, records and sections say something of a patient's health, and what kind of
-//! thing. Names of JSON, XML and FHIR are told by `[[key_context]]`.
+//! `[[health]]`: which segments, records and sections say something about a patient's health, and of which
+//! kind. `[[key_context]]` does the same for names of JSON, XML and FHIR.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 section_entry! {
     /// An entry as written.
     pub(in crate::rules) struct Entry {
-        /// What stands there.
+        /// What it holds.
         shows: Health,
         /// HL7 v2 segments, by name.
         #[serde(default)]
@@ -29,7 +29,7 @@ section_entry! {
     }
 }
 
-/// What is said of somebody's health, by kind; what it says in particular is never read.
+/// What is said about a person's health, by kind; the details are never read.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {

@@ -90,7 +90,7 @@ section_entry! {
     pub(in crate::rules) struct SiteShape {
         shape: Hl7Shape,
         kind: Kind,
-        /// Codes that must stand in the component that says what the value is for.
+        /// Codes required in the component that says what the value is for.
         #[serde(default)]
         codes: Vec<String>,
         confidence: Option<f32>,
@@ -231,7 +231,7 @@ impl Hl7v2Rules {
     pub fn text(&self, name: [u8; 3]) -> Option<&Hl7Text> {
         self.texts.iter().find(|(segment, _)| *segment == name).map(|(_, text)| text)
     }
-    /// What an identifier type code (CX-5) stands for.
+    /// What an identifier type code (CX-5) means.
     pub fn identifier_type(&self, code: &str) -> Option<Kind> {
         self.types.get(code).copied().or_else(|| {
             self.type_prefixes.iter().find(|(p, _)| code.starts_with(p.as_str())).map(|(_, k)| *k)
@@ -270,8 +270,8 @@ impl Section for Fields {
             fields.sort_by_key(|(number, _)| *number);
         }
     }
-    /// A sample is a field as it stands on the wire. What may be another person's is also taken where the
-    /// segment says that this is the patient.
+    /// A sample is a field as on the wire. A field that may belong to another person is also accepted where
+    /// the segment says that this is the patient.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let (segment, number) = parse_field(&entry.field)?;
         let mut fields = vec![String::new(); usize::from(number)];
@@ -309,7 +309,7 @@ const OWN_INSURANCE: &str = "IN1|1||||||||||||||||SEL\r";
 fn message(before: &str, segment: [u8; 3], fields: &[String]) -> String {
     let segment = String::from_utf8_lossy(&segment);
     let kind = if segment.starts_with('Q') { "QBP^Q22" } else { "ADT^A08" };
-    // Segments of the patient stand before those of others; a query has none.
+    // Segments of the patient precede those of others; a query has none.
     let patient = if matches!(&*segment, "PID" | "QPD" | "QRD" | "QRF") { "" } else { "PID|1\r" };
     let head = format!("MSH|^~\\&|S|S|R|R|20260101||{kind}|1|P|2.5\r{patient}{before}");
     format!("{head}{segment}|{}\r", fields.join("|"))

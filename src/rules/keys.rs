@@ -31,9 +31,9 @@ section_entry! {
     /// Names beside the identifying ones that turn the scale.
     pub(in crate::rules) struct Context {
         names: Vec<String>,
-        /// What it says of the record it stands in.
+        /// What it says about its own record.
         about: About,
-        /// What it says of the records that stand under it; the same unless given.
+        /// What it says about the records below it; the same unless given.
         inside: Option<About>,
     }
 }
@@ -57,21 +57,21 @@ pub enum NamePart {
     Day,
 }
 
-/// What a context name says of the record it stands in.
+/// What a context name says about its own record.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "lowercase")]
 pub enum About {
     /// A patient (`ward`, `diagnosis`).
     Patient,
-    /// A diagnosis stands there.
+    /// A diagnosis.
     Diagnosis,
-    /// A result stands there.
+    /// A result.
     Result,
-    /// A medication stands there.
+    /// A medication.
     Medication,
-    /// An allergy stands there; pupils have some, too.
+    /// An allergy; school records have these, too.
     Allergy,
-    /// A procedure stands there.
+    /// A procedure.
     Procedure,
     /// Care, which most often is that of a patient; pupils have allergies, too (`ward`, `allergies`).
     Care,
@@ -86,9 +86,9 @@ pub enum About {
 /// What a context name says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Said {
-    /// Of the record it stands in.
+    /// About its own record.
     pub about: About,
-    /// Of the records that stand under it.
+    /// About the records below it.
     pub inside: About,
 }
 
@@ -123,7 +123,7 @@ pub struct KeyRules {
 }
 
 impl KeyRules {
-    /// The meaning of a key name as it stands on the wire.
+    /// The meaning of a key name as on the wire.
     pub fn get(&self, name: &str) -> Option<&Key> {
         with_folded(name, |folded| self.keys.get(folded))
     }
@@ -136,7 +136,7 @@ impl KeyRules {
                 || stems.into_iter().flatten().any(|s| self.parents.contains(s))
         })
     }
-    /// What a key name says of the record it stands in.
+    /// What a key name says about its own record.
     pub fn context(&self, name: &str) -> Option<About> {
         self.said(name).map(|said| said.about)
     }

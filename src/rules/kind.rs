@@ -142,7 +142,7 @@ impl Kind {
             Self::Sex | Self::Ethnicity | Self::Religion | Self::Occupation => '-',
         }
     }
-    /// Whether a value of this kind, with its issuer, stands for one person on its own.
+    /// Whether a value of this kind, with its issuer, identifies one person by itself.
     pub const fn is_strong_id(self) -> bool {
         matches!(
             self,
@@ -158,7 +158,7 @@ impl Kind {
     pub const fn is_weak(self) -> bool {
         matches!(self, Self::Sex | Self::Age | Self::Ethnicity | Self::Religion | Self::Occupation)
     }
-    /// Whether a pseudonym may stand in its place.
+    /// Whether a pseudonym may replace it.
     pub const fn is_number_or_name(self) -> bool {
         self.is_strong_id()
             || matches!(

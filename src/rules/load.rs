@@ -38,7 +38,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
 /// Largest rule file read, bytes.
 const MAX_FILE: u64 = 4 << 20;
 
-/// An entry and where it stands.
+/// An entry and its position.
 type Placed = (Arc<dyn Rule>, Source);
 
 /// Everything read so far, not yet compiled.
@@ -216,7 +216,7 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + memchr::memchr_iter(b'\n', &text.as_bytes()[..offset.min(text.len())]).count()
 }
 
-/// Whether an entry stands in a file that ships with the binary, which tests have checked.
+/// Whether an entry comes from a file shipped with the binary, which tests have checked.
 pub(in crate::rules) fn is_shipped(source: &Source) -> bool {
     SHIPPED.iter().any(|(name, _)| *name == source.0)
 }

@@ -111,7 +111,7 @@ pub struct RuleSet {
     pub keys: KeyRules,
     /// Values that name test patients.
     pub test_patients: Placeholders,
-    /// Values that name nobody.
+    /// Values that identify no person.
     pub placeholders: Placeholders,
     /// What identifiers look like in free text.
     pub text: TextRules,

@@ -1,7 +1,7 @@
-//! `[[placeholder]]`: values that stand where an identifier could stand and name nobody (`UNKNOWN`,
-//! `{{name}}`, `078-05-1120`); `[[name_affix]]`: words beside a name that are no part of it;
-//! `[[test_patient]]`: values that name nobody real, though a record of them is reported;
-//! `[[phantom]]`: names of things that are examined in place of people.
+//! `[[placeholder]]`: values that take the place of an identifier and identify no person (`UNKNOWN`,
+//! `{{name}}`, `078-05-1120`); `[[name_affix]]`: words beside a name that are not part of it;
+//! `[[test_patient]]`: values of test patients, whose records are still reported; `[[phantom]]`: names of
+//! objects examined in place of people.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -18,7 +18,7 @@ section_entry! {
         /// Kinds whose values it takes; empty for all.
         #[serde(default)]
         kinds: Vec<Kind>,
-        /// Words or whole values, compared without case; one `*` stands for anything.
+        /// Words or whole values, compared without case; one `*` matches anything.
         values: Vec<String>,
         /// What takes away people's names writes them.
         #[serde(default)]
@@ -31,7 +31,7 @@ section_entry! {
     pub(in crate::rules) struct Phantom {
         /// Words that say that it is one.
         words: Vec<String>,
-        /// Words that may stand beside them.
+        /// Words that may accompany them.
         #[serde(default)]
         beside: Vec<String>,
     }
@@ -65,25 +65,25 @@ impl Outer {
     }
 }
 
-/// Values that name nobody.
+/// Values that identify no person.
 #[derive(Debug, Default)]
 pub struct Placeholders {
     /// Whole values, in lower case.
     whole: HashMap<String, Vec<Scope>, foldhash::fast::FixedState>,
     /// Single words, folded.
     words: HashMap<String, Vec<Scope>, foldhash::fast::FixedState>,
-    /// What stands before and after the `*`, by the byte that the value must begin or end with.
+    /// The text before and after the `*`, by the byte that the value must begin or end with.
     shapes: HashMap<Outer, Vec<(String, String, Scope)>, foldhash::fast::FixedState>,
     affixes: HashSet<String, foldhash::fast::FixedState>,
     /// Of the placeholders, those that de-identification writes.
     deidentified: Vec<(String, Option<String>)>,
-    /// Words of phantoms; true for those that say it, false for those that may stand beside.
+    /// Words of phantoms; true for those that decide, false for those that may accompany them.
     phantoms: HashMap<String, bool, foldhash::fast::FixedState>,
 }
 
 impl Placeholders {
-    /// Whether `value`, trimmed and in lower case, stands for nobody: it is a placeholder as a
-    /// whole, it has the shape of one, or, for names, each of its words is one.
+    /// Whether `value`, trimmed and in lower case, is a placeholder: as a whole, by its shape, or, for names,
+    /// because each of its words is one.
     pub fn contains(&self, kind: Kind, value: &str) -> bool {
         let applies = |scope: &Scope| scope.as_ref().is_none_or(|kinds| kinds.contains(&kind));
         if self.whole.get(value).is_some_and(|scopes| scopes.iter().any(applies)) {
@@ -132,8 +132,8 @@ impl Placeholders {
         fits(name) || words.next().is_some_and(fits) && words.all(fits)
     }
 
-    /// Whether a name or an id is a phantom's: one of its words says so, and the others may stand
-    /// beside it. Numbers and single letters may always.
+    /// Whether a name or an ID belongs to a phantom: one of its words decides, and the others may accompany
+    /// it. Numbers and single letters always may.
     pub fn is_phantom(&self, value: &str) -> bool {
         let mut says_so = false;
         for word in value.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()) {

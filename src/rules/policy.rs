@@ -1,5 +1,5 @@
-//! `[[alert]]`: which evidence in which contents makes an alert; `[severity]`: how bad it is;
-//! `[access]`: what shows that a service answers anyone.
+//! `[[alert]]`: which evidence in which payloads raises an alert; `[severity]`: how severe it is; `[access]`:
+//! what shows that a service answers anyone.
 
 use super::Kind;
 use super::compile::Compiler;
@@ -59,8 +59,8 @@ const fn yes() -> bool {
 pub(in crate::rules) struct DeidentifiedEntry {
     /// Kinds whose values are pseudonyms there.
     pseudonymous: Vec<Kind>,
-    /// Fields that de-identification empties: what stands there was left behind, whatever its kind.
-    /// `*` at the end stands for any rest, `private` for all private attributes.
+    /// Fields that de-identification empties: any value there was left behind, whatever its kind. A trailing
+    /// `*` matches any rest, `private` all private attributes.
     #[serde(default)]
     emptied: Vec<String>,
 }
@@ -75,7 +75,7 @@ pub struct SeverityEntry {
     pub external: u8,
     /// Nobody had to log in.
     pub no_authentication: u8,
-    /// The service was seen to let in whoever asks.
+    /// The service was seen to accept any client.
     pub answers_anyone: u8,
     /// A secret crossed in clear.
     pub credentials_in_clear: u8,
@@ -111,11 +111,11 @@ impl Default for SeverityEntry {
     }
 }
 
-/// `[access]`: what proves that a DICOM service lets in whoever asks.
+/// `[access]`: what proves that a DICOM service accepts any client.
 #[derive(Deserialize, Debug, Clone)]
 #[serde(deny_unknown_fields)]
 pub struct AccessRules {
-    /// Calling application entity titles that tools use unless told otherwise.
+    /// Default calling application entity titles of common tools.
     default_titles: Vec<String>,
     /// So many titles by which one host is let in.
     titles_of_one_client: u32,
@@ -134,7 +134,7 @@ impl AccessRules {
         let default_titles = titles.iter().map(|t| (*t).to_owned()).collect();
         Self { default_titles, titles_of_one_client }
     }
-    /// Whether tools call by this title unless told otherwise.
+    /// Whether this is a default title of a common tool.
     pub fn is_default_title(&self, title: &str) -> bool {
         self.default_titles.iter().any(|t| t.eq_ignore_ascii_case(title))
     }
@@ -215,7 +215,7 @@ pub struct Policy {
     pub alerts: Vec<Arc<AlertRule>>,
     /// Points of the severity score.
     pub severity: SeverityEntry,
-    /// What proves that a DICOM service lets in whoever asks.
+    /// What proves that a DICOM service accepts any client.
     pub access: AccessRules,
     pseudonymous: Vec<Kind>,
     emptied: Vec<String>,
@@ -226,7 +226,7 @@ impl Policy {
     pub fn alert(&self, record: &RecordEvidence<'_>) -> Option<&Arc<AlertRule>> {
         self.alerts.iter().find(|a| a.applies(record))
     }
-    /// Whether what stands in this field is a pseudonym in a record that was de-identified.
+    /// Whether this field holds a pseudonym in a de-identified record.
     pub fn is_pseudonymous(&self, kind: Kind, field: &str) -> bool {
         // Private attributes are named by maker: `(0011,xx04) of ...`.
         let emptied = |entry: &String| match entry.strip_suffix('*') {

@@ -18,7 +18,7 @@ pub trait SampleReader {
 pub struct SampleField {
     /// The rule's id.
     pub rule: String,
-    /// Where it stood, by the rule's notation.
+    /// Where it was found, in the rule's notation.
     pub field: String,
 }
 

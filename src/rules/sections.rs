@@ -85,7 +85,7 @@ pub(in crate::rules) struct Written {
     pub rule: Arc<dyn Rule>,
 }
 
-/// A rule file as it is written. Every section may stand in any file.
+/// A rule file as written. Every section may appear in any file.
 #[derive(Default)]
 pub(in crate::rules) struct File {
     pub entries: Vec<Written>,
@@ -115,7 +115,7 @@ macro_rules! sections {
         /// Every section, in the order in which they are compiled.
         pub(in crate::rules) const SECTIONS: &[&str] = &[$(<$section as Section>::NAME,)*];
 
-        /// Every name that may stand at the top of a file.
+        /// Every name allowed at the top level of a file.
         const NAMES: &[&str] = &[
             $(<$section as Section>::NAME,)*
             OTHERS[0], OTHERS[1], OTHERS[2], OTHERS[3],

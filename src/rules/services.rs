@@ -1,4 +1,4 @@
-//! `[[service]]`: what the answers of a web service show of it, whoever runs it: an open folder, a
+//! `[[service]]`: what the answers of a web service reveal about it, whoever runs it: a directory listing, a
 //! bucket, an index, a database; `[[secret]]`: names under which forms and queries carry secrets.
 
 use super::compile::Compiler;
@@ -24,13 +24,13 @@ section_entry! {
         kind: ServiceKind,
         /// As events name it; the title unless given.
         product: Option<String>,
-        /// One of these is the path; `*` at either end stands for anything.
+        /// One of these is the path; `*` at either end matches anything.
         #[serde(default)]
         path: Vec<String>,
-        /// One of these stands in the `Server` header.
+        /// One of these is in the `Server` header.
         #[serde(default)]
         server: Vec<String>,
-        /// All of these stand in the first bytes of the answer, in capitals or not.
+        /// All of these are in the first bytes of the answer, in any case.
         #[serde(default)]
         all: Vec<String>,
         /// One of these does.
@@ -85,7 +85,7 @@ closed_set! {
         Bearer = "bearer",
         /// A key in a header.
         ApiKey = "api-key",
-        /// A cookie that stands for a session.
+        /// A cookie that identifies a session.
         SessionCookie = "session-cookie",
         /// HTTP Basic, for a proxy.
         ProxyPassword = "proxy-password",
@@ -150,7 +150,7 @@ fn is_path(pattern: &str, path: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct ServiceRules {
     services: Vec<ServiceRule>,
-    /// What stands in answers, in capitals or not; compiled from `listed`.
+    /// Text in answers, in any case; compiled from `listed`.
     texts: Option<AhoCorasick>,
     listed: Vec<String>,
     /// By folded name: whether it lets the client in.
@@ -178,7 +178,7 @@ impl ServiceRules {
 }
 
 impl ServiceRules {
-    /// The number of a text that stands in answers.
+    /// The number of a text found in answers.
     fn number(&mut self, text: &str) -> usize {
         self.listed.iter().position(|listed| listed == text).unwrap_or_else(|| {
             self.listed.push(text.to_owned());

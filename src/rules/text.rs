@@ -42,7 +42,7 @@ section_entry! {
     }
 }
 
-/// Whose a telephone number or address in running text is, as the words before it tell.
+/// The owner of a telephone number or address in running text, according to the words before it.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "lowercase")]
 pub enum Person {
@@ -50,7 +50,7 @@ pub enum Person {
     Patient,
     /// A relative's.
     Relative,
-    /// That of somebody else: staff, a ward, the letterhead.
+    /// That of another person: staff, a ward, the letterhead.
     Other,
 }
 

@@ -96,7 +96,7 @@ impl Section for Elements {
             elements.sort_by_key(|(number, _)| *number);
         }
     }
-    /// A sample is an element as it stands on the wire.
+    /// A sample is an element as on the wire.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let (segment, number) = parse_element(&entry.element)?;
         let number = usize::from(number);

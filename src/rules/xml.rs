@@ -54,7 +54,7 @@ section_entry! {
 }
 
 section_entry! {
-    /// Elements that say what stands beside the identifiers.
+    /// Elements that say what accompanies the identifiers.
     pub(in crate::rules) struct AboutEntry {
         dialect: String,
         paths: Vec<String>,
@@ -183,7 +183,7 @@ impl Section for Dialects {
     }
 }
 
-/// Dialects that begin in a way of their own, and the messages in which their samples stand.
+/// Dialects with a distinctive beginning, and the messages that their samples belong to.
 const BUILT_IN: [(&str, &str, &str); 2] = [
     ("poct1a", "<OBS.R01>", "</OBS.R01>"),
     ("script", "<Message xmlns=\"http://www.ncpdp.org/schema/SCRIPT\">", "</Message>"),

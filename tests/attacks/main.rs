@@ -2,6 +2,9 @@
 //! beside it, whose findings must be complete, and has ceilings of CPU for each megabyte and of resident
 //! memory. Only what is said in `SECURITY.md` to be withstood is tested here.
 
+// What was measured is shown beside what is allowed.
+#![allow(clippy::print_stdout)]
+
 #[path = "../common/mod.rs"]
 mod common;
 mod linear;

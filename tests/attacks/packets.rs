@@ -74,7 +74,7 @@ impl Capture {
         let mut frame = vec![4, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 8, 0, 0x45, 0];
         frame.extend((20 + data.len() as u16).to_be_bytes());
         frame.extend((n as u16).to_be_bytes());
-        frame.extend((0x2000 | offset / 8).to_be_bytes());
+        frame.extend((0x2000 | (offset / 8)).to_be_bytes());
         frame.extend([64, 17, 0, 0]);
         frame.extend(client(n));
         frame.extend([192, 168, 7, 1]);

@@ -1,12 +1,12 @@
-//! A message of another format that stands in an element of XML as text or in base64: X12 in the envelope
-//! of CAQH CORE (2.2 of its connectivity rule), documents of IHE ITI-41, HL7 v2 in web services.
+//! A message of another format in an XML element, as text or in base64: X12 in the envelope of CAQH CORE (2.2
+//! of its connectivity rule), documents of IHE ITI-41, HL7 v2 in web services.
 
 use crate::content::formats::hl7v2::carried;
 use crate::content::formats::jws;
 use crate::content::stack::transfer_encoding;
 use crate::content::{Media, Nested, Scope, Want};
 
-/// Bytes that tell what it is.
+/// Bytes that show what it is.
 const HEAD: usize = 16;
 /// Shorter text in the letters of base64 holds no document.
 const MIN_BASE64: usize = 64;
@@ -29,7 +29,7 @@ pub fn message(front: &[u8]) -> Option<Nested> {
 pub struct Payload {
     head: Vec<u8>,
     nested: Option<Nested>,
-    /// Bytes to come that nobody wants.
+    /// Coming bytes to skip.
     unwanted: u64,
 }
 

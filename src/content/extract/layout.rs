@@ -15,7 +15,7 @@ const WORD_GAP: f64 = 0.17;
 /// A gap this wide separates columns.
 const CELL_GAP: f64 = 0.9;
 
-/// What stands this much lower is on the next line.
+/// Text this much lower is on the next line.
 const LINE_GAP: f64 = 0.4;
 
 /// What separates columns in a line of text.
@@ -33,7 +33,7 @@ pub struct Piece {
     text: Zeroizing<String>,
 }
 
-/// Where a glyph stands.
+/// Position of a glyph.
 #[derive(Clone, Copy)]
 pub struct Spot {
     /// Quarter turns of the writing direction.

@@ -26,7 +26,7 @@ pub fn meaning(hit: &Hit<'_, '_>, scope: &mut Scope<'_>) -> Option<Meaning> {
 /// Longest value that may be a number, bytes.
 const MAX_VALUE: usize = 32;
 
-/// Where values without a meaning stand: a column, a name. Lists are told apart by it.
+/// Position of values without a known meaning: a column, a name. It distinguishes lists.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Place(Option<std::num::NonZeroU32>);
 

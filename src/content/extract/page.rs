@@ -43,7 +43,7 @@ impl PageReader {
     /// A line of a page.
     pub fn line(&mut self, line: &Line, scope: &mut Scope<'_>) {
         let (cells, pieces) = (line.cells(), line.pieces());
-        // Where columns are close together, only what was placed by itself tells them apart.
+        // If columns are close together, only separately placed text distinguishes them.
         let narrow = pieces.len() > cells.len()
             && Sheet::known(&pieces, scope) > Sheet::known(&cells, scope);
         let row = if narrow { &pieces } else { &cells };
@@ -70,7 +70,7 @@ impl PageReader {
         }
     }
 
-    /// The cells of a row under the columns they stand under.
+    /// The cells of a row, by column.
     fn aligned(&self, cells: &[Cell]) -> Vec<Zeroizing<String>> {
         let mut row = vec![Zeroizing::new(String::new()); self.columns.len()];
         for cell in cells {
@@ -93,7 +93,7 @@ impl PageReader {
     }
 }
 
-/// Whether a word with a colon stands there, which is no time.
+/// Whether it contains a word with a colon that is not a time.
 fn has_label(cell: &str) -> bool {
     let mut before = ' ';
     cell.chars().any(|c| {

@@ -1,5 +1,5 @@
-//! What stands on a printed label or wristband: texts with their places, and bar codes. Each label is about
-//! one person.
+//! Text of a printed label or wristband: strings with their positions, and bar codes. Each label is about one
+//! person.
 
 use super::labels::{Labels, key};
 use crate::content::Scope;
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 const MAX_TEXTS: usize = 64;
 /// Longest text, bytes.
 const MAX_TEXT: usize = 4096;
-/// Texts whose places differ by so many dots at most stand on one line.
+/// Texts whose positions differ by at most this many dots are on one line.
 const LEVEL: i32 = 6;
 
 /// A label that is being read.
@@ -46,8 +46,8 @@ impl PrintedLabel {
         texts + self.labels.memory()
     }
 
-    /// The label is complete. Wristbands have a name and a number without a word before them: what
-    /// looks like one is one where a birth date stands beside it.
+    /// Ends the label. Wristbands have a name and a number without labels: a value that looks like one is one
+    /// if a birth date accompanies it.
     pub fn emit(&mut self, scope: &mut Scope<'_>) {
         let texts = std::mem::take(&mut self.texts);
         let mut used = vec![false; texts.len()];
@@ -89,7 +89,7 @@ impl PrintedLabel {
     }
 }
 
-/// Whether a text names what stands beside it.
+/// Whether a text is the label of its neighbour.
 fn is_label(text: &str, scope: &Scope<'_>) -> bool {
     let ends = text.ends_with([':', '：', '=', '#']);
     key(text.trim_end_matches([':', '：', '=', '#', '.', ' ']), scope.rules()).is_some()

@@ -148,11 +148,11 @@ impl Marks {
     pub const fn inherited(self) -> Self {
         Self { marks: self.marks.intersection(MarkSet::of(Mark::PatientContext)), ..self }
     }
-    /// What says this of somebody's health.
+    /// What says this about a person's health.
     pub fn of_health(health: Health) -> Self {
         Self::of(Mark::from(health))
     }
-    /// What is said of somebody's health.
+    /// What is said about a person's health.
     pub const fn health(self) -> Self {
         Self { marks: self.marks.health(), ..Self::NONE }
     }
@@ -180,7 +180,7 @@ pub struct CandidateRecord {
 
 struct Part {
     meaning: Meaning,
-    /// Parts of one name or address stand in one group.
+    /// Parts of one name or address share a group.
     group: u32,
     value: zeroize::Zeroizing<String>,
 }
@@ -233,7 +233,7 @@ impl CandidateRecord {
     pub fn contradicts(&self, meaning: &Meaning, value: &str) -> bool {
         let kind = meaning.rule.kind;
         let single = matches!(kind, Kind::Name | Kind::PatientId | Kind::BirthDate | Kind::Ssn);
-        // A second number of one sort that was found in text is somebody else's.
+        // A second number of one kind found in text belongs to another person.
         let found = |f: &Part| {
             f.meaning.evidence.is_found()
                 && meaning.evidence.is_found()
@@ -318,7 +318,7 @@ impl CandidateRecord {
                 NamePart::Whole => part.meaning.rule.kind == Kind::Address,
                 _ => true,
             };
-            // What belongs together is handed on where its first part stands.
+            // Values that belong together are pushed at the position of the first part.
             let before = fields.iter().take(at).filter(same);
             let earlier = before.clone().any(|o| joins_with(o, part));
             if !joins {

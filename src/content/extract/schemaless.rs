@@ -14,7 +14,7 @@ const MAX_WORDS: usize = 4;
 /// Longest name, bytes.
 const MAX_NAME: usize = 64;
 
-/// Years in which somebody who lives may be born, roughly.
+/// Plausible birth years of living people, roughly.
 const YEARS: std::ops::RangeInclusive<u64> = 1880..=2100;
 
 /// Days of the era before 1970 (for dates in microseconds, as FHIR has them).
@@ -27,7 +27,7 @@ pub struct Node {
     numbers: [Option<u64>; 4],
     labelled: Vec<(Meaning, Zeroizing<String>)>,
     marks: Marks,
-    /// Messages adopted, to tell their texts apart.
+    /// Messages read so far, to distinguish their texts.
     groups: u32,
     fields: u32,
 }

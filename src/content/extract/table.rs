@@ -96,7 +96,7 @@ impl Sheet {
         true
     }
 
-    /// Whether rows stand under named columns.
+    /// Whether rows are below named columns.
     pub fn in_table(&self) -> bool {
         self.table.is_some()
     }
@@ -125,7 +125,7 @@ impl Sheet {
     }
 }
 
-/// A heading without what stands around it.
+/// A heading without its surroundings.
 fn label(cell: &str) -> &str {
     cell.trim().trim_end_matches([':', '*', '.', ' '])
 }

@@ -1,9 +1,8 @@
 //! Running text inside a structured document: the narrative of a FHIR resource, notes, messages of
 //! errors, the sections of a CDA document, questions and their answers.
 //!
-//! What a structured format says of a person in its own fields outranks what it says in prose, which
-//! repeats it as a rule. So texts are kept until the document ends, and read only where its fields named
-//! nobody.
+//! What a structured format says about a person in its own fields outranks its prose, which usually repeats
+//! it. So texts are kept until the document ends, and read only if its fields named no person.
 
 use super::record::Marks;
 use super::table::Sheet;
@@ -23,7 +22,7 @@ const MAX_CELLS: usize = 64;
 /// Shortest text with a label and a value, bytes (`MRN: 12`).
 const MIN_TEXT: usize = 7;
 
-/// Shortest text in base64, and how much of it tells whether it is one, bytes.
+/// Shortest text in base64, and how much of it decides whether it is base64, bytes.
 const MIN_BASE64: usize = 24;
 const BASE64_HEAD: usize = 96;
 
@@ -105,7 +104,7 @@ impl Texts {
         }
     }
 
-    /// The document ends: reads its texts, if its fields named nobody.
+    /// Ends the document: reads its texts if its fields named no person.
     pub fn end(&mut self, content: &'static str, around: Marks, scope: &mut Scope<'_>) {
         self.close_row();
         let kept = std::mem::take(self);

@@ -1,5 +1,5 @@
-//! What a web service's answers show of it, and secrets that clients send to it: facts, beside what
-//! the contents say of people.
+//! What the answers of a web service reveal about it, and secrets that clients send to it: facts, beside what
+//! the payloads say about people.
 
 use crate::content::stack::media;
 use crate::content::{Direction, Media, Scope};
@@ -7,12 +7,12 @@ use crate::protocol::Authentication;
 use crate::rules::{Answer, Secret, ServiceRules};
 use memchr::{memchr, memchr2, memmem};
 
-/// Bytes of a content that are looked at.
+/// Bytes of a payload that are examined.
 const MAX_HEAD: usize = 1 << 10;
 
 /// Looks at the first bytes of the content of a message.
 pub(in crate::content) fn look(media: &Media<'_>, head: &[u8], scope: &mut Scope<'_>) {
-    // Codings may come before it, other contents not.
+    // Codings may precede it, other payloads not.
     const AROUND: [&str; 7] = ["http", "gzip", "deflate", "br", "zstd", "compress", "aws-chunked"];
     let outermost = scope.layers.first() == Some(&"http")
         && scope.layers.iter().all(|layer| AROUND.contains(layer));
@@ -53,8 +53,7 @@ pub(in crate::content) fn look(media: &Media<'_>, head: &[u8], scope: &mut Scope
     }
 }
 
-/// Whether a content of this type may show what the service is. Most bodies are pictures and parts
-/// of pages.
+/// Whether a payload of this type may show what the service is. Most bodies are pictures and parts of pages.
 fn may_tell(essence: &str) -> bool {
     const NOT: [&str; 4] = ["image/", "font/", "video/", "audio/"];
     let is =
@@ -107,7 +106,7 @@ mod tests {
     use crate::protocol::Hint;
     use crate::rules::ServiceKind;
 
-    /// What is known of the service after a content.
+    /// What is known about the service after a payload.
     fn answered(status: u16) -> ServiceFacts {
         let mut facts = ServiceFacts::default();
         facts.web().status = Some(status);

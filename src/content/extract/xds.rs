@@ -85,7 +85,7 @@ impl Metadata {
     fn value(&mut self, text: &str) {
         match self.slot {
             Slot::Other => {}
-            // In a question, strings stand in quotes.
+            // In a query, strings are quoted.
             Slot::Id => self.add(3, text.trim_matches('\'')),
             Slot::Info => {
                 let field = text.strip_prefix("PID-").and_then(|t| t.split_once('|'));

@@ -24,7 +24,7 @@ const MAX_TITLE: usize = 200;
 /// Longest name of a column, bytes.
 const MAX_NAME: usize = 64;
 
-/// Comma, semicolon, tab or bar between the columns; the header tells which.
+/// Comma, semicolon, tab or bar between the columns, as in the header.
 pub struct Csv;
 
 impl Format for Csv {
@@ -50,7 +50,7 @@ impl Format for Csv {
         match separator(line) {
             // Undeclared, several columns with names of a header, and a row below it as wide.
             Some(separator) if text => declared || is_header(line, separator),
-            // What stands before the header may have no columns.
+            // Lines before the header may have no columns.
             None if text => declared,
             _ => false,
         }
@@ -260,7 +260,7 @@ impl Table {
         let cells = || Cells { rest: Some(line), separator }.take(MAX_COLUMNS);
         let columns: Vec<Column> = cells().map(|name| column(&name, rules)).collect();
         let known = columns.iter().filter(|c| c.meaning.is_some()).count();
-        // A single name may stand in a title, too, and in a row by chance.
+        // A single name may be in a title, too, and in a row by chance.
         if known >= 2 || (first && known == 1) {
             self.separator = Some(separator);
             for column in &columns {
@@ -294,7 +294,7 @@ impl Table {
         self.goes_on()
     }
 
-    /// Where the first rows are nobody's, the others are not either.
+    /// If the first rows are about no person, the others are not either.
     const fn goes_on(&self) -> bool {
         self.lines < MAX_PREAMBLE || self.people * 4 >= self.lines
     }
@@ -327,7 +327,7 @@ impl Table {
         self.people += 1;
     }
 
-    /// What stands above a table: `Ward list 3B;;;`.
+    /// Text above a table: `Ward list 3B;;;`.
     fn title(&mut self, line: &str, scope: &Scope<'_>) {
         let title =
             line.trim_matches(|c: char| c.is_whitespace() || matches!(c, ';' | ',' | '|' | '"'));

@@ -62,7 +62,7 @@ struct Word {
     bytes: Vec<u8>,
 }
 
-/// `charset?B?text?=`, and what stands behind it.
+/// `charset?B?text?=`, and what follows it.
 fn word(text: &str) -> Option<(Word, &str)> {
     let (set, text) = text.split_once('?')?;
     let (encoding, text) = text.split_once('?')?;
@@ -76,7 +76,7 @@ fn word(text: &str) -> Option<(Word, &str)> {
         "Q" | "q" => quoted(coded),
         _ => return None,
     };
-    // RFC 2231 5: a language may stand behind the set.
+    // RFC 2231 5: a language may follow the character set.
     let set = set.split('*').next().unwrap_or(set).to_owned();
     Some((Word { set, bytes }, after))
 }

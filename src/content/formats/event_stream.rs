@@ -1,5 +1,5 @@
-//! Server-sent events (WHATWG HTML 9.2): each event's data is a content of its own, read as soon as
-//! the event is complete.
+//! Server-sent events (WHATWG HTML 9.2): the data of each event is a payload of its own, read as soon as the
+//! event is complete.
 
 use crate::content::stack::media;
 use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
@@ -42,7 +42,7 @@ struct Stream {
     event: Option<Nested>,
     /// Bytes of it that are not wanted.
     skip: u64,
-    /// A line of data came before: the next one stands on a line of its own.
+    /// A line of data came before: the next one is a separate line.
     started: bool,
     /// The last byte was a CR, which an LF may follow.
     after_cr: bool,

@@ -109,7 +109,7 @@ impl Job {
             Language::Epl => self.epl(&text, scope),
             Language::Tspl => self.tspl(&text, scope),
             Language::Cpcl => self.cpcl(&text, scope),
-            // Several commands stand on one line.
+            // Several commands are on one line.
             Language::Fingerprint => {
                 text.split(':').for_each(|c| self.fingerprint(c.trim(), &text, scope))
             }
@@ -182,7 +182,7 @@ impl Job {
         if let Some(rest) = command.strip_prefix("PRPOS") {
             self.place = place(rest);
         } else if command.starts_with("PRTXT") || command.starts_with("PRBAR") {
-            // A text may have colons: what stands in quotes is taken from the whole line.
+            // A text may have colons: quoted text is taken from the whole line.
             let barcode = command.starts_with("PRBAR");
             let word = if barcode { "PRBAR" } else { "PRTXT" };
             let quoted = line.split_once(word).and_then(|(_, rest)| rest.split_once('"'));
@@ -248,9 +248,7 @@ mod tests {
             TEXT 10,40,\"3\",0,1,1,\"DOB: 1970-01-31\"\r\nBARCODE 10,90,\"128\",50,1,0,2,2,\"H77123\"\r\nPRINT 1\r\n";
         assert_eq!(
             records("", tspl),
-            [format!(
-                "http>tspl:~tspl [PatientContext] birth_date=1970-01-31 name=ROE, JANE patient_id=H77123"
-            )]
+            ["http>tspl:~tspl [PatientContext] birth_date=1970-01-31 name=ROE, JANE patient_id=H77123".to_string()]
         );
         let cpcl = b"! 0 200 200 210 1\r\nTEXT 4 0 30 40 Name: Roe, Jane\r\nT 4 0 30 60 DOB: 1970-01-31\r\n\
             BARCODE 128 1 1 50 150 10 H77123\r\nFORM\r\nPRINT\r\n";

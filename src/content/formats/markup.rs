@@ -1,5 +1,5 @@
-//! A push tokenizer for XML and HTML: tags with attributes, text, nothing else. It accepts whatever
-//! browsers accept and keeps no more than the tag or the run of text it stands in.
+//! A push tokenizer for XML and HTML: tags with attributes, text, nothing else. It accepts whatever browsers
+//! accept and keeps only the current tag or run of text.
 
 use memchr::{memchr, memchr3};
 use std::borrow::Cow;
@@ -32,7 +32,7 @@ pub trait Receiver {
     fn piece(&mut self, bytes: &[u8]) {
         let _ = bytes;
     }
-    /// What stands in an element whose content is no markup (`<script>`), in pieces of any size.
+    /// Text of an element without markup (`<script>`), in pieces of any size.
     fn raw(&mut self, bytes: &[u8]) {
         let _ = bytes;
     }
@@ -206,7 +206,7 @@ impl Markup {
         let at = if quote != 0 {
             memchr(quote, bytes)
         } else if self.held.len() < 9 {
-            // `!--`, `![CDATA[` and `?` are told from the first bytes: one at a time.
+            // `!--`, `![CDATA[` and `?` are recognised by their first bytes, one at a time.
             Some(0)
         } else {
             memchr3(b'>', b'"', b'\'', bytes)
@@ -241,7 +241,7 @@ impl Markup {
             b"!--" => Section::Comment,
             b"![CDATA[" => Section::CData,
             b"?" => Section::Instruction,
-            // `a < b` in text that nobody escaped.
+            // `a < b` in text that was not escaped.
             [b' ' | b'=' | b'0'..=b'9'] => {
                 self.mode = Mode::Text;
                 self.held.clear();
@@ -254,7 +254,7 @@ impl Markup {
         rest
     }
 
-    /// Quotes count only behind `=`: apostrophes stand in broken tags, too.
+    /// Quotes count only after `=`: broken tags have apostrophes, too.
     fn in_attributes(&self) -> bool {
         let before = self.held.get(..self.held.len().saturating_sub(1)).unwrap_or_default();
         before.trim_ascii_end().last() == Some(&b'=') || before.first() == Some(&b'!')

@@ -1,5 +1,5 @@
-//! Multipart bodies (RFC 2046 5.1): uploads (RFC 7578), DICOMweb (`multipart/related`, PS3.18 8.6.1),
-//! mail. Each part is a content of its own; the plain fields of an upload form make one record.
+//! Multipart bodies (RFC 2046 5.1): uploads (RFC 7578), DICOMweb (`multipart/related`, PS3.18 8.6.1), mail.
+//! Each part is a payload of its own; the plain fields of an upload form make one record.
 
 use super::encoded_words;
 use super::mime::Entity;
@@ -180,7 +180,7 @@ impl Document for Parts {
     }
 
     fn gap(&mut self, len: u64, scope: &mut Scope<'_>) -> Want {
-        // What waited to be told from a boundary was data, as far as anyone knows.
+        // Bytes held back as a possible boundary were data.
         let held = std::mem::take(&mut self.held);
         if self.state == State::Body {
             self.deliver(&held, scope);

@@ -66,7 +66,7 @@ struct RtfDocument {
     fonts: Vec<(i32, &'static Encoding)>,
     /// The first half of a character given as two `\u`.
     surrogate: Option<u16>,
-    /// Characters to come that stand for a `\u` where that is not known.
+    /// Coming characters that replace a `\u` for readers that do not know it.
     fallback: u32,
     /// Text in the character set of the font, not decoded yet.
     bytes: Zeroizing<Vec<u8>>,
@@ -79,11 +79,11 @@ struct RtfDocument {
 /// What a group's end undoes.
 #[derive(Clone, Copy)]
 struct Group {
-    /// No text of the document stands here.
+    /// No text of the document here.
     hidden: bool,
     /// In the table of fonts.
     fonts: bool,
-    /// Characters behind each `\u` that stand for it.
+    /// Replacement characters after each `\u`.
     fallbacks: u32,
     font: i32,
 }

@@ -1,4 +1,4 @@
-//! Messages of logs: `key=value` pairs, labelled values in the text, and documents that stand in it.
+//! Log messages: `key=value` pairs, labelled values in the text, and embedded documents.
 
 use crate::content::extract::labels::Labels;
 use crate::content::stack::media;
@@ -85,7 +85,7 @@ fn read(text: &str, scope: &mut Scope<'_>) {
         prose.push_str(rest);
         let (value, used) = value(text.get(equals + 1..).unwrap_or(""));
         labels.pair(key, value, scope);
-        // What stands on both sides of a pair does not belong together.
+        // The texts on both sides of a pair do not belong together.
         prose.push_str("  ");
         from = equals + 1 + used;
     }

@@ -1,4 +1,4 @@
-//! Tape archives (POSIX.1-2017 pax, ustar; GNU tar): each regular file is a content of its own.
+//! Tape archives (POSIX.1-2017 pax, ustar; GNU tar): each regular file is a payload of its own.
 
 use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
 
@@ -19,7 +19,7 @@ impl Format for Tar {
         "tar"
     }
     fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
-        // The checksum tells it from anything else, also where the magic of ustar is missing.
+        // The checksum distinguishes it from anything else, even without the magic of ustar.
         head.get(..BLOCK).is_some_and(|block| block.first() != Some(&0) && is_header(block))
     }
     fn cost(&self) -> u64 {
@@ -33,7 +33,7 @@ impl Format for Tar {
 
 struct Archive {
     state: State,
-    /// A header, or a name that stands in a member of its own, until it is complete.
+    /// A header, or a name in a member of its own, until it is complete.
     held: Vec<u8>,
     /// The name of the next member.
     long_name: Option<String>,

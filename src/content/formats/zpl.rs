@@ -36,7 +36,7 @@ struct Job {
     /// The command that is being read, without its `^`.
     command: zeroize::Zeroizing<Vec<u8>>,
     label: PrintedLabel,
-    /// Where the field stands (`^FO`, `^FT`).
+    /// Position of the field (`^FO`, `^FT`).
     place: Option<(i32, i32)>,
     /// The field is a bar code.
     barcode: bool,

@@ -42,7 +42,7 @@ pub fn suffix<'a>(media: &Media<'a>) -> &'a str {
     }
 }
 
-/// The name or path a content came under.
+/// The name or path of a payload.
 pub fn path(media: &Media<'_>) -> Option<Box<str>> {
     match media {
         Media::Type { name, .. } if !name.is_empty() => Some((*name).into()),
@@ -50,8 +50,7 @@ pub fn path(media: &Media<'_>) -> Option<Box<str>> {
     }
 }
 
-/// Whether a name or path says that what stands there is about patients (`/api/patients`,
-/// `ward_list.csv`).
+/// Whether a name or path says that it is about patients (`/api/patients`, `ward_list.csv`).
 pub fn about(path: &str, scope: &Scope<'_>) -> Marks {
     let keys = &scope.rules().keys;
     let mut said = Marks::default();

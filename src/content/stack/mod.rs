@@ -1,5 +1,5 @@
-//! Open contents: their table, what is inside what, and how bytes become readable: codings, transfer
-//! encodings and character sets.
+//! Open payloads: their table, how they nest, and how bytes become readable: codings, transfer encodings and
+//! character sets.
 
 mod budget;
 pub mod charset;

@@ -41,7 +41,7 @@ impl Nested {
         Self { state: State::Reading { layer, cost: 1, document } }
     }
 
-    /// A content that nobody reads.
+    /// A payload that is not read.
     pub const fn passed() -> Self {
         Self { state: State::Passed }
     }
@@ -141,8 +141,8 @@ impl Nested {
         want
     }
 
-    /// Ends a document that wants nothing more at once: its records need not wait for bytes that
-    /// nobody reads.
+    /// Ends a document that wants nothing more immediately: its records need not wait for bytes that are
+    /// skipped.
     fn settle(&mut self, want: Want, scope: &mut Scope<'_>) -> Want {
         if want == Want::NOTHING {
             self.end(true, scope);
@@ -203,8 +203,8 @@ impl Scope<'_> {
         result
     }
 
-    /// Reads a complete content that stands inside this one: a decoded OBX-5, an encapsulated PDF,
-    /// a member of an archive. What arrives in pieces goes through a [`Nested`] instead.
+    /// Reads a complete payload inside this one: a decoded OBX-5, an encapsulated PDF, a member of an
+    /// archive. What arrives in pieces goes through a [`Nested`] instead.
     pub fn whole(&mut self, media: &Media<'_>, bytes: &[u8]) {
         self.tally.spoil();
         let head = bytes.get(..MAX_WHOLE_HEAD).unwrap_or(bytes);

@@ -1,4 +1,4 @@
-//! The open contents of one flow.
+//! The open payloads of one flow.
 
 use super::budget::{Budget, HEADERS};
 use super::coding;
@@ -9,17 +9,17 @@ use crate::content::{
 use crate::protocol::Hint;
 use crate::rules::RuleSet;
 
-/// How deep contents may nest (HTTP > gzip > multipart > ZIP > DICOM is 5).
+/// Maximum nesting depth of payloads (HTTP > gzip > multipart > ZIP > DICOM is 5).
 pub const MAX_DEPTH: usize = 8;
 
-/// How many contents of one flow may be open at the same time. HTTP has one each way, DICOM one for
-/// each presentation context that is sending, HTTP/2 one for each stream.
+/// Payloads of one flow that may be open at the same time. HTTP has one each way, DICOM one for each
+/// presentation context that is sending, HTTP/2 one for each stream.
 pub const MAX_OPEN: usize = 256;
 
-/// The id of a content for which there was no room.
+/// The ID of a payload for which there was no room.
 pub(super) const NO_ROOM: ContentId = ContentId(u32::MAX);
 
-/// What the contents of a flow work with; borrowed anew for each packet.
+/// What the payloads of a flow work with; borrowed anew for each packet.
 pub struct Env<'a> {
     /// The rules in force.
     pub rules: &'a RuleSet,
@@ -31,12 +31,12 @@ pub struct Env<'a> {
     pub tally: &'a mut ContentCounters,
 }
 
-/// The open contents of one flow. Slots are used again, with what they have allocated.
+/// The open payloads of one flow. Slots are reused with their allocations.
 #[derive(Default)]
 pub struct Contents {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// How often a content found no room since the last call that could count it.
+    /// How often a payload found no room since the last call that could count it.
     refused: u32,
     /// What reading them may still cost.
     budget: Budget,
@@ -49,12 +49,12 @@ struct Slot {
     layers: Vec<&'static str>,
     /// `None`: the slot is free.
     nested: Option<Nested>,
-    /// It was counted as one that bears FHIR resources of people.
+    /// It was counted as one that holds FHIR resources about people.
     fhir: bool,
 }
 
 impl Contents {
-    /// Opens a content.
+    /// Opens a payload.
     pub fn open(&mut self, hint: &Hint<'_>) -> ContentId {
         let index = match self.free.pop() {
             Some(index) => index,
@@ -104,12 +104,12 @@ impl Contents {
         paid
     }
 
-    /// The next bytes of a content.
+    /// The next bytes of a payload.
     pub fn data(&mut self, id: ContentId, bytes: &[u8], env: &mut Env<'_>) -> Want {
         self.with(id, env, |nested, scope| nested.data(bytes, scope)).unwrap_or(Want::NOTHING)
     }
 
-    /// `len` bytes of a content were lost.
+    /// `len` bytes of a payload were lost.
     pub fn gap(&mut self, id: ContentId, len: u64, env: &mut Env<'_>) -> Want {
         self.with(id, env, |nested, scope| nested.gap(len, scope)).unwrap_or(Want::NOTHING)
     }

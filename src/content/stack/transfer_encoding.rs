@@ -26,7 +26,7 @@ pub fn base64(nested: Nested) -> Box<dyn Document> {
 struct Encoded {
     decoder: Decoder,
     nested: Nested,
-    /// Decoded bytes to come that nobody wants.
+    /// Coming decoded bytes to skip.
     unwanted: u64,
     holed: bool,
 }
@@ -38,7 +38,7 @@ enum Decoder {
         count: u32,
     },
     Quoted {
-        /// `=` and what stands behind it, up to a line break.
+        /// `=` and what follows it, up to a line break.
         escape: Vec<u8>,
     },
 }
@@ -124,7 +124,7 @@ impl Document for Encoded {
     fn gap(&mut self, len: u64, scope: &mut Scope<'_>) -> Want {
         self.holed = true;
         match &mut self.decoder {
-            // How many bytes are missing cannot be told.
+            // The number of missing bytes is unknown.
             Decoder::Base64 { .. } => Want::NOTHING,
             Decoder::Quoted { escape } => {
                 escape.clear();

@@ -107,7 +107,7 @@ fn a_service_is_told_anew_once_it_shows_whom_it_answers() {
         services(out).iter().map(|s| (s.access.answers(), s.access.titles)).collect()
     };
     assert_eq!(answers(&out), [(Answers::Unproven, 1), (Answers::Anyone, 2)]);
-    // The third title is told at the end, and nothing twice.
+    // The third title is reported at the end, and nothing twice.
     x.finish(at(1), &mut out);
     x.finish(at(2), &mut out);
     assert_eq!(answers(&out)[2..], [(Answers::Anyone, 3)]);
@@ -178,7 +178,7 @@ fn objects_are_counted_once_and_operations_by_outcome() {
     let last = services.last().expect("service");
     assert_eq!(values(&last.figures), [3, 1, 1]);
     assert_eq!((last.patients.value, last.figures.operations[&("C-STORE", "request")]), (1, 4));
-    // It told somebody that they may not.
+    // It rejected a client.
     assert_eq!(last.access.answers(), Answers::Known);
     assert!(x.is_empty());
 }

@@ -1,4 +1,4 @@
-//! Why a number is believed: fields, labels, words near by, check digits, lists.
+//! Why a number is accepted: fields, labels, nearby words, check digits, lists.
 
 use super::super::numbers::is_time;
 use super::*;
@@ -119,7 +119,7 @@ fn a_telephone_number_is_no_identifier() {
         flow.put(false, &fields);
         assert_eq!((flow.out.len(), flow.why(NationalId).len()), (1, 0));
     }
-    // A field that says what it holds is believed.
+    // A declared field is trusted.
     let mut flow = Flow::new();
     flow.put(true, &[phone(), Put(NationalId, "9434765919", "", NHS, Evidence::Declared)]);
     assert_eq!(flow.why(NationalId).len(), 1);

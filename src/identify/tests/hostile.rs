@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
 
-/// A call of a content.
+/// One call to the collector.
 #[derive(Clone, Debug)]
 enum Step {
     Begin(u32, bool),

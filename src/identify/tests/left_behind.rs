@@ -3,8 +3,8 @@
 use super::*;
 use crate::rules::Kind::{Email, OtherId};
 
-/// The finding of a record that was de-identified, if it makes one: values with the fields they
-/// stand in (`F-1` unless said), a question mark for what was found in texts.
+/// The finding of a de-identified record, if it makes one: values with their fields (`F-1` by default), and a
+/// question mark for those found in texts.
 fn finding(marks: &[Mark], fields: &[(Kind, &str, &str)]) -> Option<Vec<String>> {
     let mut flow = Flow::new();
     flow.begin(AT, "dicom", true);
@@ -66,7 +66,7 @@ fn what_was_left_behind_is_found_without_the_pseudonyms() {
         assert_eq!(last, Some(value));
         assert_eq!(found.map(|f| f.len()), Some(1), "{value}");
     }
-    // A name that nobody may have replaced stays, and its number with it.
+    // A name that may not have been replaced stays, and its number with it.
     let found = finding(
         REMOVED,
         &[(Name, "Hartman^Jason", ""), (PatientId, "00912033", ""), (BirthDate, "19591102", "")],

@@ -344,7 +344,7 @@ fn patients_of_one_name_are_not_gone_through_one_by_one() {
     }
     assert_eq!((flow.patients.len(), flow.out.len()), (500, 500));
     assert!(flow.patients.most_candidates() <= 8);
-    // Each of them is still found by what is his own.
+    // Each is still found by its own identifiers.
     flow.record(&[(PatientId, "MRN000499"), (Phone, "5550132")]);
     assert_eq!(flow.out.last().map(|f| (f.ordinal, f.update)), Some((498, true)));
 }

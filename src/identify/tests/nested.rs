@@ -1,4 +1,4 @@
-//! Records inside records, and contents open at the same time.
+//! Nested records, and payloads open at the same time.
 
 use super::*;
 

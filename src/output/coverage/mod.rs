@@ -216,8 +216,11 @@ impl RunSummary {
         add(Cause::Memory, n, None, text);
         let given_up = |((protocol, reason), _): &(&(&str, crate::protocol::Reason), &u64)| {
             use crate::protocol::Reason;
-            !matches!(reason, Reason::Encrypted | Reason::Memory)
-                && !(*reason == Reason::Unrecognised && *protocol == "unknown")
+            match reason {
+                Reason::Encrypted | Reason::Memory => false,
+                Reason::Unrecognised => *protocol != "unknown",
+                _ => true,
+            }
         };
         let n: u64 = self.opaque.iter().filter(given_up).map(|(_, n)| *n).sum();
         let text = format!("{} given up", count(n, "direction"));

@@ -40,9 +40,7 @@ impl Protocol for Amqp {
         // Connection.Start, or a message from the middle.
         if at_start {
             return match frame(data) {
-                Some(Some((1, 0, body, _))) if body.starts_with(&[0, 10, 0, 10]) => {
-                    Probe::yes(Speaker::Server)
-                }
+                Some(Some((1, 0, [0, 10, 0, 10, ..], _))) => Probe::yes(Speaker::Server),
                 Some(None) if data.len() < 64 && data.first() == Some(&1) => Probe::More,
                 _ => Probe::No,
             };

@@ -233,8 +233,8 @@ impl DirectionState {
         }
     }
 
-    /// The byte behind STX. A frame that bears the number of the one before, which was refused, is
-    /// that one again, and the one before is void (E1381 6.5.1.2).
+    /// The byte after STX. A frame with the number of the refused one before it repeats that frame, and the
+    /// earlier one is void (E1381 6.5.1.2).
     fn number(&mut self, byte: u8, sink: &mut dyn ContentSink) -> bool {
         let number = matches!(byte, b'0'..=b'7').then_some(byte);
         if number.is_some() && number == self.last && self.answer == Answer::Refused {

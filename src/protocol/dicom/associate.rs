@@ -242,8 +242,8 @@ fn user_information(kind: u8, value: &[u8], end: Speaks, facts: &mut ServiceFact
                 5 => Some("jwt"),
                 _ => None,
             };
-            // Passcode, SAML assertion and JSON web token let whoever reads them log in
-            // (PS3.7 D.3.3.7.1); a user name alone and a Kerberos ticket do not.
+            // Passcode, SAML assertion and JSON web token let any reader log in (PS3.7 D.3.3.7.1); a user
+            // name alone and a Kerberos ticket do not.
             facts.credentials_in_clear |= matches!(kind, 2 | 4 | 5);
         }
         ITEM_USER_IDENTITY_AC => facts.dicom().association().identity_confirmed = true,

@@ -13,7 +13,7 @@ use crate::protocol::{
 
 /// Bytes searched for a PDU in one direction, after bytes that were none, before it is given up.
 const MAX_SEARCH: usize = 1 << 20;
-/// Longest PDU whose length is believed although its contents are wrong, bytes.
+/// Longest PDU whose length is trusted although its content is wrong, bytes.
 const MAX_TRUSTED: u32 = 1 << 20;
 /// Bytes kept of a search without result: a header may have begun in them.
 const SEARCH_TAIL: usize = 128;

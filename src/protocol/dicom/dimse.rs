@@ -27,7 +27,7 @@ pub(super) struct Command {
     pub suboperations: [Option<u16>; 4],
 }
 
-/// Bit of the Command Field that tells responses from requests.
+/// Bit of the Command Field that distinguishes responses from requests.
 const RESPONSE: u16 = 0x8000;
 /// Command Data Set Type: none.
 const NO_DATA_SET: u16 = 0x0101;

@@ -229,7 +229,7 @@ impl Association {
     }
 }
 
-/// SOP classes that tell a role (PS3.4 annexes B, C, H, J, K, CC), by the start of their UIDs.
+/// SOP classes that prove a role (PS3.4 annexes B, C, H, J, K, CC), by prefix of their UIDs.
 const STORAGE: &str = "1.2.840.10008.5.1.4.1.1.";
 const QUERY_RETRIEVE: &str = "1.2.840.10008.5.1.4.1.2.";
 const WORKLIST: &str = "1.2.840.10008.5.1.4.31";
@@ -258,7 +258,7 @@ pub(super) fn roles(facts: &DicomFacts) -> Roles {
     } else {
         Role::DicomServer
     };
-    // C-GET brings storage classes too, but only next to query/retrieve.
+    // C-GET negotiates storage classes too, but only next to query/retrieve.
     let modality = storage && !retrieve;
     Roles { server, client: Some(if modality { Role::Modality } else { Role::DicomClient }) }
 }

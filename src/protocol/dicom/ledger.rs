@@ -5,7 +5,7 @@ use super::status;
 use crate::protocol::{Activity, ContentSink, Object, ServiceFacts};
 use smallvec::SmallVec;
 
-/// C-MOVE and C-GET operations under way at once whose sub-operations are told apart.
+/// C-MOVE and C-GET operations in progress whose sub-operations are counted separately.
 const MAX_RETRIEVALS: usize = 16;
 
 /// Outcomes of sub-operations in the order of (0000,1020) to (0000,1023).
@@ -73,8 +73,8 @@ impl Ledger {
         }
     }
 
-    /// Each pending response tells how far it came, the last one what came of it (PS3.7 9.1.4.1.8);
-    /// the last one may leave out what it said before.
+    /// Each pending response reports progress, the last one the result (PS3.7 9.1.4.1.8); the last one may
+    /// omit earlier numbers.
     fn suboperations(&mut self, command: &Command, pending: bool, sink: &mut dyn ContentSink) {
         let id = command.responds_to.unwrap_or(0);
         let at = self.retrievals.iter().position(|r| r.id == id);
@@ -90,7 +90,7 @@ impl Ledger {
             }
             return;
         }
-        // Only a response that ends a cancelled operation tells of remaining ones (PS3.7 9.1.4.1.7).
+        // Only the response that ends a cancelled operation reports remaining ones (PS3.7 9.1.4.1.7).
         if command.suboperations[0].is_none() {
             told.suboperations[0] = 0;
         }

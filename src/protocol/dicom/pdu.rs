@@ -1,4 +1,4 @@
-//! Protocol data units (PS3.8 9.3): headers, and how to tell them from other bytes.
+//! Protocol data units (PS3.8 9.3): headers, and how to recognise them.
 
 use super::dimse::Command;
 use crate::protocol::{Probe, Speaker};
@@ -16,14 +16,14 @@ pub(super) const RELEASE_RQ: u8 = 5;
 pub(super) const RELEASE_RP: u8 = 6;
 pub(super) const ABORT: u8 = 7;
 
-/// Longest PDU other than P-DATA-TF that is believed: 128 presentation contexts with all transfer
-/// syntaxes there are stay below a quarter of it. It is read as it comes, so it costs no memory.
+/// Longest PDU other than P-DATA-TF that is accepted: 128 presentation contexts with all existing transfer
+/// syntaxes stay below a quarter of it. It is read as it arrives and costs no memory.
 pub(super) const MAX_CONTROL: u32 = 1 << 20;
 /// Bytes by which a P-DATA-TF PDU may exceed what the other end takes: not all count alike.
 const SLACK: u32 = 64 << 10;
 /// Length of the fixed part of A-ASSOCIATE-RQ and -AC behind the header (PS3.8 tables 9-11, 9-17).
 pub(super) const ASSOCIATE_FIXED: usize = 68;
-/// PDVs of one PDU that are followed to believe in it.
+/// PDVs of one PDU that are checked before it is accepted.
 const MAX_CHAIN: usize = 8;
 
 /// Type and length of a PDU.
@@ -99,7 +99,7 @@ impl PdvHeader {
 enum Fit {
     Yes,
     No,
-    /// Too few bytes to tell.
+    /// Too few bytes to decide.
     Short,
 }
 
@@ -132,7 +132,7 @@ const fn speaker(kind: u8) -> Speaker {
     }
 }
 
-/// Who sends the PDU at the start of `data`: of commands, most tell.
+/// The sender of the PDU at the start of `data`; most commands reveal it.
 fn speaker_of(data: &[u8]) -> Speaker {
     let kind = data.first().copied().unwrap_or(0);
     let command = data

@@ -220,7 +220,7 @@ impl Driver {
                 }
             }
             _ => {
-                // What stood before the gap was not recognised, so it is of no use after it.
+                // Bytes before the gap were not recognised, so they are useless after it.
                 stream.unread.clear();
                 stream.need = 0;
                 stream.whole = false;

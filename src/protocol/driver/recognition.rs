@@ -95,7 +95,7 @@ impl Driver {
         if stream.unread.len() + bytes.len() <= self.limits.recognise && stream.whole {
             stream.unread.extend_from_slice(bytes);
         } else if stream.whole && silent {
-            // What came so far is still there, and no answer will tell more of it.
+            // The bytes so far are still there, and no answer will add to them.
             self.carve(sink);
             return self.data(side, bytes, sink);
         } else {
@@ -205,7 +205,7 @@ pub(super) enum Answer {
     Protocol(&'static dyn Protocol, Speaker, usize),
     /// It cannot be read.
     Encrypted,
-    /// Not enough bytes to tell.
+    /// Not enough bytes to decide.
     More,
     /// No protocol has it.
     None,

@@ -24,7 +24,7 @@ pub(super) struct ControlParser {
     /// The client gave the user name of those without an account (RFC 1635).
     anonymous: bool,
     login: Login,
-    /// The working directory, as far as commands tell.
+    /// The working directory, as far as commands reveal it.
     directory: String,
     /// The end that listens for the next data connection, and its port.
     listener: Option<(Peer, u16)>,

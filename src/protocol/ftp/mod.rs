@@ -1,6 +1,6 @@
-//! FTP (RFC 959) with IPv6 (RFC 2428) and TLS (RFC 4217). The control connection tells who logs in and
-//! what is transferred; each file or listing travels in a data connection of its own, which the control
-//! connection announces.
+//! FTP (RFC 959) with IPv6 (RFC 2428) and TLS (RFC 4217). The control connection shows who logs in and what
+//! is transferred; each file or listing travels in its own data connection, which the control connection
+//! announces.
 
 mod address;
 mod control;
@@ -26,7 +26,7 @@ impl Protocol for Ftp {
     }
 
     fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        // POP3 has USER too, but its server greets with `+OK`: a name alone does not tell.
+        // POP3 has USER too, but its server greets with `+OK`: a user name alone does not decide.
         const AUTH: &[u8] = b"AUTH TLS\r\n";
         const USER: &[u8] = b"USER ";
         const GREETING: &[u8] = b"220";

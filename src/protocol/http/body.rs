@@ -13,7 +13,7 @@ pub(in crate::protocol) struct Body {
 }
 
 enum Kind {
-    /// Its head was not seen; its bytes tell. So many of the first ones are there.
+    /// Its head was not captured; its first bytes decide. This many are available.
     Unknown {
         first: [u8; grpc::PREFIX],
         have: usize,
@@ -98,7 +98,7 @@ impl Body {
         bytes.get(hidden as usize..).unwrap_or_default()
     }
 
-    /// The first bytes of a body without head tell what it is.
+    /// The first bytes of a body without a head decide what it is.
     fn decide(&mut self, around: &mut Around<'_>) {
         let Kind::Unknown { first, have } = self.kind else { return };
         self.kind = if have == first.len() && grpc::begins(&first) {

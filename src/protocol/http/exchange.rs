@@ -1,4 +1,4 @@
-//! Requests with their responses, and what both tell of the service.
+//! Requests with their responses, and what both reveal about the service.
 
 use super::body::Body;
 use super::grpc::Grpc;
@@ -196,7 +196,7 @@ pub(in crate::protocol) fn reader(
     }))
 }
 
-/// What reads the body of a response that bears parts of a document (RFC 9110 15.3.7).
+/// Reads the body of a response that carries parts of a document (RFC 9110 15.3.7).
 pub(in crate::protocol) fn part(
     service: &Service,
     target: u64,

@@ -55,7 +55,7 @@ pub(super) struct DirectionState {
     direction: Direction,
     pub(super) state: State,
     body: Body,
-    /// What the request said; of interest to bodies that hold several contents.
+    /// What the request said; bodies that hold several payloads need it.
     service: Service,
     /// The body may be missing after all: an unasked response may answer HEAD, and a client that
     /// expects 100 may be asked not to send.
@@ -73,8 +73,8 @@ impl DirectionState {
         }
     }
 
-    /// Whether a body follows a head with this framing; `response`: where nothing tells its length,
-    /// the body of a response ends with the connection (RFC 9112 6.3).
+    /// Whether a body follows a head with this framing. `response`: without any length, the body of a
+    /// response ends with the connection (RFC 9112 6.3).
     pub(super) fn frame(&mut self, framing: Framing, response: bool, unsure: bool) -> bool {
         self.unsure = unsure;
         self.state = match framing {

@@ -260,8 +260,8 @@ fn text(value: &[u8]) -> &str {
     }
 }
 
-/// The file name of a `Content-Disposition` (RFC 6266); the plain one, which is enough to tell the
-/// format by its suffix.
+/// The file name of a `Content-Disposition` (RFC 6266); the plain parameter is enough to find the format by
+/// its suffix.
 pub fn file_name(disposition: &str) -> &str {
     for parameter in disposition.split(';').skip(1) {
         let Some((name, value)) = parameter.split_once('=') else { continue };

@@ -50,7 +50,7 @@ pub enum Begin {
     Yes,
     /// It cannot be one.
     No,
-    /// Not enough bytes to tell.
+    /// Not enough bytes to decide.
     More,
 }
 

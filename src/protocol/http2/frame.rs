@@ -110,7 +110,7 @@ impl Header {
 pub enum Found {
     /// They begin at this offset.
     At(usize),
-    /// They may begin at this offset, but so many bytes are needed to tell.
+    /// Frames may begin at this offset, but this many bytes are needed to decide.
     Perhaps(usize, usize),
     /// There are none.
     Nowhere,
@@ -131,7 +131,7 @@ pub fn find(
         for _ in 0..count {
             let rest = data.get(at..).unwrap_or_default();
             let Some(header) = Header::read(rest) else {
-                // A row that ends where the bytes end fits as well as one can tell.
+                // A sequence of frames that ends with the available bytes is accepted.
                 if last && at > start && rest.is_empty() {
                     return Found::At(start);
                 }

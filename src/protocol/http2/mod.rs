@@ -28,7 +28,7 @@ use super::{
 use half::{DirectionState, ReadOutcome};
 use streams::Streams;
 
-/// HTTP/2 (RFC 9113). `network.application` tells it from HTTP/1.x.
+/// HTTP/2 (RFC 9113). `network.application` distinguishes it from HTTP/1.x.
 pub struct Http2;
 
 impl Protocol for Http2 {

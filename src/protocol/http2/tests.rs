@@ -346,7 +346,7 @@ fn a_gap_in_a_body_costs_only_the_bytes_lost() {
     assert_eq!(got, ["<  [x] 01789end"]);
     let got = contents(&[Server(&start), Server(&body[..11]), ServerGap(8), Server(&rest)]).0;
     assert_eq!(got, ["<  [x] 01end"]);
-    // Beyond the frame: what comes then stands on its own.
+    // After the frame: what follows is independent of it.
     let later = [answer(3, "y"), last(3, "sound"), window()].concat();
     let garbage: &[u8] = b"the tail of something \0\0\x04 unknown";
     let got = contents(&[

@@ -9,7 +9,7 @@ use super::{Parser, Probe, Protocol, Speaker};
 
 /// White space before a job.
 const MAX_BLANK: usize = 16;
-/// Bytes looked at to tell the language of a label.
+/// Bytes examined to recognise the language of a label.
 const MAX_HEAD: usize = 1024;
 /// What begins a job of PJL.
 const UEL: &[u8] = b"\x1b%-12345X";
@@ -127,7 +127,7 @@ fn lines(data: &[u8]) -> Probe {
     if !head.iter().take(64).all(printable) {
         return Probe::No;
     }
-    let quoted = memchr::memchr(b'"', head).is_some() || word == &b"! 0 ";
+    let quoted = memchr::memchr(b'"', head).is_some() || word == b"! 0 ";
     if quoted && PRINTS.iter().any(|p| memchr::memmem::find(head, p).is_some()) {
         return Probe::yes(Speaker::Client);
     }

@@ -196,7 +196,7 @@ enum FrameStep {
     Open(usize, Framing, Opening),
     /// A commit acknowledgment of release 2.
     Acknowledged,
-    /// Too few bytes to tell.
+    /// Too few bytes to decide.
     Need,
 }
 
@@ -278,8 +278,8 @@ fn open(
     State::Block { framing, wide, content }
 }
 
-/// How long the end block is at the front of text in UTF-16: its CR follows, each of them
-/// perhaps two bytes wide; 0 if it is none. `None`: the bytes that tell have not come.
+/// Length of the end block at the front of UTF-16 text: its CR follows, and each may be two bytes wide; 0 if
+/// it is none. `None`: the deciding bytes have not arrived.
 fn end_of_wide(tail: &[u8], little: bool) -> Option<usize> {
     match tail {
         [_, b'\r' | b'\n', ..] => Some(2),

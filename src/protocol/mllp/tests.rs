@@ -14,7 +14,7 @@ fn framed(message: &[u8]) -> Vec<u8> {
     [b"\x0b", message, b"\x1c\r"].concat()
 }
 
-/// The bytes of the contents, with what is known of their end.
+/// The bytes of the payloads, with how each ended.
 fn contents(sink: &Recorder) -> Vec<(Direction, Vec<u8>, Option<bool>)> {
     sink.contents.iter().map(|c| (c.direction, c.bytes.clone(), c.complete)).collect()
 }
@@ -166,7 +166,7 @@ fn other_contents_in_the_same_framing() {
         assert_eq!(news, [DriverEvent::Recognised("hl7")]);
         assert_eq!((sink.contents[0].media.as_str(), sink.units[0]), ("", "other"));
     }
-    // A vertical tab in a text is a line end, whatever stands behind it.
+    // A vertical tab in a text is a line break, whatever follows it.
     for text in [&b"a\x0b<b>bold</b>"[..], b"a\x0b{\"x\":1}", b"a\x0b01380 km", b"\x0bUNATTENDED"] {
         let message = [MESSAGE, b"NTE|1||", text, b"\r"].concat();
         check(&framed(&message), &[&message]);

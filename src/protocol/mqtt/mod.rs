@@ -74,7 +74,7 @@ enum Length {
 enum Head<'a> {
     /// So many bytes, with this topic.
     Is(usize, &'a [u8]),
-    /// So many bytes must be there to tell.
+    /// Bytes needed to decide.
     More(usize),
     Bad,
 }
@@ -114,7 +114,7 @@ impl DirectionState {
 }
 
 impl MqttParser {
-    /// What CONNECT says of itself (MQTT 5 3.1.2.3).
+    /// What CONNECT declares (MQTT 5 3.1.2.3).
     fn connect(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
         let name = usize::from(body.get(1).copied().unwrap_or(0));
         self.version = body.get(2 + name).copied().unwrap_or(4);

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 /// Bytes behind the name of a column: table, number, type, its size and modifier, format.
 const FIXED: usize = 18;
-/// Object ids of types whose binary form is told from text (`pg_type.dat`).
+/// Object IDs of types whose binary form differs from text (`pg_type.dat`).
 const BOOL: u32 = 16;
 const INTEGERS: [u32; 4] = [20, 21, 23, 26];
 const FLOAT4: u32 = 700;

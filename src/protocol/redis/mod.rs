@@ -1,5 +1,5 @@
-//! Redis and its kin (RESP2 and RESP3). Hashes are handed on as a JSON object of their fields, other
-//! values as contents of their own.
+//! Redis and compatible servers (RESP2 and RESP3). Hashes are passed on as a JSON object of their fields,
+//! other values as separate payloads.
 
 mod emit;
 

@@ -1,7 +1,7 @@
 //! What protocols learn of the service behind a flow: the facts of `phi.service`.
 //!
-//! What any service may show stands here; the rest belongs to families of protocols, each in the
-//! folder of its protocol, which outputs ask by [`FamilyFacts`].
+//! Facts that any service may have. The rest belongs to families of protocols, each in the folder of its
+//! protocol; outputs ask them through [`FamilyFacts`].
 
 mod family;
 mod role;

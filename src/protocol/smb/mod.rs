@@ -439,7 +439,7 @@ impl SmbParser {
     /// Nothing more is read of a direction.
     fn end(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         self.halves[index(direction)] = DirectionState { ended: true, ..DirectionState::default() };
-        // What the other says may tell where to put what is held.
+        // The other direction may show where held bytes belong.
         if self.halves.iter().all(|half| half.ended) {
             self.files.finish(sink);
         }

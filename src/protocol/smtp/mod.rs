@@ -110,7 +110,7 @@ impl SmtpParser {
     fn reply(&mut self, line: &[u8], sink: &mut dyn ContentSink) -> bool {
         let Some((code, text)) = line.split_first_chunk::<3>() else { return false };
         if !std::mem::replace(&mut self.greeted, true) && code == b"220" {
-            // The name of the host, then what the server says of itself.
+            // The host name, then the server's own description.
             let text = String::from_utf8_lossy(text);
             let software = text.trim_start_matches([' ', '-']).split_once(' ');
             if let Some((_, software)) = software {
@@ -131,7 +131,7 @@ impl SmtpParser {
             }
             // Nothing of a message that was refused is sent.
             Mode::Text { .. } if refused && self.message.is_none() => self.mode = Mode::Command,
-            // It was answered, so its end stood in the gap.
+            // It was answered, so its end was in the gap.
             Mode::Text { holed: true, .. } => self.finish(false, sink),
             _ => {}
         }
@@ -139,7 +139,7 @@ impl SmtpParser {
     }
 }
 
-/// What the client shows of itself (RFC 4616, RFC 2195, RFC 7628).
+/// What the client reveals about itself (RFC 4616, RFC 2195, RFC 7628).
 fn authenticate(mechanism: &[u8], facts: &mut ServiceFacts) {
     let is = |name: &[u8]| mechanism.eq_ignore_ascii_case(name);
     if is(b"PLAIN") || is(b"LOGIN") {

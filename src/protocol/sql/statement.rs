@@ -146,7 +146,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// A string whose opening quote is taken; doubled quotes and backslashes stand for themselves.
+    /// A string after its opening quote; doubled quotes and backslashes are literal.
     fn quoted(&mut self, quote: u8) -> Vec<u8> {
         let mut text = Vec::new();
         while let Some(at) = memchr::memchr2(quote, b'\\', self.rest) {

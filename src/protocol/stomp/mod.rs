@@ -135,10 +135,8 @@ impl StompParser {
     fn frame(&mut self, direction: Direction, head: &[u8], sink: &mut dyn ContentSink) {
         let command = head.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
         match command {
-            b"CONNECT" | b"STOMP" => {
-                if header(head, "passcode").is_some_and(|p| !p.is_empty()) {
-                    sink.facts().password_in_clear();
-                }
+            b"CONNECT" | b"STOMP" if header(head, "passcode").is_some_and(|p| !p.is_empty()) => {
+                sink.facts().password_in_clear();
             }
             b"CONNECTED" => {
                 if let Some(server) = header(head, "server") {

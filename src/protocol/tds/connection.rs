@@ -38,7 +38,7 @@ enum Token {
     Read(usize),
     /// It is not complete.
     Cut,
-    /// What follows cannot be told apart.
+    /// What follows cannot be delimited.
     Unknown,
 }
 

@@ -152,7 +152,7 @@ impl Prompt {
 
     fn asks(&self, words: &[&str]) -> bool {
         let asked = String::from_utf8_lossy(&self.asked);
-        // What was echoed stands behind the question.
+        // The echo follows the prompt.
         words.iter().any(|word| asked.contains(word))
     }
 
@@ -207,7 +207,7 @@ pub(super) fn open(layer: &'static str, sink: &mut dyn ContentSink) -> ContentWr
     ContentWriter::open(&Hint { direction, media, operation: "", codings: &[], layer }, sink)
 }
 
-/// Whether what is typed may end an entry: whoever types it has read the screen.
+/// Whether typed text may end an entry: whoever types it has read the screen.
 pub(super) fn is_reaction(text: &[u8]) -> bool {
     text.iter().any(|b| matches!(b, b'\r' | b'\n' | 0x1b | 1..=7 | 0x0b..=0x1a))
 }

@@ -24,7 +24,7 @@ const MSP_OPTIONS: [u8; 9] = [69, 70, 85, 86, 87, 90, 91, 93, 201];
 /// Longest details of an option, bytes.
 const MAX_DETAILS: usize = 4096;
 
-/// What stands at the front of the stream.
+/// The item at the front of the stream.
 pub(super) enum Item<'a> {
     /// So many characters.
     Text(usize),
@@ -57,7 +57,7 @@ pub(super) fn begins(verb: u8, rest: &[u8]) -> Option<bool> {
     }
 }
 
-/// Reads what stands at the front of `data`.
+/// Reads the item at the front of `data`.
 pub(super) fn read(data: &[u8]) -> Item<'_> {
     let text = memchr::memchr(IAC, data).unwrap_or(data.len());
     if text > 0 {
@@ -91,7 +91,7 @@ pub(super) fn read(data: &[u8]) -> Item<'_> {
 pub(super) struct Options {
     /// The host said whether it echoes.
     echo: Option<bool>,
-    /// Both ends send records, as each said of itself.
+    /// Both ends send records, as each has announced.
     records: [bool; 2],
     enhanced: bool,
 }
@@ -107,12 +107,11 @@ impl Options {
                     *records = verb == WILL;
                 }
             }
-            (TN3270E, WILL | DO) => {
+            (TN3270E, WILL | DO)
                 // Agreed on when both said so; the client says it last.
-                if !host && verb == WILL {
+                if !host && verb == WILL => {
                     self.enhanced = true;
                 }
-            }
             (TN3270E, WONT | DONT) => self.enhanced = false,
             _ => {}
         }

@@ -39,7 +39,7 @@ impl Screen {
         for byte in bytes {
             text(&[*byte], out);
             self.at = (self.at + 1) % MAX_PLACES;
-            if self.at % COLUMNS == 0 {
+            if self.at.is_multiple_of(COLUMNS) {
                 // Terminals of characters do not go on in the next row by themselves.
                 place(self.at / COLUMNS, 0, out);
             }

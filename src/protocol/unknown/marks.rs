@@ -5,8 +5,7 @@ use crate::syntax::{Match, ebcdic, edifact, hl7v2, x12, xdt};
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::sync::LazyLock;
 
-/// Bytes that must be there to tell whether a mark is what it looks like; where they are and do not tell,
-/// it is not.
+/// Bytes needed to decide whether a mark is genuine; if they are there and do not match, it is not.
 const MAX_CHECK: usize = 64;
 
 /// Where a payload ends.
@@ -20,7 +19,7 @@ pub(super) enum Extent {
     Wide(bool),
     /// Likewise, in EBCDIC.
     Ebcdic,
-    /// Its reader tells.
+    /// Its reader decides.
     Reader,
 }
 
@@ -79,7 +78,7 @@ pub(super) enum Search {
     Nothing,
 }
 
-/// A mark, and what tells a payload from bytes that begin like it by chance.
+/// A mark, and what distinguishes a payload from bytes that match by chance.
 struct Mark {
     bytes: &'static [u8],
     check: fn(&[u8]) -> Match,

@@ -16,7 +16,7 @@ use super::{
 };
 use marks::{Extent, Found, Search};
 
-/// Bytes that tell whether what follows is worth a search.
+/// Bytes that decide whether what follows is worth a search.
 const SAMPLE: usize = 1024;
 /// Values among them that random bytes have (of 256, some 251 on average) and others do not: text has
 /// fewer than 120, programs and tables fewer than 220.
@@ -148,7 +148,7 @@ fn latin(text: &[u8]) -> zeroize::Zeroizing<Vec<u8>> {
     out
 }
 
-/// Whether the first bytes look compressed or encrypted. Few bytes do not tell.
+/// Whether the first bytes look compressed or encrypted. A few bytes do not suffice.
 fn is_random(data: &[u8]) -> bool {
     let Some(sample) = data.get(..SAMPLE) else { return false };
     let mut seen = [false; 256];

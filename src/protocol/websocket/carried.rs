@@ -17,7 +17,7 @@ use crate::syntax::hl7v2::START_BLOCK;
 use crate::time::Timestamp;
 use zeroize::Zeroizing;
 
-/// Bytes of a message that are looked at to tell whether a connection begins with it.
+/// Bytes of a message examined to decide whether a connection begins with it.
 const MAX_HEAD: usize = 256;
 /// Bytes that must begin like a connection where the message ends before that is sure: short words
 /// of other protocols do so, too.
@@ -45,9 +45,9 @@ pub(super) struct Carried {
 enum Message {
     #[default]
     None,
-    /// Its first bytes, until they tell what it is.
+    /// Its first bytes, until they decide what it is.
     Head { layer: &'static str, held: Zeroizing<Vec<u8>> },
-    /// It stands for itself.
+    /// It is a message of its own.
     Whole(ContentId),
     /// It is a piece of the connection.
     Piece,
@@ -77,7 +77,7 @@ fn begins(data: &[u8]) -> Probe {
 }
 
 impl Carried {
-    /// Takes the contents of messages in place of `sink`.
+    /// Takes the payloads of messages in place of `sink`.
     pub(super) fn taking<'a>(
         &'a mut self,
         service: &'a Service,
@@ -133,7 +133,7 @@ fn count(connection: &mut Driver, sink: &mut dyn ContentSink) {
     }
 }
 
-/// A sink that tells messages from pieces of a connection.
+/// A sink that separates messages from pieces of a connection.
 pub(super) struct Taking<'a> {
     carried: &'a mut Carried,
     service: &'a Service,
@@ -157,7 +157,7 @@ impl Taking<'_> {
         }
     }
 
-    /// The message stands for itself.
+    /// The message is complete in itself.
     fn whole(&mut self, direction: Direction, layer: &'static str, head: &[u8]) -> Want {
         let media = Media::Type { content_type: "", name: &self.service.path };
         let operation = self.service.method;
@@ -283,7 +283,7 @@ impl ContentSink for Taking<'_> {
     }
 }
 
-/// The sink of a connection inside: its contents are carried by the WebSocket.
+/// The sink of an inner connection: the WebSocket carries its payloads.
 struct Inside<'a> {
     sink: &'a mut dyn ContentSink,
 }

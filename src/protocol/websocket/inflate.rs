@@ -86,8 +86,8 @@ impl Inflater {
         }
     }
 
-    /// Forgets everything. A message that needs nothing of what came before can still be read; one
-    /// that does is told by a distance beyond the window.
+    /// Discards the state. A message that does not refer to earlier ones can still be read; one that does is
+    /// detected by a distance beyond the window.
     pub fn reset(&mut self) {
         self.state.reset(false);
         self.taken = 0;

@@ -1,10 +1,9 @@
 //! WebSocket (RFC 6455) with permessage-deflate (RFC 7692).
 //!
-//! There is little to recognise it by on its own: [`super::http`] hands a connection over after
-//! `101 Switching Protocols`, and HTTP/2 a stream after an extended CONNECT (RFC 8441). Each message
-//! is a payload whose bytes tell what it is; its operation is the method of the request that asked
-//! for the WebSocket, its name that request's path. Where messages carry the bytes of another
-//! connection instead, that is read.
+//! Few bytes identify it on its own: [`super::http`] hands a connection over after `101 Switching Protocols`,
+//! and HTTP/2 a stream after an extended CONNECT (RFC 8441). Each message is a payload recognised by its
+//! bytes; its operation is the method of the request that asked for the WebSocket, its name that request's
+//! path. If messages carry the bytes of another connection, that connection is read.
 //!
 //! A gap inside a frame costs the message at most, and the ones that refer to it under context
 //! takeover. Behind a gap that covers a header frames are found again where several fit each other.

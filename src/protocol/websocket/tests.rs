@@ -359,7 +359,7 @@ fn connections_carried_in_messages() {
         (POST, &b"hello"[..], "http/websocket/http"),
     ] {
         for at in [1, 2, 20, 50, stream.len() - 1, stream.len()] {
-            // The request line of HTTP tells at once; a part of it alone may be any text.
+            // A request line of HTTP decides at once; a part of it may be any text.
             if stream == POST && at < 20 {
                 continue;
             }

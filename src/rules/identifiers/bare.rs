@@ -1,5 +1,5 @@
-//! Numbers of nothing but digits, which are most of all numbers in a text: a table tells which patterns
-//! allow a digit in a place, so that most candidates need neither a check nor a pattern.
+//! Numbers of digits only, the most common numbers in text. A table says which patterns allow a digit at a
+//! position, so that most candidates need neither a check nor a pattern.
 
 use super::IdentifierRule;
 use crate::rules::validators::MAX_NUMBER;
@@ -9,7 +9,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 /// Most ways in which one pattern may be written with digits alone.
 const MAX_FORMS: usize = 64;
 
-/// A bit each for the digits that may stand in a place.
+/// One bit for each digit allowed at a position.
 type Places = Vec<u16>;
 
 /// What may be written with a number of digits.
@@ -19,7 +19,7 @@ pub(super) struct Bare {
     rules: Vec<u16>,
     /// By place and digit: a bit each for the forms that allow it.
     may: Vec<[u64; 10]>,
-    /// There are more forms than bits: the table does not tell.
+    /// There are more forms than bits: the table does not decide.
     crowded: bool,
 }
 
@@ -54,7 +54,7 @@ impl Bare {
         }
     }
 
-    /// Whether the table tells all.
+    /// Whether the table decides alone.
     pub(super) const fn is_whole(&self) -> bool {
         !self.crowded
     }
@@ -85,7 +85,7 @@ impl Bare {
     }
 }
 
-/// The ways in which a pattern is written with digits alone; nothing where they cannot be told.
+/// The forms of a pattern with digits only; nothing if they cannot be listed.
 pub(super) fn forms(pattern: &str) -> Option<Vec<Places>> {
     let mut parser = ParserBuilder::new().unicode(false).utf8(false).case_insensitive(true).build();
     let mut forms = expand(&parser.parse(pattern).ok()?)?;

@@ -32,7 +32,7 @@ const MAX_PATTERN: usize = 256 << 10;
 /// Longest name of a field that is looked at, characters.
 const MAX_NAME: usize = 128;
 
-/// Share of random numbers of a form that pass, above which no check tells them from chance.
+/// Share of random numbers of a form that pass, above which no check separates them from chance.
 const MAX_CHANCE: f32 = 0.3;
 
 /// Every region at once.
@@ -47,7 +47,7 @@ section_entry! {
         regions: Vec<String>,
         /// How it is written in text, from its first character to its last.
         pattern: String,
-        /// Characters that may stand between its own.
+        /// Characters allowed between its own.
         #[serde(default)]
         separators: String,
         /// A validator by name; none where nothing but the pattern is known.
@@ -62,7 +62,7 @@ section_entry! {
         systems: Vec<String>,
         /// Share of random characters of its form that pass.
         chance: f32,
-        /// Confidence where one of its words stands near by.
+        /// Confidence with one of its words nearby.
         confidence: f32,
         /// Confidence without, where chance is small enough.
         alone: Option<f32>,
@@ -79,14 +79,14 @@ section_entry! {
     }
 }
 
-/// A number with all that tells it from others.
+/// A number with everything that distinguishes it from others.
 #[derive(Debug)]
 pub struct IdentifierRule {
-    /// What it means; the field it stands in is `text`.
+    /// What it means; its field is `text`.
     pub rule: Arc<FieldRule>,
     /// It is a patient's at all.
     pub personal: bool,
-    /// Confidence without a word near by; none if it then is nobody's.
+    /// Confidence without a word nearby; none if it then does not count.
     pub alone: Option<f32>,
     /// Share of random characters of its form that pass.
     pub chance: f32,
@@ -100,7 +100,7 @@ pub struct IdentifierRule {
     length: (usize, usize),
     words: Vec<String>,
     regions: Vec<String>,
-    /// The ways to write it with digits alone, or that they cannot be told.
+    /// The forms with digits only, or that they cannot be listed.
     forms: Vec<Vec<u16>>,
     free: bool,
 }
@@ -111,7 +111,7 @@ impl IdentifierRule {
         let validator = self.validator?;
         Some(compact(value, &self.separators).is_some_and(|c| validator.check(&c)))
     }
-    /// Whether its check tells it, or a list of it, from chance.
+    /// Whether its check, or a list of it, separates it from chance.
     fn is_telling(&self) -> bool {
         self.personal && self.is_checked() && self.chance <= MAX_CHANCE
     }
@@ -189,7 +189,7 @@ impl IdentifierRules {
         self.others.contains(&phrase)
     }
 
-    /// Whether a value that stands alone may be a number that needs no words near by.
+    /// Whether a separate value may be a number that needs no words nearby.
     pub fn may_tell(&self, value: &[u8]) -> bool {
         let parts = || value.iter().filter(|b| b.is_ascii_alphanumeric());
         let len = parts().count();
@@ -198,7 +198,7 @@ impl IdentifierRules {
             && parts().filter(|b| b.is_ascii_digit()).count() >= scan::MIN_DIGITS
     }
 
-    /// Looks at a value that stands alone: nothing but the number in it counts.
+    /// Examines a separate value: only the number in it counts.
     pub fn alone<'r, 't>(&'r self, value: &'t str) -> Option<Hit<'r, 't>> {
         let value = value.trim();
         let mut whole = None;

@@ -1,9 +1,10 @@
 //! One pass over text for numbers that may be identifiers.
 //!
-//! Most text has few digits: blocks of it are counted, sixteen or more bytes at a time, and passed over
-//! where they are too few for any number. Where there are enough, stretches of letters, digits and single
-//! separators are told eight bytes at a time; groups of those with enough digits are put together to numbers of a length that some rule has. Then come check digits, which most numbers fail,
-//! then the pattern, and last the words around what is left.
+//! Most text has few digits: blocks of it are counted, sixteen or more bytes at a time, and skipped if they
+//! have too few for any number. Otherwise stretches of letters, digits and single separators are classified
+//! eight bytes at a time, and groups of those with enough digits are joined to numbers of a length that some
+//! rule has. Then come check digits, which most numbers fail, then the pattern, and last the words around the
+//! remaining ones.
 
 use super::bare::Bare;
 use super::{IdentifierRule, IdentifierRules, words_of};
@@ -13,7 +14,7 @@ use smallvec::SmallVec;
 /// Bytes that are counted at once: a number lies within two.
 const BLOCK: usize = 64;
 
-/// Bytes whose classes are told at once; the last of 64 needs to know the next.
+/// Bytes classified at once; the last of 64 needs to know the next.
 const WINDOW: usize = 63;
 
 /// Fewest digits of a number that is looked for. (Numbers with fewer are known by label only.)
@@ -286,7 +287,7 @@ impl IdentifierRules {
             .filter(|rule| rule.pattern.is_match(value.as_bytes()))
             .collect();
         if valid.is_empty() {
-            // Only counted, so that a list of numbers can be told from chance.
+            // Only counted, so that a list of numbers can be separated from chance.
             let plain = number.digits == number.len;
             return plain.then(|| Hit { value, start, shape: number.shape, near: None, valid });
         }
@@ -386,7 +387,7 @@ struct Classes {
     digits: u64,
     /// Letters and digits.
     parts: u64,
-    /// Letters, digits, and what may stand between them in a number: one separator beside a digit.
+    /// Letters, digits, and what may come between them in a number: one separator beside a digit.
     joined: u64,
 }
 
@@ -414,7 +415,7 @@ impl Classes {
                 add(place, u64::from_le_bytes(word));
             }
         }
-        // What stands before the window is not known to be a part; nor is it, where one starts.
+        // Text before the window is not known to be a part; neither is the first one.
         let parts = digits | letters;
         let beside = (digits << 1) | (digits >> 1);
         let joined = parts | (separators & (parts << 1) & (parts >> 1) & beside);
@@ -484,7 +485,7 @@ fn ends_here(bytes: &[u8], start: usize, end: usize, groups: usize) -> bool {
     !open && !goes_on
 }
 
-/// What stands before a number, in its line.
+/// The text before a number, on its line.
 fn before(text: &str, start: usize) -> &str {
     let mut from = start.saturating_sub(NEAR.0);
     while !text.is_char_boundary(from) {
@@ -494,7 +495,7 @@ fn before(text: &str, start: usize) -> &str {
     near.rsplit('\n').next().unwrap_or(near)
 }
 
-/// What stands behind it.
+/// The text after it.
 fn behind(text: &str, end: usize) -> &str {
     let mut to = (end + NEAR.1).min(text.len());
     while !text.is_char_boundary(to) {

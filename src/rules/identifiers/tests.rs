@@ -100,7 +100,7 @@ fn anything_may_come_and_nothing_is_found_twice() {
             last = Some(place);
         });
     }
-    // The same wherever it stands within the blocks.
+    // The same at any position within the blocks.
     for before in 0..100 {
         let text = format!("{}NHS No 943 476 5919", ". ".repeat(before));
         assert_eq!(found(&["gb"], &text), ["943 476 5919 gb-nhs-number"], "{before}");

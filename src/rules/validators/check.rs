@@ -15,7 +15,7 @@ pub(super) fn digits<const N: usize>(text: &[u8]) -> Option<[u32; N]> {
     Some(digits)
 }
 
-/// The number that some digits stand for; they are at most 15.
+/// The number written by these digits; they are at most 15.
 pub(super) fn number(digits: &[u32]) -> u64 {
     digits.iter().fold(0, |n, d| n * 10 + u64::from(*d))
 }

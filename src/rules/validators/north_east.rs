@@ -115,7 +115,7 @@ pub(super) fn lv_pk(text: &[u8]) -> bool {
     })
 }
 
-/// PESEL of Poland; the month tells the century.
+/// PESEL of Poland; the month encodes the century.
 pub(super) fn pl_pesel(text: &[u8]) -> bool {
     digits::<11>(text).is_some_and(|d| {
         let month = two(d[2], d[3]);
@@ -172,7 +172,7 @@ pub(super) fn ro_cnp(text: &[u8]) -> bool {
     })
 }
 
-/// Citizen's number of Bulgaria; the month tells the century.
+/// Citizen's number of Bulgaria; the month encodes the century.
 pub(super) fn bg_egn(text: &[u8]) -> bool {
     digits::<10>(text).is_some_and(|d| {
         let (century, month) = match two(d[2], d[3]) {

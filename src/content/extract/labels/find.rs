@@ -1,4 +1,4 @@
-//! Where labels stand in a line of text.
+//! Positions of labels in a line of text.
 
 use super::{Meaning, is_padding};
 use crate::rules::{About, Key, Kind, RuleSet};
@@ -19,7 +19,7 @@ const WIDE_COLON: &[u8] = "：".as_bytes();
 
 /// What a label says.
 pub enum Said {
-    /// What stands behind it.
+    /// What follows it.
     Key(Meaning),
     /// What the text is about.
     Context(About),
@@ -63,7 +63,7 @@ pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Lab
     })
 }
 
-/// Where what may end a label stands in a line, and where it ends.
+/// Position of a possible end of a label in a line, and where that ends.
 fn marks(line: &str) -> impl Iterator<Item = (usize, usize)> {
     let bytes = line.as_bytes();
     let mut narrow = memchr3_iter(b':', b'=', b'#', bytes).peekable();
@@ -81,7 +81,7 @@ fn marks(line: &str) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// The longest label that ends `text`, and where it starts. `open`: a value may stand before it.
+/// The longest label that ends `text`, and where it starts. `open`: a value may precede it.
 fn label(text: &str, open: bool, rules: &RuleSet) -> (usize, Said) {
     let text = text.trim_end();
     let mut front = text.len().saturating_sub(MAX_LABEL);

@@ -88,7 +88,7 @@ impl Labels {
         self.around
     }
 
-    /// A heading or title: its words may tell what the document is about.
+    /// A heading or title: its words may say what the document is about.
     pub fn heading(&mut self, text: &str, scope: &Scope<'_>) {
         self.mark(heading(text, text, scope.rules()));
     }
@@ -176,7 +176,7 @@ impl Labels {
             let meaning = Meaning::from(key);
             self.waiting = Some(meaning);
         } else {
-            // A label of the record that has begun; what stands before one may be a menu.
+            // A label of the record that has begun; anything before one may be a menu.
             let label = text.trim_end_matches([':', '：', '*', ' ']);
             let said = scope.rules.keys.context(label);
             if said == Some(About::Elsewhere) && !self.record.is_empty() {
@@ -204,7 +204,7 @@ impl Labels {
         self.forget();
     }
 
-    /// A value that stands behind its label, whatever it looks like.
+    /// A value that follows its label, whatever it looks like.
     pub fn answer(&mut self, value: &str, scope: &mut Scope<'_>) {
         if let Some(meaning) = self.waiting.take() {
             self.value(&meaning, value, scope);
@@ -302,7 +302,7 @@ impl Labels {
         self.record.add(meaning, self.group, value);
     }
 
-    /// What follows is about somebody else.
+    /// What follows is about another person.
     pub fn emit(&mut self, scope: &mut Scope<'_>) {
         self.waiting = None;
         self.group = self.group.wrapping_add(1);

@@ -21,7 +21,7 @@ const MAX_GROUPS: usize = 8;
 /// Most words of any other value (`(827) 555 01 22 ext 5`).
 const MAX_VALUE_WORDS: usize = 8;
 
-/// The value of a label with this meaning at the front of `text`, and what stands behind it.
+/// The value of a label with this meaning at the front of `text`, and what follows it.
 pub fn end<'a>(meaning: &Meaning, text: &'a str, rules: &RuleSet) -> (&'a str, &'a str) {
     let text = text.trim_matches(is_padding);
     // Columns are apart by more than one blank.
@@ -34,7 +34,7 @@ pub fn end<'a>(meaning: &Meaning, text: &'a str, rules: &RuleSet) -> (&'a str, &
     (value.trim_matches(is_padding), rest)
 }
 
-/// Where the first bracket stands that has no partner.
+/// Position of the first unmatched bracket.
 fn bracket(text: &str) -> usize {
     let mut open: [Option<usize>; 2] = [None; 2];
     for (at, byte) in text.bytes().enumerate() {
@@ -162,7 +162,7 @@ fn is_plain(key: &Key) -> bool {
     id || key.rule.kind == Kind::BirthDate
 }
 
-/// Whether what stands behind a label can be its value: prose has colons, too.
+/// Whether the text after a label can be its value: prose has colons, too.
 pub fn can_be(meaning: &Meaning, value: &str) -> bool {
     if is_code(value) {
         return false;
@@ -222,8 +222,8 @@ pub fn parts<'a>(meaning: &Meaning, value: &'a str) -> Option<[(Meaning, &'a str
     Some([(part(NamePart::Family), family), (part(NamePart::Given), given)])
 }
 
-/// A value without what forms and writers add: the dot of Hungarian dates, what stands in brackets
-/// behind a name (`Jane Roe (55 y)`).
+/// A value without the additions of forms and writers: the dot of Hungarian dates, or brackets after a name
+/// (`Jane Roe (55 y)`).
 pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
     let value = value.trim_matches(is_padding);
 

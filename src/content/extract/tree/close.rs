@@ -30,7 +30,7 @@ pub(super) struct Around {
     /// Its id, and the URL beside it.
     pub id: Option<u64>,
     pub url: Option<u64>,
-    /// What is said of it, and of somebody's health by its type.
+    /// What is said about it, and, by its type, about a person's health.
     pub marks: Marks,
     pub health: Marks,
 }
@@ -67,7 +67,7 @@ impl Tree {
                 }
             }
             Role::Header => {
-                // `schema: { fields: [...] }` is about what stands beside the schema.
+                // `schema: { fields: [...] }` describes the neighbours of the schema.
                 let within = self.frames.last().is_some_and(|f| self.names.get(f.name).use_.header);
                 self.grid.name(depth - usize::from(within), scope.rules());
             }
@@ -83,8 +83,8 @@ impl Tree {
         }
     }
 
-    /// A label and its answer (`{"name": "dob", "value": "1970-01-31"}`) are a value of what stands
-    /// around their list; whether that is what this object is.
+    /// Whether this object is a label with its answer (`{"name": "dob", "value": "1970-01-31"}`), which is a
+    /// value of the object around their list.
     fn pair(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) -> bool {
         if self.dump && frame.strange {
             self.drop_values(frame);
@@ -132,7 +132,7 @@ impl Tree {
         if let Some(around) = self.frames.last_mut()
             && around.object
         {
-            // A name says something of the record around it, unless what stood there was empty.
+            // A name says something about the record around it, unless its value was empty.
             around.marks = around.marks.and(self.names.get(frame.name).marks);
         }
         if self.values.len() == frame.values {
@@ -187,7 +187,7 @@ impl Tree {
         if name.component && self.frames.iter().any(|around| around.standard) {
             return true;
         }
-        // A list of patients stands for several, whatever else its name may mean.
+        // A list of patients means several, whatever else its name may mean.
         let conflict = around.singles & frame.singles != 0;
         if self.is_new_value(conflict) {
             return true;
@@ -203,7 +203,7 @@ impl Tree {
         !conflict
     }
 
-    /// Whether what has ended is, or stands in, the value of an operation of a JSON Patch.
+    /// Whether what has ended is, or is part of, the value of an operation of a JSON Patch.
     fn is_new_value(&self, conflict: bool) -> bool {
         match self.frames.as_slice() {
             [list, operation, ..] if !list.object && operation.object => {
@@ -231,7 +231,7 @@ impl Tree {
             }
             Resource::Of(resource) => {
                 let read = fhir::read(resource, frame.node, values, &view, scope);
-                // In XML, the element of the resource stands between.
+                // In XML, the element of the resource is in between.
                 let url = self.frames.iter().rev().take(3).find_map(|around| around.url);
                 let (id, marks, health) = (frame.id, frame.marks, frame.health);
                 let resource = resource.clone();
@@ -239,7 +239,7 @@ impl Tree {
             }
             Resource::None if frame.patch => self.emit_patch(frame, scope),
             Resource::None if frame.has_tags => dicom::emit(values, &view, scope),
-            // What stands inside a record of a standard is told by its rules, or nothing.
+            // Inside a record of a standard, only its rules apply.
             Resource::None if self.frames.iter().any(|around| around.standard) => {}
             Resource::None => {
                 // Lists beside each other: the first of each belong together, and so on.

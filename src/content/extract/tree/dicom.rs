@@ -1,5 +1,5 @@
-//! The DICOM JSON model (PS3.18 annex F) and the native XML model (PS3.19 A.1): QIDO-RS answers,
-//! metadata, worklists. What stands in them is read like the elements of a data set.
+//! The DICOM JSON model (PS3.18 annex F) and the native XML model (PS3.19 A.1): QIDO-RS answers, metadata,
+//! worklists. Their content is read like the elements of a data set.
 
 use super::names::{group_of_name, part_of_name};
 use super::{Value, View};
@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 /// Objects around a value that are looked at.
 const MAX_CLIMB: usize = 256;
 
-/// An element around another one: its node, its tag, and the item of it that the other stands in.
+/// An element around another one: its node, its tag, and the item that contains the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Around {
     element: u32,
@@ -18,7 +18,7 @@ struct Around {
     item: u32,
 }
 
-/// Where a value stands.
+/// Position of a value.
 #[derive(Default)]
 struct Place {
     /// The element it belongs to.
@@ -95,7 +95,7 @@ fn place(value: &Value, view: &View<'_>) -> Option<Place> {
     let (element, tag) = climb(value.node, view)?;
     let mut around: SmallVec<[Around; 8]> = SmallVec::new();
     let mut inner = element;
-    // Each item stands in the element around it.
+    // Each item is inside the element around it.
     while let Some(item) = view.node(inner).map(|n| n.parent).filter(|parent| *parent < inner) {
         let Some((element, tag)) = climb(item, view).filter(|_| around.len() < MAX_CLIMB) else {
             break;
@@ -116,7 +116,7 @@ fn join(values: &[Value], view: &View<'_>, text: &mut String) -> bool {
     for (at, value) in values.iter().enumerate() {
         let own = &view.name(value.name).text;
         let place = part_of_name(own);
-        // The representation, and what stands for the whole name.
+        // The representation, and the one that covers the whole name.
         let (representation, instance) = match (group_of_name(own), view.node(value.node)) {
             (Some(group), _) => (Some(group), value.node),
             (None, Some(node)) if place.is_some() => {

@@ -7,10 +7,10 @@ use crate::content::extract::fhir::{Parts, Resource};
 use crate::rules::FhirReference;
 use smallvec::SmallVec;
 
-/// Deepest element of a rule (`Patient.contact.name`), with what stands below it.
+/// Deepest element of a rule (`Patient.contact.name`), with what is below it.
 const MAX_PATH: usize = 10;
 
-/// References of one resource to patients that are told apart.
+/// References of one resource to patients that are kept apart.
 const MAX_CLAIMS: usize = 256;
 
 /// What a resource says: its own fields, whose it is, and what it says of other patients.
@@ -65,7 +65,7 @@ pub(super) fn read(
             continue;
         };
         let element = found.and_then(|(_, place)| place.element());
-        // All values of one instance of the element stand together.
+        // All values of one instance of the element are adjacent.
         let instance = path.steps().get(depth).and_then(|step| step.node);
         let linked = matches!(path.steps(), [link, other, _] if link.name == "link" && other.name == "other");
         let mut reference = Reference::default();
@@ -119,7 +119,7 @@ impl Read {
         }
     }
 
-    /// Any other reference; only what it says itself tells that it points to a patient.
+    /// Any other reference; only its own content shows that it points to a patient.
     fn reference(&mut self, linked: bool, reference: &Reference<'_>, scope: &Scope<'_>) {
         if !reference.is_patient() {
             return;
@@ -215,7 +215,7 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// A name on the way from the resource to a value, and the object that stands under it.
+/// A name on the way from the resource to a value, and the object below it.
 #[derive(Clone, Copy, Default)]
 struct Step<'a> {
     name: &'a str,

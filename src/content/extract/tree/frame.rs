@@ -12,14 +12,14 @@ use zeroize::Zeroizing;
 pub(super) struct Node {
     /// The object around it; itself at the top.
     pub parent: u32,
-    /// The name it stands under.
+    /// Its name.
     pub name: u16,
 }
 
 /// A value that may matter.
 #[derive(Clone)]
 pub(super) struct Value {
-    /// The object it stands in.
+    /// The object around it.
     pub node: u32,
     /// Its name.
     pub name: u16,
@@ -34,9 +34,9 @@ pub(super) struct Value {
 /// An open object or array.
 pub(super) struct Frame {
     pub object: bool,
-    /// The name it stands under; elements of an array bear that of the array.
+    /// Its name; elements of an array have that of the array.
     pub name: u16,
-    /// It stands in an array.
+    /// It is in an array.
     pub element: bool,
     /// The object itself, or the one around an array.
     pub node: u32,
@@ -52,9 +52,9 @@ pub(super) struct Frame {
     /// It has keys that are DICOM tags.
     pub has_tags: bool,
     pub resource: Resource,
-    /// It is a record of a standard: nothing inside stands for itself.
+    /// It is a record of a standard: nothing inside is a record of its own.
     pub standard: bool,
-    /// It stands in a resource that is nobody's: parts of data types lead to nothing there.
+    /// It is in a resource about no person: parts of data types lead to nothing there.
     pub idle: bool,
     /// It holds a reference to a patient.
     pub refers: bool,
@@ -64,7 +64,7 @@ pub(super) struct Frame {
     pub row: bool,
     /// It has a label that means nothing.
     pub strange: bool,
-    /// It is a FHIR Parameters resource, or stands in one: its values stand under labels.
+    /// It is a FHIR Parameters resource, or inside one: its values have labels.
     pub labelled: bool,
     /// It is an operation of a JSON Patch (RFC 6902 4), or the list of them.
     pub patch: bool,
@@ -73,7 +73,7 @@ pub(super) struct Frame {
     pub next_meaning: Option<Meaning>,
     /// The place of the next value.
     pub place: Place,
-    /// What the name it stands under means.
+    /// What its name means.
     pub own: Option<Meaning>,
     pub role: Role,
     /// Its cells are wrapped in objects.
@@ -87,7 +87,7 @@ pub(super) struct Frame {
     pub answer: Option<Zeroizing<String>>,
     /// It holds answers that were labelled.
     pub pairs: bool,
-    /// What the type of the resource says of somebody's health.
+    /// What the type of the resource says about a person's health.
     pub health: Marks,
     /// Names of the resource: its id, and the URL beside it.
     pub id: Option<u64>,

@@ -1,5 +1,5 @@
-//! Values of FHIR that bear a label: parameters of operations (`Parameters.parameter`, FHIR R4 3.2.0) and
-//! extensions (FHIR R4 2.4). The label says what the value is, `value[x]` of which type.
+//! FHIR values with a label: parameters of operations (`Parameters.parameter`, FHIR R4 3.2.0) and extensions
+//! (FHIR R4 2.4). The label says what the value is, `value[x]` its type.
 
 use super::frame::{Value, View};
 use super::names::is_typed_value;
@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Groups of parameters that are told apart.
+/// Groups of parameters that are kept apart.
 const MAX_GROUPS: usize = 256;
 
 /// Labelled objects inside each other.
@@ -81,7 +81,7 @@ impl<'a> Person<'a> {
         self.patient |= names_patient(label, keys);
     }
 
-    /// A value of the type `datatype` (`HumanName`) under `label`, which stands under `around`.
+    /// A value of the type `datatype` (`HumanName`) under `label`, which is inside `around`.
     fn add(
         &mut self,
         (around, label): (&str, &str),
@@ -188,12 +188,12 @@ struct Labels {
 const PARAMETERS: Labels = Labels { holders: ["parameter", "part"], label: "name" };
 const EXTENSIONS: Labels = Labels { holders: ["extension", "modifierExtension"], label: "url" };
 
-/// Whether objects that bear a label stand under a name.
+/// Whether objects with labels are below a name.
 pub(super) fn is_holder(name: &str) -> bool {
     PARAMETERS.holders.contains(&name) || EXTENSIONS.holders.contains(&name)
 }
 
-/// One value, with the objects that bear labels around it, innermost last.
+/// One value, with the labelled objects around it, innermost last.
 struct Item<'a> {
     holders: SmallVec<[u32; 4]>,
     /// The names from the innermost of them to the value, the first of which says the type.
@@ -243,7 +243,7 @@ fn collect<'a>(
                     holders.push(node);
                     node = view.node(node).map_or(root, |n| n.parent);
                 }
-                // Nothing but labelled objects stands between: no extension of a part of something else.
+                // Only labelled objects in between: no extension of a part of something else.
                 if node == root {
                     holders.reverse();
                     items.push(Item { holders, below, value });

@@ -1,9 +1,9 @@
-//! What is kept of a document while it is read: the values that may matter, under their names, up
-//! to the end of the object that tells whose they are.
+//! What is kept of a document while it is read: the values that may matter, under their names, up to the end
+//! of the object that shows whose they are.
 //!
-//! FHIR allows any order of keys, so `resourceType` may come last; and whether `name` is a patient's
-//! is told by what stands beside it. Each object that ends either hands on a record, or leaves what
-//! it holds to the object around it, or drops it.
+//! FHIR allows any order of keys, so `resourceType` may come last; and whether `name` is that of a patient
+//! depends on its neighbours. Each object that ends either yields a record, leaves what it holds to the
+//! object around it, or drops it.
 
 mod close;
 mod composition;
@@ -59,9 +59,9 @@ pub struct Tree {
     grid: Grid,
     subjects: Subjects,
     registrations: Registrations,
-    /// Labels stand beside their answers anywhere (`<field name="dob">1970-01-01</field>`).
+    /// Labels accompany their answers anywhere (`<field name="dob">1970-01-01</field>`).
     pairs: bool,
-    /// It describes an interface: nobody stands in it.
+    /// It describes an interface and is about no person.
     describes: bool,
     /// A value found no room: counted once a document.
     full: bool,
@@ -200,13 +200,13 @@ impl Tree {
         let role = self.role(object);
         let own = self.frames.last().and_then(|f| f.next_meaning.clone());
         let next_node = self.nodes.len() as u32;
-        // Values in an array stand where it does.
+        // Values in an array have its position.
         let place = self.frames.last().map_or(self.top, |f| f.place);
         let (name, element, node, inherited, tag) = match self.frames.last() {
             None => (PLAIN, false, next_node, Marks::default(), PLAIN),
             Some(top) => {
                 let name = self.names.get(top.next);
-                // What stands under `patients` is about patients, under `doctor` about others.
+                // Values below `patients` are about patients, below `doctor` about others.
                 let said = if top.object { name.inside.inherited() } else { Marks::default() };
                 let inherited = if said == Marks::default() { top.inherited } else { said };
                 (top.next, !top.object, top.node, inherited, top.tag)
@@ -242,7 +242,7 @@ impl Tree {
             labelled: self.frames.last().is_some_and(|top| top.labelled && !under.holds_resources),
             patch: false,
             idle: self.frames.last().is_some_and(|top| top.idle && !under.holds_resources),
-            // Values in an array bear its name.
+            // Values in an array have its name.
             next: if object { PLAIN } else { name },
             next_meaning: if object { None } else { own.clone() },
             place,
@@ -318,12 +318,12 @@ impl Tree {
         top.next_meaning.is_some() || name.fhir || name.resource_type || self.link().is_some()
     }
 
-    /// Whether the innermost object may be an operation of a JSON Patch: it stands in a list at the top.
+    /// Whether the innermost object may be an operation of a JSON Patch: it is in a list at the top level.
     fn is_operation(&self) -> bool {
         self.frames.len() == 2 && self.frames.first().is_some_and(|list| !list.object)
     }
 
-    /// What the next value tells of whose a resource is.
+    /// What the next value says about the subject of a resource.
     fn link(&self) -> Option<Link> {
         let top = self.frames.last().filter(|top| top.object)?;
         let link = self.names.get(top.next).link?;
@@ -337,7 +337,7 @@ impl Tree {
         tells.then_some(link)
     }
 
-    /// Notes what `text` tells of whose a resource is.
+    /// Notes what `text` says about the subject of a resource.
     fn tie(&mut self, link: Link, text: &str) {
         let around = self.frames.len().saturating_sub(2);
         match (link, self.frames.get_mut(around..)) {
@@ -374,7 +374,7 @@ impl Tree {
             return;
         }
         let Some(meaning) = top.place.meaning(text, scope) else { return };
-        // Each number of a list is somebody else's.
+        // Each number of a list belongs to another person.
         let held = self.values.get(top.values..).unwrap_or_default().iter();
         let again = held.filter_map(|v| v.meaning.as_ref().map(|m| (v.name, m)));
         let again = again.filter(|(name, _)| *name == top.next);

@@ -24,13 +24,13 @@ pub const PLAIN: u16 = 0;
 /// What a name is, on its own.
 #[derive(Clone, Default)]
 pub struct Name {
-    /// As it stands on the wire, for FHIR paths.
+    /// As on the wire, for FHIR paths.
     pub text: Box<str>,
     /// What the key rules say.
     pub meaning: Option<Meaning>,
     /// What it says of the record around it.
     pub marks: Marks,
-    /// What it says of what stands under it.
+    /// What it says about everything below it.
     pub inside: Marks,
     /// Eight hexadecimal digits: an element of the DICOM JSON model (PS3.18 F.2.2).
     pub dicom_tag: Option<u32>,
@@ -40,22 +40,22 @@ pub struct Name {
     pub fhir: bool,
     /// Other names have a meaning of their own under it.
     pub parent: bool,
-    /// What stands under it is part of what stands around it.
+    /// What is below it is part of what is around it.
     pub component: bool,
     /// Holds the values of a DICOM element (PS3.18 F.2.2, F.2.3).
     pub tag_value: bool,
     /// Tells the type of a FHIR resource.
     pub resource_type: bool,
-    /// Resources stand under it, whatever the resource around it is (FHIR R4, `DomainResource.contained`,
+    /// Resources are below it, whatever the resource around it is (FHIR R4, `DomainResource.contained`,
     /// `Bundle.entry.resource`, `Bundle.entry.response.outcome`).
     pub holds_resources: bool,
     /// A member of an operation of a JSON Patch (RFC 6902 4).
     pub operation: bool,
-    /// Objects that bear a label stand under it (FHIR R4, `Parameters.parameter`, `Extension`).
+    /// Labelled objects are below it (FHIR R4, `Parameters.parameter`, `Extension`).
     pub holds_labelled: bool,
     /// What it means to tables and lists of pairs.
     pub use_: Use,
-    /// What it tells of whose a FHIR resource is.
+    /// What it says about the subject of a FHIR resource.
     pub link: Option<Link>,
 }
 
@@ -84,7 +84,7 @@ impl Link {
     }
 }
 
-/// What some names stand for whatever they stand under.
+/// The meaning of some names, wherever they are.
 #[derive(Clone, Copy, Default)]
 pub struct Use {
     /// Holds the names of columns, or that of one.
@@ -93,7 +93,7 @@ pub struct Use {
     /// Holds a row, or the value of a cell.
     pub row: bool,
     pub cell: bool,
-    /// Tells what stands beside it under [`Use::answer`].
+    /// Gives the meaning of its neighbour under [`Use::answer`].
     pub label: bool,
     pub answer: bool,
     /// Tells what kind of thing the object is.
@@ -207,8 +207,8 @@ struct Entry {
     document: u32,
 }
 
-/// The rules behind a look-up: their address, and how often rules were replaced until then. Both
-/// together tell any two rule sets apart.
+/// The rules behind a look-up: their address, and how often rules had been replaced. Both together identify a
+/// rule set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Origin {
     rules: usize,
@@ -232,8 +232,8 @@ impl Default for Names {
     }
 }
 
-/// Names that documents left to the next ones of the same worker: most documents are small and bear
-/// the names of those before them.
+/// Names that documents leave to the next ones of the same worker: most documents are small and have the
+/// names of those before them.
 #[derive(Default)]
 pub struct NamePool {
     free: Vec<Names>,
@@ -276,13 +276,13 @@ impl std::fmt::Debug for NamePool {
 }
 
 impl Names {
-    /// What an index stands for.
+    /// The name of an index.
     pub fn get(&self, index: u16) -> &Name {
         // Index 0 is always there.
         self.known.get(usize::from(index)).unwrap_or(&self.known[0])
     }
 
-    /// The index of a name as it stands on the wire.
+    /// The index of a name as on the wire.
     pub fn find(&mut self, text: &str, rules: &RuleSet) -> u16 {
         self.look_up(text, rules).0
     }
@@ -368,7 +368,7 @@ impl Names {
         }
         let find = |name: &str| rules.keys.get(name).map(Meaning::from);
         let found = find(&self.scratch).or_else(|| {
-            // Lists bear the plural.
+            // Lists have the plural.
             let singular = parent.text.strip_suffix("es").into_iter();
             let mut stems = singular.chain(parent.text.strip_suffix('s'));
             stems.find_map(|stem| find(&format!("{stem}.{text}")))

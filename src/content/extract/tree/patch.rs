@@ -16,7 +16,7 @@ pub(super) const MAX_EDITS: usize = 256;
 /// Names on the way to one value.
 const MAX_STEPS: usize = 10;
 
-/// Indices of lists in paths are smaller; what tells objects of the patch itself apart is not.
+/// Indices of lists in paths are smaller; the identity of objects of the patch itself is not.
 const MAX_INDEX: u32 = 1 << 16;
 
 /// A name on the way to a value, and which of the objects of that name it is.
@@ -102,7 +102,7 @@ pub(super) fn fhirpath(path: &str) -> (&str, Steps<'_>) {
 }
 
 impl Tree {
-    /// Hands on what the operations of a JSON Patch say, which stand in the list `frame`.
+    /// Pushes what the operations of a JSON Patch say, which are in the list `frame`.
     pub(super) fn emit_patch(&mut self, frame: &Frame, scope: &mut Scope<'_>) {
         let values = self.values.get(frame.values..).unwrap_or_default();
         let view = View { nodes: &self.nodes, names: &self.names, text: &self.text };
@@ -154,7 +154,7 @@ impl Tree {
             values.push(Value { node, name, tag: PLAIN, meaning: None, start, end });
         }
         let view = View { nodes: &nodes, names: &self.names, text: &self.text };
-        // What one element holds stands together.
+        // The values of one element stay together.
         values.sort_by_key(|value| below_root(value.node, 0, &view));
         let read = fhir::read(resource, 0, &values, &view, scope);
         self.hand_on(resource, read, Around::default(), scope);
@@ -190,7 +190,7 @@ fn below_root(mut node: u32, root: u32, view: &View<'_>) -> u32 {
     node
 }
 
-/// The names from `around`, an object, down to a value, with the objects that stand under them.
+/// The names from `around`, an object, down to a value, with the objects below them.
 pub(super) fn below<'a>(
     value: &Value,
     around: u32,

@@ -43,8 +43,8 @@ impl Registrations {
         }
     }
 
-    /// The document ends. Ids that were asked for are those of the one patient of the answer; without an
-    /// answer, the question stands for itself.
+    /// Ends the document. IDs that were asked for are those of the one patient of the answer; without an
+    /// answer, the query counts alone.
     pub fn finish(&mut self, scope: &mut Scope<'_>) {
         let held = std::mem::take(self);
         let answered = held.several || held.first.is_some();

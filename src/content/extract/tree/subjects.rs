@@ -28,7 +28,7 @@ pub(super) enum Subject {
     Unsaid,
     /// Nobody's: that of a group, a device, a place.
     Other,
-    /// That of the patient who bears this name.
+    /// That of the patient with this name.
     Named(Target),
 }
 
@@ -100,7 +100,7 @@ fn share_a_word(a: &str, b: &str) -> bool {
     a.iter().any(|word| b.contains(word))
 }
 
-/// What a resource says of a patient who stands elsewhere.
+/// What a resource says about a patient who is elsewhere.
 pub(super) struct Claim {
     /// Of whom.
     pub subject: Subject,
@@ -156,7 +156,7 @@ impl Patient {
         let mut fields = fields;
         fields.retain(|f| !known(f));
         if (new == Marks::default() && fields.is_empty()) || self.fields.is_empty() {
-            // Nothing to recognise the patient by: what was said stands alone.
+            // Nothing identifies the patient: what was said is a record of its own.
             fhir::put("fhir", marks, fields.iter(), scope);
             return;
         }
@@ -168,7 +168,7 @@ impl Patient {
     }
 }
 
-/// What was said of somebody who has not come yet.
+/// What was said about a person who has not appeared yet.
 struct Pending {
     target: Target,
     fields: Vec<Kept>,
@@ -184,7 +184,7 @@ pub(super) struct Subjects {
     pending: Vec<Pending>,
     /// What was said of people whom no reference names, and of their health.
     unsaid: Vec<(Vec<Kept>, Marks, Marks)>,
-    /// What was said of nobody in particular.
+    /// What was said about no particular person.
     marks: Marks,
     /// Names of resources that are no patients.
     others: HashSet<u64, foldhash::fast::FixedState>,
@@ -213,7 +213,7 @@ impl Subjects {
             !theirs
         });
         marks = marks.and(said);
-        // Another record of somebody who came before.
+        // Another record of a person who appeared before.
         let theirs = |p: &&mut Patient| p.names.is_same(&names);
         if let Some(known) = self.patients.iter_mut().rev().find(theirs) {
             let before = known.fields.iter().filter(|k| !fields.iter().any(|f| f.same(k)));
@@ -285,8 +285,8 @@ impl Subjects {
         }
     }
 
-    /// The document ends. If it has one patient, what is nobody's in particular is that patient's;
-    /// patients who did not come are known by what was said of them.
+    /// Ends the document. If it has one patient, everything about no particular person is about that patient;
+    /// patients who did not appear are known by what was said about them.
     pub fn finish(&mut self, scope: &mut Scope<'_>) {
         let mut unsaid = std::mem::take(&mut self.unsaid);
         if self.seen == 1
@@ -299,7 +299,7 @@ impl Subjects {
             if marks.without(patient.marks) != Marks::default() {
                 patient.add(Vec::new(), marks, scope);
             }
-            // What names nobody else is said of the one patient, too.
+            // What names no other person is about the one patient, too.
             unsaid.retain_mut(|(fields, _, health)| {
                 let theirs = patient.may_be(fields);
                 if theirs {

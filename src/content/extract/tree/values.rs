@@ -5,13 +5,13 @@ use crate::content::extract::record::Meaning;
 use crate::rules::{Kind, NamePart};
 use zeroize::Zeroizing;
 
-/// Records made of lists that stand beside each other.
+/// Records made of parallel lists.
 const MAX_ROWS: usize = 1024;
 
 /// Numbers from this on are milliseconds of the epoch, smaller ones seconds.
 const MILLISECONDS: u64 = 10_000_000_000;
 
-/// Digits of a number that is no date as it stands (`19700131` is one).
+/// Digits of a number that is not itself a date (`19700131` is one).
 const MIN_DIGITS: usize = 9;
 
 /// A date that was written as a number of seconds or milliseconds since 1970: `-1000000000000`,
@@ -60,7 +60,7 @@ pub(super) fn rows(values: &[Value]) -> usize {
     if lists >= 2 && others { count.min(MAX_ROWS) } else { 1 }
 }
 
-/// How many values from `at` on stand under the same name in the same object.
+/// Number of values from `at` on with the same name in the same object.
 fn run(values: &[Value], at: usize) -> usize {
     let rest = values.get(at..).unwrap_or_default();
     let Some(first) = rest.first() else { return 1 };

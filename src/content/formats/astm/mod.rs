@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 /// Longest record that is read whole, bytes.
 const MAX_RECORD: usize = 16 << 10;
-/// Orders of one patient that are kept until a result tells that they are answered.
+/// Orders of one patient that are kept until a result answers them.
 const MAX_WAITING: usize = 32;
 /// Fields of a record that are looked at.
 const MAX_FIELDS: usize = 64;
@@ -98,7 +98,7 @@ struct Reader {
     cut: bool,
     delimiters: Delimiters,
     patient: Option<Patient>,
-    /// The patient and the orders, until what follows tells what is done with them.
+    /// The patient and the orders, until what follows decides what happens to them.
     waiting: Vec<Zeroizing<Vec<u8>>>,
 }
 
@@ -229,7 +229,7 @@ impl Reader {
         let syntax = Syntax { delimiters: self.delimiters, charset: Charset::Undeclared };
         let text = syntax.charset.decode(raw, self.delimiters.escape_byte());
         let fields: Vec<&str> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
-        // The record type is field 1, and stands alone: text that begins with the letter is none.
+        // The record type is field 1 and a single letter: text that begins with the letter is none.
         if fields.first().is_none_or(|name| name.trim().len() != 1) {
             return;
         }

@@ -14,7 +14,7 @@ use memchr::memmem;
 use std::hash::BuildHasher;
 use zeroize::Zeroizing;
 
-/// Deepest nesting of elements that is told apart.
+/// Deepest nesting of elements that is distinguished.
 const MAX_NESTING: usize = 64;
 /// Longest path of open elements, bytes.
 const MAX_PATH_BYTES: usize = 4 << 10;
@@ -31,7 +31,7 @@ pub const SCRIPT: Dialect = Dialect { name: "script" };
 /// BMP, the German medication plan: the text of its barcode.
 pub const BMP: Dialect = Dialect { name: "bmp" };
 
-/// Vocabularies that are told from other XML by `[[xml_dialect]]` of the rules.
+/// Vocabularies that `[[xml_dialect]]` of the rules distinguishes from other XML.
 const NATIONAL: [Dialect; 9] = [
     BMP,
     Dialect { name: "ccr" },

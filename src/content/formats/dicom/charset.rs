@@ -16,7 +16,7 @@ const MAX_TERMS: usize = 8;
 /// Longest escape sequence, bytes.
 const MAX_ESCAPE: usize = 4;
 
-/// A repertoire that a defined term stands for.
+/// The repertoire of a defined term.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Set {
     /// ISO_IR 6: ASCII.
@@ -75,8 +75,8 @@ impl Single {
 }
 
 impl Set {
-    /// What a defined term stands for. Writers spell them loosely (`ISO IR 100`, `ISO-IR_100`), and
-    /// some write the names of the registries (`UTF-8`, `ISO-8859-1`).
+    /// The meaning of a defined term. Writers spell them loosely (`ISO IR 100`, `ISO-IR_100`), and some write
+    /// the names of the registries (`UTF-8`, `ISO-8859-1`).
     fn of_term(term: &[u8]) -> Option<Self> {
         let folded: SmallVec<[u8; 24]> = term
             .iter()
@@ -227,9 +227,9 @@ const fn is_delimiter(byte: u8) -> bool {
     matches!(byte, b'\\' | b'^' | b'=')
 }
 
-/// How many bytes at the start of `bytes` are pairs. Writers must switch back before a delimiter
-/// (PS3.5 6.1.2.5.3), and the bytes of delimiters occur in pairs. Where nobody switches back, or a
-/// byte is left over, the writer did not know, and a delimiter in place of a pair is one.
+/// How many bytes at the start of `bytes` are pairs. Writers must switch back before a delimiter (PS3.5
+/// 6.1.2.5.3), and the bytes of delimiters occur in pairs. If a writer does not switch back, or a byte is
+/// left over, it ignored the rule, and a delimiter in place of a pair is one.
 fn double_byte_run(bytes: &[u8]) -> usize {
     let end = bytes.iter().position(|b| !b.is_ascii_graphic()).unwrap_or(bytes.len());
     let run = bytes.get(..end).unwrap_or_default();

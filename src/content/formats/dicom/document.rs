@@ -3,7 +3,7 @@
 use crate::content::{Media, Nested, Scope, Want};
 use zeroize::Zeroizing;
 
-/// Bytes by which a document is told: its media type, (0042,0012), comes behind it.
+/// Bytes that identify a document: its media type, (0042,0012), follows it.
 const LEAD: usize = 64;
 
 /// A document under way.
@@ -45,7 +45,7 @@ impl Encapsulated {
         let content_type = match self.lead.trim_ascii_start() {
             [b'%', b'P', b'D', b'F', ..] => "application/pdf",
             [b'<', ..] | [0xEF, 0xBB, 0xBF, b'<', ..] => "application/xml",
-            // Solids and their materials (PS3.3 A.85) name nobody.
+            // Solids and their materials (PS3.3 A.85) name no person.
             _ => return false,
         };
         let nested = self.nested.insert(Nested::new(&Media::Type { content_type, name: "" }));

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 const MAX_LINE: usize = 8 << 10;
 /// Lines of elements that make a text a dump.
 const MIN_ELEMENTS: usize = 2;
-/// Sequences around an element that are told apart.
+/// Nested sequences around an element that are kept apart.
 const MAX_DEPTH: usize = 32;
 
 /// The format.

@@ -14,7 +14,7 @@ pub(super) const SEQUENCE_DELIMITATION: u32 = 0xFFFE_E0DD;
 /// Longest header, bytes.
 pub(super) const MAX_HEADER: usize = 12;
 
-/// Longest value believed of an element that is written implicitly amid explicit ones, bytes.
+/// Longest accepted value of an implicit element amid explicit ones, bytes.
 const MAX_STRAY: u32 = 1 << 20;
 
 /// An element's header.
@@ -76,7 +76,7 @@ pub(super) fn decode(data: &[u8], syntax: Syntax) -> Decoded {
         }
         None => return Decoded::Bad,
     };
-    // Whether a value of a VR that is not known is a sequence, its first bytes tell.
+    // The first bytes decide whether a value of an unknown VR is a sequence.
     let vr = vr.or_else(|| dictionary_vr(tag).filter(|vr| *vr != VR::SQ));
     if !wide {
         return Decoded::Header(Header { tag, vr, len: u32::from(u16_at(6)), size: 8 });
@@ -155,7 +155,7 @@ pub(super) const fn uses_charset(vr: Option<VR>) -> bool {
     !matches!(vr, Some(AE | AS | CS | DA | DS | DT | IS | TM | UI | UR))
 }
 
-/// Whether a backslash separates values (PS3.5 6.4); in texts it stands for itself.
+/// Whether a backslash separates values (PS3.5 6.4); in texts it is literal.
 pub(super) const fn is_multi_valued(vr: Option<VR>) -> bool {
     !matches!(vr, Some(VR::LT | VR::ST | VR::UT | VR::UR))
 }

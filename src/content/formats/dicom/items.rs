@@ -1,5 +1,5 @@
-//! Where in a data set the walker stands, as far as it changes what an attribute means: the blocks of
-//! private attributes, and the concept of a content item.
+//! The walker's position in a data set, as far as it changes what an attribute means: the blocks of private
+//! attributes, and the concept of a content item.
 
 use super::walker::Element;
 use crate::rules::{DicomRules, FieldRule};
@@ -24,7 +24,7 @@ pub(super) const fn is_private(tag: u32) -> bool {
     tag >> 16 & 1 == 1 && tag & 0xFFFF > 0xFF
 }
 
-/// Whether an attribute says what a content item is about, or what of it.
+/// Whether an attribute says what a content item is about, or its value.
 pub(super) const fn belongs_to_content_item(tag: u32) -> bool {
     matches!(tag, CODE_VALUE | CODING_SCHEME | CODE_MEANING | DATE | PERSON_NAME | TEXT_VALUE)
 }
@@ -42,7 +42,7 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// `name` has reserved the block that `element` stands for.
+    /// `name` has reserved the block that `element` selects.
     pub fn reserve(&mut self, element: &Element, name: &str, rules: &DicomRules) {
         let same = |b: &(usize, u32, u16)| b.0 == element.depth && b.1 == element.tag;
         self.known.retain(|b| !same(b));

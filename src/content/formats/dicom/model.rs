@@ -1,5 +1,5 @@
-//! Data sets in other models than the binary one, DICOM JSON (PS3.18 annex F) and native XML (PS3.19
-//! A.1): whoever reads these says where a value stands, and the same [`Record`] takes it.
+//! Data sets in other models than the binary one, DICOM JSON (PS3.18 annex F) and native XML (PS3.19 A.1):
+//! their readers give the position of a value, and the same [`Record`] takes it.
 
 use super::element::UNDEFINED;
 use super::record::{Record, Recording};

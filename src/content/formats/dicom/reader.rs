@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 const PREAMBLE: usize = 128;
 /// Bytes looked at before it is decided what this is.
 const HEAD: usize = 256;
-/// Inflated bytes of one data set, at most. Identifiers stand before the pixels, near its start.
+/// Inflated bytes of one data set, at most. Identifiers precede the pixels, near its start.
 const MAX_INFLATED: u64 = 64 << 20;
 /// Bytes inflated at a time.
 const INFLATE_STEP: usize = 8 << 10;

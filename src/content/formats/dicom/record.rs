@@ -26,7 +26,7 @@ const MIN_TEXT: u32 = 6;
 const MAX_STRUCTURAL: usize = 256;
 /// Character sets that items have of their own, inside one another.
 const MAX_CHARSETS: usize = 8;
-/// Pixel data stands behind this tag (PS3.5 8.1), and no rule names what does.
+/// Pixel data follows this tag (PS3.5 8.1), and no rule names anything after it.
 const LAST_BEFORE_PIXELS: u32 = 0x7FDF_FFFF;
 /// Identifiers kept for comparison.
 const MAX_OWN: usize = 8;
@@ -65,7 +65,7 @@ pub(super) struct Record {
     blocks: Blocks,
     concept: Concept,
     document: Option<Encapsulated>,
-    /// Name and number of the patient module, to know them again where they stand once more.
+    /// Name and number of the patient module, to recognise repetitions.
     own: Vec<PhiBuf>,
     /// What is said of the data set as a whole.
     said: Said,
@@ -360,7 +360,7 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
         }
     }
 
-    /// Marks what an element tells of somebody's health, each once.
+    /// Marks what an element says about a person's health, each once.
     fn health(&mut self, element: &Element) {
         if element.depth > 0 || element.len == 0 || self.record.query {
             return;
@@ -524,7 +524,7 @@ impl Record {
         }
     }
 
-    /// A method of de-identification stands there: only where it was applied (PS3.3 C.7.1.1).
+    /// It holds a method of de-identification: present only where it was applied (PS3.3 C.7.1.1).
     fn method_of_deidentification(&mut self, scope: &mut Scope<'_>) {
         if self.said.identity_removed != Some(false) {
             self.deidentified(scope);

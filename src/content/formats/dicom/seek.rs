@@ -4,13 +4,13 @@ use super::element::{Decoded, Header, UNDEFINED, decode};
 use super::syntax::{Syntax, dictionary_vr};
 use zeroize::Zeroizing;
 
-/// Elements that must follow one another to be believed.
+/// Consecutive elements needed before they are accepted.
 const CHAIN: usize = 3;
 /// Longest value among them, bytes.
 const MAX_VALUE: u32 = 1 << 10;
 /// New bytes that make a search worth while.
 const STEP: usize = 1 << 10;
-/// Bytes searched before the rest is given up: what points to a person stands near the start.
+/// Bytes searched before the rest is given up: identifying elements are near the start.
 const MAX_SEARCHED: usize = 64 << 10;
 
 /// A search under way.
@@ -90,11 +90,11 @@ impl Seek {
     }
 }
 
-/// What stands at a place.
+/// What is at a position.
 enum Chain {
     /// Elements that follow one another.
     Holds,
-    /// So far, but there are too few bytes to tell.
+    /// Valid so far, but there are too few bytes to decide.
     Short,
     /// Something else.
     Breaks,
@@ -106,7 +106,7 @@ fn chain(syntax: Syntax, data: &[u8], mut at: usize, mut after: u32) -> Chain {
         let Some(head) = rest.first_chunk::<8>() else {
             return Chain::Short;
         };
-        // Most places are turned away here: a VR has two capitals, a short length two zeros.
+        // Most positions are rejected here: a VR has two capitals, a short length two zeros.
         let likely = match syntax {
             Syntax::ImplicitLe => head[6] == 0 && head[7] == 0,
             _ => head[4].is_ascii_uppercase() && head[5].is_ascii_uppercase(),

@@ -1,4 +1,4 @@
-//! Transfer syntaxes (PS3.5 section 10, annex A), declared or told from the bytes.
+//! Transfer syntaxes (PS3.5 section 10, annex A), declared or derived from the bytes.
 
 use super::element::{Decoded, UNDEFINED, decode};
 use dicom_core::VR;
@@ -29,7 +29,7 @@ impl Transfer {
         Self { syntax, deflated: false }
     }
 
-    /// What a UID stands for; None if it is empty.
+    /// The meaning of a UID; None if it is empty.
     pub fn of_uid(uid: &str) -> Option<Self> {
         let uid = uid.trim_matches([' ', '\0']);
         Some(match uid {
@@ -55,9 +55,9 @@ pub(super) fn dictionary_vr(tag: u32) -> Option<VR> {
         .map(|entry| entry.vr().relaxed())
 }
 
-/// Elements looked at to tell how a data set is encoded.
+/// Elements examined to decide how a data set is encoded.
 const MAX_CHAIN: usize = 4;
-/// Longest value believed in while telling, bytes: data sets begin with short ones.
+/// Longest accepted value while deciding, bytes: data sets begin with short ones.
 const MAX_FIRST: u32 = 64 << 10;
 
 /// What is known before the bytes are looked at.
@@ -104,7 +104,7 @@ pub(super) fn fits(syntax: Syntax, head: &[u8], before: Known) -> bool {
             return known == Some(VR::SQ) || header.vr == Some(VR::SQ) || known.is_none();
         }
         if header.len > MAX_FIRST {
-            // Only once something convincing stood before it.
+            // Only after something convincing.
             return n > 0;
         }
         last = Some(header.tag);

@@ -41,8 +41,7 @@ pub(super) const ISSUED: [Issued; 3] = [
     Issued { id: 0x0038_0010, issuer: 0x0038_0011, qualifiers: 0x0038_0014 },
 ];
 
-/// Whether the structure of a data set needs an attribute, at least where it stands in the right
-/// place.
+/// Whether the structure of a data set requires an attribute, at least in its proper place.
 pub(super) fn is_structural(tag: u32) -> bool {
     is_creator(tag)
         || belongs_to_content_item(tag)

@@ -15,9 +15,8 @@ const SUSPICION: f32 = 0.6;
 /// Bytes searched in one record.
 const MAX_SEARCHED: usize = 256 << 10;
 
-/// What free text says of the patient. It is held until the record is complete: a telephone number
-/// in a comment points to somebody only if the record is about somebody, and private groups stand
-/// before the patient's.
+/// What free text says about the patient. It is held until the record is complete: a telephone number in a
+/// comment points to a person only if the record is about a person, and private groups precede the patient's.
 #[derive(Default)]
 pub(super) struct Findings {
     found: Vec<Found>,
@@ -89,9 +88,8 @@ impl Findings {
         }
     }
 
-    /// The record is complete. `identified`: it is about somebody without its texts, too.
-    /// `deidentified`: a name that stands in it nevertheless was left behind. Elsewhere a name of
-    /// which nothing is said may as well be that of a member of staff.
+    /// Ends the record. `identified`: it is about a person even without its texts. `deidentified`: a name in
+    /// it was left behind. Elsewhere an unlabelled name may just as well be that of a member of staff.
     pub fn hand_on(&mut self, identified: bool, deidentified: bool, scope: &mut Scope<'_>) {
         let Self { found, suspects, .. } = std::mem::take(self);
         for (field, name) in suspects.iter().filter(|_| deidentified) {

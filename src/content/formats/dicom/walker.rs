@@ -22,7 +22,7 @@ const ITEM_HEADER: u32 = 8;
 /// A hold of at most this many bytes is kept for the next header or value, and wiped only once.
 const SMALL_HOLD: usize = 16 << 10;
 
-/// An element, and where it stands.
+/// An element, and its position.
 #[derive(Clone, Copy)]
 pub(super) struct Element {
     pub tag: u32,
@@ -89,8 +89,7 @@ struct Level {
     /// Offset behind its last byte; None if a delimiter ends it.
     end: Option<u64>,
     syntax: Syntax,
-    /// Written by someone who did not know the sequence (UN): its syntax is told by its first
-    /// element.
+    /// Written by a sender that did not know the sequence (UN): its first element decides its syntax.
     infer: bool,
 }
 
@@ -113,7 +112,7 @@ enum State {
     Pass(u64),
 }
 
-/// What stands at a header.
+/// What is at a header.
 enum Next {
     Header(Header),
     More,

@@ -54,7 +54,7 @@ struct Reader {
     person: Person,
 }
 
-/// Whom the last segment that names somebody named.
+/// The person of the last segment that named one.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Entity {
     /// Somebody else: what follows is not the patient's.

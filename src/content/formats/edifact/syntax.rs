@@ -40,7 +40,7 @@ impl Syntax {
     pub fn declared(una: &[u8]) -> Self {
         let [component, element, _decimal, release, repetition, terminator] =
             una.get(3..UNA).and_then(|d| d.try_into().ok()).unwrap_or(*b":+.? '");
-        // A space stands for a character that is not used.
+        // A space means an unused character.
         let used = |b: u8| Some(b).filter(|b| *b != b' ');
         Self {
             component,
@@ -53,7 +53,7 @@ impl Syntax {
         }
     }
 
-    /// By UNB: the character set, and the separators of level B where UNA does not tell.
+    /// From UNB: the character set, and the separators of level B if there is no UNA.
     pub fn begin(&mut self, unb: &[u8]) {
         if !self.declared {
             *self = Self::default();
@@ -67,7 +67,7 @@ impl Syntax {
                 self.terminator = 0x1C;
             }
         }
-        // Each interchange may bring its own UNA.
+        // Each interchange may have its own UNA.
         self.declared = false;
         let set = match unb.get(4..8) {
             Some(b"UNOC") => "8859/1",
@@ -86,7 +86,7 @@ impl Syntax {
         self.charset = Charset::declared([set].into_iter());
     }
 
-    /// Whether `byte` ends the segment of which `before` stands before it.
+    /// Whether `byte` ends the segment after `before`.
     pub fn ends(&self, before: &[u8], byte: u8) -> bool {
         // Before UNB has been read whole, level B shows by its separator.
         let level_b = before.starts_with(b"UNB") && before.get(3).is_some_and(u8::is_ascii_control);

@@ -24,8 +24,8 @@ impl Format for Form {
         "form"
     }
     fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
-        // Clients send JSON and XML under this type, too; what it declares is only believed where
-        // the first name looks like one.
+        // Clients send JSON and XML under this type, too; the declaration is only trusted if the first name
+        // looks like one.
         let declared = media::essence(media);
         if !declared.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return false;
@@ -162,7 +162,7 @@ fn read(
             && let Some(element) =
                 search_parameter(name).and_then(|e| rules.fhir.element(resource, e))
         {
-            // A token may bring its system: `system|value`.
+            // A token may include its system: `system|value`.
             let value = value.rsplit('|').next().unwrap_or("");
             record.add(&Meaning::whole(&element.rule), 0, bare_date(value));
         } else if let Some(rule) = attribute() {

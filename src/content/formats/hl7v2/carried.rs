@@ -6,10 +6,10 @@ use crate::content::{Document, Media, Nested, Scope, Want};
 use crate::syntax::hl7v2::is_delimiter;
 use zeroize::Zeroizing;
 
-/// Bytes from which a message is told.
+/// Bytes needed to recognise a message.
 const HEAD: usize = 8;
 
-/// Whether a value that begins so is a message; blanks and a start block may stand before it.
+/// Whether a value that begins like this is a message; blanks and a start block may precede it.
 pub fn begins(head: &[u8]) -> bool {
     let text = head.trim_ascii_start();
     let text = text.strip_prefix(b"\x0b").unwrap_or(text);
@@ -22,7 +22,7 @@ pub fn begins(head: &[u8]) -> bool {
     }
 }
 
-/// A value that [`begins`] like a message, as a content of its own.
+/// A value that [`begins`] like a message, as a payload of its own.
 pub fn nested(head: &[u8]) -> Nested {
     let carried = StreamedMessage::new(head);
     let layer = if carried.base64.is_some() { "base64" } else { "text" };

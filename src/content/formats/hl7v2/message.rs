@@ -269,7 +269,7 @@ impl Message {
         let mut undecoded = raw.split(|b| *b == field);
         let encoding = undecoded.nth(1).unwrap_or(&[]);
         self.delimiters = Delimiters::declared(field, encoding);
-        // The declarations themselves are ASCII; what stands before them may not be.
+        // The declarations themselves are ASCII; text before them may not be.
         let ascii = |piece: Option<&'_ [u8]>| {
             piece.and_then(|p| std::str::from_utf8(p).ok()).unwrap_or("").to_owned()
         };
@@ -454,7 +454,7 @@ impl Message {
         let Some(record) = &mut self.record else { return };
         syntax.read(field.datatype, field.rule.kind, raw, &mut |value| {
             let Some(kind) = kind_of(&value, field, own, rules) else { return };
-            // A pattern (`SMI*`) is nobody's name.
+            // A pattern (`SMI*`) is not a name.
             if record.query && value.text.contains(['*', '%']) {
                 return;
             }

@@ -1,8 +1,7 @@
 //! HL7 v2 in ER7 (pipes): messages, batches, several of them in one content.
 //!
-//! Segments are told apart by their first four bytes. Those that the rules name are collected,
-//! within a cap, and read when they are complete; of all others no byte behind the name is touched
-//! but to find the next line end.
+//! The first four bytes distinguish segments. Those that the rules name are collected, within a cap, and read
+//! when complete; of all others, only the next line end is searched.
 
 pub(in crate::content) mod carried;
 pub(in crate::content) mod charset;
@@ -29,7 +28,7 @@ use message::Message;
 pub use xml::Xml;
 use zeroize::Zeroizing;
 
-/// Longest segment that is read whole, bytes. What stands beyond is passed over and counted.
+/// Longest segment that is read whole, bytes. The rest is skipped and counted.
 pub const MAX_SEGMENT: usize = 64 << 10;
 /// Bytes of UTF-16 decoded at once.
 const MAX_WIDE: usize = 4 << 10;
@@ -73,7 +72,7 @@ struct Er7Document {
     message: Message,
     /// The segment being collected, from its name on.
     segment: Zeroizing<Vec<u8>>,
-    /// The first bytes of a line, until they tell whether it is a segment.
+    /// The first bytes of a line, until they decide whether it is a segment.
     head: [u8; 4],
     head_len: usize,
     state: State,
@@ -334,8 +333,8 @@ impl Er7Document {
     }
 }
 
-/// What may stand before a segment without being part of it: framing, spaces, a byte order mark
-/// (whose bytes may also begin a line of text in a segment).
+/// What may precede a segment without being part of it: framing, spaces, a byte order mark (whose bytes may
+/// also begin a line of text in a segment).
 const fn is_filler(byte: u8, in_text: bool) -> bool {
     matches!(byte, 0 | 0x0B | 0x1C | b' ' | b'\t')
         || (matches!(byte, 0xEF | 0xBB | 0xBF) && !in_text)

@@ -1,5 +1,5 @@
-//! What a message has said of its patient, to tell what free text and segments of the site say of the
-//! same person, and what of others.
+//! What a message has said about its patient, to decide what free text and Z-segments say about the same
+//! person, and what about others.
 
 use crate::content::{Evidence, Field, Scope};
 use crate::phi::Phi;
@@ -37,7 +37,7 @@ pub struct Candidate<'a> {
     pub kind: Kind,
     /// Its text.
     pub value: &'a str,
-    /// Where it stood.
+    /// Where it was found.
     pub field: &'a str,
     /// The label itself says that it is the patient's.
     pub patient: bool,
@@ -96,16 +96,15 @@ impl PatientContext {
 
     /// Whether an e-mail address holds the patient's family name.
     pub fn is_in_mail(&self, mail: &str) -> bool {
-        /// Shorter names stand in other words, too.
+        /// Shorter names are parts of other words, too.
         const MIN_NAME: usize = 4;
         let local = fold(mail.split('@').next().unwrap_or(""));
         let family = self.names.iter().filter_map(|words| words.first());
         family.filter(|w| w.len() >= MIN_NAME).any(|w| local.contains(w.as_str()))
     }
 
-    /// Hands a value on as the patient's, if it is one that a message about this patient can add.
-    /// Values that contradict what the message declares are left out: they are somebody else's, or
-    /// mistyped.
+    /// Pushes a value as the patient's, if a message about this patient can add one. Values that contradict
+    /// what the message declares are dropped: they belong to another person or are mistyped.
     pub fn offer(&mut self, offer: &Candidate<'_>, scope: &mut Scope<'_>) {
         let known = match offer.kind {
             Kind::Name => self.is_name(offer.value),

@@ -131,7 +131,7 @@ fn read(text: &str, field: &str, own: &mut PatientContext, scope: &mut Scope<'_>
 struct Reader<'a> {
     field: &'a str,
     own: &'a mut PatientContext,
-    /// What stood behind the name of another patient.
+    /// What followed the name of another patient.
     stranger: Vec<(Meaning, Zeroizing<String>)>,
     /// The last patient that was named is another one.
     strange: bool,
@@ -210,8 +210,8 @@ impl Reader<'_> {
         self.short || self.near.iter().any(|at| at.abs_diff(number) <= NEAR)
     }
 
-    /// What a value of this kind is, by the words before it in its line; none if it is not the
-    /// patient's. Only numbers and addresses of others stand in reports as a rule.
+    /// What a value of this kind is, by the words before it in its line; none if it is not the patient's. As
+    /// a rule, reports hold only numbers and addresses of others.
     fn whose(&self, kind: Kind, before: &str, number: usize, rules: &RuleSet) -> Option<Kind> {
         if !matches!(kind, Kind::Phone | Kind::Email | Kind::Address | Kind::Fax) {
             return Some(kind);

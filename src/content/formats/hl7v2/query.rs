@@ -46,7 +46,7 @@ fn parameters(message: &mut Message, syntax: &Syntax, raw: &str, scope: &mut Sco
         let mut parts = pieces(parameter, d.component);
         let Some((segment, number, component)) = parts.next().and_then(target_of) else { continue };
         let mut value = parts.next().unwrap_or("");
-        // Table 0209: only what equals, contains or sounds like it names somebody.
+        // Table 0209: only operators for equal, contains or sounds-like identify a person.
         if matches!(value, "EQ" | "CT" | "GN") {
             value = parts.next().unwrap_or("");
         }

@@ -8,12 +8,12 @@ use std::sync::LazyLock;
 static KNOWN: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| include_str!("types.txt").split_ascii_whitespace().collect());
 
-/// What stands for all other types.
+/// Represents all other types.
 pub const OTHER: &str = "other";
 
 /// The label of a message type.
 pub fn label(code: &str, event: &str) -> &'static str {
-    // Acknowledgments bear the event of what they acknowledge.
+    // Acknowledgments have the event of what they acknowledge.
     if code == "ACK" {
         return "ACK";
     }

@@ -35,8 +35,8 @@ impl Default for Delimiters {
 }
 
 impl Delimiters {
-    /// By MSH-1 and MSH-2. A character that is left out, or cannot be a delimiter, or stands twice,
-    /// is the recommended one; where even that is taken, the delimiter does not occur.
+    /// From MSH-1 and MSH-2. A character that is missing, cannot be a delimiter, or is used twice, is
+    /// replaced by the recommended one; if even that is taken, the delimiter does not occur.
     pub fn declared(field: u8, encoding: &[u8]) -> Self {
         let mut taken = vec![field];
         let mut next = |at: usize, recommended: u8| {
@@ -44,7 +44,7 @@ impl Delimiters {
             let byte =
                 encoding.get(at).copied().filter(usable).or(Some(recommended).filter(usable));
             taken.extend(byte);
-            // NUL never stands in text: what is passed on has no control characters.
+            // NUL never occurs in text: values have no control characters.
             byte.map_or('\0', char::from)
         };
         Self {
@@ -137,7 +137,7 @@ impl Syntax {
         }
     }
 
-    /// The components of a repetition, as they stand; nulls (`""`) are empty.
+    /// The components of a repetition, unchanged; nulls (`""`) are empty.
     fn components<'r>(&self, raw: &'r str) -> SmallVec<[&'r str; MAX_COMPONENTS]> {
         pieces(raw, self.delimiters.component)
             .map(|c| if c == "\"\"" { "" } else { c })
@@ -213,8 +213,8 @@ impl Syntax {
         if telling { joined(&shown) } else { String::new() }
     }
 
-    /// XTN: the number in the first component, or the twelfth, or in parts in 5 to 7; an e-mail
-    /// address in the fourth, or in the first. Only the patient's own are told apart further.
+    /// XTN: the number in the first component, or the twelfth, or in parts in 5 to 7; an e-mail address in
+    /// the fourth, or in the first. Only the patient's own are classified further.
     fn telecom(&self, kind: Kind, parts: &[&str], value: &mut dyn FnMut(Kind, &str)) {
         let text = |n: usize| self.first(parts.get(n - 1).copied().unwrap_or(""));
         let own = kind == Kind::Phone;
@@ -332,7 +332,7 @@ impl Syntax {
     }
 }
 
-/// What an escape sequence stands for.
+/// The meaning of an escape sequence.
 enum Meaning {
     Char(char),
     Bytes(Vec<u8>),

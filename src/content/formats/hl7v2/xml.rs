@@ -15,7 +15,7 @@ const MAX_FIELD: usize = 255;
 const MAX_PART: usize = 32;
 /// Longest segment that is put together, bytes.
 const MAX_SEGMENT: usize = 64 << 10;
-/// Deepest nesting within a segment that is told apart.
+/// Deepest nesting within a segment that is distinguished.
 const MAX_NESTING: usize = 64;
 
 /// The format.

@@ -1,6 +1,6 @@
-//! Segments of the site (chapter 2.11, `Z..`): nobody says what stands in them, so only values that say
-//! it themselves are taken: ids with a known type code, values behind a known name, numbers and
-//! addresses of somebody's home. Results whose code is such a name (OBX-3) are read the same way.
+//! Z-segments (chapter 2.11, `Z..`): their meaning is not published, so only self-describing values are
+//! taken: IDs with a known type code, values after a known name, numbers and addresses of a home. Results
+//! whose code is such a name (OBX-3) are read the same way.
 
 use super::patient_context::{Candidate, PatientContext};
 use super::value::{MAX_REPETITIONS, Syntax, pieces};
@@ -9,10 +9,10 @@ use crate::rules::{FieldRule, Hl7Shape, Hl7Type, Kind, RuleSet};
 
 /// Fields of a segment that are looked at.
 const MAX_FIELDS: usize = 64;
-/// Fields behind a name in which its value may stand.
+/// Fields after a name that may hold its value.
 const MAX_DISTANCE: usize = 2;
 
-/// Where values of these segments are said to stand.
+/// Position reported for values of these segments.
 const FIELD: &str = "Z segment";
 
 /// Reads a segment; `fields[0]` is its name.
@@ -42,7 +42,7 @@ pub fn read(syntax: &Syntax, fields: &[&str], own: &mut PatientContext, scope: &
     }
 }
 
-/// Whether a component is a name that stands for something of a person.
+/// Whether a component is a name for something about a person.
 fn is_label(syntax: &Syntax, part: &str, rules: &RuleSet) -> bool {
     part.len() > 1
         && part.bytes().any(|b| b.is_ascii_alphabetic() || !b.is_ascii())

@@ -18,7 +18,7 @@ const MAX_TABLES: usize = 8;
 /// Longest text of one cell or element, bytes.
 const MAX_RUN: usize = 1024;
 
-/// Elements with which a piece of a page begins that stands in another format (FHIR R4, Narrative).
+/// Elements that begin a fragment of a page inside another format (FHIR R4, Narrative).
 const FRAGMENTS: [&[u8]; 13] = [
     b"div", b"p", b"table", b"span", b"ul", b"dl", b"body", b"h1", b"h2", b"h3", b"section", b"b",
     b"article",
@@ -96,7 +96,7 @@ struct Page {
     run: zeroize::Zeroizing<String>,
     /// The last tag began an element that holds values, and nothing came behind it.
     empty: bool,
-    /// It stands in a heading or title.
+    /// It is in a heading or title.
     heading: bool,
     /// It is a choice that was not made.
     hidden: bool,
@@ -220,7 +220,7 @@ fn is_spaced(text: &str) -> bool {
     plain && !pairs.fold(false, |twice, (a, b)| twice | ((*a == b' ') & (*b == b' ')))
 }
 
-/// A heading without what stands around it.
+/// A heading without its surroundings.
 fn label(cell: &str) -> &str {
     cell.trim().trim_end_matches([':', '*', '▲', '▼', '↑', '↓', ' '])
 }
@@ -230,7 +230,7 @@ impl Receiver for TokenHandler<'_, '_> {
         let mut lower = [0u8; 16];
         let name = lower_case(name, &mut lower);
         self.page.empty = !closed && holds_values(name);
-        // These stand inside a run of text.
+        // These are inline elements of a run of text.
         if matches!(
             name,
             "b" | "i" | "u" | "em" | "a" | "font" | "small" | "mark" | "wbr" | "sup" | "sub"
@@ -385,7 +385,7 @@ impl TokenHandler<'_, '_> {
             let own = ["name", "id", "aria-label", "placeholder"].map(|a| attributes.get(a));
             match own.iter().flatten().find(|name| known(&name.as_ref())) {
                 Some(name) => self.page.labels.pair(name, &value, self.scope),
-                // What stands before it says what it is; hidden fields have no label.
+                // The text before it is its label; hidden fields have none.
                 None if !kind.eq_ignore_ascii_case("hidden") => {
                     self.page.labels.answer(&value, self.scope);
                 }

@@ -20,7 +20,7 @@ const IPTC: u16 = 0x83bb;
 const PHOTOSHOP: u16 = 0x8649;
 const EXIF: u16 = 0x8769;
 const USER_COMMENT: u16 = 0x9286;
-/// `XPTitle`, `XPComment`, `XPKeywords`, `XPSubject`; `XPAuthor` stands between them.
+/// `XPTitle`, `XPComment`, `XPKeywords`, `XPSubject`; `XPAuthor` is between them.
 const XP: [u16; 4] = [0x9c9b, 0x9c9c, 0x9c9e, 0x9c9f];
 
 /// The parts of a file that are there.
@@ -72,7 +72,7 @@ impl Order {
     }
 }
 
-/// Where the first directory stands.
+/// Position of the first directory.
 pub(super) fn first_directory(head: &[u8]) -> Option<u64> {
     Order::of(head)?.long(head, 4).map(u64::from)
 }

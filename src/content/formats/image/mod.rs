@@ -57,7 +57,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Bytes that tell.
+    /// Bytes needed to decide.
     const LEN: usize = 12;
 
     fn of(head: &[u8]) -> Option<Self> {
@@ -137,9 +137,9 @@ impl Document for ImageDocument {
     }
 }
 
-/// What stands at the front of the bytes.
+/// The item at the front of the bytes.
 enum Block {
-    /// Not enough to tell.
+    /// Not enough to decide.
     More,
     /// A block: its header, its length behind that, and whether it is read.
     At { header: usize, len: usize, wanted: bool },
@@ -150,7 +150,7 @@ enum Block {
 /// Tells what block begins here, or reads one that is whole.
 type Layout = fn(&[u8], Option<(&mut Words, &mut Scope<'_>)>) -> Block;
 
-/// A picture made of blocks that tell their lengths.
+/// A picture made of blocks with lengths.
 struct Blocks {
     layout: Layout,
     held: Zeroizing<Vec<u8>>,

@@ -19,7 +19,7 @@ fn jpeg(segments: &[Vec<u8>]) -> Vec<u8> {
     [vec![0xff, 0xd8], jfif, segments.concat(), segment(0xdb, &[0; 65]), scan].concat()
 }
 
-/// A TIFF with one directory of these entries, which stands behind `pad` bytes of pixels.
+/// A TIFF with one directory of these entries after `pad` bytes of pixels.
 fn tiff(big: bool, pad: usize, entries: &[(u16, u16, &[u8])]) -> Vec<u8> {
     let short = |n: u16| if big { n.to_be_bytes() } else { n.to_le_bytes() };
     let long = |n: u32| if big { n.to_be_bytes() } else { n.to_le_bytes() };

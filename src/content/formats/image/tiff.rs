@@ -1,4 +1,4 @@
-//! TIFF files, of which the front and what stands around the first directory are kept.
+//! TIFF files: their front and the surroundings of the first directory are kept.
 
 use super::{Words, exif};
 use crate::content::{Scope, Want};
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 /// What is kept of the front of a file, bytes.
 const MAX_FRONT: usize = 128 << 10;
 
-/// What is kept before and behind the first directory, where that stands further back.
+/// What is kept before and after the first directory, if that is further back.
 const BEFORE: u64 = 32 << 10;
 const BEHIND: usize = 96 << 10;
 
@@ -16,7 +16,7 @@ const BEHIND: usize = 96 << 10;
 pub(super) struct Tiff {
     front: Zeroizing<Vec<u8>>,
     back: Zeroizing<Vec<u8>>,
-    /// Where `back` stands in the file.
+    /// Position of `back` in the file.
     at: u64,
 }
 

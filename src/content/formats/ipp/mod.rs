@@ -76,7 +76,7 @@ struct Message {
     document: Option<Nested>,
 }
 
-/// What stands at the front of the attributes.
+/// The item at the front of the attributes.
 enum Item<'a> {
     More,
     Group(u8),
@@ -102,7 +102,7 @@ fn item(data: &[u8]) -> Item<'_> {
     }
 }
 
-/// The text of a value: that of one with its language stands behind it (RFC 8010 3.9).
+/// The text of a value: one with a language has its text after that (RFC 8010 3.9).
 fn text(tag: u8, value: &[u8]) -> &[u8] {
     if !matches!(tag, 0x35 | 0x36) {
         return value;
@@ -176,7 +176,7 @@ impl Message {
                     self.document = Some(self.begin());
                 }
                 Item::Group(tag) => {
-                    // Each job of a list is about somebody else.
+                    // Each job of a list is about another person.
                     if tag == JOB || self.job.in_job {
                         self.labels.emit(scope);
                     }

@@ -72,7 +72,7 @@ struct JsonDocument {
     rows: Rows,
 }
 
-/// Where in a form the next value stands (FHIR R4, QuestionnaireResponse.item).
+/// Position of the next value in a form (FHIR R4, QuestionnaireResponse.item).
 #[derive(Default)]
 struct Form {
     depth: u32,
@@ -80,7 +80,7 @@ struct Form {
     next: Next,
     /// The question whose answer may come.
     question: zeroize::Zeroizing<String>,
-    /// Answers of it stand here.
+    /// Its answers are here.
     answers: bool,
     /// The next value may be a request of GraphQL.
     request: bool,
@@ -149,7 +149,7 @@ fn inner(front: &[u8]) -> Option<Nested> {
     let document = match text {
         [b'{', next, ..] => matches!(next, b'"' | b' ' | b'\n' | b'\r' | b'\\'),
         [b'[', next, ..] => matches!(next, b'{' | b'[' | b' ' | b'\n' | b'\r'),
-        // The narrative of a resource is read where the resource itself names nobody.
+        // The narrative of a resource is read if the resource itself names no person.
         [b'<', ..] if html::is_fragment(text) => false,
         [b'<', next, ..] => next.is_ascii_alphabetic() || matches!(next, b'?' | b'!'),
         _ => false,

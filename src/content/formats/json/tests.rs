@@ -109,7 +109,7 @@ fn what_stands_beside_a_patient_is_the_patients() {
     );
     let asked = bundle(&[both[0], ("", &roe), both[1], ("", &doe)]);
     assert_eq!(asked[2], format!("{head} [PatientContext] [Diagnosis] patient_id=7"));
-    // Of somebody else, of a group, of nobody in this document.
+    // About another person, a group, no person of this document.
     for other in ["Patient/3", "Group/1", "urn:uuid:7"] {
         let resource = about("Condition", "subject", other);
         assert_eq!(

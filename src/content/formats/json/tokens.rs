@@ -1,8 +1,7 @@
 //! A push tokenizer for JSON (RFC 8259) and rows of JSON texts (NDJSON, RFC 7464).
 //!
-//! It takes pieces of any size, keeps at most one short string, and passes over the strings that
-//! nobody wants without looking at more than quotes and backslashes. It is lenient about commas and
-//! colons: the receiver is not a validator.
+//! It takes pieces of any size, keeps at most one short string, and skips unwanted strings by looking only
+//! for quotes and backslashes. It is lenient about commas and colons: the receiver is not a validator.
 
 use memchr::memchr2;
 
@@ -12,10 +11,10 @@ pub const MAX_NESTING: usize = 128;
 /// Longest key that is looked at, bytes: some are paths (openEHR) or URLs.
 pub const MAX_KEY: usize = 320;
 
-/// How much of a string tells whether it is a document of its own, bytes.
+/// How much of a string decides whether it is a document of its own, bytes.
 pub const FRONT: usize = 8;
 
-/// Longest value that is kept, bytes; a longer one identifies nobody by itself.
+/// Longest value that is kept, bytes; a longer one identifies no person by itself.
 pub const MAX_VALUE: usize = 1024;
 
 /// How much of a string of running text is kept, bytes.
@@ -102,7 +101,7 @@ enum Mode {
 enum Use {
     Key,
     Value,
-    /// Its first bytes tell whether it is a document.
+    /// Its first bytes decide whether it is a document.
     Front,
     Inner,
     /// Unwanted, but it may be a number.
@@ -136,7 +135,7 @@ impl Tokens {
         while let Some((&byte, rest)) = bytes.split_first() {
             match self.mode {
                 Mode::Between if byte == b'"' && self.at_key => {
-                    // Nearly all keys are short, without escapes, and stand in one piece.
+                    // Nearly all keys are short, without escapes, and in one piece.
                     let Some(end) = short(rest) else {
                         bytes = rest;
                         self.mode = Mode::Text(Use::Key);
@@ -287,9 +286,9 @@ impl Tokens {
         rest
     }
 
-    /// Reads the first bytes of an unwanted string, until they tell whether it is a document.
+    /// Reads the first bytes of an unwanted string, until they decide whether it is a document.
     fn front<'a>(&mut self, bytes: &'a [u8], to: &mut impl Receiver) -> &'a [u8] {
-        // Nearly all strings are told by their first byte.
+        // For nearly all strings, the first byte decides.
         if self.held.is_empty() && bytes.first().is_some_and(|b| !may_begin(*b)) {
             let number = bytes.first().is_some_and(|b| may_number(*b));
             self.mode = Mode::Text(if number { Use::Number } else { Use::Nothing });
@@ -383,7 +382,7 @@ impl Tokens {
             Mode::SurrogateEscape { of, high } if byte == b'u' => {
                 self.mode = Mode::Unicode { of, digits: 0, code: 0, high };
             }
-            // Half a pair stands for nothing.
+            // Half of a surrogate pair means nothing.
             Mode::Surrogate { of, .. } => {
                 self.mode = Mode::Text(of);
                 return Ok(false);
@@ -397,7 +396,7 @@ impl Tokens {
         Ok(true)
     }
 
-    /// Takes what an escape sequence stands for.
+    /// Takes the character of an escape sequence.
     fn put(&mut self, bytes: &[u8], of: Use, to: &mut impl Receiver) {
         match of {
             Use::Inner => to.inner(bytes),

@@ -1,4 +1,4 @@
-//! Mail: a header (RFC 5322) and a body whose type and encoding the header tells (RFC 2045).
+//! Mail: a header (RFC 5322) and a body whose type and encoding the header declares (RFC 2045).
 
 use super::encoded_words;
 use crate::content::extract::labels::Labels;
@@ -83,7 +83,7 @@ impl Entity {
         entity
     }
 
-    /// The body, to be fed with its bytes as they stand on the wire.
+    /// The body, which takes its bytes as on the wire.
     pub fn body(&self) -> Nested {
         let media = Media::Type { content_type: &self.content_type, name: &self.file };
         transfer_encoding::undo(&self.encoding, &media)

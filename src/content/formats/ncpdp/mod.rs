@@ -42,7 +42,7 @@ impl Format for Telecom {
 
 #[derive(Default)]
 struct Reader {
-    /// What stands before the next separator.
+    /// The text before the next separator.
     field: Zeroizing<Vec<u8>>,
     lost: bool,
     /// Behind the header of a transmission.
@@ -100,8 +100,8 @@ impl Document for Reader {
 }
 
 impl Reader {
-    /// What stands before a separator is a field, or the header of the next transmission with the
-    /// last field and the framing before it.
+    /// The text before a separator is a field, or the header of the next transmission preceded by the last
+    /// field and the framing.
     fn separator(&mut self, separator: u8, scope: &mut Scope<'_>) {
         let field = std::mem::take(&mut self.field);
         if !std::mem::take(&mut self.lost) {

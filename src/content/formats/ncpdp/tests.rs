@@ -45,7 +45,7 @@ fn a_cardholder_is_the_patient_only_if_the_relationship_says_so() {
             format!("{HEAD}{patient}/|AM04|C2W100200300|CCULF|CDROE{relationship}%/|AM07|EM1");
         records("", &wire(&text)).concat()
     };
-    // The spouse's card; the patient's own; an inquiry that names nobody else.
+    // The spouse's card; the patient's own; an inquiry that names no other person.
     assert!(
         of("|C62", PATIENT).ends_with("address=1 MAIN ST^^SALEM^OR^97301 next_of_kin_name=ROE^ULF")
     );

@@ -3,7 +3,7 @@
 /// Longest escape sequence, bytes; longer ones are no commands.
 const MAX_SEQUENCE: usize = 256;
 
-/// What stands behind an escape character.
+/// What follows an escape character.
 pub(super) enum Step {
     /// Its end has not come.
     More,
@@ -27,12 +27,10 @@ pub(super) struct Command {
 impl Command {
     /// Bytes of data behind it.
     pub(super) fn data(&self) -> u64 {
-        let counted = match (self.group, self.last) {
-            ([b'&', b'p'], b'X') => true,
-            ([b'*' | b'&' | b'(' | b')', _], b'W') => true,
-            ([b'*', b'b'], b'V') => true,
-            _ => false,
-        };
+        let counted = matches!(
+            (self.group, self.last),
+            ([b'&', b'p'], b'X') | ([b'*' | b'&' | b'(' | b')', _], b'W') | ([b'*', b'b'], b'V')
+        );
         if counted { self.number.clamp(0.0, 1e9) as u64 } else { 0 }
     }
 }

@@ -144,7 +144,7 @@ impl Job {
             b'\n' => {
                 self.y += self.down;
                 if self.line_end & 2 != 0 || self.line_end == 0 {
-                    // A bare line end begins a line: whoever sends it means text.
+                    // A bare line end begins a line: the sender means text.
                     self.x = self.left;
                 }
             }

@@ -58,7 +58,7 @@ pub(super) fn begins(head: &[u8]) -> bool {
     )
 }
 
-/// What stands before an operator: numbers, or the bytes of a text.
+/// The operands before an operator: numbers, or the bytes of a text.
 enum Value {
     Numbers(Vec<f64>),
     Bytes(Zeroizing<Vec<u8>>),

@@ -38,7 +38,7 @@ const DOCUMENT: u64 = 4 << 10;
 /// Text of one document, bytes.
 const MAX_TEXT: usize = 8 << 20;
 
-/// Where `%PDF-` may stand (annex H, implementation note 13).
+/// Where `%PDF-` is allowed (annex H, implementation note 13).
 const MAX_LEAD: usize = 1024;
 
 /// PDF.

@@ -21,7 +21,7 @@ const MAX_FIELDS: usize = 10_000;
 /// Entries read of the dictionary about the document.
 const MAX_ENTRIES: usize = 64;
 
-/// Longest label that stands before a form field's value, bytes.
+/// Longest label before the value of a form field, bytes.
 const MAX_LABEL: usize = 64;
 
 /// Longest value of a form field or note, bytes.

@@ -153,7 +153,7 @@ impl Machine<'_> {
         glyphs
     }
 
-    /// What a glyph name shows; a name that says nothing (`G17`) stands for its code.
+    /// What a glyph name shows; one without meaning (`G17`) represents its code.
     fn shown(&self, name: Object, code: u8, named: Option<u32>, encoded: bool) -> Option<Box<str>> {
         let spelled = self.store.bytes(name).unwrap_or_default();
         if let Some(unicode) = named

@@ -307,7 +307,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// An operator did not get what it needs: whoever waits for errors is told, else reading goes on.
+    /// An operator lacked an operand: an error handler is called if there is one, otherwise reading
+    /// continues.
     fn fail(&mut self) {
         let waiting = self.frames.iter().any(|f| matches!(f, Frame::Stopped));
         if waiting {
@@ -437,7 +438,7 @@ impl<'a> Machine<'a> {
     /// A count or an index.
     pub(super) fn index(&mut self) -> Option<usize> {
         let n = self.number()?;
-        (n >= 0.0 && n < 1e9).then_some(n as usize)
+        (0.0..1e9).contains(&n).then_some(n as usize)
     }
 
     pub(super) fn dict(&mut self) -> Option<u32> {

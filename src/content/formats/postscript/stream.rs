@@ -214,7 +214,7 @@ impl Stream {
         self.data.get(start..self.at).unwrap_or_default().to_vec()
     }
 
-    /// What stands before `end`, which is passed over.
+    /// The bytes before `end`, which is skipped.
     fn until(&mut self, end: &[u8]) -> Vec<u8> {
         let rest = self.rest();
         let len = memchr::memmem::find(rest, end).unwrap_or(rest.len());

@@ -1,8 +1,8 @@
-//! What stood on the screen of a terminal (ECMA-48, DEC VT100 and its successors): labelled values and tables,
-//! as whoever sat before it saw them.
+//! What a terminal's screen showed (ECMA-48, DEC VT100 and its successors): labelled values and tables, as
+//! the user saw them.
 //!
-//! Programs draw screens in any order and draw over what they change, so a screen is read when somebody reacts
-//! to it, when it is cleared, and at the end. What only rolls up is read as lines, each once.
+//! Programs draw screens in any order and overwrite what they change, so a screen is read when the user
+//! reacts to it, when it is cleared, and at the end. Scrolling output is read as lines, each once.
 
 mod screen;
 #[cfg(test)]
@@ -17,7 +17,7 @@ use screen::{Event, Screen};
 
 /// As what the protocols of terminals declare their screens.
 pub const MEDIA: &str = "application/x-terminal";
-/// The control that stands for somebody's reaction to what is on the screen. Hosts ask with it who is there,
+/// The control that represents the user's reaction to the screen. Hosts also use it to ask who is there,
 /// which shows nothing.
 pub const REACTION: u8 = 5;
 
@@ -86,7 +86,7 @@ impl Session {
         match event {
             Event::Line(text) => self.lines.line(&text, scope),
             Event::Screen => self.read(scope),
-            // A form begins, or somebody else's does.
+            // A form begins, or that of another person.
             Event::Cleared => {
                 self.read(scope);
                 self.lines.emit(scope);

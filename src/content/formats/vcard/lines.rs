@@ -13,7 +13,7 @@ const MAX_COMPONENTS: usize = 16;
 #[derive(Default)]
 pub(super) struct Lines {
     line: Zeroizing<Vec<u8>>,
-    /// A line break has been seen; what follows tells whether the line goes on.
+    /// A line break has been seen; the next byte decides whether the line continues.
     ended: bool,
     /// The line has a gap.
     lost: bool,
@@ -85,7 +85,7 @@ pub(super) struct Property<'a> {
     /// Without its group (RFC 6350 3.3).
     pub(super) name: &'a str,
     parameters: &'a str,
-    /// As it stands on the wire.
+    /// As on the wire.
     pub(super) raw: &'a [u8],
 }
 

@@ -11,7 +11,7 @@ use crate::content::{Document, Format, Media, Scope, Want};
 use lines::{Lines, Property};
 use zeroize::Zeroizing;
 
-/// Deepest component that is told from others (`VCALENDAR`, `VEVENT`, `VALARM`).
+/// Deepest component that is distinguished (`VCALENDAR`, `VEVENT`, `VALARM`).
 const MAX_NESTING: usize = 8;
 
 /// Lines read of one text property.
@@ -200,7 +200,7 @@ impl Reader {
             self.labels.pair("vcard.fn", &whole, scope);
         }
         self.structured = false;
-        // Of several people at an appointment, nobody says which is the patient.
+        // With several people at an appointment, the patient is unknown.
         if let Attendee::One { name, mail } = std::mem::replace(&mut self.attendee, Attendee::None)
         {
             let known = self.labels.has(crate::rules::Kind::Name);

@@ -54,7 +54,7 @@ fn an_appointment_names_its_patient() {
     );
 }
 
-/// Address books and meetings are nobody's care.
+/// Address books and meetings are not about care.
 #[test]
 fn address_books_and_meetings_are_no_care() {
     let alerts = |lines: Vec<String>| -> Vec<String> {

@@ -1,5 +1,5 @@
-//! X12 interchanges (HIPAA 5010: claims, payments, eligibility, enrolment). The ISA segment names the
-//! delimiters; what belongs to one patient is told by loops, which start with HL, INS, CLP or NM1.
+//! X12 interchanges (HIPAA 5010: claims, payments, eligibility, enrolment). The ISA segment defines the
+//! delimiters; loops, which start with HL, INS, CLP or NM1, show what belongs to one patient.
 
 #[cfg(test)]
 mod tests;
@@ -77,7 +77,7 @@ struct Reader {
     loops: Loops,
 }
 
-/// Where the reader stands among the loops of a transaction.
+/// Position of the reader among the loops of a transaction.
 #[derive(Default)]
 struct Loops {
     /// What is read belongs to a subscriber, dependent, member or claim.

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 const MAX_LINE: usize = 4 << 10;
 /// Length and field id.
 const HEAD: usize = 7;
-/// Objects within each other that are told apart (LDT 3).
+/// Nested objects that are kept apart (LDT 3).
 const MAX_OBJECTS: usize = 32;
 
 /// The format.
@@ -227,7 +227,7 @@ impl Reader {
         let whose = self.objects.last().map_or(Whose::Patient, |(whose, _)| *whose);
         let text = self.charset.decode(value);
         for field in fields {
-            // Orders are described in objects that are nobody's.
+            // Orders are described in objects about no person.
             let order = matches!(field.rule.kind, Kind::AccessionNumber | Kind::EncounterId);
             if whose == Whose::Patient || (whose == Whose::Nobody && order) {
                 self.person.add("xdt", &field.rule, field.part, &text, scope);

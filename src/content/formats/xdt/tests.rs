@@ -156,7 +156,7 @@ fn a_hole_ends_the_record() {
     first.extend(b"0143102");
     let mut document = crate::content::Format::open(&super::Xdt, &Media::Unknown);
     let lines = testing::with_gap(document.as_mut(), &first, &second[3..]);
-    // What is left of the line, and the rest of the record, belongs to nobody.
+    // The rest of the line, and of the record, is about no person.
     assert_eq!(lines, ["test:xdt patient_id=4711 name=Müller^^^von"]);
 }
 

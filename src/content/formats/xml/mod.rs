@@ -96,7 +96,7 @@ struct Reader {
     tree: Tree,
     /// For each open element, whether it is an object: it holds others, or attributes that matter.
     open: Vec<bool>,
-    /// The innermost element has the value in an attribute; what stands inside only adds to it.
+    /// The innermost element has its value in an attribute; its children only add to it.
     attribute_value: bool,
     /// The innermost element holds no others so far: its text is its value.
     leaf: bool,
@@ -110,10 +110,10 @@ struct Reader {
     carried: Option<Nested>,
     fhir: bool,
     cda: bool,
-    /// How deep the elements of the innermost section of a CDA document stand.
+    /// Depth of the elements of the innermost section of a CDA document.
     section: Option<usize>,
     failed: bool,
-    /// A message of a dialect that stands in this document (SOAP).
+    /// A message of a dialect inside this document (SOAP).
     message: Option<Box<Message>>,
     /// A message of another format that is the text of the innermost element.
     payload: Option<Box<Payload>>,
@@ -141,14 +141,14 @@ impl TokenHandler<'_, '_> {
         }
     }
 
-    /// Whether the element that begins stands inside a primitive of FHIR: it is an extension of it, or part
-    /// of one (FHIR R4 2.6.1).
+    /// Whether the element that begins is inside a FHIR primitive: it is an extension of it, or part of one
+    /// (FHIR R4 2.6.1).
     fn begins_extension(&self) -> bool {
         let primitive = self.reader.fhir && self.reader.attribute_value;
         primitive || self.reader.inside_primitive > 0
     }
 
-    /// The code of a section of a CDA document tells what stands in it.
+    /// The code of a section of a CDA document says what it contains.
     fn section(&mut self, name: &str, attributes: Attributes<'_>) {
         if !self.reader.cda {
             return;
@@ -297,7 +297,7 @@ impl Receiver for TokenHandler<'_, '_> {
         if closed && self.row(name, attributes) {
             return;
         }
-        // A value in an attribute stays that of its element, whatever else stands inside.
+        // A value in an attribute remains that of its element, whatever its children hold.
         if self.reader.attribute_value && !self.reader.text.trim().is_empty() {
             let text = std::mem::take(&mut self.reader.text);
             self.reader.tree.key("value", self.scope);

@@ -42,7 +42,7 @@ pub(super) struct Archive {
 enum State {
     /// Between members: looks for the next header.
     Seek,
-    /// In a member that nobody reads: so many bytes are left of it.
+    /// In an unwanted member: this many bytes of it are left.
     Pass(u64),
     Stored(Member, Extent),
     Deflated(Member, Box<Decompress>, Option<u64>),
@@ -53,7 +53,7 @@ enum State {
 enum Extent {
     /// Bytes left.
     Left(u64),
-    /// Bytes so far; the size stands behind.
+    /// Bytes so far; the size follows.
     Described(u64),
 }
 
@@ -176,7 +176,7 @@ impl Archive {
         };
     }
 
-    /// A stored member whose size stands behind it: its descriptor has that very size.
+    /// A stored member whose size follows it: its descriptor has that very size.
     fn described(
         &mut self,
         data: &[u8],

@@ -19,9 +19,9 @@ pub(super) enum Method {
 pub(super) struct Header {
     pub(super) name: String,
     pub(super) method: Method,
-    /// Flag bit 0, and the method that stands for AES.
+    /// Flag bit 0, and the method number of AES.
     pub(super) encrypted: bool,
-    /// Bytes in the archive; none where they stand behind the data (flag bit 3).
+    /// Bytes in the archive; none if they follow the data (flag bit 3).
     pub(super) size: Option<u64>,
 }
 

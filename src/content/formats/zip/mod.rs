@@ -1,5 +1,5 @@
-//! ZIP archives (PKWARE APPNOTE 6.3), and the office documents that are such: Office Open XML
-//! (ISO/IEC 29500) and OpenDocument (ISO/IEC 26300). Each member is a content of its own.
+//! ZIP archives (PKWARE APPNOTE 6.3), and the office documents that use them: Office Open XML (ISO/IEC 29500)
+//! and OpenDocument (ISO/IEC 26300). Each member is a payload of its own.
 
 mod archive;
 mod header;

@@ -28,13 +28,13 @@ pub(super) struct Prose {
 
 struct Text {
     sheet: Sheet,
-    /// OpenDocument: all that stands in a paragraph is text.
+    /// OpenDocument: everything in a paragraph is text.
     open: bool,
     line: Zeroizing<String>,
     /// In an element that holds text, and whether some came.
     shown: bool,
     some: bool,
-    /// Paragraphs that are open: notes stand inside others.
+    /// Open paragraphs: notes are inside others.
     paragraphs: usize,
     /// The cells so far of the row of each open table.
     tables: Vec<Vec<Zeroizing<String>>>,

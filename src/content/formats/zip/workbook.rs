@@ -1,5 +1,5 @@
-//! Workbooks (SpreadsheetML, ISO/IEC 29500-1 18): cells refer to strings and formats in parts that
-//! may stand behind the sheets, so that rows wait for them.
+//! Workbooks (SpreadsheetML, ISO/IEC 29500-1 18): cells refer to strings and formats in parts that may follow
+//! the sheets, so rows wait for them.
 
 use super::office::Office;
 use crate::content::extract::record::Marks;

@@ -1,5 +1,5 @@
-//! The characters of text contents: what is declared, what the first bytes show, and a guess where
-//! neither holds. Documents that read text get it in UTF-8, whatever the wire has.
+//! The character set of text: what is declared, what the first bytes show, and otherwise a guess. Documents
+//! that read text get it in UTF-8, whatever the wire has.
 
 mod dos;
 
@@ -14,13 +14,13 @@ use encoding_rs::{
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
-/// How far into a content its own declaration is looked for, bytes (HTML 13.2.3.2).
+/// Bytes of a payload searched for its own declaration (HTML 13.2.3.2).
 const MAX_PRESCAN: usize = 1024;
 
 /// How much text beyond ASCII a guess is made from, bytes.
 const MAX_WINDOW: usize = 4096;
 
-/// Bytes beyond ASCII in a row that tell UTF-8 from a declared set.
+/// Consecutive bytes beyond ASCII that decide between UTF-8 and a declared set.
 const MAX_RUN: usize = 64;
 
 /// Bytes decoded at a time.
@@ -31,7 +31,7 @@ const MAX_STRAY: usize = 8;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// What is known of the characters of a content before it is read.
+/// What is known about the characters of a payload before it is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Charset {
     /// UTF-8 as far as it is; else a guess.
@@ -139,7 +139,7 @@ fn shifts(head: &[u8]) -> bool {
     head.is_ascii() && memchr::memchr_iter(0x1b, head).any(escape)
 }
 
-/// What a document declares of itself: XML 1.0 4.3.3, HTML 13.2.3.2.
+/// What a document declares about itself: XML 1.0 4.3.3, HTML 13.2.3.2.
 fn inside(head: &[u8]) -> Option<&str> {
     let front = head.strip_prefix(BOM).unwrap_or(head).trim_ascii_start();
     if front.first() != Some(&b'<') {
@@ -190,7 +190,7 @@ struct Transcoded {
     offset: u64,
     /// A character beyond ASCII was in UTF-8.
     seen: bool,
-    /// Decoded bytes to come that nobody wants.
+    /// Coming decoded bytes to skip.
     unwanted: u64,
     /// What comes behind a gap could not be read.
     cut: bool,
@@ -277,7 +277,7 @@ impl Transcoded {
         }
     }
 
-    /// Reads on to the end of the first run beyond ASCII, which tells whether it is UTF-8.
+    /// Reads to the end of the first run beyond ASCII, which decides whether it is UTF-8.
     fn declared<'a>(
         &mut self,
         mut bytes: &'a [u8],

@@ -84,7 +84,7 @@ fn declared_inside() {
 fn an_undeclared_charset_is_guessed_from_names() {
     for (label, name) in PEOPLE {
         if matches!(*label, "iso-8859-15" | "gb18030") {
-            // One or two letters tell nothing.
+            // One or two letters prove nothing.
             continue;
         }
         let row = format!("{name},1970-01-01,77\n");

@@ -6,7 +6,7 @@ use super::decoder::DecodeStep;
 /// Longest line of a chunk, bytes.
 const MAX_LINE: usize = 1 << 10;
 
-/// Where it stands.
+/// Its position.
 #[derive(Default)]
 pub(super) struct Chunks {
     state: State,

@@ -41,7 +41,7 @@ pub(super) enum DecodeStep {
 
 /// A decoder with its state.
 pub(super) enum Decoder {
-    /// Zlib or bare deflate: the first two bytes tell.
+    /// Zlib or bare deflate: the first two bytes decide.
     Undecided(Vec<u8>),
     Inflate {
         state: Box<Decompress>,

@@ -14,17 +14,17 @@ use decoder::{DecodeStep, Decoder};
 /// Bytes that one content may decode to.
 pub const MAX_OUTPUT: u64 = 256 << 20;
 
-/// Output for each byte of input from which a content counts as a bomb, once [`FREE_OUTPUT`] is
-/// used up. Deflate reaches 1032; exports of records stay below 60.
+/// Output per byte of input from which a payload counts as a bomb, once [`FREE_OUTPUT`] is used up. Deflate
+/// reaches 1032; exports of records stay below 60.
 pub const MAX_RATIO: u64 = 256;
 
-/// Output before the ratio matters: short contents may well be all one letter.
+/// Output before the ratio matters: short payloads may well be all one letter.
 pub const FREE_OUTPUT: u64 = 4 << 20;
 
 /// Codings undone on one content; more are not met outside attacks.
 pub const MAX_CODINGS: usize = 4;
 
-/// Registered codings that are not undone: nobody sends them, or they need a dictionary.
+/// Registered codings that are not decoded: they are not in use, or need a dictionary.
 const UNREAD: [&str; 6] = ["compress", "x-compress", "exi", "pack200-gzip", "dcb", "dcz"];
 
 /// What is decoded at a time; lies on the stack.
@@ -137,7 +137,7 @@ impl Format for MeasuredGzip {
     }
 }
 
-/// Leaves off what stands before the gzip.
+/// Skips what precedes the gzip.
 struct Measured {
     head: Vec<u8>,
     gzip: Coded,
@@ -145,7 +145,7 @@ struct Measured {
 }
 
 impl Measured {
-    /// Bytes that tell how much stands before it: the longest, and a header as far as its flags.
+    /// Bytes that decide how much precedes it: the longest, and a header as far as its flags.
     const HEAD: usize = 12;
 
     fn begin(&mut self, scope: &mut Scope<'_>) -> Want {

@@ -333,7 +333,7 @@ fn a_second_association_on_the_same_connection() {
 fn a_hole_in_the_negotiation() {
     let rq = request(&[(1, CT, &[IMPLICIT, EXPLICIT])], &[]);
     let next = message(1, &store_request(), Some(b"image"), 4096);
-    // Wherever it is, the first PDU behind it is read; the answer tells the transfer syntax.
+    // At any position, the first PDU after it is read; the answer reveals the transfer syntax.
     for (from, to) in [(3, 60), (80, 90), (100, rq.len() - 1), (rq.len() - 20, rq.len())] {
         for size in [1, 33, 1460] {
             let (seen, _) = play(

@@ -48,7 +48,7 @@ fn lengths_nobody_can_have() {
             assert_eq!(seen.contents[0].bytes, b"next");
         }
     }
-    // A length that would swallow the rest of the stream is not believed.
+    // A length that would swallow the rest of the stream is rejected.
     let client = [
         rq.clone(),
         vec![4, 0, 0xFF, 0xFF, 0xFF, 0xFF],

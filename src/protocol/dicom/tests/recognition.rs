@@ -59,7 +59,7 @@ fn the_middle_of_an_association() {
         assert_eq!(rest[offset], 4);
         assert_eq!((at + offset - first) % 1006, 0, "from {at}");
     }
-    // A command tells who sends it.
+    // A command reveals its sender.
     for (field, speaker) in [
         (0x0020, Speaker::Client),
         (0x8020, Speaker::Server),

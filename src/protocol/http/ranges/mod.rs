@@ -87,7 +87,7 @@ pub(in crate::protocol) struct Origin {
 }
 
 impl Origin {
-    /// As a response's head tells.
+    /// As given by the head of a response.
     pub(in crate::protocol) fn new(
         direction: Direction,
         service: &Service,
@@ -137,7 +137,7 @@ impl Origin {
     }
 }
 
-/// A target, as far as it tells documents apart.
+/// A target, reduced to what distinguishes documents.
 pub(in crate::protocol) fn target(target: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     target.hash(&mut hasher);
@@ -176,7 +176,7 @@ pub(in crate::protocol) struct Ranges {
 }
 
 impl Ranges {
-    /// A part begins. `None`: nothing tells which document it belongs to.
+    /// Begins a part. `None`: the document it belongs to is unknown.
     pub(in crate::protocol) fn part(
         &mut self,
         origin: &Origin,

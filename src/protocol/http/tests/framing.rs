@@ -228,7 +228,7 @@ fn what_a_tunnel_carries_is_read_once_the_proxy_agrees() {
 
 #[test]
 fn one_side_only() {
-    // Answers whose requests were not seen: with and without body, told by what follows.
+    // Responses whose requests were not captured: with and without body, as what follows shows.
     let got = contents(&[
         Server(b"HTTP/1.1 200 OK\r\nContent-Length: 700\r\n\r\nHTTP/1.1 304 Not Modified\r\n\r\n"),
         Server(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),

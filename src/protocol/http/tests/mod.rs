@@ -3,8 +3,8 @@ use crate::protocol::recorder::Piece::{Client, ClientGap, Server, ServerGap};
 use crate::protocol::recorder::{Piece, Recorded, Recorder, play, play_with};
 use crate::protocol::{Authentication, Speaker, Want};
 
-/// Plays the pieces in segments of several sizes; the same must come of each. One line a content:
-/// direction, media, operation, bytes, and how it ended.
+/// Plays the pieces in segments of several sizes; the result must be the same. One line per payload:
+/// direction, media type, operation, bytes, and how it ended.
 pub(super) fn contents(pieces: &[Piece<'_>]) -> Vec<String> {
     let lines = |sink: &Recorder| -> Vec<String> {
         let ended = |c: &Recorded| match c.complete {

@@ -1,7 +1,7 @@
 //! Header compression (RFC 7541), as far as a listener needs it.
 //!
-//! The sizes that the two ends agree on are not checked: an encoder tells in the blocks what it does.
-//! After a loss the table is empty and old indices lead nowhere; those fields are passed over.
+//! The sizes that the two ends agree on are not checked: an encoder announces changes in its blocks. After a
+//! loss the table is empty and old indices are invalid; those fields are skipped.
 
 mod huffman;
 mod table;

@@ -265,7 +265,7 @@ fn value_representations_that_there_are_none() {
         .text(0x0010_0020, "LO", "77-1")
         .bytes;
     assert_eq!(read_all(EXPLICIT, &data).records[0].len(), 2);
-    // No length that could be one: what stood before it is all.
+    // No possible length: only what preceded it counts.
     let data = Build::new(Syntax::ExplicitLe)
         .patient()
         .raw(&[0x10, 0, 0x40, 0x10, b'p', b'n', 0xFF, 0x7F, 0xFF, 0xFF])

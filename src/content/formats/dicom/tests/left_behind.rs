@@ -244,7 +244,7 @@ fn weak_kinds_and_health_data() {
         ]
     );
     assert_eq!(log.marks, [Mark::Result, Mark::Diagnosis]);
-    // Empty attributes tell nothing.
+    // Empty attributes say nothing.
     assert!(marks(named("Doe^Jane", "1").text(0x0010_2110, "LO", "")).is_empty());
 }
 
@@ -271,7 +271,7 @@ fn documents_of_any_size_are_handed_on_as_they_come() {
         let log = read_documents(&data[..data.len() - 60], size);
         assert_eq!(log.records[1].len(), 2, "{padding}");
     }
-    // Solids name nobody, and nobody reads them.
+    // Solids name no person and are not read.
     let data = named("Doe^Jane", "77-1")
         .bytes(0x0042_0011, "OB", &[b's'; 100_000])
         .text(0x0042_0012, "LO", "model/stl")

@@ -154,7 +154,7 @@ impl FieldSink for Log {
     }
 }
 
-/// A part of a content.
+/// A piece of a payload.
 #[derive(Clone, Copy)]
 pub enum Part<'a> {
     Data(&'a [u8]),

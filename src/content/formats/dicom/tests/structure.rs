@@ -343,7 +343,7 @@ fn free_text_adds_to_somebody() {
             "(0040,A160) patient_id 00773500 ?",
         ]]
     );
-    // The record number is labelled: it names somebody by itself.
+    // The record number is labelled: it identifies a person by itself.
     assert_eq!(read(EXPLICIT, false, &with(""), 100).records[0].len(), 5);
     // A telephone number alone does not.
     let data = Build::new(Syntax::ExplicitLe)

@@ -1,7 +1,7 @@
-//! Which set undeclared text is in, where it is not UTF-8: told by how letters follow each other. Text in
-//! a Latin alphabet has single letters of the upper half among those of ASCII; other alphabets have
-//! whole words of them, with capitals only at the beginning; and Asian sets have pairs that all stand for
-//! characters in daily use.
+//! Guesses the character set of undeclared text that is not UTF-8, by how letters follow each other. Text in
+//! a Latin alphabet has single letters of the upper half among those of ASCII; other alphabets have whole
+//! words of them, with capitals only at the beginning; and Asian sets have pairs that are all characters in
+//! daily use.
 
 use encoding_rs::{
     BIG5, EUC_JP, EUC_KR, Encoding, GB18030, IBM866, ISO_8859_2, ISO_8859_5, ISO_8859_7, KOI8_R,
@@ -82,7 +82,7 @@ fn is_daily(bytes: &[u8], set: &'static Encoding) -> bool {
     let (mut pairs, mut kana) = (0, 0);
     while let Some((&first, tail)) = rest.split_first() {
         rest = tail;
-        // Half-width katakana stand alone.
+        // Half-width katakana are single bytes.
         if first < 0x80 || (set == SHIFT_JIS && matches!(first, 0xA1..=0xDF)) {
             continue;
         }
@@ -135,8 +135,8 @@ fn has_korean_name(bytes: &[u8]) -> bool {
 /// A set with an alphabet of its own: the one in which words begin with capitals, have none inside,
 /// and in which vowels and consonants take turns.
 fn alphabet(bytes: &[u8]) -> &'static Encoding {
-    // Hebrew has no capitals, and stands where Windows-1251 has its small letters and KOI8-R its
-    // capitals. Its final letters end words.
+    // Hebrew has no capitals, and occupies the small letters of Windows-1251 and the capitals of KOI8-R. Its
+    // final letters end words.
     let hebrew = |b: &u8| matches!(b, 0xE0..=0xFA);
     let ends_word =
         |w: &[u8]| matches!(w, [0xEA | 0xED | 0xEF | 0xF3 | 0xF5, after] if hebrew(after));

@@ -98,13 +98,13 @@ impl Charset {
         })
     }
 
-    /// Text in UTF-8. `escape` is the message's escape character: `\C2842\` and `\M244200\` stand
-    /// for the sequences that switch sets (HL7 v2 chapter 2.7.2).
+    /// Text in UTF-8. `escape` is the message's escape character: `\C2842\` and `\M244200\` are the sequences
+    /// that switch sets (HL7 v2 chapter 2.7.2).
     pub fn decode<'b>(self, bytes: &'b [u8], escape: u8) -> Cow<'b, str> {
         let switched = bytes.windows(2).any(|w| matches!(w, [ESC, b'$' | b'(']));
         match self {
             Self::One(encoding) if switched && encoding != UTF_8 => {
-                // KS X 1001 and others are announced by a sequence and stand in the upper half.
+                // KS X 1001 and others are announced by a sequence and occupy the upper half.
                 let plain = without_switches(bytes);
                 return Cow::Owned(encoding.decode_without_bom_handling(&plain).0.into_owned());
             }
@@ -237,7 +237,7 @@ fn switch(after: &[u8]) -> (Option<Set>, usize) {
     }
 }
 
-/// `Cxxyy\` or `Mxxyyzz\`: the bytes it stands for (after ESC) and its length.
+/// `Cxxyy\` or `Mxxyyzz\`: the bytes it encodes (after ESC) and its length.
 fn written_switch(after: &[u8], escape: u8) -> Option<([u8; 3], usize)> {
     let digits = match after.first()? {
         b'C' => 4,

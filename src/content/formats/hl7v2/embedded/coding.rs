@@ -120,7 +120,7 @@ static DIGITS: [u8; 256] = {
     table
 };
 
-/// What a character of base64 stands for (RFC 4648 4 and 5).
+/// The value of a base64 character (RFC 4648 4 and 5).
 pub const fn base64_digit(byte: u8) -> Option<u8> {
     Some(match byte {
         b'A'..=b'Z' => byte - b'A',

@@ -1,8 +1,8 @@
-//! Documents told by how they begin, where nothing declares them.
+//! Documents recognised by their beginning, where nothing declares them.
 
 use super::coding::base64_digit;
 
-/// Characters from which a beginning is told.
+/// Characters needed to recognise a beginning.
 pub const HEAD: usize = 16;
 
 /// How the formats begin that are read in messages: PDF, RTF, ZIP (office documents), JPEG, PNG, TIFF,
@@ -53,7 +53,7 @@ impl Written {
 pub fn begins(bytes: &[u8]) -> bool {
     BEGINNINGS.iter().any(|magic| {
         let len = bytes.len().min(magic.len());
-        // Zeros stand at the beginning of other things, too.
+        // Other things begin with zeros, too.
         let enough = len == magic.len() || (len >= 8 && magic.first() != Some(&0));
         enough && bytes.get(..len) == magic.get(..len)
     })

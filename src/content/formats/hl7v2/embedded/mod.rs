@@ -22,7 +22,7 @@ const MAX_POINTER: usize = 2 << 10;
 const MAX_TEXT: usize = 64 << 10;
 /// Decoded bytes handed on at once.
 const CHUNK: usize = 4096;
-/// Bytes that may stand between two escape characters within encoded data (`\.br\`, `\X0D0A\`).
+/// Bytes allowed between two escape characters within encoded data (`\.br\`, `\X0D0A\`).
 const MAX_ESCAPE: usize = 16;
 /// How the query of a pointer is written.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -44,7 +44,7 @@ enum State {
     /// In OBX-5, before the data.
     Value {
         class: Class,
-        /// What stands before the data says how it is written, and what it is.
+        /// The components before the data give its encoding and type.
         described: Option<(Coding, String)>,
         parts: Vec<Zeroizing<Vec<u8>>>,
     },
@@ -75,7 +75,7 @@ struct Data {
     begun: bool,
     /// Its first bytes were handed on.
     flushed: bool,
-    /// Decoded bytes to come that nobody wants.
+    /// Coming decoded bytes to skip.
     skip: u64,
     /// Decoded bytes, not yet handed on.
     out: Zeroizing<Vec<u8>>,
@@ -217,7 +217,7 @@ impl Embedded {
                 && known.is_none()
                 && let Some((coding, content_type)) = described(class, parts)
             {
-                // Whether it goes on with the one before is told by its first bytes.
+                // The first bytes decide whether it continues the one before.
                 if self.open.is_some() && coding.is_encoded() {
                     *known = Some((coding, content_type));
                     parts.push(Zeroizing::default());
@@ -242,7 +242,7 @@ impl Embedded {
         if last.len() != HEAD {
             return;
         }
-        // Enough to tell whether this is a document.
+        // Enough to decide whether this is a document.
         if known.is_some() || Written::of(last, self.open.is_some()).is_some() {
             if let Some(data) = self.start(syntax, scope) {
                 self.document = true;
@@ -272,7 +272,7 @@ impl Embedded {
         self.state = if repeats { State::value(class) } else { State::Done };
     }
 
-    /// The data begins, or goes on, with what was held to tell what it is.
+    /// The data begins, or continues, with the bytes held to decide what it is.
     fn start(&mut self, syntax: &Syntax, scope: &mut Scope<'_>) -> Option<Box<Data>> {
         let State::Value { described, parts, .. } = std::mem::replace(&mut self.state, State::Done)
         else {
@@ -430,7 +430,7 @@ impl Data {
         end
     }
 
-    /// Text without an encoding may have one after all, which its first characters tell.
+    /// Text without an encoding may have one after all, as its first characters show.
     fn look(&mut self) {
         self.coding = match Written::of(&self.out, false) {
             Some(Written::Base64) => Coding::base64(),

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn documents_in_results() {
-    // A message within a message stands for any format that is read.
+    // A message within a message represents any readable format.
     let inner = b"MSH|^~\\&|||||||ADT^A08|1|P|2.5\rPID|1||99||Inner^Eve\rPV1|1\r";
     let base64 = {
         use base64::Engine;

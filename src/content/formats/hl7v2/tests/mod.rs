@@ -46,7 +46,7 @@ struct Read {
     memory: usize,
 }
 
-/// A piece of a content, or a gap.
+/// A piece of a payload, or a gap.
 enum Part<'a> {
     Bytes(&'a [u8]),
     Gap(u64),
@@ -437,7 +437,7 @@ fn relatives_are_not_the_patient() {
             "end"
         ]
     );
-    // "Self" is not believed of somebody of another name.
+    // "Self" is not trusted for a person of another name.
     assert_eq!(insured("Example^Anna", "18", "SEL"), insured("Example^Anna", "SPO", "SPO"),);
     // By name and birth date the insured is the patient, whatever the relation.
     let same = insured("Example^Otto||19300101", "SPO", "");

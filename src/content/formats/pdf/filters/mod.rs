@@ -97,7 +97,7 @@ pub(in crate::content::formats) fn inflate(data: &[u8], room: usize) -> Vec<u8> 
 pub(in crate::content::formats) fn unlzw(data: &[u8], early: bool, room: usize) -> Vec<u8> {
     const CLEAR: usize = 256;
     const END: usize = 257;
-    // Where each entry's bytes stand in the output: entry = previous string and one byte more.
+    // Positions of each entry's bytes in the output: entry = previous string and one byte more.
     let mut entries: Vec<(usize, usize)> = Vec::with_capacity(4096);
     let mut out: Vec<u8> = Vec::new();
     let (mut bits, mut held, mut width) = (0u32, 0u32, 9u32);
@@ -137,7 +137,7 @@ pub(in crate::content::formats) fn unlzw(data: &[u8], early: bool, room: usize) 
         if let Some((from, len)) = previous
             && entries.len() < 4096 - 258
         {
-            // The first byte of this string stands right behind the previous one.
+            // The first byte of this string directly follows the previous one.
             entries.push((from, len + 1));
         }
         previous = Some((start, out.len() - start));

@@ -141,8 +141,8 @@ fn filter(machine: &mut Machine<'_>) -> Option<()> {
     Some(())
 }
 
-/// The encrypted part of a font program is passed over (Adobe Type 1 Font Format 7.2). What stands in it
-/// of interest is that the font is defined.
+/// The encrypted part of a font program is skipped (Adobe Type 1 Font Format 7.2). All that matters in it is
+/// that the font is defined.
 fn eexec(machine: &mut Machine<'_>) -> Option<()> {
     const END: &[u8] = b"cleartomark";
     let file = machine.pop()?;
