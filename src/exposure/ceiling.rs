@@ -2,6 +2,7 @@
 //! whoever keeps the events.
 
 use super::types::FindingEvent;
+use crate::config::Detail;
 use crate::identify::Finding;
 
 /// Bytes of findings for each byte of a flow. A row of a table that is not compressed is some 40 bytes
@@ -10,6 +11,10 @@ pub const WRITTEN_PER_BYTE: u64 = 18;
 
 /// Bytes of findings of all flows together that are written beyond that.
 pub const FREE_WRITTEN: u64 = 256 << 10;
+
+/// The same where one finding for each patient and flow is asked for: that is meant to be complete, and
+/// compressed lists of patients bring less than their findings take.
+pub const FREE_WRITTEN_FLOWS: u64 = 64 << 20;
 
 /// About how long a finding is when written, and each of its identifiers.
 const FINDING: u64 = 800;
@@ -37,19 +42,30 @@ impl Written {
 
 /// What was written beyond what flows paid for. One finding that its own flow pays for is written
 /// always, whatever others have used up.
-#[derive(Default)]
-pub(in crate::exposure) struct Ceiling(u64);
+pub(in crate::exposure) struct Ceiling {
+    written: u64,
+    free: u64,
+}
 
 impl Ceiling {
+    /// For this level of detail.
+    pub const fn of(detail: Detail) -> Self {
+        let free = match detail {
+            Detail::Flows => FREE_WRITTEN_FLOWS,
+            Detail::Patients | Detail::Exposures => FREE_WRITTEN,
+        };
+        Self { written: 0, free }
+    }
+
     /// Whether a finding may be written.
     pub fn admits(&self, event: &FindingEvent) -> bool {
-        event.paid || self.0.saturating_add(len(&event.finding)) <= FREE_WRITTEN
+        event.paid || self.written.saturating_add(len(&event.finding)) <= self.free
     }
 
     /// It was written.
     pub fn written(&mut self, event: &FindingEvent) {
         if !event.paid {
-            self.0 = self.0.saturating_add(len(&event.finding));
+            self.written = self.written.saturating_add(len(&event.finding));
         }
     }
 }

@@ -184,7 +184,7 @@ impl Exposures {
             suppressed: BTreeMap::new(),
             withheld: Withheld::default(),
             announced: Announced::default(),
-            ceiling: Ceiling::default(),
+            ceiling: Ceiling::of(settings.detail),
             moves: Moves::default(),
             losses: Losses::default(),
             settings,

@@ -298,6 +298,15 @@ impl Gate {
     /// What may be shown of the name of an operation.
     pub fn operation(&mut self, operation: &str, rules: &RuleSet, texts: &mut Texts) -> String {
         let mut shown = operation.to_owned();
+        // `N-GET` says what was done, even if a patient has it for a number.
+        let known = |&(start, end): &(usize, usize)| {
+            let word = operation.get(start..end).unwrap_or_default();
+            word.len() < MIN_NAME || rules.vocabulary.knows_in_path(word)
+        };
+        let all = words(operation);
+        if all.iter().any(|(start, end)| end - start >= MIN_NAME) && all.iter().all(known) {
+            return shown;
+        }
         self.pass(TextKind::Code, &mut shown, rules, texts);
         shown
     }

@@ -31,15 +31,15 @@ fn a_registration_in_spanish() {
 fn a_search_of_fhir_is_a_question_for_a_patient() {
     assert_eq!(
         target("/fhir/Patient?family:exact=Moran&given=Jon&birthdate=ge1970-02-23"),
-        ["http>target:~target [PatientContext] [Query] name=Moran^Jon birth_date=1970-02-23",]
+        ["http>target:~target [Query] [PatientContext] name=Moran^Jon birth_date=1970-02-23",]
     );
     assert_eq!(
         target("/fhir/Patient?identifier=urn:oid:1.2%7CH-17&name=x"),
-        ["http>target:~target [PatientContext] [Query] patient_id=H-17 name=x",]
+        ["http>target:~target [Query] [PatientContext] patient_id=H-17 name=x",]
     );
     assert_eq!(
         target("/dicom-web/studies?PatientName=Doe*&PatientID=7"),
-        ["http>target:~target [PatientContext] [Query] name=Doe patient_id=7",]
+        ["http>target:~target [Query] [PatientContext] name=Doe patient_id=7",]
     );
 }
 
@@ -72,7 +72,7 @@ fn identifiers_in_paths_are_read() {
         ("/patient/Jane%20Roe/birthdate/1970-01-31", "name=Jane Roe birth_date=1970-01-31"),
         ("/patients/last_name=Roe;mrn=0077123/x", "name=Roe patient_id=0077123"),
     ] {
-        let line = format!("http>target:~target [PatientContext] [Query] {fields}");
+        let line = format!("http>target:~target [Query] [PatientContext] {fields}");
         assert_eq!(target(path), [line], "{path}");
     }
     for path in [
