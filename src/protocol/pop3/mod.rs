@@ -72,6 +72,16 @@ enum Command {
     Line,
 }
 
+/// Whether the text of an answer is how servers introduce themselves: by the protocol, by being ready, or
+/// with a time stamp for APOP (RFC 1939 7).
+fn is_greeting(line: &[u8]) -> bool {
+    let text = line.to_ascii_lowercase();
+    memchr::memmem::find(&text, b"pop").is_some()
+        || text.trim_ascii_end().ends_with(b"ready.")
+        || text.trim_ascii_end().ends_with(b"ready")
+        || text.trim_ascii_end().ends_with(b">")
+}
+
 /// One flow.
 #[derive(Default)]
 struct Pop3Parser {
@@ -133,7 +143,9 @@ impl Pop3Parser {
     fn answer(&mut self, line: &[u8], sink: &mut dyn ContentSink) -> bool {
         let positive = line.starts_with(b"+OK");
         let first = !std::mem::replace(&mut self.greeted, true);
-        if first && positive && self.pending.is_empty() && !is_fetched(line) {
+        // The greeting may be seen behind the first command.
+        let before_all = self.pending.is_empty() || self.pending.len() == 1 && is_greeting(line);
+        if first && positive && before_all && !is_fetched(line) {
             let software = String::from_utf8_lossy(line.get(3..).unwrap_or_default());
             // A time stamp for APOP says nothing of the software.
             let software = software.split('<').next().unwrap_or("").trim();
