@@ -8,8 +8,8 @@ use super::content_writer::ContentWriter;
 use super::tls_upgrade::TlsUpgrade;
 use super::websocket::inflate::Inflater;
 use super::{
-    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Reason, Resync, ServiceFacts, line,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
+    Reason, Resync, ServiceFacts, line,
 };
 use lines::{Literal, literal};
 
@@ -154,16 +154,7 @@ impl ImapParser {
                 ServiceFacts::set(&mut facts.files().user, user.trim_matches('"'));
             }
         } else if is(b"AUTHENTICATE") {
-            match rest.to_ascii_uppercase() {
-                m if m.starts_with(b"PLAIN") || m.starts_with(b"LOGIN") => {
-                    facts.password_in_clear()
-                }
-                m if m.starts_with(b"XOAUTH2") || m.starts_with(b"OAUTHBEARER") => {
-                    facts.authentication = Authentication::Bearer;
-                    facts.credentials_in_clear = true;
-                }
-                _ => facts.authentication = Authentication::Digest,
-            }
+            facts.sasl(rest);
         } else if is(b"STARTTLS") {
             self.tls.ask();
         } else if is(b"COMPRESS") && rest.eq_ignore_ascii_case(b"DEFLATE") {

@@ -112,16 +112,7 @@ impl Pop3Parser {
             facts.authentication = Authentication::Digest;
         } else if is(b"AUTH") && !rest.is_empty() {
             self.authenticating = true;
-            match rest.to_ascii_uppercase() {
-                m if m.starts_with(b"PLAIN") || m.starts_with(b"LOGIN") => {
-                    facts.password_in_clear()
-                }
-                m if m.starts_with(b"XOAUTH2") || m.starts_with(b"OAUTHBEARER") => {
-                    facts.authentication = Authentication::Bearer;
-                    facts.credentials_in_clear = true;
-                }
-                _ => facts.authentication = Authentication::Digest,
-            }
+            facts.sasl(rest);
         } else if is(b"STLS") {
             self.tls.ask();
         }

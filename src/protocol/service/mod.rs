@@ -138,6 +138,21 @@ impl ServiceFacts {
         self.credentials_in_clear = true;
     }
 
+    /// The client authenticates by this SASL mechanism; what may follow its name is not looked at (RFC 4616,
+    /// RFC 2195, RFC 7628).
+    pub fn sasl(&mut self, mechanism: &[u8]) {
+        let name = mechanism.split(|b| *b == b' ').next().unwrap_or_default();
+        let is = |mechanism: &[u8]| name.eq_ignore_ascii_case(mechanism);
+        if is(b"PLAIN") || is(b"LOGIN") {
+            self.password_in_clear();
+        } else if is(b"XOAUTH2") || is(b"OAUTHBEARER") {
+            self.authentication = Authentication::Bearer;
+            self.credentials_in_clear = true;
+        } else {
+            self.authentication = Authentication::Digest;
+        }
+    }
+
     /// The client showed who it is. The stronger proof stays.
     pub fn shown(&mut self, how: Authentication) {
         use Authentication::{Cookie, None, Unknown};

@@ -12,8 +12,8 @@ use super::content_writer::ContentWriter;
 use super::dotted::{Dotted, Piece};
 use super::tls_upgrade::TlsUpgrade;
 use super::{
-    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Resync, Role, Roles, ServiceFacts, line,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
+    Resync, Role, Roles, ServiceFacts, line,
 };
 
 /// Longest command or reply line, bytes: what AUTH needs (RFC 4954 4).
@@ -99,8 +99,7 @@ impl SmtpParser {
         } else if is(b"STARTTLS") {
             self.tls.ask();
         } else if is(b"AUTH") {
-            let mechanism = rest.split(|b| *b == b' ').next().unwrap_or(b"");
-            authenticate(mechanism, sink.facts());
+            sink.facts().sasl(rest);
         } else if is(b"RSET") || is(b"MAIL") {
             self.finish(false, sink);
         }
@@ -136,19 +135,6 @@ impl SmtpParser {
             _ => {}
         }
         false
-    }
-}
-
-/// What the client reveals about itself (RFC 4616, RFC 2195, RFC 7628).
-fn authenticate(mechanism: &[u8], facts: &mut ServiceFacts) {
-    let is = |name: &[u8]| mechanism.eq_ignore_ascii_case(name);
-    if is(b"PLAIN") || is(b"LOGIN") {
-        facts.password_in_clear();
-    } else if is(b"XOAUTH2") || is(b"OAUTHBEARER") {
-        facts.authentication = Authentication::Bearer;
-        facts.credentials_in_clear = true;
-    } else {
-        facts.authentication = Authentication::Digest;
     }
 }
 
