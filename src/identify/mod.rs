@@ -16,6 +16,7 @@
 //!
 //! Over all flows, [`People`] says which patients are one person: for the counts of `exposure`.
 
+mod clues;
 mod collector;
 mod counters;
 mod date;

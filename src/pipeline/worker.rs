@@ -377,7 +377,8 @@ impl Context {
                 paid: analysis.written.pays(flow.bytes, &finding),
                 records: finding.records.into(),
                 clients: 1,
-                id: EventId::of_finding(&self.shared.event_key, &info, &finding.patient),
+                // Known when it is written.
+                id: EventId(0),
                 flow: info,
                 protocol,
                 finding,

@@ -74,6 +74,10 @@ impl Format for Compact {
         "jws"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"es"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool {
         let head = head.trim_ascii_start();
         let declared =

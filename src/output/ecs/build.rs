@@ -29,7 +29,7 @@ pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> 
             self::finding(event, *severity, *direction, *exposure, context)
         }
         x::Event::Patients(list) => patients(list, context),
-        x::Event::Exposure(exposure) => self::exposure(exposure, context),
+        x::Event::Exposure(exposure) => self::exposure(exposure, Cut::NONE, context),
         x::Event::Asset(asset) => self::asset(asset, context),
         x::Event::Service(service) => self::service(service, context),
     }
@@ -43,6 +43,11 @@ fn finding<'a>(
     context: &'a Context,
 ) -> Event<'a> {
     let finding = &d.finding;
+    let mut observer = observer(context, Some(d.flow.interface));
+    if context.detail != Detail::Flows {
+        // Its exposure names it.
+        observer.version = None;
+    }
     Event {
         client: Some(end(d.flow.client)),
         server: Some(end(d.flow.server)),
@@ -75,7 +80,7 @@ fn finding<'a>(
                 start: earlier(finding.packets.first.time, finding.time),
                 ..meta(EVENT, "phi-finding", "phitap.finding", Some(d.id))
             },
-            observer(context, Some(d.flow.interface)),
+            observer,
         )
     }
 }
@@ -184,7 +189,8 @@ fn blank(timestamp: Timestamp, event: Meta, observer: Observer<'_>) -> Event<'_>
     }
 }
 
-fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
+/// An exposure, its lists and texts cut.
+pub(super) fn exposure<'a>(e: &'a x::Exposure, cut: Cut, context: &'a Context) -> Event<'a> {
     let meta = Meta {
         severity: Some(e.severity),
         start: Some(Text(e.first)),
@@ -206,8 +212,8 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
         phi: Phi {
             marks: marks(e.marks.iter().copied()),
             evidence: packets(e.packets, context),
-            service: Some(facts(&e.facts, &e.access)),
-            dicom: dicom::of_exposure(e),
+            service: Some(facts(&e.facts, &e.access, cut)),
+            dicom: dicom::of_exposure(e, cut),
             exposure: Some(Exposure {
                 id: Text(e.id),
                 detail: Some(ExposureDetail {
@@ -219,7 +225,8 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
                     findings: e.findings,
                     records: e.records,
                     flows: e.flows,
-                    operations: &e.operations,
+                    operations: cut.texts(e.operations.iter().map(|o| &**o)).collect(),
+                    shortened: cut.list < usize::MAX,
                     identifiers: e.kinds.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
                     coverage: (!e.losses.is_empty()).then_some(ExposureCoverage {
                         gap_bytes: e.losses.gap_bytes,
@@ -271,7 +278,7 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
             inner: None,
         }),
         phi: Phi {
-            service: Some(facts(&s.facts, &s.access)),
+            service: Some(facts(&s.facts, &s.access, Cut::NONE)),
             dicom: dicom::of_service(s),
             key_id: &context.key_id,
             ..Phi::default()
@@ -426,7 +433,7 @@ fn observer(context: &Context, interface: Option<u16>) -> Observer<'_> {
     let name = interface.and_then(|i| context.interfaces.get(usize::from(i)));
     Observer {
         product: "phitap",
-        version: env!("CARGO_PKG_VERSION"),
+        version: Some(env!("CARGO_PKG_VERSION")),
         name: context.sensor.as_deref(),
         ingress: name.map(|name| Ingress { interface: Interface { name } }),
     }
@@ -455,7 +462,7 @@ fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
     }
 }
 
-fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
+fn facts<'a>(f: &'a ServiceFacts, access: &x::Access, cut: Cut) -> Service<'a> {
     let (mut facts, mut outcome) = (FactList::default(), FactList::default());
     for family in f.families() {
         family.list(&mut facts);
@@ -466,14 +473,18 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
         credentials: f.credentials.iter().map(|s| s.as_str()).collect(),
-        interfaces: f
-            .interfaces
+        interfaces: cut
+            .list(&f.interfaces)
             .iter()
-            .map(|i| WebInterface { kind: i.kind.as_str(), product: &i.product, open: i.open })
+            .map(|i| WebInterface {
+                kind: i.kind.as_str(),
+                product: cut.text(&i.product),
+                open: i.open,
+            })
             .collect(),
-        facts: Facts(facts),
-        software: f.software.as_deref(),
-        outcome: Facts(outcome),
+        facts: Facts(facts, cut),
+        software: f.software.as_deref().map(|text| cut.text(text)),
+        outcome: Facts(outcome, cut),
         access: dicom::access(access),
     }
 }

@@ -9,7 +9,8 @@ mod model;
 mod tests;
 
 use super::{Context, Format, Output, RunSummary, json};
-use crate::exposure::Event;
+use crate::exposure::{Event, Exposure};
+use model::Cut;
 use std::io::{self, Write};
 
 pub(in crate::output) const FORMAT: Format = Format {
@@ -26,7 +27,34 @@ struct Ecs {
     line: Vec<u8>,
 }
 
+/// Longest event of an exposure, bytes: it is written again and again as the exposure grows, and must not
+/// grow with it.
+pub(in crate::output) const MAX_EXPOSURE: usize = 3_000;
+
+/// What is tried, one after the other, to keep to it. The last always does: what is left are numbers and
+/// words of ours.
+const CUTS: [Cut; 5] = [
+    Cut::NONE,
+    Cut { list: 8, text: 96 },
+    Cut { list: 4, text: 48 },
+    Cut { list: 2, text: 24 },
+    Cut { list: 0, text: 12 },
+];
+
 impl Ecs {
+    /// Makes the line of an exposure, short enough.
+    fn exposure(&mut self, exposure: &Exposure, context: &Context) -> io::Result<()> {
+        for cut in CUTS {
+            self.line.clear();
+            json::append(&mut self.line, &build::exposure(exposure, cut, context))?;
+            self.line.push(b'\n');
+            if self.line.len() <= MAX_EXPOSURE {
+                break;
+            }
+        }
+        self.writer.write_all(&self.line)
+    }
+
     fn write(&mut self, event: &model::Event<'_>) -> io::Result<()> {
         self.line.clear();
         json::append(&mut self.line, event)?;
@@ -39,7 +67,10 @@ impl Output for Ecs {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         // Only names are borrowed of the context; cloning it would cost more.
         let context = std::mem::take(&mut self.context);
-        let result = self.write(&build::event(event, &context));
+        let result = match event {
+            Event::Exposure(exposure) => self.exposure(exposure, &context),
+            event => self.write(&build::event(event, &context)),
+        };
         self.context = context;
         result
     }

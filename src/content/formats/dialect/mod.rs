@@ -105,6 +105,10 @@ impl Format for Dialect {
         self.name
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"<"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
         let declared = matches!(media, Media::Type { .. } | Media::Unknown);
         declared
