@@ -57,7 +57,7 @@ const NOTHING: Declared =
 
 /// (0010,0010) PN, an id, then a sequence of undefined length.
 const ELEMENTS: &[u8] =
-    b"\x08\0\x05\0CS\x0a\0ISO_IR 192\x10\0\x10\0PN\x06\0Doe^J \x10\0\x20\0LO\x04\01234";
+    b"\x08\0\x05\0CS\x0a\0ISO_IR 192\x10\0\x10\0PN\x06\0Doe^J \x10\0\x20\0LO\x04\x001234";
 
 /// Every family.
 pub static FAMILIES: &[Family] = &[

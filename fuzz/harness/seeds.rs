@@ -65,8 +65,11 @@ const ISA: &[u8] = b"ISA*00*          *00*          *ZZ*A              *ZZ*B    
 000000001*0*P*:~GS*HC*A*B*20260301*1015*1*X*005010X222A1~ST*837*0001~NM1*IL*1*DOE*JANE****MI*123456789~\
 DMG*D8*19600229*F~SE*4*0001~GE*1*1~IEA*1*000000001~";
 
-/// Conversations of protocols that no fixture holds: whether the server speaks, and what is said.
-const WRITTEN: &[(&str, &[(bool, &[u8])])] = &[
+/// Whether the server speaks, and what is said.
+type Said = (bool, &'static [u8]);
+
+/// Conversations of protocols that no fixture holds.
+const WRITTEN: &[(&str, &[Said])] = &[
     (
         "proxy",
         &[(false, b"PROXY TCP4 10.0.0.1 10.0.0.2 40000 80\r\nGET /patients?name=Doe HTTP/1.1\r\nHost: a\r\n\r\n")],
