@@ -1,8 +1,6 @@
 //! The schema of events beside what is made after it and what others publish: the field reference, the
 //! mappings and dashboards for Elasticsearch and OpenSearch, and the Elastic Common Schema.
 
-#![expect(clippy::disallowed_methods, reason = "another program is waited for")]
-
 mod common;
 
 use common::{ROOT, string};
