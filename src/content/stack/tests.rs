@@ -1,8 +1,8 @@
 use super::table::*;
 use crate::content::Media;
 use crate::content::testing::{Lines, rules};
-use crate::content::{ContentCounters, Direction, FORMATS, Reason, ServiceFacts, Want};
-use crate::protocol::Hint;
+use crate::content::{ContentCounters, Direction, Extent, FORMATS, Reason, ServiceFacts, Want};
+use crate::protocol::{Ending, Hint};
 
 fn hint<'a>(media: Media<'a>, codings: &'a [&'a str]) -> Hint<'a> {
     Hint { direction: Direction::ClientToServer, media, operation: "PUT", codings, layer: "http" }
@@ -17,8 +17,8 @@ fn slots_are_used_again_and_capped() {
     let first = contents.open(&hint(Media::Unknown, &[]));
     let second = contents.open(&hint(Media::Unknown, &[]));
     assert_ne!(first, second);
-    contents.close(first, true, &mut env);
-    contents.close(first, true, &mut env);
+    contents.close(first, Ending::Complete, &mut env);
+    contents.close(first, Ending::Complete, &mut env);
     assert_eq!(contents.open(&hint(Media::Unknown, &[])), first);
     for _ in 2..MAX_OPEN {
         assert_ne!(contents.open(&hint(Media::Unknown, &[])), NO_ROOM);
@@ -26,9 +26,9 @@ fn slots_are_used_again_and_capped() {
     let refused = contents.open(&hint(Media::Unknown, &[]));
     assert_eq!(refused, NO_ROOM);
     assert_eq!(contents.data(refused, b"{}", &mut env), Want::NOTHING);
-    contents.close(refused, true, &mut env);
+    contents.close(refused, Ending::Complete, &mut env);
     for id in contents.all() {
-        contents.close(id, false, &mut env);
+        contents.close(id, Ending::Cut, &mut env);
     }
     assert_ne!(contents.open(&hint(Media::Unknown, &[])), NO_ROOM);
     assert_eq!(tally.given_up, [(Reason::Limit, 1)]);
@@ -85,7 +85,7 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
                     let longer = [&[byte], front].concat();
                     for head in [&head, &longer] {
                         let may = format.first().is_empty() || format.first().contains(&byte);
-                        let takes = format.probe(media, head, true);
+                        let takes = format.probe(media, head, Extent::Whole);
                         assert!(may || !takes, "{} {:?}", format.name(), byte as char);
                         let sure = format.at_once(media, head);
                         assert!(!sure || format.is_hasty(), "{}", format.name());

@@ -9,7 +9,8 @@ mod model;
 mod tests;
 
 use super::{Context, Format, Output, RunSummary, json};
-use crate::exposure::{Event, Exposure};
+use crate::exposure::Event;
+use crate::identify::Identifier;
 use model::Cut;
 use std::io::{self, Write};
 
@@ -19,6 +20,25 @@ pub(in crate::output) const FORMAT: Format = Format {
     about: "one JSON event a line, Elastic Common Schema 8",
     open: |writer, context| Box::new(Ecs { writer, context, line: Vec::new() }),
 };
+
+/// The event as one line without its end, as the store keeps it.
+pub(in crate::output) fn line(event: &Event, context: &Context) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    append(&mut line, event, context)?;
+    Ok(line)
+}
+
+/// The run summary as one line without its end.
+pub(in crate::output) fn run_line(summary: &RunSummary, context: &Context) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    json::append(&mut line, &build::run(summary, context))?;
+    Ok(line)
+}
+
+/// Appends an identifier as findings show it.
+pub(in crate::output) fn append_identifier(line: &mut Vec<u8>, i: &Identifier) -> io::Result<()> {
+    Ok(json::append(line, &build::identifier(i, true))?)
+}
 
 struct Ecs {
     writer: Box<dyn Write + Send>,
@@ -41,45 +61,32 @@ const CUTS: [Cut; 5] = [
     Cut { list: 0, text: 12 },
 ];
 
-impl Ecs {
-    /// Makes the line of an exposure, short enough.
-    fn exposure(&mut self, exposure: &Exposure, context: &Context) -> io::Result<()> {
-        for cut in CUTS {
-            self.line.clear();
-            json::append(&mut self.line, &build::exposure(exposure, cut, context))?;
-            self.line.push(b'\n');
-            if self.line.len() <= MAX_EXPOSURE {
-                break;
-            }
+/// Writes an event to `line`, which was empty, without an end of line; an exposure short enough.
+fn append(line: &mut Vec<u8>, event: &Event, context: &Context) -> io::Result<()> {
+    for cut in CUTS {
+        line.clear();
+        json::append(line, &build::event(event, cut, context))?;
+        if line.len() < MAX_EXPOSURE || !matches!(event, Event::Exposure(_)) {
+            break;
         }
-        self.writer.write_all(&self.line)
     }
-
-    fn write(&mut self, event: &model::Event<'_>) -> io::Result<()> {
-        self.line.clear();
-        json::append(&mut self.line, event)?;
-        self.line.push(b'\n');
-        self.writer.write_all(&self.line)
-    }
+    Ok(())
 }
 
 impl Output for Ecs {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         // Only names are borrowed of the context; cloning it would cost more.
-        let context = std::mem::take(&mut self.context);
-        let result = match event {
-            Event::Exposure(exposure) => self.exposure(exposure, &context),
-            event => self.write(&build::event(event, &context)),
-        };
-        self.context = context;
-        result
+        self.line.clear();
+        append(&mut self.line, event, &self.context)?;
+        self.line.push(b'\n');
+        self.writer.write_all(&self.line)
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
-        let context = std::mem::take(&mut self.context);
-        let result = self.write(&build::run(summary, &context));
-        self.context = context;
-        result?;
+        self.line.clear();
+        json::append(&mut self.line, &build::run(summary, &self.context))?;
+        self.line.push(b'\n');
+        self.writer.write_all(&self.line)?;
         self.flush()
     }
 

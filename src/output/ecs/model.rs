@@ -41,9 +41,13 @@ impl Serialize for Prefixed {
 pub struct Event<'a> {
     #[serde(rename = "@timestamp", serialize_with = "text")]
     pub timestamp: crate::time::Timestamp,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
     pub ecs: Version,
     pub event: Meta,
     pub observer: Observer<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub related: Option<Related>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<Host>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,10 +70,13 @@ pub struct Version {
 #[derive(Serialize)]
 pub struct Meta {
     pub kind: &'static str,
-    pub category: [&'static str; 1],
-    #[serde(rename = "type")]
-    pub types: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<[&'static str; 1]>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub types: Option<[&'static str; 1]>,
     pub action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<&'static str>,
     pub dataset: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Text<EventId>>,
@@ -84,12 +91,20 @@ pub struct Meta {
 #[derive(Serialize)]
 pub struct Observer<'a> {
     pub product: &'static str,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Ingress<'a>>,
+}
+
+/// Every address of an event.
+#[derive(Serialize)]
+pub struct Related {
+    pub ip: Vec<IpAddr>,
 }
 
 #[derive(Serialize)]
@@ -218,6 +233,9 @@ pub struct Identifier<'a> {
     pub masked: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Prefixed>,
+    /// Where an issuer was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub any_issuer: Option<Prefixed>,
     pub field: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f32>,
@@ -306,15 +324,32 @@ impl Serialize for Written<'_> {
             Fact::Counts(counts) => {
                 let sorted: BTreeMap<&str, u64> =
                     counts.iter().map(|(text, n)| (text.as_str(), *n)).collect();
-                let fits = sorted.iter().filter(|(text, _)| text.len() <= cut.text);
-                let sorted: BTreeMap<_, _> = fits.take(cut.list).collect();
-                sorted.serialize(serializer)
+                let fits = sorted.into_iter().filter(|(text, _)| text.len() <= cut.text);
+                let listed = fits.take(cut.list).map(|(of, count)| Counted { of, count });
+                serializer.collect_seq(listed)
             }
             Fact::Group(list) => {
                 serializer.collect_map(list.iter().map(|(name, fact)| (name, Written(fact, cut))))
             }
         }
     }
+}
+
+/// How many there were of a type. A list of these, as an index has one field for each name of an object.
+#[derive(Serialize)]
+pub struct Counted<'a> {
+    #[serde(rename = "type")]
+    pub of: &'a str,
+    pub count: u64,
+}
+
+/// The same of a protocol.
+#[derive(Serialize)]
+pub struct Messages {
+    pub protocol: &'static str,
+    #[serde(rename = "type")]
+    pub of: &'static str,
+    pub count: u64,
 }
 
 #[derive(Serialize)]
@@ -367,6 +402,7 @@ pub struct Exposure<'a> {
 
 #[derive(Serialize)]
 pub struct ExposureDetail<'a> {
+    pub fingerprint: Prefixed,
     pub state: &'static str,
     pub severity: &'static str,
     pub patients: u64,
@@ -428,8 +464,8 @@ pub struct Run<'a> {
     pub flows: Flows,
     pub streams: Streams<'a>,
     pub records: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub messages: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Messages>,
     pub identifiers: BTreeMap<&'static str, u64>,
     pub findings: u64,
     pub exposures: u64,
