@@ -18,10 +18,10 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::{Arc, OnceLock};
 
 /// Most bytes that the table takes.
-const MAX_MEMORY: usize = 48 << 20;
+const MAX_MEMORY: usize = 160 << 20;
 
 /// Share of a worker's memory that it may take at most.
-const SHARE: usize = 16;
+const SHARE: usize = 8;
 
 /// Records of one unit that are kept; a unit with more is not.
 const MAX_RECORDS: usize = 64;
