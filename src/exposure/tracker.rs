@@ -14,7 +14,7 @@ use super::services::Services;
 use super::severity;
 use super::sightings::{News, Sighting, Sightings};
 use super::types::{
-    Count, Event, ExposureState, FindingEvent, FlowActivity, NetworkDirection, PatientKey,
+    Count, Event, EventId, ExposureState, FindingEvent, FlowActivity, NetworkDirection, PatientKey,
     ServiceObservation, Suppressed,
 };
 use crate::capture::{PacketRef, PacketSpan};
@@ -267,6 +267,10 @@ impl Exposures {
             false => Detail::Exposures,
         };
         self.losses.findings_unwritten += u64::from(detail != self.settings.detail && taken_first);
+        if self.seen.are_wanted() || detail == Detail::Flows {
+            let patient = &event.finding.patient;
+            event.id = EventId::of_finding(&self.settings.key, &event.flow, patient);
+        }
         let new_records = event.finding.new_records.into();
         let admitted = self.announced.admit(detail, &mut event, &place);
         self.seen.push(|| Sighting {
