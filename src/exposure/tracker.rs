@@ -268,8 +268,7 @@ impl Exposures {
         };
         self.losses.findings_unwritten += u64::from(detail != self.settings.detail && taken_first);
         if self.seen.are_wanted() || detail == Detail::Flows {
-            let patient = &event.finding.patient;
-            event.id = EventId::of_finding(&self.settings.key, &event.flow, patient);
+            event.id = EventId::of_finding(place.key, &event.flow, &event.finding.patient);
         }
         let new_records = event.finding.new_records.into();
         let admitted = self.announced.admit(detail, &mut event, &place);
@@ -293,12 +292,17 @@ impl Exposures {
             Admitted::Listed(list) => out.push(Event::Patients(list)),
             Admitted::Nothing => {}
         }
+        self.relieve(out);
+        out.extend(state);
+        if taken_first { Taken::New(Severity::of(score)) } else { Taken::Revised }
+    }
+
+    /// Where memory is short, forgets the findings that were written.
+    fn relieve(&mut self, out: &mut Vec<Event>) {
         if self.memory() > self.settings.memory {
             self.lists(None, out);
             self.losses.findings_forgotten += self.announced.clear();
         }
-        out.extend(state);
-        if taken_first { Taken::New(Severity::of(score)) } else { Taken::Revised }
     }
 
     /// Bytes of heap held for exposures, people and findings, roughly.
