@@ -10,9 +10,8 @@ pub mod extract;
 pub mod formats;
 mod mark;
 pub mod stack;
+pub mod testing;
 
-#[cfg(test)]
-mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -1,7 +1,7 @@
 //! Every format of this folder against cut and broken input: no panic, and the same records however
 //! the input is split.
 
-use super::testing::{Lines, records, records_of, rules, with_hole};
+use super::testing::{Records, records, records_of, rules, with_hole};
 use super::{ContentCounters, Contents, Direction, Ending, Env, Media, Reason, ServiceFacts};
 use crate::protocol::Hint;
 
@@ -147,7 +147,7 @@ fn mutated_samples_stop_nothing() {
 fn cost(content_type: &str, bytes: &[u8]) -> (Vec<Reason>, usize) {
     let mut contents = Contents::default();
     let (mut sink, mut facts, mut tally) =
-        (Lines::default(), ServiceFacts::default(), ContentCounters::default());
+        (Records::default(), ServiceFacts::default(), ContentCounters::default());
     let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
     let id = contents.open(&Hint {
         direction: Direction::ServerToClient,

@@ -101,7 +101,7 @@ fn behind_text(mut text: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::content::testing::{Lines, rules};
+    use crate::content::testing::{Records, rules};
     use crate::content::{ContentCounters, Contents, Ending, Env, ServiceFacts};
     use crate::protocol::Hint;
     use crate::rules::ServiceKind;
@@ -122,7 +122,7 @@ mod tests {
     ) -> ServiceFacts {
         for piece in [1, 100, bytes.len()] {
             let before = facts.clone();
-            let (mut contents, mut sink) = (Contents::default(), Lines::default());
+            let (mut contents, mut sink) = (Contents::default(), Records::default());
             let mut tally = ContentCounters::default();
             let (rules, sink) = (rules(), &mut sink);
             let mut env = Env { rules, sink, facts: &mut facts, tally: &mut tally };

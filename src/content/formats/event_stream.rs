@@ -171,7 +171,7 @@ impl Document for Stream {
 
 #[cfg(test)]
 mod tests {
-    use crate::content::testing::{Lines, records, rules};
+    use crate::content::testing::{Records, records, rules};
     use crate::content::{ContentCounters, Contents, Direction, Env, Media, ServiceFacts};
     use crate::protocol::Hint;
 
@@ -198,7 +198,7 @@ mod tests {
 
     /// The records that are complete after these pieces, while the content is still open.
     fn so_far(content_type: &str, pieces: &[&str]) -> Vec<usize> {
-        let (mut contents, mut sink) = (Contents::default(), Lines::default());
+        let (mut contents, mut sink) = (Contents::default(), Records::default());
         let (mut facts, mut tally) = (ServiceFacts::default(), ContentCounters::default());
         let id = contents.open(&Hint {
             direction: Direction::ServerToClient,

@@ -1,6 +1,6 @@
 use super::table::*;
 use crate::content::Media;
-use crate::content::testing::{Lines, rules};
+use crate::content::testing::{Records, rules};
 use crate::content::{ContentCounters, Direction, Reason, ServiceFacts, Want};
 use crate::protocol::{Ending, Hint};
 
@@ -11,7 +11,7 @@ fn hint<'a>(media: Media<'a>, codings: &'a [&'a str]) -> Hint<'a> {
 #[test]
 fn slots_are_used_again_and_capped() {
     let (mut sink, mut facts, mut tally) =
-        (Lines::default(), ServiceFacts::default(), ContentCounters::default());
+        (Records::default(), ServiceFacts::default(), ContentCounters::default());
     let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
     let mut contents = Contents::default();
     let first = contents.open(&hint(Media::Unknown, &[]));
@@ -37,7 +37,7 @@ fn slots_are_used_again_and_capped() {
 #[test]
 fn nobody_wants_noise_or_an_unknown_coding() {
     let (mut sink, mut facts, mut tally) =
-        (Lines::default(), ServiceFacts::default(), ContentCounters::default());
+        (Records::default(), ServiceFacts::default(), ContentCounters::default());
     let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
     let mut contents = Contents::default();
     let id = contents.open(&hint(Media::Unknown, &[]));

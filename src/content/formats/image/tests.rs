@@ -197,7 +197,7 @@ fn captions_and_credits_name_nobody() {
 fn pixels_are_passed_over() {
     use crate::content::{ContentCounters, Contents, Ending, Env, ServiceFacts, testing};
     let (mut sink, mut facts, mut tally) =
-        (testing::Lines::default(), ServiceFacts::default(), ContentCounters::default());
+        (testing::Records::default(), ServiceFacts::default(), ContentCounters::default());
     let mut env =
         Env { rules: testing::rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
     let mut contents = Contents::default();
