@@ -10,6 +10,7 @@ mod dotted;
 pub mod driver;
 pub mod encrypted;
 pub mod expected;
+mod forwarding;
 mod line;
 #[cfg(test)]
 pub mod recorder;

@@ -2,10 +2,9 @@
 
 use super::grpc::{self, Grpc, GrpcText};
 use super::ranges::{ByteRanges, Part, Ranges};
+use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::websocket::{self, Service};
-use crate::protocol::{
-    ContentId, ContentSink, Direction, Ending, Hint, Media, Progress, Resync, Want,
-};
+use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Progress, Resync};
 
 /// One direction of an exchange.
 pub(in crate::protocol) struct Body {
@@ -20,7 +19,7 @@ enum Kind {
         first: [u8; grpc::PREFIX],
         have: usize,
     },
-    Content(ContentId),
+    Content(ContentWriter),
     Part(Box<Part>),
     Parts(Box<ByteRanges>),
     Grpc(Box<Grpc>),
@@ -48,8 +47,8 @@ impl Body {
     const fn of(kind: Kind) -> Self {
         Self { kind, skip: 0 }
     }
-    pub(in crate::protocol) const fn content(id: ContentId) -> Self {
-        Self::of(Kind::Content(id))
+    pub(in crate::protocol) const fn content(writer: ContentWriter) -> Self {
+        Self::of(Kind::Content(writer))
     }
     pub(in crate::protocol) fn part(part: Part) -> Self {
         Self::of(Kind::Part(Box::new(part)))
@@ -106,13 +105,14 @@ impl Body {
         self.kind = if have == first.len() && grpc::begins(&first) {
             Kind::Grpc(Box::new(Grpc::unknown()))
         } else {
-            Kind::Content(around.sink.open(&Hint {
+            let hint = Hint {
                 direction: around.direction,
                 media: Media::Type { content_type: "", name: &around.service.path },
                 operation: around.service.method,
                 codings: &[],
                 layer: "http",
-            }))
+            };
+            Kind::Content(ContentWriter::open(&hint, around.sink))
         };
         self.give(first.get(..have).unwrap_or_default(), around);
     }
@@ -124,9 +124,9 @@ impl Body {
         let Around { direction, service, ranges, sink } = around;
         self.skip = match &mut self.kind {
             Kind::Unknown { .. } | Kind::Ignored => Progress::REST,
-            Kind::Content(id) => {
-                let (id, want) = (*id, sink.data(*id, bytes));
-                self.wants(id, want, *sink)
+            Kind::Content(writer) => {
+                writer.data(bytes, *sink);
+                writer.take_unwanted()
             }
             Kind::Part(part) => ranges.data(part, bytes, *sink),
             Kind::Parts(parts) => parts.push(bytes, ranges, *sink),
@@ -141,6 +141,7 @@ impl Body {
                 }
             },
         };
+        self.settle(around.sink);
     }
 
     /// How many of the `left` bytes ahead are not wanted; they count as read.
@@ -166,9 +167,9 @@ impl Body {
         self.skip = match &mut self.kind {
             // Without its first bytes its kind is unknown.
             Kind::Unknown { .. } | Kind::Ignored => Progress::REST,
-            Kind::Content(id) => {
-                let (id, want) = (*id, sink.gap(*id, len));
-                self.wants(id, want, *sink)
+            Kind::Content(writer) => {
+                writer.gap(len, *sink);
+                writer.take_unwanted()
             }
             Kind::Part(part) => ranges.gap(part, len, *sink),
             Kind::Parts(parts) => parts.gap(len, ranges, *sink),
@@ -182,14 +183,16 @@ impl Body {
                 }
             },
         };
+        self.settle(around.sink);
     }
 
-    fn wants(&mut self, id: ContentId, want: Want, sink: &mut dyn ContentSink) -> u64 {
-        if want == Want::NOTHING {
-            sink.close(id, Ending::Complete);
-            self.kind = Kind::Ignored;
+    /// Ends a payload of which nothing more is wanted.
+    fn settle(&mut self, sink: &mut dyn ContentSink) {
+        if matches!(&self.kind, Kind::Content(writer) if writer.is_done())
+            && let Kind::Content(writer) = std::mem::replace(&mut self.kind, Kind::Ignored)
+        {
+            writer.close(Ending::Complete, sink);
         }
-        want.skip
     }
 
     /// Ends it.
@@ -199,7 +202,7 @@ impl Body {
         }
         let Around { ranges, sink, .. } = around;
         match std::mem::replace(&mut self.kind, Kind::Ignored) {
-            Kind::Content(id) => sink.close(id, ending),
+            Kind::Content(writer) => writer.close(ending, *sink),
             Kind::Part(part) => ranges.end(*part, ending, self.skip, *sink),
             Kind::Parts(parts) => parts.close(ranges, *sink),
             Kind::Grpc(mut grpc) => grpc.close(*sink),

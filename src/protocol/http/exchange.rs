@@ -8,6 +8,7 @@ use super::path;
 use super::ranges::{self, ByteRanges, ContentRange, Origin, Ranges};
 use super::upgrade::Upgrade;
 use crate::protocol::content_writer::ContentWriter;
+use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::websocket::Service;
 use crate::protocol::{Authentication, ContentSink, Direction, Hint, Media, Reason, ServiceFacts};
 use crate::rules::Secret;
@@ -184,7 +185,7 @@ pub(in crate::protocol) fn reader(
     let mut codings = [""; MAX_CODINGS];
     let count = self::codings(head, &mut codings);
     let file = head::file_name(head.content_disposition);
-    Body::content(sink.open(&Hint {
+    let hint = Hint {
         direction,
         media: Media::Type {
             content_type: head.content_type,
@@ -193,7 +194,8 @@ pub(in crate::protocol) fn reader(
         operation: service.method,
         codings: codings.get(..count).unwrap_or_default(),
         layer: "http",
-    }))
+    };
+    Body::content(ContentWriter::open(&hint, sink))
 }
 
 /// Reads the body of a response that carries parts of a document (RFC 9110 15.3.7).
