@@ -40,6 +40,7 @@ pub mod proxy;
 pub mod raw;
 pub mod redis;
 pub mod rlogin;
+mod sized_body;
 pub mod smb;
 pub mod smtp;
 pub mod sql;

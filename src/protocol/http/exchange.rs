@@ -8,7 +8,6 @@ use super::path;
 use super::ranges::{self, ByteRanges, ContentRange, Origin, Ranges};
 use super::upgrade::Upgrade;
 use crate::protocol::content_writer::ContentWriter;
-use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::websocket::Service;
 use crate::protocol::{Authentication, ContentSink, Direction, Hint, Media, Reason, ServiceFacts};
 use crate::rules::Secret;

@@ -4,9 +4,10 @@
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::sized_body::SizedBody;
 use super::{
-    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
-    Progress, Protocol, Reason, Resync, Speaker,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
+    Protocol, Reason, Resync, Speaker,
 };
 
 /// Bytes of CONNECT looked at: protocol name, level and flags (MQTT 5 3.1.2).
@@ -56,10 +57,7 @@ impl Protocol for Mqtt {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(MqttParser {
-            version: 4,
-            sides: [const { DirectionState { left: 0, writer: None } }; 2],
-        })
+        Box::new(MqttParser { version: 4, payloads: Default::default() })
     }
 }
 
@@ -96,21 +94,8 @@ fn length(data: &[u8]) -> Length {
 struct MqttParser {
     /// Protocol level: 3, 4 or 5.
     version: u8,
-    sides: [DirectionState; 2],
-}
-
-struct DirectionState {
-    /// Bytes of the payload to come.
-    left: u64,
-    writer: Option<ContentWriter>,
-}
-
-impl DirectionState {
-    fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
-        if let Some(writer) = self.writer.take() {
-            writer.close(ending, sink);
-        }
-    }
+    /// The payload on its way in each direction.
+    payloads: [SizedBody; 2],
 }
 
 impl MqttParser {
@@ -158,15 +143,9 @@ impl Parser for MqttParser {
     ) -> Result<Progress, ParseError> {
         let mut at = 0;
         while let Some(rest @ [first, after @ ..]) = data.get(at..) {
-            let Some(side) = self.sides.get_mut(direction.index()) else { break };
-            if let Some(writer) = side.writer.as_mut() {
-                let len = usize::try_from(side.left).unwrap_or(usize::MAX).min(rest.len());
-                writer.data(rest.get(..len).unwrap_or(rest), sink);
-                side.left -= len as u64;
-                at += len;
-                if side.left == 0 {
-                    side.close(Ending::Complete, sink);
-                }
+            let Some(payload) = self.payloads.get_mut(direction.index()) else { break };
+            if payload.is_open() {
+                at += payload.data(rest, sink);
                 continue;
             }
             let (len, used) = match length(after) {
@@ -209,9 +188,9 @@ impl Parser for MqttParser {
                     codings: &[],
                     layer: "mqtt",
                 };
-                let writer = Some(ContentWriter::open(&hint, sink));
-                if let Some(side) = self.sides.get_mut(direction.index()) {
-                    *side = DirectionState { left, writer };
+                let writer = ContentWriter::open(&hint, sink);
+                if let Some(payload) = self.payloads.get_mut(direction.index()) {
+                    *payload = SizedBody::new(left, writer);
                 }
             }
         }
@@ -219,17 +198,11 @@ impl Parser for MqttParser {
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
-        let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
-        if let Some(writer) = side.writer.as_mut()
-            && len < side.left
-        {
-            writer.gap(len, sink);
-            side.left -= len;
-            return Resync::Known { skip: 0 };
+        match self.payloads.get_mut(direction.index()) {
+            Some(payload) if payload.gap(len, sink) => Resync::Known { skip: 0 },
+            // Packets have no mark to be found by.
+            _ => Resync::Lost,
         }
-        side.close(Ending::Cut, sink);
-        // Packets have no mark to be found by.
-        Resync::Lost
     }
 
     fn resync(&mut self, _direction: Direction, _data: &[u8]) -> Option<usize> {
@@ -237,8 +210,8 @@ impl Parser for MqttParser {
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
-        if let Some(side) = self.sides.get_mut(direction.index()) {
-            side.close(Ending::Cut, sink);
+        if let Some(payload) = self.payloads.get_mut(direction.index()) {
+            payload.cut(sink);
         }
     }
 

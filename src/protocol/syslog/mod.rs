@@ -5,6 +5,7 @@
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::sized_body::SizedBody;
 use super::{
     ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
     Progress, Protocol, Resync, Speaker,
@@ -47,7 +48,7 @@ impl Protocol for Syslog {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(SyslogParser { sides: [const { DirectionState { left: None, writer: None } }; 2] })
+        Box::<SyslogParser>::default()
     }
 }
 
@@ -91,21 +92,51 @@ fn boundary(data: &[u8]) -> Option<usize> {
 }
 
 /// One flow.
+#[derive(Default)]
 struct SyslogParser {
-    sides: [DirectionState; 2],
+    /// The message on its way in each direction.
+    messages: [Message; 2],
 }
 
-struct DirectionState {
-    /// Bytes of the message to come; `None`: up to the end of the line.
-    left: Option<u64>,
-    writer: Option<ContentWriter>,
+#[derive(Default)]
+enum Message {
+    #[default]
+    None,
+    /// Its length comes before it (RFC 6587 3.4.1).
+    Counted(SizedBody),
+    /// It ends with its line (RFC 6587 3.4.2).
+    Line(ContentWriter),
 }
 
-impl DirectionState {
+impl Message {
+    /// Reads what the front of `bytes` has of it: how many bytes.
+    fn data(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Counted(body) => {
+                let len = body.data(bytes, sink);
+                if !body.is_open() {
+                    *self = Self::None;
+                }
+                len
+            }
+            Self::Line(writer) => {
+                let end = memchr(b'\n', bytes);
+                let len = end.unwrap_or(bytes.len());
+                writer.data(bytes.get(..len).unwrap_or(bytes), sink);
+                if end.is_some() {
+                    self.close(Ending::Complete, sink);
+                }
+                len
+            }
+        }
+    }
+
     fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
-        self.left = None;
-        if let Some(writer) = self.writer.take() {
-            writer.close(ending, sink);
+        match std::mem::take(self) {
+            Self::Counted(mut body) => body.cut(sink),
+            Self::Line(writer) => writer.close(ending, sink),
+            Self::None => {}
         }
     }
 }
@@ -117,69 +148,54 @@ impl Parser for SyslogParser {
         data: &[u8],
         sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
-        let Some(side) = self.sides.get_mut(direction.index()) else {
+        let Some(message) = self.messages.get_mut(direction.index()) else {
             return Ok(Progress::consumed(data.len()));
         };
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {
-            let Some(writer) = side.writer.as_mut() else {
-                let digits =
-                    rest.iter().take(MAX_DIGITS).take_while(|b| b.is_ascii_digit()).count();
-                if matches!(first, b'\r' | b'\n' | 0 | b' ') {
-                    at += 1;
-                    continue;
-                }
-                match rest.get(digits) {
-                    None if digits > 0 && digits < MAX_DIGITS => {
-                        return Ok(Progress::need(at, rest.len() + 1));
-                    }
-                    Some(b' ') if digits > 0 => {
-                        let length = rest.get(..digits).unwrap_or_default();
-                        let length = length.iter().fold(0, |v, b| v * 10 + u64::from(b - b'0'));
-                        at += digits + 1;
-                        if length == 0 {
-                            continue;
-                        }
-                        side.left = Some(length);
-                    }
-                    _ => side.left = None,
-                }
-                sink.unit("message");
-                let media = Media::Type { content_type: "application/syslog", name: "" };
-                let hint = Hint { direction, media, operation: "", codings: &[], layer: "" };
-                side.writer = Some(ContentWriter::open(&hint, sink));
+            if !matches!(message, Message::None) {
+                at += message.data(rest, sink);
                 continue;
-            };
-            let (len, end) = match side.left {
-                Some(left) => {
-                    let len = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-                    side.left = Some(left - len as u64);
-                    (len, left == len as u64)
-                }
-                None => match memchr(b'\n', rest) {
-                    Some(lf) => (lf, true),
-                    None => (rest.len(), false),
-                },
-            };
-            writer.data(rest.get(..len).unwrap_or(rest), sink);
-            at += len;
-            if end {
-                side.close(Ending::Complete, sink);
             }
+            let digits = rest.iter().take(MAX_DIGITS).take_while(|b| b.is_ascii_digit()).count();
+            if matches!(first, b'\r' | b'\n' | 0 | b' ') {
+                at += 1;
+                continue;
+            }
+            let counted = match rest.get(digits) {
+                None if digits > 0 && digits < MAX_DIGITS => {
+                    return Ok(Progress::need(at, rest.len() + 1));
+                }
+                Some(b' ') if digits > 0 => {
+                    let length = rest.get(..digits).unwrap_or_default();
+                    at += digits + 1;
+                    Some(length.iter().fold(0, |v, b| v * 10 + u64::from(b - b'0')))
+                }
+                _ => None,
+            };
+            if counted == Some(0) {
+                continue;
+            }
+            sink.unit("message");
+            let media = Media::Type { content_type: "application/syslog", name: "" };
+            let hint = Hint { direction, media, operation: "", codings: &[], layer: "" };
+            let writer = ContentWriter::open(&hint, sink);
+            *message = match counted {
+                Some(length) => Message::Counted(SizedBody::new(length, writer)),
+                None => Message::Line(writer),
+            };
         }
         Ok(Progress::consumed(at))
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
-        let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
-        if let (Some(left), Some(writer)) = (side.left, side.writer.as_mut())
-            && len < left
+        let Some(message) = self.messages.get_mut(direction.index()) else { return Resync::Lost };
+        if let Message::Counted(body) = message
+            && body.gap(len, sink)
         {
-            writer.gap(len, sink);
-            side.left = Some(left - len);
             return Resync::Known { skip: 0 };
         }
-        side.close(Ending::Cut, sink);
+        message.close(Ending::Cut, sink);
         Resync::Search
     }
 
@@ -187,13 +203,10 @@ impl Parser for SyslogParser {
         boundary(data)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
-        if let Some(side) = self.sides.get_mut(direction.index()) {
-            if let Some(writer) = side.writer.as_mut() {
-                writer.data(rest, sink);
-            }
+    fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {
+        if let Some(message) = self.messages.get_mut(direction.index()) {
             // The last line may have no end.
-            side.close(Ending::from(end).and(side.left.is_none()), sink);
+            message.close(end.into(), sink);
         }
     }
 
