@@ -12,7 +12,8 @@ impl<const MAX: usize> Held<MAX> {
     pub fn read(&mut self, bytes: &[u8], read: impl FnOnce(&[u8]) -> (usize, u64)) -> Option<u64> {
         self.0.extend_from_slice(bytes);
         let (used, skip) = read(&self.0);
-        self.0.drain(..used.min(self.0.len()));
+        let used = used.min(self.0.len());
+        self.0.drain(..used);
         if self.0.len() > MAX {
             self.0.clear();
             return None;

@@ -7,8 +7,8 @@ mod tests;
 use super::content_writer::ContentWriter;
 use super::sized_body::SizedBody;
 use super::{
-    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
-    Progress, Protocol, Reason, Resync, ServiceFacts, Speaker,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
+    Protocol, Reason, Resync, ServiceFacts, Speaker,
 };
 use std::collections::BTreeMap;
 

@@ -198,10 +198,11 @@ impl Parser for MqttParser {
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
-        match self.payloads.get_mut(direction.index()) {
-            Some(payload) if payload.gap(len, sink) => Resync::Known { skip: 0 },
+        let payload = self.payloads.get_mut(direction.index());
+        match payload.is_some_and(|payload| payload.gap(len, sink)) {
+            true => Resync::Known { skip: 0 },
             // Packets have no mark to be found by.
-            _ => Resync::Lost,
+            false => Resync::Lost,
         }
     }
 

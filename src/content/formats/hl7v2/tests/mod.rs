@@ -3,8 +3,8 @@
 mod documents;
 
 use super::*;
+use crate::content::Extent;
 use crate::content::testing::{Part, Reading, read_document};
-use crate::content::{Direction, Extent};
 
 fn read_parts(parts: &[Part<'_>], size: usize) -> Reading {
     read_document(Er7.open(&Media::Hl7v2).as_mut(), "", parts, size)
