@@ -72,7 +72,7 @@ impl Tree {
                 self.grid.name(depth - usize::from(within), scope.rules());
             }
             Role::Row if self.grid.is_known() => {
-                self.grid.record(frame.inherited, &mut self.loose);
+                self.grid.record(frame.inherited, &mut self.loose, scope);
                 self.loose.mark_from_afar(self.around);
                 self.loose.emit(self.content, scope);
             }

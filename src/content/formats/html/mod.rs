@@ -3,8 +3,9 @@
 mod script;
 
 use super::markup::{Attributes, Markup, Receiver};
-use crate::content::extract::labels::{Labels, key};
-use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
+use crate::content::extract::labels::Labels;
+use crate::content::extract::record::CandidateRecord;
+use crate::content::extract::table::{Sheet, TableColumns};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use script::Script;
@@ -123,8 +124,7 @@ impl AsRef<str> for Cell {
 
 #[derive(Default)]
 struct Table {
-    columns: Vec<Option<Meaning>>,
-    marks: Marks,
+    columns: TableColumns,
     /// The cells of the row so far.
     row: Vec<Cell>,
     in_cell: bool,
@@ -169,36 +169,27 @@ impl TokenHandler<'_, '_> {
         if row.is_empty() {
             return;
         }
-        let rules = self.scope.rules;
-        let known = row.iter().filter(|c| key(label(&c.text), rules).is_some()).count();
+        let known = Sheet::known(&row, self.scope);
         let headings = row.iter().filter(|c| c.heading).count();
         // A row of headings, or a first row in which several cells are names of columns.
         if row.len() >= 2
             && (headings == row.len() || (!table.headed && known >= 2 && known * 2 > row.len()))
         {
             table.headed = true;
-            table.marks = Marks::default();
-            table.columns.clear();
+            table.columns = TableColumns::default();
             for cell in &row {
-                let name = label(&cell.text);
-                table.columns.push(key(name, rules).map(Meaning::from));
-                table.columns.extend((1..cell.span).map(|_| None));
-                if let Some(about) = rules.keys.context(name) {
-                    table.marks = table.marks.and(Marks::about(about));
-                }
+                table.columns.push_heading(&cell.text, self.scope.rules);
+                (1..cell.span).for_each(|_| table.columns.push(None, None));
             }
             return;
         }
-        if table.headed && table.columns.iter().any(Option::is_some) {
+        if table.headed && table.columns.known() > 0 {
             let mut record = CandidateRecord::default();
-            record.mark(table.marks);
-            let mut columns = table.columns.iter();
-            for cell in &row {
-                if let Some(Some(meaning)) = columns.next() {
-                    record.add(meaning, 0, &cell.text);
-                }
-                columns.by_ref().take(cell.span.saturating_sub(1)).for_each(drop);
-            }
+            // A cell that takes several columns is the value of the first.
+            let cells = row
+                .iter()
+                .flat_map(|cell| std::iter::once(cell.as_ref()).chain((1..cell.span).map(|_| "")));
+            table.columns.read_row(cells, &mut record, self.scope);
             record.mark_from_afar(self.page.labels.around());
             record.emit("html", self.scope);
             return;
@@ -218,11 +209,6 @@ fn is_spaced(text: &str) -> bool {
     let plain = bytes.iter().fold(true, |plain, b| plain & matches!(b, b' '..=b'~'));
     let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
     plain && !pairs.fold(false, |twice, (a, b)| twice | ((*a == b' ') & (*b == b' ')))
-}
-
-/// A heading without its surroundings.
-fn label(cell: &str) -> &str {
-    cell.trim().trim_end_matches([':', '*', '▲', '▼', '↑', '↓', ' '])
 }
 
 impl Receiver for TokenHandler<'_, '_> {
