@@ -125,7 +125,7 @@ pub fn read_payload(hint: &Hint<'_>, parts: &[Part<'_>], size: usize, ending: En
         (Records::default(), ServiceFacts::default(), ContentCounters::default());
     let mut memory = 0;
     let mut env =
-        Env { rules: rules(), sink: &mut records, facts: &mut facts, tally: &mut counters };
+        Env { rules: rules(), sink: &mut records, facts: &mut facts, counters: &mut counters };
     let id = contents.open(hint);
     feed(parts, size, |part, came| {
         let want = match part {
@@ -155,7 +155,7 @@ pub fn read_document(
         feed(parts, size, |part, came| {
             let want = match part {
                 Part::Bytes(bytes) => {
-                    scope.tally.budget.bring(came);
+                    scope.counters.budget.bring(came);
                     document.data(bytes, scope)
                 }
                 Part::Gap(len) => document.gap(len, scope),
@@ -186,7 +186,7 @@ fn with_operation(
         rules: rules(),
         sink: &mut records,
         facts: &mut facts,
-        tally: &mut counters,
+        counters: &mut counters,
     });
     assert!(records.open.is_empty(), "every record is complete");
     Reading { records, facts, counters, memory: 0 }

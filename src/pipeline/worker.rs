@@ -72,7 +72,7 @@ struct Context {
     expected: ExpectedFlows,
     /// A datagram as it would stand in a stream.
     frame: Vec<u8>,
-    tallies: StageCounters,
+    counters: StageCounters,
     report: Report,
 }
 
@@ -106,7 +106,7 @@ impl Worker {
                 grew: false,
                 expected: ExpectedFlows::default(),
                 frame: Vec::new(),
-                tallies: StageCounters::default(),
+                counters: StageCounters::default(),
                 report: Report::default(),
             },
             clock: Timestamp::default(),
@@ -118,7 +118,7 @@ impl Worker {
     pub fn run(&mut self, batch: &WorkBatch, report: &mut dyn FnMut(Report)) {
         let context = &mut self.context;
         if context.shared.rules.refresh(&mut context.rules, &mut context.generation) {
-            context.tallies.content.forget();
+            context.counters.content.forget();
             context.values.forget();
         }
         for work in &batch.work {
@@ -126,7 +126,7 @@ impl Worker {
                 Work::Segment(segment) => {
                     self.context.step(segment.number, segment.packet.time);
                     self.context.here = segment.packet;
-                    self.context.tallies.content.reserve.bring(u64::from(segment.decoded.len));
+                    self.context.counters.content.reserve.bring(u64::from(segment.decoded.len));
                     let arrival = Arrival {
                         number: segment.number,
                         clock: segment.clock,
@@ -176,12 +176,12 @@ impl Worker {
         stats.active = active - self.reported.active;
         stats.memory = memory - self.reported.memory;
         self.reported = Reported { active, memory };
-        let found = self.context.tallies.identify.identifiers().filter(|(_, n)| *n > 0);
+        let found = self.context.counters.identify.identifiers().filter(|(_, n)| *n > 0);
         for (kind, n) in found {
             *stats.identifiers.entry(kind).or_default() += n;
         }
-        self.context.tallies.identify = Default::default();
-        let content = &mut self.context.tallies.content;
+        self.context.counters.identify = Default::default();
+        let content = &mut self.context.counters.content;
         stats.skipped_bytes += std::mem::take(&mut content.skipped_bytes);
         stats.unpaid_bytes += std::mem::take(&mut content.unpaid_bytes);
         let mut report = std::mem::take(&mut self.context.report);
@@ -262,7 +262,7 @@ impl Context {
     ) -> Option<R> {
         let State::Reading(analysis) = state else { return None };
         analysis.driver.orient(flow.orientation);
-        let before = self.tallies.content.work;
+        let before = self.counters.content.work;
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut host = FlowHost {
                 shared: &self.shared,
@@ -273,13 +273,13 @@ impl Context {
                 facts: &mut analysis.facts,
                 activity: &mut analysis.activity,
                 findings: &mut self.findings,
-                tallies: &mut self.tallies,
+                counters: &mut self.counters,
                 arrivals: &mut analysis.arrivals,
                 now: self.now,
             };
             run(&mut analysis.driver, &mut host)
         }));
-        self.grew |= self.tallies.content.work.wrapping_sub(before) > GROWS;
+        self.grew |= self.counters.content.work.wrapping_sub(before) > GROWS;
         match result {
             Ok(result) => {
                 analysis.arrivals.settle(analysis.driver.unread());
@@ -293,7 +293,7 @@ impl Context {
                 Some(result)
             }
             Err(_) => {
-                self.tallies.content.abandon();
+                self.counters.content.abandon();
                 let protocol = analysis.driver.protocol().unwrap_or("unknown");
                 self.settle(flow, analysis);
                 *self.report.stats.opaque.entry((protocol, Reason::Panic)).or_default() += 2;
@@ -305,14 +305,14 @@ impl Context {
 
     /// Passes on what a step brought about.
     fn settle(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
-        for announced in self.tallies.expected.drain(..) {
+        for announced in self.counters.expected.drain(..) {
             let orientation = analysis.driver.orientation();
             self.expected.announce(&flow.key, orientation, announced, self.now);
         }
         let stats = &mut self.report.stats;
         let client = analysis.driver.orientation().client;
-        for news in analysis.driver.news() {
-            match news {
+        for event in analysis.driver.events() {
+            match event {
                 DriverEvent::Recognised(protocol) => {
                     *stats.streams.entry(protocol).or_default() += 1;
                 }
@@ -330,35 +330,35 @@ impl Context {
                 }
             }
         }
-        for named in self.tallies.identify.objects.drain(..) {
+        for named in self.counters.identify.objects.drain(..) {
             // The same one most often follows itself: a study has many images.
             if analysis.objects.last() != Some(&named) {
                 analysis.objects.push(named);
             }
         }
-        if self.tallies.content.records.is_empty()
-            && self.tallies.content.messages.is_empty()
-            && self.tallies.content.given_up.is_empty()
-            && self.tallies.anomalies.is_empty()
+        if self.counters.content.records.is_empty()
+            && self.counters.content.messages.is_empty()
+            && self.counters.content.given_up.is_empty()
+            && self.counters.anomalies.is_empty()
             && self.findings.is_empty()
         {
             return;
         }
         let protocol = analysis.driver.protocol().unwrap_or("unknown");
-        if analysis.patients.repeated() > 0 && !self.tallies.content.records.is_empty() {
+        if analysis.patients.repeated() > 0 && !self.counters.content.records.is_empty() {
             analysis.recorded = analysis.arrivals.last();
         }
-        for (content, n) in self.tallies.content.records.drain(..) {
+        for (content, n) in self.counters.content.records.drain(..) {
             analysis.content = content;
             *stats.records.entry((protocol, content)).or_default() += n;
         }
-        for (kind, n) in self.tallies.content.messages.drain(..) {
+        for (kind, n) in self.counters.content.messages.drain(..) {
             *stats.messages.entry((protocol, kind)).or_default() += n;
         }
-        for (reason, n) in self.tallies.content.given_up.drain(..) {
+        for (reason, n) in self.counters.content.given_up.drain(..) {
             *stats.opaque.entry((protocol, reason)).or_default() += n;
         }
-        for reason in self.tallies.anomalies.drain(..) {
+        for reason in self.counters.anomalies.drain(..) {
             *stats.anomalies.entry((protocol, reason)).or_default() += 1;
         }
         if self.findings.is_empty() {

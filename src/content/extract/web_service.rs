@@ -123,9 +123,9 @@ mod tests {
         for piece in [1, 100, bytes.len()] {
             let before = facts.clone();
             let (mut contents, mut sink) = (Contents::default(), Records::default());
-            let mut tally = ContentCounters::default();
+            let mut counters = ContentCounters::default();
             let (rules, sink) = (rules(), &mut sink);
-            let mut env = Env { rules, sink, facts: &mut facts, tally: &mut tally };
+            let mut env = Env { rules, sink, facts: &mut facts, counters: &mut counters };
             let layer = "http";
             let id = contents.open(&Hint { direction, media, operation: "GET", codings, layer });
             for piece in bytes.chunks(piece) {

@@ -199,7 +199,7 @@ mod tests {
     /// The records that are complete after these pieces, while the content is still open.
     fn so_far(content_type: &str, pieces: &[&str]) -> Vec<usize> {
         let (mut contents, mut sink) = (Contents::default(), Records::default());
-        let (mut facts, mut tally) = (ServiceFacts::default(), ContentCounters::default());
+        let (mut facts, mut counters) = (ServiceFacts::default(), ContentCounters::default());
         let id = contents.open(&Hint {
             direction: Direction::ServerToClient,
             media: Media::Type { content_type, name: "" },
@@ -210,7 +210,7 @@ mod tests {
         let mut counts = Vec::new();
         for piece in pieces {
             let (rules, sink) = (rules(), &mut sink);
-            let mut env = Env { rules, sink, facts: &mut facts, tally: &mut tally };
+            let mut env = Env { rules, sink, facts: &mut facts, counters: &mut counters };
             contents.data(id, piece.as_bytes(), &mut env);
             counts.push(sink.lines.len());
         }

@@ -62,8 +62,8 @@ impl Body {
     pub(in crate::protocol) fn grpc_text(grpc: Grpc) -> Self {
         Self::of(Kind::GrpcText(Box::new(GrpcText::new(grpc))))
     }
-    pub(in crate::protocol) fn websocket(half: websocket::DirectionState) -> Self {
-        Self::of(Kind::WebSocket(Box::new(half)))
+    pub(in crate::protocol) fn websocket(side: websocket::DirectionState) -> Self {
+        Self::of(Kind::WebSocket(Box::new(side)))
     }
     pub(in crate::protocol) const fn ignored() -> Self {
         Self { kind: Kind::Ignored, skip: Progress::REST }
@@ -132,11 +132,11 @@ impl Body {
             Kind::Parts(parts) => parts.push(bytes, ranges, *sink),
             Kind::Grpc(grpc) => grpc.push(bytes, *direction, service, *sink),
             Kind::GrpcText(text) => text.push(bytes, *direction, service, *sink),
-            Kind::WebSocket(half) => match half.push(bytes, service, *sink) {
+            Kind::WebSocket(side) => match side.push(bytes, service, *sink) {
                 Ok(skip) => skip,
                 Err(reason) => {
                     sink.anomaly(reason);
-                    half.close(*sink);
+                    side.close(*sink);
                     Progress::REST
                 }
             },
@@ -175,10 +175,10 @@ impl Body {
             Kind::Parts(parts) => parts.gap(len, ranges, *sink),
             Kind::Grpc(grpc) => grpc.gap(len, *sink),
             Kind::GrpcText(text) => text.gap(*sink),
-            Kind::WebSocket(half) => match half.gap(len, service, *sink) {
+            Kind::WebSocket(side) => match side.gap(len, service, *sink) {
                 Resync::Known { skip } => skip,
                 _ => {
-                    half.close(*sink);
+                    side.close(*sink);
                     Progress::REST
                 }
             },
@@ -207,7 +207,7 @@ impl Body {
             Kind::Parts(parts) => parts.close(ranges, *sink),
             Kind::Grpc(mut grpc) => grpc.close(*sink),
             Kind::GrpcText(mut text) => text.close(*sink),
-            Kind::WebSocket(mut half) => half.close(*sink),
+            Kind::WebSocket(mut side) => side.close(*sink),
             Kind::Unknown { .. } | Kind::Ignored => {}
         }
         self.skip = Progress::REST;
@@ -219,7 +219,7 @@ impl Body {
             Kind::Parts(parts) => parts.memory(),
             Kind::Grpc(_) => size_of::<Grpc>(),
             Kind::GrpcText(_) => size_of::<GrpcText>(),
-            Kind::WebSocket(half) => size_of::<websocket::DirectionState>() + half.memory(),
+            Kind::WebSocket(side) => size_of::<websocket::DirectionState>() + side.memory(),
             _ => 0,
         }
     }

@@ -39,7 +39,7 @@ impl Protocol for Imap {
 /// One flow.
 #[derive(Default)]
 struct ImapParser {
-    sides: [Side; 2],
+    sides: [DirectionState; 2],
     tls: TlsUpgrade,
     greeted: bool,
     /// The tag of the last command with a literal: a server that refuses it gets none.
@@ -51,7 +51,7 @@ struct ImapParser {
 
 /// One direction.
 #[derive(Default)]
-struct Side {
+struct DirectionState {
     literal: SizedBody,
     inflate: Option<Box<Inflater>>,
     /// Unpacked bytes that were not consumed.
@@ -242,8 +242,9 @@ impl Parser for ImapParser {
     }
 
     fn memory(&self) -> usize {
-        let side =
-            |s: &Side| s.unpacked.capacity() + s.inflate.as_ref().map_or(0, |_| Inflater::memory());
+        let side = |s: &DirectionState| {
+            s.unpacked.capacity() + s.inflate.as_ref().map_or(0, |_| Inflater::memory())
+        };
         self.sides.iter().map(side).sum()
     }
 }

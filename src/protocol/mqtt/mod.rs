@@ -9,6 +9,7 @@ use super::{
     ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
     Protocol, Reason, Resync, Speaker,
 };
+use crate::syntax::Match;
 
 /// Bytes of CONNECT looked at: protocol name, level and flags (MQTT 5 3.1.2).
 const CONNECT_HEAD: usize = 12;
@@ -36,9 +37,9 @@ impl Protocol for Mqtt {
             Some(_) => return Probe::No,
         }
         let Some((_, used)) = (match length(data.get(1..).unwrap_or(b"")) {
-            Length::Is(len, used) => Some((len, used)),
-            Length::More => return Probe::More,
-            Length::Bad => None,
+            Match::Yes((len, used)) => Some((len, used)),
+            Match::More => return Probe::More,
+            Match::No => None,
         }) else {
             return Probe::No;
         };
@@ -61,13 +62,6 @@ impl Protocol for Mqtt {
     }
 }
 
-enum Length {
-    /// The value, and the bytes it takes.
-    Is(u64, usize),
-    More,
-    Bad,
-}
-
 /// What comes before the payload of a PUBLISH.
 enum Head<'a> {
     /// So many bytes, with this topic.
@@ -77,17 +71,17 @@ enum Head<'a> {
     Bad,
 }
 
-/// A variable byte integer (MQTT 5 1.5.5).
-fn length(data: &[u8]) -> Length {
+/// A variable byte integer (MQTT 5 1.5.5), and the bytes it takes.
+fn length(data: &[u8]) -> Match<(u64, usize)> {
     let mut value = 0;
     for at in 0..4 {
-        let Some(byte) = data.get(at) else { return Length::More };
+        let Some(byte) = data.get(at) else { return Match::More };
         value |= u64::from(byte & 0x7f) << (7 * at);
         if byte & 0x80 == 0 {
-            return Length::Is(value, at + 1);
+            return Match::Yes((value, at + 1));
         }
     }
-    Length::Bad
+    Match::No
 }
 
 /// One flow.
@@ -118,12 +112,12 @@ impl MqttParser {
         used += if flags & 0x06 == 0 { 0 } else { 2 };
         if self.version >= 5 && (used as u64) < len {
             match length(body.get(used..).unwrap_or(b"")) {
-                Length::Is(properties, bytes) => {
+                Match::Yes((properties, bytes)) => {
                     used = used.saturating_add(bytes);
                     used = used.saturating_add(usize::try_from(properties).unwrap_or(MAX_HEAD));
                 }
-                Length::More => return Head::More((used + 1).max(body.len() + 1)),
-                Length::Bad => return Head::Bad,
+                Match::More => return Head::More((used + 1).max(body.len() + 1)),
+                Match::No => return Head::Bad,
             }
         }
         match body.get(2..topic_end) {
@@ -149,9 +143,9 @@ impl Parser for MqttParser {
                 continue;
             }
             let (len, used) = match length(after) {
-                Length::Is(len, used) => (len, used),
-                Length::More => return Ok(Progress::need(at, rest.len() + 1)),
-                Length::Bad => return Err(ParseError::new(Reason::Malformed, at)),
+                Match::Yes((len, used)) => (len, used),
+                Match::More => return Ok(Progress::need(at, rest.len() + 1)),
+                Match::No => return Err(ParseError::new(Reason::Malformed, at)),
             };
             let body = after.get(used..).unwrap_or(b"");
             let (kind, flags) = (first >> 4, first & 0x0f);

@@ -97,12 +97,12 @@ fn find(data: &[u8]) -> Option<usize> {
 /// One flow.
 #[derive(Default)]
 struct NatsParser {
-    sides: [Side; 2],
+    sides: [DirectionState; 2],
 }
 
 /// What of a message is to come in one direction.
 #[derive(Default)]
-struct Side {
+struct DirectionState {
     headers: SizedBody,
     payload: SizedBody,
 }
@@ -131,7 +131,7 @@ impl NatsParser {
     }
 }
 
-impl Side {
+impl DirectionState {
     fn cut(&mut self, sink: &mut dyn ContentSink) {
         self.headers.cut(sink);
         self.payload.cut(sink);

@@ -10,6 +10,7 @@ use super::{
     ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
     Progress, Protocol, Resync, Speaker,
 };
+use crate::syntax::Match;
 use memchr::memchr;
 
 /// Digits of a length (RFC 6587 3.4.1 sets no bound; no message is as long).
@@ -26,9 +27,9 @@ impl Protocol for Syslog {
     fn probe(&self, data: &[u8], at: Position) -> Probe {
         if at == Position::Start {
             return match start(data) {
-                Start::Yes => Probe::yes(Speaker::Client),
-                Start::More => Probe::More,
-                Start::No => Probe::No,
+                Match::Yes(()) => Probe::yes(Speaker::Client),
+                Match::More => Probe::More,
+                Match::No => Probe::No,
             };
         }
         match boundary(data) {
@@ -38,7 +39,7 @@ impl Protocol for Syslog {
     }
 
     fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {
-        if !matches!(priority(data), Start::Yes) {
+        if !matches!(priority(data), Match::Yes(())) {
             return false;
         }
         frame.extend_from_slice(data.len().to_string().as_bytes());
@@ -52,35 +53,29 @@ impl Protocol for Syslog {
     }
 }
 
-enum Start {
-    Yes,
-    No,
-    More,
-}
-
 /// `<13>`: up to three digits, not above 191 (RFC 5424 6.2.1).
-fn priority(data: &[u8]) -> Start {
-    let Some((first, rest)) = data.split_first() else { return Start::More };
+fn priority(data: &[u8]) -> Match {
+    let Some((first, rest)) = data.split_first() else { return Match::More };
     if *first != b'<' {
-        return Start::No;
+        return Match::No;
     }
     let digits = rest.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
     let value = rest.iter().take(digits).fold(0u32, |v, b| v * 10 + u32::from(b - b'0'));
     match rest.get(digits) {
-        None if digits < 4 => Start::More,
-        Some(b'>') if (1..=3).contains(&digits) && value <= 191 => Start::Yes,
-        _ => Start::No,
+        None if digits < 4 => Match::More,
+        Some(b'>') if (1..=3).contains(&digits) && value <= 191 => Match::Yes(()),
+        _ => Match::No,
     }
 }
 
 /// A message, or the length of one and the message.
-fn start(data: &[u8]) -> Start {
+fn start(data: &[u8]) -> Match {
     let digits = data.iter().take(MAX_DIGITS + 1).take_while(|b| b.is_ascii_digit()).count();
     match data.get(digits..) {
         Some(rest) if digits == 0 => priority(rest),
         Some([b' ', rest @ ..]) if digits <= MAX_DIGITS => priority(rest),
-        Some([]) if digits <= MAX_DIGITS => Start::More,
-        _ => Start::No,
+        Some([]) if digits <= MAX_DIGITS => Match::More,
+        _ => Match::No,
     }
 }
 
@@ -88,7 +83,7 @@ fn start(data: &[u8]) -> Start {
 fn boundary(data: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\n', data)
         .map(|at| at + 1)
-        .find(|at| data.get(*at..).is_some_and(|d| matches!(start(d), Start::Yes)))
+        .find(|at| data.get(*at..).is_some_and(|d| matches!(start(d), Match::Yes(()))))
 }
 
 /// One flow.

@@ -106,8 +106,8 @@ fn other_conversations_are_not_telnet() {
     for bytes in
         [&b"220 ftp ready\r\n"[..], b"\xff\xd8\xff\xe0\0\x10JFIF", b"\xff\xfb\x90\x44", b"+OK\r\n"]
     {
-        let (_, news) = play(&[Server(bytes)], usize::MAX);
-        assert!(!news.contains(&DriverEvent::Recognised("telnet")), "{bytes:?}");
+        let (_, events) = play(&[Server(bytes)], usize::MAX);
+        assert!(!events.contains(&DriverEvent::Recognised("telnet")), "{bytes:?}");
     }
 }
 

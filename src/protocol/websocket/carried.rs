@@ -126,7 +126,7 @@ impl Carried {
 
 /// What could not be read inside is counted like everything odd.
 fn count(connection: &mut Driver, sink: &mut dyn ContentSink) {
-    for event in connection.news() {
+    for event in connection.events() {
         if let DriverEvent::Opaque(_, reason) = event {
             sink.anomaly(reason);
         }
