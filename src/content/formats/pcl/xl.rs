@@ -6,6 +6,7 @@ use crate::content::extract::page::PageReader;
 use crate::content::formats::pdf::font::usual_width;
 use crate::content::stack::Held;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
+use crate::syntax::ByteOrder;
 use zeroize::Zeroizing;
 
 /// Bytes kept of an operator whose attributes have not all come.
@@ -39,7 +40,7 @@ impl Format for PclXl {
         Box::new(Job {
             held: Held::default(),
             header: false,
-            big_endian: false,
+            order: ByteOrder::Little,
             reader: PageReader::new("pclxl"),
             page: Page::default(),
             lines: 0,
@@ -70,7 +71,7 @@ struct Job {
     held: Held<MAX_HELD>,
     /// The header was read.
     header: bool,
-    big_endian: bool,
+    order: ByteOrder,
     reader: PageReader,
     page: Page,
     lines: usize,
@@ -97,7 +98,7 @@ impl Job {
         for (slot, byte) in le.iter_mut().zip(bytes) {
             *slot = *byte;
         }
-        if self.big_endian && bytes.len() <= 4 {
+        if self.order == ByteOrder::Big && bytes.len() <= 4 {
             le.get_mut(..bytes.len()).into_iter().for_each(<[u8]>::reverse);
         }
         let [a, b, ..] = le;
@@ -263,7 +264,9 @@ impl Job {
             let Some(end) = memchr::memchr(b'\n', data) else {
                 return (data.len() < MAX_HEADER).then_some((0, 0));
             };
-            self.big_endian = data.first() == Some(&b'(');
+            if data.first() == Some(&b'(') {
+                self.order = ByteOrder::Big;
+            }
             self.header = true;
             at = end + 1;
         }
