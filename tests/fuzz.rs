@@ -1,98 +1,99 @@
-//! The fuzz targets without a fuzzer: over captures, damaged captures, and inputs that once found a defect.
-//! `fuzz/README.md` says how to let a fuzzer look for more.
+//! The short form of fuzzing, on the stable toolchain: every seed, every input that once broke something
+//! (`fuzz/regressions/`), and some hundred mutations of them for each target. `PHITAP_FUZZ_ROUNDS` sets how many.
 
-mod common;
+#[path = "../fuzz/harness/mod.rs"]
+#[allow(dead_code)]
+mod harness;
 
-#[path = "../fuzz/src/lib.rs"]
-mod targets;
+use harness::Target;
+use harness::mutate::{Random, mutate};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 
-use common::ROOT;
-use std::path::Path;
-use targets::TARGETS;
+/// Mutated inputs of each target.
+const ROUNDS: usize = 60;
+/// Seeds of each target that are run as they are: the smallest ones.
+const SEEDS: usize = 40;
 
-/// Longest input, bytes.
-const LONGEST: usize = 6000;
-
-/// Numbers that look random and are the same on every run (xorshift64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The beginnings of some captures.
-fn captures() -> Vec<Vec<u8>> {
-    let folder = Path::new(ROOT).join("fixtures/captures");
-    let mut files: Vec<_> =
-        std::fs::read_dir(folder).expect("captures").map(|e| e.expect("entry").path()).collect();
-    files.retain(|path| path.extension().is_some_and(|e| e == "pcap"));
-    files.sort();
-    let read = |path| std::fs::read(path).expect("capture");
-    let mut captures: Vec<Vec<u8>> = files.into_iter().step_by(9).map(read).collect();
-    captures.iter_mut().for_each(|bytes| bytes.truncate(LONGEST));
-    assert!(captures.len() > 10, "{}", captures.len());
-    captures
+fn seeds() -> BTreeMap<String, Vec<Vec<u8>>> {
+    let mut seeds: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+    for (target, input) in harness::seeds::all(root()) {
+        seeds.entry(target).or_default().push(input);
+    }
+    seeds.values_mut().for_each(|inputs| inputs.sort_by_key(Vec::len));
+    seeds
+}
+
+/// Runs an input; where it fails, it is written down, to be run again with `cargo fuzz`.
+fn run(target: Target, input: &[u8]) -> Option<PathBuf> {
+    catch_unwind(AssertUnwindSafe(|| target.run(input))).err()?;
+    let name = format!("{}-{:016x}", target.name(), hash_of(input));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&file, input).expect("room for the input");
+    Some(file)
+}
+
+/// FNV-1a: names files.
+fn hash_of(input: &[u8]) -> u64 {
+    let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    input.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 #[test]
-fn every_target_survives_captures_and_damage() {
-    let captures = captures();
-    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
-    for (_, target) in TARGETS {
-        for capture in &captures {
-            // The heads of packets are no payload: most targets meet them as records of odd lengths.
-            for declared in [numbers.below(256) as u8, 255] {
-                let mut input = capture[numbers.below(capture.len())..].to_vec();
-                input.splice(..0, [declared, numbers.below(256) as u8, 0, 4]);
-                for _ in 0..numbers.below(8) {
-                    let at = numbers.below(input.len());
-                    input[at] = numbers.below(256) as u8;
-                }
-                target(&input);
-            }
-        }
-        target(b"");
-    }
-}
-
-#[test]
-fn inputs_that_once_found_a_defect_find_none_now() {
-    let folder = Path::new(ROOT).join("fuzz/regressions");
-    let mut inputs = 0;
-    for entry in std::fs::read_dir(folder).expect("regressions").map(|e| e.expect("entry").path()) {
-        let name = entry.file_name().and_then(|n| n.to_str()).expect("name of a target");
-        let (_, target) = TARGETS.iter().find(|(n, _)| *n == name).expect(name);
-        for input in std::fs::read_dir(&entry).expect("folder").map(|e| e.expect("entry").path()) {
-            target(&std::fs::read(input).expect("input"));
-            inputs += 1;
+fn seeds_and_their_mutations_break_no_invariant() {
+    let rounds =
+        std::env::var("PHITAP_FUZZ_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
+    let seeds = seeds();
+    let mut failed = Vec::new();
+    for target in Target::all() {
+        let none = Vec::new();
+        let seeds = seeds.get(&target.name()).unwrap_or(&none);
+        failed.extend(seeds.iter().take(SEEDS).filter_map(|seed| run(target, seed)));
+        let mut random = Random::new(rounds as u64);
+        for _ in 0..rounds {
+            let seed = seeds.get(random.below(seeds.len())).map_or(&[][..], Vec::as_slice);
+            failed.extend(run(target, &mutate(target, seed, &mut random)));
         }
     }
-    assert!(inputs > 0, "no input");
+    assert!(failed.is_empty(), "{} inputs broke an invariant: {failed:?}", failed.len());
 }
 
-/// Each program of the fuzzer calls one target of its name, and does nothing else.
 #[test]
-fn programs_only_call_their_target() {
-    let folder = Path::new(ROOT).join("fuzz/fuzz_targets");
-    let manifest =
-        std::fs::read_to_string(Path::new(ROOT).join("fuzz/Cargo.toml")).expect("manifest");
-    let mut programs = 0;
-    for path in std::fs::read_dir(folder).expect("targets").map(|e| e.expect("entry").path()) {
-        let name = path.file_stem().and_then(|n| n.to_str()).expect("name");
-        assert!(TARGETS.iter().any(|(n, _)| *n == name), "{name} is no target");
-        assert!(
-            manifest.contains(&format!("name = \"{name}\"\n")),
-            "{name} is not in fuzz/Cargo.toml"
-        );
-        let text = std::fs::read_to_string(&path).expect("program");
-        let body = text.lines().filter(|l| !l.is_empty()).collect::<Vec<_>>();
-        assert!(body.len() == 2 && body[1].contains("phitap_fuzz::"), "{name}: {text}");
-        programs += 1;
+fn what_once_broke_an_invariant_does_so_no_more() {
+    for target in Target::all() {
+        let folder = root().join("fuzz/regressions").join(target.name());
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            let input = std::fs::read(&path).expect("an input");
+            assert!(run(target, &input).is_none(), "{} fails again", path.display());
+        }
     }
-    assert_eq!(programs, TARGETS.len());
+}
+
+#[test]
+fn every_target_has_seeds() {
+    let seeds = seeds();
+    let names = Target::all().into_iter().map(Target::name);
+    let without: Vec<String> = names.filter(|name| !seeds.contains_key(name)).collect();
+    assert!(without.is_empty(), "no seeds for {without:?}");
+}
+
+/// What `scripts/fuzz.sh` begins with.
+#[test]
+#[ignore = "writes to fuzz/corpus"]
+fn seeds_are_written() {
+    for target in Target::all() {
+        std::fs::create_dir_all(root().join("fuzz/corpus").join(target.name())).expect("a folder");
+    }
+    for (target, inputs) in seeds() {
+        for input in inputs {
+            let file = format!("fuzz/corpus/{target}/{:016x}", hash_of(&input));
+            std::fs::write(root().join(file), input).expect("room");
+        }
+    }
 }

@@ -157,7 +157,7 @@ impl Parser for MqttParser {
                 if body.len() < want {
                     return Ok(Progress::need(at, 1 + used + want));
                 }
-                self.connect(body, sink);
+                self.connect(body.get(..want).unwrap_or(body), sink);
             }
             if kind != PUBLISH || len == 0 {
                 return Ok(Progress::skip(at + 1 + used, len));

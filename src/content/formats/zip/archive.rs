@@ -26,6 +26,9 @@ const FREE_OUTPUT: u64 = 4 << 20;
 /// What is inflated at a time; lies on the stack.
 const PIECE: usize = 16 << 10;
 
+/// The signature of a local file header (4.3.7).
+const HEADER: &[u8] = b"PK\x03\x04";
+
 /// Bytes of a data descriptor that are compared (4.3.9): signature, CRC, size.
 const DESCRIPTOR: usize = 12;
 
@@ -111,14 +114,7 @@ impl Archive {
                 self.state = State::Done;
                 (data.len(), false)
             }
-            State::Pass(left) => {
-                let here = left.min(data.len() as u64);
-                scope.skipped(here);
-                if here < left {
-                    self.state = State::Pass(left - here);
-                }
-                (here as usize, here == left)
-            }
+            State::Pass(left) => self.pass(data, left, scope),
             State::Stored(mut member, DataEnd::Left(left)) => {
                 let here = left.min(data.len() as u64);
                 let mine = data.get(..here as usize).unwrap_or_default();
@@ -139,6 +135,26 @@ impl Archive {
                 self.inflate(data, member, inflater, size, scope)
             }
         }
+    }
+
+    /// Passes over a member of which `left` bytes are to come. Programs that unpack an archive go by its
+    /// central directory: a header in between says that the size was too large.
+    fn pass(&mut self, data: &[u8], left: u64, scope: &mut Scope<'_>) -> (usize, bool) {
+        let here = left.min(data.len() as u64);
+        let mine = data.get(..here as usize).unwrap_or_default();
+        if let Some(at) = memmem::find(mine, HEADER) {
+            scope.skipped(at as u64);
+            return (at, true);
+        }
+        if here == left {
+            scope.skipped(here);
+            return (mine.len(), true);
+        }
+        // The signature may have begun.
+        let sure = mine.len().saturating_sub(HEADER.len() - 1);
+        scope.skipped(sure as u64);
+        self.state = State::Pass(left - sure as u64);
+        (sure, false)
     }
 
     /// Opens the member behind a header.
@@ -278,13 +294,8 @@ impl Document for Archive {
             joined.drain(..used.min(joined.len()));
             self.held = joined;
         }
-        match &mut self.state {
+        match &self.state {
             State::Done => Want::NOTHING,
-            State::Pass(left) => {
-                let skip = *left;
-                self.state = State::Seek;
-                Want { skip: skip.min(u64::MAX - 1) }
-            }
             _ => Want::ALL,
         }
     }
