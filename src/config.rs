@@ -58,6 +58,10 @@ pub struct Config {
     pub detail: Detail,
     /// Where events go; standard output if none.
     pub output: Option<PathBuf>,
+    /// Where a report is written at the end.
+    pub report: Option<PathBuf>,
+    /// Where hosts and services are written at the end, by the name of the file.
+    pub assets: Option<PathBuf>,
     /// Where `/metrics`, `/healthz` and the web page are served.
     pub metrics: Option<SocketAddr>,
     /// Where metrics are written at the end, in Prometheus text.

@@ -128,8 +128,23 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.workers.is_some_and(|n| n.get() > MAX_WORKERS) {
         return Err(usage(format!("--workers must be at most {MAX_WORKERS}")));
     }
-    if options.output.is_some() && options.output == options.metrics_file {
-        return Err(usage("--output and --metrics-file name the same file"));
+    let written = [
+        ("--output", &options.output),
+        ("--metrics-file", &options.metrics_file),
+        ("--report", &options.report),
+        ("--assets", &options.assets),
+    ];
+    for (i, (name, file)) in written.iter().enumerate() {
+        let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
+        if let Some((other, _)) = same {
+            return Err(usage(format!("{name} and {other} name the same file")));
+        }
+    }
+    if let Some(path) = &options.assets
+        && crate::output::assets::Shape::of(path).is_none()
+    {
+        let path = path.display();
+        return Err(usage(format!("--assets {path}: name it .json, .csv or .graphml")));
     }
     if options.reveal {
         let live = matches!(source, Source::Interfaces(_));
@@ -140,7 +155,8 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     for path in [&options.key_file, &options.config].into_iter().flatten() {
         keep(path, &options)?;
     }
-    for out in [&options.output, &options.metrics_file].into_iter().flatten() {
+    let written = written.map(|(_, file)| file);
+    for out in written.into_iter().flatten() {
         if is_capture(out) {
             let out = out.display();
             return Err(usage(format!("{out} is a capture and would be overwritten")));
@@ -158,6 +174,8 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         format: options.format.map_or(FORMATS[0].name, |f| f.0),
         detail: options.detail.unwrap_or(detail),
         output: options.output,
+        report: options.report,
+        assets: options.assets,
         metrics: options.metrics.map(|listen| listen.0),
         metrics_file: options.metrics_file,
         reveal: options.reveal,
@@ -214,6 +232,8 @@ impl Options {
             detail,
             top,
             output,
+            report,
+            assets,
             metrics,
             metrics_file,
             reveal,
@@ -239,6 +259,8 @@ impl Options {
             detail: detail.or(file.detail),
             top: top.or(file.top),
             output: output.or(file.output),
+            report: report.or(file.report),
+            assets: assets.or(file.assets),
             metrics: metrics.or(file.metrics),
             metrics_file: metrics_file.or(file.metrics_file),
             reveal: reveal || file.reveal,

@@ -181,10 +181,19 @@ pub struct Options {
     /// opens it anew when it was renamed (logrotate), and goes on when the disk is full.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
+    /// Write a report for people to a file: one page of HTML that needs no network
+    ///
+    /// Written at the end. It shows masks and pseudonyms, never values, not even with --reveal.
+    #[arg(long, value_name = "FILE.html", help_heading = "Output")]
+    pub report: Option<PathBuf>,
+    /// Write the hosts and services that the traffic proves to a file: .json, .csv or .graphml
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub assets: Option<PathBuf>,
     /// Serve /metrics, /healthz and a web page at this address
     ///
-    /// A port alone means 127.0.0.1. The page shows addresses and counts, never identifier values.
-    #[arg(long, value_name = "ADDR", help_heading = "Output")]
+    /// A port alone means 127.0.0.1. The page shows what --report does, live; never values.
+    #[arg(long, visible_alias = "web", value_name = "ADDR", help_heading = "Output")]
+    #[serde(alias = "web")]
     pub metrics: Option<Listen>,
     /// Write metrics in the Prometheus text format to a file at the end
     #[arg(long, value_name = "FILE", help_heading = "Output")]

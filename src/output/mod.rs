@@ -23,8 +23,10 @@ mod text;
 mod writer;
 mod zeek;
 
+pub mod assets;
 pub mod dashboard;
 pub mod metrics;
+pub mod page;
 pub mod serve;
 
 pub use crate::output::dashboard::Dashboard;

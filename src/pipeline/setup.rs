@@ -8,7 +8,7 @@ use crate::config::{Config, Source};
 use crate::exposure::{self, Exposures};
 use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
-use crate::output::{self, Context, Dashboard, EventLog, Output, Sink};
+use crate::output::{self, Context, Dashboard, EventLog, Output, Sink, assets, page};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +30,14 @@ fn credential() -> Option<PathBuf> {
 /// Whether `path` is a file, or will be one: pipes and devices cannot be appended to.
 fn is_log(path: &Path) -> bool {
     std::fs::metadata(path).map_or(true, |of| of.is_file())
+}
+
+/// The rules in force, for people.
+fn rules_in_force(config: &Config, rules: usize) -> String {
+    let own = config.rules.as_ref().map(|dir| format!(" and those of {}", dir.display()));
+    let (version, own) = (env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
+    let regions = config.regions.join(", ");
+    format!("{rules} rules: those of phitap {version}{own}, regions {regions}")
 }
 
 /// What a run is made of before it starts.
@@ -111,12 +119,31 @@ impl Parts {
             detail: config.detail,
             memory: config.limits.exposure_memory(),
         });
-        let output = (format.open)(Box::new(sink), context);
+        self.board.describe(context.clone(), config.reveal);
         let board: Box<dyn Output> = Box::new(Arc::clone(&self.board));
+        let mut outputs = vec![("page", board)];
+        if let Some(path) = &config.report {
+            let made = page::Made {
+                at: super::wall_clock().to_string(),
+                source: "packets".to_owned(),
+                key: self.key_id.clone(),
+                rules: rules_in_force(config, rules.entries.len()),
+            };
+            let sink = Box::new(Sink::open(Some(path))?);
+            let report = page::Report::new(sink, context.clone(), config.reveal, made);
+            outputs.push(("report", Box::new(report)));
+        }
+        if let Some(path) = &config.assets
+            && let Some(shape) = assets::Shape::of(path)
+        {
+            let sink = Box::new(Sink::open(Some(path))?);
+            outputs.push(("assets", Box::new(assets::Assets::new(sink, shape))));
+        }
+        outputs.insert(0, (format.name, (format.open)(Box::new(sink), context)));
         let metrics = Arc::clone(&self.metrics);
         Ok(Collector::new(
             exposures,
-            vec![(format.name, output), ("page", board)],
+            outputs,
             metrics,
             Arc::clone(&self.shared),
             self.workers,
