@@ -2,7 +2,7 @@
 
 use super::reveal::{Asked, Destination, allowed};
 use super::{Cli, Command, Live, Options, Replay, RulesAction, exit};
-use crate::config::{Config, Detail, Limits, Source};
+use crate::config::{Config, Detail, Limits, Source, StoreSettings};
 use crate::net::HomeNets;
 use crate::output::FORMATS;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
@@ -21,6 +21,13 @@ const MAX_WORKERS: usize = 256;
 pub enum Task {
     /// `replay` or `live`.
     Run(Box<Config>),
+    /// `report`.
+    Report {
+        /// A store or a file of events.
+        from: PathBuf,
+        /// Where the page goes; standard output if none.
+        output: Option<PathBuf>,
+    },
     /// `rules`.
     Rules {
         /// List, check or test.
@@ -76,6 +83,7 @@ impl TryFrom<Cli> for Task {
         Ok(match cli.command {
             Command::Replay(replay) => Self::Run(Box::new(replay.try_into()?)),
             Command::Live(live) => Self::Run(Box::new(live.try_into()?)),
+            Command::Report(report) => Self::Report { from: report.from, output: report.output },
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
             Command::Completions { shell } => Self::Completions(shell),
             Command::Man => Self::Man,
@@ -133,6 +141,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         ("--metrics-file", &options.metrics_file),
         ("--report", &options.report),
         ("--assets", &options.assets),
+        ("--store", &options.store),
     ];
     for (i, (name, file)) in written.iter().enumerate() {
         let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
@@ -146,6 +155,14 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         let path = path.display();
         return Err(usage(format!("--assets {path}: name it .json, .csv or .graphml")));
     }
+    if options.reveal && options.store.is_some() {
+        return Err(usage("a store holds masks only: --store and --reveal do not go together"));
+    }
+    if options.store_keep.is_some() && options.store.is_none() {
+        return Err(usage("store-keep says how much a store keeps: name one with --store"));
+    }
+    let keep_for = options.store_keep.map(|keep| keep.0).unwrap_or_default();
+    let store = options.store.clone().map(|path| StoreSettings { path, keep: keep_for });
     if options.reveal {
         let live = matches!(source, Source::Interfaces(_));
         let asked =
@@ -176,6 +193,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         output: options.output,
         report: options.report,
         assets: options.assets,
+        store,
         metrics: options.metrics.map(|listen| listen.0),
         metrics_file: options.metrics_file,
         reveal: options.reveal,
@@ -234,6 +252,8 @@ impl Options {
             output,
             report,
             assets,
+            store,
+            store_keep,
             metrics,
             metrics_file,
             reveal,
@@ -261,6 +281,8 @@ impl Options {
             output: output.or(file.output),
             report: report.or(file.report),
             assets: assets.or(file.assets),
+            store: store.or(file.store),
+            store_keep: store_keep.or(file.store_keep),
             metrics: metrics.or(file.metrics),
             metrics_file: metrics_file.or(file.metrics_file),
             reveal: reveal || file.reveal,
@@ -312,7 +334,7 @@ fn usage(text: impl Into<String>) -> ConfigError {
 
 /// Refuses to write where `path` is read.
 fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
-    let outs = [&options.output, &options.metrics_file];
+    let outs = [&options.output, &options.metrics_file, &options.store];
     match outs.into_iter().flatten().find(|out| is_same_file(path, out)) {
         Some(out) => Err(usage(format!("{} is read and would be overwritten", out.display()))),
         None => Ok(()),

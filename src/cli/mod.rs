@@ -12,7 +12,7 @@ mod tests;
 
 pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
-pub use values::{FormatName, Listen, Size};
+pub use values::{FormatName, KeepFor, Listen, Size};
 
 use crate::config::Detail;
 use crate::decode::Checksums;
@@ -87,6 +87,8 @@ pub enum Command {
     Replay(Replay),
     /// Watch network interfaces
     Live(Live),
+    /// Write the report of runs that are over, from a store or a file of events
+    Report(Report),
     /// List, check or test the detection rules
     Rules(Rules),
     /// Print a completion script for a shell
@@ -127,6 +129,17 @@ pub struct Live {
     /// The rest.
     #[command(flatten)]
     pub options: Options,
+}
+
+/// `phitap report`.
+#[derive(Args, Debug)]
+pub struct Report {
+    /// A file of --store, or a file of events (--format ecs), or - for standard input
+    #[arg(value_name = "STORE|EVENTS")]
+    pub from: PathBuf,
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE.html")]
+    pub output: Option<PathBuf>,
 }
 
 /// `phitap rules`.
@@ -189,6 +202,18 @@ pub struct Options {
     /// Write the hosts and services that the traffic proves to a file: .json, .csv or .graphml
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub assets: Option<PathBuf>,
+    /// Keep everything that was found in a file (SQLite) that several runs and sensors share
+    ///
+    /// For query, find, diff, explain, cut and report. It holds masks and pseudonyms of every patient of
+    /// every exposure, whatever --detail says, and goes with a --key-file: without it, no two runs
+    /// can be compared. A new file is readable by its owner only.
+    #[arg(long, value_name = "FILE.db", help_heading = "Output", conflicts_with = "reveal")]
+    pub store: Option<PathBuf>,
+    /// How long, or how much, --store keeps, such as 90d, 10GiB or 90d,10GiB [default: everything]
+    ///
+    /// What was written first goes first. Days (d), hours (h), minutes (m) or a size.
+    #[arg(long, value_name = "AGE,SIZE", help_heading = "Output", requires = "store")]
+    pub store_keep: Option<KeepFor>,
     /// Serve /metrics, /healthz and a web page at this address
     ///
     /// A port alone means 127.0.0.1. The page shows what --report does, live; never values.

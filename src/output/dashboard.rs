@@ -4,7 +4,7 @@
 use super::metrics::Metrics;
 use super::page::Board;
 use super::{Context, Output, RunSummary, ecs};
-use crate::exposure::{Answers, Count, Event, EventId, Exposure, ExposureState};
+use crate::exposure::{Answers, Count, Event, EventId, Exposure, ExposureState, Sighting};
 use crate::severity::Severity;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -242,6 +242,10 @@ impl Output for Arc<Dashboard> {
         }
         let Page { board, context } = &mut *self.page();
         board.event(event, context);
+        Ok(())
+    }
+    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
+        self.page().board.sighting(sighting);
         Ok(())
     }
     fn finish(&mut self, run: &RunSummary) -> io::Result<()> {

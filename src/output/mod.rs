@@ -28,6 +28,8 @@ pub mod dashboard;
 pub mod metrics;
 pub mod page;
 pub mod serve;
+#[cfg(feature = "store")]
+pub mod store;
 
 pub use crate::output::dashboard::Dashboard;
 pub use community_id::community_id;
@@ -39,7 +41,7 @@ pub use serve::{ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;
-use crate::exposure::Event;
+use crate::exposure::{Event, Sighting};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -50,6 +52,15 @@ pub trait Output: Send {
     /// # Errors
     /// What the writer below said; the output cannot be used further.
     fn event(&mut self, event: &Event) -> io::Result<()>;
+
+    /// Takes a patient of an exposure, whatever `--detail` says; an output that keeps no patients
+    /// passes over it.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn sighting(&mut self, _: &Sighting) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Takes the end of the run.
     ///

@@ -3,7 +3,7 @@
 use super::collector::Collector;
 use super::reload::{Reloader, warn_of_expired};
 use super::route::{Inline, Threads};
-use super::setup::Parts;
+use super::setup::{Parts, store_error};
 use super::shard::{PacketCounters, Route, Shards};
 use crate::capture::{
     Batch, Fault, Filter, FilterError, LATENCY, Live, LiveCounters, LiveOptions, Source as _,
@@ -54,6 +54,13 @@ pub enum RunError {
     /// An output cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The store cannot be used.
+    #[cfg(feature = "store")]
+    #[error(transparent)]
+    Store(#[from] crate::output::store::StoreError),
+    /// This program was built without it.
+    #[error("{path}: this phitap was built without the feature store", path = .0.display())]
+    NoStore(PathBuf),
     /// The metrics address cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -528,6 +535,7 @@ fn close(
     match result {
         Ok((summary, worst)) => Ok(Outcome { summary, worst, closed_pipe: false }),
         Err(source) => {
+            let source = store_error(source)?;
             let error = WriteError { name, source };
             // A sensor whose events reach no reader is not done.
             if error.is_closed_pipe() && !matches!(config.source, Source::Interfaces(_)) {

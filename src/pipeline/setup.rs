@@ -4,12 +4,12 @@ use super::collector::Collector;
 use super::content_host::Shared;
 use super::run::RunError;
 use super::worker::Worker;
-use crate::config::{Config, Source};
+use crate::config::{Config, Source, StoreSettings};
 use crate::exposure::{self, Exposures};
 use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
 use crate::output::{self, Context, Dashboard, EventLog, Output, Sink, assets, page};
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,6 +82,34 @@ impl Parts {
         Worker::new(Arc::clone(&self.shared), &config.limits, self.workers)
     }
 
+    /// Opens what `--report` and `--assets` ask for.
+    fn pages(
+        &self,
+        config: &Config,
+        context: &Context,
+        rules: usize,
+        outputs: &mut Vec<(&'static str, Box<dyn Output>)>,
+    ) -> Result<(), RunError> {
+        if let Some(path) = &config.report {
+            let made = page::Made {
+                at: super::wall_clock().to_string(),
+                source: "the packets themselves".to_owned(),
+                key: self.key_id.clone(),
+                rules: rules_in_force(config, rules),
+            };
+            let sink = Box::new(Sink::open(Some(path))?);
+            let report = page::Report::new(sink, context.clone(), config.reveal, made);
+            outputs.push(("report", Box::new(report)));
+        }
+        if let Some(path) = &config.assets
+            && let Some(shape) = assets::Shape::of(path)
+        {
+            let sink = Box::new(Sink::open(Some(path))?);
+            outputs.push(("assets", Box::new(assets::Assets::new(sink, shape))));
+        }
+        Ok(())
+    }
+
     /// The collector, with its output opened.
     pub fn collector(&self, config: &Config, inputs: Vec<Arc<str>>) -> Result<Collector, RunError> {
         let format = output::format(config.format)
@@ -118,28 +146,18 @@ impl Parts {
             access: rules.policy.access.clone(),
             detail: config.detail,
             memory: config.limits.exposure_memory(),
+            sightings: config.store.is_some()
+                || config.report.is_some()
+                || config.metrics.is_some(),
         });
         self.board.describe(context.clone(), config.reveal);
-        let board: Box<dyn Output> = Box::new(Arc::clone(&self.board));
-        let mut outputs = vec![("page", board)];
-        if let Some(path) = &config.report {
-            let made = page::Made {
-                at: super::wall_clock().to_string(),
-                source: "packets".to_owned(),
-                key: self.key_id.clone(),
-                rules: rules_in_force(config, rules.entries.len()),
-            };
-            let sink = Box::new(Sink::open(Some(path))?);
-            let report = page::Report::new(sink, context.clone(), config.reveal, made);
-            outputs.push(("report", Box::new(report)));
+        let mut outputs: Vec<(&'static str, Box<dyn Output>)> = Vec::new();
+        if let Some(settings) = &config.store {
+            outputs.push(self.store(settings, &context, live)?);
         }
-        if let Some(path) = &config.assets
-            && let Some(shape) = assets::Shape::of(path)
-        {
-            let sink = Box::new(Sink::open(Some(path))?);
-            outputs.push(("assets", Box::new(assets::Assets::new(sink, shape))));
-        }
-        outputs.insert(0, (format.name, (format.open)(Box::new(sink), context)));
+        self.pages(config, &context, rules.entries.len(), &mut outputs)?;
+        outputs.push((format.name, (format.open)(Box::new(sink), context)));
+        outputs.push(("page", Box::new(Arc::clone(&self.board))));
         let metrics = Arc::clone(&self.metrics);
         Ok(Collector::new(
             exposures,
@@ -150,4 +168,43 @@ impl Parts {
             live,
         ))
     }
+
+    #[cfg(feature = "store")]
+    fn store(
+        &self,
+        settings: &StoreSettings,
+        context: &Context,
+        live: bool,
+    ) -> Result<(&'static str, Box<dyn Output>), RunError> {
+        use crate::output::store::{Beginning, NAME, Store};
+        let rules = self.shared.rules.current().digest.clone();
+        let beginning = Beginning { live, context: context.clone(), rules };
+        let metrics = Arc::clone(&self.metrics);
+        let store = Store::open(settings, beginning, metrics, super::run::complain)?;
+        Ok((NAME, Box::new(store)))
+    }
+
+    #[cfg(not(feature = "store"))]
+    fn store(
+        &self,
+        settings: &StoreSettings,
+        _: &Context,
+        _: bool,
+    ) -> Result<(&'static str, Box<dyn Output>), RunError> {
+        Err(RunError::NoStore(settings.path.clone()))
+    }
+}
+
+/// An error of the store names its own file.
+#[cfg(feature = "store")]
+pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
+    match error.downcast::<crate::output::store::StoreError>() {
+        Ok(store) => Err(store.into()),
+        Err(other) => Ok(other),
+    }
+}
+
+#[cfg(not(feature = "store"))]
+pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
+    Ok(error)
 }

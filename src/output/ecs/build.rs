@@ -222,6 +222,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             exposure: Some(Exposure {
                 id: Text(e.id),
                 detail: Some(ExposureDetail {
+                    fingerprint: Prefixed("x_", e.fingerprint),
                     state: e.state.as_str(),
                     severity: crate::severity::Severity::of(e.severity).as_str(),
                     patients: e.patients.value,
@@ -448,7 +449,7 @@ fn end(address: SocketAddr) -> End {
     End { ip: address.ip(), port: Some(address.port()) }
 }
 
-fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
+pub(super) fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
     // A field that a standard declares, and nothing that speaks against it, needs no words.
     let plain = matches!(i.evidence, Evidence::Declared | Evidence::DeclaredValid)
         && i.confidence >= CERTAIN;
@@ -461,6 +462,8 @@ fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
         masked: Some(i.shown.masked()).filter(|masked| !lean || !masked),
         // Many share a value of the other kinds: a pseudonym of it leads to nobody.
         token: i.kind.is_number_or_name().then_some(Prefixed("i_", i.token)),
+        any_issuer: (i.kind.is_number_or_name() && i.unissued != i.token)
+            .then_some(Prefixed("i_", i.unissued)),
         field: &i.field,
         confidence: told.then_some(confidence),
         evidence: if plain || lean { &[] } else { i.evidence.slugs() },

@@ -229,6 +229,9 @@ pub struct Identifier<'a> {
     pub masked: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Prefixed>,
+    /// Where an issuer was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub any_issuer: Option<Prefixed>,
     pub field: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f32>,
@@ -356,6 +359,7 @@ pub struct Exposure<'a> {
 
 #[derive(Serialize)]
 pub struct ExposureDetail<'a> {
+    pub fingerprint: Prefixed,
     pub state: &'static str,
     pub severity: &'static str,
     pub patients: u64,

@@ -344,6 +344,7 @@ fn a_finding_looks_like_the_contract() {
     d.flow.client = "203.0.113.9:50112".parse().expect("address");
     Arc::make_mut(&mut d.finding.identifiers).truncate(1);
     Arc::make_mut(&mut d.finding.identifiers)[0].token = token(9);
+    Arc::make_mut(&mut d.finding.identifiers)[0].unissued = token(8);
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(d.clone(), &mut out);
     let all = lines(&out, &RunSummary::default());
@@ -371,7 +372,7 @@ fn a_finding_looks_like_the_contract() {
             "evidence": {"file": "captures/ward.pcap", "first_packet": 1, "last_packet": 1},
             "patient": {"token": format!("p_{}", token(1)), "identifiers": [
                 {"kind": "name", "value": "D**^J***", "masked": true,
-                 "token": format!("i_{}", token(9)), "field": "(0010,0010)",
+                 "token": format!("i_{}", token(9)), "any_issuer": format!("i_{}", token(8)), "field": "(0010,0010)",
                  "confidence": 0.9, "evidence": ["declared-field"]}]},
             "exposure": {"id": null}}
     });

@@ -3,25 +3,23 @@
 
 use super::timeline::Timeline;
 use super::why;
-use crate::exposure::Event;
+use crate::exposure::{Event, Sighting};
 use crate::output::remedy::Remedy;
 use crate::output::{Context, ecs};
 use crate::rules::Kind;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Exposures of a page. Beyond it the least severe go.
 const MAX_EXPOSURES: usize = 800;
 /// Services, and hosts in a role, of a page.
 const MAX_LISTED: usize = 1_000;
-/// Findings shown of an exposure, of a service with more clients, of all.
+/// Findings shown of an exposure.
 const MAX_FINDINGS: usize = 10;
 /// Bytes of all of them as JSON.
 const MAX_FINDING_BYTES: usize = 1_500_000;
 /// Identifiers shown of a finding.
 const MAX_IDENTIFIERS: usize = 24;
-/// Findings told apart by their ids, so that a revision is counted once.
-const MAX_IDS: usize = 200_000;
 /// Larger events are passed over, bytes of JSON. The program writes none.
 const MAX_EVENT: usize = 64 << 10;
 /// Ids of exposures that are gone, for pages that still show them.
@@ -60,10 +58,11 @@ pub struct Board {
     assets: BTreeMap<String, Held>,
     findings: BTreeMap<String, Vec<Value>>,
     finding_bytes: usize,
-    ids: HashSet<String>,
     timeline: Timeline,
     run: Option<Value>,
     gone: VecDeque<(u64, String)>,
+    /// People of several runs.
+    people: Option<u64>,
     /// Findings, revisions not counted.
     found: u64,
     /// Counts every change.
@@ -72,6 +71,34 @@ pub struct Board {
     revealed: bool,
     /// Exposures and findings that found no place.
     left: (u64, u64),
+}
+
+/// An identifier as a page shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// Its kind.
+    pub kind: &'a str,
+    /// Its mask; none where the value itself was shown.
+    pub value: Option<&'a str>,
+    /// Where it was.
+    pub field: &'a str,
+}
+
+/// A patient as a page shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Patient<'a> {
+    /// Of the finding; the same for its revisions.
+    pub id: &'a str,
+    /// RFC 3339.
+    pub time: &'a str,
+    /// `p_...`.
+    pub token: &'a str,
+    /// `C-FIND`.
+    pub operation: &'a str,
+    /// What was seen of it.
+    pub identifiers: &'a [Shown<'a>],
+    /// Numbers of the first and the last packet.
+    pub packets: Option<(u64, u64)>,
 }
 
 /// What changed after a moment, and that moment's successor.
@@ -88,21 +115,42 @@ impl Board {
         Self { revealed: reveal, ..Self::default() }
     }
 
-    /// Takes an event of the run.
+    /// Takes an event of the run. Findings come as sightings, which are the same at every level of detail.
     pub fn event(&mut self, event: &Event, context: &Context) {
-        if let Event::Finding { event: d, exposure, .. } = event {
-            // Most findings only count: the page has room for few of each exposure.
-            if !d.finding.update {
-                self.count(d.finding.time.0.div_euclid(1_000_000_000), 1);
-            }
-            if self.has_room(&exposure.to_string()) {
-                self.show(&ecs::value(event, context));
-            } else {
-                self.left.1 += u64::from(!d.finding.update);
-            }
+        if !matches!(event, Event::Finding { .. } | Event::Patients(_)) {
+            self.take(ecs::value(event, context));
+        }
+    }
+
+    /// Takes a patient of an exposure.
+    pub fn sighting(&mut self, sighting: &Sighting) {
+        let Some(news) = &sighting.news else { return };
+        let (event, finding) = (&news.event, &news.event.finding);
+        if !finding.update {
+            self.count(finding.time.0.div_euclid(1_000_000_000), 1);
+        }
+        let exposure = sighting.exposure.to_string();
+        let id = event.id.to_string();
+        if !self.has_room(&exposure, &id) {
+            self.left.1 += u64::from(!finding.update);
             return;
         }
-        self.take(ecs::value(event, context));
+        let identifiers = finding.identifiers.iter().map(|i| Shown {
+            kind: i.kind.as_str(),
+            value: Some(i.shown.text()).filter(|_| i.shown.masked()),
+            field: &i.field,
+        });
+        self.show(
+            &exposure,
+            &Patient {
+                id: &id,
+                time: &finding.time.to_string(),
+                token: &format!("p_{}", sighting.person),
+                operation: &finding.operation,
+                identifiers: &identifiers.take(MAX_IDENTIFIERS).collect::<Vec<_>>(),
+                packets: Some((finding.packets.first.number, finding.packets.last.number)),
+            },
+        );
     }
 
     /// Takes an event as `--format ecs` writes it, from a file or a store: anybody may have written it.
@@ -113,7 +161,6 @@ impl Board {
         }
         match event.pointer("/event/action").and_then(Value::as_str) {
             Some("phi-exposure") => self.exposure(event),
-            Some("phi-finding") => self.finding(&event),
             Some("service-seen") => self.listed(event, "/server/ip", |board| &mut board.services),
             Some("asset-seen") => self.listed(event, "/host/ip/0", |board| &mut board.assets),
             Some("run-summary") => self.run(event),
@@ -160,78 +207,50 @@ impl Board {
         true
     }
 
-    fn finding(&mut self, event: &Value) -> bool {
-        let text = |at: &str| event.pointer(at).and_then(Value::as_str);
-        let (Some(id), Some(time)) = (text("/event/id"), text("/@timestamp").and_then(seconds))
-        else {
-            return false;
-        };
-        let known = if self.ids.len() < MAX_IDS {
-            !self.ids.insert(id.to_owned())
-        } else {
-            self.ids.contains(id)
-        };
-        let groups = event.pointer("/phi/patients").and_then(Value::as_array);
-        let listed = groups.into_iter().flatten();
-        let listed = listed.filter_map(|group| Some(group.get("tokens")?.as_array()?.len() as u64));
-        let n = if groups.is_some() { listed.sum() } else { 1 };
-        if !known {
-            self.count(time, n);
-        }
-        let room = text("/phi/exposure/id").is_some_and(|id| self.has_room(id));
-        if room {
-            self.show(event);
-        } else if !known {
-            self.left.1 += n;
-        }
-        true
+    /// How many people earlier runs saw, where no run's summary says so.
+    pub const fn people(&mut self, people: u64) {
+        self.people = Some(people);
     }
 
-    fn has_room(&self, exposure: &str) -> bool {
+    /// Takes a patient that an earlier run saw with an exposure at `second` since 1970.
+    pub fn patient(&mut self, exposure: &str, second: i64, patient: &Patient<'_>) {
+        self.count(second, 1);
+        if self.has_room(exposure, patient.id) {
+            self.show(exposure, patient);
+        } else {
+            self.left.1 += 1;
+        }
+    }
+
+    fn has_room(&self, exposure: &str, id: &str) -> bool {
         self.finding_bytes < MAX_FINDING_BYTES
-            && self.findings.get(exposure).is_none_or(|list| list.len() < MAX_FINDINGS)
+            && self.findings.get(exposure).is_none_or(|list| {
+                list.len() < MAX_FINDINGS || list.iter().any(|known| known["id"] == id)
+            })
     }
 
     /// Keeps what a page shows of a finding, in the place of an earlier revision.
-    fn show(&mut self, event: &Value) {
-        let text = |at: &str| event.pointer(at).and_then(Value::as_str);
-        let (Some(exposure), Some(patient)) =
-            (text("/phi/exposure/id"), text("/phi/patient/token"))
-        else {
-            return;
-        };
+    fn show(&mut self, exposure: &str, patient: &Patient<'_>) {
         if !is_id(exposure) {
             return;
         }
-        let identifiers = event.pointer("/phi/patient/identifiers").and_then(Value::as_array);
-        let mut shown = Vec::new();
-        for identifier in identifiers.into_iter().flatten().take(MAX_IDENTIFIERS) {
-            let masked = identifier.get("masked") != Some(&Value::Bool(false));
-            self.revealed |= !masked;
-            let value = identifier.get("value").filter(|_| masked);
-            shown.push(json!({
-                "kind": identifier["kind"], "value": value, "field": identifier["field"],
-            }));
-        }
-        let kinds = event.pointer("/phi/patient/kinds").and_then(Value::as_array);
-        shown.extend(kinds.into_iter().flatten().map(|kind| json!({"kind": kind})));
-        let packet = |at| event.pointer(at).and_then(Value::as_u64);
+        let identifiers = patient.identifiers.iter().take(MAX_IDENTIFIERS);
+        let shown =
+            identifiers.map(|i| json!({"kind": i.kind, "value": i.value, "field": i.field}));
         let finding = json!({
-            "id": event["event"]["id"],
-            "time": event["@timestamp"],
-            "patient": patient,
-            "operation": event.pointer("/phi/operation"),
-            "identifiers": shown,
-            "first": packet("/phi/evidence/first_packet"),
-            "last": packet("/phi/evidence/last_packet"),
+            "id": patient.id,
+            "time": patient.time,
+            "patient": patient.token,
+            "operation": patient.operation,
+            "identifiers": shown.collect::<Vec<_>>(),
+            "first": patient.packets.map(|(first, _)| first),
+            "last": patient.packets.map(|(_, last)| last),
         });
+        self.finding_bytes += serde_json::to_string(&finding).map_or(0, |text| text.len());
         let list = self.findings.entry(exposure.to_owned()).or_default();
         match list.iter_mut().find(|known| known["id"] == finding["id"]) {
             Some(known) => *known = finding,
-            None => {
-                self.finding_bytes += serde_json::to_string(&finding).map_or(0, |text| text.len());
-                list.push(finding);
-            }
+            None => list.push(finding),
         }
     }
 
@@ -302,6 +321,9 @@ impl Board {
         data.insert("letters".into(), Value::Object(letters));
         data.insert("remedies".into(), Remedy::ALL.map(Remedy::text).to_vec().into());
         data.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+        if let Some(people) = self.people {
+            data.insert("patients".into(), people.into());
+        }
         if self.left != (0, 0) {
             let left = json!({"exposures": self.left.0, "findings": self.left.1});
             data.insert("left".into(), left);
@@ -393,10 +415,4 @@ fn whole_exposure(event: &Value) -> Option<String> {
 /// A ULID, which is safe in an address.
 fn is_id(text: &str) -> bool {
     text.len() == 26 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-}
-
-/// Seconds since 1970 of an RFC 3339 time in UTC.
-fn seconds(text: &str) -> Option<i64> {
-    let format = &time::format_description::well_known::Rfc3339;
-    time::OffsetDateTime::parse(text, format).ok().map(time::OffsetDateTime::unix_timestamp)
 }

@@ -14,6 +14,6 @@ mod why;
 #[cfg(test)]
 mod tests;
 
-pub use board::{Board, Changes};
+pub use board::{Board, Changes, Patient, Shown};
 pub use html::{SCRIPT, STYLE, live, report};
 pub use report::{Input, Made, Report, page};

@@ -1,7 +1,7 @@
 //! `--report FILE.html`: the page of a run, written at its end.
 
 use super::{Board, html};
-use crate::exposure::Event;
+use crate::exposure::{Event, Sighting};
 use crate::output::{Context, Output, RunSummary, ecs};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -104,6 +104,11 @@ impl Report {
 impl Output for Report {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         self.board.event(event, &self.context);
+        Ok(())
+    }
+
+    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
+        self.board.sighting(sighting);
         Ok(())
     }
 

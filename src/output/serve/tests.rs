@@ -26,6 +26,7 @@ fn board() -> Arc<Dashboard> {
         access: Default::default(),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
+        sightings: true,
     });
     let mut events = Vec::new();
     exposures.finding(hl7(1).build(), &mut events);
@@ -35,6 +36,9 @@ fn board() -> Arc<Dashboard> {
     exposures.finding(portal.build(), &mut events);
     for event in &events {
         board.event(event).expect("memory");
+    }
+    for sighting in exposures.take_sightings() {
+        board.sighting(&sighting).expect("memory");
     }
     board
 }
@@ -173,6 +177,7 @@ fn the_table_is_capped_and_ended_exposures_go_first() {
         access: Default::default(),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
+        sightings: false,
     });
     let mut events = Vec::new();
     let servers: Vec<String> =
@@ -228,11 +233,15 @@ fn a_stream_sends_what_changed_once_a_second_however_much_that_is() {
         access: Default::default(),
         detail: crate::config::Detail::Flows,
         memory: 1 << 24,
+        sightings: true,
     });
     (100..3_100).for_each(|patient| exposures.finding(hl7(patient).build(), &mut events));
     let begun = Instant::now();
     for event in &events {
         board.event(event).expect("memory");
+    }
+    for sighting in exposures.take_sightings() {
+        board.sighting(&sighting).expect("memory");
     }
     assert!(begun.elapsed() < Duration::from_secs(3), "keeps up with 1,000 findings a second");
     let mut seen = 0;
