@@ -4,7 +4,9 @@
 use super::metrics::Metrics;
 use super::page::Board;
 use super::{Context, Output, RunSummary, ecs};
-use crate::exposure::{Answers, Count, Event, EventId, Exposure, ExposureState, Sighting};
+use crate::exposure::{
+    Answers, Conversation, Count, Event, EventId, Exposure, ExposureState, Sighting,
+};
 use crate::severity::Severity;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -169,7 +171,7 @@ impl Dashboard {
             "bytes": bytes,
             "findings": page.board.found(),
             "losses": losses,
-            "interfaces": page.context.interfaces,
+            "interfaces": page.context.interfaces.iter().map(|name| &**name).collect::<Vec<_>>(),
         })
     }
 
@@ -246,6 +248,10 @@ impl Output for Arc<Dashboard> {
     }
     fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
         self.page().board.sighting(sighting);
+        Ok(())
+    }
+    fn conversation(&mut self, of: &Conversation) -> io::Result<()> {
+        self.page().board.conversation(of);
         Ok(())
     }
     fn finish(&mut self, run: &RunSummary) -> io::Result<()> {

@@ -7,8 +7,8 @@ use super::report::{ActivityReport, Item, Order, Report, Service};
 use super::work::{Work, WorkBatch};
 use crate::capture::PacketRef;
 use crate::config::Limits;
-use crate::exposure::{EventId, FindingEvent};
-use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
+use crate::exposure::{Conversation, EventId, FindingEvent};
+use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, ValueCache};
 use crate::protocol::expected::{ExpectedFlows, frame_datagram};
 use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason, encrypted};
@@ -250,6 +250,13 @@ impl Context {
     fn order(&mut self, flow: &FlowHead) -> Order {
         self.n += 1;
         Order { packet: self.packet, flow: flow.first_packet, n: self.n }
+    }
+
+    /// Passes on that an encrypted flow has ended.
+    fn encrypted(&mut self, flow: &FlowHead, info: FlowInfo) {
+        let ended = Conversation { time: self.now, flow: info, protocol: None, bytes: flow.bytes };
+        let order = self.order(flow);
+        self.report.items.push((order, Item::Encrypted(Box::new(ended))));
     }
 
     /// Runs one step of a flow's analysis; a panic in it ends that flow only.
@@ -503,6 +510,10 @@ impl Handler<State> for Context {
                     stats.encrypted_bytes += flow.bytes;
                 }
                 let info = flow.info(analysis.driver.orientation().client);
+                if analysis.encrypted {
+                    self.encrypted(flow, info);
+                }
+                let stats = &mut self.report.stats;
                 let known = analysis.driver.protocol().unwrap_or("unknown");
                 tracing::debug!(client = %info.client, server = %info.server, protocol = known, bytes = flow.bytes, ?end, "flow ended");
                 let Some(protocol) = analysis.driver.protocol() else {
@@ -527,6 +538,7 @@ impl Handler<State> for Context {
                     protocol,
                     content: analysis.content,
                     facts,
+                    bytes: flow.bytes,
                 };
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));
@@ -537,6 +549,7 @@ impl Handler<State> for Context {
             State::Datagrams { encrypted: true, .. } | State::PassedOver { encrypted: true } => {
                 self.report.stats.encrypted_flows += 1;
                 self.report.stats.encrypted_bytes += flow.bytes;
+                self.encrypted(flow, flow.info(flow.orientation.client));
             }
             State::Datagrams { .. } => self.report.stats.unrecognised(flow),
             State::Broken => {}

@@ -92,7 +92,7 @@ async def drive(address, steps, port):
         out = {"values": [], "axe": []}
         begun = time.monotonic()
         await tab.call("Page.navigate", url=address)
-        await tab.until("document.documentElement.dataset.ready === 'yes' || document.contentType !== 'text/html'")
+        await tab.until("document.documentElement?.dataset?.ready === 'yes' ")
         out["load"] = round((time.monotonic() - begun) * 1000)
         for step in steps:
             ((name, of),) = step.items()

@@ -1,8 +1,8 @@
 //! What is known of hosts and services so far.
 
-use crate::exposure::{Answers, Count, Event, Exposure, Service};
+use crate::exposure::{Answers, Conversation, Count, Event, Exposure, Service};
+use crate::output::shares::Shares;
 use crate::protocol::ServiceFacts;
-use crate::protocol::service::FamilyFacts;
 use crate::severity::Severity;
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ pub(super) struct Host {
     pub protocols: BTreeSet<&'static str>,
     /// What it is called: titles, applications.
     pub names: BTreeSet<String>,
-    /// Whom it exchanged patient data with.
+    /// Whom it talks to.
     pub peers: BTreeSet<IpAddr>,
     /// Packet times of the first and the last sighting.
     pub seen: Option<(Timestamp, Timestamp)>,
@@ -46,7 +46,7 @@ pub(super) struct Listed {
     pub answers: Option<&'static str>,
     /// What it shows of itself unasked.
     pub open: BTreeSet<String>,
-    /// Clients with exposures.
+    /// Clients.
     pub clients: BTreeSet<IpAddr>,
     /// Patients of its worst exposure; those of several may be the same.
     pub patients: Count,
@@ -73,6 +73,8 @@ pub(super) struct Inventory {
     pub services: BTreeMap<(SocketAddr, &'static str), Listed>,
     /// Exposures.
     pub edges: BTreeMap<(IpAddr, SocketAddr, &'static str), Edge>,
+    /// Flows in clear and encrypted.
+    pub shares: Shares,
     /// What found no place.
     pub left: u64,
 }
@@ -120,6 +122,30 @@ impl Inventory {
             Event::Service(s) => self.service(s),
             Event::Exposure(e) => self.exposure(e),
             Event::Finding { .. } | Event::Patients(_) => {}
+        }
+    }
+
+    /// Takes a flow that has ended: who talks to whom, and how much of it is encrypted.
+    pub fn conversation(&mut self, of: &Conversation) {
+        self.shares.take(of);
+        let (client, server) = (of.flow.client.ip(), of.flow.server.ip());
+        for (address, peer) in [(client, server), (server, client)] {
+            for at in [of.flow.started, of.time] {
+                let Some(host) = self.host(address, at) else { continue };
+                if host.peers.len() < MAX_OF_ONE {
+                    host.peers.insert(peer);
+                }
+            }
+        }
+        if let Some(protocol) = of.protocol {
+            let key = (of.flow.server, protocol);
+            if let Some(listed) = self.services.get_mut(&key) {
+                let seen = &mut listed.seen;
+                *seen = (seen.0.min(of.flow.started), seen.1.max(of.time));
+                if listed.clients.len() < MAX_OF_ONE {
+                    listed.clients.insert(client);
+                }
+            }
         }
     }
 

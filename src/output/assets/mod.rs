@@ -8,7 +8,7 @@ mod shapes;
 mod tests;
 
 use super::{Output, RunSummary};
-use crate::exposure::Event;
+use crate::exposure::{Conversation, Event};
 use inventory::Inventory;
 use std::io::{self, Write};
 use std::path::Path;
@@ -53,6 +53,11 @@ impl Assets {
 impl Output for Assets {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         self.inventory.take(event);
+        Ok(())
+    }
+
+    fn conversation(&mut self, of: &Conversation) -> io::Result<()> {
+        self.inventory.conversation(of);
         Ok(())
     }
 

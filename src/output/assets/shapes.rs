@@ -27,9 +27,19 @@ pub(super) fn json(of: &Inventory) -> io::Result<String> {
             })
         })
         .collect();
-    let services: Vec<Value> =
-        of.services.iter().map(|((server, protocol), s)| service(server, protocol, s)).collect();
+    let services: Vec<Value> = of
+        .services
+        .iter()
+        .map(|((server, protocol), s)| service(of, server, protocol, s))
+        .collect();
+    let encrypted = of.shares.encrypted();
+    let encrypted: Vec<Value> = encrypted
+        .map(|(server, flows, protocol)| {
+            json!({"ip": server.ip(), "port": server.port(), "flows": flows, "port_of": protocol})
+        })
+        .collect();
     let all = json!({
+        "encrypted_services": encrypted,
         "product": "phitap",
         "version": env!("CARGO_PKG_VERSION"),
         "hosts": hosts,
@@ -42,8 +52,12 @@ pub(super) fn json(of: &Inventory) -> io::Result<String> {
     String::from_utf8(out).map_err(io::Error::other)
 }
 
-fn service(server: &SocketAddr, protocol: &str, s: &Listed) -> Value {
+fn service(of: &Inventory, server: &SocketAddr, protocol: &str, s: &Listed) -> Value {
+    let share = of.shares.of(*server, protocol);
     json!({
+        "flows_clear": share.clear,
+        "flows_encrypted": share.encrypted,
+        "encryption": share.text(),
         "ip": server.ip(),
         "port": server.port(),
         "transport": s.transport,
@@ -72,7 +86,7 @@ fn joined<T: ToString>(of: &BTreeSet<T>) -> String {
 pub(super) fn csv(of: &Inventory) -> String {
     let mut out = String::from(
         "ip,port,transport,protocol,roles,names,software,authentication,credentials_in_clear,answers,open,\
-         clients,patients,severity,first_seen,last_seen\r\n",
+         clients,patients,severity,first_seen,last_seen,flows_clear,flows_encrypted\r\n",
     );
     let none = Host::default();
     for ((server, protocol), s) in &of.services {
@@ -94,6 +108,9 @@ pub(super) fn csv(of: &Inventory) -> String {
         row.maybe(s.severity());
         row.plain(s.seen.0);
         row.plain(s.seen.1);
+        let share = of.shares.of(*server, protocol);
+        row.plain(share.clear);
+        row.plain(share.encrypted);
         row.end(&mut out);
     }
     let serves: BTreeSet<_> = of.services.keys().map(|(server, _)| server.ip()).collect();
@@ -107,6 +124,18 @@ pub(super) fn csv(of: &Inventory) -> String {
         (0..8).for_each(|_| row.empty());
         row.maybe(host.seen.map(|(first, _)| first));
         row.maybe(host.seen.map(|(_, last)| last));
+        (0..2).for_each(|_| row.empty());
+        row.end(&mut out);
+    }
+    for (server, flows, protocol) in of.shares.encrypted() {
+        let mut row = Row::default();
+        row.plain(server.ip());
+        row.plain(server.port());
+        row.empty();
+        row.plain(protocol.map_or_else(|| "encrypted".to_owned(), |p| format!("{p} over TLS")));
+        (0..12).for_each(|_| row.empty());
+        row.plain(0);
+        row.plain(flows);
         row.end(&mut out);
     }
     out

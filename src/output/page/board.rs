@@ -3,12 +3,14 @@
 
 use super::timeline::Timeline;
 use super::why;
-use crate::exposure::{Event, Sighting};
+use crate::exposure::{Conversation, Event, Sighting};
 use crate::output::remedy::Remedy;
+use crate::output::shares::Shares;
 use crate::output::{Context, ecs};
 use crate::rules::Kind;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 
 /// Exposures of a page. Beyond it the least severe go.
 const MAX_EXPOSURES: usize = 800;
@@ -59,6 +61,7 @@ pub struct Board {
     findings: BTreeMap<String, Vec<Value>>,
     finding_bytes: usize,
     timeline: Timeline,
+    shares: Shares,
     run: Option<Value>,
     gone: VecDeque<(u64, String)>,
     /// People of several runs.
@@ -207,6 +210,11 @@ impl Board {
         true
     }
 
+    /// Takes a flow that has ended.
+    pub fn conversation(&mut self, of: &Conversation) {
+        self.shares.take(of);
+    }
+
     /// How many people earlier runs saw, where no run's summary says so.
     pub const fn people(&mut self, people: u64) {
         self.people = Some(people);
@@ -351,9 +359,23 @@ impl Board {
         if !gone.is_empty() && since > 0 {
             data.insert("gone".into(), json!(gone));
         }
+        data.insert("shares".into(), Value::Object(self.encryption()));
         data.insert("timeline".into(), self.timeline.json());
         data.insert("run".into(), self.run.clone().unwrap_or(Value::Null));
         Changes { until: self.clock, data: Some(data) }
+    }
+
+    /// How much is encrypted of what goes to each service of the page, in words.
+    fn encryption(&self) -> Map<String, Value> {
+        let services = self.services.values().filter_map(|held| {
+            let text = |at: &str| held.event.pointer(at).and_then(Value::as_str);
+            let port = held.event.pointer("/server/port").and_then(Value::as_u64)?;
+            let server = SocketAddr::new(text("/server/ip")?.parse().ok()?, port.try_into().ok()?);
+            let protocol = text("/network/protocol")?;
+            let share = self.shares.of(server, protocol).text()?;
+            Some((format!("{server} {protocol}"), share.into()))
+        });
+        services.collect()
     }
 
     /// An event as a page may show it.

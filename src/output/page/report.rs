@@ -1,7 +1,7 @@
 //! `--report FILE.html`: the page of a run, written at its end.
 
 use super::{Board, html};
-use crate::exposure::{Event, Sighting};
+use crate::exposure::{Conversation, Event, Sighting};
 use crate::output::{Context, Output, RunSummary, ecs};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -109,6 +109,11 @@ impl Output for Report {
 
     fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
         self.board.sighting(sighting);
+        Ok(())
+    }
+
+    fn conversation(&mut self, of: &Conversation) -> io::Result<()> {
+        self.board.conversation(of);
         Ok(())
     }
 

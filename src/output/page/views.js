@@ -8,7 +8,7 @@ function exposureOf(e) {
     address: e.server.ip, protocol: e.network.protocol, transport: e.network.transport, direction: e.network.direction,
     patients: x.patients, estimated: x.patients_estimated, bounds: x.patients_bounds, records: x.records, findings: x.findings,
     flows: x.flows, operations: x.operations || [], kinds: x.identifiers || {}, first: e.event.start, last: e.event.end,
-    service: e.phi.service || {}, remedies: e.remedies || [], open: e.open || [], why: e.why || "", encrypted: e.encrypted,
+    service: e.phi.service || {}, remedies: e.remedies || [], open: e.open || [], why: e.why || "",
     text: [e.client.ip, end(e.server), e.network.protocol, e.network.application, x.id, x.severity, x.state, e.network.direction, ...(x.operations || []),
       ...Object.keys(x.identifiers || {}), JSON.stringify(e.phi.service || {})].join(" ").toLowerCase(),
   };
@@ -167,7 +167,7 @@ function exposureBody(x, m) {
       ["Operations", x.operations.join(", ")],
       ["Kinds of identifiers", kinds],
       ["Direction", x.direction], ["Authentication", x.service.authentication], ["Credentials in clear", x.service.credentials_in_clear ? (x.service.credentials || []).map(words).join(", ") || "yes" : "no"],
-      ["Stands open", x.open.join(", ")], ["Encrypted counterpart", x.encrypted],
+      ["Stands open", x.open.join(", ")], ["Flows of this service", m.shares[`${x.server} ${x.protocol}`]],
       ["Marks", (e.phi.marks || []).map(words).join(", ")],
       ...Object.entries(x.service).filter(([k]) => !known.has(k) && k !== "credentials").map(([k, v]) => [sentence(words(k)), flat(v)]),
       ...Object.entries(e.phi.dicom || {}).filter(([k]) => k !== "estimated").map(([k, v]) => [sentence(words(k)), flat(v)]),
@@ -224,12 +224,12 @@ function inventory(m) {
   const rows = m.services.map((e) => {
     const f = e.phi.service || {}, exposed = m.exposures.filter((x) => x.server === end(e.server) && x.protocol === e.network.protocol);
     const names = [f.called_aet, f.receiving_application, f.receiving_facility, f.institution, f.station, f.host].filter(Boolean).join(", ");
-    return [h("span", { class: "mono" }, end(e.server)), e.network.protocol, (roles.get(e.server.ip) || []).join(", "), names, f.software || f.server_implementation && flat(f.server_implementation) || "", f.authentication || "",
+    return [h("span", { class: "mono" }, end(e.server)), e.network.protocol, (roles.get(e.server.ip) || []).join(", "), names, f.software || f.server_implementation && flat(f.server_implementation) || "", f.authentication || "", m.shares[`${end(e.server)} ${e.network.protocol}`] || "",
       exposed.length ? link(exposed[0], count(exposed.length, "exposure")) : "none seen"];
   });
   const clients = [...roles].filter(([ip]) => !m.services.some((e) => e.server.ip === ip)).map(([ip, of]) => [h("span", { class: "mono" }, ip), of.join(", ")]);
   if (!rows.length && !clients.length) return h("p", { class: "soft" }, "No service was recognised.");
-  return [rows.length ? table(`${count(rows.length, "service")} that the traffic proves`, ["Service", "Protocol", "Role of the host", "Names", "Software", "Authentication", "Exposures"], rows) : "",
+  return [rows.length ? table(`${count(rows.length, "service")} that the traffic proves`, ["Service", "Protocol", "Role of the host", "Names", "Software", "Authentication", "Flows", "Exposures"], rows) : "",
     clients.length ? table("Other hosts in a role", ["Host", "Role"], clients) : ""];
 }
 

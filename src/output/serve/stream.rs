@@ -6,11 +6,10 @@
 use super::super::dashboard::Dashboard;
 use super::super::json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use futures_core::Stream;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -22,13 +21,6 @@ use tokio::time::{Interval, MissedTickBehavior};
 /// Between messages.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What a page knows already.
-#[derive(Deserialize)]
-pub(super) struct Known {
-    #[serde(default)]
-    since: u64,
-}
-
 /// The figures of the run, as a page takes them.
 pub(super) fn figures(board: &Dashboard) -> Map<String, Value> {
     let mut data = Map::new();
@@ -39,11 +31,14 @@ pub(super) fn figures(board: &Dashboard) -> Map<String, Value> {
 
 pub(super) async fn open(
     State(board): State<Arc<Dashboard>>,
-    Query(known): Query<Known>,
+    RawQuery(query): RawQuery,
 ) -> Response {
+    // What the page knows already.
+    let known = query.as_deref().and_then(|query| query.strip_prefix("since=")?.parse().ok());
+    let since = known.unwrap_or(0);
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let body = Body::from_stream(Messages { board, since: known.since, tick, over: false });
+    let body = Body::from_stream(Messages { board, since, tick, over: false });
     ([(CONTENT_TYPE, "text/event-stream; charset=utf-8")], body).into_response()
 }
 

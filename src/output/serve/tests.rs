@@ -235,7 +235,9 @@ fn a_stream_sends_what_changed_once_a_second_however_much_that_is() {
         memory: 1 << 24,
         sightings: true,
     });
-    (100..3_100).for_each(|patient| exposures.finding(hl7(patient).build(), &mut events));
+    for patient in 100..3_100 {
+        exposures.finding(hl7(patient).build(), &mut events);
+    }
     let begun = Instant::now();
     for event in &events {
         board.event(event).expect("memory");
