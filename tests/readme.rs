@@ -98,7 +98,9 @@ fn every_command_runs_as_documented() {
         run += 1;
     }
     assert!(run >= 10, "only {run} commands");
-    for made in ["events.json", "phitap.prom", "monday.json", "revealed.json", "report.html", "case.html"] {
+    for made in
+        ["events.json", "phitap.prom", "monday.json", "revealed.json", "report.html", "case.html"]
+    {
         let len = std::fs::metadata(here.join(made)).map_or(0, |m| m.len());
         assert!(len > 1000, "{made}: {len} bytes");
     }

@@ -128,3 +128,51 @@ fn hosts_and_services_are_written_by_the_ending_of_the_file() {
     assert!(run.err.contains(".graphml"), "{}", run.err);
     assert!(!Path::new("a.txt").exists());
 }
+
+#[test]
+fn a_sensor_with_a_store_shows_what_earlier_runs_found() {
+    use std::io::{BufRead as _, Read as _, Write as _};
+    let folder = tempfile::tempdir().expect("folder");
+    let store = folder.path().join("phitap.db").display().to_string();
+    run(&["replay", "--quiet", "--store", &store, &hospital().display().to_string()], 0);
+    // A capture in which nothing is found, watched for more.
+    let capture = std::fs::read(hospital()).expect("a capture");
+    let empty = folder.path().join("empty.pcap");
+    std::fs::write(&empty, &capture[..24]).expect("written");
+    let mut sensor = std::process::Command::new(common::PHITAP)
+        .args([
+            "replay",
+            "--follow",
+            "--no-progress",
+            "--metrics",
+            "127.0.0.1:0",
+            "--store",
+            &store,
+        ])
+        .arg(&empty)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("phitap");
+    let mut said = std::io::BufReader::new(sensor.stderr.take().expect("standard error"));
+    let mut line = String::new();
+    while !line.contains("http://") {
+        line.clear();
+        assert!(said.read_line(&mut line).expect("a line") > 0, "it says where it serves");
+    }
+    let address =
+        line.split("http://").nth(1).and_then(|at| at.split('/').next()).expect("address");
+    let mut stream = std::net::TcpStream::connect(address).expect("connect");
+    let request =
+        format!("GET /api/v1/page HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    sensor.kill().expect("killed");
+    sensor.wait().expect("ended");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    let model: Value = serde_json::from_str(body).expect("JSON");
+    let exposures = model["exposures"].as_array().expect("a list");
+    assert_eq!(exposures.len(), 33);
+    assert!(exposures.iter().all(|e| e["earlier"] == true));
+}

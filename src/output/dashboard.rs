@@ -147,8 +147,11 @@ impl Dashboard {
         *self.page() = Page { board: Board::new(reveal), context };
     }
 
-    /// Shows what an earlier run left: events as `--format ecs` writes them.
-    pub fn earlier(&self, event: serde_json::Value) {
+    /// Shows an exposure of an earlier run: an event as `--format ecs` writes it.
+    pub fn earlier(&self, mut event: serde_json::Value) {
+        if let Some(event) = event.as_object_mut() {
+            event.insert("earlier".into(), true.into());
+        }
         self.page().board.take(event);
     }
 

@@ -9,6 +9,7 @@ use crate::exposure::{self, Exposures};
 use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
 use crate::output::{self, Context, Dashboard, EventLog, Output, Sink, assets, page};
+use crate::review::source::{self, Filter};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,6 +83,20 @@ impl Parts {
         Worker::new(Arc::clone(&self.shared), &config.limits, self.workers)
     }
 
+    /// Shows on the page what earlier runs left in the store.
+    fn history(&self, config: &Config) {
+        let (Some(store), Some(_)) = (&config.store, config.metrics) else { return };
+        let exposures_only = Filter { patients: 0, ..Filter::default() };
+        match source::read(&store.path, &exposures_only) {
+            Ok(earlier) => {
+                tracing::info!(exposures = earlier.exposures.len(), "earlier runs in the store");
+                earlier.exposures.into_iter().for_each(|e| self.board.earlier(e.event));
+            }
+            // The first run finds none; what else is wrong is said when it is opened for writing.
+            Err(error) => tracing::debug!(%error, "no earlier runs"),
+        }
+    }
+
     /// Opens what `--report` and `--assets` ask for.
     fn pages(
         &self,
@@ -151,6 +166,7 @@ impl Parts {
                 || config.metrics.is_some(),
         });
         self.board.describe(context.clone(), config.reveal);
+        self.history(config);
         let mut outputs: Vec<(&'static str, Box<dyn Output>)> = Vec::new();
         if let Some(settings) = &config.store {
             outputs.push(self.store(settings, &context, live)?);

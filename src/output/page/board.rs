@@ -339,6 +339,11 @@ impl Board {
         data
     }
 
+    /// How many changes there were: what [`Self::changes`] is asked with.
+    pub const fn clock(&self) -> u64 {
+        self.clock
+    }
+
     /// What changed after `since`.
     pub fn changes(&self, since: u64) -> Changes {
         if self.clock <= since && since > 0 {

@@ -138,7 +138,8 @@ function groups(m) {
 }
 
 function exposureSummary(x) {
-  const extra = [x.protocol, x.event.network.application, x.direction && x.direction !== "internal" ? `${x.direction} (outside)` : "", ...x.open, x.service.credentials_in_clear ? "credentials in clear" : "", x.state === "idle" ? "idle" : ""];
+  const e = x.event;
+  const extra = [x.protocol, x.event.network.application, x.direction && x.direction !== "internal" ? `${x.direction} (outside)` : "", ...x.open, x.service.credentials_in_clear ? "credentials in clear" : "", x.state === "idle" ? "idle" : "", e.earlier ? "earlier run" : ""];
   return [badge(x.severity, x.score), h("span", { class: "who" }, `${x.client} → ${x.server}`), h("span", { class: "count" }, `${x.estimated ? "about " : ""}${count(x.patients, "patient")}`),
     h("span", { class: "what" }, extra.filter(Boolean).join(" · ")), h("span", { class: "when" }, `last ${time(x.last)}`)];
 }

@@ -195,7 +195,7 @@ async fn exposures(State(board): State<Arc<Dashboard>>) -> Response {
 
 /// All that the page shows, to begin with.
 async fn model(State(board): State<Arc<Dashboard>>) -> Response {
-    let (mut data, until) = board.with_board(|page| (page.data(), page.changes(u64::MAX).until));
+    let (mut data, until) = board.with_board(|page| (page.data(), page.clock()));
     // Findings are asked for when an exposure is opened.
     data.remove("findings");
     data.insert("until".into(), until.into());

@@ -209,6 +209,7 @@ fn message(stream: &mut impl std::io::BufRead) -> serde_json::Value {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 fn a_stream_sends_what_changed_once_a_second_however_much_that_is() {
     let mut board = board();
     let server = Server::start(local(), Arc::clone(&board)).expect("start");
