@@ -340,7 +340,7 @@ pub struct Service {
 /// A flow that has ended, of a known protocol or encrypted.
 #[derive(Clone, Copy, Debug)]
 pub struct Conversation {
-    /// Packet time of its end.
+    /// Packet time of its end; where it is encrypted, of its beginning.
     pub time: Timestamp,
     /// The flow.
     pub flow: FlowInfo,

@@ -254,7 +254,9 @@ impl Context {
 
     /// Passes on that an encrypted flow has ended.
     fn encrypted(&mut self, flow: &FlowHead, info: FlowInfo) {
-        let ended = Conversation { time: self.now, flow: info, protocol: None, bytes: flow.bytes };
+        // When a flow that timed out was last heard of is not known, and must not depend on other flows.
+        let ended =
+            Conversation { time: flow.started, flow: info, protocol: None, bytes: flow.bytes };
         let order = self.order(flow);
         self.report.items.push((order, Item::Encrypted(Box::new(ended))));
     }
