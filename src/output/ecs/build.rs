@@ -477,7 +477,8 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
         family.outcome(&mut outcome);
     }
     Service {
-        encrypted: f.encrypted,
+        // What is encrypted cannot be read, and is no finding.
+        encrypted: false,
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
         credentials: f.credentials.iter().map(|s| s.as_str()).collect(),

@@ -66,7 +66,6 @@ fn all_facts() -> ServiceFacts {
     ServiceFacts {
         withheld: false,
         admission_key: 0,
-        encrypted: false,
         authentication: Authentication::UserIdentity,
         credentials_in_clear: true,
         credentials: vec![Secret::Form],
