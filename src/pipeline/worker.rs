@@ -253,8 +253,10 @@ impl Context {
         Order { packet: self.packet, flow: flow.first_packet, n: self.n }
     }
 
-    /// Passes on that an encrypted flow has ended.
+    /// Counts an encrypted flow that has ended, and passes it on.
     fn encrypted(&mut self, flow: &FlowHead, info: FlowInfo) {
+        self.report.stats.encrypted_flows += 1;
+        self.report.stats.encrypted_bytes += flow.bytes;
         // When a flow that timed out was last heard of is not known, and must not depend on other flows.
         let ended =
             Conversation { time: flow.started, flow: info, protocol: None, bytes: flow.bytes };
@@ -509,13 +511,8 @@ impl Handler<State> for Context {
         });
         match state {
             State::Reading(mut analysis) => {
-                let stats = &mut self.report.stats;
-                if analysis.encryption == Encryption::Encrypted {
-                    stats.encrypted_flows += 1;
-                    stats.encrypted_bytes += flow.bytes;
-                }
                 let info = flow.info(analysis.driver.orientation().client);
-                if analysis.encrypted {
+                if analysis.encryption == Encryption::Encrypted {
                     self.encrypted(flow, info);
                 }
                 let stats = &mut self.report.stats;
@@ -553,8 +550,6 @@ impl Handler<State> for Context {
             }
             State::Datagrams { encryption: Encryption::Encrypted, .. }
             | State::PassedOver(Encryption::Encrypted) => {
-                self.report.stats.encrypted_flows += 1;
-                self.report.stats.encrypted_bytes += flow.bytes;
                 self.encrypted(flow, flow.info(flow.orientation.client));
             }
             State::Datagrams { .. } => self.report.stats.unrecognised(flow),
