@@ -130,10 +130,10 @@ function live() {
   let due = 0, pending = false, last = 0;
   const later = () => { pending = true; if (!due) due = setTimeout(() => { due = 0; if (pending) { pending = false; last = Date.now(); draw(["todo", "timeline", "map", "groups", "kinds", "coverage", "inventory", "law"]); } }, Math.max(0, 1000 - (Date.now() - last))); };
   const show = (on) => {
-    const l = model.live, lost = sum(Object.values(l.losses || {}));
+    const l = model.live, lost = Object.entries(l.losses || {}).map(([k, n]) => [k, n ? number(n) : ""]);
     status.replaceChildren(...[h("span", {}, h("span", { class: on ? "dot on" : "dot" }), h("b", {}, on ? l.status : "no connection to the sensor")),
       ...[["Running for", duration(l.uptime)], ["Packets", number(l.packets)], ["Data", bytes(l.bytes)], ["Last packet", l.age === null || l.age === undefined ? "none yet" : `${duration(l.age)} ago`],
-        ["Interfaces", (l.interfaces || []).join(", ")], ["Findings", number(l.findings)], ["Not read", number(lost)]].filter(([, v]) => v).map(([k, v]) => h("span", {}, `${k} `, h("b", {}, v)))]);
+        ["Interfaces", (l.interfaces || []).join(", ")], ["Findings", number(l.findings)], ...lost].filter(([, v]) => v).map(([k, v]) => h("span", {}, `${k} `, h("b", {}, v)))]);
   };
   const source = new EventSource(`api/v1/stream?since=${model.until || 0}`);
   source.onmessage = (e) => { take(JSON.parse(e.data)); show(true); later(); };
