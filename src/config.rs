@@ -76,6 +76,10 @@ pub struct Config {
     pub detail: Detail,
     /// Where events go; standard output if none.
     pub output: Option<PathBuf>,
+    /// Where a report is written at the end.
+    pub report: Option<PathBuf>,
+    /// Where hosts and services are written at the end, by the name of the file.
+    pub assets: Option<PathBuf>,
     /// Where everything that was found is kept.
     pub store: Option<StoreSettings>,
     /// Where `/metrics`, `/healthz` and the web page are served.

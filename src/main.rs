@@ -3,7 +3,7 @@
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
 use phitap::config::Config;
 use phitap::pipeline::{self, RunError, wall_clock};
-use phitap::{identify, rules};
+use phitap::{identify, output, review, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -30,6 +30,10 @@ fn perform(task: Task) -> u8 {
             log(config.verbose);
             run(&config)
         }
+        Task::Report { from, output } => report(&from, output.as_deref()).unwrap_or_else(|error| {
+            complain(&error);
+            exit::FAILED
+        }),
         Task::Rules { action, rules } => {
             show_rules(&action, rules.as_deref()).unwrap_or_else(|error| {
                 complain(&error);
@@ -58,6 +62,24 @@ fn run(config: &Config) -> u8 {
             exit::FAILED
         }
     }
+}
+
+fn report(
+    from: &std::path::Path,
+    output: Option<&std::path::Path>,
+) -> Result<u8, Box<dyn std::error::Error>> {
+    let (page, lost) = review::report(from, wall_clock())?;
+    let mut sink = output::Sink::open(output)?;
+    let name = sink.name().to_owned();
+    let written = sink.write_all(page.as_bytes()).and_then(|()| sink.flush());
+    if let Err(error) = written.map_err(|source| output::WriteError::new(name, source)) {
+        return if error.is_closed_pipe() { Ok(exit::DONE) } else { Err(error.into()) };
+    }
+    if lost == 0 {
+        return Ok(exit::DONE);
+    }
+    complain(&format!("{}: {lost} entries are no events, or too many to hold", from.display()));
+    Ok(exit::PARTIAL)
 }
 
 /// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.

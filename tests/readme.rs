@@ -20,6 +20,10 @@ fn readme() -> String {
     std::fs::read_to_string(Path::new(ROOT).join("README.md")).expect("README.md")
 }
 
+fn guide() -> String {
+    std::fs::read_to_string(Path::new(ROOT).join("docs/guide.md")).expect("docs/guide.md")
+}
+
 /// The fenced blocks of the README: what stands behind the fence, and the lines.
 fn blocks(readme: &str) -> Vec<(String, Vec<String>)> {
     let mut blocks: Vec<(String, Vec<String>)> = Vec::new();
@@ -68,8 +72,8 @@ fn every_command_runs_as_documented() {
     let folder = tempfile::tempdir().expect("folder");
     let here = folder.path();
     copy(&Path::new(ROOT).join("fixtures"), &here.join("fixtures"));
-    let readme = readme();
-    let blocks = blocks(&readme);
+    let mut blocks = blocks(&readme());
+    blocks.extend(self::blocks(&guide()));
     for (info, lines) in &blocks {
         if let Some(name) = info.strip_prefix("toml ") {
             let path = here.join(name);
@@ -94,7 +98,9 @@ fn every_command_runs_as_documented() {
         run += 1;
     }
     assert!(run >= 10, "only {run} commands");
-    for made in ["events.json", "phitap.prom", "monday.json", "revealed.json"] {
+    for made in
+        ["events.json", "phitap.prom", "monday.json", "revealed.json", "report.html", "case.html"]
+    {
         let len = std::fs::metadata(here.join(made)).map_or(0, |m| m.len());
         assert!(len > 1000, "{made}: {len} bytes");
     }
@@ -103,7 +109,8 @@ fn every_command_runs_as_documented() {
 #[test]
 fn commands_that_need_a_network_are_at_least_right_usage() {
     let mut checked = 0;
-    for (_, lines) in blocks(&readme()).iter().filter(|(info, _)| info == "sh no-run") {
+    let all = [readme(), guide()].concat();
+    for (_, lines) in blocks(&all).iter().filter(|(info, _)| info == "sh no-run") {
         for line in lines {
             let words: Vec<&str> = line.split_whitespace().collect();
             if words.first() == Some(&"phitap") {

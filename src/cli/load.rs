@@ -21,6 +21,13 @@ const MAX_WORKERS: usize = 256;
 pub enum Task {
     /// `replay` or `live`.
     Run(Box<Config>),
+    /// `report`.
+    Report {
+        /// A store or a file of events.
+        from: PathBuf,
+        /// Where the page goes; standard output if none.
+        output: Option<PathBuf>,
+    },
     /// `rules`.
     Rules {
         /// List, check or test.
@@ -76,6 +83,7 @@ impl TryFrom<Cli> for Task {
         Ok(match cli.command {
             Command::Replay(replay) => Self::Run(Box::new(replay.try_into()?)),
             Command::Live(live) => Self::Run(Box::new(live.try_into()?)),
+            Command::Report(report) => Self::Report { from: report.from, output: report.output },
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
             Command::Completions { shell } => Self::Completions(shell),
             Command::Man => Self::Man,
@@ -128,8 +136,24 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.workers.is_some_and(|n| n.get() > MAX_WORKERS) {
         return Err(usage(format!("--workers must be at most {MAX_WORKERS}")));
     }
-    if options.output.is_some() && options.output == options.metrics_file {
-        return Err(usage("--output and --metrics-file name the same file"));
+    let written = [
+        ("--output", &options.output),
+        ("--metrics-file", &options.metrics_file),
+        ("--report", &options.report),
+        ("--assets", &options.assets),
+        ("--store", &options.store),
+    ];
+    for (i, (name, file)) in written.iter().enumerate() {
+        let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
+        if let Some((other, _)) = same {
+            return Err(usage(format!("{name} and {other} name the same file")));
+        }
+    }
+    if let Some(path) = &options.assets
+        && crate::output::assets::Shape::of(path).is_none()
+    {
+        let path = path.display();
+        return Err(usage(format!("--assets {path}: name it .json, .csv or .graphml")));
     }
     if options.reveal && options.store.is_some() {
         return Err(usage("a store holds masks only: --store and --reveal do not go together"));
@@ -148,7 +172,8 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     for path in [&options.key_file, &options.config].into_iter().flatten() {
         keep(path, &options)?;
     }
-    for out in [&options.output, &options.metrics_file, &options.store].into_iter().flatten() {
+    let written = written.map(|(_, file)| file);
+    for out in written.into_iter().flatten() {
         if is_capture(out) {
             let out = out.display();
             return Err(usage(format!("{out} is a capture and would be overwritten")));
@@ -166,6 +191,8 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         format: options.format.map_or(FORMATS[0].name, |f| f.0),
         detail: options.detail.unwrap_or(detail),
         output: options.output,
+        report: options.report,
+        assets: options.assets,
         store,
         metrics: options.metrics.map(|listen| listen.0),
         metrics_file: options.metrics_file,
@@ -223,6 +250,8 @@ impl Options {
             detail,
             top,
             output,
+            report,
+            assets,
             store,
             store_keep,
             metrics,
@@ -250,6 +279,8 @@ impl Options {
             detail: detail.or(file.detail),
             top: top.or(file.top),
             output: output.or(file.output),
+            report: report.or(file.report),
+            assets: assets.or(file.assets),
             store: store.or(file.store),
             store_keep: store_keep.or(file.store_keep),
             metrics: metrics.or(file.metrics),

@@ -87,6 +87,8 @@ pub enum Command {
     Replay(Replay),
     /// Watch network interfaces
     Live(Live),
+    /// Write the report of runs that are over, from a store or a file of events
+    Report(Report),
     /// List, check or test the detection rules
     Rules(Rules),
     /// Print a completion script for a shell
@@ -127,6 +129,17 @@ pub struct Live {
     /// The rest.
     #[command(flatten)]
     pub options: Options,
+}
+
+/// `phitap report`.
+#[derive(Args, Debug)]
+pub struct Report {
+    /// A file of --store, or a file of events (--format ecs), or - for standard input
+    #[arg(value_name = "STORE|EVENTS")]
+    pub from: PathBuf,
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE.html")]
+    pub output: Option<PathBuf>,
 }
 
 /// `phitap rules`.
@@ -181,6 +194,14 @@ pub struct Options {
     /// opens it anew when it was renamed (logrotate), and goes on when the disk is full.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
+    /// Write a report for people to a file: one page of HTML that needs no network
+    ///
+    /// Written at the end. It shows masks and pseudonyms, never values, not even with --reveal.
+    #[arg(long, value_name = "FILE.html", help_heading = "Output")]
+    pub report: Option<PathBuf>,
+    /// Write the hosts and services that the traffic proves to a file: .json, .csv or .graphml
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub assets: Option<PathBuf>,
     /// Keep everything that was found in a file (SQLite) that several runs and sensors share
     ///
     /// For query, find, diff, explain, cut and report. It holds masks and pseudonyms of every patient of
@@ -195,8 +216,9 @@ pub struct Options {
     pub store_keep: Option<KeepFor>,
     /// Serve /metrics, /healthz and a web page at this address
     ///
-    /// A port alone means 127.0.0.1. The page shows addresses and counts, never identifier values.
-    #[arg(long, value_name = "ADDR", help_heading = "Output")]
+    /// A port alone means 127.0.0.1. The page shows what --report does, live; never values.
+    #[arg(long, visible_alias = "web", value_name = "ADDR", help_heading = "Output")]
+    #[serde(alias = "web")]
     pub metrics: Option<Listen>,
     /// Write metrics in the Prometheus text format to a file at the end
     #[arg(long, value_name = "FILE", help_heading = "Output")]

@@ -386,6 +386,11 @@ impl Metrics {
         (self.traffic.packets.get(), self.traffic.bytes.get())
     }
 
+    /// Distinct patients so far.
+    pub fn patients(&self) -> u64 {
+        u64::try_from(self.patients_distinct.get()).unwrap_or(0)
+    }
+
     /// What could not be read so far: each figure with its name.
     pub fn losses(&self) -> Vec<(&'static str, u64)> {
         let dropped = |stage| self.traffic.packets_dropped.with_label_values(&[stage]).get();

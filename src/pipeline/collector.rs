@@ -3,7 +3,7 @@
 use super::content_host::Shared;
 use super::counters::WorkerCounters;
 use super::report::{Item, Order, Report};
-use crate::exposure::{Event, Exposures, FlowActivity, ServiceObservation, Taken};
+use crate::exposure::{Conversation, Event, Exposures, FlowActivity, ServiceObservation, Taken};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, RunSummary};
 use crate::protocol::Reason;
@@ -29,6 +29,8 @@ pub struct Collector {
     waiting: BinaryHeap<Waiting>,
     stats: WorkerCounters,
     events: Vec<Event>,
+    /// Flows that have ended, to be handed on.
+    conversations: Vec<Conversation>,
     worst: Option<Severity>,
 }
 
@@ -79,6 +81,7 @@ impl Collector {
             waiting: BinaryHeap::new(),
             stats: WorkerCounters::default(),
             events: Vec::new(),
+            conversations: Vec::new(),
             worst: None,
         }
     }
@@ -128,22 +131,32 @@ impl Collector {
                 },
                 &mut self.events,
             ),
-            Item::Service(service) => self.exposures.service(
-                ServiceObservation {
+            Item::Service(service) => {
+                self.conversations.push(Conversation {
                     time: service.time,
-                    flow: &service.flow,
-                    protocol: service.protocol,
-                    content: service.content,
-                    facts: &service.facts,
-                },
-                &mut self.events,
-            ),
+                    flow: service.flow,
+                    protocol: Some(service.protocol),
+                    bytes: service.bytes,
+                });
+                self.exposures.service(
+                    ServiceObservation {
+                        time: service.time,
+                        flow: &service.flow,
+                        protocol: service.protocol,
+                        content: service.content,
+                        facts: &service.facts,
+                    },
+                    &mut self.events,
+                );
+            }
+            Item::Encrypted(conversation) => self.conversations.push(*conversation),
         }
     }
 
     fn write(&mut self) -> io::Result<()> {
         let sightings = self.exposures.take_sightings();
-        if self.events.is_empty() && sightings.is_empty() {
+        let conversations = std::mem::take(&mut self.conversations);
+        if self.events.is_empty() && sightings.is_empty() && conversations.is_empty() {
             return if self.live { self.flush() } else { Ok(()) };
         }
         let events = std::mem::take(&mut self.events);
@@ -166,6 +179,9 @@ impl Collector {
             }
             for sighting in &sightings {
                 output.sighting(sighting)?;
+            }
+            for conversation in &conversations {
+                output.conversation(conversation)?;
             }
             self.metrics.events_written(name, events.len() as u64);
             output.flush()?;

@@ -103,7 +103,7 @@ impl TestHarness {
         let (route, _) = shards.finish();
         let findings = route.items.into_iter().filter_map(|item| match item {
             Item::Finding(event) => Some(*event),
-            Item::ActivityReport(_) | Item::Service(_) => None,
+            Item::ActivityReport(_) | Item::Service(_) | Item::Encrypted(_) => None,
         });
         findings.collect()
     }

@@ -7,8 +7,8 @@ use super::report::{ActivityReport, Item, Order, Report, Service};
 use super::work::{Work, WorkBatch};
 use crate::capture::PacketRef;
 use crate::config::Limits;
-use crate::exposure::{EventId, FindingEvent};
-use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
+use crate::exposure::{Conversation, EventId, FindingEvent};
+use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, ValueCache};
 use crate::protocol::encrypted::Encryption;
 use crate::protocol::expected::{ExpectedFlows, frame_datagram};
@@ -251,6 +251,17 @@ impl Context {
     fn order(&mut self, flow: &FlowHead) -> Order {
         self.n += 1;
         Order { packet: self.packet, flow: flow.first_packet, n: self.n }
+    }
+
+    /// Counts an encrypted flow that has ended, and passes it on.
+    fn encrypted(&mut self, flow: &FlowHead, info: FlowInfo) {
+        self.report.stats.encrypted_flows += 1;
+        self.report.stats.encrypted_bytes += flow.bytes;
+        // When a flow that timed out was last heard of is not known, and must not depend on other flows.
+        let ended =
+            Conversation { time: flow.started, flow: info, protocol: None, bytes: flow.bytes };
+        let order = self.order(flow);
+        self.report.items.push((order, Item::Encrypted(Box::new(ended))));
     }
 
     /// Runs one step of a flow's analysis; a panic in it ends that flow only.
@@ -500,12 +511,11 @@ impl Handler<State> for Context {
         });
         match state {
             State::Reading(mut analysis) => {
-                let stats = &mut self.report.stats;
-                if analysis.encryption == Encryption::Encrypted {
-                    stats.encrypted_flows += 1;
-                    stats.encrypted_bytes += flow.bytes;
-                }
                 let info = flow.info(analysis.driver.orientation().client);
+                if analysis.encryption == Encryption::Encrypted {
+                    self.encrypted(flow, info);
+                }
+                let stats = &mut self.report.stats;
                 let known = analysis.driver.protocol().unwrap_or("unknown");
                 tracing::debug!(client = %info.client, server = %info.server, protocol = known, bytes = flow.bytes, ?end, "flow ended");
                 let Some(protocol) = analysis.driver.protocol() else {
@@ -530,6 +540,7 @@ impl Handler<State> for Context {
                     protocol,
                     content: analysis.content,
                     facts,
+                    bytes: flow.bytes,
                 };
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));
@@ -539,8 +550,7 @@ impl Handler<State> for Context {
             }
             State::Datagrams { encryption: Encryption::Encrypted, .. }
             | State::PassedOver(Encryption::Encrypted) => {
-                self.report.stats.encrypted_flows += 1;
-                self.report.stats.encrypted_bytes += flow.bytes;
+                self.encrypted(flow, flow.info(flow.orientation.client));
             }
             State::Datagrams { .. } => self.report.stats.unrecognised(flow),
             State::Broken => {}

@@ -3,4 +3,7 @@
 //! [`source`] reads either into one model. Everything in it may be forged: lines are counted when they
 //! are garbage, sizes are capped, and no text reaches a terminal or a table unescaped.
 
+mod report;
 pub mod source;
+
+pub use report::report;

@@ -20,6 +20,16 @@ pub(in crate::output) const FORMAT: Format = Format {
     open: |writer, context| Box::new(Ecs { writer, context, line: Vec::new() }),
 };
 
+/// The event as a value, for what reads events rather than writes them.
+pub(in crate::output) fn value(event: &Event, context: &Context) -> serde_json::Value {
+    serde_json::to_value(build::event(event, context)).unwrap_or_default()
+}
+
+/// The run summary as a value.
+pub(in crate::output) fn run_value(summary: &RunSummary, context: &Context) -> serde_json::Value {
+    serde_json::to_value(build::run(summary, context)).unwrap_or_default()
+}
+
 /// The event as one line without its end, as the store keeps it.
 pub(in crate::output) fn line(event: &Event, context: &Context) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();

@@ -1,17 +1,18 @@
-//! The HTTP server of `--metrics`: `/metrics`, `/healthz`, `/api/v1/exposures` and a page at `/`.
+//! The HTTP server of `--metrics`: `/metrics`, `/healthz`, the API below `/api/v1/` and a page at `/`.
 //!
 //! It runs in a thread of its own and only reads the [`Dashboard`]; whatever its clients do, the pipeline
 //! does not notice.
 
 mod listener;
-mod page;
+mod stream;
 
 #[cfg(test)]
 mod tests;
 
 use super::dashboard::Dashboard;
+use super::page;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST};
 use axum::http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -129,7 +130,12 @@ fn router(board: Arc<Dashboard>, address: SocketAddr) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
         .route("/api/v1/exposures", get(exposures))
+        .route("/api/v1/page", get(model))
+        .route("/api/v1/findings/{exposure}", get(findings))
+        .route("/api/v1/stream", get(stream::open))
         .route("/", get(page))
+        .route("/app.css", get(style))
+        .route("/app.js", get(script))
         .layer(middleware::from_fn(guard))
         .with_state(board)
 }
@@ -145,7 +151,8 @@ async fn guarded(address: SocketAddr, request: Request, next: Next) -> Response 
         (CACHE_CONTROL, "no-store"),
         (
             CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
@@ -186,8 +193,36 @@ async fn exposures(State(board): State<Arc<Dashboard>>) -> Response {
     json(StatusCode::OK, &Exposures { exposures: board.rows() })
 }
 
-async fn page(State(board): State<Arc<Dashboard>>) -> Response {
-    ([(CONTENT_TYPE, "text/html; charset=utf-8")], page::html(&board)).into_response()
+/// All that the page shows, to begin with.
+async fn model(State(board): State<Arc<Dashboard>>) -> Response {
+    let (mut data, until) = board.with_board(|page| (page.data(), page.clock()));
+    // Findings are asked for when an exposure is opened.
+    data.remove("findings");
+    data.insert("until".into(), until.into());
+    data.extend(stream::figures(&board));
+    json(StatusCode::OK, &data)
+}
+
+/// Masked findings of an exposure.
+async fn findings(State(board): State<Arc<Dashboard>>, Path(exposure): Path<String>) -> Response {
+    #[derive(Serialize)]
+    struct Findings {
+        findings: Vec<serde_json::Value>,
+    }
+    let findings = board.with_board(|page| page.findings(&exposure).to_vec());
+    json(StatusCode::OK, &Findings { findings })
+}
+
+async fn page() -> Response {
+    ([(CONTENT_TYPE, "text/html; charset=utf-8")], page::live()).into_response()
+}
+
+async fn style() -> Response {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], page::STYLE).into_response()
+}
+
+async fn script() -> Response {
+    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], page::SCRIPT).into_response()
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Response {
