@@ -15,7 +15,7 @@ mod progress;
 mod remedy;
 mod run;
 mod summary;
-mod text;
+pub(crate) mod text;
 mod writer;
 
 pub mod dashboard;
@@ -25,7 +25,7 @@ pub mod serve;
 pub mod store;
 
 pub use crate::output::dashboard::Dashboard;
-pub use community_id::community_id;
+pub use community_id::{community_id, community_id_of};
 pub use coverage::{Cause, Shortfall, Verdict};
 pub use event_log::EventLog;
 pub use progress::Progress;
