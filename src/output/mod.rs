@@ -7,16 +7,21 @@
 mod cef;
 mod community_id;
 mod coverage;
+mod csv;
 mod ecs;
+mod eve;
 mod event_log;
+mod flow_uid;
 mod json;
 mod ocsf;
 mod progress;
 mod remedy;
 mod run;
+mod sentence;
 mod summary;
 pub(crate) mod text;
 mod writer;
+mod zeek;
 
 pub mod dashboard;
 pub mod metrics;
@@ -104,7 +109,15 @@ pub struct Format {
 }
 
 /// Every format, the default first.
-pub static FORMATS: &[Format] = &[summary::FORMAT, ecs::FORMAT, ocsf::FORMAT, cef::FORMAT];
+pub static FORMATS: &[Format] = &[
+    summary::FORMAT,
+    ecs::FORMAT,
+    ocsf::FORMAT,
+    cef::FORMAT,
+    eve::FORMAT,
+    zeek::FORMAT,
+    csv::FORMAT,
+];
 
 /// The format with this name or alias.
 pub fn format(name: &str) -> Option<&'static Format> {

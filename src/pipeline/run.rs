@@ -279,7 +279,7 @@ fn replay(
     // Whoever follows files that grow can end it in no other way.
     let interrupted = (!ended && !config.follow && stop.load(Ordering::Relaxed))
         .then(|| Interrupted { at: share_read(source.position(), source.size()) });
-    flow.finish(config, parts, Ending { inputs, tagged, interrupted, started })
+    flow.finish(config, parts, RunEnd { inputs, tagged, interrupted, started })
 }
 
 /// The share of the input that was read. What was read and not yet worked through is not the end.
@@ -409,11 +409,11 @@ fn live(
     count_lost(parts, &mut lost, source.counters());
     flow.lost_before(lost);
     let inputs = source.inputs().into_iter().map(report_of).collect();
-    flow.finish(config, parts, Ending { inputs, tagged: 0, interrupted: None, started })
+    flow.finish(config, parts, RunEnd { inputs, tagged: 0, interrupted: None, started })
 }
 
 /// What is known of a run at its end.
-struct Ending {
+struct RunEnd {
     inputs: Vec<InputReport>,
     /// Packets that `--filter` excluded and that bear VLAN tags it did not look behind.
     tagged: u64,
@@ -497,7 +497,7 @@ impl Flow {
         }
     }
 
-    fn finish(self, config: &Config, parts: &Parts, ending: Ending) -> Result<Outcome, RunError> {
+    fn finish(self, config: &Config, parts: &Parts, ending: RunEnd) -> Result<Outcome, RunError> {
         let (collector, failed, counts, lost) = match self {
             Self::Inline(shards, lost) => {
                 let (route, counts) = shards.finish();

@@ -104,6 +104,17 @@ fn digest(texts: &[(String, String)]) -> String {
 }
 
 impl RuleSet {
+    /// The rules of one file, `text`, without those that ship. `file` names it in errors.
+    ///
+    /// # Errors
+    /// If it is faulty, with line and reason.
+    pub fn alone(file: &str, text: &str) -> Result<Self, LoadError> {
+        let mut sources = Sources::default();
+        sources.add(file, text)?;
+        let texts = std::mem::take(&mut sources.texts);
+        sources.compile().map_err(|error| error.at_key(&texts))
+    }
+
     /// The same, looking for identifiers of these countries in running text.
     ///
     /// # Errors

@@ -9,13 +9,13 @@ use crate::exposure as x;
 use crate::identify as i;
 use crate::output::remedy::{Remedy, reason};
 use crate::output::summary::Overview;
-use crate::output::{self, Context, RunSummary, community_id};
+use crate::output::{self, Context, RunSummary, community_id, sentence};
 use crate::protocol::ServiceFacts;
 use crate::protocol::service::FactList;
 use crate::rules::Kind;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Confidence that needs no mention.
 const CERTAIN: f32 = 0.95;
@@ -29,7 +29,7 @@ const MAX_VIEWED: usize = 100;
 const MAX_FAULTS: usize = 1_000;
 
 pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> {
-    match event {
+    let shape = match event {
         x::Event::Finding { event, severity, direction, exposure, .. } => {
             self::finding(event, *severity, *direction, *exposure, context)
         }
@@ -37,7 +37,16 @@ pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> 
         x::Event::Exposure(exposure) => self::exposure(exposure, context),
         x::Event::Asset(asset) => self::asset(asset, context),
         x::Event::Service(service) => self::service(service, context),
-    }
+    };
+    Event { message: sentence::of_event(event), related: related(&shape), ..shape }
+}
+
+/// Every address once.
+fn related(event: &Event<'_>) -> Option<Related> {
+    let ends = [&event.client, &event.server].into_iter().flatten().map(|end| end.ip);
+    let mut ip: Vec<IpAddr> = ends.chain(event.host.iter().flat_map(|host| host.ip)).collect();
+    ip.dedup();
+    (!ip.is_empty()).then_some(Related { ip })
 }
 
 fn finding<'a>(
@@ -177,9 +186,11 @@ fn packets(span: capture::PacketSpan, context: &Context) -> Option<PacketSpan<'_
 fn blank(timestamp: Timestamp, event: Meta, observer: Observer<'_>) -> Event<'_> {
     Event {
         timestamp,
+        message: String::new(),
         ecs: Version { version: "8.17" },
         event,
         observer,
+        related: None,
         host: None,
         client: None,
         server: None,
@@ -306,13 +317,12 @@ pub(super) fn run<'a>(r: &'a RunSummary, overview: &Overview, context: &'a Conte
     for ((protocol, content), n) in &r.records {
         records.entry(*protocol).or_default().insert(*content, *n);
     }
-    let mut messages: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-    for ((protocol, kind), n) in &r.messages {
-        messages.entry(*protocol).or_default().insert(*kind, *n);
-    }
+    let messages = r.messages.iter();
+    let messages = messages.map(|(&(protocol, of), &count)| Messages { protocol, of, count });
     // A run without packets has no packet time.
     let time = r.ended.or(r.started).unwrap_or(Timestamp(0));
     Event {
+        message: sentence::of_run(r),
         phi: Phi {
             run: Some(Box::new(Run {
                 started: r.started.map(Text),
@@ -344,7 +354,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, overview: &Overview, context: &'a Conte
                     overlap_conflicts: r.overlap_conflicts,
                 },
                 records,
-                messages,
+                messages: messages.collect(),
                 identifiers: r.identifiers.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
                 findings: r.findings,
                 exposures: r.exposures,
@@ -447,6 +457,7 @@ fn meta(
         category: ["network"],
         types: [of],
         action,
+        module: "phitap",
         dataset,
         id: id.map(Text),
         severity: None,
@@ -460,6 +471,7 @@ fn observer(context: &Context, interface: Option<u16>) -> Observer<'_> {
     let name = interface.and_then(|i| context.interfaces.get(usize::from(i)));
     Observer {
         product: "phitap",
+        kind: "network-monitor",
         version: env!("CARGO_PKG_VERSION"),
         name: context.sensor.as_deref(),
         ingress: name.map(|name| Ingress { interface: Interface { name } }),
@@ -498,7 +510,8 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
         family.outcome(&mut outcome);
     }
     Service {
-        encrypted: f.encrypted,
+        // What is encrypted cannot be read, and is no finding.
+        encrypted: false,
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
         credentials: f.credentials.iter().map(|s| s.as_str()).collect(),
