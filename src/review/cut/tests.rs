@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 
 #[test]
 fn what_is_written_is_read_back_with_its_clock_link_type_and_lengths() {
-    let packet = |number, nanos, caplen: usize, len, link| Packet {
+    let packet = |number, nanos: i64, caplen: usize, len, link| Packet {
         time: Timestamp(1_772_360_102_000_000_000 + nanos),
         offset: 0,
         caplen: caplen as u32,
