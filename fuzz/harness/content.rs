@@ -6,7 +6,7 @@ use phitap::content::{
     ServiceFacts, Want,
 };
 use phitap::flow::Direction;
-use phitap::protocol::Hint;
+use phitap::protocol::{Ending, Hint};
 use phitap::rules::RuleSet;
 use std::sync::LazyLock;
 
@@ -295,7 +295,7 @@ fn read(declared: &Declared, bytes: &[u8], piece: usize, hole: Option<usize>) ->
         assert!(contents.memory() < MAX_MEMORY, "{} bytes held", contents.memory());
         at = end;
     }
-    contents.close(id, hole.is_none(), &mut env);
+    contents.close(id, Ending::complete_if(hole.is_none()), &mut env);
     log.cut = !tally.given_up.is_empty();
     assert_eq!(log.open, 0, "a record was left open");
     log
