@@ -3,6 +3,7 @@
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
 use phitap::config::Config;
 use phitap::pipeline::{self, RunError, wall_clock};
+use phitap::review::{Answer, Request, answer};
 use phitap::{identify, output, review, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ fn perform(task: Task) -> u8 {
                 exit::FAILED
             })
         }
+        Task::Review(request) => review(&request),
         Task::Completions(shell) => print(|out| completions(shell, out)),
         Task::Man => print(man),
     }
@@ -124,6 +126,22 @@ fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8,
             if failures.is_empty() { printed } else { exit::FAILED }
         }
     })
+}
+
+fn review(request: &Request) -> u8 {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let answered = answer(request, wall_clock(), &mut out, &mut |note| complain(&note))
+        .and_then(|answer| out.flush().map(|()| answer).map_err(Into::into));
+    match answered {
+        Ok(Answer::Done) => exit::DONE,
+        Ok(Answer::Partial) => exit::PARTIAL,
+        Ok(Answer::Found) => exit::FOUND,
+        Err(error) if error.is_closed_pipe() => exit::DONE,
+        Err(error) => {
+            complain(&error);
+            exit::FAILED
+        }
+    }
 }
 
 fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {

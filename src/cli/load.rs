@@ -5,6 +5,7 @@ use super::{Cli, Command, Live, Options, Replay, RulesAction, exit};
 use crate::config::{Config, Detail, Limits, Source, StoreSettings};
 use crate::net::HomeNets;
 use crate::output::FORMATS;
+use crate::review::Request;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,8 @@ pub enum Task {
         /// Folder of further rules.
         rules: Option<PathBuf>,
     },
+    /// `query`, `find`, `diff`, `explain` or `cut`.
+    Review(Box<Request>),
     /// `completions`.
     Completions(clap_complete::Shell),
     /// `man`.
@@ -85,6 +88,11 @@ impl TryFrom<Cli> for Task {
             Command::Live(live) => Self::Run(Box::new(live.try_into()?)),
             Command::Report(report) => Self::Report { from: report.from, output: report.output },
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
+            Command::Query(args) => Self::Review(Box::new((*args).into())),
+            Command::Find(args) => Self::Review(Box::new((*args).into())),
+            Command::Diff(args) => Self::Review(Box::new((*args).into())),
+            Command::Explain(args) => Self::Review(Box::new(args.into())),
+            Command::Cut(args) => Self::Review(Box::new((*args).try_into()?)),
             Command::Completions { shell } => Self::Completions(shell),
             Command::Man => Self::Man,
         })
@@ -328,7 +336,7 @@ pub(super) fn parse(text: &str) -> Result<Options, (usize, String)> {
     })
 }
 
-fn usage(text: impl Into<String>) -> ConfigError {
+pub(super) fn usage(text: impl Into<String>) -> ConfigError {
     ConfigError::Usage(text.into())
 }
 

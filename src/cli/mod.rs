@@ -5,6 +5,7 @@
 mod load;
 mod manual;
 mod reveal;
+mod review;
 mod values;
 
 #[cfg(test)]
@@ -12,6 +13,9 @@ mod tests;
 
 pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
+pub use review::{
+    CutArgs, DiffArgs, ExplainArgs, FindArgs, QueryArgs, Selection, TableFormat, What,
+};
 pub use values::{FormatName, KeepFor, Listen, Size};
 
 use crate::config::Detail;
@@ -44,6 +48,15 @@ Exit status:
   2   wrong usage
   3   done, but part of the input was unreadable or truncated
   10  done, and an exposure of at least the severity of --fail-on was found";
+
+const FIND_HELP: &str = "\
+What is typed is not shown, and neither written nor logged: it becomes tokens at once.
+
+Exit status:
+  0   nobody was found
+  1   could not do it, or the key is another one
+  3   nobody was found, but not everything could be judged
+  10  somebody was found";
 
 /// Finds patient data (PHI) that crosses a network in cleartext.
 ///
@@ -91,6 +104,16 @@ pub enum Command {
     Report(Report),
     /// List, check or test the detection rules
     Rules(Rules),
+    /// List exposures, patients, services, assets or runs of a store or of events
+    Query(Box<QueryArgs>),
+    /// Say whether a person is affected: by name, birth date or number, which are asked for
+    Find(Box<FindArgs>),
+    /// Compare two runs: what is gone, what is new, what remains (then exit status 10)
+    Diff(Box<DiffArgs>),
+    /// Say all that is known of an exposure, a finding, a patient, a service or a rule
+    Explain(ExplainArgs),
+    /// Cut the packets of exposures, flows, services, patients or times out of their captures
+    Cut(Box<CutArgs>),
     /// Print a completion script for a shell
     Completions {
         /// The shell

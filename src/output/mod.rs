@@ -20,7 +20,7 @@ mod run;
 mod sentence;
 mod shares;
 mod summary;
-mod text;
+pub(crate) mod text;
 mod writer;
 mod zeek;
 
@@ -33,7 +33,7 @@ pub mod serve;
 pub mod store;
 
 pub use crate::output::dashboard::Dashboard;
-pub use community_id::community_id;
+pub use community_id::{community_id, community_id_of};
 pub use coverage::{Cause, Shortfall, Verdict};
 pub use event_log::EventLog;
 pub use progress::Progress;

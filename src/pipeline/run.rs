@@ -3,7 +3,7 @@
 use super::collector::Collector;
 use super::reload::{Reloader, warn_of_expired};
 use super::route::{Inline, Threads};
-use super::setup::{Parts, store_error};
+use super::setup::{Parts, hash_inputs, store_error};
 use super::shard::{PacketCounters, Route, Shards};
 use crate::capture::{
     Batch, Fault, Filter, FilterError, LATENCY, Live, LiveCounters, LiveOptions, Source as _,
@@ -270,6 +270,9 @@ fn replay(
     let read = source.inputs();
     flow.lost_before(crate::capture::Input::lost(&read));
     inputs.extend(read.into_iter().map(report_of));
+    if config.store.is_some() {
+        hash_inputs(&mut inputs, stop);
+    }
     for input in &inputs {
         tracing::info!(input = input.name, packets = input.packets, bytes = input.bytes, "read");
     }
@@ -312,7 +315,13 @@ impl Replayed {
 }
 
 fn report_of(input: crate::capture::Input) -> InputReport {
-    InputReport { name: input.name, packets: input.packets, bytes: input.bytes, fault: input.fault }
+    InputReport {
+        name: input.name,
+        packets: input.packets,
+        bytes: input.bytes,
+        sha256: None,
+        fault: input.fault,
+    }
 }
 
 /// Takes out what `--filter` excludes; it stays counted. How many of these bear VLAN tags that the

@@ -11,13 +11,16 @@ mod tests;
 use super::{Context, Format, Output, RunSummary, json};
 use crate::exposure::Event;
 use crate::identify::Identifier;
+use crate::output::summary::Overview;
 use std::io::{self, Write};
 
 pub(in crate::output) const FORMAT: Format = Format {
     name: "ecs",
     aliases: &["json"],
     about: "one JSON event a line, Elastic Common Schema 8",
-    open: |writer, context| Box::new(Ecs { writer, context, line: Vec::new() }),
+    open: |writer, context| {
+        Box::new(Ecs { writer, context, line: Vec::new(), overview: Overview::default() })
+    },
 };
 
 /// The event as a value, for what reads events rather than writes them.
@@ -38,9 +41,13 @@ pub(in crate::output) fn line(event: &Event, context: &Context) -> io::Result<Ve
 }
 
 /// The run summary as one line without its end.
-pub(in crate::output) fn run_line(summary: &RunSummary, context: &Context) -> io::Result<Vec<u8>> {
+pub(in crate::output) fn run_line(
+    summary: &RunSummary,
+    overview: &Overview,
+    context: &Context,
+) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
-    json::append(&mut line, &build::run(summary, context))?;
+    json::append(&mut line, &build::run(summary, overview, context))?;
     Ok(line)
 }
 
@@ -54,6 +61,8 @@ struct Ecs {
     context: Context,
     /// Reused, so that a line is written at once and costs no allocation.
     line: Vec<u8>,
+    /// What exposures come to, for the run summary.
+    overview: Overview,
 }
 
 impl Ecs {
@@ -67,6 +76,9 @@ impl Ecs {
 
 impl Output for Ecs {
     fn event(&mut self, event: &Event) -> io::Result<()> {
+        if let Event::Exposure(exposure) = event {
+            self.overview.take(exposure);
+        }
         // Only names are borrowed of the context; cloning it would cost more.
         let context = std::mem::take(&mut self.context);
         let result = self.write(&build::event(event, &context));
@@ -76,7 +88,8 @@ impl Output for Ecs {
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
         let context = std::mem::take(&mut self.context);
-        let result = self.write(&build::run(summary, &context));
+        let overview = std::mem::take(&mut self.overview);
+        let result = self.write(&build::run(summary, &overview, &context));
         self.context = context;
         result?;
         self.flush()
