@@ -43,6 +43,17 @@ impl Detail {
     }
 }
 
+/// Who may ask at the metrics address, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsAccess {
+    /// File with the token that a client must give.
+    pub token: Option<PathBuf>,
+    /// Certificate chain in PEM, to serve over TLS.
+    pub certificate: Option<PathBuf>,
+    /// Its private key in PEM.
+    pub key: Option<PathBuf>,
+}
+
 /// Everything a run needs to know, checked. [`crate::cli`] makes it from arguments and file.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -60,6 +71,8 @@ pub struct Config {
     pub output: Option<PathBuf>,
     /// Where `/metrics`, `/healthz` and the web page are served.
     pub metrics: Option<SocketAddr>,
+    /// Who may ask there, and how.
+    pub metrics_access: MetricsAccess,
     /// Where metrics are written at the end, in Prometheus text.
     pub metrics_file: Option<PathBuf>,
     /// Whether outputs show values instead of masks.

@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 /// Rows of the table; the API gives all.
 const MAX_SHOWN: usize = 200;
 
-const HEAD: &str = "<!doctype html>
+/// What every page begins with; its style is named by its hash in the policy.
+pub(super) const HEAD: &str = "<!doctype html>
 <html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\">
 <meta name=\"viewport\" content=\"width=device-width\"><title>phitap</title><style>
 :root{color-scheme:light dark}
