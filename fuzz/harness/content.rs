@@ -6,7 +6,7 @@ use phitap::content::{
     ServiceFacts, Want,
 };
 use phitap::flow::Direction;
-use phitap::protocol::Hint;
+use phitap::protocol::{Ending, Hint};
 use phitap::rules::RuleSet;
 use std::sync::LazyLock;
 
@@ -57,7 +57,7 @@ const NOTHING: Declared =
 
 /// (0010,0010) PN, an id, then a sequence of undefined length.
 const ELEMENTS: &[u8] =
-    b"\x08\0\x05\0CS\x0a\0ISO_IR 192\x10\0\x10\0PN\x06\0Doe^J \x10\0\x20\0LO\x04\01234";
+    b"\x08\0\x05\0CS\x0a\0ISO_IR 192\x10\0\x10\0PN\x06\0Doe^J \x10\0\x20\0LO\x04\x001234";
 
 /// Every family.
 pub static FAMILIES: &[Family] = &[
@@ -295,7 +295,7 @@ fn read(declared: &Declared, bytes: &[u8], piece: usize, hole: Option<usize>) ->
         assert!(contents.memory() < MAX_MEMORY, "{} bytes held", contents.memory());
         at = end;
     }
-    contents.close(id, hole.is_none(), &mut env);
+    contents.close(id, Ending::complete_if(hole.is_none()), &mut env);
     log.cut = !tally.given_up.is_empty();
     assert_eq!(log.open, 0, "a record was left open");
     log

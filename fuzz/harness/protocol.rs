@@ -7,8 +7,8 @@ use phitap::flow::{Orientation, Side};
 use phitap::protocol::driver::{Driver, DriverLimits};
 use phitap::protocol::expected::{AnnouncedFlow, ExpectedFlow};
 use phitap::protocol::{
-    Activity, ContentId, ContentSink, Direction, End, Hint, Object, PROTOCOLS, ParseError, Parser,
-    Progress, Protocol, Reason, Resync, ServiceFacts, Want,
+    Activity, ContentId, ContentSink, Direction, End, Ending, Hint, Object, PROTOCOLS, ParseError,
+    Parser, Progress, Protocol, Reason, Resync, ServiceFacts, Want,
 };
 use phitap::time::Timestamp;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ struct Payload {
     bytes: Option<Vec<u8>>,
     /// Where bytes were lost, and how many.
     gaps: Vec<(usize, u64)>,
-    complete: Option<bool>,
+    ending: Option<Ending>,
 }
 
 /// What a parser hands on.
@@ -61,13 +61,13 @@ impl ContentSink for Log {
             hint: format!("{hint:?}"),
             bytes: (!unwanted).then(Vec::new),
             gaps: Vec::new(),
-            complete: None,
+            ending: None,
         });
         ContentId(self.payloads.len() as u32 - 1)
     }
     fn data(&mut self, id: ContentId, bytes: &[u8]) -> Want {
         let payload = &mut self.payloads[id.0 as usize];
-        assert!(payload.complete.is_none(), "data after the end of a payload");
+        assert!(payload.ending.is_none(), "data after the end of a payload");
         match &mut payload.bytes {
             Some(all) => {
                 all.extend_from_slice(bytes);
@@ -78,7 +78,7 @@ impl ContentSink for Log {
     }
     fn gap(&mut self, id: ContentId, len: u64) -> Want {
         let payload = &mut self.payloads[id.0 as usize];
-        assert!(payload.complete.is_none(), "a gap after the end of a payload");
+        assert!(payload.ending.is_none(), "a gap after the end of a payload");
         let Some(bytes) = &payload.bytes else { return Want::NOTHING };
         match payload.gaps.last_mut() {
             Some((at, lost)) if *at == bytes.len() => *lost += len,
@@ -86,10 +86,10 @@ impl ContentSink for Log {
         }
         Want::ALL
     }
-    fn close(&mut self, id: ContentId, complete: bool) {
+    fn close(&mut self, id: ContentId, ending: Ending) {
         let payload = &mut self.payloads[id.0 as usize];
-        assert!(payload.complete.is_none(), "a payload was closed twice");
-        payload.complete = Some(complete);
+        assert!(payload.ending.is_none(), "a payload was closed twice");
+        payload.ending = Some(ending);
     }
     fn facts(&mut self) -> &mut ServiceFacts {
         &mut self.facts

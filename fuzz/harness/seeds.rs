@@ -2,14 +2,14 @@
 
 use super::{Target, turns, turns::Turn};
 use phitap::capture::{Batch, Source as _, Status, Timeline};
-use phitap::content::FORMATS;
+use phitap::content::{Extent, FORMATS};
 use phitap::decode::{Decoder, Outcome, Side, Transport};
 use phitap::flow::Orientation;
 use phitap::protocol::driver::{Driver, DriverEvent, DriverLimits};
 use phitap::protocol::expected::{ExpectedFlow, frame_datagram};
 use phitap::protocol::{
-    Activity, ContentId, ContentSink, End, Hint, Media, Object, PROTOCOLS, Reason, ServiceFacts,
-    Want,
+    Activity, ContentId, ContentSink, End, Ending, Hint, Media, Object, PROTOCOLS, Reason,
+    ServiceFacts, Want,
 };
 use phitap::time::Timestamp;
 use std::collections::BTreeMap;
@@ -65,8 +65,11 @@ const ISA: &[u8] = b"ISA*00*          *00*          *ZZ*A              *ZZ*B    
 000000001*0*P*:~GS*HC*A*B*20260301*1015*1*X*005010X222A1~ST*837*0001~NM1*IL*1*DOE*JANE****MI*123456789~\
 DMG*D8*19600229*F~SE*4*0001~GE*1*1~IEA*1*000000001~";
 
-/// Conversations of protocols that no fixture holds: whether the server speaks, and what is said.
-const WRITTEN: &[(&str, &[(bool, &[u8])])] = &[
+/// Whether the server speaks, and what is said.
+type Said = (bool, &'static [u8]);
+
+/// Conversations of protocols that no fixture holds.
+const WRITTEN: &[(&str, &[Said])] = &[
     (
         "proxy",
         &[(false, b"PROXY TCP4 10.0.0.1 10.0.0.2 40000 80\r\nGET /patients?name=Doe HTTP/1.1\r\nHost: a\r\n\r\n")],
@@ -286,7 +289,8 @@ fn of_document(media: &Media<'_>, codings: &[&str], bytes: &[u8], seeds: &mut Ve
         return;
     }
     let head = &bytes[..bytes.len().min(phitap::content::PROBE_BYTES)];
-    let format = FORMATS.iter().find(|format| format.probe(media, head, head.len() == bytes.len()));
+    let extent = if head.len() == bytes.len() { Extent::Whole } else { Extent::Beginning };
+    let format = FORMATS.iter().find(|format| format.probe(media, head, extent));
     let family = match (codings.is_empty(), format.map_or("", |format| format.name())) {
         (false, _) => "coding",
         (_, "graphql" | "jws") => "json",
@@ -331,7 +335,7 @@ impl ContentSink for Payloads {
     fn gap(&mut self, _id: ContentId, _len: u64) -> Want {
         Want::ALL
     }
-    fn close(&mut self, _id: ContentId, _complete: bool) {}
+    fn close(&mut self, _id: ContentId, _ending: Ending) {}
     fn facts(&mut self) -> &mut ServiceFacts {
         &mut self.1
     }

@@ -88,8 +88,19 @@ impl RuleSet {
             }
         }
         let texts = std::mem::take(&mut sources.texts);
-        sources.compile().map_err(|error| error.at_key(&texts))
+        let rules = sources.compile().map_err(|error| error.at_key(&texts))?;
+        Ok(Self { digest: digest(&texts), ..rules })
     }
+}
+
+/// The first bits of a hash over what the files say.
+fn digest(texts: &[(String, String)]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (_, text) in texts {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.finalize().as_bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl RuleSet {
