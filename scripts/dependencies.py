@@ -29,9 +29,16 @@ def locked():
 
 
 def named():
+    """The crates that Cargo.toml names, and the versions it asks for."""
     text = open(os.path.join(ROOT, "Cargo.toml"), encoding="utf-8").read()
     table = re.search(r"\n\[dependencies\]\n(.*?)\n\[", text, re.S)[1]
-    return re.findall(r"^([a-z0-9_-]+) = ", table, re.M)
+    return dict(re.findall(r'^([a-z0-9_-]+) = (?:\{ version = )?"([0-9.]+)', table, re.M))
+
+
+def chosen(name, versions, asked):
+    """The locked version that the program links, where there are several."""
+    fits = [v for v in versions if v == asked or v.startswith(asked + ".")]
+    return (fits or versions)[-1]
 
 
 def facts(name, version):
@@ -56,13 +63,13 @@ def recorded():
 
 
 def main():
-    versions, record = locked(), recorded()
-    names = sorted(set(named() + BEHIND) & set(versions))
+    versions, record, asked = locked(), recorded(), named()
+    names = sorted((set(asked) | set(BEHIND)) & set(versions))
     if "--write" in sys.argv:
         with open(RECORD, "w", encoding="utf-8") as out:
             out.write(HEAD + "\n")
             for name in names:
-                version = versions[name][-1]
+                version = chosen(name, versions[name], asked.get(name, ""))
                 unsafe, build = facts(name, version) or ("?", "?")
                 reads, note = (record.get(name) or ["", "", "", "", ""])[3:5]
                 out.write("\t".join([name, version, unsafe, build, reads, note]) + "\n")
