@@ -43,6 +43,17 @@ impl Detail {
     }
 }
 
+/// Who may ask at the metrics address, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsAccess {
+    /// File with the token that a client must give.
+    pub token: Option<PathBuf>,
+    /// Certificate chain in PEM, to serve over TLS.
+    pub certificate: Option<PathBuf>,
+    /// Its private key in PEM.
+    pub key: Option<PathBuf>,
+}
+
 /// A store and what is kept in it (`--store`, `--store-keep`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
@@ -84,6 +95,8 @@ pub struct Config {
     pub store: Option<StoreSettings>,
     /// Where `/metrics`, `/healthz` and the web page are served.
     pub metrics: Option<SocketAddr>,
+    /// Who may ask there, and how.
+    pub metrics_access: MetricsAccess,
     /// Where metrics are written at the end, in Prometheus text.
     pub metrics_file: Option<PathBuf>,
     /// Whether outputs show values instead of masks.

@@ -1,8 +1,9 @@
 //! Arguments and file become a checked [`Task`].
 
 use super::reveal::{Asked, Destination, allowed};
+use super::values::Listen;
 use super::{Cli, Command, Live, Options, Replay, RulesAction, exit};
-use crate::config::{Config, Detail, Limits, Source, StoreSettings};
+use crate::config::{Config, Detail, Limits, MetricsAccess, Source, StoreSettings};
 use crate::net::HomeNets;
 use crate::output::FORMATS;
 use crate::review::Request;
@@ -177,9 +178,11 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
             Asked { output: options.output.is_some(), format: options.format.is_some(), live };
         allowed(Destination::of(std::io::stdout()), asked).map_err(ConfigError::Usage)?;
     }
-    for path in [&options.key_file, &options.config].into_iter().flatten() {
+    let secrets = [&options.metrics_token_file, &options.metrics_cert, &options.metrics_key];
+    for path in [&options.key_file, &options.config].into_iter().chain(secrets).flatten() {
         keep(path, &options)?;
     }
+    let metrics_access = metrics_access(&options)?;
     let written = written.map(|(_, file)| file);
     for out in written.into_iter().flatten() {
         if is_capture(out) {
@@ -203,6 +206,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         assets: options.assets,
         store,
         metrics: options.metrics.map(|listen| listen.0),
+        metrics_access,
         metrics_file: options.metrics_file,
         reveal: options.reveal,
         key_file: options.key_file,
@@ -219,6 +223,30 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         verbose: options.verbose,
         quiet: options.quiet,
     })
+}
+
+/// Who may ask at `--metrics`. Nobody is let in from other hosts without a token.
+fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
+    let access = MetricsAccess {
+        token: options.metrics_token_file.clone(),
+        certificate: options.metrics_cert.clone(),
+        key: options.metrics_key.clone(),
+    };
+    if access.certificate.is_some() != access.key.is_some() {
+        return Err(usage("--metrics-cert and --metrics-key belong together: give both"));
+    }
+    match options.metrics {
+        Some(Listen(address)) if !address.ip().is_loopback() && access.token.is_none() => {
+            Err(usage(format!(
+                "--metrics {address}: other hosts reach this address; give --metrics-token-file FILE \
+                 (openssl rand -hex 32 >FILE), or listen at 127.0.0.1"
+            )))
+        }
+        None if access != MetricsAccess::default() => {
+            Err(usage("--metrics-token-file, --metrics-cert and --metrics-key need --metrics"))
+        }
+        _ => Ok(access),
+    }
 }
 
 /// Regions in lower case; those of the rules' default if none is given.
@@ -263,6 +291,9 @@ impl Options {
             store,
             store_keep,
             metrics,
+            metrics_token_file,
+            metrics_cert,
+            metrics_key,
             metrics_file,
             reveal,
             fail_on,
@@ -292,6 +323,9 @@ impl Options {
             store: store.or(file.store),
             store_keep: store_keep.or(file.store_keep),
             metrics: metrics.or(file.metrics),
+            metrics_token_file: metrics_token_file.or(file.metrics_token_file),
+            metrics_cert: metrics_cert.or(file.metrics_cert),
+            metrics_key: metrics_key.or(file.metrics_key),
             metrics_file: metrics_file.or(file.metrics_file),
             reveal: reveal || file.reveal,
             fail_on: fail_on.or(file.fail_on),

@@ -239,10 +239,23 @@ pub struct Options {
     pub store_keep: Option<KeepFor>,
     /// Serve /metrics, /healthz and a web page at this address
     ///
-    /// A port alone means 127.0.0.1. The page shows what --report does, live; never values.
+    /// A port alone means 127.0.0.1. The page shows what --report does, live; never values. An
+    /// address that other hosts reach needs --metrics-token-file.
     #[arg(long, visible_alias = "web", value_name = "ADDR", help_heading = "Output")]
     #[serde(alias = "web")]
     pub metrics: Option<Listen>,
+    /// Answer --metrics only to who gives the token in this file
+    ///
+    /// As Authorization: Bearer TOKEN, or as the password where a browser asks for one. /healthz is
+    /// answered to all.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub metrics_token_file: Option<PathBuf>,
+    /// Serve --metrics over TLS with this certificate chain, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub metrics_cert: Option<PathBuf>,
+    /// The private key of --metrics-cert, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub metrics_key: Option<PathBuf>,
     /// Write metrics in the Prometheus text format to a file at the end
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub metrics_file: Option<PathBuf>,

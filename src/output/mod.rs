@@ -38,7 +38,7 @@ pub use coverage::{Cause, Shortfall, Verdict};
 pub use event_log::EventLog;
 pub use progress::Progress;
 pub use run::{InputReport, Interrupted, RunSummary};
-pub use serve::{ServeError, Server};
+pub use serve::{Access, ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;

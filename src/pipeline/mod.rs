@@ -19,6 +19,7 @@ mod reload;
 mod report;
 mod route;
 mod run;
+mod serve;
 mod setup;
 mod shard;
 pub mod test_harness;

@@ -13,8 +13,7 @@ use crate::config::{Config, Source};
 use crate::decode::{Decoder, Skip};
 use crate::identify::KeyError;
 use crate::output::{
-    InputReport, Interrupted, Progress, RunSummary, ServeError, Server, WriteError,
-    write_atomically,
+    InputReport, Interrupted, Progress, RunSummary, ServeError, WriteError, write_atomically,
 };
 use crate::rules::LoadError;
 use crate::severity::Severity;
@@ -115,13 +114,7 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
         say(config, "--reveal: the output holds patient data as it was sent; protect it");
         warn_of_readers(config);
     }
-    let server = match config.metrics {
-        Some(address) => Some(Server::start(address, Arc::clone(&parts.board))?),
-        None => None,
-    };
-    if let Some(server) = &server {
-        say(config, &format!("serving metrics at http://{}/", server.address()));
-    }
+    let server = super::serve::start(config, &parts)?;
     let stop = Stop::on_signals()?;
     // A replay that ends reads all of it under the same rules.
     let reloader = goes_on

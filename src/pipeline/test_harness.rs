@@ -42,6 +42,7 @@ pub struct TestPacket {
 struct Gather {
     worker: Worker,
     items: Vec<Item>,
+    whole: bool,
 }
 
 impl Route for Gather {
@@ -49,8 +50,10 @@ impl Route for Gather {
         1
     }
     fn send(&mut self, _worker: usize, batch: WorkBatch) -> bool {
-        let Self { worker, items } = self;
+        let Self { worker, items, whole } = self;
         worker.run(&batch, &mut |report| {
+            let stats = &report.stats;
+            *whole &= stats.anomalies.is_empty() && stats.opaque.is_empty() && stats.gap_bytes == 0;
             items.extend(report.items.into_iter().map(|(_, item)| item));
         });
         true
@@ -75,8 +78,13 @@ impl TestHarness {
 
     /// Every finding of a capture, in order, revisions included.
     pub fn run(&self, packets: &[TestPacket]) -> Vec<FindingEvent> {
+        self.run_counted(packets).0
+    }
+
+    /// The same, and whether all was there and fitted its protocol.
+    pub fn run_counted(&self, packets: &[TestPacket]) -> (Vec<FindingEvent>, bool) {
         let worker = Worker::new(Arc::clone(&self.shared), &self.limits, 1);
-        let route = Gather { worker, items: Vec::new() };
+        let route = Gather { worker, items: Vec::new(), whole: true };
         let mut shards =
             Shards::new(route, Decoder::new(Checksums::Accept), Arc::clone(&self.metrics));
         let (mut batch, mut number) = (Batch::default(), 0);
@@ -101,11 +109,12 @@ impl TestHarness {
             shards.batch(&batch);
         }
         let (route, _) = shards.finish();
+        let whole = route.whole;
         let findings = route.items.into_iter().filter_map(|item| match item {
             Item::Finding(event) => Some(*event),
             Item::ActivityReport(_) | Item::Service(_) | Item::Encrypted(_) => None,
         });
-        findings.collect()
+        (findings.collect(), whole)
     }
 }
 

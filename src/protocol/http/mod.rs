@@ -192,7 +192,8 @@ impl HttpParser {
         }
         let Some(end) = head::find_end(data, *scanned) else {
             if data.len() > MAX_HEAD {
-                return ReadOutcome::Fail(Reason::Limit);
+                // The server answers that it is too large (RFC 6585 5), or reads it: what follows counts.
+                return ReadOutcome::Broken;
             }
             if probe::begins(direction, data) == Match::No {
                 return ReadOutcome::Broken;

@@ -158,7 +158,7 @@ impl Parser for SyslogParser {
                 continue;
             }
             let counted = match rest.get(digits) {
-                None if digits > 0 && digits < MAX_DIGITS => {
+                None if digits > 0 => {
                     return Ok(Progress::need(at, rest.len() + 1));
                 }
                 Some(b' ') if digits > 0 => {

@@ -155,10 +155,14 @@ fn heads_up_to_the_limit() {
     head.extend(b"\r\nPOST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok");
     let (sink, _) = play(&[Client(&head)], 1460);
     assert_eq!(sink.contents.len(), 1);
-    // One line without end.
+    // One line that is longer hides nothing behind it; one without end is not read for ever.
     let line = [b"GET / HTTP/1.1\r\nX: ".as_slice(), &vec![b'x'; 2 * MAX_HEAD]].concat();
-    let (_, events) = play(&[Client(&line)], 1460);
-    assert!(events.contains(&DriverEvent::Opaque("http", Reason::Limit)));
+    let behind = b"\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok";
+    let (sink, _) = play(&[Client(&[&line, behind.as_slice()].concat())], 1460);
+    assert_eq!(sink.contents.last().map(|c| &*c.bytes), Some(&b"ok"[..]));
+    let endless = [b"GET / HTTP/1.1\r\nX: ".as_slice(), &vec![b'x'; 4 << 20]].concat();
+    let (_, events) = play(&[Client(&endless)], 1460);
+    assert!(events.contains(&DriverEvent::Opaque("http", Reason::Malformed)), "{events:?}");
 }
 
 #[test]
