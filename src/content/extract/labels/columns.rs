@@ -12,6 +12,9 @@ use crate::rules::RuleSet;
 /// Columns beside each other.
 const MAX_COLUMNS: usize = 8;
 
+/// Known headings of a list.
+const MIN_LISTED: usize = 3;
+
 /// How far a value may start beside its heading, characters.
 const MAX_SHIFT: usize = 6;
 
@@ -36,12 +39,21 @@ impl Columns {
     }
 
     /// The values of the line below, each under the heading that is nearest.
-    pub fn values(self, line: &str) -> impl Iterator<Item = (Meaning, &str)> {
+    pub fn values<'a>(&'a self, line: &'a str) -> impl Iterator<Item = (Meaning, &'a str)> {
         segments(line).take(MAX_COLUMNS).filter_map(move |(at, text)| {
             let nearest = self.0.iter().min_by_key(|(column, _)| column.abs_diff(at))?;
             let near = nearest.0.abs_diff(at) <= MAX_SHIFT;
             nearest.1.clone().filter(|_| near).map(|meaning| (meaning, text))
         })
+    }
+}
+
+impl Columns {
+    /// Whether `line` is a row of a list, below which others may come: several headings are known, and each has its
+    /// value.
+    pub fn goes_on(&self, line: &str) -> bool {
+        let known = self.0.iter().filter(|(_, meaning)| meaning.is_some()).count();
+        known >= MIN_LISTED && self.values(line).count() == known
     }
 }
 

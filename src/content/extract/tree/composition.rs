@@ -33,8 +33,8 @@ pub(super) enum Composition {
 impl Composition {
     /// The name whose members those of `name` are like.
     pub(super) fn stands_for(self, name: &str) -> Option<&'static str> {
-        let known = SUBJECT.iter().filter(|_| self == Self::Yes);
-        known.into_iter().find(|(subject, _)| *subject == name).map(|(_, like)| *like)
+        let mut known = SUBJECT.iter().filter(|_| self == Self::Yes);
+        known.find(|(subject, _)| *subject == name).map(|(_, like)| *like)
     }
 }
 

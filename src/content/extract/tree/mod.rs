@@ -513,7 +513,8 @@ impl Tree {
         let Some(top) = self.frames.last_mut() else { return };
         top.patch |= operation && patch::is_operation(&self.names.get(top.next).text, text);
         let wanted = top.next_meaning.is_some() || (fhir && !top.idle) || tag_value || operation;
-        if text.is_empty() || !wanted {
+        let internal = &*self.names.get(top.next).text == "_id" && values::is_object_id(text);
+        if text.is_empty() || !wanted || internal {
             return;
         }
         let date = top.next_meaning.as_ref().and_then(|m| values::date(m.rule.kind, text));

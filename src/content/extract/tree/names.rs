@@ -137,6 +137,7 @@ impl Use {
             typed: matches!(
                 text,
                 "__typename"
+                    | "@type"
                     | "fhirUser"
                     | "_index"
                     | "_type"

@@ -252,6 +252,16 @@ fn labelled_values_of_several_records_in_one_list() {
 }
 
 #[test]
+fn what_a_database_calls_a_document_is_no_number_of_a_patient() {
+    let patient = |id: &str| {
+        json(&format!(r#"{{"patient":{{"_id":"{id}","name":"Jane Roe","dob":"1970-01-31"}}}}"#))
+    };
+    let jane = "http>json:~json [PatientContext] name=Jane Roe birth_date=1970-01-31";
+    assert_eq!(patient("64b7f0c2a1b2c3d4e5f60718"), [jane]);
+    assert!(patient("H-1200")[0].contains("patient_id=H-1200"));
+}
+
+#[test]
 fn the_names_of_one_person_are_a_list() {
     let person = |names: &str| {
         json(&format!(r#"{{"patient":{{"names":[{names}],"birthdate":"1970-01-31"}}}}"#))
