@@ -6,7 +6,7 @@ use crate::content::extract::numbers::Place;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::extract::schemaless::Node;
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use crate::rules::RuleSet;
 
 /// Longest row, bytes.
@@ -32,10 +32,14 @@ impl Format for Csv {
         "csv"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], extent: Extent) -> bool {
         let declared = media::says(media, "csv", &["csv", "tsv", "tab", "psv"])
             || media::says(media, "tab", &[]);
-        let Some(lf) = head.iter().position(|b| *b == b'\n').or(whole.then_some(head.len())) else {
+        let Some(lf) = head
+            .iter()
+            .position(|b| *b == b'\n')
+            .or((extent == Extent::Whole).then_some(head.len()))
+        else {
             return declared;
         };
         let line = head.get(..lf).unwrap_or_default();
@@ -50,7 +54,7 @@ impl Format for Csv {
         match separator(line) {
             // Undeclared, several columns with names of a header, and a row below it as wide.
             Some(separator) if text => {
-                declared || (is_header(line, separator) && is_row(line, below, separator, whole))
+                declared || (is_header(line, separator) && is_row(line, below, separator, extent))
             }
             // Lines before the header may have no columns.
             None if text => declared,
@@ -115,11 +119,11 @@ fn is_header(line: &[u8], separator: u8) -> bool {
 
 /// Whether the first line of `below` is as wide as the `header`, as far as it can be seen. A line alone, or with other
 /// lines below it, is text.
-fn is_row(header: &[u8], below: &[u8], separator: u8, whole: bool) -> bool {
+fn is_row(header: &[u8], below: &[u8], separator: u8, extent: Extent) -> bool {
     let end = below.iter().position(|b| *b == b'\n');
     let count = |line: &[u8]| line.iter().filter(|b| **b == separator).count();
     let row = below.get(..end.unwrap_or(below.len())).unwrap_or(below);
-    let cut = end.is_none() && !whole;
+    let cut = end.is_none() && extent == Extent::Beginning;
     match count(row) {
         _ if row.trim_ascii().is_empty() => cut,
         // Commas inside quotes.
@@ -201,8 +205,8 @@ impl Document for Table {
         if self.separator.is_none() { Want::NOTHING } else { Want::ALL }
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
-        if complete {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        if ending == Ending::Complete {
             self.line(&[], scope);
         }
     }

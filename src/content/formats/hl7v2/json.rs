@@ -6,7 +6,7 @@ use super::xml::{Segments, TokenHandler};
 use crate::content::formats::json::tokens::{Fault, Receiver, Tokens};
 use crate::content::formats::markup::{Attributes, Receiver as _};
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use zeroize::Zeroizing;
 
 /// Longest name of an element that is told apart, bytes (`ORU_R01.ORDER_OBSERVATION` is one).
@@ -20,7 +20,7 @@ impl Format for Json {
         "hl7v2"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let declared = matches!(media, Media::Unknown)
             || matches!(media, Media::Type { .. }) && !media::says(media, "fhir", &[]);
         let begins = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
@@ -141,7 +141,7 @@ impl Document for JsonDocument {
         }
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         let (position, segments) = (&mut self.position, &mut self.segments);
         self.tokens.finish(&mut Reader { position, segments, scope });
         self.segments.end(scope);
