@@ -74,6 +74,11 @@ impl Labels {
         Self { collected: Some(Vec::new()), ..Self::new("text") }
     }
 
+    /// Whether `text` holds a label without a colon and its value: `MRN 00773500`.
+    pub fn has_inline(text: &str, rules: &RuleSet) -> bool {
+        value::inline(text, rules).is_some()
+    }
+
     /// The values collected since the last call.
     pub fn take(&mut self) -> Vec<(Meaning, Zeroizing<String>)> {
         self.collected.as_mut().map(std::mem::take).unwrap_or_default()

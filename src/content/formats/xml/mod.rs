@@ -26,6 +26,9 @@ const FHIR: &str = "http://hl7.org/fhir";
 const DOCUMENT: &str = "ClinicalDocument";
 const RECORD_TARGET: &str = "recordTarget";
 
+/// Namespace of workbooks in SpreadsheetML 2003.
+const WORKBOOK: &str = "urn:schemas-microsoft-com:office:spreadsheet";
+
 /// Namespace of HL7 version 3 and CDA.
 const CDA: &str = "urn:hl7-org:v3";
 
@@ -75,6 +78,7 @@ impl Format for Xml {
                 carried: None,
                 fhir: false,
                 cda: false,
+                workbook: false,
                 targets: None,
                 section: None,
                 failed: false,
@@ -115,6 +119,7 @@ struct Reader {
     carried: Option<Nested>,
     fhir: bool,
     cda: bool,
+    workbook: bool,
     /// Inside a CDA document: how many patients were named.
     targets: Option<u32>,
     /// Depth of the elements of the innermost section of a CDA document.
@@ -232,6 +237,7 @@ impl TokenHandler<'_, '_> {
         for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
             self.reader.fhir |= namespace == FHIR;
             self.reader.cda |= namespace == CDA;
+            self.reader.workbook |= namespace == WORKBOOK;
             if EBXML.iter().any(|e| namespace.starts_with(e)) && self.reader.metadata.is_none() {
                 self.reader.metadata = Some(Box::default());
             }
@@ -328,10 +334,11 @@ impl Receiver for TokenHandler<'_, '_> {
         self.section(name, attributes);
         self.reader.text.clear();
         // The tables of narratives (CDA R2 4.3.5, FHIR R4 Narrative).
-        if self.reader.cda || self.reader.fhir {
+        if self.reader.cda || self.reader.fhir || self.reader.workbook {
             match name {
-                "tr" => self.reader.texts.open_row(),
-                "td" | "th" => self.reader.texts.open_cell(),
+                // Pages, and workbooks in SpreadsheetML 2003.
+                "tr" | "Row" => self.reader.texts.open_row(),
+                "td" | "th" | "Cell" => self.reader.texts.open_cell(),
                 _ => {}
             }
         }
@@ -407,7 +414,7 @@ impl Receiver for TokenHandler<'_, '_> {
         }
         self.reader.leaf = false;
         self.reader.attribute_value = false;
-        if name.rsplit(':').next() == Some("tr") {
+        if matches!(name.rsplit(':').next(), Some("tr" | "Row")) {
             self.reader.texts.close_row();
         }
         if root {
