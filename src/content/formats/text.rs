@@ -259,6 +259,10 @@ mod tests {
             ),
             ("Patient: Jane Roe\nID: 123987\n", "name=Jane Roe patient_id=123987"),
             ("Patient name\tJane Roe\nDOB\t1970-01-31\n", "name=Jane Roe birth_date=1970-01-31"),
+            (
+                "Patient:                 Referring physician:\nJane Roe                 Dr. Greg House\nDOB: 1970-01-31\n",
+                "name=Jane Roe birth_date=1970-01-31",
+            ),
             ("Patient|Jane Roe\nDOB|1970-01-31\n", "name=Jane Roe birth_date=1970-01-31"),
         ] {
             assert_eq!(text(letter), [format!("{line} {fields}")], "{letter}");

@@ -27,10 +27,19 @@ impl Columns {
     pub fn of(line: &str, rules: &RuleSet) -> Self {
         let columns: Vec<_> = segments(line)
             .take(MAX_COLUMNS)
-            .map(|(at, text)| (at, key(text, rules).map(Meaning::from)))
+            .map(|(at, text)| {
+                let text = text.trim_end_matches([':', '：', ' ']);
+                (at, key(text, rules).map(Meaning::from))
+            })
             .collect();
         let known = columns.iter().any(|(_, meaning)| meaning.is_some());
         Self(if columns.len() >= 2 && known { columns } else { Vec::new() })
+    }
+
+    /// The same of a line in which each heading ends with a colon and has nothing behind it.
+    pub fn of_labels(line: &str, rules: &RuleSet) -> Self {
+        let empty = segments(line).all(|(_, text)| text.ends_with([':', '：']));
+        if empty { Self::of(line, rules) } else { Self::default() }
     }
 
     /// Whether no headings were read.

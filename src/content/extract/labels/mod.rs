@@ -116,6 +116,12 @@ impl Labels {
         let end = (line.len() > MAX_LINE).then(|| line.char_indices().nth(MAX_LINE)).flatten();
         let line = end.map_or(line, |(end, _)| line.get(..end).unwrap_or(""));
         let rules = scope.rules;
+        let columns = Columns::of_labels(line, rules);
+        if !columns.is_empty() {
+            self.forget();
+            self.columns = columns;
+            return;
+        }
         let mut open: Option<(Meaning, usize)> = None;
         let mut found = false;
         // Where the text before the next label begins.
