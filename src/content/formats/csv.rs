@@ -50,7 +50,9 @@ impl Format for Csv {
         }
         match separator(line) {
             // Undeclared, several columns with names of a header, and a row below it as wide.
-            Some(separator) if text => declared || is_header(line, separator),
+            Some(separator) if text => {
+                declared || (is_header(line, separator) && is_row(line, below, separator, extent))
+            }
             // Lines before the header may have no columns.
             None if text => declared,
             _ => false,
@@ -109,6 +111,21 @@ fn is_header(line: &[u8], separator: u8) -> bool {
         );
     }
     count >= 3 && named * 4 >= count * 3 && labelled < 2
+}
+
+/// Whether the first line of `below` is as wide as the `header`, as far as it can be seen. A line alone, or with other
+/// lines below it, is text.
+fn is_row(header: &[u8], below: &[u8], separator: u8, extent: Extent) -> bool {
+    let end = below.iter().position(|b| *b == b'\n');
+    let count = |line: &[u8]| line.iter().filter(|b| **b == separator).count();
+    let row = below.get(..end.unwrap_or(below.len())).unwrap_or(below);
+    let cut = end.is_none() && extent == Extent::Beginning;
+    match count(row) {
+        _ if row.trim_ascii().is_empty() => cut,
+        // Commas inside quotes.
+        more if more > count(header) => row.contains(&b'"'),
+        fewer => fewer == count(header) || cut,
+    }
 }
 
 /// Whether a cell holds a label and its value (`DOB: 27.04.1965`): no column has such a name.

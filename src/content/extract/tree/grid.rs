@@ -8,6 +8,10 @@ use crate::content::extract::table::{MAX_COLUMNS, TableColumns};
 use crate::rules::RuleSet;
 use zeroize::Zeroizing;
 
+/// Rows kept until the names of their columns come, and bytes of them.
+const MAX_WAITING: usize = 1024;
+const MAX_WAITING_BYTES: usize = 128 << 10;
+
 /// Tables that are open at the same time.
 const MAX_TABLES: usize = 8;
 
@@ -78,6 +82,16 @@ pub(super) struct Grid {
     tables: Vec<Table>,
     /// The cells of the row, or the names of the columns, so far.
     row: Vec<Zeroizing<String>>,
+    /// Rows that came before the names of their columns (members of an object have no order, RFC 8259 4).
+    waiting: Waiting,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// How many objects and arrays were open around each row.
+    depth: usize,
+    rows: std::collections::VecDeque<Vec<Zeroizing<String>>>,
+    bytes: usize,
 }
 
 struct Table {
@@ -89,12 +103,57 @@ struct Table {
 impl Grid {
     pub(super) fn memory(&self) -> usize {
         let columns = self.tables.iter().map(|t| t.columns.memory()).sum::<usize>();
-        columns + self.row.iter().map(|c| 24 + c.capacity()).sum::<usize>()
+        columns
+            + self.row.iter().map(|c| 24 + c.capacity()).sum::<usize>()
+            + self.waiting.bytes
     }
 
     /// Whether the names of columns are known here.
     pub(super) const fn is_known(&self) -> bool {
         !self.tables.is_empty()
+    }
+
+    /// Whether rows wait for the names of their columns.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.rows.is_empty()
+    }
+
+    /// Whether a row with `depth` objects and arrays around it would wait with others.
+    pub(super) fn waits_at(&self, depth: usize) -> bool {
+        self.is_waiting() && self.waiting.depth == depth && self.waiting.rows.len() < MAX_WAITING
+    }
+
+    /// Keeps `row` until the names of its columns come, if it may be one of a table of people: it holds
+    /// words.
+    fn keep(&mut self, depth: usize, row: Vec<Zeroizing<String>>) {
+        let words = |row: &[Zeroizing<String>]| row.iter().any(|c| c.contains(char::is_alphabetic));
+        let bytes: usize = row.iter().map(|c| 24 + c.capacity()).sum();
+        let first = self.waiting.rows.is_empty();
+        if (!first && self.waiting.depth != depth)
+            || row.len() < 2
+            || !words(&row)
+            || self.waiting.rows.len() >= MAX_WAITING
+            || self.waiting.bytes + bytes > MAX_WAITING_BYTES
+        {
+            return;
+        }
+        self.waiting.depth = depth;
+        self.waiting.bytes += bytes;
+        self.waiting.rows.push_back(row);
+    }
+
+    /// Takes up the next row that waited for the names that were found last.
+    pub(super) fn take_up(&mut self) -> bool {
+        if self.tables.last().is_none_or(|table| table.depth + 1 != self.waiting.depth) {
+            return false;
+        }
+        let row = self.waiting.rows.pop_front();
+        let found = row.is_some();
+        self.row = row.unwrap_or_default();
+        if !found {
+            self.waiting = Waiting::default();
+        }
+        found
     }
 
     /// Whether the next cell of a row is wanted; every cell is, while it may be a name.
@@ -125,8 +184,8 @@ impl Grid {
     }
 
     /// What was collected names the columns of what follows, if several cells are names of fields
-    /// and most are.
-    pub(super) fn name(&mut self, depth: usize, rules: &RuleSet) {
+    /// and most are. Otherwise it may be a row, where `may_wait`.
+    pub(super) fn name(&mut self, depth: usize, may_wait: bool, rules: &RuleSet) {
         let row = std::mem::take(&mut self.row);
         let keys = &rules.keys;
         let mut columns = TableColumns::default();
@@ -135,6 +194,8 @@ impl Grid {
         }
         if columns.known() >= 2 && self.tables.len() < MAX_TABLES {
             self.tables.push(Table { depth, columns });
+        } else if may_wait {
+            self.keep(depth, row);
         }
     }
 
@@ -154,6 +215,9 @@ impl Grid {
     /// Only `depth` objects and arrays are open any more.
     pub(super) fn leave(&mut self, depth: usize) {
         self.tables.retain(|t| t.depth <= depth);
+        if self.is_waiting() && self.waiting.depth > depth + 1 {
+            self.waiting = Waiting::default();
+        }
     }
 }
 

@@ -38,11 +38,9 @@ const CLAIMS_READ: &[&str] = &[
     "mark Diagnosis",
     "end",
     "record x12 837",
-    "NM1-03 name SAMPLE^OTTO",
-    "NM1-09 insurance_number W2",
-    "end",
-    "record x12 837",
     "NM1-03 name SAMPLE^EVA",
+    "NM1-03 next_of_kin_name SAMPLE^OTTO",
+    "NM1-09 insurance_number W2",
     "DMG-02 birth_date 20150102",
     "DMG-03 sex F",
     "CLM-01 account_number ACC200",
@@ -106,9 +104,7 @@ fn enrolment_payment_and_eligibility() {
             "CLP-01 account_number ACC1",
             "NM1-03 name EXAMPLE^EVA",
             "NM1-09 insurance_number W1",
-            "end",
-            "record x12 835",
-            "NM1-03 name EXAMPLE^OTTO",
+            "NM1-03 next_of_kin_name EXAMPLE^OTTO",
             "end",
             "record x12 835",
             "CLP-01 account_number ACC2",
@@ -133,13 +129,7 @@ fn other_insured_persons_and_broken_lines() {
         "NM1-09 insurance_number W1",
         "PAT-06 death_date 20260131",
         "CLM-01 account_number ACC1",
-        "end",
-        "record x12 837",
-        "NM1-03 name EXAMPLE^OTTO",
-        "NM1-09 insurance_number W2",
-        "N3-01 address 2 RD",
-        "end",
-        "record x12 837",
+        "NM1-03 next_of_kin_name EXAMPLE^OTTO",
         "CLM-01 account_number ACC2",
         "REF-02 patient_id MRN1",
         "end",
@@ -151,6 +141,41 @@ fn other_insured_persons_and_broken_lines() {
     let lines: Vec<&[u8]> = rest.as_bytes().chunks(80).collect();
     let wrapped = [isa.as_bytes(), &lines.join(&b"\r\n"[..])].concat();
     assert_eq!(read(&[&wrapped], 7), expected);
+}
+
+#[test]
+fn a_subscriber_is_a_patient_only_with_a_claim_or_question_of_its_own() {
+    let names = |body: &str| -> Vec<String> {
+        let lines = read(&[interchange(body).as_bytes()], 33);
+        lines.into_iter().filter(|l| l.contains(" name ")).collect()
+    };
+    let (otto, eva, ida) = ("NM1-03 name ROE^OTTO", "NM1-03 name ROE^EVA", "NM1-03 name ROE^IDA");
+    // 837: two children, and a subscriber who claims, too.
+    let own = "ST*837*1~HL*2*1*22*1~SBR*P*18~NM1*IL*1*ROE*OTTO****MI*W1~CLM*A0*1~HL*3*2*23*0~NM1*QC*1*ROE*EVA~CLM*A1*1~";
+    assert_eq!(names(own), [otto, eva]);
+    let children = "ST*837*1~HL*2*1*22*1~NM1*IL*1*ROE*OTTO****MI*W1~HL*3*2*23*0~NM1*QC*1*ROE*EVA~CLM*A1*1~HL*4*2*23*0~NM1*QC*1*ROE*IDA~CLM*A2*1~";
+    assert_eq!(names(children), [eva, ida]);
+    let said = read(&[interchange(children).as_bytes()], 33);
+    assert_eq!(said.iter().filter(|l| l.contains("next_of_kin_name ROE^OTTO")).count(), 2);
+    // 270 and 278: of the subscriber, and of a dependent.
+    assert_eq!(names("ST*270*1~HL*3*2*22*0~TRN*1*1*9~NM1*IL*1*ROE*OTTO~EQ*30~"), [otto]);
+    assert_eq!(names("ST*271*1~HL*3*2*22*1~NM1*IL*1*ROE*OTTO~EB*1~"), [otto]);
+    assert_eq!(
+        names("ST*270*1~HL*3*2*22*1~NM1*IL*1*ROE*OTTO~HL*4*3*23*0~NM1*03*1*ROE*EVA~EQ*30~"),
+        [eva]
+    );
+    assert_eq!(
+        names("ST*278*1~HL*3*2*22*1~NM1*IL*1*ROE*OTTO~HL*4*3*EV*0~NM1*SJ*1*HOUSE*GREG~UM*SC*I~"),
+        [otto]
+    );
+    // The end of what was seen.
+    assert_eq!(names("ST*837*1~HL*2*1*22*1~NM1*IL*1*ROE*OTTO****MI*W1~"), [otto]);
+    // The same person twice: subscriber and patient.
+    let same = "ST*835*1~CLP*A1*1~NM1*QC*1*ROE*EVA~NM1*IL*1*ROE*EVA****MI*W1~";
+    assert_eq!(
+        read(&[interchange(same).as_bytes()], 50)[1..4],
+        ["CLP-01 account_number A1", eva, "NM1-09 insurance_number W1"]
+    );
 }
 
 #[test]
