@@ -82,7 +82,7 @@ impl Parts {
         let sink = match config.output.as_deref() {
             Some(path) if live && is_log(path) => {
                 let metrics = Arc::clone(&self.metrics);
-                let log = EventLog::open(path, format.name, metrics, super::run::complain)?;
+                let log = EventLog::open(path, format.name, metrics, super::log::complain)?;
                 Sink::new(path.display().to_string(), Box::new(log))
             }
             path => Sink::open(path)?,
