@@ -215,10 +215,10 @@ pub(super) fn live(
     let watched = names.join(", ");
     let collector = parts.collector(config, names)?;
     let lanes = Lanes::start(config, parts, lanes, collector, started)?;
+    let asked = StatusRequest::new()?;
     say(config, &format!("watching {watched}; stop with Ctrl-C"));
     let mut lost = LiveCounters::default();
     let mut checked = started;
-    let asked = StatusRequest::new()?;
     while !lanes.failed() && !stop.load(Ordering::Relaxed) {
         for fault in rings.take_faults() {
             complain(&fault.to_string());

@@ -93,13 +93,13 @@ fn watch(
     let names: Vec<Arc<str>> = source.names().map(Into::into).collect();
     let watched = names.join(", ");
     let mut flow = Flow::start(config, parts, names)?;
+    let asked = StatusRequest::new()?;
     say(config, &format!("watching {watched}; stop with Ctrl-C"));
     let mut batch = Batch::default();
     let mut lost = LiveCounters::default();
     let mut checked = started;
     // When it was told to stop, and the packet time up to which it reads on.
     let mut stopped: Option<(Instant, Timestamp)> = None;
-    let asked = StatusRequest::new()?;
     while !flow.failed() {
         if asked.take() {
             let inputs = source.inputs();

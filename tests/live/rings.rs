@@ -19,7 +19,8 @@ pub fn fixture(name: &str) -> PathBuf {
 fn key(folder: &Path) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     let path = folder.join("phitap.key");
-    std::fs::write(&path, [7; 32]).expect("key");
+    let bytes: [u8; 32] = std::array::from_fn(|n| (n * 37 + 11) as u8);
+    std::fs::write(&path, bytes).expect("key");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
     path.to_str().expect("UTF-8").to_owned()
 }
