@@ -14,7 +14,7 @@ use super::live::{
 use super::log::{complain, say};
 use super::report::Report;
 use super::route::{Busy, REPORT_QUEUE, collect};
-use super::run::{Ending, IDLE, RunError, conclude, report_of, stopwatch, wall_clock};
+use super::run::{IDLE, RunEnd, RunError, conclude, report_of, stopwatch, wall_clock};
 use super::setup::Parts;
 use super::shard::{Numbering, PacketCounters, Route, Shards};
 use super::shedding::Pressure;
@@ -242,6 +242,6 @@ pub(super) fn live(
     let (collector, failed, counts) = lanes.finish()?;
     count_lost(parts, &mut lost, rings.counters());
     let inputs = rings.inputs().into_iter().map(report_of).collect();
-    let ending = Ending { inputs, tagged: 0, interrupted: None, started };
+    let ending = RunEnd { inputs, tagged: 0, interrupted: None, started };
     conclude(config, parts, collector, failed, (&counts, lost), ending)
 }

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::log::{complain, say};
-use super::run::{Ending, Flow, IDLE, RunError, report_of, stopwatch, wall_clock};
+use super::run::{Flow, IDLE, RunEnd, RunError, report_of, stopwatch, wall_clock};
 use super::setup::Parts;
 use super::shard::PacketCounters;
 use crate::capture::{Batch, LATENCY, Live, LiveCounters, LiveOptions, Source as _, Status};
@@ -148,7 +148,7 @@ fn watch(
     count_lost(parts, &mut lost, source.counters());
     flow.lost_before(lost);
     let inputs = source.inputs().into_iter().map(report_of).collect();
-    flow.finish(config, parts, Ending { inputs, tagged: 0, interrupted: None, started })
+    flow.finish(config, parts, RunEnd { inputs, tagged: 0, interrupted: None, started })
 }
 
 /// SIGUSR1 asks for a line that says how the capture is.

@@ -6,7 +6,7 @@ use super::live;
 use super::log::{complain, say};
 use super::reload::{Reloader, warn_of_expired};
 use super::route::{Inline, Threads};
-use super::setup::Parts;
+use super::setup::{Parts, store_error};
 use super::shard::{Numbering, PacketCounters, Route, Shards};
 use crate::capture::{
     Batch, Fault, Filter, FilterError, LiveCounters, Source as _, Status, Timeline, expand,
@@ -50,6 +50,13 @@ pub enum RunError {
     /// An output cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The store cannot be used.
+    #[cfg(feature = "store")]
+    #[error(transparent)]
+    Store(#[from] crate::output::store::StoreError),
+    /// This program was built without it.
+    #[error("{path}: this phitap was built without the feature store", path = .0.display())]
+    NoStore(PathBuf),
     /// The metrics address cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -272,7 +279,7 @@ fn replay(
     // Whoever follows files that grow can end it in no other way.
     let interrupted = (!ended && !config.follow && stop.load(Ordering::Relaxed))
         .then(|| Interrupted { at: share_read(source.position(), source.size()) });
-    flow.finish(config, parts, Ending { inputs, tagged, interrupted, started })
+    flow.finish(config, parts, RunEnd { inputs, tagged, interrupted, started })
 }
 
 /// The share of the input that was read. What was read and not yet worked through is not the end.
@@ -332,7 +339,7 @@ fn exclude(batch: &mut Batch, filter: &mut Filter, flow: &mut Flow) -> u64 {
 }
 
 /// What is known of a run at its end.
-pub(super) struct Ending {
+pub(super) struct RunEnd {
     pub inputs: Vec<InputReport>,
     /// Packets that `--filter` excluded and that bear VLAN tags it did not look behind.
     pub tagged: u64,
@@ -424,7 +431,7 @@ impl Flow {
         self,
         config: &Config,
         parts: &Parts,
-        ending: Ending,
+        ending: RunEnd,
     ) -> Result<Outcome, RunError> {
         let (collector, failed, counts, lost) = match self {
             Self::Inline(shards, lost) => {
@@ -449,7 +456,7 @@ pub(super) fn conclude(
     collector: Collector,
     failed: Option<io::Error>,
     (counts, lost): (&PacketCounters, LiveCounters),
-    ending: Ending,
+    ending: RunEnd,
 ) -> Result<Outcome, RunError> {
     let live = matches!(config.source, Source::Interfaces(_));
     let mut summary = RunSummary { inputs: ending.inputs, ..summary(counts, lost) };
@@ -485,6 +492,7 @@ fn close(
     match result {
         Ok((summary, worst)) => Ok(Outcome { summary, worst, closed_pipe: false }),
         Err(source) => {
+            let source = store_error(source)?;
             let error = WriteError { name, source };
             // A sensor whose events reach no reader is not done.
             if error.is_closed_pipe() && !matches!(config.source, Source::Interfaces(_)) {
