@@ -140,7 +140,7 @@ impl Parts {
         let rules = self.shared.rules.current().digest.clone();
         let beginning = Beginning { live, context: context.clone(), rules };
         let metrics = Arc::clone(&self.metrics);
-        let store = Store::open(settings, beginning, metrics, super::run::complain)?;
+        let store = Store::open(settings, beginning, metrics, super::log::complain)?;
         Ok((NAME, Box::new(store)))
     }
 
