@@ -2,12 +2,15 @@
 
 use super::reveal::{Asked, Destination, allowed};
 use super::values::Listen;
-use super::{Cli, Command, Live, Options, Replay, RulesAction, exit};
-use crate::config::{Config, Detail, Limits, MetricsAccess, Source, StoreSettings};
+use super::{Cli, Command, Live, Options, Replay, RulesAction, Size, exit};
+use crate::config::{
+    Capture, Config, Detail, Limits, MetricsAccess, Source, StoreSettings, Timestamps,
+};
 use crate::net::HomeNets;
 use crate::output::FORMATS;
 use crate::review::Request;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
+use crate::sandbox::Sandbox;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +20,14 @@ const MAX_FILE: u64 = 1 << 20;
 const MIN_MEMORY: u64 = 16 << 20;
 /// Most `--workers`.
 const MAX_WORKERS: usize = 256;
+
+/// Default of `--ring-size`, its least and its most, bytes.
+const RING: u64 = 64 << 20;
+const MIN_RING: u64 = 1 << 20;
+const MAX_RING: u64 = 4 << 30;
+/// Default of `--snaplen` and its most: what libpcap takes for everything. Its least holds headers.
+const SNAPLEN: u32 = 262_144;
+const MIN_SNAPLEN: u32 = 128;
 
 /// What the command line comes to.
 #[derive(Debug)]
@@ -30,6 +41,8 @@ pub enum Task {
         /// Where the page goes; standard output if none.
         output: Option<PathBuf>,
     },
+    /// `live` without an interface: list them.
+    Interfaces,
     /// `rules`.
     Rules {
         /// List, check or test.
@@ -86,7 +99,7 @@ impl TryFrom<Cli> for Task {
     fn try_from(cli: Cli) -> Result<Self, ConfigError> {
         Ok(match cli.command {
             Command::Replay(replay) => Self::Run(Box::new(replay.try_into()?)),
-            Command::Live(live) => Self::Run(Box::new(live.try_into()?)),
+            Command::Live(live) => live.try_into()?,
             Command::Report(report) => Self::Report { from: report.from, output: report.output },
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
             Command::Query(args) => Self::Review(Box::new((*args).into())),
@@ -116,7 +129,7 @@ impl TryFrom<Replay> for Config {
     }
 }
 
-impl TryFrom<Live> for Config {
+impl TryFrom<Live> for Task {
     type Error = ConfigError;
     fn try_from(live: Live) -> Result<Self, ConfigError> {
         let options = live.options.with_file()?;
@@ -125,15 +138,18 @@ impl TryFrom<Live> for Config {
             interfaces.clone_from(&options.interface);
         }
         if interfaces.is_empty() {
-            return Err(usage("name at least one interface to watch: -i IFACE"));
+            return Ok(Self::Interfaces);
         }
         let mut seen = std::collections::BTreeSet::new();
         if let Some(twice) = interfaces.iter().find(|i| !seen.insert(i.as_str())) {
             return Err(usage(format!("interface {twice:?} is named twice")));
         }
+        let count = interfaces.len() as u64;
         let mut config = config(Source::Interfaces(interfaces), options)?;
+        // The kernel's pages count as the program's own.
+        config.limits.rings = count.saturating_mul(config.capture.ring as u64);
         config.sensor = config.sensor.or_else(host_name);
-        Ok(config)
+        Ok(Self::Run(Box::new(config)))
     }
 }
 
@@ -144,6 +160,9 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     }
     if options.workers.is_some_and(|n| n.get() > MAX_WORKERS) {
         return Err(usage(format!("--workers must be at most {MAX_WORKERS}")));
+    }
+    if options.no_sandbox && options.user.is_some() {
+        return Err(usage("--user and --no-sandbox exclude each other"));
     }
     let written = [
         ("--output", &options.output),
@@ -190,6 +209,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
             return Err(usage(format!("{out} is a capture and would be overwritten")));
         }
     }
+    let sandbox = sandbox(&options);
     let home = options.home_net;
     let detail = match source {
         Source::Files(_) => Detail::Patients,
@@ -216,7 +236,16 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         checksums: options.checksums.unwrap_or_default(),
         home: if home.is_empty() { HomeNets::default() } else { HomeNets::new(home) },
         workers: options.workers,
+        capture: Capture {
+            backend: options.backend.unwrap_or_default(),
+            ring: ring_size(options.ring_size, memory)?,
+            snaplen: snaplen(options.snaplen)?,
+            timestamps: options.timestamps.unwrap_or_default(),
+            wait: options.wait,
+        },
         limits: Limits { memory, ..Limits::default() },
+        sandbox,
+        log_format: options.log_format.unwrap_or_default(),
         fail_on: options.fail_on,
         sensor: options.sensor,
         progress: !options.no_progress && !options.quiet,
@@ -246,6 +275,44 @@ fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
             Err(usage("--metrics-token-file, --metrics-cert and --metrics-key need --metrics"))
         }
         _ => Ok(access),
+    }
+}
+
+/// What a live run gives up; it goes on writing to the folders of its outputs.
+fn sandbox(options: &Options) -> Option<Sandbox> {
+    let outputs = [
+        &options.output,
+        &options.metrics_file,
+        &options.report,
+        &options.assets,
+        &options.store,
+    ];
+    let outputs = outputs.into_iter().flatten();
+    let folder = |path: &PathBuf| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    (!options.no_sandbox).then(|| Sandbox {
+        user: options.user.clone(),
+        administers: options.timestamps == Some(Timestamps::Hardware),
+        writes: outputs.map(folder).collect(),
+    })
+}
+
+/// The ring of an interface, bytes: a share of the memory, unless it was chosen.
+fn ring_size(given: Option<Size>, memory: u64) -> Result<usize, ConfigError> {
+    let size = given.map_or_else(|| RING.min(memory / 16).max(MIN_RING), |size| size.0);
+    if !(MIN_RING..=MAX_RING).contains(&size) {
+        let (least, most) = (MIN_RING >> 20, MAX_RING >> 20);
+        return Err(usage(format!("--ring-size must be between {least}MiB and {most}MiB")));
+    }
+    usize::try_from(size).map_err(|_| usage("--ring-size is more than this system can address"))
+}
+
+fn snaplen(given: Option<u32>) -> Result<u32, ConfigError> {
+    match given.unwrap_or(SNAPLEN) {
+        length @ MIN_SNAPLEN..=SNAPLEN => Ok(length),
+        _ => Err(usage(format!("--snaplen must be between {MIN_SNAPLEN} and {SNAPLEN}"))),
     }
 }
 
@@ -306,6 +373,14 @@ impl Options {
             home_net,
             workers,
             memory,
+            backend,
+            ring_size,
+            snaplen,
+            timestamps,
+            wait,
+            user,
+            no_sandbox,
+            log_format,
             config,
             verbose,
             quiet,
@@ -338,6 +413,14 @@ impl Options {
             home_net: if home_net.is_empty() { file.home_net } else { home_net },
             workers: workers.or(file.workers),
             memory: memory.or(file.memory),
+            backend: backend.or(file.backend),
+            ring_size: ring_size.or(file.ring_size),
+            snaplen: snaplen.or(file.snaplen),
+            timestamps: timestamps.or(file.timestamps),
+            wait: wait || file.wait,
+            user: user.or(file.user),
+            no_sandbox: no_sandbox || file.no_sandbox,
+            log_format: log_format.or(file.log_format),
             config,
             // -v and -q on the command line overrule each other's key.
             verbose: if verbose > 0 || quiet { verbose } else { file.verbose },

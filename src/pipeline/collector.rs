@@ -206,6 +206,11 @@ impl Collector {
         self.exposures.finish(now, &mut self.events);
         self.write()?;
         let stats = self.stats;
+        let shed = stats.shed.values().sum::<u64>();
+        if shed > 0 {
+            summary.packets_decoded = summary.packets_decoded.saturating_sub(shed);
+            summary.dropped.insert("shed", shed);
+        }
         summary.flows = stats.flows;
         summary.streams = stats.streams;
         summary.opaque = stats.opaque;
@@ -258,6 +263,9 @@ impl Collector {
         }
         if stats.unpaid_bytes > 0 {
             m.content_skipped(Reason::Budget, stats.unpaid_bytes);
+        }
+        for (&what, &n) in &stats.shed {
+            m.shed(what.as_str(), n);
         }
         for (&reason, &n) in &stats.ignored {
             m.segments_ignored(reason, n);

@@ -136,7 +136,7 @@ impl Parts {
         let sink = match config.output.as_deref() {
             Some(path) if live && is_log(path) => {
                 let metrics = Arc::clone(&self.metrics);
-                let log = EventLog::open(path, format.name, metrics, super::run::complain)?;
+                let log = EventLog::open(path, format.name, metrics, super::log::complain)?;
                 Sink::new(path.display().to_string(), Box::new(log))
             }
             path => Sink::open(path)?,
@@ -199,7 +199,7 @@ impl Parts {
         let rules = self.shared.rules.current().digest.clone();
         let beginning = Beginning { live, context: context.clone(), rules };
         let metrics = Arc::clone(&self.metrics);
-        let store = Store::open(settings, beginning, metrics, super::run::complain)?;
+        let store = Store::open(settings, beginning, metrics, super::log::complain)?;
         Ok((NAME, Box::new(store)))
     }
 
