@@ -36,6 +36,18 @@ pub trait Format: Sync {
     /// [`PROBE_BYTES`] long unless the payload is shorter and all of it is there.
     fn probe(&self, media: &Media<'_>, head: &[u8], extent: Extent) -> bool;
 
+    /// The printable ASCII characters with which a payload of unknown or declared type may begin for
+    /// [`Format::probe`] to take it; empty if it may begin with any. Blanks, control characters and byte
+    /// order marks may precede them, so of payloads that begin with those every format is asked.
+    fn first(&self) -> &'static [u8] {
+        &[]
+    }
+
+    /// Whether it overrides [`Format::at_once`].
+    fn is_hasty(&self) -> bool {
+        false
+    }
+
     /// Whether a payload declared as `media` that starts with `head`, however short, is certainly in this
     /// format: for example a stream of events, whose first one must not wait for the second.
     fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
@@ -347,6 +359,8 @@ pub struct ContentCounters {
     pub(in crate::content) fhir: bool,
     /// A unit is being read, and whether it did what cannot be repeated.
     pub(in crate::content) unit: Option<bool>,
+    /// Room for what a coding decodes, from one content to the next.
+    pub(in crate::content) piece: Vec<u8>,
     /// Names that were looked up: kept from one document to the next.
     pub(in crate::content) names: extract::tree::NamePool,
 }

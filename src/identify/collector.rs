@@ -136,7 +136,7 @@ impl FieldSink for Collector<'_> {
             return None;
         }
         self.values.under(self.rules);
-        let key = self.values.units.key((unit, around, Date::day(self.now)));
+        let key = self.values.units.key(self.rules, (unit, around, Date::day(self.now)));
         let Some(known) = self.values.units.get(key) else {
             self.values.units.begin(key, self.counters);
             return None;

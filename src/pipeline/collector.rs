@@ -97,8 +97,16 @@ impl Collector {
         }
         let report_clock = report.clock;
         self.upto[worker] = if report.last { u64::MAX } else { report.upto };
-        self.waiting.extend(report.items.into_iter().map(|(order, item)| Waiting(order, item)));
         let upto = self.upto.iter().copied().min().unwrap_or(u64::MAX);
+        // One worker alone reports in order.
+        let alone = self.upto.len() == 1 && self.waiting.is_empty();
+        for (order, item) in report.items {
+            if alone && order.packet <= upto {
+                self.take(item);
+            } else {
+                self.waiting.push(Waiting(order, item));
+            }
+        }
         while self.waiting.peek().is_some_and(|w| w.0.packet <= upto) {
             let Some(Waiting(_, item)) = self.waiting.pop() else { break };
             self.take(item);

@@ -5,7 +5,7 @@ use crate::capture::PacketSpan;
 use crate::config::Limits;
 use crate::content::{self, Contents, Env};
 use crate::flow::Side;
-use crate::identify::{self, Collector, Finding, Key, Patients, ValueCache};
+use crate::identify::{self, Collector, Finding, Key, Patients, UnitTable, ValueCache};
 use crate::protocol::expected::ExpectedFlow;
 use crate::protocol::{
     Activity, ContentId, ContentSink, Ending, Hint, Object, Reason, ServiceFacts, Want,
@@ -44,7 +44,8 @@ impl ActiveRules {
     }
     /// These from now on.
     pub fn replace(&self, rules: RuleSet) {
-        let rules = Arc::new(lean(rules));
+        let generation = self.generation.load(Ordering::Acquire) + 1;
+        let rules = Arc::new(RuleSet { generation, ..lean(rules) });
         *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules;
         self.generation.fetch_add(1, Ordering::Release);
     }
@@ -63,12 +64,16 @@ pub struct Shared {
     pub identify: identify::Settings,
     /// Keys event ids.
     pub event_key: [u8; 32],
+    /// What came of rows of documents that any worker has read.
+    pub units: Arc<UnitTable>,
 }
 
 impl Shared {
     /// Under `rules` and `key`, with the caps of `limits`; `reveal` as on the command line.
     pub fn new(rules: RuleSet, key: Key, reveal: bool, limits: &Limits) -> Self {
+        let memory = usize::try_from(limits.flow_memory()).unwrap_or(usize::MAX);
         Self {
+            units: Arc::new(UnitTable::within(memory)),
             event_key: key.derive("phitap event id", &[]),
             identify: identify::Settings {
                 key,

@@ -87,10 +87,11 @@ impl Worker {
     pub fn new(shared: Arc<Shared>, limits: &Limits, workers: usize) -> Self {
         let memory = limits.flow_memory() / workers.max(1) as u64;
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
-        let values = ValueCache::within(memory);
+        let values = ValueCache::within(memory, Arc::clone(&shared.units));
+        let kept = values.most_memory() + shared.units.most_memory() / workers.max(1);
         let table = TableLimits {
             flows: limits.flows,
-            memory: memory.saturating_sub(values.most_memory()),
+            memory: memory.saturating_sub(kept),
             window: limits.window,
             tcp_idle: limits.tcp_idle,
             udp_idle: limits.udp_idle,
@@ -405,7 +406,8 @@ impl Context {
                 paid: analysis.written.pays(flow.bytes, &finding),
                 records: finding.records.into(),
                 clients: 1,
-                id: EventId::of_finding(&self.shared.event_key, &info, &finding.patient),
+                // Known when it is written.
+                id: EventId(0),
                 flow: info,
                 protocol,
                 finding,

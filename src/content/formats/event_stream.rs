@@ -16,6 +16,10 @@ impl Format for Events {
         media::essence(media).eq_ignore_ascii_case("text/event-stream")
     }
 
+    fn is_hasty(&self) -> bool {
+        true
+    }
+
     fn at_once(&self, media: &Media<'_>, _head: &[u8]) -> bool {
         self.probe(media, &[], Extent::Beginning)
     }

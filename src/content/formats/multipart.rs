@@ -31,6 +31,10 @@ impl Format for Multipart {
         (multipart && declared_boundary(media).is_some()) || first_boundary(head).is_some()
     }
 
+    fn is_hasty(&self) -> bool {
+        true
+    }
+
     fn at_once(&self, media: &Media<'_>, _head: &[u8]) -> bool {
         // Each part takes the place of the one before, when there is something new.
         let stream = media::essence(media).eq_ignore_ascii_case("multipart/x-mixed-replace");
