@@ -280,13 +280,8 @@ fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
 
 /// What a live run gives up; it goes on writing to the folders of its outputs.
 fn sandbox(options: &Options) -> Option<Sandbox> {
-    let outputs = [
-        &options.output,
-        &options.metrics_file,
-        &options.report,
-        &options.assets,
-        &options.store,
-    ];
+    let outputs =
+        [&options.output, &options.metrics_file, &options.report, &options.assets, &options.store];
     let outputs = outputs.into_iter().flatten();
     let folder = |path: &PathBuf| match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),

@@ -3,8 +3,8 @@
 use crate::content::{Mark, MarkSet};
 use crate::exposure::{Answers, Exposure, NetworkDirection};
 use crate::protocol::Authentication;
-use serde_json::Value;
 use crate::severity::Severity;
+use serde_json::Value;
 
 /// Something to do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -1,6 +1,7 @@
 //! Starts the server of `--metrics`.
 
-use super::run::{RunError, say};
+use super::log::say;
+use super::run::RunError;
 use super::setup::Parts;
 use crate::config::Config;
 use crate::output::{Access, Server};

@@ -8,9 +8,7 @@ use crate::config::{Config, Source, StoreSettings};
 use crate::exposure::{self, Exposures};
 use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
-use crate::output::{
-    self, Context, Dashboard, EventLog, InputReport, Output, Sink, assets, page,
-};
+use crate::output::{self, Context, Dashboard, EventLog, InputReport, Output, Sink, assets, page};
 use crate::review::source::{self, Filter};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};

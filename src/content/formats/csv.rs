@@ -323,7 +323,7 @@ impl Table {
     }
 
     /// Text above a table: `Ward list 3B;;;`.
-    fn title(&mut self, line: &str, scope: &Scope<'_>) {
+    fn title(&mut self, line: &str, scope: &mut Scope<'_>) {
         let title =
             line.trim_matches(|c: char| c.is_whitespace() || matches!(c, ';' | ',' | '|' | '"'));
         let mut labels = Labels::new("csv");

@@ -26,12 +26,12 @@ pub(in crate::output) const FORMAT: Format = Format {
 
 /// The event as a value, for what reads events rather than writes them.
 pub(in crate::output) fn value(event: &Event, context: &Context) -> serde_json::Value {
-    serde_json::to_value(build::event(event, context)).unwrap_or_default()
+    serde_json::to_value(build::event(event, Cut::NONE, context)).unwrap_or_default()
 }
 
 /// The run summary as a value.
 pub(in crate::output) fn run_value(summary: &RunSummary, context: &Context) -> serde_json::Value {
-    serde_json::to_value(build::run(summary, context)).unwrap_or_default()
+    serde_json::to_value(build::run(summary, &Overview::default(), context)).unwrap_or_default()
 }
 
 /// The event as one line without its end, as the store keeps it.

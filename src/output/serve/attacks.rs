@@ -2,6 +2,7 @@
 
 use super::tests::{ask, board, get, local};
 use super::*;
+use base64::Engine as _;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 

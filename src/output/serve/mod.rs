@@ -215,7 +215,6 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-
 /// An address or `localhost`, with or without a port. Any other name could have been pointed here by
 /// someone else's DNS (rebinding).
 fn is_local_name(host: &str) -> bool {

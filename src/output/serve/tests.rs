@@ -215,7 +215,7 @@ fn message(stream: &mut impl std::io::BufRead) -> serde_json::Value {
 #[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 fn a_stream_sends_what_changed_once_a_second_however_much_that_is() {
     let mut board = board();
-    let server = Server::start(local(), Arc::clone(&board)).expect("start");
+    let server = Server::start(local(), Arc::clone(&board), Access::default()).expect("start");
     let at = server.address();
     let mut stream = TcpStream::connect(at).expect("connect");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");

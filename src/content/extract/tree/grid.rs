@@ -103,9 +103,7 @@ struct Table {
 impl Grid {
     pub(super) fn memory(&self) -> usize {
         let columns = self.tables.iter().map(|t| t.columns.memory()).sum::<usize>();
-        columns
-            + self.row.iter().map(|c| 24 + c.capacity()).sum::<usize>()
-            + self.waiting.bytes
+        columns + self.row.iter().map(|c| 24 + c.capacity()).sum::<usize>() + self.waiting.bytes
     }
 
     /// Whether the names of columns are known here.

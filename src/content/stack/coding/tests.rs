@@ -250,15 +250,26 @@ fn a_gzip_header_with_all_its_fields_in_pieces_of_any_size() {
     // Two members, and what tape archives put behind.
     let two = [&full[..], &full, &[0; 9]].concat();
     for piece in [1, 2, 3, 7, two.len()] {
-        assert_eq!(decode(Coding::Gzip, &full, piece), (PLAIN.to_vec(), Some(true)), "{piece}");
-        assert_eq!(decode(Coding::Gzip, &two, piece), ([PLAIN, PLAIN].concat(), Some(true)));
+        assert_eq!(
+            decode(Coding::Gzip, &full, piece),
+            (PLAIN.to_vec(), Some(Ending::Complete)),
+            "{piece}"
+        );
+        assert_eq!(
+            decode(Coding::Gzip, &two, piece),
+            ([PLAIN, PLAIN].concat(), Some(Ending::Complete))
+        );
         // Without its trailer it is not complete.
         let cut = &full[..full.len() - 1];
-        assert_eq!(decode(Coding::Gzip, cut, piece), (PLAIN.to_vec(), Some(false)), "{piece}");
+        assert_eq!(
+            decode(Coding::Gzip, cut, piece),
+            (PLAIN.to_vec(), Some(Ending::Cut)),
+            "{piece}"
+        );
         for (at, byte) in [(0, 0x1e), (1, 0), (2, 7), (3, 0x20)] {
             let mut faulty = full.clone();
             faulty[at] = byte;
-            assert_eq!(decode(Coding::Gzip, &faulty, piece), (Vec::new(), Some(false)));
+            assert_eq!(decode(Coding::Gzip, &faulty, piece), (Vec::new(), Some(Ending::Cut)));
         }
     }
 }
