@@ -193,7 +193,7 @@ impl Patient {
         new: bool,
         most: usize,
         clues: &mut NewClues,
-        tally: &mut IdentifyCounters,
+        counters: &mut IdentifyCounters,
     ) -> usize {
         let profile = &mut self.profile;
         // A new patient has the profile that the record gave.
@@ -204,12 +204,12 @@ impl Patient {
                 profile.add(held, most);
             }
         }
-        (0..profile.lost).for_each(|_| tally.lose(Loss::PatientIdentifiers));
+        (0..profile.lost).for_each(|_| counters.lose(Loss::PatientIdentifiers));
         let mut bytes = 0;
         for (identifier, (token, _)) in
             profile.identifiers.iter().zip(&*profile.values).skip(before)
         {
-            tally.identifier(identifier.kind);
+            counters.identifier(identifier.kind);
             bytes += size_of::<Identifier>() + size_of::<(Token, Issuer)>();
             bytes += identifier.shown.text().len();
             if is_clue(identifier.kind) {
@@ -346,14 +346,14 @@ impl Patients {
         alert: &Arc<AlertRule>,
         around: &Around<'_>,
         texts: &mut Texts,
-        tally: &mut IdentifyCounters,
+        counters: &mut IdentifyCounters,
     ) -> Option<Finding> {
         let Around { settings, .. } = *around;
         let most = settings.identifiers_per_patient;
         let (index, update) = match self.find(record) {
             Some(index) => (index, true),
             None if self.known.len() >= settings.patients_per_flow => {
-                tally.lose(Loss::Patients);
+                counters.lose(Loss::Patients);
                 self.learn(record.held.iter(), settings);
                 return None;
             }
@@ -373,7 +373,7 @@ impl Patients {
 
         let before = if update { patient.profile.identifiers.len() } else { 0 };
         let mut clues = SmallVec::new();
-        self.bytes += patient.learn(record, !update, most, &mut clues, tally);
+        self.bytes += patient.learn(record, !update, most, &mut clues, counters);
         // Those beyond the cap are in no finding, and must not be shown all the same.
         let full = patient.profile.identifiers.len() >= most;
         let more_health = !patient.marks.health().without(marks_before).is_empty();

@@ -64,21 +64,27 @@ impl Unit {
     }
 
     /// Counts what it counted when it was read.
-    pub fn count(&self, tally: &mut IdentifyCounters) {
+    pub fn count(&self, counters: &mut IdentifyCounters) {
         let [records, below_policy, deidentified, phantoms, implausible] = self.counts;
-        tally.records += records;
-        tally.below_policy += below_policy;
-        tally.deidentified += deidentified;
-        tally.phantoms += phantoms;
-        tally.implausible += implausible;
+        counters.records += records;
+        counters.below_policy += below_policy;
+        counters.deidentified += deidentified;
+        counters.phantoms += phantoms;
+        counters.implausible += implausible;
     }
 }
 
 /// Counters that a unit adds to whatever flow it stands in.
 const COUNTED: usize = 5;
 
-fn counted(tally: &IdentifyCounters) -> [u64; COUNTED] {
-    [tally.records, tally.below_policy, tally.deidentified, tally.phantoms, tally.implausible]
+fn counted(counters: &IdentifyCounters) -> [u64; COUNTED] {
+    [
+        counters.records,
+        counters.below_policy,
+        counters.deidentified,
+        counters.phantoms,
+        counters.implausible,
+    ]
 }
 
 /// A unit that is being read.
@@ -206,8 +212,8 @@ impl Units {
     }
 
     /// From here on, notes what comes of a unit.
-    pub fn begin(&mut self, key: u128, tally: &IdentifyCounters) {
-        let (before, lost) = (counted(tally), lost(tally));
+    pub fn begin(&mut self, key: u128, counters: &IdentifyCounters) {
+        let (before, lost) = (counted(counters), lost(counters));
         self.note = Some(Note {
             key,
             records: Vec::new(),
@@ -258,12 +264,12 @@ impl Units {
     }
 
     /// The unit has ended. It is kept if content says what it counted.
-    pub fn end(&mut self, content: Option<UnitCounts>, tally: &IdentifyCounters) {
+    pub fn end(&mut self, content: Option<UnitCounts>, counters: &IdentifyCounters) {
         let (Some(note), Some(content)) = (self.note.take(), content) else { return };
-        if note.spoilt || note.lost != lost(tally) {
+        if note.spoilt || note.lost != lost(counters) {
             return;
         }
-        let mut counts = counted(tally);
+        let mut counts = counted(counters);
         counts.iter_mut().zip(note.before).for_each(|(now, before)| *now -= before);
         self.table.put(
             note.key,
@@ -279,7 +285,7 @@ impl Units {
 }
 
 /// What was lost to caps of records; those of patients apply anew wherever a unit stands.
-fn lost(tally: &IdentifyCounters) -> u64 {
+fn lost(counters: &IdentifyCounters) -> u64 {
     let of_records = |loss: &Loss| matches!(loss, Loss::RecordIdentifiers | Loss::OpenRecords);
-    tally.lost().filter(|(loss, _)| of_records(loss)).map(|(_, n)| n).sum()
+    counters.lost().filter(|(loss, _)| of_records(loss)).map(|(_, n)| n).sum()
 }

@@ -118,7 +118,7 @@ pub struct FlowHost<'a> {
     /// Takes what is found.
     pub findings: &'a mut Vec<Finding>,
     /// Takes what is counted.
-    pub tallies: &'a mut StageCounters,
+    pub counters: &'a mut StageCounters,
     /// The packets of the flow's bytes.
     pub arrivals: &'a mut Arrivals,
     /// Packet time.
@@ -137,13 +137,13 @@ impl FlowHost<'_> {
             patients: self.patients,
             values: self.values,
             out: self.findings,
-            tally: &mut self.tallies.identify,
+            counters: &mut self.counters.identify,
         };
         let mut env = Env {
             rules: self.rules,
             sink: &mut sink,
             facts: self.facts,
-            tally: &mut self.tallies.content,
+            counters: &mut self.counters.content,
         };
         let result = run(self.contents, &mut env);
         let since = sink.since;
@@ -165,7 +165,7 @@ impl FlowHost<'_> {
             patients: self.patients,
             values: self.values,
             out: self.findings,
-            tally: &mut self.tallies.identify,
+            counters: &mut self.counters.identify,
         };
         collector.finish(self.facts);
     }
@@ -193,19 +193,19 @@ impl ContentSink for FlowHost<'_> {
         self.activity
     }
     fn object(&mut self, object: Object, uid: &str) {
-        self.tallies.identify.object(&self.shared.identify.key, object, uid);
+        self.counters.identify.object(&self.shared.identify.key, object, uid);
     }
     fn unit(&mut self, kind: &'static str) {
-        self.tallies.content.record(kind);
+        self.counters.content.record(kind);
     }
     fn spend(&mut self, work: u64) -> bool {
-        self.contents.spend(work, &mut self.tallies.content)
+        self.contents.spend(work, &mut self.counters.content)
     }
     fn anomaly(&mut self, reason: Reason) {
-        self.tallies.anomalies.push(reason);
+        self.counters.anomalies.push(reason);
     }
     fn expect(&mut self, flow: ExpectedFlow) {
-        self.tallies.expected.push(flow);
+        self.counters.expected.push(flow);
     }
     fn reading(&mut self, side: Side, bytes: &[u8]) {
         self.arrivals.reading(side, bytes);

@@ -56,12 +56,18 @@ pub fn path(media: &Media<'_>) -> Option<Box<str>> {
     }
 }
 
+/// Segments of a path that are looked at.
+const MAX_SEGMENTS: usize = 64;
+
 /// Whether a name or path says that it is about patients (`/api/patients`, `ward_list.csv`).
 pub fn about(path: &str, scope: &Scope<'_>) -> Marks {
     let keys = &scope.rules().keys;
     let mut said = Marks::default();
-    for segment in path.split('/').filter(|s| !s.is_empty()) {
-        let stem = segment.split_once('.').map_or(segment, |(stem, _)| stem);
+    // The first segment that names a record of health: what comes later may mean something under it
+    // (`/openmrs/ws/rest/v1/person`).
+    let mut system: Option<&str> = None;
+    for segment in path.split('/').filter(|s| !s.is_empty()).take(MAX_SEGMENTS) {
+        let stem = segment.split_once(['.', '?']).map_or(segment, |(stem, _)| stem);
         for word in stem.split(['_', '-', ' ']).chain([stem]) {
             match keys.said(word).map(Said::ahead) {
                 // `/patients/7/providers`: the last word counts.
@@ -70,6 +76,22 @@ pub fn about(path: &str, scope: &Scope<'_>) -> Marks {
                 None => {}
             }
         }
+        match system {
+            Some(system) => {
+                let under = keys.said(&format!("{system}.{stem}")).map(Said::ahead);
+                said = said.and(under.map_or(Marks::default(), Marks::about).ahead());
+            }
+            None if said.is_patient() => system = Some(stem),
+            None => {}
+        }
     }
     said
+}
+
+/// Whether a path ends at a person or a list of them: `/openmrs/ws/rest/v1/person/8f2c`.
+pub fn ends_at_person(path: &str) -> bool {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    let word = |s: &&str| !s.is_empty() && !s.contains(|c: char| c.is_ascii_digit());
+    let last = path.rsplit('/').take(2).find(word);
+    last.is_some_and(|last| matches!(last, "person" | "patient"))
 }

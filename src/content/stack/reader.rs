@@ -226,7 +226,7 @@ fn recognise(media: &Media<'_>, head: &[u8], extent: Extent, scope: &mut Scope<'
 impl Scope<'_> {
     /// Runs `act` inside one more layer of `phi.carrier` (`gzip`, `base64`).
     pub fn within<R>(&mut self, layer: &'static str, act: impl FnOnce(&mut Scope<'_>) -> R) -> R {
-        self.tally.spoil();
+        self.counters.spoil();
         self.layers.push(layer);
         let depth = self.layers.len();
         let result = act(&mut Scope {
@@ -237,7 +237,7 @@ impl Scope<'_> {
             rules: self.rules,
             sink: self.sink,
             facts: self.facts,
-            tally: self.tally,
+            counters: self.counters,
         });
         self.layers.truncate(depth - 1);
         result
@@ -246,7 +246,7 @@ impl Scope<'_> {
     /// Reads a complete payload inside this one: a decoded OBX-5, an encapsulated PDF, a member of an
     /// archive. What arrives in pieces goes through a [`Nested`] instead.
     pub fn whole(&mut self, media: &Media<'_>, bytes: &[u8]) {
-        self.tally.spoil();
+        self.counters.spoil();
         let head = bytes.get(..MAX_WHOLE_HEAD).unwrap_or(bytes);
         let extent = if head.len() == bytes.len() { Extent::Whole } else { Extent::Beginning };
         let state = recognise(media, head, extent, self);

@@ -1,6 +1,6 @@
 use super::table::*;
 use crate::content::Media;
-use crate::content::testing::{Lines, rules};
+use crate::content::testing::{Records, rules};
 use crate::content::{ContentCounters, Direction, Extent, FORMATS, Reason, ServiceFacts, Want};
 use crate::protocol::{Ending, Hint};
 
@@ -10,9 +10,10 @@ fn hint<'a>(media: Media<'a>, codings: &'a [&'a str]) -> Hint<'a> {
 
 #[test]
 fn slots_are_used_again_and_capped() {
-    let (mut sink, mut facts, mut tally) =
-        (Lines::default(), ServiceFacts::default(), ContentCounters::default());
-    let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
+    let (mut sink, mut facts, mut counters) =
+        (Records::default(), ServiceFacts::default(), ContentCounters::default());
+    let mut env =
+        Env { rules: rules(), sink: &mut sink, facts: &mut facts, counters: &mut counters };
     let mut contents = Contents::default();
     let first = contents.open(&hint(Media::Unknown, &[]));
     let second = contents.open(&hint(Media::Unknown, &[]));
@@ -31,14 +32,15 @@ fn slots_are_used_again_and_capped() {
         contents.close(id, Ending::Cut, &mut env);
     }
     assert_ne!(contents.open(&hint(Media::Unknown, &[])), NO_ROOM);
-    assert_eq!(tally.given_up, [(Reason::Limit, 1)]);
+    assert_eq!(counters.given_up, [(Reason::Limit, 1)]);
 }
 
 #[test]
 fn nobody_wants_noise_or_an_unknown_coding() {
-    let (mut sink, mut facts, mut tally) =
-        (Lines::default(), ServiceFacts::default(), ContentCounters::default());
-    let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
+    let (mut sink, mut facts, mut counters) =
+        (Records::default(), ServiceFacts::default(), ContentCounters::default());
+    let mut env =
+        Env { rules: rules(), sink: &mut sink, facts: &mut facts, counters: &mut counters };
     let mut contents = Contents::default();
     let id = contents.open(&hint(Media::Unknown, &[]));
     let noise = [0x90; crate::content::PROBE_BYTES];

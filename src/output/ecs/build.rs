@@ -7,6 +7,8 @@ use crate::config::Detail;
 use crate::content::{Evidence, Mark};
 use crate::exposure as x;
 use crate::identify as i;
+use crate::output::remedy::{Remedy, reason};
+use crate::output::summary::Overview;
 use crate::output::{self, Context, RunSummary, community_id, sentence};
 use crate::protocol::ServiceFacts;
 use crate::protocol::service::FactList;
@@ -19,6 +21,9 @@ use std::net::{IpAddr, SocketAddr};
 const CERTAIN: f32 = 0.95;
 /// Confidence below which a folded finding names it.
 const DOUBTFUL: f32 = 0.5;
+
+/// Open services and clients of many services listed in the run summary, each.
+const MAX_VIEWED: usize = 100;
 
 /// Faulty inputs listed in the run summary.
 const MAX_FAULTS: usize = 1_000;
@@ -209,6 +214,7 @@ fn blank(timestamp: Timestamp, event: Meta, observer: Observer<'_>) -> Event<'_>
 fn exposure<'a>(e: &'a x::Exposure, cut: Cut, context: &'a Context) -> Event<'a> {
     let meta = Meta {
         severity: Some(e.severity),
+        reason: Some(reason(e)),
         start: Some(Text(e.first)),
         end: Some(Text(e.last)),
         ..meta(ALERT, "phi-exposure", "phitap.exposure", Some(e.id))
@@ -245,6 +251,7 @@ fn exposure<'a>(e: &'a x::Exposure, cut: Cut, context: &'a Context) -> Event<'a>
                     operations: cut.texts(e.operations.iter().map(|o| &**o)).collect(),
                     shortened: cut.list < usize::MAX,
                     identifiers: e.kinds.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
+                    remedies: Remedy::of(e).into_iter().map(Remedy::text).collect(),
                     coverage: (!e.losses.is_empty()).then_some(ExposureCoverage {
                         gap_bytes: e.losses.gap_bytes,
                         cut_bytes: e.losses.cut_bytes,
@@ -304,7 +311,12 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
     }
 }
 
-pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
+fn input_file(input: &output::InputReport) -> Option<InputFile<'_>> {
+    Some(InputFile { name: &input.name, sha256: input.sha256.as_deref()? })
+}
+
+pub(super) fn run<'a>(r: &'a RunSummary, overview: &Overview, context: &'a Context) -> Event<'a> {
+    let (open_services, scanners) = views(overview);
     let faulty = r.inputs.iter().filter_map(|i| {
         let fault = i.fault.as_deref()?;
         Some(FaultyInput { name: &i.name, fault })
@@ -362,7 +374,13 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                 patients_estimated: r.patients.estimate,
                 patients_bounds: bounds(r.patients),
                 suppressions: r.suppressed.iter().map(suppression).collect(),
-                inputs: Inputs { total: r.inputs.len(), faulty: faulty.take(MAX_FAULTS).collect() },
+                open_services,
+                scanners,
+                inputs: Inputs {
+                    total: r.inputs.len(),
+                    files: r.inputs.iter().filter_map(input_file).take(MAX_FAULTS).collect(),
+                    faulty: faulty.take(MAX_FAULTS).collect(),
+                },
                 losses: Losses {
                     exposures_ended_early: r.losses.exposures_ended_early,
                     findings_forgotten: r.losses.findings_forgotten,
@@ -376,6 +394,20 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
         },
         ..blank(time, meta(METRIC, "run-summary", "phitap.run", None), observer(context, None))
     }
+}
+
+/// Open services with all their clients, and clients of many services.
+fn views(overview: &Overview) -> (Vec<OpenService>, Vec<Scanner>) {
+    let open = overview.open().take(MAX_VIEWED).map(|open| OpenService {
+        server: end(open.server),
+        transport: open.transport.as_str(),
+        protocol: open.protocol,
+        clients: open.clients,
+        severity: open.severity,
+    });
+    let scanners = overview.clients_of_many().into_iter().take(MAX_VIEWED);
+    let scanner = |(ip, services)| Scanner { client: End { ip, port: None }, services };
+    (open.collect(), scanners.map(scanner).collect())
 }
 
 /// A share to four places: more would differ by nothing that was measured.
@@ -441,6 +473,7 @@ fn meta(
         dataset,
         id: id.map(Text),
         severity: None,
+        reason: None,
         start: None,
         end: None,
     }

@@ -11,6 +11,7 @@ mod tests;
 use super::{Context, Format, Output, RunSummary, json};
 use crate::exposure::Event;
 use crate::identify::Identifier;
+use crate::output::summary::Overview;
 use model::Cut;
 use std::io::{self, Write};
 
@@ -18,8 +19,20 @@ pub(in crate::output) const FORMAT: Format = Format {
     name: "ecs",
     aliases: &["json"],
     about: "one JSON event a line, Elastic Common Schema 8",
-    open: |writer, context| Box::new(Ecs { writer, context, line: Vec::new() }),
+    open: |writer, context| {
+        Box::new(Ecs { writer, context, line: Vec::new(), overview: Overview::default() })
+    },
 };
+
+/// The event as a value, for what reads events rather than writes them.
+pub(in crate::output) fn value(event: &Event, context: &Context) -> serde_json::Value {
+    serde_json::to_value(build::event(event, Cut::NONE, context)).unwrap_or_default()
+}
+
+/// The run summary as a value.
+pub(in crate::output) fn run_value(summary: &RunSummary, context: &Context) -> serde_json::Value {
+    serde_json::to_value(build::run(summary, &Overview::default(), context)).unwrap_or_default()
+}
 
 /// The event as one line without its end, as the store keeps it.
 pub(in crate::output) fn line(event: &Event, context: &Context) -> io::Result<Vec<u8>> {
@@ -29,9 +42,13 @@ pub(in crate::output) fn line(event: &Event, context: &Context) -> io::Result<Ve
 }
 
 /// The run summary as one line without its end.
-pub(in crate::output) fn run_line(summary: &RunSummary, context: &Context) -> io::Result<Vec<u8>> {
+pub(in crate::output) fn run_line(
+    summary: &RunSummary,
+    overview: &Overview,
+    context: &Context,
+) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
-    json::append(&mut line, &build::run(summary, context))?;
+    json::append(&mut line, &build::run(summary, overview, context))?;
     Ok(line)
 }
 
@@ -45,6 +62,8 @@ struct Ecs {
     context: Context,
     /// Reused, so that a line is written at once and costs no allocation.
     line: Vec<u8>,
+    /// What exposures come to, for the run summary.
+    overview: Overview,
 }
 
 /// Longest event of an exposure, bytes: it is written again and again as the exposure grows, and must not
@@ -76,6 +95,9 @@ fn append(line: &mut Vec<u8>, event: &Event, context: &Context) -> io::Result<()
 
 impl Output for Ecs {
     fn event(&mut self, event: &Event) -> io::Result<()> {
+        if let Event::Exposure(exposure) = event {
+            self.overview.take(exposure);
+        }
         self.line.clear();
         append(&mut self.line, event, &self.context)?;
         self.line.push(b'\n');
@@ -83,8 +105,9 @@ impl Output for Ecs {
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
+        let overview = std::mem::take(&mut self.overview);
         self.line.clear();
-        json::append(&mut self.line, &build::run(summary, &self.context))?;
+        json::append(&mut self.line, &build::run(summary, &overview, &self.context))?;
         self.line.push(b'\n');
         self.writer.write_all(&self.line)?;
         self.flush()

@@ -83,6 +83,8 @@ pub struct Meta {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub severity: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<Text<crate::time::Timestamp>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<Text<crate::time::Timestamp>>,
@@ -430,6 +432,7 @@ pub struct ExposureDetail<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub shortened: bool,
     pub identifiers: BTreeMap<&'static str, u64>,
+    pub remedies: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<ExposureCoverage>,
 }
@@ -488,6 +491,10 @@ pub struct Run<'a> {
     pub patients_bounds: Option<Bounds>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub suppressions: Vec<Suppression<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open_services: Vec<OpenService>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scanners: Vec<Scanner>,
     pub inputs: Inputs<'a>,
     pub losses: Losses,
     pub reveal: bool,
@@ -551,7 +558,16 @@ pub struct Streams<'a> {
 #[derive(Serialize)]
 pub struct Inputs<'a> {
     pub total: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<InputFile<'a>>,
     pub faulty: Vec<FaultyInput<'a>>,
+}
+
+/// A capture as it was read.
+#[derive(Serialize)]
+pub struct InputFile<'a> {
+    pub name: &'a str,
+    pub sha256: &'a str,
 }
 
 #[derive(Serialize)]
@@ -566,4 +582,21 @@ pub struct Losses {
     pub findings_forgotten: u64,
     pub sightings_unreported: u64,
     pub findings_unwritten: u64,
+}
+
+/// A service that answers whoever asks, with patient data.
+#[derive(Serialize)]
+pub struct OpenService {
+    pub server: End,
+    pub transport: &'static str,
+    pub protocol: &'static str,
+    pub clients: usize,
+    pub severity: u8,
+}
+
+/// A client that got patient data of many services.
+#[derive(Serialize)]
+pub struct Scanner {
+    pub client: End,
+    pub services: usize,
 }

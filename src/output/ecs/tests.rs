@@ -151,6 +151,12 @@ fn samples() -> Vec<Value> {
         };
         x.performed(what, &mut out);
     }
+    // A client of many services.
+    for port in 1..6 {
+        let mut other = event.clone();
+        other.flow.server.set_port(port);
+        x.finding(other, &mut out);
+    }
     x.finish(at(9), &mut out);
     for event in &mut out {
         match event {

@@ -223,7 +223,8 @@ fn unbrotli(
         return (0, DecodeStep::Done);
     }
     // After a fault the library keeps back what it decoded in the same call: calls are small.
-    let (input, _) = input.split_at(input.len().min(BROTLI_PIECE));
+    let all = input.len();
+    let (input, _) = input.split_at(all.min(BROTLI_PIECE));
     let (mut left, mut used) = (input.len(), 0);
     let (mut room, mut made, mut total) = (output.len(), 0, 0);
     let result = BrotliDecompressStream(
@@ -236,7 +237,7 @@ fn unbrotli(
             *ended = true;
             (used, DecodeStep::Output(made))
         }
-        BrotliResult::NeedsMoreInput if made == 0 => (used, DecodeStep::Starved),
+        BrotliResult::NeedsMoreInput if made == 0 && used == all => (used, DecodeStep::Starved),
         BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {
             (used, DecodeStep::Output(made))
         }

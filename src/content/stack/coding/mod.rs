@@ -270,10 +270,10 @@ impl Document for Coded {
         }
         // Taken over from the content that was decoded before: to clear one for each segment costs more than
         // many segments do. A coding inside of this one gets its own.
-        let mut piece = std::mem::take(&mut scope.tally.piece);
+        let mut piece = std::mem::take(&mut scope.counters.piece);
         piece.resize(PIECE, 0);
         let want = self.decode(bytes, &mut piece, scope);
-        scope.tally.piece = piece;
+        scope.counters.piece = piece;
         want
     }
 

@@ -208,10 +208,13 @@ fn nested_bombs_share_one_budget() {
         (&["gzip"], gzip(&archive)),
     ] {
         assert!(bytes.len() < 100_000, "{}", bytes.len());
-        let (records, tally) = read_as(media, codings, &bytes, 1460);
+        let (records, counters) = read_as(media, codings, &bytes, 1460);
         assert!(records.is_empty());
-        assert!(tally.given_up.iter().any(|(reason, _)| *reason == Reason::Budget), "{codings:?}");
-        assert!(tally.unpaid_bytes > 0);
+        assert!(
+            counters.given_up.iter().any(|(reason, _)| *reason == Reason::Budget),
+            "{codings:?}"
+        );
+        assert!(counters.unpaid_bytes > 0);
     }
 }
 
