@@ -52,7 +52,22 @@ fn nobody_wants_noise_or_an_unknown_coding() {
 
 #[test]
 fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
-    let fronts: [&[u8]; 22] = [
+    let zip = |member: &str| {
+        let mut head = b"PK\x03\x04\x14\0\0\0\x08".to_vec();
+        head.resize(30, 0);
+        head.extend(member.bytes());
+        head.resize(128, 0);
+        head
+    };
+    let archives = [
+        "word/document.xml",
+        "xl/workbook.xml",
+        "ppt/slides/slide1.xml",
+        "mimetypeapplication/vnd.oasis.opendocument.text",
+        "mimetypeapplication/vnd.oasis.opendocument.spreadsheet",
+    ]
+    .map(zip);
+    let fronts: [&[u8]; 24] = [
         b"MSH|^~\\&|A|B|C|D|202603011015||ADT^A01|1|P|2.5\r",
         b"M\0S\0H\0|\0^\0~\0\\\0&\0|\0A\0|\0",
         b"{\"a\":1,\"b\":2}\n",
@@ -67,7 +82,9 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
         b"UNB+UNOC:3+A+B+260301:1015+1'",
         b"01380006301\r\n0143101Ash\r\n",
         b"BEGIN:VCARD\r\nFN:Eve Ash\r\nEND:VCARD\r\n",
-        b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0b\0\0\0word/a.xml",
+        b"<Message xmlns=\"http://www.ncpdp.org/schema/SCRIPT\"><Body/></Message>",
+        b"<MP v=\"2\" U=\"7\"/>",
+        b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n",
         b"^XA^FO50,50^FDAsh^FS^XZ",
         b"@PJL SET JOBNAME=\"a\"\r\n",
         b"N\nA50,0,0,1,1,1,N,\"Ash, Eve\"\nP1\n",
@@ -80,7 +97,7 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
     let types = types.map(|content_type| Media::Type { content_type, name: "/a.json" });
     let mut taken = std::collections::BTreeSet::new();
     for media in types.iter().chain([&Media::Unknown]) {
-        for front in fronts {
+        for front in fronts.into_iter().chain(archives.iter().map(Vec::as_slice)) {
             for format in FORMATS {
                 for byte in 0x21..=0x7e {
                     let head = [&[byte], &front[1..]].concat();

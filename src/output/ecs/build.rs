@@ -530,14 +530,11 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access, cut: Cut) -> Service<'a> {
         interfaces: cut
             .list(&f.interfaces)
             .iter()
-            .map(|i| WebInterface {
-                kind: i.kind.as_str(),
-                product: cut.text(&i.product),
-                open: i.open,
-            })
+            .filter(|i| cut.fits(&i.product))
+            .map(|i| WebInterface { kind: i.kind.as_str(), product: &i.product, open: i.open })
             .collect(),
         facts: Facts(facts, cut),
-        software: f.software.as_deref().map(|text| cut.text(text)),
+        software: f.software.as_deref().filter(|text| cut.fits(text)),
         outcome: Facts(outcome, cut),
         access: dicom::access(access),
     }

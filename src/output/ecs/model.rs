@@ -266,7 +266,8 @@ pub struct Service<'a> {
     pub access: Option<Box<Access>>,
 }
 
-/// How much of lists and texts is written.
+/// How much of lists and texts is written. What is longer is left out whole: cut, a word of a closed set
+/// would be none, and two texts might become the same.
 #[derive(Clone, Copy)]
 pub struct Cut {
     /// Entries of a list.
@@ -284,33 +285,29 @@ impl Cut {
         all.get(..self.list).unwrap_or(all)
     }
 
-    /// The first texts of a list that are short enough: cut, two of them might become the same.
+    /// Whether a text is short enough.
+    pub const fn fits(self, text: &str) -> bool {
+        text.len() <= self.text
+    }
+
+    /// The first texts of a list that are short enough.
     pub fn texts<'a>(
         self,
         all: impl Iterator<Item = &'a str> + 'a,
     ) -> impl Iterator<Item = &'a str> + 'a {
-        all.filter(move |text| text.len() <= self.text).take(self.list)
+        all.filter(move |text| self.fits(text)).take(self.list)
     }
 
     /// Whether anything of a fact is left.
     fn leaves(self, fact: &Fact<'_>) -> bool {
-        let fits = |text: &str| text.len() <= self.text;
         match fact {
-            Fact::Text(text) => !self.text(text).is_empty(),
-            Fact::List(list) => self.list > 0 && list.iter().any(|text| fits(text)),
+            Fact::Text(text) => self.fits(text),
+            Fact::List(list) => self.list > 0 && list.iter().any(|text| self.fits(text)),
             Fact::Words(_) => self.list > 0,
-            Fact::Counts(counts) => self.list > 0 && counts.iter().any(|(text, _)| fits(text)),
-            Fact::Number(_) | Fact::Flag(_) | Fact::Group(_) => true,
+            Fact::Counts(counts) => self.list > 0 && counts.iter().any(|(text, _)| self.fits(text)),
+            Fact::Group(list) => list.iter().any(|(_, fact)| self.leaves(fact)),
+            Fact::Number(_) | Fact::Flag(_) => true,
         }
-    }
-
-    /// The front of a text, whole characters.
-    pub fn text(self, all: &str) -> &str {
-        let mut end = self.text.min(all.len());
-        while !all.is_char_boundary(end) {
-            end -= 1;
-        }
-        all.get(..end).unwrap_or_default()
     }
 }
 
@@ -319,10 +316,17 @@ pub struct Facts<'a>(pub FactList<'a>, pub Cut);
 
 impl Serialize for Facts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(facts, cut) = self;
-        let left = facts.iter().filter(|(_, fact)| cut.leaves(fact));
-        serializer.collect_map(left.map(|(name, fact)| (name, Written(fact, *cut))))
+        collect(&self.0, self.1, serializer)
     }
+}
+
+fn collect<S: Serializer>(
+    facts: &FactList<'_>,
+    cut: Cut,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let left = facts.iter().filter(|(_, fact)| cut.leaves(fact));
+    serializer.collect_map(left.map(|(name, fact)| (name, Written(fact, cut))))
 }
 
 struct Written<'a>(&'a Fact<'a>, Cut);
@@ -331,7 +335,7 @@ impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let cut = self.1;
         match self.0 {
-            Fact::Text(text) => cut.text(text).serialize(serializer),
+            Fact::Text(text) => text.serialize(serializer),
             Fact::List(list) => serializer.collect_seq(cut.texts(list.iter().map(String::as_str))),
             Fact::Words(words) => cut.list(words).serialize(serializer),
             Fact::Number(number) => number.serialize(serializer),
@@ -339,13 +343,11 @@ impl Serialize for Written<'_> {
             Fact::Counts(counts) => {
                 let sorted: BTreeMap<&str, u64> =
                     counts.iter().map(|(text, n)| (text.as_str(), *n)).collect();
-                let fits = sorted.into_iter().filter(|(text, _)| text.len() <= cut.text);
+                let fits = sorted.into_iter().filter(|(text, _)| cut.fits(text));
                 let listed = fits.take(cut.list).map(|(of, count)| Counted { of, count });
                 serializer.collect_seq(listed)
             }
-            Fact::Group(list) => {
-                serializer.collect_map(list.iter().map(|(name, fact)| (name, Written(fact, cut))))
-            }
+            Fact::Group(list) => collect(list, cut, serializer),
         }
     }
 }
@@ -428,7 +430,7 @@ pub struct ExposureDetail<'a> {
     pub records: u64,
     pub flows: u64,
     pub operations: Vec<&'a str>,
-    /// Lists and texts were cut to keep to the size of an event.
+    /// Longer texts and further entries of lists are left out, to keep to the size of an event.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub shortened: bool,
     pub identifiers: BTreeMap<&'static str, u64>,

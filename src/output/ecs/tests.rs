@@ -4,8 +4,8 @@ use super::FORMAT;
 use crate::capture::PacketSpan;
 use crate::config::Detail;
 use crate::content::Mark;
-use crate::exposure::samples::{Sample, T0, at, identifier, packet, token};
-use crate::exposure::{Event, FlowActivity};
+use crate::exposure::samples::{KEY, Sample, T0, at, identifier, packet, token};
+use crate::exposure::{Event, EventId, FlowActivity};
 use crate::identify::Shown;
 use crate::output::samples::{busy, context, events, run, tracker, written};
 use crate::output::{Cause, Context, Interrupted, RunSummary, Verdict};
@@ -178,6 +178,12 @@ fn samples() -> Vec<Value> {
     run.opaque = Reason::ALL.iter().map(|r| (("unknown", *r), 1)).collect();
     run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
     all.extend(lines(&out, &run));
+    // With all that is known, exposures are longer than they are written.
+    let context = context();
+    let exposures = out.iter().filter(|event| matches!(event, Event::Exposure(_)));
+    all.extend(exposures.map(|event| {
+        serde_json::to_value(super::build::event(event, super::Cut::NONE, &context)).expect("JSON")
+    }));
     all.extend(folded());
     all
 }
@@ -406,6 +412,7 @@ fn a_finding_looks_like_the_contract() {
     Arc::make_mut(&mut d.finding.identifiers)[0].unissued = token(8);
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(d.clone(), &mut out);
+    d.id = EventId::of_finding(&KEY, &d.flow, &d.finding.patient);
     let all = lines(&out, &RunSummary::default());
     let mut event = all.into_iter().find(|e| e["event"]["action"] == "phi-finding").expect("event");
     let exposure = event["phi"]["exposure"]["id"].take();
