@@ -13,6 +13,9 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;
 
+/// Events that wait to be written, where a report brings many.
+const MAX_EVENTS: usize = 1024;
+
 /// Collects the reports of all workers.
 pub struct Collector {
     exposures: Exposures,
@@ -22,7 +25,8 @@ pub struct Collector {
     /// By which exposures are graded and suppressed, and which reload brought them.
     rules: Arc<RuleSet>,
     generation: u64,
-    upto: Vec<u64>,
+    /// How far each worker has come: the packet, and of what it brought about the flow.
+    upto: Vec<(u64, u64)>,
     /// A live run: exposures go on without packets. In a replay they go by findings alone, so that
     /// nothing depends on how the work was divided.
     live: bool,
@@ -76,7 +80,7 @@ impl Collector {
             rules: shared.rules.current(),
             generation: 0,
             shared,
-            upto: vec![0; workers],
+            upto: vec![(0, 0); workers],
             live,
             waiting: BinaryHeap::new(),
             stats: WorkerCounters::default(),
@@ -96,20 +100,23 @@ impl Collector {
             self.exposures.select_protocol(&self.rules);
         }
         let report_clock = report.clock;
-        self.upto[worker] = if report.last { u64::MAX } else { report.upto };
-        let upto = self.upto.iter().copied().min().unwrap_or(u64::MAX);
+        const ALL: (u64, u64) = (u64::MAX, u64::MAX);
+        self.upto[worker] = if report.last { ALL } else { (report.upto, report.upto_flow) };
+        let upto = self.upto.iter().copied().min().unwrap_or(ALL);
         // One worker alone reports in order.
         let alone = self.upto.len() == 1 && self.waiting.is_empty();
         for (order, item) in report.items {
-            if alone && order.packet <= upto {
+            if alone && (order.packet, order.flow) <= upto {
                 self.take(item);
+                self.write_many()?;
             } else {
                 self.waiting.push(Waiting(order, item));
             }
         }
-        while self.waiting.peek().is_some_and(|w| w.0.packet <= upto) {
+        while self.waiting.peek().is_some_and(|w| (w.0.packet, w.0.flow) <= upto) {
             let Some(Waiting(_, item)) = self.waiting.pop() else { break };
             self.take(item);
+            self.write_many()?;
         }
         if self.live {
             self.exposures.tick(report_clock, &mut self.events);
@@ -159,6 +166,11 @@ impl Collector {
             }
             Item::Encrypted(conversation) => self.conversations.push(*conversation),
         }
+    }
+
+    /// Writes what a report brought so far, where that is much.
+    fn write_many(&mut self) -> io::Result<()> {
+        if self.events.len() < MAX_EVENTS { Ok(()) } else { self.write() }
     }
 
     fn write(&mut self) -> io::Result<()> {
