@@ -116,7 +116,7 @@ fn wrong_usage_is_refused_with_the_remedy() {
         (&["phitap", "replay", "-", "-"], "only once"),
         (&["phitap", "replay", "--output", "a", "--metrics-file", "a", "x"], "same file"),
         (&["phitap", "live", "-i", "eth0", "-i", "eth0"], "twice"),
-        (&["phitap", "report", "x"], "unrecognized subcommand"),
+        (&["phitap", "nothing", "x"], "unrecognized subcommand"),
     ];
     for (arguments, expected) in cases {
         let error = run(arguments).expect_err("refused");
