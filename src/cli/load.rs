@@ -164,19 +164,6 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.no_sandbox && options.user.is_some() {
         return Err(usage("--user and --no-sandbox exclude each other"));
     }
-    let written = [
-        ("--output", &options.output),
-        ("--metrics-file", &options.metrics_file),
-        ("--report", &options.report),
-        ("--assets", &options.assets),
-        ("--store", &options.store),
-    ];
-    for (i, (name, file)) in written.iter().enumerate() {
-        let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
-        if let Some((other, _)) = same {
-            return Err(usage(format!("{name} and {other} name the same file")));
-        }
-    }
     if let Some(path) = &options.assets
         && crate::output::assets::Shape::of(path).is_none()
     {
@@ -197,18 +184,8 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
             Asked { output: options.output.is_some(), format: options.format.is_some(), live };
         allowed(Destination::of(std::io::stdout()), asked).map_err(ConfigError::Usage)?;
     }
-    let secrets = [&options.metrics_token_file, &options.metrics_cert, &options.metrics_key];
-    for path in [&options.key_file, &options.config].into_iter().chain(secrets).flatten() {
-        keep(path, &options)?;
-    }
+    separate(&options)?;
     let metrics_access = metrics_access(&options)?;
-    let written = written.map(|(_, file)| file);
-    for out in written.into_iter().flatten() {
-        if is_capture(out) {
-            let out = out.display();
-            return Err(usage(format!("{out} is a capture and would be overwritten")));
-        }
-    }
     let sandbox = sandbox(&options);
     let home = options.home_net;
     let detail = match source {
@@ -252,6 +229,35 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         verbose: options.verbose,
         quiet: options.quiet,
     })
+}
+
+/// Refuses files that would be written twice, or over what is read or a capture.
+fn separate(options: &Options) -> Result<(), ConfigError> {
+    let written = [
+        ("--output", &options.output),
+        ("--metrics-file", &options.metrics_file),
+        ("--report", &options.report),
+        ("--assets", &options.assets),
+        ("--store", &options.store),
+    ];
+    for (i, (name, file)) in written.iter().enumerate() {
+        let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
+        if let Some((other, _)) = same {
+            return Err(usage(format!("{name} and {other} name the same file")));
+        }
+    }
+    let secrets = [&options.metrics_token_file, &options.metrics_cert, &options.metrics_key];
+    for path in [&options.key_file, &options.config].into_iter().chain(secrets).flatten() {
+        keep(path, options)?;
+    }
+    let written = written.map(|(_, file)| file);
+    for out in written.into_iter().flatten() {
+        if is_capture(out) {
+            let out = out.display();
+            return Err(usage(format!("{out} is a capture and would be overwritten")));
+        }
+    }
+    Ok(())
 }
 
 /// Who may ask at `--metrics`. Nobody is let in from other hosts without a token.
