@@ -100,9 +100,13 @@ impl Labels {
     }
 
     /// A heading or title: its words may say what the document is about.
-    pub fn heading(&mut self, text: &str, scope: &mut Scope<'_>) {
+    pub fn heading(&mut self, text: &str, scope: &Scope<'_>) {
         self.mark(heading(text, text, scope.rules()));
-        // `Patient: Jane Roe (MRN 77)`.
+    }
+
+    /// A heading of a page, which may itself name a patient: `Patient: Jane Roe (MRN 77)`.
+    pub fn title(&mut self, text: &str, scope: &mut Scope<'_>) {
+        self.heading(text, scope);
         let patients = |said: &Said| matches!(said, Said::Key(meaning) if meaning.patient);
         if find::labels(text, scope.rules).any(|label| patients(&label.said)) {
             self.line(text, scope);

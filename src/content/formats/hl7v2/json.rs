@@ -7,7 +7,6 @@ use crate::content::formats::json::tokens::{Fault, Receiver, Tokens};
 use crate::content::formats::markup::{Attributes, Receiver as _};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
-use zeroize::Zeroizing;
 
 /// Longest name of an element that is told apart, bytes (`ORU_R01.ORDER_OBSERVATION` is one).
 const MAX_NAME: usize = 64;
