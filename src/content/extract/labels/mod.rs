@@ -309,8 +309,11 @@ impl Labels {
     /// A name right before the label of a birth date.
     fn beside(&mut self, meaning: &Meaning, before: &str, scope: &mut Scope<'_>) {
         let birth = meaning.rule.kind == Kind::BirthDate;
-        // A name that has no birth date yet has this one.
-        if !birth || (self.record.has(Kind::Name) && !self.record.has(Kind::BirthDate)) {
+        // A name that has no birth date yet has this one. Where the person is known, others may be spoken of.
+        if !birth
+            || self.collected.is_some()
+            || (self.record.has(Kind::Name) && !self.record.has(Kind::BirthDate))
+        {
             return;
         }
         let rules = scope.rules;
