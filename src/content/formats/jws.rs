@@ -80,6 +80,10 @@ impl Format for Compact {
         "jws"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"es"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], extent: Extent) -> bool {
         let head = head.trim_ascii_start();
         let declared =

@@ -7,17 +7,21 @@ use crate::rules::{About, Said};
 /// The media type without its parameters.
 pub fn essence<'a>(media: &Media<'a>) -> &'a str {
     match media {
-        Media::Type { content_type, .. } => content_type.split(';').next().unwrap_or("").trim(),
+        Media::Type { content_type, .. } => {
+            let end = memchr::memchr(b';', content_type.as_bytes()).unwrap_or(content_type.len());
+            content_type.get(..end).unwrap_or_default().trim_ascii()
+        }
         _ => "",
     }
 }
 
 /// Whether the media type has `word` in its subtype (`fhir+json`), or the name one of `suffixes`.
 pub fn says(media: &Media<'_>, word: &str, suffixes: &[&str]) -> bool {
-    let essence = essence(media);
-    let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
-    let mut words = subtype.split(['+', '-', '.', '/']);
-    words.any(|w| w.eq_ignore_ascii_case(word)) || {
+    let essence = essence(media).as_bytes();
+    let slash = memchr::memchr(b'/', essence).map_or(essence.len(), |at| at + 1);
+    let subtype = essence.get(slash..).unwrap_or_default();
+    let mut words = subtype.split(|b| matches!(b, b'+' | b'-' | b'.' | b'/'));
+    words.any(|w| w.eq_ignore_ascii_case(word.as_bytes())) || {
         let suffix = suffix(media);
         suffixes.iter().any(|s| s.eq_ignore_ascii_case(suffix))
     }
@@ -35,8 +39,10 @@ pub fn parameter<'a>(content_type: &'a str, name: &str) -> Option<&'a str> {
 pub fn suffix<'a>(media: &Media<'a>) -> &'a str {
     match media {
         Media::Type { name, .. } => {
-            let file = name.rsplit(['/', '\\']).next().unwrap_or("");
-            file.rsplit_once('.').map_or("", |(_, suffix)| suffix)
+            let folder = memchr::memrchr2(b'/', b'\\', name.as_bytes()).map_or(0, |at| at + 1);
+            let file = name.get(folder..).unwrap_or_default();
+            let dot = memchr::memrchr(b'.', file.as_bytes()).map_or(file.len(), |at| at + 1);
+            file.get(dot..).unwrap_or_default()
         }
         _ => "",
     }

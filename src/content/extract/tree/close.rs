@@ -71,13 +71,13 @@ impl Tree {
                 let within = self.frames.last().is_some_and(|f| self.names.get(f.name).use_.header);
                 self.grid.name(depth - usize::from(within), false, scope.rules());
                 while self.grid.take_up() {
-                    self.grid.record(frame.inherited, &mut self.loose);
+                    self.grid.record(frame.inherited, &mut self.loose, scope);
                     self.loose.mark_from_afar(self.around);
                     self.loose.emit(self.content, scope);
                 }
             }
             Role::Row if self.grid.is_known() => {
-                self.grid.record(frame.inherited, &mut self.loose);
+                self.grid.record(frame.inherited, &mut self.loose, scope);
                 self.loose.mark_from_afar(self.around);
                 self.loose.emit(self.content, scope);
             }

@@ -2,12 +2,11 @@
 //! Elasticsearch SQL, Trino, pandas (`split`), Google's visualisation format and BigQuery write them,
 //! each with other keys around.
 
-use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
+use crate::content::Scope;
+use crate::content::extract::record::{CandidateRecord, Marks};
+use crate::content::extract::table::{MAX_COLUMNS, TableColumns};
 use crate::rules::RuleSet;
 use zeroize::Zeroizing;
-
-/// Columns looked at.
-const MAX_COLUMNS: usize = 256;
 
 /// Rows kept until the names of their columns come, and bytes of them.
 const MAX_WAITING: usize = 1024;
@@ -98,17 +97,13 @@ struct Waiting {
 struct Table {
     /// How many objects and arrays were open around the names.
     depth: usize,
-    columns: Vec<Option<Meaning>>,
-    /// What the names say of every row.
-    marks: Marks,
+    columns: TableColumns,
 }
 
 impl Grid {
     pub(super) fn memory(&self) -> usize {
-        let columns = self.tables.iter().map(|t| t.columns.len()).sum::<usize>();
-        columns * 32
-            + self.row.iter().map(|c| 24 + c.capacity()).sum::<usize>()
-            + self.waiting.bytes
+        let columns = self.tables.iter().map(|t| t.columns.memory()).sum::<usize>();
+        columns + self.row.iter().map(|c| 24 + c.capacity()).sum::<usize>() + self.waiting.bytes
     }
 
     /// Whether the names of columns are known here.
@@ -161,9 +156,7 @@ impl Grid {
 
     /// Whether the next cell of a row is wanted; every cell is, while it may be a name.
     pub(super) fn wants(&self) -> bool {
-        self.tables
-            .last()
-            .is_none_or(|t| t.columns.get(self.row.len()).is_some_and(Option::is_some))
+        self.tables.last().is_none_or(|t| t.columns.is_known(self.row.len()))
     }
 
     pub(super) fn clear(&mut self) {
@@ -193,28 +186,28 @@ impl Grid {
     pub(super) fn name(&mut self, depth: usize, may_wait: bool, rules: &RuleSet) {
         let row = std::mem::take(&mut self.row);
         let keys = &rules.keys;
-        let columns: Vec<Option<Meaning>> =
-            row.iter().map(|cell| keys.get(bare(cell)).map(Meaning::from)).collect();
-        let known = columns.iter().flatten().count();
-        let said = row.iter().filter_map(|cell| keys.context(bare(cell)));
-        let marks = said.map(Marks::about).fold(Marks::default(), Marks::and);
-        if known >= 2 && self.tables.len() < MAX_TABLES {
-            self.tables.push(Table { depth, columns, marks });
+        let mut columns = TableColumns::default();
+        for name in row.iter().map(|cell| bare(cell)) {
+            columns.push(keys.get(name), keys.context(name));
+        }
+        if columns.known() >= 2 && self.tables.len() < MAX_TABLES {
+            self.tables.push(Table { depth, columns });
         } else if may_wait {
             self.keep(depth, row);
         }
     }
 
     /// A row is complete: its cells under the names of their columns.
-    pub(super) fn record(&mut self, around: Marks, record: &mut CandidateRecord) {
+    pub(super) fn record(
+        &mut self,
+        around: Marks,
+        record: &mut CandidateRecord,
+        scope: &mut Scope<'_>,
+    ) {
         let row = std::mem::take(&mut self.row);
         let Some(table) = self.tables.last() else { return };
-        record.mark(table.marks.and(around));
-        for (meaning, cell) in table.columns.iter().zip(&row) {
-            if let Some(meaning) = meaning {
-                record.add(meaning, 0, cell);
-            }
-        }
+        record.mark(around);
+        table.columns.read_row(row.iter().map(|cell| cell.as_str()), record, scope);
     }
 
     /// Only `depth` objects and arrays are open any more.

@@ -138,7 +138,7 @@ impl Tree {
 
     /// Whether `text` as a name means anything.
     pub fn knows(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
-        self.names.begin(&mut scope.tally.names, scope.rules);
+        self.names.begin(&mut scope.counters.names, scope.rules);
         let index = self.names.find(text, scope.rules());
         self.names.get(index).means_something()
     }
@@ -146,7 +146,7 @@ impl Tree {
     /// Whether `text` as the name of an attribute means anything. Wrappers of JSON (`S`, `N`) are none
     /// there: an attribute says of which kind the text is.
     pub fn knows_attribute(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
-        self.names.begin(&mut scope.tally.names, scope.rules);
+        self.names.begin(&mut scope.counters.names, scope.rules);
         let index = self.names.find(text, scope.rules());
         let name = self.names.get(index);
         name.means_something() && !(name.use_.wrapper && name.meaning.is_none())
@@ -274,7 +274,7 @@ impl Tree {
 
     /// The name of the next value.
     pub fn key(&mut self, text: &str, scope: &mut Scope<'_>) {
-        self.names.begin(&mut scope.tally.names, scope.rules);
+        self.names.begin(&mut scope.counters.names, scope.rules);
         let (index, place) = self.names.look_up(text, scope.rules());
         if self.frames.len() <= 2 {
             self.note_context(text);
@@ -536,6 +536,6 @@ impl Tree {
         while !self.frames.is_empty() {
             self.close(scope);
         }
-        self.names.end(&mut scope.tally.names);
+        self.names.end(&mut scope.counters.names);
     }
 }

@@ -106,6 +106,10 @@ impl Format for Dialect {
         self.name
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"<"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let declared = matches!(media, Media::Type { .. } | Media::Unknown);
         declared

@@ -43,6 +43,10 @@ impl Format for Er7 {
         "hl7v2"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"MFB"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let begins = |strict| {
             let filler = |b: &u8| matches!(b, 0x0B | 0xEF | 0xBB | 0xBF) || b.is_ascii_whitespace();

@@ -26,6 +26,10 @@ impl Format for Xml {
         "hl7v2"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"<"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let declared = matches!(media, Media::Type { .. } | Media::Unknown);
         declared

@@ -21,6 +21,10 @@ impl Format for Json {
         "json"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"{["
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         let Some((&first, rest)) = head.split_first() else { return false };
@@ -32,6 +36,10 @@ impl Format for Json {
             b'[' => matches!(next, Some(b'{' | b'[' | b'"' | b']')),
             _ => false,
         }
+    }
+
+    fn is_hasty(&self) -> bool {
+        true
     }
 
     fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {

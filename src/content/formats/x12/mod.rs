@@ -38,6 +38,10 @@ impl Format for Interchange {
         "x12"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"I"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let at = head.iter().take_while(|b| is_filler(**b)).count();
         // `ISA*00*`: the first element is a code of two characters.

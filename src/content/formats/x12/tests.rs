@@ -1,61 +1,13 @@
 use super::*;
-use crate::content::Mark;
-use crate::content::{
-    ContentCounters, ContentId, Direction, Ending, Extent, FieldSink, RecordHead,
-};
-use crate::protocol::ServiceFacts;
-use crate::rules::RuleSet;
-use std::sync::LazyLock;
-
-static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
-
-#[derive(Default)]
-struct Log(Vec<String>);
-
-impl FieldSink for Log {
-    fn begin(&mut self, _: ContentId, head: RecordHead<'_>) {
-        self.0.push(format!("record {} {}", head.content, head.operation));
-    }
-    fn field(&mut self, _: ContentId, field: Field<'_>) {
-        self.0.push(format!("{} {} {}", field.name, field.kind.as_str(), field.value.expose()));
-    }
-    fn mark(&mut self, _: ContentId, mark: Mark) {
-        self.0.push(format!("mark {mark:?}"));
-    }
-    fn end(&mut self, _: ContentId, _: &ServiceFacts) {
-        self.0.push("end".to_owned());
-    }
-}
+use crate::content::testing::{Part, read_document};
 
 /// Reads `parts` with a gap between each two, in pieces of `size` bytes.
 fn read(parts: &[&[u8]], size: usize) -> Vec<String> {
-    let (mut log, mut facts, mut tally) =
-        (Log::default(), ServiceFacts::default(), ContentCounters::default());
-    let (mut operation, mut layers) = ("PUT".to_owned(), vec!["http"]);
+    let parts: Vec<_> = parts.iter().flat_map(|part| [Part::Gap(10), Part::Bytes(part)]).collect();
     let mut document = Interchange.open(&Media::Unknown);
-    let mut scope = Scope {
-        id: ContentId(0),
-        direction: Direction::ClientToServer,
-        operation: &mut operation,
-        layers: &mut layers,
-        rules: &RULES,
-        sink: &mut log,
-        facts: &mut facts,
-        tally: &mut tally,
-    };
-    'parts: for (i, part) in parts.iter().enumerate() {
-        if i > 0 {
-            document.gap(10, &mut scope);
-        }
-        for piece in part.chunks(size) {
-            if document.data(piece, &mut scope) == Want::NOTHING {
-                break 'parts;
-            }
-            assert!(document.memory() <= 2 * MAX_SEGMENT);
-        }
-    }
-    document.end(Ending::Complete, &mut scope);
-    log.0
+    let reading = read_document(document.as_mut(), "PUT", &parts[1..], size);
+    assert!(reading.memory <= 2 * MAX_SEGMENT);
+    reading.records.log
 }
 
 const ISA: &str = "ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *250301*1200*^*00501*000000001*0*P*:~";

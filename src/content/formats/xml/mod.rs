@@ -40,6 +40,10 @@ impl Format for Xml {
         "xml"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"<"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         let Some(rest) = head.strip_prefix(b"<") else { return false };
