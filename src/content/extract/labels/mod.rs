@@ -131,6 +131,10 @@ impl Labels {
         // Where the text before the next label begins.
         let mut behind = 0;
         for mut label in find::labels(line, rules) {
+            // `Re:` says nothing of what follows it.
+            if let Said::Context(About::Nothing) = label.said {
+                continue;
+            }
             if let Said::Unknown = label.said {
                 let named = open.as_ref().map_or(self.record.names_patient(), |(m, _)| m.patient);
                 if !(named && !self.record.has(Kind::PatientId) && label.is_number(line)) {
@@ -143,7 +147,12 @@ impl Labels {
             if let Some((meaning, value)) = open.take() {
                 self.value(&meaning, line.get(value..label.start).unwrap_or(""), scope);
             } else if let Said::Key(meaning) = &label.said {
-                self.beside(meaning, line.get(before..label.start).unwrap_or(""), scope);
+                let before = line.get(before..label.start).unwrap_or("");
+                if Self::has_inline(before, rules) {
+                    self.inline(before, scope);
+                } else {
+                    self.beside(meaning, before, scope);
+                }
             }
             found = true;
             match label.said {
