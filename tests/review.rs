@@ -6,7 +6,6 @@ mod common;
 use common::{PHITAP, ROOT, Run, hospital};
 use phitap::review::source::{Filter, Results, read};
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -350,17 +349,10 @@ fn explain_says_all_that_is_known_of_one_thing() {
 fn same(results: &Results, fingerprint: &str) -> Value {
     let of = |e: &&phitap::review::source::Exposure| e.fingerprint.as_deref() == Some(fingerprint);
     let e = results.exposures.iter().find(of).expect("the exposure");
-    let at = results.exposures.iter().position(|other| other.id == e.id);
-    let seen: BTreeSet<&str> = results
-        .patients
-        .iter()
-        .filter(|p| p.seen.iter().any(|s| s.exposure == at))
-        .map(|p| p.token.as_str())
-        .collect();
     serde_json::json!({
         "id": e.id, "severity": e.severity, "patients": e.patients, "records": e.records,
         "findings": e.findings, "flows": e.flows, "kinds": e.kinds, "operations": e.operations,
-        "first": e.first.to_string(), "last": e.last.to_string(), "tokens": seen,
+        "first": e.first.to_string(), "last": e.last.to_string(), "open": e.open,
     })
 }
 

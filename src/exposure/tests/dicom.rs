@@ -141,13 +141,19 @@ fn a_service_that_proves_open_later_raises_its_earlier_exposures() {
     x.tick(at(700), &mut out);
     let goes_on = Sample { facts: known("CT1"), patient: 2, time: at(701), ..Sample::default() };
     x.finding(goes_on.build(), &mut out);
-    let other = Sample { server: "10.1.2.4:104", facts: known("CT1"), time: at(702), ..Sample::default() };
+    let other =
+        Sample { server: "10.1.2.4:104", facts: known("CT1"), time: at(702), ..Sample::default() };
     x.finding(other.build(), &mut out);
     let before = exposures(&out).last().expect("one").severity;
     out.clear();
     let (flow, facts) = (flow(A), Arc::new(known("ECHOSCU")));
-    let sighting =
-        ServiceObservation { time: at(703), flow: &flow, protocol: "dicom", content: "", facts: &facts };
+    let sighting = ServiceObservation {
+        time: at(703),
+        flow: &flow,
+        protocol: "dicom",
+        content: "",
+        facts: &facts,
+    };
     x.service(sighting, &mut out);
     let raised: Vec<(ExposureState, u8)> =
         exposures(&out).iter().map(|e| (e.state, e.severity)).collect();
