@@ -458,6 +458,43 @@ fn cut_refuses_what_it_cannot_vouch_for() {
     assert!(out.err.contains("nothing to cut"), "{}", out.err);
 }
 
+/// Nothing of the capture is on the disk in clear, and the investigator's key alone opens it.
+#[cfg(feature = "age")]
+#[test]
+fn an_encrypted_cut_opens_with_the_key_of_its_recipient_only() {
+    use std::io::Read as _;
+    let left = left();
+    let at = |name: &str| left.folder.path().join(name).display().to_string();
+    let (clear, sealed) = (at("clear.pcapng"), at("sealed.age"));
+    let (ours, other) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
+    let to = ours.to_public().to_string();
+    let cut = |file: &str, more: &[&str]| {
+        run(&[&["cut", &left.store, "--severity", "critical", "--output", file], more].concat())
+    };
+    assert_eq!(cut(&clear, &[]).status, Some(0));
+    let out = cut(&sealed, &["--encrypt-to", &to]);
+    assert_eq!(out.status, Some(0), "{}", out.err);
+    let (clear, bytes) =
+        (std::fs::read(&clear).expect("cut"), std::fs::read(&sealed).expect("cut"));
+    assert!(memchr::memmem::find(&bytes, &clear[clear.len() / 2..][..64]).is_none());
+    let open = |identity: &age::x25519::Identity| {
+        let decryptor = age::Decryptor::new(&bytes[..]).expect("age");
+        let identity = identity as &dyn age::Identity;
+        let mut plain = Vec::new();
+        decryptor.decrypt(std::iter::once(identity)).ok()?.read_to_end(&mut plain).ok()?;
+        Some(plain)
+    };
+    assert!(open(&other).is_none());
+    assert_eq!(open(&ours).as_ref(), Some(&clear));
+    let out = cut(&at("wrong.age"), &["--encrypt-to", "age1nobody"]);
+    assert_eq!(out.status, Some(1));
+    assert!(
+        out.err.contains("no recipient") && !Path::new(&at("wrong.age")).exists(),
+        "{}",
+        out.err
+    );
+}
+
 /// Whoever can write the events can write anything into them.
 #[test]
 fn forged_events_reach_no_terminal_and_no_spreadsheet_as_they_are() {

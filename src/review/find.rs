@@ -417,21 +417,35 @@ fn prompted(prompt: &str) -> io::Result<Option<PhiBuf>> {
     Ok((!value.is_empty()).then(|| Phi::new(value).to_buf()))
 }
 
-/// The terminal shows nothing for as long as this lives.
-struct Hidden(Termios);
+/// The terminal shows nothing for as long as this lives. Whoever interrupts gets it back as it was.
+struct Hidden {
+    before: Termios,
+    signals: signal_hook::iterator::Handle,
+}
 
 impl Hidden {
     fn begin() -> io::Result<Self> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let before = tcgetattr(io::stdin())?;
-        let mut now = before.clone();
+        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let hidden = Self { before: before.clone(), signals: signals.handle() };
+        let restore = move || {
+            if signals.forever().next().is_some() {
+                let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+                signal_hook::low_level::exit(130);
+            }
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(restore)?;
+        let mut now = hidden.before.clone();
         now.local_modes.remove(LocalModes::ECHO);
         tcsetattr(io::stdin(), OptionalActions::Flush, &now)?;
-        Ok(Self(before))
+        Ok(hidden)
     }
 }
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+        self.signals.close();
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
     }
 }
