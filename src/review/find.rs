@@ -391,6 +391,7 @@ fn sorted<'a, 'b>(person: &'a mut Person, line: &'b str) -> Option<(&'a mut Vec<
 /// Asks for a person at the terminal, without showing what is typed.
 fn asked() -> Result<Person, FindError> {
     let mut person = Person::default();
+    let _hidden = Hidden::begin().map_err(FindError::Input)?;
     for (prompt, list) in [
         ("Name", &mut person.names),
         ("Birth date", &mut person.births),
@@ -408,27 +409,23 @@ fn prompted(prompt: &str) -> io::Result<Option<PhiBuf>> {
     let mut err = io::stderr();
     write!(err, "{prompt} (not shown; empty if unknown): ")?;
     err.flush()?;
-    let hidden = Hidden::begin()?;
     let mut line = Zeroizing::new(String::with_capacity(1024));
     io::stdin().lock().take(1024).read_line(&mut line)?;
-    drop(hidden);
     writeln!(err)?;
     let value = line.trim();
     Ok((!value.is_empty()).then(|| Phi::new(value).to_buf()))
 }
 
 /// The terminal shows nothing for as long as this lives. Whoever interrupts gets it back as it was.
-struct Hidden {
-    before: Termios,
-    signals: signal_hook::iterator::Handle,
-}
+struct Hidden(Termios);
 
 impl Hidden {
     fn begin() -> io::Result<Self> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let before = tcgetattr(io::stdin())?;
         let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-        let hidden = Self { before: before.clone(), signals: signals.handle() };
+        let hidden = Self(before.clone());
+        // For the rest of the process: a signal that was once caught has no default any more.
         let restore = move || {
             if signals.forever().next().is_some() {
                 let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
@@ -436,7 +433,7 @@ impl Hidden {
             }
         };
         std::thread::Builder::new().name("signals".into()).spawn(restore)?;
-        let mut now = hidden.before.clone();
+        let mut now = hidden.0.clone();
         now.local_modes.remove(LocalModes::ECHO);
         tcsetattr(io::stdin(), OptionalActions::Flush, &now)?;
         Ok(hidden)
@@ -445,7 +442,6 @@ impl Hidden {
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        self.signals.close();
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }
