@@ -1,10 +1,10 @@
 //! Arguments to configuration to run to exit status, nothing else.
 
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
-use phitap::config::Config;
+use phitap::config::{Config, LogFormat};
 use phitap::pipeline::{self, RunError, wall_clock};
 use phitap::review::{Answer, Request, answer};
-use phitap::{identify, rules};
+use phitap::{identify, output, review, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -28,9 +28,14 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> u8 {
     match task {
         Task::Run(config) => {
-            log(config.verbose);
+            pipeline::set_log_format(config.log_format);
+            log(config.verbose, config.log_format);
             run(&config)
         }
+        Task::Report { from, output } => report(&from, output.as_deref()).unwrap_or_else(|error| {
+            complain(&error);
+            exit::FAILED
+        }),
         Task::Rules { action, rules } => {
             show_rules(&action, rules.as_deref()).unwrap_or_else(|error| {
                 complain(&error);
@@ -38,6 +43,11 @@ fn perform(task: Task) -> u8 {
             })
         }
         Task::Review(request) => review(&request),
+        Task::Interfaces => {
+            print(|out| out.write_all(pipeline::interfaces_table().as_bytes()));
+            complain(&"choose the interfaces to watch with -i");
+            exit::USAGE
+        }
         Task::Completions(shell) => print(|out| completions(shell, out)),
         Task::Man => print(man),
     }
@@ -62,20 +72,41 @@ fn run(config: &Config) -> u8 {
     }
 }
 
+fn report(
+    from: &std::path::Path,
+    output: Option<&std::path::Path>,
+) -> Result<u8, Box<dyn std::error::Error>> {
+    let (page, lost) = review::report(from, wall_clock())?;
+    let mut sink = output::Sink::open(output)?;
+    let name = sink.name().to_owned();
+    let written = sink.write_all(page.as_bytes()).and_then(|()| sink.flush());
+    if let Err(error) = written.map_err(|source| output::WriteError::new(name, source)) {
+        return if error.is_closed_pipe() { Ok(exit::DONE) } else { Err(error.into()) };
+    }
+    if lost == 0 {
+        return Ok(exit::DONE);
+    }
+    complain(&format!("{}: {lost} entries are no events, or too many to hold", from.display()));
+    Ok(exit::PARTIAL)
+}
+
 /// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.
-fn log(verbose: u8) {
+fn log(verbose: u8, format: LogFormat) {
     let level = match verbose {
         0 => tracing::Level::WARN,
         1 => tracing::Level::INFO,
         2 => tracing::Level::DEBUG,
         _ => tracing::Level::TRACE,
     };
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    match format {
+        LogFormat::Human => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
 }
 
 fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8, rules::LoadError> {

@@ -103,7 +103,9 @@ fn run_all(page: &str) -> (usize, tempfile::TempDir) {
 fn every_command_of_the_guide_runs_as_documented() {
     let (run, folder) = run_all(&guide());
     assert!(run >= 10, "only {run} commands");
-    for made in ["exposures.csv", "patients.csv", "case-17.pcapng", "case-17.pcapng.json"] {
+    for made in
+        ["exposures.csv", "patients.csv", "case-17.pcapng", "case-17.pcapng.json", "case.html"]
+    {
         let len = std::fs::metadata(folder.path().join(made)).map_or(0, |m| m.len());
         assert!(len > 500, "{made}: {len} bytes");
     }
@@ -114,7 +116,9 @@ fn every_command_runs_as_documented() {
     let (run, folder) = run_all(&readme());
     let here = folder.path();
     assert!(run >= 10, "only {run} commands");
-    for made in ["events.json", "phitap.prom", "monday.json", "revealed.json"] {
+    for made in
+        ["events.json", "phitap.prom", "monday.json", "revealed.json", "report.html", "monday.html"]
+    {
         let len = std::fs::metadata(here.join(made)).map_or(0, |m| m.len());
         assert!(len > 1000, "{made}: {len} bytes");
     }
@@ -123,8 +127,8 @@ fn every_command_runs_as_documented() {
 #[test]
 fn commands_that_need_a_network_are_at_least_right_usage() {
     let mut checked = 0;
-    let pages = readme() + &guide();
-    for (_, lines) in blocks(&pages).iter().filter(|(info, _)| info == "sh no-run") {
+    let all = readme() + &guide();
+    for (_, lines) in blocks(&all).iter().filter(|(info, _)| info == "sh no-run") {
         for line in lines {
             let words: Vec<&str> = line.split_whitespace().collect();
             if words.first() == Some(&"phitap") {

@@ -207,6 +207,7 @@ fn find_over_events_without_patients_is_no_all_clear() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 fn find_in_a_large_store_goes_by_an_index() {
     let left = left();
     let path = left.folder.path().join("large.db");

@@ -31,8 +31,8 @@ pub use severity::severity;
 pub use sightings::{News, Sighting};
 pub use tracker::{Exposures, Losses, Settings, Taken};
 pub use types::{
-    Asset, Count, Event, EventId, Exposure, ExposureState, FindingEvent, FlowActivity,
-    NetworkDirection, PatientKey, Service, ServiceObservation, Suppressed,
+    Asset, Conversation, Count, Event, EventId, Exposure, ExposureState, FindingEvent,
+    FlowActivity, NetworkDirection, PatientKey, Service, ServiceObservation, Suppressed,
 };
 
 #[cfg(test)]

@@ -272,9 +272,9 @@ impl Watch {
         self.latest = Arc::clone(sighting.facts);
         let before = self.door.access;
         self.door.see(sighting.flow.client.ip(), sighting.facts, rules);
-        let merged = self.facts.joined(sighting.facts);
-        self.news |= self.door.access != before || *self.facts != merged;
-        self.facts = Arc::new(merged);
+        let merged = ServiceFacts::joined(&self.facts, sighting.facts);
+        self.news |= self.door.access != before || self.facts != merged;
+        self.facts = merged;
     }
 
     fn tell(&mut self, id: EventId, (server, _, protocol): Name, time: Timestamp) -> Event {

@@ -40,6 +40,11 @@ pub const MAX_TOKENS: usize = 1 << 20;
 /// Bytes of heap that an exposure takes, and a token, roughly: fewer are kept where memory is short.
 const OPEN: usize = 4 << 10;
 const TOKEN: usize = 32;
+/// The parts of the memory that exposures, tokens and people may take. Findings that were written have what
+/// these leave.
+const SHARE_OPEN: usize = 4;
+const SHARE_TOKENS: usize = 8;
+const SHARE_PEOPLE: usize = 2;
 /// Exposures that are kept however short it is.
 const MIN_OPEN: usize = 64;
 /// An exposure that grows no worse is updated at most this often.
@@ -62,7 +67,8 @@ pub struct Settings {
     pub access: AccessRules,
     /// Which findings become events.
     pub detail: Detail,
-    /// Bytes for the findings that were written; beyond them all are forgotten and written again.
+    /// Bytes for exposures, people and the findings that were written; beyond them these findings are
+    /// forgotten, and written again.
     pub memory: usize,
     /// Whether an output wants every patient of every exposure ([`Exposures::take_sightings`]).
     pub sightings: bool,
@@ -126,14 +132,14 @@ impl Exposures {
     /// None open.
     pub fn new(settings: Settings) -> Self {
         Self {
-            most: (settings.memory / OPEN).clamp(MIN_OPEN, MAX_OPEN),
-            most_tokens: (settings.memory / TOKEN).min(MAX_TOKENS),
+            most: (settings.memory / SHARE_OPEN / OPEN).clamp(MIN_OPEN, MAX_OPEN),
+            most_tokens: (settings.memory / SHARE_TOKENS / TOKEN).min(MAX_TOKENS),
             open: HashMap::default(),
             due: BTreeMap::new(),
             quiet: BTreeMap::new(),
             opened: 0,
             tokens: 0,
-            people: People::within(settings.memory),
+            people: People::within(settings.memory / SHARE_PEOPLE),
             patients: Distinct::default(),
             findings: 0,
             active: [0; Severity::ALL.len()],
@@ -222,7 +228,7 @@ impl Exposures {
         self.losses.findings_unwritten += u64::from(detail != self.settings.detail && taken_first);
         let sighted = (exposure, known, event.finding.new_records);
         self.write(detail, event, &place, sighted, access, out);
-        if self.announced.memory() > self.settings.memory {
+        if self.memory() > self.settings.memory {
             self.lists(None, out);
             self.losses.findings_forgotten += self.announced.clear();
         }
@@ -262,6 +268,12 @@ impl Exposures {
             Admitted::Listed(list) => out.push(Event::Patients(list)),
             Admitted::Nothing => {}
         }
+    }
+
+    /// Bytes of heap held for exposures, people and findings, roughly.
+    pub(in crate::exposure) fn memory(&self) -> usize {
+        let open = self.open.len() * OPEN + self.tokens * TOKEN;
+        self.announced.memory() + self.people.memory() + open
     }
 
     /// Writes the lists of patients that fell due by `now`, or all.

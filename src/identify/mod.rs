@@ -16,6 +16,7 @@
 //!
 //! Over all flows, [`People`] says which patients are one person: for the counts of `exposure`.
 
+mod clues;
 mod collector;
 mod counters;
 mod date;
@@ -46,6 +47,7 @@ pub use people::{MAX_PEOPLE, People, Recognised};
 pub use plausible::plausible;
 pub use samples::{load_rules, samples_text, test_samples};
 pub use types::{Finding, Identifier, Shown, Token, Traits};
+pub use units::UnitTable;
 pub use values::ValueCache;
 
 /// What all workers share.

@@ -18,13 +18,16 @@ mod progress;
 mod remedy;
 mod run;
 mod sentence;
+mod shares;
 mod summary;
 pub(crate) mod text;
 mod writer;
 mod zeek;
 
+pub mod assets;
 pub mod dashboard;
 pub mod metrics;
+pub mod page;
 pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;
@@ -35,11 +38,11 @@ pub use coverage::{Cause, Shortfall, Verdict};
 pub use event_log::EventLog;
 pub use progress::Progress;
 pub use run::{InputReport, Interrupted, RunSummary};
-pub use serve::{ServeError, Server};
+pub use serve::{Access, ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;
-use crate::exposure::{Event, Sighting};
+use crate::exposure::{Conversation, Event, Sighting};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -57,6 +60,14 @@ pub trait Output: Send {
     /// # Errors
     /// As [`Output::event`].
     fn sighting(&mut self, _: &Sighting) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes a flow that has ended, of a known protocol or encrypted; most outputs pass over it.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn conversation(&mut self, _: &Conversation) -> io::Result<()> {
         Ok(())
     }
 

@@ -48,7 +48,6 @@ pub(in crate::output) fn tracker() -> Exposures {
 }
 
 /// A tracker that hands on every patient of every exposure.
-#[cfg(feature = "store")]
 pub(in crate::output) fn tracker_with_sightings() -> Exposures {
     Exposures::new(Settings { sightings: true, ..settings(Detail::Exposures) })
 }

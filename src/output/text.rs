@@ -75,6 +75,24 @@ pub(crate) fn foreign(text: &str, width: usize) -> String {
     out
 }
 
+/// Text from the wire, safe in HTML and XML, in content and in quoted attributes.
+pub(in crate::output) fn markup(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            // XML has no place for most of them (XML 1.0, 2.2).
+            c if is_unsafe(c) => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Whether a character could move the cursor, turn the reading direction, or is not seen at all.
 pub(crate) const fn is_unsafe(c: char) -> bool {
     matches!(c,

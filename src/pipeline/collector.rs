@@ -3,7 +3,7 @@
 use super::content_host::Shared;
 use super::counters::WorkerCounters;
 use super::report::{Item, Order, Report};
-use crate::exposure::{Event, Exposures, FlowActivity, ServiceObservation, Taken};
+use crate::exposure::{Conversation, Event, Exposures, FlowActivity, ServiceObservation, Taken};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, RunSummary};
 use crate::protocol::Reason;
@@ -29,6 +29,8 @@ pub struct Collector {
     waiting: BinaryHeap<Waiting>,
     stats: WorkerCounters,
     events: Vec<Event>,
+    /// Flows that have ended, to be handed on.
+    conversations: Vec<Conversation>,
     worst: Option<Severity>,
 }
 
@@ -79,6 +81,7 @@ impl Collector {
             waiting: BinaryHeap::new(),
             stats: WorkerCounters::default(),
             events: Vec::new(),
+            conversations: Vec::new(),
             worst: None,
         }
     }
@@ -94,8 +97,16 @@ impl Collector {
         }
         let report_clock = report.clock;
         self.upto[worker] = if report.last { u64::MAX } else { report.upto };
-        self.waiting.extend(report.items.into_iter().map(|(order, item)| Waiting(order, item)));
         let upto = self.upto.iter().copied().min().unwrap_or(u64::MAX);
+        // One worker alone reports in order.
+        let alone = self.upto.len() == 1 && self.waiting.is_empty();
+        for (order, item) in report.items {
+            if alone && order.packet <= upto {
+                self.take(item);
+            } else {
+                self.waiting.push(Waiting(order, item));
+            }
+        }
         while self.waiting.peek().is_some_and(|w| w.0.packet <= upto) {
             let Some(Waiting(_, item)) = self.waiting.pop() else { break };
             self.take(item);
@@ -128,22 +139,32 @@ impl Collector {
                 },
                 &mut self.events,
             ),
-            Item::Service(service) => self.exposures.service(
-                ServiceObservation {
+            Item::Service(service) => {
+                self.conversations.push(Conversation {
                     time: service.time,
-                    flow: &service.flow,
-                    protocol: service.protocol,
-                    content: service.content,
-                    facts: &service.facts,
-                },
-                &mut self.events,
-            ),
+                    flow: service.flow,
+                    protocol: Some(service.protocol),
+                    bytes: service.bytes,
+                });
+                self.exposures.service(
+                    ServiceObservation {
+                        time: service.time,
+                        flow: &service.flow,
+                        protocol: service.protocol,
+                        content: service.content,
+                        facts: &service.facts,
+                    },
+                    &mut self.events,
+                );
+            }
+            Item::Encrypted(conversation) => self.conversations.push(*conversation),
         }
     }
 
     fn write(&mut self) -> io::Result<()> {
         let sightings = self.exposures.take_sightings();
-        if self.events.is_empty() && sightings.is_empty() {
+        let conversations = std::mem::take(&mut self.conversations);
+        if self.events.is_empty() && sightings.is_empty() && conversations.is_empty() {
             return if self.live { self.flush() } else { Ok(()) };
         }
         let events = std::mem::take(&mut self.events);
@@ -166,6 +187,9 @@ impl Collector {
             }
             for sighting in &sightings {
                 output.sighting(sighting)?;
+            }
+            for conversation in &conversations {
+                output.conversation(conversation)?;
             }
             self.metrics.events_written(name, events.len() as u64);
             output.flush()?;
@@ -190,6 +214,11 @@ impl Collector {
         self.exposures.finish(now, &mut self.events);
         self.write()?;
         let stats = self.stats;
+        let shed = stats.shed.values().sum::<u64>();
+        if shed > 0 {
+            summary.packets_decoded = summary.packets_decoded.saturating_sub(shed);
+            summary.dropped.insert("shed", shed);
+        }
         summary.flows = stats.flows;
         summary.streams = stats.streams;
         summary.opaque = stats.opaque;
@@ -242,6 +271,9 @@ impl Collector {
         }
         if stats.unpaid_bytes > 0 {
             m.content_skipped(Reason::Budget, stats.unpaid_bytes);
+        }
+        for (&what, &n) in &stats.shed {
+            m.shed(what.as_str(), n);
         }
         for (&reason, &n) in &stats.ignored {
             m.segments_ignored(reason, n);

@@ -8,7 +8,8 @@ use crate::config::{Config, Source, StoreSettings};
 use crate::exposure::{self, Exposures};
 use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
-use crate::output::{self, Context, Dashboard, EventLog, InputReport, Output, Sink};
+use crate::output::{self, Context, Dashboard, EventLog, InputReport, Output, Sink, assets, page};
+use crate::review::source::{self, Filter};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +32,14 @@ fn credential() -> Option<PathBuf> {
 /// Whether `path` is a file, or will be one: pipes and devices cannot be appended to.
 fn is_log(path: &Path) -> bool {
     std::fs::metadata(path).map_or(true, |of| of.is_file())
+}
+
+/// The rules in force, for people.
+fn rules_in_force(config: &Config, rules: usize) -> String {
+    let own = config.rules.as_ref().map(|dir| format!(" and those of {}", dir.display()));
+    let (version, own) = (env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
+    let regions = config.regions.join(", ");
+    format!("{rules} rules: those of phitap {version}{own}, regions {regions}")
 }
 
 /// What a run is made of before it starts.
@@ -75,6 +84,48 @@ impl Parts {
         Worker::new(Arc::clone(&self.shared), &config.limits, self.workers)
     }
 
+    /// Shows on the page what earlier runs left in the store.
+    fn history(&self, config: &Config) {
+        let (Some(store), Some(_)) = (&config.store, config.metrics) else { return };
+        let exposures_only = Filter { patients: 0, ..Filter::default() };
+        match source::read(&store.path, &exposures_only) {
+            Ok(earlier) => {
+                tracing::info!(exposures = earlier.exposures.len(), "earlier runs in the store");
+                earlier.exposures.into_iter().for_each(|e| self.board.earlier(e.event));
+            }
+            // The first run finds none; what else is wrong is said when it is opened for writing.
+            Err(error) => tracing::debug!(%error, "no earlier runs"),
+        }
+    }
+
+    /// Opens what `--report` and `--assets` ask for.
+    fn pages(
+        &self,
+        config: &Config,
+        context: &Context,
+        rules: usize,
+        outputs: &mut Vec<(&'static str, Box<dyn Output>)>,
+    ) -> Result<(), RunError> {
+        if let Some(path) = &config.report {
+            let made = page::Made {
+                at: super::wall_clock().to_string(),
+                source: "the packets themselves".to_owned(),
+                key: self.key_id.clone(),
+                rules: rules_in_force(config, rules),
+            };
+            let sink = Box::new(Sink::open(Some(path))?);
+            let report = page::Report::new(sink, context.clone(), config.reveal, made);
+            outputs.push(("report", Box::new(report)));
+        }
+        if let Some(path) = &config.assets
+            && let Some(shape) = assets::Shape::of(path)
+        {
+            let sink = Box::new(Sink::open(Some(path))?);
+            outputs.push(("assets", Box::new(assets::Assets::new(sink, shape))));
+        }
+        Ok(())
+    }
+
     /// The collector, with its output opened.
     pub fn collector(&self, config: &Config, inputs: Vec<Arc<str>>) -> Result<Collector, RunError> {
         let format = output::format(config.format)
@@ -83,7 +134,7 @@ impl Parts {
         let sink = match config.output.as_deref() {
             Some(path) if live && is_log(path) => {
                 let metrics = Arc::clone(&self.metrics);
-                let log = EventLog::open(path, format.name, metrics, super::run::complain)?;
+                let log = EventLog::open(path, format.name, metrics, super::log::complain)?;
                 Sink::new(path.display().to_string(), Box::new(log))
             }
             path => Sink::open(path)?,
@@ -111,12 +162,17 @@ impl Parts {
             access: rules.policy.access.clone(),
             detail: config.detail,
             memory: config.limits.exposure_memory(),
-            sightings: config.store.is_some(),
+            sightings: config.store.is_some()
+                || config.report.is_some()
+                || config.metrics.is_some(),
         });
+        self.board.describe(context.clone(), config.reveal);
+        self.history(config);
         let mut outputs: Vec<(&'static str, Box<dyn Output>)> = Vec::new();
         if let Some(settings) = &config.store {
             outputs.push(self.store(settings, &context, live)?);
         }
+        self.pages(config, &context, rules.entries.len(), &mut outputs)?;
         outputs.push((format.name, (format.open)(Box::new(sink), context)));
         outputs.push(("page", Box::new(Arc::clone(&self.board))));
         let metrics = Arc::clone(&self.metrics);
@@ -141,7 +197,7 @@ impl Parts {
         let rules = self.shared.rules.current().digest.clone();
         let beginning = Beginning { live, context: context.clone(), rules };
         let metrics = Arc::clone(&self.metrics);
-        let store = Store::open(settings, beginning, metrics, super::run::complain)?;
+        let store = Store::open(settings, beginning, metrics, super::log::complain)?;
         Ok((NAME, Box::new(store)))
     }
 

@@ -8,6 +8,7 @@ mod diff;
 mod explain;
 mod find;
 mod query;
+mod report;
 pub mod source;
 mod table;
 
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub use cut::CutError;
 pub use find::FindError;
 pub use query::Listing;
+pub use report::report;
 pub use table::Shape;
 
 /// A question.

@@ -28,17 +28,28 @@ const MAX_VIEWED: usize = 100;
 /// Faulty inputs listed in the run summary.
 const MAX_FAULTS: usize = 1_000;
 
-pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> {
+/// An event; of an exposure, lists and texts are cut.
+pub(super) fn event<'a>(event: &'a x::Event, cut: Cut, context: &'a Context) -> Event<'a> {
     let shape = match event {
         x::Event::Finding { event, severity, direction, exposure, .. } => {
             self::finding(event, *severity, *direction, *exposure, context)
         }
         x::Event::Patients(list) => patients(list, context),
-        x::Event::Exposure(exposure) => self::exposure(exposure, context),
+        x::Event::Exposure(exposure) => self::exposure(exposure, cut, context),
         x::Event::Asset(asset) => self::asset(asset, context),
         x::Event::Service(service) => self::service(service, context),
     };
+    if matches!(event, x::Event::Finding { .. }) && context.detail != Detail::Flows {
+        return lean(shape);
+    }
     Event { message: sentence::of_event(event), related: related(&shape), ..shape }
+}
+
+/// A finding without what its exposure says for all of them.
+fn lean(mut finding: Event<'_>) -> Event<'_> {
+    (finding.event.category, finding.event.types, finding.event.module) = (None, None, None);
+    (finding.observer.kind, finding.observer.version) = (None, None);
+    finding
 }
 
 /// Every address once.
@@ -200,7 +211,7 @@ fn blank(timestamp: Timestamp, event: Meta, observer: Observer<'_>) -> Event<'_>
     }
 }
 
-fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
+fn exposure<'a>(e: &'a x::Exposure, cut: Cut, context: &'a Context) -> Event<'a> {
     let meta = Meta {
         severity: Some(e.severity),
         reason: Some(reason(e)),
@@ -223,8 +234,8 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
         phi: Phi {
             marks: marks(e.marks.iter().copied()),
             evidence: packets(e.packets, context),
-            service: Some(facts(&e.facts, &e.access)),
-            dicom: dicom::of_exposure(e),
+            service: Some(facts(&e.facts, &e.access, cut)),
+            dicom: dicom::of_exposure(e, cut),
             exposure: Some(Exposure {
                 id: Text(e.id),
                 detail: Some(ExposureDetail {
@@ -237,7 +248,8 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
                     findings: e.findings,
                     records: e.records,
                     flows: e.flows,
-                    operations: &e.operations,
+                    operations: cut.texts(e.operations.iter().map(|o| &**o)).collect(),
+                    shortened: cut.list < usize::MAX,
                     identifiers: e.kinds.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
                     remedies: Remedy::of(e).into_iter().map(Remedy::text).collect(),
                     coverage: (!e.losses.is_empty()).then_some(ExposureCoverage {
@@ -290,7 +302,7 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
             inner: None,
         }),
         phi: Phi {
-            service: Some(facts(&s.facts, &s.access)),
+            service: Some(facts(&s.facts, &s.access, Cut::NONE)),
             dicom: dicom::of_service(s),
             key_id: &context.key_id,
             ..Phi::default()
@@ -454,10 +466,10 @@ fn meta(
 ) -> Meta {
     Meta {
         kind,
-        category: ["network"],
-        types: [of],
+        category: Some(["network"]),
+        types: Some([of]),
         action,
-        module: "phitap",
+        module: Some("phitap"),
         dataset,
         id: id.map(Text),
         severity: None,
@@ -471,8 +483,8 @@ fn observer(context: &Context, interface: Option<u16>) -> Observer<'_> {
     let name = interface.and_then(|i| context.interfaces.get(usize::from(i)));
     Observer {
         product: "phitap",
-        kind: "network-monitor",
-        version: env!("CARGO_PKG_VERSION"),
+        kind: Some("network-monitor"),
+        version: Some(env!("CARGO_PKG_VERSION")),
         name: context.sensor.as_deref(),
         ingress: name.map(|name| Ingress { interface: Interface { name } }),
     }
@@ -503,7 +515,7 @@ pub(super) fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
     }
 }
 
-fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
+fn facts<'a>(f: &'a ServiceFacts, access: &x::Access, cut: Cut) -> Service<'a> {
     let (mut facts, mut outcome) = (FactList::default(), FactList::default());
     for family in f.families() {
         family.list(&mut facts);
@@ -515,14 +527,18 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
         credentials: f.credentials.iter().map(|s| s.as_str()).collect(),
-        interfaces: f
-            .interfaces
+        interfaces: cut
+            .list(&f.interfaces)
             .iter()
-            .map(|i| WebInterface { kind: i.kind.as_str(), product: &i.product, open: i.open })
+            .map(|i| WebInterface {
+                kind: i.kind.as_str(),
+                product: cut.text(&i.product),
+                open: i.open,
+            })
             .collect(),
-        facts: Facts(facts),
-        software: f.software.as_deref(),
-        outcome: Facts(outcome),
+        facts: Facts(facts, cut),
+        software: f.software.as_deref().map(|text| cut.text(text)),
+        outcome: Facts(outcome, cut),
         access: dicom::access(access),
     }
 }
