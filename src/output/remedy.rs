@@ -163,8 +163,13 @@ pub(in crate::output) fn reason(e: &Exposure) -> String {
         e.protocol
     );
     if !worse.is_empty() {
-        text.push_str(", and ");
-        text.push_str(&worse.join(", "));
+        text.push_str("; ");
+        let (last, others) = worse.split_last().unwrap_or((&"", &[]));
+        if !others.is_empty() {
+            text.push_str(&others.join(", "));
+            text.push_str(" and ");
+        }
+        text.push_str(last);
     }
     if !better.is_empty() {
         text.push_str("; less severe as ");
