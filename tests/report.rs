@@ -41,8 +41,9 @@ fn a_report_of_a_run_of_its_events_and_of_its_store_say_the_same() {
     let at = |name: &str| folder.path().join(name).display().to_string();
     let (report, events, store) = (at("report.html"), at("events.json"), at("phitap.db"));
     let capture = hospital().display().to_string();
-    let output = ["--format", "json", "--output", &events, "--report", &report, "--store", &store];
-    run(&[&["replay"], &output[..], &[&capture]].concat(), 0);
+    let mut arguments = vec!["replay", "--format", "json", "--output", &events];
+    arguments.extend(["--report", &report, "--store", &store, &capture]);
+    run(&arguments, 0);
     let of_run = model(&std::fs::read_to_string(&report).expect("a report"));
     let of_events = model(&run(&["report", &events], 0));
     let of_store = model(&run(&["report", &store], 0));
