@@ -2,6 +2,7 @@
 
 use crate::closed_set::closed_set;
 use crate::net::HomeNets;
+use crate::sandbox::Sandbox;
 use crate::severity::Severity;
 use crate::time::Span;
 use std::net::SocketAddr;
@@ -41,6 +42,17 @@ impl Detail {
             Self::Flows => "flows",
         }
     }
+}
+
+/// Who may ask at the metrics address, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsAccess {
+    /// File with the token that a client must give.
+    pub token: Option<PathBuf>,
+    /// Certificate chain in PEM, to serve over TLS.
+    pub certificate: Option<PathBuf>,
+    /// Its private key in PEM.
+    pub key: Option<PathBuf>,
 }
 
 /// A store and what is kept in it (`--store`, `--store-keep`).
@@ -84,6 +96,8 @@ pub struct Config {
     pub store: Option<StoreSettings>,
     /// Where `/metrics`, `/healthz` and the web page are served.
     pub metrics: Option<SocketAddr>,
+    /// Who may ask there, and how.
+    pub metrics_access: MetricsAccess,
     /// Where metrics are written at the end, in Prometheus text.
     pub metrics_file: Option<PathBuf>,
     /// Whether outputs show values instead of masks.
@@ -100,6 +114,8 @@ pub struct Config {
     pub checksums: Checksums,
     /// The networks that count as one's own.
     pub home: HomeNets,
+    /// How live interfaces are read.
+    pub capture: Capture,
     /// Worker threads; one per core if none.
     pub workers: Option<NonZeroUsize>,
     /// Caps of state.
@@ -110,6 +126,10 @@ pub struct Config {
     pub sensor: Option<String>,
     /// Whether a progress bar is wanted (it still needs a terminal).
     pub progress: bool,
+    /// What a live run gives up once its interfaces are open; nothing if none.
+    pub sandbox: Option<Sandbox>,
+    /// How messages are written.
+    pub log_format: LogFormat,
     /// How many `-v` were given.
     pub verbose: u8,
     /// No messages but errors.
@@ -121,6 +141,8 @@ pub struct Config {
 pub struct Limits {
     /// Resident memory of the process, bytes.
     pub memory: u64,
+    /// What of it the rings of live interfaces take, bytes.
+    pub rings: u64,
     /// Flows of one worker.
     pub flows: usize,
     /// Out-of-order bytes held for one direction of a flow.
@@ -147,7 +169,8 @@ impl Limits {
 
     /// What of the memory is for state.
     const fn state(&self) -> u64 {
-        let base = if Self::BASE > self.memory / 2 { self.memory / 2 } else { Self::BASE };
+        let base = Self::BASE + self.rings;
+        let base = if base > self.memory / 2 { self.memory / 2 } else { base };
         self.memory - base
     }
 
@@ -172,6 +195,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory: 2 << 30,
+            rings: 0,
             flows: 1 << 20,
             window: 4 << 20,
             parser_buffer: 4 << 20,
@@ -182,6 +206,57 @@ impl Default for Limits {
             identifiers_per_patient: 64,
             exposure_idle: Span::seconds(900),
         }
+    }
+}
+
+/// How live interfaces are read.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// What reads them.
+    pub backend: Backend,
+    /// Bytes of the kernel's ring, for each interface.
+    pub ring: usize,
+    /// Bytes kept of each packet.
+    pub snaplen: u32,
+    /// Where the time of a packet comes from.
+    pub timestamps: Timestamps,
+    /// Whether an interface that is not there yet is waited for.
+    pub wait: bool,
+}
+
+closed_set! {
+    /// What reads live interfaces.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum Backend {
+        /// A ring for each worker, filled by the kernel (Linux).
+        #[default]
+        Ring = "ring",
+        /// libpcap, in one thread.
+        Pcap = "pcap",
+    }
+}
+
+closed_set! {
+    /// How messages are written.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum LogFormat {
+        /// Lines for people.
+        #[default]
+        Human = "human",
+        /// A JSON object a line.
+        Json = "json",
+    }
+}
+
+closed_set! {
+    /// Where the time of a live packet comes from.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum Timestamps {
+        /// The kernel.
+        #[default]
+        System = "system",
+        /// The network adapter, where it has a clock.
+        Hardware = "hardware",
     }
 }
 

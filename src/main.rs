@@ -1,8 +1,9 @@
 //! Arguments to configuration to run to exit status, nothing else.
 
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
-use phitap::config::Config;
+use phitap::config::{Config, LogFormat};
 use phitap::pipeline::{self, RunError, wall_clock};
+use phitap::review::{Answer, Request, answer};
 use phitap::{identify, output, review, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -27,7 +28,8 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> u8 {
     match task {
         Task::Run(config) => {
-            log(config.verbose);
+            pipeline::set_log_format(config.log_format);
+            log(config.verbose, config.log_format);
             run(&config)
         }
         Task::Report { from, output } => report(&from, output.as_deref()).unwrap_or_else(|error| {
@@ -39,6 +41,12 @@ fn perform(task: Task) -> u8 {
                 complain(&error);
                 exit::FAILED
             })
+        }
+        Task::Review(request) => review(&request),
+        Task::Interfaces => {
+            print(|out| out.write_all(pipeline::interfaces_table().as_bytes()));
+            complain(&"choose the interfaces to watch with -i");
+            exit::USAGE
         }
         Task::Completions(shell) => print(|out| completions(shell, out)),
         Task::Man => print(man),
@@ -83,19 +91,22 @@ fn report(
 }
 
 /// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.
-fn log(verbose: u8) {
+fn log(verbose: u8, format: LogFormat) {
     let level = match verbose {
         0 => tracing::Level::WARN,
         1 => tracing::Level::INFO,
         2 => tracing::Level::DEBUG,
         _ => tracing::Level::TRACE,
     };
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    match format {
+        LogFormat::Human => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
 }
 
 fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8, rules::LoadError> {
@@ -124,6 +135,22 @@ fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8,
             if failures.is_empty() { printed } else { exit::FAILED }
         }
     })
+}
+
+fn review(request: &Request) -> u8 {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let answered = answer(request, wall_clock(), &mut out, &mut |note| complain(&note))
+        .and_then(|answer| out.flush().map(|()| answer).map_err(Into::into));
+    match answered {
+        Ok(Answer::Done) => exit::DONE,
+        Ok(Answer::Partial) => exit::PARTIAL,
+        Ok(Answer::Found) => exit::FOUND,
+        Err(error) if error.is_closed_pipe() => exit::DONE,
+        Err(error) => {
+            complain(&error);
+            exit::FAILED
+        }
+    }
 }
 
 fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {

@@ -31,7 +31,9 @@ pub use fault::{Fault, FaultKind};
 pub use filter::{Filter, FilterError};
 pub use inputs::expand;
 pub use link::LinkType;
-pub use live::{LATENCY, Live, LiveCounters, LiveOptions};
+#[cfg(target_os = "linux")]
+pub use live::{Fill, Lane, OpenError, Rings};
+pub use live::{InterfaceState, LATENCY, Live, LiveCounters, LiveOptions, list as list_interfaces};
 pub use packet_ref::{PacketRef, PacketSpan};
 pub use timeline::Timeline;
 

@@ -1,11 +1,16 @@
 //! Arguments and file become a checked [`Task`].
 
 use super::reveal::{Asked, Destination, allowed};
-use super::{Cli, Command, Live, Options, Replay, RulesAction, exit};
-use crate::config::{Config, Detail, Limits, Source, StoreSettings};
+use super::values::Listen;
+use super::{Cli, Command, Live, Options, Replay, RulesAction, Size, exit};
+use crate::config::{
+    Capture, Config, Detail, Limits, MetricsAccess, Source, StoreSettings, Timestamps,
+};
 use crate::net::HomeNets;
 use crate::output::FORMATS;
+use crate::review::Request;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
+use crate::sandbox::Sandbox;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +20,14 @@ const MAX_FILE: u64 = 1 << 20;
 const MIN_MEMORY: u64 = 16 << 20;
 /// Most `--workers`.
 const MAX_WORKERS: usize = 256;
+
+/// Default of `--ring-size`, its least and its most, bytes.
+const RING: u64 = 64 << 20;
+const MIN_RING: u64 = 1 << 20;
+const MAX_RING: u64 = 4 << 30;
+/// Default of `--snaplen` and its most: what libpcap takes for everything. Its least holds headers.
+const SNAPLEN: u32 = 262_144;
+const MIN_SNAPLEN: u32 = 128;
 
 /// What the command line comes to.
 #[derive(Debug)]
@@ -28,6 +41,8 @@ pub enum Task {
         /// Where the page goes; standard output if none.
         output: Option<PathBuf>,
     },
+    /// `live` without an interface: list them.
+    Interfaces,
     /// `rules`.
     Rules {
         /// List, check or test.
@@ -35,6 +50,8 @@ pub enum Task {
         /// Folder of further rules.
         rules: Option<PathBuf>,
     },
+    /// `query`, `find`, `diff`, `explain` or `cut`.
+    Review(Box<Request>),
     /// `completions`.
     Completions(clap_complete::Shell),
     /// `man`.
@@ -82,9 +99,14 @@ impl TryFrom<Cli> for Task {
     fn try_from(cli: Cli) -> Result<Self, ConfigError> {
         Ok(match cli.command {
             Command::Replay(replay) => Self::Run(Box::new(replay.try_into()?)),
-            Command::Live(live) => Self::Run(Box::new(live.try_into()?)),
+            Command::Live(live) => live.try_into()?,
             Command::Report(report) => Self::Report { from: report.from, output: report.output },
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
+            Command::Query(args) => Self::Review(Box::new((*args).into())),
+            Command::Find(args) => Self::Review(Box::new((*args).into())),
+            Command::Diff(args) => Self::Review(Box::new((*args).into())),
+            Command::Explain(args) => Self::Review(Box::new(args.into())),
+            Command::Cut(args) => Self::Review(Box::new((*args).try_into()?)),
             Command::Completions { shell } => Self::Completions(shell),
             Command::Man => Self::Man,
         })
@@ -107,7 +129,7 @@ impl TryFrom<Replay> for Config {
     }
 }
 
-impl TryFrom<Live> for Config {
+impl TryFrom<Live> for Task {
     type Error = ConfigError;
     fn try_from(live: Live) -> Result<Self, ConfigError> {
         let options = live.options.with_file()?;
@@ -116,15 +138,18 @@ impl TryFrom<Live> for Config {
             interfaces.clone_from(&options.interface);
         }
         if interfaces.is_empty() {
-            return Err(usage("name at least one interface to watch: -i IFACE"));
+            return Ok(Self::Interfaces);
         }
         let mut seen = std::collections::BTreeSet::new();
         if let Some(twice) = interfaces.iter().find(|i| !seen.insert(i.as_str())) {
             return Err(usage(format!("interface {twice:?} is named twice")));
         }
+        let count = interfaces.len() as u64;
         let mut config = config(Source::Interfaces(interfaces), options)?;
+        // The kernel's pages count as the program's own.
+        config.limits.rings = count.saturating_mul(config.capture.ring as u64);
         config.sensor = config.sensor.or_else(host_name);
-        Ok(config)
+        Ok(Self::Run(Box::new(config)))
     }
 }
 
@@ -135,6 +160,9 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     }
     if options.workers.is_some_and(|n| n.get() > MAX_WORKERS) {
         return Err(usage(format!("--workers must be at most {MAX_WORKERS}")));
+    }
+    if options.no_sandbox && options.user.is_some() {
+        return Err(usage("--user and --no-sandbox exclude each other"));
     }
     let written = [
         ("--output", &options.output),
@@ -169,9 +197,11 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
             Asked { output: options.output.is_some(), format: options.format.is_some(), live };
         allowed(Destination::of(std::io::stdout()), asked).map_err(ConfigError::Usage)?;
     }
-    for path in [&options.key_file, &options.config].into_iter().flatten() {
+    let secrets = [&options.metrics_token_file, &options.metrics_cert, &options.metrics_key];
+    for path in [&options.key_file, &options.config].into_iter().chain(secrets).flatten() {
         keep(path, &options)?;
     }
+    let metrics_access = metrics_access(&options)?;
     let written = written.map(|(_, file)| file);
     for out in written.into_iter().flatten() {
         if is_capture(out) {
@@ -179,6 +209,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
             return Err(usage(format!("{out} is a capture and would be overwritten")));
         }
     }
+    let sandbox = sandbox(&options);
     let home = options.home_net;
     let detail = match source {
         Source::Files(_) => Detail::Patients,
@@ -195,6 +226,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         assets: options.assets,
         store,
         metrics: options.metrics.map(|listen| listen.0),
+        metrics_access,
         metrics_file: options.metrics_file,
         reveal: options.reveal,
         key_file: options.key_file,
@@ -204,13 +236,79 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         checksums: options.checksums.unwrap_or_default(),
         home: if home.is_empty() { HomeNets::default() } else { HomeNets::new(home) },
         workers: options.workers,
+        capture: Capture {
+            backend: options.backend.unwrap_or_default(),
+            ring: ring_size(options.ring_size, memory)?,
+            snaplen: snaplen(options.snaplen)?,
+            timestamps: options.timestamps.unwrap_or_default(),
+            wait: options.wait,
+        },
         limits: Limits { memory, ..Limits::default() },
+        sandbox,
+        log_format: options.log_format.unwrap_or_default(),
         fail_on: options.fail_on,
         sensor: options.sensor,
         progress: !options.no_progress && !options.quiet,
         verbose: options.verbose,
         quiet: options.quiet,
     })
+}
+
+/// Who may ask at `--metrics`. Nobody is let in from other hosts without a token.
+fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
+    let access = MetricsAccess {
+        token: options.metrics_token_file.clone(),
+        certificate: options.metrics_cert.clone(),
+        key: options.metrics_key.clone(),
+    };
+    if access.certificate.is_some() != access.key.is_some() {
+        return Err(usage("--metrics-cert and --metrics-key belong together: give both"));
+    }
+    match options.metrics {
+        Some(Listen(address)) if !address.ip().is_loopback() && access.token.is_none() => {
+            Err(usage(format!(
+                "--metrics {address}: other hosts reach this address; give --metrics-token-file FILE \
+                 (openssl rand -hex 32 >FILE), or listen at 127.0.0.1"
+            )))
+        }
+        None if access != MetricsAccess::default() => {
+            Err(usage("--metrics-token-file, --metrics-cert and --metrics-key need --metrics"))
+        }
+        _ => Ok(access),
+    }
+}
+
+/// What a live run gives up; it goes on writing to the folders of its outputs.
+fn sandbox(options: &Options) -> Option<Sandbox> {
+    let outputs =
+        [&options.output, &options.metrics_file, &options.report, &options.assets, &options.store];
+    let outputs = outputs.into_iter().flatten();
+    let folder = |path: &PathBuf| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    (!options.no_sandbox).then(|| Sandbox {
+        user: options.user.clone(),
+        administers: options.timestamps == Some(Timestamps::Hardware),
+        writes: outputs.map(folder).collect(),
+    })
+}
+
+/// The ring of an interface, bytes: a share of the memory, unless it was chosen.
+fn ring_size(given: Option<Size>, memory: u64) -> Result<usize, ConfigError> {
+    let size = given.map_or_else(|| RING.min(memory / 16).max(MIN_RING), |size| size.0);
+    if !(MIN_RING..=MAX_RING).contains(&size) {
+        let (least, most) = (MIN_RING >> 20, MAX_RING >> 20);
+        return Err(usage(format!("--ring-size must be between {least}MiB and {most}MiB")));
+    }
+    usize::try_from(size).map_err(|_| usage("--ring-size is more than this system can address"))
+}
+
+fn snaplen(given: Option<u32>) -> Result<u32, ConfigError> {
+    match given.unwrap_or(SNAPLEN) {
+        length @ MIN_SNAPLEN..=SNAPLEN => Ok(length),
+        _ => Err(usage(format!("--snaplen must be between {MIN_SNAPLEN} and {SNAPLEN}"))),
+    }
 }
 
 /// Regions in lower case; those of the rules' default if none is given.
@@ -255,6 +353,9 @@ impl Options {
             store,
             store_keep,
             metrics,
+            metrics_token_file,
+            metrics_cert,
+            metrics_key,
             metrics_file,
             reveal,
             fail_on,
@@ -267,6 +368,14 @@ impl Options {
             home_net,
             workers,
             memory,
+            backend,
+            ring_size,
+            snaplen,
+            timestamps,
+            wait,
+            user,
+            no_sandbox,
+            log_format,
             config,
             verbose,
             quiet,
@@ -284,6 +393,9 @@ impl Options {
             store: store.or(file.store),
             store_keep: store_keep.or(file.store_keep),
             metrics: metrics.or(file.metrics),
+            metrics_token_file: metrics_token_file.or(file.metrics_token_file),
+            metrics_cert: metrics_cert.or(file.metrics_cert),
+            metrics_key: metrics_key.or(file.metrics_key),
             metrics_file: metrics_file.or(file.metrics_file),
             reveal: reveal || file.reveal,
             fail_on: fail_on.or(file.fail_on),
@@ -296,6 +408,14 @@ impl Options {
             home_net: if home_net.is_empty() { file.home_net } else { home_net },
             workers: workers.or(file.workers),
             memory: memory.or(file.memory),
+            backend: backend.or(file.backend),
+            ring_size: ring_size.or(file.ring_size),
+            snaplen: snaplen.or(file.snaplen),
+            timestamps: timestamps.or(file.timestamps),
+            wait: wait || file.wait,
+            user: user.or(file.user),
+            no_sandbox: no_sandbox || file.no_sandbox,
+            log_format: log_format.or(file.log_format),
             config,
             // -v and -q on the command line overrule each other's key.
             verbose: if verbose > 0 || quiet { verbose } else { file.verbose },
@@ -328,7 +448,7 @@ pub(super) fn parse(text: &str) -> Result<Options, (usize, String)> {
     })
 }
 
-fn usage(text: impl Into<String>) -> ConfigError {
+pub(super) fn usage(text: impl Into<String>) -> ConfigError {
     ConfigError::Usage(text.into())
 }
 

@@ -20,6 +20,7 @@ mod severity;
 mod sightings;
 mod tracker;
 mod types;
+mod withheld;
 
 pub use crate::exposure::counters::ExposureTotals;
 pub use access::{Access, Answers};

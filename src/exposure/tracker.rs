@@ -4,6 +4,7 @@
 //! written before it and carries the time at which it fell due, however often [`Exposures::tick`]
 //! was called in between, and nothing is ever taken in the order of a hash map.
 
+use super::access::{Access, Answers};
 use super::announced::{Admitted, Announced, Place};
 use super::ceiling::Ceiling;
 use super::distinct::Distinct;
@@ -14,19 +15,20 @@ use super::services::Services;
 use super::severity;
 use super::sightings::{News, Sighting, Sightings};
 use super::types::{
-    Count, Event, ExposureState, FindingEvent, FlowActivity, NetworkDirection, PatientKey,
+    Count, Event, EventId, ExposureState, FindingEvent, FlowActivity, NetworkDirection, PatientKey,
     ServiceObservation, Suppressed,
 };
+use super::withheld::Withheld;
 use crate::capture::{PacketRef, PacketSpan};
 use crate::config::Detail;
 use crate::flow::FlowInfo;
-use crate::identify::{People, Token};
+use crate::identify::{People, Recognised, Token};
 use crate::net::HomeNets;
 use crate::rules::{AccessRules, RuleSet, Seen as Asked, SeverityEntry, Suppressions};
 use crate::severity::Severity;
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,12 +40,15 @@ pub const MAX_TOKENS: usize = 1 << 20;
 /// Bytes of heap that an exposure takes, and a token, roughly: fewer are kept where memory is short.
 const OPEN: usize = 4 << 10;
 const TOKEN: usize = 32;
+/// The parts of the memory that exposures, tokens and people may take. Findings that were written have what
+/// these leave.
+const SHARE_OPEN: usize = 4;
+const SHARE_TOKENS: usize = 8;
+const SHARE_PEOPLE: usize = 2;
 /// Exposures that are kept however short it is.
 const MIN_OPEN: usize = 64;
 /// An exposure that grows no worse is updated at most this often.
 pub const UPDATE_EVERY: Span = Span::seconds(60);
-/// Suppressed flows and patients remembered, so that their further records are not counted.
-const MAX_WITHHELD: usize = 65_536;
 
 /// What [`Exposures`] must know.
 #[derive(Clone, Debug)]
@@ -62,7 +67,8 @@ pub struct Settings {
     pub access: AccessRules,
     /// Which findings become events.
     pub detail: Detail,
-    /// Bytes for the findings that were written; beyond them all are forgotten and written again.
+    /// Bytes for exposures, people and the findings that were written; beyond them these findings are
+    /// forgotten, and written again.
     pub memory: usize,
     /// Whether an output wants every patient of every exposure ([`Exposures::take_sightings`]).
     pub sightings: bool,
@@ -122,63 +128,18 @@ pub struct Exposures {
     seen: Sightings,
 }
 
-/// Suppressed findings, as far as further records and findings depend on them.
-#[derive(Default)]
-struct Withheld {
-    patients: HashSet<(Pair, PatientKey), RandomState>,
-    /// Flows whose first finding was suppressed.
-    flows: HashSet<(Pair, FlowKey), RandomState>,
-}
-
-/// Tells apart the flows of one pair.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct FlowKey {
-    started: Timestamp,
-    port: u16,
-    vlans: (u16, u16),
-}
-
-impl FlowKey {
-    fn of(flow: &FlowInfo) -> Self {
-        let vlans = (flow.vlan, flow.inner_vlan);
-        Self { started: flow.started, port: flow.client.port(), vlans }
-    }
-}
-
-impl Withheld {
-    fn add(&mut self, pair: Pair, event: &FindingEvent) {
-        if self.patients.len() < MAX_WITHHELD {
-            self.patients.insert((pair, event.finding.patient));
-        }
-        if starts_flow(event) && self.flows.len() < MAX_WITHHELD {
-            self.flows.insert((pair, FlowKey::of(&event.flow)));
-        }
-    }
-
-    /// Whether a finding that was not suppressed is the first of its flow.
-    fn starts_flow(&mut self, pair: Pair, event: &FindingEvent) -> bool {
-        starts_flow(event)
-            || !self.flows.is_empty() && self.flows.remove(&(pair, FlowKey::of(&event.flow)))
-    }
-}
-
-/// Whether no finding of the flow came before.
-const fn starts_flow(event: &FindingEvent) -> bool {
-    event.finding.ordinal == 0 && !event.finding.update
-}
-
 impl Exposures {
     /// None open.
     pub fn new(settings: Settings) -> Self {
         Self {
-            most: (settings.memory / OPEN).clamp(MIN_OPEN, MAX_OPEN),
-            most_tokens: (settings.memory / TOKEN).min(MAX_TOKENS),
+            most: (settings.memory / SHARE_OPEN / OPEN).clamp(MIN_OPEN, MAX_OPEN),
+            most_tokens: (settings.memory / SHARE_TOKENS / TOKEN).min(MAX_TOKENS),
             open: HashMap::default(),
             due: BTreeMap::new(),
             quiet: BTreeMap::new(),
             opened: 0,
             tokens: 0,
-            people: People::within(settings.memory),
+            people: People::within(settings.memory / SHARE_PEOPLE),
             patients: Distinct::default(),
             findings: 0,
             active: [0; Severity::ALL.len()],
@@ -245,7 +206,10 @@ impl Exposures {
         open.patients.insert(person, self.tokens < self.most_tokens);
         self.tokens = (self.tokens + open.patients.held()).saturating_sub(before);
         self.active[open.band()] = self.active[open.band()].saturating_sub(1);
-        let worse = open.grade(&self.settings.severity, score);
+        let worse = match access.answers() {
+            Answers::Anyone => open.grade(&self.settings.severity, score),
+            _ => open.grade_unproven(&self.settings.severity, score),
+        };
         self.active[open.band()] += 1;
         let exposure = open.told.id;
         open.dirty = true;
@@ -255,25 +219,46 @@ impl Exposures {
             (false, false) => None,
         };
         let state = state.map(|state| open.tell(state, now, &self.moves, &self.services));
-        let place = Place { key: &self.settings.key, person, exposure, severity: score, direction };
+        let key = self.settings.key;
+        let place = Place { key: &key, person, exposure, severity: score, direction };
         let detail = match self.ceiling.admits(&event) {
             true => self.settings.detail,
             false => Detail::Exposures,
         };
         self.losses.findings_unwritten += u64::from(detail != self.settings.detail && taken_first);
-        let new_records = event.finding.new_records.into();
-        let admitted = self.announced.admit(detail, &mut event, &place);
+        let sighted = (exposure, known, event.finding.new_records);
+        self.write(detail, event, &place, sighted, access, out);
+        if self.memory() > self.settings.memory {
+            self.lists(None, out);
+            self.losses.findings_forgotten += self.announced.clear();
+        }
+        out.extend(state);
+        if taken_first { Taken::New(Severity::of(score)) } else { Taken::Revised }
+    }
+
+    /// Writes a finding as far as it is new at the level of detail, and notes who was seen.
+    fn write(
+        &mut self,
+        detail: Detail,
+        mut event: FindingEvent,
+        place: &Place<'_>,
+        (exposure, known, records): (EventId, Recognised, u32),
+        access: Access,
+        out: &mut Vec<Event>,
+    ) {
+        let admitted = self.announced.admit(detail, &mut event, place);
         self.seen.push(|| Sighting {
             exposure,
-            person,
-            records: new_records,
+            person: known.person,
+            records: records.into(),
             packets: event.finding.packets,
             news: Some(Box::new(News {
                 event: event.clone(),
-                severity: score,
+                severity: place.severity,
                 merged: known.merged,
             })),
         });
+        let direction = place.direction;
         match admitted {
             Admitted::Written(severity) => {
                 self.ceiling.written(&event);
@@ -283,12 +268,12 @@ impl Exposures {
             Admitted::Listed(list) => out.push(Event::Patients(list)),
             Admitted::Nothing => {}
         }
-        if self.announced.memory() > self.settings.memory {
-            self.lists(None, out);
-            self.losses.findings_forgotten += self.announced.clear();
-        }
-        out.extend(state);
-        if taken_first { Taken::New(Severity::of(score)) } else { Taken::Revised }
+    }
+
+    /// Bytes of heap held for exposures, people and findings, roughly.
+    pub(in crate::exposure) fn memory(&self) -> usize {
+        let open = self.open.len() * OPEN + self.tokens * TOKEN;
+        self.announced.memory() + self.people.memory() + open
     }
 
     /// Writes the lists of patients that fell due by `now`, or all.
@@ -428,8 +413,7 @@ impl Exposures {
     /// Counts records of a patient that brought nothing new. Those of suppressed findings, and of
     /// exposures that ended early, are in no count.
     fn repeat(&mut self, pair: Pair, patient: PatientKey, records: u32, last: PacketRef) {
-        let withheld = &self.withheld.patients;
-        if !withheld.is_empty() && withheld.contains(&(pair, patient)) {
+        if self.withheld.holds(pair, patient) {
             return;
         }
         self.wake(pair, last.time);
@@ -457,6 +441,34 @@ impl Exposures {
         let Settings { key, access, .. } = &self.settings;
         self.services.see(key, sighting, access, out);
         self.sightings.see(key, sighting, out);
+        for (server, transport, protocol) in self.services.take_proven() {
+            let is = |pair: &Pair| {
+                (pair.server, pair.transport.number(), pair.protocol)
+                    == (server, transport, protocol)
+            };
+            let mut pairs: Vec<(u64, Pair)> =
+                self.open.iter().filter(|(p, _)| is(p)).map(|(p, o)| (o.number, *p)).collect();
+            pairs.sort_unstable_by_key(|(number, _)| *number);
+            for (_, pair) in pairs {
+                self.prove(pair, sighting.time, out);
+            }
+        }
+    }
+
+    /// The service of an exposure proved to answer whoever asks: it was as bad before that was known.
+    fn prove(&mut self, pair: Pair, now: Timestamp, out: &mut Vec<Event>) {
+        let Some(open) = self.open.get_mut(&pair) else { return };
+        let before = open.band();
+        if !open.prove(&self.settings.severity) {
+            return;
+        }
+        let state = if open.quiet { ExposureState::Idle } else { ExposureState::Update };
+        if !open.quiet {
+            self.active[before] = self.active[before].saturating_sub(1);
+            self.active[open.band()] += 1;
+        }
+        let at = now.max(open.told.last);
+        out.push(open.tell(state, at, &self.moves, &self.services));
     }
 
     /// Writes the updates that fell due by `now`, and which exposures have become idle.

@@ -20,7 +20,7 @@ mod run;
 mod sentence;
 mod shares;
 mod summary;
-mod text;
+pub(crate) mod text;
 mod writer;
 mod zeek;
 
@@ -33,12 +33,12 @@ pub mod serve;
 pub mod store;
 
 pub use crate::output::dashboard::Dashboard;
-pub use community_id::community_id;
+pub use community_id::{community_id, community_id_of};
 pub use coverage::{Cause, Shortfall, Verdict};
 pub use event_log::EventLog;
 pub use progress::Progress;
 pub use run::{InputReport, Interrupted, RunSummary};
-pub use serve::{ServeError, Server};
+pub use serve::{Access, ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;

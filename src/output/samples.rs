@@ -77,6 +77,7 @@ pub(in crate::output) fn run() -> RunSummary {
         packets: 600,
         bytes: 400_000,
         fault: fault.map(str::to_owned),
+        sha256: Some("ab".repeat(32)),
     };
     RunSummary {
         started: Some(T0),

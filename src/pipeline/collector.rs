@@ -97,8 +97,16 @@ impl Collector {
         }
         let report_clock = report.clock;
         self.upto[worker] = if report.last { u64::MAX } else { report.upto };
-        self.waiting.extend(report.items.into_iter().map(|(order, item)| Waiting(order, item)));
         let upto = self.upto.iter().copied().min().unwrap_or(u64::MAX);
+        // One worker alone reports in order.
+        let alone = self.upto.len() == 1 && self.waiting.is_empty();
+        for (order, item) in report.items {
+            if alone && order.packet <= upto {
+                self.take(item);
+            } else {
+                self.waiting.push(Waiting(order, item));
+            }
+        }
         while self.waiting.peek().is_some_and(|w| w.0.packet <= upto) {
             let Some(Waiting(_, item)) = self.waiting.pop() else { break };
             self.take(item);
@@ -206,6 +214,11 @@ impl Collector {
         self.exposures.finish(now, &mut self.events);
         self.write()?;
         let stats = self.stats;
+        let shed = stats.shed.values().sum::<u64>();
+        if shed > 0 {
+            summary.packets_decoded = summary.packets_decoded.saturating_sub(shed);
+            summary.dropped.insert("shed", shed);
+        }
         summary.flows = stats.flows;
         summary.streams = stats.streams;
         summary.opaque = stats.opaque;
@@ -258,6 +271,9 @@ impl Collector {
         }
         if stats.unpaid_bytes > 0 {
             m.content_skipped(Reason::Budget, stats.unpaid_bytes);
+        }
+        for (&what, &n) in &stats.shed {
+            m.shed(what.as_str(), n);
         }
         for (&reason, &n) in &stats.ignored {
             m.segments_ignored(reason, n);

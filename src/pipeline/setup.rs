@@ -8,11 +8,12 @@ use crate::config::{Config, Source, StoreSettings};
 use crate::exposure::{self, Exposures};
 use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
-use crate::output::{self, Context, Dashboard, EventLog, Output, Sink, assets, page};
+use crate::output::{self, Context, Dashboard, EventLog, InputReport, Output, Sink, assets, page};
 use crate::review::source::{self, Filter};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Name of the systemd credential that holds the key (systemd.exec(5), LoadCredential=).
 const CREDENTIAL: &str = "phitap.key";
@@ -133,7 +134,7 @@ impl Parts {
         let sink = match config.output.as_deref() {
             Some(path) if live && is_log(path) => {
                 let metrics = Arc::clone(&self.metrics);
-                let log = EventLog::open(path, format.name, metrics, super::run::complain)?;
+                let log = EventLog::open(path, format.name, metrics, super::log::complain)?;
                 Sink::new(path.display().to_string(), Box::new(log))
             }
             path => Sink::open(path)?,
@@ -196,7 +197,7 @@ impl Parts {
         let rules = self.shared.rules.current().digest.clone();
         let beginning = Beginning { live, context: context.clone(), rules };
         let metrics = Arc::clone(&self.metrics);
-        let store = Store::open(settings, beginning, metrics, super::run::complain)?;
+        let store = Store::open(settings, beginning, metrics, super::log::complain)?;
         Ok((NAME, Box::new(store)))
     }
 
@@ -223,4 +224,29 @@ pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
 #[cfg(not(feature = "store"))]
 pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
     Ok(error)
+}
+
+/// Notes the hashes of the captures, so that evidence can be cut from the same ones later.
+pub(super) fn hash_inputs(inputs: &mut [InputReport], stop: &AtomicBool) {
+    for input in inputs {
+        // A pipe cannot be read again, and whoever interrupts does not want to wait.
+        let path = Path::new(&input.name);
+        if stop.load(Ordering::Relaxed) || !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
+            continue;
+        }
+        input.sha256 = std::fs::File::open(path).and_then(sha256).ok();
+    }
+}
+
+fn sha256(mut file: std::fs::File) -> io::Result<String> {
+    use sha2::Digest as _;
+    use std::io::Read as _;
+    let (mut hash, mut piece) = (sha2::Sha256::new(), vec![0; 1 << 18]);
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        hash.update(piece.get(..read).unwrap_or_default());
+    }
 }

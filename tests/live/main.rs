@@ -7,6 +7,9 @@
 #[path = "../common/exposition.rs"]
 mod exposition;
 mod lab;
+mod rates;
+mod rings;
+mod wire;
 
 use lab::{PATIENCE, PHITAP, Sensor, TestHarness, inside};
 use rustix::process::Signal;
@@ -95,7 +98,8 @@ fn finding(event: &Value) -> bool {
     event["event"]["action"] == "phi-finding"
 }
 
-fn count(value: &Value) -> u64 {
+/// A count, or the sum of counts.
+pub fn count(value: &Value) -> u64 {
     match value {
         Value::Number(n) => n.as_u64().expect("a count"),
         Value::Object(map) => map.values().map(count).sum(),
@@ -105,7 +109,7 @@ fn count(value: &Value) -> u64 {
 }
 
 /// The last event, checked: every packet accounted for.
-fn summary(events: &[Value]) -> &Value {
+pub fn summary(events: &[Value]) -> &Value {
     let last = events.last().expect("events");
     assert_eq!(last["event"]["action"], "run-summary", "{last}");
     let packets = &last["phi"]["run"]["packets"];
@@ -292,8 +296,9 @@ fn what_the_kernel_loses_is_counted_and_no_packet_is_unaccounted_for() {
 #[test]
 fn what_the_queues_drop_is_counted_apart() {
     let Some(lab) = TestHarness::new() else { return };
-    let mut sensor =
-        Sensor::start_unread(&lab, &["span0"], &["--filter", "port 2575 or port 9999"]);
+    // Only this backend has queues: rings are read by the workers themselves.
+    let options = ["--backend", "pcap", "--filter", "port 2575 or port 9999"];
+    let mut sensor = Sensor::start_unread(&lab, &["span0"], &options);
     // More events than a pipe holds, so that the program has to wait for its reader.
     let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
     let family = |n: u32| format!("Tester{}", char::from(b'a' + (n % 26) as u8));
@@ -303,24 +308,22 @@ fn what_the_queues_drop_is_counted_apart() {
     let sent = flood(&lab, 64);
     let until = Instant::now() + PATIENCE;
     let queue = [("stage", "queue")];
-    let metrics = loop {
+    loop {
         let metrics = exposition::parse(&sensor.get("/metrics").1);
         if metrics.value("phitap_packets_dropped_total", &queue) > Some(0.0) {
-            break metrics;
+            break;
         }
         assert!(Instant::now() < until, "{sent} sent: {metrics:#?}");
         std::thread::sleep(Duration::from_millis(50));
-    };
-    // The reading thread waits for nobody.
-    let kernel = metrics.value("phitap_packets_dropped_total", &[("stage", "kernel")]);
-    assert_eq!(kernel, Some(0.0));
+    }
     sensor.read();
     let (status, events, said) = sensor.stop(Signal::INT);
     assert_eq!(status.code(), Some(0), "{said:#?}");
     let packets = &summary(&events)["packets"];
     assert!(count(&packets["dropped"]["queue"]) > 0, "{packets}");
-    assert_eq!(count(&packets["lost"]), 0, "{packets}");
-    assert!(count(&packets["read"]) >= sent, "{sent} sent: {packets}");
+    // The reading thread waits a moment for a worker, and packets wait in the kernel meanwhile.
+    let known = count(&packets["read"]) + count(&packets["lost"]);
+    assert!(known >= sent, "{sent} sent: {packets}");
     drop(feed);
 }
 

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 const PACS: &str = ServiceKind::Pacs.as_str();
 
-fn board() -> Arc<Dashboard> {
+pub(super) fn board() -> Arc<Dashboard> {
     let mut board = Arc::new(Dashboard::new(Arc::new(Metrics::new().expect("metrics"))));
     board.metrics().packets(1234, 56_789);
     let mut exposures = Exposures::new(Settings {
@@ -43,12 +43,12 @@ fn board() -> Arc<Dashboard> {
     board
 }
 
-fn local() -> SocketAddr {
+pub(super) fn local() -> SocketAddr {
     "127.0.0.1:0".parse().expect("address")
 }
 
 /// Status, head and body.
-fn ask(address: SocketAddr, request: &str) -> (u16, String, String) {
+pub(super) fn ask(address: SocketAddr, request: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).expect("connect");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("timeout");
     stream.write_all(request.as_bytes()).expect("send");
@@ -59,7 +59,7 @@ fn ask(address: SocketAddr, request: &str) -> (u16, String, String) {
     (status, head.to_lowercase(), body.to_owned())
 }
 
-fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
+pub(super) fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     ask(address, &request)
 }
@@ -67,7 +67,7 @@ fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
 #[test]
 fn serves_metrics_health_page_and_api() {
     let board = board();
-    let server = Server::start(local(), Arc::clone(&board)).expect("start");
+    let server = Server::start(local(), Arc::clone(&board), Access::default()).expect("start");
     let at = server.address();
 
     let (status, head, body) = get(at, "/metrics");
@@ -134,7 +134,7 @@ fn serves_metrics_health_page_and_api() {
 
 #[test]
 fn a_name_that_was_pointed_here_is_refused() {
-    let server = Server::start(local(), board()).expect("start");
+    let server = Server::start(local(), board(), Access::default()).expect("start");
     let with = |host: &str| {
         let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         ask(server.address(), &request).0
@@ -146,8 +146,11 @@ fn a_name_that_was_pointed_here_is_refused() {
 
 #[test]
 fn a_port_in_use_is_told_with_the_remedy() {
-    let server = Server::start(local(), board()).expect("start");
-    let error = Server::start(server.address(), board()).err().expect("in use").to_string();
+    let server = Server::start(local(), board(), Access::default()).expect("start");
+    let error = Server::start(server.address(), board(), Access::default())
+        .err()
+        .expect("in use")
+        .to_string();
     assert!(error.contains(&server.address().to_string()), "{error}");
     assert!(error.contains("choose another port"), "{error}");
 }
@@ -155,7 +158,7 @@ fn a_port_in_use_is_told_with_the_remedy() {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 fn stopping_does_not_wait_for_a_silent_client() {
-    let server = Server::start(local(), board()).expect("start");
+    let server = Server::start(local(), board(), Access::default()).expect("start");
     let mut silent = TcpStream::connect(server.address()).expect("connect");
     silent.write_all(b"GET /metr").expect("send");
     // An answer on another connection says that the first was accepted too.
@@ -212,7 +215,7 @@ fn message(stream: &mut impl std::io::BufRead) -> serde_json::Value {
 #[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 fn a_stream_sends_what_changed_once_a_second_however_much_that_is() {
     let mut board = board();
-    let server = Server::start(local(), Arc::clone(&board)).expect("start");
+    let server = Server::start(local(), Arc::clone(&board), Access::default()).expect("start");
     let at = server.address();
     let mut stream = TcpStream::connect(at).expect("connect");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
