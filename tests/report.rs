@@ -27,7 +27,7 @@ fn exposures(model: &Value) -> Vec<String> {
             let x = &e["phi"]["exposure"];
             format!(
                 "{} {} {} {} {}",
-                e["client"], e["server"], x["patients"], x["records"], e["why"]
+                e["client"], e["server"], x["patients"], x["records"], e["event"]["reason"]
             )
         })
         .collect();

@@ -8,7 +8,7 @@ function exposureOf(e) {
     address: e.server.ip, protocol: e.network.protocol, transport: e.network.transport, direction: e.network.direction,
     patients: x.patients, estimated: x.patients_estimated, bounds: x.patients_bounds, records: x.records, findings: x.findings,
     flows: x.flows, operations: x.operations || [], kinds: x.identifiers || {}, first: e.event.start, last: e.event.end,
-    service: e.phi.service || {}, remedies: e.remedies || [], open: e.open || [], why: e.why || "",
+    service: e.phi.service || {}, remedies: x.remedies || [], open: e.open || [], why: e.event.reason || "",
     text: [e.client.ip, end(e.server), e.network.protocol, e.network.application, x.id, x.severity, x.state, e.network.direction, ...(x.operations || []),
       ...Object.keys(x.identifiers || {}), JSON.stringify(e.phi.service || {})].join(" ").toLowerCase(),
   };
