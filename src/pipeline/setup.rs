@@ -35,11 +35,11 @@ fn is_log(path: &Path) -> bool {
 }
 
 /// The rules in force, for people.
-fn rules_in_force(config: &Config, rules: usize) -> String {
+fn rules_in_force(config: &Config, digest: &str) -> String {
     let own = config.rules.as_ref().map(|dir| format!(" and those of {}", dir.display()));
     let (version, own) = (env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
     let regions = config.regions.join(", ");
-    format!("{rules} rules: those of phitap {version}{own}, regions {regions}")
+    format!("{digest}: those of phitap {version}{own}, regions {regions}")
 }
 
 /// What a run is made of before it starts.
@@ -103,7 +103,7 @@ impl Parts {
         &self,
         config: &Config,
         context: &Context,
-        rules: usize,
+        rules: &str,
         outputs: &mut Vec<(&'static str, Box<dyn Output>)>,
     ) -> Result<(), RunError> {
         if let Some(path) = &config.report {
@@ -172,7 +172,7 @@ impl Parts {
         if let Some(settings) = &config.store {
             outputs.push(self.store(settings, &context, live)?);
         }
-        self.pages(config, &context, rules.entries.len(), &mut outputs)?;
+        self.pages(config, &context, &rules.digest, &mut outputs)?;
         outputs.push((format.name, (format.open)(Box::new(sink), context)));
         outputs.push(("page", Box::new(Arc::clone(&self.board))));
         let metrics = Arc::clone(&self.metrics);
