@@ -104,11 +104,7 @@ impl Announced {
     ) -> Admitted {
         match detail {
             Detail::Exposures => Admitted::Nothing,
-            Detail::Flows => {
-                let patient = &event.finding.patient;
-                event.id = EventId::of_finding(place.key, &event.flow, patient);
-                Admitted::Written(place.severity)
-            }
+            Detail::Flows => Admitted::Written(place.severity),
             Detail::Patients => self.patient(event, place),
         }
     }

@@ -246,6 +246,9 @@ impl Exposures {
         access: Access,
         out: &mut Vec<Event>,
     ) {
+        if self.seen.are_wanted() || detail == Detail::Flows {
+            event.id = EventId::of_finding(place.key, &event.flow, &event.finding.patient);
+        }
         let admitted = self.announced.admit(detail, &mut event, place);
         self.seen.push(|| Sighting {
             exposure,

@@ -410,7 +410,7 @@ impl Context {
                 paid: analysis.written.pays(flow.bytes, &finding),
                 records: finding.records.into(),
                 clients: 1,
-                // Known when it is written.
+                // Exposures give it one where it is needed.
                 id: EventId(0),
                 flow: info,
                 protocol,

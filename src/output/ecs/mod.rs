@@ -72,12 +72,13 @@ pub(in crate::output) const MAX_EXPOSURE: usize = 3_000;
 
 /// What is tried, one after the other, to keep to it. The last always does: what is left are numbers and
 /// words of ours.
-const CUTS: [Cut; 5] = [
+const CUTS: [Cut; 6] = [
     Cut::NONE,
     Cut { list: 8, text: 96 },
     Cut { list: 4, text: 48 },
     Cut { list: 2, text: 24 },
-    Cut { list: 0, text: 12 },
+    Cut { list: 1, text: 12 },
+    Cut { list: 0, text: 0 },
 ];
 
 /// Writes an event to `line`, which was empty, without an end of line; an exposure short enough.
@@ -97,7 +98,6 @@ impl Output for Ecs {
         if let Event::Exposure(exposure) = event {
             self.overview.take(exposure);
         }
-        // Only names are borrowed of the context; cloning it would cost more.
         self.line.clear();
         append(&mut self.line, event, &self.context)?;
         self.line.push(b'\n');

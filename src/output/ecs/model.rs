@@ -292,6 +292,18 @@ impl Cut {
         all.filter(move |text| text.len() <= self.text).take(self.list)
     }
 
+    /// Whether anything of a fact is left.
+    fn leaves(self, fact: &Fact<'_>) -> bool {
+        let fits = |text: &str| text.len() <= self.text;
+        match fact {
+            Fact::Text(text) => !self.text(text).is_empty(),
+            Fact::List(list) => self.list > 0 && list.iter().any(|text| fits(text)),
+            Fact::Words(_) => self.list > 0,
+            Fact::Counts(counts) => self.list > 0 && counts.iter().any(|(text, _)| fits(text)),
+            Fact::Number(_) | Fact::Flag(_) | Fact::Group(_) => true,
+        }
+    }
+
     /// The front of a text, whole characters.
     pub fn text(self, all: &str) -> &str {
         let mut end = self.text.min(all.len());
@@ -308,7 +320,8 @@ pub struct Facts<'a>(pub FactList<'a>, pub Cut);
 impl Serialize for Facts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(facts, cut) = self;
-        serializer.collect_map(facts.iter().map(|(name, fact)| (name, Written(fact, *cut))))
+        let left = facts.iter().filter(|(_, fact)| cut.leaves(fact));
+        serializer.collect_map(left.map(|(name, fact)| (name, Written(fact, *cut))))
     }
 }
 
