@@ -73,6 +73,9 @@ pub struct Keep {
     pub bytes: Option<u64>,
 }
 
+/// Reads arguments and file again; what is wrong with them, if they are.
+pub type Reread = fn() -> Result<Box<Config>, String>;
+
 /// Everything a run needs to know, checked. [`crate::cli`] makes it from arguments and file.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -130,10 +133,40 @@ pub struct Config {
     pub sandbox: Option<Sandbox>,
     /// How messages are written.
     pub log_format: LogFormat,
+    /// Reads the configuration again, if a file was given.
+    pub reread: Option<Reread>,
     /// How many `-v` were given.
     pub verbose: u8,
     /// No messages but errors.
     pub quiet: bool,
+}
+
+impl Config {
+    /// Keys of `other` that differ and take effect with the next start only.
+    pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
+        let differs =
+            |a: &dyn std::fmt::Debug, b: &dyn std::fmt::Debug| format!("{a:?}") != format!("{b:?}");
+        [
+            ("interface", differs(&self.source, &other.source)),
+            ("format", self.format != other.format),
+            ("detail", self.detail != other.detail),
+            ("output", self.output != other.output),
+            ("store", differs(&self.store, &other.store)),
+            ("metrics", self.metrics != other.metrics),
+            ("key-file", self.key_file != other.key_file),
+            ("filter", self.filter != other.filter),
+            ("checksums", self.checksums != other.checksums),
+            ("home-net", differs(&self.home, &other.home)),
+            ("workers", self.workers != other.workers),
+            ("memory", differs(&self.limits, &other.limits)),
+            ("backend, ring-size, snaplen, timestamps", differs(&self.capture, &other.capture)),
+            ("user, no-sandbox", differs(&self.sandbox, &other.sandbox)),
+            ("sensor", self.sensor != other.sensor),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+    }
 }
 
 /// Limits of state that input can fill. Each bounds memory or work; each loss behind one is counted.

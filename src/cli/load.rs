@@ -4,13 +4,14 @@ use super::reveal::{Asked, Destination, allowed};
 use super::values::Listen;
 use super::{Cli, Command, Live, Options, Replay, RulesAction, Size, exit};
 use crate::config::{
-    Capture, Config, Detail, Limits, MetricsAccess, Source, StoreSettings, Timestamps,
+    Capture, Config, Detail, Limits, MetricsAccess, Reread, Source, StoreSettings, Timestamps,
 };
 use crate::net::HomeNets;
 use crate::output::FORMATS;
 use crate::review::Request;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
 use crate::sandbox::Sandbox;
+use clap::Parser as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -222,6 +223,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         },
         limits: Limits { memory, ..Limits::default() },
         sandbox,
+        reread: options.config.is_some().then_some(reread as Reread),
         log_format: options.log_format.unwrap_or_default(),
         fail_on: options.fail_on,
         sensor: options.sensor,
@@ -281,6 +283,16 @@ fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
             Err(usage("--metrics-token-file, --metrics-cert and --metrics-key need --metrics"))
         }
         _ => Ok(access),
+    }
+}
+
+/// Reads the arguments of the program and its file again.
+fn reread() -> Result<Box<Config>, String> {
+    let cli = Cli::try_parse().map_err(|error| error.to_string())?;
+    match Task::try_from(cli) {
+        Ok(Task::Run(config)) => Ok(config),
+        Ok(_) => Err("it names no interface any more".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -42,7 +42,7 @@ impl Reloader {
     pub fn start(config: &Config, shared: Arc<Shared>, metrics: Arc<Metrics>) -> io::Result<Self> {
         let (stop, hangup) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let signal = signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&hangup))?;
-        let watch = Watch { shared, metrics, config: config.clone() };
+        let mut watch = Watch { shared, metrics, config: config.clone() };
         let stopped = Arc::clone(&stop);
         let run = move || watch.run(&stopped, &hangup);
         let thread = std::thread::Builder::new().name("rules".into()).spawn(run)?;
@@ -70,7 +70,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn run(&self, stop: &AtomicBool, hangup: &AtomicBool) {
+    fn run(&mut self, stop: &AtomicBool, hangup: &AtomicBool) {
         let mut known = self.look();
         let mut changed: Option<Option<DirSnapshot>> = None;
         let mut looks = 0u32;
@@ -80,7 +80,10 @@ impl Watch {
             if hangup.swap(false, Ordering::Relaxed) {
                 known = self.look();
                 changed = None;
-                self.reload();
+                if self.reread() {
+                    known = self.look();
+                    self.reload();
+                }
             } else if looks.is_multiple_of(FILES_EVERY) && self.config.rules.is_some() {
                 let now = self.look();
                 if now == known {
@@ -98,6 +101,28 @@ impl Watch {
 
     fn look(&self) -> Option<DirSnapshot> {
         self.config.rules.as_deref().and_then(|dir| look(dir).ok())
+    }
+
+    /// Reads the configuration again, and takes over what can change while the sensor runs: the folder of
+    /// rules, and the countries. False if it is faulty: then nothing changes.
+    fn reread(&mut self) -> bool {
+        let Some(reread) = self.config.reread else { return true };
+        match reread() {
+            Ok(new) => {
+                let later = self.config.needs_restart(&new);
+                if !later.is_empty() {
+                    let keys = later.join(", ");
+                    complain(&format!("changes of these keys need a restart: {keys}"));
+                }
+                self.config.rules.clone_from(&new.rules);
+                self.config.regions.clone_from(&new.regions);
+                true
+            }
+            Err(error) => {
+                self.keep(&error);
+                false
+            }
+        }
     }
 
     fn reload(&self) {
