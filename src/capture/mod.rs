@@ -139,4 +139,6 @@ pub struct Input {
     pub dropped: LiveCounters,
     /// What ended it early, in words.
     pub fault: Option<String>,
+    /// An interface that is there and has no link.
+    pub down: bool,
 }

@@ -1,13 +1,14 @@
 //! Arguments and file become a checked [`Task`].
 
 use super::reveal::{Asked, Destination, allowed};
-use super::{Cli, Command, Live, Options, Replay, RulesAction, exit};
+use super::{Cli, Command, Live, Options, Period, Replay, RulesAction, exit};
 use crate::config::{Config, Detail, Limits, Source};
 use crate::net::HomeNets;
 use crate::output::FORMATS;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Largest `--config` file read, bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -15,6 +16,11 @@ const MAX_FILE: u64 = 1 << 20;
 const MIN_MEMORY: u64 = 16 << 20;
 /// Most `--workers`.
 const MAX_WORKERS: usize = 256;
+
+/// Default of `--status-every`.
+const STATUS_EVERY: Duration = Duration::from_secs(60);
+/// Default of `--max-silence`.
+const MAX_SILENCE: Duration = Duration::from_secs(300);
 
 /// What the command line comes to.
 #[derive(Debug)]
@@ -131,6 +137,10 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.output.is_some() && options.output == options.metrics_file {
         return Err(usage("--output and --metrics-file name the same file"));
     }
+    let others = [&options.output, &options.metrics_file];
+    if options.state.is_some() && others.contains(&&options.state) {
+        return Err(usage("--state and another option name the same file"));
+    }
     if options.reveal {
         let live = matches!(source, Source::Interfaces(_));
         let asked =
@@ -140,13 +150,13 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     for path in [&options.key_file, &options.config].into_iter().flatten() {
         keep(path, &options)?;
     }
-    for out in [&options.output, &options.metrics_file].into_iter().flatten() {
+    for out in [&options.output, &options.metrics_file, &options.state].into_iter().flatten() {
         if is_capture(out) {
             let out = out.display();
             return Err(usage(format!("{out} is a capture and would be overwritten")));
         }
     }
-    let home = options.home_net;
+    let (home, defaults) = (options.home_net, Limits::default());
     let detail = match source {
         Source::Files(_) => Detail::Patients,
         Source::Interfaces(_) => Detail::Exposures,
@@ -168,13 +178,26 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         checksums: options.checksums.unwrap_or_default(),
         home: if home.is_empty() { HomeNets::default() } else { HomeNets::new(home) },
         workers: options.workers,
-        limits: Limits { memory, ..Limits::default() },
+        limits: Limits {
+            memory,
+            exposure_update: options.update_every.map_or(defaults.exposure_update, Period::span),
+            exposure_forget: options.forget.map_or(defaults.exposure_forget, Period::span),
+            ..defaults
+        },
+        status_every: time(options.status_every, STATUS_EVERY),
+        max_silence: time(options.max_silence, MAX_SILENCE),
+        state: options.state,
         fail_on: options.fail_on,
         sensor: options.sensor,
         progress: !options.no_progress && !options.quiet,
         verbose: options.verbose,
         quiet: options.quiet,
     })
+}
+
+/// A time of which 0 means none.
+fn time(given: Option<Period>, default: Duration) -> Option<Duration> {
+    Some(given.map_or(default, |period| period.0)).filter(|time| !time.is_zero())
 }
 
 /// Regions in lower case; those of the rules' default if none is given.
@@ -219,6 +242,10 @@ impl Options {
             reveal,
             fail_on,
             sensor,
+            status_every,
+            update_every,
+            state,
+            forget,
             key_file,
             rules,
             regions,
@@ -227,6 +254,7 @@ impl Options {
             home_net,
             workers,
             memory,
+            max_silence,
             config,
             verbose,
             quiet,
@@ -244,6 +272,10 @@ impl Options {
             reveal: reveal || file.reveal,
             fail_on: fail_on.or(file.fail_on),
             sensor: sensor.or(file.sensor),
+            status_every: status_every.or(file.status_every),
+            update_every: update_every.or(file.update_every),
+            state: state.or(file.state),
+            forget: forget.or(file.forget),
             key_file: key_file.or(file.key_file),
             rules: rules.or(file.rules),
             regions: if regions.is_empty() { file.regions } else { regions },
@@ -252,6 +284,7 @@ impl Options {
             home_net: if home_net.is_empty() { file.home_net } else { home_net },
             workers: workers.or(file.workers),
             memory: memory.or(file.memory),
+            max_silence: max_silence.or(file.max_silence),
             config,
             // -v and -q on the command line overrule each other's key.
             verbose: if verbose > 0 || quiet { verbose } else { file.verbose },
@@ -290,7 +323,7 @@ fn usage(text: impl Into<String>) -> ConfigError {
 
 /// Refuses to write where `path` is read.
 fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
-    let outs = [&options.output, &options.metrics_file];
+    let outs = [&options.output, &options.metrics_file, &options.state];
     match outs.into_iter().flatten().find(|out| is_same_file(path, out)) {
         Some(out) => Err(usage(format!("{} is read and would be overwritten", out.display()))),
         None => Ok(()),

@@ -12,7 +12,7 @@ mod tests;
 
 pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
-pub use values::{FormatName, Listen, Size};
+pub use values::{FormatName, Listen, Period, Size};
 
 use crate::config::Detail;
 use crate::decode::Checksums;
@@ -181,7 +181,7 @@ pub struct Options {
     /// opens it anew when it was renamed (logrotate), and goes on when the disk is full.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
-    /// Serve /metrics, /healthz and a web page at this address
+    /// Serve /metrics, /healthz, /readyz and a web page at this address
     ///
     /// A port alone means 127.0.0.1. The page shows addresses and counts, never identifier values.
     #[arg(long, value_name = "ADDR", help_heading = "Output")]
@@ -203,6 +203,20 @@ pub struct Options {
     /// Name of this sensor in events (observer.name)
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     pub sensor: Option<String>,
+    /// How often live writes a sensor-status event; 0 for never [default: 1min]
+    #[arg(long, value_name = "TIME", help_heading = "Output")]
+    pub status_every: Option<Period>,
+    /// How often an exposure that grows no worse is written again at most [default: 1min]
+    #[arg(long, value_name = "TIME", help_heading = "Output")]
+    pub update_every: Option<Period>,
+    /// Keep exposures under their ids over restarts in this file; it needs a key that lasts
+    ///
+    /// It holds addresses, counts and pseudonyms, never an identifier value.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub state: Option<PathBuf>,
+    /// How long an exposure keeps its id without a finding [default: 30d]
+    #[arg(long, value_name = "TIME", help_heading = "Output")]
+    pub forget: Option<Period>,
 
     /// File with the key of pseudonyms, readable by its owner only; without it they hold for this run
     ///
@@ -241,6 +255,9 @@ pub struct Options {
     /// Ceiling of memory for conversations, such as 512MiB [default: 2GiB]
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
     pub memory: Option<Size>,
+    /// How long live may see no packet on an interface before it is not ready; 0 for ever [default: 5min]
+    #[arg(long, value_name = "TIME", help_heading = "Running")]
+    pub max_silence: Option<Period>,
     /// Read options from a TOML file
     ///
     /// Each option is a key with the same name: format = "ecs", home-net = ["10.0.0.0/8"]. The

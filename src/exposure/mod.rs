@@ -11,21 +11,26 @@ mod ceiling;
 mod counters;
 mod distinct;
 mod inventory;
+mod known;
 mod lists;
 mod moves;
 mod observations;
 mod open;
 mod services;
 mod severity;
+mod steps;
 mod tracker;
 mod types;
+mod withheld;
 
 pub use crate::exposure::counters::ExposureTotals;
 pub use access::{Access, Answers};
 pub use ceiling::Written;
 pub use distinct::Distinct;
+pub use known::KnownExposure;
 pub use lists::{PatientGroup, PatientList};
 pub use severity::severity;
+pub use steps::{PATIENTS, Steps};
 pub use tracker::{Exposures, Losses, Settings, Taken};
 pub use types::{
     Asset, Count, Event, EventId, Exposure, ExposureState, FindingEvent, FlowActivity,

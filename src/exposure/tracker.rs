@@ -7,21 +7,24 @@
 use super::announced::{Admitted, Announced, Place};
 use super::ceiling::Ceiling;
 use super::distinct::Distinct;
+use super::known::{KnownExposures, MAX_PATIENTS};
 use super::moves::{self, Moves};
 use super::observations::ServiceObservations;
 use super::open::{Open, Pair};
 use super::services::Services;
 use super::severity;
+use super::steps::Steps;
 use super::types::{
     Count, Event, ExposureState, FindingEvent, FlowActivity, NetworkDirection, PatientKey,
     ServiceObservation, Suppressed,
 };
+use super::withheld::Withheld;
 use crate::capture::PacketRef;
 use crate::config::Detail;
 use crate::flow::FlowInfo;
 use crate::identify::{People, Token};
 use crate::net::HomeNets;
-use crate::rules::{AccessRules, RuleSet, Seen as Asked, SeverityEntry, Suppressions};
+use crate::rules::{AccessRules, RuleSet, Seen as Asked, SeverityEntry, Suppression, Suppressions};
 use crate::severity::Severity;
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
@@ -30,7 +33,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Exposures kept. Beyond it the one that was quiet for longest ends early, or, where none is quiet,
-/// the one that falls due first; its next finding opens a new one.
+/// the one that falls due first; its next finding goes on with it.
 pub const MAX_OPEN: usize = 16_384;
 /// Tokens of patients and objects of all exposures together; beyond it new counts become estimates.
 pub const MAX_TOKENS: usize = 1 << 20;
@@ -39,11 +42,8 @@ const OPEN: usize = 4 << 10;
 const TOKEN: usize = 32;
 /// Exposures that are kept however short it is.
 const MIN_OPEN: usize = 64;
-/// An exposure that grows no worse is updated at most this often.
-pub const UPDATE_EVERY: Span = Span::seconds(60);
-/// Suppressed flows and patients remembered, so that their further records are not counted.
-const MAX_WITHHELD: usize = 65_536;
-
+/// An exposure that comes back after this long is announced at once.
+pub const RETURN_AFTER: Span = Span::seconds(86_400);
 /// What [`Exposures`] must know.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -51,6 +51,12 @@ pub struct Settings {
     pub home: HomeNets,
     /// An exposure without findings for this long is idle.
     pub idle: Span,
+    /// An exposure that grows no worse is written again at most this often.
+    pub update: Span,
+    /// An exposure without findings for this long ends; a later finding opens another one.
+    pub forget: Span,
+    /// A later run goes on with the exposures: at the end they are idle.
+    pub continues: bool,
     /// Keys event ids.
     pub key: [u8; 32],
     /// Points of the severity score.
@@ -89,13 +95,27 @@ pub enum Taken {
     New(Severity),
 }
 
+/// How a finding meets its exposure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    /// It opens it.
+    New,
+    /// It is the first of this run; an earlier one knew it.
+    Resumed,
+    /// It is there.
+    Known,
+    /// It is there, and had no finding for [`RETURN_AFTER`].
+    Returns,
+}
+
 /// Groups findings into exposures.
 pub struct Exposures {
-    settings: Settings,
+    pub(in crate::exposure) settings: Settings,
     /// Exposures that may be kept, and tokens.
     most: usize,
     most_tokens: usize,
-    open: HashMap<Pair, Open, RandomState>,
+    pub(in crate::exposure) open: HashMap<Pair, Open, RandomState>,
+    pub(in crate::exposure) known: KnownExposures,
     /// When each exposure that is not quiet must next be looked at; the number is that of its opening.
     due: BTreeMap<(Timestamp, u64), Pair>,
     /// Quiet exposures by when they became so.
@@ -116,51 +136,7 @@ pub struct Exposures {
     ceiling: Ceiling,
     moves: Moves,
     losses: Losses,
-}
-
-/// Suppressed findings, as far as further records and findings depend on them.
-#[derive(Default)]
-struct Withheld {
-    patients: HashSet<(Pair, PatientKey), RandomState>,
-    /// Flows whose first finding was suppressed.
-    flows: HashSet<(Pair, FlowKey), RandomState>,
-}
-
-/// Tells apart the flows of one pair.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct FlowKey {
-    started: Timestamp,
-    port: u16,
-    vlans: (u16, u16),
-}
-
-impl FlowKey {
-    fn of(flow: &FlowInfo) -> Self {
-        let vlans = (flow.vlan, flow.inner_vlan);
-        Self { started: flow.started, port: flow.client.port(), vlans }
-    }
-}
-
-impl Withheld {
-    fn add(&mut self, pair: Pair, event: &FindingEvent) {
-        if self.patients.len() < MAX_WITHHELD {
-            self.patients.insert((pair, event.finding.patient));
-        }
-        if starts_flow(event) && self.flows.len() < MAX_WITHHELD {
-            self.flows.insert((pair, FlowKey::of(&event.flow)));
-        }
-    }
-
-    /// Whether a finding that was not suppressed is the first of its flow.
-    fn starts_flow(&mut self, pair: Pair, event: &FindingEvent) -> bool {
-        starts_flow(event)
-            || !self.flows.is_empty() && self.flows.remove(&(pair, FlowKey::of(&event.flow)))
-    }
-}
-
-/// Whether no finding of the flow came before.
-const fn starts_flow(event: &FindingEvent) -> bool {
-    event.finding.ordinal == 0 && !event.finding.update
+    steps: Steps,
 }
 
 impl Exposures {
@@ -170,6 +146,7 @@ impl Exposures {
             most: (settings.memory / OPEN).clamp(MIN_OPEN, MAX_OPEN),
             most_tokens: (settings.memory / TOKEN).min(MAX_TOKENS),
             open: HashMap::default(),
+            known: KnownExposures::default(),
             due: BTreeMap::new(),
             quiet: BTreeMap::new(),
             opened: 0,
@@ -187,6 +164,7 @@ impl Exposures {
             ceiling: Ceiling::of(settings.detail),
             moves: Moves::default(),
             losses: Losses::default(),
+            steps: Steps::default(),
             settings,
         }
     }
@@ -216,8 +194,13 @@ impl Exposures {
             }
         }
         let pair = Pair::of(&event.flow, event.protocol);
-        if self.suppress(&event) {
+        if let Some(whole) = self.suppress(&event) {
             self.withheld.add(pair, &event);
+            if whole {
+                // It is acknowledged: what comes after that is news again.
+                self.end(pair, now, out);
+                self.known.forget(&pair);
+            }
             return Taken::Suppressed;
         }
         self.patients.insert(person, true);
@@ -226,10 +209,14 @@ impl Exposures {
         let taken_first = !event.finding.update;
         self.findings += u64::from(taken_first);
         let direction = direction(&self.settings.home, &event.flow);
+        if taken_first {
+            self.steps.finding(direction);
+        }
         let points = &self.settings.severity;
         let score = severity::severity(points, &event, direction, access.answers());
 
-        let opens = self.open(pair, direction, &event, out);
+        let opens = !self.open.contains_key(&pair);
+        let opening = self.open(pair, direction, &event, out);
         let starts_flow = self.withheld.starts_flow(pair, &event);
         let Some(open) = self.open.get_mut(&pair) else { return Taken::Revised };
         open.count(&event, opens, starts_flow);
@@ -240,14 +227,17 @@ impl Exposures {
         open.patients.insert(person, self.tokens < self.most_tokens);
         self.tokens = (self.tokens + open.patients.held()).saturating_sub(before);
         self.active[open.band()] = self.active[open.band()].saturating_sub(1);
+        let patients = open.told.patients.value;
         let worse = open.grade(&self.settings.severity, score);
+        self.steps.patients(patients, open.told.patients.value);
         self.active[open.band()] += 1;
         let exposure = open.told.id;
         open.dirty = true;
-        let state = match (opens, worse) {
-            (true, _) => Some(ExposureState::Open),
-            (false, true) => Some(ExposureState::Update),
-            (false, false) => None,
+        let state = match (opening, worse) {
+            (Opening::New, _) => Some(ExposureState::Open),
+            (Opening::Returns, _) => Some(ExposureState::Returned),
+            (Opening::Known | Opening::Resumed, true) => Some(ExposureState::Update),
+            (Opening::Known | Opening::Resumed, false) => None,
         };
         let state = state.map(|state| open.tell(state, now, &self.moves, &self.services));
         let place = Place { key: &self.settings.key, person, exposure, severity: score, direction };
@@ -280,52 +270,68 @@ impl Exposures {
         }
     }
 
-    /// Sees to it that the exposure between `pair` is open and not quiet. True if it was not there.
+    /// Sees to it that the exposure between `pair` is open and not quiet.
     fn open(
         &mut self,
         pair: Pair,
         direction: NetworkDirection,
         event: &FindingEvent,
         out: &mut Vec<Event>,
-    ) -> bool {
+    ) -> Opening {
         let now = event.finding.time;
         if self.open.contains_key(&pair) {
-            self.wake(pair, now);
-            return false;
+            return match self.wake(pair, now) {
+                true => Opening::Returns,
+                false => Opening::Known,
+            };
         }
         if self.open.len() >= self.most {
             let first = self.quiet.first_key_value().or_else(|| self.due.first_key_value());
             if let Some(first) = first.map(|(_, pair)| *pair) {
                 self.losses.exposures_ended_early += 1;
+                let known = self.open.get(&first).map(|open| open.known(0));
                 self.end(first, now, out);
+                known.into_iter().for_each(|known| self.known.keep(known));
             }
         }
         let mut open = Open::new(&self.settings.key, self.opened, pair, direction, event);
+        let known = self.known.take(&pair, now - self.settings.forget).map(|known| {
+            let last = known.last;
+            open.resume(known, self.most_tokens.saturating_sub(self.tokens).min(MAX_PATIENTS));
+            self.tokens += open.patients.held();
+            last
+        });
         self.opened += 1;
-        // The next update is due a minute from now; whether one is needed shows then.
-        open.due = now + UPDATE_EVERY;
+        // When the next update is due; whether one is needed shows then.
+        open.due = now + self.settings.update;
         self.due.insert((open.due, open.number), pair);
         self.active[open.band()] += 1;
+        let opening = match known.map(|known| now - known) {
+            None => Opening::New,
+            Some(quiet) if quiet >= RETURN_AFTER => Opening::Returns,
+            Some(_) => Opening::Resumed,
+        };
         self.open.insert(pair, open);
-        true
+        opening
     }
 
-    /// An exposure that is quiet is so no longer.
-    fn wake(&mut self, pair: Pair, now: Timestamp) {
-        if let Some(open) = self.open.get_mut(&pair)
-            && open.quiet
-        {
+    /// An exposure that is quiet is so no longer. True if it comes back after [`RETURN_AFTER`].
+    fn wake(&mut self, pair: Pair, now: Timestamp) -> bool {
+        let Some(open) = self.open.get_mut(&pair) else { return false };
+        let returns = now - open.told.last >= RETURN_AFTER;
+        if open.quiet {
             self.quiet.remove(&(open.due, open.number));
             open.quiet = false;
-            open.due = now + UPDATE_EVERY;
+            open.due = now + self.settings.update;
             self.due.insert((open.due, open.number), pair);
             self.active[open.band()] += 1;
         }
+        returns
     }
 
-    /// Whether a finding is known and accepted; counts it, and also one that was until its day was
-    /// over.
-    fn suppress(&mut self, event: &FindingEvent) -> bool {
+    /// Whether a finding is known and accepted, and so with its whole exposure; counts it, and also one
+    /// that was until its day was over.
+    fn suppress(&mut self, event: &FindingEvent) -> Option<bool> {
         let finding = &event.finding;
         let asked = Asked {
             client: event.flow.client.ip(),
@@ -334,9 +340,7 @@ impl Exposures {
             rule: &finding.alert.id,
             patient: [Some(finding.patient.bytes()), event.person.as_ref().map(Token::bytes)],
         };
-        let Some(found) = self.settings.suppressions.find(&asked, finding.time) else {
-            return false;
-        };
+        let found = self.settings.suppressions.find(&asked, finding.time)?;
         let by = match found {
             Ok(by) | Err(by) => by,
         };
@@ -349,7 +353,7 @@ impl Exposures {
             }
             Err(_) => of.findings_since += first,
         }
-        found.is_ok()
+        found.ok().map(Suppression::is_whole)
     }
 
     /// Goes by other rules from now on.
@@ -440,7 +444,7 @@ impl Exposures {
             }
             let pair = entry.remove();
             let Some(open) = self.open.get_mut(&pair) else { continue };
-            let ends = open.told.last + self.settings.idle;
+            let ends = (open.told.last + self.settings.idle).max(open.wrote + self.settings.update);
             if at >= ends {
                 let at = at.max(open.told.last);
                 out.push(open.tell(ExposureState::Idle, at, &self.moves, &self.services));
@@ -452,12 +456,26 @@ impl Exposures {
             }
             if open.dirty {
                 out.push(open.tell(ExposureState::Update, at, &self.moves, &self.services));
-                open.due = at + UPDATE_EVERY;
+                open.due = at + self.settings.update;
             } else {
-                // Nothing new: look again when it would be idle, or in a minute at the latest.
-                open.due = ends.min(at + UPDATE_EVERY);
+                // Nothing new: look again when it would be idle, or when the next update is due.
+                open.due = ends.min(at + self.settings.update);
             }
             self.due.insert((open.due, number), pair);
+        }
+        self.forget(now, out);
+    }
+
+    /// Ends what had no finding for so long that its next one is news again.
+    fn forget(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+        // In the order in which they became quiet, which is about that of their last findings.
+        while let Some(entry) = self.quiet.first_entry() {
+            let pair = *entry.get();
+            match self.open.get(&pair) {
+                Some(open) if open.told.last + self.settings.forget > now => break,
+                Some(_) => self.end(pair, now, out),
+                None => drop(entry.remove()),
+            }
         }
     }
 
@@ -468,7 +486,7 @@ impl Exposures {
         let mut left: Vec<(u64, Pair)> = self.open.iter().map(|(p, o)| (o.number, *p)).collect();
         left.sort_unstable_by_key(|(number, _)| *number);
         for (_, pair) in left {
-            self.end(pair, now, out);
+            self.end_in(self.last_state(), pair, now, out);
         }
         self.services.finish(now, out);
     }
@@ -498,13 +516,27 @@ impl Exposures {
         self.ended
     }
 
+    /// Findings by direction, and exposures by their patients.
+    pub const fn steps(&self) -> Steps {
+        self.steps
+    }
+
     /// What was lost to a cap.
     pub const fn losses(&self) -> Losses {
         let unreported = self.sightings.unreported() + self.services.unreported();
         Losses { sightings_unreported: unreported, ..self.losses }
     }
 
+    /// What exposures are in at the end of the run.
+    const fn last_state(&self) -> ExposureState {
+        if self.settings.continues { ExposureState::Idle } else { ExposureState::Ended }
+    }
+
     fn end(&mut self, pair: Pair, at: Timestamp, out: &mut Vec<Event>) {
+        self.end_in(ExposureState::Ended, pair, at, out);
+    }
+
+    fn end_in(&mut self, state: ExposureState, pair: Pair, at: Timestamp, out: &mut Vec<Event>) {
         if let Some(mut open) = self.open.remove(&pair) {
             let tokens = open.patients.held() + open.inventory.held();
             self.tokens = self.tokens.saturating_sub(tokens);
@@ -518,7 +550,7 @@ impl Exposures {
             }
             // A last finding may be younger than what the caller calls now.
             let at = at.max(open.told.last);
-            out.push(open.tell(ExposureState::Ended, at, &self.moves, &self.services));
+            out.push(open.tell(state, at, &self.moves, &self.services));
         }
     }
 }

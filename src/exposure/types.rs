@@ -119,6 +119,9 @@ pub enum NetworkDirection {
 }
 
 impl NetworkDirection {
+    /// Every one, in the order of their definition.
+    pub const ALL: [Self; 4] = [Self::Inbound, Self::Outbound, Self::Internal, Self::External];
+
     /// As `network.direction` writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -135,11 +138,13 @@ impl NetworkDirection {
 pub enum ExposureState {
     /// First finding.
     Open,
-    /// It has grown worse, or there is more and a minute of packet time has passed.
+    /// It has grown worse, or there is more and `--update-every` has passed.
     Update,
+    /// A finding after a day without one.
+    Returned,
     /// Nothing was found for long enough. More may come under the same id.
     Idle,
-    /// The run has ended, or there were too many exposures.
+    /// The run has ended, there were too many exposures, or `--forget` has passed.
     Ended,
 }
 
@@ -149,6 +154,7 @@ impl ExposureState {
         match self {
             Self::Open => "open",
             Self::Update => "update",
+            Self::Returned => "returned",
             Self::Idle => "idle",
             Self::Ended => "ended",
         }

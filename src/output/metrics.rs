@@ -1,5 +1,7 @@
 //! Prometheus metrics. Labels come from closed sets only, never from traffic.
 
+use super::health::SensorMetrics;
+use crate::exposure::{NetworkDirection, PATIENTS, Steps};
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use crate::severity::Severity;
@@ -17,6 +19,8 @@ pub struct Metrics {
     records: IntCounterVec,
     messages: IntCounterVec,
     findings: IntCounterVec,
+    directions: IntCounterVec,
+    exposures_reached: IntCounterVec,
     identifiers: IntCounterVec,
     exposures_active: IntGaugeVec,
     patients_distinct: IntGauge,
@@ -27,6 +31,7 @@ pub struct Metrics {
     suppressed: IntCounterVec,
     rules_reloads: IntCounterVec,
     rules_loaded: Gauge,
+    sensor: SensorMetrics,
 }
 
 /// Packets, flows and what parsers made of them.
@@ -164,6 +169,18 @@ impl Metrics {
                 "Patients seen in a flow, revisions not counted.",
                 &["protocol", "severity"],
             )?,
+            directions: counters(
+                r,
+                "phitap_findings_by_direction_total",
+                "Patients seen in a flow, by where its ends are, seen from the home networks.",
+                &["direction"],
+            )?,
+            exposures_reached: counters(
+                r,
+                "phitap_exposures_reached_total",
+                "Exposures that came to at least so many patients.",
+                &["patients"],
+            )?,
             identifiers: counters(r, "phitap_identifiers_total", "Identifiers found.", &["kind"])?,
             exposures_active: gauges(
                 r,
@@ -218,6 +235,7 @@ impl Metrics {
                 r.register(Box::new(metric.clone()))?;
                 metric
             },
+            sensor: SensorMetrics::new(r, unix_now())?,
             registry,
         };
         let info = Opts::new("phitap_build_info", "Always 1; the label tells the version.")
@@ -249,6 +267,7 @@ impl Metrics {
         for severity in Severity::ALL {
             self.exposures_active.with_label_values(&[severity.as_str()]);
         }
+        self.steps(&Steps::default());
         for kind in Kind::ALL {
             self.identifiers.with_label_values(&[kind.as_str()]);
         }
@@ -336,6 +355,17 @@ impl Metrics {
     pub fn finding(&self, protocol: &'static str, severity: Severity) {
         self.findings.with_label_values(&[protocol, severity.as_str()]).inc();
     }
+    /// Findings by direction, and exposures by their patients, since the start.
+    pub fn steps(&self, steps: &Steps) {
+        for (direction, n) in NetworkDirection::ALL.into_iter().zip(steps.directions) {
+            let counter = self.directions.with_label_values(&[direction.as_str()]);
+            counter.inc_by(n.saturating_sub(counter.get()));
+        }
+        for (patients, n) in PATIENTS.into_iter().zip(steps.reached) {
+            let counter = self.exposures_reached.with_label_values(&[&patients.to_string()]);
+            counter.inc_by(n.saturating_sub(counter.get()));
+        }
+    }
     /// Identifiers found.
     pub fn identifiers(&self, kind: Kind, identifiers: u64) {
         self.identifiers.with_label_values(&[kind.as_str()]).inc_by(identifiers);
@@ -400,13 +430,26 @@ impl Metrics {
         ]
     }
 
+    /// Those of health.
+    pub const fn sensor(&self) -> &SensorMetrics {
+        &self.sensor
+    }
+
     /// Everything in the Prometheus text format 0.0.4.
     pub fn render(&self) -> String {
+        self.sensor.process().refresh();
         let mut text = Vec::new();
         // Writing to memory cannot fail, and names are checked when they are registered.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
+}
+
+/// The time of day, seconds.
+#[expect(clippy::disallowed_methods, reason = "when the process started, for a metric")]
+fn unix_now() -> f64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0.0, |now| now.as_secs_f64())
 }
 
 fn counter(to: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {

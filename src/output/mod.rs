@@ -9,9 +9,11 @@ mod community_id;
 mod coverage;
 mod ecs;
 mod event_log;
+pub mod health;
 mod json;
 mod ocsf;
 mod progress;
+mod queue;
 mod remedy;
 mod run;
 mod summary;
@@ -26,7 +28,9 @@ pub use crate::output::dashboard::Dashboard;
 pub use community_id::community_id;
 pub use coverage::{Cause, Shortfall, Verdict};
 pub use event_log::EventLog;
+pub use health::{SensorHealth, SensorStatus};
 pub use progress::Progress;
+pub use queue::{OutputQueue, QueueEnd};
 pub use run::{InputReport, Interrupted, RunSummary};
 pub use serve::{ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
@@ -43,6 +47,14 @@ pub trait Output: Send {
     /// # Errors
     /// What the writer below said; the output cannot be used further.
     fn event(&mut self, event: &Event) -> io::Result<()>;
+
+    /// Takes how a sensor that goes on is, and what it has counted so far.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn status(&mut self, _so_far: &RunSummary, _sensor: &SensorStatus) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Takes the end of the run.
     ///

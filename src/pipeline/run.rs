@@ -2,9 +2,12 @@
 
 use super::collector::Collector;
 use super::reload::{Reloader, warn_of_expired};
+use super::replayed::Replayed;
 use super::route::{Inline, Threads};
 use super::setup::Parts;
 use super::shard::{PacketCounters, Route, Shards};
+use super::state::StateError;
+use super::supervisor::Supervisor;
 use crate::capture::{
     Batch, Fault, Filter, FilterError, LATENCY, Live, LiveCounters, LiveOptions, Source as _,
     Status, Timeline, expand,
@@ -51,6 +54,9 @@ pub enum RunError {
     /// The key file is unusable.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The file of `--state` is unusable.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// An output cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -117,20 +123,21 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
     }
     let stop = Stop::on_signals()?;
     // A replay that ends reads all of it under the same rules.
-    let reloader = goes_on
-        .then(|| Reloader::start(config, Arc::clone(&parts.shared), Arc::clone(&parts.metrics)))
-        .transpose()?;
+    let reloader = goes_on.then(|| Reloader::start(config, &parts)).transpose()?;
+    let supervisor = Supervisor::start(config, &parts)?;
     let outcome = match &config.source {
         Source::Files(paths) => replay(config, &parts, paths, &stop.flag),
         Source::Interfaces(names) => live(config, &parts, names, &stop.flag),
     };
     drop(reloader);
+    drop(supervisor);
     if let Some(server) = server {
         parts.board.stopping();
         server.stop();
     }
     if let Some(path) = &config.metrics_file {
-        write_atomically(path, parts.board.metrics().render().as_bytes())?;
+        // For a collector that runs as someone else (node_exporter's textfile folder).
+        write_atomically(path, parts.board.metrics().render().as_bytes(), 0o644)?;
     }
     outcome
 }
@@ -230,6 +237,7 @@ fn replay(
     let mut clock = Replayed::new(config.follow);
     let mut ended = false;
     let mut tagged = 0;
+    parts.health.capturing();
     while !stop.load(Ordering::Relaxed) && !flow.failed() {
         batch.clear();
         match source.fill(&mut batch) {
@@ -278,32 +286,6 @@ fn share_read(position: u64, size: Option<u64>) -> Option<f64> {
     Some((position as f64 / size as f64).min(0.99))
 }
 
-/// Packet time of a replay while nothing comes.
-struct Replayed {
-    follow: bool,
-    last: Option<(Timestamp, Instant)>,
-}
-
-impl Replayed {
-    const fn new(follow: bool) -> Self {
-        Self { follow, last: None }
-    }
-
-    fn batch(&mut self, batch: &Batch) {
-        if let Some(packet) = batch.packets.last() {
-            self.last = Some((packet.time, stopwatch()));
-        }
-    }
-
-    /// In a file that is being written, time goes on with the clock, so that idle flows end. In a
-    /// pipe it stands still: the same packets must give the same events, however slowly they come.
-    fn now(&self) -> Timestamp {
-        let Some((time, at)) = self.last else { return Timestamp(i64::MIN) };
-        let waited = if self.follow { at.elapsed().as_nanos() } else { 0 };
-        time + crate::time::Span(i64::try_from(waited).unwrap_or(i64::MAX))
-    }
-}
-
 fn report_of(input: crate::capture::Input) -> InputReport {
     InputReport { name: input.name, packets: input.packets, bytes: input.bytes, fault: input.fault }
 }
@@ -349,11 +331,14 @@ fn live(
     let mut checked = started;
     // When it was told to stop, and the packet time up to which it reads on.
     let mut stopped: Option<(Instant, Timestamp)> = None;
+    note(parts, &flow, &mut source, started);
+    parts.health.capturing();
     while !flow.failed() {
         if stopped.is_none() && stop.load(Ordering::Relaxed) {
             parts.board.stopping();
             stopped = Some((stopwatch(), wall_clock()));
         }
+        parts.health.reader().begin(stopwatch());
         let drained = stopped.map(|(since, _)| since.elapsed());
         if drained > Some(DRAIN_LIMIT) {
             break;
@@ -385,6 +370,7 @@ fn live(
             checked = stopwatch();
             source.check();
             count_lost(parts, &mut lost, source.counters());
+            note(parts, &flow, &mut source, checked);
         }
         for notice in source.take_notices() {
             say(config, &notice);
@@ -403,6 +389,17 @@ struct Ending {
     tagged: u64,
     interrupted: Option<Interrupted>,
     started: Instant,
+}
+
+/// Notes how the interfaces are, and what was counted so far.
+fn note(parts: &Parts, flow: &Flow, source: &mut Live, now: Instant) {
+    let (lost, inputs) = (source.counters(), source.inputs());
+    parts.health.interfaces(&inputs, now, wall_clock().unix_millis() as f64 / 1e3);
+    let mut so_far = flow.so_far(lost);
+    so_far.inputs = inputs.into_iter().map(report_of).collect();
+    so_far.live = true;
+    so_far.key_id.clone_from(&parts.key_id);
+    parts.health.read(so_far);
 }
 
 /// Adds what was lost since the last call to the metrics.
@@ -451,11 +448,12 @@ impl Flow {
             Decoder::new(config.checksums).with_fragment_memory(config.limits.fragment_memory());
         // A live capture must not wait for a worker, so it always has a thread of its own.
         if parts.workers == 1 && !live {
-            let route = Inline::new(parts.worker(config), collector, Arc::clone(&metrics));
+            let worker = parts.worker(config);
+            let route = Inline::new(worker, collector, Arc::clone(&metrics), &parts.health);
             return Ok(Self::Inline(Box::new(Shards::new(route, decoder, metrics)), lost));
         }
         let workers = (0..parts.workers).map(|_| parts.worker(config)).collect();
-        let route = Threads::start(workers, collector, &metrics, live)?;
+        let route = Threads::start(workers, collector, &metrics, &parts.health, live)?;
         Ok(Self::Threads(Box::new(Shards::new(route, decoder, metrics)), lost))
     }
 
@@ -475,6 +473,11 @@ impl Flow {
         either!(self, shards => shards.route().failed())
     }
 
+    /// What the reading side has counted.
+    fn so_far(&self, lost: LiveCounters) -> RunSummary {
+        summary(either!(self, shards => shards.counts()), lost)
+    }
+
     fn lost_before(&mut self, counters: LiveCounters) {
         match self {
             Self::Inline(_, lost) | Self::Threads(_, lost) => *lost = counters,
@@ -482,6 +485,7 @@ impl Flow {
     }
 
     fn finish(self, config: &Config, parts: &Parts, ending: Ending) -> Result<Outcome, RunError> {
+        parts.board.stopping();
         let (collector, failed, counts, lost) = match self {
             Self::Inline(shards, lost) => {
                 let (route, counts) = shards.finish();

@@ -277,6 +277,11 @@ impl<R: Route> Shards<R> {
         self.published.clone_from(&self.counts);
     }
 
+    /// What became of the packets so far.
+    pub const fn counts(&self) -> &PacketCounters {
+        &self.counts
+    }
+
     /// Where batches go.
     pub const fn route(&self) -> &R {
         &self.route

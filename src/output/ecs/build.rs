@@ -7,7 +7,8 @@ use crate::config::Detail;
 use crate::content::{Evidence, Mark};
 use crate::exposure as x;
 use crate::identify as i;
-use crate::output::{self, Context, RunSummary, community_id};
+use crate::output::health::InterfaceStatus;
+use crate::output::{self, Context, RunSummary, SensorStatus, community_id};
 use crate::protocol::ServiceFacts;
 use crate::protocol::service::FactList;
 use crate::rules::Kind;
@@ -352,6 +353,41 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             ..Phi::default()
         },
         ..blank(time, meta(METRIC, "run-summary", "phitap.run", None), observer(context, None))
+    }
+}
+
+/// How a sensor that goes on is: the figures of the run summary so far, and what it says of itself.
+pub(super) fn status<'a>(
+    so_far: &'a RunSummary,
+    sensor: &'a SensorStatus,
+    context: &'a Context,
+) -> Event<'a> {
+    let Event { phi, .. } = run(so_far, context);
+    let interface = |i: &'a InterfaceStatus| SensorInterface {
+        name: &i.name,
+        up: i.up,
+        packets: i.packets,
+        last_packet: i.last_packet.map(|at| Text(Timestamp((at * 1e3) as i64 * 1_000_000))),
+        dropped_kernel: i.kernel,
+        dropped_interface: i.interface,
+    };
+    Event {
+        phi: Phi {
+            sensor: Some(Sensor {
+                ready: sensor.ready,
+                problems: &sensor.problems,
+                uptime_seconds: sensor.uptime as u64,
+                interfaces: sensor.interfaces.iter().map(interface).collect(),
+                backlog_bytes: &sensor.backlog,
+                resident_bytes: sensor.resident_bytes,
+            }),
+            ..phi
+        },
+        ..blank(
+            sensor.time,
+            meta(METRIC, "sensor-status", "phitap.status", None),
+            observer(context, None),
+        )
     }
 }
 

@@ -8,7 +8,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-use super::{Context, Format, Output, RunSummary, json};
+use super::{Context, Format, Output, RunSummary, SensorStatus, json};
 use crate::exposure::Event;
 use std::io::{self, Write};
 
@@ -40,6 +40,13 @@ impl Output for Ecs {
         // Only names are borrowed of the context; cloning it would cost more.
         let context = std::mem::take(&mut self.context);
         let result = self.write(&build::event(event, &context));
+        self.context = context;
+        result
+    }
+
+    fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<()> {
+        let context = std::mem::take(&mut self.context);
+        let result = self.write(&build::status(so_far, sensor, &context));
         self.context = context;
         result
     }

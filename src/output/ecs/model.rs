@@ -176,8 +176,32 @@ pub struct Phi<'a> {
     pub asset: Option<Asset>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<Box<Run<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensor: Option<Sensor<'a>>,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub key_id: &'a str,
+}
+
+/// How a sensor is.
+#[derive(Serialize)]
+pub struct Sensor<'a> {
+    pub ready: bool,
+    pub problems: &'a [crate::output::health::Problem],
+    pub uptime_seconds: u64,
+    pub interfaces: Vec<SensorInterface<'a>>,
+    pub backlog_bytes: &'a BTreeMap<&'static str, u64>,
+    pub resident_bytes: u64,
+}
+
+#[derive(Serialize)]
+pub struct SensorInterface<'a> {
+    pub name: &'a str,
+    pub up: bool,
+    pub packets: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_packet: Option<Text<crate::time::Timestamp>>,
+    pub dropped_kernel: u64,
+    pub dropped_interface: u64,
 }
 
 /// The packets that carried what an event tells of.

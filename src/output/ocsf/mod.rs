@@ -6,7 +6,7 @@
 
 mod model;
 
-use super::{Context, Format, Output, RunSummary, community_id, json};
+use super::{Context, Format, Output, RunSummary, SensorStatus, community_id, json};
 use crate::exposure as x;
 use crate::protocol::service::FamilyFacts;
 use crate::protocol::{Role, ServiceFacts};
@@ -61,6 +61,13 @@ impl Output for Ocsf {
         result
     }
 
+    fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<()> {
+        let context = std::mem::take(&mut self.context);
+        let result = self.write(status(so_far, sensor, &context), &context.key_id);
+        self.context = context;
+        result
+    }
+
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
         let context = std::mem::take(&mut self.context);
         let result = self.write(run(summary, &context), &context.key_id);
@@ -77,6 +84,7 @@ impl Output for Ocsf {
 const CREATE: u32 = 1;
 const UPDATE: u32 = 2;
 const CLOSE: u32 = 3;
+const OTHER: u32 = 99;
 
 fn finding<'a>(
     d: &'a x::FindingEvent,
@@ -170,7 +178,7 @@ fn patients<'a>(list: &'a x::PatientList, context: &'a Context) -> Event<'a> {
 fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
     let activity = match e.state {
         x::ExposureState::Open => CREATE,
-        x::ExposureState::Update => UPDATE,
+        x::ExposureState::Update | x::ExposureState::Returned => UPDATE,
         x::ExposureState::Idle | x::ExposureState::Ended => CLOSE,
     };
     let kinds = e.kinds.iter().map(|(kind, n)| (kind.as_str(), *n)).collect();
@@ -277,6 +285,27 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             ..Unmapped::default()
         }),
         ..event(6, 6007, 2, end, 0, context)
+    }
+}
+
+/// Application Activity, Scan Activity, Other: the scan goes on.
+fn status<'a>(so_far: &'a RunSummary, sensor: &'a SensorStatus, context: &'a Context) -> Event<'a> {
+    let Event { unmapped, .. } = run(so_far, context);
+    let unmapped = Unmapped {
+        ready: Some(sensor.ready),
+        problems: sensor.problems.iter().map(|p| p.check.as_str()).collect(),
+        uptime_seconds: Some(sensor.uptime as u64),
+        ..unmapped.unwrap_or_default()
+    };
+    Event {
+        activity_name: Some("Status"),
+        unmapped: Some(unmapped),
+        ..Event {
+            activity_id: OTHER,
+            type_uid: 600_700 + OTHER,
+            time: sensor.time.unix_millis(),
+            ..run(so_far, context)
+        }
     }
 }
 

@@ -128,6 +128,7 @@ fn router(board: Arc<Dashboard>, address: SocketAddr) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
+        .route("/readyz", get(ready))
         .route("/api/v1/exposures", get(exposures))
         .route("/", get(page))
         .layer(middleware::from_fn(guard))
@@ -176,6 +177,15 @@ async fn health(State(board): State<Arc<Dashboard>>) -> Response {
     let status =
         if health.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, &health)
+}
+
+async fn ready(State(board): State<Arc<Dashboard>>) -> Response {
+    let readiness = board.readiness();
+    let status = match readiness.status {
+        "ready" => StatusCode::OK,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    json(status, &readiness)
 }
 
 async fn exposures(State(board): State<Arc<Dashboard>>) -> Response {
