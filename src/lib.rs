@@ -17,6 +17,8 @@
 //! * [`exposure`] groups findings by client and service and grades them.
 //! * [`output`] writes events, metrics and the summary.
 //!
+//! [`doctor`] looks at the host before a sensor is started.
+//!
 //! No stage imports a later one: each defines, as a trait, what it hands on, and the next stage
 //! implements it. Only [`pipeline`] knows them all. [`phi`], [`rules`] and [`config`] are vocabulary
 //! that every stage may use.
@@ -47,5 +49,6 @@ pub mod exposure;
 pub mod output;
 
 pub mod cli;
+pub mod doctor;
 pub mod guard;
 pub mod pipeline;

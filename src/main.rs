@@ -3,7 +3,7 @@
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
 use phitap::config::Config;
 use phitap::pipeline::{self, RunError, wall_clock};
-use phitap::{identify, rules};
+use phitap::{doctor, identify, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -29,6 +29,10 @@ fn perform(task: Task) -> u8 {
         Task::Run(config) => {
             log(config.verbose);
             run(&config)
+        }
+        Task::Doctor { config, json } => {
+            log(config.verbose);
+            examine(&config, json)
         }
         Task::Rules { action, rules } => {
             show_rules(&action, rules.as_deref()).unwrap_or_else(|error| {
@@ -58,6 +62,13 @@ fn run(config: &Config) -> u8 {
             exit::FAILED
         }
     }
+}
+
+fn examine(config: &Config, json: bool) -> u8 {
+    let all = doctor::examine(config);
+    let text = if json { doctor::json(&all) } else { doctor::text(&all) };
+    let printed = print(|out| out.write_all(text.as_bytes()));
+    if doctor::worst(&all) == doctor::Verdict::Fault { exit::FAILED } else { printed }
 }
 
 /// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.

@@ -1,10 +1,10 @@
 //! Arguments and file become a checked [`Task`].
 
 use super::reveal::{Asked, Destination, allowed};
-use super::{Cli, Command, Live, Options, Period, Replay, RulesAction, exit};
+use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, exit};
 use crate::config::{Config, Detail, Limits, Source};
 use crate::net::HomeNets;
-use crate::output::FORMATS;
+use crate::output::{self, FORMATS};
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,13 @@ const MAX_SILENCE: Duration = Duration::from_secs(300);
 pub enum Task {
     /// `replay` or `live`.
     Run(Box<Config>),
+    /// `doctor`.
+    Doctor {
+        /// What a run would go by.
+        config: Box<Config>,
+        /// For programs instead of people.
+        json: bool,
+    },
     /// `rules`.
     Rules {
         /// List, check or test.
@@ -82,6 +89,7 @@ impl TryFrom<Cli> for Task {
         Ok(match cli.command {
             Command::Replay(replay) => Self::Run(Box::new(replay.try_into()?)),
             Command::Live(live) => Self::Run(Box::new(live.try_into()?)),
+            Command::Doctor(doctor) => doctor.try_into()?,
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
             Command::Completions { shell } => Self::Completions(shell),
             Command::Man => Self::Man,
@@ -102,6 +110,27 @@ impl TryFrom<Replay> for Config {
         }
         let follow = replay.follow || options.follow;
         Ok(Self { follow, ..config(Source::Files(replay.paths), options)? })
+    }
+}
+
+impl TryFrom<Doctor> for Task {
+    type Error = ConfigError;
+    fn try_from(doctor: Doctor) -> Result<Self, ConfigError> {
+        let mut options = doctor.options;
+        // A configuration file names the format of events, which is not that of this report.
+        let json = match options.format.take() {
+            None => false,
+            Some(format) if format.0 == FORMATS[0].name => false,
+            Some(format) if Some(format.0) == output::format("json").map(|f| f.name) => true,
+            Some(_) => return Err(usage("doctor writes text, or JSON with --format json")),
+        };
+        let options = options.with_file()?;
+        let mut interfaces = doctor.interface;
+        if interfaces.is_empty() {
+            interfaces.clone_from(&options.interface);
+        }
+        let config = config(Source::Interfaces(interfaces), options)?;
+        Ok(Self::Doctor { config: Box::new(config), json })
     }
 }
 

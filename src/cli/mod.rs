@@ -87,6 +87,8 @@ pub enum Command {
     Replay(Replay),
     /// Watch network interfaces
     Live(Live),
+    /// Look at the host and the configuration of a sensor, and say what to change
+    Doctor(Doctor),
     /// List, check or test the detection rules
     Rules(Rules),
     /// Print a completion script for a shell
@@ -122,6 +124,21 @@ pub struct Replay {
 #[command(after_long_help = AFTER_HELP)]
 pub struct Live {
     /// Interfaces to watch, such as eth1,eth2
+    #[arg(short, long, value_name = "IFACE", value_delimiter = ',')]
+    pub interface: Vec<String>,
+    /// The rest.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// `phitap doctor`.
+///
+/// Takes the options of live, also from --config, and looks at what they need: interfaces and what their
+/// drivers do to packets, rights, memory, the clock, files, the key, the rules, the address of the metrics.
+/// Exit status 1 where something must be changed. --format json is for programs.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Interfaces that are to be watched, such as eth1,eth2
     #[arg(short, long, value_name = "IFACE", value_delimiter = ',')]
     pub interface: Vec<String>,
     /// The rest.

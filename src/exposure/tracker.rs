@@ -28,7 +28,7 @@ use crate::rules::{AccessRules, RuleSet, Seen as Asked, SeverityEntry, Suppressi
 use crate::severity::Severity;
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -169,18 +169,8 @@ impl Metrics {
                 "Patients seen in a flow, revisions not counted.",
                 &["protocol", "severity"],
             )?,
-            directions: counters(
-                r,
-                "phitap_findings_by_direction_total",
-                "Patients seen in a flow, by where its ends are, seen from the home networks.",
-                &["direction"],
-            )?,
-            exposures_reached: counters(
-                r,
-                "phitap_exposures_reached_total",
-                "Exposures that came to at least so many patients.",
-                &["patients"],
-            )?,
+            directions: directions(r)?,
+            exposures_reached: exposures_reached(r)?,
             identifiers: counters(r, "phitap_identifiers_total", "Identifiers found.", &["kind"])?,
             exposures_active: gauges(
                 r,
@@ -238,11 +228,7 @@ impl Metrics {
             sensor: SensorMetrics::new(r, unix_now())?,
             registry,
         };
-        let info = Opts::new("phitap_build_info", "Always 1; the label tells the version.")
-            .const_label("version", env!("CARGO_PKG_VERSION"));
-        let info = Gauge::with_opts(info)?;
-        info.set(1.0);
-        metrics.registry.register(Box::new(info))?;
+        build_info(&metrics.registry)?;
         metrics.start_at_zero();
         Ok(metrics)
     }
@@ -443,6 +429,32 @@ impl Metrics {
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
+}
+
+fn directions(r: &Registry) -> Result<IntCounterVec, prometheus::Error> {
+    counters(
+        r,
+        "phitap_findings_by_direction_total",
+        "Patients seen in a flow, by where its ends are, seen from the home networks.",
+        &["direction"],
+    )
+}
+
+fn exposures_reached(r: &Registry) -> Result<IntCounterVec, prometheus::Error> {
+    counters(
+        r,
+        "phitap_exposures_reached_total",
+        "Exposures that came to at least so many patients.",
+        &["patients"],
+    )
+}
+
+fn build_info(r: &Registry) -> Result<(), prometheus::Error> {
+    let info = Opts::new("phitap_build_info", "Always 1; the label tells the version.")
+        .const_label("version", env!("CARGO_PKG_VERSION"));
+    let info = Gauge::with_opts(info)?;
+    info.set(1.0);
+    r.register(Box::new(info))
 }
 
 /// The time of day, seconds.

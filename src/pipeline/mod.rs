@@ -32,3 +32,4 @@ mod worker;
 /// One flow without packets: for benches and fuzzing.
 pub use crate::pipeline::content_host::{ActiveRules, FlowHost, Shared, StageCounters};
 pub use run::{Outcome, RunError, run, wall_clock};
+pub use setup::credential;

@@ -26,7 +26,7 @@ fn terminal_width() -> usize {
 }
 
 /// The key that systemd gave the service, if it did.
-fn credential() -> Option<PathBuf> {
+pub fn credential() -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);
     path.exists().then_some(path)
 }

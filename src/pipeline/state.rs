@@ -172,7 +172,7 @@ impl StateFile {
             for known in inbox {
                 let result = write_atomically(&path, &text(&known, &key_id), MODE);
                 metrics.sensor().state_saved(result.is_ok());
-                match result {
+                match &result {
                     Err(error) if !failing => complain(&error.to_string()),
                     Ok(()) if failing => complain(&format!("{}: written again", path.display())),
                     _ => {}
