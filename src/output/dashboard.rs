@@ -150,6 +150,14 @@ impl Dashboard {
         &self.metrics
     }
 
+    /// Every metric as it is now, in the Prometheus text format.
+    #[expect(clippy::disallowed_methods, reason = "how long threads are at it, for /metrics")]
+    pub fn render_metrics(&self) -> String {
+        let now = Instant::now();
+        self.metrics.sensor().update(&self.sensor.status(now), &self.sensor.waits(now));
+        self.metrics.render()
+    }
+
     /// Packets have been read. Call it per batch.
     pub fn packets_seen(&self) {
         let millis = self.started.elapsed().as_millis();

@@ -137,7 +137,7 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
     }
     if let Some(path) = &config.metrics_file {
         // For a collector that runs as someone else (node_exporter's textfile folder).
-        write_atomically(path, parts.board.metrics().render().as_bytes(), 0o644)?;
+        write_atomically(path, parts.board.render_metrics().as_bytes(), 0o644)?;
     }
     outcome
 }

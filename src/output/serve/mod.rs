@@ -169,7 +169,7 @@ fn is_local_name(host: &str) -> bool {
 
 async fn metrics(State(board): State<Arc<Dashboard>>) -> Response {
     let text = "text/plain; version=0.0.4; charset=utf-8";
-    ([(CONTENT_TYPE, text)], board.metrics().render()).into_response()
+    ([(CONTENT_TYPE, text)], board.render_metrics()).into_response()
 }
 
 async fn health(State(board): State<Arc<Dashboard>>) -> Response {
