@@ -92,7 +92,8 @@ fn packages_name_files_that_there_are() {
     let text = std::fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).expect("manifest");
     let manifest: toml::Table = text.parse().expect("TOML");
     let metadata = &manifest["package"]["metadata"];
-    let script = std::fs::read_to_string(Path::new(ROOT).join("scripts/package.sh")).expect("script");
+    let script =
+        std::fs::read_to_string(Path::new(ROOT).join("scripts/package.sh")).expect("script");
     let mut sources = [std::collections::BTreeSet::new(), std::collections::BTreeSet::new()];
     for (package, key, of) in [(0, "deb", "0"), (1, "generate-rpm", "source")] {
         for asset in metadata[key]["assets"].as_array().expect("list") {
