@@ -86,6 +86,59 @@ fn the_unit_is_sound_and_hardened() {
     run("systemd-analyze", &["security", "--offline=true", "--threshold=25", path], folder.path());
 }
 
+/// What a package brings: each file is there, or made by `scripts/package.sh`, and both packages bring the same.
+#[test]
+fn packages_name_files_that_there_are() {
+    let text = std::fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).expect("manifest");
+    let manifest: toml::Table = text.parse().expect("TOML");
+    let metadata = &manifest["package"]["metadata"];
+    let script =
+        std::fs::read_to_string(Path::new(ROOT).join("scripts/package.sh")).expect("script");
+    let mut sources = [std::collections::BTreeSet::new(), std::collections::BTreeSet::new()];
+    for (package, key, of) in [(0, "deb", "0"), (1, "generate-rpm", "source")] {
+        for asset in metadata[key]["assets"].as_array().expect("list") {
+            let source = match of {
+                "0" => &asset[0],
+                field => &asset[field],
+            };
+            let source = source.as_str().expect("path");
+            let there = match source.strip_prefix("target/package/") {
+                Some(made) => script.contains(&format!("$out/{made}")),
+                None if source == "target/release/phitap" => true,
+                None => Path::new(ROOT).join(source.replace("*", "phitap.rules")).is_file(),
+            };
+            assert!(there, "{key}: {source}");
+            sources[package].insert(source.to_owned());
+        }
+    }
+    let [deb, rpm] = sources;
+    assert!(deb.len() > 10 && deb.is_subset(&rpm), "{deb:?} {rpm:?}");
+}
+
+#[test]
+fn scripts_of_packages_make_a_key_once_and_keep_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    // The scripts as they are, on a system that is this folder.
+    let here = folder.path().display();
+    for name in ["postinst", "prerm"] {
+        let script = std::fs::read_to_string(deploy("package").join(name)).expect("script");
+        let script = script
+            .replace("/etc/phitap", &format!("{here}/etc"))
+            .replace("systemd-sysusers /usr", "true /usr")
+            .replace("command -v systemd-sysusers", "true")
+            .replace("/run/systemd/system", &format!("{here}/none"));
+        std::fs::write(folder.path().join(name), script).expect("written");
+    }
+    let key = folder.path().join("etc/phitap.key");
+    run("sh", &["postinst", "configure"], folder.path());
+    let first = std::fs::read(&key).expect("a key");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&key.metadata().expect("key").permissions());
+    assert_eq!((first.len(), mode & 0o777), (32, 0o600));
+    run("sh", &["postinst", "configure", "0.1.0"], folder.path());
+    run("sh", &["prerm", "remove"], folder.path());
+    assert_eq!(std::fs::read(&key).expect("the key"), first);
+}
+
 /// A process that ends with the test.
 struct Running(Child);
 
