@@ -3,7 +3,7 @@
 //! Data flows one way, and the modules stand in the order in which it passes them:
 //!
 //! ```text
-//! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> output
+//! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> output -> review
 //!    |________ pipeline: threads, batches, sharding, shutdown (wiring only) ________|
 //! ```
 //!
@@ -16,6 +16,7 @@
 //!   raw value.
 //! * [`exposure`] groups findings by client and service and grades them.
 //! * [`output`] writes events, metrics and the summary.
+//! * [`review`] answers questions about what runs left: queries, comparisons, evidence.
 //!
 //! [`doctor`] looks at the host before a sensor is started.
 //!
@@ -47,6 +48,7 @@ pub mod identify;
 
 pub mod exposure;
 pub mod output;
+pub mod review;
 
 pub mod cli;
 pub mod doctor;

@@ -2,7 +2,7 @@
 
 use super::reveal::{Asked, Destination, allowed};
 use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, exit};
-use crate::config::{Config, Detail, Limits, Source};
+use crate::config::{Config, Detail, Limits, Source, StoreSettings};
 use crate::net::HomeNets;
 use crate::output::{self, FORMATS};
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
@@ -170,6 +170,14 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.state.is_some() && others.contains(&&options.state) {
         return Err(usage("--state and another option name the same file"));
     }
+    if options.reveal && options.store.is_some() {
+        return Err(usage("a store holds masks only: --store and --reveal do not go together"));
+    }
+    if options.store_keep.is_some() && options.store.is_none() {
+        return Err(usage("store-keep says how much a store keeps: name one with --store"));
+    }
+    let keep_for = options.store_keep.map(|keep| keep.0).unwrap_or_default();
+    let store = options.store.clone().map(|path| StoreSettings { path, keep: keep_for });
     if options.reveal {
         let live = matches!(source, Source::Interfaces(_));
         let asked =
@@ -179,7 +187,8 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     for path in [&options.key_file, &options.config].into_iter().flatten() {
         keep(path, &options)?;
     }
-    for out in [&options.output, &options.metrics_file, &options.state].into_iter().flatten() {
+    let outs = [&options.output, &options.metrics_file, &options.state, &options.store];
+    for out in outs.into_iter().flatten() {
         if is_capture(out) {
             let out = out.display();
             return Err(usage(format!("{out} is a capture and would be overwritten")));
@@ -197,6 +206,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         format: options.format.map_or(FORMATS[0].name, |f| f.0),
         detail: options.detail.unwrap_or(detail),
         output: options.output,
+        store,
         metrics: options.metrics.map(|listen| listen.0),
         metrics_file: options.metrics_file,
         reveal: options.reveal,
@@ -266,6 +276,8 @@ impl Options {
             detail,
             top,
             output,
+            store,
+            store_keep,
             metrics,
             metrics_file,
             reveal,
@@ -296,6 +308,8 @@ impl Options {
             detail: detail.or(file.detail),
             top: top.or(file.top),
             output: output.or(file.output),
+            store: store.or(file.store),
+            store_keep: store_keep.or(file.store_keep),
             metrics: metrics.or(file.metrics),
             metrics_file: metrics_file.or(file.metrics_file),
             reveal: reveal || file.reveal,
@@ -352,7 +366,7 @@ fn usage(text: impl Into<String>) -> ConfigError {
 
 /// Refuses to write where `path` is read.
 fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
-    let outs = [&options.output, &options.metrics_file, &options.state];
+    let outs = [&options.output, &options.metrics_file, &options.state, &options.store];
     match outs.into_iter().flatten().find(|out| is_same_file(path, out)) {
         Some(out) => Err(usage(format!("{} is read and would be overwritten", out.display()))),
         None => Ok(()),

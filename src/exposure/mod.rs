@@ -18,6 +18,7 @@ mod observations;
 mod open;
 mod services;
 mod severity;
+mod sightings;
 mod steps;
 mod tracker;
 mod types;
@@ -30,11 +31,12 @@ pub use distinct::Distinct;
 pub use known::KnownExposure;
 pub use lists::{PatientGroup, PatientList};
 pub use severity::severity;
+pub use sightings::{News, Sighting};
 pub use steps::{PATIENTS, Steps};
-pub use tracker::{Exposures, Losses, Settings, Taken};
+pub use tracker::{Exposures, Settings};
 pub use types::{
-    Asset, Count, Event, EventId, Exposure, ExposureState, FindingEvent, FlowActivity,
-    NetworkDirection, PatientKey, Service, ServiceObservation, Suppressed,
+    Asset, Count, Event, EventId, Exposure, ExposureState, FindingEvent, FlowActivity, Losses,
+    NetworkDirection, PatientKey, Service, ServiceObservation, Suppressed, Taken,
 };
 
 #[cfg(test)]

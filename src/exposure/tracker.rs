@@ -13,13 +13,14 @@ use super::observations::ServiceObservations;
 use super::open::{Open, Pair};
 use super::services::Services;
 use super::severity;
+use super::sightings::{News, Sighting, Sightings};
 use super::steps::Steps;
 use super::types::{
-    Count, Event, ExposureState, FindingEvent, FlowActivity, NetworkDirection, PatientKey,
-    ServiceObservation, Suppressed,
+    Count, Event, ExposureState, FindingEvent, FlowActivity, Losses, NetworkDirection, PatientKey,
+    ServiceObservation, Suppressed, Taken,
 };
 use super::withheld::Withheld;
-use crate::capture::PacketRef;
+use crate::capture::{PacketRef, PacketSpan};
 use crate::config::Detail;
 use crate::flow::FlowInfo;
 use crate::identify::{People, Token};
@@ -55,8 +56,6 @@ pub struct Settings {
     pub update: Span,
     /// An exposure without findings for this long ends; a later finding opens another one.
     pub forget: Span,
-    /// A later run goes on with the exposures: at the end they are idle.
-    pub continues: bool,
     /// Keys event ids.
     pub key: [u8; 32],
     /// Points of the severity score.
@@ -69,30 +68,8 @@ pub struct Settings {
     pub detail: Detail,
     /// Bytes for the findings that were written; beyond them all are forgotten and written again.
     pub memory: usize,
-}
-
-/// What was lost to a cap.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Losses {
-    /// Exposures that ended early because there were too many.
-    pub exposures_ended_early: u64,
-    /// Findings forgotten because of the memory: they may be written again.
-    pub findings_forgotten: u64,
-    /// Services and assets that were not reported.
-    pub sightings_unreported: u64,
-    /// Findings counted but not written, as there were too many for what was read.
-    pub findings_unwritten: u64,
-}
-
-/// What became of a finding.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Taken {
-    /// It is known and accepted, and was counted as such only.
-    Suppressed,
-    /// It revises a finding that was counted.
-    Revised,
-    /// It is a new one of this severity.
-    New(Severity),
+    /// Whether an output wants every patient of every exposure ([`Exposures::take_sightings`]).
+    pub sightings: bool,
 }
 
 /// How a finding meets its exposure.
@@ -137,6 +114,7 @@ pub struct Exposures {
     moves: Moves,
     losses: Losses,
     steps: Steps,
+    seen: Sightings,
 }
 
 impl Exposures {
@@ -165,6 +143,7 @@ impl Exposures {
             moves: Moves::default(),
             losses: Losses::default(),
             steps: Steps::default(),
+            seen: Sightings::wanted(settings.sightings),
             settings,
         }
     }
@@ -246,7 +225,20 @@ impl Exposures {
             false => Detail::Exposures,
         };
         self.losses.findings_unwritten += u64::from(detail != self.settings.detail && taken_first);
-        match self.announced.admit(detail, &mut event, &place) {
+        let new_records = event.finding.new_records.into();
+        let admitted = self.announced.admit(detail, &mut event, &place);
+        self.seen.push(|| Sighting {
+            exposure,
+            person,
+            records: new_records,
+            packets: event.finding.packets,
+            news: Some(Box::new(News {
+                event: event.clone(),
+                severity: score,
+                merged: known.merged,
+            })),
+        });
+        match admitted {
             Admitted::Written(severity) => {
                 self.ceiling.written(&event);
                 let event = Box::new(event);
@@ -421,10 +413,22 @@ impl Exposures {
         self.wake(pair, last.time);
         let Some(open) = self.open.get_mut(&pair) else { return };
         open.records(records, last);
-        if self.settings.detail == Detail::Patients {
-            let person = self.people.person(patient);
+        let exposure = open.told.id;
+        let listed = self.settings.detail == Detail::Patients;
+        if !listed && !self.seen.are_wanted() {
+            return;
+        }
+        let person = self.people.person(patient);
+        if listed {
             self.announced.records(pair, person, records);
         }
+        self.seen.push(|| Sighting {
+            exposure,
+            person,
+            records: records.into(),
+            packets: PacketSpan::of(last),
+            news: None,
+        });
     }
 
     fn see(&mut self, sighting: &ServiceObservation<'_>, out: &mut Vec<Event>) {
@@ -486,9 +490,14 @@ impl Exposures {
         let mut left: Vec<(u64, Pair)> = self.open.iter().map(|(p, o)| (o.number, *p)).collect();
         left.sort_unstable_by_key(|(number, _)| *number);
         for (_, pair) in left {
-            self.end_in(self.last_state(), pair, now, out);
+            self.end(pair, now, out);
         }
         self.services.finish(now, out);
+    }
+
+    /// What was seen since the last call, in order; nothing unless [`Settings::sightings`] asked for it.
+    pub fn take_sightings(&mut self) -> Vec<Sighting> {
+        self.seen.take()
     }
 
     /// Distinct patients of the whole run.
@@ -527,16 +536,7 @@ impl Exposures {
         Losses { sightings_unreported: unreported, ..self.losses }
     }
 
-    /// What exposures are in at the end of the run.
-    const fn last_state(&self) -> ExposureState {
-        if self.settings.continues { ExposureState::Idle } else { ExposureState::Ended }
-    }
-
     fn end(&mut self, pair: Pair, at: Timestamp, out: &mut Vec<Event>) {
-        self.end_in(ExposureState::Ended, pair, at, out);
-    }
-
-    fn end_in(&mut self, state: ExposureState, pair: Pair, at: Timestamp, out: &mut Vec<Event>) {
         if let Some(mut open) = self.open.remove(&pair) {
             let tokens = open.patients.held() + open.inventory.held();
             self.tokens = self.tokens.saturating_sub(tokens);
@@ -550,7 +550,7 @@ impl Exposures {
             }
             // A last finding may be younger than what the caller calls now.
             let at = at.max(open.told.last);
-            out.push(open.tell(state, at, &self.moves, &self.services));
+            out.push(open.tell(ExposureState::Ended, at, &self.moves, &self.services));
         }
     }
 }

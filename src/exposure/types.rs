@@ -9,6 +9,7 @@ use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
 use crate::protocol::{Activity, FlowLosses, Object, Role, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
+use crate::severity::Severity;
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::fmt;
@@ -187,6 +188,8 @@ impl Count {
 pub struct Exposure {
     /// The same from open to ended.
     pub id: EventId,
+    /// The same for this client, service and protocol in every run under the same key.
+    pub fingerprint: Token,
     /// Open, update, idle or ended.
     pub state: ExposureState,
     /// When this event was made, packet time.
@@ -271,6 +274,30 @@ impl Suppressed {
             findings_since: 0,
         }
     }
+}
+
+/// What was lost to a cap.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Losses {
+    /// Exposures that ended early because there were too many.
+    pub exposures_ended_early: u64,
+    /// Findings forgotten because of the memory: they may be written again.
+    pub findings_forgotten: u64,
+    /// Services and assets that were not reported.
+    pub sightings_unreported: u64,
+    /// Findings counted but not written, as there were too many for what was read.
+    pub findings_unwritten: u64,
+}
+
+/// What became of a finding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Taken {
+    /// It is known and accepted, and was counted as such only.
+    Suppressed,
+    /// It revises a finding that was counted.
+    Revised,
+    /// It is a new one of this severity.
+    New(Severity),
 }
 
 /// What the exposure stage hands to the outputs.

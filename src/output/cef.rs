@@ -272,7 +272,7 @@ impl Output for Cef {
         self.write()
     }
 
-    fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<()> {
+    fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<bool> {
         let mut line = Line(&mut self.line);
         line.start("sensor-status", "Sensor status", if sensor.ready { 0 } else { NOT_READY });
         common(&mut line, &self.context, sensor.time, None);
@@ -280,7 +280,7 @@ impl Output for Cef {
         line.plain("outcome", if sensor.ready { "ready" } else { "not ready" });
         let problems: Vec<&str> = sensor.problems.iter().map(|p| p.check.as_str()).collect();
         line.text("reason", &problems.join(","));
-        self.write()
+        self.write().map(|()| true)
     }
 
     fn finish(&mut self, run: &RunSummary) -> io::Result<()> {

@@ -7,8 +7,11 @@
 mod cef;
 mod community_id;
 mod coverage;
+mod csv;
 mod ecs;
+mod eve;
 mod event_log;
+mod flow_uid;
 pub mod health;
 mod json;
 mod ocsf;
@@ -16,13 +19,17 @@ mod progress;
 mod queue;
 mod remedy;
 mod run;
+mod sentence;
 mod summary;
 mod text;
 mod writer;
+mod zeek;
 
 pub mod dashboard;
 pub mod metrics;
 pub mod serve;
+#[cfg(feature = "store")]
+pub mod store;
 
 pub use crate::output::dashboard::Dashboard;
 pub use community_id::community_id;
@@ -36,7 +43,7 @@ pub use serve::{ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;
-use crate::exposure::Event;
+use crate::exposure::{Event, Sighting};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -48,11 +55,20 @@ pub trait Output: Send {
     /// What the writer below said; the output cannot be used further.
     fn event(&mut self, event: &Event) -> io::Result<()>;
 
-    /// Takes how a sensor that goes on is, and what it has counted so far.
+    /// Takes how a sensor that goes on is, and what it has counted so far. Whether it writes that.
     ///
     /// # Errors
     /// As [`Output::event`].
-    fn status(&mut self, _so_far: &RunSummary, _sensor: &SensorStatus) -> io::Result<()> {
+    fn status(&mut self, _so_far: &RunSummary, _sensor: &SensorStatus) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// Takes a patient of an exposure, whatever `--detail` says; an output that keeps no patients
+    /// passes over it.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn sighting(&mut self, _: &Sighting) -> io::Result<()> {
         Ok(())
     }
 
@@ -105,7 +121,15 @@ pub struct Format {
 }
 
 /// Every format, the default first.
-pub static FORMATS: &[Format] = &[summary::FORMAT, ecs::FORMAT, ocsf::FORMAT, cef::FORMAT];
+pub static FORMATS: &[Format] = &[
+    summary::FORMAT,
+    ecs::FORMAT,
+    ocsf::FORMAT,
+    cef::FORMAT,
+    eve::FORMAT,
+    zeek::FORMAT,
+    csv::FORMAT,
+];
 
 /// The format with this name or alias.
 pub fn format(name: &str) -> Option<&'static Format> {

@@ -48,20 +48,30 @@ pub(in crate::output) fn tracker() -> Exposures {
     tracker_at(Detail::Flows)
 }
 
+/// A tracker that hands on every patient of every exposure.
+#[cfg(feature = "store")]
+pub(in crate::output) fn tracker_with_sightings() -> Exposures {
+    Exposures::new(Settings { sightings: true, ..settings(Detail::Exposures) })
+}
+
 fn tracker_at(detail: Detail) -> Exposures {
-    Exposures::new(Settings {
+    Exposures::new(settings(detail))
+}
+
+fn settings(detail: Detail) -> Settings {
+    Settings {
         home: Default::default(),
         idle: Span::seconds(600),
         update: Span::seconds(60),
         forget: Span::seconds(30 * 86_400),
-        continues: false,
         key: KEY,
         severity: Default::default(),
         suppressions: Default::default(),
         access: Default::default(),
         detail,
         memory: 1 << 24,
-    })
+        sightings: false,
+    }
 }
 
 /// What the run comes to.
@@ -161,7 +171,8 @@ pub(in crate::output) fn sensor() -> SensorStatus {
 pub(in crate::output) fn status_written(format: &Format, run: &RunSummary) -> String {
     let to = Shared::default();
     let mut output = (format.open)(Box::new(to.clone()), context());
-    output.status(run, &sensor()).and_then(|()| output.flush()).expect("memory");
+    assert!(output.status(run, &sensor()).expect("memory"));
+    output.flush().expect("memory");
     let bytes = to.0.lock().expect("no panic").clone();
     String::from_utf8(bytes).expect("UTF-8")
 }

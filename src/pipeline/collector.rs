@@ -170,7 +170,8 @@ impl Collector {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        if self.events.is_empty() {
+        let sightings = self.exposures.take_sightings();
+        if self.events.is_empty() && sightings.is_empty() {
             return if self.reporting.live { self.flush() } else { Ok(()) };
         }
         let events = std::mem::take(&mut self.events);
@@ -192,6 +193,9 @@ impl Collector {
                     metrics.events_dropped(name, "write_error", left);
                     return Err(error);
                 }
+            }
+            for sighting in &sightings {
+                output.sighting(sighting)?;
             }
             metrics.events_written(name, events.len() as u64);
             output.flush()?;
@@ -282,9 +286,10 @@ impl Collector {
         sensor.time = wall_clock();
         sensor.resident_bytes = self.reporting.metrics.sensor().process().resident_bytes();
         for (name, output) in &mut self.reporting.outputs {
-            output.status(&so_far, &sensor)?;
-            output.flush()?;
-            self.reporting.metrics.events_written(name, 1);
+            if output.status(&so_far, &sensor)? {
+                output.flush()?;
+                self.reporting.metrics.events_written(name, 1);
+            }
         }
         Ok(())
     }

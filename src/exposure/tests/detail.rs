@@ -10,13 +10,13 @@ fn at_level(detail: Detail, memory: usize) -> Exposures {
         idle: Span::seconds(600),
         update: Span::seconds(60),
         forget: Span::seconds(30 * 86_400),
-        continues: false,
         key: KEY,
         severity: SeverityEntry::default(),
         suppressions: Default::default(),
         access: crate::rules::AccessRules::default(),
         detail,
         memory,
+        sightings: false,
     })
 }
 

@@ -14,12 +14,12 @@ fn tracker() -> Exposures {
         idle: Span::seconds(600),
         update: Span::seconds(60),
         forget: Span::seconds(30 * 86_400),
-        continues: false,
         key: KEY,
         severity: SeverityEntry::default(),
         access: AccessRules::of(&["ECHOSCU", "ANY-SCU"], 2),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
+        sightings: false,
     })
 }
 

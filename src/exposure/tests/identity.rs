@@ -104,7 +104,7 @@ fn a_restart_goes_on_with_ids_counts_and_patients() {
     let known = first.known(at(HOUR));
     assert_eq!(known.len(), 1);
 
-    let mut second = Exposures::new(Settings { continues: true, ..settings() });
+    let mut second = Exposures::new(settings());
     second.resume(known.clone());
     assert_eq!(second.known(at(HOUR)), known, "what is not seen again is still known");
     let mut out = Vec::new();
@@ -116,7 +116,7 @@ fn a_restart_goes_on_with_ids_counts_and_patients() {
     assert!(states(&out).is_empty(), "nothing is worse: {:?}", words(&out));
     second.finish(at(HOUR + 1), &mut out);
     let last = exposures(&out)[0];
-    assert_eq!((last.id, last.first, last.state), (before.id, before.first, ExposureState::Idle));
+    assert_eq!((last.id, last.first, last.state), (before.id, before.first, ExposureState::Ended));
     assert_eq!((last.findings, last.patients.value, last.patients.estimate), (7, 6, false));
     assert_eq!(last.kinds.iter().map(|(_, n)| *n).max(), Some(7));
     assert!(second.is_empty());

@@ -23,13 +23,13 @@ fn settings() -> Settings {
         idle: Span::seconds(600),
         update: Span::seconds(60),
         forget: Span::seconds(30 * 86_400),
-        continues: false,
         key: KEY,
         severity: SeverityEntry::default(),
         suppressions: Default::default(),
         access: crate::rules::AccessRules::default(),
         detail: Detail::Flows,
         memory: 256 << 20,
+        sightings: false,
     }
 }
 

@@ -24,13 +24,13 @@ fn board() -> Arc<Dashboard> {
         idle: crate::time::Span::seconds(60),
         update: crate::time::Span::seconds(60),
         forget: crate::time::Span::seconds(30 * 86_400),
-        continues: false,
         key: KEY,
         severity: Default::default(),
         suppressions: Default::default(),
         access: Default::default(),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
+        sightings: false,
     });
     let mut events = Vec::new();
     exposures.finding(hl7(1).build(), &mut events);
@@ -166,13 +166,13 @@ fn the_table_is_capped_and_ended_exposures_go_first() {
         idle: crate::time::Span::seconds(60),
         update: crate::time::Span::seconds(60),
         forget: crate::time::Span::seconds(30 * 86_400),
-        continues: false,
         key: KEY,
         severity: Default::default(),
         suppressions: Default::default(),
         access: Default::default(),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
+        sightings: false,
     });
     let mut events = Vec::new();
     let servers: Vec<String> =

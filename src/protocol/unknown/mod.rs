@@ -12,9 +12,9 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    Authentication, ContentSink, Direction, End, Hint, ParseError, Parser, Progress, Resync,
+    Authentication, ContentSink, Direction, End, Ending, Hint, ParseError, Parser, Progress, Resync,
 };
-use marks::{Extent, Found, Search};
+use marks::{Found, PayloadEnd, Search};
 
 /// Bytes that decide whether what follows is worth a search.
 const SAMPLE: usize = 1024;
@@ -35,7 +35,7 @@ pub struct Carver {
 /// A payload that was found.
 struct Payload {
     writer: ContentWriter,
-    extent: Extent,
+    end: PayloadEnd,
 }
 
 impl Carver {
@@ -50,7 +50,7 @@ impl Carver {
         if found.preamble {
             writer.data(&PREAMBLE, sink);
         }
-        Payload { writer, extent: found.extent }
+        Payload { writer, end: found.end }
     }
 }
 
@@ -82,29 +82,29 @@ impl Parser for Carver {
                 }
                 continue;
             };
-            if matches!(payload.extent, Extent::Wide(_)) && rest.len() < 2 {
+            if matches!(payload.end, PayloadEnd::Wide(_)) && rest.len() < 2 {
                 return Ok(Progress::need(at, 2));
             }
-            let end = payload.extent.end(rest);
-            let whole = match payload.extent {
-                Extent::Wide(_) => rest.len() & !1,
+            let end = payload.end.end(rest);
+            let whole = match payload.end {
+                PayloadEnd::Wide(_) => rest.len() & !1,
                 _ => rest.len(),
             };
             let text = rest.get(..end.unwrap_or(whole)).unwrap_or(rest);
-            match payload.extent {
-                Extent::Ebcdic => payload.writer.data(&latin(text), sink),
+            match payload.end {
+                PayloadEnd::Ebcdic => payload.writer.data(&latin(text), sink),
                 _ => payload.writer.data(text, sink),
             }
             at += text.len();
-            if end.is_none() && payload.extent == Extent::Reader && !payload.writer.is_done() {
+            if end.is_none() && payload.end == PayloadEnd::Reader && !payload.writer.is_done() {
                 let skip = payload.writer.unwanted();
                 payload.writer.passed(skip);
                 return Ok(Progress::skip(data.len(), skip));
             }
-            if (end.is_some() || payload.extent == Extent::Reader)
+            if (end.is_some() || payload.end == PayloadEnd::Reader)
                 && let Some(payload) = side.take()
             {
-                payload.writer.close(true, sink);
+                payload.writer.close(Ending::Complete, sink);
             }
         }
         Ok(Progress::consumed(at))
@@ -123,7 +123,7 @@ impl Parser for Carver {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(payload) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            payload.writer.close(end == End::Fin, sink);
+            payload.writer.close(end.into(), sink);
         }
     }
 
