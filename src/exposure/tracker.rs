@@ -45,6 +45,7 @@ const TOKEN: usize = 32;
 const MIN_OPEN: usize = 64;
 /// An exposure that comes back after this long is announced at once.
 pub const RETURN_AFTER: Span = Span::seconds(86_400);
+
 /// What [`Exposures`] must know.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -83,6 +84,18 @@ enum Opening {
     Known,
     /// It is there, and had no finding for [`RETURN_AFTER`].
     Returns,
+}
+
+impl Opening {
+    /// What is announced at once, if anything is.
+    const fn state(self, worse: bool) -> Option<ExposureState> {
+        match (self, worse) {
+            (Self::New, _) => Some(ExposureState::Open),
+            (Self::Returns, _) => Some(ExposureState::Returned),
+            (Self::Known | Self::Resumed, true) => Some(ExposureState::Update),
+            (Self::Known | Self::Resumed, false) => None,
+        }
+    }
 }
 
 /// Groups findings into exposures.
@@ -212,12 +225,7 @@ impl Exposures {
         self.active[open.band()] += 1;
         let exposure = open.told.id;
         open.dirty = true;
-        let state = match (opening, worse) {
-            (Opening::New, _) => Some(ExposureState::Open),
-            (Opening::Returns, _) => Some(ExposureState::Returned),
-            (Opening::Known | Opening::Resumed, true) => Some(ExposureState::Update),
-            (Opening::Known | Opening::Resumed, false) => None,
-        };
+        let state = opening.state(worse);
         let state = state.map(|state| open.tell(state, now, &self.moves, &self.services));
         let place = Place { key: &self.settings.key, person, exposure, severity: score, direction };
         let detail = match self.ceiling.admits(&event) {
