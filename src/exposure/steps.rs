@@ -15,9 +15,9 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// A finding, the first time.
-    pub(in crate::exposure) fn finding(&mut self, direction: NetworkDirection) {
-        self.directions[direction as usize] += 1;
+    /// A finding; `first` says that it revises none.
+    pub(in crate::exposure) fn finding(&mut self, direction: NetworkDirection, first: bool) {
+        self.directions[direction as usize] += u64::from(first);
     }
 
     /// The patients of an exposure were `before` and are `now`.

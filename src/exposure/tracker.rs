@@ -189,9 +189,7 @@ impl Exposures {
         if let Some(whole) = self.suppress(&event) {
             self.withheld.add(pair, &event);
             if whole {
-                // It is acknowledged: what comes after that is news again.
-                self.end(pair, now, out);
-                self.known.forget(&pair);
+                self.acknowledge(pair, now, out);
             }
             return Taken::Suppressed;
         }
@@ -201,9 +199,7 @@ impl Exposures {
         let taken_first = !event.finding.update;
         self.findings += u64::from(taken_first);
         let direction = direction(&self.settings.home, &event.flow);
-        if taken_first {
-            self.steps.finding(direction);
-        }
+        self.steps.finding(direction, taken_first);
         let points = &self.settings.severity;
         let score = severity::severity(points, &event, direction, access.answers());
 
@@ -225,8 +221,8 @@ impl Exposures {
         self.active[open.band()] += 1;
         let exposure = open.told.id;
         open.dirty = true;
-        let state = opening.state(worse);
-        let state = state.map(|state| open.tell(state, now, &self.moves, &self.services));
+        let state =
+            opening.state(worse).map(|state| open.tell(state, now, &self.moves, &self.services));
         let place = Place { key: &self.settings.key, person, exposure, severity: score, direction };
         let detail = match self.ceiling.admits(&event) {
             true => self.settings.detail,
@@ -255,12 +251,23 @@ impl Exposures {
             Admitted::Listed(list) => out.push(Event::Patients(list)),
             Admitted::Nothing => {}
         }
+        self.limit_announced(out);
+        out.extend(state);
+        if taken_first { Taken::New(Severity::of(score)) } else { Taken::Revised }
+    }
+
+    /// The whole exposure is accepted: what comes after that is news again.
+    fn acknowledge(&mut self, pair: Pair, now: Timestamp, out: &mut Vec<Event>) {
+        self.end(pair, now, out);
+        self.known.forget(&pair);
+    }
+
+    /// Forgets what was written where it takes too much memory.
+    fn limit_announced(&mut self, out: &mut Vec<Event>) {
         if self.announced.memory() > self.settings.memory {
             self.lists(None, out);
             self.losses.findings_forgotten += self.announced.clear();
         }
-        out.extend(state);
-        if taken_first { Taken::New(Severity::of(score)) } else { Taken::Revised }
     }
 
     /// Writes the lists of patients that fell due by `now`, or all.
