@@ -114,7 +114,6 @@ pub struct Exposures {
     tokens: usize,
     people: People,
     patients: Distinct,
-    findings: u64,
     active: [u64; Severity::ALL.len()],
     /// Exposures that have ended by severity.
     ended: [u64; Severity::ALL.len()],
@@ -144,7 +143,6 @@ impl Exposures {
             tokens: 0,
             people: People::within(settings.memory),
             patients: Distinct::default(),
-            findings: 0,
             active: [0; Severity::ALL.len()],
             ended: [0; Severity::ALL.len()],
             services: Services::within(settings.memory),
@@ -197,7 +195,6 @@ impl Exposures {
         self.services.patient(&event.flow, event.protocol, person, &known.merged);
         let access = self.services.access(pair.server, pair.transport, pair.protocol);
         let taken_first = !event.finding.update;
-        self.findings += u64::from(taken_first);
         let direction = direction(&self.settings.home, &event.flow);
         self.steps.finding(direction, taken_first);
         let points = &self.settings.severity;
@@ -229,12 +226,12 @@ impl Exposures {
             false => Detail::Exposures,
         };
         self.losses.findings_unwritten += u64::from(detail != self.settings.detail && taken_first);
-        let new_records = event.finding.new_records.into();
+        let records = event.finding.new_records.into();
         let admitted = self.announced.admit(detail, &mut event, &place);
         self.seen.push(|| Sighting {
             exposure,
             person,
-            records: new_records,
+            records,
             packets: event.finding.packets,
             news: Some(Box::new(News {
                 event: event.clone(),
@@ -521,8 +518,8 @@ impl Exposures {
     }
 
     /// Findings so far (patients by flow), revisions not counted.
-    pub const fn findings(&self) -> u64 {
-        self.findings
+    pub fn findings(&self) -> u64 {
+        self.steps.directions.iter().sum()
     }
 
     /// Exposures opened so far.
