@@ -2,6 +2,7 @@
 
 use crate::closed_set::closed_set;
 use crate::net::HomeNets;
+use crate::sandbox::Sandbox;
 use crate::severity::Severity;
 use crate::time::Span;
 use std::net::SocketAddr;
@@ -103,6 +104,8 @@ pub struct Config {
     pub checksums: Checksums,
     /// The networks that count as one's own.
     pub home: HomeNets,
+    /// How live interfaces are read.
+    pub capture: Capture,
     /// Worker threads; one per core if none.
     pub workers: Option<NonZeroUsize>,
     /// Caps of state.
@@ -113,6 +116,10 @@ pub struct Config {
     pub sensor: Option<String>,
     /// Whether a progress bar is wanted (it still needs a terminal).
     pub progress: bool,
+    /// What a live run gives up once its interfaces are open; nothing if none.
+    pub sandbox: Option<Sandbox>,
+    /// How messages are written.
+    pub log_format: LogFormat,
     /// How many `-v` were given.
     pub verbose: u8,
     /// No messages but errors.
@@ -124,6 +131,8 @@ pub struct Config {
 pub struct Limits {
     /// Resident memory of the process, bytes.
     pub memory: u64,
+    /// What of it the rings of live interfaces take, bytes.
+    pub rings: u64,
     /// Flows of one worker.
     pub flows: usize,
     /// Out-of-order bytes held for one direction of a flow.
@@ -154,7 +163,8 @@ impl Limits {
 
     /// What of the memory is for state.
     const fn state(&self) -> u64 {
-        let base = if Self::BASE > self.memory / 2 { self.memory / 2 } else { Self::BASE };
+        let base = Self::BASE + self.rings;
+        let base = if base > self.memory / 2 { self.memory / 2 } else { base };
         self.memory - base
     }
 
@@ -179,6 +189,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory: 2 << 30,
+            rings: 0,
             flows: 1 << 20,
             window: 4 << 20,
             parser_buffer: 4 << 20,
@@ -191,6 +202,57 @@ impl Default for Limits {
             exposure_update: Span::seconds(60),
             exposure_forget: Span::seconds(30 * 86_400),
         }
+    }
+}
+
+/// How live interfaces are read.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// What reads them.
+    pub backend: Backend,
+    /// Bytes of the kernel's ring, for each interface.
+    pub ring: usize,
+    /// Bytes kept of each packet.
+    pub snaplen: u32,
+    /// Where the time of a packet comes from.
+    pub timestamps: Timestamps,
+    /// Whether an interface that is not there yet is waited for.
+    pub wait: bool,
+}
+
+closed_set! {
+    /// What reads live interfaces.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum Backend {
+        /// A ring for each worker, filled by the kernel (Linux).
+        #[default]
+        Ring = "ring",
+        /// libpcap, in one thread.
+        Pcap = "pcap",
+    }
+}
+
+closed_set! {
+    /// How messages are written.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum LogFormat {
+        /// Lines for people.
+        #[default]
+        Human = "human",
+        /// A JSON object a line.
+        Json = "json",
+    }
+}
+
+closed_set! {
+    /// Where the time of a live packet comes from.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum Timestamps {
+        /// The kernel.
+        #[default]
+        System = "system",
+        /// The network adapter, where it has a clock.
+        Hardware = "hardware",
     }
 }
 

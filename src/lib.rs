@@ -34,6 +34,7 @@ pub mod config;
 pub mod net;
 pub mod phi;
 pub mod rules;
+pub mod sandbox;
 pub mod severity;
 pub mod syntax;
 pub mod time;

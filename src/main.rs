@@ -1,7 +1,7 @@
 //! Arguments to configuration to run to exit status, nothing else.
 
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
-use phitap::config::Config;
+use phitap::config::{Config, LogFormat};
 use phitap::pipeline::{self, RunError, wall_clock};
 use phitap::{doctor, identify, rules};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -27,7 +27,8 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> u8 {
     match task {
         Task::Run(config) => {
-            log(config.verbose);
+            pipeline::set_log_format(config.log_format);
+            log(config.verbose, config.log_format);
             run(&config)
         }
         Task::Doctor { config, json } => {
@@ -39,6 +40,11 @@ fn perform(task: Task) -> u8 {
                 complain(&error);
                 exit::FAILED
             })
+        }
+        Task::Interfaces => {
+            print(|out| out.write_all(pipeline::interfaces_table().as_bytes()));
+            complain(&"choose the interfaces to watch with -i");
+            exit::USAGE
         }
         Task::Completions(shell) => print(|out| completions(shell, out)),
         Task::Man => print(man),
@@ -72,19 +78,22 @@ fn examine(config: &Config, json: bool) -> u8 {
 }
 
 /// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.
-fn log(verbose: u8) {
+fn log(verbose: u8, format: LogFormat) {
     let level = match verbose {
         0 => tracing::Level::WARN,
         1 => tracing::Level::INFO,
         2 => tracing::Level::DEBUG,
         _ => tracing::Level::TRACE,
     };
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    match format {
+        LogFormat::Human => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
 }
 
 fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8, rules::LoadError> {

@@ -43,6 +43,9 @@ const CONTRACT: &[(&str, &str, &[&str])] = &[
 /// Metrics beside the contract; those with labels only once there is something to count.
 const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_segments_ignored_total", "counter", &["reason"]),
+    ("phitap_packets_shed_total", "counter", &["kind"]),
+    ("phitap_clock_steps_total", "counter", &["direction"]),
+    ("phitap_ring_freezes_total", "counter", &[]),
     ("phitap_content_skipped_bytes_total", "counter", &["reason"]),
     ("phitap_content_unread_bytes_total", "counter", &[]),
     ("phitap_anomalies_total", "counter", &["protocol", "reason"]),
@@ -126,6 +129,10 @@ fn closed(metric: &str, label: &str) -> BTreeSet<String> {
         ("phitap_streams_abandoned_total" | "phitap_anomalies_total", "reason") => {
             own(&mut Reason::ALL.iter().map(|r| r.as_str()))
         }
+        ("phitap_packets_shed_total", "kind") => {
+            own(&mut phitap::output::metrics::SHED.into_iter())
+        }
+        ("phitap_clock_steps_total", "direction") => own(&mut ["forward", "backward"].into_iter()),
         ("phitap_segments_ignored_total", "reason") => {
             own(&mut phitap::flow::IgnoredSegments::default()
                 .reasons()

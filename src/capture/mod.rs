@@ -33,7 +33,9 @@ pub use filter::{Filter, FilterError};
 pub use host::{Clock, Offloads, ReceiveRing, clock, offloads, receive_ring};
 pub use inputs::expand;
 pub use link::LinkType;
-pub use live::{LATENCY, Live, LiveCounters, LiveOptions};
+#[cfg(target_os = "linux")]
+pub use live::{Fill, Lane, OpenError, Rings};
+pub use live::{InterfaceState, LATENCY, Live, LiveCounters, LiveOptions, list as list_interfaces};
 pub use packet_ref::{PacketRef, PacketSpan};
 pub use timeline::Timeline;
 

@@ -1,11 +1,12 @@
 //! Arguments and file become a checked [`Task`].
 
 use super::reveal::{Asked, Destination, allowed};
-use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, exit};
-use crate::config::{Config, Detail, Limits, Source, StoreSettings};
+use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, Size, exit};
+use crate::config::{Capture, Config, Detail, Limits, Source, StoreSettings, Timestamps};
 use crate::net::HomeNets;
 use crate::output::{self, FORMATS};
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
+use crate::sandbox::Sandbox;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,6 +22,13 @@ const MAX_WORKERS: usize = 256;
 const STATUS_EVERY: Duration = Duration::from_secs(60);
 /// Default of `--max-silence`.
 const MAX_SILENCE: Duration = Duration::from_secs(300);
+/// Default of `--ring-size`, its least and its most, bytes.
+const RING: u64 = 64 << 20;
+const MIN_RING: u64 = 1 << 20;
+const MAX_RING: u64 = 4 << 30;
+/// Default of `--snaplen` and its most: what libpcap takes for everything. Its least holds headers.
+const SNAPLEN: u32 = 262_144;
+const MIN_SNAPLEN: u32 = 128;
 
 /// What the command line comes to.
 #[derive(Debug)]
@@ -34,6 +42,8 @@ pub enum Task {
         /// For programs instead of people.
         json: bool,
     },
+    /// `live` without an interface: list them.
+    Interfaces,
     /// `rules`.
     Rules {
         /// List, check or test.
@@ -88,7 +98,7 @@ impl TryFrom<Cli> for Task {
     fn try_from(cli: Cli) -> Result<Self, ConfigError> {
         Ok(match cli.command {
             Command::Replay(replay) => Self::Run(Box::new(replay.try_into()?)),
-            Command::Live(live) => Self::Run(Box::new(live.try_into()?)),
+            Command::Live(live) => live.try_into()?,
             Command::Doctor(doctor) => doctor.try_into()?,
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
             Command::Completions { shell } => Self::Completions(shell),
@@ -134,7 +144,7 @@ impl TryFrom<Doctor> for Task {
     }
 }
 
-impl TryFrom<Live> for Config {
+impl TryFrom<Live> for Task {
     type Error = ConfigError;
     fn try_from(live: Live) -> Result<Self, ConfigError> {
         let options = live.options.with_file()?;
@@ -143,15 +153,18 @@ impl TryFrom<Live> for Config {
             interfaces.clone_from(&options.interface);
         }
         if interfaces.is_empty() {
-            return Err(usage("name at least one interface to watch: -i IFACE"));
+            return Ok(Self::Interfaces);
         }
         let mut seen = std::collections::BTreeSet::new();
         if let Some(twice) = interfaces.iter().find(|i| !seen.insert(i.as_str())) {
             return Err(usage(format!("interface {twice:?} is named twice")));
         }
+        let count = interfaces.len() as u64;
         let mut config = config(Source::Interfaces(interfaces), options)?;
+        // The kernel's pages count as the program's own.
+        config.limits.rings = count.saturating_mul(config.capture.ring as u64);
         config.sensor = config.sensor.or_else(host_name);
-        Ok(config)
+        Ok(Self::Run(Box::new(config)))
     }
 }
 
@@ -162,6 +175,9 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     }
     if options.workers.is_some_and(|n| n.get() > MAX_WORKERS) {
         return Err(usage(format!("--workers must be at most {MAX_WORKERS}")));
+    }
+    if options.no_sandbox && options.user.is_some() {
+        return Err(usage("--user and --no-sandbox exclude each other"));
     }
     if options.output.is_some() && options.output == options.metrics_file {
         return Err(usage("--output and --metrics-file name the same file"));
@@ -194,6 +210,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
             return Err(usage(format!("{out} is a capture and would be overwritten")));
         }
     }
+    let sandbox = sandbox(&options);
     let (home, defaults) = (options.home_net, Limits::default());
     let detail = match source {
         Source::Files(_) => Detail::Patients,
@@ -217,6 +234,15 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         checksums: options.checksums.unwrap_or_default(),
         home: if home.is_empty() { HomeNets::default() } else { HomeNets::new(home) },
         workers: options.workers,
+        capture: Capture {
+            backend: options.backend.unwrap_or_default(),
+            ring: ring_size(options.ring_size, memory)?,
+            snaplen: snaplen(options.snaplen)?,
+            timestamps: options.timestamps.unwrap_or_default(),
+            wait: options.wait,
+        },
+        sandbox,
+        log_format: options.log_format.unwrap_or_default(),
         limits: Limits {
             memory,
             exposure_update: options.update_every.map_or(defaults.exposure_update, Period::span),
@@ -237,6 +263,38 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
 /// A time of which 0 means none.
 fn time(given: Option<Period>, default: Duration) -> Option<Duration> {
     Some(given.map_or(default, |period| period.0)).filter(|time| !time.is_zero())
+}
+
+/// What a live run gives up; it goes on writing to the folders of its outputs.
+fn sandbox(options: &Options) -> Option<Sandbox> {
+    let outputs = [&options.output, &options.metrics_file, &options.state, &options.store];
+    let outputs = outputs.into_iter().flatten();
+    let folder = |path: &PathBuf| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    (!options.no_sandbox).then(|| Sandbox {
+        user: options.user.clone(),
+        administers: options.timestamps == Some(Timestamps::Hardware),
+        writes: outputs.map(folder).collect(),
+    })
+}
+
+/// The ring of an interface, bytes: a share of the memory, unless it was chosen.
+fn ring_size(given: Option<Size>, memory: u64) -> Result<usize, ConfigError> {
+    let size = given.map_or_else(|| RING.min(memory / 16).max(MIN_RING), |size| size.0);
+    if !(MIN_RING..=MAX_RING).contains(&size) {
+        let (least, most) = (MIN_RING >> 20, MAX_RING >> 20);
+        return Err(usage(format!("--ring-size must be between {least}MiB and {most}MiB")));
+    }
+    usize::try_from(size).map_err(|_| usage("--ring-size is more than this system can address"))
+}
+
+fn snaplen(given: Option<u32>) -> Result<u32, ConfigError> {
+    match given.unwrap_or(SNAPLEN) {
+        length @ MIN_SNAPLEN..=SNAPLEN => Ok(length),
+        _ => Err(usage(format!("--snaplen must be between {MIN_SNAPLEN} and {SNAPLEN}"))),
+    }
 }
 
 /// Regions in lower case; those of the rules' default if none is given.
@@ -296,6 +354,14 @@ impl Options {
             workers,
             memory,
             max_silence,
+            backend,
+            ring_size,
+            snaplen,
+            timestamps,
+            wait,
+            user,
+            no_sandbox,
+            log_format,
             config,
             verbose,
             quiet,
@@ -328,6 +394,14 @@ impl Options {
             workers: workers.or(file.workers),
             memory: memory.or(file.memory),
             max_silence: max_silence.or(file.max_silence),
+            backend: backend.or(file.backend),
+            ring_size: ring_size.or(file.ring_size),
+            snaplen: snaplen.or(file.snaplen),
+            timestamps: timestamps.or(file.timestamps),
+            wait: wait || file.wait,
+            user: user.or(file.user),
+            no_sandbox: no_sandbox || file.no_sandbox,
+            log_format: log_format.or(file.log_format),
             config,
             // -v and -q on the command line overrule each other's key.
             verbose: if verbose > 0 || quiet { verbose } else { file.verbose },

@@ -14,7 +14,7 @@ pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
 pub use values::{FormatName, KeepFor, Listen, Period, Size};
 
-use crate::config::Detail;
+use crate::config::{Backend, Detail, LogFormat, Timestamps};
 use crate::decode::Checksums;
 use crate::net::Cidr;
 use crate::severity::Severity;
@@ -287,6 +287,46 @@ pub struct Options {
     /// How long live may see no packet on an interface before it is not ready; 0 for ever [default: 5min]
     #[arg(long, value_name = "TIME", help_heading = "Running")]
     pub max_silence: Option<Period>,
+    /// What reads the interfaces of live [default: ring]
+    ///
+    /// ring: the kernel fills a ring for each worker (Linux). pcap: libpcap, in one thread. Where the
+    /// kernel grants no ring, libpcap is used and a message says so.
+    #[arg(long, value_name = "NAME", value_parser = values::backend_parser(), help_heading = "Live capture")]
+    #[serde(deserialize_with = "values::backend")]
+    pub backend: Option<Backend>,
+    /// Memory of the kernel's ring for each interface [default: 64MiB, less if --memory is small]
+    ///
+    /// A burst waits there until the workers come to it.
+    #[arg(long, value_name = "SIZE", help_heading = "Live capture")]
+    pub ring_size: Option<Size>,
+    /// Bytes that live keeps of each packet [default: 262144]
+    #[arg(long, value_name = "BYTES", help_heading = "Live capture")]
+    pub snaplen: Option<u32>,
+    /// Where the time of a packet comes from [default: system]
+    ///
+    /// hardware: the clock of the network adapter, which must be set right (phc2sys); needs
+    /// CAP_NET_ADMIN.
+    #[arg(long, value_name = "CLOCK", value_parser = values::timestamps_parser(), help_heading = "Live capture")]
+    #[serde(deserialize_with = "values::timestamps")]
+    pub timestamps: Option<Timestamps>,
+    /// Start although an interface is not there or switched off, and wait for it
+    #[arg(long, help_heading = "Live capture")]
+    pub wait: bool,
+    /// The user that live becomes once the interfaces are open: a name, UID or UID:GID
+    ///
+    /// Outputs must be writable for that user.
+    #[arg(long, value_name = "USER", help_heading = "Live capture")]
+    pub user: Option<String>,
+    /// Keep all privileges, to find out whether the sandbox is in the way
+    ///
+    /// Otherwise live keeps no capability but CAP_NET_RAW once the interfaces are open, writes only to
+    /// the folders of its outputs (landlock), and is refused system calls it never makes (seccomp).
+    #[arg(long, help_heading = "Live capture")]
+    pub no_sandbox: bool,
+    /// How messages on standard error are written [default: human]
+    #[arg(long, value_name = "FORMAT", value_parser = values::log_format_parser(), help_heading = "Running")]
+    #[serde(deserialize_with = "values::log_format")]
+    pub log_format: Option<LogFormat>,
     /// Read options from a TOML file
     ///
     /// Each option is a key with the same name: format = "ecs", home-net = ["10.0.0.0/8"]. The

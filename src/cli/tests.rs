@@ -126,7 +126,6 @@ fn wrong_usage_is_refused_with_the_remedy() {
         (&["phitap", "replay", "-", "-"], "only once"),
         (&["phitap", "replay", "--output", "a", "--metrics-file", "a", "x"], "same file"),
         (&["phitap", "replay", "--output", "a", "--state", "a", "x"], "same file"),
-        (&["phitap", "live"], "-i IFACE"),
         (&["phitap", "live", "-i", "eth0", "-i", "eth0"], "twice"),
         (&["phitap", "report", "x"], "unrecognized subcommand"),
     ];

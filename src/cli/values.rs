@@ -1,6 +1,6 @@
 //! Values of options, read alike from arguments and from the file.
 
-use crate::config::{Detail, Keep};
+use crate::config::{Backend, Detail, Keep, LogFormat, Timestamps};
 use crate::decode::Checksums;
 use crate::net::Cidr;
 use crate::output::{self, FORMATS};
@@ -214,6 +214,33 @@ pub(super) fn checksums_parser() -> impl TypedValueParser<Value = Checksums> {
 pub(super) fn checksums<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Checksums>, D::Error> {
     let text = String::deserialize(from)?;
     parse_checksums(&text).map(Some).map_err(D::Error::custom)
+}
+
+/// Reads the words of a closed set from arguments and from the file.
+macro_rules! words {
+    ($($type:ident, $parse:ident, $parser:ident, $file:ident, $what:literal;)*) => {$(
+        fn $parse(text: &str) -> Result<$type, String> {
+            $type::ALL.into_iter().find(|value| value.as_str() == text).ok_or_else(|| {
+                let words = $type::ALL.map($type::as_str).join(" or ");
+                format!("{text:?} is no {}; choose {words}", $what)
+            })
+        }
+
+        pub(super) fn $parser() -> impl TypedValueParser<Value = $type> {
+            let values = $type::ALL.iter().map(|value| PossibleValue::new(value.as_str()));
+            PossibleValuesParser::new(values).try_map(|text| $parse(&text))
+        }
+
+        pub(super) fn $file<'de, D: Deserializer<'de>>(from: D) -> Result<Option<$type>, D::Error> {
+            $parse(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
+        }
+    )*};
+}
+
+words! {
+    Backend, parse_backend, backend_parser, backend, "backend";
+    LogFormat, parse_log_format, log_format_parser, log_format, "format of messages";
+    Timestamps, parse_timestamps, timestamps_parser, timestamps, "source of time stamps";
 }
 
 pub(super) fn cidrs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Cidr>, D::Error> {

@@ -58,7 +58,9 @@ fn interface(name: &str, config: &Config) -> Diagnosis {
     let options = LiveOptions {
         interfaces: vec![name.to_owned()],
         filter: config.filter.clone(),
-        ..LiveOptions::default()
+        ring: config.capture.ring,
+        snaplen: config.capture.snaplen,
+        hardware_time: false,
     };
     if let Err(fault) = Live::open(&options) {
         let text = fault.to_string();
@@ -211,15 +213,15 @@ pub(super) fn memory(config: &Config, all: &mut Vec<Diagnosis>) {
         Source::Interfaces(names) => names.len() as u64,
         Source::Files(_) => 0,
     };
-    let ring = u64::try_from(LiveOptions::default().buffer).unwrap_or(0);
-    let needed = config.limits.memory + interfaces * ring;
+    let ring = config.capture.ring as u64;
+    let needed = config.limits.memory.max(interfaces * ring);
     let host = read("/proc/meminfo").unwrap_or_default();
     // A container or a unit may have less than the host.
     let group = read("/sys/fs/cgroup/memory.max").and_then(|text| text.parse::<u64>().ok());
     let free = meminfo(&host, "MemAvailable:");
     let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
     let rings = mib(interfaces * ring);
-    let asked = format!("{} asked for, {rings} of rings in the kernel", mib(config.limits.memory));
+    let asked = format!("{} asked for, {rings} of them for rings", mib(config.limits.memory));
     all.push(match (group, free) {
         (Some(most), _) if most < needed => Diagnosis::fault(
             CHECK,

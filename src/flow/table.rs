@@ -99,6 +99,11 @@ pub trait Handler<S> {
     fn datagram(&mut self, flow: &FlowHead, state: &mut S, side: Side, bytes: &[u8]) -> bool;
     /// The flow is over; nothing more will come.
     fn close(&mut self, flow: &FlowHead, state: S, end: End);
+    /// Whether a segment with payload is passed over unread for want of time. It leaves a gap.
+    fn sheds(&mut self, flow: &FlowHead, state: &S, segment: &Decoded) -> bool {
+        let _ = (flow, state, segment);
+        false
+    }
     /// Whether the state of the last flow has come to hold much more since this was asked last.
     fn grew(&mut self) -> bool {
         false
@@ -319,6 +324,14 @@ impl<S> Table<S> {
             self.stats.late_packets += 1;
             return;
         };
+        // What opens or ends a conversation costs little and says much.
+        let framing = tcp_flags::SYN | tcp_flags::FIN | tcp_flags::RST;
+        if segment.len > 0
+            && segment.flags & framing == 0
+            && handler.sheds(&entry.head, state, segment)
+        {
+            return;
+        }
         if segment.key.transport == Transport::Udp {
             if !entry.ignored && !entry.copies.as_mut().is_some_and(|c| c.seen(arrival)) {
                 entry.ignored =
@@ -401,7 +414,7 @@ impl<S> Table<S> {
             inner_vlan: segment.inner_vlan,
             interface: arrival.packet.interface,
             first_packet: arrival.number,
-            started: arrival.clock,
+            started: arrival.packet.time,
             bytes: 0,
             cut: 0,
         };

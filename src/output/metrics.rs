@@ -50,12 +50,18 @@ struct Traffic {
     content_skipped: IntCounterVec,
     anomalies: IntCounterVec,
     segments_ignored: IntCounterVec,
+    packets_shed: IntCounterVec,
+    clock_steps: IntCounterVec,
+    ring_freezes: IntCounter,
     streams: IntCounterVec,
     streams_opaque: IntCounterVec,
 }
 
 /// Where packets can be lost: values of `stage`. The kernel and the interface lose them unread.
-pub const DROPPED: [&str; 4] = ["kernel", "interface", "queue", "defragment"];
+pub const DROPPED: [&str; 5] = ["kernel", "interface", "queue", "shed", "defragment"];
+
+/// What is left unread for want of time: values of `kind`.
+pub const SHED: [&str; 3] = ["unknown", "bulk", "other"];
 
 /// Why a flow was not read: values of `reason` of `phitap_flows_unread_total`.
 pub const UNREAD: [&str; 4] = ["unrecognised", "half_recognised", "encrypted", "memory"];
@@ -107,6 +113,23 @@ impl Traffic {
                 "phitap_segments_ignored_total",
                 "TCP segments that an end host would not take, or that the conversation refuted.",
                 &["reason"],
+            )?,
+            packets_shed: counters(
+                r,
+                "phitap_packets_shed_total",
+                "Packets left unread because more came than could be read, by what they were.",
+                &["kind"],
+            )?,
+            clock_steps: counters(
+                r,
+                "phitap_clock_steps_total",
+                "How often the clock that packets bear was set while the sensor ran.",
+                &["direction"],
+            )?,
+            ring_freezes: counter(
+                r,
+                "phitap_ring_freezes_total",
+                "How often the kernel stopped filling a ring because it was full.",
             )?,
             gap_bytes: counter(r, "phitap_stream_gap_bytes_total", "Bytes missing in streams.")?,
             cut_bytes: counter(
@@ -241,6 +264,12 @@ impl Metrics {
         for stage in DROPPED {
             self.traffic.packets_dropped.with_label_values(&[stage]);
         }
+        for kind in SHED {
+            self.traffic.packets_shed.with_label_values(&[kind]);
+        }
+        for direction in ["forward", "backward"] {
+            self.traffic.clock_steps.with_label_values(&[direction]);
+        }
         for reason in UNREAD {
             self.traffic.flows_unread.with_label_values(&[reason]);
         }
@@ -305,6 +334,19 @@ impl Metrics {
     /// TCP segments that were not believed.
     pub fn segments_ignored(&self, reason: &'static str, segments: u64) {
         self.traffic.segments_ignored.with_label_values(&[reason]).inc_by(segments);
+    }
+    /// Packets left unread for want of time; `kind` is one of [`SHED`].
+    pub fn shed(&self, kind: &'static str, packets: u64) {
+        self.traffic.packets_shed.with_label_values(&[kind]).inc_by(packets);
+        self.dropped("shed", packets);
+    }
+    /// The clock was set.
+    pub fn clock_steps(&self, direction: &'static str, steps: u64) {
+        self.traffic.clock_steps.with_label_values(&[direction]).inc_by(steps);
+    }
+    /// A ring was full.
+    pub fn ring_freezes(&self, freezes: u64) {
+        self.traffic.ring_freezes.inc_by(freezes);
     }
     /// Bytes missing in streams, and how many of them the snap length cut off.
     pub fn gap_bytes(&self, bytes: u64, cut: u64) {

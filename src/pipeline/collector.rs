@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 /// How often exposures are kept for the next run.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// How long the end of a run waits for a slow reader of its events.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Collects the reports of all workers.
 pub struct Collector {
@@ -237,6 +237,11 @@ impl Collector {
     /// Adds what workers and exposures have counted to what the reading side has.
     fn fill(&self, summary: &mut RunSummary) {
         let stats = self.stats.clone();
+        let shed = stats.shed.values().sum::<u64>();
+        if shed > 0 {
+            summary.packets_decoded = summary.packets_decoded.saturating_sub(shed);
+            summary.dropped.insert("shed", shed);
+        }
         summary.flows = stats.flows;
         summary.streams = stats.streams;
         summary.opaque = stats.opaque;
@@ -318,6 +323,9 @@ impl Collector {
         }
         if stats.unpaid_bytes > 0 {
             m.content_skipped(Reason::Budget, stats.unpaid_bytes);
+        }
+        for (&what, &n) in &stats.shed {
+            m.shed(what.as_str(), n);
         }
         for (&reason, &n) in &stats.ignored {
             m.segments_ignored(reason, n);

@@ -5,7 +5,8 @@
 //! under the rules under which it began, and goes on under the new ones.
 
 use super::content_host::Shared;
-use super::run::{complain, say, stopwatch, wall_clock};
+use super::log::{complain, say};
+use super::run::{stopwatch, wall_clock};
 use super::setup::Parts;
 use crate::config::Config;
 use crate::identify::load_rules;

@@ -8,7 +8,7 @@ use super::worker::Worker;
 use crate::output::SensorHealth;
 use crate::output::health::{EndOf, Pulse};
 use crate::output::metrics::Metrics;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -16,8 +16,10 @@ use std::time::{Duration, Instant};
 
 /// Batches that wait for a worker at most: some 256 packets each.
 const WORK_QUEUE: usize = 64;
+/// How long a live capture waits for a worker before it drops a batch.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// Reports that wait for the collector at most.
-const REPORT_QUEUE: usize = 256;
+pub(super) const REPORT_QUEUE: usize = 256;
 
 /// Runs its one worker and the collector in the thread of the reader.
 pub struct Inline {
@@ -68,7 +70,7 @@ pub struct Threads {
     work: Vec<Sender<WorkBatch>>,
     workers: Vec<JoinHandle<()>>,
     collector: JoinHandle<(Collector, Option<io::Error>)>,
-    /// A full channel drops the batch instead of waiting.
+    /// A channel that stays full drops the batch.
     live: bool,
 }
 
@@ -127,7 +129,7 @@ impl Threads {
 }
 
 /// How busy a worker is, over intervals of a second; the last one ends with it.
-struct Busy {
+pub(super) struct Busy {
     metrics: Arc<Metrics>,
     pulse: Arc<Pulse>,
     worker: usize,
@@ -138,10 +140,10 @@ struct Busy {
 impl Busy {
     const INTERVAL: Duration = Duration::from_secs(1);
 
-    fn new(metrics: Arc<Metrics>, worker: usize, pulse: Arc<Pulse>) -> Self {
+    pub fn new(metrics: Arc<Metrics>, worker: usize, pulse: Arc<Pulse>) -> Self {
         Self { metrics, pulse, worker, since: stopwatch(), busy: Duration::ZERO }
     }
-    fn during<R>(&mut self, run: impl FnOnce() -> R) -> R {
+    pub fn during<R>(&mut self, run: impl FnOnce() -> R) -> R {
         let start = stopwatch();
         self.pulse.begin(start);
         let result = run();
@@ -174,7 +176,8 @@ fn stopwatch() -> Instant {
     Instant::now()
 }
 
-fn collect(
+/// Hands reports to the collector until all workers are gone, or nothing can be written.
+pub(super) fn collect(
     mut collector: Collector,
     inbox: &Receiver<(usize, Report)>,
     pulse: &Arc<Pulse>,
@@ -201,10 +204,8 @@ impl Route for Threads {
         if !self.live || batch.last {
             return sender.send(batch).is_ok();
         }
-        match sender.try_send(batch) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
-        }
+        // Meanwhile packets wait in the kernel.
+        sender.send_timeout(batch, PATIENCE).is_ok()
     }
     fn failed(&self) -> bool {
         self.collector.is_finished()

@@ -2,6 +2,7 @@
 
 use super::collector::{Collector, Reporting};
 use super::content_host::Shared;
+use super::notify::Notify;
 use super::run::RunError;
 use super::state::{StateError, StateFile};
 use super::worker::Worker;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub shared: Arc<Shared>,
     /// Metrics of the run.
     pub metrics: Arc<Metrics>,
+    /// The service manager.
+    pub notify: Arc<Notify>,
     /// How its parts are.
     pub health: Arc<SensorHealth>,
     /// What the web page shows.
@@ -72,6 +75,7 @@ impl Parts {
         Ok(Self {
             board: Arc::new(Dashboard::new(Arc::clone(&metrics), Arc::clone(&health))),
             health,
+            notify: Arc::new(Notify::from_environment()),
             metrics,
             key_id: key.id(),
             key_lasts,
@@ -164,7 +168,7 @@ impl Parts {
         let sink = match path {
             Some(path) if is_log(path) => {
                 let (metrics, backlog) = (Arc::clone(metrics), Arc::clone(&backlog));
-                let log = EventLog::open(path, format, metrics, backlog, super::run::complain)?;
+                let log = EventLog::open(path, format, metrics, backlog, super::log::complain)?;
                 Sink::new(path.display().to_string(), Box::new(log))
             }
             path => Sink::open(path)?,
@@ -186,7 +190,7 @@ impl Parts {
         let rules = self.shared.rules.current().digest.clone();
         let beginning = Beginning { live, context: context.clone(), rules };
         let metrics = Arc::clone(&self.metrics);
-        let store = Store::open(settings, beginning, metrics, super::run::complain)?;
+        let store = Store::open(settings, beginning, metrics, super::log::complain)?;
         Ok((NAME, Box::new(store)))
     }
 

@@ -3,7 +3,7 @@
 //! It is JSON, replaced as a whole, and belongs to one key: ids and pseudonyms made with another one mean
 //! nothing. It holds addresses, counts and pseudonyms, never a value.
 
-use super::run::complain;
+use super::log::complain;
 use crate::exposure::{EventId, KnownExposure};
 use crate::flow::Transport;
 use crate::identify::Token;

@@ -1,8 +1,9 @@
 //! A thread that looks after the others: it says what keeps a sensor from its work, keeps the metrics of
 //! health, and gives the service manager its sign of life.
 
+use super::log::{complain, say};
 use super::notify::Notify;
-use super::run::{complain, say, stopwatch};
+use super::run::stopwatch;
 use super::setup::Parts;
 use crate::config::{Config, Source};
 use crate::output::SensorHealth;
@@ -25,7 +26,7 @@ pub struct Supervisor {
 struct Watch {
     health: Arc<SensorHealth>,
     metrics: Arc<Metrics>,
-    notify: Notify,
+    notify: Arc<Notify>,
     config: Config,
     known: Vec<Problem>,
     /// A replay may wait for its reader as long as it likes.
@@ -43,7 +44,7 @@ impl Supervisor {
         let mut watch = Watch {
             health: Arc::clone(&parts.health),
             metrics: Arc::clone(&parts.metrics),
-            notify: Notify::from_environment(),
+            notify: Arc::clone(&parts.notify),
             config: config.clone(),
             known: Vec::new(),
             speaks: matches!(config.source, Source::Interfaces(_)),

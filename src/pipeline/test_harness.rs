@@ -1,9 +1,10 @@
 //! All stages over packets in memory, without files, threads or outputs: for tests, benches and
 //! fuzz targets, which so run what a capture would.
 
+use super::clock::RunClock;
 use super::content_host::Shared;
 use super::report::Item;
-use super::shard::{Route, Shards};
+use super::shard::{Numbering, Route, Shards};
 use super::work::WorkBatch;
 use super::worker::Worker;
 use crate::capture::{BATCH_PACKETS, Batch, Block, LinkType, Packet};
@@ -75,8 +76,13 @@ impl TestHarness {
     pub fn run(&self, packets: &[TestPacket]) -> Vec<FindingEvent> {
         let worker = Worker::new(Arc::clone(&self.shared), &self.limits, 1);
         let route = Gather { worker, items: Vec::new() };
-        let mut shards =
-            Shards::new(route, Decoder::new(Checksums::Accept), Arc::clone(&self.metrics));
+        let mut shards = Shards::new(
+            route,
+            Decoder::new(Checksums::Accept),
+            Arc::clone(&self.metrics),
+            RunClock::replay(),
+            Numbering::Count,
+        );
         let (mut batch, mut number) = (Batch::default(), 0);
         for chunk in packets.chunks(BATCH_PACKETS) {
             batch.clear();

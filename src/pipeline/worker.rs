@@ -4,9 +4,11 @@
 use super::analysis::{Analysis, State};
 use super::content_host::{FlowHost, Shared, StageCounters};
 use super::report::{ActivityReport, Item, Order, Report, Service};
+use super::shedding::Pressure;
 use super::work::{Work, WorkBatch};
 use crate::capture::PacketRef;
 use crate::config::Limits;
+use crate::decode::Decoded;
 use crate::exposure::{EventId, FindingEvent};
 use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, ValueCache};
@@ -59,7 +61,10 @@ struct Context {
     rules: Arc<RuleSet>,
     generation: u64,
     limits: DriverLimits,
+    /// What events say.
     now: Timestamp,
+    /// What time-outs go by.
+    clock: Timestamp,
     /// The packet at hand.
     here: PacketRef,
     packet: u64,
@@ -68,6 +73,7 @@ struct Context {
     values: ValueCache,
     /// A flow has come to hold much more in the last step.
     grew: bool,
+    pressure: Pressure,
     /// Flows that others have announced.
     expected: ExpectedFlows,
     /// A datagram as it would stand in a stream.
@@ -98,12 +104,14 @@ impl Worker {
                 shared,
                 limits: driver,
                 now: Timestamp::default(),
+                clock: Timestamp::default(),
                 here: PacketRef::default(),
                 packet: 0,
                 n: 0,
                 findings: Vec::new(),
                 values,
                 grew: false,
+                pressure: Pressure::None,
                 expected: ExpectedFlows::default(),
                 frame: Vec::new(),
                 tallies: StageCounters::default(),
@@ -112,6 +120,11 @@ impl Worker {
             clock: Timestamp::default(),
             reported: Reported::default(),
         }
+    }
+
+    /// How pressed it is from now on.
+    pub const fn press(&mut self, pressure: Pressure) {
+        self.context.pressure = pressure;
     }
 
     /// Works through a batch. What is found is handed to `report`, more than once where it is much.
@@ -124,7 +137,7 @@ impl Worker {
         for work in &batch.work {
             match work {
                 Work::Segment(segment) => {
-                    self.context.step(segment.number, segment.packet.time);
+                    self.context.step(segment.number, segment.packet.time, segment.clock);
                     self.context.here = segment.packet;
                     self.context.tallies.content.reserve.bring(u64::from(segment.decoded.len));
                     let arrival = Arrival {
@@ -140,16 +153,16 @@ impl Worker {
                         report(self.report(segment.number, false));
                     }
                 }
-                Work::Tick { number, clock } => {
-                    self.context.step(*number, *clock);
-                    self.clock = *clock;
+                Work::Tick { number, clock, time } => {
+                    self.context.step(*number, *time, *clock);
+                    self.clock = *time;
                     self.table.tick(*clock, &mut self.context);
                     self.context.expected.expire(*clock);
                 }
             }
         }
         if batch.last {
-            self.context.step(batch.upto + 1, self.context.now);
+            self.context.step(batch.upto + 1, self.context.now, self.context.clock);
             self.table.finish(&mut self.context);
         }
         report(self.report(batch.upto, batch.last));
@@ -195,17 +208,18 @@ impl Worker {
 }
 
 impl Context {
-    fn step(&mut self, packet: u64, time: Timestamp) {
+    fn step(&mut self, packet: u64, time: Timestamp, clock: Timestamp) {
         if self.packet != packet {
             self.n = 0;
         }
         self.packet = packet;
         self.now = time;
+        self.clock = clock;
     }
 
     /// A flow that is read from here on.
     fn reading(&self, flow: &FlowHead) -> State {
-        State::Reading(Box::new(Analysis::new(flow, self.limits, self.now)))
+        State::Reading(Box::new(Analysis::new(flow, self.limits, self.clock)))
     }
 
     /// Reads bytes or a gap of a flow; how many further bytes are of no interest.
@@ -237,7 +251,7 @@ impl Context {
             State::Datagrams { looks, .. } => *looks == 0,
             State::Silent | State::PassedOver { .. } | State::Broken => false,
         };
-        let announced = fresh.then(|| self.expected.take(&flow.key, self.now)).flatten();
+        let announced = fresh.then(|| self.expected.take(&flow.key, self.clock)).flatten();
         let Some(announced) = announced else { return };
         if let State::Datagrams { .. } = state {
             *state = self.reading(flow);
@@ -307,7 +321,7 @@ impl Context {
     fn settle(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
         for announced in self.tallies.expected.drain(..) {
             let orientation = analysis.driver.orientation();
-            self.expected.announce(&flow.key, orientation, announced, self.now);
+            self.expected.announce(&flow.key, orientation, announced, self.clock);
         }
         let stats = &mut self.report.stats;
         let client = analysis.driver.orientation().client;
@@ -363,7 +377,7 @@ impl Context {
         }
         if self.findings.is_empty() {
             let repeated = analysis.patients.repeated();
-            let waited = self.now - analysis.handed_on >= HAND_ON_EVERY;
+            let waited = self.clock - analysis.handed_on >= HAND_ON_EVERY;
             if analysis.objects.len() >= MAX_OBJECTS
                 || repeated >= MAX_REPEATED
                 || repeated > 0 && waited
@@ -394,7 +408,7 @@ impl Context {
 
     /// Passes on what the flow did, if anything.
     fn hand_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
-        analysis.handed_on = self.now;
+        analysis.handed_on = self.clock;
         let records = analysis.patients.take_records();
         let losses = &mut analysis.activity.losses;
         losses.cut_bytes += flow.cut - analysis.cut;
@@ -545,6 +559,14 @@ impl Handler<State> for Context {
             State::Datagrams { .. } => self.report.stats.unrecognised(flow),
             State::Broken => {}
         }
+    }
+
+    fn sheds(&mut self, flow: &FlowHead, state: &State, segment: &Decoded) -> bool {
+        let shed = self.pressure.sheds(flow, state, segment);
+        if let Some(shed) = shed {
+            *self.report.stats.shed.entry(shed).or_default() += 1;
+        }
+        shed.is_some()
     }
 
     fn grew(&mut self) -> bool {

@@ -7,6 +7,9 @@
 #[path = "../common/exposition.rs"]
 mod exposition;
 mod lab;
+mod rates;
+mod rings;
+mod wire;
 
 use lab::{PATIENCE, PHITAP, Sensor, TestHarness, inside};
 use rustix::process::Signal;
@@ -95,7 +98,8 @@ fn finding(event: &Value) -> bool {
     event["event"]["action"] == "phi-finding"
 }
 
-fn count(value: &Value) -> u64 {
+/// A count, or the sum of counts.
+pub fn count(value: &Value) -> u64 {
     match value {
         Value::Number(n) => n.as_u64().expect("a count"),
         Value::Object(map) => map.values().map(count).sum(),
@@ -105,7 +109,7 @@ fn count(value: &Value) -> u64 {
 }
 
 /// The last event, checked: every packet accounted for.
-fn summary(events: &[Value]) -> &Value {
+pub fn summary(events: &[Value]) -> &Value {
     let last = events.last().expect("events");
     assert_eq!(last["event"]["action"], "run-summary", "{last}");
     let packets = &last["phi"]["run"]["packets"];

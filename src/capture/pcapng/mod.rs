@@ -175,7 +175,7 @@ impl Pcapng {
         let mut sum = self.lost;
         for interface in &self.interfaces {
             // Where both kinds of counters are there, they count the same packets.
-            let LiveCounters { kernel, interface: card } = interface.lost;
+            let LiveCounters { kernel, interface: card, .. } = interface.lost;
             let more = interface.drops.saturating_sub(kernel.saturating_add(card));
             sum.kernel = sum.kernel.saturating_add(kernel).saturating_add(more);
             sum.interface = sum.interface.saturating_add(card);

@@ -110,7 +110,7 @@ fn a_failed_reload_is_a_problem_until_one_succeeds() {
 #[test]
 fn metrics_say_what_the_status_says() {
     let (health, start) = running();
-    let dropped = LiveCounters { kernel: 3, interface: 4 };
+    let dropped = LiveCounters { kernel: 3, interface: 4, ..Default::default() };
     let down = Input { down: true, dropped, ..input("span0", 12) };
     health.interfaces(&[down], start, 1_700_000_000.0);
     health.output("ecs").queued(5, Some(start));
