@@ -45,6 +45,17 @@ impl Detail {
     }
 }
 
+/// Who may ask at the metrics address, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsAccess {
+    /// File with the token that a client must give.
+    pub token: Option<PathBuf>,
+    /// Certificate chain in PEM, to serve over TLS.
+    pub certificate: Option<PathBuf>,
+    /// Its private key in PEM.
+    pub key: Option<PathBuf>,
+}
+
 /// A store and what is kept in it (`--store`, `--store-keep`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
@@ -78,10 +89,16 @@ pub struct Config {
     pub detail: Detail,
     /// Where events go; standard output if none.
     pub output: Option<PathBuf>,
+    /// Where a report is written at the end.
+    pub report: Option<PathBuf>,
+    /// Where hosts and services are written at the end, by the name of the file.
+    pub assets: Option<PathBuf>,
     /// Where everything that was found is kept.
     pub store: Option<StoreSettings>,
     /// Where `/metrics`, `/healthz` and the web page are served.
     pub metrics: Option<SocketAddr>,
+    /// Who may ask there, and how.
+    pub metrics_access: MetricsAccess,
     /// Where metrics are written at the end, in Prometheus text.
     pub metrics_file: Option<PathBuf>,
     /// How often a live run writes how it is; never if none.

@@ -3,7 +3,8 @@
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
 use phitap::config::{Config, LogFormat};
 use phitap::pipeline::{self, RunError, wall_clock};
-use phitap::{doctor, identify, rules};
+use phitap::review::{Answer, Request, answer};
+use phitap::{doctor, identify, output, review, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -32,15 +33,20 @@ fn perform(task: Task) -> u8 {
             run(&config)
         }
         Task::Doctor { config, json } => {
-            log(config.verbose);
+            log(config.verbose, config.log_format);
             examine(&config, json)
         }
+        Task::Report { from, output } => report(&from, output.as_deref()).unwrap_or_else(|error| {
+            complain(&error);
+            exit::FAILED
+        }),
         Task::Rules { action, rules } => {
             show_rules(&action, rules.as_deref()).unwrap_or_else(|error| {
                 complain(&error);
                 exit::FAILED
             })
         }
+        Task::Review(request) => review(&request),
         Task::Interfaces => {
             print(|out| out.write_all(pipeline::interfaces_table().as_bytes()));
             complain(&"choose the interfaces to watch with -i");
@@ -75,6 +81,24 @@ fn examine(config: &Config, json: bool) -> u8 {
     let text = if json { doctor::json(&all) } else { doctor::text(&all) };
     let printed = print(|out| out.write_all(text.as_bytes()));
     if doctor::worst(&all) == doctor::Verdict::Fault { exit::FAILED } else { printed }
+}
+
+fn report(
+    from: &std::path::Path,
+    output: Option<&std::path::Path>,
+) -> Result<u8, Box<dyn std::error::Error>> {
+    let (page, lost) = review::report(from, wall_clock())?;
+    let mut sink = output::Sink::open(output)?;
+    let name = sink.name().to_owned();
+    let written = sink.write_all(page.as_bytes()).and_then(|()| sink.flush());
+    if let Err(error) = written.map_err(|source| output::WriteError::new(name, source)) {
+        return if error.is_closed_pipe() { Ok(exit::DONE) } else { Err(error.into()) };
+    }
+    if lost == 0 {
+        return Ok(exit::DONE);
+    }
+    complain(&format!("{}: {lost} entries are no events, or too many to hold", from.display()));
+    Ok(exit::PARTIAL)
 }
 
 /// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.
@@ -122,6 +146,22 @@ fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8,
             if failures.is_empty() { printed } else { exit::FAILED }
         }
     })
+}
+
+fn review(request: &Request) -> u8 {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let answered = answer(request, wall_clock(), &mut out, &mut |note| complain(&note))
+        .and_then(|answer| out.flush().map(|()| answer).map_err(Into::into));
+    match answered {
+        Ok(Answer::Done) => exit::DONE,
+        Ok(Answer::Partial) => exit::PARTIAL,
+        Ok(Answer::Found) => exit::FOUND,
+        Err(error) if error.is_closed_pipe() => exit::DONE,
+        Err(error) => {
+            complain(&error);
+            exit::FAILED
+        }
+    }
 }
 
 fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {

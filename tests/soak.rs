@@ -18,7 +18,7 @@ fn half_an_hour_of_the_same_traffic_needs_no_more_memory_than_a_quarter_of_it() 
     assert!(output.status.success(), "{text}\n{said}");
     let rows = text.lines().filter(|line| line.starts_with("| ")).skip(1).count();
     assert_eq!(rows, 10, "{text}");
-    let events = text.lines().filter(|line| line.starts_with("| ")).next_back();
+    let events = text.lines().rfind(|line| line.starts_with("| "));
     let events = events.and_then(|line| line.split('|').nth(3)).expect("events");
     assert!(events.trim().parse::<u32>().expect("a number") > 10, "{text}");
 }

@@ -1,10 +1,14 @@
 //! Arguments and file become a checked [`Task`].
 
 use super::reveal::{Asked, Destination, allowed};
+use super::values::Listen;
 use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, Size, exit};
-use crate::config::{Capture, Config, Detail, Limits, Source, StoreSettings, Timestamps};
+use crate::config::{
+    Capture, Config, Detail, Limits, MetricsAccess, Source, StoreSettings, Timestamps,
+};
 use crate::net::HomeNets;
 use crate::output::{self, FORMATS};
+use crate::review::Request;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
 use crate::sandbox::Sandbox;
 use std::io::Read as _;
@@ -42,6 +46,13 @@ pub enum Task {
         /// For programs instead of people.
         json: bool,
     },
+    /// `report`.
+    Report {
+        /// A store or a file of events.
+        from: PathBuf,
+        /// Where the page goes; standard output if none.
+        output: Option<PathBuf>,
+    },
     /// `live` without an interface: list them.
     Interfaces,
     /// `rules`.
@@ -51,6 +62,8 @@ pub enum Task {
         /// Folder of further rules.
         rules: Option<PathBuf>,
     },
+    /// `query`, `find`, `diff`, `explain` or `cut`.
+    Review(Box<Request>),
     /// `completions`.
     Completions(clap_complete::Shell),
     /// `man`.
@@ -100,7 +113,13 @@ impl TryFrom<Cli> for Task {
             Command::Replay(replay) => Self::Run(Box::new(replay.try_into()?)),
             Command::Live(live) => live.try_into()?,
             Command::Doctor(doctor) => doctor.try_into()?,
+            Command::Report(report) => Self::Report { from: report.from, output: report.output },
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
+            Command::Query(args) => Self::Review(Box::new((*args).into())),
+            Command::Find(args) => Self::Review(Box::new((*args).into())),
+            Command::Diff(args) => Self::Review(Box::new((*args).into())),
+            Command::Explain(args) => Self::Review(Box::new(args.into())),
+            Command::Cut(args) => Self::Review(Box::new((*args).try_into()?)),
             Command::Completions { shell } => Self::Completions(shell),
             Command::Man => Self::Man,
         })
@@ -179,12 +198,25 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.no_sandbox && options.user.is_some() {
         return Err(usage("--user and --no-sandbox exclude each other"));
     }
-    if options.output.is_some() && options.output == options.metrics_file {
-        return Err(usage("--output and --metrics-file name the same file"));
+    let written = [
+        ("--output", &options.output),
+        ("--metrics-file", &options.metrics_file),
+        ("--report", &options.report),
+        ("--assets", &options.assets),
+        ("--store", &options.store),
+        ("--state", &options.state),
+    ];
+    for (i, (name, file)) in written.iter().enumerate() {
+        let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
+        if let Some((other, _)) = same {
+            return Err(usage(format!("{name} and {other} name the same file")));
+        }
     }
-    let others = [&options.output, &options.metrics_file];
-    if options.state.is_some() && others.contains(&&options.state) {
-        return Err(usage("--state and another option name the same file"));
+    if let Some(path) = &options.assets
+        && crate::output::assets::Shape::of(path).is_none()
+    {
+        let path = path.display();
+        return Err(usage(format!("--assets {path}: name it .json, .csv or .graphml")));
     }
     if options.reveal && options.store.is_some() {
         return Err(usage("a store holds masks only: --store and --reveal do not go together"));
@@ -200,11 +232,13 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
             Asked { output: options.output.is_some(), format: options.format.is_some(), live };
         allowed(Destination::of(std::io::stdout()), asked).map_err(ConfigError::Usage)?;
     }
-    for path in [&options.key_file, &options.config].into_iter().flatten() {
+    let secrets = [&options.metrics_token_file, &options.metrics_cert, &options.metrics_key];
+    for path in [&options.key_file, &options.config].into_iter().chain(secrets).flatten() {
         keep(path, &options)?;
     }
-    let outs = [&options.output, &options.metrics_file, &options.state, &options.store];
-    for out in outs.into_iter().flatten() {
+    let metrics_access = metrics_access(&options)?;
+    let written = written.map(|(_, file)| file);
+    for out in written.into_iter().flatten() {
         if is_capture(out) {
             let out = out.display();
             return Err(usage(format!("{out} is a capture and would be overwritten")));
@@ -223,8 +257,11 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         format: options.format.map_or(FORMATS[0].name, |f| f.0),
         detail: options.detail.unwrap_or(detail),
         output: options.output,
+        report: options.report,
+        assets: options.assets,
         store,
         metrics: options.metrics.map(|listen| listen.0),
+        metrics_access,
         metrics_file: options.metrics_file,
         reveal: options.reveal,
         key_file: options.key_file,
@@ -265,9 +302,40 @@ fn time(given: Option<Period>, default: Duration) -> Option<Duration> {
     Some(given.map_or(default, |period| period.0)).filter(|time| !time.is_zero())
 }
 
+/// Who may ask at `--metrics`. Nobody is let in from other hosts without a token.
+fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
+    let access = MetricsAccess {
+        token: options.metrics_token_file.clone(),
+        certificate: options.metrics_cert.clone(),
+        key: options.metrics_key.clone(),
+    };
+    if access.certificate.is_some() != access.key.is_some() {
+        return Err(usage("--metrics-cert and --metrics-key belong together: give both"));
+    }
+    match options.metrics {
+        Some(Listen(address)) if !address.ip().is_loopback() && access.token.is_none() => {
+            Err(usage(format!(
+                "--metrics {address}: other hosts reach this address; give --metrics-token-file FILE \
+                 (openssl rand -hex 32 >FILE), or listen at 127.0.0.1"
+            )))
+        }
+        None if access != MetricsAccess::default() => {
+            Err(usage("--metrics-token-file, --metrics-cert and --metrics-key need --metrics"))
+        }
+        _ => Ok(access),
+    }
+}
+
 /// What a live run gives up; it goes on writing to the folders of its outputs.
 fn sandbox(options: &Options) -> Option<Sandbox> {
-    let outputs = [&options.output, &options.metrics_file, &options.state, &options.store];
+    let outputs = [
+        &options.output,
+        &options.metrics_file,
+        &options.report,
+        &options.assets,
+        &options.store,
+        &options.state,
+    ];
     let outputs = outputs.into_iter().flatten();
     let folder = |path: &PathBuf| match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
@@ -334,9 +402,14 @@ impl Options {
             detail,
             top,
             output,
+            report,
+            assets,
             store,
             store_keep,
             metrics,
+            metrics_token_file,
+            metrics_cert,
+            metrics_key,
             metrics_file,
             reveal,
             fail_on,
@@ -374,9 +447,14 @@ impl Options {
             detail: detail.or(file.detail),
             top: top.or(file.top),
             output: output.or(file.output),
+            report: report.or(file.report),
+            assets: assets.or(file.assets),
             store: store.or(file.store),
             store_keep: store_keep.or(file.store_keep),
             metrics: metrics.or(file.metrics),
+            metrics_token_file: metrics_token_file.or(file.metrics_token_file),
+            metrics_cert: metrics_cert.or(file.metrics_cert),
+            metrics_key: metrics_key.or(file.metrics_key),
             metrics_file: metrics_file.or(file.metrics_file),
             reveal: reveal || file.reveal,
             fail_on: fail_on.or(file.fail_on),
@@ -434,7 +512,7 @@ pub(super) fn parse(text: &str) -> Result<Options, (usize, String)> {
     })
 }
 
-fn usage(text: impl Into<String>) -> ConfigError {
+pub(super) fn usage(text: impl Into<String>) -> ConfigError {
     ConfigError::Usage(text.into())
 }
 

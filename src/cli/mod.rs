@@ -5,6 +5,7 @@
 mod load;
 mod manual;
 mod reveal;
+mod review;
 mod values;
 
 #[cfg(test)]
@@ -12,6 +13,9 @@ mod tests;
 
 pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
+pub use review::{
+    CutArgs, DiffArgs, ExplainArgs, FindArgs, QueryArgs, Selection, TableFormat, What,
+};
 pub use values::{FormatName, KeepFor, Listen, Period, Size};
 
 use crate::config::{Backend, Detail, LogFormat, Timestamps};
@@ -44,6 +48,15 @@ Exit status:
   2   wrong usage
   3   done, but part of the input was unreadable or truncated
   10  done, and an exposure of at least the severity of --fail-on was found";
+
+const FIND_HELP: &str = "\
+What is typed is not shown, and neither written nor logged: it becomes tokens at once.
+
+Exit status:
+  0   nobody was found
+  1   could not do it, or the key is another one
+  3   nobody was found, but not everything could be judged
+  10  somebody was found";
 
 /// Finds patient data (PHI) that crosses a network in cleartext.
 ///
@@ -89,8 +102,20 @@ pub enum Command {
     Live(Live),
     /// Look at the host and the configuration of a sensor, and say what to change
     Doctor(Doctor),
+    /// Write the report of runs that are over, from a store or a file of events
+    Report(Report),
     /// List, check or test the detection rules
     Rules(Rules),
+    /// List exposures, patients, services, assets or runs of a store or of events
+    Query(Box<QueryArgs>),
+    /// Say whether a person is affected: by name, birth date or number, which are asked for
+    Find(Box<FindArgs>),
+    /// Compare two runs: what is gone, what is new, what remains (then exit status 10)
+    Diff(Box<DiffArgs>),
+    /// Say all that is known of an exposure, a finding, a patient, a service or a rule
+    Explain(ExplainArgs),
+    /// Cut the packets of exposures, flows, services, patients or times out of their captures
+    Cut(Box<CutArgs>),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -146,6 +171,17 @@ pub struct Doctor {
     pub options: Options,
 }
 
+/// `phitap report`.
+#[derive(Args, Debug)]
+pub struct Report {
+    /// A file of --store, or a file of events (--format ecs), or - for standard input
+    #[arg(value_name = "STORE|EVENTS")]
+    pub from: PathBuf,
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE.html")]
+    pub output: Option<PathBuf>,
+}
+
 /// `phitap rules`.
 #[derive(Args, Debug)]
 pub struct Rules {
@@ -198,6 +234,14 @@ pub struct Options {
     /// opens it anew when it was renamed (logrotate), and goes on when the disk is full.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
+    /// Write a report for people to a file: one page of HTML that needs no network
+    ///
+    /// Written at the end. It shows masks and pseudonyms, never values, not even with --reveal.
+    #[arg(long, value_name = "FILE.html", help_heading = "Output")]
+    pub report: Option<PathBuf>,
+    /// Write the hosts and services that the traffic proves to a file: .json, .csv or .graphml
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub assets: Option<PathBuf>,
     /// Keep everything that was found in a file (SQLite) that several runs and sensors share
     ///
     /// For query, find, diff, explain, cut and report. It holds masks and pseudonyms of every patient of
@@ -212,9 +256,23 @@ pub struct Options {
     pub store_keep: Option<KeepFor>,
     /// Serve /metrics, /healthz, /readyz and a web page at this address
     ///
-    /// A port alone means 127.0.0.1. The page shows addresses and counts, never identifier values.
-    #[arg(long, value_name = "ADDR", help_heading = "Output")]
+    /// A port alone means 127.0.0.1. The page shows what --report does, live; never values. An
+    /// address that other hosts reach needs --metrics-token-file.
+    #[arg(long, visible_alias = "web", value_name = "ADDR", help_heading = "Output")]
+    #[serde(alias = "web")]
     pub metrics: Option<Listen>,
+    /// Answer --metrics only to who gives the token in this file
+    ///
+    /// As Authorization: Bearer TOKEN, or as the password where a browser asks for one. /healthz is
+    /// answered to all.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub metrics_token_file: Option<PathBuf>,
+    /// Serve --metrics over TLS with this certificate chain, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub metrics_cert: Option<PathBuf>,
+    /// The private key of --metrics-cert, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub metrics_key: Option<PathBuf>,
     /// Write metrics in the Prometheus text format to a file at the end
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub metrics_file: Option<PathBuf>,

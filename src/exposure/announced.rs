@@ -104,7 +104,11 @@ impl Announced {
     ) -> Admitted {
         match detail {
             Detail::Exposures => Admitted::Nothing,
-            Detail::Flows => Admitted::Written(place.severity),
+            Detail::Flows => {
+                let patient = &event.finding.patient;
+                event.id = EventId::of_finding(place.key, &event.flow, patient);
+                Admitted::Written(place.severity)
+            }
             Detail::Patients => self.patient(event, place),
         }
     }

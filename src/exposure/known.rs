@@ -3,10 +3,10 @@
 
 use super::open::{Open, Pair};
 use super::tracker::Exposures;
-use super::types::{EventId, PatientKey};
+use super::types::{Event, EventId, ExposureState, PatientKey};
 use crate::flow::Transport;
 use crate::protocol::PROTOCOLS;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +17,9 @@ pub const MAX_KNOWN: usize = 16_384;
 pub const MAX_PATIENTS: usize = 1_024;
 /// The same of all exposures together.
 pub const MAX_ALL_PATIENTS: usize = 131_072;
+
+/// An exposure that comes back after this long is announced at once.
+pub const RETURN_AFTER: Span = Span::seconds(86_400);
 
 /// What is kept of an exposure. It names hosts and counts, and people by their pseudonyms.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,7 +141,56 @@ impl Open {
     }
 }
 
+/// How a finding meets its exposure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::exposure) enum Opening {
+    /// It opens it.
+    New,
+    /// It is the first of this run; an earlier one knew it.
+    Resumed,
+    /// It is there.
+    Known,
+    /// It is there, and had no finding for [`RETURN_AFTER`].
+    Returns,
+}
+
+impl Opening {
+    /// What is announced at once, if anything is.
+    pub const fn state(self, worse: bool) -> Option<ExposureState> {
+        match (self, worse) {
+            (Self::New, _) => Some(ExposureState::Open),
+            (Self::Returns, _) => Some(ExposureState::Returned),
+            (Self::Known | Self::Resumed, true) => Some(ExposureState::Update),
+            (Self::Known | Self::Resumed, false) => None,
+        }
+    }
+}
+
 impl Exposures {
+    /// Ends what had no finding for so long that its next one is news again.
+    pub(in crate::exposure) fn forget(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+        // In the order in which they became quiet, which is about that of their last findings.
+        while let Some(entry) = self.quiet.first_entry() {
+            let pair = *entry.get();
+            match self.open.get(&pair) {
+                Some(open) if open.told.last + self.settings.forget > now => break,
+                Some(_) => self.end(pair, now, out),
+                None => drop(entry.remove()),
+            }
+        }
+    }
+
+    /// The whole exposure is accepted: what comes after that is news again.
+    pub(in crate::exposure) fn acknowledge(
+        &mut self,
+        pair: Pair,
+        now: Timestamp,
+        out: &mut Vec<Event>,
+    ) {
+        self.end(pair, now, out);
+        self.known.forget(&pair);
+    }
+
     /// Takes over what an earlier run knew.
     pub fn resume(&mut self, known: Vec<KnownExposure>) {
         known.into_iter().for_each(|known| self.known.keep(known));

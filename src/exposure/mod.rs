@@ -35,8 +35,9 @@ pub use sightings::{News, Sighting};
 pub use steps::{PATIENTS, Steps};
 pub use tracker::{Exposures, Settings};
 pub use types::{
-    Asset, Count, Event, EventId, Exposure, ExposureState, FindingEvent, FlowActivity, Losses,
-    NetworkDirection, PatientKey, Service, ServiceObservation, Suppressed, Taken,
+    Asset, Conversation, Count, Event, EventId, Exposure, ExposureState, FindingEvent,
+    FlowActivity, Losses, NetworkDirection, PatientKey, Service, ServiceObservation, Suppressed,
+    Taken,
 };
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ pub(in crate::exposure) struct Open {
     pub dirty: bool,
     /// Highest score of a finding.
     worst: u8,
+    /// The highest score of a finding that was graded before its service proved to answer whoever asks.
+    unproven: u8,
     /// The score in its last event.
     written: u8,
     /// When that was.
@@ -97,6 +99,7 @@ impl Open {
             quiet: false,
             dirty: false,
             worst: 0,
+            unproven: 0,
             written: 0,
             wrote: now,
             patients: Distinct::default(),
@@ -218,6 +221,18 @@ impl Open {
         let score = severity::of_exposure(points, self.worst, self.told.patients);
         self.told.severity = self.told.severity.max(score);
         self.told.severity > self.written
+    }
+
+    /// As [`Open::grade`], of a finding whose service proved nothing yet.
+    pub fn grade_unproven(&mut self, points: &SeverityEntry, score: u8) -> bool {
+        self.unproven = self.unproven.max(score);
+        self.grade(points, score)
+    }
+
+    /// Its service proved to answer whoever asks: what was found before is as bad as what follows.
+    pub fn prove(&mut self, points: &SeverityEntry) -> bool {
+        let before = std::mem::take(&mut self.unproven);
+        before > 0 && self.grade(points, before.saturating_add(points.answers_anyone).min(100))
     }
 
     /// Index of its severity in [`Severity::ALL`].

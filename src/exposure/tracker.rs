@@ -4,10 +4,11 @@
 //! written before it and carries the time at which it fell due, however often [`Exposures::tick`]
 //! was called in between, and nothing is ever taken in the order of a hash map.
 
+use super::access::{Access, Answers};
 use super::announced::{Admitted, Announced, Place};
 use super::ceiling::Ceiling;
 use super::distinct::Distinct;
-use super::known::{KnownExposures, MAX_PATIENTS};
+use super::known::{KnownExposures, MAX_PATIENTS, Opening, RETURN_AFTER};
 use super::moves::{self, Moves};
 use super::observations::ServiceObservations;
 use super::open::{Open, Pair};
@@ -16,14 +17,14 @@ use super::severity;
 use super::sightings::{News, Sighting, Sightings};
 use super::steps::Steps;
 use super::types::{
-    Count, Event, ExposureState, FindingEvent, FlowActivity, Losses, NetworkDirection, PatientKey,
-    ServiceObservation, Suppressed, Taken,
+    Count, Event, EventId, ExposureState, FindingEvent, FlowActivity, Losses, NetworkDirection,
+    PatientKey, ServiceObservation, Suppressed, Taken,
 };
 use super::withheld::Withheld;
 use crate::capture::{PacketRef, PacketSpan};
 use crate::config::Detail;
 use crate::flow::FlowInfo;
-use crate::identify::{People, Token};
+use crate::identify::{People, Recognised, Token};
 use crate::net::HomeNets;
 use crate::rules::{AccessRules, RuleSet, Seen as Asked, SeverityEntry, Suppression, Suppressions};
 use crate::severity::Severity;
@@ -41,10 +42,13 @@ pub const MAX_TOKENS: usize = 1 << 20;
 /// Bytes of heap that an exposure takes, and a token, roughly: fewer are kept where memory is short.
 const OPEN: usize = 4 << 10;
 const TOKEN: usize = 32;
+/// The parts of the memory that exposures, tokens and people may take. Findings that were written have what
+/// these leave.
+const SHARE_OPEN: usize = 4;
+const SHARE_TOKENS: usize = 8;
+const SHARE_PEOPLE: usize = 2;
 /// Exposures that are kept however short it is.
 const MIN_OPEN: usize = 64;
-/// An exposure that comes back after this long is announced at once.
-pub const RETURN_AFTER: Span = Span::seconds(86_400);
 
 /// What [`Exposures`] must know.
 #[derive(Clone, Debug)]
@@ -67,35 +71,11 @@ pub struct Settings {
     pub access: AccessRules,
     /// Which findings become events.
     pub detail: Detail,
-    /// Bytes for the findings that were written; beyond them all are forgotten and written again.
+    /// Bytes for exposures, people and the findings that were written; beyond them these findings are
+    /// forgotten, and written again.
     pub memory: usize,
     /// Whether an output wants every patient of every exposure ([`Exposures::take_sightings`]).
     pub sightings: bool,
-}
-
-/// How a finding meets its exposure.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Opening {
-    /// It opens it.
-    New,
-    /// It is the first of this run; an earlier one knew it.
-    Resumed,
-    /// It is there.
-    Known,
-    /// It is there, and had no finding for [`RETURN_AFTER`].
-    Returns,
-}
-
-impl Opening {
-    /// What is announced at once, if anything is.
-    const fn state(self, worse: bool) -> Option<ExposureState> {
-        match (self, worse) {
-            (Self::New, _) => Some(ExposureState::Open),
-            (Self::Returns, _) => Some(ExposureState::Returned),
-            (Self::Known | Self::Resumed, true) => Some(ExposureState::Update),
-            (Self::Known | Self::Resumed, false) => None,
-        }
-    }
 }
 
 /// Groups findings into exposures.
@@ -109,7 +89,7 @@ pub struct Exposures {
     /// When each exposure that is not quiet must next be looked at; the number is that of its opening.
     due: BTreeMap<(Timestamp, u64), Pair>,
     /// Quiet exposures by when they became so.
-    quiet: BTreeMap<(Timestamp, u64), Pair>,
+    pub(in crate::exposure) quiet: BTreeMap<(Timestamp, u64), Pair>,
     opened: u64,
     tokens: usize,
     people: People,
@@ -133,15 +113,15 @@ impl Exposures {
     /// None open.
     pub fn new(settings: Settings) -> Self {
         Self {
-            most: (settings.memory / OPEN).clamp(MIN_OPEN, MAX_OPEN),
-            most_tokens: (settings.memory / TOKEN).min(MAX_TOKENS),
+            most: (settings.memory / SHARE_OPEN / OPEN).clamp(MIN_OPEN, MAX_OPEN),
+            most_tokens: (settings.memory / SHARE_TOKENS / TOKEN).min(MAX_TOKENS),
             open: HashMap::default(),
             known: KnownExposures::default(),
             due: BTreeMap::new(),
             quiet: BTreeMap::new(),
             opened: 0,
             tokens: 0,
-            people: People::within(settings.memory),
+            people: People::within(settings.memory / SHARE_PEOPLE),
             patients: Distinct::default(),
             active: [0; Severity::ALL.len()],
             ended: [0; Severity::ALL.len()],
@@ -213,32 +193,56 @@ impl Exposures {
         self.tokens = (self.tokens + open.patients.held()).saturating_sub(before);
         self.active[open.band()] = self.active[open.band()].saturating_sub(1);
         let patients = open.told.patients.value;
-        let worse = open.grade(&self.settings.severity, score);
+        let worse = match access.answers() {
+            Answers::Anyone => open.grade(&self.settings.severity, score),
+            _ => open.grade_unproven(&self.settings.severity, score),
+        };
         self.steps.patients(patients, open.told.patients.value);
         self.active[open.band()] += 1;
         let exposure = open.told.id;
         open.dirty = true;
         let state =
             opening.state(worse).map(|state| open.tell(state, now, &self.moves, &self.services));
-        let place = Place { key: &self.settings.key, person, exposure, severity: score, direction };
+        let key = self.settings.key;
+        let place = Place { key: &key, person, exposure, severity: score, direction };
         let detail = match self.ceiling.admits(&event) {
             true => self.settings.detail,
             false => Detail::Exposures,
         };
         self.losses.findings_unwritten += u64::from(detail != self.settings.detail && taken_first);
-        let records = event.finding.new_records.into();
-        let admitted = self.announced.admit(detail, &mut event, &place);
+        let sighted = (exposure, known, event.finding.new_records);
+        self.write(detail, event, &place, sighted, access, out);
+        if self.memory() > self.settings.memory {
+            self.lists(None, out);
+            self.losses.findings_forgotten += self.announced.clear();
+        }
+        out.extend(state);
+        if taken_first { Taken::New(Severity::of(score)) } else { Taken::Revised }
+    }
+
+    /// Writes a finding as far as it is new at the level of detail, and notes who was seen.
+    fn write(
+        &mut self,
+        detail: Detail,
+        mut event: FindingEvent,
+        place: &Place<'_>,
+        (exposure, known, records): (EventId, Recognised, u32),
+        access: Access,
+        out: &mut Vec<Event>,
+    ) {
+        let admitted = self.announced.admit(detail, &mut event, place);
         self.seen.push(|| Sighting {
             exposure,
-            person,
-            records,
+            person: known.person,
+            records: records.into(),
             packets: event.finding.packets,
             news: Some(Box::new(News {
                 event: event.clone(),
-                severity: score,
+                severity: place.severity,
                 merged: known.merged,
             })),
         });
+        let direction = place.direction;
         match admitted {
             Admitted::Written(severity) => {
                 self.ceiling.written(&event);
@@ -248,23 +252,12 @@ impl Exposures {
             Admitted::Listed(list) => out.push(Event::Patients(list)),
             Admitted::Nothing => {}
         }
-        self.limit_announced(out);
-        out.extend(state);
-        if taken_first { Taken::New(Severity::of(score)) } else { Taken::Revised }
     }
 
-    /// The whole exposure is accepted: what comes after that is news again.
-    fn acknowledge(&mut self, pair: Pair, now: Timestamp, out: &mut Vec<Event>) {
-        self.end(pair, now, out);
-        self.known.forget(&pair);
-    }
-
-    /// Forgets what was written where it takes too much memory.
-    fn limit_announced(&mut self, out: &mut Vec<Event>) {
-        if self.announced.memory() > self.settings.memory {
-            self.lists(None, out);
-            self.losses.findings_forgotten += self.announced.clear();
-        }
+    /// Bytes of heap held for exposures, people and findings, roughly.
+    pub(in crate::exposure) fn memory(&self) -> usize {
+        let open = self.open.len() * OPEN + self.tokens * TOKEN;
+        self.announced.memory() + self.people.memory() + open
     }
 
     /// Writes the lists of patients that fell due by `now`, or all.
@@ -418,8 +411,7 @@ impl Exposures {
     /// Counts records of a patient that brought nothing new. Those of suppressed findings, and of
     /// exposures that ended early, are in no count.
     fn repeat(&mut self, pair: Pair, patient: PatientKey, records: u32, last: PacketRef) {
-        let withheld = &self.withheld.patients;
-        if !withheld.is_empty() && withheld.contains(&(pair, patient)) {
+        if self.withheld.holds(pair, patient) {
             return;
         }
         self.wake(pair, last.time);
@@ -447,6 +439,34 @@ impl Exposures {
         let Settings { key, access, .. } = &self.settings;
         self.services.see(key, sighting, access, out);
         self.sightings.see(key, sighting, out);
+        for (server, transport, protocol) in self.services.take_proven() {
+            let is = |pair: &Pair| {
+                (pair.server, pair.transport.number(), pair.protocol)
+                    == (server, transport, protocol)
+            };
+            let mut pairs: Vec<(u64, Pair)> =
+                self.open.iter().filter(|(p, _)| is(p)).map(|(p, o)| (o.number, *p)).collect();
+            pairs.sort_unstable_by_key(|(number, _)| *number);
+            for (_, pair) in pairs {
+                self.prove(pair, sighting.time, out);
+            }
+        }
+    }
+
+    /// The service of an exposure proved to answer whoever asks: it was as bad before that was known.
+    fn prove(&mut self, pair: Pair, now: Timestamp, out: &mut Vec<Event>) {
+        let Some(open) = self.open.get_mut(&pair) else { return };
+        let before = open.band();
+        if !open.prove(&self.settings.severity) {
+            return;
+        }
+        let state = if open.quiet { ExposureState::Idle } else { ExposureState::Update };
+        if !open.quiet {
+            self.active[before] = self.active[before].saturating_sub(1);
+            self.active[open.band()] += 1;
+        }
+        let at = now.max(open.told.last);
+        out.push(open.tell(state, at, &self.moves, &self.services));
     }
 
     /// Writes the updates that fell due by `now`, and which exposures have become idle.
@@ -480,19 +500,6 @@ impl Exposures {
             self.due.insert((open.due, number), pair);
         }
         self.forget(now, out);
-    }
-
-    /// Ends what had no finding for so long that its next one is news again.
-    fn forget(&mut self, now: Timestamp, out: &mut Vec<Event>) {
-        // In the order in which they became quiet, which is about that of their last findings.
-        while let Some(entry) = self.quiet.first_entry() {
-            let pair = *entry.get();
-            match self.open.get(&pair) {
-                Some(open) if open.told.last + self.settings.forget > now => break,
-                Some(_) => self.end(pair, now, out),
-                None => drop(entry.remove()),
-            }
-        }
     }
 
     /// The run has ended: ends every exposure, in the order of opening.
@@ -548,7 +555,7 @@ impl Exposures {
         Losses { sightings_unreported: unreported, ..self.losses }
     }
 
-    fn end(&mut self, pair: Pair, at: Timestamp, out: &mut Vec<Event>) {
+    pub(in crate::exposure) fn end(&mut self, pair: Pair, at: Timestamp, out: &mut Vec<Event>) {
         if let Some(mut open) = self.open.remove(&pair) {
             let tokens = open.patients.held() + open.inventory.held();
             self.tokens = self.tokens.saturating_sub(tokens);

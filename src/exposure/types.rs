@@ -368,6 +368,19 @@ pub struct Service {
     pub patients: Count,
 }
 
+/// A flow that has ended, of a known protocol or encrypted.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversation {
+    /// Packet time of its end; where it is encrypted, of its beginning.
+    pub time: Timestamp,
+    /// The flow.
+    pub flow: FlowInfo,
+    /// `dicom`, `hl7`, `http`; none where it is encrypted.
+    pub protocol: Option<&'static str>,
+    /// Payload, bytes.
+    pub bytes: u64,
+}
+
 /// What a flow did since the last report.
 #[derive(Clone, Copy)]
 pub struct FlowActivity<'a> {

@@ -1,4 +1,4 @@
-//! Suppressed findings, whose further records are in no count either.
+//! Suppressed findings that are remembered, so that their further records are not counted.
 
 use super::open::Pair;
 use super::types::{FindingEvent, PatientKey};
@@ -7,13 +7,13 @@ use crate::time::Timestamp;
 use foldhash::fast::RandomState;
 use hashbrown::HashSet;
 
-/// Suppressed flows and patients remembered, so that their further records are not counted.
+/// Suppressed flows and patients remembered.
 const MAX_WITHHELD: usize = 65_536;
 
 /// Suppressed findings, as far as further records and findings depend on them.
 #[derive(Default)]
 pub(in crate::exposure) struct Withheld {
-    pub patients: HashSet<(Pair, PatientKey), RandomState>,
+    patients: HashSet<(Pair, PatientKey), RandomState>,
     /// Flows whose first finding was suppressed.
     flows: HashSet<(Pair, FlowKey), RandomState>,
 }
@@ -53,4 +53,11 @@ impl Withheld {
 /// Whether no finding of the flow came before.
 const fn starts_flow(event: &FindingEvent) -> bool {
     event.finding.ordinal == 0 && !event.finding.update
+}
+
+impl Withheld {
+    /// Whether the records of a patient are in no count.
+    pub fn holds(&self, pair: Pair, patient: PatientKey) -> bool {
+        !self.patients.is_empty() && self.patients.contains(&(pair, patient))
+    }
 }

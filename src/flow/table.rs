@@ -527,9 +527,12 @@ impl<S> Table<S> {
                 self.over(slot, End::Reset, handler);
                 return false;
             }
+            // What waited was read just now, and its reader may have grown.
+            self.weigh(slot, handler);
             self.entries[slot as usize].on_watch
         });
         self.watch.append(&mut watch);
+        while self.memory > self.limits.memory && self.evict(handler) {}
         let idle = [self.limits.tcp_idle, self.limits.udp_idle, LINGER];
         for class in [Class::Tcp, Class::Udp, Class::Over] {
             let idle = idle[class as usize];

@@ -2,7 +2,7 @@
 //! list of identifiers, so it carries their kinds, and never a value.
 
 use super::text::is_unsafe;
-use super::{Context, Format, Output, RunSummary, SensorStatus, community_id};
+use super::{Context, Format, Output, RunSummary, SensorStatus, community_id, sentence};
 use crate::exposure::{Answers, Event, EventId, NetworkDirection, PatientList};
 use crate::protocol::ServiceFacts;
 use crate::rules::{Kind, KindSet};
@@ -201,8 +201,9 @@ impl Cef {
                 line.labelled("cs3", "operations", &e.operations.join(","));
                 line.facts(&e.facts);
                 if e.access.answers() == Answers::Anyone {
-                    line.labelled("flexString2", "answers", Answers::Anyone.as_str());
+                    line.labelled("cs1", "answers", Answers::Anyone.as_str());
                 }
+                line.text("msg", &sentence::of_event(event));
             }
             Event::Asset(a) => {
                 line.start("asset-seen", "Host in a medical role", 0);
@@ -276,6 +277,7 @@ impl Output for Cef {
         let mut line = Line(&mut self.line);
         line.start("sensor-status", "Sensor status", if sensor.ready { 0 } else { NOT_READY });
         common(&mut line, &self.context, sensor.time, None);
+        line.text("msg", &sentence::of_sensor(so_far, sensor));
         figures(&mut line, so_far);
         line.plain("outcome", if sensor.ready { "ready" } else { "not ready" });
         let problems: Vec<&str> = sensor.problems.iter().map(|p| p.check.as_str()).collect();
@@ -288,6 +290,7 @@ impl Output for Cef {
         line.start("run-summary", "Run ended", 0);
         let end = run.ended.or(run.started).unwrap_or(Timestamp(0));
         common(&mut line, &self.context, end, None);
+        line.text("msg", &sentence::of_run(run));
         figures(&mut line, run);
         self.write()?;
         self.flush()
@@ -421,6 +424,76 @@ mod tests {
         assert!(extensions.contains(&("reason".into(), "interface,output".into())), "{status}");
         assert!(lines.last().is_some_and(|l| l.contains("|run-summary|") && l.contains("cn3=2")));
         assert!(lines.iter().any(|l| l.contains("c6a3=2001:db8::15")), "IPv6 has its own field");
+    }
+
+    /// Keys of the extension dictionary of the CEF guide (version 0) that may be written, with their types.
+    const DICTIONARY: [(&str, &str); 35] = [
+        ("act", "text"),
+        ("app", "text"),
+        ("c6a2", "ip"),
+        ("c6a3", "ip"),
+        ("cn1", "number"),
+        ("cn2", "number"),
+        ("cn3", "number"),
+        ("cnt", "number"),
+        ("cs1", "text"),
+        ("cs2", "text"),
+        ("cs3", "text"),
+        ("cs4", "text"),
+        ("cs5", "text"),
+        ("cs6", "text"),
+        ("destinationServiceName", "text"),
+        ("deviceDirection", "direction"),
+        ("deviceInboundInterface", "text"),
+        ("dpt", "port"),
+        ("dst", "ip"),
+        ("dvchost", "text"),
+        ("end", "number"),
+        ("externalId", "text"),
+        ("flexNumber1", "number"),
+        ("flexNumber2", "number"),
+        ("flexString1", "text"),
+        ("flexString2", "text"),
+        ("in", "number"),
+        ("msg", "text"),
+        ("outcome", "text"),
+        ("proto", "text"),
+        ("reason", "text"),
+        ("rt", "number"),
+        ("spt", "port"),
+        ("src", "ip"),
+        ("start", "number"),
+    ];
+
+    #[test]
+    fn every_key_is_one_of_the_guide_with_its_type_and_its_label() {
+        let mut open = Sample::default();
+        open.facts.credentials_in_clear = true;
+        let (mut x, mut out) = (tracker(), events());
+        x.finding(open.build(), &mut out);
+        for line in &lines(&out) {
+            let (_, extensions) = read(line);
+            for (key, value) in &extensions {
+                if let Some(of) = key.strip_suffix("Label") {
+                    assert!(extensions.iter().any(|(k, _)| k == of), "{key} without {of}: {line}");
+                    continue;
+                }
+                let known = DICTIONARY.iter().find(|(name, _)| name == key);
+                let (_, kind) = known.unwrap_or_else(|| panic!("{key} is no key of CEF: {line}"));
+                let fits = match *kind {
+                    "number" => value.parse::<u64>().is_ok(),
+                    "port" => value.parse::<u16>().is_ok(),
+                    "ip" => value.parse::<IpAddr>().is_ok(),
+                    "direction" => value == "0" || value == "1",
+                    _ => !value.is_empty() && value.chars().count() <= 1_023,
+                };
+                assert!(fits, "{key}={value}: not {kind}");
+                let custom =
+                    ["cs", "cn", "c6a", "flex"].iter().any(|p| key.starts_with(p)) && key != "cnt";
+                let label = format!("{key}Label");
+                assert_eq!(custom, extensions.iter().any(|(k, _)| *k == label), "{label}: {line}");
+            }
+        }
     }
 
     #[test]

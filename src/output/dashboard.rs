@@ -1,10 +1,13 @@
-//! What the web page and the API show: the state of the run and a table of exposures. Addresses and
-//! counts only: no identifier, no pseudonym, no text from the wire.
+//! What the web page and the API show: the state of the run, a table of exposures, and the [`Board`] of
+//! the page. The table holds addresses and counts only; the board holds masks and pseudonyms, never values.
 
 use super::health::{Problem, SensorHealth};
 use super::metrics::Metrics;
-use super::{Output, RunSummary};
-use crate::exposure::{Answers, Count, Event, EventId, Exposure, ExposureState};
+use super::page::Board;
+use super::{Context, Output, RunSummary, ecs};
+use crate::exposure::{
+    Answers, Conversation, Count, Event, EventId, Exposure, ExposureState, Sighting,
+};
 use crate::severity::Severity;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -25,6 +28,14 @@ pub struct Dashboard {
     /// Milliseconds after `started`, plus one; 0 for none yet.
     last_packet: AtomicU64,
     rows: Mutex<BTreeMap<EventId, Row>>,
+    page: Mutex<Page>,
+}
+
+/// The page's model and what events are written with.
+#[derive(Default)]
+struct Page {
+    board: Board,
+    context: Context,
 }
 
 /// One exposure.
@@ -32,7 +43,7 @@ pub struct Dashboard {
 pub struct Row {
     /// The exposure's id.
     pub id: String,
-    /// `open`, `update` or `closed`.
+    /// `open`, `update`, `idle` or `ended`.
     pub state: &'static str,
     /// `low` to `critical`.
     pub severity: &'static str,
@@ -137,12 +148,53 @@ impl Dashboard {
             started: Instant::now(),
             last_packet: AtomicU64::new(0),
             rows: Mutex::default(),
+            page: Mutex::default(),
         }
     }
 
     /// How its parts are.
     pub fn sensor(&self) -> &SensorHealth {
         &self.sensor
+    }
+
+    /// What the page must know of the run before it starts; `reveal` as on the command line.
+    pub fn describe(&self, context: Context, reveal: bool) {
+        *self.page() = Page { board: Board::new(reveal), context };
+    }
+
+    /// Shows an exposure of an earlier run: an event as `--format ecs` writes it.
+    pub fn earlier(&self, mut event: serde_json::Value) {
+        if let Some(event) = event.as_object_mut() {
+            event.insert("earlier".into(), true.into());
+        }
+        self.page().board.take(event);
+    }
+
+    /// Calls `of` with the page's model.
+    pub fn with_board<T>(&self, of: impl FnOnce(&Board) -> T) -> T {
+        of(&self.page().board)
+    }
+
+    /// The figures of a running sensor, as the page takes them.
+    pub fn figures(&self) -> serde_json::Value {
+        let (health, (packets, bytes)) = (self.health(), self.metrics.totals());
+        let losses: serde_json::Map<String, serde_json::Value> =
+            self.metrics.losses().into_iter().map(|(name, n)| (name.into(), n.into())).collect();
+        let page = self.page();
+        serde_json::json!({
+            "status": health.status,
+            "uptime": health.uptime_seconds,
+            "age": health.last_packet_age_seconds,
+            "packets": packets,
+            "bytes": bytes,
+            "findings": page.board.found(),
+            "losses": losses,
+            "interfaces": page.context.interfaces.iter().map(|name| &**name).collect::<Vec<_>>(),
+        })
+    }
+
+    fn page(&self) -> MutexGuard<'_, Page> {
+        self.page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The metrics of the run.
@@ -228,9 +280,21 @@ impl Output for Arc<Dashboard> {
         if let Event::Exposure(exposure) = event {
             self.see(exposure);
         }
+        let Page { board, context } = &mut *self.page();
+        board.event(event, context);
         Ok(())
     }
-    fn finish(&mut self, _: &RunSummary) -> io::Result<()> {
+    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
+        self.page().board.sighting(sighting);
+        Ok(())
+    }
+    fn conversation(&mut self, of: &Conversation) -> io::Result<()> {
+        self.page().board.conversation(of);
+        Ok(())
+    }
+    fn finish(&mut self, run: &RunSummary) -> io::Result<()> {
+        let Page { board, context } = &mut *self.page();
+        board.take(ecs::run_value(run, context));
         Ok(())
     }
     fn flush(&mut self) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Prometheus metrics. Labels come from closed sets only, never from traffic.
 
 use super::health::SensorMetrics;
-use crate::exposure::{NetworkDirection, PATIENTS, Steps};
+use super::steps::StepMetrics;
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use crate::severity::Severity;
@@ -19,8 +19,7 @@ pub struct Metrics {
     records: IntCounterVec,
     messages: IntCounterVec,
     findings: IntCounterVec,
-    directions: IntCounterVec,
-    exposures_reached: IntCounterVec,
+    steps: StepMetrics,
     identifiers: IntCounterVec,
     exposures_active: IntGaugeVec,
     patients_distinct: IntGauge,
@@ -192,8 +191,7 @@ impl Metrics {
                 "Patients seen in a flow, revisions not counted.",
                 &["protocol", "severity"],
             )?,
-            directions: directions(r)?,
-            exposures_reached: exposures_reached(r)?,
+            steps: StepMetrics::new(r)?,
             identifiers: counters(r, "phitap_identifiers_total", "Identifiers found.", &["kind"])?,
             exposures_active: gauges(
                 r,
@@ -282,7 +280,6 @@ impl Metrics {
         for severity in Severity::ALL {
             self.exposures_active.with_label_values(&[severity.as_str()]);
         }
-        self.steps(&Steps::default());
         for kind in Kind::ALL {
             self.identifiers.with_label_values(&[kind.as_str()]);
         }
@@ -383,17 +380,6 @@ impl Metrics {
     pub fn finding(&self, protocol: &'static str, severity: Severity) {
         self.findings.with_label_values(&[protocol, severity.as_str()]).inc();
     }
-    /// Findings by direction, and exposures by their patients, since the start.
-    pub fn steps(&self, steps: &Steps) {
-        for (direction, n) in NetworkDirection::ALL.into_iter().zip(steps.directions) {
-            let counter = self.directions.with_label_values(&[direction.as_str()]);
-            counter.inc_by(n.saturating_sub(counter.get()));
-        }
-        for (patients, n) in PATIENTS.into_iter().zip(steps.reached) {
-            let counter = self.exposures_reached.with_label_values(&[&patients.to_string()]);
-            counter.inc_by(n.saturating_sub(counter.get()));
-        }
-    }
     /// Identifiers found.
     pub fn identifiers(&self, kind: Kind, identifiers: u64) {
         self.identifiers.with_label_values(&[kind.as_str()]).inc_by(identifiers);
@@ -444,6 +430,11 @@ impl Metrics {
         (self.traffic.packets.get(), self.traffic.bytes.get())
     }
 
+    /// Distinct patients so far.
+    pub fn patients(&self) -> u64 {
+        u64::try_from(self.patients_distinct.get()).unwrap_or(0)
+    }
+
     /// What could not be read so far: each figure with its name.
     pub fn losses(&self) -> Vec<(&'static str, u64)> {
         let dropped = |stage| self.traffic.packets_dropped.with_label_values(&[stage]).get();
@@ -458,6 +449,10 @@ impl Metrics {
         ]
     }
 
+    /// Findings by direction, and exposures by their patients.
+    pub const fn steps(&self) -> &StepMetrics {
+        &self.steps
+    }
     /// Those of health.
     pub const fn sensor(&self) -> &SensorMetrics {
         &self.sensor
@@ -471,24 +466,6 @@ impl Metrics {
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
-}
-
-fn directions(r: &Registry) -> Result<IntCounterVec, prometheus::Error> {
-    counters(
-        r,
-        "phitap_findings_by_direction_total",
-        "Patients seen in a flow, by where its ends are, seen from the home networks.",
-        &["direction"],
-    )
-}
-
-fn exposures_reached(r: &Registry) -> Result<IntCounterVec, prometheus::Error> {
-    counters(
-        r,
-        "phitap_exposures_reached_total",
-        "Exposures that came to at least so many patients.",
-        &["patients"],
-    )
 }
 
 fn build_info(r: &Registry) -> Result<(), prometheus::Error> {

@@ -20,30 +20,34 @@ mod queue;
 mod remedy;
 mod run;
 mod sentence;
+mod shares;
+mod steps;
 mod summary;
-mod text;
+pub(crate) mod text;
 mod writer;
 mod zeek;
 
+pub mod assets;
 pub mod dashboard;
 pub mod metrics;
+pub mod page;
 pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;
 
 pub use crate::output::dashboard::Dashboard;
-pub use community_id::community_id;
+pub use community_id::{community_id, community_id_of};
 pub use coverage::{Cause, Shortfall, Verdict};
 pub use event_log::EventLog;
 pub use health::{SensorHealth, SensorStatus};
 pub use progress::Progress;
 pub use queue::{OutputQueue, QueueEnd};
 pub use run::{InputReport, Interrupted, RunSummary};
-pub use serve::{ServeError, Server};
+pub use serve::{Access, ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;
-use crate::exposure::{Event, Sighting};
+use crate::exposure::{Conversation, Event, Sighting};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -69,6 +73,14 @@ pub trait Output: Send {
     /// # Errors
     /// As [`Output::event`].
     fn sighting(&mut self, _: &Sighting) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes a flow that has ended, of a known protocol or encrypted; most outputs pass over it.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn conversation(&mut self, _: &Conversation) -> io::Result<()> {
         Ok(())
     }
 

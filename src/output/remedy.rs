@@ -1,7 +1,10 @@
 //! What closes an exposure: one sentence for each thing that is wrong with it, the most urgent first.
 
+use crate::content::{Mark, MarkSet};
 use crate::exposure::{Answers, Exposure, NetworkDirection};
 use crate::protocol::Authentication;
+use crate::severity::Severity;
+use serde_json::Value;
 
 /// Something to do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -30,7 +33,35 @@ pub(in crate::output) enum Remedy {
     Tls,
 }
 
+/// What of an exposure decides what is to be done.
+struct Situation<'a> {
+    protocol: &'a str,
+    direction: &'a str,
+    /// It was seen to answer whoever asks.
+    anyone: bool,
+    /// An answer of it showed what it is to a client that had not shown who that is.
+    open: bool,
+    /// How clients show who they are.
+    authentication: &'a str,
+    credentials_in_clear: bool,
+}
+
 impl Remedy {
+    /// Every one, the most urgent first.
+    pub const ALL: [Self; 11] = [
+        Self::CloseToOutside,
+        Self::KeepInside,
+        Self::RequireLogin,
+        Self::ChangePasswords,
+        Self::DicomTls,
+        Self::Hl7Tls,
+        Self::Https,
+        Self::MailTls,
+        Self::FileTls,
+        Self::DatabaseTls,
+        Self::Tls,
+    ];
+
     /// As a sentence without its end, for the summary and for events.
     pub const fn text(self) -> &'static str {
         match self {
@@ -50,9 +81,35 @@ impl Remedy {
 
     /// What to do about an exposure, the most urgent first.
     pub fn of(e: &Exposure) -> Vec<Self> {
-        let open = e.facts.interfaces.iter().any(|i| i.open);
-        let asked = e.facts.authentication != Authentication::None;
-        let transport = match e.protocol {
+        Self::in_situation(&Situation {
+            protocol: e.protocol,
+            direction: e.direction.as_str(),
+            anyone: e.access.answers() == Answers::Anyone,
+            open: e.facts.interfaces.iter().any(|i| i.open),
+            authentication: e.facts.authentication.as_str(),
+            credentials_in_clear: e.facts.credentials_in_clear,
+        })
+    }
+
+    /// The same of an exposure event as `--format ecs` writes it.
+    pub fn of_event(event: &Value) -> Vec<Self> {
+        let text = |at: &str| event.pointer(at).and_then(Value::as_str).unwrap_or_default();
+        let interfaces = event.pointer("/phi/service/interfaces").and_then(Value::as_array);
+        Self::in_situation(&Situation {
+            protocol: text("/network/protocol"),
+            direction: text("/network/direction"),
+            anyone: text("/phi/service/access/answers") == Answers::Anyone.as_str(),
+            open: interfaces.is_some_and(|list| list.iter().any(|i| i["open"] == true)),
+            authentication: text("/phi/service/authentication"),
+            credentials_in_clear: event.pointer("/phi/service/credentials_in_clear")
+                == Some(&Value::Bool(true)),
+        })
+    }
+
+    fn in_situation(s: &Situation<'_>) -> Vec<Self> {
+        let is = |direction: NetworkDirection| s.direction == direction.as_str();
+        let asked = s.authentication != Authentication::None.as_str();
+        let transport = match s.protocol {
             "dicom" => Self::DicomTls,
             "hl7" => Self::Hl7Tls,
             "http" => Self::Https,
@@ -62,15 +119,57 @@ impl Remedy {
             _ => Self::Tls,
         };
         let wrong = [
-            (e.direction == NetworkDirection::Inbound, Self::CloseToOutside),
-            (
-                matches!(e.direction, NetworkDirection::Outbound | NetworkDirection::External),
-                Self::KeepInside,
-            ),
-            (e.access.answers() == Answers::Anyone || open && !asked, Self::RequireLogin),
-            (e.facts.credentials_in_clear, Self::ChangePasswords),
+            (is(NetworkDirection::Inbound), Self::CloseToOutside),
+            (is(NetworkDirection::Outbound) || is(NetworkDirection::External), Self::KeepInside),
+            (s.anyone || s.open && !asked, Self::RequireLogin),
+            (s.credentials_in_clear, Self::ChangePasswords),
             (true, transport),
         ];
         wrong.into_iter().filter(|(is, _)| *is).map(|(_, remedy)| remedy).collect()
     }
+}
+
+/// Why an exposure is as severe as it is, in one sentence. It shows nothing from the wire.
+pub(in crate::output) fn reason(e: &Exposure) -> String {
+    let open = e.facts.interfaces.iter().any(|i| i.open);
+    let anyone = e.access.answers() == Answers::Anyone || open;
+    let fraud = e.kinds.iter().any(|(kind, _)| kind.opens_accounts());
+    let marks: MarkSet = e.marks.iter().copied().collect();
+    let health = !marks.health().is_empty();
+    let (test, deidentified) = (marks.contains(Mark::Test), marks.contains(Mark::Deidentified));
+    let worse = [
+        (e.direction == NetworkDirection::Inbound, "the client is outside the home networks"),
+        (e.direction == NetworkDirection::Outbound, "the server is outside the home networks"),
+        (e.direction == NetworkDirection::External, "both ends are outside the home networks"),
+        (anyone, "the service answers whoever asks"),
+        (!anyone && e.facts.authentication == Authentication::None, "no login was asked for"),
+        (e.facts.credentials_in_clear, "passwords or keys crossed as well"),
+        (fraud, "numbers that open accounts are among the identifiers"),
+        (health, "health data is beside the identifiers"),
+        (e.patients.value >= 10, "there are many patients"),
+    ];
+    let better = [
+        (test, "the source calls it test data"),
+        (deidentified, "the source calls it de-identified"),
+    ];
+    let of = |list: &[(bool, &'static str)]| -> Vec<&'static str> {
+        list.iter().filter(|(is, _)| *is).map(|(_, text)| *text).collect()
+    };
+    let (worse, better) = (of(&worse), of(&better));
+    let mut text = format!(
+        "Severity {} ({}): patient data crossed in cleartext over {}",
+        e.severity,
+        Severity::of(e.severity).as_str(),
+        e.protocol
+    );
+    if !worse.is_empty() {
+        text.push_str(", and ");
+        text.push_str(&worse.join(", "));
+    }
+    if !better.is_empty() {
+        text.push_str("; less severe as ");
+        text.push_str(&better.join(" and "));
+    }
+    text.push('.');
+    text
 }

@@ -49,7 +49,6 @@ pub(in crate::output) fn tracker() -> Exposures {
 }
 
 /// A tracker that hands on every patient of every exposure.
-#[cfg(feature = "store")]
 pub(in crate::output) fn tracker_with_sightings() -> Exposures {
     Exposures::new(Settings { sightings: true, ..settings(Detail::Exposures) })
 }
@@ -81,6 +80,7 @@ pub(in crate::output) fn run() -> RunSummary {
         packets: 600,
         bytes: 400_000,
         fault: fault.map(str::to_owned),
+        sha256: Some("ab".repeat(32)),
     };
     RunSummary {
         started: Some(T0),

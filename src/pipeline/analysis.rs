@@ -12,6 +12,9 @@ use crate::rules::RuleSet;
 use crate::time::Timestamp;
 use std::sync::Arc;
 
+/// Bytes of heap that the facts of a flow, what is shown of them and its parser take, roughly.
+const RECOGNISED: usize = 2 << 10;
+
 /// The state of one flow.
 pub(super) enum State {
     /// TCP without a byte so far: most connections that hang around never say more.
@@ -86,6 +89,7 @@ impl Analysis {
             + self.activity.memory()
             + self.arrivals.memory()
             + self.objects.capacity() * size_of::<(Object, Token)>()
+            + if self.driver.protocol().is_some() { RECOGNISED } else { 0 }
     }
 
     /// Whether no protocol was found, none will be, and nothing waits to be handed on: then only whether

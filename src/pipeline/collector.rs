@@ -5,7 +5,7 @@ use super::counters::WorkerCounters;
 use super::report::{Item, Order, Report};
 use super::run::{stopwatch, wall_clock};
 use super::state::StateFile;
-use crate::exposure::{Event, Exposures, FlowActivity, ServiceObservation, Taken};
+use crate::exposure::{Conversation, Event, Exposures, FlowActivity, ServiceObservation, Taken};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, QueueEnd, RunSummary, SensorHealth};
 use crate::protocol::Reason;
@@ -38,6 +38,8 @@ pub struct Collector {
     waiting: BinaryHeap<Waiting>,
     stats: WorkerCounters,
     events: Vec<Event>,
+    /// Flows that have ended, to be handed on.
+    conversations: Vec<Conversation>,
     worst: Option<Severity>,
 }
 
@@ -105,6 +107,7 @@ impl Collector {
             waiting: BinaryHeap::new(),
             stats: WorkerCounters::default(),
             events: Vec::new(),
+            conversations: Vec::new(),
             worst: None,
         }
     }
@@ -120,8 +123,16 @@ impl Collector {
         }
         let report_clock = report.clock;
         self.upto[worker] = if report.last { u64::MAX } else { report.upto };
-        self.waiting.extend(report.items.into_iter().map(|(order, item)| Waiting(order, item)));
         let upto = self.upto.iter().copied().min().unwrap_or(u64::MAX);
+        // One worker alone reports in order.
+        let alone = self.upto.len() == 1 && self.waiting.is_empty();
+        for (order, item) in report.items {
+            if alone && order.packet <= upto {
+                self.take(item);
+            } else {
+                self.waiting.push(Waiting(order, item));
+            }
+        }
         while self.waiting.peek().is_some_and(|w| w.0.packet <= upto) {
             let Some(Waiting(_, item)) = self.waiting.pop() else { break };
             self.take(item);
@@ -156,22 +167,32 @@ impl Collector {
                 },
                 &mut self.events,
             ),
-            Item::Service(service) => self.exposures.service(
-                ServiceObservation {
+            Item::Service(service) => {
+                self.conversations.push(Conversation {
                     time: service.time,
-                    flow: &service.flow,
-                    protocol: service.protocol,
-                    content: service.content,
-                    facts: &service.facts,
-                },
-                &mut self.events,
-            ),
+                    flow: service.flow,
+                    protocol: Some(service.protocol),
+                    bytes: service.bytes,
+                });
+                self.exposures.service(
+                    ServiceObservation {
+                        time: service.time,
+                        flow: &service.flow,
+                        protocol: service.protocol,
+                        content: service.content,
+                        facts: &service.facts,
+                    },
+                    &mut self.events,
+                );
+            }
+            Item::Encrypted(conversation) => self.conversations.push(*conversation),
         }
     }
 
     fn write(&mut self) -> io::Result<()> {
         let sightings = self.exposures.take_sightings();
-        if self.events.is_empty() && sightings.is_empty() {
+        let conversations = std::mem::take(&mut self.conversations);
+        if self.events.is_empty() && sightings.is_empty() && conversations.is_empty() {
             return if self.reporting.live { self.flush() } else { Ok(()) };
         }
         let events = std::mem::take(&mut self.events);
@@ -180,7 +201,7 @@ impl Collector {
                 self.worst = self.worst.max(Some(Severity::of(exposure.severity)));
             }
         }
-        self.reporting.metrics.steps(&self.exposures.steps());
+        self.reporting.metrics.steps().update(&self.exposures.steps());
         self.reporting.metrics.patients_distinct(self.exposures.patients().value);
         for (severity, n) in Severity::ALL.into_iter().zip(self.exposures.active()) {
             self.reporting.metrics.exposures_active(severity, n);
@@ -196,6 +217,9 @@ impl Collector {
             }
             for sighting in &sightings {
                 output.sighting(sighting)?;
+            }
+            for conversation in &conversations {
+                output.conversation(conversation)?;
             }
             metrics.events_written(name, events.len() as u64);
             output.flush()?;

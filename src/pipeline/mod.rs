@@ -28,6 +28,7 @@ mod replayed;
 mod report;
 mod route;
 mod run;
+mod serve;
 mod setup;
 mod shard;
 mod shedding;

@@ -7,7 +7,7 @@ use super::log::{complain, say};
 use super::reload::{Reloader, warn_of_expired};
 use super::replayed::Replayed;
 use super::route::{Inline, Threads};
-use super::setup::{Parts, store_error};
+use super::setup::{Parts, hash_inputs, store_error};
 use super::shard::{Numbering, PacketCounters, Route, Shards};
 use super::state::StateError;
 use super::supervisor::Supervisor;
@@ -18,8 +18,7 @@ use crate::config::{Config, Source};
 use crate::decode::{Decoder, Skip};
 use crate::identify::KeyError;
 use crate::output::{
-    InputReport, Interrupted, Progress, RunSummary, ServeError, Server, WriteError,
-    write_atomically,
+    InputReport, Interrupted, Progress, RunSummary, ServeError, WriteError, write_atomically,
 };
 use crate::rules::LoadError;
 use crate::sandbox::SandboxError;
@@ -125,13 +124,7 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
         say(config, "--reveal: the output holds patient data as it was sent; protect it");
         warn_of_readers(config);
     }
-    let server = match config.metrics {
-        Some(address) => Some(Server::start(address, Arc::clone(&parts.board))?),
-        None => None,
-    };
-    if let Some(server) = &server {
-        say(config, &format!("serving metrics at http://{}/", server.address()));
-    }
+    let server = super::serve::start(config, &parts)?;
     let stop = Stop::on_signals(opened.is_some())?;
     // A replay that ends reads all of it under the same rules.
     let reloader = goes_on.then(|| Reloader::start(config, &parts)).transpose()?;
@@ -281,6 +274,9 @@ fn replay(
     let read = source.inputs();
     flow.lost_before(crate::capture::Input::lost(&read));
     inputs.extend(read.into_iter().map(report_of));
+    if config.store.is_some() {
+        hash_inputs(&mut inputs, stop);
+    }
     for input in &inputs {
         tracing::info!(input = input.name, packets = input.packets, bytes = input.bytes, "read");
     }
@@ -297,7 +293,13 @@ fn share_read(position: u64, size: Option<u64>) -> Option<f64> {
 }
 
 pub(super) fn report_of(input: crate::capture::Input) -> InputReport {
-    InputReport { name: input.name, packets: input.packets, bytes: input.bytes, fault: input.fault }
+    InputReport {
+        name: input.name,
+        packets: input.packets,
+        bytes: input.bytes,
+        sha256: None,
+        fault: input.fault,
+    }
 }
 
 /// Takes out what `--filter` excludes; it stays counted. How many of these bear VLAN tags that the

@@ -11,12 +11,14 @@ use crate::exposure::{self, Exposures, KnownExposure};
 use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
 use crate::output::{
-    self, Context, Dashboard, EventLog, Output, OutputQueue, QueueEnd, SensorHealth, Sink,
-    WriteError,
+    self, Context, Dashboard, EventLog, InputReport, Output, OutputQueue, QueueEnd, SensorHealth,
+    Sink, WriteError, assets, page,
 };
+use crate::review::source::{self, Filter};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Name of the systemd credential that holds the key (systemd.exec(5), LoadCredential=).
 const CREDENTIAL: &str = "phitap.key";
@@ -35,6 +37,14 @@ pub fn credential() -> Option<PathBuf> {
 /// Whether `path` is a file, or will be one: pipes and devices cannot be appended to.
 fn is_log(path: &Path) -> bool {
     std::fs::metadata(path).map_or(true, |of| of.is_file())
+}
+
+/// The rules in force, for people.
+fn rules_in_force(config: &Config, rules: usize) -> String {
+    let own = config.rules.as_ref().map(|dir| format!(" and those of {}", dir.display()));
+    let (version, own) = (env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
+    let regions = config.regions.join(", ");
+    format!("{rules} rules: those of phitap {version}{own}, regions {regions}")
 }
 
 /// What a run is made of before it starts.
@@ -89,6 +99,48 @@ impl Parts {
         Worker::new(Arc::clone(&self.shared), &config.limits, self.workers)
     }
 
+    /// Shows on the page what earlier runs left in the store.
+    fn history(&self, config: &Config) {
+        let (Some(store), Some(_)) = (&config.store, config.metrics) else { return };
+        let exposures_only = Filter { patients: 0, ..Filter::default() };
+        match source::read(&store.path, &exposures_only) {
+            Ok(earlier) => {
+                tracing::info!(exposures = earlier.exposures.len(), "earlier runs in the store");
+                earlier.exposures.into_iter().for_each(|e| self.board.earlier(e.event));
+            }
+            // The first run finds none; what else is wrong is said when it is opened for writing.
+            Err(error) => tracing::debug!(%error, "no earlier runs"),
+        }
+    }
+
+    /// Opens what `--report` and `--assets` ask for.
+    fn pages(
+        &self,
+        config: &Config,
+        context: &Context,
+        rules: usize,
+        outputs: &mut Vec<(&'static str, Box<dyn Output>)>,
+    ) -> Result<(), RunError> {
+        if let Some(path) = &config.report {
+            let made = page::Made {
+                at: super::wall_clock().to_string(),
+                source: "the packets themselves".to_owned(),
+                key: self.key_id.clone(),
+                rules: rules_in_force(config, rules),
+            };
+            let sink = Box::new(Sink::open(Some(path))?);
+            let report = page::Report::new(sink, context.clone(), config.reveal, made);
+            outputs.push(("report", Box::new(report)));
+        }
+        if let Some(path) = &config.assets
+            && let Some(shape) = assets::Shape::of(path)
+        {
+            let sink = Box::new(Sink::open(Some(path))?);
+            outputs.push(("assets", Box::new(assets::Assets::new(sink, shape))));
+        }
+        Ok(())
+    }
+
     /// The collector, with its output opened.
     pub fn collector(&self, config: &Config, inputs: Vec<Arc<str>>) -> Result<Collector, RunError> {
         let format = output::format(config.format)
@@ -121,13 +173,18 @@ impl Parts {
             access: rules.policy.access.clone(),
             detail: config.detail,
             memory: config.limits.exposure_memory(),
-            sightings: config.store.is_some(),
+            sightings: config.store.is_some()
+                || config.report.is_some()
+                || config.metrics.is_some(),
         });
         exposures.resume(known);
+        self.board.describe(context.clone(), config.reveal);
+        self.history(config);
         let mut outputs: Vec<(&'static str, Box<dyn Output>)> = Vec::new();
         if let Some(settings) = &config.store {
             outputs.push(self.store(settings, &context, live)?);
         }
+        self.pages(config, &context, rules.entries.len(), &mut outputs)?;
         outputs.push((format.name, (format.open)(Box::new(sink), context)));
         outputs.push(("page", Box::new(Arc::clone(&self.board))));
         let metrics = Arc::clone(&self.metrics);
@@ -217,4 +274,29 @@ pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
 #[cfg(not(feature = "store"))]
 pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
     Ok(error)
+}
+
+/// Notes the hashes of the captures, so that evidence can be cut from the same ones later.
+pub(super) fn hash_inputs(inputs: &mut [InputReport], stop: &AtomicBool) {
+    for input in inputs {
+        // A pipe cannot be read again, and whoever interrupts does not want to wait.
+        let path = Path::new(&input.name);
+        if stop.load(Ordering::Relaxed) || !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
+            continue;
+        }
+        input.sha256 = std::fs::File::open(path).and_then(sha256).ok();
+    }
+}
+
+fn sha256(mut file: std::fs::File) -> io::Result<String> {
+    use sha2::Digest as _;
+    use std::io::Read as _;
+    let (mut hash, mut piece) = (sha2::Sha256::new(), vec![0; 1 << 18]);
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        hash.update(piece.get(..read).unwrap_or_default());
+    }
 }

@@ -9,8 +9,8 @@ use super::work::{Work, WorkBatch};
 use crate::capture::PacketRef;
 use crate::config::Limits;
 use crate::decode::Decoded;
-use crate::exposure::{EventId, FindingEvent};
-use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
+use crate::exposure::{Conversation, EventId, FindingEvent};
+use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, ValueCache};
 use crate::protocol::encrypted::Encryption;
 use crate::protocol::expected::{ExpectedFlows, frame_datagram};
@@ -78,7 +78,7 @@ struct Context {
     expected: ExpectedFlows,
     /// A datagram as it would stand in a stream.
     frame: Vec<u8>,
-    tallies: StageCounters,
+    counters: StageCounters,
     report: Report,
 }
 
@@ -87,10 +87,11 @@ impl Worker {
     pub fn new(shared: Arc<Shared>, limits: &Limits, workers: usize) -> Self {
         let memory = limits.flow_memory() / workers.max(1) as u64;
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
-        let values = ValueCache::within(memory);
+        let values = ValueCache::within(memory, Arc::clone(&shared.units));
+        let kept = values.most_memory() + shared.units.most_memory() / workers.max(1);
         let table = TableLimits {
             flows: limits.flows,
-            memory: memory.saturating_sub(values.most_memory()),
+            memory: memory.saturating_sub(kept),
             window: limits.window,
             tcp_idle: limits.tcp_idle,
             udp_idle: limits.udp_idle,
@@ -114,7 +115,7 @@ impl Worker {
                 pressure: Pressure::None,
                 expected: ExpectedFlows::default(),
                 frame: Vec::new(),
-                tallies: StageCounters::default(),
+                counters: StageCounters::default(),
                 report: Report::default(),
             },
             clock: Timestamp::default(),
@@ -131,7 +132,7 @@ impl Worker {
     pub fn run(&mut self, batch: &WorkBatch, report: &mut dyn FnMut(Report)) {
         let context = &mut self.context;
         if context.shared.rules.refresh(&mut context.rules, &mut context.generation) {
-            context.tallies.content.forget();
+            context.counters.content.forget();
             context.values.forget();
         }
         for work in &batch.work {
@@ -139,7 +140,7 @@ impl Worker {
                 Work::Segment(segment) => {
                     self.context.step(segment.number, segment.packet.time, segment.clock);
                     self.context.here = segment.packet;
-                    self.context.tallies.content.reserve.bring(u64::from(segment.decoded.len));
+                    self.context.counters.content.reserve.bring(u64::from(segment.decoded.len));
                     let arrival = Arrival {
                         number: segment.number,
                         clock: segment.clock,
@@ -189,12 +190,12 @@ impl Worker {
         stats.active = active - self.reported.active;
         stats.memory = memory - self.reported.memory;
         self.reported = Reported { active, memory };
-        let found = self.context.tallies.identify.identifiers().filter(|(_, n)| *n > 0);
+        let found = self.context.counters.identify.identifiers().filter(|(_, n)| *n > 0);
         for (kind, n) in found {
             *stats.identifiers.entry(kind).or_default() += n;
         }
-        self.context.tallies.identify = Default::default();
-        let content = &mut self.context.tallies.content;
+        self.context.counters.identify = Default::default();
+        let content = &mut self.context.counters.content;
         stats.skipped_bytes += std::mem::take(&mut content.skipped_bytes);
         stats.unpaid_bytes += std::mem::take(&mut content.unpaid_bytes);
         let mut report = std::mem::take(&mut self.context.report);
@@ -267,6 +268,17 @@ impl Context {
         Order { packet: self.packet, flow: flow.first_packet, n: self.n }
     }
 
+    /// Counts an encrypted flow that has ended, and passes it on.
+    fn encrypted(&mut self, flow: &FlowHead, info: FlowInfo) {
+        self.report.stats.encrypted_flows += 1;
+        self.report.stats.encrypted_bytes += flow.bytes;
+        // When a flow that timed out was last heard of is not known, and must not depend on other flows.
+        let ended =
+            Conversation { time: flow.started, flow: info, protocol: None, bytes: flow.bytes };
+        let order = self.order(flow);
+        self.report.items.push((order, Item::Encrypted(Box::new(ended))));
+    }
+
     /// Runs one step of a flow's analysis; a panic in it ends that flow only.
     fn analyse<R: Default>(
         &mut self,
@@ -276,7 +288,7 @@ impl Context {
     ) -> Option<R> {
         let State::Reading(analysis) = state else { return None };
         analysis.driver.orient(flow.orientation);
-        let before = self.tallies.content.work;
+        let before = self.counters.content.work;
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut host = FlowHost {
                 shared: &self.shared,
@@ -287,13 +299,13 @@ impl Context {
                 facts: &mut analysis.facts,
                 activity: &mut analysis.activity,
                 findings: &mut self.findings,
-                tallies: &mut self.tallies,
+                counters: &mut self.counters,
                 arrivals: &mut analysis.arrivals,
                 now: self.now,
             };
             run(&mut analysis.driver, &mut host)
         }));
-        self.grew |= self.tallies.content.work.wrapping_sub(before) > GROWS;
+        self.grew |= self.counters.content.work.wrapping_sub(before) > GROWS;
         match result {
             Ok(result) => {
                 analysis.arrivals.settle(analysis.driver.unread());
@@ -307,7 +319,7 @@ impl Context {
                 Some(result)
             }
             Err(_) => {
-                self.tallies.content.abandon();
+                self.counters.content.abandon();
                 let protocol = analysis.driver.protocol().unwrap_or("unknown");
                 self.settle(flow, analysis);
                 *self.report.stats.opaque.entry((protocol, Reason::Panic)).or_default() += 2;
@@ -319,14 +331,14 @@ impl Context {
 
     /// Passes on what a step brought about.
     fn settle(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
-        for announced in self.tallies.expected.drain(..) {
+        for announced in self.counters.expected.drain(..) {
             let orientation = analysis.driver.orientation();
             self.expected.announce(&flow.key, orientation, announced, self.clock);
         }
         let stats = &mut self.report.stats;
         let client = analysis.driver.orientation().client;
-        for news in analysis.driver.news() {
-            match news {
+        for event in analysis.driver.events() {
+            match event {
                 DriverEvent::Recognised(protocol) => {
                     *stats.streams.entry(protocol).or_default() += 1;
                 }
@@ -344,35 +356,35 @@ impl Context {
                 }
             }
         }
-        for named in self.tallies.identify.objects.drain(..) {
+        for named in self.counters.identify.objects.drain(..) {
             // The same one most often follows itself: a study has many images.
             if analysis.objects.last() != Some(&named) {
                 analysis.objects.push(named);
             }
         }
-        if self.tallies.content.records.is_empty()
-            && self.tallies.content.messages.is_empty()
-            && self.tallies.content.given_up.is_empty()
-            && self.tallies.anomalies.is_empty()
+        if self.counters.content.records.is_empty()
+            && self.counters.content.messages.is_empty()
+            && self.counters.content.given_up.is_empty()
+            && self.counters.anomalies.is_empty()
             && self.findings.is_empty()
         {
             return;
         }
         let protocol = analysis.driver.protocol().unwrap_or("unknown");
-        if analysis.patients.repeated() > 0 && !self.tallies.content.records.is_empty() {
+        if analysis.patients.repeated() > 0 && !self.counters.content.records.is_empty() {
             analysis.recorded = analysis.arrivals.last();
         }
-        for (content, n) in self.tallies.content.records.drain(..) {
+        for (content, n) in self.counters.content.records.drain(..) {
             analysis.content = content;
             *stats.records.entry((protocol, content)).or_default() += n;
         }
-        for (kind, n) in self.tallies.content.messages.drain(..) {
+        for (kind, n) in self.counters.content.messages.drain(..) {
             *stats.messages.entry((protocol, kind)).or_default() += n;
         }
-        for (reason, n) in self.tallies.content.given_up.drain(..) {
+        for (reason, n) in self.counters.content.given_up.drain(..) {
             *stats.opaque.entry((protocol, reason)).or_default() += n;
         }
-        for reason in self.tallies.anomalies.drain(..) {
+        for reason in self.counters.anomalies.drain(..) {
             *stats.anomalies.entry((protocol, reason)).or_default() += 1;
         }
         if self.findings.is_empty() {
@@ -394,7 +406,8 @@ impl Context {
                 paid: analysis.written.pays(flow.bytes, &finding),
                 records: finding.records.into(),
                 clients: 1,
-                id: EventId::of_finding(&self.shared.event_key, &info, &finding.patient),
+                // Known when it is written.
+                id: EventId(0),
                 flow: info,
                 protocol,
                 finding,
@@ -514,12 +527,11 @@ impl Handler<State> for Context {
         });
         match state {
             State::Reading(mut analysis) => {
-                let stats = &mut self.report.stats;
-                if analysis.encryption == Encryption::Encrypted {
-                    stats.encrypted_flows += 1;
-                    stats.encrypted_bytes += flow.bytes;
-                }
                 let info = flow.info(analysis.driver.orientation().client);
+                if analysis.encryption == Encryption::Encrypted {
+                    self.encrypted(flow, info);
+                }
+                let stats = &mut self.report.stats;
                 let known = analysis.driver.protocol().unwrap_or("unknown");
                 tracing::debug!(client = %info.client, server = %info.server, protocol = known, bytes = flow.bytes, ?end, "flow ended");
                 let Some(protocol) = analysis.driver.protocol() else {
@@ -544,6 +556,7 @@ impl Handler<State> for Context {
                     protocol,
                     content: analysis.content,
                     facts,
+                    bytes: flow.bytes,
                 };
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));
@@ -553,8 +566,7 @@ impl Handler<State> for Context {
             }
             State::Datagrams { encryption: Encryption::Encrypted, .. }
             | State::PassedOver(Encryption::Encrypted) => {
-                self.report.stats.encrypted_flows += 1;
-                self.report.stats.encrypted_bytes += flow.bytes;
+                self.encrypted(flow, flow.info(flow.orientation.client));
             }
             State::Datagrams { .. } => self.report.stats.unrecognised(flow),
             State::Broken => {}

@@ -14,6 +14,7 @@ mod run;
 
 use packets::Capture;
 use run::{Attack, withstood};
+use std::io::Write as _;
 
 /// How many of something: fewer where nothing is optimised.
 const fn many(release: u32) -> u32 {
@@ -122,6 +123,31 @@ fn a_body_that_never_ends() {
         flow.say(&[b'x'; 1400]);
     }
     withstood(&Attack::new("large body", capture));
+}
+
+/// More than twice round the sequence numbers.
+#[test]
+fn a_body_of_ten_gigabytes_is_passed_over_and_what_follows_is_read() {
+    const SEGMENT: usize = 32 << 10;
+    const SIZE: u64 = 10 << 30;
+    let events = run::streamed("10 GiB body", |input| {
+        let mut capture = Capture::new();
+        let head = format!(
+            "POST /disc.iso HTTP/1.1\r\nHost: a\r\nContent-Type: application/octet-stream\r\n\
+             Content-Length: {SIZE}\r\n\r\n"
+        );
+        let mut flow = capture.flow(1, 80);
+        flow.say(head.as_bytes());
+        flow.say_again(&[b'x'; SEGMENT], SIZE / SEGMENT as u64, input)?;
+        flow.post(
+            "application/x-www-form-urlencoded",
+            "",
+            b"patient_name=Roe%2C+Jane&mrn=4711&dob=1960-02-29",
+        );
+        input.write_all(&flow.take())
+    });
+    let found = events.iter().filter(|event| common::is(event, "phi-finding")).count();
+    assert_eq!(found, 1, "the patient behind the body");
 }
 
 #[test]

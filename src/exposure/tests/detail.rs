@@ -115,6 +115,20 @@ fn without_memory_findings_are_forgotten_counted_and_written_again() {
     assert_eq!(x.patients().value, 50);
 }
 
+#[test]
+fn people_exposures_and_findings_share_one_memory() {
+    const MEMORY: usize = 4 << 20;
+    let (mut x, mut out) = (at_level(Detail::Patients, MEMORY), Vec::new());
+    for n in 0..20_000 {
+        let client = format!("10.1.{}.20:50001", n % 7);
+        x.finding(seen(&client, n, n as i64 / 100), &mut out);
+        assert!(x.memory() <= MEMORY, "{} bytes after {n} findings", x.memory());
+        out.clear();
+    }
+    assert!(x.losses().findings_forgotten > 0);
+    assert_eq!(x.patients().value, 20_000, "whatever was forgotten");
+}
+
 proptest::proptest! {
     #[test]
     fn counts_do_not_depend_on_the_level(

@@ -103,6 +103,7 @@ fn all_facts() -> ServiceFacts {
 /// Every field of every kind of event is filled at least once in these.
 fn samples() -> Vec<Value> {
     let mut all = lines(&events(), &run());
+    all.extend(lines(&[longest()], &run()));
     let marks = vec![
         Mark::Deidentified,
         Mark::Test,
@@ -151,6 +152,12 @@ fn samples() -> Vec<Value> {
         };
         x.performed(what, &mut out);
     }
+    // A client of many services.
+    for port in 1..6 {
+        let mut other = event.clone();
+        other.flow.server.set_port(port);
+        x.finding(other, &mut out);
+    }
     x.finish(at(9), &mut out);
     for event in &mut out {
         match event {
@@ -188,6 +195,59 @@ fn folded() -> Vec<Value> {
 fn across_files(packets: &mut PacketSpan) {
     packets.first.time = at(-1);
     packets.last.interface = 1;
+}
+
+/// An exposure whose lists and texts are as long as they come.
+fn longest() -> Event {
+    let mut facts = all_facts();
+    let long = |n: usize| format!("{n:02}{}", "x".repeat(ServiceFacts::MAX_TEXT - 2));
+    let list = || (0..ServiceFacts::MAX_LIST).map(long).collect::<Vec<_>>();
+    facts.for_each_text_mut(&mut |_, text| *text = long(0));
+    let dicom = facts.dicom();
+    (dicom.sop_classes, dicom.transfer_syntaxes) = (list(), list());
+    (dicom.dimse, dicom.modalities) = (list(), list());
+    let messages = facts.messages();
+    messages.types = list();
+    messages.messages = list().into_iter().map(|text| (text, u64::MAX)).collect();
+    messages.acknowledgments = messages.messages.clone();
+    facts.interfaces = (0..ServiceFacts::MAX_LIST)
+        .map(|n| Interface { kind: ServiceKind::SearchIndex, product: long(n).into(), open: true })
+        .collect();
+    let kinds = Kind::ALL.iter().map(|k| (*k, "**")).collect();
+    let mut event = Sample { facts, kinds, ..Sample::default() }.build();
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for n in 0..64 {
+        event.finding.operation = long(n).into();
+        event.finding.patient = token(1_000 + n as u64);
+        x.finding(event.clone(), &mut out);
+    }
+    x.finish(at(9), &mut out);
+    out.into_iter().rfind(|e| matches!(e, Event::Exposure(_))).expect("an exposure")
+}
+
+#[test]
+fn an_exposure_has_at_most_3_kb_whatever_its_service_shows_and_however_many_patients() {
+    let check = |event: Event| {
+        let text = written(&FORMAT, context(), &[event], &run());
+        let line = text.lines().next().expect("a line").to_owned();
+        assert!(line.len() < super::MAX_EXPOSURE, "{} bytes", line.len());
+        let value: Value = serde_json::from_str(&line).expect("JSON");
+        assert!(validator().is_valid(&value), "{line}");
+        value["phi"]["exposure"].clone()
+    };
+    let cut = check(longest());
+    assert_eq!(cut["shortened"], true);
+    assert_eq!(cut["records"], 64);
+    // Patients are counted, not listed.
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for n in 0..5_000 {
+        x.finding(Sample { patient: n, ..Sample::default() }.build(), &mut out);
+    }
+    x.finish(at(9), &mut out);
+    let last = out.into_iter().rfind(|e| matches!(e, Event::Exposure(_))).expect("an exposure");
+    let whole = check(last);
+    assert_eq!(whole.get("shortened"), None);
+    assert_eq!(whole["patients"], 5_000);
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod tests;
 use super::{Context, Format, Output, RunSummary, text};
 use crate::exposure::{Event, EventId, Exposure, ExposureState};
 use crate::severity::Severity;
-use services::Overview;
+pub(in crate::output) use services::Overview;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 

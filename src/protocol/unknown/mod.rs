@@ -97,8 +97,7 @@ impl Parser for Carver {
             }
             at += text.len();
             if end.is_none() && payload.end == PayloadEnd::Reader && !payload.writer.is_done() {
-                let skip = payload.writer.unwanted();
-                payload.writer.passed(skip);
+                let skip = payload.writer.take_unwanted();
                 return Ok(Progress::skip(data.len(), skip));
             }
             if (end.is_some() || payload.end == PayloadEnd::Reader)
