@@ -6,7 +6,7 @@ use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, Si
 use crate::config::{
     Capture, Config, Detail, Limits, MetricsAccess, Source, StoreSettings, Timestamps,
 };
-use crate::net::HomeNets;
+use crate::net::{Cidr, HomeNets};
 use crate::output::{self, FORMATS};
 use crate::review::Request;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
@@ -198,20 +198,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.no_sandbox && options.user.is_some() {
         return Err(usage("--user and --no-sandbox exclude each other"));
     }
-    let written = [
-        ("--output", &options.output),
-        ("--metrics-file", &options.metrics_file),
-        ("--report", &options.report),
-        ("--assets", &options.assets),
-        ("--store", &options.store),
-        ("--state", &options.state),
-    ];
-    for (i, (name, file)) in written.iter().enumerate() {
-        let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
-        if let Some((other, _)) = same {
-            return Err(usage(format!("{name} and {other} name the same file")));
-        }
-    }
+    let written = written(&options)?;
     if let Some(path) = &options.assets
         && crate::output::assets::Shape::of(path).is_none()
     {
@@ -237,7 +224,6 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         keep(path, &options)?;
     }
     let metrics_access = metrics_access(&options)?;
-    let written = written.map(|(_, file)| file);
     for out in written.into_iter().flatten() {
         if is_capture(out) {
             let out = out.display();
@@ -245,7 +231,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         }
     }
     let sandbox = sandbox(&options);
-    let (home, defaults) = (options.home_net, Limits::default());
+    let (capture, limits) = (capture(&options, memory)?, limits(&options, memory));
     let detail = match source {
         Source::Files(_) => Detail::Patients,
         Source::Interfaces(_) => Detail::Exposures,
@@ -269,23 +255,12 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         regions: regions(options.regions)?,
         filter: options.filter,
         checksums: options.checksums.unwrap_or_default(),
-        home: if home.is_empty() { HomeNets::default() } else { HomeNets::new(home) },
+        home: home_nets(options.home_net),
         workers: options.workers,
-        capture: Capture {
-            backend: options.backend.unwrap_or_default(),
-            ring: ring_size(options.ring_size, memory)?,
-            snaplen: snaplen(options.snaplen)?,
-            timestamps: options.timestamps.unwrap_or_default(),
-            wait: options.wait,
-        },
+        capture,
         sandbox,
         log_format: options.log_format.unwrap_or_default(),
-        limits: Limits {
-            memory,
-            exposure_update: options.update_every.map_or(defaults.exposure_update, Period::span),
-            exposure_forget: options.forget.map_or(defaults.exposure_forget, Period::span),
-            ..defaults
-        },
+        limits,
         status_every: time(options.status_every, STATUS_EVERY),
         max_silence: time(options.max_silence, MAX_SILENCE),
         state: options.state,
@@ -294,6 +269,52 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         progress: !options.no_progress && !options.quiet,
         verbose: options.verbose,
         quiet: options.quiet,
+    })
+}
+
+/// The files that are written; no two may be the same.
+fn written(options: &Options) -> Result<[&Option<PathBuf>; 6], ConfigError> {
+    let written = [
+        ("--output", &options.output),
+        ("--metrics-file", &options.metrics_file),
+        ("--report", &options.report),
+        ("--assets", &options.assets),
+        ("--store", &options.store),
+        ("--state", &options.state),
+    ];
+    for (i, (name, file)) in written.iter().enumerate() {
+        let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
+        if let Some((other, _)) = same {
+            return Err(usage(format!("{name} and {other} name the same file")));
+        }
+    }
+    Ok(written.map(|(_, file)| file))
+}
+
+/// The networks that count as one's own; those of private use if none is given.
+fn home_nets(given: Vec<Cidr>) -> HomeNets {
+    if given.is_empty() { HomeNets::default() } else { HomeNets::new(given) }
+}
+
+/// Caps of state, as far as options set them.
+fn limits(options: &Options, memory: u64) -> Limits {
+    let defaults = Limits::default();
+    Limits {
+        memory,
+        exposure_update: options.update_every.map_or(defaults.exposure_update, Period::span),
+        exposure_forget: options.forget.map_or(defaults.exposure_forget, Period::span),
+        ..defaults
+    }
+}
+
+/// How interfaces are read.
+fn capture(options: &Options, memory: u64) -> Result<Capture, ConfigError> {
+    Ok(Capture {
+        backend: options.backend.unwrap_or_default(),
+        ring: ring_size(options.ring_size, memory)?,
+        snaplen: snaplen(options.snaplen)?,
+        timestamps: options.timestamps.unwrap_or_default(),
+        wait: options.wait,
     })
 }
 
@@ -397,96 +418,51 @@ impl Options {
     /// These where given, else `file`'s.
     fn over(self, file: Self) -> Self {
         // A field that is added must be merged too: no `..` here.
-        let Self {
-            format,
-            detail,
-            top,
-            output,
-            report,
-            assets,
-            store,
-            store_keep,
-            metrics,
-            metrics_token_file,
-            metrics_cert,
-            metrics_key,
-            metrics_file,
-            reveal,
-            fail_on,
-            sensor,
-            status_every,
-            update_every,
-            state,
-            forget,
-            key_file,
-            rules,
-            regions,
-            filter,
-            checksums,
-            home_net,
-            workers,
-            memory,
-            max_silence,
-            backend,
-            ring_size,
-            snaplen,
-            timestamps,
-            wait,
-            user,
-            no_sandbox,
-            log_format,
-            config,
-            verbose,
-            quiet,
-            no_progress,
-            follow,
-            interface,
-        } = self;
         Self {
-            format: format.or(file.format),
-            detail: detail.or(file.detail),
-            top: top.or(file.top),
-            output: output.or(file.output),
-            report: report.or(file.report),
-            assets: assets.or(file.assets),
-            store: store.or(file.store),
-            store_keep: store_keep.or(file.store_keep),
-            metrics: metrics.or(file.metrics),
-            metrics_token_file: metrics_token_file.or(file.metrics_token_file),
-            metrics_cert: metrics_cert.or(file.metrics_cert),
-            metrics_key: metrics_key.or(file.metrics_key),
-            metrics_file: metrics_file.or(file.metrics_file),
-            reveal: reveal || file.reveal,
-            fail_on: fail_on.or(file.fail_on),
-            sensor: sensor.or(file.sensor),
-            status_every: status_every.or(file.status_every),
-            update_every: update_every.or(file.update_every),
-            state: state.or(file.state),
-            forget: forget.or(file.forget),
-            key_file: key_file.or(file.key_file),
-            rules: rules.or(file.rules),
-            regions: if regions.is_empty() { file.regions } else { regions },
-            filter: filter.or(file.filter),
-            checksums: checksums.or(file.checksums),
-            home_net: if home_net.is_empty() { file.home_net } else { home_net },
-            workers: workers.or(file.workers),
-            memory: memory.or(file.memory),
-            max_silence: max_silence.or(file.max_silence),
-            backend: backend.or(file.backend),
-            ring_size: ring_size.or(file.ring_size),
-            snaplen: snaplen.or(file.snaplen),
-            timestamps: timestamps.or(file.timestamps),
-            wait: wait || file.wait,
-            user: user.or(file.user),
-            no_sandbox: no_sandbox || file.no_sandbox,
-            log_format: log_format.or(file.log_format),
-            config,
+            format: self.format.or(file.format),
+            detail: self.detail.or(file.detail),
+            top: self.top.or(file.top),
+            output: self.output.or(file.output),
+            report: self.report.or(file.report),
+            assets: self.assets.or(file.assets),
+            store: self.store.or(file.store),
+            store_keep: self.store_keep.or(file.store_keep),
+            metrics: self.metrics.or(file.metrics),
+            metrics_token_file: self.metrics_token_file.or(file.metrics_token_file),
+            metrics_cert: self.metrics_cert.or(file.metrics_cert),
+            metrics_key: self.metrics_key.or(file.metrics_key),
+            metrics_file: self.metrics_file.or(file.metrics_file),
+            reveal: self.reveal || file.reveal,
+            fail_on: self.fail_on.or(file.fail_on),
+            sensor: self.sensor.or(file.sensor),
+            status_every: self.status_every.or(file.status_every),
+            update_every: self.update_every.or(file.update_every),
+            state: self.state.or(file.state),
+            forget: self.forget.or(file.forget),
+            key_file: self.key_file.or(file.key_file),
+            rules: self.rules.or(file.rules),
+            regions: if self.regions.is_empty() { file.regions } else { self.regions },
+            filter: self.filter.or(file.filter),
+            checksums: self.checksums.or(file.checksums),
+            home_net: if self.home_net.is_empty() { file.home_net } else { self.home_net },
+            workers: self.workers.or(file.workers),
+            memory: self.memory.or(file.memory),
+            max_silence: self.max_silence.or(file.max_silence),
+            backend: self.backend.or(file.backend),
+            ring_size: self.ring_size.or(file.ring_size),
+            snaplen: self.snaplen.or(file.snaplen),
+            timestamps: self.timestamps.or(file.timestamps),
+            wait: self.wait || file.wait,
+            user: self.user.or(file.user),
+            no_sandbox: self.no_sandbox || file.no_sandbox,
+            log_format: self.log_format.or(file.log_format),
+            config: self.config,
             // -v and -q on the command line overrule each other's key.
-            verbose: if verbose > 0 || quiet { verbose } else { file.verbose },
-            quiet: quiet || (file.quiet && verbose == 0),
-            no_progress: no_progress || file.no_progress,
-            follow: follow || file.follow,
-            interface: if interface.is_empty() { file.interface } else { interface },
+            verbose: if self.verbose > 0 || self.quiet { self.verbose } else { file.verbose },
+            quiet: self.quiet || (file.quiet && self.verbose == 0),
+            no_progress: self.no_progress || file.no_progress,
+            follow: self.follow || file.follow,
+            interface: if self.interface.is_empty() { file.interface } else { self.interface },
         }
     }
 }
