@@ -175,7 +175,9 @@ impl Exposures {
             match self.open.get(&pair) {
                 Some(open) if open.told.last + self.settings.forget > now => break,
                 Some(_) => self.end(pair, now, out),
-                None => drop(entry.remove()),
+                None => {
+                    entry.remove();
+                }
             }
         }
     }
