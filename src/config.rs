@@ -8,6 +8,7 @@ use crate::time::Span;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where packets come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +104,12 @@ pub struct Config {
     pub metrics_access: MetricsAccess,
     /// Where metrics are written at the end, in Prometheus text.
     pub metrics_file: Option<PathBuf>,
+    /// How often a live run writes how it is; never if none.
+    pub status_every: Option<Duration>,
+    /// How long an interface may bring no packet where there used to be some; for ever if none.
+    pub max_silence: Option<Duration>,
+    /// Where exposures are kept over restarts.
+    pub state: Option<PathBuf>,
     /// Whether outputs show values instead of masks.
     pub reveal: bool,
     /// The key of pseudonyms and event ids; a random key for this run if none.
@@ -192,8 +199,12 @@ pub struct Limits {
     pub patients_per_flow: usize,
     /// Identifiers kept of one patient in one flow.
     pub identifiers_per_patient: usize,
-    /// An exposure without findings for this long is closed.
+    /// An exposure without findings for this long is idle.
     pub exposure_idle: Span,
+    /// An exposure that grows no worse is written again at most this often.
+    pub exposure_update: Span,
+    /// An exposure without findings for this long loses its id.
+    pub exposure_forget: Span,
 }
 
 impl Limits {
@@ -238,6 +249,8 @@ impl Default for Limits {
             patients_per_flow: 65_536,
             identifiers_per_patient: 64,
             exposure_idle: Span::seconds(900),
+            exposure_update: Span::seconds(60),
+            exposure_forget: Span::seconds(30 * 86_400),
         }
     }
 }

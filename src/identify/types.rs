@@ -18,6 +18,11 @@ use std::sync::Arc;
 pub struct Token(pub(in crate::identify) [u8; 12]);
 
 impl Token {
+    /// A pseudonym that was made before, by its bytes.
+    pub const fn from_bytes(bytes: [u8; 12]) -> Self {
+        Self(bytes)
+    }
+
     /// The pseudonym's bytes.
     pub const fn bytes(&self) -> &[u8; 12] {
         &self.0

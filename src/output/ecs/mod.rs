@@ -4,11 +4,12 @@
 mod build;
 mod dicom;
 mod model;
+mod sensor;
 
 #[cfg(test)]
 mod tests;
 
-use super::{Context, Format, Output, RunSummary, json};
+use super::{Context, Format, Output, RunSummary, SensorStatus, json};
 use crate::exposure::Event;
 use crate::identify::Identifier;
 use crate::output::summary::Overview;
@@ -102,6 +103,13 @@ impl Output for Ecs {
         append(&mut self.line, event, &self.context)?;
         self.line.push(b'\n');
         self.writer.write_all(&self.line)
+    }
+
+    fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<bool> {
+        let context = std::mem::take(&mut self.context);
+        let result = self.write(&build::status(so_far, sensor, &context));
+        self.context = context;
+        result.map(|()| true)
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
