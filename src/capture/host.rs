@@ -124,7 +124,7 @@ mod sys {
             return Err(io::Error::last_os_error());
         }
         let synchronized = state != TIME_ERROR && timex.status & UNSYNCHRONIZED == 0;
-        Ok(Clock { synchronized, error: timex.esterror.into() })
+        Ok(Clock { synchronized, error: timex.esterror })
     }
 }
 

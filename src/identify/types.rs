@@ -35,11 +35,6 @@ impl Token {
         Self(bytes)
     }
 
-    /// A pseudonym that was read back.
-    pub const fn from_bytes(bytes: [u8; 12]) -> Self {
-        Self(bytes)
-    }
-
     /// A pseudonym from its text, without prefix.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() != TOKEN_TEXT {

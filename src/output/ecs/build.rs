@@ -399,10 +399,11 @@ pub(super) fn run<'a>(r: &'a RunSummary, overview: &Overview, context: &'a Conte
 /// How a sensor that goes on is: the figures of the run summary so far, and what it says of itself.
 pub(super) fn status<'a>(
     so_far: &'a RunSummary,
+    overview: &Overview,
     sensor: &'a SensorStatus,
     context: &'a Context,
 ) -> Event<'a> {
-    let Event { phi, .. } = run(so_far, context);
+    let Event { phi, .. } = run(so_far, overview, context);
     Event {
         message: sentence::of_sensor(so_far, sensor),
         phi: Phi { sensor: Some(sensor.into()), ..phi },

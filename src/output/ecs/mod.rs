@@ -106,10 +106,12 @@ impl Output for Ecs {
     }
 
     fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<bool> {
-        let context = std::mem::take(&mut self.context);
-        let result = self.write(&build::status(so_far, sensor, &context));
-        self.context = context;
-        result.map(|()| true)
+        self.line.clear();
+        let status = build::status(so_far, &self.overview, sensor, &self.context);
+        json::append(&mut self.line, &status)?;
+        self.line.push(b'\n');
+        self.writer.write_all(&self.line)?;
+        Ok(true)
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {

@@ -136,6 +136,7 @@ fn metrics_say_what_the_status_says() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a processor is kept busy for a while")]
 #[cfg(target_os = "linux")]
 fn memory_and_processor_time_are_those_of_this_process() {
     let metrics = Metrics::new().expect("unique names");

@@ -245,6 +245,8 @@ fn a_stream_sends_what_changed_once_a_second_however_much_that_is() {
     let mut exposures = Exposures::new(Settings {
         home: Default::default(),
         idle: crate::time::Span::seconds(60),
+        update: crate::time::Span::seconds(60),
+        forget: crate::time::Span::seconds(86_400),
         key: KEY,
         severity: Default::default(),
         suppressions: Default::default(),
