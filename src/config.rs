@@ -8,6 +8,7 @@ use crate::time::Span;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where packets come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,9 @@ pub struct Keep {
     pub bytes: Option<u64>,
 }
 
+/// Reads arguments and file again; what is wrong with them, if they are.
+pub type Reread = fn() -> Result<Box<Config>, String>;
+
 /// Everything a run needs to know, checked. [`crate::cli`] makes it from arguments and file.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -100,6 +104,12 @@ pub struct Config {
     pub metrics_access: MetricsAccess,
     /// Where metrics are written at the end, in Prometheus text.
     pub metrics_file: Option<PathBuf>,
+    /// How often a live run writes how it is; never if none.
+    pub status_every: Option<Duration>,
+    /// How long an interface may bring no packet where there used to be some; for ever if none.
+    pub max_silence: Option<Duration>,
+    /// Where exposures are kept over restarts.
+    pub state: Option<PathBuf>,
     /// Whether outputs show values instead of masks.
     pub reveal: bool,
     /// The key of pseudonyms and event ids; a random key for this run if none.
@@ -130,10 +140,40 @@ pub struct Config {
     pub sandbox: Option<Sandbox>,
     /// How messages are written.
     pub log_format: LogFormat,
+    /// Reads the configuration again, if a file was given.
+    pub reread: Option<Reread>,
     /// How many `-v` were given.
     pub verbose: u8,
     /// No messages but errors.
     pub quiet: bool,
+}
+
+impl Config {
+    /// Keys of `other` that differ and take effect with the next start only.
+    pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
+        let differs =
+            |a: &dyn std::fmt::Debug, b: &dyn std::fmt::Debug| format!("{a:?}") != format!("{b:?}");
+        [
+            ("interface", differs(&self.source, &other.source)),
+            ("format", self.format != other.format),
+            ("detail", self.detail != other.detail),
+            ("output", self.output != other.output),
+            ("store", differs(&self.store, &other.store)),
+            ("metrics", self.metrics != other.metrics),
+            ("key-file", self.key_file != other.key_file),
+            ("filter", self.filter != other.filter),
+            ("checksums", self.checksums != other.checksums),
+            ("home-net", differs(&self.home, &other.home)),
+            ("workers", self.workers != other.workers),
+            ("memory", differs(&self.limits, &other.limits)),
+            ("backend, ring-size, snaplen, timestamps", differs(&self.capture, &other.capture)),
+            ("user, no-sandbox", differs(&self.sandbox, &other.sandbox)),
+            ("sensor", self.sensor != other.sensor),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+    }
 }
 
 /// Limits of state that input can fill. Each bounds memory or work; each loss behind one is counted.
@@ -159,8 +199,12 @@ pub struct Limits {
     pub patients_per_flow: usize,
     /// Identifiers kept of one patient in one flow.
     pub identifiers_per_patient: usize,
-    /// An exposure without findings for this long is closed.
+    /// An exposure without findings for this long is idle.
     pub exposure_idle: Span,
+    /// An exposure that grows no worse is written again at most this often.
+    pub exposure_update: Span,
+    /// An exposure without findings for this long loses its id.
+    pub exposure_forget: Span,
 }
 
 impl Limits {
@@ -205,6 +249,8 @@ impl Default for Limits {
             patients_per_flow: 65_536,
             identifiers_per_patient: 64,
             exposure_idle: Span::seconds(900),
+            exposure_update: Span::seconds(60),
+            exposure_forget: Span::seconds(30 * 86_400),
         }
     }
 }

@@ -4,7 +4,7 @@ use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
 use phitap::config::{Config, LogFormat};
 use phitap::pipeline::{self, RunError, wall_clock};
 use phitap::review::{Answer, Request, answer};
-use phitap::{identify, output, review, rules};
+use phitap::{doctor, identify, output, review, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -31,6 +31,10 @@ fn perform(task: Task) -> u8 {
             pipeline::set_log_format(config.log_format);
             log(config.verbose, config.log_format);
             run(&config)
+        }
+        Task::Doctor { config, json } => {
+            log(config.verbose, config.log_format);
+            examine(&config, json)
         }
         Task::Report { from, output } => report(&from, output.as_deref()).unwrap_or_else(|error| {
             complain(&error);
@@ -70,6 +74,13 @@ fn run(config: &Config) -> u8 {
             exit::FAILED
         }
     }
+}
+
+fn examine(config: &Config, json: bool) -> u8 {
+    let all = doctor::examine(config);
+    let text = if json { doctor::json(&all) } else { doctor::text(&all) };
+    let printed = print(|out| out.write_all(text.as_bytes()));
+    if doctor::worst(&all) == doctor::Verdict::Fault { exit::FAILED } else { printed }
 }
 
 fn report(

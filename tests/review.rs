@@ -6,7 +6,6 @@ mod common;
 use common::{PHITAP, ROOT, Run, hospital};
 use phitap::review::source::{Filter, Results, read};
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -351,17 +350,10 @@ fn explain_says_all_that_is_known_of_one_thing() {
 fn same(results: &Results, fingerprint: &str) -> Value {
     let of = |e: &&phitap::review::source::Exposure| e.fingerprint.as_deref() == Some(fingerprint);
     let e = results.exposures.iter().find(of).expect("the exposure");
-    let at = results.exposures.iter().position(|other| other.id == e.id);
-    let seen: BTreeSet<&str> = results
-        .patients
-        .iter()
-        .filter(|p| p.seen.iter().any(|s| s.exposure == at))
-        .map(|p| p.token.as_str())
-        .collect();
     serde_json::json!({
         "id": e.id, "severity": e.severity, "patients": e.patients, "records": e.records,
         "findings": e.findings, "flows": e.flows, "kinds": e.kinds, "operations": e.operations,
-        "first": e.first.to_string(), "last": e.last.to_string(), "tokens": seen,
+        "first": e.first.to_string(), "last": e.last.to_string(), "open": e.open,
     })
 }
 
@@ -465,6 +457,43 @@ fn cut_refuses_what_it_cannot_vouch_for() {
     let out = run(&["cut", &store, "--exposure", "01NONE", "--output", &cut]);
     assert_eq!(out.status, Some(1));
     assert!(out.err.contains("nothing to cut"), "{}", out.err);
+}
+
+/// Nothing of the capture is on the disk in clear, and the investigator's key alone opens it.
+#[cfg(feature = "age")]
+#[test]
+fn an_encrypted_cut_opens_with_the_key_of_its_recipient_only() {
+    use std::io::Read as _;
+    let left = left();
+    let at = |name: &str| left.folder.path().join(name).display().to_string();
+    let (clear, sealed) = (at("clear.pcapng"), at("sealed.age"));
+    let (ours, other) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
+    let to = ours.to_public().to_string();
+    let cut = |file: &str, more: &[&str]| {
+        run(&[&["cut", &left.store, "--severity", "critical", "--output", file], more].concat())
+    };
+    assert_eq!(cut(&clear, &[]).status, Some(0));
+    let out = cut(&sealed, &["--encrypt-to", &to]);
+    assert_eq!(out.status, Some(0), "{}", out.err);
+    let (clear, bytes) =
+        (std::fs::read(&clear).expect("cut"), std::fs::read(&sealed).expect("cut"));
+    assert!(memchr::memmem::find(&bytes, &clear[clear.len() / 2..][..64]).is_none());
+    let open = |identity: &age::x25519::Identity| {
+        let decryptor = age::Decryptor::new(&bytes[..]).expect("age");
+        let identity = identity as &dyn age::Identity;
+        let mut plain = Vec::new();
+        decryptor.decrypt(std::iter::once(identity)).ok()?.read_to_end(&mut plain).ok()?;
+        Some(plain)
+    };
+    assert!(open(&other).is_none());
+    assert_eq!(open(&ours).as_ref(), Some(&clear));
+    let out = cut(&at("wrong.age"), &["--encrypt-to", "age1nobody"]);
+    assert_eq!(out.status, Some(1));
+    assert!(
+        out.err.contains("no recipient") && !Path::new(&at("wrong.age")).exists(),
+        "{}",
+        out.err
+    );
 }
 
 /// Whoever can write the events can write anything into them.

@@ -2,17 +2,19 @@
 
 use super::reveal::{Asked, Destination, allowed};
 use super::values::Listen;
-use super::{Cli, Command, Live, Options, Replay, RulesAction, Size, exit};
+use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, Size, exit};
 use crate::config::{
-    Capture, Config, Detail, Limits, MetricsAccess, Source, StoreSettings, Timestamps,
+    Capture, Config, Detail, Limits, MetricsAccess, Reread, Source, StoreSettings, Timestamps,
 };
-use crate::net::HomeNets;
-use crate::output::FORMATS;
+use crate::net::{Cidr, HomeNets};
+use crate::output::{self, FORMATS};
 use crate::review::Request;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
 use crate::sandbox::Sandbox;
+use clap::Parser as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Largest `--config` file read, bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -21,6 +23,10 @@ const MIN_MEMORY: u64 = 16 << 20;
 /// Most `--workers`.
 const MAX_WORKERS: usize = 256;
 
+/// Default of `--status-every`.
+const STATUS_EVERY: Duration = Duration::from_secs(60);
+/// Default of `--max-silence`.
+const MAX_SILENCE: Duration = Duration::from_secs(300);
 /// Default of `--ring-size`, its least and its most, bytes.
 const RING: u64 = 64 << 20;
 const MIN_RING: u64 = 1 << 20;
@@ -34,6 +40,13 @@ const MIN_SNAPLEN: u32 = 128;
 pub enum Task {
     /// `replay` or `live`.
     Run(Box<Config>),
+    /// `doctor`.
+    Doctor {
+        /// What a run would go by.
+        config: Box<Config>,
+        /// For programs instead of people.
+        json: bool,
+    },
     /// `report`.
     Report {
         /// A store or a file of events.
@@ -100,6 +113,7 @@ impl TryFrom<Cli> for Task {
         Ok(match cli.command {
             Command::Replay(replay) => Self::Run(Box::new(replay.try_into()?)),
             Command::Live(live) => live.try_into()?,
+            Command::Doctor(doctor) => doctor.try_into()?,
             Command::Report(report) => Self::Report { from: report.from, output: report.output },
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
             Command::Query(args) => Self::Review(Box::new((*args).into())),
@@ -126,6 +140,27 @@ impl TryFrom<Replay> for Config {
         }
         let follow = replay.follow || options.follow;
         Ok(Self { follow, ..config(Source::Files(replay.paths), options)? })
+    }
+}
+
+impl TryFrom<Doctor> for Task {
+    type Error = ConfigError;
+    fn try_from(doctor: Doctor) -> Result<Self, ConfigError> {
+        let mut options = doctor.options;
+        // A configuration file names the format of events, which is not that of this report.
+        let json = match options.format.take() {
+            None => false,
+            Some(format) if format.0 == FORMATS[0].name => false,
+            Some(format) if Some(format.0) == output::format("json").map(|f| f.name) => true,
+            Some(_) => return Err(usage("doctor writes text, or JSON with --format json")),
+        };
+        let options = options.with_file()?;
+        let mut interfaces = doctor.interface;
+        if interfaces.is_empty() {
+            interfaces.clone_from(&options.interface);
+        }
+        let config = config(Source::Interfaces(interfaces), options)?;
+        Ok(Self::Doctor { config: Box::new(config), json })
     }
 }
 
@@ -164,19 +199,6 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.no_sandbox && options.user.is_some() {
         return Err(usage("--user and --no-sandbox exclude each other"));
     }
-    let written = [
-        ("--output", &options.output),
-        ("--metrics-file", &options.metrics_file),
-        ("--report", &options.report),
-        ("--assets", &options.assets),
-        ("--store", &options.store),
-    ];
-    for (i, (name, file)) in written.iter().enumerate() {
-        let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
-        if let Some((other, _)) = same {
-            return Err(usage(format!("{name} and {other} name the same file")));
-        }
-    }
     if let Some(path) = &options.assets
         && crate::output::assets::Shape::of(path).is_none()
     {
@@ -197,20 +219,10 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
             Asked { output: options.output.is_some(), format: options.format.is_some(), live };
         allowed(Destination::of(std::io::stdout()), asked).map_err(ConfigError::Usage)?;
     }
-    let secrets = [&options.metrics_token_file, &options.metrics_cert, &options.metrics_key];
-    for path in [&options.key_file, &options.config].into_iter().chain(secrets).flatten() {
-        keep(path, &options)?;
-    }
+    separate(&options)?;
     let metrics_access = metrics_access(&options)?;
-    let written = written.map(|(_, file)| file);
-    for out in written.into_iter().flatten() {
-        if is_capture(out) {
-            let out = out.display();
-            return Err(usage(format!("{out} is a capture and would be overwritten")));
-        }
-    }
     let sandbox = sandbox(&options);
-    let home = options.home_net;
+    let (capture, limits) = (capture(&options, memory)?, limits(&options, memory));
     let detail = match source {
         Source::Files(_) => Detail::Patients,
         Source::Interfaces(_) => Detail::Exposures,
@@ -234,24 +246,84 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         regions: regions(options.regions)?,
         filter: options.filter,
         checksums: options.checksums.unwrap_or_default(),
-        home: if home.is_empty() { HomeNets::default() } else { HomeNets::new(home) },
+        home: home_nets(options.home_net),
         workers: options.workers,
-        capture: Capture {
-            backend: options.backend.unwrap_or_default(),
-            ring: ring_size(options.ring_size, memory)?,
-            snaplen: snaplen(options.snaplen)?,
-            timestamps: options.timestamps.unwrap_or_default(),
-            wait: options.wait,
-        },
-        limits: Limits { memory, ..Limits::default() },
+        capture,
         sandbox,
+        reread: options.config.is_some().then_some(reread as Reread),
         log_format: options.log_format.unwrap_or_default(),
+        limits,
+        status_every: time(options.status_every, STATUS_EVERY),
+        max_silence: time(options.max_silence, MAX_SILENCE),
+        state: options.state,
         fail_on: options.fail_on,
         sensor: options.sensor,
         progress: !options.no_progress && !options.quiet,
         verbose: options.verbose,
         quiet: options.quiet,
     })
+}
+
+/// Refuses files that would be written twice, or over what is read or a capture.
+fn separate(options: &Options) -> Result<(), ConfigError> {
+    let written = [
+        ("--output", &options.output),
+        ("--metrics-file", &options.metrics_file),
+        ("--report", &options.report),
+        ("--assets", &options.assets),
+        ("--store", &options.store),
+        ("--state", &options.state),
+    ];
+    for (i, (name, file)) in written.iter().enumerate() {
+        let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
+        if let Some((other, _)) = same {
+            return Err(usage(format!("{name} and {other} name the same file")));
+        }
+    }
+    let secrets = [&options.metrics_token_file, &options.metrics_cert, &options.metrics_key];
+    for path in [&options.key_file, &options.config].into_iter().chain(secrets).flatten() {
+        keep(path, options)?;
+    }
+    let written = written.map(|(_, file)| file);
+    for out in written.into_iter().flatten() {
+        if is_capture(out) {
+            let out = out.display();
+            return Err(usage(format!("{out} is a capture and would be overwritten")));
+        }
+    }
+    Ok(())
+}
+
+/// The networks that count as one's own; those of private use if none is given.
+fn home_nets(given: Vec<Cidr>) -> HomeNets {
+    if given.is_empty() { HomeNets::default() } else { HomeNets::new(given) }
+}
+
+/// Caps of state, as far as options set them.
+fn limits(options: &Options, memory: u64) -> Limits {
+    let defaults = Limits::default();
+    Limits {
+        memory,
+        exposure_update: options.update_every.map_or(defaults.exposure_update, Period::span),
+        exposure_forget: options.forget.map_or(defaults.exposure_forget, Period::span),
+        ..defaults
+    }
+}
+
+/// How interfaces are read.
+fn capture(options: &Options, memory: u64) -> Result<Capture, ConfigError> {
+    Ok(Capture {
+        backend: options.backend.unwrap_or_default(),
+        ring: ring_size(options.ring_size, memory)?,
+        snaplen: snaplen(options.snaplen)?,
+        timestamps: options.timestamps.unwrap_or_default(),
+        wait: options.wait,
+    })
+}
+
+/// A time of which 0 means none.
+fn time(given: Option<Period>, default: Duration) -> Option<Duration> {
+    Some(given.map_or(default, |period| period.0)).filter(|time| !time.is_zero())
 }
 
 /// Who may ask at `--metrics`. Nobody is let in from other hosts without a token.
@@ -278,10 +350,26 @@ fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
     }
 }
 
+/// Reads the arguments of the program and its file again.
+fn reread() -> Result<Box<Config>, String> {
+    let cli = Cli::try_parse().map_err(|error| error.to_string())?;
+    match Task::try_from(cli) {
+        Ok(Task::Run(config)) => Ok(config),
+        Ok(_) => Err("it names no interface any more".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// What a live run gives up; it goes on writing to the folders of its outputs.
 fn sandbox(options: &Options) -> Option<Sandbox> {
-    let outputs =
-        [&options.output, &options.metrics_file, &options.report, &options.assets, &options.store];
+    let outputs = [
+        &options.output,
+        &options.metrics_file,
+        &options.report,
+        &options.assets,
+        &options.store,
+        &options.state,
+    ];
     let outputs = outputs.into_iter().flatten();
     let folder = |path: &PathBuf| match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
@@ -343,86 +431,51 @@ impl Options {
     /// These where given, else `file`'s.
     fn over(self, file: Self) -> Self {
         // A field that is added must be merged too: no `..` here.
-        let Self {
-            format,
-            detail,
-            top,
-            output,
-            report,
-            assets,
-            store,
-            store_keep,
-            metrics,
-            metrics_token_file,
-            metrics_cert,
-            metrics_key,
-            metrics_file,
-            reveal,
-            fail_on,
-            sensor,
-            key_file,
-            rules,
-            regions,
-            filter,
-            checksums,
-            home_net,
-            workers,
-            memory,
-            backend,
-            ring_size,
-            snaplen,
-            timestamps,
-            wait,
-            user,
-            no_sandbox,
-            log_format,
-            config,
-            verbose,
-            quiet,
-            no_progress,
-            follow,
-            interface,
-        } = self;
         Self {
-            format: format.or(file.format),
-            detail: detail.or(file.detail),
-            top: top.or(file.top),
-            output: output.or(file.output),
-            report: report.or(file.report),
-            assets: assets.or(file.assets),
-            store: store.or(file.store),
-            store_keep: store_keep.or(file.store_keep),
-            metrics: metrics.or(file.metrics),
-            metrics_token_file: metrics_token_file.or(file.metrics_token_file),
-            metrics_cert: metrics_cert.or(file.metrics_cert),
-            metrics_key: metrics_key.or(file.metrics_key),
-            metrics_file: metrics_file.or(file.metrics_file),
-            reveal: reveal || file.reveal,
-            fail_on: fail_on.or(file.fail_on),
-            sensor: sensor.or(file.sensor),
-            key_file: key_file.or(file.key_file),
-            rules: rules.or(file.rules),
-            regions: if regions.is_empty() { file.regions } else { regions },
-            filter: filter.or(file.filter),
-            checksums: checksums.or(file.checksums),
-            home_net: if home_net.is_empty() { file.home_net } else { home_net },
-            workers: workers.or(file.workers),
-            memory: memory.or(file.memory),
-            backend: backend.or(file.backend),
-            ring_size: ring_size.or(file.ring_size),
-            snaplen: snaplen.or(file.snaplen),
-            timestamps: timestamps.or(file.timestamps),
-            wait: wait || file.wait,
-            user: user.or(file.user),
-            no_sandbox: no_sandbox || file.no_sandbox,
-            log_format: log_format.or(file.log_format),
-            config,
+            format: self.format.or(file.format),
+            detail: self.detail.or(file.detail),
+            top: self.top.or(file.top),
+            output: self.output.or(file.output),
+            report: self.report.or(file.report),
+            assets: self.assets.or(file.assets),
+            store: self.store.or(file.store),
+            store_keep: self.store_keep.or(file.store_keep),
+            metrics: self.metrics.or(file.metrics),
+            metrics_token_file: self.metrics_token_file.or(file.metrics_token_file),
+            metrics_cert: self.metrics_cert.or(file.metrics_cert),
+            metrics_key: self.metrics_key.or(file.metrics_key),
+            metrics_file: self.metrics_file.or(file.metrics_file),
+            reveal: self.reveal || file.reveal,
+            fail_on: self.fail_on.or(file.fail_on),
+            sensor: self.sensor.or(file.sensor),
+            status_every: self.status_every.or(file.status_every),
+            update_every: self.update_every.or(file.update_every),
+            state: self.state.or(file.state),
+            forget: self.forget.or(file.forget),
+            key_file: self.key_file.or(file.key_file),
+            rules: self.rules.or(file.rules),
+            regions: if self.regions.is_empty() { file.regions } else { self.regions },
+            filter: self.filter.or(file.filter),
+            checksums: self.checksums.or(file.checksums),
+            home_net: if self.home_net.is_empty() { file.home_net } else { self.home_net },
+            workers: self.workers.or(file.workers),
+            memory: self.memory.or(file.memory),
+            max_silence: self.max_silence.or(file.max_silence),
+            backend: self.backend.or(file.backend),
+            ring_size: self.ring_size.or(file.ring_size),
+            snaplen: self.snaplen.or(file.snaplen),
+            timestamps: self.timestamps.or(file.timestamps),
+            wait: self.wait || file.wait,
+            user: self.user.or(file.user),
+            no_sandbox: self.no_sandbox || file.no_sandbox,
+            log_format: self.log_format.or(file.log_format),
+            config: self.config,
             // -v and -q on the command line overrule each other's key.
-            verbose: if verbose > 0 || quiet { verbose } else { file.verbose },
-            quiet: quiet || (file.quiet && verbose == 0),
-            no_progress: no_progress || file.no_progress,
-            follow: follow || file.follow,
-            interface: if interface.is_empty() { file.interface } else { interface },
+            verbose: if self.verbose > 0 || self.quiet { self.verbose } else { file.verbose },
+            quiet: self.quiet || (file.quiet && self.verbose == 0),
+            no_progress: self.no_progress || file.no_progress,
+            follow: self.follow || file.follow,
+            interface: if self.interface.is_empty() { file.interface } else { self.interface },
         }
     }
 }
@@ -454,7 +507,7 @@ pub(super) fn usage(text: impl Into<String>) -> ConfigError {
 
 /// Refuses to write where `path` is read.
 fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
-    let outs = [&options.output, &options.metrics_file, &options.store];
+    let outs = [&options.output, &options.metrics_file, &options.state, &options.store];
     match outs.into_iter().flatten().find(|out| is_same_file(path, out)) {
         Some(out) => Err(usage(format!("{} is read and would be overwritten", out.display()))),
         None => Ok(()),

@@ -16,7 +16,7 @@ pub use manual::{completions, man};
 pub use review::{
     CutArgs, DiffArgs, ExplainArgs, FindArgs, QueryArgs, Selection, TableFormat, What,
 };
-pub use values::{FormatName, KeepFor, Listen, Size};
+pub use values::{FormatName, KeepFor, Listen, Period, Size};
 
 use crate::config::{Backend, Detail, LogFormat, Timestamps};
 use crate::decode::Checksums;
@@ -100,6 +100,8 @@ pub enum Command {
     Replay(Replay),
     /// Watch network interfaces
     Live(Live),
+    /// Look at the host and the configuration of a sensor, and say what to change
+    Doctor(Doctor),
     /// Write the report of runs that are over, from a store or a file of events
     Report(Report),
     /// List, check or test the detection rules
@@ -147,6 +149,21 @@ pub struct Replay {
 #[command(after_long_help = AFTER_HELP)]
 pub struct Live {
     /// Interfaces to watch, such as eth1,eth2
+    #[arg(short, long, value_name = "IFACE", value_delimiter = ',')]
+    pub interface: Vec<String>,
+    /// The rest.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// `phitap doctor`.
+///
+/// Takes the options of live, also from --config, and looks at what they need: interfaces and what their
+/// drivers do to packets, rights, memory, the clock, files, the key, the rules, the address of the metrics.
+/// Exit status 1 where something must be changed. --format json is for programs.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Interfaces that are to be watched, such as eth1,eth2
     #[arg(short, long, value_name = "IFACE", value_delimiter = ',')]
     pub interface: Vec<String>,
     /// The rest.
@@ -237,7 +254,7 @@ pub struct Options {
     /// What was written first goes first. Days (d), hours (h), minutes (m) or a size.
     #[arg(long, value_name = "AGE,SIZE", help_heading = "Output", requires = "store")]
     pub store_keep: Option<KeepFor>,
-    /// Serve /metrics, /healthz and a web page at this address
+    /// Serve /metrics, /healthz, /readyz and a web page at this address
     ///
     /// A port alone means 127.0.0.1. The page shows what --report does, live; never values. An
     /// address that other hosts reach needs --metrics-token-file.
@@ -273,6 +290,20 @@ pub struct Options {
     /// Name of this sensor in events (observer.name)
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     pub sensor: Option<String>,
+    /// How often live writes a sensor-status event; 0 for never [default: 1min]
+    #[arg(long, value_name = "TIME", help_heading = "Output")]
+    pub status_every: Option<Period>,
+    /// How often an exposure that grows no worse is written again at most [default: 1min]
+    #[arg(long, value_name = "TIME", help_heading = "Output")]
+    pub update_every: Option<Period>,
+    /// Keep exposures under their ids over restarts in this file; it needs a key that lasts
+    ///
+    /// It holds addresses, counts and pseudonyms, never an identifier value.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub state: Option<PathBuf>,
+    /// How long an exposure keeps its id without a finding [default: 30d]
+    #[arg(long, value_name = "TIME", help_heading = "Output")]
+    pub forget: Option<Period>,
 
     /// File with the key of pseudonyms, readable by its owner only; without it they hold for this run
     ///
@@ -311,6 +342,9 @@ pub struct Options {
     /// Ceiling of memory for conversations, such as 512MiB [default: 2GiB]
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
     pub memory: Option<Size>,
+    /// How long live may see no packet on an interface before it is not ready; 0 for ever [default: 5min]
+    #[arg(long, value_name = "TIME", help_heading = "Running")]
+    pub max_silence: Option<Period>,
     /// What reads the interfaces of live [default: ring]
     ///
     /// ring: the kernel fills a ring for each worker (Linux). pcap: libpcap, in one thread. Where the

@@ -10,6 +10,10 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
+use std::time::Duration;
+
+/// Longest length of time that an option takes, seconds: ten years.
+const MAX_PERIOD: u64 = 3_653 * 86_400;
 
 /// The name of an output format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,6 +85,39 @@ impl FromStr for Size {
         }
         let bytes = number.parse::<f64>().map_err(|_| fault())? * unit as f64;
         if bytes < u64::MAX as f64 { Ok(Self(bytes as u64)) } else { Err(fault()) }
+    }
+}
+
+/// A length of time: `30s`, `5min`, `12h`, `30d`, or seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Period(pub Duration);
+
+impl Period {
+    /// The same as packet time.
+    pub fn span(self) -> Span {
+        Span::seconds(i64::try_from(self.0.as_secs()).unwrap_or(i64::MAX))
+    }
+}
+
+impl FromStr for Period {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fault =
+            || format!("{text:?} is no length of time; write it like 30s, 5min, 12h or 30d");
+        let text = text.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let unit = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "s" | "sec" => 1,
+            "m" | "min" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            "w" => 7 * 86_400,
+            _ => return Err(fault()),
+        };
+        let seconds = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+        let seconds = seconds.filter(|n| *n <= MAX_PERIOD).ok_or_else(fault)?;
+        Ok(Self(Duration::from_secs(seconds)))
     }
 }
 
@@ -236,4 +273,4 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(FormatName, KeepFor, Listen, Size);
+from_text!(FormatName, KeepFor, Listen, Period, Size);

@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_has_every_column_and_stands_once() {
+    fn every_row_has_every_column_and_is_written_once() {
         for events in [events(), busy()] {
             let rows = rows(&events);
             assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{rows:#?}");

@@ -1,6 +1,7 @@
 //! What the web page and the API show: the state of the run, a table of exposures, and the [`Board`] of
 //! the page. The table holds addresses and counts only; the board holds masks and pseudonyms, never values.
 
+use super::health::{Problem, SensorHealth};
 use super::metrics::Metrics;
 use super::page::Board;
 use super::{Context, Output, RunSummary, ecs};
@@ -12,7 +13,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -22,10 +23,10 @@ pub const MAX_ROWS: usize = 1_000;
 /// Shared between the pipeline, which fills it, and the server, which shows it.
 pub struct Dashboard {
     metrics: Arc<Metrics>,
+    sensor: Arc<SensorHealth>,
     started: Instant,
     /// Milliseconds after `started`, plus one; 0 for none yet.
     last_packet: AtomicU64,
-    stopping: AtomicBool,
     rows: Mutex<BTreeMap<EventId, Row>>,
     page: Mutex<Page>,
 }
@@ -128,18 +129,32 @@ pub struct Health {
     pub last_packet_age_seconds: Option<f64>,
 }
 
+/// Whether a sensor does its work.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+pub struct Readiness {
+    /// `ready`, `not ready` or `stopping`.
+    pub status: &'static str,
+    /// What keeps it from its work.
+    pub problems: Vec<Problem>,
+}
+
 impl Dashboard {
     /// An empty one.
     #[expect(clippy::disallowed_methods, reason = "the age of the process, for /healthz")]
-    pub fn new(metrics: Arc<Metrics>) -> Self {
+    pub fn new(metrics: Arc<Metrics>, sensor: Arc<SensorHealth>) -> Self {
         Self {
             metrics,
+            sensor,
             started: Instant::now(),
             last_packet: AtomicU64::new(0),
-            stopping: AtomicBool::new(false),
             rows: Mutex::default(),
             page: Mutex::default(),
         }
+    }
+
+    /// How its parts are.
+    pub fn sensor(&self) -> &SensorHealth {
+        &self.sensor
     }
 
     /// What the page must know of the run before it starts; `reveal` as on the command line.
@@ -187,6 +202,14 @@ impl Dashboard {
         &self.metrics
     }
 
+    /// Every metric as it is now, in the Prometheus text format.
+    #[expect(clippy::disallowed_methods, reason = "how long threads are at it, for /metrics")]
+    pub fn render_metrics(&self) -> String {
+        let now = Instant::now();
+        self.metrics.sensor().update(&self.sensor.status(now), &self.sensor.waits(now));
+        self.metrics.render()
+    }
+
     /// Packets have been read. Call it per batch.
     pub fn packets_seen(&self) {
         let millis = self.started.elapsed().as_millis();
@@ -196,7 +219,7 @@ impl Dashboard {
 
     /// The run is being stopped: `/healthz` says 503 from now on.
     pub fn stopping(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.sensor.stopping();
     }
 
     /// How the run is.
@@ -204,12 +227,24 @@ impl Dashboard {
         let uptime = self.started.elapsed().as_secs_f64();
         let last = self.last_packet.load(Ordering::Relaxed);
         let age = last.checked_sub(1).map(|at| (uptime - at as f64 / 1e3).max(0.0));
-        let stopping = self.stopping.load(Ordering::Relaxed);
+        let stopping = self.sensor.is_stopping();
         Health {
             status: if stopping { "stopping" } else { "ok" },
             uptime_seconds: uptime,
             last_packet_age_seconds: age,
         }
+    }
+
+    /// Whether the sensor does its work.
+    #[expect(clippy::disallowed_methods, reason = "how long threads are at it, for /readyz")]
+    pub fn readiness(&self) -> Readiness {
+        let problems = self.sensor.check(Instant::now());
+        let status = match (self.sensor.is_stopping(), problems.is_empty()) {
+            (true, _) => "stopping",
+            (false, true) => "ready",
+            (false, false) => "not ready",
+        };
+        Readiness { status, problems }
     }
 
     /// The exposures, the worst first.

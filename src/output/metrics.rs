@@ -1,5 +1,7 @@
 //! Prometheus metrics. Labels come from closed sets only, never from traffic.
 
+use super::health::SensorMetrics;
+use super::steps::StepMetrics;
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use crate::severity::Severity;
@@ -17,6 +19,7 @@ pub struct Metrics {
     records: IntCounterVec,
     messages: IntCounterVec,
     findings: IntCounterVec,
+    steps: StepMetrics,
     identifiers: IntCounterVec,
     exposures_active: IntGaugeVec,
     patients_distinct: IntGauge,
@@ -27,6 +30,7 @@ pub struct Metrics {
     suppressed: IntCounterVec,
     rules_reloads: IntCounterVec,
     rules_loaded: Gauge,
+    sensor: SensorMetrics,
 }
 
 /// Packets, flows and what parsers made of them.
@@ -187,6 +191,7 @@ impl Metrics {
                 "Patients seen in a flow, revisions not counted.",
                 &["protocol", "severity"],
             )?,
+            steps: StepMetrics::new(r)?,
             identifiers: counters(r, "phitap_identifiers_total", "Identifiers found.", &["kind"])?,
             exposures_active: gauges(
                 r,
@@ -241,13 +246,10 @@ impl Metrics {
                 r.register(Box::new(metric.clone()))?;
                 metric
             },
+            sensor: SensorMetrics::new(r, unix_now())?,
             registry,
         };
-        let info = Opts::new("phitap_build_info", "Always 1; the label tells the version.")
-            .const_label("version", env!("CARGO_PKG_VERSION"));
-        let info = Gauge::with_opts(info)?;
-        info.set(1.0);
-        metrics.registry.register(Box::new(info))?;
+        build_info(&metrics.registry)?;
         metrics.start_at_zero();
         Ok(metrics)
     }
@@ -447,13 +449,38 @@ impl Metrics {
         ]
     }
 
+    /// Findings by direction, and exposures by their patients.
+    pub const fn steps(&self) -> &StepMetrics {
+        &self.steps
+    }
+    /// Those of health.
+    pub const fn sensor(&self) -> &SensorMetrics {
+        &self.sensor
+    }
+
     /// Everything in the Prometheus text format 0.0.4.
     pub fn render(&self) -> String {
+        self.sensor.process().refresh();
         let mut text = Vec::new();
         // Writing to memory cannot fail, and names are checked when they are registered.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
+}
+
+fn build_info(r: &Registry) -> Result<(), prometheus::Error> {
+    let info = Opts::new("phitap_build_info", "Always 1; the label tells the version.")
+        .const_label("version", env!("CARGO_PKG_VERSION"));
+    let info = Gauge::with_opts(info)?;
+    info.set(1.0);
+    r.register(Box::new(info))
+}
+
+/// The time of day, seconds.
+#[expect(clippy::disallowed_methods, reason = "when the process started, for a metric")]
+fn unix_now() -> f64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0.0, |now| now.as_secs_f64())
 }
 
 fn counter(to: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {

@@ -12,13 +12,16 @@ mod ecs;
 mod eve;
 mod event_log;
 mod flow_uid;
+pub mod health;
 mod json;
 mod ocsf;
 mod progress;
+mod queue;
 mod remedy;
 mod run;
 mod sentence;
 mod shares;
+mod steps;
 mod summary;
 pub(crate) mod text;
 mod writer;
@@ -36,7 +39,9 @@ pub use crate::output::dashboard::Dashboard;
 pub use community_id::{community_id, community_id_of};
 pub use coverage::{Cause, Shortfall, Verdict};
 pub use event_log::EventLog;
+pub use health::{SensorHealth, SensorStatus};
 pub use progress::Progress;
+pub use queue::{OutputQueue, QueueEnd};
 pub use run::{InputReport, Interrupted, RunSummary};
 pub use serve::{Access, ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
@@ -53,6 +58,14 @@ pub trait Output: Send {
     /// # Errors
     /// What the writer below said; the output cannot be used further.
     fn event(&mut self, event: &Event) -> io::Result<()>;
+
+    /// Takes how a sensor that goes on is, and what it has counted so far. Whether it writes that.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn status(&mut self, _so_far: &RunSummary, _sensor: &SensorStatus) -> io::Result<bool> {
+        Ok(false)
+    }
 
     /// Takes a patient of an exposure, whatever `--detail` says; an output that keeps no patients
     /// passes over it.

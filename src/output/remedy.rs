@@ -4,7 +4,6 @@ use crate::content::{Mark, MarkSet};
 use crate::exposure::{Answers, Exposure, NetworkDirection};
 use crate::protocol::Authentication;
 use crate::severity::Severity;
-use serde_json::Value;
 
 /// Something to do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -31,19 +30,6 @@ pub(in crate::output) enum Remedy {
     DatabaseTls,
     /// Anything else without TLS.
     Tls,
-}
-
-/// What of an exposure decides what is to be done.
-struct Situation<'a> {
-    protocol: &'a str,
-    direction: &'a str,
-    /// It was seen to answer whoever asks.
-    anyone: bool,
-    /// An answer of it showed what it is to a client that had not shown who that is.
-    open: bool,
-    /// How clients show who they are.
-    authentication: &'a str,
-    credentials_in_clear: bool,
 }
 
 impl Remedy {
@@ -81,35 +67,9 @@ impl Remedy {
 
     /// What to do about an exposure, the most urgent first.
     pub fn of(e: &Exposure) -> Vec<Self> {
-        Self::in_situation(&Situation {
-            protocol: e.protocol,
-            direction: e.direction.as_str(),
-            anyone: e.access.answers() == Answers::Anyone,
-            open: e.facts.interfaces.iter().any(|i| i.open),
-            authentication: e.facts.authentication.as_str(),
-            credentials_in_clear: e.facts.credentials_in_clear,
-        })
-    }
-
-    /// The same of an exposure event as `--format ecs` writes it.
-    pub fn of_event(event: &Value) -> Vec<Self> {
-        let text = |at: &str| event.pointer(at).and_then(Value::as_str).unwrap_or_default();
-        let interfaces = event.pointer("/phi/service/interfaces").and_then(Value::as_array);
-        Self::in_situation(&Situation {
-            protocol: text("/network/protocol"),
-            direction: text("/network/direction"),
-            anyone: text("/phi/service/access/answers") == Answers::Anyone.as_str(),
-            open: interfaces.is_some_and(|list| list.iter().any(|i| i["open"] == true)),
-            authentication: text("/phi/service/authentication"),
-            credentials_in_clear: event.pointer("/phi/service/credentials_in_clear")
-                == Some(&Value::Bool(true)),
-        })
-    }
-
-    fn in_situation(s: &Situation<'_>) -> Vec<Self> {
-        let is = |direction: NetworkDirection| s.direction == direction.as_str();
-        let asked = s.authentication != Authentication::None.as_str();
-        let transport = match s.protocol {
+        let open = e.facts.interfaces.iter().any(|i| i.open);
+        let asked = e.facts.authentication != Authentication::None;
+        let transport = match e.protocol {
             "dicom" => Self::DicomTls,
             "hl7" => Self::Hl7Tls,
             "http" => Self::Https,
@@ -119,10 +79,13 @@ impl Remedy {
             _ => Self::Tls,
         };
         let wrong = [
-            (is(NetworkDirection::Inbound), Self::CloseToOutside),
-            (is(NetworkDirection::Outbound) || is(NetworkDirection::External), Self::KeepInside),
-            (s.anyone || s.open && !asked, Self::RequireLogin),
-            (s.credentials_in_clear, Self::ChangePasswords),
+            (e.direction == NetworkDirection::Inbound, Self::CloseToOutside),
+            (
+                matches!(e.direction, NetworkDirection::Outbound | NetworkDirection::External),
+                Self::KeepInside,
+            ),
+            (e.access.answers() == Answers::Anyone || open && !asked, Self::RequireLogin),
+            (e.facts.credentials_in_clear, Self::ChangePasswords),
             (true, transport),
         ];
         wrong.into_iter().filter(|(is, _)| *is).map(|(_, remedy)| remedy).collect()
@@ -163,8 +126,13 @@ pub(in crate::output) fn reason(e: &Exposure) -> String {
         e.protocol
     );
     if !worse.is_empty() {
-        text.push_str(", and ");
-        text.push_str(&worse.join(", "));
+        text.push_str("; ");
+        let (last, others) = worse.split_last().unwrap_or((&"", &[]));
+        if !others.is_empty() {
+            text.push_str(&others.join(", "));
+            text.push_str(" and ");
+        }
+        text.push_str(last);
     }
     if !better.is_empty() {
         text.push_str("; less severe as ");

@@ -9,7 +9,7 @@
 use super::clock::RunClock;
 use super::collector::Collector;
 use super::live::{
-    CHECK_EVERY, DRAIN, DRAIN_LIMIT, DRAIN_SPAN, StatusRequest, count_lost, status_line,
+    CHECK_EVERY, DRAIN, DRAIN_LIMIT, DRAIN_SPAN, StatusRequest, count_lost, note, status_line,
 };
 use super::log::{complain, say};
 use super::report::Report;
@@ -24,6 +24,7 @@ use crate::capture::{Batch, Fill, LATENCY, Lane, LiveCounters, Rings};
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::output::Dashboard;
+use crate::output::health::EndOf;
 use crate::time::{Span, Timestamp};
 use crossbeam_channel::{Sender, bounded};
 use std::io;
@@ -92,11 +93,12 @@ impl Lanes {
         let base = wall_clock();
         let memory = config.limits.fragment_memory() / lanes.len().max(1);
         for (index, lane) in lanes.into_iter().enumerate() {
+            let pulse = parts.health.worker();
             let route = Direct {
                 index,
                 worker: parts.worker(config),
                 reports: reports.clone(),
-                busy: Busy::new(Arc::clone(&parts.metrics), index),
+                busy: Busy::new(Arc::clone(&parts.metrics), index, Arc::clone(&pulse)),
                 gone: false,
             };
             let decoder = Decoder::new(config.checksums).with_fragment_memory(memory);
@@ -107,10 +109,14 @@ impl Lanes {
                 Common { started, stop: Arc::clone(&stop), board: Arc::clone(&parts.board) };
             let shared = Arc::new(Mutex::new(PacketCounters::default()));
             counts.push(Arc::clone(&shared));
-            let run = move || read(lane, shards, &common, &shared);
+            let run = move || {
+                let _end = EndOf(pulse);
+                read(lane, shards, &common, &shared)
+            };
             threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
         }
-        let collect = move || collect(collector, &inbox);
+        let pulse = Arc::clone(parts.health.collector());
+        let collect = move || collect(collector, &inbox, &pulse);
         let collector = std::thread::Builder::new().name("collector".into()).spawn(collect)?;
         Ok(Self { threads, counts, collector, stop })
     }
@@ -219,7 +225,10 @@ pub(super) fn live(
     say(config, &format!("watching {watched}; stop with Ctrl-C"));
     let mut lost = LiveCounters::default();
     let mut checked = started;
+    note(parts, &lanes.counts(), rings.counters(), rings.inputs());
+    parts.health.capturing();
     while !lanes.failed() && !stop.load(Ordering::Relaxed) {
+        parts.health.reader().begin(stopwatch());
         for fault in rings.take_faults() {
             complain(&fault.to_string());
         }
@@ -235,6 +244,7 @@ pub(super) fn live(
             checked = stopwatch();
             rings.check();
             count_lost(parts, &mut lost, rings.counters());
+            note(parts, &lanes.counts(), rings.counters(), rings.inputs());
             tracing::debug!(packets = lanes.counts().packets, "read so far");
         }
     }

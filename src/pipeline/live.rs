@@ -2,10 +2,10 @@
 
 use super::Outcome;
 use super::log::{complain, say};
-use super::run::{Flow, IDLE, RunEnd, RunError, report_of, stopwatch, wall_clock};
+use super::run::{Flow, IDLE, RunEnd, RunError, report_of, stopwatch, summary, wall_clock};
 use super::setup::Parts;
 use super::shard::PacketCounters;
-use crate::capture::{Batch, LATENCY, Live, LiveCounters, LiveOptions, Source as _, Status};
+use crate::capture::{Batch, Input, LATENCY, Live, LiveCounters, LiveOptions, Source as _, Status};
 #[cfg(target_os = "linux")]
 use crate::capture::{Lane, OpenError, Rings};
 use crate::config::{Backend, Config, Timestamps};
@@ -100,7 +100,10 @@ fn watch(
     let mut checked = started;
     // When it was told to stop, and the packet time up to which it reads on.
     let mut stopped: Option<(Instant, Timestamp)> = None;
+    note(parts, flow.counts(), source.counters(), source.inputs());
+    parts.health.capturing();
     while !flow.failed() {
+        parts.health.reader().begin(stopwatch());
         if asked.take() {
             let inputs = source.inputs();
             say(config, &status_line(flow.counts(), source.counters(), &inputs));
@@ -140,6 +143,7 @@ fn watch(
             checked = stopwatch();
             source.check();
             count_lost(parts, &mut lost, source.counters());
+            note(parts, flow.counts(), source.counters(), source.inputs());
         }
         for notice in source.take_notices() {
             say(config, &notice);
@@ -149,6 +153,16 @@ fn watch(
     flow.lost_before(lost);
     let inputs = source.inputs().into_iter().map(report_of).collect();
     flow.finish(config, parts, RunEnd { inputs, tagged: 0, interrupted: None, started })
+}
+
+/// Notes how the interfaces are, and what was counted so far.
+pub(super) fn note(parts: &Parts, counts: &PacketCounters, lost: LiveCounters, inputs: Vec<Input>) {
+    parts.health.interfaces(&inputs, stopwatch(), wall_clock().unix_millis() as f64 / 1e3);
+    let mut so_far = summary(counts, lost);
+    so_far.inputs = inputs.into_iter().map(report_of).collect();
+    so_far.live = true;
+    so_far.key_id.clone_from(&parts.key_id);
+    parts.health.read(so_far);
 }
 
 /// SIGUSR1 asks for a line that says how the capture is.
@@ -182,11 +196,7 @@ impl Drop for StatusRequest {
 }
 
 /// How the capture is, in one line.
-pub(super) fn status_line(
-    counts: &PacketCounters,
-    lost: LiveCounters,
-    inputs: &[crate::capture::Input],
-) -> String {
+pub(super) fn status_line(counts: &PacketCounters, lost: LiveCounters, inputs: &[Input]) -> String {
     let PacketCounters { packets, bytes, queue_full, cut_packets, steps, .. } = counts;
     let interfaces: Vec<String> = inputs
         .iter()

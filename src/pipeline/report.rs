@@ -72,6 +72,8 @@ pub struct Service {
 pub struct Report {
     /// Everything up to this packet has been worked through.
     pub upto: u64,
+    /// Of what packet `upto` brought about, all of the flows whose first packet is not after this one.
+    pub upto_flow: u64,
     /// The latest tick that was worked through.
     pub clock: Timestamp,
     /// In order.

@@ -5,9 +5,12 @@ use super::collector::Collector;
 use super::live;
 use super::log::{complain, say};
 use super::reload::{Reloader, warn_of_expired};
+use super::replayed::Replayed;
 use super::route::{Inline, Threads};
 use super::setup::{Parts, hash_inputs, store_error};
 use super::shard::{Numbering, PacketCounters, Route, Shards};
+use super::state::StateError;
+use super::supervisor::Supervisor;
 use crate::capture::{
     Batch, Fault, Filter, FilterError, LiveCounters, Source as _, Status, Timeline, expand,
 };
@@ -46,6 +49,9 @@ pub enum RunError {
     /// The key file is unusable.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The file of `--state` is unusable.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// An output cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -121,9 +127,8 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
     let server = super::serve::start(config, &parts)?;
     let stop = Stop::on_signals(opened.is_some())?;
     // A replay that ends reads all of it under the same rules.
-    let reloader = goes_on
-        .then(|| Reloader::start(config, Arc::clone(&parts.shared), Arc::clone(&parts.metrics)))
-        .transpose()?;
+    let reloader = goes_on.then(|| Reloader::start(config, &parts)).transpose()?;
+    let supervisor = Supervisor::start(config, &parts)?;
     let outcome = match &config.source {
         Source::Files(paths) => replay(config, &parts, paths, &stop.flag),
         Source::Interfaces(_) => match opened {
@@ -132,12 +137,14 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
         },
     };
     drop(reloader);
+    drop(supervisor);
     if let Some(server) = server {
         parts.board.stopping();
         server.stop();
     }
     if let Some(path) = &config.metrics_file {
-        write_atomically(path, parts.board.metrics().render().as_bytes())?;
+        // For a collector that runs as someone else (node_exporter's textfile folder).
+        write_atomically(path, parts.board.render_metrics().as_bytes(), 0o644)?;
     }
     outcome
 }
@@ -233,6 +240,7 @@ fn replay(
     let mut clock = Replayed::new(config.follow);
     let mut ended = false;
     let mut tagged = 0;
+    parts.health.capturing();
     while !stop.load(Ordering::Relaxed) && !flow.failed() {
         batch.clear();
         match source.fill(&mut batch) {
@@ -282,32 +290,6 @@ fn replay(
 fn share_read(position: u64, size: Option<u64>) -> Option<f64> {
     let size = size.filter(|size| *size > 0)?;
     Some((position as f64 / size as f64).min(0.99))
-}
-
-/// Packet time of a replay while nothing comes.
-struct Replayed {
-    follow: bool,
-    last: Option<(Timestamp, Instant)>,
-}
-
-impl Replayed {
-    const fn new(follow: bool) -> Self {
-        Self { follow, last: None }
-    }
-
-    pub fn batch(&mut self, batch: &Batch) {
-        if let Some(packet) = batch.packets.last() {
-            self.last = Some((packet.time, stopwatch()));
-        }
-    }
-
-    /// In a file that is being written, time goes on with the clock, so that idle flows end. In a
-    /// pipe it stands still: the same packets must give the same events, however slowly they come.
-    fn now(&self) -> Timestamp {
-        let Some((time, at)) = self.last else { return Timestamp(i64::MIN) };
-        let waited = if self.follow { at.elapsed().as_nanos() } else { 0 };
-        time + crate::time::Span(i64::try_from(waited).unwrap_or(i64::MAX))
-    }
 }
 
 pub(super) fn report_of(input: crate::capture::Input) -> InputReport {
@@ -392,12 +374,13 @@ impl Flow {
             Decoder::new(config.checksums).with_fragment_memory(config.limits.fragment_memory());
         // A live capture must not wait for a worker, so it always has a thread of its own.
         if parts.workers == 1 && !live {
-            let route = Inline::new(parts.worker(config), collector, Arc::clone(&metrics));
+            let worker = parts.worker(config);
+            let route = Inline::new(worker, collector, Arc::clone(&metrics), &parts.health);
             let shards = Shards::new(route, decoder, metrics, clock, Numbering::Count);
             return Ok(Self::Inline(Box::new(shards), lost));
         }
         let workers = (0..parts.workers).map(|_| parts.worker(config)).collect();
-        let route = Threads::start(workers, collector, &metrics, live)?;
+        let route = Threads::start(workers, collector, &metrics, &parts.health, live)?;
         let shards = Shards::new(route, decoder, metrics, clock, Numbering::Count);
         Ok(Self::Threads(Box::new(shards), lost))
     }
@@ -435,6 +418,7 @@ impl Flow {
         parts: &Parts,
         ending: RunEnd,
     ) -> Result<Outcome, RunError> {
+        parts.board.stopping();
         let (collector, failed, counts, lost) = match self {
             Self::Inline(shards, lost) => {
                 let (route, counts) = shards.finish();
@@ -509,7 +493,7 @@ fn close(
     }
 }
 
-fn summary(counts: &PacketCounters, lost: LiveCounters) -> RunSummary {
+pub(super) fn summary(counts: &PacketCounters, lost: LiveCounters) -> RunSummary {
     let skipped: std::collections::BTreeMap<&'static str, u64> = Skip::ALL
         .iter()
         .map(|skip| (skip.as_str(), counts.skipped[skip.index()]))

@@ -1,14 +1,19 @@
 //! From the configuration to the parts of a run.
 
-use super::collector::Collector;
+use super::collector::{Collector, Reporting};
 use super::content_host::Shared;
+use super::notify::Notify;
 use super::run::RunError;
+use super::state::{StateError, StateFile};
 use super::worker::Worker;
 use crate::config::{Config, Source, StoreSettings};
-use crate::exposure::{self, Exposures};
+use crate::exposure::{self, Exposures, KnownExposure};
 use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
-use crate::output::{self, Context, Dashboard, EventLog, InputReport, Output, Sink, assets, page};
+use crate::output::{
+    self, Context, Dashboard, EventLog, InputReport, Output, OutputQueue, QueueEnd, SensorHealth,
+    Sink, WriteError, assets, page,
+};
 use crate::review::source::{self, Filter};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
@@ -24,7 +29,7 @@ fn terminal_width() -> usize {
 }
 
 /// The key that systemd gave the service, if it did.
-fn credential() -> Option<PathBuf> {
+pub fn credential() -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);
     path.exists().then_some(path)
 }
@@ -35,11 +40,11 @@ fn is_log(path: &Path) -> bool {
 }
 
 /// The rules in force, for people.
-fn rules_in_force(config: &Config, rules: usize) -> String {
+fn rules_in_force(config: &Config, digest: &str) -> String {
     let own = config.rules.as_ref().map(|dir| format!(" and those of {}", dir.display()));
     let (version, own) = (env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
     let regions = config.regions.join(", ");
-    format!("{rules} rules: those of phitap {version}{own}, regions {regions}")
+    format!("{digest}: those of phitap {version}{own}, regions {regions}")
 }
 
 /// What a run is made of before it starts.
@@ -48,10 +53,16 @@ pub struct Parts {
     pub shared: Arc<Shared>,
     /// Metrics of the run.
     pub metrics: Arc<Metrics>,
+    /// The service manager.
+    pub notify: Arc<Notify>,
+    /// How its parts are.
+    pub health: Arc<SensorHealth>,
     /// What the web page shows.
     pub board: Arc<Dashboard>,
     /// Where the secret's id is shown.
     pub key_id: String,
+    /// A later run has the same.
+    pub key_lasts: bool,
     /// How many workers.
     pub workers: usize,
 }
@@ -61,19 +72,23 @@ impl Parts {
     pub fn new(config: &Config) -> Result<Self, RunError> {
         let rules = load_rules(config.rules.as_deref())?.in_regions(&config.regions)?;
         tracing::info!(rules = rules.entries.len(), "loaded");
-        let key = match &config.key_file {
-            Some(path) => Key::from_file(path)?,
-            None => match credential() {
-                Some(path) => Key::from_credential(&path)?,
-                None => Key::generate()?,
-            },
+        let (key, key_lasts) = match (&config.key_file, credential()) {
+            (Some(path), _) => (Key::from_file(path)?, true),
+            (None, Some(path)) => (Key::from_credential(&path)?, true),
+            (None, None) => (Key::generate()?, false),
         };
         let metrics = Arc::new(Metrics::new().map_err(|e| RunError::Internal(e.to_string()))?);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let live = matches!(config.source, Source::Interfaces(_));
+        // A file or pipe may well bring nothing for hours.
+        let health = Arc::new(SensorHealth::new(config.max_silence.filter(|_| live)));
         Ok(Self {
-            board: Arc::new(Dashboard::new(Arc::clone(&metrics))),
+            board: Arc::new(Dashboard::new(Arc::clone(&metrics), Arc::clone(&health))),
+            health,
+            notify: Arc::new(Notify::from_environment()),
             metrics,
             key_id: key.id(),
+            key_lasts,
             workers: config.workers.map_or(cores, std::num::NonZero::get),
             shared: Arc::new(Shared::new(rules, key, config.reveal, &config.limits)),
         })
@@ -103,7 +118,7 @@ impl Parts {
         &self,
         config: &Config,
         context: &Context,
-        rules: usize,
+        rules: &str,
         outputs: &mut Vec<(&'static str, Box<dyn Output>)>,
     ) -> Result<(), RunError> {
         if let Some(path) = &config.report {
@@ -131,14 +146,8 @@ impl Parts {
         let format = output::format(config.format)
             .ok_or_else(|| RunError::Internal(format!("no output format {}", config.format)))?;
         let live = matches!(config.source, Source::Interfaces(_));
-        let sink = match config.output.as_deref() {
-            Some(path) if live && is_log(path) => {
-                let metrics = Arc::clone(&self.metrics);
-                let log = EventLog::open(path, format.name, metrics, super::log::complain)?;
-                Sink::new(path.display().to_string(), Box::new(log))
-            }
-            path => Sink::open(path)?,
-        };
+        let (state, known) = self.state(config)?;
+        let (sink, end) = self.sink(config, format.name, live)?;
         let (interfaces, files) = if live { (inputs, Vec::new()) } else { (Vec::new(), inputs) };
         let terminal = config.output.is_none() && std::io::stdout().is_terminal();
         let context = Context {
@@ -153,9 +162,11 @@ impl Parts {
             follow: live,
         };
         let rules = self.shared.rules.current();
-        let exposures = Exposures::new(exposure::Settings {
+        let mut exposures = Exposures::new(exposure::Settings {
             home: config.home.clone(),
             idle: config.limits.exposure_idle,
+            update: config.limits.exposure_update,
+            forget: config.limits.exposure_forget,
             key: self.shared.event_key,
             severity: rules.policy.severity.clone(),
             suppressions: Arc::clone(&rules.suppressions),
@@ -166,24 +177,63 @@ impl Parts {
                 || config.report.is_some()
                 || config.metrics.is_some(),
         });
+        exposures.resume(known);
         self.board.describe(context.clone(), config.reveal);
         self.history(config);
         let mut outputs: Vec<(&'static str, Box<dyn Output>)> = Vec::new();
         if let Some(settings) = &config.store {
             outputs.push(self.store(settings, &context, live)?);
         }
-        self.pages(config, &context, rules.entries.len(), &mut outputs)?;
+        self.pages(config, &context, &rules.digest, &mut outputs)?;
         outputs.push((format.name, (format.open)(Box::new(sink), context)));
         outputs.push(("page", Box::new(Arc::clone(&self.board))));
         let metrics = Arc::clone(&self.metrics);
-        Ok(Collector::new(
-            exposures,
+        let reporting = Reporting {
             outputs,
             metrics,
-            Arc::clone(&self.shared),
-            self.workers,
+            health: Arc::clone(&self.health),
+            end,
             live,
-        ))
+            status_every: config.status_every.filter(|_| live),
+            state,
+        };
+        Ok(Collector::new(exposures, reporting, Arc::clone(&self.shared), self.workers))
+    }
+
+    /// The file of `--state`, and what it knows.
+    fn state(&self, config: &Config) -> Result<(Option<StateFile>, Vec<KnownExposure>), RunError> {
+        let Some(path) = &config.state else { return Ok((None, Vec::new())) };
+        if !self.key_lasts {
+            return Err(StateError::NoKey.into());
+        }
+        let (state, known) = StateFile::open(path, &self.key_id, Arc::clone(&self.metrics))?;
+        Ok((Some(state), known))
+    }
+
+    /// Where events go. A live run writes in a thread of its own: detection waits for nobody.
+    fn sink(
+        &self,
+        config: &Config,
+        format: &'static str,
+        live: bool,
+    ) -> Result<(Sink, Option<QueueEnd>), RunError> {
+        let path = config.output.as_deref();
+        if !live {
+            return Ok((Sink::open(path)?, None));
+        }
+        let (backlog, metrics) = (self.health.output(format), &self.metrics);
+        let sink = match path {
+            Some(path) if is_log(path) => {
+                let (metrics, backlog) = (Arc::clone(metrics), Arc::clone(&backlog));
+                let log = EventLog::open(path, format, metrics, backlog, super::log::complain)?;
+                Sink::new(path.display().to_string(), Box::new(log))
+            }
+            path => Sink::open(path)?,
+        };
+        let name = sink.name().to_owned();
+        let (queue, end) = OutputQueue::start(Box::new(sink), format, backlog, Arc::clone(metrics))
+            .map_err(|source| WriteError::new(name.clone(), source))?;
+        Ok((Sink::new(name, Box::new(queue)), Some(end)))
     }
 
     #[cfg(feature = "store")]

@@ -164,7 +164,11 @@ impl Worker {
         }
         if batch.last {
             self.context.step(batch.upto + 1, self.context.now, self.context.clock);
-            self.table.finish(&mut self.context);
+            // Piece by piece: what comes of all flows at once would not fit in memory.
+            for slots in self.table.oldest_first().chunks(MAX_ITEMS / 4) {
+                let flow = self.table.finish_some(slots, &mut self.context);
+                report(Report { upto_flow: flow, ..self.report(batch.upto + 1, false) });
+            }
         }
         report(self.report(batch.upto, batch.last));
     }
@@ -199,7 +203,7 @@ impl Worker {
         stats.skipped_bytes += std::mem::take(&mut content.skipped_bytes);
         stats.unpaid_bytes += std::mem::take(&mut content.unpaid_bytes);
         let mut report = std::mem::take(&mut self.context.report);
-        report.upto = upto;
+        (report.upto, report.upto_flow) = (upto, u64::MAX);
         report.clock = self.clock;
         report.last = last;
         // Time-outs and the end of the run close flows in the order of this worker's table.

@@ -64,7 +64,7 @@ impl Page {
 
     fn line(&mut self, name: &str, text: &str) {
         if !text.is_empty() {
-            let _ = writeln!(self.0, "  {name:<14}{}", foreign(text, WIDTH));
+            let _ = writeln!(self.0, "  {name:<22}{}", foreign(text, WIDTH));
         }
     }
 }

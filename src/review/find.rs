@@ -391,6 +391,7 @@ fn sorted<'a, 'b>(person: &'a mut Person, line: &'b str) -> Option<(&'a mut Vec<
 /// Asks for a person at the terminal, without showing what is typed.
 fn asked() -> Result<Person, FindError> {
     let mut person = Person::default();
+    let _hidden = Hidden::begin().map_err(FindError::Input)?;
     for (prompt, list) in [
         ("Name", &mut person.names),
         ("Birth date", &mut person.births),
@@ -408,25 +409,34 @@ fn prompted(prompt: &str) -> io::Result<Option<PhiBuf>> {
     let mut err = io::stderr();
     write!(err, "{prompt} (not shown; empty if unknown): ")?;
     err.flush()?;
-    let hidden = Hidden::begin()?;
     let mut line = Zeroizing::new(String::with_capacity(1024));
     io::stdin().lock().take(1024).read_line(&mut line)?;
-    drop(hidden);
     writeln!(err)?;
     let value = line.trim();
     Ok((!value.is_empty()).then(|| Phi::new(value).to_buf()))
 }
 
-/// The terminal shows nothing for as long as this lives.
+/// The terminal shows nothing for as long as this lives. Whoever interrupts gets it back as it was.
 struct Hidden(Termios);
 
 impl Hidden {
     fn begin() -> io::Result<Self> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let before = tcgetattr(io::stdin())?;
-        let mut now = before.clone();
+        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let hidden = Self(before.clone());
+        // For the rest of the process: a signal that was once caught has no default any more.
+        let restore = move || {
+            if signals.forever().next().is_some() {
+                let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+                signal_hook::low_level::exit(130);
+            }
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(restore)?;
+        let mut now = hidden.0.clone();
         now.local_modes.remove(LocalModes::ECHO);
         tcsetattr(io::stdin(), OptionalActions::Flush, &now)?;
-        Ok(Self(before))
+        Ok(hidden)
     }
 }
 

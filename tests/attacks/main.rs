@@ -173,6 +173,18 @@ fn compressed_rows_do_not_become_a_flood_of_events() {
 }
 
 #[test]
+fn invented_patients_from_invented_addresses() {
+    let mut capture = Capture::new();
+    for n in 0..many(40_000) {
+        capture.flow(n, 2575).say(payloads::admission(n).as_bytes());
+    }
+    let size = capture.len();
+    // Each is an exposure of its own, which is what the program is for.
+    let outcome = withstood(&Attack::new("invented patients", capture).cpu_factor(8.0));
+    assert!(outcome.written < 20 * size + (300 << 10), "{} of {size}", outcome.written);
+}
+
+#[test]
 fn invented_addresses_do_not_keep_out_services_that_are_there() {
     let mut capture = Capture::new();
     for n in 0..many(140_000) {

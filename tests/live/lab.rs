@@ -291,6 +291,16 @@ impl Sensor {
     }
 }
 
+impl Sensor {
+    /// Sends a signal and waits for the end, while nobody reads its events.
+    pub fn stop_unread(mut self, signal: rustix::process::Signal) -> (ExitStatus, Vec<String>) {
+        self.signal(signal);
+        let status = self.child.wait().expect("status");
+        self.said.extend(self.messages.iter());
+        (status, std::mem::take(&mut self.said))
+    }
+}
+
 impl Drop for Sensor {
     fn drop(&mut self) {
         let _ = self.child.kill();

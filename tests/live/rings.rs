@@ -246,3 +246,25 @@ fn it_ends_in_time_although_nobody_takes_its_events() {
     sensor.ends();
     assert!(told.elapsed() < Duration::from_millis(5_500), "{:?}", told.elapsed());
 }
+
+#[test]
+fn a_hangup_reads_the_configuration_again_and_a_faulty_one_changes_nothing() {
+    let Some(lab) = TestHarness::new() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("phitap.toml");
+    let write = |text: &str| std::fs::write(&file, text).expect("configuration");
+    write("sensor = \"north\"\n");
+    let path = file.to_str().expect("UTF-8");
+    let mut sensor = Sensor::start(&lab, &["span0"], &["--config", path]);
+    write("sensor = \"south\"\nregions = [\"gb\"]\n");
+    sensor.signal(Signal::HUP);
+    let said = sensor.message("need a restart");
+    assert!(said.ends_with(": sensor"), "{said}");
+    sensor.message("rules reloaded");
+    write("sensor = \n");
+    sensor.signal(Signal::HUP);
+    let said = sensor.message("rules not reloaded");
+    assert!(said.contains("phitap.toml:1"), "{said}");
+    let (status, ..) = sensor.stop(Signal::TERM);
+    assert!(matches!(status.code(), Some(0 | 3)), "{status}");
+}

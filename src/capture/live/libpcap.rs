@@ -261,6 +261,7 @@ impl Source for Live {
             bytes: i.bytes,
             fault: i.capture.is_none().then(|| "is gone".to_owned()),
             dropped: i.counters,
+            down: i.down,
         };
         self.interfaces.iter().map(input).collect()
     }

@@ -198,6 +198,7 @@ impl Entry {
             bytes: reader.bytes,
             dropped: reader.lost(),
             fault: self.input.fault.clone(),
+            down: false,
         }
     }
 }

@@ -8,6 +8,8 @@ fn at_level(detail: Detail, memory: usize) -> Exposures {
     Exposures::new(Settings {
         home: HomeNets::default(),
         idle: Span::seconds(600),
+        update: Span::seconds(60),
+        forget: Span::seconds(30 * 86_400),
         key: KEY,
         severity: SeverityEntry::default(),
         suppressions: Default::default(),

@@ -12,6 +12,8 @@ fn tracker() -> Exposures {
         suppressions: Default::default(),
         home: HomeNets::default(),
         idle: Span::seconds(600),
+        update: Span::seconds(60),
+        forget: Span::seconds(30 * 86_400),
         key: KEY,
         severity: SeverityEntry::default(),
         access: AccessRules::of(&["ECHOSCU", "ANY-SCU"], 2),

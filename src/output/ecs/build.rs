@@ -9,7 +9,7 @@ use crate::exposure as x;
 use crate::identify as i;
 use crate::output::remedy::{Remedy, reason};
 use crate::output::summary::Overview;
-use crate::output::{self, Context, RunSummary, community_id, sentence};
+use crate::output::{self, Context, RunSummary, SensorStatus, community_id, sentence};
 use crate::protocol::ServiceFacts;
 use crate::protocol::service::FactList;
 use crate::rules::Kind;
@@ -393,6 +393,25 @@ pub(super) fn run<'a>(r: &'a RunSummary, overview: &Overview, context: &'a Conte
             ..Phi::default()
         },
         ..blank(time, meta(METRIC, "run-summary", "phitap.run", None), observer(context, None))
+    }
+}
+
+/// How a sensor that goes on is: the figures of the run summary so far, and what it says of itself.
+pub(super) fn status<'a>(
+    so_far: &'a RunSummary,
+    overview: &Overview,
+    sensor: &'a SensorStatus,
+    context: &'a Context,
+) -> Event<'a> {
+    let Event { phi, .. } = run(so_far, overview, context);
+    Event {
+        message: sentence::of_sensor(so_far, sensor),
+        phi: Phi { sensor: Some(sensor.into()), ..phi },
+        ..blank(
+            sensor.time,
+            meta(METRIC, "sensor-status", "phitap.status", None),
+            observer(context, None),
+        )
     }
 }
 

@@ -4,11 +4,12 @@
 mod build;
 mod dicom;
 mod model;
+mod sensor;
 
 #[cfg(test)]
 mod tests;
 
-use super::{Context, Format, Output, RunSummary, json};
+use super::{Context, Format, Output, RunSummary, SensorStatus, json};
 use crate::exposure::Event;
 use crate::identify::Identifier;
 use crate::output::summary::Overview;
@@ -102,6 +103,15 @@ impl Output for Ecs {
         append(&mut self.line, event, &self.context)?;
         self.line.push(b'\n');
         self.writer.write_all(&self.line)
+    }
+
+    fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<bool> {
+        self.line.clear();
+        let status = build::status(so_far, &self.overview, sensor, &self.context);
+        json::append(&mut self.line, &status)?;
+        self.line.push(b'\n');
+        self.writer.write_all(&self.line)?;
+        Ok(true)
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {

@@ -7,7 +7,8 @@ use crate::content::Mark;
 use crate::exposure::samples::{KEY, Sample, T0, at, identifier, packet, token};
 use crate::exposure::{Event, EventId, FlowActivity};
 use crate::identify::Shown;
-use crate::output::samples::{busy, context, events, run, tracker, written};
+use crate::output::health::Check;
+use crate::output::samples::{busy, context, events, run, status_written, tracker, written};
 use crate::output::{Cause, Context, Interrupted, RunSummary, Verdict};
 use crate::protocol::{
     Activity, Association, Authentication, DicomFacts, FileFacts, FlowLosses, Interface,
@@ -178,6 +179,7 @@ fn samples() -> Vec<Value> {
     run.opaque = Reason::ALL.iter().map(|r| (("unknown", *r), 1)).collect();
     run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
     all.extend(lines(&out, &run));
+    all.push(serde_json::from_str(&status_written(&FORMAT, &run)).expect("one line"));
     // With all that is known, exposures are longer than they are written.
     let context = context();
     let exposures = out.iter().filter(|event| matches!(event, Event::Exposure(_)));
@@ -264,7 +266,14 @@ fn every_event_is_what_the_schema_says() {
         assert!(faults.is_empty(), "{event:#}\n{faults:#?}");
         actions.insert(event["event"]["action"].as_str().expect("action").to_owned());
     }
-    let all = ["asset-seen", "phi-exposure", "phi-finding", "run-summary", "service-seen"];
+    let all = [
+        "asset-seen",
+        "phi-exposure",
+        "phi-finding",
+        "run-summary",
+        "sensor-status",
+        "service-seen",
+    ];
     assert_eq!(actions.iter().map(String::as_str).collect::<Vec<_>>(), all);
 }
 
@@ -391,6 +400,12 @@ fn closed_sets_of_schema_and_code_are_the_same() {
         listed("/$defs/phi-exposure/properties/phi/properties/exposure/properties/severity/enum"),
         set(&mut Severity::ALL.iter().map(|s| s.as_str()))
     );
+    assert_eq!(
+        listed(
+            "/$defs/sensor-status/properties/phi/properties/sensor/properties/problems/items/properties/check/enum"
+        ),
+        set(&mut Check::ALL.iter().map(|c| c.as_str()))
+    );
     let coverage =
         "/$defs/run-summary/properties/phi/properties/run/properties/coverage/properties";
     assert_eq!(
@@ -471,6 +486,21 @@ fn a_revealed_value_stands_as_it_is_on_one_line() {
     // Nothing is known of sensor, interface and key: nothing is said.
     assert!(event["observer"].get("name").is_none() && event["observer"].get("ingress").is_none());
     assert!(event["phi"].get("key_id").is_none());
+}
+
+#[test]
+fn the_status_of_a_sensor_says_what_the_summary_would_and_how_it_is() {
+    let status: Value = serde_json::from_str(&status_written(&FORMAT, &run())).expect("one line");
+    let summary = lines(&[], &run()).pop().expect("summary");
+    assert_eq!(status["phi"]["run"], summary["phi"]["run"]);
+    let sensor = &status["phi"]["sensor"];
+    assert_eq!(sensor["ready"], false);
+    assert_eq!(sensor["problems"][0]["check"], "interface");
+    assert_eq!(sensor["problems"][0]["subject"], "eth2");
+    assert_eq!(sensor["problems"][1]["check"], "output");
+    assert_eq!(sensor["interfaces"][0]["last_packet"], "2026-03-01T10:16:40.500000Z");
+    assert!(sensor["interfaces"][1].get("last_packet").is_none(), "{sensor}");
+    assert_eq!(sensor["backlog_bytes"], json!({"ecs": 700}));
 }
 
 #[test]

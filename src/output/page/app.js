@@ -112,10 +112,14 @@ function top() {
   byId("overview").replaceChildren(...overview(model));
 }
 const m = () => model;
+/** What a view makes. One that fails, as its events are not what they should be, leaves the others alone. */
+function section(view, width) {
+  try { return h("div", {}, [view(model, width)]); } catch { return h("p", { class: "note" }, "This part cannot be shown: the events it is made from are not whole."); }
+}
 function draw(which) {
   top();
   const width = Math.max(280, byId("main").clientWidth - (innerWidth <= 560 ? 28 : 42));
-  for (const [id, , view] of SECTIONS) if (view && (!which || which.includes(id))) fill(byId(`v-${id}`), {}, (byId(`v-${id}`).replaceChildren(), [view(model, width)]));
+  for (const [id, , view] of SECTIONS) if (view && (!which || which.includes(id))) byId(`v-${id}`).replaceChildren(section(view, width));
   rows();
 }
 

@@ -2,7 +2,6 @@
 //! each exposure.
 
 use super::timeline::Timeline;
-use super::why;
 use crate::exposure::{Conversation, Event, Sighting};
 use crate::output::remedy::Remedy;
 use crate::output::shares::Shares;
@@ -184,12 +183,8 @@ impl Board {
 
     fn exposure(&mut self, mut event: Value) -> bool {
         let Some(id) = whole_exposure(&event) else { return false };
-        let remedies = Remedy::of_event(&event).into_iter().map(Remedy::text).collect::<Vec<_>>();
-        let why = why::sentence(&event);
         let open = open(&event);
         if let Some(event) = event.as_object_mut() {
-            event.insert("remedies".into(), json!(remedies));
-            event.insert("why".into(), why.into());
             event.insert("open".into(), json!(open));
         }
         let changed = self.tick();
@@ -429,14 +424,21 @@ fn whole_exposure(event: &Value) -> Option<String> {
         "/phi/exposure/findings",
         "/phi/exposure/flows",
     ];
+    const LISTS: [&str; 3] = ["/phi/exposure/remedies", "/phi/exposure/operations", "/phi/marks"];
     let at = |path: &str| event.pointer(path);
+    let strings = |list: &Value| list.as_array().is_some_and(|l| l.iter().all(Value::is_string));
+    let lists = LISTS.iter().all(|path| at(path).is_none_or(strings));
+    let objects = ["/phi/service", "/phi/evidence", "/phi/dicom", "/phi/exposure/coverage"];
+    let objects = objects.iter().all(|path| at(path).is_none_or(Value::is_object));
+    let reason = at("/event/reason").is_none_or(Value::is_string);
     let texts = TEXTS.iter().all(|path| at(path).is_some_and(Value::is_string));
     let numbers = NUMBERS.iter().all(|path| at(path).is_some_and(Value::is_u64));
     let severity = at("/phi/exposure/severity")?.as_str()?;
     let graded = crate::severity::Severity::ALL.iter().any(|s| s.as_str() == severity);
     let counted = at("/phi/exposure/identifiers")?.as_object()?.values().all(Value::is_u64);
     let id = at("/phi/exposure/id")?.as_str()?;
-    (texts && numbers && graded && counted && is_id(id)).then(|| id.to_owned())
+    let shaped = lists && objects && reason;
+    (shaped && texts && numbers && graded && counted && is_id(id)).then(|| id.to_owned())
 }
 
 /// A ULID, which is safe in an address.

@@ -9,7 +9,6 @@ mod board;
 mod html;
 mod report;
 mod timeline;
-mod why;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ function exposureOf(e) {
     address: e.server.ip, protocol: e.network.protocol, transport: e.network.transport, direction: e.network.direction,
     patients: x.patients, estimated: x.patients_estimated, bounds: x.patients_bounds, records: x.records, findings: x.findings,
     flows: x.flows, operations: x.operations || [], kinds: x.identifiers || {}, first: e.event.start, last: e.event.end,
-    service: e.phi.service || {}, remedies: e.remedies || [], open: e.open || [], why: e.why || "",
+    service: e.phi.service || {}, remedies: x.remedies || [], open: e.open || [], why: e.event.reason || "",
     text: [e.client.ip, end(e.server), e.network.protocol, e.network.application, x.id, x.severity, x.state, e.network.direction, ...(x.operations || []),
       ...Object.keys(x.identifiers || {}), JSON.stringify(e.phi.service || {})].join(" ").toLowerCase(),
   };
@@ -43,7 +43,7 @@ function overview(m) {
   const patients = run ? run.patients : m.patients, estimated = run ? run.patients_estimated : m.patientsEstimated;
   const tile = (name, value, small, bad) => h("div", { class: bad ? "tile bad" : "tile" }, h("dt", {}, name), h("dd", {}, value, small && h("small", {}, small)));
   const graded = SEVERITIES.map((s) => [s, xs.filter((x) => x.severity === s).length]).filter(([, n]) => n);
-  const out = xs.filter(outside).length, secrets = xs.filter((x) => x.service.credentials_in_clear).length, open = xs.filter((x) => x.open.length).length;
+  const out = xs.filter(outside).length, secrets = xs.filter((x) => x.service.credentials_in_clear).length, open = new Set(xs.filter((x) => x.open.length).map((x) => x.server)).size;
   return [
     h("ul", { class: "chips", "aria-label": "Exposures by severity" }, graded.map(([s, n]) => h("li", {}, h("span", { class: `badge ${s}` }, `${number(n)} ${s}`)))),
     h("dl", { class: "tiles" },
@@ -78,7 +78,8 @@ function timeline(m, width) {
   const y = (n) => (height - bottom) * (1 - n / most) + 6;
   const marks = Math.max(2, Math.min(6, Math.floor(w / 150)));
   const long = t.counts.length * t.width > 86400;
-  const label = (i) => (long ? time(at(i)).slice(5, 16) : time(at(i), false).slice(0, 5));
+  const short = t.counts.length * t.width < 1800;
+  const label = (i) => (long ? time(at(i)).slice(5, 16) : time(at(i), false).slice(0, short ? 8 : 5));
   const last = at(t.counts.length);
   const what = `Findings over time, ${time(at(0))} to ${time(last)} ${zone}: ${number(sum(t.counts))} in all, at most ${number(most)} in ${duration(t.width)}.`;
   return h("figure", { style: undefined }, s("svg", { width, height: height + 10, viewBox: `0 0 ${width} ${height + 10}`, role: "img", "aria-label": what },

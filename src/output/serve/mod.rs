@@ -141,6 +141,7 @@ fn router(board: Arc<Dashboard>, guard: Guard) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route(HEALTH, get(health))
+        .route(READY, get(ready))
         .route("/api/v1/exposures", get(exposures))
         .route("/api/v1/page", get(model))
         .route("/api/v1/findings/{exposure}", get(findings))
@@ -155,6 +156,7 @@ fn router(board: Arc<Dashboard>, guard: Guard) -> Router {
 
 /// Says only whether all is well.
 const HEALTH: &str = "/healthz";
+const READY: &str = "/readyz";
 
 /// Decides which requests are answered.
 struct Guard {
@@ -172,7 +174,7 @@ impl Guard {
         if self.local && !names.chain(target).all(|host| host.is_some_and(is_local_name)) {
             return Some((StatusCode::MISDIRECTED_REQUEST, "unknown host name\n").into_response());
         }
-        if request.uri().path() == HEALTH {
+        if [HEALTH, READY].contains(&request.uri().path()) {
             return None;
         }
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
@@ -227,7 +229,7 @@ fn is_local_name(host: &str) -> bool {
 
 async fn metrics(State(board): State<Arc<Dashboard>>) -> Response {
     let text = "text/plain; version=0.0.4; charset=utf-8";
-    ([(CONTENT_TYPE, text)], board.metrics().render()).into_response()
+    ([(CONTENT_TYPE, text)], board.render_metrics()).into_response()
 }
 
 async fn health(State(board): State<Arc<Dashboard>>) -> Response {
@@ -235,6 +237,15 @@ async fn health(State(board): State<Arc<Dashboard>>) -> Response {
     let status =
         if health.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, &health)
+}
+
+async fn ready(State(board): State<Arc<Dashboard>>) -> Response {
+    let readiness = board.readiness();
+    let status = match readiness.status {
+        "ready" => StatusCode::OK,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    json(status, &readiness)
 }
 
 async fn exposures(State(board): State<Arc<Dashboard>>) -> Response {

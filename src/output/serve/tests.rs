@@ -4,6 +4,7 @@ use super::*;
 use crate::exposure::samples::{KEY, hl7, http};
 use crate::exposure::{Exposures, Settings};
 use crate::output::Output as _;
+use crate::output::SensorHealth;
 use crate::output::dashboard::MAX_ROWS;
 use crate::output::metrics::Metrics;
 use crate::protocol::Interface;
@@ -15,11 +16,14 @@ use std::time::Instant;
 const PACS: &str = ServiceKind::Pacs.as_str();
 
 pub(super) fn board() -> Arc<Dashboard> {
-    let mut board = Arc::new(Dashboard::new(Arc::new(Metrics::new().expect("metrics"))));
+    let metrics = Arc::new(Metrics::new().expect("metrics"));
+    let mut board = Arc::new(Dashboard::new(metrics, Arc::new(SensorHealth::new(None))));
     board.metrics().packets(1234, 56_789);
     let mut exposures = Exposures::new(Settings {
         home: Default::default(),
         idle: crate::time::Span::seconds(60),
+        update: crate::time::Span::seconds(60),
+        forget: crate::time::Span::seconds(30 * 86_400),
         key: KEY,
         severity: Default::default(),
         suppressions: Default::default(),
@@ -82,6 +86,14 @@ fn serves_metrics_health_page_and_api() {
     board.packets_seen();
     let health: serde_json::Value = serde_json::from_str(&get(at, "/healthz").2).expect("JSON");
     assert!(health["last_packet_age_seconds"].as_f64().is_some_and(|age| age < 10.0));
+
+    let (status, _, body) = get(at, "/readyz");
+    let readiness: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status, &readiness["status"]), (503, &"not ready".into()));
+    assert_eq!(readiness["problems"][0]["check"], "start", "{body}");
+    board.sensor().capturing();
+    assert_eq!(get(at, "/readyz").2, r#"{"status":"ready","problems":[]}"#);
+    assert_eq!(get(at, "/readyz").0, 200);
 
     let (status, head, body) = get(at, "/api/v1/exposures");
     assert_eq!(status, 200);
@@ -174,6 +186,8 @@ fn the_table_is_capped_and_ended_exposures_go_first() {
     let mut exposures = Exposures::new(Settings {
         home: Default::default(),
         idle: crate::time::Span::seconds(60),
+        update: crate::time::Span::seconds(60),
+        forget: crate::time::Span::seconds(30 * 86_400),
         key: KEY,
         severity: Default::default(),
         suppressions: Default::default(),
@@ -231,6 +245,8 @@ fn a_stream_sends_what_changed_once_a_second_however_much_that_is() {
     let mut exposures = Exposures::new(Settings {
         home: Default::default(),
         idle: crate::time::Span::seconds(60),
+        update: crate::time::Span::seconds(60),
+        forget: crate::time::Span::seconds(86_400),
         key: KEY,
         severity: Default::default(),
         suppressions: Default::default(),

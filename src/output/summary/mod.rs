@@ -68,7 +68,8 @@ fn rank(e: &Exposure) -> (std::cmp::Reverse<(u8, u64)>, crate::time::Timestamp) 
 impl Output for Summary {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let Event::Exposure(exposure) = event else { return Ok(()) };
-        if self.context.follow && exposure.state == ExposureState::Open {
+        let opens = matches!(exposure.state, ExposureState::Open | ExposureState::Returned);
+        if self.context.follow && opens {
             self.announce(exposure)?;
         }
         self.overview.take(exposure);

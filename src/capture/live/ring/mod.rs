@@ -181,6 +181,7 @@ impl Rings {
             bytes: i.port.bytes.load(Ordering::Relaxed),
             fault: i.open.is_none().then(|| "is gone".to_owned()),
             dropped: i.counters,
+            down: i.down,
         };
         self.interfaces.iter().map(input).collect()
     }

@@ -66,7 +66,10 @@ pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Lab
         let last = before.chars().next_back();
         let time =
             last.is_some_and(|c| c.is_ascii_digit()) && next.is_some_and(|c| c.is_ascii_digit());
-        if next == Some('/') || time {
+        // Nor does a comparison (`>= 3.12`) end one.
+        let compares = line.get(at..after) == Some("=")
+            && (matches!(last, Some('<' | '>' | '!' | '=')) || next == Some('='));
+        if next == Some('/') || time || compares {
             return None;
         }
         let (offset, said) = label(before, open, rules);

@@ -100,9 +100,13 @@ impl Labels {
     }
 
     /// A heading or title: its words may say what the document is about.
-    pub fn heading(&mut self, text: &str, scope: &mut Scope<'_>) {
+    pub fn heading(&mut self, text: &str, scope: &Scope<'_>) {
         self.mark(heading(text, text, scope.rules()));
-        // `Patient: Jane Roe (MRN 77)`.
+    }
+
+    /// A heading of a page, which may itself name a patient: `Patient: Jane Roe (MRN 77)`.
+    pub fn title(&mut self, text: &str, scope: &mut Scope<'_>) {
+        self.heading(text, scope);
         let patients = |said: &Said| matches!(said, Said::Key(meaning) if meaning.patient);
         if find::labels(text, scope.rules).any(|label| patients(&label.said)) {
             self.line(text, scope);
@@ -127,6 +131,10 @@ impl Labels {
         // Where the text before the next label begins.
         let mut behind = 0;
         for mut label in find::labels(line, rules) {
+            // `Re:` says nothing of what follows it.
+            if let Said::Context(About::Nothing) = label.said {
+                continue;
+            }
             if let Said::Unknown = label.said {
                 let named = open.as_ref().map_or(self.record.names_patient(), |(m, _)| m.patient);
                 if !(named && !self.record.has(Kind::PatientId) && label.is_number(line)) {
@@ -139,7 +147,12 @@ impl Labels {
             if let Some((meaning, value)) = open.take() {
                 self.value(&meaning, line.get(value..label.start).unwrap_or(""), scope);
             } else if let Said::Key(meaning) = &label.said {
-                self.beside(meaning, line.get(before..label.start).unwrap_or(""), scope);
+                let before = line.get(before..label.start).unwrap_or("");
+                if Self::has_inline(before, rules) {
+                    self.inline(before, scope);
+                } else {
+                    self.beside(meaning, before, scope);
+                }
             }
             found = true;
             match label.said {
@@ -305,8 +318,11 @@ impl Labels {
     /// A name right before the label of a birth date.
     fn beside(&mut self, meaning: &Meaning, before: &str, scope: &mut Scope<'_>) {
         let birth = meaning.rule.kind == Kind::BirthDate;
-        // A name that has no birth date yet has this one.
-        if !birth || (self.record.has(Kind::Name) && !self.record.has(Kind::BirthDate)) {
+        // A name that has no birth date yet has this one. Where the person is known, others may be spoken of.
+        if !birth
+            || self.collected.is_some()
+            || (self.record.has(Kind::Name) && !self.record.has(Kind::BirthDate))
+        {
             return;
         }
         let rules = scope.rules;

@@ -51,6 +51,8 @@ pub struct Name {
     pub holds_resources: bool,
     /// A list of the names of one person.
     pub names: bool,
+    /// A list of a person's numbers.
+    pub identifiers: bool,
     /// A member of an operation of a JSON Patch (RFC 6902 4).
     pub operation: bool,
     /// Labelled objects are below it (FHIR R4, `Parameters.parameter`, `Extension`).
@@ -453,6 +455,7 @@ impl Name {
                 || matches!(text, "type" | "coding" | "subject" | "patient"),
             holds_labelled: labelled::is_holder(text),
             names: text == "names",
+            identifiers: text == "identifiers",
             operation: matches!(text, "op" | "path"),
             tag_value: text == "Value"
                 || group_of_name(text).is_some()
@@ -478,6 +481,7 @@ impl Name {
             || self.resource_type
             || self.operation
             || self.names
+            || self.identifiers
             || self.use_.any()
     }
 }

@@ -147,7 +147,7 @@ impl TokenHandler<'_, '_> {
         }
         let mut run = std::mem::take(&mut self.page.run);
         if self.page.heading {
-            self.page.labels.heading(&run, self.scope);
+            self.page.labels.title(&run, self.scope);
         } else if let Some(table) = self.page.tables.last_mut().filter(|t| t.in_cell) {
             if let Some(cell) = table.row.last_mut() {
                 if !cell.text.is_empty() {

@@ -96,6 +96,8 @@ struct Form {
     answers: bool,
     /// The next value may be a request of GraphQL.
     request: bool,
+    /// The next value may be that of a request in a batch (FHIR R4 3.1.0.11).
+    url: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -110,6 +112,7 @@ enum Next {
 impl Form {
     fn key(&mut self, key: &str) {
         self.request = matches!(key, "query" | "mutation");
+        self.url = key == "url";
         self.next = match key {
             "text" => Next::Question,
             "answer" => {
@@ -195,7 +198,7 @@ impl Receiver for Reader<'_, '_> {
         self.tree.key(key, self.scope);
     }
     fn wants(&mut self) -> bool {
-        self.tree.wants()
+        self.tree.wants() || self.form.next == Next::Link
     }
     fn value(&mut self, text: &str) {
         if self.token(text) {
@@ -233,9 +236,12 @@ impl Receiver for Reader<'_, '_> {
         self.tree.null();
     }
     fn inner_begin(&mut self, front: &[u8]) -> bool {
-        *self.inner = match self.form.request && graphql::begins(front) {
-            true => Some(Nested::new(&Media::Unknown)),
-            false => inner(front),
+        *self.inner = if self.form.request && graphql::begins(front) {
+            Some(Nested::new(&Media::Unknown))
+        } else if self.form.url && front.starts_with(b"Patient?") {
+            Some(Nested::new(&Media::Target))
+        } else {
+            inner(front)
         };
         self.inner.is_some()
     }

@@ -262,6 +262,27 @@ fn what_a_database_calls_a_document_is_no_number_of_a_patient() {
 }
 
 #[test]
+fn questions_in_a_batch_and_answers_known_by_their_link() {
+    let batch = r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient?family=Roe&given=Jane&birthdate=1970-01-31"}}]}"#;
+    let got = json(batch);
+    assert!(got.len() == 1 && got[0].contains("name=Roe^Jane birth_date=1970-01-31"), "{got:?}");
+    let item = |link: &str, value: &str| {
+        format!(r#"{{"linkId":"{link}","answer":[{{"valueString":"{value}"}}]}}"#)
+    };
+    let items = [
+        item("patient-last-name", "Roe"),
+        item("patient-first-name", "Jane"),
+        item("patient-birth-date", "1970-01-31"),
+    ];
+    let form = format!(
+        r#"{{"resourceType":"QuestionnaireResponse","status":"completed","item":[{}]}}"#,
+        items.join(",")
+    );
+    let got = json(&form);
+    assert!(got.len() == 1 && got[0].contains("name=Roe^Jane birth_date=1970-01-31"), "{got:?}");
+}
+
+#[test]
 fn the_names_of_one_person_are_a_list() {
     let person = |names: &str| {
         json(&format!(r#"{{"patient":{{"names":[{names}],"birthdate":"1970-01-31"}}}}"#))

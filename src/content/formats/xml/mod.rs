@@ -55,7 +55,7 @@ impl Format for Xml {
         }
         let begins = rest
             .first()
-            .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!' | b'?'));
+            .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!' | b'?' | 0x80..));
         let declared = media::says(media, "xml", &["xml"]);
         // Without a declaration: an element in a namespace.
         let named = matches!(media, Media::Type { .. } | Media::Unknown)
