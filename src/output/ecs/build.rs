@@ -1,5 +1,6 @@
 //! From what exposure hands on to the shape of events.
 
+use super::cut::Cut;
 use super::dicom;
 use super::model::*;
 use crate::capture;

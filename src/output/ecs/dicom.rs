@@ -1,6 +1,7 @@
 //! What events say of DICOM beside the facts of the service: whom a service lets in, and what passed.
 
-use super::model::{Access, Cut, Dicom, End};
+use super::cut::Cut;
+use super::model::{Access, Dicom, End};
 use crate::exposure as x;
 use std::collections::BTreeMap;
 

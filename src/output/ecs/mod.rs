@@ -2,6 +2,7 @@
 //! `schema/event.schema.json` describes every field.
 
 mod build;
+mod cut;
 mod dicom;
 mod model;
 mod sensor;
@@ -13,7 +14,7 @@ use super::{Context, Format, Output, RunSummary, SensorStatus, json};
 use crate::exposure::Event;
 use crate::identify::Identifier;
 use crate::output::summary::Overview;
-use model::Cut;
+use cut::Cut;
 use std::io::{self, Write};
 
 pub(in crate::output) const FORMAT: Format = Format {
