@@ -114,6 +114,7 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
         warn_of_expired(&rules, wall_clock());
     }
     drop(rules);
+    let access = serve::access(config)?;
     // No thread may be older than the sandbox.
     let opened = match &config.source {
         Source::Interfaces(names) => Some(live::open(config, &parts, names)?),
@@ -124,7 +125,7 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
         say(config, "--reveal: the output holds patient data as it was sent; protect it");
         warn_of_readers(config);
     }
-    let server = super::serve::start(config, &parts)?;
+    let server = super::serve::start(config, &parts, access)?;
     let stop = Stop::on_signals(opened.is_some())?;
     // A replay that ends reads all of it under the same rules.
     let reloader = goes_on.then(|| Reloader::start(config, &parts)).transpose()?;
