@@ -114,7 +114,7 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
         warn_of_expired(&rules, wall_clock());
     }
     drop(rules);
-    let access = serve::access(config)?;
+    let access = super::serve::access(config)?;
     // No thread may be older than the sandbox.
     let opened = match &config.source {
         Source::Interfaces(names) => Some(live::open(config, &parts, names)?),
