@@ -48,8 +48,7 @@ pub(super) fn event<'a>(event: &'a x::Event, cut: Cut, context: &'a Context) -> 
 
 /// A finding without what its exposure says for all of them.
 fn lean(mut finding: Event<'_>) -> Event<'_> {
-    (finding.event.category, finding.event.types, finding.event.module) = (None, None, None);
-    (finding.observer.kind, finding.observer.version) = (None, None);
+    (finding.event.module, finding.observer.kind) = (None, None);
     finding
 }
 
