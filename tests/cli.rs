@@ -246,7 +246,6 @@ fn wrong_usage_ends_with_status_2() {
         &["replay", "--fail-on", "awful", &sample],
         &["replay", "--memory", "1MiB", &sample],
         &["replay", "--workers", "0", &sample],
-        &["live"],
         &["invent"],
         &["completions", "nosuchshell"],
     ] {

@@ -130,7 +130,8 @@ fn commands_that_need_a_network_are_at_least_right_usage() {
     let all = readme() + &guide();
     for (_, lines) in blocks(&all).iter().filter(|(info, _)| info == "sh no-run") {
         for line in lines {
-            let words: Vec<&str> = line.split_whitespace().collect();
+            let command = line.split(" #").next().unwrap_or(line);
+            let words: Vec<&str> = command.split_whitespace().collect();
             if words.first() == Some(&"phitap") {
                 let cli = phitap::cli::Cli::try_parse_from(&words);
                 let task = cli.map_err(|e| e.to_string()).and_then(|cli| {
@@ -219,7 +220,9 @@ fn every_protocol_and_format_is_named() {
         assert!(readme.contains(&format!("\n| {status} | ")), "exit status {status}");
     }
     // What --help says of options exists in the README, and no option of the README is invented.
-    let help = ["replay", "live"].map(|c| phitap([c, "--help"]).out).concat();
+    let commands =
+        ["replay", "live", "report", "query", "find", "diff", "explain", "cut", "doctor"];
+    let help = commands.map(|c| phitap([c, "--help"]).out).concat();
     for word in readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
         if word.starts_with("--")
             && !word.starts_with("---")

@@ -205,7 +205,7 @@ impl Collector {
         let sightings = self.exposures.take_sightings();
         let conversations = std::mem::take(&mut self.conversations);
         if self.events.is_empty() && sightings.is_empty() && conversations.is_empty() {
-            return if self.reporting.live { self.flush() } else { Ok(()) };
+            return self.flush();
         }
         let events = std::mem::take(&mut self.events);
         for event in &events {

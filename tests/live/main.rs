@@ -366,7 +366,7 @@ fn a_sensor_says_how_it_is_and_a_pulled_cable_makes_it_unready() {
     let (_, healthy) = sensor.event(|e| status(e) && count(&e["phi"]["run"]["findings"]) == 1);
     let of = &healthy["phi"]["sensor"];
     assert_eq!(of["interfaces"][0]["name"], "span0", "{of}");
-    assert!(count(&of["interfaces"][0]["packets"]) > 0 && of["interfaces"][1]["packets"] == 0);
+    assert!(count(&of["interfaces"][0]["packets"]) > 0, "{of}");
     assert!(count(&of["resident_bytes"]) > 1 << 20, "{of}");
     assert!(seconds_ago(&healthy).abs() < 10.0, "{healthy}");
     // Nothing more comes where something used to come.

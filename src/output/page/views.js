@@ -64,7 +64,7 @@ function todo(m) {
   if (!list.length) return h("p", { class: "soft" }, "Nothing to do: no exposure was seen.");
   return h("ol", { class: "todo" }, list.map(([text, xs]) => {
     const services = [...new Map(xs.map((x) => [x.server, x])).values()];
-    return h("li", {}, h("strong", {}, text), h("span", { class: "soft" },
+    return h("li", {}, h("b", {}, text), h("span", { class: "soft" },
       services.slice(0, 12).map((x, i) => [i ? ", " : "", link(x, x.server)]), services.length > 12 ? ` and ${number(services.length - 12)} more` : ""));
   }));
 }
