@@ -11,6 +11,7 @@ use crate::exposure::{EventId, FindingEvent};
 use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, ValueCache};
 use crate::protocol::expected::{ExpectedFlows, frame_datagram};
+use crate::protocol::unknown::DatagramCarver;
 use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason, encrypted};
 use crate::rules::RuleSet;
 use crate::time::{Span, Timestamp};
@@ -247,6 +248,25 @@ impl Context {
         }
     }
 
+    /// Whether a datagram that no protocol claims holds a payload; the flow is searched from then on.
+    fn carve_datagram(
+        &self,
+        flow: &FlowHead,
+        state: &mut State,
+        bytes: &[u8],
+        frame: &mut Vec<u8>,
+    ) -> bool {
+        if !matches!(state, State::Datagrams { .. }) || !DatagramCarver::finds(bytes) {
+            return false;
+        }
+        *state = self.reading(flow);
+        if let State::Reading(analysis) = state {
+            analysis.driver.carve_datagrams();
+        }
+        frame_datagram(bytes, frame);
+        true
+    }
+
     fn order(&mut self, flow: &FlowHead) -> Order {
         self.n += 1;
         Order { packet: self.packet, flow: flow.first_packet, n: self.n }
@@ -470,10 +490,11 @@ impl Handler<State> for Context {
             }
             _ => PROTOCOLS.iter().any(|protocol| protocol.datagram(bytes, &mut frame)),
         };
+        if framed && let State::Datagrams { .. } = state {
+            *state = self.reading(flow);
+        }
+        let framed = framed || self.carve_datagram(flow, state, bytes, &mut frame);
         if framed {
-            if let State::Datagrams { .. } = state {
-                *state = self.reading(flow);
-            }
             if let State::Reading(analysis) = state {
                 analysis.datagram = Some(self.now);
             }
