@@ -74,20 +74,22 @@ announce() {
 # tests/oracles: Python packages in an environment of their own under target/.
 oracles() {
     [[ $tests == yes && ${PHITAP_NO_ORACLES-} != 1 ]] || return 0
-    local root wanted env
+    local root wanted alone env
     root=$(cd "$(dirname "$0")/.." && pwd)
     wanted=$root/tests/oracles/requirements.txt
+    alone=$root/tests/oracles/requirements-alone.txt
     env=$root/target/oracles
-    cmp -s "$wanted" "$env/installed.txt" && return 0
+    cat "$wanted" "$alone" | cmp -s - "$env/installed.txt" && return 0
     say "Installing Python packages for tests/oracles into target/oracles (PHITAP_NO_ORACLES=1 does without):"
     say "  $(grep -v '^#' "$wanted" | tr '\n' ' ')"
     rm -rf "$env"
-    if ! python3 -m venv "$env" >&2 || ! "$env/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2; then
+    if ! python3 -m venv "$env" >&2 || ! "$env/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2 ||
+        ! "$env/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$alone" >&2; then
         say "The Python packages of tests/oracles could not be installed. To test without them, set"
         say "PHITAP_NO_ORACLES=1."
         exit 1
     fi
-    cp "$wanted" "$env/installed.txt"
+    cat "$wanted" "$alone" >"$env/installed.txt"
 }
 
 if [[ ${#missing[@]} -eq 0 ]]; then

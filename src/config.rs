@@ -43,6 +43,24 @@ impl Detail {
     }
 }
 
+/// A store and what is kept in it (`--store`, `--store-keep`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// The file.
+    pub path: PathBuf,
+    /// What is kept.
+    pub keep: Keep,
+}
+
+/// How much a store keeps; what was written first goes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Time by the clock since it was written.
+    pub age: Option<Span>,
+    /// Size of the file, bytes.
+    pub bytes: Option<u64>,
+}
+
 /// Everything a run needs to know, checked. [`crate::cli`] makes it from arguments and file.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -58,6 +76,8 @@ pub struct Config {
     pub detail: Detail,
     /// Where events go; standard output if none.
     pub output: Option<PathBuf>,
+    /// Where everything that was found is kept.
+    pub store: Option<StoreSettings>,
     /// Where `/metrics`, `/healthz` and the web page are served.
     pub metrics: Option<SocketAddr>,
     /// Where metrics are written at the end, in Prometheus text.

@@ -3,7 +3,7 @@
 //! Data flows one way, and the modules stand in the order in which it passes them:
 //!
 //! ```text
-//! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> output
+//! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> output -> review
 //!    |________ pipeline: threads, batches, sharding, shutdown (wiring only) ________|
 //! ```
 //!
@@ -16,6 +16,7 @@
 //!   raw value.
 //! * [`exposure`] groups findings by client and service and grades them.
 //! * [`output`] writes events, metrics and the summary.
+//! * [`review`] answers questions about what runs left: queries, comparisons, evidence.
 //!
 //! No stage imports a later one: each defines, as a trait, what it hands on, and the next stage
 //! implements it. Only [`pipeline`] knows them all. [`phi`], [`rules`] and [`config`] are vocabulary
@@ -45,6 +46,7 @@ pub mod identify;
 
 pub mod exposure;
 pub mod output;
+pub mod review;
 
 pub mod cli;
 pub mod guard;

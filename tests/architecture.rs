@@ -6,8 +6,9 @@ use common::ROOT;
 use std::path::{Path, PathBuf};
 
 /// The stages in the order of the data.
-const STAGES: [&str; 8] =
-    ["capture", "decode", "flow", "protocol", "content", "identify", "exposure", "output"];
+const STAGES: [&str; 9] = [
+    "capture", "decode", "flow", "protocol", "content", "identify", "exposure", "output", "review",
+];
 
 /// Longest source file, lines.
 const MAX_LINES: usize = 600;

@@ -213,7 +213,6 @@ fn totals_are_those_of_the_run_summary() {
     for (name, inner, value) in [
         ("phitap_streams_abandoned_total", "reason", &run["streams"]["opaque"]),
         ("phitap_records_total", "content", &run["records"]),
-        ("phitap_messages_total", "type", &run["messages"]),
     ] {
         let nested = value.as_object().expect("object");
         assert!(!nested.is_empty(), "{name}");
@@ -225,6 +224,13 @@ fn totals_are_those_of_the_run_summary() {
         }
         let all: u64 = nested.values().flat_map(|of| counts(of).into_values()).sum();
         assert_eq!(metrics.sum(name), all as f64, "{name}");
+    }
+    let messages = run["messages"].as_array().expect("list");
+    assert!(!messages.is_empty());
+    for of in messages {
+        let labels = ["protocol", "type"].map(|key| (key, of[key].as_str().expect("text")));
+        let n = of["count"].as_f64();
+        assert_eq!(metrics.value("phitap_messages_total", &labels), n, "{of}");
     }
     // The run is over.
     for name in ["phitap_flows_active", "phitap_exposures_active", "phitap_memory_bytes"] {

@@ -2,7 +2,7 @@
 
 use super::reveal::{Asked, Destination, allowed};
 use super::{Cli, Command, Live, Options, Replay, RulesAction, exit};
-use crate::config::{Config, Detail, Limits, Source};
+use crate::config::{Config, Detail, Limits, Source, StoreSettings};
 use crate::net::HomeNets;
 use crate::output::FORMATS;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
@@ -131,6 +131,14 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.output.is_some() && options.output == options.metrics_file {
         return Err(usage("--output and --metrics-file name the same file"));
     }
+    if options.reveal && options.store.is_some() {
+        return Err(usage("a store holds masks only: --store and --reveal do not go together"));
+    }
+    if options.store_keep.is_some() && options.store.is_none() {
+        return Err(usage("store-keep says how much a store keeps: name one with --store"));
+    }
+    let keep_for = options.store_keep.map(|keep| keep.0).unwrap_or_default();
+    let store = options.store.clone().map(|path| StoreSettings { path, keep: keep_for });
     if options.reveal {
         let live = matches!(source, Source::Interfaces(_));
         let asked =
@@ -140,7 +148,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     for path in [&options.key_file, &options.config].into_iter().flatten() {
         keep(path, &options)?;
     }
-    for out in [&options.output, &options.metrics_file].into_iter().flatten() {
+    for out in [&options.output, &options.metrics_file, &options.store].into_iter().flatten() {
         if is_capture(out) {
             let out = out.display();
             return Err(usage(format!("{out} is a capture and would be overwritten")));
@@ -158,6 +166,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         format: options.format.map_or(FORMATS[0].name, |f| f.0),
         detail: options.detail.unwrap_or(detail),
         output: options.output,
+        store,
         metrics: options.metrics.map(|listen| listen.0),
         metrics_file: options.metrics_file,
         reveal: options.reveal,
@@ -214,6 +223,8 @@ impl Options {
             detail,
             top,
             output,
+            store,
+            store_keep,
             metrics,
             metrics_file,
             reveal,
@@ -239,6 +250,8 @@ impl Options {
             detail: detail.or(file.detail),
             top: top.or(file.top),
             output: output.or(file.output),
+            store: store.or(file.store),
+            store_keep: store_keep.or(file.store_keep),
             metrics: metrics.or(file.metrics),
             metrics_file: metrics_file.or(file.metrics_file),
             reveal: reveal || file.reveal,
@@ -290,7 +303,7 @@ fn usage(text: impl Into<String>) -> ConfigError {
 
 /// Refuses to write where `path` is read.
 fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
-    let outs = [&options.output, &options.metrics_file];
+    let outs = [&options.output, &options.metrics_file, &options.store];
     match outs.into_iter().flatten().find(|out| is_same_file(path, out)) {
         Some(out) => Err(usage(format!("{} is read and would be overwritten", out.display()))),
         None => Ok(()),

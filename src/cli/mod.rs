@@ -12,7 +12,7 @@ mod tests;
 
 pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
-pub use values::{FormatName, Listen, Size};
+pub use values::{FormatName, KeepFor, Listen, Size};
 
 use crate::config::Detail;
 use crate::decode::Checksums;
@@ -181,6 +181,18 @@ pub struct Options {
     /// opens it anew when it was renamed (logrotate), and goes on when the disk is full.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
+    /// Keep everything that was found in a file (SQLite) that several runs and sensors share
+    ///
+    /// For query, find, diff, explain, cut and report. It holds masks and pseudonyms of every patient of
+    /// every exposure, whatever --detail says, and goes with a --key-file: without it, no two runs
+    /// can be compared. A new file is readable by its owner only.
+    #[arg(long, value_name = "FILE.db", help_heading = "Output", conflicts_with = "reveal")]
+    pub store: Option<PathBuf>,
+    /// How long, or how much, --store keeps, such as 90d, 10GiB or 90d,10GiB [default: everything]
+    ///
+    /// What was written first goes first. Days (d), hours (h), minutes (m) or a size.
+    #[arg(long, value_name = "AGE,SIZE", help_heading = "Output", requires = "store")]
+    pub store_keep: Option<KeepFor>,
     /// Serve /metrics, /healthz and a web page at this address
     ///
     /// A port alone means 127.0.0.1. The page shows addresses and counts, never identifier values.

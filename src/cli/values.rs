@@ -1,10 +1,11 @@
 //! Values of options, read alike from arguments and from the file.
 
-use crate::config::Detail;
+use crate::config::{Detail, Keep};
 use crate::decode::Checksums;
 use crate::net::Cidr;
 use crate::output::{self, FORMATS};
 use crate::severity::Severity;
+use crate::time::Span;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -83,6 +84,54 @@ impl FromStr for Size {
     }
 }
 
+/// How long and how much a store keeps: `90d`, `10GiB`, `90d,10GiB`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeepFor(pub Keep);
+
+impl FromStr for KeepFor {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut keep = Keep::default();
+        for part in text.split(',').map(str::trim) {
+            let twice = match age(part) {
+                Some(age) => keep.age.replace(age).is_some(),
+                None => {
+                    let size: Size = part.parse().map_err(|_| {
+                        format!("{part:?} is no age and no size; write 90d, 12h or 10GiB")
+                    })?;
+                    if size.0 < MIN_STORE {
+                        return Err(format!("a store needs at least {}MiB", MIN_STORE >> 20));
+                    }
+                    keep.bytes.replace(size.0).is_some()
+                }
+            };
+            if twice {
+                return Err(format!("{text:?} says the same twice; write one age and one size"));
+            }
+        }
+        Ok(Self(keep))
+    }
+}
+
+/// Smallest size of a store, bytes.
+const MIN_STORE: u64 = 1 << 20;
+
+/// A positive number of days, hours or minutes; none if it is written otherwise.
+fn age(text: &str) -> Option<Span> {
+    let unit = match text.as_bytes().last()? {
+        b'd' => 86_400,
+        b'h' => 3_600,
+        b'm' => 60,
+        _ => return None,
+    };
+    let number: i64 = text.get(..text.len() - 1)?.parse().ok().filter(|n| *n > 0)?;
+    let seconds = number.checked_mul(unit).filter(|seconds| *seconds <= MAX_AGE)?;
+    Some(Span::seconds(seconds))
+}
+
+/// Longest age, seconds: a hundred years.
+const MAX_AGE: i64 = 100 * 366 * 86_400;
+
 fn parse_severity(text: &str) -> Result<Severity, String> {
     let found = Severity::ALL.into_iter().find(|s| s.as_str() == text);
     found.ok_or_else(|| format!("{text:?} is no severity; choose low, medium, high or critical"))
@@ -160,4 +209,4 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(FormatName, Listen, Size);
+from_text!(FormatName, KeepFor, Listen, Size);

@@ -16,7 +16,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use crate::protocol::{ContentId, Direction, Media, Object, Reason, ServiceFacts, Want};
+pub use crate::protocol::{
+    ContentId, Direction, Ending, Media, Object, Reason, ServiceFacts, Want,
+};
 
 pub use formats::FORMATS;
 pub use mark::{Mark, MarkSet};
@@ -32,8 +34,8 @@ pub trait Format: Sync {
     fn name(&self) -> &'static str;
 
     /// Whether a payload declared as `media` that starts with `head` is in this format. `head` is at least
-    /// [`PROBE_BYTES`] long unless the payload is shorter (`whole`).
-    fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool;
+    /// [`PROBE_BYTES`] long unless the payload is shorter and all of it is there.
+    fn probe(&self, media: &Media<'_>, head: &[u8], extent: Extent) -> bool;
 
     /// Whether a payload declared as `media` that starts with `head`, however short, is certainly in this
     /// format: for example a stream of events, whose first one must not wait for the second.
@@ -57,6 +59,15 @@ pub trait Format: Sync {
     fn open(&self, media: &Media<'_>) -> Box<dyn Document>;
 }
 
+/// How much of a payload the bytes at hand are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Its beginning: more may come.
+    Beginning,
+}
+
 /// How many bytes a probe sees, where the content has them.
 pub const PROBE_BYTES: usize = 1024;
 
@@ -73,8 +84,8 @@ pub trait Document: Send {
         Want::NOTHING
     }
 
-    /// The end; `complete` says that nothing is missing behind what was given.
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>);
+    /// The end of the content.
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>);
 
     /// Bytes of heap held, roughly.
     fn memory(&self) -> usize;

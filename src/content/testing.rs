@@ -2,8 +2,8 @@
 //! gets.
 
 use super::{
-    ContentCounters, ContentId, Contents, Direction, Document, Env, Field, FieldSink, Mark, Media,
-    RecordHead, Scope, ServiceFacts, Want,
+    ContentCounters, ContentId, Contents, Direction, Document, Ending, Env, Field, FieldSink, Mark,
+    Media, RecordHead, Scope, ServiceFacts, Want,
 };
 use crate::protocol::Hint;
 use crate::rules::RuleSet;
@@ -71,7 +71,7 @@ pub fn read_as(
         let want = contents.data(id, &bytes[at..end], &mut env);
         at = usize::try_from(want.skip).unwrap_or(usize::MAX).saturating_add(end);
     }
-    contents.close(id, true, &mut env);
+    contents.close(id, Ending::Complete, &mut env);
     assert!(sink.open.is_empty(), "every record is complete");
     (sink.lines, tally)
 }
@@ -102,14 +102,14 @@ pub fn with_hole(media: Media<'_>, before: &[u8], len: u64, after: &[u8]) -> Vec
     contents.data(id, before, &mut env);
     contents.gap(id, len, &mut env);
     contents.data(id, after, &mut env);
-    contents.close(id, true, &mut env);
+    contents.close(id, Ending::Complete, &mut env);
     assert!(sink.open.is_empty(), "every record is complete");
     sink.lines
 }
 
 /// Keeps what its document gets.
 #[derive(Clone, Default)]
-pub struct Probe(Arc<Mutex<(Vec<u8>, Option<bool>)>>);
+pub struct Probe(Arc<Mutex<(Vec<u8>, Option<Ending>)>>);
 
 impl Probe {
     /// A document that writes here.
@@ -117,7 +117,7 @@ impl Probe {
         self.clone()
     }
     /// The bytes, and whether the end came and was complete.
-    pub fn result(&self) -> (Vec<u8>, Option<bool>) {
+    pub fn result(&self) -> (Vec<u8>, Option<Ending>) {
         self.0.lock().expect("one thread").clone()
     }
 }
@@ -127,8 +127,8 @@ impl Document for Probe {
         self.0.lock().expect("one thread").0.extend_from_slice(bytes);
         Want::ALL
     }
-    fn end(&mut self, complete: bool, _scope: &mut Scope<'_>) {
-        self.0.lock().expect("one thread").1.get_or_insert(complete);
+    fn end(&mut self, ending: Ending, _scope: &mut Scope<'_>) {
+        self.0.lock().expect("one thread").1.get_or_insert(ending);
     }
     fn memory(&self) -> usize {
         0
@@ -142,7 +142,7 @@ pub fn with_gap(document: &mut dyn Document, before: &[u8], after: &[u8]) -> Vec
         if document.gap(10, scope) == Want::ALL {
             document.data(after, scope);
         }
-        document.end(true, scope);
+        document.end(Ending::Complete, scope);
     })
 }
 
@@ -150,7 +150,7 @@ pub fn with_gap(document: &mut dyn Document, before: &[u8], after: &[u8]) -> Vec
 pub fn read<'a>(document: &mut dyn Document, mut pieces: impl Iterator<Item = &'a [u8]>) {
     with_scope(|scope| {
         pieces.find(|piece| document.data(piece, scope) == Want::NOTHING);
-        document.end(true, scope);
+        document.end(Ending::Complete, scope);
     });
 }
 

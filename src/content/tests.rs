@@ -2,7 +2,7 @@
 //! the input is split.
 
 use super::testing::{Lines, records, records_of, rules, with_hole};
-use super::{ContentCounters, Contents, Direction, Env, Media, Reason, ServiceFacts};
+use super::{ContentCounters, Contents, Direction, Ending, Env, Media, Reason, ServiceFacts};
 use crate::protocol::Hint;
 
 const SAMPLES: &[(&str, &[u8])] = &[
@@ -165,7 +165,7 @@ fn cost(content_type: &str, bytes: &[u8]) -> (Vec<Reason>, usize) {
         }
         most = most.max(contents.memory());
     }
-    contents.close(id, true, &mut env);
+    contents.close(id, Ending::Complete, &mut env);
     (tally.given_up.iter().map(|(reason, _)| *reason).collect(), most)
 }
 

@@ -17,6 +17,7 @@ mod observations;
 mod open;
 mod services;
 mod severity;
+mod sightings;
 mod tracker;
 mod types;
 
@@ -26,6 +27,7 @@ pub use ceiling::Written;
 pub use distinct::Distinct;
 pub use lists::{PatientGroup, PatientList};
 pub use severity::severity;
+pub use sightings::{News, Sighting};
 pub use tracker::{Exposures, Losses, Settings, Taken};
 pub use types::{
     Asset, Count, Event, EventId, Exposure, ExposureState, FindingEvent, FlowActivity,

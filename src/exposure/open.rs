@@ -11,6 +11,7 @@ use super::types::{
 };
 use crate::capture::{PacketRef, PacketSpan};
 use crate::flow::{FlowInfo, Transport};
+use crate::identify::Token;
 use crate::protocol::{FlowLosses, ServiceFacts};
 use crate::rules::{Kind, SeverityEntry};
 use crate::severity::Severity;
@@ -35,6 +36,17 @@ impl Pair {
         let FlowInfo { client, server, transport, .. } = *flow;
         Self { client: client.ip(), server, transport, protocol }
     }
+}
+
+/// The same for the same client, service and protocol in every run under the key.
+fn fingerprint(key: &[u8; 32], parts: &[&[u8]; 4]) -> Token {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    hasher.update(b"exposure fingerprint");
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    Token::of_hash(hasher.finalize().as_bytes())
 }
 
 /// An exposure that has not ended.
@@ -89,6 +101,7 @@ impl Open {
             latest: Arc::clone(&event.finding.facts),
             told: Exposure {
                 id: EventId::derive(key, "exposure", now, &parts),
+                fingerprint: fingerprint(key, &parts),
                 state: ExposureState::Open,
                 time: now,
                 first: now,

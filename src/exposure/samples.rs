@@ -52,6 +52,8 @@ pub(crate) fn identifier(kind: Kind, masked: &str, field: &str) -> Identifier {
         kind,
         shown: Shown::of(masked, true),
         token: token(1000 + kind as u64),
+        // Numbers of patients have an issuer.
+        unissued: token(if kind == Kind::PatientId { 2000 } else { 1000 } + kind as u64),
         field: field.into(),
         rule: "dicom-patient-name".into(),
         confidence: 0.9,

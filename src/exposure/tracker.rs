@@ -12,11 +12,12 @@ use super::observations::ServiceObservations;
 use super::open::{Open, Pair};
 use super::services::Services;
 use super::severity;
+use super::sightings::{News, Sighting, Sightings};
 use super::types::{
     Count, Event, ExposureState, FindingEvent, FlowActivity, NetworkDirection, PatientKey,
     ServiceObservation, Suppressed,
 };
-use crate::capture::PacketRef;
+use crate::capture::{PacketRef, PacketSpan};
 use crate::config::Detail;
 use crate::flow::FlowInfo;
 use crate::identify::{People, Token};
@@ -63,6 +64,8 @@ pub struct Settings {
     pub detail: Detail,
     /// Bytes for the findings that were written; beyond them all are forgotten and written again.
     pub memory: usize,
+    /// Whether an output wants every patient of every exposure ([`Exposures::take_sightings`]).
+    pub sightings: bool,
 }
 
 /// What was lost to a cap.
@@ -116,6 +119,7 @@ pub struct Exposures {
     ceiling: Ceiling,
     moves: Moves,
     losses: Losses,
+    seen: Sightings,
 }
 
 /// Suppressed findings, as far as further records and findings depend on them.
@@ -187,6 +191,7 @@ impl Exposures {
             ceiling: Ceiling::of(settings.detail),
             moves: Moves::default(),
             losses: Losses::default(),
+            seen: Sightings::wanted(settings.sightings),
             settings,
         }
     }
@@ -256,7 +261,20 @@ impl Exposures {
             false => Detail::Exposures,
         };
         self.losses.findings_unwritten += u64::from(detail != self.settings.detail && taken_first);
-        match self.announced.admit(detail, &mut event, &place) {
+        let new_records = event.finding.new_records.into();
+        let admitted = self.announced.admit(detail, &mut event, &place);
+        self.seen.push(|| Sighting {
+            exposure,
+            person,
+            records: new_records,
+            packets: event.finding.packets,
+            news: Some(Box::new(News {
+                event: event.clone(),
+                severity: score,
+                merged: known.merged,
+            })),
+        });
+        match admitted {
             Admitted::Written(severity) => {
                 self.ceiling.written(&event);
                 let event = Box::new(event);
@@ -417,10 +435,22 @@ impl Exposures {
         self.wake(pair, last.time);
         let Some(open) = self.open.get_mut(&pair) else { return };
         open.records(records, last);
-        if self.settings.detail == Detail::Patients {
-            let person = self.people.person(patient);
+        let exposure = open.told.id;
+        let listed = self.settings.detail == Detail::Patients;
+        if !listed && !self.seen.are_wanted() {
+            return;
+        }
+        let person = self.people.person(patient);
+        if listed {
             self.announced.records(pair, person, records);
         }
+        self.seen.push(|| Sighting {
+            exposure,
+            person,
+            records: records.into(),
+            packets: PacketSpan::of(last),
+            news: None,
+        });
     }
 
     fn see(&mut self, sighting: &ServiceObservation<'_>, out: &mut Vec<Event>) {
@@ -471,6 +501,11 @@ impl Exposures {
             self.end(pair, now, out);
         }
         self.services.finish(now, out);
+    }
+
+    /// What was seen since the last call, in order; nothing unless [`Settings::sightings`] asked for it.
+    pub fn take_sightings(&mut self) -> Vec<Sighting> {
+        self.seen.take()
     }
 
     /// Distinct patients of the whole run.

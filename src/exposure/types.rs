@@ -181,6 +181,8 @@ impl Count {
 pub struct Exposure {
     /// The same from open to ended.
     pub id: EventId,
+    /// The same for this client, service and protocol in every run under the same key.
+    pub fingerprint: Token,
     /// Open, update, idle or ended.
     pub state: ExposureState,
     /// When this event was made, packet time.

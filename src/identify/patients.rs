@@ -144,6 +144,7 @@ impl Profile {
             kind: held.kind,
             shown,
             token: held.public,
+            unissued: held.token,
             field: held.field.clone(),
             rule: held.rule.clone(),
             confidence: held.confidence,

@@ -3,7 +3,7 @@
 use super::collector::accepted;
 use super::plausible::{is_scrap, plausible};
 use crate::content::{
-    ContentCounters, ContentId, Contents, Direction, Env, Field, FieldSink, Mark, Media,
+    ContentCounters, ContentId, Contents, Direction, Ending, Env, Field, FieldSink, Mark, Media,
     RecordHead, ServiceFacts,
 };
 use crate::protocol::Hint;
@@ -50,7 +50,7 @@ impl SampleReader for Reader {
             layer: "",
         });
         contents.data(id, bytes, &mut env);
-        contents.close(id, true, &mut env);
+        contents.close(id, Ending::Complete, &mut env);
         sink.fields
     }
 

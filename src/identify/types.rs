@@ -23,6 +23,38 @@ impl Token {
         &self.0
     }
 
+    /// The pseudonym of something that is no person, from a keyed hash of it.
+    pub fn of_hash(hash: &[u8; 32]) -> Self {
+        let mut bytes = [0; 12];
+        bytes.copy_from_slice(&hash[..12]);
+        Self(bytes)
+    }
+
+    /// A pseudonym that was read back.
+    pub const fn from_bytes(bytes: [u8; 12]) -> Self {
+        Self(bytes)
+    }
+
+    /// A pseudonym from its text, without prefix.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != TOKEN_TEXT {
+            return None;
+        }
+        let mut all: u128 = 0;
+        for character in text.bytes() {
+            let digit = match character {
+                b'a'..=b'z' => character - b'a',
+                b'2'..=b'7' => character - b'2' + 26,
+                _ => return None,
+            };
+            all = all << 5 | u128::from(digit);
+        }
+        // Zero bits fill the last character.
+        let bytes = (all >> 4).to_be_bytes();
+        let token = Self(bytes[4..].try_into().ok()?);
+        (all & 15 == 0).then_some(token)
+    }
+
     /// Its first bits: enough to look it up by.
     pub(in crate::identify) const fn front(self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
@@ -119,6 +151,8 @@ pub struct Identifier {
     pub shown: Shown,
     /// Its pseudonym.
     pub token: Token,
+    /// Its pseudonym whoever issued it: another one where an issuer was named.
+    pub unissued: Token,
     /// Where it was found.
     pub field: Arc<str>,
     /// The rule that named it.

@@ -7,20 +7,27 @@
 mod cef;
 mod community_id;
 mod coverage;
+mod csv;
 mod ecs;
+mod eve;
 mod event_log;
+mod flow_uid;
 mod json;
 mod ocsf;
 mod progress;
 mod remedy;
 mod run;
+mod sentence;
 mod summary;
 mod text;
 mod writer;
+mod zeek;
 
 pub mod dashboard;
 pub mod metrics;
 pub mod serve;
+#[cfg(feature = "store")]
+pub mod store;
 
 pub use crate::output::dashboard::Dashboard;
 pub use community_id::community_id;
@@ -32,7 +39,7 @@ pub use serve::{ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;
-use crate::exposure::Event;
+use crate::exposure::{Event, Sighting};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -43,6 +50,15 @@ pub trait Output: Send {
     /// # Errors
     /// What the writer below said; the output cannot be used further.
     fn event(&mut self, event: &Event) -> io::Result<()>;
+
+    /// Takes a patient of an exposure, whatever `--detail` says; an output that keeps no patients
+    /// passes over it.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn sighting(&mut self, _: &Sighting) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Takes the end of the run.
     ///
@@ -93,7 +109,15 @@ pub struct Format {
 }
 
 /// Every format, the default first.
-pub static FORMATS: &[Format] = &[summary::FORMAT, ecs::FORMAT, ocsf::FORMAT, cef::FORMAT];
+pub static FORMATS: &[Format] = &[
+    summary::FORMAT,
+    ecs::FORMAT,
+    ocsf::FORMAT,
+    cef::FORMAT,
+    eve::FORMAT,
+    zeek::FORMAT,
+    csv::FORMAT,
+];
 
 /// The format with this name or alias.
 pub fn format(name: &str) -> Option<&'static Format> {

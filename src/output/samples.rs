@@ -47,8 +47,18 @@ pub(in crate::output) fn tracker() -> Exposures {
     tracker_at(Detail::Flows)
 }
 
+/// A tracker that hands on every patient of every exposure.
+#[cfg(feature = "store")]
+pub(in crate::output) fn tracker_with_sightings() -> Exposures {
+    Exposures::new(Settings { sightings: true, ..settings(Detail::Exposures) })
+}
+
 fn tracker_at(detail: Detail) -> Exposures {
-    Exposures::new(Settings {
+    Exposures::new(settings(detail))
+}
+
+fn settings(detail: Detail) -> Settings {
+    Settings {
         home: Default::default(),
         idle: Span::seconds(600),
         key: KEY,
@@ -57,7 +67,8 @@ fn tracker_at(detail: Detail) -> Exposures {
         access: Default::default(),
         detail,
         memory: 1 << 24,
-    })
+        sightings: false,
+    }
 }
 
 /// What the run comes to.

@@ -6,6 +6,7 @@ use crate::content::Contents;
 use crate::exposure::Written;
 use crate::flow::FlowHead;
 use crate::identify::{Patients, Token};
+use crate::protocol::encrypted::Encryption;
 use crate::protocol::{Activity, Driver, DriverLimits, Object, ServiceFacts};
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
@@ -17,10 +18,10 @@ pub(super) enum State {
     Silent,
     /// TCP, or UDP of a known protocol, that is read.
     Reading(Box<Analysis>),
-    /// UDP: how often it was looked at, and whether it is encrypted.
-    Datagrams { looks: u8, encrypted: bool },
+    /// UDP: how often it was looked at, and whether it can be read.
+    Datagrams { looks: u8, encryption: Encryption },
     /// TCP of no known protocol of which nothing more is read.
-    PassedOver { encrypted: bool },
+    PassedOver(Encryption),
     /// Given up after a panic.
     Broken,
 }
@@ -36,7 +37,7 @@ pub(super) struct Analysis {
     pub activity: Activity,
     pub objects: Vec<(Object, Token)>,
     pub arrivals: Arrivals,
-    pub encrypted: bool,
+    pub encryption: Encryption,
     /// One direction of a known protocol was not recognised.
     pub half_recognised: bool,
     /// Payload bytes that the snap length cut off and that were handed on as such.
@@ -65,7 +66,7 @@ impl Analysis {
             activity: Activity::default(),
             objects: Vec::new(),
             arrivals: Arrivals::default(),
-            encrypted: false,
+            encryption: Encryption::Clear,
             half_recognised: false,
             cut: 0,
             content: "",

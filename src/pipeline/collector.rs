@@ -142,7 +142,8 @@ impl Collector {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        if self.events.is_empty() {
+        let sightings = self.exposures.take_sightings();
+        if self.events.is_empty() && sightings.is_empty() {
             return if self.live { self.flush() } else { Ok(()) };
         }
         let events = std::mem::take(&mut self.events);
@@ -162,6 +163,9 @@ impl Collector {
                     self.metrics.events_dropped(name, "write_error", left);
                     return Err(error);
                 }
+            }
+            for sighting in &sightings {
+                output.sighting(sighting)?;
             }
             self.metrics.events_written(name, events.len() as u64);
             output.flush()?;

@@ -7,7 +7,9 @@ use crate::content::{self, Contents, Env};
 use crate::flow::Side;
 use crate::identify::{self, Collector, Finding, Key, Patients, ValueCache};
 use crate::protocol::expected::ExpectedFlow;
-use crate::protocol::{Activity, ContentId, ContentSink, Hint, Object, Reason, ServiceFacts, Want};
+use crate::protocol::{
+    Activity, ContentId, ContentSink, Ending, Hint, Object, Reason, ServiceFacts, Want,
+};
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -147,7 +149,7 @@ impl FlowHost<'_> {
     /// The flow has ended: ends contents and records that are still open.
     pub fn finish(&mut self) {
         for id in self.contents.all() {
-            self.close(id, false);
+            self.close(id, Ending::Cut);
         }
         let mut collector = Collector {
             settings: &self.shared.identify,
@@ -175,8 +177,8 @@ impl ContentSink for FlowHost<'_> {
     fn gap(&mut self, id: ContentId, len: u64) -> Want {
         self.with(id, |contents, env| contents.gap(id, len, env))
     }
-    fn close(&mut self, id: ContentId, complete: bool) {
-        self.with(id, |contents, env| contents.close(id, complete, env));
+    fn close(&mut self, id: ContentId, ending: Ending) {
+        self.with(id, |contents, env| contents.close(id, ending, env));
         self.arrivals.close(id);
     }
     fn facts(&mut self) -> &mut ServiceFacts {

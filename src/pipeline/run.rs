@@ -3,7 +3,7 @@
 use super::collector::Collector;
 use super::reload::{Reloader, warn_of_expired};
 use super::route::{Inline, Threads};
-use super::setup::Parts;
+use super::setup::{Parts, store_error};
 use super::shard::{PacketCounters, Route, Shards};
 use crate::capture::{
     Batch, Fault, Filter, FilterError, LATENCY, Live, LiveCounters, LiveOptions, Source as _,
@@ -54,6 +54,13 @@ pub enum RunError {
     /// An output cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The store cannot be used.
+    #[cfg(feature = "store")]
+    #[error(transparent)]
+    Store(#[from] crate::output::store::StoreError),
+    /// This program was built without it.
+    #[error("{path}: this phitap was built without the feature store", path = .0.display())]
+    NoStore(PathBuf),
     /// The metrics address cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -269,7 +276,7 @@ fn replay(
     // Whoever follows files that grow can end it in no other way.
     let interrupted = (!ended && !config.follow && stop.load(Ordering::Relaxed))
         .then(|| Interrupted { at: share_read(source.position(), source.size()) });
-    flow.finish(config, parts, Ending { inputs, tagged, interrupted, started })
+    flow.finish(config, parts, RunEnd { inputs, tagged, interrupted, started })
 }
 
 /// The share of the input that was read. What was read and not yet worked through is not the end.
@@ -393,11 +400,11 @@ fn live(
     count_lost(parts, &mut lost, source.counters());
     flow.lost_before(lost);
     let inputs = source.inputs().into_iter().map(report_of).collect();
-    flow.finish(config, parts, Ending { inputs, tagged: 0, interrupted: None, started })
+    flow.finish(config, parts, RunEnd { inputs, tagged: 0, interrupted: None, started })
 }
 
 /// What is known of a run at its end.
-struct Ending {
+struct RunEnd {
     inputs: Vec<InputReport>,
     /// Packets that `--filter` excluded and that bear VLAN tags it did not look behind.
     tagged: u64,
@@ -481,7 +488,7 @@ impl Flow {
         }
     }
 
-    fn finish(self, config: &Config, parts: &Parts, ending: Ending) -> Result<Outcome, RunError> {
+    fn finish(self, config: &Config, parts: &Parts, ending: RunEnd) -> Result<Outcome, RunError> {
         let (collector, failed, counts, lost) = match self {
             Self::Inline(shards, lost) => {
                 let (route, counts) = shards.finish();
@@ -528,6 +535,7 @@ fn close(
     match result {
         Ok((summary, worst)) => Ok(Outcome { summary, worst, closed_pipe: false }),
         Err(source) => {
+            let source = store_error(source)?;
             let error = WriteError { name, source };
             // A sensor whose events reach no reader is not done.
             if error.is_closed_pipe() && !matches!(config.source, Source::Interfaces(_)) {

@@ -4,12 +4,12 @@ use super::collector::Collector;
 use super::content_host::Shared;
 use super::run::RunError;
 use super::worker::Worker;
-use crate::config::{Config, Source};
+use crate::config::{Config, Source, StoreSettings};
 use crate::exposure::{self, Exposures};
 use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
 use crate::output::{self, Context, Dashboard, EventLog, Output, Sink};
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -110,17 +110,61 @@ impl Parts {
             access: rules.policy.access.clone(),
             detail: config.detail,
             memory: config.limits.exposure_memory(),
+            sightings: config.store.is_some(),
         });
-        let output = (format.open)(Box::new(sink), context);
-        let board: Box<dyn Output> = Box::new(Arc::clone(&self.board));
+        let mut outputs: Vec<(&'static str, Box<dyn Output>)> = Vec::new();
+        if let Some(settings) = &config.store {
+            outputs.push(self.store(settings, &context, live)?);
+        }
+        outputs.push((format.name, (format.open)(Box::new(sink), context)));
+        outputs.push(("page", Box::new(Arc::clone(&self.board))));
         let metrics = Arc::clone(&self.metrics);
         Ok(Collector::new(
             exposures,
-            vec![(format.name, output), ("page", board)],
+            outputs,
             metrics,
             Arc::clone(&self.shared),
             self.workers,
             live,
         ))
     }
+
+    #[cfg(feature = "store")]
+    fn store(
+        &self,
+        settings: &StoreSettings,
+        context: &Context,
+        live: bool,
+    ) -> Result<(&'static str, Box<dyn Output>), RunError> {
+        use crate::output::store::{Beginning, NAME, Store};
+        let rules = self.shared.rules.current().digest.clone();
+        let beginning = Beginning { live, context: context.clone(), rules };
+        let metrics = Arc::clone(&self.metrics);
+        let store = Store::open(settings, beginning, metrics, super::run::complain)?;
+        Ok((NAME, Box::new(store)))
+    }
+
+    #[cfg(not(feature = "store"))]
+    fn store(
+        &self,
+        settings: &StoreSettings,
+        _: &Context,
+        _: bool,
+    ) -> Result<(&'static str, Box<dyn Output>), RunError> {
+        Err(RunError::NoStore(settings.path.clone()))
+    }
+}
+
+/// An error of the store names its own file.
+#[cfg(feature = "store")]
+pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
+    match error.downcast::<crate::output::store::StoreError>() {
+        Ok(store) => Err(store.into()),
+        Err(other) => Ok(other),
+    }
+}
+
+#[cfg(not(feature = "store"))]
+pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
+    Ok(error)
 }

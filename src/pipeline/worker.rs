@@ -10,6 +10,7 @@ use crate::config::Limits;
 use crate::exposure::{EventId, FindingEvent};
 use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, ValueCache};
+use crate::protocol::encrypted::Encryption;
 use crate::protocol::expected::{ExpectedFlows, frame_datagram};
 use crate::protocol::unknown::DatagramCarver;
 use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason, encrypted};
@@ -223,7 +224,7 @@ impl Context {
         if let State::Reading(analysis) = state
             && analysis.is_passed_over()
         {
-            *state = State::PassedOver { encrypted: analysis.encrypted };
+            *state = State::PassedOver(analysis.encryption);
         }
         skip
     }
@@ -338,7 +339,9 @@ impl Context {
                 DriverEvent::Opaque(protocol, reason) => {
                     let info = flow.info(client);
                     tracing::debug!(client = %info.client, server = %info.server, protocol, %reason, "a direction is no longer read");
-                    analysis.encrypted |= reason == Reason::Encrypted;
+                    if reason == Reason::Encrypted {
+                        analysis.encryption = Encryption::Encrypted;
+                    }
                     if protocol != "unknown" {
                         analysis.half_recognised |= reason == Reason::Unrecognised;
                         analysis.activity.losses.directions += 1;
@@ -440,7 +443,7 @@ impl Context {
 impl Handler<State> for Context {
     fn open(&mut self, flow: &FlowHead) -> State {
         if flow.key.transport == crate::flow::Transport::Udp {
-            return State::Datagrams { looks: 0, encrypted: false };
+            return State::Datagrams { looks: 0, encryption: Encryption::Clear };
         }
         State::Silent
     }
@@ -474,10 +477,10 @@ impl Handler<State> for Context {
     }
 
     fn datagram(&mut self, flow: &FlowHead, state: &mut State, side: Side, bytes: &[u8]) -> bool {
-        if let State::Datagrams { encrypted: known, .. } = state
+        if let State::Datagrams { encryption, .. } = state
             && encrypted::probe_datagram(bytes)
         {
-            *known = true;
+            *encryption = Encryption::Encrypted;
             return false;
         }
         self.relate(flow, state);
@@ -519,7 +522,7 @@ impl Handler<State> for Context {
         match state {
             State::Reading(mut analysis) => {
                 let stats = &mut self.report.stats;
-                if analysis.encrypted {
+                if analysis.encryption == Encryption::Encrypted {
                     stats.encrypted_flows += 1;
                     stats.encrypted_bytes += flow.bytes;
                 }
@@ -527,7 +530,7 @@ impl Handler<State> for Context {
                 let known = analysis.driver.protocol().unwrap_or("unknown");
                 tracing::debug!(client = %info.client, server = %info.server, protocol = known, bytes = flow.bytes, ?end, "flow ended");
                 let Some(protocol) = analysis.driver.protocol() else {
-                    if !analysis.encrypted {
+                    if analysis.encryption == Encryption::Clear {
                         stats.unrecognised(flow);
                     }
                     return;
@@ -552,10 +555,11 @@ impl Handler<State> for Context {
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));
             }
-            State::Silent | State::PassedOver { encrypted: false } => {
+            State::Silent | State::PassedOver(Encryption::Clear) => {
                 self.report.stats.unrecognised(flow);
             }
-            State::Datagrams { encrypted: true, .. } | State::PassedOver { encrypted: true } => {
+            State::Datagrams { encryption: Encryption::Encrypted, .. }
+            | State::PassedOver(Encryption::Encrypted) => {
                 self.report.stats.encrypted_flows += 1;
                 self.report.stats.encrypted_bytes += flow.bytes;
             }

@@ -1,6 +1,6 @@
 //! An open payload that a parser hands on, and how much of it the reader does not want.
 
-use super::{ContentId, ContentSink, Hint, Want};
+use super::{ContentId, ContentSink, Ending, Hint, Want};
 
 /// An open payload.
 pub struct ContentWriter {
@@ -19,7 +19,7 @@ impl ContentWriter {
     pub fn whole(hint: &Hint<'_>, bytes: &[u8], sink: &mut dyn ContentSink) {
         let mut writer = Self::open(hint, sink);
         writer.data(bytes, sink);
-        writer.close(true, sink);
+        writer.close(Ending::Complete, sink);
     }
 
     /// Its next bytes.
@@ -56,8 +56,8 @@ impl ContentWriter {
         self.unwanted == Want::NOTHING.skip
     }
 
-    /// It has ended; `complete` if its end was really seen.
-    pub fn close(self, complete: bool, sink: &mut dyn ContentSink) {
-        sink.close(self.id, complete);
+    /// It has ended.
+    pub fn close(self, ending: Ending, sink: &mut dyn ContentSink) {
+        sink.close(self.id, ending);
     }
 }

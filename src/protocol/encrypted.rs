@@ -1,13 +1,23 @@
 //! Recognises what cannot be read: TLS and SSH over TCP, DTLS and QUIC over UDP. It is counted, not
 //! parsed.
 
-use super::{Probe, Speaker};
+use super::{Position, Probe, Speaker};
 
 /// Largest TLS record body: 2^14 plus expansion (RFC 8446 5.2, RFC 5246 6.2.3).
 const MAX_TLS_RECORD: u16 = (1 << 14) + 2048;
 
 /// TLS record type of a handshake (RFC 8446 5.1).
 const HANDSHAKE: u8 = 22;
+
+/// Whether bytes can be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Encryption {
+    /// In clear, as far as is known.
+    #[default]
+    Clear,
+    /// They cannot be read.
+    Encrypted,
+}
 
 /// Whether `data` begins like a TLS handshake and like no command of a text protocol.
 pub fn is_handshake(data: &[u8]) -> bool {
@@ -16,7 +26,7 @@ pub fn is_handshake(data: &[u8]) -> bool {
 
 /// Whether a TCP stream is TLS or SSH. In mid-stream any TLS record will do; at the start it must be
 /// a handshake or an alert.
-pub fn probe(data: &[u8], at_start: bool) -> Probe {
+pub fn probe(data: &[u8], at: Position) -> Probe {
     const SSH: &[u8] = b"SSH-";
     let head = &data[..data.len().min(SSH.len())];
     if !head.is_empty() && SSH.starts_with(head) {
@@ -35,10 +45,10 @@ pub fn probe(data: &[u8], at_start: bool) -> Probe {
     let len = u16::from_be_bytes([high, low]);
     let fits = match kind {
         20 => len == 1,
-        21 => len == 2 || !at_start,
+        21 => len == 2 || at == Position::Midstream,
         // client_hello 1, server_hello 2, or further handshake messages
-        HANDSHAKE => body.first().is_none_or(|t| *t <= 24) || !at_start,
-        _ => !at_start || len >= 16,
+        HANDSHAKE => body.first().is_none_or(|t| *t <= 24) || at == Position::Midstream,
+        _ => at == Position::Midstream || len >= 16,
     };
     if fits && len > 0 && len <= MAX_TLS_RECORD { Probe::yes(Speaker::Any) } else { Probe::No }
 }
@@ -66,13 +76,13 @@ mod tests {
     fn tls_and_ssh_from_the_first_bytes() {
         let hello = [22, 3, 1, 2, 0, 1, 0, 1, 0xfc];
         for cut in 1..5 {
-            assert_eq!(probe(&hello[..cut], true), Probe::More, "{cut} bytes");
+            assert_eq!(probe(&hello[..cut], Position::Start), Probe::More, "{cut} bytes");
         }
-        assert_eq!(probe(&hello, true), Probe::yes(Speaker::Any));
-        assert_eq!(probe(b"SSH-2.0-OpenSSH", true), Probe::yes(Speaker::Any));
-        assert_eq!(probe(b"SS", true), Probe::More);
-        assert_eq!(probe(b"GET / HTTP/1.1", true), Probe::No);
-        assert_eq!(probe(&[22, 3, 1, 0xff, 0xff], true), Probe::No);
+        assert_eq!(probe(&hello, Position::Start), Probe::yes(Speaker::Any));
+        assert_eq!(probe(b"SSH-2.0-OpenSSH", Position::Start), Probe::yes(Speaker::Any));
+        assert_eq!(probe(b"SS", Position::Start), Probe::More);
+        assert_eq!(probe(b"GET / HTTP/1.1", Position::Start), Probe::No);
+        assert_eq!(probe(&[22, 3, 1, 0xff, 0xff], Position::Start), Probe::No);
     }
 
     #[test]

@@ -114,9 +114,7 @@ pub trait Protocol: Sync {
     fn name(&self) -> &'static str;
 
     /// Whether `data`, the first readable bytes of one direction, speak this protocol.
-    /// `at_start` says that nothing came before them; otherwise the capture began, or lost
-    /// something, in the middle.
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe;
+    fn probe(&self, data: &[u8], at: Position) -> Probe;
 
     /// Whether it is asked only of the first bytes of a flow that was seen from its beginning: what
     /// it looks for is found inside other protocols, too.
@@ -152,6 +150,15 @@ pub trait Protocol: Sync {
 
     /// A parser for one flow.
     fn open(&self) -> Box<dyn Parser>;
+}
+
+/// Where in a direction the first bytes at hand are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Position {
+    /// Nothing came before them.
+    Start,
+    /// The capture began, or lost something, before them.
+    Midstream,
 }
 
 /// What a protocol says of the first bytes of a direction.
@@ -335,8 +342,8 @@ pub trait ContentSink {
     /// `len` bytes of a payload were lost.
     fn gap(&mut self, id: ContentId, len: u64) -> Want;
 
-    /// The content has ended; `complete` says that its end was really seen.
-    fn close(&mut self, id: ContentId, complete: bool);
+    /// The content has ended.
+    fn close(&mut self, id: ContentId, ending: Ending);
 
     /// What is known of the service; a protocol adds to it as it learns.
     fn facts(&mut self) -> &mut ServiceFacts;
@@ -377,6 +384,34 @@ pub trait ContentSink {
 /// A content that is open in a flow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ContentId(pub u32);
+
+/// How a payload ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// Its end was seen: nothing is missing behind what was handed on.
+    Complete,
+    /// It breaks off: its end was lost, given up or never came.
+    Cut,
+}
+
+impl From<End> for Ending {
+    /// A payload that lasts as long as its direction is complete when that ends by FIN.
+    fn from(end: End) -> Self {
+        Self::complete_if(end == End::Fin)
+    }
+}
+
+impl Ending {
+    /// `Complete` if `seen`.
+    pub const fn complete_if(seen: bool) -> Self {
+        if seen { Self::Complete } else { Self::Cut }
+    }
+    /// The same, but `Cut` unless `seen`.
+    #[must_use]
+    pub const fn and(self, seen: bool) -> Self {
+        if seen { self } else { Self::Cut }
+    }
+}
 
 /// What the reader of a payload wants of the bytes to come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

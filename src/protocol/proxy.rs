@@ -2,8 +2,8 @@
 //! says for whom it speaks. What follows is another protocol.
 
 use super::{
-    ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync,
-    Speaker,
+    ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress, Protocol, Reason,
+    Resync, Speaker,
 };
 use crate::syntax::Match;
 
@@ -26,8 +26,8 @@ impl Protocol for Proxy {
         "proxy"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if !at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Midstream {
             return Probe::No;
         }
         match header(data) {

@@ -4,8 +4,8 @@
 use super::driver::{Driver, DriverEvent, DriverLimits};
 use super::expected::ExpectedFlow;
 use super::{
-    Activity, ContentId, ContentSink, Direction, End, Hint, Media, Object, Reason, ServiceFacts,
-    Want,
+    Activity, ContentId, ContentSink, Direction, End, Ending, Hint, Media, Object, Reason,
+    ServiceFacts, Want,
 };
 use crate::flow::{Orientation, Side};
 use crate::time::Timestamp;
@@ -27,9 +27,14 @@ pub struct Recorded {
     pub bytes: Vec<u8>,
     /// Bytes lost.
     pub gaps: u64,
-    /// None while open.
-    pub complete: Option<bool>,
+    /// How it ended; none while it is open.
+    pub ending: Option<Ending>,
 }
+
+/// [`Recorded::ending`] of a payload whose end was seen.
+pub const COMPLETE: Option<Ending> = Some(Ending::Complete);
+/// [`Recorded::ending`] of a payload that broke off.
+pub const CUT: Option<Ending> = Some(Ending::Cut);
 
 /// Records everything.
 #[derive(Default)]
@@ -76,26 +81,26 @@ impl ContentSink for Recorder {
             layer: hint.layer,
             bytes: Vec::new(),
             gaps: 0,
-            complete: None,
+            ending: None,
         });
         ContentId(self.contents.len() as u32 - 1)
     }
     fn data(&mut self, id: ContentId, bytes: &[u8]) -> Want {
         let content = &mut self.contents[id.0 as usize];
-        assert!(content.complete.is_none(), "data after close");
+        assert!(content.ending.is_none(), "data after close");
         content.bytes.extend_from_slice(bytes);
         self.want.map_or(Want::ALL, |f| f(content))
     }
     fn gap(&mut self, id: ContentId, len: u64) -> Want {
         let content = &mut self.contents[id.0 as usize];
-        assert!(content.complete.is_none(), "gap after close");
+        assert!(content.ending.is_none(), "gap after close");
         content.gaps += len;
         Want::ALL
     }
-    fn close(&mut self, id: ContentId, complete: bool) {
+    fn close(&mut self, id: ContentId, ending: Ending) {
         let content = &mut self.contents[id.0 as usize];
-        assert!(content.complete.is_none(), "closed twice");
-        content.complete = Some(complete);
+        assert!(content.ending.is_none(), "closed twice");
+        content.ending = Some(ending);
     }
     fn facts(&mut self) -> &mut ServiceFacts {
         &mut self.facts
@@ -141,11 +146,11 @@ pub enum Piece<'a> {
 
 /// The payloads of a conversation as text, and how each ended; checks that splitting it into pieces does not
 /// matter.
-pub fn texts(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
+pub fn texts(pieces: &[Piece<'_>]) -> Vec<(String, Option<Ending>)> {
     let of = |size| {
         let (sink, _) = play(pieces, size);
         let text = |b: &[u8]| String::from_utf8(b.to_vec()).expect("text");
-        sink.contents.iter().map(|c| (text(&c.bytes), c.complete)).collect::<Vec<_>>()
+        sink.contents.iter().map(|c| (text(&c.bytes), c.ending)).collect::<Vec<_>>()
     };
     let whole = of(usize::MAX);
     for size in 1..30 {

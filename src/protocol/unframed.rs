@@ -2,7 +2,9 @@
 //! comes.
 
 use super::content_writer::ContentWriter;
-use super::{ContentSink, Direction, End, Hint, Media, ParseError, Parser, Progress, Resync};
+use super::{
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Progress, Resync,
+};
 
 /// One payload each way. In the middle of a document nothing shows where another begins.
 pub fn bare(layer: &'static str) -> Box<dyn Parser> {
@@ -84,7 +86,7 @@ impl Parser for UnframedParser {
             }
             OnGap::NextMessage => {
                 if let Some(writer) = side.take() {
-                    writer.close(false, sink);
+                    writer.close(Ending::Cut, sink);
                 }
                 Resync::Search
             }
@@ -98,7 +100,7 @@ impl Parser for UnframedParser {
     fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(mut writer) = self.sides.get_mut(direction.index()).and_then(Option::take) {
             writer.data(rest, sink);
-            writer.close(end == End::Fin, sink);
+            writer.close(end.into(), sink);
         }
     }
 

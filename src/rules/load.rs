@@ -88,11 +88,33 @@ impl RuleSet {
             }
         }
         let texts = std::mem::take(&mut sources.texts);
-        sources.compile().map_err(|error| error.at_key(&texts))
+        let rules = sources.compile().map_err(|error| error.at_key(&texts))?;
+        Ok(Self { digest: digest(&texts), ..rules })
     }
 }
 
+/// The first bits of a hash over what the files say.
+fn digest(texts: &[(String, String)]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (_, text) in texts {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.finalize().as_bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl RuleSet {
+    /// The rules of one file, `text`, without those that ship. `file` names it in errors.
+    ///
+    /// # Errors
+    /// If it is faulty, with line and reason.
+    pub fn alone(file: &str, text: &str) -> Result<Self, LoadError> {
+        let mut sources = Sources::default();
+        sources.add(file, text)?;
+        let texts = std::mem::take(&mut sources.texts);
+        sources.compile().map_err(|error| error.at_key(&texts))
+    }
+
     /// The same, looking for identifiers of these countries in running text.
     ///
     /// # Errors

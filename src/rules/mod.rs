@@ -129,4 +129,6 @@ pub struct RuleSet {
     pub disabled: Vec<String>,
     /// Every entry, for `phitap rules list` and `test`.
     pub entries: Vec<RuleInfo>,
+    /// Tells sets of rule files apart, by what they say; 16 hexadecimal digits.
+    pub digest: String,
 }

@@ -13,6 +13,7 @@ mod common;
 mod dicom;
 mod hl7v2;
 mod identifiers;
+mod ocsf;
 mod records;
 mod web;
 

@@ -4,7 +4,7 @@
 use crate::content::formats::hl7v2::carried;
 use crate::content::formats::jws;
 use crate::content::stack::transfer_encoding;
-use crate::content::{Media, Nested, Scope, Want};
+use crate::content::{Ending, Media, Nested, Scope, Want};
 
 /// Bytes that show what it is.
 const HEAD: usize = 16;
@@ -113,12 +113,12 @@ impl Payload {
     }
 
     /// The element ends. False: it is ordinary text.
-    pub fn end(&mut self, complete: bool, scope: &mut Scope<'_>) -> bool {
+    pub fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) -> bool {
         if self.nested.is_none() && !(self.may_be() && self.decide(scope)) {
             return false;
         }
         if let Some(mut nested) = self.nested.take() {
-            nested.end(complete, scope);
+            nested.end(ending, scope);
         }
         true
     }

@@ -7,7 +7,7 @@
 use super::record::Marks;
 use super::table::Sheet;
 use crate::content::stack::transfer_encoding;
-use crate::content::{Media, Scope};
+use crate::content::{Ending, Media, Scope};
 use zeroize::Zeroizing;
 
 /// Texts kept of one document.
@@ -64,7 +64,7 @@ impl Texts {
         } else if is_encoded_text(text) {
             let mut nested = transfer_encoding::undo("base64", &Media::Unknown);
             nested.data(text.as_bytes(), scope);
-            nested.end(true, scope);
+            nested.end(Ending::Complete, scope);
         }
     }
 

@@ -102,7 +102,7 @@ fn behind_text(mut text: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
     use crate::content::testing::{Lines, rules};
-    use crate::content::{ContentCounters, Contents, Env, ServiceFacts};
+    use crate::content::{ContentCounters, Contents, Ending, Env, ServiceFacts};
     use crate::protocol::Hint;
     use crate::rules::ServiceKind;
 
@@ -133,7 +133,7 @@ mod tests {
                     break;
                 }
             }
-            contents.close(id, true, &mut env);
+            contents.close(id, Ending::Complete, &mut env);
             if piece < bytes.len() {
                 facts = before;
             }

@@ -6,7 +6,7 @@ use crate::content::extract::numbers::Place;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::extract::schemaless::Node;
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use crate::rules::RuleSet;
 
 /// Longest row, bytes.
@@ -32,10 +32,14 @@ impl Format for Csv {
         "csv"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], extent: Extent) -> bool {
         let declared = media::says(media, "csv", &["csv", "tsv", "tab", "psv"])
             || media::says(media, "tab", &[]);
-        let Some(lf) = head.iter().position(|b| *b == b'\n').or(whole.then_some(head.len())) else {
+        let Some(lf) = head
+            .iter()
+            .position(|b| *b == b'\n')
+            .or((extent == Extent::Whole).then_some(head.len()))
+        else {
             return declared;
         };
         let line = head.get(..lf).unwrap_or_default();
@@ -184,8 +188,8 @@ impl Document for Table {
         if self.separator.is_none() { Want::NOTHING } else { Want::ALL }
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
-        if complete {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        if ending == Ending::Complete {
             self.line(&[], scope);
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::content::extract::printed::PrintedLabel;
 use crate::content::stack::charset::cp437;
-use crate::content::{Document, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use zeroize::Zeroizing;
 
 /// Longest line, bytes.
@@ -19,7 +19,7 @@ impl Format for EscPos {
         "escpos"
     }
 
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         head.starts_with(b"\x1b@")
     }
 
@@ -203,7 +203,7 @@ impl Document for Job {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         self.end_line();
         self.label.emit(scope);
     }

@@ -2,7 +2,7 @@
 //! event is complete.
 
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
 
 /// `text/event-stream`.
 pub struct Events;
@@ -12,12 +12,12 @@ impl Format for Events {
         "event-stream"
     }
 
-    fn probe(&self, media: &Media<'_>, _head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, _head: &[u8], _extent: Extent) -> bool {
         media::essence(media).eq_ignore_ascii_case("text/event-stream")
     }
 
     fn at_once(&self, media: &Media<'_>, _head: &[u8]) -> bool {
-        self.probe(media, &[], false)
+        self.probe(media, &[], Extent::Beginning)
     }
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
@@ -75,9 +75,9 @@ impl Stream {
         self.skip = event.data(bytes, scope).skip;
     }
 
-    fn end_event(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end_event(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         if let Some(mut event) = self.event.take() {
-            event.end(complete, scope);
+            event.end(ending, scope);
         }
         (self.skip, self.started) = (0, false);
     }
@@ -91,7 +91,7 @@ impl Stream {
 
     fn end_line(&mut self, scope: &mut Scope<'_>) {
         match std::mem::replace(&mut self.state, LINE) {
-            State::Name { have: 0 } => self.end_event(true, scope),
+            State::Name { have: 0 } => self.end_event(Ending::Complete, scope),
             // `data` without a colon is an empty line of data.
             State::Name { have } if have == NAME.len() => self.begin_line(scope),
             _ => {}
@@ -155,13 +155,13 @@ impl Document for Stream {
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         // The next event will be whole.
         scope.give_up(Reason::Gap);
-        self.end_event(false, scope);
+        self.end_event(Ending::Cut, scope);
         self.state = State::Other;
         Want::ALL
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
-        self.end_event(complete, scope);
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        self.end_event(ending, scope);
     }
 
     fn memory(&self) -> usize {

@@ -4,7 +4,7 @@
 
 use crate::content::extract::tree::{Tree, words};
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use crate::rules::{About, KeyRules};
 use zeroize::Zeroizing;
 
@@ -71,7 +71,7 @@ impl Format for GraphQl {
         "graphql"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let declared = media::says(media, "graphql", &["graphql", "gql"]);
         let unknown = matches!(media, Media::Unknown);
         let head = behind_comments(head);
@@ -101,7 +101,7 @@ impl Document for GraphQlDocument {
         if bytes.len() > room { Want::NOTHING } else { Want::ALL }
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         let text = std::mem::take(&mut self.text);
         let text = String::from_utf8_lossy(&text);
         let mut tree = Tree::new("json");

@@ -5,7 +5,7 @@
 //! says so. What is encrypted (JWE) stays so.
 
 use crate::content::stack::{coding, media, transfer_encoding};
-use crate::content::{Document, Format, Media, Nested, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -63,7 +63,7 @@ pub fn nested() -> Nested {
 pub fn read(text: &str, scope: &mut Scope<'_>) {
     let mut token = nested();
     token.data(text.as_bytes(), scope);
-    token.end(true, scope);
+    token.end(Ending::Complete, scope);
 }
 
 /// A token, or a file of one.
@@ -74,11 +74,11 @@ impl Format for Compact {
         "jws"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], extent: Extent) -> bool {
         let head = head.trim_ascii_start();
         let declared =
             media::says(media, "jwt", &["jwt", "jws"]) || media::says(media, "jose", &[]);
-        let signed = || memchr::memchr(b'.', head).is_some() || !whole;
+        let signed = || memchr::memchr(b'.', head).is_some() || extent == Extent::Beginning;
         begins(head) && (declared || head.starts_with(NUMERIC) || signed())
     }
 
@@ -121,7 +121,7 @@ impl Token {
                 let want =
                     document.data(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or(bytes), scope);
                 if want == Want::NOTHING || end.is_some() {
-                    document.end(true, scope);
+                    document.end(Ending::Complete, scope);
                     self.state = State::Passed;
                     return Want::NOTHING;
                 }
@@ -179,7 +179,7 @@ impl Document for Token {
         }
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         if let Some(letters) = self.digits.end() {
             self.read(&letters, scope);
         }
@@ -189,7 +189,7 @@ impl Document for Token {
             self.read(&head, scope);
         }
         if let State::Reading { document, .. } = &mut self.state {
-            document.end(complete, scope);
+            document.end(ending, scope);
         }
         self.state = State::Passed;
     }

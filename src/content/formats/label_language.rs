@@ -3,7 +3,7 @@
 
 use crate::content::extract::printed::PrintedLabel;
 use crate::content::stack::charset::cp437;
-use crate::content::{Document, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use zeroize::Zeroizing;
 
 /// Longest line, bytes; the rest of a longer one (a picture) is passed over.
@@ -76,7 +76,7 @@ impl Format for LabelLanguage {
         self.0
     }
 
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         language(head) == Some(self.1)
     }
 
@@ -220,8 +220,8 @@ impl Document for Job {
         Want::ALL
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
-        if complete {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        if ending == Ending::Complete {
             self.end_line(scope);
         }
         self.label.emit(scope);

@@ -5,7 +5,7 @@ use super::encoded_words;
 use super::mime::Entity;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::stack::{charset, media};
-use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
 use memchr::memmem;
 
 /// Longest boundary, bytes (RFC 2046 5.1.1 allows 70).
@@ -25,7 +25,7 @@ impl Format for Multipart {
         "multipart"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let declared = media::essence(media);
         let multipart = declared.get(..10).is_some_and(|t| t.eq_ignore_ascii_case("multipart/"));
         (multipart && declared_boundary(media).is_some()) || first_boundary(head).is_some()
@@ -145,13 +145,13 @@ impl Document for Parts {
                 State::Preamble | State::Body => match self.boundary(rest, &finder) {
                     Boundary::At { body, next } => {
                         self.deliver(rest.get(..body).unwrap_or_default(), scope);
-                        self.end_part(true, scope);
+                        self.end_part(Ending::Complete, scope);
                         rest = rest.get(next..).unwrap_or_default();
                         self.state = State::Headers;
                     }
                     Boundary::Last { body } => {
                         self.deliver(rest.get(..body).unwrap_or_default(), scope);
-                        self.end_part(true, scope);
+                        self.end_part(Ending::Complete, scope);
                         self.state = State::Done;
                     }
                     Boundary::None { sure } => {
@@ -201,12 +201,12 @@ impl Document for Parts {
         if self.delimiter.is_some() { Want::ALL } else { Want::NOTHING }
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         let held = std::mem::take(&mut self.held);
         if self.state == State::Body {
             self.deliver(&held, scope);
         }
-        self.end_part(complete && self.state == State::Done, scope);
+        self.end_part(ending.and(self.state == State::Done), scope);
         self.form.mark_from_afar(self.afar);
         self.form.emit("form", scope);
     }
@@ -334,7 +334,7 @@ impl Parts {
         }
     }
 
-    fn end_part(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end_part(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         match std::mem::replace(&mut self.part, Part::None) {
             Part::None => {}
             Part::Field(meaning, value) => {
@@ -343,7 +343,7 @@ impl Parts {
             Part::Charset(label) => {
                 self.charset = std::str::from_utf8(&label).ok().and_then(charset::known);
             }
-            Part::Content(mut nested, _) => nested.end(complete, scope),
+            Part::Content(mut nested, _) => nested.end(ending, scope),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use encoding_rs::Encoding;
 use zeroize::Zeroizing;
 
@@ -28,7 +28,7 @@ impl Format for Rtf {
     fn name(&self) -> &'static str {
         "rtf"
     }
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).starts_with(b"{\\rtf")
     }
     fn cost(&self) -> u64 {
@@ -129,7 +129,7 @@ impl Document for RtfDocument {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         self.end_line(scope);
         self.end_row(scope);
         self.sheet.end(scope);

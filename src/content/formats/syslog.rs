@@ -2,7 +2,7 @@
 
 use crate::content::extract::labels::Labels;
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use zeroize::Zeroizing;
 
 /// Longest message read, bytes.
@@ -19,7 +19,7 @@ impl Format for Syslog {
         "syslog"
     }
 
-    fn probe(&self, media: &Media<'_>, _head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, _head: &[u8], _extent: Extent) -> bool {
         media::essence(media).eq_ignore_ascii_case("application/syslog")
     }
 
@@ -48,7 +48,7 @@ impl Document for Message {
         Want::NOTHING
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         let bytes = std::mem::take(&mut self.text);
         let text = Zeroizing::new(match std::str::from_utf8(&bytes) {
             Ok(text) => text.to_owned(),

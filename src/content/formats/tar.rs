@@ -1,6 +1,6 @@
 //! Tape archives (POSIX.1-2017 pax, ustar; GNU tar): each regular file is a payload of its own.
 
-use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
 
 /// Headers and the data behind them fill blocks of this length.
 const BLOCK: usize = 512;
@@ -18,7 +18,7 @@ impl Format for Tar {
     fn name(&self) -> &'static str {
         "tar"
     }
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         // The checksum distinguishes it from anything else, even without the magic of ustar.
         head.get(..BLOCK).is_some_and(|block| block.first() != Some(&0) && is_header(block))
     }
@@ -180,7 +180,7 @@ impl Archive {
                     skip = nested.data(mine, scope).skip;
                 }
                 if used == left {
-                    nested.end(true, scope);
+                    nested.end(Ending::Complete, scope);
                     self.state = State::Pass(padding);
                 } else if skip == Want::NOTHING.skip {
                     self.state = State::Pass((left - used).saturating_add(padding));
@@ -226,7 +226,7 @@ impl Document for Archive {
         self.held.clear();
         let left = match std::mem::replace(&mut self.state, State::Done) {
             State::Member { mut nested, left, padding, .. } => {
-                nested.end(false, scope);
+                nested.end(Ending::Cut, scope);
                 left.saturating_add(padding)
             }
             State::Pass(left) => left,
@@ -240,11 +240,11 @@ impl Document for Archive {
         Want { skip: left.min(u64::MAX - 1) }
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         if let State::Member { mut nested, left, .. } =
             std::mem::replace(&mut self.state, State::Done)
         {
-            nested.end(left == 0, scope);
+            nested.end(Ending::complete_if(left == 0), scope);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 
 /// Longest line kept, bytes; the rest of a longer one is passed over.
 const MAX_LINE: usize = 8 << 10;
@@ -16,7 +16,7 @@ impl Format for Text {
         "text"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let essence = media::essence(media);
         let declared = essence.eq_ignore_ascii_case("text/plain")
             || essence.eq_ignore_ascii_case("text/markdown")
@@ -152,8 +152,8 @@ impl Document for TextDocument {
         Want::ALL
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
-        if complete {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        if ending == Ending::Complete {
             self.end_line(&[], scope);
         }
         self.sheet.end(scope);

@@ -1,7 +1,7 @@
 //! Labels and wristbands in ZPL II: `^XA ... ^FD text ^FS ... ^XZ`. Each label is about one person.
 
 use crate::content::extract::printed::PrintedLabel;
-use crate::content::{Document, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 
 /// Longest command with its text, bytes; the rest of a longer one (a picture) is passed over.
 const MAX_COMMAND: usize = 4096;
@@ -14,7 +14,7 @@ impl Format for Zpl {
         "zpl"
     }
 
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let rest = head.trim_ascii_start();
         rest.starts_with(b"^XA")
             || [&b"~DG"[..], b"~DY", b"~SD", b"~JA"].iter().any(|m| rest.starts_with(m))
@@ -65,8 +65,8 @@ impl Document for Job {
         Want::ALL
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
-        if complete {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        if ending == Ending::Complete {
             let command = std::mem::take(&mut self.command);
             self.run(&command, scope);
         }

@@ -5,7 +5,7 @@ use super::OPENING;
 use super::charset::Charset;
 use crate::content::extract::web_service;
 use crate::content::{
-    Document, FORMATS, Format, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want,
+    Document, Ending, Extent, FORMATS, Format, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want,
 };
 
 /// Longest media type, transfer syntax or name kept while a format is being recognised, bytes.
@@ -55,7 +55,7 @@ impl Nested {
                 if head.is_empty() && bytes.len() >= PROBE_BYTES {
                     // As much as there would be if it came in smaller pieces.
                     let front = bytes.get(..PROBE_BYTES).unwrap_or(bytes);
-                    self.state = recognise(&media.borrow(), front, false, scope);
+                    self.state = recognise(&media.borrow(), front, Extent::Beginning, scope);
                     return self.feed(bytes, scope);
                 }
                 // No more than the probe needs is copied, whatever the protocol delivers at once.
@@ -65,7 +65,7 @@ impl Nested {
                     return Want::ALL;
                 }
                 let head = std::mem::take(head);
-                self.state = recognise(&media.borrow(), &head, false, scope);
+                self.state = recognise(&media.borrow(), &head, Extent::Beginning, scope);
                 let want = self.feed(&head, scope);
                 self.pass(want, rest, scope)
             }
@@ -82,11 +82,11 @@ impl Nested {
         self.settle(want, scope)
     }
 
-    /// The end; `complete` says that nothing is missing behind what was given.
-    pub fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    /// The end of the content.
+    pub fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         self.decide(scope);
         if let State::Reading { layer, document, .. } = &mut self.state {
-            scope.within(layer, |scope| document.end(complete, scope));
+            scope.within(layer, |scope| document.end(ending, scope));
         }
         self.state = State::Passed;
     }
@@ -104,7 +104,7 @@ impl Nested {
     fn decide(&mut self, scope: &mut Scope<'_>) {
         if let State::Probing { media, head } = &mut self.state {
             let head = std::mem::take(head);
-            self.state = recognise(&media.borrow(), &head, true, scope);
+            self.state = recognise(&media.borrow(), &head, Extent::Whole, scope);
             self.feed(&head, scope);
         }
     }
@@ -119,7 +119,7 @@ impl Nested {
         }
         if !scope.spend(bytes.len() as u64 * *cost) {
             scope.leave(bytes.len() as u64);
-            self.end(false, scope);
+            self.end(Ending::Cut, scope);
             return Want::NOTHING;
         }
         let want = scope.within(layer, |scope| document.data(bytes, scope));
@@ -145,7 +145,7 @@ impl Nested {
     /// skipped.
     fn settle(&mut self, want: Want, scope: &mut Scope<'_>) -> Want {
         if want == Want::NOTHING {
-            self.end(true, scope);
+            self.end(Ending::Complete, scope);
         }
         want
     }
@@ -157,8 +157,8 @@ fn at_once(media: &Media<'_>, head: &[u8]) -> Option<&'static &'static dyn Forma
 }
 
 /// The first format that says `head` is its own.
-fn recognise(media: &Media<'_>, head: &[u8], whole: bool, scope: &mut Scope<'_>) -> State {
-    if head.is_empty() || whole && head.len() < MIN_CONTENT {
+fn recognise(media: &Media<'_>, head: &[u8], extent: Extent, scope: &mut Scope<'_>) -> State {
+    if head.is_empty() || extent == Extent::Whole && head.len() < MIN_CONTENT {
         return State::Passed;
     }
     web_service::look(media, head, scope);
@@ -170,7 +170,7 @@ fn recognise(media: &Media<'_>, head: &[u8], whole: bool, scope: &mut Scope<'_>)
     // What is read at once is not judged by what comes later.
     let charset = Charset::of(media, if at_once.is_some() { &[] } else { head });
     let text = charset.readable(head);
-    let probe = |f: &&&dyn Format| f.probe(media, if f.is_text() { &text } else { head }, whole);
+    let probe = |f: &&&dyn Format| f.probe(media, if f.is_text() { &text } else { head }, extent);
     let Some(format) = at_once.or_else(|| FORMATS.iter().find(probe)) else {
         return State::Passed;
     };
@@ -208,10 +208,11 @@ impl Scope<'_> {
     pub fn whole(&mut self, media: &Media<'_>, bytes: &[u8]) {
         self.tally.spoil();
         let head = bytes.get(..MAX_WHOLE_HEAD).unwrap_or(bytes);
-        let state = recognise(media, head, head.len() == bytes.len(), self);
+        let extent = if head.len() == bytes.len() { Extent::Whole } else { Extent::Beginning };
+        let state = recognise(media, head, extent, self);
         let mut nested = Nested { state };
         nested.feed(bytes, self);
-        nested.end(true, self);
+        nested.end(Ending::Complete, self);
     }
 }
 

@@ -4,7 +4,7 @@ use super::budget::{Budget, HEADERS};
 use super::coding;
 use super::reader::Nested;
 use crate::content::{
-    ContentCounters, ContentId, Direction, FieldSink, Reason, Scope, ServiceFacts, Want,
+    ContentCounters, ContentId, Direction, Ending, FieldSink, Reason, Scope, ServiceFacts, Want,
 };
 use crate::protocol::Hint;
 use crate::rules::RuleSet;
@@ -115,8 +115,8 @@ impl Contents {
     }
 
     /// The content has ended.
-    pub fn close(&mut self, id: ContentId, complete: bool, env: &mut Env<'_>) {
-        self.with(id, env, |nested, scope| nested.end(complete, scope));
+    pub fn close(&mut self, id: ContentId, ending: Ending, env: &mut Env<'_>) {
+        self.with(id, env, |nested, scope| nested.end(ending, scope));
         if let Some(slot) = self.slots.get_mut(id.0 as usize)
             && slot.nested.take().is_some()
         {

@@ -2,7 +2,7 @@ use super::table::*;
 use crate::content::Media;
 use crate::content::testing::{Lines, rules};
 use crate::content::{ContentCounters, Direction, Reason, ServiceFacts, Want};
-use crate::protocol::Hint;
+use crate::protocol::{Ending, Hint};
 
 fn hint<'a>(media: Media<'a>, codings: &'a [&'a str]) -> Hint<'a> {
     Hint { direction: Direction::ClientToServer, media, operation: "PUT", codings, layer: "http" }
@@ -17,8 +17,8 @@ fn slots_are_used_again_and_capped() {
     let first = contents.open(&hint(Media::Unknown, &[]));
     let second = contents.open(&hint(Media::Unknown, &[]));
     assert_ne!(first, second);
-    contents.close(first, true, &mut env);
-    contents.close(first, true, &mut env);
+    contents.close(first, Ending::Complete, &mut env);
+    contents.close(first, Ending::Complete, &mut env);
     assert_eq!(contents.open(&hint(Media::Unknown, &[])), first);
     for _ in 2..MAX_OPEN {
         assert_ne!(contents.open(&hint(Media::Unknown, &[])), NO_ROOM);
@@ -26,9 +26,9 @@ fn slots_are_used_again_and_capped() {
     let refused = contents.open(&hint(Media::Unknown, &[]));
     assert_eq!(refused, NO_ROOM);
     assert_eq!(contents.data(refused, b"{}", &mut env), Want::NOTHING);
-    contents.close(refused, true, &mut env);
+    contents.close(refused, Ending::Complete, &mut env);
     for id in contents.all() {
-        contents.close(id, false, &mut env);
+        contents.close(id, Ending::Cut, &mut env);
     }
     assert_ne!(contents.open(&hint(Media::Unknown, &[])), NO_ROOM);
     assert_eq!(tally.given_up, [(Reason::Limit, 1)]);

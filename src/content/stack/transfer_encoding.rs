@@ -1,6 +1,6 @@
 //! Content-Transfer-Encoding (RFC 2045 6): what mail writes its bytes in, undone as they arrive.
 
-use crate::content::{Document, Media, Nested, Scope, Want};
+use crate::content::{Document, Ending, Media, Nested, Scope, Want};
 
 /// A content declared as `media` that is written in `encoding`.
 pub fn undo(encoding: &str, media: &Media<'_>) -> Nested {
@@ -135,8 +135,8 @@ impl Document for Encoded {
         }
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
-        self.nested.end(complete && !self.holed, scope);
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        self.nested.end(ending.and(!self.holed), scope);
     }
 
     fn memory(&self) -> usize {

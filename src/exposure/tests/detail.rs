@@ -14,6 +14,7 @@ fn at_level(detail: Detail, memory: usize) -> Exposures {
         access: crate::rules::AccessRules::default(),
         detail,
         memory,
+        sightings: false,
     })
 }
 

@@ -17,6 +17,7 @@ fn tracker() -> Exposures {
         access: AccessRules::of(&["ECHOSCU", "ANY-SCU"], 2),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
+        sightings: false,
     })
 }
 

@@ -22,6 +22,7 @@ fn tracker() -> Exposures {
         access: crate::rules::AccessRules::default(),
         detail: Detail::Flows,
         memory: 256 << 20,
+        sightings: false,
     })
 }
 

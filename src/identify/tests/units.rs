@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::capture::{PacketRef, PacketSpan};
-use crate::content::{ContentCounters, Contents, Env, Media};
+use crate::content::{ContentCounters, Contents, Ending, Env, Media};
 use crate::protocol::Hint;
 use crate::rules::RuleSet;
 
@@ -48,7 +48,7 @@ fn read(
             Some(bytes) => {
                 contents.data(id, bytes, &mut env);
             }
-            None => contents.close(id, true, &mut env),
+            None => contents.close(id, Ending::Complete, &mut env),
         }
         since = sink.since;
     }

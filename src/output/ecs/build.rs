@@ -7,13 +7,13 @@ use crate::config::Detail;
 use crate::content::{Evidence, Mark};
 use crate::exposure as x;
 use crate::identify as i;
-use crate::output::{self, Context, RunSummary, community_id};
+use crate::output::{self, Context, RunSummary, community_id, sentence};
 use crate::protocol::ServiceFacts;
 use crate::protocol::service::FactList;
 use crate::rules::Kind;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Confidence that needs no mention.
 const CERTAIN: f32 = 0.95;
@@ -24,7 +24,7 @@ const DOUBTFUL: f32 = 0.5;
 const MAX_FAULTS: usize = 1_000;
 
 pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> {
-    match event {
+    let shape = match event {
         x::Event::Finding { event, severity, direction, exposure, .. } => {
             self::finding(event, *severity, *direction, *exposure, context)
         }
@@ -32,7 +32,16 @@ pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> 
         x::Event::Exposure(exposure) => self::exposure(exposure, context),
         x::Event::Asset(asset) => self::asset(asset, context),
         x::Event::Service(service) => self::service(service, context),
-    }
+    };
+    Event { message: sentence::of_event(event), related: related(&shape), ..shape }
+}
+
+/// Every address once.
+fn related(event: &Event<'_>) -> Option<Related> {
+    let ends = [&event.client, &event.server].into_iter().flatten().map(|end| end.ip);
+    let mut ip: Vec<IpAddr> = ends.chain(event.host.iter().flat_map(|host| host.ip)).collect();
+    ip.dedup();
+    (!ip.is_empty()).then_some(Related { ip })
 }
 
 fn finding<'a>(
@@ -172,9 +181,11 @@ fn packets(span: capture::PacketSpan, context: &Context) -> Option<PacketSpan<'_
 fn blank(timestamp: Timestamp, event: Meta, observer: Observer<'_>) -> Event<'_> {
     Event {
         timestamp,
+        message: String::new(),
         ecs: Version { version: "8.17" },
         event,
         observer,
+        related: None,
         host: None,
         client: None,
         server: None,
@@ -211,6 +222,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             exposure: Some(Exposure {
                 id: Text(e.id),
                 detail: Some(ExposureDetail {
+                    fingerprint: Prefixed("x_", e.fingerprint),
                     state: e.state.as_str(),
                     severity: crate::severity::Severity::of(e.severity).as_str(),
                     patients: e.patients.value,
@@ -293,13 +305,12 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
     for ((protocol, content), n) in &r.records {
         records.entry(*protocol).or_default().insert(*content, *n);
     }
-    let mut messages: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-    for ((protocol, kind), n) in &r.messages {
-        messages.entry(*protocol).or_default().insert(*kind, *n);
-    }
+    let messages = r.messages.iter();
+    let messages = messages.map(|(&(protocol, of), &count)| Messages { protocol, of, count });
     // A run without packets has no packet time.
     let time = r.ended.or(r.started).unwrap_or(Timestamp(0));
     Event {
+        message: sentence::of_run(r),
         phi: Phi {
             run: Some(Box::new(Run {
                 started: r.started.map(Text),
@@ -331,7 +342,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                     overlap_conflicts: r.overlap_conflicts,
                 },
                 records,
-                messages,
+                messages: messages.collect(),
                 identifiers: r.identifiers.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
                 findings: r.findings,
                 exposures: r.exposures,
@@ -414,6 +425,7 @@ fn meta(
         category: ["network"],
         types: [of],
         action,
+        module: "phitap",
         dataset,
         id: id.map(Text),
         severity: None,
@@ -426,6 +438,7 @@ fn observer(context: &Context, interface: Option<u16>) -> Observer<'_> {
     let name = interface.and_then(|i| context.interfaces.get(usize::from(i)));
     Observer {
         product: "phitap",
+        kind: "network-monitor",
         version: env!("CARGO_PKG_VERSION"),
         name: context.sensor.as_deref(),
         ingress: name.map(|name| Ingress { interface: Interface { name } }),
@@ -436,7 +449,7 @@ fn end(address: SocketAddr) -> End {
     End { ip: address.ip(), port: Some(address.port()) }
 }
 
-fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
+pub(super) fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
     // A field that a standard declares, and nothing that speaks against it, needs no words.
     let plain = matches!(i.evidence, Evidence::Declared | Evidence::DeclaredValid)
         && i.confidence >= CERTAIN;
@@ -449,6 +462,8 @@ fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
         masked: Some(i.shown.masked()).filter(|masked| !lean || !masked),
         // Many share a value of the other kinds: a pseudonym of it leads to nobody.
         token: i.kind.is_number_or_name().then_some(Prefixed("i_", i.token)),
+        any_issuer: (i.kind.is_number_or_name() && i.unissued != i.token)
+            .then_some(Prefixed("i_", i.unissued)),
         field: &i.field,
         confidence: told.then_some(confidence),
         evidence: if plain || lean { &[] } else { i.evidence.slugs() },
@@ -462,7 +477,8 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
         family.outcome(&mut outcome);
     }
     Service {
-        encrypted: f.encrypted,
+        // What is encrypted cannot be read, and is no finding.
+        encrypted: false,
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
         credentials: f.credentials.iter().map(|s| s.as_str()).collect(),

@@ -10,6 +10,7 @@ mod tests;
 
 use super::{Context, Format, Output, RunSummary, json};
 use crate::exposure::Event;
+use crate::identify::Identifier;
 use std::io::{self, Write};
 
 pub(in crate::output) const FORMAT: Format = Format {
@@ -18,6 +19,25 @@ pub(in crate::output) const FORMAT: Format = Format {
     about: "one JSON event a line, Elastic Common Schema 8",
     open: |writer, context| Box::new(Ecs { writer, context, line: Vec::new() }),
 };
+
+/// The event as one line without its end, as the store keeps it.
+pub(in crate::output) fn line(event: &Event, context: &Context) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    json::append(&mut line, &build::event(event, context))?;
+    Ok(line)
+}
+
+/// The run summary as one line without its end.
+pub(in crate::output) fn run_line(summary: &RunSummary, context: &Context) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    json::append(&mut line, &build::run(summary, context))?;
+    Ok(line)
+}
+
+/// Appends an identifier as findings show it.
+pub(in crate::output) fn append_identifier(line: &mut Vec<u8>, i: &Identifier) -> io::Result<()> {
+    Ok(json::append(line, &build::identifier(i, true))?)
+}
 
 struct Ecs {
     writer: Box<dyn Write + Send>,

@@ -41,9 +41,12 @@ impl Serialize for Prefixed {
 pub struct Event<'a> {
     #[serde(rename = "@timestamp", serialize_with = "text")]
     pub timestamp: crate::time::Timestamp,
+    pub message: String,
     pub ecs: Version,
     pub event: Meta,
     pub observer: Observer<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub related: Option<Related>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<Host>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +73,7 @@ pub struct Meta {
     #[serde(rename = "type")]
     pub types: [&'static str; 1],
     pub action: &'static str,
+    pub module: &'static str,
     pub dataset: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Text<EventId>>,
@@ -84,11 +88,19 @@ pub struct Meta {
 #[derive(Serialize)]
 pub struct Observer<'a> {
     pub product: &'static str,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
     pub version: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Ingress<'a>>,
+}
+
+/// Every address of an event.
+#[derive(Serialize)]
+pub struct Related {
+    pub ip: Vec<IpAddr>,
 }
 
 #[derive(Serialize)]
@@ -217,6 +229,9 @@ pub struct Identifier<'a> {
     pub masked: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Prefixed>,
+    /// Where an issuer was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub any_issuer: Option<Prefixed>,
     pub field: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f32>,
@@ -267,13 +282,31 @@ impl Serialize for Written<'_> {
             Fact::Counts(counts) => {
                 let sorted: BTreeMap<&str, u64> =
                     counts.iter().map(|(text, n)| (text.as_str(), *n)).collect();
-                sorted.serialize(serializer)
+                let listed = sorted.into_iter().map(|(of, count)| Counted { of, count });
+                serializer.collect_seq(listed)
             }
             Fact::Group(list) => {
                 serializer.collect_map(list.iter().map(|(name, fact)| (name, Written(fact))))
             }
         }
     }
+}
+
+/// How many there were of a type. A list of these, as an index has one field for each name of an object.
+#[derive(Serialize)]
+pub struct Counted<'a> {
+    #[serde(rename = "type")]
+    pub of: &'a str,
+    pub count: u64,
+}
+
+/// The same of a protocol.
+#[derive(Serialize)]
+pub struct Messages {
+    pub protocol: &'static str,
+    #[serde(rename = "type")]
+    pub of: &'static str,
+    pub count: u64,
 }
 
 #[derive(Serialize)]
@@ -326,6 +359,7 @@ pub struct Exposure<'a> {
 
 #[derive(Serialize)]
 pub struct ExposureDetail<'a> {
+    pub fingerprint: Prefixed,
     pub state: &'static str,
     pub severity: &'static str,
     pub patients: u64,
@@ -384,8 +418,8 @@ pub struct Run<'a> {
     pub flows: Flows,
     pub streams: Streams<'a>,
     pub records: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub messages: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Messages>,
     pub identifiers: BTreeMap<&'static str, u64>,
     pub findings: u64,
     pub exposures: u64,

@@ -66,7 +66,6 @@ fn all_facts() -> ServiceFacts {
     ServiceFacts {
         withheld: false,
         admission_key: 0,
-        encrypted: false,
         authentication: Authentication::UserIdentity,
         credentials_in_clear: true,
         credentials: vec![Secret::Form],
@@ -344,6 +343,7 @@ fn a_finding_looks_like_the_contract() {
     d.flow.client = "203.0.113.9:50112".parse().expect("address");
     Arc::make_mut(&mut d.finding.identifiers).truncate(1);
     Arc::make_mut(&mut d.finding.identifiers)[0].token = token(9);
+    Arc::make_mut(&mut d.finding.identifiers)[0].unissued = token(8);
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(d.clone(), &mut out);
     let all = lines(&out, &RunSummary::default());
@@ -352,12 +352,15 @@ fn a_finding_looks_like_the_contract() {
     assert_eq!(exposure.as_str().map(str::len), Some(26));
     let expected = json!({
         "@timestamp": "2026-03-01T10:15:02.000000Z",
+        "message": "Patient data in cleartext between 203.0.113.9 and 10.1.2.3:11112 over dicom",
         "ecs": {"version": "8.17"},
         "event": {"kind": "event", "category": ["network"], "type": ["info"],
-            "action": "phi-finding", "dataset": "phitap.finding", "id": d.id.to_string(),
+            "action": "phi-finding", "module": "phitap", "dataset": "phitap.finding", "id": d.id.to_string(),
             "severity": 83},
-        "observer": {"product": "phitap", "version": env!("CARGO_PKG_VERSION"),
-            "name": "sensor-1", "ingress": {"interface": {"name": "eth1"}}},
+        "observer": {"product": "phitap", "type": "network-monitor",
+            "version": env!("CARGO_PKG_VERSION"), "name": "sensor-1",
+            "ingress": {"interface": {"name": "eth1"}}},
+        "related": {"ip": ["203.0.113.9", "10.1.2.3"]},
         "client": {"ip": "203.0.113.9", "port": 50112},
         "server": {"ip": "10.1.2.3", "port": 11112},
         "network": {"transport": "tcp", "protocol": "dicom", "direction": "inbound",
@@ -368,7 +371,7 @@ fn a_finding_looks_like_the_contract() {
             "evidence": {"file": "captures/ward.pcap", "first_packet": 1, "last_packet": 1},
             "patient": {"token": format!("p_{}", token(1)), "identifiers": [
                 {"kind": "name", "value": "D**^J***", "masked": true,
-                 "token": format!("i_{}", token(9)), "field": "(0010,0010)",
+                 "token": format!("i_{}", token(9)), "any_issuer": format!("i_{}", token(8)), "field": "(0010,0010)",
                  "confidence": 0.9, "evidence": ["declared-field"]}]},
             "exposure": {"id": null}}
     });

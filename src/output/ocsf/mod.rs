@@ -6,7 +6,7 @@
 
 mod model;
 
-use super::{Context, Format, Output, RunSummary, community_id, json};
+use super::{Context, Format, Output, RunSummary, community_id, json, sentence};
 use crate::exposure as x;
 use crate::protocol::service::FamilyFacts;
 use crate::protocol::{Role, ServiceFacts};
@@ -47,7 +47,7 @@ impl Ocsf {
 impl Output for Ocsf {
     fn event(&mut self, event: &x::Event) -> io::Result<()> {
         let context = std::mem::take(&mut self.context);
-        let event = match event {
+        let shape = match event {
             x::Event::Finding { event, severity, direction, exposure, .. } => {
                 self::finding(event, *severity, *direction, *exposure, &context)
             }
@@ -56,6 +56,7 @@ impl Output for Ocsf {
             x::Event::Asset(asset) => self::asset(asset, &context),
             x::Event::Service(service) => self::service(service, &context),
         };
+        let event = Event { message: sentence::of_event(event), ..shape };
         let result = self.write(event, &context.key_id);
         self.context = context;
         result
@@ -75,8 +76,8 @@ impl Output for Ocsf {
 }
 
 const CREATE: u32 = 1;
+/// Also of an exposure that went quiet, and when the run ends: "Close" would tell a SIEM that it is gone.
 const UPDATE: u32 = 2;
-const CLOSE: u32 = 3;
 
 fn finding<'a>(
     d: &'a x::FindingEvent,
@@ -95,7 +96,7 @@ fn finding<'a>(
     let activity = if finding.update { UPDATE } else { CREATE };
     let interface = context.interfaces.get(usize::from(d.flow.interface));
     Event {
-        is_alert: Some(true),
+        is_alert: Some(false),
         status_id: Some(1),
         confidence_score: Some((confidence.clamp(0.0, 1.0) * 100.0).round() as u8),
         count: Some(d.records),
@@ -140,7 +141,7 @@ fn patients<'a>(list: &'a x::PatientList, context: &'a Context) -> Event<'a> {
     let tokens = list.groups.iter().flat_map(|group| &group.patients);
     let related = list.exposure.map(|id| RelatedEvent { uid: id.to_string() });
     Event {
-        is_alert: Some(true),
+        is_alert: Some(false),
         status_id: Some(1),
         count: Some(list.records),
         start_time: Some(list.first.unix_millis()),
@@ -170,12 +171,11 @@ fn patients<'a>(list: &'a x::PatientList, context: &'a Context) -> Event<'a> {
 fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
     let activity = match e.state {
         x::ExposureState::Open => CREATE,
-        x::ExposureState::Update => UPDATE,
-        x::ExposureState::Idle | x::ExposureState::Ended => CLOSE,
+        x::ExposureState::Update | x::ExposureState::Idle | x::ExposureState::Ended => UPDATE,
     };
     let kinds = e.kinds.iter().map(|(kind, n)| (kind.as_str(), *n)).collect();
     Event {
-        is_alert: Some(activity != CLOSE),
+        is_alert: Some(true),
         status_id: Some(1),
         count: Some(e.findings),
         start_time: Some(e.first.unix_millis()),
@@ -196,6 +196,7 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
             patients_estimated: Some(e.patients.estimate),
             records: Some(e.records),
             flows: Some(e.flows),
+            state: Some(e.state.as_str()),
             operations: Some(e.operations.iter().map(|o| &**o).collect()),
             network_direction: Some(e.direction.as_str()),
             transport: Some(e.transport.as_str()),
@@ -253,6 +254,7 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
     let sum =
         |map: &BTreeMap<&'static str, u64>| map.values().fold(0u64, |a, n| a.saturating_add(*n));
     Event {
+        message: sentence::of_run(r),
         start_time: r.started.map(Timestamp::unix_millis),
         end_time: r.ended.map(Timestamp::unix_millis),
         scan: Some(Scan { name: "phitap", type_id: 1 }),

@@ -13,6 +13,8 @@ pub struct Event<'a> {
     pub type_uid: u32,
     pub severity_id: u32,
     pub time: u64,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
     pub metadata: Metadata<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_alert: Option<bool>,
@@ -142,6 +144,8 @@ pub struct Scan<'a> {
 /// What OCSF has no name for.
 #[derive(Serialize, Default)]
 pub struct Unmapped<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -42,6 +42,7 @@ fn every_event_has_what_its_class_requires() {
             other => panic!("class {other}"),
         }
         classes.insert(class);
+        assert!(event["message"].is_string(), "{event:#}");
         assert!(!has_null(event), "{event:#}");
     }
     assert_eq!(classes.into_iter().collect::<Vec<_>>(), [2006, 5001, 6007]);
@@ -57,7 +58,7 @@ fn has_null(value: &Value) -> bool {
 }
 
 #[test]
-fn exposures_are_created_updated_and_closed_under_one_uid() {
+fn exposures_are_created_and_updated_under_one_uid_and_never_closed() {
     let lines = lines(&events());
     let dicom: Vec<&Value> = lines
         .iter()
@@ -67,7 +68,10 @@ fn exposures_are_created_updated_and_closed_under_one_uid() {
         })
         .collect();
     let activities: Vec<u64> = dicom.iter().filter_map(|e| e["activity_id"].as_u64()).collect();
-    assert_eq!(activities, [1, 2, 2, 3], "open, worse, a minute later, ended");
+    assert_eq!(activities, [1, 2, 2, 2], "open, worse, a minute later, ended");
+    let states: Vec<_> = dicom.iter().map(|e| e["unmapped"]["state"].as_str()).collect();
+    assert_eq!(states, ["open", "update", "update", "ended"].map(Some));
+    assert!(dicom.iter().all(|e| e["is_alert"] == true));
     assert!(dicom.iter().all(|e| e["finding_info"]["uid"] == dicom[0]["finding_info"]["uid"]));
     assert_eq!(dicom[3]["unmapped"]["patients"], 12);
 }

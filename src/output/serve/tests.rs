@@ -26,6 +26,7 @@ fn board() -> Arc<Dashboard> {
         access: Default::default(),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
+        sightings: false,
     });
     let mut events = Vec::new();
     exposures.finding(hl7(1).build(), &mut events);
@@ -157,6 +158,7 @@ fn the_table_is_capped_and_ended_exposures_go_first() {
         access: Default::default(),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
+        sightings: false,
     });
     let mut events = Vec::new();
     let servers: Vec<String> =

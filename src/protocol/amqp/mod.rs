@@ -6,8 +6,8 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, ServiceFacts, Speaker,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Reason, Resync, ServiceFacts, Speaker,
 };
 use std::collections::BTreeMap;
 
@@ -29,16 +29,16 @@ impl Protocol for Amqp {
         "amqp"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
         let head = data.get(..HEADER.len()).unwrap_or(data);
-        if at_start && HEADER.starts_with(head) {
+        if at == Position::Start && HEADER.starts_with(head) {
             return match head.len() == HEADER.len() {
                 true => Probe::yes(Speaker::Client),
                 false => Probe::More,
             };
         }
         // Connection.Start, or a message from the middle.
-        if at_start {
+        if at == Position::Start {
             return match frame(data) {
                 Some(Some((1, 0, [0, 10, 0, 10, ..], _))) => Probe::yes(Speaker::Server),
                 Some(None) if data.len() < 64 && data.first() == Some(&1) => Probe::More,
@@ -181,7 +181,7 @@ impl AmqpParser {
             if let Some(old) = self.messages.insert((direction.index(), channel), message)
                 && let Some(writer) = old.writer
             {
-                writer.close(false, sink);
+                writer.close(Ending::Cut, sink);
             }
         }
         Some(())
@@ -238,7 +238,7 @@ impl AmqpParser {
             && let Some(message) = self.messages.remove(&key)
             && let Some(writer) = message.writer
         {
-            writer.close(true, sink);
+            writer.close(Ending::Complete, sink);
         }
     }
 
@@ -247,7 +247,7 @@ impl AmqpParser {
             self.messages.keys().filter(|k| k.0 == direction.index()).copied().collect();
         for key in keys {
             if let Some(Message { writer: Some(writer), .. }) = self.messages.remove(&key) {
-                writer.close(false, sink);
+                writer.close(Ending::Cut, sink);
             }
         }
     }

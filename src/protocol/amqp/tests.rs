@@ -1,4 +1,4 @@
-use super::super::recorder::{Piece, play, texts};
+use super::super::recorder::{COMPLETE, Piece, play, texts};
 use Piece::{Client, ClientGap, Server};
 use proptest::prelude::*;
 
@@ -35,7 +35,7 @@ fn what_is_published_and_delivered() {
     ]
     .concat();
     let pieces = [Client(&client), Server(&server)];
-    let text = |t: &str| (t.to_owned(), Some(true));
+    let text = |t: &str| (t.to_owned(), COMPLETE);
     assert_eq!(texts(&pieces), [text("{\"a\":1}"), text("xyz")]);
     let (mut sink, _) = play(&pieces, 9);
     assert!(sink.facts.credentials_in_clear);
@@ -57,8 +57,8 @@ fn gaps_and_the_middle() {
         Client(&cut[at + 2..]),
         Client(&publish(3, &[b"next"])),
     ]);
-    assert_eq!(got[0], ("abc".to_owned(), Some(true)));
-    assert_eq!(got.last(), Some(&("next".to_owned(), Some(true))));
+    assert_eq!(got[0], ("abc".to_owned(), COMPLETE));
+    assert_eq!(got.last(), Some(&("next".to_owned(), COMPLETE)));
 }
 
 proptest! {

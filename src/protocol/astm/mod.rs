@@ -9,8 +9,8 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, Role, Roles, ServiceFacts, Speaker,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Reason, Resync, Role, Roles, ServiceFacts, Speaker,
 };
 use crate::syntax::Match;
 use crate::syntax::astm::header;
@@ -42,8 +42,8 @@ impl Protocol for Astm {
         "astm"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Start {
             return probe_start(data);
         }
         let mut frames =
@@ -172,10 +172,10 @@ impl DirectionState {
         }
     }
 
-    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.hand_on(sink);
         if let Some(open) = self.content.take() {
-            open.writer.close(complete, sink);
+            open.writer.close(ending, sink);
         }
         self.last = None;
     }
@@ -226,9 +226,9 @@ impl DirectionState {
             self.hold(b"\r", sink);
         }
         match byte {
-            EOT | FS => self.close(true, sink),
+            EOT | FS => self.close(Ending::Complete, sink),
             // A new session; the one before was given up.
-            ENQ => self.close(false, sink),
+            ENQ => self.close(Ending::Cut, sink),
             _ => {}
         }
     }
@@ -278,7 +278,7 @@ impl Parser for AstmParser {
                         NAK => other.answer = Answer::Refused,
                         b'H' if line_start => match header(rest) {
                             Match::Yes(()) => {
-                                side.close(true, sink);
+                                side.close(Ending::Complete, sink);
                                 side.open(direction, sink);
                                 side.state = State::Bare;
                                 continue;
@@ -349,7 +349,7 @@ impl Parser for AstmParser {
                 State::Bare => side.deliver(rest, sink),
                 State::Between { .. } | State::Number => {}
             }
-            side.close(end == End::Fin, sink);
+            side.close(end.into(), sink);
             side.state = State::default();
         }
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::protocol::driver::DriverEvent;
-use crate::protocol::recorder::{Piece, Recorder, play};
+use crate::protocol::recorder::{COMPLETE, CUT, Piece, Recorder, play};
 
 const RECORDS: &[&str] = &[
     "H|\\^&|||ANALYZER^1.0|||||||P|LIS2-A2|20250101\r",
@@ -38,7 +38,7 @@ fn one_record_a_frame_with_answers() {
         let (sink, news) = play(&pieces, size);
         assert_eq!(news[0], DriverEvent::Recognised("astm"), "{size}");
         assert_eq!(texts(&sink), [all()], "{size}");
-        assert_eq!(sink.contents[0].complete, Some(true));
+        assert_eq!(sink.contents[0].ending, COMPLETE);
         assert_eq!(sink.contents[0].layer, "e1381");
         let messages = sink.facts.messages.expect("facts of messages");
         assert_eq!((messages.acknowledged, sink.units), (Some(true), vec!["message"]));
@@ -83,7 +83,7 @@ fn several_sessions_and_a_lost_end() {
     let cut = [&session[..session.len() - 1], &session].concat();
     let (sink, _) = play(&[Piece::Client(&cut)], 9);
     assert_eq!(texts(&sink), [all(), all()]);
-    assert_eq!(sink.contents[0].complete, Some(false));
+    assert_eq!(sink.contents[0].ending, CUT);
 }
 
 #[test]
@@ -131,11 +131,11 @@ fn other_protocols_are_not_taken() {
         b"H|||||",
         b"\x16\x03\x01",
     ] {
-        assert_eq!(Astm.probe(bytes, true), Probe::No, "{bytes:?}");
-        assert_eq!(Astm.probe(bytes, false), Probe::No, "{bytes:?}");
+        assert_eq!(Astm.probe(bytes, Position::Start), Probe::No, "{bytes:?}");
+        assert_eq!(Astm.probe(bytes, Position::Midstream), Probe::No, "{bytes:?}");
     }
     for bytes in [&b""[..], b"\x05", b"\x05\x02", b"\x05\x021", b"\x05\x021H|\\", b"H|\\^"] {
-        assert_eq!(Astm.probe(bytes, true), Probe::More, "{bytes:?}");
+        assert_eq!(Astm.probe(bytes, Position::Start), Probe::More, "{bytes:?}");
     }
 }
 

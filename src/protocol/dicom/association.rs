@@ -7,7 +7,7 @@ use super::message::{Messages, Stage};
 use super::pdu::{self, PDU_HEADER, PDV_HEADER, PduHeader, PdvHeader};
 use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::{
-    Authentication, ContentSink, Direction, End, Hint, Media, Outcome, ParseError, Parser,
+    Authentication, ContentSink, Direction, End, Ending, Hint, Media, Outcome, ParseError, Parser,
     Progress, Reason, Resync, ServiceFacts,
 };
 
@@ -437,17 +437,17 @@ impl Association {
                     if command.has_data_set {
                         message.stage = Stage::Announced(Box::new(command));
                     } else {
-                        messages.remove(pdv.context, true, sink);
+                        messages.remove(pdv.context, Ending::Complete, sink);
                     }
                 }
                 None => {
                     // The data set that follows, if any, is read without it.
                     sink.anomaly(Reason::Malformed);
-                    messages.remove(pdv.context, false, sink);
+                    messages.remove(pdv.context, Ending::Cut, sink);
                 }
             },
-            Stage::Broken | Stage::Announced(_) => messages.remove(pdv.context, false, sink),
-            Stage::Data(_) => messages.remove(pdv.context, true, sink),
+            Stage::Broken | Stage::Announced(_) => messages.remove(pdv.context, Ending::Cut, sink),
+            Stage::Data(_) => messages.remove(pdv.context, Ending::Complete, sink),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::dimse::{Command, CommandReader};
 use crate::protocol::content_writer::ContentWriter;
-use crate::protocol::{ContentSink, Reason};
+use crate::protocol::{ContentSink, Ending, Reason};
 use smallvec::SmallVec;
 
 /// Messages under way at once in one direction. Applications interleave contexts rarely, and only
@@ -41,25 +41,25 @@ impl Messages {
 
     /// Starts a message; one that was still under way in this context will never be complete.
     pub fn start(&mut self, context: u8, stage: Stage, sink: &mut dyn ContentSink) {
-        self.remove(context, false, sink);
+        self.remove(context, Ending::Cut, sink);
         if self.list.len() >= MAX_MESSAGES {
             sink.anomaly(Reason::Limit);
-            self.list.remove(0).close(false, sink);
+            self.list.remove(0).close(Ending::Cut, sink);
         }
         self.list.push(Message { context, stage });
     }
 
     /// The message in `context` is over.
-    pub fn remove(&mut self, context: u8, complete: bool, sink: &mut dyn ContentSink) {
+    pub fn remove(&mut self, context: u8, ending: Ending, sink: &mut dyn ContentSink) {
         if let Some(at) = self.list.iter().position(|m| m.context == context) {
-            self.list.remove(at).close(complete, sink);
+            self.list.remove(at).close(ending, sink);
         }
     }
 
     /// Nothing that is under way will be complete.
     pub fn clear(&mut self, sink: &mut dyn ContentSink) {
         for message in self.list.drain(..) {
-            message.close(false, sink);
+            message.close(Ending::Cut, sink);
         }
     }
 
@@ -76,9 +76,9 @@ impl Messages {
 }
 
 impl Message {
-    fn close(self, complete: bool, sink: &mut dyn ContentSink) {
+    fn close(self, ending: Ending, sink: &mut dyn ContentSink) {
         if let Stage::Data(writer) = self.stage {
-            writer.close(complete, sink);
+            writer.close(ending, sink);
         }
     }
 

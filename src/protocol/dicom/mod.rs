@@ -25,7 +25,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use super::{Parser, Probe, Protocol, Roles, ServiceFacts};
+use super::{Parser, Position, Probe, Protocol, Roles, ServiceFacts};
 pub use facts::{Association, DicomFacts, Outcome};
 
 /// DICOM upper layer and DIMSE (PS3.8, PS3.7).
@@ -35,8 +35,8 @@ impl Protocol for Dicom {
     fn name(&self) -> &'static str {
         "dicom"
     }
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if at_start { pdu::probe_start(data) } else { pdu::probe_middle(data) }
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Start { pdu::probe_start(data) } else { pdu::probe_middle(data) }
     }
     fn roles(&self, facts: &ServiceFacts, _content: &str) -> Roles {
         facts::roles(facts.dicom.as_deref().unwrap_or(&DicomFacts::default()))

@@ -7,7 +7,7 @@ mod recovery;
 mod tests;
 
 use super::expected::AnnouncedFlow;
-use super::{ContentSink, ParseError, Parser, Progress, Protocol, Reason, Resync};
+use super::{ContentSink, ParseError, Parser, Position, Progress, Protocol, Reason, Resync};
 use crate::flow::{Direction, End, Orientation, Side};
 
 /// Room kept for unread bytes although there are none.
@@ -51,8 +51,8 @@ struct Stream {
     need: usize,
     /// Further bytes of no interest that could not be reported when that became known.
     unwanted: u64,
-    /// Nothing is missing before the unread bytes.
-    whole: bool,
+    /// Where the unread bytes are.
+    at: Position,
     /// Bytes looked at in vain, for the recognition limit.
     looked: usize,
     closed: Option<End>,
@@ -85,7 +85,7 @@ impl Stream {
             unread: Vec::new(),
             need: 0,
             unwanted: 0,
-            whole: true,
+            at: Position::Start,
             looked: 0,
             closed: None,
             counted: false,
@@ -213,7 +213,7 @@ impl Driver {
                     }
                     Resync::Search => {
                         stream.state = State::Searching;
-                        stream.whole = false;
+                        stream.at = Position::Midstream;
                         0
                     }
                     Resync::Lost => self.opaque(side, Reason::Gap),
@@ -223,7 +223,7 @@ impl Driver {
                 // Bytes before the gap were not recognised, so they are useless after it.
                 stream.unread.clear();
                 stream.need = 0;
-                stream.whole = false;
+                stream.at = Position::Midstream;
                 0
             }
         }
@@ -413,7 +413,7 @@ impl Driver {
                 stream.need = 0;
                 stream.looked = 0;
                 stream.counted = false;
-                stream.whole = true;
+                stream.at = Position::Start;
             }
         }
         match bytes.get(step.used..) {

@@ -3,7 +3,9 @@
 use super::{Driver, DriverEvent, PROBE_EAGER, State, Stream};
 use crate::flow::Side;
 use crate::protocol::unknown::{Carver, DatagramCarver};
-use crate::protocol::{ContentSink, PROTOCOLS, Probe, Protocol, Reason, Speaker, encrypted};
+use crate::protocol::{
+    ContentSink, PROTOCOLS, Position, Probe, Protocol, Reason, Speaker, encrypted,
+};
 
 impl Driver {
     pub(super) fn recognise(
@@ -17,13 +19,13 @@ impl Driver {
         let stream = &mut self.sides[side.index()];
         if stream.unread.is_empty() && stream.need == 0 {
             // The usual case: the first segment decides, and nothing is copied.
-            match ask(bytes, stream.whole, begun) {
+            match ask(bytes, stream.at, begun) {
                 Answer::Protocol(protocol, speaker, offset) => {
                     self.select_protocol(protocol, side, speaker);
                     return self.begin(side, bytes.get(offset..).unwrap_or(&[]), sink);
                 }
                 Answer::Encrypted => return self.encrypted(),
-                Answer::None if stream.whole => {
+                Answer::None if stream.at == Position::Start => {
                     stream.looked = bytes.len().max(1);
                     stream.state = State::Waiting;
                     if begun {
@@ -59,7 +61,7 @@ impl Driver {
         if stream.unread.is_empty() {
             return 0;
         }
-        let hopeless = match ask(&stream.unread, stream.whole, begun) {
+        let hopeless = match ask(&stream.unread, stream.at, begun) {
             Answer::Protocol(protocol, speaker, offset) => {
                 let unread = std::mem::take(&mut stream.unread);
                 sink.reading(side, &unread);
@@ -68,7 +70,7 @@ impl Driver {
             }
             Answer::Encrypted => return self.encrypted(),
             // In mid-stream it may still show.
-            Answer::None => stream.whole,
+            Answer::None => stream.at == Position::Start,
             Answer::More => false,
         };
         let len = stream.unread.len();
@@ -92,17 +94,19 @@ impl Driver {
         let silent = !self.sides[side.other().index()].has_spoken();
         let stream = &mut self.sides[side.index()];
         stream.looked = stream.looked.saturating_add(bytes.len());
-        if stream.unread.len() + bytes.len() <= self.limits.recognise && stream.whole {
+        if stream.unread.len() + bytes.len() <= self.limits.recognise
+            && stream.at == Position::Start
+        {
             stream.unread.extend_from_slice(bytes);
-        } else if stream.whole && silent {
+        } else if stream.at == Position::Start && silent {
             // The bytes so far are still there, and no answer will add to them.
             self.carve(sink);
             return self.data(side, bytes, sink);
         } else {
             stream.unread = Vec::new();
-            stream.whole = false;
+            stream.at = Position::Midstream;
         }
-        if let Answer::Protocol(protocol, speaker, 0) = ask(bytes, true, false) {
+        if let Answer::Protocol(protocol, speaker, 0) = ask(bytes, Position::Start, false) {
             self.sides[side.index()].unread = Vec::new();
             self.select_protocol(protocol, side, speaker);
             return self.begin(side, bytes, sink);
@@ -112,9 +116,10 @@ impl Driver {
 
     /// Once both directions have been looked at in vain, or one has for long, no protocol claims the flow.
     fn give_up_both(&mut self, side: Side, sink: &mut dyn ContentSink) -> u64 {
+        let started = |s: &Stream| s.at == Position::Start;
         let hopeless = |s: &Stream| s.state == State::Waiting && s.looked >= 1;
         let (this, other) = (&self.sides[side.index()], &self.sides[side.other().index()]);
-        let both = hopeless(this) && hopeless(other) && this.whole && other.whole;
+        let both = hopeless(this) && hopeless(other) && started(this) && started(other);
         if both || this.looked > 16 * self.limits.recognise {
             self.carve(sink);
             return std::mem::take(&mut self.sides[side.index()].unwanted);
@@ -198,7 +203,7 @@ impl Driver {
         let unread = std::mem::take(&mut stream.unread);
         sink.reading(side, &unread);
         stream.need = 0;
-        if stream.whole {
+        if stream.at == Position::Start {
             stream.state = State::Reading;
             let skip = self.read(side, &unread, sink);
             self.sides[side.index()].unwanted = skip;
@@ -224,16 +229,16 @@ pub(super) enum Answer {
 }
 
 /// Asks every protocol. `begun`: the flow was seen from its first packet, and these are its first bytes.
-pub(super) fn ask(bytes: &[u8], at_start: bool, begun: bool) -> Answer {
+pub(super) fn ask(bytes: &[u8], at: Position, begun: bool) -> Answer {
     let mut more = false;
-    match encrypted::probe(bytes, at_start) {
+    match encrypted::probe(bytes, at) {
         Probe::Yes { .. } => return Answer::Encrypted,
         Probe::More => more = true,
         Probe::No => {}
     }
     let fits = |p: &&&dyn Protocol| if begun { !p.needs_middle() } else { !p.needs_begin() };
     for &protocol in PROTOCOLS.iter().filter(fits) {
-        match protocol.probe(bytes, at_start) {
+        match protocol.probe(bytes, at) {
             Probe::Yes { speaker, offset } => return Answer::Protocol(protocol, speaker, offset),
             Probe::More => more = true,
             Probe::No => {}

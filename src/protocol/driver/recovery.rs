@@ -2,7 +2,7 @@
 
 use super::{Driver, PROBE_EAGER, State};
 use crate::flow::Side;
-use crate::protocol::{ContentSink, ParseError, Reason, Resync};
+use crate::protocol::{ContentSink, ParseError, Position, Reason, Resync};
 
 /// Bytes searched for the next boundary after a gap before most of them are let go.
 const SEARCH_BUFFER: usize = 16 << 10;
@@ -77,7 +77,7 @@ impl Driver {
         match resync {
             Resync::Search => {
                 stream.state = State::Searching;
-                stream.whole = false;
+                stream.at = Position::Midstream;
                 0
             }
             Resync::Known { .. } | Resync::Lost => self.opaque(side, error.reason),

@@ -106,7 +106,7 @@ impl Parser for DataParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(writer) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            writer.close(end == End::Fin, sink);
+            writer.close(end.into(), sink);
         }
     }
 

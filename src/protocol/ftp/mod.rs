@@ -10,7 +10,7 @@ mod facts;
 #[cfg(test)]
 mod tests;
 
-use super::{Parser, Probe, Protocol, Role, Roles, ServiceFacts, Speaker};
+use super::{Parser, Position, Probe, Protocol, Role, Roles, ServiceFacts, Speaker};
 pub use facts::FileFacts;
 use memchr::memchr;
 
@@ -25,12 +25,12 @@ impl Protocol for Ftp {
         "ftp"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
         // POP3 has USER too, but its server greets with `+OK`: a user name alone does not decide.
         const AUTH: &[u8] = b"AUTH TLS\r\n";
         const USER: &[u8] = b"USER ";
         const GREETING: &[u8] = b"220";
-        if !at_start {
+        if at == Position::Midstream {
             return Probe::No;
         }
         for (word, speaker) in [(AUTH, Speaker::Client), (GREETING, Speaker::Server)] {

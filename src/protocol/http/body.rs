@@ -3,7 +3,9 @@
 use super::grpc::{self, Grpc, GrpcText};
 use super::ranges::{ByteRanges, Part, Ranges};
 use crate::protocol::websocket::{self, Service};
-use crate::protocol::{ContentId, ContentSink, Direction, Hint, Media, Progress, Resync, Want};
+use crate::protocol::{
+    ContentId, ContentSink, Direction, Ending, Hint, Media, Progress, Resync, Want,
+};
 
 /// One direction of an exchange.
 pub(in crate::protocol) struct Body {
@@ -184,21 +186,21 @@ impl Body {
 
     fn wants(&mut self, id: ContentId, want: Want, sink: &mut dyn ContentSink) -> u64 {
         if want == Want::NOTHING {
-            sink.close(id, true);
+            sink.close(id, Ending::Complete);
             self.kind = Kind::Ignored;
         }
         want.skip
     }
 
     /// Ends it.
-    pub(in crate::protocol) fn close(&mut self, complete: bool, around: &mut Around<'_>) {
+    pub(in crate::protocol) fn close(&mut self, ending: Ending, around: &mut Around<'_>) {
         if let Kind::Unknown { have: 1.., .. } = self.kind {
             self.decide(around);
         }
         let Around { ranges, sink, .. } = around;
         match std::mem::replace(&mut self.kind, Kind::Ignored) {
-            Kind::Content(id) => sink.close(id, complete),
-            Kind::Part(part) => ranges.end(*part, complete, self.skip, *sink),
+            Kind::Content(id) => sink.close(id, ending),
+            Kind::Part(part) => ranges.end(*part, ending, self.skip, *sink),
             Kind::Parts(parts) => parts.close(ranges, *sink),
             Kind::Grpc(mut grpc) => grpc.close(*sink),
             Kind::GrpcText(mut text) => text.close(*sink),

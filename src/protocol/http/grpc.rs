@@ -3,7 +3,9 @@
 //! (<https://connectrpc.com/docs/protocol>) are the same, over any version of HTTP.
 
 use crate::protocol::websocket::Service;
-use crate::protocol::{ContentId, ContentSink, Direction, Hint, Media, Progress, Reason, Want};
+use crate::protocol::{
+    ContentId, ContentSink, Direction, Ending, Hint, Media, Progress, Reason, Want,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -146,7 +148,7 @@ impl Grpc {
         *left -= ahead;
         if *left == 0 {
             if let Some(id) = id {
-                sink.close(*id, true);
+                sink.close(*id, Ending::Complete);
             }
             self.state = BETWEEN;
         }
@@ -176,7 +178,7 @@ impl Grpc {
     /// The call has ended, or cannot be read on.
     pub(super) fn close(&mut self, sink: &mut dyn ContentSink) {
         if let State::Message { id: Some(id), .. } = self.state {
-            sink.close(id, false);
+            sink.close(id, Ending::Cut);
         }
         self.state = State::Lost;
     }
@@ -187,7 +189,7 @@ fn wants(want: Want, id: &mut Option<ContentId>, skip: &mut u64, sink: &mut dyn 
     if want == Want::NOTHING
         && let Some(id) = id.take()
     {
-        sink.close(id, true);
+        sink.close(id, Ending::Complete);
     }
 }
 

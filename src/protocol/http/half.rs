@@ -6,7 +6,7 @@ use super::probe;
 use super::probe::Begin;
 use super::ranges::Ranges;
 use crate::protocol::websocket::Service;
-use crate::protocol::{ContentSink, Direction, End, Progress, Reason, Resync};
+use crate::protocol::{ContentSink, Direction, End, Ending, Progress, Reason, Resync};
 use memchr::memchr;
 
 /// Longest line of a chunk's size with its extensions, bytes.
@@ -114,7 +114,7 @@ impl DirectionState {
             match probe::begins(direction, first) {
                 Begin::Yes => {
                     self.unsure = false;
-                    self.finish(false, ranges, sink);
+                    self.finish(Ending::Cut, ranges, sink);
                     return ReadOutcome::Used(0);
                 }
                 Begin::More if (first.len() as u64) < left => {
@@ -129,7 +129,7 @@ impl DirectionState {
                 let skip = self.ahead(left);
                 self.state = State::Body { left: left - skip };
                 if left == skip {
-                    self.finish(true, ranges, sink);
+                    self.finish(Ending::Complete, ranges, sink);
                 }
                 if skip > 0 { ReadOutcome::Skip(used, skip) } else { ReadOutcome::Used(used) }
             }
@@ -226,7 +226,7 @@ impl DirectionState {
             };
         };
         if data.get(..lf).is_some_and(|line| line.trim_ascii().is_empty()) {
-            self.finish(true, ranges, sink);
+            self.finish(Ending::Complete, ranges, sink);
         } else if seen + lf > MAX_TRAILERS {
             return ReadOutcome::Broken;
         } else {
@@ -236,16 +236,16 @@ impl DirectionState {
     }
 
     /// The message has ended.
-    fn finish(&mut self, complete: bool, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
+    fn finish(&mut self, ending: Ending, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         let Self { direction, ref service, .. } = *self;
-        self.body.close(complete, &mut Around { direction, service, ranges, sink });
+        self.body.close(ending, &mut Around { direction, service, ranges, sink });
         self.state = State::Head { scanned: 0 };
     }
 
     /// What follows fits nothing.
     pub(super) fn lose(&mut self, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         let fresh = !matches!(self.state, State::Head { .. });
-        self.finish(false, ranges, sink);
+        self.finish(Ending::Cut, ranges, sink);
         self.state = State::Search { garbage: 0, fresh };
     }
 
@@ -284,7 +284,7 @@ impl DirectionState {
                 let left = left - len - skip;
                 self.state = State::Body { left };
                 if left == 0 {
-                    self.finish(true, ranges, sink);
+                    self.finish(Ending::Complete, ranges, sink);
                 }
                 Resync::Known { skip }
             }
@@ -306,8 +306,8 @@ impl DirectionState {
             State::UntilClose => self.deliver(rest, ranges, sink),
             _ => {}
         }
-        let complete = self.state == State::UntilClose && end == End::Fin;
-        self.finish(complete, ranges, sink);
+        let ending = Ending::from(end).and(self.state == State::UntilClose);
+        self.finish(ending, ranges, sink);
     }
 
     pub(super) fn memory(&self) -> usize {

@@ -19,8 +19,8 @@ mod upgrade;
 mod tests;
 
 use super::{
-    ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync,
-    Roles, ServiceFacts,
+    ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress, Protocol, Reason,
+    Resync, Roles, ServiceFacts,
 };
 pub(in crate::protocol) use body::{Around, Body};
 pub(in crate::protocol) use exchange::{authenticate, part, reader, tokens};
@@ -46,8 +46,8 @@ impl Protocol for Http {
     fn name(&self) -> &'static str {
         "http"
     }
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        probe::probe(data, at_start)
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        probe::probe(data, at)
     }
     fn roles(&self, _facts: &ServiceFacts, content: &str) -> Roles {
         facts::roles(content)

@@ -1,7 +1,7 @@
 //! Recognising HTTP/1.x, at the start of a stream and in the middle of one.
 
 use super::head::{MAX_METHOD, StartLine, is_method, start_line};
-use crate::protocol::{Direction, Probe, Speaker};
+use crate::protocol::{Direction, Position, Probe, Speaker};
 use memchr::memchr;
 use memchr::memmem::{Finder, FinderRev};
 use std::sync::LazyLock;
@@ -16,8 +16,8 @@ static VERSION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(" HTTP/
 static STATUS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("HTTP/1."));
 
 /// Whether the first readable bytes of a direction are HTTP/1.x.
-pub fn probe(data: &[u8], at_start: bool) -> Probe {
-    if !at_start {
+pub fn probe(data: &[u8], at: Position) -> Probe {
+    if at == Position::Midstream {
         let status = find(Direction::ServerToClient, data).map(|at| (at, Speaker::Server));
         let request = find(Direction::ClientToServer, data).map(|at| (at, Speaker::Client));
         return match (status, request) {

@@ -22,8 +22,8 @@ pub(in crate::protocol) use probe::PREFACE;
 
 use super::websocket::Service;
 use super::{
-    ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Resync, Roles,
-    ServiceFacts,
+    ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress, Protocol, Resync,
+    Roles, ServiceFacts,
 };
 use half::{DirectionState, ReadOutcome};
 use streams::Streams;
@@ -35,8 +35,8 @@ impl Protocol for Http2 {
     fn name(&self) -> &'static str {
         "http"
     }
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        probe::probe(data, at_start)
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        probe::probe(data, at)
     }
     fn roles(&self, facts: &ServiceFacts, content: &str) -> Roles {
         super::http::Http.roles(facts, content)

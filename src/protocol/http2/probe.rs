@@ -3,7 +3,7 @@
 use super::frame::{
     self, ACK, CONTINUATION, DEFAULT_MAX, END_HEADERS, Found, HEADER, Header, SETTINGS,
 };
-use crate::protocol::{Probe, Speaker};
+use crate::protocol::{Position, Probe, Speaker};
 
 /// What a client says first (RFC 9113 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -15,8 +15,8 @@ const MAX_SETTINGS: u32 = 32;
 const ROW: usize = 4;
 
 /// Whether the first readable bytes of a direction are HTTP/2.
-pub fn probe(data: &[u8], at_start: bool) -> Probe {
-    if !at_start {
+pub fn probe(data: &[u8], at: Position) -> Probe {
+    if at == Position::Midstream {
         return match frame::find(None, data, DEFAULT_MAX, ROW, false) {
             Found::At(offset) => Probe::Yes { speaker: Speaker::Any, offset },
             Found::Perhaps(..) | Found::Nowhere => Probe::More,

@@ -5,7 +5,7 @@ use super::frame::DEFAULT_MAX;
 use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::http::{self, Around, Body, ContentRange, Origin, Ranges, head};
 use crate::protocol::websocket::{self, Service};
-use crate::protocol::{Authentication, ContentSink, Direction, Hint, Media, ServiceFacts};
+use crate::protocol::{Authentication, ContentSink, Direction, Ending, Hint, Media, ServiceFacts};
 use std::collections::BTreeMap;
 
 /// Streams remembered at the same time; servers allow 100 to 250.
@@ -75,20 +75,20 @@ impl Stream {
 
     fn close(&mut self, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
-            self.close_body(direction, false, ranges, sink);
+            self.close_body(direction, Ending::Cut, ranges, sink);
         }
     }
 
     fn close_body(
         &mut self,
         direction: Direction,
-        complete: bool,
+        ending: Ending,
         ranges: &mut Ranges,
         sink: &mut dyn ContentSink,
     ) {
         let Self { service, bodies, .. } = self;
         let around = &mut Around { direction, service, ranges, sink };
-        bodies[direction.index()].close(complete, around);
+        bodies[direction.index()].close(ending, around);
     }
 }
 
@@ -190,7 +190,7 @@ impl Streams {
     /// A direction of a stream has ended.
     pub(super) fn end(&mut self, direction: Direction, id: u32, sink: &mut dyn ContentSink) {
         let Some(stream) = self.open.get_mut(&id) else { return };
-        stream.close_body(direction, true, &mut self.ranges, sink);
+        stream.close_body(direction, Ending::Complete, &mut self.ranges, sink);
         stream.ended[direction.index()] = true;
         if stream.ended == [true; 2] {
             self.open.remove(&id);
@@ -208,7 +208,7 @@ impl Streams {
     pub(super) fn lose(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         for stream in self.open.values_mut() {
             if !stream.bodies[direction.index()].is_idle() {
-                stream.close_body(direction, false, &mut self.ranges, sink);
+                stream.close_body(direction, Ending::Cut, &mut self.ranges, sink);
                 stream.bodies[direction.index()] = Body::default();
             }
             stream.headed[direction.index()] = false;
@@ -218,7 +218,7 @@ impl Streams {
     /// The direction has ended.
     pub(super) fn close(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         for stream in self.open.values_mut() {
-            stream.close_body(direction, false, &mut self.ranges, sink);
+            stream.close_body(direction, Ending::Cut, &mut self.ranges, sink);
         }
         if direction == Direction::ServerToClient {
             self.ranges.close(sink);

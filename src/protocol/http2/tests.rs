@@ -2,8 +2,8 @@ use super::frame::{self, END_HEADERS, END_STREAM, PADDED};
 use super::*;
 use crate::protocol::driver::DriverEvent;
 use crate::protocol::recorder::Piece::{self, Client, ClientGap, Server, ServerGap};
-use crate::protocol::recorder::{Recorded, Recorder, play, play_with};
-use crate::protocol::{Authentication, Reason, Speaker, Want};
+use crate::protocol::recorder::{COMPLETE, CUT, Recorded, Recorder, play, play_with};
+use crate::protocol::{Authentication, Position, Reason, Speaker, Want};
 use proptest::prelude::*;
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -70,9 +70,9 @@ fn window() -> Vec<u8> {
 fn lines(sink: &Recorder) -> Vec<String> {
     let line = |c: &Recorded| {
         let arrow = if c.direction == Direction::ClientToServer { '>' } else { '<' };
-        let ended = match c.complete {
-            Some(true) => "",
-            Some(false) => " cut",
+        let ended = match c.ending {
+            COMPLETE => "",
+            CUT => " cut",
             None => " open",
         };
         let (bytes, codings) = (String::from_utf8_lossy(&c.bytes), c.codings.join(","));
@@ -326,7 +326,7 @@ fn unwanted_bodies_are_skipped() {
     let (sink, _) = play_with(&[Server(&server)], 1, sink);
     assert!(sink.contents[0].bytes.len() <= 2);
     assert_eq!(sink.contents[1].bytes, b"abgh");
-    assert_eq!(sink.contents[1].complete, Some(true));
+    assert_eq!(sink.contents[1].ending, COMPLETE);
 }
 
 #[test]
@@ -475,9 +475,9 @@ fn prefaces_and_settings_are_recognised() {
         (b"\0\0\0\x55\xff", Probe::No),
         (b"\x16\x03\x01\x02\x00\x01", Probe::No),
     ] {
-        assert_eq!(probe::probe(data, true), answer, "{data:x?}");
+        assert_eq!(probe::probe(data, Position::Start), answer, "{data:x?}");
     }
-    assert_eq!(probe::probe(&[0; 4000], false), Probe::More);
+    assert_eq!(probe::probe(&[0; 4000], Position::Midstream), Probe::More);
     // From the middle, at a frame.
     let (head, body) = (answer(7, "a/b"), last(7, "some text"));
     for (data, answer) in [
@@ -488,7 +488,7 @@ fn prefaces_and_settings_are_recognised() {
         ([&*body, &[0; 9]].concat(), Probe::No),
         ([&*head, b"GET / HTTP"].concat(), Probe::No),
     ] {
-        assert_eq!(probe::probe(&data, true), answer, "{data:x?}");
+        assert_eq!(probe::probe(&data, Position::Start), answer, "{data:x?}");
     }
 }
 
@@ -531,7 +531,7 @@ fn hostile_frames() {
         streams.extend(data(2 * id + 11, "x"));
     }
     let sink = get(&streams);
-    assert!(sink.contents.iter().all(|c| c.complete.is_some()));
+    assert!(sink.contents.iter().all(|c| c.ending.is_some()));
     // A frame that cannot be.
     let sink = get(&[frame(frame::PING, 0, 0, b"short"), window()].concat());
     assert_eq!(sink.anomalies, [Reason::Malformed]);

@@ -1,6 +1,6 @@
 //! Lines of commands and answers: how they are known, and the literals at their ends (RFC 9051 4.3, 6, 7).
 
-use super::super::{Probe, Speaker};
+use super::super::{Position, Probe, Speaker};
 
 /// Longest line looked at to recognise the protocol, bytes.
 const MAX_HEAD: usize = 512;
@@ -25,8 +25,8 @@ const COMMANDS: [&[u8]; 12] = [
     b"NAMESPACE",
 ];
 
-pub(super) fn probe(data: &[u8], at_start: bool) -> Probe {
-    if at_start {
+pub(super) fn probe(data: &[u8], at: Position) -> Probe {
+    if at == Position::Start {
         for greeting in [&b"* OK"[..], b"* PREAUTH", b"* BYE"] {
             let head = data.get(..greeting.len()).unwrap_or(data);
             if greeting.starts_with(head) {

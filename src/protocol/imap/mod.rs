@@ -8,8 +8,8 @@ use super::content_writer::ContentWriter;
 use super::tls_upgrade::TlsUpgrade;
 use super::websocket::inflate::Inflater;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, ServiceFacts, line,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Reason, Resync, ServiceFacts, line,
 };
 use lines::{Literal, literal};
 
@@ -26,8 +26,8 @@ impl Protocol for Imap {
         "imap"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        lines::probe(data, at_start)
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        lines::probe(data, at)
     }
 
     fn open(&self) -> Box<dyn Parser> {
@@ -60,9 +60,9 @@ struct Side {
 }
 
 impl Side {
-    fn end(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn end(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         if let Some(writer) = self.writer.take() {
-            writer.close(complete, sink);
+            writer.close(ending, sink);
         }
     }
 }
@@ -87,7 +87,7 @@ impl ImapParser {
                 side.left -= len as u64;
                 at += len;
                 if side.left == 0 {
-                    side.end(true, sink);
+                    side.end(Ending::Complete, sink);
                 }
                 continue;
             }
@@ -182,7 +182,7 @@ impl ImapParser {
             let client = Direction::ClientToServer.index();
             if let Some(side) = self.sides.get_mut(client) {
                 side.left = 0;
-                side.end(false, sink);
+                side.end(Ending::Cut, sink);
             }
         }
         if self.compress.as_deref() == Some(tag) {
@@ -237,7 +237,7 @@ impl Parser for ImapParser {
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
         if side.inflate.is_some() {
-            side.end(false, sink);
+            side.end(Ending::Cut, sink);
             return Resync::Lost;
         }
         if side.left > len {
@@ -248,7 +248,7 @@ impl Parser for ImapParser {
             return Resync::Known { skip: 0 };
         }
         side.left = 0;
-        side.end(false, sink);
+        side.end(Ending::Cut, sink);
         Resync::Search
     }
 
@@ -266,7 +266,7 @@ impl Parser for ImapParser {
             {
                 writer.data(rest, sink);
             }
-            side.end(false, sink);
+            side.end(Ending::Cut, sink);
         }
     }
 

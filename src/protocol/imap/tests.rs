@@ -1,4 +1,4 @@
-use super::super::recorder::{Piece, play, texts};
+use super::super::recorder::{COMPLETE, Piece, play, texts};
 use Piece::{Client, ClientGap, Server, ServerGap};
 use flate2::{Compress, Compression, FlushCompress};
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ fn messages_that_are_fetched_and_appended() {
         Client(b"Subject: c\r\na4 LOGOUT\r\n"),
     ]);
     let all = ["Subject: a\r\n", "B: ", "Subject: c"];
-    assert_eq!(got, all.map(|t| (t.to_owned(), Some(true))));
+    assert_eq!(got, all.map(|t| (t.to_owned(), COMPLETE)));
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn what_is_refused_does_not_come() {
         Client(b"B: \r\n"),
         Server(b"a2 OK\r\n"),
     ]);
-    assert_eq!(got.last(), Some(&("B: ".to_owned(), Some(true))));
+    assert_eq!(got.last(), Some(&("B: ".to_owned(), COMPLETE)));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn compressed_streams() {
         Server(&first),
         Server(&second),
     ]);
-    assert_eq!(got, [("Subject: a\r\n".to_owned(), Some(true))]);
+    assert_eq!(got, [("Subject: a\r\n".to_owned(), COMPLETE)]);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn gaps_and_the_middle() {
         Server(b")\r\n* 13 FETCH (RFC822 {2}\r\nxy)\r\n"),
     ]);
     assert_eq!(got[0].0, "Subject: a");
-    assert_eq!(got.last(), Some(&("xy".to_owned(), Some(true))));
+    assert_eq!(got.last(), Some(&("xy".to_owned(), COMPLETE)));
 }
 
 #[test]

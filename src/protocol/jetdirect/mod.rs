@@ -5,7 +5,7 @@
 mod tests;
 
 use super::unframed::bare;
-use super::{Parser, Probe, Protocol, Speaker};
+use super::{Parser, Position, Probe, Protocol, Speaker};
 
 /// White space before a job.
 const MAX_BLANK: usize = 16;
@@ -39,8 +39,8 @@ impl Protocol for JetDirect {
         "jetdirect"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if !at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Midstream {
             // Nothing but a print job has this.
             let uel = memchr::memmem::find(data, b"\x1b%-12345X@PJL");
             return match uel {

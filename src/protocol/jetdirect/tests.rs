@@ -1,5 +1,5 @@
 use super::super::recorder::{Piece, play};
-use super::super::{DriverEvent, Probe, Protocol};
+use super::super::{DriverEvent, Position, Probe, Protocol};
 use super::JetDirect;
 use Piece::Client;
 use proptest::prelude::*;
@@ -60,8 +60,8 @@ fn conversations_are_no_jobs() {
 #[test]
 fn a_job_is_found_in_the_middle() {
     let data = b"raster\0\xff\x1b%-12345X@PJL JOB\r\n";
-    assert!(matches!(JetDirect.probe(data, false), Probe::Yes { offset: 8, .. }));
-    assert_eq!(JetDirect.probe(b"raster", false), Probe::No);
+    assert!(matches!(JetDirect.probe(data, Position::Midstream), Probe::Yes { offset: 8, .. }));
+    assert_eq!(JetDirect.probe(b"raster", Position::Midstream), Probe::No);
 }
 
 proptest! {

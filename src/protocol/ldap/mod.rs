@@ -10,8 +10,8 @@ mod tests;
 use super::content_writer::ContentWriter;
 use super::tls_upgrade::TlsUpgrade;
 use super::{
-    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Reason, Resync, Speaker,
+    Authentication, ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position,
+    Probe, Progress, Protocol, Reason, Resync, Speaker,
 };
 use operation::Operation;
 use zeroize::Zeroizing;
@@ -29,11 +29,11 @@ impl Protocol for Ldap {
         "ldap"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
         match operation::begins(data) {
             Some(Some(operation)) => Probe::Yes { speaker: operation.speaker(), offset: 0 },
             Some(None) => Probe::More,
-            None if at_start => Probe::No,
+            None if at == Position::Start => Probe::No,
             None => match find(data) {
                 Some(offset) => Probe::Yes { speaker: Speaker::Any, offset },
                 None => Probe::No,
@@ -68,13 +68,13 @@ struct LdapParser {
 }
 
 impl LdapParser {
-    fn close_entries(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn close_entries(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.count = 0;
         if let Some(mut entries) = self.entries.take() {
-            if complete {
+            if ending == Ending::Complete {
                 entries.data(b"]", sink);
             }
-            entries.close(complete, sink);
+            entries.close(ending, sink);
         }
     }
 
@@ -98,7 +98,7 @@ impl LdapParser {
                     return sink.anomaly(Reason::Malformed);
                 }
                 if self.count >= MAX_ENTRIES {
-                    self.close_entries(true, sink);
+                    self.close_entries(Ending::Complete, sink);
                 }
                 let first = self.entries.is_none();
                 let entries = self.entries.get_or_insert_with(|| {
@@ -109,7 +109,7 @@ impl LdapParser {
                 entries.data(&self.json, sink);
                 self.count += 1;
             }
-            Operation::Done => self.close_entries(true, sink),
+            Operation::Done => self.close_entries(Ending::Complete, sink),
             Operation::Add | Operation::Modify | Operation::Search | Operation::Compare => {
                 let read = match operation {
                     Operation::Add => operation::entry(body, &mut self.json),
@@ -123,7 +123,7 @@ impl LdapParser {
                         sink.unit("request");
                         let mut writer = open(Direction::ClientToServer, operation.name(), sink);
                         writer.data(&self.json, sink);
-                        writer.close(true, sink);
+                        writer.close(Ending::Complete, sink);
                     }
                     Some(()) => {}
                 }
@@ -182,7 +182,7 @@ impl Parser for LdapParser {
 
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
         if direction == Direction::ServerToClient {
-            self.close_entries(false, sink);
+            self.close_entries(Ending::Cut, sink);
         }
         Resync::Search
     }
@@ -193,7 +193,7 @@ impl Parser for LdapParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if direction == Direction::ServerToClient {
-            self.close_entries(false, sink);
+            self.close_entries(Ending::Cut, sink);
         }
     }
 

@@ -1,5 +1,5 @@
-use super::super::recorder::{Piece, play, texts};
-use super::super::{Authentication, DriverEvent, Parser as _, Probe, Protocol as _};
+use super::super::recorder::{COMPLETE, Piece, play, texts};
+use super::super::{Authentication, DriverEvent, Parser as _, Position, Probe, Protocol as _};
 use super::{Ldap, LdapParser};
 use Piece::{Client, ClientGap, Server, ServerGap};
 use proptest::prelude::*;
@@ -54,7 +54,7 @@ fn entries_of_an_answer_are_one_list() {
     let bind = bind("secret");
     let pieces = [Client(&bind), Server(&answer)];
     let one = r#"{"Patients":{"surname":"Ng","mail":["a@b.example","c@d.example"]}}"#;
-    assert_eq!(texts(&pieces), [(format!("[{one},{one}]"), Some(true))]);
+    assert_eq!(texts(&pieces), [(format!("[{one},{one}]"), COMPLETE)]);
     let (sink, events) = play(&pieces, 3);
     assert_eq!(events.first(), Some(&DriverEvent::Recognised("ldap")));
     assert!(sink.facts.credentials_in_clear);
@@ -110,7 +110,7 @@ fn entries_are_found_in_the_middle_and_after_a_gap() {
         &[Client(&bind), ClientGap(2), Server(&answer[..30]), ServerGap(9), Server(&answer)],
         8,
     );
-    assert_eq!(sink.contents.iter().filter(|c| c.complete == Some(true)).count(), 1);
+    assert_eq!(sink.contents.iter().filter(|c| c.ending == COMPLETE).count(), 1);
 }
 
 #[test]
@@ -121,11 +121,11 @@ fn what_is_not_a_message_is_turned_away() {
         &[0x30, 0x80, 2, 1, 1],
         &[0x30, 7, 2, 1, 1, 0x99, 2, 1, 1],
     ] {
-        assert_eq!(Ldap.probe(bytes, true), Probe::No, "{bytes:x?}");
+        assert_eq!(Ldap.probe(bytes, Position::Start), Probe::No, "{bytes:x?}");
     }
     let bind = bind("secret");
     for end in 0..10 {
-        assert_eq!(Ldap.probe(&bind[..end], true), Probe::More, "{end}");
+        assert_eq!(Ldap.probe(&bind[..end], Position::Start), Probe::More, "{end}");
     }
 }
 

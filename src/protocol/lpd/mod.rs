@@ -6,8 +6,8 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, ServiceFacts, Speaker, line,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Reason, Resync, ServiceFacts, Speaker, line,
 };
 
 /// Longest command line, bytes.
@@ -25,8 +25,8 @@ impl Protocol for Lpd {
         "lpd"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if !at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Midstream {
             return match find(data) {
                 Some(offset) => Probe::Yes { speaker: Speaker::Client, offset },
                 None => Probe::No,
@@ -185,7 +185,7 @@ impl LpdParser {
         let Some(left) = file.left.as_mut() else { return (len, 0) };
         *left -= len as u64;
         if *left == 0 {
-            self.end_file(true, sink);
+            self.end_file(Ending::Complete, sink);
             return (len, 0);
         }
         // What the reader does not want is not even brought here.
@@ -195,18 +195,18 @@ impl LpdParser {
             writer.passed(skip);
         }
         if *left == 0 {
-            self.end_file(true, sink);
+            self.end_file(Ending::Complete, sink);
         }
         (len, skip)
     }
 
-    fn end_file(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn end_file(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         let Some(file) = self.file.take() else { return };
         if file.control {
             self.control(sink);
         }
         if let Some(writer) = file.writer {
-            writer.close(complete, sink);
+            writer.close(ending, sink);
         }
     }
 }
@@ -275,7 +275,7 @@ impl Parser for LpdParser {
                 Resync::Known { skip: 0 }
             }
             Some(_) => {
-                self.end_file(false, sink);
+                self.end_file(Ending::Cut, sink);
                 Resync::Search
             }
         }
@@ -287,10 +287,10 @@ impl Parser for LpdParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if direction == Direction::ClientToServer {
-            let complete = self.file.as_ref().is_some_and(|f| f.left.is_none()) && end == End::Fin;
-            self.end_file(complete, sink);
+            let whole = self.file.as_ref().is_some_and(|f| f.left.is_none());
+            self.end_file(Ending::from(end).and(whole), sink);
         } else if let Some(listing) = self.listing.take() {
-            listing.close(end == End::Fin, sink);
+            listing.close(end.into(), sink);
         }
     }
 

@@ -1,4 +1,4 @@
-use super::super::recorder::{Piece, play, texts};
+use super::super::recorder::{COMPLETE, Piece, play, texts};
 use Piece::{Client, ClientGap, Server};
 use proptest::prelude::*;
 
@@ -16,10 +16,7 @@ fn a_job_is_its_names_and_its_document() {
     let got = texts(&[Client(&job), Server(b"\0\0\0\0\0")]);
     assert_eq!(
         got,
-        [
-            ("Report of Roe\nnote.txt\n".into(), Some(true)),
-            ("Patient: Roe, Jane".into(), Some(true)),
-        ]
+        [("Report of Roe\nnote.txt\n".into(), COMPLETE), ("Patient: Roe, Jane".into(), COMPLETE),]
     );
     let (sink, _) = play(&[Client(&job)], 7);
     let user = sink.facts.files.and_then(|files| files.user);
@@ -29,7 +26,7 @@ fn a_job_is_its_names_and_its_document() {
 #[test]
 fn a_file_without_a_length_ends_with_the_connection() {
     let got = texts(&[Client(b"\x02raw\n\x030 dfA002x\nsome text")]);
-    assert_eq!(got, [("some text".into(), Some(true))]);
+    assert_eq!(got, [("some text".into(), COMPLETE)]);
 }
 
 #[test]
@@ -39,10 +36,10 @@ fn gaps_and_the_middle() {
     let at = job.len() - 300;
     let got = texts(&[Client(&job[..at]), ClientGap(100), Client(&job[at + 100..])]);
     assert_eq!(got[1].0.len(), 300);
-    assert_eq!(got[1].1, Some(true));
+    assert_eq!(got[1].1, COMPLETE);
     let middle = [&b"...tail of something\0"[..], b"\x033 dfA009x\nabc\0"].concat();
     let got = texts(&[ClientGap(10), Client(&middle)]);
-    assert_eq!(got, [("abc".into(), Some(true))]);
+    assert_eq!(got, [("abc".into(), COMPLETE)]);
 }
 
 #[test]

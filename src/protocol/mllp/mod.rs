@@ -11,8 +11,8 @@ pub use facts::MessageFacts;
 
 use super::content_writer::ContentWriter;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Resync, Role, Roles, ServiceFacts, Speaker,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Resync, Role, Roles, ServiceFacts, Speaker,
 };
 use crate::syntax::Match;
 use crate::syntax::hl7v2::{self, END_BLOCK, ETX, Framed, Framing, Opening, START_BLOCK, STX};
@@ -36,8 +36,8 @@ impl Protocol for Mllp {
         "hl7"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if at_start { probe_start(data) } else { probe_middle(data) }
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Start { probe_start(data) } else { probe_middle(data) }
     }
 
     fn roles(&self, _facts: &ServiceFacts, _content: &str) -> Roles {
@@ -181,9 +181,9 @@ impl Default for State {
 
 impl State {
     /// Ends the message at hand, if any. What follows is between blocks.
-    fn end(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn end(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         if let Self::Block { content, .. } = std::mem::take(self) {
-            content.close(complete, sink);
+            content.close(ending, sink);
         }
     }
 }
@@ -343,7 +343,7 @@ impl Parser for MllpParser {
                             }
                         };
                         content.data(message, sink);
-                        state.end(true, sink);
+                        state.end(Ending::Complete, sink);
                         at += end + len;
                         continue;
                     }
@@ -351,7 +351,7 @@ impl Parser for MllpParser {
                     match hl7v2::block(tail, false) {
                         Match::Yes(Framed { framing, filler, opening }) => {
                             content.data(message, sink);
-                            state.end(true, sink);
+                            state.end(Ending::Complete, sink);
                             *state = open(direction, framing, opening, sink);
                             at += end + filler;
                         }
@@ -396,7 +396,7 @@ impl Parser for MllpParser {
         if let State::Block { content, .. } = state {
             content.data(rest, sink);
         }
-        state.end(end == End::Fin, sink);
+        state.end(end.into(), sink);
     }
 
     fn memory(&self) -> usize {

@@ -1,9 +1,9 @@
 use super::*;
 use crate::flow::Orientation;
 use crate::flow::Side;
-use crate::protocol::Want;
 use crate::protocol::driver::{Driver, DriverEvent, DriverLimits};
-use crate::protocol::recorder::{Piece, Recorder, play, play_with};
+use crate::protocol::recorder::{COMPLETE, Piece, Recorder, play, play_with};
+use crate::protocol::{Ending, Want};
 
 const MESSAGE: &[u8] =
     b"MSH|^~\\&|ADMIS|NORTH|HIS|SOUTH|2025||ADT^A01|M1|P|2.5\rPID|1||77^^^N^MR||Example^Anna\r";
@@ -15,8 +15,8 @@ fn framed(message: &[u8]) -> Vec<u8> {
 }
 
 /// The bytes of the payloads, with how each ended.
-fn contents(sink: &Recorder) -> Vec<(Direction, Vec<u8>, Option<bool>)> {
-    sink.contents.iter().map(|c| (c.direction, c.bytes.clone(), c.complete)).collect()
+fn contents(sink: &Recorder) -> Vec<(Direction, Vec<u8>, Option<Ending>)> {
+    sink.contents.iter().map(|c| (c.direction, c.bytes.clone(), c.ending)).collect()
 }
 
 /// Plays `stream` from the client in pieces of every size and checks what is passed on.
@@ -25,7 +25,7 @@ fn check(stream: &[u8], expected: &[&[u8]]) {
         let (sink, _) = play(&[Piece::Client(stream)], size);
         let got: Vec<_> = sink.contents.iter().map(|c| c.bytes.as_slice()).collect();
         assert_eq!(got, expected, "in pieces of {size}");
-        assert!(sink.contents.iter().all(|c| c.complete == Some(true)), "in pieces of {size}");
+        assert!(sink.contents.iter().all(|c| c.ending == COMPLETE), "in pieces of {size}");
         assert!(sink.contents.iter().all(|c| c.layer == "mllp" && c.operation.is_empty()));
     }
 }
@@ -54,10 +54,10 @@ fn both_directions() {
         assert_eq!(
             contents(&sink),
             [
-                (up, message.clone(), Some(true)),
-                (down, ack.clone(), Some(true)),
-                (up, message, Some(true)),
-                (down, ack, Some(true))
+                (up, message.clone(), COMPLETE),
+                (down, ack.clone(), COMPLETE),
+                (up, message, COMPLETE),
+                (down, ack, COMPLETE)
             ]
         );
     }
@@ -172,7 +172,7 @@ fn other_contents_in_the_same_framing() {
         check(&framed(&message), &[&message]);
     }
     for no in [&b"\x0b<<<<"[..], b"\x0b{}", b"\x0b0000000", b"\x0bUNAabcdefghi"] {
-        assert_eq!(Mllp.probe(no, true), Probe::No, "{no:?}");
+        assert_eq!(Mllp.probe(no, Position::Start), Probe::No, "{no:?}");
     }
 }
 
@@ -212,14 +212,14 @@ fn a_gap_in_a_message_leaves_the_next_message_whole() {
 fn from_the_middle_of_a_conversation() {
     let stream = [b"Town^^62701\rPV1|1|I\r\x1c\r", &framed(MESSAGE)[..]].concat();
     let (sink, _) = play(&[Piece::ClientGap(1), Piece::Client(&stream)], 11);
-    assert_eq!(contents(&sink), [(Direction::ClientToServer, MESSAGE.to_vec(), Some(true))]);
+    assert_eq!(contents(&sink), [(Direction::ClientToServer, MESSAGE.to_vec(), COMPLETE)]);
 }
 
 #[test]
 fn an_acknowledgment_tells_the_server() {
-    assert_eq!(Mllp.probe(&framed(ACK), true), Probe::yes(Speaker::Server));
-    assert_eq!(Mllp.probe(&framed(MESSAGE), true), Probe::yes(Speaker::Any));
-    assert_eq!(Mllp.probe(b"\x0b\x06\x1c\r", true), Probe::yes(Speaker::Server));
+    assert_eq!(Mllp.probe(&framed(ACK), Position::Start), Probe::yes(Speaker::Server));
+    assert_eq!(Mllp.probe(&framed(MESSAGE), Position::Start), Probe::yes(Speaker::Any));
+    assert_eq!(Mllp.probe(b"\x0b\x06\x1c\r", Position::Start), Probe::yes(Speaker::Server));
     let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
     let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure: false });
     let mut sink = Recorder::default();
@@ -240,10 +240,10 @@ fn other_protocols_are_not_taken() {
         b"FHSX^~\\&|",
         &[0; 300],
     ] {
-        assert_eq!(Mllp.probe(bytes, true), Probe::No, "{bytes:?}");
+        assert_eq!(Mllp.probe(bytes, Position::Start), Probe::No, "{bytes:?}");
     }
     for bytes in [&b""[..], b"\x0b", b"\x0bMS", b"MSH|^~", b"\r\n", b"\x0bD2"] {
-        assert_eq!(Mllp.probe(bytes, true), Probe::More, "{bytes:?}");
+        assert_eq!(Mllp.probe(bytes, Position::Start), Probe::More, "{bytes:?}");
     }
 }
 
@@ -256,9 +256,7 @@ fn what_is_not_wanted_is_not_delivered() {
     let stream = [framed(MESSAGE), framed(OTHER)].concat();
     let (sink, _) = play_with(&[Piece::Client(&stream)], 10, sink);
     assert_eq!(sink.contents.len(), 2);
-    assert!(
-        sink.contents.iter().all(|c| c.bytes.len() < MESSAGE.len() && c.complete == Some(true))
-    );
+    assert!(sink.contents.iter().all(|c| c.bytes.len() < MESSAGE.len() && c.ending == COMPLETE));
 }
 
 #[test]

@@ -11,8 +11,8 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Reason, Resync, Speaker,
+    Authentication, ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position,
+    Probe, Progress, Protocol, Reason, Resync, Speaker,
 };
 use message::{HEADER, Header, Section};
 use zeroize::Zeroizing;
@@ -42,14 +42,14 @@ impl Protocol for Mongodb {
         "mongodb"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
         match message::begins(data) {
             Some(Some(header)) => Probe::yes(match header.is_answer() {
                 true => Speaker::Server,
                 false => Speaker::Client,
             }),
             Some(None) => Probe::More,
-            None if at_start => Probe::No,
+            None if at == Position::Start => Probe::No,
             None => match message::find(data) {
                 Some(offset) => Probe::Yes { speaker: Speaker::Any, offset },
                 None => Probe::No,
@@ -128,7 +128,7 @@ impl MongodbParser {
         let hint = Hint { direction, media, operation, codings: &[], layer: "mongodb" };
         let mut writer = ContentWriter::open(&hint, sink);
         writer.data(&self.json, sink);
-        writer.close(true, sink);
+        writer.close(Ending::Complete, sink);
     }
 
     /// How the client proves who it is, by its first commands.

@@ -1,5 +1,5 @@
 use super::super::recorder::{Piece, play, texts};
-use super::super::{Authentication, DriverEvent, Probe, Protocol as _};
+use super::super::{Authentication, DriverEvent, Position, Probe, Protocol as _};
 use super::Mongodb;
 use Piece::{Client, Server, ServerGap};
 use proptest::prelude::*;
@@ -130,8 +130,11 @@ fn messages_are_found_in_the_middle_and_after_a_gap() {
     assert_eq!(play(&[ServerGap(9), Server(&noise)], 999).0.contents.len(), 1);
     let pieces = [Server(&answer), Server(&answer[..20]), ServerGap(5), Server(&answer)];
     assert_eq!(play(&pieces, 7).0.contents.len(), 2);
-    assert_eq!(Mongodb.probe(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nabcdefgh", true), Probe::No);
-    assert_eq!(Mongodb.probe(&[0; 40], true), Probe::No);
+    assert_eq!(
+        Mongodb.probe(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nabcdefgh", Position::Start),
+        Probe::No
+    );
+    assert_eq!(Mongodb.probe(&[0; 40], Position::Start), Probe::No);
 }
 
 proptest! {

@@ -5,8 +5,8 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, Speaker,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Reason, Resync, Speaker,
 };
 
 /// Bytes of CONNECT looked at: protocol name, level and flags (MQTT 5 3.1.2).
@@ -25,8 +25,8 @@ impl Protocol for Mqtt {
         "mqtt"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if !at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Midstream {
             return Probe::No;
         }
         match data.first() {
@@ -106,9 +106,9 @@ struct DirectionState {
 }
 
 impl DirectionState {
-    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         if let Some(writer) = self.writer.take() {
-            writer.close(complete, sink);
+            writer.close(ending, sink);
         }
     }
 }
@@ -165,7 +165,7 @@ impl Parser for MqttParser {
                 side.left -= len as u64;
                 at += len;
                 if side.left == 0 {
-                    side.close(true, sink);
+                    side.close(Ending::Complete, sink);
                 }
                 continue;
             }
@@ -184,7 +184,7 @@ impl Parser for MqttParser {
                 if body.len() < want {
                     return Ok(Progress::need(at, 1 + used + want));
                 }
-                self.connect(body, sink);
+                self.connect(body.get(..want).unwrap_or(body), sink);
             }
             if kind != PUBLISH || len == 0 {
                 return Ok(Progress::skip(at + 1 + used, len));
@@ -227,7 +227,7 @@ impl Parser for MqttParser {
             side.left -= len;
             return Resync::Known { skip: 0 };
         }
-        side.close(false, sink);
+        side.close(Ending::Cut, sink);
         // Packets have no mark to be found by.
         Resync::Lost
     }
@@ -238,7 +238,7 @@ impl Parser for MqttParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            side.close(false, sink);
+            side.close(Ending::Cut, sink);
         }
     }
 

@@ -1,4 +1,4 @@
-use super::super::recorder::{Piece, play, texts};
+use super::super::recorder::{COMPLETE, CUT, Piece, play, texts};
 use Piece::{Client, ClientGap, Server};
 use proptest::prelude::*;
 
@@ -15,10 +15,10 @@ fn published_by_both_ends() {
     assert_eq!(
         got,
         [
-            ("{1}".into(), Some(true)),
-            ("{2".into(), Some(true)),
-            ("{3}".into(), Some(true)),
-            ("cut".into(), Some(false))
+            ("{1}".into(), COMPLETE),
+            ("{2".into(), COMPLETE),
+            ("{3}".into(), COMPLETE),
+            ("cut".into(), CUT)
         ]
     );
 }
@@ -29,7 +29,7 @@ fn properties_and_secrets() {
     let (sink, _) = play(&[Client(connect)], 3);
     assert!(sink.facts.credentials_in_clear);
     let got = texts(&[Client(connect), Client(b"\x30\x0a\0\x01t\x03\x01\x01\x00xyz\xc0\0")]);
-    assert_eq!(got, [("xyz".into(), Some(true))]);
+    assert_eq!(got, [("xyz".into(), COMPLETE)]);
 }
 
 proptest! {

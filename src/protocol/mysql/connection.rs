@@ -4,8 +4,8 @@ use super::super::sql::{
     self, MAX_PREPARED, MAX_STATEMENT, MAX_STATEMENTS, Parameters, Table, table,
 };
 use super::super::{
-    Authentication, ContentSink, Direction, End, ParseError, Parser, Progress, Reason, Resync,
-    ServiceFacts,
+    Authentication, ContentSink, Direction, End, Ending, ParseError, Parser, Progress, Reason,
+    Resync, ServiceFacts,
 };
 use super::packet::{FULL, Fields, HEADER, Header};
 use super::{DEFINITION, find_definition, values};
@@ -260,7 +260,7 @@ impl MysqlParser {
             return;
         }
         if self.result.types.is_empty() {
-            self.result.table.reset(true, sink);
+            self.result.table.reset(Ending::Complete, sink);
         }
         let mut fields = Fields(body);
         // Catalog, schema, table and its original name.
@@ -293,7 +293,7 @@ impl MysqlParser {
         if matches!(first, 0xFE | 0xFF) && (body.len() < 9 || first == 0xFF || !self.is_text(body))
         {
             if !defined || first == 0xFF || body.len() != 5 {
-                self.result.table.close(first == 0xFE, sink);
+                self.result.table.close(Ending::complete_if(first == 0xFE), sink);
                 // Further results of the command may follow (SERVER_MORE_RESULTS_EXISTS).
                 self.result.stage = Stage::Answer;
             }
@@ -470,7 +470,7 @@ impl Parser for MysqlParser {
             return Resync::Lost;
         }
         if direction == Direction::ServerToClient {
-            self.result.table.reset(false, sink);
+            self.result.table.reset(Ending::Cut, sink);
             self.result.stage = Stage::Answer;
         }
         self.phase = Phase::Command;
@@ -498,7 +498,7 @@ impl Parser for MysqlParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if direction == Direction::ServerToClient {
-            self.result.table.close(false, sink);
+            self.result.table.close(Ending::Cut, sink);
         }
     }
 

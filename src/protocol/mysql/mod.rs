@@ -10,7 +10,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use super::{Parser, Probe, Protocol, Speaker};
+use super::{Parser, Position, Probe, Protocol, Speaker};
 use connection::MysqlParser;
 use packet::Header;
 
@@ -29,8 +29,8 @@ impl Protocol for Mysql {
         "mysql"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if !at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Midstream {
             return match find_definition(data) {
                 Some(offset) => Probe::Yes { speaker: Speaker::Server, offset },
                 None => Probe::No,

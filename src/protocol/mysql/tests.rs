@@ -1,4 +1,4 @@
-use super::super::recorder::{Piece, play, texts};
+use super::super::recorder::{COMPLETE, Piece, play, texts};
 use super::super::{Authentication, DriverEvent};
 use Piece::{Client, Server, ServerGap};
 use proptest::prelude::*;
@@ -81,7 +81,7 @@ fn results_in_text_are_tables() {
         let greeting = greeting();
         let pieces =
             [Server(&greeting), Client(&first), Server(&ok), Client(&query), Server(&answer)];
-        assert_eq!(texts(&pieces), [(expected.to_owned(), Some(true))], "EOF: {ends}");
+        assert_eq!(texts(&pieces), [(expected.to_owned(), COMPLETE)], "EOF: {ends}");
         let (sink, events) = play(&pieces, 5);
         assert_eq!(events.first(), Some(&DriverEvent::Recognised("mysql")));
         assert_eq!(sink.facts.software.as_deref(), Some("8.0.36"));
@@ -152,7 +152,7 @@ fn compressed_packets_are_opened() {
     let pieces = [Server(&greeting), Client(&login), Server(&ok), Client(&plain), Server(&answer)];
     assert_eq!(
         texts(&pieces),
-        [("\"mrn\",\"last_name\",\"dob\"\n\"17\",\"Ng\",\"1970-01-02\"\n".to_owned(), Some(true))]
+        [("\"mrn\",\"last_name\",\"dob\"\n\"17\",\"Ng\",\"1970-01-02\"\n".to_owned(), COMPLETE)]
     );
 }
 

@@ -6,8 +6,8 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, ServiceFacts, Speaker, line,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Reason, Resync, ServiceFacts, Speaker, line,
 };
 
 /// Longest control line, bytes (INFO and CONNECT are JSON).
@@ -23,8 +23,8 @@ impl Protocol for Nats {
         "nats"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if !at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Midstream {
             return match find(data) {
                 Some(offset) => Probe::Yes { speaker: Speaker::Any, offset },
                 None => Probe::No,
@@ -132,10 +132,10 @@ impl NatsParser {
 }
 
 impl Side {
-    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         (self.skip, self.left) = (0, 0);
         if let Some(writer) = self.writer.take() {
-            writer.close(complete, sink);
+            writer.close(ending, sink);
         }
     }
 }
@@ -162,7 +162,7 @@ impl Parser for NatsParser {
                 side.left -= len as u64;
                 at += len;
                 if side.left == 0 {
-                    side.close(true, sink);
+                    side.close(Ending::Complete, sink);
                 }
                 continue;
             }
@@ -194,7 +194,7 @@ impl Parser for NatsParser {
             side.left -= len;
             return Resync::Known { skip: 0 };
         }
-        side.close(false, sink);
+        side.close(Ending::Cut, sink);
         Resync::Search
     }
 
@@ -204,7 +204,7 @@ impl Parser for NatsParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            side.close(false, sink);
+            side.close(Ending::Cut, sink);
         }
     }
 

@@ -1,4 +1,4 @@
-use super::super::recorder::{Piece, play, texts};
+use super::super::recorder::{COMPLETE, Piece, play, texts};
 use Piece::{Client, ClientGap, Server, ServerGap};
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ fn what_is_published_and_delivered() {
         Server(b"MSG adt.in 1 7\r\n{\"a\":1}\r\nMSG adt.in 1 0\r\n\r\n"),
     ];
     let got = texts(&pieces);
-    let text = |t: &str| (t.to_owned(), Some(true));
+    let text = |t: &str| (t.to_owned(), COMPLETE);
     assert_eq!(got, [text("{\"a\":1}"), text("xyz"), text("{\"a\":1}")]);
     let (sink, _) = play(&pieces, 5);
     assert!(sink.facts.credentials_in_clear);
@@ -34,7 +34,7 @@ fn gaps_and_the_middle() {
     ]);
     assert_eq!(
         got,
-        [("abcd".into(), Some(true)), ("abcghi".into(), Some(true)), ("x".into(), Some(true))]
+        [("abcd".into(), COMPLETE), ("abcghi".into(), COMPLETE), ("x".into(), COMPLETE)]
     );
 }
 

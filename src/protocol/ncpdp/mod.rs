@@ -6,7 +6,7 @@
 mod tests;
 
 use super::unframed::{OnGap, Unframed, UnframedParser};
-use super::{Media, Parser, Probe, Protocol, Speaker};
+use super::{Media, Parser, Position, Probe, Protocol, Speaker};
 use crate::syntax::Match;
 use crate::syntax::ncpdp::{self, FIELD, GROUP, REQUEST, RESPONSE, SEGMENT, begins};
 
@@ -18,8 +18,8 @@ impl Protocol for Ncpdp {
         "ncpdp"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if !at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Midstream {
             return match find(data) {
                 Some(offset) => Probe::Yes { speaker: Speaker::Any, offset },
                 None => Probe::No,

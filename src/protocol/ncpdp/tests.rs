@@ -1,6 +1,6 @@
 use super::*;
 use crate::protocol::DriverEvent;
-use crate::protocol::recorder::{Piece, play};
+use crate::protocol::recorder::{COMPLETE, CUT, Piece, play};
 use proptest::prelude::*;
 
 const CLAIM: &[u8] = b"610066D0B1ACMEPCN   1011234567893     20260302SW00000001\x1E\x1CAM01\x1CC419620927\x1CCADELTA\
@@ -37,8 +37,8 @@ fn holes_and_the_middle() {
         Piece::Client(CLAIM),
     ];
     let (sink, _) = play(&pieces, 6);
-    let found: Vec<_> = sink.contents.iter().map(|c| (c.bytes.as_slice(), c.complete)).collect();
-    assert_eq!(found, [(CLAIM, Some(false)), (CLAIM, Some(true))]);
+    let found: Vec<_> = sink.contents.iter().map(|c| (c.bytes.as_slice(), c.ending)).collect();
+    assert_eq!(found, [(CLAIM, CUT), (CLAIM, COMPLETE)]);
     let (sink, _) = play(&[Piece::ClientGap(1), Piece::Client(&[b"zz\x03", CLAIM].concat())], 999);
     assert_eq!(sink.contents[0].bytes, CLAIM);
 }
@@ -51,10 +51,10 @@ fn other_protocols_are_not_taken() {
         b"MSH|^~\\&|A|B|C|D|E|F",
         &[0; 40],
     ] {
-        assert_eq!(Ncpdp.probe(bytes, true), Probe::No, "{bytes:?}");
+        assert_eq!(Ncpdp.probe(bytes, Position::Start), Probe::No, "{bytes:?}");
     }
     for end in 0..REQUEST + 1 {
-        assert_eq!(Ncpdp.probe(&CLAIM[..end], true), Probe::More, "{end}");
+        assert_eq!(Ncpdp.probe(&CLAIM[..end], Position::Start), Probe::More, "{end}");
     }
 }
 

@@ -5,7 +5,7 @@
 mod tests;
 
 use super::unframed::{OnGap, Unframed, UnframedParser};
-use super::{Media, Parser, Probe, Protocol, Role, Roles, ServiceFacts, Speaker};
+use super::{Media, Parser, Position, Probe, Protocol, Role, Roles, ServiceFacts, Speaker};
 use crate::syntax::poct1a;
 
 /// POCT1-A.
@@ -16,8 +16,8 @@ impl Protocol for Poct1a {
         "poct1a"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Start {
             return poct1a::begins(data).into();
         }
         match poct1a::find(data) {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::protocol::DriverEvent;
-use crate::protocol::recorder::{Piece, play};
+use crate::protocol::recorder::{COMPLETE, CUT, Piece, play};
 use proptest::prelude::*;
 
 const HELLO: &[u8] =
@@ -28,8 +28,8 @@ fn holes_and_the_middle() {
         Piece::Client(RESULT),
     ];
     let (sink, _) = play(&pieces, 5);
-    let found: Vec<_> = sink.contents.iter().map(|c| (c.bytes.as_slice(), c.complete)).collect();
-    assert_eq!(found, [(HELLO, Some(false)), (RESULT, Some(true))]);
+    let found: Vec<_> = sink.contents.iter().map(|c| (c.bytes.as_slice(), c.ending)).collect();
+    assert_eq!(found, [(HELLO, CUT), (RESULT, COMPLETE)]);
     let (sink, _) = play(&[Piece::ClientGap(1), Piece::Client(&[b"/></a>", RESULT].concat())], 100);
     assert_eq!(sink.contents[0].bytes, RESULT);
 }
@@ -43,10 +43,10 @@ fn other_documents_are_not_taken() {
         b"<OBS.R012>",
         b"OBS.R01",
     ] {
-        assert_eq!(Poct1a.probe(bytes, true), Probe::No, "{bytes:?}");
+        assert_eq!(Poct1a.probe(bytes, Position::Start), Probe::No, "{bytes:?}");
     }
     for bytes in [&b""[..], b"\n", b"<", b"<?xml", b"<?xml ?>", b"<!-- ", b"<OBS.R0"] {
-        assert_eq!(Poct1a.probe(bytes, true), Probe::More, "{bytes:?}");
+        assert_eq!(Poct1a.probe(bytes, Position::Start), Probe::More, "{bytes:?}");
     }
 }
 

@@ -7,8 +7,8 @@ use super::content_writer::ContentWriter;
 use super::dotted::{Dotted, Piece};
 use super::tls_upgrade::TlsUpgrade;
 use super::{
-    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress,
-    Protocol, Resync, ServiceFacts, Speaker, line,
+    Authentication, ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position,
+    Probe, Progress, Protocol, Resync, ServiceFacts, Speaker, line,
 };
 use std::collections::VecDeque;
 
@@ -25,9 +25,9 @@ impl Protocol for Pop3 {
         "pop3"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
         const GREETING: &[u8] = b"+OK";
-        if at_start {
+        if at == Position::Start {
             let head = data.get(..GREETING.len()).unwrap_or(data);
             if !GREETING.starts_with(head) {
                 return Probe::No;
@@ -168,11 +168,11 @@ impl Pop3Parser {
         false
     }
 
-    fn end(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn end(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.text = None;
         let holed = std::mem::take(&mut self.holed);
         if let Some(message) = self.message.take() {
-            message.close(complete && !holed, sink);
+            message.close(ending.and(!holed), sink);
         }
     }
 }
@@ -198,7 +198,7 @@ impl Parser for Pop3Parser {
                     Piece::Stuffed => at += 1,
                     Piece::End(len) => {
                         at += len;
-                        self.end(true, sink);
+                        self.end(Ending::Complete, sink);
                     }
                     Piece::More => return Ok(Progress::need(at, rest.len() + 1)),
                 }
@@ -242,7 +242,7 @@ impl Parser for Pop3Parser {
             if let Some(message) = &mut self.message {
                 message.data(rest, sink);
             }
-            self.end(false, sink);
+            self.end(Ending::Cut, sink);
         }
     }
 

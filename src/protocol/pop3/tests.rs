@@ -1,6 +1,6 @@
 use super::super::DriverEvent;
 use super::super::Reason;
-use super::super::recorder::{Piece, play, texts};
+use super::super::recorder::{COMPLETE, CUT, Piece, play, texts};
 use Piece::{Client, Server, ServerGap};
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ fn messages_that_are_fetched() {
     ]);
     assert_eq!(
         got,
-        [("Subject: a\r\n\r\n.b\r\n".into(), Some(true)), ("Subject: c\r\n".into(), Some(true))]
+        [("Subject: a\r\n\r\n.b\r\n".into(), COMPLETE), ("Subject: c\r\n".into(), COMPLETE)]
     );
 }
 
@@ -47,8 +47,8 @@ fn gaps_and_the_middle() {
         ServerGap(5),
         Server(b"rest\r\n.\r\n+OK 9 octets\r\nx\r\n.\r\n"),
     ]);
-    assert_eq!(got[0], ("Subject: a\r\nrest\r\n".into(), Some(false)));
-    assert_eq!(got[1], ("x\r\n".into(), Some(true)));
+    assert_eq!(got[0], ("Subject: a\r\nrest\r\n".into(), CUT));
+    assert_eq!(got[1], ("x\r\n".into(), COMPLETE));
 }
 
 proptest! {

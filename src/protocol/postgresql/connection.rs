@@ -2,7 +2,8 @@
 
 use super::super::sql::{self, MAX_PREPARED, MAX_STATEMENT, MAX_STATEMENTS, Parameters, Table};
 use super::super::{
-    Authentication, ContentSink, Direction, End, ParseError, Parser, Progress, Reason, Resync,
+    Authentication, ContentSink, Direction, End, Ending, ParseError, Parser, Progress, Reason,
+    Resync,
 };
 use super::{
     CANCEL_REQUEST, GSS_REQUEST, MAX_STARTUP, SSL_REQUEST, find_description, values, word,
@@ -55,8 +56,8 @@ impl PostgresqlParser {
             b'P' => self.prepare(body),
             b'B' => self.bind(body, sink),
             b'd' => self.copy.data(body, sink),
-            b'c' => self.copy.end(true, sink),
-            b'f' => self.copy.end(false, sink),
+            b'c' => self.copy.end(Ending::Complete, sink),
+            b'f' => self.copy.end(Ending::Cut, sink),
             _ => {}
         }
     }
@@ -109,7 +110,7 @@ impl PostgresqlParser {
     fn answer(&mut self, kind: u8, body: &[u8], sink: &mut dyn ContentSink) {
         match kind {
             b'T' => {
-                self.table.reset(true, sink);
+                self.table.reset(Ending::Complete, sink);
                 self.types = values::describe(body, &mut self.table);
             }
             b'D' if !self.table.is_done() => {
@@ -133,7 +134,7 @@ impl PostgresqlParser {
                 _ => {}
             },
             b'd' => self.copy.data(body, sink),
-            b'c' => self.copy.end(true, sink),
+            b'c' => self.copy.end(Ending::Complete, sink),
             _ => {}
         }
     }
@@ -195,8 +196,10 @@ impl Parser for PostgresqlParser {
             if !read {
                 match first {
                     // CommandComplete, PortalSuspended, ErrorResponse, ReadyForQuery
-                    b'C' | b's' | b'E' | b'Z' if !client => self.table.close(true, sink),
-                    b'T' if !client => self.table.reset(true, sink),
+                    b'C' | b's' | b'E' | b'Z' if !client => {
+                        self.table.close(Ending::Complete, sink)
+                    }
+                    b'T' if !client => self.table.reset(Ending::Complete, sink),
                     _ => {}
                 }
                 return Ok(Progress::skip(at + 5, u64::from(len)));
@@ -214,9 +217,9 @@ impl Parser for PostgresqlParser {
     }
 
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
-        self.copy.end(false, sink);
+        self.copy.end(Ending::Cut, sink);
         if direction == Direction::ServerToClient {
-            self.table.close(false, sink);
+            self.table.close(Ending::Cut, sink);
         }
         Resync::Search
     }
@@ -241,9 +244,9 @@ impl Parser for PostgresqlParser {
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
-        self.copy.end(false, sink);
+        self.copy.end(Ending::Cut, sink);
         if direction == Direction::ServerToClient {
-            self.table.close(false, sink);
+            self.table.close(Ending::Cut, sink);
         }
     }
 
@@ -300,9 +303,9 @@ impl Copy {
         self.part.extend_from_slice(rest);
     }
 
-    fn end(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn end(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.part.clear();
         self.columns.clear();
-        self.table.reset(complete, sink);
+        self.table.reset(ending, sink);
     }
 }

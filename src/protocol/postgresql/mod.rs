@@ -9,7 +9,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use super::{Parser, Probe, Protocol, Speaker};
+use super::{Parser, Position, Probe, Protocol, Speaker};
 use connection::PostgresqlParser;
 
 /// Longest startup message, bytes (the server's own limit is 10 000).
@@ -27,8 +27,8 @@ impl Protocol for Postgresql {
         "postgresql"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if !at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Midstream {
             return match find_description(data) {
                 Some(offset) => Probe::Yes { speaker: Speaker::Server, offset },
                 None => Probe::No,

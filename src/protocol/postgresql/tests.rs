@@ -1,4 +1,4 @@
-use super::super::recorder::{Piece, play, texts};
+use super::super::recorder::{COMPLETE, CUT, Piece, play, texts};
 use super::super::{DriverEvent, Reason};
 use Piece::{Client, Server, ServerGap};
 use proptest::prelude::*;
@@ -53,9 +53,9 @@ fn results_are_tables() {
         [
             (
                 format!("{heading}\"a\"\"b\",\"1970-01-02\",\"\"\n\"7\",\"1970-01-02\",\"-2\"\n"),
-                Some(true)
+                COMPLETE
             ),
-            (format!("{heading}\"8\",\"2000-03-01\",\"12\"\n"), Some(false)),
+            (format!("{heading}\"8\",\"2000-03-01\",\"12\"\n"), CUT),
         ]
     );
 }
@@ -66,7 +66,7 @@ fn after_a_hole() {
     let result = [message(b'Z', b"I"), columns, row(&[Some(b"7")]), message(b'C', b"")].concat();
     let got =
         texts(&[Client(STARTUP), Server(b"R\0"), ServerGap(50), Server(b"xyz"), Server(&result)]);
-    assert_eq!(got, [("\"mrn\"\n\"7\"\n".into(), Some(true))]);
+    assert_eq!(got, [("\"mrn\"\n\"7\"\n".into(), COMPLETE)]);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn copied_rows_have_the_columns_of_the_statement() {
     let pieces = [STARTUP.to_vec(), query, rows.concat()].concat();
     assert_eq!(
         texts(&[Client(&pieces)]),
-        [("\"mrn\",\"dob\"\n\"17\",\"1970-01-02\"\n\"18\",\"\"\n".to_owned(), Some(true))]
+        [("\"mrn\",\"dob\"\n\"17\",\"1970-01-02\"\n\"18\",\"\"\n".to_owned(), COMPLETE)]
     );
 }
 

@@ -6,7 +6,7 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
-use super::{Parser, Probe, Protocol};
+use super::{Parser, Position, Probe, Protocol};
 
 /// A bare document.
 pub struct Raw;
@@ -16,9 +16,9 @@ impl Protocol for Raw {
         "raw"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
         // In the middle, anything may look like a beginning.
-        if at_start { probe::document(data) } else { Probe::No }
+        if at == Position::Start { probe::document(data) } else { Probe::No }
     }
 
     fn needs_begin(&self) -> bool {

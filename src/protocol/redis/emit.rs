@@ -1,6 +1,6 @@
 //! What commands and answers hold, and how it is handed on.
 
-use super::super::{ContentSink, Direction, Hint, Media};
+use super::super::{ContentSink, Direction, Ending, Hint, Media};
 use crate::protocol::content_writer::ContentWriter;
 
 /// Where a command or an answer has its values.
@@ -128,7 +128,7 @@ impl Emitter {
     /// The element is complete.
     pub fn element(&mut self, sink: &mut dyn ContentSink) {
         if !self.object {
-            self.close(true, sink);
+            self.close(Ending::Complete, sink);
         } else if std::mem::take(&mut self.string)
             && let Some(writer) = self.writer.as_mut()
         {
@@ -143,12 +143,12 @@ impl Emitter {
     }
 
     /// All elements are there.
-    pub fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    pub fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         if let Some(mut writer) = self.writer.take() {
-            if self.object && complete {
+            if self.object && ending == Ending::Complete {
                 writer.data(if self.field { b":null}" } else { b"}" }, sink);
             }
-            writer.close(complete, sink);
+            writer.close(ending, sink);
         }
         *self = Self::new();
     }

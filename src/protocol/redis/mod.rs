@@ -7,8 +7,8 @@ mod emit;
 mod tests;
 
 use super::{
-    ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync,
-    Speaker, line,
+    ContentSink, Direction, End, Ending, ParseError, Parser, Position, Probe, Progress, Protocol,
+    Reason, Resync, Speaker, line,
 };
 use emit::{Emitter, Shape};
 use std::collections::VecDeque;
@@ -30,8 +30,8 @@ impl Protocol for Redis {
         "redis"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Start {
             return command(data);
         }
         let found = memchr::memmem::find_iter(data, b"\r\n*")
@@ -246,7 +246,7 @@ impl Parser for RedisParser {
             reader.bulk = Some(left - len);
             return Resync::Known { skip: 0 };
         }
-        reader.emitter.close(false, sink);
+        reader.emitter.close(Ending::Cut, sink);
         reader.open.clear();
         reader.bulk = None;
         reader.index = 0;
@@ -260,7 +260,7 @@ impl Parser for RedisParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if let Some(reader) = self.sides.get_mut(direction.index()) {
-            reader.emitter.close(false, sink);
+            reader.emitter.close(Ending::Cut, sink);
         }
     }
 
@@ -308,7 +308,7 @@ impl RedisParser {
             sink.unit(if direction == Direction::ClientToServer { "request" } else { "response" });
         } else {
             // The fields of an entry (XRANGE) are a hash of their own.
-            reader.emitter.close(true, sink);
+            reader.emitter.close(Ending::Complete, sink);
             reader.index = 0;
             if direction == Direction::ServerToClient && count.is_multiple_of(2) {
                 reader.shape = Shape::Pairs { from: 0 };
@@ -329,9 +329,9 @@ impl RedisParser {
                 return;
             }
             reader.open.pop();
-            reader.emitter.close(true, sink);
+            reader.emitter.close(Ending::Complete, sink);
         }
-        reader.emitter.close(true, sink);
+        reader.emitter.close(Ending::Complete, sink);
         if client {
             let words = [std::mem::take(&mut reader.verb), std::mem::take(&mut reader.key)];
             reader.index = 0;

@@ -6,8 +6,8 @@ mod tests;
 use super::content_writer::ContentWriter;
 use super::telnet::{Prompt, REACTION, is_reaction, open};
 use super::{
-    ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol, Reason, Resync,
-    ServiceFacts, Speaker,
+    ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress, Protocol, Reason,
+    Resync, ServiceFacts, Speaker,
 };
 
 /// Longest name, bytes.
@@ -21,8 +21,8 @@ impl Protocol for Rlogin {
         "rlogin"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if !at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Midstream {
             return Probe::No;
         }
         match names(data) {
@@ -144,7 +144,7 @@ impl Parser for RloginParser {
         if direction == Direction::ServerToClient
             && let Some(screen) = self.screen.take()
         {
-            screen.close(end == End::Fin, sink);
+            screen.close(end.into(), sink);
         }
     }
 

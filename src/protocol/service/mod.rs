@@ -24,8 +24,6 @@ use std::sync::Arc;
 /// into them, so `identify` masks what may be a person's before they leave the flow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceFacts {
-    /// Whether the payload is encrypted.
-    pub encrypted: bool,
     /// How the client proved who it is.
     pub authentication: Authentication,
     /// A secret crossed the wire in clear. The secret itself is never kept.

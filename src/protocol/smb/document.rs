@@ -1,6 +1,6 @@
 //! A file that is put together of the pieces in which it is written or read.
 
-use super::super::{ContentSink, Direction, Hint, Media, Reason};
+use super::super::{ContentSink, Direction, Ending, Hint, Media, Reason};
 use crate::protocol::content_writer::ContentWriter;
 use std::collections::BTreeMap;
 
@@ -180,14 +180,14 @@ impl Document {
     /// Nothing more of it comes.
     pub(super) fn close(
         mut self,
-        complete: bool,
+        ending: Ending,
         held: &mut usize,
         opening: Opening<'_>,
         sink: &mut dyn ContentSink,
     ) {
         self.flush(held, opening, sink);
         if let Some(writer) = self.writer {
-            writer.close(complete && !self.holed, sink);
+            writer.close(ending.and(!self.holed), sink);
         }
     }
 }

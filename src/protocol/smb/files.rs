@@ -3,7 +3,7 @@
 //! The two directions of a connection may be seen in any order, so whichever of request and answer
 //! comes second does what both together ask for.
 
-use super::super::{ContentSink, Direction};
+use super::super::{ContentSink, Direction, Ending};
 use super::document::{Document, MAX_HELD, OVERHEAD, Opening};
 use super::header::Handle;
 use super::{MAX_NAME, Share};
@@ -67,7 +67,7 @@ enum To {
 #[derive(Default)]
 struct Orphan {
     bytes: Vec<u8>,
-    complete: bool,
+    ended: bool,
 }
 
 /// The files of a connection.
@@ -159,7 +159,7 @@ impl Files {
     ) {
         match (self.pending.remove(&message), handle) {
             (Some(Pending::Create(serial)), Some(handle)) => self.name(serial, handle),
-            (Some(Pending::Create(serial)), None) => self.remove(serial, false, sink),
+            (Some(Pending::Create(serial)), None) => self.remove(serial, Ending::Cut, sink),
             _ => self.put(message, Pending::Created(handle)),
         }
     }
@@ -186,7 +186,7 @@ impl Files {
         if self.files.len() >= MAX_FILES
             && let Some(oldest) = self.files.first().map(|f| f.serial)
         {
-            self.remove(oldest, false, sink);
+            self.remove(oldest, Ending::Cut, sink);
         }
         self.serial = self.serial.wrapping_add(1).max(1);
         let serial = self.serial;
@@ -212,9 +212,9 @@ impl Files {
     /// A file is to be closed: nothing more is written.
     pub(super) fn close(&mut self, message: u64, serial: u32, sink: &mut dyn ContentSink) {
         if let Some(Pending::Closed) = self.pending.remove(&message) {
-            self.remove(serial, true, sink);
+            self.remove(serial, Ending::Complete, sink);
         } else {
-            self.end(serial, Direction::ClientToServer, true, sink);
+            self.end(serial, Direction::ClientToServer, Ending::Complete, sink);
             self.put(message, Pending::Close(serial));
         }
     }
@@ -224,15 +224,15 @@ impl Files {
         if !self.asked {
             self.end_orphans(sink);
         } else if let Some(Pending::Close(serial)) = self.pending.remove(&message) {
-            self.remove(serial, true, sink);
+            self.remove(serial, Ending::Complete, sink);
         } else {
             self.put(message, Pending::Closed);
         }
     }
 
-    fn remove(&mut self, serial: u32, complete: bool, sink: &mut dyn ContentSink) {
+    fn remove(&mut self, serial: u32, ending: Ending, sink: &mut dyn ContentSink) {
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
-            self.end(serial, direction, complete, sink);
+            self.end(serial, direction, ending, sink);
         }
         self.files.retain(|f| f.serial != serial);
     }
@@ -241,12 +241,12 @@ impl Files {
         &mut self,
         serial: u32,
         direction: Direction,
-        complete: bool,
+        ending: Ending,
         sink: &mut dyn ContentSink,
     ) {
         self.with(serial, direction, |document, held, opening| {
             if let Some(document) = document.take() {
-                document.close(complete, held, opening, sink);
+                document.close(ending, held, opening, sink);
             }
         });
     }
@@ -291,7 +291,7 @@ impl Files {
             if at == 0
                 && let Some(document) = slot.take_if(|d| d.next() > 0)
             {
-                document.close(true, held, opening, sink);
+                document.close(Ending::Complete, held, opening, sink);
             }
             // All ones: at the end of the file (2.2.21).
             let document = slot
@@ -315,7 +315,7 @@ impl Files {
             let left = orphan.bytes.len() as u64;
             let to = To::File(serial, Direction::ServerToClient);
             self.data(&mut Piece { to, at, left }, &orphan.bytes, sink);
-            if orphan.complete {
+            if orphan.ended {
                 return;
             }
         }
@@ -412,7 +412,7 @@ impl Files {
                 Orphan::default()
             });
             orphan.bytes.extend_from_slice(bytes);
-            orphan.complete = last;
+            orphan.ended = last;
             self.held += bytes.len();
             return;
         }
@@ -438,14 +438,14 @@ impl Files {
     fn end_orphans(&mut self, sink: &mut dyn ContentSink) {
         self.flush_orphans(sink);
         if let Some(writer) = self.orphan.take() {
-            writer.close(false, sink);
+            writer.close(Ending::Cut, sink);
         }
     }
 
     /// Nothing more comes.
     pub(super) fn finish(&mut self, sink: &mut dyn ContentSink) {
         while let Some(serial) = self.files.first().map(|f| f.serial) {
-            self.remove(serial, false, sink);
+            self.remove(serial, Ending::Cut, sink);
         }
         self.end_orphans(sink);
     }

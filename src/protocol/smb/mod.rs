@@ -10,8 +10,8 @@ mod header;
 mod tests;
 
 use super::{
-    Authentication, ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, Role, Roles, ServiceFacts, Speaker,
+    Authentication, ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress,
+    Protocol, Reason, Resync, Role, Roles, ServiceFacts, Speaker,
 };
 use files::{Files, Piece};
 use header::{HEADER, Header, handle_at, u16_at, u32_at, u64_at};
@@ -33,8 +33,8 @@ impl Protocol for Smb {
         "smb"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Start {
             return front(data);
         }
         memchr::memmem::find_iter(data, b"SMB")

@@ -1,5 +1,5 @@
-use super::super::recorder::{Piece as Said, Recorder, play, play_with};
-use super::super::{Authentication, DriverEvent, Reason, Want};
+use super::super::recorder::{COMPLETE, CUT, Piece as Said, Recorder, play, play_with};
+use super::super::{Authentication, DriverEvent, Ending, Position, Reason, Want};
 use super::*;
 use Said::{Client, ClientGap, Server, ServerGap};
 use proptest::prelude::*;
@@ -110,7 +110,7 @@ fn one(part: Smb2) -> Vec<u8> {
     frame(&[part])
 }
 
-type Seen = (String, Vec<u8>, u64, Option<bool>);
+type Seen = (String, Vec<u8>, u64, Option<Ending>);
 
 /// What is handed on, in segments of any size.
 fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
@@ -120,7 +120,7 @@ fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
         let seen: Vec<Seen> = sink
             .contents
             .iter()
-            .map(|c| (c.operation.clone(), c.bytes.clone(), c.gaps, c.complete))
+            .map(|c| (c.operation.clone(), c.bytes.clone(), c.gaps, c.ending))
             .collect();
         (seen, sink)
     };
@@ -131,8 +131,8 @@ fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
     (whole, sink)
 }
 
-fn seen(operation: &str, bytes: &[u8], gaps: u64, complete: bool) -> Seen {
-    (operation.into(), bytes.into(), gaps, Some(complete))
+fn seen(operation: &str, bytes: &[u8], gaps: u64, ending: Option<Ending>) -> Seen {
+    (operation.into(), bytes.into(), gaps, ending)
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_file_is_written_in_pieces() {
         Client(&client[1..].concat()),
         Server(&server[1..].concat()),
     ]);
-    assert_eq!(got, [seen("WRITE", b"mrn,name\n712,Doe\n", 0, true)]);
+    assert_eq!(got, [seen("WRITE", b"mrn,name\n712,Doe\n", 0, COMPLETE)]);
     let path = sink.facts.files.and_then(|files| files.path);
     assert_eq!(path.as_deref(), Some("/scans/*/*.csv"));
     assert_eq!(sink.contents[0].layer, "smb");
@@ -172,7 +172,7 @@ fn a_file_is_read_with_answers_in_any_order() {
     let end = [one(end), one(closed(6))].concat();
     let stop = one(close(6, HANDLE));
     let ask = ask.concat();
-    let expected = [seen("READ", b"abcdefgh", 0, true)];
+    let expected = [seen("READ", b"abcdefgh", 0, COMPLETE)];
     let usual = [Client(&open), Client(&ask), Server(&answer), Client(&stop), Server(&end)];
     assert_eq!(contents(&usual).0, expected);
     // The capture may show the answers first.
@@ -189,7 +189,7 @@ fn a_compound_opens_writes_and_closes() {
     ]);
     let reply = frame(&[created(1, HANDLE), related(closed(3))]);
     let (got, _) = contents(&[Client(&request), Server(&reply)]);
-    assert_eq!(got, [seen("WRITE", b"one", 0, true)]);
+    assert_eq!(got, [seen("WRITE", b"one", 0, COMPLETE)]);
 }
 
 #[test]
@@ -205,25 +205,25 @@ fn several_files_at_once() {
     let server = [one(created(1, HANDLE)), one(created(2, OTHER))].concat();
     let opened = client[..2].concat();
     let (got, _) = contents(&[Client(&opened), Server(&server), Client(&client[2..].concat())]);
-    assert_eq!(got, [seen("WRITE", b"aaAA", 0, false), seen("WRITE", b"bbBB", 0, false)]);
+    assert_eq!(got, [seen("WRITE", b"aaAA", 0, CUT), seen("WRITE", b"bbBB", 0, CUT)]);
 }
 
 #[test]
 fn from_the_middle_and_after_holes() {
     let client = [one(write(9, HANDLE, 70, b"tail")), one(close(10, HANDLE))].concat();
     let (got, _) = contents(&[ClientGap(9), Client(&[b"SMBxSMB", &client[..]].concat())]);
-    assert_eq!(got, [seen("WRITE", b"tail", 0, true)]);
+    assert_eq!(got, [seen("WRITE", b"tail", 0, COMPLETE)]);
     // One direction alone: answers in their order.
     let server =
         [one(data(1, b"ab")), one(data(2, b"cd")), one(closed(3)), one(data(4, b"x"))].concat();
     let (got, _) = contents(&[Server(&server)]);
-    assert_eq!(got, [seen("READ", b"abcd", 0, false), seen("READ", b"x", 0, false)]);
+    assert_eq!(got, [seen("READ", b"abcd", 0, CUT), seen("READ", b"x", 0, CUT)]);
     // A gap inside a piece.
     let whole = one(write(9, HANDLE, 0, b"0123456789"));
     let (first, last) = whole.split_at(whole.len() - 7);
     let after = one(write(10, HANDLE, 10, b"more"));
     let (got, _) = contents(&[Client(first), ClientGap(3), Client(&last[3..]), Client(&after)]);
-    assert_eq!(got, [seen("WRITE", b"0126789more", 3, false)]);
+    assert_eq!(got, [seen("WRITE", b"0126789more", 3, CUT)]);
     // One over the end of a message.
     let next = [one(write(11, HANDLE, 10, b"lost")), one(write(12, HANDLE, 14, b"more"))];
     let (got, _) = contents(&[
@@ -233,7 +233,7 @@ fn from_the_middle_and_after_holes() {
         Server(&one(data(4, b"x"))),
         ServerGap(3),
     ]);
-    assert_eq!(got[0], seen("WRITE", b"012more", 11, false));
+    assert_eq!(got[0], seen("WRITE", b"012more", 11, CUT));
 }
 
 #[test]
@@ -311,15 +311,15 @@ fn what_is_not_read_is_counted() {
 fn both_ends_are_recognised_from_the_start_and_midway() {
     let write = one(write(1, HANDLE, 0, b"x"));
     for len in 1..HEADER + FRAME {
-        assert_eq!(Smb.probe(&write[..len], true), Probe::More, "{len} bytes");
+        assert_eq!(Smb.probe(&write[..len], Position::Start), Probe::More, "{len} bytes");
     }
-    assert_eq!(Smb.probe(&write, true), Probe::yes(Speaker::Client));
-    assert_eq!(Smb.probe(&one(closed(1)), true), Probe::yes(Speaker::Server));
-    assert_eq!(Smb.probe(b"\x81\0\0\x44\x20CK", true), Probe::yes(Speaker::Client));
-    assert_eq!(Smb.probe(b"\0\0\0\x12\0\x03\0\0user", true), Probe::No);
+    assert_eq!(Smb.probe(&write, Position::Start), Probe::yes(Speaker::Client));
+    assert_eq!(Smb.probe(&one(closed(1)), Position::Start), Probe::yes(Speaker::Server));
+    assert_eq!(Smb.probe(b"\x81\0\0\x44\x20CK", Position::Start), Probe::yes(Speaker::Client));
+    assert_eq!(Smb.probe(b"\0\0\0\x12\0\x03\0\0user", Position::Start), Probe::No);
     let middle = [b"xx", &write[..]].concat();
     let found = Probe::Yes { speaker: Speaker::Client, offset: 2 };
-    assert_eq!(Smb.probe(&middle, false), found);
+    assert_eq!(Smb.probe(&middle, Position::Midstream), found);
 }
 
 #[test]

@@ -12,8 +12,8 @@ use super::content_writer::ContentWriter;
 use super::dotted::{Dotted, Piece};
 use super::tls_upgrade::TlsUpgrade;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Resync, Role, Roles, ServiceFacts, line,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Resync, Role, Roles, ServiceFacts, line,
 };
 
 /// Longest command or reply line, bytes: what AUTH needs (RFC 4954 4).
@@ -27,8 +27,8 @@ impl Protocol for Smtp {
         "smtp"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        probe::probe(data, at_start)
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        probe::probe(data, at)
     }
 
     fn roles(&self, _facts: &ServiceFacts, _content: &str) -> Roles {
@@ -77,10 +77,10 @@ impl SmtpParser {
         message.data(bytes, sink);
     }
 
-    fn finish(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn finish(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.mode = Mode::Command;
         if let Some(message) = self.message.take() {
-            message.close(complete, sink);
+            message.close(ending, sink);
         }
     }
 
@@ -101,7 +101,7 @@ impl SmtpParser {
         } else if is(b"AUTH") {
             sink.facts().sasl(rest);
         } else if is(b"RSET") || is(b"MAIL") {
-            self.finish(false, sink);
+            self.finish(Ending::Cut, sink);
         }
     }
 
@@ -131,7 +131,7 @@ impl SmtpParser {
             // Nothing of a message that was refused is sent.
             Mode::Text { .. } if refused && self.message.is_none() => self.mode = Mode::Command,
             // It was answered, so its end was in the gap.
-            Mode::Text { holed: true, .. } => self.finish(false, sink),
+            Mode::Text { holed: true, .. } => self.finish(Ending::Cut, sink),
             _ => {}
         }
         false
@@ -175,7 +175,7 @@ impl Parser for SmtpParser {
                         Piece::Stuffed => at += 1,
                         Piece::End(len) => {
                             at += len;
-                            self.finish(!holed, sink);
+                            self.finish(Ending::complete_if(!holed), sink);
                         }
                         Piece::More => return Ok(Progress::need(at, rest.len() + 1)),
                     }
@@ -225,7 +225,7 @@ impl Parser for SmtpParser {
             if self.mode != Mode::Command && !rest.is_empty() {
                 self.deliver(direction, rest, sink);
             }
-            self.finish(false, sink);
+            self.finish(Ending::Cut, sink);
         }
     }
 
@@ -238,7 +238,7 @@ impl SmtpParser {
     /// `left` bytes of the chunk are still to come.
     fn chunk(&mut self, left: u64, last: bool, sink: &mut dyn ContentSink) {
         match (left, last) {
-            (0, true) => self.finish(true, sink),
+            (0, true) => self.finish(Ending::Complete, sink),
             (0, false) => self.mode = Mode::Command,
             _ => self.mode = Mode::Chunk { left, last },
         }

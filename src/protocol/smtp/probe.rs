@@ -1,6 +1,6 @@
 //! Recognition: the greeting of a server, the hello of a client, or a transaction from the middle.
 
-use super::super::{Probe, Speaker};
+use super::super::{Position, Probe, Speaker};
 
 /// Longest greeting line looked at, bytes (RFC 5321 4.5.3.1.5 allows 512).
 const MAX_GREETING: usize = 1024;
@@ -9,7 +9,7 @@ const MAX_GREETING: usize = 1024;
 const OPENINGS: &[&[u8]] = &[b"EHLO ", b"HELO ", b"LHLO ", b"MAIL FROM:"];
 
 /// Whether `data` starts with the words of a client or the greeting of a server.
-pub fn probe(data: &[u8], at_start: bool) -> Probe {
+pub fn probe(data: &[u8], at: Position) -> Probe {
     let mut more = false;
     for opening in OPENINGS {
         let head = data.get(..opening.len()).unwrap_or(data);
@@ -20,7 +20,7 @@ pub fn probe(data: &[u8], at_start: bool) -> Probe {
             more = true;
         }
     }
-    if !at_start {
+    if at == Position::Midstream {
         // `MAIL FROM:<` at the start of a line; a body may quote it, so the bracket must be there.
         let mut lines = memchr::memchr_iter(b'\n', data).map(|at| at + 1);
         let found = lines.find(|at| {

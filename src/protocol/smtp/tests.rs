@@ -1,12 +1,12 @@
-use super::super::recorder::{Piece, play};
-use super::super::{Authentication, DriverEvent, Reason};
+use super::super::recorder::{COMPLETE, CUT, Piece, play};
+use super::super::{Authentication, DriverEvent, Ending, Reason};
 use Piece::{Client, ClientGap, Server};
 use proptest::prelude::*;
 
 const HELLO: &[u8] = b"EHLO ws1\r\n";
 const BANNER: &[u8] = b"220 mx.example.org ESMTP Postfix\r\n";
 
-fn bodies(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
+fn bodies(pieces: &[Piece<'_>]) -> Vec<(String, Option<Ending>)> {
     let of = |size| {
         let (sink, _) = play(pieces, size);
         for content in &sink.contents {
@@ -14,7 +14,7 @@ fn bodies(pieces: &[Piece<'_>]) -> Vec<(String, Option<bool>)> {
             assert_eq!(content.operation, "DATA");
         }
         let text = |b: &[u8]| String::from_utf8(b.to_vec()).expect("text");
-        sink.contents.iter().map(|c| (text(&c.bytes), c.complete)).collect::<Vec<_>>()
+        sink.contents.iter().map(|c| (text(&c.bytes), c.ending)).collect::<Vec<_>>()
     };
     let whole = of(usize::MAX);
     for size in 1..40 {
@@ -39,7 +39,7 @@ fn messages_without_their_stuffing() {
         Server(b"250 queued\r\n221 Bye\r\n"),
     ]);
     let first = "Subject: x\r\n\r\n.dot\r\na.b\r\n";
-    assert_eq!(got, [(first.into(), Some(true)), (".\r\n".into(), Some(true))]);
+    assert_eq!(got, [(first.into(), COMPLETE), (".\r\n".into(), COMPLETE)]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn refused_cut_and_holed() {
     ]);
     assert_eq!(refused, []);
     let cut = bodies(&[Client(b"MAIL FROM:<a@b>\r\nDATA\r\n"), Client(b"a\r\nb")]);
-    assert_eq!(cut, [("a\r\nb".into(), Some(false))]);
+    assert_eq!(cut, [("a\r\nb".into(), CUT)]);
     let holed = bodies(&[
         Server(BANNER),
         Client(b"HELO a\r\nDATA\r\n"),
@@ -64,7 +64,7 @@ fn refused_cut_and_holed() {
         Server(b"354 go\r\n"),
         Client(b"two\r\n.\r\n"),
     ]);
-    assert_eq!(holed, [("one\r\n".into(), Some(false)), ("two\r\n".into(), Some(true))]);
+    assert_eq!(holed, [("one\r\n".into(), CUT), ("two\r\n".into(), COMPLETE)]);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn chunks_of_bdat_are_one_message() {
         Client(HELLO),
         Client(b"BDAT 5\r\na\r\n.\nBDAT 0\r\nBDAT 3 LAST\r\nxyzRSET\r\nBDAT 0 LAST\r\n"),
     ]);
-    assert_eq!(got, [("a\r\n.\nxyz".into(), Some(true))]);
+    assert_eq!(got, [("a\r\n.\nxyz".into(), COMPLETE)]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn foreign_greetings() {
     // It is known by what its client says.
     assert_eq!(
         bodies(&[Server(b"220 mx ready\r\n"), Client(b"EHLO a\r\nDATA\r\nx\r\n.\r\n")]),
-        [("x\r\n".into(), Some(true))]
+        [("x\r\n".into(), COMPLETE)]
     );
 }
 

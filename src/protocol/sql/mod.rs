@@ -13,7 +13,7 @@ pub use statement::Parameters;
 pub use table::{Table, write_cell};
 
 use super::content_writer::ContentWriter;
-use super::{ContentSink, Direction, Hint, Media};
+use super::{ContentSink, Direction, Ending, Hint, Media};
 
 /// Longest statement that is read, bytes. Restores of dumps send rows by the megabyte.
 pub const MAX_STATEMENT: usize = 1 << 20;
@@ -57,6 +57,6 @@ pub fn hand_on_values(
         for line in &table.lines {
             writer.data(line, sink);
         }
-        writer.close(true, sink);
+        writer.close(Ending::Complete, sink);
     }
 }

@@ -1,7 +1,7 @@
 //! A result as lines of CSV.
 
 use super::super::content_writer::ContentWriter;
-use super::super::{ContentSink, Direction, Hint, Media};
+use super::super::{ContentSink, Direction, Ending, Hint, Media};
 use zeroize::Zeroizing;
 
 /// Columns of a result that are read.
@@ -20,8 +20,8 @@ pub struct Table {
 
 impl Table {
     /// Forgets the columns and ends the rows.
-    pub fn reset(&mut self, complete: bool, sink: &mut dyn ContentSink) {
-        self.close(complete, sink);
+    pub fn reset(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
+        self.close(ending, sink);
         self.heading.clear();
         self.columns = 0;
     }
@@ -82,10 +82,10 @@ impl Table {
     }
 
     /// Ends the rows; the columns stay for the next result of the same statement.
-    pub fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    pub fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.drop_row();
         if let Some(writer) = self.writer.take() {
-            writer.close(complete, sink);
+            writer.close(ending, sink);
         }
     }
 

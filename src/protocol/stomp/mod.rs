@@ -5,8 +5,8 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, ServiceFacts, Speaker,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Reason, Resync, ServiceFacts, Speaker,
 };
 use std::borrow::Cow;
 
@@ -42,8 +42,8 @@ impl Protocol for Stomp {
         "stomp"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if !at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Midstream {
             return match find(data) {
                 Some((offset, speaker)) => Probe::Yes { speaker, offset },
                 None => Probe::No,
@@ -164,10 +164,10 @@ impl StompParser {
 }
 
 impl Body {
-    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         (self.open, self.left) = (false, None);
         if let Some(writer) = self.writer.take() {
-            writer.close(complete, sink);
+            writer.close(ending, sink);
         }
     }
 }
@@ -201,7 +201,7 @@ impl Parser for StompParser {
                 }
                 at += len;
                 if ended {
-                    side.close(true, sink);
+                    side.close(Ending::Complete, sink);
                     // The NUL.
                     at += 1;
                 }
@@ -242,7 +242,7 @@ impl Parser for StompParser {
             }
             return Resync::Known { skip: 0 };
         }
-        side.close(false, sink);
+        side.close(Ending::Cut, sink);
         Resync::Search
     }
 
@@ -252,7 +252,7 @@ impl Parser for StompParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            side.close(false, sink);
+            side.close(Ending::Cut, sink);
         }
     }
 

@@ -1,4 +1,4 @@
-use super::super::recorder::{Piece, play, texts};
+use super::super::recorder::{COMPLETE, Piece, play, texts};
 use Piece::{Client, Server, ServerGap};
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn what_is_sent_and_delivered() {
         Server(b"MESSAGE\r\ndestination:/queue/adt\r\nsubscription:0\r\n\r\nhello\0\nMESSAGE\nmessage-id:2\n\n\0"),
     ];
     let got = texts(&pieces);
-    let text = |t: &str| (t.to_owned(), Some(true));
+    let text = |t: &str| (t.to_owned(), COMPLETE);
     assert_eq!(got, [text("a\0b\0c"), text("hello"), text("")]);
     let (sink, _) = play(&pieces, 5);
     assert!(sink.facts.credentials_in_clear);
@@ -30,7 +30,7 @@ fn gaps_and_the_middle() {
     ]);
     assert_eq!(
         got,
-        [("abc".into(), Some(true)), ("abcghi".into(), Some(true)), ("x".into(), Some(true))]
+        [("abc".into(), COMPLETE), ("abcghi".into(), COMPLETE), ("x".into(), COMPLETE)]
     );
 }
 

@@ -6,8 +6,8 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Resync, Speaker,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Resync, Speaker,
 };
 use memchr::memchr;
 
@@ -22,8 +22,8 @@ impl Protocol for Syslog {
         "syslog"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Start {
             return match start(data) {
                 Start::Yes => Probe::yes(Speaker::Client),
                 Start::More => Probe::More,
@@ -102,10 +102,10 @@ struct DirectionState {
 }
 
 impl DirectionState {
-    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.left = None;
         if let Some(writer) = self.writer.take() {
-            writer.close(complete, sink);
+            writer.close(ending, sink);
         }
     }
 }
@@ -164,7 +164,7 @@ impl Parser for SyslogParser {
             writer.data(rest.get(..len).unwrap_or(rest), sink);
             at += len;
             if end {
-                side.close(true, sink);
+                side.close(Ending::Complete, sink);
             }
         }
         Ok(Progress::consumed(at))
@@ -179,7 +179,7 @@ impl Parser for SyslogParser {
             side.left = Some(left - len);
             return Resync::Known { skip: 0 };
         }
-        side.close(false, sink);
+        side.close(Ending::Cut, sink);
         Resync::Search
     }
 
@@ -193,7 +193,7 @@ impl Parser for SyslogParser {
                 writer.data(rest, sink);
             }
             // The last line may have no end.
-            side.close(side.left.is_none() && end == End::Fin, sink);
+            side.close(Ending::from(end).and(side.left.is_none()), sink);
         }
     }
 

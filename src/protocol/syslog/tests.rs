@@ -1,5 +1,5 @@
 use super::super::Protocol;
-use super::super::recorder::{Piece, play, texts};
+use super::super::recorder::{COMPLETE, CUT, Piece, play, texts};
 use super::Syslog;
 use Piece::{Client, ClientGap};
 use proptest::prelude::*;
@@ -9,17 +9,13 @@ fn both_framings() {
     let counted = texts(&[Client(b"6 <13>ab8 <191>1 \n9 <0>cut")]);
     assert_eq!(
         counted,
-        [
-            ("<13>ab".into(), Some(true)),
-            ("<191>1 \n".into(), Some(true)),
-            ("<0>cut".into(), Some(false))
-        ]
+        [("<13>ab".into(), COMPLETE), ("<191>1 \n".into(), COMPLETE), ("<0>cut".into(), CUT)]
     );
     let lines = texts(&[Client(b"<13>a\n<14>b\r\n<15>c")]);
     let said: Vec<&str> = lines.iter().map(|(text, _)| text.as_str()).collect();
     assert_eq!(said, ["<13>a", "<14>b\r", "<15>c"]);
     let holed = texts(&[Client(b"<13>a\n<14>b"), ClientGap(10), Client(b"c\n<15>d\n")]);
-    assert_eq!(holed[1..], [("<14>b".into(), Some(false)), ("<15>d".into(), Some(true))]);
+    assert_eq!(holed[1..], [("<14>b".into(), CUT), ("<15>d".into(), COMPLETE)]);
 }
 
 #[test]

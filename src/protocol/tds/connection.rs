@@ -2,12 +2,13 @@
 
 use super::super::sql::{self, MAX_STATEMENT, Parameters, Table, table::MAX_COLUMNS};
 use super::super::{
-    ContentSink, Direction, End, ParseError, Parser, Progress, Reason, Resync, ServiceFacts,
+    ContentSink, Direction, End, Ending, ParseError, Parser, Progress, Reason, Resync, ServiceFacts,
 };
 use super::values::{Fields, Kind, utf16};
 use super::{
     END_OF_MESSAGE, HEADER, Header, LOGIN, PRELOGIN, RESULT, RPC, SQL_BATCH, find_columns,
 };
+use crate::protocol::encrypted::Encryption;
 use zeroize::Zeroizing;
 
 /// Longest token that is read, bytes: a row with its texts.
@@ -23,8 +24,8 @@ const ENCRYPTION: u8 = 1;
 /// One flow.
 #[derive(Default)]
 pub struct TdsParser {
-    /// The server wants all of the connection encrypted.
-    encrypted: bool,
+    /// What the server wants of all of the connection.
+    encryption: Encryption,
     /// The message under way of each direction.
     messages: [Zeroizing<Vec<u8>>; 2],
     /// The rest of the message is passed over.
@@ -77,7 +78,7 @@ impl TdsParser {
         if last {
             self.lost[at] = false;
             if direction == Direction::ServerToClient {
-                self.table.close(true, sink);
+                self.table.close(Ending::Complete, sink);
             }
             return;
         }
@@ -94,7 +95,7 @@ impl TdsParser {
         self.messages[direction.index()].clear();
         self.lost[direction.index()] = true;
         if direction == Direction::ServerToClient {
-            self.table.reset(false, sink);
+            self.table.reset(Ending::Cut, sink);
             self.columns.clear();
         }
     }
@@ -107,7 +108,7 @@ impl TdsParser {
             let value = body.get(usize::from(u16::from_be_bytes([a, b]))..).unwrap_or_default();
             match (token, value) {
                 // On, or required; off encrypts the login alone, and not supported nothing.
-                (ENCRYPTION, [1 | 3, ..]) => self.encrypted = true,
+                (ENCRYPTION, [1 | 3, ..]) => self.encryption = Encryption::Encrypted,
                 (0, [major, minor, build @ ..]) => {
                     let build = build.first_chunk::<2>().map_or(0, |b| u16::from_be_bytes(*b));
                     let version = format!("SQL Server {major}.{minor}.{build}");
@@ -207,7 +208,7 @@ impl TdsParser {
             },
             0xD1 | 0xD2 => self.row(&mut fields, kind == 0xD2, sink),
             // DONE, DONEPROC, DONEINPROC
-            0xFD..=0xFF => fields.bytes(12).map(|_| self.table.close(true, sink)),
+            0xFD..=0xFF => fields.bytes(12).map(|_| self.table.close(Ending::Complete, sink)),
             // RETURNSTATUS
             0x79 => fields.bytes(4).map(|_| ()),
             // RETURNVALUE: number, name, status, user type, flags, type, value
@@ -269,7 +270,7 @@ impl TdsParser {
             names.push(fields.text(1)?);
             columns.push(kind);
         }
-        self.table.reset(true, sink);
+        self.table.reset(Ending::Complete, sink);
         names.iter().for_each(|name| self.table.column(name));
         self.columns = columns;
         Some(true)
@@ -337,7 +338,7 @@ impl Parser for TdsParser {
                 return Ok(Progress::need(at, HEADER));
             }
             if let Some(len) = tls_record(rest) {
-                if self.encrypted {
+                if self.encryption == Encryption::Encrypted {
                     return Ok(Progress { switch: true, ..Progress::consumed(at) });
                 }
                 return Ok(Progress::skip(at, len as u64));
@@ -381,7 +382,7 @@ impl Parser for TdsParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if direction == Direction::ServerToClient {
-            self.table.close(false, sink);
+            self.table.close(Ending::Cut, sink);
         }
     }
 

@@ -7,7 +7,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use super::{Parser, Probe, Protocol, Speaker};
+use super::{Parser, Position, Probe, Protocol, Speaker};
 use connection::TdsParser;
 
 /// Length of a packet's header.
@@ -50,8 +50,8 @@ impl Protocol for Tds {
         "tds"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if !at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Midstream {
             return match find_columns(data) {
                 Some(offset) => Probe::Yes { speaker: Speaker::Server, offset },
                 None => Probe::No,

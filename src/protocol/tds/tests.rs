@@ -1,5 +1,5 @@
-use super::super::recorder::{Piece, play, texts};
-use super::super::{DriverEvent, Probe, Protocol as _};
+use super::super::recorder::{COMPLETE, Piece, play, texts};
+use super::super::{DriverEvent, Position, Probe, Protocol as _};
 use super::Tds;
 use Piece::{Client, Server, ServerGap};
 use proptest::prelude::*;
@@ -79,7 +79,7 @@ fn results_over_packets_are_tables() {
     let (first, second) = result.split_at(70);
     let result = [packet(4, false, first), packet(4, true, second)].concat();
     let pieces = [Client(&hello), Server(&answer), Client(&login), Server(&result)];
-    assert_eq!(texts(&pieces), [(TABLE.to_owned(), Some(true))]);
+    assert_eq!(texts(&pieces), [(TABLE.to_owned(), COMPLETE)]);
     let (sink, events) = play(&pieces, 13);
     assert_eq!(events.first(), Some(&DriverEvent::Recognised("tds")));
     assert!(sink.facts.credentials_in_clear);
@@ -131,7 +131,7 @@ fn where_only_the_login_is_encrypted_the_rest_is_read() {
     let record = [&[0x17, 3, 3, 0, 20][..], &[9; 20]].concat();
     let result = packet(4, true, &[columns(), row(), sparse(), DONE.to_vec()].concat());
     let pieces = [Client(&hello), Server(&answer), Client(&record), Server(&result)];
-    assert_eq!(texts(&pieces), [(TABLE.to_owned(), Some(true))]);
+    assert_eq!(texts(&pieces), [(TABLE.to_owned(), COMPLETE)]);
     let [hello, answer, _] = opening(1);
     let hello_tls = [&[0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3][..], &[7; 194]].concat();
     let (_, events) = play(&[Client(&hello), Server(&answer), Client(&hello_tls)], 100);
@@ -148,9 +148,9 @@ fn results_are_found_in_the_middle_and_after_a_gap() {
     assert_eq!(play(&[ServerGap(4), Server(&noise)], 500).0.contents.len(), 1);
     let pieces = [Server(&result), Server(&result[..50]), ServerGap(9), Server(&result)];
     let (sink, _) = play(&[&[ServerGap(1)], &pieces[..]].concat(), 9);
-    assert_eq!(sink.contents.iter().filter(|c| c.complete == Some(true)).count(), 2);
+    assert_eq!(sink.contents.iter().filter(|c| c.ending == COMPLETE).count(), 2);
     for bytes in [&b"\x12\x01GET / HTTP/1.1"[..], &[0x10; 40], &[0x12, 1, 0, 9, 0, 0, 0, 0, 1]] {
-        assert_eq!(Tds.probe(bytes, true), Probe::No, "{bytes:?}");
+        assert_eq!(Tds.probe(bytes, Position::Start), Probe::No, "{bytes:?}");
     }
 }
 

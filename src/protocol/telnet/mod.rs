@@ -13,8 +13,8 @@ mod tn5250;
 
 use super::content_writer::ContentWriter;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, ServiceFacts, Speaker,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
+    Protocol, Reason, Resync, ServiceFacts, Speaker,
 };
 use ibm::Ibm;
 use options::{Item, Options};
@@ -41,7 +41,7 @@ impl Protocol for Telnet {
         "telnet"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
         match data {
             [] => return Probe::More,
             [options::IAC, verb, rest @ ..] => {
@@ -54,7 +54,7 @@ impl Protocol for Telnet {
             [options::IAC] => return Probe::More,
             _ => {}
         }
-        if !at_start {
+        if at == Position::Midstream {
             return match shows_screen(data) {
                 true => Probe::yes(Speaker::Server),
                 false => Probe::No,
@@ -343,7 +343,7 @@ impl Parser for TelnetParser {
         if direction == Direction::ServerToClient
             && let Some(screen) = self.screen.take()
         {
-            screen.close(end == End::Fin, sink);
+            screen.close(end.into(), sink);
         }
     }
 

@@ -1,5 +1,5 @@
 use super::super::recorder::{Piece, play};
-use super::super::{DriverEvent, Probe, Protocol};
+use super::super::{DriverEvent, Position, Probe, Protocol};
 use super::{REACTION, Telnet};
 use Piece::{Client, ClientGap, Server, ServerGap};
 use proptest::prelude::*;
@@ -52,8 +52,8 @@ fn gaps_and_the_middle() {
     let got = shown(&[Server(b"\xff\xfb\x01a"), ServerGap(10), Server(b"b")]);
     assert_eq!(got, "ab");
     let screen = b"\x1b[3;5HPatient Name:\x1b[4;5HMRN:\x1b[5;5HDOB:";
-    assert!(matches!(Telnet.probe(screen, false), Probe::Yes { .. }));
-    assert_eq!(Telnet.probe(b"plain text [3;5H", false), Probe::No);
+    assert!(matches!(Telnet.probe(screen, Position::Midstream), Probe::Yes { .. }));
+    assert_eq!(Telnet.probe(b"plain text [3;5H", Position::Midstream), Probe::No);
 }
 
 fn ebcdic(text: &str) -> Vec<u8> {

@@ -12,8 +12,8 @@ mod tests;
 use super::content_writer::ContentWriter;
 use super::expected::{ExpectedFlow, Peer, Port, frame_datagram, framed_datagram};
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Probe, Progress, Protocol,
-    Reason, Resync, Role, Roles, ServiceFacts, Speaker,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Reason, Resync, Role, Roles, ServiceFacts, Speaker,
 };
 use crate::flow::Transport;
 use packet::{Packet, Request};
@@ -31,10 +31,10 @@ impl Protocol for Tftp {
         "tftp"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
         // TFTP has no streams: this sees its frames only.
         match framed_datagram(data) {
-            Some((datagram, _)) if at_start && Request::read(datagram).is_some() => {
+            Some((datagram, _)) if at == Position::Start && Request::read(datagram).is_some() => {
                 Probe::yes(Speaker::Client)
             }
             _ => Probe::No,
@@ -82,7 +82,7 @@ impl TftpParser {
     fn packet(&mut self, direction: Direction, packet: Packet<'_>, sink: &mut dyn ContentSink) {
         match packet {
             Packet::Request(request) => {
-                self.close(false, sink);
+                self.close(Ending::Cut, sink);
                 sink.unit("request");
                 sink.expect(ExpectedFlow {
                     transport: Transport::Udp,
@@ -98,7 +98,7 @@ impl TftpParser {
             }
             Packet::Agreed { block } => self.block = block.unwrap_or(BLOCK),
             Packet::Data { number, bytes } => self.block(direction, number, bytes, sink),
-            Packet::Error => self.close(false, sink),
+            Packet::Error => self.close(Ending::Cut, sink),
             Packet::Acknowledgment => {}
         }
     }
@@ -143,13 +143,13 @@ impl TftpParser {
         self.last = number;
         if bytes.len() < usize::from(self.block) {
             self.done = true;
-            self.close(true, sink);
+            self.close(Ending::Complete, sink);
         }
     }
 
-    fn close(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         if let Some(file) = self.file.take() {
-            file.close(complete, sink);
+            file.close(ending, sink);
         }
     }
 }
@@ -188,7 +188,7 @@ impl Parser for TftpParser {
         _end: End,
         sink: &mut dyn ContentSink,
     ) {
-        self.close(false, sink);
+        self.close(Ending::Cut, sink);
     }
 
     fn memory(&self) -> usize {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocol::recorder::{Piece, Recorder, play};
+use crate::protocol::recorder::{COMPLETE, CUT, Piece, Recorder, play};
 use Piece::{Client, Server};
 use proptest::prelude::*;
 
@@ -56,7 +56,7 @@ fn a_file_comes_in_blocks_of_the_agreed_size() {
         transfer(READ, &[&data(1, &full), &data(1, &full), &data(2, b"end"), &data(3, b"x")]);
     let [file] = sink.contents.as_slice() else { panic!("{:?}", sink.contents) };
     assert_eq!(file.bytes, [&full[..], b"end"].concat(), "a block that is repeated counts once");
-    assert_eq!((file.complete, file.operation.as_str(), file.layer), (Some(true), "RRQ", "tftp"));
+    assert_eq!((file.ending, file.operation.as_str(), file.layer), (COMPLETE, "RRQ", "tftp"));
     assert_eq!(file.direction, Direction::ServerToClient);
     let path = sink.facts.files.and_then(|files| files.path);
     assert_eq!(path.as_deref(), Some("/exam/*.csv"));
@@ -65,14 +65,14 @@ fn a_file_comes_in_blocks_of_the_agreed_size() {
         &[b"\0\x06tsize\x009\0blksize\x008\0", &data(1, b"12345678"), &data(2, b"9")],
     );
     assert_eq!(sink.contents[0].bytes, b"123456789");
-    assert_eq!(sink.contents[0].complete, Some(true));
+    assert_eq!(sink.contents[0].ending, COMPLETE);
 }
 
 #[test]
 fn lost_blocks_are_gaps_and_an_error_ends_the_file() {
     let full = [b'a'; 512];
     let sink = transfer(READ, &[&data(1, &full), &data(4, &full), b"\0\x05\0\0gone\0"]);
-    assert_eq!((sink.contents[0].gaps, sink.contents[0].complete), (1024, Some(false)));
+    assert_eq!((sink.contents[0].gaps, sink.contents[0].ending), (1024, CUT));
     let numbers: Vec<Vec<u8>> = (1..=65_540u32).map(|n| data(n as u16, &full)).collect();
     let numbers: Vec<&[u8]> = numbers.iter().map(Vec::as_slice).collect();
     let sink = transfer(READ, &numbers);

@@ -10,7 +10,7 @@ const MAX_CHECK: usize = 64;
 
 /// Where a payload ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Extent {
+pub(super) enum PayloadEnd {
     /// Before the first control character.
     Text,
     /// Likewise, but the separators FS, GS, RS and US are text (X12, EDIFACT).
@@ -25,7 +25,7 @@ pub(super) enum Extent {
     Reader,
 }
 
-impl Extent {
+impl PayloadEnd {
     /// Where in `data` it ends.
     pub fn end(self, data: &[u8]) -> Option<usize> {
         let separators = match self {
@@ -65,14 +65,14 @@ pub(super) struct Found {
     /// What it is declared as.
     pub media: Media<'static>,
     /// Where it ends.
-    pub extent: Extent,
+    pub end: PayloadEnd,
     /// The preamble before it is put back.
     pub preamble: bool,
 }
 
 impl Found {
     /// A run of text.
-    pub const RUN: Self = Self { media: Media::Unknown, extent: Extent::Run, preamble: false };
+    pub const RUN: Self = Self { media: Media::Unknown, end: PayloadEnd::Run, preamble: false };
 }
 
 /// What a search came to.
@@ -90,29 +90,29 @@ struct Mark {
     bytes: &'static [u8],
     check: fn(&[u8]) -> Match,
     media: Media<'static>,
-    extent: Extent,
+    end: PayloadEnd,
     preamble: bool,
 }
 
 const fn text(bytes: &'static [u8], check: fn(&[u8]) -> Match) -> Mark {
-    Mark { bytes, check, media: Media::Unknown, extent: Extent::Text, preamble: false }
+    Mark { bytes, check, media: Media::Unknown, end: PayloadEnd::Text, preamble: false }
 }
 
 const fn separated(bytes: &'static [u8], check: fn(&[u8]) -> Match) -> Mark {
-    Mark { extent: Extent::Separated, ..text(bytes, check) }
+    Mark { end: PayloadEnd::Separated, ..text(bytes, check) }
 }
 
 const fn binary(bytes: &'static [u8], check: fn(&[u8]) -> Match) -> Mark {
-    Mark { extent: Extent::Reader, ..text(bytes, check) }
+    Mark { end: PayloadEnd::Reader, ..text(bytes, check) }
 }
 
 static MARKS: &[Mark] = &[
     Mark { media: Media::Hl7v2, ..text(b"MSH", hl7) },
     Mark { media: Media::Hl7v2, ..text(b"FHS", hl7) },
     Mark { media: Media::Hl7v2, ..text(b"BHS", hl7) },
-    Mark { media: Media::Hl7v2, extent: Extent::Wide(true), ..text(b"M\0S\0H\0", hl7_little) },
-    Mark { media: Media::Hl7v2, extent: Extent::Wide(false), ..text(b"\0M\0S\0H", hl7_big) },
-    Mark { media: Media::Hl7v2, extent: Extent::Ebcdic, ..text(b"\xd4\xe2\xc8", hl7_ebcdic) },
+    Mark { media: Media::Hl7v2, end: PayloadEnd::Wide(true), ..text(b"M\0S\0H\0", hl7_little) },
+    Mark { media: Media::Hl7v2, end: PayloadEnd::Wide(false), ..text(b"\0M\0S\0H", hl7_big) },
+    Mark { media: Media::Hl7v2, end: PayloadEnd::Ebcdic, ..text(b"\xd4\xe2\xc8", hl7_ebcdic) },
     separated(b"ISA", x12::interchange),
     separated(b"UNB", edifact::begins),
     separated(b"UNA", edifact::begins),
@@ -157,8 +157,8 @@ pub(super) fn find_until(data: &[u8], last: usize) -> Search {
         let rest = data.get(hit.start()..).unwrap_or_default();
         match (mark.check)(rest) {
             Match::Yes(()) => {
-                let Mark { media, extent, preamble, .. } = *mark;
-                return Search::Found(hit.start(), Found { media, extent, preamble });
+                let Mark { media, end, preamble, .. } = *mark;
+                return Search::Found(hit.start(), Found { media, end, preamble });
             }
             Match::More if rest.len() < MAX_CHECK => return Search::More(hit.start()),
             Match::More | Match::No => {}

@@ -15,10 +15,10 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    Authentication, ContentSink, Direction, End, Hint, ParseError, Parser, Progress, Resync,
+    Authentication, ContentSink, Direction, End, Ending, Hint, ParseError, Parser, Progress, Resync,
 };
 pub use datagrams::DatagramCarver;
-use marks::{Extent, Found, Search};
+use marks::{Found, PayloadEnd, Search};
 use runs::{MIN_RUN, Run};
 
 /// Bytes that decide whether what follows is worth a search.
@@ -40,7 +40,7 @@ pub struct Carver {
 /// A payload that was found.
 struct Payload {
     writer: ContentWriter,
-    extent: Extent,
+    end: PayloadEnd,
 }
 
 /// What comes next outside of payloads.
@@ -91,14 +91,14 @@ enum Step {
 impl Payload {
     /// Hands on what of `data` is part of the payload.
     fn data(&mut self, data: &[u8], sink: &mut dyn ContentSink) -> Step {
-        let extent = self.extent;
-        let end = extent.end(data);
-        let text = match extent {
-            Extent::Wide(_) if data.len() < 2 => return Step::More(0),
-            Extent::Wide(_) => data.get(..end.unwrap_or(data.len() & !1)).unwrap_or(data),
+        let kind = self.end;
+        let end = kind.end(data);
+        let text = match kind {
+            PayloadEnd::Wide(_) if data.len() < 2 => return Step::More(0),
+            PayloadEnd::Wide(_) => data.get(..end.unwrap_or(data.len() & !1)).unwrap_or(data),
             _ => data.get(..end.unwrap_or(data.len())).unwrap_or(data),
         };
-        if extent == Extent::Run {
+        if kind == PayloadEnd::Run {
             return match (marks::find(text), end) {
                 (Search::Found(offset, _), _) => {
                     self.writer.data(text.get(..offset).unwrap_or(text), sink);
@@ -114,13 +114,13 @@ impl Payload {
                 }
             };
         }
-        match extent {
-            Extent::Ebcdic => self.writer.data(&latin(text), sink),
+        match kind {
+            PayloadEnd::Ebcdic => self.writer.data(&latin(text), sink),
             _ => self.writer.data(text, sink),
         }
         match end {
             Some(end) => Step::Ended(end),
-            None if extent != Extent::Reader => Step::Read(text.len()),
+            None if kind != PayloadEnd::Reader => Step::Read(text.len()),
             None if self.writer.is_done() => Step::Ended(text.len()),
             None => {
                 let skip = self.writer.unwanted();
@@ -143,7 +143,7 @@ impl Carver {
         if found.preamble {
             writer.data(&PREAMBLE, sink);
         }
-        Payload { writer, extent: found.extent }
+        Payload { writer, end: found.end }
     }
 }
 
@@ -179,7 +179,7 @@ impl Parser for Carver {
                 Step::Ended(len) => {
                     at += len;
                     if let Some(payload) = side.take() {
-                        payload.writer.close(true, sink);
+                        payload.writer.close(Ending::Complete, sink);
                     }
                 }
                 Step::More(len) => return Ok(Progress::need(at + len, rest.len() - len + 1)),
@@ -202,10 +202,10 @@ impl Parser for Carver {
 
     fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(mut payload) = self.sides.get_mut(direction.index()).and_then(Option::take) {
-            if payload.extent == Extent::Run {
+            if payload.end == PayloadEnd::Run {
                 payload.writer.data(rest, sink);
             }
-            payload.writer.close(end == End::Fin, sink);
+            payload.writer.close(end.into(), sink);
         }
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocol::recorder::{Piece, Recorder, play};
+use crate::protocol::recorder::{COMPLETE, Piece, Recorder, play};
 use crate::protocol::{DriverEvent, Reason};
 use Piece::{Client, ClientGap, Server};
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ fn noise(len: usize) -> Vec<u8> {
 
 fn payloads(sink: &Recorder) -> Vec<&[u8]> {
     for content in &sink.contents {
-        assert_eq!((content.layer, content.complete), ("unknown", Some(true)), "{content:?}");
+        assert_eq!((content.layer, content.ending), ("unknown", COMPLETE), "{content:?}");
     }
     sink.contents.iter().map(|c| c.bytes.as_slice()).collect()
 }

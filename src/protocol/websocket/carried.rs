@@ -10,8 +10,8 @@ use crate::protocol::expected::ExpectedFlow;
 use crate::protocol::http::Http;
 use crate::protocol::mllp::Mllp;
 use crate::protocol::{
-    Activity, ContentId, ContentSink, Direction, End, Hint, Media, Object, Probe, Progress,
-    Protocol, Reason, ServiceFacts, Want,
+    Activity, ContentId, ContentSink, Direction, End, Ending, Hint, Media, Object, Position, Probe,
+    Progress, Protocol, Reason, ServiceFacts, Want,
 };
 use crate::syntax::hl7v2::START_BLOCK;
 use crate::time::Timestamp;
@@ -66,7 +66,7 @@ fn begins(data: &[u8]) -> Probe {
     let framed = data.first() == Some(&START_BLOCK);
     let protocols: [(&dyn Protocol, bool); 3] = [(&Mllp, framed), (&Dicom, true), (&Http, true)];
     for (protocol, possible) in protocols {
-        match protocol.probe(data, true) {
+        match protocol.probe(data, Position::Start) {
             _ if !possible => {}
             Probe::More => more = true,
             Probe::No => {}
@@ -235,8 +235,8 @@ impl ContentSink for Taking<'_> {
         }
     }
 
-    fn close(&mut self, id: ContentId, complete: bool) {
-        let Some(direction) = Self::direction(id) else { return self.sink.close(id, complete) };
+    fn close(&mut self, id: ContentId, ending: Ending) {
+        let Some(direction) = Self::direction(id) else { return self.sink.close(id, ending) };
         let mut message = self.message(direction);
         if let Message::Head { layer, held } = message {
             // What begins like a connection so far goes on in the next message.
@@ -248,8 +248,8 @@ impl ContentSink for Taking<'_> {
             message = self.message(direction);
         }
         match message {
-            Message::Whole(id) => self.sink.close(id, complete),
-            Message::Piece if !complete => self.carried.gap(direction, 1, self.sink),
+            Message::Whole(id) => self.sink.close(id, ending),
+            Message::Piece if ending == Ending::Cut => self.carried.gap(direction, 1, self.sink),
             Message::Piece | Message::None | Message::Head { .. } => {}
         }
     }
@@ -304,8 +304,8 @@ impl ContentSink for Inside<'_> {
     fn gap(&mut self, id: ContentId, len: u64) -> Want {
         self.sink.gap(id, len)
     }
-    fn close(&mut self, id: ContentId, complete: bool) {
-        self.sink.close(id, complete);
+    fn close(&mut self, id: ContentId, ending: Ending) {
+        self.sink.close(id, ending);
     }
     fn facts(&mut self) -> &mut ServiceFacts {
         self.sink.facts()

@@ -4,7 +4,7 @@ use super::Service;
 use super::header::{self, Header, Kind, MAX_HEADER};
 use super::inflate::{Inflater, TAIL, Trouble};
 use crate::protocol::{
-    ContentId, ContentSink, Direction, Hint, Media, Progress, Reason, Resync, Want,
+    ContentId, ContentSink, Direction, Ending, Hint, Media, Progress, Reason, Resync, Want,
 };
 
 /// What is unmasked at a time; lies on the stack.
@@ -222,7 +222,7 @@ impl DirectionState {
             inflater.end_message(self.fresh);
         }
         if let Body::Open(id) = message.body {
-            sink.close(id, true);
+            sink.close(id, Ending::Complete);
         }
     }
 
@@ -273,7 +273,7 @@ impl DirectionState {
     /// The direction has ended.
     pub(in crate::protocol) fn close(&mut self, sink: &mut dyn ContentSink) {
         if let Some(Message { body: Body::Open(id), .. }) = self.message.take() {
-            sink.close(id, false);
+            sink.close(id, Ending::Cut);
         }
         self.state = State::Closed;
     }
@@ -338,7 +338,7 @@ impl Message {
     fn wants(&mut self, id: ContentId, want: Want, sink: &mut dyn ContentSink) {
         self.skip = want.skip;
         if want == Want::NOTHING {
-            sink.close(id, true);
+            sink.close(id, Ending::Complete);
             self.body = Body::Unwanted;
         }
     }
@@ -351,7 +351,7 @@ impl Message {
         sink: &mut dyn ContentSink,
     ) {
         if let Body::Open(id) = self.body {
-            sink.close(id, false);
+            sink.close(id, Ending::Cut);
         }
         match trouble {
             Some(Trouble::Bomb) => sink.anomaly(Reason::Limit),

@@ -21,8 +21,8 @@ mod tests;
 pub(in crate::protocol) use half::DirectionState;
 
 use super::{
-    Authentication, ContentSink, Direction, End, ParseError, Parser, Probe, Progress, Protocol,
-    Resync, Roles, ServiceFacts,
+    Authentication, ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress,
+    Protocol, Resync, Roles, ServiceFacts,
 };
 
 /// Bytes searched for the first frame of a direction before most of them are let go.
@@ -38,8 +38,8 @@ impl Protocol for MidstreamWebSocket {
     fn name(&self) -> &'static str {
         "http"
     }
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if at_start { probe::probe(data) } else { Probe::No }
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Start { probe::probe(data) } else { Probe::No }
     }
     fn needs_middle(&self) -> bool {
         true

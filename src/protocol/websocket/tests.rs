@@ -4,7 +4,7 @@ use super::{header, probe};
 use crate::flow::{Orientation, Side};
 use crate::protocol::driver::{Driver, DriverEvent, DriverLimits};
 use crate::protocol::recorder::Piece::{Client, ClientGap, Server, ServerGap};
-use crate::protocol::recorder::{Piece, Recorded, Recorder, play, play_with};
+use crate::protocol::recorder::{COMPLETE, CUT, Piece, Recorded, Recorder, play, play_with};
 use crate::protocol::{Authentication, Direction, End, Probe, Want};
 use flate2::{Compress, Compression, FlushCompress};
 use proptest::prelude::*;
@@ -59,7 +59,7 @@ fn messages(answer: &[u8], pieces: &[Piece<'_>]) -> Vec<String> {
         let line = |c: &Recorded| {
             assert!(["http/websocket", "http/websocket/deflate"].contains(&c.layer));
             assert_eq!(c.operation, "GET");
-            let ended = if c.complete == Some(true) { "" } else { " cut" };
+            let ended = if c.ending == COMPLETE { "" } else { " cut" };
             format!("{}{ended}", String::from_utf8_lossy(&c.bytes))
         };
         sink.contents.iter().map(line).collect()
@@ -264,7 +264,7 @@ fn hostile_frames() {
     let sink = Recorder { want: Some(want), ..Recorder::default() };
     let (sink, _) = play_with(&[Client(ASK), Server(YES), Server(&wire)], 1460, sink);
     assert_eq!(sink.anomalies, [crate::protocol::Reason::Limit]);
-    assert_eq!(sink.contents[0].complete, Some(false));
+    assert_eq!(sink.contents[0].ending, CUT);
     assert_eq!(sink.contents[1].bytes, b"sane");
 }
 
@@ -372,7 +372,7 @@ fn connections_carried_in_messages() {
                 let found = sink.contents.iter().find(|c| c.layer == layer);
                 let found = found.unwrap_or_else(|| panic!("{layer} cut at {at}, size {size}"));
                 assert_eq!(found.bytes, expected, "{layer} cut at {at}, size {size}");
-                assert_eq!(found.complete, Some(true));
+                assert_eq!(found.ending, COMPLETE);
             }
         }
     }

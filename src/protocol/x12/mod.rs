@@ -6,7 +6,7 @@
 mod tests;
 
 use super::unframed::{OnGap, Unframed, UnframedParser};
-use super::{Media, Parser, Probe, Protocol, Speaker};
+use super::{Media, Parser, Position, Probe, Protocol, Speaker};
 use crate::syntax::Match;
 use crate::syntax::x12::{find, interchange};
 
@@ -21,8 +21,8 @@ impl Protocol for X12 {
         "x12"
     }
 
-    fn probe(&self, data: &[u8], at_start: bool) -> Probe {
-        if at_start {
+    fn probe(&self, data: &[u8], at: Position) -> Probe {
+        if at == Position::Start {
             let filler = data.iter().take_while(|b| is_filler(**b)).count();
             if filler > MAX_FILLER {
                 return Probe::No;

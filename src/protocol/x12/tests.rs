@@ -1,6 +1,6 @@
 use super::*;
 use crate::protocol::Direction;
-use crate::protocol::recorder::{Piece, play};
+use crate::protocol::recorder::{COMPLETE, Piece, play};
 
 const CLAIM: &[u8] = b"ISA*00*          *00*          *ZZ*S              *ZZ*R              *250301*1200*^*00501*000000001*0*P*:~GS*HC~ST*270*1~SE*1*1~GE*1*1~IEA*1*1~";
 
@@ -12,7 +12,7 @@ fn interchanges_of_both_directions() {
         let found: Vec<_> = sink.contents.iter().map(|c| (c.direction, c.bytes.len())).collect();
         let (up, down) = (Direction::ClientToServer, Direction::ServerToClient);
         assert_eq!(found, [(up, 2 * CLAIM.len()), (down, CLAIM.len())], "{size}");
-        assert!(sink.contents.iter().all(|c| c.complete == Some(true)));
+        assert!(sink.contents.iter().all(|c| c.ending == COMPLETE));
     }
 }
 
@@ -29,9 +29,9 @@ fn holes_and_the_middle() {
 #[test]
 fn other_protocols_are_not_taken() {
     for bytes in [&b"ISABELLA"[..], b"ISA 1", b"ISA*00~", b"ISA\0", b"GET /", b"\0\0\0\0I*"] {
-        assert_eq!(X12.probe(bytes, true), Probe::No, "{bytes:?}");
+        assert_eq!(X12.probe(bytes, Position::Start), Probe::No, "{bytes:?}");
     }
     for bytes in [&b""[..], b"I", b"\r\nISA*0"] {
-        assert_eq!(X12.probe(bytes, true), Probe::More, "{bytes:?}");
+        assert_eq!(X12.probe(bytes, Position::Start), Probe::More, "{bytes:?}");
     }
 }

@@ -7,7 +7,8 @@ mod tests;
 use super::hl7v2::charset::Charset;
 use super::hl7v2::value::{Delimiters, MAX_REPETITIONS, Syntax};
 use crate::content::{
-    Document, Field, Format, Mark, MarkSet, Media, Reason, Scope, ServiceFacts, Want,
+    Document, Ending, Extent, Field, Format, Mark, MarkSet, Media, Reason, Scope, ServiceFacts,
+    Want,
 };
 use crate::rules::Kind;
 use crate::syntax::astm::header;
@@ -29,7 +30,7 @@ impl Format for Records {
         "astm"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         match media {
             Media::Type { content_type, .. } if content_type.contains("astm") => true,
             Media::Type { .. } | Media::Unknown => header(head).is_yes(),
@@ -147,7 +148,7 @@ impl Document for Reader {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         self.finish(scope);
         self.proceed(false, scope);
         self.end_patient(scope);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::content::{ContentCounters, ContentId, Direction, FieldSink, RecordHead};
+use crate::content::{ContentCounters, ContentId, Direction, Ending, FieldSink, RecordHead};
 use crate::protocol::ServiceFacts;
 use crate::rules::RuleSet;
 use std::sync::LazyLock;
@@ -49,7 +49,7 @@ fn read(parts: &[&[u8]], size: usize) -> (Vec<String>, ServiceFacts) {
             assert!(document.memory() <= 3 * MAX_RECORD);
         }
     }
-    document.end(true, &mut scope);
+    document.end(Ending::Complete, &mut scope);
     (log.0, facts)
 }
 

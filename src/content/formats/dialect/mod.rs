@@ -7,7 +7,7 @@ mod tests;
 
 use super::markup::{Attributes, MAX_TEXT, Markup, Receiver};
 use crate::content::extract::person::Person;
-use crate::content::{Document, Format, Media, Reason, Scope, ServiceFacts, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, ServiceFacts, Want};
 use crate::rules::{Kind, XmlDialect, XmlRules};
 use crate::syntax::poct1a::is_message;
 use memchr::memmem;
@@ -105,7 +105,7 @@ impl Format for Dialect {
         self.name
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let declared = matches!(media, Media::Type { .. } | Media::Unknown);
         declared
             && root(head).is_some_and(|root| {
@@ -163,7 +163,7 @@ impl Document for DialectDocument {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         self.message.finish(scope);
     }
 

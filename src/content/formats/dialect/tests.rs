@@ -1,5 +1,5 @@
 use crate::content::testing::{records, records_of};
-use crate::content::{Format as _, Media};
+use crate::content::{Extent, Format as _, Media};
 use proptest::prelude::*;
 
 const RESULT: &str = r#"<?xml version="1.0" encoding="utf-8"?>
@@ -99,7 +99,7 @@ fn a_message_cut_off_anywhere_stops_nothing() {
     assert_eq!(got, ["http>poct1a:poct1a patient_id=7"]);
     let deep = format!("<OBS.R01><PT><PT.patient_id V='7'/>{}", "<a>".repeat(9000));
     assert_eq!(records("", deep.as_bytes()), ["http>poct1a:poct1a patient_id=7"]);
-    assert!(!super::POCT1A.probe(&Media::Unknown, b"<OBS.R01", true));
+    assert!(!super::POCT1A.probe(&Media::Unknown, b"<OBS.R01", Extent::Whole));
 }
 
 proptest! {

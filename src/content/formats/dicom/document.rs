@@ -1,6 +1,6 @@
 //! Encapsulated documents (PS3.3 C.24.2), read as they come.
 
-use crate::content::{Media, Nested, Scope, Want};
+use crate::content::{Ending, Media, Nested, Scope, Want};
 use zeroize::Zeroizing;
 
 /// Bytes that identify a document: its media type, (0042,0012), follows it.
@@ -30,13 +30,13 @@ impl Encapsulated {
         self.begin(scope) && (rest.is_empty() || self.part(rest, scope))
     }
 
-    /// The end; `complete` says that nothing is missing.
-    pub fn end(mut self, complete: bool, scope: &mut Scope<'_>) {
+    /// The end.
+    pub fn end(mut self, ending: Ending, scope: &mut Scope<'_>) {
         if self.nested.is_none() {
             self.begin(scope);
         }
         if let Some(mut nested) = self.nested {
-            nested.end(complete, scope);
+            nested.end(ending, scope);
         }
     }
 

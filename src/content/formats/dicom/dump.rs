@@ -9,7 +9,7 @@
 use super::element::vr_of;
 use super::model::Model;
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use dicom_core::VR;
 use memchr::memchr;
 use smallvec::SmallVec;
@@ -30,7 +30,7 @@ impl Format for Dump {
         "dicom"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let essence = media::essence(media);
         let text = essence.is_empty()
             || essence.eq_ignore_ascii_case("text/plain")
@@ -143,7 +143,7 @@ impl Document for Reader {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         self.finish(scope);
         self.close(scope);
     }

@@ -31,7 +31,7 @@ mod walker;
 #[cfg(test)]
 mod tests;
 
-use crate::content::{Document, Format, Media};
+use crate::content::{Document, Extent, Format, Media};
 pub use dump::Dump;
 use syntax::{Known, Syntax, Transfer};
 
@@ -42,7 +42,7 @@ impl Format for DataSet {
     fn name(&self) -> &'static str {
         "dicom"
     }
-    fn probe(&self, media: &Media<'_>, _head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, _head: &[u8], _extent: Extent) -> bool {
         matches!(media, Media::DicomDataSet { .. })
     }
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
@@ -64,7 +64,7 @@ impl Format for Part10 {
     fn name(&self) -> &'static str {
         "dicom"
     }
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         reader::has_preamble(head)
             || [[2u8, 0], [8, 0], [0, 8]].iter().any(|group| head.starts_with(group))
                 && [Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe]

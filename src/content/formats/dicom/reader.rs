@@ -5,7 +5,7 @@ use super::record::{Record, Recording};
 use super::seek::{Seek, Sought};
 use super::syntax::{Known, Syntax, Transfer, fits, infer};
 use super::walker::{Element, Interest, Visitor, Walk, Walker};
-use crate::content::{Document, Reason, Scope, ServiceFacts, Want};
+use crate::content::{Document, Ending, Reason, Scope, ServiceFacts, Want};
 use flate2::{Decompress, FlushDecompress, Status};
 use zeroize::Zeroizing;
 
@@ -244,7 +244,7 @@ impl Document for Reader {
         }
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         self.decide(scope);
         if let Phase::Seeking(seek) = &mut self.phase {
             match seek.feed(&[], true) {

@@ -8,7 +8,7 @@ use super::tags::*;
 use super::text::Findings;
 use super::value::{PADDING, Text, is_person_name, is_printable, says_something, split};
 use super::walker::{Element, Interest, Visitor};
-use crate::content::{Field, Mark, MarkSet, Object, Reason, Scope, ServiceFacts};
+use crate::content::{Ending, Field, Mark, MarkSet, Object, Reason, Scope, ServiceFacts};
 use crate::phi::PhiBuf;
 use crate::rules::{FieldRule, Kind, RuleSet};
 use dicom_core::VR;
@@ -142,7 +142,7 @@ impl Record {
     /// The document under way ends before its last byte.
     pub fn tear_document(&mut self, scope: &mut Scope<'_>) {
         if let Some(document) = self.document.take() {
-            document.end(false, scope);
+            document.end(Ending::Cut, scope);
         }
     }
 
@@ -438,7 +438,7 @@ impl Visitor for Recording<'_, '_, '_> {
         if (last || !wanted)
             && let Some(document) = self.record.document.take()
         {
-            document.end(last, self.scope);
+            document.end(Ending::complete_if(last), self.scope);
         }
         wanted
     }

@@ -8,7 +8,7 @@ mod syntax;
 mod tests;
 
 use crate::content::extract::person::Person;
-use crate::content::{Document, Format, Media, Reason, Scope, ServiceFacts, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, ServiceFacts, Want};
 use crate::rules::{EdifactField, Holder, Kind};
 use crate::syntax::edifact::begins;
 use syntax::{Repetition, Segment, Syntax};
@@ -30,7 +30,7 @@ impl Format for Interchange {
         "edifact"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         matches!(media, Media::Type { .. } | Media::Unknown) && begins(head).is_yes()
     }
 
@@ -105,7 +105,7 @@ impl Document for Reader {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         self.finish(scope);
         self.end_message(scope);
     }

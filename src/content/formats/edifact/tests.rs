@@ -1,6 +1,6 @@
 use crate::content::Format as _;
-use crate::content::Media;
 use crate::content::testing::{records, records_of, with_gap};
+use crate::content::{Extent, Media};
 use proptest::prelude::*;
 
 fn edifact(text: &str) -> Vec<String> {
@@ -132,7 +132,10 @@ fn messages_without_patients_name_nobody() {
     }
     for text in ["UNBELIEVABLE, they said", "UNHAPPY+x", "UNA is a country", "UNB+1", "UNH+1+ABC:"]
     {
-        assert!(!super::Interchange.probe(&Media::Unknown, text.as_bytes(), true), "{text}");
+        assert!(
+            !super::Interchange.probe(&Media::Unknown, text.as_bytes(), Extent::Whole),
+            "{text}"
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use super::graphql;
 use crate::content::extract::embedded;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::stack::{charset, media};
-use crate::content::{Document, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use crate::protocol::Authentication;
 use crate::rules::{Kind, Secret};
 use encoding_rs::Encoding;
@@ -23,7 +23,7 @@ impl Format for Form {
     fn name(&self) -> &'static str {
         "form"
     }
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         // Clients send JSON and XML under this type, too; the declaration is only trusted if the first name
         // looks like one.
         let declared = media::essence(media);
@@ -55,7 +55,7 @@ impl Format for Target {
     fn name(&self) -> &'static str {
         "target"
     }
-    fn probe(&self, media: &Media<'_>, _head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, _head: &[u8], _extent: Extent) -> bool {
         *media == Media::Target
     }
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
@@ -78,7 +78,7 @@ impl Document for FormDocument {
         if bytes.len() > room { Want::NOTHING } else { Want::ALL }
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         let text = zeroize::Zeroizing::new(std::mem::take(&mut self.text));
         if self.target {
             let at = text.iter().position(|b| *b == b'?').unwrap_or(text.len());
@@ -126,7 +126,7 @@ fn read(
     for (name, value) in pairs(text, set) {
         if let Some(mut inner) = embedded::message(value.as_bytes()) {
             inner.data(value.as_bytes(), scope);
-            inner.end(true, scope);
+            inner.end(Ending::Complete, scope);
             continue;
         }
         if graphql::begins(value.as_bytes()) || value.starts_with('{') {

@@ -1,5 +1,6 @@
 //! Names and values of a URL-encoded text.
 
+use crate::content::Extent;
 use crate::content::stack::charset;
 use crate::syntax::percent;
 use encoding_rs::Encoding;
@@ -40,7 +41,7 @@ pub fn set(text: &[u8], declared: Option<&'static Encoding>) -> Option<&'static 
         let label = bytes.get(at..)?.split(|b| *b == b'&').next()?;
         charset::known(std::str::from_utf8(label).ok()?)
     };
-    declared.or_else(own).or_else(|| Some(charset::guess(&bytes, true)))
+    declared.or_else(own).or_else(|| Some(charset::guess(&bytes, Extent::Whole)))
 }
 
 /// Undoes percent-encoding and `+`.

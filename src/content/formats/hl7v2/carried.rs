@@ -2,7 +2,7 @@
 //! segment ends may be written out (`\r`), and it may be in base64.
 
 use super::embedded::coding::Coding;
-use crate::content::{Document, Media, Nested, Scope, Want};
+use crate::content::{Document, Ending, Media, Nested, Scope, Want};
 use crate::syntax::hl7v2::is_delimiter;
 use zeroize::Zeroizing;
 
@@ -102,8 +102,8 @@ impl Document for StreamedMessage {
         self.read(bytes, scope);
         Want::ALL
     }
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
-        self.nested.end(complete, scope);
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        self.nested.end(ending, scope);
     }
     fn memory(&self) -> usize {
         self.nested.memory() + self.out.capacity()

@@ -19,7 +19,7 @@ mod z_segment;
 #[cfg(test)]
 mod tests;
 
-use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use crate::syntax::hl7v2::{header, is_delimiter};
 use embedded::Embedded;
 use encoding_rs::{Decoder, UTF_16BE, UTF_16LE};
@@ -41,7 +41,7 @@ impl Format for Er7 {
         "hl7v2"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let begins = |strict| {
             let filler = |b: &u8| matches!(b, 0x0B | 0xEF | 0xBB | 0xBF) || b.is_ascii_whitespace();
             let at = head.iter().take_while(|b| filler(b)).count();
@@ -131,19 +131,19 @@ impl Document for Er7Document {
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.segment.clear();
         (self.keep, self.head_len) = (false, 0);
-        self.close_embedded(false, scope);
+        self.close_embedded(Ending::Cut, scope);
         self.message.end(scope);
         self.state = State::Body;
         Want::ALL
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         if self.head_len > 0 {
             self.decide(scope);
         }
         self.trailer();
         self.finish(scope);
-        self.close_embedded(complete, scope);
+        self.close_embedded(ending, scope);
         self.message.end(scope);
     }
 
@@ -252,7 +252,7 @@ impl Er7Document {
         match &mut self.embedded {
             // A document may go on in the next result.
             Some(embedded) if results => embedded.begin(),
-            Some(_) => self.close_embedded(true, scope),
+            Some(_) => self.close_embedded(Ending::Complete, scope),
             None if results => self.embedded = Some(Embedded::new()),
             None => {}
         }
@@ -292,9 +292,9 @@ impl Er7Document {
         }
     }
 
-    fn close_embedded(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn close_embedded(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         if let Some(mut embedded) = self.embedded.take() {
-            embedded.end(complete, &self.message.syntax(), scope);
+            embedded.end(ending, &self.message.syntax(), scope);
         }
     }
 

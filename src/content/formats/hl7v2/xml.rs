@@ -5,7 +5,7 @@ use super::embedded::Embedded;
 use super::message::Message;
 use super::value::Delimiters;
 use crate::content::formats::markup::{Attributes, Markup, Receiver};
-use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use std::fmt::Write;
 use zeroize::Zeroizing;
 
@@ -26,7 +26,7 @@ impl Format for Xml {
         "hl7v2"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let declared = matches!(media, Media::Type { .. } | Media::Unknown);
         declared
             && head
@@ -83,7 +83,7 @@ impl Document for XmlDocument {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         self.markup.finish(&mut TokenHandler { segments: &mut self.segments, scope });
         self.segments.flush(scope);
         self.segments.close_embedded(scope);
@@ -218,7 +218,7 @@ impl Segments {
 
     fn close_embedded(&mut self, scope: &mut Scope<'_>) {
         if let Some(mut embedded) = self.embedded.take() {
-            embedded.end(true, &self.message.syntax(), scope);
+            embedded.end(Ending::Complete, &self.message.syntax(), scope);
         }
     }
 

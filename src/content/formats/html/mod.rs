@@ -6,7 +6,7 @@ use super::markup::{Attributes, Markup, Receiver};
 use crate::content::extract::labels::{Labels, key};
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use script::Script;
 
 /// Columns of a table.
@@ -46,7 +46,7 @@ impl Format for Html {
         "html"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         let starts =
             |tag: &[u8]| head.get(..tag.len()).is_some_and(|h| h.eq_ignore_ascii_case(tag));
@@ -421,7 +421,7 @@ impl Document for HtmlDocument {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         let mut turn = TokenHandler { page: &mut self.page, scope };
         self.markup.finish(&mut turn);
         turn.end_row();

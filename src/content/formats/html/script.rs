@@ -1,7 +1,7 @@
 //! Data in scripts: what a page was made from, put beside it for the program that goes on with it
 //! (`__NEXT_DATA__`, `window.__INITIAL_STATE__ = {...}`, JSON-LD).
 
-use crate::content::{Media, Nested, Scope, Want};
+use crate::content::{Ending, Media, Nested, Scope, Want};
 
 /// Objects read of one script.
 const MAX_OBJECTS: u32 = 64;
@@ -106,7 +106,7 @@ impl Script {
                     nested.data(object, scope);
                     rest = after;
                     if end.is_some() {
-                        nested.end(true, scope);
+                        nested.end(Ending::Complete, scope);
                         self.state = State::Search;
                     }
                 }
@@ -116,8 +116,8 @@ impl Script {
 
     pub(super) fn end(&mut self, scope: &mut Scope<'_>) {
         match &mut self.state {
-            State::Data(nested) => nested.end(true, scope),
-            State::Object { nested, .. } => nested.end(false, scope),
+            State::Data(nested) => nested.end(Ending::Complete, scope),
+            State::Object { nested, .. } => nested.end(Ending::Cut, scope),
             _ => {}
         }
         self.state = State::Done;

@@ -10,7 +10,7 @@ mod xmp;
 
 use crate::content::extract::labels::Labels;
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
@@ -34,7 +34,7 @@ impl Format for Image {
         "image"
     }
 
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         Kind::of(head).is_some()
     }
 
@@ -120,7 +120,7 @@ impl Document for ImageDocument {
         Want::NOTHING
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         if let Some(Reader::Tiff(tiff)) = &self.reader {
             tiff.read(&mut self.words, scope);
         }

@@ -195,7 +195,7 @@ fn captions_and_credits_name_nobody() {
 
 #[test]
 fn pixels_are_passed_over() {
-    use crate::content::{ContentCounters, Contents, Env, ServiceFacts, testing};
+    use crate::content::{ContentCounters, Contents, Ending, Env, ServiceFacts, testing};
     let (mut sink, mut facts, mut tally) =
         (testing::Lines::default(), ServiceFacts::default(), ContentCounters::default());
     let mut env =
@@ -215,7 +215,7 @@ fn pixels_are_passed_over() {
     front.resize(2000, 0);
     let want = contents.data(id, &front, &mut env);
     assert_eq!(want.skip, 0x7f00_0000 + 4 - (2000 - 41));
-    contents.close(id, true, &mut env);
+    contents.close(id, Ending::Complete, &mut env);
     // Behind a JPEG's header nothing is read at all.
     let id = contents.open(&crate::protocol::Hint {
         direction: crate::content::Direction::ServerToClient,

@@ -6,7 +6,7 @@ mod tests;
 
 use crate::content::extract::labels::Labels;
 use crate::content::stack::{coding, media};
-use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
 use crate::protocol::ServiceFacts;
 use zeroize::Zeroizing;
 
@@ -39,7 +39,7 @@ impl Format for Ipp {
         "ipp"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         media::essence(media).eq_ignore_ascii_case("application/ipp")
             && matches!(head, [1 | 2, 0..=9, ..])
     }
@@ -242,10 +242,10 @@ impl Document for Message {
         }
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         self.labels.emit(scope);
         if let Some(mut document) = self.document.take() {
-            document.end(complete, scope);
+            document.end(ending, scope);
         }
     }
 

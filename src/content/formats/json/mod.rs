@@ -9,7 +9,7 @@ use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::formats::html;
 use crate::content::stack::{media, transfer_encoding};
-use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
 use rows::Rows;
 use tokens::{Fault, Receiver, Tokens};
 
@@ -21,7 +21,7 @@ impl Format for Json {
         "json"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         let Some((&first, rest)) = head.split_first() else { return false };
         let next = rest.trim_ascii_start().first();
@@ -230,7 +230,7 @@ impl Receiver for Reader<'_, '_> {
     }
     fn inner_end(&mut self) {
         if let Some(mut inner) = self.inner.take() {
-            inner.end(true, self.scope);
+            inner.end(Ending::Complete, self.scope);
         }
     }
 }
@@ -270,7 +270,7 @@ impl Document for JsonDocument {
         }
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         if let Err(fault) = self.end_rows(scope) {
             Self::fail(fault, scope);
         }
@@ -283,7 +283,7 @@ impl Document for JsonDocument {
         };
         self.tokens.finish(&mut reader);
         if let Some(mut inner) = self.inner.take() {
-            inner.end(false, scope);
+            inner.end(Ending::Cut, scope);
         }
         self.tree.finish(scope);
         self.texts.end("json", self.tree.around, scope);

@@ -3,7 +3,7 @@
 use super::encoded_words;
 use crate::content::extract::labels::Labels;
 use crate::content::stack::{media, transfer_encoding};
-use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
 
 /// Longest header, bytes.
 const MAX_HEADER: usize = 128 << 10;
@@ -20,7 +20,7 @@ impl Format for Mime {
         "mime"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let essence = media::essence(media);
         essence.eq_ignore_ascii_case("message/rfc822")
             || essence.eq_ignore_ascii_case("message/global")
@@ -135,9 +135,9 @@ impl Document for Message {
         self.body.as_mut().map_or(Want::NOTHING, |body| body.gap(len, scope))
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         if let Some(body) = self.body.as_mut() {
-            body.end(complete, scope);
+            body.end(ending, scope);
         }
     }
 

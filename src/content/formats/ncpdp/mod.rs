@@ -6,7 +6,7 @@ mod tests;
 
 use super::hl7v2::charset::Charset;
 use crate::content::extract::person::Person;
-use crate::content::{Document, Format, Media, Reason, Scope, ServiceFacts, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, ServiceFacts, Want};
 use crate::protocol::ncpdp::MEDIA_TYPE;
 use crate::rules::{FieldRule, Kind, Part};
 use crate::syntax::ncpdp::{FIELD, GROUP, Header, SEGMENT, at_end, begins};
@@ -27,7 +27,7 @@ impl Format for Telecom {
         "ncpdp"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         match media {
             Media::Type { content_type, .. } if *content_type == MEDIA_TYPE => true,
             Media::Type { .. } | Media::Unknown => begins(head).is_yes(),
@@ -86,7 +86,7 @@ impl Document for Reader {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         let field = std::mem::take(&mut self.field);
         if !self.lost {
             self.read(&field, scope);

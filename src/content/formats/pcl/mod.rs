@@ -11,7 +11,7 @@ use crate::content::extract::layout::{Line, Page, Spot};
 use crate::content::extract::page::PageReader;
 use crate::content::stack::charset::cp437;
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use escape::{Command, Step};
 use zeroize::Zeroizing;
 
@@ -34,7 +34,7 @@ impl Format for Pcl {
         "pcl"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let essence = media::essence(media);
         let declared = essence.eq_ignore_ascii_case("application/vnd.hp-pcl")
             || essence.eq_ignore_ascii_case("application/x-pcl");
@@ -342,7 +342,7 @@ impl Document for Job {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         let rest = std::mem::take(&mut self.held);
         if rest.first().is_some_and(|b| *b >= b' ') && self.hpgl.is_none() {
             self.show(&rest);

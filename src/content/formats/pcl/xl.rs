@@ -4,7 +4,7 @@
 use crate::content::extract::layout::{Line, Page, Spot};
 use crate::content::extract::page::PageReader;
 use crate::content::formats::pdf::font::usual_width;
-use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use zeroize::Zeroizing;
 
 /// Bytes kept of an operator whose attributes have not all come.
@@ -30,7 +30,7 @@ impl Format for PclXl {
         "pclxl"
     }
 
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         begins(head)
     }
 
@@ -329,7 +329,7 @@ impl Document for Job {
         Want { skip }
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         self.flush(scope);
         self.reader.end(scope);
     }

@@ -4,6 +4,7 @@
 use super::crypt::Crypt;
 use super::filters;
 use super::object::{Dict, Fuel, Lexer, Object, Token};
+use crate::protocol::encrypted::Encryption;
 use memchr::memmem;
 use std::collections::HashMap;
 use zeroize::Zeroizing;
@@ -36,10 +37,9 @@ pub(super) struct File<'a> {
     pages: Vec<u32>,
     /// The last dictionary that names fonts.
     resources: Option<u32>,
-    /// It cannot be read.
-    pub(super) encrypted: bool,
+    pub(super) encryption: Encryption,
     /// The encryption dictionary, and the first part of the document's id.
-    encryption: Object,
+    encrypt: Object,
     id: Vec<u8>,
     crypt: Option<Crypt>,
     /// The dictionary of what is said about the document (14.3.3).
@@ -72,8 +72,8 @@ impl<'a> File<'a> {
             root: None,
             pages: Vec::new(),
             resources: None,
-            encrypted: false,
-            encryption: Object::Null,
+            encryption: Encryption::Clear,
+            encrypt: Object::Null,
             id: Vec::new(),
             crypt: None,
             info: Object::Null,
@@ -81,10 +81,10 @@ impl<'a> File<'a> {
         };
         let packs = file.scan();
         file.trailers();
-        if file.encryption != Object::Null {
+        if file.encrypt != Object::Null {
             file.decrypt();
         }
-        if !file.encrypted {
+        if file.encryption == Encryption::Clear {
             file.unpack(&packs);
         }
         file
@@ -130,7 +130,7 @@ impl<'a> File<'a> {
                 // An encryption dictionary (7.6.3.2), where the trailer that names it is missing.
                 let named = matches!(dict.get(b"Filter"), Object::Name(_));
                 if named && dict.has(b"V") && dict.has(b"O") && dict.has(b"U") {
-                    self.encryption = Object::Reference(number);
+                    self.encrypt = Object::Reference(number);
                 }
             }
             self.index.insert(number, place);
@@ -173,7 +173,7 @@ impl<'a> File<'a> {
 
     fn trailer(&mut self, dict: &Dict) {
         if dict.has(b"Encrypt") {
-            self.encryption = dict.get(b"Encrypt").clone();
+            self.encrypt = dict.get(b"Encrypt").clone();
         }
         if let Object::Array(id) = dict.get(b"ID")
             && let Some(Object::String(first)) = id.first()
@@ -190,11 +190,13 @@ impl<'a> File<'a> {
 
     /// Finds the key of an encrypted document, if it needs no password.
     fn decrypt(&mut self) {
-        let mut dict = self.dict(&self.encryption).unwrap_or_default();
+        let mut dict = self.dict(&self.encrypt).unwrap_or_default();
         // Its own values may be references, too.
         dict.resolve(|value| self.value(value));
         self.crypt = Crypt::new(&dict, &self.id);
-        self.encrypted = self.crypt.is_none();
+        if self.crypt.is_none() {
+            self.encryption = Encryption::Encrypted;
+        }
     }
 
     /// Indexes what is in the object streams (7.5.7).

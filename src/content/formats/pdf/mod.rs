@@ -17,7 +17,8 @@ mod text;
 
 use crate::content::extract::layout::Line;
 use crate::content::extract::page::PageReader;
-use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
+use crate::protocol::encrypted::Encryption;
 use file::File;
 use images::Images;
 use object::Fuel;
@@ -49,7 +50,7 @@ impl Format for Pdf {
         "pdf"
     }
 
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let head = head.get(..MAX_LEAD).unwrap_or(head);
         // In the middle of text it is a word like any other.
         memchr::memmem::find(head, b"%PDF-").is_some_and(|at| {
@@ -94,9 +95,9 @@ impl Document for PdfDocument {
         Want::ALL
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         let data = std::mem::take(&mut self.held);
-        read(&data, complete && !self.holed && !self.full, scope);
+        read(&data, ending.and(!self.holed && !self.full), scope);
     }
 
     fn memory(&self) -> usize {
@@ -105,7 +106,7 @@ impl Document for PdfDocument {
 }
 
 /// Reads a document.
-pub(in crate::content::formats) fn read(data: &[u8], complete: bool, scope: &mut Scope<'_>) {
+pub(in crate::content::formats) fn read(data: &[u8], ending: Ending, scope: &mut Scope<'_>) {
     if !scope.spend(DOCUMENT) {
         scope.leave(data.len() as u64);
         return;
@@ -113,13 +114,13 @@ pub(in crate::content::formats) fn read(data: &[u8], complete: bool, scope: &mut
     let work = (scope.work_left() / WORK_COST).min(MAX_WORK);
     let fuel = Fuel::new(work);
     let file = File::new(data, &fuel);
-    if file.encrypted {
+    if file.encryption == Encryption::Encrypted {
         scope.give_up(Reason::Encrypted);
         scope.spend((work - fuel.left()) * WORK_COST);
         return;
     }
     let mut reader = PageReader::new("pdf");
-    let limited = write_text(&file, complete, &mut |text| {
+    let limited = write_text(&file, ending, &mut |text| {
         scope.unpacked(|scope| match text {
             Text::Line(line) => reader.line(line, scope),
             Text::Note(note) => reader.note(note, scope),
@@ -152,7 +153,7 @@ enum Text<'a> {
 }
 
 /// Gives the text of a document to `give`; whether a limit cut it short.
-fn write_text(file: &File<'_>, complete: bool, give: &mut dyn FnMut(Text<'_>)) -> bool {
+fn write_text(file: &File<'_>, ending: Ending, give: &mut dyn FnMut(Text<'_>)) -> bool {
     let mut notes = Zeroizing::new(String::new());
     pages::fields(file, &mut notes);
     pages::about(file, &mut notes);
@@ -172,7 +173,7 @@ fn write_text(file: &File<'_>, complete: bool, give: &mut dyn FnMut(Text<'_>)) -
             return true;
         }
     }
-    if pages.is_empty() || !complete {
+    if pages.is_empty() || ending == Ending::Cut {
         for (content, resources) in pages::orphans(file, &used) {
             let lines = interpreter.page(&content, &resources);
             lines.iter().for_each(|line| give(Text::Line(line)));

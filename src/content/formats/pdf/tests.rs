@@ -1,16 +1,16 @@
 //! On documents of several generators, and on ones that are broken or hostile.
 
 use super::*;
-use crate::content::ContentCounters;
 use crate::content::testing::{read_as, records, with_scope};
+use crate::content::{ContentCounters, Extent};
 use proptest::prelude::*;
 
 /// The text of a document, and the work left.
-fn worked(data: &[u8], complete: bool) -> (String, u64) {
+fn worked(data: &[u8], ending: Ending) -> (String, u64) {
     let fuel = Fuel::new(MAX_WORK);
     let file = File::new(data, &fuel);
     let mut out = String::new();
-    write_text(&file, complete, &mut |text| {
+    write_text(&file, ending, &mut |text| {
         match text {
             Text::Line(line) => out.push_str(&line.text()),
             Text::Note(note) => out.push_str(note),
@@ -21,7 +21,7 @@ fn worked(data: &[u8], complete: bool) -> (String, u64) {
 }
 
 fn text(data: &[u8]) -> String {
-    worked(data, true).0
+    worked(data, Ending::Complete).0
 }
 
 /// What a document in pieces of `piece` bytes counts.
@@ -167,7 +167,7 @@ fn what_is_said_about_a_document() {
 
 #[test]
 fn recognised_by_its_mark() {
-    let probe = |head: &[u8]| Pdf.probe(&Media::Unknown, head, true);
+    let probe = |head: &[u8]| Pdf.probe(&Media::Unknown, head, Extent::Whole);
     assert!(probe(b"%PDF-1.7\n"));
     assert!(probe(b"\xef\xbb\xbf%PDF-1.7\n"));
     assert!(probe(b"some lead\r\n%PDF-1.7\n"));
@@ -260,11 +260,11 @@ fn a_cut_document_gives_what_it_has() {
     for (at, data) in SAMPLES.iter().enumerate().filter(|(at, _)| *at != 2) {
         let step = (data.len() / 200).max(1);
         for cut in (0..data.len()).step_by(step) {
-            worked(&data[..cut], false);
+            worked(&data[..cut], Ending::Cut);
         }
         // Without its last quarter (page tree, cross-reference table): most of the text.
         if [0, 3].contains(&at) {
-            let got = worked(&data[..data.len() - 700], false).0;
+            let got = worked(&data[..data.len() - 700], Ending::Cut).0;
             assert!(got.contains("00797402"), "sample {at}");
         }
     }
@@ -274,7 +274,7 @@ fn a_cut_document_gives_what_it_has() {
 fn pages_are_not_needed() {
     let lost =
         b"%PDF-1.4\n5 0 obj<</Length 40>>stream\nBT /F1 12 Tf 72 700 Td (DOB: 1970-01-01) Tj ET";
-    assert_eq!(worked(lost, false).0, "DOB: 1970-01-01\n");
+    assert_eq!(worked(lost, Ending::Cut).0, "DOB: 1970-01-01\n");
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn loops_and_bombs_end() {
         [b"%PDF-1.4 ".to_vec(), b"1 0 obj<<".repeat(200_000)].concat(),
     ];
     for (at, data) in loops.iter().enumerate() {
-        let (text, left) = worked(data, true);
+        let (text, left) = worked(data, Ending::Complete);
         assert!(text.len() <= 64, "{at}");
         assert!([0, 3].contains(&at) || left > 0, "{at}: ends by itself");
     }
@@ -357,14 +357,14 @@ proptest! {
         } else {
             data.drain(cut..(cut + 50).min(data.len()));
         }
-        let (text, _) = worked(&data, false);
+        let (text, _) = worked(&data, Ending::Cut);
         prop_assert!(text.len() <= MAX_TEXT + (2 << 20));
     }
 
     #[test]
     fn words_of_the_format_in_any_order(words in prop::collection::vec(0..WORDS.len(), 0..200)) {
         let data: String = words.iter().map(|w| WORDS[*w]).collect();
-        worked(data.as_bytes(), false);
+        worked(data.as_bytes(), Ending::Cut);
     }
 }
 

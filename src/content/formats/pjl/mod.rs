@@ -5,7 +5,7 @@
 mod tests;
 
 use crate::content::extract::labels::Labels;
-use crate::content::{Document, Format, Media, Nested, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
 use zeroize::Zeroizing;
 
 /// What begins and ends a job (universal exit language).
@@ -23,7 +23,7 @@ impl Format for Pjl {
         "pjl"
     }
 
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let rest = head.trim_ascii_start();
         head.len() - rest.len() <= MAX_BLANK
             && (rest.starts_with(UEL) || rest.starts_with(b"@PJL") || head.starts_with(UEL))
@@ -89,9 +89,9 @@ impl Job {
         Nested::new(&Media::Type { content_type: self.language, name: "" })
     }
 
-    fn end_document(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end_document(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         if let Some(mut document) = self.document.take() {
-            document.end(complete, scope);
+            document.end(ending, scope);
         }
         self.language = "";
     }
@@ -110,7 +110,7 @@ impl Job {
                 if end.is_none() {
                     return at;
                 }
-                self.end_document(true, scope);
+                self.end_document(Ending::Complete, scope);
                 continue;
             }
             if rest.starts_with(UEL) {
@@ -178,14 +178,14 @@ impl Document for Job {
         Want::ALL
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         let rest = std::mem::take(&mut self.held);
         if let Some(document) = &mut self.document {
             document.data(&rest, scope);
         } else {
             self.line(&rest, scope);
         }
-        self.end_document(complete, scope);
+        self.end_document(ending, scope);
         self.labels.emit(scope);
     }
 

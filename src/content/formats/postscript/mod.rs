@@ -15,7 +15,7 @@ mod tests;
 
 use super::pdf;
 use crate::content::extract::page::PageReader;
-use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use machine::Machine;
 use memchr::memmem;
 use zeroize::Zeroizing;
@@ -35,7 +35,7 @@ impl Format for PostScript {
         "postscript"
     }
 
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         if head.starts_with(PREVIEW) {
             return true;
         }
@@ -78,7 +78,7 @@ impl Document for Job {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         let job = std::mem::take(&mut self.held);
         read(&job, scope);
     }
@@ -91,7 +91,7 @@ impl Document for Job {
 fn read(job: &[u8], scope: &mut Scope<'_>) {
     let program = program(job);
     if is_packed(program) {
-        pdf::read(program, false, scope);
+        pdf::read(program, Ending::Cut, scope);
         return;
     }
     let mut reader = PageReader::new("postscript");

@@ -8,7 +8,7 @@ use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::extract::schemaless;
 use crate::content::extract::schemaless::Node;
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use crate::rules::About;
 
 use wire::{Value, Wire};
@@ -34,12 +34,12 @@ impl Format for Protobuf {
         "protobuf"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], extent: Extent) -> bool {
         let essence = media::essence(media);
         let declared = media::says(media, "protobuf", &["pb", "binpb", "protobuf"])
             || essence.eq_ignore_ascii_case("application/x-google-protobuf");
         // Text format and JSON are sent under this type, too.
-        declared && Wire::new(head).all_fields(whole)
+        declared && Wire::new(head).all_fields(extent)
     }
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
@@ -110,7 +110,7 @@ impl Document for Message {
         }
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         if !self.broken {
             emit(&mut self.root, self.marks, scope);
         }
@@ -153,7 +153,7 @@ fn field(
         scope.whole(&Media::Unknown, bytes);
         return;
     }
-    if depth >= MAX_NESTING || !Wire::new(bytes).all_fields(true) {
+    if depth >= MAX_NESTING || !Wire::new(bytes).all_fields(Extent::Whole) {
         return;
     }
     let mut inner = Node::default();

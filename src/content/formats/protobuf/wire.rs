@@ -1,5 +1,7 @@
 //! The wire format (<https://protobuf.dev/programming-guides/encoding>).
 
+use crate::content::Extent;
+
 /// Longest varint, bytes.
 const MAX_VARINT: usize = 10;
 
@@ -37,13 +39,15 @@ impl<'a> Wire<'a> {
         self.len - self.rest.len()
     }
 
-    /// Whether nothing but fields is there, at least one; the last may be cut unless it is `whole`.
-    pub(super) fn all_fields(self, whole: bool) -> bool {
+    /// Whether nothing but fields is there, at least one; the last may be cut where more is to come.
+    pub(super) fn all_fields(self, extent: Extent) -> bool {
         let mut any = false;
         for field in self {
             match field {
                 Ok(_) => any = true,
-                Err(Fault::Short { front, len }) => return !whole && (any || front > 0 || len > 0),
+                Err(Fault::Short { front, len }) => {
+                    return extent == Extent::Beginning && (any || front > 0 || len > 0);
+                }
                 Err(Fault::Malformed) => return false,
             }
         }

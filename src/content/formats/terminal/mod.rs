@@ -12,7 +12,7 @@ use crate::content::extract::labels::Labels;
 use crate::content::extract::layout::{Line, Page, Spot};
 use crate::content::extract::page::PageReader;
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use screen::{Event, Screen};
 
 /// As what the protocols of terminals declare their screens.
@@ -29,7 +29,7 @@ impl Format for Terminal {
         "terminal"
     }
 
-    fn probe(&self, media: &Media<'_>, _head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, _head: &[u8], _extent: Extent) -> bool {
         media::essence(media) == MEDIA
     }
 
@@ -111,7 +111,7 @@ impl Document for Session {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         if let Some(event) = self.screen.finish() {
             self.event(event, scope);
         }

@@ -7,7 +7,7 @@ mod lines;
 use crate::content::extract::labels::Labels;
 use crate::content::extract::record::Marks;
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use lines::{Lines, Property};
 use zeroize::Zeroizing;
 
@@ -46,7 +46,7 @@ impl Format for Cards {
         self.name
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         let begins =
             |begin: &[u8]| head.get(..begin.len()).is_some_and(|h| h.eq_ignore_ascii_case(begin));
@@ -231,9 +231,9 @@ impl Document for CardDocument {
         Want::ALL
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         let reader = &mut self.reader;
-        if complete {
+        if ending == Ending::Complete {
             self.lines.finish(&mut |property| reader.property(property, scope));
         }
         reader.finish(scope);

@@ -5,7 +5,9 @@
 mod tests;
 
 use super::hl7v2::charset::Charset;
-use crate::content::{Document, Field, Format, MarkSet, Media, Reason, Scope, ServiceFacts, Want};
+use crate::content::{
+    Document, Ending, Extent, Field, Format, MarkSet, Media, Reason, Scope, ServiceFacts, Want,
+};
 use crate::rules::{Kind, X12Element};
 use memchr::{memchr, memchr2};
 use zeroize::Zeroizing;
@@ -32,7 +34,7 @@ impl Format for Interchange {
         "x12"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let at = head.iter().take_while(|b| is_filler(**b)).count();
         // `ISA*00*`: the first element is a code of two characters.
         let begins = match head.get(at..) {
@@ -160,7 +162,7 @@ impl Document for Reader {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         if let (Some(delimiters), false) = (self.delimiters, self.lost) {
             let pending = std::mem::take(&mut self.pending);
             self.segment(&pending, delimiters.element, scope);

@@ -1,6 +1,8 @@
 use super::*;
 use crate::content::Mark;
-use crate::content::{ContentCounters, ContentId, Direction, FieldSink, RecordHead};
+use crate::content::{
+    ContentCounters, ContentId, Direction, Ending, Extent, FieldSink, RecordHead,
+};
 use crate::protocol::ServiceFacts;
 use crate::rules::RuleSet;
 use std::sync::LazyLock;
@@ -52,7 +54,7 @@ fn read(parts: &[&[u8]], size: usize) -> Vec<String> {
             assert!(document.memory() <= 2 * MAX_SEGMENT);
         }
     }
-    document.end(true, &mut scope);
+    document.end(Ending::Complete, &mut scope);
     log.0
 }
 
@@ -246,7 +248,7 @@ fn garbage_does_not_panic() {
 
 #[test]
 fn recognises_the_format() {
-    let probe = |head: &[u8]| Interchange.probe(&Media::Unknown, head, true);
+    let probe = |head: &[u8]| Interchange.probe(&Media::Unknown, head, Extent::Whole);
     assert!(probe(ISA.as_bytes()));
     assert!(probe(b"\x0b\r\nISA|00|"));
     assert!(!probe(b"ISA is short for"));

@@ -8,7 +8,7 @@ mod charset;
 mod tests;
 
 use crate::content::extract::person::Person;
-use crate::content::{Document, Format, Media, Reason, Scope, ServiceFacts, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, ServiceFacts, Want};
 use crate::rules::{Holder, Kind};
 use crate::syntax::xdt::begins;
 use charset::Charset;
@@ -31,7 +31,7 @@ impl Format for Xdt {
         "xdt"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         matches!(media, Media::Type { .. } | Media::Unknown) && begins(head).is_yes()
     }
 
@@ -94,7 +94,7 @@ impl Document for Reader {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         self.finish(scope);
         self.end_record(scope);
     }

@@ -129,7 +129,7 @@ fn what_is_none() {
             &super::Xdt,
             &Media::Unknown,
             text.as_bytes(),
-            true
+            crate::content::Extent::Whole
         ));
     }
     // A header without a patient.

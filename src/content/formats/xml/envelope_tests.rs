@@ -2,7 +2,7 @@
 
 use super::Xml;
 use crate::content::testing::{records, records_of};
-use crate::content::{Format as _, Media};
+use crate::content::{Extent, Format as _, Media};
 use base64::Engine as _;
 use proptest::prelude::*;
 
@@ -166,8 +166,12 @@ fn an_envelope_cut_off_anywhere_stops_nothing() {
             101,
         );
     }
-    assert!(!Xml.probe(&Media::Unknown, b"<a>b</a>", true));
-    assert!(!Xml.probe(&Media::Unknown, b"<html xmlns='http://www.w3.org/1999/xhtml'>", true));
+    assert!(!Xml.probe(&Media::Unknown, b"<a>b</a>", Extent::Whole));
+    assert!(!Xml.probe(
+        &Media::Unknown,
+        b"<html xmlns='http://www.w3.org/1999/xhtml'>",
+        Extent::Whole
+    ));
 }
 
 proptest! {

@@ -10,7 +10,7 @@ use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::extract::xds::{EBXML, Metadata};
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media, Nested, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
 
 mod dump;
 
@@ -33,7 +33,7 @@ impl Format for Xml {
         "xml"
     }
 
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         let Some(rest) = head.strip_prefix(b"<") else { return false };
         let html = memchr::memmem::find(head, b"<html").is_some();
@@ -182,7 +182,7 @@ impl TokenHandler<'_, '_> {
     /// The text of the element is over.
     fn end_payload(&mut self) {
         if let Some(payload) = &mut self.reader.payload {
-            if payload.end(true, self.scope) {
+            if payload.end(Ending::Complete, self.scope) {
                 self.reader.payload = None;
             } else {
                 self.drop_payload();
@@ -192,7 +192,7 @@ impl TokenHandler<'_, '_> {
 
     fn close(&mut self) {
         if let Some(mut carried) = self.reader.carried.take() {
-            carried.end(true, self.scope);
+            carried.end(Ending::Complete, self.scope);
         }
         let text = std::mem::take(&mut self.reader.text);
         match self.reader.open.pop() {
@@ -455,15 +455,15 @@ impl Document for XmlDocument {
         Want::ALL
     }
 
-    fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         if let Some(message) = &mut self.reader.message {
             message.finish(scope);
         }
         if let Some(mut carried) = self.reader.carried.take() {
-            carried.end(false, scope);
+            carried.end(Ending::Cut, scope);
         }
         if let Some(payload) = &mut self.reader.payload {
-            payload.end(false, scope);
+            payload.end(Ending::Cut, scope);
         }
         if let Some(metadata) = &mut self.reader.metadata {
             metadata.finish(scope);

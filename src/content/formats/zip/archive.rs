@@ -5,7 +5,8 @@ use super::header::{self, Header, Method, Parsed};
 use super::member::Member;
 use super::office::Office;
 use crate::content::stack::{INFLATER, OPENING};
-use crate::content::{Document, Reason, Scope, Want};
+use crate::content::{Document, Ending, Reason, Scope, Want};
+use crate::protocol::encrypted::Encryption;
 use flate2::{Decompress, FlushDecompress, Status};
 use memchr::memmem;
 
@@ -24,6 +25,9 @@ const FREE_OUTPUT: u64 = 4 << 20;
 
 /// What is inflated at a time; lies on the stack.
 const PIECE: usize = 16 << 10;
+
+/// The signature of a local file header (4.3.7).
+const HEADER: &[u8] = b"PK\x03\x04";
 
 /// Bytes of a data descriptor that are compared (4.3.9): signature, CRC, size.
 const DESCRIPTOR: usize = 12;
@@ -44,13 +48,13 @@ enum State {
     Seek,
     /// In an unwanted member: this many bytes of it are left.
     Pass(u64),
-    Stored(Member, Extent),
+    Stored(Member, DataEnd),
     Deflated(Member, Box<Decompress>, Option<u64>),
     Done,
 }
 
 /// Where a stored member ends.
-enum Extent {
+enum DataEnd {
     /// Bytes left.
     Left(u64),
     /// Bytes so far; the size follows.
@@ -110,34 +114,47 @@ impl Archive {
                 self.state = State::Done;
                 (data.len(), false)
             }
-            State::Pass(left) => {
-                let here = left.min(data.len() as u64);
-                scope.skipped(here);
-                if here < left {
-                    self.state = State::Pass(left - here);
-                }
-                (here as usize, here == left)
-            }
-            State::Stored(mut member, Extent::Left(left)) => {
+            State::Pass(left) => self.pass(data, left, scope),
+            State::Stored(mut member, DataEnd::Left(left)) => {
                 let here = left.min(data.len() as u64);
                 let mine = data.get(..here as usize).unwrap_or_default();
                 member.data(mine, &mut self.office, scope);
                 if here == left {
-                    member.end(true, &mut self.office, scope);
+                    member.end(Ending::Complete, &mut self.office, scope);
                 } else if member.is_passed() {
                     self.state = State::Pass(left - here);
                 } else {
-                    self.state = State::Stored(member, Extent::Left(left - here));
+                    self.state = State::Stored(member, DataEnd::Left(left - here));
                 }
                 (here as usize, here == left)
             }
-            State::Stored(member, Extent::Described(so_far)) => {
+            State::Stored(member, DataEnd::Described(so_far)) => {
                 self.described(data, member, so_far, scope)
             }
             State::Deflated(member, inflater, size) => {
                 self.inflate(data, member, inflater, size, scope)
             }
         }
+    }
+
+    /// Passes over a member of which `left` bytes are to come. Programs that unpack an archive go by its
+    /// central directory: a header in between says that the size was too large.
+    fn pass(&mut self, data: &[u8], left: u64, scope: &mut Scope<'_>) -> (usize, bool) {
+        let here = left.min(data.len() as u64);
+        let mine = data.get(..here as usize).unwrap_or_default();
+        if let Some(at) = memmem::find(mine, HEADER) {
+            scope.skipped(at as u64);
+            return (at, true);
+        }
+        if here == left {
+            scope.skipped(here);
+            return (mine.len(), true);
+        }
+        // The signature may have begun.
+        let sure = mine.len().saturating_sub(HEADER.len() - 1);
+        scope.skipped(sure as u64);
+        self.state = State::Pass(left - sure as u64);
+        (sure, false)
     }
 
     /// Opens the member behind a header.
@@ -150,7 +167,7 @@ impl Archive {
         }
         let size = header.size;
         let reason = match header.method {
-            _ if header.encrypted => Some(Reason::Encrypted),
+            _ if header.encryption == Encryption::Encrypted => Some(Reason::Encrypted),
             Method::Other if size != Some(0) => Some(Reason::Unsupported),
             _ => None,
         };
@@ -169,7 +186,7 @@ impl Archive {
         self.state = match header.method {
             _ if size == Some(0) || member.is_passed() => passed,
             Method::Stored => {
-                State::Stored(member, size.map_or(Extent::Described(0), Extent::Left))
+                State::Stored(member, size.map_or(DataEnd::Described(0), DataEnd::Left))
             }
             Method::Deflated => State::Deflated(member, Box::new(Decompress::new(false)), size),
             Method::Other => passed,
@@ -196,7 +213,7 @@ impl Archive {
             match rest.get(8..DESCRIPTOR) {
                 Some(size) if hit.is_some() => {
                     if size == (so_far as u32).to_le_bytes() {
-                        member.end(true, &mut self.office, scope);
+                        member.end(Ending::Complete, &mut self.office, scope);
                         return (at + DESCRIPTOR, true);
                     }
                     member.data(rest.get(..1).unwrap_or_default(), &mut self.office, scope);
@@ -204,7 +221,7 @@ impl Archive {
                     at += 1;
                 }
                 _ => {
-                    self.state = State::Stored(member, Extent::Described(so_far));
+                    self.state = State::Stored(member, DataEnd::Described(so_far));
                     return (at, false);
                 }
             }
@@ -237,10 +254,10 @@ impl Archive {
             let passed = left.map_or(State::Seek, State::Pass);
             match status {
                 // What the header counts to the member beyond that is none of it.
-                Ok(Status::StreamEnd) => member.end(true, &mut self.office, scope),
+                Ok(Status::StreamEnd) => member.end(Ending::Complete, &mut self.office, scope),
                 Err(_) => {
                     scope.give_up(Reason::Malformed);
-                    member.end(false, &mut self.office, scope);
+                    member.end(Ending::Cut, &mut self.office, scope);
                     self.state = passed;
                 }
                 Ok(_) if self.is_bomb() || !paid => {
@@ -249,7 +266,7 @@ impl Archive {
                     } else {
                         scope.leave(rest.len() as u64);
                     }
-                    member.end(false, &mut self.office, scope);
+                    member.end(Ending::Cut, &mut self.office, scope);
                     self.state = State::Done;
                 }
                 Ok(_) if member.is_passed() => self.state = passed,
@@ -277,13 +294,8 @@ impl Document for Archive {
             joined.drain(..used.min(joined.len()));
             self.held = joined;
         }
-        match &mut self.state {
+        match &self.state {
             State::Done => Want::NOTHING,
-            State::Pass(left) => {
-                let skip = *left;
-                self.state = State::Seek;
-                Want { skip: skip.min(u64::MAX - 1) }
-            }
             _ => Want::ALL,
         }
     }
@@ -292,7 +304,7 @@ impl Document for Archive {
         self.held.clear();
         match std::mem::replace(&mut self.state, State::Seek) {
             State::Stored(mut member, _) | State::Deflated(mut member, ..) => {
-                member.end(false, &mut self.office, scope);
+                member.end(Ending::Cut, &mut self.office, scope);
             }
             State::Done => return Want::NOTHING,
             State::Seek | State::Pass(_) => {}
@@ -301,13 +313,13 @@ impl Document for Archive {
         Want::ALL
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         if let State::Stored(mut member, _) | State::Deflated(mut member, ..) =
             std::mem::replace(&mut self.state, State::Done)
         {
-            member.end(false, &mut self.office, scope);
+            member.end(Ending::Cut, &mut self.office, scope);
         }
-        scope.unpacked(|scope| self.office.end(complete, scope));
+        scope.unpacked(|scope| self.office.end(ending, scope));
     }
 
     fn memory(&self) -> usize {

@@ -1,5 +1,7 @@
 //! Local file headers (APPNOTE 4.3.7).
 
+use crate::protocol::encrypted::Encryption;
+
 /// Bytes of a header before the name.
 pub(super) const FIXED: usize = 30;
 
@@ -20,7 +22,7 @@ pub(super) struct Header {
     pub(super) name: String,
     pub(super) method: Method,
     /// Flag bit 0, and the method number of AES.
-    pub(super) encrypted: bool,
+    pub(super) encryption: Encryption,
     /// Bytes in the archive; none if they follow the data (flag bit 3).
     pub(super) size: Option<u64>,
 }
@@ -74,7 +76,10 @@ pub(super) fn parse(data: &[u8]) -> Parsed {
             8 => Method::Deflated,
             _ => Method::Other,
         },
-        encrypted: flags & 1 != 0 || method == 99,
+        encryption: match flags & 1 != 0 || method == 99 {
+            true => Encryption::Encrypted,
+            false => Encryption::Clear,
+        },
         size,
     };
     Parsed::Header(header, end)

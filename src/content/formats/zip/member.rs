@@ -3,7 +3,7 @@
 use super::office::Office;
 use super::prose::Prose;
 use super::workbook::Part;
-use crate::content::{Nested, Scope, Want};
+use crate::content::{Ending, Nested, Scope, Want};
 
 /// What reads a member.
 pub(super) enum Member {
@@ -50,10 +50,10 @@ impl Member {
     }
 
     /// The end of the member.
-    pub(super) fn end(&mut self, complete: bool, office: &mut Office, scope: &mut Scope<'_>) {
+    pub(super) fn end(&mut self, ending: Ending, office: &mut Office, scope: &mut Scope<'_>) {
         match self {
             Self::Passed => {}
-            Self::Content(nested, _) => nested.end(complete, scope),
+            Self::Content(nested, _) => nested.end(ending, scope),
             Self::Prose(prose, None) => prose.end(scope),
             Self::Prose(prose, Some(layer)) => scope.within(layer, |s| prose.end(s)),
             Self::Workbook(part) => part.end(office, scope),

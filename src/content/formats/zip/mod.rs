@@ -9,7 +9,7 @@ mod prose;
 mod workbook;
 
 use crate::content::stack::media;
-use crate::content::{Document, Format, Media};
+use crate::content::{Document, Extent, Format, Media};
 use archive::Archive;
 
 /// An archive of any kind.
@@ -56,7 +56,7 @@ impl Format for Zip {
     fn name(&self) -> &'static str {
         "zip"
     }
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         is_archive(head)
     }
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
@@ -68,7 +68,7 @@ impl Format for OfficeFile {
     fn name(&self) -> &'static str {
         self.layer
     }
-    fn probe(&self, media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         if !is_archive(head) {
             return false;
         }

@@ -4,7 +4,7 @@ use super::member::Member;
 use super::prose::Prose;
 use super::workbook::{Part, Workbook};
 use crate::content::stack::media;
-use crate::content::{Media, Nested, Scope};
+use crate::content::{Ending, Media, Nested, Scope};
 
 /// What an archive knows beside its open member.
 pub(super) struct Office {
@@ -72,7 +72,7 @@ impl Office {
     }
 
     /// The archive has ended.
-    pub(super) fn end(&mut self, _complete: bool, scope: &mut Scope<'_>) {
+    pub(super) fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         let marks = self.path.as_ref().map(|path| media::about(path, scope)).unwrap_or_default();
         if self.layer == "xlsx" {
             self.workbook.end(marks, scope);

@@ -6,7 +6,7 @@ mod dos;
 pub use dos::cp437;
 
 use super::media;
-use crate::content::{Document, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Media, Scope, Want};
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{
     Decoder, Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED,
@@ -117,9 +117,9 @@ pub fn text<'a>(bytes: &'a [u8], declared: Option<&'static Encoding>) -> Cow<'a,
 }
 
 /// The encoding that `bytes`, which are not UTF-8, are most likely in.
-pub fn guess(bytes: &[u8], whole: bool) -> &'static Encoding {
+pub fn guess(bytes: &[u8], extent: Extent) -> &'static Encoding {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-    detector.feed(bytes, whole);
+    detector.feed(bytes, extent == Extent::Whole);
     detector.guess(None, Utf8Detection::Deny)
 }
 
@@ -315,7 +315,7 @@ impl Transcoded {
     }
 
     /// Makes the guess from what is held.
-    fn decide(&mut self, whole: bool, scope: &mut Scope<'_>) {
+    fn decide(&mut self, extent: Extent, scope: &mut Scope<'_>) {
         let held = std::mem::take(&mut self.held);
         let (mut characters, mut stray) = (0, 0);
         for chunk in held.utf8_chunks() {
@@ -325,7 +325,7 @@ impl Transcoded {
         self.mode = if characters > stray || (self.seen && stray < MAX_STRAY) {
             Mode::Mixed(WINDOWS_1252)
         } else {
-            Mode::Decoding(guess(&held, whole).new_decoder_without_bom_handling())
+            Mode::Decoding(guess(&held, extent).new_decoder_without_bom_handling())
         };
         self.read(&held, scope);
     }
@@ -386,7 +386,7 @@ impl Transcoded {
                     let (window, rest) = bytes.split_at(room);
                     self.held.extend_from_slice(window);
                     if self.held.len() >= MAX_WINDOW {
-                        self.decide(false, scope);
+                        self.decide(Extent::Beginning, scope);
                     }
                     rest
                 }
@@ -411,7 +411,7 @@ impl Transcoded {
             self.settle(encoding, scope);
         }
         if matches!(self.mode, Mode::Window) {
-            self.decide(true, scope);
+            self.decide(Extent::Whole, scope);
         }
         if let Mode::Utf8(declared) = self.mode
             && !self.held.is_empty()
@@ -472,9 +472,9 @@ impl Document for Transcoded {
         }
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         self.flush(scope);
-        self.document.end(complete && !self.cut, scope);
+        self.document.end(ending.and(!self.cut), scope);
     }
 
     fn memory(&self) -> usize {

@@ -27,6 +27,9 @@ const ZSTD_TABLES: usize = 256 << 10;
 /// Tables of a brotli decoder that each has.
 const BROTLI_TABLES: usize = 32 << 10;
 
+/// Bytes of brotli that are decoded at a time.
+const BROTLI_PIECE: usize = 256;
+
 /// What came of one step.
 pub(super) enum DecodeStep {
     /// So many bytes were decoded; there may be more.
@@ -188,6 +191,8 @@ fn inflate(
     let used = (state.total_in() - before_in) as usize;
     let made = (state.total_out() - before_out) as usize;
     match status {
+        // What came before the fault counts, however the bytes were cut.
+        Err(_) if made > 0 => (used, DecodeStep::Output(made)),
         Err(_) => (used, DecodeStep::Malformed),
         Ok(Status::StreamEnd) => {
             *ended = true;
@@ -207,12 +212,15 @@ fn unbrotli(
     if *ended {
         return (0, DecodeStep::Done);
     }
+    // After a fault the library keeps back what it decoded in the same call: calls are small.
+    let (input, _) = input.split_at(input.len().min(BROTLI_PIECE));
     let (mut left, mut used) = (input.len(), 0);
     let (mut room, mut made, mut total) = (output.len(), 0, 0);
     let result = BrotliDecompressStream(
         &mut left, &mut used, input, &mut room, &mut made, output, &mut total, state,
     );
     match result {
+        BrotliResult::ResultFailure if made > 0 => (used, DecodeStep::Output(made)),
         BrotliResult::ResultFailure => (used, DecodeStep::Malformed),
         BrotliResult::ResultSuccess => {
             *ended = true;

@@ -8,7 +8,7 @@ mod chunks;
 mod decoder;
 
 use super::reader::Nested;
-use crate::content::{Document, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use decoder::{DecodeStep, Decoder};
 
 /// Bytes that one content may decode to.
@@ -100,7 +100,7 @@ impl Format for GzipFile {
     fn name(&self) -> &'static str {
         "gzip"
     }
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         // Method 8 (deflate) is the only one there is; reserved flag bits are zero.
         matches!(head, [0x1f, 0x8b, 8, flags, ..] if flags & 0xe0 == 0)
     }
@@ -125,7 +125,7 @@ impl Format for MeasuredGzip {
     fn name(&self) -> &'static str {
         "gzip"
     }
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         measure(head).is_some()
     }
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
@@ -175,11 +175,11 @@ impl Document for Measured {
         }
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         if !self.begun {
             self.begin(scope);
         }
-        self.gzip.end(complete, scope);
+        self.gzip.end(ending, scope);
     }
 
     fn memory(&self) -> usize {
@@ -194,7 +194,7 @@ impl Format for ZstdFile {
     fn name(&self) -> &'static str {
         "zstd"
     }
-    fn probe(&self, _media: &Media<'_>, head: &[u8], _whole: bool) -> bool {
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
     }
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
@@ -250,8 +250,8 @@ impl Coded {
         want
     }
 
-    fn end_nested(&mut self, complete: bool, scope: &mut Scope<'_>) {
-        scope.unpacked(|scope| self.nested.end(complete, scope));
+    fn end_nested(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        scope.unpacked(|scope| self.nested.end(ending, scope));
     }
 
     fn is_bomb(&self) -> bool {
@@ -264,7 +264,7 @@ impl Document for Coded {
         self.taken += bytes.len() as u64;
         if self.decoder.is_none() && !scope.spend(Decoder::cost(self.coding)) {
             scope.leave(bytes.len() as u64);
-            self.end_nested(false, scope);
+            self.end_nested(Ending::Cut, scope);
             return Want::NOTHING;
         }
         let mut piece = [0u8; PIECE];
@@ -277,7 +277,7 @@ impl Document for Coded {
                     let decoded = piece.get(..n).unwrap_or_default();
                     if !scope.spend(n as u64) {
                         scope.leave(n as u64);
-                        self.end_nested(false, scope);
+                        self.end_nested(Ending::Cut, scope);
                         return Want::NOTHING;
                     }
                     if self.give(decoded, scope) == Want::NOTHING {
@@ -285,18 +285,18 @@ impl Document for Coded {
                     }
                     if self.is_bomb() {
                         scope.give_up(Reason::Limit);
-                        self.end_nested(false, scope);
+                        self.end_nested(Ending::Cut, scope);
                         return Want::NOTHING;
                     }
                 }
                 DecodeStep::Starved => return Want::ALL,
                 DecodeStep::Done => {
-                    self.end_nested(true, scope);
+                    self.end_nested(Ending::Complete, scope);
                     return Want::NOTHING;
                 }
                 DecodeStep::Malformed => {
                     scope.give_up(Reason::Malformed);
-                    self.end_nested(false, scope);
+                    self.end_nested(Ending::Cut, scope);
                     return Want::NOTHING;
                 }
             }
@@ -305,13 +305,13 @@ impl Document for Coded {
 
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         // Nothing behind a gap can be decoded.
-        self.end_nested(false, scope);
+        self.end_nested(Ending::Cut, scope);
         Want::NOTHING
     }
 
-    fn end(&mut self, complete: bool, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         let at_end = self.decoder.take().is_some_and(|decoder| decoder.at_end());
-        self.end_nested(complete && at_end, scope);
+        self.end_nested(ending.and(at_end), scope);
     }
 
     fn memory(&self) -> usize {

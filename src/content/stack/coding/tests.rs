@@ -1,4 +1,5 @@
 use super::*;
+use crate::content::Ending;
 use crate::content::testing::{Probe, read};
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
@@ -38,7 +39,7 @@ fn zstd(data: &[u8]) -> Vec<u8> {
 }
 
 /// Decodes `coded` in pieces of `piece` bytes.
-fn decode(coding: Coding, coded: &[u8], piece: usize) -> (Vec<u8>, Option<bool>) {
+fn decode(coding: Coding, coded: &[u8], piece: usize) -> (Vec<u8>, Option<Ending>) {
     let probe = Probe::default();
     let nested = Nested::reading("probe", Box::new(probe.document()));
     let mut coded_document = Coded::new(coding, nested);
@@ -62,9 +63,9 @@ fn every_coding_in_pieces_of_any_size() {
                 if plain.len() > 1000 && piece < 7 {
                     continue;
                 }
-                let (decoded, complete) = decode(coding, &coded, piece);
+                let (decoded, ending) = decode(coding, &coded, piece);
                 assert!(decoded == plain, "{coding:?} in pieces of {piece}");
-                assert_eq!(complete, Some(true), "{coding:?} in pieces of {piece}");
+                assert_eq!(ending, Some(Ending::Complete), "{coding:?} in pieces of {piece}");
             }
         }
     }
@@ -76,7 +77,10 @@ fn members_follow_each_other() {
     coded.extend(gzip(b"two"));
     coded.extend([0; 7]);
     for piece in [1, 5, coded.len()] {
-        assert_eq!(decode(Coding::Gzip, &coded, piece), (b"one two".to_vec(), Some(true)));
+        assert_eq!(
+            decode(Coding::Gzip, &coded, piece),
+            (b"one two".to_vec(), Some(Ending::Complete))
+        );
     }
 }
 
@@ -89,9 +93,9 @@ fn cut_input_gives_what_is_there() {
         (Coding::Zstd, zstd(PLAIN)),
     ] {
         for end in 0..coded.len() - 9 {
-            let (decoded, complete) = decode(coding, &coded[..end], 11);
+            let (decoded, ending) = decode(coding, &coded[..end], 11);
             assert!(PLAIN.starts_with(&decoded), "{coding:?} cut at {end}");
-            assert_ne!(complete, Some(true), "{coding:?} cut at {end}");
+            assert_ne!(ending, Some(Ending::Complete), "{coding:?} cut at {end}");
         }
     }
 }
@@ -102,8 +106,8 @@ fn garbage_ends_the_content() {
         (0..5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
     for coding in [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd] {
         for start in 0..64 {
-            let (_, complete) = decode(coding, &garbage[start..], 100);
-            assert_ne!(complete, Some(true), "{coding:?} from {start}");
+            let (_, ending) = decode(coding, &garbage[start..], 100);
+            assert_ne!(ending, Some(Ending::Complete), "{coding:?} from {start}");
         }
     }
 }
@@ -111,10 +115,10 @@ fn garbage_ends_the_content() {
 #[test]
 fn a_bomb_is_given_up() {
     let bomb = gzip(&vec![0; 16 << 20]);
-    let (decoded, complete) = decode(Coding::Gzip, &bomb, 1460);
+    let (decoded, ending) = decode(Coding::Gzip, &bomb, 1460);
     assert!((decoded.len() as u64) < FREE_OUTPUT + MAX_RATIO * bomb.len() as u64);
     assert!(decoded.len() < 16 << 20);
-    assert_eq!(complete, Some(false));
+    assert_eq!(ending, Some(Ending::Cut));
 }
 
 #[test]
@@ -126,9 +130,9 @@ fn a_row_of_tiny_zstd_blocks_stays_small() {
         bomb.extend(&u32::to_le_bytes(header)[..3]);
         bomb.push(b'x');
     }
-    let (decoded, complete) = decode(Coding::Zstd, &bomb, 65_536);
+    let (decoded, ending) = decode(Coding::Zstd, &bomb, 65_536);
     assert!(decoded.len() as u64 <= FREE_OUTPUT + MAX_RATIO * bomb.len() as u64 + (1 << 20));
-    assert_eq!(complete, Some(false));
+    assert_eq!(ending, Some(Ending::Cut));
 }
 
 /// Signed chunks of S3, of at most `size` bytes.
@@ -147,13 +151,16 @@ fn signed_chunks() {
     for size in [1, 10, 1000] {
         let mut coded = chunks(PLAIN, size);
         for piece in [1, 3, coded.len()] {
-            assert_eq!(decode(Coding::Chunks, &coded, piece), (PLAIN.to_vec(), Some(true)));
+            assert_eq!(
+                decode(Coding::Chunks, &coded, piece),
+                (PLAIN.to_vec(), Some(Ending::Complete))
+            );
         }
         // A checksum may follow.
         let end = coded.len() - 2;
         coded.truncate(end);
         coded.extend(b"x-amz-checksum-crc32:AAAA\r\n\r\n");
-        assert_eq!(decode(Coding::Chunks, &coded, 7), (PLAIN.to_vec(), Some(true)));
+        assert_eq!(decode(Coding::Chunks, &coded, 7), (PLAIN.to_vec(), Some(Ending::Complete)));
     }
     for broken in [
         &b"ffffffffffffffffffff;x\r\nabc"[..],
@@ -162,7 +169,7 @@ fn signed_chunks() {
         b"zz",
         &[b"1;", [b'x'; 5000].as_slice()].concat(),
     ] {
-        assert_ne!(decode(Coding::Chunks, broken, 9).1, Some(true));
+        assert_ne!(decode(Coding::Chunks, broken, 9).1, Some(Ending::Complete));
     }
 }
 

@@ -27,7 +27,7 @@ fn a_data_set_survives_any_fragmentation_and_segmentation() {
             let (seen, _) = play(&[Piece::Server(&server), Piece::Client(&client)], size);
             let content = one(&seen);
             assert_eq!(content.bytes, data, "PDUs of {max}, segments of {size}");
-            assert_eq!(content.complete, Some(true));
+            assert_eq!(content.ending, COMPLETE);
             assert_eq!(content.operation, "C-STORE");
             assert_eq!(content.direction, Direction::ClientToServer);
             assert_eq!(seen.units.iter().filter(|u| **u == "dimse").count(), 2);
@@ -70,7 +70,7 @@ fn facts_of_the_service() {
     assert_eq!(facts.dicom.as_ref().expect("facts of DICOM").transfer_syntaxes, [EXPLICIT]);
     assert_eq!(facts.dicom.as_ref().expect("facts of DICOM").dimse, ["C-STORE"]);
     assert_eq!(facts.authentication, Authentication::None);
-    assert!(!facts.credentials_in_clear && !facts.encrypted);
+    assert!(!facts.credentials_in_clear);
     assert_eq!(seen.contents[0].media, format!("dicom {EXPLICIT}"));
     assert_eq!(format!("{news:?}"), "[Recognised(\"dicom\"), Recognised(\"dicom\")]");
 }
@@ -114,7 +114,7 @@ fn rejections_and_aborts() {
         seen.facts.dicom.as_ref().expect("facts of DICOM").aborted.as_deref(),
         Some("service-provider: invalid-pdu-parameter-value")
     );
-    assert_eq!(one(&seen).complete, Some(false));
+    assert_eq!(one(&seen).ending, CUT);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn find_tells_questions_from_answers() {
             (&plain, "C-FIND", ServerToClient, b"second"),
         ]
     );
-    assert!(seen.contents.iter().all(|c| c.complete == Some(true)));
+    assert!(seen.contents.iter().all(|c| c.ending == COMPLETE));
 }
 
 #[test]
@@ -190,14 +190,11 @@ fn contexts_may_be_interleaved_and_share_a_pdu() {
     for size in 1..client.len() {
         let (seen, _) = play(&[Piece::Client(&client)], size);
         let told: Vec<_> =
-            seen.contents.iter().map(|c| (c.media.as_str(), &c.bytes[..], c.complete)).collect();
+            seen.contents.iter().map(|c| (c.media.as_str(), &c.bytes[..], c.ending)).collect();
         let (explicit, implicit) = (format!("dicom {EXPLICIT}"), format!("dicom {IMPLICIT}"));
         assert_eq!(
             told,
-            [
-                (explicit.as_str(), &b"one two"[..], Some(true)),
-                (&implicit, b"TWO DONE", Some(true))
-            ]
+            [(explicit.as_str(), &b"one two"[..], COMPLETE), (&implicit, b"TWO DONE", COMPLETE)]
         );
     }
 }
@@ -236,7 +233,7 @@ fn what_is_not_wanted_is_skipped_across_fragments() {
     };
     let (seen, _) = play_with(&[Piece::Client(&client)], 1460, sink);
     assert!(seen.contents[0].bytes.len() < 3000);
-    assert_eq!(seen.contents[0].complete, Some(true));
+    assert_eq!(seen.contents[0].ending, COMPLETE);
     assert_eq!(seen.contents[1].bytes, b"next");
     // 100,000 bytes after the first piece, then everything.
     for size in [100, 1460, usize::MAX] {
@@ -283,7 +280,7 @@ fn a_gap_in_a_fragment_leaves_the_next_message_whole() {
     );
     assert_eq!(seen.contents[0].gaps, 2000);
     assert_eq!(seen.contents[0].bytes.len(), 3000);
-    assert_eq!(seen.contents[0].complete, Some(true));
+    assert_eq!(seen.contents[0].ending, COMPLETE);
     assert_eq!(seen.contents[1].bytes, b"next");
     // Over its end and into what follows: the next PDU is found.
     let (seen, _) = play(
@@ -296,9 +293,9 @@ fn a_gap_in_a_fragment_leaves_the_next_message_whole() {
         ],
         700,
     );
-    assert_eq!(seen.contents[0].complete, Some(false));
+    assert_eq!(seen.contents[0].ending, CUT);
     assert_eq!(seen.contents.last().map(|c| &c.bytes[..]), Some(&b"next"[..]));
-    assert_eq!(seen.contents.last().and_then(|c| c.complete), Some(true));
+    assert_eq!(seen.contents.last().and_then(|c| c.ending), COMPLETE);
     // In the middle of a command set.
     let (seen, _) = play(
         &[

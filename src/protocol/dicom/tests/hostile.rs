@@ -25,7 +25,7 @@ fn truncated_at_every_length() {
         for (have, want) in seen.contents.iter().zip(&whole.contents) {
             assert!(want.bytes.starts_with(&have.bytes));
             let all = have.bytes.len() == want.bytes.len();
-            assert!(have.complete == Some(true) || !all || have.complete == Some(false));
+            assert!(have.ending == COMPLETE || !all || have.ending == CUT);
         }
     }
 }
@@ -101,7 +101,7 @@ fn a_pdu_far_longer_than_the_other_end_takes_is_not_believed() {
     for seen in read(0, 1 << 30) {
         assert!(seen.anomalies.is_empty());
         assert_eq!(seen.contents[0].bytes, b"before");
-        assert_eq!((seen.contents.len(), seen.contents[1].complete), (2, Some(false)));
+        assert_eq!((seen.contents.len(), seen.contents[1].ending), (2, CUT));
     }
 }
 
@@ -295,7 +295,7 @@ proptest! {
             Piece::Client(tail),
         ];
         let (seen, _) = play(&pieces, size);
-        prop_assert!(seen.contents.iter().all(|c| c.complete.is_some()));
+        prop_assert!(seen.contents.iter().all(|c| c.ending.is_some()));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod hostile;
 mod memory;
 mod recognition;
 
-use crate::protocol::recorder::{Piece, Recorded, Recorder, play, play_with};
+use crate::protocol::recorder::{COMPLETE, CUT, Piece, Recorded, Recorder, play, play_with};
 use crate::protocol::{Authentication, Direction, Object, Outcome, Reason, Want};
 
 pub const CT: &str = "1.2.840.10008.5.1.4.1.1.2";

@@ -1,9 +1,9 @@
 use super::*;
 use crate::protocol::dicom::Dicom;
-use crate::protocol::{Probe, Protocol, Speaker};
+use crate::protocol::{Position, Probe, Protocol, Speaker};
 
 fn start(data: &[u8]) -> Probe {
-    Dicom.probe(data, true)
+    Dicom.probe(data, Position::Start)
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn the_middle_of_an_association() {
     // From anywhere within the first PDUs, the next one is found.
     for at in [1, 5, 40, first + 1, first + 500] {
         let rest = &stream[at..];
-        let Probe::Yes { offset, speaker } = Dicom.probe(rest, false) else {
+        let Probe::Yes { offset, speaker } = Dicom.probe(rest, Position::Midstream) else {
             panic!("not recognised from {at}");
         };
         assert_eq!(speaker, Speaker::Any);
@@ -68,7 +68,10 @@ fn the_middle_of_an_association() {
         (0x0001, Speaker::Any),
     ] {
         let stream = [&b"middle"[..], &message(1, &command(field, CT, false, None), None, 1000)];
-        assert_eq!(Dicom.probe(&stream.concat(), false), Probe::Yes { speaker, offset: 6 });
+        assert_eq!(
+            Dicom.probe(&stream.concat(), Position::Midstream),
+            Probe::Yes { speaker, offset: 6 }
+        );
     }
     // Random bytes and zeros are not taken for one.
     let mut state = 1u64;
@@ -78,10 +81,10 @@ fn the_middle_of_an_association() {
             (state >> 56) as u8
         })
         .collect();
-    assert_eq!(Dicom.probe(&noise, false), Probe::More);
-    assert_eq!(Dicom.probe(&[0; 4096], false), Probe::More);
+    assert_eq!(Dicom.probe(&noise, Position::Midstream), Probe::More);
+    assert_eq!(Dicom.probe(&[0; 4096], Position::Midstream), Probe::More);
     let grey: Vec<u8> = (0..20_000u32).flat_map(|n| [(n % 9) as u8, 0]).collect();
-    assert_eq!(Dicom.probe(&grey, false), Probe::More);
+    assert_eq!(Dicom.probe(&grey, Position::Midstream), Probe::More);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A document that is put together of its parts.
 
 use super::{OVERHEAD, Origin, Part};
-use crate::protocol::ContentSink;
 use crate::protocol::content_writer::ContentWriter;
+use crate::protocol::{ContentSink, Ending};
 use std::collections::BTreeMap;
 
 /// A document, of which all before `next` was handed on.
@@ -104,17 +104,17 @@ impl Document {
     fn settle(&mut self, sink: &mut dyn ContentSink) {
         let done = self.writer.as_ref().is_some_and(ContentWriter::is_done);
         if done || self.total.is_some_and(|total| self.next >= total) {
-            self.finish(true, sink);
+            self.finish(Ending::Complete, sink);
         }
     }
 
     /// Nothing more of it is read.
-    pub(super) fn finish(&mut self, complete: bool, sink: &mut dyn ContentSink) {
+    pub(super) fn finish(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.finished = true;
         self.early.clear();
         self.held = 0;
         if let Some(writer) = self.writer.take() {
-            writer.close(complete, sink);
+            writer.close(ending, sink);
         }
     }
 
@@ -148,7 +148,7 @@ impl Document {
         for bytes in std::mem::take(&mut self.early).into_values() {
             let mut writer = self.origin.open(sink);
             writer.data(&bytes, sink);
-            writer.close(false, sink);
+            writer.close(Ending::Cut, sink);
         }
         self.held = 0;
         let mut writer = self.origin.open(sink);
@@ -171,12 +171,12 @@ impl Document {
             }
             // What does not go on behind a gap may still be read from the next piece.
             if let Some(writer) = self.writer.take_if(|writer| writer.is_done()) {
-                writer.close(false, sink);
+                writer.close(Ending::Cut, sink);
             }
             let writer = self.writer.get_or_insert_with(|| self.origin.open(sink));
             writer.data(bytes, sink);
             self.next = start + bytes.len() as u64;
         }
-        self.finish(false, sink);
+        self.finish(Ending::Cut, sink);
     }
 }

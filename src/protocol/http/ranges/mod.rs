@@ -17,7 +17,7 @@ use super::exchange::{MAX_CODINGS, codings};
 use super::head::{self, Head};
 use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::websocket::Service;
-use crate::protocol::{ContentSink, Direction, Hint, Media, Progress, Reason};
+use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Progress, Reason};
 use document::Document;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -324,7 +324,7 @@ impl Ranges {
     pub(in crate::protocol) fn end(
         &mut self,
         mut part: Part,
-        complete: bool,
+        ending: Ending,
         left: u64,
         sink: &mut dyn ContentSink,
     ) {
@@ -332,15 +332,15 @@ impl Ranges {
             self.passed(&mut part, left, sink);
         }
         if let Some(own) = part.own {
-            own.close(false, sink);
+            own.close(Ending::Cut, sink);
         }
         if part.whole
-            && complete
+            && ending == Ending::Complete
             && let Some(document) = self.documents.iter_mut().find(|d| d.serial == part.document)
         {
             // A length that was too large does not leave the document open.
             self.held -= document.held();
-            document.finish(true, sink);
+            document.finish(Ending::Complete, sink);
         }
     }
 

@@ -2,7 +2,7 @@
 //! long it is, so that its bytes need not be searched for the boundary.
 
 use super::{ContentRange, Origin, Part, Ranges, cut};
-use crate::protocol::{ContentSink, Progress};
+use crate::protocol::{ContentSink, Ending, Progress};
 use memchr::memchr;
 
 /// Longest line around the parts, bytes; the rest of a longer one is passed over.
@@ -85,7 +85,7 @@ impl ByteRanges {
                     bytes = rest;
                     *left -= used as u64;
                     if *left == 0 {
-                        self.end_part(true, ranges, sink);
+                        self.end_part(Ending::Complete, ranges, sink);
                     }
                 }
                 State::Between | State::Head { .. } => {
@@ -145,11 +145,11 @@ impl ByteRanges {
         }
     }
 
-    fn end_part(&mut self, complete: bool, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
+    fn end_part(&mut self, ending: Ending, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         if let State::Bytes { part: Some(part), .. } =
             std::mem::replace(&mut self.state, State::Between)
         {
-            ranges.end(part, complete, 0, sink);
+            ranges.end(part, ending, 0, sink);
         }
     }
 
@@ -167,13 +167,13 @@ impl ByteRanges {
                 }
                 *left -= len;
                 if *left == 0 {
-                    self.end_part(true, ranges, sink);
+                    self.end_part(Ending::Complete, ranges, sink);
                 }
                 0
             }
             // The next boundary will show.
             State::Bytes { .. } => {
-                self.end_part(false, ranges, sink);
+                self.end_part(Ending::Cut, ranges, sink);
                 0
             }
             _ => {
@@ -186,7 +186,7 @@ impl ByteRanges {
 
     /// The body has ended.
     pub(in crate::protocol) fn close(mut self, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
-        self.end_part(false, ranges, sink);
+        self.end_part(Ending::Cut, ranges, sink);
         self.state = State::Done;
     }
 

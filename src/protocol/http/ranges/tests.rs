@@ -1,8 +1,8 @@
 use super::super::tests::contents;
 use super::*;
-use crate::protocol::Want;
 use crate::protocol::recorder::Piece::{Client, Server, ServerGap};
-use crate::protocol::recorder::{Piece, Recorded, Recorder, play, play_with};
+use crate::protocol::recorder::{COMPLETE, Piece, Recorded, Recorder, play, play_with};
+use crate::protocol::{Ending, Want};
 
 const DOCUMENT: &[u8] = b"0123456789abcdefghijABCDEFGHIJ";
 
@@ -144,7 +144,7 @@ fn unwanted_bytes_are_skipped() {
         let [content] = sink.contents.as_slice() else { panic!("{:?}", sink.contents) };
         let bytes = &content.bytes;
         assert!(bytes.starts_with(b"01") && bytes.ends_with(b"HIJ"), "{size}: {bytes:?}");
-        assert_eq!(content.complete, Some(true), "{size}");
+        assert_eq!(content.ending, COMPLETE, "{size}");
     }
     // Nobody wants the rest: what follows is neither held nor opened again.
     let sink = Recorder { want: Some(|_| Want::NOTHING), ..Recorder::default() };
@@ -189,12 +189,12 @@ fn memory_has_a_cap() {
         let range = ContentRange { start, end: start + 1, total: None };
         let Some(mut part) = ranges.part(&origin, range, &mut sink) else { panic!() };
         ranges.data(&mut part, b"x", &mut sink);
-        ranges.end(part, true, 0, &mut sink);
+        ranges.end(part, Ending::Complete, 0, &mut sink);
         assert!(ranges.memory() <= MAX_HELD + MAX_DOCUMENTS * 1024);
     }
     ranges.close(&mut sink);
     assert_eq!(ranges.memory(), 0);
-    assert!(sink.contents.iter().all(|c| c.complete.is_some()), "all are closed");
+    assert!(sink.contents.iter().all(|c| c.ending.is_some()), "all are closed");
 }
 
 #[test]

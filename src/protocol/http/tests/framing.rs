@@ -5,7 +5,7 @@ use super::contents;
 use crate::protocol::Authentication;
 use crate::protocol::driver::DriverEvent;
 use crate::protocol::recorder::Piece::{Client, Server, ServerGap};
-use crate::protocol::recorder::play;
+use crate::protocol::recorder::{COMPLETE, play};
 use crate::protocol::{Direction, Reason};
 use crate::rules::Secret;
 
@@ -15,7 +15,7 @@ fn pipelined_beyond_what_is_remembered() {
     let answers = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".repeat(300);
     let (sink, _) = play(&[Client(asks.as_bytes()), Server(answers.as_bytes())], 1460);
     assert_eq!(sink.contents.len(), 300);
-    assert!(sink.contents.iter().all(|c| c.bytes == b"ok" && c.complete == Some(true)));
+    assert!(sink.contents.iter().all(|c| c.bytes == b"ok" && c.ending == COMPLETE));
     assert_eq!(sink.anomalies, [Reason::Limit]);
 }
 

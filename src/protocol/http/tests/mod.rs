@@ -1,15 +1,15 @@
 use super::*;
 use crate::protocol::recorder::Piece::{Client, ClientGap, Server, ServerGap};
-use crate::protocol::recorder::{Piece, Recorded, Recorder, play, play_with};
-use crate::protocol::{Authentication, Speaker, Want};
+use crate::protocol::recorder::{COMPLETE, CUT, Piece, Recorded, Recorder, play, play_with};
+use crate::protocol::{Authentication, Position, Speaker, Want};
 
 /// Plays the pieces in segments of several sizes; the result must be the same. One line per payload:
 /// direction, media type, operation, bytes, and how it ended.
 pub(super) fn contents(pieces: &[Piece<'_>]) -> Vec<String> {
     let lines = |sink: &Recorder| -> Vec<String> {
-        let ended = |c: &Recorded| match c.complete {
-            Some(true) => "",
-            Some(false) => " cut",
+        let ended = |c: &Recorded| match c.ending {
+            COMPLETE => "",
+            CUT => " cut",
             None => " open",
         };
         let line = |c: &Recorded| {
@@ -159,7 +159,7 @@ fn unwanted_bodies_are_skipped() {
     let (sink, _) = play_with(&[Server(&image), ServerGap(0), Server(next)], 2, sink);
     assert!(sink.contents[0].bytes.len() <= 2);
     assert_eq!(sink.contents[1].bytes, b"abgh");
-    assert_eq!(sink.contents[1].complete, Some(true));
+    assert_eq!(sink.contents[1].ending, COMPLETE);
 }
 
 #[test]
@@ -228,13 +228,24 @@ fn start_lines_are_recognised_and_what_looks_like_them_is_not() {
         (b"EHLO me\r\n", Probe::No),
         (b"+OK ready\r\n", Probe::No),
     ] {
-        assert_eq!(probe::probe(data, true), answer, "{:?}", String::from_utf8_lossy(data));
+        assert_eq!(
+            probe::probe(data, Position::Start),
+            answer,
+            "{:?}",
+            String::from_utf8_lossy(data)
+        );
     }
     let middle = b"...tail of a body\r\n}GET /x HTTP/1.1\r\nHost: h\r\n\r\n";
-    assert_eq!(probe::probe(middle, false), Probe::Yes { speaker: Speaker::Client, offset: 20 });
+    assert_eq!(
+        probe::probe(middle, Position::Midstream),
+        Probe::Yes { speaker: Speaker::Client, offset: 20 }
+    );
     let middle = b"xxHTTP/1.1 20\0 nothttp HTTP/1.1 200 OK\r\n";
-    assert_eq!(probe::probe(middle, false), Probe::Yes { speaker: Speaker::Server, offset: 23 });
-    assert_eq!(probe::probe(b"no such thing", false), Probe::More);
+    assert_eq!(
+        probe::probe(middle, Position::Midstream),
+        Probe::Yes { speaker: Speaker::Server, offset: 23 }
+    );
+    assert_eq!(probe::probe(b"no such thing", Position::Midstream), Probe::More);
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn other_files_are_not() {
     let zeros = [0u8; 512];
     let ramp: Vec<u8> = (0..=255).cycle().take(512).collect();
     for bytes in [&html[..], &zeros, &ramp, b"\x08\x00\x05\x00", b"\x02\x00\x00\x00"] {
-        assert!(!Part10.probe(&media, bytes, true));
+        assert!(!Part10.probe(&media, bytes, Extent::Whole));
     }
 }
 

@@ -12,8 +12,8 @@ use super::element::UNDEFINED;
 use super::syntax::Syntax;
 use super::{DataSet, Part10};
 use crate::content::{
-    ContentCounters, ContentId, Direction, Evidence, Field, FieldSink, Format, Mark, Media, Reason,
-    RecordHead, Scope, ServiceFacts, Want,
+    ContentCounters, ContentId, Direction, Ending, Evidence, Extent, Field, FieldSink, Format,
+    Mark, Media, Reason, RecordHead, Scope, ServiceFacts, Want,
 };
 use crate::rules::RuleSet;
 use std::sync::LazyLock;
@@ -206,7 +206,7 @@ pub fn read_parts(format: &dyn Format, media: Media<'_>, parts: &[Part<'_>], siz
                 }
             }
         }
-        document.end(true, &mut scope);
+        document.end(Ending::Complete, &mut scope);
     }
     assert_eq!(log.open, 0, "a record was left open");
     log.facts = facts;
@@ -223,7 +223,7 @@ pub fn read(syntax: &str, query: bool, bytes: &[u8], size: usize) -> Log {
 
 pub fn read_file(bytes: &[u8], size: usize) -> Log {
     let media = Media::Type { content_type: "application/octet-stream", name: "" };
-    assert!(Part10.probe(&media, &bytes[..bytes.len().min(512)], true), "not recognised");
+    assert!(Part10.probe(&media, &bytes[..bytes.len().min(512)], Extent::Whole), "not recognised");
     read_parts(&Part10, media, &[Part::Data(bytes)], size)
 }
 

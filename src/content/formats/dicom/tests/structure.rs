@@ -72,7 +72,7 @@ fn the_middle_of_a_data_set_is_passed_over() {
         let log = read("", false, &data[at..], usize::MAX);
         assert!(log.records.is_empty(), "from {at}: {:?}", log.records);
         let media = Media::Type { content_type: "application/dicom", name: "" };
-        assert!(!Part10.probe(&media, &data[at..], true), "from {at}");
+        assert!(!Part10.probe(&media, &data[at..], Extent::Whole), "from {at}");
     }
     // The identifier of a service may begin with any group, once it is known to begin.
     let step = Build::new(Syntax::ImplicitLe)

@@ -9,7 +9,7 @@ pub(super) mod coding;
 mod magic;
 
 use super::value::{Delimiters, Syntax};
-use crate::content::{Media, Nested, Scope, Want};
+use crate::content::{Ending, Media, Nested, Scope, Want};
 use coding::Coding;
 use magic::{HEAD, Written};
 use zeroize::Zeroizing;
@@ -190,21 +190,21 @@ impl Embedded {
         if data.may_go_on() {
             self.open = Some(data);
         } else {
-            data.end(true, syntax, scope);
+            data.end(Ending::Complete, syntax, scope);
         }
     }
 
     /// Nothing of the document comes any more.
-    pub fn end(&mut self, complete: bool, syntax: &Syntax, scope: &mut Scope<'_>) {
+    pub fn end(&mut self, ending: Ending, syntax: &Syntax, scope: &mut Scope<'_>) {
         if let State::Data { mut data, .. } = std::mem::replace(&mut self.state, State::Done) {
-            data.end(complete, syntax, scope);
+            data.end(ending, syntax, scope);
         }
-        self.close(complete, syntax, scope);
+        self.close(ending, syntax, scope);
     }
 
-    fn close(&mut self, complete: bool, syntax: &Syntax, scope: &mut Scope<'_>) {
+    fn close(&mut self, ending: Ending, syntax: &Syntax, scope: &mut Scope<'_>) {
         if let Some(mut data) = self.open.take() {
-            data.end(complete, syntax, scope);
+            data.end(ending, syntax, scope);
         }
     }
 
@@ -222,7 +222,7 @@ impl Embedded {
                     *known = Some((coding, content_type));
                     parts.push(Zeroizing::default());
                 } else {
-                    self.close(true, syntax, scope);
+                    self.close(Ending::Complete, syntax, scope);
                     let data = Box::new(Data::new(coding, &content_type));
                     self.document = true;
                     self.state = State::Data { class, data };
@@ -284,7 +284,7 @@ impl Embedded {
             (Some(Written::Further), _, Some(open)) => open,
             (written, described, before) => {
                 if let Some(mut before) = before {
-                    before.end(true, syntax, scope);
+                    before.end(Ending::Complete, syntax, scope);
                 }
                 let (coding, content_type) = match (described, written) {
                     (Some(described), _) => described,
@@ -473,7 +473,7 @@ impl Data {
         self.out.clear();
     }
 
-    fn end(&mut self, complete: bool, syntax: &Syntax, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, syntax: &Syntax, scope: &mut Scope<'_>) {
         if !self.coding.is_encoded() {
             let raw = std::mem::take(&mut self.out);
             let text = syntax.charset.decode(&raw, syntax.delimiters.escape_byte());
@@ -481,6 +481,6 @@ impl Data {
         }
         self.flush(scope);
         let nested = &mut self.nested;
-        scope.within(self.layer, |scope| nested.end(complete, scope));
+        scope.within(self.layer, |scope| nested.end(ending, scope));
     }
 }

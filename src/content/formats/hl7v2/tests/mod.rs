@@ -4,7 +4,8 @@ mod documents;
 
 use super::*;
 use crate::content::{
-    ContentCounters, ContentId, Direction, Field, FieldSink, Mark, RecordHead, ServiceFacts,
+    ContentCounters, ContentId, Direction, Ending, Extent, Field, FieldSink, Mark, RecordHead,
+    ServiceFacts,
 };
 use crate::rules::RuleSet;
 use std::sync::LazyLock;
@@ -83,7 +84,7 @@ fn read_parts(parts: &[Part<'_>], size: usize) -> Read {
                 }
             }
         }
-        document.end(true, &mut scope);
+        document.end(Ending::Complete, &mut scope);
     }
     assert_eq!(log.depth, 0, "a record was left open");
     Read { lines: log.lines, facts, tally, memory }
@@ -562,7 +563,7 @@ fn garbage_does_not_panic() {
 #[test]
 fn recognises_the_format() {
     let media = |content_type| Media::Type { content_type, name: "" };
-    let probe = |m: &Media<'_>, head: &[u8]| Er7.probe(m, head, true);
+    let probe = |m: &Media<'_>, head: &[u8]| Er7.probe(m, head, Extent::Whole);
     assert!(probe(&Media::Hl7v2, b"MSH"));
     assert!(probe(&media("application/hl7-v2"), ADMISSION));
     assert!(probe(&media("x-application/hl7-v2+er7; charset=utf-8"), b"\x0bMSH|^~\\&|"));

@@ -1,0 +1,70 @@
+//! What all fuzz targets run, and what `tests/fuzz.rs` replays on the stable toolchain: bytes go in, and a
+//! panic comes out if an invariant is broken. One target for each protocol and each family of contents, and
+//! `frames`, `streams`, `capture` and `rules`.
+
+mod content;
+mod files;
+pub mod mutate;
+mod protocol;
+pub mod seeds;
+pub mod turns;
+mod whole;
+mod words;
+
+use phitap::protocol::Protocol;
+
+/// Something that is fuzzed.
+#[derive(Clone, Copy)]
+pub enum Target {
+    /// Frames of any link type, through all stages.
+    Frames,
+    /// Conversations, through all stages.
+    Streams,
+    /// A conversation that one protocol reads, whatever it looks like.
+    Protocol(&'static dyn Protocol, &'static str),
+    /// A document that is declared as one of a family.
+    Content(&'static content::Family),
+    /// A capture file.
+    Capture,
+    /// A file of rules.
+    Rules,
+}
+
+impl Target {
+    /// As the command line names it.
+    pub fn name(self) -> String {
+        match self {
+            Self::Frames => "frames".to_owned(),
+            Self::Streams => "streams".to_owned(),
+            Self::Protocol(_, name) => format!("protocol-{name}"),
+            Self::Content(family) => format!("content-{}", family.name),
+            Self::Capture => "capture".to_owned(),
+            Self::Rules => "rules".to_owned(),
+        }
+    }
+
+    /// Every target.
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Self::Frames, Self::Streams, Self::Capture, Self::Rules];
+        all.extend(protocol::all().map(|(protocol, name)| Self::Protocol(protocol, name)));
+        all.extend(content::FAMILIES.iter().map(Self::Content));
+        all
+    }
+
+    /// The target called `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|target| target.name() == name)
+    }
+
+    /// Runs `input`.
+    pub fn run(self, input: &[u8]) {
+        match self {
+            Self::Frames => whole::frames(input),
+            Self::Streams => whole::streams(input),
+            Self::Protocol(protocol, _) => protocol::run(protocol, input),
+            Self::Content(family) => content::run(family, input),
+            Self::Capture => files::capture(input),
+            Self::Rules => files::rules(input),
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! Inputs to begin with, from every fixture: conversations, what they carry, frames, captures and rules.
+
+use super::{Target, turns, turns::Turn};
+use phitap::capture::{Batch, Source as _, Status, Timeline};
+use phitap::content::{Extent, FORMATS};
+use phitap::decode::{Decoder, Outcome, Side, Transport};
+use phitap::flow::Orientation;
+use phitap::protocol::driver::{Driver, DriverEvent, DriverLimits};
+use phitap::protocol::expected::{ExpectedFlow, frame_datagram};
+use phitap::protocol::{
+    Activity, ContentId, ContentSink, End, Ending, Hint, Media, Object, PROTOCOLS, Reason,
+    ServiceFacts, Want,
+};
+use phitap::time::Timestamp;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Larger conversations and files are left out: a fuzzer is faster with small ones.
+const MAX_BYTES: usize = 48 << 10;
+
+/// A target and an input of it.
+pub type Seed = (String, Vec<u8>);
+
+/// Everything from the fixtures of the checkout `root`.
+pub fn all(root: &Path) -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for path in files(&root.join("fixtures")) {
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        let name = path.to_string_lossy().into_owned();
+        let folder = |name: &str| path.components().any(|c| c.as_os_str() == name);
+        if folder("captures") || folder("links") || folder("formats") || folder("services") {
+            if bytes.len() <= MAX_BYTES {
+                seeds.push(("capture".to_owned(), bytes));
+            }
+            of_capture(&path, folder("links"), &mut seeds);
+        } else if folder("office") || folder("pdf") {
+            let media = Media::Type { content_type: "", name: &name };
+            of_document(&media, &[], &bytes, &mut seeds);
+        }
+    }
+    for path in files(&root.join("rules")) {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        for entry in text.split("\n[[").filter(|entry| entry.contains("id =")).take(40) {
+            seeds.push(("rules".to_owned(), format!("[[{entry}\n").into_bytes()));
+        }
+    }
+    for (protocol, turns) in WRITTEN {
+        let turn =
+            |&(server, bytes): &(bool, &[u8])| Turn { server, lost: 0, bytes: bytes.to_vec() };
+        let turns: Vec<Turn> = turns.iter().map(turn).collect();
+        push(&format!("protocol-{protocol}"), 11, &turns, &mut seeds);
+    }
+    for (family, bytes) in DOCUMENTS {
+        if let Some(Target::Content(family)) = Target::named(&format!("content-{family}")) {
+            let inputs = family.inputs(bytes).into_iter();
+            seeds.extend(inputs.map(|input| (format!("content-{}", family.name), input)));
+        }
+    }
+    seeds.sort();
+    seeds.dedup();
+    seeds
+}
+
+const ISA: &[u8] = b"ISA*00*          *00*          *ZZ*A              *ZZ*B              *260301*1015*^*00501*\
+000000001*0*P*:~GS*HC*A*B*20260301*1015*1*X*005010X222A1~ST*837*0001~NM1*IL*1*DOE*JANE****MI*123456789~\
+DMG*D8*19600229*F~SE*4*0001~GE*1*1~IEA*1*000000001~";
+
+/// Whether the server speaks, and what is said.
+type Said = (bool, &'static [u8]);
+
+/// Conversations of protocols that no fixture holds.
+const WRITTEN: &[(&str, &[Said])] = &[
+    (
+        "proxy",
+        &[(false, b"PROXY TCP4 10.0.0.1 10.0.0.2 40000 80\r\nGET /patients?name=Doe HTTP/1.1\r\nHost: a\r\n\r\n")],
+    ),
+    ("proxy", &[(false, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0a\0\0\x01\x0a\0\0\x02\x9c\x40\0\x50GET / HTTP/1.1\r\n\r\n")]),
+    ("x12", &[(false, ISA), (true, ISA)]),
+    ("raw", &[(false, b"MSH|^~\\&|A|B|C|D|20260301||ADT^A01|1|P|2.5\rPID|1||123^^^H^MR||Doe^Jane||19600229|F\r")]),
+    (
+        "mongodb",
+        &[(
+            false,
+            b"\x34\0\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\x1f\0\0\0\x02name\0\x04\0\0\0Doe\0\x10mrn\0\x39\x30\0\0\0",
+        )],
+    ),
+    (
+        "amqp",
+        &[
+            (false, b"AMQP\0\0\x09\x01\x01\0\x01\0\0\0\x0e\0\x3c\0\x28\0\0\x01e\x04adt1\0\0\xce"),
+            (false, b"\x02\0\x01\0\0\0\x0e\0\x3c\0\0\0\0\0\0\0\0\0\x05\0\0\xce\x03\0\x01\0\0\0\x05abcde\xce"),
+        ],
+    ),
+    (
+        "nats",
+        &[
+            (true, b"INFO {\"server_id\":\"a\"}\r\n"),
+            (false, b"CONNECT {\"user\":\"a\",\"pass\":\"b\"}\r\nPUB adt.a01 16\r\n{\"patient\":\"Doe\"}\r\nPING\r\n"),
+            (true, b"MSG adt.a01 1 16\r\n{\"patient\":\"Doe\"}\r\n"),
+        ],
+    ),
+    (
+        "stomp",
+        &[
+            (false, b"CONNECT\naccept-version:1.2\nlogin:a\npasscode:b\n\n\0"),
+            (true, b"CONNECTED\nversion:1.2\n\n\0\n"),
+            (false, b"SEND\ndestination:/q/adt\ncontent-type:application/json\n\n{\"patient\":\"Doe\"}\0"),
+        ],
+    ),
+    (
+        "tds",
+        &[
+            (false, b"\x12\x01\0\x1a\0\0\0\0\0\0\x0b\0\x06\x01\0\x11\0\x01\xff\x10\0\0\0\0\0\x02"),
+            (false, b"\x01\x01\0\x28\0\0\x01\0\x0a\0\0\0S\0E\0L\0E\0C\0T\0 \0n\0 \0F\0 \0p\0"),
+            (true, b"\x04\x01\0\x26\0\0\x01\0\x81\x01\0\0\0\0\0\0\0\xe7\x08\0\x09\x04\xd0\0\x34\x01n\0\xd1\x06\0D\0o\0e\0"),
+        ],
+    ),
+    ("rlogin", &[(false, b"\0jane\0jane\0xterm/38400\0"), (true, b"\0Patient: Doe, Jane  MRN: 12345\r\n")]),
+    (
+        "lpd",
+        &[
+            (false, b"\x02ward\n"),
+            (true, b"\0"),
+            (false, b"\x0212 cfA001host\n"),
+            (true, b"\0"),
+            (false, b"Hhost\nPjane\n\0"),
+            (true, b"\0"),
+            (false, b"\x0318 dfA001host\nPatient: Jane Doe\n\0"),
+        ],
+    ),
+];
+
+/// Documents that no fixture holds.
+const DOCUMENTS: &[(&str, &[u8])] = &[
+    ("protobuf", b"\x0a\x08Doe Jane\x12\x0a1960-02-29\x1a\x0b078-05-1120\x22\x07\x0a\x05abcde\x28\x96\x01"),
+    ("log", b"event: adt\ndata: {\"patient_name\":\"Doe\",\"dob\":\"1960-02-29\"}\n\ndata: x\ndata: y\n\n"),
+    ("log", b"<14>1 2026-03-01T10:15:02Z h app 1 - - Patient: Jane Doe DOB: 1960-02-29 SSN 078-05-1120\n"),
+    ("unknown", b"Patient: Jane Doe\nDOB: 1960-02-29\nMRN: 12345\n"),
+    ("unknown", b"{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"Doe\"}],\"birthDate\":\"1960-02-29\"}"),
+    ("unknown", ISA),
+];
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found.sort();
+    found
+}
+
+#[derive(Default)]
+struct Conversation {
+    turns: Vec<Turn>,
+    udp: bool,
+    good: bool,
+    next: [Option<u32>; 2],
+}
+
+fn of_capture(path: &Path, links: bool, seeds: &mut Vec<Seed>) {
+    let mut source = Timeline::open(&[path]);
+    let (mut batch, mut decoder) = (Batch::default(), Decoder::default());
+    let mut found: BTreeMap<String, Conversation> = BTreeMap::new();
+    let mut frames = Vec::new();
+    loop {
+        batch.clear();
+        let status = source.fill(&mut batch);
+        for packet in &batch.packets {
+            let bytes = batch.bytes(packet);
+            let link = super::whole::LINKS.iter().position(|&link| link == packet.link.0);
+            if let (true, Some(link), true) = (links, link, frames.len() < 4 << 10) {
+                frames.push(link as u8);
+                frames.extend((bytes.len() as u16).to_be_bytes());
+                frames.push(1);
+                frames.extend(bytes);
+            }
+            let Outcome::Segment(d) = decoder.decode(packet.time, packet.link, bytes, packet.len)
+            else {
+                continue;
+            };
+            let (side, syn) = (d.from.index(), d.flags & 2 != 0);
+            let flow = found.entry(format!("{:?}", d.key)).or_insert_with(|| Conversation {
+                good: syn || d.key.transport != Transport::Tcp,
+                udp: d.key.transport != Transport::Tcp,
+                ..Conversation::default()
+            });
+            if syn {
+                flow.next[side] = Some(d.seq.wrapping_add(1));
+            }
+            let (start, end) = (d.offset as usize, (d.offset + d.len) as usize);
+            let Some(payload) = bytes.get(start..end).filter(|p| !p.is_empty()) else { continue };
+            flow.good &= flow.udp || flow.next[side] == Some(d.seq);
+            flow.next[side] = Some(d.seq.wrapping_add(d.len));
+            let server = d.from == Side::High;
+            match flow.turns.last_mut() {
+                Some(last) if !flow.udp && last.server == server => last.bytes.extend(payload),
+                _ => flow.turns.push(Turn { server, lost: 0, bytes: payload.to_vec() }),
+            }
+        }
+        if status != Status::More {
+            break;
+        }
+    }
+    if !frames.is_empty() {
+        seeds.push(("frames".to_owned(), frames));
+    }
+    for flow in found.into_values() {
+        let size: usize = flow.turns.iter().map(|turn| turn.bytes.len()).sum();
+        if flow.good && size <= MAX_BYTES {
+            of_conversation(flow, seeds);
+        }
+    }
+}
+
+fn of_conversation(mut flow: Conversation, seeds: &mut Vec<Seed>) {
+    // Whoever spoke first is the client, as `protocol::run` has it; where a server greets, both do.
+    if flow.udp {
+        let turns = flow.turns.clone();
+        for protocol in PROTOCOLS {
+            let frames = turns.iter().filter_map(|turn| {
+                let mut bytes = Vec::new();
+                let spoken = protocol.datagram(&turn.bytes, &mut bytes);
+                if protocol.owns_datagrams() {
+                    bytes.clear();
+                    frame_datagram(&turn.bytes, &mut bytes);
+                }
+                spoken.then(|| Turn { bytes, ..turn.clone() })
+            });
+            flow.turns = frames.collect();
+            if !flow.turns.is_empty() {
+                push(&format!("protocol-{}", protocol.name()), 11, &flow.turns, seeds);
+            }
+        }
+        return;
+    }
+    push("streams", 99, &flow.turns, seeds);
+    let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
+    let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure: false });
+    let mut sink = Payloads::default();
+    let mut names = Vec::new();
+    let mut skip = [0u64; 2];
+    for turn in &flow.turns {
+        let side = if turn.server { Side::High } else { Side::Low };
+        let wanted = Want::behind(&mut skip[side.index()], &turn.bytes);
+        if !wanted.is_empty() {
+            skip[side.index()] = driver.data(side, wanted, &mut sink);
+        }
+        names.extend(driver.news().filter_map(|event| match event {
+            DriverEvent::Recognised(name) => Some(name),
+            DriverEvent::Opaque(..) => None,
+        }));
+    }
+    driver.finish(End::Fin, &mut sink);
+    if driver.orientation().client == Side::High {
+        flow.turns.iter_mut().for_each(|turn| turn.server ^= true);
+    }
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let targets = if name == "http" { &["http1", "http2", "websocket"][..] } else { &[name] };
+        for target in targets {
+            push(&format!("protocol-{target}"), 11, &flow.turns, seeds);
+        }
+    }
+    for (content_type, name, codings, bytes) in sink.0 {
+        let media = match content_type.as_str() {
+            "hl7v2" => Media::Hl7v2,
+            "dicom" => Media::DicomDataSet { transfer_syntax: "", query: false },
+            "target" => Media::Target,
+            _ => Media::Type { content_type: &content_type, name: &name },
+        };
+        let codings: Vec<&str> = codings.iter().map(String::as_str).collect();
+        of_document(&media, &codings, &bytes, seeds);
+    }
+}
+
+fn push(target: &str, how: u8, turns: &[Turn], seeds: &mut Vec<Seed>) {
+    if Target::named(target).is_some() {
+        seeds.push((target.to_owned(), [&[how][..], &turns::write(turns)].concat()));
+    }
+}
+
+fn of_document(media: &Media<'_>, codings: &[&str], bytes: &[u8], seeds: &mut Vec<Seed>) {
+    if bytes.is_empty() || bytes.len() > MAX_BYTES {
+        return;
+    }
+    let head = &bytes[..bytes.len().min(phitap::content::PROBE_BYTES)];
+    let extent = if head.len() == bytes.len() { Extent::Whole } else { Extent::Beginning };
+    let format = FORMATS.iter().find(|format| format.probe(media, head, extent));
+    let family = match (codings.is_empty(), format.map_or("", |format| format.name())) {
+        (false, _) => "coding",
+        (_, "graphql" | "jws") => "json",
+        (_, "target" | "form") => "form",
+        (_, "multipart") => "mime",
+        (_, "gzip" | "zstd" | "tar" | "zip") => "archive",
+        (_, "x12" | "edifact" | "xdt" | "ncpdp" | "astm") => "edi",
+        (_, "syslog" | "event-stream") => "log",
+        (
+            _,
+            "postscript" | "pcl" | "pclxl" | "pjl" | "zpl" | "escpos" | "rtf" | "ipp" | "terminal",
+        ) => "print",
+        (_, name) => name,
+    };
+    if let Some(Target::Content(family)) = Target::named(&format!("content-{family}")) {
+        let target = format!("content-{}", family.name);
+        seeds.extend(family.inputs(bytes).into_iter().map(|input| (target.clone(), input)));
+    }
+}
+
+/// Keeps payloads: declared type, name, codings, bytes.
+#[derive(Default)]
+struct Payloads(Vec<(String, String, Vec<String>, Vec<u8>)>, ServiceFacts, Activity);
+
+impl ContentSink for Payloads {
+    fn open(&mut self, hint: &Hint<'_>) -> ContentId {
+        let (content_type, name) = match hint.media {
+            Media::Hl7v2 => ("hl7v2", ""),
+            Media::DicomDataSet { .. } => ("dicom", ""),
+            Media::Target => ("target", ""),
+            Media::Type { content_type, name } => (content_type, name),
+            Media::Unknown => ("", ""),
+        };
+        let codings = hint.codings.iter().map(|&coding| coding.to_owned()).collect();
+        self.0.push((content_type.to_owned(), name.to_owned(), codings, Vec::new()));
+        ContentId(self.0.len() as u32 - 1)
+    }
+    fn data(&mut self, id: ContentId, bytes: &[u8]) -> Want {
+        self.0[id.0 as usize].3.extend_from_slice(bytes);
+        Want::ALL
+    }
+    fn gap(&mut self, _id: ContentId, _len: u64) -> Want {
+        Want::ALL
+    }
+    fn close(&mut self, _id: ContentId, _ending: Ending) {}
+    fn facts(&mut self) -> &mut ServiceFacts {
+        &mut self.1
+    }
+    fn activity(&mut self) -> &mut Activity {
+        &mut self.2
+    }
+    fn object(&mut self, _object: Object, _uid: &str) {}
+    fn unit(&mut self, _kind: &'static str) {}
+    fn spend(&mut self, _work: u64) -> bool {
+        true
+    }
+    fn anomaly(&mut self, _reason: Reason) {}
+    fn expect(&mut self, _flow: ExpectedFlow) {}
+    fn now(&self) -> Timestamp {
+        Timestamp(0)
+    }
+}

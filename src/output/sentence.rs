@@ -1,0 +1,113 @@
+//! Events in one sentence, for the columns in which a SIEM shows a message. Addresses, protocols and
+//! counts only: no identifier, no text from the wire.
+
+use super::RunSummary;
+use super::coverage::Verdict;
+use super::text::count;
+use crate::exposure::{Count, Event, Exposure};
+use crate::severity::Severity;
+use std::net::SocketAddr;
+
+/// What an event says.
+pub(in crate::output) fn of_event(event: &Event) -> String {
+    match event {
+        Event::Finding { event: d, .. } => {
+            let flow = &d.flow;
+            format!(
+                "Patient data in cleartext between {} and {} over {}",
+                flow.client.ip(),
+                flow.server,
+                d.protocol
+            )
+        }
+        Event::Patients(list) => {
+            format!(
+                "Data of {} in cleartext at {} over {}",
+                count(list.patients, "patient"),
+                list.server,
+                list.protocol
+            )
+        }
+        Event::Exposure(e) => of_exposure(e),
+        Event::Asset(a) => {
+            format!("{} acts as {} ({})", a.address, words(a.role.as_str()), a.protocol)
+        }
+        Event::Service(s) => {
+            format!("{} serves {} over {}", s.server, s.protocol, s.transport.as_str())
+        }
+    }
+}
+
+fn of_exposure(e: &Exposure) -> String {
+    let server: SocketAddr = e.server;
+    format!(
+        "{} exposure: data of {} in cleartext between {} and {server} over {}",
+        capitalised(Severity::of(e.severity).as_str()),
+        patients(e.patients),
+        e.client,
+        e.protocol
+    )
+}
+
+/// What a run came to, with what could not be judged: nothing read is never nothing found.
+pub(in crate::output) fn of_run(run: &RunSummary) -> String {
+    let coverage = match run.verdict() {
+        Verdict::Complete => "everything in cleartext was read",
+        Verdict::Incomplete => "part of the traffic could not be judged",
+        Verdict::NoConversation => "no conversation in cleartext was seen",
+        Verdict::NothingReadable => "no packet could be read",
+        Verdict::NothingMatched => "the filter excluded every packet",
+        Verdict::NothingRead => "no packet was read",
+    };
+    let stopped = if run.interrupted.is_some() { "; the run was interrupted" } else { "" };
+    if run.exposures > 0 {
+        let (patients, exposures) = (patients(run.patients), count(run.exposures, "exposure"));
+        return format!("Data of {patients} in cleartext in {exposures}; {coverage}{stopped}");
+    }
+    match run.verdict() {
+        Verdict::Complete | Verdict::Incomplete | Verdict::NoConversation => {
+            format!("No patient data seen; {coverage}{stopped}")
+        }
+        _ => format!("Nothing can be said; {coverage}{stopped}"),
+    }
+}
+
+/// `13 patients`, `about 120,000 patients`.
+pub(in crate::output) fn patients(n: Count) -> String {
+    format!("{}{}", if n.estimate { "about " } else { "" }, count(n.value, "patient"))
+}
+
+/// A slug as words.
+pub(in crate::output) fn words(slug: &str) -> String {
+    slug.replace(['_', '-'], " ")
+}
+
+/// With a capital letter first.
+pub(in crate::output) fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::samples::{events, run};
+
+    #[test]
+    fn every_event_has_a_sentence_without_an_identifier() {
+        for event in events() {
+            let text = of_event(&event);
+            assert!(text.len() > 20 && !text.contains('*'), "{text}");
+        }
+        assert_eq!(
+            of_run(&run()),
+            "Data of 14 patients in cleartext in 3 exposures; part of the traffic could not be judged"
+        );
+    }
+
+    #[test]
+    fn nothing_read_is_not_nothing_found() {
+        let empty = RunSummary::default();
+        assert_eq!(of_run(&empty), "Nothing can be said; no packet was read");
+    }
+}

@@ -1,0 +1,88 @@
+//! Why a store cannot be used. No message holds anything of what is in it.
+
+use rusqlite::ErrorCode;
+use std::path::{Path, PathBuf};
+
+/// Why a store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file is something else.
+    #[error("{path} is no store of phitap; choose another file with --store", path = .0.display())]
+    Foreign(PathBuf),
+    /// Another version of phitap made it.
+    #[error(
+        "{path} is a store of version {found}, and this phitap knows version {known}; use the phitap \
+         that made it, or begin a new store", path = .path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Another process writes to it and does not end.
+    #[error(
+        "{path} is locked by another process; wait for it to end, or see who it is with: fuser {path}",
+        path = .0.display()
+    )]
+    Locked(PathBuf),
+    /// The file is damaged.
+    #[error(
+        "{path} is damaged; save what can be read with: sqlite3 {path} .recover | sqlite3 new.db",
+        path = .0.display()
+    )]
+    Corrupt(PathBuf),
+    /// There is no more room for it.
+    #[error(
+        "{path}: no space is left for it; free some, or limit it with --store-keep",
+        path = .0.display()
+    )]
+    Full(PathBuf),
+    /// The file cannot be opened or written.
+    #[error("{path}: {source}; check the path, and that you may write there", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// SQLite refused.
+    #[error("{path}: {reason}", path = .path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Its words.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// What SQLite said of the file at `path`.
+    pub fn of(path: &Path, error: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        let Some(code) = error.sqlite_error_code() else {
+            return match error {
+                // Types of columns are ours: who changed them damaged it.
+                rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..) => Self::Corrupt(path),
+                other => Self::Refused { path, reason: other.to_string() },
+            };
+        };
+        let io = |text: &str| Self::Io { path: path.clone(), source: std::io::Error::other(text) };
+        match code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Locked(path),
+            ErrorCode::DatabaseCorrupt => Self::Corrupt(path),
+            ErrorCode::NotADatabase => Self::Foreign(path),
+            ErrorCode::DiskFull => Self::Full(path),
+            ErrorCode::CannotOpen => io("it cannot be opened"),
+            ErrorCode::ReadOnly => io("it is read-only"),
+            ErrorCode::PermissionDenied => io("permission denied"),
+            ErrorCode::SystemIoFailure => io("reading or writing failed"),
+            _ => Self::Refused { path, reason: error.to_string() },
+        }
+    }
+}

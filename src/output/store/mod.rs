@@ -1,0 +1,209 @@
+//! `--store`: what runs found, in one SQLite file that several runs and sensors share.
+//!
+//! It holds masks and tokens only. Every patient of every exposure is in it, whatever `--detail` says.
+//! A transaction a second (WAL): a run that is killed leaves what it had written, and its row in `runs`
+//! says that it did not end. What `src/review/` asks is read from here.
+
+mod batch;
+mod error;
+mod keep;
+mod schema;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::StoreError;
+pub use schema::{MAGIC, open_to_read};
+
+use super::metrics::Metrics;
+use super::{Context, Output, RunSummary, ecs};
+use crate::config::{Keep, StoreSettings};
+use crate::exposure::{Event, Sighting};
+use batch::Batch;
+use rusqlite::Connection;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Name of the output in metrics.
+pub const NAME: &str = "store";
+/// Time between two transactions.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// Patients and events of one transaction.
+const MAX_BATCH: usize = 16_384;
+/// Patients and events that wait while the file cannot be written. Beyond it new ones are dropped and
+/// counted.
+const MAX_WAITING: usize = 262_144;
+/// Time between two looks at what `--store-keep` lets go.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// Why entries were dropped.
+const REASON: &str = "backlog";
+
+/// What is written of the run before its first packet.
+pub struct Beginning {
+    /// Whether packets come from interfaces. Then a file that cannot be written is no reason to stop.
+    pub live: bool,
+    /// Names, sensor and key of the run.
+    pub context: Context,
+    /// Fingerprint of the rules in force.
+    pub rules: String,
+}
+
+/// Writes a run into a store.
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+    run: i64,
+    keep: Keep,
+    live: bool,
+    context: Context,
+    batch: Batch,
+    summary: Option<Vec<u8>>,
+    committed: Instant,
+    pruned: Instant,
+    failing: bool,
+    metrics: Arc<Metrics>,
+    warn: super::event_log::Warn,
+}
+
+impl Store {
+    /// Opens or makes the store, and begins a run in it.
+    ///
+    /// # Errors
+    /// If the file is no store, of another version, corrupt, locked, or cannot be written.
+    pub fn open(
+        settings: &StoreSettings,
+        beginning: Beginning,
+        metrics: Arc<Metrics>,
+        warn: super::event_log::Warn,
+    ) -> Result<Self, StoreError> {
+        let path = settings.path.clone();
+        let fail = |error| StoreError::of(&path, error);
+        let mut connection = schema::open_to_write(&path)?;
+        keep::prune(&mut connection, &settings.keep, now()).map_err(fail)?;
+        let Beginning { live, context, rules } = beginning;
+        let run = write::begin(&connection, &context, live, &rules, now()).map_err(fail)?;
+        metrics.events_dropped(NAME, REASON, 0);
+        let begun = stopwatch();
+        Ok(Self {
+            connection,
+            run,
+            keep: settings.keep,
+            live,
+            context,
+            batch: Batch::default(),
+            summary: None,
+            committed: begun,
+            pruned: begun,
+            failing: false,
+            metrics,
+            warn,
+            path,
+        })
+    }
+
+    /// Writes what waits, in one transaction.
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.committed = stopwatch();
+        let Self { connection, batch, run, context, summary, .. } = self;
+        let written = write::all(connection, *run, batch, context, summary.as_deref(), now());
+        written.map_err(|error| StoreError::of(&self.path, error))?;
+        self.batch.clear();
+        if self.pruned.elapsed() >= PRUNE_EVERY {
+            self.pruned = self.committed;
+            keep::prune(&mut self.connection, &self.keep, now())
+                .map_err(|error| StoreError::of(&self.path, error))?;
+        }
+        Ok(())
+    }
+
+    /// Commits; a live run goes on if that fails, and says so once.
+    fn settle(&mut self) -> io::Result<()> {
+        match self.commit() {
+            Ok(()) if self.failing => {
+                self.failing = false;
+                (self.warn)(&format!("{}: written again", self.path.display()));
+            }
+            Ok(()) => {}
+            Err(error) if self.live => {
+                if !self.failing {
+                    self.failing = true;
+                    (self.warn)(&format!("{error}; findings wait until it works again"));
+                }
+            }
+            Err(error) => return Err(io::Error::other(error)),
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for one more; counts it as dropped if not.
+    fn room(&self) -> bool {
+        let room = self.batch.len() < MAX_WAITING;
+        if !room {
+            self.metrics.events_dropped(NAME, REASON, 1);
+        }
+        room
+    }
+}
+
+impl Output for Store {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        if !self.room() {
+            return Ok(());
+        }
+        match event {
+            // These are told as sightings.
+            Event::Finding { .. } | Event::Patients(_) => {}
+            Event::Exposure(exposure) => {
+                self.batch.exposure(exposure, ecs::line(event, &self.context)?);
+            }
+            Event::Service(service) => {
+                self.batch.service(service.id, ecs::line(event, &self.context)?);
+            }
+            Event::Asset(asset) => self.batch.asset(asset.id, ecs::line(event, &self.context)?),
+        }
+        Ok(())
+    }
+
+    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
+        if self.room() {
+            self.batch.sighting(sighting);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
+        self.summary = Some(ecs::run_line(summary, &self.context)?);
+        self.settle()?;
+        if self.failing {
+            let lost = self.batch.len() as u64;
+            self.metrics.events_dropped(NAME, REASON, lost);
+            (self.warn)(&format!("{}: {lost} entries could not be written", self.path.display()));
+            return Ok(());
+        }
+        let pruned = keep::prune(&mut self.connection, &self.keep, now());
+        let closed = pruned.and_then(|()| keep::fold(&self.connection));
+        closed.map_err(|error| io::Error::other(StoreError::of(&self.path, error)))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let due = self.committed.elapsed() >= COMMIT_EVERY;
+        let full = self.batch.len() >= MAX_BATCH && !self.failing;
+        if !self.batch.is_empty() && (due || full) { self.settle() } else { Ok(()) }
+    }
+}
+
+/// How long ago something was, for people only.
+#[expect(clippy::disallowed_methods, reason = "never reaches an event")]
+fn stopwatch() -> Instant {
+    Instant::now()
+}
+
+/// The time of day, nanoseconds since 1970: when an entry was written.
+#[expect(clippy::disallowed_methods, reason = "retention goes by the clock")]
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+}

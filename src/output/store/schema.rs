@@ -1,0 +1,140 @@
+//! The tables, and how the file is opened.
+
+use super::error::StoreError;
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+/// How a store begins, as every file of SQLite 3.
+pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// `application_id` in the header: `phtp`.
+const APPLICATION: i64 = 0x7068_7470;
+/// `user_version` in the header.
+pub(super) const VERSION: i64 = 1;
+/// How long to wait for another process that writes.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Largest value that is read or written, bytes.
+const MAX_VALUE: i32 = 16 << 20;
+
+/// Times are nanoseconds since 1970: `first` and `last` packet time, `began` and `written` by the clock.
+/// Ids are the bits of a ULID, tokens 12 bytes. `event` is the last event of format ecs.
+const TABLES: &str = "
+CREATE TABLE runs (
+    n INTEGER PRIMARY KEY, sensor TEXT NOT NULL, version TEXT NOT NULL, rules TEXT NOT NULL,
+    key_id TEXT NOT NULL, live INTEGER NOT NULL, files TEXT NOT NULL, interfaces TEXT NOT NULL,
+    began INTEGER NOT NULL, written INTEGER NOT NULL, event TEXT
+) STRICT;
+CREATE TABLE exposures (
+    n INTEGER PRIMARY KEY, run INTEGER NOT NULL, id BLOB NOT NULL, fingerprint BLOB NOT NULL,
+    severity INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    written INTEGER NOT NULL, event TEXT NOT NULL, UNIQUE (run, id)
+) STRICT;
+CREATE TABLE findings (
+    n INTEGER PRIMARY KEY, exposure INTEGER NOT NULL, patient BLOB NOT NULL, id BLOB NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, records INTEGER NOT NULL,
+    severity INTEGER NOT NULL, rule TEXT NOT NULL, operation TEXT NOT NULL, carrier TEXT NOT NULL,
+    direction TEXT NOT NULL, community_id TEXT NOT NULL,
+    first_file INTEGER NOT NULL, first_packet INTEGER NOT NULL,
+    last_file INTEGER NOT NULL, last_packet INTEGER NOT NULL,
+    kinds TEXT NOT NULL, identifiers TEXT NOT NULL, tokens BLOB NOT NULL, written INTEGER NOT NULL,
+    UNIQUE (exposure, patient)
+) STRICT;
+CREATE INDEX findings_patient ON findings (patient);
+CREATE TABLE tokens (
+    token BLOB NOT NULL, finding INTEGER NOT NULL, PRIMARY KEY (token, finding)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE services (
+    run INTEGER NOT NULL, id BLOB NOT NULL, written INTEGER NOT NULL, event TEXT NOT NULL,
+    PRIMARY KEY (run, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE assets (
+    run INTEGER NOT NULL, id BLOB NOT NULL, written INTEGER NOT NULL, event TEXT NOT NULL,
+    PRIMARY KEY (run, id)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Opens the store at `path`, or makes it, readable by its owner only.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
+    let io = |source| StoreError::Io { path: path.to_owned(), source };
+    // SQLite gives the files beside it the same mode.
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = made.map_err(io)?.metadata().map_err(io)?;
+    if !file.is_file() {
+        return Err(StoreError::Foreign(path.to_owned()));
+    }
+    let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let fail = |error| StoreError::of(path, error);
+    if file.len() == 0 {
+        // Has no effect once there are tables.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(fail)?;
+    } else {
+        check(&connection, path)?;
+    }
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
+    // In WAL, NORMAL may lose the last second to a power cut, and nothing before it.
+    connection.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
+    let change = connection
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .map_err(fail)?;
+    // Another process may have made the tables by now.
+    let version: i64 =
+        change.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
+    if version == 0 {
+        change.execute_batch(TABLES).map_err(fail)?;
+        change.pragma_update(None, "application_id", APPLICATION).map_err(fail)?;
+        change.pragma_update(None, "user_version", VERSION).map_err(fail)?;
+    }
+    change.commit().map_err(fail)?;
+    check(&connection, path)?;
+    Ok(connection)
+}
+
+/// Opens the store at `path` for reading: it may come from anywhere.
+///
+/// # Errors
+/// If it is no store, of another version, damaged or locked.
+pub fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    check(&connection, path)?;
+    Ok(connection)
+}
+
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let fail = |error| StoreError::of(path, error);
+    let connection =
+        Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fail)?;
+    connection.busy_timeout(PATIENCE).map_err(fail)?;
+    // What the file's own schema says is not to be trusted (sqlite.org/security.html).
+    for (setting, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    ] {
+        connection.set_db_config(setting, on).map_err(fail)?;
+    }
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE).map_err(fail)?;
+    connection.pragma_update(None, "cell_size_check", true).map_err(fail)?;
+    Ok(connection)
+}
+
+/// Refuses what is no store of this version.
+fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let number = |name| -> Result<i64, StoreError> {
+        connection
+            .pragma_query_value(None, name, |row| row.get(0))
+            .map_err(|error| StoreError::of(path, error))
+    };
+    let (application, found) = (number("application_id")?, number("user_version")?);
+    match (application, found) {
+        (APPLICATION, VERSION) => Ok(()),
+        (APPLICATION, found) => {
+            Err(StoreError::Version { path: path.to_owned(), found, known: VERSION })
+        }
+        _ => Err(StoreError::Foreign(path.to_owned())),
+    }
+}

@@ -1,0 +1,311 @@
+//! A file of events, one JSON object a line.
+
+use super::event::{self, Head, Line};
+use super::model::{Patient, Results, Run, Sighting, select};
+use super::{Filter, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_SIGHTINGS, ReadError};
+use crate::time::Timestamp;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::io::{self, BufRead, Read as _};
+use std::path::Path;
+
+/// Longest line, bytes: a hundred times the longest event.
+const MAX_LINE: u64 = 1 << 20;
+
+/// Reads events to the end of `input`; `path` is its name in errors.
+pub(super) fn read(
+    mut input: impl BufRead,
+    path: &Path,
+    filter: &Filter,
+) -> Result<Results, ReadError> {
+    let mut reader = Reader::new(filter);
+    let mut line = Vec::new();
+    let mut events = 0u64;
+    loop {
+        line.clear();
+        let read = (&mut input).take(MAX_LINE).read_until(b'\n', &mut line);
+        if read.map_err(|source| ReadError::io(path, source))? == 0 {
+            break;
+        }
+        if line.len() as u64 >= MAX_LINE && line.last() != Some(&b'\n') {
+            reader.results.losses.too_long += 1;
+            skip_line(&mut input).map_err(|source| ReadError::io(path, source))?;
+            continue;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match reader.line(&line) {
+            Some(()) => events += 1,
+            None => reader.results.losses.garbage += 1,
+        }
+    }
+    if events == 0 {
+        return Err(ReadError::NoEvents(path.to_owned()));
+    }
+    Ok(reader.finish())
+}
+
+fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let piece = input.fill_buf()?;
+        let end = memchr::memchr(b'\n', piece);
+        let len = end.map_or(piece.len(), |at| at + 1);
+        input.consume(len);
+        if end.is_some() || len == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Where an event of this id is: a later one replaces it.
+type Places = HashMap<(usize, String), usize>;
+
+struct Reader<'a> {
+    filter: &'a Filter,
+    results: Results,
+    /// The run that goes on, by sensor.
+    runs: HashMap<String, usize>,
+    exposures: Places,
+    services: Places,
+    assets: Places,
+    /// Patients by run and token.
+    patients: Places,
+    /// Findings by id: the patient, and the place among its sightings.
+    findings: HashMap<String, (usize, usize)>,
+    /// Ids of the exposures of sightings, until all are known.
+    pending: Vec<(usize, usize, String)>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(filter: &'a Filter) -> Self {
+        Self {
+            filter,
+            results: Results::default(),
+            runs: HashMap::new(),
+            exposures: Places::new(),
+            services: Places::new(),
+            assets: Places::new(),
+            patients: Places::new(),
+            findings: HashMap::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    /// Takes a line; none if it is no event.
+    fn line(&mut self, text: &[u8]) -> Option<()> {
+        let head: Head = serde_json::from_slice(text).ok()?;
+        let line: Line = serde_json::from_slice(text).ok()?;
+        let time = event::time(&line.timestamp)?;
+        let action = head.event.action;
+        let run = self.run(&line, time, action == "run-summary")?;
+        let whole = || serde_json::from_slice::<Value>(text).ok();
+        match action.as_str() {
+            "phi-finding" => self.finding(line, run, time),
+            "phi-exposure" => {
+                let exposure = event::exposure(line, run, whole()?)?;
+                let id = exposure.id.clone();
+                put(&mut self.results.exposures, &mut self.exposures, (run, id), exposure)
+            }
+            "service-seen" => {
+                let service = event::service(line, run, whole()?)?;
+                let id = service.id.clone();
+                put(&mut self.results.services, &mut self.services, (run, id), service)
+            }
+            "asset-seen" => {
+                let asset = event::asset(line, run, whole()?)?;
+                let id = asset.id.clone();
+                put(&mut self.results.assets, &mut self.assets, (run, id), asset)
+            }
+            "run-summary" => {
+                self.ended(&line, run, whole()?);
+                Some(true)
+            }
+            _ => None,
+        }
+        .map(|held| self.results.losses.entries += u64::from(!held))
+    }
+
+    /// The run that an event belongs to; a sensor's next event after its summary begins another.
+    fn run(&mut self, line: &Line, time: Timestamp, ends: bool) -> Option<usize> {
+        let sensor = &line.observer.name;
+        let run = match self.runs.get(sensor) {
+            Some(run) => *run,
+            None => {
+                if self.results.runs.len() >= MAX_ENTRIES {
+                    self.results.losses.entries += 1;
+                    return None;
+                }
+                self.results.runs.push(Run {
+                    sensor: sensor.clone(),
+                    version: line.observer.version.clone(),
+                    ..Run::default()
+                });
+                self.runs.insert(sensor.clone(), self.results.runs.len() - 1);
+                self.results.runs.len() - 1
+            }
+        };
+        let of = self.results.runs.get_mut(run)?;
+        if !ends {
+            of.saw(time);
+        }
+        if of.key_id.is_empty() {
+            of.key_id.clone_from(&line.phi.key_id);
+        }
+        of.live |= line.observer.ingress.is_some();
+        if let Some(span) = &line.phi.evidence {
+            of.note_file(span.file());
+        }
+        Some(run)
+    }
+
+    fn ended(&mut self, line: &Line, run: usize, event: Value) {
+        let Some(of) = self.results.runs.get_mut(run) else { return };
+        if let Some(figures) = &line.phi.run {
+            let bound = |text: &Option<String>| text.as_deref().and_then(event::time);
+            of.first = bound(&figures.started).or(of.first);
+            of.last = bound(&figures.ended).or(of.last);
+        }
+        of.ended = true;
+        of.event = event;
+        self.runs.remove(&line.observer.name);
+    }
+
+    /// Patients of a finding, or of a list. False if there was no room for them.
+    fn finding(&mut self, line: Line, run: usize, time: Timestamp) -> Option<bool> {
+        if self.filter.patients == 0 {
+            return Some(true);
+        }
+        let mut seen = Sighting {
+            exposure: None,
+            id: line.event.id,
+            first: line.event.start.as_deref().and_then(event::time).unwrap_or(time),
+            last: time,
+            records: line.phi.records,
+            severity: line.event.severity,
+            rule: line.rule.id,
+            operation: line.phi.operation,
+            carrier: line.phi.carrier,
+            direction: line.phi.direction,
+            community_id: line.network.community_id,
+            evidence: line.phi.evidence.map(Into::into),
+        };
+        let exposure = line.phi.exposure.map(|exposure| exposure.id);
+        let Some(patient) = line.phi.patient else {
+            let listed: usize = line.phi.patients.iter().map(|group| group.tokens.len()).sum();
+            seen.records = u64::from(listed > 0);
+            for group in line.phi.patients {
+                for token in group.tokens {
+                    self.results.losses.listed += 1;
+                    self.seen(run, token, &group.kinds, seen.clone(), exposure.as_deref());
+                }
+            }
+            return (listed > 0).then_some(true);
+        };
+        let token = patient.same_as.unwrap_or(patient.token);
+        let mut kinds = patient.kinds;
+        kinds.extend(patient.identifiers.iter().map(|i| i.kind.clone()));
+        if let Some(at) = self.seen(run, token, &kinds, seen, exposure.as_deref())
+            && let Some(known) = self.results.patients.get_mut(at)
+        {
+            for identifier in patient.identifiers {
+                if !known.identifiers.contains(&identifier)
+                    && known.identifiers.len() < MAX_IDENTIFIERS
+                {
+                    known.identifiers.push(identifier);
+                }
+            }
+        }
+        Some(true)
+    }
+
+    /// Adds a sighting to its patient; the patient's place.
+    fn seen(
+        &mut self,
+        run: usize,
+        token: String,
+        kinds: &[String],
+        seen: Sighting,
+        exposure: Option<&str>,
+    ) -> Option<usize> {
+        let key = (run, token);
+        let at = match self.patients.get(&key) {
+            Some(at) => *at,
+            None => {
+                if self.results.patients.len() >= self.filter.patients {
+                    self.results.losses.patients += 1;
+                    return None;
+                }
+                self.results.patients.push(Patient {
+                    run,
+                    token: key.1.clone(),
+                    first: seen.first,
+                    last: seen.last,
+                    records: 0,
+                    kinds: Vec::new(),
+                    identifiers: Vec::new(),
+                    seen: Vec::new(),
+                });
+                self.patients.insert(key, self.results.patients.len() - 1);
+                self.results.patients.len() - 1
+            }
+        };
+        let patient = self.results.patients.get_mut(at)?;
+        patient.first = patient.first.min(seen.first);
+        patient.last = patient.last.max(seen.last);
+        for kind in kinds {
+            if !patient.kinds.contains(kind) {
+                patient.kinds.push(kind.clone());
+            }
+        }
+        match self.findings.get(&seen.id) {
+            Some((of, place)) if *of == at => {
+                if let Some(known) = patient.seen.get_mut(*place) {
+                    // A later line with the same id says all that the earlier one said.
+                    patient.records = patient.records.saturating_sub(known.records);
+                    patient.records = patient.records.saturating_add(seen.records);
+                    *known = Sighting { first: known.first.min(seen.first), ..seen };
+                }
+            }
+            _ => {
+                patient.records = patient.records.saturating_add(seen.records);
+                if patient.seen.len() < MAX_SIGHTINGS {
+                    let place = patient.seen.len();
+                    self.findings.insert(seen.id.clone(), (at, place));
+                    if let Some(exposure) = exposure {
+                        self.pending.push((at, place, exposure.to_owned()));
+                    }
+                    patient.seen.push(seen);
+                }
+            }
+        }
+        Some(at)
+    }
+
+    /// Joins sightings with their exposures, and takes out what was not asked for.
+    fn finish(mut self) -> Results {
+        for (patient, place, exposure) in std::mem::take(&mut self.pending) {
+            let Some(patient) = self.results.patients.get_mut(patient) else { continue };
+            let at = self.exposures.get(&(patient.run, exposure)).copied();
+            if let Some(seen) = patient.seen.get_mut(place) {
+                seen.exposure = at;
+            }
+        }
+        select(&mut self.results, self.filter);
+        self.results
+    }
+}
+
+/// Adds an entry, or puts it in the place of an earlier one with its id. False if there is no room.
+fn put<T>(list: &mut Vec<T>, places: &mut Places, key: (usize, String), entry: T) -> Option<bool> {
+    if let Some(known) = places.get(&key).and_then(|at| list.get_mut(*at)) {
+        *known = entry;
+        return Some(true);
+    }
+    if list.len() >= MAX_ENTRIES {
+        return Some(false);
+    }
+    places.insert(key, list.len());
+    list.push(entry);
+    Some(true)
+}

@@ -1,0 +1,176 @@
+//! One reading model for a store and for a file of events.
+
+mod error;
+mod event;
+mod lines;
+mod model;
+#[cfg(feature = "store")]
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::ReadError;
+pub use model::{
+    Asset, Evidence, Exposure, Identifier, Patient, ReadLosses, Results, Run, Service, Sighting,
+};
+
+use crate::identify::Token;
+use crate::net::Cidr;
+use crate::time::Timestamp;
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+/// Runs, exposures, services and assets that are held, each; further ones are counted only.
+pub const MAX_ENTRIES: usize = 100_000;
+/// Patients that are held unless [`Filter::patients`] says otherwise.
+pub const MAX_PATIENTS: usize = 250_000;
+/// Masked identifiers of one patient that are held.
+pub const MAX_IDENTIFIERS: usize = 64;
+/// Exposures at which one patient was seen that are held.
+pub const MAX_SIGHTINGS: usize = 1_024;
+
+/// What is read; by default everything.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Seen at this packet time or later.
+    pub since: Option<Timestamp>,
+    /// Seen before this packet time.
+    pub until: Option<Timestamp>,
+    /// Clients in one of these blocks; any if empty.
+    pub clients: Vec<Cidr>,
+    /// Servers in one of these blocks; any if empty.
+    pub servers: Vec<Cidr>,
+    /// Ports of servers; any if empty.
+    pub ports: Vec<u16>,
+    /// Protocols; any if empty.
+    pub protocols: Vec<String>,
+    /// Severity of the exposure, at least.
+    pub severity: u8,
+    /// Sensors; any if empty.
+    pub sensors: Vec<String>,
+    /// A run, counted from 1 in the order in which they began.
+    pub run: Option<usize>,
+    /// Ids or fingerprints of exposures; any if empty.
+    pub exposures: Vec<String>,
+    /// Tokens (`p_...`) of patients; any if empty.
+    pub tokens: Vec<String>,
+    /// Patients held at most; 0 reads none.
+    pub patients: usize,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            since: None,
+            until: None,
+            clients: Vec::new(),
+            servers: Vec::new(),
+            ports: Vec::new(),
+            protocols: Vec::new(),
+            severity: 0,
+            sensors: Vec::new(),
+            run: None,
+            exposures: Vec::new(),
+            tokens: Vec::new(),
+            patients: MAX_PATIENTS,
+        }
+    }
+}
+
+impl Filter {
+    /// Whether something was seen in the time that is asked for.
+    pub fn in_time(&self, first: Timestamp, last: Timestamp) -> bool {
+        self.since.is_none_or(|since| last >= since) && self.until.is_none_or(|until| first < until)
+    }
+
+    /// Whether the address, port and protocol of a service are asked for.
+    pub fn takes_service(&self, server: std::net::SocketAddr, protocol: &str) -> bool {
+        let inside = |nets: &[Cidr], ip| nets.is_empty() || nets.iter().any(|n| n.contains(ip));
+        inside(&self.servers, server.ip())
+            && (self.ports.is_empty() || self.ports.contains(&server.port()))
+            && (self.protocols.is_empty() || self.protocols.iter().any(|p| p == protocol))
+    }
+
+    /// Whether an exposure is asked for, but for its run.
+    pub fn takes(&self, exposure: &Exposure) -> bool {
+        let named = |name: &str| self.exposures.iter().any(|e| e.eq_ignore_ascii_case(name));
+        self.takes_service(exposure.server, &exposure.protocol)
+            && (self.clients.is_empty() || self.clients.iter().any(|n| n.contains(exposure.client)))
+            && exposure.severity >= self.severity
+            && self.in_time(exposure.first, exposure.last)
+            && (self.exposures.is_empty()
+                || named(&exposure.id)
+                || exposure.fingerprint.as_deref().is_some_and(named))
+    }
+
+    /// Whether something is asked of exposures, so that what belongs to none is not asked for.
+    pub const fn asks_of_exposures(&self) -> bool {
+        !(self.clients.is_empty()
+            && self.servers.is_empty()
+            && self.ports.is_empty()
+            && self.protocols.is_empty()
+            && self.exposures.is_empty())
+            || self.severity > 0
+    }
+
+    /// Whether a run is asked for; `number` counts from 1.
+    pub fn takes_run(&self, run: &Run, number: usize) -> bool {
+        self.run.is_none_or(|asked| asked == number)
+            && (self.sensors.is_empty() || self.sensors.contains(&run.sensor))
+    }
+}
+
+/// Whether the file at `path` is a database of SQLite.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn is_store(path: &Path) -> Result<bool, ReadError> {
+    let mut head = Vec::new();
+    let file = File::open(path).map_err(|source| ReadError::io(path, source))?;
+    if !file.metadata().is_ok_and(|m| m.is_file()) {
+        return Ok(false);
+    }
+    file.take(16).read_to_end(&mut head).map_err(|source| ReadError::io(path, source))?;
+    Ok(head == b"SQLite format 3\0")
+}
+
+/// Reads a store or a file of events; `-` is standard input.
+///
+/// # Errors
+/// If it cannot be read, or holds nothing of phitap.
+pub fn read(path: &Path, filter: &Filter) -> Result<Results, ReadError> {
+    if path.as_os_str() == "-" {
+        let input = std::io::stdin().lock();
+        return lines::read(BufReader::new(input), &PathBuf::from("standard input"), filter);
+    }
+    if is_store(path)? {
+        #[cfg(feature = "store")]
+        return store::read(path, filter);
+        #[cfg(not(feature = "store"))]
+        return Err(ReadError::NoStore(path.to_owned()));
+    }
+    let file = File::open(path).map_err(|source| ReadError::io(path, source))?;
+    lines::read(BufReader::with_capacity(1 << 16, file), path, filter)
+}
+
+/// What is known of the patients that one of these tokens leads to: `i_...` of an identifier, whoever
+/// issued it, or `p_...`.
+///
+/// # Errors
+/// As [`read`].
+pub fn lookup(path: &Path, tokens: &[Token], filter: &Filter) -> Result<Results, ReadError> {
+    #[cfg(feature = "store")]
+    if path.as_os_str() != "-" && is_store(path)? {
+        return store::lookup(path, tokens, filter);
+    }
+    let texts: Vec<String> = tokens.iter().map(Token::to_string).collect();
+    let leads = |token: &str| texts.iter().any(|text| token.get(2..) == Some(text));
+    let mut results = read(path, filter)?;
+    results.patients.retain(|patient| {
+        let of = |i: &Identifier| [&i.token, &i.any_issuer].into_iter().flatten().any(|t| leads(t));
+        leads(&patient.token) || patient.identifiers.iter().any(of)
+    });
+    Ok(results)
+}

@@ -1,0 +1,100 @@
+//! Files of events as they may be: repeated, cut, forged.
+
+use super::lines;
+use super::*;
+use std::io::Cursor;
+
+const EXPOSURE: &str = r#"{"@timestamp":"2026-03-01T10:15:02.123456Z","event":{"action":"phi-exposure","id":"01A","severity":73,"start":"2026-03-01T10:15:00.000000Z","end":"2026-03-01T10:15:02.000000Z"},"observer":{"product":"phitap","version":"0.1.0","name":"ward"},"client":{"ip":"203.0.113.9"},"server":{"ip":"10.1.2.3","port":11112},"network":{"transport":"tcp","protocol":"dicom","community_id":"1:abc","direction":"inbound"},"phi":{"service":{"encrypted":false,"authentication":"none","interfaces":[{"kind":"pacs","product":"","open":true}]},"exposure":{"id":"01A","fingerprint":"x_aaaaaaaaaaaaaaaaaaaa","state":"open","patients":1,"findings":1,"records":2,"flows":1,"operations":["C-FIND"],"identifiers":{"name":1}},"key_id":"k1"}}"#;
+const FINDING: &str = r#"{"@timestamp":"2026-03-01T10:15:02.000000Z","event":{"action":"phi-finding","id":"01F","severity":73},"observer":{"name":"ward"},"client":{"ip":"203.0.113.9","port":5000},"server":{"ip":"10.1.2.3","port":11112},"network":{"transport":"tcp","protocol":"dicom"},"rule":{"id":"dicom-patient"},"phi":{"records":2,"evidence":{"file":"a.pcap","first_packet":3,"last_packet":9},"patient":{"token":"p_bbbbbbbbbbbbbbbbbbbb","identifiers":[{"kind":"name","value":"H***","token":"i_cccccccccccccccccccc","field":"(0010,0010)"}],"kinds":["sex"]},"exposure":{"id":"01A"}}}"#;
+const SUMMARY: &str = r#"{"@timestamp":"2026-03-01T11:00:00.000000Z","event":{"action":"run-summary"},"observer":{"name":"ward"},"phi":{"run":{"started":"2026-03-01T10:00:00.000000Z","ended":"2026-03-01T11:00:00.000000Z"},"key_id":"k1"}}"#;
+
+fn read_text(text: &str, filter: &Filter) -> Result<Results, ReadError> {
+    lines::read(Cursor::new(text.as_bytes().to_vec()), Path::new("events.json"), filter)
+}
+
+#[test]
+fn a_run_is_read_with_its_exposures_and_patients() {
+    let text = format!("{FINDING}\n{EXPOSURE}\n{SUMMARY}\n");
+    let results = read_text(&text, &Filter::default()).expect("reads");
+    assert_eq!(results.losses, ReadLosses::default());
+    let [run] = &results.runs[..] else { panic!("{:?}", results.runs) };
+    assert!(run.ended && run.sensor == "ward" && run.key_id == "k1");
+    assert_eq!(run.files, ["a.pcap"]);
+    let [exposure] = &results.exposures[..] else { panic!() };
+    assert!(exposure.open && exposure.severity == 73 && exposure.patients == 1);
+    let [patient] = &results.patients[..] else { panic!() };
+    assert_eq!(patient.kinds, ["sex", "name"]);
+    assert_eq!(patient.seen[0].exposure, Some(0));
+    assert_eq!(patient.seen[0].evidence.as_ref().map(|e| e.last_packet), Some(9));
+}
+
+#[test]
+fn a_later_line_replaces_an_earlier_one_of_its_id_within_a_run_only() {
+    let worse = EXPOSURE.replace("\"severity\":73", "\"severity\":90");
+    let more = FINDING.replace("\"records\":2", "\"records\":5");
+    let text = format!("{FINDING}\n{EXPOSURE}\n{worse}\n{more}\n{SUMMARY}\n{EXPOSURE}\n");
+    let results = read_text(&text, &Filter::default()).expect("reads");
+    let graded: Vec<(usize, u8)> = results.exposures.iter().map(|e| (e.run, e.severity)).collect();
+    assert_eq!(graded, [(0, 90), (1, 73)]);
+    assert_eq!((results.patients[0].records, results.patients[0].seen.len()), (5, 1));
+    assert_eq!(results.runs.iter().map(|r| r.ended).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn garbage_is_counted_and_nothing_else_is_lost() {
+    let deep = "[".repeat(100_000);
+    let long = format!("{{\"a\":\"{}\"}}", "x".repeat(3 << 20));
+    let forged = EXPOSURE.replace("10.1.2.3", "not-an-address");
+    let unknown = SUMMARY.replace("run-summary", "something-else");
+    let cut = &EXPOSURE[..200];
+    let bytes = [
+        EXPOSURE.as_bytes(),
+        b"\n\xff\xfe\x00garbage\n\n",
+        deep.as_bytes(),
+        b"\n",
+        long.as_bytes(),
+        b"\n",
+        forged.as_bytes(),
+        b"\n",
+        unknown.as_bytes(),
+        b"\n",
+        FINDING.as_bytes(),
+        b"\r\n",
+        cut.as_bytes(),
+    ]
+    .concat();
+    let results =
+        lines::read(Cursor::new(bytes), Path::new("e"), &Filter::default()).expect("reads");
+    assert_eq!((results.losses.garbage, results.losses.too_long), (5, 1));
+    assert_eq!((results.exposures.len(), results.patients.len()), (1, 1));
+}
+
+#[test]
+fn a_file_without_events_is_refused() {
+    for text in ["", "\n\n", "hello\n", "{\"event\":{\"action\":\"alert\"}}\n"] {
+        let error = read_text(text, &Filter::default()).expect_err("refused");
+        assert!(error.to_string().contains("--format json"), "{error}");
+    }
+}
+
+#[test]
+fn filters_leave_what_was_asked_for_with_right_places() {
+    let other = EXPOSURE.replace("01A", "01B").replace("10.1.2.3", "10.9.9.9");
+    let text = format!("{other}\n{EXPOSURE}\n{FINDING}\n{SUMMARY}\n");
+    let of = |filter: Filter| read_text(&text, &filter).expect("reads");
+    let only =
+        of(Filter { servers: vec!["10.1.0.0/16".parse().expect("block")], ..Filter::default() });
+    assert_eq!((only.exposures.len(), only.patients.len()), (1, 1));
+    assert_eq!(only.patients[0].seen[0].exposure, Some(0), "its place after the other has gone");
+    let none = of(Filter { severity: 80, ..Filter::default() });
+    assert_eq!((none.exposures.len(), none.patients.len()), (0, 0));
+    let late = event::time("2026-03-01T10:15:03Z");
+    let none = of(Filter { since: late, ..Filter::default() });
+    assert_eq!((none.exposures.len(), none.patients.len()), (0, 0));
+    let some = of(Filter { until: late, tokens: vec!["p_other".into()], ..Filter::default() });
+    assert_eq!((some.exposures.len(), some.patients.len()), (2, 0));
+    assert!(of(Filter { sensors: vec!["other".into()], ..Filter::default() }).runs.is_empty());
+    let named =
+        of(Filter { exposures: vec!["x_AAAAAAAAAAAAAAAAAAAA".into()], ..Filter::default() });
+    assert_eq!(named.exposures.len(), 2, "by fingerprint, in any case of letters");
+}

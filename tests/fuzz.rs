@@ -1,0 +1,99 @@
+//! The short form of fuzzing, on the stable toolchain: every seed, every input that once broke something
+//! (`fuzz/regressions/`), and some hundred mutations of them for each target. `PHITAP_FUZZ_ROUNDS` sets how many.
+
+#[path = "../fuzz/harness/mod.rs"]
+#[allow(dead_code)]
+mod harness;
+
+use harness::Target;
+use harness::mutate::{Random, mutate};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+/// Mutated inputs of each target.
+const ROUNDS: usize = 60;
+/// Seeds of each target that are run as they are: the smallest ones.
+const SEEDS: usize = 40;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn seeds() -> BTreeMap<String, Vec<Vec<u8>>> {
+    let mut seeds: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+    for (target, input) in harness::seeds::all(root()) {
+        seeds.entry(target).or_default().push(input);
+    }
+    seeds.values_mut().for_each(|inputs| inputs.sort_by_key(Vec::len));
+    seeds
+}
+
+/// Runs an input; where it fails, it is written down, to be run again with `cargo fuzz`.
+fn run(target: Target, input: &[u8]) -> Option<PathBuf> {
+    catch_unwind(AssertUnwindSafe(|| target.run(input))).err()?;
+    let name = format!("{}-{:016x}", target.name(), hash_of(input));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&file, input).expect("room for the input");
+    Some(file)
+}
+
+/// FNV-1a: names files.
+fn hash_of(input: &[u8]) -> u64 {
+    let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    input.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+#[test]
+fn seeds_and_their_mutations_break_no_invariant() {
+    let rounds =
+        std::env::var("PHITAP_FUZZ_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
+    let seeds = seeds();
+    let mut failed = Vec::new();
+    for target in Target::all() {
+        let none = Vec::new();
+        let seeds = seeds.get(&target.name()).unwrap_or(&none);
+        failed.extend(seeds.iter().take(SEEDS).filter_map(|seed| run(target, seed)));
+        let mut random = Random::new(rounds as u64);
+        for _ in 0..rounds {
+            let seed = seeds.get(random.below(seeds.len())).map_or(&[][..], Vec::as_slice);
+            failed.extend(run(target, &mutate(target, seed, &mut random)));
+        }
+    }
+    assert!(failed.is_empty(), "{} inputs broke an invariant: {failed:?}", failed.len());
+}
+
+#[test]
+fn what_once_broke_an_invariant_does_so_no_more() {
+    for target in Target::all() {
+        let folder = root().join("fuzz/regressions").join(target.name());
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            let input = std::fs::read(&path).expect("an input");
+            assert!(run(target, &input).is_none(), "{} fails again", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_target_has_seeds() {
+    let seeds = seeds();
+    let names = Target::all().into_iter().map(Target::name);
+    let without: Vec<String> = names.filter(|name| !seeds.contains_key(name)).collect();
+    assert!(without.is_empty(), "no seeds for {without:?}");
+}
+
+/// What `scripts/fuzz.sh` begins with.
+#[test]
+#[ignore = "writes to fuzz/corpus"]
+fn seeds_are_written() {
+    for target in Target::all() {
+        std::fs::create_dir_all(root().join("fuzz/corpus").join(target.name())).expect("a folder");
+    }
+    for (target, inputs) in seeds() {
+        for input in inputs {
+            let file = format!("fuzz/corpus/{target}/{:016x}", hash_of(&input));
+            std::fs::write(root().join(file), input).expect("room");
+        }
+    }
+}
