@@ -1,32 +1,36 @@
 #!/usr/bin/env bash
 # Compares phitap with other programs on captures: bytes per CPU second, wall time, memory, output.
 #
-#   benches/compare.sh [-r ROUNDS] CAPTURE.pcap...      captures of your own
-#   benches/compare.sh [-r ROUNDS] -m FOLDER [SCALE]    those in FOLDER; made by MAKE if there are none
+#   benches/compare.sh [-r ROUNDS] [-t TIMES] CAPTURE.pcap...      captures of your own
+#   benches/compare.sh [-r ROUNDS] [-t TIMES] -m FOLDER [SCALE]    those in FOLDER; made by MAKE if there are none
 #
 # Each program reads the whole file once to warm the page cache; then all take turns, ROUNDS times
 # (default 5), so that what else the machine does hits all alike. CPU seconds are user and system time of
-# all threads together, the median of the rounds; memory is the peak resident set. Ratios are to
-# `tcpdump -n -r FILE 'port 1'` of the same run, which decodes headers and prints nothing.
+# all threads together, start and end included, the median of the rounds; in each round a program runs TIMES
+# times (default 1), for files that are read in less than the clock tells apart. Memory is the peak resident
+# set. Ratios are to `tcpdump -n -r FILE 'port 1'` of the same run, which decodes headers and prints nothing.
 #
 # phitap writes JSON events to a file, with one worker and with one for each core. tshark dissects every
-# packet and counts protocols. Suricata (with benches/phi.rules), Zeek, ndpiReader and tcpflow take part
-# where they are installed. PHITAP names another program than target/release/phitap. MAKE names a
+# packet and counts protocols. Suricata (with benches/phi.rules, in one thread, which costs it least), Zeek,
+# ndpiReader and tcpflow take part where they are installed. They do other things than phitap, so the ratios
+# say what a capture costs in each, not which of them is better: tcpflow writes streams to files, ndpiReader
+# names protocols, Suricata also logs what it knows of HTTP, TLS and flows. PHITAP names another program than target/release/phitap. MAKE names a
 # program that writes captures of servers under load to a folder: MAKE FOLDER SCALE.
 set -euo pipefail
 
 usage() { sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
-rounds=5 folder=
-while getopts r:m: option; do
+rounds=5 times=1 folder=
+while getopts r:t:m: option; do
     case $option in
         r) rounds=$OPTARG ;;
+        t) times=$OPTARG ;;
         m) folder=$OPTARG ;;
         *) usage ;;
     esac
 done
 shift $((OPTIND - 1))
-[[ $rounds =~ ^[1-9][0-9]*$ ]] || usage
+[[ $rounds =~ ^[1-9][0-9]*$ && $times =~ ^[1-9][0-9]*$ ]] || usage
 here=$(cd "$(dirname "$(realpath "$0")")/.." && pwd)
 phitap=$(realpath "${PHITAP:-$here/target/release/phitap}")
 [[ -x $phitap ]] || { echo "$0: no $phitap; build it with: cargo build --release" >&2; exit 1; }
@@ -54,7 +58,7 @@ command_of() {
         phitap-all) echo "$phitap replay -q --no-progress --format json --output $out/events $file" ;;
         tcpdump) echo "tcpdump -n -r $file 'port 1'" ;;
         tshark) echo "tshark -n -q -z io,phs -r $file" ;;
-        suricata) echo "suricata -r $file -l $out -S $here/benches/phi.rules -k none" ;;
+        suricata) echo "suricata --runmode single -r $file -l $out -S $here/benches/phi.rules -k none" ;;
         zeek) echo "cd $out && zeek -C -r $file" ;;
         ndpiReader) echo "ndpiReader -q -i $file" ;;
         tcpflow) echo "tcpflow -q -o $out -r $file" ;;
@@ -68,12 +72,24 @@ for program in tshark suricata zeek ndpiReader tcpflow; do
 done
 [[ -z ${left_out:-} ]] || echo "not installed and left out:$left_out" >&2
 
+# Which of each program takes part.
+version_of() {
+    case $1 in
+        phitap-all) return ;;
+        phitap-1) "$phitap" --version ;;
+        suricata) suricata -V ;;
+        ndpiReader) ndpiReader -h 2>&1 | grep -io 'ndpi[a-z]* *v\?[0-9.-]\+' | head -n 1 ;;
+        tcpdump) tcpdump --version 2>&1 | head -n 1 ;;
+        *) "$1" --version 2>/dev/null | head -n 1 ;;
+    esac
+}
+
 # One run: its user, system and wall seconds and peak memory (KiB) go to the results of its program.
 measure() {
     local program=$1 capture=$2 to=$3 status=0
-    rm -rf "$scratch/out" && mkdir "$scratch/out"
+    local again="rm -rf $scratch/out; mkdir $scratch/out; $(command_of "$program" "$capture")"
     /usr/bin/time -q -f '%U %S %e %M' -o "$scratch/one" \
-        bash -c "$(command_of "$program" "$capture")" >/dev/null 2>"$scratch/said" || status=$?
+        bash -c "for _ in \$(seq $times); do $again; done" >/dev/null 2>"$scratch/said" || status=$?
     # 3 of phitap: the file ends within a packet.
     if [[ $status != 0 && ! ($program == phitap-* && $status == 3) ]]; then
         echo "$program failed with status $status:" >&2
@@ -90,7 +106,8 @@ measure() {
     echo "$events $(find "$scratch/out" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }')" >"$to.wrote"
 }
 
-echo "$(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $rounds rounds"
+echo "$(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $rounds rounds of $times"
+for program in "${programs[@]}"; do version_of "$program" || true; done
 for capture in "${captures[@]}"; do
     capture=$(realpath "$capture")
     name=$(basename "$capture" .pcap)
@@ -104,7 +121,7 @@ for capture in "${captures[@]}"; do
     printf '%-11s %20s %8s %10s %7s %9s %9s %8s\n' \
         program 'CPU s (min..max)' ratio Gbit/CPU-s 'wall s' 'peak MiB' events 'output %'
     for program in "${programs[@]}"; do
-        awk -v program="$program" -v bytes="$bytes" -v base="$scratch/$name.tcpdump" \
+        awk -v program="$program" -v times="$times" -v bytes="$bytes" -v base="$scratch/$name.tcpdump" \
             -v wrote="$(cat "$scratch/$name.$program.wrote")" '
             function median(list, n,    i, j, t) {
                 for (i = 2; i <= n; i++) for (j = i; j > 1 && list[j - 1] > list[j]; j--) {
@@ -112,14 +129,15 @@ for capture in "${captures[@]}"; do
                 }
                 return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
             }
-            { cpu[NR] = $1 + $2; wall[NR] = $3; if ($4 > memory) memory = $4 }
+            { cpu[NR] = ($1 + $2) / times; wall[NR] = $3 / times; if ($4 > memory) memory = $4 }
             END {
-                while ((getline line < base) > 0) { split(line, f, " "); own[++n] = f[1] + f[2] }
-                # The clock of CPU time ticks every 10 ms.
-                reference = median(own, n); if (reference < 0.01) reference = 0.01
-                m = median(cpu, NR); if (m < 0.01) m = 0.01
+                while ((getline line < base) > 0) { split(line, f, " "); own[++n] = (f[1] + f[2]) / times }
+                # CPU time is told in hundredths of a second.
+                least = 0.01 / times
+                reference = median(own, n); if (reference < least) reference = least
+                m = median(cpu, NR); if (m < least) m = least
                 split(wrote, w, " ")
-                printf "%-11s %7.2f (%.2f..%.2f) %8.2f %10.2f %7.2f %9.0f %9s %8.2f\n", program, m,
+                printf "%-11s %7.3f (%.3f..%.3f) %8.2f %10.2f %7.2f %9.0f %9s %8.2f\n", program, m,
                     cpu[1], cpu[NR], m / reference, bytes * 8 / m / 1e9, median(wall, NR),
                     memory / 1024, w[1], 100 * w[2] / bytes
             }' "$scratch/$name.$program"

@@ -128,7 +128,7 @@ fn records(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for (name, people) in [("known", 100), ("new", usize::MAX)] {
         let (mut patients, mut values) = (Patients::default(), ValueCache::default());
-        let (mut tally, mut out) = (IdentifyCounters::default(), Vec::new());
+        let (mut counters, mut out) = (IdentifyCounters::default(), Vec::new());
         let mut n = 0;
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
@@ -141,7 +141,7 @@ fn records(criterion: &mut Criterion) {
                     patients: &mut patients,
                     values: &mut values,
                     out: &mut out,
-                    tally: &mut tally,
+                    counters: &mut counters,
                 };
                 record(&mut sink, n % people);
                 n += 1;

@@ -28,7 +28,10 @@ def resolve(node):
     """A node with what it refers to; its own words come first."""
     if "$ref" not in node:
         return node
-    target = resolve(SCHEMA["$defs"][node["$ref"].rsplit("/", 1)[1]])
+    target = SCHEMA
+    for name in node["$ref"].removeprefix("#/").split("/"):
+        target = target[name]
+    target = resolve(target)
     return {**target, **{key: value for key, value in node.items() if key != "$ref"}}
 
 

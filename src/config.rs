@@ -2,11 +2,13 @@
 
 use crate::closed_set::closed_set;
 use crate::net::HomeNets;
+use crate::sandbox::Sandbox;
 use crate::severity::Severity;
 use crate::time::Span;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where packets come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,17 @@ impl Detail {
     }
 }
 
+/// Who may ask at the metrics address, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsAccess {
+    /// File with the token that a client must give.
+    pub token: Option<PathBuf>,
+    /// Certificate chain in PEM, to serve over TLS.
+    pub certificate: Option<PathBuf>,
+    /// Its private key in PEM.
+    pub key: Option<PathBuf>,
+}
+
 /// A store and what is kept in it (`--store`, `--store-keep`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
@@ -61,6 +74,9 @@ pub struct Keep {
     pub bytes: Option<u64>,
 }
 
+/// Reads arguments and file again; what is wrong with them, if they are.
+pub type Reread = fn() -> Result<Box<Config>, String>;
+
 /// Everything a run needs to know, checked. [`crate::cli`] makes it from arguments and file.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -76,12 +92,24 @@ pub struct Config {
     pub detail: Detail,
     /// Where events go; standard output if none.
     pub output: Option<PathBuf>,
+    /// Where a report is written at the end.
+    pub report: Option<PathBuf>,
+    /// Where hosts and services are written at the end, by the name of the file.
+    pub assets: Option<PathBuf>,
     /// Where everything that was found is kept.
     pub store: Option<StoreSettings>,
     /// Where `/metrics`, `/healthz` and the web page are served.
     pub metrics: Option<SocketAddr>,
+    /// Who may ask there, and how.
+    pub metrics_access: MetricsAccess,
     /// Where metrics are written at the end, in Prometheus text.
     pub metrics_file: Option<PathBuf>,
+    /// How often a live run writes how it is; never if none.
+    pub status_every: Option<Duration>,
+    /// How long an interface may bring no packet where there used to be some; for ever if none.
+    pub max_silence: Option<Duration>,
+    /// Where exposures are kept over restarts.
+    pub state: Option<PathBuf>,
     /// Whether outputs show values instead of masks.
     pub reveal: bool,
     /// The key of pseudonyms and event ids; a random key for this run if none.
@@ -96,6 +124,8 @@ pub struct Config {
     pub checksums: Checksums,
     /// The networks that count as one's own.
     pub home: HomeNets,
+    /// How live interfaces are read.
+    pub capture: Capture,
     /// Worker threads; one per core if none.
     pub workers: Option<NonZeroUsize>,
     /// Caps of state.
@@ -106,10 +136,44 @@ pub struct Config {
     pub sensor: Option<String>,
     /// Whether a progress bar is wanted (it still needs a terminal).
     pub progress: bool,
+    /// What a live run gives up once its interfaces are open; nothing if none.
+    pub sandbox: Option<Sandbox>,
+    /// How messages are written.
+    pub log_format: LogFormat,
+    /// Reads the configuration again, if a file was given.
+    pub reread: Option<Reread>,
     /// How many `-v` were given.
     pub verbose: u8,
     /// No messages but errors.
     pub quiet: bool,
+}
+
+impl Config {
+    /// Keys of `other` that differ and take effect with the next start only.
+    pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
+        let differs =
+            |a: &dyn std::fmt::Debug, b: &dyn std::fmt::Debug| format!("{a:?}") != format!("{b:?}");
+        [
+            ("interface", differs(&self.source, &other.source)),
+            ("format", self.format != other.format),
+            ("detail", self.detail != other.detail),
+            ("output", self.output != other.output),
+            ("store", differs(&self.store, &other.store)),
+            ("metrics", self.metrics != other.metrics),
+            ("key-file", self.key_file != other.key_file),
+            ("filter", self.filter != other.filter),
+            ("checksums", self.checksums != other.checksums),
+            ("home-net", differs(&self.home, &other.home)),
+            ("workers", self.workers != other.workers),
+            ("memory", differs(&self.limits, &other.limits)),
+            ("backend, ring-size, snaplen, timestamps", differs(&self.capture, &other.capture)),
+            ("user, no-sandbox", differs(&self.sandbox, &other.sandbox)),
+            ("sensor", self.sensor != other.sensor),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+    }
 }
 
 /// Limits of state that input can fill. Each bounds memory or work; each loss behind one is counted.
@@ -117,6 +181,8 @@ pub struct Config {
 pub struct Limits {
     /// Resident memory of the process, bytes.
     pub memory: u64,
+    /// What of it the rings of live interfaces take, bytes.
+    pub rings: u64,
     /// Flows of one worker.
     pub flows: usize,
     /// Out-of-order bytes held for one direction of a flow.
@@ -133,8 +199,12 @@ pub struct Limits {
     pub patients_per_flow: usize,
     /// Identifiers kept of one patient in one flow.
     pub identifiers_per_patient: usize,
-    /// An exposure without findings for this long is closed.
+    /// An exposure without findings for this long is idle.
     pub exposure_idle: Span,
+    /// An exposure that grows no worse is written again at most this often.
+    pub exposure_update: Span,
+    /// An exposure without findings for this long loses its id.
+    pub exposure_forget: Span,
 }
 
 impl Limits {
@@ -143,7 +213,8 @@ impl Limits {
 
     /// What of the memory is for state.
     const fn state(&self) -> u64 {
-        let base = if Self::BASE > self.memory / 2 { self.memory / 2 } else { Self::BASE };
+        let base = Self::BASE + self.rings;
+        let base = if base > self.memory / 2 { self.memory / 2 } else { base };
         self.memory - base
     }
 
@@ -168,6 +239,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory: 2 << 30,
+            rings: 0,
             flows: 1 << 20,
             window: 4 << 20,
             parser_buffer: 4 << 20,
@@ -177,7 +249,60 @@ impl Default for Limits {
             patients_per_flow: 65_536,
             identifiers_per_patient: 64,
             exposure_idle: Span::seconds(900),
+            exposure_update: Span::seconds(60),
+            exposure_forget: Span::seconds(30 * 86_400),
         }
+    }
+}
+
+/// How live interfaces are read.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// What reads them.
+    pub backend: Backend,
+    /// Bytes of the kernel's ring, for each interface.
+    pub ring: usize,
+    /// Bytes kept of each packet.
+    pub snaplen: u32,
+    /// Where the time of a packet comes from.
+    pub timestamps: Timestamps,
+    /// Whether an interface that is not there yet is waited for.
+    pub wait: bool,
+}
+
+closed_set! {
+    /// What reads live interfaces.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum Backend {
+        /// A ring for each worker, filled by the kernel (Linux).
+        #[default]
+        Ring = "ring",
+        /// libpcap, in one thread.
+        Pcap = "pcap",
+    }
+}
+
+closed_set! {
+    /// How messages are written.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum LogFormat {
+        /// Lines for people.
+        #[default]
+        Human = "human",
+        /// A JSON object a line.
+        Json = "json",
+    }
+}
+
+closed_set! {
+    /// Where the time of a live packet comes from.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum Timestamps {
+        /// The kernel.
+        #[default]
+        System = "system",
+        /// The network adapter, where it has a clock.
+        Hardware = "hardware",
     }
 }
 

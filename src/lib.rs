@@ -18,6 +18,8 @@
 //! * [`output`] writes events, metrics and the summary.
 //! * [`review`] answers questions about what runs left: queries, comparisons, evidence.
 //!
+//! [`doctor`] looks at the host before a sensor is started.
+//!
 //! No stage imports a later one: each defines, as a trait, what it hands on, and the next stage
 //! implements it. Only [`pipeline`] knows them all. [`phi`], [`rules`] and [`config`] are vocabulary
 //! that every stage may use.
@@ -32,6 +34,7 @@ pub mod config;
 pub mod net;
 pub mod phi;
 pub mod rules;
+pub mod sandbox;
 pub mod severity;
 pub mod syntax;
 pub mod time;
@@ -49,5 +52,6 @@ pub mod output;
 pub mod review;
 
 pub mod cli;
+pub mod doctor;
 pub mod guard;
 pub mod pipeline;

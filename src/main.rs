@@ -1,9 +1,10 @@
 //! Arguments to configuration to run to exit status, nothing else.
 
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
-use phitap::config::Config;
+use phitap::config::{Config, LogFormat};
 use phitap::pipeline::{self, RunError, wall_clock};
-use phitap::{identify, rules};
+use phitap::review::{Answer, Request, answer};
+use phitap::{doctor, identify, output, review, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -27,14 +28,29 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> u8 {
     match task {
         Task::Run(config) => {
-            log(config.verbose);
+            pipeline::set_log_format(config.log_format);
+            log(config.verbose, config.log_format);
             run(&config)
         }
+        Task::Doctor { config, json } => {
+            log(config.verbose, config.log_format);
+            examine(&config, json)
+        }
+        Task::Report { from, output } => report(&from, output.as_deref()).unwrap_or_else(|error| {
+            complain(&error);
+            exit::FAILED
+        }),
         Task::Rules { action, rules } => {
             show_rules(&action, rules.as_deref()).unwrap_or_else(|error| {
                 complain(&error);
                 exit::FAILED
             })
+        }
+        Task::Review(request) => review(&request),
+        Task::Interfaces => {
+            print(|out| out.write_all(pipeline::interfaces_table().as_bytes()));
+            complain(&"choose the interfaces to watch with -i");
+            exit::USAGE
         }
         Task::Completions(shell) => print(|out| completions(shell, out)),
         Task::Man => print(man),
@@ -60,20 +76,48 @@ fn run(config: &Config) -> u8 {
     }
 }
 
+fn examine(config: &Config, json: bool) -> u8 {
+    let all = doctor::examine(config);
+    let text = if json { doctor::json(&all) } else { doctor::text(&all) };
+    let printed = print(|out| out.write_all(text.as_bytes()));
+    if doctor::worst(&all) == doctor::Verdict::Fault { exit::FAILED } else { printed }
+}
+
+fn report(
+    from: &std::path::Path,
+    output: Option<&std::path::Path>,
+) -> Result<u8, Box<dyn std::error::Error>> {
+    let (page, lost) = review::report(from, wall_clock())?;
+    let mut sink = output::Sink::open(output)?;
+    let name = sink.name().to_owned();
+    let written = sink.write_all(page.as_bytes()).and_then(|()| sink.flush());
+    if let Err(error) = written.map_err(|source| output::WriteError::new(name, source)) {
+        return if error.is_closed_pipe() { Ok(exit::DONE) } else { Err(error.into()) };
+    }
+    if lost == 0 {
+        return Ok(exit::DONE);
+    }
+    complain(&format!("{}: {lost} entries are no events, or too many to hold", from.display()));
+    Ok(exit::PARTIAL)
+}
+
 /// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.
-fn log(verbose: u8) {
+fn log(verbose: u8, format: LogFormat) {
     let level = match verbose {
         0 => tracing::Level::WARN,
         1 => tracing::Level::INFO,
         2 => tracing::Level::DEBUG,
         _ => tracing::Level::TRACE,
     };
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    match format {
+        LogFormat::Human => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
 }
 
 fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8, rules::LoadError> {
@@ -102,6 +146,22 @@ fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8,
             if failures.is_empty() { printed } else { exit::FAILED }
         }
     })
+}
+
+fn review(request: &Request) -> u8 {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let answered = answer(request, wall_clock(), &mut out, &mut |note| complain(&note))
+        .and_then(|answer| out.flush().map(|()| answer).map_err(Into::into));
+    match answered {
+        Ok(Answer::Done) => exit::DONE,
+        Ok(Answer::Partial) => exit::PARTIAL,
+        Ok(Answer::Found) => exit::FOUND,
+        Err(error) if error.is_closed_pipe() => exit::DONE,
+        Err(error) => {
+            complain(&error);
+            exit::FAILED
+        }
+    }
 }
 
 fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {

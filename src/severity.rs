@@ -18,6 +18,16 @@ closed_set! {
 }
 
 impl Severity {
+    /// The lowest score of the band.
+    pub const fn least(self) -> u8 {
+        match self {
+            Self::Low => 1,
+            Self::Medium => 40,
+            Self::High => 70,
+            Self::Critical => 90,
+        }
+    }
+
     /// The band of a score of 0 to 100.
     pub const fn of(score: u8) -> Self {
         match score {

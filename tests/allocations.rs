@@ -66,7 +66,7 @@ fn allocations(fields: usize, reveal: bool) -> (u64, usize) {
         identifiers_per_patient: limits.identifiers_per_patient,
     };
     let (mut patients, mut values) = (Patients::default(), ValueCache::default());
-    let (mut tally, mut out) = (IdentifyCounters::default(), Vec::new());
+    let (mut counters, mut out) = (IdentifyCounters::default(), Vec::new());
     let facts = ServiceFacts::default();
     let mut collector = Collector {
         settings: &settings,
@@ -77,7 +77,7 @@ fn allocations(fields: usize, reveal: bool) -> (u64, usize) {
         patients: &mut patients,
         values: &mut values,
         out: &mut out,
-        tally: &mut tally,
+        counters: &mut counters,
     };
     let at = ContentId(1);
     let record = |collector: &mut Collector<'_>| {

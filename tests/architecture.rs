@@ -3,6 +3,7 @@
 mod common;
 
 use common::ROOT;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The stages in the order of the data.
@@ -99,20 +100,124 @@ fn modules_lie_where_their_names_say() {
     }
 }
 
-/// Every protocol is a folder with `mod.rs`, and `tests.rs` or `tests/`.
+/// Files that only tests use may import what they like.
+fn is_for_tests(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).expect("name");
+    let folder = path.components().any(|part| part.as_os_str() == "tests");
+    folder || name.ends_with("tests.rs") || matches!(name, "recorder.rs" | "testing.rs")
+}
+
+/// Who imports whom among the modules of the crate, config and rules included: no circle.
 #[test]
-fn every_protocol_has_the_same_files() {
-    let folder = Path::new(ROOT).join("src/protocol");
-    let mut protocols = 0;
-    for entry in std::fs::read_dir(folder).expect("folder").map(|e| e.expect("entry").path()) {
-        if entry.is_dir() && entry.file_name().is_some_and(|name| name != "tests") {
-            assert!(entry.join("mod.rs").is_file(), "{}: no mod.rs", entry.display());
-            let tests = entry.join("tests.rs").is_file() || entry.join("tests").is_dir();
-            assert!(tests, "{}: no tests", entry.display());
-            protocols += 1;
+fn modules_import_each_other_in_one_direction() {
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in sources("src").iter().filter(|(path, _)| !is_for_tests(path)) {
+        let place = path.strip_prefix(ROOT).expect("inside").to_str().expect("text");
+        let module = place.split('/').nth(1).expect("below src").trim_end_matches(".rs");
+        let text = text.split("#[cfg(test)]\nmod tests {").next().expect("before the tests");
+        for (_, code) in code(text) {
+            for rest in code.split("crate::").skip(1) {
+                let name: String =
+                    rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                if name != module {
+                    imports.entry(module.to_owned()).or_default().insert(name);
+                }
+            }
         }
     }
-    assert!(protocols > 15, "{protocols}");
+    assert!(imports["config"].contains("severity") && imports["content"].contains("rules"));
+    // Whoever imports nothing that is left cannot be part of a circle.
+    while let Some(done) = imports
+        .iter()
+        .find(|(_, theirs)| theirs.iter().all(|name| !imports.contains_key(name)))
+        .map(|(name, _)| name.clone())
+    {
+        imports.remove(&done);
+    }
+    assert!(imports.is_empty(), "a circle among {imports:?}");
+}
+
+/// Folders of `src/protocol` that are no protocol.
+const NO_PROTOCOL: [&str; 4] = ["driver", "service", "sql", "unknown"];
+
+/// Every protocol is a folder with `mod.rs`, which implements it, and `tests.rs` or `tests/`; and it is in the
+/// list.
+#[test]
+fn every_protocol_has_the_same_files() {
+    let list = read("src/protocol/mod.rs");
+    let mut protocols = 0;
+    for path in entries("src/protocol") {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("name");
+        let implements = |text: &str| text.contains("impl Protocol for ");
+        if path.is_file() {
+            let text = std::fs::read_to_string(&path).expect("source");
+            assert!(!implements(&text), "{}: a protocol is a folder", path.display());
+            continue;
+        }
+        let text = std::fs::read_to_string(path.join("mod.rs")).expect("mod.rs");
+        assert!(has_tests(&path), "{}: no tests", path.display());
+        if NO_PROTOCOL.contains(&name) {
+            continue;
+        }
+        assert!(implements(&text), "{}: mod.rs implements no protocol", path.display());
+        assert!(list.contains(&format!("    &{name}::")), "{name} is not in PROTOCOLS");
+        protocols += 1;
+    }
+    assert!(protocols > 25, "{protocols}");
+}
+
+/// Files of `src/content/formats` that several formats share.
+const SHARED_BY_FORMATS: [&str; 3] = ["mod", "encoded_words", "markup"];
+
+/// Every format is a file with its tests, or a folder with `mod.rs`, and `tests.rs` or `tests/`; and it is in
+/// the list.
+#[test]
+fn every_format_has_the_same_files() {
+    let list = read("src/content/formats/mod.rs");
+    let mut formats = 0;
+    for path in entries("src/content/formats") {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("name");
+        if SHARED_BY_FORMATS.contains(&name) {
+            continue;
+        }
+        let source = if path.is_dir() { path.join("mod.rs") } else { path.clone() };
+        let text = std::fs::read_to_string(&source).expect("source");
+        let place = source.display();
+        assert!(text.contains("impl Format for "), "{place}: implements no format");
+        assert!(list.contains(&format!("    &{name}::")), "{name} is not in FORMATS");
+        match path.is_dir() {
+            true => assert!(has_tests(&path), "{place}: no tests"),
+            false => assert!(text.contains("#[cfg(test)]\nmod tests {"), "{place}: no tests"),
+        }
+        formats += 1;
+    }
+    assert!(formats > 25, "{formats}");
+}
+
+/// Every file of rules is shipped.
+#[test]
+fn every_file_of_rules_is_embedded() {
+    let list = read("src/rules/load.rs");
+    for path in entries("rules").iter().filter(|path| path.extension().is_some_and(|e| e == "toml"))
+    {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("name");
+        assert!(list.contains(&format!("include_str!(\"../../rules/{name}\")")), "{name}");
+    }
+}
+
+/// What lies in a folder of the project.
+fn entries(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(Path::new(ROOT).join(folder)).expect(folder);
+    entries.map(|entry| entry.expect("entry").path()).collect()
+}
+
+/// The text of a file of the project.
+fn read(file: &str) -> String {
+    std::fs::read_to_string(Path::new(ROOT).join(file)).expect(file)
+}
+
+fn has_tests(module: &Path) -> bool {
+    module.join("tests.rs").is_file() || module.join("tests/mod.rs").is_file()
 }
 
 /// Lines of the longest function.
@@ -206,7 +311,6 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn the_page_names_files_constants_and_tests_that_exist() {
-    let read = |name| std::fs::read_to_string(Path::new(ROOT).join(name)).expect("page");
     let page = read("ARCHITECTURE.md") + &read("SECURITY.md");
     let all: String =
         sources("src").into_iter().chain(sources("tests")).map(|(_, text)| text).collect();

@@ -162,6 +162,7 @@ fn a_move_is_tied_to_what_is_stored_for_it() {
 #[test]
 fn figures_are_those_of_the_truth() {
     let mut compared = 0;
+    let (mut aborted, mut rejected, mut moved) = (0, 0, 0);
     for case in cases().iter().filter(|c| c.truth["family"] == "dicom") {
         let events = replay(&case.capture, "1");
         for flow in list(&case.truth["flows"]).iter().filter(|f| f["encrypted"] != true) {
@@ -185,16 +186,20 @@ fn figures_are_those_of_the_truth() {
             compare("responses", &operations["C-FIND"]["pending"]);
             compare("suboperations", &operations["sub-operation"]["completed"]);
             if facts["ended"] == "A-ABORT" {
+                aborted += 1;
                 assert_eq!(operations["association"]["aborted"], 1, "{}", case.name);
             }
             if facts["association"] == "rejected" {
+                rejected += 1;
                 assert_eq!(operations["association"], json!({"rejected": 1}), "{}", case.name);
             }
             if let Some(destination) = facts["move_destination"].as_str() {
+                moved += 1;
                 let association = &seen["service"]["association"];
                 assert_eq!(association["move_destinations"], json!([destination]), "{}", case.name);
             }
         }
     }
     assert!(compared >= 20, "{compared}");
+    assert!(aborted > 0 && rejected > 0 && moved > 0, "{aborted} {rejected} {moved}");
 }

@@ -84,6 +84,7 @@ fn findings_name_the_packets_in_which_wireshark_shows_their_messages() {
     }
     let captures = fixtures("hl7");
     assert!(captures.len() > 20, "{}", captures.len());
+    let timed = std::sync::atomic::AtomicUsize::new(0);
     let checked: usize = on_all(&captures, |capture| {
         let found = findings(capture, &[]);
         let mut found: Vec<_> = found.into_iter().filter(of_one_message).collect();
@@ -109,6 +110,7 @@ fn findings_name_the_packets_in_which_wireshark_shows_their_messages() {
                 "{capture:?}: {first} to {last}"
             );
             if unit.last == last {
+                timed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let time = unit.time.rem_euclid(86_400.0);
                 assert!((seconds(&event) - time).abs() < 0.000_01, "{capture:?}: {event}");
             }
@@ -119,6 +121,7 @@ fn findings_name_the_packets_in_which_wireshark_shows_their_messages() {
     .into_iter()
     .sum();
     assert!(checked > 80, "{checked}");
+    assert!(timed.into_inner() > 0, "the time of a record is that of its last packet");
 }
 
 #[test]

@@ -83,6 +83,16 @@ fn every_target_has_seeds() {
     assert!(without.is_empty(), "no seeds for {without:?}");
 }
 
+/// One input, to find out what it breaks: `PHITAP_FUZZ_INPUT=TARGET:FILE`.
+#[test]
+#[ignore = "needs PHITAP_FUZZ_INPUT"]
+fn one_input() {
+    let input = std::env::var("PHITAP_FUZZ_INPUT").expect("PHITAP_FUZZ_INPUT");
+    let (target, file) = input.split_once(':').expect("TARGET:FILE");
+    let target = Target::named(target).expect("a target");
+    target.run(&std::fs::read(file).expect("an input"));
+}
+
 /// What `scripts/fuzz.sh` begins with.
 #[test]
 #[ignore = "writes to fuzz/corpus"]

@@ -1,12 +1,10 @@
 //! HL7 v2 messages as they are met: what must be reported of each, and nothing else.
 
-use etherparse::PacketBuilder;
-use phitap::capture::LinkType;
 use phitap::content::Mark;
 use phitap::exposure::FindingEvent;
-use phitap::pipeline::test_harness::{TestHarness, TestPacket};
+use phitap::flow::Direction::{self, ClientToServer, ServerToClient};
+use phitap::pipeline::test_harness::{Conversation, TestHarness, TestPacket};
 use phitap::rules::RuleSet;
-use phitap::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -16,42 +14,18 @@ static LAB: LazyLock<TestHarness> = LazyLock::new(|| {
 
 const MESSAGES: &str = include_str!("hl7/messages.txt");
 
-/// What one end says after the other, in pieces of `size` bytes; `true`: the server.
-fn conversation(turns: &[(bool, &[u8])], size: usize) -> Vec<TestPacket> {
-    let mut packets = Vec::new();
-    let mut next = [1u32, 1];
-    let mut send = |from_server: bool, next: &mut [u32; 2], syn: bool, payload: &[u8]| {
-        let (a, b) = ([10, 1, 7, 31], [10, 1, 2, 9]);
-        let (source, destination, from, to) =
-            if from_server { (b, a, 2575, 40_000) } else { (a, b, 40_000, 2575) };
-        let (this, other) = (usize::from(from_server), usize::from(!from_server));
-        let builder =
-            PacketBuilder::ipv4(source, destination, 64).tcp(from, to, next[this], 65_535);
-        let builder = if syn { builder.syn() } else { builder };
-        let builder = if syn && !from_server { builder } else { builder.ack(next[other]) };
-        let mut bytes = Vec::new();
-        builder.write(&mut bytes, payload).expect("a valid packet");
-        next[this] = next[this].wrapping_add(payload.len() as u32 + u32::from(syn));
-        packets.push(TestPacket {
-            time: Timestamp::new(1_772_360_102, 10_000 * packets.len() as u32),
-            link: LinkType::RAW,
-            len: bytes.len() as u32,
-            bytes,
-        });
-    };
-    send(false, &mut next, true, b"");
-    send(true, &mut next, true, b"");
-    for (server, bytes) in turns {
-        for piece in bytes.chunks(size) {
-            send(*server, &mut next, false, piece);
-        }
+/// What one end says after the other, in pieces of `size` bytes.
+fn conversation(turns: &[(Direction, &[u8])], size: usize) -> Vec<TestPacket> {
+    let mut conversation = Conversation::new(([10, 1, 7, 31], 40_000), ([10, 1, 2, 9], 2575), size);
+    for (direction, bytes) in turns {
+        conversation.say(*direction, bytes);
     }
-    packets
+    conversation.packets()
 }
 
 /// Both directions of a connection.
 fn packets(client: &[u8], server: &[u8], size: usize) -> Vec<TestPacket> {
-    conversation(&[(false, client), (true, server)], size)
+    conversation(&[(ClientToServer, client), (ServerToClient, server)], size)
 }
 
 /// The last revision of each finding, in order.
@@ -308,12 +282,12 @@ fn acknowledgments_are_counted_by_code() {
     let answers = ["AA", "AE", "AA"].map(|code| framed(&ack(code)));
     let all = LAB.run(&conversation(
         &[
-            (false, &first),
-            (true, &answers[0]),
-            (false, &second),
-            (true, &answers[1]),
-            (false, &third),
-            (true, &answers[2]),
+            (ClientToServer, &first),
+            (ServerToClient, &answers[0]),
+            (ClientToServer, &second),
+            (ServerToClient, &answers[1]),
+            (ClientToServer, &third),
+            (ServerToClient, &answers[2]),
         ],
         1460,
     ));

@@ -8,6 +8,8 @@ mod exposition;
 use exposition::Exposition;
 use phitap::content::FORMATS;
 use phitap::decode::Skip;
+use phitap::exposure::NetworkDirection;
+use phitap::output::health::Check;
 use phitap::output::metrics::{DROPPED, RELOADS, UNREAD};
 use phitap::protocol::{PROTOCOLS, Reason};
 use phitap::rules::Kind;
@@ -41,6 +43,9 @@ const CONTRACT: &[(&str, &str, &[&str])] = &[
 /// Metrics beside the contract; those with labels only once there is something to count.
 const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_segments_ignored_total", "counter", &["reason"]),
+    ("phitap_packets_shed_total", "counter", &["kind"]),
+    ("phitap_clock_steps_total", "counter", &["direction"]),
+    ("phitap_ring_freezes_total", "counter", &[]),
     ("phitap_content_skipped_bytes_total", "counter", &["reason"]),
     ("phitap_content_unread_bytes_total", "counter", &[]),
     ("phitap_anomalies_total", "counter", &["protocol", "reason"]),
@@ -51,6 +56,24 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_stream_cut_bytes_total", "counter", &[]),
     ("phitap_packets_cut_total", "counter", &[]),
     ("phitap_flows_unread_total", "counter", &["reason"]),
+    ("phitap_findings_by_direction_total", "counter", &["direction"]),
+    ("phitap_exposures_reached_total", "counter", &["patients"]),
+    ("phitap_ready", "gauge", &[]),
+    ("phitap_problems", "gauge", &["check"]),
+    ("phitap_interface_up", "gauge", &["interface"]),
+    ("phitap_interface_packets_total", "counter", &["interface"]),
+    ("phitap_interface_packets_dropped_total", "counter", &["interface", "stage"]),
+    ("phitap_interface_last_packet_timestamp_seconds", "gauge", &["interface"]),
+    ("phitap_last_packet_timestamp_seconds", "gauge", &[]),
+    ("phitap_output_backlog_bytes", "gauge", &["output"]),
+    ("phitap_output_backlog_seconds", "gauge", &["output"]),
+    ("phitap_thread_stalls_total", "counter", &["thread"]),
+    ("phitap_state_saves_total", "counter", &["result"]),
+    ("process_cpu_seconds_total", "counter", &[]),
+    ("process_resident_memory_bytes", "gauge", &[]),
+    ("process_virtual_memory_bytes", "gauge", &[]),
+    ("process_start_time_seconds", "gauge", &[]),
+    ("process_threads", "gauge", &[]),
 ];
 
 /// What is counted beside formats: units of protocols, and contents that a format turns out to be.
@@ -106,6 +129,10 @@ fn closed(metric: &str, label: &str) -> BTreeSet<String> {
         ("phitap_streams_abandoned_total" | "phitap_anomalies_total", "reason") => {
             own(&mut Reason::ALL.iter().map(|r| r.as_str()))
         }
+        ("phitap_packets_shed_total", "kind") => {
+            own(&mut phitap::output::metrics::SHED.into_iter())
+        }
+        ("phitap_clock_steps_total", "direction") => own(&mut ["forward", "backward"].into_iter()),
         ("phitap_segments_ignored_total", "reason") => {
             own(&mut phitap::flow::IgnoredSegments::default()
                 .reasons()
@@ -113,6 +140,10 @@ fn closed(metric: &str, label: &str) -> BTreeSet<String> {
                 .map(|(reason, _)| reason))
         }
         ("phitap_flows_unread_total", "reason") => own(&mut UNREAD.into_iter()),
+        (_, "direction") => own(&mut NetworkDirection::ALL.iter().map(|d| d.as_str())),
+        (_, "patients") => own(&mut ["10", "100", "500", "1000", "10000"].into_iter()),
+        (_, "check") => own(&mut Check::ALL.iter().map(|c| c.as_str())),
+        (_, "thread") => own(&mut ["reader", "worker", "collector"].into_iter()),
         (_, "result") => own(&mut RELOADS.into_iter()),
         (_, "protocol") => own(&mut protocols()),
         (_, "content") => own(&mut FORMATS.iter().map(|f| f.name()).chain(UNITS.iter().copied())),
@@ -196,6 +227,7 @@ fn totals_are_those_of_the_run_summary() {
         ("phitap_flows_total", &run["flows"]["total"]),
         ("phitap_stream_gap_bytes_total", &run["streams"]["gap_bytes"]),
         ("phitap_findings_total", &run["findings"]),
+        ("phitap_findings_by_direction_total", &run["findings"]),
         ("phitap_patients_distinct", &run["patients"]),
     ] {
         assert_eq!(metrics.sum(name), value.as_f64().expect("count"), "{name}");

@@ -10,11 +10,9 @@
 #[path = "precision/noise.rs"]
 mod noise;
 
-use etherparse::PacketBuilder;
-use phitap::capture::LinkType;
-use phitap::pipeline::test_harness::{TestHarness, TestPacket};
+use phitap::flow::Direction;
+use phitap::pipeline::test_harness::{Conversation, TestHarness, TestPacket};
 use phitap::rules::{ALL_REGIONS, DEFAULT_REGIONS, RuleSet};
-use phitap::time::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -70,42 +68,13 @@ impl Case<'_> {
         } else {
             (format!("{start}{bearing}"), "HTTP/1.1 204 No Content\r\n\r\n".to_owned())
         };
-        let mut packets = vec![packet(true, 1, 0, 0x02, b""), packet(false, 1, 2, 0x12, b"")];
-        let mut send = |client: bool, ack: u32, text: &str| {
-            let mut seq = 2u32;
-            for piece in text.as_bytes().chunks(SEGMENT) {
-                packets.push(packet(client, seq, ack, 0x18, piece));
-                seq += piece.len() as u32;
-            }
-            seq
-        };
-        let client_end = send(true, 2, &request);
-        let server_end = send(false, client_end, &answer);
-        packets.push(packet(true, client_end, server_end, 0x11, b""));
-        packets.push(packet(false, server_end, client_end + 1, 0x11, b""));
-        for (n, packet) in packets.iter_mut().enumerate() {
-            packet.time = Timestamp::new(1_772_360_102, 10_000 * n as u32);
-        }
-        packets
+        let (client, server) = (([192, 0, 2, 10], 50_000), ([192, 0, 2, 80], 80));
+        let mut conversation = Conversation::new(client, server, SEGMENT);
+        conversation.say(Direction::ClientToServer, request.as_bytes());
+        conversation.say(Direction::ServerToClient, answer.as_bytes());
+        conversation.close();
+        conversation.packets()
     }
-}
-
-fn packet(client: bool, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> TestPacket {
-    let ends = [([192, 0, 2, 10], 50_000), ([192, 0, 2, 80], 80)];
-    let (from, to) = if client { (ends[0], ends[1]) } else { (ends[1], ends[0]) };
-    let mut tcp = PacketBuilder::ipv4(from.0, to.0, 64).tcp(from.1, to.1, seq, 65535);
-    if flags & 0x01 != 0 {
-        tcp = tcp.fin();
-    }
-    if flags & 0x02 != 0 {
-        tcp = tcp.syn();
-    }
-    if flags & 0x10 != 0 {
-        tcp = tcp.ack(ack);
-    }
-    let mut bytes = Vec::new();
-    tcp.write(&mut bytes, payload).expect("a valid packet");
-    TestPacket { time: Timestamp(0), link: LinkType::RAW, len: bytes.len() as u32, bytes }
 }
 
 /// What is disclosed: for each patient, in order of appearance, all identifiers.

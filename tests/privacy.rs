@@ -175,8 +175,15 @@ fn outputs(case: &Case, more: &[&str]) -> Vec<(String, String)> {
     for format in phitap::output::FORMATS {
         let folder = tempfile::tempdir().expect("folder");
         let metrics = folder.path().join("metrics.prom").display().to_string();
+        let report = folder.path().join("report.html").display().to_string();
+        let assets = folder.path().join("assets.json").display().to_string();
         let mut arguments = vec!["replay", "-vvv", "--format", format.name];
         arguments.extend(["--metrics-file", &metrics]);
+        // The same whatever the format is.
+        let pages = format.name == "ecs";
+        if pages {
+            arguments.extend(["--report", &report, "--assets", &assets]);
+        }
         arguments.extend(more);
         arguments.push(&capture);
         let run = phitap(&arguments);
@@ -187,6 +194,14 @@ fn outputs(case: &Case, more: &[&str]) -> Vec<(String, String)> {
         let metrics = std::fs::read_to_string(&metrics).expect("metrics");
         assert!(metrics.contains("phitap_packets_total"), "{}", case.name);
         outputs.push((format!("{}, metrics", format.name), metrics));
+        if pages {
+            // The rest of the page is the same in every report.
+            let page = std::fs::read_to_string(&report).expect("a report");
+            let (_, model) = page.split_once("id=\"data\">").expect("a model");
+            let (model, _) = model.split_once("</script>").expect("its end");
+            outputs.push(("report".to_owned(), model.to_owned()));
+            outputs.push(("assets".to_owned(), std::fs::read_to_string(&assets).expect("assets")));
+        }
     }
     outputs
 }
@@ -337,7 +352,9 @@ fn the_pages_of_a_running_sensor_show_nobody() {
         count.clone_into(&mut before);
         assert!(std::time::Instant::now() < until, "nothing is found");
     }
-    for path in ["/", "/metrics", "/healthz", "/api/v1/exposures", "/nothing?name=x"] {
+    for path in
+        ["/", "/metrics", "/healthz", "/api/v1/exposures", "/api/v1/page", "/nothing?name=x"]
+    {
         let answer = get(path);
         assert!(answer.starts_with("HTTP/1.1 "), "{path}: {answer}");
         let found = search.found_in(&answer);

@@ -20,6 +20,10 @@ fn readme() -> String {
     std::fs::read_to_string(Path::new(ROOT).join("README.md")).expect("README.md")
 }
 
+fn guide() -> String {
+    std::fs::read_to_string(Path::new(ROOT).join("docs/guide.md")).expect("docs/guide.md")
+}
+
 /// The fenced blocks of the README: what stands behind the fence, and the lines.
 fn blocks(readme: &str) -> Vec<(String, Vec<String>)> {
     let mut blocks: Vec<(String, Vec<String>)> = Vec::new();
@@ -63,13 +67,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-#[test]
-fn every_command_runs_as_documented() {
+/// Runs the commands of a page in an empty folder with the fixtures; how many, and the folder.
+fn run_all(page: &str) -> (usize, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("folder");
     let here = folder.path();
     copy(&Path::new(ROOT).join("fixtures"), &here.join("fixtures"));
-    let readme = readme();
-    let blocks = blocks(&readme);
+    let blocks = blocks(page);
     for (info, lines) in &blocks {
         if let Some(name) = info.strip_prefix("toml ") {
             let path = here.join(name);
@@ -93,8 +96,29 @@ fn every_command_runs_as_documented() {
         assert_eq!(output.status.code(), Some(status), "{command}: {said}");
         run += 1;
     }
+    (run, folder)
+}
+
+#[test]
+fn every_command_of_the_guide_runs_as_documented() {
+    let (run, folder) = run_all(&guide());
     assert!(run >= 10, "only {run} commands");
-    for made in ["events.json", "phitap.prom", "monday.json", "revealed.json"] {
+    for made in
+        ["exposures.csv", "patients.csv", "case-17.pcapng", "case-17.pcapng.json", "case.html"]
+    {
+        let len = std::fs::metadata(folder.path().join(made)).map_or(0, |m| m.len());
+        assert!(len > 500, "{made}: {len} bytes");
+    }
+}
+
+#[test]
+fn every_command_runs_as_documented() {
+    let (run, folder) = run_all(&readme());
+    let here = folder.path();
+    assert!(run >= 10, "only {run} commands");
+    for made in
+        ["events.json", "phitap.prom", "monday.json", "revealed.json", "report.html", "monday.html"]
+    {
         let len = std::fs::metadata(here.join(made)).map_or(0, |m| m.len());
         assert!(len > 1000, "{made}: {len} bytes");
     }
@@ -103,7 +127,8 @@ fn every_command_runs_as_documented() {
 #[test]
 fn commands_that_need_a_network_are_at_least_right_usage() {
     let mut checked = 0;
-    for (_, lines) in blocks(&readme()).iter().filter(|(info, _)| info == "sh no-run") {
+    let all = readme() + &guide();
+    for (_, lines) in blocks(&all).iter().filter(|(info, _)| info == "sh no-run") {
         for line in lines {
             let words: Vec<&str> = line.split_whitespace().collect();
             if words.first() == Some(&"phitap") {

@@ -133,7 +133,7 @@ pub fn play(conversation: &Conversation) -> usize {
     let (mut contents, mut patients) = (Default::default(), Patients::default());
     let mut values = ValueCache::default();
     let (mut facts, mut findings) = (ServiceFacts::default(), Vec::new());
-    let (mut activity, mut tallies) = (Default::default(), StageCounters::default());
+    let (mut activity, mut counters) = (Default::default(), StageCounters::default());
     let mut arrivals = Default::default();
     let rules = shared().rules.current();
     let mut host = FlowHost {
@@ -145,7 +145,7 @@ pub fn play(conversation: &Conversation) -> usize {
         facts: &mut facts,
         activity: &mut activity,
         findings: &mut findings,
-        tallies: &mut tallies,
+        counters: &mut counters,
         arrivals: &mut arrivals,
         now: NOW,
     };

@@ -108,7 +108,9 @@ impl ContentSink for Log {
         self.work = self.work.saturating_sub(work);
         paid
     }
-    fn anomaly(&mut self, _reason: Reason) {}
+    fn anomaly(&mut self, _reason: Reason) {
+        self.searched = true;
+    }
     fn expect(&mut self, _flow: ExpectedFlow) {
         self.expected += 1;
     }
@@ -196,7 +198,7 @@ fn play(protocol: &'static dyn Protocol, turns: &[Turn], size: usize, picky: boo
         assert!(driver.memory() < MAX_MEMORY, "{} bytes held", driver.memory());
     }
     driver.finish(End::Fin, &mut log);
-    log.searched = searched.load(Ordering::Relaxed);
+    log.searched |= searched.load(Ordering::Relaxed);
     log
 }
 
@@ -208,7 +210,7 @@ pub fn run(protocol: &'static dyn Protocol, input: &[u8]) {
     let size = usize::from(how & 0x7f) + 1;
     let whole = play(protocol, &turns, usize::MAX, picky);
     let pieces = play(protocol, &turns, size, picky);
-    if whole.searched && pieces.searched {
+    if whole.searched || pieces.searched {
         return;
     }
     let at = format!("in pieces of {size}");

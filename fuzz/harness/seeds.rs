@@ -249,7 +249,7 @@ fn of_conversation(mut flow: Conversation, seeds: &mut Vec<Seed>) {
         if !wanted.is_empty() {
             skip[side.index()] = driver.data(side, wanted, &mut sink);
         }
-        names.extend(driver.news().filter_map(|event| match event {
+        names.extend(driver.events().filter_map(|event| match event {
             DriverEvent::Recognised(name) => Some(name),
             DriverEvent::Opaque(..) => None,
         }));

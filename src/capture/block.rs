@@ -1,24 +1,47 @@
 //! A stretch of captured bytes, shared by reference count.
 
+#[cfg(target_os = "linux")]
+use super::live::Lease;
 use std::sync::Arc;
 
-/// Bytes that packets stand in. Cloning is cheap; the last clone frees.
+/// Bytes that packets stand in. Cloning is cheap; the last clone frees them, or gives a block of a
+/// ring back to the kernel.
 #[derive(Clone)]
-pub struct Block(Arc<Vec<u8>>);
+pub struct Block(Bytes);
+
+#[derive(Clone)]
+enum Bytes {
+    Owned(Arc<Vec<u8>>),
+    #[cfg(target_os = "linux")]
+    Ring(Arc<Lease>),
+}
 
 impl Block {
     /// A buffer of its own.
     pub fn owned(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(bytes))
+        Self(Bytes::Owned(Arc::new(bytes)))
+    }
+    /// A block of a ring.
+    #[cfg(target_os = "linux")]
+    pub(super) fn leased(lease: Lease) -> Self {
+        Self(Bytes::Ring(Arc::new(lease)))
     }
     /// The bytes.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Bytes::Owned(bytes) => bytes,
+            #[cfg(target_os = "linux")]
+            Bytes::Ring(lease) => lease.bytes(),
+        }
     }
     /// The buffer, if nobody else has the block any more.
     pub(super) fn reclaim(self) -> Result<Vec<u8>, Self> {
-        Arc::try_unwrap(self.0).map_err(Self)
+        match self.0 {
+            Bytes::Owned(bytes) => Arc::try_unwrap(bytes).map_err(|b| Self(Bytes::Owned(b))),
+            #[cfg(target_os = "linux")]
+            Bytes::Ring(_) => Err(self),
+        }
     }
     /// Its index in `blocks`, to which it is added if it is not the last one. A batch has at most one
     /// block a packet, and far fewer than 2^16 packets.
@@ -30,6 +53,12 @@ impl Block {
     }
     /// Whether both are the same block.
     pub fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        match (&self.0, &other.0) {
+            (Bytes::Owned(a), Bytes::Owned(b)) => Arc::ptr_eq(a, b),
+            #[cfg(target_os = "linux")]
+            (Bytes::Ring(a), Bytes::Ring(b)) => Arc::ptr_eq(a, b),
+            #[cfg(target_os = "linux")]
+            _ => false,
+        }
     }
 }

@@ -3,12 +3,15 @@
 use super::origin::{Origin, STDIN};
 use super::sniff::{self, Packing, SNIFF};
 use super::unpack::Unpack;
-use super::{Fault, FaultKind};
+use super::{Fault, FaultKind, formats};
 use std::collections::HashSet;
 use std::fs::Metadata;
-use std::io::Read as _;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+
+/// Bytes of a file that show whether it can be ERF.
+const ERF_SNIFF: u64 = 8 << 10;
 
 /// How deep folders are searched.
 const MAX_FOLDERS: usize = 32;
@@ -95,7 +98,9 @@ fn starts_like_a_capture(path: &Path) -> bool {
     if origin.by_ref().take(SNIFF as u64).read_to_end(&mut start).is_err() {
         return true;
     }
-    let Some(packing) = Packing::of(&start) else { return sniff::is_capture(&start) };
+    let Some(packing) = Packing::of(&start) else {
+        return sniff::is_capture(&start) || (named_like_erf(path) && is_erf(start, origin));
+    };
     let mut unpack = Unpack::new(packing, start, origin);
     let mut inner = [0; 4];
     let mut filled = 0;
@@ -108,6 +113,18 @@ fn starts_like_a_capture(path: &Path) -> bool {
         }
     }
     sniff::is_capture(&inner)
+}
+
+/// ERF has no magic number: only its name suggests it.
+fn named_like_erf(path: &Path) -> bool {
+    path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("erf"))
+}
+
+/// Whether the first records of a file, of which `start` was read, can be those of ERF.
+fn is_erf(mut start: Vec<u8>, origin: impl Read) -> bool {
+    let ended =
+        origin.take(ERF_SNIFF).read_to_end(&mut start).is_ok_and(|n| (n as u64) < ERF_SNIFF);
+    formats::is_erf(&start, ended)
 }
 
 fn named_like_a_capture(path: &Path) -> bool {

@@ -11,6 +11,7 @@ mod filter;
 mod format;
 mod formats;
 mod guard;
+mod host;
 mod inputs;
 mod k12;
 mod link;
@@ -29,9 +30,12 @@ mod unpack;
 pub use block::Block;
 pub use fault::{Fault, FaultKind};
 pub use filter::{Filter, FilterError};
+pub use host::{Clock, Offloads, ReceiveRing, clock, offloads, receive_ring};
 pub use inputs::expand;
 pub use link::LinkType;
-pub use live::{LATENCY, Live, LiveCounters, LiveOptions};
+#[cfg(target_os = "linux")]
+pub use live::{Fill, Lane, OpenError, Rings};
+pub use live::{InterfaceState, LATENCY, Live, LiveCounters, LiveOptions, list as list_interfaces};
 pub use packet_ref::{PacketRef, PacketSpan};
 pub use timeline::Timeline;
 
@@ -139,4 +143,6 @@ pub struct Input {
     pub dropped: LiveCounters,
     /// What ended it early, in words.
     pub fault: Option<String>,
+    /// An interface that is there and has no link.
+    pub down: bool,
 }

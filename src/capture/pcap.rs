@@ -3,6 +3,7 @@
 
 use super::format::{NextRecord, Record, without_fcs};
 use super::{FaultKind, LinkType, MAX_RECORD, guard};
+use crate::syntax::ByteOrder;
 use crate::time::Timestamp;
 
 /// Length of the file header, bytes.
@@ -13,7 +14,7 @@ pub(super) const RECORD_HEADER: usize = 16;
 /// What the file header says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
-    big_endian: bool,
+    order: ByteOrder,
     nanoseconds: bool,
     link: LinkType,
     /// Bytes of a frame check sequence at the end of each packet.
@@ -30,19 +31,16 @@ impl Header {
                 FaultKind::TruncatedHeader
             });
         };
-        let (big_endian, nanoseconds) = match magic {
-            [0xa1, 0xb2, 0xc3, 0xd4] => (true, false),
-            [0xd4, 0xc3, 0xb2, 0xa1] => (false, false),
-            [0xa1, 0xb2, 0x3c, 0x4d] => (true, true),
-            [0x4d, 0x3c, 0xb2, 0xa1] => (false, true),
+        let (order, nanoseconds) = match magic {
+            [0xa1, 0xb2, 0xc3, 0xd4] => (ByteOrder::Big, false),
+            [0xd4, 0xc3, 0xb2, 0xa1] => (ByteOrder::Little, false),
+            [0xa1, 0xb2, 0x3c, 0x4d] => (ByteOrder::Big, true),
+            [0x4d, 0x3c, 0xb2, 0xa1] => (ByteOrder::Little, true),
             other => return Err(FaultKind::NotACapture(other)),
         };
         let head = bytes.first_chunk::<FILE_HEADER>().ok_or(FaultKind::TruncatedHeader)?;
-        let word = |at: usize| word(head, at, big_endian);
-        let half = |at: usize| {
-            let pair = [head[at], head[at + 1]];
-            if big_endian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
-        };
+        let word = |at: usize| word(head, at, order);
+        let half = |at: usize| order.u16([head[at], head[at + 1]]);
         if half(4) != 2 {
             return Err(FaultKind::UnknownVersion(half(4), half(6)));
         }
@@ -53,7 +51,7 @@ impl Header {
         if link.name().is_none() {
             return Err(FaultKind::UnknownLink(link.0));
         }
-        Ok(Self { big_endian, nanoseconds, link, fcs })
+        Ok(Self { order, nanoseconds, link, fcs })
     }
 
     /// Reads the record that `rest` starts with.
@@ -62,7 +60,7 @@ impl Header {
         let Some(head) = rest.first_chunk::<RECORD_HEADER>() else {
             return NextRecord::Need(RECORD_HEADER);
         };
-        let word = |at: usize| word(head, at, self.big_endian);
+        let word = |at: usize| word(head, at, self.order);
         let caplen = word(8);
         if caplen > MAX_RECORD {
             return NextRecord::Bad(Box::new(FaultKind::BadLength(caplen)));
@@ -87,7 +85,6 @@ impl Header {
 }
 
 #[inline]
-fn word(bytes: &[u8], at: usize, big_endian: bool) -> u32 {
-    let word = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-    if big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) }
+fn word(bytes: &[u8], at: usize, order: ByteOrder) -> u32 {
+    order.u32([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }

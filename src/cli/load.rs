@@ -1,13 +1,20 @@
 //! Arguments and file become a checked [`Task`].
 
 use super::reveal::{Asked, Destination, allowed};
-use super::{Cli, Command, Live, Options, Replay, RulesAction, exit};
-use crate::config::{Config, Detail, Limits, Source, StoreSettings};
-use crate::net::HomeNets;
-use crate::output::FORMATS;
+use super::values::Listen;
+use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, Size, exit};
+use crate::config::{
+    Capture, Config, Detail, Limits, MetricsAccess, Reread, Source, StoreSettings, Timestamps,
+};
+use crate::net::{Cidr, HomeNets};
+use crate::output::{self, FORMATS};
+use crate::review::Request;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
+use crate::sandbox::Sandbox;
+use clap::Parser as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Largest `--config` file read, bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -16,11 +23,39 @@ const MIN_MEMORY: u64 = 16 << 20;
 /// Most `--workers`.
 const MAX_WORKERS: usize = 256;
 
+/// Default of `--status-every`.
+const STATUS_EVERY: Duration = Duration::from_secs(60);
+/// Default of `--max-silence`.
+const MAX_SILENCE: Duration = Duration::from_secs(300);
+/// Default of `--ring-size`, its least and its most, bytes.
+const RING: u64 = 64 << 20;
+const MIN_RING: u64 = 1 << 20;
+const MAX_RING: u64 = 4 << 30;
+/// Default of `--snaplen` and its most: what libpcap takes for everything. Its least holds headers.
+const SNAPLEN: u32 = 262_144;
+const MIN_SNAPLEN: u32 = 128;
+
 /// What the command line comes to.
 #[derive(Debug)]
 pub enum Task {
     /// `replay` or `live`.
     Run(Box<Config>),
+    /// `doctor`.
+    Doctor {
+        /// What a run would go by.
+        config: Box<Config>,
+        /// For programs instead of people.
+        json: bool,
+    },
+    /// `report`.
+    Report {
+        /// A store or a file of events.
+        from: PathBuf,
+        /// Where the page goes; standard output if none.
+        output: Option<PathBuf>,
+    },
+    /// `live` without an interface: list them.
+    Interfaces,
     /// `rules`.
     Rules {
         /// List, check or test.
@@ -28,6 +63,8 @@ pub enum Task {
         /// Folder of further rules.
         rules: Option<PathBuf>,
     },
+    /// `query`, `find`, `diff`, `explain` or `cut`.
+    Review(Box<Request>),
     /// `completions`.
     Completions(clap_complete::Shell),
     /// `man`.
@@ -75,8 +112,15 @@ impl TryFrom<Cli> for Task {
     fn try_from(cli: Cli) -> Result<Self, ConfigError> {
         Ok(match cli.command {
             Command::Replay(replay) => Self::Run(Box::new(replay.try_into()?)),
-            Command::Live(live) => Self::Run(Box::new(live.try_into()?)),
+            Command::Live(live) => live.try_into()?,
+            Command::Doctor(doctor) => doctor.try_into()?,
+            Command::Report(report) => Self::Report { from: report.from, output: report.output },
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
+            Command::Query(args) => Self::Review(Box::new((*args).into())),
+            Command::Find(args) => Self::Review(Box::new((*args).into())),
+            Command::Diff(args) => Self::Review(Box::new((*args).into())),
+            Command::Explain(args) => Self::Review(Box::new(args.into())),
+            Command::Cut(args) => Self::Review(Box::new((*args).try_into()?)),
             Command::Completions { shell } => Self::Completions(shell),
             Command::Man => Self::Man,
         })
@@ -99,7 +143,28 @@ impl TryFrom<Replay> for Config {
     }
 }
 
-impl TryFrom<Live> for Config {
+impl TryFrom<Doctor> for Task {
+    type Error = ConfigError;
+    fn try_from(doctor: Doctor) -> Result<Self, ConfigError> {
+        let mut options = doctor.options;
+        // A configuration file names the format of events, which is not that of this report.
+        let json = match options.format.take() {
+            None => false,
+            Some(format) if format.0 == FORMATS[0].name => false,
+            Some(format) if Some(format.0) == output::format("json").map(|f| f.name) => true,
+            Some(_) => return Err(usage("doctor writes text, or JSON with --format json")),
+        };
+        let options = options.with_file()?;
+        let mut interfaces = doctor.interface;
+        if interfaces.is_empty() {
+            interfaces.clone_from(&options.interface);
+        }
+        let config = config(Source::Interfaces(interfaces), options)?;
+        Ok(Self::Doctor { config: Box::new(config), json })
+    }
+}
+
+impl TryFrom<Live> for Task {
     type Error = ConfigError;
     fn try_from(live: Live) -> Result<Self, ConfigError> {
         let options = live.options.with_file()?;
@@ -108,15 +173,18 @@ impl TryFrom<Live> for Config {
             interfaces.clone_from(&options.interface);
         }
         if interfaces.is_empty() {
-            return Err(usage("name at least one interface to watch: -i IFACE"));
+            return Ok(Self::Interfaces);
         }
         let mut seen = std::collections::BTreeSet::new();
         if let Some(twice) = interfaces.iter().find(|i| !seen.insert(i.as_str())) {
             return Err(usage(format!("interface {twice:?} is named twice")));
         }
+        let count = interfaces.len() as u64;
         let mut config = config(Source::Interfaces(interfaces), options)?;
+        // The kernel's pages count as the program's own.
+        config.limits.rings = count.saturating_mul(config.capture.ring as u64);
         config.sensor = config.sensor.or_else(host_name);
-        Ok(config)
+        Ok(Self::Run(Box::new(config)))
     }
 }
 
@@ -128,8 +196,14 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.workers.is_some_and(|n| n.get() > MAX_WORKERS) {
         return Err(usage(format!("--workers must be at most {MAX_WORKERS}")));
     }
-    if options.output.is_some() && options.output == options.metrics_file {
-        return Err(usage("--output and --metrics-file name the same file"));
+    if options.no_sandbox && options.user.is_some() {
+        return Err(usage("--user and --no-sandbox exclude each other"));
+    }
+    if let Some(path) = &options.assets
+        && crate::output::assets::Shape::of(path).is_none()
+    {
+        let path = path.display();
+        return Err(usage(format!("--assets {path}: name it .json, .csv or .graphml")));
     }
     if options.reveal && options.store.is_some() {
         return Err(usage("a store holds masks only: --store and --reveal do not go together"));
@@ -145,16 +219,10 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
             Asked { output: options.output.is_some(), format: options.format.is_some(), live };
         allowed(Destination::of(std::io::stdout()), asked).map_err(ConfigError::Usage)?;
     }
-    for path in [&options.key_file, &options.config].into_iter().flatten() {
-        keep(path, &options)?;
-    }
-    for out in [&options.output, &options.metrics_file, &options.store].into_iter().flatten() {
-        if is_capture(out) {
-            let out = out.display();
-            return Err(usage(format!("{out} is a capture and would be overwritten")));
-        }
-    }
-    let home = options.home_net;
+    separate(&options)?;
+    let metrics_access = metrics_access(&options)?;
+    let sandbox = sandbox(&options);
+    let (capture, limits) = (capture(&options, memory)?, limits(&options, memory));
     let detail = match source {
         Source::Files(_) => Detail::Patients,
         Source::Interfaces(_) => Detail::Exposures,
@@ -166,8 +234,11 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         format: options.format.map_or(FORMATS[0].name, |f| f.0),
         detail: options.detail.unwrap_or(detail),
         output: options.output,
+        report: options.report,
+        assets: options.assets,
         store,
         metrics: options.metrics.map(|listen| listen.0),
+        metrics_access,
         metrics_file: options.metrics_file,
         reveal: options.reveal,
         key_file: options.key_file,
@@ -175,15 +246,157 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         regions: regions(options.regions)?,
         filter: options.filter,
         checksums: options.checksums.unwrap_or_default(),
-        home: if home.is_empty() { HomeNets::default() } else { HomeNets::new(home) },
+        home: home_nets(options.home_net),
         workers: options.workers,
-        limits: Limits { memory, ..Limits::default() },
+        capture,
+        sandbox,
+        reread: options.config.is_some().then_some(reread as Reread),
+        log_format: options.log_format.unwrap_or_default(),
+        limits,
+        status_every: time(options.status_every, STATUS_EVERY),
+        max_silence: time(options.max_silence, MAX_SILENCE),
+        state: options.state,
         fail_on: options.fail_on,
         sensor: options.sensor,
         progress: !options.no_progress && !options.quiet,
         verbose: options.verbose,
         quiet: options.quiet,
     })
+}
+
+/// Refuses files that would be written twice, or over what is read or a capture.
+fn separate(options: &Options) -> Result<(), ConfigError> {
+    let written = [
+        ("--output", &options.output),
+        ("--metrics-file", &options.metrics_file),
+        ("--report", &options.report),
+        ("--assets", &options.assets),
+        ("--store", &options.store),
+        ("--state", &options.state),
+    ];
+    for (i, (name, file)) in written.iter().enumerate() {
+        let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
+        if let Some((other, _)) = same {
+            return Err(usage(format!("{name} and {other} name the same file")));
+        }
+    }
+    let secrets = [&options.metrics_token_file, &options.metrics_cert, &options.metrics_key];
+    for path in [&options.key_file, &options.config].into_iter().chain(secrets).flatten() {
+        keep(path, options)?;
+    }
+    let written = written.map(|(_, file)| file);
+    for out in written.into_iter().flatten() {
+        if is_capture(out) {
+            let out = out.display();
+            return Err(usage(format!("{out} is a capture and would be overwritten")));
+        }
+    }
+    Ok(())
+}
+
+/// The networks that count as one's own; those of private use if none is given.
+fn home_nets(given: Vec<Cidr>) -> HomeNets {
+    if given.is_empty() { HomeNets::default() } else { HomeNets::new(given) }
+}
+
+/// Caps of state, as far as options set them.
+fn limits(options: &Options, memory: u64) -> Limits {
+    let defaults = Limits::default();
+    Limits {
+        memory,
+        exposure_update: options.update_every.map_or(defaults.exposure_update, Period::span),
+        exposure_forget: options.forget.map_or(defaults.exposure_forget, Period::span),
+        ..defaults
+    }
+}
+
+/// How interfaces are read.
+fn capture(options: &Options, memory: u64) -> Result<Capture, ConfigError> {
+    Ok(Capture {
+        backend: options.backend.unwrap_or_default(),
+        ring: ring_size(options.ring_size, memory)?,
+        snaplen: snaplen(options.snaplen)?,
+        timestamps: options.timestamps.unwrap_or_default(),
+        wait: options.wait,
+    })
+}
+
+/// A time of which 0 means none.
+fn time(given: Option<Period>, default: Duration) -> Option<Duration> {
+    Some(given.map_or(default, |period| period.0)).filter(|time| !time.is_zero())
+}
+
+/// Who may ask at `--metrics`. Nobody is let in from other hosts without a token.
+fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
+    let access = MetricsAccess {
+        token: options.metrics_token_file.clone(),
+        certificate: options.metrics_cert.clone(),
+        key: options.metrics_key.clone(),
+    };
+    if access.certificate.is_some() != access.key.is_some() {
+        return Err(usage("--metrics-cert and --metrics-key belong together: give both"));
+    }
+    match options.metrics {
+        Some(Listen(address)) if !address.ip().is_loopback() && access.token.is_none() => {
+            Err(usage(format!(
+                "--metrics {address}: other hosts reach this address; give --metrics-token-file FILE \
+                 (openssl rand -hex 32 >FILE), or listen at 127.0.0.1"
+            )))
+        }
+        None if access != MetricsAccess::default() => {
+            Err(usage("--metrics-token-file, --metrics-cert and --metrics-key need --metrics"))
+        }
+        _ => Ok(access),
+    }
+}
+
+/// Reads the arguments of the program and its file again.
+fn reread() -> Result<Box<Config>, String> {
+    let cli = Cli::try_parse().map_err(|error| error.to_string())?;
+    match Task::try_from(cli) {
+        Ok(Task::Run(config)) => Ok(config),
+        Ok(_) => Err("it names no interface any more".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What a live run gives up; it goes on writing to the folders of its outputs.
+fn sandbox(options: &Options) -> Option<Sandbox> {
+    let outputs = [
+        &options.output,
+        &options.metrics_file,
+        &options.report,
+        &options.assets,
+        &options.store,
+        &options.state,
+    ];
+    let outputs = outputs.into_iter().flatten();
+    let folder = |path: &PathBuf| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    (!options.no_sandbox).then(|| Sandbox {
+        user: options.user.clone(),
+        administers: options.timestamps == Some(Timestamps::Hardware),
+        writes: outputs.map(folder).collect(),
+    })
+}
+
+/// The ring of an interface, bytes: a share of the memory, unless it was chosen.
+fn ring_size(given: Option<Size>, memory: u64) -> Result<usize, ConfigError> {
+    let size = given.map_or_else(|| RING.min(memory / 16).max(MIN_RING), |size| size.0);
+    if !(MIN_RING..=MAX_RING).contains(&size) {
+        let (least, most) = (MIN_RING >> 20, MAX_RING >> 20);
+        return Err(usage(format!("--ring-size must be between {least}MiB and {most}MiB")));
+    }
+    usize::try_from(size).map_err(|_| usage("--ring-size is more than this system can address"))
+}
+
+fn snaplen(given: Option<u32>) -> Result<u32, ConfigError> {
+    match given.unwrap_or(SNAPLEN) {
+        length @ MIN_SNAPLEN..=SNAPLEN => Ok(length),
+        _ => Err(usage(format!("--snaplen must be between {MIN_SNAPLEN} and {SNAPLEN}"))),
+    }
 }
 
 /// Regions in lower case; those of the rules' default if none is given.
@@ -218,60 +431,51 @@ impl Options {
     /// These where given, else `file`'s.
     fn over(self, file: Self) -> Self {
         // A field that is added must be merged too: no `..` here.
-        let Self {
-            format,
-            detail,
-            top,
-            output,
-            store,
-            store_keep,
-            metrics,
-            metrics_file,
-            reveal,
-            fail_on,
-            sensor,
-            key_file,
-            rules,
-            regions,
-            filter,
-            checksums,
-            home_net,
-            workers,
-            memory,
-            config,
-            verbose,
-            quiet,
-            no_progress,
-            follow,
-            interface,
-        } = self;
         Self {
-            format: format.or(file.format),
-            detail: detail.or(file.detail),
-            top: top.or(file.top),
-            output: output.or(file.output),
-            store: store.or(file.store),
-            store_keep: store_keep.or(file.store_keep),
-            metrics: metrics.or(file.metrics),
-            metrics_file: metrics_file.or(file.metrics_file),
-            reveal: reveal || file.reveal,
-            fail_on: fail_on.or(file.fail_on),
-            sensor: sensor.or(file.sensor),
-            key_file: key_file.or(file.key_file),
-            rules: rules.or(file.rules),
-            regions: if regions.is_empty() { file.regions } else { regions },
-            filter: filter.or(file.filter),
-            checksums: checksums.or(file.checksums),
-            home_net: if home_net.is_empty() { file.home_net } else { home_net },
-            workers: workers.or(file.workers),
-            memory: memory.or(file.memory),
-            config,
+            format: self.format.or(file.format),
+            detail: self.detail.or(file.detail),
+            top: self.top.or(file.top),
+            output: self.output.or(file.output),
+            report: self.report.or(file.report),
+            assets: self.assets.or(file.assets),
+            store: self.store.or(file.store),
+            store_keep: self.store_keep.or(file.store_keep),
+            metrics: self.metrics.or(file.metrics),
+            metrics_token_file: self.metrics_token_file.or(file.metrics_token_file),
+            metrics_cert: self.metrics_cert.or(file.metrics_cert),
+            metrics_key: self.metrics_key.or(file.metrics_key),
+            metrics_file: self.metrics_file.or(file.metrics_file),
+            reveal: self.reveal || file.reveal,
+            fail_on: self.fail_on.or(file.fail_on),
+            sensor: self.sensor.or(file.sensor),
+            status_every: self.status_every.or(file.status_every),
+            update_every: self.update_every.or(file.update_every),
+            state: self.state.or(file.state),
+            forget: self.forget.or(file.forget),
+            key_file: self.key_file.or(file.key_file),
+            rules: self.rules.or(file.rules),
+            regions: if self.regions.is_empty() { file.regions } else { self.regions },
+            filter: self.filter.or(file.filter),
+            checksums: self.checksums.or(file.checksums),
+            home_net: if self.home_net.is_empty() { file.home_net } else { self.home_net },
+            workers: self.workers.or(file.workers),
+            memory: self.memory.or(file.memory),
+            max_silence: self.max_silence.or(file.max_silence),
+            backend: self.backend.or(file.backend),
+            ring_size: self.ring_size.or(file.ring_size),
+            snaplen: self.snaplen.or(file.snaplen),
+            timestamps: self.timestamps.or(file.timestamps),
+            wait: self.wait || file.wait,
+            user: self.user.or(file.user),
+            no_sandbox: self.no_sandbox || file.no_sandbox,
+            log_format: self.log_format.or(file.log_format),
+            config: self.config,
             // -v and -q on the command line overrule each other's key.
-            verbose: if verbose > 0 || quiet { verbose } else { file.verbose },
-            quiet: quiet || (file.quiet && verbose == 0),
-            no_progress: no_progress || file.no_progress,
-            follow: follow || file.follow,
-            interface: if interface.is_empty() { file.interface } else { interface },
+            verbose: if self.verbose > 0 || self.quiet { self.verbose } else { file.verbose },
+            quiet: self.quiet || (file.quiet && self.verbose == 0),
+            no_progress: self.no_progress || file.no_progress,
+            follow: self.follow || file.follow,
+            interface: if self.interface.is_empty() { file.interface } else { self.interface },
         }
     }
 }
@@ -297,13 +501,13 @@ pub(super) fn parse(text: &str) -> Result<Options, (usize, String)> {
     })
 }
 
-fn usage(text: impl Into<String>) -> ConfigError {
+pub(super) fn usage(text: impl Into<String>) -> ConfigError {
     ConfigError::Usage(text.into())
 }
 
 /// Refuses to write where `path` is read.
 fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
-    let outs = [&options.output, &options.metrics_file, &options.store];
+    let outs = [&options.output, &options.metrics_file, &options.state, &options.store];
     match outs.into_iter().flatten().find(|out| is_same_file(path, out)) {
         Some(out) => Err(usage(format!("{} is read and would be overwritten", out.display()))),
         None => Ok(()),

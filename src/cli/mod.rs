@@ -5,6 +5,7 @@
 mod load;
 mod manual;
 mod reveal;
+mod review;
 mod values;
 
 #[cfg(test)]
@@ -12,9 +13,12 @@ mod tests;
 
 pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
-pub use values::{FormatName, KeepFor, Listen, Size};
+pub use review::{
+    CutArgs, DiffArgs, ExplainArgs, FindArgs, QueryArgs, Selection, TableFormat, What,
+};
+pub use values::{FormatName, KeepFor, Listen, Period, Size};
 
-use crate::config::Detail;
+use crate::config::{Backend, Detail, LogFormat, Timestamps};
 use crate::decode::Checksums;
 use crate::net::Cidr;
 use crate::severity::Severity;
@@ -44,6 +48,15 @@ Exit status:
   2   wrong usage
   3   done, but part of the input was unreadable or truncated
   10  done, and an exposure of at least the severity of --fail-on was found";
+
+const FIND_HELP: &str = "\
+What is typed is not shown, and neither written nor logged: it becomes tokens at once.
+
+Exit status:
+  0   nobody was found
+  1   could not do it, or the key is another one
+  3   nobody was found, but not everything could be judged
+  10  somebody was found";
 
 /// Finds patient data (PHI) that crosses a network in cleartext.
 ///
@@ -87,8 +100,22 @@ pub enum Command {
     Replay(Replay),
     /// Watch network interfaces
     Live(Live),
+    /// Look at the host and the configuration of a sensor, and say what to change
+    Doctor(Doctor),
+    /// Write the report of runs that are over, from a store or a file of events
+    Report(Report),
     /// List, check or test the detection rules
     Rules(Rules),
+    /// List exposures, patients, services, assets or runs of a store or of events
+    Query(Box<QueryArgs>),
+    /// Say whether a person is affected: by name, birth date or number, which are asked for
+    Find(Box<FindArgs>),
+    /// Compare two runs: what is gone, what is new, what remains (then exit status 10)
+    Diff(Box<DiffArgs>),
+    /// Say all that is known of an exposure, a finding, a patient, a service or a rule
+    Explain(ExplainArgs),
+    /// Cut the packets of exposures, flows, services, patients or times out of their captures
+    Cut(Box<CutArgs>),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -127,6 +154,32 @@ pub struct Live {
     /// The rest.
     #[command(flatten)]
     pub options: Options,
+}
+
+/// `phitap doctor`.
+///
+/// Takes the options of live, also from --config, and looks at what they need: interfaces and what their
+/// drivers do to packets, rights, memory, the clock, files, the key, the rules, the address of the metrics.
+/// Exit status 1 where something must be changed. --format json is for programs.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Interfaces that are to be watched, such as eth1,eth2
+    #[arg(short, long, value_name = "IFACE", value_delimiter = ',')]
+    pub interface: Vec<String>,
+    /// The rest.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// `phitap report`.
+#[derive(Args, Debug)]
+pub struct Report {
+    /// A file of --store, or a file of events (--format ecs), or - for standard input
+    #[arg(value_name = "STORE|EVENTS")]
+    pub from: PathBuf,
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE.html")]
+    pub output: Option<PathBuf>,
 }
 
 /// `phitap rules`.
@@ -181,6 +234,14 @@ pub struct Options {
     /// opens it anew when it was renamed (logrotate), and goes on when the disk is full.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
+    /// Write a report for people to a file: one page of HTML that needs no network
+    ///
+    /// Written at the end. It shows masks and pseudonyms, never values, not even with --reveal.
+    #[arg(long, value_name = "FILE.html", help_heading = "Output")]
+    pub report: Option<PathBuf>,
+    /// Write the hosts and services that the traffic proves to a file: .json, .csv or .graphml
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub assets: Option<PathBuf>,
     /// Keep everything that was found in a file (SQLite) that several runs and sensors share
     ///
     /// For query, find, diff, explain, cut and report. It holds masks and pseudonyms of every patient of
@@ -193,11 +254,25 @@ pub struct Options {
     /// What was written first goes first. Days (d), hours (h), minutes (m) or a size.
     #[arg(long, value_name = "AGE,SIZE", help_heading = "Output", requires = "store")]
     pub store_keep: Option<KeepFor>,
-    /// Serve /metrics, /healthz and a web page at this address
+    /// Serve /metrics, /healthz, /readyz and a web page at this address
     ///
-    /// A port alone means 127.0.0.1. The page shows addresses and counts, never identifier values.
-    #[arg(long, value_name = "ADDR", help_heading = "Output")]
+    /// A port alone means 127.0.0.1. The page shows what --report does, live; never values. An
+    /// address that other hosts reach needs --metrics-token-file.
+    #[arg(long, visible_alias = "web", value_name = "ADDR", help_heading = "Output")]
+    #[serde(alias = "web")]
     pub metrics: Option<Listen>,
+    /// Answer --metrics only to who gives the token in this file
+    ///
+    /// As Authorization: Bearer TOKEN, or as the password where a browser asks for one. /healthz is
+    /// answered to all.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub metrics_token_file: Option<PathBuf>,
+    /// Serve --metrics over TLS with this certificate chain, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub metrics_cert: Option<PathBuf>,
+    /// The private key of --metrics-cert, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub metrics_key: Option<PathBuf>,
     /// Write metrics in the Prometheus text format to a file at the end
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub metrics_file: Option<PathBuf>,
@@ -215,6 +290,20 @@ pub struct Options {
     /// Name of this sensor in events (observer.name)
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     pub sensor: Option<String>,
+    /// How often live writes a sensor-status event; 0 for never [default: 1min]
+    #[arg(long, value_name = "TIME", help_heading = "Output")]
+    pub status_every: Option<Period>,
+    /// How often an exposure that grows no worse is written again at most [default: 1min]
+    #[arg(long, value_name = "TIME", help_heading = "Output")]
+    pub update_every: Option<Period>,
+    /// Keep exposures under their ids over restarts in this file; it needs a key that lasts
+    ///
+    /// It holds addresses, counts and pseudonyms, never an identifier value.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub state: Option<PathBuf>,
+    /// How long an exposure keeps its id without a finding [default: 30d]
+    #[arg(long, value_name = "TIME", help_heading = "Output")]
+    pub forget: Option<Period>,
 
     /// File with the key of pseudonyms, readable by its owner only; without it they hold for this run
     ///
@@ -253,6 +342,49 @@ pub struct Options {
     /// Ceiling of memory for conversations, such as 512MiB [default: 2GiB]
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
     pub memory: Option<Size>,
+    /// How long live may see no packet on an interface before it is not ready; 0 for ever [default: 5min]
+    #[arg(long, value_name = "TIME", help_heading = "Running")]
+    pub max_silence: Option<Period>,
+    /// What reads the interfaces of live [default: ring]
+    ///
+    /// ring: the kernel fills a ring for each worker (Linux). pcap: libpcap, in one thread. Where the
+    /// kernel grants no ring, libpcap is used and a message says so.
+    #[arg(long, value_name = "NAME", value_parser = values::backend_parser(), help_heading = "Live capture")]
+    #[serde(deserialize_with = "values::backend")]
+    pub backend: Option<Backend>,
+    /// Memory of the kernel's ring for each interface [default: 64MiB, less if --memory is small]
+    ///
+    /// A burst waits there until the workers come to it.
+    #[arg(long, value_name = "SIZE", help_heading = "Live capture")]
+    pub ring_size: Option<Size>,
+    /// Bytes that live keeps of each packet [default: 262144]
+    #[arg(long, value_name = "BYTES", help_heading = "Live capture")]
+    pub snaplen: Option<u32>,
+    /// Where the time of a packet comes from [default: system]
+    ///
+    /// hardware: the clock of the network adapter, which must be set right (phc2sys); needs
+    /// CAP_NET_ADMIN.
+    #[arg(long, value_name = "CLOCK", value_parser = values::timestamps_parser(), help_heading = "Live capture")]
+    #[serde(deserialize_with = "values::timestamps")]
+    pub timestamps: Option<Timestamps>,
+    /// Start although an interface is not there or switched off, and wait for it
+    #[arg(long, help_heading = "Live capture")]
+    pub wait: bool,
+    /// The user that live becomes once the interfaces are open: a name, UID or UID:GID
+    ///
+    /// Outputs must be writable for that user.
+    #[arg(long, value_name = "USER", help_heading = "Live capture")]
+    pub user: Option<String>,
+    /// Keep all privileges, to find out whether the sandbox is in the way
+    ///
+    /// Otherwise live keeps no capability but CAP_NET_RAW once the interfaces are open, writes only to
+    /// the folders of its outputs (landlock), and is refused system calls it never makes (seccomp).
+    #[arg(long, help_heading = "Live capture")]
+    pub no_sandbox: bool,
+    /// How messages on standard error are written [default: human]
+    #[arg(long, value_name = "FORMAT", value_parser = values::log_format_parser(), help_heading = "Running")]
+    #[serde(deserialize_with = "values::log_format")]
+    pub log_format: Option<LogFormat>,
     /// Read options from a TOML file
     ///
     /// Each option is a key with the same name: format = "ecs", home-net = ["10.0.0.0/8"]. The

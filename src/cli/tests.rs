@@ -78,6 +78,14 @@ fn every_option_is_read() {
         "high",
         "--sensor",
         "s1",
+        "--status-every",
+        "30s",
+        "--update-every",
+        "1h",
+        "--forget",
+        "2w",
+        "--max-silence",
+        "0",
         "x",
     ])
     .expect("good");
@@ -92,6 +100,10 @@ fn every_option_is_read() {
     assert_eq!(c.filter.as_deref(), Some("tcp"));
     assert_eq!(c.regions, ["us", "gb", "de"]);
     assert_eq!(c.checksums, Checksums::Strict);
+    assert_eq!(c.status_every, Some(std::time::Duration::from_secs(30)));
+    assert_eq!(c.max_silence, None);
+    assert_eq!(c.limits.exposure_update, crate::time::Span::seconds(3600));
+    assert_eq!(c.limits.exposure_forget, crate::time::Span::seconds(14 * 86_400));
 }
 
 #[test]
@@ -108,12 +120,18 @@ fn wrong_usage_is_refused_with_the_remedy() {
         (&["phitap", "replay", "--fail-on", "bad", "x"], "low, medium, high, critical"),
         (&["phitap", "replay", "--checksums", "some", "x"], "accept, strict"),
         (&["phitap", "replay", "--metrics", "nowhere", "x"], "127.0.0.1:9187"),
+        (&["phitap", "replay", "--forget", "a month", "x"], "30d"),
+        (&["phitap", "replay", "--forget", "9999999w", "x"], "30d"),
+        (&["phitap", "replay", "--metrics", "0.0.0.0:9187", "x"], "--metrics-token-file"),
+        (&["phitap", "replay", "--metrics", "[::]:9187", "x"], "--metrics-token-file"),
+        (&["phitap", "replay", "--metrics-token-file", "t", "x"], "need --metrics"),
+        (&["phitap", "replay", "--metrics", "1", "--metrics-cert", "c", "x"], "give both"),
         (&["phitap", "replay", "-v", "-q", "x"], "--quiet"),
         (&["phitap", "replay", "-", "-"], "only once"),
         (&["phitap", "replay", "--output", "a", "--metrics-file", "a", "x"], "same file"),
-        (&["phitap", "live"], "-i IFACE"),
+        (&["phitap", "replay", "--output", "a", "--state", "a", "x"], "same file"),
         (&["phitap", "live", "-i", "eth0", "-i", "eth0"], "twice"),
-        (&["phitap", "report", "x"], "unrecognized subcommand"),
+        (&["phitap", "nothing", "x"], "unrecognized subcommand"),
     ];
     for (arguments, expected) in cases {
         let error = run(arguments).expect_err("refused");
@@ -125,7 +143,7 @@ fn wrong_usage_is_refused_with_the_remedy() {
 fn an_input_is_never_overwritten() {
     let input = file("not empty");
     let path = input.path().to_str().expect("path");
-    for option in ["--output", "--metrics-file"] {
+    for option in ["--output", "--metrics-file", "--state"] {
         let error = run(&["phitap", "replay", option, path, path]).expect_err("refused");
         assert!(error.contains("would be overwritten"), "{error}");
     }

@@ -1,6 +1,6 @@
 //! Values of options, read alike from arguments and from the file.
 
-use crate::config::{Detail, Keep};
+use crate::config::{Backend, Detail, Keep, LogFormat, Timestamps};
 use crate::decode::Checksums;
 use crate::net::Cidr;
 use crate::output::{self, FORMATS};
@@ -10,6 +10,10 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
+use std::time::Duration;
+
+/// Longest length of time that an option takes, seconds: ten years.
+const MAX_PERIOD: u64 = 3_653 * 86_400;
 
 /// The name of an output format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,6 +85,39 @@ impl FromStr for Size {
         }
         let bytes = number.parse::<f64>().map_err(|_| fault())? * unit as f64;
         if bytes < u64::MAX as f64 { Ok(Self(bytes as u64)) } else { Err(fault()) }
+    }
+}
+
+/// A length of time: `30s`, `5min`, `12h`, `30d`, or seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Period(pub Duration);
+
+impl Period {
+    /// The same as packet time.
+    pub fn span(self) -> Span {
+        Span::seconds(i64::try_from(self.0.as_secs()).unwrap_or(i64::MAX))
+    }
+}
+
+impl FromStr for Period {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fault =
+            || format!("{text:?} is no length of time; write it like 30s, 5min, 12h or 30d");
+        let text = text.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let unit = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "s" | "sec" => 1,
+            "m" | "min" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            "w" => 7 * 86_400,
+            _ => return Err(fault()),
+        };
+        let seconds = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+        let seconds = seconds.filter(|n| *n <= MAX_PERIOD).ok_or_else(fault)?;
+        Ok(Self(Duration::from_secs(seconds)))
     }
 }
 
@@ -179,6 +216,33 @@ pub(super) fn checksums<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Che
     parse_checksums(&text).map(Some).map_err(D::Error::custom)
 }
 
+/// Reads the words of a closed set from arguments and from the file.
+macro_rules! words {
+    ($($type:ident, $parse:ident, $parser:ident, $file:ident, $what:literal;)*) => {$(
+        fn $parse(text: &str) -> Result<$type, String> {
+            $type::ALL.into_iter().find(|value| value.as_str() == text).ok_or_else(|| {
+                let words = $type::ALL.map($type::as_str).join(" or ");
+                format!("{text:?} is no {}; choose {words}", $what)
+            })
+        }
+
+        pub(super) fn $parser() -> impl TypedValueParser<Value = $type> {
+            let values = $type::ALL.iter().map(|value| PossibleValue::new(value.as_str()));
+            PossibleValuesParser::new(values).try_map(|text| $parse(&text))
+        }
+
+        pub(super) fn $file<'de, D: Deserializer<'de>>(from: D) -> Result<Option<$type>, D::Error> {
+            $parse(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
+        }
+    )*};
+}
+
+words! {
+    Backend, parse_backend, backend_parser, backend, "backend";
+    LogFormat, parse_log_format, log_format_parser, log_format, "format of messages";
+    Timestamps, parse_timestamps, timestamps_parser, timestamps, "source of time stamps";
+}
+
 pub(super) fn cidrs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Cidr>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
     let parse = |text: &String| {
@@ -209,4 +273,4 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(FormatName, KeepFor, Listen, Size);
+from_text!(FormatName, KeepFor, Listen, Period, Size);

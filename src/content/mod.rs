@@ -10,9 +10,8 @@ pub mod extract;
 pub mod formats;
 mod mark;
 pub mod stack;
+pub mod testing;
 
-#[cfg(test)]
-mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +35,18 @@ pub trait Format: Sync {
     /// Whether a payload declared as `media` that starts with `head` is in this format. `head` is at least
     /// [`PROBE_BYTES`] long unless the payload is shorter and all of it is there.
     fn probe(&self, media: &Media<'_>, head: &[u8], extent: Extent) -> bool;
+
+    /// The printable ASCII characters with which a payload of unknown or declared type may begin for
+    /// [`Format::probe`] to take it; empty if it may begin with any. Blanks, control characters and byte
+    /// order marks may precede them, so of payloads that begin with those every format is asked.
+    fn first(&self) -> &'static [u8] {
+        &[]
+    }
+
+    /// Whether it overrides [`Format::at_once`].
+    fn is_hasty(&self) -> bool {
+        false
+    }
 
     /// Whether a payload declared as `media` that starts with `head`, however short, is certainly in this
     /// format: for example a stream of events, whose first one must not wait for the second.
@@ -318,7 +329,7 @@ pub struct Scope<'a> {
     pub(in crate::content) rules: &'a RuleSet,
     pub(in crate::content) sink: &'a mut dyn FieldSink,
     pub(in crate::content) facts: &'a mut ServiceFacts,
-    pub(in crate::content) tally: &'a mut ContentCounters,
+    pub(in crate::content) counters: &'a mut ContentCounters,
 }
 
 /// What payloads count; the pipeline adds it to the metrics.
@@ -348,6 +359,8 @@ pub struct ContentCounters {
     pub(in crate::content) fhir: bool,
     /// A unit is being read, and whether it did what cannot be repeated.
     pub(in crate::content) unit: Option<bool>,
+    /// Room for what a coding decodes, from one content to the next.
+    pub(in crate::content) piece: Vec<u8>,
     /// Names that were looked up: kept from one document to the next.
     pub(in crate::content) names: extract::tree::NamePool,
 }
@@ -403,13 +416,13 @@ impl Scope<'_> {
     }
     /// Names the operation (an HL7 message type).
     pub fn set_operation(&mut self, operation: &str) {
-        self.tally.spoil();
+        self.counters.spoil();
         self.operation.clear();
         self.operation.push_str(operation);
     }
     /// Facts about the service, from formats that know some (MSH-3, MSH-4).
     pub fn facts(&mut self) -> &mut ServiceFacts {
-        self.tally.spoil();
+        self.counters.spoil();
         self.facts
     }
     /// Starts a record of a structured format.
@@ -421,10 +434,10 @@ impl Scope<'_> {
         self.begin_as(content, false);
     }
     fn begin_as(&mut self, content: &'static str, structured: bool) {
-        self.tally.record(content);
-        self.tally.budget.record(&mut self.tally.reserve);
-        self.tally.certain = structured;
-        self.tally.fhir |= content == "fhir";
+        self.counters.record(content);
+        self.counters.budget.record(&mut self.counters.reserve);
+        self.counters.certain = structured;
+        self.counters.fhir |= content == "fhir";
         let head = RecordHead {
             content,
             structured,
@@ -437,8 +450,8 @@ impl Scope<'_> {
     /// A field of the open record.
     pub fn field(&mut self, field: Field<'_>) {
         if !field.value.is_blank() {
-            let name = field.kind == Kind::Name && self.tally.certain;
-            self.tally.people += u64::from(name);
+            let name = field.kind == Kind::Name && self.counters.certain;
+            self.counters.people += u64::from(name);
             self.sink.field(self.id, field);
         }
     }
@@ -460,45 +473,45 @@ impl Scope<'_> {
     }
     /// A message of this type was read; the types are a closed set.
     pub fn message(&mut self, kind: &'static str) {
-        self.tally.spoil();
-        bump(&mut self.tally.messages, kind);
+        self.counters.spoil();
+        bump(&mut self.counters.messages, kind);
     }
     /// `bytes` passed over unread.
     pub fn skipped(&mut self, bytes: u64) {
-        self.tally.spoil();
-        self.tally.skipped_bytes = self.tally.skipped_bytes.saturating_add(bytes);
+        self.counters.spoil();
+        self.counters.skipped_bytes = self.counters.skipped_bytes.saturating_add(bytes);
     }
     /// Takes `work` out of the flow's budget; false if there is not so much left.
     pub(in crate::content) fn spend(&mut self, work: u64) -> bool {
-        self.tally.work = self.tally.work.wrapping_add(work);
-        self.tally.budget.spend(work, &mut self.tally.reserve)
+        self.counters.work = self.counters.work.wrapping_add(work);
+        self.counters.budget.spend(work, &mut self.counters.reserve)
     }
     /// Runs `act` on what was unpacked.
     pub(in crate::content) fn unpacked<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
-        self.tally.budget.enter_unpacked();
+        self.counters.budget.enter_unpacked();
         let result = act(self);
-        self.tally.budget.leave_unpacked();
+        self.counters.budget.leave_unpacked();
         result
     }
     /// The work that the flow may still cause.
     pub(in crate::content) fn work_left(&self) -> u64 {
-        self.tally.budget.left(&self.tally.reserve)
+        self.counters.budget.left(&self.counters.reserve)
     }
     /// `bytes` are left, for the budget is used up.
     pub(in crate::content) fn leave(&mut self, bytes: u64) {
-        self.tally.unpaid_bytes = self.tally.unpaid_bytes.saturating_add(bytes);
-        self.tally.give_up(Reason::Budget);
+        self.counters.unpaid_bytes = self.counters.unpaid_bytes.saturating_add(bytes);
+        self.counters.give_up(Reason::Budget);
     }
     /// The content, or part of it, was given up.
     pub fn give_up(&mut self, reason: Reason) {
-        self.tally.spoil();
-        self.tally.give_up(reason);
+        self.counters.spoil();
+        self.counters.give_up(reason);
     }
     /// Reads a unit of a document: `bytes`, of which all records depend on nothing else but `around`.
     /// If it was read before, what came of it is repeated. `read` says whether all of it was read, and
     /// nothing is open behind it.
     pub fn unit(&mut self, bytes: &[u8], around: u64, read: impl FnOnce(&mut Self) -> bool) {
-        if self.tally.unit.is_some() {
+        if self.counters.unit.is_some() {
             read(self);
             return;
         }
@@ -512,31 +525,31 @@ impl Scope<'_> {
         if let Some(counts) = self.sink.repeat_unit(bytes, around, &head, self.facts) {
             let (content, records) = counts.records;
             if records > 0 {
-                bump_by(&mut self.tally.records, content, records);
+                bump_by(&mut self.counters.records, content, records);
             }
-            self.tally.people += counts.people;
-            self.tally.fhir |= counts.fhir;
+            self.counters.people += counts.people;
+            self.counters.fhir |= counts.fhir;
             return;
         }
-        self.tally.unit = Some(false);
+        self.counters.unit = Some(false);
         let before = (
-            std::mem::take(&mut self.tally.records),
-            std::mem::take(&mut self.tally.fhir),
-            self.tally.people,
+            std::mem::take(&mut self.counters.records),
+            std::mem::take(&mut self.counters.fhir),
+            self.counters.people,
         );
         let complete = read(self);
-        let tally = &mut *self.tally;
-        let spoilt = tally.unit.take().unwrap_or(true);
-        let own = std::mem::replace(&mut tally.records, before.0);
+        let counters = &mut *self.counters;
+        let spoilt = counters.unit.take().unwrap_or(true);
+        let own = std::mem::replace(&mut counters.records, before.0);
         let counts = UnitCounts {
             records: own.first().copied().unwrap_or_default(),
-            people: tally.people - before.2,
-            fhir: tally.fhir,
+            people: counters.people - before.2,
+            fhir: counters.fhir,
         };
-        tally.fhir |= before.1;
+        counters.fhir |= before.1;
         let whole = complete && !spoilt && own.len() <= 1;
         for (content, records) in own {
-            bump_by(&mut tally.records, content, records);
+            bump_by(&mut counters.records, content, records);
         }
         self.sink.keep_unit(whole.then_some(counts));
     }

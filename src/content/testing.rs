@@ -1,9 +1,8 @@
-//! What the tests of formats share: a sink that writes records down, and a document that keeps the bytes it
-//! gets.
+//! Reads payloads in memory and writes down what comes of them: for tests and fuzz targets.
 
 use super::{
-    ContentCounters, ContentId, Contents, Direction, Document, Ending, Env, Field, FieldSink, Mark,
-    Media, RecordHead, Scope, ServiceFacts, Want,
+    ContentCounters, ContentId, Contents, Direction, Document, Ending, Env, Evidence, Field,
+    FieldSink, Mark, Media, RecordHead, Scope, ServiceFacts, Want,
 };
 use crate::protocol::Hint;
 use crate::rules::RuleSet;
@@ -15,31 +14,188 @@ pub fn rules() -> &'static RuleSet {
     RULES.get_or_init(|| RuleSet::shipped().expect("shipped rules are sound"))
 }
 
-/// Writes records down, one line each: `json name=... birth_date=... [PatientContext]`.
+/// Writes records down. A field is `NAME kind value`, then `@ISSUER` where one is given and `?` where no
+/// standard says what the field holds.
 #[derive(Default)]
-pub struct Lines {
-    open: Vec<String>,
-    /// Complete records.
+pub struct Records {
+    open: Vec<(usize, String)>,
+    /// One line for each complete record: `http>json name=... birth_date=... [PatientContext]`. A `~` before
+    /// the format: the record is a loose one.
     pub lines: Vec<String>,
+    /// In the order in which they came: `record FORMAT OPERATION`, fields, `mark MARK`, `end`.
+    pub log: Vec<String>,
+    /// The fields of each record, in the order in which records began.
+    pub records: Vec<Vec<String>>,
+    /// All marks.
+    pub marks: Vec<Mark>,
 }
 
-impl FieldSink for Lines {
+impl Records {
+    fn innermost(&mut self) -> &mut (usize, String) {
+        self.open.last_mut().expect("fields and marks belong to a record")
+    }
+}
+
+impl FieldSink for Records {
     fn begin(&mut self, _at: ContentId, head: RecordHead<'_>) {
         let kind = if head.structured { "" } else { "~" };
-        self.open.push(format!("{}:{kind}{}", head.carrier.join(">"), head.content));
+        let line = format!("{}:{kind}{}", head.carrier.join(">"), head.content);
+        self.open.push((self.records.len(), line));
+        self.records.push(Vec::new());
+        self.log.push(format!("record {} {}", head.content, head.operation));
     }
     fn field(&mut self, _at: ContentId, field: Field<'_>) {
-        let line = self.open.last_mut().expect("a field stands in a record");
-        line.push_str(&format!(" {}={}", field.kind.as_str(), field.value.expose()));
+        let (kind, value) = (field.kind.as_str(), field.value.expose());
+        let (record, line) = self.innermost();
+        line.push_str(&format!(" {kind}={value}"));
+        let record = *record;
+        let mut text = format!("{} {kind} {value}", field.name);
+        if !field.issuer.is_empty() {
+            text += &format!(" @{}", field.issuer);
+        }
+        if field.evidence != Evidence::Declared {
+            text += " ?";
+        }
+        self.log.push(text.clone());
+        self.records[record].push(text);
     }
     fn mark(&mut self, _at: ContentId, mark: Mark) {
-        let line = self.open.last_mut().expect("a mark stands in a record");
-        line.push_str(&format!(" [{mark:?}]"));
+        self.innermost().1.push_str(&format!(" [{mark:?}]"));
+        self.log.push(format!("mark {mark:?}"));
+        self.marks.push(mark);
     }
     fn end(&mut self, _at: ContentId, _: &ServiceFacts) {
-        let line = self.open.pop().expect("a record was open");
+        let (_, line) = self.open.pop().expect("a record that ends was open");
         self.lines.push(line);
+        self.log.push("end".to_owned());
     }
+}
+
+/// A piece of a payload.
+#[derive(Clone, Copy)]
+pub enum Part<'a> {
+    /// Its bytes.
+    Bytes(&'a [u8]),
+    /// That many bytes are missing.
+    Gap(u64),
+}
+
+/// What came of a payload.
+pub struct Reading {
+    /// Its records.
+    pub records: Records,
+    /// What it showed of the service.
+    pub facts: ServiceFacts,
+    /// What was counted.
+    pub counters: ContentCounters,
+    /// Most bytes of heap that were held, roughly.
+    pub memory: usize,
+}
+
+/// Hands `parts` on in pieces of at most `size` bytes, without those that are not wanted.
+fn feed(parts: &[Part<'_>], size: usize, mut give: impl FnMut(Part<'_>, u64) -> Want) {
+    let mut skip = 0;
+    for part in parts {
+        match *part {
+            Part::Bytes(bytes) => {
+                for piece in bytes.chunks(size.max(1)) {
+                    let wanted = Want::behind(&mut skip, piece);
+                    if !wanted.is_empty() {
+                        skip = give(Part::Bytes(wanted), piece.len() as u64).skip;
+                    }
+                }
+            }
+            Part::Gap(len) => {
+                let hidden = len.min(skip);
+                if skip != Want::NOTHING.skip {
+                    skip -= hidden;
+                }
+                if len > hidden {
+                    skip = give(Part::Gap(len - hidden), 0).skip;
+                }
+            }
+        }
+    }
+}
+
+/// Reads a payload that a protocol hands on with `hint`, in pieces of at most `size` bytes.
+pub fn read_payload(hint: &Hint<'_>, parts: &[Part<'_>], size: usize, ending: Ending) -> Reading {
+    let mut contents = Contents::default();
+    let (mut records, mut facts, mut counters) =
+        (Records::default(), ServiceFacts::default(), ContentCounters::default());
+    let mut memory = 0;
+    let mut env =
+        Env { rules: rules(), sink: &mut records, facts: &mut facts, counters: &mut counters };
+    let id = contents.open(hint);
+    feed(parts, size, |part, came| {
+        let want = match part {
+            Part::Bytes(bytes) => {
+                contents.bring(usize::try_from(came).unwrap_or(usize::MAX));
+                contents.data(id, bytes, &mut env)
+            }
+            Part::Gap(len) => contents.gap(id, len, &mut env),
+        };
+        memory = memory.max(contents.memory());
+        want
+    });
+    contents.close(id, ending, &mut env);
+    assert!(records.open.is_empty(), "every record is complete");
+    Reading { records, facts, counters, memory }
+}
+
+/// Reads `parts` with `document`, in pieces of at most `size` bytes.
+pub fn read_document(
+    document: &mut dyn Document,
+    operation: &str,
+    parts: &[Part<'_>],
+    size: usize,
+) -> Reading {
+    let mut memory = 0;
+    let mut reading = with_operation(Direction::ClientToServer, operation, |scope| {
+        feed(parts, size, |part, came| {
+            let want = match part {
+                Part::Bytes(bytes) => {
+                    scope.counters.budget.bring(came);
+                    document.data(bytes, scope)
+                }
+                Part::Gap(len) => document.gap(len, scope),
+            };
+            memory = memory.max(document.memory());
+            want
+        });
+        document.end(Ending::Complete, scope);
+    });
+    reading.memory = memory;
+    reading
+}
+
+/// What comes of what `act` does.
+fn with_operation(
+    direction: Direction,
+    operation: &str,
+    act: impl FnOnce(&mut Scope<'_>),
+) -> Reading {
+    let (mut records, mut facts, mut counters) =
+        (Records::default(), ServiceFacts::default(), ContentCounters::default());
+    let (mut operation, mut layers) = (operation.to_owned(), vec!["test"]);
+    act(&mut Scope {
+        id: ContentId(0),
+        direction,
+        operation: &mut operation,
+        layers: &mut layers,
+        rules: rules(),
+        sink: &mut records,
+        facts: &mut facts,
+        counters: &mut counters,
+    });
+    assert!(records.open.is_empty(), "every record is complete");
+    Reading { records, facts, counters, memory: 0 }
+}
+
+/// The hint of an answer to a GET.
+fn answer<'a>(media: Media<'a>, codings: &'a [&'a str]) -> Hint<'a> {
+    let direction = Direction::ServerToClient;
+    Hint { direction, media, operation: "GET", codings, layer: "http" }
 }
 
 /// Reads `bytes`, declared as `media` under `codings`, in pieces of `piece` bytes; the records.
@@ -54,26 +210,9 @@ pub fn read_as(
     bytes: &[u8],
     piece: usize,
 ) -> (Vec<String>, ContentCounters) {
-    let (mut contents, mut sink) = (Contents::default(), Lines::default());
-    let (mut facts, mut tally) = (ServiceFacts::default(), ContentCounters::default());
-    let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
-    let id = contents.open(&Hint {
-        direction: Direction::ServerToClient,
-        media,
-        operation: "GET",
-        codings,
-        layer: "http",
-    });
-    let mut at = 0;
-    while at < bytes.len() {
-        let end = bytes.len().min(at + piece.max(1));
-        contents.bring(end - at);
-        let want = contents.data(id, &bytes[at..end], &mut env);
-        at = usize::try_from(want.skip).unwrap_or(usize::MAX).saturating_add(end);
-    }
-    contents.close(id, Ending::Complete, &mut env);
-    assert!(sink.open.is_empty(), "every record is complete");
-    (sink.lines, tally)
+    let hint = answer(media, codings);
+    let reading = read_payload(&hint, &[Part::Bytes(bytes)], piece, Ending::Complete);
+    (reading.records.lines, reading.counters)
 }
 
 /// The records of a payload of this media type; checks that splitting it into pieces does not matter.
@@ -88,23 +227,28 @@ pub fn records(content_type: &str, bytes: &[u8]) -> Vec<String> {
 
 /// The records of a payload with `len` bytes missing between two pieces.
 pub fn with_hole(media: Media<'_>, before: &[u8], len: u64, after: &[u8]) -> Vec<String> {
-    let mut contents = Contents::default();
-    let (mut sink, mut facts, mut tally) =
-        (Lines::default(), ServiceFacts::default(), ContentCounters::default());
-    let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
-    let id = contents.open(&Hint {
-        direction: Direction::ServerToClient,
-        media,
-        operation: "GET",
-        codings: &[],
-        layer: "http",
+    let parts = [Part::Bytes(before), Part::Gap(len), Part::Bytes(after)];
+    let reading = read_payload(&answer(media, &[]), &parts, usize::MAX, Ending::Complete);
+    reading.records.lines
+}
+
+/// The records of `before` and `after` with a gap between them.
+pub fn with_gap(document: &mut dyn Document, before: &[u8], after: &[u8]) -> Vec<String> {
+    let parts = [Part::Bytes(before), Part::Gap(10), Part::Bytes(after)];
+    read_document(document, "", &parts, usize::MAX).records.lines
+}
+
+/// Feeds `pieces` to `document` and ends it.
+pub fn read<'a>(document: &mut dyn Document, mut pieces: impl Iterator<Item = &'a [u8]>) {
+    with_scope(|scope| {
+        pieces.find(|piece| document.data(piece, scope) == Want::NOTHING);
+        document.end(Ending::Complete, scope);
     });
-    contents.data(id, before, &mut env);
-    contents.gap(id, len, &mut env);
-    contents.data(id, after, &mut env);
-    contents.close(id, Ending::Complete, &mut env);
-    assert!(sink.open.is_empty(), "every record is complete");
-    sink.lines
+}
+
+/// The records that `act` hands on.
+pub fn with_scope(act: impl FnOnce(&mut Scope<'_>)) -> Vec<String> {
+    with_operation(Direction::ServerToClient, "", act).records.lines
 }
 
 /// Keeps what its document gets.
@@ -116,7 +260,7 @@ impl Probe {
     pub fn document(&self) -> impl Document + use<> {
         self.clone()
     }
-    /// The bytes, and whether the end came and was complete.
+    /// The bytes, and how they ended, if they did.
     pub fn result(&self) -> (Vec<u8>, Option<Ending>) {
         self.0.lock().expect("one thread").clone()
     }
@@ -133,42 +277,4 @@ impl Document for Probe {
     fn memory(&self) -> usize {
         0
     }
-}
-
-/// The records of `before` and `after` with a gap between them.
-pub fn with_gap(document: &mut dyn Document, before: &[u8], after: &[u8]) -> Vec<String> {
-    with_scope(|scope| {
-        document.data(before, scope);
-        if document.gap(10, scope) == Want::ALL {
-            document.data(after, scope);
-        }
-        document.end(Ending::Complete, scope);
-    })
-}
-
-/// Feeds `pieces` to `document` and ends it.
-pub fn read<'a>(document: &mut dyn Document, mut pieces: impl Iterator<Item = &'a [u8]>) {
-    with_scope(|scope| {
-        pieces.find(|piece| document.data(piece, scope) == Want::NOTHING);
-        document.end(Ending::Complete, scope);
-    });
-}
-
-/// The records that `act` hands on.
-pub fn with_scope(act: impl FnOnce(&mut Scope<'_>)) -> Vec<String> {
-    let (mut sink, mut facts, mut tally) =
-        (Lines::default(), ServiceFacts::default(), ContentCounters::default());
-    let (mut operation, mut layers) = (String::new(), vec!["test"]);
-    let mut scope = Scope {
-        id: ContentId(0),
-        direction: Direction::ServerToClient,
-        operation: &mut operation,
-        layers: &mut layers,
-        rules: rules(),
-        sink: &mut sink,
-        facts: &mut facts,
-        tally: &mut tally,
-    };
-    act(&mut scope);
-    sink.lines
 }

@@ -1,7 +1,7 @@
 //! Every format of this folder against cut and broken input: no panic, and the same records however
 //! the input is split.
 
-use super::testing::{Lines, records, records_of, rules, with_hole};
+use super::testing::{Records, records, records_of, rules, with_hole};
 use super::{ContentCounters, Contents, Direction, Ending, Env, Media, Reason, ServiceFacts};
 use crate::protocol::Hint;
 
@@ -146,9 +146,10 @@ fn mutated_samples_stop_nothing() {
 /// What a payload read in pieces of 4 KB produced, and the most memory it held.
 fn cost(content_type: &str, bytes: &[u8]) -> (Vec<Reason>, usize) {
     let mut contents = Contents::default();
-    let (mut sink, mut facts, mut tally) =
-        (Lines::default(), ServiceFacts::default(), ContentCounters::default());
-    let mut env = Env { rules: rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
+    let (mut sink, mut facts, mut counters) =
+        (Records::default(), ServiceFacts::default(), ContentCounters::default());
+    let mut env =
+        Env { rules: rules(), sink: &mut sink, facts: &mut facts, counters: &mut counters };
     let id = contents.open(&Hint {
         direction: Direction::ServerToClient,
         media: Media::Type { content_type, name: "" },
@@ -166,7 +167,7 @@ fn cost(content_type: &str, bytes: &[u8]) -> (Vec<Reason>, usize) {
         most = most.max(contents.memory());
     }
     contents.close(id, Ending::Complete, &mut env);
-    (tally.given_up.iter().map(|(reason, _)| *reason).collect(), most)
+    (counters.given_up.iter().map(|(reason, _)| *reason).collect(), most)
 }
 
 /// Nothing that is small on the wire becomes large here, and what is given up for it is counted.

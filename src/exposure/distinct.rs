@@ -95,6 +95,15 @@ impl Distinct {
         }
     }
 
+    /// The tokens held one by one.
+    pub fn tokens(&self) -> impl Iterator<Item = PatientKey> + '_ {
+        let set = match &self.0 {
+            Form::Exact(set) => Some(set),
+            Form::Sketch(_) => None,
+        };
+        set.into_iter().flatten().copied()
+    }
+
     /// How many distinct patients were added.
     pub fn count(&self) -> Count {
         match &self.0 {

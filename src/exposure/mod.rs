@@ -11,6 +11,7 @@ mod ceiling;
 mod counters;
 mod distinct;
 mod inventory;
+mod known;
 mod lists;
 mod moves;
 mod observations;
@@ -18,20 +19,25 @@ mod open;
 mod services;
 mod severity;
 mod sightings;
+mod steps;
 mod tracker;
 mod types;
+mod withheld;
 
 pub use crate::exposure::counters::ExposureTotals;
 pub use access::{Access, Answers};
 pub use ceiling::Written;
 pub use distinct::Distinct;
+pub use known::KnownExposure;
 pub use lists::{PatientGroup, PatientList};
 pub use severity::severity;
 pub use sightings::{News, Sighting};
-pub use tracker::{Exposures, Losses, Settings, Taken};
+pub use steps::{PATIENTS, Steps};
+pub use tracker::{Exposures, Settings};
 pub use types::{
-    Asset, Count, Event, EventId, Exposure, ExposureState, FindingEvent, FlowActivity,
-    NetworkDirection, PatientKey, Service, ServiceObservation, Suppressed,
+    Asset, Conversation, Count, Event, EventId, Exposure, ExposureState, FindingEvent,
+    FlowActivity, Losses, NetworkDirection, PatientKey, Service, ServiceObservation, Suppressed,
+    Taken,
 };
 
 #[cfg(test)]

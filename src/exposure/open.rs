@@ -61,12 +61,18 @@ pub(in crate::exposure) struct Open {
     pub dirty: bool,
     /// Highest score of a finding.
     worst: u8,
+    /// The highest score of a finding that was graded before its service proved to answer whoever asks.
+    unproven: u8,
     /// The score in its last event.
     written: u8,
+    /// When that was.
+    pub wrote: Timestamp,
     pub patients: Distinct,
     pub inventory: ExposureCounters,
     pub moves: Vec<MoveLeg>,
-    kinds: [u64; Kind::ALL.len()],
+    /// Patients of it that an earlier run counted.
+    pub floor: u64,
+    pub kinds: [u64; Kind::ALL.len()],
     /// Facts of the last finding.
     latest: Arc<ServiceFacts>,
     pub told: Exposure,
@@ -93,10 +99,13 @@ impl Open {
             quiet: false,
             dirty: false,
             worst: 0,
+            unproven: 0,
             written: 0,
+            wrote: now,
             patients: Distinct::default(),
             inventory: ExposureCounters::default(),
             moves: Vec::new(),
+            floor: 0,
             kinds: [0; Kind::ALL.len()],
             latest: Arc::clone(&event.finding.facts),
             told: Exposure {
@@ -190,13 +199,40 @@ impl Open {
         self.dirty = true;
     }
 
+    /// Distinct patients. Of those that an earlier run counted only the number may be known.
+    pub fn patients(&self) -> Count {
+        let count = self.patients.count();
+        match self.floor > count.value {
+            true => Count { value: self.floor, estimate: true },
+            false => count,
+        }
+    }
+
+    /// It was as severe as this before, and that was written.
+    pub fn severity_before(&mut self, severity: u8) {
+        self.told.severity = severity;
+        self.written = severity;
+    }
+
     /// Takes the score of a finding. True if the exposure is worse than its last event says.
     pub fn grade(&mut self, points: &SeverityEntry, score: u8) -> bool {
         self.worst = self.worst.max(score);
-        self.told.patients = self.patients.count();
+        self.told.patients = self.patients();
         let score = severity::of_exposure(points, self.worst, self.told.patients);
         self.told.severity = self.told.severity.max(score);
         self.told.severity > self.written
+    }
+
+    /// As [`Open::grade`], of a finding whose service proved nothing yet.
+    pub fn grade_unproven(&mut self, points: &SeverityEntry, score: u8) -> bool {
+        self.unproven = self.unproven.max(score);
+        self.grade(points, score)
+    }
+
+    /// Its service proved to answer whoever asks: what was found before is as bad as what follows.
+    pub fn prove(&mut self, points: &SeverityEntry) -> bool {
+        let before = std::mem::take(&mut self.unproven);
+        before > 0 && self.grade(points, before.saturating_add(points.answers_anyone).min(100))
     }
 
     /// Index of its severity in [`Severity::ALL`].
@@ -214,6 +250,7 @@ impl Open {
     ) -> Event {
         self.dirty = false;
         self.written = self.told.severity;
+        self.wrote = at;
         self.told.access =
             services.access(self.told.server, self.told.transport, self.told.protocol);
         self.told.figures = self.inventory.figures();

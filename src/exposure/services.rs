@@ -29,7 +29,7 @@ const MIN_SERVICES: usize = 64;
 /// Minimum time between reports of a service whose numbers changed.
 const TELL_EVERY: Span = Span::seconds(3_600);
 
-type Name = (SocketAddr, u8, &'static str);
+pub(in crate::exposure) type Name = (SocketAddr, u8, &'static str);
 
 /// The services of a run.
 pub(in crate::exposure) struct Services {
@@ -38,6 +38,8 @@ pub(in crate::exposure) struct Services {
     watched: Inventory<Name, Watch>,
     tokens: usize,
     most_tokens: usize,
+    /// Services that proved to answer whoever asks since somebody asked for them.
+    proven: Vec<Name>,
 }
 
 #[derive(Default)]
@@ -90,7 +92,13 @@ impl Services {
             watched: Inventory::new((memory / WATCHED).clamp(MIN_SERVICES, MAX_WATCHED)),
             tokens: 0,
             most_tokens: (memory / TOKEN).min(MAX_TOKENS),
+            proven: Vec::new(),
         }
+    }
+
+    /// The services that proved to answer whoever asks since the last call.
+    pub fn take_proven(&mut self) -> Vec<Name> {
+        std::mem::take(&mut self.proven)
     }
 
     /// Records an observation, and reports what is new and matters about the service.
@@ -111,7 +119,11 @@ impl Services {
             watch = Watch::of(watched, tokens, sighting.flow, name, value);
         }
         if let Some(watch) = &mut watch {
+            let before = watch.door.access.answers();
             watch.see(sighting, rules);
+            if before != Answers::Anyone && watch.door.access.answers() == Answers::Anyone {
+                self.proven.push(name);
+            }
         }
         let Some(known) = self.known.see(name, value) else { return };
         let shown = worth(sighting.facts);
@@ -260,9 +272,9 @@ impl Watch {
         self.latest = Arc::clone(sighting.facts);
         let before = self.door.access;
         self.door.see(sighting.flow.client.ip(), sighting.facts, rules);
-        let merged = self.facts.joined(sighting.facts);
-        self.news |= self.door.access != before || *self.facts != merged;
-        self.facts = Arc::new(merged);
+        let merged = ServiceFacts::joined(&self.facts, sighting.facts);
+        self.news |= self.door.access != before || self.facts != merged;
+        self.facts = merged;
     }
 
     fn tell(&mut self, id: EventId, (server, _, protocol): Name, time: Timestamp) -> Event {

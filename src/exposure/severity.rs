@@ -28,7 +28,7 @@ pub fn severity(
     answers: Answers,
 ) -> u8 {
     let marks = event.finding.marks;
-    let fraud = event.finding.kinds.iter().any(is_fraud_id);
+    let fraud = event.finding.kinds.iter().any(Kind::opens_accounts);
     let facts = &event.finding.facts;
     let mut score = i32::from(points.base);
     let mut add = |applies: bool, points: u8, sign: i32| {
@@ -59,16 +59,4 @@ pub(in crate::exposure) fn of_exposure(points: &SeverityEntry, worst: u8, patien
 
 fn within(score: i32) -> u8 {
     u8::try_from(score.clamp(1, 100)).unwrap_or(100)
-}
-
-/// Numbers that open accounts.
-const fn is_fraud_id(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Ssn
-            | Kind::NationalId
-            | Kind::InsuranceNumber
-            | Kind::DriversLicence
-            | Kind::PassportNumber
-    )
 }

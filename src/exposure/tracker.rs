@@ -4,46 +4,51 @@
 //! written before it and carries the time at which it fell due, however often [`Exposures::tick`]
 //! was called in between, and nothing is ever taken in the order of a hash map.
 
+use super::access::{Access, Answers};
 use super::announced::{Admitted, Announced, Place};
 use super::ceiling::Ceiling;
 use super::distinct::Distinct;
+use super::known::{KnownExposures, MAX_PATIENTS, Opening, RETURN_AFTER};
 use super::moves::{self, Moves};
 use super::observations::ServiceObservations;
 use super::open::{Open, Pair};
 use super::services::Services;
 use super::severity;
 use super::sightings::{News, Sighting, Sightings};
+use super::steps::Steps;
 use super::types::{
-    Count, Event, ExposureState, FindingEvent, FlowActivity, NetworkDirection, PatientKey,
-    ServiceObservation, Suppressed,
+    Count, Event, EventId, ExposureState, FindingEvent, FlowActivity, Losses, NetworkDirection,
+    PatientKey, ServiceObservation, Suppressed, Taken,
 };
+use super::withheld::Withheld;
 use crate::capture::{PacketRef, PacketSpan};
 use crate::config::Detail;
 use crate::flow::FlowInfo;
-use crate::identify::{People, Token};
+use crate::identify::{People, Recognised, Token};
 use crate::net::HomeNets;
-use crate::rules::{AccessRules, RuleSet, Seen as Asked, SeverityEntry, Suppressions};
+use crate::rules::{AccessRules, RuleSet, Seen as Asked, SeverityEntry, Suppression, Suppressions};
 use crate::severity::Severity;
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Exposures kept. Beyond it the one that was quiet for longest ends early, or, where none is quiet,
-/// the one that falls due first; its next finding opens a new one.
+/// the one that falls due first; its next finding goes on with it.
 pub const MAX_OPEN: usize = 16_384;
 /// Tokens of patients and objects of all exposures together; beyond it new counts become estimates.
 pub const MAX_TOKENS: usize = 1 << 20;
 /// Bytes of heap that an exposure takes, and a token, roughly: fewer are kept where memory is short.
 const OPEN: usize = 4 << 10;
 const TOKEN: usize = 32;
+/// The parts of the memory that exposures, tokens and people may take. Findings that were written have what
+/// these leave.
+const SHARE_OPEN: usize = 4;
+const SHARE_TOKENS: usize = 8;
+const SHARE_PEOPLE: usize = 2;
 /// Exposures that are kept however short it is.
 const MIN_OPEN: usize = 64;
-/// An exposure that grows no worse is updated at most this often.
-pub const UPDATE_EVERY: Span = Span::seconds(60);
-/// Suppressed flows and patients remembered, so that their further records are not counted.
-const MAX_WITHHELD: usize = 65_536;
 
 /// What [`Exposures`] must know.
 #[derive(Clone, Debug)]
@@ -52,6 +57,10 @@ pub struct Settings {
     pub home: HomeNets,
     /// An exposure without findings for this long is idle.
     pub idle: Span,
+    /// An exposure that grows no worse is written again at most this often.
+    pub update: Span,
+    /// An exposure without findings for this long ends; a later finding opens another one.
+    pub forget: Span,
     /// Keys event ids.
     pub key: [u8; 32],
     /// Points of the severity score.
@@ -62,52 +71,29 @@ pub struct Settings {
     pub access: AccessRules,
     /// Which findings become events.
     pub detail: Detail,
-    /// Bytes for the findings that were written; beyond them all are forgotten and written again.
+    /// Bytes for exposures, people and the findings that were written; beyond them these findings are
+    /// forgotten, and written again.
     pub memory: usize,
     /// Whether an output wants every patient of every exposure ([`Exposures::take_sightings`]).
     pub sightings: bool,
 }
 
-/// What was lost to a cap.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Losses {
-    /// Exposures that ended early because there were too many.
-    pub exposures_ended_early: u64,
-    /// Findings forgotten because of the memory: they may be written again.
-    pub findings_forgotten: u64,
-    /// Services and assets that were not reported.
-    pub sightings_unreported: u64,
-    /// Findings counted but not written, as there were too many for what was read.
-    pub findings_unwritten: u64,
-}
-
-/// What became of a finding.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Taken {
-    /// It is known and accepted, and was counted as such only.
-    Suppressed,
-    /// It revises a finding that was counted.
-    Revised,
-    /// It is a new one of this severity.
-    New(Severity),
-}
-
 /// Groups findings into exposures.
 pub struct Exposures {
-    settings: Settings,
+    pub(in crate::exposure) settings: Settings,
     /// Exposures that may be kept, and tokens.
     most: usize,
     most_tokens: usize,
-    open: HashMap<Pair, Open, RandomState>,
+    pub(in crate::exposure) open: HashMap<Pair, Open, RandomState>,
+    pub(in crate::exposure) known: KnownExposures,
     /// When each exposure that is not quiet must next be looked at; the number is that of its opening.
     due: BTreeMap<(Timestamp, u64), Pair>,
     /// Quiet exposures by when they became so.
-    quiet: BTreeMap<(Timestamp, u64), Pair>,
+    pub(in crate::exposure) quiet: BTreeMap<(Timestamp, u64), Pair>,
     opened: u64,
     tokens: usize,
     people: People,
     patients: Distinct,
-    findings: u64,
     active: [u64; Severity::ALL.len()],
     /// Exposures that have ended by severity.
     ended: [u64; Severity::ALL.len()],
@@ -119,68 +105,24 @@ pub struct Exposures {
     ceiling: Ceiling,
     moves: Moves,
     losses: Losses,
+    steps: Steps,
     seen: Sightings,
-}
-
-/// Suppressed findings, as far as further records and findings depend on them.
-#[derive(Default)]
-struct Withheld {
-    patients: HashSet<(Pair, PatientKey), RandomState>,
-    /// Flows whose first finding was suppressed.
-    flows: HashSet<(Pair, FlowKey), RandomState>,
-}
-
-/// Tells apart the flows of one pair.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct FlowKey {
-    started: Timestamp,
-    port: u16,
-    vlans: (u16, u16),
-}
-
-impl FlowKey {
-    fn of(flow: &FlowInfo) -> Self {
-        let vlans = (flow.vlan, flow.inner_vlan);
-        Self { started: flow.started, port: flow.client.port(), vlans }
-    }
-}
-
-impl Withheld {
-    fn add(&mut self, pair: Pair, event: &FindingEvent) {
-        if self.patients.len() < MAX_WITHHELD {
-            self.patients.insert((pair, event.finding.patient));
-        }
-        if starts_flow(event) && self.flows.len() < MAX_WITHHELD {
-            self.flows.insert((pair, FlowKey::of(&event.flow)));
-        }
-    }
-
-    /// Whether a finding that was not suppressed is the first of its flow.
-    fn starts_flow(&mut self, pair: Pair, event: &FindingEvent) -> bool {
-        starts_flow(event)
-            || !self.flows.is_empty() && self.flows.remove(&(pair, FlowKey::of(&event.flow)))
-    }
-}
-
-/// Whether no finding of the flow came before.
-const fn starts_flow(event: &FindingEvent) -> bool {
-    event.finding.ordinal == 0 && !event.finding.update
 }
 
 impl Exposures {
     /// None open.
     pub fn new(settings: Settings) -> Self {
         Self {
-            most: (settings.memory / OPEN).clamp(MIN_OPEN, MAX_OPEN),
-            most_tokens: (settings.memory / TOKEN).min(MAX_TOKENS),
+            most: (settings.memory / SHARE_OPEN / OPEN).clamp(MIN_OPEN, MAX_OPEN),
+            most_tokens: (settings.memory / SHARE_TOKENS / TOKEN).min(MAX_TOKENS),
             open: HashMap::default(),
+            known: KnownExposures::default(),
             due: BTreeMap::new(),
             quiet: BTreeMap::new(),
             opened: 0,
             tokens: 0,
-            people: People::within(settings.memory),
+            people: People::within(settings.memory / SHARE_PEOPLE),
             patients: Distinct::default(),
-            findings: 0,
             active: [0; Severity::ALL.len()],
             ended: [0; Severity::ALL.len()],
             services: Services::within(settings.memory),
@@ -191,6 +133,7 @@ impl Exposures {
             ceiling: Ceiling::of(settings.detail),
             moves: Moves::default(),
             losses: Losses::default(),
+            steps: Steps::default(),
             seen: Sightings::wanted(settings.sightings),
             settings,
         }
@@ -221,20 +164,24 @@ impl Exposures {
             }
         }
         let pair = Pair::of(&event.flow, event.protocol);
-        if self.suppress(&event) {
+        if let Some(whole) = self.suppress(&event) {
             self.withheld.add(pair, &event);
+            if whole {
+                self.acknowledge(pair, now, out);
+            }
             return Taken::Suppressed;
         }
         self.patients.insert(person, true);
         self.services.patient(&event.flow, event.protocol, person, &known.merged);
         let access = self.services.access(pair.server, pair.transport, pair.protocol);
         let taken_first = !event.finding.update;
-        self.findings += u64::from(taken_first);
         let direction = direction(&self.settings.home, &event.flow);
+        self.steps.finding(direction, taken_first);
         let points = &self.settings.severity;
         let score = severity::severity(points, &event, direction, access.answers());
 
-        let opens = self.open(pair, direction, &event, out);
+        let opens = !self.open.contains_key(&pair);
+        let opening = self.open(pair, direction, &event, out);
         let starts_flow = self.withheld.starts_flow(pair, &event);
         let Some(open) = self.open.get_mut(&pair) else { return Taken::Revised };
         open.count(&event, opens, starts_flow);
@@ -245,35 +192,60 @@ impl Exposures {
         open.patients.insert(person, self.tokens < self.most_tokens);
         self.tokens = (self.tokens + open.patients.held()).saturating_sub(before);
         self.active[open.band()] = self.active[open.band()].saturating_sub(1);
-        let worse = open.grade(&self.settings.severity, score);
+        let patients = open.told.patients.value;
+        let worse = match access.answers() {
+            Answers::Anyone => open.grade(&self.settings.severity, score),
+            _ => open.grade_unproven(&self.settings.severity, score),
+        };
+        self.steps.patients(patients, open.told.patients.value);
         self.active[open.band()] += 1;
         let exposure = open.told.id;
         open.dirty = true;
-        let state = match (opens, worse) {
-            (true, _) => Some(ExposureState::Open),
-            (false, true) => Some(ExposureState::Update),
-            (false, false) => None,
-        };
-        let state = state.map(|state| open.tell(state, now, &self.moves, &self.services));
-        let place = Place { key: &self.settings.key, person, exposure, severity: score, direction };
+        let state =
+            opening.state(worse).map(|state| open.tell(state, now, &self.moves, &self.services));
+        let key = self.settings.key;
+        let place = Place { key: &key, person, exposure, severity: score, direction };
         let detail = match self.ceiling.admits(&event) {
             true => self.settings.detail,
             false => Detail::Exposures,
         };
         self.losses.findings_unwritten += u64::from(detail != self.settings.detail && taken_first);
-        let new_records = event.finding.new_records.into();
-        let admitted = self.announced.admit(detail, &mut event, &place);
+        let sighted = (exposure, known, event.finding.new_records);
+        self.write(detail, event, &place, sighted, access, out);
+        if self.memory() > self.settings.memory {
+            self.lists(None, out);
+            self.losses.findings_forgotten += self.announced.clear();
+        }
+        out.extend(state);
+        if taken_first { Taken::New(Severity::of(score)) } else { Taken::Revised }
+    }
+
+    /// Writes a finding as far as it is new at the level of detail, and notes who was seen.
+    fn write(
+        &mut self,
+        detail: Detail,
+        mut event: FindingEvent,
+        place: &Place<'_>,
+        (exposure, known, records): (EventId, Recognised, u32),
+        access: Access,
+        out: &mut Vec<Event>,
+    ) {
+        if self.seen.are_wanted() || detail == Detail::Flows {
+            event.id = EventId::of_finding(place.key, &event.flow, &event.finding.patient);
+        }
+        let admitted = self.announced.admit(detail, &mut event, place);
         self.seen.push(|| Sighting {
             exposure,
-            person,
-            records: new_records,
+            person: known.person,
+            records: records.into(),
             packets: event.finding.packets,
             news: Some(Box::new(News {
                 event: event.clone(),
-                severity: score,
+                severity: place.severity,
                 merged: known.merged,
             })),
         });
+        let direction = place.direction;
         match admitted {
             Admitted::Written(severity) => {
                 self.ceiling.written(&event);
@@ -283,12 +255,12 @@ impl Exposures {
             Admitted::Listed(list) => out.push(Event::Patients(list)),
             Admitted::Nothing => {}
         }
-        if self.announced.memory() > self.settings.memory {
-            self.lists(None, out);
-            self.losses.findings_forgotten += self.announced.clear();
-        }
-        out.extend(state);
-        if taken_first { Taken::New(Severity::of(score)) } else { Taken::Revised }
+    }
+
+    /// Bytes of heap held for exposures, people and findings, roughly.
+    pub(in crate::exposure) fn memory(&self) -> usize {
+        let open = self.open.len() * OPEN + self.tokens * TOKEN;
+        self.announced.memory() + self.people.memory() + open
     }
 
     /// Writes the lists of patients that fell due by `now`, or all.
@@ -298,52 +270,68 @@ impl Exposures {
         }
     }
 
-    /// Sees to it that the exposure between `pair` is open and not quiet. True if it was not there.
+    /// Sees to it that the exposure between `pair` is open and not quiet.
     fn open(
         &mut self,
         pair: Pair,
         direction: NetworkDirection,
         event: &FindingEvent,
         out: &mut Vec<Event>,
-    ) -> bool {
+    ) -> Opening {
         let now = event.finding.time;
         if self.open.contains_key(&pair) {
-            self.wake(pair, now);
-            return false;
+            return match self.wake(pair, now) {
+                true => Opening::Returns,
+                false => Opening::Known,
+            };
         }
         if self.open.len() >= self.most {
             let first = self.quiet.first_key_value().or_else(|| self.due.first_key_value());
             if let Some(first) = first.map(|(_, pair)| *pair) {
                 self.losses.exposures_ended_early += 1;
+                let known = self.open.get(&first).map(|open| open.known(0));
                 self.end(first, now, out);
+                known.into_iter().for_each(|known| self.known.keep(known));
             }
         }
         let mut open = Open::new(&self.settings.key, self.opened, pair, direction, event);
+        let known = self.known.take(&pair, now - self.settings.forget).map(|known| {
+            let last = known.last;
+            open.resume(known, self.most_tokens.saturating_sub(self.tokens).min(MAX_PATIENTS));
+            self.tokens += open.patients.held();
+            last
+        });
         self.opened += 1;
-        // The next update is due a minute from now; whether one is needed shows then.
-        open.due = now + UPDATE_EVERY;
+        // When the next update is due; whether one is needed shows then.
+        open.due = now + self.settings.update;
         self.due.insert((open.due, open.number), pair);
         self.active[open.band()] += 1;
+        let opening = match known.map(|known| now - known) {
+            None => Opening::New,
+            Some(quiet) if quiet >= RETURN_AFTER => Opening::Returns,
+            Some(_) => Opening::Resumed,
+        };
         self.open.insert(pair, open);
-        true
+        opening
     }
 
-    /// An exposure that is quiet is so no longer.
-    fn wake(&mut self, pair: Pair, now: Timestamp) {
-        if let Some(open) = self.open.get_mut(&pair)
-            && open.quiet
-        {
+    /// An exposure that is quiet is so no longer. True if it comes back after [`RETURN_AFTER`].
+    fn wake(&mut self, pair: Pair, now: Timestamp) -> bool {
+        let Some(open) = self.open.get_mut(&pair) else { return false };
+        let returns = now - open.told.last >= RETURN_AFTER;
+        if open.quiet {
             self.quiet.remove(&(open.due, open.number));
             open.quiet = false;
-            open.due = now + UPDATE_EVERY;
+            open.due = now + self.settings.update;
             self.due.insert((open.due, open.number), pair);
             self.active[open.band()] += 1;
         }
+        returns
     }
 
-    /// Whether a finding is known and accepted; counts it, and also one that was until its day was
-    /// over.
-    fn suppress(&mut self, event: &FindingEvent) -> bool {
+    /// Whether a finding is known and accepted, and so with its whole exposure; counts it, and also one
+    /// that was until its day was over.
+    fn suppress(&mut self, event: &FindingEvent) -> Option<bool> {
         let finding = &event.finding;
         let asked = Asked {
             client: event.flow.client.ip(),
@@ -352,9 +340,7 @@ impl Exposures {
             rule: &finding.alert.id,
             patient: [Some(finding.patient.bytes()), event.person.as_ref().map(Token::bytes)],
         };
-        let Some(found) = self.settings.suppressions.find(&asked, finding.time) else {
-            return false;
-        };
+        let found = self.settings.suppressions.find(&asked, finding.time)?;
         let by = match found {
             Ok(by) | Err(by) => by,
         };
@@ -367,7 +353,7 @@ impl Exposures {
             }
             Err(_) => of.findings_since += first,
         }
-        found.is_ok()
+        found.ok().map(Suppression::is_whole)
     }
 
     /// Goes by other rules from now on.
@@ -428,8 +414,7 @@ impl Exposures {
     /// Counts records of a patient that brought nothing new. Those of suppressed findings, and of
     /// exposures that ended early, are in no count.
     fn repeat(&mut self, pair: Pair, patient: PatientKey, records: u32, last: PacketRef) {
-        let withheld = &self.withheld.patients;
-        if !withheld.is_empty() && withheld.contains(&(pair, patient)) {
+        if self.withheld.holds(pair, patient) {
             return;
         }
         self.wake(pair, last.time);
@@ -457,6 +442,34 @@ impl Exposures {
         let Settings { key, access, .. } = &self.settings;
         self.services.see(key, sighting, access, out);
         self.sightings.see(key, sighting, out);
+        for (server, transport, protocol) in self.services.take_proven() {
+            let is = |pair: &Pair| {
+                (pair.server, pair.transport.number(), pair.protocol)
+                    == (server, transport, protocol)
+            };
+            let mut pairs: Vec<(u64, Pair)> =
+                self.open.iter().filter(|(p, _)| is(p)).map(|(p, o)| (o.number, *p)).collect();
+            pairs.sort_unstable_by_key(|(number, _)| *number);
+            for (_, pair) in pairs {
+                self.prove(pair, sighting.time, out);
+            }
+        }
+    }
+
+    /// The service of an exposure proved to answer whoever asks: it was as bad before that was known.
+    fn prove(&mut self, pair: Pair, now: Timestamp, out: &mut Vec<Event>) {
+        let Some(open) = self.open.get_mut(&pair) else { return };
+        let before = open.band();
+        if !open.prove(&self.settings.severity) {
+            return;
+        }
+        let state = if open.quiet { ExposureState::Idle } else { ExposureState::Update };
+        if !open.quiet {
+            self.active[before] = self.active[before].saturating_sub(1);
+            self.active[open.band()] += 1;
+        }
+        let at = now.max(open.told.last);
+        out.push(open.tell(state, at, &self.moves, &self.services));
     }
 
     /// Writes the updates that fell due by `now`, and which exposures have become idle.
@@ -470,7 +483,7 @@ impl Exposures {
             }
             let pair = entry.remove();
             let Some(open) = self.open.get_mut(&pair) else { continue };
-            let ends = open.told.last + self.settings.idle;
+            let ends = (open.told.last + self.settings.idle).max(open.wrote + self.settings.update);
             if at >= ends {
                 let at = at.max(open.told.last);
                 out.push(open.tell(ExposureState::Idle, at, &self.moves, &self.services));
@@ -482,13 +495,14 @@ impl Exposures {
             }
             if open.dirty {
                 out.push(open.tell(ExposureState::Update, at, &self.moves, &self.services));
-                open.due = at + UPDATE_EVERY;
+                open.due = at + self.settings.update;
             } else {
-                // Nothing new: look again when it would be idle, or in a minute at the latest.
-                open.due = ends.min(at + UPDATE_EVERY);
+                // Nothing new: look again when it would be idle, or when the next update is due.
+                open.due = ends.min(at + self.settings.update);
             }
             self.due.insert((open.due, number), pair);
         }
+        self.forget(now, out);
     }
 
     /// The run has ended: ends every exposure, in the order of opening.
@@ -514,8 +528,8 @@ impl Exposures {
     }
 
     /// Findings so far (patients by flow), revisions not counted.
-    pub const fn findings(&self) -> u64 {
-        self.findings
+    pub fn findings(&self) -> u64 {
+        self.steps.directions.iter().sum()
     }
 
     /// Exposures opened so far.
@@ -533,13 +547,18 @@ impl Exposures {
         self.ended
     }
 
+    /// Findings by direction, and exposures by their patients.
+    pub const fn steps(&self) -> Steps {
+        self.steps
+    }
+
     /// What was lost to a cap.
     pub const fn losses(&self) -> Losses {
         let unreported = self.sightings.unreported() + self.services.unreported();
         Losses { sightings_unreported: unreported, ..self.losses }
     }
 
-    fn end(&mut self, pair: Pair, at: Timestamp, out: &mut Vec<Event>) {
+    pub(in crate::exposure) fn end(&mut self, pair: Pair, at: Timestamp, out: &mut Vec<Event>) {
         if let Some(mut open) = self.open.remove(&pair) {
             let tokens = open.patients.held() + open.inventory.held();
             self.tokens = self.tokens.saturating_sub(tokens);

@@ -9,6 +9,7 @@ use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Token};
 use crate::protocol::{Activity, FlowLosses, Object, Role, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
+use crate::severity::Severity;
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::fmt;
@@ -119,6 +120,9 @@ pub enum NetworkDirection {
 }
 
 impl NetworkDirection {
+    /// Every one, in the order of their definition.
+    pub const ALL: [Self; 4] = [Self::Inbound, Self::Outbound, Self::Internal, Self::External];
+
     /// As `network.direction` writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -135,11 +139,13 @@ impl NetworkDirection {
 pub enum ExposureState {
     /// First finding.
     Open,
-    /// It has grown worse, or there is more and a minute of packet time has passed.
+    /// It has grown worse, or there is more and `--update-every` has passed.
     Update,
+    /// A finding after a day without one.
+    Returned,
     /// Nothing was found for long enough. More may come under the same id.
     Idle,
-    /// The run has ended, or there were too many exposures.
+    /// The run has ended, there were too many exposures, or `--forget` has passed.
     Ended,
 }
 
@@ -149,6 +155,7 @@ impl ExposureState {
         match self {
             Self::Open => "open",
             Self::Update => "update",
+            Self::Returned => "returned",
             Self::Idle => "idle",
             Self::Ended => "ended",
         }
@@ -269,6 +276,30 @@ impl Suppressed {
     }
 }
 
+/// What was lost to a cap.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Losses {
+    /// Exposures that ended early because there were too many.
+    pub exposures_ended_early: u64,
+    /// Findings forgotten because of the memory: they may be written again.
+    pub findings_forgotten: u64,
+    /// Services and assets that were not reported.
+    pub sightings_unreported: u64,
+    /// Findings counted but not written, as there were too many for what was read.
+    pub findings_unwritten: u64,
+}
+
+/// What became of a finding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Taken {
+    /// It is known and accepted, and was counted as such only.
+    Suppressed,
+    /// It revises a finding that was counted.
+    Revised,
+    /// It is a new one of this severity.
+    New(Severity),
+}
+
 /// What the exposure stage hands to the outputs.
 #[derive(Clone)]
 pub enum Event {
@@ -335,6 +366,19 @@ pub struct Service {
     pub figures: ExposureTotals,
     /// Distinct patients seen with it so far.
     pub patients: Count,
+}
+
+/// A flow that has ended, of a known protocol or encrypted.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversation {
+    /// Packet time of its end; where it is encrypted, of its beginning.
+    pub time: Timestamp,
+    /// The flow.
+    pub flow: FlowInfo,
+    /// `dicom`, `hl7`, `http`; none where it is encrypted.
+    pub protocol: Option<&'static str>,
+    /// Payload, bytes.
+    pub bytes: u64,
 }
 
 /// What a flow did since the last report.

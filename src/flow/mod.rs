@@ -9,6 +9,7 @@ mod half;
 mod info;
 #[cfg(test)]
 mod losses;
+mod orientation;
 mod side;
 mod table;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use super::conversation::{Conversation, StreamSink, TcpSegment};
 use super::counters::ConversationCounters;
+use super::orientation::{guess, orient};
 use super::{End, FlowInfo, Orientation, Side, Transport};
 use crate::capture::PacketRef;
 use crate::decode::{Decoded, FlowKey, tcp_flags};
@@ -22,8 +23,6 @@ const COPY_TIME: Span = Span::millis(5);
 const COPIES: usize = 4;
 /// Packets of a flow between two looks at its memory.
 const WEIGH_EVERY: u32 = 16;
-/// Ports from here on are ephemeral on most systems (Linux: 32768, IANA: 49152).
-const EPHEMERAL: u16 = 32_768;
 
 /// Limits of a table.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +98,11 @@ pub trait Handler<S> {
     fn datagram(&mut self, flow: &FlowHead, state: &mut S, side: Side, bytes: &[u8]) -> bool;
     /// The flow is over; nothing more will come.
     fn close(&mut self, flow: &FlowHead, state: S, end: End);
+    /// Whether a segment with payload is passed over unread for want of time. It leaves a gap.
+    fn sheds(&mut self, flow: &FlowHead, state: &S, segment: &Decoded) -> bool {
+        let _ = (flow, state, segment);
+        false
+    }
     /// Whether the state of the last flow has come to hold much more since this was asked last.
     fn grew(&mut self) -> bool {
         false
@@ -319,6 +323,14 @@ impl<S> Table<S> {
             self.stats.late_packets += 1;
             return;
         };
+        // What opens or ends a conversation costs little and says much.
+        let framing = tcp_flags::SYN | tcp_flags::FIN | tcp_flags::RST;
+        if segment.len > 0
+            && segment.flags & framing == 0
+            && handler.sheds(&entry.head, state, segment)
+        {
+            return;
+        }
         if segment.key.transport == Transport::Udp {
             if !entry.ignored && !entry.copies.as_mut().is_some_and(|c| c.seen(arrival)) {
                 entry.ignored =
@@ -401,7 +413,7 @@ impl<S> Table<S> {
             inner_vlan: segment.inner_vlan,
             interface: arrival.packet.interface,
             first_packet: arrival.number,
-            started: arrival.clock,
+            started: arrival.packet.time,
             bytes: 0,
             cut: 0,
         };
@@ -514,9 +526,12 @@ impl<S> Table<S> {
                 self.over(slot, End::Reset, handler);
                 return false;
             }
+            // What waited was read just now, and its reader may have grown.
+            self.weigh(slot, handler);
             self.entries[slot as usize].on_watch
         });
         self.watch.append(&mut watch);
+        while self.memory > self.limits.memory && self.evict(handler) {}
         let idle = [self.limits.tcp_idle, self.limits.udp_idle, LINGER];
         for class in [Class::Tcp, Class::Udp, Class::Over] {
             let idle = idle[class as usize];
@@ -538,13 +553,27 @@ impl<S> Table<S> {
         }
     }
 
-    /// The run has ended: every flow is over, the oldest first.
-    pub fn finish(&mut self, handler: &mut impl Handler<S>) {
+    /// Every flow, the oldest first.
+    pub fn oldest_first(&self) -> Vec<u32> {
         let mut slots: Vec<u32> = self.index.iter().copied().collect();
         slots.sort_by_key(|&slot| self.entries[slot as usize].head.first_packet);
-        for slot in slots {
+        slots
+    }
+
+    /// The run has ended: these flows of [`Table::oldest_first`] are over. The first packet of the last.
+    pub fn finish_some(&mut self, slots: &[u32], handler: &mut impl Handler<S>) -> u64 {
+        let mut first = 0;
+        for &slot in slots {
+            first = self.entries[slot as usize].head.first_packet;
             self.remove(slot, End::Cut, handler);
         }
+        first
+    }
+
+    /// The run has ended: every flow is over, the oldest first.
+    pub fn finish(&mut self, handler: &mut impl Handler<S>) {
+        let all = self.oldest_first();
+        self.finish_some(&all, handler);
     }
 }
 
@@ -556,41 +585,5 @@ fn tcp_segment(segment: &Decoded, packet: PacketRef) -> TcpSegment {
         flags: segment.flags,
         missing: segment.missing,
         packet,
-    }
-}
-
-/// Who opened a flow, from its first packet.
-fn guess(segment: &Decoded) -> Orientation {
-    let from = segment.from;
-    let port = |side| segment.key.end(side).port;
-    let (ours, theirs) = (port(from), port(from.other()));
-    let client = match (ours >= EPHEMERAL, theirs >= EPHEMERAL) {
-        (false, true) => from.other(),
-        (true, false) => from,
-        // Both well known or both ephemeral: a system port serves, else whoever spoke first asked.
-        _ if ours < 1024 && theirs >= 1024 => from.other(),
-        _ => from,
-    };
-    let mut head = Orientation { client, sure: false };
-    if let Some(known) = handshake(segment) {
-        head = known;
-    }
-    head
-}
-
-fn handshake(segment: &Decoded) -> Option<Orientation> {
-    let answer = segment.flags & tcp_flags::ACK != 0;
-    (segment.flags & tcp_flags::SYN != 0).then(|| Orientation {
-        client: if answer { segment.from.other() } else { segment.from },
-        sure: true,
-    })
-}
-
-/// A handshake seen late still tells who opened the flow.
-fn orient(head: &mut FlowHead, segment: &Decoded) {
-    if !head.orientation.sure
-        && let Some(orientation) = handshake(segment)
-    {
-        head.orientation = orientation;
     }
 }

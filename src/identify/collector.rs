@@ -46,13 +46,13 @@ pub struct Collector<'a> {
     /// Takes the findings.
     pub out: &'a mut Vec<Finding>,
     /// What is counted.
-    pub tally: &'a mut IdentifyCounters,
+    pub counters: &'a mut IdentifyCounters,
 }
 
 impl FieldSink for Collector<'_> {
     fn object(&mut self, object: Object, uid: &str) {
         self.values.units.spoil();
-        self.tally.object(&self.settings.key, object, uid);
+        self.counters.object(&self.settings.key, object, uid);
     }
 
     fn begin(&mut self, at: ContentId, head: RecordHead<'_>) {
@@ -61,7 +61,7 @@ impl FieldSink for Collector<'_> {
             self.patients.open.push(record);
             return;
         }
-        self.tally.lose(Loss::OpenRecords);
+        self.counters.lose(Loss::OpenRecords);
         // Its fields and its end must not be taken for those of the record around it. Without one
         // around it, fields and end find nothing and are passed over.
         if let Some(record) = self.innermost(at) {
@@ -76,7 +76,7 @@ impl FieldSink for Collector<'_> {
             // The hour at which it is read decides.
             self.values.units.spoil();
             if is_time(value, self.now) {
-                self.tally.implausible += 1;
+                self.counters.implausible += 1;
                 return;
             }
         }
@@ -97,7 +97,7 @@ impl FieldSink for Collector<'_> {
             }
         };
         let Some(worked) = known else {
-            self.tally.implausible += 1;
+            self.counters.implausible += 1;
             return;
         };
         let (evidence, confidence) = weighed(&field, worked.valid);
@@ -120,7 +120,7 @@ impl FieldSink for Collector<'_> {
         let cap = self.settings.identifiers_per_patient;
         if let Some(record) = self.patients.open.get_mut(index) {
             record.packets.extend(self.packets);
-            record.add(held, cap, self.tally);
+            record.add(held, cap, self.counters);
         }
     }
 
@@ -136,12 +136,12 @@ impl FieldSink for Collector<'_> {
             return None;
         }
         self.values.under(self.rules);
-        let key = self.values.units.key((unit, around, Date::day(self.now)));
+        let key = self.values.units.key(self.rules, (unit, around, Date::day(self.now)));
         let Some(known) = self.values.units.get(key) else {
-            self.values.units.begin(key, self.tally);
+            self.values.units.begin(key, self.counters);
             return None;
         };
-        known.count(self.tally);
+        known.count(self.counters);
         self.patients.learn_hashes(&known.learnt, self.settings);
         for record in &known.records {
             let complete = Complete {
@@ -163,7 +163,7 @@ impl FieldSink for Collector<'_> {
     }
 
     fn keep_unit(&mut self, counts: Option<UnitCounts>) {
-        self.values.units.end(counts, self.tally);
+        self.values.units.end(counts, self.counters);
     }
 
     fn listed(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
@@ -284,7 +284,7 @@ impl Collector<'_> {
             if record.identity.contradicts(&waiting.identity) {
                 self.close_nested(*waiting, None, facts);
             } else {
-                record.join(*waiting, cap, self.tally);
+                record.join(*waiting, cap, self.counters);
             }
         }
         let outer = self.patients.open.iter().rposition(|r| r.at == record.at);
@@ -313,12 +313,12 @@ impl Collector<'_> {
             if around.identity.contradicts(&record.identity) {
                 return self.complete(record, facts);
             }
-            return around.join(record, cap, self.tally);
+            return around.join(record, cap, self.counters);
         }
         match around.waiting.as_mut() {
             None => around.waiting = Some(Box::new(record)),
             Some(waiting) if !waiting.identity.contradicts(&record.identity) => {
-                waiting.join(record, cap, self.tally);
+                waiting.join(record, cap, self.counters);
             }
             Some(_) => {
                 around.container = true;
@@ -337,7 +337,7 @@ impl Collector<'_> {
     }
 
     fn judge(&mut self, record: &mut Record, facts: &ServiceFacts) {
-        self.tally.records += 1;
+        self.counters.records += 1;
         if record.marks.contains(Mark::Query) {
             record.drop_patterns();
         }
@@ -346,7 +346,7 @@ impl Collector<'_> {
             return;
         }
         if record.marks.contains(Mark::Phantom) {
-            self.tally.phantoms += 1;
+            self.counters.phantoms += 1;
             return;
         }
         if record.held.iter().any(|held| held.test) {
@@ -371,8 +371,8 @@ impl Collector<'_> {
         };
         let Some(alert) = self.rules.policy.alert(&evidence) else {
             match deidentified {
-                Some(_) => self.tally.deidentified += 1,
-                None => self.tally.below_policy += 1,
+                Some(_) => self.counters.deidentified += 1,
+                None => self.counters.below_policy += 1,
             }
             // No finding, but a name all the same.
             self.patients.learn(record.held.iter(), self.settings);
@@ -399,8 +399,13 @@ impl Collector<'_> {
             now: record.packets.last.time,
             facts,
         };
-        let finding =
-            self.patients.file(record, alert, &around, self.values.texts(self.rules), self.tally);
+        let finding = self.patients.file(
+            record,
+            alert,
+            &around,
+            self.values.texts(self.rules),
+            self.counters,
+        );
         self.out.extend(finding);
     }
 

@@ -101,15 +101,15 @@ mod tests {
 
     #[test]
     fn each_kind_and_reason_has_its_own_counter() {
-        let mut tally = IdentifyCounters::default();
+        let mut counters = IdentifyCounters::default();
         for (i, &kind) in Kind::ALL.iter().enumerate() {
-            (0..=i).for_each(|_| tally.identifier(kind));
+            (0..=i).for_each(|_| counters.identifier(kind));
         }
         for (i, &reason) in Loss::ALL.iter().enumerate() {
-            (0..=i).for_each(|_| tally.lose(reason));
+            (0..=i).for_each(|_| counters.lose(reason));
         }
-        let mut sum = tally.clone();
-        sum.add(&tally);
+        let mut sum = counters.clone();
+        sum.add(&counters);
         for (i, (kind, n)) in sum.identifiers().enumerate() {
             assert_eq!((kind, n), (Kind::ALL[i], 2 * (i as u64 + 1)));
         }

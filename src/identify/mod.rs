@@ -16,11 +16,13 @@
 //!
 //! Over all flows, [`People`] says which patients are one person: for the counts of `exposure`.
 
+mod clues;
 mod collector;
 mod counters;
 mod date;
 mod gate;
 mod key;
+mod lookup;
 mod mask;
 mod normalise;
 mod numbers;
@@ -39,11 +41,13 @@ mod tests;
 pub use crate::identify::counters::{IdentifyCounters, Loss};
 pub use collector::Collector;
 pub use key::{Key, KeyError};
+pub use lookup::lookup_token;
 pub use patients::Patients;
 pub use people::{MAX_PEOPLE, People, Recognised};
 pub use plausible::plausible;
 pub use samples::{load_rules, samples_text, test_samples};
 pub use types::{Finding, Identifier, Shown, Token, Traits};
+pub use units::UnitTable;
 pub use values::ValueCache;
 
 /// What all workers share.

@@ -18,6 +18,7 @@
 //! Patients once separated stay separate, even if a later record shows that they are one: their events are
 //! already written.
 
+use super::clues::Clues;
 use super::counters::Loss;
 use super::gate::{Gate, Texts, WITHHELD_FOR};
 use super::numbers::Lists;
@@ -30,12 +31,7 @@ use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Kind, KindSet, RuleSet};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
-use std::collections::HashMap;
 use std::sync::Arc;
-
-/// Patients looked at for one value: thousands who share a name must not be gone through for each
-/// record.
-const MAX_CANDIDATES: usize = 8;
 
 /// Names and birth dates of one patient that are combined.
 const MAX_COMBINED: usize = 8;
@@ -62,7 +58,7 @@ impl Clue {
 }
 
 /// New clues to one patient.
-type Clues = SmallVec<[Clue; 16]>;
+type NewClues = SmallVec<[Clue; 16]>;
 
 /// A patient of the flow.
 struct Patient {
@@ -171,7 +167,7 @@ pub(super) struct Around<'a> {
 pub struct Patients {
     pub(super) open: Vec<Record>,
     known: Vec<Patient>,
-    clues: HashMap<u64, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
+    clues: Clues,
     pub(super) lists: Lists,
     /// Patients with records that brought nothing new and were not handed on yet.
     repeated: Vec<u32>,
@@ -196,8 +192,8 @@ impl Patient {
         record: &Complete<'_>,
         new: bool,
         most: usize,
-        clues: &mut Clues,
-        tally: &mut IdentifyCounters,
+        clues: &mut NewClues,
+        counters: &mut IdentifyCounters,
     ) -> usize {
         let profile = &mut self.profile;
         // A new patient has the profile that the record gave.
@@ -208,12 +204,12 @@ impl Patient {
                 profile.add(held, most);
             }
         }
-        (0..profile.lost).for_each(|_| tally.lose(Loss::PatientIdentifiers));
+        (0..profile.lost).for_each(|_| counters.lose(Loss::PatientIdentifiers));
         let mut bytes = 0;
         for (identifier, (token, _)) in
             profile.identifiers.iter().zip(&*profile.values).skip(before)
         {
-            tally.identifier(identifier.kind);
+            counters.identifier(identifier.kind);
             bytes += size_of::<Identifier>() + size_of::<(Token, Issuer)>();
             bytes += identifier.shown.text().len();
             if is_clue(identifier.kind) {
@@ -224,7 +220,7 @@ impl Patient {
     }
 
     /// Adds the pairs of name and birth date by which the patient is found.
-    fn combine(&self, clues: &mut Clues) {
+    fn combine(&self, clues: &mut NewClues) {
         let identity = &self.profile.identity;
         for &name in identity.names.iter().take(MAX_COMBINED) {
             for &birth in identity.births.iter().take(MAX_COMBINED) {
@@ -350,14 +346,14 @@ impl Patients {
         alert: &Arc<AlertRule>,
         around: &Around<'_>,
         texts: &mut Texts,
-        tally: &mut IdentifyCounters,
+        counters: &mut IdentifyCounters,
     ) -> Option<Finding> {
         let Around { settings, .. } = *around;
         let most = settings.identifiers_per_patient;
         let (index, update) = match self.find(record) {
             Some(index) => (index, true),
             None if self.known.len() >= settings.patients_per_flow => {
-                tally.lose(Loss::Patients);
+                counters.lose(Loss::Patients);
                 self.learn(record.held.iter(), settings);
                 return None;
             }
@@ -377,7 +373,7 @@ impl Patients {
 
         let before = if update { patient.profile.identifiers.len() } else { 0 };
         let mut clues = SmallVec::new();
-        self.bytes += patient.learn(record, !update, most, &mut clues, tally);
+        self.bytes += patient.learn(record, !update, most, &mut clues, counters);
         // Those beyond the cap are in no finding, and must not be shown all the same.
         let full = patient.profile.identifiers.len() >= most;
         let more_health = !patient.marks.health().without(marks_before).is_empty();
@@ -482,7 +478,7 @@ impl Patients {
                 }
             }
         };
-        let taken = |token: &Token| self.clues.contains_key(&Clue::Patient(*token).key());
+        let taken = |token: &Token| self.clues.leads(Clue::Patient(*token).key());
         if !taken(&token) {
             return token;
         }
@@ -552,24 +548,13 @@ impl Patients {
     }
 
     fn candidate(&self, clue: Clue, fits: impl Fn(&Identity) -> bool) -> Option<u32> {
-        let candidates = self.clues.get(&clue.key())?;
-        candidates.iter().copied().find(|index| {
+        self.clues.candidates(clue.key()).find(|index| {
             self.known.get(*index as usize).is_some_and(|p| fits(&p.profile.identity))
         })
     }
 
     fn remember(&mut self, clue: Clue, index: u32) {
-        let before = self.clues.len();
-        let candidates = self.clues.entry(clue.key()).or_default();
-        // In order of appearance, which is not always the order in which they got this clue.
-        if let Err(place) = candidates.binary_search(&index)
-            && candidates.len() < MAX_CANDIDATES
-        {
-            candidates.insert(place, index);
-        }
-        if self.clues.len() > before {
-            self.bytes += 2 * size_of::<(u64, SmallVec<[u32; 4]>)>();
-        }
+        self.bytes += self.clues.add(clue.key(), index);
     }
 }
 
@@ -577,7 +562,7 @@ impl Patients {
 impl Patients {
     /// The longest list of candidates for one clue.
     pub(super) fn most_candidates(&self) -> usize {
-        self.clues.values().map(SmallVec::len).max().unwrap_or(0)
+        self.clues.most_candidates()
     }
 }
 

@@ -81,6 +81,11 @@ impl People {
         Self { most: (memory / PERSON).min(MAX_PEOPLE), ..Self::default() }
     }
 
+    /// Bytes of heap held, roughly.
+    pub const fn memory(&self) -> usize {
+        self.known.len() * PERSON
+    }
+
     /// The person behind a patient of a flow, `patient`, of whom `traits` are known so far.
     pub fn recognise(&mut self, patient: Token, traits: &Traits) -> Recognised {
         let theirs = &*traits.0;

@@ -363,7 +363,7 @@ impl Record {
     }
 
     /// Adds an identifier, each value once.
-    pub fn add(&mut self, held: Held, cap: usize, tally: &mut IdentifyCounters) {
+    pub fn add(&mut self, held: Held, cap: usize, counters: &mut IdentifyCounters) {
         if let Some(known) = self.held.iter_mut().find(|h| h.equals(&held)) {
             if held.issuer.is_known() {
                 if !known.issuer.is_known() {
@@ -381,12 +381,12 @@ impl Record {
             self.identity.add(&held);
             self.held.push(held);
         } else {
-            tally.lose(Loss::RecordIdentifiers);
+            counters.lose(Loss::RecordIdentifiers);
         }
     }
 
     /// Takes over all that a nested record of the same person holds.
-    pub fn join(&mut self, nested: Self, cap: usize, tally: &mut IdentifyCounters) {
+    pub fn join(&mut self, nested: Self, cap: usize, counters: &mut IdentifyCounters) {
         // A structured record inside a loose one (HL7 in a JSON string) says what it really is.
         if nested.structured && !self.structured {
             self.content = nested.content;
@@ -397,7 +397,7 @@ impl Record {
         self.marks = self.marks.union(nested.marks);
         self.packets.extend(nested.packets);
         for held in nested.held {
-            self.add(held, cap, tally);
+            self.add(held, cap, counters);
         }
     }
 

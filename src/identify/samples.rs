@@ -40,8 +40,8 @@ struct Reader;
 impl SampleReader for Reader {
     fn read(&self, rules: &RuleSet, content_type: &str, bytes: &[u8]) -> Vec<SampleField> {
         let (mut contents, mut sink) = (Contents::default(), Taken { rules, fields: Vec::new() });
-        let (mut facts, mut tally) = (ServiceFacts::default(), ContentCounters::default());
-        let mut env = Env { rules, sink: &mut sink, facts: &mut facts, tally: &mut tally };
+        let (mut facts, mut counters) = (ServiceFacts::default(), ContentCounters::default());
+        let mut env = Env { rules, sink: &mut sink, facts: &mut facts, counters: &mut counters };
         let id = contents.open(&Hint {
             direction: Direction::ClientToServer,
             media: Media::Type { content_type, name: "" },

@@ -18,6 +18,11 @@ use std::sync::Arc;
 pub struct Token(pub(in crate::identify) [u8; 12]);
 
 impl Token {
+    /// A pseudonym that was made before, by its bytes.
+    pub const fn from_bytes(bytes: [u8; 12]) -> Self {
+        Self(bytes)
+    }
+
     /// The pseudonym's bytes.
     pub const fn bytes(&self) -> &[u8; 12] {
         &self.0
@@ -27,11 +32,6 @@ impl Token {
     pub fn of_hash(hash: &[u8; 32]) -> Self {
         let mut bytes = [0; 12];
         bytes.copy_from_slice(&hash[..12]);
-        Self(bytes)
-    }
-
-    /// A pseudonym that was read back.
-    pub const fn from_bytes(bytes: [u8; 12]) -> Self {
         Self(bytes)
     }
 

@@ -11,17 +11,17 @@ use super::record::{Held, Identity, Issuer, Record};
 use super::{Identifier, IdentifyCounters, Settings, Token};
 use crate::content::MarkSet;
 use crate::content::UnitCounts;
-use crate::rules::AlertRule;
+use crate::rules::{AlertRule, RuleSet};
 use foldhash::quality::RandomState;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Most bytes that the table takes.
-const MAX_MEMORY: usize = 48 << 20;
+const MAX_MEMORY: usize = 160 << 20;
 
-/// Share of a worker's memory that it may take at most.
-const SHARE: usize = 16;
+/// Share of the memory of all workers that it may take at most.
+const SHARE: usize = 8;
 
 /// Records of one unit that are kept; a unit with more is not.
 const MAX_RECORDS: usize = 64;
@@ -64,21 +64,27 @@ impl Unit {
     }
 
     /// Counts what it counted when it was read.
-    pub fn count(&self, tally: &mut IdentifyCounters) {
+    pub fn count(&self, counters: &mut IdentifyCounters) {
         let [records, below_policy, deidentified, phantoms, implausible] = self.counts;
-        tally.records += records;
-        tally.below_policy += below_policy;
-        tally.deidentified += deidentified;
-        tally.phantoms += phantoms;
-        tally.implausible += implausible;
+        counters.records += records;
+        counters.below_policy += below_policy;
+        counters.deidentified += deidentified;
+        counters.phantoms += phantoms;
+        counters.implausible += implausible;
     }
 }
 
 /// Counters that a unit adds to whatever flow it stands in.
 const COUNTED: usize = 5;
 
-fn counted(tally: &IdentifyCounters) -> [u64; COUNTED] {
-    [tally.records, tally.below_policy, tally.deidentified, tally.phantoms, tally.implausible]
+fn counted(counters: &IdentifyCounters) -> [u64; COUNTED] {
+    [
+        counters.records,
+        counters.below_policy,
+        counters.deidentified,
+        counters.phantoms,
+        counters.implausible,
+    ]
 }
 
 /// A unit that is being read.
@@ -97,77 +103,117 @@ struct Note {
 
 type Table = HashMap<u128, Arc<Unit>, foldhash::fast::FixedState>;
 
-/// The units that one worker read lately. When the younger half is full, the older one goes.
-pub(super) struct Units {
-    young: Table,
-    old: Table,
-    /// Bytes that the younger half takes, and may take.
-    held: usize,
+/// Parts of the table that are locked one by one.
+const SHARDS: usize = 16;
+
+/// The units that were read lately. Workers share it: what one has read, no other reads again. It is looked
+/// up once a unit, and what came of a unit is the same whoever read it.
+pub struct UnitTable {
+    shards: [Mutex<Shard>; SHARDS],
+    /// Bytes that the younger half of a shard may take.
     most: usize,
     seeds: [RandomState; 2],
-    note: Option<Note>,
 }
 
-impl Default for Units {
-    fn default() -> Self {
-        Self::within(MAX_MEMORY * SHARE)
-    }
+/// When the younger half is full, the older one goes.
+#[derive(Default)]
+struct Shard {
+    young: Table,
+    old: Table,
+    /// Bytes that the younger half takes.
+    held: usize,
 }
 
-impl Units {
-    /// For a worker that has `memory` bytes for its state.
+impl UnitTable {
+    /// For workers that together have `memory` bytes for their state.
     pub fn within(memory: usize) -> Self {
         Self {
-            young: Table::default(),
-            old: Table::default(),
-            held: 0,
-            most: (memory / SHARE).min(MAX_MEMORY) / 2,
+            shards: Default::default(),
+            most: (memory / SHARE).min(MAX_MEMORY) / 2 / SHARDS,
             seeds: [RandomState::default(), RandomState::default()],
-            note: None,
         }
     }
 
     /// Bytes of heap that it may come to hold, roughly.
     pub const fn most_memory(&self) -> usize {
-        2 * self.most
+        2 * self.most * SHARDS
     }
 
-    /// The rules were replaced.
+    fn shard(&self, key: u128) -> MutexGuard<'_, Shard> {
+        // Its low bits are those of the tables.
+        self.shards[(key >> 124) as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, key: u128) -> Option<Arc<Unit>> {
+        let mut shard = self.shard(key);
+        if let Some(unit) = shard.young.get(&key) {
+            return Some(Arc::clone(unit));
+        }
+        let unit = shard.old.remove(&key)?;
+        shard.put(key, Arc::clone(&unit), self.most);
+        Some(unit)
+    }
+
+    fn put(&self, key: u128, unit: Arc<Unit>) {
+        self.shard(key).put(key, unit, self.most);
+    }
+}
+
+impl Shard {
+    fn put(&mut self, key: u128, unit: Arc<Unit>, most: usize) {
+        let memory = unit.memory();
+        if self.held + memory > most {
+            self.old = std::mem::take(&mut self.young);
+            self.held = 0;
+        }
+        self.held += memory;
+        if let Some(same) = self.young.insert(key, unit) {
+            // Another worker has read it at the same time.
+            self.held = self.held.saturating_sub(same.memory());
+        }
+    }
+}
+
+/// A worker's view of the units.
+pub(super) struct Units {
+    table: Arc<UnitTable>,
+    note: Option<Note>,
+}
+
+impl Default for Units {
+    fn default() -> Self {
+        Self::of(Arc::new(UnitTable::within(MAX_MEMORY * SHARE)))
+    }
+}
+
+impl Units {
+    /// Of this table.
+    pub const fn of(table: Arc<UnitTable>) -> Self {
+        Self { table, note: None }
+    }
+
+    /// The rules were replaced. Units of the old ones are not found any more: their rules are part of
+    /// their keys.
     pub fn forget(&mut self) {
-        self.young = Table::default();
-        self.old = Table::default();
-        self.held = 0;
         self.note = None;
     }
 
-    /// The key of a unit.
-    pub fn key(&self, unit: impl Hash) -> u128 {
-        let [high, low] = self.seeds.each_ref().map(|seed| u128::from(seed.hash_one(&unit)));
+    /// The key of a unit that is read under `rules`.
+    pub fn key(&self, rules: &RuleSet, unit: impl Hash) -> u128 {
+        let rules = (rules.generation, std::ptr::from_ref(rules) as usize);
+        let seeds = self.table.seeds.each_ref();
+        let [high, low] = seeds.map(|seed| u128::from(seed.hash_one((rules, &unit))));
         high << 64 | low
     }
 
     /// What came of the unit, if it was read lately.
-    pub fn get(&mut self, key: u128) -> Option<Arc<Unit>> {
-        if let Some(unit) = self.young.get(&key) {
-            return Some(Arc::clone(unit));
-        }
-        let unit = self.old.remove(&key)?;
-        self.put(key, Arc::clone(&unit));
-        Some(unit)
-    }
-
-    fn put(&mut self, key: u128, unit: Arc<Unit>) {
-        self.held += unit.memory();
-        if self.held > self.most {
-            self.old = std::mem::take(&mut self.young);
-            self.held = unit.memory();
-        }
-        self.young.insert(key, unit);
+    pub fn get(&self, key: u128) -> Option<Arc<Unit>> {
+        self.table.get(key)
     }
 
     /// From here on, notes what comes of a unit.
-    pub fn begin(&mut self, key: u128, tally: &IdentifyCounters) {
-        let (before, lost) = (counted(tally), lost(tally));
+    pub fn begin(&mut self, key: u128, counters: &IdentifyCounters) {
+        let (before, lost) = (counted(counters), lost(counters));
         self.note = Some(Note {
             key,
             records: Vec::new(),
@@ -218,14 +264,14 @@ impl Units {
     }
 
     /// The unit has ended. It is kept if content says what it counted.
-    pub fn end(&mut self, content: Option<UnitCounts>, tally: &IdentifyCounters) {
+    pub fn end(&mut self, content: Option<UnitCounts>, counters: &IdentifyCounters) {
         let (Some(note), Some(content)) = (self.note.take(), content) else { return };
-        if note.spoilt || note.lost != lost(tally) {
+        if note.spoilt || note.lost != lost(counters) {
             return;
         }
-        let mut counts = counted(tally);
+        let mut counts = counted(counters);
         counts.iter_mut().zip(note.before).for_each(|(now, before)| *now -= before);
-        self.put(
+        self.table.put(
             note.key,
             Arc::new(Unit {
                 records: note.records,
@@ -239,7 +285,7 @@ impl Units {
 }
 
 /// What was lost to caps of records; those of patients apply anew wherever a unit stands.
-fn lost(tally: &IdentifyCounters) -> u64 {
+fn lost(counters: &IdentifyCounters) -> u64 {
     let of_records = |loss: &Loss| matches!(loss, Loss::RecordIdentifiers | Loss::OpenRecords);
-    tally.lost().filter(|(loss, _)| of_records(loss)).map(|(_, n)| n).sum()
+    counters.lost().filter(|(loss, _)| of_records(loss)).map(|(_, n)| n).sum()
 }

@@ -6,7 +6,7 @@
 
 use super::date::Date;
 use super::record::{Issuer, Record};
-use super::units::Units;
+use super::units::{UnitTable, Units};
 use super::{Key, Token, gate};
 use crate::content::{Evidence, Field};
 use crate::phi::{Phi, PhiBuf};
@@ -115,17 +115,17 @@ impl Default for ValueCache {
 }
 
 impl ValueCache {
-    /// A table for a worker that has `memory` bytes for its state.
-    pub fn within(memory: usize) -> Self {
+    /// A table for a worker that has `memory` bytes for its state, and the units that all share.
+    pub fn within(memory: usize, units: Arc<UnitTable>) -> Self {
         let most =
             (memory / SHARE / (size_of::<Slot>() + size_of::<u64>())).next_power_of_two() / 2;
         let most = most.clamp(FIRST_VALUES, MAX_VALUES);
-        Self { most, units: Units::within(memory), ..Self::default() }
+        Self { most, units: Units::of(units), ..Self::default() }
     }
 
-    /// Bytes of heap that it may come to hold, roughly.
+    /// Bytes of heap that it may come to hold, roughly, without the units.
     pub const fn most_memory(&self) -> usize {
-        self.most * (size_of::<Slot>() + size_of::<u64>()) + self.units.most_memory()
+        self.most * (size_of::<Slot>() + size_of::<u64>())
     }
 
     /// The rules were replaced.

@@ -2,7 +2,7 @@
 //! list of identifiers, so it carries their kinds, and never a value.
 
 use super::text::is_unsafe;
-use super::{Context, Format, Output, RunSummary, community_id};
+use super::{Context, Format, Output, RunSummary, SensorStatus, community_id, sentence};
 use crate::exposure::{Answers, Event, EventId, NetworkDirection, PatientList};
 use crate::protocol::ServiceFacts;
 use crate::rules::{Kind, KindSet};
@@ -27,6 +27,9 @@ struct Cef {
     context: Context,
     line: String,
 }
+
+/// Severity of a sensor that does not do its work, 0 to 10.
+const NOT_READY: u8 = 7;
 
 /// One line while it is built.
 struct Line<'a>(&'a mut String);
@@ -198,8 +201,9 @@ impl Cef {
                 line.labelled("cs3", "operations", &e.operations.join(","));
                 line.facts(&e.facts);
                 if e.access.answers() == Answers::Anyone {
-                    line.labelled("flexString2", "answers", Answers::Anyone.as_str());
+                    line.labelled("cs1", "answers", Answers::Anyone.as_str());
                 }
+                line.text("msg", &sentence::of_event(event));
             }
             Event::Asset(a) => {
                 line.start("asset-seen", "Host in a medical role", 0);
@@ -269,37 +273,25 @@ impl Output for Cef {
         self.write()
     }
 
+    fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<bool> {
+        let mut line = Line(&mut self.line);
+        line.start("sensor-status", "Sensor status", if sensor.ready { 0 } else { NOT_READY });
+        common(&mut line, &self.context, sensor.time, None);
+        line.text("msg", &sentence::of_sensor(so_far, sensor));
+        figures(&mut line, so_far);
+        line.plain("outcome", if sensor.ready { "ready" } else { "not ready" });
+        let problems: Vec<&str> = sensor.problems.iter().map(|p| p.check.as_str()).collect();
+        line.text("reason", &problems.join(","));
+        self.write().map(|()| true)
+    }
+
     fn finish(&mut self, run: &RunSummary) -> io::Result<()> {
-        let sum = |map: &std::collections::BTreeMap<&str, u64>| {
-            map.values().fold(0u64, |all, n| all.saturating_add(*n))
-        };
         let mut line = Line(&mut self.line);
         line.start("run-summary", "Run ended", 0);
         let end = run.ended.or(run.started).unwrap_or(Timestamp(0));
         common(&mut line, &self.context, end, None);
-        if let (Some(start), Some(end)) = (run.started, run.ended) {
-            line.time("start", start);
-            line.time("end", end);
-        }
-        line.plain("cnt", run.packets_read);
-        line.plain("in", run.bytes_read);
-        line.number("cn1", "patients", run.patients.value);
-        line.number("cn2", "findings", run.findings);
-        line.number("cn3", "packetsDropped", sum(&run.dropped));
-        let faulty = run.inputs.iter().filter(|i| i.fault.is_some()).count();
-        line.number("flexNumber1", "packetsSkipped", sum(&run.skipped));
-        line.number("flexNumber2", "faultyInputs", faulty as u64);
-        line.labelled("cs1", "coverage", run.verdict().as_str());
-        if let Some(interruption) = run.interruption() {
-            line.labelled("cs4", "interruption", &interruption);
-        }
-        let suppressed: u64 = run.suppressed.iter().map(|s| s.findings).sum();
-        if suppressed > 0 {
-            line.labelled("cs2", "suppressed", &suppressed.to_string());
-        }
-        if run.reveal {
-            line.labelled("cs3", "reveal", "asked for; CEF carries no values");
-        }
+        line.text("msg", &sentence::of_run(run));
+        figures(&mut line, run);
         self.write()?;
         self.flush()
     }
@@ -309,9 +301,39 @@ impl Output for Cef {
     }
 }
 
+/// What a run has counted.
+fn figures(line: &mut Line<'_>, run: &RunSummary) {
+    let sum = |map: &std::collections::BTreeMap<&str, u64>| {
+        map.values().fold(0u64, |all, n| all.saturating_add(*n))
+    };
+    if let (Some(start), Some(end)) = (run.started, run.ended) {
+        line.time("start", start);
+        line.time("end", end);
+    }
+    line.plain("cnt", run.packets_read);
+    line.plain("in", run.bytes_read);
+    line.number("cn1", "patients", run.patients.value);
+    line.number("cn2", "findings", run.findings);
+    line.number("cn3", "packetsDropped", sum(&run.dropped));
+    let faulty = run.inputs.iter().filter(|i| i.fault.is_some()).count();
+    line.number("flexNumber1", "packetsSkipped", sum(&run.skipped));
+    line.number("flexNumber2", "faultyInputs", faulty as u64);
+    line.labelled("cs1", "coverage", run.verdict().as_str());
+    if let Some(interruption) = run.interruption() {
+        line.labelled("cs4", "interruption", &interruption);
+    }
+    let suppressed: u64 = run.suppressed.iter().map(|s| s.findings).sum();
+    if suppressed > 0 {
+        line.labelled("cs2", "suppressed", &suppressed.to_string());
+    }
+    if run.reveal {
+        line.labelled("cs3", "reveal", "asked for; CEF carries no values");
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{context, events, run, tracker, written};
+    use super::super::samples::{context, events, run, status_written, tracker, written};
     use super::*;
     use crate::exposure::samples::{Sample, hl7};
 
@@ -396,8 +418,82 @@ mod tests {
             assert_eq!(keys.len(), all, "a key twice: {line}");
             assert!(keys.contains(&"rt"), "{line}");
         }
+        let status = status_written(&FORMAT, &run());
+        let (header, extensions) = read(status.trim_end());
+        assert_eq!((header[4].as_str(), header[6].as_str()), ("sensor-status", "7"), "{status}");
+        assert!(extensions.contains(&("reason".into(), "interface,output".into())), "{status}");
         assert!(lines.last().is_some_and(|l| l.contains("|run-summary|") && l.contains("cn3=2")));
         assert!(lines.iter().any(|l| l.contains("c6a3=2001:db8::15")), "IPv6 has its own field");
+    }
+
+    /// Keys of the extension dictionary of the CEF guide (version 0) that may be written, with their types.
+    const DICTIONARY: [(&str, &str); 35] = [
+        ("act", "text"),
+        ("app", "text"),
+        ("c6a2", "ip"),
+        ("c6a3", "ip"),
+        ("cn1", "number"),
+        ("cn2", "number"),
+        ("cn3", "number"),
+        ("cnt", "number"),
+        ("cs1", "text"),
+        ("cs2", "text"),
+        ("cs3", "text"),
+        ("cs4", "text"),
+        ("cs5", "text"),
+        ("cs6", "text"),
+        ("destinationServiceName", "text"),
+        ("deviceDirection", "direction"),
+        ("deviceInboundInterface", "text"),
+        ("dpt", "port"),
+        ("dst", "ip"),
+        ("dvchost", "text"),
+        ("end", "number"),
+        ("externalId", "text"),
+        ("flexNumber1", "number"),
+        ("flexNumber2", "number"),
+        ("flexString1", "text"),
+        ("flexString2", "text"),
+        ("in", "number"),
+        ("msg", "text"),
+        ("outcome", "text"),
+        ("proto", "text"),
+        ("reason", "text"),
+        ("rt", "number"),
+        ("spt", "port"),
+        ("src", "ip"),
+        ("start", "number"),
+    ];
+
+    #[test]
+    fn every_key_is_one_of_the_guide_with_its_type_and_its_label() {
+        let mut open = Sample::default();
+        open.facts.credentials_in_clear = true;
+        let (mut x, mut out) = (tracker(), events());
+        x.finding(open.build(), &mut out);
+        for line in &lines(&out) {
+            let (_, extensions) = read(line);
+            for (key, value) in &extensions {
+                if let Some(of) = key.strip_suffix("Label") {
+                    assert!(extensions.iter().any(|(k, _)| k == of), "{key} without {of}: {line}");
+                    continue;
+                }
+                let known = DICTIONARY.iter().find(|(name, _)| name == key);
+                let (_, kind) = known.unwrap_or_else(|| panic!("{key} is no key of CEF: {line}"));
+                let fits = match *kind {
+                    "number" => value.parse::<u64>().is_ok(),
+                    "port" => value.parse::<u16>().is_ok(),
+                    "ip" => value.parse::<IpAddr>().is_ok(),
+                    "direction" => value == "0" || value == "1",
+                    _ => !value.is_empty() && value.chars().count() <= 1_023,
+                };
+                assert!(fits, "{key}={value}: not {kind}");
+                let custom =
+                    ["cs", "cn", "c6a", "flex"].iter().any(|p| key.starts_with(p)) && key != "cnt";
+                let label = format!("{key}Label");
+                assert_eq!(custom, extensions.iter().any(|(k, _)| *k == label), "{label}: {line}");
+            }
+        }
     }
 
     #[test]

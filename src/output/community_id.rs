@@ -9,10 +9,11 @@ use std::net::{IpAddr, SocketAddr};
 /// `1:` and the base64 of SHA-1 over seed (0), the lower end's address, the other's, the IP protocol
 /// number, a zero byte and the ports in the same order.
 pub fn community_id(flow: &FlowInfo) -> String {
-    of(flow.client, flow.server, flow.transport.number())
+    community_id_of(flow.client, flow.server, flow.transport.number())
 }
 
-fn of(a: SocketAddr, b: SocketAddr, protocol: u8) -> String {
+/// The same of two ends and the number of an IP protocol.
+pub fn community_id_of(a: SocketAddr, b: SocketAddr, protocol: u8) -> String {
     let (a, b) = (canonical(a), canonical(b));
     let (low, high) = if bytes(a) <= bytes(b) { (a, b) } else { (b, a) };
     let mut hash = Sha1::new();
@@ -47,8 +48,8 @@ mod tests {
 
     fn check(a: &str, b: &str, protocol: u8, expect: &str) {
         let (a, b) = (a.parse().expect("address"), b.parse().expect("address"));
-        assert_eq!(of(a, b, protocol), expect);
-        assert_eq!(of(b, a, protocol), expect, "either way");
+        assert_eq!(community_id_of(a, b, protocol), expect);
+        assert_eq!(community_id_of(b, a, protocol), expect, "either way");
     }
 
     #[test]
@@ -60,7 +61,11 @@ mod tests {
 
     #[test]
     fn the_same_address_twice_is_ordered_by_port() {
-        let id = of("10.0.0.1:80".parse().expect("a"), "10.0.0.1:1025".parse().expect("a"), 6);
+        let id = community_id_of(
+            "10.0.0.1:80".parse().expect("a"),
+            "10.0.0.1:1025".parse().expect("a"),
+            6,
+        );
         check("10.0.0.1:1025", "10.0.0.1:80", 6, &id);
     }
 }

@@ -60,9 +60,9 @@ struct Patient {
     packets: PacketSpan,
 }
 
-/// A row while it is built.
+/// A row of a table while it is built.
 #[derive(Default)]
-struct Row(String);
+pub(in crate::output) struct Row(String);
 
 impl Row {
     fn cell(&mut self) -> &mut String {
@@ -73,23 +73,25 @@ impl Row {
     }
 
     /// A number, a time, an address, a word of our own: nothing to quote.
-    fn plain(&mut self, value: impl std::fmt::Display) {
+    pub fn plain(&mut self, value: impl std::fmt::Display) {
         let _ = write!(self.cell(), "{value}");
     }
 
-    fn maybe(&mut self, value: Option<impl std::fmt::Display>) {
+    /// The same, where it is known.
+    pub fn maybe(&mut self, value: Option<impl std::fmt::Display>) {
         match value {
             Some(value) => self.plain(value),
             None => self.empty(),
         }
     }
 
-    fn empty(&mut self) {
+    /// Nothing.
+    pub fn empty(&mut self) {
         self.cell();
     }
 
     /// Text that may come from the wire.
-    fn text(&mut self, text: &str) {
+    pub fn text(&mut self, text: &str) {
         let out = self.cell();
         if text.is_empty() {
             return;
@@ -109,6 +111,12 @@ impl Row {
             }
         }
         out.push('"');
+    }
+
+    /// Ends the row.
+    pub fn end(self, out: &mut String) {
+        out.push_str(&self.0);
+        out.push_str("\r\n");
     }
 
     fn packets(&mut self, span: PacketSpan, context: &Context) {
@@ -318,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_has_every_column_and_stands_once() {
+    fn every_row_has_every_column_and_is_written_once() {
         for events in [events(), busy()] {
             let rows = rows(&events);
             assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{rows:#?}");

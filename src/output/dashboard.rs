@@ -1,15 +1,19 @@
-//! What the web page and the API show: the state of the run and a table of exposures. Addresses and
-//! counts only: no identifier, no pseudonym, no text from the wire.
+//! What the web page and the API show: the state of the run, a table of exposures, and the [`Board`] of
+//! the page. The table holds addresses and counts only; the board holds masks and pseudonyms, never values.
 
+use super::health::{Problem, SensorHealth};
 use super::metrics::Metrics;
-use super::{Output, RunSummary};
-use crate::exposure::{Answers, Count, Event, EventId, Exposure, ExposureState};
+use super::page::Board;
+use super::{Context, Output, RunSummary, ecs};
+use crate::exposure::{
+    Answers, Conversation, Count, Event, EventId, Exposure, ExposureState, Sighting,
+};
 use crate::severity::Severity;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -19,11 +23,19 @@ pub const MAX_ROWS: usize = 1_000;
 /// Shared between the pipeline, which fills it, and the server, which shows it.
 pub struct Dashboard {
     metrics: Arc<Metrics>,
+    sensor: Arc<SensorHealth>,
     started: Instant,
     /// Milliseconds after `started`, plus one; 0 for none yet.
     last_packet: AtomicU64,
-    stopping: AtomicBool,
     rows: Mutex<BTreeMap<EventId, Row>>,
+    page: Mutex<Page>,
+}
+
+/// The page's model and what events are written with.
+#[derive(Default)]
+struct Page {
+    board: Board,
+    context: Context,
 }
 
 /// One exposure.
@@ -31,7 +43,7 @@ pub struct Dashboard {
 pub struct Row {
     /// The exposure's id.
     pub id: String,
-    /// `open`, `update` or `closed`.
+    /// `open`, `update`, `idle` or `ended`.
     pub state: &'static str,
     /// `low` to `critical`.
     pub severity: &'static str,
@@ -117,22 +129,85 @@ pub struct Health {
     pub last_packet_age_seconds: Option<f64>,
 }
 
+/// Whether a sensor does its work.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+pub struct Readiness {
+    /// `ready`, `not ready` or `stopping`.
+    pub status: &'static str,
+    /// What keeps it from its work.
+    pub problems: Vec<Problem>,
+}
+
 impl Dashboard {
     /// An empty one.
     #[expect(clippy::disallowed_methods, reason = "the age of the process, for /healthz")]
-    pub fn new(metrics: Arc<Metrics>) -> Self {
+    pub fn new(metrics: Arc<Metrics>, sensor: Arc<SensorHealth>) -> Self {
         Self {
             metrics,
+            sensor,
             started: Instant::now(),
             last_packet: AtomicU64::new(0),
-            stopping: AtomicBool::new(false),
             rows: Mutex::default(),
+            page: Mutex::default(),
         }
+    }
+
+    /// How its parts are.
+    pub fn sensor(&self) -> &SensorHealth {
+        &self.sensor
+    }
+
+    /// What the page must know of the run before it starts; `reveal` as on the command line.
+    pub fn describe(&self, context: Context, reveal: bool) {
+        *self.page() = Page { board: Board::new(reveal), context };
+    }
+
+    /// Shows an exposure of an earlier run: an event as `--format ecs` writes it.
+    pub fn earlier(&self, mut event: serde_json::Value) {
+        if let Some(event) = event.as_object_mut() {
+            event.insert("earlier".into(), true.into());
+        }
+        self.page().board.take(event);
+    }
+
+    /// Calls `of` with the page's model.
+    pub fn with_board<T>(&self, of: impl FnOnce(&Board) -> T) -> T {
+        of(&self.page().board)
+    }
+
+    /// The figures of a running sensor, as the page takes them.
+    pub fn figures(&self) -> serde_json::Value {
+        let (health, (packets, bytes)) = (self.health(), self.metrics.totals());
+        let losses: serde_json::Map<String, serde_json::Value> =
+            self.metrics.losses().into_iter().map(|(name, n)| (name.into(), n.into())).collect();
+        let page = self.page();
+        serde_json::json!({
+            "status": health.status,
+            "uptime": health.uptime_seconds,
+            "age": health.last_packet_age_seconds,
+            "packets": packets,
+            "bytes": bytes,
+            "findings": page.board.found(),
+            "losses": losses,
+            "interfaces": page.context.interfaces.iter().map(|name| &**name).collect::<Vec<_>>(),
+        })
+    }
+
+    fn page(&self) -> MutexGuard<'_, Page> {
+        self.page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The metrics of the run.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Every metric as it is now, in the Prometheus text format.
+    #[expect(clippy::disallowed_methods, reason = "how long threads are at it, for /metrics")]
+    pub fn render_metrics(&self) -> String {
+        let now = Instant::now();
+        self.metrics.sensor().update(&self.sensor.status(now), &self.sensor.waits(now));
+        self.metrics.render()
     }
 
     /// Packets have been read. Call it per batch.
@@ -144,7 +219,7 @@ impl Dashboard {
 
     /// The run is being stopped: `/healthz` says 503 from now on.
     pub fn stopping(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.sensor.stopping();
     }
 
     /// How the run is.
@@ -152,12 +227,24 @@ impl Dashboard {
         let uptime = self.started.elapsed().as_secs_f64();
         let last = self.last_packet.load(Ordering::Relaxed);
         let age = last.checked_sub(1).map(|at| (uptime - at as f64 / 1e3).max(0.0));
-        let stopping = self.stopping.load(Ordering::Relaxed);
+        let stopping = self.sensor.is_stopping();
         Health {
             status: if stopping { "stopping" } else { "ok" },
             uptime_seconds: uptime,
             last_packet_age_seconds: age,
         }
+    }
+
+    /// Whether the sensor does its work.
+    #[expect(clippy::disallowed_methods, reason = "how long threads are at it, for /readyz")]
+    pub fn readiness(&self) -> Readiness {
+        let problems = self.sensor.check(Instant::now());
+        let status = match (self.sensor.is_stopping(), problems.is_empty()) {
+            (true, _) => "stopping",
+            (false, true) => "ready",
+            (false, false) => "not ready",
+        };
+        Readiness { status, problems }
     }
 
     /// The exposures, the worst first.
@@ -193,9 +280,21 @@ impl Output for Arc<Dashboard> {
         if let Event::Exposure(exposure) = event {
             self.see(exposure);
         }
+        let Page { board, context } = &mut *self.page();
+        board.event(event, context);
         Ok(())
     }
-    fn finish(&mut self, _: &RunSummary) -> io::Result<()> {
+    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
+        self.page().board.sighting(sighting);
+        Ok(())
+    }
+    fn conversation(&mut self, of: &Conversation) -> io::Result<()> {
+        self.page().board.conversation(of);
+        Ok(())
+    }
+    fn finish(&mut self, run: &RunSummary) -> io::Result<()> {
+        let Page { board, context } = &mut *self.page();
+        board.take(ecs::run_value(run, context));
         Ok(())
     }
     fn flush(&mut self) -> io::Result<()> {

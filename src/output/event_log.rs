@@ -6,6 +6,7 @@
 //! (logrotate) is opened anew before the next line; one that was truncated in place goes on at its start,
 //! because every write appends.
 
+use super::health::Backlog;
 use super::metrics::Metrics;
 use super::writer::{MODE, WriteError};
 use rustix::fs::{FlockOperation, flock};
@@ -40,6 +41,7 @@ pub struct EventLog {
     /// Name of the output, for its metrics.
     output: &'static str,
     metrics: Arc<Metrics>,
+    health: Arc<Backlog>,
     warn: Warn,
 }
 
@@ -52,6 +54,7 @@ impl EventLog {
         path: &Path,
         output: &'static str,
         metrics: Arc<Metrics>,
+        health: Arc<Backlog>,
         warn: Warn,
     ) -> Result<Self, WriteError> {
         let fail = |source| WriteError::new(path.display().to_string(), source);
@@ -67,6 +70,7 @@ impl EventLog {
             dropped: 0,
             output,
             metrics,
+            health,
             warn,
         })
     }
@@ -162,6 +166,7 @@ impl Write for EventLog {
     fn flush(&mut self) -> io::Result<()> {
         let result = self.drain();
         self.report(result);
+        self.health.held((self.backlog.len() - self.written) as u64, self.failing);
         Ok(())
     }
 }
@@ -216,9 +221,12 @@ fn remove_cut_line(file: &mut File) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn backlog() -> Arc<Backlog> {
+        crate::output::SensorHealth::new(None).output("ecs")
+    }
     fn open(path: &Path) -> EventLog {
         let metrics = Arc::new(Metrics::new().expect("metrics"));
-        EventLog::open(path, "ecs", metrics, |_| ()).expect("opens")
+        EventLog::open(path, "ecs", metrics, backlog(), |_| ()).expect("opens")
     }
     fn write(log: &mut EventLog, text: &str) {
         log.write_all(text.as_bytes()).and_then(|()| log.flush()).expect("never fails");
@@ -249,7 +257,8 @@ mod tests {
         let path = dir.path().join("events.json");
         let first = open(&path);
         let metrics = Arc::new(Metrics::new().expect("metrics"));
-        let error = EventLog::open(&path, "ecs", metrics, |_| ()).err().expect("refused");
+        let error =
+            EventLog::open(&path, "ecs", metrics, backlog(), |_| ()).err().expect("refused");
         assert!(error.to_string().contains("another phitap"), "{error}");
         drop(first);
         open(&path);

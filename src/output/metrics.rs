@@ -1,5 +1,7 @@
 //! Prometheus metrics. Labels come from closed sets only, never from traffic.
 
+use super::health::SensorMetrics;
+use super::steps::StepMetrics;
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use crate::severity::Severity;
@@ -17,6 +19,7 @@ pub struct Metrics {
     records: IntCounterVec,
     messages: IntCounterVec,
     findings: IntCounterVec,
+    steps: StepMetrics,
     identifiers: IntCounterVec,
     exposures_active: IntGaugeVec,
     patients_distinct: IntGauge,
@@ -27,6 +30,7 @@ pub struct Metrics {
     suppressed: IntCounterVec,
     rules_reloads: IntCounterVec,
     rules_loaded: Gauge,
+    sensor: SensorMetrics,
 }
 
 /// Packets, flows and what parsers made of them.
@@ -45,12 +49,18 @@ struct Traffic {
     content_skipped: IntCounterVec,
     anomalies: IntCounterVec,
     segments_ignored: IntCounterVec,
+    packets_shed: IntCounterVec,
+    clock_steps: IntCounterVec,
+    ring_freezes: IntCounter,
     streams: IntCounterVec,
     streams_opaque: IntCounterVec,
 }
 
 /// Where packets can be lost: values of `stage`. The kernel and the interface lose them unread.
-pub const DROPPED: [&str; 4] = ["kernel", "interface", "queue", "defragment"];
+pub const DROPPED: [&str; 5] = ["kernel", "interface", "queue", "shed", "defragment"];
+
+/// What is left unread for want of time: values of `kind`.
+pub const SHED: [&str; 3] = ["unknown", "bulk", "other"];
 
 /// Why a flow was not read: values of `reason` of `phitap_flows_unread_total`.
 pub const UNREAD: [&str; 4] = ["unrecognised", "half_recognised", "encrypted", "memory"];
@@ -102,6 +112,23 @@ impl Traffic {
                 "phitap_segments_ignored_total",
                 "TCP segments that an end host would not take, or that the conversation refuted.",
                 &["reason"],
+            )?,
+            packets_shed: counters(
+                r,
+                "phitap_packets_shed_total",
+                "Packets left unread because more came than could be read, by what they were.",
+                &["kind"],
+            )?,
+            clock_steps: counters(
+                r,
+                "phitap_clock_steps_total",
+                "How often the clock that packets bear was set while the sensor ran.",
+                &["direction"],
+            )?,
+            ring_freezes: counter(
+                r,
+                "phitap_ring_freezes_total",
+                "How often the kernel stopped filling a ring because it was full.",
             )?,
             gap_bytes: counter(r, "phitap_stream_gap_bytes_total", "Bytes missing in streams.")?,
             cut_bytes: counter(
@@ -164,6 +191,7 @@ impl Metrics {
                 "Patients seen in a flow, revisions not counted.",
                 &["protocol", "severity"],
             )?,
+            steps: StepMetrics::new(r)?,
             identifiers: counters(r, "phitap_identifiers_total", "Identifiers found.", &["kind"])?,
             exposures_active: gauges(
                 r,
@@ -218,13 +246,10 @@ impl Metrics {
                 r.register(Box::new(metric.clone()))?;
                 metric
             },
+            sensor: SensorMetrics::new(r, unix_now())?,
             registry,
         };
-        let info = Opts::new("phitap_build_info", "Always 1; the label tells the version.")
-            .const_label("version", env!("CARGO_PKG_VERSION"));
-        let info = Gauge::with_opts(info)?;
-        info.set(1.0);
-        metrics.registry.register(Box::new(info))?;
+        build_info(&metrics.registry)?;
         metrics.start_at_zero();
         Ok(metrics)
     }
@@ -236,6 +261,12 @@ impl Metrics {
         }
         for stage in DROPPED {
             self.traffic.packets_dropped.with_label_values(&[stage]);
+        }
+        for kind in SHED {
+            self.traffic.packets_shed.with_label_values(&[kind]);
+        }
+        for direction in ["forward", "backward"] {
+            self.traffic.clock_steps.with_label_values(&[direction]);
         }
         for reason in UNREAD {
             self.traffic.flows_unread.with_label_values(&[reason]);
@@ -300,6 +331,19 @@ impl Metrics {
     /// TCP segments that were not believed.
     pub fn segments_ignored(&self, reason: &'static str, segments: u64) {
         self.traffic.segments_ignored.with_label_values(&[reason]).inc_by(segments);
+    }
+    /// Packets left unread for want of time; `kind` is one of [`SHED`].
+    pub fn shed(&self, kind: &'static str, packets: u64) {
+        self.traffic.packets_shed.with_label_values(&[kind]).inc_by(packets);
+        self.dropped("shed", packets);
+    }
+    /// The clock was set.
+    pub fn clock_steps(&self, direction: &'static str, steps: u64) {
+        self.traffic.clock_steps.with_label_values(&[direction]).inc_by(steps);
+    }
+    /// A ring was full.
+    pub fn ring_freezes(&self, freezes: u64) {
+        self.traffic.ring_freezes.inc_by(freezes);
     }
     /// Bytes missing in streams, and how many of them the snap length cut off.
     pub fn gap_bytes(&self, bytes: u64, cut: u64) {
@@ -386,6 +430,11 @@ impl Metrics {
         (self.traffic.packets.get(), self.traffic.bytes.get())
     }
 
+    /// Distinct patients so far.
+    pub fn patients(&self) -> u64 {
+        u64::try_from(self.patients_distinct.get()).unwrap_or(0)
+    }
+
     /// What could not be read so far: each figure with its name.
     pub fn losses(&self) -> Vec<(&'static str, u64)> {
         let dropped = |stage| self.traffic.packets_dropped.with_label_values(&[stage]).get();
@@ -400,13 +449,38 @@ impl Metrics {
         ]
     }
 
+    /// Findings by direction, and exposures by their patients.
+    pub const fn steps(&self) -> &StepMetrics {
+        &self.steps
+    }
+    /// Those of health.
+    pub const fn sensor(&self) -> &SensorMetrics {
+        &self.sensor
+    }
+
     /// Everything in the Prometheus text format 0.0.4.
     pub fn render(&self) -> String {
+        self.sensor.process().refresh();
         let mut text = Vec::new();
         // Writing to memory cannot fail, and names are checked when they are registered.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
+}
+
+fn build_info(r: &Registry) -> Result<(), prometheus::Error> {
+    let info = Opts::new("phitap_build_info", "Always 1; the label tells the version.")
+        .const_label("version", env!("CARGO_PKG_VERSION"));
+    let info = Gauge::with_opts(info)?;
+    info.set(1.0);
+    r.register(Box::new(info))
+}
+
+/// The time of day, seconds.
+#[expect(clippy::disallowed_methods, reason = "when the process started, for a metric")]
+fn unix_now() -> f64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0.0, |now| now.as_secs_f64())
 }
 
 fn counter(to: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {

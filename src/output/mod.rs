@@ -12,34 +12,42 @@ mod ecs;
 mod eve;
 mod event_log;
 mod flow_uid;
+pub mod health;
 mod json;
 mod ocsf;
 mod progress;
+mod queue;
 mod remedy;
 mod run;
 mod sentence;
+mod shares;
+mod steps;
 mod summary;
-mod text;
+pub(crate) mod text;
 mod writer;
 mod zeek;
 
+pub mod assets;
 pub mod dashboard;
 pub mod metrics;
+pub mod page;
 pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;
 
 pub use crate::output::dashboard::Dashboard;
-pub use community_id::community_id;
+pub use community_id::{community_id, community_id_of};
 pub use coverage::{Cause, Shortfall, Verdict};
 pub use event_log::EventLog;
+pub use health::{SensorHealth, SensorStatus};
 pub use progress::Progress;
+pub use queue::{OutputQueue, QueueEnd};
 pub use run::{InputReport, Interrupted, RunSummary};
-pub use serve::{ServeError, Server};
+pub use serve::{Access, ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;
-use crate::exposure::{Event, Sighting};
+use crate::exposure::{Conversation, Event, Sighting};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -51,12 +59,28 @@ pub trait Output: Send {
     /// What the writer below said; the output cannot be used further.
     fn event(&mut self, event: &Event) -> io::Result<()>;
 
+    /// Takes how a sensor that goes on is, and what it has counted so far. Whether it writes that.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn status(&mut self, _so_far: &RunSummary, _sensor: &SensorStatus) -> io::Result<bool> {
+        Ok(false)
+    }
+
     /// Takes a patient of an exposure, whatever `--detail` says; an output that keeps no patients
     /// passes over it.
     ///
     /// # Errors
     /// As [`Output::event`].
     fn sighting(&mut self, _: &Sighting) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes a flow that has ended, of a known protocol or encrypted; most outputs pass over it.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn conversation(&mut self, _: &Conversation) -> io::Result<()> {
         Ok(())
     }
 

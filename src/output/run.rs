@@ -15,6 +15,8 @@ pub struct InputReport {
     pub packets: u64,
     /// Bytes read of it.
     pub bytes: u64,
+    /// SHA-256 of the file in hexadecimal digits, where it was computed.
+    pub sha256: Option<String>,
     /// What made it unreadable from some point on: a kind and an offset.
     pub fault: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! A run for the tests of outputs.
 
-use super::{Context, Format, InputReport, RunSummary};
+use super::{Context, Format, InputReport, RunSummary, SensorHealth, SensorStatus};
+use crate::capture::Input;
 use crate::config::Detail;
 use crate::exposure::samples::{KEY, Sample, T0, at, hl7, http, identifier};
 use crate::exposure::{Event, Exposures, Settings, Suppressed};
@@ -48,7 +49,6 @@ pub(in crate::output) fn tracker() -> Exposures {
 }
 
 /// A tracker that hands on every patient of every exposure.
-#[cfg(feature = "store")]
 pub(in crate::output) fn tracker_with_sightings() -> Exposures {
     Exposures::new(Settings { sightings: true, ..settings(Detail::Exposures) })
 }
@@ -61,6 +61,8 @@ fn settings(detail: Detail) -> Settings {
     Settings {
         home: Default::default(),
         idle: Span::seconds(600),
+        update: Span::seconds(60),
+        forget: Span::seconds(30 * 86_400),
         key: KEY,
         severity: Default::default(),
         suppressions: Default::default(),
@@ -78,6 +80,7 @@ pub(in crate::output) fn run() -> RunSummary {
         packets: 600,
         bytes: 400_000,
         fault: fault.map(str::to_owned),
+        sha256: Some("ab".repeat(32)),
     };
     RunSummary {
         started: Some(T0),
@@ -149,6 +152,29 @@ impl Write for Shared {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// How a sensor is that has problems.
+pub(in crate::output) fn sensor() -> SensorStatus {
+    let health = SensorHealth::new(None);
+    let input =
+        |name: &str, down, packets| Input { name: name.into(), packets, down, ..Input::default() };
+    #[expect(clippy::disallowed_methods, reason = "the age of a sensor is the age of a sensor")]
+    let now = std::time::Instant::now();
+    health.interfaces(&[input("eth1", false, 9), input("eth2", true, 0)], now, 1_772_360_200.5);
+    health.output("ecs").held(700, true);
+    health.capturing();
+    SensorStatus { time: at(600), resident_bytes: 1 << 20, ..health.status(now) }
+}
+
+/// What `format` writes of that.
+pub(in crate::output) fn status_written(format: &Format, run: &RunSummary) -> String {
+    let to = Shared::default();
+    let mut output = (format.open)(Box::new(to.clone()), context());
+    assert!(output.status(run, &sensor()).expect("memory"));
+    output.flush().expect("memory");
+    let bytes = to.0.lock().expect("no panic").clone();
+    String::from_utf8(bytes).expect("UTF-8")
 }
 
 /// What `format` writes of these events and the run.

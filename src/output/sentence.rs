@@ -1,9 +1,9 @@
 //! Events in one sentence, for the columns in which a SIEM shows a message. Addresses, protocols and
 //! counts only: no identifier, no text from the wire.
 
-use super::RunSummary;
 use super::coverage::Verdict;
 use super::text::count;
+use super::{RunSummary, SensorStatus};
 use crate::exposure::{Count, Event, Exposure};
 use crate::severity::Severity;
 use std::net::SocketAddr;
@@ -70,6 +70,18 @@ pub(in crate::output) fn of_run(run: &RunSummary) -> String {
         }
         _ => format!("Nothing can be said; {coverage}{stopped}"),
     }
+}
+
+/// How a sensor is that goes on.
+pub(in crate::output) fn of_sensor(so_far: &RunSummary, sensor: &SensorStatus) -> String {
+    let checks: Vec<&str> = sensor.problems.iter().map(|p| p.check.as_str()).collect();
+    let state = match sensor.ready {
+        true => "The sensor is ready".to_owned(),
+        false => format!("The sensor is not ready ({})", checks.join(", ")),
+    };
+    let packets = count(so_far.packets_read, "packet");
+    let exposures = count(so_far.exposures, "exposure");
+    format!("{state}; {packets} and {exposures} so far")
 }
 
 /// `13 patients`, `about 120,000 patients`.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// `950 B`, `1.0 MB`, `12 GB`: powers of 1000, at most three digits before the point.
-pub(in crate::output) fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let (mut value, mut unit) = (n as f64, 0);
     // 999.5 would be shown as 1000.
@@ -19,7 +19,7 @@ pub(in crate::output) fn bytes(n: u64) -> String {
 }
 
 /// `12,345,678`.
-pub(in crate::output) fn number(n: u64) -> String {
+pub(crate) fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -32,7 +32,7 @@ pub(in crate::output) fn number(n: u64) -> String {
 }
 
 /// `1 patient`, `2 patients`, `2 queries`.
-pub(in crate::output) fn count(n: u64, one: &str) -> String {
+pub(crate) fn count(n: u64, one: &str) -> String {
     match (n, one.strip_suffix('y')) {
         (1, _) => format!("1 {one}"),
         (_, Some(stem)) => format!("{} {stem}ies", number(n)),
@@ -55,7 +55,7 @@ pub(in crate::output) fn span(seconds: f64) -> String {
 /// Text from the wire, safe for a terminal: control characters, which could move the cursor, and
 /// format characters, which could turn the reading direction, become `\u{..}`. Cut to `width`
 /// characters.
-pub(in crate::output) fn foreign(text: &str, width: usize) -> String {
+pub(crate) fn foreign(text: &str, width: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
     for c in text.chars() {
@@ -75,8 +75,26 @@ pub(in crate::output) fn foreign(text: &str, width: usize) -> String {
     out
 }
 
+/// Text from the wire, safe in HTML and XML, in content and in quoted attributes.
+pub(in crate::output) fn markup(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            // XML has no place for most of them (XML 1.0, 2.2).
+            c if is_unsafe(c) => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Whether a character could move the cursor, turn the reading direction, or is not seen at all.
-pub(in crate::output) const fn is_unsafe(c: char) -> bool {
+pub(crate) const fn is_unsafe(c: char) -> bool {
     matches!(c,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

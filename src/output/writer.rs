@@ -95,11 +95,11 @@ fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(path)
 }
 
-/// Replaces the file at `path` by `content`: whoever reads it sees the old or the new, never a part.
+/// Replaces the file at `path` by `content`, with these permissions: whoever reads it sees the old or the new, never a part.
 ///
 /// # Errors
 /// If it cannot be written; then the old file is as it was.
-pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), WriteError> {
+pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteError> {
     let name = || path.display().to_string();
     let fail = |source| WriteError { name: name(), source };
     let Some(file_name) = path.file_name() else {
@@ -109,12 +109,11 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     temporary.push(file_name);
     temporary.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(temporary);
-    // Metrics are for a collector that runs as someone else (node_exporter's textfile folder).
     let write = || {
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(0o644)
+            .mode(mode)
             .custom_flags(libc::O_NOFOLLOW)
             .open(&temporary)?;
         file.write_all(content)?;
@@ -175,11 +174,11 @@ mod tests {
     fn replacing_leaves_no_temporary_file_behind() {
         let dir = tempfile::tempdir().expect("folder");
         let path = dir.path().join("metrics.prom");
-        write_atomically(&path, b"one\n").expect("write");
-        write_atomically(&path, b"two\n").expect("write");
+        write_atomically(&path, b"one\n", 0o644).expect("write");
+        write_atomically(&path, b"two\n", 0o644).expect("write");
         assert_eq!(std::fs::read(&path).expect("read"), b"two\n");
         assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
         let nowhere = dir.path().join("none").join("metrics.prom");
-        assert!(write_atomically(&nowhere, b"x").is_err());
+        assert!(write_atomically(&nowhere, b"x", 0o600).is_err());
     }
 }

@@ -3,33 +3,67 @@
 use super::content_host::Shared;
 use super::counters::WorkerCounters;
 use super::report::{Item, Order, Report};
-use crate::exposure::{Event, Exposures, FlowActivity, ServiceObservation, Taken};
+use super::run::{stopwatch, wall_clock};
+use super::state::StateFile;
+use crate::exposure::{Conversation, Event, Exposures, FlowActivity, ServiceObservation, Taken};
 use crate::output::metrics::Metrics;
-use crate::output::{Output, RunSummary};
+use crate::output::{Output, QueueEnd, RunSummary, SensorHealth};
 use crate::protocol::Reason;
 use crate::rules::RuleSet;
 use crate::severity::Severity;
+use crate::time::Timestamp;
 use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often exposures are kept for the next run.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// How long the end of a run waits for a slow reader of its events.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Events that wait to be written, where a report brings many.
+const MAX_EVENTS: usize = 1024;
 
 /// Collects the reports of all workers.
 pub struct Collector {
     exposures: Exposures,
-    outputs: Vec<(&'static str, Box<dyn Output>)>,
-    metrics: Arc<Metrics>,
+    reporting: Reporting,
+    /// When the next `sensor-status` is due.
+    status_due: Option<Instant>,
+    /// When exposures are next kept.
+    save_due: Instant,
     shared: Arc<Shared>,
     /// By which exposures are graded and suppressed, and which reload brought them.
     rules: Arc<RuleSet>,
     generation: u64,
-    upto: Vec<u64>,
-    /// A live run: exposures go on without packets. In a replay they go by findings alone, so that
-    /// nothing depends on how the work was divided.
-    live: bool,
+    /// How far each worker has come: the packet, and of what it brought about the flow.
+    upto: Vec<(u64, u64)>,
     waiting: BinaryHeap<Waiting>,
     stats: WorkerCounters,
     events: Vec<Event>,
+    /// Flows that have ended, to be handed on.
+    conversations: Vec<Conversation>,
     worst: Option<Severity>,
+}
+
+/// Where a collector reports to.
+pub struct Reporting {
+    /// Outputs by name.
+    pub outputs: Vec<(&'static str, Box<dyn Output>)>,
+    /// Metrics of the run.
+    pub metrics: Arc<Metrics>,
+    /// How the parts of the run are.
+    pub health: Arc<SensorHealth>,
+    /// The thread that writes events, where there is one.
+    pub end: Option<QueueEnd>,
+    /// A live run: exposures go on without packets. In a replay they go by findings alone, so that
+    /// nothing depends on how the work was divided.
+    pub live: bool,
+    /// How often `sensor-status` is written, if it is.
+    pub status_every: Option<Duration>,
+    /// Where exposures are kept over restarts.
+    pub state: Option<StateFile>,
 }
 
 /// An item until every worker has come as far.
@@ -57,28 +91,27 @@ impl Collector {
     /// Collects from `workers` workers.
     pub fn new(
         exposures: Exposures,
-        outputs: Vec<(&'static str, Box<dyn Output>)>,
-        metrics: Arc<Metrics>,
+        reporting: Reporting,
         shared: Arc<Shared>,
         workers: usize,
-        live: bool,
     ) -> Self {
-        for (name, _) in &outputs {
-            metrics.events_written(name, 0);
-            metrics.events_dropped(name, "write_error", 0);
+        for (name, _) in &reporting.outputs {
+            reporting.metrics.events_written(name, 0);
+            reporting.metrics.events_dropped(name, "write_error", 0);
         }
         Self {
             exposures,
-            outputs,
-            metrics,
+            status_due: reporting.status_every.map(|every| stopwatch() + every),
+            save_due: stopwatch() + SAVE_EVERY,
+            reporting,
             rules: shared.rules.current(),
             generation: 0,
             shared,
-            upto: vec![0; workers],
-            live,
+            upto: vec![(0, 0); workers],
             waiting: BinaryHeap::new(),
             stats: WorkerCounters::default(),
             events: Vec::new(),
+            conversations: Vec::new(),
             worst: None,
         }
     }
@@ -93,17 +126,30 @@ impl Collector {
             self.exposures.select_protocol(&self.rules);
         }
         let report_clock = report.clock;
-        self.upto[worker] = if report.last { u64::MAX } else { report.upto };
-        self.waiting.extend(report.items.into_iter().map(|(order, item)| Waiting(order, item)));
-        let upto = self.upto.iter().copied().min().unwrap_or(u64::MAX);
-        while self.waiting.peek().is_some_and(|w| w.0.packet <= upto) {
+        const ALL: (u64, u64) = (u64::MAX, u64::MAX);
+        self.upto[worker] = if report.last { ALL } else { (report.upto, report.upto_flow) };
+        let upto = self.upto.iter().copied().min().unwrap_or(ALL);
+        // One worker alone reports in order.
+        let alone = self.upto.len() == 1 && self.waiting.is_empty();
+        for (order, item) in report.items {
+            if alone && (order.packet, order.flow) <= upto {
+                self.take(item);
+                self.write_many()?;
+            } else {
+                self.waiting.push(Waiting(order, item));
+            }
+        }
+        while self.waiting.peek().is_some_and(|w| (w.0.packet, w.0.flow) <= upto) {
             let Some(Waiting(_, item)) = self.waiting.pop() else { break };
             self.take(item);
+            self.write_many()?;
         }
-        if self.live {
+        if self.reporting.live {
             self.exposures.tick(report_clock, &mut self.events);
         }
-        self.write()
+        self.write()?;
+        self.save(report_clock);
+        self.status()
     }
 
     fn take(&mut self, item: Item) {
@@ -111,9 +157,9 @@ impl Collector {
             Item::Finding(event) => {
                 let protocol = event.protocol;
                 match self.exposures.finding(*event, &mut self.events) {
-                    Taken::Suppressed => self.metrics.suppressed(protocol),
+                    Taken::Suppressed => self.reporting.metrics.suppressed(protocol),
                     Taken::Revised => {}
-                    Taken::New(severity) => self.metrics.finding(protocol, severity),
+                    Taken::New(severity) => self.reporting.metrics.finding(protocol, severity),
                 }
             }
             Item::ActivityReport(what) => self.exposures.performed(
@@ -128,23 +174,38 @@ impl Collector {
                 },
                 &mut self.events,
             ),
-            Item::Service(service) => self.exposures.service(
-                ServiceObservation {
+            Item::Service(service) => {
+                self.conversations.push(Conversation {
                     time: service.time,
-                    flow: &service.flow,
-                    protocol: service.protocol,
-                    content: service.content,
-                    facts: &service.facts,
-                },
-                &mut self.events,
-            ),
+                    flow: service.flow,
+                    protocol: Some(service.protocol),
+                    bytes: service.bytes,
+                });
+                self.exposures.service(
+                    ServiceObservation {
+                        time: service.time,
+                        flow: &service.flow,
+                        protocol: service.protocol,
+                        content: service.content,
+                        facts: &service.facts,
+                    },
+                    &mut self.events,
+                );
+            }
+            Item::Encrypted(conversation) => self.conversations.push(*conversation),
         }
+    }
+
+    /// Writes what a report brought so far, where that is much.
+    fn write_many(&mut self) -> io::Result<()> {
+        if self.events.len() < MAX_EVENTS { Ok(()) } else { self.write() }
     }
 
     fn write(&mut self) -> io::Result<()> {
         let sightings = self.exposures.take_sightings();
-        if self.events.is_empty() && sightings.is_empty() {
-            return if self.live { self.flush() } else { Ok(()) };
+        let conversations = std::mem::take(&mut self.conversations);
+        if self.events.is_empty() && sightings.is_empty() && conversations.is_empty() {
+            return if self.reporting.live { self.flush() } else { Ok(()) };
         }
         let events = std::mem::take(&mut self.events);
         for event in &events {
@@ -152,22 +213,27 @@ impl Collector {
                 self.worst = self.worst.max(Some(Severity::of(exposure.severity)));
             }
         }
-        self.metrics.patients_distinct(self.exposures.patients().value);
+        self.reporting.metrics.steps().update(&self.exposures.steps());
+        self.reporting.metrics.patients_distinct(self.exposures.patients().value);
         for (severity, n) in Severity::ALL.into_iter().zip(self.exposures.active()) {
-            self.metrics.exposures_active(severity, n);
+            self.reporting.metrics.exposures_active(severity, n);
         }
-        for (name, output) in &mut self.outputs {
+        let Reporting { outputs, metrics, .. } = &mut self.reporting;
+        for (name, output) in outputs {
             for (written, event) in events.iter().enumerate() {
                 if let Err(error) = output.event(event) {
                     let left = (events.len() - written) as u64;
-                    self.metrics.events_dropped(name, "write_error", left);
+                    metrics.events_dropped(name, "write_error", left);
                     return Err(error);
                 }
             }
             for sighting in &sightings {
                 output.sighting(sighting)?;
             }
-            self.metrics.events_written(name, events.len() as u64);
+            for conversation in &conversations {
+                output.conversation(conversation)?;
+            }
+            metrics.events_written(name, events.len() as u64);
             output.flush()?;
         }
         Ok(())
@@ -175,7 +241,7 @@ impl Collector {
 
     /// What could not be written may be by now, though nothing new has come.
     fn flush(&mut self) -> io::Result<()> {
-        self.outputs.iter_mut().try_for_each(|(_, output)| output.flush())
+        self.reporting.outputs.iter_mut().try_for_each(|(_, output)| output.flush())
     }
 
     /// The run has ended: closes exposures, and writes the summary that `fill` completes.
@@ -187,9 +253,31 @@ impl Collector {
         now: crate::time::Timestamp,
         mut summary: RunSummary,
     ) -> io::Result<(RunSummary, Option<Severity>)> {
+        let known = self.exposures.known(now);
         self.exposures.finish(now, &mut self.events);
         self.write()?;
-        let stats = self.stats;
+        self.fill(&mut summary);
+        for (_, output) in &mut self.reporting.outputs {
+            output.finish(&summary)?;
+            output.flush()?;
+        }
+        if let Some(state) = self.reporting.state {
+            state.close(known);
+        }
+        if let Some(end) = self.reporting.end {
+            end.close(LAST_WORDS)?;
+        }
+        Ok((summary, self.worst))
+    }
+
+    /// Adds what workers and exposures have counted to what the reading side has.
+    fn fill(&self, summary: &mut RunSummary) {
+        let stats = self.stats.clone();
+        let shed = stats.shed.values().sum::<u64>();
+        if shed > 0 {
+            summary.packets_decoded = summary.packets_decoded.saturating_sub(shed);
+            summary.dropped.insert("shed", shed);
+        }
         summary.flows = stats.flows;
         summary.streams = stats.streams;
         summary.opaque = stats.opaque;
@@ -211,16 +299,45 @@ impl Collector {
         summary.graded = self.exposures.graded();
         summary.suppressed = self.exposures.suppressed();
         summary.losses = self.exposures.losses();
-        for (_, output) in &mut self.outputs {
-            output.finish(&summary)?;
-            output.flush()?;
+    }
+
+    /// Keeps what is known of exposures, if that is due.
+    fn save(&mut self, clock: Timestamp) {
+        let Some(state) = &self.reporting.state else { return };
+        let now = stopwatch();
+        if now >= self.save_due {
+            self.save_due = now + SAVE_EVERY;
+            state.save(self.exposures.known(clock));
         }
-        Ok((summary, self.worst))
+    }
+
+    /// Writes how the sensor is, if that is due.
+    fn status(&mut self) -> io::Result<()> {
+        let (Some(every), Some(due)) = (self.reporting.status_every, self.status_due) else {
+            return Ok(());
+        };
+        let now = stopwatch();
+        if now < due {
+            return Ok(());
+        }
+        self.status_due = Some(now + every);
+        let mut so_far = self.reporting.health.read_so_far();
+        self.fill(&mut so_far);
+        let mut sensor = self.reporting.health.status(now);
+        sensor.time = wall_clock();
+        sensor.resident_bytes = self.reporting.metrics.sensor().process().resident_bytes();
+        for (name, output) in &mut self.reporting.outputs {
+            if output.status(&so_far, &sensor)? {
+                output.flush()?;
+                self.reporting.metrics.events_written(name, 1);
+            }
+        }
+        Ok(())
     }
 
     fn count(&mut self, stats: &WorkerCounters) {
         self.stats.add(stats);
-        let m = &self.metrics;
+        let m = &self.reporting.metrics;
         if stats.flows > 0 {
             m.flows(stats.flows);
         }
@@ -242,6 +359,9 @@ impl Collector {
         }
         if stats.unpaid_bytes > 0 {
             m.content_skipped(Reason::Budget, stats.unpaid_bytes);
+        }
+        for (&what, &n) in &stats.shed {
+            m.shed(what.as_str(), n);
         }
         for (&reason, &n) in &stats.ignored {
             m.segments_ignored(reason, n);

@@ -5,7 +5,7 @@ use crate::capture::PacketSpan;
 use crate::config::Limits;
 use crate::content::{self, Contents, Env};
 use crate::flow::Side;
-use crate::identify::{self, Collector, Finding, Key, Patients, ValueCache};
+use crate::identify::{self, Collector, Finding, Key, Patients, UnitTable, ValueCache};
 use crate::protocol::expected::ExpectedFlow;
 use crate::protocol::{
     Activity, ContentId, ContentSink, Ending, Hint, Object, Reason, ServiceFacts, Want,
@@ -44,7 +44,8 @@ impl ActiveRules {
     }
     /// These from now on.
     pub fn replace(&self, rules: RuleSet) {
-        let rules = Arc::new(lean(rules));
+        let generation = self.generation.load(Ordering::Acquire) + 1;
+        let rules = Arc::new(RuleSet { generation, ..lean(rules) });
         *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules;
         self.generation.fetch_add(1, Ordering::Release);
     }
@@ -63,12 +64,16 @@ pub struct Shared {
     pub identify: identify::Settings,
     /// Keys event ids.
     pub event_key: [u8; 32],
+    /// What came of rows of documents that any worker has read.
+    pub units: Arc<UnitTable>,
 }
 
 impl Shared {
     /// Under `rules` and `key`, with the caps of `limits`; `reveal` as on the command line.
     pub fn new(rules: RuleSet, key: Key, reveal: bool, limits: &Limits) -> Self {
+        let memory = usize::try_from(limits.flow_memory()).unwrap_or(usize::MAX);
         Self {
+            units: Arc::new(UnitTable::within(memory)),
             event_key: key.derive("phitap event id", &[]),
             identify: identify::Settings {
                 key,
@@ -113,7 +118,7 @@ pub struct FlowHost<'a> {
     /// Takes what is found.
     pub findings: &'a mut Vec<Finding>,
     /// Takes what is counted.
-    pub tallies: &'a mut StageCounters,
+    pub counters: &'a mut StageCounters,
     /// The packets of the flow's bytes.
     pub arrivals: &'a mut Arrivals,
     /// Packet time.
@@ -132,13 +137,13 @@ impl FlowHost<'_> {
             patients: self.patients,
             values: self.values,
             out: self.findings,
-            tally: &mut self.tallies.identify,
+            counters: &mut self.counters.identify,
         };
         let mut env = Env {
             rules: self.rules,
             sink: &mut sink,
             facts: self.facts,
-            tally: &mut self.tallies.content,
+            counters: &mut self.counters.content,
         };
         let result = run(self.contents, &mut env);
         let since = sink.since;
@@ -160,7 +165,7 @@ impl FlowHost<'_> {
             patients: self.patients,
             values: self.values,
             out: self.findings,
-            tally: &mut self.tallies.identify,
+            counters: &mut self.counters.identify,
         };
         collector.finish(self.facts);
     }
@@ -188,19 +193,19 @@ impl ContentSink for FlowHost<'_> {
         self.activity
     }
     fn object(&mut self, object: Object, uid: &str) {
-        self.tallies.identify.object(&self.shared.identify.key, object, uid);
+        self.counters.identify.object(&self.shared.identify.key, object, uid);
     }
     fn unit(&mut self, kind: &'static str) {
-        self.tallies.content.record(kind);
+        self.counters.content.record(kind);
     }
     fn spend(&mut self, work: u64) -> bool {
-        self.contents.spend(work, &mut self.tallies.content)
+        self.contents.spend(work, &mut self.counters.content)
     }
     fn anomaly(&mut self, reason: Reason) {
-        self.tallies.anomalies.push(reason);
+        self.counters.anomalies.push(reason);
     }
     fn expect(&mut self, flow: ExpectedFlow) {
-        self.tallies.expected.push(flow);
+        self.counters.expected.push(flow);
     }
     fn reading(&mut self, side: Side, bytes: &[u8]) {
         self.arrivals.reading(side, bytes);

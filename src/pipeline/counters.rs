@@ -1,5 +1,6 @@
 //! What workers count, in deltas that the collector adds up.
 
+use super::shedding::Shed;
 use crate::flow::FlowHead;
 use crate::protocol::Reason;
 use crate::rules::Kind;
@@ -26,6 +27,8 @@ pub struct WorkerCounters {
     pub ignored: BTreeMap<&'static str, u64>,
     /// Oddities that parsers passed over.
     pub anomalies: BTreeMap<(&'static str, Reason), u64>,
+    /// Packets left unread for want of time, by what they were.
+    pub shed: BTreeMap<Shed, u64>,
     /// Records by protocol and content.
     pub records: BTreeMap<(&'static str, &'static str), u64>,
     /// Messages by protocol and type.
@@ -80,6 +83,7 @@ impl WorkerCounters {
         merge(&mut self.streams, &other.streams);
         merge(&mut self.opaque, &other.opaque);
         merge(&mut self.ignored, &other.ignored);
+        merge(&mut self.shed, &other.shed);
         merge(&mut self.anomalies, &other.anomalies);
         merge(&mut self.records, &other.records);
         merge(&mut self.messages, &other.messages);

@@ -7,24 +7,40 @@
 //! ```
 //!
 //! With one worker there are no threads and no channels: the reader runs it for each batch. With
-//! more, batches travel over bounded channels; replay waits where one is full, a live capture drops
-//! the batch and counts it. Events do not depend on how many workers there are.
+//! more, batches travel over bounded channels; replay waits where one is full. A live capture on Linux
+//! has no reader: each worker reads a ring of its own (`lanes`). Events do not depend on how many workers
+//! there are.
 
 mod analysis;
 mod arrivals;
+mod clock;
 mod collector;
 mod content_host;
 mod counters;
+mod interfaces;
+#[cfg(target_os = "linux")]
+mod lanes;
+mod live;
+mod log;
+mod notify;
 mod reload;
+mod replayed;
 mod report;
 mod route;
 mod run;
+mod serve;
 mod setup;
 mod shard;
+mod shedding;
+mod state;
+mod supervisor;
 pub mod test_harness;
 mod work;
 mod worker;
 
 /// One flow without packets: for benches and fuzzing.
 pub use crate::pipeline::content_host::{ActiveRules, FlowHost, Shared, StageCounters};
+pub use interfaces::interfaces_table;
+pub use log::set_log_format;
 pub use run::{Outcome, RunError, run, wall_clock};
+pub use setup::credential;

@@ -5,9 +5,12 @@
 //! under the rules under which it began, and goes on under the new ones.
 
 use super::content_host::Shared;
-use super::run::{complain, say, stopwatch, wall_clock};
+use super::log::{complain, say};
+use super::run::{stopwatch, wall_clock};
+use super::setup::Parts;
 use crate::config::Config;
 use crate::identify::load_rules;
+use crate::output::SensorHealth;
 use crate::output::metrics::Metrics;
 use crate::rules::RuleSet;
 use std::io;
@@ -38,10 +41,15 @@ impl Reloader {
     ///
     /// # Errors
     /// If the system gives no thread or no signal.
-    pub fn start(config: &Config, shared: Arc<Shared>, metrics: Arc<Metrics>) -> io::Result<Self> {
+    pub fn start(config: &Config, parts: &Parts) -> io::Result<Self> {
         let (stop, hangup) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let signal = signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&hangup))?;
-        let watch = Watch { shared, metrics, config: config.clone() };
+        let mut watch = Watch {
+            shared: Arc::clone(&parts.shared),
+            metrics: Arc::clone(&parts.metrics),
+            health: Arc::clone(&parts.health),
+            config: config.clone(),
+        };
         let stopped = Arc::clone(&stop);
         let run = move || watch.run(&stopped, &hangup);
         let thread = std::thread::Builder::new().name("rules".into()).spawn(run)?;
@@ -65,11 +73,12 @@ type DirSnapshot = Vec<(PathBuf, i64, i64, u64, u64)>;
 struct Watch {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
+    health: Arc<SensorHealth>,
     config: Config,
 }
 
 impl Watch {
-    fn run(&self, stop: &AtomicBool, hangup: &AtomicBool) {
+    fn run(&mut self, stop: &AtomicBool, hangup: &AtomicBool) {
         let mut known = self.look();
         let mut changed: Option<Option<DirSnapshot>> = None;
         let mut looks = 0u32;
@@ -79,7 +88,10 @@ impl Watch {
             if hangup.swap(false, Ordering::Relaxed) {
                 known = self.look();
                 changed = None;
-                self.reload();
+                if self.reread() {
+                    known = self.look();
+                    self.reload();
+                }
             } else if looks.is_multiple_of(FILES_EVERY) && self.config.rules.is_some() {
                 let now = self.look();
                 if now == known {
@@ -99,6 +111,28 @@ impl Watch {
         self.config.rules.as_deref().and_then(|dir| look(dir).ok())
     }
 
+    /// Reads the configuration again, and takes over what can change while the sensor runs: the folder of
+    /// rules, and the countries. False if it is faulty: then nothing changes.
+    fn reread(&mut self) -> bool {
+        let Some(reread) = self.config.reread else { return true };
+        match reread() {
+            Ok(new) => {
+                let later = self.config.needs_restart(&new);
+                if !later.is_empty() {
+                    let keys = later.join(", ");
+                    complain(&format!("changes of these keys need a restart: {keys}"));
+                }
+                self.config.rules.clone_from(&new.rules);
+                self.config.regions.clone_from(&new.regions);
+                true
+            }
+            Err(error) => {
+                self.keep(&error);
+                false
+            }
+        }
+    }
+
     fn reload(&self) {
         let started = stopwatch();
         // Whatever a file does to the loader, the rules in force stay.
@@ -110,6 +144,7 @@ impl Watch {
                 warn_of_expired(&rules, now);
                 self.shared.rules.replace(rules);
                 self.metrics.rules_reloaded(true);
+                self.health.rules_failed(false);
                 self.metrics.rules_loaded(now);
                 let took = started.elapsed().as_millis();
                 say(&self.config, &format!("rules reloaded: {n} rules in {took} ms"));
@@ -121,6 +156,7 @@ impl Watch {
 
     fn keep(&self, why: &str) {
         self.metrics.rules_reloaded(false);
+        self.health.rules_failed(true);
         complain(&format!("rules not reloaded, those in force stay: {why}"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::counters::WorkerCounters;
 use crate::capture::PacketRef;
-use crate::exposure::FindingEvent;
+use crate::exposure::{Conversation, FindingEvent};
 use crate::flow::FlowInfo;
 use crate::identify::Token;
 use crate::protocol::{Activity, Object, ServiceFacts};
@@ -29,6 +29,8 @@ pub enum Item {
     ActivityReport(Box<ActivityReport>),
     /// A flow that spoke a known protocol has ended.
     Service(Box<Service>),
+    /// A flow that is encrypted has ended.
+    Encrypted(Box<Conversation>),
 }
 
 /// What a flow did.
@@ -61,6 +63,8 @@ pub struct Service {
     pub content: &'static str,
     /// What is known of the service.
     pub facts: Arc<ServiceFacts>,
+    /// Payload of the flow, bytes.
+    pub bytes: u64,
 }
 
 /// What came of a batch.
@@ -68,6 +72,8 @@ pub struct Service {
 pub struct Report {
     /// Everything up to this packet has been worked through.
     pub upto: u64,
+    /// Of what packet `upto` brought about, all of the flows whose first packet is not after this one.
+    pub upto_flow: u64,
     /// The latest tick that was worked through.
     pub clock: Timestamp,
     /// In order.

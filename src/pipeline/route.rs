@@ -5,8 +5,10 @@ use super::report::Report;
 use super::shard::Route;
 use super::work::WorkBatch;
 use super::worker::Worker;
+use crate::output::SensorHealth;
+use crate::output::health::{EndOf, Pulse};
 use crate::output::metrics::Metrics;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -14,8 +16,10 @@ use std::time::{Duration, Instant};
 
 /// Batches that wait for a worker at most: some 256 packets each.
 const WORK_QUEUE: usize = 64;
+/// How long a live capture waits for a worker before it drops a batch.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// Reports that wait for the collector at most.
-const REPORT_QUEUE: usize = 256;
+pub(super) const REPORT_QUEUE: usize = 256;
 
 /// Runs its one worker and the collector in the thread of the reader.
 pub struct Inline {
@@ -27,8 +31,14 @@ pub struct Inline {
 
 impl Inline {
     /// Of one worker.
-    pub fn new(worker: Worker, collector: Collector, metrics: Arc<Metrics>) -> Self {
-        Self { worker, collector, busy: Busy::new(metrics, 0), failed: None }
+    pub fn new(
+        worker: Worker,
+        collector: Collector,
+        metrics: Arc<Metrics>,
+        health: &SensorHealth,
+    ) -> Self {
+        let busy = Busy::new(metrics, 0, health.worker());
+        Self { worker, collector, busy, failed: None }
     }
     /// After the last batch.
     pub fn finish(self) -> (Collector, Option<io::Error>) {
@@ -60,7 +70,7 @@ pub struct Threads {
     work: Vec<Sender<WorkBatch>>,
     workers: Vec<JoinHandle<()>>,
     collector: JoinHandle<(Collector, Option<io::Error>)>,
-    /// A full channel drops the batch instead of waiting.
+    /// A channel that stays full drops the batch.
     live: bool,
 }
 
@@ -73,6 +83,7 @@ impl Threads {
         workers: Vec<Worker>,
         collector: Collector,
         metrics: &Arc<Metrics>,
+        health: &SensorHealth,
         live: bool,
     ) -> io::Result<Self> {
         let (reports, inbox) = bounded::<(usize, Report)>(REPORT_QUEUE);
@@ -82,8 +93,10 @@ impl Threads {
             let (sender, queue) = bounded::<WorkBatch>(WORK_QUEUE);
             let reports = reports.clone();
             let metrics = Arc::clone(metrics);
+            let pulse = health.worker();
             let run = move || {
-                let mut busy = Busy::new(metrics, index);
+                let _end = EndOf(Arc::clone(&pulse));
+                let mut busy = Busy::new(metrics, index, pulse);
                 for batch in queue {
                     let mut gone = false;
                     let mut send = |report| gone |= reports.send((index, report)).is_err();
@@ -96,7 +109,8 @@ impl Threads {
             threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
             work.push(sender);
         }
-        let collect = move || collect(collector, &inbox);
+        let pulse = Arc::clone(health.collector());
+        let collect = move || collect(collector, &inbox, &pulse);
         let collector = std::thread::Builder::new().name("collector".into()).spawn(collect)?;
         Ok(Self { work, workers: threads, collector, live })
     }
@@ -115,8 +129,9 @@ impl Threads {
 }
 
 /// How busy a worker is, over intervals of a second; the last one ends with it.
-struct Busy {
+pub(super) struct Busy {
     metrics: Arc<Metrics>,
+    pulse: Arc<Pulse>,
     worker: usize,
     since: Instant,
     busy: Duration,
@@ -125,13 +140,15 @@ struct Busy {
 impl Busy {
     const INTERVAL: Duration = Duration::from_secs(1);
 
-    fn new(metrics: Arc<Metrics>, worker: usize) -> Self {
-        Self { metrics, worker, since: stopwatch(), busy: Duration::ZERO }
+    pub fn new(metrics: Arc<Metrics>, worker: usize, pulse: Arc<Pulse>) -> Self {
+        Self { metrics, pulse, worker, since: stopwatch(), busy: Duration::ZERO }
     }
-    fn during<R>(&mut self, run: impl FnOnce() -> R) -> R {
+    pub fn during<R>(&mut self, run: impl FnOnce() -> R) -> R {
         let start = stopwatch();
+        self.pulse.begin(start);
         let result = run();
         let end = stopwatch();
+        self.pulse.rest();
         self.busy += end - start;
         if end - self.since >= Self::INTERVAL {
             self.publish(end);
@@ -159,14 +176,21 @@ fn stopwatch() -> Instant {
     Instant::now()
 }
 
-fn collect(
+/// Hands reports to the collector until all workers are gone, or nothing can be written.
+pub(super) fn collect(
     mut collector: Collector,
     inbox: &Receiver<(usize, Report)>,
+    pulse: &Arc<Pulse>,
 ) -> (Collector, Option<io::Error>) {
+    let _end = EndOf(Arc::clone(pulse));
     for (worker, report) in inbox {
+        let now = stopwatch();
+        pulse.begin(now);
+        pulse.behind(inbox.len() > REPORT_QUEUE / 4 * 3, now);
         if let Err(error) = collector.report(worker, report) {
             return (collector, Some(error));
         }
+        pulse.rest();
     }
     (collector, None)
 }
@@ -180,10 +204,8 @@ impl Route for Threads {
         if !self.live || batch.last {
             return sender.send(batch).is_ok();
         }
-        match sender.try_send(batch) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
-        }
+        // Meanwhile packets wait in the kernel.
+        sender.send_timeout(batch, PATIENCE).is_ok()
     }
     fn failed(&self) -> bool {
         self.collector.is_finished()

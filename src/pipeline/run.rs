@@ -1,45 +1,43 @@
 //! A run from the first packet to the summary.
 
+use super::clock::RunClock;
 use super::collector::Collector;
+use super::live;
+use super::log::{complain, say};
 use super::reload::{Reloader, warn_of_expired};
+use super::replayed::Replayed;
 use super::route::{Inline, Threads};
-use super::setup::{Parts, store_error};
-use super::shard::{PacketCounters, Route, Shards};
+use super::setup::{Parts, hash_inputs, store_error};
+use super::shard::{Numbering, PacketCounters, Route, Shards};
+use super::state::StateError;
+use super::supervisor::Supervisor;
 use crate::capture::{
-    Batch, Fault, Filter, FilterError, LATENCY, Live, LiveCounters, LiveOptions, Source as _,
-    Status, Timeline, expand,
+    Batch, Fault, Filter, FilterError, LiveCounters, Source as _, Status, Timeline, expand,
 };
 use crate::config::{Config, Source};
 use crate::decode::{Decoder, Skip};
 use crate::identify::KeyError;
 use crate::output::{
-    InputReport, Interrupted, Progress, RunSummary, ServeError, Server, WriteError,
-    write_atomically,
+    InputReport, Interrupted, Progress, RunSummary, ServeError, WriteError, write_atomically,
 };
 use crate::rules::LoadError;
+use crate::sandbox::SandboxError;
 use crate::severity::Severity;
-use crate::time::{Span, Timestamp};
-use std::io::{self, IsTerminal as _, Write as _};
+use crate::time::Timestamp;
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long a live capture waits for packets before it lets time go on without them.
-const IDLE: Duration = Duration::from_millis(250);
-/// How often a live capture reads the kernel's drop counters and looks after its interfaces.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How long a live capture waits for packets once it is told to stop: what the kernel still holds was
-/// on the wire before.
-const DRAIN: Duration = LATENCY.saturating_mul(2);
-/// The same as packet time: the interfaces are read in turn, and all have come as far by then.
-const DRAIN_SPAN: Span = Span::millis(LATENCY.as_millis() as i64 * 2);
-/// How long it reads on at most, however much the kernel holds.
-const DRAIN_LIMIT: Duration = Duration::from_secs(2);
-
+pub(super) const IDLE: Duration = Duration::from_millis(250);
 /// Signals that come this close together are one: `timeout` and many shells signal both the process
 /// and its group.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
+
+/// How long a sensor takes to end at most.
+const END_WITHIN: Duration = Duration::from_millis(4_800);
 
 /// Why a run could not be made or ended.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +49,9 @@ pub enum RunError {
     /// The key file is unusable.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The file of `--state` is unusable.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// An output cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -70,6 +71,9 @@ pub enum RunError {
     /// An interface cannot be opened.
     #[error("{0}")]
     Interface(Fault),
+    /// Privileges could not be dropped.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
     /// No input could be read; each was said on standard error.
     #[error("nothing could be read")]
     NoInput,
@@ -110,34 +114,38 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
         warn_of_expired(&rules, wall_clock());
     }
     drop(rules);
+    let access = super::serve::access(config)?;
+    // No thread may be older than the sandbox.
+    let opened = match &config.source {
+        Source::Interfaces(names) => Some(live::open(config, &parts, names)?),
+        Source::Files(_) => None,
+    };
     parts.metrics.rules_loaded(wall_clock());
     if config.reveal {
         say(config, "--reveal: the output holds patient data as it was sent; protect it");
         warn_of_readers(config);
     }
-    let server = match config.metrics {
-        Some(address) => Some(Server::start(address, Arc::clone(&parts.board))?),
-        None => None,
-    };
-    if let Some(server) = &server {
-        say(config, &format!("serving metrics at http://{}/", server.address()));
-    }
-    let stop = Stop::on_signals()?;
+    let server = super::serve::start(config, &parts, access)?;
+    let stop = Stop::on_signals(opened.is_some())?;
     // A replay that ends reads all of it under the same rules.
-    let reloader = goes_on
-        .then(|| Reloader::start(config, Arc::clone(&parts.shared), Arc::clone(&parts.metrics)))
-        .transpose()?;
+    let reloader = goes_on.then(|| Reloader::start(config, &parts)).transpose()?;
+    let supervisor = Supervisor::start(config, &parts)?;
     let outcome = match &config.source {
         Source::Files(paths) => replay(config, &parts, paths, &stop.flag),
-        Source::Interfaces(names) => live(config, &parts, names, &stop.flag),
+        Source::Interfaces(_) => match opened {
+            Some(opened) => live::run(config, &parts, opened, &stop.flag),
+            None => Err(RunError::Internal("no interface was opened".to_owned())),
+        },
     };
     drop(reloader);
+    drop(supervisor);
     if let Some(server) = server {
         parts.board.stopping();
         server.stop();
     }
     if let Some(path) = &config.metrics_file {
-        write_atomically(path, parts.board.metrics().render().as_bytes())?;
+        // For a collector that runs as someone else (node_exporter's textfile folder).
+        write_atomically(path, parts.board.render_metrics().as_bytes(), 0o644)?;
     }
     outcome
 }
@@ -149,7 +157,8 @@ struct Stop {
 }
 
 impl Stop {
-    fn on_signals() -> io::Result<Self> {
+    /// A sensor ends within [`END_WITHIN`], even if whoever reads its events does not.
+    fn on_signals(sensor: bool) -> io::Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         let mut signals = signal_hook::iterator::Signals::new([
             signal_hook::consts::SIGINT,
@@ -159,7 +168,13 @@ impl Stop {
         let listen = move || {
             let mut first = None;
             for _ in signals.forever() {
-                flag.store(true, Ordering::Relaxed);
+                if !flag.swap(true, Ordering::Relaxed) && sensor {
+                    std::thread::spawn(|| {
+                        std::thread::sleep(END_WITHIN);
+                        complain("could not end in time: an output does not take its events");
+                        signal_hook::low_level::exit(1);
+                    });
+                }
                 if first.get_or_insert_with(stopwatch).elapsed() > SAME_SIGNAL {
                     signal_hook::low_level::exit(130);
                 }
@@ -187,17 +202,6 @@ fn warn_of_readers(config: &Config) {
         let (path, mode) = (path.display(), of.mode() & 0o777);
         complain(&format!("others may read {path} (mode {mode:03o}); run: chmod 600 {path}"));
     }
-}
-
-pub(super) fn say(config: &Config, text: &str) {
-    if !config.quiet {
-        complain(text);
-    }
-}
-
-pub(super) fn complain(text: &str) {
-    // If standard error is gone there is nobody to tell.
-    let _ = writeln!(io::stderr(), "phitap: {text}");
 }
 
 fn replay(
@@ -237,6 +241,7 @@ fn replay(
     let mut clock = Replayed::new(config.follow);
     let mut ended = false;
     let mut tagged = 0;
+    parts.health.capturing();
     while !stop.load(Ordering::Relaxed) && !flow.failed() {
         batch.clear();
         match source.fill(&mut batch) {
@@ -270,6 +275,9 @@ fn replay(
     let read = source.inputs();
     flow.lost_before(crate::capture::Input::lost(&read));
     inputs.extend(read.into_iter().map(report_of));
+    if config.store.is_some() {
+        hash_inputs(&mut inputs, stop);
+    }
     for input in &inputs {
         tracing::info!(input = input.name, packets = input.packets, bytes = input.bytes, "read");
     }
@@ -285,34 +293,14 @@ fn share_read(position: u64, size: Option<u64>) -> Option<f64> {
     Some((position as f64 / size as f64).min(0.99))
 }
 
-/// Packet time of a replay while nothing comes.
-struct Replayed {
-    follow: bool,
-    last: Option<(Timestamp, Instant)>,
-}
-
-impl Replayed {
-    const fn new(follow: bool) -> Self {
-        Self { follow, last: None }
+pub(super) fn report_of(input: crate::capture::Input) -> InputReport {
+    InputReport {
+        name: input.name,
+        packets: input.packets,
+        bytes: input.bytes,
+        sha256: None,
+        fault: input.fault,
     }
-
-    fn batch(&mut self, batch: &Batch) {
-        if let Some(packet) = batch.packets.last() {
-            self.last = Some((packet.time, stopwatch()));
-        }
-    }
-
-    /// In a file that is being written, time goes on with the clock, so that idle flows end. In a
-    /// pipe it stands still: the same packets must give the same events, however slowly they come.
-    fn now(&self) -> Timestamp {
-        let Some((time, at)) = self.last else { return Timestamp(i64::MIN) };
-        let waited = if self.follow { at.elapsed().as_nanos() } else { 0 };
-        time + crate::time::Span(i64::try_from(waited).unwrap_or(i64::MAX))
-    }
-}
-
-fn report_of(input: crate::capture::Input) -> InputReport {
-    InputReport { name: input.name, packets: input.packets, bytes: input.bytes, fault: input.fault }
 }
 
 /// Takes out what `--filter` excludes; it stays counted. How many of these bear VLAN tags that the
@@ -335,88 +323,13 @@ fn exclude(batch: &mut Batch, filter: &mut Filter, flow: &mut Flow) -> u64 {
     tagged
 }
 
-fn live(
-    config: &Config,
-    parts: &Parts,
-    names: &[String],
-    stop: &AtomicBool,
-) -> Result<Outcome, RunError> {
-    let started = stopwatch();
-    let options = LiveOptions {
-        interfaces: names.to_vec(),
-        filter: config.filter.clone(),
-        ..LiveOptions::default()
-    };
-    let mut source = Live::open(&options).map_err(RunError::Interface)?;
-    let names = source.names().map(Into::into).collect();
-    let mut flow = Flow::start(config, parts, names)?;
-    say(config, &format!("watching {}; stop with Ctrl-C", options.interfaces.join(", ")));
-    let mut batch = Batch::default();
-    let mut lost = LiveCounters::default();
-    let mut checked = started;
-    // When it was told to stop, and the packet time up to which it reads on.
-    let mut stopped: Option<(Instant, Timestamp)> = None;
-    while !flow.failed() {
-        if stopped.is_none() && stop.load(Ordering::Relaxed) {
-            parts.board.stopping();
-            stopped = Some((stopwatch(), wall_clock()));
-        }
-        let drained = stopped.map(|(since, _)| since.elapsed());
-        if drained > Some(DRAIN_LIMIT) {
-            break;
-        }
-        batch.clear();
-        match source.fill(&mut batch) {
-            Status::More => {
-                flow.batch(&batch);
-                parts.board.packets_seen();
-                let last = batch.packets.last().map(|packet| packet.time);
-                if stopped.is_some_and(|(_, at)| last > Some(at + DRAIN_SPAN)) {
-                    break;
-                }
-            }
-            Status::Idle | Status::End => {
-                // Nothing comes: time goes on all the same, so that idle flows end.
-                flow.idle(wall_clock());
-                let patience = drained.map_or(IDLE, |drained| DRAIN.saturating_sub(drained));
-                if patience.is_zero() {
-                    break;
-                }
-                source.wait(patience);
-            }
-        }
-        for fault in source.take_faults() {
-            complain(&fault.to_string());
-        }
-        if checked.elapsed() >= CHECK_EVERY {
-            checked = stopwatch();
-            source.check();
-            count_lost(parts, &mut lost, source.counters());
-        }
-        for notice in source.take_notices() {
-            say(config, &notice);
-        }
-    }
-    count_lost(parts, &mut lost, source.counters());
-    flow.lost_before(lost);
-    let inputs = source.inputs().into_iter().map(report_of).collect();
-    flow.finish(config, parts, RunEnd { inputs, tagged: 0, interrupted: None, started })
-}
-
 /// What is known of a run at its end.
-struct RunEnd {
-    inputs: Vec<InputReport>,
+pub(super) struct RunEnd {
+    pub inputs: Vec<InputReport>,
     /// Packets that `--filter` excluded and that bear VLAN tags it did not look behind.
-    tagged: u64,
-    interrupted: Option<Interrupted>,
-    started: Instant,
-}
-
-/// Adds what was lost since the last call to the metrics.
-fn count_lost(parts: &Parts, lost: &mut LiveCounters, now: LiveCounters) {
-    parts.metrics.dropped("kernel", now.kernel.saturating_sub(lost.kernel));
-    parts.metrics.dropped("interface", now.interface.saturating_sub(lost.interface));
-    *lost = now;
+    pub tagged: u64,
+    pub interrupted: Option<Interrupted>,
+    pub started: Instant,
 }
 
 /// How long a run takes, for people only: events do not depend on it.
@@ -433,7 +346,7 @@ pub fn wall_clock() -> Timestamp {
 }
 
 /// Everything behind the source, with or without threads.
-enum Flow {
+pub(super) enum Flow {
     Inline(Box<Shards<Inline>>, LiveCounters),
     Threads(Box<Shards<Threads>>, LiveCounters),
 }
@@ -449,24 +362,31 @@ macro_rules! either {
 }
 
 impl Flow {
-    fn start(config: &Config, parts: &Parts, inputs: Vec<Arc<str>>) -> Result<Self, RunError> {
+    pub fn start(config: &Config, parts: &Parts, inputs: Vec<Arc<str>>) -> Result<Self, RunError> {
         let collector = parts.collector(config, inputs)?;
         let metrics = Arc::clone(&parts.metrics);
         let live = matches!(config.source, Source::Interfaces(_));
         let lost = LiveCounters::default();
+        let clock = match live {
+            true => RunClock::live(stopwatch(), wall_clock()),
+            false => RunClock::replay(),
+        };
         let decoder =
             Decoder::new(config.checksums).with_fragment_memory(config.limits.fragment_memory());
         // A live capture must not wait for a worker, so it always has a thread of its own.
         if parts.workers == 1 && !live {
-            let route = Inline::new(parts.worker(config), collector, Arc::clone(&metrics));
-            return Ok(Self::Inline(Box::new(Shards::new(route, decoder, metrics)), lost));
+            let worker = parts.worker(config);
+            let route = Inline::new(worker, collector, Arc::clone(&metrics), &parts.health);
+            let shards = Shards::new(route, decoder, metrics, clock, Numbering::Count);
+            return Ok(Self::Inline(Box::new(shards), lost));
         }
         let workers = (0..parts.workers).map(|_| parts.worker(config)).collect();
-        let route = Threads::start(workers, collector, &metrics, live)?;
-        Ok(Self::Threads(Box::new(Shards::new(route, decoder, metrics)), lost))
+        let route = Threads::start(workers, collector, &metrics, &parts.health, live)?;
+        let shards = Shards::new(route, decoder, metrics, clock, Numbering::Count);
+        Ok(Self::Threads(Box::new(shards), lost))
     }
 
-    fn batch(&mut self, batch: &Batch) {
+    pub fn batch(&mut self, batch: &Batch) {
         either!(self, shards => shards.batch(batch));
     }
 
@@ -474,21 +394,32 @@ impl Flow {
         either!(self, shards => shards.filtered(packets, bytes));
     }
 
-    fn idle(&mut self, now: Timestamp) {
+    pub fn idle(&mut self, now: Timestamp) {
         either!(self, shards => shards.idle(now));
     }
 
-    fn failed(&self) -> bool {
+    pub fn failed(&self) -> bool {
         either!(self, shards => shards.route().failed())
     }
 
-    fn lost_before(&mut self, counters: LiveCounters) {
+    /// What the reading side has counted so far.
+    pub fn counts(&self) -> &PacketCounters {
+        either!(self, shards => shards.counts())
+    }
+
+    pub fn lost_before(&mut self, counters: LiveCounters) {
         match self {
             Self::Inline(_, lost) | Self::Threads(_, lost) => *lost = counters,
         }
     }
 
-    fn finish(self, config: &Config, parts: &Parts, ending: RunEnd) -> Result<Outcome, RunError> {
+    pub fn finish(
+        self,
+        config: &Config,
+        parts: &Parts,
+        ending: RunEnd,
+    ) -> Result<Outcome, RunError> {
+        parts.board.stopping();
         let (collector, failed, counts, lost) = match self {
             Self::Inline(shards, lost) => {
                 let (route, counts) = shards.finish();
@@ -501,20 +432,33 @@ impl Flow {
                 (collector, failed, counts, lost)
             }
         };
-        let mut summary = RunSummary { inputs: ending.inputs, ..summary(&counts, lost) };
-        summary.filtered_tagged = ending.tagged;
-        summary.interrupted = ending.interrupted;
-        summary.live = matches!(config.source, Source::Interfaces(_));
-        summary.key_id.clone_from(&parts.key_id);
-        summary.reveal = config.reveal;
-        summary.wall_seconds = ending.started.elapsed().as_secs_f64();
-        // A live capture without a packet ends now, not in 1970.
-        if matches!(config.source, Source::Interfaces(_)) {
-            summary.ended.get_or_insert_with(wall_clock);
-        }
-        let ended = summary.ended.unwrap_or_default();
-        close(config, collector, failed, ended, summary)
+        conclude(config, parts, collector, failed, (&counts, lost), ending)
     }
+}
+
+/// The end of a run: the summary, once all threads are done.
+pub(super) fn conclude(
+    config: &Config,
+    parts: &Parts,
+    collector: Collector,
+    failed: Option<io::Error>,
+    (counts, lost): (&PacketCounters, LiveCounters),
+    ending: RunEnd,
+) -> Result<Outcome, RunError> {
+    let live = matches!(config.source, Source::Interfaces(_));
+    let mut summary = RunSummary { inputs: ending.inputs, ..summary(counts, lost) };
+    summary.filtered_tagged = ending.tagged;
+    summary.interrupted = ending.interrupted;
+    summary.live = live;
+    summary.key_id.clone_from(&parts.key_id);
+    summary.reveal = config.reveal;
+    summary.wall_seconds = ending.started.elapsed().as_secs_f64();
+    // A live capture without a packet ends now, not in 1970.
+    if live {
+        summary.ended.get_or_insert_with(wall_clock);
+    }
+    let ended = summary.ended.unwrap_or_default();
+    close(config, collector, failed, ended, summary)
 }
 
 fn close(
@@ -550,7 +494,7 @@ fn close(
     }
 }
 
-fn summary(counts: &PacketCounters, lost: LiveCounters) -> RunSummary {
+pub(super) fn summary(counts: &PacketCounters, lost: LiveCounters) -> RunSummary {
     let skipped: std::collections::BTreeMap<&'static str, u64> = Skip::ALL
         .iter()
         .map(|skip| (skip.as_str(), counts.skipped[skip.index()]))

@@ -1,17 +1,24 @@
 //! From the configuration to the parts of a run.
 
-use super::collector::Collector;
+use super::collector::{Collector, Reporting};
 use super::content_host::Shared;
+use super::notify::Notify;
 use super::run::RunError;
+use super::state::{StateError, StateFile};
 use super::worker::Worker;
 use crate::config::{Config, Source, StoreSettings};
-use crate::exposure::{self, Exposures};
+use crate::exposure::{self, Exposures, KnownExposure};
 use crate::identify::{Key, load_rules};
 use crate::output::metrics::Metrics;
-use crate::output::{self, Context, Dashboard, EventLog, Output, Sink};
+use crate::output::{
+    self, Context, Dashboard, EventLog, InputReport, Output, OutputQueue, QueueEnd, SensorHealth,
+    Sink, WriteError, assets, page,
+};
+use crate::review::source::{self, Filter};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Name of the systemd credential that holds the key (systemd.exec(5), LoadCredential=).
 const CREDENTIAL: &str = "phitap.key";
@@ -22,7 +29,7 @@ fn terminal_width() -> usize {
 }
 
 /// The key that systemd gave the service, if it did.
-fn credential() -> Option<PathBuf> {
+pub fn credential() -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);
     path.exists().then_some(path)
 }
@@ -32,16 +39,30 @@ fn is_log(path: &Path) -> bool {
     std::fs::metadata(path).map_or(true, |of| of.is_file())
 }
 
+/// The rules in force, for people.
+fn rules_in_force(config: &Config, digest: &str) -> String {
+    let own = config.rules.as_ref().map(|dir| format!(" and those of {}", dir.display()));
+    let (version, own) = (env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
+    let regions = config.regions.join(", ");
+    format!("{digest}: those of phitap {version}{own}, regions {regions}")
+}
+
 /// What a run is made of before it starts.
 pub struct Parts {
     /// Shared by all workers.
     pub shared: Arc<Shared>,
     /// Metrics of the run.
     pub metrics: Arc<Metrics>,
+    /// The service manager.
+    pub notify: Arc<Notify>,
+    /// How its parts are.
+    pub health: Arc<SensorHealth>,
     /// What the web page shows.
     pub board: Arc<Dashboard>,
     /// Where the secret's id is shown.
     pub key_id: String,
+    /// A later run has the same.
+    pub key_lasts: bool,
     /// How many workers.
     pub workers: usize,
 }
@@ -51,19 +72,23 @@ impl Parts {
     pub fn new(config: &Config) -> Result<Self, RunError> {
         let rules = load_rules(config.rules.as_deref())?.in_regions(&config.regions)?;
         tracing::info!(rules = rules.entries.len(), "loaded");
-        let key = match &config.key_file {
-            Some(path) => Key::from_file(path)?,
-            None => match credential() {
-                Some(path) => Key::from_credential(&path)?,
-                None => Key::generate()?,
-            },
+        let (key, key_lasts) = match (&config.key_file, credential()) {
+            (Some(path), _) => (Key::from_file(path)?, true),
+            (None, Some(path)) => (Key::from_credential(&path)?, true),
+            (None, None) => (Key::generate()?, false),
         };
         let metrics = Arc::new(Metrics::new().map_err(|e| RunError::Internal(e.to_string()))?);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let live = matches!(config.source, Source::Interfaces(_));
+        // A file or pipe may well bring nothing for hours.
+        let health = Arc::new(SensorHealth::new(config.max_silence.filter(|_| live)));
         Ok(Self {
-            board: Arc::new(Dashboard::new(Arc::clone(&metrics))),
+            board: Arc::new(Dashboard::new(Arc::clone(&metrics), Arc::clone(&health))),
+            health,
+            notify: Arc::new(Notify::from_environment()),
             metrics,
             key_id: key.id(),
+            key_lasts,
             workers: config.workers.map_or(cores, std::num::NonZero::get),
             shared: Arc::new(Shared::new(rules, key, config.reveal, &config.limits)),
         })
@@ -74,19 +99,55 @@ impl Parts {
         Worker::new(Arc::clone(&self.shared), &config.limits, self.workers)
     }
 
+    /// Shows on the page what earlier runs left in the store.
+    fn history(&self, config: &Config) {
+        let (Some(store), Some(_)) = (&config.store, config.metrics) else { return };
+        let exposures_only = Filter { patients: 0, ..Filter::default() };
+        match source::read(&store.path, &exposures_only) {
+            Ok(earlier) => {
+                tracing::info!(exposures = earlier.exposures.len(), "earlier runs in the store");
+                earlier.exposures.into_iter().for_each(|e| self.board.earlier(e.event));
+            }
+            // The first run finds none; what else is wrong is said when it is opened for writing.
+            Err(error) => tracing::debug!(%error, "no earlier runs"),
+        }
+    }
+
+    /// Opens what `--report` and `--assets` ask for.
+    fn pages(
+        &self,
+        config: &Config,
+        context: &Context,
+        rules: &str,
+        outputs: &mut Vec<(&'static str, Box<dyn Output>)>,
+    ) -> Result<(), RunError> {
+        if let Some(path) = &config.report {
+            let made = page::Made {
+                at: super::wall_clock().to_string(),
+                source: "the packets themselves".to_owned(),
+                key: self.key_id.clone(),
+                rules: rules_in_force(config, rules),
+            };
+            let sink = Box::new(Sink::open(Some(path))?);
+            let report = page::Report::new(sink, context.clone(), config.reveal, made);
+            outputs.push(("report", Box::new(report)));
+        }
+        if let Some(path) = &config.assets
+            && let Some(shape) = assets::Shape::of(path)
+        {
+            let sink = Box::new(Sink::open(Some(path))?);
+            outputs.push(("assets", Box::new(assets::Assets::new(sink, shape))));
+        }
+        Ok(())
+    }
+
     /// The collector, with its output opened.
     pub fn collector(&self, config: &Config, inputs: Vec<Arc<str>>) -> Result<Collector, RunError> {
         let format = output::format(config.format)
             .ok_or_else(|| RunError::Internal(format!("no output format {}", config.format)))?;
         let live = matches!(config.source, Source::Interfaces(_));
-        let sink = match config.output.as_deref() {
-            Some(path) if live && is_log(path) => {
-                let metrics = Arc::clone(&self.metrics);
-                let log = EventLog::open(path, format.name, metrics, super::run::complain)?;
-                Sink::new(path.display().to_string(), Box::new(log))
-            }
-            path => Sink::open(path)?,
-        };
+        let (state, known) = self.state(config)?;
+        let (sink, end) = self.sink(config, format.name, live)?;
         let (interfaces, files) = if live { (inputs, Vec::new()) } else { (Vec::new(), inputs) };
         let terminal = config.output.is_none() && std::io::stdout().is_terminal();
         let context = Context {
@@ -101,32 +162,78 @@ impl Parts {
             follow: live,
         };
         let rules = self.shared.rules.current();
-        let exposures = Exposures::new(exposure::Settings {
+        let mut exposures = Exposures::new(exposure::Settings {
             home: config.home.clone(),
             idle: config.limits.exposure_idle,
+            update: config.limits.exposure_update,
+            forget: config.limits.exposure_forget,
             key: self.shared.event_key,
             severity: rules.policy.severity.clone(),
             suppressions: Arc::clone(&rules.suppressions),
             access: rules.policy.access.clone(),
             detail: config.detail,
             memory: config.limits.exposure_memory(),
-            sightings: config.store.is_some(),
+            sightings: config.store.is_some()
+                || config.report.is_some()
+                || config.metrics.is_some(),
         });
+        exposures.resume(known);
+        self.board.describe(context.clone(), config.reveal);
+        self.history(config);
         let mut outputs: Vec<(&'static str, Box<dyn Output>)> = Vec::new();
         if let Some(settings) = &config.store {
             outputs.push(self.store(settings, &context, live)?);
         }
+        self.pages(config, &context, &rules.digest, &mut outputs)?;
         outputs.push((format.name, (format.open)(Box::new(sink), context)));
         outputs.push(("page", Box::new(Arc::clone(&self.board))));
         let metrics = Arc::clone(&self.metrics);
-        Ok(Collector::new(
-            exposures,
+        let reporting = Reporting {
             outputs,
             metrics,
-            Arc::clone(&self.shared),
-            self.workers,
+            health: Arc::clone(&self.health),
+            end,
             live,
-        ))
+            status_every: config.status_every.filter(|_| live),
+            state,
+        };
+        Ok(Collector::new(exposures, reporting, Arc::clone(&self.shared), self.workers))
+    }
+
+    /// The file of `--state`, and what it knows.
+    fn state(&self, config: &Config) -> Result<(Option<StateFile>, Vec<KnownExposure>), RunError> {
+        let Some(path) = &config.state else { return Ok((None, Vec::new())) };
+        if !self.key_lasts {
+            return Err(StateError::NoKey.into());
+        }
+        let (state, known) = StateFile::open(path, &self.key_id, Arc::clone(&self.metrics))?;
+        Ok((Some(state), known))
+    }
+
+    /// Where events go. A live run writes in a thread of its own: detection waits for nobody.
+    fn sink(
+        &self,
+        config: &Config,
+        format: &'static str,
+        live: bool,
+    ) -> Result<(Sink, Option<QueueEnd>), RunError> {
+        let path = config.output.as_deref();
+        if !live {
+            return Ok((Sink::open(path)?, None));
+        }
+        let (backlog, metrics) = (self.health.output(format), &self.metrics);
+        let sink = match path {
+            Some(path) if is_log(path) => {
+                let (metrics, backlog) = (Arc::clone(metrics), Arc::clone(&backlog));
+                let log = EventLog::open(path, format, metrics, backlog, super::log::complain)?;
+                Sink::new(path.display().to_string(), Box::new(log))
+            }
+            path => Sink::open(path)?,
+        };
+        let name = sink.name().to_owned();
+        let (queue, end) = OutputQueue::start(Box::new(sink), format, backlog, Arc::clone(metrics))
+            .map_err(|source| WriteError::new(name.clone(), source))?;
+        Ok((Sink::new(name, Box::new(queue)), Some(end)))
     }
 
     #[cfg(feature = "store")]
@@ -140,7 +247,7 @@ impl Parts {
         let rules = self.shared.rules.current().digest.clone();
         let beginning = Beginning { live, context: context.clone(), rules };
         let metrics = Arc::clone(&self.metrics);
-        let store = Store::open(settings, beginning, metrics, super::run::complain)?;
+        let store = Store::open(settings, beginning, metrics, super::log::complain)?;
         Ok((NAME, Box::new(store)))
     }
 
@@ -167,4 +274,29 @@ pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
 #[cfg(not(feature = "store"))]
 pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
     Ok(error)
+}
+
+/// Notes the hashes of the captures, so that evidence can be cut from the same ones later.
+pub(super) fn hash_inputs(inputs: &mut [InputReport], stop: &AtomicBool) {
+    for input in inputs {
+        // A pipe cannot be read again, and whoever interrupts does not want to wait.
+        let path = Path::new(&input.name);
+        if stop.load(Ordering::Relaxed) || !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
+            continue;
+        }
+        input.sha256 = std::fs::File::open(path).and_then(sha256).ok();
+    }
+}
+
+fn sha256(mut file: std::fs::File) -> io::Result<String> {
+    use sha2::Digest as _;
+    use std::io::Read as _;
+    let (mut hash, mut piece) = (sha2::Sha256::new(), vec![0; 1 << 18]);
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        hash.update(piece.get(..read).unwrap_or_default());
+    }
 }

@@ -1,5 +1,6 @@
 //! The reading side: packets become segments, and each goes to the worker of its flow.
 
+use super::clock::{RunClock, Steps};
 use super::work::{BATCH_WORK, Segment, Work, WorkBatch};
 use crate::capture::{Batch, Block, Packet};
 use crate::decode::{Decoded, Decoder, FlowKey, Outcome, Skip};
@@ -45,6 +46,8 @@ pub struct PacketCounters {
     pub cut_at: u32,
     /// Packets in batches that a full channel refused (live only).
     pub queue_full: u64,
+    /// Jumps of the clock (live only).
+    pub steps: Steps,
     /// Time of the first packet.
     pub first: Option<Timestamp>,
     /// Time of the last packet.
@@ -63,10 +66,40 @@ impl Default for PacketCounters {
             cut_packets: 0,
             cut_at: 0,
             queue_full: 0,
+            steps: Steps::default(),
             first: None,
             last: None,
         }
     }
+}
+
+impl PacketCounters {
+    /// Adds those of another reader of the same run.
+    pub fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        for (sum, n) in self.skipped.iter_mut().zip(&other.skipped) {
+            *sum += n;
+        }
+        self.lost_fragments += other.lost_fragments;
+        self.payload += other.payload;
+        self.cut_payload += other.cut_payload;
+        self.cut_packets += other.cut_packets;
+        self.cut_at = self.cut_at.max(other.cut_at);
+        self.queue_full += other.queue_full;
+        self.steps.add(other.steps);
+        self.first = self.first.into_iter().chain(other.first).min();
+        self.last = self.last.max(other.last);
+    }
+}
+
+/// How packets are numbered, so that what is found can be put in order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Numbering {
+    /// From 1: there is one reader.
+    Count,
+    /// By time: readers that know nothing of each other number alike.
+    Time,
 }
 
 /// Decodes packets and deals them out.
@@ -75,8 +108,10 @@ pub struct Shards<R> {
     decoder: Decoder,
     hasher: RandomState,
     filling: Vec<WorkBatch>,
-    clock: Timestamp,
+    clock: RunClock,
     ticked: Timestamp,
+    numbering: Numbering,
+    number: u64,
     batches: u32,
     counts: PacketCounters,
     published: PacketCounters,
@@ -85,15 +120,23 @@ pub struct Shards<R> {
 
 impl<R: Route> Shards<R> {
     /// Deals out to `route`.
-    pub fn new(route: R, decoder: Decoder, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        route: R,
+        decoder: Decoder,
+        metrics: Arc<Metrics>,
+        clock: RunClock,
+        numbering: Numbering,
+    ) -> Self {
         let filling = (0..route.workers()).map(|_| WorkBatch::default()).collect();
         Self {
             route,
             decoder,
             hasher: RandomState::default(),
             filling,
-            clock: Timestamp(i64::MIN),
+            clock,
             ticked: Timestamp(i64::MIN),
+            numbering,
+            number: 0,
             batches: 0,
             counts: PacketCounters::default(),
             published: PacketCounters::default(),
@@ -110,6 +153,7 @@ impl<R: Route> Shards<R> {
             self.counts.first.get_or_insert(packet.time);
             self.counts.last = self.counts.last.max(Some(packet.time));
             self.advance(packet.time);
+            self.number = self.next_number();
             let block = &batch.blocks[usize::from(packet.block)];
             let outcome = self.decoder.decode(packet.time, packet.link, bytes, packet.len);
             if let Some(skip) = self.outcome(outcome, packet, block) {
@@ -148,17 +192,27 @@ impl<R: Route> Shards<R> {
         self.counts.packets += packets;
         self.counts.bytes += bytes;
         self.counts.skipped[Skip::Filtered.index()] += packets;
+        self.number = self.next_number();
+    }
+
+    /// The number of the packet at hand.
+    fn next_number(&self) -> u64 {
+        match self.numbering {
+            Numbering::Count => self.counts.packets,
+            Numbering::Time => (self.number + 1).max(self.clock.number()),
+        }
     }
 
     /// Packet time has come to `time`.
     fn advance(&mut self, time: Timestamp) {
-        self.clock = self.clock.max(time);
+        self.clock.come(time);
+        let clock = self.clock.at();
         if self.ticked.0 == i64::MIN {
-            self.ticked = self.clock;
+            self.ticked = clock;
         }
-        if self.clock - self.ticked >= TICK {
-            self.ticked = self.clock;
-            let tick = Work::Tick { number: self.counts.packets, clock: self.clock };
+        if clock - self.ticked >= TICK {
+            self.ticked = clock;
+            let tick = Work::Tick { number: self.number, clock, time: self.clock.latest() };
             for worker in 0..self.filling.len() {
                 self.push(worker, tick);
             }
@@ -183,9 +237,9 @@ impl<R: Route> Shards<R> {
         let hash = self.hasher.hash_one(decoded.key.numbers());
         let worker = self.worker(&decoded.key);
         let segment = Segment {
-            number: self.counts.packets,
+            number: self.number,
             packet: packet.reference(),
-            clock: self.clock,
+            clock: self.clock.at(),
             hash,
             base,
             block: self.filling[worker].block(block),
@@ -212,7 +266,7 @@ impl<R: Route> Shards<R> {
         filling.work.push(work);
         if filling.work.len() >= BATCH_WORK {
             // The packet at hand may bring more.
-            self.send(worker, self.counts.packets.saturating_sub(1), false);
+            self.send(worker, self.number.saturating_sub(1), false);
         }
     }
 
@@ -230,16 +284,19 @@ impl<R: Route> Shards<R> {
 
     /// Sends on what is half filled; between packets only, so that what the last one brought about
     /// need not wait for the next.
-    fn flush(&mut self) {
+    pub fn flush(&mut self) {
         self.batches = 0;
         for worker in 0..self.filling.len() {
-            self.send(worker, self.counts.packets, false);
+            self.send(worker, self.number, false);
         }
     }
 
     /// No packet comes, and it is `now`.
     pub fn idle(&mut self, now: Timestamp) {
         self.advance(now);
+        if self.numbering == Numbering::Time {
+            self.number = self.number.max(self.clock.number());
+        }
         self.flush();
         self.publish();
     }
@@ -249,7 +306,7 @@ impl<R: Route> Shards<R> {
         self.decoder.finish();
         self.publish();
         for worker in 0..self.filling.len() {
-            self.send(worker, self.counts.packets, true);
+            self.send(worker, self.number, true);
         }
         (self.route, self.counts)
     }
@@ -257,6 +314,7 @@ impl<R: Route> Shards<R> {
     /// Adds what was counted since the last call to the metrics.
     fn publish(&mut self) {
         self.counts.lost_fragments += self.decoder.take_lost_fragments();
+        self.counts.steps = self.clock.steps();
         let (now, before) = (&self.counts, &self.published);
         self.metrics.packets(now.packets - before.packets, now.bytes - before.bytes);
         self.metrics.packets_cut(now.cut_packets - before.cut_packets);
@@ -274,7 +332,22 @@ impl<R: Route> Shards<R> {
                 self.metrics.dropped(stage, n);
             }
         }
+        for (direction, n) in now.steps.since(before.steps) {
+            if n > 0 {
+                self.metrics.clock_steps(direction, n);
+            }
+        }
         self.published.clone_from(&self.counts);
+    }
+
+    /// What was counted so far.
+    pub const fn counts(&self) -> &PacketCounters {
+        &self.counts
+    }
+
+    /// Where batches go, to change it.
+    pub const fn route_mut(&mut self) -> &mut R {
+        &mut self.route
     }
 
     /// Where batches go.

@@ -1,19 +1,22 @@
 //! All stages over packets in memory, without files, threads or outputs: for tests, benches and
-//! fuzz targets, which so run what a capture would.
+//! fuzz targets, which so run what a capture would. A [`Conversation`] makes the packets.
 
+use super::clock::RunClock;
 use super::content_host::Shared;
 use super::report::Item;
-use super::shard::{Route, Shards};
+use super::shard::{Numbering, Route, Shards};
 use super::work::WorkBatch;
 use super::worker::Worker;
 use crate::capture::{BATCH_PACKETS, Batch, Block, LinkType, Packet};
 use crate::config::Limits;
 use crate::decode::{Checksums, Decoder};
 use crate::exposure::FindingEvent;
+use crate::flow::Direction;
 use crate::identify::{Key, KeyError};
 use crate::output::metrics::Metrics;
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
+use etherparse::PacketBuilder;
 use std::sync::Arc;
 
 /// A set-up of the stages that is used again and again: the same key, the same rules.
@@ -40,6 +43,7 @@ pub struct TestPacket {
 struct Gather {
     worker: Worker,
     items: Vec<Item>,
+    whole: bool,
 }
 
 impl Route for Gather {
@@ -47,8 +51,10 @@ impl Route for Gather {
         1
     }
     fn send(&mut self, _worker: usize, batch: WorkBatch) -> bool {
-        let Self { worker, items } = self;
+        let Self { worker, items, whole } = self;
         worker.run(&batch, &mut |report| {
+            let stats = &report.stats;
+            *whole &= stats.anomalies.is_empty() && stats.opaque.is_empty() && stats.gap_bytes == 0;
             items.extend(report.items.into_iter().map(|(_, item)| item));
         });
         true
@@ -73,10 +79,20 @@ impl TestHarness {
 
     /// Every finding of a capture, in order, revisions included.
     pub fn run(&self, packets: &[TestPacket]) -> Vec<FindingEvent> {
+        self.run_counted(packets).0
+    }
+
+    /// The same, and whether all was there and fitted its protocol.
+    pub fn run_counted(&self, packets: &[TestPacket]) -> (Vec<FindingEvent>, bool) {
         let worker = Worker::new(Arc::clone(&self.shared), &self.limits, 1);
-        let route = Gather { worker, items: Vec::new() };
-        let mut shards =
-            Shards::new(route, Decoder::new(Checksums::Accept), Arc::clone(&self.metrics));
+        let route = Gather { worker, items: Vec::new(), whole: true };
+        let mut shards = Shards::new(
+            route,
+            Decoder::new(Checksums::Accept),
+            Arc::clone(&self.metrics),
+            RunClock::replay(),
+            Numbering::Count,
+        );
         let (mut batch, mut number) = (Batch::default(), 0);
         for chunk in packets.chunks(BATCH_PACKETS) {
             batch.clear();
@@ -99,10 +115,95 @@ impl TestHarness {
             shards.batch(&batch);
         }
         let (route, _) = shards.finish();
+        let whole = route.whole;
         let findings = route.items.into_iter().filter_map(|item| match item {
             Item::Finding(event) => Some(*event),
-            Item::ActivityReport(_) | Item::Service(_) => None,
+            Item::ActivityReport(_) | Item::Service(_) | Item::Encrypted(_) => None,
         });
-        findings.collect()
+        (findings.collect(), whole)
     }
+}
+
+/// Address and port of one end of a connection.
+pub type Endpoint = ([u8; 4], u16);
+
+/// One TCP connection over IPv4 in packets, from its handshake on.
+pub struct Conversation {
+    /// The client, then the server.
+    ends: [Endpoint; 2],
+    segment: usize,
+    /// The next sequence number of each direction.
+    next: [u32; 2],
+    packets: Vec<TestPacket>,
+}
+
+impl Conversation {
+    /// Seconds since 1970 of the first packet; the others follow 10 microseconds apart.
+    const STARTED: i64 = 1_772_360_102;
+
+    /// A connection that was just opened. Its segments hold at most `segment` bytes.
+    pub fn new(client: Endpoint, server: Endpoint, segment: usize) -> Self {
+        let mut conversation =
+            Self { ends: [client, server], segment, next: [0; 2], packets: Vec::new() };
+        conversation.send(Direction::ClientToServer, Flags { syn: true, ..Flags::default() }, b"");
+        conversation.send(Direction::ServerToClient, Flags { syn: true, ..Flags::default() }, b"");
+        conversation
+    }
+
+    /// One end sends `bytes`.
+    pub fn say(&mut self, direction: Direction, bytes: &[u8]) {
+        for piece in bytes.chunks(self.segment.max(1)) {
+            self.send(direction, Flags::default(), piece);
+        }
+    }
+
+    /// One end sends `len` bytes that are not captured.
+    pub fn lose(&mut self, direction: Direction, len: u32) {
+        let next = &mut self.next[direction.index()];
+        *next = next.wrapping_add(len);
+    }
+
+    /// Both ends close the connection.
+    pub fn close(&mut self) {
+        for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+            self.send(direction, Flags { fin: true, ..Flags::default() }, b"");
+        }
+    }
+
+    /// All packets.
+    pub fn packets(self) -> Vec<TestPacket> {
+        self.packets
+    }
+
+    fn send(&mut self, direction: Direction, flags: Flags, payload: &[u8]) {
+        let (this, other) = (direction.index(), direction.reverse().index());
+        let (from, to) = (self.ends[this], self.ends[other]);
+        let mut tcp =
+            PacketBuilder::ipv4(from.0, to.0, 64).tcp(from.1, to.1, self.next[this], 65_535);
+        if flags.syn {
+            tcp = tcp.syn();
+        }
+        if flags.fin {
+            tcp = tcp.fin();
+        }
+        if !self.packets.is_empty() {
+            tcp = tcp.ack(self.next[other]);
+        }
+        let mut bytes = Vec::new();
+        tcp.write(&mut bytes, payload).expect("a segment fits into a packet");
+        let counted = payload.len() as u32 + u32::from(flags.syn || flags.fin);
+        self.next[this] = self.next[this].wrapping_add(counted);
+        self.packets.push(TestPacket {
+            time: Timestamp::new(Self::STARTED, 10_000 * self.packets.len() as u32),
+            link: LinkType::RAW,
+            len: bytes.len() as u32,
+            bytes,
+        });
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Flags {
+    syn: bool,
+    fin: bool,
 }

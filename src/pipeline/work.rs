@@ -36,8 +36,10 @@ pub enum Work {
     Tick {
         /// Number of the packet that brought it.
         number: u64,
-        /// The time.
+        /// What time-outs go by.
         clock: Timestamp,
+        /// What events say.
+        time: Timestamp,
     },
 }
 

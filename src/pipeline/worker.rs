@@ -4,15 +4,16 @@
 use super::analysis::{Analysis, State};
 use super::content_host::{FlowHost, Shared, StageCounters};
 use super::report::{ActivityReport, Item, Order, Report, Service};
+use super::shedding::Pressure;
 use super::work::{Work, WorkBatch};
 use crate::capture::PacketRef;
 use crate::config::Limits;
-use crate::exposure::{EventId, FindingEvent};
-use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
+use crate::decode::Decoded;
+use crate::exposure::{Conversation, EventId, FindingEvent};
+use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, ValueCache};
 use crate::protocol::encrypted::Encryption;
 use crate::protocol::expected::{ExpectedFlows, frame_datagram};
-use crate::protocol::unknown::DatagramCarver;
 use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason, encrypted};
 use crate::rules::RuleSet;
 use crate::time::{Span, Timestamp};
@@ -60,7 +61,10 @@ struct Context {
     rules: Arc<RuleSet>,
     generation: u64,
     limits: DriverLimits,
+    /// What events say.
     now: Timestamp,
+    /// What time-outs go by.
+    clock: Timestamp,
     /// The packet at hand.
     here: PacketRef,
     packet: u64,
@@ -69,11 +73,12 @@ struct Context {
     values: ValueCache,
     /// A flow has come to hold much more in the last step.
     grew: bool,
+    pressure: Pressure,
     /// Flows that others have announced.
     expected: ExpectedFlows,
     /// A datagram as it would stand in a stream.
     frame: Vec<u8>,
-    tallies: StageCounters,
+    counters: StageCounters,
     report: Report,
 }
 
@@ -82,10 +87,11 @@ impl Worker {
     pub fn new(shared: Arc<Shared>, limits: &Limits, workers: usize) -> Self {
         let memory = limits.flow_memory() / workers.max(1) as u64;
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
-        let values = ValueCache::within(memory);
+        let values = ValueCache::within(memory, Arc::clone(&shared.units));
+        let kept = values.most_memory() + shared.units.most_memory() / workers.max(1);
         let table = TableLimits {
             flows: limits.flows,
-            memory: memory.saturating_sub(values.most_memory()),
+            memory: memory.saturating_sub(kept),
             window: limits.window,
             tcp_idle: limits.tcp_idle,
             udp_idle: limits.udp_idle,
@@ -99,15 +105,17 @@ impl Worker {
                 shared,
                 limits: driver,
                 now: Timestamp::default(),
+                clock: Timestamp::default(),
                 here: PacketRef::default(),
                 packet: 0,
                 n: 0,
                 findings: Vec::new(),
                 values,
                 grew: false,
+                pressure: Pressure::None,
                 expected: ExpectedFlows::default(),
                 frame: Vec::new(),
-                tallies: StageCounters::default(),
+                counters: StageCounters::default(),
                 report: Report::default(),
             },
             clock: Timestamp::default(),
@@ -115,19 +123,24 @@ impl Worker {
         }
     }
 
+    /// How pressed it is from now on.
+    pub const fn press(&mut self, pressure: Pressure) {
+        self.context.pressure = pressure;
+    }
+
     /// Works through a batch. What is found is handed to `report`, more than once where it is much.
     pub fn run(&mut self, batch: &WorkBatch, report: &mut dyn FnMut(Report)) {
         let context = &mut self.context;
         if context.shared.rules.refresh(&mut context.rules, &mut context.generation) {
-            context.tallies.content.forget();
+            context.counters.content.forget();
             context.values.forget();
         }
         for work in &batch.work {
             match work {
                 Work::Segment(segment) => {
-                    self.context.step(segment.number, segment.packet.time);
+                    self.context.step(segment.number, segment.packet.time, segment.clock);
                     self.context.here = segment.packet;
-                    self.context.tallies.content.reserve.bring(u64::from(segment.decoded.len));
+                    self.context.counters.content.reserve.bring(u64::from(segment.decoded.len));
                     let arrival = Arrival {
                         number: segment.number,
                         clock: segment.clock,
@@ -141,17 +154,21 @@ impl Worker {
                         report(self.report(segment.number, false));
                     }
                 }
-                Work::Tick { number, clock } => {
-                    self.context.step(*number, *clock);
-                    self.clock = *clock;
+                Work::Tick { number, clock, time } => {
+                    self.context.step(*number, *time, *clock);
+                    self.clock = *time;
                     self.table.tick(*clock, &mut self.context);
                     self.context.expected.expire(*clock);
                 }
             }
         }
         if batch.last {
-            self.context.step(batch.upto + 1, self.context.now);
-            self.table.finish(&mut self.context);
+            self.context.step(batch.upto + 1, self.context.now, self.context.clock);
+            // Piece by piece: what comes of all flows at once would not fit in memory.
+            for slots in self.table.oldest_first().chunks(MAX_ITEMS / 4) {
+                let flow = self.table.finish_some(slots, &mut self.context);
+                report(Report { upto_flow: flow, ..self.report(batch.upto + 1, false) });
+            }
         }
         report(self.report(batch.upto, batch.last));
     }
@@ -177,16 +194,16 @@ impl Worker {
         stats.active = active - self.reported.active;
         stats.memory = memory - self.reported.memory;
         self.reported = Reported { active, memory };
-        let found = self.context.tallies.identify.identifiers().filter(|(_, n)| *n > 0);
+        let found = self.context.counters.identify.identifiers().filter(|(_, n)| *n > 0);
         for (kind, n) in found {
             *stats.identifiers.entry(kind).or_default() += n;
         }
-        self.context.tallies.identify = Default::default();
-        let content = &mut self.context.tallies.content;
+        self.context.counters.identify = Default::default();
+        let content = &mut self.context.counters.content;
         stats.skipped_bytes += std::mem::take(&mut content.skipped_bytes);
         stats.unpaid_bytes += std::mem::take(&mut content.unpaid_bytes);
         let mut report = std::mem::take(&mut self.context.report);
-        report.upto = upto;
+        (report.upto, report.upto_flow) = (upto, u64::MAX);
         report.clock = self.clock;
         report.last = last;
         // Time-outs and the end of the run close flows in the order of this worker's table.
@@ -196,17 +213,18 @@ impl Worker {
 }
 
 impl Context {
-    fn step(&mut self, packet: u64, time: Timestamp) {
+    fn step(&mut self, packet: u64, time: Timestamp, clock: Timestamp) {
         if self.packet != packet {
             self.n = 0;
         }
         self.packet = packet;
         self.now = time;
+        self.clock = clock;
     }
 
     /// A flow that is read from here on.
     fn reading(&self, flow: &FlowHead) -> State {
-        State::Reading(Box::new(Analysis::new(flow, self.limits, self.now)))
+        State::Reading(Box::new(Analysis::new(flow, self.limits, self.clock)))
     }
 
     /// Reads bytes or a gap of a flow; how many further bytes are of no interest.
@@ -238,7 +256,7 @@ impl Context {
             State::Datagrams { looks, .. } => *looks == 0,
             State::Silent | State::PassedOver { .. } | State::Broken => false,
         };
-        let announced = fresh.then(|| self.expected.take(&flow.key, self.now)).flatten();
+        let announced = fresh.then(|| self.expected.take(&flow.key, self.clock)).flatten();
         let Some(announced) = announced else { return };
         if let State::Datagrams { .. } = state {
             *state = self.reading(flow);
@@ -249,28 +267,20 @@ impl Context {
         }
     }
 
-    /// Whether a datagram that no protocol claims holds a payload; the flow is searched from then on.
-    fn carve_datagram(
-        &self,
-        flow: &FlowHead,
-        state: &mut State,
-        bytes: &[u8],
-        frame: &mut Vec<u8>,
-    ) -> bool {
-        if !matches!(state, State::Datagrams { .. }) || !DatagramCarver::finds(bytes) {
-            return false;
-        }
-        *state = self.reading(flow);
-        if let State::Reading(analysis) = state {
-            analysis.driver.carve_datagrams();
-        }
-        frame_datagram(bytes, frame);
-        true
-    }
-
     fn order(&mut self, flow: &FlowHead) -> Order {
         self.n += 1;
         Order { packet: self.packet, flow: flow.first_packet, n: self.n }
+    }
+
+    /// Counts an encrypted flow that has ended, and passes it on.
+    fn encrypted(&mut self, flow: &FlowHead, info: FlowInfo) {
+        self.report.stats.encrypted_flows += 1;
+        self.report.stats.encrypted_bytes += flow.bytes;
+        // When a flow that timed out was last heard of is not known, and must not depend on other flows.
+        let ended =
+            Conversation { time: flow.started, flow: info, protocol: None, bytes: flow.bytes };
+        let order = self.order(flow);
+        self.report.items.push((order, Item::Encrypted(Box::new(ended))));
     }
 
     /// Runs one step of a flow's analysis; a panic in it ends that flow only.
@@ -282,7 +292,7 @@ impl Context {
     ) -> Option<R> {
         let State::Reading(analysis) = state else { return None };
         analysis.driver.orient(flow.orientation);
-        let before = self.tallies.content.work;
+        let before = self.counters.content.work;
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut host = FlowHost {
                 shared: &self.shared,
@@ -293,13 +303,13 @@ impl Context {
                 facts: &mut analysis.facts,
                 activity: &mut analysis.activity,
                 findings: &mut self.findings,
-                tallies: &mut self.tallies,
+                counters: &mut self.counters,
                 arrivals: &mut analysis.arrivals,
                 now: self.now,
             };
             run(&mut analysis.driver, &mut host)
         }));
-        self.grew |= self.tallies.content.work.wrapping_sub(before) > GROWS;
+        self.grew |= self.counters.content.work.wrapping_sub(before) > GROWS;
         match result {
             Ok(result) => {
                 analysis.arrivals.settle(analysis.driver.unread());
@@ -313,7 +323,7 @@ impl Context {
                 Some(result)
             }
             Err(_) => {
-                self.tallies.content.abandon();
+                self.counters.content.abandon();
                 let protocol = analysis.driver.protocol().unwrap_or("unknown");
                 self.settle(flow, analysis);
                 *self.report.stats.opaque.entry((protocol, Reason::Panic)).or_default() += 2;
@@ -325,14 +335,14 @@ impl Context {
 
     /// Passes on what a step brought about.
     fn settle(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
-        for announced in self.tallies.expected.drain(..) {
+        for announced in self.counters.expected.drain(..) {
             let orientation = analysis.driver.orientation();
-            self.expected.announce(&flow.key, orientation, announced, self.now);
+            self.expected.announce(&flow.key, orientation, announced, self.clock);
         }
         let stats = &mut self.report.stats;
         let client = analysis.driver.orientation().client;
-        for news in analysis.driver.news() {
-            match news {
+        for event in analysis.driver.events() {
+            match event {
                 DriverEvent::Recognised(protocol) => {
                     *stats.streams.entry(protocol).or_default() += 1;
                 }
@@ -350,40 +360,40 @@ impl Context {
                 }
             }
         }
-        for named in self.tallies.identify.objects.drain(..) {
+        for named in self.counters.identify.objects.drain(..) {
             // The same one most often follows itself: a study has many images.
             if analysis.objects.last() != Some(&named) {
                 analysis.objects.push(named);
             }
         }
-        if self.tallies.content.records.is_empty()
-            && self.tallies.content.messages.is_empty()
-            && self.tallies.content.given_up.is_empty()
-            && self.tallies.anomalies.is_empty()
+        if self.counters.content.records.is_empty()
+            && self.counters.content.messages.is_empty()
+            && self.counters.content.given_up.is_empty()
+            && self.counters.anomalies.is_empty()
             && self.findings.is_empty()
         {
             return;
         }
         let protocol = analysis.driver.protocol().unwrap_or("unknown");
-        if analysis.patients.repeated() > 0 && !self.tallies.content.records.is_empty() {
+        if analysis.patients.repeated() > 0 && !self.counters.content.records.is_empty() {
             analysis.recorded = analysis.arrivals.last();
         }
-        for (content, n) in self.tallies.content.records.drain(..) {
+        for (content, n) in self.counters.content.records.drain(..) {
             analysis.content = content;
             *stats.records.entry((protocol, content)).or_default() += n;
         }
-        for (kind, n) in self.tallies.content.messages.drain(..) {
+        for (kind, n) in self.counters.content.messages.drain(..) {
             *stats.messages.entry((protocol, kind)).or_default() += n;
         }
-        for (reason, n) in self.tallies.content.given_up.drain(..) {
+        for (reason, n) in self.counters.content.given_up.drain(..) {
             *stats.opaque.entry((protocol, reason)).or_default() += n;
         }
-        for reason in self.tallies.anomalies.drain(..) {
+        for reason in self.counters.anomalies.drain(..) {
             *stats.anomalies.entry((protocol, reason)).or_default() += 1;
         }
         if self.findings.is_empty() {
             let repeated = analysis.patients.repeated();
-            let waited = self.now - analysis.handed_on >= HAND_ON_EVERY;
+            let waited = self.clock - analysis.handed_on >= HAND_ON_EVERY;
             if analysis.objects.len() >= MAX_OBJECTS
                 || repeated >= MAX_REPEATED
                 || repeated > 0 && waited
@@ -400,7 +410,8 @@ impl Context {
                 paid: analysis.written.pays(flow.bytes, &finding),
                 records: finding.records.into(),
                 clients: 1,
-                id: EventId::of_finding(&self.shared.event_key, &info, &finding.patient),
+                // Exposures give it one where it is needed.
+                id: EventId(0),
                 flow: info,
                 protocol,
                 finding,
@@ -414,7 +425,7 @@ impl Context {
 
     /// Passes on what the flow did, if anything.
     fn hand_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
-        analysis.handed_on = self.now;
+        analysis.handed_on = self.clock;
         let records = analysis.patients.take_records();
         let losses = &mut analysis.activity.losses;
         losses.cut_bytes += flow.cut - analysis.cut;
@@ -496,7 +507,7 @@ impl Handler<State> for Context {
         if framed && let State::Datagrams { .. } = state {
             *state = self.reading(flow);
         }
-        let framed = framed || self.carve_datagram(flow, state, bytes, &mut frame);
+        let framed = framed || state.carve(|| self.reading(flow), bytes, &mut frame);
         if framed {
             if let State::Reading(analysis) = state {
                 analysis.datagram = Some(self.now);
@@ -521,12 +532,11 @@ impl Handler<State> for Context {
         });
         match state {
             State::Reading(mut analysis) => {
-                let stats = &mut self.report.stats;
-                if analysis.encryption == Encryption::Encrypted {
-                    stats.encrypted_flows += 1;
-                    stats.encrypted_bytes += flow.bytes;
-                }
                 let info = flow.info(analysis.driver.orientation().client);
+                if analysis.encryption == Encryption::Encrypted {
+                    self.encrypted(flow, info);
+                }
+                let stats = &mut self.report.stats;
                 let known = analysis.driver.protocol().unwrap_or("unknown");
                 tracing::debug!(client = %info.client, server = %info.server, protocol = known, bytes = flow.bytes, ?end, "flow ended");
                 let Some(protocol) = analysis.driver.protocol() else {
@@ -551,6 +561,7 @@ impl Handler<State> for Context {
                     protocol,
                     content: analysis.content,
                     facts,
+                    bytes: flow.bytes,
                 };
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));
@@ -560,12 +571,19 @@ impl Handler<State> for Context {
             }
             State::Datagrams { encryption: Encryption::Encrypted, .. }
             | State::PassedOver(Encryption::Encrypted) => {
-                self.report.stats.encrypted_flows += 1;
-                self.report.stats.encrypted_bytes += flow.bytes;
+                self.encrypted(flow, flow.info(flow.orientation.client));
             }
             State::Datagrams { .. } => self.report.stats.unrecognised(flow),
             State::Broken => {}
         }
+    }
+
+    fn sheds(&mut self, flow: &FlowHead, state: &State, segment: &Decoded) -> bool {
+        let shed = self.pressure.sheds(flow, state, segment);
+        if let Some(shed) = shed {
+            *self.report.stats.shed.entry(shed).or_default() += 1;
+        }
+        shed.is_some()
     }
 
     fn grew(&mut self) -> bool {

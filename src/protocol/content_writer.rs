@@ -51,6 +51,13 @@ impl ContentWriter {
         self.unwanted
     }
 
+    /// The same, where the caller passes over them at once.
+    pub const fn take_unwanted(&mut self) -> u64 {
+        let len = self.unwanted;
+        self.passed(len);
+        len
+    }
+
     /// Whether nothing of the rest is wanted.
     pub const fn is_done(&self) -> bool {
         self.unwanted == Want::NOTHING.skip

@@ -4,15 +4,17 @@ use super::{ParseError, Progress, Reason};
 use memchr::memchr;
 
 /// Reads the line that begins at `at`: the line without its CR LF (a bare LF ends one, too), and where
-/// the next begins. `None` if its end has not come. Fails where it is longer than `max` bytes.
+/// the next begins. `None` if its end has not come. A line of more than `max` bytes is malformed, whatever
+/// pieces it comes in: it is passed over, as the program that gets it answers it with an error.
 pub fn read(data: &[u8], at: usize, max: usize) -> Result<Option<(&[u8], usize)>, ParseError> {
     let rest = data.get(at..).unwrap_or_default();
     match memchr(b'\n', rest) {
+        Some(lf) if lf > max => Err(ParseError::new(Reason::Malformed, at)),
         Some(lf) => {
             let line = rest.get(..lf).unwrap_or(rest);
             Ok(Some((line.strip_suffix(b"\r").unwrap_or(line), at + lf + 1)))
         }
-        None if rest.len() > max => Err(ParseError::new(Reason::Limit, at)),
+        None if rest.len() > max => Err(ParseError::new(Reason::Malformed, at)),
         None => Ok(None),
     }
 }
@@ -42,11 +44,13 @@ mod tests {
     #[test]
     fn lines_end_at_crlf_or_lf_and_have_a_limit() {
         let data = b"one\r\ntwo\nthr";
-        assert_eq!(read(data, 0, 3), Ok(Some((&b"one"[..], 5))));
+        assert_eq!(read(data, 0, 4), Ok(Some((&b"one"[..], 5))));
         assert_eq!(read(data, 5, 3), Ok(Some((&b"two"[..], 9))));
         assert_eq!(read(data, 9, 3), Ok(None));
         assert_eq!(more(data, 9), Progress::need(9, 4));
-        assert_eq!(read(data, 9, 2), Err(ParseError::new(Reason::Limit, 9)));
+        let too_long = |at| Err(ParseError::new(Reason::Malformed, at));
+        assert_eq!(read(data, 9, 2), too_long(9));
+        assert_eq!(read(data, 0, 2), too_long(0), "also where its end is there");
         assert_eq!(command(b"  MAIL  FROM:<a> "), (&b"MAIL"[..], &b"FROM:<a>"[..]));
         assert_eq!(command(b""), (&b""[..], &b""[..]));
     }

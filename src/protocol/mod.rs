@@ -10,6 +10,7 @@ mod dotted;
 pub mod driver;
 pub mod encrypted;
 pub mod expected;
+mod forwarding;
 mod line;
 #[cfg(test)]
 pub mod recorder;
@@ -39,6 +40,7 @@ pub mod proxy;
 pub mod raw;
 pub mod redis;
 pub mod rlogin;
+mod sized_body;
 pub mod smb;
 pub mod smtp;
 pub mod sql;

@@ -203,6 +203,6 @@ pub fn play_with(
     driver.close(Side::Low, End::Fin, &mut sink);
     driver.close(Side::High, End::Fin, &mut sink);
     driver.finish(End::Fin, &mut sink);
-    let news = driver.news().collect();
-    (sink, news)
+    let events = driver.events().collect();
+    (sink, events)
 }

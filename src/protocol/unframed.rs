@@ -70,8 +70,7 @@ impl Parser for UnframedParser {
         });
         writer.data(data, sink);
         // What the reader does not want is not even brought here.
-        let skip = writer.unwanted();
-        writer.passed(skip);
+        let skip = writer.take_unwanted();
         Ok(Progress::skip(data.len(), skip))
     }
 

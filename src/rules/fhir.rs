@@ -17,6 +17,9 @@ section_entry! {
     pub(in crate::rules) struct Entry {
         /// `Patient.birthDate`.
         path: String,
+        /// Further paths of the same meaning.
+        #[serde(default)]
+        also: Vec<String>,
         datatype: FhirType,
         kind: Kind,
         confidence: Option<f32>,
@@ -180,23 +183,24 @@ impl Section for Elements {
         entry.path.clone()
     }
     fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
-        let Some((resource, path)) = entry.path.split_once('.') else {
-            return to.fault(format!("path {:?}: write Resource.element", entry.path));
-        };
-        to.claim(entry.path.clone())?;
-        let rule = to.field(&entry.common, entry.kind, &entry.path, entry.confidence)?;
-        let rules = &mut to.rules.fhir;
-        rules.names.extend(path.split('.').map(str::to_owned));
-        let mut place = rules.resources.entry(resource.to_owned()).or_default();
-        for name in path.split('.') {
-            place = place.below.entry(name.into()).or_default();
+        for path in entry.paths() {
+            let Some((resource, below)) = path.split_once('.') else {
+                return to.fault(format!("path {path:?}: write Resource.element"));
+            };
+            to.claim(path.clone())?;
+            let rule = to.field(&entry.common, entry.kind, path, entry.confidence)?;
+            let rules = &mut to.rules.fhir;
+            rules.names.extend(below.split('.').map(str::to_owned));
+            let mut place = rules.resources.entry(resource.to_owned()).or_default();
+            for name in below.split('.') {
+                place = place.below.entry(name.into()).or_default();
+            }
+            place.element = Some(FhirElement { rule, datatype: entry.datatype });
         }
-        place.element = Some(FhirElement { rule, datatype: entry.datatype });
         Ok(())
     }
     /// A sample is a value.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
-        let (resource, path) = entry.path.split_once('.')?;
         let part = match entry.datatype {
             FhirType::HumanName | FhirType::Address => "text",
             FhirType::Identifier | FhirType::ContactPoint => "value",
@@ -206,8 +210,20 @@ impl Section for Elements {
         if !part.is_empty() {
             value = serde_json::json!({ part: value });
         }
-        let text = document(resource, path, value)?;
-        Some(with.takes(&entry.common.id, MEDIA_TYPE, text.as_bytes()))
+        let takes = |path: &String| {
+            let (resource, below) = path.split_once('.')?;
+            let text = document(resource, below, value.clone())?;
+            Some(with.takes(&entry.common.id, MEDIA_TYPE, text.as_bytes()))
+        };
+        let all: Option<Vec<bool>> = entry.paths().map(takes).collect();
+        all.map(|all| all.into_iter().all(|takes| takes))
+    }
+}
+
+impl Entry {
+    /// Every path.
+    fn paths(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.path).chain(&self.also)
     }
 }
 

@@ -154,6 +154,17 @@ impl Kind {
                 | Self::PassportNumber
         )
     }
+    /// Whether it is a number that opens accounts.
+    pub const fn opens_accounts(self) -> bool {
+        matches!(
+            self,
+            Self::Ssn
+                | Self::NationalId
+                | Self::InsuranceNumber
+                | Self::DriversLicence
+                | Self::PassportNumber
+        )
+    }
     /// Whether it is only part of the picture: it counts for nothing where evidence must come together.
     pub const fn is_weak(self) -> bool {
         matches!(self, Self::Sex | Self::Age | Self::Ethnicity | Self::Religion | Self::Occupation)

@@ -29,7 +29,6 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("health.toml", include_str!("../../rules/health.toml")),
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("labels.toml", include_str!("../../rules/labels.toml")),
-    ("forms.toml", include_str!("../../rules/forms.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
     ("services.toml", include_str!("../../rules/services.toml")),
     ("vocabulary.toml", include_str!("../../rules/vocabulary.toml")),

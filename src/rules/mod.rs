@@ -129,6 +129,8 @@ pub struct RuleSet {
     pub disabled: Vec<String>,
     /// Every entry, for `phitap rules list` and `test`.
     pub entries: Vec<RuleInfo>,
+    /// Which reload of a run brought them; 0 from the start.
+    pub generation: u64,
     /// Tells sets of rule files apart, by what they say; 16 hexadecimal digits.
     pub digest: String,
 }

@@ -12,6 +12,7 @@ use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+use zeroize::Zeroizing;
 
 /// Largest compiled pattern, bytes.
 const MAX_PATTERN: usize = 1 << 20;
@@ -22,6 +23,10 @@ section_entry! {
         kind: Kind,
         /// A regular expression; the group `value`, where it has one, is the identifier.
         pattern: String,
+        /// Texts without one of which the pattern finds nothing, in lower case: looked for before the pattern is
+        /// compiled.
+        #[serde(default)]
+        needs: Vec<String>,
         /// The pattern contains the words that say what the value is.
         #[serde(default)]
         labelled: bool,
@@ -62,7 +67,18 @@ pub struct Recogniser {
     /// Words before the value say what it is; otherwise only its shape does.
     pub labelled: bool,
     digit: bool,
+    needs: Vec<String>,
     pattern: Pattern,
+}
+
+impl Recogniser {
+    /// Whether it may find anything in `text`, of which `lower` is the same in lower case and `digits` says
+    /// whether it has any.
+    fn may_find(&self, lower: &str, digits: bool) -> bool {
+        (digits || !self.digit)
+            && (self.needs.is_empty()
+                || self.needs.iter().any(|need| lower.contains(need.as_str())))
+    }
 }
 
 /// A pattern that is compiled when it is first needed: most captures hold no text of the kind that is
@@ -99,7 +115,9 @@ impl TextRules {
 
     /// Calls `found` with each identifier in `text`.
     pub fn find<'t>(&self, text: &'t str, mut found: impl FnMut(&Recogniser, &'t str)) {
-        for recogniser in &self.recognisers {
+        let lower = Zeroizing::new(text.to_ascii_lowercase());
+        let digits = text.bytes().any(|b| b.is_ascii_digit());
+        for recogniser in self.recognisers.iter().filter(|r| r.may_find(&lower, digits)) {
             let Some(pattern) = recogniser.pattern.get() else { continue };
             for captures in pattern.captures_iter(text) {
                 let Some(value) = captures.name("value").or_else(|| captures.get(0)) else {
@@ -152,11 +170,15 @@ impl Section for Recognisers {
             }
             let _ = compiled.set(Some(pattern));
         }
+        if entry.needs.iter().any(|need| need.is_empty() || *need != need.to_ascii_lowercase()) {
+            return to.fault("needs: texts in lower case");
+        }
         let rule = to.field(&entry.common, entry.kind, "text", entry.confidence)?;
         to.rules.text.recognisers.push(Recogniser {
             rule,
             labelled: entry.labelled,
             digit: entry.digit,
+            needs: entry.needs.clone(),
             pattern: Pattern { text: entry.pattern.clone(), compiled },
         });
         Ok(())
@@ -198,6 +220,96 @@ impl Section for Persons {
 #[cfg(test)]
 mod tests {
     use crate::rules::RuleSet;
+
+    /// The pattern alone finds no more than it does behind what it needs.
+    #[test]
+    fn what_patterns_need_is_in_all_that_they_find() {
+        let rules = RuleSet::shipped().expect("shipped rules");
+        let words = [
+            "Tel",
+            "Téléphone",
+            "TELÉFONO",
+            "telefone",
+            "Phone no",
+            "mobile",
+            "Cell",
+            "HANDY",
+            "Rufnummer",
+            "call her on",
+            "contact",
+            "reached at",
+            "MRN",
+            "medical record no",
+            "Patient ID",
+            "Patienten-Nr",
+            "PatientenNummer",
+            "Pat.-Nr",
+            "numéro de dossier",
+            "NHC",
+            "historia clínica",
+            "HISTORIA CLINICA",
+            "born",
+            "DOB",
+            "d.o.b.",
+            "d.ob",
+            "do.b",
+            "date of birth",
+            "birth date",
+            "birthdate",
+            "Birthday",
+            "geb.",
+            "geboren",
+            "Geburtsdatum",
+            "geb.-datum",
+            "né le",
+            "NÉE LE",
+            "nee le",
+            "date de naissance",
+            "fecha de nacimiento",
+            "nacida",
+            "data di nascita",
+            "nato il",
+            "NATA IL",
+            "geboortedatum",
+            "född",
+            "FØDT",
+            "Född",
+            "født",
+        ];
+        let values = ["030 901820-11", "H0912-33", "1970-06-06", "6.6.1970", "19700606"];
+        let mut texts: Vec<String> = words
+            .iter()
+            .flat_map(|word| values.iter().map(move |value| format!("{word}: {value}")))
+            .collect();
+        for label in [
+            "Patient name",
+            "PATIENT'S NAME",
+            "name of the patient",
+            "Patientenname",
+            "Name des Patienten",
+            "nom du patient",
+            "nombre del paciente",
+            "nome do paciente",
+            "nome del paziente",
+        ] {
+            texts.push(format!("{label}: Beispiel, Anna"));
+        }
+        texts.extend(
+            ["a.b+c@example.co.uk", "+1 (274) 555-0136", "+49 30 901820-11", "186-08-2952"]
+                .map(String::from),
+        );
+        let mut found = 0;
+        for text in &texts {
+            let lower = text.to_ascii_lowercase();
+            for recogniser in &rules.text.recognisers {
+                if recogniser.pattern.get().is_some_and(|pattern| pattern.is_match(text)) {
+                    found += 1;
+                    assert!(recogniser.may_find(&lower, true), "{} in {text}", recogniser.rule.id);
+                }
+            }
+        }
+        assert!(found > 120, "{found} of {}", texts.len());
+    }
 
     #[test]
     fn shipped_patterns_compile_and_match_something() {

@@ -18,6 +18,9 @@ section_entry! {
         /// Only where the element before it is one of these qualifiers.
         #[serde(default)]
         qualifier: Vec<String>,
+        /// Of the holder of a plan who is not the patient.
+        #[serde(default)]
+        insured: bool,
         kind: Kind,
         confidence: Option<f32>,
     }
@@ -28,6 +31,9 @@ section_entry! {
     pub(in crate::rules) struct Entity {
         /// As in NM101.
         code: String,
+        /// Holds a plan; a patient only where nobody else is.
+        #[serde(default)]
+        insured: bool,
     }
 }
 
@@ -50,7 +56,10 @@ impl X12Element {
 #[derive(Debug, Default)]
 pub struct X12Rules {
     segments: HashMap<String, Vec<(u16, X12Element)>>,
+    /// Of NM1, where it names the holder of a plan who is not the patient.
+    holder: Vec<(u16, X12Element)>,
     entities: HashSet<String>,
+    insured: HashSet<String>,
 }
 
 impl X12Rules {
@@ -58,9 +67,17 @@ impl X12Rules {
     pub fn segment(&self, name: &str) -> &[(u16, X12Element)] {
         self.segments.get(name).map_or(&[], Vec::as_slice)
     }
+    /// The elements of NM1 that identify the patient where it names another person, who holds the plan.
+    pub fn plan_holder(&self) -> &[(u16, X12Element)] {
+        &self.holder
+    }
     /// Whether an entity (NM101) is a patient or insured person.
     pub fn is_patient(&self, entity: &str) -> bool {
         self.entities.contains(entity)
+    }
+    /// Whether an entity (NM101) holds a plan, and is a patient only where nobody else is.
+    pub fn is_insured(&self, entity: &str) -> bool {
+        self.insured.contains(entity)
     }
 }
 
@@ -84,11 +101,16 @@ impl Section for Elements {
         let qualifiers: &[String] =
             if entry.qualifier.is_empty() { &[String::new()] } else { &entry.qualifier };
         for qualifier in qualifiers {
-            to.claim(format!("{} {qualifier}", entry.element))?;
+            let of = if entry.insured { " of the insured" } else { "" };
+            to.claim(format!("{} {qualifier}{of}", entry.element))?;
         }
         let rule = to.field(&entry.common, entry.kind, &entry.element, entry.confidence)?;
         let element = X12Element { rule, qualifier: entry.qualifier.clone() };
-        to.rules.x12.segments.entry(segment.to_owned()).or_default().push((number, element));
+        if entry.insured {
+            to.rules.x12.holder.push((number, element));
+        } else {
+            to.rules.x12.segments.entry(segment.to_owned()).or_default().push((number, element));
+        }
         Ok(())
     }
     fn finish(rules: &mut RuleSet) {
@@ -103,14 +125,19 @@ impl Section for Elements {
         let mut elements = vec![String::new(); number + 1];
         elements[0] = segment.to_owned();
         if segment == "NM1" && number > 2 {
-            elements[1].clone_from(with.rules.x12.entities.iter().min()?);
+            let holder = with.rules.x12.insured.iter().min();
+            let patient = with.rules.x12.entities.iter().min();
+            elements[1].clone_from(if entry.insured { holder } else { patient }?);
             elements[2] = "1".to_owned();
         }
         if let Some(qualifier) = entry.qualifier.first() {
             elements[number - 1].clone_from(qualifier);
         }
         elements[number] = sample.to_owned();
-        Some(with.takes(&entry.common.id, "text/plain", &interchange(&elements.join(ELEMENT))))
+        let patient = ["NM1", "QC", "1", "PATIENT", "PAT"].join(ELEMENT);
+        let before = if entry.insured { &*patient } else { "" };
+        let text = interchange(before, &elements.join(ELEMENT));
+        Some(with.takes(&entry.common.id, "text/plain", &text))
     }
 }
 
@@ -118,14 +145,15 @@ impl Section for Elements {
 const ELEMENT: &str = "\u{1D}";
 const TERMINATOR: &str = "\u{1C}";
 
-/// An interchange with this segment in the loop of a subscriber.
-fn interchange(segment: &str) -> Vec<u8> {
+/// An interchange with these segments in the loop of a subscriber.
+fn interchange(before: &str, segment: &str) -> Vec<u8> {
     let header = ["ISA", "00", "", "00", "", "ZZ", "S", "ZZ", "R", "260101", "0000"];
     let header = [&header[..], &["^", "00501", "1", "0", "P", "\u{1F}"]].concat();
     let segments = [
         &*header.join(ELEMENT),
         &["ST", "837", "1"].join(ELEMENT),
         &["HL", "1", "", "22", "0"].join(ELEMENT),
+        before,
         segment,
         &["SE", "1", "1"].join(ELEMENT),
     ];
@@ -145,6 +173,9 @@ impl Section for Entities {
     fn compile(entry: &Entity, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         to.claim(format!("entity {}", entry.code))?;
         to.rules.x12.entities.insert(entry.code.clone());
+        if entry.insured {
+            to.rules.x12.insured.insert(entry.code.clone());
+        }
         Ok(())
     }
     /// A sample is a code.

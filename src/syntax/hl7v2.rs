@@ -1,6 +1,6 @@
 //! Where messages begin: start blocks and the header segments of ER7.
 
-use super::{Match, astm, edifact, poct1a, xdt};
+use super::{ByteOrder, Match, astm, edifact, poct1a, xdt};
 
 /// `<SB>`, vertical tab.
 pub const START_BLOCK: u8 = 0x0B;
@@ -79,10 +79,7 @@ pub enum Opening {
     /// X12, EDIFACT, xDT, XML... in the same framing.
     Other,
     /// `MSH` in UTF-16.
-    Wide {
-        /// The low byte of each letter comes first.
-        little: bool,
-    },
+    Wide(ByteOrder),
 }
 
 /// What begins at `data`, whose first byte is a start block; with `sure`, nothing else may stand there.
@@ -113,9 +110,9 @@ pub fn block(data: &[u8], sure: bool) -> Match<Framed> {
         }
     }
     match wide(data.get(1..).unwrap_or(&[])) {
-        Match::Yes(Wide { half, little }) => {
+        Match::Yes(Wide { half, order }) => {
             let filler = 1 + usize::from(half);
-            return Match::Yes(Framed { framing, filler, opening: Opening::Wide { little } });
+            return Match::Yes(Framed { framing, filler, opening: Opening::Wide(order) });
         }
         Match::More => return Match::More,
         Match::No => {}
@@ -137,8 +134,7 @@ pub fn block(data: &[u8], sure: bool) -> Match<Framed> {
 struct Wide {
     /// Behind the other half of a start block that is two bytes wide itself.
     half: bool,
-    /// The low byte of each letter comes first.
-    little: bool,
+    order: ByteOrder,
 }
 
 /// What stands behind a start block. A byte order mark is left to the message. Without one, a zero may be
@@ -146,13 +142,13 @@ struct Wide {
 /// big-endian order; there the start block has a zero before it ([`wide_start`]).
 fn wide(data: &[u8]) -> Match<Wide> {
     match data {
-        [0xFF, 0xFE, text @ ..] => wide_header(text, true, false),
-        [0xFE, 0xFF, text @ ..] => wide_header(text, false, false),
+        [0xFF, 0xFE, text @ ..] => wide_header(text, ByteOrder::Little, false),
+        [0xFE, 0xFF, text @ ..] => wide_header(text, ByteOrder::Big, false),
         [0xFF | 0xFE] => Match::More,
-        [0, 0xFF, 0xFE, text @ ..] => wide_header(text, true, true),
+        [0, 0xFF, 0xFE, text @ ..] => wide_header(text, ByteOrder::Little, true),
         [0] | [0, 0xFF] => Match::More,
-        [0, text @ ..] => wide_header(text, true, true),
-        _ => wide_header(data, true, false),
+        [0, text @ ..] => wide_header(text, ByteOrder::Little, true),
+        _ => wide_header(data, ByteOrder::Little, false),
     }
 }
 
@@ -166,11 +162,11 @@ pub fn wide_start(data: &[u8]) -> Match<Framed> {
                 (0xFE, [0xFF, text @ ..]) => text,
                 _ => data.get(2..).unwrap_or(&[]),
             };
-            match wide_header(text, false, false) {
-                Match::Yes(Wide { little, .. }) => Match::Yes(Framed {
+            match wide_header(text, ByteOrder::Big, false) {
+                Match::Yes(Wide { order, .. }) => Match::Yes(Framed {
                     framing: Framing::Mllp,
                     filler: 2,
-                    opening: Opening::Wide { little },
+                    opening: Opening::Wide(order),
                 }),
                 Match::More => Match::More,
                 Match::No => Match::No,
@@ -181,11 +177,11 @@ pub fn wide_start(data: &[u8]) -> Match<Framed> {
 }
 
 /// Whether `data` starts with the name of a header segment and a delimiter, in this order of bytes.
-fn wide_header(data: &[u8], little: bool, half: bool) -> Match<Wide> {
+fn wide_header(data: &[u8], order: ByteOrder, half: bool) -> Match<Wide> {
     let head = data.get(..WIDE_HEADER).unwrap_or(data);
     let is = |name: &[u8; 3]| {
         head.iter().enumerate().all(|(at, &byte)| {
-            if at.is_multiple_of(2) != little {
+            if at.is_multiple_of(2) != (order == ByteOrder::Little) {
                 return byte == 0;
             }
             name.get(at / 2).map_or_else(|| is_delimiter(byte), |letter| *letter == byte)
@@ -193,7 +189,7 @@ fn wide_header(data: &[u8], little: bool, half: bool) -> Match<Wide> {
     };
     let found = [b"MSH", b"FHS", b"BHS"].into_iter().any(is);
     match (found, head.len()) {
-        (true, WIDE_HEADER) => Match::Yes(Wide { half, little }),
+        (true, WIDE_HEADER) => Match::Yes(Wide { half, order }),
         // One letter tells nothing yet: the plain header is asked.
         (true, 0 | 1) if !half => Match::No,
         (true, _) => Match::More,
@@ -282,7 +278,7 @@ fn records(data: &[u8]) -> Match<Opening> {
 /// as is asked where no framing stands before.
 pub fn header(data: &[u8], strict: bool) -> Match<Opening> {
     match wide(data) {
-        Match::Yes(Wide { half: false, little }) => return Match::Yes(Opening::Wide { little }),
+        Match::Yes(Wide { half: false, order }) => return Match::Yes(Opening::Wide(order)),
         Match::More if !data.starts_with(&[0]) => return Match::More,
         _ => {}
     }

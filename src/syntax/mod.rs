@@ -1,9 +1,10 @@
-//! How messages of each notation begin: HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM and POCT1-A.
+//! How messages of each notation begin: HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM and POCT1-A; and the order of bytes.
 //!
 //! These notations travel bare over TCP, in framings of several protocols, and inside documents.
 //! Protocols and content formats recognise them with the same functions.
 
 pub mod astm;
+mod byte_order;
 pub mod ebcdic;
 pub mod edifact;
 pub mod hl7v2;
@@ -12,6 +13,8 @@ pub mod percent;
 pub mod poct1a;
 pub mod x12;
 pub mod xdt;
+
+pub use byte_order::ByteOrder;
 
 /// Whether some bytes begin with what is looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

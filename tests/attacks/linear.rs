@@ -2,11 +2,9 @@
 //! same bytes again and again, nor long at any.
 
 use crate::run::{SECONDS_PER_BYTE, SLOWER};
-use etherparse::PacketBuilder;
-use phitap::capture::LinkType;
-use phitap::pipeline::test_harness::{TestHarness, TestPacket};
+use phitap::flow::Direction;
+use phitap::pipeline::test_harness::{Conversation, TestHarness, TestPacket};
 use phitap::rules::RuleSet;
-use phitap::time::Timestamp;
 
 /// Bytes of the shortest repetition; the others are two and four times as long.
 const SHORT: usize = if cfg!(debug_assertions) { 16 << 10 } else { 128 << 10 };
@@ -176,23 +174,10 @@ fn clock() -> f64 {
 
 /// A conversation in which one side says `bytes`.
 fn packets(bytes: &[u8]) -> Vec<TestPacket> {
-    let mut packets = Vec::new();
-    let mut push = |syn: bool, seq: u32, payload: &[u8]| {
-        let tcp =
-            PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).tcp(40_000, 8000, seq, 65_535);
-        let tcp = if syn { tcp.syn() } else { tcp.ack(1) };
-        let mut bytes = Vec::new();
-        tcp.write(&mut bytes, payload).expect("a valid packet");
-        let time = Timestamp::new(1_772_360_102, 1000 * packets.len() as u32);
-        packets.push(TestPacket { time, link: LinkType::RAW, len: bytes.len() as u32, bytes });
-    };
-    push(true, 0, b"");
-    let mut seq = 1;
-    for payload in bytes.chunks(1400) {
-        push(false, seq, payload);
-        seq += payload.len() as u32;
-    }
-    packets
+    let (client, server) = (([10, 0, 0, 1], 40_000), ([10, 0, 0, 2], 8000));
+    let mut conversation = Conversation::new(client, server, 1400);
+    conversation.say(Direction::ClientToServer, bytes);
+    conversation.packets()
 }
 
 fn repeated(begin: &str, token: &str, len: usize) -> Vec<u8> {

@@ -14,6 +14,7 @@ mod run;
 
 use packets::Capture;
 use run::{Attack, withstood};
+use std::io::Write as _;
 
 /// How many of something: fewer where nothing is optimised.
 const fn many(release: u32) -> u32 {
@@ -124,6 +125,31 @@ fn a_body_that_never_ends() {
     withstood(&Attack::new("large body", capture));
 }
 
+/// More than twice round the sequence numbers.
+#[test]
+fn a_body_of_ten_gigabytes_is_passed_over_and_what_follows_is_read() {
+    const SEGMENT: usize = 32 << 10;
+    const SIZE: u64 = 10 << 30;
+    let events = run::streamed("10 GiB body", |input| {
+        let mut capture = Capture::new();
+        let head = format!(
+            "POST /disc.iso HTTP/1.1\r\nHost: a\r\nContent-Type: application/octet-stream\r\n\
+             Content-Length: {SIZE}\r\n\r\n"
+        );
+        let mut flow = capture.flow(1, 80);
+        flow.say(head.as_bytes());
+        flow.say_again(&[b'x'; SEGMENT], SIZE / SEGMENT as u64, input)?;
+        flow.post(
+            "application/x-www-form-urlencoded",
+            "",
+            b"patient_name=Roe%2C+Jane&mrn=4711&dob=1960-02-29",
+        );
+        input.write_all(&flow.take())
+    });
+    let found = events.iter().filter(|event| common::is(event, "phi-finding")).count();
+    assert_eq!(found, 1, "the patient behind the body");
+}
+
 #[test]
 fn a_hundred_thousand_patients_in_one_connection() {
     let mut capture = Capture::new();
@@ -143,6 +169,18 @@ fn compressed_rows_do_not_become_a_flood_of_events() {
     capture.flow(1, 80).post("text/csv", "br", &body);
     let size = capture.len();
     let outcome = withstood(&Attack::new("brotli rows", capture));
+    assert!(outcome.written < 20 * size + (300 << 10), "{} of {size}", outcome.written);
+}
+
+#[test]
+fn invented_patients_from_invented_addresses() {
+    let mut capture = Capture::new();
+    for n in 0..many(40_000) {
+        capture.flow(n, 2575).say(payloads::admission(n).as_bytes());
+    }
+    let size = capture.len();
+    // Each is an exposure of its own, which is what the program is for.
+    let outcome = withstood(&Attack::new("invented patients", capture).cpu_factor(8.0));
     assert!(outcome.written < 20 * size + (300 << 10), "{} of {size}", outcome.written);
 }
 

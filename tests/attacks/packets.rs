@@ -117,6 +117,32 @@ impl Flow<'_> {
         }
     }
 
+    /// What was written so far.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.capture.file)
+    }
+
+    /// Says `bytes` in one packet, so many times, and writes each packet: made once, as sums over gigabytes
+    /// would take longer than what is tested.
+    pub fn say_again(
+        &mut self,
+        bytes: &[u8],
+        times: u64,
+        out: &mut impl std::io::Write,
+    ) -> std::io::Result<()> {
+        /// The record's header, Ethernet, IPv4, ports.
+        const SEQUENCE: usize = 16 + 14 + 20 + 4;
+        out.write_all(&self.take())?;
+        self.capture.tcp(self.from, self.to, self.seq, false, bytes);
+        let mut packet = self.take();
+        for _ in 0..times {
+            packet[SEQUENCE..SEQUENCE + 4].copy_from_slice(&self.seq.to_be_bytes());
+            out.write_all(&packet)?;
+            self.seq = self.seq.wrapping_add(bytes.len() as u32);
+        }
+        Ok(())
+    }
+
     pub fn lose(&mut self, bytes: u32) {
         self.seq = self.seq.wrapping_add(bytes);
     }

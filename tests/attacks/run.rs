@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,6 +21,9 @@ pub const GRANTED: f64 = 0.05;
 const HOSPITAL: [&str; 3] =
     ["hl7-adt-a08-persistent", "dicom-cfind-patient-pynetdicom", "http-fhir-patient-json"];
 
+/// `--memory` of an attack, of which a fifth more may be resident.
+pub const MEMORY_MIB: u64 = 128;
+
 pub struct Attack {
     name: &'static str,
     capture: Capture,
@@ -30,9 +33,9 @@ pub struct Attack {
 }
 
 impl Attack {
-    /// With at most 150 MiB of memory.
+    /// Under `--memory 128MiB`.
     pub fn new(name: &'static str, capture: Capture) -> Self {
-        Self { name, capture, first: false, memory_mib: 0, cpu: 1.0 }
+        Self { name, capture, first: false, memory_mib: MEMORY_MIB, cpu: 1.0 }
     }
     /// All of it comes before the hospital's traffic.
     pub fn first(self) -> Self {
@@ -64,18 +67,35 @@ struct Measured {
     memory: u64,
 }
 
+/// Resident memory that is allowed under `--memory` of so many MiB.
+fn most(memory_mib: u64) -> u64 {
+    // The code of a program that is not optimised is larger by as much.
+    let code = if cfg!(debug_assertions) { 40 << 20 } else { 0 };
+    (memory_mib << 20) / 5 * 6 + code
+}
+
 fn measure(arguments: &[String]) -> Measured {
+    measure_with(arguments, |_| Ok(()))
+}
+
+/// The same with what `feed` writes to standard input, in a thread of its own.
+fn measure_with(
+    arguments: &[String],
+    feed: impl FnOnce(&mut ChildStdin) -> std::io::Result<()> + Send,
+) -> Measured {
     let mut child = Command::new(PHITAP)
         .args(["replay", "--format=ecs", "--no-progress", "-q", "--workers=1"])
         .args(arguments)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("the program starts");
+    let mut input = child.stdin.take().expect("piped");
     let folder = PathBuf::from(format!("/proc/{}", child.id()));
     let (peak, mut out) = (AtomicU64::new(0), String::new());
     let (done, mut pipe) = (AtomicU64::new(0), child.stdout.take().expect("piped"));
     std::thread::scope(|scope| {
+        scope.spawn(move || feed(&mut input).expect("the program reads to the end"));
         scope.spawn(|| {
             while done.load(Ordering::Relaxed) == 0 {
                 if let Some(now) = peak_memory(&folder) {
@@ -154,9 +174,7 @@ pub fn withstood(attack: &Attack) -> Outcome {
     let size = attack.capture.len();
     std::fs::write(&path, attack.capture.bytes_at(second)).expect("capture");
     let mut arguments = vec!["--key-file".to_owned(), key.path()];
-    if attack.memory_mib > 0 {
-        arguments.push(format!("--memory={}MiB", attack.memory_mib));
-    }
+    arguments.push(format!("--memory={}MiB", attack.memory_mib));
     arguments.push(path.display().to_string());
     arguments.extend(hospital());
     let run = measure(&arguments);
@@ -165,13 +183,7 @@ pub fn withstood(attack: &Attack) -> Outcome {
     let (cpu, granted) = (run.cpu - alone.cpu, (size as f64 * SECONDS_PER_BYTE).max(GRANTED));
     println!("{name}: {size} bytes, {cpu:.2} s, {} MiB", run.memory >> 20);
     assert!(cpu <= granted * attack.cpu * SLOWER, "{name}: {cpu} s for {size} bytes");
-    let most = match attack.memory_mib {
-        0 => 150 << 20,
-        mib => (mib << 20) / 5 * 6,
-    };
-    // The code of a program that is not optimised is larger by as much.
-    let code = if cfg!(debug_assertions) { 40 << 20 } else { 0 };
-    assert!(run.memory <= most + code, "{name}: {} MiB", run.memory >> 20);
+    assert!(run.memory <= most(attack.memory_mib), "{name}: {} MiB", run.memory >> 20);
     let (before, after) = (events(&alone.out), events(&run.out));
     let (expected, found) = (findings(&before), findings(&after));
     let missing: Vec<&String> = expected.difference(&found).collect();
@@ -180,4 +192,16 @@ pub fn withstood(attack: &Attack) -> Outcome {
         written: run.out.len().saturating_sub(alone.out.len()),
         services: services(&before).intersection(&services(&after)).count(),
     }
+}
+
+/// The events of a capture that `feed` writes piece by piece, which must fit in memory however long it is.
+pub fn streamed(
+    name: &str,
+    feed: impl FnOnce(&mut ChildStdin) -> std::io::Result<()> + Send,
+) -> Vec<Value> {
+    let arguments = [format!("--memory={MEMORY_MIB}MiB"), "-".to_owned()];
+    let run = measure_with(&arguments, feed);
+    println!("{name}: {:.2} s, {} MiB", run.cpu, run.memory >> 20);
+    assert!(run.memory <= most(MEMORY_MIB), "{name}: {} MiB", run.memory >> 20);
+    events(&run.out)
 }

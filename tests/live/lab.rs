@@ -88,6 +88,8 @@ impl TestHarness {
                 ],
             );
             ip(&["-n", side, "addr", "add", &format!("198.51.{n}.{host}/24"), "dev", port]);
+            // Recordings hold segments that an interface put together.
+            ip(&["-n", side, "link", "set", port, "mtu", "65535"]);
             ip(&["-n", side, "link", "set", port, "up"]);
         }
     }
@@ -179,8 +181,13 @@ impl Sensor {
     /// The same, but nobody reads its events yet.
     pub fn start_unread(lab: &TestHarness, interfaces: &[&str], more: &[&str]) -> Self {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &lab.server, PHITAP, "live", "--format", "json"]);
-        command.args(["--detail", "flows", "--metrics", "127.0.0.1:0"]).args(more);
+        // Measurements want an optimised build.
+        let program = std::env::var("PHITAP_PROGRAM").unwrap_or_else(|_| PHITAP.to_owned());
+        command.args(["netns", "exec", &lab.server, &program, "live", "--format", "json"]);
+        command.args(["--metrics", "127.0.0.1:0"]).args(more);
+        if !more.contains(&"--detail") {
+            command.args(["--detail", "flows"]);
+        }
         for interface in interfaces {
             command.args(["-i", interface]);
         }
@@ -214,6 +221,11 @@ impl Sensor {
     pub fn signal(&self, signal: rustix::process::Signal) {
         let process = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(process, signal).expect("signal");
+    }
+
+    /// Waits for its end, although nobody reads its events.
+    pub fn ends(mut self) -> ExitStatus {
+        self.child.wait().expect("status")
     }
 
     /// Its process.
@@ -276,6 +288,16 @@ impl Sensor {
         let status = self.child.wait().expect("status");
         self.said.extend(self.messages.iter());
         (status, std::mem::take(&mut self.seen), std::mem::take(&mut self.said))
+    }
+}
+
+impl Sensor {
+    /// Sends a signal and waits for the end, while nobody reads its events.
+    pub fn stop_unread(mut self, signal: rustix::process::Signal) -> (ExitStatus, Vec<String>) {
+        self.signal(signal);
+        let status = self.child.wait().expect("status");
+        self.said.extend(self.messages.iter());
+        (status, std::mem::take(&mut self.said))
     }
 }
 

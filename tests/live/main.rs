@@ -7,6 +7,9 @@
 #[path = "../common/exposition.rs"]
 mod exposition;
 mod lab;
+mod rates;
+mod rings;
+mod wire;
 
 use lab::{PATIENCE, PHITAP, Sensor, TestHarness, inside};
 use rustix::process::Signal;
@@ -95,7 +98,8 @@ fn finding(event: &Value) -> bool {
     event["event"]["action"] == "phi-finding"
 }
 
-fn count(value: &Value) -> u64 {
+/// A count, or the sum of counts.
+pub fn count(value: &Value) -> u64 {
     match value {
         Value::Number(n) => n.as_u64().expect("a count"),
         Value::Object(map) => map.values().map(count).sum(),
@@ -105,7 +109,7 @@ fn count(value: &Value) -> u64 {
 }
 
 /// The last event, checked: every packet accounted for.
-fn summary(events: &[Value]) -> &Value {
+pub fn summary(events: &[Value]) -> &Value {
     let last = events.last().expect("events");
     assert_eq!(last["event"]["action"], "run-summary", "{last}");
     let packets = &last["phi"]["run"]["packets"];
@@ -289,38 +293,103 @@ fn what_the_kernel_loses_is_counted_and_no_packet_is_unaccounted_for() {
     assert!((sent..=FLOOD).contains(&known), "{sent} sent: {packets}");
 }
 
+/// Asks for `/readyz` until its status is `status`; the answer.
+fn readiness(sensor: &Sensor, status: u16) -> Value {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let (now, body) = sensor.get("/readyz");
+        if now == status {
+            return serde_json::from_str(&body).expect("JSON");
+        }
+        assert!(Instant::now() < until, "{now}: {body}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
-fn what_the_queues_drop_is_counted_apart() {
+fn a_reader_that_stands_still_stops_no_detection_and_is_said() {
     let Some(lab) = TestHarness::new() else { return };
-    let mut sensor =
-        Sensor::start_unread(&lab, &["span0"], &["--filter", "port 2575 or port 9999"]);
-    // More events than a pipe holds, so that the program has to wait for its reader.
+    let mut sensor = Sensor::start_unread(&lab, &["span0"], &["--filter", "port 2575"]);
+    readiness(&sensor, 200);
+    // More events than a pipe holds.
     let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
     let family = |n: u32| format!("Tester{}", char::from(b'a' + (n % 26) as u8));
-    let feed = (0..400).flat_map(|n| admission(10_000 + n * 7, &family(n), 0)).collect();
+    const PATIENTS: u32 = 400;
+    let feed = (0..PATIENTS).flat_map(|n| admission(10_000 + n * 7, &family(n), 0)).collect();
     let (feed, _) = send(&lab, hl7, feed);
-    std::thread::sleep(Duration::from_millis(500));
-    let sent = flood(&lab, 64);
-    let until = Instant::now() + PATIENCE;
-    let queue = [("stage", "queue")];
-    let metrics = loop {
-        let metrics = exposition::parse(&sensor.get("/metrics").1);
-        if metrics.value("phitap_packets_dropped_total", &queue) > Some(0.0) {
-            break metrics;
-        }
-        assert!(Instant::now() < until, "{sent} sent: {metrics:#?}");
-        std::thread::sleep(Duration::from_millis(50));
-    };
-    // The reading thread waits for nobody.
-    let kernel = metrics.value("phitap_packets_dropped_total", &[("stage", "kernel")]);
-    assert_eq!(kernel, Some(0.0));
+    let problem = readiness(&sensor, 503);
+    assert_eq!(problem["problems"][0]["check"], "output", "{problem}");
+    assert_eq!(sensor.get("/healthz").0, 200, "it is alive");
+    let metrics = exposition::parse(&sensor.get("/metrics").1);
+    assert_eq!(metrics.value("phitap_ready", &[]), Some(0.0));
+    let waiting = metrics.value("phitap_output_backlog_bytes", &[("output", "ecs")]);
+    assert!(waiting > Some(0.0), "{waiting:?}");
+    assert_eq!(metrics.sum("phitap_findings_total"), f64::from(PATIENTS), "detection goes on");
+    assert_eq!(metrics.sum("phitap_packets_dropped_total"), 0.0);
+    sensor.message("not ready: output ecs");
     sensor.read();
+    readiness(&sensor, 200);
     let (status, events, said) = sensor.stop(Signal::INT);
     assert_eq!(status.code(), Some(0), "{said:#?}");
-    let packets = &summary(&events)["packets"];
-    assert!(count(&packets["dropped"]["queue"]) > 0, "{packets}");
-    assert_eq!(count(&packets["lost"]), 0, "{packets}");
-    assert!(count(&packets["read"]) >= sent, "{sent} sent: {packets}");
+    let findings = events.iter().filter(|e| finding(e)).count();
+    assert_eq!(findings, PATIENTS as usize, "each is written once it can be");
+    drop(feed);
+}
+
+#[test]
+fn a_reader_that_never_reads_does_not_hold_up_the_end() {
+    let Some(lab) = TestHarness::new() else { return };
+    let sensor = Sensor::start_unread(&lab, &["span0"], &["--filter", "port 2575"]);
+    let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
+    let feed = (0..400).flat_map(|n| admission(10_000 + n * 7, "Testerling", 0)).collect();
+    let (feed, _) = send(&lab, hl7, feed);
+    std::thread::sleep(Duration::from_millis(500));
+    let before = Instant::now();
+    let (status, said) = sensor.stop_unread(Signal::TERM);
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    assert_eq!(status.code(), Some(1), "{said:#?}");
+    let lost = said.iter().any(|l| l.contains("its reader does not read"));
+    assert!(lost, "{said:#?}");
+    drop(feed);
+}
+
+#[test]
+fn a_sensor_says_how_it_is_and_a_pulled_cable_makes_it_unready() {
+    let Some(lab) = TestHarness::new() else { return };
+    lab.plug(1);
+    let more = ["--status-every", "1s", "--max-silence", "2s"];
+    let mut sensor = Sensor::start(&lab, &["span0", "span1"], &more);
+    let status = |event: &Value| event["event"]["action"] == "sensor-status";
+    readiness(&sensor, 200);
+    let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
+    let (feed, _) = send(&lab, hl7, admission(77, "Viridian", 0));
+    let (_, healthy) = sensor.event(|e| status(e) && count(&e["phi"]["run"]["findings"]) == 1);
+    let of = &healthy["phi"]["sensor"];
+    assert_eq!(of["interfaces"][0]["name"], "span0", "{of}");
+    assert!(count(&of["interfaces"][0]["packets"]) > 0 && of["interfaces"][1]["packets"] == 0);
+    assert!(count(&of["resident_bytes"]) > 1 << 20, "{of}");
+    assert!(seconds_ago(&healthy).abs() < 10.0, "{healthy}");
+    // Nothing more comes where something used to come.
+    let silent = readiness(&sensor, 503);
+    assert_eq!(silent["problems"][0]["check"], "packets", "{silent}");
+    assert_eq!(silent["problems"][0]["subject"], "span0", "not one that never had any: {silent}");
+    sensor.message("not ready: packets span0");
+    lab::ip(&["-n", &lab.client, "link", "set", "far1", "down"]);
+    let (_, unready) = sensor.event(|e| {
+        let problems = e["phi"]["sensor"]["problems"].as_array();
+        problems.is_some_and(|p| p.iter().any(|p| p["check"] == "interface"))
+    });
+    assert_eq!(unready["phi"]["sensor"]["ready"], false);
+    assert_eq!(sensor.get("/healthz").0, 200, "it is alive");
+    let metrics = exposition::parse(&sensor.get("/metrics").1);
+    let up = |name| metrics.value("phitap_interface_up", &[("interface", name)]);
+    assert_eq!((up("span0"), up("span1")), (Some(1.0), Some(0.0)));
+    let packets = metrics.value("phitap_interface_packets_total", &[("interface", "span0")]);
+    assert_eq!(packets, metrics.value("phitap_packets_total", &[]));
+    lab::ip(&["-n", &lab.client, "link", "set", "far1", "up"]);
+    sensor.message("span1 has a link again");
+    let (status, ..) = sensor.stop(Signal::INT);
+    assert_eq!(status.code(), Some(0));
     drop(feed);
 }
 

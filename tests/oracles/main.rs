@@ -14,6 +14,7 @@ mod dicom;
 mod hl7v2;
 mod identifiers;
 mod ocsf;
+mod page;
 mod records;
 mod web;
 

@@ -35,11 +35,20 @@ fn is(found: &Patient, person: &Value) -> bool {
 
 #[test]
 fn the_people_in_documents_are_those_that_were_written() {
+    people_are_those_that_were_written("records.py");
+}
+
+#[test]
+fn the_people_in_interchanges_and_letters_are_those_that_were_written() {
+    people_are_those_that_were_written("interchanges.py");
+}
+
+fn people_are_those_that_were_written(script: &str) {
     let Some(python) = crate::python() else { return };
     let folder = tempfile::tempdir().expect("folder");
     let capture = folder.path().join("records.pcap");
     let capture = capture.to_str().expect("UTF-8");
-    let truth = crate::oracle(&python, "records.py", &[capture, &DOCUMENTS.to_string()]);
+    let truth = crate::oracle(&python, script, &[capture, &DOCUMENTS.to_string()]);
     let truth: BTreeMap<u64, Value> = serde_json::from_str(&truth).expect("the script prints JSON");
     assert_eq!(truth.len(), DOCUMENTS);
 

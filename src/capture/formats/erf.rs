@@ -47,7 +47,7 @@ fn lengths(bytes: &[u8]) -> Option<Lengths> {
 }
 
 /// Whether the first records can be true.
-pub(super) fn is_erf(bytes: &[u8], ended: bool) -> bool {
+pub(in crate::capture) fn is_erf(bytes: &[u8], ended: bool) -> bool {
     let (mut rest, mut before) = (bytes, 0);
     for n in 0..TOLD_BY {
         let Some(found) = lengths(rest) else {

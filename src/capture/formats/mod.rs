@@ -45,6 +45,8 @@ pub(super) fn open(bytes: &[u8], ended: bool) -> Option<Box<dyn Records>> {
     }
 }
 
+pub(super) use erf::is_erf;
+
 /// Whether a file that starts so is of a format with a magic number.
 pub(super) fn is_known(bytes: &[u8]) -> bool {
     let magics = [snoop::MAGIC, netmon::MAGIC_1, netmon::MAGIC_2, nettl::MAGIC, sniffer::MAGIC];

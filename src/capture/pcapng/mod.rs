@@ -5,6 +5,7 @@
 
 use super::format::{NextRecord, Record, without_fcs};
 use super::{FaultKind, LinkType, LiveCounters, MAX_RECORD, guard};
+use crate::syntax::ByteOrder;
 use crate::time::Timestamp;
 
 /// Longest block believed, bytes.
@@ -123,25 +124,22 @@ impl Interface {
 
 /// Byte order of a section.
 #[derive(Clone, Copy, Default)]
-struct Order {
-    big: bool,
-}
+struct Order(ByteOrder);
 
 impl Order {
     /// Reads a number; 0 behind the end, which callers have checked.
     #[inline]
     fn u16(self, bytes: &[u8], at: usize) -> u16 {
         let Some(&pair) = bytes.get(at..).and_then(<[u8]>::first_chunk) else { return 0 };
-        if self.big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
+        self.0.u16(pair)
     }
     #[inline]
     fn u32(self, bytes: &[u8], at: usize) -> u32 {
         let Some(&word) = bytes.get(at..).and_then(<[u8]>::first_chunk) else { return 0 };
-        if self.big { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) }
+        self.0.u32(word)
     }
     fn u64(self, bytes: &[u8]) -> Option<u64> {
-        let long = *bytes.first_chunk()?;
-        Some(if self.big { u64::from_be_bytes(long) } else { u64::from_le_bytes(long) })
+        bytes.first_chunk().map(|long| self.0.u64(*long))
     }
     /// A time in two words, the upper one first in either byte order.
     #[inline]
@@ -175,7 +173,7 @@ impl Pcapng {
         let mut sum = self.lost;
         for interface in &self.interfaces {
             // Where both kinds of counters are there, they count the same packets.
-            let LiveCounters { kernel, interface: card } = interface.lost;
+            let LiveCounters { kernel, interface: card, .. } = interface.lost;
             let more = interface.drops.saturating_sub(kernel.saturating_add(card));
             sum.kernel = sum.kernel.saturating_add(kernel).saturating_add(more);
             sum.interface = sum.interface.saturating_add(card);
@@ -192,9 +190,9 @@ impl Pcapng {
         let kind = self.order.u32(head, 0);
         let mut order = self.order;
         if kind == block::SECTION {
-            order.big = match head.get(8..) {
-                Some([0x1a, 0x2b, 0x3c, 0x4d]) => true,
-                Some([0x4d, 0x3c, 0x2b, 0x1a]) => false,
+            order.0 = match head.get(8..) {
+                Some([0x1a, 0x2b, 0x3c, 0x4d]) => ByteOrder::Big,
+                Some([0x4d, 0x3c, 0x2b, 0x1a]) => ByteOrder::Little,
                 _ => return bad("a section header without byte-order magic"),
             };
         } else if !self.started {

@@ -51,7 +51,10 @@ fn sections_interfaces_and_every_kind_of_packet() {
     assert!(given.faults.is_empty(), "{:?}", given.faults);
     // Counters run on within a section: the last is the sum. The obsolete block counts packets of
     // an interface without statistics.
-    assert_eq!(given.inputs[0].dropped, LiveCounters { kernel: 3 * (5 + 3), interface: 3 * 3 });
+    assert_eq!(
+        given.inputs[0].dropped,
+        LiveCounters { kernel: 3 * (5 + 3), interface: 3 * 3, freezes: 0 }
+    );
 }
 
 #[test]

@@ -198,6 +198,7 @@ impl Entry {
             bytes: reader.bytes,
             dropped: reader.lost(),
             fault: self.input.fault.clone(),
+            down: false,
         }
     }
 }
@@ -254,10 +255,9 @@ impl Source for Timeline {
 impl Input {
     /// The losses of several inputs together.
     pub fn lost(inputs: &[Self]) -> LiveCounters {
-        inputs.iter().fold(LiveCounters::default(), |sum, input| LiveCounters {
-            kernel: sum.kernel.saturating_add(input.dropped.kernel),
-            interface: sum.interface.saturating_add(input.dropped.interface),
-        })
+        let mut sum = LiveCounters::default();
+        inputs.iter().for_each(|input| sum.add(input.dropped));
+        sum
     }
 }
 

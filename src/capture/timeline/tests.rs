@@ -246,13 +246,16 @@ fn folders_are_searched_by_content() {
     folder.file("damaged.log.gz", &gzip(&capture)[..12]);
     folder.file("notes.pcap.txt", b"nothing");
     folder.file("empty.pcap", b"");
+    let erf = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/formats/hl7-adt-a01.erf");
+    folder.file("link.erf", &std::fs::read(erf).expect("fixture"));
+    folder.file("notes.erf", b"Extensible Record Format: notes about its 16 bytes of header");
     std::os::unix::fs::symlink(folder.path(), deep.join("loop")).expect("linked");
     std::os::unix::fs::symlink(deep.join("no-extension"), folder.path().join("again"))
         .expect("linked");
     let (files, faults) = expand(&[folder.path().to_path_buf()]);
     let names: Vec<_> =
         files.iter().map(|f| f.file_name().expect("name").to_string_lossy().into_owned()).collect();
-    assert_eq!(names, ["again", "b.bin", "damaged.cap.gz"]);
+    assert_eq!(names, ["again", "b.bin", "damaged.cap.gz", "link.erf"]);
     assert!(faults.is_empty());
     let (files, faults) = expand(&[deep.join("no-extension"), deep]);
     assert_eq!((files.len(), faults.len()), (1, 0), "taken already is not nothing");

@@ -67,7 +67,9 @@ impl PrintedLabel {
         }
         let mut bare = Vec::new();
         for (text, _) in texts.iter().zip(&used).filter(|(_, used)| !**used) {
-            if text.text.contains([':', '=', '#', '：']) && !text.barcode {
+            let labelled = text.text.contains([':', '=', '#', '：'])
+                || Labels::has_inline(&text.text, scope.rules());
+            if labelled && !text.barcode {
                 self.labels.line(&text.text, scope);
             } else {
                 bare.push(text);

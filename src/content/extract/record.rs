@@ -307,7 +307,7 @@ impl CandidateRecord {
             return;
         }
         scope.begin_loose(content);
-        scope.tally.certain = patient;
+        scope.counters.certain = patient;
         marks.put(scope);
         let mut at = 0;
         while let Some(part) = fields.get(at) {

@@ -2,24 +2,100 @@
 //! labelled values, and rows under the names of their columns.
 
 use super::labels::{Labels, key};
+use super::numbers::Place;
 use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
+use crate::rules::{About, Key, RuleSet};
 
 /// Columns looked at.
 pub const MAX_COLUMNS: usize = 256;
+
+/// The columns of a table by their names: what the cells below them mean. Pages, sheets, grids in JSON and CSV
+/// read their rows with it; each decides for itself which row names the columns.
+#[derive(Default)]
+pub struct TableColumns {
+    columns: Vec<Column>,
+    /// What the names say of every row.
+    marks: Marks,
+}
+
+#[derive(Default)]
+struct Column {
+    meaning: Option<Meaning>,
+    /// What its name says of a row in which it is filled.
+    marks: Marks,
+    /// Where numbers are looked for, if the name has no meaning.
+    place: Place,
+}
+
+impl TableColumns {
+    /// The next column, whose name means `key` and says `about` of every row.
+    pub fn push(&mut self, key: Option<&Key>, about: Option<About>) {
+        self.columns.push(Column { meaning: key.map(Meaning::from), ..Column::default() });
+        self.marks = self.marks.and(about.map_or(Marks::default(), Marks::about));
+    }
+
+    /// The next column, whose name is a heading as people write them.
+    pub fn push_heading(&mut self, heading: &str, rules: &RuleSet) {
+        let name = label(heading);
+        self.push(key(name, rules), rules.keys.context(name));
+    }
+
+    /// The next column, named as in a file: what the name says holds where the column is filled, and numbers
+    /// are looked for in it if the name has no meaning.
+    pub fn push_field(&mut self, name: &str, rules: &RuleSet) {
+        let name = name.trim();
+        let marks = rules.keys.context(name).map_or(Marks::default(), Marks::about);
+        let meaning = rules.keys.get(name).map(Meaning::from);
+        self.columns.push(Column { meaning, marks, place: Place::named(name, rules) });
+        // A column that only patients have, or none of them, says so of every row.
+        self.marks = self.marks.and(marks.inherited());
+    }
+
+    /// How many names have a meaning.
+    pub fn known(&self) -> usize {
+        self.columns.iter().filter(|column| column.meaning.is_some()).count()
+    }
+
+    /// Whether the name of this column has a meaning.
+    pub fn is_known(&self, column: usize) -> bool {
+        self.columns.get(column).is_some_and(|column| column.meaning.is_some())
+    }
+
+    /// Adds a row to `record`.
+    pub fn read_row(
+        &self,
+        cells: impl IntoIterator<Item = impl AsRef<str>>,
+        record: &mut CandidateRecord,
+        scope: &mut Scope<'_>,
+    ) {
+        record.mark(self.marks);
+        for (column, cell) in self.columns.iter().zip(cells) {
+            let cell = cell.as_ref().trim();
+            if cell.is_empty() {
+                continue;
+            }
+            record.mark(column.marks);
+            if let Some(meaning) = &column.meaning {
+                record.add(meaning, 0, cell);
+            } else if let Some(meaning) = column.place.meaning(cell, scope) {
+                record.add(&meaning, 0, cell);
+            }
+        }
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.columns.capacity() * size_of::<Column>()
+    }
+}
 
 /// Collects the records of one document.
 pub struct Sheet {
     content: &'static str,
     labels: Labels,
     /// The columns of the table, once they have been named.
-    table: Option<Table>,
-}
-
-struct Table {
-    columns: Vec<Option<Meaning>>,
-    /// What the names of the columns say of every row.
-    marks: Marks,
+    table: Option<TableColumns>,
 }
 
 impl Sheet {
@@ -55,12 +131,7 @@ impl Sheet {
             return false;
         };
         let mut record = CandidateRecord::default();
-        record.mark(table.marks);
-        for (meaning, cell) in table.columns.iter().zip(row) {
-            if let Some(meaning) = meaning {
-                record.add(meaning, 0, cell.as_ref());
-            }
-        }
+        table.read_row(row, &mut record, scope);
         record.mark_from_afar(self.labels.around());
         record.emit(self.content, scope);
         false
@@ -75,24 +146,19 @@ impl Sheet {
     /// Whether a row names the columns of those below: several cells are names of fields, and most of them. In a
     /// row of labels beside their values every other cell is one.
     pub fn names(&mut self, row: &[impl AsRef<str>], scope: &Scope<'_>) -> bool {
-        let keys = &scope.rules.keys;
         let row = row.get(..MAX_COLUMNS).unwrap_or(row);
-        let columns: Vec<Option<Meaning>> = row
-            .iter()
-            .map(|cell| key(label(cell.as_ref()), scope.rules).map(Meaning::from))
-            .collect();
-        let known = columns.iter().flatten().count();
+        let mut columns = TableColumns::default();
+        row.iter().for_each(|cell| columns.push_heading(cell.as_ref(), scope.rules));
+        let known = columns.known();
         let filled = row.iter().filter(|cell| !cell.as_ref().trim().is_empty()).count();
         if known < 2 || known * 2 < filled {
             return false;
         }
-        let values = columns.iter().skip(1).step_by(2).flatten().count();
-        if values == 0 && known * 2 == filled {
+        let values = (1..row.len()).step_by(2).any(|column| columns.is_known(column));
+        if !values && known * 2 == filled {
             return false;
         }
-        let marks = row.iter().filter_map(|cell| keys.context(label(cell.as_ref())));
-        let marks = marks.map(Marks::about).fold(Marks::default(), Marks::and);
-        self.table = Some(Table { columns, marks });
+        self.table = Some(columns);
         true
     }
 
@@ -120,14 +186,13 @@ impl Sheet {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        let columns = self.table.as_ref().map_or(0, |t| t.columns.capacity());
-        self.labels.memory() + columns * size_of::<Option<Meaning>>()
+        self.labels.memory() + self.table.as_ref().map_or(0, TableColumns::memory)
     }
 }
 
 /// A heading without its surroundings.
 fn label(cell: &str) -> &str {
-    cell.trim().trim_end_matches([':', '*', '.', ' '])
+    cell.trim().trim_end_matches([':', '*', '.', '▲', '▼', '↑', '↓', ' '])
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ enum Item {
 impl Texts {
     /// A document, or a row of one, begins.
     pub fn begin(&mut self, scope: &Scope<'_>) {
-        self.before.get_or_insert(scope.tally.people);
+        self.before.get_or_insert(scope.counters.people);
     }
 
     /// A string of the document.
@@ -108,7 +108,8 @@ impl Texts {
     pub fn end(&mut self, content: &'static str, around: Marks, scope: &mut Scope<'_>) {
         self.close_row();
         let kept = std::mem::take(self);
-        if kept.items.is_empty() || kept.before.is_some_and(|before| before < scope.tally.people) {
+        if kept.items.is_empty() || kept.before.is_some_and(|before| before < scope.counters.people)
+        {
             return;
         }
         let mut sheet = Sheet::new(content);

@@ -101,7 +101,7 @@ fn behind_text(mut text: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::content::testing::{Lines, rules};
+    use crate::content::testing::{Records, rules};
     use crate::content::{ContentCounters, Contents, Ending, Env, ServiceFacts};
     use crate::protocol::Hint;
     use crate::rules::ServiceKind;
@@ -122,10 +122,10 @@ mod tests {
     ) -> ServiceFacts {
         for piece in [1, 100, bytes.len()] {
             let before = facts.clone();
-            let (mut contents, mut sink) = (Contents::default(), Lines::default());
-            let mut tally = ContentCounters::default();
+            let (mut contents, mut sink) = (Contents::default(), Records::default());
+            let mut counters = ContentCounters::default();
             let (rules, sink) = (rules(), &mut sink);
-            let mut env = Env { rules, sink, facts: &mut facts, tally: &mut tally };
+            let mut env = Env { rules, sink, facts: &mut facts, counters: &mut counters };
             let layer = "http";
             let id = contents.open(&Hint { direction, media, operation: "GET", codings, layer });
             for piece in bytes.chunks(piece) {

@@ -3,17 +3,14 @@
 
 use crate::content::extract::labels::Labels;
 use crate::content::extract::numbers::Place;
-use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
+use crate::content::extract::record::{CandidateRecord, Marks};
 use crate::content::extract::schemaless::Node;
+use crate::content::extract::table::{MAX_COLUMNS, TableColumns};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
-use crate::rules::RuleSet;
 
 /// Longest row, bytes.
 const MAX_ROW: usize = 64 << 10;
-
-/// Columns looked at.
-const MAX_COLUMNS: usize = 256;
 
 /// Lines before the header of a table.
 const MAX_PREAMBLE: u32 = 20;
@@ -53,7 +50,9 @@ impl Format for Csv {
         }
         match separator(line) {
             // Undeclared, several columns with names of a header, and a row below it as wide.
-            Some(separator) if text => declared || is_header(line, separator),
+            Some(separator) if text => {
+                declared || (is_header(line, separator) && is_row(line, below, separator, extent))
+            }
             // Lines before the header may have no columns.
             None if text => declared,
             _ => false,
@@ -77,10 +76,9 @@ impl Format for Csv {
             separator: None,
             lines: 0,
             people: 0,
-            columns: Vec::new(),
+            columns: TableColumns::default(),
             places: Vec::new(),
             afar: Marks::default(),
-            around: Marks::default(),
         })
     }
 }
@@ -115,6 +113,21 @@ fn is_header(line: &[u8], separator: u8) -> bool {
     count >= 3 && named * 4 >= count * 3 && labelled < 2
 }
 
+/// Whether the first line of `below` is as wide as the `header`, as far as it can be seen. A line alone, or with other
+/// lines below it, is text.
+fn is_row(header: &[u8], below: &[u8], separator: u8, extent: Extent) -> bool {
+    let end = below.iter().position(|b| *b == b'\n');
+    let count = |line: &[u8]| line.iter().filter(|b| **b == separator).count();
+    let row = below.get(..end.unwrap_or(below.len())).unwrap_or(below);
+    let cut = end.is_none() && extent == Extent::Beginning;
+    match count(row) {
+        _ if row.trim_ascii().is_empty() => cut,
+        // Commas inside quotes.
+        more if more > count(header) => row.contains(&b'"'),
+        fewer => fewer == count(header) || cut,
+    }
+}
+
 /// Whether a cell holds a label and its value (`DOB: 27.04.1965`): no column has such a name.
 fn is_labelled(cell: &[u8]) -> bool {
     let mut halves = cell.splitn(2, |b| *b == b':');
@@ -134,20 +147,11 @@ struct Table {
     /// Lines read before the header, and records found in them.
     lines: u32,
     people: u32,
-    columns: Vec<Column>,
-    /// The same of a table without names.
+    columns: TableColumns,
+    /// Where numbers are looked for in a table without names.
     places: Vec<Place>,
     /// What the path says.
     afar: Marks,
-    /// What the columns say of every row.
-    around: Marks,
-}
-
-#[derive(Default)]
-struct Column {
-    meaning: Option<Meaning>,
-    marks: Marks,
-    place: Place,
 }
 
 impl Document for Table {
@@ -195,7 +199,7 @@ impl Document for Table {
     }
 
     fn memory(&self) -> usize {
-        self.row.capacity() + self.columns.capacity() * size_of::<Column>()
+        self.row.capacity() + self.columns.memory()
     }
 }
 
@@ -227,17 +231,7 @@ impl Table {
             return self.before(line, scope);
         };
         let mut record = CandidateRecord::default();
-        record.mark(self.around);
-        for (column, cell) in self.columns.iter().zip(Cells { rest: Some(&line), separator }) {
-            if !cell.trim().is_empty() {
-                record.mark(column.marks);
-                if let Some(meaning) = &column.meaning {
-                    record.add(meaning, 0, &cell);
-                } else if let Some(meaning) = column.place.meaning(cell.trim(), scope) {
-                    record.add(&meaning, 0, &cell);
-                }
-            }
-        }
+        self.columns.read_row(Cells { rest: Some(&line), separator }, &mut record, scope);
         record.mark_from_afar(self.afar);
         record.emit("csv", scope);
         true
@@ -262,15 +256,12 @@ impl Table {
             return self.goes_on();
         };
         let cells = || Cells { rest: Some(line), separator }.take(MAX_COLUMNS);
-        let columns: Vec<Column> = cells().map(|name| column(&name, rules)).collect();
-        let known = columns.iter().filter(|c| c.meaning.is_some()).count();
+        let mut columns = TableColumns::default();
+        cells().for_each(|name| columns.push_field(&name, rules));
+        let known = columns.known();
         // A single name may be in a title, too, and in a row by chance.
         if known >= 2 || (first && known == 1) {
             self.separator = Some(separator);
-            for column in &columns {
-                // A column that only patients have, or none of them, says so of every row.
-                self.around = self.around.and(column.marks.inherited());
-            }
             self.columns = columns;
             return true;
         }
@@ -332,21 +323,12 @@ impl Table {
     }
 
     /// Text above a table: `Ward list 3B;;;`.
-    fn title(&mut self, line: &str, scope: &Scope<'_>) {
+    fn title(&mut self, line: &str, scope: &mut Scope<'_>) {
         let title =
             line.trim_matches(|c: char| c.is_whitespace() || matches!(c, ';' | ',' | '|' | '"'));
         let mut labels = Labels::new("csv");
         labels.heading(title.get(..MAX_TITLE).unwrap_or(title), scope);
         self.afar = self.afar.and(labels.around());
-    }
-}
-
-fn column(name: &str, rules: &RuleSet) -> Column {
-    let name = name.trim();
-    Column {
-        meaning: rules.keys.get(name).map(Meaning::from),
-        marks: rules.keys.context(name).map_or(Marks::default(), Marks::about),
-        place: Place::named(name, rules),
     }
 }
 

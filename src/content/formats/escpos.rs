@@ -2,6 +2,7 @@
 //! devices at the bedside.
 
 use crate::content::extract::printed::PrintedLabel;
+use crate::content::stack::Held;
 use crate::content::stack::charset::cp437;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use zeroize::Zeroizing;
@@ -25,7 +26,7 @@ impl Format for EscPos {
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
         Box::new(Job {
-            held: Zeroizing::default(),
+            held: Held::default(),
             line: Zeroizing::default(),
             label: PrintedLabel::new("escpos"),
             windows: false,
@@ -34,7 +35,7 @@ impl Format for EscPos {
 }
 
 struct Job {
-    held: Zeroizing<Vec<u8>>,
+    held: Held<MAX_HELD>,
     line: Zeroizing<Vec<u8>>,
     label: PrintedLabel,
     /// The code page is one of Windows (`ESC t`).
@@ -186,15 +187,9 @@ impl Job {
 impl Document for Job {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         let mut held = std::mem::take(&mut self.held);
-        held.extend_from_slice(bytes);
-        let (used, skip) = self.read(&held, scope);
-        let used = used.min(held.len());
-        held.drain(..used);
-        if held.len() > MAX_HELD {
-            held.clear();
-        }
+        let skip = held.read(bytes, |data| self.read(data, scope));
         self.held = held;
-        Want { skip }
+        Want { skip: skip.unwrap_or(0) }
     }
 
     fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
@@ -209,7 +204,7 @@ impl Document for Job {
     }
 
     fn memory(&self) -> usize {
-        self.held.capacity() + self.line.capacity() + self.label.memory()
+        self.held.memory() + self.line.capacity() + self.label.memory()
     }
 }
 

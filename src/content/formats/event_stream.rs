@@ -16,6 +16,10 @@ impl Format for Events {
         media::essence(media).eq_ignore_ascii_case("text/event-stream")
     }
 
+    fn is_hasty(&self) -> bool {
+        true
+    }
+
     fn at_once(&self, media: &Media<'_>, _head: &[u8]) -> bool {
         self.probe(media, &[], Extent::Beginning)
     }
@@ -171,7 +175,7 @@ impl Document for Stream {
 
 #[cfg(test)]
 mod tests {
-    use crate::content::testing::{Lines, records, rules};
+    use crate::content::testing::{Records, records, rules};
     use crate::content::{ContentCounters, Contents, Direction, Env, Media, ServiceFacts};
     use crate::protocol::Hint;
 
@@ -198,8 +202,8 @@ mod tests {
 
     /// The records that are complete after these pieces, while the content is still open.
     fn so_far(content_type: &str, pieces: &[&str]) -> Vec<usize> {
-        let (mut contents, mut sink) = (Contents::default(), Lines::default());
-        let (mut facts, mut tally) = (ServiceFacts::default(), ContentCounters::default());
+        let (mut contents, mut sink) = (Contents::default(), Records::default());
+        let (mut facts, mut counters) = (ServiceFacts::default(), ContentCounters::default());
         let id = contents.open(&Hint {
             direction: Direction::ServerToClient,
             media: Media::Type { content_type, name: "" },
@@ -210,7 +214,7 @@ mod tests {
         let mut counts = Vec::new();
         for piece in pieces {
             let (rules, sink) = (rules(), &mut sink);
-            let mut env = Env { rules, sink, facts: &mut facts, tally: &mut tally };
+            let mut env = Env { rules, sink, facts: &mut facts, counters: &mut counters };
             contents.data(id, piece.as_bytes(), &mut env);
             counts.push(sink.lines.len());
         }

@@ -71,6 +71,10 @@ impl Format for GraphQl {
         "graphql"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"mqsf#{"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let declared = media::says(media, "graphql", &["graphql", "gql"]);
         let unknown = matches!(media, Media::Unknown);

@@ -33,10 +33,16 @@ const CHUNKING: usize = 8;
 /// What is left off the code of a character of a health card before it is written in two digits.
 const OFFSET: u8 = 45;
 
+/// Chunks of one health card, and the longest, bytes (a QR code of version 22 holds 1 195 digits).
+const MAX_CHUNKS: usize = 32;
+const MAX_CHUNK: usize = 4 << 10;
+
 /// Whether a string that begins so may be a token or a health card.
 pub fn begins(head: &[u8]) -> bool {
-    if head.starts_with(NUMERIC) {
-        return true;
+    if let Some(digits) = head.strip_prefix(NUMERIC) {
+        // One of several chunks is nothing alone.
+        return !digits.get(..CHUNKING).unwrap_or(digits).contains(&b'/')
+            || digits.starts_with(b"1/1/");
     }
     let Some(first) = head.get(..8).filter(|first| first.starts_with(b"ey")) else { return false };
     let Ok(first) = URL_SAFE_NO_PAD.decode(first) else { return false };
@@ -74,12 +80,18 @@ impl Format for Compact {
         "jws"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"es"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], extent: Extent) -> bool {
         let head = head.trim_ascii_start();
         let declared =
             media::says(media, "jwt", &["jwt", "jws"]) || media::says(media, "jose", &[]);
         let signed = || memchr::memchr(b'.', head).is_some() || extent == Extent::Beginning;
-        begins(head) && (declared || head.starts_with(NUMERIC) || signed())
+        // A file may hold all chunks of a card.
+        let numeric = head.starts_with(NUMERIC);
+        numeric || (begins(head) && (declared || signed()))
     }
 
     fn is_text(&self) -> bool {
@@ -151,6 +163,48 @@ impl Token {
     }
 }
 
+/// The chunks of a health card that is too long for one QR code, each a string of its own:
+/// `shc:/1/3/...`, `shc:/2/3/...`.
+#[derive(Default)]
+pub struct Chunks(Vec<Option<zeroize::Zeroizing<String>>>);
+
+impl Chunks {
+    /// Takes a string that is a chunk. With the last one, the card is read.
+    pub fn take(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
+        let Some((number, of, digits)) = chunk(text) else { return false };
+        if self.0.len() != of {
+            self.0 = std::iter::repeat_with(|| None).take(of).collect();
+        }
+        if let Some(place) = self.0.get_mut(number - 1) {
+            *place = Some(zeroize::Zeroizing::new(digits.to_owned()));
+        }
+        if self.0.iter().all(Option::is_some) {
+            let mut card = nested();
+            card.data(NUMERIC, scope);
+            for digits in std::mem::take(&mut self.0).into_iter().flatten() {
+                card.data(digits.as_bytes(), scope);
+            }
+            card.end(Ending::Complete, scope);
+        }
+        true
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.0.iter().flatten().map(|chunk| 32 + chunk.capacity()).sum()
+    }
+}
+
+/// The number of a chunk, how many there are, and its digits.
+fn chunk(text: &str) -> Option<(usize, usize, &str)> {
+    let (number, rest) = text.strip_prefix("shc:/")?.split_once('/')?;
+    let (of, digits) = rest.split_once('/')?;
+    let (number, of) = (number.parse().ok()?, of.parse().ok()?);
+    let fits = (2..=MAX_CHUNKS).contains(&of) && (1..=of).contains(&number);
+    let digits_only = digits.len() <= MAX_CHUNK && digits.bytes().all(|b| b.is_ascii_digit());
+    (fits && digits_only).then_some((number, of, digits))
+}
+
 /// What reads the payload behind `header`.
 fn payload(header: &[u8]) -> Option<Box<dyn Document>> {
     let header = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(header).ok()?);
@@ -207,8 +261,8 @@ impl Document for Token {
 enum Digits {
     /// Its first bytes, until they show whether it is written so.
     Unknown(Vec<u8>),
-    /// The first digit of a pair.
-    Pairs(Option<u8>),
+    /// The first digit of a pair, and slashes to come before the digits of a further chunk.
+    Pairs(Option<u8>, u8),
     Letters,
     /// A chunk that is not the first says nothing alone.
     Passed,
@@ -220,7 +274,7 @@ impl Digits {
         match self {
             Self::Letters => None,
             Self::Passed => Some(Vec::new()),
-            Self::Pairs(half) => Some(pairs(half, bytes)),
+            Self::Pairs(half, slashes) => Some(pairs(half, slashes, bytes)),
             Self::Unknown(front) => {
                 let room = (NUMERIC.len() + CHUNKING).saturating_sub(front.len()).min(bytes.len());
                 let (first, rest) = bytes.split_at(room);
@@ -248,14 +302,24 @@ impl Digits {
             *self = Self::Passed;
             return None;
         }
-        *self = Self::Pairs(None);
+        *self = Self::Pairs(None, 0);
         self.letters(digits.get(behind..).unwrap_or_default())
     }
 }
 
-fn pairs(half: &mut Option<u8>, bytes: &[u8]) -> Vec<u8> {
+fn pairs(half: &mut Option<u8>, slashes: &mut u8, bytes: &[u8]) -> Vec<u8> {
     let mut letters = Vec::with_capacity(bytes.len() / 2 + 1);
-    for digit in bytes.iter().filter(|b| b.is_ascii_digit()).map(|b| b - b'0') {
+    for byte in bytes {
+        // The next chunk, on a line of its own: `shc:/2/3/`.
+        match byte {
+            b's' => *slashes = 3,
+            b'/' => *slashes = slashes.saturating_sub(1),
+            _ => {}
+        }
+        if *slashes > 0 || !byte.is_ascii_digit() {
+            continue;
+        }
+        let digit = byte - b'0';
         match half.take() {
             None => *half = Some(digit),
             Some(tens) => letters.push(tens * 10 + digit + OFFSET),
@@ -353,6 +417,21 @@ mod tests {
                 "{media} {got:?}"
             );
         }
+        // Chunks, each a string or a line.
+        let digits = numeric(&card);
+        let digits = digits.strip_prefix("shc:/").expect("digits");
+        let (front, rest) = digits.split_at(201);
+        let (middle, end) = rest.split_at(100);
+        let chunks = [("2/3", middle), ("1/3", front), ("3/3", end)];
+        let chunks = chunks.map(|(number, digits)| format!("shc:/{number}/{digits}"));
+        let list = format!(r#"{{"qr":["{}"]}}"#, chunks.join("\",\""));
+        let got = records("application/json", list.as_bytes());
+        assert!(!got.is_empty() && got.iter().all(|line| line.contains(patient)), "{got:?}");
+        let lines = format!("{}\n{}\n{}\n", chunks[1], chunks[0], chunks[2]);
+        let got = records("text/plain", lines.as_bytes());
+        assert!(!got.is_empty() && got.iter().all(|line| line.contains(patient)), "{got:?}");
+        let some = format!(r#"{{"qr":["{}","{}"]}}"#, chunks[0], chunks[1]);
+        assert_eq!(records("application/json", some.as_bytes()), [""; 0]);
         let later = numeric(&card).replace("shc:/", "shc:/2/3/");
         assert_eq!(records("text/plain", later.as_bytes()), [""; 0]);
     }

@@ -76,6 +76,15 @@ impl Format for LabelLanguage {
         self.0
     }
 
+    fn first(&self) -> &'static [u8] {
+        match self.1 {
+            Language::Epl => b"NqQRSDIO",
+            Language::Tspl => b"sScC",
+            Language::Cpcl => b"!",
+            Language::Fingerprint => b"pPcCiI",
+        }
+    }
+
     fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         language(head) == Some(self.1)
     }

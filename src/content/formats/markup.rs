@@ -396,6 +396,11 @@ pub struct Attributes<'a>(&'a str);
 const MAX_ATTRIBUTES: usize = 64;
 
 impl<'a> Attributes<'a> {
+    /// Of a tag without any.
+    pub const fn none() -> Self {
+        Self("")
+    }
+
     /// Name and value of each, references undone.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
         let mut rest = self.0;

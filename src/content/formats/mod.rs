@@ -91,6 +91,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &vcard::ICALENDAR,
     &jws::Compact,
     &graphql::GraphQl,
+    &hl7v2::Json,
     &json::Json,
     &html::Html,
     &xml::Xml,

@@ -31,6 +31,10 @@ impl Format for Multipart {
         (multipart && declared_boundary(media).is_some()) || first_boundary(head).is_some()
     }
 
+    fn is_hasty(&self) -> bool {
+        true
+    }
+
     fn at_once(&self, media: &Media<'_>, _head: &[u8]) -> bool {
         // Each part takes the place of the one before, when there is something new.
         let stream = media::essence(media).eq_ignore_ascii_case("multipart/x-mixed-replace");
@@ -47,6 +51,7 @@ impl Format for Multipart {
             path: media::path(media),
             state: State::Preamble,
             held: Vec::new(),
+            fresh: true,
             part: Part::None,
             form: CandidateRecord::default(),
             charset: None,
@@ -83,6 +88,8 @@ struct Parts {
     state: State,
     /// What waits for more: a boundary may have begun in it, or a header is not complete.
     held: Vec<u8>,
+    /// What comes next begins a line.
+    fresh: bool,
     part: Part,
     form: CandidateRecord,
     charset: Option<&'static encoding_rs::Encoding>,
@@ -142,7 +149,7 @@ impl Document for Parts {
         loop {
             match self.state {
                 State::Done => return Want::NOTHING,
-                State::Preamble | State::Body => match self.boundary(rest, &finder) {
+                State::Preamble | State::Body => match boundary(rest, self.fresh, &finder) {
                     Boundary::At { body, next } => {
                         self.deliver(rest.get(..body).unwrap_or_default(), scope);
                         self.end_part(Ending::Complete, scope);
@@ -156,17 +163,20 @@ impl Document for Parts {
                     }
                     Boundary::None { sure } => {
                         self.deliver(rest.get(..sure).unwrap_or_default(), scope);
+                        self.fresh &= sure == 0;
                         self.held = rest.get(sure..).unwrap_or_default().to_vec();
                         return Want::ALL;
                     }
                 },
-                State::Headers => match self.headers_end(rest, &finder) {
+                State::Headers => match headers_end(rest, &finder) {
                     HeadersEnd::At(end) => {
+                        self.fresh = true;
                         self.start_part(rest.get(..end).unwrap_or_default(), scope);
                         rest = rest.get(end..).unwrap_or_default();
                         self.state = State::Body;
                     }
                     HeadersEnd::Never => {
+                        self.fresh = true;
                         scope.give_up(Reason::Limit);
                         self.state = State::Body;
                     }
@@ -182,6 +192,7 @@ impl Document for Parts {
     fn gap(&mut self, len: u64, scope: &mut Scope<'_>) -> Want {
         // Bytes held back as a possible boundary were data.
         let held = std::mem::take(&mut self.held);
+        self.fresh = true;
         if self.state == State::Body {
             self.deliver(&held, scope);
         }
@@ -239,62 +250,62 @@ enum Boundary {
     None { sure: usize },
 }
 
-impl Parts {
-    /// The first boundary line in `data` (RFC 2046 5.1.1): at the start of a line, and nothing but
-    /// white space behind it. The line break before it belongs to it.
-    fn boundary(&self, data: &[u8], finder: &memmem::Finder<'_>) -> Boundary {
-        let len = finder.needle().len();
-        let mut from = 0;
-        while let Some(at) = data.get(from..).and_then(|d| finder.find(d)).map(|at| from + at) {
-            let before = data.get(..at).unwrap_or_default();
-            let body = match before {
-                [.., b'\r', b'\n'] => at - 2,
-                [.., b'\n'] => at - 1,
-                [] => 0,
-                _ => {
-                    from = at + 1;
-                    continue;
-                }
-            };
-            let after = data.get(at + len..).unwrap_or_default();
-            match after {
-                [b'-', b'-', ..] => return Boundary::Last { body },
-                [] | [b'-'] | [b'\r'] => return Boundary::None { sure: body },
-                _ => {}
+/// The first boundary line in `data` (RFC 2046 5.1.1): at the start of a line, and nothing but
+/// white space behind it. The line break before it belongs to it. `fresh`: `data` begins a line.
+fn boundary(data: &[u8], fresh: bool, finder: &memmem::Finder<'_>) -> Boundary {
+    let len = finder.needle().len();
+    let mut from = 0;
+    while let Some(at) = data.get(from..).and_then(|d| finder.find(d)).map(|at| from + at) {
+        let before = data.get(..at).unwrap_or_default();
+        let body = match before {
+            [.., b'\r', b'\n'] => at - 2,
+            [.., b'\n'] => at - 1,
+            [] if fresh => 0,
+            _ => {
+                from = at + 1;
+                continue;
             }
-            let blank = after.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
-            match after.get(blank) {
-                Some(b'\n') => return Boundary::At { body, next: at + len + blank + 1 },
-                None if blank < MAX_BOUNDARY => return Boundary::None { sure: body },
-                _ => from = at + 1,
-            }
-        }
-        // A line break and part of a boundary.
-        Boundary::None { sure: data.len().saturating_sub(len + 3).max(from.saturating_sub(1)) }
-    }
-
-    /// Where a part's headers end. They are looked for up to the next boundary only: else each boundary
-    /// without headers would have all that follows searched once more.
-    fn headers_end(&self, data: &[u8], finder: &memmem::Finder<'_>) -> HeadersEnd {
-        match data {
-            // A part without headers.
-            [b'\r', b'\n', ..] => return HeadersEnd::At(2),
-            [b'\n', ..] => return HeadersEnd::At(1),
+        };
+        let after = data.get(at + len..).unwrap_or_default();
+        match after {
+            [b'-', b'-', ..] => return Boundary::Last { body },
+            [] | [b'-'] | [b'\r'] => return Boundary::None { sure: body },
             _ => {}
         }
-        let window = data.get(..MAX_HEADERS).unwrap_or(data);
-        let next = match self.boundary(window, finder) {
-            Boundary::At { body, .. } | Boundary::Last { body } => Some(body),
-            Boundary::None { .. } => None,
-        };
-        let own = next.and_then(|next| window.get(..next)).unwrap_or(window);
-        match crate::protocol::http::head::find_end(own, 0) {
-            Some(end) => HeadersEnd::At(end),
-            None if next.is_some() || data.len() > MAX_HEADERS => HeadersEnd::Never,
-            None => HeadersEnd::Later,
+        let blank = after.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
+        match after.get(blank) {
+            Some(b'\n') => return Boundary::At { body, next: at + len + blank + 1 },
+            None if blank < MAX_BOUNDARY => return Boundary::None { sure: body },
+            _ => from = at + 1,
         }
     }
+    // A line break and part of a boundary.
+    Boundary::None { sure: data.len().saturating_sub(len + 3).max(from.saturating_sub(1)) }
+}
 
+/// Where a part's headers end. They are looked for up to the next boundary only: else each boundary
+/// without headers would have all that follows searched once more.
+fn headers_end(data: &[u8], finder: &memmem::Finder<'_>) -> HeadersEnd {
+    match data {
+        // A part without headers.
+        [b'\r', b'\n', ..] => return HeadersEnd::At(2),
+        [b'\n', ..] => return HeadersEnd::At(1),
+        _ => {}
+    }
+    let window = data.get(..MAX_HEADERS).unwrap_or(data);
+    let next = match boundary(window, true, finder) {
+        Boundary::At { body, .. } | Boundary::Last { body } => Some(body),
+        Boundary::None { .. } => None,
+    };
+    let own = next.and_then(|next| window.get(..next)).unwrap_or(window);
+    match crate::protocol::http::head::find_end(own, 0) {
+        Some(end) => HeadersEnd::At(end),
+        None if next.is_some() || data.len() > MAX_HEADERS => HeadersEnd::Never,
+        None => HeadersEnd::Later,
+    }
+}
+
+impl Parts {
     fn start_part(&mut self, headers: &[u8], scope: &mut Scope<'_>) {
         let entity = Entity::new(headers);
         let name = encoded_words::parameter(&entity.disposition, "name").unwrap_or_default();
@@ -377,6 +388,15 @@ mod tests {
                 "http>multipart>json:~json [PatientContext] patient_id=8 birth_date=1970-01-02",
             ]
         );
+    }
+
+    #[test]
+    fn a_boundary_within_a_line_is_none_whatever_pieces_it_comes_in() {
+        let body = b"--X\r\nContent-Disposition: form-data; name=\"patient_name\"\r\n\r\nRoe --X\r\nJane\r\n\
+            --X\r\nContent-Disposition: form-data; name=\"ssn\"\r\n\r\n206-66-2431\r\n--X--\r\n";
+        let got = records("multipart/form-data; boundary=X", body);
+        assert_eq!(got.len(), 1, "{got:?}");
+        assert!(got[0].contains("name=Roe --X") && got[0].contains("ssn=206-66-2431"), "{got:?}");
     }
 
     #[test]

@@ -28,6 +28,10 @@ impl Format for Rtf {
     fn name(&self) -> &'static str {
         "rtf"
     }
+    fn first(&self) -> &'static [u8] {
+        b"{"
+    }
+
     fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).starts_with(b"{\\rtf")
     }

@@ -128,6 +128,15 @@ fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
     if sheet.in_table() {
         sheet.end_table();
     }
+    // `Patient name<tab>Jane Roe`.
+    if let Some((label, value)) = bare.split_once(['\t', '|'])
+        && !value.contains(['\t', '|'])
+        && Sheet::known(&[label], scope) == 1
+        && Sheet::known(&[value], scope) == 0
+    {
+        sheet.row(&[label, value], scope);
+        return;
+    }
     sheet.line(text, scope);
 }
 
@@ -222,6 +231,60 @@ mod tests {
             text("| Option | Name | Type |\n|---|---|---|\n| dob | Date of birth | date |\n")
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn letters_name_whom_they_are_about_beside_the_birth_date() {
+        let line = "http>text:~text [PatientContext]";
+        for (letter, fields) in [
+            (
+                "Re: Mr. Arthur Penn, DOB: 02/03/1955, MRN: 7781234\n",
+                "name=Arthur Penn birth_date=02/03/1955 patient_id=7781234",
+            ),
+            (
+                "Arztbrief\n\nwir berichten über\nHerrn Otto Roe, geb. am 12.04.1951, wohnhaft Hamburg,\n",
+                "name=Otto Roe birth_date=12.04.1951",
+            ),
+            (
+                "Betr.: Patient Roe, Erika, geb. 03.05.1948\n",
+                "name=Roe, Erika birth_date=03.05.1948",
+            ),
+            (
+                "Pacjent: ROE ANNA, data ur. 12.03.1950, nr 7\n",
+                "name=ROE ANNA birth_date=12.03.1950",
+            ),
+            (
+                "PATIENT: ROE,JANE   ID: 123987   DOB: 01 Oct 1924\n",
+                "name=ROE,JANE patient_id=123987 birth_date=01 Oct 1924",
+            ),
+            ("Patient: Jane Roe\nID: 123987\n", "name=Jane Roe patient_id=123987"),
+            ("Patient name\tJane Roe\nDOB\t1970-01-31\n", "name=Jane Roe birth_date=1970-01-31"),
+            (
+                "Patient:                 Referring physician:\nJane Roe                 Dr. Greg House\nDOB: 1970-01-31\n",
+                "name=Jane Roe birth_date=1970-01-31",
+            ),
+            ("Patient|Jane Roe\nDOB|1970-01-31\n", "name=Jane Roe birth_date=1970-01-31"),
+        ] {
+            assert_eq!(text(letter), [format!("{line} {fields}")], "{letter}");
+        }
+        // Neither the doctor nor the heading is.
+        for letter in [
+            "Patient seen by Dr. Greg House, DOB: 02/03/1955, MRN: 77\n",
+            "Laboratory Report  DOB: 02/03/1955  MRN: 77\n",
+        ] {
+            let got = text(letter);
+            assert!(got.iter().all(|line| !line.contains(" name=")), "{got:?}");
+        }
+    }
+
+    #[test]
+    fn lists_in_columns() {
+        let got = text(
+            "WARD LIST 3N\n\nBed  Name                 DOB         MRN\n1    Roe, Jane            01/02/1940  100201\n\
+             2    Li, Max              02/03/1941  100202\n3    Penn, Arthur         03/04/1942  100203\n",
+        );
+        assert_eq!(got.len(), 3, "{got:?}");
+        assert!(got[1].contains("name=Li, Max birth_date=02/03/1941 patient_id=100202"), "{got:?}");
     }
 
     #[test]

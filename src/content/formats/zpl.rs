@@ -14,6 +14,10 @@ impl Format for Zpl {
         "zpl"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"^~"
+    }
+
     fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let rest = head.trim_ascii_start();
         rest.starts_with(b"^XA")

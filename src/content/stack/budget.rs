@@ -45,7 +45,7 @@ const RECORD: u64 = 4096;
 pub const OPENING: u64 = 256;
 
 /// What setting up a decoder costs: inflate with its window of 32 KiB.
-pub const INFLATER: u64 = 4 << 10;
+pub const INFLATER: u64 = 6 << 10;
 
 /// The same for brotli and zstd, which have tables beside their windows.
 pub const LARGE_DECODER: u64 = 16 << 10;

@@ -7,17 +7,21 @@ use crate::rules::{About, Said};
 /// The media type without its parameters.
 pub fn essence<'a>(media: &Media<'a>) -> &'a str {
     match media {
-        Media::Type { content_type, .. } => content_type.split(';').next().unwrap_or("").trim(),
+        Media::Type { content_type, .. } => {
+            let end = memchr::memchr(b';', content_type.as_bytes()).unwrap_or(content_type.len());
+            content_type.get(..end).unwrap_or_default().trim_ascii()
+        }
         _ => "",
     }
 }
 
 /// Whether the media type has `word` in its subtype (`fhir+json`), or the name one of `suffixes`.
 pub fn says(media: &Media<'_>, word: &str, suffixes: &[&str]) -> bool {
-    let essence = essence(media);
-    let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
-    let mut words = subtype.split(['+', '-', '.', '/']);
-    words.any(|w| w.eq_ignore_ascii_case(word)) || {
+    let essence = essence(media).as_bytes();
+    let slash = memchr::memchr(b'/', essence).map_or(essence.len(), |at| at + 1);
+    let subtype = essence.get(slash..).unwrap_or_default();
+    let mut words = subtype.split(|b| matches!(b, b'+' | b'-' | b'.' | b'/'));
+    words.any(|w| w.eq_ignore_ascii_case(word.as_bytes())) || {
         let suffix = suffix(media);
         suffixes.iter().any(|s| s.eq_ignore_ascii_case(suffix))
     }
@@ -35,8 +39,10 @@ pub fn parameter<'a>(content_type: &'a str, name: &str) -> Option<&'a str> {
 pub fn suffix<'a>(media: &Media<'a>) -> &'a str {
     match media {
         Media::Type { name, .. } => {
-            let file = name.rsplit(['/', '\\']).next().unwrap_or("");
-            file.rsplit_once('.').map_or("", |(_, suffix)| suffix)
+            let folder = memchr::memrchr2(b'/', b'\\', name.as_bytes()).map_or(0, |at| at + 1);
+            let file = name.get(folder..).unwrap_or_default();
+            let dot = memchr::memrchr(b'.', file.as_bytes()).map_or(file.len(), |at| at + 1);
+            file.get(dot..).unwrap_or_default()
         }
         _ => "",
     }
@@ -50,12 +56,18 @@ pub fn path(media: &Media<'_>) -> Option<Box<str>> {
     }
 }
 
+/// Segments of a path that are looked at.
+const MAX_SEGMENTS: usize = 64;
+
 /// Whether a name or path says that it is about patients (`/api/patients`, `ward_list.csv`).
 pub fn about(path: &str, scope: &Scope<'_>) -> Marks {
     let keys = &scope.rules().keys;
     let mut said = Marks::default();
-    for segment in path.split('/').filter(|s| !s.is_empty()) {
-        let stem = segment.split_once('.').map_or(segment, |(stem, _)| stem);
+    // The first segment that names a record of health: what comes later may mean something under it
+    // (`/openmrs/ws/rest/v1/person`).
+    let mut system: Option<&str> = None;
+    for segment in path.split('/').filter(|s| !s.is_empty()).take(MAX_SEGMENTS) {
+        let stem = segment.split_once(['.', '?']).map_or(segment, |(stem, _)| stem);
         for word in stem.split(['_', '-', ' ']).chain([stem]) {
             match keys.said(word).map(Said::ahead) {
                 // `/patients/7/providers`: the last word counts.
@@ -64,6 +76,22 @@ pub fn about(path: &str, scope: &Scope<'_>) -> Marks {
                 None => {}
             }
         }
+        match system {
+            Some(system) => {
+                let under = keys.said(&format!("{system}.{stem}")).map(Said::ahead);
+                said = said.and(under.map_or(Marks::default(), Marks::about).ahead());
+            }
+            None if said.is_patient() => system = Some(stem),
+            None => {}
+        }
     }
     said
+}
+
+/// Whether a path ends at a person or a list of them: `/openmrs/ws/rest/v1/person/8f2c`.
+pub fn ends_at_person(path: &str) -> bool {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    let word = |s: &&str| !s.is_empty() && !s.contains(|c: char| c.is_ascii_digit());
+    let last = path.rsplit('/').take(2).find(word);
+    last.is_some_and(|last| matches!(last, "person" | "patient"))
 }

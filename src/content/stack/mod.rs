@@ -4,6 +4,7 @@
 mod budget;
 pub mod charset;
 pub mod coding;
+mod held;
 pub mod media;
 mod reader;
 pub mod table;
@@ -12,5 +13,6 @@ mod tests;
 pub mod transfer_encoding;
 
 pub use budget::{Budget, HEADERS, INFLATER, LARGE_DECODER, OPENING, Reserve};
+pub use held::Held;
 pub use reader::Nested;
 pub use table::{Contents, Env, MAX_DEPTH};

@@ -7,6 +7,7 @@ use crate::content::extract::web_service;
 use crate::content::{
     Document, Ending, Extent, FORMATS, Format, MAX_DEPTH, Media, PROBE_BYTES, Reason, Scope, Want,
 };
+use std::sync::LazyLock;
 
 /// Longest media type, transfer syntax or name kept while a format is being recognised, bytes.
 const MAX_HINT: usize = 512;
@@ -151,9 +152,46 @@ impl Nested {
     }
 }
 
+/// Which formats to ask about a payload, by its first byte: there are many, and most are known by it not to
+/// fit.
+struct Beginnings {
+    /// By the byte: a bit for each format, by its place in [`FORMATS`].
+    by: [u128; 256],
+    /// Those that are made of characters.
+    texts: u128,
+    /// Those that may be sure of any beginning.
+    hasty: Vec<&'static dyn Format>,
+}
+
+static BEGINNINGS: LazyLock<Beginnings> = LazyLock::new(|| {
+    assert!(FORMATS.len() <= 128, "a bit for each format");
+    let bits = |is: &dyn Fn(&dyn Format) -> bool| {
+        FORMATS.iter().enumerate().filter(|(_, f)| is(**f)).fold(0, |all, (i, _)| all | 1 << i)
+    };
+    let may = |byte: u8| {
+        bits(&|f| !byte.is_ascii_graphic() || f.first().is_empty() || f.first().contains(&byte))
+    };
+    Beginnings {
+        by: std::array::from_fn(|byte| may(byte as u8)),
+        texts: bits(&|f| f.is_text()),
+        hasty: FORMATS.iter().copied().filter(|f| f.is_hasty()).collect(),
+    }
+});
+
+impl Beginnings {
+    /// The formats that `head`, or `text`, which is the same as characters, may be in.
+    fn of(&self, media: &Media<'_>, head: &[u8], text: &[u8]) -> u128 {
+        let may = |bytes: &[u8]| match (media, bytes.first()) {
+            (Media::Type { .. } | Media::Unknown, Some(&byte)) => self.by[usize::from(byte)],
+            _ => u128::MAX,
+        };
+        may(head) & !self.texts | may(text) & self.texts
+    }
+}
+
 /// The format that needs no more than `head` to be sure.
-fn at_once(media: &Media<'_>, head: &[u8]) -> Option<&'static &'static dyn Format> {
-    FORMATS.iter().find(|f| f.at_once(media, head))
+fn at_once(media: &Media<'_>, head: &[u8]) -> Option<&'static dyn Format> {
+    BEGINNINGS.hasty.iter().copied().find(|f| f.at_once(media, head))
 }
 
 /// The first format that says `head` is its own.
@@ -171,7 +209,9 @@ fn recognise(media: &Media<'_>, head: &[u8], extent: Extent, scope: &mut Scope<'
     let charset = Charset::of(media, if at_once.is_some() { &[] } else { head });
     let text = charset.readable(head);
     let probe = |f: &&&dyn Format| f.probe(media, if f.is_text() { &text } else { head }, extent);
-    let Some(format) = at_once.or_else(|| FORMATS.iter().find(probe)) else {
+    let asked = BEGINNINGS.of(media, head, &text);
+    let ask = || FORMATS.iter().enumerate().filter(|(i, _)| asked >> i & 1 == 1).map(|(_, f)| f);
+    let Some(format) = at_once.or_else(|| ask().find(probe).copied()) else {
         return State::Passed;
     };
     if scope.layers.len() >= MAX_DEPTH {
@@ -186,7 +226,7 @@ fn recognise(media: &Media<'_>, head: &[u8], extent: Extent, scope: &mut Scope<'
 impl Scope<'_> {
     /// Runs `act` inside one more layer of `phi.carrier` (`gzip`, `base64`).
     pub fn within<R>(&mut self, layer: &'static str, act: impl FnOnce(&mut Scope<'_>) -> R) -> R {
-        self.tally.spoil();
+        self.counters.spoil();
         self.layers.push(layer);
         let depth = self.layers.len();
         let result = act(&mut Scope {
@@ -197,7 +237,7 @@ impl Scope<'_> {
             rules: self.rules,
             sink: self.sink,
             facts: self.facts,
-            tally: self.tally,
+            counters: self.counters,
         });
         self.layers.truncate(depth - 1);
         result
@@ -206,7 +246,7 @@ impl Scope<'_> {
     /// Reads a complete payload inside this one: a decoded OBX-5, an encapsulated PDF, a member of an
     /// archive. What arrives in pieces goes through a [`Nested`] instead.
     pub fn whole(&mut self, media: &Media<'_>, bytes: &[u8]) {
-        self.tally.spoil();
+        self.counters.spoil();
         let head = bytes.get(..MAX_WHOLE_HEAD).unwrap_or(bytes);
         let extent = if head.len() == bytes.len() { Extent::Whole } else { Extent::Beginning };
         let state = recognise(media, head, extent, self);

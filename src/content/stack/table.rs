@@ -28,7 +28,7 @@ pub struct Env<'a> {
     /// Facts of the service.
     pub facts: &'a mut ServiceFacts,
     /// What is counted.
-    pub tally: &'a mut ContentCounters,
+    pub counters: &'a mut ContentCounters,
 }
 
 /// The open payloads of one flow. Slots are reused with their allocations.
@@ -90,16 +90,16 @@ impl Contents {
     }
 
     /// Takes `work` out of the flow's budget; false, and counted, if there is not so much left.
-    pub fn spend(&mut self, work: u64, tally: &mut ContentCounters) -> bool {
-        tally.work = tally.work.wrapping_add(work);
+    pub fn spend(&mut self, work: u64, counters: &mut ContentCounters) -> bool {
+        counters.work = counters.work.wrapping_add(work);
         if self.budget.is_plain() {
             // From now on the protocol delivers what it unpacks.
             self.budget.enter_unpacked();
         }
-        let paid = self.budget.spend(work, &mut tally.reserve);
+        let paid = self.budget.spend(work, &mut counters.reserve);
         if !paid {
-            tally.unpaid_bytes = tally.unpaid_bytes.saturating_add(work);
-            tally.give_up(Reason::Budget);
+            counters.unpaid_bytes = counters.unpaid_bytes.saturating_add(work);
+            counters.give_up(Reason::Budget);
         }
         paid
     }
@@ -151,11 +151,11 @@ impl Contents {
         act: impl FnOnce(&mut Nested, &mut Scope<'_>) -> R,
     ) -> Option<R> {
         for _ in 0..std::mem::take(&mut self.refused) {
-            env.tally.give_up(Reason::Limit);
+            env.counters.give_up(Reason::Limit);
         }
         let slot = self.slots.get_mut(id.0 as usize)?;
         let nested = slot.nested.as_mut()?;
-        env.tally.budget = self.budget;
+        env.counters.budget = self.budget;
         let mut scope = Scope {
             id,
             direction: slot.direction,
@@ -164,12 +164,12 @@ impl Contents {
             rules: env.rules,
             sink: env.sink,
             facts: env.facts,
-            tally: env.tally,
+            counters: env.counters,
         };
         let result = act(nested, &mut scope);
-        self.budget = env.tally.budget;
-        if std::mem::take(&mut env.tally.fhir) && !std::mem::replace(&mut slot.fhir, true) {
-            env.tally.record(match slot.direction {
+        self.budget = env.counters.budget;
+        if std::mem::take(&mut env.counters.fhir) && !std::mem::replace(&mut slot.fhir, true) {
+            env.counters.record(match slot.direction {
                 Direction::ClientToServer => "fhir_request",
                 Direction::ServerToClient => "fhir_response",
             });

@@ -8,6 +8,8 @@ fn at_level(detail: Detail, memory: usize) -> Exposures {
     Exposures::new(Settings {
         home: HomeNets::default(),
         idle: Span::seconds(600),
+        update: Span::seconds(60),
+        forget: Span::seconds(30 * 86_400),
         key: KEY,
         severity: SeverityEntry::default(),
         suppressions: Default::default(),
@@ -111,6 +113,20 @@ fn without_memory_findings_are_forgotten_counted_and_written_again() {
     assert!(findings(&out).len() > 50);
     assert!(x.losses().findings_forgotten >= 50);
     assert_eq!(x.patients().value, 50);
+}
+
+#[test]
+fn people_exposures_and_findings_share_one_memory() {
+    const MEMORY: usize = 4 << 20;
+    let (mut x, mut out) = (at_level(Detail::Patients, MEMORY), Vec::new());
+    for n in 0..20_000 {
+        let client = format!("10.1.{}.20:50001", n % 7);
+        x.finding(seen(&client, n, n as i64 / 100), &mut out);
+        assert!(x.memory() <= MEMORY, "{} bytes after {n} findings", x.memory());
+        out.clear();
+    }
+    assert!(x.losses().findings_forgotten > 0);
+    assert_eq!(x.patients().value, 20_000, "whatever was forgotten");
 }
 
 proptest::proptest! {

@@ -12,6 +12,8 @@ fn tracker() -> Exposures {
         suppressions: Default::default(),
         home: HomeNets::default(),
         idle: Span::seconds(600),
+        update: Span::seconds(60),
+        forget: Span::seconds(30 * 86_400),
         key: KEY,
         severity: SeverityEntry::default(),
         access: AccessRules::of(&["ECHOSCU", "ANY-SCU"], 2),
@@ -129,6 +131,43 @@ fn more_titles_and_hosts_than_are_remembered() {
     x.finish(at(1), &mut out);
     let last = services(&out).last().expect("service").access;
     assert_eq!((last.titles, last.clients, last.refused_titles), (64, 256, 64));
+}
+
+#[test]
+fn a_service_that_proves_open_later_raises_its_earlier_exposures() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    let known = |title: &str| called(title, Outcome::Accepted, Authentication::None);
+    // One goes on, one has been quiet for long, one is of another service.
+    let quiet = Sample { client: "10.1.9.9:4000", facts: known("CT7"), ..Sample::default() };
+    x.finding(quiet.build(), &mut out);
+    x.tick(at(700), &mut out);
+    let goes_on = Sample { facts: known("CT1"), patient: 2, time: at(701), ..Sample::default() };
+    x.finding(goes_on.build(), &mut out);
+    let other =
+        Sample { server: "10.1.2.4:104", facts: known("CT1"), time: at(702), ..Sample::default() };
+    x.finding(other.build(), &mut out);
+    let before = exposures(&out).last().expect("one").severity;
+    out.clear();
+    let (flow, facts) = (flow(A), Arc::new(known("ECHOSCU")));
+    let sighting = ServiceObservation {
+        time: at(703),
+        flow: &flow,
+        protocol: "dicom",
+        content: "",
+        facts: &facts,
+    };
+    x.service(sighting, &mut out);
+    let raised: Vec<(ExposureState, u8)> =
+        exposures(&out).iter().map(|e| (e.state, e.severity)).collect();
+    let worse = before + SeverityEntry::default().answers_anyone;
+    assert_eq!(raised, [(ExposureState::Idle, worse), (ExposureState::Update, worse)]);
+    assert!(exposures(&out).iter().all(|e| e.access.answers() == Answers::Anyone));
+    assert_eq!(x.active().iter().sum::<u64>(), 2, "the quiet one is still quiet");
+    out.clear();
+    x.service(sighting, &mut out);
+    assert_eq!(exposures(&out).len(), 0, "it is said once");
+    x.finish(at(704), &mut out);
+    assert!(x.is_empty());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod detail;
 mod dicom;
+mod identity;
 
 use super::samples::{KEY, Sample, T0, at, hl7, http};
 use super::*;
@@ -13,9 +14,15 @@ use crate::rules::{Kind, SeverityEntry};
 use crate::time::{Span, Timestamp};
 
 fn tracker() -> Exposures {
-    Exposures::new(Settings {
+    Exposures::new(settings())
+}
+
+fn settings() -> Settings {
+    Settings {
         home: HomeNets::default(),
         idle: Span::seconds(600),
+        update: Span::seconds(60),
+        forget: Span::seconds(30 * 86_400),
         key: KEY,
         severity: SeverityEntry::default(),
         suppressions: Default::default(),
@@ -23,7 +30,7 @@ fn tracker() -> Exposures {
         detail: Detail::Flows,
         memory: 256 << 20,
         sightings: false,
-    })
+    }
 }
 
 /// Whether a finding was counted.
@@ -355,12 +362,16 @@ proptest::proptest! {
 
 /// A tracker with these suppressions.
 fn suppressing(text: &str) -> Exposures {
+    let mut tracker = tracker();
+    tracker.select_protocol(&rules_with(text));
+    tracker
+}
+
+/// The shipped rules and these.
+fn rules_with(text: &str) -> crate::rules::RuleSet {
     let dir = tempfile::tempdir().expect("folder");
     std::fs::write(dir.path().join("site.toml"), text).expect("write");
-    let rules = crate::rules::RuleSet::load(Some(dir.path())).expect("rules");
-    let mut tracker = tracker();
-    tracker.select_protocol(&rules);
-    tracker
+    crate::rules::RuleSet::load(Some(dir.path())).expect("rules")
 }
 
 const SUPPRESSION: &str = "[[suppression]]\nid = \"known\"\ntitle = \"T\"\nowner = \"ops\"\n\

@@ -68,8 +68,8 @@ pub(super) struct Gate {
     /// hash is enough.
     watched: HashSet<u32, fast::FixedState>,
     looked_at: usize,
-    /// The facts that came last, and what is shown of them.
-    last: ServiceFacts,
+    /// A hash of the facts that came last (0: none), and what is shown of them.
+    last: u64,
     shown: Arc<ServiceFacts>,
     settled: bool,
 }
@@ -205,7 +205,7 @@ impl Gate {
             memo: Vec::new(),
             watched: HashSet::default(),
             looked_at: 0,
-            last: ServiceFacts::default(),
+            last: 0,
             shown: Arc::default(),
             settled: false,
         }
@@ -253,7 +253,7 @@ impl Gate {
     /// What is shown of texts must be worked out again.
     fn forget(&mut self) {
         self.forget_texts();
-        self.last = ServiceFacts::default();
+        self.last = 0;
     }
 
     fn forget_texts(&mut self) {
@@ -274,7 +274,8 @@ impl Gate {
             self.settled = settled;
             self.forget();
         }
-        if self.last != *facts {
+        let hash = self.hasher.hash_one(facts).max(1);
+        if self.last != hash {
             let mut shown = facts.clone();
             let mut withheld = false;
             shown.for_each_text_mut(&mut |kind, text| {
@@ -287,7 +288,7 @@ impl Gate {
             {
                 shown.admission_key = self.hash(title.title).max(1);
             }
-            self.last = facts.clone();
+            self.last = hash;
             if *self.shown != shown {
                 self.shown = Arc::new(shown);
             }

@@ -28,6 +28,12 @@ const DICOM_ROOT: &str = "1.2.840.10008.";
 
 /// Letters and digits in lower case without accents.
 pub(super) fn folded(text: &str) -> Zeroizing<String> {
+    if text.is_ascii() {
+        let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
+        let mut folded = Zeroizing::new(String::with_capacity(text.len()));
+        folded.extend(letters.map(|b| char::from(b.to_ascii_lowercase())));
+        return folded;
+    }
     let part = |c: &char| c.is_alphanumeric();
     Zeroizing::new(text.nfkd().filter(part).flat_map(char::to_lowercase).collect())
 }

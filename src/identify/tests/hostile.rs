@@ -80,6 +80,6 @@ proptest! {
             prop_assert_eq!(owners.insert(finding.patient, finding.ordinal), None);
         }
         let shown: u64 = latest.iter().map(|f| f.identifiers.len() as u64).sum();
-        prop_assert_eq!(shown, flow.tally.identifiers().map(|(_, n)| n).sum::<u64>());
+        prop_assert_eq!(shown, flow.counters.identifiers().map(|(_, n)| n).sum::<u64>());
     }
 }

@@ -26,7 +26,7 @@ fn finding(marks: &[Mark], fields: &[(Kind, &str, &str)]) -> Option<Vec<String>>
         );
     }
     flow.end(AT);
-    let silent = flow.tally.deidentified + flow.tally.phantoms + flow.tally.below_policy;
+    let silent = flow.counters.deidentified + flow.counters.phantoms + flow.counters.below_policy;
     assert_eq!(flow.out.len() as u64 + silent, u64::from(!fields.is_empty()));
     let found = flow.out.first()?;
     let badly = marks.contains(&Mark::Deidentified);

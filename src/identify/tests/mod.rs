@@ -29,7 +29,7 @@ struct Flow {
     patients: Patients,
     values: ValueCache,
     out: Vec<Finding>,
-    tally: IdentifyCounters,
+    counters: IdentifyCounters,
 }
 
 impl Flow {
@@ -42,7 +42,7 @@ impl Flow {
             patients: Patients::default(),
             values: ValueCache::default(),
             out: Vec::new(),
-            tally: IdentifyCounters::default(),
+            counters: IdentifyCounters::default(),
         }
     }
     fn sink(&mut self) -> Collector<'_> {
@@ -55,7 +55,7 @@ impl Flow {
             patients: &mut self.patients,
             values: &mut self.values,
             out: &mut self.out,
-            tally: &mut self.tally,
+            counters: &mut self.counters,
         }
     }
     fn begin(&mut self, at: ContentId, content: &'static str, structured: bool) {
@@ -103,7 +103,7 @@ impl Flow {
         self.out.iter().map(|f| (f.ordinal, f.update)).collect()
     }
     fn lost(&self, reason: Loss) -> u64 {
-        self.tally.lost().find(|(r, _)| *r == reason).map_or(0, |(_, n)| n)
+        self.counters.lost().find(|(r, _)| *r == reason).map_or(0, |(_, n)| n)
     }
 }
 
@@ -141,8 +141,8 @@ fn a_finding_comes_again_only_with_something_new() {
     assert_eq!((last.records, last.patient), (3, flow.out[0].patient));
     assert_eq!((last.alert.id.as_str(), &*last.operation), ("hl7-patient", "GET"));
     assert_eq!(last.carrier, ["http", "hl7v2"]);
-    assert_eq!(flow.tally.records, 4);
-    let counted: u64 = flow.tally.identifiers().map(|(_, n)| n).sum();
+    assert_eq!(flow.counters.records, 4);
+    let counted: u64 = flow.counters.identifiers().map(|(_, n)| n).sum();
     assert_eq!(counted, 6);
 }
 
@@ -200,8 +200,8 @@ fn not_enough_evidence_makes_no_finding() {
     flow.field(AT, (BirthDate, "19590102", ""));
     flow.end(AT);
     assert_eq!(flow.findings(), []);
-    assert_eq!((flow.tally.records, flow.tally.below_policy), (5, 3));
-    assert_eq!(flow.tally.implausible, 2);
+    assert_eq!((flow.counters.records, flow.counters.below_policy), (5, 3));
+    assert_eq!(flow.counters.implausible, 2);
     assert_eq!(flow.lost(Loss::Patients), 0);
 
     flow.begin(AT, "form", false);
@@ -440,7 +440,7 @@ fn a_known_value_is_judged_anew_on_another_day_and_under_another_label() {
     begin(&mut flow);
     // Not born yet, in March.
     flow.field(AT, (BirthDate, born, ""));
-    assert_eq!(flow.tally.implausible, 1);
+    assert_eq!(flow.counters.implausible, 1);
     let field = Field {
         kind: BirthDate,
         value: Phi::new(born),
@@ -453,7 +453,7 @@ fn a_known_value_is_judged_anew_on_another_day_and_under_another_label() {
     };
     let now = Timestamp(NOW.0 + 40 * day);
     Collector { now, ..flow.sink() }.field(AT, field);
-    assert_eq!(flow.tally.implausible, 1);
+    assert_eq!(flow.counters.implausible, 1);
     flow.field(AT, (BirthDate, born, ""));
-    assert_eq!(flow.tally.implausible, 2);
+    assert_eq!(flow.counters.implausible, 2);
 }

@@ -190,7 +190,7 @@ proptest! {
                 record.ids.iter().map(|(k, v, i)| (*k, value(*k, *v), ISSUERS[*i as usize])).collect();
             let births: Vec<_> = record.births.iter().map(|b| format!("195901{b:02}")).collect();
             // Something new each time, so that each record makes a finding.
-            let phone = format!("{}", 5_550_100 + flow.tally.records);
+            let phone = format!("{}", 5_550_100 + flow.counters.records);
             let mut fields: Vec<(Kind, &str, &str)> =
                 values.iter().map(|(k, v, i)| (*k, v.as_str(), *i)).collect();
             fields.extend(record.names.iter().map(|n| (Name, NAMES[*n as usize], "")));

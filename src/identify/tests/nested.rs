@@ -21,7 +21,7 @@ fn what_a_nested_record_repeats_joins_the_record_around_it() {
     let kinds: Vec<_> = flow.out[0].identifiers.iter().map(|i| i.kind).collect();
     assert_eq!(kinds, [Name, PatientId, Phone]);
     assert_eq!(flow.out[0].marks, MarkSet::of(Mark::Diagnosis));
-    assert_eq!((flow.out[0].records, flow.tally.records), (1, 1));
+    assert_eq!((flow.out[0].records, flow.counters.records), (1, 1));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn fields_marks_and_ends_without_a_record_are_passed_over() {
     flow.sink().mark(AT, Mark::Test);
     flow.end(AT);
     flow.sink().finish(&ServiceFacts::default());
-    assert_eq!((flow.out.len(), flow.tally.records), (0, 0));
+    assert_eq!((flow.out.len(), flow.counters.records), (0, 0));
 }
 
 #[test]

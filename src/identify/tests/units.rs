@@ -21,7 +21,7 @@ fn read(
         identifiers_per_patient: 64,
     };
     let (mut patients, mut out) = (Patients::default(), Vec::new());
-    let (mut tally, mut content) = (IdentifyCounters::default(), ContentCounters::default());
+    let (mut counters, mut content) = (IdentifyCounters::default(), ContentCounters::default());
     let (mut contents, mut facts) = (Contents::default(), ServiceFacts::default());
     let id = contents.open(&Hint {
         direction: Direction::ServerToClient,
@@ -41,9 +41,9 @@ fn read(
             patients: &mut patients,
             values,
             out: &mut out,
-            tally: &mut tally,
+            counters: &mut counters,
         };
-        let mut env = Env { rules, sink: &mut sink, facts: &mut facts, tally: &mut content };
+        let mut env = Env { rules, sink: &mut sink, facts: &mut facts, counters: &mut content };
         match bytes {
             Some(bytes) => {
                 contents.data(id, bytes, &mut env);
@@ -58,7 +58,7 @@ fn read(
         let packets = f.packets.first.number..=f.packets.last.number;
         format!("{} {packets:?} {:?} {:?} {identifiers:?}", f.patient, f.marks, f.carrier)
     };
-    let counts = [tally.records, tally.below_policy, tally.implausible, tally.phantoms];
+    let counts = [counters.records, counters.below_policy, counters.implausible, counters.phantoms];
     content.records.sort_unstable();
     (out.iter().map(finding).collect(), counts, content.records)
 }

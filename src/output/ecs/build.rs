@@ -1,5 +1,6 @@
 //! From what exposure hands on to the shape of events.
 
+use super::cut::Cut;
 use super::dicom;
 use super::model::*;
 use crate::capture;
@@ -7,7 +8,9 @@ use crate::config::Detail;
 use crate::content::{Evidence, Mark};
 use crate::exposure as x;
 use crate::identify as i;
-use crate::output::{self, Context, RunSummary, community_id, sentence};
+use crate::output::remedy::{Remedy, reason};
+use crate::output::summary::Overview;
+use crate::output::{self, Context, RunSummary, SensorStatus, community_id, sentence};
 use crate::protocol::ServiceFacts;
 use crate::protocol::service::FactList;
 use crate::rules::Kind;
@@ -20,20 +23,33 @@ const CERTAIN: f32 = 0.95;
 /// Confidence below which a folded finding names it.
 const DOUBTFUL: f32 = 0.5;
 
+/// Open services and clients of many services listed in the run summary, each.
+const MAX_VIEWED: usize = 100;
+
 /// Faulty inputs listed in the run summary.
 const MAX_FAULTS: usize = 1_000;
 
-pub(super) fn event<'a>(event: &'a x::Event, context: &'a Context) -> Event<'a> {
+/// An event; of an exposure, lists and texts are cut.
+pub(super) fn event<'a>(event: &'a x::Event, cut: Cut, context: &'a Context) -> Event<'a> {
     let shape = match event {
         x::Event::Finding { event, severity, direction, exposure, .. } => {
             self::finding(event, *severity, *direction, *exposure, context)
         }
         x::Event::Patients(list) => patients(list, context),
-        x::Event::Exposure(exposure) => self::exposure(exposure, context),
+        x::Event::Exposure(exposure) => self::exposure(exposure, cut, context),
         x::Event::Asset(asset) => self::asset(asset, context),
         x::Event::Service(service) => self::service(service, context),
     };
+    if matches!(event, x::Event::Finding { .. }) && context.detail != Detail::Flows {
+        return lean(shape);
+    }
     Event { message: sentence::of_event(event), related: related(&shape), ..shape }
+}
+
+/// A finding without what its exposure says for all of them.
+fn lean(mut finding: Event<'_>) -> Event<'_> {
+    (finding.event.module, finding.observer.kind) = (None, None);
+    finding
 }
 
 /// Every address once.
@@ -195,9 +211,10 @@ fn blank(timestamp: Timestamp, event: Meta, observer: Observer<'_>) -> Event<'_>
     }
 }
 
-fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
+fn exposure<'a>(e: &'a x::Exposure, cut: Cut, context: &'a Context) -> Event<'a> {
     let meta = Meta {
         severity: Some(e.severity),
+        reason: Some(reason(e)),
         start: Some(Text(e.first)),
         end: Some(Text(e.last)),
         ..meta(ALERT, "phi-exposure", "phitap.exposure", Some(e.id))
@@ -217,8 +234,8 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
         phi: Phi {
             marks: marks(e.marks.iter().copied()),
             evidence: packets(e.packets, context),
-            service: Some(facts(&e.facts, &e.access)),
-            dicom: dicom::of_exposure(e),
+            service: Some(facts(&e.facts, &e.access, cut)),
+            dicom: dicom::of_exposure(e, cut),
             exposure: Some(Exposure {
                 id: Text(e.id),
                 detail: Some(ExposureDetail {
@@ -231,8 +248,10 @@ fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
                     findings: e.findings,
                     records: e.records,
                     flows: e.flows,
-                    operations: &e.operations,
+                    operations: cut.texts(e.operations.iter().map(|o| &**o)).collect(),
+                    shortened: cut.list < usize::MAX,
                     identifiers: e.kinds.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
+                    remedies: Remedy::of(e).into_iter().map(Remedy::text).collect(),
                     coverage: (!e.losses.is_empty()).then_some(ExposureCoverage {
                         gap_bytes: e.losses.gap_bytes,
                         cut_bytes: e.losses.cut_bytes,
@@ -283,7 +302,7 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
             inner: None,
         }),
         phi: Phi {
-            service: Some(facts(&s.facts, &s.access)),
+            service: Some(facts(&s.facts, &s.access, Cut::NONE)),
             dicom: dicom::of_service(s),
             key_id: &context.key_id,
             ..Phi::default()
@@ -292,7 +311,12 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
     }
 }
 
-pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
+fn input_file(input: &output::InputReport) -> Option<InputFile<'_>> {
+    Some(InputFile { name: &input.name, sha256: input.sha256.as_deref()? })
+}
+
+pub(super) fn run<'a>(r: &'a RunSummary, overview: &Overview, context: &'a Context) -> Event<'a> {
+    let (open_services, scanners) = views(overview);
     let faulty = r.inputs.iter().filter_map(|i| {
         let fault = i.fault.as_deref()?;
         Some(FaultyInput { name: &i.name, fault })
@@ -350,7 +374,13 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
                 patients_estimated: r.patients.estimate,
                 patients_bounds: bounds(r.patients),
                 suppressions: r.suppressed.iter().map(suppression).collect(),
-                inputs: Inputs { total: r.inputs.len(), faulty: faulty.take(MAX_FAULTS).collect() },
+                open_services,
+                scanners,
+                inputs: Inputs {
+                    total: r.inputs.len(),
+                    files: r.inputs.iter().filter_map(input_file).take(MAX_FAULTS).collect(),
+                    faulty: faulty.take(MAX_FAULTS).collect(),
+                },
                 losses: Losses {
                     exposures_ended_early: r.losses.exposures_ended_early,
                     findings_forgotten: r.losses.findings_forgotten,
@@ -364,6 +394,39 @@ pub(super) fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
         },
         ..blank(time, meta(METRIC, "run-summary", "phitap.run", None), observer(context, None))
     }
+}
+
+/// How a sensor that goes on is: the figures of the run summary so far, and what it says of itself.
+pub(super) fn status<'a>(
+    so_far: &'a RunSummary,
+    overview: &Overview,
+    sensor: &'a SensorStatus,
+    context: &'a Context,
+) -> Event<'a> {
+    let Event { phi, .. } = run(so_far, overview, context);
+    Event {
+        message: sentence::of_sensor(so_far, sensor),
+        phi: Phi { sensor: Some(sensor.into()), ..phi },
+        ..blank(
+            sensor.time,
+            meta(METRIC, "sensor-status", "phitap.status", None),
+            observer(context, None),
+        )
+    }
+}
+
+/// Open services with all their clients, and clients of many services.
+fn views(overview: &Overview) -> (Vec<OpenService>, Vec<Scanner>) {
+    let open = overview.open().take(MAX_VIEWED).map(|open| OpenService {
+        server: end(open.server),
+        transport: open.transport.as_str(),
+        protocol: open.protocol,
+        clients: open.clients,
+        severity: open.severity,
+    });
+    let scanners = overview.clients_of_many().into_iter().take(MAX_VIEWED);
+    let scanner = |(ip, services)| Scanner { client: End { ip, port: None }, services };
+    (open.collect(), scanners.map(scanner).collect())
 }
 
 /// A share to four places: more would differ by nothing that was measured.
@@ -422,13 +485,14 @@ fn meta(
 ) -> Meta {
     Meta {
         kind,
-        category: ["network"],
-        types: [of],
+        category: Some(["network"]),
+        types: Some([of]),
         action,
-        module: "phitap",
+        module: Some("phitap"),
         dataset,
         id: id.map(Text),
         severity: None,
+        reason: None,
         start: None,
         end: None,
     }
@@ -438,8 +502,8 @@ fn observer(context: &Context, interface: Option<u16>) -> Observer<'_> {
     let name = interface.and_then(|i| context.interfaces.get(usize::from(i)));
     Observer {
         product: "phitap",
-        kind: "network-monitor",
-        version: env!("CARGO_PKG_VERSION"),
+        kind: Some("network-monitor"),
+        version: Some(env!("CARGO_PKG_VERSION")),
         name: context.sensor.as_deref(),
         ingress: name.map(|name| Ingress { interface: Interface { name } }),
     }
@@ -470,7 +534,7 @@ pub(super) fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
     }
 }
 
-fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
+fn facts<'a>(f: &'a ServiceFacts, access: &x::Access, cut: Cut) -> Service<'a> {
     let (mut facts, mut outcome) = (FactList::default(), FactList::default());
     for family in f.families() {
         family.list(&mut facts);
@@ -482,14 +546,15 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access) -> Service<'a> {
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
         credentials: f.credentials.iter().map(|s| s.as_str()).collect(),
-        interfaces: f
-            .interfaces
+        interfaces: cut
+            .list(&f.interfaces)
             .iter()
+            .filter(|i| cut.fits(&i.product))
             .map(|i| WebInterface { kind: i.kind.as_str(), product: &i.product, open: i.open })
             .collect(),
-        facts: Facts(facts),
-        software: f.software.as_deref(),
-        outcome: Facts(outcome),
+        facts: Facts(facts, cut),
+        software: f.software.as_deref().filter(|text| cut.fits(text)),
+        outcome: Facts(outcome, cut),
         access: dicom::access(access),
     }
 }

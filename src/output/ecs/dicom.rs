@@ -1,5 +1,6 @@
 //! What events say of DICOM beside the facts of the service: whom a service lets in, and what passed.
 
+use super::cut::Cut;
 use super::model::{Access, Dicom, End};
 use crate::exposure as x;
 use std::collections::BTreeMap;
@@ -20,12 +21,13 @@ pub(super) fn access(a: &x::Access) -> Option<Box<Access>> {
     })
 }
 
-pub(super) fn of_exposure(e: &x::Exposure) -> Option<Box<Dicom<'_>>> {
+pub(super) fn of_exposure(e: &x::Exposure, cut: Cut) -> Option<Box<Dicom<'_>>> {
     let moved = !e.moved_for.is_empty() || !e.moved_to.is_empty();
     (moved || !e.figures.is_empty()).then(|| {
-        let to = e.moved_to.iter().map(|to| End { ip: to.ip(), port: Some(to.port()) });
+        let to = cut.list(&e.moved_to).iter();
+        let to = to.map(|to| End { ip: to.ip(), port: Some(to.port()) });
         Box::new(Dicom {
-            moved_for: e.moved_for.clone(),
+            moved_for: cut.list(&e.moved_for).to_vec(),
             moved_to: to.collect(),
             ..figures(&e.figures, None)
         })

@@ -1,6 +1,7 @@
 //! The shape of events, field by field as in `schema/event.schema.json`. What is not known is left
 //! out, never written as null.
 
+use super::cut::Cut;
 use crate::exposure::EventId;
 use crate::identify::Token;
 use crate::protocol::service::{Fact, FactList};
@@ -41,6 +42,7 @@ impl Serialize for Prefixed {
 pub struct Event<'a> {
     #[serde(rename = "@timestamp", serialize_with = "text")]
     pub timestamp: crate::time::Timestamp,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
     pub ecs: Version,
     pub event: Meta,
@@ -69,16 +71,20 @@ pub struct Version {
 #[derive(Serialize)]
 pub struct Meta {
     pub kind: &'static str,
-    pub category: [&'static str; 1],
-    #[serde(rename = "type")]
-    pub types: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<[&'static str; 1]>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub types: Option<[&'static str; 1]>,
     pub action: &'static str,
-    pub module: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<&'static str>,
     pub dataset: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Text<EventId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub severity: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<Text<crate::time::Timestamp>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,9 +94,10 @@ pub struct Meta {
 #[derive(Serialize)]
 pub struct Observer<'a> {
     pub product: &'static str,
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    pub version: &'static str,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -188,6 +195,8 @@ pub struct Phi<'a> {
     pub asset: Option<Asset>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<Box<Run<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensor: Option<super::sensor::Sensor<'a>>,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub key_id: &'a str,
 }
@@ -261,33 +270,42 @@ pub struct Service<'a> {
 }
 
 /// Facts that protocols name.
-pub struct Facts<'a>(pub FactList<'a>);
+pub struct Facts<'a>(pub FactList<'a>, pub Cut);
 
 impl Serialize for Facts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, fact)| (name, Written(fact))))
+        collect(&self.0, self.1, serializer)
     }
 }
 
-struct Written<'a>(&'a Fact<'a>);
+fn collect<S: Serializer>(
+    facts: &FactList<'_>,
+    cut: Cut,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let left = facts.iter().filter(|(_, fact)| cut.leaves(fact));
+    serializer.collect_map(left.map(|(name, fact)| (name, Written(fact, cut))))
+}
+
+struct Written<'a>(&'a Fact<'a>, Cut);
 
 impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let cut = self.1;
         match self.0 {
             Fact::Text(text) => text.serialize(serializer),
-            Fact::List(list) => list.serialize(serializer),
-            Fact::Words(words) => words.serialize(serializer),
+            Fact::List(list) => serializer.collect_seq(cut.texts(list.iter().map(String::as_str))),
+            Fact::Words(words) => cut.list(words).serialize(serializer),
             Fact::Number(number) => number.serialize(serializer),
             Fact::Flag(flag) => flag.serialize(serializer),
             Fact::Counts(counts) => {
                 let sorted: BTreeMap<&str, u64> =
                     counts.iter().map(|(text, n)| (text.as_str(), *n)).collect();
-                let listed = sorted.into_iter().map(|(of, count)| Counted { of, count });
+                let fits = sorted.into_iter().filter(|(text, _)| cut.fits(text));
+                let listed = fits.take(cut.list).map(|(of, count)| Counted { of, count });
                 serializer.collect_seq(listed)
             }
-            Fact::Group(list) => {
-                serializer.collect_map(list.iter().map(|(name, fact)| (name, Written(fact))))
-            }
+            Fact::Group(list) => collect(list, cut, serializer),
         }
     }
 }
@@ -369,8 +387,12 @@ pub struct ExposureDetail<'a> {
     pub findings: u64,
     pub records: u64,
     pub flows: u64,
-    pub operations: &'a [Box<str>],
+    pub operations: Vec<&'a str>,
+    /// Longer texts and further entries of lists are left out, to keep to the size of an event.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shortened: bool,
     pub identifiers: BTreeMap<&'static str, u64>,
+    pub remedies: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<ExposureCoverage>,
 }
@@ -429,6 +451,10 @@ pub struct Run<'a> {
     pub patients_bounds: Option<Bounds>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub suppressions: Vec<Suppression<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open_services: Vec<OpenService>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scanners: Vec<Scanner>,
     pub inputs: Inputs<'a>,
     pub losses: Losses,
     pub reveal: bool,
@@ -492,7 +518,16 @@ pub struct Streams<'a> {
 #[derive(Serialize)]
 pub struct Inputs<'a> {
     pub total: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<InputFile<'a>>,
     pub faulty: Vec<FaultyInput<'a>>,
+}
+
+/// A capture as it was read.
+#[derive(Serialize)]
+pub struct InputFile<'a> {
+    pub name: &'a str,
+    pub sha256: &'a str,
 }
 
 #[derive(Serialize)]
@@ -507,4 +542,21 @@ pub struct Losses {
     pub findings_forgotten: u64,
     pub sightings_unreported: u64,
     pub findings_unwritten: u64,
+}
+
+/// A service that answers whoever asks, with patient data.
+#[derive(Serialize)]
+pub struct OpenService {
+    pub server: End,
+    pub transport: &'static str,
+    pub protocol: &'static str,
+    pub clients: usize,
+    pub severity: u8,
+}
+
+/// A client that got patient data of many services.
+#[derive(Serialize)]
+pub struct Scanner {
+    pub client: End,
+    pub services: usize,
 }

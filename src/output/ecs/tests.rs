@@ -4,10 +4,11 @@ use super::FORMAT;
 use crate::capture::PacketSpan;
 use crate::config::Detail;
 use crate::content::Mark;
-use crate::exposure::samples::{Sample, T0, at, identifier, packet, token};
-use crate::exposure::{Event, FlowActivity};
+use crate::exposure::samples::{KEY, Sample, T0, at, identifier, packet, token};
+use crate::exposure::{Event, EventId, FlowActivity};
 use crate::identify::Shown;
-use crate::output::samples::{busy, context, events, run, tracker, written};
+use crate::output::health::Check;
+use crate::output::samples::{busy, context, events, run, status_written, tracker, written};
 use crate::output::{Cause, Context, Interrupted, RunSummary, Verdict};
 use crate::protocol::{
     Activity, Association, Authentication, DicomFacts, FileFacts, FlowLosses, Interface,
@@ -102,6 +103,7 @@ fn all_facts() -> ServiceFacts {
 /// Every field of every kind of event is filled at least once in these.
 fn samples() -> Vec<Value> {
     let mut all = lines(&events(), &run());
+    all.extend(lines(&[longest()], &run()));
     let marks = vec![
         Mark::Deidentified,
         Mark::Test,
@@ -150,6 +152,12 @@ fn samples() -> Vec<Value> {
         };
         x.performed(what, &mut out);
     }
+    // A client of many services.
+    for port in 1..6 {
+        let mut other = event.clone();
+        other.flow.server.set_port(port);
+        x.finding(other, &mut out);
+    }
     x.finish(at(9), &mut out);
     for event in &mut out {
         match event {
@@ -171,6 +179,13 @@ fn samples() -> Vec<Value> {
     run.opaque = Reason::ALL.iter().map(|r| (("unknown", *r), 1)).collect();
     run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
     all.extend(lines(&out, &run));
+    all.push(serde_json::from_str(&status_written(&FORMAT, &run)).expect("one line"));
+    // With all that is known, exposures are longer than they are written.
+    let context = context();
+    let exposures = out.iter().filter(|event| matches!(event, Event::Exposure(_)));
+    all.extend(exposures.map(|event| {
+        serde_json::to_value(super::build::event(event, super::Cut::NONE, &context)).expect("JSON")
+    }));
     all.extend(folded());
     all
 }
@@ -188,6 +203,59 @@ fn across_files(packets: &mut PacketSpan) {
     packets.last.interface = 1;
 }
 
+/// An exposure whose lists and texts are as long as they come.
+fn longest() -> Event {
+    let mut facts = all_facts();
+    let long = |n: usize| format!("{n:02}{}", "x".repeat(ServiceFacts::MAX_TEXT - 2));
+    let list = || (0..ServiceFacts::MAX_LIST).map(long).collect::<Vec<_>>();
+    facts.for_each_text_mut(&mut |_, text| *text = long(0));
+    let dicom = facts.dicom();
+    (dicom.sop_classes, dicom.transfer_syntaxes) = (list(), list());
+    (dicom.dimse, dicom.modalities) = (list(), list());
+    let messages = facts.messages();
+    messages.types = list();
+    messages.messages = list().into_iter().map(|text| (text, u64::MAX)).collect();
+    messages.acknowledgments = messages.messages.clone();
+    facts.interfaces = (0..ServiceFacts::MAX_LIST)
+        .map(|n| Interface { kind: ServiceKind::SearchIndex, product: long(n).into(), open: true })
+        .collect();
+    let kinds = Kind::ALL.iter().map(|k| (*k, "**")).collect();
+    let mut event = Sample { facts, kinds, ..Sample::default() }.build();
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for n in 0..64 {
+        event.finding.operation = long(n).into();
+        event.finding.patient = token(1_000 + n as u64);
+        x.finding(event.clone(), &mut out);
+    }
+    x.finish(at(9), &mut out);
+    out.into_iter().rfind(|e| matches!(e, Event::Exposure(_))).expect("an exposure")
+}
+
+#[test]
+fn an_exposure_has_at_most_3_kb_whatever_its_service_shows_and_however_many_patients() {
+    let check = |event: Event| {
+        let text = written(&FORMAT, context(), &[event], &run());
+        let line = text.lines().next().expect("a line").to_owned();
+        assert!(line.len() < super::MAX_EXPOSURE, "{} bytes", line.len());
+        let value: Value = serde_json::from_str(&line).expect("JSON");
+        assert!(validator().is_valid(&value), "{line}");
+        value["phi"]["exposure"].clone()
+    };
+    let cut = check(longest());
+    assert_eq!(cut["shortened"], true);
+    assert_eq!(cut["records"], 64);
+    // Patients are counted, not listed.
+    let (mut x, mut out) = (tracker(), Vec::new());
+    for n in 0..5_000 {
+        x.finding(Sample { patient: n, ..Sample::default() }.build(), &mut out);
+    }
+    x.finish(at(9), &mut out);
+    let last = out.into_iter().rfind(|e| matches!(e, Event::Exposure(_))).expect("an exposure");
+    let whole = check(last);
+    assert_eq!(whole.get("shortened"), None);
+    assert_eq!(whole["patients"], 5_000);
+}
+
 #[test]
 fn every_event_is_what_the_schema_says() {
     let validator = validator();
@@ -198,7 +266,14 @@ fn every_event_is_what_the_schema_says() {
         assert!(faults.is_empty(), "{event:#}\n{faults:#?}");
         actions.insert(event["event"]["action"].as_str().expect("action").to_owned());
     }
-    let all = ["asset-seen", "phi-exposure", "phi-finding", "run-summary", "service-seen"];
+    let all = [
+        "asset-seen",
+        "phi-exposure",
+        "phi-finding",
+        "run-summary",
+        "sensor-status",
+        "service-seen",
+    ];
     assert_eq!(actions.iter().map(String::as_str).collect::<Vec<_>>(), all);
 }
 
@@ -325,6 +400,12 @@ fn closed_sets_of_schema_and_code_are_the_same() {
         listed("/$defs/phi-exposure/properties/phi/properties/exposure/properties/severity/enum"),
         set(&mut Severity::ALL.iter().map(|s| s.as_str()))
     );
+    assert_eq!(
+        listed(
+            "/$defs/sensor-status/properties/phi/properties/sensor/properties/problems/items/properties/check/enum"
+        ),
+        set(&mut Check::ALL.iter().map(|c| c.as_str()))
+    );
     let coverage =
         "/$defs/run-summary/properties/phi/properties/run/properties/coverage/properties";
     assert_eq!(
@@ -346,6 +427,7 @@ fn a_finding_looks_like_the_contract() {
     Arc::make_mut(&mut d.finding.identifiers)[0].unissued = token(8);
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(d.clone(), &mut out);
+    d.id = EventId::of_finding(&KEY, &d.flow, &d.finding.patient);
     let all = lines(&out, &RunSummary::default());
     let mut event = all.into_iter().find(|e| e["event"]["action"] == "phi-finding").expect("event");
     let exposure = event["phi"]["exposure"]["id"].take();
@@ -404,6 +486,21 @@ fn a_revealed_value_stands_as_it_is_on_one_line() {
     // Nothing is known of sensor, interface and key: nothing is said.
     assert!(event["observer"].get("name").is_none() && event["observer"].get("ingress").is_none());
     assert!(event["phi"].get("key_id").is_none());
+}
+
+#[test]
+fn the_status_of_a_sensor_says_what_the_summary_would_and_how_it_is() {
+    let status: Value = serde_json::from_str(&status_written(&FORMAT, &run())).expect("one line");
+    let summary = lines(&[], &run()).pop().expect("summary");
+    assert_eq!(status["phi"]["run"], summary["phi"]["run"]);
+    let sensor = &status["phi"]["sensor"];
+    assert_eq!(sensor["ready"], false);
+    assert_eq!(sensor["problems"][0]["check"], "interface");
+    assert_eq!(sensor["problems"][0]["subject"], "eth2");
+    assert_eq!(sensor["problems"][1]["check"], "output");
+    assert_eq!(sensor["interfaces"][0]["last_packet"], "2026-03-01T10:16:40.500000Z");
+    assert!(sensor["interfaces"][1].get("last_packet").is_none(), "{sensor}");
+    assert_eq!(sensor["backlog_bytes"], json!({"ecs": 700}));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 mod model;
 
-use super::{Context, Format, Output, RunSummary, community_id, json, sentence};
+use super::{Context, Format, Output, RunSummary, SensorStatus, community_id, json, sentence};
 use crate::exposure as x;
 use crate::protocol::service::FamilyFacts;
 use crate::protocol::{Role, ServiceFacts};
@@ -62,6 +62,13 @@ impl Output for Ocsf {
         result
     }
 
+    fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<bool> {
+        let context = std::mem::take(&mut self.context);
+        let result = self.write(status(so_far, sensor, &context), &context.key_id);
+        self.context = context;
+        result.map(|()| true)
+    }
+
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
         let context = std::mem::take(&mut self.context);
         let result = self.write(run(summary, &context), &context.key_id);
@@ -78,6 +85,7 @@ impl Output for Ocsf {
 const CREATE: u32 = 1;
 /// Also of an exposure that went quiet, and when the run ends: "Close" would tell a SIEM that it is gone.
 const UPDATE: u32 = 2;
+const OTHER: u32 = 99;
 
 fn finding<'a>(
     d: &'a x::FindingEvent,
@@ -171,7 +179,10 @@ fn patients<'a>(list: &'a x::PatientList, context: &'a Context) -> Event<'a> {
 fn exposure<'a>(e: &'a x::Exposure, context: &'a Context) -> Event<'a> {
     let activity = match e.state {
         x::ExposureState::Open => CREATE,
-        x::ExposureState::Update | x::ExposureState::Idle | x::ExposureState::Ended => UPDATE,
+        x::ExposureState::Update
+        | x::ExposureState::Returned
+        | x::ExposureState::Idle
+        | x::ExposureState::Ended => UPDATE,
     };
     let kinds = e.kinds.iter().map(|(kind, n)| (kind.as_str(), *n)).collect();
     Event {
@@ -279,6 +290,27 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
             ..Unmapped::default()
         }),
         ..event(6, 6007, 2, end, 0, context)
+    }
+}
+
+/// Application Activity, Scan Activity, Other: the scan goes on.
+fn status<'a>(so_far: &'a RunSummary, sensor: &'a SensorStatus, context: &'a Context) -> Event<'a> {
+    let Event { unmapped, .. } = run(so_far, context);
+    let unmapped = Unmapped {
+        ready: Some(sensor.ready),
+        problems: sensor.problems.iter().map(|p| p.check.as_str()).collect(),
+        uptime_seconds: Some(sensor.uptime as u64),
+        ..unmapped.unwrap_or_default()
+    };
+    Event {
+        activity_name: Some("Status"),
+        unmapped: Some(unmapped),
+        ..Event {
+            activity_id: OTHER,
+            type_uid: 600_700 + OTHER,
+            time: sensor.time.unix_millis(),
+            ..run(so_far, context)
+        }
     }
 }
 

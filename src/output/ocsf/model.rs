@@ -8,6 +8,8 @@ use std::net::IpAddr;
 #[derive(Serialize, Default)]
 pub struct Event<'a> {
     pub activity_id: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity_name: Option<&'a str>,
     pub category_uid: u32,
     pub class_uid: u32,
     pub type_uid: u32,
@@ -205,6 +207,12 @@ pub struct Unmapped<'a> {
     pub findings_suppressed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reveal: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<&'a str>,
 }

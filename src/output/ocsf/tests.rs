@@ -2,7 +2,7 @@
 
 use super::FORMAT;
 use crate::exposure::samples::Sample;
-use crate::output::samples::{busy, context, events, run, tracker, written};
+use crate::output::samples::{busy, context, events, run, status_written, tracker, written};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -15,6 +15,10 @@ fn lines(events: &[crate::exposure::Event]) -> Vec<Value> {
 fn every_event_has_what_its_class_requires() {
     let mut lines = lines(&events());
     lines.extend(self::lines(&busy()));
+    let status: Value = serde_json::from_str(&status_written(&FORMAT, &run())).expect("one line");
+    assert_eq!((&status["activity_id"], &status["activity_name"]), (&json!(99), &json!("Status")));
+    assert_eq!(status["unmapped"]["problems"], json!(["interface", "output"]));
+    lines.push(status);
     let mut classes = std::collections::BTreeSet::new();
     for event in &lines {
         let number =

@@ -1,109 +1,195 @@
-//! Connections, so many and no more, and none that is silent for long.
+//! Connections: so many and no more, none that is silent for long, and room for a new one at any time.
 
+use super::access::Tls;
+use super::seats::{Seat, Seats};
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
-/// Connections at a time; further ones wait.
-pub(super) const MAX_CONNECTIONS: usize = 64;
+/// Time in which the head of a request must come, and a handshake be done.
+pub(super) const HEAD: Duration = Duration::from_secs(10);
 /// A connection on which nothing moves for this long is closed.
 const IDLE: Duration = Duration::from_secs(30);
+/// A connection that lasts longer is closed: a client that reads a byte now and then keeps no seat.
+const AGE: Duration = Duration::from_secs(300);
+/// Largest head of a request, bytes.
+const MAX_HEAD: usize = 16 << 10;
+/// Header fields of a request.
+const MAX_FIELDS: usize = 64;
 /// After an error such as too many open files.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Between looks whether the last answer is given.
+const LOOK: Duration = Duration::from_millis(10);
 
-pub(super) struct Limited {
+/// Accepts connections and serves them. Told to stop, it accepts no more and waits for open answers.
+pub(super) async fn serve(
     listener: TcpListener,
-    permits: Arc<Semaphore>,
-}
-
-impl Limited {
-    pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
-    }
-}
-
-impl axum::serve::Listener for Limited {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+    tls: Option<Tls>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    let seats = Arc::new(Seats::default());
+    let accepting = async {
         loop {
-            let permit = match Arc::clone(&self.permits).acquire_owned().await {
-                Ok(permit) => permit,
-                // The semaphore is never closed.
-                Err(_) => std::future::pending().await,
-            };
-            match self.listener.accept().await {
+            match listener.accept().await {
                 Ok((stream, address)) => {
-                    let idle = Box::pin(tokio::time::sleep(IDLE));
-                    return (Connection { stream, idle, _permit: permit }, address);
+                    let seat = seats.take(address.ip());
+                    let client = Client { address, seat, stop: stop.clone() };
+                    tokio::spawn(client.serve(stream, tls.clone(), router.clone()));
                 }
-                Err(_) => tokio::time::sleep(PAUSE).await,
+                Err(_) => sleep(PAUSE).await,
             }
         }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    };
+    let mut stopped = stop.clone();
+    first(accepting, stopping(&mut stopped)).await;
+    stopping(&mut stop).await;
+    drop(listener);
+    while !seats.are_free() {
+        sleep(LOOK).await;
     }
 }
 
-pub(super) struct Connection {
+/// Ends with whichever of two ends first.
+pub(super) async fn first(a: impl Future<Output = ()>, b: impl Future<Output = ()>) {
+    tokio::pin!(a, b);
+    poll_fn(|context| match a.as_mut().poll(context) {
+        Poll::Pending => b.as_mut().poll(context),
+        ready => ready,
+    })
+    .await;
+}
+
+/// Ends when the server is told to stop.
+pub(super) async fn stopping(stop: &mut watch::Receiver<bool>) {
+    // An error says that the server is gone, which is the same.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+struct Client {
+    address: SocketAddr,
+    seat: Seat,
+    stop: watch::Receiver<bool>,
+}
+
+impl Client {
+    async fn serve(mut self, stream: TcpStream, tls: Option<Tls>, router: Router) {
+        let stream = Timed { stream, idle: Box::pin(sleep(IDLE)) };
+        let answered = self.seat.answered();
+        let (address, stop) = (self.address, self.stop);
+        let served = async move {
+            match tls {
+                None => answer(stream, router, address, answered, stop).await,
+                Some(tls) => {
+                    if let Ok(Ok(stream)) = timeout(HEAD, tls.accept(stream)).await {
+                        answer(stream, router, address, answered, stop).await;
+                    }
+                }
+            }
+        };
+        // What goes wrong concerns only this client.
+        let _ = timeout(AGE, first(served, self.seat.lost())).await;
+    }
+}
+
+/// Answers the requests of one connection.
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    address: SocketAddr,
+    answered: Arc<AtomicBool>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let note = move |response: Response| {
+        answered.store(true, Ordering::Relaxed);
+        std::future::ready(response)
+    };
+    let router = router
+        .layer(axum::Extension(ConnectInfo(address)))
+        .layer(axum::middleware::map_response(note));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let stopped = stopping(&mut stop);
+    tokio::pin!(connection, stopped);
+    let mut told = false;
+    poll_fn(|context| {
+        if !told && stopped.as_mut().poll(context).is_ready() {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(context).map(drop)
+    })
+    .await;
+}
+
+/// A connection that ends where nothing moves.
+struct Timed {
     stream: TcpStream,
     idle: Pin<Box<Sleep>>,
-    _permit: OwnedSemaphorePermit,
 }
 
-impl Connection {
+impl Timed {
     /// Passes `result` on and starts the clock anew, or fails where it has run out.
     #[expect(clippy::disallowed_methods, reason = "a connection that idles must end")]
     fn timed<T>(
         &mut self,
-        cx: &mut Context<'_>,
+        context: &mut Context<'_>,
         result: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if result.is_ready() {
             self.idle.as_mut().reset(Instant::now() + IDLE);
             return result;
         }
-        match self.idle.as_mut().poll(cx) {
+        match self.idle.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
         }
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for Timed {
     fn poll_read(
         mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.timed(cx, result)
+        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.timed(context, result)
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for Timed {
     fn poll_write(
         mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.timed(cx, result)
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.timed(context, result)
     }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
     }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -1,19 +1,28 @@
-//! The HTTP server of `--metrics`: `/metrics`, `/healthz`, `/api/v1/exposures` and a page at `/`.
+//! The HTTP server of `--metrics`: `/metrics`, `/healthz`, the API below `/api/v1/` and a page at `/`.
 //!
 //! It runs in a thread of its own and only reads the [`Dashboard`]; whatever its clients do, the pipeline
-//! does not notice.
+//! does not notice. Beyond loopback it asks for a token, but for `/healthz`, which probes of a container ask for.
 
+mod access;
 mod listener;
-mod page;
+mod seats;
+mod stream;
 
+#[cfg(test)]
+mod attacks;
 #[cfg(test)]
 mod tests;
 
+pub use access::Access;
+
 use super::dashboard::Dashboard;
+use super::page;
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST};
-use axum::http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -21,22 +30,34 @@ use axum::routing::get;
 use serde::Serialize;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 /// How long open requests may take once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The server could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot serve metrics at {address}: {source}{}", remedy(.source))]
-pub struct ServeError {
-    /// Where it should listen.
-    pub address: SocketAddr,
-    /// What the system said.
-    pub source: io::Error,
+pub enum ServeError {
+    /// The address cannot be listened at.
+    #[error("cannot serve metrics at {address}: {source}{}", remedy(.source))]
+    Listen {
+        /// Where it should listen.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A token, a certificate or a key cannot be used.
+    #[error("{}: {reason}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 fn remedy(error: &io::Error) -> &'static str {
@@ -51,56 +72,47 @@ fn remedy(error: &io::Error) -> &'static str {
 /// A running server; dropping it stops it.
 pub struct Server {
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    /// Listens at `address` and starts to serve. When it returns, connections are accepted.
+    /// Listens at `address` and starts to serve those whom `access` lets in. When it returns, connections
+    /// are accepted.
     ///
     /// # Errors
     /// If the address cannot be listened at.
-    pub fn start(address: SocketAddr, board: Arc<Dashboard>) -> Result<Self, ServeError> {
-        let fail = |source| ServeError { address, source };
+    pub fn start(
+        address: SocketAddr,
+        board: Arc<Dashboard>,
+        access: Access,
+    ) -> Result<Self, ServeError> {
+        let fail = |source| ServeError::Listen { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(fail)?;
         listener.set_nonblocking(true).map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fail)?;
-        let (stop, stopped) = oneshot::channel();
+        let (stop, stopped) = watch::channel(false);
+        let tls = access.tls.clone();
+        let guard = Guard { local: address.ip().is_loopback(), access };
         let thread = std::thread::Builder::new()
             .name("phitap-http".into())
             .spawn(move || {
                 runtime.block_on(async move {
                     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                    let serve =
-                        axum::serve(listener::Limited::new(listener), router(board, address));
-                    let (ended, end) = oneshot::channel::<()>();
-                    let serve = serve.with_graceful_shutdown(async move {
-                        let _ = stopped.await;
-                        let _ = ended.send(());
-                    });
+                    let mut end = stopped.clone();
+                    let serve = listener::serve(listener, tls, router(board, guard), stopped);
                     let deadline = async {
-                        let _ = end.await;
+                        listener::stopping(&mut end).await;
                         tokio::time::sleep(GRACE).await;
                     };
-                    tokio::pin!(deadline);
-                    let serve = std::future::IntoFuture::into_future(serve);
-                    tokio::pin!(serve);
-                    // Whichever comes first: all requests answered, or patience at its end.
-                    std::future::poll_fn(|context| {
-                        let served = serve.as_mut().poll(context).is_ready();
-                        if served || deadline.as_mut().poll(context).is_ready() {
-                            std::task::Poll::Ready(())
-                        } else {
-                            std::task::Poll::Pending
-                        }
-                    })
-                    .await;
+                    // All requests answered, or patience at its end.
+                    listener::first(serve, deadline).await;
                 });
             })
             .map_err(fail)?;
-        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, stop, thread: Some(thread) })
     }
 
     /// Where it listens: the real port where 0 was asked for.
@@ -116,45 +128,94 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        let _ = self.stop.send(true);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn router(board: Arc<Dashboard>, address: SocketAddr) -> Router {
-    let guard = move |request: Request, next: Next| guarded(address, request, next);
+fn router(board: Arc<Dashboard>, guard: Guard) -> Router {
+    let guard = Arc::new(guard);
+    let guarded = move |request: Request, next: Next| guarded(Arc::clone(&guard), request, next);
     Router::new()
         .route("/metrics", get(metrics))
-        .route("/healthz", get(health))
+        .route(HEALTH, get(health))
+        .route(READY, get(ready))
         .route("/api/v1/exposures", get(exposures))
+        .route("/api/v1/page", get(model))
+        .route("/api/v1/findings/{exposure}", get(findings))
+        .route("/api/v1/stream", get(stream::open))
         .route("/", get(page))
-        .layer(middleware::from_fn(guard))
+        .route("/app.css", get(style))
+        .route("/app.js", get(script))
+        .fallback(|| std::future::ready(StatusCode::NOT_FOUND))
+        .layer(middleware::from_fn(guarded))
         .with_state(board)
 }
 
-/// Refuses what a foreign web page makes a browser send, and says how answers may be used.
-async fn guarded(address: SocketAddr, request: Request, next: Next) -> Response {
-    let host = request.headers().get(HOST).and_then(|h| h.to_str().ok());
-    if address.ip().is_loopback() && !host.is_none_or(is_local_name) {
-        return (StatusCode::MISDIRECTED_REQUEST, "unknown host name\n").into_response();
+/// Says only whether all is well.
+const HEALTH: &str = "/healthz";
+const READY: &str = "/readyz";
+
+/// Decides which requests are answered.
+struct Guard {
+    /// Listens at a loopback address only.
+    local: bool,
+    access: Access,
+}
+
+impl Guard {
+    /// The answer to a request that is not let in.
+    fn refuse(&self, request: &Request) -> Option<Response> {
+        let names = request.headers().get_all(HOST).iter().map(|host| host.to_str().ok());
+        let target = request.uri().authority().map(|authority| Some(authority.as_str()));
+        // What a foreign web page makes a browser send: its name was pointed here (DNS rebinding).
+        if self.local && !names.chain(target).all(|host| host.is_some_and(is_local_name)) {
+            return Some((StatusCode::MISDIRECTED_REQUEST, "unknown host name\n").into_response());
+        }
+        if [HEALTH, READY].contains(&request.uri().path()) {
+            return None;
+        }
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        let status = self.access.check(peer, request.headers()).err()?;
+        let header = match status {
+            StatusCode::UNAUTHORIZED => {
+                (WWW_AUTHENTICATE, "Basic realm=\"phitap\", charset=\"UTF-8\"")
+            }
+            _ => (RETRY_AFTER, "10"),
+        };
+        Some((status, [header]).into_response())
     }
-    let mut response = next.run(request).await;
-    let headers: [(HeaderName, &str); 4] = [
-        (CACHE_CONTROL, "no-store"),
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        ),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-    ];
-    for (name, value) in headers {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+}
+
+/// Refuses who may not ask, and says how answers may be used.
+async fn guarded(guard: Arc<Guard>, request: Request, next: Next) -> Response {
+    let mut response = match guard.refuse(&request) {
+        Some(refused) => refused,
+        None => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
     }
     response
 }
+
+const HEADERS: [(HeaderName, &str); 7] = [
+    (CACHE_CONTROL, "no-store"),
+    // Nothing but what this server itself serves as files: no script or style inside a page.
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
 
 /// An address or `localhost`, with or without a port. Any other name could have been pointed here by
 /// someone else's DNS (rebinding).
@@ -168,7 +229,7 @@ fn is_local_name(host: &str) -> bool {
 
 async fn metrics(State(board): State<Arc<Dashboard>>) -> Response {
     let text = "text/plain; version=0.0.4; charset=utf-8";
-    ([(CONTENT_TYPE, text)], board.metrics().render()).into_response()
+    ([(CONTENT_TYPE, text)], board.render_metrics()).into_response()
 }
 
 async fn health(State(board): State<Arc<Dashboard>>) -> Response {
@@ -176,6 +237,15 @@ async fn health(State(board): State<Arc<Dashboard>>) -> Response {
     let status =
         if health.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, &health)
+}
+
+async fn ready(State(board): State<Arc<Dashboard>>) -> Response {
+    let readiness = board.readiness();
+    let status = match readiness.status {
+        "ready" => StatusCode::OK,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    json(status, &readiness)
 }
 
 async fn exposures(State(board): State<Arc<Dashboard>>) -> Response {
@@ -186,8 +256,36 @@ async fn exposures(State(board): State<Arc<Dashboard>>) -> Response {
     json(StatusCode::OK, &Exposures { exposures: board.rows() })
 }
 
-async fn page(State(board): State<Arc<Dashboard>>) -> Response {
-    ([(CONTENT_TYPE, "text/html; charset=utf-8")], page::html(&board)).into_response()
+/// All that the page shows, to begin with.
+async fn model(State(board): State<Arc<Dashboard>>) -> Response {
+    let (mut data, until) = board.with_board(|page| (page.data(), page.clock()));
+    // Findings are asked for when an exposure is opened.
+    data.remove("findings");
+    data.insert("until".into(), until.into());
+    data.extend(stream::figures(&board));
+    json(StatusCode::OK, &data)
+}
+
+/// Masked findings of an exposure.
+async fn findings(State(board): State<Arc<Dashboard>>, Path(exposure): Path<String>) -> Response {
+    #[derive(Serialize)]
+    struct Findings {
+        findings: Vec<serde_json::Value>,
+    }
+    let findings = board.with_board(|page| page.findings(&exposure).to_vec());
+    json(StatusCode::OK, &Findings { findings })
+}
+
+async fn page() -> Response {
+    ([(CONTENT_TYPE, "text/html; charset=utf-8")], page::live()).into_response()
+}
+
+async fn style() -> Response {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], page::STYLE).into_response()
+}
+
+async fn script() -> Response {
+    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], page::SCRIPT).into_response()
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Response {

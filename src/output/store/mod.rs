@@ -17,6 +17,7 @@ pub use error::StoreError;
 pub use schema::{MAGIC, open_to_read};
 
 use super::metrics::Metrics;
+use super::summary::Overview;
 use super::{Context, Output, RunSummary, ecs};
 use crate::config::{Keep, StoreSettings};
 use crate::exposure::{Event, Sighting};
@@ -60,6 +61,8 @@ pub struct Store {
     live: bool,
     context: Context,
     batch: Batch,
+    /// What exposures come to, for the run summary.
+    overview: Overview,
     summary: Option<Vec<u8>>,
     committed: Instant,
     pruned: Instant,
@@ -94,6 +97,7 @@ impl Store {
             live,
             context,
             batch: Batch::default(),
+            overview: Overview::default(),
             summary: None,
             committed: begun,
             pruned: begun,
@@ -150,6 +154,9 @@ impl Store {
 
 impl Output for Store {
     fn event(&mut self, event: &Event) -> io::Result<()> {
+        if let Event::Exposure(exposure) = event {
+            self.overview.take(exposure);
+        }
         if !self.room() {
             return Ok(());
         }
@@ -175,7 +182,7 @@ impl Output for Store {
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
-        self.summary = Some(ecs::run_line(summary, &self.context)?);
+        self.summary = Some(ecs::run_line(summary, &self.overview, &self.context)?);
         self.settle()?;
         if self.failing {
             let lost = self.batch.len() as u64;

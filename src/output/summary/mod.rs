@@ -11,7 +11,7 @@ mod tests;
 use super::{Context, Format, Output, RunSummary, text};
 use crate::exposure::{Event, EventId, Exposure, ExposureState};
 use crate::severity::Severity;
-use services::Overview;
+pub(in crate::output) use services::Overview;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -68,7 +68,8 @@ fn rank(e: &Exposure) -> (std::cmp::Reverse<(u8, u64)>, crate::time::Timestamp) 
 impl Output for Summary {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let Event::Exposure(exposure) = event else { return Ok(()) };
-        if self.context.follow && exposure.state == ExposureState::Open {
+        let opens = matches!(exposure.state, ExposureState::Open | ExposureState::Returned);
+        if self.context.follow && opens {
             self.announce(exposure)?;
         }
         self.overview.take(exposure);

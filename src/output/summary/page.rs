@@ -7,6 +7,7 @@ use super::{Context, RunSummary};
 use crate::content::{Mark, MarkSet};
 use crate::exposure::{Answers, Count, Exposure, NetworkDirection};
 use crate::output::Verdict;
+use crate::output::remedy::Remedy;
 use crate::protocol::service::Phrase;
 use crate::protocol::{Authentication, ServiceFacts};
 use crate::severity::Severity;
@@ -155,6 +156,8 @@ fn block(out: &mut String, e: &Exposure, run: &RunSummary, context: &Context) {
     item(out, columns(BLOCK, context), "Shows", &kinds, ", ");
     item(out, columns(BLOCK, context), "How exposed", &exposed(e), "; ");
     item(out, columns(BLOCK, context), "Not read", &missing(e), ", ");
+    let remedies: Vec<String> = Remedy::of(e).iter().map(|r| r.text().to_owned()).collect();
+    item(out, columns(BLOCK, context), "To do", &remedies, "; ");
 }
 
 /// What of its flows could not be read.

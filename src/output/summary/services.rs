@@ -34,7 +34,7 @@ type Name = (SocketAddr, Transport, &'static str);
 
 /// What exposures come to by service and by client.
 #[derive(Default)]
-pub(super) struct Overview {
+pub(in crate::output) struct Overview {
     services: HashMap<Name, Service>,
     clients: HashMap<IpAddr, BTreeSet<SocketAddr>>,
     /// Exposures of services beyond the cap.
@@ -52,7 +52,37 @@ struct Service {
     remedies: BTreeSet<Remedy>,
 }
 
+/// A service that answers whoever asks.
+pub(in crate::output) struct OpenView {
+    pub server: SocketAddr,
+    pub transport: Transport,
+    pub protocol: &'static str,
+    /// To a cap.
+    pub clients: usize,
+    pub severity: u8,
+}
+
 impl Overview {
+    /// Services that answer whoever asks, the worst first.
+    pub fn open(&self) -> impl Iterator<Item = OpenView> {
+        let open = self.sorted().into_iter().filter(|(_, service)| service.open);
+        open.map(|((server, transport, protocol), service)| OpenView {
+            server: *server,
+            transport: *transport,
+            protocol,
+            clients: service.clients.len(),
+            severity: service.severity,
+        })
+    }
+
+    /// Clients that touched many services, with their number.
+    pub fn clients_of_many(&self) -> Vec<(IpAddr, usize)> {
+        let counted = self.clients.iter().map(|(ip, services)| (*ip, services.len()));
+        let mut clients: Vec<_> = counted.filter(|(_, services)| *services >= MANY).collect();
+        clients.sort_by_key(|(ip, services)| (std::cmp::Reverse(*services), *ip));
+        clients
+    }
+
     /// Takes what is known of an exposure by now.
     pub fn take(&mut self, e: &Exposure) {
         let name = (e.server, e.transport, e.protocol);
@@ -165,16 +195,14 @@ impl Overview {
 
     /// Clients that touched many services.
     pub fn scanners(&self, out: &mut String, context: &Context) {
-        let many = |(_, services): &(&IpAddr, &BTreeSet<SocketAddr>)| services.len() >= MANY;
-        let mut clients: Vec<_> = self.clients.iter().filter(many).collect();
+        let clients = self.clients_of_many();
         if clients.is_empty() {
             return;
         }
-        clients.sort_by_key(|(ip, services)| (std::cmp::Reverse(services.len()), **ip));
         out.push('\n');
         heading(out, "CLIENTS OF MANY SERVICES", context);
         for (ip, services) in clients.iter().take(MAX_SCANNERS) {
-            let items = [ip.to_string(), count(services.len() as u64, "service")];
+            let items = [ip.to_string(), count(*services as u64, "service")];
             item(out, columns(Columns { column: 2, ..SECTION }, context), "", &items, ", ");
         }
         let more = clients.len().saturating_sub(MAX_SCANNERS) as u64;

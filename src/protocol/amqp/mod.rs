@@ -5,9 +5,10 @@
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::sized_body::SizedBody;
 use super::{
-    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
-    Progress, Protocol, Reason, Resync, ServiceFacts, Speaker,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
+    Protocol, Reason, Resync, ServiceFacts, Speaker,
 };
 use std::collections::BTreeMap;
 
@@ -102,8 +103,7 @@ struct AmqpParser {
 struct Message {
     operation: &'static str,
     name: String,
-    left: u64,
-    writer: Option<ContentWriter>,
+    body: SizedBody,
 }
 
 /// Reads values in the order of a method's arguments (4.2.5).
@@ -177,11 +177,9 @@ impl AmqpParser {
         let name = [exchange, b"/", key].concat();
         let name = String::from_utf8_lossy(&name).replace('.', "/");
         if self.messages.len() < MAX_CHANNELS * 2 {
-            let message = Message { operation, name, left: 0, writer: None };
-            if let Some(old) = self.messages.insert((direction.index(), channel), message)
-                && let Some(writer) = old.writer
-            {
-                writer.close(Ending::Cut, sink);
+            let message = Message { operation, name, body: SizedBody::default() };
+            if let Some(mut old) = self.messages.insert((direction.index(), channel), message) {
+                old.body.cut(sink);
             }
         }
         Some(())
@@ -203,7 +201,6 @@ impl AmqpParser {
         let coding = if flags & 0x4000 != 0 { properties.short()? } else { b"" };
         let (kind, coding) = (String::from_utf8_lossy(kind), String::from_utf8_lossy(coding));
         sink.unit("message");
-        message.left = size;
         if size == 0 {
             self.messages.remove(&(direction.index(), channel));
             return Some(());
@@ -217,7 +214,7 @@ impl AmqpParser {
             codings: &codings,
             layer: "amqp",
         };
-        message.writer = Some(ContentWriter::open(&hint, sink));
+        message.body = SizedBody::new(size, ContentWriter::open(&hint, sink));
         Some(())
     }
 
@@ -230,15 +227,9 @@ impl AmqpParser {
     ) {
         let key = (direction.index(), channel);
         let Some(message) = self.messages.get_mut(&key) else { return };
-        if let Some(writer) = &mut message.writer {
-            writer.data(body, sink);
-        }
-        message.left = message.left.saturating_sub(body.len() as u64);
-        if message.left == 0
-            && let Some(message) = self.messages.remove(&key)
-            && let Some(writer) = message.writer
-        {
-            writer.close(Ending::Complete, sink);
+        message.body.data(body, sink);
+        if !message.body.is_open() {
+            self.messages.remove(&key);
         }
     }
 
@@ -246,8 +237,8 @@ impl AmqpParser {
         let keys: Vec<_> =
             self.messages.keys().filter(|k| k.0 == direction.index()).copied().collect();
         for key in keys {
-            if let Some(Message { writer: Some(writer), .. }) = self.messages.remove(&key) {
-                writer.close(Ending::Cut, sink);
+            if let Some(mut message) = self.messages.remove(&key) {
+                message.body.cut(sink);
             }
         }
     }

@@ -35,8 +35,8 @@ fn one_record_a_frame_with_answers() {
     }
     pieces.push(Piece::Client(b"\x04"));
     for size in [1, 2, 7, 1000] {
-        let (sink, news) = play(&pieces, size);
-        assert_eq!(news[0], DriverEvent::Recognised("astm"), "{size}");
+        let (sink, events) = play(&pieces, size);
+        assert_eq!(events[0], DriverEvent::Recognised("astm"), "{size}");
         assert_eq!(texts(&sink), [all()], "{size}");
         assert_eq!(sink.contents[0].ending, COMPLETE);
         assert_eq!(sink.contents[0].layer, "e1381");

@@ -7,7 +7,7 @@ use dicom_core::dictionary::UidDictionary as _;
 use dicom_dictionary_std::StandardSopClassDictionary;
 
 /// Facts of a DICOM service, or of any service that hands over DICOM objects.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DicomFacts {
     /// Calling application entity title.
     pub calling_aet: Option<String>,
@@ -38,7 +38,7 @@ pub struct DicomFacts {
 }
 
 /// What a DICOM association negotiated (PS3.8 9.3, PS3.7 annex D), and what was asked over it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Association {
     /// Whether it came about; none if the answer was not seen.
     pub outcome: Option<Outcome>,
@@ -66,7 +66,7 @@ pub struct Association {
 
 closed_set! {
     /// What became of a request for an association (`phi.service.association.outcome`).
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
     pub enum Outcome {
         /// Accepted.
         Accepted = "accepted",

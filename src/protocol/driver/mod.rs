@@ -40,7 +40,7 @@ pub struct Driver {
     parser: Option<Box<dyn Parser>>,
     orientation: Orientation,
     sides: [Stream; 2],
-    news: Vec<DriverEvent>,
+    events: Vec<DriverEvent>,
 }
 
 struct Stream {
@@ -111,7 +111,7 @@ impl Driver {
             parser: None,
             orientation,
             sides: [Stream::new(), Stream::new()],
-            news: Vec::new(),
+            events: Vec::new(),
         }
     }
 
@@ -156,8 +156,8 @@ impl Driver {
     }
 
     /// What is to be counted since the last call.
-    pub fn news(&mut self) -> impl Iterator<Item = DriverEvent> + '_ {
-        self.news.drain(..)
+    pub fn events(&mut self) -> impl Iterator<Item = DriverEvent> + '_ {
+        self.events.drain(..)
     }
 
     /// Bytes of each side that were delivered and wait to be read.
@@ -275,7 +275,7 @@ impl Driver {
                     (0, false) => Reason::Unrecognised,
                 };
                 let protocol = self.protocol.map_or("unknown", Protocol::name);
-                self.news.push(DriverEvent::Opaque(protocol, reason));
+                self.events.push(DriverEvent::Opaque(protocol, reason));
             }
             let rest = if stream.state == State::Reading { rest.as_slice() } else { &[] };
             sink.reading(side, rest);
@@ -296,7 +296,7 @@ impl Driver {
         let stream = &mut self.sides[side.index()];
         stream.state = State::Opaque;
         stream.unread = Vec::new();
-        self.news
+        self.events
             .push(DriverEvent::Opaque(self.protocol.map_or("unknown", Protocol::name), reason));
         Progress::REST
     }
@@ -355,7 +355,7 @@ impl Driver {
     ) -> Result<ParseStep, ParseError> {
         let direction = self.direction(side);
         if !bytes.is_empty() && !std::mem::replace(&mut self.sides[side.index()].counted, true) {
-            self.news
+            self.events
                 .push(DriverEvent::Recognised(self.protocol.map_or("unknown", Protocol::name)));
         }
         let Some(parser) = self.parser.as_mut() else {

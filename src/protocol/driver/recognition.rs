@@ -140,7 +140,7 @@ impl Driver {
             // It is no protocol that was recognised.
             stream.counted = true;
             if stream.has_spoken() || stream.closed.is_none() {
-                self.news.push(DriverEvent::Opaque("unknown", Reason::Unrecognised));
+                self.events.push(DriverEvent::Opaque("unknown", Reason::Unrecognised));
             }
         }
         for side in [Side::Low, Side::High] {

@@ -88,8 +88,7 @@ impl Parser for DataParser {
             return Ok(Progress::consumed(data.len()));
         };
         writer.data(data, sink);
-        let skip = writer.unwanted();
-        writer.passed(skip);
+        let skip = writer.take_unwanted();
         Ok(Progress::skip(data.len(), skip))
     }
 

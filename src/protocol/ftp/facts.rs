@@ -4,7 +4,7 @@
 use crate::protocol::service::{FactList, FamilyFacts, Phrase, TextKind};
 
 /// Facts of a transfer of files.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FileFacts {
     /// The command that transfers the file: `RETR`, `STOR`...
     pub method: Option<String>,

@@ -9,7 +9,7 @@ const BANNER: &[u8] = b"220 ProFTPD ready\r\n";
 #[test]
 fn a_password_in_clear_is_known_but_not_kept() {
     for size in [1, 2, 5, 100] {
-        let (sink, news) = play(
+        let (sink, events) = play(
             &[
                 Server(BANNER),
                 Client(b"USER ward\r\n"),
@@ -18,7 +18,7 @@ fn a_password_in_clear_is_known_but_not_kept() {
             ],
             size,
         );
-        assert!(news.contains(&DriverEvent::Recognised("ftp")), "{news:?}");
+        assert!(events.contains(&DriverEvent::Recognised("ftp")), "{events:?}");
         assert!(sink.facts.credentials_in_clear);
         assert_eq!(sink.facts.authentication, Authentication::Basic);
         assert_eq!(sink.facts.software.as_deref(), Some("ProFTPD ready"));
@@ -34,7 +34,7 @@ fn nobody_has_no_secret() {
 
 #[test]
 fn after_auth_tls_the_connection_counts_as_encrypted() {
-    let (_, news) = play(
+    let (_, events) = play(
         &[
             Server(BANNER),
             Client(b"AUTH TLS\r\n"),
@@ -44,8 +44,8 @@ fn after_auth_tls_the_connection_counts_as_encrypted() {
         4,
     );
     assert!(
-        news.iter().any(|n| matches!(n, DriverEvent::Opaque(_, Reason::Encrypted))),
-        "{news:?}"
+        events.iter().any(|n| matches!(n, DriverEvent::Opaque(_, Reason::Encrypted))),
+        "{events:?}"
     );
 }
 

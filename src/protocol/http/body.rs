@@ -2,10 +2,9 @@
 
 use super::grpc::{self, Grpc, GrpcText};
 use super::ranges::{ByteRanges, Part, Ranges};
+use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::websocket::{self, Service};
-use crate::protocol::{
-    ContentId, ContentSink, Direction, Ending, Hint, Media, Progress, Resync, Want,
-};
+use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Progress, Resync};
 
 /// One direction of an exchange.
 pub(in crate::protocol) struct Body {
@@ -20,7 +19,7 @@ enum Kind {
         first: [u8; grpc::PREFIX],
         have: usize,
     },
-    Content(ContentId),
+    Content(ContentWriter),
     Part(Box<Part>),
     Parts(Box<ByteRanges>),
     Grpc(Box<Grpc>),
@@ -48,8 +47,8 @@ impl Body {
     const fn of(kind: Kind) -> Self {
         Self { kind, skip: 0 }
     }
-    pub(in crate::protocol) const fn content(id: ContentId) -> Self {
-        Self::of(Kind::Content(id))
+    pub(in crate::protocol) const fn content(writer: ContentWriter) -> Self {
+        Self::of(Kind::Content(writer))
     }
     pub(in crate::protocol) fn part(part: Part) -> Self {
         Self::of(Kind::Part(Box::new(part)))
@@ -63,8 +62,8 @@ impl Body {
     pub(in crate::protocol) fn grpc_text(grpc: Grpc) -> Self {
         Self::of(Kind::GrpcText(Box::new(GrpcText::new(grpc))))
     }
-    pub(in crate::protocol) fn websocket(half: websocket::DirectionState) -> Self {
-        Self::of(Kind::WebSocket(Box::new(half)))
+    pub(in crate::protocol) fn websocket(side: websocket::DirectionState) -> Self {
+        Self::of(Kind::WebSocket(Box::new(side)))
     }
     pub(in crate::protocol) const fn ignored() -> Self {
         Self { kind: Kind::Ignored, skip: Progress::REST }
@@ -106,13 +105,14 @@ impl Body {
         self.kind = if have == first.len() && grpc::begins(&first) {
             Kind::Grpc(Box::new(Grpc::unknown()))
         } else {
-            Kind::Content(around.sink.open(&Hint {
+            let hint = Hint {
                 direction: around.direction,
                 media: Media::Type { content_type: "", name: &around.service.path },
                 operation: around.service.method,
                 codings: &[],
                 layer: "http",
-            }))
+            };
+            Kind::Content(ContentWriter::open(&hint, around.sink))
         };
         self.give(first.get(..have).unwrap_or_default(), around);
     }
@@ -124,23 +124,24 @@ impl Body {
         let Around { direction, service, ranges, sink } = around;
         self.skip = match &mut self.kind {
             Kind::Unknown { .. } | Kind::Ignored => Progress::REST,
-            Kind::Content(id) => {
-                let (id, want) = (*id, sink.data(*id, bytes));
-                self.wants(id, want, *sink)
+            Kind::Content(writer) => {
+                writer.data(bytes, *sink);
+                writer.take_unwanted()
             }
             Kind::Part(part) => ranges.data(part, bytes, *sink),
             Kind::Parts(parts) => parts.push(bytes, ranges, *sink),
             Kind::Grpc(grpc) => grpc.push(bytes, *direction, service, *sink),
             Kind::GrpcText(text) => text.push(bytes, *direction, service, *sink),
-            Kind::WebSocket(half) => match half.push(bytes, service, *sink) {
+            Kind::WebSocket(side) => match side.push(bytes, service, *sink) {
                 Ok(skip) => skip,
                 Err(reason) => {
                     sink.anomaly(reason);
-                    half.close(*sink);
+                    side.close(*sink);
                     Progress::REST
                 }
             },
         };
+        self.settle(around.sink);
     }
 
     /// How many of the `left` bytes ahead are not wanted; they count as read.
@@ -166,30 +167,32 @@ impl Body {
         self.skip = match &mut self.kind {
             // Without its first bytes its kind is unknown.
             Kind::Unknown { .. } | Kind::Ignored => Progress::REST,
-            Kind::Content(id) => {
-                let (id, want) = (*id, sink.gap(*id, len));
-                self.wants(id, want, *sink)
+            Kind::Content(writer) => {
+                writer.gap(len, *sink);
+                writer.take_unwanted()
             }
             Kind::Part(part) => ranges.gap(part, len, *sink),
             Kind::Parts(parts) => parts.gap(len, ranges, *sink),
             Kind::Grpc(grpc) => grpc.gap(len, *sink),
             Kind::GrpcText(text) => text.gap(*sink),
-            Kind::WebSocket(half) => match half.gap(len, service, *sink) {
+            Kind::WebSocket(side) => match side.gap(len, service, *sink) {
                 Resync::Known { skip } => skip,
                 _ => {
-                    half.close(*sink);
+                    side.close(*sink);
                     Progress::REST
                 }
             },
         };
+        self.settle(around.sink);
     }
 
-    fn wants(&mut self, id: ContentId, want: Want, sink: &mut dyn ContentSink) -> u64 {
-        if want == Want::NOTHING {
-            sink.close(id, Ending::Complete);
-            self.kind = Kind::Ignored;
+    /// Ends a payload of which nothing more is wanted.
+    fn settle(&mut self, sink: &mut dyn ContentSink) {
+        if matches!(&self.kind, Kind::Content(writer) if writer.is_done())
+            && let Kind::Content(writer) = std::mem::replace(&mut self.kind, Kind::Ignored)
+        {
+            writer.close(Ending::Complete, sink);
         }
-        want.skip
     }
 
     /// Ends it.
@@ -199,12 +202,12 @@ impl Body {
         }
         let Around { ranges, sink, .. } = around;
         match std::mem::replace(&mut self.kind, Kind::Ignored) {
-            Kind::Content(id) => sink.close(id, ending),
+            Kind::Content(writer) => writer.close(ending, *sink),
             Kind::Part(part) => ranges.end(*part, ending, self.skip, *sink),
             Kind::Parts(parts) => parts.close(ranges, *sink),
             Kind::Grpc(mut grpc) => grpc.close(*sink),
             Kind::GrpcText(mut text) => text.close(*sink),
-            Kind::WebSocket(mut half) => half.close(*sink),
+            Kind::WebSocket(mut side) => side.close(*sink),
             Kind::Unknown { .. } | Kind::Ignored => {}
         }
         self.skip = Progress::REST;
@@ -216,7 +219,7 @@ impl Body {
             Kind::Parts(parts) => parts.memory(),
             Kind::Grpc(_) => size_of::<Grpc>(),
             Kind::GrpcText(_) => size_of::<GrpcText>(),
-            Kind::WebSocket(half) => size_of::<websocket::DirectionState>() + half.memory(),
+            Kind::WebSocket(side) => size_of::<websocket::DirectionState>() + side.memory(),
             _ => 0,
         }
     }

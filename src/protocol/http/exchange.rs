@@ -1,8 +1,8 @@
 //! Requests with their responses, and what both reveal about the service.
 
 use super::body::Body;
+use super::direction::DirectionState;
 use super::grpc::Grpc;
-use super::half::DirectionState;
 use super::head::{self, Head};
 use super::path;
 use super::ranges::{self, ByteRanges, ContentRange, Origin, Ranges};
@@ -51,7 +51,7 @@ impl Exchange {
     /// A request's head was read.
     pub(super) fn request(
         &mut self,
-        half: &mut DirectionState,
+        side: &mut DirectionState,
         method: &[u8],
         target: &[u8],
         minor: u8,
@@ -94,17 +94,17 @@ impl Exchange {
         }
         self.upgrade.asked(head, method, path);
         check(head, sink);
-        if half.frame(head.framing, false, !head.expect.is_empty()) {
+        if side.frame(head.framing, false, !head.expect.is_empty()) {
             let service = Service { method, path: path.into() };
             let body = reader(Direction::ClientToServer, &service, head, sink);
-            half.carry(body, service);
+            side.carry(body, service);
         }
     }
 
     /// A response's head was read. True if another protocol follows it.
     pub(super) fn response(
         &mut self,
-        half: &mut DirectionState,
+        side: &mut DirectionState,
         status: u16,
         minor: u8,
         head: &Head<'_>,
@@ -136,7 +136,7 @@ impl Exchange {
             return false;
         }
         check(head, sink);
-        if half.frame(head.framing, true, asked.is_none()) {
+        if side.frame(head.framing, true, asked.is_none()) {
             let (path, target) = asked.map_or_else(Default::default, |p| (p.path, p.target));
             let service = Service { method, path: path.into() };
             let part = (status == 206)
@@ -144,7 +144,7 @@ impl Exchange {
                 .flatten();
             let body =
                 part.unwrap_or_else(|| reader(Direction::ServerToClient, &service, head, sink));
-            half.carry(body, service);
+            side.carry(body, service);
         }
         false
     }
@@ -184,7 +184,7 @@ pub(in crate::protocol) fn reader(
     let mut codings = [""; MAX_CODINGS];
     let count = self::codings(head, &mut codings);
     let file = head::file_name(head.content_disposition);
-    Body::content(sink.open(&Hint {
+    let hint = Hint {
         direction,
         media: Media::Type {
             content_type: head.content_type,
@@ -193,7 +193,8 @@ pub(in crate::protocol) fn reader(
         operation: service.method,
         codings: codings.get(..count).unwrap_or_default(),
         layer: "http",
-    }))
+    };
+    Body::content(ContentWriter::open(&hint, sink))
 }
 
 /// Reads the body of a response that carries parts of a document (RFC 9110 15.3.7).

@@ -4,7 +4,7 @@ use crate::protocol::service::{Ends, FactList, FamilyFacts, Phrase, TextKind};
 use crate::protocol::{Role, Roles};
 
 /// Facts of a web service, over any version of HTTP.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct WebFacts {
     /// Method of the last request.
     pub method: Option<String>,

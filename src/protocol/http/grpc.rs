@@ -2,10 +2,9 @@
 //! length of four bytes, the message. gRPC-Web, also in base64, and the streams of Connect
 //! (<https://connectrpc.com/docs/protocol>) are the same, over any version of HTTP.
 
+use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::websocket::Service;
-use crate::protocol::{
-    ContentId, ContentSink, Direction, Ending, Hint, Media, Progress, Reason, Want,
-};
+use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Progress, Reason};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -34,8 +33,8 @@ enum State {
     },
     Message {
         left: u64,
-        id: Option<ContentId>,
-        skip: u64,
+        /// None for what is passed over.
+        writer: Option<ContentWriter>,
     },
     /// Where the next message begins is not known.
     Lost,
@@ -105,30 +104,28 @@ impl Grpc {
                         self.state = State::Lost;
                         continue;
                     }
-                    let id = (left > 0 && flags & trailers == 0).then(|| {
+                    let writer = (left > 0 && flags & trailers == 0).then(|| {
                         let codings = [&*self.coding];
-                        sink.open(&Hint {
+                        let hint = Hint {
                             direction,
                             media: Media::Type { content_type: self.media, name: &service.path },
                             operation: service.method,
                             codings: codings.get(..usize::from(flags & 1)).unwrap_or_default(),
                             layer: "http/grpc",
-                        })
+                        };
+                        ContentWriter::open(&hint, sink)
                     });
                     sink.unit("message");
-                    self.state = State::Message { left, id, skip: 0 };
+                    self.state = State::Message { left, writer };
                 }
-                State::Message { left, id, skip } => {
+                State::Message { left, writer } => {
                     let used = (*left).min(bytes.len() as u64) as usize;
                     let (piece, rest) = bytes.split_at(used);
                     bytes = rest;
                     *left -= used as u64;
-                    let hidden = (*skip).min(used as u64);
-                    *skip -= hidden;
-                    let piece = piece.get(hidden as usize..).unwrap_or_default();
-                    if let (Some(open), false) = (*id, piece.is_empty()) {
-                        let want = sink.data(open, piece);
-                        wants(want, id, skip, sink);
+                    if let Some(open) = writer {
+                        open.data(piece, sink);
+                        close_if_done(writer, sink);
                     }
                     let ahead = self.ahead(sink);
                     if ahead > 0 || bytes.is_empty() {
@@ -142,13 +139,15 @@ impl Grpc {
     /// How many bytes of the message ahead are not wanted; they count as read. Ends a message of which
     /// all was read.
     fn ahead(&mut self, sink: &mut dyn ContentSink) -> u64 {
-        let State::Message { left, id, skip } = &mut self.state else { return 0 };
-        let ahead = if id.is_some() { (*skip).min(*left) } else { *left };
-        *skip = skip.saturating_sub(ahead);
+        let State::Message { left, writer } = &mut self.state else { return 0 };
+        let ahead = writer.as_ref().map_or(*left, |writer| writer.unwanted().min(*left));
         *left -= ahead;
+        if let Some(writer) = writer {
+            writer.passed(ahead);
+        }
         if *left == 0 {
-            if let Some(id) = id {
-                sink.close(*id, Ending::Complete);
+            if let Some(writer) = writer.take() {
+                writer.close(Ending::Complete, sink);
             }
             self.state = BETWEEN;
         }
@@ -158,13 +157,11 @@ impl Grpc {
     /// `len` bytes are missing; how many of the bytes that follow are not wanted.
     pub(super) fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) -> u64 {
         match &mut self.state {
-            State::Message { left, id, skip } if len <= *left => {
+            State::Message { left, writer } if len <= *left => {
                 *left -= len;
-                let hidden = (*skip).min(len);
-                *skip -= hidden;
-                if let (Some(open), true) = (*id, len > hidden) {
-                    let want = sink.gap(open, len - hidden);
-                    wants(want, id, skip, sink);
+                if let Some(open) = writer {
+                    open.gap(len, sink);
+                    close_if_done(writer, sink);
                 }
                 self.ahead(sink)
             }
@@ -177,19 +174,18 @@ impl Grpc {
 
     /// The call has ended, or cannot be read on.
     pub(super) fn close(&mut self, sink: &mut dyn ContentSink) {
-        if let State::Message { id: Some(id), .. } = self.state {
-            sink.close(id, Ending::Cut);
+        if let State::Message { writer: Some(writer), .. } =
+            std::mem::replace(&mut self.state, State::Lost)
+        {
+            writer.close(Ending::Cut, sink);
         }
-        self.state = State::Lost;
     }
 }
 
-fn wants(want: Want, id: &mut Option<ContentId>, skip: &mut u64, sink: &mut dyn ContentSink) {
-    *skip = want.skip;
-    if want == Want::NOTHING
-        && let Some(id) = id.take()
-    {
-        sink.close(id, Ending::Complete);
+/// Ends a message of which nothing more is wanted.
+fn close_if_done(writer: &mut Option<ContentWriter>, sink: &mut dyn ContentSink) {
+    if let Some(writer) = writer.take_if(|writer| writer.is_done()) {
+        writer.close(Ending::Complete, sink);
     }
 }
 

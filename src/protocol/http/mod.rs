@@ -5,10 +5,10 @@
 //! does not want is skipped unread.
 
 mod body;
+mod direction;
 mod exchange;
 mod facts;
 mod grpc;
-mod half;
 pub mod head;
 mod path;
 mod probe;
@@ -28,10 +28,10 @@ pub use facts::WebFacts;
 pub(in crate::protocol) use path::mask as mask_path;
 pub(in crate::protocol) use ranges::{ContentRange, Origin, Ranges, target};
 
+use crate::syntax::Match;
+use direction::{DirectionState, ReadOutcome, State};
 use exchange::Exchange;
-use half::{DirectionState, ReadOutcome, State};
 use head::{MAX_HEAD, StartLine};
-use probe::Begin;
 
 /// Bytes that fit no message before a direction is given up.
 const MAX_GARBAGE: u64 = 1 << 20;
@@ -60,15 +60,14 @@ impl Protocol for Http {
 
 /// One connection.
 struct HttpParser {
-    halves: [DirectionState; 2],
+    sides: [DirectionState; 2],
     exchange: Exchange,
 }
 
 impl Default for HttpParser {
     fn default() -> Self {
-        let halves =
-            [Direction::ClientToServer, Direction::ServerToClient].map(DirectionState::new);
-        Self { halves, exchange: Exchange::default() }
+        let sides = [Direction::ClientToServer, Direction::ServerToClient].map(DirectionState::new);
+        Self { sides, exchange: Exchange::default() }
     }
 }
 
@@ -89,11 +88,11 @@ impl Parser for HttpParser {
                 let progress = next.data(direction, rest, sink)?;
                 return Ok(Progress { consumed: at + progress.consumed, ..progress });
             }
-            let half = &mut self.halves[direction.index()];
-            let turn = match half.state {
+            let side = &mut self.sides[direction.index()];
+            let turn = match side.state {
                 State::Head { .. } => self.head(direction, rest, sink),
                 State::Search { .. } => self.search(direction, rest),
-                _ => half.body(rest, &mut self.exchange.ranges, sink),
+                _ => side.body(rest, &mut self.exchange.ranges, sink),
             };
             match turn {
                 ReadOutcome::Used(n) => at += n,
@@ -104,7 +103,7 @@ impl Parser for HttpParser {
                 }
                 ReadOutcome::Broken => {
                     sink.anomaly(Reason::Malformed);
-                    self.halves[direction.index()].lose(&mut self.exchange.ranges, sink);
+                    self.sides[direction.index()].lose(&mut self.exchange.ranges, sink);
                 }
                 ReadOutcome::Fail(reason) => return Err(ParseError::new(reason, at)),
             }
@@ -118,7 +117,7 @@ impl Parser for HttpParser {
         if let Some(next) = self.next(direction) {
             return next.gap(direction, len, sink);
         }
-        let resync = self.halves[direction.index()].gap(len, &mut self.exchange.ranges, sink);
+        let resync = self.sides[direction.index()].gap(len, &mut self.exchange.ranges, sink);
         if resync == Resync::Search {
             // It is unknown how many messages went missing.
             self.exchange.forget();
@@ -131,7 +130,7 @@ impl Parser for HttpParser {
             return next.resync(direction, data);
         }
         let found = probe::find(direction, data)?;
-        self.halves[direction.index()].state = State::Head { scanned: 0 };
+        self.sides[direction.index()].state = State::Head { scanned: 0 };
         Some(found)
     }
 
@@ -145,7 +144,7 @@ impl Parser for HttpParser {
             return next.close(direction, rest.get(used..).unwrap_or_default(), end, sink);
         }
         let ranges = &mut self.exchange.ranges;
-        self.halves[direction.index()].close(rest, end, ranges, sink);
+        self.sides[direction.index()].close(rest, end, ranges, sink);
         if direction == Direction::ServerToClient {
             ranges.close(sink);
         }
@@ -154,7 +153,7 @@ impl Parser for HttpParser {
     fn memory(&self) -> usize {
         size_of::<Self>()
             + self.exchange.memory()
-            + self.halves.iter().map(DirectionState::memory).sum::<usize>()
+            + self.sides.iter().map(DirectionState::memory).sum::<usize>()
     }
 }
 
@@ -162,7 +161,7 @@ impl HttpParser {
     /// The parser of what this direction was switched to.
     fn next(&mut self, direction: Direction) -> Option<&mut Box<dyn Parser>> {
         let between = matches!(
-            self.halves[direction.index()].state,
+            self.sides[direction.index()].state,
             State::Head { .. } | State::Search { .. }
         );
         self.exchange.upgrade.next(direction, between)
@@ -175,8 +174,8 @@ impl HttpParser {
         data: &[u8],
         sink: &mut dyn ContentSink,
     ) -> ReadOutcome {
-        let half = &mut self.halves[direction.index()];
-        let State::Head { scanned } = &mut half.state else {
+        let side = &mut self.sides[direction.index()];
+        let State::Head { scanned } = &mut side.state else {
             return ReadOutcome::Broken;
         };
         let blank = data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
@@ -185,7 +184,7 @@ impl HttpParser {
         }
         if direction == Direction::ClientToServer
             && self.exchange.upgrade.is_awaited()
-            && probe::begins(direction, data) == Begin::No
+            && probe::begins(direction, data) == Match::No
         {
             // The client knows of the answer, which is not seen yet, or never.
             let switched = self.exchange.upgrade.take_for_granted(data);
@@ -193,9 +192,10 @@ impl HttpParser {
         }
         let Some(end) = head::find_end(data, *scanned) else {
             if data.len() > MAX_HEAD {
-                return ReadOutcome::Fail(Reason::Limit);
+                // The server answers that it is too large (RFC 6585 5), or reads it: what follows counts.
+                return ReadOutcome::Broken;
             }
-            if probe::begins(direction, data) == Begin::No {
+            if probe::begins(direction, data) == Match::No {
                 return ReadOutcome::Broken;
             }
             *scanned = data.len();
@@ -207,11 +207,11 @@ impl HttpParser {
         };
         match (direction, start) {
             (Direction::ClientToServer, StartLine::Request { method, target, minor }) => {
-                self.exchange.request(half, method, target, minor, &found, sink);
+                self.exchange.request(side, method, target, minor, &found, sink);
                 ReadOutcome::Used(end)
             }
             (Direction::ServerToClient, StartLine::Status { minor, status }) => {
-                if self.exchange.response(half, status, minor, &found, sink) {
+                if self.exchange.response(side, status, minor, &found, sink) {
                     ReadOutcome::Switch(end)
                 } else {
                     ReadOutcome::Used(end)
@@ -223,13 +223,13 @@ impl HttpParser {
 
     /// Looks for the next message after bytes that fit nothing.
     fn search(&mut self, direction: Direction, data: &[u8]) -> ReadOutcome {
-        let State::Search { garbage, fresh } = &mut self.halves[direction.index()].state else {
+        let State::Search { garbage, fresh } = &mut self.sides[direction.index()].state else {
             return ReadOutcome::Broken;
         };
         // In a head, the first byte is the one that did not fit.
         let passed = usize::from(!*fresh);
         if let Some(found) = probe::find(direction, data.get(passed..).unwrap_or_default()) {
-            self.halves[direction.index()].state = State::Head { scanned: 0 };
+            self.sides[direction.index()].state = State::Head { scanned: 0 };
             self.exchange.forget();
             return ReadOutcome::Used(passed + found);
         }

@@ -2,6 +2,7 @@
 
 use super::head::{MAX_METHOD, StartLine, is_method, start_line};
 use crate::protocol::{Direction, Position, Probe, Speaker};
+use crate::syntax::Match;
 use memchr::memchr;
 use memchr::memmem::{Finder, FinderRev};
 use std::sync::LazyLock;
@@ -32,30 +33,19 @@ pub fn probe(data: &[u8], at: Position) -> Probe {
     }
     let data = data.get(blank..).unwrap_or_default();
     match begins(Direction::ServerToClient, data) {
-        Begin::Yes => return Probe::yes(Speaker::Server),
-        Begin::More if !data.is_empty() => return Probe::More,
+        Match::Yes(()) => return Probe::yes(Speaker::Server),
+        Match::More if !data.is_empty() => return Probe::More,
         _ => {}
     }
     match begins(Direction::ClientToServer, data) {
-        Begin::Yes => Probe::yes(Speaker::Client),
-        Begin::More => Probe::More,
-        Begin::No => Probe::No,
+        Match::Yes(()) => Probe::yes(Speaker::Client),
+        Match::More => Probe::More,
+        Match::No => Probe::No,
     }
 }
 
-/// Whether a message begins here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Begin {
-    /// Its start line is complete and right.
-    Yes,
-    /// It cannot be one.
-    No,
-    /// Not enough bytes to decide.
-    More,
-}
-
-/// Whether `data` starts with a start line of this direction.
-pub fn begins(direction: Direction, data: &[u8]) -> Begin {
+/// Whether `data` starts with a start line of this direction, complete and right.
+pub fn begins(direction: Direction, data: &[u8]) -> Match {
     match direction {
         Direction::ServerToClient => {
             // A reason phrase may be missing, and the line end with it in the first segment.
@@ -63,13 +53,13 @@ pub fn begins(direction: Direction, data: &[u8]) -> Begin {
             for (byte, shape) in data.iter().zip(SHAPE) {
                 let fits = if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
                 if !fits {
-                    return Begin::No;
+                    return Match::No;
                 }
             }
             match data.get(SHAPE.len()) {
-                Some(b' ' | b'\r' | b'\n') => Begin::Yes,
-                Some(_) => Begin::No,
-                None => Begin::More,
+                Some(b' ' | b'\r' | b'\n') => Match::Yes(()),
+                Some(_) => Match::No,
+                None => Match::More,
             }
         }
         Direction::ClientToServer => {
@@ -77,18 +67,18 @@ pub fn begins(direction: Direction, data: &[u8]) -> Begin {
             let Some(space) = memchr(b' ', head) else {
                 let fits = head.len() <= MAX_METHOD && (head.len() < 2 || is_method(head));
                 let letter = head.first().is_none_or(u8::is_ascii_uppercase);
-                return if fits && letter { Begin::More } else { Begin::No };
+                return if fits && letter { Match::More } else { Match::No };
             };
             if !is_method(data.get(..space).unwrap_or_default()) {
-                return Begin::No;
+                return Match::No;
             }
             match memchr(b'\n', data) {
                 Some(lf) => match start_line(trim(data.get(..lf).unwrap_or_default())) {
-                    Some(StartLine::Request { .. }) => Begin::Yes,
-                    _ => Begin::No,
+                    Some(StartLine::Request { .. }) => Match::Yes(()),
+                    _ => Match::No,
                 },
-                None if data.len() > MAX_LINE => Begin::No,
-                None => Begin::More,
+                None if data.len() > MAX_LINE => Match::No,
+                None => Match::More,
             }
         }
     }
@@ -99,7 +89,7 @@ pub fn find(direction: Direction, data: &[u8]) -> Option<usize> {
     match direction {
         Direction::ServerToClient => STATUS
             .find_iter(data)
-            .find(|at| begins(direction, data.get(*at..).unwrap_or_default()) == Begin::Yes),
+            .find(|at| begins(direction, data.get(*at..).unwrap_or_default()) == Match::Yes(())),
         Direction::ClientToServer => VERSION.find_iter(data).find_map(|at| request_at(data, at)),
     }
 }

@@ -8,9 +8,9 @@
 //! A gap inside a DATA frame costs nothing else. After any other, frames are found again by two
 //! plausible headers in a row; what is known of the streams and of the header table is forgotten.
 
+mod direction;
 mod fields;
 mod frame;
-mod half;
 mod hpack;
 mod probe;
 mod streams;
@@ -25,7 +25,7 @@ use super::{
     ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress, Protocol, Resync,
     Roles, ServiceFacts,
 };
-use half::{DirectionState, ReadOutcome};
+use direction::{DirectionState, ReadOutcome};
 use streams::Streams;
 
 /// HTTP/2 (RFC 9113). `network.application` distinguishes it from HTTP/1.x.
@@ -49,15 +49,14 @@ impl Protocol for Http2 {
 
 /// One connection.
 pub(in crate::protocol) struct Connection {
-    halves: [DirectionState; 2],
+    sides: [DirectionState; 2],
     streams: Streams,
 }
 
 impl Connection {
     fn new(streams: Streams) -> Self {
-        let halves =
-            [Direction::ClientToServer, Direction::ServerToClient].map(DirectionState::new);
-        Self { halves, streams }
+        let sides = [Direction::ClientToServer, Direction::ServerToClient].map(DirectionState::new);
+        Self { sides, streams }
     }
 
     /// A connection that goes on in HTTP/2 with the response to the request that asked for it.
@@ -75,7 +74,7 @@ impl Parser for Connection {
     ) -> Result<Progress, ParseError> {
         let mut at = 0;
         while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
-            match self.halves[direction.index()].read(rest, &mut self.streams, sink) {
+            match self.sides[direction.index()].read(rest, &mut self.streams, sink) {
                 ReadOutcome::Used(used, 0) => at += used,
                 ReadOutcome::Used(used, skip) => return Ok(Progress::skip(at + used, skip)),
                 ReadOutcome::Need(used, need) => return Ok(Progress::need(at + used, need)),
@@ -86,19 +85,19 @@ impl Parser for Connection {
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
-        self.halves[direction.index()].gap(len, &mut self.streams, sink)
+        self.sides[direction.index()].gap(len, &mut self.streams, sink)
     }
 
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
-        self.halves[direction.index()].resync(data, &self.streams)
+        self.sides[direction.index()].resync(data, &self.streams)
     }
 
     fn close(&mut self, direction: Direction, rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         let mut rest =
-            self.halves[direction.index()].last(rest, &self.streams).and_then(|at| rest.get(at..));
+            self.sides[direction.index()].last(rest, &self.streams).and_then(|at| rest.get(at..));
         while let Some(bytes) = rest.filter(|bytes| !bytes.is_empty()) {
-            let half = &mut self.halves[direction.index()];
-            let ReadOutcome::Used(used, skip) = half.read(bytes, &mut self.streams, sink) else {
+            let side = &mut self.sides[direction.index()];
+            let ReadOutcome::Used(used, skip) = side.read(bytes, &mut self.streams, sink) else {
                 break;
             };
             let skip = skip.min(bytes.len() as u64) as usize;
@@ -110,6 +109,6 @@ impl Parser for Connection {
     fn memory(&self) -> usize {
         size_of::<Self>()
             + self.streams.memory()
-            + self.halves.iter().map(DirectionState::memory).sum::<usize>()
+            + self.sides.iter().map(DirectionState::memory).sum::<usize>()
     }
 }

@@ -496,8 +496,8 @@ fn prefaces_and_settings_are_recognised() {
 fn hostile_frames() {
     let tail = [ask(9, "POST", "/sane", 0), last(9, "sane")].concat();
     let get = |wire: &[u8]| {
-        let (sink, news) = play(&[Client(&preface()), Client(wire), Client(&tail)], 1460);
-        assert!(!news.iter().any(|n| matches!(n, DriverEvent::Opaque(..))));
+        let (sink, events) = play(&[Client(&preface()), Client(wire), Client(&tail)], 1460);
+        assert!(!events.iter().any(|n| matches!(n, DriverEvent::Opaque(..))));
         assert_eq!(lines(&sink).last().map(String::as_str), Some("> POST [] sane"));
         sink
     };

@@ -5,11 +5,12 @@ mod lines;
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::sized_body::SizedBody;
 use super::tls_upgrade::TlsUpgrade;
 use super::websocket::inflate::Inflater;
 use super::{
-    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
-    Progress, Protocol, Reason, Resync, ServiceFacts, line,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
+    Protocol, Reason, Resync, ServiceFacts, line,
 };
 use lines::{Literal, literal};
 
@@ -38,7 +39,7 @@ impl Protocol for Imap {
 /// One flow.
 #[derive(Default)]
 struct ImapParser {
-    sides: [Side; 2],
+    sides: [DirectionState; 2],
     tls: TlsUpgrade,
     greeted: bool,
     /// The tag of the last command with a literal: a server that refuses it gets none.
@@ -50,21 +51,11 @@ struct ImapParser {
 
 /// One direction.
 #[derive(Default)]
-struct Side {
-    /// Bytes of a literal to come.
-    left: u64,
-    writer: Option<ContentWriter>,
+struct DirectionState {
+    literal: SizedBody,
     inflate: Option<Box<Inflater>>,
     /// Unpacked bytes that were not consumed.
     unpacked: zeroize::Zeroizing<Vec<u8>>,
-}
-
-impl Side {
-    fn end(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
-        if let Some(writer) = self.writer.take() {
-            writer.close(ending, sink);
-        }
-    }
 }
 
 impl ImapParser {
@@ -79,16 +70,8 @@ impl ImapParser {
         let mut at = 0;
         while let Some(rest @ [_, ..]) = data.get(at..) {
             let Some(side) = self.sides.get_mut(direction.index()) else { break };
-            if side.left > 0 {
-                let len = usize::try_from(side.left).unwrap_or(usize::MAX).min(rest.len());
-                if let Some(writer) = &mut side.writer {
-                    writer.data(rest.get(..len).unwrap_or(rest), sink);
-                }
-                side.left -= len as u64;
-                at += len;
-                if side.left == 0 {
-                    side.end(Ending::Complete, sink);
-                }
+            if side.literal.is_open() {
+                at += side.literal.data(rest, sink);
                 continue;
             }
             if client && self.tls.begins(rest) {
@@ -128,14 +111,14 @@ impl ImapParser {
     ) {
         let client = direction == Direction::ClientToServer;
         let Some(side) = self.sides.get_mut(direction.index()) else { return };
-        side.left = found.len;
+        side.literal = SizedBody::unread(found.len);
         let kind = if client { lines::appended(line) } else { lines::fetched(line) };
         let Some(content_type) = kind.filter(|_| found.len > 0) else { return };
         sink.unit("message");
         let media = Media::Type { content_type, name: "" };
         let operation = if client { "APPEND" } else { "FETCH" };
         let hint = Hint { direction, media, operation, codings: &[], layer: "imap" };
-        side.writer = Some(ContentWriter::open(&hint, sink));
+        side.literal = SizedBody::new(found.len, ContentWriter::open(&hint, sink));
     }
 
     fn command(&mut self, line: &[u8], sink: &mut dyn ContentSink) {
@@ -181,8 +164,7 @@ impl ImapParser {
             // Its literal does not come, but the next command.
             let client = Direction::ClientToServer.index();
             if let Some(side) = self.sides.get_mut(client) {
-                side.left = 0;
-                side.end(Ending::Cut, sink);
+                side.literal.cut(sink);
             }
         }
         if self.compress.as_deref() == Some(tag) {
@@ -237,19 +219,13 @@ impl Parser for ImapParser {
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
         if side.inflate.is_some() {
-            side.end(Ending::Cut, sink);
+            side.literal.cut(sink);
             return Resync::Lost;
         }
-        if side.left > len {
-            side.left -= len;
-            if let Some(writer) = &mut side.writer {
-                writer.gap(len, sink);
-            }
-            return Resync::Known { skip: 0 };
+        match side.literal.gap(len, sink) {
+            true => Resync::Known { skip: 0 },
+            false => Resync::Search,
         }
-        side.left = 0;
-        side.end(Ending::Cut, sink);
-        Resync::Search
     }
 
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
@@ -259,20 +235,16 @@ impl Parser for ImapParser {
         line::resync(data)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            if let Some(writer) = &mut side.writer
-                && side.inflate.is_none()
-            {
-                writer.data(rest, sink);
-            }
-            side.end(Ending::Cut, sink);
+            side.literal.cut(sink);
         }
     }
 
     fn memory(&self) -> usize {
-        let side =
-            |s: &Side| s.unpacked.capacity() + s.inflate.as_ref().map_or(0, |_| Inflater::memory());
+        let side = |s: &DirectionState| {
+            s.unpacked.capacity() + s.inflate.as_ref().map_or(0, |_| Inflater::memory())
+        };
         self.sides.iter().map(side).sum()
     }
 }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 fn recognised(bytes: &[u8]) -> bool {
     let of = |size| {
-        let (sink, news) = play(&[Client(bytes)], size);
-        let known = news.contains(&DriverEvent::Recognised("jetdirect"));
+        let (sink, events) = play(&[Client(bytes)], size);
+        let known = events.contains(&DriverEvent::Recognised("jetdirect"));
         if known {
             assert_eq!(sink.contents[0].bytes, bytes, "all of it, in pieces of {size}");
         }

@@ -4,7 +4,7 @@
 use crate::protocol::service::{Ends, FactList, FamilyFacts, Phrase, TextKind};
 
 /// Facts of an exchange of messages, as the client sees it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MessageFacts {
     /// HL7 MSH-3.
     pub sending_application: Option<String>,

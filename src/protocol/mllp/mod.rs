@@ -14,6 +14,7 @@ use super::{
     ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
     Progress, Protocol, Resync, Role, Roles, ServiceFacts, Speaker,
 };
+use crate::syntax::ByteOrder;
 use crate::syntax::Match;
 use crate::syntax::hl7v2::{self, END_BLOCK, ETX, Framed, Framing, Opening, START_BLOCK, STX};
 use memchr::{memchr2, memchr2_iter, memchr3};
@@ -166,9 +167,9 @@ enum State {
     /// In a block.
     Block {
         framing: Framing,
-        /// The text is in UTF-16, in little-endian order or not: half a letter may look like an end
+        /// The text is in UTF-16: half a letter may look like an end
         /// block.
-        wide: Option<bool>,
+        wide: Option<ByteOrder>,
         content: ContentWriter,
     },
 }
@@ -272,7 +273,7 @@ fn open(
     let content = ContentWriter::open(&hint, sink);
     sink.unit(unit);
     let wide = match opening {
-        Opening::Wide { little } => Some(little),
+        Opening::Wide(order) => Some(order),
         _ => None,
     };
     State::Block { framing, wide, content }
@@ -280,15 +281,15 @@ fn open(
 
 /// Length of the end block at the front of UTF-16 text: its CR follows, and each may be two bytes wide; 0 if
 /// it is none. `None`: the deciding bytes have not arrived.
-fn end_of_wide(tail: &[u8], little: bool) -> Option<usize> {
+fn end_of_wide(tail: &[u8], order: ByteOrder) -> Option<usize> {
     match tail {
         [_, b'\r' | b'\n', ..] => Some(2),
-        [_, 0, b'\r' | b'\n', 0, ..] if little => Some(4),
-        [_, 0, b'\r' | b'\n', ..] if !little => Some(3),
+        [_, 0, b'\r' | b'\n', 0, ..] if order == ByteOrder::Little => Some(4),
+        [_, 0, b'\r' | b'\n', ..] if order == ByteOrder::Big => Some(3),
         [_] | [_, 0] | [_, 0, b'\r' | b'\n'] => None,
         // Without CR.
         [_, START_BLOCK, ..] => Some(1),
-        [_, 0, START_BLOCK, ..] => Some(if little { 2 } else { 1 }),
+        [_, 0, START_BLOCK, ..] => Some(if order == ByteOrder::Little { 2 } else { 1 }),
         _ => Some(0),
     }
 }
@@ -329,7 +330,7 @@ impl Parser for MllpParser {
                     };
                     let (message, tail) = rest.split_at_checked(end).unwrap_or((rest, &[]));
                     if tail.first() == Some(&framing.end()) {
-                        let len = match wide.map_or(Some(1), |little| end_of_wide(tail, little)) {
+                        let len = match wide.map_or(Some(1), |order| end_of_wide(tail, order)) {
                             Some(0) => {
                                 let text = rest.get(..=end).unwrap_or(rest);
                                 content.data(text, sink);

@@ -33,8 +33,8 @@ fn check(stream: &[u8], expected: &[&[u8]]) {
 #[test]
 fn one_message() {
     check(&framed(MESSAGE), &[MESSAGE]);
-    let (sink, news) = play(&[Piece::Client(&framed(MESSAGE))], 17);
-    assert_eq!(news, [DriverEvent::Recognised("hl7")]);
+    let (sink, events) = play(&[Piece::Client(&framed(MESSAGE))], 17);
+    assert_eq!(events, [DriverEvent::Recognised("hl7")]);
     assert_eq!((sink.units, sink.contents[0].media.as_str()), (vec!["message"], "hl7v2"));
 }
 
@@ -162,8 +162,8 @@ fn other_contents_in_the_same_framing() {
     for other in others {
         let stream = [framed(other), framed(MESSAGE), framed(other)].concat();
         check(&stream, &[other, MESSAGE, other]);
-        let (sink, news) = play(&[Piece::Client(&stream)], 3);
-        assert_eq!(news, [DriverEvent::Recognised("hl7")]);
+        let (sink, events) = play(&[Piece::Client(&stream)], 3);
+        assert_eq!(events, [DriverEvent::Recognised("hl7")]);
         assert_eq!((sink.contents[0].media.as_str(), sink.units[0]), ("", "other"));
     }
     // A vertical tab in a text is a line break, whatever follows it.

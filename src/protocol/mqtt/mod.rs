@@ -4,10 +4,12 @@
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::sized_body::SizedBody;
 use super::{
-    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
-    Progress, Protocol, Reason, Resync, Speaker,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
+    Protocol, Reason, Resync, Speaker,
 };
+use crate::syntax::Match;
 
 /// Bytes of CONNECT looked at: protocol name, level and flags (MQTT 5 3.1.2).
 const CONNECT_HEAD: usize = 12;
@@ -35,9 +37,9 @@ impl Protocol for Mqtt {
             Some(_) => return Probe::No,
         }
         let Some((_, used)) = (match length(data.get(1..).unwrap_or(b"")) {
-            Length::Is(len, used) => Some((len, used)),
-            Length::More => return Probe::More,
-            Length::Bad => None,
+            Match::Yes((len, used)) => Some((len, used)),
+            Match::More => return Probe::More,
+            Match::No => None,
         }) else {
             return Probe::No;
         };
@@ -56,18 +58,8 @@ impl Protocol for Mqtt {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(MqttParser {
-            version: 4,
-            sides: [const { DirectionState { left: 0, writer: None } }; 2],
-        })
+        Box::new(MqttParser { version: 4, payloads: Default::default() })
     }
-}
-
-enum Length {
-    /// The value, and the bytes it takes.
-    Is(u64, usize),
-    More,
-    Bad,
 }
 
 /// What comes before the payload of a PUBLISH.
@@ -79,38 +71,25 @@ enum Head<'a> {
     Bad,
 }
 
-/// A variable byte integer (MQTT 5 1.5.5).
-fn length(data: &[u8]) -> Length {
+/// A variable byte integer (MQTT 5 1.5.5), and the bytes it takes.
+fn length(data: &[u8]) -> Match<(u64, usize)> {
     let mut value = 0;
     for at in 0..4 {
-        let Some(byte) = data.get(at) else { return Length::More };
+        let Some(byte) = data.get(at) else { return Match::More };
         value |= u64::from(byte & 0x7f) << (7 * at);
         if byte & 0x80 == 0 {
-            return Length::Is(value, at + 1);
+            return Match::Yes((value, at + 1));
         }
     }
-    Length::Bad
+    Match::No
 }
 
 /// One flow.
 struct MqttParser {
     /// Protocol level: 3, 4 or 5.
     version: u8,
-    sides: [DirectionState; 2],
-}
-
-struct DirectionState {
-    /// Bytes of the payload to come.
-    left: u64,
-    writer: Option<ContentWriter>,
-}
-
-impl DirectionState {
-    fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
-        if let Some(writer) = self.writer.take() {
-            writer.close(ending, sink);
-        }
-    }
+    /// The payload on its way in each direction.
+    payloads: [SizedBody; 2],
 }
 
 impl MqttParser {
@@ -133,12 +112,12 @@ impl MqttParser {
         used += if flags & 0x06 == 0 { 0 } else { 2 };
         if self.version >= 5 && (used as u64) < len {
             match length(body.get(used..).unwrap_or(b"")) {
-                Length::Is(properties, bytes) => {
+                Match::Yes((properties, bytes)) => {
                     used = used.saturating_add(bytes);
                     used = used.saturating_add(usize::try_from(properties).unwrap_or(MAX_HEAD));
                 }
-                Length::More => return Head::More((used + 1).max(body.len() + 1)),
-                Length::Bad => return Head::Bad,
+                Match::More => return Head::More((used + 1).max(body.len() + 1)),
+                Match::No => return Head::Bad,
             }
         }
         match body.get(2..topic_end) {
@@ -158,21 +137,15 @@ impl Parser for MqttParser {
     ) -> Result<Progress, ParseError> {
         let mut at = 0;
         while let Some(rest @ [first, after @ ..]) = data.get(at..) {
-            let Some(side) = self.sides.get_mut(direction.index()) else { break };
-            if let Some(writer) = side.writer.as_mut() {
-                let len = usize::try_from(side.left).unwrap_or(usize::MAX).min(rest.len());
-                writer.data(rest.get(..len).unwrap_or(rest), sink);
-                side.left -= len as u64;
-                at += len;
-                if side.left == 0 {
-                    side.close(Ending::Complete, sink);
-                }
+            let Some(payload) = self.payloads.get_mut(direction.index()) else { break };
+            if payload.is_open() {
+                at += payload.data(rest, sink);
                 continue;
             }
             let (len, used) = match length(after) {
-                Length::Is(len, used) => (len, used),
-                Length::More => return Ok(Progress::need(at, rest.len() + 1)),
-                Length::Bad => return Err(ParseError::new(Reason::Malformed, at)),
+                Match::Yes((len, used)) => (len, used),
+                Match::More => return Ok(Progress::need(at, rest.len() + 1)),
+                Match::No => return Err(ParseError::new(Reason::Malformed, at)),
             };
             let body = after.get(used..).unwrap_or(b"");
             let (kind, flags) = (first >> 4, first & 0x0f);
@@ -209,9 +182,9 @@ impl Parser for MqttParser {
                     codings: &[],
                     layer: "mqtt",
                 };
-                let writer = Some(ContentWriter::open(&hint, sink));
-                if let Some(side) = self.sides.get_mut(direction.index()) {
-                    *side = DirectionState { left, writer };
+                let writer = ContentWriter::open(&hint, sink);
+                if let Some(payload) = self.payloads.get_mut(direction.index()) {
+                    *payload = SizedBody::new(left, writer);
                 }
             }
         }
@@ -219,17 +192,12 @@ impl Parser for MqttParser {
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
-        let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
-        if let Some(writer) = side.writer.as_mut()
-            && len < side.left
-        {
-            writer.gap(len, sink);
-            side.left -= len;
-            return Resync::Known { skip: 0 };
+        let payload = self.payloads.get_mut(direction.index());
+        match payload.is_some_and(|payload| payload.gap(len, sink)) {
+            true => Resync::Known { skip: 0 },
+            // Packets have no mark to be found by.
+            false => Resync::Lost,
         }
-        side.close(Ending::Cut, sink);
-        // Packets have no mark to be found by.
-        Resync::Lost
     }
 
     fn resync(&mut self, _direction: Direction, _data: &[u8]) -> Option<usize> {
@@ -237,8 +205,8 @@ impl Parser for MqttParser {
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
-        if let Some(side) = self.sides.get_mut(direction.index()) {
-            side.close(Ending::Cut, sink);
+        if let Some(payload) = self.payloads.get_mut(direction.index()) {
+            payload.cut(sink);
         }
     }
 

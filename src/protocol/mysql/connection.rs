@@ -1,13 +1,13 @@
 //! One connection.
 
 use super::super::sql::{
-    self, MAX_PREPARED, MAX_STATEMENT, MAX_STATEMENTS, Parameters, Table, table,
+    self, Fields, MAX_PREPARED, MAX_STATEMENT, MAX_STATEMENTS, Parameters, Table, is_null, table,
 };
 use super::super::{
     Authentication, ContentSink, Direction, End, Ending, ParseError, Parser, Progress, Reason,
     Resync, ServiceFacts,
 };
-use super::packet::{FULL, Fields, HEADER, Header};
+use super::packet::{FULL, HEADER, Header};
 use super::{DEFINITION, find_definition, values};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -169,7 +169,7 @@ impl MysqlParser {
         let mut text = Zeroizing::new(Vec::new());
         for (at, (kind, unsigned)) in prepared.types.iter().enumerate() {
             text.clear();
-            if !values::is_null(nulls, at)
+            if !is_null(nulls, at)
                 && values::read(*kind, *unsigned, &mut fields, &mut text).is_none()
             {
                 break;
@@ -308,15 +308,14 @@ impl MysqlParser {
         if binary && first == 0 {
             fields.bytes(1);
             let Some(nulls) = fields.bytes((result.types.len() + 9) / 8) else { return };
-            let mut text = Zeroizing::new(Vec::new());
             for (at, (kind, unsigned)) in result.types.iter().enumerate() {
-                text.clear();
-                if !values::is_null(nulls, at + 2)
-                    && values::read(*kind, *unsigned, &mut fields, &mut text).is_none()
-                {
+                let read = result.table.write_cell(|text| match is_null(nulls, at + 2) {
+                    true => Some(()),
+                    false => values::read(*kind, *unsigned, &mut fields, text),
+                });
+                if read.is_none() {
                     return result.table.drop_row();
                 }
-                result.table.cell(&text);
             }
         } else {
             for _ in 0..result.types.len() {

@@ -1,5 +1,7 @@
 //! Packets, length-encoded numbers and strings.
 
+use super::super::sql::Fields;
+
 /// Length of a packet's header.
 pub const HEADER: usize = 4;
 /// A packet of this length is followed by another one that continues it.
@@ -27,24 +29,7 @@ impl Header {
     }
 }
 
-/// Reads from the front of a packet.
-#[derive(Clone, Copy)]
-pub struct Fields<'a>(pub &'a [u8]);
-
 impl<'a> Fields<'a> {
-    /// The next `len` bytes.
-    pub fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    /// A number of `len` bytes, at most 8, the least significant first.
-    pub fn number(&mut self, len: usize) -> Option<u64> {
-        let bytes = self.bytes(len.min(8))?;
-        Some(bytes.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)))
-    }
-
     /// A length-encoded number; none for NULL (0xFB), too.
     pub fn length(&mut self) -> Option<u64> {
         let len = match self.number(1)? {
@@ -61,13 +46,5 @@ impl<'a> Fields<'a> {
     pub fn string(&mut self) -> Option<&'a [u8]> {
         let len = self.length()?;
         self.bytes(usize::try_from(len).ok()?)
-    }
-
-    /// A string that a zero ends.
-    pub fn terminated(&mut self) -> Option<&'a [u8]> {
-        let end = memchr::memchr(0, self.0)?;
-        let text = self.bytes(end)?;
-        self.bytes(1)?;
-        Some(text)
     }
 }

@@ -1,6 +1,7 @@
 //! Values in the binary protocol (`COM_STMT_EXECUTE` and its results).
 
-use super::packet::Fields;
+use super::super::sql::Fields;
+use super::super::sql::fields::{little, signed};
 use std::io::Write as _;
 
 /// Field types whose values are not strings.
@@ -21,11 +22,12 @@ const YEAR: u8 = 13;
 /// Reads the value of type `kind` and writes it as text to `text`. None if the row does not fit its types.
 pub fn read(kind: u8, unsigned: bool, fields: &mut Fields<'_>, text: &mut Vec<u8>) -> Option<()> {
     let integer = |fields: &mut Fields<'_>, len: usize, text: &mut Vec<u8>| {
-        let value = fields.number(len)?;
-        let shift = 64 - 8 * len as u32;
-        let signed = ((value << shift) as i64) >> shift;
+        let value = fields.bytes(len)?;
         // Writing to memory does not fail.
-        let _ = if unsigned { write!(text, "{value}") } else { write!(text, "{signed}") };
+        let _ = match unsigned {
+            true => write!(text, "{}", little(value)),
+            false => write!(text, "{}", signed(value)),
+        };
         Some(())
     };
     match kind {
@@ -66,9 +68,4 @@ pub fn read(kind: u8, unsigned: bool, fields: &mut Fields<'_>, text: &mut Vec<u8
             Some(())
         }
     }
-}
-
-/// Whether a value of this type is empty in a bitmap of NULLs.
-pub fn is_null(bitmap: &[u8], at: usize) -> bool {
-    bitmap.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1)
 }

@@ -5,9 +5,10 @@
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::sized_body::SizedBody;
 use super::{
-    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
-    Progress, Protocol, Reason, Resync, ServiceFacts, Speaker, line,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
+    Protocol, Reason, Resync, ServiceFacts, Speaker, line,
 };
 
 /// Longest control line, bytes (INFO and CONNECT are JSON).
@@ -96,16 +97,14 @@ fn find(data: &[u8]) -> Option<usize> {
 /// One flow.
 #[derive(Default)]
 struct NatsParser {
-    sides: [Side; 2],
+    sides: [DirectionState; 2],
 }
 
-/// One direction.
+/// What of a message is to come in one direction.
 #[derive(Default)]
-struct Side {
-    /// Bytes of headers and of the payload to come.
-    skip: u64,
-    left: u64,
-    writer: Option<ContentWriter>,
+struct DirectionState {
+    headers: SizedBody,
+    payload: SizedBody,
 }
 
 impl NatsParser {
@@ -120,23 +119,22 @@ impl NatsParser {
         let Some(found) = message(line) else { return };
         sink.unit("message");
         let Some(side) = self.sides.get_mut(direction.index()) else { return };
-        (side.skip, side.left) = (found.headers, found.total - found.headers);
-        if side.left > 0 {
+        side.headers = SizedBody::unread(found.headers);
+        let len = found.total - found.headers;
+        if len > 0 {
             let name = found.subject.replace('.', "/");
             let media = Media::Type { content_type: "", name: &name };
             let operation = found.operation;
             let hint = Hint { direction, media, operation, codings: &[], layer: "nats" };
-            side.writer = Some(ContentWriter::open(&hint, sink));
+            side.payload = SizedBody::new(len, ContentWriter::open(&hint, sink));
         }
     }
 }
 
-impl Side {
-    fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
-        (self.skip, self.left) = (0, 0);
-        if let Some(writer) = self.writer.take() {
-            writer.close(ending, sink);
-        }
+impl DirectionState {
+    fn cut(&mut self, sink: &mut dyn ContentSink) {
+        self.headers.cut(sink);
+        self.payload.cut(sink);
     }
 }
 
@@ -150,20 +148,10 @@ impl Parser for NatsParser {
         let mut at = 0;
         while let Some(rest @ [_, ..]) = data.get(at..) {
             let Some(side) = self.sides.get_mut(direction.index()) else { break };
-            if side.skip > 0 {
-                let len = usize::try_from(side.skip).unwrap_or(usize::MAX).min(rest.len());
-                side.skip -= len as u64;
-                at += len;
-                continue;
-            }
-            if let Some(writer) = &mut side.writer {
-                let len = usize::try_from(side.left).unwrap_or(usize::MAX).min(rest.len());
-                writer.data(rest.get(..len).unwrap_or(rest), sink);
-                side.left -= len as u64;
-                at += len;
-                if side.left == 0 {
-                    side.close(Ending::Complete, sink);
-                }
+            if let Some(body) =
+                [&mut side.headers, &mut side.payload].into_iter().find(|body| body.is_open())
+            {
+                at += body.data(rest, sink);
                 continue;
             }
             let Some((line, next)) = line::read(data, at, MAX_LINE)? else {
@@ -186,15 +174,10 @@ impl Parser for NatsParser {
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
-        if side.skip == 0
-            && side.left > len
-            && let Some(writer) = &mut side.writer
-        {
-            writer.gap(len, sink);
-            side.left -= len;
+        if !side.headers.is_open() && side.payload.gap(len, sink) {
             return Resync::Known { skip: 0 };
         }
-        side.close(Ending::Cut, sink);
+        side.cut(sink);
         Resync::Search
     }
 
@@ -204,7 +187,7 @@ impl Parser for NatsParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            side.close(Ending::Cut, sink);
+            side.cut(sink);
         }
     }
 

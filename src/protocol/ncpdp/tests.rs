@@ -19,8 +19,12 @@ fn transmissions_in_every_framing() {
         for size in [1, 3, 7, 4000] {
             let pieces =
                 [Piece::Client(&request), Piece::Server(&response), Piece::Client(&request)];
-            let (sink, news) = play(&pieces, size);
-            assert_eq!(news.first(), Some(&DriverEvent::Recognised("ncpdp")), "{before:?} {size}");
+            let (sink, events) = play(&pieces, size);
+            assert_eq!(
+                events.first(),
+                Some(&DriverEvent::Recognised("ncpdp")),
+                "{before:?} {size}"
+            );
             let sent = [&request[before.len()..], &request].concat();
             assert_eq!(sink.contents[0].bytes, sent, "{before:?} in pieces of {size}");
             assert!(sink.contents[1].bytes.ends_with(&response), "{before:?} {size}");

@@ -12,8 +12,8 @@ const ACK: &[u8] = b"<ACK.R01><ACK><ACK.type_cd V=\"AA\"/></ACK></ACK.R01>";
 fn messages_of_both_directions() {
     for size in [1, 2, 7, 39, 4000] {
         let pieces = [Piece::Client(HELLO), Piece::Server(ACK), Piece::Client(RESULT)];
-        let (sink, news) = play(&pieces, size);
-        assert_eq!(news.first(), Some(&DriverEvent::Recognised("poct1a")), "in pieces of {size}");
+        let (sink, events) = play(&pieces, size);
+        assert_eq!(events.first(), Some(&DriverEvent::Recognised("poct1a")), "in pieces of {size}");
         assert_eq!(sink.contents[0].bytes, [HELLO, RESULT].concat(), "in pieces of {size}");
         assert_eq!(sink.contents[1].bytes, ACK);
     }

@@ -35,8 +35,8 @@ fn what_is_known_of_the_service() {
         Server(b"+OK go\r\n"),
         Client(b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"),
     ];
-    let (_, news) = play(&tls, usize::MAX);
-    assert!(news.contains(&DriverEvent::Opaque("unknown", Reason::Encrypted)), "{news:?}");
+    let (_, events) = play(&tls, usize::MAX);
+    assert!(events.contains(&DriverEvent::Opaque("unknown", Reason::Encrypted)), "{events:?}");
 }
 
 #[test]

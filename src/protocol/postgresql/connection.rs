@@ -98,8 +98,10 @@ impl PostgresqlParser {
             // One format for all, or one each.
             let format = formats.chunks_exact(2).nth(if formats.len() == 2 { 0 } else { at });
             let kind = prepared.types.get(at).copied().unwrap_or(0);
-            match values::binary(kind, value).filter(|_| format == Some(&[0, 1])) {
-                Some(text) => parameters.push(&text),
+            let mut text = Zeroizing::new(Vec::new());
+            let binary = format == Some(&[0, 1]);
+            match values::binary(kind, value, &mut text).filter(|()| binary) {
+                Some(()) => parameters.push(&text),
                 None => parameters.push(value),
             }
         }
@@ -117,9 +119,9 @@ impl PostgresqlParser {
                 let mut rest = body.get(2..).unwrap_or_default();
                 for kind in &self.types {
                     let Some(value) = values::next(&mut rest) else { break };
-                    match values::binary(*kind, value) {
-                        Some(text) => self.table.cell(&text),
-                        None => self.table.cell(value),
+                    let binary = |text: &mut Vec<u8>| values::binary(*kind, value, text);
+                    if self.table.write_cell(binary).is_none() {
+                        self.table.cell(value);
                     }
                 }
                 self.table.end_row("postgresql", sink);

@@ -74,10 +74,10 @@ fn tls_and_secrets() {
     let request = b"\0\0\0\x08\x04\xd2\x16\x2f";
     let hello = [22, 3, 1, 0, 5, 1, 0, 0, 1, 0];
     for answer in [&b"S"[..], b""] {
-        let (_, news) = play(&[Client(request), Server(answer), Client(&hello)], 3);
+        let (_, events) = play(&[Client(request), Server(answer), Client(&hello)], 3);
         assert!(
-            news.iter().any(|n| matches!(n, DriverEvent::Opaque(_, Reason::Encrypted))),
-            "{news:?}"
+            events.iter().any(|n| matches!(n, DriverEvent::Opaque(_, Reason::Encrypted))),
+            "{events:?}"
         );
     }
     let ask = message(b'R', &[0, 0, 0, 3]);

@@ -62,10 +62,9 @@ pub fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(value)
 }
 
-/// A value of this type in binary form as text; none where it is text already. Which form it has is not said with
-/// the row, but no value of these types is as long in text, or it is made of digits.
-pub fn binary(kind: u32, value: &[u8]) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
+/// Writes a value of this type in binary form as text; none where it is text already. The row does not say which
+/// form it has, but no value of these types is as long in text, or it is made of digits.
+pub fn binary(kind: u32, value: &[u8], text: &mut Vec<u8>) -> Option<()> {
     let signed = || {
         value
             .iter()
@@ -77,12 +76,12 @@ pub fn binary(kind: u32, value: &[u8]) -> Option<Vec<u8>> {
     // Writing to memory does not fail.
     let _ = match kind {
         DATE if value.len() == 4 => {
-            write_day(signed() + EPOCH, &mut text);
+            write_day(signed() + EPOCH, text);
             Ok(())
         }
         _ if TIMESTAMPS.contains(&kind) && value.len() == 8 => {
             let days = signed().div_euclid(MICROS_A_DAY);
-            write_day(days + EPOCH, &mut text);
+            write_day(days + EPOCH, text);
             Ok(())
         }
         BOOL if matches!(value, [0 | 1]) => write!(text, "{}", value == [1]),
@@ -111,5 +110,5 @@ pub fn binary(kind: u32, value: &[u8]) -> Option<Vec<u8>> {
         }
         _ => return None,
     };
-    Some(text)
+    Some(())
 }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 fn recognised(bytes: &[u8]) -> Option<&'static str> {
     let of = |size| {
-        let (sink, news) = play(&[Client(bytes)], size);
-        let known = news.iter().find_map(|n| match n {
+        let (sink, events) = play(&[Client(bytes)], size);
+        let known = events.iter().find_map(|n| match n {
             DriverEvent::Recognised(name) => Some(*name),
             DriverEvent::Opaque(..) => None,
         });

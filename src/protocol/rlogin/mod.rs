@@ -9,6 +9,7 @@ use super::{
     ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress, Protocol, Reason,
     Resync, ServiceFacts, Speaker,
 };
+use crate::syntax::Match;
 
 /// Longest name, bytes.
 const MAX_NAME: usize = 64;
@@ -26,9 +27,9 @@ impl Protocol for Rlogin {
             return Probe::No;
         }
         match names(data) {
-            Names::Are(..) => Probe::yes(Speaker::Client),
-            Names::More => Probe::More,
-            Names::No => Probe::No,
+            Match::Yes((..)) => Probe::yes(Speaker::Client),
+            Match::More => Probe::More,
+            Match::No => Probe::No,
         }
     }
 
@@ -41,19 +42,13 @@ impl Protocol for Rlogin {
     }
 }
 
-enum Names<'a> {
-    /// The user at the host, and the bytes all names take.
-    Are(&'a [u8], usize),
-    More,
-    No,
-}
-
 /// `NUL client-user NUL server-user NUL terminal/speed NUL`.
-fn names(data: &[u8]) -> Names<'_> {
+/// The user at the host, and the bytes all names take.
+fn names(data: &[u8]) -> Match<(&[u8], usize)> {
     let mut at = match data {
-        [] => return Names::More,
+        [] => return Match::More,
         [0, ..] => 1,
-        _ => return Names::No,
+        _ => return Match::No,
     };
     let mut user: &[u8] = b"";
     for part in 0..3 {
@@ -61,8 +56,8 @@ fn names(data: &[u8]) -> Names<'_> {
         let len = rest.iter().take(MAX_NAME + 1).take_while(|b| b.is_ascii_graphic()).count();
         match rest.get(len) {
             Some(0) if (1..=MAX_NAME).contains(&len) => {}
-            None if len <= MAX_NAME => return Names::More,
-            _ => return Names::No,
+            None if len <= MAX_NAME => return Match::More,
+            _ => return Match::No,
         }
         let name = rest.get(..len).unwrap_or_default();
         match part {
@@ -71,14 +66,14 @@ fn names(data: &[u8]) -> Names<'_> {
             2 => {
                 let speed = name.rsplit(|b| *b == b'/').next().unwrap_or_default();
                 if !name.contains(&b'/') || !speed.iter().all(u8::is_ascii_digit) {
-                    return Names::No;
+                    return Match::No;
                 }
             }
             _ => {}
         }
         at += len + 1;
     }
-    Names::Are(user, at)
+    Match::Yes((user, at))
 }
 
 /// One flow.
@@ -104,7 +99,7 @@ impl Parser for RloginParser {
         let mut typed = data;
         if !self.named {
             match names(data) {
-                Names::Are(user, len) => {
+                Match::Yes((user, len)) => {
                     self.named = true;
                     ServiceFacts::set(
                         &mut sink.facts().files().user,
@@ -112,8 +107,8 @@ impl Parser for RloginParser {
                     );
                     typed = data.get(len..).unwrap_or_default();
                 }
-                Names::More => return Ok(Progress::need(0, data.len() + 1)),
-                Names::No => return Err(ParseError::new(Reason::Malformed, 0)),
+                Match::More => return Ok(Progress::need(0, data.len() + 1)),
+                Match::No => return Err(ParseError::new(Reason::Malformed, 0)),
             }
         }
         self.prompt.typed(typed, sink);

@@ -10,8 +10,8 @@ fn what_the_host_shows() {
     for size in [1, 2, 7, usize::MAX] {
         let pieces =
             [Client(NAMES), Server(b"\0Password: "), Client(b"secret\r"), Server(b"\r\nhello")];
-        let (mut sink, news) = play(&pieces, size);
-        assert!(news.contains(&DriverEvent::Recognised("rlogin")));
+        let (mut sink, events) = play(&pieces, size);
+        assert!(events.contains(&DriverEvent::Recognised("rlogin")));
         assert_eq!(sink.contents[0].bytes, b"\0Password: \x05\r\nhello");
         assert_eq!(sink.facts.files().user.as_deref(), Some("ward3"));
         assert!(sink.facts.credentials_in_clear);
@@ -21,8 +21,8 @@ fn what_the_host_shows() {
 #[test]
 fn others_that_begin_with_a_zero() {
     for bytes in [&b"\0\0\0\x85\xffSMBr"[..], b"\x00a\x00b\x00c\x00", b"\0anna\0ward3\0vt100\0"] {
-        let (_, news) = play(&[Client(bytes)], usize::MAX);
-        assert!(!news.contains(&DriverEvent::Recognised("rlogin")), "{bytes:?}");
+        let (_, events) = play(&[Client(bytes)], usize::MAX);
+        assert!(!events.contains(&DriverEvent::Recognised("rlogin")), "{bytes:?}");
     }
 }
 

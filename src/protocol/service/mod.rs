@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// Facts about a service. Never credentials. Texts are as on the wire, cut to
 /// [`ServiceFacts::MAX_TEXT`] bytes by [`ServiceFacts::set`]; anybody may have put a name or a number
 /// into them, so `identify` masks what may be a person's before they leave the flow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ServiceFacts {
     /// How the client proved who it is.
     pub authentication: Authentication,
@@ -197,14 +197,14 @@ impl ServiceFacts {
     }
 
     /// All that a service has shown so far, where `later` is what the last connection shows.
-    pub fn joined(&self, later: &Self) -> Self {
-        if !self.accumulates() {
-            later.clone()
-        } else if later.is_idle() && !self.withheld {
+    pub fn joined(earlier: &Arc<Self>, later: &Arc<Self>) -> Arc<Self> {
+        if !earlier.accumulates() {
+            Arc::clone(later)
+        } else if later.is_idle() && !earlier.withheld {
             // A connection that came to nothing says less than one that did.
-            self.after(later)
+            Arc::new(earlier.after(later))
         } else {
-            later.after(self)
+            Arc::new(later.after(earlier))
         }
     }
 
@@ -258,7 +258,7 @@ fn cut(text: &str) -> &str {
 }
 
 /// What a web service's answers show of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Interface {
     /// What it is.
     pub kind: ServiceKind,
@@ -270,7 +270,7 @@ pub struct Interface {
 
 closed_set! {
     /// How a client proved who it is (`phi.service.authentication`).
-    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub enum Authentication {
         /// Nothing was asked or shown.
         #[default]

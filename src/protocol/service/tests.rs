@@ -1,5 +1,6 @@
 use super::*;
 use crate::protocol::{Association, Outcome, roles};
+use std::sync::Arc;
 
 /// Facts of an association over which `operations` were asked.
 fn association(class: &str, operations: &[&str]) -> ServiceFacts {
@@ -17,13 +18,18 @@ fn classes(facts: &ServiceFacts) -> Vec<&str> {
     dicom.sop_classes.iter().map(String::as_str).collect()
 }
 
+fn joined(earlier: &ServiceFacts, later: &ServiceFacts) -> ServiceFacts {
+    let [earlier, later] = [earlier, later].map(|facts| Arc::new(facts.clone()));
+    ServiceFacts::joined(&earlier, &later).as_ref().clone()
+}
+
 #[test]
 fn associations_add_up_and_the_one_that_did_something_comes_first() {
     let (stored, idle) = (association("1.2.1", &["C-STORE"]), association("1.2.2", &[]));
-    assert_eq!(classes(&stored.joined(&idle)), ["1.2.1", "1.2.2"]);
+    assert_eq!(classes(&joined(&stored, &idle)), ["1.2.1", "1.2.2"]);
     let found = association("1.2.3", &["C-FIND"]);
-    assert_eq!(classes(&stored.joined(&found)), ["1.2.3", "1.2.1"]);
-    assert_eq!(ServiceFacts::default().joined(&stored), stored);
+    assert_eq!(classes(&joined(&stored, &found)), ["1.2.3", "1.2.1"]);
+    assert_eq!(joined(&ServiceFacts::default(), &stored), stored);
 }
 
 #[test]
@@ -31,14 +37,14 @@ fn of_other_services_the_last_connection_says_it_all() {
     let (mut first, mut last) = (ServiceFacts::default(), ServiceFacts::default());
     ServiceFacts::set(&mut first.web().host, "old");
     ServiceFacts::set(&mut last.web().path, "/new");
-    assert_eq!(first.joined(&last), last);
+    assert_eq!(joined(&first, &last), last);
 }
 
 #[test]
 fn a_secret_once_seen_in_clear_stays_known() {
     let mut first = association("1.2.1", &["C-STORE"]);
     first.credentials_in_clear = true;
-    let both = first.joined(&association("1.2.1", &["C-STORE"]));
+    let both = joined(&first, &association("1.2.1", &["C-STORE"]));
     assert!(both.credentials_in_clear);
 }
 

@@ -143,7 +143,7 @@ struct DirectionState {
 /// One connection.
 #[derive(Default)]
 struct SmbParser {
-    halves: [DirectionState; 2],
+    sides: [DirectionState; 2],
     files: Files,
     /// A share was connected to in clear.
     clear: bool,
@@ -258,13 +258,13 @@ impl SmbParser {
         rest: &[u8],
         sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
-        let half = &mut self.halves[index(direction)];
-        let left = half.left;
+        let side = &mut self.sides[index(direction)];
+        let left = side.left;
         let Some(id) = rest.first_chunk::<4>().filter(|_| left >= 4) else {
             if left >= 4 {
                 return Ok(Progress::need(0, 4));
             }
-            half.left = 0;
+            side.left = 0;
             return Ok(Progress::skip(0, left as u64));
         };
         match *id {
@@ -276,7 +276,7 @@ impl SmbParser {
                 if rest.get(4) != Some(&header::SMB1_NEGOTIATE) {
                     return Err(ParseError::new(Reason::Unsupported, 4));
                 }
-                half.left = 0;
+                side.left = 0;
                 return Ok(Progress::skip(0, left as u64));
             }
             header::ENCRYPTED | header::COMPRESSED => {
@@ -285,10 +285,10 @@ impl SmbParser {
                 if encrypted && !self.clear {
                     return Err(ParseError::new(Reason::Encrypted, 0));
                 }
-                if !std::mem::replace(&mut half.odd, true) {
+                if !std::mem::replace(&mut side.odd, true) {
                     sink.anomaly(if encrypted { Reason::Encrypted } else { Reason::Unsupported });
                 }
-                half.left = 0;
+                side.left = 0;
                 return Ok(Progress::skip(0, left as u64));
             }
             _ => return Err(ParseError::new(Reason::Malformed, 0)),
@@ -313,28 +313,28 @@ impl SmbParser {
                 read = named(&header, rest, size).unwrap_or(fixed);
             }
             let Some(head) = rest.get(..read) else { return Ok(Progress::need(0, read)) };
-            let mut file = if header.is_related() { half.related } else { 0 };
+            let mut file = if header.is_related() { side.related } else { 0 };
             data = self.message(&header, head, size, &mut file, sink);
-            self.halves[index(direction)].related = file;
+            self.sides[index(direction)].related = file;
         }
-        let half = &mut self.halves[index(direction)];
-        half.left = left - size;
+        let side = &mut self.sides[index(direction)];
+        side.left = left - size;
         let Some((at, piece)) = data else {
             return Ok(Progress::skip(read, (size - read) as u64));
         };
-        half.before = at.saturating_sub(read) as u64;
-        half.behind = (size - at) as u64 - piece.left;
-        half.piece = Some(piece);
+        side.before = at.saturating_sub(read) as u64;
+        side.behind = (size - at) as u64 - piece.left;
+        side.piece = Some(piece);
         Ok(Progress::consumed(read))
     }
 
     /// Bytes of the piece that is under way.
     fn piece(&mut self, direction: Direction, rest: &[u8], sink: &mut dyn ContentSink) -> Progress {
-        let half = &mut self.halves[index(direction)];
-        if half.before > 0 {
-            return Progress::skip(0, std::mem::take(&mut half.before));
+        let side = &mut self.sides[index(direction)];
+        if side.before > 0 {
+            return Progress::skip(0, std::mem::take(&mut side.before));
         }
-        let Some(piece) = &mut half.piece else { return Progress::default() };
+        let Some(piece) = &mut side.piece else { return Progress::default() };
         let len = usize::try_from(piece.left).unwrap_or(usize::MAX).min(rest.len());
         let bytes = rest.get(..len).unwrap_or(rest);
         let unwanted = self.files.data(piece, bytes, sink);
@@ -343,8 +343,8 @@ impl SmbParser {
         }
         let mut skip = unwanted;
         if piece.left == 0 {
-            half.piece = None;
-            skip += std::mem::take(&mut half.behind);
+            side.piece = None;
+            skip += std::mem::take(&mut side.behind);
         }
         Progress::skip(len, skip)
     }
@@ -370,11 +370,11 @@ impl Parser for SmbParser {
         data: &[u8],
         sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
-        let half = &mut self.halves[index(direction)];
-        if half.piece.is_some() {
+        let side = &mut self.sides[index(direction)];
+        if side.piece.is_some() {
             return Ok(self.piece(direction, data, sink));
         }
-        if half.left > 0 {
+        if side.left > 0 {
             let step = self.step(direction, data, sink);
             if step.is_err() {
                 self.end(direction, sink);
@@ -387,8 +387,8 @@ impl Parser for SmbParser {
         let len = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
         match kind {
             0 => {
-                half.left = len;
-                half.related = 0;
+                side.left = len;
+                side.related = 0;
                 Ok(Progress::consumed(FRAME))
             }
             // Session request, its answers, and keep-alive (RFC 1002 4.3.1).
@@ -401,22 +401,22 @@ impl Parser for SmbParser {
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
-        let half = &mut self.halves[index(direction)];
-        let before = std::mem::take(&mut half.before);
-        if let Some(piece) = &mut half.piece {
+        let side = &mut self.sides[index(direction)];
+        let before = std::mem::take(&mut side.before);
+        if let Some(piece) = &mut side.piece {
             let lost = len.saturating_sub(before);
             let inside = lost <= piece.left;
             self.files.lose(piece, lost, sink);
             if inside && before <= len {
                 let mut skip = 0;
                 if piece.left == 0 {
-                    half.piece = None;
-                    skip = std::mem::take(&mut half.behind);
+                    side.piece = None;
+                    skip = std::mem::take(&mut side.behind);
                 }
                 return Resync::Known { skip };
             }
         }
-        *half = DirectionState { odd: half.odd, ..DirectionState::default() };
+        *side = DirectionState { odd: side.odd, ..DirectionState::default() };
         Resync::Search
     }
 
@@ -438,9 +438,9 @@ impl Parser for SmbParser {
 impl SmbParser {
     /// Nothing more is read of a direction.
     fn end(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
-        self.halves[index(direction)] = DirectionState { ended: true, ..DirectionState::default() };
+        self.sides[index(direction)] = DirectionState { ended: true, ..DirectionState::default() };
         // The other direction may show where held bytes belong.
-        if self.halves.iter().all(|half| half.ended) {
+        if self.sides.iter().all(|side| side.ended) {
             self.files.finish(sink);
         }
     }

@@ -115,8 +115,8 @@ type Seen = (String, Vec<u8>, u64, Option<Ending>);
 /// What is handed on, in segments of any size.
 fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
     let of = |size| {
-        let (sink, news) = play(pieces, size);
-        assert!(!news.iter().any(|n| matches!(n, DriverEvent::Opaque(..))), "{news:?}");
+        let (sink, events) = play(pieces, size);
+        assert!(!events.iter().any(|n| matches!(n, DriverEvent::Opaque(..))), "{events:?}");
         let seen: Vec<Seen> = sink
             .contents
             .iter()
@@ -288,8 +288,8 @@ fn who_is_let_in() {
 fn what_is_not_read_is_counted() {
     let reasons = |message: &[u8]| {
         let framed = [&(message.len() as u32).to_be_bytes()[..], message].concat();
-        let (sink, news) = play(&[Client(&framed)], 3);
-        let opaque = news.iter().find_map(|n| match n {
+        let (sink, events) = play(&[Client(&framed)], 3);
+        let opaque = events.iter().find_map(|n| match n {
             DriverEvent::Opaque("smb", reason) => Some(*reason),
             _ => None,
         });

@@ -97,7 +97,7 @@ fn starttls_is_encrypted_from_there_on() {
     let hello = [22, 3, 1, 0, 5, 1, 0, 0, 1, 0];
     for answer in [&b"220 go\r\n"[..], b""] {
         for size in [1, 3, 100] {
-            let (_, news) = play(
+            let (_, events) = play(
                 &[
                     Server(BANNER),
                     Client(b"EHLO a\r\n"),
@@ -110,7 +110,7 @@ fn starttls_is_encrypted_from_there_on() {
             );
             let encrypted =
                 |n: &DriverEvent| matches!(n, DriverEvent::Opaque(_, Reason::Encrypted));
-            assert!(news.iter().any(encrypted), "{news:?}");
+            assert!(events.iter().any(encrypted), "{events:?}");
         }
     }
 }
@@ -118,8 +118,8 @@ fn starttls_is_encrypted_from_there_on() {
 #[test]
 fn foreign_greetings() {
     for text in [&b"220 ftp.example.org ready\r\n"[..], b"HELP\r\n", b"2200\r\n"] {
-        let (_, news) = play(&[Server(text)], 100);
-        assert!(!news.contains(&DriverEvent::Recognised("smtp")), "{news:?}");
+        let (_, events) = play(&[Server(text)], 100);
+        assert!(!events.contains(&DriverEvent::Recognised("smtp")), "{events:?}");
     }
     // It is known by what its client says.
     assert_eq!(

@@ -3,17 +3,20 @@
 //! Rows and values are handed on as CSV (RFC 4180) with the names of the columns as heading, so that one
 //! reader, with one set of rules for column names, serves every database.
 
+pub mod fields;
 pub mod statement;
 pub mod table;
 
 #[cfg(test)]
 mod tests;
 
+pub use fields::{Fields, is_null};
 pub use statement::Parameters;
 pub use table::{Table, write_cell};
 
 use super::content_writer::ContentWriter;
 use super::{ContentSink, Direction, Ending, Hint, Media};
+use zeroize::Zeroizing;
 
 /// Longest statement that is read, bytes. Restores of dumps send rows by the megabyte.
 pub const MAX_STATEMENT: usize = 1 << 20;
@@ -41,15 +44,33 @@ pub fn hand_on_values(
     sink: &mut dyn ContentSink,
 ) {
     let tables = statement::tables(statement, parameters);
+    hand_on_tables(&tables, statement::operation(statement), layer, sink);
+}
+
+/// Hands on the named arguments of a call of a procedure: their names say what they hold.
+pub fn hand_on_arguments(
+    arguments: &[(Vec<u8>, Zeroizing<Vec<u8>>)],
+    layer: &'static str,
+    sink: &mut dyn ContentSink,
+) {
+    hand_on_tables(&statement::arguments(arguments), "EXEC", layer, sink);
+}
+
+fn hand_on_tables(
+    tables: &[statement::Values],
+    operation: &str,
+    layer: &'static str,
+    sink: &mut dyn ContentSink,
+) {
     if tables.is_empty() {
         return;
     }
     sink.unit("request");
-    for table in &tables {
+    for table in tables {
         let hint = Hint {
             direction: Direction::ClientToServer,
             media: Media::Type { content_type: "text/csv", name: "" },
-            operation: statement::operation(statement),
+            operation,
             codings: &[],
             layer,
         };

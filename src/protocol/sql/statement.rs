@@ -70,14 +70,26 @@ pub fn operation(statement: &[u8]) -> &'static str {
 
 /// The values of a statement.
 pub fn tables(statement: &[u8], parameters: &Parameters) -> Vec<Values> {
-    let mut reader = Reader {
-        tokens: Tokens::new(statement),
-        parameters,
-        tables: Vec::new(),
-        pairs: Pairs::default(),
-    };
+    let mut reader = Reader { tokens: Tokens::new(statement), parameters, found: Found::default() };
     reader.statement();
-    reader.tables
+    reader.found.tables
+}
+
+/// The values of named arguments, by name.
+pub fn arguments(arguments: &[(Vec<u8>, Zeroizing<Vec<u8>>)]) -> Vec<Values> {
+    let mut found = Found::default();
+    for (name, value) in arguments.iter().filter(|(name, _)| !name.is_empty()) {
+        found.pair(name.clone(), trimmed(value));
+    }
+    found.end_pairs();
+    found.tables
+}
+
+/// A value without blanks and the wildcards of LIKE around it.
+fn trimmed(value: &[u8]) -> &[u8] {
+    let value = value.trim_ascii();
+    let value = value.strip_prefix(b"%").unwrap_or(value);
+    value.strip_suffix(b"%").unwrap_or(value)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -269,106 +281,14 @@ struct Pairs {
     cells: Vec<Zeroizing<Vec<u8>>>,
 }
 
-struct Reader<'a> {
-    tokens: Tokens<'a>,
-    parameters: &'a Parameters,
+/// What was found so far.
+#[derive(Default)]
+struct Found {
     tables: Vec<Values>,
     pairs: Pairs,
 }
 
-impl<'a> Reader<'a> {
-    fn statement(&mut self) {
-        // The column that may get a value: the last name before an operator.
-        let mut column: Option<Vec<u8>> = None;
-        let mut into = false;
-        while let Some(token) = self.tokens.next() {
-            if self.tables.len() >= MAX_TABLES {
-                return;
-            }
-            match &token {
-                Token::Punctuation(b'(') if into => {
-                    into = false;
-                    self.insert();
-                    column = None;
-                }
-                Token::Punctuation(b'=') => {
-                    if let Some(column) = column.take() {
-                        self.value_of(column);
-                    }
-                }
-                Token::Punctuation(b';') => {
-                    self.end_pairs();
-                    (column, into) = (None, false);
-                }
-                // `a <= b`, `lower(a) = b`: the name stays.
-                Token::Punctuation(_) => {}
-                token if token.is("LIKE") || token.is("ILIKE") => {
-                    if let Some(column) = column.take() {
-                        self.value_of(column);
-                    }
-                }
-                token if token.is("IN") => {
-                    if let Some(column) = column.take() {
-                        self.list_of(&column);
-                    }
-                }
-                token if token.is("INTO") => into = true,
-                token if token.is("SELECT") || token.is("SET") => into = false,
-                token => column = token.column().map(<[u8]>::to_vec).or(column),
-            }
-        }
-        self.end_pairs();
-    }
-
-    /// The literal or the parameter that a token is.
-    fn literal(&self, token: &Token<'_>) -> Option<Zeroizing<Vec<u8>>> {
-        Some(Zeroizing::new(match token {
-            Token::Text(text) | Token::Double(text) => text.clone(),
-            Token::Word(word) if word.first().is_some_and(u8::is_ascii_digit) => word.to_vec(),
-            Token::Placeholder(placeholder) => self.parameters.get(*placeholder)?.to_vec(),
-            _ => return None,
-        }))
-    }
-
-    /// The value behind an operator: a literal, or the first one in a call or behind a type (`DATE '...'`).
-    fn value_of(&mut self, column: Vec<u8>) {
-        let mut depth = 0;
-        for _ in 0..MAX_DEPTH {
-            let Some(token) = self.tokens.next() else { return };
-            if let Some(value) = self.literal(&token) {
-                let value = value.trim_ascii();
-                let value = value.strip_prefix(b"%").unwrap_or(value);
-                let value = value.strip_suffix(b"%").unwrap_or(value);
-                self.pair(column, value);
-                return;
-            }
-            match token {
-                Token::Punctuation(b'(') => depth += 1,
-                Token::Word(word) if word.eq_ignore_ascii_case(b"SELECT") => return,
-                Token::Word(_) => {}
-                _ if depth == 0 => return,
-                _ => {}
-            }
-        }
-    }
-
-    /// `('x', 'y')`: each is a row.
-    fn list_of(&mut self, column: &[u8]) {
-        if self.tokens.next() != Some(Token::Punctuation(b'(')) {
-            return;
-        }
-        while let Some(token) = self.tokens.next() {
-            if token == Token::Punctuation(b')') {
-                return;
-            }
-            if let Some(value) = self.literal(&token) {
-                self.pair(column.to_vec(), &value);
-            } else if token != Token::Punctuation(b',') {
-                return;
-            }
-        }
-    }
-
+impl Found {
     fn pair(&mut self, column: Vec<u8>, value: &[u8]) {
         let known = |c: &Vec<u8>| c.eq_ignore_ascii_case(&column);
         if self.pairs.columns.len() >= MAX_COLUMNS || self.pairs.columns.iter().any(known) {
@@ -396,6 +316,103 @@ impl<'a> Reader<'a> {
                 table.lines.push(line(&row));
             }
             _ => self.tables.push(Values { lines: vec![heading, line(&row)] }),
+        }
+    }
+}
+
+struct Reader<'a> {
+    tokens: Tokens<'a>,
+    parameters: &'a Parameters,
+    found: Found,
+}
+
+impl<'a> Reader<'a> {
+    fn statement(&mut self) {
+        // The column that may get a value: the last name before an operator.
+        let mut column: Option<Vec<u8>> = None;
+        let mut into = false;
+        while let Some(token) = self.tokens.next() {
+            if self.found.tables.len() >= MAX_TABLES {
+                return;
+            }
+            match &token {
+                Token::Punctuation(b'(') if into => {
+                    into = false;
+                    self.insert();
+                    column = None;
+                }
+                Token::Punctuation(b'=') => {
+                    if let Some(column) = column.take() {
+                        self.value_of(column);
+                    }
+                }
+                Token::Punctuation(b';') => {
+                    self.found.end_pairs();
+                    (column, into) = (None, false);
+                }
+                // `a <= b`, `lower(a) = b`: the name stays.
+                Token::Punctuation(_) => {}
+                token if token.is("LIKE") || token.is("ILIKE") => {
+                    if let Some(column) = column.take() {
+                        self.value_of(column);
+                    }
+                }
+                token if token.is("IN") => {
+                    if let Some(column) = column.take() {
+                        self.list_of(&column);
+                    }
+                }
+                token if token.is("INTO") => into = true,
+                token if token.is("SELECT") || token.is("SET") => into = false,
+                token => column = token.column().map(<[u8]>::to_vec).or(column),
+            }
+        }
+        self.found.end_pairs();
+    }
+
+    /// The literal or the parameter that a token is.
+    fn literal(&self, token: &Token<'_>) -> Option<Zeroizing<Vec<u8>>> {
+        Some(Zeroizing::new(match token {
+            Token::Text(text) | Token::Double(text) => text.clone(),
+            Token::Word(word) if word.first().is_some_and(u8::is_ascii_digit) => word.to_vec(),
+            Token::Placeholder(placeholder) => self.parameters.get(*placeholder)?.to_vec(),
+            _ => return None,
+        }))
+    }
+
+    /// The value behind an operator: a literal, or the first one in a call or behind a type (`DATE '...'`).
+    fn value_of(&mut self, column: Vec<u8>) {
+        let mut depth = 0;
+        for _ in 0..MAX_DEPTH {
+            let Some(token) = self.tokens.next() else { return };
+            if let Some(value) = self.literal(&token) {
+                self.found.pair(column, trimmed(&value));
+                return;
+            }
+            match token {
+                Token::Punctuation(b'(') => depth += 1,
+                Token::Word(word) if word.eq_ignore_ascii_case(b"SELECT") => return,
+                Token::Word(_) => {}
+                _ if depth == 0 => return,
+                _ => {}
+            }
+        }
+    }
+
+    /// `('x', 'y')`: each is a row.
+    fn list_of(&mut self, column: &[u8]) {
+        if self.tokens.next() != Some(Token::Punctuation(b'(')) {
+            return;
+        }
+        while let Some(token) = self.tokens.next() {
+            if token == Token::Punctuation(b')') {
+                return;
+            }
+            if let Some(value) = self.literal(&token) {
+                self.found.pair(column.to_vec(), &value);
+            } else if token != Token::Punctuation(b',') {
+                return;
+            }
         }
     }
 
@@ -438,7 +455,7 @@ impl<'a> Reader<'a> {
             }
         }
         if lines.len() > 1 {
-            self.tables.push(Values { lines });
+            self.found.tables.push(Values { lines });
         }
     }
 

@@ -16,6 +16,8 @@ pub struct Table {
     writer: Option<ContentWriter>,
     line: Zeroizing<Vec<u8>>,
     cells: usize,
+    /// The text of a value in binary form.
+    text: Zeroizing<Vec<u8>>,
 }
 
 impl Table {
@@ -45,6 +47,18 @@ impl Table {
             write_cell(value, self.cells == 0, &mut self.line);
         }
         self.cells += 1;
+    }
+
+    /// The next value of the row, as `write` writes it; none if it cannot. Nothing is written for NULL.
+    pub fn write_cell(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> Option<()> {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        let written = write(&mut text);
+        if written.is_some() {
+            self.cell(&text);
+        }
+        self.text = text;
+        written
     }
 
     /// Whether further rows are not wanted.
@@ -91,7 +105,7 @@ impl Table {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.heading.capacity() + self.line.capacity()
+        self.heading.capacity() + self.line.capacity() + self.text.capacity()
     }
 }
 

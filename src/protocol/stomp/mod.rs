@@ -4,6 +4,7 @@
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::sized_body::SizedBody;
 use super::{
     ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
     Progress, Protocol, Reason, Resync, ServiceFacts, Speaker,
@@ -111,11 +112,13 @@ struct StompParser {
 
 /// The body of a frame on its way.
 #[derive(Default)]
-struct Body {
-    open: bool,
-    /// Its length, where a header says it; else it ends with a NUL.
-    left: Option<u64>,
-    writer: Option<ContentWriter>,
+enum Body {
+    #[default]
+    None,
+    /// A header says its length.
+    Sized(SizedBody),
+    /// It ends with a NUL.
+    ToNul(Option<ContentWriter>),
 }
 
 /// A header of a frame, with its escapes undone (1.2 "Value Encoding").
@@ -146,10 +149,10 @@ impl StompParser {
             _ => {}
         }
         let Some(side) = self.sides.get_mut(direction.index()) else { return };
-        side.open = true;
         let length = header(head, "content-length").and_then(|l| l.trim().parse::<u64>().ok());
-        side.left = length.filter(|l| *l <= MAX_BODY);
+        let length = length.filter(|l| *l <= MAX_BODY);
         if !matches!(command, b"SEND" | b"MESSAGE") {
+            *side = length.map_or(Body::ToNul(None), |len| Body::Sized(SizedBody::unread(len)));
             return;
         }
         sink.unit("message");
@@ -159,15 +162,50 @@ impl StompParser {
         let media = Media::Type { content_type: &content_type, name: &name };
         let operation = if command == b"SEND" { "SEND" } else { "MESSAGE" };
         let hint = Hint { direction, media, operation, codings: &[], layer: "stomp" };
-        side.writer = Some(ContentWriter::open(&hint, sink));
+        let writer = ContentWriter::open(&hint, sink);
+        *side = match length {
+            Some(0) => {
+                writer.close(Ending::Complete, sink);
+                Body::None
+            }
+            Some(len) => Body::Sized(SizedBody::new(len, writer)),
+            None => Body::ToNul(Some(writer)),
+        };
     }
 }
 
 impl Body {
-    fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
-        (self.open, self.left) = (false, None);
-        if let Some(writer) = self.writer.take() {
-            writer.close(ending, sink);
+    /// Reads what the front of `bytes` has of it: how many bytes.
+    fn data(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Sized(body) => {
+                let len = body.data(bytes, sink);
+                if !body.is_open() {
+                    *self = Self::None;
+                }
+                len
+            }
+            Self::ToNul(writer) => {
+                let nul = memchr::memchr(0, bytes);
+                if let Some(writer) = writer {
+                    writer.data(bytes.get(..nul.unwrap_or(bytes.len())).unwrap_or(bytes), sink);
+                }
+                let Some(nul) = nul else { return bytes.len() };
+                if let Some(writer) = writer.take() {
+                    writer.close(Ending::Complete, sink);
+                }
+                *self = Self::None;
+                nul + 1
+            }
+        }
+    }
+
+    fn cut(&mut self, sink: &mut dyn ContentSink) {
+        match std::mem::take(self) {
+            Self::Sized(mut body) => body.cut(sink),
+            Self::ToNul(Some(writer)) => writer.close(Ending::Cut, sink),
+            Self::None | Self::ToNul(None) => {}
         }
     }
 }
@@ -182,29 +220,8 @@ impl Parser for StompParser {
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {
             let Some(side) = self.sides.get_mut(direction.index()) else { break };
-            if side.open {
-                let (len, ended) = match side.left {
-                    Some(0) => (0, true),
-                    Some(left) => {
-                        (usize::try_from(left).unwrap_or(usize::MAX).min(rest.len()), false)
-                    }
-                    None => match memchr::memchr(0, rest) {
-                        Some(nul) => (nul, true),
-                        None => (rest.len(), false),
-                    },
-                };
-                if let Some(writer) = &mut side.writer {
-                    writer.data(rest.get(..len).unwrap_or(rest), sink);
-                }
-                if let Some(left) = &mut side.left {
-                    *left -= len as u64;
-                }
-                at += len;
-                if ended {
-                    side.close(Ending::Complete, sink);
-                    // The NUL.
-                    at += 1;
-                }
+            if !matches!(side, Body::None) {
+                at += side.data(rest, sink);
                 continue;
             }
             if matches!(first, b'\r' | b'\n' | 0) {
@@ -228,21 +245,17 @@ impl Parser for StompParser {
             self.frame(direction, rest.get(..head).unwrap_or_default(), sink);
             at += next;
         }
-        Ok(Progress::consumed(at.min(data.len())))
+        Ok(Progress::consumed(at))
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
-        if let Some(left) = side.left.as_mut()
-            && *left > len
+        if let Body::Sized(body) = side
+            && body.gap(len, sink)
         {
-            *left -= len;
-            if let Some(writer) = &mut side.writer {
-                writer.gap(len, sink);
-            }
             return Resync::Known { skip: 0 };
         }
-        side.close(Ending::Cut, sink);
+        side.cut(sink);
         Resync::Search
     }
 
@@ -252,7 +265,7 @@ impl Parser for StompParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            side.close(Ending::Cut, sink);
+            side.cut(sink);
         }
     }
 

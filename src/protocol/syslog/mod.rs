@@ -5,10 +5,12 @@
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::sized_body::SizedBody;
 use super::{
     ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
     Progress, Protocol, Resync, Speaker,
 };
+use crate::syntax::Match;
 use memchr::memchr;
 
 /// Digits of a length (RFC 6587 3.4.1 sets no bound; no message is as long).
@@ -25,9 +27,9 @@ impl Protocol for Syslog {
     fn probe(&self, data: &[u8], at: Position) -> Probe {
         if at == Position::Start {
             return match start(data) {
-                Start::Yes => Probe::yes(Speaker::Client),
-                Start::More => Probe::More,
-                Start::No => Probe::No,
+                Match::Yes(()) => Probe::yes(Speaker::Client),
+                Match::More => Probe::More,
+                Match::No => Probe::No,
             };
         }
         match boundary(data) {
@@ -37,7 +39,7 @@ impl Protocol for Syslog {
     }
 
     fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {
-        if !matches!(priority(data), Start::Yes) {
+        if !matches!(priority(data), Match::Yes(())) {
             return false;
         }
         frame.extend_from_slice(data.len().to_string().as_bytes());
@@ -47,39 +49,33 @@ impl Protocol for Syslog {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(SyslogParser { sides: [const { DirectionState { left: None, writer: None } }; 2] })
+        Box::<SyslogParser>::default()
     }
 }
 
-enum Start {
-    Yes,
-    No,
-    More,
-}
-
 /// `<13>`: up to three digits, not above 191 (RFC 5424 6.2.1).
-fn priority(data: &[u8]) -> Start {
-    let Some((first, rest)) = data.split_first() else { return Start::More };
+fn priority(data: &[u8]) -> Match {
+    let Some((first, rest)) = data.split_first() else { return Match::More };
     if *first != b'<' {
-        return Start::No;
+        return Match::No;
     }
     let digits = rest.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
     let value = rest.iter().take(digits).fold(0u32, |v, b| v * 10 + u32::from(b - b'0'));
     match rest.get(digits) {
-        None if digits < 4 => Start::More,
-        Some(b'>') if (1..=3).contains(&digits) && value <= 191 => Start::Yes,
-        _ => Start::No,
+        None if digits < 4 => Match::More,
+        Some(b'>') if (1..=3).contains(&digits) && value <= 191 => Match::Yes(()),
+        _ => Match::No,
     }
 }
 
 /// A message, or the length of one and the message.
-fn start(data: &[u8]) -> Start {
+fn start(data: &[u8]) -> Match {
     let digits = data.iter().take(MAX_DIGITS + 1).take_while(|b| b.is_ascii_digit()).count();
     match data.get(digits..) {
         Some(rest) if digits == 0 => priority(rest),
         Some([b' ', rest @ ..]) if digits <= MAX_DIGITS => priority(rest),
-        Some([]) if digits <= MAX_DIGITS => Start::More,
-        _ => Start::No,
+        Some([]) if digits <= MAX_DIGITS => Match::More,
+        _ => Match::No,
     }
 }
 
@@ -87,25 +83,55 @@ fn start(data: &[u8]) -> Start {
 fn boundary(data: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\n', data)
         .map(|at| at + 1)
-        .find(|at| data.get(*at..).is_some_and(|d| matches!(start(d), Start::Yes)))
+        .find(|at| data.get(*at..).is_some_and(|d| matches!(start(d), Match::Yes(()))))
 }
 
 /// One flow.
+#[derive(Default)]
 struct SyslogParser {
-    sides: [DirectionState; 2],
+    /// The message on its way in each direction.
+    messages: [Message; 2],
 }
 
-struct DirectionState {
-    /// Bytes of the message to come; `None`: up to the end of the line.
-    left: Option<u64>,
-    writer: Option<ContentWriter>,
+#[derive(Default)]
+enum Message {
+    #[default]
+    None,
+    /// Its length comes before it (RFC 6587 3.4.1).
+    Counted(SizedBody),
+    /// It ends with its line (RFC 6587 3.4.2).
+    Line(ContentWriter),
 }
 
-impl DirectionState {
+impl Message {
+    /// Reads what the front of `bytes` has of it: how many bytes.
+    fn data(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Counted(body) => {
+                let len = body.data(bytes, sink);
+                if !body.is_open() {
+                    *self = Self::None;
+                }
+                len
+            }
+            Self::Line(writer) => {
+                let end = memchr(b'\n', bytes);
+                let len = end.unwrap_or(bytes.len());
+                writer.data(bytes.get(..len).unwrap_or(bytes), sink);
+                if end.is_some() {
+                    self.close(Ending::Complete, sink);
+                }
+                len
+            }
+        }
+    }
+
     fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
-        self.left = None;
-        if let Some(writer) = self.writer.take() {
-            writer.close(ending, sink);
+        match std::mem::take(self) {
+            Self::Counted(mut body) => body.cut(sink),
+            Self::Line(writer) => writer.close(ending, sink),
+            Self::None => {}
         }
     }
 }
@@ -117,69 +143,54 @@ impl Parser for SyslogParser {
         data: &[u8],
         sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
-        let Some(side) = self.sides.get_mut(direction.index()) else {
+        let Some(message) = self.messages.get_mut(direction.index()) else {
             return Ok(Progress::consumed(data.len()));
         };
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {
-            let Some(writer) = side.writer.as_mut() else {
-                let digits =
-                    rest.iter().take(MAX_DIGITS).take_while(|b| b.is_ascii_digit()).count();
-                if matches!(first, b'\r' | b'\n' | 0 | b' ') {
-                    at += 1;
-                    continue;
-                }
-                match rest.get(digits) {
-                    None if digits > 0 && digits < MAX_DIGITS => {
-                        return Ok(Progress::need(at, rest.len() + 1));
-                    }
-                    Some(b' ') if digits > 0 => {
-                        let length = rest.get(..digits).unwrap_or_default();
-                        let length = length.iter().fold(0, |v, b| v * 10 + u64::from(b - b'0'));
-                        at += digits + 1;
-                        if length == 0 {
-                            continue;
-                        }
-                        side.left = Some(length);
-                    }
-                    _ => side.left = None,
-                }
-                sink.unit("message");
-                let media = Media::Type { content_type: "application/syslog", name: "" };
-                let hint = Hint { direction, media, operation: "", codings: &[], layer: "" };
-                side.writer = Some(ContentWriter::open(&hint, sink));
+            if !matches!(message, Message::None) {
+                at += message.data(rest, sink);
                 continue;
-            };
-            let (len, end) = match side.left {
-                Some(left) => {
-                    let len = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-                    side.left = Some(left - len as u64);
-                    (len, left == len as u64)
-                }
-                None => match memchr(b'\n', rest) {
-                    Some(lf) => (lf, true),
-                    None => (rest.len(), false),
-                },
-            };
-            writer.data(rest.get(..len).unwrap_or(rest), sink);
-            at += len;
-            if end {
-                side.close(Ending::Complete, sink);
             }
+            let digits = rest.iter().take(MAX_DIGITS).take_while(|b| b.is_ascii_digit()).count();
+            if matches!(first, b'\r' | b'\n' | 0 | b' ') {
+                at += 1;
+                continue;
+            }
+            let counted = match rest.get(digits) {
+                None if digits > 0 => {
+                    return Ok(Progress::need(at, rest.len() + 1));
+                }
+                Some(b' ') if digits > 0 => {
+                    let length = rest.get(..digits).unwrap_or_default();
+                    at += digits + 1;
+                    Some(length.iter().fold(0, |v, b| v * 10 + u64::from(b - b'0')))
+                }
+                _ => None,
+            };
+            if counted == Some(0) {
+                continue;
+            }
+            sink.unit("message");
+            let media = Media::Type { content_type: "application/syslog", name: "" };
+            let hint = Hint { direction, media, operation: "", codings: &[], layer: "" };
+            let writer = ContentWriter::open(&hint, sink);
+            *message = match counted {
+                Some(length) => Message::Counted(SizedBody::new(length, writer)),
+                None => Message::Line(writer),
+            };
         }
         Ok(Progress::consumed(at))
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
-        let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
-        if let (Some(left), Some(writer)) = (side.left, side.writer.as_mut())
-            && len < left
+        let Some(message) = self.messages.get_mut(direction.index()) else { return Resync::Lost };
+        if let Message::Counted(body) = message
+            && body.gap(len, sink)
         {
-            writer.gap(len, sink);
-            side.left = Some(left - len);
             return Resync::Known { skip: 0 };
         }
-        side.close(Ending::Cut, sink);
+        message.close(Ending::Cut, sink);
         Resync::Search
     }
 
@@ -187,13 +198,10 @@ impl Parser for SyslogParser {
         boundary(data)
     }
 
-    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
-        if let Some(side) = self.sides.get_mut(direction.index()) {
-            if let Some(writer) = side.writer.as_mut() {
-                writer.data(rest, sink);
-            }
+    fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {
+        if let Some(message) = self.messages.get_mut(direction.index()) {
             // The last line may have no end.
-            side.close(Ending::from(end).and(side.left.is_none()), sink);
+            message.close(end.into(), sink);
         }
     }
 

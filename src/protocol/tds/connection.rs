@@ -1,10 +1,12 @@
 //! One connection.
 
-use super::super::sql::{self, MAX_STATEMENT, Parameters, Table, table::MAX_COLUMNS};
+use super::super::sql::{
+    self, Fields, MAX_STATEMENT, Parameters, Table, is_null, table::MAX_COLUMNS,
+};
 use super::super::{
     ContentSink, Direction, End, Ending, ParseError, Parser, Progress, Reason, Resync, ServiceFacts,
 };
-use super::values::{Fields, Kind, utf16};
+use super::values::{Kind, utf16};
 use super::{
     END_OF_MESSAGE, HEADER, Header, LOGIN, PRELOGIN, RESULT, RPC, SQL_BATCH, find_columns,
 };
@@ -140,14 +142,13 @@ impl TdsParser {
         fields.bytes(2);
         let mut statement = Zeroizing::new(Vec::new());
         let mut parameters = Parameters::default();
-        let mut names = Vec::new();
-        let mut text = Zeroizing::new(Vec::new());
+        let mut arguments = Vec::new();
         for at in 0..MAX_PARAMETERS {
             if fields.0.is_empty() {
                 break;
             }
             let (Some(name), Some(_)) = (fields.text(1), fields.number(1)) else { break };
-            text.clear();
+            let mut text = Zeroizing::new(Vec::new());
             let value = Kind::read(&mut fields).and_then(|k| k.value(&mut fields, &mut text));
             if value.is_none() {
                 break;
@@ -159,25 +160,17 @@ impl TdsParser {
                 _ => false,
             };
             if is_statement {
-                statement = text.clone();
+                statement = text;
             } else {
                 let name = name.strip_prefix(b"@").unwrap_or(&name).to_vec();
                 parameters.insert(&name, &text);
-                names.push((name, text.clone()));
+                arguments.push((name, text));
             }
         }
-        if statement.is_empty() {
-            // A procedure of its own: the names of its parameters say what they hold.
-            let list = names.iter().filter(|(name, _)| !name.is_empty());
-            for (at, (name, _)) in list.enumerate() {
-                let separator: &[u8] = if at == 0 { b"EXEC p @" } else { b", @" };
-                statement.extend_from_slice(separator);
-                statement.extend_from_slice(name);
-                statement.extend_from_slice(b" = @");
-                statement.extend_from_slice(name);
-            }
+        match statement.is_empty() {
+            true => sql::hand_on_arguments(&arguments, "tds", sink),
+            false => sql::hand_on_values(&statement, &parameters, "tds", sink),
         }
-        sql::hand_on_values(&statement, &parameters, "tds", sink);
     }
 
     /// Reads the tokens of a result as far as they are complete. How many bytes are left.
@@ -286,15 +279,15 @@ impl TdsParser {
             true => fields.bytes(self.columns.len().div_ceil(8))?,
             false => &[],
         };
-        let mut text = Zeroizing::new(Vec::new());
         for (at, kind) in self.columns.iter().enumerate() {
-            text.clear();
-            let null = bitmap.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
-            if !null && kind.value(fields, &mut text).is_none() {
+            let read = self.table.write_cell(|text| match is_null(bitmap, at) {
+                true => Some(()),
+                false => kind.value(fields, text),
+            });
+            if read.is_none() {
                 self.table.drop_row();
                 return None;
             }
-            self.table.cell(&text);
         }
         match self.table.is_done() {
             true => self.table.drop_row(),

@@ -1,6 +1,7 @@
 //! Types and their values (MS-TDS 2.2.5.4 to 2.2.5.6).
 
-use super::super::sql::write_day;
+use super::super::sql::fields::{little, signed};
+use super::super::sql::{Fields, write_day};
 use std::io::Write as _;
 
 /// Longest value that is read, bytes; of a longer one the beginning.
@@ -10,32 +11,12 @@ const TO_1900: i64 = 693_595;
 /// Days from 0001-01-01 to 1970-01-01.
 const TO_1970: i64 = 719_162;
 
-/// Reads from the front of a token or a parameter. Numbers are little-endian.
-#[derive(Clone, Copy)]
-pub struct Fields<'a>(pub &'a [u8]);
-
-impl<'a> Fields<'a> {
-    /// The next `len` bytes.
-    pub fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    /// A number of `len` bytes, at most 8.
-    pub fn number(&mut self, len: usize) -> Option<u64> {
-        Some(little(self.bytes(len.min(8))?))
-    }
-
+impl Fields<'_> {
     /// A text whose length in characters takes `width` bytes.
     pub fn text(&mut self, width: usize) -> Option<Vec<u8>> {
         let len = usize::try_from(self.number(width)?).ok()?;
         Some(utf16(self.bytes(len.checked_mul(2)?)?))
     }
-}
-
-fn little(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().take(8).fold(0, |n, b| n << 8 | u64::from(*b))
 }
 
 /// UTF-16 in little-endian order as UTF-8.
@@ -186,14 +167,8 @@ impl Kind {
             return;
         }
         let number = little(bytes);
-        let signed = match bytes.len() {
-            1..=7 => {
-                let shift = 64 - 8 * bytes.len() as u32;
-                // One byte is unsigned (tinyint).
-                if bytes.len() == 1 { number as i64 } else { ((number << shift) as i64) >> shift }
-            }
-            _ => number as i64,
-        };
+        // One byte is unsigned (tinyint).
+        let signed = if bytes.len() == 1 { number as i64 } else { signed(bytes) };
         // Writing to memory does not fail.
         let _ = match self.code {
             0x30 | 0x32 | 0x34 | 0x38 | 0x7F | 0x26 | 0x68 => write!(text, "{signed}"),

@@ -234,16 +234,21 @@ impl TelnetParser {
             self.prompt.shown(text);
             return self.show(text, sink);
         }
-        self.prompt.typed(text, sink);
-        let secret = self.prompt.asks(&["passw", "contrase", "senha", "verify code"]);
-        let local = self.options.shows_locally() && !secret;
+        const SECRETS: [&str; 4] = ["passw", "contrase", "senha", "verify code"];
+        // Whether a byte is secret is decided by the prompt before it: the end of the entry answers that.
+        let (local, mut secret) = (self.options.shows_locally(), self.prompt.asks(&SECRETS));
         let mut shown = Zeroizing::new(Vec::new());
         for byte in text {
             if is_reaction(&[*byte]) {
                 shown.push(REACTION);
             }
-            if local && (*byte >= b' ' || matches!(byte, b'\r' | b'\n')) {
+            let ends = matches!(byte, b'\r' | b'\n');
+            if local && !secret && (*byte >= b' ' || ends) {
                 shown.push(*byte);
+            }
+            self.prompt.typed(&[*byte], sink);
+            if ends {
+                secret = self.prompt.asks(&SECRETS);
             }
         }
         if self.screen.is_some() {

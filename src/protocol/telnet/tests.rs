@@ -47,6 +47,23 @@ fn what_is_typed_shows_where_the_host_does_not_echo() {
     assert_eq!(text.replace(char::from(REACTION), ""), "Name? ROE,JANE\r\nMRN? ");
 }
 
+/// A terminal in line mode sends an entry with its end in one segment.
+#[test]
+fn a_password_is_no_part_of_the_screen_whatever_pieces_it_comes_in() {
+    let text = shown(&[
+        Server(b"\xff\xfd\x18\xff\xfc\x01login: "),
+        Client(b"anna\r\n"),
+        Server(b"Password: "),
+        Client(b"hunter2\r\n"),
+        Server(b"Name? "),
+        Client(b"ROE,JANE\r\n"),
+    ]);
+    assert!(
+        text.contains("anna") && text.contains("ROE,JANE") && !text.contains("hunter2"),
+        "{text:?}"
+    );
+}
+
 #[test]
 fn gaps_and_the_middle() {
     let got = shown(&[Server(b"\xff\xfb\x01a"), ServerGap(10), Server(b"b")]);
@@ -106,8 +123,8 @@ fn other_conversations_are_not_telnet() {
     for bytes in
         [&b"220 ftp ready\r\n"[..], b"\xff\xd8\xff\xe0\0\x10JFIF", b"\xff\xfb\x90\x44", b"+OK\r\n"]
     {
-        let (_, news) = play(&[Server(bytes)], usize::MAX);
-        assert!(!news.contains(&DriverEvent::Recognised("telnet")), "{bytes:?}");
+        let (_, events) = play(&[Server(bytes)], usize::MAX);
+        assert!(!events.contains(&DriverEvent::Recognised("telnet")), "{bytes:?}");
     }
 }
 

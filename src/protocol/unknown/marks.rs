@@ -1,7 +1,7 @@
 //! What payloads begin with that nothing else does.
 
 use crate::protocol::Media;
-use crate::syntax::{Match, ebcdic, edifact, hl7v2, x12, xdt};
+use crate::syntax::{ByteOrder, Match, ebcdic, edifact, hl7v2, x12, xdt};
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::sync::LazyLock;
 
@@ -15,8 +15,8 @@ pub(super) enum PayloadEnd {
     Text,
     /// Likewise, but the separators FS, GS, RS and US are text (X12, EDIFACT).
     Separated,
-    /// Likewise, in UTF-16: before the first control character of two bytes, little-endian or not.
-    Wide(bool),
+    /// Likewise, in UTF-16: before the first control character of two bytes.
+    Wide(ByteOrder),
     /// Likewise, in EBCDIC.
     Ebcdic,
     /// Likewise, or before a mark: text that no mark began.
@@ -32,10 +32,10 @@ impl PayloadEnd {
             Self::Text | Self::Run => false,
             Self::Separated => true,
             Self::Reader => return None,
-            Self::Wide(little) => {
+            Self::Wide(order) => {
                 let control = |unit: &[u8]| match *unit {
-                    [low, 0] if little => is_control(low),
-                    [0, low] if !little => is_control(low),
+                    [low, 0] if order == ByteOrder::Little => is_control(low),
+                    [0, low] if order == ByteOrder::Big => is_control(low),
                     _ => false,
                 };
                 return data.chunks_exact(2).position(control).map(|at| at * 2);
@@ -110,8 +110,16 @@ static MARKS: &[Mark] = &[
     Mark { media: Media::Hl7v2, ..text(b"MSH", hl7) },
     Mark { media: Media::Hl7v2, ..text(b"FHS", hl7) },
     Mark { media: Media::Hl7v2, ..text(b"BHS", hl7) },
-    Mark { media: Media::Hl7v2, end: PayloadEnd::Wide(true), ..text(b"M\0S\0H\0", hl7_little) },
-    Mark { media: Media::Hl7v2, end: PayloadEnd::Wide(false), ..text(b"\0M\0S\0H", hl7_big) },
+    Mark {
+        media: Media::Hl7v2,
+        end: PayloadEnd::Wide(ByteOrder::Little),
+        ..text(b"M\0S\0H\0", hl7_little)
+    },
+    Mark {
+        media: Media::Hl7v2,
+        end: PayloadEnd::Wide(ByteOrder::Big),
+        ..text(b"\0M\0S\0H", hl7_big)
+    },
     Mark { media: Media::Hl7v2, end: PayloadEnd::Ebcdic, ..text(b"\xd4\xe2\xc8", hl7_ebcdic) },
     separated(b"ISA", x12::interchange),
     separated(b"UNB", edifact::begins),

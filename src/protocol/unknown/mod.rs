@@ -122,11 +122,7 @@ impl Payload {
             Some(end) => Step::Ended(end),
             None if kind != PayloadEnd::Reader => Step::Read(text.len()),
             None if self.writer.is_done() => Step::Ended(text.len()),
-            None => {
-                let skip = self.writer.unwanted();
-                self.writer.passed(skip);
-                Step::Skip(skip)
-            }
+            None => Step::Skip(self.writer.take_unwanted()),
         }
     }
 }

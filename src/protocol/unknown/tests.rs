@@ -39,12 +39,12 @@ fn payloads_are_found_between_bytes_of_an_unknown_protocol() {
     let client = [frame(b"hello"), frame(MESSAGE), frame(xml), frame(MESSAGE)].concat();
     let server = [frame(fhir), frame(edi)].concat();
     for size in [1, 2, 3, 7, 16, 61, 1460, 99_999] {
-        let (sink, news) = play(&[Server(&[0xde; 300]), Client(&client), Server(&server)], size);
+        let (sink, events) = play(&[Server(&[0xde; 300]), Client(&client), Server(&server)], size);
         let mut found = payloads(&sink);
         found.sort_unstable();
         assert_eq!(found, [&xml[..], edi, MESSAGE, MESSAGE, fhir], "in pieces of {size}");
         let opaque = DriverEvent::Opaque("unknown", Reason::Unrecognised);
-        assert_eq!(news, [opaque, opaque], "in pieces of {size}");
+        assert_eq!(events, [opaque, opaque], "in pieces of {size}");
     }
 }
 

@@ -7,14 +7,14 @@ use crate::flow::{Orientation, Side};
 use crate::protocol::dicom::Dicom;
 use crate::protocol::driver::{Driver, DriverEvent, DriverLimits};
 use crate::protocol::expected::ExpectedFlow;
+use crate::protocol::forwarding::ForwardingSink;
 use crate::protocol::http::Http;
 use crate::protocol::mllp::Mllp;
 use crate::protocol::{
-    Activity, ContentId, ContentSink, Direction, End, Ending, Hint, Media, Object, Position, Probe,
-    Progress, Protocol, Reason, ServiceFacts, Want,
+    ContentId, ContentSink, Direction, End, Ending, Hint, Media, Position, Probe, Progress,
+    Protocol, Want,
 };
 use crate::syntax::hl7v2::START_BLOCK;
-use crate::time::Timestamp;
 use zeroize::Zeroizing;
 
 /// Bytes of a message examined to decide whether a connection begins with it.
@@ -126,7 +126,7 @@ impl Carried {
 
 /// What could not be read inside is counted like everything odd.
 fn count(connection: &mut Driver, sink: &mut dyn ContentSink) {
-    for event in connection.news() {
+    for event in connection.events() {
         if let DriverEvent::Opaque(_, reason) = event {
             sink.anomaly(reason);
         }
@@ -169,8 +169,14 @@ impl Taking<'_> {
     }
 }
 
-impl ContentSink for Taking<'_> {
-    fn open(&mut self, hint: &Hint<'_>) -> ContentId {
+impl ForwardingSink for Taking<'_> {
+    fn inner(&mut self) -> &mut dyn ContentSink {
+        self.sink
+    }
+    fn inner_ref(&self) -> &dyn ContentSink {
+        self.sink
+    }
+    fn open_payload(&mut self, hint: &Hint<'_>) -> ContentId {
         let index = hint.direction.index();
         let first = self.carried.begun.get_mut(index).is_none_or(|b| !std::mem::replace(b, true));
         let message = if self.carried.connection.is_some() {
@@ -184,7 +190,7 @@ impl ContentSink for Taking<'_> {
         MESSAGE.get(index).copied().unwrap_or(ContentId(u32::MAX))
     }
 
-    fn data(&mut self, id: ContentId, bytes: &[u8]) -> Want {
+    fn payload_data(&mut self, id: ContentId, bytes: &[u8]) -> Want {
         let Some(direction) = Self::direction(id) else { return self.sink.data(id, bytes) };
         match self.message(direction) {
             Message::None => Want::NOTHING,
@@ -215,7 +221,7 @@ impl ContentSink for Taking<'_> {
         }
     }
 
-    fn gap(&mut self, id: ContentId, len: u64) -> Want {
+    fn payload_gap(&mut self, id: ContentId, len: u64) -> Want {
         let Some(direction) = Self::direction(id) else { return self.sink.gap(id, len) };
         match self.message(direction) {
             Message::None => Want::NOTHING,
@@ -235,7 +241,7 @@ impl ContentSink for Taking<'_> {
         }
     }
 
-    fn close(&mut self, id: ContentId, ending: Ending) {
+    fn close_payload(&mut self, id: ContentId, ending: Ending) {
         let Some(direction) = Self::direction(id) else { return self.sink.close(id, ending) };
         let mut message = self.message(direction);
         if let Message::Head { layer, held } = message {
@@ -253,34 +259,6 @@ impl ContentSink for Taking<'_> {
             Message::Piece | Message::None | Message::Head { .. } => {}
         }
     }
-
-    fn facts(&mut self) -> &mut ServiceFacts {
-        self.sink.facts()
-    }
-    fn activity(&mut self) -> &mut Activity {
-        self.sink.activity()
-    }
-    fn object(&mut self, object: Object, uid: &str) {
-        self.sink.object(object, uid);
-    }
-    fn unit(&mut self, kind: &'static str) {
-        self.sink.unit(kind);
-    }
-    fn spend(&mut self, work: u64) -> bool {
-        self.sink.spend(work)
-    }
-    fn anomaly(&mut self, reason: Reason) {
-        self.sink.anomaly(reason);
-    }
-    fn now(&self) -> Timestamp {
-        self.sink.now()
-    }
-    fn expect(&mut self, flow: ExpectedFlow) {
-        self.sink.expect(flow);
-    }
-    fn depth(&self) -> usize {
-        self.sink.depth()
-    }
 }
 
 /// The sink of an inner connection: the WebSocket carries its payloads.
@@ -288,8 +266,14 @@ struct Inside<'a> {
     sink: &'a mut dyn ContentSink,
 }
 
-impl ContentSink for Inside<'_> {
-    fn open(&mut self, hint: &Hint<'_>) -> ContentId {
+impl ForwardingSink for Inside<'_> {
+    fn inner(&mut self) -> &mut dyn ContentSink {
+        self.sink
+    }
+    fn inner_ref(&self) -> &dyn ContentSink {
+        self.sink
+    }
+    fn open_payload(&mut self, hint: &Hint<'_>) -> ContentId {
         let layer = match hint.layer {
             "mllp" => "http/websocket/mllp",
             "http" => "http/websocket/http",
@@ -298,39 +282,9 @@ impl ContentSink for Inside<'_> {
         };
         self.sink.open(&Hint { layer, ..*hint })
     }
-    fn data(&mut self, id: ContentId, bytes: &[u8]) -> Want {
-        self.sink.data(id, bytes)
-    }
-    fn gap(&mut self, id: ContentId, len: u64) -> Want {
-        self.sink.gap(id, len)
-    }
-    fn close(&mut self, id: ContentId, ending: Ending) {
-        self.sink.close(id, ending);
-    }
-    fn facts(&mut self) -> &mut ServiceFacts {
-        self.sink.facts()
-    }
-    fn activity(&mut self) -> &mut Activity {
-        self.sink.activity()
-    }
-    fn object(&mut self, object: Object, uid: &str) {
-        self.sink.object(object, uid);
-    }
-    fn unit(&mut self, kind: &'static str) {
-        self.sink.unit(kind);
-    }
-    fn spend(&mut self, work: u64) -> bool {
-        self.sink.spend(work)
-    }
-    fn anomaly(&mut self, reason: Reason) {
-        self.sink.anomaly(reason);
-    }
-    fn now(&self) -> Timestamp {
-        self.sink.now()
-    }
     /// The ends of a connection inside are not those of the flow: what it announces is not expected.
-    fn expect(&mut self, _flow: ExpectedFlow) {}
-    fn depth(&self) -> usize {
-        self.sink.depth() + 1
+    fn expect_flow(&mut self, _flow: ExpectedFlow) {}
+    fn added_depth(&self) -> usize {
+        1
     }
 }

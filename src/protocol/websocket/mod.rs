@@ -9,7 +9,7 @@
 //! takeover. Behind a gap that covers a header frames are found again where several fit each other.
 
 mod carried;
-mod half;
+mod direction;
 mod header;
 pub(in crate::protocol) mod inflate;
 mod probe;
@@ -18,7 +18,7 @@ mod resync;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::protocol) use half::DirectionState;
+pub(in crate::protocol) use direction::DirectionState;
 
 use super::{
     Authentication, ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress,
@@ -63,7 +63,7 @@ pub(in crate::protocol) struct Service {
 /// A connection that was switched to WebSocket.
 pub(in crate::protocol) struct WebSocket {
     service: Service,
-    halves: [DirectionState; 2],
+    sides: [DirectionState; 2],
     carried: carried::Carried,
     /// For a connection that was joined in the middle: where frames begin is known of a direction.
     joined: Option<[bool; 2]>,
@@ -77,7 +77,7 @@ impl WebSocket {
             service,
             carried: carried::Carried::default(),
             joined: None,
-            halves: [Direction::ClientToServer, Direction::ServerToClient]
+            sides: [Direction::ClientToServer, Direction::ServerToClient]
                 .map(|d| DirectionState::new(d, fresh[d.index()])),
         }
     }
@@ -131,21 +131,21 @@ impl Parser for WebSocket {
         }
         let data = data.get(passed..).unwrap_or_default();
         let sink = &mut self.carried.taking(&self.service, sink);
-        match self.halves[direction.index()].push(data, &self.service, sink) {
+        match self.sides[direction.index()].push(data, &self.service, sink) {
             Ok(skip) => Ok(Progress::skip(passed + data.len(), skip)),
             Err(reason) => {
-                self.halves[direction.index()].close(sink);
+                self.sides[direction.index()].close(sink);
                 Err(ParseError::new(reason, 0))
             }
         }
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
-        let half = &mut self.halves[direction.index()];
+        let side = &mut self.sides[direction.index()];
         let taking = &mut self.carried.taking(&self.service, sink);
-        match half.gap(len, &self.service, taking) {
+        match side.gap(len, &self.service, taking) {
             Resync::Lost => {
-                half.lose(taking);
+                side.lose(taking);
                 self.carried.gap(direction, len, sink);
                 Resync::Search
             }
@@ -158,7 +158,7 @@ impl Parser for WebSocket {
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {
-        self.halves[direction.index()].close(&mut self.carried.taking(&self.service, sink));
+        self.sides[direction.index()].close(&mut self.carried.taking(&self.service, sink));
         self.carried.close(direction, end, sink);
     }
 
@@ -166,6 +166,6 @@ impl Parser for WebSocket {
         size_of::<Self>()
             + self.service.path.len()
             + self.carried.memory()
-            + self.halves.iter().map(DirectionState::memory).sum::<usize>()
+            + self.sides.iter().map(DirectionState::memory).sum::<usize>()
     }
 }

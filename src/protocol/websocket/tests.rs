@@ -242,8 +242,8 @@ fn one_direction_and_early_frames() {
 #[test]
 fn hostile_frames() {
     let opaque = |wire: &[u8]| {
-        let (_, news) = play(&[Client(ASK), Server(YES), Server(wire)], 7);
-        news.iter().any(|n| matches!(n, DriverEvent::Opaque("http", _)))
+        let (_, events) = play(&[Client(ASK), Server(YES), Server(wire)], 7);
+        events.iter().any(|n| matches!(n, DriverEvent::Opaque("http", _)))
     };
     assert!(opaque(&frame(LAST, None, b"continues nothing")));
     assert!(opaque(&[frame(TEXT, None, b"a"), frame(TEXT, None, b"b")].concat()));
@@ -292,8 +292,8 @@ fn joined(pieces: &[(Side, &[u8])]) -> (Recorder, Vec<DriverEvent>) {
         driver.data(*side, bytes, &mut sink);
     }
     driver.finish(End::Fin, &mut sink);
-    let news = driver.news().collect();
-    (sink, news)
+    let events = driver.events().collect();
+    (sink, events)
 }
 
 #[test]
@@ -309,8 +309,8 @@ fn joined_in_the_middle() {
         &[(server, &answer), (client, &ask)],
         &[(client, &ping), (server, &answer), (client, &ask)],
     ] {
-        let (sink, news) = joined(pieces);
-        assert_eq!(sink.contents.len(), 2, "{news:?}");
+        let (sink, events) = joined(pieces);
+        assert_eq!(sink.contents.len(), 2, "{events:?}");
         assert!(sink.contents.iter().all(|c| c.bytes == text && c.layer == "http/websocket"));
         let asked = sink.contents.iter().find(|c| c.direction == Direction::ClientToServer);
         assert!(asked.is_some(), "who masks is the client");

@@ -174,3 +174,27 @@ pub fn lookup(path: &Path, tokens: &[Token], filter: &Filter) -> Result<Results,
     });
     Ok(results)
 }
+
+/// The runs that left it.
+///
+/// # Errors
+/// As [`read`].
+pub fn runs(path: &Path, filter: &Filter) -> Result<Vec<Run>, ReadError> {
+    #[cfg(feature = "store")]
+    if path.as_os_str() != "-" && is_store(path)? {
+        return store::runs(path, filter);
+    }
+    Ok(read(path, filter)?.runs)
+}
+
+/// A moment: a day, a time with a space or a `T`, or RFC 3339. Without a zone it is UTC.
+pub fn moment(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let full = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        16 => format!("{}T{}:00Z", text.get(..10)?, text.get(11..)?),
+        19 => format!("{}T{}Z", text.get(..10)?, text.get(11..)?),
+        _ => text.to_owned(),
+    };
+    event::time(&full)
+}

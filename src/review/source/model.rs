@@ -178,9 +178,12 @@ pub struct Patient {
 pub struct Identifier {
     /// `name`, `patient_id`.
     pub kind: String,
-    /// The mask.
+    /// The mask, or the value where it was shown.
     #[serde(default)]
     pub value: String,
+    /// Whether that is a mask.
+    #[serde(default = "masked")]
+    pub masked: bool,
     /// `i_...` of value and issuer.
     #[serde(default)]
     pub token: Option<String>,
@@ -190,6 +193,11 @@ pub struct Identifier {
     /// Where it was.
     #[serde(default)]
     pub field: String,
+}
+
+/// Findings leave out that a value is masked.
+const fn masked() -> bool {
+    true
 }
 
 /// A patient seen with an exposure.

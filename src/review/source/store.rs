@@ -33,6 +33,15 @@ pub(super) fn lookup(path: &Path, tokens: &[Token], filter: &Filter) -> Result<R
     Ok(reader.results)
 }
 
+/// The runs of the store at `path` alone.
+pub(super) fn runs(path: &Path, filter: &Filter) -> Result<Vec<Run>, ReadError> {
+    let connection = open_to_read(path)?;
+    let mut reader = Reader::default();
+    reader.runs(&connection).map_err(|error| StoreError::of(path, error))?;
+    select(&mut reader.results, filter);
+    Ok(reader.results.runs)
+}
+
 /// What is known of a finding's row.
 const FINDING: &str =
     "SELECT f.exposure, f.patient, f.id, f.first, f.last, f.records, f.severity, f.rule,

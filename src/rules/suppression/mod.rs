@@ -252,6 +252,11 @@ impl Suppression {
             && any(&self.patients, |p| seen.patient.iter().flatten().any(|t| **t == p.0))
     }
 
+    /// Whether it accepts all of what a client and a service exchange, whatever the rule and the patient.
+    pub fn is_whole(&self) -> bool {
+        self.rules.is_empty() && self.patients.is_empty()
+    }
+
     /// Whether it covers a sample: words such as `client=10.1.2.3`, `service=10.1.2.9:104`,
     /// `host=pacs`, `rule=hl7-patient`, `patient=p_...`. Nothing if it is none.
     pub fn covers_sample(&self, sample: &str) -> Option<bool> {

@@ -12,6 +12,9 @@ use crate::rules::RuleSet;
 /// Columns beside each other.
 const MAX_COLUMNS: usize = 8;
 
+/// Known headings of a list.
+const MIN_LISTED: usize = 3;
+
 /// How far a value may start beside its heading, characters.
 const MAX_SHIFT: usize = 6;
 
@@ -24,10 +27,19 @@ impl Columns {
     pub fn of(line: &str, rules: &RuleSet) -> Self {
         let columns: Vec<_> = segments(line)
             .take(MAX_COLUMNS)
-            .map(|(at, text)| (at, key(text, rules).map(Meaning::from)))
+            .map(|(at, text)| {
+                let text = text.trim_end_matches([':', '：', ' ']);
+                (at, key(text, rules).map(Meaning::from))
+            })
             .collect();
         let known = columns.iter().any(|(_, meaning)| meaning.is_some());
         Self(if columns.len() >= 2 && known { columns } else { Vec::new() })
+    }
+
+    /// The same of a line in which each heading ends with a colon and has nothing behind it.
+    pub fn of_labels(line: &str, rules: &RuleSet) -> Self {
+        let empty = segments(line).all(|(_, text)| text.ends_with([':', '：']));
+        if empty { Self::of(line, rules) } else { Self::default() }
     }
 
     /// Whether no headings were read.
@@ -36,12 +48,21 @@ impl Columns {
     }
 
     /// The values of the line below, each under the heading that is nearest.
-    pub fn values(self, line: &str) -> impl Iterator<Item = (Meaning, &str)> {
+    pub fn values<'a>(&'a self, line: &'a str) -> impl Iterator<Item = (Meaning, &'a str)> {
         segments(line).take(MAX_COLUMNS).filter_map(move |(at, text)| {
             let nearest = self.0.iter().min_by_key(|(column, _)| column.abs_diff(at))?;
             let near = nearest.0.abs_diff(at) <= MAX_SHIFT;
             nearest.1.clone().filter(|_| near).map(|meaning| (meaning, text))
         })
+    }
+}
+
+impl Columns {
+    /// Whether `line` is a row of a list, below which others may come: several headings are known, and each has its
+    /// value.
+    pub fn goes_on(&self, line: &str) -> bool {
+        let known = self.0.iter().filter(|(_, meaning)| meaning.is_some()).count();
+        known >= MIN_LISTED && self.values(line).count() == known
     }
 }
 

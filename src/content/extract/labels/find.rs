@@ -37,6 +37,22 @@ pub struct Label {
     pub said: Said,
 }
 
+impl Label {
+    /// Whether an unknown label is only `ID`, which behind a patient's name is that of the patient. Moves to where it
+    /// starts.
+    pub fn is_number(&mut self, line: &str) -> bool {
+        let text = line.get(self.start..self.value).unwrap_or("");
+        let text = text.trim_end_matches([':', '=', '#', ' ']);
+        let word = text.rsplit([' ', '\t', ',', ';', '|', '(']).next().unwrap_or("");
+        let at = text.len() - word.len();
+        let before = text.get(..at).unwrap_or("");
+        let apart = before.is_empty() || before.ends_with([',', ';', '|', '(', '\t']);
+        let apart = apart || before.ends_with("  ") || before.trim_end().ends_with([',', ';', '|']);
+        self.start += if apart { at } else { 0 };
+        apart && word.eq_ignore_ascii_case("id")
+    }
+}
+
 /// The labels of a line in order, in time linear in its length.
 pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Label> + 'a {
     let mut from = 0;
@@ -50,7 +66,10 @@ pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Lab
         let last = before.chars().next_back();
         let time =
             last.is_some_and(|c| c.is_ascii_digit()) && next.is_some_and(|c| c.is_ascii_digit());
-        if next == Some('/') || time {
+        // Nor does a comparison (`>= 3.12`) end one.
+        let compares = line.get(at..after) == Some("=")
+            && (matches!(last, Some('<' | '>' | '!' | '=')) || next == Some('='));
+        if next == Some('/') || time || compares {
             return None;
         }
         let (offset, said) = label(before, open, rules);

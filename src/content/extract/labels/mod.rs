@@ -1,6 +1,7 @@
 //! Labelled values in running text: `Patient: Laura D   MRN: H0931558`, and headings that say what it is
 //! about. Text, HTML pages and the text of other documents share it.
 
+mod beside;
 mod columns;
 mod find;
 #[cfg(test)]
@@ -15,6 +16,11 @@ use columns::Columns;
 use find::Said;
 pub use find::key;
 use zeroize::Zeroizing;
+
+/// Keys whose rules say what a name or number without a label of its own is.
+const NAME: &str = "name";
+const PATIENT_NAME: &str = "patient_name";
+const NUMBER: &str = "patient_id";
 
 /// Most words of a heading.
 const MAX_HEADING_WORDS: usize = 6;
@@ -68,6 +74,11 @@ impl Labels {
         Self { collected: Some(Vec::new()), ..Self::new("text") }
     }
 
+    /// Whether `text` holds a label without a colon and its value: `MRN 00773500`.
+    pub fn has_inline(text: &str, rules: &RuleSet) -> bool {
+        value::inline(text, rules).is_some()
+    }
+
     /// The values collected since the last call.
     pub fn take(&mut self) -> Vec<(Meaning, Zeroizing<String>)> {
         self.collected.as_mut().map(std::mem::take).unwrap_or_default()
@@ -93,20 +104,55 @@ impl Labels {
         self.mark(heading(text, text, scope.rules()));
     }
 
+    /// A heading of a page, which may itself name a patient: `Patient: Jane Roe (MRN 77)`.
+    pub fn title(&mut self, text: &str, scope: &mut Scope<'_>) {
+        self.heading(text, scope);
+        let patients = |said: &Said| matches!(said, Said::Key(meaning) if meaning.patient);
+        if find::labels(text, scope.rules).any(|label| patients(&label.said)) {
+            self.line(text, scope);
+            self.waiting = None;
+        }
+    }
+
     /// A line of text.
     pub fn line(&mut self, line: &str, scope: &mut Scope<'_>) {
         // No line of fewer bytes has that many characters.
         let end = (line.len() > MAX_LINE).then(|| line.char_indices().nth(MAX_LINE)).flatten();
         let line = end.map_or(line, |(end, _)| line.get(..end).unwrap_or(""));
         let rules = scope.rules;
+        let columns = Columns::of_labels(line, rules);
+        if !columns.is_empty() {
+            self.forget();
+            self.columns = columns;
+            return;
+        }
         let mut open: Option<(Meaning, usize)> = None;
         let mut found = false;
-        for label in find::labels(line, rules) {
-            if let Said::Unknown = label.said {
+        // Where the text before the next label begins.
+        let mut behind = 0;
+        for mut label in find::labels(line, rules) {
+            // `Re:` says nothing of what follows it.
+            if let Said::Context(About::Nothing) = label.said {
                 continue;
             }
+            if let Said::Unknown = label.said {
+                let named = open.as_ref().map_or(self.record.names_patient(), |(m, _)| m.patient);
+                if !(named && !self.record.has(Kind::PatientId) && label.is_number(line)) {
+                    continue;
+                }
+                let Some(key) = rules.keys.get(NUMBER) else { continue };
+                label.said = Said::Key(Meaning::from(key));
+            }
+            let before = std::mem::replace(&mut behind, label.value);
             if let Some((meaning, value)) = open.take() {
                 self.value(&meaning, line.get(value..label.start).unwrap_or(""), scope);
+            } else if let Said::Key(meaning) = &label.said {
+                let before = line.get(before..label.start).unwrap_or("");
+                if Self::has_inline(before, rules) {
+                    self.inline(before, scope);
+                } else {
+                    self.beside(meaning, before, scope);
+                }
             }
             found = true;
             match label.said {
@@ -156,6 +202,9 @@ impl Labels {
         if !below.is_empty() && self.columns.is_empty() {
             for (meaning, value) in below.values(line) {
                 self.known(&meaning, value, scope);
+            }
+            if below.goes_on(line) {
+                self.columns = below;
             }
             return;
         }
@@ -257,11 +306,32 @@ impl Labels {
     /// Values behind labels without a colon: `DOB 06/06/1970, MRN 00773500`, and numbers without.
     fn inline(&mut self, mut text: &str, scope: &mut Scope<'_>) {
         while let Some(found) = value::inline(text, scope.rules) {
-            self.numbers(text.get(..found.label).unwrap_or(""), scope);
+            let before = text.get(..found.label).unwrap_or("");
+            self.beside(&found.meaning, before, scope);
+            self.numbers(before, scope);
             self.known(&found.meaning, text.get(found.value.clone()).unwrap_or(""), scope);
             text = text.get(found.value.end..).unwrap_or("");
         }
         self.numbers(text, scope);
+    }
+
+    /// A name right before the label of a birth date.
+    fn beside(&mut self, meaning: &Meaning, before: &str, scope: &mut Scope<'_>) {
+        let birth = meaning.rule.kind == Kind::BirthDate;
+        // A name that has no birth date yet has this one. Where the person is known, others may be spoken of.
+        if !birth
+            || self.collected.is_some()
+            || (self.record.has(Kind::Name) && !self.record.has(Kind::BirthDate))
+        {
+            return;
+        }
+        let rules = scope.rules;
+        if let Some(beside) = beside::name(before, rules) {
+            let key = if beside.patient { PATIENT_NAME } else { NAME };
+            if let Some(key) = rules.keys.get(key) {
+                self.known(&Meaning::from(key), beside.name, scope);
+            }
+        }
     }
 
     /// Numbers that the words around them or their check digits explain.

@@ -54,6 +54,12 @@ fn an_empty_label_takes_no_neighbour() {
 }
 
 #[test]
+fn comparisons_and_sentences_are_no_labelled_numbers() {
+    let news = "- Last: File \"test.py\", line 7\n- now requires NSS >= 3.12 and for\n- NSS: 4.5 years since then\n";
+    assert_eq!(read(news), [""; 0]);
+}
+
+#[test]
 fn labels_above_their_values() {
     let fields = "name=Roe,Jane birth_date=1970-01-31";
     for lines in [

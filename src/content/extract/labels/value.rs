@@ -181,20 +181,22 @@ pub fn can_be(meaning: &Meaning, value: &str) -> bool {
         Kind::Address => !value.contains(['_', '"', '[', ']']),
         Kind::Sex | Kind::Email => words <= 2,
         Kind::NationalId | Kind::InsuranceNumber => {
-            words <= MAX_GROUPS && value.contains(char::is_numeric)
+            words <= MAX_GROUPS && value.contains(char::is_numeric) && !is_prose(value)
         }
         Kind::PatientId | Kind::Ssn => {
-            // `int32 expected` is a message.
-            let prose = |w: &str| w.len() > 2 && w.bytes().all(|b| b.is_ascii_lowercase());
-            words <= MAX_ID_WORDS
-                && value.contains(char::is_numeric)
-                && !value.split_whitespace().any(prose)
+            words <= MAX_ID_WORDS && value.contains(char::is_numeric) && !is_prose(value)
         }
         Kind::BirthDate | Kind::DeathDate => {
             words <= MAX_ID_WORDS && value.contains(char::is_numeric)
         }
         _ => words <= MAX_VALUE_WORDS,
     }
+}
+
+/// Whether a number is one inside a sentence: `int32 expected` is a message.
+fn is_prose(value: &str) -> bool {
+    let word = |w: &str| w.len() > 2 && w.bytes().all(|b| b.is_ascii_lowercase());
+    value.split_whitespace().any(word)
 }
 
 /// Whether a value is a piece of a program: it has colons, too.

@@ -69,14 +69,23 @@ impl Tree {
             Role::Header => {
                 // `schema: { fields: [...] }` describes the neighbours of the schema.
                 let within = self.frames.last().is_some_and(|f| self.names.get(f.name).use_.header);
-                self.grid.name(depth - usize::from(within), scope.rules());
+                self.grid.name(depth - usize::from(within), false, scope.rules());
+                while self.grid.take_up() {
+                    self.grid.record(frame.inherited, &mut self.loose, scope);
+                    self.loose.mark_from_afar(self.around);
+                    self.loose.emit(self.content, scope);
+                }
             }
             Role::Row if self.grid.is_known() => {
-                self.grid.record(frame.inherited, &mut self.loose);
+                self.grid.record(frame.inherited, &mut self.loose, scope);
                 self.loose.mark_from_afar(self.around);
                 self.loose.emit(self.content, scope);
             }
-            Role::Row => self.grid.name(depth, scope.rules()),
+            Role::Row => {
+                // `"rows": [[...], ...]`: the columns may be named behind it.
+                let around = depth.checked_sub(2).and_then(|at| self.frames.get(at));
+                self.grid.name(depth, around.is_some_and(|f| f.object), scope.rules());
+            }
         }
         if let Some(around) = self.frames.last_mut().filter(|_| frame.role == Role::Row) {
             around.rows = around.rows.saturating_add(1);
@@ -93,10 +102,14 @@ impl Tree {
         let (Some(label), Some(answer)) = (frame.label.take(), frame.answer.take()) else {
             return false;
         };
-        if !matches!(frame.resource, Resource::None) || frame.labelled {
+        if !matches!(frame.resource, Resource::None)
+            || frame.labelled
+            || self.frames.iter().any(|around| around.standard)
+        {
             return false;
         }
         self.drop_values(frame);
+        self.part(frame.group, scope);
         let Some(around) = self.frames.last_mut() else { return false };
         around.pairs = true;
         around.role = Role::Plain;
@@ -109,6 +122,25 @@ impl Tree {
             around.strange = false;
         }
         true
+    }
+
+    /// The labelled value that follows is one of the record that `group` says; what was said of another in the
+    /// same list is complete (REDCap exports `{"record": "1", "field_name": "dob", "value": "1970-01-31"}`).
+    fn part(&mut self, group: Option<u64>, scope: &mut Scope<'_>) {
+        let Some(mut around) = self.frames.pop() else { return };
+        let before = around.group;
+        if group.is_some() {
+            around.group = group;
+            // Records of the participants of a study.
+            around.marks = around.marks.and(Marks::CARE);
+        }
+        if group.is_some() && before.is_some_and(|before| Some(before) != group) {
+            self.emit(&mut around, scope);
+            self.values.truncate(around.values);
+            self.text.truncate(around.text);
+            around.singles = 0;
+        }
+        self.frames.push(around);
     }
 
     /// The innermost object or array ends.
@@ -191,6 +223,10 @@ impl Tree {
         let conflict = around.singles & frame.singles != 0;
         if self.is_new_value(conflict) {
             return true;
+        }
+        // One person's names: `"names": [{"givenName": ...}]`. Another name is another person's.
+        if name.names && self.frames.iter().any(|f| f.object) {
+            return !conflict;
         }
         let patients = (frame.element || conflict) && name.inside.has(Mark::PatientContext);
         if name.component && !patients && self.frames.iter().any(|f| f.object) {

@@ -16,6 +16,10 @@ const TYPE: &str = "COMPOSITION";
 const CONTEXT: &str = "ctx";
 const IN_CONTEXT: [&str; 3] = ["language", "territory", "composer_name"];
 
+/// The patient, where a composition says more than which record it is in (Reference Model, PARTY_IDENTIFIED), with
+/// what its members mean: those of a patient and of a patient's identifier.
+const SUBJECT: [(&str, &str); 2] = [("subject", super::PATIENT), ("identifiers", super::PATIENT)];
+
 /// Whether a document is a composition.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Composition {
@@ -24,6 +28,14 @@ pub(super) enum Composition {
     /// The context of one may have begun.
     Perhaps,
     Yes,
+}
+
+impl Composition {
+    /// The name whose members those of `name` are like.
+    pub(super) fn stands_for(self, name: &str) -> Option<&'static str> {
+        let mut known = SUBJECT.iter().filter(|_| self == Self::Yes);
+        known.find(|(subject, _)| *subject == name).map(|(_, like)| *like)
+    }
 }
 
 impl Tree {

@@ -56,6 +56,8 @@ pub(super) struct Frame {
     pub standard: bool,
     /// It is in a resource about no person: parts of data types lead to nothing there.
     pub idle: bool,
+    /// Of a labelled value, or of a list of them: the record that the last one belongs to, as a hash.
+    pub group: Option<u64>,
     /// It holds a reference to a patient.
     pub refers: bool,
     /// It says of itself that it is about a patient.

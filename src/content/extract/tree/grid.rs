@@ -2,12 +2,15 @@
 //! Elasticsearch SQL, Trino, pandas (`split`), Google's visualisation format and BigQuery write them,
 //! each with other keys around.
 
-use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
+use crate::content::Scope;
+use crate::content::extract::record::{CandidateRecord, Marks};
+use crate::content::extract::table::{MAX_COLUMNS, TableColumns};
 use crate::rules::RuleSet;
 use zeroize::Zeroizing;
 
-/// Columns looked at.
-const MAX_COLUMNS: usize = 256;
+/// Rows kept until the names of their columns come, and bytes of them.
+const MAX_WAITING: usize = 1024;
+const MAX_WAITING_BYTES: usize = 128 << 10;
 
 /// Tables that are open at the same time.
 const MAX_TABLES: usize = 8;
@@ -79,20 +82,28 @@ pub(super) struct Grid {
     tables: Vec<Table>,
     /// The cells of the row, or the names of the columns, so far.
     row: Vec<Zeroizing<String>>,
+    /// Rows that came before the names of their columns (members of an object have no order, RFC 8259 4).
+    waiting: Waiting,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// How many objects and arrays were open around each row.
+    depth: usize,
+    rows: std::collections::VecDeque<Vec<Zeroizing<String>>>,
+    bytes: usize,
 }
 
 struct Table {
     /// How many objects and arrays were open around the names.
     depth: usize,
-    columns: Vec<Option<Meaning>>,
-    /// What the names say of every row.
-    marks: Marks,
+    columns: TableColumns,
 }
 
 impl Grid {
     pub(super) fn memory(&self) -> usize {
-        let columns = self.tables.iter().map(|t| t.columns.len()).sum::<usize>();
-        columns * 32 + self.row.iter().map(|c| 24 + c.capacity()).sum::<usize>()
+        let columns = self.tables.iter().map(|t| t.columns.memory()).sum::<usize>();
+        columns + self.row.iter().map(|c| 24 + c.capacity()).sum::<usize>() + self.waiting.bytes
     }
 
     /// Whether the names of columns are known here.
@@ -100,11 +111,52 @@ impl Grid {
         !self.tables.is_empty()
     }
 
+    /// Whether rows wait for the names of their columns.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.rows.is_empty()
+    }
+
+    /// Whether a row with `depth` objects and arrays around it would wait with others.
+    pub(super) fn waits_at(&self, depth: usize) -> bool {
+        self.is_waiting() && self.waiting.depth == depth && self.waiting.rows.len() < MAX_WAITING
+    }
+
+    /// Keeps `row` until the names of its columns come, if it may be one of a table of people: it holds
+    /// words.
+    fn keep(&mut self, depth: usize, row: Vec<Zeroizing<String>>) {
+        let words = |row: &[Zeroizing<String>]| row.iter().any(|c| c.contains(char::is_alphabetic));
+        let bytes: usize = row.iter().map(|c| 24 + c.capacity()).sum();
+        let first = self.waiting.rows.is_empty();
+        if (!first && self.waiting.depth != depth)
+            || row.len() < 2
+            || !words(&row)
+            || self.waiting.rows.len() >= MAX_WAITING
+            || self.waiting.bytes + bytes > MAX_WAITING_BYTES
+        {
+            return;
+        }
+        self.waiting.depth = depth;
+        self.waiting.bytes += bytes;
+        self.waiting.rows.push_back(row);
+    }
+
+    /// Takes up the next row that waited for the names that were found last.
+    pub(super) fn take_up(&mut self) -> bool {
+        if self.tables.last().is_none_or(|table| table.depth + 1 != self.waiting.depth) {
+            return false;
+        }
+        let row = self.waiting.rows.pop_front();
+        let found = row.is_some();
+        self.row = row.unwrap_or_default();
+        if !found {
+            self.waiting = Waiting::default();
+        }
+        found
+    }
+
     /// Whether the next cell of a row is wanted; every cell is, while it may be a name.
     pub(super) fn wants(&self) -> bool {
-        self.tables
-            .last()
-            .is_none_or(|t| t.columns.get(self.row.len()).is_some_and(Option::is_some))
+        self.tables.last().is_none_or(|t| t.columns.is_known(self.row.len()))
     }
 
     pub(super) fn clear(&mut self) {
@@ -130,35 +182,40 @@ impl Grid {
     }
 
     /// What was collected names the columns of what follows, if several cells are names of fields
-    /// and most are.
-    pub(super) fn name(&mut self, depth: usize, rules: &RuleSet) {
+    /// and most are. Otherwise it may be a row, where `may_wait`.
+    pub(super) fn name(&mut self, depth: usize, may_wait: bool, rules: &RuleSet) {
         let row = std::mem::take(&mut self.row);
         let keys = &rules.keys;
-        let columns: Vec<Option<Meaning>> =
-            row.iter().map(|cell| keys.get(bare(cell)).map(Meaning::from)).collect();
-        let known = columns.iter().flatten().count();
-        let said = row.iter().filter_map(|cell| keys.context(bare(cell)));
-        let marks = said.map(Marks::about).fold(Marks::default(), Marks::and);
-        if known >= 2 && self.tables.len() < MAX_TABLES {
-            self.tables.push(Table { depth, columns, marks });
+        let mut columns = TableColumns::default();
+        for name in row.iter().map(|cell| bare(cell)) {
+            columns.push(keys.get(name), keys.context(name));
+        }
+        if columns.known() >= 2 && self.tables.len() < MAX_TABLES {
+            self.tables.push(Table { depth, columns });
+        } else if may_wait {
+            self.keep(depth, row);
         }
     }
 
     /// A row is complete: its cells under the names of their columns.
-    pub(super) fn record(&mut self, around: Marks, record: &mut CandidateRecord) {
+    pub(super) fn record(
+        &mut self,
+        around: Marks,
+        record: &mut CandidateRecord,
+        scope: &mut Scope<'_>,
+    ) {
         let row = std::mem::take(&mut self.row);
         let Some(table) = self.tables.last() else { return };
-        record.mark(table.marks.and(around));
-        for (meaning, cell) in table.columns.iter().zip(&row) {
-            if let Some(meaning) = meaning {
-                record.add(meaning, 0, cell);
-            }
-        }
+        record.mark(around);
+        table.columns.read_row(row.iter().map(|cell| cell.as_str()), record, scope);
     }
 
     /// Only `depth` objects and arrays are open any more.
     pub(super) fn leave(&mut self, depth: usize) {
         self.tables.retain(|t| t.depth <= depth);
+        if self.is_waiting() && self.waiting.depth > depth + 1 {
+            self.waiting = Waiting::default();
+        }
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Tree {
     top: Place,
     /// The FHIR type of what the document changes, as its path says (`PATCH /fhir/Patient/7`).
     target: Option<Box<str>>,
+    /// The path says that each object is one of a person, so what one shows is a name.
+    shows_people: bool,
     /// It is a dump of a database: labels stand beside columns, and what the path says may change.
     dump: bool,
     /// What the path of the document says of it, whatever tables stand in it.
@@ -101,6 +103,7 @@ impl Tree {
             full: false,
             top: Place::TOP,
             target: None,
+            shows_people: false,
             dump: false,
             stated: Marks::default(),
             row: false,
@@ -118,6 +121,7 @@ impl Tree {
     pub fn stands_at(&mut self, path: &str, scope: &Scope<'_>) {
         self.around = media::about(path, scope);
         self.stated = self.around;
+        self.shows_people = media::ends_at_person(path);
         self.target = patch::target(path);
     }
 
@@ -134,7 +138,7 @@ impl Tree {
 
     /// Whether `text` as a name means anything.
     pub fn knows(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
-        self.names.begin(&mut scope.tally.names, scope.rules);
+        self.names.begin(&mut scope.counters.names, scope.rules);
         let index = self.names.find(text, scope.rules());
         self.names.get(index).means_something()
     }
@@ -142,7 +146,7 @@ impl Tree {
     /// Whether `text` as the name of an attribute means anything. Wrappers of JSON (`S`, `N`) are none
     /// there: an attribute says of which kind the text is.
     pub fn knows_attribute(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
-        self.names.begin(&mut scope.tally.names, scope.rules);
+        self.names.begin(&mut scope.counters.names, scope.rules);
         let index = self.names.find(text, scope.rules());
         let name = self.names.get(index);
         name.means_something() && !(name.use_.wrapper && name.meaning.is_none())
@@ -154,6 +158,7 @@ impl Tree {
             && !self.describes
             && !self.full
             && !self.grid.is_known()
+            && !self.grid.is_waiting()
             && self.target.is_none()
     }
 
@@ -179,7 +184,12 @@ impl Tree {
             (false, Role::Plain) if top.object && of.header => Role::Header,
             (false, Role::Plain) if top.object && of.row && self.grid.is_known() => Role::Row,
             // The first row may be the names.
-            (false, Role::Plain) if !top.object && (self.grid.is_known() || top.rows == 0) => {
+            (false, Role::Plain)
+                if !top.object
+                    && (self.grid.is_known()
+                        || top.rows == 0
+                        || self.grid.waits_at(self.frames.len())) =>
+            {
                 Role::Row
             }
             // What a row holds beside cells keeps its place.
@@ -236,6 +246,7 @@ impl Tree {
             resource: Resource::None,
             standard: false,
             refers: false,
+            group: None,
             subject: false,
             row: object && std::mem::take(&mut self.row),
             strange: false,
@@ -263,7 +274,7 @@ impl Tree {
 
     /// The name of the next value.
     pub fn key(&mut self, text: &str, scope: &mut Scope<'_>) {
-        self.names.begin(&mut scope.tally.names, scope.rules);
+        self.names.begin(&mut scope.counters.names, scope.rules);
         let (index, place) = self.names.look_up(text, scope.rules());
         if self.frames.len() <= 2 {
             self.note_context(text);
@@ -287,7 +298,11 @@ impl Tree {
         }
         if top.name != PLAIN {
             // A name of its own in this place outweighs what it means anywhere.
-            let parent = top.name;
+            let mut parent = top.name;
+            let around = self.composition.stands_for(&self.names.get(parent).text);
+            if let Some(around) = around {
+                parent = self.names.find(around, scope.rules());
+            }
             if let Some(meaning) = self.names.pair(parent, text, scope.rules()) {
                 top.next_meaning = Some(meaning);
             }
@@ -306,7 +321,7 @@ impl Tree {
             Role::Plain => {}
         }
         let pairs = top.object && (top.element || self.pairs);
-        if name.use_.typed || (pairs && (name.use_.label || name.use_.answer)) {
+        if name.use_.typed || (pairs && (name.use_.label || name.use_.answer || name.use_.group)) {
             return true;
         }
         if top.tag != PLAIN && name.tag_value {
@@ -462,6 +477,8 @@ impl Tree {
                 top.strange = top.label.is_none();
             } else if name.use_.answer {
                 top.answer = Some(Zeroizing::new(text.to_owned()));
+            } else if name.use_.group && top.element {
+                top.group = Some(subjects::hash(text));
             }
         }
         if name.resource_type {
@@ -480,7 +497,9 @@ impl Tree {
         if top.next_meaning.is_none() && fhir && self.around.has(Mark::PatientContext) {
             let element =
                 self.frames.len() <= MAX_ROOT && self.frames.last().is_some_and(|f| f.element);
-            if (element || self.frames.len() == 1) && numbered(text).is_some() {
+            let shown = numbered(text).is_some()
+                || (self.shows_people && text.contains(char::is_whitespace));
+            if (element || self.frames.len() == 1) && shown {
                 // What a document about a patient shows of itself.
                 let parent = self.names.find(PATIENT, scope.rules());
                 let of = self.frames.last().map_or(PLAIN, |f| f.next);
@@ -494,7 +513,8 @@ impl Tree {
         let Some(top) = self.frames.last_mut() else { return };
         top.patch |= operation && patch::is_operation(&self.names.get(top.next).text, text);
         let wanted = top.next_meaning.is_some() || (fhir && !top.idle) || tag_value || operation;
-        if text.is_empty() || !wanted {
+        let internal = &*self.names.get(top.next).text == "_id" && values::is_object_id(text);
+        if text.is_empty() || !wanted || internal {
             return;
         }
         let date = top.next_meaning.as_ref().and_then(|m| values::date(m.rule.kind, text));
@@ -516,6 +536,6 @@ impl Tree {
         while !self.frames.is_empty() {
             self.close(scope);
         }
-        self.names.end(&mut scope.tally.names);
+        self.names.end(&mut scope.counters.names);
     }
 }

@@ -49,6 +49,10 @@ pub struct Name {
     /// Resources are below it, whatever the resource around it is (FHIR R4, `DomainResource.contained`,
     /// `Bundle.entry.resource`, `Bundle.entry.response.outcome`).
     pub holds_resources: bool,
+    /// A list of the names of one person.
+    pub names: bool,
+    /// A list of a person's numbers.
+    pub identifiers: bool,
     /// A member of an operation of a JSON Patch (RFC 6902 4).
     pub operation: bool,
     /// Labelled objects are below it (FHIR R4, `Parameters.parameter`, `Extension`).
@@ -96,6 +100,8 @@ pub struct Use {
     /// Gives the meaning of its neighbour under [`Use::answer`].
     pub label: bool,
     pub answer: bool,
+    /// Tells which record a labelled value belongs to.
+    pub group: bool,
     /// Tells what kind of thing the object is.
     pub typed: bool,
     /// Stands between a name and its value.
@@ -118,6 +124,7 @@ impl Use {
                     | "question"
                     | "attribute"
                     | "fieldName"
+                    | "field_name"
                     | "displayName"
                     | "Key"
                     | "Name"
@@ -127,10 +134,12 @@ impl Use {
                 text,
                 "value" | "answer" | "val" | "Value" | "valueString" | "valueDate" | "response"
             ),
+            group: matches!(text, "record" | "record_id" | "subject_id" | "entity_id"),
             // GraphQL, Elasticsearch, JSON:API and their kin; tokens of SMART App Launch.
             typed: matches!(
                 text,
                 "__typename"
+                    | "@type"
                     | "fhirUser"
                     | "_index"
                     | "_type"
@@ -170,6 +179,7 @@ impl Use {
             || self.cell
             || self.label
             || self.answer
+            || self.group
             || self.typed
             || self.wrapper
     }
@@ -444,6 +454,8 @@ impl Name {
                 || labelled::is_holder(text)
                 || matches!(text, "type" | "coding" | "subject" | "patient"),
             holds_labelled: labelled::is_holder(text),
+            names: text == "names",
+            identifiers: text == "identifiers",
             operation: matches!(text, "op" | "path"),
             tag_value: text == "Value"
                 || group_of_name(text).is_some()
@@ -468,6 +480,8 @@ impl Name {
             || self.tag_value
             || self.resource_type
             || self.operation
+            || self.names
+            || self.identifiers
             || self.use_.any()
     }
 }

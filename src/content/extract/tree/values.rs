@@ -14,6 +14,11 @@ const MILLISECONDS: u64 = 10_000_000_000;
 /// Digits of a number that is not itself a date (`19700131` is one).
 const MIN_DIGITS: usize = 9;
 
+/// Whether `text` is the number that MongoDB gives a document (ObjectId), which nobody knows a person by.
+pub(super) fn is_object_id(text: &str) -> bool {
+    text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// A date that was written as a number of seconds or milliseconds since 1970: `-1000000000000`,
 /// `/Date(949276800000)/`.
 pub(super) fn date(kind: Kind, text: &str) -> Option<Zeroizing<String>> {

@@ -1,56 +1,14 @@
 use super::*;
-use crate::content::{ContentCounters, ContentId, Direction, Ending, FieldSink, RecordHead};
+use crate::content::testing::{Part, read_document};
 use crate::protocol::ServiceFacts;
-use crate::rules::RuleSet;
-use std::sync::LazyLock;
-
-static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
-
-#[derive(Default)]
-struct Log(Vec<String>);
-
-impl FieldSink for Log {
-    fn begin(&mut self, _: ContentId, head: RecordHead<'_>) {
-        self.0.push(format!("record {} {}", head.content, head.operation));
-    }
-    fn field(&mut self, _: ContentId, field: Field<'_>) {
-        self.0.push(format!("{} {} {}", field.name, field.kind.as_str(), field.value.expose()));
-    }
-    fn mark(&mut self, _: ContentId, mark: Mark) {
-        self.0.push(format!("mark {mark:?}"));
-    }
-    fn end(&mut self, _: ContentId, _: &ServiceFacts) {
-        self.0.push("end".to_owned());
-    }
-}
 
 /// Reads `parts` with a gap between each two, in pieces of `size` bytes.
 fn read(parts: &[&[u8]], size: usize) -> (Vec<String>, ServiceFacts) {
-    let (mut log, mut facts, mut tally) =
-        (Log::default(), ServiceFacts::default(), ContentCounters::default());
-    let (mut operation, mut layers) = (String::new(), vec!["astm"]);
+    let parts: Vec<_> = parts.iter().flat_map(|part| [Part::Gap(10), Part::Bytes(part)]).collect();
     let mut document = Records.open(&Media::Unknown);
-    let mut scope = Scope {
-        id: ContentId(0),
-        direction: Direction::ClientToServer,
-        operation: &mut operation,
-        layers: &mut layers,
-        rules: &RULES,
-        sink: &mut log,
-        facts: &mut facts,
-        tally: &mut tally,
-    };
-    for (i, part) in parts.iter().enumerate() {
-        if i > 0 {
-            document.gap(10, &mut scope);
-        }
-        for piece in part.chunks(size) {
-            document.data(piece, &mut scope);
-            assert!(document.memory() <= 3 * MAX_RECORD);
-        }
-    }
-    document.end(Ending::Complete, &mut scope);
-    (log.0, facts)
+    let reading = read_document(document.as_mut(), "", &parts[1..], size);
+    assert!(reading.memory <= 3 * MAX_RECORD);
+    (reading.records.log, reading.facts)
 }
 
 const MESSAGE: &[u8] = b"H|\\^&|||ANALYZER^1.0|||||HOST||P|LIS2-A2|20250101120000\r\
@@ -188,7 +146,7 @@ fn holes_and_junk() {
 
 #[test]
 fn the_shipped_samples_hold() {
-    for entry in RULES.entries.iter().filter(|e| e.section == "astm") {
+    for entry in crate::content::testing::rules().entries.iter().filter(|e| e.section == "astm") {
         let (record, number) = entry.subject.split_once('-').expect("P-n");
         let bars = "|".repeat(number.parse::<usize>().expect("number") - 1);
         let found = |sample: &str| {

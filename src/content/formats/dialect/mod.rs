@@ -94,6 +94,7 @@ impl Dialect {
         }
         let is_script = |(name, value): (&str, std::borrow::Cow<'_, str>)| {
             (name == "TransactionDomain" && value.eq_ignore_ascii_case("SCRIPT"))
+                || name == "DatatypesVersion"
                 || value.contains("ncpdp.org/schema/SCRIPT")
         };
         (name == "Message" && attributes.iter().any(is_script)).then_some(SCRIPT)
@@ -103,6 +104,10 @@ impl Dialect {
 impl Format for Dialect {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn first(&self) -> &'static [u8] {
+        b"<"
     }
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
@@ -117,7 +122,11 @@ impl Format for Dialect {
                     return root == b"MP"
                         && attributes.iter().all(|a| memmem::find(head, a).is_some());
                 }
-                let marks = [&b"ncpdp.org/schema/SCRIPT"[..], b"TransactionDomain=\"SCRIPT"];
+                let marks = [
+                    &b"ncpdp.org/schema/SCRIPT"[..],
+                    b"TransactionDomain=\"SCRIPT",
+                    b" DatatypesVersion=",
+                ];
                 root == b"Message" && marks.iter().any(|m| memmem::find(head, m).is_some())
             })
     }

@@ -1,6 +1,7 @@
 //! Element headers (PS3.5 section 7).
 
 use super::syntax::{Syntax, dictionary_vr};
+use crate::syntax::ByteOrder;
 use dicom_core::VR;
 
 /// Length that says "until the delimiter".
@@ -44,14 +45,13 @@ pub(super) fn decode(data: &[u8], syntax: Syntax) -> Decoded {
     let Some(head) = data.first_chunk::<8>() else {
         return Decoded::Need(8);
     };
-    let big = syntax == Syntax::ExplicitBe;
-    let u16_at = |at: usize| {
-        let b = [head[at], head[at + 1]];
-        if big { u16::from_be_bytes(b) } else { u16::from_le_bytes(b) }
+    let order = match syntax {
+        Syntax::ExplicitBe => ByteOrder::Big,
+        Syntax::ExplicitLe | Syntax::ImplicitLe => ByteOrder::Little,
     };
-    let u32_of = |b: [u8; 4]| if big { u32::from_be_bytes(b) } else { u32::from_le_bytes(b) };
+    let u16_at = |at: usize| order.u16([head[at], head[at + 1]]);
     let tag = u32::from(u16_at(0)) << 16 | u32::from(u16_at(2));
-    let long = u32_of([head[4], head[5], head[6], head[7]]);
+    let long = order.u32([head[4], head[5], head[6], head[7]]);
     // Items and delimiters have no VR in any syntax (PS3.5 7.5).
     if tag >> 16 == 0xFFFE {
         return Decoded::Header(Header { tag, vr: None, len: long, size: 8 });
@@ -84,7 +84,7 @@ pub(super) fn decode(data: &[u8], syntax: Syntax) -> Decoded {
     let Some(len) = data.get(8..MAX_HEADER) else {
         return Decoded::Need(MAX_HEADER);
     };
-    Decoded::Header(Header { tag, vr, len: u32_of([len[0], len[1], len[2], len[3]]), size: 12 })
+    Decoded::Header(Header { tag, vr, len: order.u32([len[0], len[1], len[2], len[3]]), size: 12 })
 }
 
 /// The VR with this name (PS3.5 table 6.2-1). Once for each element: `VR::from_binary` goes by way

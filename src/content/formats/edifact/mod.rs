@@ -30,6 +30,10 @@ impl Format for Interchange {
         "edifact"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"U"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         matches!(media, Media::Type { .. } | Media::Unknown) && begins(head).is_yes()
     }

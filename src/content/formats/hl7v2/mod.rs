@@ -6,6 +6,7 @@
 pub(in crate::content) mod carried;
 pub(in crate::content) mod charset;
 mod embedded;
+mod json;
 mod message;
 mod patient_context;
 mod prose;
@@ -23,6 +24,7 @@ use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Wan
 use crate::syntax::hl7v2::{header, is_delimiter};
 use embedded::Embedded;
 use encoding_rs::{Decoder, UTF_16BE, UTF_16LE};
+pub use json::Json;
 use memchr::memchr2;
 use message::Message;
 pub use xml::Xml;
@@ -39,6 +41,10 @@ pub struct Er7;
 impl Format for Er7 {
     fn name(&self) -> &'static str {
         "hl7v2"
+    }
+
+    fn first(&self) -> &'static [u8] {
+        b"MFB"
     }
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {

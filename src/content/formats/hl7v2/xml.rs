@@ -26,6 +26,10 @@ impl Format for Xml {
         "hl7v2"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"<"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let declared = matches!(media, Media::Type { .. } | Media::Unknown);
         declared
@@ -52,7 +56,7 @@ struct XmlDocument {
 
 /// The segment being put together.
 #[derive(Default)]
-struct Segments {
+pub(super) struct Segments {
     message: Message,
     name: Option<[u8; 3]>,
     /// Fields by number, in ER7; 0 is unused.
@@ -72,9 +76,16 @@ struct Segments {
     given: usize,
 }
 
-struct TokenHandler<'a, 'b> {
+/// Takes the elements of a message.
+pub(super) struct TokenHandler<'a, 'b> {
     segments: &'a mut Segments,
     scope: &'a mut Scope<'b>,
+}
+
+impl<'a, 'b> TokenHandler<'a, 'b> {
+    pub(super) const fn new(segments: &'a mut Segments, scope: &'a mut Scope<'b>) -> Self {
+        Self { segments, scope }
+    }
 }
 
 impl Document for XmlDocument {
@@ -85,16 +96,11 @@ impl Document for XmlDocument {
 
     fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         self.markup.finish(&mut TokenHandler { segments: &mut self.segments, scope });
-        self.segments.flush(scope);
-        self.segments.close_embedded(scope);
-        self.segments.message.end(scope);
+        self.segments.end(scope);
     }
 
     fn memory(&self) -> usize {
-        self.markup.memory()
-            + self.segments.length
-            + self.segments.message.memory()
-            + self.segments.embedded.as_ref().map_or(0, Embedded::memory)
+        self.markup.memory() + self.segments.memory()
     }
 }
 
@@ -182,6 +188,19 @@ impl Receiver for TokenHandler<'_, '_> {
 }
 
 impl Segments {
+    /// The message ends.
+    pub(super) fn end(&mut self, scope: &mut Scope<'_>) {
+        self.flush(scope);
+        self.close_embedded(scope);
+        self.message.end(scope);
+    }
+
+    /// Bytes of heap held, roughly.
+    pub(super) fn memory(&self) -> usize {
+        let embedded = self.embedded.as_ref().map_or(0, Embedded::memory);
+        self.length + self.message.memory() + embedded
+    }
+
     /// A repetition of OBX-5 begins: what it holds may be a document, which is read as it comes, like
     /// that of a segment in ER7.
     fn begin_value(&mut self, scope: &mut Scope<'_>) {

@@ -1,10 +1,13 @@
 //! HTML: tables with headings, labelled values, filled-in forms, data in scripts.
 
 mod script;
+#[cfg(test)]
+mod tests;
 
 use super::markup::{Attributes, Markup, Receiver};
-use crate::content::extract::labels::{Labels, key};
-use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
+use crate::content::extract::labels::Labels;
+use crate::content::extract::record::CandidateRecord;
+use crate::content::extract::table::{Sheet, TableColumns};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use script::Script;
@@ -123,8 +126,7 @@ impl AsRef<str> for Cell {
 
 #[derive(Default)]
 struct Table {
-    columns: Vec<Option<Meaning>>,
-    marks: Marks,
+    columns: TableColumns,
     /// The cells of the row so far.
     row: Vec<Cell>,
     in_cell: bool,
@@ -145,7 +147,7 @@ impl TokenHandler<'_, '_> {
         }
         let mut run = std::mem::take(&mut self.page.run);
         if self.page.heading {
-            self.page.labels.heading(&run, self.scope);
+            self.page.labels.title(&run, self.scope);
         } else if let Some(table) = self.page.tables.last_mut().filter(|t| t.in_cell) {
             if let Some(cell) = table.row.last_mut() {
                 if !cell.text.is_empty() {
@@ -169,36 +171,27 @@ impl TokenHandler<'_, '_> {
         if row.is_empty() {
             return;
         }
-        let rules = self.scope.rules;
-        let known = row.iter().filter(|c| key(label(&c.text), rules).is_some()).count();
+        let known = Sheet::known(&row, self.scope);
         let headings = row.iter().filter(|c| c.heading).count();
         // A row of headings, or a first row in which several cells are names of columns.
         if row.len() >= 2
             && (headings == row.len() || (!table.headed && known >= 2 && known * 2 > row.len()))
         {
             table.headed = true;
-            table.marks = Marks::default();
-            table.columns.clear();
+            table.columns = TableColumns::default();
             for cell in &row {
-                let name = label(&cell.text);
-                table.columns.push(key(name, rules).map(Meaning::from));
-                table.columns.extend((1..cell.span).map(|_| None));
-                if let Some(about) = rules.keys.context(name) {
-                    table.marks = table.marks.and(Marks::about(about));
-                }
+                table.columns.push_heading(&cell.text, self.scope.rules);
+                (1..cell.span).for_each(|_| table.columns.push(None, None));
             }
             return;
         }
-        if table.headed && table.columns.iter().any(Option::is_some) {
+        if table.headed && table.columns.known() > 0 {
             let mut record = CandidateRecord::default();
-            record.mark(table.marks);
-            let mut columns = table.columns.iter();
-            for cell in &row {
-                if let Some(Some(meaning)) = columns.next() {
-                    record.add(meaning, 0, &cell.text);
-                }
-                columns.by_ref().take(cell.span.saturating_sub(1)).for_each(drop);
-            }
+            // A cell that takes several columns is the value of the first.
+            let cells = row
+                .iter()
+                .flat_map(|cell| std::iter::once(cell.as_ref()).chain((1..cell.span).map(|_| "")));
+            table.columns.read_row(cells, &mut record, self.scope);
             record.mark_from_afar(self.page.labels.around());
             record.emit("html", self.scope);
             return;
@@ -218,11 +211,6 @@ fn is_spaced(text: &str) -> bool {
     let plain = bytes.iter().fold(true, |plain, b| plain & matches!(b, b' '..=b'~'));
     let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
     plain && !pairs.fold(false, |twice, (a, b)| twice | ((*a == b' ') & (*b == b' ')))
-}
-
-/// A heading without its surroundings.
-fn label(cell: &str) -> &str {
-    cell.trim().trim_end_matches([':', '*', '▲', '▼', '↑', '↓', ' '])
 }
 
 impl Receiver for TokenHandler<'_, '_> {
@@ -438,101 +426,5 @@ impl Document for HtmlDocument {
             + self.page.labels.memory()
             + self.page.script.as_ref().map_or(0, Script::memory)
             + self.page.tables.len() * 1024
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::content::testing::records;
-
-    fn html(text: &str) -> Vec<String> {
-        records("text/html; charset=utf-8", text.as_bytes())
-    }
-
-    #[test]
-    fn a_ward_list() {
-        let got = html(
-            "<!DOCTYPE html><html><head><title>Ward 3</title><script>if (a<b) { x = '<td>'; }</script></head>\
-            <body><h1>Patient <b>list</b></h1><table class=\"a>b\"><thead><tr><th>MRN</th><th>Name</th><th>Date of birth</th></tr></thead>\
-            <tr><td>17</td><td><a href=x>M&uuml;ller</a>, J&ouml;rg</td><td>1950-02-01</td></tr>\
-            <tr><td>18<td>Roe, Jane<td>1951-02-01</table></body></html>",
-        );
-        assert_eq!(
-            got,
-            [
-                "http>html:~html [PatientContext] patient_id=17 name=Müller, Jörg birth_date=1950-02-01",
-                "http>html:~html [PatientContext] patient_id=18 name=Roe, Jane birth_date=1951-02-01",
-            ]
-        );
-    }
-
-    #[test]
-    fn labelled_values_and_forms() {
-        let got = html(
-            "<html><body><dl><dt>Patient name</dt><dd>Jane Roe</dd><dt>DOB</dt><dd>1970-01-01</dd></dl>\
-            <p>MRN: 77</p><table><tr><td>Phone:</td><td>555 123</td></tr></table>\
-            <input name=ssn value=\"206-66-2431\"><input name=email></body></html>",
-        );
-        assert_eq!(
-            got,
-            ["http>html:~html [PatientContext] name=Jane Roe birth_date=1970-01-01 patient_id=77 \
-             phone=555 123 ssn=206-66-2431",]
-        );
-    }
-
-    #[test]
-    fn cells_over_columns_choices_and_labels() {
-        let got = html(
-            "<html><h1>Patients</h1><table><tr><th>MRN<th colspan=2>Visit<th>Name<th>DOB</tr>\
-            <tr><td>77<td>a<td>b<td>Jane Roe<td>1970-01-31<tr><td>78<td colspan=2>none<td>Max Li<td>1980-02-01</table></html>",
-        );
-        assert_eq!(
-            got,
-            [
-                "http>html:~html [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31",
-                "http>html:~html [PatientContext] patient_id=78 name=Max Li birth_date=1980-02-01",
-            ]
-        );
-        let form = html(
-            "<html><form><label for=f1>Patient name</label><input id=f1 value='Jane Roe'><label>MRN:</label> <input name=f2 value=77>\
-            <label>Sex</label><select name=s><option>Male<option selected>Female<option>Other</select>\
-            <table><tr><th>Date of birth</th><td>1970-01-31</td></tr></table></form></html>",
-        );
-        assert_eq!(
-            form,
-            [
-                "http>html:~html [PatientContext] name=Jane Roe patient_id=77 sex=Female birth_date=1970-01-31"
-            ]
-        );
-    }
-
-    #[test]
-    fn data_in_scripts() {
-        let data = r#"{"props":{"patient":{"name":"Jane <b>\"Roe\"","mrn":"77"}}}"#;
-        let line = "http>html>json:~json [PatientContext] name=Jane <b>\"Roe\" patient_id=77";
-        for page in [
-            format!(
-                "<html><script id=__NEXT_DATA__ type='application/json'>{data}</script></html>"
-            ),
-            format!(
-                "<html><script>var a=1;if(a=={{b}}){{}} window.__STATE__ =\n {data};(function(){{}})()</script></html>"
-            ),
-            format!("<html><script>hydrate( {data}, x)</SCRIPT><p>Name: x</p></html>"),
-        ] {
-            assert_eq!(html(&page), [line], "{page}");
-        }
-        let program = "<html><script>x={a:1};y=\"{\";f({\"type\":\"module\"});z={\"a\":[1,{\"b\":2}]};</script><p>MRN: 7 DOB: 1970-01-31</html>";
-        assert_eq!(html(program).len(), 1);
-    }
-
-    #[test]
-    fn forms_and_tables_of_fields_name_nobody() {
-        for page in [
-            "<html><body><form>First name <input name=first> Last name <input name=last> Date of birth <input name=dob></form></body></html>",
-            "<html><h1>Fields</h1><table><tr><th>Field</th><th>Name</th></tr><tr><td>PID-5</td><td>Patient Name</td></tr></table></html>",
-            "<html><style>name: x; dob: y</style><table><tr><th>Product<th>Name<th>Price</tr><tr><td>1<td>Lamp<td>2</table></html>",
-        ] {
-            assert_eq!(html(page), Vec::<String>::new(), "{page}");
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{MAX_BLOCK, Words, iptc, to_text, xmp};
 use crate::content::Scope;
+use crate::syntax::ByteOrder;
 use encoding_rs::{UTF_16BE, UTF_16LE};
 use std::borrow::Cow;
 
@@ -50,25 +51,23 @@ impl<'a> Windows<'a> {
 
 /// How numbers are written.
 #[derive(Clone, Copy)]
-struct Order {
-    big: bool,
-}
+struct Order(ByteOrder);
 
 impl Order {
     fn of(head: &[u8]) -> Option<Self> {
         match head.get(..4)? {
-            b"II*\0" => Some(Self { big: false }),
-            b"MM\0*" => Some(Self { big: true }),
+            b"II*\0" => Some(Self(ByteOrder::Little)),
+            b"MM\0*" => Some(Self(ByteOrder::Big)),
             _ => None,
         }
     }
     fn short(self, bytes: &[u8], at: usize) -> Option<u16> {
         let bytes = bytes.get(at..)?.first_chunk::<2>()?;
-        Some(if self.big { u16::from_be_bytes(*bytes) } else { u16::from_le_bytes(*bytes) })
+        Some(self.0.u16(*bytes))
     }
     fn long(self, bytes: &[u8], at: usize) -> Option<u32> {
         let bytes = bytes.get(at..)?.first_chunk::<4>()?;
-        Some(if self.big { u32::from_be_bytes(*bytes) } else { u32::from_le_bytes(*bytes) })
+        Some(self.0.u32(*bytes))
     }
 }
 
@@ -145,7 +144,10 @@ fn directory_entry(
 fn comment(value: &[u8], order: Order) -> Cow<'_, str> {
     match value.split_at_checked(8) {
         Some((b"UNICODE\0", text)) => {
-            let encoding = if order.big { UTF_16BE } else { UTF_16LE };
+            let encoding = match order.0 {
+                ByteOrder::Big => UTF_16BE,
+                ByteOrder::Little => UTF_16LE,
+            };
             encoding.decode(text).0
         }
         Some((b"JIS\0\0\0\0\0", text)) => encoding_rs::ISO_2022_JP.decode(text).0,

@@ -196,10 +196,14 @@ fn captions_and_credits_name_nobody() {
 #[test]
 fn pixels_are_passed_over() {
     use crate::content::{ContentCounters, Contents, Ending, Env, ServiceFacts, testing};
-    let (mut sink, mut facts, mut tally) =
-        (testing::Lines::default(), ServiceFacts::default(), ContentCounters::default());
-    let mut env =
-        Env { rules: testing::rules(), sink: &mut sink, facts: &mut facts, tally: &mut tally };
+    let (mut sink, mut facts, mut counters) =
+        (testing::Records::default(), ServiceFacts::default(), ContentCounters::default());
+    let mut env = Env {
+        rules: testing::rules(),
+        sink: &mut sink,
+        facts: &mut facts,
+        counters: &mut counters,
+    };
     let mut contents = Contents::default();
     let id = contents.open(&crate::protocol::Hint {
         direction: crate::content::Direction::ServerToClient,

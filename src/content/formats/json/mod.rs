@@ -21,6 +21,10 @@ impl Format for Json {
         "json"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"{["
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         let Some((&first, rest)) = head.split_first() else { return false };
@@ -32,6 +36,10 @@ impl Format for Json {
             b'[' => matches!(next, Some(b'{' | b'[' | b'"' | b']')),
             _ => false,
         }
+    }
+
+    fn is_hasty(&self) -> bool {
+        true
     }
 
     fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
@@ -55,6 +63,7 @@ impl Format for Json {
             texts: Texts::default(),
             form: Form::default(),
             rows: Rows::default(),
+            chunks: jws::Chunks::default(),
         })
     }
 }
@@ -70,6 +79,7 @@ struct JsonDocument {
     texts: Texts,
     form: Form,
     rows: Rows,
+    chunks: jws::Chunks,
 }
 
 /// Position of the next value in a form (FHIR R4, QuestionnaireResponse.item).
@@ -80,10 +90,14 @@ struct Form {
     next: Next,
     /// The question whose answer may come.
     question: zeroize::Zeroizing<String>,
+    /// The question has a text, which says more than its link id.
+    worded: bool,
     /// Its answers are here.
     answers: bool,
     /// The next value may be a request of GraphQL.
     request: bool,
+    /// The next value may be that of a request in a batch (FHIR R4 3.1.0.11).
+    url: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -91,12 +105,14 @@ enum Next {
     #[default]
     Other,
     Question,
+    Link,
     Answer,
 }
 
 impl Form {
     fn key(&mut self, key: &str) {
         self.request = matches!(key, "query" | "mutation");
+        self.url = key == "url";
         self.next = match key {
             "text" => Next::Question,
             "answer" => {
@@ -105,7 +121,7 @@ impl Form {
             }
             "linkId" => {
                 self.answers = false;
-                Next::Other
+                Next::Link
             }
             _ if self.answers && key.starts_with("value") => Next::Answer,
             _ => Next::Other,
@@ -118,6 +134,7 @@ struct Reader<'a, 'b> {
     inner: &'a mut Option<Nested>,
     texts: &'a mut Texts,
     form: &'a mut Form,
+    chunks: &'a mut jws::Chunks,
     scope: &'a mut Scope<'b>,
 }
 
@@ -165,6 +182,7 @@ impl Receiver for Reader<'_, '_> {
     fn open(&mut self, object: bool) {
         self.texts.begin(self.scope);
         self.form.depth += 1;
+        self.form.worded &= !object || self.form.answers;
         self.tree.open(object);
     }
     fn close(&mut self) {
@@ -180,17 +198,21 @@ impl Receiver for Reader<'_, '_> {
         self.tree.key(key, self.scope);
     }
     fn wants(&mut self) -> bool {
-        self.tree.wants()
+        self.tree.wants() || self.form.next == Next::Link
     }
     fn value(&mut self, text: &str) {
-        if jws::is_token(text) {
-            jws::read(text, self.scope);
-            return self.tree.passed();
+        if self.token(text) {
+            return;
         }
         match self.form.next {
-            Next::Question => *self.form.question = text.to_owned(),
+            Next::Question => {
+                *self.form.question = text.to_owned();
+                self.form.worded = true;
+            }
+            Next::Link if !self.form.worded => *self.form.question = text.to_owned(),
             Next::Answer if !self.form.question.is_empty() => {
                 self.texts.answer(&self.form.question, text);
+                self.form.worded = false;
             }
             _ => {}
         }
@@ -204,9 +226,8 @@ impl Receiver for Reader<'_, '_> {
         self.tree.number(text, self.scope);
     }
     fn prose(&mut self, text: &str) {
-        if jws::is_token(text) {
-            jws::read(text, self.scope);
-            return self.tree.passed();
+        if self.token(text) {
+            return;
         }
         self.texts.text(text, self.scope);
         self.tree.passed();
@@ -215,9 +236,12 @@ impl Receiver for Reader<'_, '_> {
         self.tree.null();
     }
     fn inner_begin(&mut self, front: &[u8]) -> bool {
-        *self.inner = match self.form.request && graphql::begins(front) {
-            true => Some(Nested::new(&Media::Unknown)),
-            false => inner(front),
+        *self.inner = if self.form.request && graphql::begins(front) {
+            Some(Nested::new(&Media::Unknown))
+        } else if self.form.url && front.starts_with(b"Patient?") {
+            Some(Nested::new(&Media::Target))
+        } else {
+            inner(front)
         };
         self.inner.is_some()
     }
@@ -235,6 +259,20 @@ impl Receiver for Reader<'_, '_> {
     }
 }
 
+impl Reader<'_, '_> {
+    /// Reads a string that is a token or a part of one.
+    fn token(&mut self, text: &str) -> bool {
+        let token = jws::is_token(text);
+        if token {
+            jws::read(text, self.scope);
+        } else if !self.chunks.take(text, self.scope) {
+            return false;
+        }
+        self.tree.passed();
+        true
+    }
+}
+
 impl JsonDocument {
     /// Reads bytes as they come.
     fn read(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Result<(), Fault> {
@@ -243,6 +281,7 @@ impl JsonDocument {
             inner: &mut self.inner,
             texts: &mut self.texts,
             form: &mut self.form,
+            chunks: &mut self.chunks,
             scope,
         };
         self.tokens.read(bytes, &mut reader)
@@ -279,6 +318,7 @@ impl Document for JsonDocument {
             inner: &mut self.inner,
             texts: &mut self.texts,
             form: &mut self.form,
+            chunks: &mut self.chunks,
             scope,
         };
         self.tokens.finish(&mut reader);
@@ -291,7 +331,12 @@ impl Document for JsonDocument {
 
     fn memory(&self) -> usize {
         let inner = self.inner.as_ref().map_or(0, Nested::memory);
-        self.tokens.memory() + self.tree.memory() + self.texts.memory() + self.rows.memory() + inner
+        self.tokens.memory()
+            + self.tree.memory()
+            + self.texts.memory()
+            + self.rows.memory()
+            + inner
+            + self.chunks.memory()
     }
 }
 

@@ -218,6 +218,85 @@ fn any_cut_and_any_broken_byte() {
 
 use super::tokens;
 
+/// Rows that wait for names of columns that never come, or are those of something else.
+#[test]
+fn rows_without_columns_are_nobody_s() {
+    for text in [
+        r#"{"rows":[["77","Jane Roe","1970-01-31"]],"meta":["a","b"]}"#,
+        r#"{"a":{"rows":[["77","Jane Roe","1970-01-31"]]},"columns":["mrn","patient_name","dob"]}"#,
+        r#"{"geometry":{"coordinates":[[1.5,2.5],[3.5,4.5]]},"columns":["mrn","patient_name"]}"#,
+    ] {
+        assert_eq!(json(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn labelled_values_of_several_records_in_one_list() {
+    let value = |record: u32, name: &str, value: &str| {
+        format!(r#"{{"record":"{record}","field_name":"{name}","value":"{value}"}}"#)
+    };
+    let mut values = Vec::new();
+    for (record, given, birth) in [(1, "Jane", "1970-01-31"), (2, "Max", "1980-02-01")] {
+        values.push(value(record, "first_name", given));
+        values.push(value(record, "last_name", "Roe"));
+        values.push(value(record, "dob", birth));
+    }
+    let got = json(&format!("[{}]", values.join(",")));
+    assert_eq!(
+        got,
+        [
+            "http>json:~json [PatientContext] name=Roe^Jane birth_date=1970-01-31",
+            "http>json:~json [PatientContext] name=Roe^Max birth_date=1980-02-01",
+        ]
+    );
+}
+
+#[test]
+fn what_a_database_calls_a_document_is_no_number_of_a_patient() {
+    let patient = |id: &str| {
+        json(&format!(r#"{{"patient":{{"_id":"{id}","name":"Jane Roe","dob":"1970-01-31"}}}}"#))
+    };
+    let jane = "http>json:~json [PatientContext] name=Jane Roe birth_date=1970-01-31";
+    assert_eq!(patient("64b7f0c2a1b2c3d4e5f60718"), [jane]);
+    assert!(patient("H-1200")[0].contains("patient_id=H-1200"));
+}
+
+#[test]
+fn questions_in_a_batch_and_answers_known_by_their_link() {
+    let batch = r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient?family=Roe&given=Jane&birthdate=1970-01-31"}}]}"#;
+    let got = json(batch);
+    assert!(got.len() == 1 && got[0].contains("name=Roe^Jane birth_date=1970-01-31"), "{got:?}");
+    let item = |link: &str, value: &str| {
+        format!(r#"{{"linkId":"{link}","answer":[{{"valueString":"{value}"}}]}}"#)
+    };
+    let items = [
+        item("patient-last-name", "Roe"),
+        item("patient-first-name", "Jane"),
+        item("patient-birth-date", "1970-01-31"),
+    ];
+    let form = format!(
+        r#"{{"resourceType":"QuestionnaireResponse","status":"completed","item":[{}]}}"#,
+        items.join(",")
+    );
+    let got = json(&form);
+    assert!(got.len() == 1 && got[0].contains("name=Roe^Jane birth_date=1970-01-31"), "{got:?}");
+}
+
+#[test]
+fn the_names_of_one_person_are_a_list() {
+    let person = |names: &str| {
+        json(&format!(r#"{{"patient":{{"names":[{names}],"birthdate":"1970-01-31"}}}}"#))
+    };
+    let jane = r#"{"givenName":"Jane","familyName":"Roe"}"#;
+    assert_eq!(
+        person(jane),
+        ["http>json:~json [PatientContext] name=Roe^Jane birth_date=1970-01-31"]
+    );
+    let two = person(&format!(r#"{jane},{{"givenName":"Max","familyName":"Li"}}"#));
+    assert!(two.iter().any(|line| line.contains("Roe^Jane birth_date")), "{two:?}");
+    assert!(!two.iter().any(|line| line.contains("Li") && line.contains("Roe")), "{two:?}");
+}
+
 /// Columns first, rows of cells below: as databases and data frames write tables.
 #[test]
 fn columns_apart_from_rows_are_a_table() {
@@ -239,6 +318,10 @@ fn columns_apart_from_rows_are_a_table() {
         // Google Sheets: the first row names the columns.
         r#"{"range":"A1:D3","values":[["MRN","Patient name","Date of birth","Diagnosis"],["77","Jane Roe","1970-01-31",""],["78","Max Li","1980-02-01"]]}"#,
         r#"[["mrn","patient_name","dob","diagnosis"],[77,"Jane Roe","1970-01-31",true],[78,"Max Li","1980-02-01"]]"#,
+        // Rows before their columns: members of an object have no order.
+        r#"{"rows":[[77,"Jane Roe","1970-01-31","I10"],["78","Max Li","1980-02-01",null]],"columns":["mrn","patient_name","dob","diagnosis"]}"#,
+        r#"{"height":2,"rows":[[77,"Jane Roe","1970-01-31","I10"],["78","Max Li","1980-02-01",null]],
+            "headers":[{"name":"mrn"},{"name":"patient_name"},{"name":"dob"},{"name":"diagnosis"}]}"#,
     ] {
         assert_eq!(json(text), rows, "{text}");
     }

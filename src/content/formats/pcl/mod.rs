@@ -9,6 +9,7 @@ mod xl;
 
 use crate::content::extract::layout::{Line, Page, Spot};
 use crate::content::extract::page::PageReader;
+use crate::content::stack::Held;
 use crate::content::stack::charset::cp437;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
@@ -74,7 +75,7 @@ enum Symbols {
 
 /// One job, as a printer would keep track of it. Lengths are points.
 struct Job {
-    held: Zeroizing<Vec<u8>>,
+    held: Held<MAX_HELD>,
     reader: PageReader,
     page: Page,
     lines: usize,
@@ -100,7 +101,7 @@ struct Job {
 impl Job {
     fn new() -> Self {
         Self {
-            held: Zeroizing::default(),
+            held: Held::default(),
             reader: PageReader::new("pcl"),
             page: Page::default(),
             lines: 0,
@@ -325,15 +326,9 @@ impl Document for Job {
             return Want::NOTHING;
         }
         let mut held = std::mem::take(&mut self.held);
-        held.extend_from_slice(bytes);
-        let (used, skip) = self.read(&held, scope);
-        let used = used.min(held.len());
-        held.drain(..used);
-        if held.len() > MAX_HELD {
-            held.clear();
-        }
+        let skip = held.read(bytes, |data| self.read(data, scope));
         self.held = held;
-        Want { skip }
+        Want { skip: skip.unwrap_or(0) }
     }
 
     fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
@@ -343,7 +338,7 @@ impl Document for Job {
     }
 
     fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
-        let rest = std::mem::take(&mut self.held);
+        let rest = self.held.take();
         if rest.first().is_some_and(|b| *b >= b' ') && self.hpgl.is_none() {
             self.show(&rest);
         }
@@ -355,6 +350,6 @@ impl Document for Job {
     }
 
     fn memory(&self) -> usize {
-        self.held.capacity() + self.reader.memory()
+        self.held.memory() + self.reader.memory()
     }
 }

@@ -4,7 +4,9 @@
 use crate::content::extract::layout::{Line, Page, Spot};
 use crate::content::extract::page::PageReader;
 use crate::content::formats::pdf::font::usual_width;
+use crate::content::stack::Held;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
+use crate::syntax::ByteOrder;
 use zeroize::Zeroizing;
 
 /// Bytes kept of an operator whose attributes have not all come.
@@ -36,9 +38,9 @@ impl Format for PclXl {
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
         Box::new(Job {
-            held: Zeroizing::default(),
+            held: Held::default(),
             header: false,
-            big_endian: false,
+            order: ByteOrder::Little,
             reader: PageReader::new("pclxl"),
             page: Page::default(),
             lines: 0,
@@ -66,10 +68,10 @@ enum Value {
 }
 
 struct Job {
-    held: Zeroizing<Vec<u8>>,
+    held: Held<MAX_HELD>,
     /// The header was read.
     header: bool,
-    big_endian: bool,
+    order: ByteOrder,
     reader: PageReader,
     page: Page,
     lines: usize,
@@ -96,7 +98,7 @@ impl Job {
         for (slot, byte) in le.iter_mut().zip(bytes) {
             *slot = *byte;
         }
-        if self.big_endian && bytes.len() <= 4 {
+        if self.order == ByteOrder::Big && bytes.len() <= 4 {
             le.get_mut(..bytes.len()).into_iter().for_each(<[u8]>::reverse);
         }
         let [a, b, ..] = le;
@@ -262,7 +264,9 @@ impl Job {
             let Some(end) = memchr::memchr(b'\n', data) else {
                 return (data.len() < MAX_HEADER).then_some((0, 0));
             };
-            self.big_endian = data.first() == Some(&b'(');
+            if data.first() == Some(&b'(') {
+                self.order = ByteOrder::Big;
+            }
             self.header = true;
             at = end + 1;
         }
@@ -313,20 +317,21 @@ impl Job {
 impl Document for Job {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         let mut held = std::mem::take(&mut self.held);
-        held.extend_from_slice(bytes);
-        let read = self.read(&held, scope).filter(|_| self.lines <= MAX_LINES);
-        let Some((used, skip)) = read else {
-            scope.give_up(Reason::Malformed);
-            return Want::NOTHING;
-        };
-        let used = used.min(held.len());
-        held.drain(..used);
-        if held.len() > MAX_HELD {
-            scope.give_up(Reason::Limit);
-            return Want::NOTHING;
-        }
+        let mut malformed = false;
+        let skip = held.read(bytes, |data| {
+            let read = self.read(data, scope).filter(|_| self.lines <= MAX_LINES);
+            malformed = read.is_none();
+            read.unwrap_or((data.len(), 0))
+        });
         self.held = held;
-        Want { skip }
+        let fault = if malformed { Some(Reason::Malformed) } else { None };
+        match (fault, skip) {
+            (None, Some(skip)) => Want { skip },
+            (fault, _) => {
+                scope.give_up(fault.unwrap_or(Reason::Limit));
+                Want::NOTHING
+            }
+        }
     }
 
     fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
@@ -335,6 +340,6 @@ impl Document for Job {
     }
 
     fn memory(&self) -> usize {
-        self.held.capacity() + self.reader.memory()
+        self.held.memory() + self.reader.memory()
     }
 }

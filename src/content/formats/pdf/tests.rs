@@ -25,7 +25,7 @@ fn text(data: &[u8]) -> String {
 }
 
 /// What a document in pieces of `piece` bytes counts.
-fn tally(data: &[u8], piece: usize) -> ContentCounters {
+fn counters(data: &[u8], piece: usize) -> ContentCounters {
     read_as(Media::Unknown, &[], data, piece).1
 }
 
@@ -114,8 +114,8 @@ fn records_of_people() {
 fn encrypted_ones_are_counted() {
     const PASSWORD: &[u8] = include_bytes!("../../../../fixtures/pdf/pikepdf-password.pdf");
     for piece in [7, 4096, PASSWORD.len()] {
-        assert_eq!(tally(PASSWORD, piece).given_up, [(Reason::Encrypted, 1)]);
-        assert_eq!(tally(REPORTLAB, piece).given_up, []);
+        assert_eq!(counters(PASSWORD, piece).given_up, [(Reason::Encrypted, 1)]);
+        assert_eq!(counters(REPORTLAB, piece).given_up, []);
     }
 }
 
@@ -132,13 +132,13 @@ fn encrypted_for_nobody() {
         ("AES-256, revision 5", include_bytes!("../../../../fixtures/pdf/pikepdf-aes-256-r5.pdf")),
         ("AES-256", include_bytes!("../../../../fixtures/pdf/pikepdf-aes-256.pdf")),
     ] {
-        assert_eq!(tally(data, 4096).given_up, [], "{name}");
+        assert_eq!(counters(data, 4096).given_up, [], "{name}");
         assert_eq!(records("", data), plain, "{name}");
         // A wrong key is no key, and a broken document no panic.
         for at in (0..data.len()).step_by(97) {
             let mut broken = data.to_vec();
             broken[at] ^= 0x15;
-            tally(&broken, data.len());
+            counters(&broken, data.len());
         }
     }
 }
@@ -332,7 +332,7 @@ fn loops_and_bombs_end() {
 fn a_long_document_is_given_up() {
     let mut data = b"%PDF-1.4\n".to_vec();
     data.resize(MAX_DOCUMENT + 10, b' ');
-    assert_eq!(tally(&data, 1 << 16).given_up, [(Reason::Limit, 1)]);
+    assert_eq!(counters(&data, 1 << 16).given_up, [(Reason::Limit, 1)]);
 }
 
 proptest! {

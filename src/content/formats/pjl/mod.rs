@@ -23,6 +23,10 @@ impl Format for Pjl {
         "pjl"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"@"
+    }
+
     fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let rest = head.trim_ascii_start();
         head.len() - rest.len() <= MAX_BLANK

@@ -40,13 +40,11 @@ impl Format for PostScript {
             return true;
         }
         let lead = head.get(..MAX_LEAD).unwrap_or(head);
-        memmem::find(lead, b"%!").is_some_and(|at| {
-            let before = head.get(..at).unwrap_or_default();
-            let blank = |b: &u8| matches!(b, 0 | 4 | b'\r' | b'\n' | b' ' | b'\t');
-            let marked = head.get(at + 2..at + 4) == Some(b"PS");
-            let bare = head.get(at + 2).is_some_and(|b| matches!(b, b'\r' | b'\n'));
-            before.iter().all(blank) && (marked || bare)
-        })
+        let blank = |b: &&u8| matches!(b, 0 | 4 | b'\r' | b'\n' | b' ' | b'\t');
+        let at = lead.iter().take_while(blank).count();
+        let marked = head.get(at + 2..at + 4) == Some(b"PS");
+        let bare = head.get(at + 2).is_some_and(|b| matches!(b, b'\r' | b'\n'));
+        lead.get(at..).is_some_and(|lead| lead.starts_with(b"%!")) && (marked || bare)
     }
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {

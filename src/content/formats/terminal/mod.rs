@@ -33,6 +33,10 @@ impl Format for Terminal {
         media::essence(media) == MEDIA
     }
 
+    fn is_hasty(&self) -> bool {
+        true
+    }
+
     fn at_once(&self, media: &Media<'_>, _head: &[u8]) -> bool {
         media::essence(media) == MEDIA
     }

@@ -46,6 +46,10 @@ impl Format for Cards {
         self.name
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"Bb"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         let begins =

@@ -1,9 +1,13 @@
 //! X12 interchanges (HIPAA 5010: claims, payments, eligibility, enrolment). The ISA segment defines the
-//! delimiters; loops, which start with HL, INS, CLP or NM1, show what belongs to one patient.
+//! delimiters; loops, which start with HL, INS, CLP or NM1, show what belongs to one patient. An insured person
+//! whose loop has dependents and no claim or question of its own is no patient, but a relative whose plan
+//! the patients share.
 
+mod insured;
 #[cfg(test)]
 mod tests;
 
+use self::insured::{Insured, Waiting};
 use super::hl7v2::charset::Charset;
 use crate::content::{
     Document, Ending, Extent, Field, Format, MarkSet, Media, Reason, Scope, ServiceFacts, Want,
@@ -32,6 +36,10 @@ pub struct Interchange;
 impl Format for Interchange {
     fn name(&self) -> &'static str {
         "x12"
+    }
+
+    fn first(&self) -> &'static [u8] {
+        b"I"
     }
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
@@ -86,12 +94,16 @@ struct Loops {
     of_patient: bool,
     entity: Entity,
     record: Option<Record>,
-    /// A claim has begun in this loop.
-    claimed: bool,
-    /// The record is that of another insured person of a claim (837 2330A).
-    other_insured: bool,
-    /// The record is that of a second person of the loop.
-    second: bool,
+    /// The record's person is the patient, whoever is insured: named as such, or owns a claim.
+    is_patient: bool,
+    /// Another insured person was named beside the patient.
+    insured_named: bool,
+    /// Hierarchical levels were seen: INS is then a segment within one.
+    levels: bool,
+    /// A subscriber's loop, until it is known whether the subscriber is a patient.
+    waiting: Option<Waiting>,
+    /// The subscriber whose dependents follow.
+    insured: Option<Insured>,
     /// N3, until N4 completes it.
     address: Zeroizing<String>,
 }
@@ -109,6 +121,9 @@ enum Entity {
 #[derive(Default)]
 struct Record {
     named: bool,
+    name: Zeroizing<String>,
+    /// A member number of its own was said.
+    numbered: bool,
     /// Health data that was noted.
     noted: MarkSet,
     fields: u32,
@@ -154,6 +169,7 @@ impl Document for Reader {
     /// The loop that the gap lies in is over; the next one that starts is read.
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.pending.clear();
+        self.loops.settle(scope);
         self.loops.start(false, scope);
         if self.delimiters.is_none() {
             return Want::NOTHING;
@@ -167,11 +183,13 @@ impl Document for Reader {
             let pending = std::mem::take(&mut self.pending);
             self.segment(&pending, delimiters.element, scope);
         }
+        self.loops.settle(scope);
         self.loops.start(false, scope);
     }
 
     fn memory(&self) -> usize {
-        self.pending.capacity() + self.loops.address.capacity()
+        let waiting = self.loops.waiting.as_ref().map_or(0, Waiting::memory);
+        self.pending.capacity() + self.loops.address.capacity() + waiting
     }
 }
 
@@ -245,6 +263,7 @@ impl Reader {
 }
 
 /// The elements of a segment; 0 is its name.
+#[derive(Clone, Copy)]
 struct Segment<'s>(&'s [&'s str]);
 
 impl<'s> Segment<'s> {
@@ -255,6 +274,9 @@ impl<'s> Segment<'s> {
 
 impl Loops {
     fn segment(&mut self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
+        if self.waits(segment, scope) {
+            return;
+        }
         let name = segment.get(0);
         if name != "N4" {
             self.flush_address(scope);
@@ -270,33 +292,28 @@ impl Loops {
         match name {
             "ST" => {
                 self.start(false, scope);
+                self.levels = false;
+                self.insured = None;
                 let code = segment.get(1);
                 if code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()) {
                     scope.set_operation(code);
                     ServiceFacts::add(&mut scope.facts().messages().types, code);
                 }
             }
-            // Level codes: 22 subscriber, 23 dependent; EV and SS are events within theirs (278).
-            "HL" => match segment.get(3) {
-                "EV" | "SS" => self.entity = Entity::Other,
-                level => {
-                    self.start(matches!(level, "22" | "23" | "PT"), scope);
-                    self.claimed = false;
-                }
-            },
-            "INS" | "CLP" => {
+            "HL" => self.level(segment, scope),
+            "INS" | "CLP" if !self.levels => {
                 self.start(true, scope);
                 self.elements(segment, scope);
             }
-            "SE" | "GE" | "IEA" => self.start(false, scope),
+            "SE" | "GE" | "IEA" => {
+                self.start(false, scope);
+                self.insured = None;
+            }
             "NM1" => self.named(segment, scope),
             "N1" => self.entity = Entity::Other,
             "CLM" => {
-                if self.other_insured {
-                    // A further claim, and not of the one named last.
-                    self.start(self.of_patient, scope);
-                }
-                self.claimed = true;
+                self.is_patient = true;
+                self.insured_named = false;
                 // A claim belongs to the loop, whoever was named last (the payer).
                 self.entity = Entity::None;
                 self.elements(segment, scope);
@@ -321,6 +338,45 @@ impl Loops {
         }
     }
 
+    /// HL. Level codes: 22 subscriber, 23 dependent; EV and SS are events within theirs (278).
+    fn level(&mut self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
+        self.levels = true;
+        match segment.get(3) {
+            "EV" | "SS" => self.entity = Entity::Other,
+            level => {
+                self.start(matches!(level, "22" | "23" | "PT"), scope);
+                if level != "23" {
+                    self.insured = None;
+                }
+                // HL04: 0 says that no level is below this one.
+                if level == "22" && segment.get(4) != "0" {
+                    self.waiting = Some(Waiting::default());
+                }
+            }
+        }
+    }
+
+    /// Whether `segment` was put off because it is of a subscriber who may turn out to be no patient.
+    fn waits(&mut self, segment: &Segment<'_>, scope: &mut Scope<'_>) -> bool {
+        let Some(waiting) = &mut self.waiting else { return false };
+        if insured::begins_dependent(segment) {
+            self.insured = self.waiting.take().and_then(|waiting| waiting.insured());
+            return false;
+        }
+        if !insured::decides(segment) && waiting.push(segment) {
+            return true;
+        }
+        self.settle(scope);
+        false
+    }
+
+    /// The subscriber of the loop at hand is a patient.
+    fn settle(&mut self, scope: &mut Scope<'_>) {
+        for held in self.waiting.take().into_iter().flat_map(Waiting::into_segments) {
+            self.segment(&Segment(&held.elements()), scope);
+        }
+    }
+
     fn speaks_of_patient(&self) -> bool {
         match self.entity {
             Entity::Patient => true,
@@ -336,8 +392,8 @@ impl Loops {
             scope.end();
         }
         self.of_patient = of_patient;
-        self.other_insured = false;
-        self.second = false;
+        self.is_patient = false;
+        self.insured_named = false;
         self.entity = Entity::None;
     }
 
@@ -349,32 +405,61 @@ impl Loops {
             return;
         }
         let named = self.record.as_ref().is_some_and(|r| r.named);
+        let insured = rules.x12.is_insured(segment.get(1));
         if segment.get(1) == CORRECTED && named {
             // A better name of the person at hand; of which of two is not said.
-            if self.second {
+            if self.insured_named {
                 self.entity = Entity::Other;
                 return;
             }
+        } else if named && insured && self.is_patient {
+            // 837 2330A, 835 2100: the holder of a plan, who may be the patient.
+            self.insured_named = true;
+            self.entity = Entity::Other;
+            self.insured_person(&Insured::of(segment), scope);
+            return;
         } else if named {
-            // Another person of the same loop: patient and insured of a payment.
+            // Another person of the same loop.
             let of_patient = self.of_patient;
             self.start(of_patient, scope);
-            self.other_insured = self.claimed;
-            self.second = true;
         }
         self.entity = Entity::Patient;
-        // Family, given, middle, suffix, prefix: as names are written elsewhere.
-        let name = [3, 4, 5, 7, 6].map(|n| segment.get(n)).join("^");
-        let name = Zeroizing::new(name);
+        let name = Zeroizing::new(insured::whole_name(segment));
         for (number, element) in rules.x12.segment("NM1") {
             match number {
-                3 => self.emit(element, name.trim_end_matches('^'), scope),
+                3 => self.emit(element, &name, scope),
                 n => self.element(element, segment, usize::from(*n), scope),
             }
         }
         if let Some(record) = &mut self.record {
             record.named = true;
+            record.name = name;
         }
+        self.is_patient |= !insured;
+        if let Some(insured) = self.insured.take() {
+            self.insured_person(&insured, scope);
+            self.insured = Some(insured);
+        }
+    }
+
+    /// The holder of the patient's plan: a relative, unless the name is the patient's own.
+    fn insured_person(&mut self, insured: &Insured, scope: &mut Scope<'_>) {
+        let rules = scope.rules;
+        let entity = std::mem::replace(&mut self.entity, Entity::Patient);
+        let elements = insured.elements();
+        let segment = Segment(&elements);
+        let name = Zeroizing::new(insured::whole_name(&segment));
+        let own = self.record.as_ref().is_some_and(|record| **record.name == **name);
+        for (number, element) in rules.x12.plan_holder() {
+            match number {
+                3 if own => {}
+                // The patient's own number, where one was said, is the better one.
+                9 if self.record.as_ref().is_some_and(|record| record.numbered) => {}
+                3 => self.emit(element, &name, scope),
+                n => self.element(element, &segment, usize::from(*n), scope),
+            }
+        }
+        self.entity = entity;
     }
 
     fn elements(&mut self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
@@ -429,6 +514,7 @@ impl Loops {
             return;
         }
         record.fields += 1;
+        record.numbered |= element.rule.kind == Kind::InsuranceNumber;
         let digits = value.bytes().filter(u8::is_ascii_digit).count();
         let kind = match element.rule.kind {
             Kind::Ssn if digits != 9 => Kind::OtherId,

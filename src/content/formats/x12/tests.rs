@@ -1,61 +1,13 @@
 use super::*;
-use crate::content::Mark;
-use crate::content::{
-    ContentCounters, ContentId, Direction, Ending, Extent, FieldSink, RecordHead,
-};
-use crate::protocol::ServiceFacts;
-use crate::rules::RuleSet;
-use std::sync::LazyLock;
-
-static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
-
-#[derive(Default)]
-struct Log(Vec<String>);
-
-impl FieldSink for Log {
-    fn begin(&mut self, _: ContentId, head: RecordHead<'_>) {
-        self.0.push(format!("record {} {}", head.content, head.operation));
-    }
-    fn field(&mut self, _: ContentId, field: Field<'_>) {
-        self.0.push(format!("{} {} {}", field.name, field.kind.as_str(), field.value.expose()));
-    }
-    fn mark(&mut self, _: ContentId, mark: Mark) {
-        self.0.push(format!("mark {mark:?}"));
-    }
-    fn end(&mut self, _: ContentId, _: &ServiceFacts) {
-        self.0.push("end".to_owned());
-    }
-}
+use crate::content::testing::{Part, read_document};
 
 /// Reads `parts` with a gap between each two, in pieces of `size` bytes.
 fn read(parts: &[&[u8]], size: usize) -> Vec<String> {
-    let (mut log, mut facts, mut tally) =
-        (Log::default(), ServiceFacts::default(), ContentCounters::default());
-    let (mut operation, mut layers) = ("PUT".to_owned(), vec!["http"]);
+    let parts: Vec<_> = parts.iter().flat_map(|part| [Part::Gap(10), Part::Bytes(part)]).collect();
     let mut document = Interchange.open(&Media::Unknown);
-    let mut scope = Scope {
-        id: ContentId(0),
-        direction: Direction::ClientToServer,
-        operation: &mut operation,
-        layers: &mut layers,
-        rules: &RULES,
-        sink: &mut log,
-        facts: &mut facts,
-        tally: &mut tally,
-    };
-    'parts: for (i, part) in parts.iter().enumerate() {
-        if i > 0 {
-            document.gap(10, &mut scope);
-        }
-        for piece in part.chunks(size) {
-            if document.data(piece, &mut scope) == Want::NOTHING {
-                break 'parts;
-            }
-            assert!(document.memory() <= 2 * MAX_SEGMENT);
-        }
-    }
-    document.end(Ending::Complete, &mut scope);
-    log.0
+    let reading = read_document(document.as_mut(), "PUT", &parts[1..], size);
+    assert!(reading.memory <= 2 * MAX_SEGMENT);
+    reading.records.log
 }
 
 const ISA: &str = "ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *250301*1200*^*00501*000000001*0*P*:~";
@@ -86,11 +38,9 @@ const CLAIMS_READ: &[&str] = &[
     "mark Diagnosis",
     "end",
     "record x12 837",
-    "NM1-03 name SAMPLE^OTTO",
-    "NM1-09 insurance_number W2",
-    "end",
-    "record x12 837",
     "NM1-03 name SAMPLE^EVA",
+    "NM1-03 next_of_kin_name SAMPLE^OTTO",
+    "NM1-09 insurance_number W2",
     "DMG-02 birth_date 20150102",
     "DMG-03 sex F",
     "CLM-01 account_number ACC200",
@@ -154,9 +104,7 @@ fn enrolment_payment_and_eligibility() {
             "CLP-01 account_number ACC1",
             "NM1-03 name EXAMPLE^EVA",
             "NM1-09 insurance_number W1",
-            "end",
-            "record x12 835",
-            "NM1-03 name EXAMPLE^OTTO",
+            "NM1-03 next_of_kin_name EXAMPLE^OTTO",
             "end",
             "record x12 835",
             "CLP-01 account_number ACC2",
@@ -181,13 +129,7 @@ fn other_insured_persons_and_broken_lines() {
         "NM1-09 insurance_number W1",
         "PAT-06 death_date 20260131",
         "CLM-01 account_number ACC1",
-        "end",
-        "record x12 837",
-        "NM1-03 name EXAMPLE^OTTO",
-        "NM1-09 insurance_number W2",
-        "N3-01 address 2 RD",
-        "end",
-        "record x12 837",
+        "NM1-03 next_of_kin_name EXAMPLE^OTTO",
         "CLM-01 account_number ACC2",
         "REF-02 patient_id MRN1",
         "end",
@@ -199,6 +141,41 @@ fn other_insured_persons_and_broken_lines() {
     let lines: Vec<&[u8]> = rest.as_bytes().chunks(80).collect();
     let wrapped = [isa.as_bytes(), &lines.join(&b"\r\n"[..])].concat();
     assert_eq!(read(&[&wrapped], 7), expected);
+}
+
+#[test]
+fn a_subscriber_is_a_patient_only_with_a_claim_or_question_of_its_own() {
+    let names = |body: &str| -> Vec<String> {
+        let lines = read(&[interchange(body).as_bytes()], 33);
+        lines.into_iter().filter(|l| l.contains(" name ")).collect()
+    };
+    let (otto, eva, ida) = ("NM1-03 name ROE^OTTO", "NM1-03 name ROE^EVA", "NM1-03 name ROE^IDA");
+    // 837: two children, and a subscriber who claims, too.
+    let own = "ST*837*1~HL*2*1*22*1~SBR*P*18~NM1*IL*1*ROE*OTTO****MI*W1~CLM*A0*1~HL*3*2*23*0~NM1*QC*1*ROE*EVA~CLM*A1*1~";
+    assert_eq!(names(own), [otto, eva]);
+    let children = "ST*837*1~HL*2*1*22*1~NM1*IL*1*ROE*OTTO****MI*W1~HL*3*2*23*0~NM1*QC*1*ROE*EVA~CLM*A1*1~HL*4*2*23*0~NM1*QC*1*ROE*IDA~CLM*A2*1~";
+    assert_eq!(names(children), [eva, ida]);
+    let said = read(&[interchange(children).as_bytes()], 33);
+    assert_eq!(said.iter().filter(|l| l.contains("next_of_kin_name ROE^OTTO")).count(), 2);
+    // 270 and 278: of the subscriber, and of a dependent.
+    assert_eq!(names("ST*270*1~HL*3*2*22*0~TRN*1*1*9~NM1*IL*1*ROE*OTTO~EQ*30~"), [otto]);
+    assert_eq!(names("ST*271*1~HL*3*2*22*1~NM1*IL*1*ROE*OTTO~EB*1~"), [otto]);
+    assert_eq!(
+        names("ST*270*1~HL*3*2*22*1~NM1*IL*1*ROE*OTTO~HL*4*3*23*0~NM1*03*1*ROE*EVA~EQ*30~"),
+        [eva]
+    );
+    assert_eq!(
+        names("ST*278*1~HL*3*2*22*1~NM1*IL*1*ROE*OTTO~HL*4*3*EV*0~NM1*SJ*1*HOUSE*GREG~UM*SC*I~"),
+        [otto]
+    );
+    // The end of what was seen.
+    assert_eq!(names("ST*837*1~HL*2*1*22*1~NM1*IL*1*ROE*OTTO****MI*W1~"), [otto]);
+    // The same person twice: subscriber and patient.
+    let same = "ST*835*1~CLP*A1*1~NM1*QC*1*ROE*EVA~NM1*IL*1*ROE*EVA****MI*W1~";
+    assert_eq!(
+        read(&[interchange(same).as_bytes()], 50)[1..4],
+        ["CLP-01 account_number A1", eva, "NM1-09 insurance_number W1"]
+    );
 }
 
 #[test]

@@ -31,6 +31,10 @@ impl Format for Xdt {
         "xdt"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"0123456789"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         matches!(media, Media::Type { .. } | Media::Unknown) && begins(head).is_yes()
     }

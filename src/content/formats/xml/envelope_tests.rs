@@ -81,6 +81,39 @@ fn questions_and_answers_of_version_3() {
          </subject1></priorRegistration></replacementOf></registrationEvent></subject></controlActProcess></PRPA_IN201304UV02>",
     );
     assert_eq!(xml(&merge), ["xml:hl7v3 patient_id=77 name=Roe patient_id=78"]);
+    // Messages of other domains.
+    let patient = "<id root='1.2.3' extension='77'/><{p}><name><given>Eva</given><family>Roe</family></name><birthTime value='19710506'/></{p}>";
+    let of = |person: &str| patient.replace("{p}", person);
+    for (around, role, person) in [
+        ("recordTarget", "patient", "patientPerson"),
+        ("recordTarget1", "patient1", "patientPerson"),
+        ("subject", "patientRole", "patientPatient"),
+    ] {
+        let text = soap(&format!(
+            "<POLB_IN224200UV01 xmlns='urn:hl7-org:v3'><controlActEvent><subject><observationReport><{around}><{role}>{}</{role}></{around}>\
+             <author><assignedEntity><assignedPerson><name><family>House</family></name></assignedPerson></assignedEntity></author>\
+             </observationReport></subject></controlActEvent></POLB_IN224200UV01>",
+            of(person)
+        ));
+        let got = ["xml:hl7v3 patient_id=77 name=Roe^Eva birth_date=19710506"];
+        assert_eq!(xml(&text), got, "{around}");
+    }
+    // A document about two.
+    let target = |id: u32, name: &str| {
+        format!(
+            "<recordTarget><patientRole><id root='1' extension='{id}'/><patient><name><family>{name}</family></name></patient></patientRole></recordTarget>"
+        )
+    };
+    let two = format!(
+        "<ClinicalDocument xmlns='urn:hl7-org:v3'>{}{}</ClinicalDocument>",
+        target(77, "Roe"),
+        target(78, "Li")
+    );
+    let got = xml(&two);
+    assert_eq!(got.len(), 2, "{got:?}");
+    for patient in ["patient_id=77 name=Roe", "patient_id=78 name=Li"] {
+        assert!(got.iter().any(|line| line.ends_with(patient)), "{got:?}");
+    }
     let accepted = soap(
         "<MCCI_IN000002UV01 xmlns='urn:hl7-org:v3'><acknowledgement><typeCode code='CA'/></acknowledgement></MCCI_IN000002UV01>",
     );

@@ -22,6 +22,13 @@ const MAX_NESTING: usize = 128;
 /// Namespace of FHIR resources (FHIR R4, XML representation).
 const FHIR: &str = "http://hl7.org/fhir";
 
+/// The root of a CDA document, and the element for each patient whom it is about.
+const DOCUMENT: &str = "ClinicalDocument";
+const RECORD_TARGET: &str = "recordTarget";
+
+/// Namespace of workbooks in SpreadsheetML 2003.
+const WORKBOOK: &str = "urn:schemas-microsoft-com:office:spreadsheet";
+
 /// Namespace of HL7 version 3 and CDA.
 const CDA: &str = "urn:hl7-org:v3";
 
@@ -31,6 +38,10 @@ pub struct Xml;
 impl Format for Xml {
     fn name(&self) -> &'static str {
         "xml"
+    }
+
+    fn first(&self) -> &'static [u8] {
+        b"<"
     }
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
@@ -44,7 +55,7 @@ impl Format for Xml {
         }
         let begins = rest
             .first()
-            .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!' | b'?'));
+            .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!' | b'?' | 0x80..));
         let declared = media::says(media, "xml", &["xml"]);
         // Without a declaration: an element in a namespace.
         let named = matches!(media, Media::Type { .. } | Media::Unknown)
@@ -71,6 +82,8 @@ impl Format for Xml {
                 carried: None,
                 fhir: false,
                 cda: false,
+                workbook: false,
+                targets: None,
                 section: None,
                 failed: false,
                 message: None,
@@ -110,6 +123,9 @@ struct Reader {
     carried: Option<Nested>,
     fhir: bool,
     cda: bool,
+    workbook: bool,
+    /// Inside a CDA document: how many patients were named.
+    targets: Option<u32>,
     /// Depth of the elements of the innermost section of a CDA document.
     section: Option<usize>,
     failed: bool,
@@ -207,11 +223,25 @@ impl TokenHandler<'_, '_> {
 }
 
 impl TokenHandler<'_, '_> {
+    /// Whether an element of HL7 version 3 is a record of its own. A document is one as a whole, but for a second
+    /// patient (CDA R2 4.2.2.11 allows several).
+    fn is_record(&mut self, name: &str) -> bool {
+        if name == DOCUMENT {
+            self.reader.targets = Some(0);
+        } else if let Some(targets) = &mut self.reader.targets {
+            let target = name == RECORD_TARGET;
+            *targets += u32::from(target);
+            return target && *targets > 1;
+        }
+        self.scope.rules().fhir.is_version_3(name)
+    }
+
     /// What the namespaces that an element declares say of the document.
     fn namespaces(&mut self, attributes: Attributes<'_>) {
         for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
             self.reader.fhir |= namespace == FHIR;
             self.reader.cda |= namespace == CDA;
+            self.reader.workbook |= namespace == WORKBOOK;
             if EBXML.iter().any(|e| namespace.starts_with(e)) && self.reader.metadata.is_none() {
                 self.reader.metadata = Some(Box::default());
             }
@@ -308,10 +338,11 @@ impl Receiver for TokenHandler<'_, '_> {
         self.section(name, attributes);
         self.reader.text.clear();
         // The tables of narratives (CDA R2 4.3.5, FHIR R4 Narrative).
-        if self.reader.cda || self.reader.fhir {
+        if self.reader.cda || self.reader.fhir || self.reader.workbook {
             match name {
-                "tr" => self.reader.texts.open_row(),
-                "td" | "th" => self.reader.texts.open_cell(),
+                // Pages, and workbooks in SpreadsheetML 2003.
+                "tr" | "Row" => self.reader.texts.open_row(),
+                "td" | "th" | "Cell" => self.reader.texts.open_cell(),
                 _ => {}
             }
         }
@@ -331,9 +362,9 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.payload = Some(Box::default());
         }
         // Elsewhere, `Patient` is a name like any other.
-        let person = self.scope.rules().fhir.is_version_3(name);
-        let resource = (self.reader.fhir && name.starts_with(|c: char| c.is_ascii_uppercase()))
-            || (self.reader.cda && person);
+        let person = self.reader.cda && self.is_record(name);
+        let resource =
+            (self.reader.fhir && name.starts_with(|c: char| c.is_ascii_uppercase())) || person;
         if resource {
             self.hold();
             self.reader.tree.key("resourceType", self.scope);
@@ -347,6 +378,9 @@ impl Receiver for TokenHandler<'_, '_> {
     }
 
     fn end(&mut self, name: &str) {
+        if name == DOCUMENT {
+            self.reader.targets = None;
+        }
         if let Some(message) = &mut self.reader.message {
             message.end(name, self.scope);
             if message.is_over() {
@@ -384,7 +418,7 @@ impl Receiver for TokenHandler<'_, '_> {
         }
         self.reader.leaf = false;
         self.reader.attribute_value = false;
-        if name.rsplit(':').next() == Some("tr") {
+        if matches!(name.rsplit(':').next(), Some("tr" | "Row")) {
             self.reader.texts.close_row();
         }
         if root {

@@ -68,6 +68,10 @@ impl Format for OfficeFile {
     fn name(&self) -> &'static str {
         self.layer
     }
+    fn first(&self) -> &'static [u8] {
+        b"P"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         if !is_archive(head) {
             return false;

@@ -3,6 +3,7 @@
 use super::super::{INFLATER, LARGE_DECODER};
 use super::Coding;
 use super::chunks::Chunks;
+use super::gzip::Gzip;
 use brotli_decompressor::{
     BrotliDecompressStream, BrotliResult, BrotliState, HuffmanCode, SliceWrapper, StandardAlloc,
 };
@@ -48,7 +49,7 @@ pub(super) enum Decoder {
     Undecided(Vec<u8>),
     Inflate {
         state: Box<Decompress>,
-        gzip: bool,
+        gzip: Option<Gzip>,
         ended: bool,
     },
     Brotli {
@@ -71,7 +72,7 @@ pub(super) struct Zstd {
 impl Decoder {
     pub(super) fn new(coding: Coding) -> Self {
         match coding {
-            Coding::Gzip => Self::inflate(Decompress::new_gzip(15), true),
+            Coding::Gzip => Self::inflate(Decompress::new(false), Some(Gzip::default())),
             Coding::Deflate => Self::Undecided(Vec::new()),
             Coding::Brotli => Self::Brotli {
                 state: Box::new(BrotliState::new(
@@ -90,7 +91,7 @@ impl Decoder {
         }
     }
 
-    fn inflate(state: Decompress, gzip: bool) -> Self {
+    fn inflate(state: Decompress, gzip: Option<Gzip>) -> Self {
         Self::Inflate { state: Box::new(state), gzip, ended: false }
     }
 
@@ -110,14 +111,14 @@ impl Decoder {
                     && cmf >> 4 <= 7
                     && (u16::from(cmf) << 8 | u16::from(flg)).is_multiple_of(31);
                 let first = [cmf, flg];
-                *self = Self::inflate(Decompress::new(zlib), false);
+                *self = Self::inflate(Decompress::new(zlib), None);
                 // Two bytes of input never fill `output`.
                 match self.step(&first, output) {
                     (_, DecodeStep::Starved) => (used, DecodeStep::Output(0)),
                     (_, step) => (used, step),
                 }
             }
-            Self::Inflate { state, gzip, ended } => inflate(state, *gzip, ended, input, output),
+            Self::Inflate { state, gzip, ended } => inflate(state, gzip, ended, input, output),
             Self::Brotli { state, ended } => unbrotli(state, ended, input, output),
             Self::Zstd(zstd) => zstd.step(input, output),
             Self::Chunks(chunks) => chunks.step(input, output),
@@ -167,24 +168,30 @@ impl Decoder {
 
 fn inflate(
     state: &mut Decompress,
-    gzip: bool,
+    gzip: &mut Option<Gzip>,
     ended: &mut bool,
     input: &[u8],
     output: &mut [u8],
 ) -> (usize, DecodeStep) {
     if *ended {
         // RFC 1952 2.2: a gzip file is one or more members; padding with zeros is common.
-        match input.first() {
-            None => return (0, DecodeStep::Starved),
-            Some(0x1f) if gzip => {
-                state.reset(true);
+        match (input.first(), &mut *gzip) {
+            (None, _) => return (0, DecodeStep::Starved),
+            (Some(0x1f), Some(gzip)) => {
+                state.reset(false);
+                *gzip = Gzip::default();
                 *ended = false;
             }
-            Some(0) if gzip => {
+            (Some(0), Some(_)) => {
                 return (input.iter().take_while(|b| **b == 0).count(), DecodeStep::Output(0));
             }
-            Some(_) => return (0, DecodeStep::Done),
+            (Some(_), _) => return (0, DecodeStep::Done),
         }
+    }
+    if let Some(gzip) = gzip.as_mut().filter(|gzip| !gzip.is_body()) {
+        let Some(used) = gzip.read(input) else { return (0, DecodeStep::Malformed) };
+        *ended = gzip.is_done();
+        return (used, if used == 0 { DecodeStep::Starved } else { DecodeStep::Output(0) });
     }
     let (before_in, before_out) = (state.total_in(), state.total_out());
     let status = state.decompress(input, output, FlushDecompress::None);
@@ -195,7 +202,10 @@ fn inflate(
         Err(_) if made > 0 => (used, DecodeStep::Output(made)),
         Err(_) => (used, DecodeStep::Malformed),
         Ok(Status::StreamEnd) => {
-            *ended = true;
+            match gzip {
+                Some(gzip) => gzip.end_body(),
+                None => *ended = true,
+            }
             (used, DecodeStep::Output(made))
         }
         Ok(Status::Ok | Status::BufError) if used == 0 && made == 0 => (0, DecodeStep::Starved),
@@ -213,7 +223,8 @@ fn unbrotli(
         return (0, DecodeStep::Done);
     }
     // After a fault the library keeps back what it decoded in the same call: calls are small.
-    let (input, _) = input.split_at(input.len().min(BROTLI_PIECE));
+    let all = input.len();
+    let (input, _) = input.split_at(all.min(BROTLI_PIECE));
     let (mut left, mut used) = (input.len(), 0);
     let (mut room, mut made, mut total) = (output.len(), 0, 0);
     let result = BrotliDecompressStream(
@@ -226,7 +237,7 @@ fn unbrotli(
             *ended = true;
             (used, DecodeStep::Output(made))
         }
-        BrotliResult::NeedsMoreInput if made == 0 => (used, DecodeStep::Starved),
+        BrotliResult::NeedsMoreInput if made == 0 && used == all => (used, DecodeStep::Starved),
         BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {
             (used, DecodeStep::Output(made))
         }

@@ -6,6 +6,7 @@
 
 mod chunks;
 mod decoder;
+mod gzip;
 
 use super::reader::Nested;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
@@ -27,7 +28,7 @@ pub const MAX_CODINGS: usize = 4;
 /// Registered codings that are not decoded: they are not in use, or need a dictionary.
 const UNREAD: [&str; 6] = ["compress", "x-compress", "exi", "pack200-gzip", "dcb", "dcz"];
 
-/// What is decoded at a time; lies on the stack.
+/// What is decoded at a time.
 const PIECE: usize = 16 << 10;
 
 /// The content behind `codings`, which were applied in this order.
@@ -260,17 +261,44 @@ impl Coded {
 }
 
 impl Document for Coded {
-    fn data(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         self.taken += bytes.len() as u64;
         if self.decoder.is_none() && !scope.spend(Decoder::cost(self.coding)) {
             scope.leave(bytes.len() as u64);
             self.end_nested(Ending::Cut, scope);
             return Want::NOTHING;
         }
-        let mut piece = [0u8; PIECE];
+        // Taken over from the content that was decoded before: to clear one for each segment costs more than
+        // many segments do. A coding inside of this one gets its own.
+        let mut piece = std::mem::take(&mut scope.counters.piece);
+        piece.resize(PIECE, 0);
+        let want = self.decode(bytes, &mut piece, scope);
+        scope.counters.piece = piece;
+        want
+    }
+
+    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
+        // Nothing behind a gap can be decoded.
+        self.end_nested(Ending::Cut, scope);
+        Want::NOTHING
+    }
+
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        let at_end = self.decoder.take().is_some_and(|decoder| decoder.at_end());
+        self.end_nested(ending.and(at_end), scope);
+    }
+
+    fn memory(&self) -> usize {
+        self.decoder.as_ref().map_or(0, |d| d.memory(self.given)) + self.nested.memory()
+    }
+}
+
+impl Coded {
+    /// Decodes `bytes`, `piece` by piece.
+    fn decode(&mut self, mut bytes: &[u8], piece: &mut [u8], scope: &mut Scope<'_>) -> Want {
         loop {
             let decoder = self.decoder.get_or_insert_with(|| Decoder::new(self.coding));
-            let (used, step) = decoder.step(bytes, &mut piece);
+            let (used, step) = decoder.step(bytes, piece);
             bytes = bytes.get(used..).unwrap_or_default();
             match step {
                 DecodeStep::Output(n) => {
@@ -301,21 +329,6 @@ impl Document for Coded {
                 }
             }
         }
-    }
-
-    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
-        // Nothing behind a gap can be decoded.
-        self.end_nested(Ending::Cut, scope);
-        Want::NOTHING
-    }
-
-    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
-        let at_end = self.decoder.take().is_some_and(|decoder| decoder.at_end());
-        self.end_nested(ending.and(at_end), scope);
-    }
-
-    fn memory(&self) -> usize {
-        self.decoder.as_ref().map_or(0, |d| d.memory(self.given)) + self.nested.memory()
     }
 }
 

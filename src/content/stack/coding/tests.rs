@@ -208,10 +208,13 @@ fn nested_bombs_share_one_budget() {
         (&["gzip"], gzip(&archive)),
     ] {
         assert!(bytes.len() < 100_000, "{}", bytes.len());
-        let (records, tally) = read_as(media, codings, &bytes, 1460);
+        let (records, counters) = read_as(media, codings, &bytes, 1460);
         assert!(records.is_empty());
-        assert!(tally.given_up.iter().any(|(reason, _)| *reason == Reason::Budget), "{codings:?}");
-        assert!(tally.unpaid_bytes > 0);
+        assert!(
+            counters.given_up.iter().any(|(reason, _)| *reason == Reason::Budget),
+            "{codings:?}"
+        );
+        assert!(counters.unpaid_bytes > 0);
     }
 }
 
@@ -231,4 +234,42 @@ fn tar_of(members: &[(&str, &[u8])]) -> Vec<u8> {
         out.resize(out.len().next_multiple_of(512), 0);
     }
     out
+}
+
+#[test]
+fn a_gzip_header_with_all_its_fields_in_pieces_of_any_size() {
+    let plain = gzip(PLAIN);
+    let (fixed, body) = plain.split_at(10);
+    let mut full = fixed.to_vec();
+    full[3] = 0x1e;
+    full.extend(b"\x05\0extra");
+    full.extend(b"name.json\0");
+    full.extend(b"a comment\0");
+    full.extend([0xab, 0xcd]);
+    full.extend(body);
+    // Two members, and what tape archives put behind.
+    let two = [&full[..], &full, &[0; 9]].concat();
+    for piece in [1, 2, 3, 7, two.len()] {
+        assert_eq!(
+            decode(Coding::Gzip, &full, piece),
+            (PLAIN.to_vec(), Some(Ending::Complete)),
+            "{piece}"
+        );
+        assert_eq!(
+            decode(Coding::Gzip, &two, piece),
+            ([PLAIN, PLAIN].concat(), Some(Ending::Complete))
+        );
+        // Without its trailer it is not complete.
+        let cut = &full[..full.len() - 1];
+        assert_eq!(
+            decode(Coding::Gzip, cut, piece),
+            (PLAIN.to_vec(), Some(Ending::Cut)),
+            "{piece}"
+        );
+        for (at, byte) in [(0, 0x1e), (1, 0), (2, 7), (3, 0x20)] {
+            let mut faulty = full.clone();
+            faulty[at] = byte;
+            assert_eq!(decode(Coding::Gzip, &faulty, piece), (Vec::new(), Some(Ending::Cut)));
+        }
+    }
 }

@@ -44,7 +44,7 @@ fn facts_of_the_service() {
     ]
     .concat();
     let server = accept(&[(1, 0, EXPLICIT), (3, 4, "")]);
-    let (seen, news) = play(
+    let (seen, events) = play(
         &[Piece::Client(&client[..300]), Piece::Server(&server), Piece::Client(&client[300..])],
         100,
     );
@@ -72,7 +72,7 @@ fn facts_of_the_service() {
     assert_eq!(facts.authentication, Authentication::None);
     assert!(!facts.credentials_in_clear);
     assert_eq!(seen.contents[0].media, format!("dicom {EXPLICIT}"));
-    assert_eq!(format!("{news:?}"), "[Recognised(\"dicom\"), Recognised(\"dicom\")]");
+    assert_eq!(format!("{events:?}"), "[Recognised(\"dicom\"), Recognised(\"dicom\")]");
 }
 
 #[test]

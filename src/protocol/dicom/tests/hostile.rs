@@ -242,9 +242,9 @@ fn bytes_that_are_no_pdu_are_searched_for_the_next() {
         assert_eq!(seen.anomalies, [Reason::Malformed]);
     }
     let client = [request(&[(1, CT, &[EXPLICIT])], &[]), vec![b'x'; 3 << 20]].concat();
-    let (seen, news) = play(&[Piece::Client(&client)], 1460);
+    let (seen, events) = play(&[Piece::Client(&client)], 1460);
     assert!(seen.contents.is_empty());
-    assert_eq!(format!("{:?}", news.last()), "Some(Opaque(\"dicom\", Malformed))");
+    assert_eq!(format!("{:?}", events.last()), "Some(Opaque(\"dicom\", Malformed))");
 }
 
 #[test]

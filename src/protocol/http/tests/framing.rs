@@ -131,8 +131,8 @@ fn sizes_of_chunks() {
         assert_eq!(got.last().map(String::as_str), Some("<  [] n"), "{chunks}: {got:?}");
     }
     let endless = format!("{head}1;{}", "x".repeat(100_000));
-    let (_, news) = play(&[Server(endless.as_bytes()), Server(next.as_bytes())], 1460);
-    assert!(news.iter().all(|n| matches!(n, DriverEvent::Recognised(_))), "{news:?}");
+    let (_, events) = play(&[Server(endless.as_bytes()), Server(next.as_bytes())], 1460);
+    assert!(events.iter().all(|n| matches!(n, DriverEvent::Recognised(_))), "{events:?}");
 }
 
 #[test]
@@ -155,10 +155,14 @@ fn heads_up_to_the_limit() {
     head.extend(b"\r\nPOST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok");
     let (sink, _) = play(&[Client(&head)], 1460);
     assert_eq!(sink.contents.len(), 1);
-    // One line without end.
+    // One line that is longer hides nothing behind it; one without end is not read for ever.
     let line = [b"GET / HTTP/1.1\r\nX: ".as_slice(), &vec![b'x'; 2 * MAX_HEAD]].concat();
-    let (_, news) = play(&[Client(&line)], 1460);
-    assert!(news.contains(&DriverEvent::Opaque("http", Reason::Limit)));
+    let behind = b"\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok";
+    let (sink, _) = play(&[Client(&[&line, behind.as_slice()].concat())], 1460);
+    assert_eq!(sink.contents.last().map(|c| &*c.bytes), Some(&b"ok"[..]));
+    let endless = [b"GET / HTTP/1.1\r\nX: ".as_slice(), &vec![b'x'; 4 << 20]].concat();
+    let (_, events) = play(&[Client(&endless)], 1460);
+    assert!(events.contains(&DriverEvent::Opaque("http", Reason::Malformed)), "{events:?}");
 }
 
 #[test]
@@ -217,13 +221,13 @@ fn what_a_tunnel_carries_is_read_once_the_proxy_agrees() {
     ]);
     assert_eq!(got, ["< CONNECT [] no", "> POST [] ok", "< POST [] yes"]);
     let hello = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03\x03";
-    let (sink, news) = play(
+    let (sink, events) = play(
         &[Client(connect), Server(b"HTTP/1.0 200 OK\r\n\r\n"), Client(hello), Server(hello)],
         1460,
     );
     assert!(sink.contents.is_empty());
     let encrypted = |n: &&DriverEvent| matches!(n, DriverEvent::Opaque(_, Reason::Encrypted));
-    assert_eq!(news.iter().filter(encrypted).count(), 2, "{news:?}");
+    assert_eq!(events.iter().filter(encrypted).count(), 2, "{events:?}");
 }
 
 #[test]

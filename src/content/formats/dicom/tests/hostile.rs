@@ -157,7 +157,7 @@ proptest! {
             let gap = gap % data.len();
             let media = Media::DicomDataSet { transfer_syntax: uid, query: false };
             let (head, tail) = data.split_at(gap);
-            let parts = [Part::Data(head), Part::Gap(13), Part::Data(tail)];
+            let parts = [Part::Bytes(head), Part::Gap(13), Part::Bytes(tail)];
             let mut whole = read_parts(&DataSet, media, &parts, usize::MAX);
             let pieces = read_parts(&DataSet, media, &parts, size);
             whole.memory = pieces.memory;

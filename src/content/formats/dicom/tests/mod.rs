@@ -11,14 +11,8 @@ mod structure;
 use super::element::UNDEFINED;
 use super::syntax::Syntax;
 use super::{DataSet, Part10};
-use crate::content::{
-    ContentCounters, ContentId, Direction, Ending, Evidence, Extent, Field, FieldSink, Format,
-    Mark, Media, Reason, RecordHead, Scope, ServiceFacts, Want,
-};
-use crate::rules::RuleSet;
-use std::sync::LazyLock;
-
-static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
+use crate::content::testing::{Part, read_document};
+use crate::content::{Extent, Format, Mark, Media, Reason, ServiceFacts};
 
 pub const IMPLICIT: &str = "1.2.840.10008.1.2";
 pub const EXPLICIT: &str = "1.2.840.10008.1.2.1";
@@ -113,118 +107,37 @@ impl Build {
 /// What came out.
 #[derive(Default, Debug, PartialEq, Eq, Clone)]
 pub struct Log {
-    /// `field kind value issuer` by record.
+    /// `field kind value @issuer` by record.
     pub records: Vec<Vec<String>>,
     pub marks: Vec<Mark>,
-    pub open: usize,
-    under_way: Vec<usize>,
     pub facts: ServiceFacts,
     pub given_up: Vec<Reason>,
     pub skipped: u64,
     pub memory: usize,
 }
 
-impl FieldSink for Log {
-    fn begin(&mut self, _at: ContentId, head: RecordHead<'_>) {
-        assert!(head.content == "dicom" || self.open > 0);
-        self.under_way.push(self.records.len());
-        self.records.push(Vec::new());
-        self.open += 1;
-    }
-    fn field(&mut self, _at: ContentId, field: Field<'_>) {
-        assert!(self.open > 0, "field outside a record");
-        let kind = field.kind.as_str();
-        let mut line = format!("{} {kind} {}", field.name, field.value.expose());
-        if !field.issuer.is_empty() {
-            line += &format!(" @{}", field.issuer);
-        }
-        if field.evidence != Evidence::Declared {
-            line += " ?";
-        }
-        let record = *self.under_way.last().expect("open");
-        self.records[record].push(line);
-    }
-    fn mark(&mut self, _at: ContentId, mark: Mark) {
-        assert!(self.open > 0, "mark outside a record");
-        self.marks.push(mark);
-    }
-    fn end(&mut self, _at: ContentId, _: &ServiceFacts) {
-        self.open -= 1;
-        self.under_way.pop();
-    }
-}
-
-/// A piece of a payload.
-#[derive(Clone, Copy)]
-pub enum Part<'a> {
-    Data(&'a [u8]),
-    Gap(u64),
-}
-
 /// Reads `parts` in pieces of `size` bytes, leaving out what is not wanted.
 pub fn read_parts(format: &dyn Format, media: Media<'_>, parts: &[Part<'_>], size: usize) -> Log {
-    let mut document = format.open(&media);
-    let (mut log, mut facts, mut tally) =
-        (Log::default(), ServiceFacts::default(), ContentCounters::default());
-    let (mut operation, mut layers) = ("C-STORE".to_owned(), vec!["dicom"]);
-    let mut skip = 0u64;
-    let mut memory = 0;
-    {
-        let mut scope = Scope {
-            id: ContentId(0),
-            direction: Direction::ClientToServer,
-            operation: &mut operation,
-            layers: &mut layers,
-            rules: &RULES,
-            sink: &mut log,
-            facts: &mut facts,
-            tally: &mut tally,
-        };
-        for part in parts {
-            match *part {
-                Part::Data(bytes) => {
-                    for chunk in bytes.chunks(size.max(1)) {
-                        let hidden = skip.min(chunk.len() as u64);
-                        if skip != Want::NOTHING.skip {
-                            skip -= hidden;
-                        }
-                        scope.tally.budget.bring(chunk.len() as u64);
-                        if (hidden as usize) < chunk.len() {
-                            skip = document.data(&chunk[hidden as usize..], &mut scope).skip;
-                        }
-                        memory = memory.max(document.memory());
-                    }
-                }
-                Part::Gap(len) => {
-                    let hidden = skip.min(len);
-                    if skip != Want::NOTHING.skip {
-                        skip -= hidden;
-                    }
-                    if len > hidden {
-                        skip = document.gap(len - hidden, &mut scope).skip;
-                    }
-                }
-            }
-        }
-        document.end(Ending::Complete, &mut scope);
+    let reading = read_document(format.open(&media).as_mut(), "C-STORE", parts, size);
+    Log {
+        records: reading.records.records,
+        marks: reading.records.marks,
+        facts: reading.facts,
+        given_up: reading.counters.given_up.iter().map(|(r, _)| *r).collect(),
+        skipped: reading.counters.skipped_bytes,
+        memory: reading.memory,
     }
-    assert_eq!(log.open, 0, "a record was left open");
-    log.facts = facts;
-    log.given_up = tally.given_up.iter().map(|(r, _)| *r).collect();
-    log.skipped = tally.skipped_bytes;
-    log.memory = memory;
-    log
 }
 
 pub fn read(syntax: &str, query: bool, bytes: &[u8], size: usize) -> Log {
     let media = Media::DicomDataSet { transfer_syntax: syntax, query };
-    read_parts(&DataSet, media, &[Part::Data(bytes)], size)
+    read_parts(&DataSet, media, &[Part::Bytes(bytes)], size)
 }
 
 pub fn read_file(bytes: &[u8], size: usize) -> Log {
     let media = Media::Type { content_type: "application/octet-stream", name: "" };
     assert!(Part10.probe(&media, &bytes[..bytes.len().min(512)], Extent::Whole), "not recognised");
-    read_parts(&Part10, media, &[Part::Data(bytes)], size)
+    read_parts(&Part10, media, &[Part::Bytes(bytes)], size)
 }
 
 /// Reads a data set with a document inside, which is long.

@@ -261,7 +261,7 @@ fn a_gap_costs_what_it_hits() {
     let media = Media::DicomDataSet { transfer_syntax: EXPLICIT, query: false };
     let with_gap = |from: usize, len: usize, size| {
         let parts =
-            [Part::Data(&data[..from]), Part::Gap(len as u64), Part::Data(&data[from + len..])];
+            [Part::Bytes(&data[..from]), Part::Gap(len as u64), Part::Bytes(&data[from + len..])];
         read_parts(&DataSet, media, &parts, size)
     };
     // In a value that is passed over: nothing is lost.
@@ -278,7 +278,7 @@ fn a_gap_costs_what_it_hits() {
         .bytes(0x0010_1040, "LO", &[b'x'; 40])
         .text(0x0010_2154, "SH", "555 0141")
         .bytes;
-    let parts = [Part::Data(&short[..50]), Part::Gap(8), Part::Data(&short[58..])];
+    let parts = [Part::Bytes(&short[..50]), Part::Gap(8), Part::Bytes(&short[58..])];
     let log = read_parts(&DataSet, media, &parts, usize::MAX);
     assert_eq!(log.records, [["(0010,0010) name Doe^Jane", "(0010,2154) phone 555 0141"]]);
     // Across headers: what came before stays.
@@ -296,9 +296,9 @@ fn elements_are_found_again_after_a_loss() {
         for (from, len) in [(60, 40), (30, 70), (90, 60)] {
             for size in [1, 13, 1460, usize::MAX] {
                 let parts = [
-                    Part::Data(&data[..from]),
+                    Part::Bytes(&data[..from]),
                     Part::Gap(len as u64),
-                    Part::Data(&data[from + len..]),
+                    Part::Bytes(&data[from + len..]),
                 ];
                 let log = read_parts(&DataSet, media, &parts, size);
                 let last = log.records[0].last().map(String::as_str);
@@ -310,7 +310,7 @@ fn elements_are_found_again_after_a_loss() {
         }
         // In the pixels nothing is found, and the search has an end.
         let from = data.len() - 300_010;
-        let parts = [Part::Data(&data[..from]), Part::Gap(60), Part::Data(&data[from + 60..])];
+        let parts = [Part::Bytes(&data[..from]), Part::Gap(60), Part::Bytes(&data[from + 60..])];
         let log = read_parts(&DataSet, media, &parts, 1460);
         assert_eq!(log.records, [PATIENT]);
         assert_eq!(log.given_up, [Reason::Gap]);

@@ -101,7 +101,8 @@ impl Charset {
     /// Text in UTF-8. `escape` is the message's escape character: `\C2842\` and `\M244200\` are the sequences
     /// that switch sets (HL7 v2 chapter 2.7.2).
     pub fn decode<'b>(self, bytes: &'b [u8], escape: u8) -> Cow<'b, str> {
-        let switched = bytes.windows(2).any(|w| matches!(w, [ESC, b'$' | b'(']));
+        let switches = |at: usize| matches!(bytes.get(at + 1), Some(b'$' | b'('));
+        let switched = memchr::memchr_iter(ESC, bytes).any(switches);
         match self {
             Self::One(encoding) if switched && encoding != UTF_8 => {
                 // KS X 1001 and others are announced by a sequence and occupy the upper half.

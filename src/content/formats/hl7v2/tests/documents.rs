@@ -56,7 +56,7 @@ fn documents_in_results() {
         let found = fields(text.as_bytes());
         for size in [1, 2, 3, 7, 100] {
             assert_eq!(
-                read_parts(&[Part::Bytes(text.as_bytes())], size).lines,
+                read_parts(&[Part::Bytes(text.as_bytes())], size).records.log,
                 found,
                 "{ed} {size}"
             );
@@ -146,7 +146,7 @@ fn inner() -> Vec<u8> {
 fn has_inner(results: &str) {
     let text = format!("MSH|^~\\&|||||||ORU^R01|1|P|2.5\rPID|1||7||Outer^Ann\r{results}\rDG1|1\r");
     for size in [usize::MAX, 1, 7, 100] {
-        let lines = read_parts(&[Part::Bytes(text.as_bytes())], size).lines;
+        let lines = read_parts(&[Part::Bytes(text.as_bytes())], size).records.log;
         for line in ["PID-5 name Inner^Eve", "NK1-2 next_of_kin_name Inner^Adam"] {
             assert_eq!(
                 lines.iter().filter(|l| *l == line).count(),
@@ -209,8 +209,8 @@ fn large_documents_are_not_held() {
     text.extend_from_slice(b"\rPID|2||8||Other^Ben\r");
     let read = read_parts(&[Part::Bytes(&text)], 1460);
     assert!(read.memory < 256 << 10, "{}", read.memory);
-    assert!(read.lines.contains(&"PID-5 name Other^Ben".to_owned()));
-    assert_eq!(read.tally.given_up, []);
+    assert!(read.records.log.contains(&"PID-5 name Other^Ben".to_owned()));
+    assert_eq!(read.counters.given_up, []);
 }
 
 #[test]

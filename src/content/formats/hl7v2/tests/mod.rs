@@ -3,94 +3,14 @@
 mod documents;
 
 use super::*;
-use crate::content::{
-    ContentCounters, ContentId, Direction, Ending, Extent, Field, FieldSink, Mark, RecordHead,
-    ServiceFacts,
-};
-use crate::rules::RuleSet;
-use std::sync::LazyLock;
+use crate::content::Extent;
+use crate::content::testing::{Part, Reading, read_document};
 
-static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
-
-/// What a document handed on, as lines: records indent their fields.
-#[derive(Default)]
-struct Log {
-    lines: Vec<String>,
-    depth: usize,
+fn read_parts(parts: &[Part<'_>], size: usize) -> Reading {
+    read_document(Er7.open(&Media::Hl7v2).as_mut(), "", parts, size)
 }
 
-impl FieldSink for Log {
-    fn begin(&mut self, _: ContentId, head: RecordHead<'_>) {
-        self.depth += 1;
-        self.lines.push(format!("record {} {}", head.content, head.operation));
-    }
-    fn field(&mut self, _: ContentId, field: Field<'_>) {
-        assert!(self.depth > 0, "a field outside a record");
-        let (kind, value) = (field.kind.as_str(), field.value.expose());
-        let issuer = if field.issuer.is_empty() { "" } else { " @" };
-        self.lines.push(format!("{} {kind} {value}{issuer}{}", field.name, field.issuer));
-    }
-    fn mark(&mut self, _: ContentId, mark: Mark) {
-        assert!(self.depth > 0, "a mark outside a record");
-        self.lines.push(format!("mark {mark:?}"));
-    }
-    fn end(&mut self, _: ContentId, _: &ServiceFacts) {
-        self.depth -= 1;
-        self.lines.push("end".to_owned());
-    }
-}
-
-struct Read {
-    lines: Vec<String>,
-    facts: ServiceFacts,
-    tally: ContentCounters,
-    memory: usize,
-}
-
-/// A piece of a payload, or a gap.
-enum Part<'a> {
-    Bytes(&'a [u8]),
-    Gap(u64),
-}
-
-fn read_parts(parts: &[Part<'_>], size: usize) -> Read {
-    let (mut log, mut facts, mut tally) =
-        (Log::default(), ServiceFacts::default(), ContentCounters::default());
-    let mut operation = String::new();
-    let mut layers = vec!["mllp", "hl7v2"];
-    let mut document = Er7.open(&Media::Hl7v2);
-    let mut memory = 0;
-    {
-        let mut scope = Scope {
-            id: ContentId(0),
-            direction: Direction::ClientToServer,
-            operation: &mut operation,
-            layers: &mut layers,
-            rules: &RULES,
-            sink: &mut log,
-            facts: &mut facts,
-            tally: &mut tally,
-        };
-        for part in parts {
-            match part {
-                Part::Bytes(bytes) => {
-                    for piece in bytes.chunks(size) {
-                        document.data(piece, &mut scope);
-                        memory = memory.max(document.memory());
-                    }
-                }
-                Part::Gap(len) => {
-                    document.gap(*len, &mut scope);
-                }
-            }
-        }
-        document.end(Ending::Complete, &mut scope);
-    }
-    assert_eq!(log.depth, 0, "a record was left open");
-    Read { lines: log.lines, facts, tally, memory }
-}
-
-fn read(bytes: &[u8]) -> Read {
+fn read(bytes: &[u8]) -> Reading {
     read_parts(&[Part::Bytes(bytes)], usize::MAX)
 }
 
@@ -106,7 +26,7 @@ fn segment(name: &str, fields: &[(usize, &str)]) -> String {
 }
 
 fn fields(bytes: &[u8]) -> Vec<String> {
-    read(bytes).lines
+    read(bytes).records.log
 }
 
 const ADMISSION: &[u8] = b"MSH|^~\\&|ADMIS|NORTH|HIS|SOUTH|20250414172700||ADT^A01^ADT_A01|M1|P|2.5\r\
@@ -139,7 +59,7 @@ const ADMISSION_READ: &[&str] = &[
 #[test]
 fn reads_an_admission() {
     let read = read(ADMISSION);
-    assert_eq!(read.lines, ADMISSION_READ);
+    assert_eq!(read.records.log, ADMISSION_READ);
     let facts = read.facts;
     assert_eq!(
         facts.messages.as_ref().expect("facts of messages").sending_application.as_deref(),
@@ -163,17 +83,21 @@ fn reads_an_admission() {
         Some("P")
     );
     assert_eq!(facts.messages.as_ref().expect("facts of messages").types, ["ADT^A01"]);
-    assert_eq!(read.tally.records, [("hl7v2", 1)]);
+    assert_eq!(read.counters.records, [("hl7v2", 1)]);
 }
 
 #[test]
 fn any_split_reads_the_same() {
     for size in 1..ADMISSION.len() {
-        assert_eq!(read_parts(&[Part::Bytes(ADMISSION)], size).lines, ADMISSION_READ, "{size}");
+        assert_eq!(
+            read_parts(&[Part::Bytes(ADMISSION)], size).records.log,
+            ADMISSION_READ,
+            "{size}"
+        );
     }
     for at in 0..ADMISSION.len() {
         let parts = [Part::Bytes(&ADMISSION[..at]), Part::Bytes(&ADMISSION[at..])];
-        assert_eq!(read_parts(&parts, usize::MAX).lines, ADMISSION_READ, "split at {at}");
+        assert_eq!(read_parts(&parts, usize::MAX).records.log, ADMISSION_READ, "split at {at}");
     }
 }
 
@@ -182,7 +106,7 @@ fn line_ends_of_every_kind() {
     for end in ["\n", "\r\n", "\n\n", "\r\r\n"] {
         let text = std::str::from_utf8(ADMISSION).expect("ASCII").replace('\r', end);
         for size in [1, 7, usize::MAX] {
-            let lines = read_parts(&[Part::Bytes(text.as_bytes())], size).lines;
+            let lines = read_parts(&[Part::Bytes(text.as_bytes())], size).records.log;
             assert_eq!(lines, ADMISSION_READ, "{end:?} {size}");
         }
     }
@@ -327,7 +251,7 @@ fn several_patients() {
 fn messages_without_patients() {
     let acknowledgment =
         read(b"MSH|^~\\&|HIS|SOUTH|ADMIS|NORTH|2025||ACK^A01^ACK|1|P|2.5\rMSA|AA|M1\r");
-    assert_eq!(acknowledgment.lines, Vec::<String>::new());
+    assert_eq!(acknowledgment.records.log, Vec::<String>::new());
     assert_eq!(
         acknowledgment.facts.messages.as_ref().expect("facts of messages").acknowledged,
         Some(true)
@@ -481,7 +405,7 @@ fn character_sets() {
 fn a_hole_costs_only_what_it_hides() {
     let tail = &b"T^EXT\rNK1|1|Stranger^X\rMSH|^~\\&|||||||ADT^A08|1|P|2.5\rPID|1||8||B^B\r"[..];
     let head = &b"MSH|^~\\&|||||||ORU^R01|1|P|2.5\rPID|1||7||A^A\rOBX|1|TX|tex"[..];
-    let lines = read_parts(&[Part::Bytes(head), Part::Gap(100), Part::Bytes(tail)], 5).lines;
+    let lines = read_parts(&[Part::Bytes(head), Part::Gap(100), Part::Bytes(tail)], 5).records.log;
     assert_eq!(
         lines,
         [
@@ -505,7 +429,8 @@ fn a_hole_costs_only_what_it_hides() {
         ],
         3,
     )
-    .lines;
+    .records
+    .log;
     assert_eq!(lines, Vec::<String>::new());
 }
 
@@ -516,8 +441,8 @@ fn memory_is_bounded() {
     text.extend_from_slice(b"\rPID|2||8||B^B\r");
     let read = read_parts(&[Part::Bytes(&text)], 1460);
     assert!(read.memory <= 2 * MAX_SEGMENT, "{}", read.memory);
-    assert_eq!(read.tally.given_up, [(Reason::Limit, 1)]);
-    assert!(read.lines.contains(&"PID-5 name B^B".to_owned()));
+    assert_eq!(read.counters.given_up, [(Reason::Limit, 1)]);
+    assert!(read.records.log.contains(&"PID-5 name B^B".to_owned()));
     // Without any line end.
     let endless = [b"MSH|^~\\&|".as_slice(), &vec![0x80; 1 << 20]].concat();
     assert!(read_parts(&[Part::Bytes(&endless)], 1000).memory <= 2 * MAX_SEGMENT);
@@ -554,7 +479,7 @@ fn garbage_does_not_panic() {
             text[at] = next() as u8;
         }
         let whole = fields(&text);
-        assert_eq!(read_parts(&[Part::Bytes(&text)], 3).lines, whole);
+        assert_eq!(read_parts(&[Part::Bytes(&text)], 3).records.log, whole);
         text.truncate((next() % text.len() as u64) as usize);
         read(&text);
     }
@@ -578,7 +503,7 @@ fn recognises_the_format() {
 #[test]
 fn a_trigger_event_from_evn() {
     let message = b"MSH|^~\\&|A|B|C|D|2025||ADT|1|P|2.1\rEVN|A01|2025\rPID|1||7||A^B\r";
-    assert_eq!(read(message).lines[0], "record hl7v2 ADT^A01");
+    assert_eq!(read(message).records.log[0], "record hl7v2 ADT^A01");
 }
 
 /// Found by fuzzing: a document that ended within its segment was text only where it came in one piece.
@@ -586,16 +511,17 @@ fn a_trigger_event_from_evn() {
 fn fuzz_hl7v2_min() {
     let lines = b"|7|\rOBX|1|ED|||^a^PDF^Base64^JVBERi0xLjQKJeLj\r\
         OBX|2|TX|||QkNERUZHSElKS0xNTk9Q\xFE\x00 078-05-1120^";
-    let whole = read_parts(&[Part::Gap(9), Part::Bytes(b"PID|1|"), Part::Bytes(lines)], 1000).lines;
+    let whole =
+        read_parts(&[Part::Gap(9), Part::Bytes(b"PID|1|"), Part::Bytes(lines)], 1000).records.log;
     for size in [1, 2, 7, 30, 60, 80] {
         let parts = [Part::Gap(9), Part::Bytes(b"PID|1|"), Part::Bytes(lines)];
-        assert_eq!(read_parts(&parts, size).lines, whole, "{size}");
+        assert_eq!(read_parts(&parts, size).records.log, whole, "{size}");
     }
     let head = b"MSH|^~\\&|A|B|C|D|||ORU^R01|1|P|2.5\rPID|1|";
-    let whole = read_parts(&[Part::Bytes(head), Part::Bytes(lines)], 1000).lines;
+    let whole = read_parts(&[Part::Bytes(head), Part::Bytes(lines)], 1000).records.log;
     assert!(whole.iter().any(|line| line.contains("PID-3")), "{whole:?}");
     for size in 1..90 {
         let parts = [Part::Bytes(head), Part::Bytes(lines)];
-        assert_eq!(read_parts(&parts, size).lines, whole, "{size}");
+        assert_eq!(read_parts(&parts, size).records.log, whole, "{size}");
     }
 }

@@ -1,12 +1,13 @@
-//! Live interfaces, by libpcap.
+//! Live interfaces, by libpcap: where there is no ring of our own.
 //!
 //! Never in immediate mode: it gives up the kernel's block ring (TPACKET_V3) for one packet a wake,
 //! at some twenty times the cost. Packets are copied once, into a block that then travels by
 //! reference like a mapped file's.
 
-use super::{
-    BATCH_PACKETS, Batch, Block, Fault, FaultKind, Input, LinkType, MAX_RECORD, Packet, Source,
-    Status,
+use super::nic::{self, is_down};
+use super::{LATENCY, LiveCounters, LiveOptions, fault, refusal, said};
+use crate::capture::{
+    BATCH_PACKETS, Batch, Block, Fault, Input, LinkType, MAX_RECORD, Packet, Source, Status,
 };
 use crate::time::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,41 +17,8 @@ use std::time::Duration;
 const BLOCK: usize = 1 << 20;
 /// Room of the first block, bytes; later ones start with what the one before took.
 const FIRST_BLOCK: usize = 16 << 10;
-/// Milliseconds after which the kernel hands on a block of its ring that is not full.
-const TIMEOUT_MS: i32 = 60;
 /// Pause after a wake without packets that an error on a socket caused: it may go on being said.
 const ERROR_PAUSE: Duration = Duration::from_millis(20);
-
-/// How long packets may wait in the kernel before they can be read.
-pub const LATENCY: Duration = Duration::from_millis(TIMEOUT_MS as u64);
-
-/// How to capture.
-#[derive(Clone, Debug)]
-pub struct LiveOptions {
-    /// Interfaces by name.
-    pub interfaces: Vec<String>,
-    /// A BPF expression for the kernel.
-    pub filter: Option<String>,
-    /// Bytes of the kernel's ring, for each interface.
-    pub buffer: i32,
-    /// Bytes kept of each packet.
-    pub snaplen: i32,
-}
-
-impl Default for LiveOptions {
-    fn default() -> Self {
-        Self { interfaces: Vec::new(), filter: None, buffer: 64 << 20, snaplen: 262_144 }
-    }
-}
-
-/// Packets that were lost before phitap saw them, since the start.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct LiveCounters {
-    /// Dropped by the kernel: the ring was full.
-    pub kernel: u64,
-    /// Dropped by the interface or its driver.
-    pub interface: u64,
-}
 
 struct Interface {
     name: String,
@@ -61,7 +29,8 @@ struct Interface {
     bytes: u64,
     counters: LiveCounters,
     /// What libpcap said last of drops: 32 bits that wrap.
-    stat: (u32, u32),
+    stat: u32,
+    nic: nic::Losses,
     /// It is there, but has no link.
     down: bool,
 }
@@ -97,7 +66,8 @@ impl Live {
                 packets: 0,
                 bytes: 0,
                 counters: LiveCounters::default(),
-                stat: (0, 0),
+                nic: nic::Losses::of(name),
+                stat: 0,
                 down: false,
             });
         }
@@ -136,7 +106,7 @@ impl Live {
             {
                 interface.capture = Some(capture);
                 interface.link = link;
-                interface.stat = (0, 0);
+                interface.stat = 0;
                 self.notices.push(format!("{} is back", interface.name));
             }
             let down = interface.capture.is_some() && is_down(&interface.name);
@@ -160,8 +130,7 @@ impl Live {
         let mut sum = LiveCounters::default();
         for interface in &mut self.interfaces {
             interface.count();
-            sum.kernel += interface.counters.kernel;
-            sum.interface += interface.counters.interface;
+            sum.add(interface.counters);
         }
         sum
     }
@@ -174,11 +143,10 @@ impl Live {
 
 impl Interface {
     fn count(&mut self) {
+        self.counters.interface = self.nic.read(&self.name);
         let Some(Ok(stat)) = self.capture.as_mut().map(pcap::Capture::stats) else { return };
-        let (kernel, interface) = self.stat;
-        self.counters.kernel += u64::from(stat.dropped.wrapping_sub(kernel));
-        self.counters.interface += u64::from(stat.if_dropped.wrapping_sub(interface));
-        self.stat = (stat.dropped, stat.if_dropped);
+        self.counters.kernel += u64::from(stat.dropped.wrapping_sub(self.stat));
+        self.stat = stat.dropped;
     }
 
     /// Copies packets to `bytes` until block or batch is full or none is left. An error means that the
@@ -224,9 +192,9 @@ fn open(
     let capture = || -> Result<_, pcap::Error> {
         let mut capture = pcap::Capture::from_device(name)?
             .promisc(true)
-            .snaplen(options.snaplen)
-            .buffer_size(options.buffer)
-            .timeout(TIMEOUT_MS)
+            .snaplen(i32::try_from(options.snaplen).unwrap_or(i32::MAX))
+            .buffer_size(i32::try_from(options.ring).unwrap_or(i32::MAX))
+            .timeout(LATENCY.as_millis() as i32)
             .precision(pcap::Precision::Nano)
             .open()?;
         if let Some(filter) = &options.filter {
@@ -234,7 +202,7 @@ fn open(
         }
         capture.setnonblock()
     };
-    let capture = capture().map_err(|e| fault(name, refusal(name, &e)))?;
+    let capture = capture().map_err(|e| fault(name, refusal(name, &said(&e))))?;
     let link = capture.get_datalink().0;
     let link = LinkType(u16::try_from(link).unwrap_or(u16::MAX));
     if link.name().is_none() {
@@ -246,59 +214,6 @@ fn open(
         return Err(fault(name, reason));
     }
     Ok((capture, link))
-}
-
-fn fault(name: &str, reason: String) -> Fault {
-    Fault { name: name.to_owned(), offset: 0, unpacked: false, kind: FaultKind::Interface(reason) }
-}
-
-/// What libpcap says of an error, without its own name in front.
-fn said(error: &pcap::Error) -> String {
-    match error {
-        pcap::Error::PcapError(text) => text.trim().to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// Why an interface cannot be opened, and what to do about it.
-fn refusal(name: &str, error: &pcap::Error) -> String {
-    let said = said(error);
-    let exists = sys(name, "ifindex").is_some() || name == "any";
-    if said.contains("ermission denied") || said.contains("not permitted") {
-        return format!(
-            "{said}; run phitap as root, or allow it with `setcap cap_net_raw=ep` on the program"
-        );
-    }
-    if exists {
-        return format!("{said}; check its state with `ip link`");
-    }
-    let names: Vec<String> = pcap::Device::list()
-        .unwrap_or_default()
-        .into_iter()
-        .map(|d| d.name)
-        // What libpcap lists beside network interfaces (usbmon, nflog, bluetooth) is not read.
-        .filter(|n| sys(n, "ifindex").is_some())
-        .collect();
-    if names.is_empty() {
-        return format!("{said}; list the interfaces with `ip link`");
-    }
-    format!("there is no such interface; there are: {}", names.join(", "))
-}
-
-/// What the system says of an interface; nothing where it says nothing.
-fn sys(name: &str, of: &str) -> Option<String> {
-    // `..` or a slash would leave the folder.
-    if name.is_empty() || name.contains('/') || name.starts_with('.') {
-        return None;
-    }
-    std::fs::read_to_string(format!("/sys/class/net/{name}/{of}")).ok()
-}
-
-/// Whether no packet can come for want of a link (RFC 2863 ifOperStatus).
-fn is_down(name: &str) -> bool {
-    sys(name, "operstate").is_some_and(|state| {
-        matches!(state.trim(), "down" | "lowerlayerdown" | "notpresent" | "dormant")
-    })
 }
 
 impl Source for Live {
@@ -346,6 +261,7 @@ impl Source for Live {
             bytes: i.bytes,
             fault: i.capture.is_none().then(|| "is gone".to_owned()),
             dropped: i.counters,
+            down: i.down,
         };
         self.interfaces.iter().map(input).collect()
     }

@@ -3,9 +3,8 @@
 use super::Service;
 use super::header::{self, Header, Kind, MAX_HEADER};
 use super::inflate::{Inflater, TAIL, Trouble};
-use crate::protocol::{
-    ContentId, ContentSink, Direction, Ending, Hint, Media, Progress, Reason, Resync, Want,
-};
+use crate::protocol::content_writer::ContentWriter;
+use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Progress, Reason, Resync};
 
 /// What is unmasked at a time; lies on the stack.
 const PIECE: usize = 4 << 10;
@@ -39,16 +38,13 @@ const BETWEEN: State = State::Header { bytes: [0; MAX_HEADER], have: 0 };
 struct Message {
     compressed: bool,
     body: Body,
-    /// Bytes of the content that it does not want.
-    skip: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Body {
     /// Nothing of it came yet.
     Ahead,
     /// It is read.
-    Open(ContentId),
+    Open(ContentWriter),
     /// The content wants nothing more of it.
     Unwanted,
     /// It cannot be read.
@@ -113,10 +109,10 @@ impl DirectionState {
         match (kind, &self.message) {
             (Kind::Message, None) => {
                 self.after_gap = false;
-                self.message = Some(Message { compressed, body: Body::Ahead, skip: 0 });
+                self.message = Some(Message { compressed, body: Body::Ahead });
             }
             (Kind::Continuation, None) if self.after_gap => {
-                self.message = Some(Message { compressed: false, body: Body::Dead, skip: 0 });
+                self.message = Some(Message { compressed: false, body: Body::Dead });
             }
             // RFC 6455 5.4: a message is whole before the next one starts.
             (Kind::Message, Some(_)) | (Kind::Continuation, None) => return Err(Reason::Malformed),
@@ -140,14 +136,21 @@ impl DirectionState {
         let Some(message) = &mut self.message else { return };
         let mut clear = [0u8; PIECE];
         for part in piece.chunks(PIECE) {
-            let idle = match message.body {
+            let len = part.len() as u64;
+            let idle = match &mut message.body {
                 Body::Dead => true,
                 _ if message.compressed => false,
                 Body::Unwanted => true,
-                _ => message.skip >= part.len() as u64,
+                Body::Ahead => false,
+                Body::Open(writer) => {
+                    let idle = writer.unwanted() >= len;
+                    if idle {
+                        writer.passed(len);
+                    }
+                    idle
+                }
             };
             if idle {
-                message.skip = message.skip.saturating_sub(part.len() as u64);
                 mask.rotate_left(part.len() % 4);
                 continue;
             }
@@ -176,14 +179,14 @@ impl DirectionState {
         let skip = match &mut self.message {
             _ if *control => *left,
             Some(Message { body: Body::Dead, .. }) | None => *left,
-            Some(m) if m.compressed => {
-                // What follows may refer to it, unless each message is compressed on its own.
-                if m.body == Body::Unwanted && self.fresh { *left } else { 0 }
-            }
+            // What follows may refer to it, unless each message is compressed on its own.
+            Some(Message { compressed: true, body: Body::Unwanted }) if self.fresh => *left,
+            Some(Message { compressed: true, .. }) => 0,
             Some(Message { body: Body::Unwanted, .. }) => *left,
-            Some(m) => {
-                let skip = m.skip.min(*left);
-                m.skip -= skip;
+            Some(Message { body: Body::Ahead, .. }) => 0,
+            Some(Message { body: Body::Open(writer), .. }) => {
+                let skip = writer.unwanted().min(*left);
+                writer.passed(skip);
                 skip
             }
         };
@@ -207,7 +210,7 @@ impl DirectionState {
         if message.compressed
             && let Some(inflater) = &mut self.inflater
         {
-            if message.body != Body::Dead {
+            if !matches!(message.body, Body::Dead) {
                 let mut take = |out: &[u8]| {
                     let paid = sink.spend(out.len() as u64);
                     if paid {
@@ -221,8 +224,8 @@ impl DirectionState {
             }
             inflater.end_message(self.fresh);
         }
-        if let Body::Open(id) = message.body {
-            sink.close(id, Ending::Complete);
+        if let Body::Open(writer) = message.body {
+            writer.close(Ending::Complete, sink);
         }
     }
 
@@ -272,8 +275,8 @@ impl DirectionState {
 
     /// The direction has ended.
     pub(in crate::protocol) fn close(&mut self, sink: &mut dyn ContentSink) {
-        if let Some(Message { body: Body::Open(id), .. }) = self.message.take() {
-            sink.close(id, Ending::Cut);
+        if let Some(Message { body: Body::Open(writer), .. }) = self.message.take() {
+            writer.close(Ending::Cut, sink);
         }
         self.state = State::Closed;
     }
@@ -292,54 +295,39 @@ impl Message {
         service: &Service,
         sink: &mut dyn ContentSink,
     ) {
-        let skip = self.skip.min(bytes.len() as u64);
-        self.skip -= skip;
-        let bytes = bytes.get(skip as usize..).unwrap_or_default();
         if bytes.is_empty() {
             return;
         }
-        let id = match self.body {
-            Body::Open(id) => id,
-            Body::Ahead => {
-                let id = sink.open(&Hint {
-                    direction,
-                    media: Media::Type { content_type: "", name: &service.path },
-                    operation: service.method,
-                    codings: &[],
-                    layer: if self.compressed {
-                        "http/websocket/deflate"
-                    } else {
-                        "http/websocket"
-                    },
-                });
-                self.body = Body::Open(id);
-                id
-            }
-            Body::Unwanted | Body::Dead => return,
-        };
-        let want = sink.data(id, bytes);
-        self.wants(id, want, sink);
+        if matches!(self.body, Body::Ahead) {
+            let layer = if self.compressed { "http/websocket/deflate" } else { "http/websocket" };
+            let media = Media::Type { content_type: "", name: &service.path };
+            let hint = Hint { direction, media, operation: service.method, codings: &[], layer };
+            self.body = Body::Open(ContentWriter::open(&hint, sink));
+        }
+        if let Body::Open(writer) = &mut self.body {
+            writer.data(bytes, sink);
+            self.settle(sink);
+        }
     }
 
     fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) {
-        let hidden = self.skip.min(len);
-        self.skip -= hidden;
-        match self.body {
-            Body::Open(id) if len > hidden => {
-                let want = sink.gap(id, len - hidden);
-                self.wants(id, want, sink);
+        match &mut self.body {
+            Body::Open(writer) => {
+                writer.gap(len, sink);
+                self.settle(sink);
             }
             // Without its first bytes its kind is unknown.
-            Body::Ahead if len > hidden => self.body = Body::Dead,
+            Body::Ahead if len > 0 => self.body = Body::Dead,
             _ => {}
         }
     }
 
-    fn wants(&mut self, id: ContentId, want: Want, sink: &mut dyn ContentSink) {
-        self.skip = want.skip;
-        if want == Want::NOTHING {
-            sink.close(id, Ending::Complete);
-            self.body = Body::Unwanted;
+    /// Ends a payload of which nothing more is wanted.
+    fn settle(&mut self, sink: &mut dyn ContentSink) {
+        if matches!(&self.body, Body::Open(writer) if writer.is_done())
+            && let Body::Open(writer) = std::mem::replace(&mut self.body, Body::Unwanted)
+        {
+            writer.close(Ending::Complete, sink);
         }
     }
 
@@ -350,15 +338,14 @@ impl Message {
         inflater: &mut Inflater,
         sink: &mut dyn ContentSink,
     ) {
-        if let Body::Open(id) = self.body {
-            sink.close(id, Ending::Cut);
+        if let Body::Open(writer) = std::mem::replace(&mut self.body, Body::Dead) {
+            writer.close(Ending::Cut, sink);
         }
         match trouble {
             Some(Trouble::Bomb) => sink.anomaly(Reason::Limit),
             Some(Trouble::Malformed) => sink.anomaly(Reason::Malformed),
             Some(Trouble::Unpaid) | None => {}
         }
-        self.body = Body::Dead;
         inflater.reset();
     }
 }

@@ -3,10 +3,10 @@
 use super::body::{Around, Body};
 use super::head::Framing;
 use super::probe;
-use super::probe::Begin;
 use super::ranges::Ranges;
 use crate::protocol::websocket::Service;
 use crate::protocol::{ContentSink, Direction, End, Ending, Progress, Reason, Resync};
+use crate::syntax::Match;
 use memchr::memchr;
 
 /// Longest line of a chunk's size with its extensions, bytes.
@@ -112,15 +112,15 @@ impl DirectionState {
             };
             let first = data.get(..left.min(data.len() as u64) as usize).unwrap_or(data);
             match probe::begins(direction, first) {
-                Begin::Yes => {
+                Match::Yes(()) => {
                     self.unsure = false;
                     self.finish(Ending::Cut, ranges, sink);
                     return ReadOutcome::Used(0);
                 }
-                Begin::More if (first.len() as u64) < left => {
+                Match::More if (first.len() as u64) < left => {
                     return ReadOutcome::Need(first.len() + 1);
                 }
-                Begin::More | Begin::No => self.unsure = false,
+                Match::More | Match::No => self.unsure = false,
             }
         }
         match self.state {

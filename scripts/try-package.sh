@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Installs a .deb into a clean Debian of its own, as root, and looks at what an administrator would find: user,
+# key, configuration, man page, unit; then upgrades, removes and purges it. Needs debootstrap and a mirror.
+#
+#   scripts/try-package.sh target/package/phitap_0.1.0-1_amd64.deb [ROOT]
+#
+# ROOT is a folder for the clean system (default: a new one, removed at the end).
+set -euo pipefail
+package=$(realpath "$1")
+root=${2-}
+say() { printf '== %s\n' "$*"; }
+fail() { printf 'try-package: %s\n' "$*" >&2; exit 1; }
+[[ $(id -u) -eq 0 ]] || fail "run it as root: it makes a system of its own"
+command -v debootstrap >/dev/null || fail "install debootstrap"
+
+if [[ -z $root ]]; then
+    root=$(mktemp -d)
+    trap 'rm -rf --one-file-system "$root"' EXIT
+fi
+if [[ ! -e $root/usr/bin/dpkg ]]; then
+    say "A clean system in $root"
+    # shellcheck source=/dev/null
+    suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME-stable}")
+    debootstrap --variant=minbase --include=libpcap0.8,man-db "$suite" "$root" >"$root.log" 2>&1 ||
+        { tail "$root.log"; fail "debootstrap failed; see $root.log"; }
+    rm -f "$root.log"
+fi
+inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
+cp "$package" "$root/tmp/phitap.deb"
+
+say "Install"
+inside dpkg --install /tmp/phitap.deb
+inside phitap --version
+[[ $(inside id -un phitap) == phitap ]] || fail "there is no user phitap"
+[[ $(inside stat -c '%a %U %s' /etc/phitap/phitap.key) == "600 root 32" ]] || fail "the key is not as it should be"
+for file in /usr/lib/systemd/system/phitap.service /etc/phitap/phitap.toml /etc/logrotate.d/phitap \
+    /usr/share/bash-completion/completions/phitap; do
+    [[ -s $root$file ]] || fail "$file is missing"
+done
+inside zcat /usr/share/man/man1/phitap.1.gz | grep -q 'PHITAP DOCTOR' || fail "the manual page is not whole"
+missing=$(inside ldd /usr/bin/phitap | grep 'not found' || true)
+[[ -z $missing ]] || fail "libraries are missing: $missing"
+say "Doctor, with the configuration as installed: it has no interface yet"
+status=0
+inside phitap doctor --config /etc/phitap/phitap.toml || status=$?
+[[ $status -eq 1 ]] || fail "phitap doctor ended with $status"
+
+say "Upgrade"
+before=$(inside sha256sum /etc/phitap/phitap.key)
+printf 'interface = ["eth1"]\n' >>"$root/etc/phitap/phitap.toml"
+inside dpkg --install /tmp/phitap.deb
+[[ $(inside sha256sum /etc/phitap/phitap.key) == "$before" ]] || fail "the upgrade replaced the key"
+grep -q '^interface = ' "$root/etc/phitap/phitap.toml" || fail "the upgrade replaced the configuration"
+
+say "Remove and purge"
+inside dpkg --remove phitap
+[[ ! -e $root/usr/bin/phitap && -e $root/etc/phitap/phitap.toml ]] || fail "remove took too much or too little"
+inside dpkg --purge phitap
+[[ ! -e $root/etc/phitap/phitap.toml ]] || fail "purge left the configuration"
+[[ -e $root/etc/phitap/phitap.key ]] || fail "purge took the key: pseudonyms of old events mean nothing without"
+rm -f "$root/etc/phitap/phitap.key"
+say "The package is sound"

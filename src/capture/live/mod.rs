@@ -1,0 +1,93 @@
+//! Live interfaces.
+//!
+//! On Linux each worker reads a ring of its own that the kernel fills ([`Rings`], [`Lane`]). Elsewhere,
+//! and where the kernel grants no ring, libpcap reads the interfaces in one thread ([`Live`]).
+
+mod libpcap;
+mod nic;
+#[cfg(target_os = "linux")]
+mod ring;
+
+pub use libpcap::Live;
+pub use nic::{InterfaceState, list};
+#[cfg(target_os = "linux")]
+pub(super) use ring::Lease;
+#[cfg(target_os = "linux")]
+pub use ring::{Fill, Lane, OpenError, Rings};
+
+use super::{Fault, FaultKind};
+use std::time::Duration;
+
+/// How long packets may wait in the kernel before they can be read.
+pub const LATENCY: Duration = Duration::from_millis(60);
+
+/// How to capture.
+#[derive(Clone, Debug)]
+pub struct LiveOptions {
+    /// Interfaces by name.
+    pub interfaces: Vec<String>,
+    /// A BPF expression for the kernel.
+    pub filter: Option<String>,
+    /// Bytes of the kernel's ring, for each interface.
+    pub ring: usize,
+    /// Bytes kept of each packet.
+    pub snaplen: u32,
+    /// Whether packets bear the time at which the network adapter received them, where it says.
+    pub hardware_time: bool,
+}
+
+/// Packets that were lost before phitap saw them, since the start.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct LiveCounters {
+    /// Dropped by the kernel: the ring was full.
+    pub kernel: u64,
+    /// Dropped by the interface or its driver.
+    pub interface: u64,
+    /// How often the kernel stopped filling a ring because it was full.
+    pub freezes: u64,
+}
+
+impl LiveCounters {
+    /// Adds what another lost.
+    pub fn add(&mut self, other: Self) {
+        self.kernel = self.kernel.saturating_add(other.kernel);
+        self.interface = self.interface.saturating_add(other.interface);
+        self.freezes = self.freezes.saturating_add(other.freezes);
+    }
+}
+
+fn fault(name: &str, reason: String) -> Fault {
+    Fault { name: name.to_owned(), offset: 0, unpacked: false, kind: FaultKind::Interface(reason) }
+}
+
+/// What libpcap says of an error, without its own name in front.
+fn said(error: &pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(text) => text.trim().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Why an interface cannot be opened, and what to do about it.
+fn refusal(name: &str, said: &str) -> String {
+    let exists = nic::sys(name, "ifindex").is_some() || name == "any";
+    if said.contains("ermission denied") || said.contains("not permitted") {
+        return format!(
+            "{said}; run phitap as root, or allow it with `setcap cap_net_raw=ep` on the program"
+        );
+    }
+    if exists {
+        return format!("{said}; check its state with `ip link`");
+    }
+    let names: Vec<String> = pcap::Device::list()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|d| d.name)
+        // What libpcap lists beside network interfaces (usbmon, nflog, bluetooth) is not read.
+        .filter(|n| nic::sys(n, "ifindex").is_some())
+        .collect();
+    if names.is_empty() {
+        return format!("{said}; list the interfaces with `ip link`");
+    }
+    format!("there is no such interface; there are: {}", names.join(", "))
+}

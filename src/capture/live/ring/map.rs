@@ -1,0 +1,201 @@
+//! The memory of a ring, shared with the kernel: blocks that one of both owns at a time.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+
+/// Offset of `block_status` in a block (`struct tpacket_block_desc`).
+const STATUS: usize = 8;
+/// Offset of the time of the last packet: seconds, then nanoseconds.
+const LAST: usize = 40;
+/// Owners of a block (`TP_STATUS_KERNEL`, `TP_STATUS_USER`).
+const KERNEL: u32 = 0;
+const USER: u32 = 1;
+
+/// Mapped blocks.
+pub(super) struct Map {
+    start: NonNull<u8>,
+    /// Bytes of a block.
+    block: usize,
+    /// Blocks that a [`Lease`] holds: the kernel's word for it does not tell them from new ones.
+    leased: Vec<AtomicBool>,
+    count: AtomicUsize,
+}
+
+// SAFETY: the mapping belongs to this value alone. Its bytes are reached through a `Lease`, of which there
+// is one a block at a time, and through atomic reads of the status.
+unsafe impl Send for Map {}
+// SAFETY: as above.
+unsafe impl Sync for Map {}
+
+impl Map {
+    /// Maps the ring of a socket.
+    pub fn new(socket: BorrowedFd<'_>, blocks: usize, block: usize) -> io::Result<Self> {
+        Self::of(blocks, block, libc::MAP_SHARED, socket.as_raw_fd())
+    }
+
+    /// Memory in the shape of a ring.
+    #[cfg(test)]
+    pub fn anonymous(blocks: usize, block: usize) -> Self {
+        Self::of(blocks, block, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1).expect("memory")
+    }
+
+    /// Hands over block `index` with a packet for each of `times`, milliseconds, as the kernel does.
+    #[cfg(test)]
+    pub fn hand_over(&self, index: usize, times: &[u32]) {
+        let put = |at, value: u32| self.word(index, at).store(value, Ordering::Relaxed);
+        put(12, times.len() as u32);
+        put(16, 48);
+        for (n, time) in times.iter().enumerate() {
+            let at = 48 + n * 160;
+            put(at, if n + 1 == times.len() { 0 } else { 160 });
+            put(at + 4, time / 1000);
+            put(at + 8, time % 1000 * 1_000_000);
+            put(at + 12, 60);
+            put(at + 16, 60);
+            put(at + 20, 0);
+            put(at + 24, u32::from_ne_bytes([80, 0, 94, 0]));
+        }
+        let last = times.last().copied().unwrap_or(0);
+        put(LAST, last / 1000);
+        put(LAST + 4, last % 1000 * 1_000_000);
+        self.word(index, STATUS).store(USER, Ordering::Release);
+    }
+
+    fn of(blocks: usize, block: usize, flags: i32, fd: i32) -> io::Result<Self> {
+        let len = blocks.checked_mul(block).ok_or(io::ErrorKind::InvalidInput)?;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), len, access, flags, fd, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let leased = (0..blocks).map(|_| AtomicBool::new(false)).collect();
+        Ok(Self { start, block, leased, count: AtomicUsize::new(0) })
+    }
+
+    /// How many blocks there are.
+    pub fn blocks(&self) -> usize {
+        self.leased.len()
+    }
+
+    /// How many of them are leased.
+    pub fn leased(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// A word of a block that kernel and program both may write.
+    fn word(&self, index: usize, offset: usize) -> &AtomicU32 {
+        assert!(index < self.blocks() && offset + 4 <= self.block && offset.is_multiple_of(4));
+        // SAFETY: inside the mapping and aligned, as was checked, and blocks start on pages; the kernel
+        // writes these words as a whole.
+        unsafe { AtomicU32::from_ptr(self.start.as_ptr().add(index * self.block + offset).cast()) }
+    }
+
+    /// Whether the kernel has handed the block over, and nobody holds it.
+    fn is_ready(&self, index: usize) -> bool {
+        self.word(index, STATUS).load(Ordering::Acquire) & USER != 0
+            && !self.leased[index].load(Ordering::Acquire)
+    }
+
+    /// How many blocks from `index` on wait to be read, and the time of the last packet of the last of
+    /// them: seconds and nanoseconds.
+    pub fn waiting(&self, index: usize) -> (usize, Option<(u32, u32)>) {
+        let blocks = self.blocks();
+        let ready = (0..blocks).take_while(|n| self.is_ready((index + n) % blocks)).count();
+        let last = ready.checked_sub(1).map(|n| (index + n) % blocks);
+        let time = |at| {
+            let word = |offset| self.word(at, offset).load(Ordering::Relaxed);
+            (word(LAST), word(LAST + 4))
+        };
+        (ready, last.map(time))
+    }
+
+    /// Takes over a block, if the kernel has handed it over.
+    pub fn lease(self: &Arc<Self>, index: usize) -> Option<Lease> {
+        if !self.is_ready(index) {
+            return None;
+        }
+        self.leased[index].store(true, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        Some(Lease { map: Arc::clone(self), index })
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        let len = self.blocks() * self.block;
+        // SAFETY: the mapping made in `of`; leases hold this value, so none is left.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), len) };
+    }
+}
+
+/// A block of a ring that is ours. The kernel gets it back when this is dropped.
+pub struct Lease {
+    map: Arc<Map>,
+    index: usize,
+}
+
+impl Lease {
+    /// Its bytes, the header of the block included.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        let at = self.index * self.map.block;
+        // SAFETY: inside the mapping. The kernel does not write to a block that it handed over, and
+        // `bytes_mut` needs the only reference to the one lease of this block.
+        unsafe { std::slice::from_raw_parts(self.map.start.as_ptr().add(at), self.map.block) }
+    }
+
+    /// The same to write to.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        let at = self.index * self.map.block;
+        // SAFETY: as above; the lease is borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.map.start.as_ptr().add(at), self.map.block) }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.map.word(self.index, STATUS).store(KERNEL, Ordering::Release);
+        self.map.count.fetch_sub(1, Ordering::Relaxed);
+        self.map.leased[self.index].store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: usize = 4096;
+
+    #[test]
+    fn a_block_is_leased_once_and_goes_back_with_the_lease() {
+        let map = Arc::new(Map::anonymous(3, BLOCK));
+        assert!(map.lease(0).is_none(), "it is the kernel's");
+        map.hand_over(0, &[7]);
+        let mut lease = map.lease(0).expect("ready");
+        lease.bytes_mut()[BLOCK - 1] = 9;
+        assert_eq!((lease.bytes().len(), lease.bytes()[BLOCK - 1]), (BLOCK, 9));
+        assert!(map.lease(0).is_none(), "the ring came round, and it is still in use");
+        assert_eq!(map.leased(), 1);
+        drop(lease);
+        assert_eq!((map.leased(), map.word(0, STATUS).load(Ordering::Relaxed)), (0, KERNEL));
+        assert!(map.lease(0).is_none());
+    }
+
+    #[test]
+    fn what_waits_is_counted_over_the_end_of_the_ring() {
+        let map = Arc::new(Map::anonymous(3, BLOCK));
+        assert_eq!(map.waiting(0), (0, None));
+        map.hand_over(2, &[5000]);
+        map.hand_over(0, &[6000]);
+        assert_eq!(map.waiting(2), (2, Some((6, 0))));
+        let _lease = map.lease(2).expect("ready");
+        assert_eq!(map.waiting(0), (1, Some((6, 0))));
+    }
+}

@@ -1,0 +1,300 @@
+//! The commands over what runs left: `query`, `find`, `diff`, `explain`, `cut`.
+
+use super::load::{ConfigError, usage};
+use super::values;
+use crate::net::Cidr;
+use crate::review::source::{Filter, MAX_PATIENTS, moment};
+use crate::review::{Cut, Diff, Explain, Find, Listing, Query, Request, Shape};
+use crate::severity::Severity;
+use crate::time::Timestamp;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// What is asked for.
+#[derive(Args, Debug, Default, Clone)]
+pub struct Selection {
+    /// Seen at this time or later: 2026-03-02, or 2026-03-02T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Selection")]
+    pub since: Option<Timestamp>,
+    /// Seen before this time
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Selection")]
+    pub until: Option<Timestamp>,
+    /// Clients in these address blocks
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = block, help_heading = "Selection")]
+    pub client: Vec<Cidr>,
+    /// Servers in these address blocks
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = block, help_heading = "Selection")]
+    pub server: Vec<Cidr>,
+    /// Ports of servers
+    #[arg(long, value_name = "PORT", value_delimiter = ',', help_heading = "Selection")]
+    pub port: Vec<u16>,
+    /// Protocols, such as dicom,hl7
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Selection")]
+    pub protocol: Vec<String>,
+    /// Exposures of at least this severity
+    #[arg(long, value_name = "SEVERITY", value_parser = values::severity_parser(), help_heading = "Selection")]
+    pub severity: Option<Severity>,
+    /// Runs of these sensors
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Selection")]
+    pub sensor: Vec<String>,
+    /// The run with this number, as `query runs` counts them
+    #[arg(long, value_name = "N", help_heading = "Selection")]
+    pub run: Option<usize>,
+    /// Exposures with these ids (event.id) or fingerprints (x_...)
+    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Selection")]
+    pub exposure: Vec<String>,
+    /// Patients with these tokens (p_...)
+    #[arg(long, value_name = "TOKEN", value_delimiter = ',', help_heading = "Selection")]
+    pub patient: Vec<String>,
+}
+
+impl Selection {
+    fn filter(self, patients: usize) -> Filter {
+        Filter {
+            since: self.since,
+            until: self.until,
+            clients: self.client,
+            servers: self.server,
+            ports: self.port,
+            protocols: self.protocol,
+            severity: self.severity.map_or(0, Severity::least),
+            sensors: self.sensor,
+            run: self.run,
+            exposures: self.exposure,
+            tokens: self.patient,
+            patients,
+        }
+    }
+}
+
+/// How a table is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON object a line, with every column
+    Json,
+    /// Every column, safe to open in a spreadsheet
+    Csv,
+}
+
+impl From<TableFormat> for Shape {
+    fn from(format: TableFormat) -> Self {
+        match format {
+            TableFormat::Table => Self::Table,
+            TableFormat::Json => Self::Json,
+            TableFormat::Csv => Self::Csv,
+        }
+    }
+}
+
+/// What `query` lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// Clients and services with patient data between them
+    Exposures,
+    /// Patients, by token and mask
+    Patients,
+    /// Server ports that were seen to speak a protocol
+    Services,
+    /// Hosts with a role
+    Assets,
+    /// Runs of phitap
+    Runs,
+}
+
+/// `phitap query`.
+#[derive(Args, Debug)]
+pub struct QueryArgs {
+    /// A store (--store), a file of events (--format json), or - for events on standard input
+    #[arg(value_name = "STORE|EVENTS")]
+    pub source: PathBuf,
+    /// What to list
+    #[arg(value_enum, value_name = "WHAT")]
+    pub what: What,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: TableFormat,
+    /// Rows at most [default: all]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Which ones.
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+/// `phitap find`.
+#[derive(Args, Debug)]
+#[command(after_long_help = super::FIND_HELP)]
+pub struct FindArgs {
+    /// A store (--store) or a file of events (--format json)
+    #[arg(value_name = "STORE|EVENTS")]
+    pub source: PathBuf,
+    /// The key of the runs: tokens are made with it
+    #[arg(long, value_name = "FILE")]
+    pub key_file: PathBuf,
+    /// Read the people to look for from a file, or - for standard input, instead of asking
+    ///
+    /// One value a line, with an empty line between people: name: Hartman^Jason, birth: 1959-11-02,
+    /// number: 4711. Without the word before it, a value is taken for what it looks like.
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: TableFormat,
+    /// Which ones.
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+/// `phitap diff`.
+#[derive(Args, Debug)]
+pub struct DiffArgs {
+    /// A store or a file of events; STORE@N is its run N alone
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+    /// What it is compared with, made with the same key
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: TableFormat,
+    /// Which ones.
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+/// `phitap explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// An event.id, a fingerprint (x_...), a token of a patient (p_...), or the id of a rule
+    #[arg(value_name = "EVENT-ID|RULE-ID")]
+    pub id: String,
+    /// A store or a file of events; not needed for rules
+    #[arg(value_name = "STORE|EVENTS")]
+    pub source: Option<PathBuf>,
+    /// Folder of further rules (*.toml)
+    #[arg(long, value_name = "DIR")]
+    pub rules: Option<PathBuf>,
+}
+
+/// `phitap cut`.
+#[derive(Args, Debug)]
+pub struct CutArgs {
+    /// A store (--store) or a file of events (--format json)
+    #[arg(value_name = "STORE|EVENTS")]
+    pub source: PathBuf,
+    /// The capture to write (pcapng); a manifest is written beside it, with .json behind its name
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Folder of the capture files, if they are no longer where the run read them
+    #[arg(long, value_name = "DIR")]
+    pub captures: Option<PathBuf>,
+    /// Flows with these Community IDs (network.community_id)
+    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Selection")]
+    pub flow: Vec<String>,
+    /// Encrypt the capture for this recipient (age1...), whose key alone opens it
+    #[cfg(feature = "age")]
+    #[arg(long, value_name = "RECIPIENT")]
+    pub encrypt_to: Vec<String>,
+    /// Which ones.
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    moment(text).ok_or_else(|| {
+        format!("{text:?} is no time; write it like 2026-03-02 or 2026-03-02T08:00:00Z")
+    })
+}
+
+/// An address block; an address alone is one of its own.
+fn block(text: &str) -> Result<Cidr, String> {
+    match text.parse::<std::net::IpAddr>() {
+        Ok(ip) => Cidr::new(ip, if ip.is_ipv4() { 32 } else { 128 }).map_err(|e| e.to_string()),
+        Err(_) => text.parse().map_err(|e: crate::net::CidrError| e.to_string()),
+    }
+}
+
+impl From<QueryArgs> for Request {
+    fn from(args: QueryArgs) -> Self {
+        let listing = match args.what {
+            What::Exposures => Listing::Exposures,
+            What::Patients => Listing::Patients,
+            What::Services => Listing::Services,
+            What::Assets => Listing::Assets,
+            What::Runs => Listing::Runs,
+        };
+        let patients = if listing == Listing::Patients { MAX_PATIENTS } else { 0 };
+        Self::Query(Query {
+            source: args.source,
+            listing,
+            shape: args.format.into(),
+            limit: args.limit,
+            filter: args.selection.filter(patients),
+        })
+    }
+}
+
+impl From<FindArgs> for Request {
+    fn from(args: FindArgs) -> Self {
+        Self::Find(Find {
+            source: args.source,
+            key_file: args.key_file,
+            from: args.from,
+            shape: args.format.into(),
+            filter: args.selection.filter(MAX_PATIENTS),
+        })
+    }
+}
+
+impl From<DiffArgs> for Request {
+    fn from(args: DiffArgs) -> Self {
+        Self::Diff(Diff {
+            before: args.before,
+            after: args.after,
+            shape: args.format.into(),
+            filter: args.selection.filter(0),
+        })
+    }
+}
+
+impl From<ExplainArgs> for Request {
+    fn from(args: ExplainArgs) -> Self {
+        Self::Explain(Explain { id: args.id, source: args.source, rules: args.rules })
+    }
+}
+
+impl TryFrom<CutArgs> for Request {
+    type Error = ConfigError;
+    fn try_from(args: CutArgs) -> Result<Self, ConfigError> {
+        let of = &args.selection;
+        let asks = !(args.flow.is_empty()
+            && of.exposure.is_empty()
+            && of.patient.is_empty()
+            && of.client.is_empty()
+            && of.server.is_empty()
+            && of.port.is_empty()
+            && of.protocol.is_empty())
+            || of.severity.is_some()
+            || of.since.is_some()
+            || of.until.is_some();
+        if !asks {
+            return Err(usage(
+                "say what to cut: --exposure, --patient, --flow, --server, --severity, --since...",
+            ));
+        }
+        Ok(Self::Cut(Cut {
+            source: args.source,
+            output: args.output,
+            captures: args.captures,
+            flows: args.flow,
+            #[cfg(feature = "age")]
+            recipients: args.encrypt_to,
+            #[cfg(not(feature = "age"))]
+            recipients: Vec::new(),
+            filter: args.selection.filter(MAX_PATIENTS),
+        }))
+    }
+}

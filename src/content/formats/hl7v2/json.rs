@@ -1,0 +1,180 @@
+//! HL7 v2 in JSON, as libraries and integration engines turn its XML into it: `{"PID": {"PID.3": {"CX.1": "77"}}}`,
+//! `{"PID": [{"PID.5": [{"XPN.1": [{"FN.1": ["Roe"]}]}]}]}`. A member is an element, and each item of an array a
+//! repetition of it.
+
+use super::xml::{Segments, TokenHandler};
+use crate::content::formats::json::tokens::{Fault, Receiver, Tokens};
+use crate::content::formats::markup::{Attributes, Receiver as _};
+use crate::content::stack::media;
+use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
+
+/// Longest name of an element that is told apart, bytes (`ORU_R01.ORDER_OBSERVATION` is one).
+const MAX_NAME: usize = 64;
+
+/// The format.
+pub struct Json;
+
+impl Format for Json {
+    fn name(&self) -> &'static str {
+        "hl7v2"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
+        let declared = matches!(media, Media::Unknown)
+            || matches!(media, Media::Type { .. }) && !media::says(media, "fhir", &[]);
+        let begins = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+        let has = |mark: &[u8]| memchr::memmem::find(head, mark).is_some();
+        declared
+            && matches!(begins, [b'{' | b'[', ..])
+            && (has(b"\"MSH.") && has(b"\"MSH\"") || has(b"\"PID.") && has(b"\"PID\""))
+    }
+
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::<JsonDocument>::default()
+    }
+}
+
+#[derive(Default)]
+struct JsonDocument {
+    tokens: Tokens,
+    position: Position,
+    segments: Segments,
+}
+
+/// Position among the members.
+#[derive(Default)]
+struct Position {
+    /// Open objects and arrays: whether it is an object, and the name that its items have.
+    open: Vec<(bool, Box<str>)>,
+    /// The name of the next member.
+    key: Box<str>,
+}
+
+impl Position {
+    /// The name of the value that comes next.
+    fn name(&self) -> Box<str> {
+        match self.open.last() {
+            Some((false, name)) => name.clone(),
+            _ => self.key.clone(),
+        }
+    }
+}
+
+struct Reader<'a, 'b> {
+    position: &'a mut Position,
+    segments: &'a mut Segments,
+    scope: &'a mut Scope<'b>,
+}
+
+impl Reader<'_, '_> {
+    fn start(&mut self, name: &str) {
+        TokenHandler::new(self.segments, self.scope).start(name, Attributes::none(), false);
+    }
+    fn end(&mut self, name: &str) {
+        TokenHandler::new(self.segments, self.scope).end(name);
+    }
+}
+
+impl Receiver for Reader<'_, '_> {
+    fn open(&mut self, object: bool) {
+        let name = self.position.name();
+        if object && !name.is_empty() {
+            self.start(&name);
+        }
+        self.position.open.push((object, name));
+    }
+    fn close(&mut self) {
+        if let Some((true, name)) = self.position.open.pop()
+            && !name.is_empty()
+        {
+            self.end(&name);
+        }
+    }
+    fn key(&mut self, key: &str) {
+        self.position.key = if key.len() <= MAX_NAME { key.into() } else { Box::default() };
+    }
+    fn wants(&mut self) -> bool {
+        true
+    }
+    fn value(&mut self, text: &str) {
+        let name = self.position.name();
+        // A whole segment or message is no member of one.
+        if !name.contains('.') {
+            return;
+        }
+        self.start(&name);
+        TokenHandler::new(self.segments, self.scope).text(text);
+        self.end(&name);
+    }
+    fn passed(&mut self) {}
+    fn number(&mut self, text: &str) {
+        self.value(text);
+    }
+    fn prose(&mut self, text: &str) {
+        self.value(text);
+    }
+    fn null(&mut self) {}
+    fn inner_begin(&mut self, _front: &[u8]) -> bool {
+        false
+    }
+    fn inner(&mut self, _bytes: &[u8]) {}
+    fn inner_end(&mut self) {}
+}
+
+impl Document for JsonDocument {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        let (position, segments) = (&mut self.position, &mut self.segments);
+        match self.tokens.read(bytes, &mut Reader { position, segments, scope }) {
+            Ok(()) => Want::ALL,
+            Err(fault) => {
+                scope.give_up(match fault {
+                    Fault::Malformed => Reason::Malformed,
+                    Fault::Limit => Reason::Limit,
+                });
+                Want::NOTHING
+            }
+        }
+    }
+
+    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
+        let (position, segments) = (&mut self.position, &mut self.segments);
+        self.tokens.finish(&mut Reader { position, segments, scope });
+        self.segments.end(scope);
+    }
+
+    fn memory(&self) -> usize {
+        let names = self.position.open.iter().map(|(_, name)| 32 + name.len()).sum::<usize>();
+        self.tokens.memory() + self.segments.memory() + names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::content::testing::records;
+
+    #[test]
+    fn messages_of_libraries_and_engines() {
+        let fields = "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F";
+        for text in [
+            r#"{"HL7Message":{"MSH":{"MSH.9":{"MSH.9.1":"ADT","MSH.9.2":"A08"}},"PID":{"PID.3":{"PID.3.1":"H-77"},"PID.5":{"PID.5.1":"Roe","PID.5.2":"Jane"},"PID.7":{"PID.7.1":"19700131"},"PID.8":"F"}}}"#,
+            r#"{"ORU_R01":{"MSH":[{"MSH.1":["|"],"MSH.2":["^~\\&"],"MSH.9":[{"MSG.1":["ORU"],"MSG.2":["R01"]}]}],"ORU_R01.PATIENT_RESULT":[{"ORU_R01.PATIENT":[{"PID":[{"PID.3":[{"CX.1":["H-77"],"CX.4":[{"HD.1":["HOSP"]}]}],"PID.5":[{"XPN.1":[{"FN.1":["Roe"]}],"XPN.2":["Jane"]}],"PID.7":[{"TS.1":[19700131]}],"PID.8":["F"]}]}]}]}}"#,
+        ] {
+            let got = records("application/json", text.as_bytes());
+            assert!(got.len() == 1 && got[0].contains(fields), "{got:?}");
+        }
+    }
+
+    #[test]
+    fn other_objects_and_cuts() {
+        let whole = br#"{"MSH":{"MSH.9":"ADT"},"PID":{"PID.3":{"CX.1":"H-77"},"PID.5":["a",{"b":[{"c":{}}]}],"PID.x":1,"":{"PID.8":null}}}"#;
+        for end in 0..whole.len() {
+            records("application/json", &whole[..end]);
+        }
+        let config = br#"{"PID":1234,"PID.file":"/run/x.pid","name":"Jane Roe"}"#;
+        assert_eq!(records("application/json", config), [""; 0]);
+    }
+}

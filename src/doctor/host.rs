@@ -1,0 +1,257 @@
+//! What the host must have: interfaces, rights, memory, a right clock.
+
+use super::Diagnosis;
+use crate::capture::{Live, LiveOptions, clock as host_clock, offloads, receive_ring};
+use crate::config::{Config, Source};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Error of the clock that makes events of several sensors hard to compare, microseconds.
+const MAX_CLOCK_ERROR: i64 = 100_000;
+/// `CAP_NET_RAW` of capabilities(7).
+const CAP_NET_RAW: u64 = 1 << 13;
+/// Interfaces of the host that are listed where none was chosen.
+const MAX_LISTED: usize = 32;
+/// Processes looked at for a running sensor.
+const MAX_PROCESSES: usize = 65_536;
+
+fn read(path: impl AsRef<Path>) -> Option<String> {
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+/// What `/sys/class/net` says of an interface.
+fn sys(interface: &str, of: &str) -> Option<String> {
+    if interface.contains('/') || interface.starts_with('.') {
+        return None;
+    }
+    read(format!("/sys/class/net/{interface}/{of}"))
+}
+
+/// The interfaces, or those that there are where none was chosen.
+pub(super) fn interfaces(config: &Config, all: &mut Vec<Diagnosis>) {
+    let Source::Interfaces(names) = &config.source else { return };
+    if names.is_empty() {
+        let there: Vec<String> = std::fs::read_dir("/sys/class/net")
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .take(MAX_LISTED)
+            .collect();
+        all.push(Diagnosis::fault(
+            "interface",
+            "none was chosen",
+            format!("add -i IFACE, or interface = [\"IFACE\"]; there are: {}", there.join(", ")),
+        ));
+    }
+    for name in names {
+        all.push(interface(name, config).of(name));
+        if sys(name, "ifindex").is_some() {
+            all.push(offload(name).of(name));
+            all.extend(ring(name).map(|d| d.of(name)));
+        }
+    }
+}
+
+/// Opens it as a sensor would.
+fn interface(name: &str, config: &Config) -> Diagnosis {
+    const CHECK: &str = "interface";
+    let options = LiveOptions {
+        interfaces: vec![name.to_owned()],
+        filter: config.filter.clone(),
+        ring: config.capture.ring,
+        snaplen: config.capture.snaplen,
+        hardware_time: false,
+    };
+    if let Err(fault) = Live::open(&options) {
+        let text = fault.to_string();
+        let (found, remedy) = text.split_once("; ").unwrap_or((&text, "check it with `ip link`"));
+        return Diagnosis::fault(CHECK, found, remedy);
+    }
+    let state = sys(name, "operstate").unwrap_or_else(|| "unknown".into());
+    let speed = sys(name, "speed").filter(|s| s.parse::<i64>().is_ok_and(|n| n > 0));
+    let speed = speed.map_or(String::new(), |s| format!(", {s} Mbit/s"));
+    let packets = sys(name, "statistics/rx_packets").unwrap_or_else(|| "0".into());
+    let found = format!("can be captured; {state}{speed}, {packets} packets received");
+    match state.as_str() {
+        "down" | "lowerlayerdown" | "notpresent" | "dormant" => Diagnosis::fault(
+            CHECK,
+            "has no link",
+            format!("check the cable and the mirror port; ip link set {name} up"),
+        ),
+        _ if packets == "0" => Diagnosis::advice(
+            CHECK,
+            found,
+            "nothing has come yet: check that the switch mirrors traffic to this port",
+        ),
+        _ => Diagnosis::good(CHECK, found),
+    }
+}
+
+/// Offloads that put packets together, so that they are longer than they were on the wire.
+fn offload(name: &str) -> Diagnosis {
+    const CHECK: &str = "offloads";
+    let offloads = match offloads(name) {
+        Ok(offloads) => offloads,
+        Err(_) => return Diagnosis::good(CHECK, "the driver does not say"),
+    };
+    let on = [("gro", offloads.generic_receive), ("lro", offloads.large_receive)];
+    let on: Vec<&str> = on.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+    if on.is_empty() {
+        return Diagnosis::good(CHECK, "packets come as they were on the wire");
+    }
+    let off: Vec<String> = on.iter().map(|name| format!("{name} off")).collect();
+    Diagnosis::advice(
+        CHECK,
+        format!(
+            "{} put packets together: their lengths and times are not those of the wire",
+            on.join(" and ")
+        ),
+        format!("ethtool -K {name} {}", off.join(" ")),
+    )
+}
+
+/// The ring of the card; nothing where it has none.
+fn ring(name: &str) -> Option<Diagnosis> {
+    let ring = receive_ring(name).ok().filter(|ring| ring.most > 0)?;
+    let found = format!("the card holds {} packets, {} at most", ring.size, ring.most);
+    Some(match ring.size < ring.most {
+        true => Diagnosis::advice("ring", found, format!("ethtool -G {name} rx {}", ring.most)),
+        false => Diagnosis::good("ring", found),
+    })
+}
+
+/// Fields of `/proc/PID/status`.
+fn status(process: &str) -> BTreeMap<String, String> {
+    let text = read(format!("/proc/{process}/status")).unwrap_or_default();
+    let field = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        Some((name.to_owned(), value.trim().to_owned()))
+    };
+    text.lines().filter_map(field).collect()
+}
+
+/// Which rights this process has, and what confines a sensor that runs.
+pub(super) fn process(all: &mut Vec<Diagnosis>) {
+    let own = status("self");
+    let capabilities = |of: &BTreeMap<String, String>| {
+        of.get("CapEff").and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0)
+    };
+    let root = rustix::process::geteuid().is_root();
+    let raw = capabilities(&own) & CAP_NET_RAW != 0;
+    all.push(match (root, raw) {
+        (true, true) => Diagnosis::advice(
+            "rights",
+            "runs as root",
+            "run it as a user of its own with CAP_NET_RAW: the unit of the package does",
+        ),
+        (false, true) => Diagnosis::good("rights", "CAP_NET_RAW, and not root"),
+        (_, false) => Diagnosis::fault(
+            "rights",
+            "no right to capture",
+            "sudo setcap cap_net_raw=ep on the program, or start it by its unit",
+        ),
+    });
+    let landlock = read("/sys/kernel/security/lsm").is_some_and(|list| list.contains("landlock"));
+    all.push(match landlock {
+        true => Diagnosis::good("landlock", "the kernel can keep it from files it does not need"),
+        false => Diagnosis::advice(
+            "landlock",
+            "the kernel does not offer it, or does not say",
+            "use a kernel from 5.13 on with lsm=landlock,...; the unit's ProtectSystem= helps without",
+        ),
+    });
+    for id in sensors() {
+        let of = status(&id);
+        let field = |name: &str| of.get(name).map_or("?", String::as_str).to_owned();
+        let user = field("Uid").split_whitespace().nth(1).unwrap_or("?").to_owned();
+        let rights = capabilities(&of);
+        let found = format!(
+            "user {user}, capabilities {}, no_new_privs {}, seccomp {}, {}",
+            if rights == 0 { "none".to_owned() } else { format!("{rights:#x}") },
+            field("NoNewPrivs"),
+            field("Seccomp"),
+            field("VmRSS"),
+        );
+        let confined = user != "0" && rights & !CAP_NET_RAW == 0 && field("NoNewPrivs") == "1";
+        all.push(match confined {
+            true => Diagnosis::good("running", found).of(id),
+            false => {
+                Diagnosis::advice("running", found, "start it by the unit of the package").of(id)
+            }
+        });
+    }
+}
+
+/// Ids of processes that are `phitap live`.
+fn sensors() -> Vec<String> {
+    let is_sensor = |id: &String| {
+        let command = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let mut words = command.split(|b| *b == 0);
+        words.next().is_some_and(|program| program.ends_with(b"phitap"))
+            && words.next() == Some(b"live")
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten();
+    entries
+        .take(MAX_PROCESSES)
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
+        .filter(is_sensor)
+        .collect()
+}
+
+/// The number in front of ` kB` in a line of `/proc/meminfo`, as bytes.
+fn meminfo(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// Whether the host has the memory that was asked for.
+pub(super) fn memory(config: &Config, all: &mut Vec<Diagnosis>) {
+    const CHECK: &str = "memory";
+    let interfaces = match &config.source {
+        Source::Interfaces(names) => names.len() as u64,
+        Source::Files(_) => 0,
+    };
+    let ring = config.capture.ring as u64;
+    let needed = config.limits.memory.max(interfaces * ring);
+    let host = read("/proc/meminfo").unwrap_or_default();
+    // A container or a unit may have less than the host.
+    let group = read("/sys/fs/cgroup/memory.max").and_then(|text| text.parse::<u64>().ok());
+    let free = meminfo(&host, "MemAvailable:");
+    let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
+    let rings = mib(interfaces * ring);
+    let asked = format!("{} asked for, {rings} of them for rings", mib(config.limits.memory));
+    all.push(match (group, free) {
+        (Some(most), _) if most < needed => Diagnosis::fault(
+            CHECK,
+            format!("{asked}, but this group may have {}", mib(most)),
+            "lower --memory, or raise MemoryMax= of the unit or the limit of the container",
+        ),
+        (_, Some(free)) if free < needed => Diagnosis::advice(
+            CHECK,
+            format!("{asked}, but {} are free", mib(free)),
+            "lower --memory, or give the host more",
+        ),
+        (_, Some(free)) => Diagnosis::good(CHECK, format!("{asked}, {} are free", mib(free))),
+        (_, None) => Diagnosis::good(CHECK, asked),
+    });
+}
+
+/// Whether the clock is right: events of several sensors are compared by it.
+pub(super) fn clock(all: &mut Vec<Diagnosis>) {
+    const CHECK: &str = "clock";
+    let remedy = "run chrony or systemd-timesyncd (in a container: on its host)";
+    all.push(match host_clock() {
+        Err(_) => Diagnosis::good(CHECK, "the system does not say whether it is kept right"),
+        Ok(clock) if !clock.synchronized => {
+            Diagnosis::advice(CHECK, "nothing keeps it right", remedy)
+        }
+        Ok(clock) if clock.error > MAX_CLOCK_ERROR => Diagnosis::advice(
+            CHECK,
+            format!("it may be wrong by {} ms", clock.error / 1000),
+            remedy,
+        ),
+        Ok(clock) => Diagnosis::good(CHECK, format!("kept right within {} us", clock.error)),
+    });
+}

@@ -1,0 +1,220 @@
+//! Exposures that are known from before: from an earlier run, or ended because there were too many. They
+//! keep their ids, so that a SOC need not meet the same client and service anew after each restart.
+
+use super::open::{Open, Pair};
+use super::tracker::Exposures;
+use super::types::{Event, EventId, ExposureState, PatientKey};
+use crate::flow::Transport;
+use crate::protocol::PROTOCOLS;
+use crate::time::{Span, Timestamp};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+/// Exposures known from before that are kept; beyond it those that were quiet for longest go.
+pub const MAX_KNOWN: usize = 16_384;
+/// Patients of one exposure, and of all, that are kept one by one. Of further ones the number is kept.
+pub const MAX_PATIENTS: usize = 1_024;
+/// The same of all exposures together.
+pub const MAX_ALL_PATIENTS: usize = 131_072;
+
+/// An exposure that comes back after this long is announced at once.
+pub const RETURN_AFTER: Span = Span::seconds(86_400);
+
+/// What is kept of an exposure. It names hosts and counts, and people by their pseudonyms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownExposure {
+    /// Its id.
+    pub id: EventId,
+    /// The client.
+    pub client: IpAddr,
+    /// The service.
+    pub server: SocketAddr,
+    /// `tcp` or `udp`.
+    pub transport: Transport,
+    /// `dicom`, `hl7`, `http`.
+    pub protocol: &'static str,
+    /// First finding, packet time.
+    pub first: Timestamp,
+    /// Last finding.
+    pub last: Timestamp,
+    /// 0 to 100, the highest so far.
+    pub severity: u8,
+    /// Flows with findings.
+    pub flows: u64,
+    /// Findings.
+    pub findings: u64,
+    /// Records.
+    pub records: u64,
+    /// Distinct patients.
+    pub patients: u64,
+    /// Who they are, to a cap.
+    pub tokens: Vec<PatientKey>,
+    /// Patients by identifier kind, in the order of [`crate::rules::Kind::ALL`].
+    pub kinds: Vec<u64>,
+    /// Operations, in the order of appearance.
+    pub operations: Vec<Box<str>>,
+}
+
+impl KnownExposure {
+    fn pair(&self) -> Pair {
+        let Self { client, server, transport, protocol, .. } = *self;
+        Pair { client, server, transport, protocol }
+    }
+
+    /// The name of a protocol as exposures bear it, if there is such a one.
+    pub fn protocol_named(name: &str) -> Option<&'static str> {
+        let names = PROTOCOLS.iter().map(|p| p.name()).chain(["unknown"]);
+        { names }.find(|known| *known == name)
+    }
+}
+
+/// Exposures that no finding of this run belongs to yet.
+#[derive(Default)]
+pub(in crate::exposure) struct KnownExposures(HashMap<Pair, KnownExposure, RandomState>);
+
+impl KnownExposures {
+    /// Keeps one.
+    pub fn keep(&mut self, known: KnownExposure) {
+        self.0.insert(known.pair(), known);
+        if self.0.len() >= 2 * MAX_KNOWN {
+            let mut ages: Vec<Timestamp> = self.0.values().map(|k| k.last).collect();
+            let (_, &mut oldest, _) = ages.select_nth_unstable(MAX_KNOWN);
+            self.0.retain(|_, known| known.last > oldest);
+        }
+    }
+
+    /// Takes out the one between `pair`, if it had a finding after `since`.
+    pub fn take(&mut self, pair: &Pair, since: Timestamp) -> Option<KnownExposure> {
+        self.0.remove(pair).filter(|known| known.last > since)
+    }
+
+    /// Forgets the one between `pair`.
+    pub fn forget(&mut self, pair: &Pair) {
+        self.0.remove(pair);
+    }
+}
+
+impl Open {
+    /// What is kept of it, with `patients` of its patients one by one at most.
+    pub(in crate::exposure) fn known(&self, patients: usize) -> KnownExposure {
+        let told = &self.told;
+        let few = self.patients.held() <= patients;
+        KnownExposure {
+            id: told.id,
+            client: told.client,
+            server: told.server,
+            transport: told.transport,
+            protocol: told.protocol,
+            first: told.first,
+            last: told.last,
+            severity: told.severity,
+            flows: told.flows,
+            findings: told.findings,
+            records: told.records,
+            patients: self.patients().value,
+            tokens: if few { self.patients.tokens().collect() } else { Vec::new() },
+            kinds: self.kinds.to_vec(),
+            operations: told.operations.clone(),
+        }
+    }
+
+    /// Goes on where `known` ended. `room` says how many tokens may be held.
+    pub(in crate::exposure) fn resume(&mut self, known: KnownExposure, room: usize) {
+        for (at, token) in known.tokens.into_iter().enumerate() {
+            self.patients.insert(token, at < room);
+        }
+        self.floor = known.patients;
+        self.told.patients.value = known.patients;
+        for (count, before) in self.kinds.iter_mut().zip(known.kinds) {
+            *count += before;
+        }
+        self.severity_before(known.severity);
+        let told = &mut self.told;
+        told.id = known.id;
+        told.first = known.first;
+        told.flows += known.flows;
+        told.findings += known.findings;
+        told.records += known.records;
+        told.operations = known.operations;
+        told.operations.truncate(super::open::MAX_OPERATIONS);
+    }
+}
+
+/// How a finding meets its exposure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::exposure) enum Opening {
+    /// It opens it.
+    New,
+    /// It is the first of this run; an earlier one knew it.
+    Resumed,
+    /// It is there.
+    Known,
+    /// It is there, and had no finding for [`RETURN_AFTER`].
+    Returns,
+}
+
+impl Opening {
+    /// What is announced at once, if anything is.
+    pub const fn state(self, worse: bool) -> Option<ExposureState> {
+        match (self, worse) {
+            (Self::New, _) => Some(ExposureState::Open),
+            (Self::Returns, _) => Some(ExposureState::Returned),
+            (Self::Known | Self::Resumed, true) => Some(ExposureState::Update),
+            (Self::Known | Self::Resumed, false) => None,
+        }
+    }
+}
+
+impl Exposures {
+    /// Ends what had no finding for so long that its next one is news again.
+    pub(in crate::exposure) fn forget(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+        // In the order in which they became quiet, which is about that of their last findings.
+        while let Some(entry) = self.quiet.first_entry() {
+            let pair = *entry.get();
+            match self.open.get(&pair) {
+                Some(open) if open.told.last + self.settings.forget > now => break,
+                Some(_) => self.end(pair, now, out),
+                None => {
+                    entry.remove();
+                }
+            }
+        }
+    }
+
+    /// The whole exposure is accepted: what comes after that is news again.
+    pub(in crate::exposure) fn acknowledge(
+        &mut self,
+        pair: Pair,
+        now: Timestamp,
+        out: &mut Vec<Event>,
+    ) {
+        self.end(pair, now, out);
+        self.known.forget(&pair);
+    }
+
+    /// Takes over what an earlier run knew.
+    pub fn resume(&mut self, known: Vec<KnownExposure>) {
+        known.into_iter().for_each(|known| self.known.keep(known));
+    }
+
+    /// What a later run must know, the latest first.
+    pub fn known(&self, now: Timestamp) -> Vec<KnownExposure> {
+        let since = now - self.settings.forget;
+        let mut all: Vec<KnownExposure> =
+            self.open.values().map(|o| o.known(MAX_PATIENTS)).collect();
+        all.extend(self.known.0.values().cloned());
+        all.retain(|known| known.last > since);
+        all.sort_unstable_by_key(|known| (std::cmp::Reverse(known.last), known.id));
+        all.truncate(MAX_KNOWN);
+        let mut left = MAX_ALL_PATIENTS;
+        for known in &mut all {
+            if known.tokens.len() > left {
+                known.tokens.clear();
+            }
+            left -= known.tokens.len();
+            known.tokens.sort_unstable();
+        }
+        all
+    }
+}

@@ -1,0 +1,43 @@
+//! Who opened a flow.
+
+use super::{FlowHead, Orientation};
+use crate::decode::{Decoded, tcp_flags};
+
+/// Ports from here on are ephemeral on most systems (Linux: 32768, IANA: 49152).
+const EPHEMERAL: u16 = 32_768;
+
+/// Who opened a flow, from its first packet.
+pub(super) fn guess(segment: &Decoded) -> Orientation {
+    let from = segment.from;
+    let port = |side| segment.key.end(side).port;
+    let (ours, theirs) = (port(from), port(from.other()));
+    let client = match (ours >= EPHEMERAL, theirs >= EPHEMERAL) {
+        (false, true) => from.other(),
+        (true, false) => from,
+        // Both well known or both ephemeral: a system port serves, else whoever spoke first asked.
+        _ if ours < 1024 && theirs >= 1024 => from.other(),
+        _ => from,
+    };
+    let mut head = Orientation { client, sure: false };
+    if let Some(known) = handshake(segment) {
+        head = known;
+    }
+    head
+}
+
+fn handshake(segment: &Decoded) -> Option<Orientation> {
+    let answer = segment.flags & tcp_flags::ACK != 0;
+    (segment.flags & tcp_flags::SYN != 0).then(|| Orientation {
+        client: if answer { segment.from.other() } else { segment.from },
+        sure: true,
+    })
+}
+
+/// A handshake seen late still tells who opened the flow.
+pub(super) fn orient(head: &mut FlowHead, segment: &Decoded) {
+    if !head.orientation.sure
+        && let Some(orientation) = handshake(segment)
+    {
+        head.orientation = orientation;
+    }
+}

@@ -1,0 +1,237 @@
+//! What is known of hosts and services so far.
+
+use crate::exposure::{Answers, Conversation, Count, Event, Exposure, Service};
+use crate::output::shares::Shares;
+use crate::protocol::ServiceFacts;
+use crate::severity::Severity;
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+/// Hosts and services held, each; the sensor itself remembers no more.
+const MAX_LISTED: usize = 65_536;
+/// Peers and names held of one.
+const MAX_OF_ONE: usize = 64;
+
+/// A host.
+#[derive(Default)]
+pub(super) struct Host {
+    /// What traffic proves it to be.
+    pub roles: BTreeSet<&'static str>,
+    /// What it speaks.
+    pub protocols: BTreeSet<&'static str>,
+    /// What it is called: titles, applications.
+    pub names: BTreeSet<String>,
+    /// Whom it talks to.
+    pub peers: BTreeSet<IpAddr>,
+    /// Packet times of the first and the last sighting.
+    pub seen: Option<(Timestamp, Timestamp)>,
+}
+
+/// A service.
+pub(super) struct Listed {
+    /// `tcp` or `udp`.
+    pub transport: &'static str,
+    /// Packet times of the first and the last sighting.
+    pub seen: (Timestamp, Timestamp),
+    /// Server software, as it names itself.
+    pub software: Option<String>,
+    /// What the service is called.
+    pub names: BTreeSet<String>,
+    /// How clients show who they are.
+    pub authentication: &'static str,
+    /// Whether secrets crossed in clear.
+    pub credentials_in_clear: bool,
+    /// Whom it lets in, where that is proved.
+    pub answers: Option<&'static str>,
+    /// What it shows of itself unasked.
+    pub open: BTreeSet<String>,
+    /// Clients.
+    pub clients: BTreeSet<IpAddr>,
+    /// Patients of its worst exposure; those of several may be the same.
+    pub patients: Count,
+    /// The highest score of its exposures.
+    pub score: u8,
+}
+
+/// An exposure as an edge between hosts.
+pub(super) struct Edge {
+    /// Distinct patients.
+    pub patients: u64,
+    /// Records.
+    pub records: u64,
+    /// The score.
+    pub score: u8,
+}
+
+/// Hosts, services and exposures by their addresses.
+#[derive(Default)]
+pub(super) struct Inventory {
+    /// Hosts.
+    pub hosts: BTreeMap<IpAddr, Host>,
+    /// Services.
+    pub services: BTreeMap<(SocketAddr, &'static str), Listed>,
+    /// Exposures.
+    pub edges: BTreeMap<(IpAddr, SocketAddr, &'static str), Edge>,
+    /// Flows in clear and encrypted.
+    pub shares: Shares,
+    /// What found no place.
+    pub left: u64,
+}
+
+impl Listed {
+    /// In words; none where no exposure was seen.
+    pub fn severity(&self) -> Option<&'static str> {
+        (self.score > 0).then(|| Severity::of(self.score).as_str())
+    }
+
+    fn learn(&mut self, facts: &ServiceFacts, at: Timestamp) {
+        self.seen = (self.seen.0.min(at), self.seen.1.max(at));
+        if let Some(software) = facts.software() {
+            self.software = Some(software.to_owned());
+        }
+        self.authentication = facts.authentication.as_str();
+        self.credentials_in_clear |= facts.credentials_in_clear;
+        for name in facts.families().filter_map(|family| family.ends().server) {
+            name_it(&mut self.names, name.1);
+        }
+        for shown in facts.interfaces.iter().filter(|i| i.open) {
+            if self.open.len() < MAX_OF_ONE {
+                self.open.insert(format!("{} ({})", shown.kind.as_str(), shown.product));
+            }
+        }
+    }
+}
+
+fn name_it(names: &mut BTreeSet<String>, name: &str) {
+    if names.len() < MAX_OF_ONE && !names.contains(name) {
+        names.insert(name.to_owned());
+    }
+}
+
+impl Inventory {
+    /// Takes what an event says of hosts and services.
+    pub fn take(&mut self, event: &Event) {
+        match event {
+            Event::Asset(a) => {
+                if let Some(host) = self.host(a.address, a.time) {
+                    host.roles.insert(a.role.as_str());
+                    host.protocols.insert(a.protocol);
+                }
+            }
+            Event::Service(s) => self.service(s),
+            Event::Exposure(e) => self.exposure(e),
+            Event::Finding { .. } | Event::Patients(_) => {}
+        }
+    }
+
+    /// Takes a flow that has ended: who talks to whom, and how much of it is encrypted.
+    pub fn conversation(&mut self, of: &Conversation) {
+        self.shares.take(of);
+        let (client, server) = (of.flow.client.ip(), of.flow.server.ip());
+        for (address, peer) in [(client, server), (server, client)] {
+            for at in [of.flow.started, of.time] {
+                let Some(host) = self.host(address, at) else { continue };
+                if host.peers.len() < MAX_OF_ONE {
+                    host.peers.insert(peer);
+                }
+            }
+        }
+        if let Some(protocol) = of.protocol {
+            let key = (of.flow.server, protocol);
+            if let Some(listed) = self.services.get_mut(&key) {
+                let seen = &mut listed.seen;
+                *seen = (seen.0.min(of.flow.started), seen.1.max(of.time));
+                if listed.clients.len() < MAX_OF_ONE {
+                    listed.clients.insert(client);
+                }
+            }
+        }
+    }
+
+    fn host(&mut self, address: IpAddr, at: Timestamp) -> Option<&mut Host> {
+        if self.hosts.len() >= MAX_LISTED && !self.hosts.contains_key(&address) {
+            self.left += 1;
+            return None;
+        }
+        let host = self.hosts.entry(address).or_default();
+        let (first, last) = host.seen.unwrap_or((at, at));
+        host.seen = Some((first.min(at), last.max(at)));
+        Some(host)
+    }
+
+    fn listed(
+        &mut self,
+        server: SocketAddr,
+        transport: &'static str,
+        protocol: &'static str,
+        at: Timestamp,
+    ) -> Option<&mut Listed> {
+        let key = (server, protocol);
+        if self.services.len() >= MAX_LISTED && !self.services.contains_key(&key) {
+            self.left += 1;
+            return None;
+        }
+        Some(self.services.entry(key).or_insert_with(|| Listed {
+            transport,
+            seen: (at, at),
+            software: None,
+            names: BTreeSet::new(),
+            authentication: "unknown",
+            credentials_in_clear: false,
+            answers: None,
+            open: BTreeSet::new(),
+            clients: BTreeSet::new(),
+            patients: Count::default(),
+            score: 0,
+        }))
+    }
+
+    fn service(&mut self, s: &Service) {
+        if let Some(host) = self.host(s.server.ip(), s.time) {
+            host.protocols.insert(s.protocol);
+            for name in s.facts.families().filter_map(|family| family.ends().server) {
+                name_it(&mut host.names, name.1);
+            }
+        }
+        if let Some(listed) = self.listed(s.server, s.transport.as_str(), s.protocol, s.time) {
+            listed.learn(&s.facts, s.time);
+            let answers = s.access.answers();
+            listed.answers = (answers != Answers::Unproven).then(|| answers.as_str());
+        }
+    }
+
+    fn exposure(&mut self, e: &Exposure) {
+        for (address, peer) in [(e.client, e.server.ip()), (e.server.ip(), e.client)] {
+            for at in [e.first, e.last] {
+                let Some(host) = self.host(address, at) else { continue };
+                host.protocols.insert(e.protocol);
+                if host.peers.len() < MAX_OF_ONE {
+                    host.peers.insert(peer);
+                }
+            }
+        }
+        let named = e.facts.families().filter_map(|family| family.ends().client);
+        for name in named {
+            if let Some(host) = self.hosts.get_mut(&e.client) {
+                name_it(&mut host.names, name.1);
+            }
+        }
+        if let Some(listed) = self.listed(e.server, e.transport.as_str(), e.protocol, e.first) {
+            listed.learn(&e.facts, e.first);
+            listed.learn(&e.facts, e.last);
+            listed.score = listed.score.max(e.severity);
+            listed.patients = listed.patients.max(e.patients);
+            if listed.clients.len() < MAX_OF_ONE {
+                listed.clients.insert(e.client);
+            }
+        }
+        let key = (e.client, e.server, e.protocol);
+        if self.edges.len() < MAX_LISTED || self.edges.contains_key(&key) {
+            let edge = Edge { patients: e.patients.value, records: e.records, score: e.severity };
+            self.edges.insert(key, edge);
+        } else {
+            self.left += 1;
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The metrics of health. Names of interfaces are those of the configuration, a closed set.
+
+use super::{Check, ProcessStats, SensorStatus};
+use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+/// Who may lose packets of an interface unread: values of `stage`.
+const STAGES: [&str; 2] = ["kernel", "interface"];
+
+/// Gauges that [`SensorMetrics::update`] sets.
+pub struct SensorMetrics {
+    ready: IntGauge,
+    problems: IntGaugeVec,
+    interface_up: IntGaugeVec,
+    interface_packets: IntCounterVec,
+    interface_dropped: IntCounterVec,
+    interface_last: GaugeVec,
+    last_packet: Gauge,
+    backlog: IntGaugeVec,
+    backlog_age: GaugeVec,
+    stalls: IntCounterVec,
+    state_saves: IntCounterVec,
+    process: ProcessStats,
+}
+
+impl SensorMetrics {
+    /// Registers them. `started` is Unix time in seconds.
+    ///
+    /// # Errors
+    /// If a name is taken.
+    pub fn new(r: &Registry, started: f64) -> Result<Self, prometheus::Error> {
+        let register = |metric: Box<dyn prometheus::core::Collector>| r.register(metric);
+        let gauge = |name: &str, help: &str| {
+            let metric = IntGauge::new(name, help)?;
+            register(Box::new(metric.clone())).map(|()| metric)
+        };
+        let real = |name: &str, help: &str, labels: &[&str]| {
+            let metric = GaugeVec::new(Opts::new(name, help), labels)?;
+            register(Box::new(metric.clone())).map(|()| metric)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            register(Box::new(metric.clone())).map(|()| metric)
+        };
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+            register(Box::new(metric.clone())).map(|()| metric)
+        };
+        let last_packet = Gauge::new(
+            "phitap_last_packet_timestamp_seconds",
+            "When a packet last came from any interface, Unix time; 0 for never.",
+        )?;
+        register(Box::new(last_packet.clone()))?;
+        let metrics = Self {
+            ready: gauge("phitap_ready", "Whether /readyz says so: 1 or 0.")?,
+            problems: gauges(
+                "phitap_problems",
+                "What keeps the sensor from its work, by what was looked at.",
+                &["check"],
+            )?,
+            interface_up: gauges(
+                "phitap_interface_up",
+                "Whether an interface is there and has a link: 1 or 0.",
+                &["interface"],
+            )?,
+            interface_packets: counters(
+                "phitap_interface_packets_total",
+                "Packets read of an interface.",
+                &["interface"],
+            )?,
+            interface_dropped: counters(
+                "phitap_interface_packets_dropped_total",
+                "Packets of an interface lost before they were read, by who lost them.",
+                &["interface", "stage"],
+            )?,
+            interface_last: real(
+                "phitap_interface_last_packet_timestamp_seconds",
+                "When an interface last brought a packet, Unix time; 0 for never.",
+                &["interface"],
+            )?,
+            last_packet,
+            backlog: gauges(
+                "phitap_output_backlog_bytes",
+                "Bytes of events that wait to be written.",
+                &["output"],
+            )?,
+            backlog_age: real(
+                "phitap_output_backlog_seconds",
+                "How long the oldest event has waited to be written.",
+                &["output"],
+            )?,
+            stalls: counters(
+                "phitap_thread_stalls_total",
+                "Times a thread was stuck, ended, or fell behind.",
+                &["thread"],
+            )?,
+            state_saves: counters(
+                "phitap_state_saves_total",
+                "Times the file of --state was written.",
+                &["result"],
+            )?,
+            process: ProcessStats::new(r, started)?,
+        };
+        for check in Check::ALL {
+            metrics.problems.with_label_values(&[check.as_str()]);
+        }
+        for thread in [Check::Reader, Check::Worker, Check::Collector] {
+            metrics.stalls.with_label_values(&[thread.as_str()]);
+        }
+        for result in ["ok", "failed"] {
+            metrics.state_saves.with_label_values(&[result]);
+        }
+        Ok(metrics)
+    }
+
+    /// Takes over what is known of the sensor, and how long the oldest event of each output has waited.
+    pub fn update(&self, status: &SensorStatus, waits: &[(&'static str, f64)]) {
+        self.ready.set(status.ready.into());
+        for check in Check::ALL {
+            let n = status.problems.iter().filter(|p| p.check == check).count();
+            self.problems.with_label_values(&[check.as_str()]).set(n as i64);
+        }
+        let mut last = 0f64;
+        for interface in &status.interfaces {
+            let name = [interface.name.as_str()];
+            self.interface_up.with_label_values(&name).set(interface.up.into());
+            raise(&self.interface_packets, &name, interface.packets);
+            for (stage, n) in STAGES.into_iter().zip([interface.kernel, interface.interface]) {
+                raise(&self.interface_dropped, &[&interface.name, stage], n);
+            }
+            let at = interface.last_packet.unwrap_or_default();
+            self.interface_last.with_label_values(&name).set(at);
+            last = last.max(at);
+        }
+        self.last_packet.set(last);
+        for (output, bytes) in &status.backlog {
+            let bytes = i64::try_from(*bytes).unwrap_or(i64::MAX);
+            self.backlog.with_label_values(&[output]).set(bytes);
+        }
+        for (output, seconds) in waits {
+            self.backlog_age.with_label_values(&[output]).set(*seconds);
+        }
+    }
+
+    /// A thread was found stuck, ended or behind.
+    pub fn stalled(&self, thread: Check) {
+        self.stalls.with_label_values(&[thread.as_str()]).inc();
+    }
+
+    /// The state file was written, or could not be.
+    pub fn state_saved(&self, ok: bool) {
+        self.state_saves.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
+    }
+
+    /// Memory and processor time.
+    pub const fn process(&self) -> &ProcessStats {
+        &self.process
+    }
+}
+
+/// Brings a counter up to `to`.
+fn raise(counters: &IntCounterVec, labels: &[&str], to: u64) {
+    let counter = counters.with_label_values(labels);
+    counter.inc_by(to.saturating_sub(counter.get()));
+}

@@ -1,0 +1,402 @@
+//! Whether a sensor does its work: what `/readyz`, the metrics of health and `sensor-status` say.
+//!
+//! A sensor that is alive may still see nothing: its interface is down, the mirror was unplugged, a thread
+//! is stuck, nobody reads its events. Each part notes here how it is; [`SensorHealth::check`] weighs that
+//! about once a second.
+
+mod metrics;
+mod process;
+
+#[cfg(test)]
+mod tests;
+
+pub use metrics::SensorMetrics;
+pub use process::ProcessStats;
+
+use super::RunSummary;
+use crate::capture::Input;
+use crate::closed_set::closed_set;
+use crate::time::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A thread that is at one batch for longer is stuck, and events that wait for longer are late.
+pub const STUCK_AFTER: Duration = Duration::from_secs(10);
+
+closed_set! {
+    /// What is looked at: values of `check` in `/readyz`, metrics and events.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+    pub enum Check {
+        /// The capture has begun.
+        Start = "start",
+        /// An interface is gone or has no link.
+        Interface = "interface",
+        /// No packet came for longer than `--max-silence`, where there used to be some.
+        Packets = "packets",
+        /// The thread that reads packets is stuck.
+        Reader = "reader",
+        /// A worker is stuck or has ended.
+        Worker = "worker",
+        /// The collector is stuck, has ended, or falls behind the workers.
+        Collector = "collector",
+        /// An output cannot be written, or its reader does not keep up.
+        Output = "output",
+        /// The last reload of the rules failed.
+        Rules = "rules",
+    }
+}
+
+/// Something that keeps a sensor from its work.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Problem {
+    /// What was looked at.
+    #[serde(serialize_with = "word")]
+    pub check: Check,
+    /// The interface, worker or output; empty where there is one only.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// One sentence.
+    pub text: String,
+}
+
+fn word<S: serde::Serializer>(check: &Check, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(check.as_str())
+}
+
+/// What is known of an interface.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct InterfaceStatus {
+    /// Its name.
+    pub name: String,
+    /// It is there and has a link.
+    pub up: bool,
+    /// Packets read.
+    pub packets: u64,
+    /// Packets that the kernel dropped.
+    pub kernel: u64,
+    /// Packets that the interface or its driver dropped.
+    pub interface: u64,
+    /// When it was last seen to bring a packet, Unix time in seconds.
+    pub last_packet: Option<f64>,
+}
+
+struct Interface {
+    status: InterfaceStatus,
+    /// When the number of packets last changed.
+    changed: Instant,
+}
+
+/// How a sensor is at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct SensorStatus {
+    /// When that was.
+    pub time: Timestamp,
+    /// Nothing is wrong.
+    pub ready: bool,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// Since the start, seconds.
+    pub uptime: f64,
+    /// In the order of the command line.
+    pub interfaces: Vec<InterfaceStatus>,
+    /// Bytes of events that wait to be written, by output.
+    pub backlog: BTreeMap<&'static str, u64>,
+    /// Resident memory, bytes.
+    pub resident_bytes: u64,
+}
+
+/// The pulse of one thread.
+#[derive(Debug)]
+pub struct Pulse {
+    epoch: Instant,
+    /// When it took up what it is at, milliseconds after `epoch`, plus one; 0 while it waits.
+    busy: AtomicU64,
+    /// The same for when its queue began to be nearly full.
+    behind: AtomicU64,
+    ended: AtomicBool,
+}
+
+impl Pulse {
+    fn new(epoch: Instant) -> Self {
+        Self {
+            epoch,
+            busy: AtomicU64::new(0),
+            behind: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        }
+    }
+    /// It takes up a batch.
+    pub fn begin(&self, now: Instant) {
+        self.busy.store(stamp(self.epoch, now), Ordering::Relaxed);
+    }
+    /// It is done with that, and waits for the next.
+    pub fn rest(&self) {
+        self.busy.store(0, Ordering::Relaxed);
+    }
+    /// Whether its queue is nearly full.
+    pub fn behind(&self, is: bool, now: Instant) {
+        let since = if is { stamp(self.epoch, now) } else { 0 };
+        if !is || self.behind.load(Ordering::Relaxed) == 0 {
+            self.behind.store(since, Ordering::Relaxed);
+        }
+    }
+    /// It has ended, for whatever reason.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+    fn busy_for(&self, now: Instant) -> Duration {
+        since(self.epoch, self.busy.load(Ordering::Relaxed), now)
+    }
+    fn behind_for(&self, now: Instant) -> Duration {
+        since(self.epoch, self.behind.load(Ordering::Relaxed), now)
+    }
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends a pulse when its thread does, also by a panic.
+pub struct EndOf(pub Arc<Pulse>);
+
+impl Drop for EndOf {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// Events of one output that wait to be written.
+#[derive(Debug)]
+pub struct Backlog {
+    epoch: Instant,
+    output: &'static str,
+    /// Bytes in the queue of its writer, and in the event log while that cannot be written.
+    queued: AtomicU64,
+    held: AtomicU64,
+    /// When the oldest came, as [`Pulse::busy`].
+    oldest: AtomicU64,
+    failing: AtomicBool,
+}
+
+impl Backlog {
+    /// Bytes wait in the queue, the oldest since `oldest`.
+    pub fn queued(&self, bytes: u64, oldest: Option<Instant>) {
+        self.queued.store(bytes, Ordering::Relaxed);
+        let oldest = oldest.map_or(0, |at| stamp(self.epoch, at));
+        self.oldest.store(oldest, Ordering::Relaxed);
+    }
+    /// Bytes wait because the file cannot be written.
+    pub fn held(&self, bytes: u64, failing: bool) {
+        self.held.store(bytes, Ordering::Relaxed);
+        self.failing.store(failing, Ordering::Relaxed);
+    }
+    /// Bytes that wait.
+    pub fn bytes(&self) -> u64 {
+        self.queued.load(Ordering::Relaxed) + self.held.load(Ordering::Relaxed)
+    }
+    fn age(&self, now: Instant) -> Duration {
+        since(self.epoch, self.oldest.load(Ordering::Relaxed), now)
+    }
+    fn problem(&self, now: Instant) -> Option<Problem> {
+        let text = if self.failing.load(Ordering::Relaxed) {
+            "events cannot be written and wait in memory".to_owned()
+        } else if self.age(now) > STUCK_AFTER {
+            "the reader of the events does not keep up; they wait in memory".to_owned()
+        } else {
+            return None;
+        };
+        Some(Problem { check: Check::Output, subject: self.output.to_owned(), text })
+    }
+}
+
+fn stamp(epoch: Instant, at: Instant) -> u64 {
+    let millis = at.saturating_duration_since(epoch).as_millis();
+    u64::try_from(millis).unwrap_or(u64::MAX - 1) + 1
+}
+
+fn since(epoch: Instant, stamp: u64, now: Instant) -> Duration {
+    let Some(millis) = stamp.checked_sub(1) else { return Duration::ZERO };
+    now.saturating_duration_since(epoch + Duration::from_millis(millis))
+}
+
+/// How the parts of a run are.
+pub struct SensorHealth {
+    started: Instant,
+    /// How long there may be no packet where there used to be some; for ever if none.
+    max_silence: Option<Duration>,
+    capturing: AtomicBool,
+    stopping: AtomicBool,
+    rules_failed: AtomicBool,
+    reader: Arc<Pulse>,
+    collector: Arc<Pulse>,
+    workers: Mutex<Vec<Arc<Pulse>>>,
+    outputs: Mutex<Vec<Arc<Backlog>>>,
+    interfaces: Mutex<Vec<Interface>>,
+    /// What the reading side has counted so far.
+    read: Mutex<RunSummary>,
+}
+
+impl SensorHealth {
+    /// Nothing has begun.
+    #[expect(clippy::disallowed_methods, reason = "the age of threads, never reaches an event")]
+    pub fn new(max_silence: Option<Duration>) -> Self {
+        let started = Instant::now();
+        Self {
+            started,
+            max_silence,
+            capturing: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            rules_failed: AtomicBool::new(false),
+            reader: Arc::new(Pulse::new(started)),
+            collector: Arc::new(Pulse::new(started)),
+            workers: Mutex::default(),
+            outputs: Mutex::default(),
+            interfaces: Mutex::default(),
+            read: Mutex::default(),
+        }
+    }
+
+    /// The pulse of the thread that reads packets: it begins anew with each turn.
+    pub fn reader(&self) -> &Arc<Pulse> {
+        &self.reader
+    }
+    /// The pulse of the collector.
+    pub fn collector(&self) -> &Arc<Pulse> {
+        &self.collector
+    }
+    /// The pulse of a further worker.
+    pub fn worker(&self) -> Arc<Pulse> {
+        let pulse = Arc::new(Pulse::new(self.started));
+        lock(&self.workers).push(Arc::clone(&pulse));
+        pulse
+    }
+    /// The backlog of a further output.
+    pub fn output(&self, output: &'static str) -> Arc<Backlog> {
+        let backlog = Arc::new(Backlog {
+            epoch: self.started,
+            output,
+            queued: AtomicU64::new(0),
+            held: AtomicU64::new(0),
+            oldest: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
+        });
+        lock(&self.outputs).push(Arc::clone(&backlog));
+        backlog
+    }
+
+    /// Packets are read from now on.
+    pub fn capturing(&self) {
+        self.capturing.store(true, Ordering::Relaxed);
+    }
+    /// The run is being stopped: what ends now ends in order.
+    pub fn stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+    /// Whether it is.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+    /// Whether the last reload of the rules failed.
+    pub fn rules_failed(&self, failed: bool) {
+        self.rules_failed.store(failed, Ordering::Relaxed);
+    }
+    /// Since the start.
+    pub fn uptime(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
+    }
+
+    /// Takes what is known of the interfaces by now; `clock` is the time of day in seconds.
+    pub fn interfaces(&self, inputs: &[Input], now: Instant, clock: f64) {
+        let mut interfaces = lock(&self.interfaces);
+        for (at, input) in inputs.iter().enumerate() {
+            if interfaces.len() <= at {
+                let status = InterfaceStatus { name: input.name.clone(), ..Default::default() };
+                interfaces.push(Interface { status, changed: now });
+            }
+            let Some(Interface { status, changed }) = interfaces.get_mut(at) else { continue };
+            if input.packets != status.packets {
+                status.last_packet = Some(clock);
+                *changed = now;
+            }
+            status.up = input.fault.is_none() && !input.down;
+            status.packets = input.packets;
+            status.kernel = input.dropped.kernel;
+            status.interface = input.dropped.interface;
+        }
+    }
+
+    /// Takes what the reading side has counted so far.
+    pub fn read(&self, so_far: RunSummary) {
+        *lock(&self.read) = so_far;
+    }
+    /// What the reading side had counted when it last said so.
+    pub fn read_so_far(&self) -> RunSummary {
+        lock(&self.read).clone()
+    }
+
+    /// What keeps the sensor from its work, if anything does.
+    pub fn check(&self, now: Instant) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut add = |check, subject: &str, text: &str| {
+            problems.push(Problem { check, subject: subject.to_owned(), text: text.to_owned() });
+        };
+        if !self.capturing.load(Ordering::Relaxed) {
+            add(Check::Start, "", "packets are not read yet");
+        }
+        for Interface { status, changed } in lock(&self.interfaces).iter() {
+            let silence = now.saturating_duration_since(*changed);
+            if !status.up {
+                add(Check::Interface, &status.name, "the interface is gone or has no link");
+            } else if status.packets > 0 && self.max_silence.is_some_and(|most| silence > most) {
+                let text = format!("no packet for {} s", silence.as_secs());
+                add(Check::Packets, &status.name, &text);
+            }
+        }
+        let stopping = self.is_stopping();
+        let mut thread = |check, subject: &str, pulse: &Pulse| {
+            if pulse.has_ended() && !stopping {
+                add(check, subject, "its thread has ended");
+            } else if pulse.busy_for(now) > STUCK_AFTER {
+                add(check, subject, "its thread is stuck");
+            } else if pulse.behind_for(now) > STUCK_AFTER {
+                add(check, subject, "it falls behind");
+            }
+        };
+        thread(Check::Reader, "", &self.reader);
+        for (n, worker) in lock(&self.workers).iter().enumerate() {
+            thread(Check::Worker, &n.to_string(), worker);
+        }
+        thread(Check::Collector, "", &self.collector);
+        if self.rules_failed.load(Ordering::Relaxed) {
+            add(Check::Rules, "", "the last reload of the rules failed; earlier ones hold");
+        }
+        problems.extend(lock(&self.outputs).iter().filter_map(|output| output.problem(now)));
+        problems
+    }
+
+    /// Everything that is known of the sensor, but its memory and the time of day.
+    pub fn status(&self, now: Instant) -> SensorStatus {
+        let problems = self.check(now);
+        SensorStatus {
+            ready: problems.is_empty() && !self.is_stopping(),
+            problems,
+            uptime: self.uptime(now).as_secs_f64(),
+            interfaces: lock(&self.interfaces).iter().map(|i| i.status.clone()).collect(),
+            backlog: lock(&self.outputs).iter().map(|o| (o.output, o.bytes())).collect(),
+            resident_bytes: 0,
+            time: Timestamp::default(),
+        }
+    }
+
+    /// How long the oldest event of each output has waited, seconds.
+    pub fn waits(&self, now: Instant) -> Vec<(&'static str, f64)> {
+        lock(&self.outputs).iter().map(|o| (o.output, o.age(now).as_secs_f64())).collect()
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind is whole at any moment, so a panic elsewhere leaves nothing half done.
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,132 @@
+//! `--report FILE.html`: the page of a run, written at its end.
+
+use super::{Board, html};
+use crate::exposure::{Conversation, Event, Sighting};
+use crate::output::{Context, Output, RunSummary, ecs};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::fs::File;
+use std::io::{self, Read as _, Write};
+
+/// Inputs listed in a report.
+const MAX_INPUTS: usize = 1_000;
+
+/// A file that a report was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Its path.
+    pub name: String,
+    /// Its size, bytes, if it could be read.
+    pub bytes: Option<u64>,
+    /// SHA-256 as hexadecimal digits, if it could be read.
+    pub sha256: Option<String>,
+}
+
+impl Input {
+    /// Reads the file at `name` whole. Pipes and interfaces have no hash.
+    pub fn of(name: &str) -> Self {
+        let taken = hash(name).ok().flatten();
+        let (bytes, sha256) = taken.map_or((None, None), |(n, hash)| (Some(n), Some(hash)));
+        Self { name: name.to_owned(), bytes, sha256 }
+    }
+
+    fn json(&self) -> Value {
+        json!({"name": self.name, "bytes": self.bytes, "sha256": self.sha256})
+    }
+}
+
+fn hash(name: &str) -> io::Result<Option<(u64, String)>> {
+    if !std::fs::metadata(name)?.is_file() {
+        return Ok(None);
+    }
+    let (mut file, mut hash, mut bytes) = (File::open(name)?, Sha256::new(), 0u64);
+    let mut block = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => break,
+            Ok(n) => {
+                hash.update(block.get(..n).unwrap_or_default());
+                bytes += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let digits = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    Ok(Some((bytes, digits)))
+}
+
+/// What a report says of how it was made, beside its board.
+#[derive(Clone, Debug, Default)]
+pub struct Made {
+    /// When, RFC 3339.
+    pub at: String,
+    /// From what, for people.
+    pub source: String,
+    /// The key of pseudonyms.
+    pub key: String,
+    /// The rules in force.
+    pub rules: String,
+}
+
+/// The page of `board` as one file.
+pub fn page(board: &Board, made: &Made, inputs: &[Input]) -> String {
+    let mut data = board.data();
+    let mut put = |name: &str, text: &str| {
+        if !text.is_empty() {
+            data.insert(name.into(), text.into());
+        }
+    };
+    put("made", &made.at);
+    put("source", &made.source);
+    put("key", &made.key);
+    put("rules", &made.rules);
+    let inputs: Vec<Value> = inputs.iter().take(MAX_INPUTS).map(Input::json).collect();
+    data.insert("inputs".into(), inputs.into());
+    html::report(board, &data)
+}
+
+/// Collects a run and writes its report.
+pub struct Report {
+    writer: Box<dyn Write + Send>,
+    context: Context,
+    board: Board,
+    made: Made,
+}
+
+impl Report {
+    /// Writes to `writer` when the run ends. `reveal` as on the command line: a report never shows values.
+    pub fn new(writer: Box<dyn Write + Send>, context: Context, reveal: bool, made: Made) -> Self {
+        Self { writer, context, board: Board::new(reveal), made }
+    }
+}
+
+impl Output for Report {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.board.event(event, &self.context);
+        Ok(())
+    }
+
+    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
+        self.board.sighting(sighting);
+        Ok(())
+    }
+
+    fn conversation(&mut self, of: &Conversation) -> io::Result<()> {
+        self.board.conversation(of);
+        Ok(())
+    }
+
+    fn finish(&mut self, run: &RunSummary) -> io::Result<()> {
+        self.board.take(ecs::run_value(run, &self.context));
+        let names = run.inputs.iter().take(MAX_INPUTS);
+        let inputs: Vec<Input> =
+            if run.live { Vec::new() } else { names.map(|input| Input::of(&input.name)).collect() };
+        self.writer.write_all(page(&self.board, &self.made, &inputs).as_bytes())?;
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}

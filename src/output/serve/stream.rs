@@ -1,0 +1,73 @@
+//! What changed, as server-sent events (HTML Living Standard, section 9.2).
+//!
+//! Once a second a page is sent the figures of the run and every exposure, service and host that changed:
+//! however many findings there are, it gets no more than what is there at that moment.
+
+use super::super::dashboard::Dashboard;
+use super::super::json;
+use axum::body::{Body, Bytes};
+use axum::extract::{RawQuery, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use futures_core::Stream;
+use serde_json::{Map, Value};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Interval, MissedTickBehavior};
+
+/// Between messages.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The figures of the run, as a page takes them.
+pub(super) fn figures(board: &Dashboard) -> Map<String, Value> {
+    let mut data = Map::new();
+    data.insert("live".into(), board.figures());
+    data.insert("patients".into(), board.metrics().patients().into());
+    data
+}
+
+pub(super) async fn open(
+    State(board): State<Arc<Dashboard>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    // What the page knows already.
+    let known = query.as_deref().and_then(|query| query.strip_prefix("since=")?.parse().ok());
+    let since = known.unwrap_or(0);
+    let mut tick = tokio::time::interval(EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let body = Body::from_stream(Messages { board, since, tick, over: false });
+    ([(CONTENT_TYPE, "text/event-stream; charset=utf-8")], body).into_response()
+}
+
+struct Messages {
+    board: Arc<Dashboard>,
+    since: u64,
+    tick: Interval,
+    over: bool,
+}
+
+impl Stream for Messages {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        ready!(self.tick.poll_tick(cx));
+        let mut data = figures(&self.board);
+        let changes = self.board.with_board(|board| board.changes(self.since));
+        self.since = changes.until;
+        data.extend(changes.data.unwrap_or_default());
+        self.over = self.board.health().status != "ok";
+        let mut message = b"data: ".to_vec();
+        // No value holds what JSON has no place for; a line end is escaped in it.
+        if json::append(&mut message, &data).is_err() {
+            return Poll::Ready(None);
+        }
+        message.extend_from_slice(b"\n\n");
+        Poll::Ready(Some(Ok(Bytes::from(message))))
+    }
+}

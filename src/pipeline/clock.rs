@@ -1,0 +1,196 @@
+//! The clock of a run: what time-outs go by.
+//!
+//! It follows packet time. In a live capture packet time comes from the clock of the system, which may
+//! be set while the sensor runs. Such a step is taken out, so that a jump ahead ends no conversation and
+//! a jump back keeps none for ever. Events bear the time of their packets all the same.
+
+use super::run::stopwatch;
+use crate::time::{Span, Timestamp};
+use std::time::Instant;
+
+/// A difference between packet time and the clock beyond which the clock was set. Packets that waited
+/// in a ring are late by less, and a clock that is kept right by NTP moves by less (RFC 5905: a step is
+/// from 128 ms on, and rare).
+const STEP: Span = Span::seconds(5);
+
+/// How often the clock was set.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Steps {
+    /// Ahead.
+    pub forward: u64,
+    /// Back.
+    pub backward: u64,
+}
+
+impl Steps {
+    /// Adds others. Every reader sees the same steps, or fewer.
+    pub fn add(&mut self, other: Self) {
+        self.forward = self.forward.max(other.forward);
+        self.backward = self.backward.max(other.backward);
+    }
+
+    /// Those since `before`, by direction.
+    pub fn since(self, before: Self) -> [(&'static str, u64); 2] {
+        [("forward", self.forward - before.forward), ("backward", self.backward - before.backward)]
+    }
+}
+
+/// The latest packet time of a run.
+pub struct RunClock {
+    at: Timestamp,
+    latest: Timestamp,
+    live: Option<Steady>,
+    steps: Steps,
+}
+
+/// A clock that never jumps, to tell steps from time that passed.
+#[derive(Clone, Copy)]
+struct Steady {
+    started: Instant,
+    base: Timestamp,
+    /// What is added to packet times.
+    offset: Span,
+}
+
+impl Steady {
+    fn now(&self) -> Timestamp {
+        let elapsed = stopwatch().saturating_duration_since(self.started).as_nanos();
+        self.base + Span(i64::try_from(elapsed).unwrap_or(i64::MAX))
+    }
+}
+
+impl RunClock {
+    /// Of a replay: the latest packet time, whatever it is.
+    pub const fn replay() -> Self {
+        let start = Timestamp(i64::MIN);
+        Self { at: start, latest: start, live: None, steps: Steps { forward: 0, backward: 0 } }
+    }
+
+    /// Of a live capture that `started` when the clock showed `base`.
+    pub const fn live(started: Instant, base: Timestamp) -> Self {
+        let steady = Steady { started, base, offset: Span(0) };
+        Self {
+            at: base,
+            latest: base,
+            live: Some(steady),
+            steps: Steps { forward: 0, backward: 0 },
+        }
+    }
+
+    /// A packet bears `time`, or it is `time` and none has come.
+    #[inline]
+    pub fn come(&mut self, time: Timestamp) {
+        let Some(steady) = &self.live else {
+            self.at = self.at.max(time);
+            self.latest = self.at;
+            return;
+        };
+        self.latest = time;
+        let time = time + steady.offset;
+        if time - self.at > STEP || self.at - time > STEP {
+            self.leap(time);
+        } else {
+            self.at = self.at.max(time);
+        }
+    }
+
+    #[cold]
+    fn leap(&mut self, time: Timestamp) {
+        let Some(steady) = &mut self.live else { return };
+        let now = steady.now();
+        if time < self.at {
+            steady.offset.0 = steady.offset.0.saturating_add((self.at - time).0);
+            self.steps.backward += 1;
+        } else if time - now > STEP {
+            steady.offset.0 = steady.offset.0.saturating_sub((time - now).0);
+            self.at = self.at.max(now);
+            self.steps.forward += 1;
+        } else {
+            // Nothing was read for so long.
+            self.at = time;
+        }
+    }
+
+    /// What time-outs go by; it never goes back.
+    #[inline]
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// What events say: the time that came last.
+    pub const fn latest(&self) -> Timestamp {
+        self.latest
+    }
+
+    /// The clock as a number, to order what several readers find.
+    #[inline]
+    pub fn number(&self) -> u64 {
+        u64::try_from(self.at.0).unwrap_or(0)
+    }
+
+    /// How often it was set.
+    pub const fn steps(&self) -> Steps {
+        self.steps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: Timestamp = Timestamp(1_700_000_000 * 1_000_000_000);
+    const DAY: Span = Span::seconds(86_400);
+
+    fn live() -> RunClock {
+        RunClock::live(stopwatch(), BASE)
+    }
+
+    #[test]
+    fn a_jump_ahead_or_back_is_taken_out_and_counted_once() {
+        let mut clock = live();
+        for (step, counts) in [(DAY, (1, 0)), (Span(-DAY.0), (1, 1))] {
+            let before = clock.at();
+            let base = if step.0 > 0 { BASE } else { BASE + DAY };
+            let mut last = before;
+            for n in 1..100 {
+                clock.come(base + step + Span::millis(n));
+                assert!(clock.at() >= last, "it never goes back");
+                last = clock.at();
+            }
+            assert!(last - before <= STEP, "{:?}", last - before);
+            assert_eq!((clock.steps().forward, clock.steps().backward), counts);
+            assert_eq!(
+                clock.latest(),
+                base + step + Span::millis(99),
+                "events say what packets bear"
+            );
+        }
+    }
+
+    #[test]
+    fn packets_that_waited_are_no_jump() {
+        let mut clock = live();
+        clock.come(BASE + Span::seconds(2));
+        clock.come(BASE + Span::millis(500));
+        assert_eq!(clock.at(), BASE + Span::seconds(2));
+        assert_eq!(clock.steps(), Steps::default());
+    }
+
+    #[test]
+    fn time_that_passed_without_packets_is_no_jump() {
+        let hour = std::time::Duration::from_secs(3600);
+        let Some(started) = stopwatch().checked_sub(hour) else { return };
+        let mut clock = RunClock::live(started, BASE);
+        clock.come(BASE + Span::seconds(3600));
+        assert_eq!((clock.at(), clock.steps()), (BASE + Span::seconds(3600), Steps::default()));
+    }
+
+    #[test]
+    fn a_replay_takes_time_as_it_comes() {
+        let mut clock = RunClock::replay();
+        clock.come(BASE + DAY);
+        clock.come(BASE);
+        assert_eq!((clock.at(), clock.latest()), (BASE + DAY, BASE + DAY));
+        assert_eq!(clock.steps(), Steps::default());
+    }
+}

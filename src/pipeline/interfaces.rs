@@ -1,0 +1,52 @@
+//! The interfaces that could be watched, as `phitap live` without `-i` lists them.
+
+use super::run::stopwatch;
+use crate::capture::{InterfaceState, list_interfaces};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// How long rates are measured.
+const MEASURED: Duration = Duration::from_secs(1);
+
+/// A table of all interfaces: name, link type, state, and what arrives at present.
+pub fn interfaces_table() -> String {
+    let (before, started) = (list_interfaces(), stopwatch());
+    std::thread::sleep(MEASURED);
+    table(&before, &list_interfaces(), started.elapsed().as_secs_f64())
+}
+
+fn table(before: &[InterfaceState], now: &[InterfaceState], seconds: f64) -> String {
+    let width = now.iter().map(|i| i.name.len()).max().unwrap_or(0).max("interface".len());
+    let mut out = format!(
+        "{:width$}  {:22}{:14}{:>12}{:>14}\n",
+        "interface", "link type", "state", "packets/s", "Mbit/s"
+    );
+    for interface in now {
+        let earlier = before.iter().find(|i| i.name == interface.name).unwrap_or(interface);
+        let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
+        let packets = rate(interface.packets, earlier.packets);
+        let megabits = rate(interface.bytes, earlier.bytes) * 8.0 / 1e6;
+        let (name, link, state) = (&interface.name, interface.link, &interface.state);
+        let _ = writeln!(out, "{name:width$}  {link:22}{state:14}{packets:>12.0}{megabits:>14.1}");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_what_came_in_the_meantime() {
+        let of = |packets, bytes| InterfaceState {
+            name: "eth1".into(),
+            link: "Ethernet",
+            state: "up".into(),
+            packets,
+            bytes,
+        };
+        let text = table(&[of(100, 0)], &[of(1100, 5_000_000)], 2.0);
+        let words: Vec<&str> = text.lines().nth(1).expect("a row").split_whitespace().collect();
+        assert_eq!(words, ["eth1", "Ethernet", "up", "500", "20.0"]);
+    }
+}

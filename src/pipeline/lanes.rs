@@ -1,0 +1,257 @@
+//! A live capture with a ring for each worker: each thread reads its ring, decodes, and works through
+//! what it read. The kernel divides the packets; while a worker is busy they wait in its ring.
+//!
+//! ```text
+//! ring 0 -> decode -> worker 0 -+-> collector -> exposures -> outputs
+//! ring 1 -> decode -> worker 1 -+   (its thread)
+//! ```
+
+use super::clock::RunClock;
+use super::collector::Collector;
+use super::live::{
+    CHECK_EVERY, DRAIN, DRAIN_LIMIT, DRAIN_SPAN, StatusRequest, count_lost, note, status_line,
+};
+use super::log::{complain, say};
+use super::report::Report;
+use super::route::{Busy, REPORT_QUEUE, collect};
+use super::run::{IDLE, RunEnd, RunError, conclude, report_of, stopwatch, wall_clock};
+use super::setup::Parts;
+use super::shard::{Numbering, PacketCounters, Route, Shards};
+use super::shedding::Pressure;
+use super::work::WorkBatch;
+use super::worker::Worker;
+use crate::capture::{Batch, Fill, LATENCY, Lane, LiveCounters, Rings};
+use crate::config::Config;
+use crate::decode::Decoder;
+use crate::output::Dashboard;
+use crate::output::health::EndOf;
+use crate::time::{Span, Timestamp};
+use crossbeam_channel::{Sender, bounded};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often the supervising thread looks for a signal.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Batches after which a lane says what it has counted.
+const SHARE_EVERY: u32 = 64;
+/// Packets may wait in the kernel for so long while a ring seems empty.
+const LATENCY_SPAN: Span = Span::millis(LATENCY.as_millis() as i64);
+
+/// Runs its worker in the thread of its ring.
+struct Direct {
+    index: usize,
+    worker: Worker,
+    reports: Sender<(usize, Report)>,
+    busy: Busy,
+    gone: bool,
+}
+
+impl Route for Direct {
+    fn workers(&self) -> usize {
+        1
+    }
+    fn send(&mut self, _worker: usize, batch: WorkBatch) -> bool {
+        let Self { index, worker, reports, busy, gone } = self;
+        let mut send = |report| *gone |= reports.send((*index, report)).is_err();
+        busy.during(|| worker.run(&batch, &mut send));
+        true
+    }
+    fn failed(&self) -> bool {
+        self.gone
+    }
+}
+
+/// What all lanes know.
+struct Common {
+    started: Instant,
+    stop: Arc<AtomicBool>,
+    board: Arc<Dashboard>,
+}
+
+/// The threads of a capture.
+struct Lanes {
+    threads: Vec<JoinHandle<PacketCounters>>,
+    counts: Vec<Arc<Mutex<PacketCounters>>>,
+    collector: JoinHandle<(Collector, Option<io::Error>)>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Lanes {
+    fn start(
+        config: &Config,
+        parts: &Parts,
+        lanes: Vec<Lane>,
+        collector: Collector,
+        started: Instant,
+    ) -> io::Result<Self> {
+        let (reports, inbox) = bounded::<(usize, Report)>(REPORT_QUEUE);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (mut threads, mut counts) = (Vec::new(), Vec::new());
+        let base = wall_clock();
+        let memory = config.limits.fragment_memory() / lanes.len().max(1);
+        for (index, lane) in lanes.into_iter().enumerate() {
+            let pulse = parts.health.worker();
+            let route = Direct {
+                index,
+                worker: parts.worker(config),
+                reports: reports.clone(),
+                busy: Busy::new(Arc::clone(&parts.metrics), index, Arc::clone(&pulse)),
+                gone: false,
+            };
+            let decoder = Decoder::new(config.checksums).with_fragment_memory(memory);
+            let clock = RunClock::live(started, base);
+            let metrics = Arc::clone(&parts.metrics);
+            let shards = Shards::new(route, decoder, metrics, clock, Numbering::Time);
+            let common =
+                Common { started, stop: Arc::clone(&stop), board: Arc::clone(&parts.board) };
+            let shared = Arc::new(Mutex::new(PacketCounters::default()));
+            counts.push(Arc::clone(&shared));
+            let run = move || {
+                let _end = EndOf(pulse);
+                read(lane, shards, &common, &shared)
+            };
+            threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
+        }
+        let pulse = Arc::clone(parts.health.collector());
+        let collect = move || collect(collector, &inbox, &pulse);
+        let collector = std::thread::Builder::new().name("collector".into()).spawn(collect)?;
+        Ok(Self { threads, counts, collector, stop })
+    }
+
+    /// Whether nothing more can be written, or a thread broke down.
+    fn failed(&self) -> bool {
+        self.collector.is_finished() || self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// What all lanes have counted, as of a moment ago.
+    fn counts(&self) -> PacketCounters {
+        let mut sum = PacketCounters::default();
+        for counts in &self.counts {
+            sum.add(&counts.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        sum
+    }
+
+    /// Reads what is still in the rings and ends.
+    fn finish(self) -> Result<(Collector, Option<io::Error>, PacketCounters), RunError> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut sum = PacketCounters::default();
+        for thread in self.threads {
+            let counts = thread.join();
+            sum.add(&counts.map_err(|_| io::Error::other("a worker thread broke down"))?);
+        }
+        let collector = self.collector.join();
+        let broken = |_| io::Error::other("the collector thread broke down");
+        let (collector, failed) = collector.map_err(broken)?;
+        Ok((collector, failed, sum))
+    }
+}
+
+/// One lane from start to end.
+fn read(
+    mut lane: Lane,
+    mut shards: Shards<Direct>,
+    common: &Common,
+    shared: &Mutex<PacketCounters>,
+) -> PacketCounters {
+    let mut batch = Batch::default();
+    // When it was told to stop, and the packet time up to which it reads on.
+    let mut stopped: Option<(Instant, Timestamp)> = None;
+    let mut batches = 0;
+    while !shards.route().failed() {
+        if stopped.is_none() && common.stop.load(Ordering::Relaxed) {
+            stopped = Some((stopwatch(), wall_clock()));
+        }
+        let drained = stopped.map(|(since, _)| since.elapsed());
+        if drained > Some(DRAIN_LIMIT) {
+            break;
+        }
+        // Blocks of the ring go back before the next ones are taken.
+        batch.clear();
+        match lane.fill(&mut batch, common.started.elapsed()) {
+            Fill::Packets => {
+                shards.route_mut().worker.press(Pressure::of(lane.fullness()));
+                shards.batch(&batch);
+                common.board.packets_seen();
+                let last = batch.packets.last().map(|packet| packet.time);
+                if stopped.is_some_and(|(_, at)| last > Some(at + DRAIN_SPAN)) {
+                    break;
+                }
+                batches += 1;
+                if batches % SHARE_EVERY == 0 {
+                    share(shared, shards.counts());
+                }
+            }
+            Fill::Waiting => {
+                shards.flush();
+                lane.wait(IDLE);
+            }
+            Fill::Idle => {
+                // Nothing comes: time goes on all the same, so that idle flows end.
+                shards.idle(Timestamp(wall_clock().0 - LATENCY_SPAN.0));
+                share(shared, shards.counts());
+                let patience = drained.map_or(IDLE, |drained| DRAIN.saturating_sub(drained));
+                if patience.is_zero() {
+                    break;
+                }
+                lane.wait(patience);
+            }
+        }
+    }
+    batch.clear();
+    shards.finish().1
+}
+
+fn share(shared: &Mutex<PacketCounters>, counts: &PacketCounters) {
+    shared.lock().unwrap_or_else(PoisonError::into_inner).clone_from(counts);
+}
+
+/// Captures from `rings` until it is told to stop.
+pub(super) fn live(
+    config: &Config,
+    parts: &Parts,
+    (mut rings, lanes): (Rings, Vec<Lane>),
+    stop: &AtomicBool,
+) -> Result<super::Outcome, RunError> {
+    let started = stopwatch();
+    let names: Vec<Arc<str>> = rings.names().map(Into::into).collect();
+    let watched = names.join(", ");
+    let collector = parts.collector(config, names)?;
+    let lanes = Lanes::start(config, parts, lanes, collector, started)?;
+    let asked = StatusRequest::new()?;
+    say(config, &format!("watching {watched}; stop with Ctrl-C"));
+    let mut lost = LiveCounters::default();
+    let mut checked = started;
+    note(parts, &lanes.counts(), rings.counters(), rings.inputs());
+    parts.health.capturing();
+    while !lanes.failed() && !stop.load(Ordering::Relaxed) {
+        parts.health.reader().begin(stopwatch());
+        for fault in rings.take_faults() {
+            complain(&fault.to_string());
+        }
+        for notice in rings.take_notices() {
+            say(config, &notice);
+        }
+        if asked.take() {
+            let inputs = rings.inputs();
+            say(config, &status_line(&lanes.counts(), rings.counters(), &inputs));
+        }
+        std::thread::sleep(LOOK_EVERY);
+        if checked.elapsed() >= CHECK_EVERY {
+            checked = stopwatch();
+            rings.check();
+            count_lost(parts, &mut lost, rings.counters());
+            note(parts, &lanes.counts(), rings.counters(), rings.inputs());
+            tracing::debug!(packets = lanes.counts().packets, "read so far");
+        }
+    }
+    parts.board.stopping();
+    let (collector, failed, counts) = lanes.finish()?;
+    count_lost(parts, &mut lost, rings.counters());
+    let inputs = rings.inputs().into_iter().map(report_of).collect();
+    let ending = RunEnd { inputs, tagged: 0, interrupted: None, started };
+    conclude(config, parts, collector, failed, (&counts, lost), ending)
+}

@@ -1,0 +1,223 @@
+//! A live capture: its interfaces are opened, privileges dropped, packets read until it is told to stop.
+
+use super::Outcome;
+use super::log::{complain, say};
+use super::run::{Flow, IDLE, RunEnd, RunError, report_of, stopwatch, summary, wall_clock};
+use super::setup::Parts;
+use super::shard::PacketCounters;
+use crate::capture::{Batch, Input, LATENCY, Live, LiveCounters, LiveOptions, Source as _, Status};
+#[cfg(target_os = "linux")]
+use crate::capture::{Lane, OpenError, Rings};
+use crate::config::{Backend, Config, Timestamps};
+use crate::time::{Span, Timestamp};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often a live capture reads the kernel's drop counters and looks after its interfaces.
+pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How long a live capture waits for packets once it is told to stop: what the kernel still holds was
+/// on the wire before.
+pub(super) const DRAIN: Duration = LATENCY.saturating_mul(2);
+/// The same as packet time: the interfaces are read in turn, and all have come as far by then.
+pub(super) const DRAIN_SPAN: Span = Span::millis(LATENCY.as_millis() as i64 * 2);
+/// How long it reads on at most, however much the kernel holds.
+pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// Interfaces that were opened.
+pub(super) enum Opened {
+    /// A ring for each worker.
+    #[cfg(target_os = "linux")]
+    Rings(Rings, Vec<Lane>),
+    /// libpcap reads them.
+    Pcap(Live),
+}
+
+/// Opens the interfaces and drops what is not needed any more.
+///
+/// # Errors
+/// An interface that cannot be captured from, or privileges that cannot be dropped.
+pub(super) fn open(config: &Config, parts: &Parts, names: &[String]) -> Result<Opened, RunError> {
+    let options = LiveOptions {
+        interfaces: names.to_vec(),
+        filter: config.filter.clone(),
+        ring: config.capture.ring,
+        snaplen: config.capture.snaplen,
+        hardware_time: config.capture.timestamps == Timestamps::Hardware,
+    };
+    let opened = open_with(config, parts, &options)?;
+    if let Some(sandbox) = &config.sandbox {
+        let in_force = sandbox.enter()?;
+        say(config, &format!("sandbox: {in_force}"));
+    }
+    Ok(opened)
+}
+
+fn open_with(config: &Config, parts: &Parts, options: &LiveOptions) -> Result<Opened, RunError> {
+    #[cfg(target_os = "linux")]
+    if config.capture.backend == Backend::Ring {
+        match Rings::open(options, parts.workers, config.capture.wait) {
+            Ok((rings, lanes)) => return Ok(Opened::Rings(rings, lanes)),
+            Err(OpenError::Fault(fault)) => return Err(RunError::Interface(fault)),
+            Err(OpenError::NoRing(why)) => complain(&format!("{why}; using --backend pcap")),
+        }
+    }
+    Live::open(options).map(Opened::Pcap).map_err(RunError::Interface)
+}
+
+/// Reads packets until it is told to stop.
+///
+/// # Errors
+/// What kept it from going on.
+pub(super) fn run(
+    config: &Config,
+    parts: &Parts,
+    opened: Opened,
+    stop: &AtomicBool,
+) -> Result<Outcome, RunError> {
+    match opened {
+        #[cfg(target_os = "linux")]
+        Opened::Rings(rings, lanes) => super::lanes::live(config, parts, (rings, lanes), stop),
+        Opened::Pcap(source) => watch(config, parts, source, stop),
+    }
+}
+
+/// Reads through libpcap, in this thread.
+fn watch(
+    config: &Config,
+    parts: &Parts,
+    mut source: Live,
+    stop: &AtomicBool,
+) -> Result<Outcome, RunError> {
+    let started = stopwatch();
+    let names: Vec<Arc<str>> = source.names().map(Into::into).collect();
+    let watched = names.join(", ");
+    let mut flow = Flow::start(config, parts, names)?;
+    let asked = StatusRequest::new()?;
+    say(config, &format!("watching {watched}; stop with Ctrl-C"));
+    let mut batch = Batch::default();
+    let mut lost = LiveCounters::default();
+    let mut checked = started;
+    // When it was told to stop, and the packet time up to which it reads on.
+    let mut stopped: Option<(Instant, Timestamp)> = None;
+    note(parts, flow.counts(), source.counters(), source.inputs());
+    parts.health.capturing();
+    while !flow.failed() {
+        parts.health.reader().begin(stopwatch());
+        if asked.take() {
+            let inputs = source.inputs();
+            say(config, &status_line(flow.counts(), source.counters(), &inputs));
+        }
+        if stopped.is_none() && stop.load(Ordering::Relaxed) {
+            parts.board.stopping();
+            stopped = Some((stopwatch(), wall_clock()));
+        }
+        let drained = stopped.map(|(since, _)| since.elapsed());
+        if drained > Some(DRAIN_LIMIT) {
+            break;
+        }
+        batch.clear();
+        match source.fill(&mut batch) {
+            Status::More => {
+                flow.batch(&batch);
+                parts.board.packets_seen();
+                let last = batch.packets.last().map(|packet| packet.time);
+                if stopped.is_some_and(|(_, at)| last > Some(at + DRAIN_SPAN)) {
+                    break;
+                }
+            }
+            Status::Idle | Status::End => {
+                // Nothing comes: time goes on all the same, so that idle flows end.
+                flow.idle(wall_clock());
+                let patience = drained.map_or(IDLE, |drained| DRAIN.saturating_sub(drained));
+                if patience.is_zero() {
+                    break;
+                }
+                source.wait(patience);
+            }
+        }
+        for fault in source.take_faults() {
+            complain(&fault.to_string());
+        }
+        if checked.elapsed() >= CHECK_EVERY {
+            checked = stopwatch();
+            source.check();
+            count_lost(parts, &mut lost, source.counters());
+            note(parts, flow.counts(), source.counters(), source.inputs());
+        }
+        for notice in source.take_notices() {
+            say(config, &notice);
+        }
+    }
+    count_lost(parts, &mut lost, source.counters());
+    flow.lost_before(lost);
+    let inputs = source.inputs().into_iter().map(report_of).collect();
+    flow.finish(config, parts, RunEnd { inputs, tagged: 0, interrupted: None, started })
+}
+
+/// Notes how the interfaces are, and what was counted so far.
+pub(super) fn note(parts: &Parts, counts: &PacketCounters, lost: LiveCounters, inputs: Vec<Input>) {
+    parts.health.interfaces(&inputs, stopwatch(), wall_clock().unix_millis() as f64 / 1e3);
+    let mut so_far = summary(counts, lost);
+    so_far.inputs = inputs.into_iter().map(report_of).collect();
+    so_far.live = true;
+    so_far.key_id.clone_from(&parts.key_id);
+    parts.health.read(so_far);
+}
+
+/// SIGUSR1 asks for a line that says how the capture is.
+pub(super) struct StatusRequest {
+    asked: Arc<AtomicBool>,
+    signal: signal_hook::SigId,
+}
+
+impl StatusRequest {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// If the system gives no signal.
+    pub fn new() -> std::io::Result<Self> {
+        let asked = Arc::new(AtomicBool::new(false));
+        let signal = signal_hook::consts::SIGUSR1;
+        let signal = signal_hook::flag::register(signal, Arc::clone(&asked))?;
+        Ok(Self { asked, signal })
+    }
+
+    /// Whether it was asked for since the last call.
+    pub fn take(&self) -> bool {
+        self.asked.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Drop for StatusRequest {
+    fn drop(&mut self) {
+        signal_hook::low_level::unregister(self.signal);
+    }
+}
+
+/// How the capture is, in one line.
+pub(super) fn status_line(counts: &PacketCounters, lost: LiveCounters, inputs: &[Input]) -> String {
+    let PacketCounters { packets, bytes, queue_full, cut_packets, steps, .. } = counts;
+    let interfaces: Vec<String> = inputs
+        .iter()
+        .map(|i| match &i.fault {
+            Some(fault) => format!("{} {fault}", i.name),
+            None => format!("{} {} packets", i.name, i.packets),
+        })
+        .collect();
+    let LiveCounters { kernel, interface, freezes } = lost;
+    let steps = steps.forward + steps.backward;
+    format!(
+        "status: {packets} packets, {bytes} bytes; {}; lost: kernel {kernel}, interface {interface}, \
+         queue {queue_full}; ring full {freezes} times; cut {cut_packets}; clock set {steps} times",
+        interfaces.join(", ")
+    )
+}
+
+/// Adds what was lost since the last call to the metrics.
+pub(super) fn count_lost(parts: &Parts, lost: &mut LiveCounters, now: LiveCounters) {
+    parts.metrics.dropped("kernel", now.kernel.saturating_sub(lost.kernel));
+    parts.metrics.dropped("interface", now.interface.saturating_sub(lost.interface));
+    parts.metrics.ring_freezes(now.freezes.saturating_sub(lost.freezes));
+    *lost = now;
+}

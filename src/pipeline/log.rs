@@ -1,0 +1,98 @@
+//! What a run says on standard error: lines for people, or JSON objects for a collector of logs.
+
+use super::run::{stopwatch, wall_clock};
+use crate::config::{Config, LogFormat};
+use std::io::{self, Write as _};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Lines that are written within [`PERIOD`] at most.
+const MOST: u32 = 60;
+/// Over so long lines are counted.
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// How lines are written; people read them unless it was set.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+static LIMIT: Mutex<Limit> = Mutex::new(Limit { since: None, lines: 0, held: 0 });
+
+/// Says how lines are written from now on; the first call counts.
+pub fn set_log_format(format: LogFormat) {
+    let _ = FORMAT.set(format);
+}
+
+/// Says something, unless the user wants no messages but errors.
+pub(super) fn say(config: &Config, text: &str) {
+    if !config.quiet {
+        line("info", text);
+    }
+}
+
+/// Says what is wrong.
+pub(super) fn complain(text: &str) {
+    line("warning", text);
+}
+
+fn line(level: &str, text: &str) {
+    let held = match LIMIT.lock().unwrap_or_else(PoisonError::into_inner).admit(stopwatch()) {
+        Some(held) => held,
+        None => return,
+    };
+    let format = FORMAT.get().copied().unwrap_or_default();
+    if held > 0 {
+        let said = format!("{held} messages were held back: more than {MOST} in 10 s");
+        write(format, "warning", &said);
+    }
+    write(format, level, text);
+}
+
+fn write(format: LogFormat, level: &str, text: &str) {
+    let line = match format {
+        LogFormat::Human => format!("phitap: {text}\n"),
+        LogFormat::Json => {
+            let time = wall_clock().to_string();
+            let object = serde_json::json!({"timestamp": time, "level": level, "message": text});
+            format!("{object}\n")
+        }
+    };
+    // If standard error is gone there is nobody to tell.
+    let _ = io::stderr().write_all(line.as_bytes());
+}
+
+/// So that a fault that repeats itself fills no disk.
+struct Limit {
+    since: Option<Instant>,
+    lines: u32,
+    held: u64,
+}
+
+impl Limit {
+    /// Whether a line may be written; how many were held back before it.
+    fn admit(&mut self, now: Instant) -> Option<u64> {
+        let since = *self.since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= PERIOD {
+            self.since = Some(now);
+            self.lines = 0;
+        }
+        if self.lines >= MOST {
+            self.held += 1;
+            return None;
+        }
+        self.lines += 1;
+        Some(std::mem::take(&mut self.held))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_back_is_counted_and_said_later() {
+        let mut limit = Limit { since: None, lines: 0, held: 0 };
+        let start = stopwatch();
+        let admitted = (0..200).filter(|_| limit.admit(start).is_some()).count();
+        assert_eq!(admitted, MOST as usize);
+        assert_eq!(limit.admit(start + PERIOD), Some(200 - u64::from(MOST)));
+        assert_eq!(limit.admit(start + PERIOD), Some(0));
+    }
+}

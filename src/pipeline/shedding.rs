@@ -1,0 +1,108 @@
+//! What a worker leaves unread when packets come faster than it can read them.
+//!
+//! The least valuable goes first: what is encrypted or unknown, then long segments of protocols that carry
+//! anything (bodies of HTTP, mail, files), then everything of those. The protocols of medical systems are
+//! read as long as the kernel has room. Each packet left is counted by what it was.
+
+use super::analysis::State;
+use crate::decode::Decoded;
+use crate::flow::FlowHead;
+use crate::output::metrics::SHED;
+
+/// Protocols whose flows are read to the last.
+const MEDICAL: [&str; 6] = ["dicom", "hl7", "astm", "poct1a", "x12", "ncpdp"];
+/// Payload of a segment from which on it is rather the inside of a body than its head, bytes.
+const BULK: u32 = 1_000;
+/// Bytes of a flow after which it will hardly be recognised any more.
+const UNKNOWN: u64 = 64 << 10;
+
+/// What was left unread.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Shed {
+    /// Encrypted, or of no known protocol.
+    Unknown,
+    /// A long segment of a protocol that carries anything.
+    Bulk,
+    /// The rest of such protocols.
+    Other,
+}
+
+impl Shed {
+    /// The word for it: one of `SHED` of the metrics.
+    pub const fn as_str(self) -> &'static str {
+        let [unknown, bulk, other] = SHED;
+        match self {
+            Self::Unknown => unknown,
+            Self::Bulk => bulk,
+            Self::Other => other,
+        }
+    }
+}
+
+/// How pressed a worker is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub enum Pressure {
+    /// It keeps up, or the ring has room for the burst.
+    #[default]
+    None,
+    /// The ring is three quarters full.
+    High,
+    /// It is seven eighths full.
+    Higher,
+    /// It is all but full.
+    Highest,
+}
+
+impl Pressure {
+    /// That of a ring so full, from 0 to 1.
+    pub const fn of(fullness: f64) -> Self {
+        match fullness {
+            f if f < 0.75 => Self::None,
+            f if f < 0.875 => Self::High,
+            f if f < 0.95 => Self::Higher,
+            _ => Self::Highest,
+        }
+    }
+
+    /// What a segment counts as, if it is left unread.
+    pub fn sheds(self, flow: &FlowHead, state: &State, segment: &Decoded) -> Option<Shed> {
+        if self == Self::None {
+            return None;
+        }
+        let protocol = match state {
+            State::Reading(analysis) => analysis.driver.protocol(),
+            State::Silent | State::Datagrams { looks: 0, .. } => None,
+            State::Datagrams { .. } | State::PassedOver { .. } | State::Broken => {
+                return Some(Shed::Unknown);
+            }
+        };
+        match protocol {
+            Some(protocol) if MEDICAL.contains(&protocol) => None,
+            Some(_) if self >= Self::Higher && segment.len >= BULK => Some(Shed::Bulk),
+            Some(_) if self == Self::Highest => Some(Shed::Other),
+            None if flow.bytes > UNKNOWN => Some(Shed::Unknown),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pressure_rises_with_the_ring() {
+        let pressures = [0.0, 0.74, 0.75, 0.9, 1.0].map(Pressure::of);
+        let expected =
+            [Pressure::None, Pressure::None, Pressure::High, Pressure::Higher, Pressure::Highest];
+        assert_eq!(pressures, expected);
+    }
+
+    #[test]
+    fn every_medical_protocol_is_one() {
+        let names: Vec<&str> = crate::protocol::PROTOCOLS.iter().map(|p| p.name()).collect();
+        for medical in MEDICAL {
+            assert!(names.contains(&medical), "{medical}");
+        }
+    }
+}

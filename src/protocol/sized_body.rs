@@ -1,0 +1,67 @@
+//! A body whose length is known before it comes: a literal of IMAP, a payload of NATS, MQTT, AMQP or STOMP.
+
+use super::content_writer::ContentWriter;
+use super::{ContentSink, Ending};
+
+/// What is to come of a body. The default one is closed.
+#[derive(Default)]
+pub struct SizedBody {
+    left: u64,
+    /// None for a body that is passed over.
+    writer: Option<ContentWriter>,
+}
+
+impl SizedBody {
+    /// The next `len` bytes are the payload of `writer`.
+    pub const fn new(len: u64, writer: ContentWriter) -> Self {
+        Self { left: len, writer: Some(writer) }
+    }
+
+    /// The next `len` bytes are of no interest.
+    pub const fn unread(len: u64) -> Self {
+        Self { left: len, writer: None }
+    }
+
+    /// Whether bytes of it are to come.
+    pub const fn is_open(&self) -> bool {
+        self.left > 0
+    }
+
+    /// Reads what the front of `bytes` has of it, and closes it at its end. How many bytes that were.
+    pub fn data(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) -> usize {
+        let len = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+        if let Some(writer) = &mut self.writer {
+            writer.data(bytes.get(..len).unwrap_or(bytes), sink);
+        }
+        self.left -= len as u64;
+        if self.left == 0 {
+            self.end(Ending::Complete, sink);
+        }
+        len
+    }
+
+    /// `len` bytes are missing. False if its end may be among them: then it is cut.
+    pub fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) -> bool {
+        if len >= self.left {
+            self.cut(sink);
+            return false;
+        }
+        self.left -= len;
+        if let Some(writer) = &mut self.writer {
+            writer.gap(len, sink);
+        }
+        true
+    }
+
+    /// Nothing more of it will come.
+    pub fn cut(&mut self, sink: &mut dyn ContentSink) {
+        self.left = 0;
+        self.end(Ending::Cut, sink);
+    }
+
+    fn end(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
+        if let Some(writer) = self.writer.take() {
+            writer.close(ending, sink);
+        }
+    }
+}

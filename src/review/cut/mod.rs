@@ -1,0 +1,285 @@
+//! `phitap cut`: the packets of exposures, flows, services, patients or times out of their captures, as
+//! evidence that stands alone: a pcapng with the ids of events as comments, and a manifest of hashes.
+//!
+//! Of an exposure, everything between its client and its service is cut, so that it can be replayed. Of a
+//! patient, the packets of the records alone: other people's are not handed on with them.
+
+mod manifest;
+mod pcapng;
+mod pick;
+
+#[cfg(test)]
+mod tests;
+
+use super::source::{self, Results};
+use super::{Answer, Cut, ReviewError, tell_losses};
+use crate::capture::{Batch, Source as _, Status, Timeline};
+use crate::decode::{Checksums, Decoder, FlowKey, Outcome};
+use manifest::{Hashed, Manifest, SourceFile};
+use pcapng::Writer;
+use pick::Picks;
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// Flows whose decision is remembered; beyond it all are decided anew.
+const MAX_FLOWS: usize = 1 << 20;
+/// Bytes of fragments held while a capture is read.
+const FRAGMENT_MEMORY: usize = 64 << 20;
+
+/// Why packets could not be cut.
+#[derive(Debug, thiserror::Error)]
+pub enum CutError {
+    /// Nothing that was asked for has packets.
+    #[error(
+        "nothing to cut: {0}; phitap query shows what is there (live runs leave no capture to cut from)"
+    )]
+    Nothing(&'static str),
+    /// A capture is not where it was.
+    #[error("{path}: {source}; give the folder of the captures with --captures", path = .path.display())]
+    Gone {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A capture is not what it was.
+    #[error(
+        "{path} has changed since it was read: its SHA-256 is {found}, and was {known}; cut from the file \
+         that was read", path = .path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What it was.
+        known: String,
+        /// What it is.
+        found: String,
+    },
+    /// A capture cannot be read.
+    #[error("{0}")]
+    Fault(String),
+    /// The result cannot be written.
+    #[error("{path}: {source}; choose a new file in a folder that you may write to", path = .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nobody could open the result.
+    #[error("{0:?} is no recipient; give the public key of age (age1...)")]
+    Recipient(String),
+}
+
+pub(super) fn answer(
+    cut: &Cut,
+    out: &mut dyn Write,
+    note: &mut dyn FnMut(String),
+) -> Result<Answer, ReviewError> {
+    let results = source::read(&cut.source, &cut.filter)?;
+    let mut worst = tell_losses(&cut.source, &results.losses, note);
+    let picks = Picks::of(&results, cut)?;
+    let sources = verified(cut, &results, &picks, note)?;
+    let fail = |source| CutError::Write { path: cut.output.clone(), source };
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&cut.output);
+    let written = Hashed::new(BufWriter::new(file.map_err(fail)?));
+    let made = sealed(cut, written, &mut |to| packets(cut, &picks, &sources, to));
+    let (sealed, plain, counts) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            // Half an evidence is none.
+            let _ = std::fs::remove_file(&cut.output);
+            return Err(error.into());
+        }
+    };
+    let total: u64 = counts.packets.iter().sum();
+    if total == 0 {
+        let _ = std::fs::remove_file(&cut.output);
+        return Err(CutError::Nothing("no packet of the captures belongs to it").into());
+    }
+    if counts.fragments > 0 {
+        note(format!("{} fragments of IP datagrams were left out", counts.fragments));
+        worst = Answer::Partial;
+    }
+    let manifest = Manifest::new(cut, &results, &picks, &sources, &counts.packets, &sealed, &plain);
+    let path = manifest.write(&cut.output)?;
+    writeln!(
+        out,
+        "{total} packets of {} captures written to {}, manifest {}",
+        sources.len(),
+        cut.output.display(),
+        path.display()
+    )?;
+    Ok(worst)
+}
+
+/// What was taken from each capture.
+#[derive(Default)]
+struct Counts {
+    packets: Vec<u64>,
+    /// Fragments whose flow is not known.
+    fragments: u64,
+}
+
+/// Name of a file and hash of what was written.
+type Written = (String, u64);
+
+/// Writes through `write`, encrypted where recipients are named; hash and size of what is in the file, and
+/// of what is behind the encryption.
+fn sealed(
+    cut: &Cut,
+    mut file: Hashed<BufWriter<File>>,
+    write: &mut dyn FnMut(&mut dyn Write) -> Result<Counts, CutError>,
+) -> Result<(Written, Written, Counts), CutError> {
+    let fail = |source| CutError::Write { path: cut.output.clone(), source };
+    if cut.recipients.is_empty() {
+        let counts = write(&mut file)?;
+        let sealed = file.finish().map_err(fail)?;
+        return Ok((sealed.clone(), sealed, counts));
+    }
+    encrypted(cut, file, write)
+}
+
+#[cfg(feature = "age")]
+fn encrypted(
+    cut: &Cut,
+    mut file: Hashed<BufWriter<File>>,
+    write: &mut dyn FnMut(&mut dyn Write) -> Result<Counts, CutError>,
+) -> Result<(Written, Written, Counts), CutError> {
+    let fail = |source| CutError::Write { path: cut.output.clone(), source };
+    let recipients: Vec<age::x25519::Recipient> = cut
+        .recipients
+        .iter()
+        .map(|text| text.parse().map_err(|_| CutError::Recipient(text.clone())))
+        .collect::<Result<_, _>>()?;
+    let to = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
+    let encryptor = age::Encryptor::with_recipients(to)
+        .map_err(|error| fail(io::Error::other(error.to_string())))?;
+    let stream = encryptor.wrap_output(&mut file).map_err(fail)?;
+    let mut plain = Hashed::new(stream);
+    let counts = write(&mut plain)?;
+    let (stream, hash) = plain.into_inner();
+    stream.finish().map_err(fail)?;
+    Ok((file.finish().map_err(fail)?, hash, counts))
+}
+
+#[cfg(not(feature = "age"))]
+fn encrypted(
+    cut: &Cut,
+    _: Hashed<BufWriter<File>>,
+    _: &mut dyn FnMut(&mut dyn Write) -> Result<Counts, CutError>,
+) -> Result<(Written, Written, Counts), CutError> {
+    Err(CutError::Recipient(cut.recipients.first().cloned().unwrap_or_default()))
+}
+
+/// The captures, where they are now, and unchanged as far as the run knew their hashes.
+fn verified(
+    cut: &Cut,
+    results: &Results,
+    picks: &Picks,
+    note: &mut dyn FnMut(String),
+) -> Result<Vec<SourceFile>, CutError> {
+    let mut sources = Vec::new();
+    for name in picks.files() {
+        let path = place(name, cut.captures.as_deref());
+        let gone = |source| CutError::Gone { path: path.clone(), source };
+        let mut file = File::open(&path).map_err(gone)?;
+        let mut hashed = Hashed::new(io::sink());
+        io::copy(&mut file, &mut hashed).map_err(gone)?;
+        let (found, bytes) = hashed.finish().map_err(gone)?;
+        let known = known_hash(results, name);
+        match &known {
+            Some(known) if *known != found => {
+                return Err(CutError::Changed { path, known: known.clone(), found });
+            }
+            Some(_) => {}
+            None => note(format!(
+                "{}: the run did not keep its hash (--store does); whether it has changed is not known",
+                path.display()
+            )),
+        }
+        sources.push(SourceFile {
+            name: name.to_owned(),
+            path,
+            sha256: found,
+            bytes,
+            verified: known.is_some(),
+        });
+    }
+    Ok(sources)
+}
+
+/// Where a capture is now.
+fn place(name: &str, folder: Option<&Path>) -> PathBuf {
+    let path = Path::new(name);
+    match (folder, path.file_name()) {
+        (Some(folder), Some(file)) => folder.join(file),
+        _ => path.to_owned(),
+    }
+}
+
+/// The SHA-256 that a run noted of a capture when it read it.
+fn known_hash(results: &Results, name: &str) -> Option<String> {
+    results.runs.iter().find_map(|run| {
+        let files = run.event.pointer("/phi/run/inputs/files")?.as_array()?;
+        let of = files.iter().find(|file| file["name"] == name)?;
+        of["sha256"].as_str().map(str::to_owned)
+    })
+}
+
+/// Copies the packets that were picked, in the order of the captures.
+fn packets(
+    cut: &Cut,
+    picks: &Picks,
+    sources: &[SourceFile],
+    to: &mut dyn Write,
+) -> Result<Counts, CutError> {
+    let fail = |source| CutError::Write { path: cut.output.clone(), source };
+    let mut writer = Writer::begin(to).map_err(fail)?;
+    let mut counts = Counts::default();
+    for of in sources {
+        let mut timeline = Timeline::open(&[&of.path]);
+        while !timeline.settle() {}
+        let mut decoder = Decoder::new(Checksums::Accept).with_fragment_memory(FRAGMENT_MEMORY);
+        let mut decisions: HashMap<FlowKey, Vec<usize>> = HashMap::new();
+        let (mut batch, mut taken) = (Batch::default(), 0);
+        loop {
+            batch.clear();
+            if timeline.fill(&mut batch) != Status::More {
+                break;
+            }
+            for packet in &batch.packets {
+                let bytes = batch.bytes(packet);
+                let outcome = decoder.decode(packet.time, packet.link, bytes, packet.len);
+                let decoded = match outcome {
+                    Outcome::Segment(decoded) | Outcome::Whole(decoded, _) => decoded,
+                    Outcome::Held => {
+                        counts.fragments += 1;
+                        continue;
+                    }
+                    Outcome::Skipped(_) => continue,
+                };
+                if decisions.len() >= MAX_FLOWS {
+                    decisions.clear();
+                }
+                let of_flow = decisions
+                    .entry(decoded.key)
+                    .or_insert_with(|| picks.of_flow(&of.name, &decoded.key));
+                let ids = picks.ids(of_flow, packet, decoded.len > 0);
+                if !ids.is_empty() {
+                    writer.packet(&of.name, packet, bytes, &ids).map_err(fail)?;
+                    taken += 1;
+                }
+            }
+        }
+        if let Some(fault) = timeline.take_faults().first().filter(|_| timeline.readable() == 0) {
+            return Err(CutError::Fault(fault.to_string()));
+        }
+        counts.packets.push(taken);
+    }
+    writer.finish().map_err(fail)?;
+    Ok(counts)
+}

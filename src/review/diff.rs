@@ -1,0 +1,192 @@
+//! `phitap diff`: what is gone, what is new, what remains.
+//!
+//! Exposures are the same where their fingerprints are: client, service and protocol, under one key.
+
+use super::query::{EXPOSURES, exposure};
+use super::source::{self, Exposure, Filter, Results};
+use super::table::{Column, Table};
+use super::{Answer, Diff, ReviewError, Shape, tell_losses};
+use crate::output::Verdict;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What became of an exposure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Remains,
+    New,
+    Gone,
+}
+
+impl Change {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Remains => "remains",
+            Self::New => "new",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+pub(super) fn answer(
+    diff: &Diff,
+    out: &mut dyn Write,
+    note: &mut dyn FnMut(String),
+) -> Result<Answer, ReviewError> {
+    let (before, after) = (side(&diff.before, &diff.filter)?, side(&diff.after, &diff.filter)?);
+    let worst = [(&diff.before, &before), (&diff.after, &after)]
+        .map(|(path, results)| tell_losses(path, &results.losses, note));
+    same_key(&before, &after)?;
+    let (old, new) = (by_fingerprint(&before)?, by_fingerprint(&after)?);
+    let mut rows: Vec<(Change, &Results, &Exposure)> = Vec::new();
+    for (fingerprint, e) in &new {
+        let change = if old.contains_key(fingerprint) { Change::Remains } else { Change::New };
+        rows.push((change, &after, e));
+    }
+    for (_, e) in old.iter().filter(|(fingerprint, _)| !new.contains_key(*fingerprint)) {
+        rows.push((Change::Gone, &before, e));
+    }
+    rows.sort_by_key(|(change, _, e)| (*change as u8, std::cmp::Reverse(e.severity)));
+    let of = |change| rows.iter().filter(|(c, ..)| *c == change).count();
+    let (remains, news, gone) = (of(Change::Remains), of(Change::New), of(Change::Gone));
+    if diff.shape == Shape::Table {
+        writeln!(out, "{remains} remain, {news} new, {gone} gone")?;
+    }
+    write(&rows, diff.shape, out)?;
+    let unseen = unseen(&rows, &after);
+    if unseen > 0 {
+        note(format!(
+            "of {unseen} that are gone, the service was not seen at all: gone, encrypted, or not captured"
+        ));
+    }
+    let judged = judged(&diff.after, &after, note);
+    Ok(match (remains + news > 0, judged && worst.iter().all(|w| *w == Answer::Done)) {
+        (true, _) => Answer::Found,
+        (false, true) => Answer::Done,
+        (false, false) => Answer::Partial,
+    })
+}
+
+/// Reads a side. `STORE@N` is its run N alone.
+fn side(path: &Path, filter: &Filter) -> Result<Results, ReviewError> {
+    let text = path.to_str().unwrap_or_default();
+    if let Some((file, run)) = text.rsplit_once('@')
+        && let Ok(run) = run.parse()
+        && !path.exists()
+    {
+        let filter = Filter { run: Some(run), ..filter.clone() };
+        let results = source::read(&PathBuf::from(file), &filter)?;
+        if results.runs.is_empty() {
+            return Err(ReviewError::Unknown(format!(
+                "{file} has no run {run}; see phitap query {file} runs"
+            )));
+        }
+        return Ok(results);
+    }
+    Ok(source::read(path, filter)?)
+}
+
+/// Refuses two sides that cannot be compared.
+fn same_key(before: &Results, after: &Results) -> Result<(), ReviewError> {
+    let keys = |results: &Results| -> BTreeSet<String> {
+        results.runs.iter().map(|r| r.key_id.clone()).filter(|id| !id.is_empty()).collect()
+    };
+    let (old, new) = (keys(before), keys(after));
+    if old.is_empty() || new.is_empty() || !old.is_disjoint(&new) {
+        return Ok(());
+    }
+    let list =
+        |keys: &BTreeSet<String>| keys.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    Err(ReviewError::Unknown(format!(
+        "they were made with different keys ({} and {}) and cannot be compared; run both with the same \
+         --key-file",
+        list(&old),
+        list(&new)
+    )))
+}
+
+/// The worst exposure of each fingerprint.
+fn by_fingerprint(results: &Results) -> Result<BTreeMap<&str, &Exposure>, ReviewError> {
+    let mut of: BTreeMap<&str, &Exposure> = BTreeMap::new();
+    for e in &results.exposures {
+        let Some(fingerprint) = e.fingerprint.as_deref() else {
+            return Err(ReviewError::Unknown(
+                "these events have no fingerprints (phi.exposure.fingerprint): an older phitap wrote them".into(),
+            ));
+        };
+        let known = of.entry(fingerprint).or_insert(e);
+        if known.severity < e.severity {
+            *known = e;
+        }
+    }
+    Ok(of)
+}
+
+fn write(
+    rows: &[(Change, &Results, &Exposure)],
+    shape: Shape,
+    out: &mut dyn Write,
+) -> Result<(), ReviewError> {
+    if shape == Shape::Table {
+        for change in [Change::Remains, Change::New, Change::Gone] {
+            let of = rows.iter().filter(|(c, ..)| *c == change);
+            let table = Table {
+                columns: EXPOSURES,
+                rows: of.map(|(_, results, e)| exposure(results, e)).collect(),
+            };
+            if !table.rows.is_empty() {
+                writeln!(out, "\n{}", change.as_str().to_uppercase())?;
+                table.write(shape, out)?;
+            }
+        }
+        return Ok(());
+    }
+    let mut table = Table { columns: WITH_CHANGE, rows: Vec::new() };
+    for (change, results, e) in rows {
+        let mut row = vec![json!(change.as_str())];
+        row.extend(exposure(results, e));
+        table.rows.push(row);
+    }
+    Ok(table.write(shape, out)?)
+}
+
+/// [`EXPOSURES`] behind what became of them.
+const WITH_CHANGE: &[Column] = &{
+    let mut all = [const { super::table::hidden("change") }; EXPOSURES.len() + 1];
+    let mut at = 0;
+    while at < EXPOSURES.len() {
+        all[at + 1] = super::table::hidden(EXPOSURES[at].name);
+        at += 1;
+    }
+    all
+};
+
+/// Exposures that are gone, whose service the later side never saw.
+fn unseen(rows: &[(Change, &Results, &Exposure)], after: &Results) -> usize {
+    let seen: BTreeSet<_> = after.services.iter().map(|s| s.server).collect();
+    let gone = rows.iter().filter(|(change, ..)| *change == Change::Gone);
+    gone.filter(|(_, _, e)| !seen.contains(&e.server)).count()
+}
+
+/// Whether the later side read everything; says if it did not.
+fn judged(path: &Path, after: &Results, note: &mut dyn FnMut(String)) -> bool {
+    let path = path.display();
+    let mut all = true;
+    for (at, run) in after.runs.iter().enumerate() {
+        if !run.ended {
+            note(format!("{path}: run {} did not end", at + 1));
+            all = false;
+        }
+        let verdict = run.event.pointer("/phi/run/coverage/verdict").and_then(|v| v.as_str());
+        if run.ended && verdict != Some(Verdict::Complete.as_str()) {
+            note(format!("{path}: run {} could not judge everything", at + 1));
+            all = false;
+        }
+    }
+    if after.runs.is_empty() {
+        note(format!("{path}: no run is left by the selection"));
+    }
+    all && !after.runs.is_empty()
+}

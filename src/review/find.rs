@@ -1,0 +1,447 @@
+//! `phitap find`: is this person affected?
+//!
+//! What is typed becomes tokens under the run's key, and is wiped. It is never an argument, which other
+//! users of the machine could read, never shown, written or logged.
+
+use super::source::{self, Filter, Identifier, Patient, Results};
+use super::table::{Column, Table, hidden, shown};
+use super::{Answer, Find, ReviewError, tell_losses};
+use crate::identify::{Key, KeyError, Token, lookup_token};
+use crate::phi::{Phi, PhiBuf};
+use crate::rules::{Kind, RuleSet};
+use crate::severity::Severity;
+use crate::time::Timestamp;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufRead, IsTerminal as _, Read, Write};
+
+use zeroize::Zeroizing;
+
+/// People looked for at once.
+const MAX_PEOPLE: usize = 10_000;
+/// Values of one person.
+const MAX_VALUES: usize = 32;
+/// Largest list of people, bytes.
+const MAX_INPUT: u64 = 4 << 20;
+
+/// Kinds that a number is looked up as: who types it does not know what the sender called it.
+const NUMBERS: [Kind; 12] = [
+    Kind::PatientId,
+    Kind::Ssn,
+    Kind::NationalId,
+    Kind::InsuranceNumber,
+    Kind::DriversLicence,
+    Kind::PassportNumber,
+    Kind::OtherId,
+    Kind::AccountNumber,
+    Kind::EncounterId,
+    Kind::AccessionNumber,
+    Kind::DeviceId,
+    Kind::Phone,
+];
+
+/// Why nobody can be looked for. No message holds anything that was typed.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// The key file is unusable.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The runs were made with other keys.
+    #[error(
+        "this is key {ours}, and the runs were made with {theirs}; give the --key-file they had (a run \
+         without one made a key that is gone)"
+    )]
+    OtherKey {
+        /// Of the file.
+        ours: String,
+        /// Of the runs.
+        theirs: String,
+    },
+    /// The list of people cannot be read.
+    #[error("cannot read the people to look for: {0}")]
+    Input(io::Error),
+    /// There is nobody to look for.
+    #[error("nobody to look for: give a name or a number; a birth date alone leads to nobody")]
+    Nobody,
+    /// A line of the list is no value.
+    #[error("line {0} is no name, birth date or number")]
+    Line(usize),
+    /// The list is too long.
+    #[error("at most {MAX_PEOPLE} people with {MAX_VALUES} values each are looked for at once")]
+    TooMany,
+}
+
+/// Who is looked for. Raw until it becomes tokens.
+#[derive(Default)]
+struct Person {
+    names: Vec<PhiBuf>,
+    births: Vec<PhiBuf>,
+    numbers: Vec<PhiBuf>,
+}
+
+impl Person {
+    const fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.births.is_empty() && self.numbers.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.names.len() + self.births.len() + self.numbers.len()
+    }
+}
+
+/// What a person is found by.
+struct Tokens {
+    names: Vec<Token>,
+    /// The token, and the year.
+    births: Vec<(Token, Option<[u8; 4]>)>,
+    numbers: Vec<Token>,
+}
+
+/// How sure it is that a patient is the person.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sure {
+    /// The name is the same, and another birth date was seen: somebody else.
+    Contradicted,
+    /// The name is the same; no birth date was given, or none was seen.
+    Name,
+    /// The name is the same, and what the mask of the birth date shows of it.
+    BirthYear,
+    /// Name and birth date are the same.
+    NameAndBirth,
+    /// A number is the same.
+    Number,
+}
+
+impl Sure {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Contradicted => "another birth date",
+            Self::Name => "name",
+            Self::BirthYear => "name and year of birth",
+            Self::NameAndBirth => "name and birth date",
+            Self::Number => "number",
+        }
+    }
+}
+
+const COLUMNS: &[Column] = &[
+    shown("person", "Person"),
+    shown("match", "Same"),
+    shown("first", "First"),
+    shown("last", "Last"),
+    shown("records", "Records"),
+    shown("client", "Client"),
+    shown("service", "Service"),
+    shown("protocol", "Protocol"),
+    shown("severity", "Severity"),
+    shown("kinds", "Kinds"),
+    hidden("operation"),
+    hidden("file"),
+    hidden("first_packet"),
+    hidden("last_packet"),
+    hidden("community_id"),
+    hidden("sensor"),
+    hidden("run"),
+    hidden("patient"),
+    hidden("finding"),
+    hidden("exposure"),
+];
+
+pub(super) fn answer(
+    find: &Find,
+    now: Timestamp,
+    out: &mut dyn Write,
+    note: &mut dyn FnMut(String),
+) -> Result<Answer, ReviewError> {
+    let key = Key::from_file(&find.key_file).map_err(FindError::Key)?;
+    let others = other_keys(find, &key)?;
+    let people = match &find.from {
+        Some(path) if path.as_os_str() == "-" => listed(io::stdin().lock())?,
+        Some(path) => listed(File::open(path).map_err(FindError::Input)?)?,
+        None if io::stdin().is_terminal() => vec![asked()?],
+        None => listed(io::stdin().lock())?,
+    };
+    // Only names need rules: which words beside them are no part of them.
+    let rules = RuleSet::shipped()?;
+    let (mut table, mut found, mut contradicted) = (Table::new(COLUMNS), 0, 0);
+    let mut worst = Answer::Done;
+    let mut listed = 0;
+    for (number, person) in people.iter().enumerate() {
+        let tokens = tokens(person, &key, &rules, now)?;
+        let of = |tokens: &[Token]| source::lookup(&find.source, tokens, &find.filter);
+        let mut all = tokens.numbers.clone();
+        all.extend(&tokens.names);
+        let results = of(&all)?;
+        listed = listed.max(results.losses.listed);
+        if number == 0 {
+            worst = tell_losses(&find.source, &results.losses, note);
+        }
+        let births: Vec<Token> = tokens.births.iter().map(|(token, _)| *token).collect();
+        let born = if births.is_empty() { Results::default() } else { of(&births)? };
+        let born: BTreeSet<&str> = born.patients.iter().map(|p| p.token.as_str()).collect();
+        let by_number =
+            if tokens.numbers.is_empty() { Results::default() } else { of(&tokens.numbers)? };
+        let numbered: BTreeSet<&str> =
+            by_number.patients.iter().map(|p| p.token.as_str()).collect();
+        let before = table.rows.len();
+        for patient in &results.patients {
+            let sure = match numbered.contains(patient.token.as_str()) {
+                true => Sure::Number,
+                false => compare(patient, &tokens, born.contains(patient.token.as_str())),
+            };
+            if sure == Sure::Contradicted {
+                contradicted += 1;
+                continue;
+            }
+            rows(&results, patient, number + 1, sure, &mut table);
+        }
+        found += usize::from(table.rows.len() > before);
+    }
+    let shape = find.shape;
+    if shape == super::Shape::Table {
+        writeln!(out, "{}", headline(people.len(), found))?;
+        if !table.rows.is_empty() {
+            writeln!(out)?;
+            table.write(shape, out)?;
+        }
+    } else {
+        table.write(shape, out)?;
+    }
+    if contradicted > 0 {
+        note(format!("{contradicted} patients of the same name have another birth date"));
+    }
+    if others > 0 {
+        note(format!("{others} runs were made with another key and could not be searched"));
+        worst = Answer::Partial;
+    }
+    if listed > 0 {
+        note(format!(
+            "{listed} patients are listed without their names: use a store, or --detail flows"
+        ));
+        worst = Answer::Partial;
+    }
+    Ok(if found > 0 { Answer::Found } else { worst })
+}
+
+/// How many runs the key cannot search. Refuses one that can search none.
+fn other_keys(find: &Find, key: &Key) -> Result<usize, ReviewError> {
+    // Of events, keys stand in exposures; of patients none are wanted here.
+    let filter = Filter { patients: 0, ..find.filter.clone() };
+    let runs = source::runs(&find.source, &filter)?;
+    let ours = key.id();
+    let (same, others): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.key_id == ours);
+    let known: BTreeSet<&str> =
+        others.iter().map(|run| run.key_id.as_str()).filter(|id| !id.is_empty()).collect();
+    if same.is_empty() && !known.is_empty() {
+        let theirs = known.into_iter().take(3).collect::<Vec<_>>().join(", ");
+        return Err(FindError::OtherKey { ours, theirs }.into());
+    }
+    Ok(others.iter().filter(|run| !run.key_id.is_empty()).count())
+}
+
+fn headline(people: usize, found: usize) -> String {
+    match (people, found) {
+        (1, 0) => "NOT FOUND in what was read".into(),
+        (1, _) => "AFFECTED: seen in cleartext".into(),
+        (all, found) => format!("{found} of {all} people are AFFECTED: seen in cleartext"),
+    }
+}
+
+/// Whether a patient who has the name is the person, by the birth date.
+fn compare(patient: &Patient, tokens: &Tokens, born: bool) -> Sure {
+    if born {
+        return Sure::NameAndBirth;
+    }
+    if tokens.births.is_empty() {
+        return Sure::Name;
+    }
+    let dates: Vec<&Identifier> =
+        patient.identifiers.iter().filter(|i| i.kind == "birth_date").collect();
+    let years: Vec<&str> = dates.iter().filter_map(|i| year(&i.value)).collect();
+    let same =
+        |year: &&str| tokens.births.iter().any(|(_, y)| y.is_some_and(|y| y == year.as_bytes()));
+    match (dates.is_empty(), years.iter().any(same)) {
+        (true, _) => Sure::Name,
+        (false, true) => Sure::BirthYear,
+        // A mask without a year (of ages over 89) says nothing.
+        (false, false) if years.is_empty() => Sure::Name,
+        (false, false) => Sure::Contradicted,
+    }
+}
+
+/// The year that a mask of a birth date shows.
+fn year(mask: &str) -> Option<&str> {
+    let run = |at: usize| mask.get(at..at + 4).filter(|y| y.bytes().all(|b| b.is_ascii_digit()));
+    (0..mask.len().saturating_sub(3)).find_map(run)
+}
+
+fn rows(results: &Results, patient: &Patient, person: usize, sure: Sure, table: &mut Table) {
+    for seen in &patient.seen {
+        let exposure = seen.exposure.and_then(|at| results.exposures.get(at));
+        let of = |get: fn(&source::Exposure) -> Value| exposure.map_or(Value::Null, get);
+        let place =
+            |get: fn(&source::Evidence) -> Value| seen.evidence.as_ref().map_or(Value::Null, get);
+        table.rows.push(vec![
+            json!(person),
+            json!(sure.as_str()),
+            json!(seen.first.to_string()),
+            json!(seen.last.to_string()),
+            json!(seen.records),
+            of(|e| json!(e.client.to_string())),
+            of(|e| json!(e.server.to_string())),
+            of(|e| json!(e.protocol)),
+            json!(Severity::of(seen.severity).as_str()),
+            json!(patient.kinds),
+            json!(seen.operation),
+            place(|e| json!(e.file)),
+            place(|e| json!(e.first_packet)),
+            place(|e| json!(e.last_packet)),
+            json!(seen.community_id),
+            json!(results.runs.get(patient.run).map_or("", |run| &run.sensor)),
+            json!(patient.run + 1),
+            json!(patient.token),
+            json!(seen.id),
+            of(|e| json!(e.id)),
+        ]);
+    }
+}
+
+/// What a person is found by.
+fn tokens(
+    person: &Person,
+    key: &Key,
+    rules: &RuleSet,
+    now: Timestamp,
+) -> Result<Tokens, FindError> {
+    let token = |kind, value: &PhiBuf| lookup_token(key, rules, kind, value.as_phi(), now);
+    let mut numbers = Vec::new();
+    for value in &person.numbers {
+        let email = value.as_phi().expose().contains('@').then_some(Kind::Email);
+        numbers.extend(NUMBERS.into_iter().chain(email).filter_map(|kind| token(kind, value)));
+    }
+    let names: Vec<Token> = person.names.iter().filter_map(|n| token(Kind::Name, n)).collect();
+    let births = person.births.iter().filter_map(|b| {
+        let text = b.as_phi().expose();
+        let year = year(text).and_then(|y| y.as_bytes().try_into().ok());
+        Some((token(Kind::BirthDate, b)?, year))
+    });
+    if names.is_empty() && numbers.is_empty() {
+        return Err(FindError::Nobody);
+    }
+    Ok(Tokens { names, births: births.collect(), numbers })
+}
+
+/// People from a list, with empty lines between them.
+fn listed(input: impl Read) -> Result<Vec<Person>, FindError> {
+    let mut text = Zeroizing::new(String::with_capacity(1 << 16));
+    let read = input.take(MAX_INPUT + 1).read_to_string(&mut text).map_err(FindError::Input)?;
+    if read as u64 > MAX_INPUT {
+        return Err(FindError::TooMany);
+    }
+    let (mut people, mut person) = (Vec::new(), Person::default());
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() {
+            if !person.is_empty() {
+                people.push(std::mem::take(&mut person));
+            }
+            continue;
+        }
+        if person.len() >= MAX_VALUES || people.len() >= MAX_PEOPLE {
+            return Err(FindError::TooMany);
+        }
+        let (list, value) = sorted(&mut person, line).ok_or(FindError::Line(number + 1))?;
+        list.push(Phi::new(value).to_buf());
+    }
+    if !person.is_empty() {
+        people.push(person);
+    }
+    if people.is_empty() { Err(FindError::Nobody) } else { Ok(people) }
+}
+
+/// Where a line belongs: by the word before it, or by what it looks like.
+fn sorted<'a, 'b>(person: &'a mut Person, line: &'b str) -> Option<(&'a mut Vec<PhiBuf>, &'b str)> {
+    if let Some((label, value)) = line.split_once(':') {
+        let value = value.trim();
+        let list = match label.trim().to_ascii_lowercase().as_str() {
+            "name" => Some(&mut person.names),
+            "birth" | "birth date" | "birthdate" | "born" | "dob" => Some(&mut person.births),
+            "number" | "id" | "mrn" | "ssn" | "phone" | "email" | "e-mail" => {
+                Some(&mut person.numbers)
+            }
+            _ => None,
+        };
+        return list.filter(|_| !value.is_empty()).map(|list| (list, value));
+    }
+    let digits = line.chars().filter(char::is_ascii_digit).count();
+    let dated = line.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '.' | '/'));
+    let parts = line.split(['-', '.', '/']).count();
+    let year = |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
+    if dated && digits == 8 && (parts == 3 && line.split(['-', '.', '/']).any(year)) {
+        Some((&mut person.births, line))
+    } else if digits > 0 || line.contains('@') {
+        Some((&mut person.numbers, line))
+    } else {
+        line.chars().any(char::is_alphabetic).then_some((&mut person.names, line))
+    }
+}
+
+/// Asks for a person at the terminal, without showing what is typed.
+fn asked() -> Result<Person, FindError> {
+    let mut person = Person::default();
+    let _hidden = Hidden::begin().map_err(FindError::Input)?;
+    for (prompt, list) in [
+        ("Name", &mut person.names),
+        ("Birth date", &mut person.births),
+        ("Number (patient id, insurance, SSN, telephone)", &mut person.numbers),
+    ] {
+        if let Some(value) = prompted(prompt).map_err(FindError::Input)? {
+            list.push(value);
+        }
+    }
+    if person.is_empty() { Err(FindError::Nobody) } else { Ok(person) }
+}
+
+/// One line that is not shown; none if it is empty.
+fn prompted(prompt: &str) -> io::Result<Option<PhiBuf>> {
+    let mut err = io::stderr();
+    write!(err, "{prompt} (not shown; empty if unknown): ")?;
+    err.flush()?;
+    let mut line = Zeroizing::new(String::with_capacity(1024));
+    io::stdin().lock().take(1024).read_line(&mut line)?;
+    writeln!(err)?;
+    let value = line.trim();
+    Ok((!value.is_empty()).then(|| Phi::new(value).to_buf()))
+}
+
+/// The terminal shows nothing for as long as this lives. Whoever interrupts gets it back as it was.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn begin() -> io::Result<Self> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let before = tcgetattr(io::stdin())?;
+        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let hidden = Self(before.clone());
+        // For the rest of the process: a signal that was once caught has no default any more.
+        let restore = move || {
+            if signals.forever().next().is_some() {
+                let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+                signal_hook::low_level::exit(130);
+            }
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(restore)?;
+        let mut now = hidden.0.clone();
+        now.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &now)?;
+        Ok(hidden)
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}

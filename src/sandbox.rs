@@ -1,0 +1,282 @@
+//! What a sensor gives up once its interfaces are open: its user, its capabilities, writing outside the
+//! folders of its outputs, and system calls that it never makes.
+//!
+//! It must run before the first thread starts, as each thread hands on what it has to those it starts.
+
+use rustix::thread::{CapabilitySet, CapabilitySets};
+use std::path::PathBuf;
+
+/// What to give up.
+#[derive(Clone, Debug, Default)]
+pub struct Sandbox {
+    /// The user to become: a name of /etc/passwd, or `UID` or `UID:GID`.
+    pub user: Option<String>,
+    /// Whether the time stamps of the adapter are asked for, which needs CAP_NET_ADMIN.
+    pub administers: bool,
+    /// Folders that are written to.
+    pub writes: Vec<PathBuf>,
+}
+
+/// Why privileges could not be dropped.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// There is no such user.
+    #[error("--user {0}: there is no such user; give a name of /etc/passwd, or UID:GID")]
+    NoUser(String),
+    /// The system refused.
+    #[error("cannot {what}: {source}; use --no-sandbox to run without")]
+    Refused {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Only root may become another user.
+    #[error("--user {0}: only root may become another user; start phitap as root, or leave it out")]
+    NotRoot(String),
+}
+
+/// Capabilities there are at most: bits of a set.
+const CAPABILITIES: u32 = 64;
+
+impl Sandbox {
+    /// Gives everything up; what is in force then, in words.
+    ///
+    /// # Errors
+    /// If there is no such user or the system refuses. Landlock and seccomp may be missing: that is said
+    /// in the words.
+    pub fn enter(&self) -> Result<String, SandboxError> {
+        let user = self.become_user()?;
+        let left = self.drop_capabilities()?;
+        rustix::thread::set_no_new_privs(true).map_err(refused("set no_new_privs"))?;
+        let landlock = self.restrict_files();
+        let seccomp = restrict_calls();
+        Ok(format!("{user}, {left}, no new privileges, {landlock}, {seccomp}"))
+    }
+
+    fn become_user(&self) -> Result<String, SandboxError> {
+        use rustix::process::{Gid, Uid};
+        let now = rustix::process::geteuid();
+        let Some(name) = &self.user else { return Ok(format!("uid {}", now.as_raw())) };
+        let (uid, gid) = find_user(name).ok_or_else(|| SandboxError::NoUser(name.clone()))?;
+        if !now.is_root() {
+            if now.as_raw() == uid {
+                return Ok(format!("user {name}"));
+            }
+            return Err(SandboxError::NotRoot(name.clone()));
+        }
+        for bit in (0..CAPABILITIES).filter(|bit| !self.keeps(*bit)) {
+            // Those that this kernel does not know are refused.
+            let one = CapabilitySet::from_bits_retain(1 << bit);
+            let _ = rustix::thread::remove_capability_from_bounding_set(one);
+        }
+        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        rustix::thread::set_keep_capabilities(true).map_err(refused("keep capabilities"))?;
+        rustix::thread::set_thread_groups(&[]).map_err(refused("leave groups"))?;
+        rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(refused("change group"))?;
+        rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(refused("change user"))?;
+        Ok(format!("user {name}"))
+    }
+
+    fn keeps(&self, bit: u32) -> bool {
+        self.kept().bits() & (1 << bit) != 0
+    }
+
+    /// Interfaces that come back are opened again.
+    fn kept(&self) -> CapabilitySet {
+        match self.administers {
+            true => CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN,
+            false => CapabilitySet::NET_RAW,
+        }
+    }
+
+    fn drop_capabilities(&self) -> Result<String, SandboxError> {
+        let get = rustix::thread::capabilities(None).map_err(refused("read capabilities"))?;
+        let kept = get.permitted & self.kept();
+        let sets = CapabilitySets {
+            effective: kept,
+            permitted: kept,
+            inheritable: CapabilitySet::empty(),
+        };
+        rustix::thread::set_capabilities(None, sets).map_err(refused("drop capabilities"))?;
+        Ok(match kept.bits().count_ones() {
+            0 => "no capabilities".to_owned(),
+            _ if kept.contains(CapabilitySet::NET_ADMIN) => {
+                "capabilities net_raw and net_admin".to_owned()
+            }
+            _ => "capability net_raw".to_owned(),
+        })
+    }
+
+    #[cfg(target_os = "linux")]
+    fn restrict_files(&self) -> &'static str {
+        use landlock::{
+            ABI, Access as _, AccessFs, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
+            RulesetStatus, path_beneath_rules,
+        };
+        let abi = ABI::V5;
+        let read = AccessFs::ReadFile | AccessFs::ReadDir;
+        let write = AccessFs::from_all(abi) & !AccessFs::Execute;
+        let restrict = || {
+            Ruleset::default()
+                .handle_access(AccessFs::from_all(abi))?
+                .create()?
+                .add_rules(path_beneath_rules(["/"], read))?
+                .add_rules(path_beneath_rules(["/dev"], read | AccessFs::WriteFile))?
+                .add_rules(path_beneath_rules(&self.writes, write))?
+                .restrict_self()
+        };
+        let status: Result<_, landlock::RulesetError> = restrict();
+        match status.map(|status| status.ruleset) {
+            Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => "landlock",
+            Ok(RulesetStatus::NotEnforced) | Err(_) => "no landlock (this kernel has none)",
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn restrict_files(&self) -> &'static str {
+        "no landlock (Linux only)"
+    }
+}
+
+fn refused(what: &'static str) -> impl Fn(rustix::io::Errno) -> SandboxError {
+    move |error| SandboxError::Refused { what, source: error.into() }
+}
+
+/// User and group of a name, or of numbers.
+fn find_user(name: &str) -> Option<(u32, u32)> {
+    if name.bytes().all(|b| b.is_ascii_digit() || b == b':') {
+        let (uid, gid) = name.split_once(':').unwrap_or((name, name));
+        return Some((uid.parse().ok()?, gid.parse().ok()?));
+    }
+    in_passwd(&std::fs::read_to_string("/etc/passwd").ok()?, name)
+}
+
+/// The entry of a name in a file in the format of passwd(5).
+fn in_passwd(text: &str, name: &str) -> Option<(u32, u32)> {
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then_some(())?;
+        let (uid, gid) = (fields.nth(1)?, fields.next()?);
+        Some((uid.parse().ok()?, gid.parse().ok()?))
+    })
+}
+
+/// Refuses what takes over a process or a machine; everything else the kernel checks as before.
+#[cfg(target_os = "linux")]
+fn restrict_calls() -> &'static str {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+    let arch = match std::env::consts::ARCH.try_into() {
+        Ok(arch) => arch,
+        Err(_) => return "no seccomp (not on this processor)",
+    };
+    let refused = SeccompAction::Errno(libc::EPERM as u32);
+    let rules = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, arch);
+    let program = filter.and_then(BpfProgram::try_from);
+    match program.map(|program| apply_filter(&program)) {
+        Ok(Ok(())) => "seccomp",
+        _ => "no seccomp (this kernel has none)",
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn restrict_calls() -> &'static str {
+    "no seccomp (Linux only)"
+}
+
+/// System calls that a sensor never makes.
+#[cfg(target_os = "linux")]
+const REFUSED: [libc::c_long; 43] = [
+    // Other programs and processes
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_kcmp,
+    libc::SYS_pidfd_getfd,
+    // Another user
+    libc::SYS_setuid,
+    libc::SYS_setgid,
+    libc::SYS_setreuid,
+    libc::SYS_setregid,
+    libc::SYS_setresuid,
+    libc::SYS_setresgid,
+    libc::SYS_setgroups,
+    libc::SYS_setfsuid,
+    libc::SYS_setfsgid,
+    libc::SYS_personality,
+    // Namespaces and file systems
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_chroot,
+    libc::SYS_pivot_root,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_quotactl,
+    libc::SYS_open_by_handle_at,
+    // The kernel
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_reboot,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_io_uring_setup,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
+    // The clock and the name of the machine
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_adjtimex,
+    libc::SYS_sethostname,
+];
+
+/// What is in force in this process, as /proc says: name and value.
+pub fn in_force() -> Vec<(&'static str, String)> {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let value = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        line.map(|v| v.split_whitespace().next().unwrap_or_default().to_owned())
+    };
+    [
+        ("uid", "Uid"),
+        ("gid", "Gid"),
+        ("capabilities", "CapEff"),
+        ("no_new_privs", "NoNewPrivs"),
+        ("seccomp", "Seccomp"),
+    ]
+    .into_iter()
+    .filter_map(|(name, key)| Some((name, value(key)?)))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_found_by_name_and_by_number() {
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\nphitap:x:997:996::/:/usr/sbin/nologin\nbad:x\n";
+        assert_eq!(in_passwd(passwd, "phitap"), Some((997, 996)));
+        assert_eq!(in_passwd(passwd, "phi"), None);
+        assert_eq!(in_passwd(passwd, "bad"), None);
+        assert_eq!(find_user("65534"), Some((65_534, 65_534)));
+        assert_eq!(find_user("12:13"), Some((12, 13)));
+        assert_eq!(find_user("1:2:3"), None);
+        assert_eq!(find_user(""), None);
+    }
+
+    #[test]
+    fn what_is_in_force_is_read_from_the_system() {
+        let names: Vec<&str> = in_force().iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["uid", "gid", "capabilities", "no_new_privs", "seccomp"]);
+    }
+}

@@ -1,0 +1,183 @@
+//! `--report`, `phitap report` and `--assets` as their users run them.
+
+mod common;
+
+use common::{hospital, phitap};
+use serde_json::Value;
+use std::path::Path;
+
+/// The model of a page.
+fn model(page: &str) -> Value {
+    let (_, from) = page.split_once("id=\"data\">").expect("a model");
+    let (model, _) = from.split_once("</script>").expect("its end");
+    serde_json::from_str(model).expect("JSON")
+}
+
+fn run(arguments: &[&str], status: i32) -> String {
+    let run = phitap(arguments);
+    assert_eq!(run.status, Some(status), "{arguments:?}: {}", run.err);
+    run.out
+}
+
+/// Exposures by client, service and figures.
+fn exposures(model: &Value) -> Vec<String> {
+    let list = model["exposures"].as_array().expect("a list").iter();
+    let mut all: Vec<String> = list
+        .map(|e| {
+            let x = &e["phi"]["exposure"];
+            format!(
+                "{} {} {} {} {}",
+                e["client"], e["server"], x["patients"], x["records"], e["event"]["reason"]
+            )
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_report_of_a_run_of_its_events_and_of_its_store_say_the_same() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (report, events, store) = (at("report.html"), at("events.json"), at("phitap.db"));
+    let capture = hospital().display().to_string();
+    let mut arguments = vec!["replay", "--format", "json", "--output", &events];
+    arguments.extend(["--report", &report, "--store", &store, &capture]);
+    run(&arguments, 0);
+    let of_run = model(&std::fs::read_to_string(&report).expect("a report"));
+    let of_events = model(&run(&["report", &events], 0));
+    let of_store = model(&run(&["report", &store], 0));
+    assert_eq!(exposures(&of_run).len(), 33);
+    for (name, other) in [("events", &of_events), ("store", &of_store)] {
+        assert_eq!(exposures(&of_run), exposures(other), "{name}");
+        let run = of_run["run"]["phi"]["run"].as_object().expect("a run");
+        assert!(run.len() > 10);
+        for (field, value) in run {
+            assert_eq!(value, &other["run"]["phi"]["run"][field], "{name}: {field}");
+        }
+        let services = |m: &Value| m["services"].as_array().map(Vec::len);
+        assert_eq!(services(&of_run), services(other), "{name}");
+        let shown = other["findings"].as_object().expect("findings");
+        assert_eq!(shown.len(), 33, "{name}: each exposure has evidence");
+    }
+    // Inputs bear the hash that others compute.
+    let sum = std::process::Command::new("sha256sum").arg(&capture).output().expect("sha256sum");
+    let sum = String::from_utf8(sum.stdout).expect("text");
+    assert_eq!(of_run["inputs"][0]["sha256"].as_str(), sum.split_whitespace().next());
+    let of_findings = |m: &Value| m["timeline"]["counts"].as_array().map(Vec::len);
+    assert!(of_findings(&of_run).is_some_and(|bars| bars > 20));
+}
+
+#[test]
+fn garbage_in_a_file_of_events_is_counted_and_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    let events = folder.path().join("events.json");
+    let capture = hospital().display().to_string();
+    let whole = run(&["replay", "--format", "json", &capture], 0);
+    let mut text = String::from("not JSON\n{\"event\":{\"action\":\"phi-exposure\"}}\n\u{0}\n");
+    text.push_str(&whole);
+    std::fs::write(&events, text).expect("written");
+    let path = events.display().to_string();
+    let run = phitap(["report", path.as_str()]);
+    assert_eq!(run.status, Some(3), "{}", run.err);
+    assert!(run.err.contains("no events"), "{}", run.err);
+    assert_eq!(exposures(&model(&run.out)).len(), 33);
+    std::fs::write(&events, "nothing of ours\n").expect("written");
+    let run = phitap(["report", path.as_str()]);
+    assert_eq!(run.status, Some(1), "{}", run.err);
+    assert!(run.out.is_empty() && run.err.contains(&path), "{}", run.err);
+}
+
+#[test]
+fn a_revealed_file_of_events_gives_a_report_without_values() {
+    let folder = tempfile::tempdir().expect("folder");
+    let events = folder.path().join("revealed.json").display().to_string();
+    let capture = hospital().display().to_string();
+    run(&["replay", "--reveal", "--format", "json", "--output", &events, &capture], 0);
+    let text = std::fs::read_to_string(&events).expect("events");
+    let values: Vec<String> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .flat_map(|e| e["phi"]["patient"]["identifiers"].as_array().cloned().unwrap_or_default())
+        .filter(|i| i["kind"] == "name" || i["kind"] == "ssn")
+        .filter_map(|i| Some(i["value"].as_str()?.to_owned()))
+        .filter(|value| value.len() > 8)
+        .collect();
+    assert!(values.len() > 100, "{}", values.len());
+    let page = run(&["report", &events], 0);
+    let shown: Vec<&String> = values.iter().filter(|v| page.contains(v.as_str())).collect();
+    assert!(shown.is_empty(), "{} of {} values", shown.len(), values.len());
+}
+
+#[test]
+fn hosts_and_services_are_written_by_the_ending_of_the_file() {
+    let folder = tempfile::tempdir().expect("folder");
+    let capture = hospital().display().to_string();
+    let written = |name: &str| {
+        let file = folder.path().join(name).display().to_string();
+        run(&["replay", "--quiet", "--assets", &file, &capture], 0);
+        std::fs::read_to_string(&file).expect("written")
+    };
+    let all: Value = serde_json::from_str(&written("a.json")).expect("JSON");
+    let services = all["services"].as_array().expect("a list");
+    assert!(services.len() >= 40, "{}", services.len());
+    let archive = services.iter().find(|s| s["ip"] == "10.113.183.245").expect("a service");
+    assert_eq!((&archive["port"], &archive["protocol"]), (&11112.into(), &"dicom".into()));
+    assert_eq!((&archive["names"][0], &archive["severity"]), (&"HOSPPACS".into(), &"high".into()));
+    let table = written("a.csv");
+    assert!(table.starts_with("ip,port,") && table.lines().count() > services.len());
+    let graph = written("a.graphml");
+    assert_eq!(graph.matches("<edge ").count(), 33);
+    let run = phitap(["replay", "--assets", "a.txt", capture.as_str()]);
+    assert_eq!(run.status, Some(2));
+    assert!(run.err.contains(".graphml"), "{}", run.err);
+    assert!(!Path::new("a.txt").exists());
+}
+
+#[test]
+fn a_sensor_with_a_store_shows_what_earlier_runs_found() {
+    use std::io::{BufRead as _, Read as _, Write as _};
+    let folder = tempfile::tempdir().expect("folder");
+    let store = folder.path().join("phitap.db").display().to_string();
+    run(&["replay", "--quiet", "--store", &store, &hospital().display().to_string()], 0);
+    // A capture in which nothing is found, watched for more.
+    let capture = std::fs::read(hospital()).expect("a capture");
+    let empty = folder.path().join("empty.pcap");
+    std::fs::write(&empty, &capture[..24]).expect("written");
+    let mut sensor = std::process::Command::new(common::PHITAP)
+        .args([
+            "replay",
+            "--follow",
+            "--no-progress",
+            "--metrics",
+            "127.0.0.1:0",
+            "--store",
+            &store,
+        ])
+        .arg(&empty)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("phitap");
+    let mut said = std::io::BufReader::new(sensor.stderr.take().expect("standard error"));
+    let mut line = String::new();
+    while !line.contains("http://") {
+        line.clear();
+        assert!(said.read_line(&mut line).expect("a line") > 0, "it says where it serves");
+    }
+    let address =
+        line.split("http://").nth(1).and_then(|at| at.split('/').next()).expect("address");
+    let mut stream = std::net::TcpStream::connect(address).expect("connect");
+    let request =
+        format!("GET /api/v1/page HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    sensor.kill().expect("killed");
+    sensor.wait().expect("ended");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    let model: Value = serde_json::from_str(body).expect("JSON");
+    let exposures = model["exposures"].as_array().expect("a list");
+    assert_eq!(exposures.len(), 33);
+    assert!(exposures.iter().all(|e| e["earlier"] == true));
+}

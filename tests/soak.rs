@@ -1,0 +1,24 @@
+//! Hours of traffic in seconds: memory stays flat. `scripts/soak.sh` runs a day of it.
+
+mod common;
+
+use common::ROOT;
+use std::process::{Command, Stdio};
+
+#[test]
+fn half_an_hour_of_the_same_traffic_needs_no_more_memory_than_a_quarter_of_it() {
+    let output = Command::new("scripts/soak.sh")
+        .args([env!("CARGO_BIN_EXE_phitap"), "fixtures/hospital.pcap", "0.5", "180"])
+        .current_dir(ROOT)
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash and python3");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{said}");
+    let rows = text.lines().filter(|line| line.starts_with("| ")).skip(1).count();
+    assert_eq!(rows, 10, "{text}");
+    let events = text.lines().rfind(|line| line.starts_with("| "));
+    let events = events.and_then(|line| line.split('|').nth(3)).expect("events");
+    assert!(events.trim().parse::<u32>().expect("a number") > 10, "{text}");
+}
