@@ -418,7 +418,7 @@ mod tests {
             assert_eq!(keys.len(), all, "a key twice: {line}");
             assert!(keys.contains(&"rt"), "{line}");
         }
-        let status = status_written(&FORMAT, &run());
+        let status = status_written(&FORMAT, &[], &run());
         let (header, extensions) = read(status.trim_end());
         assert_eq!((header[4].as_str(), header[6].as_str()), ("sensor-status", "7"), "{status}");
         assert!(extensions.contains(&("reason".into(), "interface,output".into())), "{status}");

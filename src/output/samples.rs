@@ -167,13 +167,22 @@ pub(in crate::output) fn sensor() -> SensorStatus {
     SensorStatus { time: at(600), resident_bytes: 1 << 20, ..health.status(now) }
 }
 
-/// What `format` writes of that.
-pub(in crate::output) fn status_written(format: &Format, run: &RunSummary) -> String {
+/// What `format` writes of that, once `events` are written.
+pub(in crate::output) fn status_written(
+    format: &Format,
+    events: &[Event],
+    run: &RunSummary,
+) -> String {
     let to = Shared::default();
     let mut output = (format.open)(Box::new(to.clone()), context());
+    for event in events {
+        output.event(event).expect("memory");
+    }
+    output.flush().expect("memory");
+    let before = to.0.lock().expect("no panic").len();
     assert!(output.status(run, &sensor()).expect("memory"));
     output.flush().expect("memory");
-    let bytes = to.0.lock().expect("no panic").clone();
+    let bytes = to.0.lock().expect("no panic").split_off(before);
     String::from_utf8(bytes).expect("UTF-8")
 }
 

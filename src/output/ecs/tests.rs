@@ -179,7 +179,7 @@ fn samples() -> Vec<Value> {
     run.opaque = Reason::ALL.iter().map(|r| (("unknown", *r), 1)).collect();
     run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
     all.extend(lines(&out, &run));
-    all.push(serde_json::from_str(&status_written(&FORMAT, &run)).expect("one line"));
+    all.push(serde_json::from_str(&status_written(&FORMAT, &out, &run)).expect("one line"));
     // With all that is known, exposures are longer than they are written.
     let context = context();
     let exposures = out.iter().filter(|event| matches!(event, Event::Exposure(_)));
@@ -490,7 +490,8 @@ fn a_revealed_value_stands_as_it_is_on_one_line() {
 
 #[test]
 fn the_status_of_a_sensor_says_what_the_summary_would_and_how_it_is() {
-    let status: Value = serde_json::from_str(&status_written(&FORMAT, &run())).expect("one line");
+    let status: Value =
+        serde_json::from_str(&status_written(&FORMAT, &[], &run())).expect("one line");
     let summary = lines(&[], &run()).pop().expect("summary");
     assert_eq!(status["phi"]["run"], summary["phi"]["run"]);
     let sensor = &status["phi"]["sensor"];

@@ -15,7 +15,8 @@ fn lines(events: &[crate::exposure::Event]) -> Vec<Value> {
 fn every_event_has_what_its_class_requires() {
     let mut lines = lines(&events());
     lines.extend(self::lines(&busy()));
-    let status: Value = serde_json::from_str(&status_written(&FORMAT, &run())).expect("one line");
+    let status: Value =
+        serde_json::from_str(&status_written(&FORMAT, &[], &run())).expect("one line");
     assert_eq!((&status["activity_id"], &status["activity_name"]), (&json!(99), &json!("Status")));
     assert_eq!(status["unmapped"]["problems"], json!(["interface", "output"]));
     lines.push(status);

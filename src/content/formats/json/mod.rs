@@ -96,8 +96,6 @@ struct Form {
     answers: bool,
     /// The next value may be a request of GraphQL.
     request: bool,
-    /// The next value may be that of a request in a batch (FHIR R4 3.1.0.11).
-    url: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -112,7 +110,6 @@ enum Next {
 impl Form {
     fn key(&mut self, key: &str) {
         self.request = matches!(key, "query" | "mutation");
-        self.url = key == "url";
         self.next = match key {
             "text" => Next::Question,
             "answer" => {
@@ -238,8 +235,6 @@ impl Receiver for Reader<'_, '_> {
     fn inner_begin(&mut self, front: &[u8]) -> bool {
         *self.inner = if self.form.request && graphql::begins(front) {
             Some(Nested::new(&Media::Unknown))
-        } else if self.form.url && front.starts_with(b"Patient?") {
-            Some(Nested::new(&Media::Target))
         } else {
             inner(front)
         };
