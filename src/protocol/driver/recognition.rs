@@ -164,7 +164,7 @@ impl Driver {
             // It is no protocol that was recognised.
             stream.counted = true;
         }
-        self.news.push(DriverEvent::Opaque("unknown", Reason::Unrecognised));
+        self.events.push(DriverEvent::Opaque("unknown", Reason::Unrecognised));
     }
 
     fn encrypted(&mut self) -> u64 {
