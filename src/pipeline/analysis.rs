@@ -7,6 +7,8 @@ use crate::exposure::Written;
 use crate::flow::FlowHead;
 use crate::identify::{Patients, Token};
 use crate::protocol::encrypted::Encryption;
+use crate::protocol::expected::frame_datagram;
+use crate::protocol::unknown::DatagramCarver;
 use crate::protocol::{Activity, Driver, DriverLimits, Object, ServiceFacts};
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
@@ -27,6 +29,27 @@ pub(super) enum State {
     PassedOver(Encryption),
     /// Given up after a panic.
     Broken,
+}
+
+impl State {
+    /// Whether a datagram of a flow that no protocol claims holds a payload. If so, it is written to `frame`,
+    /// and the flow, which `reading` opens, is searched from here on.
+    pub fn carve(
+        &mut self,
+        reading: impl FnOnce() -> Self,
+        datagram: &[u8],
+        frame: &mut Vec<u8>,
+    ) -> bool {
+        if !matches!(self, Self::Datagrams { .. }) || !DatagramCarver::finds(datagram) {
+            return false;
+        }
+        *self = reading();
+        if let Self::Reading(analysis) = self {
+            analysis.driver.carve_datagrams();
+        }
+        frame_datagram(datagram, frame);
+        true
+    }
 }
 
 pub(super) struct Analysis {

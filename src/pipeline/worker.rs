@@ -504,10 +504,11 @@ impl Handler<State> for Context {
             }
             _ => PROTOCOLS.iter().any(|protocol| protocol.datagram(bytes, &mut frame)),
         };
+        if framed && let State::Datagrams { .. } = state {
+            *state = self.reading(flow);
+        }
+        let framed = framed || state.carve(|| self.reading(flow), bytes, &mut frame);
         if framed {
-            if let State::Datagrams { .. } = state {
-                *state = self.reading(flow);
-            }
             if let State::Reading(analysis) = state {
                 analysis.datagram = Some(self.now);
             }

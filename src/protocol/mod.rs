@@ -51,7 +51,7 @@ pub mod telnet;
 pub mod tftp;
 mod tls_upgrade;
 mod unframed;
-mod unknown;
+pub mod unknown;
 pub mod websocket;
 pub mod x12;
 

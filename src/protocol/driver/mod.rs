@@ -140,7 +140,7 @@ impl Driver {
 
     /// Whether every datagram of the flow is its parser's.
     pub fn owns_datagrams(&self) -> bool {
-        self.protocol.is_some_and(Protocol::owns_datagrams)
+        self.protocol.map_or(self.parser.is_some(), Protocol::owns_datagrams)
     }
 
     /// The client's side, as well as it is known by now.

@@ -2,7 +2,7 @@
 
 use super::{Driver, DriverEvent, PROBE_EAGER, State, Stream};
 use crate::flow::Side;
-use crate::protocol::unknown::Carver;
+use crate::protocol::unknown::{Carver, DatagramCarver};
 use crate::protocol::{
     ContentSink, PROTOCOLS, Position, Probe, Protocol, Reason, Speaker, encrypted,
 };
@@ -153,6 +153,18 @@ impl Driver {
             self.sides[side.index()].unwanted = skip;
             self.close_reading(side, sink);
         }
+    }
+
+    /// No protocol claims a flow of datagrams, but something in it is worth a search: all its datagrams are
+    /// the driver's from here on, in frames.
+    pub fn carve_datagrams(&mut self) {
+        self.parser = Some(Box::new(DatagramCarver));
+        for stream in &mut self.sides {
+            stream.state = State::Reading;
+            // It is no protocol that was recognised.
+            stream.counted = true;
+        }
+        self.events.push(DriverEvent::Opaque("unknown", Reason::Unrecognised));
     }
 
     fn encrypted(&mut self) -> u64 {

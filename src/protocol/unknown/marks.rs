@@ -19,6 +19,8 @@ pub(super) enum PayloadEnd {
     Wide(ByteOrder),
     /// Likewise, in EBCDIC.
     Ebcdic,
+    /// Likewise, or before a mark: text that no mark began.
+    Run,
     /// Its reader decides.
     Reader,
 }
@@ -27,7 +29,7 @@ impl PayloadEnd {
     /// Where in `data` it ends.
     pub fn end(self, data: &[u8]) -> Option<usize> {
         let separators = match self {
-            Self::Text => false,
+            Self::Text | Self::Run => false,
             Self::Separated => true,
             Self::Reader => return None,
             Self::Wide(order) => {
@@ -66,6 +68,11 @@ pub(super) struct Found {
     pub end: PayloadEnd,
     /// The preamble before it is put back.
     pub preamble: bool,
+}
+
+impl Found {
+    /// A run of text.
+    pub const RUN: Self = Self { media: Media::Unknown, end: PayloadEnd::Run, preamble: false };
 }
 
 /// What a search came to.
@@ -146,8 +153,14 @@ static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 
 /// The first payload that begins in `data`.
 pub(super) fn find(data: &[u8]) -> Search {
+    find_until(data, data.len())
+}
+
+/// The first payload in `data` that begins at `last` or before.
+pub(super) fn find_until(data: &[u8], last: usize) -> Search {
     let Some(search) = SEARCH.as_ref() else { return Search::Nothing };
-    for hit in search.find_iter(data) {
+    let head = data.get(..last.saturating_add(longest())).unwrap_or(data);
+    for hit in search.find_iter(head).take_while(|hit| hit.start() <= last) {
         let Some(mark) = MARKS.get(hit.pattern().as_usize()) else { continue };
         let rest = data.get(hit.start()..).unwrap_or_default();
         match (mark.check)(rest) {
@@ -160,15 +173,19 @@ pub(super) fn find(data: &[u8]) -> Search {
         }
     }
     match cut(data) {
-        Some(at) => Search::More(at),
-        None => Search::Nothing,
+        Some(at) if at <= last => Search::More(at),
+        _ => Search::Nothing,
     }
+}
+
+/// Length of the longest mark.
+fn longest() -> usize {
+    MARKS.iter().map(|m| m.bytes.len()).max().unwrap_or(0)
 }
 
 /// Where at the end of `data` a mark may begin that is cut off.
 fn cut(data: &[u8]) -> Option<usize> {
-    let longest = MARKS.iter().map(|m| m.bytes.len()).max().unwrap_or(0);
-    let from = data.len().saturating_sub(longest.saturating_sub(1));
+    let from = data.len().saturating_sub(longest().saturating_sub(1));
     let tail = data.get(from..)?;
     let begins = |at: &usize| {
         let rest = tail.get(*at..).unwrap_or_default();

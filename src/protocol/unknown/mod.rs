@@ -1,11 +1,14 @@
-//! Streams that no protocol claims: payloads that are complete in themselves are carved out of them, whatever
-//! carries them (message queues, serialised objects, databases, sockets of one application).
+//! Streams and datagrams that no protocol claims: payloads that are complete in themselves are carved out of
+//! them, whatever carries them (message queues, serialised objects, databases, sockets of one application).
 //!
-//! A payload begins with a mark of its format. One of text ends with the first byte that is no text; one
-//! of another kind when its reader has seen its end. Bytes that look random (compressed, encrypted) are
+//! A payload begins with a mark of its format, or it is a run of text (labelled lines, rows, objects without a
+//! mark). Text ends with the first byte that is no text, or with the mark of another payload; a payload of
+//! another kind ends when its reader has seen its end. Bytes that look random (compressed, encrypted) are
 //! sampled only, so that they cost next to nothing.
 
+mod datagrams;
 mod marks;
+mod runs;
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +17,9 @@ use super::content_writer::ContentWriter;
 use super::{
     Authentication, ContentSink, Direction, End, Ending, Hint, ParseError, Parser, Progress, Resync,
 };
+pub use datagrams::DatagramCarver;
 use marks::{Found, PayloadEnd, Search};
+use runs::{MIN_RUN, Run};
 
 /// Bytes that decide whether what follows is worth a search.
 const SAMPLE: usize = 1024;
@@ -36,6 +41,90 @@ pub struct Carver {
 struct Payload {
     writer: ContentWriter,
     end: PayloadEnd,
+}
+
+/// What comes next outside of payloads.
+enum Next {
+    /// A payload, at this offset.
+    Payload(usize, Found),
+    /// Perhaps one, at this offset.
+    More(usize),
+    /// Bytes that look compressed or encrypted.
+    Random,
+    Nothing,
+}
+
+/// Looks for the next payload in `data`.
+fn next(data: &[u8]) -> Next {
+    let run = runs::find(data);
+    let last = match run {
+        // What a mark ends before it is long enough is no run.
+        Run::Begins(offset) => offset + MIN_RUN,
+        Run::More(_) | Run::Nothing => data.len(),
+    };
+    // Marks further behind are looked for inside the run, so that no byte is searched twice.
+    match (marks::find_until(data, last), run) {
+        (Search::Found(offset, found), _) => Next::Payload(offset, found),
+        (Search::More(offset), Run::Begins(begin) | Run::More(begin)) => {
+            Next::More(offset.min(begin))
+        }
+        (Search::More(offset), Run::Nothing) => Next::More(offset),
+        (Search::Nothing, Run::Begins(offset)) => Next::Payload(offset, Found::RUN),
+        (Search::Nothing, Run::More(_) | Run::Nothing) if is_random(data) => Next::Random,
+        (Search::Nothing, Run::More(offset)) => Next::More(offset),
+        (Search::Nothing, Run::Nothing) => Next::Nothing,
+    }
+}
+
+/// What became of bytes inside a payload.
+enum Step {
+    /// So many of them were read.
+    Read(usize),
+    /// Likewise, and the payload has ended.
+    Ended(usize),
+    /// Likewise, and more bytes must come.
+    More(usize),
+    /// All were read, and the reader does not want so many that follow.
+    Skip(u64),
+}
+
+impl Payload {
+    /// Hands on what of `data` is part of the payload.
+    fn data(&mut self, data: &[u8], sink: &mut dyn ContentSink) -> Step {
+        let kind = self.end;
+        let end = kind.end(data);
+        let text = match kind {
+            PayloadEnd::Wide(_) if data.len() < 2 => return Step::More(0),
+            PayloadEnd::Wide(_) => data.get(..end.unwrap_or(data.len() & !1)).unwrap_or(data),
+            _ => data.get(..end.unwrap_or(data.len())).unwrap_or(data),
+        };
+        if kind == PayloadEnd::Run {
+            return match (marks::find(text), end) {
+                (Search::Found(offset, _), _) => {
+                    self.writer.data(text.get(..offset).unwrap_or(text), sink);
+                    Step::Ended(offset)
+                }
+                (Search::More(offset), None) => {
+                    self.writer.data(text.get(..offset).unwrap_or(text), sink);
+                    Step::More(offset)
+                }
+                (_, end) => {
+                    self.writer.data(text, sink);
+                    end.map_or(Step::Read(text.len()), Step::Ended)
+                }
+            };
+        }
+        match kind {
+            PayloadEnd::Ebcdic => self.writer.data(&latin(text), sink),
+            _ => self.writer.data(text, sink),
+        }
+        match end {
+            Some(end) => Step::Ended(end),
+            None if kind != PayloadEnd::Reader => Step::Read(text.len()),
+            None if self.writer.is_done() => Step::Ended(text.len()),
+            None => Step::Skip(self.writer.take_unwanted()),
+        }
+    }
 }
 
 impl Carver {
@@ -66,44 +155,31 @@ impl Parser for Carver {
         };
         let mut at = 0;
         while let Some(rest @ [_, ..]) = data.get(at..) {
-            let Some(payload) = side.as_mut() else {
-                match marks::find(rest) {
-                    Search::Found(offset, found) => {
+            let step = match side.as_mut() {
+                None => match next(rest) {
+                    Next::Payload(offset, found) => {
                         *side = Some(Self::open(direction, &found, sink));
                         at += offset;
+                        continue;
                     }
-                    Search::More(offset) => {
+                    Next::More(offset) => {
                         return Ok(Progress::need(at + offset, rest.len() - offset + 1));
                     }
-                    Search::Nothing if is_random(rest) => {
-                        return Ok(Progress::skip(data.len(), PASSED_OVER));
+                    Next::Random => return Ok(Progress::skip(data.len(), PASSED_OVER)),
+                    Next::Nothing => return Ok(Progress::consumed(data.len())),
+                },
+                Some(payload) => payload.data(rest, sink),
+            };
+            match step {
+                Step::Read(len) => at += len,
+                Step::Ended(len) => {
+                    at += len;
+                    if let Some(payload) = side.take() {
+                        payload.writer.close(Ending::Complete, sink);
                     }
-                    Search::Nothing => return Ok(Progress::consumed(data.len())),
                 }
-                continue;
-            };
-            if matches!(payload.end, PayloadEnd::Wide(_)) && rest.len() < 2 {
-                return Ok(Progress::need(at, 2));
-            }
-            let end = payload.end.end(rest);
-            let whole = match payload.end {
-                PayloadEnd::Wide(_) => rest.len() & !1,
-                _ => rest.len(),
-            };
-            let text = rest.get(..end.unwrap_or(whole)).unwrap_or(rest);
-            match payload.end {
-                PayloadEnd::Ebcdic => payload.writer.data(&latin(text), sink),
-                _ => payload.writer.data(text, sink),
-            }
-            at += text.len();
-            if end.is_none() && payload.end == PayloadEnd::Reader && !payload.writer.is_done() {
-                let skip = payload.writer.take_unwanted();
-                return Ok(Progress::skip(data.len(), skip));
-            }
-            if (end.is_some() || payload.end == PayloadEnd::Reader)
-                && let Some(payload) = side.take()
-            {
-                payload.writer.close(Ending::Complete, sink);
+                Step::More(len) => return Ok(Progress::need(at + len, rest.len() - len + 1)),
+                Step::Skip(skip) => return Ok(Progress::skip(data.len(), skip)),
             }
         }
         Ok(Progress::consumed(at))
@@ -120,8 +196,11 @@ impl Parser for Carver {
         Some(0)
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {
-        if let Some(payload) = self.sides.get_mut(direction.index()).and_then(Option::take) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
+        if let Some(mut payload) = self.sides.get_mut(direction.index()).and_then(Option::take) {
+            if payload.end == PayloadEnd::Run {
+                payload.writer.data(rest, sink);
+            }
             payload.writer.close(end.into(), sink);
         }
     }

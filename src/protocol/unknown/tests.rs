@@ -99,6 +99,39 @@ fn random_bytes_are_passed_over() {
     assert!(sink.contents.is_empty());
 }
 
+#[test]
+fn text_without_a_mark_is_carved_too() {
+    let lines = b"PATIENT: EXAMPLE, ANNA\r\nDOB: 1960-04-01\r\nMRN: 77\r\n";
+    let object = "{\"patient\":{\"name\":\"Exämple\",\"dob\":\"1960-04-01\"}}".as_bytes();
+    let rows = [&b"mrn;name;dob;ward;room;bed;doctor;phone\n"[..], b"1;Example;2"].concat();
+    let marked = [&rows[..], b"\n", MESSAGE].concat();
+    let client = [frame(lines), frame(b"short text"), frame(object), frame(&marked)].concat();
+    for size in [1, 2, 3, 7, 16, 61, 1460, 99_999] {
+        let (sink, _) = play(&[Server(&[0xde; 300]), Client(&client)], size);
+        let found = payloads(&sink);
+        // Before lines and rows there is a length, which may be a letter; an object begins with its brace.
+        let head = [&rows[..], b"\n"].concat();
+        let [first, second, third, fourth] = found[..] else { panic!("{}", found.len()) };
+        assert!(first.ends_with(lines) && third.ends_with(&head), "in pieces of {size}");
+        assert_eq!((second, fourth), (object, MESSAGE), "in pieces of {size}");
+    }
+}
+
+#[test]
+fn each_datagram_is_searched_by_itself() {
+    use crate::protocol::expected::frame_datagram;
+    let mut frames = Vec::new();
+    for payload in [&frame(MESSAGE)[..], b"PID|1||78^^^N^MR||Other^Eve", &frame(MESSAGE)] {
+        frame_datagram(payload, &mut frames);
+    }
+    let mut sink = Recorder::default();
+    let read = DatagramCarver.data(Direction::ClientToServer, &frames, &mut sink);
+    assert_eq!(read, Ok(Progress::consumed(frames.len())));
+    assert_eq!(payloads(&sink), [MESSAGE, MESSAGE]);
+    assert!(DatagramCarver::finds(&frame(MESSAGE)));
+    assert!(!DatagramCarver::finds(b"\x01\x02 short \x00"));
+}
+
 proptest! {
     #[test]
     fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..600), size in 1usize..70) {

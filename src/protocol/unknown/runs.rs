@@ -1,0 +1,94 @@
+//! Text inside bytes of an unknown protocol: labelled lines, rows and objects that no mark announces.
+
+/// Bytes of text in a row that are read as one. Names, keys and commands of binary protocols are shorter;
+/// a patient with a number and a birth date is longer.
+pub(super) const MIN_RUN: usize = 40;
+/// Of them, bytes that are no ASCII: letters of UTF-8 and of the code pages before it.
+const MAX_FOREIGN: usize = 12;
+/// Bytes before an object, an array or an element that belong to the framing and happen to be letters
+/// (a length, a type).
+const MAX_STRAY: usize = 4;
+
+/// What a search for text came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Run {
+    /// Text begins at this offset.
+    Begins(usize),
+    /// The last bytes, from this offset, are text, but too few to tell.
+    More(usize),
+    /// None.
+    Nothing,
+}
+
+/// Whether a byte may be part of a text.
+const fn is_text(byte: u8) -> bool {
+    byte >= b' ' && byte != 0x7f || matches!(byte, b'\t' | b'\n' | b'\r')
+}
+
+/// The first run of text in `data`.
+pub(super) fn find(data: &[u8]) -> Run {
+    let mut from = 0;
+    loop {
+        let Some(window) = data.get(from..from + MIN_RUN) else {
+            // Fewer bytes than a run: the end of them that is text may go on.
+            let rest = data.get(from..).unwrap_or_default();
+            let tail = rest.iter().rev().take_while(|b| is_text(**b)).count();
+            return if tail == 0 { Run::Nothing } else { Run::More(data.len() - tail) };
+        };
+        // From the back: one byte that is no text rules out every run that would hold it.
+        if let Some(other) = window.iter().rposition(|b| !is_text(*b)) {
+            from += other + 1;
+        } else if window.iter().filter(|b| !b.is_ascii()).count() > MAX_FOREIGN {
+            from += 1;
+        } else {
+            return Run::Begins(from + stray(window));
+        }
+    }
+}
+
+/// Bytes of the framing before an object or an element.
+fn stray(window: &[u8]) -> usize {
+    let opens = |at: &usize| {
+        matches!(
+            window.get(*at..),
+            Some([b'{', b'"' | b' ' | b'\r' | b'\n', ..] | [b'[', b'{' | b'"', ..])
+        ) || matches!(window.get(*at..), Some([b'<', letter, ..]) if letter.is_ascii_alphabetic())
+    };
+    (0..=MAX_STRAY).find(opens).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LINE: &[u8] = b"PATIENT: EXAMPLE^ANNA  DOB: 1960-04-01  MRN: 77";
+
+    #[test]
+    fn a_run_begins_where_its_text_begins() {
+        let framed = [b"\x01\x02key\0\x00\x2f", LINE].concat();
+        assert_eq!(find(&framed), Run::Begins(7), "the length is a letter, and text like any");
+        let object = [&b"\0\x00\x41{\"a\":"[..], LINE].concat();
+        assert_eq!(find(&object), Run::Begins(3), "a length before an object is none of it");
+        assert_eq!(find(&LINE[..MIN_RUN - 1]), Run::More(0));
+        assert_eq!(find(b"abc\0def"), Run::More(4));
+        assert_eq!(find(b"abc\0"), Run::Nothing);
+        assert_eq!(find(&[0xe9; 200]), Run::More(161), "no code page has so few letters of ASCII");
+    }
+
+    proptest! {
+        /// What a search byte by byte finds.
+        #[test]
+        fn the_first_run_is_found(bytes in proptest::collection::vec(prop_oneof![9 => 0x20u8..0x7f, 1 => any::<u8>()], 0..200)) {
+            let run = |at: usize| bytes.get(at..at + MIN_RUN).is_some_and(|w| {
+                w.iter().all(|b| is_text(*b)) && w.iter().filter(|b| !b.is_ascii()).count() <= MAX_FOREIGN
+            });
+            let slow = (0..bytes.len()).find(|at| run(*at));
+            match (find(&bytes), slow) {
+                (Run::Begins(at), Some(first)) => prop_assert!((first..=first + MAX_STRAY).contains(&at)),
+                (Run::More(_) | Run::Nothing, None) => {}
+                (got, expected) => prop_assert!(false, "{got:?} {expected:?}"),
+            }
+        }
+    }
+}
