@@ -142,8 +142,9 @@ pub(in crate::output) fn context() -> Context {
     }
 }
 
+/// Takes what an output writes, which a test reads afterwards.
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
+pub(in crate::output) struct Shared(pub(in crate::output) Arc<Mutex<Vec<u8>>>);
 
 impl Write for Shared {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -4,15 +4,14 @@ back by pyx12, EDIFACT by pydifact, CDA and PIX/PDQ by lxml, and labelled lines,
 
 The truth is known from how each was made: who is asked about, claims, or is the subject. Holders of a plan,
 relatives, doctors and clerks are in many of them, and are nobody's patients."""
-import io, json, sys, unicodedata
+import io, unicodedata
 
 from lxml import etree
-from pcap import Pcap
 from pydifact.segmentcollection import Interchange
 from pydifact.segments import Segment as Edifact
 from pyx12.segment import Segment as X12
 from pyx12.x12file import X12Reader, X12Writer
-from records import ALL, R, Person, answer, request, turns
+from records import ALL, R, Person, answer, request, write
 
 SHAPES = []
 
@@ -255,17 +254,5 @@ def letters():
     return answer(begin.format(n=f"{p.given} {p.family}", b=p.birth, i=p.id) + "\nDear colleague,\nthank you for seeing this patient.\n\nDr Greg House\n", "text/plain; charset=utf-8", "/letters/7.txt"), [p.truth("name", "birth_date", "patient_id")]
 
 
-def main():
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 400
-    capture, truth = Pcap(sys.argv[1], R), {}
-    for n in range(count):
-        make = SHAPES[n % len(SHAPES)]
-        document, people = make()
-        port = 20000 + n
-        truth[port] = {"shape": make.__name__, "people": people}
-        capture.conversation(port, 8080, turns(document))
-    json.dump(truth, sys.stdout)
-
-
 if __name__ == "__main__":
-    main()
+    write(SHAPES)

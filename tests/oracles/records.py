@@ -336,11 +336,12 @@ def turns(document):
     return [(True, head + bearing), (False, b"HTTP/1.1 204 No Content\r\n\r\n")]
 
 
-def main():
+def write(shapes):
+    """Writes documents of all `shapes` in turn, by the arguments of the program."""
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 400
     capture, truth = Pcap(sys.argv[1], R), {}
     for n in range(count):
-        make = SHAPES[n % len(SHAPES)]
+        make = shapes[n % len(shapes)]
         document, people = make()
         port = 20000 + n
         truth[port] = {"shape": make.__name__, "people": people}
@@ -349,4 +350,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    write(SHAPES)

@@ -2,20 +2,7 @@
 
 use super::*;
 use crate::exposure::samples::{Sample, at};
-use crate::output::samples::{events, run, tracker};
-use std::sync::{Arc, Mutex};
-
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").write(bytes)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::output::samples::{Shared, events, run, tracker};
 
 fn written(shape: Shape, events: &[Event]) -> String {
     let to = Shared::default();

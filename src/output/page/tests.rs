@@ -3,24 +3,10 @@
 use super::*;
 use crate::exposure::samples::{Sample, at, hl7, http, identifier};
 use crate::exposure::{Event, FindingEvent, Sighting};
-use crate::output::samples::{context, run, tracker_with_sightings};
+use crate::output::samples::{Shared, context, run, tracker_with_sightings};
 use crate::output::{Output as _, ecs};
 use crate::rules::Kind;
 use serde_json::{Value, json};
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").write(bytes)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// What findings come to.
 fn seen(findings: impl IntoIterator<Item = FindingEvent>) -> (Vec<Event>, Vec<Sighting>) {
