@@ -5,20 +5,18 @@
 //! reference like a mapped file's.
 
 use super::nic::{self, is_down};
-use super::{LATENCY, LiveCounters, LiveOptions, fault, refusal, said};
+use super::{LATENCY, LiveCounters, LiveOptions, fault, refusal, said, wait_readable};
 use crate::capture::{
     BATCH_PACKETS, Batch, Block, Fault, Input, LinkType, MAX_RECORD, Packet, Source, Status,
 };
 use crate::time::Timestamp;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use std::time::Duration;
 
 /// Bytes of one block of copied packets.
 const BLOCK: usize = 1 << 20;
 /// Room of the first block, bytes; later ones start with what the one before took.
 const FIRST_BLOCK: usize = 16 << 10;
-/// Pause after a wake without packets that an error on a socket caused: it may go on being said.
-const ERROR_PAUSE: Duration = Duration::from_millis(20);
 
 struct Interface {
     name: String,
@@ -88,13 +86,7 @@ impl Live {
     pub fn wait(&self, timeout: Duration) {
         let open = self.interfaces.iter().filter_map(|i| i.capture.as_ref());
         let mut fds: Vec<PollFd<'_>> = open.map(|c| PollFd::new(c, PollFlags::IN)).collect();
-        let span = Timespec::try_from(timeout).ok();
-        let woken = poll(&mut fds, span.as_ref());
-        let has = |flag: PollFlags| fds.iter().any(|fd| fd.revents().intersects(flag));
-        let failing = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
-        if woken.is_ok_and(|n| n > 0) && has(failing) && !has(PollFlags::IN) {
-            std::thread::sleep(ERROR_PAUSE.min(timeout));
-        }
+        wait_readable(&mut fds, timeout);
     }
 
     /// Looks after the interfaces: opens lost ones again, and notes which have no link. Call it about
@@ -127,12 +119,8 @@ impl Live {
 
     /// What was lost on all interfaces so far.
     pub fn counters(&mut self) -> LiveCounters {
-        let mut sum = LiveCounters::default();
-        for interface in &mut self.interfaces {
-            interface.count();
-            sum.add(interface.counters);
-        }
-        sum
+        self.interfaces.iter_mut().for_each(Interface::count);
+        LiveCounters::sum(self.interfaces.iter().map(|interface| interface.counters))
     }
 
     /// Names of the interfaces, in the order of [`Packet::interface`].

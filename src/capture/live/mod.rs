@@ -16,6 +16,7 @@ pub(super) use ring::Lease;
 pub use ring::{Fill, Lane, OpenError, Rings};
 
 use super::{Fault, FaultKind};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::time::Duration;
 
 /// How long packets may wait in the kernel before they can be read.
@@ -53,6 +54,28 @@ impl LiveCounters {
         self.kernel = self.kernel.saturating_add(other.kernel);
         self.interface = self.interface.saturating_add(other.interface);
         self.freezes = self.freezes.saturating_add(other.freezes);
+    }
+
+    /// What several lost.
+    fn sum(all: impl Iterator<Item = Self>) -> Self {
+        let mut sum = Self::default();
+        all.for_each(|one| sum.add(one));
+        sum
+    }
+}
+
+/// Pause after a wake without packets that an error on a socket caused: it goes on being said until
+/// the interface is looked after.
+const ERROR_PAUSE: Duration = Duration::from_millis(20);
+
+/// Waits until one of `fds` can be read, a signal comes, or `timeout` has passed.
+fn wait_readable(fds: &mut [PollFd<'_>], timeout: Duration) {
+    let span = Timespec::try_from(timeout).ok();
+    let woken = poll(fds, span.as_ref());
+    let has = |flag: PollFlags| fds.iter().any(|fd| fd.revents().intersects(flag));
+    let failing = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+    if woken.is_ok_and(|n| n > 0) && has(failing) && !has(PollFlags::IN) {
+        std::thread::sleep(ERROR_PAUSE.min(timeout));
     }
 }
 

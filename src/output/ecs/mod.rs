@@ -95,6 +95,14 @@ fn append(line: &mut Vec<u8>, event: &Event, context: &Context) -> io::Result<()
     Ok(())
 }
 
+impl Ecs {
+    /// Writes the line that was put together.
+    fn end_line(&mut self) -> io::Result<()> {
+        self.line.push(b'\n');
+        self.writer.write_all(&self.line)
+    }
+}
+
 impl Output for Ecs {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         if let Event::Exposure(exposure) = event {
@@ -102,25 +110,21 @@ impl Output for Ecs {
         }
         self.line.clear();
         append(&mut self.line, event, &self.context)?;
-        self.line.push(b'\n');
-        self.writer.write_all(&self.line)
+        self.end_line()
     }
 
     fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<bool> {
         self.line.clear();
         let status = build::status(so_far, &self.overview, sensor, &self.context);
         json::append(&mut self.line, &status)?;
-        self.line.push(b'\n');
-        self.writer.write_all(&self.line)?;
-        Ok(true)
+        self.end_line().map(|()| true)
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
         let overview = std::mem::take(&mut self.overview);
         self.line.clear();
         json::append(&mut self.line, &build::run(summary, &overview, &self.context))?;
-        self.line.push(b'\n');
-        self.writer.write_all(&self.line)?;
+        self.end_line()?;
         self.flush()
     }
 

@@ -4,16 +4,14 @@ use super::frames::{Frame, Reading, frames};
 use super::map::{Lease, Map};
 use super::socket::PacketSocket;
 use super::{HOLD, HOLD_SPAN};
+use crate::capture::live::wait_readable;
 use crate::capture::{BATCH_PACKETS, Batch, Block, LinkType, MAX_RECORD, Packet};
 use crate::time::Timestamp;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Pause after a wake without packets that an error on a socket caused: it goes on being said until
-/// the interface is looked after.
-const ERROR_PAUSE: Duration = Duration::from_millis(20);
 /// Of so many blocks of a ring one part may be in use; beyond, blocks are copied, so that the kernel
 /// always has room.
 const LEASED_SHARE: usize = 2;
@@ -240,13 +238,7 @@ impl Lane {
         let rings = idle.filter_map(|slot| slot.ring.as_ref());
         let mut fds: Vec<PollFd<'_>> =
             rings.map(|ring| PollFd::new(&*ring.socket, PollFlags::IN)).collect();
-        let span = Timespec::try_from(timeout).ok();
-        let woken = poll(&mut fds, span.as_ref());
-        let has = |flag: PollFlags| fds.iter().any(|fd| fd.revents().intersects(flag));
-        let failing = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
-        if woken.is_ok_and(|n| n > 0) && has(failing) && !has(PollFlags::IN) {
-            std::thread::sleep(ERROR_PAUSE.min(timeout));
-        }
+        wait_readable(&mut fds, timeout);
     }
 
     /// How full the fullest ring is, from 0 to 1.

@@ -165,12 +165,8 @@ impl Rings {
 
     /// What was lost on all interfaces so far.
     pub fn counters(&mut self) -> LiveCounters {
-        let mut sum = LiveCounters::default();
-        for interface in &mut self.interfaces {
-            interface.count();
-            sum.add(interface.counters);
-        }
-        sum
+        self.interfaces.iter_mut().for_each(Interface::count);
+        LiveCounters::sum(self.interfaces.iter().map(|interface| interface.counters))
     }
 
     /// What each interface gave so far.
