@@ -192,7 +192,7 @@ fn the_form_of_a_capture_does_not_matter() {
 }
 
 #[test]
-fn what_the_capturing_host_lost_is_told() {
+fn what_the_capturing_host_lost_is_reported() {
     let folder = Folder::new();
     let (status, page, _) = run(phitap(&folder).arg(folder.file("ng", &pcapng())));
     assert_eq!(status, 0);

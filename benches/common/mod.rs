@@ -12,7 +12,7 @@ use criterion::Criterion;
 use phitap::config::Limits;
 use phitap::flow::{End, Orientation, Side};
 use phitap::identify::{Key, Patients, ValueCache};
-use phitap::pipeline::{FlowHost, Shared, StageCounters};
+use phitap::pipeline::{FlowSink, Shared, StageCounters};
 use phitap::protocol::{Driver, DriverLimits, ServiceFacts};
 use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
@@ -136,7 +136,7 @@ pub fn play(conversation: &Conversation) -> usize {
     let (mut activity, mut counters) = (Default::default(), StageCounters::default());
     let mut arrivals = Default::default();
     let rules = shared().rules.current();
-    let mut host = FlowHost {
+    let mut host = FlowSink {
         shared: shared(),
         rules: &rules,
         contents: &mut contents,

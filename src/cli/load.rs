@@ -1,6 +1,6 @@
 //! Arguments and file become a checked [`Task`].
 
-use super::reveal::{Asked, Destination, allowed};
+use super::reveal::{Destination, RequestedOutput, allowed};
 use super::values::Listen;
 use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, Size, exit};
 use crate::config::{
@@ -215,8 +215,11 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     let store = options.store.clone().map(|path| StoreSettings { path, keep: keep_for });
     if options.reveal {
         let live = matches!(source, Source::Interfaces(_));
-        let asked =
-            Asked { output: options.output.is_some(), format: options.format.is_some(), live };
+        let asked = RequestedOutput {
+            output: options.output.is_some(),
+            format: options.format.is_some(),
+            live,
+        };
         allowed(Destination::of(std::io::stdout()), asked).map_err(ConfigError::Usage)?;
     }
     separate(&options)?;

@@ -14,7 +14,7 @@ mod tests;
 pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
 pub use review::{
-    CutArgs, DiffArgs, ExplainArgs, FindArgs, QueryArgs, Selection, TableFormat, What,
+    CutArgs, DiffArgs, ExplainArgs, FindArgs, QueryArgs, QueryKind, Selection, TableFormat,
 };
 pub use values::{FormatName, KeepFor, Listen, Period, Size};
 
@@ -50,7 +50,7 @@ Exit status:
   10  done, and an exposure of at least the severity of --fail-on was found";
 
 const FIND_HELP: &str = "\
-What is typed is not shown, and neither written nor logged: it becomes tokens at once.
+QueryKind is typed is not shown, and neither written nor logged: it becomes tokens at once.
 
 Exit status:
   0   nobody was found

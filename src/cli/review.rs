@@ -91,7 +91,7 @@ impl From<TableFormat> for Shape {
 
 /// What `query` lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum What {
+pub enum QueryKind {
     /// Clients and services with patient data between them
     Exposures,
     /// Patients, by token and mask
@@ -112,7 +112,7 @@ pub struct QueryArgs {
     pub source: PathBuf,
     /// What to list
     #[arg(value_enum, value_name = "WHAT")]
-    pub what: What,
+    pub what: QueryKind,
     /// How to write it
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: TableFormat,
@@ -220,11 +220,11 @@ fn block(text: &str) -> Result<Cidr, String> {
 impl From<QueryArgs> for Request {
     fn from(args: QueryArgs) -> Self {
         let listing = match args.what {
-            What::Exposures => Listing::Exposures,
-            What::Patients => Listing::Patients,
-            What::Services => Listing::Services,
-            What::Assets => Listing::Assets,
-            What::Runs => Listing::Runs,
+            QueryKind::Exposures => Listing::Exposures,
+            QueryKind::Patients => Listing::Patients,
+            QueryKind::Services => Listing::Services,
+            QueryKind::Assets => Listing::Assets,
+            QueryKind::Runs => Listing::Runs,
         };
         let patients = if listing == Listing::Patients { MAX_PATIENTS } else { 0 };
         Self::Query(Query {

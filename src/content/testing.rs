@@ -226,7 +226,7 @@ pub fn records(content_type: &str, bytes: &[u8]) -> Vec<String> {
 }
 
 /// The records of a payload with `len` bytes missing between two pieces.
-pub fn with_hole(media: Media<'_>, before: &[u8], len: u64, after: &[u8]) -> Vec<String> {
+pub fn with_gap_of(media: Media<'_>, before: &[u8], len: u64, after: &[u8]) -> Vec<String> {
     let parts = [Part::Bytes(before), Part::Gap(len), Part::Bytes(after)];
     let reading = read_payload(&answer(media, &[]), &parts, usize::MAX, Ending::Complete);
     reading.records.lines

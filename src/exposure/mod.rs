@@ -10,34 +10,34 @@ mod announced;
 mod ceiling;
 mod counters;
 mod distinct;
-mod inventory;
 mod known;
 mod lists;
 mod moves;
-mod observations;
 mod open;
+mod patient_observations;
+mod ranked_map;
+mod service_observations;
 mod services;
 mod severity;
-mod sightings;
-mod steps;
+mod thresholds;
 mod tracker;
 mod types;
 mod withheld;
 
 pub use crate::exposure::counters::ExposureTotals;
 pub use access::{Access, Answers};
-pub use ceiling::Written;
+pub use ceiling::WrittenBytes;
 pub use distinct::Distinct;
 pub use known::KnownExposure;
 pub use lists::{PatientGroup, PatientList};
+pub use patient_observations::{NewFinding, PatientObservation};
 pub use severity::severity;
-pub use sightings::{News, Sighting};
-pub use steps::{PATIENTS, Steps};
+pub use thresholds::{PATIENTS, ThresholdCounters};
 pub use tracker::{Exposures, Settings};
 pub use types::{
     Asset, Conversation, Count, Event, EventId, Exposure, ExposureState, FindingEvent,
-    FlowActivity, Losses, NetworkDirection, PatientKey, Service, ServiceObservation, Suppressed,
-    Taken,
+    FlowActivity, Intake, Losses, NetworkDirection, PatientKey, Service, ServiceObservation,
+    Suppressed,
 };
 
 #[cfg(test)]

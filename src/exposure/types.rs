@@ -291,7 +291,7 @@ pub struct Losses {
 
 /// What became of a finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Taken {
+pub enum Intake {
     /// It is known and accepted, and was counted as such only.
     Suppressed,
     /// It revises a finding that was counted.

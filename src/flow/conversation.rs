@@ -10,7 +10,7 @@
 //! bytes that came first (RFC 9293 3.10.7.4 leaves the choice).
 
 use super::counters::ConversationCounters;
-use super::half::{HalfStream, Piece, Ready};
+use super::half_stream::{HalfStream, Piece, Ready};
 use super::{End, Side};
 use crate::capture::PacketRef;
 use crate::decode::tcp_flags::{ACK, FIN, RST, SYN};

@@ -5,10 +5,10 @@ use super::date::Date;
 use super::mask::mask;
 use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verify, weighed};
-use super::patients::Around;
+use super::patients::RecordContext;
 use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
-use super::record::{Complete, Held, Issuer, Record};
-use super::values::{ValueCache, Worked};
+use super::record::{Complete, Issuer, Record, RecordIdentifier};
+use super::values::{EvaluatedValue, ValueCache};
 use super::{Finding, IdentifyCounters, Patients, Settings};
 use crate::capture::{PacketRef, PacketSpan};
 use crate::content::{
@@ -101,7 +101,7 @@ impl FieldSink for Collector<'_> {
             return;
         };
         let (evidence, confidence) = weighed(&field, worked.valid);
-        let held = Held {
+        let held = RecordIdentifier {
             kind: worked.kind,
             value: self.values.hold(value),
             token: worked.token,
@@ -211,7 +211,7 @@ impl Collector<'_> {
     }
 
     /// What a value is; nothing if it is not plausible.
-    fn work_out(&mut self, field: &Field<'_>, value: &str) -> Option<Worked> {
+    fn work_out(&mut self, field: &Field<'_>, value: &str) -> Option<EvaluatedValue> {
         let kind = accepted(field, value, self.rules, self.now)?;
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
@@ -240,7 +240,7 @@ impl Collector<'_> {
             true => Arc::default(),
             false => self.values.words_of(key, kind, value),
         };
-        Some(Worked {
+        Some(EvaluatedValue {
             kind,
             words_of,
             valid: verify(field, kind, value, self.rules),
@@ -393,7 +393,7 @@ impl Collector<'_> {
 
     /// Files a record under its patient.
     fn file(&mut self, record: &Complete<'_>, alert: &Arc<AlertRule>, facts: &ServiceFacts) {
-        let around = Around {
+        let around = RecordContext {
             settings: self.settings,
             rules: self.rules,
             now: record.packets.last.time,
@@ -419,7 +419,7 @@ impl Collector<'_> {
     /// pseudonym, or a value that may remain (`[deidentified]` in the rules), and the year of birth, often
     /// written as the first of January (PS3.15 E.1, action Z). Values found in running text were never
     /// replaced.
-    fn is_pseudonym(&self, record: &Record, held: &Held) -> bool {
+    fn is_pseudonym(&self, record: &Record, held: &RecordIdentifier) -> bool {
         let year_only =
             |value: &str| Date::parse(value, self.now).is_none_or(|d| d.month <= 1 && d.day <= 1);
         held.evidence.is_declared()
@@ -431,7 +431,7 @@ impl Collector<'_> {
     /// Drops the pseudonyms of a record that also holds identifiers, because they point to no person. A name
     /// that reads like a person's is kept: it may have been left behind as well.
     fn drop_pseudonyms(&self, record: &mut Record) {
-        let of_person = |held: &Held| {
+        let of_person = |held: &RecordIdentifier| {
             held.kind == Kind::Name
                 && held.words.is_some()
                 && self.is_pseudonym(record, held)

@@ -16,7 +16,6 @@
 //!
 //! Over all flows, [`People`] says which patients are one person: for the counts of `exposure`.
 
-mod clues;
 mod collector;
 mod counters;
 mod date;
@@ -24,6 +23,7 @@ mod gate;
 mod key;
 mod lookup;
 mod mask;
+mod match_index;
 mod normalise;
 mod numbers;
 mod patients;
@@ -46,7 +46,7 @@ pub use patients::Patients;
 pub use people::{MAX_PEOPLE, People, Recognised};
 pub use plausible::plausible;
 pub use samples::{load_rules, samples_text, test_samples};
-pub use types::{Finding, Identifier, Shown, Token, Traits};
+pub use types::{DisplayValue, Finding, Identifier, Token, Traits};
 pub use units::UnitTable;
 pub use values::ValueCache;
 

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
 
 /// An identifier of an open record.
-pub(super) struct Held {
+pub(super) struct RecordIdentifier {
     pub kind: Kind,
     pub value: PhiBuf,
     /// Of the value alone: what records are compared by.
@@ -36,7 +36,7 @@ pub(super) struct Held {
     pub evidence: Evidence,
 }
 
-impl Held {
+impl RecordIdentifier {
     /// The same value, and of the same issuer as far as both name one.
     fn equals(&self, other: &Self) -> bool {
         self.token == other.token && self.kind == other.kind && !self.issuer.excludes(other.issuer)
@@ -115,16 +115,16 @@ fn hash(normal: &str) -> u64 {
 
 /// An ID that belongs to one person.
 #[derive(Clone, Copy)]
-pub(super) struct Strong {
+pub(super) struct PersonalId {
     pub kind: Kind,
     pub token: Token,
     pub public: Token,
     pub issuer: Issuer,
 }
 
-impl Strong {
+impl PersonalId {
     /// What is held, as an id of `kind`.
-    pub const fn of(kind: Kind, held: &Held) -> Self {
+    pub const fn of(kind: Kind, held: &RecordIdentifier) -> Self {
         Self { kind, token: held.token, public: held.public, issuer: held.issuer }
     }
     /// The same number of the same issuer, as far as both say.
@@ -159,19 +159,19 @@ impl Named {
 /// The values that distinguish people.
 #[derive(Clone, Default)]
 pub(super) struct Identity {
-    pub strong: SmallVec<[Strong; 4]>,
+    pub strong: SmallVec<[PersonalId; 4]>,
     pub names: SmallVec<[Named; 2]>,
     pub births: SmallVec<[Token; 1]>,
 }
 
 impl Identity {
     /// Adds what an identifier says of it.
-    pub fn add(&mut self, held: &Held) {
+    pub fn add(&mut self, held: &RecordIdentifier) {
         match held.kind {
             Kind::Name => self.names.push(Named { token: held.token, words: held.words }),
             Kind::BirthDate if held.full_date => self.births.push(held.token),
             kind if kind.is_strong_id() => {
-                self.strong.push(Strong::of(kind, held));
+                self.strong.push(PersonalId::of(kind, held));
             }
             _ => {}
         }
@@ -215,7 +215,7 @@ impl Identity {
     }
     /// Ids of one kind and issuer are in both and none is equal: a person has one number with each.
     pub fn strong_differs(&self, other: &Self) -> bool {
-        let comparable = |a: &Strong, b: &Strong| {
+        let comparable = |a: &PersonalId, b: &PersonalId| {
             a.kind == b.kind && (a.kind == Kind::Ssn || a.issuer.same(b.issuer))
         };
         self.pairs(other).any(|(a, b)| comparable(a, b) && a.token != b.token)
@@ -224,12 +224,12 @@ impl Identity {
     /// The same without the numbers that families share.
     pub fn unshared_differs(&self, other: &Self) -> bool {
         let differ =
-            |(a, b): (&Strong, &Strong)| a.kind == b.kind && !a.is_shared() && !a.equals(b);
+            |(a, b): (&PersonalId, &PersonalId)| a.kind == b.kind && !a.is_shared() && !a.equals(b);
         self.pairs(other).any(differ) && !self.shares_strong(other)
     }
     /// Notes who issued an id that was known without.
-    pub fn learn_issuer(&mut self, id: &Strong) {
-        let known = |s: &&mut Strong| s.token == id.token && s.kind == id.kind;
+    pub fn learn_issuer(&mut self, id: &PersonalId) {
+        let known = |s: &&mut PersonalId| s.token == id.token && s.kind == id.kind;
         if let Some(known) = self.strong.iter_mut().find(known) {
             if !known.issuer.is_known() {
                 known.public = id.public;
@@ -244,7 +244,10 @@ impl Identity {
         }
         self.strong_differs(other) || self.names_differ(other) || self.births_differ(other)
     }
-    fn pairs<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a Strong, &'a Strong)> {
+    fn pairs<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (&'a PersonalId, &'a PersonalId)> {
         self.strong.iter().flat_map(|a| other.strong.iter().map(move |b| (a, b)))
     }
 }
@@ -257,7 +260,7 @@ fn disjoint(a: &[Token], b: &[Token]) -> bool {
 pub(super) struct Complete<'a> {
     /// The packets that carried it.
     pub packets: PacketSpan,
-    pub held: &'a [Held],
+    pub held: &'a [RecordIdentifier],
     pub identity: &'a Identity,
     pub marks: MarkSet,
     pub direction: Direction,
@@ -294,7 +297,7 @@ pub(super) struct Record {
     pub direction: Direction,
     pub operation: String,
     pub carrier: Vec<&'static str>,
-    pub held: Vec<Held>,
+    pub held: Vec<RecordIdentifier>,
     pub identity: Identity,
     pub marks: MarkSet,
     /// A nested record that came before this one said whose it is.
@@ -363,14 +366,14 @@ impl Record {
     }
 
     /// Adds an identifier, each value once.
-    pub fn add(&mut self, held: Held, cap: usize, counters: &mut IdentifyCounters) {
+    pub fn add(&mut self, held: RecordIdentifier, cap: usize, counters: &mut IdentifyCounters) {
         if let Some(known) = self.held.iter_mut().find(|h| h.equals(&held)) {
             if held.issuer.is_known() {
                 if !known.issuer.is_known() {
                     known.public = held.public;
                 }
                 known.issuer.learn(held.issuer);
-                self.identity.learn_issuer(&Strong::of(held.kind, &held));
+                self.identity.learn_issuer(&PersonalId::of(held.kind, &held));
             }
             // The better evidence stays.
             if held.evidence < known.evidence {
@@ -404,7 +407,7 @@ impl Record {
     /// Whether a nested record names a person although this one is declared de-identified: cleaning tools
     /// overlook a report inside a cleaned image.
     pub fn exposed_by(&self, nested: &Self) -> bool {
-        let known = |s: &Strong| self.identity.strong.iter().any(|o| o.equals(s));
+        let known = |s: &PersonalId| self.identity.strong.iter().any(|o| o.equals(s));
         self.marks.contains(Mark::Deidentified)
             && !nested.marks.contains(Mark::Deidentified)
             && !(nested.identity.strong.iter().all(known)
@@ -426,8 +429,8 @@ impl Record {
     }
 
     /// Different kinds of the identifiers that `count` and prove something, each once.
-    pub fn kinds_of(&self, count: impl Fn(&Held) -> bool) -> SmallVec<[Kind; 16]> {
-        let proves = |held: &Held| self.structured || !held.evidence.is_weak();
+    pub fn kinds_of(&self, count: impl Fn(&RecordIdentifier) -> bool) -> SmallVec<[Kind; 16]> {
+        let proves = |held: &RecordIdentifier| self.structured || !held.evidence.is_weak();
         let counted = self.held.iter().filter(|held| proves(held) && count(held));
         let mut kinds: SmallVec<[Kind; 16]> = counted.map(|h| h.kind).collect();
         kinds.sort_unstable();
@@ -440,7 +443,7 @@ impl Record {
         let values: usize = self.held.iter().map(|h| h.value.len()).sum();
         size_of::<Self>()
             + values
-            + self.held.capacity() * size_of::<Held>()
+            + self.held.capacity() * size_of::<RecordIdentifier>()
             + self.waiting.as_ref().map_or(0, |r| r.memory())
     }
 }

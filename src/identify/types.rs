@@ -107,34 +107,34 @@ impl fmt::Debug for Token {
 
 /// What may be shown of a value. Made only by `identify`, which knows whether `--reveal` was given.
 #[derive(Clone)]
-pub struct Shown(What);
+pub struct DisplayValue(DisplayForm);
 
 #[derive(Clone)]
-enum What {
+enum DisplayForm {
     Masked(Arc<str>),
     /// Still a raw value, and wiped like one.
     Revealed(PhiBuf),
 }
 
-impl Shown {
+impl DisplayValue {
     /// A mask.
     pub(in crate::identify) fn mask(text: Arc<str>) -> Self {
-        Self(What::Masked(text))
+        Self(DisplayForm::Masked(text))
     }
     /// The value itself.
     pub(in crate::identify) fn reveal(value: Phi<'_>) -> Self {
-        Self(What::Revealed(value.to_buf()))
+        Self(DisplayForm::Revealed(value.to_buf()))
     }
     /// The text for outputs: masked, or the value itself under `--reveal`.
     pub fn text(&self) -> &str {
         match &self.0 {
-            What::Masked(text) => text,
-            What::Revealed(value) => value.as_phi().expose(),
+            DisplayForm::Masked(text) => text,
+            DisplayForm::Revealed(value) => value.as_phi().expose(),
         }
     }
     /// Whether the text is masked.
     pub const fn masked(&self) -> bool {
-        matches!(self.0, What::Masked(_))
+        matches!(self.0, DisplayForm::Masked(_))
     }
 }
 
@@ -148,7 +148,7 @@ pub struct Identifier {
     /// What it identifies by.
     pub kind: Kind,
     /// What may be shown of it.
-    pub shown: Shown,
+    pub shown: DisplayValue,
     /// Its pseudonym.
     pub token: Token,
     /// Its pseudonym whoever issued it: another one where an issuer was named.
@@ -213,7 +213,7 @@ impl Token {
 }
 
 #[cfg(test)]
-impl Shown {
+impl DisplayValue {
     /// For tests of later stages.
     pub(crate) fn of(text: &str, masked: bool) -> Self {
         if masked { Self::mask(text.into()) } else { Self::reveal(Phi::new(text)) }

@@ -7,7 +7,7 @@
 
 use super::counters::Loss;
 use super::patients::Profile;
-use super::record::{Held, Identity, Issuer, Record};
+use super::record::{Identity, Issuer, Record, RecordIdentifier};
 use super::{Identifier, IdentifyCounters, Settings, Token};
 use crate::content::MarkSet;
 use crate::content::UnitCounts;
@@ -28,7 +28,7 @@ const MAX_RECORDS: usize = 64;
 
 /// A record that led to an alert, without its raw values.
 pub(super) struct UnitRecord {
-    pub held: Vec<Held>,
+    pub held: Vec<RecordIdentifier>,
     pub identity: Identity,
     pub marks: MarkSet,
     /// Another record of the unit had ended before.
@@ -53,7 +53,8 @@ pub(super) struct Unit {
 
 impl Unit {
     fn memory(&self) -> usize {
-        let held = size_of::<Held>() + size_of::<Identifier>() + size_of::<(Token, Issuer)>();
+        let held =
+            size_of::<RecordIdentifier>() + size_of::<Identifier>() + size_of::<(Token, Issuer)>();
         let of =
             |r: &UnitRecord| size_of::<UnitRecord>() + size_of::<Identity>() + r.held.len() * held;
         // With the place in the table.
@@ -233,7 +234,7 @@ impl Units {
             return;
         }
         note.records.push(UnitRecord {
-            held: record.held.iter().map(Held::without_value).collect(),
+            held: record.held.iter().map(RecordIdentifier::without_value).collect(),
             identity: record.identity.clone(),
             marks: record.marks,
             follows: note.ended,
@@ -250,7 +251,7 @@ impl Units {
     }
 
     /// A record led to no alert.
-    pub fn learn(&mut self, held: &[Held]) {
+    pub fn learn(&mut self, held: &[RecordIdentifier]) {
         if let Some(note) = &mut self.note {
             note.learnt.extend(held.iter().flat_map(|held| held.words_of.iter()));
         }

@@ -37,7 +37,7 @@ const MAX_NAMES: usize = 4096;
 
 /// What a value is, as far as that does not depend on its record.
 #[derive(Clone)]
-pub(super) struct Worked {
+pub(super) struct EvaluatedValue {
     /// The kind that it really has.
     pub kind: Kind,
     /// What the check of its number says.
@@ -59,7 +59,7 @@ pub(super) struct Worked {
     pub rule: Arc<str>,
 }
 
-impl Worked {
+impl EvaluatedValue {
     /// Whether it was last found there.
     pub fn stood(&self, field: &str, rule: &str) -> bool {
         *self.field == *field && *self.rule == *rule
@@ -67,7 +67,7 @@ impl Worked {
 }
 
 /// What is kept of a value: what it is, or nothing if it is not plausible.
-type Slot = Option<Worked>;
+type Slot = Option<EvaluatedValue>;
 
 /// No value has this tag.
 const EMPTY: u64 = 0;
@@ -170,14 +170,14 @@ impl ValueCache {
 
     /// What is known of a value: nothing, that it is not plausible, or what it is.
     #[inline]
-    pub(super) fn get(&self, tag: u64) -> Option<&Option<Worked>> {
+    pub(super) fn get(&self, tag: u64) -> Option<&Option<EvaluatedValue>> {
         let first = self.first(tag);
         let way = self.tags.get(first..first + WAYS)?.iter().position(|t| *t == tag)?;
         self.slots.get(first + way)
     }
 
     /// Keeps what was worked out.
-    pub(super) fn keep(&mut self, tag: u64, worked: Option<Worked>) {
+    pub(super) fn keep(&mut self, tag: u64, worked: Option<EvaluatedValue>) {
         if 4 * self.filled >= 3 * self.slots.len() && self.slots.len() < self.most {
             self.grow();
         }

@@ -1,12 +1,12 @@
-//! What the web page and the API show: the state of the run, a table of exposures, and the [`Board`] of
+//! What the web page and the API show: the state of the run, a table of exposures, and the [`PageModel`] of
 //! the page. The table holds addresses and counts only; the board holds masks and pseudonyms, never values.
 
 use super::health::{Problem, SensorHealth};
 use super::metrics::Metrics;
-use super::page::Board;
+use super::page::PageModel;
 use super::{Context, Output, RunSummary, ecs};
 use crate::exposure::{
-    Answers, Conversation, Count, Event, EventId, Exposure, ExposureState, Sighting,
+    Answers, Conversation, Count, Event, EventId, Exposure, ExposureState, PatientObservation,
 };
 use crate::severity::Severity;
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub struct Dashboard {
 /// The page's model and what events are written with.
 #[derive(Default)]
 struct Page {
-    board: Board,
+    board: PageModel,
     context: Context,
 }
 
@@ -159,7 +159,7 @@ impl Dashboard {
 
     /// What the page must know of the run before it starts; `reveal` as on the command line.
     pub fn describe(&self, context: Context, reveal: bool) {
-        *self.page() = Page { board: Board::new(reveal), context };
+        *self.page() = Page { board: PageModel::new(reveal), context };
     }
 
     /// Shows an exposure of an earlier run: an event as `--format ecs` writes it.
@@ -171,7 +171,7 @@ impl Dashboard {
     }
 
     /// Calls `of` with the page's model.
-    pub fn with_board<T>(&self, of: impl FnOnce(&Board) -> T) -> T {
+    pub fn with_board<T>(&self, of: impl FnOnce(&PageModel) -> T) -> T {
         of(&self.page().board)
     }
 
@@ -284,8 +284,8 @@ impl Output for Arc<Dashboard> {
         board.event(event, context);
         Ok(())
     }
-    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
-        self.page().board.sighting(sighting);
+    fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
+        self.page().board.observation(observation);
         Ok(())
     }
     fn conversation(&mut self, of: &Conversation) -> io::Result<()> {

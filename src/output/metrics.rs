@@ -1,7 +1,7 @@
 //! Prometheus metrics. Labels come from closed sets only, never from traffic.
 
 use super::health::SensorMetrics;
-use super::steps::StepMetrics;
+use super::threshold_metrics::StepMetrics;
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use crate::severity::Severity;

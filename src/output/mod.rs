@@ -21,9 +21,9 @@ mod remedy;
 mod run;
 mod sentence;
 mod shares;
-mod steps;
 mod summary;
 pub(crate) mod text;
+mod threshold_metrics;
 mod writer;
 mod zeek;
 
@@ -47,7 +47,7 @@ pub use serve::{Access, ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;
-use crate::exposure::{Conversation, Event, Sighting};
+use crate::exposure::{Conversation, Event, PatientObservation};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -72,7 +72,7 @@ pub trait Output: Send {
     ///
     /// # Errors
     /// As [`Output::event`].
-    fn sighting(&mut self, _: &Sighting) -> io::Result<()> {
+    fn observation(&mut self, _: &PatientObservation) -> io::Result<()> {
         Ok(())
     }
 

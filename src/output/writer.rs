@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_and_a_closed_pipe_is_told_apart() {
+    fn a_full_disk_is_an_error_and_a_closed_pipe_is_another() {
         let mut sink = Sink::open(Some(Path::new("/dev/full"))).expect("open");
         let source = sink.write_all(b"x").and_then(|()| sink.flush()).expect_err("full");
         let error = WriteError::new(sink.name(), source);

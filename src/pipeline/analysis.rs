@@ -3,7 +3,7 @@
 use super::arrivals::Arrivals;
 use crate::capture::PacketRef;
 use crate::content::Contents;
-use crate::exposure::Written;
+use crate::exposure::WrittenBytes;
 use crate::flow::FlowHead;
 use crate::identify::{Patients, Token};
 use crate::protocol::encrypted::Encryption;
@@ -74,7 +74,7 @@ pub(super) struct Analysis {
     /// When what the flow did was last handed on.
     pub handed_on: Timestamp,
     /// What was written of its findings.
-    pub written: Written,
+    pub written: WrittenBytes,
     /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
     /// is at the end of the run depends on what else a worker has read.
     pub datagram: Option<Timestamp>,
@@ -98,7 +98,7 @@ impl Analysis {
             content: "",
             recorded: PacketRef::default(),
             handed_on: now,
-            written: Written::default(),
+            written: WrittenBytes::default(),
             datagram: None,
         }
     }

@@ -15,14 +15,14 @@ const STEP: Span = Span::seconds(5);
 
 /// How often the clock was set.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Steps {
+pub struct ClockSteps {
     /// Ahead.
     pub forward: u64,
     /// Back.
     pub backward: u64,
 }
 
-impl Steps {
+impl ClockSteps {
     /// Adds others. Every reader sees the same steps, or fewer.
     pub fn add(&mut self, other: Self) {
         self.forward = self.forward.max(other.forward);
@@ -40,7 +40,7 @@ pub struct RunClock {
     at: Timestamp,
     latest: Timestamp,
     live: Option<Steady>,
-    steps: Steps,
+    steps: ClockSteps,
 }
 
 /// A clock that never jumps, to tell steps from time that passed.
@@ -63,7 +63,7 @@ impl RunClock {
     /// Of a replay: the latest packet time, whatever it is.
     pub const fn replay() -> Self {
         let start = Timestamp(i64::MIN);
-        Self { at: start, latest: start, live: None, steps: Steps { forward: 0, backward: 0 } }
+        Self { at: start, latest: start, live: None, steps: ClockSteps { forward: 0, backward: 0 } }
     }
 
     /// Of a live capture that `started` when the clock showed `base`.
@@ -73,7 +73,7 @@ impl RunClock {
             at: base,
             latest: base,
             live: Some(steady),
-            steps: Steps { forward: 0, backward: 0 },
+            steps: ClockSteps { forward: 0, backward: 0 },
         }
     }
 
@@ -129,7 +129,7 @@ impl RunClock {
     }
 
     /// How often it was set.
-    pub const fn steps(&self) -> Steps {
+    pub const fn steps(&self) -> ClockSteps {
         self.steps
     }
 }
@@ -173,7 +173,7 @@ mod tests {
         clock.come(BASE + Span::seconds(2));
         clock.come(BASE + Span::millis(500));
         assert_eq!(clock.at(), BASE + Span::seconds(2));
-        assert_eq!(clock.steps(), Steps::default());
+        assert_eq!(clock.steps(), ClockSteps::default());
     }
 
     #[test]
@@ -182,7 +182,10 @@ mod tests {
         let Some(started) = stopwatch().checked_sub(hour) else { return };
         let mut clock = RunClock::live(started, BASE);
         clock.come(BASE + Span::seconds(3600));
-        assert_eq!((clock.at(), clock.steps()), (BASE + Span::seconds(3600), Steps::default()));
+        assert_eq!(
+            (clock.at(), clock.steps()),
+            (BASE + Span::seconds(3600), ClockSteps::default())
+        );
     }
 
     #[test]
@@ -191,6 +194,6 @@ mod tests {
         clock.come(BASE + DAY);
         clock.come(BASE);
         assert_eq!((clock.at(), clock.latest()), (BASE + DAY, BASE + DAY));
-        assert_eq!(clock.steps(), Steps::default());
+        assert_eq!(clock.steps(), ClockSteps::default());
     }
 }

@@ -1,11 +1,11 @@
 //! The collecting side: what workers found, put in the order of the capture, graded, written.
 
-use super::content_host::Shared;
+use super::content_sink::Shared;
 use super::counters::WorkerCounters;
 use super::report::{Item, Order, Report};
 use super::run::{stopwatch, wall_clock};
 use super::state::StateFile;
-use crate::exposure::{Conversation, Event, Exposures, FlowActivity, ServiceObservation, Taken};
+use crate::exposure::{Conversation, Event, Exposures, FlowActivity, Intake, ServiceObservation};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, QueueEnd, RunSummary, SensorHealth};
 use crate::protocol::Reason;
@@ -157,9 +157,9 @@ impl Collector {
             Item::Finding(event) => {
                 let protocol = event.protocol;
                 match self.exposures.finding(*event, &mut self.events) {
-                    Taken::Suppressed => self.reporting.metrics.suppressed(protocol),
-                    Taken::Revised => {}
-                    Taken::New(severity) => self.reporting.metrics.finding(protocol, severity),
+                    Intake::Suppressed => self.reporting.metrics.suppressed(protocol),
+                    Intake::Revised => {}
+                    Intake::New(severity) => self.reporting.metrics.finding(protocol, severity),
                 }
             }
             Item::ActivityReport(what) => self.exposures.performed(
@@ -202,9 +202,9 @@ impl Collector {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let sightings = self.exposures.take_sightings();
+        let observations = self.exposures.take_observations();
         let conversations = std::mem::take(&mut self.conversations);
-        if self.events.is_empty() && sightings.is_empty() && conversations.is_empty() {
+        if self.events.is_empty() && observations.is_empty() && conversations.is_empty() {
             return self.flush();
         }
         let events = std::mem::take(&mut self.events);
@@ -227,8 +227,8 @@ impl Collector {
                     return Err(error);
                 }
             }
-            for sighting in &sightings {
-                output.sighting(sighting)?;
+            for observation in &observations {
+                output.observation(observation)?;
             }
             for conversation in &conversations {
                 output.conversation(conversation)?;

@@ -15,7 +15,7 @@ mod analysis;
 mod arrivals;
 mod clock;
 mod collector;
-mod content_host;
+mod content_sink;
 mod counters;
 mod interfaces;
 #[cfg(target_os = "linux")]
@@ -39,7 +39,7 @@ mod work;
 mod worker;
 
 /// One flow without packets: for benches and fuzzing.
-pub use crate::pipeline::content_host::{ActiveRules, FlowHost, Shared, StageCounters};
+pub use crate::pipeline::content_sink::{ActiveRules, FlowSink, Shared, StageCounters};
 pub use interfaces::interfaces_table;
 pub use log::set_log_format;
 pub use run::{Outcome, RunError, run, wall_clock};

@@ -4,7 +4,7 @@
 //! are faulty, not at all. No flow is lost: one in the middle of a content or a record ends that
 //! under the rules under which it began, and goes on under the new ones.
 
-use super::content_host::Shared;
+use super::content_sink::Shared;
 use super::log::{complain, say};
 use super::run::{stopwatch, wall_clock};
 use super::setup::Parts;
@@ -44,7 +44,7 @@ impl Reloader {
     pub fn start(config: &Config, parts: &Parts) -> io::Result<Self> {
         let (stop, hangup) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let signal = signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&hangup))?;
-        let mut watch = Watch {
+        let mut watch = RuleWatcher {
             shared: Arc::clone(&parts.shared),
             metrics: Arc::clone(&parts.metrics),
             health: Arc::clone(&parts.health),
@@ -70,14 +70,14 @@ impl Drop for Reloader {
 /// What the files of a folder look like from outside.
 type DirSnapshot = Vec<(PathBuf, i64, i64, u64, u64)>;
 
-struct Watch {
+struct RuleWatcher {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
     health: Arc<SensorHealth>,
     config: Config,
 }
 
-impl Watch {
+impl RuleWatcher {
     fn run(&mut self, stop: &AtomicBool, hangup: &AtomicBool) {
         let mut known = self.look();
         let mut changed: Option<Option<DirSnapshot>> = None;

@@ -1,7 +1,7 @@
 //! From the configuration to the parts of a run.
 
 use super::collector::{Collector, Reporting};
-use super::content_host::Shared;
+use super::content_sink::Shared;
 use super::notify::Notify;
 use super::run::RunError;
 use super::state::{StateError, StateFile};
@@ -122,7 +122,7 @@ impl Parts {
         outputs: &mut Vec<(&'static str, Box<dyn Output>)>,
     ) -> Result<(), RunError> {
         if let Some(path) = &config.report {
-            let made = page::Made {
+            let made = page::Provenance {
                 at: super::wall_clock().to_string(),
                 source: "the packets themselves".to_owned(),
                 key: self.key_id.clone(),
@@ -173,7 +173,7 @@ impl Parts {
             access: rules.policy.access.clone(),
             detail: config.detail,
             memory: config.limits.exposure_memory(),
-            sightings: config.store.is_some()
+            observe_patients: config.store.is_some()
                 || config.report.is_some()
                 || config.metrics.is_some(),
         });

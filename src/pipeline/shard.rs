@@ -1,6 +1,6 @@
 //! The reading side: packets become segments, and each goes to the worker of its flow.
 
-use super::clock::{RunClock, Steps};
+use super::clock::{ClockSteps, RunClock};
 use super::work::{BATCH_WORK, Segment, Work, WorkBatch};
 use crate::capture::{Batch, Block, Packet};
 use crate::decode::{Decoded, Decoder, FlowKey, Outcome, Skip};
@@ -47,7 +47,7 @@ pub struct PacketCounters {
     /// Packets in batches that a full channel refused (live only).
     pub queue_full: u64,
     /// Jumps of the clock (live only).
-    pub steps: Steps,
+    pub steps: ClockSteps,
     /// Time of the first packet.
     pub first: Option<Timestamp>,
     /// Time of the last packet.
@@ -66,7 +66,7 @@ impl Default for PacketCounters {
             cut_packets: 0,
             cut_at: 0,
             queue_full: 0,
-            steps: Steps::default(),
+            steps: ClockSteps::default(),
             first: None,
             last: None,
         }

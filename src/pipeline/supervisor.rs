@@ -23,7 +23,7 @@ pub struct Supervisor {
     thread: Option<JoinHandle<()>>,
 }
 
-struct Watch {
+struct Watcher {
     health: Arc<SensorHealth>,
     metrics: Arc<Metrics>,
     notify: Arc<Notify>,
@@ -41,7 +41,7 @@ impl Supervisor {
     /// # Errors
     /// If the system gives no thread.
     pub fn start(config: &Config, parts: &Parts) -> io::Result<Self> {
-        let mut watch = Watch {
+        let mut watch = Watcher {
             health: Arc::clone(&parts.health),
             metrics: Arc::clone(&parts.metrics),
             notify: Arc::clone(&parts.notify),
@@ -80,7 +80,7 @@ impl Drop for Supervisor {
     }
 }
 
-impl Watch {
+impl Watcher {
     fn look(&mut self) {
         let now = stopwatch();
         let status = self.health.status(now);
@@ -90,22 +90,22 @@ impl Watch {
             if is_thread(problem.check) {
                 self.metrics.sensor().stalled(problem.check);
             }
-            if self.speaks && !is_said_elsewhere(problem.check) {
+            if self.speaks && !is_reported_elsewhere(problem.check) {
                 complain(&format!("not ready: {}", sentence(problem)));
             }
         }
         for problem in news(&status.problems, &self.known) {
-            if self.speaks && !is_said_elsewhere(problem.check) && !self.health.is_stopping() {
+            if self.speaks && !is_reported_elsewhere(problem.check) && !self.health.is_stopping() {
                 say(&self.config, &format!("no longer so: {}", sentence(problem)));
             }
         }
-        self.tell(&status.problems);
+        self.report(&status.problems);
         self.known = status.problems;
     }
 
     /// What the service manager is told. It restarts a service that gives no sign of life: one whose
     /// threads are stuck, not one whose cable was pulled.
-    fn tell(&mut self, problems: &[Problem]) {
+    fn report(&mut self, problems: &[Problem]) {
         if self.health.is_stopping() {
             return self.notify.say("STOPPING=1");
         }
@@ -135,7 +135,7 @@ const fn is_thread(check: Check) -> bool {
 }
 
 /// The capture says itself what is wrong with an interface, and so on.
-const fn is_said_elsewhere(check: Check) -> bool {
+const fn is_reported_elsewhere(check: Check) -> bool {
     matches!(check, Check::Start | Check::Interface | Check::Rules)
 }
 

@@ -2,7 +2,7 @@
 //! fuzz targets, which so run what a capture would. A [`Conversation`] makes the packets.
 
 use super::clock::RunClock;
-use super::content_host::Shared;
+use super::content_sink::Shared;
 use super::report::Item;
 use super::shard::{Numbering, Route, Shards};
 use super::work::WorkBatch;

@@ -2,7 +2,7 @@
 //! what never changes.
 
 use super::analysis::{Analysis, State};
-use super::content_host::{FlowHost, Shared, StageCounters};
+use super::content_sink::{FlowSink, Shared, StageCounters};
 use super::report::{ActivityReport, Item, Order, Report, Service};
 use super::shedding::Pressure;
 use super::work::{Work, WorkBatch};
@@ -232,7 +232,7 @@ impl Context {
         &mut self,
         flow: &FlowHead,
         state: &mut State,
-        run: impl FnOnce(&mut Driver, &mut FlowHost<'_>) -> u64,
+        run: impl FnOnce(&mut Driver, &mut FlowSink<'_>) -> u64,
     ) -> u64 {
         if matches!(state, State::Silent) {
             *state = self.reading(flow);
@@ -288,13 +288,13 @@ impl Context {
         &mut self,
         flow: &FlowHead,
         state: &mut State,
-        run: impl FnOnce(&mut Driver, &mut FlowHost<'_>) -> R,
+        run: impl FnOnce(&mut Driver, &mut FlowSink<'_>) -> R,
     ) -> Option<R> {
         let State::Reading(analysis) = state else { return None };
         analysis.driver.orient(flow.orientation);
         let before = self.counters.content.work;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let mut host = FlowHost {
+            let mut host = FlowSink {
                 shared: &self.shared,
                 rules: analysis.rules.as_deref().unwrap_or(&self.rules),
                 contents: &mut analysis.contents,

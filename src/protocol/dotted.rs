@@ -28,7 +28,7 @@ impl Dotted {
     }
 
     /// Behind a part that was lost: what comes next is no end.
-    pub const fn holed() -> Self {
+    pub const fn after_gap() -> Self {
         Self { line_start: false }
     }
 

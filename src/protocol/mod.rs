@@ -267,6 +267,19 @@ impl Progress {
     pub const fn skip(consumed: usize, skip: u64) -> Self {
         Self { consumed, need: 0, skip, switch: false }
     }
+    /// `consumed` bytes read; what follows is another protocol.
+    pub const fn switch(consumed: usize) -> Self {
+        Self { consumed, need: 0, skip: 0, switch: true }
+    }
+
+    /// Whether the parser can go on with the bytes it has.
+    pub const fn continues(&self) -> bool {
+        self.need == 0 && self.skip == 0 && !self.switch
+    }
+    /// The same for a step that began `before` bytes into the data.
+    pub const fn after(self, before: usize) -> Self {
+        Self { consumed: before + self.consumed, ..self }
+    }
 }
 
 /// How a parser goes on after a gap.

@@ -5,7 +5,7 @@
 use super::query::{EXPOSURES, exposure};
 use super::source::{self, Exposure, Filter, Results};
 use super::table::{Column, Table};
-use super::{Answer, Diff, ReviewError, Shape, tell_losses};
+use super::{Answer, Diff, ReviewError, Shape, report_losses};
 use crate::output::Verdict;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ pub(super) fn answer(
 ) -> Result<Answer, ReviewError> {
     let (before, after) = (side(&diff.before, &diff.filter)?, side(&diff.after, &diff.filter)?);
     let worst = [(&diff.before, &before), (&diff.after, &after)]
-        .map(|(path, results)| tell_losses(path, &results.losses, note));
+        .map(|(path, results)| report_losses(path, &results.losses, note));
     same_key(&before, &after)?;
     let (old, new) = (by_fingerprint(&before)?, by_fingerprint(&after)?);
     let mut rows: Vec<(Change, &Results, &Exposure)> = Vec::new();

@@ -5,7 +5,7 @@
 
 use super::source::{self, Filter, Identifier, Patient, Results};
 use super::table::{Column, Table, hidden, shown};
-use super::{Answer, Find, ReviewError, tell_losses};
+use super::{Answer, Find, ReviewError, report_losses};
 use crate::identify::{Key, KeyError, Token, lookup_token};
 use crate::phi::{Phi, PhiBuf};
 use crate::rules::{Kind, RuleSet};
@@ -101,7 +101,7 @@ struct Tokens {
 
 /// How sure it is that a patient is the person.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Sure {
+enum MatchStrength {
     /// The name is the same, and another birth date was seen: somebody else.
     Contradicted,
     /// The name is the same; no birth date was given, or none was seen.
@@ -114,7 +114,7 @@ enum Sure {
     Number,
 }
 
-impl Sure {
+impl MatchStrength {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Contradicted => "another birth date",
@@ -176,7 +176,7 @@ pub(super) fn answer(
         let results = of(&all)?;
         listed = listed.max(results.losses.listed);
         if number == 0 {
-            worst = tell_losses(&find.source, &results.losses, note);
+            worst = report_losses(&find.source, &results.losses, note);
         }
         let births: Vec<Token> = tokens.births.iter().map(|(token, _)| *token).collect();
         let born = if births.is_empty() { Results::default() } else { of(&births)? };
@@ -188,10 +188,10 @@ pub(super) fn answer(
         let before = table.rows.len();
         for patient in &results.patients {
             let sure = match numbered.contains(patient.token.as_str()) {
-                true => Sure::Number,
+                true => MatchStrength::Number,
                 false => compare(patient, &tokens, born.contains(patient.token.as_str())),
             };
-            if sure == Sure::Contradicted {
+            if sure == MatchStrength::Contradicted {
                 contradicted += 1;
                 continue;
             }
@@ -250,12 +250,12 @@ fn headline(people: usize, found: usize) -> String {
 }
 
 /// Whether a patient who has the name is the person, by the birth date.
-fn compare(patient: &Patient, tokens: &Tokens, born: bool) -> Sure {
+fn compare(patient: &Patient, tokens: &Tokens, born: bool) -> MatchStrength {
     if born {
-        return Sure::NameAndBirth;
+        return MatchStrength::NameAndBirth;
     }
     if tokens.births.is_empty() {
-        return Sure::Name;
+        return MatchStrength::Name;
     }
     let dates: Vec<&Identifier> =
         patient.identifiers.iter().filter(|i| i.kind == "birth_date").collect();
@@ -263,11 +263,11 @@ fn compare(patient: &Patient, tokens: &Tokens, born: bool) -> Sure {
     let same =
         |year: &&str| tokens.births.iter().any(|(_, y)| y.is_some_and(|y| y == year.as_bytes()));
     match (dates.is_empty(), years.iter().any(same)) {
-        (true, _) => Sure::Name,
-        (false, true) => Sure::BirthYear,
+        (true, _) => MatchStrength::Name,
+        (false, true) => MatchStrength::BirthYear,
         // A mask without a year (of ages over 89) says nothing.
-        (false, false) if years.is_empty() => Sure::Name,
-        (false, false) => Sure::Contradicted,
+        (false, false) if years.is_empty() => MatchStrength::Name,
+        (false, false) => MatchStrength::Contradicted,
     }
 }
 
@@ -277,7 +277,13 @@ fn year(mask: &str) -> Option<&str> {
     (0..mask.len().saturating_sub(3)).find_map(run)
 }
 
-fn rows(results: &Results, patient: &Patient, person: usize, sure: Sure, table: &mut Table) {
+fn rows(
+    results: &Results,
+    patient: &Patient,
+    person: usize,
+    sure: MatchStrength,
+    table: &mut Table,
+) {
     for seen in &patient.seen {
         let exposure = seen.exposure.and_then(|at| results.exposures.get(at));
         let of = |get: fn(&source::Exposure) -> Value| exposure.map_or(Value::Null, get);
@@ -391,7 +397,7 @@ fn sorted<'a, 'b>(person: &'a mut Person, line: &'b str) -> Option<(&'a mut Vec<
 /// Asks for a person at the terminal, without showing what is typed.
 fn asked() -> Result<Person, FindError> {
     let mut person = Person::default();
-    let _hidden = Hidden::begin().map_err(FindError::Input)?;
+    let _hidden = HiddenInput::begin().map_err(FindError::Input)?;
     for (prompt, list) in [
         ("Name", &mut person.names),
         ("Birth date", &mut person.births),
@@ -417,9 +423,9 @@ fn prompted(prompt: &str) -> io::Result<Option<PhiBuf>> {
 }
 
 /// The terminal shows nothing for as long as this lives. Whoever interrupts gets it back as it was.
-struct Hidden(Termios);
+struct HiddenInput(Termios);
 
-impl Hidden {
+impl HiddenInput {
     fn begin() -> io::Result<Self> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let before = tcgetattr(io::stdin())?;
@@ -440,7 +446,7 @@ impl Hidden {
     }
 }
 
-impl Drop for Hidden {
+impl Drop for HiddenInput {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }

@@ -170,7 +170,7 @@ pub fn answer(
 }
 
 /// Says what could not be read; whether that was everything.
-fn tell_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String)) -> Answer {
+fn report_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String)) -> Answer {
     let path = path.display();
     let mut tell = |n: u64, what: &str| {
         if n > 0 {

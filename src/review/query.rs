@@ -2,7 +2,7 @@
 
 use super::source::{self, Evidence, Exposure, Results};
 use super::table::{Column, Table, hidden, shown};
-use super::{Answer, Query, ReviewError, tell_losses};
+use super::{Answer, Query, ReviewError, report_losses};
 use crate::severity::Severity;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -276,5 +276,5 @@ pub(super) fn answer(
         Listing::Runs => runs(&results, &mut table, limit),
     }
     table.write(query.shape, out)?;
-    Ok(tell_losses(&query.source, &results.losses, note))
+    Ok(report_losses(&query.source, &results.losses, note))
 }

@@ -1,7 +1,7 @@
 //! `phitap report STORE|EVENTS`: the report of runs that are over.
 
 use super::source::{self, Filter, ReadError, Results};
-use crate::output::page::{self, Board, Input, Made, Patient, Shown};
+use crate::output::page::{self, Input, PageModel, Patient, Provenance, ShownIdentifier};
 use crate::time::Timestamp;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn page_of(results: Results, path: &Path, made: Timestamp) -> String {
     let revealed =
         runs.iter().any(|run| run.event.pointer("/phi/run/reveal") == Some(&true.into()))
             || patients.iter().any(|p| p.identifiers.iter().any(|i| !i.masked));
-    let mut board = Board::new(revealed);
+    let mut board = PageModel::new(revealed);
     let files: BTreeSet<&String> = runs.iter().flat_map(|run| &run.files).collect();
     let inputs: Vec<Input> = files.into_iter().take(MAX_FILES).map(|f| Input::of(f)).collect();
     let all = |of: fn(&source::Run) -> &str| {
@@ -33,7 +33,7 @@ fn page_of(results: Results, path: &Path, made: Timestamp) -> String {
         all.into_iter().collect::<Vec<_>>().join(", ")
     };
     let sensors = all(|run| &run.sensor);
-    let made = Made {
+    let made = Provenance {
         at: made.to_string(),
         source: match runs.len() {
             1 => path.display().to_string(),
@@ -46,12 +46,12 @@ fn page_of(results: Results, path: &Path, made: Timestamp) -> String {
     let people: BTreeSet<&str> = patients.iter().map(|p| p.token.as_str()).collect();
     board.people(people.len() as u64);
     for patient in &patients {
-        let identifiers = patient.identifiers.iter().map(|i| Shown {
+        let identifiers = patient.identifiers.iter().map(|i| ShownIdentifier {
             kind: &i.kind,
             value: Some(i.value.as_str()).filter(|_| i.masked),
             field: &i.field,
         });
-        let identifiers: Vec<Shown<'_>> = identifiers.collect();
+        let identifiers: Vec<ShownIdentifier<'_>> = identifiers.collect();
         for seen in &patient.seen {
             let Some(exposure) = seen.exposure.and_then(|at| exposures.get(at)) else { continue };
             let packets = seen.evidence.as_ref().map(|e| (e.first_packet, e.last_packet));

@@ -51,7 +51,7 @@ pub use hl7v2::{Hl7Field, Hl7Shape, Hl7Site, Hl7Subject, Hl7Text, Hl7Type, Hl7v2
 pub use identifiers::{
     ALL_REGIONS, DEFAULT_REGIONS, Hit, IdentifierRule, IdentifierRules, Verdict,
 };
-pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
+pub use keys::{About, ContextScope, Key, KeyRules, NamePart, fold};
 pub use kind::{Kind, KindSet};
 pub use load::SHIPPED;
 pub use placeholder::Placeholders;
@@ -59,7 +59,7 @@ pub use policy::{AccessRules, AlertRule, Deidentified, Policy, RecordEvidence, S
 pub use samples::{SampleFailure, SampleField, SampleReader};
 pub use services::{Answer, Secret, ServiceKind, ServiceRule, ServiceRules};
 pub use show::{check_text, list_table, show_text};
-pub use suppression::{Day, Seen, Suppression, Suppressions};
+pub use suppression::{Day, Suppression, SuppressionQuery, Suppressions};
 pub use text::{Person, Recogniser, TextRules};
 pub use vocabulary::{Vocabulary, words};
 pub use x12::{X12Element, X12Rules};

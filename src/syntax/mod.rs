@@ -27,6 +27,29 @@ pub enum Match<T = ()> {
     More,
 }
 
+/// What a search in some bytes came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Search<T = ()> {
+    /// It begins at this offset.
+    Found(usize, T),
+    /// It may begin at offset `at`: `need` bytes from there decide.
+    Perhaps {
+        /// Offset.
+        at: usize,
+        /// Bytes, counted from `at`.
+        need: usize,
+    },
+    /// It does not begin in these bytes.
+    None,
+}
+
+impl<T> Search<T> {
+    /// It may begin at offset `at`, and all of `data` does not suffice to decide.
+    pub const fn perhaps(at: usize, data: &[u8]) -> Self {
+        Self::Perhaps { at, need: data.len().saturating_sub(at) + 1 }
+    }
+}
+
 impl<T> Match<T> {
     /// `Yes` or `No`.
     pub fn of(found: Option<T>) -> Self {

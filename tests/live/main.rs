@@ -219,7 +219,7 @@ fn a_run_without_packets_ends_today_and_is_no_all_clear() {
 }
 
 #[test]
-fn every_interface_is_read_and_events_tell_which() {
+fn every_interface_is_read_and_events_name_it() {
     let Some(lab) = TestHarness::new() else { return };
     lab.plug(1);
     let mut sensor = Sensor::start(&lab, &["span0", "span1"], &[]);
@@ -307,7 +307,7 @@ fn readiness(sensor: &Sensor, status: u16) -> Value {
 }
 
 #[test]
-fn a_reader_that_stands_still_stops_no_detection_and_is_said() {
+fn a_stalled_reader_stops_no_detection_and_is_reported() {
     let Some(lab) = TestHarness::new() else { return };
     let mut sensor = Sensor::start_unread(&lab, &["span0"], &["--filter", "port 2575"]);
     readiness(&sensor, 200);

@@ -236,7 +236,7 @@ fn under_overload_every_packet_is_accounted_for() {
 }
 
 #[test]
-fn it_ends_in_time_although_nobody_takes_its_events() {
+fn it_ends_in_time_although_no_reader_takes_its_events() {
     let Some(lab) = TestHarness::new() else { return };
     let sensor = Sensor::start_unread(&lab, &["span0"], &[]);
     let recording = Recording::of(&fixture("hospital.pcap"));

@@ -35,7 +35,7 @@ pub struct Payload {
 
 impl Payload {
     /// Whether an element of this name may hold one.
-    pub fn may_stand_in(element: &str) -> bool {
+    pub fn may_be_inside(element: &str) -> bool {
         const NAMES: [&str; 10] = [
             "payload",
             "document",

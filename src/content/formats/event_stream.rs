@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_anywhere() {
+    fn a_stream_may_be_cut_anywhere() {
         let stream = format!("id: 1\ndata: {PATIENT}\n\n");
         for end in 0..stream.len() {
             let found = records("text/event-stream", &stream.as_bytes()[..end]);

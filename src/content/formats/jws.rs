@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn health_cards() {
+    fn smart_health_cards_are_read() {
         let card = card();
         let patient = "name=Roe^Jane birth_date=1970-01-31";
         let file = format!(r#"{{"verifiableCredential":["{card}"]}}"#);

@@ -29,13 +29,13 @@ fn settings() -> Settings {
         access: crate::rules::AccessRules::default(),
         detail: Detail::Flows,
         memory: 256 << 20,
-        sightings: false,
+        observe_patients: false,
     }
 }
 
 /// Whether a finding was counted.
-fn is_counted(taken: Taken) -> bool {
-    taken != Taken::Suppressed
+fn is_counted(taken: Intake) -> bool {
+    taken != Intake::Suppressed
 }
 
 /// One word an event.
@@ -378,13 +378,13 @@ const SUPPRESSION: &str = "[[suppression]]\nid = \"known\"\ntitle = \"T\"\nowner
                            reason = \"r\"\nexpires = 2026-03-01\nservice = [\"10.1.2.3:11112\"]\n";
 
 #[test]
-fn what_is_suppressed_is_counted_and_not_told() {
+fn what_is_suppressed_is_counted_and_not_reported() {
     let (mut x, mut out) = (suppressing(SUPPRESSION), Vec::new());
     assert!(!is_counted(x.finding(Sample::default().build(), &mut out)));
     assert!(!is_counted(x.finding(Sample { update: true, ..Sample::default() }.build(), &mut out)));
     assert!(is_counted(x.finding(hl7(2).build(), &mut out)));
-    let told = out.iter().filter(|e| matches!(e, Event::Finding { .. })).count();
-    assert_eq!((told, x.findings(), x.opened()), (1, 1, 1));
+    let reported = out.iter().filter(|e| matches!(e, Event::Finding { .. })).count();
+    assert_eq!((reported, x.findings(), x.opened()), (1, 1, 1));
     assert_eq!(x.patients(), Count { value: 1, estimate: false });
     let counted = x.suppressed();
     let [known] = counted.as_slice() else { panic!("{counted:?}") };

@@ -32,8 +32,8 @@ use hashbrown::HashSet;
 use smallvec::SmallVec;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
-use table::Judged;
 pub use table::Texts;
+use table::Verdict;
 use text::{Text, folded};
 use zeroize::Zeroizing;
 
@@ -63,7 +63,7 @@ pub(super) struct Gate {
     /// There were more identifiers than are kept.
     overflown: bool,
     /// Texts that came by, with what is shown of them.
-    memo: Vec<Memo>,
+    memo: Vec<ShownText>,
     /// Parts of the first `looked_at` of these texts, of which an identifier would matter; half of each
     /// hash is enough.
     watched: HashSet<u32, fast::FixedState>,
@@ -186,13 +186,13 @@ impl Words<'_> {
     }
 }
 
-struct Memo {
+struct ShownText {
     kind: TextKind,
     text: Box<str>,
     /// None: as it is.
     shown: Option<Box<str>>,
     withheld: bool,
-    judged: Arc<Judged>,
+    judged: Arc<Verdict>,
 }
 
 impl Gate {
@@ -218,7 +218,7 @@ impl Gate {
         size_of::<Self>()
             + self.known.capacity() * 9
             + self.watched.capacity() * 5
-            + self.memo.capacity() * size_of::<Memo>()
+            + self.memo.capacity() * size_of::<ShownText>()
             + texts.sum::<usize>()
     }
 
@@ -344,7 +344,7 @@ impl Gate {
             Some(shown) => text.push_str(shown),
             None => text.push_str(&before),
         }
-        self.memo.push(Memo { kind, text: before.into(), shown, withheld, judged });
+        self.memo.push(ShownText { kind, text: before.into(), shown, withheld, judged });
         withheld
     }
 

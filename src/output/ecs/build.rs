@@ -113,7 +113,7 @@ fn patient<'a>(d: &'a x::FindingEvent, context: &Context) -> Patient<'a> {
     let lean = context.detail != Detail::Flows;
     let all = &d.finding.identifiers;
     // The mask of a sex or an address tells nothing that its kind does not.
-    let shown = |i: &&i::Identifier| !lean || !i.shown.masked() || is_telling(i.kind);
+    let shown = |i: &&i::Identifier| !lean || !i.shown.masked() || is_informative(i.kind);
     let identifiers: Vec<Identifier<'_>> =
         all.iter().filter(shown).map(|i| identifier(i, lean)).collect();
     let mut kinds: Vec<Kind> = Vec::new();
@@ -131,7 +131,7 @@ fn patient<'a>(d: &'a x::FindingEvent, context: &Context) -> Patient<'a> {
 }
 
 /// Whether the mask of a value still helps to tell people apart.
-const fn is_telling(kind: Kind) -> bool {
+const fn is_informative(kind: Kind) -> bool {
     kind.is_number_or_name() || matches!(kind, Kind::BirthDate | Kind::DeathDate)
 }
 
@@ -517,7 +517,7 @@ pub(super) fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
     // A field that a standard declares, and nothing that speaks against it, needs no words.
     let plain = matches!(i.evidence, Evidence::Declared | Evidence::DeclaredValid)
         && i.confidence >= CERTAIN;
-    let told = if lean { i.confidence < DOUBTFUL } else { !plain };
+    let is_shown = if lean { i.confidence < DOUBTFUL } else { !plain };
     // A NaN would become null.
     let confidence = if i.confidence.is_nan() { 0.0 } else { i.confidence.clamp(0.0, 1.0) };
     Identifier {
@@ -529,7 +529,7 @@ pub(super) fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
         any_issuer: (i.kind.is_number_or_name() && i.unissued != i.token)
             .then_some(Prefixed("i_", i.unissued)),
         field: &i.field,
-        confidence: told.then_some(confidence),
+        confidence: is_shown.then_some(confidence),
         evidence: if plain || lean { &[] } else { i.evidence.slugs() },
     }
 }

@@ -284,12 +284,12 @@ fn collect<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let left = facts.iter().filter(|(_, fact)| cut.leaves(fact));
-    serializer.collect_map(left.map(|(name, fact)| (name, Written(fact, cut))))
+    serializer.collect_map(left.map(|(name, fact)| (name, FactValue(fact, cut))))
 }
 
-struct Written<'a>(&'a Fact<'a>, Cut);
+struct FactValue<'a>(&'a Fact<'a>, Cut);
 
-impl Serialize for Written<'_> {
+impl Serialize for FactValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let cut = self.1;
         match self.0 {

@@ -6,7 +6,7 @@ use crate::config::Detail;
 use crate::content::Mark;
 use crate::exposure::samples::{KEY, Sample, T0, at, identifier, packet, token};
 use crate::exposure::{Event, EventId, FlowActivity};
-use crate::identify::Shown;
+use crate::identify::DisplayValue;
 use crate::output::health::Check;
 use crate::output::samples::{busy, context, events, run, status_written, tracker, written};
 use crate::output::{Cause, Context, Interrupted, RunSummary, Verdict};
@@ -466,10 +466,10 @@ fn a_finding_looks_like_the_contract() {
 }
 
 #[test]
-fn a_revealed_value_stands_as_it_is_on_one_line() {
+fn a_revealed_value_is_unchanged_on_one_line() {
     let mut d = Sample::default().build();
     let mut name = identifier(Kind::Name, "", "PID-5");
-    name.shown = Shown::of("M\u{fc}ller^\"J\u{f6}rg\"\r\n\u{2028}\u{1f600}", false);
+    name.shown = DisplayValue::of("M\u{fc}ller^\"J\u{f6}rg\"\r\n\u{2028}\u{1f600}", false);
     d.finding.identifiers = vec![name].into();
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(d, &mut out);

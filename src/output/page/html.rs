@@ -1,6 +1,6 @@
 //! HTML around the program and the model.
 
-use super::Board;
+use super::PageModel;
 use crate::output::json;
 use crate::output::text::markup;
 use base64::Engine as _;
@@ -40,7 +40,7 @@ pub fn live() -> String {
 }
 
 /// A report: one file that needs nothing else, and may load nothing else.
-pub fn report(board: &Board, data: &Map<String, Value>) -> String {
+pub fn report(board: &PageModel, data: &Map<String, Value>) -> String {
     let policy = format!(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
          style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'\">",
@@ -84,7 +84,7 @@ fn hash(text: &str) -> String {
 }
 
 /// Exposures as a table.
-fn without_scripts(board: &Board) -> String {
+fn without_scripts(board: &PageModel) -> String {
     let mut out = String::from(
         "<p>Scripts are off: this is the list of exposures only.</p><table><thead><tr><th>Severity</th>\
          <th>Client</th><th>Service</th><th>Protocol</th><th>Patients</th><th>Last seen</th></tr></thead><tbody>",

@@ -1,7 +1,7 @@
 //! `--report FILE.html`: the page of a run, written at its end.
 
-use super::{Board, html};
-use crate::exposure::{Conversation, Event, Sighting};
+use super::{PageModel, html};
+use crate::exposure::{Conversation, Event, PatientObservation};
 use crate::output::{Context, Output, RunSummary, ecs};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -58,7 +58,7 @@ fn hash(name: &str) -> io::Result<Option<(u64, String)>> {
 
 /// What a report says of how it was made, beside its board.
 #[derive(Clone, Debug, Default)]
-pub struct Made {
+pub struct Provenance {
     /// When, RFC 3339.
     pub at: String,
     /// From what, for people.
@@ -70,7 +70,7 @@ pub struct Made {
 }
 
 /// The page of `board` as one file.
-pub fn page(board: &Board, made: &Made, inputs: &[Input]) -> String {
+pub fn page(board: &PageModel, made: &Provenance, inputs: &[Input]) -> String {
     let mut data = board.data();
     let mut put = |name: &str, text: &str| {
         if !text.is_empty() {
@@ -90,14 +90,19 @@ pub fn page(board: &Board, made: &Made, inputs: &[Input]) -> String {
 pub struct Report {
     writer: Box<dyn Write + Send>,
     context: Context,
-    board: Board,
-    made: Made,
+    board: PageModel,
+    made: Provenance,
 }
 
 impl Report {
     /// Writes to `writer` when the run ends. `reveal` as on the command line: a report never shows values.
-    pub fn new(writer: Box<dyn Write + Send>, context: Context, reveal: bool, made: Made) -> Self {
-        Self { writer, context, board: Board::new(reveal), made }
+    pub fn new(
+        writer: Box<dyn Write + Send>,
+        context: Context,
+        reveal: bool,
+        made: Provenance,
+    ) -> Self {
+        Self { writer, context, board: PageModel::new(reveal), made }
     }
 }
 
@@ -107,8 +112,8 @@ impl Output for Report {
         Ok(())
     }
 
-    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
-        self.board.sighting(sighting);
+    fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
+        self.board.observation(observation);
         Ok(())
     }
 

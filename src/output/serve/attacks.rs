@@ -28,7 +28,7 @@ fn with(address: SocketAddr, path: &str, field: &str) -> (u16, String) {
 }
 
 #[test]
-fn silent_clients_keep_nobody_out() {
+fn silent_clients_keep_no_client_out() {
     let server = open();
     let connect = |_| TcpStream::connect(server.address()).expect("connect");
     let mut silent: Vec<TcpStream> = (0..3 * seats::MAX_CONNECTIONS).map(connect).collect();
@@ -42,7 +42,7 @@ fn silent_clients_keep_nobody_out() {
 }
 
 #[test]
-fn a_reader_that_stalls_keeps_nobody_out() {
+fn a_reader_that_stalls_keeps_no_client_out() {
     let server = open();
     let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", server.address());
     let mut stalled = Vec::new();

@@ -130,10 +130,10 @@ async fn answer(
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let stopped = stopping(&mut stop);
     tokio::pin!(connection, stopped);
-    let mut told = false;
+    let mut notified = false;
     poll_fn(|context| {
-        if !told && stopped.as_mut().poll(context).is_ready() {
-            told = true;
+        if !notified && stopped.as_mut().poll(context).is_ready() {
+            notified = true;
             connection.as_mut().graceful_shutdown();
         }
         connection.as_mut().poll(context).map(drop)

@@ -17,10 +17,10 @@ pub(super) struct Seats(Mutex<Table>);
 struct Table {
     next: u64,
     /// In the order in which they were taken.
-    taken: Vec<Taken>,
+    taken: Vec<Occupant>,
 }
 
-struct Taken {
+struct Occupant {
     number: u64,
     address: IpAddr,
     answered: Arc<AtomicBool>,
@@ -46,7 +46,7 @@ impl Seats {
         if table.taken.len() >= MAX_CONNECTIONS {
             let held = |of: IpAddr| table.taken.iter().filter(|t| t.address == of).count();
             let worth =
-                |t: &Taken| (t.answered.load(Ordering::Relaxed), usize::MAX - held(t.address));
+                |t: &Occupant| (t.answered.load(Ordering::Relaxed), usize::MAX - held(t.address));
             let least = table.taken.iter().enumerate().min_by_key(|(_, taken)| worth(taken));
             if let Some(at) = least.map(|(at, _)| at) {
                 table.taken.remove(at);
@@ -54,7 +54,7 @@ impl Seats {
         }
         table.next += 1;
         let number = table.next;
-        let taken = Taken { number, address, answered: Arc::clone(&answered), _lost: sender };
+        let taken = Occupant { number, address, answered: Arc::clone(&answered), _lost: sender };
         table.taken.push(taken);
         drop(table);
         Seat { seats: Arc::clone(self), number, answered, lost }

@@ -20,7 +20,7 @@ use super::metrics::Metrics;
 use super::summary::Overview;
 use super::{Context, Output, RunSummary, ecs};
 use crate::config::{Keep, StoreSettings};
-use crate::exposure::{Event, Sighting};
+use crate::exposure::{Event, PatientObservation};
 use batch::Batch;
 use rusqlite::Connection;
 use std::io;
@@ -174,9 +174,9 @@ impl Output for Store {
         Ok(())
     }
 
-    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
+    fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
         if self.room() {
-            self.batch.sighting(sighting);
+            self.batch.observation(observation);
         }
         Ok(())
     }

@@ -29,8 +29,8 @@ fn fill(exposures: &mut Exposures, store: &mut Store, patients: std::ops::Range<
     for event in &events {
         store.event(event).expect("memory");
     }
-    for sighting in exposures.take_sightings() {
-        store.sighting(&sighting).expect("memory");
+    for observation in exposures.take_observations() {
+        store.observation(&observation).expect("memory");
     }
 }
 

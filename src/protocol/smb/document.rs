@@ -45,7 +45,7 @@ pub(super) struct Document {
     /// What came early, by where it begins; pieces may overlap.
     early: BTreeMap<u64, Vec<u8>>,
     /// Something of it is missing.
-    holed: bool,
+    has_gap: bool,
 }
 
 impl Document {
@@ -132,7 +132,7 @@ impl Document {
             if let Some(writer) = &mut self.writer {
                 writer.gap(end - self.next, sink);
             }
-            self.holed = true;
+            self.has_gap = true;
             self.next = end;
         }
     }
@@ -187,7 +187,7 @@ impl Document {
     ) {
         self.flush(held, opening, sink);
         if let Some(writer) = self.writer {
-            writer.close(ending.and(!self.holed), sink);
+            writer.close(ending.and(!self.has_gap), sink);
         }
     }
 }

@@ -209,7 +209,7 @@ fn several_files_at_once() {
 }
 
 #[test]
-fn from_the_middle_and_after_holes() {
+fn midstream_and_after_gaps() {
     let client = [one(write(9, HANDLE, 70, b"tail")), one(close(10, HANDLE))].concat();
     let (got, _) = contents(&[ClientGap(9), Client(&[b"SMBxSMB", &client[..]].concat())]);
     assert_eq!(got, [seen("WRITE", b"tail", 0, COMPLETE)]);
@@ -237,7 +237,7 @@ fn from_the_middle_and_after_holes() {
 }
 
 #[test]
-fn what_nobody_wants_is_passed_over() {
+fn unwanted_data_is_skipped() {
     let image = [7; 5000];
     let client = [
         one(write(1, HANDLE, 0, &image)),
@@ -257,7 +257,7 @@ fn what_nobody_wants_is_passed_over() {
 }
 
 #[test]
-fn too_much_that_comes_early_is_read_with_a_hole() {
+fn early_data_beyond_the_cap_leaves_a_gap() {
     let open = one(create(1, "a"));
     let reply = one(created(1, HANDLE));
     let block = vec![b'x'; 1 << 20];
@@ -323,7 +323,7 @@ fn both_ends_are_recognised_from_the_start_and_midway() {
 }
 
 #[test]
-fn paths_name_nobody() {
+fn names_in_paths_are_masked() {
     let share = Share::new(r"\\h\scans");
     assert_eq!(share.path(r"Doe\Jane\doe.pdf"), "/scans/*/*/*.pdf");
     assert_eq!(share.path("doe"), "/scans/*");
@@ -334,7 +334,7 @@ fn paths_name_nobody() {
 
 proptest! {
     #[test]
-    fn garbage(
+    fn arbitrary_bytes_never_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         flips in proptest::collection::vec((0usize..900, any::<u8>()), 0..8),
         size in 1usize..200,

@@ -94,7 +94,7 @@ impl TftpParser {
                 });
                 // Some servers answer from the port that was asked.
                 *self = Self::new(Some(request));
-                self.tell(sink);
+                self.set_facts(sink);
             }
             Packet::Agreed { block } => self.block = block.unwrap_or(BLOCK),
             Packet::Data { number, bytes } => self.block(direction, number, bytes, sink),
@@ -104,7 +104,7 @@ impl TftpParser {
     }
 
     /// What is known of the service.
-    fn tell(&self, sink: &mut dyn ContentSink) {
+    fn set_facts(&self, sink: &mut dyn ContentSink) {
         if let Some(request) = &self.request {
             let facts = sink.facts().files();
             ServiceFacts::set(&mut facts.method, request.operation());
@@ -125,7 +125,7 @@ impl TftpParser {
             return;
         }
         if self.file.is_none() {
-            self.tell(sink);
+            self.set_facts(sink);
             sink.unit("file");
         }
         let file = self.file.get_or_insert_with(|| {

@@ -1,8 +1,9 @@
 //! The same in datagrams, each of which is searched by itself: nothing goes on from one to the next.
 
-use super::{Carver, Next, next};
+use super::{Carver, next};
 use crate::protocol::expected::framed_datagram;
 use crate::protocol::{ContentSink, Direction, End, ParseError, Parser, Progress, Resync};
+use crate::syntax::Search;
 
 /// Searches the datagrams of one flow.
 pub struct DatagramCarver;
@@ -10,7 +11,7 @@ pub struct DatagramCarver;
 impl DatagramCarver {
     /// Whether something in a datagram is worth a search of all that follow.
     pub fn finds(datagram: &[u8]) -> bool {
-        matches!(next(datagram), Next::Payload(..))
+        matches!(next(datagram), Some(Search::Found(..)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::header::{self, Header, Kind, MAX_HEADER};
-use super::inflate::{Inflater, TAIL, Trouble};
+use super::inflate::{InflateError, Inflater, TAIL};
 use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Progress, Reason, Resync};
 
@@ -334,7 +334,7 @@ impl Message {
     /// The rest of the message cannot be inflated.
     fn spoil(
         &mut self,
-        trouble: Option<Trouble>,
+        trouble: Option<InflateError>,
         inflater: &mut Inflater,
         sink: &mut dyn ContentSink,
     ) {
@@ -342,9 +342,9 @@ impl Message {
             writer.close(Ending::Cut, sink);
         }
         match trouble {
-            Some(Trouble::Bomb) => sink.anomaly(Reason::Limit),
-            Some(Trouble::Malformed) => sink.anomaly(Reason::Malformed),
-            Some(Trouble::Unpaid) | None => {}
+            Some(InflateError::Bomb) => sink.anomaly(Reason::Limit),
+            Some(InflateError::Malformed) => sink.anomaly(Reason::Malformed),
+            Some(InflateError::Unpaid) | None => {}
         }
         inflater.reset();
     }

@@ -6,18 +6,18 @@
 
 mod manifest;
 mod pcapng;
-mod pick;
+mod selector;
 
 #[cfg(test)]
 mod tests;
 
 use super::source::{self, Results};
-use super::{Answer, Cut, ReviewError, tell_losses};
+use super::{Answer, Cut, ReviewError, report_losses};
 use crate::capture::{Batch, Source as _, Status, Timeline};
 use crate::decode::{Checksums, Decoder, FlowKey, Outcome};
 use manifest::{Hashed, Manifest, SourceFile};
 use pcapng::Writer;
-use pick::Picks;
+use selector::Selectors;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -80,8 +80,8 @@ pub(super) fn answer(
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
     let results = source::read(&cut.source, &cut.filter)?;
-    let mut worst = tell_losses(&cut.source, &results.losses, note);
-    let picks = Picks::of(&results, cut)?;
+    let mut worst = report_losses(&cut.source, &results.losses, note);
+    let picks = Selectors::of(&results, cut)?;
     let sources = verified(cut, &results, &picks, note)?;
     let fail = |source| CutError::Write { path: cut.output.clone(), source };
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&cut.output);
@@ -118,22 +118,22 @@ pub(super) fn answer(
 
 /// What was taken from each capture.
 #[derive(Default)]
-struct Counts {
+struct CutCounters {
     packets: Vec<u64>,
     /// Fragments whose flow is not known.
     fragments: u64,
 }
 
 /// Name of a file and hash of what was written.
-type Written = (String, u64);
+type WrittenFile = (String, u64);
 
 /// Writes through `write`, encrypted where recipients are named; hash and size of what is in the file, and
 /// of what is behind the encryption.
 fn sealed(
     cut: &Cut,
     mut file: Hashed<BufWriter<File>>,
-    write: &mut dyn FnMut(&mut dyn Write) -> Result<Counts, CutError>,
-) -> Result<(Written, Written, Counts), CutError> {
+    write: &mut dyn FnMut(&mut dyn Write) -> Result<CutCounters, CutError>,
+) -> Result<(WrittenFile, WrittenFile, CutCounters), CutError> {
     let fail = |source| CutError::Write { path: cut.output.clone(), source };
     if cut.recipients.is_empty() {
         let counts = write(&mut file)?;
@@ -147,8 +147,8 @@ fn sealed(
 fn encrypted(
     cut: &Cut,
     mut file: Hashed<BufWriter<File>>,
-    write: &mut dyn FnMut(&mut dyn Write) -> Result<Counts, CutError>,
-) -> Result<(Written, Written, Counts), CutError> {
+    write: &mut dyn FnMut(&mut dyn Write) -> Result<CutCounters, CutError>,
+) -> Result<(WrittenFile, WrittenFile, CutCounters), CutError> {
     let fail = |source| CutError::Write { path: cut.output.clone(), source };
     let recipients: Vec<age::x25519::Recipient> = cut
         .recipients
@@ -170,8 +170,8 @@ fn encrypted(
 fn encrypted(
     cut: &Cut,
     _: Hashed<BufWriter<File>>,
-    _: &mut dyn FnMut(&mut dyn Write) -> Result<Counts, CutError>,
-) -> Result<(Written, Written, Counts), CutError> {
+    _: &mut dyn FnMut(&mut dyn Write) -> Result<CutCounters, CutError>,
+) -> Result<(WrittenFile, WrittenFile, CutCounters), CutError> {
     Err(CutError::Recipient(cut.recipients.first().cloned().unwrap_or_default()))
 }
 
@@ -179,7 +179,7 @@ fn encrypted(
 fn verified(
     cut: &Cut,
     results: &Results,
-    picks: &Picks,
+    picks: &Selectors,
     note: &mut dyn FnMut(String),
 ) -> Result<Vec<SourceFile>, CutError> {
     let mut sources = Vec::new();
@@ -233,13 +233,13 @@ fn known_hash(results: &Results, name: &str) -> Option<String> {
 /// Copies the packets that were picked, in the order of the captures.
 fn packets(
     cut: &Cut,
-    picks: &Picks,
+    picks: &Selectors,
     sources: &[SourceFile],
     to: &mut dyn Write,
-) -> Result<Counts, CutError> {
+) -> Result<CutCounters, CutError> {
     let fail = |source| CutError::Write { path: cut.output.clone(), source };
     let mut writer = Writer::begin(to).map_err(fail)?;
-    let mut counts = Counts::default();
+    let mut counts = CutCounters::default();
     for of in sources {
         let mut timeline = Timeline::open(&[&of.path]);
         while !timeline.settle() {}

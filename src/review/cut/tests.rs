@@ -40,8 +40,8 @@ fn what_is_written_is_read_back_with_its_clock_link_type_and_lengths() {
         }
         batch.clear();
     }
-    let told: Vec<_> =
+    let expected: Vec<_> =
         all.iter().map(|(p, data, _)| (p.time, p.len, p.link, data.to_vec())).collect();
-    assert_eq!(read, told);
+    assert_eq!(read, expected);
     assert!(timeline.take_faults().is_empty());
 }

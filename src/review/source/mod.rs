@@ -12,7 +12,8 @@ mod tests;
 
 pub use error::ReadError;
 pub use model::{
-    Asset, Evidence, Exposure, Identifier, Patient, ReadLosses, Results, Run, Service, Sighting,
+    Asset, Evidence, Exposure, Identifier, Patient, PatientObservation, ReadLosses, Results, Run,
+    Service,
 };
 
 use crate::identify::Token;

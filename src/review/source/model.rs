@@ -170,7 +170,7 @@ pub struct Patient {
     /// Masked identifiers; of listed patients none.
     pub identifiers: Vec<Identifier>,
     /// With which exposures.
-    pub seen: Vec<Sighting>,
+    pub seen: Vec<PatientObservation>,
 }
 
 /// A masked identifier.
@@ -202,7 +202,7 @@ const fn masked() -> bool {
 
 /// A patient seen with an exposure.
 #[derive(Clone, Debug)]
-pub struct Sighting {
+pub struct PatientObservation {
     /// Index of the exposure; none where it is not known, or of several clients.
     pub exposure: Option<usize>,
     /// `event.id` of the finding.

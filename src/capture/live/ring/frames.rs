@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_stands_where_it_was_on_the_wire() {
+    fn a_tag_is_put_back_where_it_was_on_the_wire() {
         let packet: Vec<u8> = (0..60).collect();
         let read = read(&mut block(&[(&packet, Some((0x88a8, 0x2007)), 0)]), PLAIN);
         let mut wire = packet;

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn one_ring_waits_for_nobody() {
+    fn one_ring_waits_for_no_other() {
         let (mut lane, maps) = lane(1);
         maps[0].hand_over(0, &[5, 6]);
         assert_eq!(times(&mut lane, 0), (Fill::Packets, vec![(0, 5), (0, 6)]));

@@ -26,7 +26,7 @@ enum Standard {
 
 /// What is known of a resource beside what it says.
 #[derive(Default)]
-pub(super) struct Around {
+pub(super) struct ResourceContext {
     /// Its id, and the URL beside it.
     pub id: Option<u64>,
     pub url: Option<u64>,
@@ -271,7 +271,7 @@ impl Tree {
                 let url = self.frames.iter().rev().take(3).find_map(|around| around.url);
                 let (id, marks, health) = (frame.id, frame.marks, frame.health);
                 let resource = resource.clone();
-                self.hand_on(&resource, read, Around { id, url, marks, health }, scope);
+                self.hand_on(&resource, read, ResourceContext { id, url, marks, health }, scope);
             }
             Resource::None if frame.patch => self.emit_patch(frame, scope),
             Resource::None if frame.has_tags => dicom::emit(values, &view, scope),
@@ -311,11 +311,11 @@ impl Tree {
         &mut self,
         resource: &str,
         read: fhir::Read,
-        around: Around,
+        around: ResourceContext,
         scope: &mut Scope<'_>,
     ) {
         let fields = read.own.fields;
-        let Around { id, url, marks, health } = around;
+        let ResourceContext { id, url, marks, health } = around;
         match Standard::of(resource) {
             Standard::Document => record::put("ccda", marks, fields.iter(), scope),
             Standard::Registration => self.registrations.patient(fields, marks, scope),

@@ -32,7 +32,7 @@ pub(super) enum Composition {
 
 impl Composition {
     /// The name whose members those of `name` are like.
-    pub(super) fn stands_for(self, name: &str) -> Option<&'static str> {
+    pub(super) fn label_of(self, name: &str) -> Option<&'static str> {
         let mut known = SUBJECT.iter().filter(|_| self == Self::Yes);
         known.find(|(subject, _)| *subject == name).map(|(_, like)| *like)
     }

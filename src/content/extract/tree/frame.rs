@@ -2,7 +2,7 @@
 
 use super::grid::Role;
 use super::names::{Name, Names};
-use crate::content::extract::numbers::Place;
+use crate::content::extract::numbers::ListPosition;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::rules::{Kind, NamePart};
 use zeroize::Zeroizing;
@@ -74,7 +74,7 @@ pub(super) struct Frame {
     pub next: u16,
     pub next_meaning: Option<Meaning>,
     /// The place of the next value.
-    pub place: Place,
+    pub place: ListPosition,
     /// What its name means.
     pub own: Option<Meaning>,
     pub role: Role,

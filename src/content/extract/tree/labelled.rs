@@ -5,7 +5,7 @@ use super::frame::{Value, View};
 use super::names::is_typed_value;
 use super::patch::{self, Edit, below, fhirpath};
 use crate::content::Scope;
-use crate::content::extract::fhir::{self, Kept, Parts, Resource};
+use crate::content::extract::fhir::{self, BufferedField, Parts, Resource};
 use crate::content::extract::record::Marks;
 use crate::rules::{About, FhirElement, FhirType, FieldRule, Key, KeyRules, Kind, NamePart};
 use smallvec::SmallVec;
@@ -147,7 +147,7 @@ impl<'a> Person<'a> {
     }
 
     /// The fields, names put together.
-    fn fields(mut self) -> Vec<Kept> {
+    fn fields(mut self) -> Vec<BufferedField> {
         let rule = self.family.as_ref().or(self.given.first()).map(|(rule, _)| Arc::clone(rule));
         if let Some(rule) = rule {
             let given: Vec<&str> = self.given.iter().map(|(_, value)| *value).collect();
@@ -286,7 +286,7 @@ pub(super) fn extensions(
     values: &[Value],
     view: &View<'_>,
     scope: &Scope<'_>,
-) -> Vec<Kept> {
+) -> Vec<BufferedField> {
     if !values.iter().any(|value| *view.name(value.name).text == *EXTENSIONS.label) {
         return Vec::new();
     }

@@ -19,11 +19,11 @@ mod registrations;
 mod subjects;
 mod values;
 
-use super::numbers::Place;
+use super::numbers::ListPosition;
 use super::record::{CandidateRecord, Marks, Meaning, numbered};
 use crate::content::stack::media;
 use crate::content::{Mark, Reason, Scope};
-use crate::rules::{About, Said};
+use crate::rules::{About, ContextScope};
 use frame::{Frame, Node, Resource, Value, View, single};
 use grid::{Grid, Role};
 pub use labelled::words;
@@ -66,7 +66,7 @@ pub struct Tree {
     /// A value found no room: counted once a document.
     full: bool,
     /// The place of values without a name.
-    top: Place,
+    top: ListPosition,
     /// The FHIR type of what the document changes, as its path says (`PATCH /fhir/Patient/7`).
     target: Option<Box<str>>,
     /// The path says that each object is one of a person, so what one shows is a name.
@@ -101,7 +101,7 @@ impl Tree {
             pairs: content == "xml",
             describes: false,
             full: false,
-            top: Place::TOP,
+            top: ListPosition::TOP,
             target: None,
             shows_people: false,
             dump: false,
@@ -118,7 +118,7 @@ impl Tree {
     }
 
     /// Takes what the path of the document says of it.
-    pub fn stands_at(&mut self, path: &str, scope: &Scope<'_>) {
+    pub fn set_path(&mut self, path: &str, scope: &Scope<'_>) {
         self.around = media::about(path, scope);
         self.stated = self.around;
         self.shows_people = media::ends_at_person(path);
@@ -299,7 +299,7 @@ impl Tree {
         if top.name != PLAIN {
             // A name of its own in this place outweighs what it means anywhere.
             let mut parent = top.name;
-            let around = self.composition.stands_for(&self.names.get(parent).text);
+            let around = self.composition.label_of(&self.names.get(parent).text);
             if let Some(around) = around {
                 parent = self.names.find(around, scope.rules());
             }
@@ -464,8 +464,7 @@ impl Tree {
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(top.next);
         if name.use_.typed
-            && (Marks::about(scope.rules().keys.said(text).map_or(About::Nothing, Said::ahead))
-                == Marks::PATIENT
+            && (scope.rules().keys.context(text).map(ContextScope::ahead) == Some(About::Patient)
                 || Subject::is_patient(text))
         {
             top.marks = top.marks.and(Marks::PATIENT);

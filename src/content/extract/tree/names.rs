@@ -2,7 +2,7 @@
 //! few names thousands of times.
 
 use super::{grid, labelled, path};
-use crate::content::extract::numbers::Place;
+use crate::content::extract::numbers::ListPosition;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::content::formats::dicom::model::{is_wanted, named};
 use crate::rules::RuleSet;
@@ -212,7 +212,7 @@ struct Entry {
     /// The entry that came behind it last.
     next: u32,
     index: u16,
-    place: Place,
+    place: ListPosition,
     /// The last document that used it.
     document: u32,
 }
@@ -298,7 +298,7 @@ impl Names {
     }
 
     /// The same, with the place that it is for values without a meaning.
-    pub fn look_up(&mut self, text: &str, rules: &RuleSet) -> (u16, Place) {
+    pub fn look_up(&mut self, text: &str, rules: &RuleSet) -> (u16, ListPosition) {
         let (at, hash) = self.position(text);
         if let Some(entry) = at.and_then(|at| self.entries.get_mut(at as usize)) {
             if entry.index != PLAIN && entry.document != self.document {
@@ -320,7 +320,7 @@ impl Names {
             self.known.push(name);
             self.used += 1;
         }
-        let place = Place::named(text, rules);
+        let place = ListPosition::named(text, rules);
         // A document with more names than this is searched at the price of looking each up.
         if self.entries.len() < MAX_NAMES {
             let at = self.entries.len() as u32;
@@ -408,7 +408,7 @@ impl Name {
         };
         let meaning = rules.keys.get(text).map(Meaning::from).or_else(keyword);
         let meaning = meaning.or_else(|| path::meaning(text, rules));
-        let said = rules.keys.said(text);
+        let said = rules.keys.context(text);
         let dicom_tag = u32::from_str_radix(text, 16).ok().filter(|_| is_hexadecimal(text));
         let mentioned = rules.fhir.mentions(text);
         // Parts of HumanName, Identifier, CodeableConcept, Coding, Address, ContactPoint and

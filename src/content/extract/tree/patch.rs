@@ -2,7 +2,7 @@
 //! place and gives the value for it; together they are read like the record that they make.
 
 use super::Tree;
-use super::close::Around;
+use super::close::ResourceContext;
 use super::fhir;
 use super::frame::{Frame, Node, Value, View};
 use super::names::PLAIN;
@@ -157,7 +157,7 @@ impl Tree {
         // The values of one element stay together.
         values.sort_by_key(|value| below_root(value.node, 0, &view));
         let read = fhir::read(resource, 0, &values, &view, scope);
-        self.hand_on(resource, read, Around::default(), scope);
+        self.hand_on(resource, read, ResourceContext::default(), scope);
     }
 
     /// The same, of an object of which no standard says what its names mean.

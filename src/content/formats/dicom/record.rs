@@ -68,12 +68,12 @@ pub(super) struct Record {
     /// Name and number of the patient module, to recognise repetitions.
     own: Vec<PhiBuf>,
     /// What is said of the data set as a whole.
-    said: Said,
+    said: DataSetFacts,
 }
 
 /// What is said of a data set as a whole.
 #[derive(Default)]
-struct Said {
+struct DataSetFacts {
     /// (0012,0062).
     identity_removed: Option<bool>,
     deidentified: bool,
@@ -102,7 +102,7 @@ impl Record {
             concept: Concept::default(),
             document: None,
             own: Vec::new(),
-            said: Said::default(),
+            said: DataSetFacts::default(),
         }
     }
 

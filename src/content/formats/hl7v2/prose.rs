@@ -57,7 +57,7 @@ impl Prose {
     pub fn hand_on(&mut self, own: &mut PatientContext, scope: &mut Scope<'_>) {
         let text = std::mem::take(&mut self.text);
         if let Some(field) = self.field.take()
-            && telling(&text)
+            && is_informative(&text)
         {
             read(&text, &field, own, scope);
         }
@@ -70,7 +70,7 @@ impl Prose {
 }
 
 /// Whether a text can hold anything: labels end in a sign, all else has digits or an `@`.
-fn telling(text: &str) -> bool {
+fn is_informative(text: &str) -> bool {
     text.bytes().any(|b| b.is_ascii_digit() || matches!(b, b':' | b'=' | b'@' | b'#'))
         || text.contains('：')
 }

@@ -53,7 +53,7 @@ impl Columns {
     }
 
     /// Whether the rows can name anybody.
-    pub fn is_telling(&self) -> bool {
+    pub fn is_informative(&self) -> bool {
         self.0.iter().any(Option::is_some)
     }
 

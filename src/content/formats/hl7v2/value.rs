@@ -209,8 +209,8 @@ impl Syntax {
         {
             *street = other;
         }
-        let telling = shown.iter().enumerate().any(|(i, p)| i != 3 && !p.is_empty());
-        if telling { joined(&shown) } else { String::new() }
+        let is_informative = shown.iter().enumerate().any(|(i, p)| i != 3 && !p.is_empty());
+        if is_informative { joined(&shown) } else { String::new() }
     }
 
     /// XTN: the number in the first component, or the twelfth, or in parts in 5 to 7; an e-mail address in

@@ -211,7 +211,7 @@ fn an_envelope_cut_off_anywhere_stops_nothing() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0usize..2500, size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0usize..2500, size in 1usize..50) {
         let mut text = provide().into_bytes();
         let at = at.min(text.len());
         text.splice(at..at, bytes);

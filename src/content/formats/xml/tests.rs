@@ -109,7 +109,7 @@ fn a_native_dicom_model_is_a_record() {
 }
 
 #[test]
-fn anything_else() {
+fn xml_without_a_schema_is_read_by_its_names() {
     let got = xml("<export><patients><patient><name>A B</name><dob>1970-01-01</dob></patient>\
         <patient><name>C D</name><mrn>7</mrn></patient></patients></export>");
     assert_eq!(got.len(), 2);

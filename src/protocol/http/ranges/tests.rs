@@ -48,7 +48,7 @@ fn parts_in_any_order_make_one_document() {
 }
 
 #[test]
-fn what_never_came_leaves_a_hole() {
+fn what_never_came_leaves_a_gap() {
     assert_eq!(parts(&[(0, 10), (20, 30)]), ["< GET [application/pdf] 0123456789ABCDEFGHIJ cut"]);
     assert_eq!(parts(&[(20, 30)]), ["< GET [application/pdf] ABCDEFGHIJ cut"]);
     assert_eq!(
@@ -198,7 +198,7 @@ fn memory_has_a_cap() {
 }
 
 #[test]
-fn content_ranges() {
+fn content_range_headers_are_parsed() {
     let range = |start, end, total| Some(ContentRange { start, end, total });
     for (value, answer) in [
         ("bytes 0-499/1234", range(0, 500, Some(1234))),

@@ -11,7 +11,7 @@ mod magic;
 use super::value::{Delimiters, Syntax};
 use crate::content::{Ending, Media, Nested, Scope, Want};
 use coding::Coding;
-use magic::{HEAD, Written};
+use magic::{HEAD, TextEncoding};
 use zeroize::Zeroizing;
 
 /// Longest component that describes the data, bytes.
@@ -243,7 +243,7 @@ impl Embedded {
             return;
         }
         // Enough to decide whether this is a document.
-        if known.is_some() || Written::of(last, self.open.is_some()).is_some() {
+        if known.is_some() || TextEncoding::of(last, self.open.is_some()).is_some() {
             if let Some(data) = self.start(syntax, scope) {
                 self.document = true;
                 self.state = State::Data { class, data };
@@ -259,7 +259,8 @@ impl Embedded {
         let State::Value { class, described, parts } = &self.state else { return };
         let class = *class;
         let last = parts.last().map_or(&[][..], |p| p.as_slice());
-        let further = self.open.is_some() && Written::of(last, true) == Some(Written::Further);
+        let further =
+            self.open.is_some() && TextEncoding::of(last, true) == Some(TextEncoding::Further);
         if described.is_some() || further {
             if let Some(data) = self.start(syntax, scope) {
                 self.keep(data, syntax, scope);
@@ -279,16 +280,16 @@ impl Embedded {
             return None;
         };
         let head = parts.last().map_or(&[][..], |p| p.as_slice());
-        let written = Written::of(head, self.open.is_some());
+        let written = TextEncoding::of(head, self.open.is_some());
         let mut data = match (written, described, self.open.take()) {
-            (Some(Written::Further), _, Some(open)) => open,
+            (Some(TextEncoding::Further), _, Some(open)) => open,
             (written, described, before) => {
                 if let Some(mut before) = before {
                     before.end(Ending::Complete, syntax, scope);
                 }
                 let (coding, content_type) = match (described, written) {
                     (Some(described), _) => described,
-                    (None, Some(Written::Hex)) => (Coding::hex(), String::new()),
+                    (None, Some(TextEncoding::Hex)) => (Coding::hex(), String::new()),
                     (None, Some(_)) => (Coding::base64(), String::new()),
                     (None, None) => return None,
                 };
@@ -432,9 +433,9 @@ impl Data {
 
     /// Text without an encoding may have one after all, as its first characters show.
     fn look(&mut self) {
-        self.coding = match Written::of(&self.out, false) {
-            Some(Written::Base64) => Coding::base64(),
-            Some(Written::Hex) => Coding::hex(),
+        self.coding = match TextEncoding::of(&self.out, false) {
+            Some(TextEncoding::Base64) => Coding::base64(),
+            Some(TextEncoding::Hex) => Coding::hex(),
             _ => return,
         };
         self.layer = self.coding.layer();

@@ -18,7 +18,7 @@ const ACADEMIC: [&str; 9] =
     ["dr", "doctor", "prof", "professor", "dott", "dipl", "ing", "rev", "sir"];
 
 /// A name, and whether the word before it says that it is a patient's (`Patient Roe, Jane`).
-pub struct Beside<'a> {
+pub struct AdjacentName<'a> {
     /// Without titles.
     pub name: &'a str,
     /// It is a patient's.
@@ -29,7 +29,7 @@ pub struct Beside<'a> {
 ///
 /// A form of address or the word for a patient stands before it; or else nothing does, and it is introduced as
 /// what a letter is about (`Re:`), or a comma or bracket sets it apart from the label.
-pub fn name<'a>(before: &'a str, rules: &RuleSet) -> Option<Beside<'a>> {
+pub fn name<'a>(before: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
     let mut from = before.len().saturating_sub(MAX_BEFORE);
     while !before.is_char_boundary(from) {
         from += 1;
@@ -49,7 +49,7 @@ pub fn name<'a>(before: &'a str, rules: &RuleSet) -> Option<Beside<'a>> {
     let mut titles = front.split_whitespace().rev().map(|word| word.trim_matches(is_mark));
     let nearest = titles.clone().next().unwrap_or("");
     if rules.keys.context(nearest) == Some(About::Patient) {
-        return Some(Beside { name, patient: true });
+        return Some(AdjacentName { name, patient: true });
     }
     let is_title = |word: &&str| rules.placeholders.is_affix(&word.to_lowercase());
     let addressed = titles
@@ -61,7 +61,7 @@ pub fn name<'a>(before: &'a str, rules: &RuleSet) -> Option<Beside<'a>> {
     let introduced =
         colon > 0 && colon >= column && rules.keys.context(intro) == Some(About::Nothing);
     let alone = front.trim().is_empty() && from == 0 && words.count >= 2 && (introduced || apart);
-    (addressed || alone).then_some(Beside { name, patient: false })
+    (addressed || alone).then_some(AdjacentName { name, patient: false })
 }
 
 /// Words of a name at the end of a text.
@@ -82,7 +82,7 @@ impl Words {
             let bare = word.trim_matches(is_mark);
             commas += usize::from(word.ends_with(',') && found.count > 0);
             let known = rules.keys.get(bare).is_some()
-                || rules.keys.said(bare).is_some()
+                || rules.keys.context(bare).is_some()
                 || rules.placeholders.is_affix(&bare.to_lowercase());
             if commas > 1 || known || !is_name_word(bare, found.count == 0) {
                 break;

@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 const MAX_IDS: usize = 16;
 
 /// Part of the captures of a run.
-struct Pick {
+struct Selector {
     /// Captures that may hold it.
     files: Vec<String>,
     /// A client and its service; none for flows that are known by their names only.
@@ -28,13 +28,13 @@ struct Pick {
 }
 
 /// Everything that was picked.
-pub(super) struct Picks {
-    all: Vec<Pick>,
+pub(super) struct Selectors {
+    all: Vec<Selector>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 }
 
-impl Picks {
+impl Selectors {
     /// What the filter and the flows leave of the results.
     pub fn of(results: &Results, cut: &Cut) -> Result<Self, CutError> {
         let filter: &Filter = &cut.filter;
@@ -47,7 +47,7 @@ impl Picks {
                 results.exposures.iter().filter(|_| flows.is_empty() || filter.asks_of_exposures());
             for e in seen {
                 let Some(evidence) = &e.evidence else { continue };
-                all.push(Pick {
+                all.push(Selector {
                     files: between(results, e.run, evidence),
                     pair: Some((e.client, e.server, e.transport.clone())),
                     flows: flows.clone(),
@@ -59,7 +59,7 @@ impl Picks {
                 let files = results.runs.iter().flat_map(|run| run.files.iter().cloned());
                 let files: BTreeSet<String> = files.collect();
                 let id = flows.iter().cloned().collect::<Vec<_>>().join(" ");
-                all.push(Pick {
+                all.push(Selector {
                     files: files.into_iter().collect(),
                     pair: None,
                     flows,
@@ -89,7 +89,7 @@ impl Picks {
         let (low, high) = (key.low.to_socket_addr(), key.high.to_socket_addr());
         let transport = key.transport;
         let name = community_id_of(low, high, transport.number());
-        let of = |pick: &Pick| {
+        let of = |pick: &Selector| {
             let between = |client: IpAddr, server: SocketAddr| {
                 (low.ip() == client && high == server) || (high.ip() == client && low == server)
             };
@@ -128,7 +128,7 @@ fn is(transport: Transport, name: &str) -> bool {
 }
 
 /// Records of patients.
-fn of_patients(results: &Results, flows: &BTreeSet<String>, all: &mut Vec<Pick>) {
+fn of_patients(results: &Results, flows: &BTreeSet<String>, all: &mut Vec<Selector>) {
     for patient in &results.patients {
         for seen in &patient.seen {
             let Some(evidence) = &seen.evidence else { continue };
@@ -137,7 +137,7 @@ fn of_patients(results: &Results, flows: &BTreeSet<String>, all: &mut Vec<Pick>)
             }
             let pair = seen.exposure.and_then(|at| results.exposures.get(at));
             // A patient seen in several flows of an exposure names the first: all of them are looked at.
-            all.push(Pick {
+            all.push(Selector {
                 files: between(results, patient.run, evidence),
                 pair: pair.map(|e| (e.client, e.server, e.transport.clone())),
                 flows: if pair.is_some() {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What an entry is worth keeping for, the least first. Anyone can send one request to an invented
 /// address; such entries must not keep out what a hospital runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
-pub(in crate::exposure) enum Worth {
+pub(in crate::exposure) enum EvictionRank {
     /// It was asked; whether it is there was not seen.
     #[default]
     Asked,
@@ -20,7 +20,7 @@ pub(in crate::exposure) enum Worth {
     Patients,
 }
 
-impl Worth {
+impl EvictionRank {
     /// What a service is worth by its role and what is known of it.
     pub fn of(role: Role, facts: &ServiceFacts) -> Self {
         let medical = !matches!(
@@ -47,7 +47,7 @@ impl Worth {
 }
 
 struct Entry<V> {
-    worth: Worth,
+    worth: EvictionRank,
     /// When it was last put at the end of its rank.
     seen: u64,
     value: V,
@@ -55,9 +55,9 @@ struct Entry<V> {
 
 /// At most so many entries. A new one takes the place of that which is worth least and was not seen for
 /// longest, unless all are worth more.
-pub(in crate::exposure) struct Inventory<K, V> {
+pub(in crate::exposure) struct RankedMap<K, V> {
     entries: BTreeMap<K, Entry<V>>,
-    order: BTreeSet<(Worth, u64, K)>,
+    order: BTreeSet<(EvictionRank, u64, K)>,
     clock: u64,
     most: usize,
     /// New entries that found no place.
@@ -66,7 +66,7 @@ pub(in crate::exposure) struct Inventory<K, V> {
     gone: Option<V>,
 }
 
-impl<K: Ord + Copy, V: Default> Inventory<K, V> {
+impl<K: Ord + Copy, V: Default> RankedMap<K, V> {
     pub fn new(most: usize) -> Self {
         Self {
             entries: BTreeMap::new(),
@@ -80,7 +80,7 @@ impl<K: Ord + Copy, V: Default> Inventory<K, V> {
 
     /// The entry of `key`, seen now, which is worth `worth` at least; made if it is not there. None
     /// if there is no place for it.
-    pub fn see(&mut self, key: K, worth: Worth) -> Option<&mut V> {
+    pub fn see(&mut self, key: K, worth: EvictionRank) -> Option<&mut V> {
         self.clock += 1;
         if !self.entries.contains_key(&key) {
             if self.entries.len() >= self.most {
@@ -133,32 +133,32 @@ mod tests {
 
     #[test]
     fn what_is_worth_least_and_was_not_seen_for_longest_goes_first() {
-        let mut held: Inventory<u32, bool> = Inventory::new(100);
+        let mut held: RankedMap<u32, bool> = RankedMap::new(100);
         for key in 0..10 {
-            *held.see(key, Worth::Medical).expect("room") = true;
+            *held.see(key, EvictionRank::Medical).expect("room") = true;
         }
         for key in 1000..100_000 {
-            held.see(key, Worth::Asked).expect("room");
+            held.see(key, EvictionRank::Asked).expect("room");
             assert_eq!(held.entries.len(), held.order.len());
         }
         assert_eq!(held.entries.len(), 100);
         assert!((0..10).all(|key| held.get(&key) == Some(&true)));
         assert!((99_910..100_000).all(|key| held.get(&key).is_some()));
         // What proves itself moves up.
-        assert!(held.see(99_950, Worth::Answered).is_some());
+        assert!(held.see(99_950, EvictionRank::Answered).is_some());
         for key in 200_000..201_000 {
-            held.see(key, Worth::Asked);
+            held.see(key, EvictionRank::Asked);
         }
         assert!(held.get(&99_950).is_some() && held.get(&99_951).is_none());
     }
 
     #[test]
     fn nothing_gives_way_to_what_is_worth_less() {
-        let mut held: Inventory<u32, ()> = Inventory::new(2);
-        held.see(1, Worth::Medical);
-        held.see(2, Worth::Patients);
-        assert!(held.see(3, Worth::Answered).is_none());
-        assert!(held.see(4, Worth::Medical).is_some());
+        let mut held: RankedMap<u32, ()> = RankedMap::new(2);
+        held.see(1, EvictionRank::Medical);
+        held.see(2, EvictionRank::Patients);
+        assert!(held.see(3, EvictionRank::Answered).is_none());
+        assert!(held.see(4, EvictionRank::Medical).is_some());
         assert_eq!((held.refused, held.get(&1), held.get(&2)), (1, None, Some(&())));
     }
 }

@@ -100,7 +100,7 @@ pub struct StageCounters {
 }
 
 /// The host of one flow's parser, for one step.
-pub struct FlowHost<'a> {
+pub struct FlowSink<'a> {
     /// Shared by all workers.
     pub shared: &'a Shared,
     /// The rules under which the flow is read.
@@ -125,7 +125,7 @@ pub struct FlowHost<'a> {
     pub now: Timestamp,
 }
 
-impl FlowHost<'_> {
+impl FlowSink<'_> {
     fn with<R>(&mut self, id: ContentId, run: impl FnOnce(&mut Contents, &mut Env<'_>) -> R) -> R {
         let carried = self.arrivals.of(id);
         let mut sink = Collector {
@@ -171,7 +171,7 @@ impl FlowHost<'_> {
     }
 }
 
-impl ContentSink for FlowHost<'_> {
+impl ContentSink for FlowSink<'_> {
     fn open(&mut self, hint: &Hint<'_>) -> ContentId {
         self.contents.open(hint)
     }

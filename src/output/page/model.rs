@@ -2,7 +2,7 @@
 //! each exposure.
 
 use super::timeline::Timeline;
-use crate::exposure::{Conversation, Event, Sighting};
+use crate::exposure::{Conversation, Event, PatientObservation};
 use crate::output::remedy::Remedy;
 use crate::output::shares::Shares;
 use crate::output::{Context, ecs};
@@ -46,17 +46,17 @@ const PLAIN_FACTS: [&str; 15] = [
 ];
 
 /// An event and when it changed last.
-struct Held {
+struct VersionedEvent {
     changed: u64,
     event: Value,
 }
 
 /// What a page shows.
 #[derive(Default)]
-pub struct Board {
-    exposures: BTreeMap<String, Held>,
-    services: BTreeMap<String, Held>,
-    assets: BTreeMap<String, Held>,
+pub struct PageModel {
+    exposures: BTreeMap<String, VersionedEvent>,
+    services: BTreeMap<String, VersionedEvent>,
+    assets: BTreeMap<String, VersionedEvent>,
     findings: BTreeMap<String, Vec<Value>>,
     finding_bytes: usize,
     timeline: Timeline,
@@ -77,7 +77,7 @@ pub struct Board {
 
 /// An identifier as a page shows it.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct ShownIdentifier<'a> {
     /// Its kind.
     pub kind: &'a str,
     /// Its mask; none where the value itself was shown.
@@ -98,7 +98,7 @@ pub struct Patient<'a> {
     /// `C-FIND`.
     pub operation: &'a str,
     /// What was seen of it.
-    pub identifiers: &'a [Shown<'a>],
+    pub identifiers: &'a [ShownIdentifier<'a>],
     /// Numbers of the first and the last packet.
     pub packets: Option<(u64, u64)>,
 }
@@ -111,7 +111,7 @@ pub struct Changes {
     pub data: Option<Map<String, Value>>,
 }
 
-impl Board {
+impl PageModel {
     /// Empty; `reveal` as on the command line.
     pub fn new(reveal: bool) -> Self {
         Self { revealed: reveal, ..Self::default() }
@@ -125,19 +125,19 @@ impl Board {
     }
 
     /// Takes a patient of an exposure.
-    pub fn sighting(&mut self, sighting: &Sighting) {
-        let Some(news) = &sighting.news else { return };
+    pub fn observation(&mut self, observation: &PatientObservation) {
+        let Some(news) = &observation.news else { return };
         let (event, finding) = (&news.event, &news.event.finding);
         if !finding.update {
             self.count(finding.time.0.div_euclid(1_000_000_000), 1);
         }
-        let exposure = sighting.exposure.to_string();
+        let exposure = observation.exposure.to_string();
         let id = event.id.to_string();
         if !self.has_room(&exposure, &id) {
             self.left.1 += u64::from(!finding.update);
             return;
         }
-        let identifiers = finding.identifiers.iter().map(|i| Shown {
+        let identifiers = finding.identifiers.iter().map(|i| ShownIdentifier {
             kind: i.kind.as_str(),
             value: Some(i.shown.text()).filter(|_| i.shown.masked()),
             field: &i.field,
@@ -147,7 +147,7 @@ impl Board {
             &Patient {
                 id: &id,
                 time: &finding.time.to_string(),
-                token: &format!("p_{}", sighting.person),
+                token: &format!("p_{}", observation.person),
                 operation: &finding.operation,
                 identifiers: &identifiers.take(MAX_IDENTIFIERS).collect::<Vec<_>>(),
                 packets: Some((finding.packets.first.number, finding.packets.last.number)),
@@ -188,9 +188,11 @@ impl Board {
             event.insert("open".into(), json!(open));
         }
         let changed = self.tick();
-        self.exposures.insert(id, Held { changed, event });
+        self.exposures.insert(id, VersionedEvent { changed, event });
         if self.exposures.len() > MAX_EXPOSURES {
-            let rank = |held: &Held| held.event.pointer("/event/severity").and_then(Value::as_u64);
+            let rank = |held: &VersionedEvent| {
+                held.event.pointer("/event/severity").and_then(Value::as_u64)
+            };
             let least = self.exposures.iter().min_by_key(|(id, held)| (rank(held), (*id).clone()));
             if let Some(id) = least.map(|(id, _)| id.clone()) {
                 self.exposures.remove(&id);
@@ -261,7 +263,7 @@ impl Board {
         &mut self,
         event: Value,
         address: &str,
-        of: impl Fn(&mut Self) -> &mut BTreeMap<String, Held>,
+        of: impl Fn(&mut Self) -> &mut BTreeMap<String, VersionedEvent>,
     ) -> bool {
         let id = event.pointer("/event/id").and_then(Value::as_str).map(str::to_owned);
         let protocol = event.pointer("/network/protocol").is_some_and(Value::is_string);
@@ -270,7 +272,7 @@ impl Board {
         let changed = self.tick();
         let table = of(self);
         if table.len() < MAX_LISTED || table.contains_key(&id) {
-            table.insert(id, Held { changed, event });
+            table.insert(id, VersionedEvent { changed, event });
         }
         true
     }

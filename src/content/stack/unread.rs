@@ -4,9 +4,9 @@ use zeroize::Zeroizing;
 
 /// The bytes that a reader did not use, of which at most `MAX` are held.
 #[derive(Default)]
-pub struct Held<const MAX: usize>(Zeroizing<Vec<u8>>);
+pub struct Unread<const MAX: usize>(Zeroizing<Vec<u8>>);
 
-impl<const MAX: usize> Held<MAX> {
+impl<const MAX: usize> Unread<MAX> {
     /// Hands what is held and `bytes` to `read`, which says how many bytes it used and how many to come are
     /// of no interest: these. None if more than `MAX` bytes would wait; they are given up.
     pub fn read(&mut self, bytes: &[u8], read: impl FnOnce(&[u8]) -> (usize, u64)) -> Option<u64> {

@@ -14,13 +14,13 @@ const FEW: usize = 96;
 
 /// Clues to patients, by their hashes. Patients are told by their places in the order of appearance.
 #[derive(Default)]
-pub(super) struct Clues {
+pub(super) struct MatchIndex {
     /// By hash, then by place.
     few: Vec<(u64, u32)>,
     many: HashMap<u64, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
 }
 
-impl Clues {
+impl MatchIndex {
     /// The patients that a clue leads to, in order of appearance.
     pub fn candidates(&self, clue: u64) -> impl Iterator<Item = u32> + '_ {
         let few = self.range(clue).map(|(_, place)| *place);
@@ -78,7 +78,7 @@ impl Clues {
 }
 
 #[cfg(test)]
-impl Clues {
+impl MatchIndex {
     /// The longest list of candidates for one clue.
     pub fn most_candidates(&self) -> usize {
         let few = self.few.iter().map(|(clue, _)| self.range(*clue).len());
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_list_and_a_table_lead_to_the_same_patients_in_the_same_order() {
         // The same clues, in a list and in a table that others have filled before.
-        let (mut list, mut table) = (Clues::default(), Clues::default());
+        let (mut list, mut table) = (MatchIndex::default(), MatchIndex::default());
         for other in 0..=FEW as u64 {
             table.add(1 << 32 | other, 7);
         }

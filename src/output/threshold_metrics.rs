@@ -1,9 +1,9 @@
 //! Metrics of findings by direction, and of exposures by their patients.
 
-use crate::exposure::{NetworkDirection, PATIENTS, Steps};
+use crate::exposure::{NetworkDirection, PATIENTS, ThresholdCounters};
 use prometheus::{IntCounterVec, Opts, Registry};
 
-/// Counters that follow [`Steps`].
+/// Counters that follow [`ThresholdCounters`].
 pub struct StepMetrics {
     directions: IntCounterVec,
     reached: IntCounterVec,
@@ -32,12 +32,12 @@ impl StepMetrics {
                 "patients",
             )?,
         };
-        metrics.update(&Steps::default());
+        metrics.update(&ThresholdCounters::default());
         Ok(metrics)
     }
 
     /// Takes over what was counted since the start.
-    pub fn update(&self, steps: &Steps) {
+    pub fn update(&self, steps: &ThresholdCounters) {
         for (direction, n) in NetworkDirection::ALL.into_iter().zip(steps.directions) {
             let counter = self.directions.with_label_values(&[direction.as_str()]);
             counter.inc_by(n.saturating_sub(counter.get()));

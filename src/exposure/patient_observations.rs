@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 /// A patient seen with an exposure.
 #[derive(Clone)]
-pub struct Sighting {
+pub struct PatientObservation {
     /// The exposure.
     pub exposure: EventId,
     /// The person.
@@ -16,12 +16,12 @@ pub struct Sighting {
     /// The packets of its records; of those without news, the last one.
     pub packets: PacketSpan,
     /// What was found; none if the records brought nothing new.
-    pub news: Option<Box<News>>,
+    pub news: Option<Box<NewFinding>>,
 }
 
 /// What a sighting says for the first time.
 #[derive(Clone)]
-pub struct News {
+pub struct NewFinding {
     /// The finding. Its id is that of the event that was written of it, where one was.
     pub event: FindingEvent,
     /// 0 to 100.
@@ -32,9 +32,9 @@ pub struct News {
 
 /// Sightings until somebody takes them; none are kept where nobody asked for them.
 #[derive(Default)]
-pub(in crate::exposure) struct Sightings(Option<Vec<Sighting>>);
+pub(in crate::exposure) struct PatientObservations(Option<Vec<PatientObservation>>);
 
-impl Sightings {
+impl PatientObservations {
     pub fn wanted(wanted: bool) -> Self {
         Self(wanted.then(Vec::new))
     }
@@ -43,13 +43,13 @@ impl Sightings {
         self.0.is_some()
     }
 
-    pub fn push(&mut self, sighting: impl FnOnce() -> Sighting) {
-        if let Some(sightings) = &mut self.0 {
-            sightings.push(sighting());
+    pub fn push(&mut self, observation: impl FnOnce() -> PatientObservation) {
+        if let Some(observations) = &mut self.0 {
+            observations.push(observation());
         }
     }
 
-    pub fn take(&mut self) -> Vec<Sighting> {
+    pub fn take(&mut self) -> Vec<PatientObservation> {
         self.0.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }

@@ -7,14 +7,14 @@ pub const PATIENTS: [u64; 5] = [10, 100, 500, 1_000, 10_000];
 
 /// Counted since the start.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Steps {
+pub struct ThresholdCounters {
     /// Findings, revisions not counted, in the order of [`NetworkDirection::ALL`].
     pub directions: [u64; NetworkDirection::ALL.len()],
     /// Exposures that reached each number of [`PATIENTS`].
     pub reached: [u64; PATIENTS.len()],
 }
 
-impl Steps {
+impl ThresholdCounters {
     /// A finding; `first` says that it revises none.
     pub(in crate::exposure) fn finding(&mut self, direction: NetworkDirection, first: bool) {
         self.directions[direction as usize] += u64::from(first);

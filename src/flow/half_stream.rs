@@ -17,7 +17,7 @@ const MAX_HELD: usize = 8192;
 const HEAP: usize = 16;
 
 /// A segment that came before its turn.
-struct Held {
+struct OutOfOrder {
     at: u64,
     bytes: Vec<u8>,
     /// Bytes behind `bytes` that were on the wire but not captured.
@@ -28,7 +28,7 @@ struct Held {
     packet: PacketRef,
 }
 
-impl Held {
+impl OutOfOrder {
     fn new(at: u64, bytes: &[u8], missing: u64, piece: &Piece<'_>) -> Self {
         let (after, packet) = (piece.after, piece.packet);
         Self { at, bytes: bytes.to_vec(), missing, after, packet }
@@ -106,7 +106,7 @@ pub(super) struct HalfStream {
     pub sent: u64,
     /// The highest offset that the other side acknowledged.
     pub acked: u64,
-    held: VecDeque<Held>,
+    held: VecDeque<OutOfOrder>,
     held_bytes: usize,
     /// Offset of the FIN.
     pub fin: Option<u64>,
@@ -273,7 +273,7 @@ impl HalfStream {
 
     /// Bytes of heap that is held, with what each segment takes beside its bytes.
     pub fn memory(&self) -> usize {
-        self.held_bytes + self.held.capacity() * size_of::<Held>() + self.held.len() * HEAP
+        self.held_bytes + self.held.capacity() * size_of::<OutOfOrder>() + self.held.len() * HEAP
     }
 
     /// Where the first held segment starts.
@@ -311,7 +311,7 @@ impl HalfStream {
             self.conflicts += theirs.iter().zip(ours).filter(|(a, b)| a != b).count() as u64;
             if at < from {
                 let head = &bytes[..(from - at) as usize];
-                if !self.insert(index, Held::new(at, head, 0, piece), window) {
+                if !self.insert(index, OutOfOrder::new(at, head, 0, piece), window) {
                     return false;
                 }
                 index += 1;
@@ -323,10 +323,10 @@ impl HalfStream {
         if bytes.is_empty() && piece.missing == 0 {
             return true;
         }
-        self.insert(index, Held::new(at, bytes, piece.missing, piece), window)
+        self.insert(index, OutOfOrder::new(at, bytes, piece.missing, piece), window)
     }
 
-    fn insert(&mut self, index: usize, held: Held, window: usize) -> bool {
+    fn insert(&mut self, index: usize, held: OutOfOrder, window: usize) -> bool {
         if self.held_bytes + held.bytes.len() > window || self.held.len() >= MAX_HELD {
             return false;
         }
