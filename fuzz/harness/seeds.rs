@@ -5,8 +5,9 @@ use phitap::capture::{Batch, Source as _, Status, Timeline};
 use phitap::content::{Extent, FORMATS};
 use phitap::decode::{Decoder, Outcome, Side, Transport};
 use phitap::flow::Orientation;
+use phitap::protocol::datagrams::frame_datagram;
 use phitap::protocol::driver::{Driver, DriverEvent, DriverLimits};
-use phitap::protocol::expected::{ExpectedFlow, frame_datagram};
+use phitap::protocol::expected::ExpectedFlow;
 use phitap::protocol::{
     Activity, ContentId, ContentSink, End, Ending, Hint, Media, Object, PROTOCOLS, Reason,
     ServiceFacts, Want,

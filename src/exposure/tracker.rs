@@ -72,8 +72,7 @@ pub struct Settings {
     pub access: AccessRules,
     /// Which findings become events.
     pub detail: Detail,
-    /// Bytes for exposures, people and the findings that were written; beyond them these findings are
-    /// forgotten, and written again.
+    /// Bytes for exposures, people and written findings; beyond them, findings are forgotten.
     pub memory: usize,
     /// Whether an output wants every patient of every exposure ([`Exposures::take_observations`]).
     pub observe_patients: bool,

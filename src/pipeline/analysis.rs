@@ -6,8 +6,8 @@ use crate::content::Contents;
 use crate::exposure::WrittenBytes;
 use crate::flow::FlowHead;
 use crate::identify::{Patients, Token};
+use crate::protocol::datagrams::frame_datagram;
 use crate::protocol::encrypted::Encryption;
-use crate::protocol::expected::frame_datagram;
 use crate::protocol::unknown::DatagramCarver;
 use crate::protocol::{Activity, Driver, DriverLimits, Object, ServiceFacts};
 use crate::rules::RuleSet;
@@ -40,12 +40,13 @@ impl State {
         datagram: &[u8],
         frame: &mut Vec<u8>,
     ) -> bool {
-        if !matches!(self, Self::Datagrams { .. }) || !DatagramCarver::finds(datagram) {
+        if !matches!(self, Self::Datagrams { .. }) {
             return false;
         }
+        let Some(carver) = DatagramCarver::of(datagram) else { return false };
         *self = reading();
         if let Self::Reading(analysis) = self {
-            analysis.driver.carve_datagrams();
+            analysis.driver.carve_datagrams(carver);
         }
         frame_datagram(datagram, frame);
         true

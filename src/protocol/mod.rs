@@ -6,6 +6,7 @@
 
 mod activity;
 mod content_writer;
+pub mod datagrams;
 mod dotted;
 pub mod driver;
 pub mod encrypted;
@@ -137,7 +138,7 @@ pub trait Protocol: Sync {
     }
 
     /// Whether it keeps state over the datagrams of a flow: once the flow speaks it, each datagram is
-    /// its parser's, in a frame by [`expected::frame_datagram`], and [`Protocol::datagram`] is not
+    /// its parser's, in a frame by [`datagrams::frame_datagram`], and [`Protocol::datagram`] is not
     /// asked any more.
     fn owns_datagrams(&self) -> bool {
         false

@@ -15,14 +15,14 @@ use crate::exposure::Event;
 use crate::identify::Identifier;
 use crate::output::summary::Overview;
 use cut::Cut;
-use std::io::{self, Write};
+use std::io;
 
 pub(in crate::output) const FORMAT: Format = Format {
     name: "ecs",
     aliases: &["json"],
     about: "one JSON event a line, Elastic Common Schema 8",
     open: |writer, context| {
-        Box::new(Ecs { writer, context, line: Vec::new(), overview: Overview::default() })
+        Box::new(Ecs { lines: json::Lines::new(writer), context, overview: Overview::default() })
     },
 };
 
@@ -60,10 +60,8 @@ pub(in crate::output) fn append_identifier(line: &mut Vec<u8>, i: &Identifier) -
 }
 
 struct Ecs {
-    writer: Box<dyn Write + Send>,
+    lines: json::Lines,
     context: Context,
-    /// Reused, so that a line is written at once and costs no allocation.
-    line: Vec<u8>,
     /// What exposures come to, for the run summary.
     overview: Overview,
 }
@@ -95,40 +93,26 @@ fn append(line: &mut Vec<u8>, event: &Event, context: &Context) -> io::Result<()
     Ok(())
 }
 
-impl Ecs {
-    /// Writes the line that was put together.
-    fn end_line(&mut self) -> io::Result<()> {
-        self.line.push(b'\n');
-        self.writer.write_all(&self.line)
-    }
-}
-
 impl Output for Ecs {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         if let Event::Exposure(exposure) = event {
             self.overview.take(exposure);
         }
-        self.line.clear();
-        append(&mut self.line, event, &self.context)?;
-        self.end_line()
+        self.lines.write_with(|line| append(line, event, &self.context))
     }
 
     fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<bool> {
-        self.line.clear();
         let status = build::status(so_far, &self.overview, sensor, &self.context);
-        json::append(&mut self.line, &status)?;
-        self.end_line().map(|()| true)
+        self.lines.write(&status).map(|()| true)
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
         let overview = std::mem::take(&mut self.overview);
-        self.line.clear();
-        json::append(&mut self.line, &build::run(summary, &overview, &self.context))?;
-        self.end_line()?;
+        self.lines.write(&build::run(summary, &overview, &self.context))?;
         self.flush()
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.lines.flush()
     }
 }

@@ -105,6 +105,13 @@ impl Payload {
 }
 
 impl Carver {
+    /// The payload that was found begins.
+    fn begin(&mut self, direction: Direction, found: &Found, sink: &mut dyn ContentSink) {
+        if let Some(side) = self.sides.get_mut(direction.index()) {
+            *side = Some(Self::open(direction, found, sink));
+        }
+    }
+
     /// Opens the payload that was found.
     fn open(direction: Direction, found: &Found, sink: &mut dyn ContentSink) -> Payload {
         sink.unit("payload");
