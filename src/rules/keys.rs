@@ -138,10 +138,10 @@ impl KeyRules {
     }
     /// What a key name says about its own record.
     pub fn context(&self, name: &str) -> Option<About> {
-        self.context(name).map(|said| said.about)
+        self.scope_of(name).map(|said| said.about)
     }
     /// What a key name says of the record it is in or above.
-    pub fn context(&self, name: &str) -> Option<ContextScope> {
+    pub fn scope_of(&self, name: &str) -> Option<ContextScope> {
         with_folded(name, |folded| self.contexts.get(folded).copied())
     }
 }

@@ -112,7 +112,7 @@ impl Marks {
     }
     /// What a name says of what stands under it.
     pub fn about_name(name: &str, keys: &KeyRules) -> Self {
-        keys.context(name).map_or(Self::NONE, |said| Self::about(said.inside))
+        keys.scope_of(name).map_or(Self::NONE, |said| Self::about(said.inside))
     }
     /// Both.
     pub const fn and(self, other: Self) -> Self {
@@ -418,7 +418,7 @@ fn names_a_field(meaning: &Meaning, value: &str, scope: &Scope<'_>) -> bool {
     };
     let path = value.contains('.') && value.split('.').all(part);
     let keys = &scope.rules.keys;
-    path || (part(value) && (keys.get(value).is_some() || keys.context(value).is_some()))
+    path || (part(value) && (keys.get(value).is_some() || keys.scope_of(value).is_some()))
 }
 
 /// Whether two parts of one group and kind make one value.

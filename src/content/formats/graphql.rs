@@ -215,7 +215,7 @@ impl<'a> Reader<'a, '_> {
 /// What a field says of its arguments: `createPatient` and `insert_patients` are about a patient.
 fn context<'a>(field: &'a str, keys: &KeyRules) -> &'a str {
     let said = |name: &'a str| {
-        let said = keys.context(name)?;
+        let said = keys.scope_of(name)?;
         Some(if said.inside == About::Patient { PATIENT } else { name })
     };
     said(field).or_else(|| words(field).find_map(said)).unwrap_or(field)

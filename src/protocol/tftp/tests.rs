@@ -1,5 +1,6 @@
 use super::*;
 use crate::protocol::recorder::{COMPLETE, CUT, Piece, Recorder, play};
+use crate::protocol::{End, Progress};
 use Piece::{Client, Server};
 use proptest::prelude::*;
 

@@ -82,7 +82,7 @@ impl Words {
             let bare = word.trim_matches(is_mark);
             commas += usize::from(word.ends_with(',') && found.count > 0);
             let known = rules.keys.get(bare).is_some()
-                || rules.keys.context(bare).is_some()
+                || rules.keys.scope_of(bare).is_some()
                 || rules.placeholders.is_affix(&bare.to_lowercase());
             if commas > 1 || known || !is_name_word(bare, found.count == 0) {
                 break;

@@ -274,7 +274,7 @@ impl Labels {
 
     /// A word that says what the record itself is about: a category, a role.
     pub fn category(&mut self, word: &str, scope: &Scope<'_>) {
-        if let Some(said) = scope.rules.keys.context(word) {
+        if let Some(said) = scope.rules.keys.scope_of(word) {
             self.record.mark(Marks::about(said.ahead()));
         }
     }
@@ -392,7 +392,7 @@ impl Labels {
 /// `Ward 3B`).
 fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
     let about = |word: &str| {
-        rules.keys.context(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
+        rules.keys.scope_of(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
     };
     let words = title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     let mut said = words.map(about).fold(about(text), Marks::and);

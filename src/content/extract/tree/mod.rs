@@ -464,7 +464,7 @@ impl Tree {
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(top.next);
         if name.use_.typed
-            && (scope.rules().keys.context(text).map(ContextScope::ahead) == Some(About::Patient)
+            && (scope.rules().keys.scope_of(text).map(ContextScope::ahead) == Some(About::Patient)
                 || Subject::is_patient(text))
         {
             top.marks = top.marks.and(Marks::PATIENT);

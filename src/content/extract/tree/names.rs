@@ -408,7 +408,7 @@ impl Name {
         };
         let meaning = rules.keys.get(text).map(Meaning::from).or_else(keyword);
         let meaning = meaning.or_else(|| path::meaning(text, rules));
-        let said = rules.keys.context(text);
+        let said = rules.keys.scope_of(text);
         let dicom_tag = u32::from_str_radix(text, 16).ok().filter(|_| is_hexadecimal(text));
         let mentioned = rules.fhir.mentions(text);
         // Parts of HumanName, Identifier, CodeableConcept, Coding, Address, ContactPoint and

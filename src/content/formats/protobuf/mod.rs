@@ -208,7 +208,7 @@ fn about(path: &str, scope: &Scope<'_>) -> Marks {
     let keys = &scope.rules().keys;
     let mut marks = Marks::default();
     let mut say = |word: &str| {
-        if let Some(about) = keys.context(word).map(crate::rules::ContextScope::ahead) {
+        if let Some(about) = keys.scope_of(word).map(crate::rules::ContextScope::ahead) {
             marks = marks.and(match about {
                 About::Other | About::Elsewhere => Marks::default(),
                 about => Marks::about(about).ahead(),
