@@ -195,7 +195,7 @@ pub struct Limits {
     pub tcp_idle: Span,
     /// A UDP flow without packets for this long is over.
     pub udp_idle: Span,
-    /// Patients told apart within one flow.
+    /// Distinct patients within one flow.
     pub patients_per_flow: usize,
     /// Identifiers kept of one patient in one flow.
     pub identifiers_per_patient: usize,

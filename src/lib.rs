@@ -1,6 +1,6 @@
 //! phitap finds patient data (PHI) that crosses a network in cleartext.
 //!
-//! Data flows one way, and the modules stand in the order in which it passes them:
+//! Data flows one way, and the modules are in the order in which it passes them:
 //!
 //! ```text
 //! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> output -> review

@@ -304,7 +304,7 @@ fn no_file_is_too_long() {
     }
 }
 
-/// What stands between backticks.
+/// Text between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
 }

@@ -45,7 +45,7 @@ fn capture_of(fill: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Vec<u8> {
     bytes
 }
 
-/// Every client opens two connections, one after the other, and tells of the patients in turn.
+/// Every client opens two connections, one after the other, and sends the patients in turn.
 fn capture() -> Vec<u8> {
     capture_of(|put| {
         for connection in 0..2u16 {

@@ -118,7 +118,7 @@ fn the_table_holds_no_more_flows_than_it_may() {
     assert_eq!((table.active(), table.take_stats().evicted), (100, 900));
 }
 
-/// A capture of `flows` connections, in each of which one segment is missing.
+/// A capture of `flows` connections, each with one missing segment.
 fn capture(flows: u32) -> Vec<u8> {
     let mut file = pcap_header(1);
     for n in 0..flows {

@@ -1,8 +1,8 @@
 //! Ordinary traffic must stay silent, and the same shapes with patients must not.
 //!
-//! `precision/wrapped.txt` and `precision/wrapped_ordinary.txt` do the same where records stand in patches,
+//! `precision/wrapped.txt` and `precision/wrapped_ordinary.txt` do the same for patched records,
 //! parameters, tokens, queries, and rows of tables; `precision/registers.txt` and `precision/lookalikes.txt` do the same for numbers of national registers, with
-//! every region switched on. `precision/ordinary.txt` holds what a hospital's network carries all day that is about nobody's
+//! every region switched on. `precision/ordinary.txt` holds what a hospital's network carries all day that is not about anyone's
 //! care; `precision/patients.txt` holds records of patients and what must be reported of each. All
 //! people are invented. A case is `=== name | METHOD path | media type`, then the body; for patients
 //! a line `---` and one line a patient: `kind=value; kind=value`.

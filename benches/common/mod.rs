@@ -153,7 +153,7 @@ pub fn play(conversation: &Conversation) -> usize {
     for (from_client, bytes) in &conversation.0 {
         let side = if *from_client { client } else { client.other() };
         for segment in bytes.chunks(SEGMENT) {
-            // As the flow table does: what nobody wants is not delivered.
+            // As the flow table does: unwanted bytes are not delivered.
             let unwanted = skip[side.index()].min(segment.len() as u64) as usize;
             skip[side.index()] -= unwanted as u64;
             if unwanted < segment.len() {

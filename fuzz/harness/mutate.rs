@@ -334,7 +334,7 @@ fn frames(data: &[u8], random: &mut Random) -> Vec<u8> {
             let frame = &mut found[at];
             let body = frame.split_off(9);
             let body = match frame[3] {
-                // Literal fields, of which a name or a value is changed.
+                // Literal fields: a name or a value is changed.
                 1 | 9 if random.below(2) == 0 => {
                     let mut field = vec![0x40, 12];
                     field.extend(b"content-type");

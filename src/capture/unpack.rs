@@ -16,7 +16,7 @@ const MAX_WINDOW: u32 = 128 << 20;
 /// Compressed bytes, buffered and counted.
 struct Packed {
     origin: Origin,
-    /// What was read and not yet used stands from `at` to `filled`.
+    /// Bytes read and not yet used: from `at` to `filled`.
     buffer: Vec<u8>,
     at: usize,
     filled: usize,
@@ -77,7 +77,7 @@ impl Read for Packed {
 
 /// What is being unpacked.
 enum Member {
-    /// The next member, or the end, stands here.
+    /// The next member, or the end, is here.
     Between(Packed),
     Gzip(Box<flate2::bufread::GzDecoder<Packed>>),
     Zstd(Box<ruzstd::decoding::FrameDecoder>, Packed),
@@ -211,7 +211,7 @@ impl Unpack {
         }
     }
 
-    /// Begins the member that stands next.
+    /// Begins the next member.
     fn begin(&mut self) -> Result<(), Failure> {
         let Member::Between(mut packed) = std::mem::replace(&mut self.member, Member::Done) else {
             return Ok(());
@@ -293,7 +293,7 @@ impl Unpack {
     }
 }
 
-/// What stands next.
+/// What comes next.
 enum NextMember {
     End,
     Skipped,

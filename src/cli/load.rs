@@ -324,12 +324,12 @@ fn capture(options: &Options, memory: u64) -> Result<Capture, ConfigError> {
     })
 }
 
-/// A time of which 0 means none.
+/// A time; 0 means none.
 fn time(given: Option<Period>, default: Duration) -> Option<Duration> {
     Some(given.map_or(default, |period| period.0)).filter(|time| !time.is_zero())
 }
 
-/// Who may ask at `--metrics`. Nobody is let in from other hosts without a token.
+/// Who may access `--metrics`. Other hosts need a token.
 fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
     let access = MetricsAccess {
         token: options.metrics_token_file.clone(),
@@ -517,7 +517,7 @@ fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
     }
 }
 
-/// Whether a capture stands where something is to be written: a slip that would cost evidence.
+/// Whether an output path is a capture: a slip that would destroy evidence.
 fn is_capture(path: &Path) -> bool {
     // pcap in both byte orders, with microseconds or nanoseconds; pcapng.
     const MAGIC: [[u8; 4]; 5] = [

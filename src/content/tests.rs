@@ -205,7 +205,7 @@ fn nested_too_deep() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     ]
 }
 
-/// Contents of which one part never ends: name, media type, bytes.
+/// Payloads with a part that never ends: name, media type, bytes.
 fn endless() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     const MANY: usize = 1 << 18;
     let laughs = {

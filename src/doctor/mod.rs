@@ -30,7 +30,7 @@ closed_set! {
 pub struct Diagnosis {
     /// What was looked at: `interface`, `offloads`, `clock`.
     pub check: &'static str,
-    /// Of which interface, file or process, where there are several.
+    /// The interface, file or process concerned, where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// How it ended.

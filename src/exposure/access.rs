@@ -82,7 +82,7 @@ impl Access {
     }
 }
 
-/// A calling title. One that is masked is told from others by its key.
+/// A calling title. A masked one is distinguished by its key.
 pub(in crate::exposure) struct Title {
     key: u64,
     shown: String,

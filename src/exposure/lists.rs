@@ -64,7 +64,7 @@ pub struct PatientGroup {
     pub kinds: KindSet,
     /// Who they are.
     pub patients: Vec<PatientKey>,
-    /// Pseudonyms of the numbers that stand for one of them each.
+    /// Pseudonyms of the numbers that identify one of them each.
     pub numbers: Vec<Token>,
 }
 

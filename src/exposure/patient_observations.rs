@@ -30,7 +30,7 @@ pub struct NewFinding {
     pub merged: SmallVec<[PatientKey; 1]>,
 }
 
-/// Sightings until somebody takes them; none are kept where nobody asked for them.
+/// Observations until they are taken; none are kept if no output wants them.
 #[derive(Default)]
 pub(in crate::exposure) struct PatientObservations(Option<Vec<PatientObservation>>);
 

@@ -1,4 +1,4 @@
-//! A table of fixed size, out of which the least valuable entries go first.
+//! A table of fixed size that evicts the least valuable entries first.
 
 use crate::protocol::{Role, ServiceFacts};
 use std::collections::{BTreeMap, BTreeSet};

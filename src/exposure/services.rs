@@ -12,14 +12,14 @@ use crate::time::{Span, Timestamp};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Services remembered as told; beyond it those go that are worth least.
+/// Reported services that are remembered; beyond it the least valuable are evicted.
 pub const MAX_SERVICES: usize = 65_536;
-/// Services of which more is kept than that they were told; the same holds for them.
+/// Services tracked in detail, with the same eviction.
 pub const MAX_WATCHED: usize = 4_096;
 /// Pseudonyms of patients and objects held of all services together; beyond it new counts become
 /// estimates.
 pub const MAX_TOKENS: usize = 1 << 20;
-/// Bytes of heap that a service takes, one of which more is kept, and a pseudonym, roughly: fewer are
+/// Approximate bytes of heap of a service, of one tracked in detail, and of a pseudonym: fewer are
 /// kept where memory is short.
 const SERVICE: usize = 512;
 const WATCHED: usize = 8 << 10;
@@ -127,7 +127,7 @@ impl Services {
         }
         let Some(known) = self.known.see(name, value) else { return };
         let shown = worth(observation.facts);
-        // Told when the flow has ended, and more of it may be shown.
+        // Reported when the flow has ended, and more of it may be shown.
         if known.reported.is_none() && observation.facts.withheld {
             return;
         }
@@ -300,7 +300,7 @@ impl WatchedService {
     }
 }
 
-/// A service of which nothing more is kept.
+/// A service that is not tracked in detail.
 fn plain(id: EventId, (server, _, protocol): Name, observation: &ServiceObservation<'_>) -> Event {
     Event::Service(Box::new(Service {
         id,

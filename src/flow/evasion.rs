@@ -31,7 +31,7 @@ fn conversation() -> Vec<Packet> {
     packets
 }
 
-/// Where a forger stands: in front of packet `n`, with the numbers both sides are at.
+/// Position of a forger: before packet `n`, with the sequence numbers of both sides.
 struct ForgedAt {
     low: u32,
     high: u32,

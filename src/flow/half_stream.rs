@@ -85,9 +85,9 @@ pub(super) enum Ready {
 
 /// The bytes one side sends.
 pub(super) struct HalfStream {
-    /// Sequence number at `ORIGIN`: the first that was heard of.
+    /// Sequence number at `ORIGIN`: the first one seen.
     reference: Option<u32>,
-    /// Sequence number of the first byte, where a handshake told it.
+    /// Sequence number of the first byte, if a handshake was seen.
     first: Option<u32>,
     /// The lowest offset that the other side acknowledged before the start was known: nothing in
     /// front of it is needed to understand the other side.
@@ -178,7 +178,7 @@ impl HalfStream {
         }
     }
 
-    /// Makes `seq` the reference for offsets, if it is the first that is heard of.
+    /// Makes `seq` the reference for offsets, if it is the first one seen.
     pub fn refer(&mut self, seq: u32) {
         self.reference.get_or_insert(seq);
     }
@@ -208,7 +208,7 @@ impl HalfStream {
         }
     }
 
-    /// How long the stream is, from the first number heard of to the highest byte seen.
+    /// How long the stream is, from the first sequence number seen to the highest byte seen.
     pub const fn length(&self) -> u64 {
         self.top.saturating_sub(ORIGIN)
     }
@@ -219,7 +219,7 @@ impl HalfStream {
     }
 
     /// Whether a SYN announces another first byte than the one known from a handshake, or, where none was
-    /// seen, one behind bytes that were; `None` where that cannot be told.
+    /// seen, one behind bytes that were; `None` if that is unknown.
     pub fn starts_elsewhere(&self, seq: u32) -> Option<bool> {
         let behind = || (self.seen && self.offset(seq) > self.top).then_some(true);
         self.first.map(|first| first != seq).or_else(behind)

@@ -131,7 +131,7 @@ impl FieldSink for Collector<'_> {
         head: &RecordHead<'_>,
         facts: &ServiceFacts,
     ) -> Option<UnitCounts> {
-        // What stands in another record is part of that.
+        // A record inside another is part of it.
         if !self.patients.open.is_empty() || self.settings.reveal {
             return None;
         }
@@ -330,7 +330,7 @@ impl Collector<'_> {
         }
     }
 
-    /// Judges a complete record: does it suffice for a finding, and of which patient?
+    /// Judges a complete record: does it suffice for a finding, and for which patient?
     fn complete(&mut self, mut record: Record, facts: &ServiceFacts) {
         self.judge(&mut record, facts);
         self.values.recycle(record);

@@ -110,7 +110,7 @@ impl Key {
     ///
     /// # Errors
     /// If the file cannot be read, is open to others than its owner, or holds no key. No error
-    /// tells anything of what the file holds.
+    /// reveals what the file holds.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
         Self::read(path, 0o077)
     }

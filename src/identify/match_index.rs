@@ -1,6 +1,6 @@
 //! By what the patients of a flow are found: hashes of their ids, names and numbers.
 //!
-//! Most flows tell of one patient or a few. Their clues are held in one short sorted list, which costs a
+//! Most flows concern one patient or a few. Their clues are held in one short sorted list, which costs a
 //! fraction of a table; a flow with more gets one.
 
 use smallvec::SmallVec;
@@ -12,7 +12,7 @@ const MAX_CANDIDATES: usize = 8;
 /// Clues in a list.
 const FEW: usize = 96;
 
-/// Clues to patients, by their hashes. Patients are told by their places in the order of appearance.
+/// Clues to patients, by their hashes. Patients are identified by their places in the order of appearance.
 #[derive(Default)]
 pub(super) struct MatchIndex {
     /// By hash, then by place.

@@ -142,7 +142,7 @@ struct ValidCount {
 }
 
 impl NumberLists {
-    /// Counts a number; the place in `valid` of the kind of which numbers written so are a list.
+    /// Counts a number; the place in `valid` of the kind that lists of such numbers belong to.
     pub fn count(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
         let same = |s: &Shape| s.direction == direction && s.shape == number.shape;
         let at = match self.shapes.iter().position(same) {

@@ -8,7 +8,7 @@
 //! 2. Name and birth date are equal, and no id of the same kind and issuer differs. Where one has
 //!    the name in parts, or only a part of it (a search), the other must have all of these.
 //! 3. The name is equal, and no birth date and no id of the same kind differs, whoever issued it:
-//!    one conversation seldom tells of two people of one name without telling them apart. A single
+//!    one conversation seldom concerns two people of one name without distinguishing them. A single
 //!    word is no name: then all that the record has must be known.
 //! 4. The record has neither name nor such an id, and another number (accession, visit, account,
 //!    e-mail...) is equal, and the birth date does not differ.
@@ -48,7 +48,7 @@ enum MatchKey {
 }
 
 impl MatchKey {
-    /// Tokens are keyed hashes of what they stand for: clues of other kinds have other ones.
+    /// Tokens are keyed hashes of kind and value, so keys of different kinds differ.
     const fn key(self) -> u64 {
         match self {
             Self::Value(token) | Self::Patient(token) => token.front(),
@@ -76,7 +76,7 @@ struct Patient {
 }
 
 /// What is known of a patient. Findings share it with the flow, and flows with each other as long as
-/// the record that told it is the same.
+/// the record that brought it is the same.
 #[derive(Clone, Default)]
 pub(super) struct Profile {
     identity: Arc<Identity>,
@@ -88,10 +88,10 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    /// What a record tells of a patient who is new, `most` identifiers of it.
+    /// What a record adds for a patient who is new, at most `most` identifiers.
     fn of(record: &Complete<'_>, most: usize) -> Self {
         let mut profile = Self::default();
-        // Nobody shares it yet: room is made once.
+        // It is not shared yet: room is made once.
         Arc::make_mut(&mut profile.identifiers).reserve_exact(record.held.len().min(most));
         Arc::make_mut(&mut profile.values).reserve_exact(record.held.len().min(most));
         for held in record.held {
@@ -180,7 +180,7 @@ pub struct Patients {
     started: Timestamp,
     /// Bytes of heap behind `known` and `clues`, roughly.
     bytes: usize,
-    /// Tells this flow apart from others.
+    /// Distinguishes this flow from others.
     flow: u128,
 }
 
@@ -233,7 +233,7 @@ impl Patient {
 }
 
 impl Patients {
-    /// Of the flow that `flow` tells apart from others, which began at `started`.
+    /// For the flow identified by `flow`, which began at `started`.
     pub fn of_flow(flow: u128, started: Timestamp) -> Self {
         Self { flow, started, ..Self::default() }
     }

@@ -35,7 +35,7 @@ enum MatchKey {
 }
 
 impl MatchKey {
-    /// Tokens are keyed hashes of what they stand for: clues of other kinds have other ones.
+    /// Tokens are keyed hashes of kind and value, so keys of different kinds differ.
     const fn key(self) -> u64 {
         match self {
             Self::Own(token) | Self::Id(token) => token.front(),

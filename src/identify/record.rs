@@ -266,7 +266,7 @@ pub(super) struct Complete<'a> {
     pub direction: Direction,
     pub operation: &'a str,
     pub carrier: &'a [&'static str],
-    /// Of a record that was read before: what it tells of a patient who is new.
+    /// Of a record that was read before: what it adds for a patient who is new.
     pub profile: Option<&'a OnceLock<Profile>>,
 }
 
@@ -420,7 +420,7 @@ impl Record {
         self.identify();
     }
 
-    /// Tells whose the record is, from what is held.
+    /// Determines whose record it is, from the identifiers held.
     pub fn identify(&mut self) {
         self.identity = Identity::default();
         for held in &self.held {

@@ -62,7 +62,7 @@ impl Token {
     }
 }
 
-/// A keyed hash already: its first bits tell it apart as well as all of them would.
+/// A keyed hash already: its first bits are as distinct as all of them.
 impl Hash for Token {
     fn hash<H: Hasher>(&self, to: &mut H) {
         to.write_u64(self.front());

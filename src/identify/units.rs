@@ -2,7 +2,7 @@
 //! the same resources again and again, and to see that a unit is the same takes a hash of its bytes,
 //! where reading it takes its tokens, names and values.
 //!
-//! Units are told apart by a hash of 128 bits with a random seed, over their bytes and over all else that
+//! Units are distinguished by a hash of 128 bits with a random seed, over their bytes and over all else that
 //! their records depend on. No raw value is kept, so units are not kept under `--reveal`.
 
 use super::counters::Loss;
@@ -33,7 +33,7 @@ pub(super) struct UnitRecord {
     pub marks: MarkSet,
     /// Another record of the unit had ended before.
     pub follows: bool,
-    /// What it tells of a patient, once a flow had it of one who was new.
+    /// What it adds for a patient, once a flow has read it for one who was new.
     pub profile: OnceLock<Profile>,
     pub alert: Arc<AlertRule>,
 }
@@ -75,7 +75,7 @@ impl Unit {
     }
 }
 
-/// Counters that a unit adds to whatever flow it stands in.
+/// Counters that a unit adds to any flow that contains it.
 const COUNTED: usize = 5;
 
 fn counted(counters: &IdentifyCounters) -> [u64; COUNTED] {
@@ -285,7 +285,7 @@ impl Units {
     }
 }
 
-/// What was lost to caps of records; those of patients apply anew wherever a unit stands.
+/// What was lost to caps of records; those of patients apply anew in each flow.
 fn lost(counters: &IdentifyCounters) -> u64 {
     let of_records = |loss: &Loss| matches!(loss, Loss::RecordIdentifiers | Loss::OpenRecords);
     counters.lost().filter(|(loss, _)| of_records(loss)).map(|(_, n)| n).sum()

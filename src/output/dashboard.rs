@@ -75,7 +75,7 @@ pub struct Row {
     pub authentication: &'static str,
     /// A secret crossed in clear.
     pub credentials_in_clear: bool,
-    /// What stands open: a service that answers anyone, what a web service shows of itself unasked.
+    /// Open services: those that answer anyone, and what a web service reveals about itself.
     pub open: Vec<String>,
     /// First finding.
     pub first: String,

@@ -31,7 +31,7 @@ pub struct EventLog {
     path: PathBuf,
     /// None while it cannot be opened.
     file: Option<File>,
-    /// Lines to write, the first of which may be written in part.
+    /// Lines to write; the first may be written in part.
     backlog: Vec<u8>,
     /// Bytes of `backlog` that are in the file.
     written: usize,

@@ -350,7 +350,7 @@ impl Metrics {
         self.traffic.gap_bytes.inc_by(bytes);
         self.traffic.cut_bytes.inc_by(cut);
     }
-    /// Packets of which the snap length cut off something that was needed.
+    /// Packets from which the snap length cut off something that was needed.
     pub fn packets_cut(&self, packets: u64) {
         self.traffic.packets_cut.inc_by(packets);
     }

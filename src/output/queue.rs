@@ -168,7 +168,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the backlog what waits.
+    /// Updates the backlog.
     fn note(&self, state: &State) {
         let bytes = state.queued + state.writing.map_or(0, |(_, bytes)| bytes);
         let first = state.pieces.front().map(|(at, _)| *at);

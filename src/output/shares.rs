@@ -4,7 +4,7 @@ use crate::exposure::Conversation;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-/// Services told apart; further ones are counted only.
+/// Distinct services; further ones are only counted.
 const MAX_SERVICES: usize = 65_536;
 
 /// Ports that IANA has registered for protocols over TLS, with the protocol.

@@ -1,7 +1,7 @@
 //! Where outputs write: a file or standard output, with errors that name it.
 //!
 //! A reader that goes away (`phitap ... | head`) ends the run quietly, with exit status 0, as it does
-//! for other filters; [`WriteError::is_closed_pipe`] tells. Any other failure is an error with
+//! for other filters; see [`WriteError::is_closed_pipe`]. Any other failure is an error with
 //! exit status 1.
 
 use std::fs::{File, OpenOptions};
@@ -29,7 +29,7 @@ impl WriteError {
     pub fn new(name: impl Into<String>, source: io::Error) -> Self {
         Self { name: name.into(), source }
     }
-    /// Whether nobody reads any more, which is no error of ours.
+    /// Whether the reader went away, which is not an error of ours.
     pub fn is_closed_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
     }

@@ -25,7 +25,7 @@ pub(super) enum State {
     Reading(Box<Analysis>),
     /// UDP: how often it was looked at, and whether it can be read.
     Datagrams { looks: u8, encryption: Encryption },
-    /// TCP of no known protocol of which nothing more is read.
+    /// TCP of no known protocol that is not read any more.
     PassedOver(Encryption),
     /// Given up after a panic.
     Broken,
@@ -129,7 +129,7 @@ impl Analysis {
     }
 }
 
-/// Tells the two ends of a flow apart from others, whichever of them spoke first.
+/// Identifies the two ends of a flow, whichever of them spoke first.
 fn ends(flow: &FlowHead) -> u128 {
     use std::hash::{BuildHasher as _, Hasher as _};
     let state = foldhash::quality::FixedState::default();

@@ -7,7 +7,7 @@ use crate::protocol::ContentId;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
-/// Packets of one direction told apart while their bytes wait. Beyond it the oldest count as one.
+/// Distinct packets of one direction while their bytes wait. Beyond it the oldest count as one.
 const MAX_WAITING: usize = 1_024;
 
 /// The packets of one flow whose bytes wait to be read, and those of the content at hand.
@@ -32,7 +32,7 @@ pub struct Content {
     /// Those of the last bytes that were handed to it.
     pub packets: PacketSpan,
     /// The first packet of what no record has ended with: readers may keep bytes until they know what
-    /// they are, so that a record begins earlier than they can tell.
+    /// they are, so that a record begins before the oldest of them.
     pub since: PacketRef,
 }
 
@@ -59,7 +59,7 @@ impl Arrivals {
         self.fresh = Some((side, len));
     }
 
-    /// The parser is about to read `bytes`, the last of which came last from `side`.
+    /// The parser is about to read `bytes`, which end with the latest bytes of `side`.
     pub fn reading(&mut self, side: Side, bytes: &[u8]) {
         self.reading = Some(Reading { side, from: bytes.as_ptr().addr(), len: bytes.len() });
     }

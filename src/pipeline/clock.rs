@@ -43,7 +43,7 @@ pub struct RunClock {
     steps: ClockSteps,
 }
 
-/// A clock that never jumps, to tell steps from time that passed.
+/// A clock that never jumps, to distinguish steps from elapsed time.
 #[derive(Clone, Copy)]
 struct Steady {
     started: Instant,

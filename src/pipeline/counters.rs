@@ -39,7 +39,7 @@ pub struct WorkerCounters {
     pub unrecognised_flows: u64,
     /// Their captured payload, bytes.
     pub unrecognised_bytes: u64,
-    /// Flows of a known protocol, one direction of which was not recognised.
+    /// Flows of a known protocol, with one direction that was not recognised.
     pub half_recognised_flows: u64,
     /// Flows given up for the memory ceiling.
     pub evicted_flows: u64,

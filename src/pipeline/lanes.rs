@@ -158,7 +158,7 @@ fn read(
     shared: &Mutex<PacketCounters>,
 ) -> PacketCounters {
     let mut batch = Batch::default();
-    // When it was told to stop, and the packet time up to which it reads on.
+    // When the request to stop came, and the packet time up to which it still reads.
     let mut stopped: Option<(Instant, Timestamp)> = None;
     let mut batches = 0;
     while !shards.route().failed() {
@@ -209,7 +209,7 @@ fn share(shared: &Mutex<PacketCounters>, counts: &PacketCounters) {
     shared.lock().unwrap_or_else(PoisonError::into_inner).clone_from(counts);
 }
 
-/// Captures from `rings` until it is told to stop.
+/// Captures from `rings` until it is asked to stop.
 pub(super) fn live(
     config: &Config,
     parts: &Parts,

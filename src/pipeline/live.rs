@@ -1,4 +1,4 @@
-//! A live capture: its interfaces are opened, privileges dropped, packets read until it is told to stop.
+//! A live capture: its interfaces are opened, privileges dropped, packets read until it is asked to stop.
 
 use super::Outcome;
 use super::log::{complain, say};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// How often a live capture reads the kernel's drop counters and looks after its interfaces.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How long a live capture waits for packets once it is told to stop: what the kernel still holds was
+/// How long a live capture waits for packets once it is asked to stop: what the kernel still holds was
 /// on the wire before.
 pub(super) const DRAIN: Duration = LATENCY.saturating_mul(2);
 /// The same as packet time: the interfaces are read in turn, and all have come as far by then.
@@ -65,7 +65,7 @@ fn open_with(config: &Config, parts: &Parts, options: &LiveOptions) -> Result<Op
     Live::open(options).map(Opened::Pcap).map_err(RunError::Interface)
 }
 
-/// Reads packets until it is told to stop.
+/// Reads packets until it is asked to stop.
 ///
 /// # Errors
 /// What kept it from going on.
@@ -98,7 +98,7 @@ fn watch(
     let mut batch = Batch::default();
     let mut lost = LiveCounters::default();
     let mut checked = started;
-    // When it was told to stop, and the packet time up to which it reads on.
+    // When the request to stop came, and the packet time up to which it still reads.
     let mut stopped: Option<(Instant, Timestamp)> = None;
     note(parts, flow.counts(), source.counters(), source.inputs());
     parts.health.capturing();

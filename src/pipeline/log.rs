@@ -54,7 +54,7 @@ fn write(format: LogFormat, level: &str, text: &str) {
             format!("{object}\n")
         }
     };
-    // If standard error is gone there is nobody to tell.
+    // If standard error is closed, the message cannot be delivered.
     let _ = io::stderr().write_all(line.as_bytes());
 }
 

@@ -1,4 +1,4 @@
-//! What systemd is told (sd_notify(3)): ready, alive, stopping, and one line of state.
+//! Messages to systemd (sd_notify(3)): ready, alive, stopping, and one line of state.
 
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;

@@ -9,7 +9,7 @@ use crate::protocol::{Activity, Object, ServiceFacts};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
-/// Where an item stands in the order of the run, whatever worker it came from: by the packet that
+/// Position of an item in the order of the run, whatever worker it came from: by the packet that
 /// brought it about, then by the first packet of its flow, then by its place in the flow.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Order {

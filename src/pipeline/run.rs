@@ -500,7 +500,7 @@ pub(super) fn summary(counts: &PacketCounters, lost: LiveCounters) -> RunSummary
         .map(|skip| (skip.as_str(), counts.skipped[skip.index()]))
         .filter(|(_, n)| *n > 0)
         .collect();
-    // What the kernel or the interface lost was never read: it stands beside, not in, the balance.
+    // What the kernel or the interface lost was never read: it is listed beside the balance, not in it.
     let dropped: std::collections::BTreeMap<&'static str, u64> =
         [("defragment", counts.lost_fragments), ("queue", counts.queue_full)]
             .into_iter()

@@ -210,7 +210,7 @@ impl Parts {
         Ok((Some(state), known))
     }
 
-    /// Where events go. A live run writes in a thread of its own: detection waits for nobody.
+    /// Where events go. A live run writes in a thread of its own: detection waits for no reader.
     fn sink(
         &self,
         config: &Config,

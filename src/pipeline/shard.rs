@@ -40,7 +40,7 @@ pub struct PacketCounters {
     pub payload: u64,
     /// Payload of segments that the snap length cut off, bytes.
     pub cut_payload: u64,
-    /// Packets of which the snap length cut off payload or headers.
+    /// Packets whose payload or headers were cut off by the snap length.
     pub cut_packets: u64,
     /// The longest of them as captured, bytes.
     pub cut_at: u32,
@@ -227,7 +227,7 @@ impl<R: Route> Shards<R> {
         self.counts.cut_at = self.counts.cut_at.max(packet.caplen);
     }
 
-    /// Gives a segment of `packet`, which stands at `base` of `block`, to its worker.
+    /// Gives a segment of `packet`, at `base` of `block`, to its worker.
     #[inline]
     fn deal(&mut self, decoded: Decoded, packet: &Packet, base: usize, block: &Block) {
         self.counts.payload += u64::from(decoded.len);

@@ -103,7 +103,7 @@ impl Watcher {
         self.known = status.problems;
     }
 
-    /// What the service manager is told. It restarts a service that gives no sign of life: one whose
+    /// Reports to the service manager, which restarts a service that gives no sign of life: one whose
     /// threads are stuck, not one whose cable was pulled.
     fn report(&mut self, problems: &[Problem]) {
         if self.health.is_stopping() {

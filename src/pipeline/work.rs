@@ -12,7 +12,7 @@ pub const BATCH_WORK: usize = 256;
 pub struct Segment {
     /// Number of the packet in the run, from 1.
     pub number: u64,
-    /// Which packet of which capture it is, and when it was captured.
+    /// The packet's number in its capture, and its time.
     pub packet: PacketRef,
     /// The latest time of the run so far: what time-outs go by.
     pub clock: Timestamp,
@@ -46,7 +46,7 @@ pub enum Work {
 /// Steps in order, and the blocks they refer to.
 #[derive(Default)]
 pub struct WorkBatch {
-    /// Payloads stand in these.
+    /// These hold the payloads.
     pub blocks: Vec<Block>,
     /// In the order of the capture.
     pub work: Vec<Work>,

@@ -77,7 +77,7 @@ struct Context {
     pressure: Pressure,
     /// Flows that others have announced.
     expected: ExpectedFlows,
-    /// A datagram as it would stand in a stream.
+    /// A datagram as framed in a stream.
     frame: Vec<u8>,
     counters: StageCounters,
     report: Report,
@@ -248,7 +248,7 @@ impl Context {
         skip
     }
 
-    /// If another flow announced this one, of which nothing was read yet, it is read as that. Asked
+    /// If another flow announced this one and nothing of it was read yet, it is read as announced. Asked
     /// with the first bytes rather than at the handshake, which may precede the announcement: of a
     /// passive data connection it precedes the command.
     fn relate(&mut self, flow: &FlowHead, state: &mut State) {
@@ -277,7 +277,7 @@ impl Context {
     fn encrypted(&mut self, flow: &FlowHead, info: FlowInfo) {
         self.report.stats.encrypted_flows += 1;
         self.report.stats.encrypted_bytes += flow.bytes;
-        // When a flow that timed out was last heard of is not known, and must not depend on other flows.
+        // The time of the last packet of a flow that timed out is not known, and must not depend on other flows.
         let ended =
             Conversation { time: flow.started, flow: info, protocol: None, bytes: flow.bytes };
         let order = self.order(flow);

@@ -28,7 +28,7 @@ pub struct FlowLosses {
     pub gap_bytes: u64,
     /// Payload bytes that the snap length cut off.
     pub cut_bytes: u64,
-    /// Directions that were given up, or of which no boundary was found after a gap.
+    /// Directions that were given up, or in which no boundary was found after a gap.
     pub directions: u64,
 }
 

@@ -144,7 +144,7 @@ pub trait Protocol: Sync {
         false
     }
 
-    /// The roles of the ends of a flow of which `facts` are known and whose innermost content is
+    /// The roles of the ends of a flow with these `facts`, whose innermost content is
     /// `content` (`fhir`; empty if there was none).
     fn roles(&self, facts: &ServiceFacts, content: &str) -> Roles {
         let _ = (facts, content);
@@ -384,7 +384,7 @@ pub trait ContentSink {
     /// A further flow between the same hosts is to come, and this is what is known of it.
     fn expect(&mut self, flow: expected::ExpectedFlow);
 
-    /// The parser is about to read `bytes`, the last of which came last from `side`; the first of
+    /// The parser is about to read `bytes`, which end with the latest bytes of `side`; the first of
     /// them may have come in earlier packets.
     fn reading(&mut self, _side: Side, _bytes: &[u8]) {}
 

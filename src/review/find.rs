@@ -42,7 +42,7 @@ const NUMBERS: [Kind; 12] = [
     Kind::Phone,
 ];
 
-/// Why nobody can be looked for. No message holds anything that was typed.
+/// Why a search is impossible. No message contains anything that was typed.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
     /// The key file is unusable.
@@ -62,7 +62,7 @@ pub enum FindError {
     /// The list of people cannot be read.
     #[error("cannot read the people to look for: {0}")]
     Input(io::Error),
-    /// There is nobody to look for.
+    /// No person was given.
     #[error("nobody to look for: give a name or a number; a birth date alone leads to nobody")]
     Nobody,
     /// A line of the list is no value.
@@ -227,7 +227,7 @@ pub(super) fn answer(
 
 /// How many runs the key cannot search. Refuses one that can search none.
 fn other_keys(find: &Find, key: &Key) -> Result<usize, ReviewError> {
-    // Of events, keys stand in exposures; of patients none are wanted here.
+    // In events, exposures hold the key; patients are not needed here.
     let filter = Filter { patients: 0, ..find.filter.clone() };
     let runs = source::runs(&find.source, &filter)?;
     let ours = key.id();

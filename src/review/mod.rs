@@ -60,7 +60,7 @@ pub struct Find {
     pub source: PathBuf,
     /// The key of its tokens.
     pub key_file: PathBuf,
-    /// Where the people stand; asked for if none.
+    /// The list of people; prompted for if none.
     pub from: Option<PathBuf>,
     /// How the answer is written.
     pub shape: Shape,

@@ -119,7 +119,7 @@ pub struct RuleSet {
     pub identifiers: IdentifierRules,
     /// What answers show of web services.
     pub services: ServiceRules,
-    /// Words that are nobody's name.
+    /// Words that are not part of names.
     pub vocabulary: Vocabulary,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
@@ -131,6 +131,6 @@ pub struct RuleSet {
     pub entries: Vec<RuleInfo>,
     /// Which reload of a run brought them; 0 from the start.
     pub generation: u64,
-    /// Tells sets of rule files apart, by what they say; 16 hexadecimal digits.
+    /// Identifies a set of rule files by its content; 16 hexadecimal digits.
     pub digest: String,
 }

@@ -23,7 +23,7 @@ pub enum Match<T = ()> {
     Yes(T),
     /// They do not, whatever follows.
     No,
-    /// Not enough bytes to tell.
+    /// Not enough bytes to decide.
     More,
 }
 

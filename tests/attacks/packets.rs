@@ -86,7 +86,7 @@ impl Capture {
     }
 }
 
-/// An address nobody has.
+/// An invented address.
 fn client(n: u32) -> [u8; 4] {
     let [_, a, b, c] = n.to_be_bytes();
     [10, 100 + a, b, c]

@@ -270,7 +270,7 @@ fn flood(lab: &TestHarness, size: usize) -> u64 {
     let work = move || {
         let socket = UdpSocket::bind("198.51.0.2:0").expect("socket");
         socket.connect("198.51.0.1:9999").expect("address");
-        // Nobody listens, and the answer to that is an error now and then.
+        // No program listens, and the answer to that is an error now and then.
         (0..FLOOD).filter(|_| socket.send(&vec![7; size]).is_ok()).count() as u64
     };
     inside(&lab.client, work).join().expect("flood")
@@ -280,7 +280,7 @@ fn flood(lab: &TestHarness, size: usize) -> u64 {
 fn what_the_kernel_loses_is_counted_and_no_packet_is_unaccounted_for() {
     let Some(lab) = TestHarness::new() else { return };
     let sensor = Sensor::start(&lab, &["span0"], &["--filter", "udp port 9999"]);
-    // While it stands still, the kernel's ring runs over.
+    // While it is paused, the kernel's ring overflows.
     sensor.signal(Signal::STOP);
     let sent = flood(&lab, 400);
     sensor.signal(Signal::CONT);

@@ -1,4 +1,4 @@
-//! Text about nobody, as much as is wanted: words, code, logs, pages and tables, full of numbers of every
+//! Text without patients, as much as is wanted: words, code, logs, pages and tables, full of numbers of every
 //! length that are written in every way. Nothing of it may alert.
 
 use super::{Case, disclosed, lab};

@@ -15,7 +15,7 @@ fn resolution(value: u8) -> Vec<(u16, Vec<u8>)> {
     vec![(9, vec![value])]
 }
 
-/// Every kind of packet block, several sections in both byte orders, and blocks nobody knows.
+/// Every kind of packet block, several sections in both byte orders, and unknown blocks.
 fn rich() -> (Vec<u8>, Vec<Seen>) {
     let mut bytes = Vec::new();
     let mut seen = Vec::new();

@@ -16,7 +16,7 @@ const PLAIN: [&[u8]; 10] =
     [b"ISA", b"MSH", b"FHS", b"BHS", b"UNA", b"UNB", b"UIB", b"<", b"%PDF-", b"{\""];
 
 /// What reads a value that begins with `front`, if that is how an HL7 v2 message or a token begins, wherever
-/// the value stands.
+/// the value is.
 pub fn message(front: &[u8]) -> Option<Nested> {
     if carried::begins(front) {
         return Some(carried::nested(front));

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 /// Texts kept of one message and what it holds.
 const MAX_TEXTS: usize = 64;
 
-/// Texts of which each may be a name or a number.
+/// Texts that may each be a name or a number.
 const MAX_WORDS: usize = 4;
 
 /// Longest name, bytes.

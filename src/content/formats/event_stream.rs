@@ -53,7 +53,7 @@ struct Stream {
 }
 
 enum State {
-    /// In the name of a field, of which so many bytes are right.
+    /// In the name of a field, with this many bytes matched.
     Name { have: usize },
     /// Before its value: one space is no part of it.
     Space,

@@ -1,6 +1,6 @@
-//! GraphQL documents (specification of October 2021): the arguments that stand in a request instead of in its
+//! GraphQL documents (specification of October 2021): the arguments inside a request instead of in its
 //! variables: `mutation { createPatient(input: {firstName: "Jane"}) { id } }`. They are read like objects of JSON.
-//! What is asked for (selection sets) names nobody.
+//! What is asked for (selection sets) contains no values.
 
 use crate::content::extract::tree::{Tree, words};
 use crate::content::stack::media;

@@ -55,7 +55,7 @@ enum State {
         left: u64,
         padding: u64,
     },
-    /// Nobody wants these.
+    /// Unwanted data.
     Pass(u64),
     Done,
 }

@@ -27,7 +27,7 @@ enum State {
     /// Being read.
     /// Each of its bytes costs `cost`.
     Reading { layer: &'static str, cost: u64, document: Box<dyn Document> },
-    /// Nobody wants the rest.
+    /// The rest is unwanted.
     Passed,
 }
 

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-/// The bytes that a reader did not use, of which at most `MAX` are held.
+/// The bytes that a reader did not use yet, at most `MAX`.
 #[derive(Default)]
 pub struct Unread<const MAX: usize>(Zeroizing<Vec<u8>>);
 

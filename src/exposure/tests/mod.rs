@@ -389,7 +389,7 @@ fn what_is_suppressed_is_counted_and_not_reported() {
     let counted = x.suppressed();
     let [known] = counted.as_slice() else { panic!("{counted:?}") };
     assert_eq!((&*known.id, known.events, known.findings), ("known", 2, 1));
-    // Which hosts speak what is told all the same.
+    // Which hosts speak what is reported all the same.
     let server = "10.1.2.3:11112".parse().expect("address");
     assert!(out.iter().any(|e| matches!(e, Event::Service(s) if s.server == server)));
 }

@@ -8,7 +8,7 @@
 //!    initials (`jdoe`) or joined (`johndoe`), in any case, without accents, percent-encoded; an id; a
 //!    birth date in the usual orders;
 //! 3. in paths every segment with a word that `[[vocabulary]]` does not know; elsewhere an unknown word
-//!    that is written like a name (`Xxxx`, or in a script without capitals), unless it stands beside a
+//!    that is written like a name (`Xxxx`, or in a script without capitals), unless it is beside a
 //!    word of an organisation;
 //! 4. other unknown words and long numbers for as long as the flow goes on: an identifier that equals
 //!    them may still come. They are shown when the flow has ended, or after [`WITHHELD_FOR`].
@@ -64,7 +64,7 @@ pub(super) struct Gate {
     overflown: bool,
     /// Texts that came by, with what is shown of them.
     memo: Vec<ShownText>,
-    /// Parts of the first `looked_at` of these texts, of which an identifier would matter; half of each
+    /// Parts of the first `looked_at` of these texts, in which an identifier would matter; half of each
     /// hash is enough.
     watched: HashSet<u32, fast::FixedState>,
     looked_at: usize,

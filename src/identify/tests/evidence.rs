@@ -138,7 +138,7 @@ fn times_near_the_packet_are_no_numbers() {
     }
 }
 
-/// After how many numbers, of which every `nth` is valid, they are a list.
+/// After how many numbers, every `nth` of them valid, they are a list.
 fn listed_after(rule: &IdentifierRule, nth: usize, distinct: usize) -> Option<usize> {
     let mut flow = Flow::new();
     (0..200).find(|n| {

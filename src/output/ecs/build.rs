@@ -112,7 +112,7 @@ fn vlan(id: u16) -> Option<Vlan> {
 fn patient<'a>(d: &'a x::FindingEvent, context: &Context) -> Patient<'a> {
     let lean = context.detail != Detail::Flows;
     let all = &d.finding.identifiers;
-    // The mask of a sex or an address tells nothing that its kind does not.
+    // The mask of a sex or an address adds nothing to its kind.
     let shown = |i: &&i::Identifier| !lean || !i.shown.masked() || is_informative(i.kind);
     let identifiers: Vec<Identifier<'_>> =
         all.iter().filter(shown).map(|i| identifier(i, lean)).collect();
@@ -130,7 +130,7 @@ fn patient<'a>(d: &'a x::FindingEvent, context: &Context) -> Patient<'a> {
     }
 }
 
-/// Whether the mask of a value still helps to tell people apart.
+/// Whether the mask of a value still helps to distinguish people.
 const fn is_informative(kind: Kind) -> bool {
     kind.is_number_or_name() || matches!(kind, Kind::BirthDate | Kind::DeathDate)
 }
@@ -193,7 +193,7 @@ fn packets(span: capture::PacketSpan, context: &Context) -> Option<PacketSpan<'_
     })
 }
 
-/// An event of which no more is known.
+/// An event with no further fields.
 fn blank(timestamp: Timestamp, event: Meta, observer: Observer<'_>) -> Event<'_> {
     Event {
         timestamp,
@@ -524,7 +524,7 @@ pub(super) fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
         kind: i.kind,
         value: i.shown.text(),
         masked: Some(i.shown.masked()).filter(|masked| !lean || !masked),
-        // Many share a value of the other kinds: a pseudonym of it leads to nobody.
+        // Many share a value of the other kinds: a pseudonym of it identifies no person.
         token: i.kind.is_number_or_name().then_some(Prefixed("i_", i.token)),
         any_issuer: (i.kind.is_number_or_name() && i.unissued != i.token)
             .then_some(Prefixed("i_", i.unissued)),

@@ -26,7 +26,7 @@ impl<T: Display> Serialize for Text<T> {
     }
 }
 
-/// A token with the prefix that says what it stands for.
+/// A token with the prefix of its type.
 pub struct Prefixed(pub &'static str, pub Token);
 
 impl Serialize for Prefixed {
@@ -201,7 +201,7 @@ pub struct Phi<'a> {
     pub key_id: &'a str,
 }
 
-/// The packets that carried what an event tells of.
+/// The packets that carried the records of an event.
 #[derive(Serialize)]
 pub struct PacketSpan<'a> {
     pub file: &'a str,

@@ -1,7 +1,7 @@
 //! Whether a sensor does its work: what `/readyz`, the metrics of health and `sensor-status` say.
 //!
 //! A sensor that is alive may still see nothing: its interface is down, the mirror was unplugged, a thread
-//! is stuck, nobody reads its events. Each part notes here how it is; [`SensorHealth::check`] weighs that
+//! is stuck, its events have no reader. Each part notes here how it is; [`SensorHealth::check`] weighs that
 //! about once a second.
 
 mod metrics;

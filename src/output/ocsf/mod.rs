@@ -71,7 +71,7 @@ impl Output for Ocsf {
 }
 
 const CREATE: u32 = 1;
-/// Also of an exposure that went quiet, and when the run ends: "Close" would tell a SIEM that it is gone.
+/// Also of an exposure that went quiet, and when the run ends: "Close" would mean to a SIEM that it is gone.
 const UPDATE: u32 = 2;
 const OTHER: u32 = 99;
 

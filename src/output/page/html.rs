@@ -53,7 +53,7 @@ pub fn report(board: &PageModel, data: &Map<String, Value>) -> String {
         model = b"{}".to_vec();
     }
     let model = String::from_utf8(model).unwrap_or_default();
-    // These stand in texts only, where JSON takes them escaped. So nothing in it ends the element.
+    // These occur in texts only, where JSON allows escapes. So nothing in it ends the element.
     let model = model.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     fill(&[
         ("CSP", &policy),

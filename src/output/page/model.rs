@@ -397,7 +397,7 @@ impl PageModel {
     }
 }
 
-/// What stands open: a service that answers anyone, what a web service shows of itself unasked.
+/// Open services: those that answer anyone, and what a web service reveals about itself.
 fn open(event: &Value) -> Vec<String> {
     let anyone = event.pointer("/phi/service/access/answers").is_some_and(|v| v == "anyone");
     let anyone = anyone.then(|| "answers anyone".to_owned());

@@ -1,4 +1,4 @@
-//! What is in the model and how it stands in the page.
+//! The model, and how the page embeds it.
 
 use super::*;
 use crate::exposure::samples::{Sample, at, hl7, http, identifier};
@@ -42,7 +42,7 @@ fn written((events, observations): &(Vec<Event>, Vec<PatientObservation>), revea
     String::from_utf8(bytes).expect("UTF-8")
 }
 
-/// The model as it stands in a page.
+/// The model as embedded in a page.
 fn model(page: &str) -> Value {
     let (_, from) = page.split_once("id=\"data\">").expect("a model");
     let (model, _) = from.split_once("</script>").expect("its end");

@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Between looks whether the last answer is given.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Accepts connections and serves them. Told to stop, it accepts no more and waits for open answers.
+/// Accepts connections and serves them. When stopped, it accepts no more and waits for open responses.
 pub(super) async fn serve(
     listener: TcpListener,
     tls: Option<Tls>,
@@ -75,7 +75,7 @@ pub(super) async fn first(a: impl Future<Output = ()>, b: impl Future<Output = (
     .await;
 }
 
-/// Ends when the server is told to stop.
+/// Ends when the server is stopped.
 pub(super) async fn stopping(stop: &mut watch::Receiver<bool>) {
     // An error says that the server is gone, which is the same.
     let _ = stop.wait_for(|stop| *stop).await;

@@ -1,5 +1,5 @@
 //! Who is connected. Where all seats are taken, a new client gets one of them: clients that hold many, or that
-//! never asked for anything, keep nobody out.
+//! never asked for anything, keep no client out.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,7 +60,7 @@ impl Seats {
         Seat { seats: Arc::clone(self), number, answered, lost }
     }
 
-    /// Whether nobody is connected.
+    /// Whether no client is connected.
     pub(super) fn are_free(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).taken.is_empty()
     }

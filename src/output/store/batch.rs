@@ -1,4 +1,4 @@
-//! What waits for the next transaction. What is told twice of one patient or exposure is written once.
+//! What waits for the next transaction. Repeated updates of one patient or exposure are written once.
 
 use crate::capture::PacketSpan;
 use crate::exposure::{EventId, Exposure, NewFinding, PatientKey, PatientObservation};
@@ -123,7 +123,7 @@ impl Batch {
     }
 }
 
-/// Services and assets are told rarely: the list is short.
+/// Services and assets are rare: the list is short.
 fn replace(list: &mut Vec<(EventId, Vec<u8>)>, id: EventId, event: Vec<u8>) {
     match list.iter_mut().find(|(known, _)| *known == id) {
         Some((_, known)) => *known = event,

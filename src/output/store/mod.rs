@@ -161,7 +161,7 @@ impl Output for Store {
             return Ok(());
         }
         match event {
-            // These are told as sightings.
+            // These come as patient observations.
             Event::Finding { .. } | Event::Patients(_) => {}
             Event::Exposure(exposure) => {
                 self.batch.exposure(exposure, ecs::line(event, &self.context)?);

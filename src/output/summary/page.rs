@@ -411,7 +411,7 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
     if body.is_empty() && run.verdict() == Verdict::Complete {
         heading(out, "Everything was read.", context);
     } else if body.is_empty() {
-        // What is missing stands under the headline.
+        // What is missing is listed under the headline.
         out.pop();
     } else {
         heading(out, "WHAT COULD NOT BE READ", context);

@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Services kept; exposures of more are counted only.
 const MAX_SERVICES: usize = 8_192;
-/// Clients told apart of a service, and services of a client.
+/// Distinct clients of a service, and services of a client.
 const MAX_TOLD: usize = 256;
 /// Clients kept.
 const MAX_CLIENTS: usize = 16_384;

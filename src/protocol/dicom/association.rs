@@ -395,7 +395,7 @@ impl Association {
         }
     }
 
-    /// Takes note that `left` bytes of a value are to come, of which `wish` are not wanted. Returns
+    /// Notes that `left` bytes of a value are to come, and that `wish` of them are not wanted. Returns
     /// how many to skip: at most to the end of the fragment, where the next header must be read.
     fn value_rest(
         &mut self,

@@ -186,7 +186,7 @@ impl Body {
         self.settle(around.sink);
     }
 
-    /// Ends a payload of which nothing more is wanted.
+    /// Ends a payload whose reader wants nothing more.
     fn settle(&mut self, sink: &mut dyn ContentSink) {
         if matches!(&self.kind, Kind::Content(writer) if writer.is_done())
             && let Kind::Content(writer) = std::mem::replace(&mut self.kind, Kind::Ignored)

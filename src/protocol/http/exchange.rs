@@ -43,7 +43,7 @@ pub(super) struct Exchange {
 struct Pending {
     method: &'static str,
     path: String,
-    /// Tells documents apart.
+    /// Distinguishes documents.
     target: u64,
 }
 

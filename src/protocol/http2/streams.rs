@@ -52,7 +52,7 @@ struct Stream {
     bodies: [Body; 2],
     websocket: bool,
     connect: bool,
-    /// Tells documents apart.
+    /// Distinguishes documents.
     target: u64,
 }
 

@@ -46,7 +46,7 @@ pub struct ServiceFacts {
     pub files: Option<Box<FileFacts>>,
     /// Some of the texts are masked for now, and may be shown when the flow has ended.
     pub withheld: bool,
-    /// Tells the names by which clients asked to be let in apart where they are masked; 0: they are not.
+    /// Distinguishes masked names by which clients asked to be admitted; 0: not masked.
     pub admission_key: u64,
 }
 
@@ -208,7 +208,7 @@ impl ServiceFacts {
         }
     }
 
-    /// Adds texts of earlier connections. One of which something is masked may be another spelling of one
+    /// Adds texts of earlier connections. A masked text may be another spelling of one
     /// that is there.
     pub fn add_earlier(list: &mut Vec<String>, earlier: &[String]) {
         let whole = earlier.iter().filter(|text| !text.contains('*'));

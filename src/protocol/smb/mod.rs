@@ -250,7 +250,7 @@ impl SmbParser {
         self.files.find((header.session, handle), header.tree, sink)
     }
 
-    /// The content of a session message: an SMB message, of which all that is read is there, or
+    /// The content of a session message: an SMB message whose relevant part is complete, or
     /// something that is passed over.
     fn step(
         &mut self,

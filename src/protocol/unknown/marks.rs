@@ -192,7 +192,7 @@ fn hl7(data: &[u8]) -> Match {
     hl7v2::header(data, true).map(|_| ())
 }
 
-/// The same in UTF-16, of which every other byte is zero in a header.
+/// The same in UTF-16, where every other byte of a header is zero.
 fn hl7_little(data: &[u8]) -> Match {
     wide(data, 0)
 }
@@ -205,7 +205,7 @@ fn wide(data: &[u8], at: usize) -> Match {
     let head = data.get(..2 * MAX_CHECK).unwrap_or(data);
     let narrow: Vec<u8> = head.iter().skip(at).step_by(2).copied().collect();
     match hl7(&narrow) {
-        // As much as tells came twice as long.
+        // Twice as many bytes decide.
         Match::More if head.len() == 2 * MAX_CHECK => Match::No,
         answer => answer,
     }

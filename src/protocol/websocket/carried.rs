@@ -26,7 +26,7 @@ const MIN_HEAD: usize = 8;
 const MAX_DEPTH: usize = 1;
 /// Limits of what is read inside.
 const LIMITS: DriverLimits = DriverLimits { buffer: 4 << 20, recognise: 64 << 10 };
-/// Stands for the message of a direction while it has no content of its own.
+/// Placeholder for the message of a direction while no payload is open for it.
 const MESSAGE: [ContentId; 2] = [ContentId(u32::MAX - 1), ContentId(u32::MAX)];
 
 /// What is carried in the messages of a WebSocket.

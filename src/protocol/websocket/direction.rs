@@ -24,7 +24,7 @@ pub(in crate::protocol) struct DirectionState {
 
 #[derive(Clone, Copy)]
 enum State {
-    /// In a header, of which so many bytes are there.
+    /// In a header, with this many bytes of it read.
     Header { bytes: [u8; MAX_HEADER], have: usize },
     /// In a payload. `mask` is turned to the next byte.
     Payload { left: u64, mask: [u8; 4], control: bool, last: bool },
@@ -195,7 +195,7 @@ impl DirectionState {
         skip
     }
 
-    /// Leaves a frame of which all was read.
+    /// Leaves a frame that was read completely.
     fn end_frame(&mut self, service: &Service, sink: &mut dyn ContentSink) {
         let State::Payload { left: 0, control, last, .. } = self.state else { return };
         self.state = BETWEEN;
@@ -322,7 +322,7 @@ impl Message {
         }
     }
 
-    /// Ends a payload of which nothing more is wanted.
+    /// Ends a payload whose reader wants nothing more.
     fn settle(&mut self, sink: &mut dyn ContentSink) {
         if matches!(&self.body, Body::Open(writer) if writer.is_done())
             && let Body::Open(writer) = std::mem::replace(&mut self.body, Body::Unwanted)

@@ -1,5 +1,5 @@
 //! `phitap cut`: the packets of exposures, flows, services, patients or times out of their captures, as
-//! evidence that stands alone: a pcapng with the ids of events as comments, and a manifest of hashes.
+//! self-contained evidence: a pcapng with the ids of events as comments, and a manifest of hashes.
 //!
 //! Of an exposure, everything between its client and its service is cut, so that it can be replayed. Of a
 //! patient, the packets of the records alone: other people's are not handed on with them.
@@ -69,7 +69,7 @@ pub enum CutError {
         /// What the system said.
         source: io::Error,
     },
-    /// Nobody could open the result.
+    /// The result would be unreadable.
     #[error("{0:?} is no recipient; give the public key of age (age1...)")]
     Recipient(String),
 }

@@ -1,4 +1,4 @@
-//! Which packets of which captures belong to what was asked for.
+//! Selects the packets of captures that belong to the request.
 
 use super::CutError;
 use crate::capture::Packet;

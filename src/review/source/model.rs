@@ -51,7 +51,7 @@ pub struct Run {
     pub sensor: String,
     /// Version of phitap.
     pub version: String,
-    /// Tells its rules apart; empty in events.
+    /// Identifies its rules; empty in events.
     pub rules: String,
     /// Which key made its tokens.
     pub key_id: String,

@@ -19,7 +19,7 @@ const TPID_VALID: u32 = 1 << 6;
 
 /// Bytes of a VLAN tag (IEEE 802.1Q 9.3); the kernel leaves as many free before each packet.
 pub(super) const TAG: usize = 4;
-/// Bytes of two MAC addresses, behind which the tag stands.
+/// Bytes of two MAC addresses, after which the tag comes.
 const ADDRESSES: usize = 12;
 /// Packets of a block at most: no header is shorter.
 const MAX_FRAMES: usize = 1 << 16;

@@ -233,7 +233,7 @@ impl Lane {
     pub fn wait(&mut self, timeout: Duration) {
         let held = self.slots.iter().any(|slot| slot.next < slot.frames.len());
         let timeout = if held { timeout.min(HOLD / 4) } else { timeout };
-        // A ring of which a block is in use always says that it can be read.
+        // A ring with a block in use always polls as readable.
         let idle = self.slots.iter().filter(|slot| slot.next >= slot.frames.len());
         let rings = idle.filter_map(|slot| slot.ring.as_ref());
         let mut fds: Vec<PollFd<'_>> =

@@ -27,7 +27,7 @@ pub struct AdjacentName<'a> {
 
 /// The name that ends `before`, the text in front of the label of a birth date.
 ///
-/// A form of address or the word for a patient stands before it; or else nothing does, and it is introduced as
+/// A form of address or the word for a patient comes before it; or nothing does, and it is introduced as
 /// what a letter is about (`Re:`), or a comma or bracket sets it apart from the label.
 pub fn name<'a>(before: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
     let mut from = before.len().saturating_sub(MAX_BEFORE);

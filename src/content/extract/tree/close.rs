@@ -117,7 +117,7 @@ impl Tree {
         self.value(&answer, scope);
         if let Some(around) = self.frames.last_mut() {
             around.next_meaning = before;
-            // It stands under a name that is that of a label elsewhere (`<field>`).
+            // It is under a name that is a label elsewhere (`<field>`).
             around.label = None;
             around.strange = false;
         }

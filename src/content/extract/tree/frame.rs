@@ -42,7 +42,7 @@ pub(super) struct Frame {
     pub node: u32,
     pub values: usize,
     pub text: usize,
-    /// Kinds of which a person has one, held so far.
+    /// Kinds that a person has one of, held so far.
     pub singles: u16,
     pub marks: Marks,
     /// What holds for everything inside.
@@ -96,7 +96,7 @@ pub(super) struct Frame {
     pub url: Option<u64>,
 }
 
-/// Whether an object is a resource of FHIR or a record of HL7 version 3, and of which type.
+/// Whether an object is a resource of FHIR or a record of HL7 version 3, and its type.
 pub(super) enum Resource {
     None,
     Of(Box<str>),
@@ -124,7 +124,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// The bit of a kind of which a person has one, with the part of it that a name holds.
+/// The bit of a kind that a person has one of, with the part of it that a name holds.
 pub(super) fn single(meaning: &Meaning) -> u16 {
     match (meaning.rule.kind, meaning.part) {
         (Kind::Name, NamePart::Whole) => 1,

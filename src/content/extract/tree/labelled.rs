@@ -196,7 +196,7 @@ pub(super) fn is_holder(name: &str) -> bool {
 /// One value, with the labelled objects around it, innermost last.
 struct Item<'a> {
     holders: SmallVec<[u32; 4]>,
-    /// The names from the innermost of them to the value, the first of which says the type.
+    /// The names from the innermost of them to the value; the first one gives the type.
     below: SmallVec<[(&'a str, Option<u32>); 4]>,
     value: &'a Value,
 }

@@ -71,9 +71,9 @@ pub struct Tree {
     target: Option<Box<str>>,
     /// The path says that each object is one of a person, so what one shows is a name.
     shows_people: bool,
-    /// It is a dump of a database: labels stand beside columns, and what the path says may change.
+    /// It is a dump of a database: labels and columns are mixed, and the meaning of the path may change.
     dump: bool,
-    /// What the path of the document says of it, whatever tables stand in it.
+    /// What the path of the document says of it, whatever tables it contains.
     stated: Marks,
     /// The object that begins next is a row.
     row: bool,
@@ -144,7 +144,7 @@ impl Tree {
     }
 
     /// Whether `text` as the name of an attribute means anything. Wrappers of JSON (`S`, `N`) are none
-    /// there: an attribute says of which kind the text is.
+    /// there: an attribute gives the kind of the text.
     pub fn knows_attribute(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
         self.names.begin(&mut scope.counters.names, scope.rules);
         let index = self.names.find(text, scope.rules());

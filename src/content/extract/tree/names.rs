@@ -44,7 +44,7 @@ pub struct Name {
     pub component: bool,
     /// Holds the values of a DICOM element (PS3.18 F.2.2, F.2.3).
     pub tag_value: bool,
-    /// Tells the type of a FHIR resource.
+    /// Gives the type of a FHIR resource.
     pub resource_type: bool,
     /// Resources are below it, whatever the resource around it is (FHIR R4, `DomainResource.contained`,
     /// `Bundle.entry.resource`, `Bundle.entry.response.outcome`).
@@ -100,11 +100,11 @@ pub struct Use {
     /// Gives the meaning of its neighbour under [`Use::answer`].
     pub label: bool,
     pub answer: bool,
-    /// Tells which record a labelled value belongs to.
+    /// Gives the record that a labelled value belongs to.
     pub group: bool,
-    /// Tells what kind of thing the object is.
+    /// Gives the kind of the object.
     pub typed: bool,
-    /// Stands between a name and its value.
+    /// Comes between a name and its value.
     pub wrapper: bool,
 }
 

@@ -160,7 +160,7 @@ impl Tree {
         self.hand_on(resource, read, ResourceContext::default(), scope);
     }
 
-    /// The same, of an object of which no standard says what its names mean.
+    /// The same, for an object whose names no standard defines.
     fn apply_loosely(&mut self, edits: &[Edit], scope: &mut Scope<'_>) {
         let mut record = CandidateRecord::default();
         for edit in edits {

@@ -26,7 +26,7 @@ pub(super) enum Subject {
     /// It does not say, or not by a name that could be compared.
     #[default]
     Unsaid,
-    /// Nobody's: that of a group, a device, a place.
+    /// No person: a group, a device, a place.
     Other,
     /// That of the patient with this name.
     Named(Target),

@@ -79,7 +79,7 @@ impl Namespaces {
 }
 
 impl Dialect {
-    /// The dialect of which a message starts with this element, in a document with these namespaces.
+    /// The dialect whose messages start with this element, in a document with these namespaces.
     pub fn of(
         name: &str,
         attributes: Attributes<'_>,
@@ -350,7 +350,7 @@ impl Message {
         (self.record, self.path, self.starts) = (None, String::new(), Vec::new());
     }
 
-    /// What the document says of which records are patients.
+    /// Which records of the document are patients.
     fn name(&mut self, dialect: &XmlDialect, name: &str, text: &str) {
         let text = text.trim();
         if !dialect.names_patients() || text.is_empty() {

@@ -1,6 +1,6 @@
 //! DICOM data sets and Part 10 files (PS3.5, PS3.10).
 //!
-//! * `syntax`: transfer syntaxes, declared or told from the bytes;
+//! * `syntax`: transfer syntaxes, declared or inferred from the bytes;
 //! * `element`: element headers;
 //! * `walker`: the elements of a data set that comes in pieces;
 //! * `charset`: (0008,0005);

@@ -64,7 +64,7 @@ enum Entity {
     /// Somebody else: what follows is not the patient's.
     #[default]
     Other,
-    /// Nobody in this section of the message.
+    /// No person in this section of the message.
     Nobody,
     Patient,
 }

@@ -131,7 +131,7 @@ impl Script {
     }
 }
 
-/// Where the object ends of which `bytes` are the next.
+/// Where the object that `bytes` continue ends.
 fn end_of_object(
     bytes: &[u8],
     depth: &mut u32,

@@ -32,7 +32,7 @@ fn attribute_text_and_child_are_three_things() {
     let fields =
         "http>xml:fhir [PatientContext] patient_id=H-17 name=Roe^Eva birth_date=1971-05-06";
     assert_eq!(xml(extended), [fields]);
-    // An attribute says of which kind the text is.
+    // An attribute gives the kind of the text.
     for attribute in ["type", "S", "system", "kind", "source"] {
         let patient = format!(
             "<patient><id {attribute}='LOCAL'>H-17</id><firstname>Eva</firstname><lastname>Roe</lastname></patient>"

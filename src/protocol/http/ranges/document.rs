@@ -5,7 +5,7 @@ use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::{ContentSink, Ending};
 use std::collections::BTreeMap;
 
-/// A document, of which all before `next` was handed on.
+/// A document; all bytes before `next` were passed on.
 pub(super) struct Document {
     pub(super) serial: u32,
     origin: Origin,

@@ -146,7 +146,7 @@ fn unwanted_bytes_are_skipped() {
         assert!(bytes.starts_with(b"01") && bytes.ends_with(b"HIJ"), "{size}: {bytes:?}");
         assert_eq!(content.ending, COMPLETE, "{size}");
     }
-    // Nobody wants the rest: what follows is neither held nor opened again.
+    // The rest is unwanted: what follows is neither held nor opened again.
     let sink = Recorder { want: Some(|_| Want::NOTHING), ..Recorder::default() };
     let all = [response(20, 30), response(0, 10), response(10, 20)];
     let pieces: Vec<Piece<'_>> = all.iter().map(|r| Server(r)).collect();
