@@ -289,7 +289,7 @@ impl Summary {
     }
 
     /// Facts held one by one.
-    pub fn len(&self) -> usize {
+    pub fn held(&self) -> usize {
         self.keys.values().filter_map(Section::facts).map(BTreeMap::len).sum()
     }
 
