@@ -87,18 +87,18 @@ fn report(
     from: &std::path::Path,
     output: Option<&std::path::Path>,
 ) -> Result<u8, Box<dyn std::error::Error>> {
-    let (page, lost) = review::report(from, wall_clock())?;
+    let (page, lost, faults) = review::report(from, wall_clock())?;
     let mut sink = output::Sink::open(output)?;
     let name = sink.name().to_owned();
     let written = sink.write_all(page.as_bytes()).and_then(|()| sink.flush());
     if let Err(error) = written.map_err(|source| output::WriteError::new(name, source)) {
         return if error.is_closed_pipe() { Ok(exit::DONE) } else { Err(error.into()) };
     }
-    if lost == 0 {
-        return Ok(exit::DONE);
+    faults.iter().for_each(|fault| complain(fault));
+    if lost > 0 {
+        complain(&format!("{}: {lost} entries are no events, or too many to hold", from.display()));
     }
-    complain(&format!("{}: {lost} entries are no events, or too many to hold", from.display()));
-    Ok(exit::PARTIAL)
+    Ok(if lost == 0 && faults.is_empty() { exit::DONE } else { exit::PARTIAL })
 }
 
 /// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.

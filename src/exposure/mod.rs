@@ -13,6 +13,7 @@ mod distinct;
 mod inventory;
 mod known;
 mod lists;
+mod live;
 mod moves;
 mod observations;
 mod open;

@@ -87,7 +87,7 @@ pub struct Exposures {
     pub(in crate::exposure) open: HashMap<Pair, Open, RandomState>,
     pub(in crate::exposure) known: KnownExposures,
     /// When each exposure that is not quiet must next be looked at; the number is that of its opening.
-    due: BTreeMap<(Timestamp, u64), Pair>,
+    pub(in crate::exposure) due: BTreeMap<(Timestamp, u64), Pair>,
     /// Quiet exposures by when they became so.
     pub(in crate::exposure) quiet: BTreeMap<(Timestamp, u64), Pair>,
     opened: u64,
@@ -97,7 +97,7 @@ pub struct Exposures {
     active: [u64; Severity::ALL.len()],
     /// Exposures that have ended by severity.
     ended: [u64; Severity::ALL.len()],
-    services: Services,
+    pub(in crate::exposure) services: Services,
     sightings: ServiceObservations,
     suppressed: BTreeMap<Arc<str>, Suppressed>,
     withheld: Withheld,
@@ -296,6 +296,7 @@ impl Exposures {
             }
         }
         let mut open = Open::new(&self.settings.key, self.opened, pair, direction, event);
+        open.uncaptured_before = self.services.uncaptured;
         let known = self.known.take(&pair, now - self.settings.forget).map(|known| {
             let last = known.last;
             open.resume(known, self.most_tokens.saturating_sub(self.tokens).min(MAX_PATIENTS));

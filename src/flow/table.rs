@@ -102,7 +102,7 @@ pub trait Handler<S> {
     /// The flow is over; nothing more will come.
     fn close(&mut self, flow: &FlowHead, state: S, end: End);
     /// Whether a segment with payload is passed over unread for want of time. It leaves a gap.
-    fn sheds(&mut self, flow: &FlowHead, state: &S, segment: &Decoded) -> bool {
+    fn sheds(&mut self, flow: &FlowHead, state: &mut S, segment: &Decoded) -> bool {
         let _ = (flow, state, segment);
         false
     }
