@@ -23,6 +23,25 @@ pub struct Sighting {
     pub news: Option<Box<News>>,
 }
 
+impl Sighting {
+    /// Records that brought nothing new.
+    pub(in crate::exposure) const fn again(
+        exposure: EventId,
+        person: PatientKey,
+        what: &FlowActivity<'_>,
+        again: &Repeated,
+    ) -> Self {
+        Self {
+            exposure,
+            person,
+            records: again.new as u64,
+            within: SeenIn::again(what, again),
+            packets: PacketSpan::of(what.repeated),
+            news: None,
+        }
+    }
+}
+
 /// A patient in a flow.
 #[derive(Clone, Copy)]
 pub struct SeenIn {

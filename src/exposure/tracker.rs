@@ -21,7 +21,6 @@ use super::types::{
     ServiceObservation, Suppressed, Taken,
 };
 use super::withheld::Withheld;
-use crate::capture::PacketSpan;
 use crate::config::Detail;
 use crate::flow::FlowInfo;
 use crate::identify::{People, Recognised, Repeated, Token};
@@ -430,14 +429,7 @@ impl Exposures {
         if listed {
             self.announced.records(pair, person, records);
         }
-        self.seen.push(|| Sighting {
-            exposure,
-            person,
-            records: records.into(),
-            within: SeenIn::again(what, again),
-            packets: PacketSpan::of(last),
-            news: None,
-        });
+        self.seen.push(|| Sighting::again(exposure, person, what, again));
     }
 
     fn see(&mut self, sighting: &ServiceObservation<'_>, out: &mut Vec<Event>) {
