@@ -3,7 +3,7 @@
 //! Data flows one way, and the modules stand in the order in which it passes them:
 //!
 //! ```text
-//! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> output -> review
+//! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> merge -> output -> review
 //!    |________ pipeline: threads, batches, sharding, shutdown (wiring only) ________|
 //! ```
 //!
@@ -15,6 +15,7 @@
 //! * [`identify`] turns fields into identifiers, records and patients; the last stage that sees a
 //!   raw value.
 //! * [`exposure`] groups findings by client and service and grades them.
+//! * [`merge`] joins what several runs found to one set of numbers.
 //! * [`output`] writes events, metrics and the summary.
 //! * [`review`] answers questions about what runs left: queries, comparisons, evidence.
 //!
@@ -53,6 +54,7 @@ pub mod content;
 pub mod identify;
 
 pub mod exposure;
+pub mod merge;
 pub mod output;
 pub mod review;
 

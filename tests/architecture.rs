@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The stages in the order of the data.
-const STAGES: [&str; 9] = [
-    "capture", "decode", "flow", "protocol", "content", "identify", "exposure", "output", "review",
+const STAGES: [&str; 10] = [
+    "capture", "decode", "flow", "protocol", "content", "identify", "exposure", "merge", "output",
+    "review",
 ];
 
 /// Longest source file, lines.
