@@ -40,6 +40,8 @@ pub(in crate::exposure) struct Services {
     most_tokens: usize,
     /// Services that proved to answer whoever asks since somebody asked for them.
     proven: Vec<Name>,
+    /// Packets that kernel and interface dropped so far: any service may have sent them.
+    pub uncaptured: u64,
 }
 
 #[derive(Default)]
@@ -48,6 +50,8 @@ struct ReportState {
     reported: Option<(EventId, Timestamp)>,
     /// The reported facts whose change is worth a new report.
     shown: u32,
+    /// It showed what it is to a client that did not log in.
+    open: bool,
 }
 
 /// Kinds of interfaces, open or not, and of secrets, one bit each: a service that shows more is reported
@@ -93,6 +97,7 @@ impl Services {
             tokens: 0,
             most_tokens: (memory / TOKEN).min(MAX_TOKENS),
             proven: Vec::new(),
+            uncaptured: 0,
         }
     }
 
@@ -118,14 +123,20 @@ impl Services {
             let Self { watched, tokens, .. } = self;
             watch = WatchedService::of(watched, tokens, observation.flow, name, value);
         }
+        let open = observation.facts.interfaces.iter().any(|interface| interface.open);
+        let mut proves = watch.is_none() && open;
         if let Some(watch) = &mut watch {
             let before = watch.tracker.access.answers();
             watch.see(observation, rules);
-            if before != Answers::Anyone && watch.tracker.access.answers() == Answers::Anyone {
-                self.proven.push(name);
-            }
+            watch.tracker.access.open_interface |= open;
+            proves = before != Answers::Anyone && watch.tracker.access.answers() == Answers::Anyone;
         }
-        let Some(known) = self.known.see(name, value) else { return };
+        let known = self.known.see(name, value);
+        if proves && known.as_ref().is_none_or(|known| !known.open) {
+            self.proven.push(name);
+        }
+        let Some(known) = known else { return };
+        known.open |= open;
         let shown = worth(observation.facts);
         // Reported when the flow has ended, and more of it may be shown.
         if known.reported.is_none() && observation.facts.withheld {
@@ -142,7 +153,7 @@ impl Services {
         });
         out.push(match &mut watch {
             Some(watch) => watch.report(id, name, observation.time),
-            None => plain(id, name, observation),
+            None => plain(id, name, observation, known.open),
         });
     }
 
@@ -198,8 +209,10 @@ impl Services {
         transport: Transport,
         protocol: &'static str,
     ) -> Access {
-        let watch = self.watched.get(&(server, transport.number(), protocol));
-        watch.map_or_else(Access::default, |w| w.tracker.access)
+        let name = (server, transport.number(), protocol);
+        let mut access = self.watched.get(&name).map_or_else(Access::default, |w| w.tracker.access);
+        access.open_interface |= self.known.get(&name).is_some_and(|known| known.open);
+        access
     }
 
     /// Reports what has not been reported yet.
@@ -301,7 +314,12 @@ impl WatchedService {
 }
 
 /// A service that is not tracked in detail.
-fn plain(id: EventId, (server, _, protocol): Name, observation: &ServiceObservation<'_>) -> Event {
+fn plain(
+    id: EventId,
+    (server, _, protocol): Name,
+    observation: &ServiceObservation<'_>,
+    open_interface: bool,
+) -> Event {
     Event::Service(Box::new(Service {
         id,
         time: observation.time,
@@ -309,7 +327,7 @@ fn plain(id: EventId, (server, _, protocol): Name, observation: &ServiceObservat
         transport: observation.flow.transport,
         protocol,
         facts: Arc::clone(observation.facts),
-        access: Access::default(),
+        access: Access { open_interface, ..Access::default() },
         titles: Vec::new(),
         refused_titles: Vec::new(),
         figures: Default::default(),
