@@ -108,7 +108,7 @@ pub struct Config {
     pub status_every: Option<Duration>,
     /// How long an interface may bring no packet where there used to be some; for ever if none.
     pub max_silence: Option<Duration>,
-    /// Where exposures are kept over restarts.
+    /// Where exposures are kept across restarts.
     pub state: Option<PathBuf>,
     /// Whether outputs show values instead of masks.
     pub reveal: bool,

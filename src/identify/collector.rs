@@ -7,8 +7,8 @@ use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verify, weighed};
 use super::patients::RecordContext;
 use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
-use super::record::{Complete, Issuer, Record, RecordIdentifier};
-use super::values::{EvaluatedValue, ValueCache};
+use super::record::{Complete, EvaluatedValue, Issuer, Record, RecordIdentifier};
+use super::values::ValueCache;
 use super::{Finding, IdentifyCounters, Patients, Settings};
 use crate::capture::{PacketRef, PacketSpan};
 use crate::content::{
@@ -31,7 +31,7 @@ const MAX_VALUE: usize = 1024;
 pub struct Collector<'a> {
     /// What all workers share.
     pub settings: &'a Settings,
-    /// The rules in force.
+    /// The active rules.
     pub rules: &'a RuleSet,
     /// Packet time.
     pub now: Timestamp,
@@ -41,7 +41,7 @@ pub struct Collector<'a> {
     pub since: PacketRef,
     /// The flow's patients.
     pub patients: &'a mut Patients,
-    /// What was worked out of the values seen last.
+    /// Results for the values seen last.
     pub values: &'a mut ValueCache,
     /// Takes the findings.
     pub out: &'a mut Vec<Finding>,
@@ -83,7 +83,7 @@ impl FieldSink for Collector<'_> {
         let tag = self.values.tag(&field, value, self.now, self.rules);
         let known = match self.values.get(tag) {
             // The position of a value does not change what it is.
-            Some(Some(known)) if !known.stood(field.name, field.rule) => {
+            Some(Some(known)) if !known.was_found_at(field.name, field.rule) => {
                 let mut known = known.clone();
                 known.field = self.values.name(field.name);
                 known.rule = self.values.name(field.rule);
@@ -91,32 +91,18 @@ impl FieldSink for Collector<'_> {
             }
             Some(known) => known.clone(),
             None => {
-                let worked = self.work_out(&field, value);
-                self.values.keep(tag, worked.clone());
-                worked
+                let evaluated = self.evaluate(&field, value);
+                self.values.keep(tag, evaluated.clone());
+                evaluated
             }
         };
-        let Some(worked) = known else {
+        let Some(evaluated) = known else {
             self.counters.implausible += 1;
             return;
         };
-        let (evidence, confidence) = weighed(&field, worked.valid);
-        let held = RecordIdentifier {
-            kind: worked.kind,
-            value: self.values.hold(value),
-            token: worked.token,
-            public: worked.public,
-            issuer: worked.issuer,
-            full_date: worked.full_date,
-            words: worked.words,
-            test: worked.test,
-            mask: worked.mask,
-            words_of: worked.words_of,
-            field: worked.field,
-            rule: worked.rule,
-            confidence,
-            evidence,
-        };
+        let (evidence, confidence) = weighed(&field, evaluated.valid);
+        let value = self.values.hold(value);
+        let held = RecordIdentifier { evaluated, value, confidence, evidence };
         let cap = self.settings.identifiers_per_patient;
         if let Some(record) = self.patients.open.get_mut(index) {
             record.packets.extend(self.packets);
@@ -211,7 +197,7 @@ impl Collector<'_> {
     }
 
     /// What a value is; nothing if it is not plausible.
-    fn work_out(&mut self, field: &Field<'_>, value: &str) -> Option<EvaluatedValue> {
+    fn evaluate(&mut self, field: &Field<'_>, value: &str) -> Option<EvaluatedValue> {
         let kind = accepted(field, value, self.rules, self.now)?;
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);

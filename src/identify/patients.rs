@@ -156,7 +156,7 @@ impl Profile {
 pub(super) struct RecordContext<'a> {
     /// What all workers share.
     pub settings: &'a Settings,
-    /// The rules in force.
+    /// The active rules.
     pub rules: &'a RuleSet,
     /// Packet time.
     pub now: Timestamp,

@@ -23,7 +23,7 @@ const MAX_TRAITS: usize = 8;
 /// People looked at for one clue.
 const MAX_CANDIDATES: usize = 8;
 
-/// What a person is found by.
+/// The tokens of a person.
 #[derive(Clone, Copy)]
 enum MatchKey {
     /// The pseudonym that a flow gave.
@@ -258,7 +258,8 @@ fn learn(ours: &mut Identity, theirs: &Identity) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identify::record::{Issuer, RecordIdentifier};
+    use crate::content::Evidence;
+    use crate::identify::record::{EvaluatedValue, Issuer, RecordIdentifier};
     use crate::phi::PhiBuf;
     use crate::rules::Kind;
     use std::sync::Arc;
@@ -273,9 +274,9 @@ mod tests {
         let mut identity = Identity::default();
         let mut add = |kind: Kind, value: &str, issuer: &str| {
             let words = value.split_once(' ').map(|(a, b)| [token(a), token(b)]);
-            identity.add(&RecordIdentifier {
+            let evaluated = EvaluatedValue {
                 kind,
-                value: PhiBuf::new(value.to_owned()),
+                valid: None,
                 token: token(value),
                 public: token(&format!("{issuer} {value}")),
                 issuer: match issuer.split_once('&') {
@@ -289,9 +290,9 @@ mod tests {
                 words_of: Arc::default(),
                 field: "f".into(),
                 rule: "r".into(),
-                confidence: 1.0,
-                evidence: crate::content::Evidence::Declared,
-            });
+            };
+            let (value, evidence) = (PhiBuf::new(value.to_owned()), Evidence::Declared);
+            identity.add(&RecordIdentifier { evaluated, value, confidence: 1.0, evidence });
         };
         ids.iter().for_each(|(kind, value, issuer)| add(*kind, value, issuer));
         names.iter().for_each(|name| add(Kind::Name, name, ""));

@@ -11,29 +11,59 @@ use crate::rules::Kind;
 use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
 
-/// An identifier of an open record.
-pub(super) struct RecordIdentifier {
+/// What a value is, as far as that does not depend on its record.
+#[derive(Clone)]
+pub(super) struct EvaluatedValue {
+    /// The kind that it really has.
     pub kind: Kind,
-    pub value: PhiBuf,
+    /// Whether the check digits of a number are right.
+    pub valid: Option<bool>,
+    /// A birth date with its day: less than that is shared by many.
+    pub full_date: bool,
     /// Of the value alone: what records are compared by.
     pub token: Token,
     /// Of the value and its issuer: what events show.
     pub public: Token,
     pub issuer: Issuer,
-    /// A birth date with its day: less than that is shared by many.
-    pub full_date: bool,
     /// The two words of a name, where it has them.
     pub words: Option<[Token; 2]>,
     /// The name of a known test patient.
     pub test: bool,
     /// What may be shown of it; none under `--reveal`.
     pub mask: Option<Arc<str>>,
-    /// By what the gate of a flow knows the value again.
+    /// Hashes by which the gate of a flow recognises the value; none under `--reveal`.
     pub words_of: Arc<[u64]>,
+    /// Where it was last found, and by which rule.
     pub field: Arc<str>,
     pub rule: Arc<str>,
+}
+
+impl EvaluatedValue {
+    /// Whether it was last found there.
+    pub fn was_found_at(&self, field: &str, rule: &str) -> bool {
+        *self.field == *field && *self.rule == *rule
+    }
+}
+
+/// An identifier of an open record: an evaluated value with its raw text and its evidence in this record.
+pub(super) struct RecordIdentifier {
+    pub evaluated: EvaluatedValue,
+    pub value: PhiBuf,
     pub confidence: f32,
     pub evidence: Evidence,
+}
+
+impl std::ops::Deref for RecordIdentifier {
+    type Target = EvaluatedValue;
+    fn deref(&self) -> &EvaluatedValue {
+        &self.evaluated
+    }
+}
+
+impl std::ops::DerefMut for RecordIdentifier {
+    fn deref_mut(&mut self) -> &mut EvaluatedValue {
+        &mut self.evaluated
+    }
 }
 
 impl RecordIdentifier {
@@ -44,14 +74,7 @@ impl RecordIdentifier {
 
     /// The same without the raw value: for what outlives its record.
     pub fn without_value(&self) -> Self {
-        Self {
-            value: PhiBuf::default(),
-            mask: self.mask.clone(),
-            words_of: Arc::clone(&self.words_of),
-            field: Arc::clone(&self.field),
-            rule: Arc::clone(&self.rule),
-            ..*self
-        }
+        Self { evaluated: self.evaluated.clone(), value: PhiBuf::default(), ..*self }
     }
 }
 
@@ -132,7 +155,7 @@ pub(super) struct PersonalId {
 
 impl PersonalId {
     /// What is held, as an id of `kind`.
-    pub const fn of(kind: Kind, held: &RecordIdentifier) -> Self {
+    pub fn of(kind: Kind, held: &RecordIdentifier) -> Self {
         Self { kind, token: held.token, public: held.public, issuer: held.issuer }
     }
     /// The same number of the same issuer, as far as both say.

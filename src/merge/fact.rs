@@ -112,7 +112,7 @@ pub struct Seen {
     pub kinds: KindSet,
     /// 0 to 100.
     pub severity: u8,
-    /// What tells the patient from others.
+    /// What distinguishes the patient from others.
     pub traits: TraitSet,
 }
 

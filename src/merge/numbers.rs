@@ -172,7 +172,7 @@ fn of_facts(key_id: &str, facts: &BTreeMap<FactKey, Seen>) -> KeyNumbers {
     }
 }
 
-/// What tells the flows between two ports from all others.
+/// What distinguishes the flows between two ports from all others.
 type Ends = (crate::merge::ProtocolName, SocketAddr, SocketAddr, u8);
 
 fn ends(key: &FactKey) -> Ends {

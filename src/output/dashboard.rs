@@ -153,7 +153,7 @@ impl Dashboard {
         }
     }
 
-    /// How its parts are.
+    /// Health of its parts.
     pub fn sensor(&self) -> &SensorHealth {
         &self.sensor
     }

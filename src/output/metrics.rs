@@ -469,7 +469,7 @@ impl Metrics {
 }
 
 fn build_info(r: &Registry) -> Result<(), prometheus::Error> {
-    let info = Opts::new("phitap_build_info", "Always 1; the label tells the version.")
+    let info = Opts::new("phitap_build_info", "Always 1; the label holds the version.")
         .const_label("version", env!("CARGO_PKG_VERSION"));
     let info = Gauge::with_opts(info)?;
     info.set(1.0);

@@ -59,7 +59,7 @@ impl OutputQueue {
     /// Starts the thread that writes to `writer`.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// If a thread cannot be created.
     pub fn start(
         mut writer: Box<dyn Write + Send>,
         output: &'static str,

@@ -19,11 +19,11 @@ const RECOGNISED: usize = 2 << 10;
 
 /// The state of one flow.
 pub(super) enum State {
-    /// TCP without a byte so far: most connections that hang around never say more.
+    /// TCP without payload so far: most idle connections never send any.
     Silent,
     /// TCP, or UDP of a known protocol, that is read.
     Reading(Box<Analysis>),
-    /// UDP: how often it was looked at, and whether it can be read.
+    /// UDP: number of recognition attempts, and whether it can be read.
     Datagrams { looks: u8, encryption: Encryption },
     /// TCP of no known protocol that is not read any more.
     PassedOver(Encryption),
@@ -54,8 +54,8 @@ impl State {
 }
 
 pub(super) struct Analysis {
-    /// Those under which the content or record at hand began. Between two a flow holds none, so that
-    /// none outlive their replacement for long.
+    /// The rules under which the current payload or record began. Between two a flow holds none, so that
+    /// old rules are freed soon after a reload.
     pub rules: Option<Arc<RuleSet>>,
     pub driver: Driver,
     pub contents: Contents,
@@ -67,16 +67,16 @@ pub(super) struct Analysis {
     pub encryption: Encryption,
     /// One direction of a known protocol was not recognised.
     pub half_recognised: bool,
-    /// Payload bytes that the snap length cut off and that were handed on as such.
+    /// Payload bytes that the snap length cut off and that were reported as such.
     pub cut: u64,
     pub content: &'static str,
     /// The packet with which a record last ended.
     pub recorded: PacketRef,
-    /// When what the flow did was last handed on.
+    /// When the activity of the flow was last reported.
     pub handed_on: Timestamp,
     /// What was written of its findings.
     pub written: WrittenBytes,
-    /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
+    /// When a datagram was last read. The end of such a flow is determined by time alone, and what time it
     /// is at the end of the run depends on what else a worker has read.
     pub datagram: Option<Timestamp>,
 }
@@ -116,7 +116,7 @@ impl Analysis {
             + if self.driver.protocol().is_some() { RECOGNISED } else { 0 }
     }
 
-    /// Whether no protocol was found, none will be, and nothing waits to be handed on: then only whether
+    /// Whether no protocol was found, none will be, and nothing waits to be reported: then only whether
     /// it is encrypted needs to be known.
     pub fn is_passed_over(&self) -> bool {
         self.driver.protocol().is_none()

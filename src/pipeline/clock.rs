@@ -1,15 +1,15 @@
-//! The clock of a run: what time-outs go by.
+//! The clock of a run, which time-outs follow.
 //!
 //! It follows packet time. In a live capture packet time comes from the clock of the system, which may
-//! be set while the sensor runs. Such a step is taken out, so that a jump ahead ends no conversation and
-//! a jump back keeps none for ever. Events bear the time of their packets all the same.
+//! be set while the sensor runs. Such a step is removed, so that a jump ahead ends no conversation and
+//! a jump back keeps none for ever. Events still carry the time of their packets.
 
 use super::run::stopwatch;
 use crate::time::{Span, Timestamp};
 use std::time::Instant;
 
 /// A difference between packet time and the clock beyond which the clock was set. Packets that waited
-/// in a ring are late by less, and a clock that is kept right by NTP moves by less (RFC 5905: a step is
+/// in a ring are late by less, and a clock synchronised by NTP moves by less (RFC 5905: a step is
 /// from 128 ms on, and rare).
 const STEP: Span = Span::seconds(5);
 
@@ -48,7 +48,7 @@ pub struct RunClock {
 struct Steady {
     started: Instant,
     base: Timestamp,
-    /// What is added to packet times.
+    /// The offset added to packet times.
     offset: Span,
 }
 
@@ -77,7 +77,7 @@ impl RunClock {
         }
     }
 
-    /// A packet bears `time`, or it is `time` and none has come.
+    /// A packet carries `time`, or it is `time` and none has come.
     #[inline]
     pub fn come(&mut self, time: Timestamp) {
         let Some(steady) = &self.live else {
@@ -111,13 +111,13 @@ impl RunClock {
         }
     }
 
-    /// What time-outs go by; it never goes back.
+    /// The time that time-outs follow; it never goes back.
     #[inline]
     pub const fn at(&self) -> Timestamp {
         self.at
     }
 
-    /// What events say: the time that came last.
+    /// The time that events carry: the latest one.
     pub const fn latest(&self) -> Timestamp {
         self.latest
     }

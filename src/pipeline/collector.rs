@@ -17,7 +17,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often exposures are kept for the next run.
+/// How often exposures are saved for the next run.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// How long the end of a run waits for a slow reader of its events.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -31,18 +31,18 @@ pub struct Collector {
     reporting: Reporting,
     /// When the next `sensor-status` is due.
     status_due: Option<Instant>,
-    /// When exposures are next kept.
+    /// When exposures are next saved.
     save_due: Instant,
     shared: Arc<Shared>,
-    /// By which exposures are graded and suppressed, and which reload brought them.
+    /// Rules for severity and suppression, and the number of the reload that brought them.
     rules: Arc<RuleSet>,
     generation: u64,
-    /// How far each worker has come: the packet, and of what it brought about the flow.
+    /// How far each worker has come: the packet, and the flow among its results.
     upto: Vec<(u64, u64)>,
     waiting: BinaryHeap<Waiting>,
     stats: WorkerCounters,
     events: Vec<Event>,
-    /// Flows that have ended, to be handed on.
+    /// Flows that have ended, to be passed on.
     conversations: Vec<Conversation>,
     worst: Option<Severity>,
 }
@@ -53,16 +53,16 @@ pub struct Reporting {
     pub outputs: Vec<(&'static str, Box<dyn Output>)>,
     /// Metrics of the run.
     pub metrics: Arc<Metrics>,
-    /// How the parts of the run are.
+    /// Health of the parts of the run.
     pub health: Arc<SensorHealth>,
     /// The thread that writes events, where there is one.
     pub end: Option<QueueEnd>,
-    /// A live run: exposures go on without packets. In a replay they go by findings alone, so that
+    /// A live run: exposures advance without packets. In a replay they advance with findings only, so that
     /// nothing depends on how the work was divided.
     pub live: bool,
     /// How often `sensor-status` is written, if it is.
     pub status_every: Option<Duration>,
-    /// Where exposures are kept over restarts.
+    /// Where exposures are kept across restarts.
     pub state: Option<StateFile>,
 }
 
@@ -119,7 +119,7 @@ impl Collector {
     /// Takes a report.
     ///
     /// # Errors
-    /// What the output said when it was written to; nothing is written after that.
+    /// The error of the output; nothing is written after that.
     pub fn report(&mut self, worker: usize, report: Report) -> io::Result<()> {
         self.count(&report.stats);
         if self.shared.rules.refresh(&mut self.rules, &mut self.generation) {
@@ -241,7 +241,7 @@ impl Collector {
         Ok(())
     }
 
-    /// What could not be written may be by now, though nothing new has come.
+    /// Retries what could not be written, though nothing new has come.
     fn flush(&mut self) -> io::Result<()> {
         self.reporting.outputs.iter_mut().try_for_each(|(_, output)| output.flush())
     }
@@ -303,7 +303,7 @@ impl Collector {
         summary.losses = self.exposures.losses();
     }
 
-    /// Keeps what is known of exposures, if that is due.
+    /// Saves what is known of exposures, if that is due.
     fn save(&mut self, clock: Timestamp) {
         let Some(state) = &self.reporting.state else { return };
         let now = stopwatch();
@@ -313,7 +313,7 @@ impl Collector {
         }
     }
 
-    /// Writes how the sensor is, if that is due.
+    /// Writes the status of the sensor, if that is due.
     fn status(&mut self) -> io::Result<()> {
         let (Some(every), Some(due)) = (self.reporting.status_every, self.status_due) else {
             return Ok(());

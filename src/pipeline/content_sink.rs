@@ -15,24 +15,24 @@ use crate::time::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The rules in force, which a reload replaces.
+/// The active rules, which a reload replaces.
 pub struct ActiveRules {
-    /// Counts up with each reload, so that who has them need not lock to see that they are the same.
+    /// Incremented by each reload, so that readers detect a change without a lock.
     generation: AtomicU64,
     rules: Mutex<Arc<RuleSet>>,
 }
 
 impl ActiveRules {
-    /// These from the start.
+    /// With these rules at first.
     pub fn new(rules: RuleSet) -> Self {
         let rules = lean(rules);
         Self { generation: AtomicU64::new(0), rules: Mutex::new(Arc::new(rules)) }
     }
-    /// Those at this moment.
+    /// The current rules.
     pub fn current(&self) -> Arc<RuleSet> {
         Arc::clone(&self.rules.lock().unwrap_or_else(PoisonError::into_inner))
     }
-    /// Brings `held` up to date if it is not.
+    /// Updates `held` if it is outdated.
     pub fn refresh(&self, held: &mut Arc<RuleSet>, generation: &mut u64) -> bool {
         let now = self.generation.load(Ordering::Acquire);
         if now == *generation {
@@ -42,7 +42,7 @@ impl ActiveRules {
         *held = self.current();
         true
     }
-    /// These from now on.
+    /// Replaces the rules.
     pub fn replace(&self, rules: RuleSet) {
         let generation = self.generation.load(Ordering::Acquire) + 1;
         let rules = Arc::new(RuleSet { generation, ..lean(rules) });
@@ -58,13 +58,13 @@ fn lean(rules: RuleSet) -> RuleSet {
 
 /// What all workers share.
 pub struct Shared {
-    /// The rules in force.
+    /// The active rules.
     pub rules: ActiveRules,
     /// Key and caps of identify.
     pub identify: identify::Settings,
     /// Keys event ids.
     pub event_key: [u8; 32],
-    /// What came of rows of documents that any worker has read.
+    /// Results of rows of documents that any worker has read.
     pub units: Arc<UnitTable>,
 }
 
@@ -95,11 +95,11 @@ pub struct StageCounters {
     pub identify: identify::IdentifyCounters,
     /// Flows that parsers announced.
     pub expected: Vec<ExpectedFlow>,
-    /// Oddities that parsers passed over.
+    /// Anomalies that parsers ignored.
     pub anomalies: Vec<Reason>,
 }
 
-/// The host of one flow's parser, for one step.
+/// The sink of one flow's parser, for one step.
 pub struct FlowSink<'a> {
     /// Shared by all workers.
     pub shared: &'a Shared,
@@ -109,11 +109,11 @@ pub struct FlowSink<'a> {
     pub contents: &'a mut Contents,
     /// The flow's patients.
     pub patients: &'a mut Patients,
-    /// What was worked out of the values that this worker saw last.
+    /// Results for the values that this worker saw last.
     pub values: &'a mut ValueCache,
     /// What is known of the service.
     pub facts: &'a mut ServiceFacts,
-    /// What the flow did since this was last handed on.
+    /// What the flow did since the last report.
     pub activity: &'a mut Activity,
     /// Takes what is found.
     pub findings: &'a mut Vec<Finding>,

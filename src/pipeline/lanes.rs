@@ -1,4 +1,4 @@
-//! A live capture with a ring for each worker: each thread reads its ring, decodes, and works through
+//! A live capture with a ring for each worker: each thread reads its ring, decodes, and processes
 //! what it read. The kernel divides the packets; while a worker is busy they wait in its ring.
 //!
 //! ```text
@@ -35,9 +35,9 @@ use std::time::{Duration, Instant};
 
 /// How often the supervising thread looks for a signal.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Batches after which a lane says what it has counted.
+/// Batches after which a lane publishes its counters.
 const SHARE_EVERY: u32 = 64;
-/// Packets may wait in the kernel for so long while a ring seems empty.
+/// How long packets may wait in the kernel while a ring seems empty.
 const LATENCY_SPAN: Span = Span::millis(LATENCY.as_millis() as i64);
 
 /// Runs its worker in the thread of its ring.
@@ -64,7 +64,7 @@ impl Route for Direct {
     }
 }
 
-/// What all lanes know.
+/// What all lanes share.
 struct Common {
     started: Instant,
     stop: Arc<AtomicBool>,
@@ -121,7 +121,7 @@ impl Lanes {
         Ok(Self { threads, counts, collector, stop })
     }
 
-    /// Whether nothing more can be written, or a thread broke down.
+    /// Whether nothing more can be written, or a thread failed.
     fn failed(&self) -> bool {
         self.collector.is_finished() || self.threads.iter().any(JoinHandle::is_finished)
     }
@@ -190,7 +190,7 @@ fn read(
                 lane.wait(IDLE);
             }
             Fill::Idle => {
-                // Nothing comes: time goes on all the same, so that idle flows end.
+                // No packets: time advances all the same, so that idle flows end.
                 shards.idle(Timestamp(wall_clock().0 - LATENCY_SPAN.0));
                 share(shared, shards.counts());
                 let patience = drained.map_or(IDLE, |drained| DRAIN.saturating_sub(drained));

@@ -30,16 +30,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long a live capture waits for packets before it lets time go on without them.
+/// How long a live capture waits for packets before packet time advances without them.
 pub(super) const IDLE: Duration = Duration::from_millis(250);
 /// Signals that come this close together are one: `timeout` and many shells signal both the process
 /// and its group.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
-/// How long a sensor takes to end at most.
+/// Longest time a sensor takes to end.
 const END_WITHIN: Duration = Duration::from_millis(4_800);
 
-/// Why a run could not be made or ended.
+/// Why a run could not start or failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
@@ -59,7 +59,7 @@ pub enum RunError {
     #[cfg(feature = "store")]
     #[error(transparent)]
     Store(#[from] crate::output::store::StoreError),
-    /// This program was built without it.
+    /// This program was built without the feature.
     #[error("{path}: this phitap was built without the feature store", path = .0.display())]
     NoStore(PathBuf),
     /// The metrics address cannot be served.
@@ -74,10 +74,10 @@ pub enum RunError {
     /// Privileges could not be dropped.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
-    /// No input could be read; each was said on standard error.
+    /// No input could be read; each was reported on standard error.
     #[error("nothing could be read")]
     NoInput,
-    /// The system refused something.
+    /// A system call failed.
     #[error("{0}")]
     System(#[from] io::Error),
     /// A defect.
@@ -92,14 +92,14 @@ pub struct Outcome {
     pub summary: RunSummary,
     /// The worst exposure.
     pub worst: Option<Severity>,
-    /// Whoever read the output went away before the end.
+    /// The reader of the output went away before the end.
     pub closed_pipe: bool,
 }
 
 /// Runs a replay or a live capture to its end.
 ///
 /// # Errors
-/// What kept it from being done; faults of single inputs are in the summary instead.
+/// The reason of the failure; faults of single inputs are in the summary instead.
 pub fn run(config: &Config) -> Result<Outcome, RunError> {
     let parts = Parts::new(config)?;
     let rules = parts.shared.rules.current();
@@ -157,7 +157,7 @@ struct Stop {
 }
 
 impl Stop {
-    /// A sensor ends within [`END_WITHIN`], even if whoever reads its events does not.
+    /// A sensor ends within [`END_WITHIN`], even if the reader of its events is stuck.
     fn on_signals(sensor: bool) -> io::Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         let mut signals = signal_hook::iterator::Signals::new([
@@ -191,7 +191,7 @@ impl Drop for Stop {
     }
 }
 
-/// Says so if others may read the file that values go to; it was there before.
+/// Warns if other users may read the file that receives values; it existed before.
 fn warn_of_readers(config: &Config) {
     use std::os::unix::fs::MetadataExt as _;
     let Some(path) = &config.output else { return };
@@ -281,13 +281,13 @@ fn replay(
     for input in &inputs {
         tracing::info!(input = input.name, packets = input.packets, bytes = input.bytes, "read");
     }
-    // Whoever follows files that grow can end it in no other way.
+    // There is no other way to end the reading of files that grow.
     let interrupted = (!ended && !config.follow && stop.load(Ordering::Relaxed))
         .then(|| Interrupted { at: share_read(source.position(), source.size()) });
     flow.finish(config, parts, RunEnd { inputs, tagged, interrupted, started })
 }
 
-/// The share of the input that was read. What was read and not yet worked through is not the end.
+/// The share of the input that was read. Reading everything is not the end: it must be processed too.
 fn share_read(position: u64, size: Option<u64>) -> Option<f64> {
     let size = size.filter(|size| *size > 0)?;
     Some((position as f64 / size as f64).min(0.99))
@@ -303,7 +303,7 @@ pub(super) fn report_of(input: crate::capture::Input) -> InputReport {
     }
 }
 
-/// Takes out what `--filter` excludes; it stays counted. How many of these bear VLAN tags that the
+/// Removes what `--filter` excludes; it stays counted. Returns how many of these carry VLAN tags that the
 /// expression did not look behind.
 fn exclude(batch: &mut Batch, filter: &mut Filter, flow: &mut Flow) -> u64 {
     let packets = std::mem::take(&mut batch.packets);
@@ -326,7 +326,7 @@ fn exclude(batch: &mut Batch, filter: &mut Filter, flow: &mut Flow) -> u64 {
 /// What is known of a run at its end.
 pub(super) struct RunEnd {
     pub inputs: Vec<InputReport>,
-    /// Packets that `--filter` excluded and that bear VLAN tags it did not look behind.
+    /// Packets excluded by `--filter` that carry VLAN tags it did not look behind.
     pub tagged: u64,
     pub interrupted: Option<Interrupted>,
     pub started: Instant,

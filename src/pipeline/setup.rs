@@ -23,12 +23,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Name of the systemd credential that holds the key (systemd.exec(5), LoadCredential=).
 const CREDENTIAL: &str = "phitap.key";
 
-/// Columns of the terminal that standard output is; 0 if it does not say.
+/// Width of the terminal at standard output; 0 if unknown.
 fn terminal_width() -> usize {
     rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_col.into())
 }
 
-/// The key that systemd gave the service, if it did.
+/// The key from a systemd credential, if there is one.
 pub fn credential() -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);
     path.exists().then_some(path)
@@ -39,7 +39,7 @@ fn is_log(path: &Path) -> bool {
     std::fs::metadata(path).map_or(true, |of| of.is_file())
 }
 
-/// The rules in force, for people.
+/// The active rules, for people.
 fn rules_in_force(config: &Config, digest: &str) -> String {
     let own = config.rules.as_ref().map(|dir| format!(" and those of {}", dir.display()));
     let (version, own) = (env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
@@ -55,13 +55,13 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// The service manager.
     pub notify: Arc<Notify>,
-    /// How its parts are.
+    /// Health of its parts.
     pub health: Arc<SensorHealth>,
     /// What the web page shows.
     pub board: Arc<Dashboard>,
     /// Where the secret's id is shown.
     pub key_id: String,
-    /// A later run has the same.
+    /// It is persistent: a later run has the same.
     pub key_lasts: bool,
     /// How many workers.
     pub workers: usize,
@@ -80,7 +80,7 @@ impl Parts {
         let metrics = Arc::new(Metrics::new().map_err(|e| RunError::Internal(e.to_string()))?);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let live = matches!(config.source, Source::Interfaces(_));
-        // A file or pipe may well bring nothing for hours.
+        // A file or pipe may be silent for hours.
         let health = Arc::new(SensorHealth::new(config.max_silence.filter(|_| live)));
         Ok(Self {
             board: Arc::new(Dashboard::new(Arc::clone(&metrics), Arc::clone(&health))),
@@ -99,7 +99,7 @@ impl Parts {
         Worker::new(Arc::clone(&self.shared), &config.limits, self.workers)
     }
 
-    /// Shows on the page what earlier runs left in the store.
+    /// Fills the page with results of earlier runs from the store.
     fn history(&self, config: &Config) {
         let (Some(store), Some(_)) = (&config.store, config.metrics) else { return };
         let exposures_only = Filter { patients: 0, ..Filter::default() };
@@ -113,7 +113,7 @@ impl Parts {
         }
     }
 
-    /// Opens what `--report` and `--assets` ask for.
+    /// Opens the outputs of `--report` and `--assets`.
     fn pages(
         &self,
         config: &Config,
@@ -278,7 +278,7 @@ pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
     Ok(error)
 }
 
-/// Notes the hashes of the captures, so that evidence can be cut from the same ones later.
+/// Records the hashes of the captures, so that evidence can be cut from the same ones later.
 pub(super) fn hash_inputs(inputs: &mut [InputReport], stop: &AtomicBool) {
     for input in inputs {
         // A pipe cannot be read again, and whoever interrupts does not want to wait.

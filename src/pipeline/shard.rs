@@ -19,22 +19,22 @@ const FLUSH_EVERY: u32 = 16;
 pub trait Route {
     /// How many workers there are.
     fn workers(&self) -> usize;
-    /// Hands a batch to a worker. False if it was dropped.
+    /// Passes a batch to a worker. False if it was dropped.
     fn send(&mut self, worker: usize, batch: WorkBatch) -> bool;
     /// Whether nothing more can be written.
     fn failed(&self) -> bool;
 }
 
-/// Packets by what became of them.
+/// Packets by outcome.
 #[derive(Clone, Debug)]
 pub struct PacketCounters {
     /// Packets read.
     pub packets: u64,
     /// Captured bytes.
     pub bytes: u64,
-    /// Packets passed over, by [`Skip::index`].
+    /// Skipped packets, by [`Skip::index`].
     pub skipped: Vec<u64>,
-    /// Fragments of datagrams that never became whole.
+    /// Fragments of datagrams that stayed incomplete.
     pub lost_fragments: u64,
     /// Payload of segments as captured, bytes.
     pub payload: u64,
@@ -98,11 +98,11 @@ impl PacketCounters {
 pub enum Numbering {
     /// From 1: there is one reader.
     Count,
-    /// By time: readers that know nothing of each other number alike.
+    /// By time: independent readers assign the same numbers.
     Time,
 }
 
-/// Decodes packets and deals them out.
+/// Decodes packets and distributes them.
 pub struct Shards<R> {
     route: R,
     decoder: Decoder,
@@ -119,7 +119,7 @@ pub struct Shards<R> {
 }
 
 impl<R: Route> Shards<R> {
-    /// Deals out to `route`.
+    /// Distributes to `route`.
     pub fn new(
         route: R,
         decoder: Decoder,
@@ -162,7 +162,7 @@ impl<R: Route> Shards<R> {
                     self.cut(packet, 0);
                 }
             }
-            // Whatever becomes of further subframes, the packet is counted once.
+            // The packet is counted once, whatever its further subframes contain.
             while let Some(outcome) = self.decoder.next_subframe(packet.time, bytes) {
                 self.outcome(outcome, packet, block);
             }
@@ -203,7 +203,7 @@ impl<R: Route> Shards<R> {
         }
     }
 
-    /// Packet time has come to `time`.
+    /// Packet time has reached `time`.
     fn advance(&mut self, time: Timestamp) {
         self.clock.come(time);
         let clock = self.clock.at();
@@ -270,7 +270,7 @@ impl<R: Route> Shards<R> {
         }
     }
 
-    /// Hands a worker what is there for it: everything up to the packet `upto`.
+    /// Passes a worker its batch: everything up to the packet `upto`.
     fn send(&mut self, worker: usize, upto: u64, last: bool) {
         let next = WorkBatch { work: Vec::with_capacity(BATCH_WORK), ..WorkBatch::default() };
         let mut batch = std::mem::replace(&mut self.filling[worker], next);
@@ -282,7 +282,7 @@ impl<R: Route> Shards<R> {
         }
     }
 
-    /// Sends on what is half filled; between packets only, so that what the last one brought about
+    /// Sends partial batches; between packets only, so that results of the last one
     /// need not wait for the next.
     pub fn flush(&mut self) {
         self.batches = 0;
@@ -291,7 +291,7 @@ impl<R: Route> Shards<R> {
         }
     }
 
-    /// No packet comes, and it is `now`.
+    /// No packet arrived; the time is `now`.
     pub fn idle(&mut self, now: Timestamp) {
         self.advance(now);
         if self.numbering == Numbering::Time {
@@ -345,12 +345,12 @@ impl<R: Route> Shards<R> {
         &self.counts
     }
 
-    /// Where batches go, to change it.
+    /// The route, mutable.
     pub const fn route_mut(&mut self) -> &mut R {
         &mut self.route
     }
 
-    /// Where batches go.
+    /// The route.
     pub const fn route(&self) -> &R {
         &self.route
     }

@@ -1,5 +1,5 @@
 //! All stages over packets in memory, without files, threads or outputs: for tests, benches and
-//! fuzz targets, which so run what a capture would. A [`Conversation`] makes the packets.
+//! fuzz targets, which thus run the same code as a capture. A [`Conversation`] makes the packets.
 
 use super::clock::RunClock;
 use super::content_sink::Shared;
@@ -82,7 +82,7 @@ impl TestHarness {
         self.run_counted(packets).0
     }
 
-    /// The same, and whether all was there and fitted its protocol.
+    /// The same, and whether nothing was missing or malformed.
     pub fn run_counted(&self, packets: &[TestPacket]) -> (Vec<FindingEvent>, bool) {
         let worker = Worker::new(Arc::clone(&self.shared), &self.limits, 1);
         let route = Gather { worker, items: Vec::new(), whole: true };

@@ -33,7 +33,7 @@ fn every_attribute_of_the_table_is_a_rule_or_excluded_with_a_reason() {
         let class = rest.split_whitespace().next().unwrap_or_default();
         let hex = tag.replace(['(', ',', ')'], "");
         let number = u32::from_str_radix(&hex, 16).expect("a tag");
-        assert!(seen.insert(number), "{tag} stands there twice");
+        assert!(seen.insert(number), "{tag} is listed twice");
         let (field, text) = (rules.get(number).is_some(), rules.text(number).is_some());
         let health = rules.health(number).is_some();
         let right = match class {

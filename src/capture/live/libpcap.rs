@@ -1,4 +1,4 @@
-//! Live interfaces, by libpcap: where there is no ring of our own.
+//! Live interfaces through libpcap, where no ring is available.
 //!
 //! Never in immediate mode: it gives up the kernel's block ring (TPACKET_V3) for one packet a wake,
 //! at some twenty times the cost. Packets are copied once, into a block that then travels by
@@ -26,7 +26,7 @@ struct Interface {
     packets: u64,
     bytes: u64,
     counters: LiveCounters,
-    /// What libpcap said last of drops: 32 bits that wrap.
+    /// libpcap's drop counters at the last call: 32 bits that wrap.
     stat: u32,
     nic: nic::Losses,
     /// It is there, but has no link.
@@ -35,8 +35,8 @@ struct Interface {
 
 /// Some interfaces, read in turn.
 ///
-/// One that goes away or breaks is a fault, said once; it is opened again when it is back, and the
-/// others are read meanwhile.
+/// An interface that disappears or fails is a fault, reported once; it is reopened when it is back, and the
+/// others are still read.
 pub struct Live {
     options: LiveOptions,
     interfaces: Vec<Interface>,
@@ -89,7 +89,7 @@ impl Live {
         wait_readable(&mut fds, timeout);
     }
 
-    /// Looks after the interfaces: opens lost ones again, and notes which have no link. Call it about
+    /// Maintains the interfaces: reopens lost ones, and notes which have no link. Call it about
     /// once a second.
     pub fn check(&mut self) {
         for interface in &mut self.interfaces {
@@ -112,7 +112,7 @@ impl Live {
         }
     }
 
-    /// What got better since the last call.
+    /// Recoveries since the last call.
     pub fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
@@ -213,7 +213,7 @@ impl Source for Live {
             let Some(interface) = self.interfaces.get_mut(index) else { continue };
             bytes.reserve(self.room);
             if let Err(error) = interface.read(index as u16, batch, &mut bytes) {
-                // The others go on, and this one is opened again once it is back.
+                // The others go on, and this one is reopened once it is back.
                 interface.count();
                 interface.capture = None;
                 let reason = format!("{}; waiting for it to come back", said(&error));

@@ -21,7 +21,7 @@ pub(super) const NO_ROOM: ContentId = ContentId(u32::MAX);
 
 /// What the payloads of a flow work with; borrowed anew for each packet.
 pub struct Env<'a> {
-    /// The rules in force.
+    /// The active rules.
     pub rules: &'a RuleSet,
     /// Takes the fields.
     pub sink: &'a mut dyn FieldSink,

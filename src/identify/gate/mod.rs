@@ -250,7 +250,7 @@ impl Gate {
         self.watched.contains(&(hash as u32))
     }
 
-    /// What is shown of texts must be worked out again.
+    /// Forgets what is shown of texts.
     fn forget(&mut self) {
         self.forget_texts();
         self.last = 0;

@@ -1,4 +1,4 @@
-//! What was worked out of the texts seen last. Connections to one service repeat the same host, banner and
+//! Results for the texts seen last. Connections to one service repeat the same host, banner and
 //! titles, and judging a text costs far more than finding that it is known.
 //!
 //! Texts are known again by a hash of 128 bits with random seeds. Of the text only what may be shown

@@ -3,7 +3,7 @@
 use super::{Check, ProcessStats, SensorStatus};
 use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-/// Who may lose packets of an interface unread: values of `stage`.
+/// Stages that may lose packets of an interface: values of `stage`.
 const STAGES: [&str; 2] = ["kernel", "interface"];
 
 /// Gauges that [`SensorMetrics::update`] sets.
@@ -112,7 +112,7 @@ impl SensorMetrics {
         Ok(metrics)
     }
 
-    /// Takes over what is known of the sensor, and how long the oldest event of each output has waited.
+    /// Updates the metrics from the status of the sensor and the age of the oldest event of each output.
     pub fn update(&self, status: &SensorStatus, waits: &[(&'static str, f64)]) {
         self.ready.set(status.ready.into());
         for check in Check::ALL {
@@ -157,7 +157,7 @@ impl SensorMetrics {
     }
 }
 
-/// Brings a counter up to `to`.
+/// Raises a counter to `to`.
 fn raise(counters: &IntCounterVec, labels: &[&str], to: u64) {
     let counter = counters.with_label_values(labels);
     counter.inc_by(to.saturating_sub(counter.get()));

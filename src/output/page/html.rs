@@ -23,7 +23,7 @@ const PAGE: &str = include_str!("page.html");
 /// Exposures listed where scripts are off.
 const MAX_STATIC: usize = 200;
 
-/// The page of a running sensor: style, program and model are asked for from where it came.
+/// The page of a running sensor: it loads style, program and model from the same server.
 pub fn live() -> String {
     fill(&[
         ("CSP", ""),
@@ -39,7 +39,7 @@ pub fn live() -> String {
     ])
 }
 
-/// A report: one file that needs nothing else, and may load nothing else.
+/// A report: one self-contained file, which may load nothing else.
 pub fn report(board: &PageModel, data: &Map<String, Value>) -> String {
     let policy = format!(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
@@ -48,7 +48,7 @@ pub fn report(board: &PageModel, data: &Map<String, Value>) -> String {
         hash(SCRIPT)
     );
     let mut model = Vec::new();
-    // The model holds nothing that JSON has no place for.
+    // The model is JSON already, so that serialising cannot fail.
     if json::append(&mut model, data).is_err() {
         model = b"{}".to_vec();
     }
@@ -65,7 +65,7 @@ pub fn report(board: &PageModel, data: &Map<String, Value>) -> String {
     ])
 }
 
-/// Puts parts into their places. What is put in is not looked through again.
+/// Inserts parts at their placeholders. Inserted text is not searched again.
 fn fill(parts: &[(&str, &str)]) -> String {
     let mut out =
         String::with_capacity(PAGE.len() + parts.iter().map(|(_, p)| p.len()).sum::<usize>());

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-/// Exposures of a page. Beyond it the least severe go.
+/// Exposures of a page. Beyond it the least severe are dropped.
 const MAX_EXPOSURES: usize = 800;
 /// Services, and hosts in a role, of a page.
 const MAX_LISTED: usize = 1_000;
@@ -21,12 +21,12 @@ const MAX_FINDINGS: usize = 10;
 const MAX_FINDING_BYTES: usize = 1_500_000;
 /// Identifiers shown of a finding.
 const MAX_IDENTIFIERS: usize = 24;
-/// Larger events are passed over, bytes of JSON. The program writes none.
+/// Larger events are ignored, bytes of JSON. The program writes none.
 const MAX_EVENT: usize = 64 << 10;
 /// Ids of exposures that are gone, for pages that still show them.
 const MAX_GONE: usize = 4_096;
 
-/// Facts of a service that hold no text of a person's choice. Under `--reveal` the others are left out.
+/// Facts of a service that contain no free text. Under `--reveal` the others are left out.
 const PLAIN_FACTS: [&str; 15] = [
     "encrypted",
     "authentication",
@@ -71,7 +71,7 @@ pub struct PageModel {
     clock: u64,
     /// Values were shown, so texts from the wire may be values too.
     revealed: bool,
-    /// Exposures and findings that found no place.
+    /// Exposures and findings beyond the limits.
     left: (u64, u64),
 }
 
@@ -103,9 +103,9 @@ pub struct Patient<'a> {
     pub packets: Option<(u64, u64)>,
 }
 
-/// What changed after a moment, and that moment's successor.
+/// What changed since a point, and the point to continue from.
 pub struct Changes {
-    /// What to ask with the next time.
+    /// The point to continue from.
     pub until: u64,
     /// None if nothing changed.
     pub data: Option<Map<String, Value>>,
@@ -117,7 +117,7 @@ impl PageModel {
         Self { revealed: reveal, ..Self::default() }
     }
 
-    /// Takes an event of the run. Findings come as sightings, which are the same at every level of detail.
+    /// Takes an event of the run. Findings come as patient observations, which are the same at every level of detail.
     pub fn event(&mut self, event: &Event, context: &Context) {
         if !matches!(event, Event::Finding { .. } | Event::Patients(_)) {
             self.take(ecs::value(event, context));
@@ -155,8 +155,8 @@ impl PageModel {
         );
     }
 
-    /// Takes an event as `--format ecs` writes it, from a file or a store: anybody may have written it.
-    /// False if it is none, or not whole.
+    /// Takes an event as `--format ecs` writes it, from a file or a store, which may be forged.
+    /// False if it is no event, or incomplete.
     pub fn take(&mut self, event: Value) -> bool {
         if serde_json::to_string(&event).map_or(true, |text| text.len() > MAX_EVENT) {
             return false;
@@ -212,7 +212,7 @@ impl PageModel {
         self.shares.take(of);
     }
 
-    /// How many people earlier runs saw, where no run's summary says so.
+    /// Number of people in earlier runs, where no run summary has it.
     pub const fn people(&mut self, people: u64) {
         self.people = Some(people);
     }
@@ -313,7 +313,7 @@ impl PageModel {
         self.run.as_ref()
     }
 
-    /// Everything, as a page takes it.
+    /// The whole model, as a page reads it.
     pub fn data(&self) -> Map<String, Value> {
         let mut data = self.changes(0).data.unwrap_or_default();
         let findings: Map<String, Value> =
@@ -336,7 +336,7 @@ impl PageModel {
         data
     }
 
-    /// How many changes there were: what [`Self::changes`] is asked with.
+    /// Number of changes so far: the argument of [`Self::changes`].
     pub const fn clock(&self) -> u64 {
         self.clock
     }
@@ -367,7 +367,7 @@ impl PageModel {
         Changes { until: self.clock, data: Some(data) }
     }
 
-    /// How much is encrypted of what goes to each service of the page, in words.
+    /// Share of encrypted traffic of each service of the page, in words.
     fn encryption(&self) -> Map<String, Value> {
         let services = self.services.values().filter_map(|held| {
             let text = |at: &str| held.event.pointer(at).and_then(Value::as_str);
@@ -408,7 +408,7 @@ fn open(event: &Value) -> Vec<String> {
     anyone.into_iter().chain(shown).collect()
 }
 
-/// The id of an exposure event that has all that the page counts on.
+/// The id of an exposure event that has all fields the page needs.
 fn whole_exposure(event: &Value) -> Option<String> {
     const TEXTS: [&str; 6] = [
         "/client/ip",

@@ -20,26 +20,26 @@ pub struct Input {
     pub bytes: Option<u64>,
     /// SHA-256 as hexadecimal digits, if it could be read.
     pub sha256: Option<String>,
-    /// Another SHA-256 that the run had noted: the file is not what the run read.
+    /// Another SHA-256 that the run recorded: the file is not what the run read.
     pub was: Option<String>,
 }
 
 impl Input {
-    /// Reads the file at `name` whole. Pipes and interfaces have no hash.
+    /// Hashes the file at `name`. Pipes and interfaces have no hash.
     pub fn of(name: &str) -> Self {
         let taken = hash(name).ok().flatten();
         let (bytes, sha256) = taken.map_or((None, None), |(n, hash)| (Some(n), Some(hash)));
         Self { name: name.to_owned(), bytes, sha256, was: None }
     }
 
-    /// The same, where a run noted `sha256` of what it read.
+    /// The same, where a run recorded `sha256` of what it read.
     pub fn of_run(name: &str, sha256: Option<&str>) -> Self {
         let mut input = Self::of(name);
         input.was = sha256.filter(|was| input.sha256.as_deref() != Some(*was)).map(str::to_owned);
         input
     }
 
-    /// What is wrong with it, in a sentence; none if it is what the run read, as far as is known.
+    /// What is wrong with it, in a sentence; none if it is, as far as known, what the run read.
     pub fn fault(&self) -> Option<String> {
         let was = self.was.as_ref()?;
         Some(match self.sha256 {
@@ -75,7 +75,7 @@ fn hash(name: &str) -> io::Result<Option<(u64, String)>> {
     Ok(Some((bytes, digits)))
 }
 
-/// What a report says of how it was made, beside its board.
+/// How a report was made.
 #[derive(Clone, Debug, Default)]
 pub struct Provenance {
     /// When, RFC 3339.
@@ -84,7 +84,7 @@ pub struct Provenance {
     pub source: String,
     /// The key of pseudonyms.
     pub key: String,
-    /// The rules in force.
+    /// The active rules.
     pub rules: String,
 }
 

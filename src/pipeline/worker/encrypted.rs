@@ -10,7 +10,7 @@ impl Context {
     pub(super) fn encrypted(&mut self, flow: &FlowHead, info: FlowInfo) {
         self.report.stats.encrypted_flows += 1;
         self.report.stats.encrypted_bytes += flow.bytes;
-        // When a flow that timed out was last heard of is not known, and must not depend on other flows.
+        // The time of the last packet of a flow that timed out is not known, and must not depend on other flows.
         let ended =
             Conversation { time: flow.started, flow: info, protocol: None, bytes: flow.bytes };
         let order = self.order(flow);

@@ -64,9 +64,9 @@ struct Context {
     rules: Arc<RuleSet>,
     generation: u64,
     limits: DriverLimits,
-    /// What events say.
+    /// The time that events carry.
     now: Timestamp,
-    /// What time-outs go by.
+    /// The time that time-outs follow.
     clock: Timestamp,
     /// The packet at hand.
     here: PacketRef,

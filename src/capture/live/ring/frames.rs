@@ -21,7 +21,7 @@ const TPID_VALID: u32 = 1 << 6;
 pub(super) const TAG: usize = 4;
 /// Bytes of two MAC addresses, after which the tag comes.
 const ADDRESSES: usize = 12;
-/// Packets of a block at most: no header is shorter.
+/// Most packets of a block: no header is shorter.
 const MAX_FRAMES: usize = 1 << 16;
 
 /// A packet of a block.

@@ -520,7 +520,4 @@ impl Document for XmlDocument {
 }
 
 #[cfg(test)]
-mod envelope_tests;
-
-#[cfg(test)]
 mod tests;

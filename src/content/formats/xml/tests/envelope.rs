@@ -1,6 +1,6 @@
 //! Messages inside XML: in SOAP, as text or in base64, and the metadata of documents.
 
-use super::Xml;
+use super::super::Xml;
 use crate::content::testing::{records, records_of};
 use crate::content::{Extent, Format as _, Media};
 use base64::Engine as _;

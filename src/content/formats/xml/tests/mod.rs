@@ -1,3 +1,5 @@
+mod envelope;
+
 use crate::content::testing::records;
 
 fn xml(text: &str) -> Vec<String> {
