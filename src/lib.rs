@@ -23,7 +23,7 @@
 //!
 //! [`remote`] and [`broker`] connect to other machines; both know no stage.
 //!
-//! No stage imports a later one: each defines, as a trait, what it hands on, and the next stage
+//! No stage imports a later one: each defines, as a trait, what it passes on, and the next stage
 //! implements it. Only [`pipeline`] knows them all. [`phi`], [`rules`] and [`config`] are vocabulary
 //! that every stage may use.
 //!

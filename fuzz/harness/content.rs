@@ -234,7 +234,7 @@ pub static FAMILIES: &[Family] = &[
     },
 ];
 
-/// What a content hands on, as text.
+/// What a content passes on, as text.
 #[derive(Default, PartialEq, Debug)]
 struct Log {
     open: usize,

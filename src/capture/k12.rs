@@ -14,7 +14,7 @@ const MAX_LINE: u64 = 3 * (64 << 10) + 1024;
 /// Turns lines into packets.
 pub(super) struct K12<R> {
     lines: R,
-    /// What comes out, and how much of it was handed on.
+    /// What comes out, and how much of it was passed on.
     out: Vec<u8>,
     at: usize,
     /// Seconds and nanoseconds of the packet whose bytes come next.

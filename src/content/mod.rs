@@ -339,7 +339,7 @@ pub struct ContentCounters {
     pub messages: Vec<(&'static str, u64)>,
     /// Records and units read, by format.
     pub records: Vec<(&'static str, u64)>,
-    /// Contents that were given up, by reason.
+    /// Payloads that were given up, by reason.
     pub given_up: Vec<(Reason, u64)>,
     /// Bytes that were passed over unread (pixel data, images).
     pub skipped_bytes: u64,
@@ -402,7 +402,7 @@ fn bump_by<K: PartialEq>(list: &mut Vec<(K, u64)>, key: K, by: u64) {
 }
 
 impl Scope<'_> {
-    /// The rules in force for this flow.
+    /// The active rules for this flow.
     pub fn rules(&self) -> &RuleSet {
         self.rules
     }

@@ -180,7 +180,7 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-/// Contents that are deeper, or grow more, than any reader follows: name, media type, bytes.
+/// Payloads that nest deeper, or grow more, than any reader follows: name, media type, bytes.
 fn nested_too_deep() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let zip = |data: &[u8]| {
         let len = (data.len() as u32).to_le_bytes();

@@ -41,7 +41,7 @@ pub struct Access {
 /// What that proves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Answers {
-    /// Whoever asks.
+    /// Any client.
     Anyone,
     /// Those it knows.
     Known,

@@ -1,5 +1,5 @@
 //! Exposures that are known from before: from an earlier run, or ended because there were too many. They
-//! keep their ids, so that a SOC need not meet the same client and service anew after each restart.
+//! keep their ids, so that a SOC does not see the same client and service as new after each restart.
 
 use super::open::{Open, Pair};
 use super::tracker::Exposures;

@@ -1,6 +1,6 @@
 //! Findings grouped by client and service, and graded.
 //!
-//! [`Exposures`] takes findings in the order of packet time and hands on [`Event`]s. It is the
+//! [`Exposures`] takes findings in the order of packet time and passes on [`Event`]s. It is the
 //! only state here; [`severity`] is a sum of points from `rules/policy.toml`, [`Distinct`] counts
 //! patients without keeping more than their pseudonyms, hosts get a [`Role`], and DICOM services are
 //! watched for whom they let in ([`Access`]).

@@ -61,7 +61,7 @@ pub(in crate::exposure) struct Open {
     pub dirty: bool,
     /// Highest score of a finding.
     worst: u8,
-    /// The highest score of a finding that was graded before its service proved to answer whoever asks.
+    /// The highest score of a finding that was graded before its service proved to answer any client.
     unproven: u8,
     /// The score in its last event.
     written: u8,
@@ -233,7 +233,7 @@ impl Open {
         self.grade(points, score)
     }
 
-    /// Its service proved to answer whoever asks: what was found before is as bad as what follows.
+    /// Its service proved to answer any client: what was found before is as bad as what follows.
     pub fn prove(&mut self, points: &SeverityEntry) -> bool {
         let before = std::mem::take(&mut self.unproven);
         before > 0 && self.grade(points, before.saturating_add(points.answers_anyone).min(100))

@@ -46,7 +46,7 @@ fn alert() -> Arc<AlertRule> {
     ALERT.get_or_init(load).clone()
 }
 
-/// An identifier as `identify` hands it on, masked.
+/// An identifier as `identify` passes it on, masked.
 pub(crate) fn identifier(kind: Kind, masked: &str, field: &str) -> Identifier {
     Identifier {
         kind,

@@ -38,7 +38,7 @@ pub(in crate::exposure) struct Services {
     watched: RankedMap<Name, WatchedService>,
     tokens: usize,
     most_tokens: usize,
-    /// Services that proved to answer whoever asks since somebody asked for them.
+    /// Services that proved to answer any client since somebody asked for them.
     proven: Vec<Name>,
     /// Packets that kernel and interface dropped so far: any service may have sent them.
     pub uncaptured: u64,
@@ -101,7 +101,7 @@ impl Services {
         }
     }
 
-    /// The services that proved to answer whoever asks since the last call.
+    /// The services that proved to answer any client since the last call.
     pub fn take_proven(&mut self) -> Vec<Name> {
         std::mem::take(&mut self.proven)
     }

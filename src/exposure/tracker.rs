@@ -450,7 +450,7 @@ impl Exposures {
         }
     }
 
-    /// The service of an exposure proved to answer whoever asks: it was as bad before that was known.
+    /// The service of an exposure proved to answer any client: it was as bad before that was known.
     fn prove(&mut self, pair: Pair, now: Timestamp, out: &mut Vec<Event>) {
         let Some(open) = self.open.get_mut(&pair) else { return };
         let before = open.band();

@@ -1,4 +1,4 @@
-//! What exposure takes and what it hands on.
+//! What exposure takes and what it passes on.
 
 use super::access::Access;
 use super::counters::ExposureTotals;

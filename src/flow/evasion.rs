@@ -251,7 +251,7 @@ impl Handler<()> for Bytes {
     }
 }
 
-/// Every byte that a table hands on of a conversation.
+/// Every byte that a table passes on of a conversation.
 fn through_a_table(packets: &[Packet], millis: i64) -> [Vec<u8>; 2] {
     use crate::decode::{Decoded, Endpoint, FlowKey};
     let limits = TableLimits {

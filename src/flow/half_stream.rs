@@ -75,7 +75,7 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// What can be handed on now.
+/// What can be passed on now.
 pub(super) enum Ready {
     /// Bytes in order, and the packet that carried them.
     Data(Vec<u8>, PacketRef),

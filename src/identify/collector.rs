@@ -27,7 +27,7 @@ const MAX_OPEN: usize = 512;
 /// Longest value that is held, bytes; what is longer is held up to here.
 const MAX_VALUE: usize = 1024;
 
-/// The sink of one flow's fields, borrowed anew for each packet.
+/// The sink of one flow's fields, created for each packet.
 pub struct Collector<'a> {
     /// What all workers share.
     pub settings: &'a Settings,

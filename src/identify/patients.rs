@@ -69,7 +69,7 @@ struct Patient {
     /// The packets of its records.
     packets: PacketSpan,
     records: u32,
-    /// Of these, records that were handed on.
+    /// Of these, records that were passed on.
     handed_on: u32,
     /// Kinds that the last finding had.
     kinds: KindSet,
@@ -171,7 +171,7 @@ pub struct Patients {
     known: Vec<Patient>,
     clues: MatchIndex,
     pub(super) lists: NumberLists,
-    /// Patients with records that brought nothing new and were not handed on yet.
+    /// Patients with records that brought nothing new and were not passed on yet.
     repeated: Vec<u32>,
     /// What of the facts of the service may be shown. Most flows end without a finding, and need it
     /// then only.
@@ -257,7 +257,7 @@ impl Patients {
         self.known.len()
     }
 
-    /// How many patients have records that were not handed on yet.
+    /// How many patients have records that were not passed on yet.
     pub const fn repeated(&self) -> usize {
         self.repeated.len()
     }

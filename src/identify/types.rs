@@ -1,4 +1,4 @@
-//! What identify hands on: owned, small, without raw values.
+//! What identify passes on: owned, small, without raw values.
 
 use super::record::Identity;
 use crate::capture::PacketSpan;
@@ -147,7 +147,7 @@ pub struct Traits(pub(in crate::identify) Arc<Identity>);
 pub struct Repeated {
     /// The patient's pseudonym in the flow.
     pub patient: Token,
-    /// Records that were not handed on before.
+    /// Records that were not passed on before.
     pub new: u32,
     /// Records of the patient in the flow so far.
     pub total: u32,
@@ -198,7 +198,7 @@ pub struct Finding {
     pub new_kinds: KindSet,
     /// Records of this patient in this flow so far.
     pub records: u32,
-    /// Records that were not handed on before, with a finding or by [`super::Patients::take_records`].
+    /// Records that were not passed on before, with a finding or by [`super::Patients::take_records`].
     pub new_records: u32,
     /// The rule that makes it an alert (`rules/policy.toml`).
     pub alert: Arc<crate::rules::AlertRule>,

@@ -285,7 +285,7 @@ impl Units {
     }
 }
 
-/// What was lost to caps of records; those of patients apply anew in each flow.
+/// What was lost to caps of records; those of patients apply again in each flow.
 fn lost(counters: &IdentifyCounters) -> u64 {
     let of_records = |loss: &Loss| matches!(loss, Loss::RecordIdentifiers | Loss::OpenRecords);
     counters.lost().filter(|(loss, _)| of_records(loss)).map(|(_, n)| n).sum()

@@ -3,7 +3,7 @@
 //! A sensor must not stop because its disk is full, and must not lose what an earlier run wrote. So the
 //! file is appended to and locked against a second writer. What cannot be written waits in memory, up to
 //! [`MAX_BACKLOG`]; then the oldest lines are dropped and counted. A file that was renamed or removed
-//! (logrotate) is opened anew before the next line; one that was truncated in place goes on at its start,
+//! (logrotate) is reopened before the next line; one that was truncated in place goes on at its start,
 //! because every write appends.
 
 use super::health::Backlog;

@@ -316,11 +316,11 @@ impl Metrics {
     pub fn flows_active(&self, change: i64) {
         self.traffic.flows_active.add(change);
     }
-    /// Bytes of contents passed over unread.
+    /// Payload bytes skipped unread.
     pub fn unread_bytes(&self, bytes: u64) {
         self.traffic.unread_bytes.inc_by(bytes);
     }
-    /// Bytes of contents left unread.
+    /// Payload bytes left unread.
     pub fn content_skipped(&self, reason: Reason, bytes: u64) {
         self.traffic.content_skipped.with_label_values(&[reason.as_str()]).inc_by(bytes);
     }
@@ -420,7 +420,7 @@ impl Metrics {
         let [done, failed] = RELOADS;
         self.rules_reloads.with_label_values(&[if ok { done } else { failed }]).inc();
     }
-    /// When the rules in force were loaded.
+    /// When the active rules were loaded.
     pub fn rules_loaded(&self, at: crate::time::Timestamp) {
         self.rules_loaded.set(at.unix_millis() as f64 / 1e3);
     }

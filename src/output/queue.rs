@@ -21,7 +21,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Reason of `phitap_events_dropped_total` for events that found no room.
 const REASON: &str = "backlog";
 
-/// Hands on what is written to it. It never waits.
+/// Passes on what is written to it. It never waits.
 pub struct OutputQueue {
     shared: Arc<Shared>,
     /// Gathered since the last flush.

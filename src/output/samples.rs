@@ -48,7 +48,7 @@ pub(in crate::output) fn tracker() -> Exposures {
     tracker_at(Detail::Flows)
 }
 
-/// A tracker that hands on every patient of every exposure.
+/// A tracker that passes on every patient of every exposure.
 pub(in crate::output) fn tracker_with_sightings() -> Exposures {
     Exposures::new(Settings { observe_patients: true, ..settings(Detail::Exposures) })
 }

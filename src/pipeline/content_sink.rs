@@ -89,7 +89,7 @@ impl Shared {
 /// What stages count below the protocol; drained after each step of a flow.
 #[derive(Default)]
 pub struct StageCounters {
-    /// Contents.
+    /// Payloads.
     pub content: content::ContentCounters,
     /// Identify.
     pub identify: identify::IdentifyCounters,
@@ -105,7 +105,7 @@ pub struct FlowSink<'a> {
     pub shared: &'a Shared,
     /// The rules under which the flow is read.
     pub rules: &'a RuleSet,
-    /// The flow's open contents.
+    /// The flow's open payloads.
     pub contents: &'a mut Contents,
     /// The flow's patients.
     pub patients: &'a mut Patients,
@@ -151,7 +151,7 @@ impl FlowSink<'_> {
         result
     }
 
-    /// The flow has ended: ends contents and records that are still open.
+    /// The flow has ended: ends payloads and records that are still open.
     pub fn finish(&mut self) {
         for id in self.contents.all() {
             self.close(id, Ending::Cut);

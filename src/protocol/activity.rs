@@ -1,7 +1,7 @@
 //! What a flow did, in numbers.
 //!
 //! Kept apart from [`super::ServiceFacts`]: facts say what a service is and stay as they are, these
-//! grow with every message. They are handed on now and then and start again at zero.
+//! grow with every message. They are passed on now and then and start again at zero.
 
 use crate::closed_set::closed_set;
 use std::collections::BTreeMap;

@@ -397,14 +397,14 @@ pub trait ContentSink {
     }
 }
 
-/// A content that is open in a flow.
+/// The number of an open payload of a flow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ContentId(pub u32);
 
 /// How a payload ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
-    /// Its end was seen: nothing is missing behind what was handed on.
+    /// Its end was seen: nothing is missing behind what was passed on.
     Complete,
     /// It breaks off: its end was lost, given up or never came.
     Cut,
@@ -470,7 +470,7 @@ pub struct Hint<'a> {
     pub layer: &'static str,
 }
 
-/// What kind of content it is, as the protocol declares it. Contents still look at the bytes.
+/// The media type of a payload, as the protocol declares it. Formats still check the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Media<'a> {
     /// A DICOM data set without file meta information.

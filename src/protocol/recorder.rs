@@ -1,4 +1,4 @@
-//! A [`ContentSink`] for tests that records what a parser hands on, and a way to feed a parser through the
+//! A [`ContentSink`] for tests that records what a parser passes on, and a way to feed a parser through the
 //! real driver in pieces of any size.
 
 use super::driver::{Driver, DriverEvent, DriverLimits};
@@ -10,7 +10,7 @@ use super::{
 use crate::flow::{Orientation, Side};
 use crate::time::Timestamp;
 
-/// A content as it was handed on.
+/// A payload as it was delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// Which way it went.

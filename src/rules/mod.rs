@@ -84,7 +84,7 @@ pub struct FieldRule {
     pub confidence: f32,
 }
 
-/// All rules in force. Immutable; a reload makes a new one.
+/// All active rules. Immutable; a reload makes a new set.
 #[derive(Debug, Default)]
 pub struct RuleSet {
     /// DICOM attributes.

@@ -98,7 +98,7 @@ impl Rows {
         true
     }
 
-    /// The document ends: hands on who was in it.
+    /// The document ends: passes on who was in it.
     pub fn finish(&mut self, content: &'static str, around: Marks, scope: &mut Scope<'_>) {
         self.index.clear();
         for person in std::mem::take(&mut self.people) {

@@ -60,7 +60,7 @@ pub fn is_token(text: &str) -> bool {
             || (text.len() >= MIN_TOKEN && text.contains('.') && text.bytes().all(base64)))
 }
 
-/// A string that [`begins`] like one, as a content of its own.
+/// A string that [`begins`] like one, as a payload of its own.
 pub fn nested() -> Nested {
     Nested::reading(Compact.name(), Box::new(Token::new()))
 }

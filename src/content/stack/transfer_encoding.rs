@@ -2,7 +2,7 @@
 
 use crate::content::{Document, Ending, Media, Nested, Scope, Want};
 
-/// A content declared as `media` that is written in `encoding`.
+/// A payload declared as `media` that is written in `encoding`.
 pub fn undo(encoding: &str, media: &Media<'_>) -> Nested {
     let nested = Nested::new(media);
     let (layer, decoder) = match encoding.trim() {
@@ -17,7 +17,7 @@ pub fn undo(encoding: &str, media: &Media<'_>) -> Nested {
     Nested::reading(layer, Box::new(encoded))
 }
 
-/// What reads a content that is written in base64, of either alphabet.
+/// A reader of a payload in base64, of either alphabet.
 pub fn base64(nested: Nested) -> Box<dyn Document> {
     let decoder = Decoder::Base64 { bits: 0, count: 0 };
     Box::new(Encoded { decoder, nested, unwanted: 0, has_gap: false })

@@ -1,4 +1,4 @@
-//! From what exposure hands on to the shape of events.
+//! From what exposure passes on to the shape of events.
 
 use super::cut::Cut;
 use super::dicom;

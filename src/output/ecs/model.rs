@@ -557,7 +557,7 @@ pub struct Losses {
     pub findings_unwritten: u64,
 }
 
-/// A service that answers whoever asks, with patient data.
+/// A service that answers any client, with patient data.
 #[derive(Serialize)]
 pub struct OpenService {
     pub server: End,

@@ -148,7 +148,7 @@ struct Timed {
 }
 
 impl Timed {
-    /// Passes `result` on and starts the clock anew, or fails where it has run out.
+    /// Passes `result` on and restarts the clock, or fails if it has run out.
     #[expect(clippy::disallowed_methods, reason = "a connection that idles must end")]
     fn timed<T>(
         &mut self,

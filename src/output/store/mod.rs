@@ -48,7 +48,7 @@ pub struct Beginning {
     pub live: bool,
     /// Names, sensor and key of the run.
     pub context: Context,
-    /// Fingerprint of the rules in force.
+    /// Fingerprint of the active rules.
     pub rules: String,
 }
 

@@ -52,7 +52,7 @@ struct Service {
     remedies: BTreeSet<Remedy>,
 }
 
-/// A service that answers whoever asks.
+/// A service that answers any client.
 pub(in crate::output) struct OpenView {
     pub server: SocketAddr,
     pub transport: Transport,
@@ -63,7 +63,7 @@ pub(in crate::output) struct OpenView {
 }
 
 impl Overview {
-    /// Services that answer whoever asks, the worst first.
+    /// Services that answer any client, the worst first.
     pub fn open(&self) -> impl Iterator<Item = OpenView> {
         let open = self.sorted().into_iter().filter(|(_, service)| service.open);
         open.map(|((server, transport, protocol), service)| OpenView {

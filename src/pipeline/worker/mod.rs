@@ -26,21 +26,21 @@ use std::sync::Arc;
 /// Datagrams of a UDP flow that are looked at.
 const UDP_LOOKS: u8 = 4;
 
-/// Items of a report beyond which it is handed on before its batch is worked through. A packet of
+/// Items of a report beyond which it is passed on before its batch is worked through. A packet of
 /// compressed rows may bring thousands.
 const MAX_ITEMS: usize = 1024;
 
 /// Work in one step after which a flow is weighed again.
 const GROWS: u64 = 16 << 10;
 
-/// Objects of a flow that wait to be handed on.
+/// Objects of a flow that wait to be passed on.
 const MAX_OBJECTS: usize = 256;
 
-/// Patients of a flow whose further records wait to be handed on.
+/// Patients of a flow whose further records wait to be passed on.
 const MAX_REPEATED: usize = 256;
 
 /// How long they wait, packet time, if the flow goes on.
-const HAND_ON_EVERY: Span = Span::seconds(10);
+const PASS_ON_EVERY: Span = Span::seconds(10);
 
 /// One worker.
 pub struct Worker {
@@ -60,7 +60,7 @@ struct Reported {
 /// What a worker's flows work with.
 struct Context {
     shared: Arc<Shared>,
-    /// The rules in force when the batch came, and which reload brought them.
+    /// The active rules when the batch came, and the number of the reload that brought them.
     rules: Arc<RuleSet>,
     generation: u64,
     limits: DriverLimits,
@@ -385,12 +385,12 @@ impl Context {
         }
         if self.findings.is_empty() {
             let repeated = analysis.patients.repeated();
-            let waited = self.clock - analysis.handed_on >= HAND_ON_EVERY;
+            let waited = self.clock - analysis.handed_on >= PASS_ON_EVERY;
             if analysis.objects.len() >= MAX_OBJECTS
                 || repeated >= MAX_REPEATED
                 || repeated > 0 && waited
             {
-                self.hand_on(flow, analysis);
+                self.pass_on(flow, analysis);
             }
             return;
         }
@@ -412,11 +412,11 @@ impl Context {
             self.report.items.push((order, Item::Finding(Box::new(event))));
         }
         self.findings = findings;
-        self.hand_on(flow, analysis);
+        self.pass_on(flow, analysis);
     }
 
     /// Passes on what the flow did, if anything.
-    fn hand_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
+    fn pass_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
         analysis.handed_on = self.clock;
         let records = analysis.patients.take_records();
         let losses = &mut analysis.activity.losses;
@@ -538,7 +538,7 @@ impl Handler<State> for Context {
                     return;
                 };
                 stats.half_recognised_flows += u64::from(analysis.half_recognised);
-                self.hand_on(flow, &mut analysis);
+                self.pass_on(flow, &mut analysis);
                 let rules = analysis.rules.as_deref().unwrap_or(&self.rules);
                 let facts = std::mem::take(&mut analysis.facts);
                 let facts = analysis.patients.settled_facts(

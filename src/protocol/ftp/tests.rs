@@ -56,7 +56,7 @@ proptest! {
     }
 }
 
-/// What a control connection announces: end and port, and what the data connection then hands on.
+/// What a control connection announces: end and port, and what the data connection then passes on.
 fn announced(pieces: &[Piece<'_>]) -> Vec<(Peer, u16, String, Option<String>)> {
     let of = |size| {
         let (mut sink, _) = play(pieces, size);

@@ -145,7 +145,7 @@ impl DirectionState {
         }
     }
 
-    /// Hands on what of `data` belongs to the `left` bytes; what was used and what is left.
+    /// Passes on what of `data` belongs to the `left` bytes; what was used and what is left.
     fn take(
         &mut self,
         data: &[u8],

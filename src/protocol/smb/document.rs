@@ -9,7 +9,7 @@ pub(super) const MAX_HELD: usize = 8 << 20;
 /// What holding a piece costs beside its bytes, roughly.
 pub(super) const OVERHEAD: usize = 96;
 
-/// What is known of a file when it is handed on.
+/// What is known of a file when it is passed on.
 #[derive(Clone, Copy)]
 pub(super) struct Opening<'a> {
     pub(super) direction: Direction,
@@ -37,7 +37,7 @@ impl Opening<'_> {
     }
 }
 
-/// What of a file goes one way; all before `next` was handed on.
+/// What of a file goes one way; all before `next` was passed on.
 #[derive(Default)]
 pub(super) struct Document {
     next: u64,
@@ -84,7 +84,7 @@ impl Document {
             self.lose_until(at, sink);
         }
         let known = usize::try_from(self.next - at.min(self.next)).unwrap_or(usize::MAX);
-        self.hand_on(bytes.get(known..).unwrap_or_default(), opening, sink);
+        self.pass_on(bytes.get(known..).unwrap_or_default(), opening, sink);
         self.join(held, opening, sink);
         let end = at.saturating_add(bytes.len() as u64);
         match &self.writer {
@@ -151,7 +151,7 @@ impl Document {
         }
     }
 
-    fn hand_on(&mut self, bytes: &[u8], opening: Opening<'_>, sink: &mut dyn ContentSink) {
+    fn pass_on(&mut self, bytes: &[u8], opening: Opening<'_>, sink: &mut dyn ContentSink) {
         if !bytes.is_empty() {
             self.writer.get_or_insert_with(|| opening.open(sink)).data(bytes, sink);
             self.next = self.next.saturating_add(bytes.len() as u64);
@@ -165,11 +165,11 @@ impl Document {
             let (start, bytes) = first.remove_entry();
             *held = held.saturating_sub(bytes.len() + OVERHEAD);
             let known = usize::try_from(self.next - start).unwrap_or(usize::MAX);
-            self.hand_on(bytes.get(known..).unwrap_or_default(), opening, sink);
+            self.pass_on(bytes.get(known..).unwrap_or_default(), opening, sink);
         }
     }
 
-    /// Hands on what is held, with the gaps between.
+    /// Passes on what is held, with the gaps between.
     fn flush(&mut self, held: &mut usize, opening: Opening<'_>, sink: &mut dyn ContentSink) {
         while let Some((&start, _)) = self.early.first_key_value() {
             self.lose_until(start, sink);

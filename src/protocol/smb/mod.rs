@@ -1,5 +1,5 @@
 //! SMB 2 and 3 (MS-SMB2) over TCP, with or without NetBIOS sessions (RFC 1002 4.3). What is written
-//! and read is handed on file by file, put together of its pieces by handle and offset. SMB 1 is
+//! and read is passed on file by file, put together of its pieces by handle and offset. SMB 1 is
 //! recognised and not read; what is encrypted is counted as that.
 
 mod document;

@@ -112,7 +112,7 @@ fn one(part: Smb2) -> Vec<u8> {
 
 type Seen = (String, Vec<u8>, u64, Option<Ending>);
 
-/// What is handed on, in segments of any size.
+/// What is passed on, in segments of any size.
 fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
     let of = |size| {
         let (sink, events) = play(pieces, size);

@@ -125,7 +125,7 @@ impl DirectionState {
         Ok(())
     }
 
-    /// Hands on a piece of a message.
+    /// Passes on a piece of a message.
     fn deliver(
         &mut self,
         piece: &[u8],

@@ -2,7 +2,7 @@
 //! self-contained evidence: a pcapng with the ids of events as comments, and a manifest of hashes.
 //!
 //! Of an exposure, everything between its client and its service is cut, so that it can be replayed. Of a
-//! patient, the packets of the records alone: other people's are not handed on with them.
+//! patient, the packets of the records alone: other people's are not passed on with them.
 
 mod manifest;
 mod pcapng;
@@ -24,7 +24,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Flows whose decision is remembered; beyond it all are decided anew.
+/// Flows whose decision is remembered; beyond it all are decided again.
 const MAX_FLOWS: usize = 1 << 20;
 /// Bytes of fragments held while a capture is read.
 const FRAGMENT_MEMORY: usize = 64 << 20;

@@ -57,7 +57,7 @@ impl<'a> Writer<'a> {
         block(self.to, PACKET, &body)
     }
 
-    /// Hands on what is buffered.
+    /// Passes on what is buffered.
     pub fn finish(self) -> io::Result<()> {
         self.to.flush()
     }

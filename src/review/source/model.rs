@@ -246,7 +246,7 @@ pub struct Service {
     pub protocol: String,
     /// `phi.service.authentication`.
     pub authentication: String,
-    /// Whether it was seen to answer whoever asks.
+    /// Whether it was seen to answer any client.
     pub open: bool,
     /// The whole event.
     pub event: Value,

@@ -89,7 +89,7 @@ struct Slot {
 }
 
 impl Slot {
-    /// Takes the ring of an interface that was opened anew, once the old one is empty.
+    /// Takes the ring of an interface that was reopened, once the old one is empty.
     fn refresh(&mut self, lane: usize) {
         if self.port.generation.load(Ordering::Acquire) == self.generation || self.head().is_some()
         {

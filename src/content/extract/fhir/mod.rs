@@ -136,7 +136,7 @@ pub fn identifying(fields: Vec<BufferedField>) -> Vec<BufferedField> {
     kept
 }
 
-/// Hands on a record of these fields.
+/// Passes on a record of these fields.
 pub fn put<'a>(
     content: &'static str,
     marks: Marks,

@@ -250,7 +250,7 @@ impl Tree {
         }
     }
 
-    /// Hands on what an object holds.
+    /// Passes on what an object holds.
     fn emit(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
         if self.describes {
             return;
@@ -271,7 +271,7 @@ impl Tree {
                 let url = self.frames.iter().rev().take(3).find_map(|around| around.url);
                 let (id, marks, health) = (frame.id, frame.marks, frame.health);
                 let resource = resource.clone();
-                self.hand_on(&resource, read, ResourceContext { id, url, marks, health }, scope);
+                self.pass_on(&resource, read, ResourceContext { id, url, marks, health }, scope);
             }
             Resource::None if frame.patch => self.emit_patch(frame, scope),
             Resource::None if frame.has_tags => dicom::emit(values, &view, scope),
@@ -306,8 +306,8 @@ impl Tree {
         }
     }
 
-    /// Hands on what a resource says.
-    pub(super) fn hand_on(
+    /// Passes on what a resource says.
+    pub(super) fn pass_on(
         &mut self,
         resource: &str,
         read: fhir::Read,

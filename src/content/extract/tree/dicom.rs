@@ -28,7 +28,7 @@ struct ElementPath {
     around: SmallVec<[EnclosingItem; 8]>,
 }
 
-/// Hands on the data set that `values` belong to.
+/// Passes on the data set that `values` belong to.
 pub(super) fn emit(values: &[Value], view: &View<'_>, scope: &mut Scope<'_>) {
     let identifies = |value: &Value| {
         let tag = view.name(value.tag).dicom_tag;

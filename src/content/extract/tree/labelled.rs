@@ -162,7 +162,7 @@ impl<'a> Person<'a> {
         self.said.fields
     }
 
-    /// Hands on what was said, if it is said of a patient.
+    /// Passes on what was said, if it is said of a patient.
     fn put(self, scope: &mut Scope<'_>) {
         let patient = self.patient || self.marks.is_patient();
         if self.marks.is_other() && !patient {
@@ -309,7 +309,7 @@ pub(super) fn extensions(
     person.fields()
 }
 
-/// Hands on what the parameters at `root` say of patients, and gives back what they change: types of resources
+/// Passes on what the parameters at `root` say of patients, and gives back what they change: types of resources
 /// with the new values (FHIRPath Patch, FHIR R4 3.1.0.7.2).
 pub(super) fn parameters(
     root: u32,

@@ -147,7 +147,7 @@ impl Patient {
             || own().any(|own| theirs.iter().any(|name| share_a_word(&own.value, &name.value)))
     }
 
-    /// What was not known when the patient's record was handed on goes out as a record of its own.
+    /// What was not known when the patient's record was passed on goes out as a record of its own.
     fn add(&mut self, fields: Vec<BufferedField>, marks: Marks, scope: &mut Scope<'_>) {
         let new = marks.without(self.marks);
         let known = |f: &BufferedField| {

@@ -11,7 +11,7 @@ use crate::rules::{Health, Hl7Field, Hl7Subject, Hl7Text, Hl7Type, Kind, RuleSet
 use crate::syntax::hl7v2::is_delimiter;
 use smallvec::SmallVec;
 
-/// Fields of one patient that are handed on; the rest of a record that repeats without end is not.
+/// Fields of one patient that are passed on; the rest of a record that repeats without end is not.
 const MAX_RECORD_FIELDS: u32 = 512;
 /// Fields of a segment that are looked at.
 const MAX_FIELDS: usize = 256;
@@ -256,7 +256,7 @@ impl Message {
     /// The patient's last segment has been read.
     pub fn end(&mut self, scope: &mut Scope<'_>) {
         if let Some(mut record) = self.record.take() {
-            record.prose.hand_on(&mut record.own, scope);
+            record.prose.pass_on(&mut record.own, scope);
             scope.end();
         }
     }
@@ -362,7 +362,7 @@ impl Message {
         Syntax { delimiters: self.delimiters, charset: self.charset }
     }
 
-    /// Hands on what the rules name in a segment of the open record.
+    /// Passes on what the rules name in a segment of the open record.
     pub fn fields(&mut self, name: [u8; 3], fields: &[&str], scope: &mut Scope<'_>) {
         let rules = scope.rules;
         let own = self.is_own(name, fields, rules);
@@ -441,7 +441,7 @@ impl Message {
         own
     }
 
-    /// Hands on one repetition.
+    /// Passes on one repetition.
     pub fn emit(
         &mut self,
         syntax: &Syntax,

@@ -42,7 +42,7 @@ impl Prose {
         if self.field.as_ref().is_some_and(|f| f != field)
             || self.text.len() + line.len() >= MAX_TEXT
         {
-            self.hand_on(own, scope);
+            self.pass_on(own, scope);
         }
         self.field = Some(Arc::clone(field));
         let mut end = line.len().min(MAX_TEXT);
@@ -54,7 +54,7 @@ impl Prose {
     }
 
     /// Nothing of this text comes any more.
-    pub fn hand_on(&mut self, own: &mut PatientContext, scope: &mut Scope<'_>) {
+    pub fn pass_on(&mut self, own: &mut PatientContext, scope: &mut Scope<'_>) {
         let text = std::mem::take(&mut self.text);
         if let Some(field) = self.field.take()
             && is_informative(&text)
@@ -125,7 +125,7 @@ fn read(text: &str, field: &str, own: &mut PatientContext, scope: &mut Scope<'_>
             reader.own.offer(&offer, scope);
         }
     });
-    reader.hand_on_stranger(scope);
+    reader.pass_on_stranger(scope);
 }
 
 struct Reader<'a> {
@@ -229,7 +229,7 @@ impl Reader<'_> {
     }
 
     /// Another patient, who is named with more than a name, has a record of their own.
-    fn hand_on_stranger(&mut self, scope: &mut Scope<'_>) {
+    fn pass_on_stranger(&mut self, scope: &mut Scope<'_>) {
         let has = |wanted: &dyn Fn(Kind) -> bool| {
             self.stranger.iter().any(|(meaning, _)| wanted(meaning.rule.kind))
         };

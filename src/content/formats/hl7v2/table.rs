@@ -57,7 +57,7 @@ impl Columns {
         self.0.iter().any(Option::is_some)
     }
 
-    /// RDT: the cells of one row. `declared` hands on the field of a segment.
+    /// RDT: the cells of one row. `declared` passes on the field of a segment.
     pub fn row(
         &self,
         syntax: &Syntax,

@@ -101,7 +101,7 @@ pub struct Value<'a> {
 }
 
 impl Syntax {
-    /// Reads one repetition of a field and hands on what it holds.
+    /// Reads one repetition of a field and passes on what it holds.
     pub fn read(&self, datatype: Hl7Type, kind: Kind, raw: &str, each: &mut dyn FnMut(Value<'_>)) {
         let parts = self.components(raw);
         let part = |n: usize| parts.get(n - 1).copied().unwrap_or("");

@@ -173,7 +173,7 @@ fn field(
     }
 }
 
-/// Hands on what a message says of a person, if that is enough; whether it was.
+/// Passes on what a message says of a person, if that is enough; whether it was.
 fn emit(node: &mut Node, marks: Marks, scope: &mut Scope<'_>) -> bool {
     let mut record = CandidateRecord::default();
     if !node.person(marks, &mut record, scope.rules()) {

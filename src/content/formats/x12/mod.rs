@@ -27,7 +27,7 @@ const ISA_ELEMENTS: usize = 16;
 const MAX_ELEMENTS: usize = 32;
 /// Entity code (NM101) of a corrected name.
 const CORRECTED: &str = "74";
-/// Fields of one patient that are handed on.
+/// Fields of one patient that are passed on.
 const MAX_RECORD_FIELDS: u32 = 256;
 
 /// The format.

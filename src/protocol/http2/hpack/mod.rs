@@ -12,7 +12,7 @@ mod tests;
 use crate::protocol::http::head::is_api_key;
 use table::{Named, Table};
 
-/// All fields of a list that are handed on, bytes: one byte of a block can mean a field of 4 KiB.
+/// All fields of a list that are passed on, bytes: one byte of a block can mean a field of 4 KiB.
 pub const MAX_LIST: usize = 256 << 10;
 
 /// Fields of interest.

@@ -122,7 +122,7 @@ fn broken_blocks_are_refused_and_tables_stay_small() {
     }
     assert_eq!(decoder.decode(&block, &mut |_, _| {}), Ok(()));
     assert!(decoder.memory() < 256 << 10);
-    // A byte for each kilobyte: what is handed on is capped.
+    // A byte for each kilobyte: what is passed on is capped.
     let mut given = 0;
     let mut take = |_: Name, value: &[u8]| given += value.len();
     assert_eq!(decoder.decode(&[0xbe; 60_000], &mut take), Ok(()));

@@ -57,7 +57,7 @@ fn truncated_at_every_length() {
         let whole = read(uid, false, &data, usize::MAX).records.concat();
         for len in 0..data.len() {
             let part = read(uid, false, &data[..len], 7).records.concat();
-            // An id is handed on without its issuer where that is cut off.
+            // An id is passed on without its issuer where that is cut off.
             for (have, want) in part.iter().zip(&whole) {
                 assert!(want.starts_with(have), "{have} instead of {want}");
             }

@@ -20,7 +20,7 @@ const MAX_COMPONENT: usize = 64;
 const MAX_POINTER: usize = 2 << 10;
 /// Longest text that came without an encoding, bytes.
 const MAX_TEXT: usize = 64 << 10;
-/// Decoded bytes handed on at once.
+/// Decoded bytes passed on at once.
 const CHUNK: usize = 4096;
 /// Bytes allowed between two escape characters within encoded data (`\.br\`, `\X0D0A\`).
 const MAX_ESCAPE: usize = 16;
@@ -73,11 +73,11 @@ struct Data {
     layer: &'static str,
     /// It began like a format that has a beginning of its own, so that what does not goes on with it.
     begun: bool,
-    /// Its first bytes were handed on.
+    /// Its first bytes were passed on.
     flushed: bool,
     /// Coming decoded bytes to skip.
     skip: u64,
-    /// Decoded bytes, not yet handed on.
+    /// Decoded bytes, not yet passed on.
     out: Zeroizing<Vec<u8>>,
     /// Within an escape sequence, so many bytes ago.
     escaped: Option<usize>,
@@ -408,7 +408,7 @@ impl Data {
         (bytes.len(), None)
     }
 
-    /// Decodes base64 up to the next delimiter, or as much of it as is handed on at once: nearly all
+    /// Decodes base64 up to the next delimiter, or as much of it as is passed on at once: nearly all
     /// that comes. How much was read.
     fn run(&mut self, bytes: &[u8], d: &Delimiters, scope: &mut Scope<'_>) -> usize {
         if self.escaped.is_some() || !matches!(self.coding, Coding::Base64 { .. }) {
@@ -459,7 +459,7 @@ impl Data {
         true
     }
 
-    /// Hands on what is decoded.
+    /// Passes on what is decoded.
     fn flush(&mut self, scope: &mut Scope<'_>) {
         if !self.flushed {
             self.flushed = true;
