@@ -3,7 +3,7 @@
 use super::table::{Column, Shape, Table, hidden, json_text, shown};
 use super::{Answer, Merge, ReviewError};
 use crate::exposure::Count;
-use crate::merge::{ExposureNumbers, Figures, KeyNumbers, Numbers, Part, PartError, Summary};
+use crate::merge::{ExposureNumbers, KeyNumbers, Numbers, Part, PartError, RunNumbers, Summary};
 use crate::output::summary_line;
 use crate::output::text::{bytes, count, foreign};
 use crate::severity::Severity;
@@ -75,7 +75,7 @@ struct Phi {
 
 /// What was in the lines of a file.
 #[derive(Default)]
-struct Taken {
+struct ReadParts {
     parts: u64,
     garbage: u64,
     too_long: u64,
@@ -125,7 +125,7 @@ pub(super) fn answer(
 }
 
 /// Says what could not be read; whether that was everything.
-fn tell(path: &Path, taken: &Taken, note: &mut dyn FnMut(String)) -> bool {
+fn tell(path: &Path, taken: &ReadParts, note: &mut dyn FnMut(String)) -> bool {
     let path = path.display();
     let mut whole = true;
     let mut tell = |n: u64, what: String| {
@@ -142,8 +142,8 @@ fn tell(path: &Path, taken: &Taken, note: &mut dyn FnMut(String)) -> bool {
     whole
 }
 
-fn read(mut input: impl BufRead, summary: &mut Summary) -> io::Result<Taken> {
-    let mut taken = Taken::default();
+fn read(mut input: impl BufRead, summary: &mut Summary) -> io::Result<ReadParts> {
+    let mut taken = ReadParts::default();
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -192,8 +192,8 @@ fn number(count: Count) -> String {
 }
 
 /// What all runs read. Packets that two sensors saw were read twice.
-fn total(numbers: &Numbers) -> Figures {
-    let mut total = Figures { over: true, ..Figures::default() };
+fn total(numbers: &Numbers) -> RunNumbers {
+    let mut total = RunNumbers { over: true, ..RunNumbers::default() };
     for (_, of) in &numbers.runs {
         total.packets = total.packets.saturating_add(of.packets);
         total.bytes = total.bytes.saturating_add(of.bytes);
@@ -321,7 +321,7 @@ fn object(numbers: &Numbers, limit: Option<usize>) -> Value {
             "exposures": key.exposures.len(),
         })
     };
-    let run = |((sensor, id), figures): &((String, String), Figures)| json!({"sensor": sensor, "run": id, "figures": figures});
+    let run = |((sensor, id), figures): &((String, String), RunNumbers)| json!({"sensor": sensor, "run": id, "figures": figures});
     json!({
         "keys": numbers.keys.iter().map(key).collect::<Vec<_>>(),
         "exposures": exposures.map(exposure).collect::<Vec<_>>(),

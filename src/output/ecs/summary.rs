@@ -3,7 +3,7 @@
 use super::super::{Context, RunSummary};
 use crate::exposure::PatientObservation;
 use crate::identify::Token;
-use crate::merge::{Fact, Figures, MAX_PART_FACTS, Part, Section};
+use crate::merge::{Fact, MAX_PART_FACTS, Part, RunNumbers, Section};
 use crate::time::{Span, Timestamp};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -73,7 +73,7 @@ pub(super) fn figures(run: &RunSummary, over: bool, context: &Context) -> Option
     }
     hasher.update(&started.0.to_be_bytes());
     let (payload_bytes, unjudged_bytes) = run.unjudged_bytes();
-    let figures = Figures {
+    let figures = RunNumbers {
         packets: run.packets_read,
         bytes: run.bytes_read,
         flows: run.flows,
