@@ -244,7 +244,7 @@ impl Collector<'_> {
     }
 
     /// The flow has ended. Records still open are complete as far as they go: what they hold was on
-    /// the wire, and that their end was not seen makes it no less disclosed.
+    /// the wire, and that their end was not seen makes it no less exposed.
     pub fn finish(&mut self, facts: &ServiceFacts) {
         while let Some(record) = self.patients.open.pop() {
             self.close(record, facts);

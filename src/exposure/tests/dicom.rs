@@ -189,12 +189,12 @@ fn objects_are_counted_once_and_operations_by_outcome() {
     let mut activity = Activity::default();
     activity.count("C-STORE", "request");
     activity.count("status", "not-authorized");
-    let disclosed = Sample::default().build().flow;
+    let seen = Sample::default().build().flow;
     let elsewhere = flow("10.9.9.9:40000");
     for (flow, objects) in [
-        (&disclosed, [(Object::Instance, token(1)), (Object::Study, token(9))]),
-        (&disclosed, [(Object::Instance, token(2)), (Object::Study, token(9))]),
-        (&disclosed, [(Object::Instance, token(1)), (Object::Commitment, token(1))]),
+        (&seen, [(Object::Instance, token(1)), (Object::Study, token(9))]),
+        (&seen, [(Object::Instance, token(2)), (Object::Study, token(9))]),
+        (&seen, [(Object::Instance, token(1)), (Object::Commitment, token(1))]),
         // Another client of the service: not of this exposure.
         (&elsewhere, [(Object::Instance, token(3)), (Object::Study, token(9))]),
     ] {

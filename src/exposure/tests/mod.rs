@@ -193,7 +193,7 @@ fn severity_adds_the_points_that_apply() {
     let test = grade(Sample { marks: vec![Mark::Test], ..Default::default() }, internal);
     assert_eq!(test, plain - points.test);
     let nothing = Sample { marks: vec![Mark::Test, Mark::Deidentified], ..Default::default() };
-    assert_eq!(grade(nothing, internal), 1, "never 0: it was disclosed");
+    assert_eq!(grade(nothing, internal), 1, "never 0: it crossed the wire");
     assert_eq!(grade(hl7(1), NetworkDirection::External), 100);
 }
 
@@ -240,7 +240,7 @@ fn sightings_are_reported_once_and_by_what_they_prove() {
     out.clear();
     d = http(1).build();
     see(&d, "", &mut out);
-    assert!(out.is_empty(), "a foreign web server, nothing disclosed");
+    assert!(out.is_empty(), "a foreign web server, nothing found");
     x.finding(d, &mut out);
     assert_eq!(words(&out), ["service http", "web-server", "finding", "open 0"]);
 }
@@ -294,12 +294,12 @@ fn beyond_the_cap_exposures_end_early_and_are_counted() {
 fn check_life(events: &[Event], x: &Exposures) {
     use std::collections::BTreeMap;
     let mut lives: BTreeMap<EventId, Vec<&Exposure>> = BTreeMap::new();
-    let mut disclosed = 0;
+    let mut found = 0;
     for event in events {
         match event {
             Event::Exposure(e) => lives.entry(e.id).or_default().push(e),
             Event::Finding { exposure, event, .. } => {
-                disclosed += u64::from(!event.finding.update);
+                found += u64::from(!event.finding.update);
                 let life = lives.get(exposure);
                 let open = life.is_none_or(|l| l[l.len() - 1].state != ExposureState::Ended);
                 assert!(open, "finding in an exposure that has ended");
@@ -308,7 +308,7 @@ fn check_life(events: &[Event], x: &Exposures) {
         }
     }
     assert_eq!(lives.len() as u64, x.opened());
-    assert_eq!(disclosed, x.findings());
+    assert_eq!(found, x.findings());
     for life in lives.values() {
         let states: Vec<ExposureState> = life.iter().map(|e| e.state).collect();
         assert_eq!(states.first(), Some(&ExposureState::Open));
