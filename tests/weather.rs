@@ -1,5 +1,5 @@
 //! Invariant 1 of the architecture on real conversations: however a conversation is cut into
-//! segments, reordered within 64 packets, duplicated and overlapped, the same is disclosed.
+//! segments, reordered within 64 packets, duplicated and overlapped, the same is found.
 //!
 //! Each round takes the two byte streams of a fixture's conversation, sends them again as other
 //! packets, and compares everything but the times. `PHITAP_WEATHER` sets the rounds for each

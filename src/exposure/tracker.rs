@@ -371,7 +371,7 @@ impl Exposures {
 
     /// Takes a flow whose protocol was recognised.
     ///
-    /// Foreign web servers are no finding as long as nothing is disclosed to them: anyone who browses
+    /// Foreign web servers are no finding as long as no patient data goes to them: anyone who browses
     /// meets thousands.
     pub fn service(&mut self, seen: ServiceObservation<'_>, out: &mut Vec<Event>) {
         self.tick(seen.time, out);

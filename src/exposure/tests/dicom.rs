@@ -292,11 +292,11 @@ fn what_an_earlier_association_showed_is_not_forgotten() {
         facts
     };
     let (mut x, mut out) = (tracker(), Vec::new());
-    let disclose = |x: &mut Exposures, patient, facts, out: &mut Vec<Event>| {
+    let expose = |x: &mut Exposures, patient, facts, out: &mut Vec<Event>| {
         x.finding(Sample { patient, facts, ..Sample::default() }.build(), out);
     };
-    disclose(&mut x, 1, shows("1.2.1", Some("CT9")), &mut out);
-    disclose(&mut x, 2, shows("1.2.2", None), &mut out);
+    expose(&mut x, 1, shows("1.2.1", Some("CT9")), &mut out);
+    expose(&mut x, 2, shows("1.2.2", None), &mut out);
     // One that was refused says nothing new, but that.
     let mut refused = called("CT2", Outcome::Refused, Authentication::None);
     refused.dicom().rejected = Some("rejected-permanent".into());
