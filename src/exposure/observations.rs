@@ -31,6 +31,12 @@ impl ServiceObservations {
         self.assets.refused
     }
 
+    /// Whether a host was seen in a role that only systems of medicine have.
+    pub fn is_medical(&self, host: IpAddr) -> bool {
+        let mut medical = Role::ALL.into_iter().filter(|role| role.is_medical());
+        medical.any(|role| self.assets.get(&(host, role)).is_some())
+    }
+
     /// Reports what `sighting` shows for the first time.
     pub fn see(&mut self, key: &[u8; 32], sighting: &ServiceObservation<'_>, out: &mut Vec<Event>) {
         let flow = sighting.flow;

@@ -8,6 +8,7 @@ use super::access::{Access, Answers};
 use super::announced::{Admitted, Announced, Place};
 use super::ceiling::Ceiling;
 use super::distinct::Distinct;
+use super::handshakes::Handshakes;
 use super::known::{KnownExposures, MAX_PATIENTS, Opening, RETURN_AFTER};
 use super::moves::{self, Moves};
 use super::observations::ServiceObservations;
@@ -94,16 +95,17 @@ pub struct Exposures {
     tokens: usize,
     people: People,
     patients: Distinct,
-    active: [u64; Severity::ALL.len()],
+    pub(in crate::exposure) active: [u64; Severity::ALL.len()],
     /// Exposures that have ended by severity.
     ended: [u64; Severity::ALL.len()],
     pub(in crate::exposure) services: Services,
-    sightings: ServiceObservations,
+    pub(in crate::exposure) sightings: ServiceObservations,
+    pub(in crate::exposure) handshakes: Handshakes,
     suppressed: BTreeMap<Arc<str>, Suppressed>,
     withheld: Withheld,
     announced: Announced,
     ceiling: Ceiling,
-    moves: Moves,
+    pub(in crate::exposure) moves: Moves,
     losses: Losses,
     steps: Steps,
     seen: Sightings,
@@ -127,6 +129,7 @@ impl Exposures {
             ended: [0; Severity::ALL.len()],
             services: Services::within(settings.memory),
             sightings: ServiceObservations::within(settings.memory),
+            handshakes: Handshakes::within(settings.memory),
             suppressed: BTreeMap::new(),
             withheld: Withheld::default(),
             announced: Announced::default(),
@@ -439,40 +442,6 @@ impl Exposures {
         });
     }
 
-    fn see(&mut self, sighting: &ServiceObservation<'_>, out: &mut Vec<Event>) {
-        let Settings { key, access, .. } = &self.settings;
-        self.services.see(key, sighting, access, out);
-        self.sightings.see(key, sighting, out);
-        for (server, transport, protocol) in self.services.take_proven() {
-            let is = |pair: &Pair| {
-                (pair.server, pair.transport.number(), pair.protocol)
-                    == (server, transport, protocol)
-            };
-            let mut pairs: Vec<(u64, Pair)> =
-                self.open.iter().filter(|(p, _)| is(p)).map(|(p, o)| (o.number, *p)).collect();
-            pairs.sort_unstable_by_key(|(number, _)| *number);
-            for (_, pair) in pairs {
-                self.prove(pair, sighting.time, out);
-            }
-        }
-    }
-
-    /// The service of an exposure proved to answer whoever asks: it was as bad before that was known.
-    fn prove(&mut self, pair: Pair, now: Timestamp, out: &mut Vec<Event>) {
-        let Some(open) = self.open.get_mut(&pair) else { return };
-        let before = open.band();
-        if !open.prove(&self.settings.severity) {
-            return;
-        }
-        let state = if open.quiet { ExposureState::Idle } else { ExposureState::Update };
-        if !open.quiet {
-            self.active[before] = self.active[before].saturating_sub(1);
-            self.active[open.band()] += 1;
-        }
-        let at = now.max(open.told.last);
-        out.push(open.tell(state, at, &self.moves, &self.services));
-    }
-
     /// Writes the updates that fell due by `now`, and which exposures have become idle.
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Event>) {
         self.lists(Some(now), out);
@@ -516,6 +485,7 @@ impl Exposures {
             self.end(pair, now, out);
         }
         self.services.finish(now, out);
+        self.finish_handshakes(now, out);
     }
 
     /// What was seen since the last call, in order; nothing unless [`Settings::sightings`] asked for it.

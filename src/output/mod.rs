@@ -5,6 +5,7 @@
 //! `identify`.
 
 mod cef;
+pub mod certificates;
 mod community_id;
 mod coverage;
 mod csv;
@@ -29,8 +30,10 @@ mod zeek;
 
 pub mod assets;
 pub mod dashboard;
+pub mod evidence;
 pub mod metrics;
 pub mod page;
+pub mod pcapng;
 pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;

@@ -22,6 +22,9 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// How long the end of a run waits for a slow reader of its events.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// How often it is looked at how long certificates still hold.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// Events that wait to be written, where a report brings many.
 const MAX_EVENTS: usize = 1024;
 
@@ -33,6 +36,10 @@ pub struct Collector {
     status_due: Option<Instant>,
     /// When exposures are next kept.
     save_due: Instant,
+    /// When certificates are next looked at.
+    look_due: Option<Instant>,
+    /// The latest packet time that was reported.
+    clock: Timestamp,
     shared: Arc<Shared>,
     /// By which exposures are graded and suppressed, and which reload brought them.
     rules: Arc<RuleSet>,
@@ -103,6 +110,8 @@ impl Collector {
             exposures,
             status_due: reporting.status_every.map(|every| stopwatch() + every),
             save_due: stopwatch() + SAVE_EVERY,
+            look_due: None,
+            clock: Timestamp::default(),
             reporting,
             rules: shared.rules.current(),
             generation: 0,
@@ -126,6 +135,7 @@ impl Collector {
             self.exposures.select_protocol(&self.rules);
         }
         let report_clock = report.clock;
+        self.clock = self.clock.max(report_clock);
         const ALL: (u64, u64) = (u64::MAX, u64::MAX);
         self.upto[worker] = if report.last { ALL } else { (report.upto, report.upto_flow) };
         let upto = self.upto.iter().copied().min().unwrap_or(ALL);
@@ -194,6 +204,16 @@ impl Collector {
                     &mut self.events,
                 );
             }
+            Item::Handshake(service) => self.exposures.handshake(
+                &ServiceObservation {
+                    time: service.time,
+                    flow: &service.flow,
+                    protocol: service.protocol,
+                    content: service.content,
+                    facts: &service.facts,
+                },
+                &mut self.events,
+            ),
             Item::Encrypted(conversation) => self.conversations.push(*conversation),
         }
     }
@@ -220,6 +240,7 @@ impl Collector {
         for (severity, n) in Severity::ALL.into_iter().zip(self.exposures.active()) {
             self.reporting.metrics.exposures_active(severity, n);
         }
+        self.certificates();
         let Reporting { outputs, metrics, .. } = &mut self.reporting;
         for (name, output) in outputs {
             for (written, event) in events.iter().enumerate() {
@@ -241,6 +262,16 @@ impl Collector {
         Ok(())
     }
 
+    /// Brings the metrics of certificates up to date, at most once in [`LOOK_EVERY`].
+    fn certificates(&mut self) {
+        let now = stopwatch();
+        if self.look_due.is_none_or(|due| now >= due) {
+            self.look_due = Some(now + LOOK_EVERY);
+            let time = if self.reporting.live { wall_clock() } else { self.clock };
+            self.reporting.metrics.certificates.update(&self.exposures.certificates(time));
+        }
+    }
+
     /// What could not be written may be by now, though nothing new has come.
     fn flush(&mut self) -> io::Result<()> {
         self.reporting.outputs.iter_mut().try_for_each(|(_, output)| output.flush())
@@ -256,6 +287,7 @@ impl Collector {
         mut summary: RunSummary,
     ) -> io::Result<(RunSummary, Option<Severity>)> {
         let known = self.exposures.known(now);
+        (self.look_due, self.clock) = (None, now);
         self.exposures.finish(now, &mut self.events);
         self.write()?;
         self.fill(&mut summary);

@@ -23,6 +23,7 @@ mod lanes;
 mod live;
 mod log;
 mod notify;
+mod recent;
 mod reload;
 mod replayed;
 mod report;

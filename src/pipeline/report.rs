@@ -29,6 +29,8 @@ pub enum Item {
     ActivityReport(Box<ActivityReport>),
     /// A flow that spoke a known protocol has ended.
     Service(Box<Service>),
+    /// A handshake of a flow that is encrypted is over.
+    Handshake(Box<Service>),
     /// A flow that is encrypted has ended.
     Encrypted(Box<Conversation>),
 }

@@ -49,6 +49,7 @@ pub mod syslog;
 pub mod tds;
 pub mod telnet;
 pub mod tftp;
+pub mod tls;
 mod tls_upgrade;
 mod unframed;
 pub mod unknown;
@@ -63,6 +64,7 @@ pub use ftp::FileFacts;
 pub use http::WebFacts;
 pub use mllp::MessageFacts;
 pub use service::{Authentication, Interface, Role, Roles, ServiceFacts, TextKind};
+pub use tls::TlsFacts;
 
 use crate::closed_set::closed_set;
 use crate::flow::Side;

@@ -2,6 +2,7 @@
 
 mod detail;
 mod dicom;
+mod handshakes;
 mod identity;
 
 use super::samples::{KEY, Sample, T0, at, hl7, http};

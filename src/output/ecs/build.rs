@@ -546,8 +546,7 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access, cut: Cut) -> Service<'a> {
         family.outcome(&mut outcome);
     }
     Service {
-        // What is encrypted cannot be read, and is no finding.
-        encrypted: false,
+        encrypted: f.tls.is_some(),
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
         credentials: f.credentials.iter().map(|s| s.as_str()).collect(),

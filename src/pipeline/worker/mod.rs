@@ -244,6 +244,7 @@ impl Context {
         if let State::Reading(analysis) = state
             && analysis.is_passed_over()
         {
+            self.handshake(flow, analysis);
             *state = State::PassedOver(analysis.encryption);
         }
         skip
@@ -525,6 +526,7 @@ impl Handler<State> for Context {
             State::Reading(mut analysis) => {
                 let info = flow.info(analysis.driver.orientation().client);
                 if analysis.encryption == Encryption::Encrypted {
+                    self.handshake(flow, &mut analysis);
                     self.encrypted(flow, info);
                 }
                 let stats = &mut self.report.stats;
