@@ -16,6 +16,7 @@ mod known;
 mod lists;
 mod live;
 mod moves;
+mod names;
 mod observations;
 mod open;
 mod proven;
@@ -40,8 +41,8 @@ pub use steps::{PATIENTS, Steps};
 pub use tracker::{Exposures, Settings};
 pub use types::{
     Asset, Conversation, Count, Event, EventId, Exposure, ExposureState, FindingEvent,
-    FlowActivity, Losses, NetworkDirection, PatientKey, Service, ServiceObservation, Suppressed,
-    Taken,
+    FlowActivity, HostName, Losses, NetworkDirection, PatientKey, Service, ServiceObservation,
+    Suppressed, Taken,
 };
 
 #[cfg(test)]

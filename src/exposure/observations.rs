@@ -1,8 +1,10 @@
 //! Hosts in a role, each reported once.
 
 use super::inventory::{Inventory, Worth};
-use super::types::{Asset, Event, EventId, ServiceObservation, ip};
+use super::names::HostNames;
+use super::types::{Asset, Event, EventId, HostName, ServiceObservation, ip};
 use crate::protocol::{self, Role, Roles};
+use crate::time::Timestamp;
 use std::net::IpAddr;
 
 /// Hosts in a role remembered as reported.
@@ -16,8 +18,8 @@ const MIN_ASSETS: usize = 64;
 
 /// What was reported.
 pub(in crate::exposure) struct ServiceObservations {
-    /// Whether it was reported.
-    assets: Inventory<(IpAddr, Role), bool>,
+    /// When it was first reported, and for which protocol.
+    assets: Inventory<(IpAddr, Role), Option<(Timestamp, &'static str)>>,
 }
 
 impl ServiceObservations {
@@ -38,7 +40,13 @@ impl ServiceObservations {
     }
 
     /// Reports what `sighting` shows for the first time.
-    pub fn see(&mut self, key: &[u8; 32], sighting: &ServiceObservation<'_>, out: &mut Vec<Event>) {
+    pub fn see(
+        &mut self,
+        key: &[u8; 32],
+        sighting: &ServiceObservation<'_>,
+        names: &HostNames,
+        out: &mut Vec<Event>,
+    ) {
         let flow = sighting.flow;
         let Roles { server, client } =
             protocol::roles(sighting.protocol, sighting.facts, sighting.content);
@@ -47,17 +55,34 @@ impl ServiceObservations {
         let servers = shown.chain([server]).map(|role| (flow.server.ip(), role));
         for (address, role) in servers.chain(client.map(|role| (flow.client.ip(), role))) {
             let Some(reported) = self.assets.see((address, role), worth) else { continue };
-            if std::mem::replace(reported, true) {
+            if reported.is_some() {
                 continue;
             }
-            let parts: [&[u8]; 2] = [&ip(address), role.as_str().as_bytes()];
-            out.push(Event::Asset(Box::new(Asset {
-                id: EventId::derive(key, "asset", sighting.time, &parts),
-                time: sighting.time,
-                address,
-                protocol: sighting.protocol,
-                role,
-            })));
+            let (time, protocol) = *reported.insert((sighting.time, sighting.protocol));
+            let names = names.of(address, time);
+            out.push(asset(key, (address, role), time, protocol, names));
         }
     }
+
+    /// Reports a host again, in every role in which it was reported, as it has got another name.
+    pub fn named(&self, key: &[u8; 32], of: &HostName, names: &[String], out: &mut Vec<Event>) {
+        for role in Role::ALL {
+            let place = (of.host, role);
+            if let Some(&Some((time, protocol))) = self.assets.get(&place) {
+                out.push(asset(key, place, time, protocol, names.to_vec()));
+            }
+        }
+    }
+}
+
+fn asset(
+    key: &[u8; 32],
+    (address, role): (IpAddr, Role),
+    time: Timestamp,
+    protocol: &'static str,
+    names: Vec<String>,
+) -> Event {
+    let parts: [&[u8]; 2] = [&ip(address), role.as_str().as_bytes()];
+    let id = EventId::derive(key, "asset", time, &parts);
+    Event::Asset(Box::new(Asset { id, time, address, protocol, role, names }))
 }

@@ -13,7 +13,7 @@ impl Exposures {
     ) {
         let Settings { key, access, .. } = &self.settings;
         self.services.see(key, sighting, access, out);
-        self.sightings.see(key, sighting, out);
+        self.sightings.see(key, sighting, &self.names, out);
         for (server, transport, protocol) in self.services.take_proven() {
             let is = |pair: &Pair| {
                 (pair.server, pair.transport.number(), pair.protocol)

@@ -11,6 +11,7 @@ use super::distinct::Distinct;
 use super::handshakes::Handshakes;
 use super::known::{KnownExposures, MAX_PATIENTS, Opening, RETURN_AFTER};
 use super::moves::{self, Moves};
+use super::names::HostNames;
 use super::observations::ServiceObservations;
 use super::open::{Open, Pair};
 use super::services::Services;
@@ -101,6 +102,7 @@ pub struct Exposures {
     pub(in crate::exposure) services: Services,
     pub(in crate::exposure) sightings: ServiceObservations,
     pub(in crate::exposure) handshakes: Handshakes,
+    pub(in crate::exposure) names: HostNames,
     suppressed: BTreeMap<Arc<str>, Suppressed>,
     withheld: Withheld,
     announced: Announced,
@@ -130,6 +132,7 @@ impl Exposures {
             services: Services::within(settings.memory),
             sightings: ServiceObservations::within(settings.memory),
             handshakes: Handshakes::within(settings.memory),
+            names: HostNames::within(settings.memory),
             suppressed: BTreeMap::new(),
             withheld: Withheld::default(),
             announced: Announced::default(),

@@ -50,7 +50,7 @@ pub use serve::{Access, ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;
-use crate::exposure::{Conversation, Event, Sighting};
+use crate::exposure::{Conversation, Event, HostName, Sighting};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -84,6 +84,14 @@ pub trait Output: Send {
     /// # Errors
     /// As [`Output::event`].
     fn conversation(&mut self, _: &Conversation) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes a name of a host; most outputs have it from `asset-seen`.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn named(&mut self, _: &HostName) -> io::Result<()> {
         Ok(())
     }
 

@@ -5,7 +5,9 @@ use super::counters::WorkerCounters;
 use super::report::{Item, Order, Report};
 use super::run::{stopwatch, wall_clock};
 use super::state::StateFile;
-use crate::exposure::{Conversation, Event, Exposures, FlowActivity, ServiceObservation, Taken};
+use crate::exposure::{
+    Conversation, Event, Exposures, FlowActivity, HostName, ServiceObservation, Taken,
+};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, QueueEnd, RunSummary, SensorHealth};
 use crate::protocol::Reason;
@@ -49,8 +51,9 @@ pub struct Collector {
     waiting: BinaryHeap<Waiting>,
     stats: WorkerCounters,
     events: Vec<Event>,
-    /// Flows that have ended, to be handed on.
+    /// Flows that have ended, and names of hosts, to be handed on.
     conversations: Vec<Conversation>,
+    names: Vec<HostName>,
     worst: Option<Severity>,
 }
 
@@ -121,6 +124,7 @@ impl Collector {
             stats: WorkerCounters::default(),
             events: Vec::new(),
             conversations: Vec::new(),
+            names: Vec::new(),
             worst: None,
         }
     }
@@ -204,6 +208,10 @@ impl Collector {
                     &mut self.events,
                 );
             }
+            Item::HostName(name) => {
+                self.exposures.named(&name, &mut self.events);
+                self.names.push(*name);
+            }
             Item::Handshake(service) => self.exposures.handshake(
                 &ServiceObservation {
                     time: service.time,
@@ -226,7 +234,9 @@ impl Collector {
     fn write(&mut self) -> io::Result<()> {
         let sightings = self.exposures.take_sightings();
         let conversations = std::mem::take(&mut self.conversations);
-        if self.events.is_empty() && sightings.is_empty() && conversations.is_empty() {
+        let names = std::mem::take(&mut self.names);
+        let idle = sightings.is_empty() && conversations.is_empty() && names.is_empty();
+        if self.events.is_empty() && idle {
             return self.flush();
         }
         let events = std::mem::take(&mut self.events);
@@ -255,6 +265,9 @@ impl Collector {
             }
             for conversation in &conversations {
                 output.conversation(conversation)?;
+            }
+            for name in &names {
+                output.named(name)?;
             }
             metrics.events_written(name, events.len() as u64);
             output.flush()?;

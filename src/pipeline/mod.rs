@@ -17,6 +17,7 @@ mod clock;
 mod collector;
 mod content_host;
 mod counters;
+mod hosts;
 mod interfaces;
 #[cfg(target_os = "linux")]
 mod lanes;

@@ -121,6 +121,7 @@ impl TestHarness {
             Item::ActivityReport(_)
             | Item::Service(_)
             | Item::Handshake(_)
+            | Item::HostName(_)
             | Item::Encrypted(_) => None,
         });
         (findings.collect(), whole)

@@ -88,6 +88,8 @@ pub(super) struct Inventory {
     pub shares: Shares,
     /// What handshakes of encrypted services show.
     pub handshakes: BTreeMap<SocketAddr, TlsFacts>,
+    /// Names of hosts, of which not all need be among `hosts`.
+    named: BTreeMap<IpAddr, BTreeSet<String>>,
     /// What found no place.
     pub left: u64,
 }
@@ -127,6 +129,9 @@ impl Inventory {
     pub fn take(&mut self, event: &Event) {
         match event {
             Event::Asset(a) => {
+                for name in &a.names {
+                    self.named(a.address, name);
+                }
                 if let Some(host) = self.host(a.address, a.time) {
                     host.roles.insert(a.role.as_str());
                     host.protocols.insert(a.protocol);
@@ -138,6 +143,22 @@ impl Inventory {
             },
             Event::Exposure(e) => self.exposure(e),
             Event::Finding { .. } | Event::Patients(_) => {}
+        }
+    }
+
+    /// Takes a name of a host.
+    pub fn named(&mut self, host: IpAddr, name: &str) {
+        if self.named.len() < MAX_LISTED || self.named.contains_key(&host) {
+            name_it(self.named.entry(host).or_default(), name);
+        }
+    }
+
+    /// Gives hosts their names; others that have one were only asked for.
+    pub fn name_hosts(&mut self) {
+        for (address, names) in &self.named {
+            if let Some(host) = self.hosts.get_mut(address) {
+                names.iter().for_each(|name| name_it(&mut host.names, name));
+            }
         }
     }
 

@@ -273,7 +273,7 @@ fn exposure<'a>(e: &'a x::Exposure, cut: Cut, context: &'a Context) -> Event<'a>
 fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
     let meta = meta(ASSET, "asset-seen", "phitap.asset", Some(a.id));
     Event {
-        host: Some(Host { ip: [a.address] }),
+        host: Some(Host { ip: [a.address], name: a.names.first().map(String::as_str) }),
         network: Some(Network {
             transport: None,
             protocol: a.protocol,
@@ -284,7 +284,7 @@ fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
             inner: None,
         }),
         phi: Phi {
-            asset: Some(Asset { role: a.role.as_str() }),
+            asset: Some(Asset { role: a.role.as_str(), names: &a.names }),
             key_id: &context.key_id,
             ..Phi::default()
         },

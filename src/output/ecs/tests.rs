@@ -193,7 +193,8 @@ fn samples() -> Vec<Value> {
                 exposure.uncaptured = 3;
                 across_files(&mut exposure.packets);
             }
-            Event::Patients(_) | Event::Asset(_) | Event::Service(_) => {}
+            Event::Asset(asset) => asset.names = vec!["pacs.example".into()],
+            Event::Patients(_) | Event::Service(_) => {}
         }
     }
     let mut run = run();
