@@ -36,7 +36,7 @@ pub use handshakes::{Certificates, EXPIRES_SOON};
 pub use known::KnownExposure;
 pub use lists::{PatientGroup, PatientList};
 pub use severity::severity;
-pub use sightings::{News, Sighting};
+pub use sightings::{News, SeenIn, Sighting};
 pub use steps::{PATIENTS, Steps};
 pub use tracker::{Exposures, Settings};
 pub use types::{

@@ -16,17 +16,16 @@ use super::observations::ServiceObservations;
 use super::open::{Open, Pair};
 use super::services::Services;
 use super::severity;
-use super::sightings::{News, Sighting, Sightings};
+use super::sightings::{News, SeenIn, Sighting, Sightings};
 use super::steps::Steps;
 use super::types::{
     Count, Event, EventId, ExposureState, FindingEvent, FlowActivity, Losses, NetworkDirection,
-    PatientKey, ServiceObservation, Suppressed, Taken,
+    ServiceObservation, Suppressed, Taken,
 };
 use super::withheld::Withheld;
-use crate::capture::{PacketRef, PacketSpan};
 use crate::config::Detail;
 use crate::flow::FlowInfo;
-use crate::identify::{People, Recognised, Token};
+use crate::identify::{People, Recognised, Repeated, Token};
 use crate::net::HomeNets;
 use crate::rules::{AccessRules, RuleSet, Seen as Asked, SeverityEntry, Suppression, Suppressions};
 use crate::severity::Severity;
@@ -244,6 +243,7 @@ impl Exposures {
             exposure,
             person: known.person,
             records: records.into(),
+            within: SeenIn::of(&event),
             packets: event.finding.packets,
             news: Some(Box::new(News {
                 event: event.clone(),
@@ -398,9 +398,7 @@ impl Exposures {
         }
         let (client, server) = (what.flow.client.ip(), what.flow.server);
         let pair = Pair::of(what.flow, what.protocol);
-        for &(patient, records) in what.records {
-            self.repeat(pair, patient, records, what.repeated);
-        }
+        what.records.iter().for_each(|again| self.repeat(pair, &what, again));
         let open = self.open.get_mut(&pair);
         let sides = what.activity.moves.iter().map(|m| self.moves.see(m, client, server));
         let Some(open) = open else {
@@ -420,7 +418,8 @@ impl Exposures {
 
     /// Counts records of a patient that brought nothing new. Those of suppressed findings, and of
     /// exposures that ended early, are in no count.
-    fn repeat(&mut self, pair: Pair, patient: PatientKey, records: u32, last: PacketRef) {
+    fn repeat(&mut self, pair: Pair, what: &FlowActivity<'_>, again: &Repeated) {
+        let (last, Repeated { patient, new: records, .. }) = (what.repeated, *again);
         if self.withheld.holds(pair, patient) {
             return;
         }
@@ -436,13 +435,7 @@ impl Exposures {
         if listed {
             self.announced.records(pair, person, records);
         }
-        self.seen.push(|| Sighting {
-            exposure,
-            person,
-            records: records.into(),
-            packets: PacketSpan::of(last),
-            news: None,
-        });
+        self.seen.push(|| Sighting::again(exposure, person, what, again));
     }
 
     /// Writes the updates that fell due by `now`, and which exposures have become idle.

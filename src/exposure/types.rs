@@ -6,7 +6,7 @@ use super::lists::PatientList;
 use crate::capture::{PacketRef, PacketSpan};
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
-use crate::identify::{Finding, Token};
+use crate::identify::{Finding, Repeated, Token};
 use crate::protocol::{Activity, FlowLosses, Object, Role, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
 use crate::severity::Severity;
@@ -410,7 +410,7 @@ pub struct FlowActivity<'a> {
     /// Objects it named, by their pseudonyms.
     pub objects: &'a [(Object, Token)],
     /// Patients whose records brought nothing new, and how many records.
-    pub records: &'a [(PatientKey, u32)],
+    pub records: &'a [Repeated],
     /// The last packet of these records.
     pub repeated: PacketRef,
 }

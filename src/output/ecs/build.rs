@@ -3,6 +3,7 @@
 use super::cut::Cut;
 use super::dicom;
 use super::model::*;
+use super::summary::SummaryPart;
 use crate::capture;
 use crate::config::Detail;
 use crate::content::{Evidence, Mark};
@@ -415,6 +416,19 @@ pub(super) fn status<'a>(
         ..blank(
             sensor.time,
             meta(METRIC, "sensor-status", "phitap.status", None),
+            observer(context, None),
+        )
+    }
+}
+
+/// A part of what can be merged.
+pub(super) fn summary<'a>(of: &'a SummaryPart, context: &'a Context) -> Event<'a> {
+    Event {
+        message: sentence::of_summary(&of.part),
+        phi: Phi { summary: Some(&of.part), key_id: &context.key_id, ..Phi::default() },
+        ..blank(
+            of.time,
+            meta(METRIC, "phi-summary", "phitap.summary", None),
             observer(context, None),
         )
     }

@@ -199,6 +199,8 @@ pub struct Phi<'a> {
     pub run: Option<Box<Run<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sensor: Option<super::sensor::Sensor<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<&'a crate::merge::Part>,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub key_id: &'a str,
 }
