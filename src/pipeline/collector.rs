@@ -48,6 +48,8 @@ pub struct Collector {
     generation: u64,
     /// How far each worker has come: the packet, and of what it brought about the flow.
     upto: Vec<(u64, u64)>,
+    /// The packet time that each worker last spoke of; zero before that.
+    clocks: Vec<Timestamp>,
     waiting: BinaryHeap<Waiting>,
     stats: WorkerCounters,
     events: Vec<Event>,
@@ -120,6 +122,7 @@ impl Collector {
             generation: 0,
             shared,
             upto: vec![(0, 0); workers],
+            clocks: vec![Timestamp::default(); workers],
             waiting: BinaryHeap::new(),
             stats: WorkerCounters::default(),
             events: Vec::new(),
@@ -160,7 +163,8 @@ impl Collector {
         }
         if self.reporting.live {
             self.exposures.uncaptured(self.reporting.health.uncaptured());
-            self.exposures.keep_due(report_clock);
+            let now = self.come(worker, report_clock);
+            self.exposures.keep_due(now);
             self.exposures.tick(report_clock, &mut self.events);
         }
         self.write()?;
@@ -273,6 +277,14 @@ impl Collector {
             output.flush()?;
         }
         Ok(())
+    }
+
+    /// A worker has come to `clock`; the time of the run, which goes back where the clock was set back for all.
+    fn come(&mut self, worker: usize, clock: Timestamp) -> Timestamp {
+        if let Some(slot) = self.clocks.get_mut(worker) {
+            *slot = clock;
+        }
+        self.clocks.iter().copied().max().unwrap_or_default()
     }
 
     /// Brings the metrics of certificates up to date, at most once in [`LOOK_EVERY`].

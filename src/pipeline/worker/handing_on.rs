@@ -9,6 +9,9 @@ use crate::pipeline::report::{ActivityReport, Item};
 impl Context {
     /// Passes on names of hosts that a step brought, as far as they may be shown.
     pub(super) fn hosts(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
+        if self.counters.hosts.is_empty() {
+            return;
+        }
         let rules = analysis.rules.as_deref().unwrap_or(&self.rules);
         let mut all = Vec::new();
         for (host, name) in self.counters.hosts.take() {

@@ -332,9 +332,7 @@ impl Context {
             let orientation = analysis.driver.orientation();
             self.expected.announce(&flow.key, orientation, announced, self.clock);
         }
-        if !self.counters.hosts.is_empty() {
-            self.hosts(flow, analysis);
-        }
+        self.hosts(flow, analysis);
         let stats = &mut self.report.stats;
         let client = analysis.driver.orientation().client;
         for event in analysis.driver.events() {
