@@ -65,6 +65,19 @@ pub struct StoreSettings {
     pub keep: Keep,
 }
 
+/// Where packets of exposures go in a live run, and how much of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceSettings {
+    /// The folder; it must be there.
+    pub folder: PathBuf,
+    /// Bytes of one file.
+    pub size: u64,
+    /// How long packets of an exposure are written, packet time, from the first.
+    pub time: Span,
+    /// Who can open it (`age1...`); everybody if empty.
+    pub recipients: Vec<String>,
+}
+
 /// How much a store keeps; what was written first goes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
@@ -98,6 +111,8 @@ pub struct Config {
     pub assets: Option<PathBuf>,
     /// Where everything that was found is kept.
     pub store: Option<StoreSettings>,
+    /// Where packets of exposures go; nowhere if none.
+    pub evidence: Option<EvidenceSettings>,
     /// Where `/metrics`, `/healthz` and the web page are served.
     pub metrics: Option<SocketAddr>,
     /// Who may ask there, and how.
@@ -161,6 +176,7 @@ impl Config {
             ("detail", self.detail != other.detail),
             ("output", self.output != other.output),
             ("store", differs(&self.store, &other.store)),
+            ("evidence", differs(&self.evidence, &other.evidence)),
             ("metrics", self.metrics != other.metrics),
             ("key-file", self.key_file != other.key_file),
             ("filter", self.filter != other.filter),

@@ -33,7 +33,7 @@ pub fn mutate(target: Target, data: &[u8], random: &mut Random) -> Vec<u8> {
     match target {
         Target::Frames | Target::Capture => bytes(data, random),
         Target::Rules => words(data, RULES, random),
-        Target::Streams | Target::Protocol(..) => {
+        Target::Streams | Target::Handshake | Target::Protocol(..) => {
             let (&how, rest) = data.split_first().unwrap_or((&0, &[]));
             let how = if random.below(8) == 0 { random.next() as u8 } else { how };
             let mut turns = turns::parse(rest);

@@ -66,6 +66,17 @@ const ISA: &[u8] = b"ISA*00*          *00*          *ZZ*A              *ZZ*B    
 000000001*0*P*:~GS*HC*A*B*20260301*1015*1*X*005010X222A1~ST*837*0001~NM1*IL*1*DOE*JANE****MI*123456789~\
 DMG*D8*19600229*F~SE*4*0001~GE*1*1~IEA*1*000000001~";
 
+/// A host that asks for its address again, under a name.
+const DHCP: &[u8] = b"\0\xf9\x01\x01\x06\0\0\0\0\0\0\0\0\0\x0a\x01\x07\x15\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x63\x82\
+\x53\x63\x35\x01\x03\x0c\x03ws9\xff";
+
+/// The target of conversations that are encrypted.
+const HANDSHAKE: &str = "handshake";
+
 /// Whether the server speaks, and what is said.
 type Said = (bool, &'static [u8]);
 
@@ -116,6 +127,14 @@ const WRITTEN: &[(&str, &[Said])] = &[
             (true, b"\x04\x01\0\x26\0\0\x01\0\x81\x01\0\0\0\0\0\0\0\xe7\x08\0\x09\x04\xd0\0\x34\x01n\0\xd1\x06\0D\0o\0e\0"),
         ],
     ),
+    (
+        "dns",
+        &[(
+            true,
+            b"\0\x2e\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x04pacs\x07example\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\x0e\x10\0\x04\x0a\x01\x02\x03",
+        )],
+    ),
+    ("dhcp", &[(false, DHCP)]),
     ("rlogin", &[(false, b"\0jane\0jane\0xterm/38400\0"), (true, b"\0Patient: Doe, Jane  MRN: 12345\r\n")]),
     (
         "lpd",
@@ -252,6 +271,7 @@ fn of_conversation(mut flow: Conversation, seeds: &mut Vec<Seed>) {
         }
         names.extend(driver.events().filter_map(|event| match event {
             DriverEvent::Recognised(name) => Some(name),
+            DriverEvent::Opaque(_, Reason::Encrypted) => Some(HANDSHAKE),
             DriverEvent::Opaque(..) => None,
         }));
     }
@@ -262,6 +282,10 @@ fn of_conversation(mut flow: Conversation, seeds: &mut Vec<Seed>) {
     names.sort_unstable();
     names.dedup();
     for name in names {
+        if name == HANDSHAKE {
+            push(HANDSHAKE, 11, &flow.turns, seeds);
+            continue;
+        }
         let targets = if name == "http" { &["http1", "http2", "websocket"][..] } else { &[name] };
         for target in targets {
             push(&format!("protocol-{target}"), 11, &flow.turns, seeds);

@@ -228,6 +228,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     }
     separate(&options)?;
     let metrics_access = metrics_access(&options)?;
+    let evidence = super::evidence::settings(&source, &options)?;
     let sandbox = sandbox(&options);
     let (capture, limits) = (capture(&options, memory)?, limits(&options, memory));
     let detail = match source {
@@ -244,6 +245,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         report: options.report,
         assets: options.assets,
         store,
+        evidence,
         metrics: options.metrics.map(|listen| listen.0),
         metrics_access,
         metrics_file: options.metrics_file,
@@ -386,7 +388,7 @@ fn sandbox(options: &Options) -> Option<Sandbox> {
     (!options.no_sandbox).then(|| Sandbox {
         user: options.user.clone(),
         administers: options.timestamps == Some(Timestamps::Hardware),
-        writes: outputs.map(folder).collect(),
+        writes: outputs.map(folder).chain(options.evidence.clone()).collect(),
     })
 }
 
@@ -448,6 +450,9 @@ impl Options {
             assets: self.assets.or(file.assets),
             store: self.store.or(file.store),
             store_keep: self.store_keep.or(file.store_keep),
+            evidence: self.evidence.or(file.evidence),
+            evidence_limit: self.evidence_limit.or(file.evidence_limit),
+            encrypt_to: if self.encrypt_to.is_empty() { file.encrypt_to } else { self.encrypt_to },
             metrics: self.metrics.or(file.metrics),
             metrics_token_file: self.metrics_token_file.or(file.metrics_token_file),
             metrics_cert: self.metrics_cert.or(file.metrics_cert),

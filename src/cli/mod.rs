@@ -2,6 +2,7 @@
 //!
 //! [`Options`] serves arguments and `--config` alike, so every option has a key in the file.
 
+mod evidence;
 mod load;
 mod manual;
 mod reveal;
@@ -257,6 +258,20 @@ pub struct Options {
     /// The oldest entries go first. Days (d), hours (h), minutes (m) or a size.
     #[arg(long, value_name = "AGE,SIZE", help_heading = "Output", requires = "store")]
     pub store_keep: Option<KeepFor>,
+    /// Keep the packets of each exposure that live finds in a folder, as pcapng named by its id
+    ///
+    /// They are patient data as it was sent: name the recipients with --encrypt-to, or protect the folder. The
+    /// packets that showed it are there too, as far back as a few MB of each connection reach.
+    #[arg(long, value_name = "DIR", help_heading = "Live capture")]
+    pub evidence: Option<PathBuf>,
+    /// How long, and how much, --evidence keeps of each exposure [default: 10m,16MiB]
+    #[arg(long, value_name = "TIME,SIZE", help_heading = "Live capture")]
+    pub evidence_limit: Option<KeepFor>,
+    /// Encrypt --evidence for this public key of age, so that nobody else can open it, phitap included
+    ///
+    /// May be given several times. Needs a phitap built with --features age.
+    #[arg(long, value_name = "AGE1...", help_heading = "Live capture")]
+    pub encrypt_to: Vec<String>,
     /// Serve /metrics, /healthz, /readyz and a web page at this address
     ///
     /// A port alone means 127.0.0.1. The page is a live --report and shows no values. An address

@@ -10,12 +10,15 @@ mod announced;
 mod ceiling;
 mod counters;
 mod distinct;
+mod handshakes;
 mod known;
 mod lists;
 mod live;
 mod moves;
+mod names;
 mod open;
 mod patient_observations;
+mod proven;
 mod ranked_map;
 mod service_observations;
 mod services;
@@ -29,6 +32,7 @@ pub use crate::exposure::counters::ExposureTotals;
 pub use access::{Access, Answers};
 pub use ceiling::WrittenBytes;
 pub use distinct::Distinct;
+pub use handshakes::{Certificates, EXPIRES_SOON};
 pub use known::KnownExposure;
 pub use lists::{PatientGroup, PatientList};
 pub use patient_observations::SeenIn;
@@ -38,8 +42,8 @@ pub use thresholds::{PATIENTS, ThresholdCounters};
 pub use tracker::{Exposures, Settings};
 pub use types::{
     Asset, Conversation, Count, Event, EventId, Exposure, ExposureState, FindingEvent,
-    FlowActivity, Intake, Losses, NetworkDirection, PatientKey, Service, ServiceObservation,
-    Suppressed,
+    FlowActivity, HostName, Intake, Losses, NetworkDirection, PatientKey, Service,
+    ServiceObservation, Suppressed,
 };
 
 #[cfg(test)]

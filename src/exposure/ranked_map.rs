@@ -23,16 +23,7 @@ pub(in crate::exposure) enum EvictionRank {
 impl EvictionRank {
     /// What a service is worth by its role and what is known of it.
     pub fn of(role: Role, facts: &ServiceFacts) -> Self {
-        let medical = !matches!(
-            role,
-            Role::WebServer
-                | Role::SearchIndex
-                | Role::Database
-                | Role::ObjectStore
-                | Role::MailServer
-                | Role::FileServer
-                | Role::Server
-        );
+        let medical = role.is_medical();
         let answered = facts.status().is_some()
             || facts.software().is_some()
             || facts.admission().is_some()

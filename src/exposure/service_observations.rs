@@ -1,8 +1,10 @@
 //! Hosts in a role, each reported once.
 
+use super::names::HostNames;
 use super::ranked_map::{EvictionRank, RankedMap};
-use super::types::{Asset, Event, EventId, ServiceObservation, ip};
+use super::types::{Asset, Event, EventId, HostName, ServiceObservation, ip};
 use crate::protocol::{self, Role, Roles};
+use crate::time::Timestamp;
 use std::net::IpAddr;
 
 /// Hosts in a role remembered as reported.
@@ -16,8 +18,8 @@ const MIN_ASSETS: usize = 64;
 
 /// What was reported.
 pub(in crate::exposure) struct ServiceObservations {
-    /// Whether it was reported.
-    assets: RankedMap<(IpAddr, Role), bool>,
+    /// When it was first reported, and for which protocol.
+    assets: RankedMap<(IpAddr, Role), Option<(Timestamp, &'static str)>>,
 }
 
 impl ServiceObservations {
@@ -31,11 +33,18 @@ impl ServiceObservations {
         self.assets.refused
     }
 
+    /// Whether a host was seen in a role that only systems of medicine have.
+    pub fn is_medical(&self, host: IpAddr) -> bool {
+        let mut medical = Role::ALL.into_iter().filter(|role| role.is_medical());
+        medical.any(|role| self.assets.get(&(host, role)).is_some())
+    }
+
     /// Reports what `observation` shows for the first time.
     pub fn see(
         &mut self,
         key: &[u8; 32],
         observation: &ServiceObservation<'_>,
+        names: &HostNames,
         out: &mut Vec<Event>,
     ) {
         let flow = observation.flow;
@@ -46,17 +55,34 @@ impl ServiceObservations {
         let servers = shown.chain([server]).map(|role| (flow.server.ip(), role));
         for (address, role) in servers.chain(client.map(|role| (flow.client.ip(), role))) {
             let Some(reported) = self.assets.see((address, role), worth) else { continue };
-            if std::mem::replace(reported, true) {
+            if reported.is_some() {
                 continue;
             }
-            let parts: [&[u8]; 2] = [&ip(address), role.as_str().as_bytes()];
-            out.push(Event::Asset(Box::new(Asset {
-                id: EventId::derive(key, "asset", observation.time, &parts),
-                time: observation.time,
-                address,
-                protocol: observation.protocol,
-                role,
-            })));
+            let (time, protocol) = *reported.insert((observation.time, observation.protocol));
+            let names = names.of(address, time);
+            out.push(asset(key, (address, role), time, protocol, names));
         }
     }
+
+    /// Reports a host again, in every role in which it was reported, as it has got another name.
+    pub fn named(&self, key: &[u8; 32], of: &HostName, names: &[String], out: &mut Vec<Event>) {
+        for role in Role::ALL {
+            let place = (of.host, role);
+            if let Some(&Some((time, protocol))) = self.assets.get(&place) {
+                out.push(asset(key, place, time, protocol, names.to_vec()));
+            }
+        }
+    }
+}
+
+fn asset(
+    key: &[u8; 32],
+    (address, role): (IpAddr, Role),
+    time: Timestamp,
+    protocol: &'static str,
+    names: Vec<String>,
+) -> Event {
+    let parts: [&[u8]; 2] = [&ip(address), role.as_str().as_bytes()];
+    let id = EventId::derive(key, "asset", time, &parts);
+    Event::Asset(Box::new(Asset { id, time, address, protocol, role, names }))
 }

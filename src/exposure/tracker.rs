@@ -8,8 +8,10 @@ use super::access::{Access, Answers};
 use super::announced::{Admitted, Announced, FindingContext};
 use super::ceiling::Ceiling;
 use super::distinct::Distinct;
+use super::handshakes::Handshakes;
 use super::known::{KnownExposures, MAX_PATIENTS, Opening, RETURN_AFTER};
 use super::moves::{self, Moves};
+use super::names::HostNames;
 use super::open::{Open, Pair};
 use super::patient_observations::{NewFinding, PatientObservation, PatientObservations, SeenIn};
 use super::service_observations::ServiceObservations;
@@ -93,16 +95,18 @@ pub struct Exposures {
     tokens: usize,
     people: People,
     patients: Distinct,
-    active: [u64; Severity::ALL.len()],
+    pub(in crate::exposure) active: [u64; Severity::ALL.len()],
     /// Exposures that have ended by severity.
     ended: [u64; Severity::ALL.len()],
     pub(in crate::exposure) services: Services,
-    service_observations: ServiceObservations,
+    pub(in crate::exposure) service_observations: ServiceObservations,
+    pub(in crate::exposure) handshakes: Handshakes,
+    pub(in crate::exposure) names: HostNames,
     suppressed: BTreeMap<Arc<str>, Suppressed>,
     withheld: Withheld,
     announced: Announced,
     ceiling: Ceiling,
-    moves: Moves,
+    pub(in crate::exposure) moves: Moves,
     losses: Losses,
     steps: ThresholdCounters,
     seen: PatientObservations,
@@ -126,6 +130,8 @@ impl Exposures {
             ended: [0; Severity::ALL.len()],
             services: Services::within(settings.memory),
             service_observations: ServiceObservations::within(settings.memory),
+            handshakes: Handshakes::within(settings.memory),
+            names: HostNames::within(settings.memory),
             suppressed: BTreeMap::new(),
             withheld: Withheld::default(),
             announced: Announced::default(),
@@ -432,40 +438,6 @@ impl Exposures {
         self.seen.push(|| PatientObservation::again(exposure, person, what, again));
     }
 
-    fn see(&mut self, observation: &ServiceObservation<'_>, out: &mut Vec<Event>) {
-        let Settings { key, access, .. } = &self.settings;
-        self.services.see(key, observation, access, out);
-        self.service_observations.see(key, observation, out);
-        for (server, transport, protocol) in self.services.take_proven() {
-            let is = |pair: &Pair| {
-                (pair.server, pair.transport.number(), pair.protocol)
-                    == (server, transport, protocol)
-            };
-            let mut pairs: Vec<(u64, Pair)> =
-                self.open.iter().filter(|(p, _)| is(p)).map(|(p, o)| (o.number, *p)).collect();
-            pairs.sort_unstable_by_key(|(number, _)| *number);
-            for (_, pair) in pairs {
-                self.prove(pair, observation.time, out);
-            }
-        }
-    }
-
-    /// The service of an exposure proved to answer any client: it was as bad before that was known.
-    fn prove(&mut self, pair: Pair, now: Timestamp, out: &mut Vec<Event>) {
-        let Some(open) = self.open.get_mut(&pair) else { return };
-        let before = open.band();
-        if !open.prove(&self.settings.severity) {
-            return;
-        }
-        let state = if open.quiet { ExposureState::Idle } else { ExposureState::Update };
-        if !open.quiet {
-            self.active[before] = self.active[before].saturating_sub(1);
-            self.active[open.band()] += 1;
-        }
-        let at = now.max(open.exposure.last);
-        out.push(open.report(state, at, &self.moves, &self.services));
-    }
-
     /// Writes the updates that fell due by `now`, and which exposures have become idle.
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Event>) {
         self.lists(Some(now), out);
@@ -510,6 +482,7 @@ impl Exposures {
             self.end(pair, now, out);
         }
         self.services.finish(now, out);
+        self.finish_handshakes(now, out);
     }
 
     /// What was seen since the last call, in order; nothing unless [`Settings::observe_patients`] asked for it.

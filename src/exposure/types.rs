@@ -341,6 +341,19 @@ pub struct Asset {
     pub protocol: &'static str,
     /// What it is.
     pub role: Role,
+    /// What it is called, the name that was learnt last first.
+    pub names: Vec<String>,
+}
+
+/// A name of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName {
+    /// Packet time.
+    pub time: Timestamp,
+    /// The host.
+    pub host: IpAddr,
+    /// As far as it may be shown.
+    pub name: String,
 }
 
 /// A service that was seen to speak a protocol.

@@ -295,6 +295,20 @@ impl Patients {
         self.gate(&settings.key).facts(&facts, true, rules, values.texts(rules))
     }
 
+    /// What may be shown of the name of a host. It is not of the flow's service, so no identifier is waited for.
+    pub fn shown_name(
+        &mut self,
+        name: &str,
+        settings: &Settings,
+        rules: &RuleSet,
+        values: &mut ValueCache,
+    ) -> String {
+        match settings.reveal {
+            true => name.to_owned(),
+            false => self.gate(&settings.key).name(name, rules, values.texts(rules)),
+        }
+    }
+
     /// What may be shown of the facts of the service while the flow goes on.
     fn shown_facts(&mut self, around: &RecordContext<'_>, texts: &mut Texts) -> Arc<ServiceFacts> {
         if around.settings.reveal {

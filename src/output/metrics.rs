@@ -1,5 +1,6 @@
 //! Prometheus metrics. Labels come from closed sets only, never from traffic.
 
+use super::certificates::CertificateMetrics;
 use super::health::SensorMetrics;
 use super::threshold_metrics::StepMetrics;
 use crate::protocol::Reason;
@@ -20,6 +21,8 @@ pub struct Metrics {
     messages: IntCounterVec,
     findings: IntCounterVec,
     steps: StepMetrics,
+    /// Those of TLS services.
+    pub certificates: CertificateMetrics,
     identifiers: IntCounterVec,
     exposures_active: IntGaugeVec,
     patients_distinct: IntGauge,
@@ -192,6 +195,7 @@ impl Metrics {
                 &["protocol", "severity"],
             )?,
             steps: StepMetrics::new(r)?,
+            certificates: CertificateMetrics::new(r)?,
             identifiers: counters(r, "phitap_identifiers_total", "Identifiers found.", &["kind"])?,
             exposures_active: gauges(
                 r,

@@ -5,6 +5,7 @@
 //! `identify`.
 
 mod cef;
+pub mod certificates;
 mod community_id;
 mod coverage;
 mod csv;
@@ -29,8 +30,10 @@ mod zeek;
 
 pub mod assets;
 pub mod dashboard;
+pub mod evidence;
 pub mod metrics;
 pub mod page;
+pub mod pcapng;
 pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;
@@ -48,7 +51,7 @@ pub use serve::{Access, ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;
-use crate::exposure::{Conversation, Event, PatientObservation};
+use crate::exposure::{Conversation, Event, HostName, PatientObservation};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -82,6 +85,14 @@ pub trait Output: Send {
     /// # Errors
     /// As [`Output::event`].
     fn conversation(&mut self, _: &Conversation) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes a name of a host; most outputs have it from `asset-seen`.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn named(&mut self, _: &HostName) -> io::Result<()> {
         Ok(())
     }
 

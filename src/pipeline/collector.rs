@@ -5,7 +5,9 @@ use super::counters::WorkerCounters;
 use super::report::{Item, Order, Report};
 use super::run::{stopwatch, wall_clock};
 use super::state::StateFile;
-use crate::exposure::{Conversation, Event, Exposures, FlowActivity, Intake, ServiceObservation};
+use crate::exposure::{
+    Conversation, Event, Exposures, FlowActivity, HostName, Intake, ServiceObservation,
+};
 use crate::output::metrics::Metrics;
 use crate::output::{Output, QueueEnd, RunSummary, SensorHealth};
 use crate::protocol::Reason;
@@ -22,6 +24,9 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// How long the end of a run waits for a slow reader of its events.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// How often it is looked at how long certificates still hold.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// Events that wait to be written, where a report brings many.
 const MAX_EVENTS: usize = 1024;
 
@@ -33,17 +38,24 @@ pub struct Collector {
     status_due: Option<Instant>,
     /// When exposures are next saved.
     save_due: Instant,
+    /// When certificates are next looked at.
+    look_due: Option<Instant>,
+    /// The latest packet time that was reported.
+    clock: Timestamp,
     shared: Arc<Shared>,
     /// Rules for severity and suppression, and the number of the reload that brought them.
     rules: Arc<RuleSet>,
     generation: u64,
     /// How far each worker has come: the packet, and the flow among its results.
     upto: Vec<(u64, u64)>,
+    /// The packet time that each worker last spoke of; zero before that.
+    clocks: Vec<Timestamp>,
     waiting: BinaryHeap<Waiting>,
     stats: WorkerCounters,
     events: Vec<Event>,
-    /// Flows that have ended, to be passed on.
+    /// Flows that have ended, and names of hosts, to be passed on.
     conversations: Vec<Conversation>,
+    names: Vec<HostName>,
     worst: Option<Severity>,
 }
 
@@ -103,15 +115,19 @@ impl Collector {
             exposures,
             status_due: reporting.status_every.map(|every| stopwatch() + every),
             save_due: stopwatch() + SAVE_EVERY,
+            look_due: None,
+            clock: Timestamp::default(),
             reporting,
             rules: shared.rules.current(),
             generation: 0,
             shared,
             upto: vec![(0, 0); workers],
+            clocks: vec![Timestamp::default(); workers],
             waiting: BinaryHeap::new(),
             stats: WorkerCounters::default(),
             events: Vec::new(),
             conversations: Vec::new(),
+            names: Vec::new(),
             worst: None,
         }
     }
@@ -126,6 +142,7 @@ impl Collector {
             self.exposures.select_protocol(&self.rules);
         }
         let report_clock = report.clock;
+        self.clock = self.clock.max(report_clock);
         const ALL: (u64, u64) = (u64::MAX, u64::MAX);
         self.upto[worker] = if report.last { ALL } else { (report.upto, report.upto_flow) };
         let upto = self.upto.iter().copied().min().unwrap_or(ALL);
@@ -146,7 +163,8 @@ impl Collector {
         }
         if self.reporting.live {
             self.exposures.uncaptured(self.reporting.health.uncaptured());
-            self.exposures.keep_due(report_clock);
+            let now = self.come(worker, report_clock);
+            self.exposures.keep_due(now);
             self.exposures.tick(report_clock, &mut self.events);
         }
         self.write()?;
@@ -194,6 +212,20 @@ impl Collector {
                     &mut self.events,
                 );
             }
+            Item::HostName(name) => {
+                self.exposures.named(&name, &mut self.events);
+                self.names.push(*name);
+            }
+            Item::Handshake(service) => self.exposures.handshake(
+                &ServiceObservation {
+                    time: service.time,
+                    flow: &service.flow,
+                    protocol: service.protocol,
+                    content: service.content,
+                    facts: &service.facts,
+                },
+                &mut self.events,
+            ),
             Item::Encrypted(conversation) => self.conversations.push(*conversation),
         }
     }
@@ -206,7 +238,9 @@ impl Collector {
     fn write(&mut self) -> io::Result<()> {
         let observations = self.exposures.take_observations();
         let conversations = std::mem::take(&mut self.conversations);
-        if self.events.is_empty() && observations.is_empty() && conversations.is_empty() {
+        let names = std::mem::take(&mut self.names);
+        let idle = observations.is_empty() && conversations.is_empty() && names.is_empty();
+        if self.events.is_empty() && idle {
             return self.flush();
         }
         let events = std::mem::take(&mut self.events);
@@ -220,6 +254,7 @@ impl Collector {
         for (severity, n) in Severity::ALL.into_iter().zip(self.exposures.active()) {
             self.reporting.metrics.exposures_active(severity, n);
         }
+        self.certificates();
         let Reporting { outputs, metrics, .. } = &mut self.reporting;
         for (name, output) in outputs {
             for (written, event) in events.iter().enumerate() {
@@ -235,10 +270,31 @@ impl Collector {
             for conversation in &conversations {
                 output.conversation(conversation)?;
             }
+            for name in &names {
+                output.named(name)?;
+            }
             metrics.events_written(name, events.len() as u64);
             output.flush()?;
         }
         Ok(())
+    }
+
+    /// A worker has come to `clock`; the time of the run, which goes back where the clock was set back for all.
+    fn come(&mut self, worker: usize, clock: Timestamp) -> Timestamp {
+        if let Some(slot) = self.clocks.get_mut(worker) {
+            *slot = clock;
+        }
+        self.clocks.iter().copied().max().unwrap_or_default()
+    }
+
+    /// Brings the metrics of certificates up to date, at most once in [`LOOK_EVERY`].
+    fn certificates(&mut self) {
+        let now = stopwatch();
+        if self.look_due.is_none_or(|due| now >= due) {
+            self.look_due = Some(now + LOOK_EVERY);
+            let time = if self.reporting.live { wall_clock() } else { self.clock };
+            self.reporting.metrics.certificates.update(&self.exposures.certificates(time));
+        }
     }
 
     /// Retries what could not be written, though nothing new has come.
@@ -256,6 +312,7 @@ impl Collector {
         mut summary: RunSummary,
     ) -> io::Result<(RunSummary, Option<Severity>)> {
         let known = self.exposures.known(now);
+        (self.look_due, self.clock) = (None, now);
         self.exposures.finish(now, &mut self.events);
         self.write()?;
         self.fill(&mut summary);

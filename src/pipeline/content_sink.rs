@@ -1,6 +1,7 @@
 //! Ties the stages of one flow together: protocol to content to identify.
 
 use super::arrivals::Arrivals;
+use super::hosts::Hosts;
 use crate::capture::PacketSpan;
 use crate::config::Limits;
 use crate::content::{self, Contents, Env};
@@ -12,6 +13,7 @@ use crate::protocol::{
 };
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -97,6 +99,8 @@ pub struct StageCounters {
     pub expected: Vec<ExpectedFlow>,
     /// Anomalies that parsers ignored.
     pub anomalies: Vec<Reason>,
+    /// Names of hosts.
+    pub hosts: Hosts,
 }
 
 /// The sink of one flow's parser, for one step.
@@ -191,6 +195,9 @@ impl ContentSink for FlowSink<'_> {
     }
     fn activity(&mut self) -> &mut Activity {
         self.activity
+    }
+    fn host_name(&mut self, host: IpAddr, name: &str) {
+        self.counters.hosts.add(host, name, self.now);
     }
     fn object(&mut self, object: Object, uid: &str) {
         self.counters.identify.object(&self.shared.identify.key, object, uid);

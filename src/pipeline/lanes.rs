@@ -12,6 +12,7 @@ use super::live::{
     CHECK_EVERY, DRAIN, DRAIN_LIMIT, DRAIN_SPAN, StatusRequest, count_lost, note, status_line,
 };
 use super::log::{complain, say};
+use super::recent::Recorder;
 use super::report::Report;
 use super::route::{Busy, REPORT_QUEUE, collect};
 use super::run::{IDLE, RunEnd, RunError, conclude, report_of, stopwatch, wall_clock};
@@ -24,6 +25,7 @@ use crate::capture::{Batch, Fill, LATENCY, Lane, LiveCounters, Rings};
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::output::Dashboard;
+use crate::output::evidence::Evidence;
 use crate::output::health::EndOf;
 use crate::time::{Span, Timestamp};
 use crossbeam_channel::{Sender, bounded};
@@ -73,7 +75,7 @@ struct Common {
 
 /// The threads of a capture.
 struct Lanes {
-    threads: Vec<JoinHandle<PacketCounters>>,
+    threads: Vec<JoinHandle<(PacketCounters, Option<Box<Recorder>>)>>,
     counts: Vec<Arc<Mutex<PacketCounters>>>,
     collector: JoinHandle<(Collector, Option<io::Error>)>,
     stop: Arc<AtomicBool>,
@@ -84,7 +86,7 @@ impl Lanes {
         config: &Config,
         parts: &Parts,
         lanes: Vec<Lane>,
-        collector: Collector,
+        (collector, evidence): (Collector, Option<Evidence>),
         started: Instant,
     ) -> io::Result<Self> {
         let (reports, inbox) = bounded::<(usize, Report)>(REPORT_QUEUE);
@@ -104,7 +106,8 @@ impl Lanes {
             let decoder = Decoder::new(config.checksums).with_fragment_memory(memory);
             let clock = RunClock::live(started, base);
             let metrics = Arc::clone(&parts.metrics);
-            let shards = Shards::new(route, decoder, metrics, clock, Numbering::Time);
+            let mut shards = Shards::new(route, decoder, metrics, clock, Numbering::Time);
+            shards.record(evidence.clone().map(Recorder::new));
             let common =
                 Common { started, stop: Arc::clone(&stop), board: Arc::clone(&parts.board) };
             let shared = Arc::new(Mutex::new(PacketCounters::default()));
@@ -138,14 +141,19 @@ impl Lanes {
     /// Reads what is still in the rings and ends.
     fn finish(self) -> Result<(Collector, Option<io::Error>, PacketCounters), RunError> {
         self.stop.store(true, Ordering::Relaxed);
-        let mut sum = PacketCounters::default();
+        let (mut sum, mut recorders) = (PacketCounters::default(), Vec::new());
         for thread in self.threads {
             let counts = thread.join();
-            sum.add(&counts.map_err(|_| io::Error::other("a worker thread broke down"))?);
+            let broken = |_| io::Error::other("a worker thread broke down");
+            let (counts, recorder) = counts.map_err(broken)?;
+            sum.add(&counts);
+            recorders.extend(recorder);
         }
         let collector = self.collector.join();
         let broken = |_| io::Error::other("the collector thread broke down");
         let (collector, failed) = collector.map_err(broken)?;
+        // Every exposure has opened by now.
+        recorders.iter_mut().for_each(|recorder| recorder.look());
         Ok((collector, failed, sum))
     }
 }
@@ -156,7 +164,7 @@ fn read(
     mut shards: Shards<Direct>,
     common: &Common,
     shared: &Mutex<PacketCounters>,
-) -> PacketCounters {
+) -> (PacketCounters, Option<Box<Recorder>>) {
     let mut batch = Batch::default();
     // When the request to stop came, and the packet time up to which it still reads.
     let mut stopped: Option<(Instant, Timestamp)> = None;
@@ -202,7 +210,8 @@ fn read(
         }
     }
     batch.clear();
-    shards.finish().1
+    let recorder = shards.take_recorder();
+    (shards.finish().1, recorder)
 }
 
 fn share(shared: &Mutex<PacketCounters>, counts: &PacketCounters) {

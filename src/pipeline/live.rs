@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// How long packets that wait for older ones are left alone.
+const HELD: Duration = Duration::from_millis(10);
 /// How often a live capture reads the kernel's drop counters and looks after its interfaces.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How long a live capture waits for packets once it is asked to stop: what the kernel still holds was
@@ -117,7 +119,7 @@ fn watch(
             break;
         }
         batch.clear();
-        match source.fill(&mut batch) {
+        match source.fill_at(&mut batch, started.elapsed()) {
             Status::More => {
                 flow.batch(&batch);
                 parts.board.packets_seen();
@@ -126,6 +128,7 @@ fn watch(
                     break;
                 }
             }
+            Status::Idle | Status::End if source.holds() => source.wait(HELD),
             Status::Idle | Status::End => {
                 // No packets: time advances all the same, so that idle flows end.
                 flow.idle(wall_clock());

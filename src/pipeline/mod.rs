@@ -17,12 +17,14 @@ mod clock;
 mod collector;
 mod content_sink;
 mod counters;
+mod hosts;
 mod interfaces;
 #[cfg(target_os = "linux")]
 mod lanes;
 mod live;
 mod log;
 mod notify;
+mod recent;
 mod reload;
 mod replayed;
 mod report;

@@ -2,7 +2,7 @@
 
 use super::counters::WorkerCounters;
 use crate::capture::PacketRef;
-use crate::exposure::{Conversation, FindingEvent};
+use crate::exposure::{Conversation, FindingEvent, HostName};
 use crate::flow::FlowInfo;
 use crate::identify::{Repeated, Token};
 use crate::protocol::{Activity, Object, ServiceFacts};
@@ -29,6 +29,10 @@ pub enum Item {
     ActivityReport(Box<ActivityReport>),
     /// A flow that spoke a known protocol has ended.
     Service(Box<Service>),
+    /// A host has a name.
+    HostName(Box<HostName>),
+    /// A handshake of a flow that is encrypted is over.
+    Handshake(Box<Service>),
     /// A flow that is encrypted has ended.
     Encrypted(Box<Conversation>),
 }

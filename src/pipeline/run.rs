@@ -4,6 +4,7 @@ use super::clock::RunClock;
 use super::collector::Collector;
 use super::live;
 use super::log::{complain, say};
+use super::recent::Recorder;
 use super::reload::{Reloader, warn_of_expired};
 use super::replayed::Replayed;
 use super::route::{Inline, Threads};
@@ -363,7 +364,7 @@ macro_rules! either {
 
 impl Flow {
     pub fn start(config: &Config, parts: &Parts, inputs: Vec<Arc<str>>) -> Result<Self, RunError> {
-        let collector = parts.collector(config, inputs)?;
+        let (collector, evidence) = parts.collector(config, inputs)?;
         let metrics = Arc::clone(&parts.metrics);
         let live = matches!(config.source, Source::Interfaces(_));
         let lost = LiveCounters::default();
@@ -382,7 +383,8 @@ impl Flow {
         }
         let workers = (0..parts.workers).map(|_| parts.worker(config)).collect();
         let route = Threads::start(workers, collector, &metrics, &parts.health, live)?;
-        let shards = Shards::new(route, decoder, metrics, clock, Numbering::Count);
+        let mut shards = Shards::new(route, decoder, metrics, clock, Numbering::Count);
+        shards.record(evidence.map(Recorder::new));
         Ok(Self::Threads(Box::new(shards), lost))
     }
 
@@ -426,9 +428,12 @@ impl Flow {
                 let (collector, failed) = route.finish();
                 (collector, failed, counts, lost)
             }
-            Self::Threads(shards, lost) => {
+            Self::Threads(mut shards, lost) => {
+                let recorder = shards.take_recorder();
                 let (route, counts) = shards.finish();
                 let (collector, failed) = route.finish()?;
+                // Every exposure has opened by now.
+                recorder.into_iter().for_each(|mut recorder| recorder.look());
                 (collector, failed, counts, lost)
             }
         };

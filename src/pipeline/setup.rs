@@ -9,6 +9,7 @@ use super::worker::Worker;
 use crate::config::{Config, Source, StoreSettings};
 use crate::exposure::{self, Exposures, KnownExposure};
 use crate::identify::{Key, load_rules};
+use crate::output::evidence::Evidence;
 use crate::output::metrics::Metrics;
 use crate::output::{
     self, Context, Dashboard, EventLog, InputReport, Output, OutputQueue, QueueEnd, SensorHealth,
@@ -141,8 +142,32 @@ impl Parts {
         Ok(())
     }
 
-    /// The collector, with its output opened.
-    pub fn collector(&self, config: &Config, inputs: Vec<Arc<str>>) -> Result<Collector, RunError> {
+    /// What `--evidence` asks for.
+    fn evidence(
+        &self,
+        config: &Config,
+        interfaces: &[Arc<str>],
+        outputs: &mut Vec<(&'static str, Box<dyn Output>)>,
+    ) -> Result<Option<Evidence>, RunError> {
+        let Some(settings) = config.evidence.clone() else { return Ok(None) };
+        if settings.recipients.is_empty() {
+            let text = "--evidence: its files hold patient data as it was sent; protect them, or encrypt with --encrypt-to";
+            super::log::say(config, text);
+        }
+        let name = settings.folder.display().to_string();
+        let metrics = Arc::clone(&self.metrics);
+        let started = Evidence::start(settings, interfaces.to_vec(), metrics, super::log::complain);
+        let (evidence, output) = started.map_err(|source| WriteError::new(name, source))?;
+        outputs.push(("evidence", Box::new(output)));
+        Ok(Some(evidence))
+    }
+
+    /// The collector, with its output opened, and where packets of exposures go.
+    pub fn collector(
+        &self,
+        config: &Config,
+        inputs: Vec<Arc<str>>,
+    ) -> Result<(Collector, Option<Evidence>), RunError> {
         let format = output::format(config.format)
             .ok_or_else(|| RunError::Internal(format!("no output format {}", config.format)))?;
         let live = matches!(config.source, Source::Interfaces(_));
@@ -187,6 +212,7 @@ impl Parts {
             outputs.push(self.store(settings, &context, live)?);
         }
         self.pages(config, &context, &rules.digest, &mut outputs)?;
+        let evidence = self.evidence(config, &context.interfaces, &mut outputs)?;
         outputs.push((format.name, (format.open)(Box::new(sink), context)));
         outputs.push(("page", Box::new(Arc::clone(&self.board))));
         let metrics = Arc::clone(&self.metrics);
@@ -199,7 +225,8 @@ impl Parts {
             status_every: config.status_every.filter(|_| live),
             state,
         };
-        Ok(Collector::new(exposures, reporting, Arc::clone(&self.shared), self.workers))
+        let shared = Arc::clone(&self.shared);
+        Ok((Collector::new(exposures, reporting, shared, self.workers), evidence))
     }
 
     /// The file of `--state`, and what it knows.

@@ -1,6 +1,7 @@
 //! The reading side: packets become segments, and each goes to the worker of its flow.
 
 use super::clock::{ClockSteps, RunClock};
+use super::recent::Recorder;
 use super::work::{BATCH_WORK, Segment, Work, WorkBatch};
 use crate::capture::{Batch, Block, Packet};
 use crate::decode::{Decoded, Decoder, FlowKey, Outcome, Skip};
@@ -116,6 +117,8 @@ pub struct Shards<R> {
     counts: PacketCounters,
     published: PacketCounters,
     metrics: Arc<Metrics>,
+    /// Recent packets, where `--evidence` asks for them.
+    recorder: Option<Box<Recorder>>,
 }
 
 impl<R: Route> Shards<R> {
@@ -141,11 +144,25 @@ impl<R: Route> Shards<R> {
             counts: PacketCounters::default(),
             published: PacketCounters::default(),
             metrics,
+            recorder: None,
         }
+    }
+
+    /// Keeps recent packets in `recorder`.
+    pub fn record(&mut self, recorder: Option<Recorder>) {
+        self.recorder = recorder.map(Box::new);
+    }
+
+    /// The keeper of recent packets, which is needed until nothing more is found.
+    pub const fn take_recorder(&mut self) -> Option<Box<Recorder>> {
+        self.recorder.take()
     }
 
     /// Takes a captured batch.
     pub fn batch(&mut self, batch: &Batch) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.look();
+        }
         for packet in &batch.packets {
             let bytes = batch.bytes(packet);
             self.counts.packets += 1;
@@ -156,6 +173,11 @@ impl<R: Route> Shards<R> {
             self.number = self.next_number();
             let block = &batch.blocks[usize::from(packet.block)];
             let outcome = self.decoder.decode(packet.time, packet.link, bytes, packet.len);
+            if let (Some(recorder), Outcome::Segment(of) | Outcome::Whole(of, _)) =
+                (&mut self.recorder, &outcome)
+            {
+                recorder.packet(&of.key, packet, batch);
+            }
             if let Some(skip) = self.outcome(outcome, packet, block) {
                 self.counts.skipped[skip.index()] += 1;
                 if packet.caplen < packet.len && skip.is_truncated() {
@@ -293,6 +315,9 @@ impl<R: Route> Shards<R> {
 
     /// No packet arrived; the time is `now`.
     pub fn idle(&mut self, now: Timestamp) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.look();
+        }
         self.advance(now);
         if self.numbering == Numbering::Time {
             self.number = self.number.max(self.clock.number());

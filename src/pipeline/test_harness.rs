@@ -118,7 +118,11 @@ impl TestHarness {
         let whole = route.whole;
         let findings = route.items.into_iter().filter_map(|item| match item {
             Item::Finding(event) => Some(*event),
-            Item::ActivityReport(_) | Item::Service(_) | Item::Encrypted(_) => None,
+            Item::ActivityReport(_)
+            | Item::Service(_)
+            | Item::Handshake(_)
+            | Item::HostName(_)
+            | Item::Encrypted(_) => None,
         });
         (findings.collect(), whole)
     }

@@ -19,7 +19,9 @@ pub mod service;
 
 pub mod amqp;
 pub mod astm;
+pub mod dhcp;
 pub mod dicom;
+pub mod dns;
 pub mod ftp;
 pub mod http;
 pub mod http2;
@@ -50,6 +52,7 @@ pub mod syslog;
 pub mod tds;
 pub mod telnet;
 pub mod tftp;
+pub mod tls;
 mod tls_upgrade;
 mod unframed;
 pub mod unknown;
@@ -64,10 +67,12 @@ pub use ftp::FileFacts;
 pub use http::WebFacts;
 pub use mllp::MessageFacts;
 pub use service::{Authentication, Interface, Role, Roles, ServiceFacts, TextKind};
+pub use tls::TlsFacts;
 
 use crate::closed_set::closed_set;
 use crate::flow::Side;
 use crate::time::Timestamp;
+use std::net::IpAddr;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
 pub static PROTOCOLS: &[&dyn Protocol] = &[
@@ -88,6 +93,8 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &redis::Redis,
     &syslog::Syslog,
     &tftp::Tftp,
+    &dns::Dns,
+    &dhcp::Dhcp,
     &ldap::Ldap,
     &mongodb::Mongodb,
     &mqtt::Mqtt,
@@ -109,6 +116,11 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
 pub fn roles(name: &str, facts: &ServiceFacts, content: &str) -> Roles {
     let protocol = PROTOCOLS.iter().find(|protocol| protocol.name() == name);
     protocol.map_or(Roles::server(Role::Server), |protocol| protocol.roles(facts, content))
+}
+
+/// Whether what answers in the protocol called `name` is a service of its host.
+pub fn is_service(name: &str) -> bool {
+    PROTOCOLS.iter().find(|protocol| protocol.name() == name).is_none_or(|p| p.is_service())
 }
 
 /// A protocol: how to recognise it and how to start reading it.
@@ -149,6 +161,12 @@ pub trait Protocol: Sync {
     fn roles(&self, facts: &ServiceFacts, content: &str) -> Roles {
         let _ = (facts, content);
         Roles::server(Role::Server)
+    }
+
+    /// Whether what answers is a service of its host: a host that asks everybody for a name or an address is
+    /// answered by no service.
+    fn is_service(&self) -> bool {
+        true
     }
 
     /// A parser for one flow.
@@ -366,6 +384,9 @@ pub trait ContentSink {
 
     /// What the flow did: a protocol counts in it what grows as the flow goes on.
     fn activity(&mut self) -> &mut Activity;
+
+    /// A host has a name, as DNS, DHCP or NetBIOS say.
+    fn host_name(&mut self, _host: IpAddr, _name: &str) {}
 
     /// An object was named whose distinct ones are counted. Its `uid` is not kept.
     fn object(&mut self, object: Object, uid: &str);

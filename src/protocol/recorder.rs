@@ -47,6 +47,8 @@ pub struct Recorder {
     pub activity: Activity,
     /// Objects named.
     pub objects: Vec<(Object, String)>,
+    /// Names of hosts.
+    pub hosts: Vec<(std::net::IpAddr, String)>,
     /// Units read.
     pub units: Vec<&'static str>,
     /// Oddities.
@@ -107,6 +109,9 @@ impl ContentSink for Recorder {
     }
     fn activity(&mut self) -> &mut Activity {
         &mut self.activity
+    }
+    fn host_name(&mut self, host: std::net::IpAddr, name: &str) {
+        self.hosts.push((host, name.to_owned()));
     }
     fn object(&mut self, object: Object, uid: &str) {
         self.objects.push((object, uid.to_owned()));

@@ -9,6 +9,7 @@ mod exposition;
 mod lab;
 mod rates;
 mod rings;
+mod sensor;
 mod wire;
 
 use lab::{PATIENCE, PHITAP, Sensor, TestHarness, inside};

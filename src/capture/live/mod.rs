@@ -4,6 +4,7 @@
 //! and where the kernel grants no ring, libpcap reads the interfaces in one thread ([`Live`]).
 
 mod libpcap;
+mod merge;
 mod nic;
 #[cfg(target_os = "linux")]
 mod ring;

@@ -2,7 +2,9 @@
 
 mod detail;
 mod dicom;
+mod handshakes;
 mod identity;
+mod names;
 
 use super::samples::{KEY, Sample, T0, at, hl7, http};
 use super::*;

@@ -312,6 +312,16 @@ impl Gate {
         shown
     }
 
+    /// What may be shown of the name of a host.
+    pub fn name(&mut self, name: &str, rules: &RuleSet, texts: &mut Texts) -> String {
+        if !std::mem::replace(&mut self.settled, true) {
+            self.forget();
+        }
+        let mut shown = name.to_owned();
+        self.pass(TextKind::Name, &mut shown, rules, texts);
+        shown
+    }
+
     /// Masks what must not be shown of a text. True if something may be shown later.
     fn pass(
         &mut self,

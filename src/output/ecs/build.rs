@@ -274,7 +274,7 @@ fn exposure<'a>(e: &'a x::Exposure, cut: Cut, context: &'a Context) -> Event<'a>
 fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
     let meta = meta(ASSET, "asset-seen", "phitap.asset", Some(a.id));
     Event {
-        host: Some(Host { ip: [a.address] }),
+        host: Some(Host { ip: [a.address], name: a.names.first().map(String::as_str) }),
         network: Some(Network {
             transport: None,
             protocol: a.protocol,
@@ -285,7 +285,7 @@ fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
             inner: None,
         }),
         phi: Phi {
-            asset: Some(Asset { role: a.role.as_str() }),
+            asset: Some(Asset { role: a.role.as_str(), names: &a.names }),
             key_id: &context.key_id,
             ..Phi::default()
         },
@@ -560,8 +560,7 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access, cut: Cut) -> Service<'a> {
         family.outcome(&mut outcome);
     }
     Service {
-        // What is encrypted cannot be read, and is no finding.
-        encrypted: false,
+        encrypted: f.tls.is_some(),
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
         credentials: f.credentials.iter().map(|s| s.as_str()).collect(),

@@ -50,7 +50,7 @@ pub struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub related: Option<Related>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub host: Option<Host>,
+    pub host: Option<Host<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<End>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,8 +121,10 @@ pub struct Interface<'a> {
 }
 
 #[derive(Serialize)]
-pub struct Host {
+pub struct Host<'a> {
     pub ip: [IpAddr; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
 }
 
 #[derive(Serialize, Clone, Copy)]
@@ -192,7 +194,7 @@ pub struct Phi<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dicom: Option<Box<Dicom<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub asset: Option<Asset>,
+    pub asset: Option<Asset<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<Box<Run<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -434,8 +436,10 @@ pub struct Suppression<'a> {
 }
 
 #[derive(Serialize)]
-pub struct Asset {
+pub struct Asset<'a> {
     pub role: &'static str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub names: &'a [String],
 }
 
 #[derive(Serialize)]

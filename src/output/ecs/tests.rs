@@ -10,6 +10,7 @@ use crate::identify::DisplayValue;
 use crate::output::health::Check;
 use crate::output::samples::{busy, context, events, run, status_written, tracker, written};
 use crate::output::{Cause, Context, Interrupted, RunSummary, Verdict};
+use crate::protocol::tls::{Certificate, TlsFacts, TlsVersion};
 use crate::protocol::{
     Activity, Association, Authentication, DicomFacts, FileFacts, FlowLosses, Interface,
     MessageFacts, Object, Outcome, Reason, Role, ServiceFacts, WebFacts,
@@ -36,6 +37,26 @@ fn lines(events: &[Event], run: &RunSummary) -> Vec<Value> {
 }
 
 /// Every fact that protocols may learn.
+fn tls() -> TlsFacts {
+    let full = |n: &str| Some(n.to_owned());
+    TlsFacts {
+        versions: vec![TlsVersion::Tls10, TlsVersion::Tls12],
+        server_names: vec!["pacs.example".into()],
+        inside: vec!["h2".into()],
+        certificate: Some(Box::new(Certificate {
+            subject: full("pacs.example"),
+            names: vec!["pacs.example".into()],
+            issuer: full("CA"),
+            not_before: T0.to_string(),
+            not_after: at(9).to_string(),
+            expires: at(9),
+            self_signed: true,
+            fingerprint: "ab".repeat(32),
+        })),
+        client_certificate: true,
+    }
+}
+
 fn all_facts() -> ServiceFacts {
     let full = |n: &str| Some(n.to_owned());
     let dicom = DicomFacts {
@@ -77,6 +98,7 @@ fn all_facts() -> ServiceFacts {
         }],
         software: full("s"),
         application: full("http/1.1"),
+        tls: Some(Box::new(tls())),
         dicom: Some(Box::new(dicom)),
         messages: Some(Box::new(MessageFacts {
             sending_application: full("C"),
@@ -171,7 +193,8 @@ fn samples() -> Vec<Value> {
                 exposure.uncaptured = 3;
                 across_files(&mut exposure.packets);
             }
-            Event::Patients(_) | Event::Asset(_) | Event::Service(_) => {}
+            Event::Asset(asset) => asset.names = vec!["pacs.example".into()],
+            Event::Patients(_) | Event::Service(_) => {}
         }
     }
     let mut run = run();

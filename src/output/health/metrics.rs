@@ -1,6 +1,7 @@
 //! The metrics of health. Names of interfaces are those of the configuration, a closed set.
 
 use super::{Check, ProcessStats, SensorStatus};
+use crate::output::evidence::EvidenceCounts;
 use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// Stages that may lose packets of an interface: values of `stage`.
@@ -19,6 +20,7 @@ pub struct SensorMetrics {
     backlog_age: GaugeVec,
     stalls: IntCounterVec,
     state_saves: IntCounterVec,
+    evidence: IntCounterVec,
     process: ProcessStats,
 }
 
@@ -98,6 +100,11 @@ impl SensorMetrics {
                 "Times the file of --state was written.",
                 &["result"],
             )?,
+            evidence: counters(
+                "phitap_evidence_packets_total",
+                "Packets of exposures for --evidence, by what became of them.",
+                &["result"],
+            )?,
             process: ProcessStats::new(r, started)?,
         };
         for check in Check::ALL {
@@ -109,6 +116,7 @@ impl SensorMetrics {
         for result in ["ok", "failed"] {
             metrics.state_saves.with_label_values(&[result]);
         }
+        metrics.evidence(EvidenceCounts::default());
         Ok(metrics)
     }
 
@@ -149,6 +157,12 @@ impl SensorMetrics {
     /// The state file was written, or could not be.
     pub fn state_saved(&self, ok: bool) {
         self.state_saves.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
+    }
+
+    /// Takes over what became of packets for `--evidence`.
+    pub fn evidence(&self, counts: EvidenceCounts) {
+        raise(&self.evidence, &["written"], counts.written);
+        raise(&self.evidence, &["dropped"], counts.dropped);
     }
 
     /// Memory and processor time.

@@ -2,10 +2,11 @@
 //! what never changes.
 
 mod encrypted;
+mod passing_on;
 
 use super::analysis::{Analysis, State};
 use super::content_sink::{FlowSink, Shared, StageCounters};
-use super::report::{ActivityReport, Item, Order, Report, Service};
+use super::report::{Item, Order, Report, Service};
 use super::shedding::Pressure;
 use super::work::{Work, WorkBatch};
 use crate::capture::PacketRef;
@@ -17,7 +18,7 @@ use crate::identify::{Finding, ValueCache};
 use crate::protocol::datagrams::frame_datagram;
 use crate::protocol::encrypted::{Encryption, probe_datagram};
 use crate::protocol::expected::ExpectedFlows;
-use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason};
+use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason, is_service};
 use crate::rules::RuleSet;
 use crate::time::{Span, Timestamp};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -245,6 +246,7 @@ impl Context {
         if let State::Reading(analysis) = state
             && analysis.is_passed_over()
         {
+            self.handshake(flow, analysis);
             *state = State::PassedOver(analysis.encryption);
         }
         skip
@@ -331,6 +333,7 @@ impl Context {
             let orientation = analysis.driver.orientation();
             self.expected.announce(&flow.key, orientation, announced, self.clock);
         }
+        self.hosts(flow, analysis);
         let stats = &mut self.report.stats;
         let client = analysis.driver.orientation().client;
         for event in analysis.driver.events() {
@@ -413,33 +416,6 @@ impl Context {
         }
         self.findings = findings;
         self.pass_on(flow, analysis);
-    }
-
-    /// Passes on what the flow did, if anything.
-    fn pass_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
-        analysis.handed_on = self.clock;
-        let records = analysis.patients.take_records();
-        let losses = &mut analysis.activity.losses;
-        losses.cut_bytes += flow.cut - analysis.cut;
-        analysis.cut = flow.cut;
-        if losses.is_empty()
-            && analysis.activity.is_empty()
-            && analysis.objects.is_empty()
-            && records.is_empty()
-        {
-            return;
-        }
-        let performance = ActivityReport {
-            time: self.now,
-            flow: flow.info(analysis.driver.orientation().client),
-            protocol: analysis.driver.protocol().unwrap_or("unknown"),
-            activity: std::mem::take(&mut analysis.activity),
-            objects: std::mem::take(&mut analysis.objects),
-            records,
-            repeated: analysis.recorded,
-        };
-        let order = self.order(flow);
-        self.report.items.push((order, Item::ActivityReport(Box::new(performance))));
     }
 }
 
@@ -526,6 +502,7 @@ impl Handler<State> for Context {
             State::Reading(mut analysis) => {
                 let info = flow.info(analysis.driver.orientation().client);
                 if analysis.encryption == Encryption::Encrypted {
+                    self.handshake(flow, &mut analysis);
                     self.encrypted(flow, info);
                 }
                 let stats = &mut self.report.stats;
@@ -539,6 +516,9 @@ impl Handler<State> for Context {
                 };
                 stats.half_recognised_flows += u64::from(analysis.half_recognised);
                 self.pass_on(flow, &mut analysis);
+                if !is_service(protocol) {
+                    return;
+                }
                 let rules = analysis.rules.as_deref().unwrap_or(&self.rules);
                 let facts = std::mem::take(&mut analysis.facts);
                 let facts = analysis.patients.settled_facts(

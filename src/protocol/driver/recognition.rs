@@ -25,7 +25,7 @@ impl Driver {
                     self.select_protocol(protocol, side, speaker);
                     return self.begin(side, bytes.get(offset..).unwrap_or(&[]), sink);
                 }
-                Answer::Encrypted => return self.encrypted(),
+                Answer::Encrypted => return self.encrypted(side, bytes, sink),
                 Answer::None if stream.at == Position::Start => {
                     stream.looked = bytes.len().max(1);
                     stream.state = State::Waiting;
@@ -69,7 +69,10 @@ impl Driver {
                 self.select_protocol(protocol, side, speaker);
                 return self.begin(side, unread.get(offset..).unwrap_or(&[]), sink);
             }
-            Answer::Encrypted => return self.encrypted(),
+            Answer::Encrypted => {
+                let unread = std::mem::take(&mut stream.unread);
+                return self.encrypted(side, &unread, sink);
+            }
             // In mid-stream it may still show.
             Answer::None => stream.at == Position::Start,
             Answer::More => false,
@@ -164,11 +167,6 @@ impl Driver {
             // It does not count as a stream of a recognised protocol.
             stream.counted = true;
         }
-    }
-
-    fn encrypted(&mut self) -> u64 {
-        self.opaque(Side::Low, Reason::Encrypted);
-        self.opaque(Side::High, Reason::Encrypted)
     }
 
     fn select_protocol(&mut self, protocol: &'static dyn Protocol, side: Side, speaker: Speaker) {

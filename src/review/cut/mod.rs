@@ -5,7 +5,6 @@
 //! patient, the packets of the records alone: other people's are not passed on with them.
 
 mod manifest;
-mod pcapng;
 mod selector;
 
 #[cfg(test)]
@@ -15,8 +14,8 @@ use super::source::{self, Results};
 use super::{Answer, Cut, ReviewError, report_losses};
 use crate::capture::{Batch, Source as _, Status, Timeline};
 use crate::decode::{Checksums, Decoder, FlowKey, Outcome};
+use crate::output::pcapng::Writer;
 use manifest::{Hashed, Manifest, SourceFile};
-use pcapng::Writer;
 use selector::Selectors;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -280,6 +279,6 @@ fn packets(
         }
         counts.packets.push(taken);
     }
-    writer.finish().map_err(fail)?;
+    writer.flush().map_err(fail)?;
     Ok(counts)
 }

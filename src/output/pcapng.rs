@@ -15,14 +15,18 @@ const RESOLUTION: u16 = 9;
 /// Longest text of an option, bytes.
 const MAX_TEXT: usize = 1024;
 
-pub(super) struct Writer<'a> {
-    to: &'a mut dyn Write,
+/// Writes one section.
+pub struct Writer<W: Write> {
+    to: W,
     interfaces: Vec<(String, LinkType)>,
 }
 
-impl<'a> Writer<'a> {
+impl<W: Write> Writer<W> {
     /// Begins the section.
-    pub fn begin(to: &'a mut dyn Write) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// What the writer below said, as of all that follows.
+    pub fn begin(mut to: W) -> io::Result<Self> {
         let mut body = Vec::new();
         body.extend_from_slice(&0x1a2b_3c4d_u32.to_le_bytes());
         body.extend_from_slice(&[1, 0, 0, 0]);
@@ -30,11 +34,14 @@ impl<'a> Writer<'a> {
         body.extend_from_slice(&u64::MAX.to_le_bytes());
         option(&mut body, APPLICATION, concat!("phitap ", env!("CARGO_PKG_VERSION")).as_bytes());
         end_options(&mut body);
-        block(to, SECTION, &body)?;
+        block(&mut to, SECTION, &body)?;
         Ok(Self { to, interfaces: Vec::new() })
     }
 
     /// Writes a packet of the capture `file`, with the ids of its events.
+    ///
+    /// # Errors
+    /// As [`Writer::begin`].
     pub fn packet(
         &mut self,
         file: &str,
@@ -54,12 +61,24 @@ impl<'a> Writer<'a> {
         pad(&mut body);
         option(&mut body, COMMENT, format!("frame {} {}", packet.number, ids.join(" ")).as_bytes());
         end_options(&mut body);
-        block(self.to, PACKET, &body)
+        block(&mut self.to, PACKET, &body)
     }
 
     /// Passes on what is buffered.
-    pub fn finish(self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// As [`Writer::begin`].
+    pub fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
+    }
+
+    /// The writer below, with everything handed on.
+    ///
+    /// # Errors
+    /// As [`Writer::begin`].
+    pub fn into_inner(mut self) -> io::Result<W> {
+        self.flush()?;
+        Ok(self.to)
     }
 
     /// The number of an interface; it is described where it is first used.
@@ -76,7 +95,7 @@ impl<'a> Writer<'a> {
         // Nanoseconds.
         option(&mut body, RESOLUTION, &[9]);
         end_options(&mut body);
-        block(self.to, INTERFACE, &body)?;
+        block(&mut self.to, INTERFACE, &body)?;
         self.interfaces.push((file.to_owned(), link));
         Ok(self.interfaces.len() as u32 - 1)
     }
@@ -98,7 +117,7 @@ fn end_options(body: &mut Vec<u8>) {
     body.extend_from_slice(&[0; 4]);
 }
 
-fn block(to: &mut dyn Write, kind: u32, body: &[u8]) -> io::Result<()> {
+fn block(to: &mut impl Write, kind: u32, body: &[u8]) -> io::Result<()> {
     let length = (body.len() as u32 + 12).to_le_bytes();
     to.write_all(&kind.to_le_bytes())?;
     to.write_all(&length)?;
