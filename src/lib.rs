@@ -21,6 +21,8 @@
 //!
 //! [`doctor`] looks at the host before a sensor is started.
 //!
+//! [`remote`] and [`broker`] connect to other machines; both know no stage.
+//!
 //! No stage imports a later one: each defines, as a trait, what it hands on, and the next stage
 //! implements it. Only [`pipeline`] knows them all. [`phi`], [`rules`] and [`config`] are vocabulary
 //! that every stage may use.
@@ -30,10 +32,13 @@
 //! Nothing here panics on input. A panic in a parser is a defect; the pipeline confines it to the
 //! flow that caused it and counts it.
 
+#[cfg(feature = "nats")]
+pub mod broker;
 mod closed_set;
 pub mod config;
 pub mod net;
 pub mod phi;
+pub mod remote;
 pub mod rules;
 pub mod sandbox;
 pub mod severity;
