@@ -1,5 +1,8 @@
 //! A real NATS server on a loopback port, with JetStream in a folder of its own, for as long as a test runs.
 
+// A server is waited for, and what was left out must be said.
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
 use super::ROOT;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
