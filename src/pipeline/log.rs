@@ -27,8 +27,13 @@ pub(super) fn say(config: &Config, text: &str) {
     }
 }
 
+/// Says something to whoever runs a hub or a worker.
+pub fn inform(text: &str) {
+    line("info", text);
+}
+
 /// Says what is wrong.
-pub(super) fn complain(text: &str) {
+pub fn complain(text: &str) {
     line("warning", text);
 }
 
