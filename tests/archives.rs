@@ -101,15 +101,30 @@ fn captures_in_a_bucket_give_what_they_give_as_files() {
     let events = folder.path().join("alone.json").display().to_string();
     let capture = hospital().display().to_string();
     let run = phitap([
-        "replay", "--quiet", "--format", "ecs", "--summaries", "--key-file", &key.path(), "--output",
-        &events, &capture,
+        "replay",
+        "--quiet",
+        "--format",
+        "ecs",
+        "--summaries",
+        "--key-file",
+        &key.path(),
+        "--output",
+        &events,
+        &capture,
     ]);
     assert_eq!(run.status, Some(0), "{}", run.err);
     let truth = found(phitap(["merge", "--format", "json", &events]).out.as_bytes());
 
     let url = nats.url();
     let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
-    let submitted = s3.phitap(&["jobs", "submit", "--nats", &url, "s3://hospital/2026", "s3://hospital/broken/cut.pcap.gz"]);
+    let submitted = s3.phitap(&[
+        "jobs",
+        "submit",
+        "--nats",
+        &url,
+        "s3://hospital/2026",
+        "s3://hospital/broken/cut.pcap.gz",
+    ]);
     assert!(submitted.status.success(), "{}", said(&submitted));
     let text = String::from_utf8_lossy(&submitted.stdout).into_owned();
     assert!(text.contains("2 jobs of 4 captures"), "what rotates is one job: {text}");
@@ -119,14 +134,28 @@ fn captures_in_a_bucket_give_what_they_give_as_files() {
 
     let before: Vec<_> = list_of(std::env::temp_dir().as_path());
     let worked = s3.phitap(&[
-        "worker", "--nats", &url, "--key-file", &key.path(), "--until-empty", "--tries", "1", "--workers", "1",
+        "worker",
+        "--nats",
+        &url,
+        "--key-file",
+        &key.path(),
+        "--until-empty",
+        "--tries",
+        "1",
+        "--workers",
+        "1",
     ]);
     assert!(worked.status.success(), "{}", said(&worked));
     let after: Vec<_> = list_of(std::env::temp_dir().as_path());
     assert_eq!(before, after, "no capture is left on the disk");
     let status = s3.phitap(&["jobs", "status", "--json", "--nats", &url]);
     let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
-    assert_eq!(status["done"]["jobs"].as_u64().unwrap_or(0) + status["failed"]["jobs"].as_u64().unwrap_or(0), 2, "{status}");
+    assert_eq!(
+        status["done"]["jobs"].as_u64().unwrap_or(0)
+            + status["failed"]["jobs"].as_u64().unwrap_or(0),
+        2,
+        "{status}"
+    );
     let named = list(&status["given_up"]).iter().chain(list(&status["partly_read"]));
     let named: Vec<&str> = named.filter_map(|of| of["file"].as_str()).collect();
     assert_eq!(named, ["s3://hospital/broken/cut.pcap.gz"], "{status}");
