@@ -3,35 +3,36 @@
 use super::bundle::{Bundle, is_name};
 use super::key::{PrivateKey, PublicKey};
 use super::{BUCKET, CURRENT, DistributionError, Publish};
-use crate::broker::{self, Access};
+use crate::broker::{self, Access, bucket};
 use crate::identify::load_rules;
-use async_nats::jetstream::kv::{Config, Store};
+use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::{self, Context};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
+
+/// Versions that are kept.
+const HISTORY: i64 = 5;
 
 fn refused(error: impl std::fmt::Display) -> DistributionError {
     DistributionError::Stream(format!("bucket {BUCKET}: {error}"))
 }
 
 /// The bucket; it is made if it is not there.
-async fn bucket(context: &Context) -> Result<Store, DistributionError> {
-    if let Ok(bucket) = context.get_key_value(BUCKET).await {
-        return Ok(bucket);
-    }
-    let config = Config { bucket: BUCKET.to_owned(), history: 5, ..Config::default() };
-    context.create_key_value(config).await.map_err(refused)
+async fn rules_bucket(context: &Context) -> Result<Store, DistributionError> {
+    let opened = bucket(context, BUCKET, HISTORY, Duration::ZERO).await;
+    opened.map_err(DistributionError::Stream)
 }
 
 /// Connects to the bucket.
 pub(super) async fn open(settings: &broker::Settings) -> Result<Store, DistributionError> {
     let client = Access::open(settings)?.connect().await?;
-    bucket(&jetstream::new(client)).await
+    rules_bucket(&jetstream::new(client)).await
 }
 
 /// The fingerprint of the rules that were published last, where they bear a good signature.
 pub async fn latest(context: &Context, key: &PublicKey) -> Option<String> {
-    let value = bucket(context).await.ok()?.get(CURRENT).await.ok()??;
+    let value = rules_bucket(context).await.ok()?.get(CURRENT).await.ok()??;
     Bundle::open(&value, key).ok().map(|bundle| bundle.digest)
 }
 

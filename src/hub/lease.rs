@@ -1,8 +1,9 @@
 //! Which of several hubs is the active one: a lease in a key-value bucket of JetStream, which forgets it when it is
 //! not renewed.
 
+use crate::broker::bucket;
 use async_nats::jetstream::Context;
-use async_nats::jetstream::kv::{Config, Store};
+use async_nats::jetstream::kv::Store;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -29,18 +30,8 @@ impl Lease {
     ///
     /// # Errors
     /// What the broker said.
-    pub async fn open(context: &Context, holder: String) -> Result<Self, async_nats::Error> {
-        let config = Config {
-            bucket: BUCKET.to_owned(),
-            description: "Which phitap hub is active".to_owned(),
-            max_age: LASTS,
-            history: 1,
-            ..Config::default()
-        };
-        let bucket = match context.get_key_value(BUCKET).await {
-            Ok(bucket) => bucket,
-            Err(_) => context.create_key_value(config).await?,
-        };
+    pub async fn open(context: &Context, holder: String) -> Result<Self, String> {
+        let bucket = bucket(context, BUCKET, 1, LASTS).await?;
         Ok(Self { bucket, holder: holder.into(), held: None })
     }
 

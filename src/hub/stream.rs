@@ -98,8 +98,7 @@ impl Link {
         };
         let consumer = stream.get_or_create_consumer(durable, config).await;
         let consumer = consumer.map_err(|error| failed("the consumer of the hub", error))?;
-        let lease = Lease::open(&context, holder.to_owned()).await;
-        let lease = lease.map_err(|error| failed("the bucket of the hubs", error))?;
+        let lease = Lease::open(&context, holder.to_owned()).await?;
         Ok(Self { client, context, consumer, lease })
     }
 

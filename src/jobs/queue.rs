@@ -2,11 +2,11 @@
 
 use super::JobError;
 use super::sets::Capture;
-use crate::broker::{self, Access};
+use crate::broker::{self, Access, bucket};
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
-use async_nats::jetstream::kv::{self, Store};
+use async_nats::jetstream::kv::{Operation, Store};
 use async_nats::jetstream::stream::{Config as StreamConfig, RetentionPolicy, Stream};
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, HeaderMap};
@@ -125,14 +125,7 @@ impl Queue {
             .get_or_create_stream(config(RESULTS, RESULTS_SUBJECT, RetentionPolicy::Limits))
             .await
             .map_err(|error| refused(RESULTS, error))?;
-        let bucket = match context.get_key_value(BUCKET).await {
-            Ok(bucket) => bucket,
-            Err(_) => {
-                let config =
-                    kv::Config { bucket: BUCKET.to_owned(), history: 1, ..kv::Config::default() };
-                context.create_key_value(config).await.map_err(|error| refused(BUCKET, error))?
-            }
-        };
+        let bucket = bucket(&context, BUCKET, 1, Duration::ZERO).await.map_err(JobError::Stream)?;
         Ok(Self { context, client, bucket, jobs })
     }
 
@@ -160,7 +153,7 @@ impl Queue {
         };
         let value = serde_json::to_vec(&record).unwrap_or_default();
         let known = self.bucket.entry(&job.id).await.map_err(|error| refused(BUCKET, error))?;
-        let known = known.filter(|entry| entry.operation == kv::Operation::Put);
+        let known = known.filter(|entry| entry.operation == Operation::Put);
         let again = match &known {
             Some(entry) => match serde_json::from_slice::<Record>(&entry.value) {
                 Ok(record) if record.stage != Stage::Failed => return Ok(false),
